@@ -1,0 +1,29 @@
+"""bias-toolkit: is a dataset photographed in one way, and is that why a network is brittle?"""
+
+from importlib import import_module
+from importlib.metadata import version
+
+__version__ = version("bias-toolkit")
+
+_HOMES = {
+    "Dataset": "bias_toolkit.datasets",
+    "InputError": "bias_toolkit.errors",
+    "Model": "bias_toolkit.models",
+    "Settings": "bias_toolkit.settings",
+    "Study": "bias_toolkit.study",
+    "load_dataset": "bias_toolkit.datasets",
+    "load_model": "bias_toolkit.models",
+}
+
+__all__ = ["Dataset", "InputError", "Model", "Settings", "Study", "__version__", "load_dataset", "load_model"]
+
+
+def __getattr__(name: str):
+    # torch, faiss and matplotlib take seconds to import, so nothing is imported before it is used.
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__():
+    return sorted([*globals(), *_HOMES])

@@ -1,0 +1,51 @@
+"""Means over images, with bootstrap intervals that resample images."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from bias_toolkit.objects.resampling import CONFIDENCE, percentile_interval, resample_counts
+
+
+class Interval(NamedTuple):
+    """An estimate with its interval, and the number of images it is from."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+def mean_interval(values: ArrayLike, resamples: int = 2000, seed: int = 0, confidence: float = CONFIDENCE) -> Interval:
+    """The mean over images, with its percentile bootstrap interval.
+
+    Parameters
+    ----------
+    values : array_like, shape (images,)
+        One number an image. NaN and null are left out, and `n` counts the rest.
+    resamples : int
+        Number of bootstrap resamples of the images.
+    seed : int
+    confidence : float
+        In (0, 1).
+
+    Returns
+    -------
+    Interval
+        The value is NaN for no image, and the interval is (NaN, NaN) for fewer than two. Where all images
+        have the same value, that is the interval too.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    values = values[~np.isnan(values)]
+    n = len(values)
+    if n < 2:
+        return Interval(float(values[0]) if n else np.nan, np.nan, np.nan, n)
+    # Resampling deviations keeps the mean of equal values exactly equal.
+    middle = values.mean() if values.min() < values.max() else values[0]
+    deviations = values - middle
+    rng = np.random.default_rng(seed)
+    means = np.concatenate([counts @ deviations for counts in resample_counts([n], resamples, rng)]) / n
+    return Interval(float(middle), *percentile_interval(middle + means, confidence), n)

@@ -1,0 +1,22 @@
+"""Readers of image datasets: a path in, tables of images and objects and their pixels out."""
+
+from bias_toolkit.datasets.dataset import Dataset, Header, PixelSource
+from bias_toolkit.datasets.listing import BOX_COLUMNS, Annotations, Listing
+from bias_toolkit.datasets.load import LAYOUTS, load_dataset
+from bias_toolkit.datasets.schema import IMAGES, OBJECTS, SKIPPED
+from bias_toolkit.datasets.tables import Tables
+
+__all__ = [
+    "BOX_COLUMNS",
+    "IMAGES",
+    "LAYOUTS",
+    "OBJECTS",
+    "SKIPPED",
+    "Annotations",
+    "Dataset",
+    "Header",
+    "Listing",
+    "PixelSource",
+    "Tables",
+    "load_dataset",
+]

@@ -1,0 +1,47 @@
+"""The XML annotations of Pascal VOC, which ImageNet took over: one file an image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import chain
+from pathlib import Path
+from xml.etree import ElementTree
+
+from bias_toolkit.datasets.annotation_text import parse_edges
+from bias_toolkit.errors import InputError
+from bias_toolkit.parallel import ordered_map
+from bias_toolkit.progress import Progress
+from bias_toolkit.storage import shard_slices
+
+_FILES_A_TASK = 256
+_EDGES = ("xmin", "ymin", "xmax", "ymax")
+
+XmlObject = tuple[str, float, float, float, float]
+"""Category, xmin, ymin, xmax, ymax, as written in the file."""
+
+
+def read_objects(file: Path) -> list[XmlObject]:
+    """The objects of one file, in its order; raises InputError if it is malformed."""
+    try:
+        annotation = ElementTree.parse(file).getroot()
+    except ElementTree.ParseError as error:
+        raise InputError(f"{file} is not well-formed XML: {error}") from error
+    objects = []
+    for element in annotation.iterfind("object"):
+        category = (element.findtext("name") or "").strip()
+        if not category:
+            raise InputError(f"{file}: every object needs a name")
+        edges = [element.findtext(f"bndbox/{edge}", "nothing") for edge in _EDGES]
+        objects.append((category, *parse_edges(edges, str(file))))
+    return objects
+
+
+def read_all_objects(files: Sequence[Path], progress: Progress) -> list[list[XmlObject]]:
+    """`read_objects` of each file, read in threads."""
+    parts = shard_slices(len(files), _FILES_A_TASK)
+    results = []
+    with progress("Reading annotations", len(files)) as advance:
+        for part in ordered_map(lambda part: [read_objects(file) for file in files[part]], parts):
+            results.append(part)
+            advance(len(part))
+    return list(chain.from_iterable(results))

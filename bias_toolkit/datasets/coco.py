@@ -1,0 +1,132 @@
+"""COCO's detection annotations: one JSON file for many images.
+
+The path is the JSON file; or a folder with one `annotations/instances_*.json` (or `instances_*.json`, or
+`_annotations.coco.json`) in it; or a folder of images such as `val2017` with `annotations/instances_val2017.json` in
+a folder above it. Image ids are the file names that the JSON gives, relative to the folder in which they are found.
+
+Boxes are given as x, y, width and height, with continuous edges. An image's label is the category of its objects, if
+they are all of one. Crowd regions (`iscrowd` 1) count for that, and are no objects: their box is that of a group.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from bias_toolkit.datasets.annotation_text import parse_edges
+from bias_toolkit.datasets.dataset import Dataset
+from bias_toolkit.datasets.layout import Layout
+from bias_toolkit.datasets.listing import BOX_COLUMNS, Annotations, Listing, sole_category
+from bias_toolkit.datasets.pixels import ImageFiles
+from bias_toolkit.errors import InputError
+
+_PATTERNS = ("annotations/instances_*.json", "instances_*.json", "_annotations.coco.json")
+_PROBES = 50
+
+
+def _recognise(path: Path, asked: bool) -> str | None:
+    if path.is_file():
+        return "a JSON file" if path.suffix.lower() == ".json" else None
+    file = _annotation_file(path)
+    return f"annotated by {file.name}" if file else None
+
+
+def _annotation_file(path: Path) -> Path | None:
+    """The JSON that a path stands for; raises InputError if there are several."""
+    if path.is_file():
+        return path
+    for pattern in _PATTERNS:
+        if files := sorted(path.glob(pattern)):
+            if len(files) > 1:
+                names = ", ".join(file.name for file in files)
+                raise InputError(f"{path} holds {names}: name the one to read, for example {files[0]}")
+            return files[0]
+    above = [folder / "annotations" / f"instances_{path.name}.json" for folder in path.parents[:2]]
+    return next(filter(Path.is_file, above), None)
+
+
+def _read(path: Path, reason: str) -> Dataset:
+    file = _annotation_file(path)
+    content = _load(file)
+    names = {entry["id"]: entry["file_name"] for entry in content["images"]}
+    if not names:
+        raise InputError(f"{file} names no image")
+    image_ids = sorted(set(names.values()))
+    annotations = _annotations(file, content, names, image_ids)
+    folder = _image_folder(path, file, image_ids)
+    listing = Listing(
+        root=str(path),
+        layout=LAYOUT.name,
+        layout_reason=reason,
+        image_ids=image_ids,
+        annotate=lambda progress: annotations,
+        annotation_files=[file],
+    )
+    return Dataset(listing, ImageFiles(str(folder)))
+
+
+def _load(file: Path) -> dict[str, list[dict[str, Any]]]:
+    """The file's three lists, each entry with the fields that are needed; raises InputError otherwise."""
+    try:
+        with open(file, encoding="utf-8-sig") as stream:
+            content = json.load(stream)
+    except ValueError as error:
+        raise InputError(f"{file} is not valid JSON: {error}") from error
+    needed = {
+        "images": ("id", "file_name"),
+        "annotations": ("image_id", "category_id", "bbox"),
+        "categories": ("id", "name"),
+    }
+    for part, fields in needed.items():
+        entries = content.get(part) if isinstance(content, dict) else None
+        if not isinstance(entries, list):
+            raise InputError(f"{file} is not in COCO's detection format: it lacks the list {part!r}")
+        for number, entry in enumerate(entries):
+            if not isinstance(entry, dict) or any(entry.get(field) is None for field in fields):
+                raise InputError(f"{file}: entry {number} of {part!r} lacks one of {', '.join(fields)}")
+    return content
+
+
+def _annotations(
+    file: Path, content: dict[str, list[dict[str, Any]]], names: dict[int, str], image_ids: list[str]
+) -> Annotations:
+    category_names = {entry["id"]: str(entry["name"]) for entry in content["categories"]}
+    categories_of = {image_id: [] for image_id in image_ids}
+    rows = []
+    for number, entry in enumerate(content["annotations"]):
+        where = f"{file}: entry {number} of 'annotations'"
+        if entry["image_id"] not in names or entry["category_id"] not in category_names:
+            raise InputError(f"{where} names an image or a category that the file does not list")
+        image_id, category = names[entry["image_id"]], category_names[entry["category_id"]]
+        categories_of[image_id].append(category)
+        if not entry.get("iscrowd"):
+            box = entry["bbox"] if isinstance(entry["bbox"], list) else [entry["bbox"]]
+            x, y, width, height = parse_edges(box, where)
+            rows.append((image_id, category, x, y, x + width, y + height))
+    labels = [sole_category(categories_of[image_id]) for image_id in image_ids]
+    return Annotations(labels, pd.DataFrame(rows, columns=BOX_COLUMNS))
+
+
+def _image_folder(path: Path, file: Path, image_ids: list[str]) -> Path:
+    """Folder in which most of the first images are found; raises InputError if none is in any likely folder."""
+    split = re.sub(r"^instances_", "", file.stem)
+    bases = [file.parent, file.parent.parent] if path.is_file() else [path]
+    likely = [base / part for base in bases for part in (split, f"images/{split}", "images", "")]
+    probes = image_ids[:_PROBES]
+    present = [sum((folder / name).is_file() for name in probes) for folder in likely]
+    if not any(present):
+        places = ", ".join(str(folder) for folder in likely)
+        raise InputError(f"the images that {file} names, such as {probes[0]}, are in none of {places}")
+    return likely[present.index(max(present))]
+
+
+LAYOUT = Layout(
+    "coco",
+    "a detection JSON of COCO's, or a folder that holds annotations/instances_*.json",
+    _recognise,
+    _read,
+)

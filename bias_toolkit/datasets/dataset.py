@@ -1,0 +1,224 @@
+"""A dataset: its tables and its pixels."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from functools import cached_property
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from bias_toolkit.datasets.boxes import upright_objects
+from bias_toolkit.datasets.listing import Listing
+from bias_toolkit.datasets.orientation import upright_sizes
+from bias_toolkit.datasets.schema import IMAGES, SKIPPED
+from bias_toolkit.datasets.stamps import file_stamps
+from bias_toolkit.datasets.tables import Tables
+from bias_toolkit.errors import InputError, UnreadableImageError
+from bias_toolkit.parallel import ordered_map
+from bias_toolkit.progress import Progress, silent
+from bias_toolkit.storage import shard_slices
+
+_HEADERS_A_TASK = 64
+
+
+class Header(NamedTuple):
+    """Size of an image as stored, in pixels, and its EXIF orientation (1 to 8)."""
+
+    width: int
+    height: int
+    orientation: int = 1
+
+
+class PixelSource(Protocol):
+    """Where a dataset's pixels come from: files (`pixels.ImageFiles`), or anything else with these four methods.
+
+    All are called from several threads.
+    """
+
+    def header(self, image_id: str) -> Header:
+        """Size and orientation, without decoding; raises UnreadableImageError."""
+        ...
+
+    def read(self, image_id: str) -> np.ndarray:
+        """Upright RGB pixels, uint8 (height, width, 3); raises UnreadableImageError."""
+        ...
+
+    def source(self, image_id: str) -> str:
+        """A name of the pixels that two datasets share only if they share the image."""
+        ...
+
+    def stamp(self, image_ids: Sequence[str]) -> bytes:
+        """Bytes that change when an image may have changed."""
+        ...
+
+
+class Dataset:
+    """Images with labels and, where there are any, object boxes.
+
+    Comes from `load_dataset`. One of another origin is made of a `Listing`, which names the images, and an object
+    with the methods of `PixelSource`, which yields them:
+
+        listing = Listing(
+            root="mine", layout="mine", layout_reason="made in memory", image_ids=["a", "b"],
+            annotate=lambda progress: Annotations(labels=["cat", None], boxes=frame_with_BOX_COLUMNS),
+        )
+        dataset = Dataset(listing, my_pixels)
+
+    Parameters
+    ----------
+    listing : Listing
+    pixels : PixelSource
+
+    Attributes
+    ----------
+    root, layout, layout_reason : str
+        What the user named, the layout taken for it, and how that was recognised.
+    class_names : dict
+        Label to human-readable name; empty where the layout has no names.
+    """
+
+    def __init__(self, listing: Listing, pixels: PixelSource):
+        self.root = listing.root
+        self.layout = listing.layout
+        self.layout_reason = listing.layout_reason
+        self.class_names = listing.class_names
+        self._listing = listing
+        self._pixels = pixels
+        self._tables: Tables | None = None
+
+    def __repr__(self) -> str:
+        return f"Dataset({self.root!r}, layout={self.layout!r}, images={len(self._listing.image_ids)})"
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256, in hex, of the layout, each image's path, size and time of change, and the annotations.
+
+        No image is opened, and the root's own place does not count: a dataset moved as it is keeps its fingerprint.
+        """
+        listing = self._listing
+        digest = hashlib.sha256()
+        for part in (
+            listing.layout.encode(),
+            "\n".join(listing.image_ids).encode(),
+            self._pixels.stamp(listing.image_ids),
+            *(file.read_bytes() for file in listing.annotation_files),
+            "\n".join(file.name for file in listing.stamped_files).encode(),
+            file_stamps(listing.stamped_files),
+        ):
+            digest.update(len(part).to_bytes(8, "little"))
+            digest.update(part)
+        return digest.hexdigest()
+
+    def scan(self, progress: Progress = silent) -> Tables:
+        """Read the annotations and every image's header, and keep the tables they make.
+
+        An image whose header cannot be read, or that the annotations name and that is not there, goes to `skipped`.
+        Boxes are turned with their image and clipped to it; one with no area left is dropped and counted.
+
+        Raises
+        ------
+        InputError
+            If an annotation file is malformed, or no image at all can be read.
+        """
+        image_ids = self._listing.image_ids
+        annotations = self._listing.annotate(progress)
+        headers, reasons = self._read_headers(progress)
+        readable = headers[:, 2] > 0
+        if not readable.any():
+            first = min(reasons)
+            raise InputError(
+                f"none of the {len(image_ids)} images of {self.root} can be read"
+                f" (the first, {image_ids[first]}: {reasons[first]})"
+            )
+
+        objects, unknown, dropped = upright_objects(annotations.boxes, image_ids, headers)
+        sizes = upright_sizes(headers[:, :2], headers[:, 2])[readable]
+        images = pa.table(
+            {
+                "image_id": pa.array(image_ids, pa.string()).filter(pa.array(readable)),
+                "label": pa.array(annotations.labels, pa.string()).filter(pa.array(readable)),
+                "width": sizes[:, 0],
+                "height": sizes[:, 1],
+            },
+            schema=IMAGES,
+        )
+        absent = sorted(set(unknown).union(annotations.absent).difference(image_ids))
+        skipped = pa.table(
+            {
+                "image_id": [image_ids[row] for row in reasons] + absent,
+                "reason": list(reasons.values()) + ["the annotations name it, but there is no such file"] * len(absent),
+            },
+            schema=SKIPPED,
+        )
+        self._tables = Tables(images.to_pandas(), objects.to_pandas(), skipped.to_pandas(), dropped)
+        return self._tables
+
+    def restore(self, tables: Tables) -> None:
+        """Take the tables of an earlier scan of the same dataset, instead of scanning."""
+        self._tables = tables
+
+    @property
+    def images(self) -> pd.DataFrame:
+        """Table of `schema.IMAGES`; scans at first use."""
+        return self._scanned().images
+
+    @property
+    def objects(self) -> pd.DataFrame:
+        """Table of `schema.OBJECTS`; scans at first use."""
+        return self._scanned().objects
+
+    @property
+    def skipped(self) -> pd.DataFrame:
+        """Table of `schema.SKIPPED`; scans at first use."""
+        return self._scanned().skipped
+
+    @property
+    def dropped_boxes(self) -> int:
+        """Boxes left out because no area of them lies inside their image; scans at first use."""
+        return self._scanned().dropped_boxes
+
+    def read(self, image_id: str) -> np.ndarray:
+        """Pixels as a person sees them: uint8 (height, width, 3), RGB, EXIF-upright.
+
+        Raises
+        ------
+        UnreadableImageError
+            If the image cannot be decoded; the message is the reason.
+        """
+        return self._pixels.read(image_id)
+
+    def source(self, image_id: str) -> str:
+        """Identity of an image's pixels: its resolved file. Equal in two datasets if they share the file."""
+        return self._pixels.source(image_id)
+
+    def _scanned(self) -> Tables:
+        return self._tables or self.scan()
+
+    def _read_headers(self, progress: Progress) -> tuple[np.ndarray, dict[int, str]]:
+        """Width, height and orientation a row, int32 (n, 3), orientation 0 where unreadable; reasons by row."""
+        image_ids = self._listing.image_ids
+        headers = np.zeros((len(image_ids), 3), np.int32)
+        reasons = {}
+        parts = shard_slices(len(image_ids), _HEADERS_A_TASK)
+        with progress("Reading image headers", len(image_ids)) as advance:
+            for part, results in zip(parts, ordered_map(self._headers_of, parts), strict=True):
+                for row, result in enumerate(results, part.start):
+                    if isinstance(result, Header):
+                        headers[row] = result
+                    else:
+                        reasons[row] = result
+                advance(len(results))
+        return headers, reasons
+
+    def _headers_of(self, part: slice) -> list[Header | str]:
+        results = []
+        for image_id in self._listing.image_ids[part]:
+            try:
+                results.append(self._pixels.header(image_id))
+            except UnreadableImageError as error:
+                results.append(str(error))
+        return results

@@ -1,0 +1,172 @@
+"""The built-in dataset, in which every object's position and scale is known: digits placed on photographs by a law.
+
+Nothing is downloaded and no file is written: each image is drawn when it is read. The training set and the test set
+`photographer` are framed as photographers frame, subject in the middle and of one size; the test set `uniform` shows
+the same digits anywhere and at any scale. No digit and no part of a photograph is in both training and test.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+
+import numpy as np
+import pandas as pd
+
+from bias_toolkit.datasets.dataset import Dataset, Header
+from bias_toolkit.datasets.demo_law import LawConsequences, PlacementLaw
+from bias_toolkit.datasets.demo_scenes import IMAGE_SIDE, Scene, background, draw, glyphs, photographs
+from bias_toolkit.datasets.listing import BOX_COLUMNS, Annotations, Listing
+from bias_toolkit.errors import InputError, UnreadableImageError
+from bias_toolkit.progress import Progress
+
+VERSION = "1"
+SPLIT_SEED = 0
+TRAINING_SHARE = 2 / 3
+INK = (195, 256)
+OPACITY = (0.75, 1.0)
+
+PHOTOGRAPHERS_LAW = PlacementLaw(typical_scale=0.45, log_scale_spread=0.12, centre_spread=0.05, scale_range=(0.2, 0.8))
+UNIFORM_LAW = PlacementLaw(typical_scale=0.4, log_scale_spread=math.inf, centre_spread=math.inf, scale_range=(0.2, 0.8))
+
+
+@dataclass(frozen=True)
+class _Recipe:
+    """How one of the datasets is made."""
+
+    law: PlacementLaw
+    images: int
+    training: bool
+    seed: int
+
+
+_RECIPES = {
+    "train": _Recipe(PHOTOGRAPHERS_LAW, 4000, True, 1),
+    "photographer": _Recipe(PHOTOGRAPHERS_LAW, 1000, False, 2),
+    "uniform": _Recipe(UNIFORM_LAW, 1000, False, 3),
+}
+
+DEMO_DATASETS: tuple[str, ...] = tuple(_RECIPES)
+
+
+def load_demo_dataset(name: str) -> Dataset:
+    """One of the demo's datasets: 74 × 74 pictures of one digit each, labelled "0" to "9".
+
+    Parameters
+    ----------
+    name : {"train", "photographer", "uniform"}
+        4,000 training images, and two test sets of 1,000.
+
+    Raises
+    ------
+    InputError
+        If there is no demo dataset of that name.
+    """
+    recipe = _recipe(name)
+    pixels = _DrawnImages(name, recipe)
+    listing = Listing(
+        root=f"demo:{name}",
+        layout="demo",
+        layout_reason="it is the built-in dataset",
+        image_ids=pixels.image_ids,
+        annotate=pixels.annotate,
+    )
+    return Dataset(listing, pixels)
+
+
+def demo_law(name: str) -> PlacementLaw:
+    """The law that places a demo dataset's objects. Raises InputError if there is no such dataset."""
+    return _recipe(name).law
+
+
+@lru_cache
+def demo_consequences(name: str) -> LawConsequences:
+    """What the law says of a demo dataset's boxes, for the digits that it draws from.
+
+    The boxes themselves are rounded to whole pixels, which changes these means by less than their sampling error.
+    Raises InputError if there is no such dataset.
+    """
+    recipe = _recipe(name)
+    return recipe.law.consequences(glyphs().aspects[_digits(recipe.training)])
+
+
+def _recipe(name: str) -> _Recipe:
+    if name not in _RECIPES:
+        raise InputError(f"There is no demo dataset {name!r}; there are {', '.join(DEMO_DATASETS)}.")
+    return _RECIPES[name]
+
+
+def _digits(training: bool) -> np.ndarray:
+    """Which digits one side of the split draws from."""
+    order = np.random.default_rng(SPLIT_SEED).permutation(len(glyphs().masks))
+    cut = round(TRAINING_SHARE * len(order))
+    return order[:cut] if training else order[cut:]
+
+
+def _scenes(recipe: _Recipe) -> list[Scene]:
+    """Every scene of a dataset, drawn by lot all at once, so that an image does not depend on the order of reading."""
+    rng = np.random.default_rng(recipe.seed)
+    n = recipe.images
+    digits = rng.choice(_digits(recipe.training), size=n)
+    boxes = _whole_pixels(recipe.law.sample(glyphs().aspects[digits], rng) * IMAGE_SIDE)
+
+    height, width = photographs()[0].shape[:2]
+    left = 0 if recipe.training else width // 2
+    photograph = rng.integers(len(photographs()), size=n)
+    corner_x = left + rng.integers(width // 2 - IMAGE_SIDE + 1, size=n)
+    corner_y = rng.integers(height - IMAGE_SIDE + 1, size=n)
+    ink = rng.integers(*INK, size=(n, 3))
+    opacity = rng.uniform(*OPACITY, size=n)
+    columns = (digits, boxes, photograph, np.stack([corner_x, corner_y], axis=1), ink, opacity)
+    return [
+        Scene(glyph, tuple(box), picture, tuple(corner), tuple(colour), strength)
+        for glyph, box, picture, corner, colour, strength in zip(*(c.tolist() for c in columns), strict=True)
+    ]
+
+
+def _whole_pixels(boxes: np.ndarray) -> np.ndarray:
+    """Boxes (n, 4) rounded to whole pixels, at least one wide, inside the image."""
+    size = np.maximum(np.rint(boxes[:, 2:] - boxes[:, :2]), 1).astype(int)
+    low = np.clip(np.rint(boxes[:, :2]).astype(int), 0, IMAGE_SIDE - size)
+    return np.concatenate([low, low + size], axis=1)
+
+
+class _DrawnImages:
+    """A dataset's pixels (a `PixelSource`) and annotations, made from its scenes."""
+
+    def __init__(self, name: str, recipe: _Recipe):
+        self._name = name
+        self._recipe = recipe
+        self._scenes = _scenes(recipe)
+        self.image_ids = [f"{number:05d}.png" for number in range(recipe.images)]
+        self._scene_of = dict(zip(self.image_ids, self._scenes, strict=True))
+
+    def annotate(self, progress: Progress) -> Annotations:
+        labels = glyphs().labels[[scene.glyph for scene in self._scenes]]
+        boxes = np.array([scene.box for scene in self._scenes], dtype=float)
+        table = pd.DataFrame({"image_id": self.image_ids, "category": labels})
+        table[BOX_COLUMNS[2:]] = boxes
+        return Annotations(labels=labels.tolist(), boxes=table[BOX_COLUMNS])
+
+    def header(self, image_id: str) -> Header:
+        self._scene(image_id)
+        return Header(IMAGE_SIDE, IMAGE_SIDE)
+
+    def read(self, image_id: str) -> np.ndarray:
+        scene = self._scene(image_id)
+        return draw(scene, background(scene))
+
+    def source(self, image_id: str) -> str:
+        return f"demo:{self._name}/{image_id}"
+
+    def stamp(self, image_ids: Sequence[str]) -> bytes:
+        return json.dumps([VERSION, self._name, asdict(self._recipe)]).encode()
+
+    def _scene(self, image_id: str) -> Scene:
+        try:
+            return self._scene_of[image_id]
+        except KeyError:
+            raise UnreadableImageError(f"demo:{self._name} has no such image") from None

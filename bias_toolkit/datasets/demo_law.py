@@ -1,0 +1,154 @@
+"""The laws by which the demo's objects are placed, and what follows from them exactly."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import brentq
+from scipy.special import ndtr, ndtri
+
+QUADRATURE_NODES = 32
+NEGLIGIBLE_BEYOND = 8.0
+
+
+@dataclass(frozen=True)
+class LawConsequences:
+    """What the toolkit should find in boxes that a law placed, up to sampling error.
+
+    Attributes
+    ----------
+    centre_distance, null_centre_distance : float
+        The mean distance of an object's centre from the image's, 0 centre, 1 corner; and what it would be if each
+        box, at its own size, were placed uniformly over all the places where it fits.
+    centre_bias : float
+        1 − centre_distance / null_centre_distance: 0 no bias, 1 always exactly centred.
+    log_scale_mean, log_scale_sd, log_scale_median : float
+        Of the natural logarithm of the scale, sqrt(box area / image area).
+    """
+
+    centre_distance: float
+    null_centre_distance: float
+    centre_bias: float
+    log_scale_mean: float
+    log_scale_sd: float
+    log_scale_median: float
+
+
+@dataclass(frozen=True)
+class PlacementLaw:
+    """Where in a square image an object is shown, and how large.
+
+    Lengths are fractions of the image's side. The logarithm of the scale s follows a normal law around
+    log `typical_scale`; each coordinate of the centre follows, independently, a normal law around the middle.
+    Both are truncated: the scale to `scale_range` and to sizes at which the box fits into the image, the centre to
+    places at which it fits. A spread of `math.inf` makes a law uniform over what the truncation leaves.
+
+    The box of an object of aspect a (width over height) and scale s is s·sqrt(a) wide and s/sqrt(a) high.
+
+    Attributes
+    ----------
+    typical_scale : float
+        Geometric mean of the scale, before truncation.
+    log_scale_spread, centre_spread : float
+        Standard deviations before truncation.
+    scale_range : tuple of float
+        Least and greatest scale.
+    """
+
+    typical_scale: float
+    log_scale_spread: float
+    centre_spread: float
+    scale_range: tuple[float, float]
+
+    def sample(self, aspects: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Draw one box an object.
+
+        Parameters
+        ----------
+        aspects : array of shape (n,)
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        array of shape (n, 4)
+            x0, y0, x1, y1 as fractions of the image's side; every box lies wholly in the image.
+        """
+        aspects = np.asarray(aspects, dtype=float)
+        u = rng.random((3, len(aspects)))
+        low, high = self._log_scale_limits(aspects)
+        scale = np.exp(_truncated_quantile(u[0], math.log(self.typical_scale), self.log_scale_spread, low, high))
+        size = np.stack([scale * np.sqrt(aspects), scale / np.sqrt(aspects)], axis=1)
+        centre = _truncated_quantile(u[1:].T, 0.5, self.centre_spread, size / 2, 1 - size / 2)
+        return np.clip(np.concatenate([centre - size / 2, centre + size / 2], axis=1), 0.0, 1.0)
+
+    def consequences(self, aspects: np.ndarray) -> LawConsequences:
+        """Integrate the law over objects drawn uniformly from those whose aspects (shape (n,)) are given."""
+        aspects, counts = np.unique(np.asarray(aspects, dtype=float), return_counts=True)
+        share = counts / counts.sum()
+        low, high = self._log_scale_limits(aspects)
+        mode = math.log(self.typical_scale)
+
+        log_scale, weight = _quadrature(mode, self.log_scale_spread, low, high)
+        weight = weight * share[:, None]
+        mean = float((weight * log_scale).sum())
+        variance = float((weight * (log_scale - mean) ** 2).sum())
+        median = brentq(
+            lambda x: (share * _truncated_cdf(x, mode, self.log_scale_spread, low, high)).sum() - 0.5,
+            low.min(),
+            high.max(),
+        )
+
+        root = np.sqrt(aspects)[:, None]
+        room_x = (1 - np.minimum(np.exp(log_scale) * root, 1.0)) / 2
+        room_y = (1 - np.minimum(np.exp(log_scale) / root, 1.0)) / 2
+        observed = float((weight * _mean_distance(room_x, room_y, self.centre_spread)).sum())
+        null = float((weight * _mean_distance(room_x, room_y, math.inf)).sum())
+        return LawConsequences(observed, null, 1 - observed / null, mean, math.sqrt(variance), float(median))
+
+    def _log_scale_limits(self, aspects: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Least and greatest log scale of each aspect; at the greatest, the box's longer side is the image's."""
+        low, high = self.scale_range
+        fitting = np.minimum(np.sqrt(aspects), 1 / np.sqrt(aspects))
+        return np.full(len(aspects), math.log(low)), np.log(np.minimum(high, fitting))
+
+
+def _truncated_quantile(u, mean, spread, low, high):
+    if math.isinf(spread):
+        return low + u * (high - low)
+    a, b = ndtr((low - mean) / spread), ndtr((high - mean) / spread)
+    return np.clip(mean + spread * ndtri(a + u * (b - a)), low, high)
+
+
+def _truncated_cdf(x, mean, spread, low, high):
+    x = np.clip(x, low, high)
+    if math.isinf(spread):
+        return (x - low) / (high - low)
+    a, b = ndtr((low - mean) / spread), ndtr((high - mean) / spread)
+    return (ndtr((x - mean) / spread) - a) / (b - a)
+
+
+def _quadrature(mean, spread, low, high):
+    """Gauss–Legendre points of a truncated normal law and their probabilities, along a new last axis."""
+    if not math.isinf(spread):
+        low = np.maximum(low, mean - NEGLIGIBLE_BEYOND * spread)
+        high = np.minimum(high, mean + NEGLIGIBLE_BEYOND * spread)
+    nodes, weights = np.polynomial.legendre.leggauss(QUADRATURE_NODES)
+    low, high = np.asarray(low)[..., None], np.asarray(high)[..., None]
+    points = (low + high) / 2 + (high - low) / 2 * nodes
+    if not math.isinf(spread):
+        weights = weights * np.exp(-(((points - mean) / spread) ** 2) / 2)
+    weights = np.broadcast_to(weights, points.shape)
+    return points, weights / weights.sum(axis=-1, keepdims=True)
+
+
+def _mean_distance(room_x, room_y, spread):
+    """Mean centre_distance when the centre may be up to `room_x`, `room_y` from the middle.
+
+    By symmetry the integral runs over one quadrant only, in which the distance has no kink.
+    """
+    x, weight_x = _quadrature(0.0, spread, np.zeros_like(room_x), room_x)
+    y, weight_y = _quadrature(0.0, spread, np.zeros_like(room_y), room_y)
+    distance = np.hypot(x[..., :, None], y[..., None, :]) / math.hypot(0.5, 0.5)
+    return np.einsum("...i,...j,...ij->...", weight_x, weight_y, distance)

@@ -1,0 +1,33 @@
+"""What each layout's module offers to `load_dataset`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bias_toolkit.datasets.dataset import Dataset
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One way in which datasets lie on disk.
+
+    Attributes
+    ----------
+    name : str
+        What `layout=` takes.
+    expects : str
+        What a path of this layout is: completes "that is ...".
+    recognise : callable
+        Takes an existing absolute path and whether the user asked for this layout; returns one clause that says how
+        the path was recognised, or None if it is of another layout. When asked, it takes what can be read in this
+        layout at all. Raises InputError for a path that is of this layout, but has to be named more closely.
+    read : callable
+        Takes a path that `recognise` took, and the clause; returns the dataset.
+    """
+
+    name: str
+    expects: str
+    recognise: Callable[[Path, bool], str | None]
+    read: Callable[[Path, str], Dataset]

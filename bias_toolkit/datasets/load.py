@@ -1,0 +1,76 @@
+"""From a path to a dataset: which layout it is of."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from bias_toolkit.datasets import coco, imagenet, table_file, tiny_imagenet, voc
+from bias_toolkit.datasets.dataset import Dataset
+from bias_toolkit.datasets.folders import CLASS_FOLDERS, IMAGES_ONLY
+from bias_toolkit.datasets.layout import Layout
+from bias_toolkit.datasets.walk import IMAGE_EXTENSIONS
+from bias_toolkit.errors import InputError
+
+_DEMO_PREFIX = "demo:"
+_BY_PREFERENCE = (
+    table_file.LAYOUT,
+    voc.LAYOUT,
+    coco.LAYOUT,
+    tiny_imagenet.LAYOUT,
+    imagenet.LAYOUT,
+    CLASS_FOLDERS,
+    IMAGES_ONLY,
+)
+
+LAYOUTS: tuple[str, ...] = tuple(layout.name for layout in _BY_PREFERENCE)
+"""Names that `load_dataset` takes as `layout`, in the order in which they are tried."""
+
+
+def load_dataset(path: str | os.PathLike, layout: str | None = None) -> Dataset:
+    """Open a dataset, without reading its images yet.
+
+    Parameters
+    ----------
+    path : str or path
+        A folder, an annotation file or a table, as the layouts' modules say; or `demo:train`, `demo:photographer` or
+        `demo:uniform` for the built-in datasets.
+    layout : str, optional
+        One of `LAYOUTS`, where what is recognised is not what is meant. The layout taken, and why, are the dataset's
+        `layout` and `layout_reason`.
+
+    Raises
+    ------
+    InputError
+        If the path does not exist, holds no image, or is of none of the layouts or not of the one asked for; if
+        there is no such layout or built-in dataset; or if an annotation file that has to be read first is malformed.
+    """
+    name = os.fspath(path)
+    if layout is not None and layout not in LAYOUTS:
+        raise InputError(f"there is no layout {layout!r}: use one of {', '.join(LAYOUTS)}")
+    if name.startswith(_DEMO_PREFIX):
+        if layout is not None:
+            raise InputError(f"{name} is built in and takes no layout: leave out {layout!r}")
+        from bias_toolkit.datasets.demo import load_demo_dataset
+
+        return load_demo_dataset(name.removeprefix(_DEMO_PREFIX))
+    absolute = Path(os.path.abspath(os.path.expanduser(name)))
+    if not absolute.exists():
+        raise InputError(f"there is no file or folder {absolute}")
+    try:
+        taken, reason = _choose(absolute, layout)
+        return taken.read(absolute, reason)
+    except OSError as error:
+        raise InputError(f"{error.filename or absolute} cannot be read: {error.strerror or error}") from error
+
+
+def _choose(path: Path, name: str | None) -> tuple[Layout, str]:
+    for layout in _BY_PREFERENCE:
+        if name in (None, layout.name) and (reason := layout.recognise(path, name is not None)):
+            return layout, f"asked for; {reason}" if name else reason
+    if name is not None:
+        expects = next(layout.expects for layout in _BY_PREFERENCE if layout.name == name)
+        raise InputError(f"{path} is not of the layout {name!r}: that is {expects}")
+    if path.is_dir():
+        raise InputError(f"{path} holds no image: no file below it ends in {', '.join(IMAGE_EXTENSIONS)}")
+    raise InputError(f"{path} is of no known layout: name a folder of images, a COCO .json file, or a .csv table")

@@ -1,0 +1,192 @@
+"""Extracting the features of a dataset's images, shard by shard."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bias_toolkit.errors import InputError, UnreadableImageError
+from bias_toolkit.features.store import FeatureStore, Shard, whole_shards
+from bias_toolkit.parallel import ordered_map
+from bias_toolkit.progress import Progress, silent
+from bias_toolkit.storage import shard_slices
+
+if TYPE_CHECKING:
+    from bias_toolkit.models import Model
+
+DTYPES = ("float16", "float32")
+
+
+@dataclass(frozen=True)
+class _Decoded:
+    image_id: str
+    pixels: np.ndarray | None = None
+    outside: np.ndarray | None = None
+    reason: str | None = None
+
+
+def extract_features(
+    model: Model,
+    read: Callable[[str], np.ndarray],
+    make_view: Callable[[np.ndarray, str], tuple[np.ndarray, np.ndarray | None]],
+    image_ids: Sequence[str],
+    folder: str | os.PathLike,
+    *,
+    dtype: str = "float32",
+    batch_size: int = 64,
+    shard_size: int = 1024,
+    shards: Iterable[int] | None = None,
+    progress: Progress = silent,
+) -> FeatureStore:
+    """Extract one feature an image into a sharded store; whole shards of an earlier run are kept.
+
+    Images are decoded in threads ahead of the model. Batches never cross shards, so a run that was killed and
+    continued gives the same bits as one that was not. Images that cannot be read are left out; the store's
+    `skipped` lists them with the reason.
+
+    Parameters
+    ----------
+    model : gives `evaluate(pixels (N, W, W, 3) uint8, outside (N, W, W) bool or None).features` (N, D).
+    read : image_id -> image (H, W, 3) uint8; raises `UnreadableImageError`.
+    make_view : (image, image_id) -> pixels (W, W, 3) uint8, and outside (W, W) bool or None.
+    image_ids : the images, in the order of the rows; the shards are contiguous slices of it.
+    folder : of the store; created if need be.
+    dtype : `float32` or `float16`, the type on disk.
+    batch_size, shard_size : images.
+    shards : numbers of the shards to do, all by default; a cluster gives each of its tasks some of them.
+    progress : counts images.
+
+    Raises
+    ------
+    InputError
+        If there are no images, an image_id occurs twice, an option is out of range, none of the images that
+        this run tried could be read, a feature is not finite in `dtype`, or the folder holds features of
+        other images or of another type or dimension.
+    """
+    image_ids, folder = list(image_ids), Path(folder)
+    _check_options(image_ids, dtype, batch_size, shard_size)
+    slices = shard_slices(len(image_ids), shard_size)
+    whole = _whole_numbers(
+        folder, [image_ids[part] for part in slices], np.dtype(dtype), model.feature_dimension
+    )
+    asked = range(len(slices)) if shards is None else sorted(set(shards))
+    if not asked or not set(asked) <= set(range(len(slices))):
+        raise InputError(f"shards must be numbers from 0 to {len(slices) - 1}, got {list(asked)}")
+    missing = [number for number in asked if number not in whole]
+
+    def decode(image_id: str) -> _Decoded:
+        try:
+            return _Decoded(image_id, *make_view(read(image_id), image_id))
+        except UnreadableImageError as error:
+            return _Decoded(image_id, reason=str(error))
+
+    todo = (image_id for number in missing for image_id in image_ids[slices[number]])
+    sizes = {number: slices[number].stop - slices[number].start for number in asked}
+    done = sum(sizes[number] for number in asked if number in whole)
+    with (
+        closing(ordered_map(decode, todo, ahead=2 * batch_size)) as decoded,
+        progress("Extracting features", total=sum(sizes.values()), done=done) as advance,
+    ):
+        for number in missing:
+            part = islice(decoded, sizes[number])
+            Shard(folder, number).write(*_evaluate(model, part, dtype, batch_size, advance))
+    return _finished(folder, asked)
+
+
+def _check_options(image_ids: list[str], dtype: str, batch_size: int, shard_size: int) -> None:
+    if not image_ids:
+        raise InputError("there are no images to extract features from; image_ids is empty")
+    if len(set(image_ids)) < len(image_ids):
+        raise InputError("image_ids names one image twice; each must be unique")
+    if dtype not in DTYPES:
+        raise InputError(f"dtype must be one of {', '.join(DTYPES)}, got {dtype!r}")
+    for name, value in (("batch_size", batch_size), ("shard_size", shard_size)):
+        if value < 1:
+            raise InputError(f"{name} must be at least 1, got {value}")
+
+
+def _whole_numbers(folder: Path, parts: list[list[str]], dtype: np.dtype, dimension: int) -> set[int]:
+    numbers = set()
+    for shard in whole_shards(folder):
+        skipped, features = set(shard.skipped()["image_id"]), shard.features()
+        wanted = parts[shard.number] if shard.number < len(parts) else []
+        ids = [image_id for image_id in wanted if image_id not in skipped]
+        if not wanted or shard.image_ids() != ids or len(ids) + len(skipped) != len(wanted):
+            raise InputError(
+                f"{shard.rows_path} holds features of other images than were asked for; "
+                "erase the folder or choose another"
+            )
+        if features.shape != (len(ids), dimension) or features.dtype != dtype:
+            raise InputError(
+                f"{shard.array_path} holds {features.dtype} of shape {features.shape} where {dtype} of shape "
+                f"{(len(ids), dimension)} was asked for; erase the folder or choose another"
+            )
+        numbers.add(shard.number)
+    return numbers
+
+
+def _evaluate(
+    model: Model, part: Iterable[_Decoded], dtype: str, batch_size: int, advance: Callable[[int], None]
+) -> tuple[list[str], np.ndarray, list[tuple[str, str]]]:
+    """The ids, the features (rows, D) and the skipped images with their reasons, of one shard."""
+    ids, skipped = [], []
+    features = [np.empty((0, model.feature_dimension), dtype)]
+    for batch in _batches(part, batch_size, skipped, advance):
+        features.append(_features(model, batch, dtype))
+        ids += [item.image_id for item in batch]
+        advance(len(batch))
+    return ids, np.concatenate(features), skipped
+
+
+def _batches(
+    part: Iterable[_Decoded], batch_size: int, skipped: list, advance: Callable[[int], None]
+) -> Iterator[list[_Decoded]]:
+    batch = []
+    for item in part:
+        if item.reason is not None:
+            skipped.append((item.image_id, item.reason))
+            advance(1)
+            continue
+        batch.append(item)
+        if len(batch) == batch_size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _features(model: Model, batch: list[_Decoded], dtype: str) -> np.ndarray:
+    pixels = np.stack([item.pixels for item in batch])
+    outside = None
+    if any(item.outside is not None for item in batch):
+        nowhere = np.zeros(pixels.shape[1:3], dtype=bool)
+        outside = np.stack([nowhere if item.outside is None else item.outside for item in batch])
+    with np.errstate(over="ignore"):
+        features = model.evaluate(pixels, outside).features.astype(dtype)
+    if not np.isfinite(features).all():
+        first = batch[int(np.argmin(np.isfinite(features).all(axis=1)))].image_id
+        raise InputError(
+            f"the model's feature of {first} is not finite as {dtype}; "
+            "check the weights, or choose float32 if it was float16"
+        )
+    return features
+
+
+def _finished(folder: Path, asked: Sequence[int]) -> FeatureStore:
+    shards = [Shard(folder, number) for number in asked]
+    if any(shard.image_ids() for shard in shards):
+        return FeatureStore(folder)
+    skipped = [row for shard in shards for row in shard.skipped().itertuples()]
+    for shard in shards:
+        shard.erase()
+    raise InputError(
+        f"none of the {len(skipped)} images could be read; "
+        f"the first, {skipped[0].image_id}: {skipped[0].reason}"
+    )

@@ -1,0 +1,5 @@
+"""The table beside each shard of features."""
+
+import pyarrow as pa
+
+FEATURE_ROWS = pa.schema([("image_id", pa.string())])

@@ -1,0 +1,88 @@
+"""The crop protocol (A): a window slides over a part of the image."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from bias_toolkit.invariance.sweep import CENTRE, Sweep
+from bias_toolkit.invariance.views import Views, cut, image_generator, path, resize
+
+MARGIN = 10
+"""How much longer the resized window's side is than the model's input (A: 234 for an input of 224)."""
+
+ASPECTS = (3 / 4, 4 / 3)
+"""Width over height of a window at random, smallest and largest (A)."""
+
+
+def crop_views(image: np.ndarray, sweep: Sweep, input_size: int, image_id: str) -> Views:
+    """The views of crop (A): one window of the image, resized once, in which the model's window slides.
+
+    The image's window is resized to a square of side W + 10, W the model's input size, whatever the window's
+    aspect. View k is the W × W slice whose top-left corner is number k of `path(sweep.transform)`.
+
+    Parameters
+    ----------
+    image : uint8, shape (H, W, 3)
+    """
+    height, width = image.shape[:2]
+    if sweep.sampling == "random":
+        box = random_box(width, height, sweep.size, image_generator(image_id, sweep.seed))
+    else:
+        box = central_box(width, height, sweep.size)
+    return Views(cut(_resized_window(image, box, input_size), path(sweep.transform), input_size))
+
+
+def centre_view(image: np.ndarray, input_size: int, size: float = 1.0) -> Views:
+    """The centre view of crop alone (V = 1): what features are extracted from, in training and test set.
+
+    Parameters
+    ----------
+    image : uint8, shape (H, W, 3)
+    input_size : int
+        Side W of the model's input, in pixels.
+    size : float
+        The window's area as a fraction of the image's.
+    """
+    height, width = image.shape[:2]
+    picture = _resized_window(image, central_box(width, height, size), input_size)
+    return Views(cut(picture, np.array([[CENTRE, CENTRE]]), input_size))
+
+
+def central_box(width: int, height: int, size: float) -> tuple[int, int, int, int]:
+    """The central square (x0, y0, x1, y1), in whole pixels, whose area is `size` times the image's.
+
+    Where such a square does not fit, as for size 1 in an image that is not square, it is the largest that
+    does.
+    """
+    side = max(1, min(round(math.sqrt(size * width * height)), width, height))
+    x0, y0 = (width - side) // 2, (height - side) // 2
+    return x0, y0, x0 + side, y0 + side
+
+
+def random_box(width: int, height: int, size: float, generator: np.random.Generator) -> tuple[int, int, int, int]:
+    """A box (x0, y0, x1, y1) at a random place, whose area is `size` times the image's.
+
+    As A samples it: the aspect is log-uniform over those of 3/4 to 4/3 at which the box fits, the place is
+    uniform over all whole pixels at which the box lies inside the image. Where it fits at none of these
+    aspects, it is the largest box that has the one nearest to the image's.
+    """
+    area = size * width * height
+    low = max(math.log(ASPECTS[0]), math.log(area / height**2))
+    high = min(math.log(ASPECTS[1]), math.log(width**2 / area))
+    if low <= high:
+        aspect = math.exp(generator.uniform(low, high))
+    else:
+        aspect = min(max(width / height, ASPECTS[0]), ASPECTS[1])
+        area = min(width**2 / aspect, height**2 * aspect)
+    box_width = max(1, min(round(math.sqrt(area * aspect)), width))
+    box_height = max(1, min(round(math.sqrt(area / aspect)), height))
+    x0 = int(generator.integers(width - box_width + 1))
+    y0 = int(generator.integers(height - box_height + 1))
+    return x0, y0, x0 + box_width, y0 + box_height
+
+
+def _resized_window(image: np.ndarray, box: tuple[int, int, int, int], input_size: int) -> np.ndarray:
+    x0, y0, x1, y1 = box
+    return resize(image[y0:y1, x0:x1], input_size + MARGIN)

@@ -1,0 +1,48 @@
+"""Filling a canvas outwards from an image's border (A)."""
+
+from __future__ import annotations
+
+from math import comb
+
+import numpy as np
+from scipy.ndimage import correlate1d
+
+WINDOW = 10
+"""Extent of the smoothing window in pixels, from its first weight to its last."""
+
+WEIGHTS = np.array([comb(WINDOW, i) for i in range(WINDOW + 1)]) / 2**WINDOW
+
+
+def inpaint(canvas: np.ndarray, outside: np.ndarray) -> np.ndarray:
+    """Fill the canvas around an image by repeated normalised smoothing, until it is full (A).
+
+    Each round gives the empty pixels that have known ones within half a window the weighted mean of those,
+    and counts them as known from then on. Known pixels never change. Values stay unrounded until the canvas
+    is full. The weights are binomial, as A's. A's window has an even number of them, which moves what it
+    smooths by half a pixel a round; this one has an odd number and is centred.
+
+    Parameters
+    ----------
+    canvas : uint8, shape (H, W, 3)
+    outside : bool, shape (H, W)
+        True where the canvas is empty; some of it must be False.
+
+    Returns
+    -------
+    uint8, shape (H, W, 3)
+    """
+    known = ~outside
+    if not known.any():
+        raise ValueError("The canvas has no known pixel to fill it from.")
+    filled = np.where(outside[..., None], 0.0, canvas)
+    while not known.all():
+        weight = _smooth(known.astype(float))
+        reached = ~known & (weight > 0)
+        filled[reached] = _smooth(filled)[reached] / weight[reached, None]
+        known |= reached
+    return np.rint(filled).astype(np.uint8)
+
+
+def _smooth(values: np.ndarray) -> np.ndarray:
+    rows = correlate1d(values, WEIGHTS, axis=0, mode="constant")
+    return correlate1d(rows, WEIGHTS, axis=1, mode="constant")

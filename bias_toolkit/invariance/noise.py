@@ -1,0 +1,133 @@
+"""The numerical noise floor: how often rounding alone changes the top-1 class."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.special import betaincinv
+
+from bias_toolkit.errors import InputError, UnreadableImageError
+from bias_toolkit.invariance.packing import evaluate_packed
+from bias_toolkit.invariance.protocol import make_views
+from bias_toolkit.invariance.sweep import Sweep
+from bias_toolkit.invariance.views import Views
+from bias_toolkit.parallel import ordered_map
+
+if TYPE_CHECKING:
+    from bias_toolkit.models import Model
+
+RESAMPLES = 2000
+
+
+@dataclass(frozen=True)
+class NoiseFloor:
+    """`p_top1_change` between two evaluations of the same views.
+
+    Attributes
+    ----------
+    value : float
+        Share of the views whose top-1 class differs between the two evaluations.
+    n_images, n_views, n_changed : int
+        Images and views that were evaluated, and views whose top-1 class differs.
+    interval : (float, float)
+        95% Clopper–Pearson interval of `value`, over views. It says something where nothing changed, but
+        takes the views of one image for independent.
+    interval_over_images : (float, float) or None
+        95% bootstrap interval of `value`, over images; None where nothing changed, since it would be (0, 0).
+    max_difference : float
+        Largest absolute difference of any class's probability on any view.
+    """
+
+    value: float
+    n_images: int
+    n_views: int
+    n_changed: int
+    interval: tuple[float, float]
+    interval_over_images: tuple[float, float] | None
+    max_difference: float
+
+
+def noise_floor(
+    model: Model,
+    read: Callable[[str], np.ndarray],
+    image_ids: Sequence[str],
+    sweep: Sweep,
+    *,
+    batch_size: int,
+    n_images: int = 64,
+    seed: int = 0,
+) -> NoiseFloor:
+    """Evaluate the views of a sample of images twice, and count the views whose top-1 class differs.
+
+    The first time the views are in order and in batches of `batch_size`, as in a sweep; the second time in a
+    random order and in batches of another size, one less. With y_v and y'_v the two top-1 classes of view v,
+    the value is (1/N) Σ_v 1[y_v ≠ y'_v].
+
+    Parameters
+    ----------
+    read : callable
+        Gives the image of an id, uint8 (H, W, 3); an image for which it raises `UnreadableImageError` is left
+        out of the sample.
+    n_images : int
+        Size of the sample, whose views are held in memory; all images where there are fewer.
+    seed : int
+        Seed of the sample, of the order and of the bootstrap.
+
+    Raises
+    ------
+    InputError
+        If none of the sample can be read.
+    """
+    generator = np.random.default_rng(seed)
+    chosen = np.sort(generator.choice(len(image_ids), size=min(n_images, len(image_ids)), replace=False))
+
+    def prepare(image_id: str) -> Views | None:
+        try:
+            return make_views(read(image_id), sweep, model.input_size, image_id)
+        except UnreadableImageError:
+            return None
+
+    sample = [views for views in ordered_map(prepare, [image_ids[i] for i in chosen]) if views is not None]
+    if not sample:
+        raise InputError(f"None of the {len(chosen)} images sampled for the noise floor can be read.")
+    views = [image[k : k + 1] for image in sample for k in range(len(image))]
+    order = generator.permutation(len(views))
+    once = _evaluate(model, views, range(len(views)), batch_size)
+    again = _evaluate(model, views, order, batch_size - 1 if batch_size > 1 else 2)
+
+    changed = once.argmax(axis=1) != again.argmax(axis=1)
+    n_changed = int(changed.sum())
+    return NoiseFloor(
+        value=n_changed / len(views),
+        n_images=len(sample),
+        n_views=len(views),
+        n_changed=n_changed,
+        interval=clopper_pearson(n_changed, len(views)),
+        interval_over_images=_bootstrap(changed.reshape(len(sample), -1), generator) if n_changed else None,
+        max_difference=float(np.abs(once - again).max()),
+    )
+
+
+def clopper_pearson(count: int, total: int, level: float = 0.95) -> tuple[float, float]:
+    """The exact interval of a proportion, from quantiles of the beta distribution."""
+    tail = (1 - level) / 2
+    low = float(betaincinv(count, total - count + 1, tail)) if count > 0 else 0.0
+    high = float(betaincinv(count + 1, total - count, 1 - tail)) if count < total else 1.0
+    return low, high
+
+
+def _evaluate(model: Model, views: list[Views], order: Sequence[int], batch_size: int) -> np.ndarray:
+    """Probabilities (N, C) of single views, evaluated in the given order, returned in their own."""
+    by_place = {i: p[0] for i, p, _ in evaluate_packed(model, ((i, views[i]) for i in order), batch_size)}
+    return np.stack([by_place[i] for i in range(len(views))])
+
+
+def _bootstrap(changed: np.ndarray, generator: np.random.Generator) -> tuple[float, float]:
+    """95% percentile interval of the mean of `changed` (images, views), images drawn with replacement."""
+    shares = changed.mean(axis=1)
+    drawn = generator.integers(len(shares), size=(RESAMPLES, len(shares)))
+    low, high = np.quantile(shares[drawn].mean(axis=1), [0.025, 0.975])
+    return float(low), float(high)

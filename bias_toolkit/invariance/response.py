@@ -1,0 +1,95 @@
+"""The model's output along a sweep, kept small enough to store and complete enough for every measure."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bias_toolkit.invariance.sweep import CENTRE, Sweep
+
+TOP = 5
+
+
+def response(
+    probabilities: np.ndarray, features: np.ndarray, sweep: Sweep, label_index: int | None = None
+) -> dict[str, object]:
+    """What one row of responses says about the views of one image.
+
+    With p_k the softmax output on view k, φ_k its feature, and (a, b) the pairs of views that the sweep
+    compares (its steps; under offsets its draws):
+
+    ==============  ==========================================================================
+    `top1`          y_k, the most probable class (the first of equals); int32, one a view
+    `p_top1`        p_k[y_k]; float32, one a view
+    `p_second`      the second largest of p_k (0 if there is one class only); float32, one a view
+    `p_reference`   p_k[r], r the centre view's top-1 class; float32, one a view; None under
+                    offsets, which have no centre view
+    `p_label`       p_k[label]; float32, one a view; None without a label
+    `p_top1_next`   p_b[y_a]; float32, one a pair
+    `top5_exit`     whether y_a is not among the five most probable of p_b; bool, one a pair
+    `feature_step`  1 − cos(φ_a, φ_b); float32, one a pair
+    ==============  ==========================================================================
+
+    `label_index` is kept as it is: with ties, y_k = label does not follow from the probabilities.
+
+    Parameters
+    ----------
+    probabilities : float, shape (V, C)
+    features : float, shape (V, D)
+    label_index : int or None
+        The label's place among the C classes.
+    """
+    first, second = sweep.compared()
+    top1 = probabilities.argmax(axis=1)
+    return {
+        "label_index": label_index,
+        "top1": top1.astype(np.int32),
+        "p_top1": probabilities.max(axis=1),
+        "p_second": _second_largest(probabilities),
+        "p_reference": None if sweep.protocol == "offsets" else probabilities[:, top1[CENTRE]],
+        "p_label": None if label_index is None else probabilities[:, label_index],
+        "p_top1_next": probabilities[second, top1[first]],
+        "top5_exit": rank(probabilities[second], top1[first]) >= TOP,
+        "feature_step": cosine_distance(features[first], features[second]).astype(np.float32),
+    }
+
+
+def rank(probabilities: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """How many classes come before the given one in each row: more probable, or equally so and earlier.
+
+    Parameters
+    ----------
+    probabilities : float, shape (N, C)
+    classes : int, shape (N,)
+
+    Returns
+    -------
+    int, shape (N,)
+        0 for the class that argmax gives.
+    """
+    own = np.take_along_axis(probabilities, classes[:, None], axis=1)
+    earlier = np.arange(probabilities.shape[1]) < classes[:, None]
+    return ((probabilities > own) | ((probabilities == own) & earlier)).sum(axis=1)
+
+
+def cosine_distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """1 − cos(a, b) of each pair of rows, in float64; 0 for two zero vectors, 1 for one.
+
+    Computed as half the squared distance of the unit vectors, which is exactly 0 for equal rows and does not
+    cancel for nearly equal ones.
+
+    Parameters
+    ----------
+    a, b : float, shape (N, D)
+    """
+    a, b = a.astype(float), b.astype(float)
+    norm_a, norm_b = np.linalg.norm(a, axis=1), np.linalg.norm(b, axis=1)
+    unit_a = a / np.where(norm_a > 0, norm_a, 1)[:, None]
+    unit_b = b / np.where(norm_b > 0, norm_b, 1)[:, None]
+    distance = ((unit_a - unit_b) ** 2).sum(axis=1) / 2
+    return np.where((norm_a > 0) == (norm_b > 0), distance, 1.0)
+
+
+def _second_largest(probabilities: np.ndarray) -> np.ndarray:
+    if probabilities.shape[1] == 1:
+        return np.zeros(len(probabilities), dtype=probabilities.dtype)
+    return np.partition(probabilities, -2, axis=1)[:, -2]

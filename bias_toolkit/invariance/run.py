@@ -1,0 +1,146 @@
+"""Running a sweep over a dataset: shard by shard, so that a killed run goes on where it stopped."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from bias_toolkit.datasets.schema import SKIPPED
+from bias_toolkit.errors import UnreadableImageError
+from bias_toolkit.invariance.packing import evaluate_packed
+from bias_toolkit.invariance.protocol import make_views
+from bias_toolkit.invariance.response import response
+from bias_toolkit.invariance.schema import RESPONSES
+from bias_toolkit.invariance.sweep import Sweep
+from bias_toolkit.invariance.views import Views
+from bias_toolkit.parallel import default_workers, ordered_map
+from bias_toolkit.progress import Progress, silent
+from bias_toolkit.storage import shard_slices, write_table
+
+if TYPE_CHECKING:
+    from bias_toolkit.models import Model
+
+
+def run_sweep(
+    model: Model,
+    read: Callable[[str], np.ndarray],
+    image_ids: Sequence[str],
+    sweep: Sweep,
+    folder: str | os.PathLike,
+    *,
+    label_indices: Mapping[str, int],
+    batch_size: int,
+    shard_size: int = 64,
+    progress: Progress = silent,
+) -> None:
+    """Write the responses of a model to a sweep over images, as shards in a folder; do only what is missing.
+
+    Images are decoded and views made in threads, ahead of the model. Batches never run across shards, so the
+    responses do not depend on where an earlier run stopped. The folder has to be empty, or to hold shards of
+    the same model, images and settings: what is there is taken as it is.
+
+    Parameters
+    ----------
+    read : callable
+        Gives the image of an id, uint8 (H, W, 3); an image for which it raises `UnreadableImageError` is left
+        out and listed among the skipped.
+    label_indices : mapping
+        From an image's id to its label's place among the model's classes; ids without one have no label.
+    batch_size : int
+        Views in a batch.
+    shard_size : int
+        Images in a shard.
+
+    Raises
+    ------
+    InputError
+        If the sweep's size leaves nothing of an image.
+    """
+    folder = Path(folder)
+    shards = [list(image_ids[part]) for part in shard_slices(len(image_ids), shard_size)]
+    missing = {number: ids for number, ids in enumerate(shards) if not _responses_path(folder, number).exists()}
+
+    def prepare(image_id: str) -> Views | UnreadableImageError:
+        try:
+            return make_views(read(image_id), sweep, model.input_size, image_id)
+        except UnreadableImageError as error:
+            return error
+
+    ahead = 2 * default_workers() + math.ceil(batch_size / sweep.n_views)
+    prepared = ordered_map(prepare, chain.from_iterable(missing.values()), ahead=ahead)
+    done = len(image_ids) - sum(map(len, missing.values()))
+    with progress(f"Sweep {sweep.name}", total=len(image_ids), done=done) as advance, closing(prepared):
+        for number, ids in missing.items():
+            # zip asks for an id first, so at a shard's end it leaves the next shard's views alone.
+            images = zip(ids, prepared, strict=False)
+            responses, skipped = _run_shard(model, images, sweep, label_indices, batch_size, advance)
+            # The responses come last: where they are, the shard is whole.
+            write_table(skipped, _skipped_path(folder, number), SKIPPED)
+            write_table(responses, _responses_path(folder, number), RESPONSES)
+
+
+def load_responses(folder: str | os.PathLike) -> pd.DataFrame:
+    """The responses of all shards in a folder of `run_sweep`, in the order of the images."""
+    return _load_shards(folder, "responses-*.parquet", RESPONSES)
+
+
+def load_skipped(folder: str | os.PathLike) -> pd.DataFrame:
+    """The images that `run_sweep` could not read, with reasons, in the order of the images."""
+    return _load_shards(folder, "skipped-*.parquet", SKIPPED)
+
+
+def _run_shard(
+    model: Model,
+    images: Iterator[tuple[str, Views | UnreadableImageError]],
+    sweep: Sweep,
+    label_indices: Mapping[str, int],
+    batch_size: int,
+    advance: Callable[[int], None],
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The responses and the skipped images of one shard."""
+    skipped = []
+
+    def readable():
+        for image_id, views in images:
+            if isinstance(views, UnreadableImageError):
+                skipped.append({"image_id": image_id, "reason": str(views)})
+                advance(1)
+            else:
+                yield image_id, views
+
+    settings = {
+        "protocol": sweep.protocol,
+        "transform": sweep.transform,
+        "size": sweep.size,
+        "fill": sweep.fill if sweep.protocol == "embed" else None,
+        "sampling": sweep.sampling if sweep.protocol == "crop" else None,
+    }
+    rows = []
+    for image_id, probabilities, features in evaluate_packed(model, readable(), batch_size):
+        columns = response(probabilities, features, sweep, label_indices.get(image_id))
+        rows.append({"image_id": image_id, **settings, **columns})
+        advance(1)
+    return pd.DataFrame(rows, columns=RESPONSES.names), pd.DataFrame(skipped, columns=SKIPPED.names)
+
+
+def _load_shards(folder: str | os.PathLike, pattern: str, schema: pa.Schema) -> pd.DataFrame:
+    shards = [pq.read_table(path) for path in sorted(Path(folder).glob(pattern))]
+    return pa.concat_tables([schema.empty_table(), *shards]).to_pandas()
+
+
+def _responses_path(folder: Path, number: int) -> Path:
+    return folder / f"responses-{number:05d}.parquet"
+
+
+def _skipped_path(folder: Path, number: int) -> Path:
+    return folder / f"skipped-{number:05d}.parquet"

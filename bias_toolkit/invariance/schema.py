@@ -1,0 +1,49 @@
+"""The tables of this package."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+SWEEP = [
+    ("protocol", pa.string()),
+    ("transform", pa.string()),
+    ("size", pa.float64()),
+    ("fill", pa.string()),
+    ("sampling", pa.string()),
+]
+"""Which sweep a row is of. `fill` is null but for embed, `sampling` null but for crop."""
+
+RESPONSES = pa.schema(
+    [
+        ("image_id", pa.string()),
+        *SWEEP,
+        ("label_index", pa.int32()),
+        ("top1", pa.list_(pa.int32())),
+        ("p_top1", pa.list_(pa.float32())),
+        ("p_second", pa.list_(pa.float32())),
+        ("p_reference", pa.list_(pa.float32())),
+        ("p_label", pa.list_(pa.float32())),
+        ("p_top1_next", pa.list_(pa.float32())),
+        ("top5_exit", pa.list_(pa.bool_())),
+        ("feature_step", pa.list_(pa.float32())),
+    ]
+)
+"""One row an image and sweep: what `bias_toolkit.invariance.response.response` says of the model's output."""
+
+MEASURES = pa.schema(
+    [
+        ("image_id", pa.string()),
+        *SWEEP,
+        ("p_top1_change", pa.float32()),
+        ("mac", pa.float32()),
+        ("p_top5_exit", pa.float32()),
+        ("p_range", pa.float32()),
+        ("feature_drift", pa.float32()),
+        ("consistency", pa.float32()),
+        ("accuracy", pa.float32()),
+        ("confidence", pa.float32()),
+        ("margin", pa.float32()),
+        ("n_steps", pa.int32()),
+    ]
+)
+"""One row an image and sweep; null where a measure is not defined for the sweep or without a label."""

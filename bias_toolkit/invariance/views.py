@@ -1,0 +1,72 @@
+"""Views: what the model sees, as exact slices of one picture."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from bias_toolkit.invariance.sweep import CENTRE, STEPS
+
+
+@dataclass(frozen=True)
+class Views:
+    """The views of one image, in order.
+
+    Attributes
+    ----------
+    pixels : uint8, shape (V, W, W, 3)
+        RGB as a person would see it.
+    outside : bool, shape (V, W, W), or None
+        True where a pixel is canvas, made up and not the image's; None where every pixel is the image's.
+    fill : str or None
+        What the canvas shows, one of the fills of embed; None without a canvas.
+    """
+
+    pixels: np.ndarray
+    outside: np.ndarray | None = None
+    fill: str | None = None
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def __getitem__(self, part: slice) -> Views:
+        return Views(self.pixels[part], None if self.outside is None else self.outside[part], self.fill)
+
+    @property
+    def blank(self) -> np.ndarray | None:
+        """Where the model's normalised input is to be exactly 0: the canvas if its fill is `mean`, else None.
+
+        Shape (V, W, W), for the model's `evaluate(pixels, blank)`. Other fills are in the pixels.
+        """
+        return self.outside if self.fill == "mean" else None
+
+
+def path(transform: str) -> np.ndarray:
+    """Top-left corners (x, y) of the windows of a sweep, one pixel apart; int, shape (STEPS + 1, 2).
+
+    Corner k is (k, k) for `diagonal`, (k, CENTRE) for `horizontal` and (CENTRE, k) for `vertical`, so corner
+    number CENTRE is the same for all three.
+    """
+    moving = np.arange(STEPS + 1)
+    still = np.full(STEPS + 1, CENTRE)
+    x = still if transform == "vertical" else moving
+    y = still if transform == "horizontal" else moving
+    return np.stack([x, y], axis=1)
+
+
+def cut(picture: np.ndarray, corners: np.ndarray, side: int) -> np.ndarray:
+    """Cut a side × side window from a picture at each corner (x, y): shape (V, side, side, …)."""
+    return np.stack([picture[y : y + side, x : x + side] for x, y in corners])
+
+
+def resize(image: np.ndarray, side: int) -> np.ndarray:
+    """Resize a uint8 image (H, W, 3) to a square, bicubic with antialiasing; the identity at its own size."""
+    return np.asarray(Image.fromarray(np.ascontiguousarray(image)).resize((side, side), Image.Resampling.BICUBIC))
+
+
+def image_generator(image_id: str, seed: int) -> np.random.Generator:
+    """The random numbers of one image: the same on every run, whatever other images there are."""
+    return np.random.default_rng([seed, zlib.crc32(image_id.encode())])

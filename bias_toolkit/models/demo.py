@@ -1,0 +1,102 @@
+"""The demo's two small classifiers of 64 × 64 images, with weights that ship with the package.
+
+Both subsample by strides and max-pooling without any low-pass filter, as the networks of A do; that is what makes a
+one-pixel shift matter. They differ in their ends (A, section 4): one reads the feature map with a fully connected
+layer, as VGG does, and so knows where in the image a pattern is; the other averages the feature map over the image,
+as ResNet does, and forgets it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from safetensors.torch import load_file
+from torch import nn
+
+from bias_toolkit.errors import InputError
+from bias_toolkit.models.preprocessing import Preprocessing
+
+DEMO_INPUT_SIZE = 64
+DEMO_CLASS_NAMES: tuple[str, ...] = tuple("0123456789")
+DEMO_PREPROCESSING = Preprocessing(
+    mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25), interpolation="bicubic", crop_fraction=1.0
+)
+WEIGHTS = Path(__file__).parent / "weights"
+
+
+def load_demo_network(name: str) -> tuple[nn.Module, Path]:
+    """One of the demo's networks with its trained weights, in eval mode, and the file that holds them.
+
+    It takes images of shape N × 3 × 64 × 64, normalised as `DEMO_PREPROCESSING` says, and returns logits N × 10.
+
+    Parameters
+    ----------
+    name : {"fully-connected", "global-pooling"}
+
+    Raises
+    ------
+    InputError
+        If there is no demo network of that name.
+    """
+    network = build_demo_network(name)
+    path = WEIGHTS / demo_weights_file(name)
+    network.load_state_dict(load_file(path))
+    return network.eval(), path
+
+
+def build_demo_network(name: str) -> nn.Module:
+    """The same network untrained, with random weights from torch's global generator."""
+    if name not in _BUILDERS:
+        raise InputError(f"There is no demo network {name!r}; there are {', '.join(DEMO_NETWORKS)}.")
+    return _BUILDERS[name]()
+
+
+def demo_weights_file(name: str) -> str:
+    """What the file of a network's weights is called."""
+    return f"demo-{name}.safetensors"
+
+
+def _convolution(channels_in: int, channels_out: int, size: int = 3, stride: int = 1) -> list[nn.Module]:
+    return [
+        nn.Conv2d(channels_in, channels_out, size, stride, padding=size // 2, bias=False),
+        nn.BatchNorm2d(channels_out),
+        nn.ReLU(),
+    ]
+
+
+def _fully_connected() -> nn.Module:
+    """65,594 parameters; feature map of 48 × 4 × 4, feature of 32."""
+    return nn.Sequential(
+        *_convolution(3, 16, size=5, stride=2),
+        *_convolution(16, 32),
+        nn.MaxPool2d(2),
+        *_convolution(32, 48),
+        nn.MaxPool2d(2),
+        *_convolution(48, 48),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Dropout(0.3),
+        nn.Linear(48 * 4 * 4, 32),
+        nn.ReLU(),
+        nn.Linear(32, 10),
+    )
+
+
+def _global_pooling() -> nn.Module:
+    """151,298 parameters; feature map of 144 × 8 × 8, feature of 144."""
+    return nn.Sequential(
+        *_convolution(3, 24, stride=2),
+        *_convolution(24, 48),
+        nn.MaxPool2d(2),
+        *_convolution(48, 80),
+        nn.MaxPool2d(2),
+        *_convolution(80, 144),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(144, 10),
+    )
+
+
+_BUILDERS = {"fully-connected": _fully_connected, "global-pooling": _global_pooling}
+
+DEMO_NETWORKS: tuple[str, ...] = tuple(_BUILDERS)

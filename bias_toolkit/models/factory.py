@@ -1,0 +1,99 @@
+"""A user's own network, from a function that makes it."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Callable
+from difflib import get_close_matches
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from bias_toolkit.errors import InputError
+from bias_toolkit.models.blueprint import Blueprint
+from bias_toolkit.models.checkpoint import assign_weights, read_checkpoint
+from bias_toolkit.models.model import Model
+from bias_toolkit.models.preprocessing import Preprocessing
+
+DEFAULT_INPUT_SIZE = 224
+PREPROCESSING_ATTRIBUTES = ("mean", "std", "interpolation", "crop_fraction")
+
+
+def factory_classifier(spec: str, weights: Path | None = None) -> Blueprint:
+    """The network that `package.module:factory`, called without arguments, returns.
+
+    The module is imported from Python's path or the current folder. The network may carry attributes:
+    `input_size` (int; 224 without), `mean` and `std` (three numbers; ImageNet's without), `interpolation`
+    ("bilinear"), `crop_fraction` (0.875), `class_names`, `class_ids`. The factory may return a `Model` instead,
+    which says all this itself.
+
+    Raises
+    ------
+    InputError
+        If the factory cannot be imported, fails, or returns something else, if an attribute is not of its
+        kind, or if a weights file does not fit.
+    """
+    made = _call(spec)
+    if isinstance(made, Model):
+        blueprint = Blueprint(
+            made.module, made.input_size, made.preprocessing, made.class_names, made.class_ids, made.feature
+        )
+    elif isinstance(made, nn.Module):
+        blueprint = _described(spec, made)
+    else:
+        raise InputError(f"The factory {spec} must return a torch.nn.Module, not {type(made).__name__}.")
+    if weights is not None:
+        assign_weights(blueprint.network, read_checkpoint(weights), weights)
+    return blueprint
+
+
+def _described(spec: str, network: nn.Module) -> Blueprint:
+    input_size = getattr(network, "input_size", DEFAULT_INPUT_SIZE)
+    if not isinstance(input_size, int) or input_size < 1:
+        raise InputError(
+            f"The network of {spec} has input_size {input_size!r}; it must be its side in pixels, such as 224."
+        )
+    given = {name: getattr(network, name) for name in PREPROCESSING_ATTRIBUTES if hasattr(network, name)}
+    for name in ("mean", "std"):
+        # A tensor is a network's own normalisation: taken as ours too, it would be applied twice.
+        if isinstance(given.get(name), Tensor | nn.Module) or callable(given.get(name)):
+            raise InputError(
+                f"The network of {spec} has a {name} that is not three numbers; where it normalises its input "
+                "itself, rename that and set mean = (0, 0, 0) and std = (1, 1, 1)."
+            )
+    return Blueprint(
+        network,
+        input_size,
+        Preprocessing(**given),
+        class_names=getattr(network, "class_names", None),
+        class_ids=getattr(network, "class_ids", None),
+    )
+
+
+def _call(spec: str) -> object:
+    factory = _import(spec)
+    try:
+        return factory()
+    except Exception as error:
+        raise InputError(f"The factory {spec} failed: {type(error).__name__}: {error}.") from error
+
+
+def _import(spec: str) -> Callable[[], object]:
+    module_name, _, factory_name = spec.partition(":")
+    sys.path.insert(0, os.getcwd())
+    try:
+        module = importlib.import_module(module_name)
+    except Exception as error:
+        raise InputError(
+            f"The module {module_name!r} of the model {spec} cannot be imported: {type(error).__name__}: {error}."
+        ) from error
+    finally:
+        sys.path.remove(os.getcwd())
+    factory = getattr(module, factory_name, None)
+    if not callable(factory):
+        close = get_close_matches(factory_name, [name for name in vars(module) if not name.startswith("_")], n=3)
+        hint = f"; near it are {', '.join(close)}" if close else ""
+        raise InputError(f"The module {module_name!r} has no function {factory_name!r}{hint}.")
+    return factory

@@ -1,0 +1,285 @@
+"""Where in a network the feature is: found by running it, not from a list of names."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from bias_toolkit.errors import InputError
+
+PROBE_IMAGES = 2
+MOST_CLASSIFIERS = 8  # heads side by side
+MOST_TRIES = 40  # modules looked at, from the last, where no classifier is found
+
+
+@dataclass(frozen=True)
+class Tap:
+    """One place in a network: a module, its input or its output, and the axis that holds the channels."""
+
+    module_name: str
+    side: str  # "input" or "output"
+    channel_axis: int
+
+    def pool(self, activation: Tensor) -> Tensor:
+        """The mean over every axis but the images' and the channels': float32, images × channels.
+
+        It is always a copy, because networks overwrite activations in place.
+        """
+        places = [axis for axis in range(1, activation.ndim) if axis != self.channel_axis]
+        return activation.float().mean(dim=places) if places else activation.float().clone()
+
+
+@dataclass(frozen=True)
+class FeatureLayer:
+    """Where the feature is taken: the pooled activations at `taps`, one after the other."""
+
+    taps: tuple[Tap, ...]
+
+    @property
+    def name(self) -> str:
+        """What a report calls it, such as "input of classifier.6" or "features.28"."""
+        names = ", ".join(tap.module_name for tap in self.taps)
+        return f"input of {names}" if self.taps[0].side == "input" else names
+
+    @contextmanager
+    def capture(self, network: nn.Module) -> Iterator[Callable[[], Tensor]]:
+        """Watch the network inside the block; the function given returns the last pass's feature.
+
+        The feature is float32, images × dimension.
+        """
+        pooled: dict[str, Tensor] = {}
+
+        def hook_for(tap: Tap):
+            def hook(module, args, kwargs, output):
+                activation = first_tensor((args, kwargs)) if tap.side == "input" else first_tensor(output)
+                pooled[tap.module_name] = tap.pool(activation)
+
+            return hook
+
+        modules = dict(network.named_modules())
+        handles = [modules[tap.module_name].register_forward_hook(hook_for(tap), with_kwargs=True) for tap in self.taps]
+        try:
+            yield lambda: torch.cat([pooled[tap.module_name] for tap in self.taps], dim=1)
+        finally:
+            for handle in handles:
+                handle.remove()
+
+
+def find_feature_layer(network: nn.Module, images: Tensor, layer: str | None = None) -> FeatureLayer:
+    """Find the penultimate activation of any classifier, or the named layer's output.
+
+    The network is run once with every module watched. The classifier is the last module to run that holds a
+    matrix of weights, gives one value a class, and alone decides the logits: with its output replaced by
+    zeros, the logits no longer depend on the image. Several such modules side by side, whose outputs are
+    averaged, are taken together. The feature is the classifier's input. Where no module is the classifier
+    (its weights belong to a container), the feature is the output of the last module that decides the logits.
+
+    Parameters
+    ----------
+    network : nn.Module
+        In eval mode.
+    images : Tensor
+        Two different normalised images, 2 × 3 × W × W.
+    layer : str, optional
+        The dotted name of a module, whose output is taken instead.
+
+    Raises
+    ------
+    InputError
+        If the layer does not exist or has no output for each image, or if no classifier is found.
+    """
+    runs = _run_watched(network, images)
+    if layer is not None:
+        return FeatureLayer((_named_tap(network, runs, layer),))
+    logits = network_logits(network(images))
+    classifiers = _classifiers(network, images, runs, logits)
+    if classifiers:
+        return FeatureLayer(tuple(Tap(run.name, "input", run.input_channel_axis) for run in classifiers))
+    others = [run for run in runs if run.is_leaf and run.is_per_image and run.output_shape != logits.shape]
+    for run in reversed(others[-MOST_TRIES:]):
+        if _decide_logits(network, images, [run]):
+            return FeatureLayer((Tap(run.name, "output", run.output_channel_axis),))
+    raise InputError(
+        "No layer of the model was found whose output alone decides the logits; name the layer to take "
+        f"features from with --feature ({_some_names([run.name for run in runs])})."
+    )
+
+
+def network_logits(output: object) -> Tensor:
+    """The logits, images × classes, in whatever the network returned: a tensor, or one inside a container.
+
+    Of a mapping or an object with fields the entry `logits` is taken, otherwise the first tensor.
+
+    Raises
+    ------
+    InputError
+        If it holds no tensor of that shape.
+    """
+    fields = output if isinstance(output, Mapping) else {"logits": getattr(output, "logits", None)}
+    logits = fields.get("logits")
+    if not isinstance(logits, Tensor):
+        logits = first_tensor(output)
+    if logits is None:
+        raise InputError(f"The model must return a tensor of logits; it returned {type(output).__name__}.")
+    if logits.ndim > 2 and logits.numel() == logits.shape[0] * logits.shape[1]:
+        logits = logits.flatten(1)
+    if logits.ndim != 2 or logits.shape[1] < 2:
+        raise InputError(
+            "The model must return logits of shape images × classes with at least two classes; "
+            f"it returned a tensor of shape {tuple(logits.shape)}."
+        )
+    return logits
+
+
+def first_tensor(value: object) -> Tensor | None:
+    """The first tensor in nested tuples, lists and mappings, or None."""
+    if isinstance(value, Tensor):
+        return value
+    if isinstance(value, Mapping):
+        value = tuple(value.values())
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        for item in value:
+            found = first_tensor(item)
+            if found is not None:
+                return found
+    return None
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What was seen of one module in the probing pass."""
+
+    name: str
+    module: nn.Module
+    input_shape: torch.Size | None
+    output_shape: torch.Size
+
+    @property
+    def is_leaf(self) -> bool:
+        return next(self.module.children(), None) is None
+
+    @property
+    def is_per_image(self) -> bool:
+        return len(self.output_shape) >= 2 and self.output_shape[0] == PROBE_IMAGES
+
+    @property
+    def holds_matrix(self) -> bool:
+        weight = getattr(self.module, "weight", None)
+        own = [*self.module.parameters(recurse=False), *([weight] if isinstance(weight, Tensor) else [])]
+        return any(parameter.ndim >= 2 for parameter in own)
+
+    @property
+    def input_channel_axis(self) -> int:
+        return _channel_axis(self.module, self.input_shape)
+
+    @property
+    def output_channel_axis(self) -> int:
+        return _channel_axis(self.module, self.output_shape)
+
+
+def _channel_axis(module: nn.Module, shape: torch.Size) -> int:
+    """Channels are last for vectors, token sequences and linear layers, and first for convolutions.
+
+    Elsewhere in a map the two equal sides are the spatial ones, because inputs are square.
+    """
+    last = len(shape) - 1
+    if last == 1 or isinstance(module, nn.Linear):
+        return last
+    if isinstance(module, nn.modules.conv._ConvNd | nn.modules.batchnorm._BatchNorm):
+        return 1
+    if last == 3 and shape[1] == shape[2] and shape[3] != shape[1]:
+        return last
+    return 1 if last >= 3 else last
+
+
+def _run_watched(network: nn.Module, images: Tensor) -> list[_Run]:
+    """Run the network; its modules in the order in which they finished last, the network itself left out."""
+    seen: dict[str, _Run] = {}
+    handles = []
+
+    def hook_for(name: str):
+        def hook(module, args, kwargs, output):
+            given, made = first_tensor((args, kwargs)), first_tensor(output)
+            if made is not None:
+                seen.pop(name, None)
+                seen[name] = _Run(name, module, None if given is None else given.shape, made.shape)
+
+        return hook
+
+    for name, module in network.named_modules():
+        if name:
+            handles.append(module.register_forward_hook(hook_for(name), with_kwargs=True))
+    try:
+        network(images)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return list(seen.values())
+
+
+def _classifiers(network: nn.Module, images: Tensor, runs: list[_Run], logits: Tensor) -> list[_Run]:
+    n_classes = logits.shape[1]
+    candidates = [
+        run
+        for run in runs
+        if run.holds_matrix
+        and n_classes in run.output_shape[1:]
+        and run.input_shape is not None
+        and run.input_shape[0] == run.output_shape[0] == PROBE_IMAGES
+    ]
+    if _decide_logits(network, images, candidates[-1:]):
+        return candidates[-1:]
+    needed = candidates[-MOST_CLASSIFIERS:]
+    if not _decide_logits(network, images, needed):
+        return []
+    for run in needed:
+        rest = [other for other in needed if other is not run]
+        if _decide_logits(network, images, rest):
+            needed = rest
+    return needed
+
+
+def _decide_logits(network: nn.Module, images: Tensor, runs: list[_Run]) -> bool:
+    """Whether the logits are the same for every image once the modules' outputs are zeros."""
+    if not runs:
+        return False
+    handles = [run.module.register_forward_hook(_zero_output) for run in runs]
+    try:
+        logits = network_logits(network(images))
+    finally:
+        for handle in handles:
+            handle.remove()
+    return bool(torch.allclose(logits[:1], logits[1:], rtol=1e-6, atol=1e-7, equal_nan=True))
+
+
+def _zero_output(module: nn.Module, args: tuple, output: object) -> object:
+    if isinstance(output, Tensor):
+        return torch.zeros_like(output)
+    if isinstance(output, tuple | list):
+        return type(output)(_zero_output(module, args, item) for item in output)
+    return output
+
+
+def _named_tap(network: nn.Module, runs: list[_Run], layer: str) -> Tap:
+    by_name = {run.name: run for run in runs}
+    if layer not in by_name:
+        raise InputError(f"The model has no layer {layer!r} that runs ({_some_names(list(by_name), layer)}).")
+    run = by_name[layer]
+    if not run.is_per_image:
+        raise InputError(
+            f"The layer {layer!r} gives {tuple(run.output_shape)} for {PROBE_IMAGES} images, not one row an image; "
+            f"name another with --feature ({_some_names(list(by_name))})."
+        )
+    return Tap(layer, "output", run.output_channel_axis)
+
+
+def _some_names(names: list[str], near: str | None = None) -> str:
+    close = difflib.get_close_matches(near, names, n=5, cutoff=0.5) if near else []
+    if close:
+        return f"near it: {', '.join(close)}"
+    return f"it has, among others, {', '.join(names[-6:])}" if names else "none was seen to run"

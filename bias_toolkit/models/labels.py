@@ -1,0 +1,173 @@
+"""Which of a model's classes a dataset's labels are."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from bias_toolkit.errors import InputError
+from bias_toolkit.models.label_mapping import read_mapping
+from bias_toolkit.models.model import Model
+
+WORDNET_ID = re.compile(r"n\d{8}")
+LABELS_TOLD = 5
+
+
+@dataclass(frozen=True)
+class LabelMatch:
+    """Which class each label is, and how that was found.
+
+    `indices` maps a label to its class's index; a label that is none of the classes is not in it. `how` is
+    "WordNet id", "class id", "class name", "index", "mapping file" or "none". `sentence` says how many of the
+    `n_labels` different labels matched, and names those that did not.
+    """
+
+    indices: dict[str, int]
+    how: str
+    n_labels: int
+    n_matched: int
+    sentence: str
+
+
+def match_labels(
+    labels: Sequence[str],
+    model: Model,
+    class_names: Mapping[str, str] | None = None,
+    mapping: str | Path | None = None,
+) -> LabelMatch:
+    """Match a dataset's labels to a model's classes.
+
+    Labels are tried as class ids (WordNet ids for ImageNet models) and as class names, and what matches more
+    of them is taken; where neither matches any, labels that are integers are taken as indices from 0. Names
+    match whatever their case, with underscores and hyphens as spaces: whole, or one of the comma-separated
+    synonyms where that leaves one class only. A mapping file comes before all that.
+
+    Parameters
+    ----------
+    labels : sequence of str
+        With repetitions or without; nulls are left out.
+    model : Model
+    class_names : mapping, optional
+        The dataset's readable names of its labels, tried as names beside the labels themselves.
+    mapping : path, optional
+        A CSV file with the columns `label,class`, or a JSON object; a class is an id, a name or an index.
+
+    Raises
+    ------
+    InputError
+        If the mapping file has a fault, or none of the labels is in it.
+    """
+    distinct = sorted({str(label) for label in labels if not pd.isna(label)})
+    if mapping is not None:
+        return _match_by_file(distinct, model, Path(mapping))
+    by_id = _match_ids(distinct, model)
+    by_name = _match_names(distinct, model, class_names or {})
+    if by_id and len(by_id) >= len(by_name):
+        are_wordnet = all(WORDNET_ID.fullmatch(label) for label in by_id)
+        return _told(by_id, "WordNet id" if are_wordnet else "class id", distinct)
+    if by_name:
+        return _told(by_name, "class name", distinct)
+    by_index = {label: int(label) for label in distinct if _is_index(label, model)}
+    return _told(by_index, "index" if by_index else "none", distinct)
+
+
+def _match_ids(labels: list[str], model: Model) -> dict[str, int]:
+    index_of = {class_id: index for index, class_id in enumerate(model.class_ids or ())}
+    return {label: index_of[label] for label in labels if label in index_of}
+
+
+def _match_names(labels: list[str], model: Model, class_names: Mapping[str, str]) -> dict[str, int]:
+    finder = _NameFinder(model.class_names or ())
+    found = {}
+    for label in labels:
+        index = finder.find(label)
+        if index is None and label in class_names:
+            index = finder.find(class_names[label])
+        if index is not None:
+            found[label] = index
+    return found
+
+
+class _NameFinder:
+    """Finds a class by its whole name, or else by a synonym that no other class has."""
+
+    def __init__(self, names: Sequence[str]):
+        self._whole, self._parts = defaultdict(set), defaultdict(set)
+        for index, name in enumerate(names):
+            self._whole[_plain(name)].add(index)
+            for part in _synonyms(name):
+                self._parts[part].add(index)
+
+    def find(self, name: str) -> int | None:
+        classes = self._whole.get(_plain(name))
+        if not classes:
+            classes = set().union(*(self._parts.get(part, set()) for part in _synonyms(name)))
+        return next(iter(classes)) if len(classes) == 1 else None
+
+
+def _plain(name: str) -> str:
+    return " ".join(re.sub(r"[_\-]", " ", name).casefold().split())
+
+
+def _synonyms(name: str) -> set[str]:
+    return {plain for part in name.split(",") if (plain := _plain(part))}
+
+
+def _is_index(label: str, model: Model) -> bool:
+    return label.isascii() and label.isdigit() and int(label) < model.n_classes
+
+
+def _match_by_file(labels: list[str], model: Model, path: Path) -> LabelMatch:
+    indices = {}
+    finder = _NameFinder(model.class_names or ())
+    ids = {class_id: index for index, class_id in enumerate(model.class_ids or ())}
+    wanted = set(labels)
+    for entry in read_mapping(path):
+        index = _class_index(entry.target, model, ids, finder)
+        if index is None:
+            raise InputError(
+                f"{path}, line {entry.line}: {entry.target!r}, given for the label {entry.label!r}, is no class of "
+                f"{model.name}; give an id, a name, or an index from 0 to {model.n_classes - 1}."
+            )
+        if entry.label in wanted:
+            indices[entry.label] = index
+    if labels and not indices:
+        raise InputError(
+            f"The mapping file {path} has none of the dataset's labels, which are {_some(labels)}; "
+            "give a line `label,class` for each."
+        )
+    return _told(indices, "mapping file", labels)
+
+
+def _class_index(target: str | int, model: Model, ids: Mapping[str, int], finder: _NameFinder) -> int | None:
+    """A number is an index; a text is an id, else a name, else an index."""
+    if isinstance(target, str):
+        index = ids.get(target, finder.find(target))
+        if index is not None:
+            return index
+        target = target.strip()
+    return int(target) if _is_index(str(target), model) else None
+
+
+def _told(indices: dict[str, int], how: str, labels: list[str]) -> LabelMatch:
+    n_labels, n_matched = len(labels), len(indices)
+    if n_labels == 0:
+        sentence = "The dataset has no labels to match to the model's classes"
+    elif n_matched == 0:
+        sentence = f"None of {n_labels} labels matched the model's classes by WordNet id, class name or index"
+    else:
+        sentence = f"{n_matched} of {n_labels} labels matched the model's classes by {how}"
+        unmatched = [label for label in labels if label not in indices]
+        if unmatched:
+            sentence += f"; not matched: {_some(unmatched)}"
+    return LabelMatch(indices, how if n_matched else "none", n_labels, n_matched, sentence)
+
+
+def _some(labels: list[str]) -> str:
+    more = len(labels) - LABELS_TOLD
+    return ", ".join(labels[:LABELS_TOLD]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,126 @@
+"""The one way in: a model from its name, a file of weights, or the user's own function."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from difflib import get_close_matches
+from pathlib import Path
+
+import torch
+
+from bias_toolkit.errors import InputError
+from bias_toolkit.models.blueprint import Blueprint
+from bias_toolkit.models.checkpoint import assign_weights, read_checkpoint
+from bias_toolkit.models.demo import (
+    DEMO_CLASS_NAMES,
+    DEMO_INPUT_SIZE,
+    DEMO_PREPROCESSING,
+    build_demo_network,
+    load_demo_network,
+)
+from bias_toolkit.models.factory import factory_classifier
+from bias_toolkit.models.model import Model
+
+NAMED_MODELS = ("efficientnet-lite0", "demo", "demo:fully-connected", "demo:global-pooling")
+LIBRARIES = ("demo", "torchvision", "timm")
+OTHER_MODELS = "torchvision:NAME, timm:NAME or package.module:factory"
+
+
+def load_model(
+    spec: str, *, weights: str | Path | None = None, feature: str | None = None, device: str = "auto"
+) -> Model:
+    """Load a classifier with its weights, preprocessing and class names.
+
+    Parameters
+    ----------
+    spec : str
+        `efficientnet-lite0`; `demo`, which is `demo:fully-connected`, or `demo:global-pooling`;
+        `torchvision:NAME`; `timm:NAME`; or `package.module:factory` (see `factory_classifier`).
+    weights : path, optional
+        A state dict (.pt, .pth, .safetensors) to use instead of the published weights.
+    feature : str, optional
+        The layer whose pooled output is the feature; by default the penultimate activation.
+    device : str
+        "auto" (CUDA where there is one, else the CPU) or a torch device such as "cpu" or "cuda:1".
+
+    Raises
+    ------
+    InputError
+        If the model is unknown, its weights cannot be had or do not fit, or the layer or device does not exist.
+    """
+    chosen = resolve_device(device)
+    weights = None if weights is None else Path(weights)
+    with _reproducibly():
+        blueprint = _blueprint(spec, weights)
+        return Model(
+            spec if weights is None else f"{spec} ({weights.name})",
+            blueprint.network,
+            input_size=blueprint.input_size,
+            preprocessing=blueprint.preprocessing,
+            class_names=blueprint.class_names,
+            class_ids=blueprint.class_ids,
+            feature=feature or blueprint.feature,
+            device=chosen,
+        )
+
+
+def resolve_device(device: str) -> torch.device:
+    """The torch device that "auto", "cpu", "cuda", "cuda:1" … means on this machine.
+
+    Raises
+    ------
+    InputError
+        If there is no such device.
+    """
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+        torch.empty(1, device=chosen)
+    except (RuntimeError, AssertionError, TypeError) as error:
+        raise InputError(
+            f"The device {device!r} is not to be had on this machine; --device takes auto, cpu or cuda."
+        ) from error
+    return chosen
+
+
+def _blueprint(spec: str, weights: Path | None) -> Blueprint:
+    kind, colon, name = spec.partition(":")
+    if kind == "demo" and spec in NAMED_MODELS:
+        return _demo(name or "fully-connected", weights)
+    if colon and name and kind not in LIBRARIES:
+        return factory_classifier(spec, weights)
+
+    # Importing timm and torchvision takes as long as importing torch does.
+    from bias_toolkit.models import pretrained
+
+    if spec == "efficientnet-lite0":
+        return pretrained.efficientnet_lite0(weights)
+    if kind == "torchvision" and name:
+        return pretrained.torchvision_classifier(name, weights)
+    if kind == "timm" and name:
+        return pretrained.timm_classifier(name, weights)
+    meant = get_close_matches(spec.replace("_", "-"), NAMED_MODELS, n=2, cutoff=0.7)
+    meant += pretrained.similar_classifiers(spec.rpartition(":")[2])
+    hint = f"near it are {', '.join(meant)}" if meant else f"give {', '.join(NAMED_MODELS)}, {OTHER_MODELS}"
+    raise InputError(f"There is no model {spec!r}; {hint}.")
+
+
+def _demo(name: str, weights: Path | None) -> Blueprint:
+    if weights is None:
+        network, _ = load_demo_network(name)
+    else:
+        network = build_demo_network(name)
+        assign_weights(network, read_checkpoint(weights), weights)
+    return Blueprint(network, DEMO_INPUT_SIZE, DEMO_PREPROCESSING, class_names=DEMO_CLASS_NAMES)
+
+
+@contextmanager
+def _reproducibly() -> Iterator[None]:
+    """Nothing random depends on, or changes, the caller's generator, and no library's warning is printed."""
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.default_generator.manual_seed(0)
+        yield

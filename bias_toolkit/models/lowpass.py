@@ -1,0 +1,156 @@
+"""The same network, same weights, with a low-pass filter at every subsampling layer, after Zhang (ICML 2019).
+
+Subsampling a map keeps every s-th of its values. What the map holds above the new sampling rate is aliased,
+and a one-pixel shift of the input then changes more than the position of the result. Zhang's remedy (Z,
+section 3) is to evaluate the layer at stride 1 and to subsample the result through a binomial filter:
+
+- a max pooling of stride s becomes the max pooling at stride 1, then the filter at stride s;
+- a convolution of stride s becomes the convolution at stride 1, the normalisation and the activation that
+  follow it, then the filter at stride s;
+- a convolution whose windows do not overlap (1 × 1 shortcuts, patch embeddings) and an average pooling get
+  the filter before them. They are linear, so before and after them are the same away from the border.
+
+Where something other than a normalisation or an activation follows a convolution, the filter comes before it.
+Further differences to Z: an average pooling is kept and filtered, not replaced by the filter, and a stride
+above 2 is not split into strides of 2, so there it takes a larger filter to attenuate as much.
+
+Z trains such networks; here the weights are kept. They were learnt on aliased maps, so accuracy falls, the more
+the larger the filter: the rebuilt network shows what the filters alone do.
+"""
+
+from __future__ import annotations
+
+import copy
+from functools import partial
+
+import torch
+from torch import nn
+from torch.overrides import TorchFunctionMode
+
+from bias_toolkit.errors import InputError
+from bias_toolkit.models.lowpass_layers import (
+    OPERATIONS,
+    filters_input,
+    forward_with_filtered_calls,
+    forward_with_filtered_input,
+    forward_with_plain_output,
+    subsamples,
+)
+
+__all__ = ["low_pass", "subsampling_layers"]
+
+
+def low_pass(module: nn.Module, filter_size: int = 3, *, input_size: int = 224) -> nn.Module:
+    """Copy a network, with a binomial low-pass filter at each of its subsampling layers.
+
+    Which layers these are is found by running the copy once (`subsampling_layers`). The copy has the same
+    layers under the same names, the same tensors under the same keys of its state dict, and the same output
+    shape for every input. The given network is left as it is.
+
+    An odd filter is symmetric about the position that the layer samples. An even one is centred half a pixel
+    to its right and below it, as in Z. Borders are reflected, or repeated where a map is no larger than the
+    filter's reach. An axis along which a layer has stride 1 is not filtered.
+
+    Parameters
+    ----------
+    module
+        A network of images (N, 3, H, W).
+    filter_size
+        Weights of the filter along each axis, at least 1. With 1 the copy is not changed: its outputs are the
+        network's own, bit for bit. Z tries 2, 3 and 5.
+    input_size
+        Side in pixels of the square image on which the layers are looked for.
+
+    Raises
+    ------
+    InputError
+        If `filter_size` is not a whole number of at least 1, the network cannot be run on an image of
+        `input_size`, or (with a filter larger than 1) has no subsampling layer.
+    """
+    if isinstance(filter_size, bool) or not isinstance(filter_size, int) or filter_size < 1:
+        raise InputError(f"The low-pass filter's size must be a whole number of at least 1, not {filter_size!r}.")
+    network = copy.deepcopy(module)
+    if filter_size == 1:
+        return network
+    found = _find_subsampling(network, input_size)
+    if not found:
+        raise InputError(
+            "The network has no strided convolution, max pooling or average pooling that lacks a low-pass "
+            "filter; take a network that has one, or filter size 1."
+        )
+    for name, operations in found.items():
+        layer = network.get_submodule(name)
+        if filters_input(layer):
+            layer.forward = partial(forward_with_filtered_input, layer, filter_size)
+        else:
+            layer.forward = partial(forward_with_filtered_calls, layer, filter_size, operations)
+    network.forward = partial(
+        forward_with_plain_output, vars(network).get("forward", partial(type(network).forward, network))
+    )
+    return network
+
+
+def subsampling_layers(module: nn.Module, input_size: int = 224) -> list[str]:
+    """Names of the layers that `low_pass` filters, in the order in which they run.
+
+    These are the modules that, run in evaluation mode on an image of `input_size` pixels, themselves call a
+    two-dimensional convolution, max pooling or average pooling with a stride above 1, be it a layer
+    (`torch.nn.Conv2d`) or a block that calls the function. The network itself has the name "". A patch
+    embedding (a convolution whose stride is its kernel's size, as in ConvNeXt and vision transformers) counts
+    like any other convolution.
+
+    Not counted: a pooling whose window covers the whole map, adaptive pooling, max pooling that also returns
+    indices, a convolution with one fixed averaging kernel for all channels (a low-pass filter that the
+    network already has), slicing with a step, interpolation, and rearranging pixels into channels, which
+    loses nothing.
+
+    Raises
+    ------
+    InputError
+        If the network cannot be run on an image of `input_size`.
+    """
+    return list(_find_subsampling(module, input_size))
+
+
+def _find_subsampling(module: nn.Module, input_size: int) -> dict[str, set[str]]:
+    """Names of the modules that subsample, each with the operations by which it does, from one forward pass."""
+    weights = next(module.parameters(), torch.empty(0))
+    names = {layer: name for name, layer in module.named_modules()}
+    training = {layer: layer.training for layer in names}
+    running: list[nn.Module] = []
+    found: dict[str, set[str]] = {}
+
+    def enter(layer, inputs):
+        running.append(layer)
+
+    def leave(layer, inputs, outputs):
+        running.pop()
+
+    hooks = [layer.register_forward_pre_hook(enter) for layer in names]
+    hooks += [layer.register_forward_hook(leave) for layer in names]
+    try:
+        images = torch.zeros(1, 3, input_size, input_size, device=weights.device, dtype=weights.dtype)
+        with torch.no_grad(), _SubsamplingCalls() as calls:
+            calls.record = lambda operation: found.setdefault(names[running[-1]], set()).add(operation)
+            module.eval()(images)
+    except Exception as error:
+        raise InputError(
+            f"The network could not be run on an image of {input_size} × {input_size} pixels "
+            f"to find its subsampling layers: {error}"
+        ) from error
+    finally:
+        for hook in hooks:
+            hook.remove()
+        for layer, mode in training.items():
+            layer.training = mode
+    return found
+
+
+class _SubsamplingCalls(TorchFunctionMode):
+    """Records each operation that subsamples, as it is called."""
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        if func in OPERATIONS and subsamples(func, *args, **kwargs):
+            self.record(OPERATIONS[func])
+        return func(*args, **kwargs)

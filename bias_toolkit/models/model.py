@@ -1,0 +1,217 @@
+"""A classifier with its weights, preprocessing and class names."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from bias_toolkit.errors import InputError
+from bias_toolkit.models.feature_layer import PROBE_IMAGES, find_feature_layer, network_logits
+from bias_toolkit.models.precision import full_float32
+from bias_toolkit.models.preprocessing import Preprocessing
+
+
+class Outputs(NamedTuple):
+    """What a model says of N views.
+
+    `probabilities` is float32 (N, classes), each row's softmax; `features` is float32 (N, dimension).
+    """
+
+    probabilities: np.ndarray
+    features: np.ndarray
+
+
+class Model:
+    """A classifier: a network, what it expects of its input, and what its outputs are called.
+
+    The network is put in eval mode on the device, in float32 and without gradients, and probed once with two
+    random images to find the feature and count the classes.
+
+    Parameters
+    ----------
+    name : str
+        What reports call it.
+    module : nn.Module
+        Takes normalised images N × 3 × W × W; returns logits N × classes, alone or in a tuple, mapping or object.
+        Rows that already are probabilities are taken as they are.
+    input_size : int
+        W, in pixels.
+    preprocessing : Preprocessing
+    class_names, class_ids : sequence of str, optional
+        Readable names, and identifiers such as WordNet ids, in output order.
+    feature : str, optional
+        The layer whose pooled output is the feature; by default the penultimate activation.
+    device : torch.device or str
+        Where it runs.
+
+    Attributes
+    ----------
+    n_classes, feature_dimension : int
+    feature_layer : str
+        Where the feature was found.
+    weights_sha256 : str
+        SHA-256 of the weights that run, the same whichever file they came from.
+
+    Raises
+    ------
+    InputError
+        If the network cannot run on such images, gives no finite logits, or has another number of classes than
+        there are names, or if the feature is not found.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        module: nn.Module,
+        *,
+        input_size: int,
+        preprocessing: Preprocessing,
+        class_names: Sequence[str] | None = None,
+        class_ids: Sequence[str] | None = None,
+        feature: str | None = None,
+        device: torch.device | str = "cpu",
+    ):
+        self.name = name
+        self.input_size = int(input_size)
+        self.preprocessing = preprocessing
+        self.class_names = None if class_names is None else [str(each) for each in class_names]
+        self.class_ids = None if class_ids is None else [str(each) for each in class_ids]
+        self.feature = feature
+        self.device = torch.device(device)
+        module = module.eval().requires_grad_(False).to(device=self.device, dtype=torch.float32)
+        self.module = module.to(memory_format=self._memory_format)
+        self._probe()
+
+    @property
+    def _memory_format(self) -> torch.memory_format:
+        return torch.channels_last if self.device.type == "cpu" else torch.contiguous_format
+
+    def _probe(self) -> None:
+        shape = (PROBE_IMAGES, 3, self.input_size, self.input_size)
+        images = torch.randn(shape, generator=torch.Generator().manual_seed(0), dtype=torch.float32)
+        images = images.to(self.device, memory_format=self._memory_format)
+        with self._inference():
+            try:
+                output = self.module(images)
+            except Exception as error:
+                raise InputError(
+                    f"The model {self.name} cannot run on {self.input_size} × {self.input_size} images: {error}"
+                ) from error
+            logits = network_logits(output).float()
+            if logits.shape[0] != PROBE_IMAGES or not torch.isfinite(logits).all():
+                raise InputError(f"The model {self.name} does not give finite logits, one row an image.")
+            self._layer = find_feature_layer(self.module, images, self.feature)
+            with self._layer.capture(self.module) as feature:
+                self.module(images)
+            self.feature_dimension = feature().shape[1]
+        self._gives_probabilities = _are_probabilities(logits)
+        self.feature_layer = self._layer.name
+        self.n_classes = logits.shape[1]
+        for what, given in (("class names", self.class_names), ("class ids", self.class_ids)):
+            if given is not None and len(given) != self.n_classes:
+                raise InputError(
+                    f"The model {self.name} has {self.n_classes} outputs but {len(given)} {what}; give one each."
+                )
+
+    @contextmanager
+    def _inference(self) -> Iterator[None]:
+        with full_float32(), torch.inference_mode(), torch.autocast(self.device.type, enabled=False):
+            yield
+
+    def evaluate(self, pixels: np.ndarray, outside: np.ndarray | None = None) -> Outputs:
+        """Run the network once over N views.
+
+        Float32 without TF32, whatever the caller has set; the caller chooses N.
+
+        Parameters
+        ----------
+        pixels : uint8 array (N, W, W, 3)
+            Red, green, blue.
+        outside : bool array (N, W, W), optional
+            Where it is True the normalised input is exactly 0, whatever the pixels are.
+
+        Raises
+        ------
+        InputError
+            If an array has another shape or type.
+        """
+        self._check(pixels, outside)
+        if len(pixels) == 0:
+            empty = np.empty((0, self.n_classes), np.float32)
+            return Outputs(empty, np.empty((0, self.feature_dimension), np.float32))
+        with self._inference():
+            images = self._normalise(pixels, outside)
+            with self._layer.capture(self.module) as feature:
+                logits = network_logits(self.module(images)).float()
+            probabilities = logits if self._gives_probabilities else torch.softmax(logits, dim=1)
+            return Outputs(probabilities.cpu().numpy(), feature().cpu().numpy())
+
+    def _check(self, pixels: np.ndarray, outside: np.ndarray | None) -> None:
+        size = self.input_size
+        if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[1:] != (size, size, 3):
+            raise InputError(
+                f"The model {self.name} takes uint8 pixels of shape (N, {size}, {size}, 3), "
+                f"not {pixels.dtype} of shape {pixels.shape}."
+            )
+        if outside is not None and (outside.dtype != np.bool_ or outside.shape != pixels.shape[:3]):
+            raise InputError(
+                f"`outside` must be bool of shape {pixels.shape[:3]}, not {outside.dtype} of shape {outside.shape}."
+            )
+
+    def _normalise(self, pixels: np.ndarray, outside: np.ndarray | None) -> Tensor:
+        # Views may be read-only or have negative strides, which torch does not take: hence the copies.
+        images = torch.from_numpy(pixels.copy()).to(self.device).permute(0, 3, 1, 2)
+        mean = torch.tensor(self.preprocessing.mean, device=self.device, dtype=torch.float32).view(1, 3, 1, 1)
+        std = torch.tensor(self.preprocessing.std, device=self.device, dtype=torch.float32).view(1, 3, 1, 1)
+        images = images.to(torch.float32).div_(255).sub_(mean).div_(std)
+        if outside is not None:
+            images.masked_fill_(torch.from_numpy(outside.copy()).to(self.device).unsqueeze(1), 0.0)
+        return images.contiguous(memory_format=self._memory_format)
+
+    def with_module(self, module: nn.Module, name: str) -> Model:
+        """The same preprocessing, classes, feature and device with another network.
+
+        Raises
+        ------
+        InputError
+            As the class does.
+        """
+        return Model(
+            name,
+            module,
+            input_size=self.input_size,
+            preprocessing=self.preprocessing,
+            class_names=self.class_names,
+            class_ids=self.class_ids,
+            feature=self.feature,
+            device=self.device,
+        )
+
+    @cached_property
+    def weights_sha256(self) -> str:
+        """SHA-256 over the network's tensors in name order: name, type, shape and bytes of each."""
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self.module.state_dict().items()):
+            if not isinstance(tensor, Tensor):
+                continue
+            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+            flat = tensor.detach().cpu().contiguous().reshape(-1)
+            digest.update(flat.view(torch.uint8).numpy())
+        return digest.hexdigest()
+
+    def __repr__(self) -> str:
+        return (
+            f"Model({self.name!r}, input_size={self.input_size}, n_classes={self.n_classes}, "
+            f"feature_layer={self.feature_layer!r}, feature_dimension={self.feature_dimension}, device={self.device})"
+        )
+
+
+def _are_probabilities(rows: Tensor) -> bool:
+    return bool((rows >= 0).all() and torch.allclose(rows.sum(dim=1), torch.ones(len(rows), device=rows.device)))

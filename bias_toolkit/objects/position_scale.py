@@ -1,0 +1,139 @@
+"""Where an object is in its image, and how large.
+
+All positions and lengths are fractions of the image's width and height, so they are the same at every
+resolution.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from bias_toolkit.errors import InputError
+from bias_toolkit.objects.schema import FRAMING
+from bias_toolkit.storage import empty_table
+
+CORNER_DISTANCE = np.hypot(0.5, 0.5)
+TRUNCATION_MARGIN = 1.0
+# Edges are float32, which is good to this many pixels in an image of 100,000.
+EDGE_TOLERANCE = 0.01
+
+
+def position_and_scale(objects: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
+    """Position and scale of every object.
+
+    Parameters
+    ----------
+    objects : DataFrame
+        Columns image_id, object_id, category, x0, y0, x1, y1: continuous pixel edges of each box.
+    images : DataFrame
+        Columns image_id, width, height, in pixels.
+
+    Returns
+    -------
+    DataFrame
+        One row an object, in the order of `objects`, with the columns of `FRAMING`: the centre `cx`, `cy` (0
+        left or top, 1 right or bottom), `width_fraction` and `height_fraction`, `area_fraction` (their
+        product), `scale` (its square root), `aspect` (width over height, in pixels), `centre_distance` (0 at
+        the centre of the image, 1 at a corner), and `truncated` (the box comes within 1 pixel of the image's
+        border).
+
+    Raises
+    ------
+    InputError
+        If `images` names an image twice, or a box belongs to no image of `images`, lies partly outside its
+        image, or has no area.
+    """
+    if objects.empty:
+        return empty_table(FRAMING)
+    rows = _image_rows(objects, images)
+    _refuse(objects, rows < 0, "is in the objects table but not in the images table")
+    width, height = (images[name].to_numpy(np.float64)[rows] for name in ("width", "height"))
+    x0, y0, x1, y1 = (objects[name].to_numpy(np.float64) for name in ("x0", "y0", "x1", "y1"))
+    # Written as what must hold, so that an edge that is not a number is refused too.
+    inside = (np.minimum(x0, y0) >= -EDGE_TOLERANCE) & (np.maximum(x1 - width, y1 - height) <= EDGE_TOLERANCE)
+    _refuse(objects, ~inside, "has a box partly outside the image; boxes are clipped to their image")
+    _refuse(objects, ~((x1 > x0) & (y1 > y0)), "has a box without area; x1 must be above x0 and y1 above y0")
+
+    cx, cy = (x0 + x1) / (2 * width), (y0 + y1) / (2 * height)
+    width_fraction, height_fraction = (x1 - x0) / width, (y1 - y0) / height
+    area_fraction = width_fraction * height_fraction
+    to_border = np.minimum.reduce([x0, y0, width - x1, height - y1])
+    return pd.DataFrame(
+        {
+            "image_id": objects["image_id"].to_numpy(),
+            "object_id": objects["object_id"].to_numpy(np.int32),
+            "category": objects["category"].to_numpy(),
+            "cx": cx,
+            "cy": cy,
+            "width_fraction": width_fraction,
+            "height_fraction": height_fraction,
+            "area_fraction": area_fraction,
+            "scale": np.sqrt(area_fraction),
+            "aspect": (x1 - x0) / (y1 - y0),
+            "centre_distance": np.hypot(cx - 0.5, cy - 0.5) / CORNER_DISTANCE,
+            "truncated": to_border <= TRUNCATION_MARGIN,
+        }
+    )
+
+
+def _image_rows(objects: pd.DataFrame, images: pd.DataFrame) -> np.ndarray:
+    """The row of `images` that each object belongs to, -1 for none."""
+    image_ids = pd.Index(images["image_id"])
+    if not image_ids.is_unique:
+        raise InputError(
+            f"The images table names {image_ids[image_ids.duplicated()][0]!r} twice; an image takes one row."
+        )
+    return image_ids.get_indexer(objects["image_id"])
+
+
+def _refuse(objects: pd.DataFrame, wrong: np.ndarray, what: str) -> None:
+    if wrong.any():
+        raise InputError(f"Image {objects['image_id'].iloc[int(np.argmax(wrong))]!r} {what}.")
+
+
+def image_framing(framing: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
+    """Each image's framing: of its largest object of its label's category, failing that its largest object.
+
+    Parameters
+    ----------
+    framing : DataFrame
+        What `position_and_scale` gave.
+    images : DataFrame
+        Columns image_id, label (null where there is none).
+
+    Returns
+    -------
+    DataFrame
+        The chosen rows of `framing`, one an image that has an object, in the order of `images`. Of objects of
+        equal area the one with the lowest object_id is taken.
+
+    Raises
+    ------
+    InputError
+        If `images` names an image twice.
+    """
+    rows = _image_rows(framing, images)
+    framing, rows = framing[rows >= 0], rows[rows >= 0]
+    labels = images["label"].astype(object).to_numpy()[rows]
+    of_another_category = framing["category"].astype(object).to_numpy() != labels
+    order = np.lexsort((framing["object_id"], -framing["area_fraction"], of_another_category, rows))
+    first = np.diff(rows[order], prepend=-1) > 0
+    return framing.iloc[order[first]].reset_index(drop=True)
+
+
+def log_scale_deviation(framing: pd.DataFrame, training: pd.DataFrame) -> np.ndarray:
+    """How far each object's scale is from the training objects' median: abs(log scale − median log scale).
+
+    Parameters
+    ----------
+    framing, training : DataFrame
+        Tables with a column `scale`, of the objects asked about and of the training objects.
+
+    Returns
+    -------
+    ndarray of float64, shape (len(framing),)
+        In natural logarithms; NaN where there is no training object.
+    """
+    median = np.median(np.log(training["scale"].to_numpy())) if len(training) else np.nan
+    return np.abs(np.log(framing["scale"].to_numpy(np.float64)) - median)

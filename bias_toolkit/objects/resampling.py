@@ -1,0 +1,60 @@
+"""The bootstrap over images, in pieces small enough for any number of images.
+
+A resample is kept as how often each image was drawn, so that a weighted sum replaces a copy of the data.
+Source: B. Efron & R. Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13 (percentile interval).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+CONFIDENCE = 0.95
+CHUNK_ELEMENTS = 500_000
+
+
+def resample_counts(strata: Sequence[int], resamples: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """How often each image is drawn, in each of many bootstrap resamples.
+
+    Parameters
+    ----------
+    strata : sequence of int
+        Sizes of consecutive groups of images. Each group is resampled with replacement to its own size;
+        `[n]` is the plain bootstrap over n images.
+    resamples : int
+        Number of resamples.
+    rng : numpy Generator
+
+    Yields
+    ------
+    ndarray of float64, shape (rows, n)
+        Whole numbers, for some of the resamples; all of them together have `resamples` rows.
+    """
+    sizes = np.asarray(strata)
+    n = int(sizes.sum())
+    start = np.repeat(np.cumsum(sizes) - sizes, sizes)
+    size = np.repeat(sizes, sizes)
+    rows = max(1, CHUNK_ELEMENTS // max(n, 1))
+    for done in range(0, resamples, rows):
+        shape = (min(rows, resamples - done), n)
+        if len(sizes) == 1:
+            drawn = rng.integers(0, n, size=shape)
+        else:
+            drawn = start + (rng.random(shape) * size).astype(np.int64)
+        drawn += np.arange(shape[0])[:, None] * n
+        yield np.bincount(drawn.ravel(), minlength=drawn.size).reshape(shape).astype(np.float64)
+
+
+def percentile_interval(estimates: np.ndarray, confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """The central interval of bootstrap estimates.
+
+    Resamples in which the estimate is not defined (NaN) are left out; the interval is (NaN, NaN) where no
+    other is.
+    """
+    estimates = estimates[~np.isnan(estimates)]
+    if not len(estimates):
+        return np.nan, np.nan
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(estimates, [tail, 1 - tail])
+    return float(low), float(high)

@@ -1,0 +1,56 @@
+"""Columns of the tables about position and scale."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+FRAMING = pa.schema(
+    [
+        ("image_id", pa.string()),
+        ("object_id", pa.int32()),
+        ("category", pa.string()),
+        ("cx", pa.float64()),
+        ("cy", pa.float64()),
+        ("width_fraction", pa.float64()),
+        ("height_fraction", pa.float64()),
+        ("area_fraction", pa.float64()),
+        ("scale", pa.float64()),
+        ("aspect", pa.float64()),
+        ("centre_distance", pa.float64()),
+        ("truncated", pa.bool_()),
+    ]
+)
+
+FRAMING_SUMMARY = pa.schema(
+    [
+        ("category", pa.string()),
+        ("n_images", pa.int64()),
+        ("n_objects", pa.int64()),
+        ("observed_centre_distance", pa.float64()),
+        ("null_centre_distance", pa.float64()),
+        ("centre_bias", pa.float64()),
+        ("centre_bias_low", pa.float64()),
+        ("centre_bias_high", pa.float64()),
+        ("p_value", pa.float64()),
+        ("divergence_bits", pa.float64()),
+        ("n_untruncated", pa.int64()),
+        ("untruncated_centre_bias", pa.float64()),
+        ("untruncated_centre_bias_low", pa.float64()),
+        ("untruncated_centre_bias_high", pa.float64()),
+        ("untruncated_p_value", pa.float64()),
+        ("median_scale", pa.float64()),
+        ("median_scale_low", pa.float64()),
+        ("median_scale_high", pa.float64()),
+        ("log_scale_mean", pa.float64()),
+        ("log_scale_mean_low", pa.float64()),
+        ("log_scale_mean_high", pa.float64()),
+        ("log_scale_sd", pa.float64()),
+        ("log_scale_sd_low", pa.float64()),
+        ("log_scale_sd_high", pa.float64()),
+        ("truncated_share", pa.float64()),
+    ]
+)
+
+SUBJECTS = pa.schema(
+    [*FRAMING, pa.field("framing_log_density", pa.float64()), pa.field("log_scale_deviation", pa.float64())]
+)

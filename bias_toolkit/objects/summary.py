@@ -1,0 +1,195 @@
+"""Position and scale of a whole dataset and of each of its categories, in one table."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from bias_toolkit.objects.divergence import corrected_divergence
+from bias_toolkit.objects.maps import centre_histogram, null_histogram
+from bias_toolkit.objects.null_model import (
+    Placements,
+    null_centre_distance,
+    place_at_random,
+    placement_p_value,
+    relative_shortfall,
+    room,
+)
+from bias_toolkit.objects.position_scale import TRUNCATION_MARGIN
+from bias_toolkit.objects.resampling import percentile_interval, resample_counts
+from bias_toolkit.objects.schema import FRAMING_SUMMARY
+
+WHOLE_DATASET = ""
+
+
+def framing_summary(
+    framing: pd.DataFrame,
+    images: pd.DataFrame,
+    *,
+    by_class: bool = True,
+    resamples: int = 2000,
+    placements: int = 1000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """How the objects are framed, and how far that is from what chance alone would give.
+
+    Parameters
+    ----------
+    framing : DataFrame
+        What `position_and_scale` gave.
+    images : DataFrame
+        Columns image_id, width, height: the images asked about. Objects of other images are left out.
+    by_class : bool
+        Whether each category has a row too.
+    resamples, placements : int
+        Number of bootstrap resamples of the images and of random placements of the boxes.
+    seed : int
+        Each category has random numbers of its own, so its row is the same whichever others there are.
+
+    Returns
+    -------
+    DataFrame
+        The columns of `FRAMING_SUMMARY`; first the whole dataset, with the category "", then the categories
+        in order. n_images counts images that have an object. `centre_bias` is null, and so are its interval
+        and p-value, where every box fills its image. The columns `untruncated_…` are about the n_untruncated
+        objects that stay away from the border, given that they do. Intervals are 95% percentile intervals
+        over resampled images with all their objects; they are null where there is one image only. `p_value`
+        is two-sided. `divergence_bits` is the corrected divergence. Log scales are natural logarithms;
+        log_scale_sd is the standard deviation (n − 1).
+    """
+    objects = _with_null_model(framing[framing["image_id"].isin(images["image_id"])], images)
+    everything = _Placed.draw(objects.iloc[:0], placements, seed, WHOLE_DATASET)
+    rows = []
+    for category, members in objects.groupby("category", sort=True):
+        placed = _Placed.draw(members, placements, seed, category)
+        everything += placed
+        if by_class and category != WHOLE_DATASET:
+            rows.append(_row(category, members, placed, resamples, seed))
+    rows.insert(0, _row(WHOLE_DATASET, objects, everything, resamples, seed))
+    return pd.DataFrame(rows, columns=FRAMING_SUMMARY.names)
+
+
+def _with_null_model(framing: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
+    """The objects with their room and expected centre_distance, and the same given that none is truncated."""
+    rows = pd.Index(images["image_id"]).get_indexer(framing["image_id"])
+    # Objects without a category belong to the whole dataset only.
+    category = framing["category"].fillna(WHOLE_DATASET)
+    margins = (TRUNCATION_MARGIN / images[side].to_numpy(np.float64)[rows] for side in ("width", "height"))
+    a, b = room(framing)
+    inner_a, inner_b = room(framing, *margins)
+    return framing.assign(
+        category=category,
+        a=a,
+        b=b,
+        expected=null_centre_distance(a, b),
+        inner_a=inner_a,
+        inner_b=inner_b,
+        inner_expected=null_centre_distance(inner_a, inner_b),
+    )
+
+
+def _generator(seed: int, purpose: str, category: str) -> np.random.Generator:
+    return np.random.default_rng([seed, zlib.crc32(f"{purpose}/{category}".encode())])
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """Random placements of all objects, and of the untruncated ones given that none is truncated."""
+
+    every: Placements
+    untruncated: Placements
+
+    @classmethod
+    def draw(cls, objects: pd.DataFrame, placements: int, seed: int, category: str) -> _Placed:
+        rng = _generator(seed, "placements", category)
+        untruncated = objects[~objects["truncated"]]
+        return cls(
+            place_at_random(objects["a"].to_numpy(), objects["b"].to_numpy(), placements, rng),
+            place_at_random(untruncated["inner_a"].to_numpy(), untruncated["inner_b"].to_numpy(), placements, rng),
+        )
+
+    def __add__(self, other: _Placed) -> _Placed:
+        return _Placed(self.every + other.every, self.untruncated + other.untruncated)
+
+
+def _row(category: str, objects: pd.DataFrame, placed: _Placed, resamples: int, seed: int) -> dict:
+    untruncated = objects[~objects["truncated"]]
+    row = {
+        "category": category,
+        "n_images": objects["image_id"].nunique(),
+        "n_objects": len(objects),
+        "n_untruncated": len(untruncated),
+    }
+    if objects.empty:
+        return row
+    observed, expected = objects["centre_distance"].sum(), objects["expected"].sum()
+    inner_observed, inner_expected = untruncated["centre_distance"].sum(), untruncated["inner_expected"].sum()
+    log_scale = np.log(objects["scale"])
+    row |= {
+        "observed_centre_distance": observed / len(objects),
+        "null_centre_distance": expected / len(objects),
+        "centre_bias": float(relative_shortfall(observed, expected)),
+        "p_value": placement_p_value(observed, expected, placed.every.distances),
+        "divergence_bits": corrected_divergence(
+            centre_histogram(objects), null_histogram(objects), placed.every.histograms
+        ),
+        "untruncated_centre_bias": float(relative_shortfall(inner_observed, inner_expected)),
+        "untruncated_p_value": placement_p_value(inner_observed, inner_expected, placed.untruncated.distances),
+        "median_scale": objects["scale"].median(),
+        "log_scale_mean": log_scale.mean(),
+        "log_scale_sd": log_scale.std(),
+        "truncated_share": objects["truncated"].mean(),
+    }
+    if row["n_images"] > 1:
+        for name, estimates in _bootstrap(objects, resamples, _generator(seed, "resamples", category)).items():
+            row[f"{name}_low"], row[f"{name}_high"] = percentile_interval(estimates)
+    return row
+
+
+def _bootstrap(objects: pd.DataFrame, resamples: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """The estimates of a row in resamples of its images; each array has shape (resamples,)."""
+    image, _ = pd.factorize(objects["image_id"])
+    n_images = int(image.max()) + 1
+    scale, observed = objects["scale"].to_numpy(), objects["centre_distance"].to_numpy()
+    whole = ~objects["truncated"].to_numpy()
+    ascending = np.argsort(scale, kind="stable")
+    image_ascending, scale_ascending = image[ascending], scale[ascending]
+    # Deviations from the mean, for their squares to lose no digits.
+    middle = np.log(scale).mean()
+    deviation = np.log(scale) - middle
+    per_object = (
+        np.ones(len(scale)),
+        observed,
+        objects["expected"].to_numpy(),
+        observed * whole,
+        objects["inner_expected"].to_numpy() * whole,
+        deviation,
+        deviation**2,
+    )
+    per_image = np.column_stack([np.bincount(image, column, n_images) for column in per_object])
+    parts = []
+    for counts in resample_counts([n_images], resamples, rng):
+        n, observed_sum, expected_sum, inner_observed, inner_expected, deviations, squares = (counts @ per_image).T
+        mean = deviations / n
+        spread = np.maximum(squares - n * mean**2, 0.0)
+        parts.append(
+            {
+                "centre_bias": relative_shortfall(observed_sum, expected_sum),
+                "untruncated_centre_bias": relative_shortfall(inner_observed, inner_expected),
+                "median_scale": _weighted_median(scale_ascending, counts[:, image_ascending]),
+                "log_scale_mean": middle + mean,
+                "log_scale_sd": np.sqrt(np.divide(spread, n - 1, out=np.full_like(n, np.nan), where=n > 1)),
+            }
+        )
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _weighted_median(ascending: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Medians of samples that hold each sorted value so many times; counts has shape (samples, values)."""
+    cumulative = np.cumsum(counts, axis=1)
+    n = cumulative[:, -1]
+    lower, upper = (ascending[np.argmax(cumulative > rank[:, None], axis=1)] for rank in ((n - 1) // 2, n // 2))
+    return (lower + upper) / 2

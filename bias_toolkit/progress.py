@@ -1,0 +1,21 @@
+"""How long work reports its progress: the library calls it, the command line draws it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol
+
+
+class Progress(Protocol):
+    """Opens one task: `with progress("Embedding", total=1000) as advance: advance(8)`."""
+
+    def __call__(self, description: str, total: int, done: int = 0) -> AbstractContextManager[Callable[[int], None]]:
+        """Start a task of `total` items, of which `done` were finished by an earlier run."""
+        ...
+
+
+@contextmanager
+def silent(description: str, total: int, done: int = 0):
+    """Report nothing."""
+    yield lambda count: None

@@ -1,0 +1,59 @@
+"""A study's report: findings in words, figures, tables and the HTML page."""
+
+from bias_toolkit.report.contents import DatasetDescription, ModelDescription, NoiseFloor, ReportContents
+from bias_toolkit.report.figures_classes import class_ranking
+from bias_toolkit.report.figures_framing import (
+    category_ranking,
+    centre_distance_histogram,
+    centres_against_null,
+    heat_map,
+    mean_coverage,
+    scale_histogram,
+)
+from bias_toolkit.report.figures_invariance import (
+    distance_histogram,
+    measure_by_size,
+    measure_histogram,
+    percentile_histogram,
+)
+from bias_toolkit.report.figures_relation import (
+    curve_given_margin,
+    distance_vs_invariance,
+    distance_vs_invariance_by_class,
+    invariance_vs_position,
+    invariance_vs_scale,
+)
+from bias_toolkit.report.finding import Finding
+from bias_toolkit.report.findings import all_findings, as_text
+from bias_toolkit.report.results import results
+from bias_toolkit.report.style import save_figure
+from bias_toolkit.report.write import write_report
+
+__all__ = [
+    "DatasetDescription",
+    "Finding",
+    "ModelDescription",
+    "NoiseFloor",
+    "ReportContents",
+    "all_findings",
+    "as_text",
+    "category_ranking",
+    "centre_distance_histogram",
+    "centres_against_null",
+    "class_ranking",
+    "curve_given_margin",
+    "distance_histogram",
+    "distance_vs_invariance",
+    "distance_vs_invariance_by_class",
+    "heat_map",
+    "invariance_vs_position",
+    "invariance_vs_scale",
+    "mean_coverage",
+    "measure_by_size",
+    "measure_histogram",
+    "percentile_histogram",
+    "results",
+    "save_figure",
+    "scale_histogram",
+    "write_report",
+]

@@ -1,0 +1,198 @@
+"""What a report is made from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from bias_toolkit.report.formatting import known
+
+if TYPE_CHECKING:
+    from bias_toolkit.analysis import Analysis
+    from bias_toolkit.objects import Maps
+
+
+@dataclass(frozen=True)
+class DatasetDescription:
+    """One of a study's two datasets, in numbers."""
+
+    path: str
+    layout: str
+    layout_reason: str
+    n_images: int
+    n_labels: int
+    n_objects: int = 0
+    n_skipped: int = 0
+    dropped_boxes: int = 0
+
+
+@dataclass(frozen=True)
+class ModelDescription:
+    """The model of a study."""
+
+    name: str
+    input_size: int
+    preprocessing: str
+    n_classes: int
+    feature_layer: str
+    feature_dimension: int
+    weights_sha256: str
+
+
+@dataclass(frozen=True)
+class NoiseFloor:
+    """`p_top1_change` between two evaluations of the same views, with its 95% interval.
+
+    `n_changed` of `n_views` views changed their top-1 class.
+    """
+
+    value: float
+    n_views: int
+    n_changed: int
+    low: float
+    high: float
+
+
+@dataclass
+class ReportContents:
+    """Everything the report shows. What is None was not computed, and `missing` says why.
+
+    Parameters
+    ----------
+    name : str
+        The study's name.
+    train, test : DatasetDescription
+    model : ModelDescription
+    settings : mapping
+        Every setting, by name, as JSON values.
+    versions : mapping
+        Name of a package to its version.
+    seeds : mapping
+        Name of a random draw to its seed.
+    label_match : str
+        One sentence on how the test set's labels were matched with the model's classes.
+    index_reason : str
+        One sentence on which index was built and why.
+    per_image : DataFrame, optional
+        One row a test image: image_id, label, and every column of measures (reference sweep), distances and framing.
+    reference : tuple (protocol, transform, size), optional
+        The sweep that `per_image` and `analysis` are about; by default the first row of the summary.
+    measures, neighbours, distances, train_framing, test_framing : DataFrame, optional
+        Tables MEASURES, NEIGHBOURS, DISTANCES, FRAMING and FRAMING.
+    train_summary, test_summary : DataFrame, optional
+        Tables FRAMING_SUMMARY; the row with category "" is about the whole dataset.
+    train_maps, test_maps : Maps, optional
+        Where the objects of each set are, one object an image.
+    train_distances : array (n,), optional
+        Distance of training images to their nearest other training image.
+    analysis : Analysis, optional
+        Has the tables CORRELATIONS, CURVES, SUMMARY, CLASSES as `correlations`, `curves`, `summary`, `classes`.
+    noise_floor : NoiseFloor, optional
+    skipped : DataFrame
+        split, step, image_id, reason.
+    missing : sequence of str
+        Sentences on what was left out, and why.
+    wall_times : mapping
+        Step name to seconds.
+    read_train, read_test : callable, optional
+        image_id to uint8 (H, W, 3), for thumbnails; may raise UnreadableImageError.
+    train_labels : mapping
+        image_id of a training image to its label, for the captions of neighbours; may hold only some.
+    class_names : mapping
+        Label to the name that is shown.
+    explanations : mapping
+        image_id to the address, relative to the report, of the page that explains it.
+    """
+
+    name: str
+    train: DatasetDescription
+    test: DatasetDescription
+    model: ModelDescription
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    seeds: Mapping[str, int] = field(default_factory=dict)
+    label_match: str = ""
+    index_reason: str = ""
+    per_image: pd.DataFrame | None = None
+    reference: tuple[str, str, float] | None = None
+    measures: pd.DataFrame | None = None
+    neighbours: pd.DataFrame | None = None
+    distances: pd.DataFrame | None = None
+    train_framing: pd.DataFrame | None = None
+    test_framing: pd.DataFrame | None = None
+    train_summary: pd.DataFrame | None = None
+    test_summary: pd.DataFrame | None = None
+    train_maps: Maps | None = None
+    test_maps: Maps | None = None
+    train_distances: np.ndarray | None = None
+    analysis: Analysis | None = None
+    noise_floor: NoiseFloor | None = None
+    skipped: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["split", "step", "image_id", "reason"]))
+    missing: Sequence[str] = ()
+    wall_times: Mapping[str, float] = field(default_factory=dict)
+    read_train: Callable[[str], np.ndarray] | None = None
+    read_test: Callable[[str], np.ndarray] | None = None
+    train_labels: Mapping[str, str] = field(default_factory=dict)
+    class_names: Mapping[str, str] = field(default_factory=dict)
+    explanations: Mapping[str, str] = field(default_factory=dict)
+
+    def table(self, name: str) -> pd.DataFrame:
+        """One of the analysis tables by name, without rows where there is no analysis."""
+        table = getattr(self.analysis, name, None)
+        return pd.DataFrame() if table is None else table
+
+    @property
+    def reference_sweep(self) -> tuple[str, str, float] | None:
+        """protocol, transform and size of the sweep that the per-image table is about."""
+        summary = self.table("summary")
+        if self.reference is None and len(summary):
+            first = summary.iloc[0]
+            return first["protocol"], first["transform"], float(first["size"])
+        return self.reference
+
+    def class_name(self, label: str | None) -> str:
+        """The name shown for a label: its first synonym, or the label itself; empty for none."""
+        if not isinstance(label, str):
+            return ""
+        return str(self.class_names.get(label, label)).split(",")[0].strip() or label
+
+    def given_name(self, label: str | None) -> str:
+        """The label itself where `class_name` shows another name for it, empty otherwise."""
+        return label if isinstance(label, str) and self.class_name(label) != label else ""
+
+
+def whole_dataset(summary: pd.DataFrame | None) -> Mapping[str, Any] | None:
+    """The FRAMING_SUMMARY row of the whole dataset, None where there were no objects."""
+    if summary is None or not len(summary):
+        return None
+    rows = summary[summary["category"].eq("") & summary["n_objects"].gt(0)]
+    return None if rows.empty else rows.iloc[0].to_dict()
+
+
+def by_category(summary: pd.DataFrame | None) -> pd.DataFrame:
+    """The FRAMING_SUMMARY rows of single categories, the most centred first."""
+    if summary is None or not len(summary):
+        return pd.DataFrame()
+    rows = summary[summary["category"].ne("")]
+    return rows.sort_values(["centre_bias", "category"], ascending=[False, True], kind="stable")
+
+
+def has_values(table: pd.DataFrame | None, *columns: str) -> bool:
+    """Whether the table has a row with a value in every one of the columns."""
+    if table is None or any(column not in table for column in columns):
+        return False
+    return bool(table[list(columns)].notna().all(axis=1).any())
+
+
+def correlation(table: pd.DataFrame, distance: str, measure: str, kind: str) -> Mapping[str, Any] | None:
+    """One row of CORRELATIONS, None where it is absent or its rho is not defined."""
+    if not len(table):
+        return None
+    rows = table[table["distance"].eq(distance) & table["measure"].eq(measure) & table["kind"].eq(kind)]
+    if rows.empty or not known(rows.iloc[0]["rho"]):
+        return None
+    return rows.iloc[0].to_dict()

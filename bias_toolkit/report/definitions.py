@@ -1,0 +1,188 @@
+"""What each name in a table or on an axis means, in one line.
+
+A is Azulay & Weiss, JMLR 20(184), 2019; Z is Zhang, "Making convolutional networks shift-invariant again", ICML 2019.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Definition:
+    """One line on a name.
+
+    Parameters
+    ----------
+    label : str
+        For an axis or a table's heading.
+    line : str
+        The definition.
+    share : bool
+        Whether it is a share of steps, images or probability that reads well as a percentage.
+    limits : tuple of float
+        The values it can take at the least and at the most.
+    """
+
+    label: str
+    line: str
+    share: bool = False
+    limits: tuple[float, float] = (-float("inf"), float("inf"))
+
+
+_UNIT = (0.0, 1.0)
+
+MEASURES: dict[str, Definition] = {
+    "p_top1_change": Definition(
+        "P(top-1 change)", "Share of one-pixel steps at which the most probable class changes (A).", True, _UNIT
+    ),
+    "mac": Definition(
+        "Mean absolute change",
+        "Mean over steps of the absolute change of the probability of the class that was on top before the step (A).",
+        False,
+        _UNIT,
+    ),
+    "p_top5_exit": Definition(
+        "P(top-5 exit)",
+        "Share of steps after which the class that was on top is not among the five most probable (after A).",
+        True,
+        _UNIT,
+    ),
+    "p_range": Definition(
+        "Probability range",
+        "Largest minus smallest probability, along the sweep, of the centre view's top class (after A).",
+        False,
+        _UNIT,
+    ),
+    "feature_drift": Definition(
+        "Feature drift",
+        "Mean over steps of 1 − cosine similarity of the features before and after the step.",
+        False,
+        (0.0, 2.0),
+    ),
+    "consistency": Definition(
+        "Consistency", "Share of pairs of random offsets at which the top class is the same (Z).", True, _UNIT
+    ),
+    "accuracy": Definition("Accuracy", "Share of the views whose top class is the image's label.", True, _UNIT),
+    "confidence": Definition("Confidence", "Probability of the top class at the centre view.", False, _UNIT),
+    "margin": Definition(
+        "Margin", "Probability of the top class minus that of the second, at the centre view.", False, _UNIT
+    ),
+}
+
+DISTANCES: dict[str, Definition] = {
+    "nn_distance": Definition(
+        "Distance to nearest training image",
+        "Distance from the image's feature to the nearest feature of a training image.",
+        limits=(0.0, float("inf")),
+    ),
+    "knn_distance": Definition(
+        "Mean distance to the k nearest training images",
+        "Mean distance from the image's feature to its k nearest training features.",
+        limits=(0.0, float("inf")),
+    ),
+    "class_nn_distance": Definition(
+        "Distance to nearest training image of the class",
+        "Distance from the image's feature to the nearest training feature with the same label.",
+        limits=(0.0, float("inf")),
+    ),
+    "distance_percentile": Definition(
+        "Distance percentile",
+        "Share of training images that are nearer to their own nearest other training image.",
+        True,
+        _UNIT,
+    ),
+}
+
+FRAMING: dict[str, Definition] = {
+    "centre_distance": Definition(
+        "Distance of the object from the centre",
+        "Distance of the box's centre from the image's centre: 0 centre, 1 corner.",
+        limits=_UNIT,
+    ),
+    "scale": Definition(
+        "Scale of the object", "Square root of the share of the image that the box covers.", limits=_UNIT
+    ),
+    "area_fraction": Definition("Area of the object", "Share of the image that the box covers.", True, _UNIT),
+    "log_scale_deviation": Definition(
+        "Deviation from the training scale",
+        "Absolute difference between the object's log scale and the training objects' median log scale.",
+        limits=(0.0, float("inf")),
+    ),
+    "framing_log_density": Definition(
+        "Log density of the framing",
+        "Log density, among the training objects, of the object's position, scale and aspect: low is unusual.",
+    ),
+}
+
+FRAMING_SUMMARY: dict[str, Definition] = {
+    "centre_bias": Definition(
+        "Centre bias",
+        "How much nearer to the centre objects are than boxes of the same sizes placed anywhere they fit: "
+        "0 no bias, 1 always exactly centred.",
+    ),
+    "observed_centre_distance": Definition(
+        "Centre distance", "Mean over objects of the distance of the box's centre from the image's: 1 is a corner."
+    ),
+    "null_centre_distance": Definition(
+        "Centre distance by chance", "The same for boxes of the same sizes placed anywhere they fit."
+    ),
+    "p_value": Definition(
+        "p", "Share of random placements whose mean centre distance is as far from what is expected, on either side."
+    ),
+    "divergence_bits": Definition(
+        "Divergence",
+        "Kullback–Leibler divergence of the observed centres from those by chance, in bits, "
+        "corrected for what sampling alone gives.",
+    ),
+    "untruncated_centre_bias": Definition(
+        "Centre bias, untruncated",
+        "Centre bias of the objects whose box does not touch the border, among boxes that do not either: "
+        "where the image cuts an object, its box lies at the very end of where it fits.",
+    ),
+    "untruncated_p_value": Definition("p, untruncated", "The same as p, for those objects."),
+    "median_scale": Definition(
+        "Median scale", "Median over objects of the square root of the share of the image that the box covers."
+    ),
+    "log_scale_sd": Definition("Spread of scale", "Standard deviation of the natural logarithm of scale."),
+    "truncated_share": Definition("Truncated", "Share of the boxes that touch the image's border.", True, _UNIT),
+}
+
+CORRELATION_KINDS: dict[str, Definition] = {
+    "plain": Definition("Plain", "Spearman's rank correlation over the test images."),
+    "partial": Definition(
+        "Given the margin",
+        "The same on what is left of the ranks once the rank of the margin is accounted for: "
+        "images on which the model is unsure are both farther from the training set and less stable.",
+    ),
+    "within class": Definition("Within class", "Ranks taken inside each class and then pooled."),
+}
+
+PROTOCOLS: dict[str, Definition] = {
+    "crop": Definition(
+        "Crop", "The view slides over the central part of the image with the share `size` of its area (A)."
+    ),
+    "embed": Definition("Embed", "The whole image, 1/size of the view's side, moves over a canvas (A)."),
+    "offsets": Definition("Offsets", "Pairs of views at random places of the image (Z)."),
+}
+
+METRIC_NAMES = {"euclidean": "Euclidean", "cosine": "cosine"}
+
+COLUMNS: dict[str, Definition] = MEASURES | DISTANCES | FRAMING
+
+
+def label_of(name: str) -> str:
+    """The heading of a column; of one that is not defined here, its name with spaces."""
+    return COLUMNS[name].label if name in COLUMNS else name.replace("_", " ")
+
+
+def distance_label(name: str, settings: Mapping[str, Any]) -> str:
+    """The heading of a distance, with its metric and k where the settings name them."""
+    label = label_of(name)
+    if name == "knn_distance" and settings.get("neighbours"):
+        label = label.replace("the k nearest", f"the {settings['neighbours']} nearest")
+    if name in ("nn_distance", "knn_distance", "class_nn_distance") and settings.get("metric"):
+        label = f"{label} ({METRIC_NAMES.get(settings['metric'], settings['metric'])})"
+    return label

@@ -1,0 +1,180 @@
+"""Figures of the invariance measures themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import FixedLocator, NullLocator
+
+from bias_toolkit.report.definitions import COLUMNS, label_of
+from bias_toolkit.report.findings_invariance import image_size
+from bias_toolkit.report.formatting import count, percent
+from bias_toolkit.report.style import BLUE, GREY, ORANGE, SERIES, axes_or_new, in_percent, styled, subtitle
+
+MARKERS = {"diagonal": "o", "horizontal": "s", "vertical": "^", "scale": "D"}
+HISTOGRAM_BINS = 40
+
+
+@styled
+def measure_by_size(summary: pd.DataFrame, measure: str = "p_top1_change", ax: Axes | None = None) -> Axes:
+    """A measure over the size at which the image is shown: crops on the right of 1, images on a canvas on the left.
+
+    Parameters
+    ----------
+    summary : DataFrame
+        SUMMARY rows; those of the protocols crop and embed are drawn.
+    measure : str
+    ax : Axes, optional
+    """
+    ax = axes_or_new(ax)
+    rows = summary[
+        summary["measure"].eq(measure) & summary["protocol"].isin(["crop", "embed"]) & summary["value"].notna()
+    ]
+    rows = rows.assign(
+        shown=[image_size(*pair) for pair in zip(rows["protocol"], rows["size"], strict=True)]
+    ).sort_values("shown", kind="stable")
+    several = rows["transform"].nunique() > 1
+    for colour, (protocol, of_protocol) in zip(SERIES, rows.groupby("protocol"), strict=False):
+        for transform, line in of_protocol.groupby("transform"):
+            errors = np.abs(line[["low", "high"]].to_numpy(float).T - line["value"].to_numpy(float))
+            ax.errorbar(
+                line["shown"],
+                line["value"],
+                yerr=errors,
+                color=colour,
+                marker=MARKERS.get(transform, "o"),
+                markersize=5.5,
+                linewidth=1.6,
+                elinewidth=1.2,
+                capsize=2.5,
+                label=f"{protocol}, {transform}" if several and transform else protocol,
+            )
+    ax.set_xscale("log", base=2)
+    shown = sorted(rows["shown"].unique())
+    ax.xaxis.set_major_locator(FixedLocator(_apart(shown)))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.xaxis.set_major_formatter(lambda value, _: f"{value:.2g}")
+    ax.set(
+        title=f"{label_of(measure)} by the size of the image",
+        xlabel="side of the image in view sides\n(below 1 shrunk on a canvas, above 1 a tighter crop)",
+        ylabel=label_of(measure),
+    )
+    subtitle(ax, f"mean and 95% interval over {count(rows['n'].max() if len(rows) else 0, 'image')}")
+    ax.set_ylim(bottom=0)
+    _as_percentages(ax, measure)
+    ax.legend(loc="best")
+    return ax
+
+
+def _apart(values: Sequence[float], least: float = 1.12) -> list[float]:
+    kept = []
+    for value in values:
+        if not kept or value / kept[-1] >= least:
+            kept.append(value)
+    return kept
+
+
+@styled
+def measure_histogram(measures: pd.DataFrame, measure: str = "p_top1_change", ax: Axes | None = None) -> Axes:
+    """How a measure is distributed over the images.
+
+    Parameters
+    ----------
+    measures : DataFrame
+        One row an image, with the measure's column and `n_steps`: a measure that counts steps gets a bar for every
+        number of steps.
+    measure : str
+    ax : Axes, optional
+    """
+    ax = axes_or_new(ax)
+    values = measures[measure].dropna().to_numpy(float)
+    steps = measures["n_steps"].max() if "n_steps" in measures else np.nan
+    if measure in ("p_top1_change", "p_top5_exit") and np.isfinite(steps) and steps <= 60:
+        edges = (np.arange(steps + 2) - 0.5) / steps
+    else:
+        edges = np.linspace(0, max(values.max(initial=0), 1e-6), HISTOGRAM_BINS + 1)
+    ax.hist(values, edges, weights=np.full(len(values), 1 / max(len(values), 1)), color=BLUE, alpha=0.8, rwidth=0.9)
+    ax.axvline(values.mean() if len(values) else 0, color=GREY, linestyle="--", linewidth=1.2)
+    ax.set(title=f"{label_of(measure)} over the images", xlabel=label_of(measure), ylabel="share of images")
+    unchanged = f"; {percent((values == 0).mean(), 0)} of them at 0" if len(values) else ""
+    subtitle(ax, f"{count(len(values), 'image')}{unchanged}; dashed: mean")
+    in_percent(ax.yaxis)
+    _as_percentages(ax, measure, axis=ax.xaxis)
+    ax.grid(False, axis="x")
+    return ax
+
+
+@styled
+def percentile_histogram(distances: pd.DataFrame, bins: int = 20, ax: Axes | None = None) -> Axes:
+    """Where the test images' distances lie among the training images' own.
+
+    A test set from the same distribution as the training set would fill every bar to the dashed line.
+
+    Parameters
+    ----------
+    distances : DataFrame
+        DISTANCES rows, with `distance_percentile`.
+    bins : int
+    ax : Axes, optional
+    """
+    ax = axes_or_new(ax)
+    values = distances["distance_percentile"].dropna().to_numpy(float)
+    weights = np.full(len(values), 1 / max(len(values), 1))
+    ax.hist(values, np.linspace(0, 1, bins + 1), weights=weights, color=BLUE, alpha=0.8, rwidth=0.92)
+    ax.axhline(1 / bins, color=GREY, linestyle="--", linewidth=1.2)
+    ax.set(
+        title="Distance percentile of the test images",
+        xlabel="share of training images nearer to their own nearest",
+        ylabel="share of test images",
+        xlim=(0, 1),
+    )
+    subtitle(ax, f"{count(len(values), 'test image')}; dashed: a test set that lies as the training set does")
+    for axis in (ax.xaxis, ax.yaxis):
+        in_percent(axis)
+    ax.grid(False, axis="x")
+    return ax
+
+
+@styled
+def distance_histogram(
+    distances: pd.DataFrame,
+    train_distances: np.ndarray,
+    *,
+    label: str = "distance to nearest training image",
+    bins: int = HISTOGRAM_BINS,
+    ax: Axes | None = None,
+) -> Axes:
+    """Distances of test images, and of training images to their nearest other training image.
+
+    Parameters
+    ----------
+    distances : DataFrame
+        DISTANCES rows.
+    train_distances : array (n,)
+    label : str
+        Of the axis.
+    bins : int
+    ax : Axes, optional
+    """
+    ax = axes_or_new(ax)
+    test = distances["nn_distance"].dropna().to_numpy(float)
+    train = np.asarray(train_distances, float)
+    train = train[np.isfinite(train)]
+    highest = max(np.quantile(values, 0.999) for values in (test, train) if len(values))
+    edges = np.linspace(0, highest, bins + 1)
+    ax.hist(test, edges, density=True, color=BLUE, alpha=0.75, label=count(len(test), "test image"))
+    heights = np.histogram(train, edges, density=True)[0]
+    ax.stairs(heights, edges, color=ORANGE, linewidth=2.2, label=count(len(train), "training image"))
+    ax.set(title="Distance to the nearest training image", xlabel=label, ylabel="density")
+    ax.set_xlim(0, highest)
+    ax.grid(False, axis="x")
+    ax.legend(loc="best")
+    return ax
+
+
+def _as_percentages(ax: Axes, measure: str, axis=None) -> None:
+    if measure in COLUMNS and COLUMNS[measure].share:
+        in_percent(axis or ax.yaxis)

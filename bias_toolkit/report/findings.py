@@ -1,0 +1,120 @@
+"""Sentences that follow from the numbers, and that say plainly where there is no effect."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+
+from bias_toolkit.report.contents import ReportContents
+from bias_toolkit.report.finding import (
+    CAUTION,
+    CLASSES,
+    DATA,
+    EFFECT,
+    KIND_NAMES,
+    NONE,
+    Finding,
+    value_of,
+)
+from bias_toolkit.report.findings_framing import framing_findings
+from bias_toolkit.report.findings_invariance import invariance_findings
+from bias_toolkit.report.findings_relations import distance_findings, framing_effect_findings
+from bias_toolkit.report.formatting import count, p_value, percent
+
+ENOUGH_IMAGES_OF_A_CLASS = 5
+SIGNIFICANT = 0.05
+
+
+def all_findings(contents: ReportContents) -> list[Finding]:
+    """All findings, in the report's order."""
+    return [
+        *framing_findings(contents),
+        *invariance_findings(contents),
+        *distance_findings(contents),
+        *framing_effect_findings(contents),
+        *class_findings(contents),
+        *data_findings(contents),
+    ]
+
+
+def class_findings(contents: ReportContents) -> list[Finding]:
+    """Whether classes differ in stability, by a Kruskal–Wallis test over images, and which are at the ends."""
+    from scipy.stats import kruskal
+
+    classes, per_image = contents.table("classes"), contents.per_image
+    if not len(classes) or per_image is None or "label" not in per_image:
+        return []
+    groups = [
+        values.to_numpy(float)
+        for _, values in per_image.dropna(subset=["label", "p_top1_change"]).groupby("label")["p_top1_change"]
+        if len(values) >= ENOUGH_IMAGES_OF_A_CLASS
+    ]
+    if len(groups) < 2 or all((group == groups[0][0]).all() for group in groups):
+        return []
+    p = float(kruskal(*groups).pvalue)
+    test = f"Kruskal–Wallis test over images, {p_value(p)}, {count(len(groups), 'class', 'classes')}"
+    if p >= SIGNIFICANT:
+        return [Finding(CLASSES, NONE, "No difference in stability between classes was found.", f"{test}.")]
+    ranked = classes[classes["n"].ge(ENOUGH_IMAGES_OF_A_CLASS)].sort_values(
+        ["p_top1_change", "label"], ascending=[False, True], kind="stable"
+    )
+    least, most = ranked.iloc[0].to_dict(), ranked.iloc[-1].to_dict()
+
+    def told(row) -> str:
+        return f"{contents.class_name(row['label'])}, {value_of(row, 'p_top1_change', percent, short=True)}"
+
+    return [
+        Finding(
+            CLASSES,
+            EFFECT,
+            "Classes differ in stability.",
+            f"{test}. P(top-1 change) is highest for {told(least)}, and lowest for {told(most)}.",
+        )
+    ]
+
+
+def data_findings(contents: ReportContents) -> list[Finding]:
+    """Images and boxes that were left out."""
+    found = []
+    for split, dataset in (("training", contents.train), ("test", contents.test)):
+        if dataset.n_skipped:
+            found.append(
+                Finding(
+                    DATA,
+                    CAUTION,
+                    f"{count(dataset.n_skipped, 'image')} of the {split} set could not be used and "
+                    f"{'was' if dataset.n_skipped == 1 else 'were'} left out, with the reason in skipped.csv.",
+                )
+            )
+        if dataset.dropped_boxes:
+            found.append(
+                Finding(
+                    DATA,
+                    CAUTION,
+                    f"{count(dataset.dropped_boxes, 'box', 'boxes')} of the {split} set had no area inside "
+                    f"{'its image' if dataset.dropped_boxes == 1 else 'their images'} and "
+                    f"{'was' if dataset.dropped_boxes == 1 else 'were'} dropped.",
+                )
+            )
+    return found
+
+
+def as_text(findings: Sequence[Finding], width: int = 88) -> str:
+    """The findings for a terminal: a heading for each topic, and a wrapped paragraph for each finding."""
+    lines = []
+    topic = None
+    for finding in findings:
+        if finding.topic != topic:
+            lines.extend(([""] if lines else []) + [finding.topic])
+            topic = finding.topic
+        lines.append(
+            textwrap.fill(
+                f"{finding.text} [{KIND_NAMES[finding.kind]}]",
+                width,
+                initial_indent="  - ",
+                subsequent_indent="    ",
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+        )
+    return "\n".join(lines)

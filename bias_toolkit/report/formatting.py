@@ -1,0 +1,108 @@
+"""Numbers as a person reads them."""
+
+from __future__ import annotations
+
+import math
+from numbers import Real
+
+MISSING = "–"
+MINUS = "\N{MINUS SIGN}"
+
+
+def known(value: Real | None) -> bool:
+    """Whether a value is there: neither None nor NaN, nor pandas' NA."""
+    try:
+        return value is not None and math.isfinite(value)
+    except TypeError:
+        return False
+
+
+def number(value: Real | None, digits: int = 2) -> str:
+    """A decimal number with `digits` digits after the point, a true minus sign and no negative zero."""
+    if not known(value):
+        return MISSING
+    text = f"{abs(value):,.{digits}f}"
+    negative = value < 0 and any(digit in text for digit in "123456789")
+    return f"{MINUS}{text}" if negative else text
+
+
+def significant(value: Real | None, digits: int = 3) -> str:
+    """A number of unknown magnitude, with `digits` significant digits."""
+    if not known(value):
+        return MISSING
+    if value == 0:
+        return "0"
+    magnitude = math.floor(math.log10(abs(value)))
+    if -4 <= magnitude < 6:
+        return number(value, max(digits - 1 - magnitude, 0))
+    mantissa, exponent = f"{abs(value):.{digits - 1}e}".split("e")
+    return f"{MINUS if value < 0 else ''}{mantissa}e{int(exponent)}".replace("e-", f"e{MINUS}")
+
+
+def percent(value: Real | None, digits: int = 1) -> str:
+    """A share as a percentage; one too small for `digits` gets as many digits as it needs to differ from 0."""
+    if not known(value):
+        return MISSING
+    if value == 0:
+        return "0%"
+    while 0 < abs(value) * 100 < 0.5 * 10**-digits and digits < 4:
+        digits += 1
+    return f"{number(value * 100, digits)}%"
+
+
+def count(value: Real | None, noun: str = "", plural: str | None = None) -> str:
+    """A whole number with its noun in the right number: `1 image`, `1,000 images`."""
+    if not known(value):
+        return MISSING if not noun else f"{MISSING} {plural or noun + 's'}"
+    text = f"{int(value):,}"
+    if not noun:
+        return text
+    return f"{text} {noun if int(value) == 1 else plural or noun + 's'}"
+
+
+def p_value(value: Real | None) -> str:
+    """`p = 0.034`, or `p < 0.001` where it is smaller."""
+    if not known(value):
+        return "p not computed"
+    if value < 0.001:
+        return "p < 0.001"
+    return f"p = {value:.3f}" if value < 0.1 else f"p = {value:.2f}"
+
+
+def interval(low: Real | None, high: Real | None, form=number) -> str:
+    """`0.39 to 0.43`, both ends written by `form`."""
+    if not (known(low) and known(high)):
+        return "no interval"
+    return f"{form(low)} to {form(high)}"
+
+
+def estimate(value: Real | None, low: Real | None, high: Real | None, form=number) -> str:
+    """`0.41 (95% interval 0.39 to 0.43)`."""
+    if not known(value):
+        return "not defined"
+    if not (known(low) and known(high)):
+        return form(value)
+    return f"{form(value)} (95% interval {interval(low, high, form)})"
+
+
+def seconds(value: Real | None) -> str:
+    """A duration: `0.4 s`, `12 s`, `3 min 20 s`, `2 h 05 min`."""
+    if not known(value):
+        return MISSING
+    if value < 10:
+        return f"{value:.1f} s"
+    whole = round(value)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def listing(items: list[str], most: int = 5) -> str:
+    """`a, b and c`; with more than `most`, the first ones `and 12 more`."""
+    if len(items) > most:
+        return f"{', '.join(items[:most])} and {len(items) - most:,} more"
+    if len(items) < 2:
+        return "".join(items)
+    return f"{', '.join(items[:-1])} and {items[-1]}"

@@ -1,0 +1,152 @@
+"""Single figures by name, for a publication."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from bias_toolkit.errors import InputError
+from bias_toolkit.report import figures_classes, figures_framing, figures_invariance, figures_relation
+from bias_toolkit.report.contents import ReportContents
+from bias_toolkit.report.definitions import distance_label
+
+PLOTS: dict[str, Callable[..., Figure]] = {}
+
+
+def plot(
+    contents: ReportContents,
+    name: str,
+    *,
+    measure: str = "p_top1_change",
+    distance: str = "nn_distance",
+    bins: int | None = None,
+    by_class: bool = False,
+) -> Figure:
+    """Draw one of `PLOTS`.
+
+    Parameters
+    ----------
+    contents : ReportContents
+    name : str
+    measure, distance : str
+        Columns of the per-image table, for the figures that relate two of them.
+    bins : int, optional
+        Quantile bins; by default as many as the study's curves have, or five a class.
+    by_class : bool
+        One panel a class; only distance-vs-invariance has it.
+
+    Raises
+    ------
+    InputError
+        If there is no such figure, or the study lacks what it shows.
+    """
+    if name not in PLOTS:
+        raise InputError(f"There is no figure {name!r}; the figures are {', '.join(PLOTS)}.")
+    if by_class and name != "distance-vs-invariance":
+        raise InputError(f"--by-class is for distance-vs-invariance only; {name} has no panel for each class.")
+    if bins is not None and bins < 1:
+        raise InputError(f"--bins is {bins}, but must be at least 1.")
+    return PLOTS[name](contents, measure=measure, distance=distance, bins=bins, by_class=by_class)
+
+
+def _named(name: str):
+    def register(draw: Callable) -> Callable:
+        PLOTS[name] = draw
+        return draw
+
+    return register
+
+
+def _there(table, name: str, what: str):
+    if table is None or (isinstance(table, pd.DataFrame) and table.empty):
+        raise InputError(f"The study has no {what}, which {name} shows.")
+    return table
+
+
+def _per_image(contents: ReportContents, name: str) -> pd.DataFrame:
+    return _there(contents.per_image, name, "sweep")
+
+
+def _bins(contents: ReportContents, bins: int | None) -> int:
+    return bins or int(contents.settings.get("bins", figures_relation.BINS))
+
+
+@_named("distance-vs-invariance")
+def _distance_vs_invariance(contents, measure, distance, bins, by_class) -> Figure:
+    per_image = _per_image(contents, "distance-vs-invariance")
+    options = {"measure": measure, "distance": distance, "x_label": distance_label(distance, contents.settings)}
+    if by_class:
+        return figures_relation.distance_vs_invariance_by_class(
+            per_image, **options, bins=bins or figures_relation.BINS_OF_A_CLASS, class_name=contents.class_name
+        )
+    return figures_relation.distance_vs_invariance(per_image, **options, bins=_bins(contents, bins)).figure
+
+
+@_named("distance-given-margin")
+def _distance_given_margin(contents, measure, distance, bins, **_) -> Figure:
+    return figures_relation.curve_given_margin(
+        _per_image(contents, "distance-given-margin"),
+        measure=measure,
+        distance=distance,
+        bins=_bins(contents, bins),
+        x_label=distance_label(distance, contents.settings),
+    ).figure
+
+
+@_named("invariance-vs-position")
+def _invariance_vs_position(contents, measure, bins, **_) -> Figure:
+    per_image = _per_image(contents, "invariance-vs-position")
+    return figures_relation.invariance_vs_position(per_image, measure=measure, bins=_bins(contents, bins)).figure
+
+
+@_named("invariance-vs-scale")
+def _invariance_vs_scale(contents, measure, bins, **_) -> Figure:
+    per_image = _per_image(contents, "invariance-vs-scale")
+    return figures_relation.invariance_vs_scale(per_image, measure=measure, bins=_bins(contents, bins)).figure
+
+
+@_named("invariance-vs-size")
+def _invariance_vs_size(contents, measure, **_) -> Figure:
+    summary = _there(contents.table("summary"), "invariance-vs-size", "sweep")
+    return figures_invariance.measure_by_size(summary, measure).figure
+
+
+@_named("invariance")
+def _invariance(contents, measure, **_) -> Figure:
+    return figures_invariance.measure_histogram(_per_image(contents, "invariance"), measure).figure
+
+
+@_named("classes")
+def _classes(contents, measure, **_) -> Figure:
+    classes = _there(contents.table("classes"), "classes", "labelled test image")
+    return figures_classes.class_ranking(classes, measure, class_name=contents.class_name).figure
+
+
+@_named("centres")
+def _centres(contents, **_) -> Figure:
+    return figures_framing.centres_against_null(_there(contents.train_maps, "centres", "training object"))
+
+
+@_named("coverage")
+def _coverage(contents, **_) -> Figure:
+    return figures_framing.mean_coverage(_there(contents.train_maps, "coverage", "training object")).figure
+
+
+@_named("centre-distance")
+def _centre_distance(contents, **_) -> Figure:
+    framing = _there(contents.train_framing, "centre-distance", "training object")
+    return figures_framing.centre_distance_histogram(framing).figure
+
+
+@_named("scale")
+def _scale(contents, **_) -> Figure:
+    framing = _there(contents.train_framing, "scale", "training object")
+    return figures_framing.scale_histogram(framing, contents.test_framing).figure
+
+
+@_named("distance-percentiles")
+def _distance_percentiles(contents, **_) -> Figure:
+    distances = _there(contents.distances, "distance-percentiles", "distance")
+    return figures_invariance.percentile_histogram(distances).figure

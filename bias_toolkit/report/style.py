@@ -1,0 +1,141 @@
+"""How the report's figures look, and saving them so that the same figure gives the same file.
+
+Figures are made through matplotlib's object interface: pyplot's global state is never touched.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+
+from bias_toolkit.errors import InputError
+from bias_toolkit.storage import atomic_path
+
+# Okabe & Ito's palette, told apart with any colour vision.
+BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILLION, PURPLE = (
+    "#000000",
+    "#E69F00",
+    "#56B4E9",
+    "#009E73",
+    "#F0E442",
+    "#0072B2",
+    "#D55E00",
+    "#CC79A7",
+)
+GREY = "#6B7280"
+LIGHT_GREY = "#D1D5DB"
+SERIES = (BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY, BLACK)
+HEAT_MAP = "cividis"
+DIVERGING_MAP = "PuOr_r"
+
+WIDTH, HEIGHT = 5.2, 3.7
+RASTER_FROM = 2000
+DOTS_PER_INCH = 200
+
+STYLE: dict[str, Any] = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 9.5,
+    "axes.titlesize": 10.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.titlepad": 8,
+    "axes.labelsize": 9.5,
+    "axes.labelpad": 5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#374151",
+    "axes.linewidth": 0.8,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "axes.unicode_minus": True,
+    "grid.color": "#E5E7EB",
+    "grid.linewidth": 0.7,
+    "xtick.labelsize": 8.5,
+    "ytick.labelsize": 8.5,
+    "xtick.color": "#374151",
+    "ytick.color": "#374151",
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+    "lines.linewidth": 1.8,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "svg.fonttype": "path",
+    "svg.hashsalt": "bias-toolkit",
+    "pdf.fonttype": 42,
+}
+
+# Without a date, the same figure is the same file.
+_METADATA = {
+    ".svg": {"Date": None, "Creator": None},
+    ".pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+    ".png": {"Software": None},
+}
+
+
+def styled(draw: Callable) -> Callable:
+    """Make a function draw in the report's style, whatever matplotlib's settings are outside it."""
+
+    @functools.wraps(draw)
+    def wrapper(*arguments, **options):
+        with matplotlib.rc_context(STYLE):
+            return draw(*arguments, **options)
+
+    return wrapper
+
+
+def new_figure(width: float = WIDTH, height: float = HEIGHT) -> Figure:
+    """An empty figure, its size in inches."""
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def axes_or_new(ax: Axes | None, width: float = WIDTH, height: float = HEIGHT) -> Axes:
+    """The axes given, or those of a new figure."""
+    return new_figure(width, height).add_subplot() if ax is None else ax
+
+
+def in_percent(axis: Axis) -> None:
+    """Write an axis of shares in percent."""
+    axis.set_major_formatter(lambda value, _: f"{100 * value:.3g}%".replace("-", "\N{MINUS SIGN}"))
+
+
+def subtitle(ax: Axes, text: str) -> None:
+    """A small grey line between the title and the axes."""
+    ax.set_title(ax.get_title(loc="left"), loc="left", pad=21)
+    ax.annotate(
+        text,
+        (0, 1),
+        xytext=(0, 7),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        fontsize=8.5,
+        color="#4B5563",
+        va="bottom",
+    )
+
+
+@styled
+def save_figure(figure: Figure | Axes, path: str | os.PathLike) -> Path:
+    """Write a figure as PDF (with TrueType fonts), SVG or PNG, by the path's ending; the same figure, the same bytes.
+
+    Raises
+    ------
+    InputError
+        If the ending is another.
+    """
+    path = Path(path)
+    ending = path.suffix.lower()
+    if ending not in _METADATA:
+        raise InputError(f"--out is {str(path)!r}, but a figure's file must end in .pdf, .svg or .png.")
+    figure = figure.figure if isinstance(figure, Axes) else figure
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, format=ending[1:], dpi=DOTS_PER_INCH, metadata=_METADATA[ending])
+    return path

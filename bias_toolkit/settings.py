@@ -1,0 +1,129 @@
+"""Every setting of a study besides its two datasets and its model."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bias_toolkit.errors import InputError
+
+METRICS = ("euclidean", "cosine")
+FEATURE_DTYPES = ("float32", "float16")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of a study, with the defaults of the command line.
+
+    Parameters
+    ----------
+    train_layout, test_layout : str, optional
+        Layout of the two datasets; recognised from the folder when None.
+    weights : str, optional
+        File of weights for a `torchvision:` or `timm:` model; its own pretrained weights when None.
+    feature : str, optional
+        Name of the layer whose output is the feature; the penultimate activation when None.
+    label_map : str, optional
+        CSV or JSON file that maps dataset labels to model classes.
+    metric : {"euclidean", "cosine"}
+        Distance between features.
+    neighbours : int
+        How many nearest training images are kept, and k of knn_distance.
+    feature_size : float
+        Size of the crop whose centre view is embedded, for training and test images alike.
+    feature_dtype : {"float32", "float16"}
+        Precision of the stored features.
+    protocols : tuple of {"crop", "embed", "offsets"}
+        How views are made.
+    transforms : tuple of {"diagonal", "horizontal", "vertical", "scale"}
+        How the view moves from one step to the next.
+    sizes : tuple of float
+        View sizes; up to 1 for crop and above 1 for embed. Empty for the protocols' defaults.
+    fill : {"mean", "black", "inpaint"}
+        What the embed canvas holds around the image.
+    sampling : {"centre", "random"}
+        Where crop takes its window.
+    draws : int
+        Pairs of views an image under offsets.
+    bins : int
+        Quantile bins of the distance curve.
+    resamples, permutations, placements : int
+        Bootstrap resamples, permutations of a correlation test, and placements of the boxes under the null model.
+    noise_images : int
+        Test images on which the noise floor is measured.
+    batch_size : int
+        Views in one forward pass.
+    device : {"auto", "cpu", "cuda"}
+        Where the model runs. It changes results by rounding only and is no reason to compute again.
+    seed : int
+        Seed of every random draw.
+    """
+
+    train_layout: str | None = None
+    test_layout: str | None = None
+    weights: str | None = None
+    feature: str | None = None
+    label_map: str | None = None
+    metric: str = "euclidean"
+    neighbours: int = 10
+    feature_size: float = 1.0
+    feature_dtype: str = "float32"
+    protocols: tuple[str, ...] = ("crop",)
+    transforms: tuple[str, ...] = ("diagonal",)
+    sizes: tuple[float, ...] = ()
+    fill: str = "mean"
+    sampling: str = "centre"
+    draws: int = 8
+    bins: int = 10
+    resamples: int = 2000
+    permutations: int = 2000
+    placements: int = 1000
+    noise_images: int = 64
+    batch_size: int = 32
+    device: str = "auto"
+    seed: int = 0
+
+    def __post_init__(self):
+        for name in ("protocols", "transforms", "sizes"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        for name, allowed in (("metric", METRICS), ("feature_dtype", FEATURE_DTYPES)):
+            if getattr(self, name) not in allowed:
+                raise InputError(
+                    f"--{name.replace('_', '-')} is {getattr(self, name)!r}, but must be one of {', '.join(allowed)}."
+                )
+        for name, least in (
+            ("neighbours", 1),
+            ("draws", 1),
+            ("bins", 2),
+            ("resamples", 100),
+            ("permutations", 100),
+            ("placements", 100),
+            ("noise_images", 1),
+            ("batch_size", 1),
+            ("seed", 0),
+        ):
+            if getattr(self, name) < least:
+                raise InputError(f"--{name.replace('_', '-')} is {getattr(self, name)}, but must be at least {least}.")
+        if not 0 < self.feature_size <= 1:
+            raise InputError(f"--feature-size is {self.feature_size:g}, but must be above 0 and at most 1.")
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Settings:
+        """Settings from what `to_dict` gave; names that this version does not know are an InputError."""
+        known = {field.name for field in dataclasses.fields(cls)}
+        unknown = sorted(set(values) - known)
+        if unknown:
+            raise InputError(f"Unknown setting {unknown[0]!r}; the settings are {', '.join(sorted(known))}.")
+        return cls(**values)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The settings as JSON values."""
+        return {
+            name: list(value) if isinstance(value, tuple) else value for name, value in dataclasses.asdict(self).items()
+        }
+
+    def replace(self, changes: Mapping[str, Any]) -> Settings:
+        """The same settings with some changed; a change to None keeps the present value."""
+        return self.from_dict(self.to_dict() | {name: value for name, value in changes.items() if value is not None})

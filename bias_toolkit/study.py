@@ -1,0 +1,478 @@
+"""A study: one training set, one test set, one model, and all that was computed from them, in one folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from bias_toolkit.errors import InputError
+from bias_toolkit.plan import SPLITS, Plan
+from bias_toolkit.progress import Progress, silent
+from bias_toolkit.settings import Settings
+from bias_toolkit.steps import Step, StepFolder
+from bias_toolkit.storage import atomic_path, read_table, write_array, write_table, write_text
+from bias_toolkit.study_record import RECORD, read_record, write_record
+from bias_toolkit.study_results import ANALYSIS_TABLES, StudyResults
+
+if TYPE_CHECKING:
+    from bias_toolkit.datasets import Dataset
+    from bias_toolkit.invariance import Sweep
+    from bias_toolkit.models import LabelMatch, Model
+
+
+class Study(StudyResults):
+    """Opens a study, or makes one, and computes what it lacks.
+
+    Every step does what it needs first, keeps what was computed under the same settings, and goes on where an
+    interrupted run stopped. Tables come back as DataFrames.
+
+    Parameters
+    ----------
+    folder : path
+        The study's folder; made by the first step where it does not exist.
+    train, test : str, path or Dataset, optional
+        The two datasets; for a study that exists, those it was made with by default.
+    model : str or Model, optional
+        What `load_model` takes, or a model; likewise.
+    **settings
+        Fields of `Settings`; those not given keep the study's present value.
+
+    Raises
+    ------
+    InputError
+        If a setting is out of range or unknown, or the folder's study.json cannot be read.
+
+    Examples
+    --------
+    >>> study = Study("study", "photos/train", "photos/val", "efficientnet-lite0").run()
+    >>> study.per_image.sort_values("p_top1_change").tail()
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike,
+        train: str | os.PathLike | Dataset | None = None,
+        test: str | os.PathLike | Dataset | None = None,
+        model: str | Model | None = None,
+        **settings: Any,
+    ):
+        self.folder = Path(folder)
+        self._recorded = read_record(self.folder)
+        if not self._recorded and train is None and test is None and model is None:
+            raise InputError(
+                f"{self.folder} holds no study (no {RECORD}); name --train, --test and --model to make one."
+            )
+        self._plan = Plan(self)
+        self._given = {"train": train, "test": test, "model": model}
+        kept = dict(self._recorded.get("settings", {}))
+        # What belongs to an input goes with it.
+        for name, own in (
+            ("train", ["train_layout"]),
+            ("test", ["test_layout"]),
+            ("model", ["weights", "feature"]),
+        ):
+            if self._given[name] is not None and self._spec(name) != self._recorded.get(name, {}).get("spec"):
+                kept = {key: value for key, value in kept.items() if key not in own}
+        self.settings = Settings.from_dict(kept).replace(settings)
+
+    # What is studied
+
+    @cached_property
+    def train(self) -> Dataset:
+        """The training set."""
+        return self._load_dataset("train", self.settings.train_layout)
+
+    @cached_property
+    def test(self) -> Dataset:
+        """The test set."""
+        return self._load_dataset("test", self.settings.test_layout)
+
+    @cached_property
+    def model(self) -> Model:
+        """The classifier."""
+        from bias_toolkit.models import Model, load_model
+
+        given = self._given["model"]
+        if isinstance(given, Model):
+            return given
+        settings = self.settings
+        return load_model(
+            self._spec("model"), weights=settings.weights, feature=settings.feature, device=settings.device
+        )
+
+    @cached_property
+    def label_match(self) -> LabelMatch:
+        """How the test set's labels were matched with the model's classes."""
+        from bias_toolkit.models import match_labels
+
+        labels = sorted(self.test.images["label"].dropna().unique())
+        return match_labels(labels, self.model, self.test.class_names, self.settings.label_map)
+
+    @cached_property
+    def sweeps(self) -> list[Sweep]:
+        """The sweeps of this study."""
+        from bias_toolkit.invariance import expand_sweeps
+
+        settings = self.settings
+        return expand_sweeps(
+            settings.protocols,
+            settings.transforms,
+            settings.sizes,
+            fill=settings.fill,
+            sampling=settings.sampling,
+            draws=settings.draws,
+            seed=settings.seed,
+        )
+
+    @property
+    def reference_sweep(self) -> Sweep | None:
+        """The sweep that distances and framing are related to: the first that moves by steps."""
+        return next((sweep for sweep in self.sweeps if sweep.protocol != "offsets"), None)
+
+    @property
+    def noise_sweep(self) -> Sweep:
+        """The sweep whose views measure the numerical noise floor."""
+        return self.reference_sweep or self.sweeps[0]
+
+    # The steps
+
+    def run(self, progress: Progress = silent) -> Study:
+        """Every step, from the images to the report."""
+        self.embed(progress)
+        self.build_index(progress)
+        self.sweep(progress)
+        self.measure_objects(progress)
+        self.analyse(progress)
+        return self.write_report(progress)
+
+    def read_images(self, progress: Progress = silent) -> Study:
+        """The images and objects tables of both datasets."""
+        for split in SPLITS:
+            self._scanned(split, progress)
+        return self
+
+    def embed(self, progress: Progress = silent) -> Study:
+        """The features of both datasets: of the centre view of the crop of size `feature_size`."""
+        from bias_toolkit.features import extract_features
+        from bias_toolkit.invariance import centre_view
+
+        def view(image: np.ndarray, image_id: str) -> tuple[np.ndarray, None]:
+            return centre_view(image, self.model.input_size, self.settings.feature_size).pixels[0], None
+
+        for split in SPLITS:
+            dataset = self._scanned(split, progress)
+
+            def work(folder: Path, dataset: Dataset = dataset) -> None:
+                extract_features(
+                    self.model,
+                    dataset.read,
+                    view,
+                    dataset.images["image_id"].tolist(),
+                    folder,
+                    dtype=self.settings.feature_dtype,
+                    batch_size=self.settings.batch_size,
+                    progress=progress,
+                )
+
+            self._do(self._plan.features(split), work)
+        return self
+
+    def build_index(self, progress: Progress = silent) -> Study:
+        """The index of the training features, each test image's nearest training images, and the distances."""
+        from bias_toolkit.index import (
+            DISTANCES,
+            NEAREST,
+            NEIGHBOURS,
+            TrainingIndex,
+            distances_table,
+            leave_one_out_distances,
+            nearest_neighbours,
+        )
+
+        self.embed(progress)
+        settings = self.settings
+
+        def index(folder: Path) -> None:
+            image_ids, features = self.features("train").load()
+            built = TrainingIndex.build(features, image_ids, settings.metric)
+            write_array(leave_one_out_distances(built, seed=settings.seed, progress=progress), folder / "spacing.npy")
+            write_text(built.reason + "\n", folder / "reason.txt")
+            built.save(folder)
+
+        def search(folder: Path) -> None:
+            training = TrainingIndex.load(self.folder / "index")
+            image_ids, features = self.features("test").load()
+            own = self._own_rows(training.image_ids, image_ids)
+            k = max(settings.neighbours, NEAREST)
+            neighbours = nearest_neighbours(training, features, image_ids, own, k, progress=progress)
+            distances = distances_table(
+                training,
+                neighbours,
+                features,
+                image_ids,
+                self._labels("test", image_ids),
+                self._labels("train", training.image_ids),
+                own,
+                reference=np.load(self.folder / "index" / "spacing.npy"),
+                progress=progress,
+            )
+            kept = neighbours[neighbours["rank"] <= settings.neighbours]
+            write_table(kept, folder / "neighbours.parquet", NEIGHBOURS)
+            write_table(distances, folder / "distances.parquet", DISTANCES)
+
+        self._do(self._plan.index, index)
+        self._do(self._plan.neighbours, search)
+        return self
+
+    def sweep(self, progress: Progress = silent) -> Study:
+        """The responses along every sweep, the measures, and the numerical noise floor."""
+        from bias_toolkit.invariance import MEASURES, load_responses, measures_table, noise_floor, run_sweep
+
+        test = self._scanned("test", progress)
+        image_ids = test.images["image_id"].tolist()
+        indices = self.label_match.indices
+        label_indices = {
+            image_id: indices[label]
+            for image_id, label in zip(image_ids, test.images["label"], strict=True)
+            if label in indices
+        }
+
+        for sweep in self.sweeps:
+
+            def respond(folder: Path, sweep: Sweep = sweep) -> None:
+                run_sweep(
+                    self.model,
+                    test.read,
+                    image_ids,
+                    sweep,
+                    folder,
+                    label_indices=label_indices,
+                    batch_size=self.settings.batch_size,
+                    progress=progress,
+                )
+                if load_responses(folder).empty:
+                    raise InputError(f"None of the {len(image_ids):,} images of {test.root} could be decoded.")
+
+            self._do(self._plan.responses(sweep), respond)
+
+        def measure(folder: Path) -> None:
+            write_table(measures_table(self.responses), folder / "measures.parquet", MEASURES)
+            write_text(json.dumps(dataclasses.asdict(self.label_match)), folder / "labels.json")
+
+        def evaluate_twice(folder: Path) -> None:
+            floor = noise_floor(
+                self.model,
+                test.read,
+                image_ids,
+                self.noise_sweep,
+                batch_size=self.settings.batch_size,
+                n_images=self.settings.noise_images,
+                seed=self.settings.seed,
+            )
+            write_text(json.dumps(dataclasses.asdict(floor)), folder / "noise.json")
+
+        self._do(self._plan.measures, measure)
+        self._do(self._plan.noise, evaluate_twice)
+        return self
+
+    def measure_objects(self, progress: Progress = silent) -> Study:
+        """Position and scale of the objects of both datasets, against their null model. Needs no model."""
+        from bias_toolkit import objects
+
+        self.read_images(progress)
+        settings = self.settings
+
+        def frame(folder: Path) -> None:
+            framing = {}
+            for split in SPLITS:
+                dataset = getattr(self, split)
+                framing[split] = objects.position_and_scale(dataset.objects, dataset.images)
+                summary = objects.framing_summary(
+                    framing[split],
+                    dataset.images,
+                    resamples=settings.resamples,
+                    placements=settings.placements,
+                    seed=settings.seed,
+                )
+                write_table(framing[split], folder / f"{split}-framing.parquet", objects.FRAMING)
+                write_table(summary, folder / f"{split}-summary.parquet", objects.FRAMING_SUMMARY)
+            subjects = objects.image_framing(framing["test"], self.test.images)
+            subjects["framing_log_density"] = objects.framing_log_density(
+                subjects,
+                framing["train"],
+                leave_out_own_image=self.train.fingerprint == self.test.fingerprint,
+                seed=settings.seed,
+            )
+            subjects["log_scale_deviation"] = objects.log_scale_deviation(subjects, framing["train"])
+            write_table(subjects, folder / "test-subjects.parquet", objects.SUBJECTS)
+
+        self._do(self._plan.objects, frame)
+        return self
+
+    def analyse(self, progress: Progress = silent) -> Study:
+        """Distance and framing against invariance."""
+        from bias_toolkit.analysis import analyse, schema
+
+        self.build_index(progress)
+        self.sweep(progress)
+        self.measure_objects(progress)
+
+        def relate(folder: Path) -> None:
+            settings = self.settings
+            per_image = self._join_per_image()
+            analysis = analyse(
+                per_image,
+                self.measures,
+                bins=settings.bins,
+                resamples=settings.resamples,
+                permutations=settings.permutations,
+                seed=settings.seed,
+            )
+            for name in ANALYSIS_TABLES:
+                write_table(getattr(analysis, name), folder / f"{name}.parquet", getattr(schema, name.upper()))
+            with atomic_path(folder / "per_image.parquet") as path:
+                per_image.to_parquet(path, index=False)
+
+        self._do(self._plan.analysis, relate)
+        return self
+
+    def write_report(self, progress: Progress = silent) -> Study:
+        """The page, its figures and tables, in the folder `report` of the study."""
+        from bias_toolkit.report import write_report
+        from bias_toolkit.study_report import report_contents
+
+        self.analyse(progress)
+
+        def write(folder: Path) -> None:
+            contents = report_contents(self)
+            write_text(contents.skipped.to_csv(index=False), self.folder / "skipped.csv")
+            write_report(contents, folder)
+
+        self._do(self._plan.report, write)
+        return self
+
+    # Inside
+
+    def _spec(self, name: str) -> str | None:
+        """How an input is named in study.json: a path or a model's name."""
+        given = self._given[name]
+        if given is None:
+            return self._recorded.get(name, {}).get("spec")
+        if isinstance(given, str | os.PathLike):
+            given = os.fspath(given)
+            return os.path.abspath(given) if name != "model" and os.path.exists(given) else given
+        return given.name if name == "model" else given.root
+
+    def _required(self, name: str) -> str:
+        spec = self._spec(name)
+        if spec is None:
+            raise InputError(f"{self.folder} does not say which {name} it is about; name it with --{name}.")
+        return spec
+
+    def _load_dataset(self, split: str, layout: str | None) -> Dataset:
+        from bias_toolkit.datasets import Dataset, load_dataset
+
+        given = self._given[split]
+        return given if isinstance(given, Dataset) else load_dataset(self._required(split), layout)
+
+    def _scanned(self, split: str, progress: Progress) -> Dataset:
+        """The dataset with its tables, scanned now or by an earlier run."""
+        from bias_toolkit.datasets import IMAGES, OBJECTS, SKIPPED, Tables
+
+        dataset = getattr(self, split)
+        schemas = {"images": IMAGES, "objects": OBJECTS, "skipped": SKIPPED}
+
+        def scan(folder: Path) -> None:
+            tables = dataset.scan(progress)
+            for name, schema in schemas.items():
+                write_table(getattr(tables, name), folder / f"{name}.parquet", schema)
+            record = {
+                "root": dataset.root,
+                "layout": dataset.layout,
+                "layout_reason": dataset.layout_reason,
+                "class_names": dict(dataset.class_names),
+                "dropped_boxes": tables.dropped_boxes,
+            }
+            write_text(json.dumps(record, ensure_ascii=False), folder / "dataset.json")
+
+        folder = self._do(self._plan.images(split), scan)
+        if split not in self._restored:
+            tables = {name: read_table(folder / f"{name}.parquet") for name in schemas}
+            dataset.restore(Tables(**tables, dropped_boxes=self.dataset_record(split)["dropped_boxes"]))
+            self._restored.add(split)
+        return dataset
+
+    @cached_property
+    def _restored(self) -> set[str]:
+        return set()
+
+    def _do(self, step: Step, work: Callable[[Path], None]) -> Path:
+        """Do a step's work unless its result is there already, and give its folder."""
+        folder = StepFolder(self.folder, step)
+        if not folder.done:
+            with folder.working() as path:
+                self._write_record()
+                work(path)
+        return folder.path
+
+    def _own_rows(self, train_ids: Sequence[str], test_ids: Sequence[str]) -> np.ndarray:
+        """For each test image the row of the training features that is the very same image, or -1; int64 (n,)."""
+        rows = {self.train.source(image_id): row for row, image_id in enumerate(train_ids)}
+        return np.array([rows.get(self.test.source(image_id), -1) for image_id in test_ids], dtype=np.int64)
+
+    def _labels(self, split: str, image_ids: Sequence[str]) -> list[str | None]:
+        labels = self.images(split).set_index("image_id")["label"].reindex(image_ids)
+        return [None if pd.isna(label) else label for label in labels]
+
+    def _join_per_image(self) -> pd.DataFrame:
+        """The reference sweep's measures, the distances and the subject's framing, by image."""
+        measures = self.measures
+        sweep = self.reference_sweep
+        if sweep is not None:
+            fill = sweep.fill if sweep.protocol == "embed" else None
+            measures = measures[
+                (measures["protocol"] == sweep.protocol)
+                & (measures["transform"] == sweep.transform)
+                & (measures["size"] == sweep.size)
+                & (measures["fill"].isna() if fill is None else measures["fill"] == fill)
+            ]
+        subjects = read_table(self.folder / "objects" / "test-subjects.parquet").drop(columns="object_id")
+        table = self.images("test")
+        for other, how in ((measures, "inner"), (self.distances, "left"), (subjects, "left")):
+            table = table.merge(other, on="image_id", how=how, validate="one_to_one")
+        return table
+
+    def _write_record(self) -> None:
+        record: dict[str, Any] = {"settings": self.settings.to_dict()}
+        for split in SPLITS:
+            if self._spec(split) is not None:
+                dataset = getattr(self, split)
+                record[split] = {
+                    "spec": self._spec(split),
+                    "layout": dataset.layout,
+                    "fingerprint": dataset.fingerprint,
+                }
+        if "model" in self.__dict__:
+            model = self.model
+            record["model"] = {
+                "spec": self._spec("model"),
+                "name": model.name,
+                "input_size": model.input_size,
+                "preprocessing": dataclasses.asdict(model.preprocessing),
+                "n_classes": model.n_classes,
+                "feature_layer": model.feature_layer,
+                "feature_dimension": model.feature_dimension,
+                "weights_sha256": model.weights_sha256,
+            }
+        elif self._spec("model") is not None:
+            same = self._recorded.get("model", {}).get("spec") == self._spec("model")
+            record["model"] = self._recorded["model"] if same else {"spec": self._spec("model")}
+        write_record(self.folder, record)

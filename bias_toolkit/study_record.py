@@ -1,0 +1,52 @@
+"""study.json: every setting of a study, its inputs with their fingerprints, and the versions that computed it."""
+
+from __future__ import annotations
+
+import json
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import bias_toolkit
+from bias_toolkit.errors import InputError
+from bias_toolkit.storage import write_text
+
+RECORD = "study.json"
+PACKAGES = ("torch", "torchvision", "timm", "faiss-gpu", "faiss-cpu", "numpy", "scikit-learn", "pillow")
+
+
+def read_record(study: Path) -> dict[str, Any]:
+    """The record in a study's folder; empty where there is none.
+
+    Raises
+    ------
+    InputError
+        If the file is there and is no record.
+    """
+    path = study / RECORD
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read as JSON ({error}); restore it, or name another folder.") from error
+    if not isinstance(record, dict):
+        raise InputError(f"{path} is no record of a study; restore it, or name another folder.")
+    return record
+
+
+def write_record(study: Path, record: dict[str, Any]) -> None:
+    """Write a record, with the versions of the packages that decide the results."""
+    whole = record | {"versions": package_versions()}
+    write_text(json.dumps(whole, indent=2, ensure_ascii=False) + "\n", study / RECORD)
+
+
+def package_versions() -> dict[str, str]:
+    """The versions of the toolkit and of the packages that decide the results, of those that are installed."""
+    versions = {"bias-toolkit": bias_toolkit.__version__}
+    for package in PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return versions

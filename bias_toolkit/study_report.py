@@ -1,0 +1,124 @@
+"""Gathering what a study computed into the contents of its report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from bias_toolkit.plan import SPLITS
+from bias_toolkit.report import DatasetDescription, ModelDescription, NoiseFloor, ReportContents
+from bias_toolkit.study_record import package_versions
+
+if TYPE_CHECKING:
+    from bias_toolkit.study import Study
+
+
+def report_contents(study: Study) -> ReportContents:
+    """Everything that the report of an analysed study shows."""
+    from bias_toolkit.objects import image_framing, object_maps
+
+    framing = {split: study.framing(split) for split in SPLITS}
+    maps = {
+        split: object_maps(image_framing(framing[split], study.images(split))) if len(framing[split]) else None
+        for split in SPLITS
+    }
+    summaries = {split: study.framing_summary(split) if len(framing[split]) else None for split in SPLITS}
+    sweep = study.reference_sweep
+    noise = study.noise_floor
+    model = study.model_record
+    return ReportContents(
+        name=study.folder.resolve().name,
+        train=_describe(study, "train"),
+        test=_describe(study, "test"),
+        model=ModelDescription(
+            name=model["name"],
+            input_size=model["input_size"],
+            preprocessing=_preprocessing_sentence(**model["preprocessing"]),
+            n_classes=model["n_classes"],
+            feature_layer=model["feature_layer"],
+            feature_dimension=model["feature_dimension"],
+            weights_sha256=model["weights_sha256"],
+        ),
+        settings=study.settings.to_dict(),
+        versions=package_versions(),
+        seeds={"every random draw": study.settings.seed},
+        label_match=study.label_record["sentence"],
+        index_reason=study.index_reason,
+        per_image=study.per_image if sweep is not None else None,
+        reference=None if sweep is None else (sweep.protocol, sweep.transform, sweep.size),
+        measures=study.measures,
+        neighbours=study.neighbours,
+        distances=study.distances,
+        train_framing=framing["train"],
+        test_framing=framing["test"],
+        train_summary=summaries["train"],
+        test_summary=summaries["test"],
+        train_maps=maps["train"],
+        test_maps=maps["test"],
+        train_distances=np.load(study.folder / "index" / "spacing.npy"),
+        analysis=study.analysis,
+        noise_floor=NoiseFloor(noise["value"], noise["n_views"], noise["n_changed"], *noise["interval"]),
+        skipped=skipped_images(study),
+        missing=missing_sentences(study),
+        wall_times=study.seconds,
+        read_train=lambda image_id: study.train.read(image_id),
+        read_test=lambda image_id: study.test.read(image_id),
+        class_names=study.dataset_record("train")["class_names"] | study.dataset_record("test")["class_names"],
+    )
+
+
+def skipped_images(study: Study) -> pd.DataFrame:
+    """Every image that a step left out: columns split, step, image_id, reason."""
+    from bias_toolkit.invariance import load_skipped
+
+    found = [("images", split, study.skipped(split)) for split in SPLITS]
+    found += [("features", split, study.features(split).skipped) for split in SPLITS]
+    found += [(sweep.name, "test", load_skipped(study.folder / "responses" / sweep.name)) for sweep in study.sweeps]
+    tables = [table.assign(split=split, step=step) for step, split, table in found]
+    return pd.concat(tables, ignore_index=True)[["split", "step", "image_id", "reason"]]
+
+
+def missing_sentences(study: Study) -> list[str]:
+    """What the report leaves out for want of boxes, labels or matching classes, a sentence each."""
+    sentences = []
+    for split, name in (("train", "training"), ("test", "test")):
+        if study.objects(split).empty:
+            sentences.append(f"The {name} set has no object boxes, so position and scale of its objects are left out.")
+    if study.images("test")["label"].isna().all():
+        sentences.append("The test set has no labels, so accuracy and everything by class are left out.")
+    elif not study.label_record["indices"]:
+        sentences.append("No label of the test set is a class of the model, so accuracy is left out.")
+    if study.images("train")["label"].isna().all():
+        sentences.append("The training set has no labels, so class_nn_distance is left out.")
+    if study.reference_sweep is None:
+        sentences.append(
+            "Only offsets were measured, which have no steps, so distance and framing are not related to invariance."
+        )
+    return sentences
+
+
+def _describe(study: Study, split: str) -> DatasetDescription:
+    record, images = study.dataset_record(split), study.images(split)
+    return DatasetDescription(
+        path=record["root"],
+        layout=record["layout"],
+        layout_reason=record["layout_reason"],
+        n_images=len(images),
+        n_labels=int(images["label"].nunique()),
+        n_objects=len(study.objects(split)),
+        n_skipped=len(study.skipped(split)),
+        dropped_boxes=record["dropped_boxes"],
+    )
+
+
+def _preprocessing_sentence(
+    mean: Sequence[float], std: Sequence[float], interpolation: str, crop_fraction: float
+) -> str:
+    means, deviations = (", ".join(f"{value:g}" for value in values) for values in (mean, std))
+    return (
+        f"(intensity − mean) / standard deviation, with mean {means} and standard deviation {deviations}; "
+        f"its own evaluation resizes with {interpolation} and crops {crop_fraction:g} of the side"
+    )

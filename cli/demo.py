@@ -1,0 +1,34 @@
+"""`demo`: the whole argument on the built-in dataset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bias_toolkit_cli.output import console_progress, print_json
+
+
+def demo(
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the studies and the report go.")] = Path(
+        "bias-toolkit-demo"
+    ),
+    json_output: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Make a full report from the built-in dataset, with nothing to download.
+
+    Example: bias-toolkit demo --out bias-toolkit-demo
+    """
+    from bias_toolkit.demo import run_demo
+
+    page, findings = run_demo(out, progress=console_progress())
+    if json_output:
+        print_json({"findings": findings, "report": str(page)})
+    else:
+        print("\n".join([*findings, "", f"Report: {page}"]))
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the command line."""
+    app.command()(demo)

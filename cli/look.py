@@ -1,0 +1,79 @@
+"""Looking at a study that was computed: `plot` and `neighbours`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bias_toolkit.errors import InputError
+from bias_toolkit_cli.output import print_json
+
+Study = Annotated[str, typer.Argument(metavar="STUDY", help="The study's folder.")]
+
+
+def plot(
+    study: Study,
+    name: Annotated[
+        str, typer.Argument(metavar="FIGURE", help="distance-vs-invariance, or another figure of the report.")
+    ],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="The file to write: .pdf, .svg or .png.")],
+    measure: Annotated[str, typer.Option(help="p_top1_change, mac or another measure.")] = "p_top1_change",
+    distance: Annotated[
+        str,
+        typer.Option(help="nn_distance, knn_distance, class_nn_distance, centre_distance or another column."),
+    ] = "nn_distance",
+    bins: Annotated[int | None, typer.Option(help="Quantile bins; by default as many as the images allow.")] = None,
+    by_class: Annotated[bool, typer.Option("--by-class", help="One panel a class.")] = False,
+) -> None:
+    """Draw a figure of the study for a publication.
+
+    Example: bias-toolkit plot study distance-vs-invariance --out figure.pdf
+    """
+    from bias_toolkit.report import save_figure
+    from bias_toolkit.study import Study as OpenedStudy
+
+    axes = OpenedStudy(study).plot(name, measure=measure, distance=distance, bins=bins, by_class=by_class)
+    save_figure(axes.figure, out)
+    print(f"Wrote {out}.")
+
+
+def neighbours(
+    study: Study,
+    image: Annotated[str, typer.Argument(metavar="IMAGE", help="A test image: its id or its path.")],
+    k: Annotated[int | None, typer.Option("--k", metavar="K", help="How many; by default all that are kept.")] = None,
+    json_output: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Show a test image's nearest training images.
+
+    Example: bias-toolkit neighbours study n01443537/goldfish_7.JPEG --k 5
+    """
+    from bias_toolkit.study import Study as OpenedStudy
+
+    if k is not None and k < 1:
+        raise InputError(f"--k is {k}, but must be at least 1.")
+    opened = OpenedStudy(study)
+    table = opened.neighbours_of(image)
+    table = table if k is None else table.head(k)
+    image_id = table["image_id"].iloc[0]
+    if json_output:
+        print_json({"image_id": image_id, "neighbours": table.drop(columns="image_id").to_dict("records")})
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table(title=Text(f"Nearest training images of {image_id}"), title_justify="left")
+    for column, justify in (("rank", "right"), ("distance", "right"), ("label", "left"), ("image", "left")):
+        shown.add_column(column, justify=justify, overflow="fold")
+    for row in table.itertuples():
+        label = "" if row.label is None else row.label
+        shown.add_row(str(row.rank), f"{row.distance:.4f}", Text(label), Text(row.neighbour_id))
+    Console().print(shown)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    app.command()(plot)
+    app.command()(neighbours)

@@ -1,0 +1,170 @@
+"""`report`, and its steps as commands of their own."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from bias_toolkit_cli.options import open_study, takes_study_options
+from bias_toolkit_cli.output import console_progress, print_json
+
+SWEEP_MEASURES = (
+    "p_top1_change",
+    "mac",
+    "p_top5_exit",
+    "p_range",
+    "feature_drift",
+    "consistency",
+    "accuracy",
+)
+
+StudyFolder = Annotated[str, typer.Argument(metavar="STUDY", help="The study's folder; made when it is new.")]
+
+
+def _print_result(result: dict[str, Any], sentences: list[str], as_json: bool) -> None:
+    if as_json:
+        print_json(result)
+    else:
+        print("\n".join(sentences))
+
+
+@takes_study_options
+def report(
+    out: Annotated[str, typer.Option("--out", metavar="STUDY", help="The study's folder; made when it is new.")],
+    options: dict[str, Any],
+) -> None:
+    """Run every step and write the bias report.
+
+    What an earlier run computed under the same settings is not computed again.
+
+    Example: bias-toolkit report --train photos/train --test photos/val --model efficientnet-lite0 --out study
+    """
+    study = open_study(out, options).run(progress=console_progress())
+    page = study.folder / "report" / "index.html"
+    findings = study.findings()
+    _print_result(
+        {"findings": findings, "report": str(page)},
+        [*findings, "", f"Report: {page}"],
+        options["json_output"],
+    )
+
+
+@takes_study_options
+def embed(study: StudyFolder, options: dict[str, Any]) -> None:
+    """Extract the features of the training and test images.
+
+    Example: bias-toolkit embed study --train photos/train --test photos/val --model efficientnet-lite0
+    """
+    opened = open_study(study, options)
+    opened.embed(progress=console_progress())
+    train, test = opened.features("train"), opened.features("test")
+    _print_result(
+        {
+            "train": {"images": len(train.image_ids), "folder": str(train.folder)},
+            "test": {"images": len(test.image_ids), "folder": str(test.folder)},
+            "dimension": train.dimension,
+        },
+        [
+            f"{len(train.image_ids):,} training and {len(test.image_ids):,} test images have features of "
+            f"{train.dimension} dimensions, in {train.folder.parent}."
+        ],
+        options["json_output"],
+    )
+
+
+@takes_study_options
+def index(study: StudyFolder, options: dict[str, Any]) -> None:
+    """Index the training features and find every test image's nearest training images.
+
+    Example: bias-toolkit index study --metric cosine
+    """
+    opened = open_study(study, options)
+    opened.build_index(progress=console_progress())
+    distances = opened.distances
+    leaks = int(distances["leak"].sum())
+    median = float(distances["nn_distance"].median())
+    _print_result(
+        {"test_images": len(distances), "median_nn_distance": median, "possible_leaks": leaks},
+        [
+            f"The median nn_distance of {len(distances):,} test images is {median:.4g}; "
+            f"{leaks:,} have a training image at (near) zero distance."
+        ],
+        options["json_output"],
+    )
+
+
+@takes_study_options
+def sweep(study: StudyFolder, options: dict[str, Any]) -> None:
+    """Move every test image's view step by step and measure how the model responds.
+
+    Example: bias-toolkit sweep study --protocol crop --protocol embed --size 1 --size 0.5 --size 2
+    """
+    opened = open_study(study, options)
+    opened.sweep(progress=console_progress())
+    measures = opened.measures
+    noise = opened.noise_floor
+    means = measures.groupby(["protocol", "transform", "size"], sort=False).mean(numeric_only=True).reset_index()
+    lines = []
+    for _, row in means.iterrows():
+        values = ", ".join(
+            f"{name} {row[name]:.4f}" for name in SWEEP_MEASURES if name in row and row[name] == row[name]
+        )
+        lines.append(f"{row['protocol']} {row['transform']}, size {row['size']:g}: {values}")
+    lines.append(f"noise_floor: {noise['n_changed']} of {noise['n_views']} views changed their top-1 class.")
+    _print_result({"sweeps": means.to_dict("records"), "noise_floor": noise}, lines, options["json_output"])
+
+
+@takes_study_options
+def objects(study: StudyFolder, options: dict[str, Any]) -> None:
+    """Relate the objects' position and scale to chance, in both datasets. Needs no model.
+
+    Example: bias-toolkit objects study
+    """
+    opened = open_study(study, options)
+    opened.measure_objects(progress=console_progress())
+    lines, result = [], {}
+    for split in ("train", "test"):
+        summary = opened.framing_summary(split)
+        if summary is None:
+            lines.append(f"{split}: no boxes.")
+            result[split] = None
+            continue
+        whole = summary[summary["category"] == ""].iloc[0]
+        result[split] = summary.to_dict("records")
+        lines.append(
+            f"{split}: centre_bias {whole.centre_bias:.3f} ({whole.centre_bias_low:.3f} to "
+            f"{whole.centre_bias_high:.3f}), p = {whole.p_value:.2g}; median scale {whole.median_scale:.3f}; "
+            f"{int(whole.n_objects):,} objects in {int(whole.n_images):,} images."
+        )
+    _print_result(result, lines, options["json_output"])
+
+
+@takes_study_options
+def analyse(study: StudyFolder, options: dict[str, Any]) -> None:
+    """Relate distance and framing to invariance.
+
+    Example: bias-toolkit analyse study --bins 5
+    """
+    opened = open_study(study, options)
+    opened.analyse(progress=console_progress())
+    analysis = opened.analysis
+    lines = [
+        f"{row.distance} against {row.measure}, {row.kind}: ρ = {row.rho:.3f} "
+        f"({row.low:.3f} to {row.high:.3f}), p = {row.p_value:.2g}, n = {row.n:,}"
+        for row in analysis.correlations.itertuples()
+    ]
+    _print_result(
+        {
+            "correlations": analysis.correlations.to_dict("records"),
+            "curves": analysis.curves.to_dict("records"),
+        },
+        lines,
+        options["json_output"],
+    )
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    for command in (report, embed, index, sweep, objects, analyse):
+        app.command()(command)

@@ -1,0 +1,53 @@
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from bias_toolkit.analysis import mean_interval
+
+
+def test_agrees_with_scipy():
+    values = np.random.default_rng(0).exponential(size=80)
+    interval = mean_interval(values, resamples=5000)
+    reference = stats.bootstrap(
+        (values,), np.mean, n_resamples=5000, method="percentile", rng=np.random.default_rng(1)
+    ).confidence_interval
+    assert interval.value == pytest.approx(values.mean())
+    assert interval.low == pytest.approx(reference.low, abs=0.02)
+    assert interval.high == pytest.approx(reference.high, abs=0.02)
+
+
+def test_coverage():
+    rng = np.random.default_rng(1)
+    covered = 0
+    for _ in range(300):
+        interval = mean_interval(rng.random(60), resamples=300)
+        covered += interval.low <= 0.5 <= interval.high
+    assert 0.90 <= covered / 300 <= 0.985
+
+
+def test_a_wider_confidence_is_wider():
+    values = np.random.default_rng(0).random(50)
+    narrow, wide = (mean_interval(values, confidence=confidence) for confidence in (0.5, 0.99))
+    assert wide.low < narrow.low < narrow.value < narrow.high < wide.high
+
+
+def test_missing_values_are_left_out():
+    assert mean_interval([1.0, np.nan, 2.0, None, 4.0]) == mean_interval([1.0, 2.0, 4.0])
+    assert mean_interval(pd.Series([1.0, None, 3.0])).n == 2
+
+
+def test_too_few_images():
+    nothing, one = mean_interval([np.nan]), mean_interval([0.25, np.nan])
+    assert (nothing.n, one.n, one.value) == (0, 1, 0.25)
+    assert np.isnan([nothing.value, nothing.low, nothing.high, one.low, one.high]).all()
+
+
+def test_equal_values():
+    assert mean_interval([0.1] * 37) == (0.1, 0.1, 0.1, 37)
+
+
+def test_same_seed_same_interval():
+    values = np.random.default_rng(0).random(50)
+    assert mean_interval(values, seed=3) == mean_interval(values, seed=3)
+    assert mean_interval(values, seed=3) != mean_interval(values, seed=4)

@@ -1,0 +1,60 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from bias_toolkit.analysis import CLASSES, SUMMARY, class_summary, mean_interval, measure_summary
+from bias_toolkit.storage import read_table, write_table
+
+
+def test_a_row_for_each_sweep_and_measure_that_it_defines(tmp_path):
+    measures = pd.DataFrame(
+        {
+            "image_id": ["a", "b", "a", "b"],
+            "protocol": ["embed", "embed", "crop", "crop"],
+            "transform": "diagonal",
+            "size": [2.0, 2.0, 1.0, 1.0],
+            "p_top1_change": [0.0, 0.5, 0.25, 0.75],
+            "accuracy": [1.0, 0.0, None, None],
+            "n_steps": 8,
+        }
+    )
+    summary = measure_summary(measures, resamples=100)
+    assert list(zip(summary["protocol"], summary["measure"], summary["value"], strict=True)) == [
+        ("embed", "p_top1_change", 0.25),
+        ("embed", "accuracy", 0.5),
+        ("crop", "p_top1_change", 0.5),
+    ]
+    assert tuple(summary.iloc[0][["value", "low", "high", "n"]]) == tuple(mean_interval([0, 0.5], 100))
+    write_table(summary, tmp_path / "summary.parquet", SUMMARY)
+    assert list(read_table(tmp_path / "summary.parquet")["size"]) == [2, 2, 1]
+
+
+def test_classes(tmp_path):
+    per_image = pd.DataFrame(
+        {
+            "label": ["b", "a", "b", None, "b"],
+            "accuracy": [1.0, 0.0, 0.5, 1.0, 0.0],
+            "p_top1_change": [0.1, 0.2, 0.3, 0.9, 0.5],
+            "mac": [0.1, 0.2, 0.3, 0.9, 0.2],
+            "nn_distance": [1.0, 2.0, np.nan, 4.0, 2.0],
+            "scale": [0.1, 0.2, 0.3, 0.4, 0.9],
+        }
+    )
+    classes = class_summary(per_image, resamples=100)
+    assert list(classes["label"]) == ["a", "b"]
+    b = classes.iloc[1]
+    assert b["n"] == 3
+    assert b[["accuracy", "p_top1_change", "mac", "nn_distance", "scale"]].tolist() == pytest.approx(
+        [0.5, 0.3, 0.2, 1.5, 0.3]
+    )
+    interval = mean_interval([0.1, 0.3, 0.5], 100)
+    assert (b["p_top1_change_low"], b["p_top1_change_high"]) == (interval.low, interval.high)
+    assert classes["centre_distance"].isna().all()
+    assert np.isnan(classes.iloc[0]["p_top1_change_low"])
+    write_table(classes, tmp_path / "classes.parquet", CLASSES)
+
+
+def test_no_labels():
+    per_image = pd.DataFrame({"label": [None, None], "p_top1_change": [0.0, 1.0]})
+    assert list(class_summary(per_image).columns) == CLASSES.names
+    assert len(class_summary(per_image)) == 0

@@ -1,0 +1,70 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from bias_toolkit.errors import InputError
+from bias_toolkit.models.demo import (
+    DEMO_CLASS_NAMES,
+    DEMO_INPUT_SIZE,
+    DEMO_NETWORKS,
+    DEMO_PREPROCESSING,
+    build_demo_network,
+    load_demo_network,
+)
+from bias_toolkit.models.model import Model
+
+
+def test_weights_ship_and_are_small():
+    paths = [load_demo_network(name)[1] for name in DEMO_NETWORKS]
+    assert len(set(paths)) == len(DEMO_NETWORKS) == 2
+    assert sum(path.stat().st_size for path in paths) < 1e6
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "features"), [("fully-connected", 65_594, 32), ("global-pooling", 151_298, 144)]
+)
+def test_size_and_penultimate_feature(name, parameters, features, random_pixels):
+    network, _ = load_demo_network(name)
+    assert not network.training
+    assert sum(parameter.numel() for parameter in network.parameters()) == parameters
+    model = Model(
+        name,
+        network,
+        input_size=DEMO_INPUT_SIZE,
+        preprocessing=DEMO_PREPROCESSING,
+        class_names=DEMO_CLASS_NAMES,
+    )
+    pixels = random_pixels(3, DEMO_INPUT_SIZE)
+    outputs = model.evaluate(pixels)
+    assert outputs.features.shape == (3, features)
+    logits = outputs.features @ network[-1].weight.numpy().T + network[-1].bias.numpy()
+    np.testing.assert_allclose(outputs.probabilities, torch.softmax(torch.from_numpy(logits), 1).numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", DEMO_NETWORKS)
+def test_nothing_smooths_before_subsampling(name):
+    subsampling = [
+        module
+        for module in build_demo_network(name).modules()
+        if getattr(module, "stride", 1) not in (1, (1, 1)) or isinstance(module, nn.AvgPool2d)
+    ]
+    assert subsampling
+    assert all(isinstance(module, nn.Conv2d | nn.MaxPool2d) for module in subsampling)
+
+
+def test_only_global_pooling_forgets_position():
+    """A bright dot far from the border, moved by the network's total stride: the pooled feature stays."""
+    images = torch.zeros(2, 3, DEMO_INPUT_SIZE, DEMO_INPUT_SIZE)
+    images[0, :, 32, 32] = 3
+    images[1, :, 40, 40] = 3
+    with torch.inference_mode():
+        pooled = load_demo_network("global-pooling")[0][:-1](images)
+        connected = load_demo_network("fully-connected")[0][:-1](images)
+    torch.testing.assert_close(pooled[0], pooled[1], atol=1e-5, rtol=1e-4)
+    assert (connected[0] - connected[1]).abs().max() > 1e-3
+
+
+def test_unknown_name():
+    with pytest.raises(InputError, match=r"'resnet'.*fully-connected, global-pooling"):
+        load_demo_network("resnet")

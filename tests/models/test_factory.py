@@ -1,0 +1,141 @@
+import itertools
+import textwrap
+
+import pytest
+import torch
+
+from bias_toolkit.errors import InputError
+from bias_toolkit.models import Preprocessing, load_model
+
+NUMBERS = itertools.count()
+HEAD = """
+import torch
+from bias_toolkit.models import Model, Preprocessing
+
+def plain():
+    return torch.nn.Sequential(
+        torch.nn.Conv2d(3, 4, 3), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(4, 3)
+    )
+"""
+
+
+@pytest.fixture
+def spec_of(tmp_path, monkeypatch):
+    """Writes a module into the current folder; gives the spec of its function `make`."""
+    monkeypatch.chdir(tmp_path)
+
+    def write(body):
+        name = f"my_networks_{next(NUMBERS)}"
+        (tmp_path / f"{name}.py").write_text(HEAD + textwrap.dedent(body))
+        return f"{name}:make"
+
+    return write
+
+
+def test_a_plain_network_gets_the_usual_preprocessing(spec_of):
+    spec = spec_of("make = plain")
+    model = load_model(spec, device="cpu")
+    assert model.name == spec
+    assert model.input_size == 224
+    assert model.preprocessing == Preprocessing((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), "bilinear", 0.875)
+    assert (model.n_classes, model.feature_dimension, model.feature_layer) == (3, 4, "input of 3")
+    assert model.class_names is None
+
+
+def test_attributes_describe_the_network(spec_of):
+    spec = spec_of(
+        """
+        def make():
+            network = plain()
+            network.input_size = 32
+            network.mean, network.std = (0, 0, 0), [1, 1, 1]
+            network.interpolation, network.crop_fraction = "bicubic", 1
+            network.class_names, network.class_ids = ["a", "b", "c"], ["x", "y", "z"]
+            return network
+        """
+    )
+    model = load_model(spec, device="cpu")
+    assert model.input_size == 32
+    assert model.preprocessing == Preprocessing((0, 0, 0), (1, 1, 1), "bicubic", 1.0)
+    assert (model.class_names, model.class_ids) == (["a", "b", "c"], ["x", "y", "z"])
+
+
+def test_a_factory_may_return_a_model(spec_of):
+    spec = spec_of(
+        """
+        def make():
+            half = Preprocessing((0.5,) * 3, (0.5,) * 3)
+            return Model("mine", plain(), input_size=16, preprocessing=half, class_names="abc", feature="0")
+        """
+    )
+    model = load_model(spec, device="cpu")
+    assert (model.input_size, model.preprocessing.mean) == (16, (0.5, 0.5, 0.5))
+    assert (model.class_names, model.feature_layer) == (["a", "b", "c"], "0")
+
+
+def test_random_weights_are_the_same_every_time(spec_of):
+    spec = spec_of("make = plain")
+    torch.manual_seed(1)
+    first = load_model(spec).weights_sha256
+    torch.manual_seed(2)
+    assert load_model(spec).weights_sha256 == first
+
+
+def test_a_file_of_weights_is_put_into_the_network(spec_of, tmp_path):
+    spec = spec_of("make = plain")
+    tensors = {name: tensor + 1 for name, tensor in load_model(spec).module.state_dict().items()}
+    torch.save(tensors, tmp_path / "w.pth")
+    loaded = load_model(spec, weights=tmp_path / "w.pth").module.state_dict()
+    assert all(torch.equal(loaded[name], tensor) for name, tensor in tensors.items())
+    torch.save({**tensors, "3.bias": torch.zeros(4)}, tmp_path / "w.pth")
+    with pytest.raises(InputError, match=r"'3\.bias' has shape \(4,\)"):
+        load_model(spec, weights=tmp_path / "w.pth")
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("make = 3", "has no function 'make'"),
+        ("makes = plain", "has no function 'make'; near it are makes"),
+        ("def make(): return 3", "must return a torch.nn.Module, not int"),
+        ("def make(size): return plain()", r"failed: TypeError: make\(\) missing"),
+        ("def make(): raise OSError('disk on fire')", "failed: OSError: disk on fire"),
+        ("import no_such_package", "cannot be imported: ModuleNotFoundError.*no_such_package"),
+        ("make = (", "cannot be imported: SyntaxError"),
+        (
+            """
+            def make():
+                network = plain()
+                network.register_buffer("mean", torch.zeros(3, 1, 1))
+                return network
+            """,
+            "has a mean that is not three numbers",
+        ),
+        (
+            """
+            def make():
+                network = plain()
+                network.input_size = (3, 32, 32)
+                return network
+            """,
+            r"input_size \(3, 32, 32\)",
+        ),
+        (
+            """
+            def make():
+                network = plain()
+                network.class_names = ["a", "b"]
+                return network
+            """,
+            "3 outputs but 2 class names",
+        ),
+    ],
+)
+def test_a_factory_that_is_at_fault_is_told(body, said, spec_of):
+    with pytest.raises(InputError, match=said):
+        load_model(spec_of(body))
+
+
+def test_a_module_that_does_not_exist_is_told():
+    with pytest.raises(InputError, match="'no_such_module' of the model no_such_module:make cannot be imported"):
+        load_model("no_such_module:make")
