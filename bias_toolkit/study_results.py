@@ -207,9 +207,9 @@ class StudyResults:
         rows = rows.assign(label=labels.reindex(rows["neighbour_id"]).to_numpy())
         return rows[["image_id", "rank", "distance", "label", "neighbour_id"]].reset_index(drop=True)
 
-    def findings(self) -> list[str]:
-        """What was found, in sentences."""
-        return self._json("report/results.json", "report")["findings"]
+    def findings(self) -> pd.DataFrame:
+        """What was found: columns topic, kind, claim, evidence; a topic's most important finding comes first."""
+        return pd.DataFrame(self._json("report/results.json", "report")["findings"])
 
     def _existing(self, name: str, command: str) -> Path:
         path = self.folder / name

@@ -43,9 +43,10 @@ def report(
     study = open_study(out, options).run(progress=console_progress())
     page = study.folder / "report" / "index.html"
     findings = study.findings()
+    first = findings.drop_duplicates("topic")
     _print_result(
-        {"findings": findings, "report": str(page)},
-        [*findings, "", f"Report: {page}"],
+        {"findings": findings.to_dict("records"), "report": str(page)},
+        [*(f"{row.claim} {row.evidence}".strip() for row in first.itertuples()), "", f"Report: {page}"],
         options["json_output"],
     )
 

@@ -1,7 +1,13 @@
 """Distance and framing against invariance: correlations, curves and intervals."""
 
 from bias_toolkit.analysis.analyse import Analysis, analyse
-from bias_toolkit.analysis.correlation import Correlation, partial_spearman, spearman, within_class_spearman
+from bias_toolkit.analysis.correlation import (
+    Correlation,
+    partial_spearman,
+    rank_correlations,
+    spearman,
+    within_class_spearman,
+)
 from bias_toolkit.analysis.curve import quantile_curve
 from bias_toolkit.analysis.intervals import Interval, mean_interval
 from bias_toolkit.analysis.schema import CLASSES, CORRELATIONS, CURVES, SUMMARY
@@ -21,6 +27,7 @@ __all__ = [
     "measure_summary",
     "partial_spearman",
     "quantile_curve",
+    "rank_correlations",
     "spearman",
     "within_class_spearman",
 ]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import pandas as pd
 
-from bias_toolkit.analysis.correlation import partial_spearman, spearman, within_class_spearman
+from bias_toolkit.analysis.correlation import Correlation, rank_correlations
 from bias_toolkit.analysis.curve import quantile_curve
 from bias_toolkit.analysis.schema import CORRELATIONS, CURVES
 from bias_toolkit.analysis.summary import class_summary, measure_summary
@@ -23,7 +23,8 @@ PREDICTORS = (
     "framing_log_density",
 )
 RESPONSES = ("p_top1_change", "mac")
-COVARIATE = "margin"
+# What each kind of correlation takes besides the two variables.
+KINDS = {"plain": {}, "partial": {"given": "margin"}, "within class": {"labels": "label"}}
 
 
 @dataclass(frozen=True)
@@ -86,28 +87,42 @@ def analyse(
     KeyError
         If `per_image` lacks label, margin, p_top1_change or mac.
     """
-    settings = {"resamples": resamples, "permutations": permutations, "seed": seed}
-
-    def relate(pair: tuple[str, str]) -> tuple[list[tuple], pd.DataFrame]:
-        predictor, response = pair
-        x, y = per_image[predictor], per_image[response]
-        kinds = {
-            "plain": spearman(x, y, **settings),
-            "partial": partial_spearman(x, y, per_image[COVARIATE], **settings),
-            "within class": within_class_spearman(x, y, per_image["label"], **settings),
-        }
-        rows = [(*pair, kind, c.rho, c.low, c.high, c.p_value, c.n) for kind, c in kinds.items()]
-        curve = quantile_curve(x, y, bins, resamples=resamples, seed=seed)
-        return rows, curve.assign(distance=predictor, measure=response)
-
     predictors = [name for name in PREDICTORS if name in per_image and per_image[name].notna().any()]
     pairs = [(predictor, response) for predictor in predictors for response in RESPONSES]
-    related = list(ordered_map(relate, pairs))
+
+    def curve(pair: tuple[str, str]) -> pd.DataFrame:
+        bins_of_pair = quantile_curve(*(per_image[name] for name in pair), bins, resamples=resamples, seed=seed)
+        return bins_of_pair.assign(distance=pair[0], measure=pair[1])[CURVES.names]
+
+    correlations = _correlations(per_image, predictors, resamples=resamples, permutations=permutations, seed=seed)
     return Analysis(
-        correlations=pd.DataFrame([row for rows, _ in related for row in rows], columns=CORRELATIONS.names),
-        curves=pd.concat(
-            [pd.DataFrame(columns=CURVES.names), *(curve[CURVES.names] for _, curve in related)], ignore_index=True
+        correlations=pd.DataFrame(
+            [(*pair, kind, *astuple(correlations[pair, kind])) for pair in pairs for kind in KINDS],
+            columns=CORRELATIONS.names,
         ),
+        curves=pd.concat([pd.DataFrame(columns=CURVES.names), *ordered_map(curve, pairs)], ignore_index=True),
         summary=measure_summary(measures, resamples=resamples, seed=seed),
         classes=class_summary(per_image, resamples=resamples, seed=seed),
     )
+
+
+def _correlations(
+    per_image: pd.DataFrame, predictors: list[str], **settings: int
+) -> dict[tuple[tuple[str, str], str], Correlation]:
+    """The correlation of each pair of a predictor and a response, of each kind."""
+    # Those known for the same images are compared together, which shares most of the work.
+    known_together: dict[bytes, list[str]] = {}
+    for name in predictors:
+        known_together.setdefault(per_image[name].isna().to_numpy().tobytes(), []).append(name)
+    tasks = [(names, kind) for names in known_together.values() for kind in KINDS]
+
+    def correlate(task: tuple[list[str], str]) -> dict[tuple[str, str], Correlation]:
+        names, kind = task
+        third = {name: per_image[column] for name, column in KINDS[kind].items()}
+        return rank_correlations(per_image[names], per_image[list(RESPONSES)], **third, **settings)
+
+    return {
+        (pair, kind): correlation
+        for (_, kind), results in zip(tasks, ordered_map(correlate, tasks), strict=True)
+        for pair, correlation in results.items()
+    }

@@ -1,9 +1,8 @@
 """Spearman's rank correlation: plain, given a third variable, and within classes.
 
 Sources: C. Spearman, Am. J. Psychol. 15 (1904). Bootstrap: B. Efron & R. Tibshirani, An Introduction to the
-Bootstrap, 1993. Permutation given a covariate: D. Freedman & D. Lane, J. Bus. Econ. Stat. 1(4), 1983. That
-the observation counts as one of the permutations: B. Phipson & G. Smyth, Stat. Appl. Genet. Mol. Biol. 9(1),
-2010.
+Bootstrap, 1993. Permutation given a covariate: D. Freedman & D. Lane, J. Bus. Econ. Stat. 1(4), 1983. That the
+observation counts as one of the permutations: B. Phipson & G. Smyth, Stat. Appl. Genet. Mol. Biol. 9(1), 2010.
 """
 
 from __future__ import annotations
@@ -36,11 +35,11 @@ class Correlation:
     Parameters
     ----------
     rho : float
-        In [−1, 1]; NaN where it is not defined, and the other numbers with it: fewer than 10 images, a
-        variable that does not vary, or one that its covariate determines.
+        In [−1, 1]; NaN where it is not defined, and the other numbers with it: fewer than 10 images, a variable
+        that does not vary, or one that its covariate determines.
     low, high : float
-        Bootstrap interval over images; every resample is ranked anew. Percentiles of the resamples' ρ,
-        shifted so that their mean is rho.
+        Bootstrap interval over images; every resample is ranked anew. Percentiles of the resamples' ρ, shifted
+        so that their mean is rho.
     p_value : float
         Two-sided, from permutations, at least 1 / (permutations + 1).
     n : int
@@ -54,72 +53,41 @@ class Correlation:
     n: int
 
 
-def spearman(
-    x: ArrayLike,
-    y: ArrayLike,
-    *,
-    resamples: int = 2000,
-    permutations: int = 2000,
-    seed: int = 0,
-    confidence: float = CONFIDENCE,
-) -> Correlation:
+def spearman(x: ArrayLike, y: ArrayLike, **settings: float) -> Correlation:
     """Spearman's ρ of two variables over images.
 
     Parameters
     ----------
     x, y : array_like, shape (images,)
         Images where one of them is NaN are left out.
-    resamples, permutations : int
-        Number of bootstrap resamples, and of permutations of y.
-    seed : int
-    confidence : float
-        Of the interval, in (0, 1).
+    **settings
+        resamples, permutations, seed and confidence: see `rank_correlations`.
     """
-    x, y = _complete(x, y)
-    return _correlate(x, y, None, np.array([len(x)]), resamples, permutations, seed, confidence)
+    return _pair(x, y, settings)
 
 
-def partial_spearman(
-    x: ArrayLike,
-    y: ArrayLike,
-    given: ArrayLike,
-    *,
-    resamples: int = 2000,
-    permutations: int = 2000,
-    seed: int = 0,
-    confidence: float = CONFIDENCE,
-) -> Correlation:
+def partial_spearman(x: ArrayLike, y: ArrayLike, given: ArrayLike, **settings: float) -> Correlation:
     """Spearman's ρ of two variables over images, given a third.
 
-    It is the correlation of what linear regressions on the ranks of `given` leave of the ranks of x and y.
-    The p-value permutes what is left of y and regresses again (Freedman & Lane).
+    It is the correlation of what linear regressions on the ranks of `given` leave of the ranks of x and y. The
+    p-value permutes what is left of y and regresses again (Freedman & Lane).
 
     Parameters
     ----------
     x, y, given : array_like, shape (images,)
         Images where one of them is NaN are left out.
-    resamples, permutations, seed, confidence
-        As for `spearman`.
+    **settings
+        resamples, permutations, seed and confidence: see `rank_correlations`.
     """
-    x, y, given = _complete(x, y, given)
-    return _correlate(x, y, given, np.array([len(x)]), resamples, permutations, seed, confidence)
+    return _pair(x, y, settings, given=given)
 
 
-def within_class_spearman(
-    x: ArrayLike,
-    y: ArrayLike,
-    labels: ArrayLike,
-    *,
-    resamples: int = 2000,
-    permutations: int = 2000,
-    seed: int = 0,
-    confidence: float = CONFIDENCE,
-) -> Correlation:
+def within_class_spearman(x: ArrayLike, y: ArrayLike, labels: ArrayLike, **settings: float) -> Correlation:
     """Spearman's ρ of two variables over images, free of differences between classes.
 
-    Ranks are taken inside each class, centred, divided by the class's size, and pooled. So a class whose
-    images are all far away and all unstable adds nothing; only what happens among its own images does.
-    Resampling and permutations stay inside the classes.
+    Ranks are taken inside each class, centred, divided by the class's size, and pooled. So a class whose images
+    are all far away and all unstable adds nothing; only what happens among its own images does. Resampling and
+    permutations stay inside the classes.
 
     Parameters
     ----------
@@ -127,101 +95,148 @@ def within_class_spearman(
         Images where one of them is NaN are left out.
     labels : array_like, shape (images,)
         Images without a label (null), or alone in their class, are left out.
-    resamples, permutations, seed, confidence
-        As for `spearman`.
+    **settings
+        resamples, permutations, seed and confidence: see `rank_correlations`.
     """
-    x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
-    codes, _ = pd.factorize(np.asarray(labels, dtype=object), sort=False)
-    codes = np.where(np.isnan(x) | np.isnan(y), -1, codes)
-    kept = codes >= 0
-    sizes = np.bincount(codes[kept], minlength=1)
-    kept[kept] = sizes[codes[kept]] > 1
-    order = np.flatnonzero(kept)[np.argsort(codes[kept], kind="stable")]
-    return _correlate(x[order], y[order], None, sizes[sizes > 1], resamples, permutations, seed, confidence)
+    return _pair(x, y, settings, labels=labels)
 
 
-def _complete(*columns: ArrayLike) -> list[np.ndarray]:
-    arrays = [np.asarray(column, dtype=np.float64) for column in columns]
-    missing = np.any([np.isnan(array) for array in arrays], axis=0)
-    return [array[~missing] for array in arrays]
+def _pair(x: ArrayLike, y: ArrayLike, settings: dict[str, float], **third: ArrayLike) -> Correlation:
+    xs, ys = (pd.DataFrame({name: np.asarray(values)}) for name, values in (("x", x), ("y", y)))
+    return rank_correlations(xs, ys, **third, **settings)["x", "y"]
 
 
-def _correlate(
-    x: np.ndarray,
-    y: np.ndarray,
-    given: np.ndarray | None,
-    sizes: np.ndarray,
-    resamples: int,
-    permutations: int,
-    seed: int,
-    confidence: float,
-) -> Correlation:
-    """The correlation of variables that are ordered by stratum and lack no value."""
-    n = len(x)
+def rank_correlations(
+    xs: pd.DataFrame,
+    ys: pd.DataFrame,
+    *,
+    given: ArrayLike | None = None,
+    labels: ArrayLike | None = None,
+    resamples: int = 2000,
+    permutations: int = 2000,
+    seed: int = 0,
+    confidence: float = CONFIDENCE,
+) -> dict[tuple[str, str], Correlation]:
+    """Spearman's ρ of each variable of one table with each of another.
+
+    All pairs share their resamples and permutations, so a variable is ranked once in each resample, whatever number
+    of others it is compared with. Over the same images, a pair's result does not depend on which others there are.
+
+    Parameters
+    ----------
+    xs, ys : DataFrame, one row an image
+        Images where a column is NaN are left out, for all pairs.
+    given : array_like, shape (images,), optional
+        What to hold constant, as in `partial_spearman`.
+    labels : array_like, shape (images,), optional
+        Classes to stay within, as in `within_class_spearman`.
+    resamples, permutations : int
+        Number of bootstrap resamples, and of permutations of each y.
+    seed : int
+    confidence : float
+        Of the interval, in (0, 1).
+
+    Returns
+    -------
+    dict
+        (column of `xs`, column of `ys`) to its correlation.
+    """
+    pairs = [(x, y) for x in xs for y in ys]
+    tables = [xs, ys] if given is None else [xs, ys, pd.DataFrame({"given": np.asarray(given)})]
+    values = [table.to_numpy(np.float64) for table in tables]
+    complete = ~np.any([np.isnan(part).any(axis=1) for part in values], axis=0)
+    rows, sizes = _strata(complete, labels)
+    n = len(rows)
     if n < MINIMUM_IMAGES:
-        return Correlation(np.nan, np.nan, np.nan, np.nan, n)
-    variables = [Ranks(values, sizes) for values in ((x, y) if given is None else (x, y, given))]
-    rho = _rank_correlation(variables, np.ones((1, n)))[0]
-    if np.isnan(rho):
-        return Correlation(np.nan, np.nan, np.nan, np.nan, n)
-    bootstrap, permutation = (np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(2))
-    estimates = [_rank_correlation(variables, counts) for counts in resample_counts(sizes, resamples, bootstrap)]
-    low, high = _interval(rho, np.concatenate(estimates), confidence)
-    p_value = _permutation_p_value(variables, rho, sizes, permutations, permutation)
-    return Correlation(float(rho), low, high, p_value, n)
+        return {pair: Correlation(np.nan, np.nan, np.nan, np.nan, n) for pair in pairs}
+    variables = [[Ranks(column, sizes) for column in part[rows].T] for part in values]
+    bootstrap, permutation = np.random.SeedSequence(seed).spawn(2)
+    rho = _rank_correlations(variables, np.ones((1, n)))[:, :, 0]
+    estimates = np.concatenate(
+        [
+            _rank_correlations(variables, counts)
+            for counts in resample_counts(sizes, resamples, np.random.default_rng(bootstrap))
+        ],
+        axis=2,
+    )
+    p_values = _permutation_p_values(variables, rho, sizes, permutations, permutation)
+    return {
+        pair: Correlation(float(rho[at]), *_interval(rho[at], estimates[at], confidence), float(p_values[at]), n)
+        for pair, at in zip(pairs, np.ndindex(rho.shape), strict=True)
+    }
+
+
+def _strata(complete: np.ndarray, labels: ArrayLike | None) -> tuple[np.ndarray, np.ndarray]:
+    """The images that count, class by class, and how many each class has; one class where there are no labels."""
+    if labels is None:
+        rows = np.flatnonzero(complete)
+        return rows, np.array([len(rows)])
+    codes, _ = pd.factorize(np.where(complete, np.asarray(labels, dtype=object), None))
+    sizes = np.bincount(codes[codes >= 0])
+    rows = np.argsort(codes, kind="stable")
+    rows = rows[codes[rows] >= 0]
+    return rows[np.repeat(sizes > 1, sizes)], sizes[sizes > 1]
 
 
 def _interval(rho: float, estimates: np.ndarray, confidence: float) -> tuple[float, float]:
     """The percentile interval, shifted by the bootstrap's own bias.
 
-    A resample repeats images, and the ties pull its ρ towards 0: by little over all images, but within
-    classes of 50 images by more than the interval's width, which then is about another number than ρ.
+    A resample repeats images, and the ties pull its ρ towards 0: by little over many images, but within small
+    classes by so much of the interval's width that ρ itself would lie at its end or outside.
     """
-    low, high = percentile_interval(estimates - (np.nanmean(estimates) - rho), confidence)
+    estimates = estimates[~np.isnan(estimates)]
+    if np.isnan(rho) or not len(estimates):
+        return np.nan, np.nan
+    low, high = percentile_interval(estimates - (estimates.mean() - rho), confidence)
     return max(low, -1.0), min(high, 1.0)
 
 
-def _rank_correlation(variables: list[Ranks], counts: np.ndarray) -> np.ndarray:
-    """The (partial) correlation of ranks in each resample; shape (resamples,), NaN where it is not defined."""
-    ranks = [variable.resampled(counts) for variable in variables]
-    weighted = [counts * rank for rank in ranks]
+def _rank_correlations(variables: list[list[Ranks]], counts: np.ndarray) -> np.ndarray:
+    """The (partial) correlations of ranks in each resample: shape (xs, ys, resamples), NaN where not defined."""
+    ranks = [[variable.resampled(counts) for variable in part] for part in variables]
+    weighted = [[counts * rank for rank in part] for part in ranks]
+    norms = [
+        np.sqrt([np.einsum("rn,rn->r", w, r) for w, r in zip(*parts, strict=True)])
+        for parts in zip(weighted, ranks, strict=True)
+    ]
 
-    def correlation(i: int, j: int) -> np.ndarray:
-        return _ratio(product(i, j), np.sqrt(product(i, i) * product(j, j)))
+    def correlations(i: int, j: int) -> np.ndarray:
+        products = np.array([[np.einsum("rn,rn->r", w, r) for r in ranks[j]] for w in weighted[i]])
+        return _ratio(products, norms[i][:, None] * norms[j][None, :])
 
-    def product(i: int, j: int) -> np.ndarray:
-        return np.einsum("rn,rn->r", weighted[i], ranks[j])
-
-    rho = correlation(0, 1)
+    rho = correlations(0, 1)
     if len(variables) == 3:
         # The same as the correlation of the residuals, without computing those.
-        x_given, y_given = correlation(0, 2), correlation(1, 2)
+        x_given, y_given = correlations(0, 2), correlations(2, 1)
         left = np.clip(1 - x_given**2, 0, None) * np.clip(1 - y_given**2, 0, None)
         rho = _ratio(rho - x_given * y_given, np.sqrt(left))
     return np.clip(rho, -1, 1)
 
 
 def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
-    return np.divide(numerator, denominator, out=np.full(len(numerator), np.nan), where=denominator > DETERMINED)
+    return np.divide(numerator, denominator, out=np.full(numerator.shape, np.nan), where=denominator > DETERMINED)
 
 
-def _permutation_p_value(
-    variables: list[Ranks], rho: float, sizes: np.ndarray, permutations: int, rng: np.random.Generator
-) -> float:
-    x, y, *given = (variable.original() for variable in variables)
+def _permutation_p_values(
+    variables: list[list[Ranks]], rho: np.ndarray, sizes: np.ndarray, permutations: int, seed: np.random.SeedSequence
+) -> np.ndarray:
+    """Two-sided p-values, NaN where rho is; shape (xs, ys)."""
+    xs, ys, *given = (np.array([variable.original() for variable in part]) for part in variables)
+    direction = np.zeros(xs.shape[1])
     if given:
-        direction = given[0] / np.linalg.norm(given[0])
-        x, y = x - (x @ direction) * direction, y - (y @ direction) * direction
+        direction = given[0][0] / max(np.linalg.norm(given[0][0]), DETERMINED)
+        xs, ys = (part - np.outer(part @ direction, direction) for part in (xs, ys))
+    x_norms = np.linalg.norm(xs, axis=1)
     ends = np.cumsum(sizes)
-    rows = max(1, CHUNK_ELEMENTS // len(y))
-    as_far = 0
-    for done in range(0, permutations, rows):
-        permuted = np.tile(y, (min(rows, permutations - done), 1))
-        for start, end in zip(ends - sizes, ends, strict=True):
-            permuted[:, start:end] = rng.permuted(permuted[:, start:end], axis=1)
-        left = np.full(len(permuted), y @ y)
-        if given:
-            left -= (permuted @ direction) ** 2
-        by_chance = _ratio(permuted @ x, np.sqrt((x @ x) * np.clip(left, 0, None)))
-        as_far += np.count_nonzero(np.abs(by_chance) >= abs(rho) * (1 - ROUNDING))
-    return float((1 + as_far) / (1 + permutations))
+    rows = max(1, CHUNK_ELEMENTS // xs.shape[1])
+    as_far = np.zeros(rho.shape)
+    for j, y in enumerate(ys):
+        rng = np.random.default_rng(seed)
+        for done in range(0, permutations, rows):
+            permuted = np.tile(y, (min(rows, permutations - done), 1))
+            for start, end in zip(ends - sizes, ends, strict=True):
+                permuted[:, start:end] = rng.permuted(permuted[:, start:end], axis=1)
+            y_norm = np.sqrt(np.clip(y @ y - (permuted @ direction) ** 2, 0, None))
+            by_chance = _ratio(permuted @ xs.T, y_norm[:, None] * x_norms)
+            as_far[:, j] += np.count_nonzero(np.abs(by_chance) >= np.abs(rho[:, j]) * (1 - ROUNDING), axis=0)
+    return np.where(np.isnan(rho), np.nan, (1 + as_far) / (1 + permutations))

@@ -24,6 +24,8 @@ from bias_toolkit.errors import InputError, UnreadableImageError
 from bias_toolkit.progress import Progress
 
 VERSION = "1"
+"""Part of the fingerprint; to be raised when the same recipe draws other pictures."""
+
 SPLIT_SEED = 0
 TRAINING_SHARE = 2 / 3
 INK = (195, 256)
@@ -65,8 +67,7 @@ def load_demo_dataset(name: str) -> Dataset:
     InputError
         If there is no demo dataset of that name.
     """
-    recipe = _recipe(name)
-    pixels = _DrawnImages(name, recipe)
+    pixels = _DrawnImages(name)
     listing = Listing(
         root=f"demo:{name}",
         layout="demo",
@@ -106,8 +107,13 @@ def _digits(training: bool) -> np.ndarray:
     return order[:cut] if training else order[cut:]
 
 
-def _scenes(recipe: _Recipe) -> list[Scene]:
-    """Every scene of a dataset, drawn by lot all at once, so that an image does not depend on the order of reading."""
+def demo_scenes(name: str) -> dict[str, Scene]:
+    """What is in each picture of a demo dataset, by image id, in order.
+
+    All are drawn by lot at once, so that a picture does not depend on the order of reading. Raises InputError if
+    there is no such dataset.
+    """
+    recipe = _recipe(name)
     rng = np.random.default_rng(recipe.seed)
     n = recipe.images
     digits = rng.choice(_digits(recipe.training), size=n)
@@ -121,10 +127,11 @@ def _scenes(recipe: _Recipe) -> list[Scene]:
     ink = rng.integers(*INK, size=(n, 3))
     opacity = rng.uniform(*OPACITY, size=n)
     columns = (digits, boxes, photograph, np.stack([corner_x, corner_y], axis=1), ink, opacity)
-    return [
-        Scene(glyph, tuple(box), picture, tuple(corner), tuple(colour), strength)
-        for glyph, box, picture, corner, colour, strength in zip(*(c.tolist() for c in columns), strict=True)
-    ]
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    return {
+        f"{number:05d}.png": Scene(glyph, tuple(box), picture, tuple(corner), tuple(colour), strength)
+        for number, (glyph, box, picture, corner, colour, strength) in enumerate(rows)
+    }
 
 
 def _whole_pixels(boxes: np.ndarray) -> np.ndarray:
@@ -137,19 +144,19 @@ def _whole_pixels(boxes: np.ndarray) -> np.ndarray:
 class _DrawnImages:
     """A dataset's pixels (a `PixelSource`) and annotations, made from its scenes."""
 
-    def __init__(self, name: str, recipe: _Recipe):
+    def __init__(self, name: str):
         self._name = name
-        self._recipe = recipe
-        self._scenes = _scenes(recipe)
-        self.image_ids = [f"{number:05d}.png" for number in range(recipe.images)]
-        self._scene_of = dict(zip(self.image_ids, self._scenes, strict=True))
+        self._scenes = demo_scenes(name)
+
+    @property
+    def image_ids(self) -> list[str]:
+        return list(self._scenes)
 
     def annotate(self, progress: Progress) -> Annotations:
-        labels = glyphs().labels[[scene.glyph for scene in self._scenes]]
-        boxes = np.array([scene.box for scene in self._scenes], dtype=float)
-        table = pd.DataFrame({"image_id": self.image_ids, "category": labels})
-        table[BOX_COLUMNS[2:]] = boxes
-        return Annotations(labels=labels.tolist(), boxes=table[BOX_COLUMNS])
+        labels = glyphs().labels[[scene.glyph for scene in self._scenes.values()]]
+        boxes = pd.DataFrame({"image_id": self.image_ids, "category": labels})
+        boxes[["x0", "y0", "x1", "y1"]] = np.array([scene.box for scene in self._scenes.values()], dtype=float)
+        return Annotations(labels=labels.tolist(), boxes=boxes[BOX_COLUMNS])
 
     def header(self, image_id: str) -> Header:
         self._scene(image_id)
@@ -163,10 +170,9 @@ class _DrawnImages:
         return f"demo:{self._name}/{image_id}"
 
     def stamp(self, image_ids: Sequence[str]) -> bytes:
-        return json.dumps([VERSION, self._name, asdict(self._recipe)]).encode()
+        return json.dumps([VERSION, self._name, asdict(_recipe(self._name))]).encode()
 
     def _scene(self, image_id: str) -> Scene:
-        try:
-            return self._scene_of[image_id]
-        except KeyError:
-            raise UnreadableImageError(f"demo:{self._name} has no such image") from None
+        if image_id not in self._scenes:
+            raise UnreadableImageError(f"demo:{self._name} has no image {image_id}")
+        return self._scenes[image_id]

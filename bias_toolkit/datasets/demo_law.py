@@ -9,6 +9,8 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import ndtr, ndtri
 
+from bias_toolkit.errors import InputError
+
 QUADRATURE_NODES = 32
 NEGLIGIBLE_BEYOND = 8.0
 
@@ -74,6 +76,11 @@ class PlacementLaw:
         -------
         array of shape (n, 4)
             x0, y0, x1, y1 as fractions of the image's side; every box lies wholly in the image.
+
+        Raises
+        ------
+        InputError
+            If an object is so long that it does not fit into the image even at the least scale.
         """
         aspects = np.asarray(aspects, dtype=float)
         u = rng.random((3, len(aspects)))
@@ -84,7 +91,10 @@ class PlacementLaw:
         return np.clip(np.concatenate([centre - size / 2, centre + size / 2], axis=1), 0.0, 1.0)
 
     def consequences(self, aspects: np.ndarray) -> LawConsequences:
-        """Integrate the law over objects drawn uniformly from those whose aspects (shape (n,)) are given."""
+        """Integrate the law over objects drawn uniformly from those whose aspects (shape (n,)) are given.
+
+        Raises InputError as `sample` does.
+        """
         aspects, counts = np.unique(np.asarray(aspects, dtype=float), return_counts=True)
         share = counts / counts.sum()
         low, high = self._log_scale_limits(aspects)
@@ -111,6 +121,8 @@ class PlacementLaw:
         """Least and greatest log scale of each aspect; at the greatest, the box's longer side is the image's."""
         low, high = self.scale_range
         fitting = np.minimum(np.sqrt(aspects), 1 / np.sqrt(aspects))
+        if (fitting <= low).any():
+            raise InputError(f"A law with scales from {low} up needs aspects between {low**2:.3g} and {low**-2:.3g}.")
         return np.full(len(aspects), math.log(low)), np.log(np.minimum(high, fitting))
 
 

@@ -12,7 +12,7 @@ IMAGE_SIDE = 74
 GLYPH_SIDE = 80
 INK_LEVELS = (5.0, 9.0)
 HALF_COVERED = 128
-DIMMING = 0.55
+DIMMING = 0.45
 
 
 @dataclass(frozen=True)

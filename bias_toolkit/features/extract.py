@@ -73,9 +73,7 @@ def extract_features(
     image_ids, folder = list(image_ids), Path(folder)
     _check_options(image_ids, dtype, batch_size, shard_size)
     slices = shard_slices(len(image_ids), shard_size)
-    whole = _whole_numbers(
-        folder, [image_ids[part] for part in slices], np.dtype(dtype), model.feature_dimension
-    )
+    whole = _whole_numbers(folder, [image_ids[part] for part in slices], np.dtype(dtype), model.feature_dimension)
     asked = range(len(slices)) if shards is None else sorted(set(shards))
     if not asked or not set(asked) <= set(range(len(slices))):
         raise InputError(f"shards must be numbers from 0 to {len(slices) - 1}, got {list(asked)}")
@@ -187,6 +185,5 @@ def _finished(folder: Path, asked: Sequence[int]) -> FeatureStore:
     for shard in shards:
         shard.erase()
     raise InputError(
-        f"none of the {len(skipped)} images could be read; "
-        f"the first, {skipped[0].image_id}: {skipped[0].reason}"
+        f"none of the {len(skipped)} images could be read; the first, {skipped[0].image_id}: {skipped[0].reason}"
     )

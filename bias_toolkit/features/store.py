@@ -62,9 +62,7 @@ class Shard:
         try:
             return pq.read_table(self.rows_path, columns=["image_id"])["image_id"].to_pylist()
         except (KeyError, OSError, pa.ArrowException) as error:
-            raise InputError(
-                f"{self.rows_path} is no Parquet table with a column image_id: {error}"
-            ) from error
+            raise InputError(f"{self.rows_path} is no Parquet table with a column image_id: {error}") from error
 
     def features(self) -> np.ndarray:
         """The features (rows, dimension), memory-mapped."""
@@ -88,9 +86,7 @@ class Shard:
 
 def whole_shards(folder: str | os.PathLike) -> list[Shard]:
     """The shards of a folder that are whole, in order; empty where the folder does not exist."""
-    names = (
-        re.fullmatch(r"features-(\d{5,})\.parquet", path.name) for path in Path(folder).glob("features-*")
-    )
+    names = (re.fullmatch(r"features-(\d{5,})\.parquet", path.name) for path in Path(folder).glob("features-*"))
     return [Shard(Path(folder), number) for number in sorted(int(name[1]) for name in names if name)]
 
 

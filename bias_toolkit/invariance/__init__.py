@@ -9,7 +9,7 @@ from bias_toolkit.invariance.crop import centre_view
 from bias_toolkit.invariance.measures import measures_table
 from bias_toolkit.invariance.noise import NoiseFloor, noise_floor
 from bias_toolkit.invariance.protocol import make_views
-from bias_toolkit.invariance.response import response
+from bias_toolkit.invariance.response import make_response
 from bias_toolkit.invariance.run import load_responses, load_skipped, run_sweep
 from bias_toolkit.invariance.schema import MEASURES, RESPONSES
 from bias_toolkit.invariance.sweep import FILLS, PROTOCOLS, SAMPLINGS, TRANSFORMS, Sweep, expand_sweeps
@@ -29,9 +29,9 @@ __all__ = [
     "expand_sweeps",
     "load_responses",
     "load_skipped",
+    "make_response",
     "make_views",
     "measures_table",
     "noise_floor",
-    "response",
     "run_sweep",
 ]

@@ -24,7 +24,7 @@ def crop_views(image: np.ndarray, sweep: Sweep, input_size: int, image_id: str) 
 
     Parameters
     ----------
-    image : uint8, shape (H, W, 3)
+    image : uint8, shape (height, width, 3)
     """
     height, width = image.shape[:2]
     if sweep.sampling == "random":
@@ -39,7 +39,7 @@ def centre_view(image: np.ndarray, input_size: int, size: float = 1.0) -> Views:
 
     Parameters
     ----------
-    image : uint8, shape (H, W, 3)
+    image : uint8, shape (height, width, 3)
     input_size : int
         Side W of the model's input, in pixels.
     size : float

@@ -30,7 +30,7 @@ def embed_views(image: np.ndarray, sweep: Sweep, input_size: int, image_id: str)
 
     Parameters
     ----------
-    image : uint8, shape (H, W, 3)
+    image : uint8, shape (height, width, 3)
 
     Raises
     ------

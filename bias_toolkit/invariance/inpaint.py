@@ -23,13 +23,13 @@ def inpaint(canvas: np.ndarray, outside: np.ndarray) -> np.ndarray:
 
     Parameters
     ----------
-    canvas : uint8, shape (H, W, 3)
-    outside : bool, shape (H, W)
+    canvas : uint8, shape (height, width, 3)
+    outside : bool, shape (height, width)
         True where the canvas is empty; some of it must be False.
 
     Returns
     -------
-    uint8, shape (H, W, 3)
+    uint8, shape (height, width, 3)
     """
     known = ~outside
     if not known.any():

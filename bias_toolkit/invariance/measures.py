@@ -1,6 +1,6 @@
 """The invariance measures: each formula once, and the table of all of them.
 
-Every function takes columns of responses (see `bias_toolkit.invariance.response.response`) as arrays whose
+Every function takes columns of responses (see `bias_toolkit.invariance.response.make_response`) as arrays whose
 last axis runs over an image's views or steps, and reduces that axis; axes before it run over images.
 
 p_k is the softmax output on view k = 0, …, n, y_k its top-1 class, r the centre view's top-1 class.
@@ -56,7 +56,7 @@ def p_range(p_reference: np.ndarray) -> np.ndarray:
     p_reference : float, shape (…, n + 1)
         p_k[r].
     """
-    return np.abs(p_reference - p_reference[..., [CENTRE]]).max(axis=-1)
+    return p_reference.max(axis=-1) - p_reference.min(axis=-1)
 
 
 def feature_drift(feature_step: np.ndarray) -> np.ndarray:

@@ -69,7 +69,7 @@ def noise_floor(
     Parameters
     ----------
     read : callable
-        Gives the image of an id, uint8 (H, W, 3); an image for which it raises `UnreadableImageError` is left
+        Gives the image of an id, uint8 (height, width, 3); an image for which it raises `UnreadableImageError` is left
         out of the sample.
     n_images : int
         Size of the sample, whose views are held in memory; all images where there are fewer.
@@ -82,6 +82,7 @@ def noise_floor(
         If none of the sample can be read.
     """
     generator = np.random.default_rng(seed)
+    image_ids = list(image_ids)
     chosen = np.sort(generator.choice(len(image_ids), size=min(n_images, len(image_ids)), replace=False))
 
     def prepare(image_id: str) -> Views | None:

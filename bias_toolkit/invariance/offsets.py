@@ -20,7 +20,7 @@ def offset_views(image: np.ndarray, sweep: Sweep, input_size: int, image_id: str
 
     Parameters
     ----------
-    image : uint8, shape (H, W, 3)
+    image : uint8, shape (height, width, 3)
     """
     height, width = image.shape[:2]
     x0, y0, x1, y1 = central_box(width, height, sweep.size)

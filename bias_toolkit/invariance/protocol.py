@@ -21,7 +21,7 @@ def make_views(image: np.ndarray, sweep: Sweep, input_size: int, image_id: str) 
 
     Parameters
     ----------
-    image : uint8, shape (H, W, 3)
+    image : uint8, shape (height, width, 3)
         RGB, upright.
     input_size : int
         Side W of the model's input, in pixels.

@@ -9,7 +9,7 @@ from bias_toolkit.invariance.sweep import CENTRE, Sweep
 TOP = 5
 
 
-def response(
+def make_response(
     probabilities: np.ndarray, features: np.ndarray, sweep: Sweep, label_index: int | None = None
 ) -> dict[str, object]:
     """What one row of responses says about the views of one image.

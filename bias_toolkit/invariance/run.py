@@ -19,7 +19,7 @@ from bias_toolkit.datasets.schema import SKIPPED
 from bias_toolkit.errors import UnreadableImageError
 from bias_toolkit.invariance.packing import evaluate_packed
 from bias_toolkit.invariance.protocol import make_views
-from bias_toolkit.invariance.response import response
+from bias_toolkit.invariance.response import make_response
 from bias_toolkit.invariance.schema import RESPONSES
 from bias_toolkit.invariance.sweep import Sweep
 from bias_toolkit.invariance.views import Views
@@ -52,7 +52,7 @@ def run_sweep(
     Parameters
     ----------
     read : callable
-        Gives the image of an id, uint8 (H, W, 3); an image for which it raises `UnreadableImageError` is left
+        Gives the image of an id, uint8 (height, width, 3); an image for which it raises `UnreadableImageError` is left
         out and listed among the skipped.
     label_indices : mapping
         From an image's id to its label's place among the model's classes; ids without one have no label.
@@ -67,7 +67,8 @@ def run_sweep(
         If the sweep's size leaves nothing of an image.
     """
     folder = Path(folder)
-    shards = [list(image_ids[part]) for part in shard_slices(len(image_ids), shard_size)]
+    image_ids = list(image_ids)
+    shards = [image_ids[part] for part in shard_slices(len(image_ids), shard_size)]
     missing = {number: ids for number, ids in enumerate(shards) if not _responses_path(folder, number).exists()}
 
     def prepare(image_id: str) -> Views | UnreadableImageError:
@@ -127,7 +128,7 @@ def _run_shard(
     }
     rows = []
     for image_id, probabilities, features in evaluate_packed(model, readable(), batch_size):
-        columns = response(probabilities, features, sweep, label_indices.get(image_id))
+        columns = make_response(probabilities, features, sweep, label_indices.get(image_id))
         rows.append({"image_id": image_id, **settings, **columns})
         advance(1)
     return pd.DataFrame(rows, columns=RESPONSES.names), pd.DataFrame(skipped, columns=SKIPPED.names)

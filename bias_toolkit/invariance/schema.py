@@ -28,7 +28,7 @@ RESPONSES = pa.schema(
         ("feature_step", pa.list_(pa.float32())),
     ]
 )
-"""One row an image and sweep: what `bias_toolkit.invariance.response.response` says of the model's output."""
+"""One row an image and sweep: what `bias_toolkit.invariance.response.make_response` says of the model's output."""
 
 MEASURES = pa.schema(
     [

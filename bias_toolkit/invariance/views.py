@@ -63,7 +63,7 @@ def cut(picture: np.ndarray, corners: np.ndarray, side: int) -> np.ndarray:
 
 
 def resize(image: np.ndarray, side: int) -> np.ndarray:
-    """Resize a uint8 image (H, W, 3) to a square, bicubic with antialiasing; the identity at its own size."""
+    """Resize a uint8 image (height, width, 3) to a square, bicubic with antialiasing; the identity at its own size."""
     return np.asarray(Image.fromarray(np.ascontiguousarray(image)).resize((side, side), Image.Resampling.BICUBIC))
 
 

@@ -114,7 +114,7 @@ def assign_weights_in_order(network: nn.Module, tensors: Mapping[str, Tensor], p
     Raises
     ------
     InputError
-        If their number differs, or the first pair of unlike shapes or types is met.
+        If their number differs, or naming the first pair whose shapes differ.
     """
     expected = network.state_dict()
     if len(tensors) != len(expected):
@@ -122,10 +122,10 @@ def assign_weights_in_order(network: nn.Module, tensors: Mapping[str, Tensor], p
             f"The weights file {path} does not fit the model: it holds {len(tensors)} tensors, not {len(expected)}."
         )
     for (name, tensor), (given_name, given) in zip(expected.items(), tensors.items(), strict=True):
-        if given.shape != tensor.shape or given.dtype != tensor.dtype:
+        if given.shape != tensor.shape:
             raise InputError(
-                f"The weights file {path} does not fit the model: its tensor {given_name!r} is {given.dtype} of "
-                f"shape {tuple(given.shape)} where the model's {name!r} is {tensor.dtype} of {tuple(tensor.shape)}."
+                f"The weights file {path} does not fit the model: its tensor {given_name!r} has shape "
+                f"{tuple(given.shape)} where the model's {name!r} has {tuple(tensor.shape)}."
             )
     network.load_state_dict(dict(zip(expected, tensors.values(), strict=True)))
 

@@ -234,7 +234,7 @@ def _classifiers(network: nn.Module, images: Tensor, runs: list[_Run], logits: T
     ]
     if _decide_logits(network, images, candidates[-1:]):
         return candidates[-1:]
-    needed = candidates[-MOST_CLASSIFIERS:]
+    needed = [run for run in candidates if run.output_shape == logits.shape][-MOST_CLASSIFIERS:]
     if not _decide_logits(network, images, needed):
         return []
     for run in needed:

@@ -57,16 +57,14 @@ def framing_log_density(
     enough = {category for category, rows in by_category.items() if len(rows) >= MINIMUM_CLASS_OBJECTS}
     population = framing["category"].where(framing["category"].isin(enough)).astype(object)
     points, training_points = _coordinates(framing), _coordinates(training)
-    image_ids, training_ids = (
-        table["image_id"].to_numpy() if leave_out_own_image else None for table in (framing, training)
-    )
+    # Numbers, as strings are slow to compare.
+    image_numbers, _ = pd.factorize(pd.concat([framing["image_id"], training["image_id"]]))
+    image, training_image = image_numbers[: len(framing)], image_numbers[len(framing) :]
     for category, rows in population.groupby(population, dropna=False).indices.items():
         members = by_category[category] if category in enough else everything
         if len(members) > MAXIMUM_OBJECTS:
             members = np.sort(np.random.default_rng(seed).choice(members, MAXIMUM_OBJECTS, replace=False))
-        own = None
-        if leave_out_own_image:
-            own = (image_ids[rows], training_ids[members])
+        own = (image[rows], training_image[members]) if leave_out_own_image else None
         result[rows] = _log_density(points[rows], training_points[members], own)
     return result
 
@@ -78,12 +76,15 @@ def _coordinates(framing: pd.DataFrame) -> np.ndarray:
 
 
 def _log_density(points: np.ndarray, training: np.ndarray, own: tuple[np.ndarray, np.ndarray] | None) -> np.ndarray:
-    """Kernel log density at `points`; kernels whose image_id (second of `own`) is the point's do not count."""
+    """Kernel log density at `points`.
+
+    `own` has the image numbers of `points` and of `training`; kernels of a point's own image do not count.
+    """
     n = len(training)
     result = np.full(len(points), np.nan)
     if not n:
         return result
-    covariance = np.atleast_2d(np.cov(training, rowvar=False)) if n > 1 else np.zeros((DIMENSIONS, DIMENSIONS))
+    covariance = np.cov(training, rowvar=False) if n > 1 else np.zeros((DIMENSIONS, DIMENSIONS))
     covariance = covariance + RESOLUTION**2 * np.eye(DIMENSIONS)
     bandwidth = n ** (-1 / (DIMENSIONS + 4))
     factor = bandwidth * cholesky(covariance, lower=True)

@@ -151,12 +151,12 @@ def _row(category: str, objects: pd.DataFrame, placed: _Placed, resamples: int, 
 
 def _bootstrap(objects: pd.DataFrame, resamples: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
     """The estimates of a row in resamples of its images; each array has shape (resamples,)."""
+    objects = objects.sort_values("scale", kind="stable")
+    # Numbered along the order of scale, so that reading counts in that order walks through memory.
     image, _ = pd.factorize(objects["image_id"])
     n_images = int(image.max()) + 1
     scale, observed = objects["scale"].to_numpy(), objects["centre_distance"].to_numpy()
-    whole = ~objects["truncated"].to_numpy()
-    ascending = np.argsort(scale, kind="stable")
-    image_ascending, scale_ascending = image[ascending], scale[ascending]
+    untruncated = ~objects["truncated"].to_numpy()
     # Deviations from the mean, for their squares to lose no digits.
     middle = np.log(scale).mean()
     deviation = np.log(scale) - middle
@@ -164,8 +164,8 @@ def _bootstrap(objects: pd.DataFrame, resamples: int, rng: np.random.Generator) 
         np.ones(len(scale)),
         observed,
         objects["expected"].to_numpy(),
-        observed * whole,
-        objects["inner_expected"].to_numpy() * whole,
+        observed * untruncated,
+        objects["inner_expected"].to_numpy() * untruncated,
         deviation,
         deviation**2,
     )
@@ -179,7 +179,7 @@ def _bootstrap(objects: pd.DataFrame, resamples: int, rng: np.random.Generator) 
             {
                 "centre_bias": relative_shortfall(observed_sum, expected_sum),
                 "untruncated_centre_bias": relative_shortfall(inner_observed, inner_expected),
-                "median_scale": _weighted_median(scale_ascending, counts[:, image_ascending]),
+                "median_scale": _weighted_median(scale, counts[:, image]),
                 "log_scale_mean": middle + mean,
                 "log_scale_sd": np.sqrt(np.divide(spread, n - 1, out=np.full_like(n, np.nan), where=n > 1)),
             }

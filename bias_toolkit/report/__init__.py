@@ -25,11 +25,13 @@ from bias_toolkit.report.figures_relation import (
 )
 from bias_toolkit.report.finding import Finding
 from bias_toolkit.report.findings import all_findings, as_text
+from bias_toolkit.report.plots import PLOTS, plot
 from bias_toolkit.report.results import results
 from bias_toolkit.report.style import save_figure
 from bias_toolkit.report.write import write_report
 
 __all__ = [
+    "PLOTS",
     "DatasetDescription",
     "Finding",
     "ModelDescription",
@@ -52,6 +54,7 @@ __all__ = [
     "measure_by_size",
     "measure_histogram",
     "percentile_histogram",
+    "plot",
     "results",
     "save_figure",
     "scale_histogram",

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from bias_toolkit.analysis import Analysis
     from bias_toolkit.objects import Maps
 
+OFTEN_TRUNCATED = 0.1
+
 
 @dataclass(frozen=True)
 class DatasetDescription:
@@ -80,7 +82,7 @@ class ReportContents:
     per_image : DataFrame, optional
         One row a test image: image_id, label, and every column of measures (reference sweep), distances and framing.
     reference : tuple (protocol, transform, size), optional
-        The sweep that `per_image` and `analysis` are about; by default the first row of the summary.
+        The sweep that `per_image` and `analysis` are about; by default the first of the summary that has steps.
     measures, neighbours, distances, train_framing, test_framing : DataFrame, optional
         Tables MEASURES, NEIGHBOURS, DISTANCES, FRAMING and FRAMING.
     train_summary, test_summary : DataFrame, optional
@@ -147,18 +149,19 @@ class ReportContents:
 
     @property
     def reference_sweep(self) -> tuple[str, str, float] | None:
-        """protocol, transform and size of the sweep that the per-image table is about."""
+        """protocol, transform and size of the sweep that the per-image table is about; None where none has steps."""
         summary = self.table("summary")
-        if self.reference is None and len(summary):
-            first = summary.iloc[0]
-            return first["protocol"], first["transform"], float(first["size"])
-        return self.reference
+        if self.reference is not None or not len(summary):
+            return self.reference
+        steps = summary[summary["measure"].eq("p_top1_change")]
+        return None if steps.empty else tuple(steps.iloc[0][["protocol", "transform", "size"]])
 
     def class_name(self, label: str | None) -> str:
         """The name shown for a label: its first synonym, or the label itself; empty for none."""
         if not isinstance(label, str):
             return ""
-        return str(self.class_names.get(label, label)).split(",")[0].strip() or label
+        name = self.class_names.get(label)
+        return label if name is None else name.split(",")[0].strip() or label
 
     def given_name(self, label: str | None) -> str:
         """The label itself where `class_name` shows another name for it, empty otherwise."""
@@ -173,12 +176,22 @@ def whole_dataset(summary: pd.DataFrame | None) -> Mapping[str, Any] | None:
     return None if rows.empty else rows.iloc[0].to_dict()
 
 
-def by_category(summary: pd.DataFrame | None) -> pd.DataFrame:
-    """The FRAMING_SUMMARY rows of single categories, the most centred first."""
+def centring_column(row: Mapping[str, Any]) -> str:
+    """The column of a FRAMING_SUMMARY row that tells of centring: of all objects, or of those the border does not cut.
+
+    A box that the border cuts lies at the very end of where it fits, which counts against centring though it says
+    nothing of it. Where such boxes are frequent, only the others can tell.
+    """
+    often = known(row.get("truncated_share")) and row["truncated_share"] >= OFTEN_TRUNCATED
+    return "untruncated_centre_bias" if often and known(row.get("untruncated_centre_bias")) else "centre_bias"
+
+
+def by_category(summary: pd.DataFrame | None, column: str = "centre_bias") -> pd.DataFrame:
+    """The FRAMING_SUMMARY rows of single categories, those with the most of a column first."""
     if summary is None or not len(summary):
         return pd.DataFrame()
     rows = summary[summary["category"].ne("")]
-    return rows.sort_values(["centre_bias", "category"], ascending=[False, True], kind="stable")
+    return rows.sort_values([column, "category"], ascending=[False, True], kind="stable")
 
 
 def has_values(table: pd.DataFrame | None, *columns: str) -> bool:

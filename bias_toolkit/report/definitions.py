@@ -162,9 +162,10 @@ CORRELATION_KINDS: dict[str, Definition] = {
 
 PROTOCOLS: dict[str, Definition] = {
     "crop": Definition(
-        "Crop", "The view slides over the central part of the image with the share `size` of its area (A)."
+        "Crop",
+        "The view slides over the central window of the image; size is the window's share of the image's area (A).",
     ),
-    "embed": Definition("Embed", "The whole image, 1/size of the view's side, moves over a canvas (A)."),
+    "embed": Definition("Embed", "The whole image moves over a canvas; size is the canvas's side in image sides (A)."),
     "offsets": Definition("Offsets", "Pairs of views at random places of the image (Z)."),
 }
 

@@ -95,7 +95,7 @@ def centres_against_null(maps: Maps) -> Figure:
 def mean_coverage(maps: Maps, ax: Axes | None = None) -> Axes:
     """The share of images whose box covers each place of the image."""
     ax = axes_or_new(ax)
-    heat_map(maps.coverage, title="Mean box coverage", limits=(0, 1), ax=ax)
+    heat_map(maps.coverage, title="Mean box coverage", limits=(0, float(maps.coverage.max())), ax=ax)
     _bar(ax, [ax], "share of the images")
     return ax
 
@@ -177,26 +177,44 @@ def scale_histogram(
 
 
 @styled
-def category_ranking(summary: pd.DataFrame, *, class_name=str, most: int = 15, ax: Axes | None = None) -> Axes:
+def category_ranking(
+    summary: pd.DataFrame,
+    *,
+    column: str = "centre_bias",
+    class_name=str,
+    most: int = 15,
+    ax: Axes | None = None,
+) -> Axes:
     """Centre bias of the categories with its interval, the most and the least centred ones where they are many.
 
     Parameters
     ----------
     summary : DataFrame
         FRAMING_SUMMARY rows of single categories, the most centred first.
+    column : {"centre_bias", "untruncated_centre_bias"}
+        Of all objects, or of those that the border does not cut.
     class_name : callable
         The name shown for a category.
     most : int
         How many are shown of each end.
     ax : Axes, optional
     """
-    rows = summary.rename(columns={"centre_bias": "value", "centre_bias_low": "low", "centre_bias_high": "high"})
+    rows = pd.DataFrame(
+        {
+            "name": [class_name(category) for category in summary["category"]],
+            "value": summary[column].to_numpy(float),
+            "low": summary[f"{column}_low"].to_numpy(float),
+            "high": summary[f"{column}_high"].to_numpy(float),
+        }
+    )
     ax = ranking(
-        rows.assign(name=[class_name(category) for category in rows["category"]]),
+        rows,
         xlabel="centre bias (0 by chance, 1 always centred), 95% interval",
         most=most,
         ax=ax,
     )
     ax.axvline(0, color=GREY, linewidth=1)
-    ax.set_title("Centre bias of the categories")
+    ax.set_title("Centre bias by category")
+    if column != "centre_bias":
+        subtitle(ax, "objects whose box does not touch the border")
     return ax

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from bias_toolkit.analysis import partial_spearman, quantile_curve, spearman
 from bias_toolkit.errors import InputError
 from bias_toolkit.report.contents import correlation
-from bias_toolkit.report.definitions import COLUMNS, label_of
+from bias_toolkit.report.definitions import COLUMNS, DISTANCES, label_of
 from bias_toolkit.report.figures_classes import shortened
 from bias_toolkit.report.formatting import count, known, number
 from bias_toolkit.report.style import (
@@ -97,7 +97,7 @@ def distance_vs_invariance(
     ax.set_xlabel(x_label or label_of(distance))
     ax.set_ylabel(label_of(measure))
     _limits(ax, rows[measure], measure)
-    ax.set_title(f"{label_of(measure)} and {_lower(label_of(distance))}" if title is None else title)
+    ax.set_title(title or f"{label_of(measure)} by {_short(distance)}")
     subtitle(ax, rho_line(correlations, distance, measure, len(rows)))
     return ax
 
@@ -198,7 +198,7 @@ def _panel(panel: Axes, rows: pd.DataFrame, distance: str, measure: str, bins: i
     found = correlate(rows, distance, measure, seed)
     rhos = [correlation(found, distance, measure, kind) for kind in ("plain", "partial")]
     text = f"n {len(rows)}" + (
-        ", ρ undefined" if None in rhos else f", ρ {number(rhos[0]['rho'])} | margin {number(rhos[1]['rho'])}"
+        ", ρ undefined" if None in rhos else f", ρ {number(rhos[0]['rho'])}, given margin {number(rhos[1]['rho'])}"
     )
     panel.annotate(
         text,
@@ -354,6 +354,10 @@ def _limits(ax: Axes, values: pd.Series, measure: str) -> None:
     ax.set_ylim(low - 0.06 * span, high + 0.08 * span)
     if definition is not None and definition.share:
         in_percent(ax.yaxis)
+
+
+def _short(distance: str) -> str:
+    return "distance to the training set" if distance in DISTANCES else distance.replace("_", " ")
 
 
 def _lower(text: str) -> str:

@@ -75,28 +75,32 @@ def class_findings(contents: ReportContents) -> list[Finding]:
 
 def data_findings(contents: ReportContents) -> list[Finding]:
     """Images and boxes that were left out."""
-    found = []
-    for split, dataset in (("training", contents.train), ("test", contents.test)):
-        if dataset.n_skipped:
-            found.append(
-                Finding(
-                    DATA,
-                    CAUTION,
-                    f"{count(dataset.n_skipped, 'image')} of the {split} set could not be used and "
-                    f"{'was' if dataset.n_skipped == 1 else 'were'} left out, with the reason in skipped.csv.",
-                )
-            )
-        if dataset.dropped_boxes:
-            found.append(
-                Finding(
-                    DATA,
-                    CAUTION,
-                    f"{count(dataset.dropped_boxes, 'box', 'boxes')} of the {split} set had no area inside "
-                    f"{'its image' if dataset.dropped_boxes == 1 else 'their images'} and "
-                    f"{'was' if dataset.dropped_boxes == 1 else 'were'} dropped.",
-                )
-            )
-    return found
+    found = [
+        Finding(
+            DATA,
+            CAUTION,
+            f"{count(dataset.n_skipped, 'image')} of the {split} set could not be used and {_was(dataset.n_skipped)} "
+            "left out.",
+            "The reasons are under “What was left out”, and in skipped.csv.",
+        )
+        for split, dataset in (("training", contents.train), ("test", contents.test))
+        if dataset.n_skipped
+    ]
+    return found + [Finding(DATA, CAUTION, sentence) for sentence in dropped_boxes(contents)]
+
+
+def dropped_boxes(contents: ReportContents) -> list[str]:
+    """A sentence on the boxes of each set that had no area."""
+    return [
+        f"{count(dataset.dropped_boxes, 'box', 'boxes')} of the {split} set had no area inside the image and "
+        f"{_was(dataset.dropped_boxes)} dropped."
+        for split, dataset in (("training", contents.train), ("test", contents.test))
+        if dataset.dropped_boxes
+    ]
+
+
+def _was(number: int) -> str:
+    return "was" if number == 1 else "were"
 
 
 def as_text(findings: Sequence[Finding], width: int = 88) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bias_toolkit.report.contents import ReportContents, by_category, whole_dataset
+from bias_toolkit.report.contents import ReportContents, by_category, centring_column, whole_dataset
 from bias_toolkit.report.finding import (
     CAUTION,
     EFFECT,
@@ -20,7 +20,7 @@ from bias_toolkit.report.finding import (
 from bias_toolkit.report.formatting import count, interval, known, number, p_value, percent
 
 ENOUGH_OBJECTS = 20
-OFTEN_TRUNCATED = 0.1
+ALL, UNTRUNCATED = "centre_bias", "untruncated_centre_bias"
 
 
 def framing_findings(contents: ReportContents) -> list[Finding]:
@@ -34,10 +34,14 @@ def framing_findings(contents: ReportContents) -> list[Finding]:
                 "How the subjects of the training set are framed cannot be said: it has no object boxes.",
             )
         ]
-    found = [_centring(row), _untruncated(row), _scale(row), _categories(contents)]
+    column = centring_column(row)
+    found = [centring_finding(row, column)]
+    if column != ALL:
+        found.append(_truncation(row))
+    found.extend([_scale(row), _categories(contents, column)])
     test = whole_dataset(contents.test_summary)
     found.append(
-        _comparison(row, test)
+        _comparison(row, test, column)
         if test is not None
         else Finding(
             FRAMING,
@@ -48,67 +52,51 @@ def framing_findings(contents: ReportContents) -> list[Finding]:
     return [finding for finding in found if finding is not None]
 
 
-def _centring(row: Mapping) -> Finding:
-    based_on = f"{count(row['n_objects'], 'object')} in {count(row['n_images'], 'image')}"
-    if not known(row["centre_bias"]):
+def centring_finding(row: Mapping, column: str) -> Finding:
+    """Whether the training objects are centred, by a FRAMING_SUMMARY row and the column that tells of it."""
+    n_objects = row["n_objects"] if column == ALL else row["n_untruncated"]
+    subjects = "objects" if column == ALL else "objects that the image's border does not cut"
+    based_on = (
+        f"{count(n_objects, 'object')} in {count(row['n_images'], 'image')}"
+        if column == ALL
+        else f"{n_objects:,} of {count(row['n_objects'], 'object')}"
+    )
+    if not known(row[column]):
         return Finding(
             FRAMING,
             UNKNOWN,
             "Whether objects in the training set are centred cannot be said.",
             f"No box could have been elsewhere in its image ({based_on}).",
         )
-    numbers = f"Centre bias {value_of(row, 'centre_bias')}; {p_value(row['p_value'])}; {based_on}."
-    if row["n_images"] < TOO_FEW_IMAGES:
+    p = row["p_value" if column == ALL else "untruncated_p_value"]
+    numbers = f"Centre bias {value_of(row, column)}; {p_value(p)}; {based_on}."
+    if min(row["n_images"], n_objects) < TOO_FEW_IMAGES:
         return Finding(
-            FRAMING, CAUTION, "Too few training images have boxes to say whether objects are centred.", numbers
+            FRAMING, CAUTION, f"Too few training images have boxes to say whether {subjects} are centred.", numbers
         )
-    direction = sign(row["centre_bias_low"], row["centre_bias_high"])
+    direction = sign(row[f"{column}_low"], row[f"{column}_high"])
+    share = percent(abs(row[column]), 0)
+    than = "image's centre than boxes of the same sizes placed by chance."
     if direction == 1:
-        return Finding(
-            FRAMING,
-            EFFECT,
-            "Objects in the training set are centred.",
-            f"They lie {percent(row['centre_bias'], 0)} nearer to the image's centre than boxes of the same sizes "
-            f"placed by chance. {numbers}",
-        )
+        claim = f"In the training set, {subjects} are centred."
+        return Finding(FRAMING, EFFECT, claim, f"They lie {share} nearer to the {than} {numbers}")
     if direction == -1:
-        return Finding(
-            FRAMING,
-            EFFECT,
-            "Objects in the training set keep away from the centre.",
-            f"They lie {percent(-row['centre_bias'], 0)} farther from the image's centre than boxes of the same "
-            f"sizes placed by chance. {numbers}",
-        )
+        claim = f"In the training set, {subjects} keep away from the centre."
+        return Finding(FRAMING, EFFECT, claim, f"They lie {share} farther from the {than} {numbers}")
     if direction == 0:
-        return Finding(
-            FRAMING, NONE, "No centring was found in the training set.", f"{numbers} The interval includes 0."
-        )
-    return Finding(FRAMING, CAUTION, "Whether objects are centred has no interval to judge by.", numbers)
+        claim = f"No centring of {subjects} was found in the training set."
+        return Finding(FRAMING, NONE, claim, f"{numbers} The interval includes 0.")
+    return Finding(FRAMING, CAUTION, f"Whether {subjects} are centred has no interval to judge by.", numbers)
 
 
-def _untruncated(row: Mapping) -> Finding | None:
-    """What centring is where the photograph does not cut the object; None where it hardly ever does."""
-    share = row.get("truncated_share")
-    if not known(share) or share < OFTEN_TRUNCATED:
-        return None
-    why = (
-        f"{percent(share, 0)} of the boxes touch the image's border. A box whose object is cut there lies at the "
-        f"very end of where it fits, which counts against centring."
+def _truncation(row: Mapping) -> Finding:
+    return Finding(
+        FRAMING,
+        FACT,
+        f"{percent(row['truncated_share'], 0)} of the training objects' boxes touch the image's border.",
+        "Where the border cuts an object, its box lies at the very end of where it fits, and counts against centring "
+        f"whoever took the photograph. With these boxes, centre bias is {value_of(row, ALL)}.",
     )
-    if not known(row.get("untruncated_centre_bias")) or row["n_untruncated"] < TOO_FEW_IMAGES:
-        return Finding(FRAMING, CAUTION, "Many objects are cut by the image's border.", why)
-    numbers = (
-        f"Centre bias of the {count(row['n_untruncated'], 'object')} whose box does not touch it: "
-        f"{value_of(row, 'untruncated_centre_bias')}; {p_value(row['untruncated_p_value'])}."
-    )
-    direction = sign(row["untruncated_centre_bias_low"], row["untruncated_centre_bias_high"])
-    if direction == 1:
-        return Finding(FRAMING, EFFECT, "Objects that are wholly in the photograph are centred.", f"{numbers} {why}")
-    if direction == -1:
-        claim = "Objects that are wholly in the photograph keep away from the centre as well."
-        return Finding(FRAMING, EFFECT, claim, f"{numbers} {why}")
-    claim = "No centring was found among objects that are wholly in the photograph."
-    return Finding(FRAMING, NONE, claim, f"{numbers} {why}")
 
 
 def _scale(row: Mapping) -> Finding | None:
@@ -122,42 +110,45 @@ def _scale(row: Mapping) -> Finding | None:
     )
 
 
-def _categories(contents: ReportContents) -> Finding | None:
-    rows = by_category(contents.train_summary)
+def _categories(contents: ReportContents, column: str) -> Finding | None:
+    rows = by_category(contents.train_summary, column)
     if not len(rows):
         return None
-    rows = rows[rows["n_objects"].ge(ENOUGH_OBJECTS) & rows["centre_bias"].notna()]
+    n_objects = rows["n_objects" if column == ALL else "n_untruncated"]
+    rows = rows[n_objects.ge(ENOUGH_OBJECTS) & rows[column].notna()]
     if len(rows) < 2:
         return None
-    centred = int(rows["centre_bias_low"].gt(0).sum())
+    centred = int(rows[f"{column}_low"].gt(0).sum())
     most, least = rows.iloc[0].to_dict(), rows.iloc[-1].to_dict()
+    such = "objects" if column == ALL else "such objects"
     return Finding(
         FRAMING,
         FACT,
-        f"Objects are centred in {centred:,} of the {len(rows):,} training categories that have {ENOUGH_OBJECTS} "
-        "objects or more.",
+        f"Centring holds in {centred:,} of the {len(rows):,} training categories that have {ENOUGH_OBJECTS} {such} "
+        "or more.",
         f"There the whole interval of centre bias is above 0. It is highest for "
-        f"{contents.class_name(most['category'])}, {value_of(most, 'centre_bias', short=True)}, and lowest for "
-        f"{contents.class_name(least['category'])}, {value_of(least, 'centre_bias', short=True)}.",
+        f"{contents.class_name(most['category'])}, {value_of(most, column, short=True)}, and lowest for "
+        f"{contents.class_name(least['category'])}, {value_of(least, column, short=True)}.",
     )
 
 
-def _comparison(train: Mapping, test: Mapping) -> Finding:
-    if not (known(train["centre_bias"]) and known(test["centre_bias"])):
+def _comparison(train: Mapping, test: Mapping, column: str) -> Finding:
+    if not (known(train.get(column)) and known(test.get(column))):
         return Finding(
             FRAMING, UNKNOWN, "The two sets' centring cannot be compared: centre bias is not defined for both."
         )
+    n_objects = test["n_objects" if column == ALL else "n_untruncated"]
+    low, high, train_low, train_high = (row[f"{column}_{end}"] for row in (test, train) for end in ("low", "high"))
+    of_what = "" if column == ALL else " that the border does not cut"
     numbers = (
-        f"Centre bias of the test set {value_of(test, 'centre_bias')}, of the training set "
-        f"{number(train['centre_bias'])} ({interval(train['centre_bias_low'], train['centre_bias_high'])}); "
-        f"{count(test['n_objects'], 'test object')}."
+        f"Centre bias of the test set's objects{of_what} {value_of(test, column)}, of the training set's "
+        f"{number(train[column])} ({interval(train_low, train_high)}); {count(n_objects, 'test object')}."
     )
-    limits = [test["centre_bias_low"], test["centre_bias_high"], train["centre_bias_low"], train["centre_bias_high"]]
-    if test["n_images"] < TOO_FEW_IMAGES or not all(map(known, limits)):
+    if min(test["n_images"], n_objects) < TOO_FEW_IMAGES or not all(map(known, (low, high, train_low, train_high))):
         return Finding(FRAMING, CAUTION, "Too few test images have boxes to compare the two sets' framing.", numbers)
-    if limits[1] < limits[2]:
+    if high < train_low:
         return Finding(FRAMING, EFFECT, "Objects in the test set are less centred than in the training set.", numbers)
-    if limits[0] > limits[3]:
+    if low > train_high:
         return Finding(FRAMING, EFFECT, "Objects in the test set are more centred than in the training set.", numbers)
     return Finding(
         FRAMING,

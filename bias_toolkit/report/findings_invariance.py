@@ -29,7 +29,8 @@ def image_size(protocol: str, size: float) -> float:
 
 def sweep_name(protocol: str, transform: str, size: float) -> str:
     """`crop, diagonal, size 1`."""
-    return ", ".join(part for part in (protocol, transform, f"size {size:g}") if isinstance(part, str) and part)
+    parts = (protocol, transform, f"size {size:g}" if known(size) else None)
+    return ", ".join(part for part in parts if isinstance(part, str) and part)
 
 
 def summary_row(contents: ReportContents, measure: str):
@@ -51,13 +52,27 @@ def invariance_findings(contents: ReportContents) -> list[Finding]:
     """How often one pixel changes the answer, whether noise can explain it, and how it depends on the size."""
     row = summary_row(contents, "p_top1_change")
     if row is None:
-        return [Finding(INVARIANCE, UNKNOWN, "How often one pixel changes the top-1 class was not measured.")]
+        claim = "How often one pixel changes the top-1 class was not measured."
+        return [Finding(INVARIANCE, UNKNOWN, claim), *_consistency(contents)]
     found = [_change(contents, row), noise_finding(contents.noise_floor, row)]
     sizes = _sizes(contents)
     if sizes is not None:
         found.append(sizes)
-    found.append(_accuracy(contents))
-    return found
+    return [*found, *_consistency(contents), _accuracy(contents)]
+
+
+def _consistency(contents: ReportContents) -> list[Finding]:
+    summary = contents.table("summary")
+    rows = summary[summary["measure"].eq("consistency") & summary["value"].notna()] if len(summary) else summary
+    return [
+        Finding(
+            INVARIANCE,
+            FACT,
+            f"Two views of an image at random offsets agree in their top-1 class in {percent(row['value'])} of pairs.",
+            f"95% interval {interval(row['low'], row['high'], percent)}; {count(row['n'], 'image')}.",
+        )
+        for row in rows.to_dict("records")
+    ]
 
 
 def _change(contents: ReportContents, row: Mapping) -> Finding:

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bias_toolkit.report.contents import ReportContents, correlation, has_values, whole_dataset
+from bias_toolkit.report.contents import (
+    ReportContents,
+    centring_column,
+    correlation,
+    has_values,
+    whole_dataset,
+)
 from bias_toolkit.report.definitions import label_of
 from bias_toolkit.report.finding import (
     CAUTION,
@@ -77,7 +83,8 @@ def distance_findings(contents: ReportContents) -> list[Finding]:
     """Distance from the training set against both main measures, leaks, and how far the test set is on the whole."""
     if not has_values(contents.distances, "nn_distance"):
         return [Finding(DISTANCE, UNKNOWN, "How far the test images are from the training set was not measured.")]
-    found = [relation(contents, NEAREST, measure) for measure in ("p_top1_change", "mac")]
+    measured = [name for name in ("p_top1_change", "mac") if has_values(contents.per_image, name)]
+    found = [relation(contents, NEAREST, measure) for measure in measured]
     leaks = _leaks(contents)
     if leaks is not None:
         found.append(leaks)
@@ -89,6 +96,8 @@ def distance_findings(contents: ReportContents) -> list[Finding]:
 
 def framing_effect_findings(contents: ReportContents) -> list[Finding]:
     """Position, scale and density of the test objects against P(top-1 change)."""
+    if not has_values(contents.per_image, "p_top1_change"):
+        return []
     if not has_values(contents.per_image, "centre_distance"):
         return [
             Finding(
@@ -100,18 +109,18 @@ def framing_effect_findings(contents: ReportContents) -> list[Finding]:
     variables = [variable for variable in FRAMING_VARIABLES if has_values(contents.per_image, variable.name)]
     found = [relation(contents, variable, "p_top1_change") for variable in variables]
     test = whole_dataset(contents.test_summary)
+    column = "centre_bias" if test is None else centring_column(test)
     if (
         test is not None
         and all(finding.kind in (NONE, EXPLAINED) for finding in found)
-        and sign(test["centre_bias_low"], test["centre_bias_high"]) == 1
+        and sign(test[f"{column}_low"], test[f"{column}_high"]) == 1
     ):
         found.append(
             Finding(
                 FRAMING_EFFECT,
                 CAUTION,
-                "Framing varies little among the test photographs, because they are centred themselves.",
-                f"Their centre bias is {value_of(test, 'centre_bias')}. An effect of framing may only show where it "
-                "is varied on purpose.",
+                "The test photographs are centred themselves, so an effect of framing may not show in them.",
+                f"Their centre bias is {value_of(test, column)}. To show, it may need framing varied on purpose.",
             )
         )
     return found
@@ -122,7 +131,7 @@ def relation(contents: ReportContents, variable: Variable, measure: str) -> Find
     table = contents.table("correlations")
     plain = correlation(table, variable.name, measure, "plain")
     partial = correlation(table, variable.name, measure, "partial")
-    label = label_of(measure)
+    label = _in_a_sentence(measure)
     if plain is None:
         return Finding(
             variable.topic,
@@ -153,7 +162,7 @@ def relation(contents: ReportContents, variable: Variable, measure: str) -> Find
 
 def _verdict(variable: Variable, measure: str, plain: int, partial: int) -> tuple[str, str, str]:
     """Kind, claim, and what the two correlations mean together."""
-    label = label_of(measure)
+    label = _in_a_sentence(measure)
     more_is_stable = measure == "consistency"
 
     def effect(direction: int) -> str:
@@ -173,6 +182,11 @@ def _verdict(variable: Variable, measure: str, plain: int, partial: int) -> tupl
     if partial == plain:
         return EFFECT, f"{claim}.", "The model's confidence alone does not explain it."
     return CAUTION, f"{claim}, but the other way round among images of like confidence.", ""
+
+
+def _in_a_sentence(name: str) -> str:
+    label = label_of(name)
+    return label if label.startswith("P(") else label[0].lower() + label[1:]
 
 
 def _why(contents: ReportContents, *columns: str) -> str:

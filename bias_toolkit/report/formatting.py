@@ -7,6 +7,7 @@ from numbers import Real
 
 MISSING = "–"
 MINUS = "\N{MINUS SIGN}"
+GAP = "\N{NO-BREAK SPACE}"
 
 
 def known(value: Real | None) -> bool:
@@ -61,12 +62,12 @@ def count(value: Real | None, noun: str = "", plural: str | None = None) -> str:
 
 
 def p_value(value: Real | None) -> str:
-    """`p = 0.034`, or `p < 0.001` where it is smaller."""
+    """`p = 0.034`, or `p < 0.001` where it is smaller; a line never breaks inside it."""
     if not known(value):
         return "p not computed"
     if value < 0.001:
-        return "p < 0.001"
-    return f"p = {value:.3f}" if value < 0.1 else f"p = {value:.2f}"
+        return f"p{GAP}<{GAP}0.001"
+    return f"p{GAP}={GAP}{value:.{3 if value < 0.1 else 2}f}"
 
 
 def interval(low: Real | None, high: Real | None, form=number) -> str:
@@ -97,12 +98,3 @@ def seconds(value: Real | None) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-
-
-def listing(items: list[str], most: int = 5) -> str:
-    """`a, b and c`; with more than `most`, the first ones `and 12 more`."""
-    if len(items) > most:
-        return f"{', '.join(items[:most])} and {len(items) - most:,} more"
-    if len(items) < 2:
-        return "".join(items)
-    return f"{', '.join(items[:-1])} and {items[-1]}"

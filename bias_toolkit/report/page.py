@@ -9,10 +9,10 @@ from importlib.resources import files
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from bias_toolkit.report.blocks import Block, FigureBlock, Section
-from bias_toolkit.report.contents import ReportContents, correlation, whole_dataset
-from bias_toolkit.report.finding import KIND_NAMES, Finding, value_of
+from bias_toolkit.report.contents import ReportContents, centring_column, correlation, whole_dataset
+from bias_toolkit.report.finding import KIND_NAMES, Finding
 from bias_toolkit.report.findings_invariance import summary_row, sweep_name
-from bias_toolkit.report.formatting import count, interval, number, percent
+from bias_toolkit.report.formatting import count, interval, known, number, percent
 
 FIGURES = "figures"
 FORMATS = ("svg", "png", "pdf")
@@ -74,9 +74,11 @@ def tiles(contents: ReportContents) -> list[tuple[str, str, str]]:
     """The few numbers that a reader looks for first: (value, what it is, details). Those not computed are absent."""
     found = []
     train = whole_dataset(contents.train_summary)
-    if train is not None and value_of(train, "centre_bias") != "not defined":
-        limits = interval(train["centre_bias_low"], train["centre_bias_high"])
-        found.append((number(train["centre_bias"]), "centre bias of the training set", f"95% interval {limits}"))
+    column = "centre_bias" if train is None else centring_column(train)
+    if train is not None and known(train[column]):
+        of_what = "training set" if column == "centre_bias" else "training objects that no border cuts"
+        limits = interval(train[f"{column}_low"], train[f"{column}_high"])
+        found.append((number(train[column]), f"centre bias of the {of_what}", f"95% interval {limits}"))
     row = summary_row(contents, "p_top1_change")
     if row is not None:
         limits = interval(row["low"], row["high"], percent)

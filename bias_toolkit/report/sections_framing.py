@@ -7,9 +7,10 @@ import pandas as pd
 from bias_toolkit.objects import Maps
 from bias_toolkit.report import figures_framing
 from bias_toolkit.report.blocks import Cell, FigureBlock, Omitted, Paragraph, Section, TableBlock
-from bias_toolkit.report.contents import ReportContents, by_category, whole_dataset
+from bias_toolkit.report.contents import ReportContents, by_category, centring_column, whole_dataset
 from bias_toolkit.report.definitions import FRAMING_SUMMARY
-from bias_toolkit.report.formatting import count, interval, known, number, p_value, percent
+from bias_toolkit.report.finding import value_of
+from bias_toolkit.report.formatting import GAP, count, interval, known, number, p_value, percent
 
 TITLE = "Framing of the training set"
 MOST_CATEGORIES = 60
@@ -34,9 +35,12 @@ def framing_section(contents: ReportContents) -> Section | Omitted:
     blocks.extend(_histograms(contents))
     if contents.train_maps is not None:
         blocks.append(_coverage(contents.train_maps, "training"))
-    categories = by_category(contents.train_summary)
+    if test is not None and contents.test_maps is not None:
+        blocks.append(_coverage(contents.test_maps, "test"))
+    column = centring_column(train)
+    categories = by_category(contents.train_summary, column)
     if len(categories) > 1:
-        blocks.extend(_categories(contents, categories))
+        blocks.extend(_categories(contents, categories, column))
     return Section("framing", TITLE, blocks)
 
 
@@ -70,7 +74,16 @@ def _overview(train, test) -> TableBlock:
 
 
 def _bare_p(value) -> str:
-    return p_value(value).removeprefix("p = ").removeprefix("p ")
+    return p_value(value).removeprefix("p").removeprefix(f"{GAP}={GAP}").strip(GAP)
+
+
+def _bias(row) -> str:
+    """Centre bias of all objects, and of those that the border does not cut where those tell more."""
+    column = centring_column(row)
+    text = f"Centre bias {value_of(row, 'centre_bias')}"
+    if column != "centre_bias":
+        text += f"; of the {count(row['n_untruncated'], 'object')} that the border does not cut {value_of(row, column)}"
+    return f"{text}."
 
 
 def _centres(maps: Maps, split: str, row) -> FigureBlock:
@@ -78,13 +91,10 @@ def _centres(maps: Maps, split: str, row) -> FigureBlock:
         f"centres-{split}",
         lambda: figures_framing.centres_against_null(maps),
         f"Heat maps of object centres in the {split} set: observed, expected by chance, and the difference. "
-        f"Centre bias {number(row['centre_bias'])}.",
+        + _bias(row),
         f"Where the centres of the {split} set's objects are (left), and where they would be if each box were placed "
         f"anywhere it fits in its image (middle, exact, not sampled), in the same colours; right, the difference; one "
-        f"object an image, "
-        f"{count(maps.centres.sum(), 'image')}. The cross is the image's centre. Centre bias "
-        f"{number(row['centre_bias'])} (95% interval {interval(row['centre_bias_low'], row['centre_bias_high'])}, "
-        f"{count(row['n_objects'], 'object')} in {count(row['n_images'], 'image')}).",
+        f"object an image, {count(maps.centres.sum(), 'image')}. The cross is the image's centre. {_bias(row)}",
     )
 
 
@@ -124,26 +134,28 @@ def _histograms(contents: ReportContents) -> list[FigureBlock]:
     ]
 
 
-def _categories(contents: ReportContents, categories: pd.DataFrame) -> list[FigureBlock | TableBlock]:
-    ranked = categories[categories["centre_bias"].notna()]
+def _categories(contents: ReportContents, categories: pd.DataFrame, column: str) -> list[FigureBlock | TableBlock]:
+    ranked = categories[categories[column].notna()]
     blocks = []
     if len(ranked) > 1:
         blocks.append(
             FigureBlock(
                 "categories",
-                lambda: figures_framing.category_ranking(ranked, class_name=contents.class_name),
+                lambda: figures_framing.category_ranking(ranked, column=column, class_name=contents.class_name),
                 "Dot plot of the centre bias of each training category with its interval.",
                 f"Centre bias of {count(len(ranked), 'training category', 'training categories')} with 95% bootstrap "
-                "intervals over images. The ends of a ranking owe part of their place to chance.",
-                half=True,
+                "intervals over images"
+                + ("" if column == "centre_bias" else ", of the objects whose box does not touch the border")
+                + ". The ends of a ranking owe part of their place to chance.",
             )
         )
     shown = categories.head(MOST_CATEGORIES)
+    biases = ["centre_bias", "untruncated_centre_bias"]
     rows = [
         [
             Cell(contents.class_name(row["category"]), contents.given_name(row["category"])),
             count(row["n_objects"]),
-            Cell(number(row["centre_bias"]), interval(row["centre_bias_low"], row["centre_bias_high"])),
+            *(Cell(number(row[name]), interval(row[f"{name}_low"], row[f"{name}_high"])) for name in biases),
             _bare_p(row["p_value"]),
             number(row["divergence_bits"]),
             Cell(number(row["median_scale"]), interval(row["median_scale_low"], row["median_scale_high"])),
@@ -155,7 +167,15 @@ def _categories(contents: ReportContents, categories: pd.DataFrame) -> list[Figu
     blocks.append(
         TableBlock(
             f"Framing of {count(len(categories), 'training category', 'training categories')}",
-            ["Category", "Objects", "Centre bias", "p", "Divergence (bits)", "Median scale", "Truncated"],
+            [
+                "Category",
+                "Objects",
+                *(FRAMING_SUMMARY[name].label for name in biases),
+                "p",
+                "Divergence (bits)",
+                "Median scale",
+                "Truncated",
+            ],
             rows,
             note=note,
             csv="tables/framing_summary_train.csv",

@@ -72,7 +72,7 @@ def _sweeps(contents: ReportContents, summary: pd.DataFrame) -> TableBlock:
     for sweep, of_sweep in summary.groupby(["protocol", "transform", "size"], sort=False, dropna=False):
         by_name = of_sweep.set_index("measure")
         reference = contents.reference_sweep is not None and sweep_name(*sweep) == sweep_name(*contents.reference_sweep)
-        name, details = sweep_name(*sweep).split(", ", 1)
+        name, _, details = sweep_name(*sweep).partition(", ")
         cells = [Cell(name, details, marked=reference)]
         for name in names:
             row = by_name.loc[name] if name in by_name.index else None

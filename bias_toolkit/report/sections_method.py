@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from bias_toolkit.report.blocks import Block, Cell, ListBlock, Omitted, Paragraph, Section, TableBlock
 from bias_toolkit.report.contents import DatasetDescription, ReportContents
+from bias_toolkit.report.findings import dropped_boxes
 from bias_toolkit.report.formatting import count, seconds
 
 MOST_SKIPPED = 100
@@ -17,12 +18,8 @@ def left_out_section(contents: ReportContents, omitted: Sequence[Omitted]) -> Se
     sentences = [
         *contents.missing,
         *(f"The section “{section.title}” is left out: {section.reason}" for section in omitted),
+        *dropped_boxes(contents),
     ]
-    for split, dataset in (("training", contents.train), ("test", contents.test)):
-        if dataset.dropped_boxes:
-            sentences.append(
-                f"{count(dataset.dropped_boxes, 'box', 'boxes')} of the {split} set without area inside the image."
-            )
     blocks: list[Block] = []
     if sentences:
         blocks.append(ListBlock([Cell(sentence) for sentence in dict.fromkeys(sentences)]))

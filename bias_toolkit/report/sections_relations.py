@@ -141,7 +141,8 @@ def _relation_figures(contents: ReportContents, measure: str) -> list[FigureBloc
 def _framing_figure(contents: ReportContents, name: str, x: str, draw) -> FigureBlock:
     measure = "p_top1_change"
     n = int(contents.per_image[[x, measure]].notna().all(axis=1).sum())
-    rhos = "" if x == "scale" else f" {_both_rhos(contents, x, measure)}"
+    what = COLUMNS[x].label
+    by = f"{label_of(measure)} by the {what[0].lower()}{what[1:]}"
     return FigureBlock(
         name,
         lambda: draw(
@@ -151,9 +152,9 @@ def _framing_figure(contents: ReportContents, name: str, x: str, draw) -> Figure
             curve=curve_of(contents, x, measure),
             correlations=contents.table("correlations"),
         ),
-        f"{label_of(measure)} against: {COLUMNS[x].label.lower()}.",
-        f"{label_of(measure)} against: {COLUMNS[x].label.lower()}; one point a test image ({count(n, 'image')}), the "
-        f"mean in bins of equally many images, and its 95% bootstrap interval over images.{rhos}",
+        f"{by}: points and a curve of bin means.",
+        f"{by}; one point a test image ({count(n, 'image')}). The curve is the mean in bins of equally many images, "
+        f"its band the 95% bootstrap interval over images. {_both_rhos(contents, x, measure)}",
         half=True,
     )
 

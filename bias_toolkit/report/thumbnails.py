@@ -87,13 +87,13 @@ def _examples(contents, folder, rows, name, most, n_neighbours) -> list[Example]
 
 
 def _notes(row) -> tuple[str, ...]:
-    notes = [f"top-1 changes {percent(row['p_top1_change'], 0)}"]
+    notes = [f"P(top-1 change) {percent(row['p_top1_change'], 0)}"]
     if known(row.get("mac")):
         notes.append(f"MAC {significant(row['mac'], 2)}")
     if known(row.get("margin")):
         notes.append(f"margin {number(row['margin'])}")
     if known(row.get("distance_percentile")):
-        notes.append(f"distance percentile {number(row['distance_percentile'] * 100, 0)}")
+        notes.append(f"percentile {number(row['distance_percentile'] * 100, 0)}")
     return tuple(notes)
 
 
@@ -151,6 +151,6 @@ def thumbnail(pixels: np.ndarray, boxes: np.ndarray) -> Image.Image:
     for cx, cy, box_width, box_height in boxes:
         edges = np.array([cx - box_width / 2, cy - box_height / 2, cx + box_width / 2, cy + box_height / 2])
         x0, y0, x1, y1 = np.round(edges * np.array(size * 2)).astype(int) - np.array([0, 0, 1, 1])
-        draw.rectangle((x0, y0, max(x1, x0), max(y1, y0)), outline=BLACK, width=4)
-        draw.rectangle((x0 + 1, y0 + 1, max(x1 - 1, x0 + 1), max(y1 - 1, y0 + 1)), outline=ORANGE, width=2)
+        draw.rectangle((x0, y0, max(x1, x0), max(y1, y0)), outline=BLACK, width=6)
+        draw.rectangle((x0 + 1, y0 + 1, max(x1 - 1, x0 + 1), max(y1 - 1, y0 + 1)), outline=ORANGE, width=4)
     return image

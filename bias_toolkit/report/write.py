@@ -80,9 +80,7 @@ def _write(contents: ReportContents, folder: Path) -> None:
     for section in sections:
         for block in section.blocks:
             if isinstance(block, FigureBlock):
-                figure = block.draw()
-                for ending in FORMATS:
-                    save_figure(figure, folder / FIGURES / f"{block.name}.{ending}")
+                save_figure(block.draw(), *(folder / FIGURES / f"{block.name}.{ending}" for ending in FORMATS))
     (folder / RESULTS).write_text(results_text(contents, findings), encoding="utf-8")
     (folder / PAGE).write_text(render(contents, findings, sections), encoding="utf-8")
 

@@ -1,10 +1,13 @@
+from dataclasses import astuple
+
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from bias_toolkit.analysis import partial_spearman, spearman, within_class_spearman
+from bias_toolkit.analysis import partial_spearman, rank_correlations, spearman, within_class_spearman
 
 FAST = {"resamples": 200, "permutations": 199}
 NOTHING = {"resamples": 1, "permutations": 1}
@@ -124,7 +127,7 @@ def test_interval_covers_the_true_value(n, correlation):
 
 
 def test_interval_within_classes_is_around_the_estimate():
-    # Repeated images pull the resamples' ρ towards 0 by more than the width of the interval.
+    # Repeated images pull the resamples' ρ towards 0, in classes of ten by about the interval's width.
     rng = np.random.default_rng(0)
     x = rng.normal(size=10_000)
     y = x + rng.normal(size=10_000)
@@ -224,9 +227,43 @@ def test_a_rarely_varying_measure_has_an_interval():
     assert np.isfinite([ours.rho, ours.low, ours.high, ours.p_value]).all()
 
 
+def test_no_interval_where_no_resample_has_a_correlation():
+    y = np.zeros(20)
+    y[0] = 1.0
+    seeds = [spearman(np.arange(20.0), y, resamples=1, permutations=9, seed=seed) for seed in range(20)]
+    without = [np.isnan(ours.low) and np.isnan(ours.high) for ours in seeds]
+    assert any(without)
+    assert not all(without)
+    assert np.isfinite([ours.rho for ours in seeds]).all()
+
+
 def test_seeds():
     x, y, given = confounded(np.random.default_rng(0), 60)
     first, again, other = (partial_spearman(x, y, given, seed=seed, **FAST) for seed in (0, 0, 1))
     assert first == again
     assert first.rho == other.rho
     assert first.low != other.low
+
+
+def test_many_pairs_at_once_are_as_each_alone():
+    rng = np.random.default_rng(0)
+    x, y, given = confounded(rng, 80)
+    labels = rng.integers(0, 4, 80)
+    xs = pd.DataFrame({"first": x, "constant": 1.0, "rough": np.round(x - y)})
+    ys = pd.DataFrame({"one": y, "other": np.round(y + given)})
+    for third, function in (
+        ({}, spearman),
+        ({"given": given}, partial_spearman),
+        ({"labels": labels}, within_class_spearman),
+    ):
+        together = rank_correlations(xs, ys, **third, **FAST)
+        assert list(together) == [(a, b) for a in xs for b in ys]
+        for (a, b), ours in together.items():
+            alone = function(xs[a], ys[b], *third.values(), **FAST)
+            np.testing.assert_allclose(astuple(ours), astuple(alone), rtol=0, atol=1e-12)
+
+
+def test_images_are_left_out_for_all_pairs():
+    x, y, _ = confounded(np.random.default_rng(0), 30)
+    xs = pd.DataFrame({"whole": x, "holed": np.where(np.arange(30) < 4, np.nan, x)})
+    assert {ours.n for ours in rank_correlations(xs, pd.DataFrame({"y": y}), **FAST).values()} == {26}

@@ -51,6 +51,14 @@ def test_a_sliver_that_float32_cannot_hold_is_dropped():
     assert dropped == 1
 
 
+def test_many_objects_keep_the_order_of_their_annotations():
+    boxes = [("ab"[number % 2], f"{number:04d}", 0, 0, 1, 1) for number in range(1000)]
+    rows, _, _ = objects_of(boxes, ["a", "b"], [(4, 4, 1), (4, 4, 1)])
+
+    assert [row[2] for row in rows] == [f"{number:04d}" for number in (*range(0, 1000, 2), *range(1, 1000, 2))]
+    assert [row[1] for row in rows] == [*range(500), *range(500)]
+
+
 def test_without_boxes_the_table_is_empty():
     assert objects_of([], ["a"], [(10, 8, 1)]) == ([], [], 0)
 

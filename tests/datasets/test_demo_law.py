@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bias_toolkit.datasets.demo_law import PlacementLaw
+from bias_toolkit.errors import InputError
 
 ASPECTS = np.array([0.3, 0.5, 0.64, 0.64, 0.7, 0.9, 1.6])
 LAWS = {
@@ -17,34 +18,25 @@ LAWS = {
 
 
 def draw_by_rejection(law, aspects, rng):
-    """Boxes by the law's definition alone: draw untruncated, and draw again what does not fit."""
+    """Boxes by the law's definition alone: propose uniformly, accept as often as the normal density says."""
 
-    def normal_or_uniform(mean, spread, low, high, n):
-        if math.isinf(spread):
-            return rng.uniform(low, high, n)
-        values = rng.normal(mean, spread, n)
-        outside = (values < low) | (values > high)
-        while outside.any():
-            values[outside] = rng.normal(mean, spread, outside.sum())
-            outside = (values < low) | (values > high)
+    def normal_or_uniform(mean, spread, low, high):
+        values = rng.uniform(low, high)
+        rejected = np.full(len(values), not math.isinf(spread))
+        while rejected.any():
+            values[rejected] = rng.uniform(low[rejected], high[rejected])
+            density = np.exp(-((values[rejected] - mean) ** 2) / (2 * spread**2))
+            rejected[rejected] = rng.random(rejected.sum()) > density
         return values
 
-    def box_extent(log_scale):
-        return np.exp(log_scale) * np.sqrt(aspects), np.exp(log_scale) / np.sqrt(aspects)
-
     low, high = np.log(law.scale_range)
-    log_scale = normal_or_uniform(math.log(law.typical_scale), law.log_scale_spread, low, high, len(aspects))
-    while (too_large := np.maximum(*box_extent(log_scale)) > 1).any():
-        again = normal_or_uniform(math.log(law.typical_scale), law.log_scale_spread, low, high, too_large.sum())
-        log_scale[too_large] = again
-    width, height = box_extent(log_scale)
-    centres = []
-    for extent in (width, height):
-        centre = normal_or_uniform(0.5, law.centre_spread, 0.0, 1.0, len(aspects))
-        while (out := np.abs(centre - 0.5) > (1 - extent) / 2).any():
-            centre[out] = normal_or_uniform(0.5, law.centre_spread, 0.0, 1.0, out.sum())
-        centres.append(centre)
-    x, y = centres
+    greatest = np.minimum(high, -np.abs(np.log(aspects)) / 2)
+    log_scale = normal_or_uniform(
+        math.log(law.typical_scale), law.log_scale_spread, np.full(len(aspects), low), greatest
+    )
+    width, height = np.exp(log_scale) * np.sqrt(aspects), np.exp(log_scale) / np.sqrt(aspects)
+    x = normal_or_uniform(0.5, law.centre_spread, width / 2, 1 - width / 2)
+    y = normal_or_uniform(0.5, law.centre_spread, height / 2, 1 - height / 2)
     return np.stack([x - width / 2, y - height / 2, x + width / 2, y + height / 2], axis=1)
 
 
@@ -113,3 +105,12 @@ def test_boxes_fit_and_keep_their_aspect(typical, scale_spread, centre_spread, a
     scale = np.sqrt(size.prod(axis=1))
     assert (scale > 0.1 - 1e-9).all()
     assert (scale < 0.95 + 1e-9).all()
+
+
+@pytest.mark.parametrize("aspect", [0.03, 30.0])
+def test_an_object_too_long_for_the_least_scale_is_refused(aspect):
+    law = LAWS["uniform"]
+    with pytest.raises(InputError, match=r"aspects between 0\.04 and 25"):
+        law.sample(np.array([1.0, aspect]), np.random.default_rng(0))
+    with pytest.raises(InputError, match="aspects between"):
+        law.consequences(np.array([1.0, aspect]))

@@ -192,7 +192,7 @@ def test_labels_that_do_not_fit_are_refused():
 values = arrays.arrays(np.float32, st.tuples(st.integers(1, 30), st.just(2)), elements=st.floats(-50, 50, width=32))
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(values, values, st.sampled_from(METRICS), st.integers(1, 12))
 def test_nearest_is_below_the_mean_of_the_nearest_and_below_the_nearest_of_the_class(training, test, metric, k):
     labels, training_labels = ["a", "b"] * 15, ["a", "b", None] * 10

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bias_toolkit.invariance import MEASURES, RESPONSES, Sweep, measures_table, response
+from bias_toolkit.invariance import MEASURES, RESPONSES, Sweep, make_response, measures_table
 from bias_toolkit.storage import read_table, write_table
 
 CROP = Sweep("crop", "diagonal", 1.0)
@@ -23,7 +23,7 @@ def table_of(*rows):
                 "size": sweep.size,
                 "fill": None,
                 "sampling": None,
-                **response(np.asarray(probabilities, dtype=np.float32), features, sweep, label),
+                **make_response(np.asarray(probabilities, dtype=np.float32), features, sweep, label),
             }
             for image_id, sweep, probabilities, features, label in rows
         ],

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from bias_toolkit.invariance import Sweep, response
+from bias_toolkit.invariance import Sweep, make_response
 from bias_toolkit.invariance.response import cosine_distance, rank
 
 CROP = Sweep("crop", "diagonal", 1.0)
@@ -21,7 +21,7 @@ def spread(*rows):
 
 def test_the_columns_say_what_they_should():
     probabilities = spread([0.6, 0.3, 0.1], [0.2, 0.5, 0.3], [0.1, 0.2, 0.7])
-    row = response(probabilities, FEATURES, CROP, label_index=1)
+    row = make_response(probabilities, FEATURES, CROP, label_index=1)
     assert row["label_index"] == 1
     np.testing.assert_array_equal(row["top1"], [0, 1, 2, 2, 2, 2, 2, 2, 2])
     np.testing.assert_allclose(row["p_top1"], [0.6, 0.5, *[0.7] * 7])
@@ -34,7 +34,7 @@ def test_the_columns_say_what_they_should():
 
 
 def test_without_a_label_there_is_no_probability_of_it():
-    row = response(spread([0.6, 0.4]), FEATURES, CROP)
+    row = make_response(spread([0.6, 0.4]), FEATURES, CROP)
     assert row["label_index"] is None
     assert row["p_label"] is None
 
@@ -42,14 +42,14 @@ def test_without_a_label_there_is_no_probability_of_it():
 def test_offsets_have_no_reference_and_compare_within_pairs():
     probabilities = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.7, 0.3]], dtype=np.float32)
     features = np.array([[1, 0], [0, 1], [1, 1], [2, 2]], dtype=np.float32)
-    row = response(probabilities, features, Sweep("offsets", "random", 1.0, draws=2))
+    row = make_response(probabilities, features, Sweep("offsets", "random", 1.0, draws=2))
     assert row["p_reference"] is None
     np.testing.assert_allclose(row["p_top1_next"], [0.2, 0.7])
     np.testing.assert_allclose(row["feature_step"], [1, 0], atol=1e-7)
 
 
 def test_the_first_of_equal_classes_is_the_top_one():
-    row = response(spread([0.25, 0.25, 0.25, 0.25]), FEATURES, CROP)
+    row = make_response(spread([0.25, 0.25, 0.25, 0.25]), FEATURES, CROP)
     np.testing.assert_array_equal(row["top1"], np.zeros(9))
     np.testing.assert_array_equal(row["p_second"], np.full(9, 0.25, dtype=np.float32))
 
@@ -58,7 +58,7 @@ def test_a_class_exits_the_top_five_when_five_come_before_it():
     first = [0.5, 0.1, 0.1, 0.1, 0.1, 0.1]
     fifth = [0.1, 0.2, 0.2, 0.2, 0.3, 0.0]
     sixth = [0.05, 0.2, 0.2, 0.2, 0.25, 0.1]
-    row = response(spread(first, fifth, first, sixth), FEATURES, CROP)
+    row = make_response(spread(first, fifth, first, sixth), FEATURES, CROP)
     # Steps: 0 → rank 4 (in), then 4 → 0.1 in a tie of five behind 0 (in), 0 → rank 5 (out), 4 stays.
     np.testing.assert_array_equal(row["top5_exit"], [False, False, True, *[False] * 5])
 
@@ -67,7 +67,7 @@ def test_a_class_exits_the_top_five_when_five_come_before_it():
 def test_with_five_classes_or_fewer_nothing_exits(n_classes):
     generator = np.random.default_rng(0)
     probabilities = generator.dirichlet(np.ones(n_classes), size=9).astype(np.float32)
-    row = response(probabilities, FEATURES, CROP)
+    row = make_response(probabilities, FEATURES, CROP)
     assert not row["top5_exit"].any()
     if n_classes == 1:
         np.testing.assert_array_equal(row["p_second"], np.zeros(9))

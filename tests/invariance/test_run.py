@@ -83,6 +83,11 @@ def test_the_table_has_every_image_in_order_with_its_sweep_and_label(images, sma
     np.testing.assert_array_equal(responses.loc[4, "top1"], probabilities.argmax(axis=1))
 
 
+def test_ids_may_come_as_a_column_of_a_table(images, small_net, tmp_path):
+    run(small_net, images.__getitem__, tmp_path, pd.Series(IDS, index=range(5, 16)))
+    assert load_responses(tmp_path)["image_id"].tolist() == IDS
+
+
 @pytest.mark.parametrize(
     ("sweep", "fill", "sampling"),
     [

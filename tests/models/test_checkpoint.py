@@ -139,7 +139,7 @@ def test_misfit_names_file_and_tensor(change, said, tensors, tmp_path):
 
 def test_weights_of_another_architecture_are_refused(tensors, tmp_path):
     torch.save(tensors, tmp_path / "shufflenet.pth")
-    with pytest.raises(InputError, match="shufflenet.pth does not fit the model: it lacks the tensor"):
+    with pytest.raises(InputError, match=r"shufflenet\.pth does not fit the model: it lacks the tensor"):
         load_model("timm:resnet10t", weights=tmp_path / "shufflenet.pth")
 
 

@@ -74,9 +74,7 @@ def test_squeezenet_feature_is_the_pooled_input_of_its_convolution(random_pixels
         feature_map = network.features(images_of(pixels))
     assert model.feature_layer == "input of classifier.1"
     assert model.feature_dimension == 512
-    np.testing.assert_allclose(
-        model.evaluate(pixels).features, feature_map.mean((2, 3)).numpy(), rtol=1e-4, atol=1e-6
-    )
+    np.testing.assert_allclose(model.evaluate(pixels).features, feature_map.mean((2, 3)).numpy(), rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -144,9 +142,7 @@ class UnusedHeadLast(TwoHeads):
 
 
 def test_a_head_that_runs_last_but_is_not_used_is_not_the_classifier():
-    assert (
-        Model("aux", UnusedHeadLast(), input_size=16, preprocessing=PLAIN).feature_layer == "input of first"
-    )
+    assert Model("aux", UnusedHeadLast(), input_size=16, preprocessing=PLAIN).feature_layer == "input of first"
 
 
 class FunctionalHead(nn.Module):
@@ -242,5 +238,5 @@ def test_layer_without_one_row_an_image_is_refused():
             windows = images.reshape(len(images), -1, 12).flatten(0, 1)
             return self.head(self.inside(windows).unflatten(0, (len(images), -1)).mean(1))
 
-    with pytest.raises(InputError, match="'inside'.*not one row an image"):
+    with pytest.raises(InputError, match=r"'inside'.*not one row an image"):
         Model("windows", Windows(), input_size=16, preprocessing=PLAIN, feature="inside")

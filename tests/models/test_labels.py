@@ -12,16 +12,12 @@ from bias_toolkit.models import Model, Preprocessing, imagenet_classes, match_la
 
 def make_model(n_classes, names=None, ids=None):
     network = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, n_classes))
-    return Model(
-        "tiny", network, input_size=4, preprocessing=Preprocessing(), class_names=names, class_ids=ids
-    )
+    return Model("tiny", network, input_size=4, preprocessing=Preprocessing(), class_names=names, class_ids=ids)
 
 
 IDS, NAMES = imagenet_classes(1000)
 IMAGENET = make_model(1000, NAMES, IDS)
-PETS = make_model(
-    4, ["cat, house cat, puss", "dog, domestic dog", "guinea-pig, cavy", "wild boar, Sus scrofa, puss"]
-)
+PETS = make_model(4, ["cat, house cat, puss", "dog, domestic dog", "guinea-pig, cavy", "wild boar, Sus scrofa, puss"])
 NAMELESS = make_model(10)
 
 
@@ -41,9 +37,7 @@ def test_ids_that_are_not_wordnets_are_called_class_ids():
 def test_a_part_is_matched_and_the_rest_named():
     match = match_labels(["n01443537", "n99999999", "other"], IMAGENET)
     assert match.indices == {"n01443537": 1}
-    assert match.sentence == (
-        "1 of 3 labels matched the model's classes by WordNet id; not matched: n99999999, other"
-    )
+    assert match.sentence == ("1 of 3 labels matched the model's classes by WordNet id; not matched: n99999999, other")
 
 
 def test_only_some_of_many_unmatched_labels_are_named():
@@ -114,9 +108,7 @@ def test_integers_that_are_names_are_names():
 def test_none_match():
     match = match_labels(["x", "y"], IMAGENET)
     assert (match.indices, match.how, match.n_labels, match.n_matched) == ({}, "none", 2, 0)
-    assert match.sentence == (
-        "None of 2 labels matched the model's classes by WordNet id, class name or index"
-    )
+    assert match.sentence == ("None of 2 labels matched the model's classes by WordNet id, class name or index")
 
 
 def test_null_labels_are_left_out():
@@ -180,7 +172,7 @@ def test_a_mapping_comes_before_everything_else(tmp_path):
         ("map.csv", "x,dog\n", "line 1: the header must have the columns label and class"),
         ("map.csv", "", "line 1: the header must have"),
         ("map.json", '{"x": "dog",\n "y": "unicorn"}', "map.json, line 2: 'unicorn'"),
-        ("map.json", '{"x": "y",\n "y": -1}', "map.json, line 2: -1"),
+        ("map.json", '{"x": "dog",\n "dog": -1}', "map.json, line 2: -1"),
         ("map.json", '{"x": "dog",\n\n "ü": 1.5}', "line 3: the class of 'ü' must be an id, a name or an index"),
         ("map.json", '{"x": "dog",\n "y": {"x": 1}}', "line 2: the class of 'y' must be"),
         ("map.json", '{"x": true}', "line 1: the class of 'x' must be"),

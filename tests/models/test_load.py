@@ -12,6 +12,7 @@ from PIL import Image
 from bias_toolkit.errors import InputError
 from bias_toolkit.models import Preprocessing, imagenet_classes, load_model, pretrained, resolve_device
 from bias_toolkit.models.checkpoint import assign_weights_in_order
+from bias_toolkit.models.demo import build_demo_network
 
 
 @pytest.fixture(scope="module")
@@ -84,9 +85,7 @@ def test_torchvision_weights_come_with_preprocessing_and_classes(monkeypatch):
     model = load_model("torchvision:mobilenet_v3_small", device="cpu")
     assert torch.equal(model.module.state_dict()["classifier.3.bias"], tensors["classifier.3.bias"])
     assert model.input_size == 224
-    assert model.preprocessing == Preprocessing(
-        (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), "bilinear", 224 / 256
-    )
+    assert model.preprocessing == Preprocessing((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), "bilinear", 224 / 256)
     assert model.class_ids == list(imagenet_classes(1000)[0])
 
 
@@ -135,6 +134,26 @@ def test_a_timm_model_without_a_classifier_is_refused(monkeypatch):
 
 
 @pytest.mark.parametrize(
+    ("spec", "dimension"), [("demo", 32), ("demo:fully-connected", 32), ("demo:global-pooling", 144)]
+)
+def test_the_demos_models(spec, dimension):
+    model = load_model(spec, device="cpu")
+    assert (model.input_size, model.n_classes, model.feature_dimension) == (64, 10, dimension)
+    assert model.class_names == list("0123456789")
+    assert model.class_ids is None
+
+
+def test_the_demos_models_take_a_file_of_weights(tmp_path):
+    torch.manual_seed(0)
+    tensors = build_demo_network("global-pooling").state_dict()
+    torch.save(tensors, tmp_path / "mine.pth")
+    model = load_model("demo:global-pooling", weights=tmp_path / "mine.pth", device="cpu")
+    assert all(torch.equal(model.module.state_dict()[name], tensor) for name, tensor in tensors.items())
+    with pytest.raises(InputError, match=r"mine\.pth does not fit"):
+        load_model("demo:fully-connected", weights=tmp_path / "mine.pth")
+
+
+@pytest.mark.parametrize(
     ("spec", "said"),
     [
         ("efficientnet_lite0", "near it are efficientnet-lite0"),
@@ -169,7 +188,7 @@ def test_devices(monkeypatch):
     assert resolve_device("auto") == torch.device("cpu")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert resolve_device("auto") == torch.device("cuda")
-    with pytest.raises(InputError, match="'gpu'.*--device"):
+    with pytest.raises(InputError, match=r"'gpu'.*--device"):
         resolve_device("gpu")
 
 

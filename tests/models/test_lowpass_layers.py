@@ -155,7 +155,7 @@ class Residual(nn.Module):
         branch = self.convolution(maps)
         sides = branch.shape[-2:]
         branch.add_(self.shortcut(maps))
-        branch *= 2
+        branch.mul_(2)
         branch = F.relu(branch)
         joined = torch.cat([branch, F.adaptive_avg_pool2d(maps, sides)], dim=1)
         return {"joined": joined, "gated": (self.convolution(maps), branch * branch.mean((2, 3), keepdim=True))}

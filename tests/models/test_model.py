@@ -168,6 +168,18 @@ def test_what_the_caller_has_switched_on_changes_nothing(small_network, random_p
     np.testing.assert_array_equal(plain.features, other.features)
 
 
+def test_the_network_runs_in_full_precision(small_network, random_pixels):
+    class Asking(nn.Sequential):
+        def forward(self, images):
+            self.deterministic = torch.backends.cudnn.deterministic
+            return super().forward(images)
+
+    model = make_model(Asking(*small_network()))
+    assert not torch.backends.cudnn.deterministic
+    model.evaluate(random_pixels(1, SIZE))
+    assert model.module.deterministic
+
+
 def test_the_network_is_frozen_in_eval_mode_and_float32(small_network):
     model = make_model(small_network().double().train())
     assert not model.module.training

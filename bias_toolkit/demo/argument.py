@@ -1,0 +1,137 @@
+"""What the built-in dataset shows: the law is found again, and what each network's invariance depends on.
+
+After A. Azulay & Y. Weiss, JMLR 20(184), 2019: invariance is learnt near the training images only, and global
+pooling gives invariance to position at best, not to scale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from scipy.stats import bootstrap
+
+from bias_toolkit.analysis import mean_interval
+from bias_toolkit.datasets.demo import demo_consequences
+
+QUINTILES = 5
+OFF_CENTRE_EDGES = (0.0, 0.1, 0.2, 0.3, 0.5)
+SCALE_EDGES = (0.20, 0.25, 0.35, 0.45, 0.55, 0.80)
+TRAINED_SCALES = (0.35, 0.55)
+NEAR_MIDDLE = 0.15
+HALF_DIAGONAL = float(np.hypot(0.5, 0.5))
+LAW_ROWS = (
+    ("train", "centre_bias", "centre_bias"),
+    ("train", "log_scale_mean", "log_scale_mean"),
+    ("train", "log_scale_sd", "log_scale_sd"),
+    ("uniform", "centre_bias", "centre_bias"),
+    ("uniform", "log_scale_mean", "log_scale_mean"),
+    ("uniform", "log_scale_sd", "log_scale_sd"),
+)
+
+BINNED_COLUMNS = ["by", "bin", "left", "right", "n", "accuracy", "p_top1_change", "low", "high"]
+
+
+def law_table(summaries: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """What the law that placed the objects implies, beside what their boxes say.
+
+    Parameters
+    ----------
+    summaries : mapping
+        FRAMING_SUMMARY of the demo datasets `train` and `uniform`.
+
+    Returns
+    -------
+    DataFrame
+        Columns dataset, quantity, law, estimate, low, high (the 95% interval of the estimate). The law's values are
+        integrals over the law, to which no image contributes.
+    """
+    rows = []
+    for dataset, quantity, attribute in LAW_ROWS:
+        whole = summaries[dataset].set_index("category").loc[""]
+        law = getattr(demo_consequences(dataset), attribute)
+        rows.append(
+            (dataset, quantity, law, whole[quantity], whole[f"{quantity}_low"], whole[f"{quantity}_high"])
+        )
+    return pd.DataFrame(rows, columns=["dataset", "quantity", "law", "estimate", "low", "high"])
+
+
+def binned(per_image: pd.DataFrame) -> pd.DataFrame:
+    """`p_top1_change` and `accuracy` by distance, by position at the trained scale, and by scale near the middle.
+
+    Parameters
+    ----------
+    per_image : DataFrame
+        Of a study on one of the demo's test sets.
+
+    Returns
+    -------
+    DataFrame
+        Columns `BINNED_COLUMNS`. `by` is "all" (one row), "nn_distance" (quintiles), "off_centre" (distance of the
+        object's centre from the image's, in image widths, for scales from 0.35 to 0.55) or "scale" (for objects
+        within 0.15 widths of the middle). The interval is the 95% bootstrap interval over images.
+    """
+    ranks = per_image["nn_distance"].rank(method="first")
+    quintile = ((ranks - 1) * QUINTILES // len(per_image)).astype(int)
+    rows = [_row("all", 0, np.nan, np.nan, per_image)]
+    for number in range(QUINTILES):
+        images = per_image[quintile == number]
+        rows.append(_row("nn_distance", number, images["nn_distance"].min(), images["nn_distance"].max(), images))
+    for by, edges in (("off_centre", OFF_CENTRE_EDGES), ("scale", SCALE_EDGES)):
+        for number, (left, right) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+            rows.append(_row(by, number, left, right, _in_range(per_image, by, left, right)))
+    return pd.DataFrame(rows, columns=BINNED_COLUMNS)
+
+
+def change_difference(
+    per_image: pd.DataFrame, by: str, first: tuple[float, float], second: tuple[float, float]
+) -> tuple[float, float, float]:
+    """How much higher the mean `p_top1_change` is in the second range than in the first, with its 95% interval.
+
+    Parameters
+    ----------
+    per_image : DataFrame
+    by : {"off_centre", "scale"}
+        As for `binned`, which also says which images are taken.
+    first, second : (float, float)
+        Ranges, the left end excluded.
+
+    Returns
+    -------
+    (float, float, float)
+        The difference of the means and its bootstrap interval over images; NaN where a range has fewer than two
+        images.
+    """
+    low, high = (
+        _in_range(per_image, by, left, right)["p_top1_change"].to_numpy(float) for left, right in (first, second)
+    )
+    if min(len(low), len(high)) < 2:
+        return np.nan, np.nan, np.nan
+    difference = float(high.mean() - low.mean())
+    if np.ptp(low) == 0 and np.ptp(high) == 0:
+        return difference, difference, difference
+    interval = bootstrap(
+        (low, high),
+        lambda a, b, axis: b.mean(axis=axis) - a.mean(axis=axis),
+        n_resamples=2000,
+        method="percentile",
+        rng=np.random.default_rng(0),
+    ).confidence_interval
+    return difference, float(interval.low), float(interval.high)
+
+
+def _in_range(per_image: pd.DataFrame, by: str, left: float, right: float) -> pd.DataFrame:
+    """The images with left < value ≤ right, where the other of position and scale is as in training."""
+    off_centre = per_image["centre_distance"] * HALF_DIAGONAL
+    if by == "off_centre":
+        values, as_trained = off_centre, per_image["scale"].between(*TRAINED_SCALES)
+    else:
+        values, as_trained = per_image["scale"], off_centre <= NEAR_MIDDLE
+    return per_image[as_trained & (values > left) & (values <= right)]
+
+
+def _row(by: str, number: int, left: float, right: float, images: pd.DataFrame) -> tuple:
+    change = mean_interval(images["p_top1_change"])
+    accuracy = float(images["accuracy"].mean()) if len(images) else np.nan
+    return (by, number, left, right, len(images), accuracy, change.value, change.low, change.high)

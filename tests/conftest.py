@@ -1,0 +1,89 @@
+"""Small studies on real files, cut from the built-in dataset."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+from bias_toolkit import load_dataset
+
+torch.set_num_threads(1)
+
+
+def write_dataset(folder, name, image_ids, boxes=True, labels=True):
+    """Write images of a built-in dataset as PNG files with a table of their boxes; gives the table's path."""
+    dataset = load_dataset(f"demo:{name}")
+    folder.mkdir(parents=True, exist_ok=True)
+    table = dataset.images.merge(dataset.objects, on="image_id").set_index("image_id").loc[image_ids]
+    rows = pd.DataFrame({"path": [f"{image_id.replace('/', '-')}.png" for image_id in image_ids]})
+    if labels:
+        rows["label"] = table["label"].to_numpy()
+    if boxes:
+        rows["category"] = table["category"].to_numpy()
+        for column in ("x0", "y0", "x1", "y1"):
+            rows[column] = table[column].to_numpy()
+    for image_id, path in zip(image_ids, rows["path"], strict=True):
+        Image.fromarray(dataset.read(image_id)).save(folder / path)
+    rows.to_csv(folder / "images.csv", index=False)
+    return folder / "images.csv"
+
+
+@pytest.fixture(scope="session")
+def photographs(tmp_path_factory):
+    """Tables of 120 training and 60 test images on disk."""
+    folder = tmp_path_factory.mktemp("photographs")
+    ids = {name: load_dataset(f"demo:{name}").images["image_id"].tolist() for name in ("train", "uniform")}
+    return {
+        "train": write_dataset(folder / "train", "train", ids["train"][:120]),
+        "test": write_dataset(folder / "test", "uniform", ids["uniform"][:60]),
+    }
+
+
+@pytest.fixture(scope="session")
+def fast():
+    """Settings that make a study quick."""
+    return {"resamples": 100, "permutations": 100, "placements": 100, "noise_images": 8, "bins": 4}
+
+
+@pytest.fixture(scope="session")
+def finished(photographs, fast, tmp_path_factory):
+    """A finished study; tests must not change it."""
+    from bias_toolkit import Study
+
+    folder = tmp_path_factory.mktemp("finished") / "study"
+    return Study(folder, photographs["train"], photographs["test"], "demo", **fast).run()
+
+
+@pytest.fixture
+def tables():
+    """A function that gives every table of a study, by name."""
+
+    def read(study):
+        named = {
+            name: getattr(study, name) for name in ("neighbours", "distances", "responses", "measures", "per_image")
+        }
+        named |= {f"analysis.{name}": getattr(study.analysis, name) for name in ("correlations", "curves", "summary")}
+        named |= {f"features.{split}": pd.DataFrame(study.features(split).load()[1]) for split in ("train", "test")}
+        named |= {f"framing.{split}": study.framing_summary(split) for split in ("train", "test")}
+        return named
+
+    return read
+
+
+@pytest.fixture
+def assert_same_tables():
+    """A function that compares two sets of tables to the last bit."""
+
+    def compare(one, other):
+        assert one.keys() == other.keys()
+        for name, table in one.items():
+            pd.testing.assert_frame_equal(table, other[name], check_exact=True, obj=name)
+
+    return compare
+
+
+@pytest.fixture
+def random_image():
+    """A function that gives noise of a size, uint8 (height, width, 3)."""
+    return lambda width, height, seed=0: np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)

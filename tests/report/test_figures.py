@@ -1,0 +1,343 @@
+"""What is drawn is what the tables say."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.collections import PathCollection
+from matplotlib.colors import to_hex
+
+from bias_toolkit.analysis import quantile_curve
+from bias_toolkit.errors import InputError
+from bias_toolkit.objects import Maps
+from bias_toolkit.report import (
+    category_ranking,
+    centre_distance_histogram,
+    centres_against_null,
+    class_ranking,
+    curve_given_margin,
+    distance_histogram,
+    distance_vs_invariance,
+    distance_vs_invariance_by_class,
+    invariance_vs_position,
+    invariance_vs_scale,
+    mean_coverage,
+    measure_by_size,
+    measure_histogram,
+    percentile_histogram,
+    scale_histogram,
+)
+from bias_toolkit.report.figures_framing import null_distance_density
+from bias_toolkit.report.figures_relation import is_discrete, margin_strata, percentile_within
+from bias_toolkit.report.style import BLUE, VERMILLION, new_figure
+
+
+def points(ax):
+    (scatter,) = [child for child in ax.collections if isinstance(child, PathCollection)]
+    return scatter, np.asarray(scatter.get_offsets())
+
+
+def line(ax, colour):
+    (found,) = [
+        child for child in ax.lines if len(child.get_xdata()) > 1 and to_hex(child.get_color()) == colour.lower()
+    ]
+    return np.asarray(found.get_xdata(), float), np.asarray(found.get_ydata(), float)
+
+
+def texts(ax):
+    return " ".join([ax.get_title(loc="left"), *(text.get_text() for text in ax.texts)])
+
+
+@pytest.fixture
+def per_image(shared_contents):
+    return shared_contents.per_image
+
+
+class TestDistanceVsInvariance:
+    def test_points_curve_and_numbers(self, per_image):
+        ax = distance_vs_invariance(per_image, measure="mac", bins=4)
+        _, drawn = points(ax)
+        np.testing.assert_allclose(drawn, per_image[["nn_distance", "mac"]].to_numpy(float))
+        curve = quantile_curve(per_image["nn_distance"], per_image["mac"], 4)
+        x, y = line(ax, VERMILLION)
+        np.testing.assert_allclose(x, curve["x"])
+        np.testing.assert_allclose(y, curve["value"])
+        assert "120 images" in texts(ax)
+        assert "given margin" in texts(ax)
+
+    def test_jitter_is_small_and_the_same_every_time(self, per_image):
+        _, drawn = points(distance_vs_invariance(per_image))
+        _, again = points(distance_vs_invariance(per_image))
+        _, other = points(distance_vs_invariance(per_image, seed=1))
+        np.testing.assert_array_equal(drawn, again)
+        moved = np.abs(drawn[:, 1] - per_image["p_top1_change"].to_numpy())
+        assert 0 < moved.max() < 1 / 8 / 2
+        assert (drawn != other).any()
+        np.testing.assert_array_equal(drawn[:, 0], other[:, 0])
+
+    def test_a_table_that_is_given_is_drawn(self, per_image):
+        curve = pd.DataFrame(
+            {"x": [1.0, 2.0], "value": [0.5, 0.6], "low": [0.4, 0.5], "high": [0.6, 0.7]}, dtype=object
+        )
+        rows = [
+            {"distance": "nn_distance", "measure": "mac", "kind": kind, "rho": rho, "low": -0.1, "high": 0.9}
+            for kind, rho in (("plain", 0.71), ("partial", 0.33))
+        ]
+        ax = distance_vs_invariance(per_image, measure="mac", curve=curve, correlations=pd.DataFrame(rows))
+        np.testing.assert_allclose(line(ax, VERMILLION), [[1, 2], [0.5, 0.6]])
+        assert "ρ 0.71 [−0.10, 0.90]; given margin 0.33 [−0.10, 0.90]" in texts(ax)
+
+    def test_the_plain_correlation_is_not_shown_alone(self, per_image):
+        assert "ρ" not in texts(distance_vs_invariance(per_image.drop(columns="margin")))
+
+    def test_draws_on_the_axes_given(self, per_image):
+        ax = new_figure().add_subplot()
+        assert distance_vs_invariance(per_image, ax=ax) is ax
+
+    def test_labels_name_the_columns(self, per_image):
+        ax = distance_vs_invariance(per_image, measure="mac", x_label="distance (cosine)")
+        assert ax.get_xlabel() == "distance (cosine)"
+        assert ax.get_ylabel() == "Mean absolute change"
+
+    def test_many_points_are_one_picture_in_vector_files(self, per_image):
+        few, _ = points(distance_vs_invariance(per_image, measure="mac"))
+        many = pd.DataFrame({"nn_distance": np.arange(2001.0), "mac": np.arange(2001.0) / 2001})
+        scatter, _ = points(distance_vs_invariance(many, measure="mac"))
+        assert not few.get_rasterized()
+        assert scatter.get_rasterized()
+
+    def test_images_without_a_value_are_left_out(self, per_image):
+        holes = per_image.assign(mac=per_image["mac"].where(per_image.index > 4))
+        ax = distance_vs_invariance(holes, measure="mac")
+        assert len(points(ax)[1]) == len(per_image) - 5
+        assert "115 images" in texts(ax)
+
+    def test_missing_columns_and_values_are_input_errors(self, per_image):
+        with pytest.raises(InputError, match="no column 'macc'"):
+            distance_vs_invariance(per_image, measure="macc")
+        with pytest.raises(InputError, match="No image has a value"):
+            distance_vs_invariance(per_image.assign(mac=np.nan), measure="mac")
+
+    def test_position_and_scale(self, per_image):
+        for draw, column in ((invariance_vs_position, "centre_distance"), (invariance_vs_scale, "scale")):
+            ax = draw(per_image, measure="mac")
+            np.testing.assert_allclose(points(ax)[1][:, 0], per_image[column])
+
+
+class TestByClass:
+    def test_one_panel_a_class_in_order(self, per_image, shared_contents):
+        figure = distance_vs_invariance_by_class(per_image, class_name=shared_contents.class_name)
+        panels = [ax for ax in figure.axes if ax.get_visible()]
+        assert [ax.get_title(loc="left") for ax in panels] == [
+            "<script>alert(1)</script>",
+            "Сова é",
+            'said "no" & left',
+        ]
+        for ax, label in zip(panels, ("<script>alert(1)</script>", "owl", 'said "no" & left'), strict=True):
+            of_class = per_image[per_image["label"].eq(label)]
+            np.testing.assert_array_equal(points(ax)[1][:, 0], of_class["nn_distance"])
+            assert f"n {len(of_class)}" in texts(ax)
+        assert len({ax.get_xlim() + ax.get_ylim() for ax in panels}) == 1
+
+    def test_the_classes_with_the_most_images_have_the_panels(self, per_image):
+        rows = per_image.assign(label=[f"c{min(i // 15, 5)}" for i in range(len(per_image))])
+        figure = distance_vs_invariance_by_class(rows, most=2)
+        assert [ax.get_title(loc="left") for ax in figure.axes if ax.get_visible()] == ["c0", "c5"]
+        assert "2 of 6 classes" in figure.get_suptitle()
+
+    def test_small_classes_are_refused(self, per_image):
+        with pytest.raises(InputError, match="at least 10 images; the largest has 9"):
+            distance_vs_invariance_by_class(per_image.head(27))
+
+    def test_a_dollar_in_a_name_is_no_formula(self, per_image):
+        figure = distance_vs_invariance_by_class(per_image.assign(label="$5 $x_2$"))
+        figure.draw_without_rendering()
+        assert figure.axes[0].get_title(loc="left") == r"\$5 \$x_2\$"
+
+
+class TestControlForTheMargin:
+    def test_a_relation_that_is_the_margins_alone_becomes_flat(self):
+        margin = np.random.default_rng(0).uniform(size=2000)
+        rows = pd.DataFrame({"nn_distance": 1 - margin, "mac": 1 - margin, "margin": margin})
+        rows["nn_distance"] += np.random.default_rng(1).normal(0, 0.05, 2000)
+        ax = curve_given_margin(rows, measure="mac")
+        plain, matched = line(ax, VERMILLION)[1], line(ax, BLUE)[1]
+        assert plain[-1] - plain[0] > 0.7
+        assert abs(matched[-1] - matched[0]) < 0.05
+
+    def test_a_relation_of_its_own_stays(self):
+        generator = np.random.default_rng(0)
+        distance = generator.uniform(size=2000)
+        rows = pd.DataFrame({"nn_distance": distance, "mac": distance, "margin": generator.uniform(size=2000)})
+        matched = line(curve_given_margin(rows, measure="mac"), BLUE)[1]
+        assert matched[-1] - matched[0] > 0.8
+
+    def test_strata_hold_like_margins(self):
+        margin = np.random.default_rng(0).uniform(size=503)
+        strata = margin_strata(margin)
+        sizes = np.bincount(strata)
+        assert sizes.max() <= 50
+        assert sizes.max() - sizes.min() <= 1
+        for low, high in zip(range(len(sizes) - 1), range(1, len(sizes)), strict=True):
+            assert margin[strata == low].max() < margin[strata == high].min()
+
+    def test_percentiles_within_groups(self):
+        values, groups = np.array([1.0, 3.0, 2.0, 10.0, 10.0]), np.array([0, 0, 0, 1, 1])
+        np.testing.assert_allclose(percentile_within(values, groups), [1 / 6, 5 / 6, 1 / 2, 1 / 2, 1 / 2])
+
+
+class TestFraming:
+    def test_maps_share_their_colours(self):
+        centres, null = np.zeros((3, 3)), np.full((3, 3), 10.0)
+        centres[1, 1], centres[0, 2] = 80, 10
+        figure = centres_against_null(Maps(centres, null, np.zeros((4, 4))))
+        observed, chance, difference = (ax.images[0] for ax in figure.axes[:3])
+        np.testing.assert_allclose(observed.get_array(), centres / 90)
+        np.testing.assert_allclose(chance.get_array(), null / 90)
+        np.testing.assert_allclose(difference.get_array(), (centres - null) / 90)
+        assert observed.get_clim() == chance.get_clim() == (0, pytest.approx(80 / 90))
+        assert difference.get_clim()[0] == -difference.get_clim()[1]
+        assert "90 objects" in figure.axes[0].get_title(loc="left")
+
+    def test_the_first_row_is_at_the_top(self, shared_contents):
+        ax = centres_against_null(shared_contents.train_maps).axes[0]
+        assert ax.get_ylim() == (1, 0)
+        assert ax.images[0].get_extent() == [0, 1, 1, 0] or ax.images[0].get_extent() == (0, 1, 1, 0)
+
+    def test_coverage(self, shared_contents):
+        ax = mean_coverage(shared_contents.train_maps)
+        np.testing.assert_array_equal(ax.images[0].get_array(), shared_contents.train_maps.coverage)
+
+    def test_chance_agrees_with_random_placements(self, shared_contents):
+        framing = shared_contents.train_framing
+        edges = np.linspace(0, 1, 11)
+        generator = np.random.default_rng(0)
+        half_x = np.repeat((1 - framing["width_fraction"].to_numpy()) / 2, 500)
+        half_y = np.repeat((1 - framing["height_fraction"].to_numpy()) / 2, 500)
+        placed = np.hypot(
+            half_x * generator.uniform(-1, 1, len(half_x)), half_y * generator.uniform(-1, 1, len(half_x))
+        ) / np.hypot(0.5, 0.5)
+        sampled = np.histogram(placed, edges, density=True)[0]
+        np.testing.assert_allclose(null_distance_density(framing, edges), sampled, atol=0.03)
+
+    def test_histograms_are_densities(self, shared_contents):
+        for ax in (
+            centre_distance_histogram(shared_contents.train_framing),
+            scale_histogram(shared_contents.train_framing, shared_contents.test_framing),
+        ):
+            assert sum(bar.get_height() * bar.get_width() for bar in ax.containers[0]) == pytest.approx(1)
+            assert "240 objects" in texts(ax)
+
+    def test_scale_of_one_set_alone(self, shared_contents):
+        assert scale_histogram(shared_contents.train_framing).get_legend() is None
+
+    def test_categories(self):
+        summary = pd.DataFrame(
+            {
+                "category": ["a", "b"],
+                "centre_bias": [0.5, 0.1],
+                "centre_bias_low": [0.4, -0.1],
+                "centre_bias_high": [0.6, 0.3],
+            }
+        )
+        ax = category_ranking(summary, class_name=str.upper)
+        assert [tick.get_text() for tick in ax.get_yticklabels()] == ["A", "B"]
+        np.testing.assert_allclose(ax.lines[0].get_xdata(), [0.5, 0.1])
+        segments = ax.collections[0].get_segments()
+        np.testing.assert_allclose([segment[:, 0] for segment in segments], [[0.4, 0.6], [-0.1, 0.3]])
+
+
+class TestInvariance:
+    def test_sizes_are_in_view_sides(self, shared_contents):
+        ax = measure_by_size(shared_contents.table("summary"))
+        crop, embed = (container.lines[0] for container in ax.containers)
+        np.testing.assert_allclose(crop.get_xdata().astype(float), [1, 2])
+        np.testing.assert_allclose(embed.get_xdata().astype(float), [0.5])
+        summary = shared_contents.table("summary")
+        value = summary.query("protocol == 'embed' and measure == 'p_top1_change'")["value"]
+        np.testing.assert_allclose(embed.get_ydata().astype(float), value)
+        assert ax.get_xscale() == "log"
+
+    def test_a_bar_for_every_number_of_steps(self, per_image):
+        ax = measure_histogram(per_image)
+        heights = [bar.get_height() for bar in ax.containers[0]]
+        expected = np.bincount((per_image["p_top1_change"] * 8).astype(int), minlength=9) / len(per_image)
+        np.testing.assert_allclose(heights, expected)
+
+    def test_other_measures_have_bins(self, per_image):
+        heights = [bar.get_height() for bar in measure_histogram(per_image, "mac").containers[0]]
+        assert sum(heights) == pytest.approx(1)
+
+    def test_percentiles_of_a_like_test_set_reach_the_line(self):
+        ax = percentile_histogram(pd.DataFrame({"distance_percentile": (np.arange(1000) + 0.5) / 1000}), bins=20)
+        np.testing.assert_allclose([bar.get_height() for bar in ax.containers[0]], 1 / 20)
+        assert ax.lines[0].get_ydata()[0] == pytest.approx(1 / 20)
+
+    def test_distances_of_both_sets(self, shared_contents):
+        ax = distance_histogram(shared_contents.distances, np.append(shared_contents.train_distances, np.nan))
+        labels = [text.get_text() for text in ax.get_legend().get_texts()]
+        assert sorted(labels) == ["120 test images", "240 training images"]
+
+
+class TestClassRanking:
+    def classes(self, n):
+        value = np.linspace(0.1, 0.9, n)
+        return pd.DataFrame(
+            {
+                "label": [f"c{i:02}" for i in range(n)],
+                "n": np.arange(1, n + 1),
+                "p_top1_change": value,
+                "p_top1_change_low": value - 0.05,
+                "p_top1_change_high": value + 0.05,
+                "mac": value / 2,
+            }
+        )
+
+    def test_least_stable_first_with_the_mean_of_all_images(self):
+        classes = self.classes(4)
+        ax = class_ranking(classes)
+        assert [tick.get_text() for tick in ax.get_yticklabels()] == ["c03", "c02", "c01", "c00"]
+        assert ax.get_ylim()[0] > ax.get_ylim()[1]
+        mean = np.average(classes["p_top1_change"], weights=classes["n"])
+        assert ax.lines[-1].get_xdata()[0] == pytest.approx(mean)
+
+    def test_both_ends_of_many(self):
+        ax = class_ranking(self.classes(40), most=3)
+        assert [tick.get_text() for tick in ax.get_yticklabels()] == ["c39", "c38", "c37", "c02", "c01", "c00"]
+        assert "34 more between" in texts(ax)
+
+    def test_a_measure_without_intervals(self):
+        ax = class_ranking(self.classes(3), "mac")
+        np.testing.assert_allclose(ax.lines[0].get_xdata(), [0.45, 0.25, 0.05])
+
+
+def test_discrete_measures():
+    assert is_discrete(pd.Series([0, 0.125, 0.25, 0, 0.125]))
+    assert not is_discrete(pd.Series(np.linspace(0, 1, 50)))
+    assert not is_discrete(pd.Series([0.1, 0.2, 0.3]))
+
+
+def test_every_plot_by_name(shared_contents):
+    from bias_toolkit.report import PLOTS, plot
+
+    for name in PLOTS:
+        figure = plot(shared_contents, name, measure="mac" if name == "invariance" else "p_top1_change")
+        assert figure.axes, name
+    by_class = plot(shared_contents, "distance-vs-invariance", by_class=True)
+    assert sum(ax.get_visible() for ax in by_class.axes) == 3
+    assert by_class.get_supxlabel() == "Distance to nearest training image (cosine)"
+
+
+def test_plots_that_cannot_be(shared_contents, bare_contents):
+    from bias_toolkit.report import PLOTS, plot
+
+    with pytest.raises(InputError, match=r"no figure 'pie'; the figures are distance-vs-invariance, "):
+        plot(shared_contents, "pie")
+    with pytest.raises(InputError, match="--by-class is for distance-vs-invariance only"):
+        plot(shared_contents, "centres", by_class=True)
+    with pytest.raises(InputError, match="--bins is 0"):
+        plot(shared_contents, "distance-vs-invariance", bins=0)
+    for name in PLOTS:
+        with pytest.raises(InputError, match=f"The study has no .*, which {name} shows"):
+            plot(dataclasses.replace(bare_contents), name)

@@ -1,0 +1,282 @@
+"""The report's folder: complete, self-contained, escaped, and written whole."""
+
+import csv
+import dataclasses
+import json
+import re
+from html.parser import HTMLParser
+
+import pandas as pd
+import pytest
+
+from bias_toolkit.errors import InputError
+from bias_toolkit.report import write, write_report
+
+VOID = {"meta", "img", "link", "br", "input", "hr"}
+
+
+class Page(HTMLParser):
+    """Collects a page's links, pictures, ids and text, and checks that its tags are closed in order."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.open, self.links, self.sources, self.alts, self.ids, self.words = [], [], [], [], [], []
+        self.headings, self.tags = [], set()
+        self.feed(html)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        self.tags.add(tag)
+        if tag not in VOID:
+            self.open.append(tag)
+        if "href" in attrs:
+            self.links.append(attrs["href"])
+        if tag == "img":
+            self.sources.append(attrs["src"])
+            self.alts.append(attrs.get("alt", ""))
+        if "id" in attrs:
+            self.ids.append(attrs["id"])
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] not in ("style",):
+            self.words.append(data)
+        if self.open and self.open[-1] == "h2":
+            self.headings.append(data)
+
+    @property
+    def text(self):
+        return re.sub(r"\s+", " ", " ".join(self.words))
+
+
+@pytest.fixture(scope="session")
+def page(report):
+    return Page(report.html)
+
+
+def test_sections_in_their_order(page):
+    assert page.headings == [
+        "Findings",
+        "Framing of the training set",
+        "Invariance",
+        "Distance from the training set",
+        "Framing and invariance",
+        "Most and least stable images",
+        "Classes",
+        "What was left out",
+        "How this was made",
+        "Files",
+    ]
+
+
+def test_every_link_and_picture_is_there(report, page):
+    for link in {*page.links, *page.sources}:
+        if link.startswith("#"):
+            assert link[1:] in page.ids
+        elif not link.startswith("../explain/"):
+            assert (report.folder / link).is_file(), link
+    assert "../explain/3/index.html" in page.links or "test/003.png" not in page.text
+    assert len(set(page.ids)) == len(page.ids)
+
+
+def test_nothing_comes_from_the_network(report, page):
+    assert not [link for link in page.links + page.sources if "//" in link]
+    assert "script" not in page.tags
+    assert "@import" not in report.html
+    assert "url(" not in report.html
+
+
+def test_pictures_have_words_for_who_cannot_see_them(page):
+    assert page.sources
+    assert all(page.alts)
+
+
+def test_names_are_escaped(report, page):
+    assert "<script>" not in report.html
+    assert "<script>alert(1)</script>" in page.text
+    assert 'said "no" & left' in page.text
+    assert "Сова é" in page.text
+    assert "owls & others <i>" in page.text
+    assert "train/<b>.png" in page.text
+
+
+def test_figures(report):
+    names = {path.stem for path in (report.folder / "figures").iterdir()}
+    assert {"centres-training", "coverage-training", "sizes", "classes", "distance-mac-given-margin"} <= names
+
+
+def test_every_figure_in_three_formats(bare_contents, shared_contents, tmp_path):
+    contents = dataclasses.replace(
+        bare_contents, per_image=shared_contents.per_image, analysis=shared_contents.analysis
+    )
+    contents.per_image = contents.per_image.drop(columns=["centre_distance", "scale"])
+    folder = write_report(contents, tmp_path / "report").parent
+    names = {path.stem for path in (folder / "figures").iterdir()}
+    assert names == {"sizes", "p-top1-change", "classes"}
+    links = Page((folder / "index.html").read_text(encoding="utf-8")).links
+    for name in names:
+        for ending in ("svg", "png", "pdf"):
+            assert (folder / "figures" / f"{name}.{ending}").stat().st_size > 1000
+            assert f"figures/{name}.{ending}" in links
+
+
+def test_tables(report, shared_contents):
+    with open(report.folder / "tables" / "per_image.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == len(shared_contents.per_image)
+    assert rows[1]["label"] == "<script>alert(1)</script>"
+    read = pd.read_csv(report.folder / "tables" / "correlations.csv")
+    pd.testing.assert_series_equal(read["rho"], shared_contents.table("correlations")["rho"].astype(float), rtol=1e-12)
+
+
+def test_the_page_says_what_was_done(page):
+    for words in (
+        "Every measure under every sweep",
+        "The moon is left out, because it is far.",
+        "1 box of the training set had no area inside the image and was dropped.",
+        "truncated file",
+        "Flat: few features.",
+        "All 3 labels are classes of the model.",
+        "1 possible leak between the splits",
+        "3 min 20 s",
+        "metric cosine",
+        "sizes default",
+        "Mean distance to the 4 nearest training images (cosine)",
+        "0 / 576",
+    ):
+        assert words in page.text, words
+
+
+def test_no_plain_correlation_without_the_partial_one(contents, tmp_path, svg_only):
+    analysis = contents.analysis
+    rows = analysis.correlations[~analysis.correlations["kind"].eq("partial")]
+    contents.analysis = dataclasses.replace(analysis, correlations=rows)
+    contents.train_framing = contents.train_maps = contents.test_maps = contents.read_test = None
+    text = Page(write_report(contents, tmp_path / "r").read_text(encoding="utf-8")).text
+    assert "Spearman's ρ 0" not in text
+    assert "Distance against invariance: Spearman" not in text
+    assert "ρ of distance" not in text
+    assert "is not given. It could not be controlled for the margin" in text
+
+
+def test_nothing_computed_omits_sections_and_says_why(bare_contents, tmp_path):
+    path = write_report(bare_contents, tmp_path / "report")
+    page = Page(path.read_text(encoding="utf-8"))
+    assert page.headings == ["Findings", "What was left out", "How this was made", "Files"]
+    for title in ("Framing of the training set", "Invariance", "Distance from the training set", "Classes"):
+        assert f"The section “{title}” is left out:" in page.text
+    assert not (tmp_path / "report" / "figures").exists()
+    assert sorted(item.name for item in path.parent.iterdir()) == ["index.html", "results.json", "tables"]
+
+
+def test_twice_is_the_same(bare_contents, contents, tmp_path, svg_only):
+    contents.train_framing = contents.per_image = None
+    for given in (bare_contents, contents):
+        one, other = (write_report(given, tmp_path / given.name[:4] / name).parent for name in "ab")
+        files = sorted(path.relative_to(one) for path in one.rglob("*") if path.is_file())
+        assert files == sorted(path.relative_to(other) for path in other.rglob("*") if path.is_file())
+        for file in files:
+            assert (one / file).read_bytes() == (other / file).read_bytes(), file
+
+
+def test_an_earlier_report_is_replaced_and_other_files_stay(bare_contents, tmp_path):
+    folder = tmp_path / "report"
+    folder.mkdir()
+    (folder / "step.json").write_text("{}")
+    write_report(bare_contents, folder)
+    (folder / "figures").mkdir()
+    (folder / "figures" / "old.svg").write_text("old")
+    write_report(dataclasses.replace(bare_contents, name="second"), folder)
+    assert not (folder / "figures").exists()
+    assert (folder / "step.json").read_text() == "{}"
+    assert "second" in (folder / "index.html").read_text()
+    assert json.loads((folder / "results.json").read_text())["name"] == "second"
+    assert sorted(path.name for path in folder.iterdir()) == ["index.html", "results.json", "step.json", "tables"]
+
+
+def test_a_run_that_fails_leaves_the_earlier_report(bare_contents, tmp_path, monkeypatch):
+    folder = tmp_path / "report"
+    before = write_report(bare_contents, folder).read_bytes()
+
+    def fail(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(write, "render", fail)
+    with pytest.raises(KeyboardInterrupt):
+        write_report(dataclasses.replace(bare_contents, name="second"), folder)
+    assert (folder / "index.html").read_bytes() == before
+    assert json.loads((folder / "results.json").read_text())["name"] == "nothing"
+    assert not (folder / ".partial").exists()
+
+
+@pytest.mark.parametrize("stop", range(1, 4))
+def test_a_run_that_is_killed_while_it_moves_files_leaves_no_half_page(bare_contents, tmp_path, monkeypatch, stop):
+    folder = tmp_path / "report"
+    write_report(bare_contents, folder)
+    calls = []
+    replace = write.os.replace
+
+    def killed(source, target):
+        calls.append(target)
+        if len(calls) == stop and write.PARTIAL in str(source):
+            raise KeyboardInterrupt
+        replace(source, target)
+
+    monkeypatch.setattr(write.os, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        write_report(dataclasses.replace(bare_contents, name="second"), folder)
+    monkeypatch.undo()
+    assert not (folder / "index.html").exists()
+    assert "third" in write_report(dataclasses.replace(bare_contents, name="third"), folder).read_text()
+
+
+def test_leftovers_of_a_killed_run_are_cleared(bare_contents, tmp_path):
+    folder = tmp_path / "report"
+    (folder / ".partial" / "figures").mkdir(parents=True)
+    (folder / ".partial" / "figures" / "half.svg").write_text("half")
+    write_report(bare_contents, folder)
+    assert not (folder / ".partial").exists()
+    assert not (folder / "figures").exists()
+
+
+@pytest.mark.parametrize("name", ["index.html", "images", "results.json"])
+def test_foreign_files_are_not_overwritten(bare_contents, tmp_path, name):
+    folder = tmp_path / "holiday"
+    (folder / "images").mkdir(parents=True)
+    if name != "images":
+        (folder / "images").rmdir()
+        (folder / name).write_text("mine")
+    with pytest.raises(InputError, match=f"{name}.*is no part of an earlier report"):
+        write_report(bare_contents, folder)
+    assert (folder / name).exists()
+
+
+def test_a_file_in_the_folders_place(bare_contents, tmp_path):
+    (tmp_path / "report").write_text("mine")
+    with pytest.raises(InputError, match="is a file"):
+        write_report(bare_contents, tmp_path / "report")
+
+
+def test_large_tables_are_cut_and_it_says_so(contents, tmp_path, monkeypatch):
+    monkeypatch.setattr(write, "LARGEST_TABLE", 10)
+    holds = {name: text for _, name, text in write._write_tables(contents, tmp_path / "tables")}
+    assert "the first 10 of 120" in holds["per_image.csv"]
+    assert len(pd.read_csv(tmp_path / "tables" / "per_image.csv")) == 10
+
+
+def test_only_offsets(contents, tmp_path, analysis_of, svg_only):
+    """A study without steps has no figure of steps, and its page does not stumble."""
+    offsets = {"protocol": "offsets", "transform": None, "size": 1.0, "n": 9}
+    rows = [
+        offsets | {"measure": "consistency", "value": 0.9, "low": 0.8, "high": 0.95},
+        offsets | {"measure": "accuracy", "value": 0.7, "low": 0.6, "high": 0.8},
+    ]
+    contents.analysis = analysis_of(summary=rows)
+    contents.per_image = contents.train_framing = contents.noise_floor = contents.reference = None
+    page = Page(write_report(contents, tmp_path / "report").read_text(encoding="utf-8"))
+    assert "agree in their top-1 class in 90.0% of pairs" in page.text
+    assert "Invariance" in page.headings
+    assert "Most and least stable images" not in page.headings

@@ -1,0 +1,286 @@
+import json
+import shutil
+import threading
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from bias_toolkit import InputError, Model, Study, load_dataset, load_model
+
+STEPS = [
+    "images/train",
+    "images/test",
+    "features/train",
+    "features/test",
+    "index",
+    "neighbours",
+    "responses/crop-1-diagonal",
+    "measures",
+    "noise",
+    "objects",
+    "analysis",
+    "report",
+]
+
+
+def stamps(folder):
+    markers = {name: folder / name / "step.json" for name in STEPS}
+    return {name: marker.stat().st_mtime_ns for name, marker in markers.items() if marker.exists()}
+
+
+@pytest.fixture
+def copied(finished, tmp_path):
+    """A copy of the finished study, to change."""
+    return shutil.copytree(finished.folder, tmp_path / "copied")
+
+
+def test_every_step_leaves_its_result(finished):
+    assert {name for name, seconds in finished.seconds.items() if seconds > 0} == set(STEPS) - {"report"}
+    assert (finished.folder / "report" / "index.html").is_file()
+    assert (finished.folder / "skipped.csv").read_text().splitlines() == ["split,step,image_id,reason"]
+    assert len(finished.per_image) == 60
+    assert finished.features("train").rows == 120
+    assert not finished.findings().empty
+
+
+def test_record_names_inputs_settings_and_versions(finished):
+    record = json.loads((finished.folder / "study.json").read_text())
+    assert record["train"]["fingerprint"] == finished.train.fingerprint
+    assert record["model"]["weights_sha256"] == finished.model.weights_sha256
+    assert record["settings"]["resamples"] == 100
+    assert {"bias-toolkit", "torch"} <= record["versions"].keys()
+
+
+def test_agrees_with_a_slow_independent_implementation(finished, photographs):
+    """One image at a time, two forward passes a step, and only Pillow and NumPy around the network."""
+    import torch
+
+    model = load_model("demo")
+    network, expected = model.module, model.preprocessing
+    captured = {}
+    last_linear = [layer for layer in network.modules() if isinstance(layer, torch.nn.Linear)][-1]
+    last_linear.register_forward_pre_hook(lambda _, arguments: captured.update(feature=arguments[0]))
+
+    def forward(window):
+        normalised = (window / 255 - np.array(expected.mean)) / np.array(expected.std)
+        with torch.no_grad():
+            logits = network(torch.tensor(normalised.transpose(2, 0, 1)[None], dtype=torch.float32))[0].double().numpy()
+        exponents = np.exp(logits - logits.max())
+        return exponents / exponents.sum(), captured["feature"][0].double().numpy()
+
+    def picture(path):
+        image = Image.open(path).convert("RGB")
+        side = min(image.size)
+        left, top = (image.width - side) // 2, (image.height - side) // 2
+        return np.asarray(image.crop((left, top, left + side, top + side)).resize((74, 74), Image.Resampling.BICUBIC))
+
+    train_folder, test_folder = photographs["train"].parent, photographs["test"].parent
+    training = [forward(picture(path)[4:68, 4:68])[1] for path in sorted(train_folder.glob("*.png"))]
+    per_image = finished.per_image.set_index("image_id")
+    assert per_image["p_top1_change"].max() > 0
+    for path in sorted(test_folder.glob("*.png")):
+        pixels = picture(path)
+        changes, differences, ties = 0, [], 0
+        for k in range(8):
+            now, _ = forward(pixels[k : k + 64, k : k + 64])
+            after, _ = forward(pixels[k + 1 : k + 65, k + 1 : k + 65])
+            changes += int(now.argmax() != after.argmax())
+            differences.append(abs(now[now.argmax()] - after[now.argmax()]))
+            ties += int(any(np.diff(np.sort(p)[-2:])[0] < 1e-5 for p in (now, after)))
+        feature = forward(pixels[4:68, 4:68])[1]
+        nearest = min(np.sqrt(((feature - other) ** 2).sum()) for other in training)
+        row = per_image.loc[path.name]
+        assert abs(row["p_top1_change"] * 8 - changes) <= ties
+        assert row["mac"] == pytest.approx(np.mean(differences), abs=2e-5)
+        assert row["nn_distance"] == pytest.approx(nearest, rel=1e-4, abs=1e-5)
+
+
+def test_running_again_computes_nothing(copied, monkeypatch):
+    before = stamps(copied)
+    monkeypatch.setattr(Model, "evaluate", lambda *_: pytest.fail("the model ran again"))
+    Study(copied).run()
+    assert stamps(copied) == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "redone"),
+    [
+        ({"bins": 3}, {"analysis"}),
+        ({"metric": "cosine"}, {"index", "neighbours", "analysis"}),
+        ({"placements": 120}, {"objects", "analysis"}),
+        ({"noise_images": 4}, {"noise"}),
+        ({"feature_dtype": "float16"}, {"features/train", "features/test", "index", "neighbours", "analysis"}),
+    ],
+)
+def test_a_changed_setting_redoes_only_what_depends_on_it(copied, changes, redone):
+    before = stamps(copied)
+    Study(copied, **changes).analyse()
+    after = stamps(copied)
+    assert {name for name in STEPS if after[name] != before[name]} == redone
+
+
+def test_a_changed_test_image_redoes_the_test_side_only(photographs, fast, finished, tmp_path):
+    data = shutil.copytree(photographs["test"].parent, tmp_path / "test")
+    folder = tmp_path / "study"
+    Study(folder, photographs["train"], data / "images.csv", "demo", **fast).analyse()
+    before = stamps(folder)
+    image = sorted(data.glob("*.png"))[0]
+    Image.open(image).rotate(180).save(image)
+    study = Study(folder).analyse()
+    changed = {name for name, stamp in stamps(folder).items() if stamp != before[name]}
+    assert changed == set(before) - {"images/train", "features/train", "index"}
+    rows = study.per_image.set_index("image_id")["mac"], finished.per_image.set_index("image_id")["mac"]
+    assert [name for name in rows[0].index if rows[0][name] != rows[1][name]] == [image.name]
+
+
+def test_same_inputs_give_the_same_tables(finished, photographs, fast, tables, assert_same_tables, tmp_path):
+    again = Study(tmp_path / "again", photographs["train"], photographs["test"], "demo", **fast).analyse()
+    assert_same_tables(tables(again), tables(finished))
+
+
+def test_goes_on_where_it_was_stopped(
+    finished, photographs, fast, tables, assert_same_tables, tmp_path, monkeypatch
+):
+    folder = tmp_path / "stopped"
+    evaluate, calls = Model.evaluate, []
+
+    def stopping(self, *arguments):
+        calls.append(threading.get_ident())
+        if len(calls) in (3, 9, 20):
+            raise KeyboardInterrupt
+        return evaluate(self, *arguments)
+
+    monkeypatch.setattr(Model, "evaluate", stopping)
+    stops = 0
+    for _ in range(4):
+        try:
+            study = Study(folder, photographs["train"], photographs["test"], "demo", **fast).analyse()
+        except KeyboardInterrupt:
+            stops += 1
+    assert stops == 3
+    assert_same_tables(tables(study), tables(finished))
+
+
+def test_test_images_that_are_training_images_leave_themselves_out(photographs, fast, tmp_path):
+    study = Study(tmp_path / "study", photographs["train"], photographs["train"], "demo", **fast).build_index()
+    neighbours = study.neighbours
+    assert not (neighbours["image_id"] == neighbours["neighbour_id"]).any()
+    assert (study.distances["nn_distance"] > 0).all()
+    assert not study.distances["leak"].any()
+
+
+def test_a_copy_of_a_training_image_is_a_leak(photographs, fast, tmp_path):
+    data = tmp_path / "leak"
+    data.mkdir()
+    source = sorted(photographs["train"].parent.glob("*.png"))[5]
+    shutil.copy(source, data / "copied.png")
+    shutil.copy(sorted(photographs["test"].parent.glob("*.png"))[0], data / "other.png")
+    study = Study(tmp_path / "study", photographs["train"], data, "demo", **fast).build_index()
+    leaks = study.distances.set_index("image_id")["leak"]
+    assert leaks.to_dict() == {"copied.png": True, "other.png": False}
+    assert study.neighbours_of("copied.png")["neighbour_id"].iloc[0] == source.name
+
+
+def test_without_boxes_and_labels_the_report_says_what_it_leaves_out(photographs, fast, tmp_path):
+    data = tmp_path / "bare"
+    data.mkdir()
+    for path in sorted(photographs["test"].parent.glob("*.png"))[:12]:
+        shutil.copy(path, data / path.name)
+    study = Study(tmp_path / "study", photographs["train"], data, "demo", **fast).run()
+    page = (study.folder / "report" / "index.html").read_text()
+    assert "no object boxes" in page
+    assert "no labels" in page
+    assert study.per_image["accuracy"].isna().all()
+    assert study.per_image["mac"].notna().all()
+
+
+def test_an_unreadable_image_is_listed_and_the_run_goes_on(photographs, fast, tmp_path):
+    data = shutil.copytree(photographs["test"].parent, tmp_path / "test")
+    images = sorted(data.glob("*.png"))
+    images[3].write_bytes(b"no image")
+    whole = images[4].read_bytes()
+    images[4].write_bytes(whole[: len(whole) // 2])
+    study = Study(tmp_path / "study", photographs["train"], data / "images.csv", "demo", **fast).run()
+    skipped = pd.read_csv(study.folder / "skipped.csv")
+    assert set(skipped["image_id"]) == {images[3].name, images[4].name}
+    assert skipped["reason"].str.len().min() > 5
+    assert set(study.per_image["image_id"]) == {path.name for path in images} - set(skipped["image_id"])
+
+
+def test_several_sweeps_are_kept_apart(photographs, fast, tmp_path):
+    study = Study(
+        tmp_path / "study",
+        photographs["train"],
+        photographs["test"],
+        "demo",
+        protocols=["crop", "embed", "offsets"],
+        transforms=["diagonal", "horizontal"],
+        sizes=[1.0, 0.6, 1.5],
+        fill="inpaint",
+        **fast,
+    ).analyse()
+    measures = study.measures
+    assert measures.groupby(["protocol", "transform", "size"]).size().to_dict() == {
+        ("crop", "diagonal", 1.0): 60,
+        ("crop", "diagonal", 0.6): 60,
+        ("crop", "horizontal", 1.0): 60,
+        ("crop", "horizontal", 0.6): 60,
+        ("embed", "diagonal", 1.5): 60,
+        ("embed", "horizontal", 1.5): 60,
+        ("offsets", "random", 1.0): 60,
+    }
+    assert measures.loc[measures["protocol"] == "offsets", "consistency"].between(0, 1).all()
+    assert len(study.per_image) == 60
+
+
+def test_takes_datasets_and_models_as_objects(photographs, fast, finished, tables, assert_same_tables, tmp_path):
+    train, test = load_dataset(photographs["train"]), load_dataset(photographs["test"])
+    study = Study(tmp_path / "study", train, test, load_model("demo"), **fast).analyse()
+    assert_same_tables(tables(study), tables(finished))
+
+
+def test_neighbours_by_id_and_by_path(finished, photographs):
+    image_id = finished.per_image["image_id"].iloc[7]
+    by_id = finished.neighbours_of(image_id)
+    assert len(by_id) == 10
+    assert by_id["distance"].is_monotonic_increasing
+    pd.testing.assert_frame_equal(finished.neighbours_of(photographs["test"].parent / image_id), by_id)
+    with pytest.raises(InputError, match="no-such"):
+        finished.neighbours_of("no-such.png")
+
+
+def test_plots_are_axes(finished):
+    from matplotlib.axes import Axes
+
+    assert isinstance(finished.plot("distance-vs-invariance"), Axes)
+    with pytest.raises(InputError, match="distance-vs-invariance"):
+        finished.plot("no-such-figure")
+
+
+def test_plots_need_neither_images_nor_model(copied, monkeypatch):
+    monkeypatch.setattr("bias_toolkit.datasets.load_dataset", lambda *_: pytest.fail("the dataset was opened"))
+    monkeypatch.setattr("bias_toolkit.models.load_model", lambda *_, **__: pytest.fail("the model was loaded"))
+    Study(copied).plot("distance-vs-invariance", measure="mac", distance="knn_distance", bins=3)
+
+
+def test_no_study_and_no_result_yet(tmp_path):
+    with pytest.raises(InputError, match="holds no study"):
+        Study(tmp_path / "nothing")
+    study = Study(tmp_path / "new", "demo:train", "demo:uniform", "demo")
+    with pytest.raises(InputError, match="bias-toolkit sweep"):
+        _ = study.measures
+
+
+def test_missing_input_names_its_option(tmp_path):
+    with pytest.raises(InputError, match="--test"):
+        Study(tmp_path / "study", "demo:train", model="demo").run()
+    with pytest.raises(InputError, match="--model"):
+        Study(tmp_path / "other", "demo:train", "demo:uniform").embed()
+
+
+def test_broken_record(tmp_path):
+    (tmp_path / "study.json").write_text("{")
+    with pytest.raises(InputError, match="study.json"):
+        Study(tmp_path)
