@@ -105,7 +105,7 @@ class Study(StudyResults):
             return given
         settings = self.settings
         return load_model(
-            self._spec("model"), weights=settings.weights, feature=settings.feature, device=settings.device
+            self._required("model"), weights=settings.weights, feature=settings.feature, device=settings.device
         )
 
     @cached_property
@@ -163,6 +163,9 @@ class Study(StudyResults):
         """The features of both datasets: of the centre view of the crop of size `feature_size`."""
         from bias_toolkit.features import extract_features
         from bias_toolkit.invariance import centre_view
+
+        for name in self._given:
+            self._required(name)
 
         def view(image: np.ndarray, image_id: str) -> tuple[np.ndarray, None]:
             return centre_view(image, self.model.input_size, self.settings.feature_size).pixels[0], None

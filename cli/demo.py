@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -24,9 +25,9 @@ def demo(
 
     page, findings = run_demo(out, progress=console_progress())
     if json_output:
-        print_json({"findings": findings, "report": str(page)})
+        print_json({"findings": [asdict(finding) for finding in findings], "report": str(page)})
     else:
-        print("\n".join([*findings, "", f"Report: {page}"]))
+        print("\n".join([*(finding.text for finding in findings), "", f"Report: {page}"]))
 
 
 def register(app: typer.Typer) -> None:

@@ -3,6 +3,13 @@ import pytest
 from bias_toolkit.steps import Step, StepFolder, recorded_seconds
 
 
+def interrupt(folder):
+    """Write one shard of a step's work, and be stopped."""
+    with folder.working() as path:
+        (path / "shard-0").write_text("whole")
+        raise KeyboardInterrupt
+
+
 def test_key_depends_on_settings_and_on_what_is_needed():
     first = Step("first", {"a": 1})
     assert Step("first", {"a": 1}).key == first.key
@@ -22,9 +29,8 @@ def test_done_only_after_the_block_ended(tmp_path):
 
 def test_interrupted_work_is_kept_and_other_work_is_removed(tmp_path):
     step = Step("work", {"a": 1})
-    with pytest.raises(KeyboardInterrupt), StepFolder(tmp_path, step).working() as path:
-        (path / "shard-0").write_text("whole")
-        raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        interrupt(StepFolder(tmp_path, step))
     assert not StepFolder(tmp_path, step).done
     with StepFolder(tmp_path, step).working() as path:
         assert (path / "shard-0").read_text() == "whole"
@@ -36,8 +42,8 @@ def test_seconds_add_up_over_interruptions(tmp_path, monkeypatch):
     clock = iter([10.0, 13.0, 100.0, 104.5])
     monkeypatch.setattr("bias_toolkit.steps.time.monotonic", lambda: next(clock))
     folder = StepFolder(tmp_path, Step("work"))
-    with pytest.raises(KeyboardInterrupt), folder.working():
-        raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        interrupt(folder)
     with folder.working():
         pass
     assert recorded_seconds(tmp_path / "work") == 7.5

@@ -40,7 +40,7 @@ def test_every_step_leaves_its_result(finished):
     assert {name for name, seconds in finished.seconds.items() if seconds > 0} == set(STEPS) - {"report"}
     assert (finished.folder / "report" / "index.html").is_file()
     assert (finished.folder / "skipped.csv").read_text().splitlines() == ["split,step,image_id,reason"]
-    assert len(finished.per_image) == 60
+    assert len(finished.per_image) == 150
     assert finished.features("train").rows == 120
     assert not finished.findings().empty
 
@@ -223,16 +223,16 @@ def test_several_sweeps_are_kept_apart(photographs, fast, tmp_path):
     ).analyse()
     measures = study.measures
     assert measures.groupby(["protocol", "transform", "size"]).size().to_dict() == {
-        ("crop", "diagonal", 1.0): 60,
-        ("crop", "diagonal", 0.6): 60,
-        ("crop", "horizontal", 1.0): 60,
-        ("crop", "horizontal", 0.6): 60,
-        ("embed", "diagonal", 1.5): 60,
-        ("embed", "horizontal", 1.5): 60,
-        ("offsets", "random", 1.0): 60,
+        ("crop", "diagonal", 1.0): 150,
+        ("crop", "diagonal", 0.6): 150,
+        ("crop", "horizontal", 1.0): 150,
+        ("crop", "horizontal", 0.6): 150,
+        ("embed", "diagonal", 1.5): 150,
+        ("embed", "horizontal", 1.5): 150,
+        ("offsets", "random", 1.0): 150,
     }
     assert measures.loc[measures["protocol"] == "offsets", "consistency"].between(0, 1).all()
-    assert len(study.per_image) == 60
+    assert len(study.per_image) == 150
 
 
 def test_takes_datasets_and_models_as_objects(photographs, fast, finished, tables, assert_same_tables, tmp_path):
@@ -282,5 +282,5 @@ def test_missing_input_names_its_option(tmp_path):
 
 def test_broken_record(tmp_path):
     (tmp_path / "study.json").write_text("{")
-    with pytest.raises(InputError, match="study.json"):
+    with pytest.raises(InputError, match=r"study\.json"):
         Study(tmp_path)

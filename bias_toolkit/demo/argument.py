@@ -7,6 +7,7 @@ pooling gives invariance to position at best, not to scale.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -79,7 +80,7 @@ def binned(per_image: pd.DataFrame) -> pd.DataFrame:
         images = per_image[quintile == number]
         rows.append(_row("nn_distance", number, images["nn_distance"].min(), images["nn_distance"].max(), images))
     for by, edges in (("off_centre", OFF_CENTRE_EDGES), ("scale", SCALE_EDGES)):
-        for number, (left, right) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+        for number, (left, right) in enumerate(pairwise(edges)):
             rows.append(_row(by, number, left, right, _in_range(per_image, by, left, right)))
     return pd.DataFrame(rows, columns=BINNED_COLUMNS)
 

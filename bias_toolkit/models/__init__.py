@@ -6,6 +6,7 @@ from bias_toolkit.models.feature_layer import FeatureLayer, find_feature_layer
 from bias_toolkit.models.imagenet import imagenet_classes
 from bias_toolkit.models.labels import LabelMatch, match_labels
 from bias_toolkit.models.load import NAMED_MODELS, load_model, resolve_device
+from bias_toolkit.models.lowpass import low_pass, subsampling_layers
 from bias_toolkit.models.model import Model, Outputs
 from bias_toolkit.models.precision import full_float32
 from bias_toolkit.models.preprocessing import Preprocessing
@@ -22,7 +23,9 @@ __all__ = [
     "full_float32",
     "imagenet_classes",
     "load_model",
+    "low_pass",
     "match_labels",
     "read_checkpoint",
     "resolve_device",
+    "subsampling_layers",
 ]

@@ -10,7 +10,8 @@ section 3) is to evaluate the layer at stride 1 and to subsample the result thro
 - a convolution whose windows do not overlap (1 × 1 shortcuts, patch embeddings) and an average pooling get
   the filter before them. They are linear, so before and after them are the same away from the border.
 
-Where something other than a normalisation or an activation follows a convolution, the filter comes before it.
+Directly after an overlapping convolution the filter would be one on its input, which costs far more of what the
+activation responds to. Only where something else than a normalisation or an activation follows, is it put there.
 Further differences to Z: an average pooling is kept and filtered, not replaced by the filter, and a stride
 above 2 is not split into strides of 2, so there it takes a larger filter to attenuate as much.
 

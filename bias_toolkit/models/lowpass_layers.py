@@ -43,7 +43,7 @@ _QUESTIONS = {
 
 
 def binomial_filter(size: int) -> list[float]:
-    """The filter's weights along one axis: row `size` − 1 of Pascal's triangle over its sum (Z, section 4).
+    """The filter's weights along one axis: row `size` − 1 of Pascal's triangle over its sum (Z, section 3).
 
     Size 2 is [1, 1] / 2, size 3 [1, 2, 1] / 4, size 5 [1, 4, 6, 4, 1] / 16. The weights sum to 1.
     """

@@ -54,3 +54,4 @@ FRAMING_SUMMARY = pa.schema(
 SUBJECTS = pa.schema(
     [*FRAMING, pa.field("framing_log_density", pa.float64()), pa.field("log_scale_deviation", pa.float64())]
 )
+"""One row an image: the framing of its subject, and how usual that is among the training objects."""

@@ -25,17 +25,21 @@ from bias_toolkit.report.figures_relation import (
 )
 from bias_toolkit.report.finding import Finding
 from bias_toolkit.report.findings import all_findings, as_text
+from bias_toolkit.report.page import Page, write_page
 from bias_toolkit.report.plots import PLOTS, plot
 from bias_toolkit.report.results import results
-from bias_toolkit.report.style import save_figure
+from bias_toolkit.report.style import BLUE, VERMILLION, in_percent, new_figure, save_figure, styled
 from bias_toolkit.report.write import write_report
 
 __all__ = [
+    "BLUE",
     "PLOTS",
+    "VERMILLION",
     "DatasetDescription",
     "Finding",
     "ModelDescription",
     "NoiseFloor",
+    "Page",
     "ReportContents",
     "all_findings",
     "as_text",
@@ -48,15 +52,19 @@ __all__ = [
     "distance_vs_invariance",
     "distance_vs_invariance_by_class",
     "heat_map",
+    "in_percent",
     "invariance_vs_position",
     "invariance_vs_scale",
     "mean_coverage",
     "measure_by_size",
     "measure_histogram",
+    "new_figure",
     "percentile_histogram",
     "plot",
     "results",
     "save_figure",
     "scale_histogram",
+    "styled",
+    "write_page",
     "write_report",
 ]

@@ -209,3 +209,11 @@ def correlation(table: pd.DataFrame, distance: str, measure: str, kind: str) -> 
     if rows.empty or not known(rows.iloc[0]["rho"]):
         return None
     return rows.iloc[0].to_dict()
+
+
+def curve_rows(table: pd.DataFrame, distance: str, measure: str) -> pd.DataFrame | None:
+    """The rows of CURVES of a pair, None where there are none."""
+    if not len(table):
+        return None
+    rows = table[table["distance"].eq(distance) & table["measure"].eq(measure)]
+    return rows if len(rows) else None

@@ -22,77 +22,59 @@ class Definition:
         The definition.
     share : bool
         Whether it is a share of steps, images or probability that reads well as a percentage.
-    limits : tuple of float
-        The values it can take at the least and at the most.
     """
 
     label: str
     line: str
     share: bool = False
-    limits: tuple[float, float] = (-float("inf"), float("inf"))
 
-
-_UNIT = (0.0, 1.0)
 
 MEASURES: dict[str, Definition] = {
     "p_top1_change": Definition(
-        "P(top-1 change)", "Share of one-pixel steps at which the most probable class changes (A).", True, _UNIT
+        "P(top-1 change)", "Share of one-pixel steps at which the most probable class changes (A).", True
     ),
     "mac": Definition(
         "Mean absolute change",
         "Mean over steps of the absolute change of the probability of the class that was on top before the step (A).",
-        False,
-        _UNIT,
     ),
     "p_top5_exit": Definition(
         "P(top-5 exit)",
         "Share of steps after which the class that was on top is not among the five most probable (after A).",
         True,
-        _UNIT,
     ),
     "p_range": Definition(
         "Probability range",
         "Largest minus smallest probability, along the sweep, of the centre view's top class (after A).",
-        False,
-        _UNIT,
     ),
     "feature_drift": Definition(
         "Feature drift",
         "Mean over steps of 1 − cosine similarity of the features before and after the step.",
-        False,
-        (0.0, 2.0),
     ),
     "consistency": Definition(
-        "Consistency", "Share of pairs of random offsets at which the top class is the same (Z).", True, _UNIT
+        "Consistency", "Share of pairs of random offsets at which the top class is the same (Z).", True
     ),
-    "accuracy": Definition("Accuracy", "Share of the views whose top class is the image's label.", True, _UNIT),
-    "confidence": Definition("Confidence", "Probability of the top class at the centre view.", False, _UNIT),
-    "margin": Definition(
-        "Margin", "Probability of the top class minus that of the second, at the centre view.", False, _UNIT
-    ),
+    "accuracy": Definition("Accuracy", "Share of the views whose top class is the image's label.", True),
+    "confidence": Definition("Confidence", "Probability of the top class at the centre view."),
+    "margin": Definition("Margin", "Probability of the top class minus that of the second, at the centre view."),
 }
 
 DISTANCES: dict[str, Definition] = {
     "nn_distance": Definition(
         "Distance to nearest training image",
         "Distance from the image's feature to the nearest feature of a training image.",
-        limits=(0.0, float("inf")),
     ),
     "knn_distance": Definition(
         "Mean distance to the k nearest training images",
         "Mean distance from the image's feature to its k nearest training features.",
-        limits=(0.0, float("inf")),
     ),
     "class_nn_distance": Definition(
         "Distance to nearest training image of the class",
         "Distance from the image's feature to the nearest training feature with the same label.",
-        limits=(0.0, float("inf")),
     ),
     "distance_percentile": Definition(
         "Distance percentile",
         "Share of training images that are nearer to their own nearest other training image.",
         True,
-        _UNIT,
     ),
 }
 
@@ -100,16 +82,12 @@ FRAMING: dict[str, Definition] = {
     "centre_distance": Definition(
         "Distance of the object from the centre",
         "Distance of the box's centre from the image's centre: 0 centre, 1 corner.",
-        limits=_UNIT,
     ),
-    "scale": Definition(
-        "Scale of the object", "Square root of the share of the image that the box covers.", limits=_UNIT
-    ),
-    "area_fraction": Definition("Area of the object", "Share of the image that the box covers.", True, _UNIT),
+    "scale": Definition("Scale of the object", "Square root of the share of the image that the box covers."),
+    "area_fraction": Definition("Area of the object", "Share of the image that the box covers.", True),
     "log_scale_deviation": Definition(
         "Deviation from the training scale",
         "Absolute difference between the object's log scale and the training objects' median log scale.",
-        limits=(0.0, float("inf")),
     ),
     "framing_log_density": Definition(
         "Log density of the framing",
@@ -147,7 +125,7 @@ FRAMING_SUMMARY: dict[str, Definition] = {
         "Median scale", "Median over objects of the square root of the share of the image that the box covers."
     ),
     "log_scale_sd": Definition("Spread of scale", "Standard deviation of the natural logarithm of scale."),
-    "truncated_share": Definition("Truncated", "Share of the boxes that touch the image's border.", True, _UNIT),
+    "truncated_share": Definition("Truncated", "Share of the boxes that touch the image's border.", True),
 }
 
 CORRELATION_KINDS: dict[str, Definition] = {

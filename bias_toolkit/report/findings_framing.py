@@ -127,8 +127,8 @@ def _categories(contents: ReportContents, column: str) -> Finding | None:
         f"Centring holds in {centred:,} of the {len(rows):,} training categories that have {ENOUGH_OBJECTS} {such} "
         "or more.",
         f"There the whole interval of centre bias is above 0. It is highest for "
-        f"{contents.class_name(most['category'])}, {value_of(most, column, short=True)}, and lowest for "
-        f"{contents.class_name(least['category'])}, {value_of(least, column, short=True)}.",
+        f"“{contents.class_name(most['category'])}”, {value_of(most, column, short=True)}, and lowest for "
+        f"“{contents.class_name(least['category'])}”, {value_of(least, column, short=True)}.",
     )
 
 

@@ -19,7 +19,6 @@ from bias_toolkit.report.finding import (
 from bias_toolkit.report.formatting import count, estimate, interval, known, percent, significant
 
 FAR_BELOW = 0.1
-BOUND_BELOW = 1 / 3
 
 
 def image_size(protocol: str, size: float) -> float:
@@ -93,7 +92,7 @@ def _change(contents: ReportContents, row: Mapping) -> Finding:
 
 
 def noise_finding(floor: NoiseFloor | None, row: Mapping) -> Finding:
-    """Whether the noise floor is far below `p_top1_change`, a row with its `value`."""
+    """Whether the noise floor is far below `p_top1_change`, a row of SUMMARY."""
     if floor is None:
         return Finding(
             INVARIANCE, UNKNOWN, "Whether rounding alone changes the class is not known: no noise floor was measured."
@@ -112,11 +111,11 @@ def noise_finding(floor: NoiseFloor | None, row: Mapping) -> Finding:
             "Numerical noise is too near what was measured: rounding, not the shift, may change the class.",
             evidence,
         )
-    if floor.high > BOUND_BELOW * row["value"]:
+    if floor.high >= row["low"]:
         return Finding(
             INVARIANCE,
             CAUTION,
-            "Too few views were evaluated again to put numerical noise far below what was measured.",
+            "Too few views were evaluated again to put numerical noise below what was measured.",
             f"{evidence} A larger --noise-images would tell.",
         )
     return Finding(INVARIANCE, FACT, "Numerical noise does not explain it.", evidence)

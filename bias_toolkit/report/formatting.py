@@ -7,6 +7,8 @@ from numbers import Real
 
 MISSING = "–"
 MINUS = "\N{MINUS SIGN}"
+# A mean of zeros that a bootstrap leaves at 1e-18 is a zero.
+SMALLEST_SHARE = 5e-7
 GAP = "\N{NO-BREAK SPACE}"
 
 
@@ -33,10 +35,9 @@ def significant(value: Real | None, digits: int = 3) -> str:
         return MISSING
     if value == 0:
         return "0"
-    magnitude = math.floor(math.log10(abs(value)))
-    if -4 <= magnitude < 6:
-        return number(value, max(digits - 1 - magnitude, 0))
     mantissa, exponent = f"{abs(value):.{digits - 1}e}".split("e")
+    if -4 <= int(exponent) < 6:
+        return number(value, max(digits - 1 - int(exponent), 0))
     return f"{MINUS if value < 0 else ''}{mantissa}e{int(exponent)}".replace("e-", f"e{MINUS}")
 
 
@@ -44,7 +45,7 @@ def percent(value: Real | None, digits: int = 1) -> str:
     """A share as a percentage; one too small for `digits` gets as many digits as it needs to differ from 0."""
     if not known(value):
         return MISSING
-    if value == 0:
+    if abs(value) < SMALLEST_SHARE:
         return "0%"
     while 0 < abs(value) * 100 < 0.5 * 10**-digits and digits < 4:
         digits += 1
@@ -67,7 +68,7 @@ def p_value(value: Real | None) -> str:
         return "p not computed"
     if value < 0.001:
         return f"p{GAP}<{GAP}0.001"
-    return f"p{GAP}={GAP}{value:.{3 if value < 0.1 else 2}f}"
+    return f"p{GAP}={GAP}{value:.{3 if value < 0.0995 else 2}f}"
 
 
 def interval(low: Real | None, high: Real | None, form=number) -> str:

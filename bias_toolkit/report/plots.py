@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from bias_toolkit.errors import InputError
 from bias_toolkit.report import figures_classes, figures_framing, figures_invariance, figures_relation
-from bias_toolkit.report.contents import ReportContents
+from bias_toolkit.report.contents import ReportContents, correlation, curve_rows
 from bias_toolkit.report.definitions import distance_label
 
 PLOTS: dict[str, Callable[..., Figure]] = {}
@@ -69,6 +69,16 @@ def _per_image(contents: ReportContents, name: str) -> pd.DataFrame:
     return _there(contents.per_image, name, "sweep")
 
 
+def _computed(contents: ReportContents, distance: str, measure: str, bins: int | None) -> dict:
+    """What the study has of a pair's curve and correlations, so that a figure gives the report's numbers."""
+    found = {}
+    if bins is None:
+        found["curve"] = curve_rows(contents.table("curves"), distance, measure)
+    if correlation(contents.table("correlations"), distance, measure, "plain") is not None:
+        found["correlations"] = contents.table("correlations")
+    return found
+
+
 def _bins(contents: ReportContents, bins: int | None) -> int:
     return bins or int(contents.settings.get("bins", figures_relation.BINS))
 
@@ -81,7 +91,8 @@ def _distance_vs_invariance(contents, measure, distance, bins, by_class) -> Figu
         return figures_relation.distance_vs_invariance_by_class(
             per_image, **options, bins=bins or figures_relation.BINS_OF_A_CLASS, class_name=contents.class_name
         )
-    return figures_relation.distance_vs_invariance(per_image, **options, bins=_bins(contents, bins)).figure
+    computed = _computed(contents, distance, measure, bins)
+    return figures_relation.distance_vs_invariance(per_image, **options, **computed, bins=_bins(contents, bins)).figure
 
 
 @_named("distance-given-margin")
@@ -98,13 +109,19 @@ def _distance_given_margin(contents, measure, distance, bins, **_) -> Figure:
 @_named("invariance-vs-position")
 def _invariance_vs_position(contents, measure, bins, **_) -> Figure:
     per_image = _per_image(contents, "invariance-vs-position")
-    return figures_relation.invariance_vs_position(per_image, measure=measure, bins=_bins(contents, bins)).figure
+    computed = _computed(contents, "centre_distance", measure, bins)
+    return figures_relation.invariance_vs_position(
+        per_image, measure=measure, bins=_bins(contents, bins), **computed
+    ).figure
 
 
 @_named("invariance-vs-scale")
 def _invariance_vs_scale(contents, measure, bins, **_) -> Figure:
     per_image = _per_image(contents, "invariance-vs-scale")
-    return figures_relation.invariance_vs_scale(per_image, measure=measure, bins=_bins(contents, bins)).figure
+    computed = _computed(contents, "scale", measure, bins)
+    return figures_relation.invariance_vs_scale(
+        per_image, measure=measure, bins=_bins(contents, bins), **computed
+    ).figure
 
 
 @_named("invariance-vs-size")

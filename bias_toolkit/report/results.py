@@ -14,15 +14,12 @@ import pandas as pd
 from bias_toolkit.report.contents import ReportContents
 from bias_toolkit.report.finding import Finding
 
-FORMAT = "bias-toolkit report 1"
-
 
 def results(contents: ReportContents, findings: Sequence[Finding]) -> dict[str, Any]:
     """The report as JSON values. What was not computed is null; tables of single images are in the CSV files."""
     sweep = contents.reference_sweep
     return to_json(
         {
-            "format": FORMAT,
             "name": contents.name,
             "train": contents.train,
             "test": contents.test,

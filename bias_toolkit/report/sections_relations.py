@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import pandas as pd
-
 from bias_toolkit.report import figures_invariance, figures_relation
 from bias_toolkit.report.blocks import Block, Cell, FigureBlock, Omitted, Paragraph, Section, TableBlock
-from bias_toolkit.report.contents import ReportContents, correlation, has_values
+from bias_toolkit.report.contents import ReportContents, correlation, curve_rows, has_values
 from bias_toolkit.report.definitions import (
     COLUMNS,
     CORRELATION_KINDS,
@@ -68,15 +66,6 @@ def framing_effect_section(contents: ReportContents) -> Section | Omitted:
     return Section("framing-invariance", FRAMING_EFFECT, blocks)
 
 
-def curve_of(contents: ReportContents, distance: str, measure: str) -> pd.DataFrame | None:
-    """The rows of CURVES of a pair, None where there are none."""
-    curves = contents.table("curves")
-    if not len(curves):
-        return None
-    rows = curves[curves["distance"].eq(distance) & curves["measure"].eq(measure)]
-    return rows if len(rows) else None
-
-
 def _bins(contents: ReportContents) -> int:
     return int(contents.settings.get("bins", figures_relation.BINS))
 
@@ -111,7 +100,7 @@ def _relation_figures(contents: ReportContents, measure: str) -> list[FigureBloc
             lambda: figures_relation.distance_vs_invariance(
                 contents.per_image,
                 **options,
-                curve=curve_of(contents, "nn_distance", measure),
+                curve=curve_rows(contents.table("curves"), "nn_distance", measure),
                 correlations=contents.table("correlations"),
             ),
             f"{label} against the distance to the nearest training image: points and a curve of bin means. "
@@ -149,7 +138,7 @@ def _framing_figure(contents: ReportContents, name: str, x: str, draw) -> Figure
             contents.per_image,
             measure=measure,
             bins=_bins(contents),
-            curve=curve_of(contents, x, measure),
+            curve=curve_rows(contents.table("curves"), x, measure),
             correlations=contents.table("correlations"),
         ),
         f"{by}: points and a curve of bin means.",

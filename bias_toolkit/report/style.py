@@ -20,28 +20,30 @@ from matplotlib.font_manager import fontManager
 from bias_toolkit.errors import InputError
 from bias_toolkit.storage import atomic_path
 
-# Okabe & Ito's palette, told apart with any colour vision.
-BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILLION, PURPLE = (
+# Okabe & Ito's palette without its yellow, which white paper swallows, told apart with any colour vision.
+BLACK, ORANGE, SKY, GREEN, BLUE, VERMILLION, PURPLE = (
     "#000000",
     "#E69F00",
     "#56B4E9",
     "#009E73",
-    "#F0E442",
     "#0072B2",
     "#D55E00",
     "#CC79A7",
 )
 GREY = "#6B7280"
-LIGHT_GREY = "#D1D5DB"
 SERIES = (BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY, BLACK)
 HEAT_MAP = "cividis"
 DIVERGING_MAP = "PuOr_r"
 
 # DejaVu comes with matplotlib; the others are for names in scripts that it lacks, where the machine has them.
-FONTS = ["DejaVu Sans"] + sorted(
-    {"Noto Sans CJK JP", "Noto Sans CJK SC", "Noto Sans Arabic", "Noto Sans Devanagari", "Arial Unicode MS"}
-    & set(fontManager.get_font_names())
-)
+_OTHER_SCRIPTS = {
+    "Noto Sans CJK JP",
+    "Noto Sans CJK SC",
+    "Noto Sans Arabic",
+    "Noto Sans Devanagari",
+    "Arial Unicode MS",
+}
+FONTS = ["DejaVu Sans", *sorted(_OTHER_SCRIPTS & set(fontManager.get_font_names()))]
 
 WIDTH, HEIGHT = 5.2, 3.7
 RASTER_FROM = 2000

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 
 from bias_toolkit.errors import UnreadableImageError
 from bias_toolkit.report.contents import ReportContents, has_values
-from bias_toolkit.report.formatting import known, number, percent, significant
+from bias_toolkit.report.formatting import count, known, number, percent, significant
 from bias_toolkit.report.style import BLACK, ORANGE
 
 SIDE = 256
@@ -87,7 +87,13 @@ def _examples(contents, folder, rows, name, most, n_neighbours) -> list[Example]
 
 
 def _notes(row) -> tuple[str, ...]:
-    notes = [f"P(top-1 change) {percent(row['p_top1_change'], 0)}"]
+    steps = row.get("n_steps")
+    changed = row["p_top1_change"]
+    notes = [
+        f"top-1 changes in {round(changed * steps)} of {count(steps, 'step')}"
+        if known(steps)
+        else f"P(top-1 change) {percent(changed)}"
+    ]
     if known(row.get("mac")):
         notes.append(f"MAC {significant(row['mac'], 2)}")
     if known(row.get("margin")):

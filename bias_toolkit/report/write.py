@@ -1,34 +1,34 @@
-"""Writing the report's folder, so that a killed run leaves a whole page or none."""
+"""Writing the report of a study."""
 
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from bias_toolkit.errors import InputError
-from bias_toolkit.report.blocks import FigureBlock, Omitted, Section
-from bias_toolkit.report.contents import ReportContents
+from bias_toolkit.report.blocks import Omitted, Section
+from bias_toolkit.report.contents import ReportContents, centring_column, correlation, whole_dataset
 from bias_toolkit.report.findings import all_findings
-from bias_toolkit.report.page import FIGURES, FORMATS, render
-from bias_toolkit.report.results import FORMAT, results_text
+from bias_toolkit.report.findings_invariance import summary_row, sweep_name
+from bias_toolkit.report.formatting import count, interval, known, number, percent
+from bias_toolkit.report.page import FIGURES, Page, write_into
+from bias_toolkit.report.publish import PAGE, published
+from bias_toolkit.report.results import results_text
 from bias_toolkit.report.sections_framing import framing_section
 from bias_toolkit.report.sections_invariance import classes_section, images_section, invariance_section
 from bias_toolkit.report.sections_method import files_section, left_out_section, method_section
 from bias_toolkit.report.sections_relations import distance_section, framing_effect_section
-from bias_toolkit.report.style import save_figure
 from bias_toolkit.report.thumbnails import FOLDER as IMAGES
 
-PAGE, RESULTS, TABLES, PARTIAL = "index.html", "results.json", "tables", ".partial"
+RESULTS, TABLES = "results.json", "tables"
 # A spreadsheet cannot open more; the study's own Parquet tables have every row.
 LARGEST_TABLE = 1_000_000
 
 
 def write_report(contents: ReportContents, folder: str | os.PathLike) -> Path:
-    """Write the report into a folder, in the place of an earlier report, and give the path of its page.
+    """Write a study's report into a folder, in the place of an earlier one, and give the path of its page.
 
     The report is index.html, which needs no network and no other file than these, results.json, and the folders
     figures (SVG, PNG, PDF), tables (CSV) and images (thumbnails). All is written aside first and put in its place at
@@ -39,50 +39,25 @@ def write_report(contents: ReportContents, folder: str | os.PathLike) -> Path:
     InputError
         If one of these names is taken by something else than a report.
     """
-    folder = Path(folder)
-    _refuse_foreign(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / PARTIAL
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
-        _write(contents, partial)
-        (folder / PAGE).unlink(missing_ok=True)
-        os.replace(partial / RESULTS, folder / RESULTS)
-        for name in (FIGURES, TABLES, IMAGES):
-            shutil.rmtree(folder / name, ignore_errors=True)
-            if (partial / name).exists():
-                os.replace(partial / name, folder / name)
-        os.replace(partial / PAGE, folder / PAGE)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    return folder / PAGE
-
-
-def _refuse_foreign(folder: Path) -> None:
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"The report's folder {str(folder)!r} is a file; a folder would be right.")
-    results = folder / RESULTS
-    ours = results.is_file() and FORMAT in results.read_text(encoding="utf-8", errors="replace")[:200]
-    taken = [name for name in (PAGE, RESULTS, FIGURES, TABLES, IMAGES) if (folder / name).exists()]
-    if taken and not ours:
-        raise InputError(
-            f"{str(folder / taken[0])!r} is no part of an earlier report and would be overwritten; "
-            "a new or an empty folder would be right."
+    with published(folder, [RESULTS, FIGURES, TABLES, IMAGES]) as partial:
+        findings = all_findings(contents)
+        sections, omitted = _sections(contents, partial)
+        tables = _write_tables(contents, partial / TABLES)
+        (partial / RESULTS).write_text(results_text(contents, findings), encoding="utf-8")
+        page = Page(
+            title=contents.name,
+            of=_subjects(contents),
+            tiles=_tiles(contents),
+            findings=findings,
+            sections=[
+                *sections,
+                left_out_section(contents, omitted),
+                method_section(contents),
+                files_section(tables),
+            ],
         )
-
-
-def _write(contents: ReportContents, folder: Path) -> None:
-    folder.mkdir()
-    findings = all_findings(contents)
-    sections, omitted = _sections(contents, folder)
-    tables = _write_tables(contents, folder / TABLES)
-    sections += [left_out_section(contents, omitted), method_section(contents), files_section(tables)]
-    for section in sections:
-        for block in section.blocks:
-            if isinstance(block, FigureBlock):
-                save_figure(block.draw(), *(folder / FIGURES / f"{block.name}.{ending}" for ending in FORMATS))
-    (folder / RESULTS).write_text(results_text(contents, findings), encoding="utf-8")
-    (folder / PAGE).write_text(render(contents, findings, sections), encoding="utf-8")
+        write_into(page, partial)
+    return Path(folder) / PAGE
 
 
 def _sections(contents: ReportContents, folder: Path) -> tuple[list[Section], list[Omitted]]:
@@ -98,7 +73,46 @@ def _sections(contents: ReportContents, folder: Path) -> tuple[list[Section], li
     return sections, [section for section in built if isinstance(section, Omitted)]
 
 
+def _subjects(contents: ReportContents) -> list[tuple[str, str, str]]:
+    """The two datasets and the model: (heading, name, details)."""
+    model = contents.model
+    return [
+        (heading, dataset.path, f"{count(dataset.n_images, 'image')}, {count(dataset.n_labels, 'label')}")
+        for heading, dataset in (("Training set", contents.train), ("Test set", contents.test))
+    ] + [("Model", model.name, f"{count(model.n_classes, 'class', 'classes')}, input {model.input_size} pixels")]
+
+
+def _tiles(contents: ReportContents) -> list[tuple[str, str, str]]:
+    """(value, what it is, details). Numbers that were not computed are absent."""
+    found = []
+    train = whole_dataset(contents.train_summary)
+    column = "centre_bias" if train is None else centring_column(train)
+    if train is not None and known(train[column]):
+        of_what = "training set" if column == "centre_bias" else "training objects that no border cuts"
+        limits = interval(train[f"{column}_low"], train[f"{column}_high"])
+        found.append((number(train[column]), f"centre bias of the {of_what}", f"95% interval {limits}"))
+    row = summary_row(contents, "p_top1_change")
+    if row is not None:
+        limits = interval(row["low"], row["high"], percent)
+        details = f"95% interval {limits}; {sweep_name(*contents.reference_sweep)}"
+        found.append((percent(row["value"]), "of one-pixel steps change the top-1 class", details))
+    plain, partial = (
+        correlation(contents.table("correlations"), "nn_distance", "p_top1_change", kind)
+        for kind in ("plain", "partial")
+    )
+    if plain is not None and partial is not None:
+        details = f"given the margin {number(partial['rho'])} ({interval(partial['low'], partial['high'])})"
+        found.append((number(plain["rho"]), "ρ of distance and P(top-1 change)", details))
+    if contents.noise_floor is not None:
+        floor = contents.noise_floor
+        details = f"noise floor {percent(floor.value)}; 95% interval {interval(floor.low, floor.high, percent)}"
+        value = f"{floor.n_changed:,} / {floor.n_views:,}"
+        found.append((value, "views that change class when evaluated again", details))
+    return found
+
+
 def _write_tables(contents: ReportContents, folder: Path) -> Sequence[tuple[str, str, str]]:
+    """Write the tables as CSV, and give (address, name, what it holds) of each."""
     tables = (
         ("per_image", contents.per_image, "one row a test image: measures, distances, framing"),
         ("summary", contents.table("summary"), "means of every measure under every sweep"),

@@ -198,7 +198,14 @@ def test_cuda_without_cuda_is_told():
         load_model("efficientnet-lite0", device="cuda")
 
 
-def test_loading_prints_nothing_and_leaves_the_generators_alone(capfd):
+def test_loading_prints_nothing_and_leaves_the_generators_alone(capfd, monkeypatch):
+    build = timm.create_model
+
+    def warn_and_build(*args, **kwargs):
+        warnings.warn("an old layer", stacklevel=1)
+        return build(*args, **kwargs)
+
+    monkeypatch.setattr(timm, "create_model", warn_and_build)
     torch.manual_seed(1)
     random.seed(1)
     before = torch.get_rng_state(), random.getstate()

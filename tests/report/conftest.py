@@ -18,7 +18,6 @@ from bias_toolkit.report import (
     NoiseFloor,
     ReportContents,
     page,
-    write,
     write_report,
 )
 
@@ -150,8 +149,7 @@ def make_contents(n: int = 120) -> ReportContents:
 
 
 def one_format(patch: pytest.MonkeyPatch) -> None:
-    for module in (page, write):
-        patch.setattr(module, "FORMATS", ("svg",))
+    patch.setattr(page, "FORMATS", ("svg",))
 
 
 @pytest.fixture

@@ -131,10 +131,10 @@ class TestByClass:
         panels = [ax for ax in figure.axes if ax.get_visible()]
         assert [ax.get_title(loc="left") for ax in panels] == [
             "<script>alert(1)</script>",
-            "Сова é",
             'said "no" & left',
+            "Сова é",
         ]
-        for ax, label in zip(panels, ("<script>alert(1)</script>", "owl", 'said "no" & left'), strict=True):
+        for ax, label in zip(panels, ("<script>alert(1)</script>", 'said "no" & left', "owl"), strict=True):
             of_class = per_image[per_image["label"].eq(label)]
             np.testing.assert_array_equal(points(ax)[1][:, 0], of_class["nn_distance"])
             assert f"n {len(of_class)}" in texts(ax)
@@ -341,3 +341,19 @@ def test_plots_that_cannot_be(shared_contents, bare_contents):
     for name in PLOTS:
         with pytest.raises(InputError, match=f"The study has no .*, which {name} shows"):
             plot(dataclasses.replace(bare_contents), name)
+
+
+def test_a_plot_gives_the_studys_numbers(shared_contents):
+    from bias_toolkit.report import plot
+
+    curves = shared_contents.table("curves").query("distance == 'nn_distance' and measure == 'mac'")
+    (ax,) = plot(shared_contents, "distance-vs-invariance", measure="mac").axes
+    np.testing.assert_allclose(line(ax, VERMILLION)[1], curves["value"].astype(float))
+    plain = shared_contents.table("correlations").query(
+        "distance == 'nn_distance' and measure == 'mac' and kind == 'plain'"
+    )
+    assert f"ρ {plain['rho'].iloc[0]:.2f} [{plain['low'].iloc[0]:.2f}, {plain['high'].iloc[0]:.2f}]" in texts(ax)
+    (ax,) = plot(shared_contents, "distance-vs-invariance", measure="mac", bins=2).axes
+    assert len(line(ax, VERMILLION)[1]) == 2
+    (ax,) = plot(shared_contents, "distance-vs-invariance", measure="accuracy").axes
+    assert "given margin" in texts(ax)

@@ -35,7 +35,7 @@ def test_classes_that_differ(bare_contents, analysis_of):
     assert finding.kind == "effect"
     assert "Kruskal–Wallis" in finding.evidence
     assert "3 classes" in finding.evidence
-    assert "highest for Bee, 90.0% (85.0% to 95.0%), and lowest for a, 20.0% (15.0% to 25.0%)" in finding.evidence
+    assert "highest for “Bee”, 90.0% (85.0% to 95.0%), and lowest for “a”, 20.0% (15.0% to 25.0%)" in finding.evidence
 
 
 def test_classes_that_do_not_differ(bare_contents, analysis_of):

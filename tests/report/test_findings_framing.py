@@ -144,4 +144,4 @@ def test_categories(bare_contents):
     ]
     finding = findings(contents, rows)[2]
     assert finding.claim.startswith("Centring holds in 1 of the 2 training categories that have 20 objects")
-    assert "highest for Ant, 0.50 (0.40 to 0.60), and lowest for b, 0.10 (−0.10 to 0.30)" in finding.evidence
+    assert "highest for “Ant”, 0.50 (0.40 to 0.60), and lowest for “b”, 0.10 (−0.10 to 0.30)" in finding.evidence

@@ -2,14 +2,12 @@
 
 import csv
 import dataclasses
-import json
 import re
 from html.parser import HTMLParser
 
 import pandas as pd
 import pytest
 
-from bias_toolkit.errors import InputError
 from bias_toolkit.report import write, write_report
 
 VOID = {"meta", "img", "link", "br", "input", "hr"}
@@ -180,84 +178,6 @@ def test_twice_is_the_same(bare_contents, contents, tmp_path, svg_only):
         assert files == sorted(path.relative_to(other) for path in other.rglob("*") if path.is_file())
         for file in files:
             assert (one / file).read_bytes() == (other / file).read_bytes(), file
-
-
-def test_an_earlier_report_is_replaced_and_other_files_stay(bare_contents, tmp_path):
-    folder = tmp_path / "report"
-    folder.mkdir()
-    (folder / "step.json").write_text("{}")
-    write_report(bare_contents, folder)
-    (folder / "figures").mkdir()
-    (folder / "figures" / "old.svg").write_text("old")
-    write_report(dataclasses.replace(bare_contents, name="second"), folder)
-    assert not (folder / "figures").exists()
-    assert (folder / "step.json").read_text() == "{}"
-    assert "second" in (folder / "index.html").read_text()
-    assert json.loads((folder / "results.json").read_text())["name"] == "second"
-    assert sorted(path.name for path in folder.iterdir()) == ["index.html", "results.json", "step.json", "tables"]
-
-
-def test_a_run_that_fails_leaves_the_earlier_report(bare_contents, tmp_path, monkeypatch):
-    folder = tmp_path / "report"
-    before = write_report(bare_contents, folder).read_bytes()
-
-    def fail(*_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(write, "render", fail)
-    with pytest.raises(KeyboardInterrupt):
-        write_report(dataclasses.replace(bare_contents, name="second"), folder)
-    assert (folder / "index.html").read_bytes() == before
-    assert json.loads((folder / "results.json").read_text())["name"] == "nothing"
-    assert not (folder / ".partial").exists()
-
-
-@pytest.mark.parametrize("stop", range(1, 4))
-def test_a_run_that_is_killed_while_it_moves_files_leaves_no_half_page(bare_contents, tmp_path, monkeypatch, stop):
-    folder = tmp_path / "report"
-    write_report(bare_contents, folder)
-    calls = []
-    replace = write.os.replace
-
-    def killed(source, target):
-        calls.append(target)
-        if len(calls) == stop and write.PARTIAL in str(source):
-            raise KeyboardInterrupt
-        replace(source, target)
-
-    monkeypatch.setattr(write.os, "replace", killed)
-    with pytest.raises(KeyboardInterrupt):
-        write_report(dataclasses.replace(bare_contents, name="second"), folder)
-    monkeypatch.undo()
-    assert not (folder / "index.html").exists()
-    assert "third" in write_report(dataclasses.replace(bare_contents, name="third"), folder).read_text()
-
-
-def test_leftovers_of_a_killed_run_are_cleared(bare_contents, tmp_path):
-    folder = tmp_path / "report"
-    (folder / ".partial" / "figures").mkdir(parents=True)
-    (folder / ".partial" / "figures" / "half.svg").write_text("half")
-    write_report(bare_contents, folder)
-    assert not (folder / ".partial").exists()
-    assert not (folder / "figures").exists()
-
-
-@pytest.mark.parametrize("name", ["index.html", "images", "results.json"])
-def test_foreign_files_are_not_overwritten(bare_contents, tmp_path, name):
-    folder = tmp_path / "holiday"
-    (folder / "images").mkdir(parents=True)
-    if name != "images":
-        (folder / "images").rmdir()
-        (folder / name).write_text("mine")
-    with pytest.raises(InputError, match=f"{name}.*is no part of an earlier report"):
-        write_report(bare_contents, folder)
-    assert (folder / name).exists()
-
-
-def test_a_file_in_the_folders_place(bare_contents, tmp_path):
-    (tmp_path / "report").write_text("mine")
-    with pytest.raises(InputError, match="is a file"):
-        write_report(bare_contents, tmp_path / "report")
 
 
 def test_large_tables_are_cut_and_it_says_so(contents, tmp_path, monkeypatch):

@@ -1,0 +1,130 @@
+"""What the demo found, in sentences that follow from its numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from bias_toolkit.demo.argument import change_difference
+from bias_toolkit.report import Finding
+from bias_toolkit.report.finding import CAUTION, EFFECT, FACT, NONE, sign
+from bias_toolkit.report.formatting import estimate, interval, number, percent
+
+LAW, LEARNT, POSITION, SCALE = (
+    "The law that placed the objects",
+    "Where invariance is learnt",
+    "Position",
+    "Scale",
+)
+MIDDLE, OFF_CENTRE = (0.0, 0.1), (0.2, 0.3)
+TRAINED, SMALL, LARGE = (0.35, 0.55), (0.2, 0.25), (0.55, 0.8)
+QUANTITIES = {
+    "centre_bias": "centre bias",
+    "log_scale_mean": "mean of log scale",
+    "log_scale_sd": "standard deviation of log scale",
+}
+
+
+def law_findings(law: pd.DataFrame) -> list[Finding]:
+    """Whether the law that placed the objects was found again from their boxes, for each demo dataset."""
+    found = []
+    for dataset, rows in law.groupby("dataset", sort=False):
+        outside = [QUANTITIES[row.quantity] for row in rows.itertuples() if not row.low <= row.law <= row.high]
+        evidence = "; ".join(
+            f"{QUANTITIES[row.quantity]} {estimate(row.estimate, row.low, row.high, _three)}, "
+            f"by the law {_three(row.law)}"
+            for row in rows.itertuples()
+        )
+        if outside:
+            claim = f"In demo:{dataset} the law's value is outside the interval for {' and '.join(outside)}."
+            found.append(Finding(LAW, CAUTION, claim, f"{evidence[0].upper()}{evidence[1:]}."))
+        else:
+            claim = f"The boxes of demo:{dataset} give back the law that placed them."
+            found.append(Finding(LAW, FACT, claim, f"{evidence[0].upper()}{evidence[1:]}."))
+    return found
+
+
+def learnt_findings(tables: Mapping[tuple[str, str], pd.DataFrame]) -> list[Finding]:
+    """How stable and how right each network is on each test set, and by distance from the training images.
+
+    Parameters
+    ----------
+    tables : mapping
+        From (network, test set) to what `argument.binned` gave.
+    """
+    found = []
+    for network in dict.fromkeys(network for network, _ in tables):
+        sets = {name: table for (of, name), table in tables.items() if of == network}
+        whole = {name: table[table["by"] == "all"].iloc[0] for name, table in sets.items()}
+        usual, varied = whole["photographer"], whole["uniform"]
+        if varied["low"] > usual["high"]:
+            kind, claim = EFFECT, f"{network}: stable on pictures framed as in training, not on others."
+        else:
+            kind, claim = NONE, f"{network}: as stable on pictures framed as in training as on others."
+        fifths = sets["uniform"][sets["uniform"]["by"] == "nn_distance"]
+        first, last = fifths.iloc[0], fifths.iloc[-1]
+        evidence = (
+            f"P(top-1 change) is {_change(usual)} under the training law, with accuracy {percent(usual['accuracy'])}, "
+            f"and {_change(varied)} where position and scale are uniform, with accuracy {percent(varied['accuracy'])}. "
+            f"There it is {_change(first)} in the fifth of the images nearest to the training images and "
+            f"{_change(last)} in the farthest."
+        )
+        found.append(Finding(LEARNT, kind, claim, evidence))
+    return found
+
+
+def framing_findings(per_image: Mapping[str, pd.DataFrame]) -> list[Finding]:
+    """What moving the object off centre, and changing its size, does to each network.
+
+    Parameters
+    ----------
+    per_image : mapping
+        From a network's name to its per-image table on the uniform test set.
+    """
+    found = []
+    for network, table in per_image.items():
+        moved = change_difference(table, "off_centre", MIDDLE, OFF_CENTRE)
+        found.append(
+            _effect(
+                POSITION,
+                moved,
+                f"{network}: an object off centre makes it less stable.",
+                f"{network}: no loss of stability with an object off centre was found.",
+                "At the trained scale, P(top-1 change) with the object's centre 0.2 to 0.3 widths from the middle, "
+                "minus that within 0.1",
+            )
+        )
+    for network, table in per_image.items():
+        for other, words in ((SMALL, "smaller"), (LARGE, "larger")):
+            changed = change_difference(table, "scale", TRAINED, other)
+            found.append(
+                _effect(
+                    SCALE,
+                    changed,
+                    f"{network}: an object {words} than in training makes it less stable.",
+                    f"{network}: no loss of stability with an object {words} than in training was found.",
+                    f"Near the middle, P(top-1 change) at scales {other[0]:.2f} to {other[1]:.2f}, minus that at "
+                    f"{TRAINED[0]:.2f} to {TRAINED[1]:.2f}",
+                )
+            )
+    return found
+
+
+def _effect(topic: str, difference: tuple[float, float, float], if_more: str, if_not: str, what: str) -> Finding:
+    value, low, high = difference
+    more = sign(low, high) == 1
+    points = f"{_points(value)} percentage points (95% interval {interval(low, high, _points)})"
+    return Finding(topic, EFFECT if more else NONE, if_more if more else if_not, f"{what}: {points}.")
+
+
+def _change(row: pd.Series) -> str:
+    return f"{percent(row['p_top1_change'])} ({interval(row['low'], row['high'], percent)})"
+
+
+def _three(value: float) -> str:
+    return number(value, 3)
+
+
+def _points(value: float) -> str:
+    return number(100 * value, 1)

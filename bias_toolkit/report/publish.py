@@ -1,0 +1,71 @@
+"""Putting a page into a folder, so that a killed run leaves a whole page or one that says it is not finished."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from bias_toolkit.errors import InputError
+from bias_toolkit.storage import write_text
+
+PAGE = "index.html"
+PARTIAL = ".partial"
+GENERATOR = '<meta name="generator" content="bias-toolkit">'
+_UNFINISHED = f"""<!DOCTYPE html>
+<html lang="en">
+<head><meta charset="utf-8">{GENERATOR}<title>Unfinished report</title></head>
+<body><p>This report was not finished. The command that writes it will write it anew.</p></body>
+</html>
+"""
+
+
+@contextmanager
+def published(folder: str | os.PathLike, names: Sequence[str]) -> Iterator[Path]:
+    """Give an empty folder to write index.html and `names` into, and move them into `folder` when the block ends.
+
+    What `folder` has under these names is replaced, or removed where the block wrote none; its other files are left
+    alone. An error in the block leaves `folder` as it was.
+
+    Raises
+    ------
+    InputError
+        If one of the names is taken by something else than an earlier page.
+    """
+    folder = Path(folder)
+    _refuse_foreign(folder, names)
+    partial = folder / PARTIAL
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        write_text(_UNFINISHED, folder / PAGE)
+        for name in names:
+            _remove(folder / name)
+            if (partial / name).exists():
+                os.replace(partial / name, folder / name)
+        os.replace(partial / PAGE, folder / PAGE)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _refuse_foreign(folder: Path, names: Sequence[str]) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"The report's folder {str(folder)!r} is a file; a folder would be right.")
+    page = folder / PAGE
+    ours = page.is_file() and GENERATOR in page.read_text(encoding="utf-8", errors="replace")[:2000]
+    taken = [name for name in (PAGE, *names) if (folder / name).exists()]
+    if taken and not ours:
+        raise InputError(
+            f"{str(folder / taken[0])!r} is no part of an earlier report and would be overwritten; "
+            "a new or an empty folder would be right."
+        )

@@ -1,0 +1,180 @@
+import json
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from bias_toolkit_cli.main import main
+
+COMMANDS = ("demo", "report", "embed", "index", "sweep", "objects", "analyse", "plot", "neighbours")
+FAST = ["--resamples", "100", "--permutations", "100", "--placements", "100", "--noise-images", "4", "--bins", "3"]
+
+
+@pytest.fixture
+def run(capsys):
+    """A function that runs a command line, and gives its exit code, standard output and standard error."""
+
+    def call(*arguments):
+        try:
+            main([str(argument) for argument in arguments])
+            code = 0
+        except SystemExit as end:
+            code = end.code or 0
+        return code, *capsys.readouterr()
+
+    return call
+
+
+def refused(result, *words):
+    code, out, err = result
+    assert code == 2
+    assert "Traceback" not in err
+    assert not out
+    for word in words:
+        assert word in err
+    return err
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_an_example(run, command):
+    code, out, _ = run(command, "--help")
+    assert code == 0
+    assert f"Example: bias-toolkit {command}" in re.sub(r"\s+", " ", out)
+
+
+def test_help_lists_every_command(run):
+    code, out, _ = run("--help")
+    assert code == 0
+    for command in COMMANDS:
+        assert f" {command} " in out
+
+
+def test_help_and_import_load_nothing_heavy():
+    heavy = "('torch', 'faiss', 'matplotlib', 'pandas', 'sklearn')"
+    for statement in (
+        "import bias_toolkit",
+        "import contextlib, io\nfrom bias_toolkit_cli.main import main\n"
+        "with contextlib.suppress(SystemExit), contextlib.redirect_stdout(io.StringIO()): main(['--help'])",
+    ):
+        check = f"{statement}\nimport sys; print([name for name in {heavy} if name in sys.modules])"
+        done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == "[]"
+
+
+def test_report_prints_findings_and_the_page(run, photographs, tmp_path):
+    study = tmp_path / "study"
+    arguments = ("--train", photographs["train"], "--test", photographs["test"], "--model", "demo", "--out", study)
+    code, out, err = run("report", *arguments, *FAST)
+    assert code == 0
+    assert out.rstrip().endswith(f"Report: {study / 'report' / 'index.html'}")
+    assert "P(top-1 change)" in out or "changes the top-1 class" in out
+    assert "Sweep crop-1-diagonal" in err
+    assert "/s" in err
+
+    code, out, err = run("report", "--out", study, "--json")
+    assert code == 0
+    assert json.loads(out)["report"] == str(study / "report" / "index.html")
+    assert not err
+
+
+def test_steps_print_json(run, finished, tmp_path):
+    study = shutil.copytree(finished.folder, tmp_path / "study")
+    results = {}
+    for command in ("embed", "index", "sweep", "objects", "analyse"):
+        code, out, _ = run(command, study, "--json")
+        assert code == 0
+        results[command] = json.loads(out)
+    assert results["embed"]["train"]["images"] == 120
+    assert results["index"]["test_images"] == 150
+    assert results["sweep"]["sweeps"][0]["p_top1_change"] == pytest.approx(finished.measures["p_top1_change"].mean())
+    assert results["objects"]["train"][0]["n_objects"] == 120
+    assert {row["kind"] for row in results["analyse"]["correlations"]} == {"plain", "partial", "within class"}
+
+
+@pytest.mark.parametrize("command", ["embed", "index", "sweep", "objects", "analyse"])
+def test_steps_print_sentences(run, finished, tmp_path, command):
+    study = shutil.copytree(finished.folder, tmp_path / "study")
+    code, out, _ = run(command, study)
+    assert code == 0
+    assert out.strip()
+
+
+@pytest.mark.parametrize(("ending", "start"), [(".pdf", b"%PDF"), (".svg", b"<?xml"), (".png", b"\x89PNG")])
+def test_plot_by_ending(run, finished, tmp_path, ending, start):
+    out = tmp_path / f"figure{ending}"
+    code, printed, _ = run("plot", finished.folder, "distance-vs-invariance", "--out", out)
+    assert code == 0
+    assert str(out) in printed
+    assert out.read_bytes().startswith(start)
+
+
+def test_plot_options_change_the_figure(run, finished, tmp_path):
+    figures = []
+    for number, options in enumerate(
+        ([], ["--measure", "mac"], ["--distance", "scale"], ["--bins", "3"], ["--by-class"])
+    ):
+        out = tmp_path / f"{number}.svg"
+        assert run("plot", finished.folder, "distance-vs-invariance", "--out", out, *options)[0] == 0
+        figures.append(out.read_bytes())
+    assert len(set(figures)) == len(figures)
+
+
+def test_plot_refusals(run, finished, tmp_path):
+    out = tmp_path / "figure.pdf"
+    refused(run("plot", finished.folder, "no-such-figure", "--out", out), "no-such-figure", "distance-vs-invariance")
+    refused(
+        run("plot", finished.folder, "distance-vs-invariance", "--out", tmp_path / "figure.jpeg"), "figure.jpeg"
+    )
+    refused(
+        run("plot", finished.folder, "distance-vs-invariance", "--measure", "beauty", "--out", out), "beauty"
+    )
+    refused(run("plot", tmp_path / "none", "distance-vs-invariance", "--out", out), "none")
+
+
+def test_neighbours(run, finished):
+    image_id = finished.per_image["image_id"].iloc[0]
+    code, out, _ = run("neighbours", finished.folder, image_id, "--k", "3", "--json")
+    assert code == 0
+    answer = json.loads(out)
+    assert answer["image_id"] == image_id
+    expected = finished.neighbours_of(image_id).head(3)
+    assert [row["neighbour_id"] for row in answer["neighbours"]] == expected["neighbour_id"].tolist()
+    code, out, _ = run("neighbours", finished.folder, image_id)
+    assert code == 0
+    assert expected["neighbour_id"].iloc[0] in out
+
+
+def test_bad_input_is_one_sentence(run, photographs, finished, tmp_path):
+    train, test = photographs["train"], photographs["test"]
+    study = tmp_path / "study"
+    refused(run("report", "--out", study), "--train")
+    refused(run("report", "--train", tmp_path / "gone", "--test", test, "--model", "demo", "--out", study), "gone")
+    refused(run("report", "--train", train, "--test", test, "--model", "resnet999", "--out", study), "resnet999")
+    refused(run("sweep", finished.folder, "--size", "0.5", "--size", "2"), "--size 2", "embed")
+    refused(run("sweep", finished.folder, "--metric", "manhattan"), "--metric")
+    refused(run("objects", study, "--train", train, "--test", test, "--train-layout", "zip"), "zip")
+    refused(run("neighbours", finished.folder, "gone.png"), "gone.png")
+    refused(run("neighbours", finished.folder, "gone.png", "--k", "0"), "--k")
+
+
+def test_a_refused_option_leaves_the_study_as_it_was(run, finished, tmp_path):
+    study = shutil.copytree(finished.folder, tmp_path / "study")
+    record = (study / "study.json").read_bytes()
+    refused(run("sweep", study, "--transform", "spiral"), "spiral")
+    assert (study / "study.json").read_bytes() == record
+    assert run("report", "--out", study, "--json")[0] == 0
+
+
+def test_ctrl_c_says_how_to_go_on(run, photographs, tmp_path, monkeypatch):
+    from bias_toolkit import Model
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Model, "evaluate", stop)
+    study = tmp_path / "study"
+    code, _, err = run("embed", study, "--train", photographs["train"], "--test", photographs["test"], "--model", "demo")
+    assert code == 130
+    assert "run the same command again" in err.lower()
