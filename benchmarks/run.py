@@ -49,9 +49,7 @@ def main() -> None:
         for number, (y, x) in enumerate(corners)
     }
     views = np.concatenate([make_views(image, SWEEP, 224, name).pixels for name, image in images.items()])
-    mean, std = (
-        torch.tensor(values).view(3, 1, 1) for values in (model.preprocessing.mean, model.preprocessing.std)
-    )
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (model.preprocessing.mean, model.preprocessing.std))
 
     def probabilities(view: np.ndarray) -> torch.Tensor:
         normalised = (torch.from_numpy(view).permute(2, 0, 1) / 255 - mean) / std

@@ -58,6 +58,7 @@ def report_contents(study: Study) -> ReportContents:
         test_summary=summaries["test"],
         train_maps=maps["train"],
         test_maps=maps["test"],
+        train_labels=study.images("train").set_index("image_id")["label"].dropna().to_dict(),
         train_distances=np.load(study.folder / "index" / "spacing.npy"),
         analysis=study.analysis,
         noise_floor=NoiseFloor(noise["value"], noise["n_views"], noise["n_changed"], *noise["interval"]),

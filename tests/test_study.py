@@ -140,9 +140,7 @@ def test_same_inputs_give_the_same_tables(finished, photographs, fast, tables, a
     assert_same_tables(tables(again), tables(finished))
 
 
-def test_goes_on_where_it_was_stopped(
-    finished, photographs, fast, tables, assert_same_tables, tmp_path, monkeypatch
-):
+def test_goes_on_where_it_was_stopped(finished, photographs, fast, tables, assert_same_tables, tmp_path, monkeypatch):
     folder = tmp_path / "stopped"
     evaluate, calls = Model.evaluate, []
 

@@ -11,6 +11,7 @@ from bias_toolkit.analysis.curve import quantile_curve
 from bias_toolkit.analysis.schema import CORRELATIONS, CURVES
 from bias_toolkit.analysis.summary import class_summary, measure_summary
 from bias_toolkit.parallel import ordered_map
+from bias_toolkit.storage import empty_table
 
 PREDICTORS = (
     "nn_distance",
@@ -95,12 +96,13 @@ def analyse(
         return bins_of_pair.assign(distance=pair[0], measure=pair[1])[CURVES.names]
 
     correlations = _correlations(per_image, predictors, resamples=resamples, permutations=permutations, seed=seed)
+    curves = pd.concat(list(ordered_map(curve, pairs)), ignore_index=True) if pairs else empty_table(CURVES)
     return Analysis(
         correlations=pd.DataFrame(
             [(*pair, kind, *astuple(correlations[pair, kind])) for pair in pairs for kind in KINDS],
             columns=CORRELATIONS.names,
         ),
-        curves=pd.concat([pd.DataFrame(columns=CURVES.names), *ordered_map(curve, pairs)], ignore_index=True),
+        curves=curves,
         summary=measure_summary(measures, resamples=resamples, seed=seed),
         classes=class_summary(per_image, resamples=resamples, seed=seed),
     )

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bias_toolkit.objects.resampling import CONFIDENCE, percentile_interval, resample_counts
+from bias_toolkit.resampling import CONFIDENCE, percentile_interval, resample_counts
 
 
 class Interval(NamedTuple):

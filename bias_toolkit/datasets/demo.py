@@ -48,7 +48,7 @@ class _Recipe:
 _RECIPES = {
     "train": _Recipe(PHOTOGRAPHERS_LAW, 4000, True, 1),
     "photographer": _Recipe(PHOTOGRAPHERS_LAW, 1000, False, 2),
-    "uniform": _Recipe(UNIFORM_LAW, 1000, False, 3),
+    "uniform": _Recipe(UNIFORM_LAW, 2000, False, 3),
 }
 
 DEMO_DATASETS: tuple[str, ...] = tuple(_RECIPES)
@@ -60,7 +60,7 @@ def load_demo_dataset(name: str) -> Dataset:
     Parameters
     ----------
     name : {"train", "photographer", "uniform"}
-        4,000 training images, and two test sets of 1,000.
+        4,000 training images; test sets of 1,000 (photographer) and 2,000 (uniform) images.
 
     Raises
     ------

@@ -52,9 +52,7 @@ def law_table(summaries: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     for dataset, quantity, attribute in LAW_ROWS:
         whole = summaries[dataset].set_index("category").loc[""]
         law = getattr(demo_consequences(dataset), attribute)
-        rows.append(
-            (dataset, quantity, law, whole[quantity], whole[f"{quantity}_low"], whole[f"{quantity}_high"])
-        )
+        rows.append((dataset, quantity, law, whole[quantity], whole[f"{quantity}_low"], whole[f"{quantity}_high"]))
     return pd.DataFrame(rows, columns=["dataset", "quantity", "law", "estimate", "low", "high"])
 
 

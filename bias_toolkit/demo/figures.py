@@ -35,8 +35,8 @@ def argument_figure(tables: Mapping[str, pd.DataFrame]) -> Figure:
             rows = table[(table["by"] == by) & table["p_top1_change"].notna()]
             _line(ax, rows, network, by, shift)
         ax.set(title=title, xlabel=label)
-        ax.set_ylim(bottom=0)
         in_percent(ax.yaxis)
+    axes[0].set_ylim(bottom=0)
     axes[0].set_ylabel("P(top-1 change)")
     axes[0].legend(loc="upper left")
     return figure
@@ -49,7 +49,8 @@ def _line(ax: Axes, rows: pd.DataFrame, network: str, by: str, shift: int) -> No
         offset = 0.06
     else:
         x = (rows["left"] + rows["right"]) / 2
-        ax.set_xticks(sorted({*rows["left"], *rows["right"]}))
+        ax.set_xticks(rows["right"].to_numpy())
+        ax.set_xlim(rows["left"].min(), rows["right"].max())
         offset = 0.003
     errors = [rows["p_top1_change"] - rows["low"], rows["high"] - rows["p_top1_change"]]
     ax.errorbar(

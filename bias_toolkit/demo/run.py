@@ -49,9 +49,9 @@ def run_demo(folder: str | os.PathLike, progress: Progress = silent) -> tuple[Pa
     """
     folder = Path(folder)
     studies = {
-        (network, test): Study(
-            folder / f"{network}-on-{test}", "demo:train", f"demo:{test}", f"demo:{network}"
-        ).run(progress)
+        (network, test): Study(folder / f"{network}-on-{test}", "demo:train", f"demo:{test}", f"demo:{network}").run(
+            progress
+        )
         for network in NETWORKS
         for test in TEST_SETS
     }

@@ -21,7 +21,7 @@ import pandas as pd
 
 from bias_toolkit.objects.maps import CELLS, cell_numbers
 from bias_toolkit.objects.position_scale import CORNER_DISTANCE
-from bias_toolkit.objects.resampling import CHUNK_ELEMENTS
+from bias_toolkit.resampling import CHUNK_ELEMENTS
 
 
 def room(

@@ -19,8 +19,8 @@ from bias_toolkit.objects.null_model import (
     room,
 )
 from bias_toolkit.objects.position_scale import TRUNCATION_MARGIN
-from bias_toolkit.objects.resampling import percentile_interval, resample_counts
 from bias_toolkit.objects.schema import FRAMING_SUMMARY
+from bias_toolkit.resampling import percentile_interval, resample_counts
 
 WHOLE_DATASET = ""
 

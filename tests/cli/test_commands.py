@@ -124,12 +124,8 @@ def test_plot_options_change_the_figure(run, finished, tmp_path):
 def test_plot_refusals(run, finished, tmp_path):
     out = tmp_path / "figure.pdf"
     refused(run("plot", finished.folder, "no-such-figure", "--out", out), "no-such-figure", "distance-vs-invariance")
-    refused(
-        run("plot", finished.folder, "distance-vs-invariance", "--out", tmp_path / "figure.jpeg"), "figure.jpeg"
-    )
-    refused(
-        run("plot", finished.folder, "distance-vs-invariance", "--measure", "beauty", "--out", out), "beauty"
-    )
+    refused(run("plot", finished.folder, "distance-vs-invariance", "--out", tmp_path / "figure.jpeg"), "figure.jpeg")
+    refused(run("plot", finished.folder, "distance-vs-invariance", "--measure", "beauty", "--out", out), "beauty")
     refused(run("plot", tmp_path / "none", "distance-vs-invariance", "--out", out), "none")
 
 
@@ -175,6 +171,8 @@ def test_ctrl_c_says_how_to_go_on(run, photographs, tmp_path, monkeypatch):
 
     monkeypatch.setattr(Model, "evaluate", stop)
     study = tmp_path / "study"
-    code, _, err = run("embed", study, "--train", photographs["train"], "--test", photographs["test"], "--model", "demo")
+    code, _, err = run(
+        "embed", study, "--train", photographs["train"], "--test", photographs["test"], "--model", "demo"
+    )
     assert code == 130
     assert "run the same command again" in err.lower()

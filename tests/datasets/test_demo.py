@@ -56,7 +56,7 @@ def test_recorded_boxes_are_where_the_pictures_differ_from_their_ground(datasets
 def test_tables(datasets, name):
     dataset = datasets[name]
     images, objects = dataset.images, dataset.objects
-    assert len(images) == len(objects) == (4000 if name == "train" else 1000)
+    assert len(images) == len(objects) == {"train": 4000, "photographer": 1000, "uniform": 2000}[name]
     assert sorted(images["label"].unique()) == list("0123456789")
     assert images["label"].value_counts().min() > len(images) / 20
     assert (images[["width", "height"]] == IMAGE_SIDE).all(axis=None)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from bias_toolkit.objects.resampling import percentile_interval, resample_counts
+from bias_toolkit.resampling import percentile_interval, resample_counts
 
 
 def test_every_resample_has_as_many_images():
@@ -20,7 +20,7 @@ def test_strata_keep_their_sizes():
 
 
 def test_pieces_are_bounded(monkeypatch):
-    monkeypatch.setattr("bias_toolkit.objects.resampling.CHUNK_ELEMENTS", 100)
+    monkeypatch.setattr("bias_toolkit.resampling.CHUNK_ELEMENTS", 100)
     pieces = list(resample_counts([30], 10, np.random.default_rng(0)))
     assert [len(piece) for piece in pieces] == [3, 3, 3, 1]
 

@@ -1,0 +1,21 @@
+import re
+from pathlib import Path
+from urllib.parse import unquote
+
+from bias_toolkit_cli.main import main
+
+
+def test_demo_shows_the_whole_argument(tmp_path, capsys):
+    main(["demo", "--out", str(tmp_path / "demo")])
+    out = capsys.readouterr().out
+    assert "The boxes of demo:train give back the law that placed them." in out
+    assert "fully-connected: an object off centre makes it less stable." in out
+    assert "global-pooling: no loss of stability with an object off centre was found." in out
+    assert "global-pooling: an object smaller than in training makes it less stable." in out
+    assert "global-pooling: an object larger than in training makes it less stable." in out
+    page = Path(out.rsplit("Report: ", 1)[1].strip())
+    text = page.read_text(encoding="utf-8")
+    links = [unquote(link) for link in re.findall(r'(?:href|src)="([^"#]+)"', text)]
+    assert sum(link.endswith("report/index.html") for link in links) == 4
+    assert not [link for link in links if not link.startswith("https://") and not (page.parent / link).exists()]
+    assert not re.search(r'(?:src|<link[^>]*href)="https?://', text)
