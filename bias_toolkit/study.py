@@ -82,6 +82,8 @@ class Study(StudyResults):
             if self._given[name] is not None and self._spec(name) != self._recorded.get(name, {}).get("spec"):
                 kept = {key: value for key, value in kept.items() if key not in own}
         self.settings = Settings.from_dict(kept).replace(settings)
+        # Settings that make no sweep are refused now, before anything is computed or recorded.
+        _ = self.sweeps
 
     # What is studied
 
@@ -279,6 +281,7 @@ class Study(StudyResults):
                 batch_size=self.settings.batch_size,
                 n_images=self.settings.noise_images,
                 seed=self.settings.seed,
+                progress=progress,
             )
             write_text(json.dumps(dataclasses.asdict(floor)), folder / "noise.json")
 
@@ -304,6 +307,7 @@ class Study(StudyResults):
                     resamples=settings.resamples,
                     placements=settings.placements,
                     seed=settings.seed,
+                    progress=progress,
                 )
                 write_table(framing[split], folder / f"{split}-framing.parquet", objects.FRAMING)
                 write_table(summary, folder / f"{split}-summary.parquet", objects.FRAMING_SUMMARY)
@@ -338,6 +342,7 @@ class Study(StudyResults):
                 resamples=settings.resamples,
                 permutations=settings.permutations,
                 seed=settings.seed,
+                progress=progress,
             )
             for name in ANALYSIS_TABLES:
                 write_table(getattr(analysis, name), folder / f"{name}.parquet", getattr(schema, name.upper()))
@@ -357,7 +362,7 @@ class Study(StudyResults):
         def write(folder: Path) -> None:
             contents = report_contents(self)
             write_text(contents.skipped.to_csv(index=False), self.folder / "skipped.csv")
-            write_report(contents, folder)
+            write_report(contents, folder, progress)
 
         self._do(self._plan.report, write)
         return self
@@ -419,10 +424,10 @@ class Study(StudyResults):
 
     def _do(self, step: Step, work: Callable[[Path], None]) -> Path:
         """Do a step's work unless its result is there already, and give its folder."""
+        self._write_record()
         folder = StepFolder(self.folder, step)
         if not folder.done:
             with folder.working() as path:
-                self._write_record()
                 work(path)
         return folder.path
 
@@ -454,6 +459,7 @@ class Study(StudyResults):
         return table
 
     def _write_record(self) -> None:
+        """Write study.json if it does not say yet what this study is now."""
         record: dict[str, Any] = {"settings": self.settings.to_dict()}
         for split in SPLITS:
             if self._spec(split) is not None:
@@ -469,7 +475,10 @@ class Study(StudyResults):
                 "spec": self._spec("model"),
                 "name": model.name,
                 "input_size": model.input_size,
-                "preprocessing": dataclasses.asdict(model.preprocessing),
+                "preprocessing": {
+                    name: list(value) if isinstance(value, tuple) else value
+                    for name, value in dataclasses.asdict(model.preprocessing).items()
+                },
                 "n_classes": model.n_classes,
                 "feature_layer": model.feature_layer,
                 "feature_dimension": model.feature_dimension,
@@ -478,4 +487,6 @@ class Study(StudyResults):
         elif self._spec("model") is not None:
             same = self._recorded.get("model", {}).get("spec") == self._spec("model")
             record["model"] = self._recorded["model"] if same else {"spec": self._spec("model")}
-        write_record(self.folder, record)
+        if any(self._recorded.get(name) != value for name, value in record.items()):
+            write_record(self.folder, record)
+            self._recorded = record

@@ -263,6 +263,21 @@ def test_plots_need_neither_images_nor_model(copied, monkeypatch):
     Study(copied).plot("distance-vs-invariance", measure="mac", distance="knn_distance", bins=3)
 
 
+def test_a_setting_is_kept_whichever_command_it_was_given_to(copied):
+    Study(copied, bins=3).embed()
+    assert Study(copied).settings.bins == 3
+    Study(copied, metric="cosine").measure_objects()
+    assert (Study(copied).settings.bins, Study(copied).settings.metric) == (3, "cosine")
+    assert json.loads((copied / "study.json").read_text())["model"]["weights_sha256"]
+
+
+def test_another_model_or_dataset_drops_what_belonged_to_the_first(copied, photographs):
+    Study(copied, train_layout="table", feature="17").embed()
+    assert Study(copied).settings.feature == "17"
+    other = Study(copied, photographs["test"], model="demo:global-pooling")
+    assert (other.settings.feature, other.settings.train_layout) == (None, None)
+
+
 def test_no_study_and_no_result_yet(tmp_path):
     with pytest.raises(InputError, match="holds no study"):
         Study(tmp_path / "nothing")

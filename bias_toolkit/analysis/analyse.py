@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import astuple, dataclass
 
 import pandas as pd
@@ -11,6 +12,7 @@ from bias_toolkit.analysis.curve import quantile_curve
 from bias_toolkit.analysis.schema import CORRELATIONS, CURVES
 from bias_toolkit.analysis.summary import class_summary, measure_summary
 from bias_toolkit.parallel import ordered_map
+from bias_toolkit.progress import Progress, silent
 from bias_toolkit.storage import empty_table
 
 PREDICTORS = (
@@ -59,6 +61,7 @@ def analyse(
     resamples: int = 2000,
     permutations: int = 2000,
     seed: int = 0,
+    progress: Progress = silent,
 ) -> Analysis:
     """Relate distance and framing to invariance.
 
@@ -78,6 +81,8 @@ def analyse(
     resamples, permutations : int
         Number of bootstrap resamples and of permutations.
     seed : int
+    progress : Progress
+        Counts relations: a curve, and a correlation of each kind, for each pair.
 
     Returns
     -------
@@ -95,8 +100,15 @@ def analyse(
         bins_of_pair = quantile_curve(*(per_image[name] for name in pair), bins, resamples=resamples, seed=seed)
         return bins_of_pair.assign(distance=pair[0], measure=pair[1])[CURVES.names]
 
-    correlations = _correlations(per_image, predictors, resamples=resamples, permutations=permutations, seed=seed)
-    curves = pd.concat(list(ordered_map(curve, pairs)), ignore_index=True) if pairs else empty_table(CURVES)
+    with progress("Relations", total=len(pairs) * (len(KINDS) + 1)) as advance:
+        correlations = _correlations(
+            per_image, predictors, advance, resamples=resamples, permutations=permutations, seed=seed
+        )
+        found = []
+        for of_pair in ordered_map(curve, pairs):
+            found.append(of_pair)
+            advance(1)
+    curves = pd.concat(found, ignore_index=True) if found else empty_table(CURVES)
     return Analysis(
         correlations=pd.DataFrame(
             [(*pair, kind, *astuple(correlations[pair, kind])) for pair in pairs for kind in KINDS],
@@ -109,7 +121,7 @@ def analyse(
 
 
 def _correlations(
-    per_image: pd.DataFrame, predictors: list[str], **settings: int
+    per_image: pd.DataFrame, predictors: list[str], advance: Callable[[int], None], **settings: int
 ) -> dict[tuple[tuple[str, str], str], Correlation]:
     """The correlation of each pair of a predictor and a response, of each kind."""
     # Those known for the same images are compared together, which shares most of the work.
@@ -123,8 +135,8 @@ def _correlations(
         third = {name: per_image[column] for name, column in KINDS[kind].items()}
         return rank_correlations(per_image[names], per_image[list(RESPONSES)], **third, **settings)
 
-    return {
-        (pair, kind): correlation
-        for (_, kind), results in zip(tasks, ordered_map(correlate, tasks), strict=True)
-        for pair, correlation in results.items()
-    }
+    found = {}
+    for (_, kind), results in zip(tasks, ordered_map(correlate, tasks), strict=True):
+        found |= {(pair, kind): correlation for pair, correlation in results.items()}
+        advance(len(results))
+    return found

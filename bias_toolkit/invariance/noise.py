@@ -15,6 +15,7 @@ from bias_toolkit.invariance.protocol import make_views
 from bias_toolkit.invariance.sweep import Sweep
 from bias_toolkit.invariance.views import Views
 from bias_toolkit.parallel import ordered_map
+from bias_toolkit.progress import Progress, silent
 
 if TYPE_CHECKING:
     from bias_toolkit.models import Model
@@ -59,6 +60,7 @@ def noise_floor(
     batch_size: int,
     n_images: int = 64,
     seed: int = 0,
+    progress: Progress = silent,
 ) -> NoiseFloor:
     """Evaluate the views of a sample of images twice, and count the views whose top-1 class differs.
 
@@ -75,6 +77,8 @@ def noise_floor(
         Size of the sample, whose views are held in memory; all images where there are fewer.
     seed : int
         Seed of the sample, of the order and of the bootstrap.
+    progress : Progress
+        Counts evaluations of a view, two a view.
 
     Raises
     ------
@@ -96,8 +100,9 @@ def noise_floor(
         raise InputError(f"None of the {len(chosen)} images sampled for the noise floor can be read.")
     views = [image[k : k + 1] for image in sample for k in range(len(image))]
     order = generator.permutation(len(views))
-    once = _evaluate(model, views, range(len(views)), batch_size)
-    again = _evaluate(model, views, order, batch_size - 1 if batch_size > 1 else 2)
+    with progress("Noise floor", total=2 * len(views)) as advance:
+        once = _evaluate(model, views, range(len(views)), batch_size, advance)
+        again = _evaluate(model, views, order, batch_size - 1 if batch_size > 1 else 2, advance)
 
     changed = once.argmax(axis=1) != again.argmax(axis=1)
     n_changed = int(changed.sum())
@@ -120,9 +125,14 @@ def clopper_pearson(count: int, total: int, level: float = 0.95) -> tuple[float,
     return low, high
 
 
-def _evaluate(model: Model, views: list[Views], order: Sequence[int], batch_size: int) -> np.ndarray:
+def _evaluate(
+    model: Model, views: list[Views], order: Sequence[int], batch_size: int, advance: Callable[[int], None]
+) -> np.ndarray:
     """Probabilities (N, C) of single views, evaluated in the given order, returned in their own."""
-    by_place = {i: p[0] for i, p, _ in evaluate_packed(model, ((i, views[i]) for i in order), batch_size)}
+    by_place = {}
+    for i, probabilities, _ in evaluate_packed(model, ((i, views[i]) for i in order), batch_size):
+        by_place[i] = probabilities[0]
+        advance(1)
     return np.stack([by_place[i] for i in range(len(views))])
 
 

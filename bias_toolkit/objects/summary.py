@@ -20,6 +20,7 @@ from bias_toolkit.objects.null_model import (
 )
 from bias_toolkit.objects.position_scale import TRUNCATION_MARGIN
 from bias_toolkit.objects.schema import FRAMING_SUMMARY
+from bias_toolkit.progress import Progress, silent
 from bias_toolkit.resampling import percentile_interval, resample_counts
 
 WHOLE_DATASET = ""
@@ -33,6 +34,7 @@ def framing_summary(
     resamples: int = 2000,
     placements: int = 1000,
     seed: int = 0,
+    progress: Progress = silent,
 ) -> pd.DataFrame:
     """How the objects are framed, and how far that is from what chance alone would give.
 
@@ -48,6 +50,8 @@ def framing_summary(
         Number of bootstrap resamples of the images and of random placements of the boxes.
     seed : int
         Each category has random numbers of its own, so its row is the same whichever others there are.
+    progress : Progress
+        Counts objects, once in their category and once in the whole dataset.
 
     Returns
     -------
@@ -63,12 +67,15 @@ def framing_summary(
     objects = _with_null_model(framing[framing["image_id"].isin(images["image_id"])], images)
     everything = _Placed.draw(objects.iloc[:0], placements, seed, WHOLE_DATASET)
     rows = []
-    for category, members in objects.groupby("category", sort=True):
-        placed = _Placed.draw(members, placements, seed, category)
-        everything += placed
-        if by_class and category != WHOLE_DATASET:
-            rows.append(_row(category, members, placed, resamples, seed))
-    rows.insert(0, _row(WHOLE_DATASET, objects, everything, resamples, seed))
+    with progress("Position and scale", total=2 * len(objects)) as advance:
+        for category, members in objects.groupby("category", sort=True):
+            placed = _Placed.draw(members, placements, seed, category)
+            everything += placed
+            if by_class and category != WHOLE_DATASET:
+                rows.append(_row(category, members, placed, resamples, seed))
+            advance(len(members))
+        rows.insert(0, _row(WHOLE_DATASET, objects, everything, resamples, seed))
+        advance(len(objects))
     return pd.DataFrame(rows, columns=FRAMING_SUMMARY.names)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from bias_toolkit.progress import Progress, silent
 from bias_toolkit.report.blocks import Block, FigureBlock, Section
 from bias_toolkit.report.finding import KIND_NAMES, Finding
 from bias_toolkit.report.publish import GENERATOR, PAGE, published
@@ -57,12 +58,13 @@ def write_page(page: Page, folder: str | os.PathLike) -> Path:
     return Path(folder) / PAGE
 
 
-def write_into(page: Page, folder: Path) -> None:
+def write_into(page: Page, folder: Path, progress: Progress = silent) -> None:
     """Write index.html and the folder figures into a folder that has neither."""
-    for section in page.sections:
-        for block in section.blocks:
-            if isinstance(block, FigureBlock):
-                save_figure(block.draw(), *(folder / FIGURES / f"{block.name}.{ending}" for ending in FORMATS))
+    figures = [block for section in page.sections for block in section.blocks if isinstance(block, FigureBlock)]
+    with progress("Drawing figures", total=len(figures)) as advance:
+        for block in figures:
+            save_figure(block.draw(), *(folder / FIGURES / f"{block.name}.{ending}" for ending in FORMATS))
+            advance(1)
     (folder / PAGE).write_text(render(page), encoding="utf-8")
 
 

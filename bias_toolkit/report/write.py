@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from bias_toolkit.progress import Progress, silent
 from bias_toolkit.report.blocks import Omitted, Section
 from bias_toolkit.report.contents import ReportContents, centring_column, correlation, whole_dataset
 from bias_toolkit.report.findings import all_findings
@@ -27,7 +28,7 @@ RESULTS, TABLES = "results.json", "tables"
 LARGEST_TABLE = 1_000_000
 
 
-def write_report(contents: ReportContents, folder: str | os.PathLike) -> Path:
+def write_report(contents: ReportContents, folder: str | os.PathLike, progress: Progress = silent) -> Path:
     """Write a study's report into a folder, in the place of an earlier one, and give the path of its page.
 
     The report is index.html, which needs no network and no other file than these, results.json, and the folders
@@ -56,7 +57,7 @@ def write_report(contents: ReportContents, folder: str | os.PathLike) -> Path:
                 files_section(tables),
             ],
         )
-        write_into(page, partial)
+        write_into(page, partial, progress)
     return Path(folder) / PAGE
 
 
