@@ -88,7 +88,7 @@ class Plan:
     @property
     def report(self) -> Step:
         """The page with its figures and tables."""
-        return Step("report", self._study.settings.to_dict(), (self.analysis, self.noise))
+        return Step("report", self._study.settings.to_dict(), (self.analysis, self.noise), replaces_itself=True)
 
     def _settings(self, *names: str) -> dict[str, object]:
         return {name: getattr(self._study.settings, name) for name in names}
@@ -100,6 +100,7 @@ class Plan:
         return {
             "name": model.name,
             "weights_sha256": model.weights_sha256,
+            "code_sha256": model.code_sha256,
             "input_size": model.input_size,
             "preprocessing": dataclasses.asdict(model.preprocessing),
             "feature_layer": model.feature_layer,

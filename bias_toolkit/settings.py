@@ -30,7 +30,7 @@ class Settings:
     metric : {"euclidean", "cosine"}
         Distance between features.
     neighbours : int
-        How many nearest training images are kept, and k of knn_distance.
+        How many nearest training images are kept. k of knn_distance is always 10.
     feature_size : float
         Size of the crop whose centre view is embedded, for training and test images alike.
     feature_dtype : {"float32", "float16"}

@@ -5,27 +5,33 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from bias_toolkit.errors import InputError
 from bias_toolkit.plan import SPLITS, Plan
 from bias_toolkit.progress import Progress, silent
 from bias_toolkit.settings import Settings
 from bias_toolkit.steps import Step, StepFolder
-from bias_toolkit.storage import atomic_path, read_table, write_array, write_table, write_text
-from bias_toolkit.study_record import RECORD, read_record, write_record
+from bias_toolkit.storage import read_table, write_array, write_table, write_text
+from bias_toolkit.study_record import RECORD, package_versions, read_record, write_record
 from bias_toolkit.study_results import ANALYSIS_TABLES, StudyResults
 
 if TYPE_CHECKING:
     from bias_toolkit.datasets import Dataset
     from bias_toolkit.invariance import Sweep
     from bias_toolkit.models import LabelMatch, Model
+
+
+ROUNDING_PACKAGES = ("torch", "torchvision", "faiss-gpu", "faiss-cpu", "numpy", "pillow")
+GO_WITH = {"train": ("train_layout",), "test": ("test_layout", "label_map"), "model": ("weights", "feature")}
+"""Settings that belong to an input, and are forgotten when it is named anew."""
 
 
 class Study(StudyResults):
@@ -43,12 +49,14 @@ class Study(StudyResults):
     model : str or Model, optional
         What `load_model` takes, or a model; likewise.
     **settings
-        Fields of `Settings`; those not given keep the study's present value.
+        Fields of `Settings`; those not given keep the study's present value, but for the layout that goes with a
+        dataset, the label map with the test set, and weights and feature with the model, where that is named anew.
 
     Raises
     ------
     InputError
-        If a setting is out of range or unknown, or the folder's study.json cannot be read.
+        If a setting is out of range or unknown, the folder holds something else than a study, or its study.json
+        cannot be read.
 
     Examples
     --------
@@ -65,22 +73,27 @@ class Study(StudyResults):
         **settings: Any,
     ):
         self.folder = Path(folder)
+        if self.folder.exists() and not self.folder.is_dir():
+            raise InputError(f"{self.folder} is a file; name a folder for the study.")
         self._recorded = read_record(self.folder)
         if not self._recorded and train is None and test is None and model is None:
             raise InputError(
-                f"{self.folder} holds no study (no {RECORD}); name --train, --test and --model to make one."
+                f"{self.folder} holds no study (no {RECORD}); name a study's folder, or make one here with "
+                "`bias-toolkit report` and --train, --test and --model."
+            )
+        if not self._recorded and self.folder.exists() and any(self.folder.iterdir()):
+            raise InputError(
+                f"{self.folder} is not empty and holds no study (no {RECORD}); name a new folder for the study."
             )
         self._plan = Plan(self)
         self._given = {"train": train, "test": test, "model": model}
         kept = dict(self._recorded.get("settings", {}))
-        # What belongs to an input goes with it.
-        for name, own in (
-            ("train", ["train_layout"]),
-            ("test", ["test_layout"]),
-            ("model", ["weights", "feature"]),
-        ):
-            if self._given[name] is not None and self._spec(name) != self._recorded.get(name, {}).get("spec"):
-                kept = {key: value for key, value in kept.items() if key not in own}
+        for name, given in self._given.items():
+            if given is not None:
+                kept = {key: value for key, value in kept.items() if key not in GO_WITH[name]}
+        for name in ("weights", "label_map"):
+            if settings.get(name) is not None:
+                settings[name] = os.path.abspath(settings[name])
         self.settings = Settings.from_dict(kept).replace(settings)
         # Settings that make no sweep are refused now, before anything is computed or recorded.
         _ = self.sweeps
@@ -168,6 +181,7 @@ class Study(StudyResults):
 
         for name in self._given:
             self._required(name)
+        self._check_sweeps()
 
         def view(image: np.ndarray, image_id: str) -> tuple[np.ndarray, None]:
             return centre_view(image, self.model.input_size, self.settings.feature_size).pixels[0], None
@@ -215,7 +229,8 @@ class Study(StudyResults):
         def search(folder: Path) -> None:
             training = TrainingIndex.load(self.folder / "index")
             image_ids, features = self.features("test").load()
-            own = self._own_rows(training.image_ids, image_ids)
+            rows = {image_id: row for row, image_id in enumerate(training.image_ids)}
+            own = np.array([rows.get(twin, -1) for twin in self._twins(image_ids)], dtype=np.int64)
             k = max(settings.neighbours, NEAREST)
             neighbours = nearest_neighbours(training, features, image_ids, own, k, progress=progress)
             distances = distances_table(
@@ -239,8 +254,9 @@ class Study(StudyResults):
 
     def sweep(self, progress: Progress = silent) -> Study:
         """The responses along every sweep, the measures, and the numerical noise floor."""
-        from bias_toolkit.invariance import MEASURES, load_responses, measures_table, noise_floor, run_sweep
+        from bias_toolkit.invariance import MEASURES, load_measures, noise_floor, run_sweep
 
+        self._check_sweeps()
         test = self._scanned("test", progress)
         image_ids = test.images["image_id"].tolist()
         indices = self.label_match.indices
@@ -263,13 +279,15 @@ class Study(StudyResults):
                     batch_size=self.settings.batch_size,
                     progress=progress,
                 )
-                if load_responses(folder).empty:
+                if load_measures(folder).empty:
                     raise InputError(f"None of the {len(image_ids):,} images of {test.root} could be decoded.")
 
             self._do(self._plan.responses(sweep), respond)
 
         def measure(folder: Path) -> None:
-            write_table(measures_table(self.responses), folder / "measures.parquet", MEASURES)
+            folders = [self._existing(f"responses/{sweep.name}", "sweep") for sweep in self.sweeps]
+            measures = pd.concat([load_measures(each) for each in folders], ignore_index=True)
+            write_table(measures, folder / "measures.parquet", MEASURES)
             write_text(json.dumps(dataclasses.asdict(self.label_match)), folder / "labels.json")
 
         def evaluate_twice(folder: Path) -> None:
@@ -312,11 +330,10 @@ class Study(StudyResults):
                 write_table(framing[split], folder / f"{split}-framing.parquet", objects.FRAMING)
                 write_table(summary, folder / f"{split}-summary.parquet", objects.FRAMING_SUMMARY)
             subjects = objects.image_framing(framing["test"], self.test.images)
+            # Under the name of its training image, a subject leaves its own box out of the density.
+            twins = [twin or "" for twin in self._twins(subjects["image_id"])]
             subjects["framing_log_density"] = objects.framing_log_density(
-                subjects,
-                framing["train"],
-                leave_out_own_image=self.train.fingerprint == self.test.fingerprint,
-                seed=settings.seed,
+                subjects.assign(image_id=twins), framing["train"], leave_out_own_image=True, seed=settings.seed
             )
             subjects["log_scale_deviation"] = objects.log_scale_deviation(subjects, framing["train"])
             write_table(subjects, folder / "test-subjects.parquet", objects.SUBJECTS)
@@ -346,8 +363,7 @@ class Study(StudyResults):
             )
             for name in ANALYSIS_TABLES:
                 write_table(getattr(analysis, name), folder / f"{name}.parquet", getattr(schema, name.upper()))
-            with atomic_path(folder / "per_image.parquet") as path:
-                per_image.to_parquet(path, index=False)
+            write_table(per_image, folder / "per_image.parquet", per_image_schema())
 
         self._do(self._plan.analysis, relate)
         return self
@@ -361,7 +377,6 @@ class Study(StudyResults):
 
         def write(folder: Path) -> None:
             contents = report_contents(self)
-            write_text(contents.skipped.to_csv(index=False), self.folder / "skipped.csv")
             write_report(contents, folder, progress)
 
         self._do(self._plan.report, write)
@@ -389,7 +404,22 @@ class Study(StudyResults):
         from bias_toolkit.datasets import Dataset, load_dataset
 
         given = self._given[split]
-        return given if isinstance(given, Dataset) else load_dataset(self._required(split), layout)
+        dataset = given if isinstance(given, Dataset) else load_dataset(self._required(split), layout)
+        root, study = Path(dataset.root).resolve(), self.folder.resolve()
+        if root.is_dir() and (study.is_relative_to(root) or root.is_relative_to(study)):
+            raise InputError(
+                f"The study's folder {self.folder} and the dataset {dataset.root} lie one inside the other, so the "
+                "study's files would be read as the dataset's; name a folder elsewhere for the study."
+            )
+        return dataset
+
+    def _check_sweeps(self) -> None:
+        """Refuse a size at which the model would see nothing, before anything is computed or recorded."""
+        from bias_toolkit.invariance import make_views
+
+        side = self.model.input_size
+        for sweep in self.sweeps:
+            make_views(np.zeros((side, side, 3), np.uint8), sweep, side, "")
 
     def _scanned(self, split: str, progress: Progress) -> Dataset:
         """The dataset with its tables, scanned now or by an earlier run."""
@@ -424,17 +454,24 @@ class Study(StudyResults):
 
     def _do(self, step: Step, work: Callable[[Path], None]) -> Path:
         """Do a step's work unless its result is there already, and give its folder."""
-        self._write_record()
-        folder = StepFolder(self.folder, step)
+        folder = StepFolder(self.folder, step, self._environment)
+        self._write_record(computing=not folder.done)
         if not folder.done:
             with folder.working() as path:
                 work(path)
+            write_text(self.skipped_images.to_csv(index=False), self.folder / "skipped.csv")
         return folder.path
 
-    def _own_rows(self, train_ids: Sequence[str], test_ids: Sequence[str]) -> np.ndarray:
-        """For each test image the row of the training features that is the very same image, or -1; int64 (n,)."""
-        rows = {self.train.source(image_id): row for row, image_id in enumerate(train_ids)}
-        return np.array([rows.get(self.test.source(image_id), -1) for image_id in test_ids], dtype=np.int64)
+    @property
+    def _environment(self) -> dict[str, str]:
+        """What may change rounding without being a setting."""
+        versions = {name: version for name, version in package_versions().items() if name in ROUNDING_PACKAGES}
+        return versions | ({"device": self.model.device.type} if "model" in self.__dict__ else {})
+
+    def _twins(self, test_ids: Iterable[str]) -> list[str | None]:
+        """For each test image the training image that is the very same file, None where there is none."""
+        sources = {self.train.source(image_id): image_id for image_id in self.train.images["image_id"]}
+        return [sources.get(self.test.source(image_id)) for image_id in test_ids]
 
     def _labels(self, split: str, image_ids: Sequence[str]) -> list[str | None]:
         labels = self.images(split).set_index("image_id")["label"].reindex(image_ids)
@@ -458,8 +495,8 @@ class Study(StudyResults):
             table = table.merge(other, on="image_id", how=how, validate="one_to_one")
         return table
 
-    def _write_record(self) -> None:
-        """Write study.json if it does not say yet what this study is now."""
+    def _write_record(self, computing: bool) -> None:
+        """Write study.json if it does not say yet what this study is now, and by which versions it is computed."""
         record: dict[str, Any] = {"settings": self.settings.to_dict()}
         for split in SPLITS:
             if self._spec(split) is not None:
@@ -487,6 +524,20 @@ class Study(StudyResults):
         elif self._spec("model") is not None:
             same = self._recorded.get("model", {}).get("spec") == self._spec("model")
             record["model"] = self._recorded["model"] if same else {"spec": self._spec("model")}
-        if any(self._recorded.get(name) != value for name, value in record.items()):
+        record["versions"] = self._recorded.get("versions")
+        if computing or record["versions"] is None:
+            record["versions"] = package_versions()
+        if record != self._recorded:
             write_record(self.folder, record)
             self._recorded = record
+
+
+def per_image_schema() -> pa.Schema:
+    """The columns of the per-image table: of images, measures, distances and subjects, each name once."""
+    from bias_toolkit.datasets import IMAGES
+    from bias_toolkit.index import DISTANCES
+    from bias_toolkit.invariance import MEASURES
+    from bias_toolkit.objects import SUBJECTS
+
+    fields = {field.name: field for schema in (IMAGES, MEASURES, DISTANCES, SUBJECTS) for field in schema}
+    return pa.schema([field for name, field in fields.items() if name != "object_id"])

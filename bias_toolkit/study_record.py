@@ -36,9 +36,8 @@ def read_record(study: Path) -> dict[str, Any]:
 
 
 def write_record(study: Path, record: dict[str, Any]) -> None:
-    """Write a record, with the versions of the packages that decide the results."""
-    whole = record | {"versions": package_versions()}
-    write_text(json.dumps(whole, indent=2, ensure_ascii=False) + "\n", study / RECORD)
+    """Write a record, whole or not at all."""
+    write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", study / RECORD)
 
 
 def package_versions() -> dict[str, str]:

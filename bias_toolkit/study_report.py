@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from bias_toolkit.plan import SPLITS
 from bias_toolkit.report import DatasetDescription, ModelDescription, NoiseFloor, ReportContents
-from bias_toolkit.study_record import package_versions
 
 if TYPE_CHECKING:
     from bias_toolkit.study import Study
@@ -43,7 +41,7 @@ def report_contents(study: Study) -> ReportContents:
             weights_sha256=model["weights_sha256"],
         ),
         settings=study.settings.to_dict(),
-        versions=package_versions(),
+        versions=study.versions,
         seeds={"every random draw": study.settings.seed},
         label_match=study.label_record["sentence"],
         index_reason=study.index_reason,
@@ -61,25 +59,19 @@ def report_contents(study: Study) -> ReportContents:
         train_labels=study.images("train").set_index("image_id")["label"].dropna().to_dict(),
         train_distances=np.load(study.folder / "index" / "spacing.npy"),
         analysis=study.analysis,
-        noise_floor=NoiseFloor(noise["value"], noise["n_views"], noise["n_changed"], *noise["interval"]),
-        skipped=skipped_images(study),
+        noise_floor=NoiseFloor(
+            noise["value"],
+            noise["n_views"],
+            noise["n_changed"],
+            *(noise["interval_over_images"] or noise["interval"]),
+        ),
+        skipped=study.skipped_images,
         missing=missing_sentences(study),
         wall_times=study.seconds,
         read_train=lambda image_id: study.train.read(image_id),
         read_test=lambda image_id: study.test.read(image_id),
         class_names=study.dataset_record("train")["class_names"] | study.dataset_record("test")["class_names"],
     )
-
-
-def skipped_images(study: Study) -> pd.DataFrame:
-    """Every image that a step left out: columns split, step, image_id, reason."""
-    from bias_toolkit.invariance import load_skipped
-
-    found = [("images", split, study.skipped(split)) for split in SPLITS]
-    found += [("features", split, study.features(split).skipped) for split in SPLITS]
-    found += [(sweep.name, "test", load_skipped(study.folder / "responses" / sweep.name)) for sweep in study.sweeps]
-    tables = [table.assign(split=split, step=step) for step, split, table in found]
-    return pd.concat(tables, ignore_index=True)[["split", "step", "image_id", "reason"]]
 
 
 def missing_sentences(study: Study) -> list[str]:
@@ -102,7 +94,7 @@ def missing_sentences(study: Study) -> list[str]:
 
 
 def _describe(study: Study, split: str) -> DatasetDescription:
-    record, images = study.dataset_record(split), study.images(split)
+    record, images, skipped = study.dataset_record(split), study.images(split), study.skipped_images
     return DatasetDescription(
         path=record["root"],
         layout=record["layout"],
@@ -110,7 +102,7 @@ def _describe(study: Study, split: str) -> DatasetDescription:
         n_images=len(images),
         n_labels=int(images["label"].nunique()),
         n_objects=len(study.objects(split)),
-        n_skipped=len(study.skipped(split)),
+        n_skipped=int(skipped.loc[skipped["split"] == split, "image_id"].nunique()),
         dropped_boxes=record["dropped_boxes"],
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from pathlib import Path
@@ -11,9 +12,8 @@ import pandas as pd
 
 from bias_toolkit.errors import InputError
 from bias_toolkit.plan import SPLITS
-from bias_toolkit.steps import recorded_seconds
+from bias_toolkit.steps import read_marker
 from bias_toolkit.storage import read_table
-from bias_toolkit.study_record import read_record
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from bias_toolkit.datasets import Dataset
     from bias_toolkit.features import FeatureStore
     from bias_toolkit.invariance import Sweep
+    from bias_toolkit.settings import Settings
 
 ANALYSIS_TABLES = ("correlations", "curves", "summary", "classes")
 
@@ -32,7 +33,9 @@ class StudyResults:
     """
 
     folder: Path
+    settings: Settings
     sweeps: list[Sweep]
+    _recorded: dict[str, Any]
     test: Dataset
 
     def images(self, split: str) -> pd.DataFrame:
@@ -46,6 +49,23 @@ class StudyResults:
     def skipped(self, split: str) -> pd.DataFrame:
         """The images of the `train` or `test` set that could not be opened: image_id, reason."""
         return self._table(f"images/{split}/skipped.parquet", "report")
+
+    @property
+    def skipped_images(self) -> pd.DataFrame:
+        """Every image that a step has left out so far: columns split, step, image_id, reason."""
+        from bias_toolkit.features import FeatureStore
+        from bias_toolkit.invariance import load_skipped
+
+        readers = {f"images/{split}": lambda folder: read_table(folder / "skipped.parquet") for split in SPLITS}
+        readers |= {f"features/{split}": lambda folder: FeatureStore(folder).skipped for split in SPLITS}
+        readers |= {f"responses/{sweep.name}": load_skipped for sweep in self.sweeps}
+        tables = [
+            read(self.folder / name).assign(split="train" if name.endswith("/train") else "test", step=name)
+            for name, read in readers.items()
+            if read_marker(self.folder / name).get("done")
+        ]
+        columns = ["split", "step", "image_id", "reason"]
+        return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
 
     def features(self, split: str) -> FeatureStore:
         """The features of the `train` or `test` set."""
@@ -120,7 +140,8 @@ class StudyResults:
             "objects",
             "analysis",
         ]
-        return {name: recorded_seconds(self.folder / name) for name in names if (self.folder / name).exists()}
+        markers = {name: read_marker(self.folder / name) for name in names}
+        return {name: float(marker["seconds"]) for name, marker in markers.items() if marker}
 
     def dataset_record(self, split: str) -> dict[str, Any]:
         """What was read of the `train` or `test` set: root, layout, layout_reason, class_names, dropped_boxes."""
@@ -132,9 +153,14 @@ class StudyResults:
         return self._json("measures/labels.json", "sweep")
 
     @property
+    def versions(self) -> dict[str, str]:
+        """Versions of the packages that computed the study's newest step."""
+        return self._recorded["versions"]
+
+    @property
     def model_record(self) -> dict[str, Any]:
         """The model as study.json has it."""
-        return read_record(self.folder)["model"]
+        return self._recorded["model"]
 
     def plot(
         self,
@@ -212,12 +238,45 @@ class StudyResults:
         return pd.DataFrame(self._json("report/results.json", "report")["findings"])
 
     def _existing(self, name: str, command: str) -> Path:
+        """A step's folder, or a file in it, if the step is done and what it holds is of the present settings."""
         path = self.folder / name
-        if not path.exists():
+        folder = path if path.is_dir() else path.parent
+        step = folder.relative_to(self.folder).as_posix()
+        if not path.exists() or not read_marker(folder).get("done"):
+            raise InputError(f"{self.folder} has no {step} yet; run `bias-toolkit {command}` on it first.")
+        if not self._is_current(step):
             raise InputError(
-                f"{self.folder} has no {name.split('/')[0]} yet; run `bias-toolkit {command}` on it first."
+                f"{folder} was computed under other settings than the study has now; run `bias-toolkit {command}` "
+                "on the study."
             )
         return path
+
+    def _is_current(self, step: str) -> bool:
+        """Whether a step's result, and all it was made from, is of the study's present inputs and settings.
+
+        Only markers and study.json are read, so that it can be asked where the images and the model are not at hand.
+        """
+        marker = read_marker(self.folder / step)
+        present = self.settings.to_dict()
+        made_with = marker.get("settings", {})
+        if not marker.get("done") or any(present.get(name, value) != value for name, value in made_with.items()):
+            return False
+        kind, _, name = step.partition("/")
+        record = self._recorded
+        if kind == "images" and made_with["fingerprint"] != record.get(name, {}).get("fingerprint"):
+            return False
+        weights = record.get("model", {}).get("weights_sha256")
+        if weights and made_with.get("model", {}).get("weights_sha256", weights) != weights:
+            return False
+        sweeps = {f"responses/{sweep.name}": dataclasses.asdict(sweep) for sweep in self.sweeps}
+        if kind == "responses" and sweeps.get(step) != made_with["sweep"]:
+            return False
+        needs = marker["needs"]
+        if kind == "measures" and needs.keys() != sweeps.keys():
+            return False
+        return all(
+            read_marker(self.folder / need).get("key") == key and self._is_current(need) for need, key in needs.items()
+        )
 
     def _table(self, name: str, command: str) -> pd.DataFrame:
         return read_table(self._existing(name, command))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 
+from bias_toolkit import __version__
 from bias_toolkit.errors import InputError
 from bias_toolkit_cli import demo, look, study_steps
 
@@ -20,6 +22,23 @@ app = typer.Typer(
     help="Is my dataset photographed in one way, and is that why my network is brittle?",
     epilog="Example: bias-toolkit report --train photos/train --test photos/val --model efficientnet-lite0 --out study",
 )
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"bias-toolkit {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    """Holds the options of the command line itself."""
+
+
 demo.register(app)
 study_steps.register(app)
 look.register(app)
@@ -31,6 +50,10 @@ def main(arguments: list[str] | None = None) -> None:
         app(args=arguments)
     except InputError as error:
         print(f"Error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except OSError as error:
+        # A disk that is full, or a folder that may not be written to; what was computed so far is kept.
+        print(f"Error: {error.filename or 'A file'}: {error.strerror or error}.", file=sys.stderr)
         sys.exit(2)
     except SystemExit as end:
         if end.code == STOPPED:

@@ -15,13 +15,6 @@ VIEWS = "Views and sweeps"
 STATISTICS = "Statistics"
 MACHINE = "Machine"
 
-Layout = typer.Option(
-    metavar="NAME",
-    rich_help_panel=INPUTS,
-    help="Layout of the folder, where it is not recognised: images, class-folders, tiny-imagenet, imagenet, coco, "
-    "voc or table.",
-)
-
 
 def _study_options(
     train: Annotated[
@@ -40,14 +33,27 @@ def _study_options(
             help="efficientnet-lite0, demo, torchvision:NAME, timm:NAME or package.module:factory.",
         ),
     ] = None,
-    train_layout: Annotated[str | None, Layout] = None,
-    test_layout: Annotated[str | None, Layout] = None,
+    layout: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            rich_help_panel=INPUTS,
+            help="Layout of both datasets, where it is not recognised: images, class-folders, tiny-imagenet, imagenet, "
+            "coco, voc or table.",
+        ),
+    ] = None,
+    train_layout: Annotated[
+        str | None, typer.Option(metavar="NAME", rich_help_panel=INPUTS, help="Layout of the training set alone.")
+    ] = None,
+    test_layout: Annotated[
+        str | None, typer.Option(metavar="NAME", rich_help_panel=INPUTS, help="Layout of the test set alone.")
+    ] = None,
     weights: Annotated[
         str | None,
         typer.Option(
             metavar="FILE",
             rich_help_panel=INPUTS,
-            help="State dict or safetensors for a torchvision or timm model.",
+            help="State dict or safetensors for the model; kept until --model is named again.",
         ),
     ] = None,
     label_map: Annotated[
@@ -55,7 +61,7 @@ def _study_options(
         typer.Option(
             metavar="FILE",
             rich_help_panel=INPUTS,
-            help="CSV (label,class) or JSON: dataset labels to model classes.",
+            help="CSV (label,class) or JSON: dataset labels to model classes; kept until --test is named again.",
         ),
     ] = None,
     feature: Annotated[
@@ -63,7 +69,7 @@ def _study_options(
         typer.Option(
             metavar="LAYER",
             rich_help_panel=FEATURES,
-            help="Layer of the feature; by default the penultimate one.",
+            help="Layer of the feature; by default the penultimate one. Kept until --model is named again.",
         ),
     ] = None,
     metric: Annotated[str | None, typer.Option(rich_help_panel=FEATURES, help="euclidean (default) or cosine.")] = None,
@@ -113,7 +119,10 @@ def _study_options(
     ] = None,
     bins: Annotated[
         int | None,
-        typer.Option(rich_help_panel=STATISTICS, help="Bins of the distance curve (default 10)."),
+        typer.Option(
+            rich_help_panel=STATISTICS,
+            help="Bins of the distance curve (default 10; fewer where they would hold under 20 images).",
+        ),
     ] = None,
     resamples: Annotated[
         int | None, typer.Option(rich_help_panel=STATISTICS, help="Bootstrap resamples (default 2000).")
@@ -169,10 +178,11 @@ def open_study(folder: str, options: dict[str, Any]):
     """The study in `folder` with the options that were given; the others keep what the study already has."""
     from bias_toolkit.study import Study
 
+    layouts = {name: options[name] or options["layout"] for name in ("train_layout", "test_layout")}
     several = {"protocol": "protocols", "transform": "transforms", "size": "sizes"}
     settings = {
         several.get(name, name): value
-        for name, value in options.items()
-        if name not in ("train", "test", "model", "json_output") and value not in (None, [])
+        for name, value in (options | layouts).items()
+        if name not in ("train", "test", "model", "layout", "json_output") and value not in (None, [])
     }
     return Study(folder, options["train"], options["test"], options["model"], **settings)

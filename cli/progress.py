@@ -47,7 +47,9 @@ class ConsoleProgress:
             MofNCompleteColumn(),
             RateColumn(),
             TimeElapsedColumn(),
+            TextColumn("elapsed,"),
             TimeRemainingColumn(),
+            TextColumn("left"),
         )
         with Progress(*columns, console=self.console) as bars:
             task = bars.add_task(description, total=total)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from bias_toolkit_cli.options import open_study, takes_study_options
 from bias_toolkit_cli.output import console_progress, print_json
+
+if TYPE_CHECKING:
+    from bias_toolkit import Study
 
 SWEEP_MEASURES = (
     "p_top1_change",
@@ -29,6 +32,20 @@ def _print_result(result: dict[str, Any], sentences: list[str], as_json: bool) -
         print("\n".join(sentences))
 
 
+def _dataset_lines(study: Study) -> list[str]:
+    """What was read, and as which layout."""
+    lines = []
+    for split, name in (("train", "Training"), ("test", "Test")):
+        record, images = study.dataset_record(split), study.images(split)
+        left_out = study.skipped_images["split"].eq(split).sum()
+        lines.append(
+            f"{name} set: {len(images):,} images of {images['label'].nunique():,} labels with "
+            f"{len(study.objects(split)):,} boxes, read as {record['layout']} ({record['layout_reason']})"
+            + (f"; left out: {left_out:,}, see skipped.csv." if left_out else ".")
+        )
+    return lines
+
+
 @takes_study_options
 def report(
     out: Annotated[str, typer.Option("--out", metavar="STUDY", help="The study's folder; made when it is new.")],
@@ -46,7 +63,14 @@ def report(
     first = findings.drop_duplicates("topic")
     _print_result(
         {"findings": findings.to_dict("records"), "report": str(page)},
-        [*(f"{row.claim} {row.evidence}".strip() for row in first.itertuples()), "", f"Report: {page}"],
+        [
+            *_dataset_lines(study),
+            study.label_record["sentence"],
+            "",
+            *(f"{row.claim} {row.evidence}".strip() for row in first.itertuples()),
+            "",
+            f"Report: {page}",
+        ],
         options["json_output"],
     )
 
@@ -67,8 +91,9 @@ def embed(study: StudyFolder, options: dict[str, Any]) -> None:
             "dimension": train.dimension,
         },
         [
+            *_dataset_lines(opened),
             f"{len(train.image_ids):,} training and {len(test.image_ids):,} test images have features of "
-            f"{train.dimension} dimensions, in {train.folder.parent}."
+            f"{train.dimension} dimensions, in {train.folder.parent}.",
         ],
         options["json_output"],
     )
@@ -86,10 +111,16 @@ def index(study: StudyFolder, options: dict[str, Any]) -> None:
     leaks = int(distances["leak"].sum())
     median = float(distances["nn_distance"].median())
     _print_result(
-        {"test_images": len(distances), "median_nn_distance": median, "possible_leaks": leaks},
+        {
+            "test_images": len(distances),
+            "median_nn_distance": median,
+            "possible_leaks": leaks,
+            "index": opened.index_reason,
+        },
         [
             f"The median nn_distance of {len(distances):,} test images is {median:.4g}; "
-            f"{leaks:,} have a training image at (near) zero distance."
+            f"{leaks:,} have a training image at (near) zero distance.",
+            opened.index_reason,
         ],
         options["json_output"],
     )
@@ -106,7 +137,7 @@ def sweep(study: StudyFolder, options: dict[str, Any]) -> None:
     measures = opened.measures
     noise = opened.noise_floor
     means = measures.groupby(["protocol", "transform", "size"], sort=False).mean(numeric_only=True).reset_index()
-    lines = []
+    lines = [opened.label_record["sentence"]]
     for _, row in means.iterrows():
         values = ", ".join(
             f"{name} {row[name]:.4f}" for name in SWEEP_MEASURES if name in row and row[name] == row[name]
@@ -124,20 +155,24 @@ def objects(study: StudyFolder, options: dict[str, Any]) -> None:
     """
     opened = open_study(study, options)
     opened.measure_objects(progress=console_progress())
-    lines, result = [], {}
+    lines, result = _dataset_lines(opened), {}
     for split in ("train", "test"):
         summary = opened.framing_summary(split)
-        if summary is None:
-            lines.append(f"{split}: no boxes.")
-            result[split] = None
-            continue
         whole = summary[summary["category"] == ""].iloc[0]
-        result[split] = summary.to_dict("records")
+        result[split] = summary.to_dict("records") if whole.n_objects else None
+        if not whole.n_objects:
+            continue
         lines.append(
             f"{split}: centre_bias {whole.centre_bias:.3f} ({whole.centre_bias_low:.3f} to "
             f"{whole.centre_bias_high:.3f}), p = {whole.p_value:.2g}; median scale {whole.median_scale:.3f}; "
             f"{int(whole.n_objects):,} objects in {int(whole.n_images):,} images."
         )
+        if 0 < whole.n_untruncated < whole.n_objects:
+            lines.append(
+                f"{split}, the {int(whole.n_untruncated):,} objects that no border cuts: centre_bias "
+                f"{whole.untruncated_centre_bias:.3f} ({whole.untruncated_centre_bias_low:.3f} to "
+                f"{whole.untruncated_centre_bias_high:.3f}), p = {whole.untruncated_p_value:.2g}."
+            )
     _print_result(result, lines, options["json_output"])
 
 

@@ -1,6 +1,7 @@
 import pytest
 
-from bias_toolkit.steps import Step, StepFolder, recorded_seconds
+from bias_toolkit.errors import InputError
+from bias_toolkit.steps import Step, StepFolder, read_marker
 
 
 def interrupt(folder):
@@ -46,7 +47,7 @@ def test_seconds_add_up_over_interruptions(tmp_path, monkeypatch):
         interrupt(folder)
     with folder.working():
         pass
-    assert recorded_seconds(tmp_path / "work") == 7.5
+    assert read_marker(tmp_path / "work")["seconds"] == 7.5
 
 
 def test_broken_marker_means_not_done(tmp_path):
@@ -55,3 +56,37 @@ def test_broken_marker_means_not_done(tmp_path):
         pass
     (path / "step.json").write_text('{"key": ')
     assert not folder.done
+
+
+def test_partial_work_of_another_environment_is_not_gone_on_with(tmp_path):
+    step = Step("work")
+    with pytest.raises(KeyboardInterrupt):
+        interrupt(StepFolder(tmp_path, step, {"torch": "2.0"}))
+    with StepFolder(tmp_path, step, {"torch": "2.1"}).working() as path:
+        assert not (path / "shard-0").exists()
+    assert StepFolder(tmp_path, step, {"torch": "2.2"}).done
+
+
+def test_files_that_are_no_steps_are_never_removed(tmp_path):
+    photograph = tmp_path / "images" / "train" / "photograph.jpg"
+    photograph.parent.mkdir(parents=True)
+    photograph.write_bytes(b"precious")
+    with pytest.raises(InputError, match="holds files that are not this study's"):
+        StepFolder(tmp_path, Step("images/train")).working().__enter__()
+    assert photograph.read_bytes() == b"precious"
+
+
+def test_a_step_that_replaces_itself_keeps_its_old_result(tmp_path):
+    with StepFolder(tmp_path, Step("report", {"a": 1})).working() as path:
+        (path / "index.html").write_text("old")
+    with StepFolder(tmp_path, Step("report", {"a": 2}, replaces_itself=True)).working() as path:
+        assert (path / "index.html").read_text() == "old"
+
+
+def test_two_runs_at_once_are_refused(tmp_path):
+    with StepFolder(tmp_path, Step("one")).working():
+        with pytest.raises(InputError, match="Another run"):
+            StepFolder(tmp_path, Step("two")).working().__enter__()
+        assert not (tmp_path / "two").exists()
+    with StepFolder(tmp_path, Step("two")).working():
+        pass

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from bias_toolkit import InputError, Model, Study, load_dataset, load_model
+from bias_toolkit.storage import read_table
 
 STEPS = [
     "images/train",
@@ -276,6 +277,77 @@ def test_another_model_or_dataset_drops_what_belonged_to_the_first(copied, photo
     assert Study(copied).settings.feature == "17"
     other = Study(copied, photographs["test"], model="demo:global-pooling")
     assert (other.settings.feature, other.settings.train_layout) == (None, None)
+
+
+def test_results_of_other_settings_are_refused(copied):
+    study = Study(copied, metric="cosine")
+    with pytest.raises(InputError, match="other settings"):
+        _ = study.distances
+    study.build_index()
+    assert study.distances["nn_distance"].max() <= 2
+    with pytest.raises(InputError, match="other settings"):
+        _ = study.per_image
+    assert len(study.measures) == 150
+
+
+def test_another_seed_leaves_sweeps_that_draw_nothing(copied):
+    before = stamps(copied)
+    Study(copied, seed=1).sweep()
+    assert stamps(copied)["responses/crop-1-diagonal"] == before["responses/crop-1-diagonal"]
+
+
+def test_a_network_that_computes_something_else_with_the_same_weights_is_another(photographs, fast, tmp_path):
+    import torch
+
+    demo = load_model("demo")
+
+    class Negated(torch.nn.Module):
+        def __init__(self, inner):
+            super().__init__()
+            self.inner = inner
+
+        def forward(self, images):
+            return -self.inner(images)
+
+    class Same(Negated):
+        def forward(self, images):
+            return self.inner(images)
+
+    values = [
+        Study(tmp_path / "study", photographs["train"], photographs["test"], demo.with_module(kind(demo.module), "net"))
+        .sweep()
+        .measures["confidence"]
+        for kind in (Same, Negated)
+    ]
+    assert (values[0] != values[1]).any()
+
+
+def test_a_subject_does_not_count_in_its_own_framing_density(photographs, fast, tmp_path):
+    """Also where the test set is only a part of the training set."""
+    part = tmp_path / "part.csv"
+    table = pd.read_csv(photographs["train"]).head(100)
+    table["path"] = [str(photographs["train"].parent / name) for name in table["path"]]
+    table.to_csv(part, index=False)
+    densities = [
+        read_table(
+            Study(tmp_path / name, photographs["train"], test, "demo", **fast).measure_objects().folder
+            / "objects"
+            / "test-subjects.parquet"
+        )["framing_log_density"]
+        for name, test in (("whole", photographs["train"]), ("part", part))
+    ]
+    np.testing.assert_array_equal(densities[0][:100], densities[1])
+
+
+def test_a_disk_that_goes_away_ends_the_run_and_loses_no_image(photographs, fast, finished, tables, tmp_path):
+    data = shutil.copytree(photographs["test"].parent, tmp_path / "test")
+    study = Study(tmp_path / "study", photographs["train"], data / "images.csv", "demo", **fast).embed()
+    data.rename(tmp_path / "away")
+    with pytest.raises(InputError, match="cannot be now"):
+        study.sweep()
+    (tmp_path / "away").rename(data)
+    again = Study(tmp_path / "study").analyse()
+    pd.testing.assert_frame_equal(again.measures, finished.measures)
 
 
 def test_no_study_and_no_result_yet(tmp_path):

@@ -9,7 +9,7 @@ from bias_toolkit.analysis.correlation import (
     within_class_spearman,
 )
 from bias_toolkit.analysis.curve import quantile_curve
-from bias_toolkit.analysis.intervals import Interval, mean_interval
+from bias_toolkit.analysis.intervals import Interval, mean_interval, median_interval
 from bias_toolkit.analysis.schema import CLASSES, CORRELATIONS, CURVES, SUMMARY
 from bias_toolkit.analysis.summary import class_summary, measure_summary
 
@@ -25,6 +25,7 @@ __all__ = [
     "class_summary",
     "mean_interval",
     "measure_summary",
+    "median_interval",
     "partial_spearman",
     "quantile_curve",
     "rank_correlations",

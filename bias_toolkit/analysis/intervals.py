@@ -1,4 +1,4 @@
-"""Means over images, with bootstrap intervals that resample images."""
+"""Means and medians over images, with bootstrap intervals that resample images."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from bias_toolkit.objects import weighted_median
 from bias_toolkit.resampling import CONFIDENCE, percentile_interval, resample_counts
 
 
@@ -49,3 +50,17 @@ def mean_interval(values: ArrayLike, resamples: int = 2000, seed: int = 0, confi
     rng = np.random.default_rng(seed)
     means = np.concatenate([counts @ deviations for counts in resample_counts([n], resamples, rng)]) / n
     return Interval(float(middle), *percentile_interval(middle + means, confidence), n)
+
+
+def median_interval(
+    values: ArrayLike, resamples: int = 2000, seed: int = 0, confidence: float = CONFIDENCE
+) -> Interval:
+    """The median over images, with its percentile bootstrap interval; see `mean_interval`."""
+    values = np.asarray(values, dtype=np.float64)
+    values = np.sort(values[~np.isnan(values)])
+    n = len(values)
+    if n < 2:
+        return Interval(float(values[0]) if n else np.nan, np.nan, np.nan, n)
+    rng = np.random.default_rng(seed)
+    medians = np.concatenate([weighted_median(values, counts) for counts in resample_counts([n], resamples, rng)])
+    return Interval(float(np.median(values)), *percentile_interval(medians, confidence), n)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 
-from bias_toolkit.analysis.intervals import mean_interval
+from bias_toolkit.analysis.intervals import mean_interval, median_interval
 from bias_toolkit.analysis.schema import CLASSES, SUMMARY
 
 MEASURES = (
@@ -20,7 +19,14 @@ MEASURES = (
     "margin",
 )
 SWEEP = ["protocol", "transform", "size"]
-CLASS_MEANS = ("accuracy", "mac", "nn_distance", "centre_distance")
+CLASS_ESTIMATES = {
+    "accuracy": mean_interval,
+    "p_top1_change": mean_interval,
+    "mac": mean_interval,
+    "nn_distance": mean_interval,
+    "centre_distance": mean_interval,
+    "scale": median_interval,
+}
 
 
 def measure_summary(measures: pd.DataFrame, *, resamples: int = 2000, seed: int = 0) -> pd.DataFrame:
@@ -61,19 +67,15 @@ def class_summary(per_image: pd.DataFrame, *, resamples: int = 2000, seed: int =
     -------
     DataFrame
         The columns of `CLASSES`, in the order of the labels: means over the class's images, except `scale`,
-        which is their median; `p_top1_change` with its 95% bootstrap interval. NaN where there is nothing to
-        average. Images without a label are left out.
+        which is their median, each with the ends `<name>_low` and `<name>_high` of its 95% bootstrap interval
+        over the class's images. NaN where there is nothing to average, and no interval for one image. Images
+        without a label are left out.
     """
     rows = []
     for label, images in per_image.groupby("label", sort=True):
         row = {"label": label, "n": len(images)}
-        row |= {name: images[name].mean() for name in CLASS_MEANS if name in images}
-        change = mean_interval(images["p_top1_change"], resamples, seed)
-        row |= {
-            "p_top1_change": change.value,
-            "p_top1_change_low": change.low,
-            "p_top1_change_high": change.high,
-            "scale": images["scale"].median() if "scale" in images else np.nan,
-        }
+        for name, interval_of in CLASS_ESTIMATES.items():
+            if name in images:
+                row[name], row[f"{name}_low"], row[f"{name}_high"], _ = interval_of(images[name], resamples, seed)
         rows.append(row)
     return pd.DataFrame(rows, columns=CLASSES.names)

@@ -27,7 +27,7 @@ from PIL import ExifTags, Image, TiffTags, UnidentifiedImageError
 
 from bias_toolkit.datasets.dataset import Header
 from bias_toolkit.datasets.stamps import file_stamps
-from bias_toolkit.errors import UnreadableImageError
+from bias_toolkit.errors import InputError, UnreadableImageError
 
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "PPM", "GIF")
 """What is opened: without a choice, Pillow tries some forty formats on each file, and its list grows while it does,
@@ -96,8 +96,16 @@ def read_header(path: str) -> Header:
 
 
 def read_pixels(path: str) -> np.ndarray:
-    """Decode an image file to upright RGB, uint8 (height, width, 3); raises UnreadableImageError."""
-    with _unreadable(path), Image.open(path, formats=_FORMATS) as image:
+    """Decode an image file to upright RGB, uint8 (height, width, 3).
+
+    Raises
+    ------
+    UnreadableImageError
+        If the image cannot be decoded.
+    InputError
+        If the file cannot be reached.
+    """
+    with _unreadable(path, decoding=True), Image.open(path, formats=_FORMATS) as image:
         image.load()
         orientation = _orientation(image)
         rgb = _eight_bit_rgb(image)
@@ -107,8 +115,12 @@ def read_pixels(path: str) -> np.ndarray:
 
 
 @contextmanager
-def _unreadable(path: str) -> Iterator[None]:
-    """Turn whatever goes wrong with one file into UnreadableImageError with a reason that leaves out its path."""
+def _unreadable(path: str, decoding: bool = False) -> Iterator[None]:
+    """Turn whatever is wrong with one file into UnreadableImageError with a reason that leaves out its path.
+
+    While decoding, which follows a scan that could open the file, a failure of the disk or the network is an
+    InputError instead: it says nothing about the image, which must not be left out for good because of it.
+    """
     try:
         yield
     except MemoryError:
@@ -117,6 +129,12 @@ def _unreadable(path: str) -> Iterator[None]:
         empty = os.path.getsize(path) == 0
         raise UnreadableImageError("the file is empty" if empty else "not an image in a known format") from error
     except OSError as error:
+        # Pillow raises OSError without a number for what is wrong inside a file.
+        if decoding and error.errno is not None:
+            raise InputError(
+                f"{path} could be opened before and cannot be now ({error.strerror}); "
+                "see that the disk is there, and run the same command again."
+            ) from error
         raise UnreadableImageError(error.strerror or str(error)) from error
     except Exception as error:
         # Pillow's plugins let struct.error, IndexError and others through on broken files.

@@ -10,7 +10,7 @@ from bias_toolkit.invariance.measures import measures_table
 from bias_toolkit.invariance.noise import NoiseFloor, noise_floor
 from bias_toolkit.invariance.protocol import make_views
 from bias_toolkit.invariance.response import make_response
-from bias_toolkit.invariance.run import load_responses, load_skipped, run_sweep
+from bias_toolkit.invariance.run import load_measures, load_responses, load_skipped, run_sweep
 from bias_toolkit.invariance.schema import MEASURES, RESPONSES
 from bias_toolkit.invariance.sweep import FILLS, PROTOCOLS, SAMPLINGS, TRANSFORMS, Sweep, expand_sweeps
 from bias_toolkit.invariance.views import Views
@@ -27,6 +27,7 @@ __all__ = [
     "Views",
     "centre_view",
     "expand_sweeps",
+    "load_measures",
     "load_responses",
     "load_skipped",
     "make_response",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from itertools import chain
 from pathlib import Path
@@ -16,16 +16,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bias_toolkit.datasets.schema import SKIPPED
-from bias_toolkit.errors import UnreadableImageError
+from bias_toolkit.errors import InputError, UnreadableImageError
+from bias_toolkit.invariance.measures import measures_table
 from bias_toolkit.invariance.packing import evaluate_packed
 from bias_toolkit.invariance.protocol import make_views
 from bias_toolkit.invariance.response import make_response
-from bias_toolkit.invariance.schema import RESPONSES
+from bias_toolkit.invariance.schema import MEASURES, RESPONSES
 from bias_toolkit.invariance.sweep import Sweep
 from bias_toolkit.invariance.views import Views
 from bias_toolkit.parallel import default_workers, ordered_map
 from bias_toolkit.progress import Progress, silent
-from bias_toolkit.storage import shard_slices, write_table
+from bias_toolkit.storage import empty_table, shard_slices, write_table
 
 if TYPE_CHECKING:
     from bias_toolkit.models import Model
@@ -41,6 +42,7 @@ def run_sweep(
     label_indices: Mapping[str, int],
     batch_size: int,
     shard_size: int = 64,
+    shards: Iterable[int] | None = None,
     progress: Progress = silent,
 ) -> None:
     """Write the responses of a model to a sweep over images, as shards in a folder; do only what is missing.
@@ -60,16 +62,22 @@ def run_sweep(
         Views in a batch.
     shard_size : int
         Images in a shard.
+    shards : iterable of int, optional
+        Numbers of the shards to do, all by default; a cluster gives each of its tasks some of them.
 
     Raises
     ------
     InputError
-        If the sweep's size leaves nothing of an image.
+        If the sweep's size leaves nothing of an image, or there is no shard of a number.
     """
     folder = Path(folder)
     image_ids = list(image_ids)
-    shards = [image_ids[part] for part in shard_slices(len(image_ids), shard_size)]
-    missing = {number: ids for number, ids in enumerate(shards) if not _responses_path(folder, number).exists()}
+    slices = shard_slices(len(image_ids), shard_size)
+    asked = range(len(slices)) if shards is None else sorted(set(shards))
+    if not set(asked) <= set(range(len(slices))):
+        raise InputError(f"shards must be numbers from 0 to {len(slices) - 1}, got {list(asked)}")
+    ids_asked = {number: image_ids[slices[number]] for number in asked}
+    missing = {number: ids for number, ids in ids_asked.items() if not _responses_path(folder, number).exists()}
 
     def prepare(image_id: str) -> Views | UnreadableImageError:
         try:
@@ -79,8 +87,9 @@ def run_sweep(
 
     ahead = 2 * default_workers() + math.ceil(batch_size / sweep.n_views)
     prepared = ordered_map(prepare, chain.from_iterable(missing.values()), ahead=ahead)
-    done = len(image_ids) - sum(map(len, missing.values()))
-    with progress(f"Sweep {sweep.name}", total=len(image_ids), done=done) as advance, closing(prepared):
+    total = sum(map(len, ids_asked.values()))
+    done = total - sum(map(len, missing.values()))
+    with progress(f"Sweep {sweep.name}", total=total, done=done) as advance, closing(prepared):
         for number, ids in missing.items():
             # zip asks for an id first, so at a shard's end it leaves the next shard's views alone.
             images = zip(ids, prepared, strict=False)
@@ -93,6 +102,15 @@ def run_sweep(
 def load_responses(folder: str | os.PathLike) -> pd.DataFrame:
     """The responses of all shards in a folder of `run_sweep`, in the order of the images."""
     return _load_shards(folder, "responses-*.parquet", RESPONSES)
+
+
+def load_measures(folder: str | os.PathLike) -> pd.DataFrame:
+    """The measures of all shards in a folder of `run_sweep`, in the order of the images.
+
+    The responses, which take many times the room, are in memory one shard at a time.
+    """
+    shards = [measures_table(pd.read_parquet(path)) for path in sorted(Path(folder).glob("responses-*.parquet"))]
+    return pd.concat(shards, ignore_index=True) if shards else empty_table(MEASURES)
 
 
 def load_skipped(folder: str | os.PathLike) -> pd.DataFrame:

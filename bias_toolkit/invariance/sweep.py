@@ -159,6 +159,8 @@ def expand_sweeps(
                 f"what is known there: {known}."
             )
     for size in sizes:
+        if not math.isfinite(size):
+            raise InputError(f"--size {size:g} is no size; it has to be a number above 0.")
         if _protocol_of(size) not in protocols:
             raise InputError(
                 f"--size {size:g} belongs to --protocol {_protocol_of(size)}, which was not asked for "
@@ -171,14 +173,19 @@ def expand_sweeps(
     if sampling != "centre" and "crop" not in protocols:
         raise InputError(f"--sampling {sampling} belongs to --protocol crop, which was not asked for.")
 
-    choices = {"crop": {"sampling": sampling}, "embed": {"fill": fill}, "offsets": {"draws": draws}}
+    # Sweeps that draw nothing have no seed, so that with another seed they stay the same sweeps.
+    choices = {
+        "crop": {"sampling": sampling, "seed": seed if sampling == "random" else 0},
+        "embed": {"fill": fill},
+        "offsets": {"draws": draws, "seed": seed},
+    }
     sweeps = []
     for protocol in protocols:
         known = TRANSFORMS[protocol]
         own_transforms = [transform for transform in transforms if transform in known] or [known[0]]
         own_sizes = [size for size in sizes if _protocol_of(size) == protocol] or [DEFAULT_SIZES[protocol]]
         for transform, size in product(own_transforms, own_sizes):
-            sweeps.append(Sweep(protocol, transform, float(size), **choices[protocol], seed=seed))
+            sweeps.append(Sweep(protocol, transform, float(size), **choices[protocol]))
     return list(dict.fromkeys(sweeps))
 
 

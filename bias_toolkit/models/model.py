@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
+import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import NamedTuple
 
@@ -16,6 +18,10 @@ from bias_toolkit.errors import InputError
 from bias_toolkit.models.feature_layer import PROBE_IMAGES, find_feature_layer, network_logits
 from bias_toolkit.models.precision import full_float32
 from bias_toolkit.models.preprocessing import Preprocessing
+
+LIBRARIES = ("torch", "torchvision", "timm")
+# Where an object lies in memory, in the text of layers that hold functions.
+ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 
 class Outputs(NamedTuple):
@@ -204,6 +210,22 @@ class Model:
             digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
             flat = tensor.detach().cpu().contiguous().reshape(-1)
             digest.update(flat.view(torch.uint8).numpy())
+        return digest.hexdigest()
+
+    @cached_property
+    def code_sha256(self) -> str:
+        """SHA-256 over the network's structure as printed, and the source of the classes its layers are of.
+
+        It tells networks apart that hold the same weights and compute something else. Classes of torch, torchvision
+        and timm count by name; functions that a layer calls do not count.
+        """
+        classes = {type(layer) for layer in self.module.modules()}
+        digest = hashlib.sha256(ADDRESS.sub("", repr(self.module)).encode())
+        for layer in sorted(classes, key=lambda each: (each.__module__, each.__qualname__)):
+            digest.update(f"{layer.__module__}.{layer.__qualname__}\n".encode())
+            if layer.__module__.partition(".")[0] not in LIBRARIES:
+                with suppress(OSError, TypeError):
+                    digest.update(inspect.getsource(layer).encode())
         return digest.hexdigest()
 
     def __repr__(self) -> str:

@@ -1,6 +1,7 @@
 """Position and scale: their statistics, their null model, and how usual an object's framing is."""
 
 from bias_toolkit.objects.divergence import corrected_divergence, divergence_bits
+from bias_toolkit.objects.divergence_interval import ResampledDivergence, divergence_interval
 from bias_toolkit.objects.framing_density import framing_log_density
 from bias_toolkit.objects.maps import Maps, box_coverage, centre_histogram, null_histogram, object_maps
 from bias_toolkit.objects.null_model import (
@@ -14,7 +15,7 @@ from bias_toolkit.objects.null_model import (
 )
 from bias_toolkit.objects.position_scale import image_framing, log_scale_deviation, position_and_scale
 from bias_toolkit.objects.schema import FRAMING, FRAMING_SUMMARY, SUBJECTS
-from bias_toolkit.objects.summary import framing_summary
+from bias_toolkit.objects.summary import framing_summary, weighted_median
 
 __all__ = [
     "FRAMING",
@@ -22,10 +23,12 @@ __all__ = [
     "SUBJECTS",
     "Maps",
     "Placements",
+    "ResampledDivergence",
     "box_coverage",
     "centre_histogram",
     "corrected_divergence",
     "divergence_bits",
+    "divergence_interval",
     "framing_log_density",
     "framing_summary",
     "image_framing",
@@ -39,4 +42,5 @@ __all__ = [
     "position_and_scale",
     "relative_shortfall",
     "room",
+    "weighted_median",
 ]

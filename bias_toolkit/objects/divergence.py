@@ -16,8 +16,9 @@ def divergence_bits(counts: np.ndarray, expected: np.ndarray) -> np.ndarray:
     ----------
     counts : ndarray, shape (..., cells, cells)
         Histograms, each with a positive sum.
-    expected : ndarray, shape (cells, cells)
-        Expected counts. A cell without mass here must be empty in `counts`; else the divergence is infinite.
+    expected : ndarray, shape (cells, cells) or (..., cells, cells)
+        Expected counts, the same for all histograms or one for each. A cell without mass here must be empty in
+        `counts`; else the divergence is infinite.
 
     Returns
     -------
@@ -25,7 +26,8 @@ def divergence_bits(counts: np.ndarray, expected: np.ndarray) -> np.ndarray:
         At least 0, and above it by chance alone: see `corrected_divergence`.
     """
     share = counts / counts.sum(axis=(-2, -1), keepdims=True)
-    return rel_entr(share, expected / expected.sum()).sum(axis=(-2, -1)) / np.log(2)
+    null = expected / expected.sum(axis=(-2, -1), keepdims=True)
+    return rel_entr(share, null).sum(axis=(-2, -1)) / np.log(2)
 
 
 def corrected_divergence(counts: np.ndarray, expected: np.ndarray, placed: np.ndarray) -> float:

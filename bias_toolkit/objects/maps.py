@@ -75,6 +75,29 @@ def null_histogram(framing: pd.DataFrame, cells: int = CELLS) -> np.ndarray:
     return _sum_of_products(framing, shares, cells)
 
 
+def null_quadrants(framing: pd.DataFrame, cells: int = CELLS) -> np.ndarray:
+    """What each object adds to one quadrant of `null_histogram`; float64, shape (objects, quadrant cells).
+
+    A box's places are symmetric about both axes of its image, so one quarter of the cells, the middle row and
+    column among them, says all: `from_quadrants` unfolds sums of these rows.
+    """
+    half = (cells + 1) // 2
+    quadrants = np.empty((len(framing), half * half))
+    for start in range(0, len(framing), CHUNK_OBJECTS):
+        objects = framing.iloc[start : start + CHUNK_OBJECTS]
+        low_y, low_x = (np.minimum(objects[f"{side}_fraction"].to_numpy() / 2, 0.5) for side in ("height", "width"))
+        rows, columns = (_shares(low, 1 - low, cells)[:, :half] for low in (low_y, low_x))
+        quadrants[start : start + len(objects)] = (rows[:, :, None] * columns[:, None, :]).reshape(len(objects), -1)
+    return quadrants
+
+
+def from_quadrants(quadrants: np.ndarray, cells: int = CELLS) -> np.ndarray:
+    """Maps of shape (..., cells, cells) from sums of the rows of `null_quadrants`, shape (..., quadrant cells)."""
+    half = (cells + 1) // 2
+    fold = np.minimum(np.arange(cells), cells - 1 - np.arange(cells))
+    return quadrants.reshape(*quadrants.shape[:-1], half, half)[..., fold[:, None], fold]
+
+
 def box_coverage(framing: pd.DataFrame, cells: int = COVERAGE_CELLS) -> np.ndarray:
     """How much of each cell the boxes cover, mean over the rows of `framing`; float64, shape (cells, cells).
 

@@ -33,6 +33,8 @@ FRAMING_SUMMARY = pa.schema(
         ("centre_bias_high", pa.float64()),
         ("p_value", pa.float64()),
         ("divergence_bits", pa.float64()),
+        ("divergence_bits_low", pa.float64()),
+        ("divergence_bits_high", pa.float64()),
         ("n_untruncated", pa.int64()),
         ("untruncated_centre_bias", pa.float64()),
         ("untruncated_centre_bias_low", pa.float64()),
@@ -48,6 +50,8 @@ FRAMING_SUMMARY = pa.schema(
         ("log_scale_sd_low", pa.float64()),
         ("log_scale_sd_high", pa.float64()),
         ("truncated_share", pa.float64()),
+        ("truncated_share_low", pa.float64()),
+        ("truncated_share_high", pa.float64()),
     ]
 )
 

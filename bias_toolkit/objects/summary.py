@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bias_toolkit.objects.divergence import corrected_divergence
+from bias_toolkit.objects.divergence_interval import ResampledDivergence, divergence_interval
 from bias_toolkit.objects.maps import centre_histogram, null_histogram
 from bias_toolkit.objects.null_model import (
     Placements,
@@ -24,6 +25,10 @@ from bias_toolkit.progress import Progress, silent
 from bias_toolkit.resampling import percentile_interval, resample_counts
 
 WHOLE_DATASET = ""
+# A resample's divergence takes longer than its means do. Many objects need fewer resamples of it: their interval is
+# narrow, so that the same relative error of its ends is a small one.
+DIVERGENCE_DRAWS = 100_000_000
+FEWEST_DIVERGENCES = 400
 
 
 def framing_summary(
@@ -61,7 +66,8 @@ def framing_summary(
         and p-value, where every box fills its image. The columns `untruncated_…` are about the n_untruncated
         objects that stay away from the border, given that they do. Intervals are 95% percentile intervals
         over resampled images with all their objects; they are null where there is one image only. `p_value`
-        is two-sided. `divergence_bits` is the corrected divergence. Log scales are natural logarithms;
+        is two-sided. `divergence_bits` is the corrected divergence, and its interval `divergence_interval`, from
+        400 of the resamples or more where there are over 50,000 objects. Log scales are natural logarithms;
         log_scale_sd is the standard deviation (n − 1).
     """
     objects = _with_null_model(framing[framing["image_id"].isin(images["image_id"])], images)
@@ -135,14 +141,13 @@ def _row(category: str, objects: pd.DataFrame, placed: _Placed, resamples: int, 
     observed, expected = objects["centre_distance"].sum(), objects["expected"].sum()
     inner_observed, inner_expected = untruncated["centre_distance"].sum(), untruncated["inner_expected"].sum()
     log_scale = np.log(objects["scale"])
+    histograms = centre_histogram(objects), null_histogram(objects), placed.every.histograms
     row |= {
         "observed_centre_distance": observed / len(objects),
         "null_centre_distance": expected / len(objects),
         "centre_bias": float(relative_shortfall(observed, expected)),
         "p_value": placement_p_value(observed, expected, placed.every.distances),
-        "divergence_bits": corrected_divergence(
-            centre_histogram(objects), null_histogram(objects), placed.every.histograms
-        ),
+        "divergence_bits": corrected_divergence(*histograms),
         "untruncated_centre_bias": float(relative_shortfall(inner_observed, inner_expected)),
         "untruncated_p_value": placement_p_value(inner_observed, inner_expected, placed.untruncated.distances),
         "median_scale": objects["scale"].median(),
@@ -151,13 +156,17 @@ def _row(category: str, objects: pd.DataFrame, placed: _Placed, resamples: int, 
         "truncated_share": objects["truncated"].mean(),
     }
     if row["n_images"] > 1:
-        for name, estimates in _bootstrap(objects, resamples, _generator(seed, "resamples", category)).items():
-            row[f"{name}_low"], row[f"{name}_high"] = percentile_interval(estimates)
+        estimates = _bootstrap(objects, resamples, _generator(seed, "resamples", category))
+        rng = _generator(seed, "divergence", category)
+        intervals = {"divergence_bits": divergence_interval(*histograms, estimates.pop("divergence_bits"), rng)}
+        intervals |= {name: percentile_interval(values) for name, values in estimates.items()}
+        for name, (low, high) in intervals.items():
+            row[f"{name}_low"], row[f"{name}_high"] = low, high
     return row
 
 
 def _bootstrap(objects: pd.DataFrame, resamples: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """The estimates of a row in resamples of its images; each array has shape (resamples,)."""
+    """The estimates of a row in resamples of its images; arrays of shape (resamples,), the divergences' shorter."""
     objects = objects.sort_values("scale", kind="stable")
     # Numbered along the order of scale, so that reading counts in that order walks through memory.
     image, _ = pd.factorize(objects["image_id"])
@@ -175,27 +184,45 @@ def _bootstrap(objects: pd.DataFrame, resamples: int, rng: np.random.Generator) 
         objects["inner_expected"].to_numpy() * untruncated,
         deviation,
         deviation**2,
+        ~untruncated,
     )
     per_image = np.column_stack([np.bincount(image, column, n_images) for column in per_object])
+    divergence = ResampledDivergence(objects)
+    enough, done = max(FEWEST_DIVERGENCES, DIVERGENCE_DRAWS // len(objects)), 0
     parts = []
     for counts in resample_counts([n_images], resamples, rng):
-        n, observed_sum, expected_sum, inner_observed, inner_expected, deviations, squares = (counts @ per_image).T
+        n, observed_sum, expected_sum, inner_observed, inner_expected, deviations, squares, cut = (counts @ per_image).T
         mean = deviations / n
+        weights = counts[:, image]
         spread = np.maximum(squares - n * mean**2, 0.0)
         parts.append(
             {
                 "centre_bias": relative_shortfall(observed_sum, expected_sum),
                 "untruncated_centre_bias": relative_shortfall(inner_observed, inner_expected),
-                "median_scale": _weighted_median(scale, counts[:, image]),
+                "median_scale": weighted_median(scale, weights),
+                "truncated_share": cut / n,
                 "log_scale_mean": middle + mean,
                 "log_scale_sd": np.sqrt(np.divide(spread, n - 1, out=np.full_like(n, np.nan), where=n > 1)),
+                "divergence_bits": divergence(weights[: max(enough - done, 0)]),
             }
         )
+        done += len(counts)
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def _weighted_median(ascending: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Medians of samples that hold each sorted value so many times; counts has shape (samples, values)."""
+def weighted_median(ascending: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Medians of samples that hold each value so many times.
+
+    Parameters
+    ----------
+    ascending : ndarray, shape (values,)
+        In rising order.
+    counts : ndarray, shape (samples, values)
+
+    Returns
+    -------
+    ndarray, shape (samples,)
+    """
     cumulative = np.cumsum(counts, axis=1)
     n = cumulative[:, -1]
     lower, upper = (ascending[np.argmax(cumulative > rank[:, None], axis=1)] for rank in ((n - 1) // 2, n // 2))

@@ -116,7 +116,7 @@ FRAMING_SUMMARY: dict[str, Definition] = {
         "corrected for what sampling alone gives.",
     ),
     "untruncated_centre_bias": Definition(
-        "Centre bias, untruncated",
+        "Untruncated centre bias",
         "Centre bias of the objects whose box does not touch the border, among boxes that do not either: "
         "where the image cuts an object, its box lies at the very end of where it fits.",
     ),
@@ -150,11 +150,12 @@ PROTOCOLS: dict[str, Definition] = {
 METRIC_NAMES = {"euclidean": "Euclidean", "cosine": "cosine"}
 
 COLUMNS: dict[str, Definition] = MEASURES | DISTANCES | FRAMING
+LABELLED: dict[str, Definition] = COLUMNS | FRAMING_SUMMARY
 
 
 def label_of(name: str) -> str:
     """The heading of a column; of one that is not defined here, its name with spaces."""
-    return COLUMNS[name].label if name in COLUMNS else name.replace("_", " ")
+    return LABELLED[name].label if name in LABELLED else name.replace("_", " ")
 
 
 def distance_label(name: str, settings: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from bias_toolkit.objects import Maps, null_histogram
 from bias_toolkit.report.figures_classes import ranking
+from bias_toolkit.report.definitions import label_of
 from bias_toolkit.report.formatting import count, number
 from bias_toolkit.report.style import (
     BLUE,
@@ -209,12 +210,12 @@ def category_ranking(
     )
     ax = ranking(
         rows,
-        xlabel="centre bias (0 by chance, 1 always centred), 95% interval",
+        xlabel=f"{label_of(column).lower()} (0 by chance, 1 always centred), 95% interval",
         most=most,
         ax=ax,
     )
     ax.axvline(0, color=GREY, linewidth=1)
-    ax.set_title("Centre bias by category")
+    ax.set_title(f"{label_of(column)} by category")
     if column != "centre_bias":
         subtitle(ax, "objects whose box does not touch the border")
     return ax

@@ -166,7 +166,7 @@ def distance_vs_invariance_by_class(
     enough = sizes[sizes >= IMAGES_PER_PANEL]
     if enough.empty:
         raise InputError(
-            f"--facet class needs a class with at least {IMAGES_PER_PANEL} images; "
+            f"--by-class needs a class with at least {IMAGES_PER_PANEL} images; "
             f"the largest has {sizes.max() if len(sizes) else 0}."
         )
     labels = sorted(enough.index[:most], key=lambda label: (class_name(label).lower(), label))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bias_toolkit.report.contents import ReportContents, by_category, centring_column, whole_dataset
+from bias_toolkit.report.definitions import label_of
 from bias_toolkit.report.finding import (
     CAUTION,
     EFFECT,
@@ -20,7 +21,7 @@ from bias_toolkit.report.finding import (
 from bias_toolkit.report.formatting import count, interval, known, number, p_value, percent
 
 ENOUGH_OBJECTS = 20
-ALL, UNTRUNCATED = "centre_bias", "untruncated_centre_bias"
+ALL = "centre_bias"
 
 
 def framing_findings(contents: ReportContents) -> list[Finding]:
@@ -69,7 +70,9 @@ def centring_finding(row: Mapping, column: str) -> Finding:
             f"No box could have been elsewhere in its image ({based_on}).",
         )
     p = row["p_value" if column == ALL else "untruncated_p_value"]
-    numbers = f"Centre bias {value_of(row, column)}; {p_value(p)}; {based_on}."
+    numbers = f"{label_of(column)} {value_of(row, column)}; {p_value(p)}; {based_on}."
+    if column != ALL:
+        numbers += f" Centre bias of all objects, the cut ones among them: {value_of(row, ALL)}."
     if min(row["n_images"], n_objects) < TOO_FEW_IMAGES:
         return Finding(
             FRAMING, CAUTION, f"Too few training images have boxes to say whether {subjects} are centred.", numbers
@@ -94,8 +97,9 @@ def _truncation(row: Mapping) -> Finding:
         FRAMING,
         FACT,
         f"{percent(row['truncated_share'], 0)} of the training objects' boxes touch the image's border.",
+        f"Share {value_of(row, 'truncated_share', percent)}. "
         "Where the border cuts an object, its box lies at the very end of where it fits, and counts against centring "
-        f"whoever took the photograph. With these boxes, centre bias is {value_of(row, ALL)}.",
+        "whoever took the photograph.",
     )
 
 
@@ -126,7 +130,7 @@ def _categories(contents: ReportContents, column: str) -> Finding | None:
         FACT,
         f"Centring holds in {centred:,} of the {len(rows):,} training categories that have {ENOUGH_OBJECTS} {such} "
         "or more.",
-        f"There the whole interval of centre bias is above 0. It is highest for "
+        f"There the whole interval of {label_of(column).lower()} is above 0. It is highest for "
         f"“{contents.class_name(most['category'])}”, {value_of(most, column, short=True)}, and lowest for "
         f"“{contents.class_name(least['category'])}”, {value_of(least, column, short=True)}.",
     )
@@ -139,9 +143,8 @@ def _comparison(train: Mapping, test: Mapping, column: str) -> Finding:
         )
     n_objects = test["n_objects" if column == ALL else "n_untruncated"]
     low, high, train_low, train_high = (row[f"{column}_{end}"] for row in (test, train) for end in ("low", "high"))
-    of_what = "" if column == ALL else " that the border does not cut"
     numbers = (
-        f"Centre bias of the test set's objects{of_what} {value_of(test, column)}, of the training set's "
+        f"{label_of(column)} of the test set's objects {value_of(test, column)}, of the training set's "
         f"{number(train[column])} ({interval(train_low, train_high)}); {count(n_objects, 'test object')}."
     )
     if min(test["n_images"], n_objects) < TOO_FEW_IMAGES or not all(map(known, (low, high, train_low, train_high))):

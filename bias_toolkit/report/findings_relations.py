@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bias_toolkit.analysis import median_interval
 from bias_toolkit.report.contents import (
     ReportContents,
     centring_column,
@@ -27,7 +28,7 @@ from bias_toolkit.report.finding import (
     sign,
     value_of,
 )
-from bias_toolkit.report.formatting import count, interval, number, percent, significant
+from bias_toolkit.report.formatting import count, estimate, interval, number, percent, significant
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,8 @@ def framing_effect_findings(contents: ReportContents) -> list[Finding]:
                 FRAMING_EFFECT,
                 CAUTION,
                 "The test photographs are centred themselves, so an effect of framing may not show in them.",
-                f"Their centre bias is {value_of(test, column)}. To show, it may need framing varied on purpose.",
+                f"Their {label_of(column).lower()} is {value_of(test, column)}. "
+                "To show, it may need framing varied on purpose.",
             )
         )
     return found
@@ -241,11 +243,14 @@ def _leaks(contents: ReportContents) -> Finding | None:
 def _percentile(contents: ReportContents) -> Finding | None:
     if not has_values(contents.distances, "distance_percentile"):
         return None
-    low, median, high = contents.distances["distance_percentile"].quantile([0.25, 0.5, 0.75])
+    percentiles = contents.distances["distance_percentile"]
+    median = median_interval(percentiles)
+    lower, upper = percentiles.quantile([0.25, 0.75])
     return Finding(
         DISTANCE,
         FACT,
-        f"The median test image is farther from its nearest training image than {percent(median, 0)} of the training "
-        "images are from theirs.",
-        f"Half of the test images lie between {percent(low, 0)} and {percent(high, 0)}.",
+        f"The median test image is farther from its nearest training image than {percent(median.value, 0)} of the "
+        "training images are from theirs.",
+        f"Median {estimate(*median[:3], percent)}; {count(median.n, 'test image')}. "
+        f"Half of the test images lie between {percent(lower, 0)} and {percent(upper, 0)}.",
     )

@@ -47,21 +47,14 @@ def framing_section(contents: ReportContents) -> Section | Omitted:
 def _overview(train, test) -> TableBlock:
     splits = [("Training set", train)] + ([("Test set", test)] if test is not None else [])
 
-    def cells(column, form) -> list[Cell]:
-        return [
-            Cell(
-                form(row.get(column)),
-                interval(row[f"{column}_low"], row[f"{column}_high"], form) if known(row.get(f"{column}_low")) else "",
-            )
-            for _, row in splits
-        ]
-
     rows = [["Objects", *(Cell(count(row["n_objects"]), f"in {count(row['n_images'], 'image')}") for _, row in splits)]]
     forms = {"truncated_share": percent, "p_value": _bare_p, "untruncated_p_value": _bare_p}
     shown = []
     for column, definition in FRAMING_SUMMARY.items():
         if any(known(row.get(column)) for _, row in splits):
-            rows.append([definition.label, *cells(column, forms.get(column, number))])
+            rows.append(
+                [definition.label, *(_with_interval(row, column, forms.get(column, number)) for _, row in splits)]
+            )
             shown.append(definition)
     return TableBlock(
         "How objects are framed",
@@ -73,6 +66,11 @@ def _overview(train, test) -> TableBlock:
     )
 
 
+def _with_interval(row, column: str, form=number) -> Cell:
+    low, high = row.get(f"{column}_low"), row.get(f"{column}_high")
+    return Cell(form(row.get(column)), interval(low, high, form) if known(low) and known(high) else "")
+
+
 def _bare_p(value) -> str:
     return p_value(value).removeprefix("p").removeprefix(f"{GAP}={GAP}").strip(GAP)
 
@@ -82,7 +80,10 @@ def _bias(row) -> str:
     column = centring_column(row)
     text = f"Centre bias {value_of(row, 'centre_bias')}"
     if column != "centre_bias":
-        text += f"; of the {count(row['n_untruncated'], 'object')} that the border does not cut {value_of(row, column)}"
+        text += (
+            f"; untruncated centre bias, of the {count(row['n_untruncated'], 'object')} that the border does not cut, "
+            f"{value_of(row, column)}"
+        )
     return f"{text}."
 
 
@@ -143,7 +144,7 @@ def _categories(contents: ReportContents, categories: pd.DataFrame, column: str)
                 "categories",
                 lambda: figures_framing.category_ranking(ranked, column=column, class_name=contents.class_name),
                 "Dot plot of the centre bias of each training category with its interval.",
-                f"Centre bias of {count(len(ranked), 'training category', 'training categories')} with 95% bootstrap "
+                f"{FRAMING_SUMMARY[column].label} of {count(len(ranked), 'training category', 'training categories')} with 95% bootstrap "
                 "intervals over images"
                 + ("" if column == "centre_bias" else ", of the objects whose box does not touch the border")
                 + ". The ends of a ranking owe part of their place to chance.",
@@ -155,11 +156,11 @@ def _categories(contents: ReportContents, categories: pd.DataFrame, column: str)
         [
             Cell(contents.class_name(row["category"]), contents.given_name(row["category"])),
             count(row["n_objects"]),
-            *(Cell(number(row[name]), interval(row[f"{name}_low"], row[f"{name}_high"])) for name in biases),
+            *(_with_interval(row, name) for name in biases),
             _bare_p(row["p_value"]),
-            number(row["divergence_bits"]),
-            Cell(number(row["median_scale"]), interval(row["median_scale_low"], row["median_scale_high"])),
-            percent(row["truncated_share"], 0),
+            _with_interval(row, "divergence_bits"),
+            _with_interval(row, "median_scale"),
+            _with_interval(row, "truncated_share", lambda share: percent(share, 0)),
         ]
         for row in shown.to_dict("records")
     ]

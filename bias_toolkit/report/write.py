@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -89,9 +90,14 @@ def _tiles(contents: ReportContents) -> list[tuple[str, str, str]]:
     train = whole_dataset(contents.train_summary)
     column = "centre_bias" if train is None else centring_column(train)
     if train is not None and known(train[column]):
-        of_what = "training set" if column == "centre_bias" else "training objects that no border cuts"
-        limits = interval(train[f"{column}_low"], train[f"{column}_high"])
-        found.append((number(train[column]), f"centre bias of the {of_what}", f"95% interval {limits}"))
+        name, details = "centre bias of the training set", f"95% interval {_limits(train, column)}"
+        if column != "centre_bias":
+            name = "untruncated centre bias: of the training objects that no border cuts"
+            details += (
+                f"; centre_bias, of all objects: {number(train['centre_bias'])} "
+                f"(95% interval {_limits(train, 'centre_bias')})"
+            )
+        found.append((number(train[column]), name, details))
     row = summary_row(contents, "p_top1_change")
     if row is not None:
         limits = interval(row["low"], row["high"], percent)
@@ -110,6 +116,10 @@ def _tiles(contents: ReportContents) -> list[tuple[str, str, str]]:
         value = f"{floor.n_changed:,} / {floor.n_views:,}"
         found.append((value, "views that change class when evaluated again", details))
     return found
+
+
+def _limits(row: Mapping[str, Any], column: str) -> str:
+    return interval(row[f"{column}_low"], row[f"{column}_high"])
 
 
 def _write_tables(contents: ReportContents, folder: Path) -> Sequence[tuple[str, str, str]]:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from PIL import Image
 
 from bias_toolkit_cli.main import main
 
@@ -161,6 +162,81 @@ def test_a_refused_option_leaves_the_study_as_it_was(run, finished, tmp_path):
     refused(run("sweep", study, "--transform", "spiral"), "spiral")
     assert (study / "study.json").read_bytes() == record
     assert run("report", "--out", study, "--json")[0] == 0
+
+
+def test_version(run):
+    from bias_toolkit import __version__
+
+    assert run("--version")[:2] == (0, f"bias-toolkit {__version__}\n")
+
+
+def test_says_which_layout_was_taken_and_how_labels_matched(run, photographs, tmp_path):
+    arguments = ("--train", photographs["train"], "--test", photographs["test"], "--model", "demo")
+    study = tmp_path / "study"
+    assert "120 images of 10 labels with 120 boxes, read as table" in run("objects", study, *arguments, *FAST)[1]
+    assert "10 of 10 labels" in run("sweep", study, *FAST)[1]
+    assert "Exact flat search" in run("index", study)[1]
+
+
+def test_objects_without_boxes_says_so(run, photographs, tmp_path):
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    for path in sorted(photographs["test"].parent.glob("*.png"))[:3]:
+        shutil.copy(path, bare)
+    code, out, _ = run("objects", tmp_path / "study", "--train", bare, "--test", bare, *FAST)
+    assert code == 0
+    assert "with 0 boxes" in out
+    assert "nan" not in out
+
+
+def test_layout_overrules_what_is_recognised(run, tmp_path, random_image):
+    folder = tmp_path / "photographs" / "cat"
+    folder.mkdir(parents=True)
+    Image.fromarray(random_image(20, 20)).save(folder / "a.png")
+    both = ("--train", folder.parent, "--test", folder.parent)
+    assert "read as class-folders" in run("objects", tmp_path / "one", *both, *FAST)[1]
+    assert "read as images" in run("objects", tmp_path / "two", *both, "--layout", "images", *FAST)[1]
+    separate = ("--layout", "images", "--test-layout", "class-folders")
+    out = run("objects", tmp_path / "three", *both, *separate, *FAST)[1]
+    assert "read as images" in out
+    assert "read as class-folders" in out
+
+
+def test_a_study_never_touches_folders_that_are_not_its_own(run, photographs, tmp_path, random_image):
+    data = tmp_path / "data"
+    for name in ("images/train", "images/val"):
+        (data / name).mkdir(parents=True)
+        Image.fromarray(random_image(20, 20)).save(data / name / "a.png")
+    inputs = ("--train", data / "images" / "train", "--test", data / "images" / "val")
+    refused(run("objects", data, *inputs), "not empty")
+    refused(run("objects", data / "images" / "train" / "study", *inputs), "one inside the other")
+    assert sorted(path.name for path in data.rglob("*.png")) == ["a.png", "a.png"]
+    (tmp_path / "file").write_text("")
+    refused(run("objects", tmp_path / "file", *inputs), "is a file")
+
+
+def test_a_size_at_which_nothing_is_left_is_refused_before_any_work(run, photographs, tmp_path):
+    study = tmp_path / "study"
+    inputs = ("--train", photographs["train"], "--test", photographs["test"], "--model", "demo", "--out", study)
+    refused(run("report", *inputs, "--protocol", "embed", "--size", "1e6"), "--size")
+    refused(run("report", *inputs, "--size", "nan"), "--size")
+    assert not study.exists()
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(run, finished, photographs):
+    refused(run("plot", finished.folder, "distance-vs-invariance", "--out", "/proc/figure.png"), "/proc")
+    refused(run("objects", "/proc/study", "--train", photographs["train"], "--test", photographs["test"]), "/proc")
+
+
+def test_results_of_other_settings_are_not_passed_off(run, finished, tmp_path):
+    study = shutil.copytree(finished.folder, tmp_path / "study")
+    assert run("index", study, "--metric", "cosine")[0] == 0
+    figure = ("plot", study, "distance-vs-invariance", "--out", tmp_path / "figure.png")
+    refused(run(*figure), "other settings", "bias-toolkit analyse")
+    assert run("analyse", study)[0] == 0
+    assert run(*figure)[0] == 0
+    assert run("analyse", study, "--bins", "2")[0] == 0
+    refused(run("sweep", study, "--device", "tpu"), "tpu")
 
 
 def test_ctrl_c_says_how_to_go_on(run, photographs, tmp_path, monkeypatch):

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from bias_toolkit.datasets.pixels import ImageFiles, read_header, read_pixels
-from bias_toolkit.errors import UnreadableImageError
+from bias_toolkit.errors import InputError, UnreadableImageError
 
 RAMP = np.arange(0, 256, 5, dtype=np.uint8).reshape(4, 13)
 
@@ -243,6 +243,13 @@ def test_a_truncated_jpeg_says_so_and_keeps_its_header(tmp_path):
         read_pixels(str(path))
 
 
+def test_an_absent_file_is_an_unreadable_header_but_stops_the_decoding(tmp_path):
+    with pytest.raises(UnreadableImageError, match="No such file"):
+        read_header(str(tmp_path / "absent.jpg"))
+    with pytest.raises(InputError, match=r"absent\.jpg could be opened before"):
+        read_pixels(str(tmp_path / "absent.jpg"))
+
+
 @pytest.mark.parametrize("function", [read_header, read_pixels])
 def test_what_is_no_image_is_unreadable_with_the_reason(tmp_path, function):
     (tmp_path / "empty.jpg").touch()
@@ -251,8 +258,6 @@ def test_what_is_no_image_is_unreadable_with_the_reason(tmp_path, function):
         function(str(tmp_path / "empty.jpg"))
     with pytest.raises(UnreadableImageError, match="not an image in a known format"):
         function(str(tmp_path / "text.jpg"))
-    with pytest.raises(UnreadableImageError, match="No such file"):
-        function(str(tmp_path / "absent.jpg"))
 
 
 @pytest.mark.parametrize("function", [read_header, read_pixels])

@@ -2,11 +2,15 @@ import re
 from pathlib import Path
 from urllib.parse import unquote
 
+import pytest
+
 from bias_toolkit_cli.main import main
 
 
 def test_demo_shows_the_whole_argument(tmp_path, capsys):
-    main(["demo", "--out", str(tmp_path / "demo")])
+    with pytest.raises(SystemExit) as end:
+        main(["demo", "--out", str(tmp_path / "demo")])
+    assert not end.value.code
     out = capsys.readouterr().out
     assert "The boxes of demo:train give back the law that placed them." in out
     assert "fully-connected: an object off centre makes it less stable." in out

@@ -95,8 +95,12 @@ def test_a_protocol_that_no_size_belongs_to_takes_its_default():
 def test_settings_reach_only_the_protocol_they_belong_to():
     crop, embed, offsets = expand_sweeps(["crop", "embed", "offsets"], fill="black", sampling="random", draws=3, seed=5)
     assert crop == replace(CROP, sampling="random", seed=5)
-    assert embed == replace(EMBED, fill="black", seed=5)
+    assert embed == replace(EMBED, fill="black")
     assert offsets == replace(OFFSETS, draws=3, seed=5)
+
+
+def test_what_draws_nothing_has_no_seed():
+    assert expand_sweeps(["crop", "embed"], seed=5) == expand_sweeps(["crop", "embed"], seed=6)
 
 
 def test_what_is_asked_for_twice_is_done_once():
