@@ -41,7 +41,11 @@ def _read_classes(path: Path, reason: str) -> Dataset:
 
 
 def _recognise_images(path: Path, asked: bool) -> str | None:
-    return "images without class folders or annotations" if path.is_dir() and holds_image(path) else None
+    if not path.is_dir() or not holds_image(path):
+        return None
+    tables = sorted(file.name for file in path.iterdir() if file.suffix.lower() in (".csv", ".parquet"))
+    unread = f"; {tables[0]} beside them was not read: name it, not its folder, if it is their table" if tables else ""
+    return f"images without class folders or annotations{unread}"
 
 
 def _read_images(path: Path, reason: str) -> Dataset:

@@ -11,6 +11,8 @@ from matplotlib.figure import Figure
 from bias_toolkit.report.definitions import Definition
 from bias_toolkit.report.thumbnails import Example
 
+FEW_COLUMNS = 7
+
 
 @dataclass(frozen=True)
 class Paragraph:
@@ -83,6 +85,11 @@ class TableBlock:
     folded: bool = False
     numeric: bool = True
     kind: str = field(default="table", init=False)
+
+    @property
+    def wide(self) -> bool:
+        """Whether it has so many columns that they stand closer, to fit a small window."""
+        return len(self.header) > FEW_COLUMNS
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bias_toolkit.objects import Maps, null_histogram
-from bias_toolkit.report.figures_classes import ranking
 from bias_toolkit.report.definitions import label_of
+from bias_toolkit.report.figures_classes import ranking
 from bias_toolkit.report.formatting import count, number
 from bias_toolkit.report.style import (
     BLUE,

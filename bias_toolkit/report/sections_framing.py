@@ -144,8 +144,8 @@ def _categories(contents: ReportContents, categories: pd.DataFrame, column: str)
                 "categories",
                 lambda: figures_framing.category_ranking(ranked, column=column, class_name=contents.class_name),
                 "Dot plot of the centre bias of each training category with its interval.",
-                f"{FRAMING_SUMMARY[column].label} of {count(len(ranked), 'training category', 'training categories')} with 95% bootstrap "
-                "intervals over images"
+                f"{FRAMING_SUMMARY[column].label} of {count(len(ranked), 'training category', 'training categories')} "
+                "with 95% bootstrap intervals over images"
                 + ("" if column == "centre_bias" else ", of the objects whose box does not touch the border")
                 + ". The ends of a ranking owe part of their place to chance.",
             )

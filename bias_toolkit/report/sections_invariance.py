@@ -170,7 +170,8 @@ def classes_section(contents: ReportContents) -> Section | Omitted:
             ["Class", "Images", *(COLUMNS[name].label for name in names)],
             rows,
             definitions=[COLUMNS[name] for name in names],
-            note=f"Means over the class's test images. {note}".strip(),
+            note=f"Means over the class's test images, of scale the median; under each its 95% bootstrap "
+            f"interval over images. {note}".strip(),
             csv="tables/classes.csv",
             folded=len(rows) > 12,
         )

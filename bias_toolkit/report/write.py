@@ -108,7 +108,10 @@ def _tiles(contents: ReportContents) -> list[tuple[str, str, str]]:
         for kind in ("plain", "partial")
     )
     if plain is not None and partial is not None:
-        details = f"given the margin {number(partial['rho'])} ({interval(partial['low'], partial['high'])})"
+        details = (
+            f"95% interval {interval(plain['low'], plain['high'])}; given the margin "
+            f"{number(partial['rho'])} ({interval(partial['low'], partial['high'])})"
+        )
         found.append((number(plain["rho"]), "ρ of distance and P(top-1 change)", details))
     if contents.noise_floor is not None:
         floor = contents.noise_floor

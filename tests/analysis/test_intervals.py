@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from bias_toolkit.analysis import mean_interval
+from bias_toolkit.analysis import mean_interval, median_interval
 
 
 def test_agrees_with_scipy():
@@ -51,3 +51,22 @@ def test_same_seed_same_interval():
     values = np.random.default_rng(0).random(50)
     assert mean_interval(values, seed=3) == mean_interval(values, seed=3)
     assert mean_interval(values, seed=3) != mean_interval(values, seed=4)
+
+
+def test_median_agrees_with_the_exact_bootstrap():
+    # The resampled median of 2m − 1 values is at most the k-th where m draws or more are: a binomial probability.
+    values = np.random.default_rng(3).permutation(np.arange(1.0, 42.0))
+    median = median_interval(np.append(values, np.nan), resamples=20_000)
+    at_most = stats.binom.sf(20, 41, np.arange(1, 42) / 41)
+    assert median.value == 21
+    assert median.n == 41
+    for end, share in ((median.low, 0.025), (median.high, 0.975)):
+        assert abs(end - (np.searchsorted(at_most, share) + 1)) <= 1
+
+
+def test_median_of_few():
+    assert np.isnan(median_interval([]).value)
+    alone = median_interval([2.0])
+    assert (alone.value, alone.n) == (2, 1)
+    assert np.isnan(alone.low)
+    assert median_interval([1.0, 4.0]).value == 2.5

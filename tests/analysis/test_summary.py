@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bias_toolkit.analysis import CLASSES, SUMMARY, class_summary, mean_interval, measure_summary
+from bias_toolkit.analysis import CLASSES, SUMMARY, class_summary, mean_interval, measure_summary, median_interval
 from bias_toolkit.storage import read_table, write_table
 
 
@@ -49,6 +49,12 @@ def test_classes(tmp_path):
     )
     interval = mean_interval([0.1, 0.3, 0.5], 100)
     assert (b["p_top1_change_low"], b["p_top1_change_high"]) == (interval.low, interval.high)
+    for name in ("accuracy", "mac", "nn_distance"):
+        of_class = per_image.loc[per_image["label"].eq("b"), name]
+        interval = mean_interval(of_class, 100)
+        assert (b[f"{name}_low"], b[f"{name}_high"]) == (interval.low, interval.high)
+    interval = median_interval([0.1, 0.3, 0.9], 100)
+    assert (b["scale_low"], b["scale_high"]) == (interval.low, interval.high) == (0.1, 0.9)
     assert classes["centre_distance"].isna().all()
     assert np.isnan(classes.iloc[0]["p_top1_change_low"])
     write_table(classes, tmp_path / "classes.parquet", CLASSES)

@@ -109,3 +109,10 @@ def test_a_name_that_is_not_utf8_is_an_error(tmp_path, make_image):
 
     with pytest.raises(InputError, match=r"rename 'b\\udcff.png', whose name is not valid UTF-8"):
         load_dataset(tmp_path)
+
+
+def test_a_table_beside_the_images_is_pointed_out(make_image, make_text, tmp_path):
+    make_image("a.png")
+    assert "not read" not in load_dataset(tmp_path).layout_reason
+    make_text("labels.csv", "path,label\na.png,cat\n")
+    assert "labels.csv beside them was not read" in load_dataset(tmp_path).layout_reason

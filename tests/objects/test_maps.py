@@ -9,6 +9,7 @@ from bias_toolkit.objects import (
     place_at_random,
     room,
 )
+from bias_toolkit.objects.maps import from_quadrants, null_quadrants
 
 
 def test_centres_fall_into_rows_from_the_top_and_columns_from_the_left(make_framing):
@@ -92,3 +93,10 @@ def test_maps_without_objects(make_framing):
     maps = object_maps(framing.iloc[:0])
     assert maps.centres.sum() == maps.null.sum() == 0
     assert np.isnan(maps.coverage).all()
+
+
+@pytest.mark.parametrize("cells", [9, 4])
+def test_quadrants_unfold_to_the_null_histogram(make_framing, random_edges, cells):
+    framing, _ = make_framing(random_edges(np.random.default_rng(0), 30))
+    unfolded = from_quadrants(null_quadrants(framing, cells).sum(axis=0), cells)
+    np.testing.assert_allclose(unfolded, null_histogram(framing, cells), atol=1e-12)

@@ -50,6 +50,12 @@ def test_divergence_is_zero_on_average_where_the_null_model_holds(null_repeats):
     assert abs(divergence.mean()) < 3 * divergence.std() / np.sqrt(len(divergence))
 
 
+def test_divergence_interval_covers_zero_where_the_null_model_holds(null_repeats):
+    low, high = null_repeats["divergence_bits_low"], null_repeats["divergence_bits_high"]
+    assert 0.88 <= ((low <= 0) & (high >= 0)).mean() <= 0.99
+    assert ((low <= null_repeats["divergence_bits"]) & (null_repeats["divergence_bits"] <= high)).all()
+
+
 def test_always_exactly_centred_is_one(make_framing):
     half = np.random.default_rng(0).uniform(2, 45, (30, 2))
     summary = framing_summary(
@@ -126,6 +132,8 @@ def test_bootstrap_agrees_with_resampling_the_table(make_framing, random_edges):
     rng = np.random.default_rng(4)
     image_ids = [f"{i}" for i in np.repeat(np.arange(30), rng.integers(1, 5, 30))]
     framing, images = make_framing(random_edges(rng, len(image_ids)), image_ids=image_ids)
+    truncated = framing["cx"].to_numpy() < 0.5
+    framing["truncated"] = truncated
     summary = framing_summary(framing, images, resamples=2000, placements=10).iloc[0]
     observed, scale = framing["centre_distance"].to_numpy(), framing["scale"].to_numpy()
     expected = null_centre_distance(*room(framing))
@@ -139,6 +147,7 @@ def test_bootstrap_agrees_with_resampling_the_table(make_framing, random_edges):
                 "median_scale": np.median(scale[drawn]),
                 "log_scale_mean": np.log(scale[drawn]).mean(),
                 "log_scale_sd": np.log(scale[drawn]).std(ddof=1),
+                "truncated_share": truncated[drawn].mean(),
             }
         )
     for name, estimates in pd.DataFrame(slow).items():
@@ -195,4 +204,8 @@ def test_no_objects(make_framing):
     framing, images = make_framing([[0, 0, 50, 50]])
     summary = framing_summary(framing.iloc[:0], images)
     assert list(summary["n_objects"]) == [0]
-    assert summary[["centre_bias", "p_value", "divergence_bits", "median_scale"]].isna().all(axis=None)
+    assert (
+        summary[["centre_bias", "p_value", "divergence_bits", "divergence_bits_low", "median_scale"]]
+        .isna()
+        .all(axis=None)
+    )

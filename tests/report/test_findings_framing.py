@@ -25,6 +25,8 @@ ROW = {
     "median_scale_low": 0.55,
     "median_scale_high": 0.65,
     "truncated_share": 0.02,
+    "truncated_share_low": 0.01,
+    "truncated_share_high": 0.04,
 }
 
 
@@ -100,14 +102,18 @@ def test_no_boxes(bare_contents):
 
 
 def test_where_the_border_cuts_many_objects_the_others_are_judged(bare_contents):
-    cut = {"truncated_share": 0.77, "centre_bias": -0.1, "centre_bias_low": -0.12, "centre_bias_high": -0.08}
+    share = {"truncated_share": 0.77, "truncated_share_low": 0.75, "truncated_share_high": 0.79}
+    cut = share | {"centre_bias": -0.1, "centre_bias_low": -0.12, "centre_bias_high": -0.08}
     first, second, *_ = findings(bare_contents, [cut])
     assert first.kind == "effect"
     assert first.claim == "In the training set, objects that the image's border does not cut are centred."
-    assert "Centre bias 0.50 (95% interval 0.40 to 0.60); p = 0.002; 110 of 120 objects." in plain(first.evidence)
+    assert "Untruncated centre bias 0.50 (95% interval 0.40 to 0.60); p = 0.002; 110 of 120 objects." in plain(
+        first.evidence
+    )
+    assert "Centre bias of all objects, the cut ones among them: −0.10 (95% interval −0.12 to −0.08)." in first.evidence
     assert second.kind == "fact"
     assert second.claim.startswith("77% of the training objects' boxes touch")
-    assert "−0.10 (95% interval −0.12 to −0.08)" in second.evidence
+    assert "Share 77.0% (95% interval 75.0% to 79.0%)." in second.evidence
 
 
 @pytest.mark.parametrize(

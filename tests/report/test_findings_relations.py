@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bias_toolkit.analysis import median_interval
 from bias_toolkit.report.findings_relations import (
     FRAMING_VARIABLES,
     NEAREST,
@@ -188,6 +189,19 @@ def test_percentile(bare_contents):
     (finding,) = distance_findings(with_distances(bare_contents, distance_percentile=[0.2, 0.6, 0.8, 0.9]))
     assert "farther from its nearest training image than 70% of the training images" in finding.claim
     assert "between 50% and 82%" in finding.evidence
+
+
+def test_percentile_has_the_interval_of_the_median(bare_contents):
+    values = np.random.default_rng(0).uniform(0, 1, 101)
+    table = pd.DataFrame({"image_id": [str(i) for i in range(101)], "nn_distance": 1.0, "distance_percentile": values})
+    (finding,) = distance_findings(dataclasses.replace(bare_contents, distances=table))
+    median = median_interval(values)
+    assert median.low < median.value < median.high
+    assert (
+        f"Median {100 * median.value:.1f}% (95% interval {100 * median.low:.1f}% to {100 * median.high:.1f}%)"
+        in finding.evidence
+    )
+    assert "101 test images" in finding.evidence
 
 
 def test_no_distances(bare_contents):

@@ -9,6 +9,8 @@ import pandas as pd
 import pytest
 
 from bias_toolkit.report import write, write_report
+from bias_toolkit.report.formatting import number, percent
+from bias_toolkit.report.sections_invariance import value_form
 
 VOID = {"meta", "img", "link", "br", "input", "hr"}
 
@@ -200,3 +202,41 @@ def test_only_offsets(contents, tmp_path, analysis_of, svg_only):
     assert "agree in their top-1 class in 90.0% of pairs" in page.text
     assert "Invariance" in page.headings
     assert "Most and least stable images" not in page.headings
+
+
+def test_the_tile_of_untruncated_objects_is_not_taken_for_the_centre_bias(contents):
+    name, details = next(tile for tile in write._tiles(contents) if "centre bias" in tile[1])[1:]
+    assert name == "centre bias of the training set"
+    assert "centre_bias" not in details
+    cut = {
+        "truncated_share": 0.77,
+        "centre_bias": -0.1,
+        "centre_bias_low": -0.11,
+        "centre_bias_high": -0.09,
+        "untruncated_centre_bias": 0.24,
+        "untruncated_centre_bias_low": 0.22,
+        "untruncated_centre_bias_high": 0.25,
+    }
+    contents.train_summary = contents.train_summary.assign(**cut)
+    value, name, details = write._tiles(contents)[0]
+    assert value == "0.24"
+    assert name.startswith("untruncated centre bias")
+    assert "95% interval 0.22 to 0.25;" in details
+    assert "centre_bias, of all objects: −0.10 (95% interval −0.11 to −0.09)" in details
+
+
+def test_class_and_category_tables_give_intervals(page, shared_contents):
+    row = shared_contents.table("classes").iloc[0]
+    for name in ("accuracy", "p_top1_change", "mac", "nn_distance", "centre_distance", "scale"):
+        form = value_form(name)
+        assert f"{form(row[f'{name}_low'])} to {form(row[f'{name}_high'])}" in page.text
+    row = shared_contents.train_summary.iloc[1]
+    for name, form in (("divergence_bits", number), ("truncated_share", lambda share: percent(share, 0))):
+        assert f"{form(row[f'{name}_low'])} to {form(row[f'{name}_high'])}" in page.text
+
+
+def test_tables_of_many_columns_stand_closer(report):
+    (head,) = re.findall(r'<table class="([^"]*)">\s*<caption>Every measure under every sweep', report.html)
+    assert head == "numeric wide"
+    (head,) = re.findall(r'<table class="([^"]*)">\s*<caption>Numerical noise floor', report.html)
+    assert head == "numeric"

@@ -1,0 +1,69 @@
+import numpy as np
+import pytest
+
+from bias_toolkit.objects import (
+    ResampledDivergence,
+    centre_histogram,
+    corrected_divergence,
+    divergence_bits,
+    divergence_interval,
+    null_histogram,
+    place_at_random,
+    room,
+)
+
+
+def concentrated_edges(rng, n, share):
+    """Boxes of which a share is placed in the middle third of where it fits, and the others anywhere."""
+    size = rng.uniform(5, 60, (n, 2))
+    place = rng.random((n, 2))
+    near = rng.random((n, 1)) < share
+    low = np.where(near, 0.5 + (place - 0.5) / 3, place) * (100 - size)
+    return np.column_stack([low, low + size])
+
+
+def interval_of(framing, rng, resamples=200):
+    histograms = (
+        centre_histogram(framing),
+        null_histogram(framing),
+        place_at_random(*room(framing), 100, rng).histograms,
+    )
+    weights = rng.multinomial(len(framing), np.full(len(framing), 1 / len(framing)), resamples).astype(float)
+    resampled = ResampledDivergence(framing)(weights)
+    return corrected_divergence(*histograms), *divergence_interval(*histograms, resampled, rng)
+
+
+def test_resampled_divergence_is_that_of_the_resampled_table(make_framing, random_edges):
+    rng = np.random.default_rng(0)
+    framing, _ = make_framing(random_edges(rng, 25))
+    weights = rng.multinomial(25, np.full(25, 1 / 25), 6)
+    tables = [framing.iloc[np.repeat(np.arange(25), row)] for row in weights]
+    expected = [divergence_bits(centre_histogram(table), null_histogram(table)) for table in tables]
+    assert ResampledDivergence(framing)(weights.astype(float)) == pytest.approx(expected)
+    assert ResampledDivergence(framing)(weights[:0].astype(float)).shape == (0,)
+
+
+@pytest.mark.parametrize(("share", "n"), [(0.0, 50), (0.0, 300), (0.3, 300), (0.6, 100), (1.0, 300)])
+def test_covers_the_true_divergence(make_framing, share, n):
+    rng = np.random.default_rng([int(10 * share), n])
+    whole, _ = make_framing(concentrated_edges(rng, 200_000, share))
+    # Of so many objects the histogram's own bias is 80 cells / 2n, 0.0003 bits.
+    truth = 0.0 if share == 0 else divergence_bits(centre_histogram(whole), null_histogram(whole))
+    covered = []
+    for _ in range(100):
+        framing, _ = make_framing(concentrated_edges(rng, n, share))
+        estimate, low, high = interval_of(framing, rng)
+        assert low <= estimate <= high
+        covered.append(low <= truth <= high)
+    assert 0.86 <= np.mean(covered) <= 0.99
+
+
+def test_narrows_with_the_number_of_objects(make_framing):
+    rng = np.random.default_rng(2)
+    few, many = (interval_of(make_framing(concentrated_edges(rng, n, 0.6))[0], rng) for n in (200, 3200))
+    assert (many[2] - many[1]) < (few[2] - few[1]) / 2.5
+
+
+def test_boxes_that_fill_the_frame_have_no_width(make_framing):
+    framing, _ = make_framing(np.tile([0, 0, 100, 100], (20, 1)))
+    assert interval_of(framing, np.random.default_rng(0)) == (0, 0, 0)
