@@ -58,3 +58,22 @@ def percentile_interval(estimates: np.ndarray, confidence: float = CONFIDENCE) -
     tail = (1 - confidence) / 2
     low, high = np.quantile(estimates, [tail, 1 - tail])
     return float(low), float(high)
+
+
+def weighted_median(ascending: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Medians of samples that hold each value so many times.
+
+    Parameters
+    ----------
+    ascending : ndarray, shape (values,)
+        In rising order.
+    counts : ndarray, shape (samples, values)
+
+    Returns
+    -------
+    ndarray, shape (samples,)
+    """
+    cumulative = np.cumsum(counts, axis=1)
+    n = cumulative[:, -1]
+    lower, upper = (ascending[np.argmax(cumulative > rank[:, None], axis=1)] for rank in ((n - 1) // 2, n // 2))
+    return (lower + upper) / 2

@@ -247,6 +247,7 @@ class Study(StudyResults):
             kept = neighbours[neighbours["rank"] <= settings.neighbours]
             write_table(kept, folder / "neighbours.parquet", NEIGHBOURS)
             write_table(distances, folder / "distances.parquet", DISTANCES)
+            write_text(json.dumps({"n_shared": int((own >= 0).sum())}), folder / "shared.json")
 
         self._do(self._plan.index, index)
         self._do(self._plan.neighbours, search)

@@ -84,6 +84,11 @@ class StudyResults:
         return self._table("neighbours/distances.parquet", "index")
 
     @property
+    def n_shared(self) -> int:
+        """How many test images are training images themselves, the same file."""
+        return self._json("neighbours/shared.json", "index")["n_shared"]
+
+    @property
     def responses(self) -> pd.DataFrame:
         """The model's outputs along every sweep of the study, one row an image and sweep."""
         from bias_toolkit.invariance import load_responses

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 from rich.console import Console
 from rich.progress import (
@@ -13,7 +14,6 @@ from rich.progress import (
     ProgressColumn,
     Task,
     TextColumn,
-    TimeElapsedColumn,
     TimeRemainingColumn,
 )
 from rich.text import Text
@@ -25,6 +25,15 @@ class RateColumn(ProgressColumn):
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
         return Text("" if speed is None else f"{speed:,.1f}/s", style="progress.data.speed")
+
+
+class TimeColumn(TimeRemainingColumn):
+    """The time left, and at the end the time it took."""
+
+    def render(self, task: Task) -> Text:
+        if task.finished:
+            return Text(f"took {timedelta(seconds=int(task.finished_time or 0))}", style="progress.elapsed")
+        return super().render(task).append(" left")
 
 
 class ConsoleProgress:
@@ -42,14 +51,11 @@ class ConsoleProgress:
     @contextmanager
     def __call__(self, description: str, total: int, done: int = 0) -> Iterator[Callable[[int], None]]:
         columns = (
-            TextColumn("{task.description:<26}"),
-            BarColumn(bar_width=28),
+            TextColumn("{task.description:<24}"),
+            BarColumn(bar_width=16),
             MofNCompleteColumn(),
             RateColumn(),
-            TimeElapsedColumn(),
-            TextColumn("elapsed,"),
-            TimeRemainingColumn(),
-            TextColumn("left"),
+            TimeColumn(),
         )
         with Progress(*columns, console=self.console) as bars:
             task = bars.add_task(description, total=total)

@@ -168,6 +168,7 @@ def test_test_images_that_are_training_images_leave_themselves_out(photographs, 
     assert not (neighbours["image_id"] == neighbours["neighbour_id"]).any()
     assert (study.distances["nn_distance"] > 0).all()
     assert not study.distances["leak"].any()
+    assert study.n_shared == 120
 
 
 def test_a_copy_of_a_training_image_is_a_leak(photographs, fast, tmp_path):

@@ -7,8 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bias_toolkit.objects import weighted_median
-from bias_toolkit.resampling import CONFIDENCE, percentile_interval, resample_counts
+from bias_toolkit.resampling import CONFIDENCE, percentile_interval, resample_counts, weighted_median
 
 
 class Interval(NamedTuple):

@@ -15,7 +15,7 @@ from bias_toolkit.objects.null_model import (
 )
 from bias_toolkit.objects.position_scale import image_framing, log_scale_deviation, position_and_scale
 from bias_toolkit.objects.schema import FRAMING, FRAMING_SUMMARY, SUBJECTS
-from bias_toolkit.objects.summary import framing_summary, weighted_median
+from bias_toolkit.objects.summary import framing_summary
 
 __all__ = [
     "FRAMING",
@@ -42,5 +42,4 @@ __all__ = [
     "position_and_scale",
     "relative_shortfall",
     "room",
-    "weighted_median",
 ]

@@ -22,7 +22,7 @@ from bias_toolkit.objects.null_model import (
 from bias_toolkit.objects.position_scale import TRUNCATION_MARGIN
 from bias_toolkit.objects.schema import FRAMING_SUMMARY
 from bias_toolkit.progress import Progress, silent
-from bias_toolkit.resampling import percentile_interval, resample_counts
+from bias_toolkit.resampling import percentile_interval, resample_counts, weighted_median
 
 WHOLE_DATASET = ""
 # A resample's divergence takes longer than its means do. Many objects need fewer resamples of it: their interval is
@@ -208,22 +208,3 @@ def _bootstrap(objects: pd.DataFrame, resamples: int, rng: np.random.Generator) 
         )
         done += len(counts)
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-
-def weighted_median(ascending: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Medians of samples that hold each value so many times.
-
-    Parameters
-    ----------
-    ascending : ndarray, shape (values,)
-        In rising order.
-    counts : ndarray, shape (samples, values)
-
-    Returns
-    -------
-    ndarray, shape (samples,)
-    """
-    cumulative = np.cumsum(counts, axis=1)
-    n = cumulative[:, -1]
-    lower, upper = (ascending[np.argmax(cumulative > rank[:, None], axis=1)] for rank in ((n - 1) // 2, n // 2))
-    return (lower + upper) / 2
