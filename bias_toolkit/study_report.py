@@ -66,6 +66,7 @@ def report_contents(study: Study) -> ReportContents:
             *(noise["interval_over_images"] or noise["interval"]),
         ),
         skipped=study.skipped_images,
+        n_shared=study.n_shared,
         missing=missing_sentences(study),
         wall_times=study.seconds,
         read_train=lambda image_id: study.train.read(image_id),

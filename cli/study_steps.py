@@ -12,16 +12,6 @@ from bias_toolkit_cli.output import console_progress, print_json
 if TYPE_CHECKING:
     from bias_toolkit import Study
 
-SWEEP_MEASURES = (
-    "p_top1_change",
-    "mac",
-    "p_top5_exit",
-    "p_range",
-    "feature_drift",
-    "consistency",
-    "accuracy",
-)
-
 StudyFolder = Annotated[str, typer.Argument(metavar="STUDY", help="The study's folder; made when it is new.")]
 
 
@@ -132,19 +122,21 @@ def sweep(study: StudyFolder, options: dict[str, Any]) -> None:
 
     Example: bias-toolkit sweep study --protocol crop --protocol embed --size 1 --size 0.5 --size 2
     """
+    from bias_toolkit.analysis import measure_summary
+
     opened = open_study(study, options)
     opened.sweep(progress=console_progress())
-    measures = opened.measures
+    summary = measure_summary(opened.measures, resamples=opened.settings.resamples, seed=opened.settings.seed)
     noise = opened.noise_floor
-    means = measures.groupby(["protocol", "transform", "size"], sort=False).mean(numeric_only=True).reset_index()
     lines = [opened.label_record["sentence"]]
-    for _, row in means.iterrows():
-        values = ", ".join(
-            f"{name} {row[name]:.4f}" for name in SWEEP_MEASURES if name in row and row[name] == row[name]
-        )
-        lines.append(f"{row['protocol']} {row['transform']}, size {row['size']:g}: {values}")
+    lines += [
+        f"{row.protocol} {row.transform}, size {row.size:g}: {row.measure} {row.value:.4f} "
+        f"({row.low:.4f} to {row.high:.4f}), {row.n:,} images"
+        for row in summary.itertuples()
+        if row.n
+    ]
     lines.append(f"noise_floor: {noise['n_changed']} of {noise['n_views']} views changed their top-1 class.")
-    _print_result({"sweeps": means.to_dict("records"), "noise_floor": noise}, lines, options["json_output"])
+    _print_result({"sweeps": summary.to_dict("records"), "noise_floor": noise}, lines, options["json_output"])
 
 
 @takes_study_options

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from bias_toolkit.errors import InputError
 from bias_toolkit.report.formatting import known
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ OFTEN_TRUNCATED = 0.1
 
 @dataclass(frozen=True)
 class DatasetDescription:
-    """One of a study's two datasets, in numbers."""
+    """One of a study's two datasets, in numbers; `n_skipped` counts an image once, however many steps left it out."""
 
     path: str
     layout: str
@@ -94,8 +95,11 @@ class ReportContents:
     analysis : Analysis, optional
         Has the tables CORRELATIONS, CURVES, SUMMARY, CLASSES as `correlations`, `curves`, `summary`, `classes`.
     noise_floor : NoiseFloor, optional
+    n_shared : int
+        Number of test images that are training images themselves, by file. Their distances are to the other training
+        images.
     skipped : DataFrame
-        split, step, image_id, reason.
+        split, step, image_id, reason; an image that several steps left out has a row for each.
     missing : sequence of str
         Sentences on what was left out, and why.
     wall_times : mapping
@@ -133,6 +137,7 @@ class ReportContents:
     train_distances: np.ndarray | None = None
     analysis: Analysis | None = None
     noise_floor: NoiseFloor | None = None
+    n_shared: int = 0
     skipped: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["split", "step", "image_id", "reason"]))
     missing: Sequence[str] = ()
     wall_times: Mapping[str, float] = field(default_factory=dict)
@@ -199,6 +204,34 @@ def has_values(table: pd.DataFrame | None, *columns: str) -> bool:
     if table is None or any(column not in table for column in columns):
         return False
     return bool(table[list(columns)].notna().all(axis=1).any())
+
+
+def numeric_columns(table: pd.DataFrame) -> list[str]:
+    """The columns that hold numbers, in order; columns of yes and no are not among them."""
+    kinds = pd.api.types
+    return [
+        name for name, kind in table.dtypes.items() if kinds.is_numeric_dtype(kind) and not kinds.is_bool_dtype(kind)
+    ]
+
+
+def require_numbers(table: pd.DataFrame, **options: str) -> None:
+    """Refuse an option that names no column of numbers.
+
+    Parameters
+    ----------
+    table : DataFrame
+    **options : str
+        Name of an option, without its dashes, to the column it names.
+
+    Raises
+    ------
+    InputError
+    """
+    numeric = numeric_columns(table)
+    for option, column in options.items():
+        if column not in numeric:
+            lack = "is not a column of numbers" if column in table else "the study does not have"
+            raise InputError(f"--{option} is {column!r}, which {lack}; it can be {', '.join(numeric) or 'none'}.")
 
 
 def correlation(table: pd.DataFrame, distance: str, measure: str, kind: str) -> Mapping[str, Any] | None:

@@ -5,6 +5,7 @@ A is Azulay & Weiss, JMLR 20(184), 2019; Z is Zhang, "Making convolutional netwo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -151,6 +152,18 @@ METRIC_NAMES = {"euclidean": "Euclidean", "cosine": "cosine"}
 
 COLUMNS: dict[str, Definition] = MEASURES | DISTANCES | FRAMING
 LABELLED: dict[str, Definition] = COLUMNS | FRAMING_SUMMARY
+
+
+_UNBOUNDED_ABOVE = {"nn_distance", "knn_distance", "class_nn_distance", "log_scale_deviation"}
+
+
+def limits_of(name: str) -> tuple[float, float]:
+    """Lowest and highest value that a column can take; infinite where it has no limit or is not defined here."""
+    if name not in COLUMNS or name == "framing_log_density":
+        return -math.inf, math.inf
+    if name == "feature_drift":
+        return 0.0, 2.0
+    return 0.0, math.inf if name in _UNBOUNDED_ABOVE else 1.0
 
 
 def label_of(name: str) -> str:

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from bias_toolkit.report.definitions import COLUMNS, label_of
-from bias_toolkit.report.style import BLUE, GREY, axes_or_new, in_percent, styled
+from bias_toolkit.report.definitions import COLUMNS, label_of, limits_of
+from bias_toolkit.report.style import BLUE, GREY, axes_or_new, in_percent, styled, value_range
 
 LONGEST_NAME = 26
 ROW_INCHES = 0.225
@@ -92,7 +92,8 @@ def class_ranking(
     ax.axvline(mean, color=GREY, linewidth=1, linestyle="--")
     if measure in COLUMNS and COLUMNS[measure].share:
         in_percent(ax.xaxis)
-    ax.set_xlim(left=max(0, ax.get_xlim()[0]))
+    shown = rows[["value", "low", "high"]].to_numpy(float).ravel()
+    ax.set_xlim(value_range(shown, limits_of(measure)))
     ax.set_title(f"{label_of(measure)} by class")
     return ax
 

@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from bias_toolkit.report.definitions import COLUMNS, label_of
-from bias_toolkit.report.findings_invariance import image_size
 from bias_toolkit.report.formatting import count, percent
 from bias_toolkit.report.style import BLUE, GREY, ORANGE, SERIES, axes_or_new, in_percent, styled, subtitle
+from bias_toolkit.report.sweeps import image_size
 
 MARKERS = {"diagonal": "o", "horizontal": "s", "vertical": "^", "scale": "D"}
 HISTOGRAM_BINS = 40
@@ -95,7 +95,8 @@ def measure_histogram(measures: pd.DataFrame, measure: str = "p_top1_change", ax
     if measure in ("p_top1_change", "p_top5_exit") and np.isfinite(steps) and steps <= 60:
         edges = (np.arange(steps + 2) - 0.5) / steps
     else:
-        edges = np.linspace(0, max(values.max(initial=0), 1e-6), HISTOGRAM_BINS + 1)
+        highest = values.max(initial=0)
+        edges = np.linspace(min(values.min(initial=0), 0), highest if highest > 0 else 0.05, HISTOGRAM_BINS + 1)
     ax.hist(values, edges, weights=np.full(len(values), 1 / max(len(values), 1)), color=BLUE, alpha=0.8, rwidth=0.9)
     ax.axvline(values.mean() if len(values) else 0, color=GREY, linestyle="--", linewidth=1.2)
     ax.set(title=f"{label_of(measure)} over the images", xlabel=label_of(measure), ylabel="share of images")

@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 
 from bias_toolkit.analysis import partial_spearman, quantile_curve, spearman
 from bias_toolkit.errors import InputError
-from bias_toolkit.report.contents import correlation
-from bias_toolkit.report.definitions import COLUMNS, DISTANCES, label_of
+from bias_toolkit.report.contents import correlation, require_numbers
+from bias_toolkit.report.definitions import COLUMNS, DISTANCES, label_of, limits_of
 from bias_toolkit.report.figures_classes import shortened
 from bias_toolkit.report.formatting import count, known, number
 from bias_toolkit.report.style import (
@@ -28,6 +28,7 @@ from bias_toolkit.report.style import (
     new_figure,
     styled,
     subtitle,
+    value_range,
 )
 
 BINS = 10
@@ -83,7 +84,7 @@ def distance_vs_invariance(
     Raises
     ------
     InputError
-        If `per_image` has no such column, or no image with a value in both.
+        If `per_image` has no such column of numbers, or no image with a value in both.
     """
     rows = _complete(per_image, distance, measure)
     x, y = rows[distance].to_numpy(float), rows[measure].to_numpy(float)
@@ -92,11 +93,11 @@ def distance_vs_invariance(
     if correlations is None:
         correlations = correlate(rows, distance, measure, seed)
     ax = axes_or_new(ax)
-    _points(ax, x, y, seed)
+    shown = _points(ax, x, y, measure, seed)
     draw_curve(ax, curve, VERMILLION)
     ax.set_xlabel(x_label or label_of(distance))
     ax.set_ylabel(label_of(measure))
-    _limits(ax, rows[measure], measure)
+    _limits(ax, shown, measure)
     ax.set_title(title or f"{label_of(measure)} by {_short(distance)}")
     subtitle(ax, rho_line(correlations, distance, measure, len(rows)))
     return ax
@@ -174,12 +175,15 @@ def distance_vs_invariance_by_class(
     lines = math.ceil(len(labels) / columns)
     figure = new_figure(2.0 * columns + 0.6, 1.9 * lines + 0.9)
     panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel()
+    shown = []
     for panel, label in zip(panels, labels, strict=False):
-        _panel(panel, rows[rows["label"].eq(label)], distance, measure, bins, seed)
+        shown.append(_panel(panel, rows[rows["label"].eq(label)], distance, measure, bins, seed))
         panel.set_title(shortened(class_name(label)), fontsize=8.5, pad=17)
     for panel in panels[len(labels) :]:
         panel.set_visible(False)
-    _limits(panels[0], rows.loc[rows["label"].isin(labels), measure], measure)
+    for panel in panels[max(len(labels) - columns, 0) : len(labels)]:
+        panel.tick_params(axis="x", labelbottom=True)
+    _limits(panels[0], np.concatenate(shown), measure)
     figure.supxlabel(x_label or label_of(distance), fontsize=9.5)
     figure.supylabel(label_of(measure), fontsize=9.5)
     if len(labels) < len(sizes):
@@ -191,9 +195,9 @@ def distance_vs_invariance_by_class(
     return figure
 
 
-def _panel(panel: Axes, rows: pd.DataFrame, distance: str, measure: str, bins: int, seed: int) -> None:
+def _panel(panel: Axes, rows: pd.DataFrame, distance: str, measure: str, bins: int, seed: int) -> np.ndarray:
     x, y = rows[distance].to_numpy(float), rows[measure].to_numpy(float)
-    _points(panel, x, y, seed)
+    shown = _points(panel, x, y, measure, seed)
     draw_curve(panel, quantile_curve(x, y, bins, seed=seed), VERMILLION)
     found = correlate(rows, distance, measure, seed)
     rhos = [correlation(found, distance, measure, kind) for kind in ("plain", "partial")]
@@ -209,6 +213,7 @@ def _panel(panel: Axes, rows: pd.DataFrame, distance: str, measure: str, bins: i
         fontsize=7,
         color="#4B5563",
     )
+    return shown
 
 
 @styled
@@ -243,9 +248,11 @@ def curve_given_margin(
         (everything, VERMILLION, "o", "among all images"),
         (strata, BLUE, "s", "among images of like margin"),
     )
+    curves = []
     for groups, colour, marker, label in lines:
         x = percentile_within(rows[distance].to_numpy(float), groups)
-        draw_curve(ax, quantile_curve(x, y, bins, seed=seed), colour, marker, label)
+        curves.append(quantile_curve(x, y, bins, seed=seed))
+        draw_curve(ax, curves[-1], colour, marker, label)
     ax.axhline(y.mean(), color=GREY, linestyle="--", linewidth=1)
     ax.set(
         title=f"{label_of(measure)}: control for the margin",
@@ -253,8 +260,9 @@ def curve_given_margin(
         ylabel=label_of(measure),
         xlim=(0, 1),
     )
-    low, high = ax.get_ylim()
-    ax.set_ylim(max(0, low), high + 0.12 * (high - low))
+    ends = pd.concat(curves)[["value", "low", "high"]].to_numpy(float)
+    low, high = value_range(ends, limits_of(measure))
+    ax.set_ylim(low, high + 0.2 * (high - low))
     in_percent(ax.xaxis)
     if measure in COLUMNS and COLUMNS[measure].share:
         in_percent(ax.yaxis)
@@ -293,6 +301,7 @@ def draw_curve(ax: Axes, curve: pd.DataFrame, colour: str, marker: str = "o", la
         markeredgewidth=0.7,
         label=label,
         zorder=4,
+        clip_on=False,
     )
 
 
@@ -321,20 +330,26 @@ def rho_line(correlations: pd.DataFrame, distance: str, measure: str, n: int) ->
     return f"ρ {told(plain)}; given margin {told(partial)}; {images}"
 
 
-def _complete(per_image: pd.DataFrame, *columns: str) -> pd.DataFrame:
-    for column in columns:
+def _complete(per_image: pd.DataFrame, distance: str, measure: str, *others: str) -> pd.DataFrame:
+    require_numbers(per_image, measure=measure, distance=distance)
+    for column in others:
         if column not in per_image:
-            raise InputError(f"The study has no column {column!r}; it has {', '.join(map(str, per_image.columns))}.")
+            raise InputError(f"The study's test images have no column {column!r}, which the figure needs.")
+    columns = (distance, measure, *others)
     rows = per_image[per_image[list(columns)].notna().all(axis=1)]
     if rows.empty:
         raise InputError(f"No image has a value for {' and '.join(columns)}.")
     return rows
 
 
-def _points(ax: Axes, x: np.ndarray, y: np.ndarray, seed: int) -> None:
+def _points(ax: Axes, x: np.ndarray, y: np.ndarray, measure: str, seed: int) -> np.ndarray:
+    """Draw the points; returns where they are drawn, which is never beyond what the measure can be."""
     values = np.unique(y)
     if is_discrete(pd.Series(y)) and len(values) > 1:
         y = y + np.random.default_rng(seed).uniform(-JITTER, JITTER, len(y)) * np.diff(values).min()
+        low, high = limits_of(measure)
+        # What is beyond a limit goes as far to its other side, so that no line of points forms on the limit.
+        y = np.where(y < low, 2 * low - y, np.where(y > high, 2 * high - y, y))
     ax.scatter(
         x,
         y,
@@ -344,14 +359,14 @@ def _points(ax: Axes, x: np.ndarray, y: np.ndarray, seed: int) -> None:
         linewidths=0,
         rasterized=len(x) > RASTER_FROM,
         zorder=2,
+        clip_on=False,
     )
+    return y
 
 
-def _limits(ax: Axes, values: pd.Series, measure: str) -> None:
+def _limits(ax: Axes, values: np.ndarray, measure: str) -> None:
     definition = COLUMNS.get(measure)
-    low, high = values.min(), values.max()
-    span = max(high - low, 1e-6)
-    ax.set_ylim(low - 0.06 * span, high + 0.08 * span)
+    ax.set_ylim(value_range(values, limits_of(measure)))
     if definition is not None and definition.share:
         in_percent(ax.yaxis)
 

@@ -28,6 +28,9 @@ FRAMING, INVARIANCE, DISTANCE, FRAMING_EFFECT, CLASSES, DATA = (
 )
 
 TOO_FEW_IMAGES = 30
+# A bootstrap of so few images mostly repeats them: its interval is too narrow, of equal values even of width 0.
+ENOUGH_FOR_AN_INTERVAL = 10
+NO_INTERVAL = "too few images for an interval"
 
 
 @dataclass(frozen=True)
@@ -65,9 +68,25 @@ def sign(low: float | None, high: float | None) -> int | None:
     return int(low > 0) - int(high < 0)
 
 
-def value_of(row: Mapping[str, Any], column: str, form=number, short: bool = False) -> str:
-    """A column of a row with its interval from `<column>_low` and `<column>_high`."""
+def interval_over(n: float, low: float | None, high: float | None, form=number) -> str:
+    """`95% interval 0.39 to 0.43`, or that `n` images are too few for one."""
+    return NO_INTERVAL if n < ENOUGH_FOR_AN_INTERVAL else f"95% interval {interval(low, high, form)}"
+
+
+def estimate_over(n: float, value: float | None, low: float | None, high: float | None, form=number) -> str:
+    """`0.41 (95% interval 0.39 to 0.43)`, or that `n` images are too few for the interval."""
+    if known(value) and n < ENOUGH_FOR_AN_INTERVAL:
+        return f"{form(value)} ({NO_INTERVAL})"
+    return estimate(value, low, high, form)
+
+
+def value_of(
+    row: Mapping[str, Any], column: str, form=number, short: bool = False, n: float = ENOUGH_FOR_AN_INTERVAL
+) -> str:
+    """A column of a row with its interval from `<column>_low` and `<column>_high`, where `n` images are enough."""
     value, low, high = row.get(column), row.get(f"{column}_low"), row.get(f"{column}_high")
+    if n < ENOUGH_FOR_AN_INTERVAL:
+        return estimate_over(n, value, low, high, form)
     if short and known(low) and known(high):
         return f"{form(value)} ({interval(low, high, form)})"
     return estimate(value, low, high, form)
@@ -75,7 +94,7 @@ def value_of(row: Mapping[str, Any], column: str, form=number, short: bool = Fal
 
 def rho(row: Mapping[str, Any], images: bool = False) -> str:
     """`0.22 (95% interval 0.16 to 0.28; p < 0.001)` from a row of CORRELATIONS, with the number of images if asked."""
-    details = [f"95% interval {interval(row['low'], row['high'])}", p_value(row["p_value"])]
+    details = [interval_over(row["n"], row["low"], row["high"]), p_value(row["p_value"])]
     if images:
         details.append(count(row["n"], "image"))
     return f"{number(row['rho'])} ({'; '.join(details)})"

@@ -61,7 +61,7 @@ def class_findings(contents: ReportContents) -> list[Finding]:
     least, most = ranked.iloc[0].to_dict(), ranked.iloc[-1].to_dict()
 
     def told(row) -> str:
-        return f"“{contents.class_name(row['label'])}”, {value_of(row, 'p_top1_change', percent, short=True)}"
+        return f"“{contents.class_name(row['label'])}”, {value_of(row, 'p_top1_change', percent, True, row['n'])}"
 
     return [
         Finding(

@@ -18,7 +18,7 @@ from bias_toolkit.report.finding import (
     sign,
     value_of,
 )
-from bias_toolkit.report.formatting import count, interval, known, number, p_value, percent
+from bias_toolkit.report.formatting import count, known, p_value, percent
 
 ENOUGH_OBJECTS = 20
 ALL = "centre_bias"
@@ -70,9 +70,9 @@ def centring_finding(row: Mapping, column: str) -> Finding:
             f"No box could have been elsewhere in its image ({based_on}).",
         )
     p = row["p_value" if column == ALL else "untruncated_p_value"]
-    numbers = f"{label_of(column)} {value_of(row, column)}; {p_value(p)}; {based_on}."
+    numbers = f"{label_of(column)} {value_of(row, column, n=row['n_images'])}; {p_value(p)}; {based_on}."
     if column != ALL:
-        numbers += f" Centre bias of all objects, the cut ones among them: {value_of(row, ALL)}."
+        numbers += f" Centre bias of all objects, the cut ones among them: {value_of(row, ALL, n=row['n_images'])}."
     if min(row["n_images"], n_objects) < TOO_FEW_IMAGES:
         return Finding(
             FRAMING, CAUTION, f"Too few training images have boxes to say whether {subjects} are centred.", numbers
@@ -97,7 +97,7 @@ def _truncation(row: Mapping) -> Finding:
         FRAMING,
         FACT,
         f"{percent(row['truncated_share'], 0)} of the training objects' boxes touch the image's border.",
-        f"Share {value_of(row, 'truncated_share', percent)}. "
+        f"Share {value_of(row, 'truncated_share', percent, n=row['n_images'])}. "
         "Where the border cuts an object, its box lies at the very end of where it fits, and counts against centring "
         "whoever took the photograph.",
     )
@@ -110,7 +110,7 @@ def _scale(row: Mapping) -> Finding | None:
         FRAMING,
         FACT,
         f"The median training object's box covers {percent(row['median_scale'] ** 2, 0)} of its image.",
-        f"Median scale {value_of(row, 'median_scale')}.",
+        f"Median scale {value_of(row, 'median_scale', n=row['n_images'])}.",
     )
 
 
@@ -123,7 +123,10 @@ def _categories(contents: ReportContents, column: str) -> Finding | None:
     if len(rows) < 2:
         return None
     centred = int(rows[f"{column}_low"].gt(0).sum())
-    most, least = rows.iloc[0].to_dict(), rows.iloc[-1].to_dict()
+    most, least = (
+        f"“{contents.class_name(row['category'])}”, {value_of(row, column, short=True, n=row['n_images'])}"
+        for row in (rows.iloc[0].to_dict(), rows.iloc[-1].to_dict())
+    )
     such = "objects" if column == ALL else "such objects"
     return Finding(
         FRAMING,
@@ -131,8 +134,7 @@ def _categories(contents: ReportContents, column: str) -> Finding | None:
         f"Centring holds in {centred:,} of the {len(rows):,} training categories that have {ENOUGH_OBJECTS} {such} "
         "or more.",
         f"There the whole interval of {label_of(column).lower()} is above 0. It is highest for "
-        f"“{contents.class_name(most['category'])}”, {value_of(most, column, short=True)}, and lowest for "
-        f"“{contents.class_name(least['category'])}”, {value_of(least, column, short=True)}.",
+        f"{most}, and lowest for {least}.",
     )
 
 
@@ -144,8 +146,9 @@ def _comparison(train: Mapping, test: Mapping, column: str) -> Finding:
     n_objects = test["n_objects" if column == ALL else "n_untruncated"]
     low, high, train_low, train_high = (row[f"{column}_{end}"] for row in (test, train) for end in ("low", "high"))
     numbers = (
-        f"{label_of(column)} of the test set's objects {value_of(test, column)}, of the training set's "
-        f"{number(train[column])} ({interval(train_low, train_high)}); {count(n_objects, 'test object')}."
+        f"{label_of(column)} of the test set's objects {value_of(test, column, n=test['n_images'])}, "
+        f"of the training set's {value_of(train, column, short=True, n=train['n_images'])}; "
+        f"{count(n_objects, 'test object')}."
     )
     if min(test["n_images"], n_objects) < TOO_FEW_IMAGES or not all(map(known, (low, high, train_low, train_high))):
         return Finding(FRAMING, CAUTION, "Too few test images have boxes to compare the two sets' framing.", numbers)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 from bias_toolkit.report.contents import NoiseFloor, ReportContents
@@ -15,21 +14,14 @@ from bias_toolkit.report.finding import (
     TOO_FEW_IMAGES,
     UNKNOWN,
     Finding,
+    estimate_over,
+    interval_over,
 )
-from bias_toolkit.report.formatting import count, estimate, interval, known, percent, significant
+from bias_toolkit.report.findings_sizes import size_finding
+from bias_toolkit.report.formatting import count, estimate, known, percent, significant
+from bias_toolkit.report.sweeps import sweep_name
 
 FAR_BELOW = 0.1
-
-
-def image_size(protocol: str, size: float) -> float:
-    """Side of the image as the view shows it, in view sides: above 1 a tighter crop, below 1 an image on a canvas."""
-    return 1 / size if protocol == "embed" else 1 / math.sqrt(size)
-
-
-def sweep_name(protocol: str, transform: str, size: float) -> str:
-    """`crop, diagonal, size 1`."""
-    parts = (protocol, transform, f"size {size:g}" if known(size) else None)
-    return ", ".join(part for part in parts if isinstance(part, str) and part)
 
 
 def summary_row(contents: ReportContents, measure: str):
@@ -54,7 +46,7 @@ def invariance_findings(contents: ReportContents) -> list[Finding]:
         claim = "How often one pixel changes the top-1 class was not measured."
         return [Finding(INVARIANCE, UNKNOWN, claim), *_consistency(contents)]
     found = [_change(contents, row), noise_finding(contents.noise_floor, row)]
-    sizes = _sizes(contents)
+    sizes = size_finding(contents)
     if sizes is not None:
         found.append(sizes)
     return [*found, *_consistency(contents), _accuracy(contents)]
@@ -68,10 +60,15 @@ def _consistency(contents: ReportContents) -> list[Finding]:
             INVARIANCE,
             FACT,
             f"Two views of an image at random offsets agree in their top-1 class in {percent(row['value'])} of pairs.",
-            f"95% interval {interval(row['low'], row['high'], percent)}; {count(row['n'], 'image')}.",
+            f"{_interval(row)}; {count(row['n'], 'image')}.",
         )
         for row in rows.to_dict("records")
     ]
+
+
+def _interval(row: Mapping) -> str:
+    text = interval_over(row["n"], row["low"], row["high"], percent)
+    return text[0].upper() + text[1:]
 
 
 def _change(contents: ReportContents, row: Mapping) -> Finding:
@@ -79,13 +76,11 @@ def _change(contents: ReportContents, row: Mapping) -> Finding:
     if row["value"] == 0:
         return Finding(INVARIANCE, NONE, "Moving an image by one pixel never changed the top-1 class.", f"{details}.")
     claim = f"Moving an image by one pixel changes the top-1 class in {percent(row['value'])} of the steps."
-    evidence = f"95% interval {interval(row['low'], row['high'], percent)}; {details}."
+    evidence = f"{_interval(row)}; {details}."
     change = summary_row(contents, "mac")
     if change is not None:
-        evidence += (
-            f" The probability of the class on top changes by "
-            f"{estimate(change['value'], change['low'], change['high'], significant)} a step on average."
-        )
+        told = estimate_over(change["n"], change["value"], change["low"], change["high"], significant)
+        evidence += f" The probability of the class on top changes by {told} a step on average."
     if row["n"] < TOO_FEW_IMAGES:
         return Finding(INVARIANCE, CAUTION, claim, f"{evidence} So few images say little about others.")
     return Finding(INVARIANCE, EFFECT, claim, evidence)
@@ -121,53 +116,6 @@ def noise_finding(floor: NoiseFloor | None, row: Mapping) -> Finding:
     return Finding(INVARIANCE, FACT, "Numerical noise does not explain it.", evidence)
 
 
-def _sizes(contents: ReportContents) -> Finding | None:
-    summary = contents.table("summary")
-    rows = summary[
-        summary["measure"].eq("p_top1_change")
-        & summary["transform"].eq(contents.reference_sweep[1])
-        & summary["protocol"].isin(["crop", "embed"])
-        & summary[["value", "low", "high"]].notna().all(axis=1)
-    ]
-    if len(rows) < 2:
-        return None
-    rows = rows.assign(
-        shown=[image_size(*pair) for pair in zip(rows["protocol"], rows["size"], strict=True)]
-    ).sort_values("shown", kind="stable")
-    smallest, largest = rows.iloc[0], rows.iloc[-1]
-    lowest = rows.loc[rows["value"].idxmin()]
-
-    def told(row) -> str:
-        return (
-            f"{percent(row['value'])} ({interval(row['low'], row['high'], percent)}) at {row['protocol']} "
-            f"size {row['size']:g}"
-        )
-
-    above_small, above_large = smallest["low"] > lowest["high"], largest["low"] > lowest["high"]
-    if above_small and above_large:
-        return Finding(
-            INVARIANCE,
-            EFFECT,
-            "P(top-1 change) is U-shaped over the size at which the image is shown.",
-            f"It is lowest, {told(lowest)}, and higher when the image is shown smaller, {told(smallest)}, and larger, "
-            f"{told(largest)}.",
-        )
-    if above_small or above_large:
-        other, direction = (smallest, "smaller") if above_small else (largest, "larger")
-        return Finding(
-            INVARIANCE,
-            EFFECT,
-            f"The model is less stable when the image is shown {direction}.",
-            f"P(top-1 change) is {told(other)} against {told(lowest)}.",
-        )
-    return Finding(
-        INVARIANCE,
-        NONE,
-        "No dependence of P(top-1 change) on the size at which the image is shown was found.",
-        f"It is {told(smallest)} and {told(largest)}; their intervals overlap that of the lowest, {told(lowest)}.",
-    )
-
-
 def _accuracy(contents: ReportContents) -> Finding:
     row = summary_row(contents, "accuracy")
     if row is None:
@@ -180,5 +128,5 @@ def _accuracy(contents: ReportContents) -> Finding:
         INVARIANCE,
         FACT,
         f"Accuracy over the same views is {percent(row['value'])}.",
-        f"95% interval {interval(row['low'], row['high'], percent)}; {count(row['n'], 'image')}.",
+        f"{_interval(row)}; {count(row['n'], 'image')}.",
     )

@@ -24,11 +24,13 @@ from bias_toolkit.report.finding import (
     TOO_FEW_IMAGES,
     UNKNOWN,
     Finding,
+    estimate_over,
+    interval_over,
     rho,
     sign,
     value_of,
 )
-from bias_toolkit.report.formatting import count, estimate, interval, number, percent, significant
+from bias_toolkit.report.formatting import count, number, percent, significant
 
 
 @dataclass(frozen=True)
@@ -86,9 +88,7 @@ def distance_findings(contents: ReportContents) -> list[Finding]:
         return [Finding(DISTANCE, UNKNOWN, "How far the test images are from the training set was not measured.")]
     measured = [name for name in ("p_top1_change", "mac") if has_values(contents.per_image, name)]
     found = [relation(contents, NEAREST, measure) for measure in measured]
-    leaks = _leaks(contents)
-    if leaks is not None:
-        found.append(leaks)
+    found.extend(finding for finding in (_shared(contents), _leaks(contents)) if finding is not None)
     percentile = _percentile(contents)
     if percentile is not None:
         found.append(percentile)
@@ -121,7 +121,7 @@ def framing_effect_findings(contents: ReportContents) -> list[Finding]:
                 FRAMING_EFFECT,
                 CAUTION,
                 "The test photographs are centred themselves, so an effect of framing may not show in them.",
-                f"Their {label_of(column).lower()} is {value_of(test, column)}. "
+                f"Their {label_of(column).lower()} is {value_of(test, column, n=test['n_images'])}. "
                 "To show, it may need framing varied on purpose.",
             )
         )
@@ -202,7 +202,10 @@ def _why(contents: ReportContents, *columns: str) -> str:
 
 def _within_class(table, variable: Variable, measure: str) -> str:
     row = correlation(table, variable.name, measure, "within class")
-    return "" if row is None else f" Within classes ρ is {number(row['rho'])} ({interval(row['low'], row['high'])})."
+    if row is None:
+        return ""
+    told = interval_over(row["n"], row["low"], row["high"]).removeprefix("95% interval ")
+    return f" Within classes ρ is {number(row['rho'])} ({told})."
 
 
 def _ends(contents: ReportContents, variable: Variable, measure: str) -> str:
@@ -217,11 +220,25 @@ def _ends(contents: ReportContents, variable: Variable, measure: str) -> str:
     part = FRACTIONS.get(len(curve), f"{len(curve)}th part")
 
     def told(row) -> str:
-        return f"{form(row['value'])} ({interval(row['low'], row['high'], form)})"
+        told = interval_over(row["n"], row["low"], row["high"], form).removeprefix("95% interval ")
+        return f"{form(row['value'])} ({told})"
 
     return (
         f" {label_of(measure)} is {told(first)} in the {variable.low} {part} of the images and {told(last)} in the "
         f"{variable.high}."
+    )
+
+
+def _shared(contents: ReportContents) -> Finding | None:
+    n_shared = contents.n_shared
+    if not n_shared:
+        return None
+    are = "is a training image itself" if n_shared == 1 else "are training images themselves"
+    return Finding(
+        DISTANCE,
+        CAUTION,
+        f"{n_shared:,} of the {count(len(contents.distances), 'test image')} {are}.",
+        "Each is compared with the other training images only.",
     )
 
 
@@ -231,11 +248,15 @@ def _leaks(contents: ReportContents) -> Finding | None:
     leaks = int(contents.distances["leak"].fillna(False).sum())
     n_images = count(len(contents.distances), "test image")
     if leaks == 0:
-        return Finding(DISTANCE, FACT, f"None of the {n_images} is at (near) zero distance from a training image.")
+        besides = ", besides themselves" if contents.n_shared else ""
+        return Finding(
+            DISTANCE, FACT, f"None of the {n_images} is at (near) zero distance from a training image{besides}."
+        )
     return Finding(
         DISTANCE,
         CAUTION,
-        f"{leaks:,} of {n_images} {'is' if leaks == 1 else 'are'} at (near) zero distance from a training image.",
+        f"{leaks:,} of {n_images} {'is' if leaks == 1 else 'are'} at (near) zero distance from "
+        f"{'another training image' if contents.n_shared else 'a training image'}.",
         f"This may be a leak between the splits ({percent(leaks / len(contents.distances))} of the test images).",
     )
 
@@ -251,6 +272,6 @@ def _percentile(contents: ReportContents) -> Finding | None:
         FACT,
         f"The median test image is farther from its nearest training image than {percent(median.value, 0)} of the "
         "training images are from theirs.",
-        f"Median {estimate(*median[:3], percent)}; {count(median.n, 'test image')}. "
+        f"Median {estimate_over(median.n, *median[:3], percent)}; {count(median.n, 'test image')}. "
         f"Half of the test images lie between {percent(lower, 0)} and {percent(upper, 0)}.",
     )

@@ -9,10 +9,12 @@ from matplotlib.figure import Figure
 
 from bias_toolkit.errors import InputError
 from bias_toolkit.report import figures_classes, figures_framing, figures_invariance, figures_relation
-from bias_toolkit.report.contents import ReportContents, correlation, curve_rows
+from bias_toolkit.report.contents import ReportContents, correlation, curve_rows, require_numbers
 from bias_toolkit.report.definitions import distance_label
 
 PLOTS: dict[str, Callable[..., Figure]] = {}
+_OF_DISTANCE = {"distance-vs-invariance", "distance-given-margin"}
+_OF_PER_IMAGE = _OF_DISTANCE | {"invariance-vs-position", "invariance-vs-scale", "invariance"}
 
 
 def plot(
@@ -40,7 +42,7 @@ def plot(
     Raises
     ------
     InputError
-        If there is no such figure, or the study lacks what it shows.
+        If there is no such figure, the study lacks what it shows, or an option names no column of numbers.
     """
     if name not in PLOTS:
         raise InputError(f"There is no figure {name!r}; the figures are {', '.join(PLOTS)}.")
@@ -48,7 +50,22 @@ def plot(
         raise InputError(f"--by-class is for distance-vs-invariance only; {name} has no panel for each class.")
     if bins is not None and bins < 1:
         raise InputError(f"--bins is {bins}, but must be at least 1.")
+    _check_columns(contents, name, measure, distance)
     return PLOTS[name](contents, measure=measure, distance=distance, bins=bins, by_class=by_class)
+
+
+def _check_columns(contents: ReportContents, name: str, measure: str, distance: str) -> None:
+    if name in _OF_PER_IMAGE:
+        options = {"measure": measure} | ({"distance": distance} if name in _OF_DISTANCE else {})
+        require_numbers(_per_image(contents, name), **options)
+    elif name == "classes":
+        classes = _there(contents.table("classes"), name, "labelled test image")
+        estimates = [column for column in classes if f"{column}_low" in classes]
+        require_numbers(classes[estimates], measure=measure)
+    elif name == "invariance-vs-size":
+        measured = _there(contents.table("summary"), name, "sweep")["measure"]
+        if measure not in set(measured):
+            raise InputError(f"--measure is {measure!r}, but {name} can show only {', '.join(measured.unique())}.")
 
 
 def _named(name: str):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
+import pandas as pd
+
 from bias_toolkit.report.blocks import Block, Cell, ListBlock, Omitted, Paragraph, Section, TableBlock
 from bias_toolkit.report.contents import DatasetDescription, ReportContents
 from bias_toolkit.report.findings import dropped_boxes
@@ -25,16 +27,14 @@ def left_out_section(contents: ReportContents, omitted: Sequence[Omitted]) -> Se
         blocks.append(ListBlock([Cell(sentence) for sentence in dict.fromkeys(sentences)]))
     skipped = contents.skipped
     if len(skipped):
-        shown = skipped.head(MOST_SKIPPED)
-        note = f"The first {len(shown)} of {len(skipped):,}." if len(shown) < len(skipped) else ""
+        images = _by_image(skipped)
+        shown = images[:MOST_SKIPPED]
+        note = f"The first {len(shown)} of {len(images):,}." if len(shown) < len(images) else ""
         blocks.append(
             TableBlock(
-                f"{count(len(skipped), 'image')} left out",
+                f"{count(len(images), 'image')} left out",
                 ["Image", "Set", "Step", "Reason"],
-                [
-                    [str(row["image_id"]), str(row["split"]), str(row["step"]), str(row["reason"])]
-                    for row in shown.to_dict("records")
-                ],
+                shown,
                 note=note,
                 csv="tables/skipped.csv",
                 numeric=False,
@@ -43,6 +43,15 @@ def left_out_section(contents: ReportContents, omitted: Sequence[Omitted]) -> Se
     else:
         blocks.append(Paragraph("Every image could be read."))
     return Section("left-out", "What was left out", blocks)
+
+
+def _by_image(skipped: pd.DataFrame) -> list[list[str]]:
+    """Image, set, steps and reasons of every image that was left out, one row an image."""
+    rows = []
+    for (split, image_id), steps in skipped.groupby(["split", "image_id"], sort=False, dropna=False):
+        told = ("; ".join(dict.fromkeys(steps[column].astype(str))) for column in ("step", "reason"))
+        rows.append([str(image_id), str(split), *told])
+    return rows
 
 
 def method_section(contents: ReportContents) -> Section:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bias_toolkit.analysis import quantile_curve
 from bias_toolkit.report import figures_invariance, figures_relation
 from bias_toolkit.report.blocks import Block, Cell, FigureBlock, Omitted, Paragraph, Section, TableBlock
 from bias_toolkit.report.contents import ReportContents, correlation, curve_rows, has_values
@@ -70,6 +71,25 @@ def _bins(contents: ReportContents) -> int:
     return int(contents.settings.get("bins", figures_relation.BINS))
 
 
+def has_curve(contents: ReportContents, distance: str, measure: str) -> bool:
+    """Whether the pair's curve has at least two bins."""
+    curve = curve_rows(contents.table("curves"), distance, measure)
+    if curve is None:
+        rows = contents.per_image
+        curve = quantile_curve(rows[distance], rows[measure], _bins(contents), resamples=1)
+    return len(curve) > 1
+
+
+def _and_curve(curved: bool) -> str:
+    return " and a curve of bin means" if curved else ""
+
+
+def _about_curve(curved: bool) -> str:
+    if not curved:
+        return "Too few images for a curve: the one mark is the mean of all."
+    return "The curve is the mean in bins of equally many images, its band the 95% bootstrap interval over images."
+
+
 def _both_rhos(contents: ReportContents, distance: str, measure: str) -> str:
     plain, partial = (
         correlation(contents.table("correlations"), distance, measure, kind) for kind in ("plain", "partial")
@@ -93,6 +113,7 @@ def _relation_figures(contents: ReportContents, measure: str) -> list[FigureBloc
         "x_label": x_label,
     }
     name = measure.replace("_", "-")
+    curved = has_curve(contents, "nn_distance", measure)
     jittered = " Points are moved a little up or down at random, so that equal values can be told apart."
     blocks = [
         FigureBlock(
@@ -103,16 +124,17 @@ def _relation_figures(contents: ReportContents, measure: str) -> list[FigureBloc
                 curve=curve_rows(contents.table("curves"), "nn_distance", measure),
                 correlations=contents.table("correlations"),
             ),
-            f"{label} against the distance to the nearest training image: points and a curve of bin means. "
+            f"{label} against the distance to the nearest training image: points{_and_curve(curved)}. "
             f"{_both_rhos(contents, 'nn_distance', measure)}",
             f"{label} against the distance to the nearest training image; one point a test image "
-            f"({count(len(rows), 'image')}). The curve is the mean in bins of equally many images, its band the 95% "
-            f"bootstrap interval over images. {_both_rhos(contents, 'nn_distance', measure)}"
+            f"({count(len(rows), 'image')}). {_about_curve(curved)} {_both_rhos(contents, 'nn_distance', measure)}"
             + (jittered if figures_relation.is_discrete(rows[measure]) else ""),
             half=True,
         )
     ]
-    if has_values(contents.per_image, "nn_distance", measure, "margin"):
+    complete = contents.per_image.reindex(columns=["nn_distance", measure, "margin"]).dropna()
+    # With one stratum both curves are the same.
+    if len(complete) > figures_relation.LARGEST_STRATUM and has_curve(contents, "nn_distance", measure):
         blocks.append(
             FigureBlock(
                 f"distance-{name}-given-margin",
@@ -131,6 +153,7 @@ def _framing_figure(contents: ReportContents, name: str, x: str, draw) -> Figure
     measure = "p_top1_change"
     n = int(contents.per_image[[x, measure]].notna().all(axis=1).sum())
     what = COLUMNS[x].label
+    curved = has_curve(contents, x, measure)
     by = f"{label_of(measure)} by the {what[0].lower()}{what[1:]}"
     return FigureBlock(
         name,
@@ -141,9 +164,9 @@ def _framing_figure(contents: ReportContents, name: str, x: str, draw) -> Figure
             curve=curve_rows(contents.table("curves"), x, measure),
             correlations=contents.table("correlations"),
         ),
-        f"{by}: points and a curve of bin means.",
-        f"{by}; one point a test image ({count(n, 'image')}). The curve is the mean in bins of equally many images, "
-        f"its band the 95% bootstrap interval over images. {_both_rhos(contents, x, measure)}",
+        f"{by}: points{_and_curve(curved)}.",
+        f"{by}; one point a test image ({count(n, 'image')}). {_about_curve(curved)} "
+        f"{_both_rhos(contents, x, measure)}",
         half=True,
     )
 

@@ -6,12 +6,14 @@ Figures are made through matplotlib's object interface: pyplot's global state is
 from __future__ import annotations
 
 import functools
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
@@ -121,8 +123,30 @@ def axes_or_new(ax: Axes | None, width: float = WIDTH, height: float = HEIGHT) -
 
 
 def in_percent(axis: Axis) -> None:
-    """Write an axis of shares in percent."""
-    axis.set_major_formatter(lambda value, _: f"{100 * value:.3g}%".replace("-", "\N{MINUS SIGN}"))
+    """Write an axis of shares in percent, with as many digits as neighbouring ticks need to differ."""
+
+    def told(value: float, _) -> str:
+        span = abs(100 * float(np.ptp(axis.get_view_interval())))
+        digits = min(max(2 - math.floor(math.log10(span)), 0), 9) if span else 3
+        text = f"{100 * value:.{digits}f}"
+        text = text.rstrip("0").rstrip(".") if "." in text else text
+        return f"{'0' if text == '-0' else text}%".replace("-", "\N{MINUS SIGN}")
+
+    axis.set_major_formatter(told)
+
+
+def value_range(values: np.ndarray, limits: tuple[float, float] = (-math.inf, math.inf)) -> tuple[float, float]:
+    """Ends of an axis that shows the values with some room, inside what they can be at all.
+
+    Around values that are all equal there is room of 0.05, or of a twentieth of a larger value.
+    """
+    values = values[np.isfinite(values)]
+    low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 0.0)
+    size = max(abs(low), abs(high))
+    if high - low <= 1e-9 * size:
+        room = max(0.05, 0.05 * size)
+        return max(low - room, limits[0]), min(high + room, limits[1])
+    return max(low - 0.06 * (high - low), limits[0]), high + 0.08 * (high - low)
 
 
 def subtitle(ax: Axes, text: str) -> None:

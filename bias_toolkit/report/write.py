@@ -12,8 +12,9 @@ import pandas as pd
 from bias_toolkit.progress import Progress, silent
 from bias_toolkit.report.blocks import Omitted, Section
 from bias_toolkit.report.contents import ReportContents, centring_column, correlation, whole_dataset
+from bias_toolkit.report.finding import interval_over
 from bias_toolkit.report.findings import all_findings
-from bias_toolkit.report.findings_invariance import summary_row, sweep_name
+from bias_toolkit.report.findings_invariance import summary_row
 from bias_toolkit.report.formatting import count, interval, known, number, percent
 from bias_toolkit.report.page import FIGURES, Page, write_into
 from bias_toolkit.report.publish import PAGE, published
@@ -22,6 +23,7 @@ from bias_toolkit.report.sections_framing import framing_section
 from bias_toolkit.report.sections_invariance import classes_section, images_section, invariance_section
 from bias_toolkit.report.sections_method import files_section, left_out_section, method_section
 from bias_toolkit.report.sections_relations import distance_section, framing_effect_section
+from bias_toolkit.report.sweeps import sweep_name
 from bias_toolkit.report.thumbnails import FOLDER as IMAGES
 
 RESULTS, TABLES = "results.json", "tables"
@@ -100,8 +102,8 @@ def _tiles(contents: ReportContents) -> list[tuple[str, str, str]]:
         found.append((number(train[column]), name, details))
     row = summary_row(contents, "p_top1_change")
     if row is not None:
-        limits = interval(row["low"], row["high"], percent)
-        details = f"95% interval {limits}; {sweep_name(*contents.reference_sweep)}"
+        limits = interval_over(row["n"], row["low"], row["high"], percent)
+        details = f"{limits}; {sweep_name(*contents.reference_sweep)}"
         found.append((percent(row["value"]), "of one-pixel steps change the top-1 class", details))
     plain, partial = (
         correlation(contents.table("correlations"), "nn_distance", "p_top1_change", kind)

@@ -89,7 +89,9 @@ def test_steps_print_json(run, finished, tmp_path):
         results[command] = json.loads(out)
     assert results["embed"]["train"]["images"] == 120
     assert results["index"]["test_images"] == 150
-    assert results["sweep"]["sweeps"][0]["p_top1_change"] == pytest.approx(finished.measures["p_top1_change"].mean())
+    row = next(row for row in results["sweep"]["sweeps"] if row["measure"] == "p_top1_change")
+    assert row["value"] == pytest.approx(finished.measures["p_top1_change"].mean())
+    assert row["low"] < row["value"] < row["high"]
     assert results["objects"]["train"][0]["n_objects"] == 120
     assert {row["kind"] for row in results["analyse"]["correlations"]} == {"plain", "partial", "within class"}
 

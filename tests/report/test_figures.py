@@ -30,7 +30,7 @@ from bias_toolkit.report import (
 )
 from bias_toolkit.report.figures_framing import null_distance_density
 from bias_toolkit.report.figures_relation import is_discrete, margin_strata, percentile_within
-from bias_toolkit.report.style import BLUE, VERMILLION, new_figure
+from bias_toolkit.report.style import BLUE, VERMILLION, in_percent, new_figure
 
 
 def points(ax):
@@ -114,8 +114,13 @@ class TestDistanceVsInvariance:
         assert "115 images" in texts(ax)
 
     def test_missing_columns_and_values_are_input_errors(self, per_image):
-        with pytest.raises(InputError, match="no column 'macc'"):
+        with pytest.raises(InputError, match="--measure is 'macc', which the study does not have; it can be width, "):
             distance_vs_invariance(per_image, measure="macc")
+        for option in ("measure", "distance"):
+            for column in ("image_id", "label", "leak"):
+                with pytest.raises(InputError, match=f"--{option} is '{column}', which is not a column of") as caught:
+                    distance_vs_invariance(per_image, **{option: column})
+                assert "image_id" not in str(caught.value).split(";")[1]
         with pytest.raises(InputError, match="No image has a value"):
             distance_vs_invariance(per_image.assign(mac=np.nan), measure="mac")
 
@@ -124,8 +129,34 @@ class TestDistanceVsInvariance:
             ax = draw(per_image, measure="mac")
             np.testing.assert_allclose(points(ax)[1][:, 0], per_image[column])
 
+    def test_jitter_stays_where_the_measure_can_be(self, per_image):
+        ends = per_image.assign(p_top1_change=np.arange(len(per_image)) % 2 / 1.0)
+        for rows in (per_image, ends):
+            ax = distance_vs_invariance(rows)
+            y = points(ax)[1][:, 1]
+            assert y.min() >= 0
+            assert y.max() <= 1
+            assert ax.get_ylim()[0] == 0
+            assert ax.get_ylim()[1] >= y.max()
+
+    @pytest.mark.parametrize("value", [0.0, 0.125, 1.0])
+    def test_a_constant_measure_has_ticks_that_differ(self, per_image, value):
+        constant = per_image.assign(p_top1_change=value)
+        for ax in (distance_vs_invariance(constant), curve_given_margin(constant)):
+            ax.figure.draw_without_rendering()
+            labels = [tick.get_text() for tick in ax.get_yticklabels()]
+            assert len(set(labels)) == len(labels) > 1
+            low, high = ax.get_ylim()
+            assert 0 <= low < high <= 1.06
+            assert high - low >= 0.05
+
 
 class TestByClass:
+    def test_the_last_panel_of_each_column_has_tick_labels(self, per_image):
+        figure = distance_vs_invariance_by_class(per_image)
+        figure.draw_without_rendering()
+        assert [ax.xaxis.get_tick_params()["labelbottom"] for ax in figure.axes[:3]] == [False, True, True]
+
     def test_one_panel_a_class_in_order(self, per_image, shared_contents):
         figure = distance_vs_invariance_by_class(per_image, class_name=shared_contents.class_name)
         panels = [ax for ax in figure.axes if ax.get_visible()]
@@ -341,6 +372,34 @@ def test_plots_that_cannot_be(shared_contents, bare_contents):
     for name in PLOTS:
         with pytest.raises(InputError, match=f"The study has no .*, which {name} shows"):
             plot(dataclasses.replace(bare_contents), name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "distance-vs-invariance",
+        "distance-given-margin",
+        "invariance",
+        "invariance-vs-position",
+        "invariance-vs-size",
+        "classes",
+    ],
+)
+def test_a_measure_that_is_no_number_is_an_input_error(shared_contents, name):
+    from bias_toolkit.report import plot
+
+    with pytest.raises(InputError, match=r"--measure is 'label'.* p_top1_change"):
+        plot(shared_contents, name, measure="label")
+
+
+def test_percentages_have_the_digits_they_need():
+    ax = new_figure().add_subplot()
+    in_percent(ax.yaxis)
+    for low, high in ((0.1249, 0.1251), (0, 1), (-1e-7, 1e-7)):
+        ax.set_ylim(low, high)
+        ax.figure.draw_without_rendering()
+        labels = [tick.get_text() for tick in ax.get_yticklabels()]
+        assert len(set(labels)) == len(labels), labels
 
 
 def test_a_plot_gives_the_studys_numbers(shared_contents):

@@ -1,11 +1,16 @@
 """Every branch of what can be said about invariance."""
 
 import dataclasses
+import re
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from bias_toolkit.report import NoiseFloor
-from bias_toolkit.report.findings_invariance import image_size, invariance_findings, noise_finding, sweep_name
+from bias_toolkit.report.findings_invariance import invariance_findings, noise_finding
+from bias_toolkit.report.findings_sizes import difference_margin, size_finding
+from bias_toolkit.report.sweeps import image_size, sweep_name
 
 
 def row(measure, value, low, high, n=1000, protocol="crop", size=1.0, transform="diagonal"):
@@ -100,37 +105,91 @@ def test_noise_where_nothing_changes():
     assert noise_finding(NoiseFloor(0.01, 100, 1, 0.0, 0.05), still).kind == "caution"
 
 
-def size_finding(contents, analysis_of, crop_small, crop, embed):
-    """The finding on sizes, for values with an interval of ± 0.01."""
-    rows = [
-        row("p_top1_change", value, value - 0.01, value + 0.01, protocol=protocol, size=size)
-        for protocol, size, value in (("crop", 1.0, crop), ("crop", 0.25, crop_small), ("embed", 2.0, embed))
+SWEEPS = {"smaller": ("embed", 2.0), "as it is": ("crop", 1.0), "larger": ("crop", 0.25)}
+
+
+def of_sizes(contents, **values):
+    """The finding on sizes, from the values of the same images at each."""
+    tables = [
+        pd.DataFrame(
+            {
+                "image_id": [str(i) for i in range(len(column))],
+                "protocol": protocol,
+                "transform": "diagonal",
+                "size": size,
+                "p_top1_change": np.asarray(column, np.float32),
+            }
+        )
+        for (protocol, size), column in zip(SWEEPS.values(), values.values(), strict=True)
     ]
-    return findings(contents, analysis_of, *rows)[2]
+    measures = pd.concat(tables, ignore_index=True)
+    return size_finding(
+        dataclasses.replace(contents, measures=measures, reference=("crop", "diagonal", 1.0), settings={"seed": 3})
+    )
 
 
-def test_u_shape(bare_contents, analysis_of):
-    finding = size_finding(bare_contents, analysis_of, 0.2, 0.1, 0.3)
+def noisy(mean, seed, n=200):
+    return np.random.default_rng(seed).normal(mean, 0.05, n)
+
+
+def test_u_shape(bare_contents):
+    finding = of_sizes(bare_contents, smaller=noisy(0.3, 0), same=noisy(0.1, 1), larger=noisy(0.2, 2))
     assert finding.kind == "effect"
     assert "U-shaped" in finding.claim
-    assert "lowest, 10.0% (9.0% to 11.0%) at crop size 1" in finding.evidence
-    assert "smaller, 30.0% (29.0% to 31.0%) at embed size 2" in finding.evidence
-    assert "larger, 20.0% (19.0% to 21.0%) at crop size 0.25" in finding.evidence
+    assert "at crop size 1, and higher when the image is shown smaller, " in finding.evidence
+    assert "at embed size 2, by " in finding.evidence
+    assert "paired bootstrap over the 200 images measured at all 3 sizes" in finding.evidence
 
 
 @pytest.mark.parametrize(
-    ("crop_small", "crop", "embed", "direction"), [(0.1, 0.11, 0.3, "smaller"), (0.3, 0.11, 0.1, "larger")]
+    ("smaller", "same", "larger", "claim"),
+    [
+        (0.3, 0.11, 0.1, "The model is less stable when the image is shown smaller."),
+        (0.1, 0.11, 0.3, "The model is less stable when the image is shown larger."),
+        (0.1, 0.3, 0.1, "P(top-1 change) depends on the size at which the image is shown."),
+    ],
 )
-def test_one_side_only(bare_contents, analysis_of, crop_small, crop, embed, direction):
-    finding = size_finding(bare_contents, analysis_of, crop_small, crop, embed)
-    assert finding.kind == "effect"
-    assert finding.claim == f"The model is less stable when the image is shown {direction}."
+def test_other_shapes(bare_contents, smaller, same, larger, claim):
+    finding = of_sizes(bare_contents, smaller=noisy(smaller, 0), same=noisy(same, 1), larger=noisy(larger, 2))
+    assert (finding.kind, finding.claim) == ("effect", claim)
 
 
-def test_no_dependence_on_size(bare_contents, analysis_of):
-    finding = size_finding(bare_contents, analysis_of, 0.105, 0.1, 0.11)
+def test_no_dependence_on_size(bare_contents):
+    finding = of_sizes(bare_contents, smaller=noisy(0.1, 0), same=noisy(0.1, 1), larger=noisy(0.1, 2))
     assert finding.kind == "none"
     assert finding.claim.startswith("No dependence")
+    assert re.search(r"a difference of \d\.\d percentage points \(−\d\.\d to \d\.\d\)", finding.evidence)
+    assert "chosen after looking" in finding.evidence
+
+
+def test_sizes_are_compared_image_by_image(bare_contents):
+    spread = np.random.default_rng(0).uniform(0, 0.9, 200)
+    finding = of_sizes(bare_contents, smaller=spread + noisy(0.04, 1), same=spread, larger=spread + noisy(0.0, 2))
+    assert finding.kind == "effect"
+    assert "shown smaller" in finding.claim
+
+
+def test_choosing_the_pair_after_looking_is_paid_for():
+    generator = np.random.default_rng(0)
+    draws = [generator.normal(size=(60, 6)) for _ in range(200)]
+    found = np.mean([np.ptp(draw.mean(axis=0)) > difference_margin(draw, 300) for draw in draws])
+    assert 0.0 < found < 0.12
+
+
+def test_too_few_images_or_sizes_for_a_comparison(bare_contents):
+    few = of_sizes(bare_contents, smaller=[0.3] * 12, same=[0.1] * 12, larger=[0.2] * 12)
+    assert few.kind == "caution"
+    assert few.evidence == "12 images measured at every size."
+    assert size_finding(bare_contents) is None
+
+
+def test_no_interval_of_very_few_images(bare_contents, analysis_of):
+    three = {"value": 0.125, "low": 0.125, "high": 0.125, "n": 3}
+    rows = [row(name, **three) for name in ("p_top1_change", "mac", "accuracy")]
+    rows.append(row("consistency", **three, protocol="offsets", transform=None))
+    found = findings(bare_contents, analysis_of, *rows)
+    assert not any("95% interval" in finding.text for finding in found)
+    assert sum("oo few images for an interval" in finding.text for finding in found) == 3
 
 
 def test_size_in_view_sides():

@@ -185,6 +185,29 @@ def test_leaks(bare_contents):
     assert two.claim.startswith("2 of 4 test images are")
 
 
+def test_test_images_that_are_training_images(bare_contents):
+    contents = dataclasses.replace(with_distances(bare_contents, leak=[False] * 4), n_shared=4)
+    shared, none = distance_findings(contents)
+    assert shared.kind == "caution"
+    assert shared.claim == "4 of the 4 test images are training images themselves."
+    assert shared.evidence == "Each is compared with the other training images only."
+    assert none.claim.endswith("at (near) zero distance from a training image, besides themselves.")
+    (one, leak) = distance_findings(
+        dataclasses.replace(with_distances(bare_contents, leak=[True] + [False] * 3), n_shared=1)
+    )
+    assert one.claim == "1 of the 4 test images is a training image itself."
+    assert leak.claim == "1 of 4 test images is at (near) zero distance from another training image."
+
+
+def test_no_interval_of_very_few_images(bare_contents, found):
+    (percentile,) = distance_findings(with_distances(bare_contents, distance_percentile=[0.2, 0.6, 0.8, 0.9]))
+    few = found(correlations(POSITIVE, POSITIVE, POSITIVE, n=9))
+    for finding in (percentile, few):
+        assert "too few images for an interval" in finding.evidence
+        assert "95%" not in finding.evidence
+    assert "0.16" not in few.evidence
+
+
 def test_percentile(bare_contents):
     (finding,) = distance_findings(with_distances(bare_contents, distance_percentile=[0.2, 0.6, 0.8, 0.9]))
     assert "farther from its nearest training image than 70% of the training images" in finding.claim
