@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from bias_toolkit.errors import InputError
+from bias_toolkit.per_image import join_per_image, per_image_schema
 from bias_toolkit.plan import SPLITS, Plan
 from bias_toolkit.progress import Progress, silent
 from bias_toolkit.settings import Settings
 from bias_toolkit.steps import Step, StepFolder
 from bias_toolkit.storage import read_table, write_array, write_table, write_text
-from bias_toolkit.study_record import RECORD, package_versions, read_record, write_record
+from bias_toolkit.study_record import RECORD, describe_model, package_versions, read_record, write_record
 from bias_toolkit.study_results import ANALYSIS_TABLES, StudyResults
 
 if TYPE_CHECKING:
@@ -161,11 +161,6 @@ class Study(StudyResults):
 
     def run(self, progress: Progress = silent) -> Study:
         """Every step, from the images to the report."""
-        self.embed(progress)
-        self.build_index(progress)
-        self.sweep(progress)
-        self.measure_objects(progress)
-        self.analyse(progress)
         return self.write_report(progress)
 
     def read_images(self, progress: Progress = silent) -> Study:
@@ -352,7 +347,10 @@ class Study(StudyResults):
 
         def relate(folder: Path) -> None:
             settings = self.settings
-            per_image = self._join_per_image()
+            subjects = read_table(self.folder / "objects" / "test-subjects.parquet")
+            per_image = join_per_image(
+                self.images("test"), self.measures, self.reference_sweep, self.distances, subjects
+            )
             analysis = analyse(
                 per_image,
                 self.measures,
@@ -478,24 +476,6 @@ class Study(StudyResults):
         labels = self.images(split).set_index("image_id")["label"].reindex(image_ids)
         return [None if pd.isna(label) else label for label in labels]
 
-    def _join_per_image(self) -> pd.DataFrame:
-        """The reference sweep's measures, the distances and the subject's framing, by image."""
-        measures = self.measures
-        sweep = self.reference_sweep
-        if sweep is not None:
-            fill = sweep.fill if sweep.protocol == "embed" else None
-            measures = measures[
-                (measures["protocol"] == sweep.protocol)
-                & (measures["transform"] == sweep.transform)
-                & (measures["size"] == sweep.size)
-                & (measures["fill"].isna() if fill is None else measures["fill"] == fill)
-            ]
-        subjects = read_table(self.folder / "objects" / "test-subjects.parquet").drop(columns="object_id")
-        table = self.images("test")
-        for other, how in ((measures, "inner"), (self.distances, "left"), (subjects, "left")):
-            table = table.merge(other, on="image_id", how=how, validate="one_to_one")
-        return table
-
     def _write_record(self, computing: bool) -> None:
         """Write study.json if it does not say yet what this study is now, and by which versions it is computed."""
         record: dict[str, Any] = {"settings": self.settings.to_dict()}
@@ -508,20 +488,7 @@ class Study(StudyResults):
                     "fingerprint": dataset.fingerprint,
                 }
         if "model" in self.__dict__:
-            model = self.model
-            record["model"] = {
-                "spec": self._spec("model"),
-                "name": model.name,
-                "input_size": model.input_size,
-                "preprocessing": {
-                    name: list(value) if isinstance(value, tuple) else value
-                    for name, value in dataclasses.asdict(model.preprocessing).items()
-                },
-                "n_classes": model.n_classes,
-                "feature_layer": model.feature_layer,
-                "feature_dimension": model.feature_dimension,
-                "weights_sha256": model.weights_sha256,
-            }
+            record["model"] = {"spec": self._spec("model"), **describe_model(self.model)}
         elif self._spec("model") is not None:
             same = self._recorded.get("model", {}).get("spec") == self._spec("model")
             record["model"] = self._recorded["model"] if same else {"spec": self._spec("model")}
@@ -531,14 +498,3 @@ class Study(StudyResults):
         if record != self._recorded:
             write_record(self.folder, record)
             self._recorded = record
-
-
-def per_image_schema() -> pa.Schema:
-    """The columns of the per-image table: of images, measures, distances and subjects, each name once."""
-    from bias_toolkit.datasets import IMAGES
-    from bias_toolkit.index import DISTANCES
-    from bias_toolkit.invariance import MEASURES
-    from bias_toolkit.objects import SUBJECTS
-
-    fields = {field.name: field for schema in (IMAGES, MEASURES, DISTANCES, SUBJECTS) for field in schema}
-    return pa.schema([field for name, field in fields.items() if name != "object_id"])

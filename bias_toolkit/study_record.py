@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bias_toolkit
 from bias_toolkit.errors import InputError
 from bias_toolkit.storage import write_text
+
+if TYPE_CHECKING:
+    from bias_toolkit.models import Model
 
 RECORD = "study.json"
 PACKAGES = ("torch", "torchvision", "timm", "faiss-gpu", "faiss-cpu", "numpy", "scikit-learn", "pillow")
@@ -49,3 +53,19 @@ def package_versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return versions
+
+
+def describe_model(model: Model) -> dict[str, Any]:
+    """What the record says of a model, as JSON values."""
+    preprocessing = dataclasses.asdict(model.preprocessing)
+    return {
+        "name": model.name,
+        "input_size": model.input_size,
+        "preprocessing": {
+            name: list(value) if isinstance(value, tuple) else value for name, value in preprocessing.items()
+        },
+        "n_classes": model.n_classes,
+        "feature_layer": model.feature_layer,
+        "feature_dimension": model.feature_dimension,
+        "weights_sha256": model.weights_sha256,
+    }
