@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from bias_toolkit.errors import InputError
 from bias_toolkit.models.feature_layer import PROBE_IMAGES, find_feature_layer, network_logits
+from bias_toolkit.models.memory import keep_freed_memory
 from bias_toolkit.models.precision import full_float32
 from bias_toolkit.models.preprocessing import Preprocessing
 
@@ -93,6 +94,8 @@ class Model:
         self.device = torch.device(device)
         module = module.eval().requires_grad_(False).to(device=self.device, dtype=torch.float32)
         self.module = module.to(memory_format=self._memory_format)
+        if self.device.type == "cpu":
+            keep_freed_memory()
         self._probe()
 
     @property

@@ -1,0 +1,40 @@
+import ctypes
+import resource
+import subprocess
+import sys
+
+import pytest
+
+from bias_toolkit.models.memory import keep_freed_memory
+
+
+FRESH_PROCESS = """
+import resource
+import torch
+from bias_toolkit.models.memory import keep_freed_memory
+
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    torch.ones(16_000_000)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+faults()
+before = faults()
+assert keep_freed_memory()
+faults()
+print(before, faults())
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the C library is not glibc")
+def test_freed_blocks_are_used_again():
+    """A block of 64 MB costs a page fault for each of its pages before, and hardly any after."""
+    done = subprocess.run([sys.executable, "-c", FRESH_PROCESS], capture_output=True, text=True, check=True)
+    before, after = map(int, done.stdout.split())
+    assert before > 64_000_000 // resource.getpagesize() / 2
+    assert after < before / 10
+
+
+def test_another_c_library_is_left_alone(monkeypatch):
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: object())
+    assert not keep_freed_memory()
