@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import bias_toolkit
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from bias_toolkit.study import Study
 
 SPLITS = ("train", "test")
+EXPLANATIONS = "explanations"
 
 
 class Plan:
@@ -87,8 +89,14 @@ class Plan:
 
     @property
     def report(self) -> Step:
-        """The page with its figures and tables."""
-        return Step("report", self._study.settings.to_dict(), (self.analysis, self.noise), replaces_itself=True)
+        """The page with its figures and tables, and links to the explanations that there are."""
+        settings = self._study.settings.to_dict() | {EXPLANATIONS: self._study.explanation_keys}
+        return Step("report", settings, (self.analysis, self.noise), replaces_itself=True)
+
+    def explanation(self, name: str, image: Mapping[str, object]) -> Step:
+        """Why one image is unstable; `name` is of its folder, `image` says which one it is."""
+        settings = self._settings("batch_size", "seed") | {"toolkit": bias_toolkit.__version__} | dict(image)
+        return Step(f"{EXPLANATIONS}/{name}", settings, (self.analysis,))
 
     def _settings(self, *names: str) -> dict[str, object]:
         return {name: getattr(self._study.settings, name) for name in names}

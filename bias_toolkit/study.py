@@ -20,8 +20,9 @@ from bias_toolkit.progress import Progress, silent
 from bias_toolkit.settings import Settings
 from bias_toolkit.steps import Step, StepFolder
 from bias_toolkit.storage import read_table, write_array, write_table, write_text
+from bias_toolkit.study_explain import StudyExplanations
 from bias_toolkit.study_record import RECORD, describe_model, package_versions, read_record, write_record
-from bias_toolkit.study_results import ANALYSIS_TABLES, StudyResults
+from bias_toolkit.study_results import ANALYSIS_TABLES
 
 if TYPE_CHECKING:
     from bias_toolkit.datasets import Dataset
@@ -34,7 +35,7 @@ GO_WITH = {"train": ("train_layout",), "test": ("test_layout", "label_map"), "mo
 """Settings that belong to an input, and are forgotten when it is named anew."""
 
 
-class Study(StudyResults):
+class Study(StudyExplanations):
     """Opens a study, or makes one, and computes what it lacks.
 
     Every step does what it needs first, keeps what was computed under the same settings, and goes on where an

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from bias_toolkit.errors import InputError
-from bias_toolkit.plan import SPLITS
+from bias_toolkit.plan import EXPLANATIONS, SPLITS
 from bias_toolkit.steps import read_marker
 from bias_toolkit.storage import read_table
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from bias_toolkit.analysis import Analysis
     from bias_toolkit.datasets import Dataset
+    from bias_toolkit.explain import Explanation
     from bias_toolkit.features import FeatureStore
     from bias_toolkit.invariance import Sweep
     from bias_toolkit.settings import Settings
@@ -223,12 +224,9 @@ class StudyResults:
         InputError
             If it is no image of the study's test set that could be read.
         """
+        image_id = self.test_image(image)
         table = self.neighbours
-        rows = table[table["image_id"] == str(image)]
-        if rows.empty and Path(image).exists():
-            path = str(Path(image).resolve())
-            ids = table["image_id"].unique()
-            rows = table[table["image_id"].isin([name for name in ids if self.test.source(name) == path])]
+        rows = table[table["image_id"] == image_id]
         if rows.empty:
             raise InputError(
                 f"{image} is no image of this study's test set; give an image_id, such as "
@@ -237,6 +235,39 @@ class StudyResults:
         labels = self.images("train").set_index("image_id")["label"]
         rows = rows.assign(label=labels.reindex(rows["neighbour_id"]).to_numpy())
         return rows[["image_id", "rank", "distance", "label", "neighbour_id"]].reset_index(drop=True)
+
+    def test_image(self, image: str | os.PathLike) -> str | None:
+        """The id of the test image that is given by its id or path and could be measured; None if there is none."""
+        ids = self.distances["image_id"]
+        if str(image) in set(ids):
+            return str(image)
+        if not Path(image).exists():
+            return None
+        path = str(Path(image).resolve())
+        return next((image_id for image_id in ids if self.test.source(image_id) == path), None)
+
+    @property
+    def explanations(self) -> dict[str, Explanation]:
+        """The explanations of test images that are there under the present settings, by image_id."""
+        from bias_toolkit.explain import load_explanation
+
+        return {image_id: load_explanation(self.folder / name) for image_id, name in self._explained.items()}
+
+    @property
+    def explanation_keys(self) -> dict[str, str]:
+        """Of each of `explanations`, image_id to what tells it from one made under other settings."""
+        return {image_id: read_marker(self.folder / name)["key"] for image_id, name in self._explained.items()}
+
+    @property
+    def _explained(self) -> dict[str, str]:
+        """image_id of a test image to its explanation's folder, relative to the study's."""
+        names = sorted(f"{EXPLANATIONS}/{folder.name}" for folder in (self.folder / EXPLANATIONS).glob("*/"))
+        markers = {name: read_marker(self.folder / name) for name in names}
+        return {
+            marker["settings"]["image"]: name
+            for name, marker in markers.items()
+            if "image" in marker.get("settings", {}) and self._is_current(name)
+        }
 
     def findings(self) -> pd.DataFrame:
         """What was found: columns topic, kind, claim, evidence; a topic's most important finding comes first."""

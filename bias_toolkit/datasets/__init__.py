@@ -3,6 +3,7 @@
 from bias_toolkit.datasets.dataset import Dataset, Header, PixelSource
 from bias_toolkit.datasets.listing import BOX_COLUMNS, Annotations, Listing
 from bias_toolkit.datasets.load import LAYOUTS, load_dataset
+from bias_toolkit.datasets.pixels import read_pixels
 from bias_toolkit.datasets.schema import IMAGES, OBJECTS, SKIPPED
 from bias_toolkit.datasets.tables import Tables
 
@@ -19,4 +20,5 @@ __all__ = [
     "PixelSource",
     "Tables",
     "load_dataset",
+    "read_pixels",
 ]

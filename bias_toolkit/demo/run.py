@@ -14,7 +14,7 @@ from bias_toolkit.demo.findings import framing_findings, law_findings, learnt_fi
 from bias_toolkit.progress import Progress, silent
 from bias_toolkit.report import Finding, Page, write_page
 from bias_toolkit.report.blocks import Cell, FigureBlock, ListBlock, Paragraph, Section, TableBlock
-from bias_toolkit.report.formatting import interval, number, percent
+from bias_toolkit.formatting import interval, number, percent
 from bias_toolkit.study import Study
 
 NETWORKS = ("fully-connected", "global-pooling")

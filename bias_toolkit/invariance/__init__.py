@@ -14,6 +14,7 @@ from bias_toolkit.invariance.run import load_measures, load_responses, load_skip
 from bias_toolkit.invariance.schema import MEASURES, RESPONSES
 from bias_toolkit.invariance.sweep import FILLS, PROTOCOLS, SAMPLINGS, TRANSFORMS, Sweep, expand_sweeps
 from bias_toolkit.invariance.views import Views
+from bias_toolkit.invariance.window import Picture, Window, sweep_picture, sweep_window, take_picture
 
 __all__ = [
     "FILLS",
@@ -23,8 +24,10 @@ __all__ = [
     "SAMPLINGS",
     "TRANSFORMS",
     "NoiseFloor",
+    "Picture",
     "Sweep",
     "Views",
+    "Window",
     "centre_view",
     "expand_sweeps",
     "load_measures",
@@ -35,4 +38,7 @@ __all__ = [
     "measures_table",
     "noise_floor",
     "run_sweep",
+    "sweep_picture",
+    "sweep_window",
+    "take_picture",
 ]

@@ -27,11 +27,8 @@ def crop_views(image: np.ndarray, sweep: Sweep, input_size: int, image_id: str) 
     image : uint8, shape (height, width, 3)
     """
     height, width = image.shape[:2]
-    if sweep.sampling == "random":
-        box = random_box(width, height, sweep.size, image_generator(image_id, sweep.seed))
-    else:
-        box = central_box(width, height, sweep.size)
-    return Views(cut(_resized_window(image, box, input_size), path(sweep.transform), input_size))
+    box = crop_box(width, height, sweep, image_id)
+    return Views(cut(resized_box(image, box, input_size), path(sweep.transform), input_size))
 
 
 def centre_view(image: np.ndarray, input_size: int, size: float = 1.0) -> Views:
@@ -46,8 +43,15 @@ def centre_view(image: np.ndarray, input_size: int, size: float = 1.0) -> Views:
         The window's area as a fraction of the image's.
     """
     height, width = image.shape[:2]
-    picture = _resized_window(image, central_box(width, height, size), input_size)
+    picture = resized_box(image, central_box(width, height, size), input_size)
     return Views(cut(picture, np.array([[CENTRE, CENTRE]]), input_size))
+
+
+def crop_box(width: int, height: int, sweep: Sweep, image_id: str) -> tuple[int, int, int, int]:
+    """The box (x0, y0, x1, y1) of the image, in whole pixels, that a crop sweep shows."""
+    if sweep.sampling == "random":
+        return random_box(width, height, sweep.size, image_generator(image_id, sweep.seed))
+    return central_box(width, height, sweep.size)
 
 
 def central_box(width: int, height: int, size: float) -> tuple[int, int, int, int]:
@@ -83,6 +87,7 @@ def random_box(width: int, height: int, size: float, generator: np.random.Genera
     return x0, y0, x0 + box_width, y0 + box_height
 
 
-def _resized_window(image: np.ndarray, box: tuple[int, int, int, int], input_size: int) -> np.ndarray:
+def resized_box(image: np.ndarray, box: tuple[int, int, int, int], input_size: int) -> np.ndarray:
+    """A box (x0, y0, x1, y1) of the image as the picture, of side W + 10, in which the model's window slides."""
     x0, y0, x1, y1 = box
     return resize(image[y0:y1, x0:x1], input_size + MARGIN)

@@ -37,7 +37,7 @@ def embed_views(image: np.ndarray, sweep: Sweep, input_size: int, image_id: str)
     InputError
         If nothing would be left of the image at this size.
     """
-    side = math.floor(input_size / sweep.size)
+    side = embedded_side(sweep, input_size)
     smallest = side - CENTRE if sweep.transform == "scale" else side
     if smallest < 1:
         raise InputError(
@@ -54,17 +54,41 @@ def embed_views(image: np.ndarray, sweep: Sweep, input_size: int, image_id: str)
     return Views(pixels, outside, sweep.fill)
 
 
+def embedded_side(sweep: Sweep, input_size: int) -> int:
+    """Side m in pixels of the square that the image becomes on the canvas; of `scale`, at the centre view."""
+    return math.floor(input_size / sweep.size)
+
+
+def embedded_corner(side: int, input_size: int) -> int:
+    """c0: where in the centre view, in both coordinates, the square of side m begins."""
+    return (input_size - side - 1) // 2
+
+
+def embedded_canvas(image: np.ndarray, side: int, input_size: int, fill: str) -> tuple[np.ndarray, np.ndarray]:
+    """The canvas with a margin of 4 pixels around the centre view, and where it is outside the image.
+
+    Shapes (W + 8, W + 8, 3), uint8, and (W + 8, W + 8), bool.
+    """
+    start = embedded_corner(side, input_size) + CENTRE
+    canvas_side = input_size + 2 * CENTRE
+    outside = np.ones((canvas_side, canvas_side), dtype=bool)
+    # The border of the canvas cuts an image that is nearly as large.
+    outside[start : start + side, start : start + side] = False
+    canvas = np.zeros((canvas_side, canvas_side, 3), dtype=np.uint8)
+    canvas[start : start + side, start : start + side] = resize(image, side)
+    return filled(canvas, outside, fill), outside
+
+
+def filled(canvas: np.ndarray, outside: np.ndarray, fill: str) -> np.ndarray:
+    """The canvas (height, width, 3) with what it shows where there is no image, of one of the fills."""
+    if fill == "inpaint":
+        return inpaint(canvas, outside)
+    return np.where(outside[..., None], np.uint8(MEAN_GREY if fill == "mean" else 0), canvas)
+
+
 def _slices(
     image: np.ndarray, side: int, input_size: int, fill: str, corners: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Windows of the canvas with a margin, and where they are outside the image."""
-    start = (input_size - side - 1) // 2 + CENTRE
-    inside = slice(start, start + side)
-    canvas_side = input_size + 2 * CENTRE
-    outside = np.ones((canvas_side, canvas_side), dtype=bool)
-    outside[inside, inside] = False
-    canvas = np.full((canvas_side, canvas_side, 3), MEAN_GREY if fill == "mean" else 0, dtype=np.uint8)
-    canvas[inside, inside] = resize(image, side)
-    if fill == "inpaint":
-        canvas = inpaint(canvas, outside)
+    canvas, outside = embedded_canvas(image, side, input_size, fill)
     return cut(canvas, corners, input_size), cut(outside, corners, input_size)

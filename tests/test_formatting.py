@@ -2,8 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bias_toolkit.report.formatting import count, estimate, interval, known, number, p_value, percent, significant
-from bias_toolkit.report.formatting import seconds as duration
+from bias_toolkit.formatting import count, estimate, interval, known, number, p_value, percent, significant
+from bias_toolkit.formatting import seconds as duration
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,24 @@
+"""Why one image is unstable: candidate causes, each removed in turn, and the same steps measured again.
+
+A is Azulay & Weiss, JMLR 20(184), 2019; Z is Zhang, "Making convolutional networks shift-invariant again", ICML 2019.
+"""
+
+from bias_toolkit.explain.context import UNSTABLE_FROM, Context, Subject
+from bias_toolkit.explain.explainer import explain_image
+from bias_toolkit.explain.explanation import CAUSES, VERDICTS, Distances, Explanation, load_explanation
+from bias_toolkit.explain.summary import CauseShare, Summary, summarise
+
+__all__ = [
+    "CAUSES",
+    "UNSTABLE_FROM",
+    "VERDICTS",
+    "CauseShare",
+    "Context",
+    "Distances",
+    "Explanation",
+    "Subject",
+    "Summary",
+    "explain_image",
+    "load_explanation",
+    "summarise",
+]

@@ -1,0 +1,165 @@
+"""What explaining an image takes: the image itself, and what its study knows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from bias_toolkit.explain.explanation import Distances
+from bias_toolkit.invariance import Sweep, Views
+from bias_toolkit.invariance.packing import evaluate_packed
+
+if TYPE_CHECKING:
+    from bias_toolkit.models import Model
+
+UNSTABLE_FROM = 0.05
+"""About what one straight decision boundary across the neighbourhood gives: it changes the class once on each of the
+nine sweeps that cross it, which with one diagonal or both is 10 or 11 of 160 steps.
+"""
+
+FILTER_SIZE = 3
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The image to explain.
+
+    Parameters
+    ----------
+    image_id : str
+    pixels : uint8 array (height, width, 3)
+    in_test_set : bool
+    label : str, optional
+        The dataset's label.
+    label_index : int, optional
+        The model's class of that label.
+    box : sequence of 4 floats, optional
+        x0, y0, x1, y1 of its object, in pixels.
+    category : str, optional
+        The object's.
+    neighbours : DataFrame
+        The nearest training images, nearest first: neighbour_id, distance.
+    distances : Distances, optional
+    """
+
+    image_id: str
+    pixels: np.ndarray
+    in_test_set: bool
+    label: str | None
+    label_index: int | None
+    box: Sequence[float] | None
+    category: str | None
+    neighbours: pd.DataFrame
+    distances: Distances | None = None
+
+
+@dataclass
+class Context:
+    """What explaining an image takes from its study.
+
+    Parameters
+    ----------
+    study : str
+        Its name.
+    model : Model
+    sweep : Sweep
+        The study's reference sweep, crop or embed.
+    per_image : DataFrame
+        The study's test images with their measures and distances.
+    training_subjects : DataFrame
+        One object a training image: image_id, category, x0, y0, x1, y1, width, height in pixels. May be empty.
+    training_labels : mapping
+        image_id of a training image to its label.
+    read_train : callable
+        image_id to uint8 (height, width, 3).
+    label_indices : mapping
+        Label to the model's class.
+    class_names : mapping
+        Label to the name that is shown.
+    feature_size : float
+        Of the crop that training images are seen in.
+    batch_size : int
+    seed : int
+        Of the bootstrap.
+    unstable_from : float
+        P(top-1 change) from which an image is called unstable.
+    """
+
+    study: str
+    model: Model
+    sweep: Sweep
+    per_image: pd.DataFrame
+    training_subjects: pd.DataFrame
+    training_labels: Mapping[str, str]
+    read_train: Callable[[str], np.ndarray]
+    label_indices: Mapping[str, int]
+    class_names: Mapping[str, str]
+    feature_size: float = 1.0
+    batch_size: int = 32
+    seed: int = 0
+    unstable_from: float = UNSTABLE_FROM
+
+    @cached_property
+    def _subject_rows(self) -> pd.DataFrame:
+        return self.training_subjects.set_index("image_id")
+
+    @cached_property
+    def names(self) -> list[str]:
+        """The name of each of the model's classes."""
+        if self.model.class_names is not None:
+            return [name.split(",")[0].strip() or name for name in self.model.class_names]
+        labels = {index: label for label, index in self.label_indices.items()}
+        return [
+            self.label_name(labels[index]) if index in labels else f"class {index}"
+            for index in range(self.model.n_classes)
+        ]
+
+    def label_name(self, label: str | None) -> str:
+        """The readable name of a label; empty for none."""
+        if label is None:
+            return ""
+        return self.class_names.get(label, label).split(",")[0].strip() or label
+
+    @cached_property
+    def low_passed(self) -> tuple[Model, str]:
+        """The model with low-pass filters, and in words what was done to it.
+
+        Raises
+        ------
+        InputError
+            If it has no subsampling layer.
+        """
+        from bias_toolkit.models import low_pass, subsampling_layers
+
+        size = self.model.input_size
+        n = len(subsampling_layers(self.model.module, size))
+        module = low_pass(self.model.module, FILTER_SIZE, input_size=size)
+        layers = "the network's subsampling layer" if n == 1 else f"each of the network's {n} subsampling layers"
+        words = f"a {FILTER_SIZE} × {FILTER_SIZE} low-pass filter at {layers}"
+        return self.model.with_module(module, f"{self.model.name}, low-passed"), words
+
+    def evaluate(self, views: Views, model: Model | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Probabilities (V, C) and features (V, D) of views."""
+        _, probabilities, features = next(evaluate_packed(model or self.model, [(0, views)], self.batch_size))
+        return probabilities, features
+
+    def training_box(self, image_id: str) -> list[float] | None:
+        """x0, y0, x1, y1 in pixels of a training image's object; None where it has none."""
+        if image_id not in self._subject_rows.index:
+            return None
+        return self._subject_rows.loc[image_id, ["x0", "y0", "x1", "y1"]].astype(float).tolist()
+
+    def training_class(self, image_id: str) -> int | None:
+        """The model's class of a training image; None where it is not known."""
+        return self.label_indices.get(self.training_labels.get(image_id))
+
+    def other_images(self, subject: Subject) -> pd.DataFrame:
+        """The test images besides the one to explain."""
+        if not subject.in_test_set:
+            return self.per_image
+        return self.per_image[self.per_image["image_id"] != subject.image_id]

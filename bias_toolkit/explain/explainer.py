@@ -1,0 +1,161 @@
+"""Explaining one image: measure it, compare it with the training images, remove each candidate cause in turn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from bias_toolkit.errors import UnreadableImageError
+from bias_toolkit.explain.causes import judge, judge_coin_toss, ranked, stability_of
+from bias_toolkit.explain.coin_toss import expected_from_margin
+from bias_toolkit.explain.context import Context, Subject
+from bias_toolkit.explain.explanation import CauseLine, Estimate, Explanation, Framing, Neighbour, Remedy
+from bias_toolkit.explain.framing import TrainingObjects, compare_framing, training_objects
+from bias_toolkit.explain.instability import make_shift_map, measure_response, own_sweep_changes
+from bias_toolkit.explain.neighbourhood import MAP_RADIUS, RADIUS, Neighbourhood, estimate, estimate_fall, shifts
+from bias_toolkit.explain.pictures import PictureFolder
+from bias_toolkit.explain.trials import Trials
+from bias_toolkit.formatting import percent
+from bias_toolkit.invariance import Window, centre_view, sweep_picture, sweep_window
+
+REMEDY_RADII = (1, 4)
+
+
+def explain_image(context: Context, subject: Subject, folder: Path) -> Explanation:
+    """Say why one image is unstable, or that it is not.
+
+    Parameters
+    ----------
+    context : Context
+    subject : Subject
+    folder : Path
+        Gets the pictures that the page shows, in its folder `pictures`.
+    """
+    pictures = PictureFolder(folder)
+    side = context.model.input_size
+    height, width = subject.pixels.shape[:2]
+    window = sweep_window(width, height, context.sweep, side, subject.image_id)
+    picture = sweep_picture(subject.pixels, context.sweep, side, subject.image_id, MAP_RADIUS)
+
+    response, standings = measure_response(context, subject, pictures)
+    views = picture.views(shifts(MAP_RADIUS))
+    around = Neighbourhood(context.evaluate(views)[0])
+    before = around.averaged(0)
+    stability = stability_of([before], context.names, [subject.label_index], context.seed)
+    framing, framing_reason, training = _framing(context, subject, window)
+
+    lines: list[CauseLine] = []
+    controls: Estimate | None = None
+    if stability.p_top1_change.value >= context.unstable_from:
+        trials = Trials(context, subject, window, picture, pictures)
+        controlled = trials.controls()
+        controls = estimate([each.changes for each in controlled], context.seed)
+        tried, skipped = trials.run(framing, framing_reason, training)
+        judged = judge(before, stability.prediction.accuracy, tried, controlled, context.seed)
+        margin = next(standing.value for standing in standings if standing.name == "margin")
+        lines = ranked([*judged, _coin_toss(context, subject, around, margin), *skipped])
+
+    return Explanation(
+        image_id=subject.image_id,
+        in_test_set=subject.in_test_set,
+        label=subject.label,
+        label_name=context.label_name(subject.label),
+        width=width,
+        height=height,
+        study=context.study,
+        model=context.model.name,
+        input_size=side,
+        radius=RADIUS,
+        unstable_from=context.unstable_from,
+        before=stability,
+        controls=controls,
+        standings=standings,
+        response=response,
+        shift_map=make_shift_map(context, around.probabilities, views),
+        neighbours=_neighbours(context, subject, pictures),
+        distances=subject.distances,
+        framing=framing,
+        framing_reason=framing_reason,
+        lines=lines,
+        remedies=[_remedy(context, subject, around, before, radius) for radius in REMEDY_RADII],
+        picture=pictures.save("view", picture.views(np.zeros((1, 2), int)).pixels[0]),
+        notes=_notes(context, picture.fill, float(views.outside.mean())),
+        folder=folder,
+    )
+
+
+def _framing(context: Context, subject: Subject, window: Window) -> tuple[Framing | None, str, TrainingObjects | None]:
+    """The framing of the image's object, or why it is not compared; and the training objects."""
+    if subject.box is None:
+        return (
+            None,
+            "Where its object is, is not known, so its framing is not compared with the training objects'.",
+            None,
+        )
+    training = training_objects(
+        context.training_subjects,
+        subject.category or subject.label,
+        context.model.input_size,
+        context.feature_size,
+        context.seed,
+    )
+    if training is None:
+        return None, "The training set has no object boxes to compare its framing with.", None
+    return compare_framing(subject.box, window, training, context.seed), "", training
+
+
+def _coin_toss(context: Context, subject: Subject, around: Neighbourhood, margin: float) -> CauseLine:
+    others = context.other_images(subject)
+    expected = expected_from_margin(
+        margin, others["margin"].to_numpy(float), others["p_top1_change"].to_numpy(float), context.seed
+    )
+    own, place = own_sweep_changes(context, around)
+    return judge_coin_toss(expected, own, margin, place)
+
+
+def _neighbours(context: Context, subject: Subject, pictures: PictureFolder) -> list[Neighbour]:
+    found = []
+    for number, row in enumerate(subject.neighbours.itertuples(), start=1):
+        try:
+            pixels = context.read_train(row.neighbour_id)
+        except UnreadableImageError:
+            picture = None
+        else:
+            picture = pictures.save(f"neighbour-{number}", centre_view(pixels, context.model.input_size).pixels[0])
+        label = context.training_labels.get(row.neighbour_id)
+        found.append(Neighbour(row.neighbour_id, label, context.label_name(label), float(row.distance), picture))
+    return found
+
+
+def _remedy(context: Context, subject: Subject, around: Neighbourhood, before: Neighbourhood, radius: int) -> Remedy:
+    averaged = around.averaged(radius)
+    stability = stability_of([averaged], context.names, [subject.label_index], context.seed)
+    fall = estimate_fall(before.changes, [averaged.changes], context.seed)
+    return Remedy(radius, (2 * radius + 1) ** 2, stability, fall)
+
+
+def _notes(context: Context, fill: str, made_up: float) -> list[str]:
+    notes = [
+        "P(top-1 change) and MAC are means over the 20 sweeps of 8 one-pixel steps that cross the shifts of up to "
+        f"{RADIUS} pixels: 9 rows, 9 columns, both diagonals. There is one image, so the 95% intervals resample these "
+        "sweeps: they are about where the steps are made, not about other images.",
+        f"An image is called unstable from a P(top-1 change) of {percent(context.unstable_from, 0)}, about what one "
+        "straight decision boundary across these shifts gives.",
+        "Near a decision boundary almost any change helps. So a cause has to take away half of P(top-1 change), of "
+        "what the image has and of what changes of brightness and contrast leave, which remove no cause; and framing "
+        "counts only where it is not like that of 90% of the training objects. What helps by making the model wrong "
+        "is no cause.",
+        "Causes after whose removal the model is right come first; then those that take away more. A coin toss is "
+        "concluded by comparison, not shown by intervention, so it comes last.",
+        "Framing is that of the object in what the model sees, as fractions of the centre view; training objects are "
+        f"taken as seen in the centre view of the crop of size {context.feature_size:g}.",
+        "The network with low-pass filters keeps its weights, which were learnt without them: it shows what the "
+        "filters do, not what a network trained with them would.",
+    ]
+    if made_up:
+        notes.append(
+            f"On the map of all shifts, {percent(made_up)} of the pixels lie outside the image and were made up "
+            f"({fill})."
+        )
+    return notes

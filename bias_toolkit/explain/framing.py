@@ -1,0 +1,143 @@
+"""An object's place and size in what the model sees, against those of the training objects."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from bias_toolkit.explain.explanation import Framing, FramingStanding
+from bias_toolkit.invariance import Sweep, Window, sweep_window
+
+MINIMUM_CLASS_OBJECTS = 20
+MAXIMUM_OBJECTS = 10_000
+SHOWN_OBJECTS = 500
+USUAL_SHARE = 0.9
+QUANTITIES = ("cx", "cy", "centre_distance", "scale", "aspect")
+HALF_DIAGONAL = np.hypot(0.5, 0.5)
+
+
+@dataclass(frozen=True)
+class TrainingObjects:
+    """The training objects that an image's object is compared with.
+
+    Parameters
+    ----------
+    boxes : float array (n, 4)
+        x0, y0, x1, y1 as fractions of the centre view of each object's image.
+    population : str
+        Which objects they are, in words.
+    """
+
+    boxes: np.ndarray
+    population: str
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """Median cx and cy."""
+        quantities = framing_quantities(self.boxes)
+        return float(np.median(quantities["cx"])), float(np.median(quantities["cy"]))
+
+    @property
+    def scale(self) -> float:
+        """Median scale."""
+        return float(np.median(framing_quantities(self.boxes)["scale"]))
+
+
+def training_objects(
+    subjects: pd.DataFrame, category: str | None, input_size: int, size: float = 1.0, seed: int = 0
+) -> TrainingObjects | None:
+    """The training objects of a category, as the model sees them; all of them where the category has fewer than 20.
+
+    Parameters
+    ----------
+    subjects : DataFrame
+        The objects of the training set, one an image: columns category, x0, y0, x1, y1, width, height, in pixels.
+    category : str or None
+    input_size : int
+    size : float
+        Of the crop whose centre view the training images are seen in.
+    seed : int
+        Of the sample of 10,000 that is taken where there are more.
+
+    Returns
+    -------
+    TrainingObjects or None
+        None where there is no object.
+    """
+    own = subjects[subjects["category"] == category] if category is not None else subjects[:0]
+    if len(own) >= MINIMUM_CLASS_OBJECTS:
+        taken, population = own, f"the {len(own):,} training objects of its class"
+    else:
+        taken, population = subjects, f"all {len(subjects):,} training objects"
+    if taken.empty:
+        return None
+    if len(taken) > MAXIMUM_OBJECTS:
+        taken = taken.sample(MAXIMUM_OBJECTS, random_state=seed)
+        population = population.replace("all ", f"{MAXIMUM_OBJECTS:,} of all ")
+    sweep = Sweep("crop", "diagonal", size)
+    boxes = np.empty((len(taken), 4))
+    for (width, height), rows in taken.reset_index(drop=True).groupby(["width", "height"]).indices.items():
+        window = sweep_window(int(width), int(height), sweep, input_size, "")
+        boxes[rows] = window.to_view(taken[["x0", "y0", "x1", "y1"]].to_numpy(float)[rows])
+    return TrainingObjects(boxes, population)
+
+
+def framing_quantities(boxes: np.ndarray) -> dict[str, np.ndarray]:
+    """Position and scale of boxes (…, 4) given as fractions of a view: the quantities of `Framing`, by name."""
+    x0, y0, x1, y1 = np.moveaxis(np.asarray(boxes, dtype=float), -1, 0)
+    cx, cy = (x0 + x1) / 2, (y0 + y1) / 2
+    return {
+        "cx": cx,
+        "cy": cy,
+        "centre_distance": np.hypot(cx - 0.5, cy - 0.5) / HALF_DIAGONAL,
+        "scale": np.sqrt((x1 - x0) * (y1 - y0)),
+        "aspect": (x1 - x0) / (y1 - y0),
+    }
+
+
+def compare_framing(box: Sequence[float], window: Window, training: TrainingObjects, seed: int = 0) -> Framing:
+    """Where an object stands among the training objects.
+
+    The position is usual if no more than 90% of the training objects lie nearer to their median position, the scale
+    if no more than 90% have a scale nearer to their median, in logarithms.
+
+    Parameters
+    ----------
+    box : sequence of 4 floats
+        x0, y0, x1, y1 in pixels of its image.
+    window : Window
+        Through which the model sees the image.
+    training : TrainingObjects
+    seed : int
+        Of the sample of 500 training objects that is kept to be drawn.
+    """
+    own = framing_quantities(window.to_view(box))
+    others = framing_quantities(training.boxes)
+    standings = [
+        FramingStanding(
+            name,
+            float(own[name]),
+            float(np.median(others[name])),
+            float((others[name] < own[name]).mean()),
+        )
+        for name in QUANTITIES
+    ]
+    centre, log_scale = training.centre, np.log(training.scale)
+    away = np.hypot(others["cx"] - centre[0], others["cy"] - centre[1])
+    own_away = np.hypot(own["cx"] - centre[0], own["cy"] - centre[1])
+    deviation = np.abs(np.log(others["scale"]) - log_scale)
+    own_deviation = np.abs(np.log(own["scale"]) - log_scale)
+    n = len(training.boxes)
+    shown = np.sort(np.random.default_rng(seed).permutation(n)[:SHOWN_OBJECTS])
+    return Framing(
+        box=[float(edge) for edge in box],
+        population=training.population,
+        n=n,
+        standings=standings,
+        training={name: others[name][shown].round(5).tolist() for name in ("cx", "cy", "scale", "aspect")},
+        usual_position=bool((away < own_away).mean() <= USUAL_SHARE),
+        usual_scale=bool((deviation < own_deviation).mean() <= USUAL_SHARE),
+    )

@@ -1,0 +1,107 @@
+"""How unstable an image is: its measures among the study's, the response along its sweep, the map over all shifts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from bias_toolkit.explain.context import Context, Subject
+from bias_toolkit.explain.explanation import Change, ClassCurve, Estimate, Response, ShiftMap, Standing
+from bias_toolkit.explain.neighbourhood import MAP_RADIUS, RADIUS, Neighbourhood, estimate, shifts
+from bias_toolkit.explain.pictures import PictureFolder
+from bias_toolkit.invariance import Views, make_response, make_views, measures_table
+
+STANDINGS = ("p_top1_change", "mac", "p_top5_exit", "p_range", "feature_drift", "confidence", "margin", "nn_distance")
+DIRECTIONS = {"diagonal": (1, 1), "horizontal": (1, 0), "vertical": (0, 1)}
+
+
+def measure_response(context: Context, subject: Subject, pictures: PictureFolder) -> tuple[Response, list[Standing]]:
+    """The response along the study's own sweep, and where the image's measures stand among the test images.
+
+    A percentile is the share of the other test images whose value is smaller.
+    """
+    sweep = context.sweep
+    views = make_views(subject.pixels, sweep, context.model.input_size, subject.image_id)
+    probabilities, features = context.evaluate(views)
+    columns = make_response(probabilities, features, sweep, subject.label_index)
+    row = {"image_id": subject.image_id, "protocol": sweep.protocol, "transform": sweep.transform, "size": sweep.size}
+    measures = measures_table(pd.DataFrame([row | columns])).iloc[0].to_dict()
+    if subject.distances is not None:
+        measures["nn_distance"] = subject.distances.nn_distance
+    others = context.other_images(subject)
+    standings = [
+        Standing(name, float(measures[name]), _percentile(measures[name], others[name].to_numpy(float)))
+        for name in STANDINGS
+        if measures.get(name) is not None
+    ]
+    top1 = columns["top1"].tolist()
+    classes = [top1[len(top1) // 2], *top1, *([] if subject.label_index is None else [subject.label_index])]
+    response = Response(
+        sweep=f"{sweep.protocol}, {sweep.transform}, size {sweep.size:g}",
+        top1=top1,
+        names=[context.names[index] for index in top1],
+        p_top1=columns["p_top1"].astype(float).tolist(),
+        curves=[
+            ClassCurve(index, context.names[index], probabilities[:, index].astype(float).tolist())
+            for index in dict.fromkeys(classes)
+        ],
+        changes=_changes(context, views, probabilities, pictures),
+    )
+    return response, standings
+
+
+def _percentile(value: float, others: np.ndarray) -> float | None:
+    others = others[~np.isnan(others)]
+    return float((others < value).mean()) if len(others) else None
+
+
+def _changes(context: Context, views: Views, probabilities: np.ndarray, pictures: PictureFolder) -> list[Change]:
+    top1, highest = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    return [
+        Change(
+            step=k,
+            before=context.names[top1[k]],
+            after=context.names[top1[k + 1]],
+            p_before=float(highest[k]),
+            p_after=float(highest[k + 1]),
+            picture_before=pictures.save(f"sweep-{k}", views.pixels[k]),
+            picture_after=pictures.save(f"sweep-{k + 1}", views.pixels[k + 1]),
+        )
+        for k in np.flatnonzero(top1[:-1] != top1[1:]).tolist()
+    ]
+
+
+def make_shift_map(context: Context, probabilities: np.ndarray, views: Views) -> ShiftMap:
+    """The map over all shifts of up to 8 pixels, from the outputs (289, C) on the views of `shifts(MAP_RADIUS)`."""
+    side = 2 * MAP_RADIUS + 1
+    top1 = probabilities.argmax(axis=1)
+    reference = int(top1[len(top1) // 2])
+    return ShiftMap(
+        radius=MAP_RADIUS,
+        reference=reference,
+        top1=top1.reshape(side, side).tolist(),
+        p_reference=probabilities[:, reference].astype(float).round(6).reshape(side, side).tolist(),
+        names={int(index): context.names[index] for index in np.unique(top1)},
+        made_up=float(views.outside.mean()),
+    )
+
+
+def own_sweep_changes(context: Context, around: Neighbourhood) -> tuple[Estimate, str]:
+    """P(top-1 change) of the study's own sweep at every place within 4 pixels, and in words where that is.
+
+    One sweep has only 8 steps, and an image may be looked at because of the luck of its own. A sweep that grows the
+    image has no other places; there it is that of all directions.
+    """
+    direction = DIRECTIONS.get(context.sweep.transform)
+    if direction is None:
+        inner = around.averaged(0)
+        return estimate([inner.changes], context.seed), f"within {RADIUS} pixels"
+    side = 2 * MAP_RADIUS + 1
+    along = np.arange(-RADIUS, RADIUS + 1)[:, None] * np.array(direction)
+    places = shifts(RADIUS)[:, None, :] + along + MAP_RADIUS
+    paths = places[..., 1] * side + places[..., 0]
+    own = Neighbourhood(around.probabilities, paths)
+    return (
+        estimate([own.changes], context.seed),
+        f"on the study's sweep, begun at each of the {len(paths)} places within {RADIUS} pixels,",
+    )

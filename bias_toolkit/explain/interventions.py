@@ -1,0 +1,131 @@
+"""Removing one candidate cause from what the model sees, and leaving the rest as it is.
+
+A is Azulay & Weiss, JMLR 20(184), 2019; Z is Zhang, ICML 2019.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageEnhance
+from scipy.ndimage import gaussian_filter
+
+from bias_toolkit.explain.framing import TrainingObjects, framing_quantities
+from bias_toolkit.invariance import Picture, Window
+
+BLURS = (1.0, 2.0)
+"""Standard deviations in pixels of the view. What a first layer of stride 2 aliases, above a quarter of a cycle a
+pixel, keeps at most 29% of its amplitude at the one strength and 0.7% at the other: exp(−2π²σ²f²).
+"""
+
+CONTROLS = (("Brightness", 0.8), ("Brightness", 1.25), ("Contrast", 0.75), ("Contrast", 1.33))
+"""Changes that leave framing, content and detail where they are, by names of Pillow's enhancers and their factors."""
+
+
+@dataclass(frozen=True)
+class Reframed:
+    """The view through which an object is seen as training objects are, and in words how it came about."""
+
+    window: Window
+    words: str
+
+
+def reframings(box: Sequence[float], window: Window, training: TrainingObjects) -> dict[str, Reframed]:
+    """The windows that remove framing: `off_centre`, `scale`, and `framing`, which is both.
+
+    The view is moved until the object's centre is at the median position of the training objects; or zoomed about
+    the object's centre, which stays where it is in the view, until its scale is their median.
+
+    Parameters
+    ----------
+    box : sequence of 4 floats
+        x0, y0, x1, y1 in pixels of the image.
+    window : Window
+        Through which the model sees the image.
+    training : TrainingObjects
+    """
+    own = framing_quantities(window.to_view(box))
+    cx, cy, scale = float(own["cx"]), float(own["cy"]), float(own["scale"])
+    x, y = ((cx - training.centre[0]) * window.side, (cy - training.centre[1]) * window.side)
+    factor = training.scale / scale
+    moved, zoomed = _moved_words(x, y), _zoomed_words(factor)
+    return {
+        "off_centre": Reframed(window.moved(x, y), f"the view {moved}"),
+        "scale": Reframed(window.zoomed(factor, cx, cy), f"the view {zoomed}"),
+        "framing": Reframed(window.zoomed(factor, cx, cy).moved(x, y), f"the view {moved}, and {zoomed}"),
+    }
+
+
+def with_object_of(
+    image: np.ndarray, box: Sequence[float], other: np.ndarray, other_box: Sequence[float]
+) -> np.ndarray:
+    """The image with its object covered by another image's object.
+
+    The other object keeps its proportions: it is taken with as much of its surroundings as gives its box the aspect
+    of this one, where its image has them, and resized to this box (bicubic with antialiasing).
+
+    Parameters
+    ----------
+    image, other : uint8, shape (height, width, 3)
+    box, other_box : sequence of 4 floats
+        x0, y0, x1, y1 in pixels of the image and of the other.
+
+    Returns
+    -------
+    uint8, of the shape of `image`
+    """
+    height, width = image.shape[:2]
+    x0, y0 = max(int(np.floor(box[0])), 0), max(int(np.floor(box[1])), 0)
+    x1, y1 = min(int(np.ceil(box[2])), width), min(int(np.ceil(box[3])), height)
+    taken = _widened(other_box, (x1 - x0) / (y1 - y0), other.shape[1], other.shape[0])
+    patch = Image.fromarray(np.ascontiguousarray(other)).resize((x1 - x0, y1 - y0), Image.Resampling.BICUBIC, box=taken)
+    result = image.copy()
+    result[y0:y1, x0:x1] = np.asarray(patch)
+    return result
+
+
+def blurred(picture: Picture, deviation: float) -> Picture:
+    """The picture after a Gaussian low-pass, `deviation` in pixels; rounded once, before any view is cut from it."""
+    smooth = gaussian_filter(picture.pixels.astype(np.float32), (deviation, deviation, 0), mode="nearest")
+    return Picture(np.rint(smooth).astype(np.uint8), picture.outside, picture.fill, picture.margin)
+
+
+def controls(picture: Picture) -> list[Picture]:
+    """The picture darker and brighter, and with less and with more contrast: what removes no candidate cause."""
+    image = Image.fromarray(picture.pixels)
+    return [
+        Picture(
+            np.asarray(getattr(ImageEnhance, kind)(image).enhance(factor)),
+            picture.outside,
+            picture.fill,
+            picture.margin,
+        )
+        for kind, factor in CONTROLS
+    ]
+
+
+def _widened(box: Sequence[float], aspect: float, width: int, height: int) -> tuple[float, float, float, float]:
+    """A box made longer in one direction, about its centre, until it has the aspect or ends with the image."""
+    x0, y0, x1, y1 = (float(edge) for edge in box)
+    if (x1 - x0) / (y1 - y0) < aspect:
+        more = ((y1 - y0) * aspect - (x1 - x0)) / 2
+        x0, x1 = x0 - more, x1 + more
+    else:
+        more = ((x1 - x0) / aspect - (y1 - y0)) / 2
+        y0, y1 = y0 - more, y1 + more
+    return max(x0, 0.0), max(y0, 0.0), min(x1, float(width)), min(y1, float(height))
+
+
+def _moved_words(x: float, y: float) -> str:
+    parts = [
+        f"{abs(round(distance))} pixel{'' if abs(round(distance)) == 1 else 's'} {direction}"
+        for distance, direction in ((x, "right" if x > 0 else "left"), (y, "down" if y > 0 else "up"))
+        if round(distance)
+    ]
+    return "moved by " + " and ".join(parts) if parts else "moved by less than a pixel"
+
+
+def _zoomed_words(factor: float) -> str:
+    return f"zoomed in {factor:.2f} times" if factor >= 1 else f"zoomed out {1 / factor:.2f} times"

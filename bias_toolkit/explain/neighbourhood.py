@@ -1,0 +1,144 @@
+"""How stable a model is on the small shifts of one view: P(top-1 change) and MAC in all directions, with intervals.
+
+There is one image, so the interval resamples the sweeps that cross the neighbourhood of its view: the directions and
+the small offsets at which a step could have been made. It says how far the result hangs on which of them were taken,
+not how it would be on another image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property, lru_cache
+
+import numpy as np
+
+from bias_toolkit.explain.explanation import Estimate
+from bias_toolkit.invariance.measures import mac, p_top1_change
+from bias_toolkit.resampling import percentile_interval
+
+RADIUS = 4
+"""Of the neighbourhood, in pixels: that of a sweep of A, whose 9 views lie within 4 pixels of the centre view."""
+
+MAP_RADIUS = 8
+RESAMPLES = 2000
+
+
+def shifts(radius: int = RADIUS) -> np.ndarray:
+    """All shifts of at most `radius` pixels, int of shape ((2 radius + 1)², 2): (right, down), row by row."""
+    steps = np.arange(-radius, radius + 1)
+    return np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 2)
+
+
+@lru_cache
+def sweeps(radius: int = RADIUS) -> np.ndarray:
+    """The sweeps that cross the neighbourhood: each row and column of shifts, and both diagonals.
+
+    Returns
+    -------
+    int array of shape (4 radius + 4, 2 radius + 1)
+        Numbers of the shifts of `shifts(radius)` that each passes, in order.
+    """
+    number = np.arange((2 * radius + 1) ** 2).reshape(2 * radius + 1, -1)
+    return np.concatenate([number, number.T, np.diag(number)[None], np.diag(number[:, ::-1])[None]])
+
+
+def cross(radius: int = RADIUS) -> np.ndarray:
+    """The three sweeps of A through the centre view (horizontal, vertical, diagonal), as rows of `sweeps`."""
+    return sweeps(radius)[[radius, 3 * radius + 1, 4 * radius + 2]]
+
+
+class Neighbourhood:
+    """The model's outputs on the shifts around one view, and how they change from step to step.
+
+    Parameters
+    ----------
+    probabilities : float, shape (V, C)
+        Softmax on the view at each shift.
+    paths : int, shape (S, n + 1), optional
+        The sweeps over them; by default those of a whole neighbourhood, whose V is (2 radius + 1)².
+    """
+
+    def __init__(self, probabilities: np.ndarray, paths: np.ndarray | None = None):
+        self.probabilities = probabilities
+        self._paths = sweeps((round(len(probabilities) ** 0.5) - 1) // 2) if paths is None else paths
+
+    @cached_property
+    def changes(self) -> np.ndarray:
+        """`p_top1_change` (A) of each sweep, shape (S,)."""
+        return p_top1_change(self.probabilities.argmax(axis=1)[self._paths])
+
+    @cached_property
+    def macs(self) -> np.ndarray:
+        """`mac` (A) of each sweep, shape (S,)."""
+        along = self.probabilities[self._paths]
+        top1 = along.argmax(axis=-1)
+        after = np.take_along_axis(along[:, 1:], top1[:, :-1, None], axis=-1)[..., 0]
+        return mac(along.max(axis=-1), after)
+
+    @cached_property
+    def mean_prediction(self) -> np.ndarray:
+        """Mean softmax over the shifts, shape (C,)."""
+        return self.probabilities.mean(axis=0, dtype=float)
+
+    def accuracy(self, class_index: int) -> float:
+        """Share of the shifts on which this class is the most probable."""
+        return float((self.probabilities.argmax(axis=1) == class_index).mean())
+
+    def averaged(self, radius: int, within: int = RADIUS) -> Neighbourhood:
+        """The neighbourhood of at most `within` pixels when each prediction is the mean over the shifts around it.
+
+        This neighbourhood has to reach `radius` pixels further than that.
+        """
+        side = round(len(self.probabilities) ** 0.5)
+        grid = self.probabilities.reshape(side, side, -1).astype(float)
+        size = 2 * radius + 1
+        windows = np.lib.stride_tricks.sliding_window_view(grid, (size, size), axis=(0, 1))
+        means = windows.mean(axis=(-2, -1))
+        cut = (len(means) - (2 * within + 1)) // 2
+        if cut < 0:
+            raise ValueError(f"Averages over {radius} pixels around shifts of {within} need {radius + within} pixels.")
+        inner = means[cut : cut + 2 * within + 1, cut : cut + 2 * within + 1]
+        return Neighbourhood(inner.reshape(-1, grid.shape[-1]))
+
+
+def estimate(values: Sequence[np.ndarray], seed: int = 0) -> Estimate:
+    """The mean over sweeps with its 95% percentile bootstrap interval over them.
+
+    Parameters
+    ----------
+    values : sequence of arrays (S,)
+        A measure of each sweep; of several neighbourhoods, which are then resampled too.
+    """
+    drawn = _resampled_means(values, np.random.default_rng(seed))
+    return Estimate(float(np.mean(values)), *percentile_interval(drawn))
+
+
+def estimate_fall(before: np.ndarray, after: Sequence[np.ndarray], seed: int = 0) -> Estimate:
+    """By how much the mean over sweeps falls, with its interval; the same sweeps are drawn before and after.
+
+    Parameters
+    ----------
+    before : array (S,)
+    after : sequence of arrays (S,)
+        Of one neighbourhood, or of several.
+    """
+    return estimate([before - one for one in after], seed)
+
+
+def estimate_difference(some: Sequence[np.ndarray], others: Sequence[np.ndarray], seed: int = 0) -> Estimate:
+    """Mean over the sweeps of some neighbourhoods minus that over those of others, with its interval.
+
+    The two are resampled independently: they need not be of the same sweeps.
+    """
+    rng = np.random.default_rng(seed)
+    drawn = _resampled_means(some, rng) - _resampled_means(others, rng)
+    return Estimate(float(np.mean(some) - np.mean(others)), *percentile_interval(drawn))
+
+
+def _resampled_means(values: Sequence[np.ndarray], rng: np.random.Generator) -> np.ndarray:
+    """Means of bootstrap resamples of the neighbourhoods and of their sweeps, each drawn with replacement."""
+    values = np.stack(values)
+    groups, n = values.shape
+    weights = rng.multinomial(n, np.full(n, 1 / n), size=RESAMPLES) / n
+    shares = rng.multinomial(groups, np.full(groups, 1 / groups), size=RESAMPLES) / groups
+    return ((weights @ values.T) * shares).sum(axis=1)

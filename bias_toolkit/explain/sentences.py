@@ -1,0 +1,130 @@
+"""An explanation in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bias_toolkit.formatting import count, estimate, interval, number, percent, significant
+
+if TYPE_CHECKING:
+    from bias_toolkit.explain.explanation import CauseLine, Explanation, Stability
+
+MOST_NEIGHBOURS = 3
+
+
+def answer(explanation: Explanation) -> str:
+    """Whether the image is unstable and what causes it, in a few sentences."""
+    return " ".join([_how_unstable(explanation), *_why(explanation)])
+
+
+def text(explanation: Explanation) -> str:
+    """The whole answer, for a terminal: how unstable, how unlike the training images, and why."""
+    parts = [
+        f"{explanation.image_id}" + (f" ({explanation.label_name})" if explanation.label_name else ""),
+        "",
+        answer(explanation),
+        "",
+        *_unlike(explanation),
+    ]
+    if explanation.lines:
+        parts += ["", "Each candidate cause removed, and the steps measured again:"]
+        parts += [
+            f"  {_marker(line)} {line.name}: {line.intervention}. {line.reason}{_made_up(line)}"
+            for line in explanation.lines
+        ]
+        if explanation.controls is not None:
+            value = explanation.controls
+            shown = estimate(value.value, value.low, value.high, percent)
+            parts.append(f"  –  changes that remove nothing (brightness, contrast): P(top-1 change) {shown}.")
+    if explanation.remedies:
+        parts += ["", "The prediction averaged over small shifts:"]
+        parts += [
+            f"  up to {count(remedy.radius, 'pixel')} ({remedy.views} views): {stability_words(remedy.after)}."
+            for remedy in explanation.remedies
+        ]
+    return "\n".join(parts)
+
+
+def stability_words(stability: Stability) -> str:
+    """`P(top-1 change) 4.0% (95% interval …), MAC 0.012, goldfish 0.83, right`."""
+    changes, mac, prediction = stability.p_top1_change, stability.mac, stability.prediction
+    words = [
+        f"P(top-1 change) {estimate(changes.value, changes.low, changes.high, percent)}",
+        f"MAC {significant(mac.value, 2)} ({interval(mac.low, mac.high, lambda value: significant(value, 2))})",
+        f"{prediction.name} {number(prediction.probability)}",
+    ]
+    if prediction.is_right is not None:
+        words.append("right" if prediction.is_right else "wrong")
+    return ", ".join(words)
+
+
+def _how_unstable(explanation: Explanation) -> str:
+    changes = explanation.before.p_top1_change
+    shown = estimate(changes.value, changes.low, changes.high, percent)
+    where = f"of the one-pixel steps within {explanation.radius} pixels"
+    if explanation.is_stable:
+        return (
+            f"Stable: its top-1 class changes in {shown} {where}, less than the "
+            f"{percent(explanation.unstable_from, 0)} from which an image is called unstable."
+        )
+    standing = next(each for each in explanation.standings if each.name == "p_top1_change")
+    sentence = f"Unstable: its top-1 class changes in {shown} {where}."
+    if standing.percentile is not None:
+        sentence += (
+            f" Along the study's own sweep it changes in {percent(standing.value, 0)} of the steps, more than on "
+            f"{percent(standing.percentile, 0)} of the test images."
+        )
+    return sentence
+
+
+def _why(explanation: Explanation) -> list[str]:
+    if explanation.is_stable:
+        return []
+    causes = explanation.causes
+    if not causes:
+        return ["Nothing that was tried explains it: no cause that was removed makes the image stable."]
+    first = causes[0]
+    if first.cause == "coin_toss":
+        return [f"No cause that was removed makes it stable; it is {first.name}. {first.reason}"]
+    sentences = [f"First cause: {first.name}. With {first.intervention}, {first.reason}{_made_up(first)}"]
+    others = [line for line in causes[1:] if line.cause not in ("coin_toss", first.cause)]
+    if others:
+        names = ", ".join(dict.fromkeys(line.name for line in others))
+        sentences.append(f"Removing any of these alone helps as well: {names}.")
+    coin = next((line for line in causes[1:] if line.cause == "coin_toss"), None)
+    if coin is not None:
+        sentences.append("It is no more unstable than other images with its margin.")
+    return sentences
+
+
+def _unlike(explanation: Explanation) -> list[str]:
+    sentences = []
+    distances = explanation.distances
+    if distances is not None:
+        sentence = f"Nearest training image at {significant(distances.nn_distance)} ({distances.metric})"
+        if distances.distance_percentile is not None:
+            share = percent(distances.distance_percentile, 0)
+            sentence += f": {share} of the training images are nearer to their own nearest one"
+        names = [neighbour.name or neighbour.image_id for neighbour in explanation.neighbours[:MOST_NEIGHBOURS]]
+        sentences.append(f"{sentence}. Nearest: {', '.join(names)}.")
+    if explanation.framing is None:
+        sentences.append(explanation.framing_reason)
+    else:
+        standings = {each.name: each for each in explanation.framing.standings}
+        told = [
+            f"{name} {number(standings[name].value)} (median {number(standings[name].training_median)}, above "
+            f"{percent(standings[name].percentile, 0)})"
+            for name in ("centre_distance", "scale", "aspect")
+        ]
+        sentences.append(f"In what the model sees, against {explanation.framing.population}: {', '.join(told)}.")
+    return sentences
+
+
+def _marker(line: CauseLine) -> str:
+    return f"{line.rank}." if line.rank is not None else "– "
+
+
+def _made_up(line: CauseLine) -> str:
+    if not line.made_up:
+        return ""
+    return f" {percent(line.made_up)} of the view's pixels had to be made up ({line.fill})."

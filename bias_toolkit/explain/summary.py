@@ -1,0 +1,128 @@
+"""Many explanations together: how many of the unstable images each cause accounts for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bias_toolkit.analysis import mean_interval
+from bias_toolkit.explain.explanation import CAUSE, CAUSES, WRONG, CauseLine, Estimate, Explanation
+from bias_toolkit.formatting import count, estimate, percent
+
+
+@dataclass(frozen=True)
+class CauseShare:
+    """What one cause accounts for among the unstable images.
+
+    Parameters
+    ----------
+    cause : str
+        A key of `CAUSES`.
+    n_first : int
+        Unstable images of which it is the first cause.
+    n_cause : int
+        Unstable images of which it is a cause, first or not.
+    n_tried : int
+        Unstable images on which its removal was measured; for the coin toss, on which the margin was compared.
+    n_wrong : int
+        Those of them on which its removal stops the changes, but makes the model wrong.
+    after : Estimate
+        Mean P(top-1 change) when it is removed, over those on which it was measured, with the interval over images;
+        for the coin toss, the mean of what the margin lets expect.
+    """
+
+    cause: str
+    n_first: int
+    n_cause: int
+    n_tried: int
+    n_wrong: int
+    after: Estimate
+
+    @property
+    def name(self) -> str:
+        """The cause in words."""
+        return CAUSES[self.cause]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What several explanations say together.
+
+    `n_unexplained` unstable images have no cause; `before` is their mean P(top-1 change) as they are, `controls` that
+    after changes which remove no cause. `shares` has every cause, the most frequent first cause first.
+    """
+
+    n_images: int
+    n_unstable: int
+    n_unexplained: int
+    before: Estimate
+    controls: Estimate
+    shares: list[CauseShare]
+
+    @property
+    def text(self) -> str:
+        """The summary as short readable text, of several lines."""
+        if not self.n_unstable:
+            return f"Of {count(self.n_images, 'image')}, none is unstable."
+        before, controls = (estimate(each.value, each.low, each.high, percent) for each in (self.before, self.controls))
+        lines = [
+            f"Of {count(self.n_images, 'image')}, {self.n_unstable} are unstable: P(top-1 change) {before} on average, "
+            f"{controls} after changes that remove nothing. What causes it first:",
+            *(
+                f"  {share.n_first:3d}  {share.name} (a cause of {share.n_cause}, tried on {share.n_tried}"
+                + (f", makes the model wrong on {share.n_wrong}" if share.n_wrong else "")
+                + ")"
+                for share in self.shares
+            ),
+            f"  {self.n_unexplained:3d}  nothing that was tried",
+        ]
+        return "\n".join(lines)
+
+
+def summarise(explanations: Sequence[Explanation]) -> Summary:
+    """Summarise explanations over images. The images are no sample of anything: they are those that were asked for."""
+    unstable = [explanation for explanation in explanations if not explanation.is_stable]
+    shares = [_share(cause, unstable) for cause in CAUSES]
+    return Summary(
+        n_images=len(explanations),
+        n_unstable=len(unstable),
+        n_unexplained=sum(explanation.first_cause is None for explanation in unstable),
+        before=_mean([explanation.before.p_top1_change.value for explanation in unstable]),
+        controls=_mean([explanation.controls.value for explanation in unstable if explanation.controls is not None]),
+        shares=sorted(shares, key=lambda share: (-share.n_first, -share.n_cause)),
+    )
+
+
+def _share(cause: str, unstable: Sequence[Explanation]) -> CauseShare:
+    # A cause that was removed at several strengths counts once an image, at the strength that did most.
+    lines = [_best([line for line in explanation.lines if line.cause == cause]) for explanation in unstable]
+    measured = [line for line in lines if line is not None and _remaining(line) is not None]
+    return CauseShare(
+        cause=cause,
+        n_first=sum(explanation.first_cause == cause for explanation in unstable),
+        n_cause=sum(line.verdict == CAUSE for line in measured),
+        n_tried=len(measured),
+        n_wrong=sum(line.verdict == WRONG for line in measured),
+        after=_mean([_remaining(line) for line in measured]),
+    )
+
+
+def _best(lines: Sequence[CauseLine]) -> CauseLine | None:
+    """The line that counts: a cause before others, then the one that leaves least."""
+    measured = [line for line in lines if _remaining(line) is not None]
+    return min(measured, key=lambda line: (line.verdict != CAUSE, _remaining(line)), default=None)
+
+
+def _remaining(line: CauseLine) -> float | None:
+    if line.after is not None:
+        return line.after.p_top1_change.value
+    return None if line.expected is None else line.expected.value
+
+
+def _mean(values: Sequence[float]) -> Estimate:
+    if not values:
+        return Estimate(None)
+    interval = mean_interval(values)
+    if len(values) < 2:
+        return Estimate(interval.value)
+    return Estimate(interval.value, interval.low, interval.high)

@@ -1,0 +1,172 @@
+"""Views of any part of an image: where the centre view lies, and the picture of which its shifts are slices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from bias_toolkit.invariance.crop import MARGIN, crop_box, resized_box
+from bias_toolkit.invariance.embed import embedded_canvas, embedded_corner, embedded_side, filled
+from bias_toolkit.invariance.sweep import CENTRE, Sweep
+from bias_toolkit.invariance.views import Views
+
+# Pixel edges are computed in floating point; less than this of a pixel is rounding.
+ROUNDING = 1e-6
+
+
+@dataclass(frozen=True)
+class Window:
+    """Where a view lies in its image.
+
+    Parameters
+    ----------
+    left, top : float
+        The view's top-left corner, in pixels of the image; it may lie outside of it.
+    step_x, step_y : float
+        Pixels of the image to one pixel of the view.
+    side : int
+        W, the side of the view in its own pixels.
+    """
+
+    left: float
+    top: float
+    step_x: float
+    step_y: float
+    side: int
+
+    def to_view(self, box: np.ndarray) -> np.ndarray:
+        """Boxes (…, 4) of x0, y0, x1, y1 in the image's pixels, as fractions of the view: 0 left or top, 1 right or
+        bottom; below 0 or above 1 outside.
+        """
+        start = np.array([self.left, self.top] * 2)
+        return (np.asarray(box, dtype=float) - start) / (np.array([self.step_x, self.step_y] * 2) * self.side)
+
+    def moved(self, x: float, y: float) -> Window:
+        """The window moved by pixels of the view, to the right and down."""
+        left, top = self.left + x * self.step_x, self.top + y * self.step_y
+        return Window(left, top, self.step_x, self.step_y, self.side)
+
+    def zoomed(self, factor: float, x: float, y: float) -> Window:
+        """The window that shows everything `factor` times as large; what lies at (x, y) of the view (fractions)
+        stays where it is.
+        """
+        step_x, step_y = self.step_x / factor, self.step_y / factor
+        left = self.left + x * self.side * (self.step_x - step_x)
+        top = self.top + y * self.side * (self.step_y - step_y)
+        return Window(left, top, step_x, step_y, self.side)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A view with a margin all around it, of which the shifted views are exact slices.
+
+    Parameters
+    ----------
+    pixels : uint8, shape (W + 2 margin, W + 2 margin, 3)
+    outside : bool, shape (W + 2 margin, W + 2 margin)
+        True where the image had no pixel and one was made up.
+    fill : str
+        How: one of the fills of embed.
+    margin : int
+        The largest shift, in pixels.
+    """
+
+    pixels: np.ndarray
+    outside: np.ndarray
+    fill: str
+    margin: int
+
+    def views(self, shifts: np.ndarray) -> Views:
+        """The views at shifts (V, 2) of whole pixels to the right and down."""
+        side = len(self.pixels) - 2 * self.margin
+        corners = self.margin + np.asarray(shifts)
+        if corners.min() < 0 or corners.max() > 2 * self.margin:
+            raise ValueError(f"A picture with a margin of {self.margin} pixels has no view beyond it.")
+        slices = [(slice(y, y + side), slice(x, x + side)) for x, y in corners]
+        return Views(
+            np.stack([self.pixels[part] for part in slices]),
+            np.stack([self.outside[part] for part in slices]),
+            self.fill,
+        )
+
+
+def sweep_window(width: int, height: int, sweep: Sweep, input_size: int, image_id: str) -> Window:
+    """Where the centre view of a crop or embed sweep lies in an image of that width and height."""
+    if sweep.protocol == "crop":
+        x0, y0, x1, y1 = crop_box(width, height, sweep, image_id)
+        step_x, step_y = (x1 - x0) / (input_size + MARGIN), (y1 - y0) / (input_size + MARGIN)
+        return Window(x0 + CENTRE * step_x, y0 + CENTRE * step_y, step_x, step_y, input_size)
+    side = embedded_side(sweep, input_size)
+    corner = embedded_corner(side, input_size)
+    step_x, step_y = width / side, height / side
+    return Window(-corner * step_x, -corner * step_y, step_x, step_y, input_size)
+
+
+def take_picture(image: np.ndarray, window: Window, margin: int, fill: str = "inpaint") -> Picture:
+    """The picture of a window: the image resized, bicubic with antialiasing, and filled where it ends.
+
+    Parameters
+    ----------
+    image : uint8, shape (height, width, 3)
+    window : Window
+        It may leave the image, but not be wholly outside.
+    margin : int
+    fill : "mean", "black" or "inpaint"
+
+    Raises
+    ------
+    ValueError
+        If not one whole pixel of the picture lies in the image.
+    """
+    height, width = image.shape[:2]
+    columns, x0, x1 = _inside(window.left, window.step_x, width, window.side, margin)
+    rows, y0, y1 = _inside(window.top, window.step_y, height, window.side, margin)
+    canvas_side = window.side + 2 * margin
+    outside = np.ones((canvas_side, canvas_side), dtype=bool)
+    outside[rows, columns] = False
+    canvas = np.zeros((canvas_side, canvas_side, 3), dtype=np.uint8)
+    size = (columns.stop - columns.start, rows.stop - rows.start)
+    shown = Image.fromarray(np.ascontiguousarray(image))
+    canvas[rows, columns] = np.asarray(shown.resize(size, Image.Resampling.BICUBIC, box=(x0, y0, x1, y1)))
+    if outside.any():
+        canvas = filled(canvas, outside, fill)
+    return Picture(canvas, outside, fill, margin)
+
+
+def sweep_picture(image: np.ndarray, sweep: Sweep, input_size: int, image_id: str, margin: int) -> Picture:
+    """The picture around the centre view of a crop or embed sweep; the sweep's own views are slices of it.
+
+    A crop is continued beyond its box by the image, and beyond the image by inpainting; an embed by its own fill.
+
+    Raises
+    ------
+    ValueError
+        If the margin is smaller than that of the sweep.
+    """
+    if margin < CENTRE:
+        raise ValueError(f"A sweep moves by {CENTRE} pixels, more than a margin of {margin}.")
+    fill = sweep.fill if sweep.protocol == "embed" else "inpaint"
+    height, width = image.shape[:2]
+    picture = take_picture(image, sweep_window(width, height, sweep, input_size, image_id), margin, fill)
+    # A resize of more than the sweep's box, or a fill of a larger canvas, differs from the sweep's at its edges.
+    if sweep.protocol == "crop":
+        own = resized_box(image, crop_box(width, height, sweep, image_id), input_size)
+    else:
+        own, _ = embedded_canvas(image, embedded_side(sweep, input_size), input_size, fill)
+    pixels = picture.pixels.copy()
+    part = pixels[margin - CENTRE :, margin - CENTRE :][: len(own), : len(own)]
+    part[...] = own[: len(part), : len(part)]
+    return Picture(pixels, picture.outside, fill, margin)
+
+
+def _inside(start: float, step: float, length: int, side: int, margin: int) -> tuple[slice, float, float]:
+    """The pixels of one axis of a picture that lie wholly in the image, and which part of the image they show."""
+    edges = start + (np.arange(side + 2 * margin + 1) - margin) * step
+    tolerance = ROUNDING * step
+    whole = np.flatnonzero((edges[:-1] >= -tolerance) & (edges[1:] <= length + tolerance))
+    if not len(whole):
+        raise ValueError("The window lies outside the image.")
+    first, last = int(whole[0]), int(whole[-1]) + 1
+    return slice(first, last), max(edges[first], 0.0), min(edges[last], float(length))

@@ -1,0 +1,81 @@
+"""`explain`: why one image is unstable."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bias_toolkit.errors import InputError
+from bias_toolkit_cli.output import console_progress, print_json
+
+if TYPE_CHECKING:
+    from bias_toolkit.study import Study
+
+
+def explain(
+    study: Annotated[str, typer.Argument(metavar="STUDY", help="The study's folder.")],
+    image: Annotated[
+        str | None, typer.Argument(metavar="[IMAGE]", help="A test image's id or path, or any other image file.")
+    ] = None,
+    box: Annotated[
+        str | None,
+        typer.Option(metavar="X0,Y0,X1,Y1", help="The object in pixels, for an image outside the test set."),
+    ] = None,
+    label: Annotated[str | None, typer.Option(help="Its label or the name of its class, likewise.")] = None,
+    worst: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Explain the N least stable test images instead, and add them to the report."),
+    ] = None,
+    json_output: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Say why the model is unstable on an image, by removing each candidate cause and measuring again.
+
+    Example: bias-toolkit explain study n01443537/goldfish_7.JPEG
+
+    Example: bias-toolkit explain study my-photograph.jpg --box 10,20,200,180 --label goldfish
+
+    Example: bias-toolkit explain study --worst 20
+    """
+    from bias_toolkit.study import Study
+
+    if (image is None) == (worst is None):
+        raise InputError("Give either IMAGE or --worst N: what is to be explained.")
+    if worst is not None and (box is not None or label is not None):
+        raise InputError("--box and --label are for an IMAGE; leave them out with --worst.")
+    opened = Study(study)
+    if worst is not None:
+        _explain_worst(opened, worst, json_output)
+        return
+    explanation = opened.explain(image, box=_box(box), label=label, progress=console_progress())
+    if json_output:
+        print_json(explanation.to_dict() | {"page": str(explanation.page)})
+    else:
+        print(f"{explanation.text}\n\nPage: {explanation.page}")
+
+
+def _explain_worst(study: Study, n: int, json_output: bool) -> None:
+    from bias_toolkit.explain import summarise
+
+    explanations = study.explain_worst(n, progress=console_progress())
+    summary = summarise(explanations)
+    if json_output:
+        images = [explanation.to_dict() | {"page": str(explanation.page)} for explanation in explanations]
+        print_json({"summary": asdict(summary), "images": images})
+    else:
+        print(f"{summary.text}\n\nReport: {study.folder / 'report' / 'index.html'}")
+
+
+def _box(text: str | None) -> tuple[float, ...] | None:
+    if text is None:
+        return None
+    try:
+        return tuple(float(edge) for edge in text.split(","))
+    except ValueError:
+        raise InputError(f"--box is {text!r}, but must be four numbers x0,y0,x1,y1 in pixels.") from None
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the command line."""
+    app.command()(explain)
