@@ -63,7 +63,7 @@ class Request:
 
 
 def check_image(study: Study, image: str | os.PathLike) -> None:
-    """Refuse, before anything is computed for it, what is neither a test image's id nor a file: InputError."""
+    """Refuse, before anything is computed for it, what is neither a test image's id nor an image file: InputError."""
     path, ids = Path(image), study.test.images["image_id"]
     if str(image) not in set(ids) and not path.is_file():
         what = "a folder" if path.is_dir() else "no file"
@@ -71,6 +71,8 @@ def check_image(study: Study, image: str | os.PathLike) -> None:
             f"{image} is {what}, and no image of the study's test set; give the path of an image, or an image_id such "
             f"as {ids.iloc[0]!r}."
         )
+    if str(image) not in set(ids):
+        read_outside(path)
 
 
 def request_explanation(
@@ -104,11 +106,13 @@ def worst_requests(study: Study, n: int) -> list[Request]:
 
 
 def listed_requests(study: Study) -> list[Request]:
-    """The most stable images, which the report lists beside the least stable."""
+    """The least and the most stable images, which the report lists."""
     from bias_toolkit.report.thumbnails import LISTED, ordered_by_stability
 
     ordered = ordered_by_stability(study.per_image)["image_id"]
-    return [Request(image_id) for image_id in ordered.iloc[(len(ordered) + 1) // 2 :].iloc[::-1].head(LISTED)]
+    half = (len(ordered) + 1) // 2
+    listed = [*ordered.iloc[:half].head(LISTED), *ordered.iloc[half:].iloc[::-1].head(LISTED)]
+    return [Request(image_id) for image_id in listed]
 
 
 def read_outside(path: Path) -> np.ndarray:

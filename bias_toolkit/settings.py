@@ -38,7 +38,7 @@ class Settings:
     protocols : tuple of {"crop", "embed", "offsets"}
         How views are made.
     transforms : tuple of {"diagonal", "horizontal", "vertical", "scale"}
-        How the view moves from one step to the next.
+        How the view moves from one step to the next. Empty for the protocols' defaults: diagonal.
     sizes : tuple of float
         View sizes; up to 1 for crop and above 1 for embed. Empty for the protocols' defaults.
     fill : {"mean", "black", "inpaint"}
@@ -71,7 +71,7 @@ class Settings:
     feature_size: float = 1.0
     feature_dtype: str = "float32"
     protocols: tuple[str, ...] = ("crop",)
-    transforms: tuple[str, ...] = ("diagonal",)
+    transforms: tuple[str, ...] = ()
     sizes: tuple[float, ...] = ()
     fill: str = "mean"
     sampling: str = "centre"

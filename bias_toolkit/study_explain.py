@@ -76,7 +76,7 @@ class StudyExplanations(StudyResults):
     def explain_worst(self, n: int = 20, progress: Progress = silent) -> list[Explanation]:
         """Explain the `n` least stable test images, the least stable first, and bring the report up to date.
 
-        The stable images that the report lists are explained too, so that every listed image has its page;
+        Whatever other images the report lists are explained too, so that each has its page;
         `bias_toolkit.explain.summarise` says of how many images each cause is the first.
 
         Raises
@@ -173,10 +173,11 @@ def _training_subjects(study: StudyExplanations) -> pd.DataFrame:
 
 
 def _subject(study: StudyExplanations, request: Request) -> Subject:
-    return _test_subject(study, request.image_id) if request.file is None else _outside_subject(study, request)
+    return known_subject(study, request.image_id) if request.file is None else outside_subject(study, request)
 
 
-def _test_subject(study: StudyExplanations, image_id: str) -> Subject:
+def known_subject(study: StudyExplanations, image_id: str) -> Subject:
+    """What a study knows of one of its test images; InputError if the image cannot be read any more."""
     from bias_toolkit.explain import Distances, Subject
     from bias_toolkit.objects import image_framing
 
@@ -209,7 +210,8 @@ def _test_subject(study: StudyExplanations, image_id: str) -> Subject:
     )
 
 
-def _outside_subject(study: StudyExplanations, request: Request) -> Subject:
+def outside_subject(study: StudyExplanations, request: Request) -> Subject:
+    """What can be found out of an image that is not in the test set."""
     from bias_toolkit.explain import Distances, Subject
     from bias_toolkit.index import NEAREST, TrainingIndex, distances_table, nearest_neighbours
     from bias_toolkit.invariance import centre_view

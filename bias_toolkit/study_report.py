@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bias_toolkit.plan import SPLITS
-from bias_toolkit.report import DatasetDescription, ModelDescription, NoiseFloor, ReportContents
+from bias_toolkit.report import DatasetDescription, ExplainedImage, ModelDescription, NoiseFloor, ReportContents
+from bias_toolkit.report.publish import PAGE
+from bias_toolkit.report.thumbnails import ordered_by_stability
 
 if TYPE_CHECKING:
+    from bias_toolkit.explain import Explanation
     from bias_toolkit.study import Study
 
 
@@ -72,6 +76,43 @@ def report_contents(study: Study) -> ReportContents:
         read_train=lambda image_id: study.train.read(image_id),
         read_test=lambda image_id: study.test.read(image_id),
         class_names=study.dataset_record("train")["class_names"] | study.dataset_record("test")["class_names"],
+        **_explained(study),
+    )
+
+
+def _explained(study: Study) -> dict[str, object]:
+    """What the report says of the explanations: links, and a summary of the least stable images."""
+    explanations = study.explanations
+    if not explanations:
+        return {}
+    from bias_toolkit.explain import summarise
+
+    # The summary is of the least stable images, as far down as each has been explained.
+    ordered = ordered_by_stability(study.per_image)["image_id"]
+    worst = list(itertools.takewhile(explanations.__contains__, ordered))
+    links = {
+        image_id: f"../{explanation.folder.relative_to(study.folder).as_posix()}/{PAGE}"
+        for image_id, explanation in explanations.items()
+    }
+    shown = sorted(explanations.values(), key=lambda each: -each.before.p_top1_change.value)
+    return {
+        "explanations": links,
+        "explained": summarise([explanations[image_id] for image_id in worst]) if worst else None,
+        "explained_images": [_explained_image(each, links[each.image_id]) for each in shown],
+    }
+
+
+def _explained_image(explanation: Explanation, link: str) -> ExplainedImage:
+    changes = explanation.before.p_top1_change
+    return ExplainedImage(
+        image_id=explanation.image_id,
+        class_name=explanation.label_name,
+        p_top1_change=changes.value,
+        low=changes.low,
+        high=changes.high,
+        first_cause=explanation.causes[0].name if explanation.causes else None,
+        link=link,
+        is_stable=explanation.is_stable,
     )
 
 

@@ -1,5 +1,12 @@
 """Small studies on real files, cut from the built-in dataset."""
 
+import html
+import json
+import re
+import shutil
+import subprocess
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -87,3 +94,51 @@ def assert_same_tables():
 def random_image():
     """A function that gives noise of a size, uint8 (height, width, 3)."""
     return lambda width, height, seed=0: np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+SWITCHES = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--window-size=1280,2000",
+)
+LOOK = """<script>window.addEventListener("load", () => {
+  const images = [...document.images].map(image => [image.getAttribute("src"), image.naturalWidth]);
+  const found = {text: document.body.innerText, images: images};
+  document.body.innerHTML = "<pre id='found'></pre>";
+  document.getElementById("found").textContent = JSON.stringify(found);
+});</script>"""
+
+
+@pytest.fixture
+def open_in_browser(tmp_path_factory):
+    """A function that opens a page in a browser without a window, and gives what a reader sees of it.
+
+    It gives `text`, the visible text, and `images` and `missing`, the addresses of the pictures on the page that did
+    and did not load. The page must have no script of its own.
+    """
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if browser is None:
+        pytest.skip("there is no Chromium or Chrome on PATH")
+
+    def look(page):
+        folder = tmp_path_factory.mktemp("browser")
+        shutil.copytree(page.parent, folder / "page")
+        copy = folder / "page" / page.name
+        # A picture that is loaded lazily never is where nobody scrolls.
+        shown = copy.read_text(encoding="utf-8").replace('loading="lazy"', 'loading="eager"')
+        copy.write_text(shown.replace("</body>", f"{LOOK}</body>"), encoding="utf-8")
+        command = [browser, *SWITCHES, f"--user-data-dir={folder / 'profile'}", "--dump-dom", copy.as_uri()]
+        dom = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
+        (found,) = re.findall(r'<pre id="found">(.*?)</pre>', dom, re.DOTALL)
+        found = json.loads(html.unescape(found))
+        loaded, missing = ([src for src, width in found["images"] if bool(width) is good] for good in (True, False))
+        return SimpleNamespace(text=found["text"], images=loaded, missing=missing)
+
+    return look

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import pandas as pd
 
 from bias_toolkit.demo.argument import change_difference
+from bias_toolkit.formatting import estimate, interval, number, percent
 from bias_toolkit.report import Finding
 from bias_toolkit.report.finding import CAUTION, EFFECT, FACT, NONE, sign
-from bias_toolkit.formatting import estimate, interval, number, percent
 
 LAW, LEARNT, POSITION, SCALE = (
     "The law that placed the objects",

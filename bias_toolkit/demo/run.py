@@ -11,10 +11,10 @@ import pandas as pd
 from bias_toolkit.demo.argument import binned, law_table
 from bias_toolkit.demo.figures import argument_figure
 from bias_toolkit.demo.findings import framing_findings, law_findings, learnt_findings
+from bias_toolkit.formatting import interval, number, percent
 from bias_toolkit.progress import Progress, silent
 from bias_toolkit.report import Finding, Page, write_page
 from bias_toolkit.report.blocks import Cell, FigureBlock, ListBlock, Paragraph, Section, TableBlock
-from bias_toolkit.formatting import interval, number, percent
 from bias_toolkit.study import Study
 
 NETWORKS = ("fully-connected", "global-pooling")

@@ -193,8 +193,9 @@ def _verdict(
     trial: Trial, before: float, controlled: float, fall: Estimate, accuracy_before: float | None
 ) -> tuple[str, str]:
     prediction = trial.stability.prediction
-    after = trial.stability.p_top1_change.value
-    told = f"P(top-1 change) goes from {percent(before)} to {percent(after)}"
+    changes = trial.stability.p_top1_change
+    after = changes.value
+    told = f"P(top-1 change) goes from {percent(before)} to {estimate_text(after, changes.low, changes.high, percent)}"
     if trial.usual:
         return USUAL, f"{FRAMING_CAUSES[trial.cause]} With it changed, {told}."
     if after > HALF * before or not fall.low > 0:

@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from bias_toolkit.errors import InputError
+from bias_toolkit.explain.notebook import notebook_html
 from bias_toolkit.explain.sentences import answer, text
 from bias_toolkit.storage import write_text
 
@@ -344,6 +345,9 @@ class Explanation:
     def text(self) -> str:
         """The whole answer as short readable text, of several lines."""
         return text(self)
+
+    def _repr_html_(self) -> str:
+        return notebook_html(self)
 
     @property
     def page(self) -> Path | None:

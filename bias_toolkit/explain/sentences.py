@@ -28,10 +28,7 @@ def text(explanation: Explanation) -> str:
     ]
     if explanation.lines:
         parts += ["", "Each candidate cause removed, and the steps measured again:"]
-        parts += [
-            f"  {_marker(line)} {line.name}: {line.intervention}. {line.reason}{_made_up(line)}"
-            for line in explanation.lines
-        ]
+        parts += [f"  {_line(explanation, line)}" for line in explanation.lines]
         if explanation.controls is not None:
             value = explanation.controls
             shown = estimate(value.value, value.low, value.high, percent)
@@ -72,7 +69,7 @@ def _how_unstable(explanation: Explanation) -> str:
     if standing.percentile is not None:
         sentence += (
             f" Along the study's own sweep it changes in {percent(standing.value, 0)} of the steps, more than on "
-            f"{percent(standing.percentile, 0)} of the test images."
+            f"{percent(standing.percentile)} of the test images."
         )
     return sentence
 
@@ -120,8 +117,14 @@ def _unlike(explanation: Explanation) -> list[str]:
     return sentences
 
 
-def _marker(line: CauseLine) -> str:
-    return f"{line.rank}." if line.rank is not None else "– "
+def _line(explanation: Explanation, line: CauseLine) -> str:
+    marker = "– " if line.rank is None else f"{line.rank}."
+    sentence = f"{marker} {line.name}: {line.intervention}. {line.reason}"
+    if line.after is not None:
+        before, after = explanation.before.mac, line.after.mac
+        shown = estimate(after.value, after.low, after.high, lambda value: significant(value, 2))
+        sentence += f" MAC goes from {significant(before.value, 2)} to {shown}."
+    return sentence + _made_up(line)
 
 
 def _made_up(line: CauseLine) -> str:

@@ -1,6 +1,13 @@
 """A study's report: findings in words, figures, tables and the HTML page."""
 
-from bias_toolkit.report.contents import DatasetDescription, ModelDescription, NoiseFloor, ReportContents
+from bias_toolkit.report.contents import (
+    DatasetDescription,
+    ExplainedImage,
+    ModelDescription,
+    NoiseFloor,
+    ReportContents,
+)
+from bias_toolkit.report.explanation_page import write_explanation
 from bias_toolkit.report.figures_classes import class_ranking
 from bias_toolkit.report.figures_framing import (
     category_ranking,
@@ -36,6 +43,7 @@ __all__ = [
     "PLOTS",
     "VERMILLION",
     "DatasetDescription",
+    "ExplainedImage",
     "Finding",
     "ModelDescription",
     "NoiseFloor",
@@ -65,6 +73,7 @@ __all__ = [
     "save_figure",
     "scale_histogram",
     "styled",
+    "write_explanation",
     "write_page",
     "write_report",
 ]

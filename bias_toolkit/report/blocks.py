@@ -109,7 +109,104 @@ class ListBlock:
     kind: str = field(default="list", init=False)
 
 
-Block = Paragraph | FigureBlock | TableBlock | ExamplesBlock | ListBlock
+@dataclass(frozen=True)
+class Picture:
+    """A picture with what is written under it.
+
+    Parameters
+    ----------
+    file : str, optional
+        Its address relative to the page; None where there is none.
+    alt : str
+        What a reader who cannot see it should know.
+    title : str
+    lines : sequence of str
+    """
+
+    file: str | None
+    alt: str
+    title: str = ""
+    lines: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class PictureGroup:
+    """Pictures side by side that are to be compared, under a heading."""
+
+    pictures: Sequence[Picture]
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class PicturesBlock:
+    """Groups of pictures."""
+
+    title: str
+    groups: Sequence[PictureGroup]
+    note: str = ""
+    kind: str = field(default="pictures", init=False)
+
+
+@dataclass(frozen=True)
+class AnswerBlock:
+    """What a page answers, beside a picture of what it is about."""
+
+    paragraphs: Sequence[str]
+    picture: Picture | None = None
+    kind: str = field(default="answer", init=False)
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A number of a trial, with its name and small lines under it."""
+
+    name: str
+    value: str
+    lines: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Something that was done to an image, and what came of it.
+
+    Parameters
+    ----------
+    title : str
+    kind : {"reference", "cause", "other", "untried"}
+        What the others are compared with, what was found to be a cause, what was not, and what was not tried.
+    done : str
+        What was done.
+    picture : Picture, optional
+    facts : sequence of Fact
+    verdict : str
+        Its conclusion in a word or two.
+    reason : str
+        Its conclusion in a sentence.
+    rank : int, optional
+        Its place among the causes, from 1.
+    """
+
+    title: str
+    kind: str
+    done: str = ""
+    picture: Picture | None = None
+    facts: Sequence[Fact] = ()
+    verdict: str = ""
+    reason: str = ""
+    rank: int | None = None
+
+
+@dataclass(frozen=True)
+class TrialsBlock:
+    """Trials under one another."""
+
+    title: str
+    trials: Sequence[Trial]
+    note: str = ""
+    kind: str = field(default="trials", init=False)
+
+
+Block = Paragraph | FigureBlock | TableBlock | ExamplesBlock | ListBlock | PicturesBlock | AnswerBlock | TrialsBlock
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 
 from bias_toolkit.errors import InputError
-from bias_toolkit.report.formatting import known
+from bias_toolkit.formatting import known
 
 if TYPE_CHECKING:
     from bias_toolkit.analysis import Analysis
+    from bias_toolkit.explain.summary import Summary
     from bias_toolkit.objects import Maps
 
 OFTEN_TRUNCATED = 0.1
@@ -58,6 +59,35 @@ class NoiseFloor:
     n_changed: int
     low: float
     high: float
+
+
+@dataclass(frozen=True)
+class ExplainedImage:
+    """One of the images that were explained.
+
+    Parameters
+    ----------
+    image_id : str
+    class_name : str
+        As it is shown; empty for none.
+    p_top1_change, low, high : float
+        Over one-pixel steps in all directions, with its 95% interval; None where there is none.
+    first_cause : str, optional
+        In words; None where no cause was found, or none was looked for.
+    link : str
+        Address of its page, relative to the report.
+    is_stable : bool
+        Whether it is too stable for a cause to be looked for.
+    """
+
+    image_id: str
+    class_name: str
+    p_top1_change: float
+    low: float | None
+    high: float | None
+    first_cause: str | None
+    link: str
+    is_stable: bool = False
 
 
 @dataclass
@@ -112,6 +142,10 @@ class ReportContents:
         Label to the name that is shown.
     explanations : mapping
         image_id to the address, relative to the report, of the page that explains it.
+    explained : Summary, optional
+        What the explanations say together.
+    explained_images : sequence of ExplainedImage
+        In the order in which they are listed.
     """
 
     name: str
@@ -146,6 +180,8 @@ class ReportContents:
     train_labels: Mapping[str, str] = field(default_factory=dict)
     class_names: Mapping[str, str] = field(default_factory=dict)
     explanations: Mapping[str, str] = field(default_factory=dict)
+    explained: Summary | None = None
+    explained_images: Sequence[ExplainedImage] = ()
 
     def table(self, name: str) -> pd.DataFrame:
         """One of the analysis tables by name, without rows where there is no analysis."""

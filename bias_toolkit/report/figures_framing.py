@@ -9,10 +9,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from bias_toolkit.formatting import count, number
 from bias_toolkit.objects import Maps, null_histogram
 from bias_toolkit.report.definitions import label_of
 from bias_toolkit.report.figures_classes import ranking
-from bias_toolkit.report.formatting import count, number
 from bias_toolkit.report.style import (
     BLUE,
     DIVERGING_MAP,

@@ -14,10 +14,10 @@ from matplotlib.figure import Figure
 
 from bias_toolkit.analysis import partial_spearman, quantile_curve, spearman
 from bias_toolkit.errors import InputError
+from bias_toolkit.formatting import count, known, number
 from bias_toolkit.report.contents import correlation, require_numbers
 from bias_toolkit.report.definitions import COLUMNS, DISTANCES, label_of, limits_of
 from bias_toolkit.report.figures_classes import shortened
-from bias_toolkit.report.formatting import count, known, number
 from bias_toolkit.report.style import (
     BLUE,
     GREY,

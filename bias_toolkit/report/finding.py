@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bias_toolkit.report.formatting import count, estimate, interval, known, number, p_value
+from bias_toolkit.formatting import count, estimate, interval, known, number, p_value
 
 EFFECT, EXPLAINED, NONE, FACT, CAUTION, UNKNOWN = "effect", "explained", "none", "fact", "caution", "unknown"
 KIND_NAMES = {
@@ -18,11 +18,12 @@ KIND_NAMES = {
     UNKNOWN: "not known",
 }
 
-FRAMING, INVARIANCE, DISTANCE, FRAMING_EFFECT, CLASSES, DATA = (
+FRAMING, INVARIANCE, DISTANCE, FRAMING_EFFECT, EXPLANATIONS, CLASSES, DATA = (
     "Framing of the subjects",
     "Stability under one-pixel steps",
     "Distance from the training set",
     "Framing and stability",
+    "Single unstable images",
     "Classes",
     "The data",
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
+from bias_toolkit.formatting import count, p_value, percent
 from bias_toolkit.report.contents import ReportContents
 from bias_toolkit.report.finding import (
     CAUTION,
@@ -16,10 +17,10 @@ from bias_toolkit.report.finding import (
     Finding,
     value_of,
 )
+from bias_toolkit.report.findings_explanations import explanation_findings
 from bias_toolkit.report.findings_framing import framing_findings
 from bias_toolkit.report.findings_invariance import invariance_findings
 from bias_toolkit.report.findings_relations import distance_findings, framing_effect_findings
-from bias_toolkit.report.formatting import count, p_value, percent
 
 ENOUGH_IMAGES_OF_A_CLASS = 5
 SIGNIFICANT = 0.05
@@ -32,6 +33,7 @@ def all_findings(contents: ReportContents) -> list[Finding]:
         *invariance_findings(contents),
         *distance_findings(contents),
         *framing_effect_findings(contents),
+        *explanation_findings(contents),
         *class_findings(contents),
         *data_findings(contents),
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from bias_toolkit.formatting import count, known, p_value, percent
 from bias_toolkit.report.contents import ReportContents, by_category, centring_column, whole_dataset
 from bias_toolkit.report.definitions import label_of
 from bias_toolkit.report.finding import (
@@ -18,7 +19,6 @@ from bias_toolkit.report.finding import (
     sign,
     value_of,
 )
-from bias_toolkit.report.formatting import count, known, p_value, percent
 
 ENOUGH_OBJECTS = 20
 ALL = "centre_bias"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from bias_toolkit.formatting import count, estimate, known, percent, significant
 from bias_toolkit.report.contents import NoiseFloor, ReportContents
 from bias_toolkit.report.finding import (
     CAUTION,
@@ -18,7 +19,6 @@ from bias_toolkit.report.finding import (
     interval_over,
 )
 from bias_toolkit.report.findings_sizes import size_finding
-from bias_toolkit.report.formatting import count, estimate, known, percent, significant
 from bias_toolkit.report.sweeps import sweep_name
 
 FAR_BELOW = 0.1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bias_toolkit.analysis import median_interval
+from bias_toolkit.formatting import count, number, percent, significant
 from bias_toolkit.report.contents import (
     ReportContents,
     centring_column,
@@ -30,7 +31,6 @@ from bias_toolkit.report.finding import (
     sign,
     value_of,
 )
-from bias_toolkit.report.formatting import count, number, percent, significant
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from bias_toolkit.formatting import count, interval, number, percent
 from bias_toolkit.report.contents import ReportContents
 from bias_toolkit.report.finding import CAUTION, EFFECT, INVARIANCE, NONE, TOO_FEW_IMAGES, Finding
-from bias_toolkit.report.formatting import count, interval, number, percent
 from bias_toolkit.report.sweeps import image_size
 from bias_toolkit.resampling import CONFIDENCE, resample_counts
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 
@@ -34,6 +34,10 @@ class Page:
         The few numbers that a reader looks for first.
     findings : sequence of Finding
     sections : sequence of Section
+    kicker : str
+        The small line above the title.
+    formats : sequence of {"svg", "png", "pdf"}
+        The files of each figure; the page itself shows the first, SVG.
     """
 
     title: str
@@ -41,10 +45,12 @@ class Page:
     tiles: Sequence[tuple[str, str, str]]
     findings: Sequence[Finding]
     sections: Sequence[Section]
+    kicker: str = "photographers’ bias and invariance"
+    formats: Sequence[str] = field(default_factory=lambda: FORMATS)
 
 
 def write_page(page: Page, folder: str | os.PathLike) -> Path:
-    """Write a page as index.html, with its figures (SVG, PNG, PDF) in the folder figures; gives its path.
+    """Write a page as index.html, with its figures in the folder figures; gives its path.
 
     The page needs no network and no other file than these. Other files of the folder are left alone.
 
@@ -63,7 +69,7 @@ def write_into(page: Page, folder: Path, progress: Progress = silent) -> None:
     figures = [block for section in page.sections for block in section.blocks if isinstance(block, FigureBlock)]
     with progress("Drawing figures", total=len(figures)) as advance:
         for block in figures:
-            save_figure(block.draw(), *(folder / FIGURES / f"{block.name}.{ending}" for ending in FORMATS))
+            save_figure(block.draw(), *(folder / FIGURES / f"{block.name}.{ending}" for ending in page.formats))
             advance(1)
     (folder / PAGE).write_text(render(page), encoding="utf-8")
 
@@ -88,7 +94,7 @@ def render(page: Page) -> str:
         generator=GENERATOR,
         style=style,
         figures=FIGURES,
-        formats=FORMATS,
+        formats=page.formats,
     )
 
 

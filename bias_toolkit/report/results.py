@@ -36,6 +36,9 @@ def results(contents: ReportContents, findings: Sequence[Finding]) -> dict[str, 
             "correlations": contents.table("correlations"),
             "curves": contents.table("curves"),
             "classes": contents.table("classes"),
+            "explained": None
+            if contents.explained is None
+            else {"summary": contents.explained, "images": contents.explained_images},
             "skipped": contents.skipped,
             "missing": contents.missing,
             "settings": contents.settings,

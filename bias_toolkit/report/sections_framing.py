@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pandas as pd
 
+from bias_toolkit.formatting import GAP, count, interval, known, number, p_value, percent
 from bias_toolkit.objects import Maps
 from bias_toolkit.report import figures_framing
 from bias_toolkit.report.blocks import Cell, FigureBlock, Omitted, Paragraph, Section, TableBlock
 from bias_toolkit.report.contents import ReportContents, by_category, centring_column, whole_dataset
 from bias_toolkit.report.definitions import FRAMING_SUMMARY
 from bias_toolkit.report.finding import value_of
-from bias_toolkit.report.formatting import GAP, count, interval, known, number, p_value, percent
 
 TITLE = "Framing of the training set"
 MOST_CATEGORIES = 60

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from bias_toolkit.formatting import MISSING, count, interval, known, number, percent, significant
 from bias_toolkit.report import figures_classes, figures_invariance
 from bias_toolkit.report.blocks import Block, Cell, ExamplesBlock, FigureBlock, Omitted, Paragraph, Section, TableBlock
 from bias_toolkit.report.contents import ReportContents, has_values
 from bias_toolkit.report.definitions import COLUMNS, MEASURES, PROTOCOLS
 from bias_toolkit.report.findings_invariance import summary_row
-from bias_toolkit.report.formatting import MISSING, count, interval, known, number, percent, significant
 from bias_toolkit.report.sweeps import sweep_name
 from bias_toolkit.report.thumbnails import stability_examples
 

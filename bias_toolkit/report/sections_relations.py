@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bias_toolkit.analysis import quantile_curve
+from bias_toolkit.formatting import MISSING, count, interval, number, p_value, significant
 from bias_toolkit.report import figures_invariance, figures_relation
 from bias_toolkit.report.blocks import Block, Cell, FigureBlock, Omitted, Paragraph, Section, TableBlock
 from bias_toolkit.report.contents import ReportContents, correlation, curve_rows, has_values
@@ -17,7 +18,6 @@ from bias_toolkit.report.definitions import (
     label_of,
 )
 from bias_toolkit.report.finding import sign
-from bias_toolkit.report.formatting import MISSING, count, interval, number, p_value, significant
 
 DISTANCE = "Distance from the training set"
 FRAMING_EFFECT = "Framing and invariance"

@@ -178,9 +178,20 @@ def save_figure(figure: Figure | Axes, *paths: str | os.PathLike) -> None:
         if file.suffix.lower() not in _METADATA:
             raise InputError(f"--out is {str(file)!r}, but a figure's file must end in .pdf, .svg or .png.")
     figure = figure.figure if isinstance(figure, Axes) else figure
+    _lay_out(figure)
     for file in files:
         ending = file.suffix.lower()
         with atomic_path(file) as temporary:
             figure.savefig(temporary, format=ending[1:], dpi=DOTS_PER_INCH, metadata=_METADATA[ending])
-        # The layout is the same in every format, and the slowest part of drawing.
-        figure.set_layout_engine("none")
+
+
+def _lay_out(figure: Figure) -> None:
+    """Place the axes for good: the layout is the same in every format, and the slowest part of drawing."""
+    engine = figure.get_layout_engine()
+    if engine is None or not figure.axes:
+        return
+    engine.execute(figure)
+    figure.set_layout_engine("none")
+    # The solver's last digits differ from run to run, and an SVG's names of clipping paths are hashes of all digits.
+    for ax in figure.axes:
+        ax.set_position(np.round(ax.get_position(original=True).bounds, 6))

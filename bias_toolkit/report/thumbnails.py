@@ -11,13 +11,14 @@ import pandas as pd
 from PIL import Image, ImageDraw
 
 from bias_toolkit.errors import UnreadableImageError
+from bias_toolkit.formatting import count, known, number, percent, significant
 from bias_toolkit.report.contents import ReportContents, has_values
-from bias_toolkit.report.formatting import count, known, number, percent, significant
 from bias_toolkit.report.style import BLACK, ORANGE
 
 SIDE = 256
 FOLDER = "images"
 MOST_BOXES = 3
+LISTED = 6
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def ordered_by_stability(per_image: pd.DataFrame) -> pd.DataFrame:
 
 
 def stability_examples(
-    contents: ReportContents, folder: Path, most: int = 6, neighbours: int = 3
+    contents: ReportContents, folder: Path, most: int = LISTED, neighbours: int = 3
 ) -> tuple[list[Example], list[Example]]:
     """Write thumbnails of the least and of the most stable images into `folder`/images, and describe them.
 

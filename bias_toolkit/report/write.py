@@ -9,16 +9,17 @@ from typing import Any
 
 import pandas as pd
 
+from bias_toolkit.formatting import count, interval, known, number, percent
 from bias_toolkit.progress import Progress, silent
 from bias_toolkit.report.blocks import Omitted, Section
 from bias_toolkit.report.contents import ReportContents, centring_column, correlation, whole_dataset
 from bias_toolkit.report.finding import interval_over
 from bias_toolkit.report.findings import all_findings
 from bias_toolkit.report.findings_invariance import summary_row
-from bias_toolkit.report.formatting import count, interval, known, number, percent
 from bias_toolkit.report.page import FIGURES, Page, write_into
 from bias_toolkit.report.publish import PAGE, published
 from bias_toolkit.report.results import results_text
+from bias_toolkit.report.sections_explanations import explanations_section
 from bias_toolkit.report.sections_framing import framing_section
 from bias_toolkit.report.sections_invariance import classes_section, images_section, invariance_section
 from bias_toolkit.report.sections_method import files_section, left_out_section, method_section
@@ -71,6 +72,7 @@ def _sections(contents: ReportContents, folder: Path) -> tuple[list[Section], li
         distance_section(contents),
         framing_effect_section(contents),
         images_section(contents, folder),
+        explanations_section(contents),
         classes_section(contents),
     ]
     sections = [section for section in built if isinstance(section, Section)]

@@ -9,7 +9,7 @@ from PIL import Image
 
 from bias_toolkit_cli.main import main
 
-COMMANDS = ("demo", "report", "embed", "index", "sweep", "objects", "analyse", "plot", "neighbours")
+COMMANDS = ("demo", "report", "embed", "index", "sweep", "objects", "analyse", "explain", "plot", "neighbours")
 FAST = ["--resamples", "100", "--permutations", "100", "--placements", "100", "--noise-images", "4", "--bins", "3"]
 
 

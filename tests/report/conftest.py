@@ -3,14 +3,36 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from bias_toolkit.analysis import analyse
 from bias_toolkit.errors import UnreadableImageError
+from bias_toolkit.explain.explanation import (
+    CauseLine,
+    Change,
+    ClassCurve,
+    Distances,
+    Estimate,
+    Explanation,
+    Framing,
+    FramingStanding,
+    Neighbour,
+    Prediction,
+    Remedy,
+    Response,
+    ShiftMap,
+    Stability,
+    Standing,
+)
+from bias_toolkit.explain.summary import CauseShare, Summary
 from bias_toolkit.objects import framing_summary, image_framing, object_maps, position_and_scale
 from bias_toolkit.report import (
     DatasetDescription,
@@ -18,6 +40,7 @@ from bias_toolkit.report import (
     NoiseFloor,
     ReportContents,
     page,
+    write_explanation,
     write_report,
 )
 
@@ -145,6 +168,227 @@ def make_contents(n: int = 120) -> ReportContents:
         train_labels=dict(zip(train_images["image_id"], train_images["label"], strict=True)),
         class_names=NAMES,
         explanations={"test/003.png": "../explain/3/index.html"},
+    )
+
+
+SHIFTS = 6
+NARROW, WIDE = 0.05, 0.1
+
+
+def estimate(value: float, half: float = NARROW) -> Estimate:
+    return Estimate(value, max(value - half, 0.0), min(value + half, 1.0))
+
+
+def stability(p: float, name: str, index: int, probability: float, right: bool | None) -> Stability:
+    prediction = Prediction(index, name, probability, right, None if right is None else probability)
+    return Stability(estimate(p), estimate(p / 4, 0.01), prediction)
+
+
+def shift_map() -> ShiftMap:
+    """Nine classes in vertical stripes around class 3, and its probability falling with the distance."""
+    places = np.arange(-SHIFTS, SHIFTS + 1)
+    dx, dy = np.meshgrid(places, places)
+    top1 = np.where(np.abs(dx) <= 2, 3, np.where((dy > 3) & (dx > 3), 20 + (dx + dy) % 6, 7 + (dx > 2)))
+    names = {3: CLASSES[1], 7: "owl", 8: CLASSES[2]} | {20 + i: f"other {i} of a long name" for i in range(6)}
+    return ShiftMap(
+        radius=SHIFTS,
+        reference=3,
+        top1=top1.tolist(),
+        p_reference=(0.6 * np.exp(-np.hypot(dx, dy) / 5)).tolist(),
+        names={index: names[index] for index in np.unique(top1).tolist()},
+        made_up=0.125,
+    )
+
+
+def make_response() -> Response:
+    top1 = [7, 7, 3, 3, 3, 3, 8, 8, 7]
+    names = ["owl" if index == 7 else CLASSES[1] if index == 3 else CLASSES[2] for index in top1]
+    curves = {3: 0.5 - 0.05 * np.abs(np.arange(9) - 4), 7: np.full(9, 0.33), 8: np.linspace(0.1, 0.41, 9)}
+    curves[9] = np.full(9, 0.05)
+    named = {3: CLASSES[1], 7: "owl", 8: CLASSES[2], 9: "snow leopard"}
+    return Response(
+        sweep="crop, diagonal, size 1",
+        top1=top1,
+        names=names,
+        p_top1=[float(curves[index][view]) for view, index in enumerate(top1)],
+        curves=[ClassCurve(index, named[index], values.tolist()) for index, values in curves.items()],
+        changes=[
+            Change(
+                step,
+                names[step],
+                names[step + 1],
+                0.33 + step / 100,
+                0.35 + step / 100,
+                f"pictures/view-{step}.png",
+                f"pictures/view-{step + 1}.png",
+            )
+            for step in (1, 5, 7)
+        ],
+    )
+
+
+def make_framing() -> Framing:
+    generator = np.random.default_rng(1)
+    training = {
+        "cx": generator.normal(0.5, 0.05, 400),
+        "cy": generator.normal(0.52, 0.05, 400),
+        "scale": generator.normal(0.6, 0.08, 400).clip(0.2, 1),
+        "aspect": np.exp(generator.normal(0, 0.3, 400)),
+    }
+    own = {"cx": 0.75, "cy": 0.3, "centre_distance": 0.453, "scale": 0.25, "aspect": 1.44}
+    return Framing(
+        box=[30.0, 5.0, 48.0, 18.0],
+        population="training objects of class “owl”",
+        n=400,
+        standings=[
+            FramingStanding(name, value, float(np.median(training.get(name, 0.1))), 0.985)
+            for name, value in own.items()
+        ],
+        training={name: values.tolist() for name, values in training.items()},
+        usual_position=False,
+        usual_scale=True,
+    )
+
+
+def make_lines() -> list[CauseLine]:
+    right = stability(0.06, "snow leopard", 9, 0.83, True)
+    wrong = stability(0.02, "owl", 7, 0.9, False)
+    fall = Estimate(0.3125, 0.25, 0.375)
+    return [
+        CauseLine(
+            "off_centre",
+            "the view moved by 31 pixels to the right and 4 up",
+            "cause",
+            "P(top-1 change) goes from 37.5% to 6.0%, and the model is right (snow leopard, 0.83).",
+            right,
+            fall,
+            Estimate(0.29, 0.2, 0.35),
+            None,
+            0.18,
+            "the canvas colour",
+            1,
+            "pictures/off-centre.png",
+        ),
+        CauseLine(
+            "coin_toss",
+            "compared with the test images of the same margin",
+            "cause",
+            "The 100 test images with the margin nearest to its own change as often.",
+            expected=Estimate(0.31, 0.27, 0.35),
+            rank=2,
+        ),
+        CauseLine(
+            "content",
+            "its object covered by those of the 3 nearest training images",
+            "makes the model wrong",
+            "P(top-1 change) goes from 37.5% to 2.0%, but only because the model is then wrong.",
+            wrong,
+            Estimate(0.355, 0.3, 0.4),
+            Estimate(0.33, 0.27, 0.38),
+            picture="pictures/content.png",
+        ),
+        *(
+            CauseLine(
+                "fine_detail",
+                f"the view blurred with a standard deviation of {sigma} pixels",
+                "changes little",
+                "P(top-1 change) goes from 37.5% to 35.0%: less than half of it is gone.",
+                stability(p, CLASSES[1], 3, 0.45, False),
+                Estimate(0.375 - p, -0.02, 0.09),
+                Estimate(0.01, -0.05, 0.06),
+                picture=f"pictures/blur-{sigma}.png",
+            )
+            for sigma, p in ((1, 0.35), (2, 0.3))
+        ),
+        CauseLine("undersampling", "every subsampling antialiased", "not tried", "The network has no subsampling."),
+    ]
+
+
+def save_pictures(explanation: Explanation, folder: Path, side: int = 32) -> None:
+    """A small grey picture for every file that an explanation names."""
+    text = json.dumps(explanation.to_dict())
+    (folder / "pictures").mkdir(parents=True, exist_ok=True)
+    for number, file in enumerate(sorted(set(re.findall(r"pictures/[\w.-]+", text)))):
+        level = 60 + 12 * number % 180
+        Image.fromarray(np.full((side, side, 3), level, dtype=np.uint8)).save(folder / file)
+
+
+@pytest.fixture(scope="session")
+def unstable() -> Explanation:
+    """An image that is unstable because it is off centre; class 3, the reference, has a name that must be escaped."""
+    neighbours = [
+        Neighbour(f"train/{i:03}.png", "owl", "Сова é", 3.5 + i / 4, f"pictures/neighbour-{i}.png") for i in range(1, 4)
+    ]
+    return Explanation(
+        image_id="test/<b>017</b>.png",
+        in_test_set=True,
+        label="n02128757",
+        label_name="snow leopard",
+        width=64,
+        height=48,
+        study="owls & others",
+        model="demo",
+        input_size=32,
+        radius=4,
+        unstable_from=0.1,
+        before=stability(0.375, CLASSES[1], 3, 0.45, False),
+        controls=estimate(0.35),
+        standings=[
+            Standing("p_top1_change", 0.375, 0.9966),
+            Standing("mac", 0.0912, 0.97),
+            Standing("margin", 0.04, 0.031),
+            Standing("nn_distance", 3.75, 0.88),
+        ],
+        response=make_response(),
+        shift_map=shift_map(),
+        neighbours=[*neighbours, Neighbour("train/gone.png", None, "", 5.25, None)],
+        distances=Distances(3.75, 4.5, 5.5, 0.912, "euclidean"),
+        framing=make_framing(),
+        framing_reason="",
+        lines=make_lines(),
+        remedies=[
+            Remedy(
+                radius, (2 * radius + 1) ** 2, stability(p, "snow leopard", 9, 0.5, True), Estimate(0.375 - p, 0.1, 0.4)
+            )
+            for radius, views, p in ((1, 9, 0.2), (3, 49, 0.07))
+        ],
+        picture="pictures/centre.png",
+        notes=["A shift is an exact slice of pixels.", "Intervals are from 2,000 resamples of <rows>."],
+    )
+
+
+@pytest.fixture
+def explained(unstable, tmp_path):
+    """A function that writes an explanation's page with its pictures, after some fields were replaced."""
+
+    def write(**changes) -> Path:
+        explanation = dataclasses.replace(unstable, **changes)
+        folder = tmp_path / "explanation"
+        save_pictures(explanation, folder)
+        return write_explanation(explanation, folder)
+
+    return write
+
+
+@pytest.fixture
+def summary() -> Summary:
+    """Of 15 images, 13 unstable ones."""
+    counts = {
+        "off_centre": (7, 8, 13, 2, Estimate(0.12, 0.08, 0.16)),
+        "undersampling": (3, 4, 9, 0, Estimate(0.2, 0.1, 0.3)),
+        "coin_toss": (1, 3, 13, 0, Estimate(0.3, 0.28, 0.32)),
+        "fine_detail": (0, 0, 0, 0, Estimate(None)),
+        "scale": (0, 0, 13, 1, Estimate(0.33, 0.3, 0.36)),
+        "framing": (0, 0, 13, 1, Estimate(0.33, 0.3, 0.36)),
+        "content": (0, 0, 13, 9, Estimate(0.05, 0.03, 0.06)),
+    }
+    return Summary(
+        n_images=15,
+        n_unstable=13,
+        n_unexplained=2,
+        before=Estimate(0.4, 0.35, 0.45),
+        controls=Estimate(0.38, 0.33, 0.43),
+        shares=[CauseShare(cause, *numbers) for cause, numbers in counts.items()],
     )
 
 

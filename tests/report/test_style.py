@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import matplotlib
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -24,6 +25,18 @@ def test_the_same_figure_is_the_same_file(shared_contents, tmp_path, ending):
         save_figure(measure_histogram(shared_contents.per_image), path)
     assert first.read_bytes() == second.read_bytes()
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_axes_are_placed_to_digits_that_do_not_differ_from_run_to_run(tmp_path):
+    figure = new_figure(7, 2)
+    panels = figure.subplots(1, 3)
+    for label, ax in zip(("a", "tall\nlabel", "c"), panels, strict=True):
+        ax.set_ylabel(label)
+    save_figure(figure, tmp_path / "a.svg", tmp_path / "a.png")
+    bounds = np.array([ax.get_position(original=True).bounds for ax in panels])
+    np.testing.assert_allclose(bounds, np.round(bounds, 6), rtol=0, atol=1e-14)
+    assert np.ptp(bounds[:, 2]) < 1e-3
+    assert np.diff(bounds[:, 0]).min() > 0.3
 
 
 def test_files_are_what_their_endings_say(ax, tmp_path):

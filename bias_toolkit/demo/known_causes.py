@@ -1,0 +1,161 @@
+"""Images whose instability has a known cause: digits that are framed as in training but for one thing.
+
+What the demo networks are unstable on is known by construction: of a digit that was only moved, its position; of one
+that was only made smaller or larger, its scale. So it can be counted how often an explanation finds that cause first.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pandas as pd
+
+from bias_toolkit.datasets import BOX_COLUMNS, Annotations, Dataset, Header, Listing
+from bias_toolkit.datasets.demo import demo_scenes
+from bias_toolkit.datasets.demo_scenes import IMAGE_SIDE, Scene, background, draw, glyphs
+from bias_toolkit.explain import CAUSES, explain_image
+from bias_toolkit.progress import Progress, silent
+from bias_toolkit.study import Study
+from bias_toolkit.study_explain import explaining_context, known_subject
+
+AS_TRAINED, MOVED, SCALED = "as trained", "only moved", "only shrunk or enlarged"
+KINDS = (MOVED, SCALED, AS_TRAINED)
+EXPECTED = {MOVED: "off_centre", SCALED: "scale"}
+
+LEAST_MOVE = 0.15
+"""Of a moved digit's centre from the middle, in image widths: three standard deviations of the training law."""
+
+SMALL, LARGE = (0.2, 0.3), (0.6, 0.8)
+"""Scales of shrunk and of enlarged digits; in training, 95% lie between 0.36 and 0.57."""
+
+STABLE, UNEXPLAINED = "stable", "nothing found"
+OUTCOMES = (STABLE, *CAUSES, UNEXPLAINED)
+
+
+def known_scenes(kind: str, n: int, seed: int = 0) -> list[Scene]:
+    """The first `n` scenes of the demo's photographer's test set, framed as trained but for what `kind` says.
+
+    Parameters
+    ----------
+    kind : str
+        One of `KINDS`: moved to a place that is uniform over those at least 0.15 image widths off the middle; given,
+        about the same centre, a scale that is log-uniform over what is smaller or larger than in training; or left
+        as they are.
+    n : int
+    seed : int
+        Of the places and scales.
+    """
+    rng = np.random.default_rng(seed)
+    change = {AS_TRAINED: lambda box, rng: box, MOVED: _moved, SCALED: _scaled}[kind]
+    scenes = list(demo_scenes("photographer").values())[:n]
+    return [dataclasses.replace(scene, box=change(scene.box, rng)) for scene in scenes]
+
+
+def known_dataset(n: int, seed: int = 0) -> Dataset:
+    """The pictures of `known_scenes`, `n` of each kind, as a dataset; an image's id begins with its kind."""
+    scenes = {
+        f"{kind}/{number:05d}": scene for kind in KINDS for number, scene in enumerate(known_scenes(kind, n, seed))
+    }
+    pixels = _Pictures(scenes)
+    listing = Listing(
+        root="demo:known-causes",
+        layout="demo",
+        layout_reason="it is drawn from the built-in dataset",
+        image_ids=list(scenes),
+        annotate=pixels.annotate,
+    )
+    return Dataset(listing, pixels)
+
+
+def explain_known_causes(
+    network: str, n: int, folder: str | os.PathLike, *, seed: int = 0, progress: Progress = silent
+) -> pd.DataFrame:
+    """Explain `n` images of every kind to a demo network.
+
+    Parameters
+    ----------
+    network : {"fully-connected", "global-pooling"}
+    n, seed : int
+        As for `known_dataset`.
+    folder : path
+        Gets the study.
+    progress : Progress
+
+    Returns
+    -------
+    DataFrame
+        One row an image: `image_id`, `kind`, `p_top1_change` along the study's own sweep, and `outcome`, one of
+        `OUTCOMES`: that the image is called stable, its first cause, or that none was found.
+    """
+    study = Study(folder, "demo:train", known_dataset(n, seed), f"demo:{network}").analyse(progress)
+    context = explaining_context(study)
+    own = study.per_image.set_index("image_id")["p_top1_change"]
+    rows = []
+    with TemporaryDirectory() as pictures, progress("Explaining images", total=len(own)) as advance:
+        for image_id in own.index:
+            explanation = explain_image(context, known_subject(study, image_id), Path(pictures))
+            outcome = STABLE if explanation.is_stable else explanation.first_cause or UNEXPLAINED
+            kind, _, _ = image_id.partition("/")
+            rows.append({"image_id": image_id, "kind": kind, "p_top1_change": own[image_id], "outcome": outcome})
+            advance(1)
+    return pd.DataFrame(rows)
+
+
+def confusion(explained: pd.DataFrame) -> pd.DataFrame:
+    """How many images of each kind (rows) have each outcome (columns)."""
+    return pd.crosstab(explained["kind"], explained["outcome"]).reindex(index=KINDS, columns=OUTCOMES, fill_value=0)
+
+
+def _moved(box: Sequence[int], rng: np.random.Generator) -> tuple[int, int, int, int]:
+    width, height = box[2] - box[0], box[3] - box[1]
+    while True:
+        x, y = (int(rng.integers(IMAGE_SIDE - length + 1)) for length in (width, height))
+        off = math.hypot((x + width / 2) / IMAGE_SIDE - 0.5, (y + height / 2) / IMAGE_SIDE - 0.5)
+        if off >= LEAST_MOVE:
+            return x, y, x + width, y + height
+
+
+def _scaled(box: Sequence[int], rng: np.random.Generator) -> tuple[int, int, int, int]:
+    width, height = box[2] - box[0], box[3] - box[1]
+    scale = math.sqrt(width * height) / IMAGE_SIDE
+    small, large = (math.exp(rng.uniform(*np.log(limits))) / scale for limits in (SMALL, LARGE))
+    # A digit that is too long to be enlarged is shrunk.
+    factor = large if rng.random() < 0.5 and large * max(width, height) <= IMAGE_SIDE else small
+    new_width, new_height = round(width * factor), round(height * factor)
+    x = round((box[0] + box[2] - new_width) / 2)
+    y = round((box[1] + box[3] - new_height) / 2)
+    x, y = min(max(x, 0), IMAGE_SIDE - new_width), min(max(y, 0), IMAGE_SIDE - new_height)
+    return x, y, x + new_width, y + new_height
+
+
+class _Pictures:
+    """The pixels (a `PixelSource`) and annotations of known scenes."""
+
+    def __init__(self, scenes: dict[str, Scene]):
+        self._scenes = scenes
+
+    def annotate(self, progress: Progress) -> Annotations:
+        labels = glyphs().labels[[scene.glyph for scene in self._scenes.values()]]
+        boxes = pd.DataFrame({"image_id": list(self._scenes), "category": labels})
+        boxes[["x0", "y0", "x1", "y1"]] = np.array([scene.box for scene in self._scenes.values()], dtype=float)
+        return Annotations(labels=labels.tolist(), boxes=boxes[BOX_COLUMNS])
+
+    def header(self, image_id: str) -> Header:
+        return Header(IMAGE_SIDE, IMAGE_SIDE)
+
+    def read(self, image_id: str) -> np.ndarray:
+        scene = self._scenes[image_id]
+        return draw(scene, background(scene))
+
+    def source(self, image_id: str) -> str:
+        return f"demo:known-causes/{image_id}"
+
+    def stamp(self, image_ids: Sequence[str]) -> bytes:
+        return json.dumps([dataclasses.asdict(self._scenes[image_id]) for image_id in image_ids]).encode()
