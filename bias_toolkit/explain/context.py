@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from bias_toolkit.models import Model
 
 UNSTABLE_FROM = 0.05
-"""About what one straight decision boundary across the neighbourhood gives: it changes the class once on each of the
-nine sweeps that cross it, which with one diagonal or both is 10 or 11 of 160 steps.
+"""Less than what one straight decision boundary through the middle of the neighbourhood gives: along its rows or
+columns 11 of 160 steps, along a diagonal 17.
 """
 
 FILTER_SIZE = 3

@@ -140,8 +140,8 @@ def _notes(context: Context, fill: str, made_up: float) -> list[str]:
         "P(top-1 change) and MAC are means over the 20 sweeps of 8 one-pixel steps that cross the shifts of up to "
         f"{RADIUS} pixels: 9 rows, 9 columns, both diagonals. There is one image, so the 95% intervals resample these "
         "sweeps: they are about where the steps are made, not about other images.",
-        f"An image is called unstable from a P(top-1 change) of {percent(context.unstable_from, 0)}, about what one "
-        "straight decision boundary across these shifts gives.",
+        f"An image is called unstable from a P(top-1 change) of {percent(context.unstable_from, 0)}: one straight "
+        "decision boundary through the middle of these shifts gives 7%, or more.",
         "Near a decision boundary almost any change helps. So a cause has to take away half of P(top-1 change), of "
         "what the image has and of what changes of brightness and contrast leave, which remove no cause; and framing "
         "counts only where it is not like that of 90% of the training objects. What helps by making the model wrong "
@@ -150,6 +150,8 @@ def _notes(context: Context, fill: str, made_up: float) -> list[str]:
         "concluded by comparison, not shown by intervention, so it comes last.",
         "Framing is that of the object in what the model sees, as fractions of the centre view; training objects are "
         f"taken as seen in the centre view of the crop of size {context.feature_size:g}.",
+        "A view is moved without a zoom, and zoomed about the object's centre without a move, which can cut an object "
+        "that is near the view's border.",
         "The network with low-pass filters keeps its weights, which were learnt without them: it shows what the "
         "filters do, not what a network trained with them would.",
     ]

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bias_toolkit.explain.explanation import Framing, FramingStanding
+from bias_toolkit.formatting import count
 from bias_toolkit.invariance import Sweep, Window, sweep_window
 
 MINIMUM_CLASS_OBJECTS = 20
@@ -17,6 +18,8 @@ SHOWN_OBJECTS = 500
 USUAL_SHARE = 0.9
 QUANTITIES = ("cx", "cy", "centre_distance", "scale", "aspect")
 HALF_DIAGONAL = np.hypot(0.5, 0.5)
+# Framing that is the same but for rounding counts as equal.
+ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -68,18 +71,18 @@ def training_objects(
         None where there is no object.
     """
     own = subjects[subjects["category"] == category] if category is not None else subjects[:0]
-    if len(own) >= MINIMUM_CLASS_OBJECTS:
-        taken, population = own, f"the {len(own):,} training objects of its class"
-    else:
-        taken, population = subjects, f"all {len(subjects):,} training objects"
+    enough = len(own) >= MINIMUM_CLASS_OBJECTS
+    taken = own if enough else subjects
     if taken.empty:
         return None
+    number = count(len(taken), "training object")
+    population = f"the {number} of its class" if enough else f"all {number}"
     if len(taken) > MAXIMUM_OBJECTS:
+        population = f"{MAXIMUM_OBJECTS:,} of {population}"
         taken = taken.sample(MAXIMUM_OBJECTS, random_state=seed)
-        population = population.replace("all ", f"{MAXIMUM_OBJECTS:,} of all ")
     sweep = Sweep("crop", "diagonal", size)
     boxes = np.empty((len(taken), 4))
-    for (width, height), rows in taken.reset_index(drop=True).groupby(["width", "height"]).indices.items():
+    for (width, height), rows in taken.groupby(["width", "height"]).indices.items():
         window = sweep_window(int(width), int(height), sweep, input_size, "")
         boxes[rows] = window.to_view(taken[["x0", "y0", "x1", "y1"]].to_numpy(float)[rows])
     return TrainingObjects(boxes, population)
@@ -121,7 +124,7 @@ def compare_framing(box: Sequence[float], window: Window, training: TrainingObje
             name,
             float(own[name]),
             float(np.median(others[name])),
-            float((others[name] < own[name]).mean()),
+            float((others[name] < own[name] - ROUNDING).mean()),
         )
         for name in QUANTITIES
     ]
@@ -138,6 +141,6 @@ def compare_framing(box: Sequence[float], window: Window, training: TrainingObje
         n=n,
         standings=standings,
         training={name: others[name][shown].round(5).tolist() for name in ("cx", "cy", "scale", "aspect")},
-        usual_position=bool((away < own_away).mean() <= USUAL_SHARE),
-        usual_scale=bool((deviation < own_deviation).mean() <= USUAL_SHARE),
+        usual_position=bool((away < own_away - ROUNDING).mean() <= USUAL_SHARE),
+        usual_scale=bool((deviation < own_deviation - ROUNDING).mean() <= USUAL_SHARE),
     )

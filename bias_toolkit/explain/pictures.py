@@ -21,5 +21,5 @@ class PictureFolder:
         """Write uint8 pixels (height, width, 3) as PNG; gives the path relative to the explanation's folder."""
         file = f"{PICTURES}/{name}.png"
         with atomic_path(self._folder / file) as temporary:
-            Image.fromarray(pixels).save(temporary, format="PNG")
+            Image.fromarray(pixels).save(temporary, format="PNG", compress_level=1)
         return file

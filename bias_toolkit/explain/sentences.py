@@ -64,9 +64,9 @@ def _how_unstable(explanation: Explanation) -> str:
             f"Stable: its top-1 class changes in {shown} {where}, less than the "
             f"{percent(explanation.unstable_from, 0)} from which an image is called unstable."
         )
-    standing = next(each for each in explanation.standings if each.name == "p_top1_change")
+    standing = next((each for each in explanation.standings if each.name == "p_top1_change"), None)
     sentence = f"Unstable: its top-1 class changes in {shown} {where}."
-    if standing.percentile is not None:
+    if standing is not None and standing.percentile is not None:
         sentence += (
             f" Along the study's own sweep it changes in {percent(standing.value, 0)} of the steps, more than on "
             f"{percent(standing.percentile)} of the test images."
@@ -103,7 +103,7 @@ def _unlike(explanation: Explanation) -> list[str]:
             share = percent(distances.distance_percentile, 0)
             sentence += f": {share} of the training images are nearer to their own nearest one"
         names = [neighbour.name or neighbour.image_id for neighbour in explanation.neighbours[:MOST_NEIGHBOURS]]
-        sentences.append(f"{sentence}. Nearest: {', '.join(names)}.")
+        sentences.append(f"{sentence}." + (f" Nearest: {', '.join(names)}." if names else ""))
     if explanation.framing is None:
         sentences.append(explanation.framing_reason)
     else:

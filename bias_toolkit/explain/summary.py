@@ -64,10 +64,11 @@ class Summary:
         """The summary as short readable text, of several lines."""
         if not self.n_unstable:
             return f"Of {count(self.n_images, 'image')}, none is unstable."
+        are = "is" if self.n_unstable == 1 else "are"
         before, controls = (estimate(each.value, each.low, each.high, percent) for each in (self.before, self.controls))
         lines = [
-            f"Of {count(self.n_images, 'image')}, {self.n_unstable} are unstable: P(top-1 change) {before} on average, "
-            f"{controls} after changes that remove nothing. What causes it first:",
+            f"Of {count(self.n_images, 'image')}, {self.n_unstable} {are} unstable: P(top-1 change) {before} on "
+            f"average, {controls} after changes that remove nothing. What causes it first:",
             *(
                 f"  {share.n_first:3d}  {share.name} (a cause of {share.n_cause}, tried on {share.n_tried}"
                 + (f", makes the model wrong on {share.n_wrong}" if share.n_wrong else "")

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from bias_toolkit.explain.framing import TrainingObjects, compare_framing, framing_quantities, training_objects
-from bias_toolkit.invariance import Window
+from bias_toolkit.invariance import Sweep, Window, sweep_window
 
 # 42 pixels of the resized square show a central square; the centre view begins 4 pixels into it.
 W, RESIZED = 32, 42
@@ -192,3 +192,25 @@ def test_few_training_objects_are_all_kept(in_a_row):
     framing = compare_framing([1, 2, 3, 4], VIEW, few)
     np.testing.assert_allclose(framing.training["cx"], framing_quantities(few.boxes)["cx"], atol=1e-5)
     assert len(framing.training["aspect"]) == framing.n == 500
+
+
+def test_a_large_class_says_that_it_is_a_sample():
+    training = training_objects(many(10_050, "cat"), "cat", W)
+    assert training.population == "10,000 of the 10,050 training objects of its class"
+    assert len(training.boxes) == 10_000
+
+
+@pytest.mark.parametrize("side", [50, 131, 224, 377, 499])
+def test_the_same_framing_in_images_of_other_sizes_is_usual(side):
+    """Equal but for rounding is equal: no such object is nearer to the median than this one."""
+    sides = np.random.default_rng(0).integers(50, 500, 100)
+    table = pd.DataFrame({"category": "cat", "width": sides, "height": sides})
+    for edge, share in (("x0", 0.2), ("y0", 0.2), ("x1", 0.8), ("y1", 0.8)):
+        table[edge] = share * sides
+    window = sweep_window(side, side, Sweep("crop", "diagonal", 1.0), W, "")
+    framing = compare_framing(
+        [0.2 * side, 0.2 * side, 0.8 * side, 0.8 * side], window, training_objects(table, "cat", W)
+    )
+    assert framing.usual_position
+    assert framing.usual_scale
+    assert [standing.percentile for standing in framing.standings] == [0] * 5

@@ -39,7 +39,8 @@ def several(explanation_of, line_of):
     ]
     scale_again = [
         line_of("scale", rank=1, after=0.125),
-        line_of("fine_detail", rank=2, after=0.25),
+        line_of("undersampling", rank=2, after=0.25),
+        line_of("fine_detail", rank=3, after=0.25),
         line_of("fine_detail", WRONG, after=0.125),
         line_of("content", WRONG, after=0.125),
     ]
@@ -74,7 +75,7 @@ def test_causes_are_counted(several):
     }
     assert found == {
         "scale": (2, 2, 3, 0, 0.125),
-        "undersampling": (1, 2, 2, 0, 0.0625),
+        "undersampling": (1, 3, 3, 0, 0.125),
         # The strength that is a cause counts, though another leaves less; of no causes, the one that leaves least.
         "fine_detail": (0, 1, 3, 1, pytest.approx((0.0625 + 0.25 + 0.375) / 3)),
         "coin_toss": (0, 1, 2, 0, 0.1875),
@@ -118,7 +119,7 @@ def test_the_text_says_the_numbers(several):
     assert lines[0].startswith("Of 6 images, 4 are unstable: P(top-1 change) 37.5% (95% interval ")
     assert "25.0% (95% interval " in lines[0].split("on average, ")[1]
     assert lines[1] == "    2  framed too small or too large (a cause of 2, tried on 3)"
-    assert lines[2] == "    1  undersampling in the network (a cause of 2, tried on 2)"
+    assert lines[2] == "    1  undersampling in the network (a cause of 3, tried on 3)"
     assert "    0  fine detail in the image (a cause of 1, tried on 3, makes the model wrong on 1)" in lines
     assert lines[-1] == "    1  nothing that was tried"
     assert len(lines) == 1 + len(CAUSES) + 1

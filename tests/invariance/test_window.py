@@ -57,12 +57,14 @@ def test_what_lies_outside_is_marked_and_filled(random_image):
     window = Window(-10, 0, 1.0, 1.0, 32)
     for fill, value in (("mean", 128), ("black", 0)):
         picture = take_picture(image, window, 0, fill)
-        assert picture.outside[:, :10].all() and not picture.outside[:, 10:].any()
+        assert picture.outside[:, :10].all()
+        assert not picture.outside[:, 10:].any()
         assert (picture.pixels[:, :10] == value).all()
         np.testing.assert_array_equal(picture.pixels[:, 10:], image[:32, :22])
     assert (take_picture(image, window, 0, "mean").views([(0, 0)]).blank == picture.outside).all()
     painted = take_picture(np.full((40, 40, 3), 77, np.uint8), window, 0, "inpaint")
-    assert (painted.pixels == 77).all() and painted.views([(0, 0)]).blank is None
+    assert (painted.pixels == 77).all()
+    assert painted.views([(0, 0)]).blank is None
 
 
 def test_a_window_wholly_outside_is_refused(random_image):

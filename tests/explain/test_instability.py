@@ -1,0 +1,57 @@
+"""The map over all shifts, and the study's own sweep at every place, against loops over the shifts."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from bias_toolkit.explain.instability import make_shift_map, own_sweep_changes
+from bias_toolkit.explain.neighbourhood import MAP_RADIUS, Neighbourhood, shifts
+from bias_toolkit.invariance import Sweep, Views
+
+
+@pytest.fixture(scope="module")
+def outputs(class_names):
+    """Softmax outputs on all shifts of up to 8 pixels, and the top-1 class by shift."""
+    probabilities = np.random.default_rng(1).dirichlet([1.0, 0.5, 0.7], 17**2).astype(np.float32)
+    return probabilities, dict(zip(map(tuple, shifts(MAP_RADIUS).tolist()), probabilities.argmax(axis=1), strict=True))
+
+
+def context_of(transform, names=(), protocol="crop"):
+    size = 1.0 if protocol == "crop" else 2.0
+    return SimpleNamespace(sweep=Sweep(protocol, transform, size), seed=0, names=names)
+
+
+@pytest.mark.parametrize(("transform", "right", "down"), [("horizontal", 1, 0), ("vertical", 0, 1), ("diagonal", 1, 1)])
+def test_the_own_sweep_is_begun_at_every_place(outputs, transform, right, down):
+    probabilities, top1 = outputs
+    changes = [
+        top1[x + k * right, y + k * down] != top1[x + (k + 1) * right, y + (k + 1) * down]
+        for x in range(-4, 5)
+        for y in range(-4, 5)
+        for k in range(-4, 4)
+    ]
+    found, place = own_sweep_changes(context_of(transform), Neighbourhood(probabilities))
+    assert found.value == pytest.approx(np.mean(changes))
+    assert found.low < found.value < found.high
+    assert "81 places within 4 pixels" in place
+
+
+def test_a_sweep_that_grows_the_image_has_no_other_place(outputs):
+    around = Neighbourhood(outputs[0])
+    found, place = own_sweep_changes(context_of("scale", protocol="embed"), around)
+    assert found.value == pytest.approx(around.averaged(0).changes.mean())
+    assert place == "within 4 pixels"
+
+
+def test_the_map_is_by_rows_from_the_top(outputs, class_names):
+    probabilities, top1 = outputs
+    pixels, outside = np.zeros((289, 2, 2, 3), np.uint8), np.zeros((289, 2, 2), bool)
+    outside[:, 0, 0] = True
+    found = make_shift_map(context_of("diagonal", class_names), probabilities, Views(pixels, outside, "inpaint"))
+    assert (found.radius, found.reference, found.made_up) == (8, top1[0, 0], 0.25)
+    at = dict(zip(top1, probabilities[:, found.reference], strict=True))
+    for (right, down), index in top1.items():
+        assert found.top1[8 + down][8 + right] == index
+        assert found.p_reference[8 + down][8 + right] == pytest.approx(at[right, down], abs=1e-6)
+    assert found.names == {0: "owl", 1: "snow owl", 2: "cat"}
