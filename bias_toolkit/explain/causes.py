@@ -2,8 +2,8 @@
 
 An image on a decision boundary is moved off it by almost any change, so a fall of P(top-1 change) alone shows no
 cause. What is asked of one: the framing that was changed is unusual in the first place; half of P(top-1 change) is
-gone, of what the image has and of what it has left after changes that remove nothing; and the model is not made
-wrong.
+gone, of what the image has and of what it has left after changes that remove nothing; the model is not made wrong;
+and what takes something from the signal leaves it with one of the answers that it wavered between.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 from bias_toolkit.explain.explanation import (
     CAUSE,
     COVERED,
+    ELSEWHERE,
     MORE,
     NO_MORE,
     NOT_TRIED,
@@ -38,7 +39,13 @@ FRAMING_CAUSES = {
     "scale": "Its scale is like that of 90% of the training objects, so it is neither too small nor too large.",
     "framing": "Position and scale are both like those of 90% of the training objects.",
 }
-ORDER = {verdict: number for number, verdict in enumerate((WRONG, NO_MORE, SMALL, COVERED, MORE, USUAL, NOT_TRIED))}
+LOSSY = ("undersampling", "fine_detail")
+"""What these interventions leave of an image can be an image of something else, on which the model is stable."""
+
+ORDER = {
+    verdict: number
+    for number, verdict in enumerate((WRONG, ELSEWHERE, NO_MORE, SMALL, COVERED, MORE, USUAL, NOT_TRIED))
+}
 
 
 @dataclass(frozen=True)
@@ -174,7 +181,7 @@ def _line(
     fall = estimate_fall(before.changes, after, seed)
     beyond = estimate_difference([control.changes for control in controls], after, seed)
     controlled = float(np.mean([control.changes for control in controls]))
-    verdict, reason = _verdict(trial, float(before.changes.mean()), controlled, fall, accuracy_before)
+    verdict, reason = _verdict(trial, before, controlled, fall, accuracy_before)
     return CauseLine(
         cause=trial.cause,
         intervention=trial.words,
@@ -190,20 +197,22 @@ def _line(
 
 
 def _verdict(
-    trial: Trial, before: float, controlled: float, fall: Estimate, accuracy_before: float | None
+    trial: Trial, before: Neighbourhood, controlled: float, fall: Estimate, accuracy_before: float | None
 ) -> tuple[str, str]:
     prediction = trial.stability.prediction
     changes = trial.stability.p_top1_change
-    after = changes.value
-    told = f"P(top-1 change) goes from {percent(before)} to {estimate_text(after, changes.low, changes.high, percent)}"
+    start, after = float(before.changes.mean()), changes.value
+    told = f"P(top-1 change) goes from {percent(start)} to {estimate_text(after, changes.low, changes.high, percent)}"
     if trial.usual:
         return USUAL, f"{FRAMING_CAUSES[trial.cause]} With it changed, {told}."
-    if after > HALF * before or not fall.low > 0:
+    if after > HALF * start or not fall.low > 0:
         return SMALL, f"{told}: less than half of it is clearly gone."
     if not after < HALF * controlled:
         return NO_MORE, f"{told}, but changes that remove nothing also leave only {percent(controlled)}."
     if _made_wrong(prediction, accuracy_before):
         return WRONG, f"{told}, but only because the model is then wrong ({_named(prediction)}): no remedy."
+    if trial.cause in LOSSY and not prediction.is_right and prediction.class_index not in before.classes:
+        return ELSEWHERE, f"{told}, but at a class that the model gave to none of the views ({_named(prediction)})."
     if prediction.is_right is None:
         return CAUSE, f"{told}; the model then says {_named(prediction)}."
     if prediction.is_right:

@@ -145,7 +145,7 @@ def _notes(context: Context, fill: str, made_up: float) -> list[str]:
         "Near a decision boundary almost any change helps. So a cause has to take away half of P(top-1 change), of "
         "what the image has and of what changes of brightness and contrast leave, which remove no cause; and framing "
         "counts only where it is not like that of 90% of the training objects. What helps by making the model wrong "
-        "is no cause.",
+        "is no cause, nor are filters and blur if the model settles on a class that it gave to none of the views.",
         "Causes after whose removal the model is right come first; then those that take away more. A coin toss is "
         "concluded by comparison, not shown by intervention, so it comes last.",
         "Framing is that of the object in what the model sees, as fractions of the centre view; training objects are "

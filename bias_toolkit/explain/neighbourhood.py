@@ -76,6 +76,11 @@ class Neighbourhood:
         return mac(along.max(axis=-1), after)
 
     @cached_property
+    def classes(self) -> set[int]:
+        """The classes that are the most probable at some shift."""
+        return set(self.probabilities.argmax(axis=1).tolist())
+
+    @cached_property
     def mean_prediction(self) -> np.ndarray:
         """Mean softmax over the shifts, shape (C,)."""
         return self.probabilities.mean(axis=0, dtype=float)

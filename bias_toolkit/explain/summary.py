@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bias_toolkit.analysis import mean_interval
-from bias_toolkit.explain.explanation import CAUSE, CAUSES, WRONG, CauseLine, Estimate, Explanation
+from bias_toolkit.explain.explanation import CAUSE, CAUSES, ELSEWHERE, WRONG, CauseLine, Estimate, Explanation
 from bias_toolkit.formatting import count, estimate, percent
 
 
@@ -25,7 +25,8 @@ class CauseShare:
     n_tried : int
         Unstable images on which its removal was measured; for the coin toss, on which the margin was compared.
     n_wrong : int
-        Those of them on which its removal stops the changes, but makes the model wrong.
+        Those of them on which its removal stops the changes only because the model's answer is then wrong, or another
+        one altogether: the verdicts WRONG and ELSEWHERE.
     after : Estimate
         Mean P(top-1 change) when it is removed, over those on which it was measured, with the interval over images;
         for the coin toss, the mean of what the margin lets expect.
@@ -71,7 +72,7 @@ class Summary:
             f"average, {controls} after changes that remove nothing. What causes it first:",
             *(
                 f"  {share.n_first:3d}  {share.name} (a cause of {share.n_cause}, tried on {share.n_tried}"
-                + (f", makes the model wrong on {share.n_wrong}" if share.n_wrong else "")
+                + (f"; on {share.n_wrong} only by a wrong or unrelated answer" if share.n_wrong else "")
                 + ")"
                 for share in self.shares
             ),
@@ -103,7 +104,7 @@ def _share(cause: str, unstable: Sequence[Explanation]) -> CauseShare:
         n_first=sum(explanation.first_cause == cause for explanation in unstable),
         n_cause=sum(line.verdict == CAUSE for line in measured),
         n_tried=len(measured),
-        n_wrong=sum(line.verdict == WRONG for line in measured),
+        n_wrong=sum(line.verdict in (WRONG, ELSEWHERE) for line in measured),
         after=_mean([_remaining(line) for line in measured]),
     )
 

@@ -61,7 +61,7 @@ def _removal(share: CauseShare, summary: Summary) -> str:
         if known(summary.controls.value)
         else ""
     )
-    wrong = f"; it makes the model wrong on {count(share.n_wrong)} of them" if share.n_wrong else ""
+    wrong = f"; on {count(share.n_wrong)} of them only by a wrong or unrelated answer" if share.n_wrong else ""
     return (
         f"With “{share.name}” taken away ({count(share.n_tried, 'image')} tried), mean P(top-1 change) is "
         f"{after}{wrong}; as they are, it is {before} over all the unstable ones{controls}."

@@ -10,6 +10,7 @@ from bias_toolkit.explain.explanation import (
     CAUSE,
     CAUSES,
     COVERED,
+    ELSEWHERE,
     MORE,
     NO_MORE,
     NOT_TRIED,
@@ -130,6 +131,22 @@ def test_a_model_that_is_wrong_as_often_is_not_made_wrong(judged, neighbourhood_
     assert [line.verdict for line in judged(trial, accuracy=4 / 9 + 0.01)] == [WRONG]
 
 
+@pytest.mark.parametrize("cause", ["undersampling", "fine_detail"])
+def test_a_weaker_signal_has_to_settle_on_an_answer_that_there_was(judged, neighbourhood_of, trial_of, cause):
+    """The image wavers between classes 0 and 1; class 2 is none of its answers, unless it is the right one."""
+    elsewhere = neighbourhood_of(np.full((9, 9), 2))
+    for right in (None, 0):
+        (line,) = judged(trial_of(cause, elsewhere, right=right), accuracy=None if right is None else 0.0)
+        assert (line.verdict, line.rank) == (ELSEWHERE, None)
+        assert "goes from 55.0% to 0%" in line.reason
+        assert "a class that the model gave to none of the views" in line.reason
+    assert judged(trial_of(cause, elsewhere, right=2), accuracy=0.0)[0].verdict == CAUSE
+    assert judged(trial_of(cause, neighbourhood_of(np.full((9, 9), 1)), right=2), accuracy=0.0)[0].verdict == CAUSE
+    # To be shown otherwise is to be seen anew, and may bring another answer.
+    for other in ("scale", "off_centre", "content"):
+        assert judged(trial_of(other, elsewhere, right=0), accuracy=0.0)[0].verdict == CAUSE
+
+
 def test_where_the_right_class_is_not_known(judged, neighbourhood_of, trial_of):
     """Neither now, nor before."""
     (line,) = judged(trial_of("content", neighbourhood_of("constant")), accuracy=0.5)
@@ -233,9 +250,9 @@ def test_causes_in_their_order(judged, neighbourhood_of, trial_of):
 
 
 def test_what_is_no_cause_in_its_order(line_of, judged):
-    verdicts = (CAUSE, WRONG, NO_MORE, SMALL, COVERED, MORE, USUAL, NOT_TRIED)
+    verdicts = (CAUSE, WRONG, ELSEWHERE, NO_MORE, SMALL, COVERED, MORE, USUAL, NOT_TRIED)
     assert set(verdicts) == set(VERDICTS)
-    lines = [line_of(cause, verdict) for cause, verdict in zip([*CAUSES, "content"], verdicts, strict=True)]
+    lines = [line_of(cause, verdict) for cause, verdict in zip([*CAUSES, "content", "scale"], verdicts, strict=True)]
     rng = np.random.default_rng(0)
     for _ in range(20):
         found = ranked([lines[number] for number in rng.permutation(len(lines))])

@@ -90,9 +90,9 @@ def test_finding(with_explanations):
     )
     assert finding.evidence == (
         "With “framed off centre” taken away (13 images tried), mean P(top-1 change) is 12.0% (95% interval 8.0% to "
-        "16.0%); it makes the model wrong on 2 of them; as they are, it is 40.0% (95% interval 35.0% to 45.0%) over "
-        "all the unstable ones, and 38.0% after changes that take no cause away. For 2 no cause was found. The images "
-        "were picked, not sampled: the counts are of these images, and of no others."
+        "16.0%); on 2 of them only by a wrong or unrelated answer; as they are, it is 40.0% (95% interval 35.0% to "
+        "45.0%) over all the unstable ones, and 38.0% after changes that take no cause away. For 2 no cause was "
+        "found. The images were picked, not sampled: the counts are of these images, and of no others."
     )
     topics = list(dict.fromkeys(finding.topic for finding in all_findings(with_explanations)))
     assert topics.index("Single unstable images") == topics.index("Framing and stability") + 1
