@@ -150,6 +150,17 @@ def test_pages_pictures_and_json_are_written(explained):
     assert shown.count("data:image/png;base64,") >= 5
 
 
+def test_a_browser_shows_every_picture_and_the_first_cause(explained, open_in_browser):
+    _, explanations = explained
+    explanation = next(each for each in explanations if each.causes)
+    shown = open_in_browser(explanation.page)
+    assert shown.missing == []
+    assert explanation.picture in shown.images
+    assert {line.picture for line in explanation.lines if line.picture} <= set(shown.images)
+    assert explanation.causes[0].name in shown.text
+    assert explanation.answer in shown.text
+
+
 def test_the_report_has_the_summary_and_links_every_listed_image(explained):
     study, explanations = explained
     page = (study.folder / "report" / "index.html").read_text(encoding="utf-8")

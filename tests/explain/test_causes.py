@@ -257,7 +257,7 @@ def test_what_is_no_cause_in_its_order(line_of, judged):
     for _ in range(20):
         found = ranked([lines[number] for number in rng.permutation(len(lines))])
         assert [line.verdict for line in found] == list(verdicts)
-        assert [line.rank for line in found] == [1] + [None] * 7
+        assert [line.rank for line in found] == [1] + [None] * 8
 
 
 def test_a_coin_toss_is_the_last_cause(line_of, stability_at):
