@@ -268,6 +268,7 @@ def test_an_image_without_box_or_label_gets_an_answer(explained, outside):
     content = next(line for line in explanation.lines if line.cause == "content")
     assert "shown whole" in content.intervention
     assert content.after is not None
+    assert content.verdict != "cause"
     assert explanation.answer
     assert explanation.page.is_file()
 

@@ -18,6 +18,7 @@ from bias_toolkit.explain.explanation import (
     CAUSE,
     COVERED,
     ELSEWHERE,
+    MIXED,
     MORE,
     NO_MORE,
     NOT_TRIED,
@@ -44,7 +45,7 @@ LOSSY = ("undersampling", "fine_detail")
 
 ORDER = {
     verdict: number
-    for number, verdict in enumerate((WRONG, ELSEWHERE, NO_MORE, SMALL, COVERED, MORE, USUAL, NOT_TRIED))
+    for number, verdict in enumerate((WRONG, ELSEWHERE, MIXED, NO_MORE, SMALL, COVERED, MORE, USUAL, NOT_TRIED))
 }
 
 
@@ -64,6 +65,8 @@ class Trial:
         As in `CauseLine`.
     usual : bool
         Whether what was changed is usual already.
+    mixed : str
+        What else the intervention changes, which keeps it from showing a cause; empty for nothing.
     """
 
     cause: str
@@ -74,6 +77,7 @@ class Trial:
     fill: str | None = None
     picture: str | None = None
     usual: bool = False
+    mixed: str = ""
 
 
 def judge(
@@ -213,6 +217,8 @@ def _verdict(
         return WRONG, f"{told}, but only because the model is then wrong ({_named(prediction)}): no remedy."
     if trial.cause in LOSSY and not prediction.is_right and prediction.class_index not in before.classes:
         return ELSEWHERE, f"{told}, but at a class that the model gave to none of the views ({_named(prediction)})."
+    if trial.mixed:
+        return MIXED, f"{told}, but {trial.mixed}, so that this shows no cause."
     if prediction.is_right is None:
         return CAUSE, f"{told}; the model then says {_named(prediction)}."
     if prediction.is_right:

@@ -27,18 +27,19 @@ CAUSES = {
 }
 """Every candidate cause, by the name it has in JSON and in tables."""
 
-CAUSE, SMALL, NO_MORE, USUAL, WRONG, ELSEWHERE, COVERED, MORE, NOT_TRIED = (
+CAUSE, SMALL, NO_MORE, USUAL, WRONG, ELSEWHERE, MIXED, COVERED, MORE, NOT_TRIED = (
     "cause",
     "changes little",
     "no more than controls",
     "usual framing",
     "makes the model wrong",
     "settles on another class",
+    "not told apart",
     "one of the two is enough",
     "more than the margin explains",
     "not tried",
 )
-VERDICTS = (CAUSE, SMALL, NO_MORE, USUAL, WRONG, ELSEWHERE, COVERED, MORE, NOT_TRIED)
+VERDICTS = (CAUSE, SMALL, NO_MORE, USUAL, WRONG, ELSEWHERE, MIXED, COVERED, MORE, NOT_TRIED)
 """What was concluded of a candidate cause."""
 
 

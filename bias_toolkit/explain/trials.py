@@ -119,7 +119,8 @@ class Trials:
         else:
             words = f"{_nearest(len(found))} shown whole in its place, since its object's box is not known,"
         pictures, classes = zip(*found, strict=True)
-        return self._trial("content", words, pictures, classes=classes)
+        mixed = "" if swap else "whole images differ in framing and surroundings too"
+        return self._trial("content", words, pictures, classes=classes, mixed=mixed)
 
     def _undersampling(self) -> Trial | CauseLine:
         try:
@@ -144,6 +145,7 @@ class Trials:
         classes: Sequence[int | None] | None = None,
         model: Model | None = None,
         usual: bool = False,
+        mixed: str = "",
         name: str | None = None,
     ) -> Trial:
         """Measure the steps around the centre view of each picture, whose right classes are the image's by default."""
@@ -161,6 +163,7 @@ class Trials:
             fill=shown[0].fill if made_up else None,
             picture=self._pictures.save(f"cause-{name or cause}", shown[0].views(CENTRE).pixels[0]),
             usual=usual,
+            mixed=mixed,
         )
 
 

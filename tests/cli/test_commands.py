@@ -7,25 +7,8 @@ import sys
 import pytest
 from PIL import Image
 
-from bias_toolkit_cli.main import main
-
 COMMANDS = ("demo", "report", "embed", "index", "sweep", "objects", "analyse", "explain", "plot", "neighbours")
 FAST = ["--resamples", "100", "--permutations", "100", "--placements", "100", "--noise-images", "4", "--bins", "3"]
-
-
-@pytest.fixture
-def run(capsys):
-    """A function that runs a command line, and gives its exit code, standard output and standard error."""
-
-    def call(*arguments):
-        try:
-            main([str(argument) for argument in arguments])
-            code = 0
-        except SystemExit as end:
-            code = end.code or 0
-        return code, *capsys.readouterr()
-
-    return call
 
 
 def refused(result, *words):

@@ -10,22 +10,6 @@ import pytest
 from PIL import Image
 
 from bias_toolkit import Study
-from bias_toolkit_cli.main import main
-
-
-@pytest.fixture
-def run(capsys):
-    """A function that runs a command line, and gives its exit code, standard output and standard error."""
-
-    def call(*arguments):
-        try:
-            main([str(argument) for argument in arguments])
-            code = 0
-        except SystemExit as end:
-            code = end.code or 0
-        return code, *capsys.readouterr()
-
-    return call
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ from bias_toolkit.explain.explanation import (
     CAUSES,
     COVERED,
     ELSEWHERE,
+    MIXED,
     MORE,
     NO_MORE,
     NOT_TRIED,
@@ -147,6 +148,16 @@ def test_a_weaker_signal_has_to_settle_on_an_answer_that_there_was(judged, neigh
         assert judged(trial_of(other, elsewhere, right=0), accuracy=0.0)[0].verdict == CAUSE
 
 
+def test_what_changes_more_than_one_thing_shows_no_cause(judged, neighbourhood_of, trial_of):
+    constant = neighbourhood_of("constant")
+    mixed = dataclasses.replace(trial_of("content", constant, right=0), mixed="the weather changed too")
+    (line,) = judged(mixed)
+    assert (line.verdict, line.rank) == (MIXED, None)
+    assert line.reason.endswith(", but the weather changed too, so that this shows no cause.")
+    little = dataclasses.replace(trial_of("content", neighbourhood_of("stripes 5")), mixed="the weather changed too")
+    assert judged(little)[0].verdict == SMALL
+
+
 def test_where_the_right_class_is_not_known(judged, neighbourhood_of, trial_of):
     """Neither now, nor before."""
     (line,) = judged(trial_of("content", neighbourhood_of("constant")), accuracy=0.5)
@@ -250,14 +261,17 @@ def test_causes_in_their_order(judged, neighbourhood_of, trial_of):
 
 
 def test_what_is_no_cause_in_its_order(line_of, judged):
-    verdicts = (CAUSE, WRONG, ELSEWHERE, NO_MORE, SMALL, COVERED, MORE, USUAL, NOT_TRIED)
+    verdicts = (CAUSE, WRONG, ELSEWHERE, MIXED, NO_MORE, SMALL, COVERED, MORE, USUAL, NOT_TRIED)
     assert set(verdicts) == set(VERDICTS)
-    lines = [line_of(cause, verdict) for cause, verdict in zip([*CAUSES, "content", "scale"], verdicts, strict=True)]
+    lines = [
+        line_of(cause, verdict)
+        for cause, verdict in zip([*CAUSES, "content", "scale", "framing"], verdicts, strict=True)
+    ]
     rng = np.random.default_rng(0)
     for _ in range(20):
         found = ranked([lines[number] for number in rng.permutation(len(lines))])
         assert [line.verdict for line in found] == list(verdicts)
-        assert [line.rank for line in found] == [1] + [None] * 8
+        assert [line.rank for line in found] == [1] + [None] * 9
 
 
 def test_a_coin_toss_is_the_last_cause(line_of, stability_at):
