@@ -21,7 +21,7 @@ from bias_toolkit.explanation_request import (
     training_image,
     worst_requests,
 )
-from bias_toolkit.plan import Plan
+from bias_toolkit.plan import SPLITS, Plan
 from bias_toolkit.progress import Progress, silent
 from bias_toolkit.steps import StepFolder
 from bias_toolkit.study_results import StudyResults
@@ -144,7 +144,7 @@ def explaining_context(study: StudyExplanations) -> Context:
         training_labels=study.images("train").set_index("image_id")["label"].dropna().to_dict(),
         read_train=study.train.read,
         label_indices=_label_indices(study),
-        class_names=study.dataset_record("train")["class_names"] | study.dataset_record("test")["class_names"],
+        class_names=_class_names(study),
         feature_size=study.settings.feature_size,
         batch_size=study.settings.batch_size,
         seed=study.settings.seed,
@@ -155,11 +155,15 @@ def _label_indices(study: StudyExplanations) -> dict[str, int]:
     """The model's class of each label of either set."""
     from bias_toolkit.models import match_labels
 
-    labels = study.images("train")["label"].dropna().unique()
-    names = study.dataset_record("train")["class_names"]
-    return match_labels(sorted(labels), study.model, names, study.settings.label_map).indices | (
-        study.label_match.indices
-    )
+    labels = {label for split in SPLITS for label in study.images(split)["label"].dropna()}
+    if not labels:
+        return {}
+    matched = match_labels(sorted(labels), study.model, _class_names(study), study.settings.label_map)
+    return matched.indices | study.label_match.indices
+
+
+def _class_names(study: StudyExplanations) -> dict[str, str]:
+    return study.dataset_record("train")["class_names"] | study.dataset_record("test")["class_names"]
 
 
 def _training_subjects(study: StudyExplanations) -> pd.DataFrame:
@@ -222,7 +226,7 @@ def outside_subject(study: StudyExplanations, request: Request) -> Subject:
     features = study.model.evaluate(view.pixels).features
     training = TrainingIndex.load(study.folder / "index")
     own_id = training_image(study, request.file)
-    own = np.array([-1 if own_id is None else training.image_ids.index(own_id)])
+    own = np.array([training.image_ids.index(own_id) if own_id in training.image_ids else -1])
     k = max(study.settings.neighbours, NEAREST)
     ids = [request.image_id]
     neighbours = nearest_neighbours(training, features, ids, own, k)
@@ -237,11 +241,9 @@ def outside_subject(study: StudyExplanations, request: Request) -> Subject:
         own,
         reference=np.load(study.folder / "index" / "spacing.npy"),
     )
-    index = None
-    if request.label is not None:
-        names = study.dataset_record("train")["class_names"] | study.dataset_record("test")["class_names"]
-        index = match_labels([request.label], study.model, names).indices.get(request.label)
-        index = _label_indices(study).get(request.label, index)
+    index = _label_indices(study).get(request.label)
+    if index is None and request.label is not None:
+        index = match_labels([request.label], study.model).indices.get(request.label)
     return Subject(
         image_id=request.image_id,
         pixels=pixels,

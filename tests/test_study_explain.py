@@ -190,7 +190,9 @@ def test_what_is_explained_is_kept(explained):
     assert (study.folder / "report" / "step.json").stat().st_mtime_ns == report
 
 
-def test_an_interrupted_run_goes_on(finished, tmp_path):
+def test_an_interrupted_run_goes_on(finished, tmp_path, monkeypatch):
+    # Fewer pages to write: the images that are explained for being listed.
+    monkeypatch.setattr("bias_toolkit.report.thumbnails.LISTED", 1)
     study = Study(shutil.copytree(finished.folder, tmp_path / "study"))
 
     class Stop(Exception):
@@ -221,7 +223,7 @@ def test_an_interrupted_run_goes_on(finished, tmp_path):
     assert len(study.explanations) == 2
     stamps = {path: path.stat().st_mtime_ns for path in study.folder.glob("explanations/*/step.json")}
     study.explain_worst(3)
-    assert len(study.explanations) == 12
+    assert len(study.explanations) == 4
     assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
 
 

@@ -1,0 +1,206 @@
+"""Every line of an explanation against the same intervention made by hand, measured view by view."""
+
+import dataclasses
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bias_toolkit.explain import explain_image
+from bias_toolkit.explain.framing import training_objects
+from bias_toolkit.explain.instability import measure_response
+from bias_toolkit.explain.interventions import blurred, controls, reframings, with_object_of
+from bias_toolkit.explain.pictures import PictureFolder
+from bias_toolkit.invariance import sweep_picture, sweep_window, take_picture
+from bias_toolkit.models import low_pass
+from bias_toolkit.study_explain import explaining_context, known_subject
+
+STEPS = range(-4, 5)
+ROWS = [[(x, y) for x in STEPS] for y in STEPS]
+COLUMNS = [[(x, y) for y in STEPS] for x in STEPS]
+DIAGONALS = [[(k, k) for k in STEPS], [(-k, k) for k in STEPS]]
+CROSS = [ROWS[4], COLUMNS[4], DIAGONALS[0]]
+EDGES = ["x0", "y0", "x1", "y1"]
+
+
+@pytest.fixture(scope="module")
+def context(finished):
+    return explaining_context(finished)
+
+
+@pytest.fixture(scope="module", params=[0, 1, 2])
+def case(request, finished, context, tmp_path_factory):
+    """One of the least stable images: its subject, its explanation, and the picture around its centre view."""
+    ordered = finished.per_image.sort_values(["p_top1_change", "mac"], ascending=False)["image_id"]
+    subject = known_subject(finished, ordered.iloc[request.param])
+    explanation = explain_image(context, subject, tmp_path_factory.mktemp("case"))
+    assert not explanation.is_stable
+    return subject, explanation, sweep_picture(subject.pixels, context.sweep, 64, subject.image_id, 8)
+
+
+def measured(model, picture, sweeps=ROWS + COLUMNS + DIAGONALS):
+    """P(top-1 change) and MAC over sweeps, and the probabilities at every shift, one view at a time."""
+    probabilities = {
+        shift: model.evaluate(picture.views([shift]).pixels).probabilities[0]
+        for shift in dict.fromkeys(shift for sweep in sweeps for shift in sweep)
+    }
+    changed, moved = [], []
+    for sweep in sweeps:
+        for one, other in pairwise(sweep):
+            top = int(np.argmax(probabilities[one]))
+            changed.append(top != int(np.argmax(probabilities[other])))
+            moved.append(abs(float(probabilities[one][top]) - float(probabilities[other][top])))
+    return np.mean(changed), np.mean(moved), np.stack(list(probabilities.values()))
+
+
+def assert_is(line, model, pictures, classes):
+    """The line's numbers are those of the pictures, whose right classes are given."""
+    changes, macs, probabilities = zip(*(measured(model, picture) for picture in pictures), strict=True)
+    assert line.after.p_top1_change.value == pytest.approx(np.mean(changes), abs=1e-9)
+    assert line.after.mac.value == pytest.approx(np.mean(macs), abs=1e-5)
+    right = [(each.argmax(axis=1) == index).mean() for each, index in zip(probabilities, classes, strict=True)]
+    assert line.after.prediction.accuracy == pytest.approx(np.mean(right))
+    certain = [each.mean(axis=0).max() for each in probabilities]
+    assert line.after.prediction.probability == pytest.approx(np.mean(certain), abs=1e-5)
+
+
+def lines_of(explanation, cause):
+    return [line for line in explanation.lines if line.cause == cause]
+
+
+def test_framing(finished, context, case):
+    subject, explanation, _ = case
+    window = sweep_window(*subject.pixels.shape[1::-1], context.sweep, 64, subject.image_id)
+    training = training_objects(context.training_subjects, subject.category, 64)
+    for cause, reframed in reframings(subject.box, window, training).items():
+        (line,) = lines_of(explanation, cause)
+        picture = take_picture(subject.pixels, reframed.window, 4)
+        assert_is(line, finished.model, [picture], [subject.label_index])
+        assert line.intervention == reframed.words
+    usual = {"off_centre": explanation.framing.usual_position, "scale": explanation.framing.usual_scale}
+    usual["framing"] = all(usual.values())
+    for cause, is_usual in usual.items():
+        assert (lines_of(explanation, cause)[0].verdict == "usual framing") == is_usual
+
+
+def test_usual_and_unusual_framing_are_both_among_the_cases(finished, context):
+    flags = set()
+    for image_id in finished.per_image["image_id"].head(20):
+        subject = known_subject(finished, image_id)
+        window = sweep_window(*subject.pixels.shape[1::-1], context.sweep, 64, image_id)
+        training = training_objects(context.training_subjects, subject.category, 64)
+        centre = reframings(subject.box, window, training)["off_centre"].window
+        flags.add(np.hypot(centre.left - window.left, centre.top - window.top) > 15)
+    assert flags == {True, False}
+
+
+def test_content(finished, context, case):
+    subject, explanation, _ = case
+    objects = finished.objects("train").set_index("image_id")
+    labels = finished.images("train").set_index("image_id")["label"]
+    nearest = finished.neighbours_of(subject.image_id)["neighbour_id"].head(3)
+    pictures = [
+        sweep_picture(
+            with_object_of(
+                subject.pixels, subject.box, finished.train.read(neighbour), objects.loc[neighbour, EDGES].tolist()
+            ),
+            context.sweep,
+            64,
+            subject.image_id,
+            4,
+        )
+        for neighbour in nearest
+    ]
+    (line,) = lines_of(explanation, "content")
+    assert_is(line, finished.model, pictures, [int(labels[neighbour]) for neighbour in nearest])
+    assert "3 nearest training images" in line.intervention
+
+
+def test_undersampling(finished, case):
+    subject, explanation, picture = case
+    model = finished.model.with_module(low_pass(finished.model.module, 3, input_size=64), "low-passed")
+    (line,) = lines_of(explanation, "undersampling")
+    assert_is(line, model, [picture], [subject.label_index])
+    assert line.made_up == 0
+
+
+def test_fine_detail(finished, case):
+    subject, explanation, picture = case
+    lines = {line.intervention[-9:]: line for line in lines_of(explanation, "fine_detail")}
+    for deviation, ending in ((1.0, " 1 pixel"), (2.0, " 2 pixels")):
+        line = next(line for name, line in lines.items() if name.endswith(ending))
+        assert_is(line, finished.model, [blurred(picture, deviation)], [subject.label_index])
+
+
+def test_controls(finished, case):
+    _, explanation, picture = case
+    changes = [measured(finished.model, control, CROSS)[0] for control in controls(picture)]
+    assert explanation.controls.value == pytest.approx(np.mean(changes))
+    assert explanation.controls.low <= explanation.controls.value <= explanation.controls.high
+    line = lines_of(explanation, "undersampling")[0]
+    beyond = np.mean(changes) - line.after.p_top1_change.value
+    assert line.fall_beyond_controls.value == pytest.approx(beyond)
+
+
+def test_remedies(finished, case):
+    """The prediction at each shift is the mean over the shifts around it."""
+    _, explanation, picture = case
+    around = {
+        (x, y): finished.model.evaluate(picture.views([(x, y)]).pixels).probabilities[0].astype(float)
+        for x in range(-8, 9)
+        for y in range(-8, 9)
+    }
+    assert [remedy.radius for remedy in explanation.remedies] == [1, 4]
+    for remedy in explanation.remedies:
+        r = remedy.radius
+        means = {
+            (x, y): np.mean([around[x + i, y + j] for i in range(-r, r + 1) for j in range(-r, r + 1)], axis=0)
+            for x in STEPS
+            for y in STEPS
+        }
+        changed = [
+            np.argmax(means[one]) != np.argmax(means[other])
+            for sweep in ROWS + COLUMNS + DIAGONALS
+            for one, other in pairwise(sweep)
+        ]
+        assert remedy.after.p_top1_change.value == pytest.approx(np.mean(changed), abs=0.5 / 160)
+        assert remedy.views == (2 * r + 1) ** 2
+        fall = explanation.before.p_top1_change.value - remedy.after.p_top1_change.value
+        assert remedy.fall.value == pytest.approx(fall)
+
+
+def test_map_and_pairs_of_views(finished, case):
+    _, explanation, picture = case
+    reference = explanation.shift_map.reference
+    for x, y in ((-8, -8), (3, -5), (0, 0), (-2, 7), (8, 8)):
+        probabilities = finished.model.evaluate(picture.views([(x, y)]).pixels).probabilities[0]
+        assert explanation.shift_map.top1[8 + y][8 + x] == int(probabilities.argmax())
+        assert explanation.shift_map.p_reference[8 + y][8 + x] == pytest.approx(
+            float(probabilities[reference]), abs=1e-5
+        )
+    assert explanation.response.changes
+    for change in explanation.response.changes:
+        for file, k in ((change.picture_before, change.step), (change.picture_after, change.step + 1)):
+            shown = np.asarray(Image.open(explanation.folder / file))
+            np.testing.assert_array_equal(shown, picture.views([(k - 4, k - 4)]).pixels[0])
+
+
+def test_standings_count_the_images_that_are_below(finished, context, tmp_path):
+    """Steps make ties, which do not count as below."""
+    changes = finished.per_image.set_index("image_id")["p_top1_change"]
+    image_id = changes[changes == 0.25].index[0]
+    others = changes.drop(image_id)
+    assert (others == 0.25).any()
+    _, standings = measure_response(context, known_subject(finished, image_id), PictureFolder(tmp_path))
+    standing = next(each for each in standings if each.name == "p_top1_change")
+    assert (standing.value, standing.percentile) == (0.25, (others < 0.25).mean())
+
+
+def test_unstable_from_is_where_causes_are_looked_for(context, case, tmp_path):
+    subject, explanation, _ = case
+    changes = explanation.before.p_top1_change.value
+    for limit, is_stable in ((changes, False), (changes + 0.001, True)):
+        found = explain_image(dataclasses.replace(context, unstable_from=limit), subject, tmp_path)
+        assert found.is_stable == is_stable
+        assert bool(found.lines) != is_stable
