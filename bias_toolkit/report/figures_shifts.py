@@ -111,6 +111,8 @@ def shift_maps(shift_map: ShiftMap, colours: Mapping[int, str], inner: int) -> F
     _map(left, _coloured(top1, colours), shift_map.radius, inner, "black")
     left.set_title("Top-1 class")
     heat = _map(right, np.asarray(shift_map.p_reference, float), shift_map.radius, inner, "white")
+    # From 0 to the next tenth, so that a map of small probabilities is more than dark.
+    heat.set_clim(0, max(np.ceil(10 * np.max(shift_map.p_reference)) / 10, 0.1))
     right.set_title(f"Probability of “{shortened(shift_map.names[shift_map.reference])}”")
     bar = figure.colorbar(heat, ax=right, shrink=0.8, pad=0.03)
     bar.outline.set_visible(False)
@@ -127,7 +129,7 @@ def _coloured(top1: np.ndarray, colours: Mapping[int, str]) -> np.ndarray:
 
 def _map(ax: Axes, values: np.ndarray, radius: int, inner: int, ink: str):
     half = radius + 0.5
-    image = ax.imshow(values, extent=(-half, half, half, -half), cmap=HEAT_MAP, vmin=0, vmax=1, interpolation="nearest")
+    image = ax.imshow(values, extent=(-half, half, half, -half), cmap=HEAT_MAP, interpolation="nearest")
     side = 2 * inner + 1
     ax.add_patch(Rectangle((-inner - 0.5, -inner - 0.5), side, side, fill=False, edgecolor=ink, linewidth=1.3))
     ax.plot(0, 0, marker="+", color=ink, markersize=9, markeredgewidth=1.4)
