@@ -376,8 +376,7 @@ class Study(StudyExplanations):
         self.analyse(progress)
 
         def write(folder: Path) -> None:
-            contents = report_contents(self)
-            write_report(contents, folder, progress)
+            write_report(report_contents(self), folder, progress)
 
         self._do(self._plan.report, write)
         return self

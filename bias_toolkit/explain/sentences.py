@@ -104,6 +104,9 @@ def _unlike(explanation: Explanation) -> list[str]:
             sentence += f": {share} of the training images are nearer to their own nearest one"
         names = [neighbour.name or neighbour.image_id for neighbour in explanation.neighbours[:MOST_NEIGHBOURS]]
         sentences.append(f"{sentence}." + (f" Nearest: {', '.join(names)}." if names else ""))
+    margin = next((each for each in explanation.standings if each.name == "margin"), None)
+    if margin is not None and margin.percentile is not None:
+        sentences.append(f"Margin {number(margin.value, 3)}, above {percent(margin.percentile)} of the test images.")
     if explanation.framing is None:
         sentences.append(explanation.framing_reason)
     else:

@@ -142,3 +142,12 @@ def test_a_distance_without_standing(full_explanation):
     distances = dataclasses.replace(full_explanation.distances, distance_percentile=None, metric="cosine")
     text = dataclasses.replace(full_explanation, distances=distances).text
     assert "Nearest training image at 1.50 (cosine). Nearest: owl, train/2.png, cat." in text
+
+
+def test_the_margin_and_where_it_stands(full_explanation):
+    margin = Standing("margin", 0.0312, 0.25)
+    others = [standing for standing in full_explanation.standings if standing.name != "margin"]
+    explanation = dataclasses.replace(full_explanation, standings=[*others, margin])
+    assert "\nMargin 0.031, above 25.0% of the test images.\n" in explanation.text
+    alone = dataclasses.replace(explanation, standings=[*others, dataclasses.replace(margin, percentile=None)])
+    assert "Margin" not in alone.text
