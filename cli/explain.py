@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def explain(
     study: Annotated[str, typer.Argument(metavar="STUDY", help="The study's folder.")],
     image: Annotated[
-        str | None, typer.Argument(metavar="[IMAGE]", help="A test image's id or path, or any other image file.")
+        str | None, typer.Argument(metavar="IMAGE", help="A test image's id or path, or any other image file.")
     ] = None,
     box: Annotated[
         str | None,
