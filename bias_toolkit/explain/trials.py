@@ -117,7 +117,7 @@ class Trials:
         if swap:
             words = f"its object replaced by that of {_nearest(len(found))}, in the same place"
         else:
-            words = f"{_nearest(len(found))} shown whole in its place, since its object's box is not known,"
+            words = f"{_nearest(len(found))} shown whole in its place"
         pictures, classes = zip(*found, strict=True)
         mixed = "" if swap else "whole images differ in framing and surroundings too"
         return self._trial("content", words, pictures, classes=classes, mixed=mixed)
