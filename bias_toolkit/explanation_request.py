@@ -62,23 +62,10 @@ class Request:
         }
 
 
-def check_image(study: Study, image: str | os.PathLike) -> None:
-    """Refuse, before anything is computed for it, what is neither a test image's id nor an image file: InputError."""
-    path, ids = Path(image), study.test.images["image_id"]
-    if str(image) not in set(ids) and not path.is_file():
-        what = "a folder" if path.is_dir() else "no file"
-        raise InputError(
-            f"{image} is {what}, and no image of the study's test set; give the path of an image, or an image_id such "
-            f"as {ids.iloc[0]!r}."
-        )
-    if str(image) not in set(ids):
-        read_outside(path)
-
-
 def request_explanation(
     study: Study, image: str | os.PathLike, box: Sequence[float] | None = None, label: str | None = None
 ) -> Request:
-    """What is asked for: a test image by id or path, or any image file.
+    """What is asked for: a test image by id or path, or any image file. Of the study, only its images have to be read.
 
     Raises
     ------
@@ -93,9 +80,14 @@ def request_explanation(
                 "--box and --label, which are for other images."
             )
         return Request(image_id)
-    if str(image) in set(study.test.images["image_id"]):
-        raise InputError(f"{image} was left out of the study, since it cannot be read; skipped.csv has the reason.")
-    return _outside_request(study, Path(image).resolve(), box, label)
+    path = Path(image)
+    if not path.is_file():
+        what = "a folder" if path.is_dir() else "no file"
+        raise InputError(
+            f"{image} is {what}, and no image of the study's test set; give the path of an image, or an image_id such "
+            f"as {study.images('test')['image_id'].iloc[0]!r}."
+        )
+    return _outside_request(study, path.resolve(), box, label)
 
 
 def worst_requests(study: Study, n: int) -> list[Request]:

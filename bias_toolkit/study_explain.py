@@ -14,7 +14,6 @@ from bias_toolkit.errors import InputError, UnreadableImageError
 from bias_toolkit.explanation_request import (
     EDGES,
     Request,
-    check_image,
     listed_requests,
     read_outside,
     request_explanation,
@@ -68,10 +67,15 @@ class StudyExplanations(StudyResults):
         InputError
             If it is no image, the box does not lie in it, the label is not known, or the study's sweeps have no steps.
         """
+        # What cannot be explained is refused before anything is computed for it.
         self.read_images(progress)
-        check_image(self, image)
+        request = request_explanation(self, image, box, label)
         self.analyse(progress)
-        return self._explain([request_explanation(self, image, box, label)], progress)[0]
+        if request.file is None and request.image_id not in set(self.per_image["image_id"]):
+            raise InputError(
+                f"{image} was left out of the study, since it cannot be decoded; skipped.csv has the reason."
+            )
+        return self._explain([request], progress)[0]
 
     def explain_worst(self, n: int = 20, progress: Progress = silent) -> list[Explanation]:
         """Explain the `n` least stable test images, the least stable first, and bring the report up to date.

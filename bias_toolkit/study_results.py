@@ -237,8 +237,8 @@ class StudyResults:
         return rows[["image_id", "rank", "distance", "label", "neighbour_id"]].reset_index(drop=True)
 
     def test_image(self, image: str | os.PathLike) -> str | None:
-        """The id of the test image that is given by its id or path and could be measured; None if there is none."""
-        ids = self.distances["image_id"]
+        """The id of the test image that is given by its id or its path; None if there is none."""
+        ids = self.images("test")["image_id"]
         if str(image) in set(ids):
             return str(image)
         if not Path(image).exists():

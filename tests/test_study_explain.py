@@ -436,3 +436,21 @@ def test_a_label_may_be_given_by_its_readable_name(explained, outside, monkeypat
     assert explanation.before.prediction.accuracy is not None
     with pytest.raises(InputError, match="--label 'digit'"):
         study.explain(path, label="digit")
+
+
+def test_an_image_that_could_not_be_decoded_is_not_explained(photographs, fast, tmp_path):
+    folder = shutil.copytree(photographs["test"].parent, tmp_path / "test")
+    broken = folder / load_dataset(folder / "images.csv").images["image_id"].iloc[0]
+    broken.write_bytes(broken.read_bytes()[:600])
+    study = Study(tmp_path / "study", photographs["train"], folder / "images.csv", "demo", **fast)
+    for given in (broken.name, broken):
+        with pytest.raises(InputError, match=r"left out of the study.*skipped\.csv"):
+            study.explain(given)
+    assert broken.name in study.skipped_images["image_id"].tolist()
+
+
+def test_nothing_is_computed_for_what_is_refused(photographs, fast, tmp_path):
+    study = Study(tmp_path / "study", photographs["train"], photographs["test"], "demo", **fast)
+    with pytest.raises(InputError, match="cannot be read as an image"):
+        study.explain(photographs["test"])
+    assert not (study.folder / "features").exists()

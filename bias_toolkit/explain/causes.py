@@ -150,7 +150,18 @@ def judge_coin_toss(expected: tuple[Estimate, int] | None, own: Estimate, margin
 def stability_of(
     neighbourhoods: Sequence[Neighbourhood], names: Sequence[str], rights: Sequence[int | None], seed: int = 0
 ) -> Stability:
-    """P(top-1 change), MAC and prediction over some neighbourhoods, one of each class in `rights`."""
+    """P(top-1 change), MAC and prediction over some neighbourhoods.
+
+    Parameters
+    ----------
+    neighbourhoods : sequence of Neighbourhood
+    names : sequence of str
+        Of the model's classes.
+    rights : sequence of int or None
+        The right class of each neighbourhood; accuracy is None where one is not known.
+    seed : int
+        Of the bootstrap.
+    """
     means = [neighbourhood.mean_prediction for neighbourhood in neighbourhoods]
     predicted = [int(mean.argmax()) for mean in means]
     known = [right for right in rights if right is not None]

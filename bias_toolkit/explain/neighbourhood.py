@@ -92,7 +92,15 @@ class Neighbourhood:
     def averaged(self, radius: int, within: int = RADIUS) -> Neighbourhood:
         """The neighbourhood of at most `within` pixels when each prediction is the mean over the shifts around it.
 
-        This neighbourhood has to reach `radius` pixels further than that.
+        Parameters
+        ----------
+        radius, within : int
+            In pixels. This neighbourhood has to reach `radius` pixels further than `within`.
+
+        Raises
+        ------
+        ValueError
+            If it does not.
         """
         side = round(len(self.probabilities) ** 0.5)
         grid = self.probabilities.reshape(side, side, -1).astype(float)

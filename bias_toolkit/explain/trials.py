@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,7 +17,9 @@ from bias_toolkit.explain.neighbourhood import RADIUS, Neighbourhood, cross, shi
 from bias_toolkit.explain.pictures import PictureFolder
 from bias_toolkit.formatting import count
 from bias_toolkit.invariance import Picture, Views, Window, sweep_picture, take_picture
-from bias_toolkit.models import Model
+
+if TYPE_CHECKING:
+    from bias_toolkit.models import Model
 
 CONTENT_NEIGHBOURS = 3
 CENTRE = np.zeros((1, 2), dtype=int)
@@ -94,9 +97,9 @@ class Trials:
         swap = subject.box is not None
         found: list[tuple[Picture, int | None]] = []
         for neighbour_id in subject.neighbours["neighbour_id"]:
-            box = context.training_box(neighbour_id)
             if len(found) == CONTENT_NEIGHBOURS:
                 break
+            box = context.training_box(neighbour_id)
             if swap and box is None:
                 continue
             try:
