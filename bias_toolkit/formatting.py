@@ -52,6 +52,14 @@ def percent(value: Real | None, digits: int = 1) -> str:
     return f"{number(value * 100, digits)}%"
 
 
+def below_all(share: float) -> str:
+    """A share in percent, which is 100% only if it is all, and with as many digits as that needs."""
+    digits = 0
+    while share < 1 and digits < 4 and round(100 * share, digits) >= 100:
+        digits += 1
+    return percent(math.floor(share * 10**6) / 10**6, digits)
+
+
 def count(value: Real | None, noun: str = "", plural: str | None = None) -> str:
     """A whole number with its noun in the right number: `1 image`, `1,000 images`."""
     if not known(value):

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bias_toolkit.formatting import count, estimate, interval, known, number, p_value, percent, significant
+from bias_toolkit.formatting import below_all, count, estimate, interval, known, number, p_value, percent, significant
 from bias_toolkit.formatting import seconds as duration
 
 
@@ -115,3 +115,19 @@ def test_known():
     assert not known(None)
     assert not known(float("nan"))
     assert not known("text")
+
+
+@pytest.mark.parametrize(
+    ("share", "told"),
+    [
+        (1.0, "100%"),
+        (0.9966, "99.7%"),
+        (0.99996, "99.996%"),
+        (0.995, "99.5%"),
+        (0.97, "97%"),
+        (0.0, "0%"),
+        (0.002, "0.2%"),
+    ],
+)
+def test_a_percentile_is_rounded_to_all_only_if_it_is(share, told):
+    assert below_all(share) == told

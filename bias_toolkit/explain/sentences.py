@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bias_toolkit.formatting import count, estimate, interval, number, percent, significant
+from bias_toolkit.formatting import below_all, count, estimate, interval, number, percent, significant
 
 if TYPE_CHECKING:
     from bias_toolkit.explain.explanation import CauseLine, Explanation, Stability
@@ -69,7 +69,7 @@ def _how_unstable(explanation: Explanation) -> str:
     if standing is not None and standing.percentile is not None:
         sentence += (
             f" Along the study's own sweep it changes in {percent(standing.value, 0)} of the steps, more than on "
-            f"{percent(standing.percentile)} of the test images."
+            f"{below_all(standing.percentile)} of the test images."
         )
     return sentence
 
@@ -100,20 +100,20 @@ def _unlike(explanation: Explanation) -> list[str]:
     if distances is not None:
         sentence = f"Nearest training image at {significant(distances.nn_distance)} ({distances.metric})"
         if distances.distance_percentile is not None:
-            share = percent(distances.distance_percentile, 0)
+            share = below_all(distances.distance_percentile)
             sentence += f": {share} of the training images are nearer to their own nearest one"
         names = [neighbour.name or neighbour.image_id for neighbour in explanation.neighbours[:MOST_NEIGHBOURS]]
         sentences.append(f"{sentence}." + (f" Nearest: {', '.join(names)}." if names else ""))
     margin = next((each for each in explanation.standings if each.name == "margin"), None)
     if margin is not None and margin.percentile is not None:
-        sentences.append(f"Margin {number(margin.value, 3)}, above {percent(margin.percentile)} of the test images.")
+        sentences.append(f"Margin {number(margin.value, 3)}, above {below_all(margin.percentile)} of the test images.")
     if explanation.framing is None:
         sentences.append(explanation.framing_reason)
     else:
         standings = {each.name: each for each in explanation.framing.standings}
         told = [
             f"{name} {number(standings[name].value)} (median {number(standings[name].training_median)}, above "
-            f"{percent(standings[name].percentile, 0)})"
+            f"{below_all(standings[name].percentile)})"
             for name in ("centre_distance", "scale", "aspect")
         ]
         sentences.append(f"In what the model sees, against {explanation.framing.population}: {', '.join(told)}.")

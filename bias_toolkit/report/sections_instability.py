@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from bias_toolkit.formatting import MISSING, count, known, percent
+from bias_toolkit.formatting import MISSING, below_all, count, known, percent
 from bias_toolkit.report import figures_shifts
 from bias_toolkit.report.blocks import (
     Block,
@@ -85,14 +84,6 @@ def more_than(share: float | None, of: str = "") -> str:
         return MISSING
     told = "none" if share <= 0 else "all" if share >= 1 else below_all(share)
     return f"more than {told} of {of}" if of else f"more than {told}"
-
-
-def below_all(share: float) -> str:
-    """A share in percent, which is 100% only if it is all, and with as many digits as that needs."""
-    digits = 0
-    while share < 1 and digits < 4 and round(100 * share, digits) >= 100:
-        digits += 1
-    return percent(math.floor(share * 10**6) / 10**6, digits)
 
 
 def _in_turn(names: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from bias_toolkit.formatting import percent, significant
 from bias_toolkit.report.explanation_page import explanation_page
-from bias_toolkit.report.sections_instability import below_all, more_than
+from bias_toolkit.report.sections_instability import more_than
 from bias_toolkit.report.sections_why import points
 
 VOID = {"meta", "img", "link", "br"}
@@ -247,22 +247,6 @@ def test_no_cause_was_found(explained, unstable):
     assert "Nothing that was tried could be shown to be a cause." in page.text
     assert "trial cause" not in dict(page.trials)
     assert explanation_page(dataclasses.replace(unstable, lines=lines)).tiles[2][0] == "none found"
-
-
-@pytest.mark.parametrize(
-    ("share", "told"),
-    [
-        (1.0, "100%"),
-        (0.9966, "99.7%"),
-        (0.99996, "99.996%"),
-        (0.995, "99.5%"),
-        (0.97, "97%"),
-        (0.0, "0%"),
-        (0.002, "0.2%"),
-    ],
-)
-def test_a_percentile_is_rounded_to_all_only_if_it_is(share, told):
-    assert below_all(share) == told
 
 
 def test_percentiles_at_the_ends():
