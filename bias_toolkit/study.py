@@ -21,6 +21,7 @@ from bias_toolkit.settings import Settings
 from bias_toolkit.steps import Step, StepFolder
 from bias_toolkit.storage import read_table, write_array, write_table, write_text
 from bias_toolkit.study_explain import StudyExplanations
+from bias_toolkit.study_objects import StudyObjects
 from bias_toolkit.study_record import RECORD, describe_model, package_versions, read_record, write_record
 from bias_toolkit.study_results import ANALYSIS_TABLES
 
@@ -35,7 +36,7 @@ GO_WITH = {"train": ("train_layout",), "test": ("test_layout", "label_map"), "mo
 """Settings that belong to an input, and are forgotten when it is named anew."""
 
 
-class Study(StudyExplanations):
+class Study(StudyExplanations, StudyObjects):
     """Opens a study, or makes one, and computes what it lacks.
 
     Every step does what it needs first, keeps what was computed under the same settings, and goes on where an
@@ -302,40 +303,6 @@ class Study(StudyExplanations):
 
         self._do(self._plan.measures, measure)
         self._do(self._plan.noise, evaluate_twice)
-        return self
-
-    def measure_objects(self, progress: Progress = silent) -> Study:
-        """Position and scale of the objects of both datasets, against their null model. Needs no model."""
-        from bias_toolkit import objects
-
-        self.read_images(progress)
-        settings = self.settings
-
-        def frame(folder: Path) -> None:
-            framing = {}
-            for split in SPLITS:
-                dataset = getattr(self, split)
-                framing[split] = objects.position_and_scale(dataset.objects, dataset.images)
-                summary = objects.framing_summary(
-                    framing[split],
-                    dataset.images,
-                    resamples=settings.resamples,
-                    placements=settings.placements,
-                    seed=settings.seed,
-                    progress=progress,
-                )
-                write_table(framing[split], folder / f"{split}-framing.parquet", objects.FRAMING)
-                write_table(summary, folder / f"{split}-summary.parquet", objects.FRAMING_SUMMARY)
-            subjects = objects.image_framing(framing["test"], self.test.images)
-            # Under the name of its training image, a subject leaves its own box out of the density.
-            twins = [twin or "" for twin in self._twins(subjects["image_id"])]
-            subjects["framing_log_density"] = objects.framing_log_density(
-                subjects.assign(image_id=twins), framing["train"], leave_out_own_image=True, seed=settings.seed
-            )
-            subjects["log_scale_deviation"] = objects.log_scale_deviation(subjects, framing["train"])
-            write_table(subjects, folder / "test-subjects.parquet", objects.SUBJECTS)
-
-        self._do(self._plan.objects, frame)
         return self
 
     def analyse(self, progress: Progress = silent) -> Study:
