@@ -6,30 +6,42 @@ transformations?", JMLR 20(184), 2019, with the protocol of the script that its 
 """
 
 from bias_toolkit.invariance.crop import centre_view
+from bias_toolkit.invariance.framing_grid import SURROUNDINGS, FramingCell, FramingGrid, framed_window
 from bias_toolkit.invariance.measures import measures_table
 from bias_toolkit.invariance.noise import NoiseFloor, noise_floor
 from bias_toolkit.invariance.protocol import make_views
 from bias_toolkit.invariance.response import make_response
 from bias_toolkit.invariance.run import load_measures, load_responses, load_skipped, run_sweep
-from bias_toolkit.invariance.schema import MEASURES, RESPONSES
+from bias_toolkit.invariance.run_grid import load_grid, load_grid_skipped, run_grid
+from bias_toolkit.invariance.schema import FRAMED, MEASURES, RESPONSES
+from bias_toolkit.invariance.size_curve import SIZE_CURVE, size_curve_sweeps
 from bias_toolkit.invariance.sweep import FILLS, PROTOCOLS, SAMPLINGS, TRANSFORMS, Sweep, expand_sweeps
 from bias_toolkit.invariance.views import Views
-from bias_toolkit.invariance.window import Picture, Window, sweep_picture, sweep_window, take_picture
+from bias_toolkit.invariance.window import Picture, Window, boxes_in_view, sweep_picture, sweep_window, take_picture
 
 __all__ = [
     "FILLS",
+    "FRAMED",
     "MEASURES",
     "PROTOCOLS",
     "RESPONSES",
     "SAMPLINGS",
+    "SIZE_CURVE",
+    "SURROUNDINGS",
     "TRANSFORMS",
+    "FramingCell",
+    "FramingGrid",
     "NoiseFloor",
     "Picture",
     "Sweep",
     "Views",
     "Window",
+    "boxes_in_view",
     "centre_view",
     "expand_sweeps",
+    "framed_window",
+    "load_grid",
+    "load_grid_skipped",
     "load_measures",
     "load_responses",
     "load_skipped",
@@ -37,7 +49,9 @@ __all__ = [
     "make_views",
     "measures_table",
     "noise_floor",
+    "run_grid",
     "run_sweep",
+    "size_curve_sweeps",
     "sweep_picture",
     "sweep_window",
     "take_picture",

@@ -47,3 +47,27 @@ MEASURES = pa.schema(
     ]
 )
 """One row an image and sweep; null where a measure is not defined for the sweep or without a label."""
+
+FRAMED = pa.schema(
+    [
+        ("image_id", pa.string()),
+        ("surroundings", pa.string()),
+        ("cx", pa.float64()),
+        ("cy", pa.float64()),
+        ("scale", pa.float64()),
+        ("magnification", pa.float32()),
+        ("made_up", pa.float32()),
+        ("p_top1_change", pa.float32()),
+        ("mac", pa.float32()),
+        ("accuracy", pa.float32()),
+        ("label_index", pa.int32()),
+        ("top1", pa.int32()),
+        ("confidence", pa.float32()),
+        ("margin", pa.float32()),
+        ("n_steps", pa.int32()),
+    ]
+)
+"""One row an image and cell of a framing map: its object shown at (cx, cy, scale) of the view, and the measures of
+the sweep around it. `magnification` is in pixels of the view to one of the image, `made_up` the share of the centre
+view's pixels that are not the image's, `top1` the centre view's top-1 class, and `label_index` the label's class, null
+without a label."""

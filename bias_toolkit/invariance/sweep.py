@@ -44,7 +44,7 @@ class Sweep:
         `vertical`, or `scale`: one pixel more of side. Offsets have `random` only.
     size : float
         crop: the window's area as a fraction of the image's, 0 < size ≤ 1. embed: how many times longer the
-        canvas's side is than the image's, size > 1. offsets: always 1.
+        canvas's side is than the image's, size ≥ 1. offsets: always 1.
     fill : "mean", "black" or "inpaint"
         What the canvas of embed shows around the image; the other protocols have no canvas.
     sampling : "centre" or "random"
@@ -89,10 +89,10 @@ class Sweep:
                 f"--size {self.size:g} does not fit --protocol crop, where it is the window's share of the "
                 "image's area, above 0 and at most 1."
             )
-        if self.protocol == "embed" and not 1 < self.size < math.inf:
+        if self.protocol == "embed" and not 1 <= self.size < math.inf:
             raise InputError(
                 f"--size {self.size:g} does not fit --protocol embed, where it is the canvas's side over the "
-                "image's, above 1."
+                "image's, at least 1."
             )
         if self.protocol == "offsets" and self.size != 1:
             raise InputError(f"--size {self.size:g} does not fit --protocol offsets, which always has size 1.")

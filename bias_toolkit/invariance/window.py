@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from PIL import Image
 
 from bias_toolkit.invariance.crop import MARGIN, crop_box, resized_box
@@ -102,6 +103,24 @@ def sweep_window(width: int, height: int, sweep: Sweep, input_size: int, image_i
     corner = embedded_corner(side, input_size)
     step_x, step_y = width / side, height / side
     return Window(-corner * step_x, -corner * step_y, step_x, step_y, input_size)
+
+
+def boxes_in_view(objects: pd.DataFrame, sweep: Sweep, input_size: int) -> np.ndarray:
+    """Where objects lie in the centre views of their images: x0, y0, x1, y1 as fractions of the view, shape (n, 4).
+
+    Parameters
+    ----------
+    objects : DataFrame
+        Columns x0, y0, x1, y1, and width and height of the object's image, in pixels.
+    sweep : Sweep
+        crop or embed, sampled at the centre.
+    input_size : int
+    """
+    boxes = np.empty((len(objects), 4))
+    edges = objects[["x0", "y0", "x1", "y1"]].to_numpy(float)
+    for (width, height), rows in objects.groupby(["width", "height"]).indices.items():
+        boxes[rows] = sweep_window(int(width), int(height), sweep, input_size, "").to_view(edges[rows])
+    return boxes
 
 
 def take_picture(image: np.ndarray, window: Window, margin: int, fill: str = "inpaint") -> Picture:

@@ -23,7 +23,7 @@ OFFSETS = Sweep("offsets", "random", 1.0)
         (CROP, {"size": -1.0}, "--size -1"),
         (CROP, {"size": 1.5}, "--size 1.5"),
         (CROP, {"size": math.nan}, "--size nan"),
-        (EMBED, {"size": 1.0}, "--size 1"),
+        (EMBED, {"size": 0.9}, "--size 0.9"),
         (EMBED, {"size": 0.5}, "--size 0.5"),
         (EMBED, {"size": math.inf}, "--size inf"),
         (OFFSETS, {"size": 0.5}, "--size 0.5"),

@@ -1,0 +1,341 @@
+"""A framing map's cells against where the training objects are: how much of the map follows the training density.
+
+Every image is shown in every cell that it can be shown in, so the bootstrap over images takes an image with all its
+cells, and what differs between cells differs for the same images.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.stats import norm, t
+
+from bias_toolkit.analysis.agreement import kappa
+from bias_toolkit.analysis.cell_means import cell_covariances, centred_ranks, complete_values, without_noise
+from bias_toolkit.analysis.schema import MAP_CELLS, MAP_CONTRASTS, MAP_CORRELATIONS
+from bias_toolkit.progress import Progress, silent
+from bias_toolkit.resampling import CONFIDENCE, percentile_interval, resample_counts
+from bias_toolkit.storage import empty_table
+
+CELL = ["scale", "cy", "cx"]
+MEASURES = ("p_top1_change", "mac", "accuracy")
+RELATED = ("p_top1_change", "mac")
+KINDS = ("all", "recognised", "given accuracy", "when right", "position")
+UNLABELLED_KINDS = ("all", "position")
+FEWEST_IMAGES = 10
+FEWEST_CELLS = 8
+LEAST_SIGNAL = 0.2
+TENTH = 0.1
+RESAMPLES = 1000
+DETERMINED = 1e-9
+CLIP = 0.999
+
+
+@dataclass(frozen=True)
+class FramingMap:
+    """What a framing map says.
+
+    Attributes
+    ----------
+    cells : DataFrame
+        Table MAP_CELLS: the measures in each cell with intervals, and the training density there.
+    correlations : DataFrame
+        Table MAP_CORRELATIONS: Spearman's ρ over cells of the training density with a measure.
+    contrasts : DataFrame
+        Table MAP_CONTRASTS: a measure in the cells of the most and of the least training density.
+    """
+
+    cells: pd.DataFrame
+    correlations: pd.DataFrame
+    contrasts: pd.DataFrame
+
+
+def analyse_map(
+    framed: pd.DataFrame,
+    density: pd.DataFrame | None,
+    *,
+    resamples: int = 2000,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> FramingMap:
+    """The measures in each cell, and how they go with the training density.
+
+    Parameters
+    ----------
+    framed : DataFrame
+        Table FRAMED, of one or several surroundings.
+    density : DataFrame, optional
+        Columns cx, cy, scale, log_density: the log density of the training objects at each cell. Without it there
+        are neither correlations nor contrasts.
+    resamples : int
+        Bootstrap resamples of the images, for the intervals of cells and contrasts.
+    seed : int
+    progress : Progress
+
+    Returns
+    -------
+    FramingMap
+        `cells` has the cells that at least 10 images could be shown in. A measure's value there is the mean over all
+        images, were each in every cell (`complete_values`).
+
+        A model that does not see the object at all, because it is too small or lies where the model never met one,
+        often gives one answer to all images, and is stable without being invariant. So a cell counts as `recognised`
+        only where the answers agree with the labels beyond chance (Cohen's κ, its 95% interval above 0).
+
+        `correlations` has, for P(top-1 change) and MAC, the kinds `all` (over all cells) and, over the recognised
+        ones, `recognised`, `given accuracy` (partial, given the accuracy in the cell), `when right` (of the views in
+        which the centre view's top-1 class is the label) and `position` (ranks within each scale, pooled: nothing but
+        the position differs). Without labels there are `all` and `position`, over all cells. See `cell_correlation` for
+        rho and its interval; rho is null where there are fewer than 8 cells.
+
+        `contrasts` has the mean over the tenth of the recognised cells with the highest density (at least one), that
+        over the tenth with the lowest, and their difference, for `recognised` (without labels: `all`) and `when right`.
+    """
+    parts = {name: [] for name in ("cells", "correlations", "contrasts")}
+    groups = list(framed.groupby("surroundings", sort=False))
+    with progress("Relating the map to the training density", total=len(groups)) as advance:
+        for surroundings, rows in groups:
+            rng = np.random.default_rng([seed, zlib.crc32(surroundings.encode())])
+            cells, values = _cells(surroundings, rows, resamples, rng)
+            if density is not None and len(cells):
+                cells = cells.drop(columns="log_density").merge(density, on=CELL, how="left", validate="one_to_one")
+                where = {"surroundings": surroundings, "n_images": len(values["mac"])}
+                parts["correlations"] += [where | row for row in _correlations(cells, values, rng)]
+                parts["contrasts"] += [where | row for row in _contrasts(cells, values, resamples, rng)]
+            parts["cells"].append(cells)
+            advance(1)
+    cells = [table for table in parts["cells"] if len(table)]
+    return FramingMap(
+        pd.concat(cells, ignore_index=True)[MAP_CELLS.names] if cells else empty_table(MAP_CELLS),
+        pd.DataFrame(parts["correlations"], columns=MAP_CORRELATIONS.names),
+        pd.DataFrame(parts["contrasts"], columns=MAP_CONTRASTS.names),
+    )
+
+
+def _cells(
+    surroundings: str, rows: pd.DataFrame, resamples: int, rng: np.random.Generator
+) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
+    """The rows of MAP_CELLS, and the complete values (images, cells) of each measure; NaN in cells without any."""
+    rows = rows[rows.groupby(CELL)["image_id"].transform("nunique") >= FEWEST_IMAGES]
+    if rows.empty:
+        return pd.DataFrame(columns=MAP_CELLS.names), {}
+    table = (
+        rows.groupby(CELL)
+        .agg(n_images=("image_id", "nunique"), magnification=("magnification", "mean"), made_up=("made_up", "mean"))
+        .reset_index()
+        .assign(surroundings=surroundings, log_density=np.nan)
+    )
+    columns = pd.MultiIndex.from_frame(table[CELL])
+    labelled = bool(rows["label_index"].notna().any())
+    right = rows["top1"].eq(rows["label_index"]).fillna(False).astype(bool)
+    measured = {name: rows[name] for name in MEASURES}
+    measured |= {_when_right(name): rows[name].where(right) for name in RELATED}
+    values = {}
+    for name, column in measured.items():
+        wide = rows.assign(measured=column.astype(float)).pivot(index="image_id", columns=CELL, values="measured")
+        values[name] = _complete(wide.reindex(columns=columns).to_numpy(float))
+    for name in MEASURES:
+        if not len(values[name]):
+            table[[name, f"{name}_low", f"{name}_high"]] = np.nan
+            continue
+        means = [counts @ values[name] / len(values[name]) for counts in _counts(len(values[name]), resamples, rng)]
+        limits = np.array([percentile_interval(column) for column in np.concatenate(means).T])
+        for end, numbers in zip(("", "_low", "_high"), (values[name].mean(axis=0), *limits.T), strict=True):
+            # The sum of an image's and a cell's part can leave what a share can be.
+            table[f"{name}{end}"] = np.clip(numbers, 0.0, 1.0)
+    table = table.merge(_agreement(rows, resamples, rng), on=CELL, how="left", validate="one_to_one")
+    table["recognised"] = pd.array(table["kappa_low"].gt(0) if labelled else [None] * len(table), dtype="boolean")
+    table["among_lowest"] = _among_lowest(values["p_top1_change"], _usable(table), resamples, rng)
+    return table, values
+
+
+def _agreement(rows: pd.DataFrame, resamples: int, rng: np.random.Generator) -> pd.DataFrame:
+    """κ of the centre views' answers with the labels in each cell, with its interval; NaN without labels."""
+    found = []
+    for cell, group in rows.dropna(subset=["label_index"]).groupby(CELL):
+        answers, labels = (group[name].to_numpy(np.int64) for name in ("top1", "label_index"))
+        drawn = np.concatenate([kappa(answers, labels, counts) for counts in _counts(len(group), resamples, rng)])
+        value = float(kappa(answers, labels, np.ones((1, len(group))))[0])
+        found.append((*cell, value, *percentile_interval(drawn)))
+    return pd.DataFrame(found, columns=[*CELL, "kappa", "kappa_low", "kappa_high"])
+
+
+def _usable(cells: pd.DataFrame) -> np.ndarray:
+    """The recognised cells; all of them where there are no labels to recognise anything by."""
+    return cells["recognised"].fillna(True).to_numpy(bool)
+
+
+def _among_lowest(values: np.ndarray, usable: np.ndarray, resamples: int, rng: np.random.Generator) -> np.ndarray:
+    """Of the usable cells, those whose mean is not above the lowest one's by more than chance, image by image."""
+    among = np.zeros(len(usable), dtype=bool)
+    if usable.any():
+        means = np.where(usable, values.mean(axis=0), np.inf)
+        above = values - values[:, [int(means.argmin())]]
+        drawn = np.concatenate([counts @ above / len(above) for counts in _counts(len(above), resamples, rng)])
+        among = usable & (np.quantile(drawn, (1 - CONFIDENCE) / 2, axis=0) <= DETERMINED)
+    return among
+
+
+def _when_right(measure: str) -> str:
+    return f"{measure} when right"
+
+
+def _counts(n_images: int, resamples: int, rng: np.random.Generator):
+    return resample_counts([n_images], resamples, rng)
+
+
+def _complete(values: np.ndarray) -> np.ndarray:
+    """`complete_values` of the images that have a value, in the cells that enough of them have one in."""
+    enough = (~np.isnan(values)).sum(axis=0) >= FEWEST_IMAGES
+    values = np.where(enough, values, np.nan)
+    values = values[~np.isnan(values).all(axis=1)]
+    result = np.full(values.shape, np.nan)
+    if len(values) > 1:
+        result[:, enough] = complete_values(values[:, enough])
+    return result
+
+
+def _correlations(cells: pd.DataFrame, values: dict[str, np.ndarray], rng: np.random.Generator):
+    density, levels = cells["log_density"].to_numpy(float), cells["scale"].to_numpy(float)
+    labelled = not cells["recognised"].isna().all()
+    for measure in RELATED:
+        for kind in KINDS if labelled else UNLABELLED_KINDS:
+            own = values[_when_right(measure) if kind == "when right" else measure]
+            given = values["accuracy"] if kind == "given accuracy" else None
+            there = ~np.isnan(density) & ~np.isnan(own).any(axis=0)
+            there &= True if kind == "all" else _usable(cells)
+            if given is not None:
+                there &= ~np.isnan(given).any(axis=0) if given.shape == own.shape else False
+            row = {"measure": measure, "kind": kind, "n_cells": int(there.sum())}
+            if there.sum() < FEWEST_CELLS or len(own) < FEWEST_IMAGES:
+                yield row
+                continue
+            yield row | cell_correlation(
+                density[there],
+                own[:, there],
+                given=None if given is None else given[:, there],
+                levels=levels[there] if kind == "position" else None,
+                rng=rng,
+            )
+
+
+def cell_correlation(
+    density: np.ndarray,
+    values: np.ndarray,
+    *,
+    given: np.ndarray | None = None,
+    levels: np.ndarray | None = None,
+    rng: np.random.Generator,
+) -> dict[str, float]:
+    """Spearman's ρ over cells, free of the noise that so few images leave in the cells, with its 95% interval.
+
+    Noise in the cells' means hides part of a relation: ρ is divided by the square root of the share of their variance
+    that is not noise (Spearman's correction for attenuation). A resample of the images has the noise twice, so that
+    percentiles of resampled ρ may even leave out the truth. So resampled deviations are added to means that have been
+    freed of noise (`without_noise`), and the interval is as wide as the middle 95% of the corrected ρ of all these, in
+    Fisher's z, and a little wider, as Student's t is at as many degrees of freedom as images, less one. In
+    simulations (benchmarks/coverage_map.py) it covers ρ in 92 to 99% of the draws.
+
+    Source: C. Spearman, "The proof and measurement of association between two things", Am. J. Psychol. 15 (1904).
+
+    Parameters
+    ----------
+    density : float, shape (cells,)
+        Taken as known.
+    values : float, shape (images, cells)
+        A measure, complete.
+    given : float, shape (images, cells), optional
+        What is held constant: partial ρ given its means, whose noise is taken out in the same way, and what it has
+        in common with the measure's.
+    levels : float, shape (cells,), optional
+        Ranks are taken within each of these, centred, and pooled.
+    rng : numpy Generator
+
+    Returns
+    -------
+    dict
+        `rho` (corrected), `low`, `high`, `rho_observed`, and `signal`: the share of the variance between cells that
+        is not noise. rho and its interval are NaN where that is below 0.2: the cells do not differ enough to ask.
+    """
+    parts = values[None] if given is None else np.stack([values, given])
+    levels = np.zeros(len(density)) if levels is None else levels
+    n = parts.shape[1]
+    estimate = _estimate(density, parts, levels, np.ones((1, n)))
+    found = {name: float(numbers[0]) for name, numbers in estimate.items()}
+    if not found["signal"] >= LEAST_SIGNAL or np.isnan(found["rho_observed"]):
+        return found | {"rho": np.nan, "low": np.nan, "high": np.nan}
+    centre = without_noise(parts, levels, centred_ranks(density[None], levels)[0])
+    world = centre[:, None] + (parts - parts.mean(axis=1, keepdims=True)) * np.sqrt(n / (n - 1))
+    counts = rng.multinomial(n, np.full(n, 1 / n), size=RESAMPLES).astype(float)
+    drawn = _fisher(_estimate(density, world, levels, counts)["rho"])
+    low, high = percentile_interval(drawn)
+    tail = (1 + CONFIDENCE) / 2
+    reach = (high - low) / 2 * float(t.ppf(tail, n - 1) / norm.ppf(tail))
+    middle = _fisher(found["rho"])
+    return found | {"low": float(np.tanh(middle - reach)), "high": float(np.tanh(middle + reach))}
+
+
+def _fisher(rho: np.ndarray) -> np.ndarray:
+    return np.arctanh(np.clip(rho, -CLIP, CLIP))
+
+
+def _estimate(density: np.ndarray, parts: np.ndarray, levels: np.ndarray, counts: np.ndarray) -> dict[str, np.ndarray]:
+    """rho, rho_observed and signal in each resample, given by counts (resamples, images); arrays (resamples,)."""
+    total, noise = cell_covariances(parts, levels, counts)
+    spread = np.einsum("rpp->rp", total)
+    there = spread > DETERMINED**2
+    signal = np.where(there, np.clip(1 - np.einsum("rpp->rp", noise) / np.where(there, spread, 1), 0, 1), 0).T
+    root = np.sqrt(np.clip(signal, LEAST_SIGNAL, 1))
+    x = centred_ranks(density[None], levels)
+    y, *z = (centred_ranks(counts @ part / len(part), levels) for part in parts)
+    plain = _cosine(x, y)
+    corrected = np.clip(plain / root[0], -1, 1)
+    if not z:
+        return {"rho": corrected, "rho_observed": plain, "signal": signal[0]}
+    xz, yz = _cosine(x, z[0]), _cosine(y, z[0])
+    shared = noise[:, 0, 1] / np.sqrt(np.where(there.all(axis=1), spread.prod(axis=1), 1))
+    free = _partial(corrected, np.clip(xz / root[1], -1, 1), np.clip((yz - shared) / (root[0] * root[1]), -1, 1))
+    return {"rho": free, "rho_observed": _partial(plain, xz, yz), "signal": signal[0]}
+
+
+def _partial(xy: np.ndarray, xz: np.ndarray, yz: np.ndarray) -> np.ndarray:
+    left = np.sqrt(np.clip(1 - xz**2, DETERMINED, None) * np.clip(1 - yz**2, DETERMINED, None))
+    # Where what is given does not vary, there is nothing to hold constant.
+    return np.where(np.isnan(xz), xy, np.clip((xy - xz * yz) / left, -1, 1))
+
+
+def _cosine(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    length = np.sqrt((x**2).sum(axis=1) * (y**2).sum(axis=1))
+    length = np.where(length > DETERMINED, length, np.nan)
+    return (x * y).sum(axis=1) / length
+
+
+def _contrasts(cells: pd.DataFrame, values: dict[str, np.ndarray], resamples: int, rng: np.random.Generator):
+    density = cells["log_density"].to_numpy(float)
+    labelled = not cells["recognised"].isna().all()
+    for measure in RELATED:
+        for kind, name in (("recognised" if labelled else "all", measure), ("when right", _when_right(measure))):
+            own = values[name]
+            usable = np.flatnonzero(~np.isnan(density) & ~np.isnan(own).any(axis=0) & _usable(cells))
+            if len(usable) < FEWEST_CELLS or len(own) < FEWEST_IMAGES:
+                continue
+            order = usable[np.argsort(density[usable], kind="stable")]
+            n_cells = max(1, round(TENTH * len(usable)))
+            per_image = np.stack([own[:, order[:n_cells]].mean(axis=1), own[:, order[-n_cells:]].mean(axis=1)])
+            sparse, dense = per_image.mean(axis=1)
+            differences = per_image[0] - per_image[1]
+            drawn = np.concatenate([counts @ differences / len(own) for counts in _counts(len(own), resamples, rng)])
+            low, high = percentile_interval(drawn)
+            yield {
+                "measure": measure,
+                "kind": kind,
+                "n_cells": n_cells,
+                "dense": float(np.clip(dense, 0, 1)),
+                "sparse": float(np.clip(sparse, 0, 1)),
+                "difference": float(sparse - dense),
+                "low": low,
+                "high": high,
+            }

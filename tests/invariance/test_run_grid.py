@@ -1,0 +1,120 @@
+"""Sweeps in the cells of a framing map."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bias_toolkit.errors import UnreadableImageError
+from bias_toolkit.invariance import FramingGrid, framed_window, load_grid, load_grid_skipped, run_grid, take_picture
+from bias_toolkit.models import load_model
+
+GRID = FramingGrid((0.35, 0.5, 0.65), (0.4, 0.7))
+BOXES = {"a": [10, 10, 50, 60], "b": [20, 30, 60, 60], "c": [5, 5, 70, 70]}
+LABELS = {"a": 3, "b": 7}
+
+
+@pytest.fixture(scope="module")
+def model():
+    return load_model("demo:global-pooling")
+
+
+@pytest.fixture
+def images(random_image):
+    return {name: random_image(74, 74, seed) for seed, name in enumerate(("a", "b", "c", "whole"))}
+
+
+def run(model, images, folder, surroundings="mean", ids=("a", "b", "c", "whole"), **options):
+    options = {"label_indices": LABELS, "batch_size": 32} | options
+    run_grid(model, images.__getitem__, ids, BOXES, GRID, surroundings, folder, **options)
+    return load_grid(folder)
+
+
+@pytest.mark.parametrize("surroundings", ["mean", "black", "inpaint", "real"])
+def test_every_number_is_that_of_the_views_one_by_one(model, images, tmp_path, surroundings):
+    table = run(model, images, tmp_path, surroundings)
+    fill = "mean" if surroundings == "real" else surroundings
+    expected = []
+    for name, image in images.items():
+        box = BOXES.get(name, (0, 0, 74, 74))
+        for cell in GRID.cells:
+            window = framed_window(box, 74, 74, cell, 64, surroundings)
+            if window is None:
+                continue
+            picture = take_picture(image, window, 4, fill)
+            outputs = []
+            for k in range(9):
+                part = picture.pixels[k : k + 64, k : k + 64]
+                blank = picture.outside[k : k + 64, k : k + 64]
+                blank = blank[None] if fill == "mean" else None
+                outputs.append(model.evaluate(part[None], blank).probabilities[0])
+            p = np.array(outputs)
+            top = p.argmax(axis=1)
+            label = LABELS.get(name)
+            expected.append(
+                {
+                    "image_id": name,
+                    "cx": cell.cx,
+                    "cy": cell.cy,
+                    "scale": cell.scale,
+                    "made_up": picture.outside[4:68, 4:68].mean(),
+                    "p_top1_change": np.mean([top[k] != top[k + 1] for k in range(8)]),
+                    "mac": np.mean([abs(p[k][top[k]] - p[k + 1][top[k]]) for k in range(8)]),
+                    "accuracy": np.nan if label is None else np.mean(top == label),
+                    "top1": top[4],
+                    "confidence": p[4].max(),
+                    "margin": np.sort(p[4])[-1] - np.sort(p[4])[-2],
+                }
+            )
+    expected = pd.DataFrame(expected)
+    assert len(expected) >= (2 if surroundings == "real" else 40)
+    pd.testing.assert_frame_equal(
+        table[list(expected)], expected, check_dtype=False, rtol=1e-4, atol=1e-5, check_exact=False
+    )
+    assert table["surroundings"].eq(surroundings).all()
+    assert table["label_index"].isna().equals(~table["image_id"].isin(LABELS))
+    if surroundings == "real":
+        assert table["made_up"].eq(0).all()
+
+
+def test_magnification_is_pixels_of_the_view_to_one_of_the_image(model, images, tmp_path):
+    table = run(model, images, tmp_path, ids=("a",))
+    # 40 × 50 pixels are shown on 0.4 × 64 squared, up to a pixel of the image's side.
+    assert table.loc[table["scale"].eq(0.4), "magnification"].to_numpy() == pytest.approx(25.6 / 2000**0.5, abs=0.01)
+
+
+def test_a_stopped_run_goes_on_and_gives_the_same(model, images, tmp_path):
+    whole = run(model, images, tmp_path / "whole")
+    calls = []
+
+    def read(name):
+        calls.append(name)
+        if name == "c" and len(calls) < 8:
+            raise KeyboardInterrupt
+        return images[name]
+
+    options = {"label_indices": LABELS, "batch_size": 32}
+    ids = ("a", "b", "c", "whole")
+    with pytest.raises(KeyboardInterrupt):
+        run_grid(model, read, ids, BOXES, GRID, "mean", tmp_path / "stopped", **options)
+    assert len(load_grid(tmp_path / "stopped")["image_id"].unique()) == 2
+    calls[:] = [""] * 8
+    run_grid(model, read, ids, BOXES, GRID, "mean", tmp_path / "stopped", **options)
+    assert "a" not in calls
+    pd.testing.assert_frame_equal(load_grid(tmp_path / "stopped"), whole, check_exact=True)
+
+
+def test_an_image_that_cannot_be_read_is_left_out_and_listed(model, images, tmp_path):
+    def read(name):
+        if name == "b":
+            raise UnreadableImageError("cut short")
+        return images[name]
+
+    run_grid(model, read, ("a", "b", "c"), BOXES, GRID, "mean", tmp_path, label_indices={}, batch_size=32)
+    assert set(load_grid(tmp_path)["image_id"]) == {"a", "c"}
+    assert load_grid_skipped(tmp_path).to_dict("records") == [{"image_id": "b", "reason": "cut short"}]
+
+
+def test_a_shard_without_a_cell_is_a_shard(model, images, tmp_path):
+    table = run(model, images, tmp_path, "real", ids=("whole",))
+    assert table.empty
+    assert list(tmp_path.glob("framed-*.parquet"))
