@@ -9,26 +9,50 @@ from bias_toolkit.analysis.correlation import (
     within_class_spearman,
 )
 from bias_toolkit.analysis.curve import quantile_curve
+from bias_toolkit.analysis.factors import factor_effects
+from bias_toolkit.analysis.framing_map import FramingMap, analyse_map, cell_correlation
 from bias_toolkit.analysis.intervals import Interval, mean_interval, median_interval
-from bias_toolkit.analysis.schema import CLASSES, CORRELATIONS, CURVES, SUMMARY
+from bias_toolkit.analysis.regression import Regression, regress
+from bias_toolkit.analysis.schema import (
+    CEILING,
+    CLASSES,
+    CORRELATIONS,
+    CURVES,
+    FACTORS,
+    LOSSES,
+    NOTES,
+    ODDS_RATIOS,
+    SUMMARY,
+)
 from bias_toolkit.analysis.summary import class_summary, measure_summary
 
 __all__ = [
+    "CEILING",
     "CLASSES",
     "CORRELATIONS",
     "CURVES",
+    "FACTORS",
+    "LOSSES",
+    "NOTES",
+    "ODDS_RATIOS",
     "SUMMARY",
     "Analysis",
     "Correlation",
+    "FramingMap",
     "Interval",
+    "Regression",
     "analyse",
+    "analyse_map",
+    "cell_correlation",
     "class_summary",
+    "factor_effects",
     "mean_interval",
     "measure_summary",
     "median_interval",
     "partial_spearman",
     "quantile_curve",
     "rank_correlations",
+    "regress",
     "spearman",
     "within_class_spearman",
 ]

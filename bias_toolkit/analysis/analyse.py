@@ -9,7 +9,9 @@ import pandas as pd
 
 from bias_toolkit.analysis.correlation import Correlation, rank_correlations
 from bias_toolkit.analysis.curve import quantile_curve
-from bias_toolkit.analysis.schema import CORRELATIONS, CURVES
+from bias_toolkit.analysis.factors import factor_effects
+from bias_toolkit.analysis.regression import regress
+from bias_toolkit.analysis.schema import CORRELATIONS, CURVES, FACTORS, NOTES
 from bias_toolkit.analysis.summary import class_summary, measure_summary
 from bias_toolkit.parallel import ordered_map
 from bias_toolkit.progress import Progress, silent
@@ -45,18 +47,30 @@ class Analysis:
         `SUMMARY`: the mean of each measure in each sweep.
     classes : DataFrame
         `CLASSES`: every class's numbers.
+    odds_ratios, losses, ceiling : DataFrame
+        `ODDS_RATIOS`, `LOSSES`, `CEILING`: what each term says beside the others; see `regress`.
+    factors : DataFrame
+        `FACTORS`: each measure on the images with an annotated factor and without it.
+    notes : DataFrame
+        `NOTES`: what the regression and the factors left out, a sentence each.
     """
 
     correlations: pd.DataFrame
     curves: pd.DataFrame
     summary: pd.DataFrame
     classes: pd.DataFrame
+    odds_ratios: pd.DataFrame
+    losses: pd.DataFrame
+    ceiling: pd.DataFrame
+    factors: pd.DataFrame
+    notes: pd.DataFrame
 
 
 def analyse(
     per_image: pd.DataFrame,
     measures: pd.DataFrame,
     *,
+    factors: pd.DataFrame | None = None,
     bins: int = 10,
     resamples: int = 2000,
     permutations: int = 2000,
@@ -76,6 +90,8 @@ def analyse(
         out.
     measures : DataFrame
         One row an image and sweep.
+    factors : DataFrame, optional
+        image_id of annotated test images, and a column of bool for each factor; None where none were looked for.
     bins : int
         Largest number of bins of a curve.
     resamples, permutations : int
@@ -109,6 +125,14 @@ def analyse(
             found.append(of_pair)
             advance(1)
     curves = pd.concat(found, ignore_index=True) if found else empty_table(CURVES)
+    regression = regress(per_image, resamples=resamples, seed=seed, progress=progress)
+    notes = [("regression", sentence) for sentence in regression.notes]
+    effects = empty_table(FACTORS)
+    if factors is not None:
+        effects, sentences = factor_effects(
+            per_image, factors, resamples=resamples, permutations=permutations, seed=seed
+        )
+        notes += [("factors", sentence) for sentence in sentences]
     return Analysis(
         correlations=pd.DataFrame(
             [(*pair, kind, *astuple(correlations[pair, kind])) for pair in pairs for kind in KINDS],
@@ -117,6 +141,11 @@ def analyse(
         curves=curves,
         summary=measure_summary(measures, resamples=resamples, seed=seed),
         classes=class_summary(per_image, resamples=resamples, seed=seed),
+        odds_ratios=regression.odds_ratios,
+        losses=regression.losses,
+        ceiling=regression.ceiling,
+        factors=effects,
+        notes=pd.DataFrame(notes, columns=NOTES.names, dtype=object),
     )
 
 

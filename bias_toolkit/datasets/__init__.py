@@ -1,6 +1,7 @@
 """Readers of image datasets: a path in, tables of images and objects and their pixels out."""
 
 from bias_toolkit.datasets.dataset import Dataset, Header, PixelSource
+from bias_toolkit.datasets.imagenet_x import imagenet_x_factors, imagenet_x_stamp
 from bias_toolkit.datasets.listing import BOX_COLUMNS, Annotations, Listing
 from bias_toolkit.datasets.load import LAYOUTS, load_dataset
 from bias_toolkit.datasets.pixels import read_pixels
@@ -19,6 +20,8 @@ __all__ = [
     "Listing",
     "PixelSource",
     "Tables",
+    "imagenet_x_factors",
+    "imagenet_x_stamp",
     "load_dataset",
     "read_pixels",
 ]

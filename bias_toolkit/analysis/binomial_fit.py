@@ -1,0 +1,190 @@
+"""The binomial regression's fit, and the uncertainty of its coefficients where images of a class are alike.
+
+Sources: P. McCullagh & J. Nelder, Generalized Linear Models, 1989, chapter 4 (the fit). Covariance: the cluster
+jackknife CV3 of J. MacKinnon, M. Nielsen & M. Webb, "Cluster-robust jackknife and bootstrap inference for logistic
+regression models", Econometric Reviews 44, 2025 (its linearised form), with Student's t of clusters − 1 degrees of
+freedom.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+
+from bias_toolkit.resampling import CONFIDENCE
+
+# Standardised terms whose log odds ratio is beyond this have no finite estimate.
+LARGEST_COEFFICIENT = 15.0
+LARGEST_CONDITION = 1e12
+ITERATIONS = 50
+TOLERANCE = 1e-9
+# Below this share of what all images tell of a direction, the others tell nothing without one cluster.
+TELLS_NOTHING = 1e-8
+
+
+@dataclass(frozen=True)
+class BinomialFit:
+    """A logistic regression of changed steps out of all.
+
+    Parameters
+    ----------
+    coefficients : ndarray, shape (terms,)
+        Log odds ratios, without the intercepts.
+    covariance : ndarray, shape (terms, terms)
+        NaN where one cluster alone decides a coefficient.
+    clusters : int
+        How many there are.
+    """
+
+    coefficients: np.ndarray
+    covariance: np.ndarray
+    clusters: int
+
+    def odds_ratio(self, term: int, confidence: float = CONFIDENCE) -> tuple[float, float, float, float]:
+        """The odds ratio of one term, the ends of its interval, and the p-value of its being 1."""
+        from scipy.stats import t
+
+        coefficient, error = self.coefficients[term], np.sqrt(self.covariance[term, term])
+        if not np.isfinite(error) or error <= 0:
+            return float(np.exp(coefficient)), np.nan, np.nan, np.nan
+        half = t.ppf((1 + confidence) / 2, self.clusters - 1) * error
+        p_value = 2 * t.sf(abs(coefficient) / error, self.clusters - 1)
+        return (*(float(np.exp(coefficient + by)) for by in (0.0, -half, half)), float(p_value))
+
+
+def fit_binomial(terms: np.ndarray, changed: np.ndarray, steps: np.ndarray, clusters: np.ndarray) -> BinomialFit | None:
+    """Fit one intercept and the terms.
+
+    Parameters
+    ----------
+    terms : ndarray, shape (images, terms)
+        Standardised.
+    changed, steps : ndarray, shape (images,)
+        Steps at which the class changed, and all steps.
+    clusters : ndarray of int, shape (images,)
+        Images of one cluster may be alike; numbers from 0, each of which occurs.
+
+    Returns
+    -------
+    BinomialFit or None
+        None where a coefficient has no finite estimate.
+    """
+    design = np.column_stack([np.ones(len(terms)), terms])
+    coefficients = glm_coefficients(design, changed, steps)
+    if coefficients is None:
+        return None
+    expected = steps * _logistic(design @ coefficients)
+    covariance = _cluster_jackknife(design, changed - expected, expected * (1 - expected / steps), clusters)
+    return BinomialFit(coefficients[1:], covariance[1:, 1:], int(clusters.max()) + 1)
+
+
+def glm_coefficients(design: np.ndarray, changed: np.ndarray, steps: np.ndarray) -> np.ndarray | None:
+    """Coefficients of statsmodels' binomial GLM, None where they diverge."""
+    import statsmodels.api as sm
+
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        # What it warns of is that coefficients diverge, which is looked at below.
+        warnings.simplefilter("ignore")
+        model = sm.GLM(np.column_stack([changed, steps - changed]), design, family=sm.families.Binomial())
+        fitted = model.fit(maxiter=ITERATIONS)
+    coefficients = np.asarray(fitted.params)
+    if not fitted.converged or not np.all(np.abs(coefficients) < LARGEST_COEFFICIENT):
+        return None
+    return coefficients
+
+
+def fit_within_classes(
+    terms: np.ndarray, changed: np.ndarray, steps: np.ndarray, classes: np.ndarray
+) -> BinomialFit | None:
+    """Fit an intercept of each class and the terms, so that only differences among the images of a class count.
+
+    It is the binomial GLM with an indicator of each class; the intercepts are taken out of Newton's equations, which
+    then stay as small as the number of terms, whatever the number of classes.
+
+    Parameters
+    ----------
+    terms, changed, steps
+        As for `fit_binomial`.
+    classes : ndarray of int, shape (images,)
+        Numbers from 0, each of which occurs; in each class some steps change and some do not. They are the clusters.
+
+    Returns
+    -------
+    BinomialFit or None
+        None where a coefficient has no finite estimate.
+    """
+    size = np.bincount(classes, weights=steps)
+    share = np.bincount(classes, weights=changed) / size
+    intercepts = np.log(share / (1 - share))
+    coefficients = np.zeros(terms.shape[1])
+    log_odds = intercepts[classes]
+    likelihood = _log_likelihood(log_odds, changed, steps)
+    for _ in range(ITERATIONS):
+        expected = steps * _logistic(log_odds)
+        weights = expected * (1 - expected / steps)
+        of_class = np.bincount(classes, weights=weights)
+        if not np.all(of_class > 0):
+            return None
+        means = np.column_stack([np.bincount(classes, weights=weights * term) for term in terms.T]) / of_class[:, None]
+        centred = terms - means[classes]
+        information = centred.T @ (centred * weights[:, None])
+        if np.linalg.cond(information) > LARGEST_CONDITION:
+            return None
+        change = np.linalg.solve(information, centred.T @ (changed - expected))
+        of_intercepts = np.bincount(classes, weights=changed - expected) / of_class - means @ change
+        if max(np.abs(change).max(), np.abs(of_intercepts).max()) < TOLERANCE:
+            covariance = _cluster_jackknife(centred, changed - expected, weights, classes)
+            return BinomialFit(coefficients, covariance, len(size))
+        step = 1.0
+        # Newton's whole step may lead downhill; some part of it never does.
+        while True:
+            log_odds = (intercepts + step * of_intercepts)[classes] + terms @ (coefficients + step * change)
+            moved = _log_likelihood(log_odds, changed, steps)
+            if moved >= likelihood - TOLERANCE * abs(likelihood) or step < TOLERANCE:
+                break
+            step /= 2
+        coefficients, intercepts, likelihood = coefficients + step * change, intercepts + step * of_intercepts, moved
+        if not np.all(np.abs(coefficients) < LARGEST_COEFFICIENT):
+            return None
+    return None
+
+
+def _log_likelihood(log_odds: np.ndarray, changed: np.ndarray, steps: np.ndarray) -> float:
+    return -float(changed @ np.logaddexp(0, -log_odds) + (steps - changed) @ np.logaddexp(0, log_odds))
+
+
+def _cluster_jackknife(
+    design: np.ndarray, residuals: np.ndarray, weights: np.ndarray, clusters: np.ndarray
+) -> np.ndarray:
+    """CV3: the sum over clusters of what leaving each of them out does to the coefficients, by one Newton step.
+
+    Parameters
+    ----------
+    design : ndarray, shape (images, columns)
+    residuals : ndarray, shape (images,)
+        Changed steps minus the expected number of them.
+    weights : ndarray, shape (images,)
+        Variance of the number of changed steps.
+    clusters : ndarray of int, shape (images,)
+    """
+    order = np.argsort(clusters, kind="stable")
+    starts = np.searchsorted(clusters[order], np.arange(clusters.max() + 1))
+    rows = design[order]
+    scores = np.add.reduceat(rows * residuals[order][:, None], starts)
+    information = np.add.reduceat(rows[:, :, None] * (rows * weights[order][:, None])[:, None, :], starts)
+    # Without a cluster, every direction must still be told of by the others.
+    total = information.sum(axis=0)
+    root = np.linalg.cholesky(np.linalg.inv(total))
+    largest = np.linalg.eigvalsh(root.T @ information @ root)[:, -1]
+    if len(starts) < 2 or np.any(1 - largest < TELLS_NOTHING):
+        return np.full(total.shape, np.nan)
+    moved = np.linalg.solve(total - information, scores[:, :, None])[:, :, 0]
+    return (len(starts) - 1) / len(starts) * moved.T @ moved
+
+
+def _logistic(values: np.ndarray) -> np.ndarray:
+    from scipy.special import expit
+
+    return expit(values)

@@ -1,0 +1,196 @@
+"""What an annotated factor of an image, such as an unusual pose, does to invariance and accuracy.
+
+Sources: the question and the factors, B. Y. Idrissi et al., "ImageNet-X", ICLR 2023. Correction for many factors: Y.
+Benjamini & Y. Hochberg, J. R. Stat. Soc. B 57(1), 1995.
+"""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+import pandas as pd
+
+from bias_toolkit.analysis.intervals import mean_interval
+from bias_toolkit.analysis.schema import FACTORS
+from bias_toolkit.resampling import CHUNK_ELEMENTS, percentile_interval, resample_counts
+from bias_toolkit.storage import empty_table
+
+MEASURES = ("p_top1_change", "mac", "accuracy")
+# Fewer images with a factor, or without it, are no basis for a mean.
+MINIMUM_IMAGES = 20
+MARGIN_STRATA = 20
+IMAGES_PER_STRATUM = 25
+
+
+def factor_effects(
+    per_image: pd.DataFrame,
+    factors: pd.DataFrame,
+    *,
+    resamples: int = 2000,
+    permutations: int = 2000,
+    seed: int = 0,
+) -> tuple[pd.DataFrame, list[str]]:
+    """Each measure on the images with a factor against those without it.
+
+    Differences are also taken among images of like margin: inside strata of nearly equal margin, each stratum's
+    difference weighing as its images with and without the factor allow (the least-squares difference with an
+    intercept for each stratum).
+
+    Parameters
+    ----------
+    per_image : DataFrame
+        One row a test image: image_id, margin, and those of p_top1_change, mac and accuracy that there are.
+    factors : DataFrame
+        image_id of annotated images, and a column of bool for each factor.
+    resamples, permutations : int
+        Number of bootstrap resamples of the images, and of permutations.
+    seed : int
+
+    Returns
+    -------
+    DataFrame
+        The columns of `FACTORS`; p-values are adjusted over the factors of one measure. Factors that fewer than 20
+        images have, or lack, are left out.
+    list of str
+        A sentence on images that are not annotated, and one on factors left out.
+    """
+    table = per_image.merge(factors, on="image_id", how="inner", validate="one_to_one")
+    names = [name for name in factors if name != "image_id"]
+    if table.empty:
+        return empty_table(FACTORS), ["No test image has the name of an image that ImageNet-X annotates."]
+    notes = []
+    if len(table) < len(per_image):
+        notes.append(
+            f"ImageNet-X annotates {len(table):,} of the {len(per_image):,} test images; only those count here."
+        )
+    counts = table[names].sum()
+    rare = [name for name in names if min(counts[name], len(table) - counts[name]) < MINIMUM_IMAGES]
+    if rare:
+        notes.append(
+            f"Fewer than {MINIMUM_IMAGES} images have, or fewer lack, {', '.join(rare)}: nothing is said of "
+            f"{'it' if len(rare) == 1 else 'them'}."
+        )
+    found = []
+    for measure in MEASURES:
+        if measure not in table or "margin" not in table:
+            continue
+        rows = table[table[measure].notna() & table["margin"].notna()]
+        flags = rows[names].to_numpy(bool)
+        with_factor = flags.sum(axis=0)
+        enough = (with_factor >= MINIMUM_IMAGES) & (len(rows) - with_factor >= MINIMUM_IMAGES)
+        if enough.any():
+            shown = [name for name, is_enough in zip(names, enough, strict=True) if is_enough]
+            found.append(_effects(rows, measure, shown, resamples, permutations, seed))
+    return (pd.concat(found, ignore_index=True) if found else empty_table(FACTORS)), notes
+
+
+def _effects(
+    rows: pd.DataFrame, measure: str, names: list[str], resamples: int, permutations: int, seed: int
+) -> pd.DataFrame:
+    values, flags = rows[measure].to_numpy(float), rows[names].to_numpy(bool)
+    together = pd.DataFrame({"factor": names, "measure": measure})
+    for column, those in (("", flags), ("without", ~flags)):
+        means = [mean_interval(values[chosen], resamples, seed) for chosen in those.T]
+        together[f"n_{column or 'with'}"] = [mean.n for mean in means]
+        for at, name in enumerate((column or "value", f"{column}_low".strip("_"), f"{column}_high".strip("_"))):
+            together[name] = [mean[at] for mean in means]
+    strata = {
+        "difference": np.zeros(len(rows), dtype=int),
+        "given_margin": margin_strata(rows["margin"].to_numpy(float)),
+    }
+    for name, groups in strata.items():
+        rng = np.random.default_rng([seed, zlib.crc32(f"{measure} {name}".encode())])
+        estimates = differences(values, flags, groups, resamples, permutations, rng)
+        for part, column in zip(("", "_low", "_high", "_p_value"), estimates.T, strict=True):
+            together[f"{name}{part}"] = column
+        together[f"{name}_p_adjusted"] = _adjusted(estimates[:, 3])
+    together = together.rename(columns={f"difference_{name}": name for name in ("p_value", "p_adjusted")})
+    return together[FACTORS.names]
+
+
+def margin_strata(margin: np.ndarray) -> np.ndarray:
+    """Stratum of each image, from the lowest margin to the highest: 20 of equally many images, fewer of few images."""
+    number = int(np.clip(len(margin) // IMAGES_PER_STRATUM, 1, MARGIN_STRATA))
+    place = np.empty(len(margin), dtype=int)
+    place[np.argsort(margin, kind="stable")] = np.arange(len(margin))
+    return place * number // max(len(margin), 1)
+
+
+def differences(
+    values: np.ndarray,
+    flags: np.ndarray,
+    strata: np.ndarray,
+    resamples: int,
+    permutations: int,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """The difference that each flag makes inside strata, with its bootstrap interval and permutation p-value.
+
+    Parameters
+    ----------
+    values : ndarray, shape (images,)
+    flags : ndarray of bool, shape (images, flags)
+    strata : ndarray of int, shape (images,)
+        From 0. Permutations stay inside them; resamples do not, so that a stratum's size varies as it would.
+    resamples, permutations : int
+    rng : numpy Generator
+
+    Returns
+    -------
+    ndarray, shape (flags, 4)
+        Difference, ends of its 95% interval, and p; NaN where no stratum has images with and without the flag.
+    """
+    order = np.argsort(strata, kind="stable")
+    values, flags = (values - values.mean())[order], flags[order].astype(float)
+    starts = np.searchsorted(strata[order], np.arange(strata.max() + 1))
+    ends = np.append(starts[1:], len(values))
+    columns = np.column_stack([np.ones(len(values)), values, flags, flags * values[:, None]])
+    observed = _from_sums(_stratum_sums(np.ones((1, len(values))), columns, starts, ends))[0]
+    drawn = np.concatenate(
+        [
+            _from_sums(_stratum_sums(counts, columns, starts, ends))
+            for counts in resample_counts([len(values)], resamples, rng)
+        ]
+    )
+    centred = np.empty_like(flags)
+    for start, end in zip(starts, ends, strict=True):
+        centred[start:end] = flags[start:end] - flags[start:end].mean(axis=0)
+    norms = (centred**2).sum(axis=0)
+    as_far = np.zeros(flags.shape[1])
+    at_once = max(1, CHUNK_ELEMENTS // len(values))
+    for done in range(0, permutations, at_once):
+        permuted = np.tile(values, (min(at_once, permutations - done), 1))
+        for start, end in zip(starts, ends, strict=True):
+            permuted[:, start:end] = rng.permuted(permuted[:, start:end], axis=1)
+        by_chance = np.divide(permuted @ centred, norms, out=np.zeros((len(permuted), len(norms))), where=norms > 0)
+        as_far += np.count_nonzero(np.abs(by_chance) >= np.abs(observed) * (1 - 1e-9), axis=0)
+    p_values = np.where(np.isnan(observed), np.nan, (1 + as_far) / (1 + permutations))
+    intervals = np.array([percentile_interval(column) for column in drawn.T])
+    return np.column_stack([observed, intervals, p_values])
+
+
+def _stratum_sums(counts: np.ndarray, columns: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Sums of the columns in each resample and stratum: shape (resamples, strata, columns)."""
+    return np.stack([counts[:, s:e] @ columns[s:e] for s, e in zip(starts, ends, strict=True)], axis=1)
+
+
+def _from_sums(sums: np.ndarray) -> np.ndarray:
+    """The least-squares differences with an intercept for each stratum: shape (resamples, flags)."""
+    number = (sums.shape[2] - 2) // 2
+    size, total = sums[:, :, :1], sums[:, :, 1:2]
+    flagged, products = sums[:, :, 2 : 2 + number], sums[:, :, 2 + number :]
+    share = np.divide(flagged, size, out=np.zeros_like(flagged), where=size > 0)
+    above = (products - share * total).sum(axis=1)
+    below = (flagged * (1 - share)).sum(axis=1)
+    return np.divide(above, below, out=np.full(above.shape, np.nan), where=below > 1e-9)
+
+
+def _adjusted(p_values: np.ndarray) -> np.ndarray:
+    from scipy.stats import false_discovery_control
+
+    known = ~np.isnan(p_values)
+    adjusted = np.full(len(p_values), np.nan)
+    if known.any():
+        adjusted[known] = false_discovery_control(p_values[known])
+    return adjusted

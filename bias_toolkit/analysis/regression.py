@@ -1,0 +1,229 @@
+"""The regression of the changed steps on distance, framing and the margin together.
+
+It answers what no pair of variables can: whether the distance to the training set still says anything about an image
+once its margin, its framing and its class are known.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from bias_toolkit.analysis import diagnostics
+from bias_toolkit.analysis.binomial_fit import BinomialFit, fit_binomial, fit_within_classes
+from bias_toolkit.analysis.ceiling import ceiling_row, cross_validated_losses, loss_rows
+from bias_toolkit.analysis.schema import CEILING, LOSSES, ODDS_RATIOS
+from bias_toolkit.progress import Progress, silent
+from bias_toolkit.storage import empty_table
+
+ALONE, TOGETHER, WITHIN, CURVED = "alone", "together", "within class", "margin as a curve"
+CURVE_DEGREE = 3
+MINIMUM_CLASSES = 3
+# An intercept from fewer images would bias the odds ratios.
+IMAGES_PER_CLASS = 10
+
+
+@dataclass(frozen=True)
+class Regression:
+    """What the regression says.
+
+    Parameters
+    ----------
+    odds_ratios : DataFrame
+        `ODDS_RATIOS`; without rows where none was made.
+    losses : DataFrame
+        `LOSSES`.
+    ceiling : DataFrame
+        `CEILING`; one row at most.
+    notes : list of str
+        What was left out, or has to be read with caution, a sentence each.
+    """
+
+    odds_ratios: pd.DataFrame
+    losses: pd.DataFrame
+    ceiling: pd.DataFrame
+    notes: list[str]
+
+
+def regress(
+    per_image: pd.DataFrame, *, resamples: int = 2000, seed: int = 0, progress: Progress = silent
+) -> Regression:
+    """A binomial regression of each image's changed steps on the standardised terms.
+
+    Terms are nn_distance, margin, centre_distance, log_scale_deviation and framing_log_density, those that there are
+    and that vary. The odds ratios are for one standard deviation of a term over the images that count, of four kinds:
+    of the term "alone", of all terms "together", of all terms "within class", with an intercept for each class, which
+    needs three classes of ten images, and with the "margin as a curve", its square and cube beside it. The last is
+    within classes where they can be compared, and answers whether a term says anything once the others and the class
+    are known: a curved effect of the margin, taken for a straight one, would leave a rest to whatever goes with it.
+
+    Intervals and p-values count images of a class as alike (the cluster jackknife CV3 with Student's t, see
+    `binomial_fit`); where there are fewer than three classes, every image stands for itself.
+
+    Parameters
+    ----------
+    per_image : DataFrame, one row a test image
+        p_top1_change, n_steps, label, and the terms. Images that lack one of those are left out, and counted.
+    resamples, seed : int
+        Of the bootstrap of the losses, which are of the model of all terms together.
+    progress : Progress
+
+    Returns
+    -------
+    Regression
+    """
+    nothing = Regression(empty_table(ODDS_RATIOS), empty_table(LOSSES), empty_table(CEILING), [])
+    if not {"p_top1_change", "n_steps"} <= set(per_image) or not per_image["n_steps"].gt(0).any():
+        return nothing
+    measured = per_image[per_image["p_top1_change"].notna() & per_image["n_steps"].gt(0)]
+    names, notes = diagnostics.terms_that_are_there(measured)
+    complete = measured[measured[names].notna().all(axis=1)]
+    if len(complete) < len(measured):
+        lacking = len(measured) - len(complete)
+        notes.append(
+            f"{lacking:,} of {len(measured):,} images lack a term and {'is' if lacking == 1 else 'are'} left out of "
+            "the regression."
+        )
+    names, constant = diagnostics.terms_that_vary(complete, names) if len(complete) else (names, [])
+    notes += constant
+    steps = complete["n_steps"].to_numpy(float)
+    changed = np.round(complete["p_top1_change"].to_numpy(float) * steps)
+    why_not = diagnostics.too_few(changed, steps, len(names)) if names else "No regression was made: it has no term."
+    if why_not is None:
+        values = complete[names].to_numpy(float)
+        deviations = pd.Series(values.std(axis=0, ddof=1), index=names)
+        table = pd.DataFrame((values - values.mean(axis=0)) / deviations.to_numpy(), columns=names)
+        names, dependent = diagnostics.independent_terms(table.to_numpy(), names)
+        names, separated = diagnostics.unseparated_terms(table[names].to_numpy(), changed, steps, names)
+        notes += dependent + separated
+        why_not = None if names else "No regression was made: no term is left."
+    if why_not is not None:
+        return Regression(nothing.odds_ratios, nothing.losses, nothing.ceiling, [*notes, why_not])
+
+    terms = table[names].to_numpy()
+    factors = diagnostics.inflation(terms)
+    notes += diagnostics.inflation_notes(factors, names) + diagnostics.outlier_notes(terms, names)
+    clusters, by_class = clusters_of(complete.get("label"), len(complete))
+    if not by_class:
+        notes.append(
+            f"There are fewer than {MINIMUM_CLASSES} classes, so the intervals of the regression take every image for "
+            "itself, and nothing is compared within classes."
+        )
+    together = fit_binomial(terms, changed, steps, clusters)
+    if together is None:
+        notes.append("No regression was made: its odds ratios are not finite.")
+        return Regression(nothing.odds_ratios, nothing.losses, nothing.ceiling, notes)
+    alone = [fit_binomial(terms[:, [column]], changed, steps, clusters) for column in range(len(names))]
+    units = deviations[names].to_numpy()
+    rows = [
+        _row(ALONE, name, fit, 0, len(terms), unit, np.nan)
+        for name, fit, unit in zip(names, alone, units, strict=True)
+        if fit is not None
+    ]
+    rows += [_row(TOGETHER, name, together, at, len(terms), units[at], factors[at]) for at, name in enumerate(names)]
+    data = _Data(terms, changed, steps, clusters)
+    if by_class:
+        data, columns, sentences = _within(data, names)
+        notes += sentences
+        fit = None if data is None else fit_within_classes(data.terms, data.changed, data.steps, data.clusters)
+        if data is not None and fit is None:
+            notes.append("Nothing is compared within classes: the odds ratios are not finite there.")
+        if fit is not None:
+            size = len(data.steps)
+            rows += [_row(WITHIN, names[at], fit, column, size, units[at], np.nan) for column, at in enumerate(columns)]
+        by_class = fit is not None
+    if not by_class:
+        data, columns = _Data(terms, changed, steps, clusters), list(range(len(names)))
+    rows += _with_curved_margin(data, [names[at] for at in columns], units[columns], by_class)
+    losses = cross_validated_losses(terms, changed, steps, clusters, names, seed=seed, progress=progress)
+    found = loss_rows(losses, names, resamples=resamples, seed=seed)
+    return Regression(
+        odds_ratios=pd.DataFrame(rows, columns=ODDS_RATIOS.names),
+        losses=pd.DataFrame(found, columns=LOSSES.names),
+        ceiling=pd.DataFrame([ceiling_row(losses, resamples=resamples, seed=seed)], columns=CEILING.names),
+        notes=notes,
+    )
+
+
+def clusters_of(labels: pd.Series | None, n: int) -> tuple[np.ndarray, bool]:
+    """The cluster of each image, numbered from 0, and whether clusters are classes.
+
+    An image without a label is a cluster of its own, and every image is where there are fewer than three classes.
+    """
+    if labels is None or labels.nunique() < MINIMUM_CLASSES:
+        return np.arange(n), False
+    codes, classes = pd.factorize(labels, sort=True)
+    unlabelled = codes < 0
+    codes[unlabelled] = len(classes) + np.arange(unlabelled.sum())
+    return codes, True
+
+
+@dataclass(frozen=True)
+class _Data:
+    """What a regression is made of; see `fit_binomial`."""
+
+    terms: np.ndarray
+    changed: np.ndarray
+    steps: np.ndarray
+    clusters: np.ndarray
+
+
+def _within(data: _Data, names: list[str]) -> tuple[_Data | None, list[int], list[str]]:
+    """The images of classes that can be compared inside, the terms that vary there, and sentences on the others."""
+    sizes, changed, steps = (
+        np.bincount(data.clusters, weights=each) for each in (np.ones(len(data.steps)), data.changed, data.steps)
+    )
+    tells = (sizes >= IMAGES_PER_CLASS) & (changed > 0) & (changed < steps)
+    if tells.sum() < MINIMUM_CLASSES:
+        return (
+            None,
+            [],
+            [
+                f"Nothing is compared within classes: that needs {MINIMUM_CLASSES} classes of {IMAGES_PER_CLASS} "
+                "images of which some change and some do not."
+            ],
+        )
+    notes = []
+    if not tells.all():
+        notes.append(
+            f"{int((~tells).sum()):,} of {len(sizes):,} classes cannot count within classes: they have fewer than "
+            f"{IMAGES_PER_CLASS} images, or all their steps keep or all change the class."
+        )
+    rows = tells[data.clusters]
+    classes = np.unique(data.clusters[rows], return_inverse=True)[1]
+    terms = data.terms[rows]
+    spread = ((terms - pd.DataFrame(terms).groupby(classes).transform("mean").to_numpy()) ** 2).mean(axis=0)
+    columns = [int(at) for at in np.flatnonzero(spread > diagnostics.CONSTANT)]
+    if len(columns) < len(names):
+        same = diagnostics.in_words([name for at, name in enumerate(names) if at not in columns])
+        notes.append(f"Within classes, {same} cannot count: all images of a class share it.")
+    if not columns:
+        return None, [], notes
+    return _Data(terms[:, columns], data.changed[rows], data.steps[rows], classes), columns, notes
+
+
+def _with_curved_margin(data: _Data, names: list[str], units: np.ndarray, by_class: bool) -> list[tuple]:
+    """Rows of the kind "margin as a curve", for the terms besides the margin."""
+    if "margin" not in names or len(names) < 2:
+        return []
+    powers = margin_powers(data.terms[:, names.index("margin")])
+    fit = (fit_within_classes if by_class else fit_binomial)(
+        np.hstack([data.terms, powers]), data.changed, data.steps, data.clusters
+    )
+    if fit is None:
+        return []
+    return [
+        _row(CURVED, name, fit, at, len(powers), units[at], np.nan) for at, name in enumerate(names) if name != "margin"
+    ]
+
+
+def margin_powers(margin: np.ndarray) -> np.ndarray:
+    """Square and cube of the margin, freed of its lower powers; shape (images, 2)."""
+    powers = margin[:, None] ** np.arange(CURVE_DEGREE + 1)
+    return np.linalg.qr(powers)[0][:, 2:] * np.sqrt(len(margin))
+
+
+def _row(kind: str, name: str, fit: BinomialFit, column: int, n: int, unit: float, factor: float) -> tuple:
+    return (name, kind, *fit.odds_ratio(column), n, fit.clusters, float(unit), float(factor))

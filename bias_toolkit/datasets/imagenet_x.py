@@ -1,0 +1,159 @@
+"""ImageNet-X: what sets an ImageNet image apart from its class's typical ones, as people saw it.
+
+Source: B. Y. Idrissi et al., "ImageNet-X: understanding model mistakes with factor of variation annotations", ICLR
+2023. The annotations are in the PyPI package imagenet-x; its files are read, and none of its code is run. Of the two
+sets of annotations the one is taken in which an image has every factor that was chosen for it ("multi factor").
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+from importlib.util import find_spec
+from pathlib import Path, PurePosixPath
+
+import pandas as pd
+
+from bias_toolkit.datasets.stamps import file_stamps
+from bias_toolkit.errors import InputError
+
+FACTORS = (
+    "pose",
+    "background",
+    "pattern",
+    "color",
+    "smaller",
+    "shape",
+    "partial_view",
+    "subcategory",
+    "texture",
+    "larger",
+    "darker",
+    "object_blocking",
+    "person_blocking",
+    "style",
+    "brighter",
+    "multiple_objects",
+)
+FILES = "imagenet_x_*_multi_factor.jsonl"
+PACKAGE = "imagenet_x"
+# Their files have the names of ImageNet's training files, but are other images.
+RENUMBERED_LAYOUTS = ("tiny-imagenet",)
+
+
+def find_imagenet_x(path: str | os.PathLike | None = None) -> list[Path]:
+    """The annotation files: those of a path, or of the package imagenet-x where it is installed.
+
+    Parameters
+    ----------
+    path : path, optional
+        A .jsonl file, or a folder that holds such files as the package's, at any depth.
+
+    Returns
+    -------
+    list of Path
+        Empty where no path is given and the package is not installed.
+
+    Raises
+    ------
+    InputError
+        If the path does not exist, or is a folder without annotations.
+    """
+    if path is None:
+        found = find_spec(PACKAGE)
+        folders = list(found.submodule_search_locations or []) if found else []
+        return sorted(file for folder in folders for file in Path(folder).rglob(FILES))
+    path = Path(path)
+    if path.is_file():
+        return [path]
+    files = sorted(path.rglob(FILES)) if path.is_dir() else []
+    if not files:
+        raise InputError(
+            f"--imagenet-x is {str(path)!r}, which {'holds no' if path.is_dir() else 'is not there; it must hold'} "
+            f"{FILES}; name such a file, or the folder of the package imagenet-x."
+        )
+    return files
+
+
+def read_imagenet_x(files: Sequence[Path]) -> pd.DataFrame:
+    """The factors of every annotated image.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        Of JSON lines, each with `file_name` and 0 or 1 for every factor.
+
+    Returns
+    -------
+    DataFrame
+        One row an image, its index the file's name without folder and ending; a column of bool for each factor.
+
+    Raises
+    ------
+    InputError
+        If a line is something else, or two lines are of one image and differ.
+    """
+    rows: dict[str, tuple[bool, ...]] = {}
+    for file in files:
+        with open(file, encoding="utf-8") as lines:
+            for number, line in enumerate(lines, 1):
+                if line.strip():
+                    name, factors = _image(line, f"{file}, line {number}")
+                    if rows.setdefault(name, factors) != factors:
+                        raise InputError(f"{file}, line {number}: {name} was annotated before, and otherwise.")
+    return pd.DataFrame.from_dict(rows, orient="index", columns=list(FACTORS)).astype(bool)
+
+
+def _image(line: str, place: str) -> tuple[str, tuple[bool, ...]]:
+    try:
+        row = json.loads(line)
+        name, factors = row["file_name"], tuple(row[factor] for factor in FACTORS)
+    except (ValueError, TypeError, KeyError) as error:
+        raise InputError(
+            f"{place} is no annotation of ImageNet-X: it must be JSON with file_name and all factors ({error})."
+        ) from None
+    if not isinstance(name, str) or not all(value in (0, 1) for value in factors):
+        raise InputError(f"{place} is no annotation of ImageNet-X: every factor must be 0 or 1.")
+    return image_name(name), tuple(map(bool, factors))
+
+
+def image_name(image_id: str) -> str:
+    """The name that tells an ImageNet image, in whatever folder and format it is."""
+    return PurePosixPath(image_id).stem
+
+
+def imagenet_x_stamp(path: str | os.PathLike | None = None) -> str:
+    """What tells the annotation files that there are from others, without opening them; see `find_imagenet_x`."""
+    return file_stamps(find_imagenet_x(path)).hex()
+
+
+def imagenet_x_factors(
+    image_ids: Iterable[str], layout: str = "", path: str | os.PathLike | None = None
+) -> pd.DataFrame | None:
+    """The factors of those images whose files have the names of annotated ones, in whatever folder and format.
+
+    Parameters
+    ----------
+    image_ids : iterable of str
+    layout : str
+        The dataset's; Tiny-ImageNet numbers its files anew, so that its names mean other images, and none matches.
+    path : path, optional
+        As for `find_imagenet_x`.
+
+    Returns
+    -------
+    DataFrame or None
+        `image_id` and a column of bool for each factor; one row an image that is annotated. None where no image is,
+        and no path was given.
+    """
+    files = find_imagenet_x(path)
+    image_ids = [] if layout in RENUMBERED_LAYOUTS else list(image_ids)
+    annotations = read_imagenet_x(files)
+    names = pd.Series([image_name(image_id) for image_id in image_ids], dtype=object)
+    annotated = names.isin(annotations.index).to_numpy()
+    if path is None and not annotated.any():
+        return None
+    matched = annotations.loc[names[annotated]].reset_index(drop=True)
+    matched.insert(0, "image_id", [name for name, here in zip(image_ids, annotated, strict=True) if here])
+    return matched
