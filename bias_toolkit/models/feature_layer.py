@@ -93,7 +93,7 @@ def find_feature_layer(network: nn.Module, images: Tensor, layer: str | None = N
     InputError
         If the layer does not exist or has no output for each image, or if no classifier is found.
     """
-    runs = _run_watched(network, images)
+    runs = run_watched(network, images)
     if layer is not None:
         return FeatureLayer((_named_tap(network, runs, layer),))
     logits = network_logits(network(images))
@@ -102,7 +102,7 @@ def find_feature_layer(network: nn.Module, images: Tensor, layer: str | None = N
         return FeatureLayer(tuple(Tap(run.name, "input", run.input_channel_axis) for run in classifiers))
     others = [run for run in runs if run.is_leaf and run.is_per_image and run.output_shape != logits.shape]
     for run in reversed(others[-MOST_TRIES:]):
-        if _decide_logits(network, images, [run]):
+        if decide_logits(network, images, [run]):
             return FeatureLayer((Tap(run.name, "output", run.output_channel_axis),))
     raise InputError(
         "No layer of the model was found whose output alone decides the logits; name the layer to take "
@@ -151,7 +151,7 @@ def first_tensor(value: object) -> Tensor | None:
 
 
 @dataclass(frozen=True)
-class _Run:
+class Run:
     """What was seen of one module in the probing pass."""
 
     name: str
@@ -197,9 +197,9 @@ def _channel_axis(module: nn.Module, shape: torch.Size) -> int:
     return 1 if last >= 3 else last
 
 
-def _run_watched(network: nn.Module, images: Tensor) -> list[_Run]:
+def run_watched(network: nn.Module, images: Tensor) -> list[Run]:
     """Run the network; its modules in the order in which they finished last, the network itself left out."""
-    seen: dict[str, _Run] = {}
+    seen: dict[str, Run] = {}
     handles = []
 
     def hook_for(name: str):
@@ -207,7 +207,7 @@ def _run_watched(network: nn.Module, images: Tensor) -> list[_Run]:
             given, made = first_tensor((args, kwargs)), first_tensor(output)
             if made is not None:
                 seen.pop(name, None)
-                seen[name] = _Run(name, module, None if given is None else given.shape, made.shape)
+                seen[name] = Run(name, module, None if given is None else given.shape, made.shape)
 
         return hook
 
@@ -222,7 +222,7 @@ def _run_watched(network: nn.Module, images: Tensor) -> list[_Run]:
     return list(seen.values())
 
 
-def _classifiers(network: nn.Module, images: Tensor, runs: list[_Run], logits: Tensor) -> list[_Run]:
+def _classifiers(network: nn.Module, images: Tensor, runs: list[Run], logits: Tensor) -> list[Run]:
     n_classes = logits.shape[1]
     candidates = [
         run
@@ -232,19 +232,19 @@ def _classifiers(network: nn.Module, images: Tensor, runs: list[_Run], logits: T
         and run.input_shape is not None
         and run.input_shape[0] == run.output_shape[0] == PROBE_IMAGES
     ]
-    if _decide_logits(network, images, candidates[-1:]):
+    if decide_logits(network, images, candidates[-1:]):
         return candidates[-1:]
     needed = [run for run in candidates if run.output_shape == logits.shape][-MOST_CLASSIFIERS:]
-    if not _decide_logits(network, images, needed):
+    if not decide_logits(network, images, needed):
         return []
     for run in needed:
         rest = [other for other in needed if other is not run]
-        if _decide_logits(network, images, rest):
+        if decide_logits(network, images, rest):
             needed = rest
     return needed
 
 
-def _decide_logits(network: nn.Module, images: Tensor, runs: list[_Run]) -> bool:
+def decide_logits(network: nn.Module, images: Tensor, runs: list[Run]) -> bool:
     """Whether the logits are the same for every image once the modules' outputs are zeros."""
     if not runs:
         return False
@@ -265,7 +265,7 @@ def _zero_output(module: nn.Module, args: tuple, output: object) -> object:
     return output
 
 
-def _named_tap(network: nn.Module, runs: list[_Run], layer: str) -> Tap:
+def _named_tap(network: nn.Module, runs: list[Run], layer: str) -> Tap:
     by_name = {run.name: run for run in runs}
     if layer not in by_name:
         raise InputError(f"The model has no layer {layer!r} that runs ({_some_names(list(by_name), layer)}).")

@@ -63,6 +63,8 @@ class Model:
     n_classes, feature_dimension : int
     feature_layer : str
         Where the feature was found.
+    gives_probabilities : bool
+        Whether the network's rows are probabilities already.
     weights_sha256 : str
         SHA-256 of the weights that run, the same whichever file they came from.
 
@@ -120,7 +122,7 @@ class Model:
             with self._layer.capture(self.module) as feature:
                 self.module(images)
             self.feature_dimension = feature().shape[1]
-        self._gives_probabilities = _are_probabilities(logits)
+        self.gives_probabilities = _are_probabilities(logits)
         self.feature_layer = self._layer.name
         self.n_classes = logits.shape[1]
         for what, given in (("class names", self.class_names), ("class ids", self.class_ids)):
@@ -151,15 +153,14 @@ class Model:
         InputError
             If an array has another shape or type.
         """
-        self._check(pixels, outside)
-        if len(pixels) == 0:
-            empty = np.empty((0, self.n_classes), np.float32)
-            return Outputs(empty, np.empty((0, self.feature_dimension), np.float32))
         with self._inference():
-            images = self._normalise(pixels, outside)
+            images = self.normalise(pixels, outside)
+            if len(images) == 0:
+                empty = np.empty((0, self.n_classes), np.float32)
+                return Outputs(empty, np.empty((0, self.feature_dimension), np.float32))
             with self._layer.capture(self.module) as feature:
                 logits = network_logits(self.module(images)).float()
-            probabilities = logits if self._gives_probabilities else torch.softmax(logits, dim=1)
+            probabilities = logits if self.gives_probabilities else torch.softmax(logits, dim=1)
             return Outputs(probabilities.cpu().numpy(), feature().cpu().numpy())
 
     def _check(self, pixels: np.ndarray, outside: np.ndarray | None) -> None:
@@ -174,7 +175,12 @@ class Model:
                 f"`outside` must be bool of shape {pixels.shape[:3]}, not {outside.dtype} of shape {outside.shape}."
             )
 
-    def _normalise(self, pixels: np.ndarray, outside: np.ndarray | None) -> Tensor:
+    def normalise(self, pixels: np.ndarray, outside: np.ndarray | None = None) -> Tensor:
+        """What the network is given for N views: float32 (N, 3, W, W) on the model's device.
+
+        Parameters and exceptions are those of `evaluate`.
+        """
+        self._check(pixels, outside)
         # Views may be read-only or have negative strides, which torch does not take: hence the copies.
         images = torch.from_numpy(pixels.copy()).to(self.device).permute(0, 3, 1, 2)
         mean = torch.tensor(self.preprocessing.mean, device=self.device, dtype=torch.float32).view(1, 3, 1, 1)

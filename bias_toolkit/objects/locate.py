@@ -1,0 +1,205 @@
+"""Locating the object of an image that has no box, from the model itself, shard by shard.
+
+The box that comes out is an estimate of a model, not an annotation: `locate_quality` measures how good it is.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from itertools import chain, islice
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from bias_toolkit.errors import InputError, UnreadableImageError
+from bias_toolkit.objects.locate_box import THRESHOLD, activation_box
+from bias_toolkit.parallel import default_workers, ordered_map
+from bias_toolkit.progress import Progress, silent
+from bias_toolkit.storage import shard_slices, write_table
+
+if TYPE_CHECKING:
+    from bias_toolkit.models.activation_map import ActivationMap
+
+LABEL, TOP1 = "label", "top-1"
+NO_BOX = "the model sees nothing in it that speaks for its class"
+EDGES = ["x0", "y0", "x1", "y1"]
+
+LOCATED = pa.schema(
+    [
+        ("image_id", pa.string()),
+        ("class_index", pa.int32()),
+        ("located_by", pa.string()),
+        ("score", pa.float32()),
+        *((edge, pa.float32()) for edge in EDGES),
+        ("reason", pa.string()),
+    ]
+)
+"""One row an image: the model's class that was looked for, whether that is its label's or the most probable one, its
+probability, the box in pixels of the upright image, and why there is none where the edges are null. Of an image that
+could not be read only the reason is there."""
+
+ESTIMATED_OBJECTS = pa.schema(
+    [
+        ("image_id", pa.string()),
+        ("object_id", pa.int32()),
+        ("category", pa.string()),
+        *((edge, pa.float32()) for edge in EDGES),
+        ("score", pa.float32()),
+        ("located_by", pa.string()),
+    ]
+)
+"""The columns of a dataset's objects table, then the probability of the class and whose class it is."""
+
+
+class LocatingView(NamedTuple):
+    """What the model is shown of an image: uint8 pixels (W, W, 3), and which part of the image that is.
+
+    `edges` are its continuous edges x0, y0, x1, y1 in pixels of the image; the two axes may be scaled differently.
+    """
+
+    pixels: np.ndarray
+    edges: tuple[float, float, float, float]
+
+
+def locate_objects(
+    activation_map: ActivationMap,
+    read: Callable[[str], np.ndarray],
+    make_view: Callable[[np.ndarray], LocatingView],
+    image_ids: Sequence[str],
+    folder: str | os.PathLike,
+    *,
+    class_indices: Mapping[str, int],
+    threshold: float = THRESHOLD,
+    batch_size: int = 32,
+    shard_size: int = 256,
+    shards: Iterable[int] | None = None,
+    progress: Progress = silent,
+) -> None:
+    """Write the estimated boxes of images, as shards of `LOCATED` in a folder; do only what is missing.
+
+    Images are decoded in threads ahead of the model. Batches never run across shards, so the boxes do not depend on
+    where an earlier run stopped. The folder has to be empty, or to hold shards of the same model, images and settings.
+
+    Parameters
+    ----------
+    activation_map : ActivationMap
+    read : callable
+        Gives the image of an id, uint8 (height, width, 3); raises `UnreadableImageError`.
+    make_view : callable
+        What the model is shown of an image.
+    class_indices : mapping
+        From an image's id to its label's place among the model's classes; in an image without one the most probable
+        class is looked for.
+    threshold : float
+        Of `activation_box`.
+    batch_size, shard_size : int
+        Images.
+    shards : iterable of int, optional
+        Numbers of the shards to do, all by default; a cluster gives each of its tasks some of them.
+
+    Raises
+    ------
+    InputError
+        If there is no shard of a number.
+    """
+    folder, image_ids = Path(folder), list(image_ids)
+    slices = shard_slices(len(image_ids), shard_size)
+    asked = range(len(slices)) if shards is None else sorted(set(shards))
+    if not set(asked) <= set(range(len(slices))):
+        raise InputError(f"shards must be numbers from 0 to {len(slices) - 1}, got {list(asked)}")
+    ids_asked = {number: image_ids[slices[number]] for number in asked}
+    missing = {number: ids for number, ids in ids_asked.items() if not _path(folder, number).exists()}
+
+    def prepare(image_id: str) -> LocatingView | UnreadableImageError:
+        try:
+            return make_view(read(image_id))
+        except UnreadableImageError as error:
+            return error
+
+    prepared = ordered_map(prepare, chain.from_iterable(missing.values()), ahead=2 * default_workers() + batch_size)
+    total = sum(map(len, ids_asked.values()))
+    done = total - sum(map(len, missing.values()))
+    with progress("Locating objects", total=total, done=done) as advance, closing(prepared):
+        for number, ids in missing.items():
+            rows = []
+            # An id is asked for first, so at a shard's end the next shard's views are left alone.
+            images = zip(ids, prepared, strict=False)
+            while batch := list(islice(images, batch_size)):
+                rows += _locate_batch(activation_map, batch, class_indices, threshold)
+                advance(len(batch))
+            write_table(pd.DataFrame(rows, columns=LOCATED.names), _path(folder, number), LOCATED)
+
+
+def _locate_batch(
+    activation_map: ActivationMap,
+    batch: Sequence[tuple[str, LocatingView | UnreadableImageError]],
+    class_indices: Mapping[str, int],
+    threshold: float,
+) -> Iterator[dict]:
+    readable = [(image_id, view) for image_id, view in batch if isinstance(view, LocatingView)]
+    found = {}
+    if readable:
+        wanted = np.array([class_indices.get(image_id, -1) for image_id, _ in readable])
+        pixels = np.stack([view.pixels for _, view in readable])
+        maps, classes, probabilities = activation_map(pixels, wanted)
+        for row, (image_id, view) in enumerate(readable):
+            box = activation_box(maps[row], len(view.pixels), threshold)
+            found[image_id] = {
+                "class_index": classes[row],
+                "located_by": TOP1 if wanted[row] < 0 else LABEL,
+                "score": probabilities[row, classes[row]],
+                **({"reason": NO_BOX} if box is None else dict(zip(EDGES, _in_image(box, view), strict=True))),
+            }
+    for image_id, view in batch:
+        yield {"image_id": image_id} | found.get(image_id, {"reason": str(view)})
+
+
+def _in_image(box: Sequence[float], view: LocatingView) -> np.ndarray:
+    """A box in pixels of the view in those of the image."""
+    left, top, right, bottom = view.edges
+    start, size = np.array([left, top] * 2), np.array([right - left, bottom - top] * 2)
+    return start + np.asarray(box) * size / len(view.pixels)
+
+
+def load_located(folder: str | os.PathLike) -> pd.DataFrame:
+    """Table `LOCATED` of all shards in a folder of `locate_objects`, in the order of the images."""
+    shards = [pq.read_table(path) for path in sorted(Path(folder).glob("located-*.parquet"))]
+    return pa.concat_tables([LOCATED.empty_table(), *shards]).to_pandas()
+
+
+def estimated_objects(
+    located: pd.DataFrame, images: pd.DataFrame, class_names: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """The objects table that located images make: one object an image.
+
+    Parameters
+    ----------
+    located : DataFrame
+        Table LOCATED.
+    images : DataFrame
+        Columns image_id, label (null where there is none).
+    class_names : sequence of str, optional
+        The model's, in the order of its outputs.
+
+    Returns
+    -------
+    DataFrame
+        The columns of `ESTIMATED_OBJECTS`, in the order of `located`, of the images where a box was found. The
+        category is the image's label; without one, the name of the class that was located, or its index.
+    """
+    found = located[located["x0"].notna()]
+    labels = images.set_index("image_id")["label"].reindex(found["image_id"])
+    named = [str(index) if class_names is None else class_names[index] for index in found["class_index"].astype(int)]
+    category = [name if pd.isna(label) else label for label, name in zip(labels, named, strict=True)]
+    table = found.assign(object_id=np.int32(0), category=np.array(category, dtype=object))
+    return table[ESTIMATED_OBJECTS.names].reset_index(drop=True)
+
+
+def _path(folder: Path, number: int) -> Path:
+    return folder / f"located-{number:05d}.parquet"

@@ -1,0 +1,63 @@
+"""From an activation map to a box: a share of the maximum, and the largest connected part above it.
+
+Source: B. Zhou et al., "Learning deep features for discriminative localization", CVPR 2016, section 3.2.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from scipy import ndimage
+
+THRESHOLD = 0.3
+"""Chosen on 994 training images of 10 of Tiny-ImageNet's classes with efficientnet-lite0, in steps of 0.05: of the
+thresholds whose localisation accuracy is within one standard error of the best (0.674 at 0.25), the one that gets the
+scale most nearly right. Higher ones lose accuracy fast (0.579 at 0.4), lower ones make boxes too large."""
+
+
+def activation_box(
+    activation: np.ndarray, side: int, threshold: float = THRESHOLD
+) -> tuple[float, float, float, float] | None:
+    """The box around the largest connected part of a map that is above a share of its maximum.
+
+    The map is enlarged to the view bilinearly, each of its values standing at the middle of its cell; parts that touch
+    at corners only are not connected.
+
+    Parameters
+    ----------
+    activation : float array (rows, columns)
+        Row 0 at the top. What is below 0 speaks against the class.
+    side : int
+        W, of the view in pixels.
+    threshold : float
+        In [0, 1).
+
+    Returns
+    -------
+    tuple (x0, y0, x1, y1) of float, or None
+        Continuous edges in pixels of the view; None where the map is nowhere above 0, or not finite.
+    """
+    if not np.isfinite(activation).all():
+        return None
+    rows, columns = (enlargement(length, side) for length in activation.shape)
+    enlarged = rows @ activation.astype(np.float64) @ columns.T
+    highest = enlarged.max()
+    if highest <= 0:
+        return None
+    parts, _ = ndimage.label(enlarged >= threshold * highest)
+    largest = int(np.argmax(np.bincount(parts.ravel())[1:]))
+    vertical, horizontal = ndimage.find_objects(parts)[largest]
+    return float(horizontal.start), float(vertical.start), float(horizontal.stop), float(vertical.stop)
+
+
+@lru_cache(maxsize=8)
+def enlargement(length: int, side: int) -> np.ndarray:
+    """Weights (side, length) of linear interpolation, with values at the middle of their cells and constant ends."""
+    places = np.clip((np.arange(side) + 0.5) * length / side - 0.5, 0, length - 1)
+    before = np.minimum(places.astype(int), max(length - 2, 0))
+    weights = np.zeros((side, length))
+    weights[np.arange(side), before] = 1 - (places - before)
+    weights[np.arange(side), np.minimum(before + 1, length - 1)] += places - before
+    weights.setflags(write=False)
+    return weights
