@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 SPLITS = ("train", "test")
 EXPLANATIONS = "explanations"
+MAP, SIZES = "map", "sizes"
+LOCALISATION_STEP, BOXES_FILE = "localisation", "boxes.json"
 
 
 class Plan:
@@ -77,21 +79,91 @@ class Plan:
 
     @property
     def objects(self) -> Step:
-        """Position and scale of the objects of both splits."""
-        settings = self._settings("resamples", "placements", "seed")
-        return Step("objects", settings, tuple(self.images(split) for split in SPLITS))
+        """Position and scale of the objects of both splits, against chance and against each other."""
+        settings = self._settings("boxes", "resamples", "permutations", "placements", "seed")
+        located = [self.located(split) for split in SPLITS if self._study.estimates(split)]
+        if located and self._study.measured_split is not None:
+            located.append(self.localisation)
+        return Step("objects", settings, (*(self.images(split) for split in SPLITS), *located))
+
+    def mean_images(self, split: str) -> Step:
+        """The mean image of one split and of its classes."""
+        return Step(f"mean-images/{split}", self._settings("seed"), (self.images(split),))
+
+    def located(self, split: str) -> Step:
+        """The estimated boxes of one split."""
+        return Step(f"located/{split}", self._locating(split), (self.images(split),))
+
+    @property
+    def localisation(self) -> Step:
+        """How good estimated boxes are on the images that have boxes."""
+        split = self._study.measured_split
+        settings = self._locating(split) | self._settings("resamples", "seed") | {"split": split}
+        return Step(LOCALISATION_STEP, settings, tuple(self.images(each) for each in SPLITS))
+
+    def _locating(self, split: str) -> dict[str, object]:
+        """What decides the boxes that the model is asked for in one split."""
+        from bias_toolkit.objects.locate_box import THRESHOLD
+
+        return self._settings("batch_size") | {
+            "model": self._model,
+            "label_indices": self._study.class_indices(split),
+            "threshold": THRESHOLD,
+            "toolkit": bias_toolkit.__version__,
+        }
 
     @property
     def analysis(self) -> Step:
         """Distance and framing against invariance."""
-        settings = self._settings("bins", "resamples", "permutations", "seed")
+        from bias_toolkit.datasets import imagenet_x_stamp
+
+        settings = self._settings("bins", "resamples", "permutations", "seed", "imagenet_x")
+        settings["annotations"] = imagenet_x_stamp(self._study.settings.imagenet_x)
         return Step("analysis", settings, (self.neighbours, self.measures, self.objects))
+
+    def framed(self, surroundings: str) -> Step:
+        """A sample of test images in every cell of the framing map, in one kind of surroundings."""
+        grid = self._study.framing_grid
+        settings = self._settings("map_images", "batch_size", "seed") | {
+            "model": self._model,
+            "grid": {"positions": list(grid.positions), "scales": list(grid.scales)},
+            "label_indices": self._study.label_match.indices,
+        }
+        return Step(f"{MAP}/{surroundings}", settings, (self.images("test"),))
+
+    @property
+    def map(self) -> Step:
+        """The framing map's cells against where the training objects are."""
+        settings = self._settings(
+            "map_images", "map_positions", "map_scales", "map_surroundings", "feature_size", "resamples", "seed"
+        )
+        framed = tuple(self.framed(surroundings) for surroundings in self._study.surroundings)
+        return Step(f"{MAP}/relation", _as_json(settings), (self.images("train"), *framed))
+
+    def sized(self, sweep: Sweep) -> Step:
+        """A sample of test images along one sweep of the size curve."""
+        settings = self._settings("size_images", "seed", "batch_size") | {
+            "model": self._model,
+            "sweep": dataclasses.asdict(sweep),
+            "label_indices": self._study.label_match.indices,
+        }
+        return Step(f"{SIZES}/{sweep.name}", settings, (self.images("test"),))
+
+    @property
+    def sizes(self) -> Step:
+        """The measures over the view size."""
+        settings = self._settings("size_images", "resamples", "seed")
+        return Step(f"{SIZES}/curve", settings, tuple(self.sized(sweep) for sweep in self._study.size_sweeps))
 
     @property
     def report(self) -> Step:
         """The page with its figures and tables, and links to the explanations that there are."""
-        settings = self._study.settings.to_dict() | {EXPLANATIONS: self._study.explanation_keys}
-        return Step("report", settings, (self.analysis, self.noise), replaces_itself=True)
+        settings = self._study.settings.to_dict() | {
+            EXPLANATIONS: self._study.explanation_keys,
+            "parts": self._study.part_keys,
+        }
+        means = (self.mean_images(split) for split in SPLITS)
+        return Step("report", settings, (self.analysis, self.noise, *means), replaces_itself=True)
 
     def explanation(self, name: str, image: Mapping[str, object]) -> Step:
         """Why one image is unstable; `name` is of its folder, `image` says which one it is."""
@@ -113,3 +185,8 @@ class Plan:
             "preprocessing": dataclasses.asdict(model.preprocessing),
             "feature_layer": model.feature_layer,
         }
+
+
+def _as_json(settings: Mapping[str, object]) -> dict[str, object]:
+    """The settings as they come back from JSON, which has no tuples."""
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in settings.items()}

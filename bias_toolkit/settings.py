@@ -11,6 +11,9 @@ from bias_toolkit.errors import InputError
 
 METRICS = ("euclidean", "cosine")
 FEATURE_DTYPES = ("float32", "float16")
+BOXES = ("auto", "given", "estimated")
+OPTIONS = {"map_images": "images", "size_images": "images"}
+"""Settings whose option has another name, being of one command alone."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,11 @@ class Settings:
         Name of the layer whose output is the feature; the penultimate activation when None.
     label_map : str, optional
         CSV or JSON file that maps dataset labels to model classes.
+    imagenet_x : str, optional
+        File or folder of ImageNet-X's annotations; those of the package imagenet-x, where it is installed, when None.
+    boxes : {"auto", "given", "estimated"}
+        Which boxes the framing is of: the dataset's own, or those that the model locates. "auto" takes a dataset's own
+        where it has any, and locates otherwise.
     metric : {"euclidean", "cosine"}
         Distance between features.
     neighbours : int
@@ -49,6 +57,13 @@ class Settings:
         Pairs of views an image under offsets.
     bins : int
         Quantile bins of the distance curve.
+    map_images, size_images : int
+        Test images that are shown in the cells of the framing map, and at the sizes of the size curve.
+    map_positions, map_scales : tuple of float
+        Of the framing map: where the object's centre is put, as a fraction of the view, and how large it is shown.
+        Empty for the defaults.
+    map_surroundings : tuple of {"mean", "black", "inpaint", "real"}
+        What the framing map shows around the objects. Empty for all of them.
     resamples, permutations, placements : int
         Bootstrap resamples, permutations of a correlation test, and placements of the boxes under the null model.
     noise_images : int
@@ -66,6 +81,8 @@ class Settings:
     weights: str | None = None
     feature: str | None = None
     label_map: str | None = None
+    imagenet_x: str | None = None
+    boxes: str = "auto"
     metric: str = "euclidean"
     neighbours: int = 10
     feature_size: float = 1.0
@@ -77,6 +94,11 @@ class Settings:
     sampling: str = "centre"
     draws: int = 8
     bins: int = 10
+    map_images: int = 50
+    map_positions: tuple[float, ...] = ()
+    map_scales: tuple[float, ...] = ()
+    map_surroundings: tuple[str, ...] = ()
+    size_images: int = 200
     resamples: int = 2000
     permutations: int = 2000
     placements: int = 1000
@@ -86,9 +108,9 @@ class Settings:
     seed: int = 0
 
     def __post_init__(self):
-        for name in ("protocols", "transforms", "sizes"):
+        for name in ("protocols", "transforms", "sizes", "map_positions", "map_scales", "map_surroundings"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
-        for name, allowed in (("metric", METRICS), ("feature_dtype", FEATURE_DTYPES)):
+        for name, allowed in (("boxes", BOXES), ("metric", METRICS), ("feature_dtype", FEATURE_DTYPES)):
             if getattr(self, name) not in allowed:
                 raise InputError(
                     f"--{name.replace('_', '-')} is {getattr(self, name)!r}, but must be one of {', '.join(allowed)}."
@@ -97,6 +119,8 @@ class Settings:
             ("neighbours", 1),
             ("draws", 1),
             ("bins", 2),
+            ("map_images", 2),
+            ("size_images", 2),
             ("resamples", 100),
             ("permutations", 100),
             ("placements", 100),
@@ -105,7 +129,8 @@ class Settings:
             ("seed", 0),
         ):
             if getattr(self, name) < least:
-                raise InputError(f"--{name.replace('_', '-')} is {getattr(self, name)}, but must be at least {least}.")
+                option = OPTIONS.get(name, name.replace("_", "-"))
+                raise InputError(f"--{option} is {getattr(self, name)}, but must be at least {least}.")
         if not 0 < self.feature_size <= 1:
             raise InputError(f"--feature-size is {self.feature_size:g}, but must be above 0 and at most 1.")
 

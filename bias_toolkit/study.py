@@ -21,6 +21,7 @@ from bias_toolkit.settings import Settings
 from bias_toolkit.steps import Step, StepFolder
 from bias_toolkit.storage import read_table, write_array, write_table, write_text
 from bias_toolkit.study_explain import StudyExplanations
+from bias_toolkit.study_maps import StudyMaps
 from bias_toolkit.study_objects import StudyObjects
 from bias_toolkit.study_record import RECORD, describe_model, package_versions, read_record, write_record
 from bias_toolkit.study_results import ANALYSIS_TABLES
@@ -32,11 +33,15 @@ if TYPE_CHECKING:
 
 
 ROUNDING_PACKAGES = ("torch", "torchvision", "faiss-gpu", "faiss-cpu", "numpy", "pillow")
-GO_WITH = {"train": ("train_layout",), "test": ("test_layout", "label_map"), "model": ("weights", "feature")}
+GO_WITH = {
+    "train": ("train_layout",),
+    "test": ("test_layout", "label_map", "imagenet_x"),
+    "model": ("weights", "feature"),
+}
 """Settings that belong to an input, and are forgotten when it is named anew."""
 
 
-class Study(StudyExplanations, StudyObjects):
+class Study(StudyExplanations, StudyObjects, StudyMaps):
     """Opens a study, or makes one, and computes what it lacks.
 
     Every step does what it needs first, keeps what was computed under the same settings, and goes on where an
@@ -52,7 +57,8 @@ class Study(StudyExplanations, StudyObjects):
         What `load_model` takes, or a model; likewise.
     **settings
         Fields of `Settings`; those not given keep the study's present value, but for the layout that goes with a
-        dataset, the label map with the test set, and weights and feature with the model, where that is named anew.
+        dataset, label map and ImageNet-X with the test set, and weights and feature with the model, where that is named
+        anew.
 
     Raises
     ------
@@ -93,12 +99,16 @@ class Study(StudyExplanations, StudyObjects):
         for name, given in self._given.items():
             if given is not None:
                 kept = {key: value for key, value in kept.items() if key not in GO_WITH[name]}
-        for name in ("weights", "label_map"):
+        for name in ("weights", "label_map", "imagenet_x"):
             if settings.get(name) is not None:
                 settings[name] = os.path.abspath(settings[name])
         self.settings = Settings.from_dict(kept).replace(settings)
-        # Settings that make no sweep are refused now, before anything is computed or recorded.
-        _ = self.sweeps
+        if settings.get("imagenet_x") is not None:
+            from bias_toolkit.datasets import imagenet_x_stamp
+
+            imagenet_x_stamp(settings["imagenet_x"])
+        # Settings that make no sweep or map are refused now, before anything is computed or recorded.
+        _ = self.sweeps, self.framing_grid, self.chosen_surroundings
 
     # What is studied
 
@@ -257,12 +267,7 @@ class Study(StudyExplanations, StudyObjects):
         self._check_sweeps()
         test = self._scanned("test", progress)
         image_ids = test.images["image_id"].tolist()
-        indices = self.label_match.indices
-        label_indices = {
-            image_id: indices[label]
-            for image_id, label in zip(image_ids, test.images["label"], strict=True)
-            if label in indices
-        }
+        label_indices = self._label_indices()
 
         for sweep in self.sweeps:
 
@@ -308,6 +313,7 @@ class Study(StudyExplanations, StudyObjects):
     def analyse(self, progress: Progress = silent) -> Study:
         """Distance and framing against invariance."""
         from bias_toolkit.analysis import analyse, schema
+        from bias_toolkit.datasets import imagenet_x_factors
 
         self.build_index(progress)
         self.sweep(progress)
@@ -322,6 +328,7 @@ class Study(StudyExplanations, StudyObjects):
             analysis = analyse(
                 per_image,
                 self.measures,
+                factors=imagenet_x_factors(per_image["image_id"], self.test.layout, settings.imagenet_x),
                 bins=settings.bins,
                 resamples=settings.resamples,
                 permutations=settings.permutations,
@@ -433,6 +440,15 @@ class Study(StudyExplanations, StudyObjects):
         """What may change rounding without being a setting."""
         versions = {name: version for name, version in package_versions().items() if name in ROUNDING_PACKAGES}
         return versions | ({"device": self.model.device.type} if "model" in self.__dict__ else {})
+
+    def _label_indices(self) -> dict[str, int]:
+        """The model's class of each test image whose label is matched."""
+        images, indices = self.test.images, self.label_match.indices
+        return {
+            image_id: indices[label]
+            for image_id, label in zip(images["image_id"], images["label"], strict=True)
+            if label in indices
+        }
 
     def _twins(self, test_ids: Iterable[str]) -> list[str | None]:
         """For each test image the training image that is the very same file, None where there is none."""

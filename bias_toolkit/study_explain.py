@@ -144,7 +144,7 @@ def explaining_context(study: StudyExplanations) -> Context:
         model=study.model,
         sweep=sweep,
         per_image=study.per_image,
-        training_subjects=_training_subjects(study),
+        training_subjects=study.subjects("train"),
         training_labels=study.images("train").set_index("image_id")["label"].dropna().to_dict(),
         read_train=study.train.read,
         label_indices=_label_indices(study),
@@ -170,16 +170,6 @@ def _class_names(study: StudyExplanations) -> dict[str, str]:
     return study.dataset_record("train")["class_names"] | study.dataset_record("test")["class_names"]
 
 
-def _training_subjects(study: StudyExplanations) -> pd.DataFrame:
-    from bias_toolkit.objects import image_framing
-
-    images, objects = study.images("train"), study.objects("train")
-    subjects = image_framing(study.framing("train"), images)[["image_id", "object_id"]]
-    return subjects.merge(objects, on=["image_id", "object_id"]).merge(
-        images[["image_id", "width", "height"]], on="image_id"
-    )
-
-
 def _subject(study: StudyExplanations, request: Request) -> Subject:
     return known_subject(study, request.image_id) if request.file is None else outside_subject(study, request)
 
@@ -189,7 +179,7 @@ def known_subject(study: StudyExplanations, image_id: str) -> Subject:
     from bias_toolkit.explain import Distances, Subject
     from bias_toolkit.objects import image_framing
 
-    images, framing = study.images("test"), study.framing("test")
+    images, framing = study.images("test"), study.given_framing("test")
     image = images[images["image_id"] == image_id]
     own = image_framing(framing[framing["image_id"] == image_id], image)
     box = category = None

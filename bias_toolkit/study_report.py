@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bias_toolkit.plan import SPLITS
+from bias_toolkit.plan import MAP, SIZES, SPLITS
 from bias_toolkit.report import DatasetDescription, ExplainedImage, ModelDescription, NoiseFloor, ReportContents
+from bias_toolkit.report.finding import Finding
+from bias_toolkit.report.findings_cause import map_findings, size_findings
 from bias_toolkit.report.publish import PAGE
 from bias_toolkit.report.thumbnails import ordered_by_stability
+from bias_toolkit.study_localisation import localisation_contents, missing_boxes
 
 if TYPE_CHECKING:
     from bias_toolkit.explain import Explanation
@@ -30,20 +33,11 @@ def report_contents(study: Study) -> ReportContents:
     summaries = {split: study.framing_summary(split) if len(framing[split]) else None for split in SPLITS}
     sweep = study.reference_sweep
     noise = study.noise_floor
-    model = study.model_record
     return ReportContents(
         name=study.folder.resolve().name,
         train=_describe(study, "train"),
         test=_describe(study, "test"),
-        model=ModelDescription(
-            name=model["name"],
-            input_size=model["input_size"],
-            preprocessing=_preprocessing_sentence(**model["preprocessing"]),
-            n_classes=model["n_classes"],
-            feature_layer=model["feature_layer"],
-            feature_dimension=model["feature_dimension"],
-            weights_sha256=model["weights_sha256"],
-        ),
+        model=_describe_model(study),
         settings=study.settings.to_dict(),
         versions=study.versions,
         seeds={"every random draw": study.settings.seed},
@@ -60,6 +54,10 @@ def report_contents(study: Study) -> ReportContents:
         test_summary=summaries["test"],
         train_maps=maps["train"],
         test_maps=maps["test"],
+        localisation=localisation_contents(study),
+        framing_comparison=study.framing_comparison,
+        train_means=study.mean_images("train"),
+        test_means=study.mean_images("test"),
         train_labels=study.images("train").set_index("image_id")["label"].dropna().to_dict(),
         train_distances=np.load(study.folder / "index" / "spacing.npy"),
         analysis=study.analysis,
@@ -76,8 +74,47 @@ def report_contents(study: Study) -> ReportContents:
         read_train=lambda image_id: study.train.read(image_id),
         read_test=lambda image_id: study.test.read(image_id),
         class_names=study.dataset_record("train")["class_names"] | study.dataset_record("test")["class_names"],
+        **_framed_anew(study),
         **_explained(study),
     )
+
+
+def plot_contents(study: Study, name: str) -> ReportContents:
+    """What one of the figures shows: of the framing map and of the size curve alone, where the figure is about them."""
+    framed_anew = _framed_anew(study)
+    needed = {"map": "framing_map", "map-vs-density": "framing_map", "size-vs-invariance": "size_curve"}
+    if needed.get(name) not in framed_anew:
+        return report_contents(study)
+    return ReportContents(
+        name=study.folder.resolve().name,
+        train=_describe(study, "train"),
+        test=_describe(study, "test"),
+        model=_describe_model(study),
+        settings=study.settings.to_dict(),
+        **framed_anew,
+    )
+
+
+def reframing_findings(study: Study, part: str) -> list[Finding]:
+    """What was found by the framing map or by the size curve, without the rest of a report.
+
+    Parameters
+    ----------
+    study : Study
+    part : {"map", "sizes"}
+    """
+    contents = plot_contents(study, {MAP: "map", SIZES: "size-vs-invariance"}[part])
+    return map_findings(contents) if part == MAP else size_findings(contents)
+
+
+def _framed_anew(study: Study) -> dict[str, object]:
+    """The framing map and the size curve, where they are there under the present settings."""
+    found: dict[str, object] = {}
+    if study.has(MAP):
+        found |= {"framing_map": study.framing_map, "map_views": study.map_views}
+    if study.has(SIZES):
+        found |= {"size_curve": study.size_curve, "size_measures": study.size_measures}
+    return found
 
 
 def _explained(study: Study) -> dict[str, object]:
@@ -118,10 +155,7 @@ def _explained_image(explanation: Explanation, link: str) -> ExplainedImage:
 
 def missing_sentences(study: Study) -> list[str]:
     """What the report leaves out for want of boxes, labels or matching classes, a sentence each."""
-    sentences = []
-    for split, name in (("train", "training"), ("test", "test")):
-        if study.objects(split).empty:
-            sentences.append(f"The {name} set has no object boxes, so position and scale of its objects are left out.")
+    sentences = missing_boxes(study)
     if study.images("test")["label"].isna().all():
         sentences.append("The test set has no labels, so accuracy and everything by class are left out.")
     elif not study.label_record["indices"]:
@@ -146,6 +180,19 @@ def _describe(study: Study, split: str) -> DatasetDescription:
         n_objects=len(study.objects(split)),
         n_skipped=int(skipped.loc[skipped["split"] == split, "image_id"].nunique()),
         dropped_boxes=record["dropped_boxes"],
+    )
+
+
+def _describe_model(study: Study) -> ModelDescription:
+    model = study.model_record
+    return ModelDescription(
+        name=model["name"],
+        input_size=model["input_size"],
+        preprocessing=_preprocessing_sentence(**model["preprocessing"]),
+        n_classes=model["n_classes"],
+        feature_layer=model["feature_layer"],
+        feature_dimension=model["feature_dimension"],
+        weights_sha256=model["weights_sha256"],
     )
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from bias_toolkit.errors import InputError
-from bias_toolkit.plan import EXPLANATIONS, SPLITS
+from bias_toolkit.located_results import LocatedResults
+from bias_toolkit.plan import EXPLANATIONS, LOCALISATION_STEP, MAP, SIZES, SPLITS
 from bias_toolkit.steps import read_marker
 from bias_toolkit.storage import read_table
 
@@ -25,10 +27,20 @@ if TYPE_CHECKING:
     from bias_toolkit.invariance import Sweep
     from bias_toolkit.settings import Settings
 
-ANALYSIS_TABLES = ("correlations", "curves", "summary", "classes")
+ANALYSIS_TABLES = (
+    "correlations",
+    "curves",
+    "summary",
+    "classes",
+    "odds_ratios",
+    "losses",
+    "ceiling",
+    "factors",
+    "notes",
+)
 
 
-class StudyResults:
+class StudyResults(LocatedResults):
     """The results in a study's folder. Each property is an InputError that names the command to run where the study
     has not come so far.
     """
@@ -51,6 +63,19 @@ class StudyResults:
         """The images of the `train` or `test` set that could not be opened: image_id, reason."""
         return self._table(f"images/{split}/skipped.parquet", "report")
 
+    def subjects(self, split: str) -> pd.DataFrame:
+        """The object that each image of the `train` or `test` set is about, for those that have one.
+
+        Columns of the objects table, and width and height of the image, all in pixels.
+        """
+        from bias_toolkit.objects import image_framing
+
+        images = self.images(split)
+        chosen = image_framing(self.given_framing(split), images)[["image_id", "object_id"]]
+        return chosen.merge(self.objects(split), on=["image_id", "object_id"]).merge(
+            images[["image_id", "width", "height"]], on="image_id"
+        )
+
     @property
     def skipped_images(self) -> pd.DataFrame:
         """Every image that a step has left out so far: columns split, step, image_id, reason."""
@@ -60,6 +85,7 @@ class StudyResults:
         readers = {f"images/{split}": lambda folder: read_table(folder / "skipped.parquet") for split in SPLITS}
         readers |= {f"features/{split}": lambda folder: FeatureStore(folder).skipped for split in SPLITS}
         readers |= {f"responses/{sweep.name}": load_skipped for sweep in self.sweeps}
+        readers |= {f"mean-images/{split}": lambda folder: read_table(folder / "skipped.parquet") for split in SPLITS}
         tables = [
             read(self.folder / name).assign(split="train" if name.endswith("/train") else "test", step=name)
             for name, read in readers.items()
@@ -113,17 +139,17 @@ class StudyResults:
         return self._existing("index/reason.txt", "index").read_text(encoding="utf-8").strip()
 
     def framing(self, split: str) -> pd.DataFrame:
-        """Position and scale of every object of the `train` or `test` set."""
-        return self._table(f"objects/{split}-framing.parquet", "objects")
+        """Position and scale of every object of the `train` or `test` set, and whether its box is estimated."""
+        return self._table(f"objects/{split}-framing.parquet", "objects").assign(estimated=self.is_estimated(split))
 
     def framing_summary(self, split: str) -> pd.DataFrame:
         """Position and scale of the `train` or `test` set and of its categories against chance."""
-        return self._table(f"objects/{split}-summary.parquet", "objects")
+        return self._table(f"objects/{split}-summary.parquet", "objects").assign(estimated=self.is_estimated(split))
 
     @property
     def per_image(self) -> pd.DataFrame:
         """One row a test image: label, size, measures of the reference sweep, distances, and its subject's framing."""
-        return self._table("analysis/per_image.parquet", "analyse")
+        return self._table("analysis/per_image.parquet", "analyse").assign(estimated=self.is_estimated("test"))
 
     @property
     def analysis(self) -> Analysis:
@@ -143,7 +169,10 @@ class StudyResults:
             *(f"responses/{sweep.name}" for sweep in self.sweeps),
             "measures",
             "noise",
+            *(f"located/{split}" for split in SPLITS),
+            LOCALISATION_STEP,
             "objects",
+            *(f"mean-images/{split}" for split in SPLITS),
             "analysis",
         ]
         markers = {name: read_marker(self.folder / name) for name in names}
@@ -176,6 +205,7 @@ class StudyResults:
         distance: str = "nn_distance",
         bins: int | None = None,
         by_class: bool = False,
+        beside: Sequence[StudyResults] = (),
     ) -> Axes:
         """Draw one of the report's figures; it needs neither the images nor the model.
 
@@ -189,6 +219,8 @@ class StudyResults:
             Quantile bins; by default the study's.
         by_class : bool
             One panel a class.
+        beside : sequence of Study
+            Other studies, of other models, to draw on the axes of size-vs-invariance.
 
         Returns
         -------
@@ -201,10 +233,11 @@ class StudyResults:
             If there is no such figure, or the study lacks what it shows.
         """
         from bias_toolkit.report import plot
-        from bias_toolkit.study_report import report_contents
+        from bias_toolkit.study_report import plot_contents
 
-        contents = report_contents(self)
-        return plot(contents, name, measure=measure, distance=distance, bins=bins, by_class=by_class).axes[0]
+        contents, *others = (plot_contents(study, name) for study in (self, *beside))
+        figure = plot(contents, name, measure=measure, distance=distance, bins=bins, by_class=by_class, beside=others)
+        return figure.axes[0]
 
     def neighbours_of(self, image: str | os.PathLike) -> pd.DataFrame:
         """The nearest training images of one test image, with their labels.
@@ -268,6 +301,12 @@ class StudyResults:
             for name, marker in markers.items()
             if "image" in marker.get("settings", {}) and self._is_current(name)
         }
+
+    @property
+    def part_keys(self) -> dict[str, str]:
+        """Of the parts that a report shows where they are there, what tells each from one made under other settings."""
+        steps = (f"{MAP}/relation", f"{SIZES}/curve")
+        return {step: read_marker(self.folder / step)["key"] for step in steps if self._is_current(step)}
 
     def findings(self) -> pd.DataFrame:
         """What was found: columns topic, kind, claim, evidence; a topic's most important finding comes first."""

@@ -26,6 +26,14 @@ def plot(
     ] = "nn_distance",
     bins: Annotated[int | None, typer.Option(help="Quantile bins; by default as many as the images allow.")] = None,
     by_class: Annotated[bool, typer.Option("--by-class", help="One panel a class.")] = False,
+    beside: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--with",
+            metavar="STUDY",
+            help="Another study, of another model, on the axes of size-vs-invariance; several allowed.",
+        ),
+    ] = None,
 ) -> None:
     """Draw a figure of the study for a publication.
 
@@ -34,7 +42,10 @@ def plot(
     from bias_toolkit.report import save_figure
     from bias_toolkit.study import Study as OpenedStudy
 
-    axes = OpenedStudy(study).plot(name, measure=measure, distance=distance, bins=bins, by_class=by_class)
+    others = [OpenedStudy(other) for other in beside or ()]
+    axes = OpenedStudy(study).plot(
+        name, measure=measure, distance=distance, bins=bins, by_class=by_class, beside=others
+    )
     save_figure(axes.figure, out)
     print(f"Wrote {out}.")
 

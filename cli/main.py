@@ -9,7 +9,7 @@ import typer
 
 from bias_toolkit import __version__
 from bias_toolkit.errors import InputError
-from bias_toolkit_cli import demo, explain, look, study_steps
+from bias_toolkit_cli import demo, explain, look, objects, reframe, study_steps
 
 # Typer's exit code for Ctrl-C.
 STOPPED = 130
@@ -41,6 +41,8 @@ def _options(
 
 demo.register(app)
 study_steps.register(app)
+objects.register(app)
+reframe.register(app)
 explain.register(app)
 look.register(app)
 

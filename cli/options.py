@@ -64,6 +64,24 @@ def _study_options(
             help="CSV (label,class) or JSON: dataset labels to model classes; kept until --test is named again.",
         ),
     ] = None,
+    imagenet_x: Annotated[
+        str | None,
+        typer.Option(
+            "--imagenet-x",
+            metavar="PATH",
+            rich_help_panel=INPUTS,
+            help="Annotations of ImageNet-X, for test images with ImageNet's file names; by default those of the "
+            "package imagenet-x where it is installed. Kept until --test is named again.",
+        ),
+    ] = None,
+    boxes: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel=INPUTS,
+            help="Boxes of the objects: given, the dataset's own; estimated, located by the model; auto (default), "
+            "given where the dataset has any, estimated otherwise.",
+        ),
+    ] = None,
     feature: Annotated[
         str | None,
         typer.Option(

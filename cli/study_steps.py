@@ -22,7 +22,7 @@ def _print_result(result: dict[str, Any], sentences: list[str], as_json: bool) -
         print("\n".join(sentences))
 
 
-def _dataset_lines(study: Study) -> list[str]:
+def dataset_lines(study: Study) -> list[str]:
     """What was read, and as which layout."""
     lines = []
     for split, name in (("train", "Training"), ("test", "Test")):
@@ -47,6 +47,8 @@ def report(
 
     Example: bias-toolkit report --train photos/train --test photos/val --model efficientnet-lite0 --out study
     """
+    from bias_toolkit.study_localisation import box_sentences
+
     study = open_study(out, options).run(progress=console_progress())
     page = study.folder / "report" / "index.html"
     findings = study.findings()
@@ -54,7 +56,8 @@ def report(
     _print_result(
         {"findings": findings.to_dict("records"), "report": str(page)},
         [
-            *_dataset_lines(study),
+            *dataset_lines(study),
+            *box_sentences(study),
             study.label_record["sentence"],
             "",
             *(f"{row.claim} {row.evidence}".strip() for row in first.itertuples()),
@@ -81,7 +84,7 @@ def embed(study: StudyFolder, options: dict[str, Any]) -> None:
             "dimension": train.dimension,
         },
         [
-            *_dataset_lines(opened),
+            *dataset_lines(opened),
             f"{len(train.image_ids):,} training and {len(test.image_ids):,} test images have features of "
             f"{train.dimension} dimensions, in {train.folder.parent}.",
         ],
@@ -140,35 +143,6 @@ def sweep(study: StudyFolder, options: dict[str, Any]) -> None:
 
 
 @takes_study_options
-def objects(study: StudyFolder, options: dict[str, Any]) -> None:
-    """Relate the objects' position and scale to chance, in both datasets. Needs no model.
-
-    Example: bias-toolkit objects study
-    """
-    opened = open_study(study, options)
-    opened.measure_objects(progress=console_progress())
-    lines, result = _dataset_lines(opened), {}
-    for split in ("train", "test"):
-        summary = opened.framing_summary(split)
-        whole = summary[summary["category"] == ""].iloc[0]
-        result[split] = summary.to_dict("records") if whole.n_objects else None
-        if not whole.n_objects:
-            continue
-        lines.append(
-            f"{split}: centre_bias {whole.centre_bias:.3f} ({whole.centre_bias_low:.3f} to "
-            f"{whole.centre_bias_high:.3f}), p = {whole.p_value:.2g}; median scale {whole.median_scale:.3f}; "
-            f"{int(whole.n_objects):,} objects in {int(whole.n_images):,} images."
-        )
-        if 0 < whole.n_untruncated < whole.n_objects:
-            lines.append(
-                f"{split}, the {int(whole.n_untruncated):,} objects that no border cuts: centre_bias "
-                f"{whole.untruncated_centre_bias:.3f} ({whole.untruncated_centre_bias_low:.3f} to "
-                f"{whole.untruncated_centre_bias_high:.3f}), p = {whole.untruncated_p_value:.2g}."
-            )
-    _print_result(result, lines, options["json_output"])
-
-
-@takes_study_options
 def analyse(study: StudyFolder, options: dict[str, Any]) -> None:
     """Relate distance and framing to invariance.
 
@@ -182,10 +156,33 @@ def analyse(study: StudyFolder, options: dict[str, Any]) -> None:
         f"({row.low:.3f} to {row.high:.3f}), p = {row.p_value:.2g}, n = {row.n:,}"
         for row in analysis.correlations.itertuples()
     ]
+    lines += [
+        f"odds ratio of {row.term}, {row.kind}: {row.odds_ratio:.3f} ({row.low:.3f} to {row.high:.3f}), "
+        f"p = {row.p_value:.2g}, n = {row.n:,}"
+        for row in analysis.odds_ratios.itertuples()
+    ]
+    lines += [
+        f"log loss with {row.model}: {row.loss:.4f} ({row.low:.4f} to {row.high:.4f}), "
+        f"above that of all terms: {row.difference:.4f} ({row.difference_low:.4f} to {row.difference_high:.4f})"
+        for row in analysis.losses.itertuples()
+    ]
+    lines += [
+        f"{row.measure} with {row.factor}: {row.difference:+.4f} ({row.difference_low:+.4f} to "
+        f"{row.difference_high:+.4f}), adjusted p = {row.p_adjusted:.2g}; given the margin {row.given_margin:+.4f} "
+        f"({row.given_margin_low:+.4f} to {row.given_margin_high:+.4f}), adjusted p = "
+        f"{row.given_margin_p_adjusted:.2g}; n = {row.n_with:,}"
+        for row in analysis.factors.itertuples()
+    ]
+    lines += list(analysis.notes["sentence"])
     _print_result(
         {
             "correlations": analysis.correlations.to_dict("records"),
             "curves": analysis.curves.to_dict("records"),
+            "odds_ratios": analysis.odds_ratios.to_dict("records"),
+            "losses": analysis.losses.to_dict("records"),
+            "ceiling": analysis.ceiling.to_dict("records"),
+            "factors": analysis.factors.to_dict("records"),
+            "notes": analysis.notes.to_dict("records"),
         },
         lines,
         options["json_output"],
@@ -194,5 +191,5 @@ def analyse(study: StudyFolder, options: dict[str, Any]) -> None:
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the command line."""
-    for command in (report, embed, index, sweep, objects, analyse):
+    for command in (report, embed, index, sweep, analyse):
         app.command()(command)

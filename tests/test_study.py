@@ -189,7 +189,7 @@ def test_without_boxes_and_labels_the_report_says_what_it_leaves_out(photographs
     data.mkdir()
     for path in sorted(photographs["test"].parent.glob("*.png"))[:12]:
         shutil.copy(path, data / path.name)
-    study = Study(tmp_path / "study", photographs["train"], data, "demo", **fast).run()
+    study = Study(tmp_path / "study", photographs["train"], data, "demo", boxes="given", **fast).run()
     page = (study.folder / "report" / "index.html").read_text()
     assert "no object boxes" in page
     assert "no labels" in page

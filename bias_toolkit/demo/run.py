@@ -11,6 +11,7 @@ import pandas as pd
 from bias_toolkit.demo.argument import binned, law_table
 from bias_toolkit.demo.figures import argument_figure
 from bias_toolkit.demo.findings import framing_findings, law_findings, learnt_findings
+from bias_toolkit.demo.framed_anew import SETTINGS, framed_anew_findings, framed_anew_section
 from bias_toolkit.formatting import interval, number, percent
 from bias_toolkit.progress import Progress, silent
 from bias_toolkit.report import Finding, Page, write_page
@@ -49,12 +50,15 @@ def run_demo(folder: str | os.PathLike, progress: Progress = silent) -> tuple[Pa
     """
     folder = Path(folder)
     studies = {
-        (network, test): Study(folder / f"{network}-on-{test}", "demo:train", f"demo:{test}", f"demo:{network}").run(
-            progress
+        (network, test): Study(
+            folder / f"{network}-on-{test}", "demo:train", f"demo:{test}", f"demo:{network}", **SETTINGS
         )
         for network in NETWORKS
         for test in TEST_SETS
     }
+    maps = {network: studies[network, "photographer"].measure_map(progress).framing_map for network in NETWORKS}
+    for study in studies.values():
+        study.run(progress)
     per_image = {pair: study.per_image for pair, study in studies.items()}
     tables = {pair: binned(table) for pair, table in per_image.items()}
     uniform = studies[NETWORKS[0], "uniform"]
@@ -63,6 +67,7 @@ def run_demo(folder: str | os.PathLike, progress: Progress = silent) -> tuple[Pa
         *law_findings(law),
         *learnt_findings(tables),
         *framing_findings({network: per_image[network, "uniform"] for network in NETWORKS}),
+        *framed_anew_findings(maps, uniform.model.input_size),
     ]
     page = Page(
         title="The built-in demo",
@@ -73,7 +78,12 @@ def run_demo(folder: str | os.PathLike, progress: Progress = silent) -> tuple[Pa
         ],
         tiles=[],
         findings=findings,
-        sections=[_law_section(law), _argument_section(tables), _studies_section(studies, folder)],
+        sections=[
+            _law_section(law),
+            _argument_section(tables),
+            framed_anew_section(maps),
+            _studies_section(studies, folder),
+        ],
     )
     return write_page(page, folder), findings
 

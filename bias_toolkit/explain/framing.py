@@ -10,7 +10,7 @@ import pandas as pd
 
 from bias_toolkit.explain.explanation import Framing, FramingStanding
 from bias_toolkit.formatting import count
-from bias_toolkit.invariance import Sweep, Window, sweep_window
+from bias_toolkit.invariance import Sweep, Window, boxes_in_view
 
 MINIMUM_CLASS_OBJECTS = 20
 MAXIMUM_OBJECTS = 10_000
@@ -80,12 +80,7 @@ def training_objects(
     if len(taken) > MAXIMUM_OBJECTS:
         population = f"{MAXIMUM_OBJECTS:,} of {population}"
         taken = taken.sample(MAXIMUM_OBJECTS, random_state=seed)
-    sweep = Sweep("crop", "diagonal", size)
-    boxes = np.empty((len(taken), 4))
-    for (width, height), rows in taken.groupby(["width", "height"]).indices.items():
-        window = sweep_window(int(width), int(height), sweep, input_size, "")
-        boxes[rows] = window.to_view(taken[["x0", "y0", "x1", "y1"]].to_numpy(float)[rows])
-    return TrainingObjects(boxes, population)
+    return TrainingObjects(boxes_in_view(taken, Sweep("crop", "diagonal", size), input_size), population)
 
 
 def framing_quantities(boxes: np.ndarray) -> dict[str, np.ndarray]:

@@ -1,9 +1,15 @@
 """Position and scale: their statistics, their null model, and how usual an object's framing is."""
 
+from bias_toolkit.objects.comparison import FramingComparison, compare_framing
+from bias_toolkit.objects.describe import FramingDescription, compare_described, describe_framing
 from bias_toolkit.objects.divergence import corrected_divergence, divergence_bits
 from bias_toolkit.objects.divergence_interval import ResampledDivergence, divergence_interval
-from bias_toolkit.objects.framing_density import framing_log_density
+from bias_toolkit.objects.false_discovery import FALSE_DISCOVERY_RATE, q_values
+from bias_toolkit.objects.framing_density import framing_log_density, kernel_log_density
+from bias_toolkit.objects.framing_variables import FramedObjects
+from bias_toolkit.objects.image_intervals import expanded_confidence, share_interval
 from bias_toolkit.objects.maps import Maps, box_coverage, centre_histogram, null_histogram, object_maps
+from bias_toolkit.objects.mean_images import MeanImages, mean_images
 from bias_toolkit.objects.null_model import (
     Placements,
     mean_distance_from_centre,
@@ -12,34 +18,64 @@ from bias_toolkit.objects.null_model import (
     placement_p_value,
     relative_shortfall,
     room,
+    with_null_model,
 )
 from bias_toolkit.objects.position_scale import image_framing, log_scale_deviation, position_and_scale
-from bias_toolkit.objects.schema import FRAMING, FRAMING_SUMMARY, SUBJECTS
+from bias_toolkit.objects.ranking import rank_categories
+from bias_toolkit.objects.schema import (
+    CATEGORY_RANKING,
+    FRAMING,
+    FRAMING_COMPARISON,
+    FRAMING_SUMMARY,
+    MEAN_IMAGES,
+    SUBJECTS,
+)
 from bias_toolkit.objects.summary import framing_summary
+from bias_toolkit.objects.two_sample import TwoSampleTest, classifier_test
 
 __all__ = [
+    "CATEGORY_RANKING",
+    "FALSE_DISCOVERY_RATE",
     "FRAMING",
+    "FRAMING_COMPARISON",
     "FRAMING_SUMMARY",
+    "MEAN_IMAGES",
     "SUBJECTS",
+    "FramedObjects",
+    "FramingComparison",
+    "FramingDescription",
     "Maps",
+    "MeanImages",
     "Placements",
     "ResampledDivergence",
+    "TwoSampleTest",
     "box_coverage",
     "centre_histogram",
+    "classifier_test",
+    "compare_described",
+    "compare_framing",
     "corrected_divergence",
+    "describe_framing",
     "divergence_bits",
     "divergence_interval",
+    "expanded_confidence",
     "framing_log_density",
     "framing_summary",
     "image_framing",
+    "kernel_log_density",
     "log_scale_deviation",
     "mean_distance_from_centre",
+    "mean_images",
     "null_centre_distance",
     "null_histogram",
     "object_maps",
     "place_at_random",
     "placement_p_value",
     "position_and_scale",
+    "q_values",
+    "rank_categories",
     "relative_shortfall",
     "room",
+    "share_interval",
+    "with_null_model",
 ]

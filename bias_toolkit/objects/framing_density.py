@@ -11,7 +11,6 @@ import pandas as pd
 from scipy.linalg import cholesky, solve_triangular
 from scipy.special import logsumexp
 
-DIMENSIONS = 4
 MINIMUM_CLASS_OBJECTS = 50
 MAXIMUM_OBJECTS = 10_000
 # No box is known better than to a hundredth of its image, so no direction is taken to be narrower: this keeps
@@ -65,7 +64,7 @@ def framing_log_density(
         if len(members) > MAXIMUM_OBJECTS:
             members = np.sort(np.random.default_rng(seed).choice(members, MAXIMUM_OBJECTS, replace=False))
         own = (image[rows], training_image[members]) if leave_out_own_image else None
-        result[rows] = _log_density(points[rows], training_points[members], own)
+        result[rows] = kernel_log_density(points[rows], training_points[members], own)
     return result
 
 
@@ -75,20 +74,33 @@ def _coordinates(framing: pd.DataFrame) -> np.ndarray:
     )
 
 
-def _log_density(points: np.ndarray, training: np.ndarray, own: tuple[np.ndarray, np.ndarray] | None) -> np.ndarray:
-    """Kernel log density at `points`.
+def kernel_log_density(
+    points: np.ndarray, training: np.ndarray, own: tuple[np.ndarray, np.ndarray] | None = None
+) -> np.ndarray:
+    """Gaussian kernel log density at points: the kernels have the training points' covariance times n^(−2 / (d + 4)).
 
-    `own` has the image numbers of `points` and of `training`; kernels of a point's own image do not count.
+    Parameters
+    ----------
+    points : float, shape (m, d)
+    training : float, shape (n, d)
+        Its standard deviations are taken to be at least 0.01 in each direction.
+    own : pair of int arrays (m,) and (n,), optional
+        The image numbers of the points and of the training points; kernels of a point's own image do not count.
+
+    Returns
+    -------
+    ndarray of float64, shape (m,)
+        Natural logarithms; NaN where no training point is left.
     """
-    n = len(training)
+    n, dimensions = training.shape
     result = np.full(len(points), np.nan)
     if not n:
         return result
-    covariance = np.cov(training, rowvar=False) if n > 1 else np.zeros((DIMENSIONS, DIMENSIONS))
-    covariance = covariance + RESOLUTION**2 * np.eye(DIMENSIONS)
-    bandwidth = n ** (-1 / (DIMENSIONS + 4))
+    covariance = np.cov(training, rowvar=False) if n > 1 else np.zeros((dimensions, dimensions))
+    covariance = covariance + RESOLUTION**2 * np.eye(dimensions)
+    bandwidth = n ** (-1 / (dimensions + 4))
     factor = bandwidth * cholesky(covariance, lower=True)
-    log_peak = -np.log(np.diag(factor)).sum() - DIMENSIONS / 2 * np.log(2 * np.pi)
+    log_peak = -np.log(np.diag(factor)).sum() - dimensions / 2 * np.log(2 * np.pi)
     centre = training.mean(axis=0)
     z, kernels = (solve_triangular(factor, (part - centre).T, lower=True).T for part in (points, training))
     kernel_norms = (kernels**2).sum(axis=1)

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from bias_toolkit.objects.maps import CELLS, cell_numbers
-from bias_toolkit.objects.position_scale import CORNER_DISTANCE
+from bias_toolkit.objects.position_scale import CORNER_DISTANCE, TRUNCATION_MARGIN
 from bias_toolkit.resampling import CHUNK_ELEMENTS
 
 
@@ -78,6 +78,35 @@ def mean_distance_from_centre(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def null_centre_distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Expected centre_distance of boxes with this `room` under the null model, exact; float64, shape (n,)."""
     return mean_distance_from_centre(a, b) / CORNER_DISTANCE
+
+
+def with_null_model(framing: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
+    """The objects with their room and expected centre_distance, and the same given that none is truncated.
+
+    Parameters
+    ----------
+    framing : DataFrame
+        FRAMING rows, all of them of `images`.
+    images : DataFrame
+        Columns image_id, width, height.
+
+    Returns
+    -------
+    DataFrame
+        `framing` with the columns a, b, expected, and inner_a, inner_b, inner_expected.
+    """
+    rows = pd.Index(images["image_id"]).get_indexer(framing["image_id"])
+    margins = (TRUNCATION_MARGIN / images[side].to_numpy(np.float64)[rows] for side in ("width", "height"))
+    a, b = room(framing)
+    inner_a, inner_b = room(framing, *margins)
+    return framing.assign(
+        a=a,
+        b=b,
+        expected=null_centre_distance(a, b),
+        inner_a=inner_a,
+        inner_b=inner_b,
+        inner_expected=null_centre_distance(inner_a, inner_b),
+    )
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,10 @@ from bias_toolkit.errors import InputError
 from bias_toolkit.formatting import known
 
 if TYPE_CHECKING:
-    from bias_toolkit.analysis import Analysis
+    from bias_toolkit.analysis import Analysis, FramingMap
     from bias_toolkit.explain.summary import Summary
-    from bias_toolkit.objects import Maps
+    from bias_toolkit.objects import FramingComparison, Maps, MeanImages
+    from bias_toolkit.report.localisation import Localisation
 
 OFTEN_TRUNCATED = 0.1
 
@@ -120,6 +121,18 @@ class ReportContents:
         Tables FRAMING_SUMMARY; the row with category "" is about the whole dataset.
     train_maps, test_maps : Maps, optional
         Where the objects of each set are, one object an image.
+    framing_comparison : FramingComparison, optional
+        How the test set's framing differs from the training set's.
+    train_means, test_means : MeanImages, optional
+        The mean image of each set and of its classes.
+    localisation : Localisation, optional
+        Where boxes are estimated: how, and how good such boxes are.
+    framing_map : FramingMap, optional
+        Has the tables MAP_CELLS, MAP_CORRELATIONS, MAP_CONTRASTS as `cells`, `correlations`, `contrasts`.
+    map_views : callable, optional
+        Gives what the model is shown in the map of one image: surroundings to (scale, uint8 pixels) pairs.
+    size_curve, size_measures : DataFrame, optional
+        Tables SUMMARY and MEASURES of the size curve.
     train_distances : array (n,), optional
         Distance of training images to their nearest other training image.
     analysis : Analysis, optional
@@ -168,6 +181,14 @@ class ReportContents:
     test_summary: pd.DataFrame | None = None
     train_maps: Maps | None = None
     test_maps: Maps | None = None
+    localisation: Localisation | None = None
+    framing_comparison: FramingComparison | None = None
+    train_means: MeanImages | None = None
+    test_means: MeanImages | None = None
+    framing_map: FramingMap | None = None
+    map_views: Callable[[], Mapping[str, Sequence[tuple[float, np.ndarray]]]] | None = None
+    size_curve: pd.DataFrame | None = None
+    size_measures: pd.DataFrame | None = None
     train_distances: np.ndarray | None = None
     analysis: Analysis | None = None
     noise_floor: NoiseFloor | None = None

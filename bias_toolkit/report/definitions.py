@@ -127,6 +127,23 @@ FRAMING_SUMMARY: dict[str, Definition] = {
     ),
     "log_scale_sd": Definition("Spread of scale", "Standard deviation of the natural logarithm of scale."),
     "truncated_share": Definition("Truncated", "Share of the boxes that touch the image's border.", True),
+    "mean_cx": Definition("Mean position across", "Mean over objects of the box's centre: 0 left, 1 right."),
+    "mean_cy": Definition("Mean position down", "Mean over objects of the box's centre: 0 top, 1 bottom."),
+    "median_aspect": Definition("Median aspect", "Median over objects of the box's width over its height, in pixels."),
+    "objects_per_image": Definition("Objects an image", "Mean number of boxes of the images that have one."),
+}
+
+FRAMING_VARIABLES: dict[str, Definition] = {
+    "cx": Definition("Position across", "The box's centre, in the frame's width from its left; compared by means."),
+    "cy": Definition("Position down", "The box's centre, in the frame's height from its top; compared by means."),
+    "log_scale": Definition(
+        "Scale", "Square root of the share of the image that the box covers, as natural logarithm; compared by medians."
+    ),
+    "log_aspect": Definition(
+        "Aspect", "The box's width over its height, in pixels, as natural logarithm; compared by medians."
+    ),
+    "truncated": Definition("Truncation", "Whether the box touches the image's border; compared by shares.", True),
+    "objects_per_image": Definition("Objects an image", "Boxes of an image that has one; compared by means."),
 }
 
 CORRELATION_KINDS: dict[str, Definition] = {
@@ -137,6 +154,54 @@ CORRELATION_KINDS: dict[str, Definition] = {
         "images on which the model is unsure are both farther from the training set and less stable.",
     ),
     "within class": Definition("Within class", "Ranks taken inside each class and then pooled."),
+}
+
+REGRESSION_KINDS: dict[str, Definition] = {
+    "alone": Definition("Alone", "The term is the only one."),
+    "together": Definition(
+        "All together", "All terms at once: what a term says among images that are alike in the others."
+    ),
+    "within class": Definition(
+        "Within class", "All terms at once with an intercept for each class: what they say among the images of a class."
+    ),
+    "margin as a curve": Definition(
+        "Margin as a curve",
+        "The same, with the margin’s square and cube beside it: a curved effect of the margin, taken for a straight "
+        "one, would leave a rest to whatever goes with it.",
+    ),
+}
+
+FACTORS: dict[str, Definition] = {
+    "pose": Definition("Pose", "The object stands otherwise or elsewhere than in typical images of its class."),
+    "background": Definition("Background", "What is behind the object is untypical."),
+    "pattern": Definition("Pattern", "The object has an untypical pattern, such as stripes."),
+    "color": Definition("Colour", "The object has an untypical colour."),
+    "smaller": Definition("Smaller", "The object fills only a small part of the image."),
+    "shape": Definition("Shape", "The object has an untypical shape."),
+    "partial_view": Definition("Partial view", "Only a part of the object is in the image."),
+    "subcategory": Definition("Subcategory", "The object is of an untypical kind of its class."),
+    "texture": Definition("Texture", "The object has an untypical texture."),
+    "larger": Definition("Larger", "The object dominates the image."),
+    "darker": Definition("Darker", "The image is darker."),
+    "object_blocking": Definition("Object in front", "Another object hides a part of it."),
+    "person_blocking": Definition("Person in front", "A person hides a part of it."),
+    "style": Definition("Style", "The image is a drawing, a painting or of another style."),
+    "brighter": Definition("Brighter", "The image is brighter."),
+    "multiple_objects": Definition("Several objects", "At least one other object is as prominent."),
+}
+
+MAP_KINDS: dict[str, Definition] = {
+    "all": Definition("All cells", "Over all cells of the map."),
+    "recognised": Definition(
+        "Recognised", "Over the cells in which the answers agree with the labels beyond chance (Cohen’s κ above 0)."
+    ),
+    "given accuracy": Definition(
+        "Given accuracy", "Partial, over the recognised cells, holding the accuracy in the cell constant."
+    ),
+    "when right": Definition("When right", "Over the recognised cells, of views whose top class is the label."),
+    "position": Definition(
+        "Position alone", "Ranks within each scale, pooled over the recognised cells: nothing but the position differs."
+    ),
 }
 
 PROTOCOLS: dict[str, Definition] = {
@@ -151,7 +216,7 @@ PROTOCOLS: dict[str, Definition] = {
 METRIC_NAMES = {"euclidean": "Euclidean", "cosine": "cosine"}
 
 COLUMNS: dict[str, Definition] = MEASURES | DISTANCES | FRAMING
-LABELLED: dict[str, Definition] = COLUMNS | FRAMING_SUMMARY
+LABELLED: dict[str, Definition] = FRAMING_VARIABLES | COLUMNS | FRAMING_SUMMARY
 
 
 _UNBOUNDED_ABOVE = {"nn_distance", "knn_distance", "class_nn_distance", "log_scale_deviation"}

@@ -19,6 +19,7 @@ from bias_toolkit.report.style import (
     GREY,
     HEAT_MAP,
     ORANGE,
+    VERMILLION,
     axes_or_new,
     new_figure,
     styled,
@@ -27,6 +28,7 @@ from bias_toolkit.report.style import (
 
 NULL_GRID = 201
 HISTOGRAM_BINS = 40
+LONGEST_CATEGORY = 18
 
 
 @styled
@@ -179,7 +181,7 @@ def scale_histogram(
 
 @styled
 def category_ranking(
-    summary: pd.DataFrame,
+    ranked: pd.DataFrame,
     *,
     column: str = "centre_bias",
     class_name=str,
@@ -190,10 +192,10 @@ def category_ranking(
 
     Parameters
     ----------
-    summary : DataFrame
-        FRAMING_SUMMARY rows of single categories, the most centred first.
+    ranked : DataFrame
+        CATEGORY_RANKING rows.
     column : {"centre_bias", "untruncated_centre_bias"}
-        Of all objects, or of those that the border does not cut.
+        What they are ranked by: of all objects, or of those that the border does not cut.
     class_name : callable
         The name shown for a category.
     most : int
@@ -202,20 +204,31 @@ def category_ranking(
     """
     rows = pd.DataFrame(
         {
-            "name": [class_name(category) for category in summary["category"]],
-            "value": summary[column].to_numpy(float),
-            "low": summary[f"{column}_low"].to_numpy(float),
-            "high": summary[f"{column}_high"].to_numpy(float),
+            "name": [
+                f"{_cut(class_name(category))}, {n:,}"
+                for category, n in zip(ranked["category"], ranked["n_objects"], strict=True)
+            ],
+            "value": ranked["value"].to_numpy(float),
+            "low": ranked["value_low"].to_numpy(float),
+            "high": ranked["value_high"].to_numpy(float),
         }
     )
     ax = ranking(
         rows,
-        xlabel=f"{label_of(column).lower()} (0 by chance, 1 always centred), 95% interval",
+        xlabel=f"{label_of(column).lower()} (0 by chance, 1 centred)",
         most=most,
         ax=ax,
     )
+    places = ax.get_yticks()
+    ends = ranked if len(ranked) == len(places) else pd.concat([ranked.head(most), ranked.tail(most)])
+    ax.plot(ends["shrunken"], places, "|", color=VERMILLION, markersize=9, markeredgewidth=2)
     ax.axvline(0, color=GREY, linewidth=1)
     ax.set_title(f"{label_of(column)} by category")
     if column != "centre_bias":
         subtitle(ax, "objects whose box does not touch the border")
     return ax
+
+
+def _cut(name: str) -> str:
+    """A name that leaves room beside it for a number."""
+    return name if len(name) <= LONGEST_CATEGORY else f"{name[: LONGEST_CATEGORY - 1]}…"

@@ -18,11 +18,12 @@ KIND_NAMES = {
     UNKNOWN: "not known",
 }
 
-FRAMING, INVARIANCE, DISTANCE, FRAMING_EFFECT, EXPLANATIONS, CLASSES, DATA = (
+FRAMING, INVARIANCE, DISTANCE, FRAMING_EFFECT, CAUSE, EXPLANATIONS, CLASSES, DATA = (
     "Framing of the subjects",
     "Stability under one-pixel steps",
     "Distance from the training set",
     "Framing and stability",
+    "What framing causes",
     "Single unstable images",
     "Classes",
     "The data",

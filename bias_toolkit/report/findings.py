@@ -17,10 +17,15 @@ from bias_toolkit.report.finding import (
     Finding,
     value_of,
 )
+from bias_toolkit.report.findings_cause import cause_findings
 from bias_toolkit.report.findings_explanations import explanation_findings
+from bias_toolkit.report.findings_factors import factor_findings
 from bias_toolkit.report.findings_framing import framing_findings
 from bias_toolkit.report.findings_invariance import invariance_findings
+from bias_toolkit.report.findings_localisation import localisation_findings
+from bias_toolkit.report.findings_regression import regression_findings
 from bias_toolkit.report.findings_relations import distance_findings, framing_effect_findings
+from bias_toolkit.report.localisation import marked_findings
 
 ENOUGH_IMAGES_OF_A_CLASS = 5
 SIGNIFICANT = 0.05
@@ -29,10 +34,14 @@ SIGNIFICANT = 0.05
 def all_findings(contents: ReportContents) -> list[Finding]:
     """All findings, in the report's order."""
     return [
-        *framing_findings(contents),
+        *marked_findings(framing_findings(contents), contents.localisation),
+        *localisation_findings(contents.localisation),
         *invariance_findings(contents),
         *distance_findings(contents),
-        *framing_effect_findings(contents),
+        *regression_findings(contents),
+        *marked_findings(framing_effect_findings(contents), contents.localisation),
+        *factor_findings(contents),
+        *cause_findings(contents),
         *explanation_findings(contents),
         *class_findings(contents),
         *data_findings(contents),

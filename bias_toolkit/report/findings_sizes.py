@@ -12,7 +12,7 @@ import pandas as pd
 
 from bias_toolkit.formatting import count, interval, number, percent
 from bias_toolkit.report.contents import ReportContents
-from bias_toolkit.report.finding import CAUTION, EFFECT, INVARIANCE, NONE, TOO_FEW_IMAGES, Finding
+from bias_toolkit.report.finding import CAUSE, CAUTION, EFFECT, INVARIANCE, NONE, TOO_FEW_IMAGES, Finding
 from bias_toolkit.report.sweeps import image_size
 from bias_toolkit.resampling import CONFIDENCE, resample_counts
 
@@ -22,19 +22,31 @@ SIZES = "the size at which the image is shown"
 
 def size_finding(contents: ReportContents) -> Finding | None:
     """Where P(top-1 change) is higher than at the size at which it is lowest; None of fewer than two sizes."""
-    values = values_by_size(contents)
+    measures, sweep = contents.measures, contents.reference_sweep
+    if measures is None or sweep is None:
+        return None
+    of_transform = measures[measures["transform"].eq(sweep[1])]
+    return _of_sizes(values_by_size(of_transform), INVARIANCE, int(contents.settings.get("seed", 0)))
+
+
+def size_curve_finding(measures: pd.DataFrame, seed: int = 0) -> Finding | None:
+    """The same of the size curve's own measures, table MEASURES."""
+    return _of_sizes(values_by_size(measures), CAUSE, seed)
+
+
+def _of_sizes(values: pd.DataFrame | None, topic: str, seed: int) -> Finding | None:
     if values is None:
         return None
     if len(values) < TOO_FEW_IMAGES:
         return Finding(
-            INVARIANCE,
+            topic,
             CAUTION,
             f"Too few images to say whether P(top-1 change) depends on {SIZES}.",
             f"{count(len(values), 'image')} measured at every size.",
         )
     shown = np.array([image_size(*sweep) for sweep in values.columns])
     means = values.mean().to_numpy()
-    margin = difference_margin(values.to_numpy(), seed=int(contents.settings.get("seed", 0)))
+    margin = difference_margin(values.to_numpy(), seed=seed)
     lowest, highest = int(means.argmin()), int(means.argmax())
 
     def told(i: int) -> str:
@@ -69,26 +81,21 @@ def size_finding(contents: ReportContents) -> Finding | None:
         evidence = f"It is {told(highest)} against {told(lowest)}, a difference of {difference(highest)}."
     else:
         return Finding(
-            INVARIANCE,
+            topic,
             NONE,
             f"No dependence of P(top-1 change) on {SIZES} was found.",
             f"It is highest, {told(highest)}, and lowest, {told(lowest)}, a difference of {difference(highest)}. "
             f"{note}",
         )
-    return Finding(INVARIANCE, EFFECT, claim, f"{evidence} {note}")
+    return Finding(topic, EFFECT, claim, f"{evidence} {note}")
 
 
-def values_by_size(contents: ReportContents) -> pd.DataFrame | None:
-    """P(top-1 change) of each image (rows) at each (protocol, size) of the reference sweep's transform (columns).
+def values_by_size(measures: pd.DataFrame) -> pd.DataFrame | None:
+    """P(top-1 change) of each image (rows) at each (protocol, size) of crop and embed (columns).
 
     Only images measured at every size; None where there are fewer than two sizes at which the image is shown.
     """
-    measures, sweep = contents.measures, contents.reference_sweep
-    if measures is None or sweep is None:
-        return None
-    rows = measures[
-        measures["protocol"].isin(["crop", "embed"]) & measures["transform"].eq(sweep[1]) & measures[MEASURE].notna()
-    ]
+    rows = measures[measures["protocol"].isin(["crop", "embed"]) & measures[MEASURE].notna()]
     if len({image_size(*pair) for pair in zip(rows["protocol"], rows["size"], strict=True)}) < 2:
         return None
     table = rows.astype({MEASURE: float}).pivot_table(index="image_id", columns=["protocol", "size"], values=MEASURE)

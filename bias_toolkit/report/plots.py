@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import pandas as pd
 from matplotlib.figure import Figure
 
 from bias_toolkit.errors import InputError
-from bias_toolkit.report import figures_classes, figures_framing, figures_invariance, figures_relation
+from bias_toolkit.report import (
+    figures_classes,
+    figures_factors,
+    figures_framing,
+    figures_invariance,
+    figures_map,
+    figures_regression,
+    figures_relation,
+    figures_sizes,
+)
 from bias_toolkit.report.contents import ReportContents, correlation, curve_rows, require_numbers
 from bias_toolkit.report.definitions import distance_label
+from bias_toolkit.report.localisation import marked_plot
+
+if TYPE_CHECKING:
+    from bias_toolkit.analysis import FramingMap
 
 PLOTS: dict[str, Callable[..., Figure]] = {}
 _OF_DISTANCE = {"distance-vs-invariance", "distance-given-margin"}
@@ -25,6 +39,7 @@ def plot(
     distance: str = "nn_distance",
     bins: int | None = None,
     by_class: bool = False,
+    beside: Sequence[ReportContents] = (),
 ) -> Figure:
     """Draw one of `PLOTS`.
 
@@ -38,6 +53,8 @@ def plot(
         Quantile bins; by default as many as the study's curves have, or five a class.
     by_class : bool
         One panel a class; only distance-vs-invariance has it.
+    beside : sequence of ReportContents
+        Other studies to draw on the same axes; only size-vs-invariance has it.
 
     Raises
     ------
@@ -48,10 +65,14 @@ def plot(
         raise InputError(f"There is no figure {name!r}; the figures are {', '.join(PLOTS)}.")
     if by_class and name != "distance-vs-invariance":
         raise InputError(f"--by-class is for distance-vs-invariance only; {name} has no panel for each class.")
+    if beside and name != "size-vs-invariance":
+        raise InputError(f"--with is for size-vs-invariance only; {name} shows one study.")
     if bins is not None and bins < 1:
         raise InputError(f"--bins is {bins}, but must be at least 1.")
     _check_columns(contents, name, measure, distance)
-    return PLOTS[name](contents, measure=measure, distance=distance, bins=bins, by_class=by_class)
+    others = {"beside": beside} if beside else {}
+    figure = PLOTS[name](contents, measure=measure, distance=distance, bins=bins, by_class=by_class, **others)
+    return marked_plot(figure, contents, name)
 
 
 def _check_columns(contents: ReportContents, name: str, measure: str, distance: str) -> None:
@@ -62,8 +83,12 @@ def _check_columns(contents: ReportContents, name: str, measure: str, distance: 
         classes = _there(contents.table("classes"), name, "labelled test image")
         estimates = [column for column in classes if f"{column}_low" in classes]
         require_numbers(classes[estimates], measure=measure)
-    elif name == "invariance-vs-size":
-        measured = _there(contents.table("summary"), name, "sweep")["measure"]
+    elif name == "factors":
+        measured = _there(contents.table("factors"), name, "test image with annotated factors")["measure"]
+        if measure not in set(measured):
+            raise InputError(f"--measure is {measure!r}, but {name} can show only {', '.join(measured.unique())}.")
+    elif name == "size-vs-invariance":
+        measured = _size_curve(contents, name)["measure"]
         if measure not in set(measured):
             raise InputError(f"--measure is {measure!r}, but {name} can show only {', '.join(measured.unique())}.")
 
@@ -101,7 +126,7 @@ def _bins(contents: ReportContents, bins: int | None) -> int:
 
 
 @_named("distance-vs-invariance")
-def _distance_vs_invariance(contents, measure, distance, bins, by_class) -> Figure:
+def _distance_vs_invariance(contents, measure, distance, bins, by_class, **_) -> Figure:
     per_image = _per_image(contents, "distance-vs-invariance")
     options = {"measure": measure, "distance": distance, "x_label": distance_label(distance, contents.settings)}
     if by_class:
@@ -141,10 +166,47 @@ def _invariance_vs_scale(contents, measure, bins, **_) -> Figure:
     ).figure
 
 
-@_named("invariance-vs-size")
-def _invariance_vs_size(contents, measure, **_) -> Figure:
-    summary = _there(contents.table("summary"), "invariance-vs-size", "sweep")
-    return figures_invariance.measure_by_size(summary, measure).figure
+def _size_curve(contents: ReportContents, name: str) -> pd.DataFrame:
+    """The size curve, or where there is none, what the study's own sweeps have of it."""
+    if contents.size_curve is not None:
+        return contents.size_curve
+    summary = _there(contents.table("summary"), name, "sweep")
+    rows = summary[summary["protocol"].isin(["crop", "embed"])]
+    if rows.groupby(["protocol", "size"]).ngroups < 2:
+        raise InputError(
+            f"{contents.name} was swept at one view size, and {name} shows several; run `bias-toolkit sizes` on it."
+        )
+    return rows
+
+
+@_named("size-vs-invariance")
+def _size_vs_invariance(contents, measure, beside=(), **_) -> Figure:
+    curves = {}
+    for each in (contents, *beside):
+        name = each.model.name if each.model.name not in curves else f"{each.model.name} ({each.name})"
+        curves[name] = _size_curve(each, "size-vs-invariance")
+    return figures_sizes.size_vs_invariance(curves, measure)
+
+
+@_named("map")
+def _map(contents, measure, **_) -> Figure:
+    return figures_map.framing_maps(_framing_map(contents, "map", measure, figures_map.MAPPED).cells, measure)
+
+
+@_named("map-vs-density")
+def _map_vs_density(contents, measure, **_) -> Figure:
+    found = _framing_map(contents, "map-vs-density", measure, figures_map.RELATED)
+    if found.cells["log_density"].isna().all():
+        raise InputError("The study's map has no training density, as boxes are missing, which map-vs-density shows.")
+    return figures_map.map_against_density(found.cells, found.correlations, measure)
+
+
+def _framing_map(contents: ReportContents, name: str, measure: str, measures: Sequence[str]) -> FramingMap:
+    if contents.framing_map is None:
+        raise InputError(f"The study has no framing map, which {name} shows; run `bias-toolkit map` on it.")
+    if measure not in measures:
+        raise InputError(f"--measure is {measure!r}, but {name} can show only {', '.join(measures)}.")
+    return contents.framing_map
 
 
 @_named("invariance")
@@ -156,6 +218,17 @@ def _invariance(contents, measure, **_) -> Figure:
 def _classes(contents, measure, **_) -> Figure:
     classes = _there(contents.table("classes"), "classes", "labelled test image")
     return figures_classes.class_ranking(classes, measure, class_name=contents.class_name).figure
+
+
+@_named("odds-ratios")
+def _odds_ratios(contents, **_) -> Figure:
+    return figures_regression.odds_ratios(_there(contents.table("odds_ratios"), "odds-ratios", "regression")).figure
+
+
+@_named("factors")
+def _factors(contents, measure, **_) -> Figure:
+    factors = _there(contents.table("factors"), "factors", "test image with annotated factors")
+    return figures_factors.factor_differences(factors, measure).figure
 
 
 @_named("centres")

@@ -30,12 +30,15 @@ def results(contents: ReportContents, findings: Sequence[Finding]) -> dict[str, 
             if sweep is None
             else dict(zip(("protocol", "transform", "size"), sweep, strict=True)),
             "findings": list(findings),
+            "localisation": contents.localisation,
             "framing": {"train": contents.train_summary, "test": contents.test_summary},
+            "framing_comparison": contents.framing_comparison,
             "noise_floor": contents.noise_floor,
             "summary": contents.table("summary"),
             "correlations": contents.table("correlations"),
             "curves": contents.table("curves"),
             "classes": contents.table("classes"),
+            **{name: contents.table(name) for name in ("odds_ratios", "losses", "ceiling", "factors", "notes")},
             "explained": None
             if contents.explained is None
             else {"summary": contents.explained, "images": contents.explained_images},

@@ -1,83 +1,102 @@
-"""The page's section on how the subjects of the training set are framed."""
+"""The page's section on how the subjects of a dataset are framed."""
 
 from __future__ import annotations
 
-import pandas as pd
+from pathlib import Path
 
 from bias_toolkit.formatting import GAP, count, interval, known, number, p_value, percent
-from bias_toolkit.objects import Maps
+from bias_toolkit.objects import Maps, rank_categories
 from bias_toolkit.report import figures_framing
 from bias_toolkit.report.blocks import Cell, FigureBlock, Omitted, Paragraph, Section, TableBlock
-from bias_toolkit.report.contents import ReportContents, by_category, centring_column, whole_dataset
+from bias_toolkit.report.contents import by_category
 from bias_toolkit.report.definitions import FRAMING_SUMMARY
 from bias_toolkit.report.finding import value_of
+from bias_toolkit.report.framing_contents import FramedSet, FramingContents
+from bias_toolkit.report.mean_pictures import mean_images_block
 
-TITLE = "Framing of the training set"
 MOST_CATEGORIES = 60
 
 
-def framing_section(contents: ReportContents) -> Section | Omitted:
-    """Centres against chance, scale, and the categories."""
-    train, test = whole_dataset(contents.train_summary), whole_dataset(contents.test_summary)
-    if train is None or contents.train_framing is None or not len(contents.train_framing):
-        return Omitted(TITLE, "the training set has no object boxes.")
+def framing_section(
+    contents: FramingContents, folder: Path | None = None, every_mean: bool = False
+) -> Section | Omitted:
+    """Centres against chance, scale, mean images, and the categories.
+
+    Parameters
+    ----------
+    contents : FramingContents
+    folder : Path, optional
+        Where mean images are written to; without it they are left out.
+    every_mean : bool
+        Whether the mean images of all classes are written, not only those that are shown.
+    """
+    first, second = contents.first, contents.second
+    title = f"The photographers’ bias: framing of {first.the}"
+    means = mean_images_block(contents, folder, every_mean) if folder is not None else None
+    if not first or first.framing is None or not len(first.framing):
+        if means is None:
+            return Omitted(title, f"{first.the} has no object boxes.")
+        without = f"{first.the[0].upper()}{first.the[1:]} has no object boxes, so only its mean images can be shown."
+        return Section("framing", title, [Paragraph(without), means])
+    sets = [each for each in (first, second) if each]
     blocks = [
         Paragraph(
             "A box that fills its image is centred whoever took the photograph. So the objects are compared with "
             "boxes of the same sizes, each placed anywhere it fits wholly inside its image."
         ),
-        _overview(train, test),
+        _overview(sets),
+        *(_centres(each) for each in sets if each.maps is not None),
+        *_histograms(first, second),
+        *([means] if means is not None else []),
+        *(_coverage(each) for each in sets if each.maps is not None),
     ]
-    if contents.train_maps is not None:
-        blocks.append(_centres(contents.train_maps, "training", train))
-    if test is not None and contents.test_maps is not None:
-        blocks.append(_centres(contents.test_maps, "test", test))
-    blocks.extend(_histograms(contents))
-    if contents.train_maps is not None:
-        blocks.append(_coverage(contents.train_maps, "training"))
-    if test is not None and contents.test_maps is not None:
-        blocks.append(_coverage(contents.test_maps, "test"))
-    column = centring_column(train)
-    categories = by_category(contents.train_summary, column)
-    if len(categories) > 1:
-        blocks.extend(_categories(contents, categories, column))
-    return Section("framing", TITLE, blocks)
+    if len(by_category(first.summary)) > 1:
+        blocks.extend(_categories(contents))
+    return Section("framing", title, blocks)
 
 
-def _overview(train, test) -> TableBlock:
-    splits = [("Training set", train)] + ([("Test set", test)] if test is not None else [])
-
-    rows = [["Objects", *(Cell(count(row["n_objects"]), f"in {count(row['n_images'], 'image')}") for _, row in splits)]]
-    forms = {"truncated_share": percent, "p_value": _bare_p, "untruncated_p_value": _bare_p}
+def _overview(sets: list[FramedSet]) -> TableBlock:
+    rows = [
+        [
+            "Objects",
+            *(Cell(count(row["n_objects"]), f"in {count(row['n_images'], 'image')}") for row in _wholes(sets)),
+        ]
+    ]
+    forms = {"truncated_share": percent, "p_value": bare_p, "untruncated_p_value": bare_p}
     shown = []
     for column, definition in FRAMING_SUMMARY.items():
-        if any(known(row.get(column)) for _, row in splits):
-            rows.append(
-                [definition.label, *(_with_interval(row, column, forms.get(column, number)) for _, row in splits)]
-            )
+        if any(known(row.get(column)) for row in _wholes(sets)):
+            cells = (with_interval(row, column, forms.get(column, number)) for row in _wholes(sets))
+            rows.append([definition.label, *cells])
             shown.append(definition)
     return TableBlock(
         "How objects are framed",
-        ["", *(name for name, _ in splits)],
+        ["", *(each.name for each in sets)],
         rows,
         definitions=shown,
         note="Under each value its 95% bootstrap interval over images, where there is one.",
-        csv="tables/framing_summary_train.csv",
+        csv=sets[0].csv,
     )
 
 
-def _with_interval(row, column: str, form=number) -> Cell:
+def _wholes(sets: list[FramedSet]) -> list[dict]:
+    return [each.whole for each in sets]
+
+
+def with_interval(row, column: str, form=number) -> Cell:
+    """A column of a row, its interval under it."""
     low, high = row.get(f"{column}_low"), row.get(f"{column}_high")
     return Cell(form(row.get(column)), interval(low, high, form) if known(low) and known(high) else "")
 
 
-def _bare_p(value) -> str:
+def bare_p(value) -> str:
+    """A p-value without its name: `0.034`, `< 0.001`."""
     return p_value(value).removeprefix("p").removeprefix(f"{GAP}={GAP}").strip(GAP)
 
 
-def _bias(row) -> str:
+def _bias(of: FramedSet, column: str) -> str:
     """Centre bias of all objects, and of those that the border does not cut where those tell more."""
-    column = centring_column(row)
+    row = of.whole
     text = f"Centre bias {value_of(row, 'centre_bias')}"
     if column != "centre_bias":
         text += (
@@ -87,100 +106,128 @@ def _bias(row) -> str:
     return f"{text}."
 
 
-def _centres(maps: Maps, split: str, row) -> FigureBlock:
+def _centres(of: FramedSet) -> FigureBlock:
+    maps: Maps = of.maps
+    bias = _bias(of, of.column)
     return FigureBlock(
-        f"centres-{split}",
+        f"centres-{of.stem}",
         lambda: figures_framing.centres_against_null(maps),
-        f"Heat maps of object centres in the {split} set: observed, expected by chance, and the difference. "
-        + _bias(row),
-        f"Where the centres of the {split} set's objects are (left), and where they would be if each box were placed "
+        f"Heat maps of object centres in {of.the}: observed, expected by chance, and the difference. {bias}",
+        f"Where the centres of the objects of {of.the} are (left), and where they would be if each box were placed "
         f"anywhere it fits in its image (middle, exact, not sampled), in the same colours; right, the difference; one "
-        f"object an image, {count(maps.centres.sum(), 'image')}. The cross is the image's centre. {_bias(row)}",
+        f"object an image, {count(maps.centres.sum(), 'image')}. The cross is the image's centre. {bias}",
     )
 
 
-def _coverage(maps: Maps, split: str) -> FigureBlock:
+def _coverage(of: FramedSet) -> FigureBlock:
+    maps: Maps = of.maps
     return FigureBlock(
-        f"coverage-{split}",
+        f"coverage-{of.stem}",
         lambda: figures_framing.mean_coverage(maps),
-        f"Heat map of the share of the {split} set's images whose box covers each place.",
-        f"The share of the {split} set's images whose box covers each place of the image; one box an image, "
+        f"Heat map of the share of the images of {of.the} whose box covers each place.",
+        f"The share of the images of {of.the} whose box covers each place of the image; one box an image, "
         f"{count(maps.centres.sum(), 'image')}.",
         half=True,
     )
 
 
-def _histograms(contents: ReportContents) -> list[FigureBlock]:
-    framing, other = contents.train_framing, contents.test_framing
-    both = other is not None and len(other) > 0
+def _histograms(first: FramedSet, second: FramedSet | None) -> list[FigureBlock]:
+    framing = first.framing
+    other = second.framing if second else None
+    names = (first.name.lower(), second.name.lower() if second else "")
+    n = count(len(framing), "object")
     return [
         FigureBlock(
-            "centre-distance-training",
+            f"centre-distance-{first.stem}",
             lambda: figures_framing.centre_distance_histogram(framing),
-            "Histogram of the distance of the training set's objects from the centre, with the one by chance.",
-            f"How far the centres of the training set's objects are from the image's (bars, "
-            f"{count(len(framing), 'object')}), and how far they would be if each box were placed anywhere it fits "
-            "(line).",
+            f"Histogram of the distance of the objects of {first.the} from the centre, with the one by chance.",
+            f"How far the centres of the objects of {first.the} are from the image's (bars, {n}), and how far they "
+            "would be if each box were placed anywhere it fits (line).",
             half=True,
         ),
         FigureBlock(
             "scale",
-            lambda: figures_framing.scale_histogram(framing, other),
-            "Histogram of the scale of objects" + (" in the training and the test set." if both else "."),
-            "How large objects are shown: the square root of the share of the image that the box covers, in the "
-            f"training set (bars, {count(len(framing), 'object')})"
-            + (f" and in the test set (line, {count(len(other), 'object')})." if both else "."),
+            lambda: figures_framing.scale_histogram(framing, other, names=names),
+            f"Histogram of the scale of objects in {first.the}" + (f" and in {second.the}." if second else "."),
+            "How large objects are shown: the square root of the share of the image that the box covers, in "
+            f"{first.the} (bars, {n})"
+            + (f" and in {second.the} (line, {count(len(other), 'object')})." if second else "."),
             half=True,
         ),
     ]
 
 
-def _categories(contents: ReportContents, categories: pd.DataFrame, column: str) -> list[FigureBlock | TableBlock]:
-    ranked = categories[categories[column].notna()]
+def _categories(contents: FramingContents) -> list[FigureBlock | TableBlock]:
+    first = contents.first
+    column = first.column
+    categories = by_category(first.summary, column)
+    ranking = rank_categories(first.summary, column, contents.seed)
+    label = FRAMING_SUMMARY[column].label
     blocks = []
-    if len(ranked) > 1:
+    if len(ranking) > 1:
         blocks.append(
             FigureBlock(
                 "categories",
-                lambda: figures_framing.category_ranking(ranked, column=column, class_name=contents.class_name),
-                "Dot plot of the centre bias of each training category with its interval.",
-                f"{FRAMING_SUMMARY[column].label} of {count(len(ranked), 'training category', 'training categories')} "
-                "with 95% bootstrap intervals over images"
-                + ("" if column == "centre_bias" else ", of the objects whose box does not touch the border")
-                + ". The ends of a ranking owe part of their place to chance.",
+                lambda: figures_framing.category_ranking(ranking, column=column, class_name=contents.class_name),
+                f"Dot plot of the centre bias of each category of {first.the} with its interval.",
+                f"{label} of {count(len(ranking), 'category', 'categories')} of {first.the} with 95% bootstrap "
+                "intervals over images; after each name, the objects it is from. The red bars are the estimates drawn "
+                "towards the mean of all by as much as their own uncertainty asks: the ends of a ranking owe part of "
+                "their place to chance. Of the variance of the estimates, "
+                f"{percent(ranking['signal'].iloc[0], 0)} is more than sampling gives."
+                + ("" if column == "centre_bias" else " Of the objects whose box does not touch the border."),
             )
         )
     shown = categories.head(MOST_CATEGORIES)
+    ranks = ranking.set_index("category")
     biases = ["centre_bias", "untruncated_centre_bias"]
+    q = "q_value" if column == "centre_bias" else "untruncated_q_value"
     rows = [
         [
             Cell(contents.class_name(row["category"]), contents.given_name(row["category"])),
-            count(row["n_objects"]),
-            *(_with_interval(row, name) for name in biases),
-            _bare_p(row["p_value"]),
-            _with_interval(row, "divergence_bits"),
-            _with_interval(row, "median_scale"),
-            _with_interval(row, "truncated_share", lambda share: percent(share, 0)),
+            Cell(count(row["n_images"]), f"{count(row['n_objects'], 'object')}"),
+            *(with_interval(row, name) for name in biases),
+            bare_p(row[q]) if known(row[q]) else "–",
+            *_rank_cells(ranks, row["category"]),
+            with_interval(row, "divergence_bits"),
+            with_interval(row, "median_scale"),
+            with_interval(row, "median_aspect"),
+            with_interval(row, "truncated_share", lambda share: percent(share, 0)),
         ]
         for row in shown.to_dict("records")
     ]
-    note = f"The {len(shown)} most centred of {len(categories):,}." if len(shown) < len(categories) else ""
+    cut = f"The {len(shown)} most centred of {len(categories):,}. " if len(shown) < len(categories) else ""
     blocks.append(
         TableBlock(
-            f"Framing of {count(len(categories), 'training category', 'training categories')}",
+            f"Framing of {count(len(categories), first.own('category'), first.own('categories'))}",
             [
                 "Category",
-                "Objects",
+                "Images",
                 *(FRAMING_SUMMARY[name].label for name in biases),
-                "p",
+                "q",
+                "Rank",
+                "Shrunken",
                 "Divergence (bits)",
                 "Median scale",
+                "Aspect",
                 "Truncated",
             ],
             rows,
-            note=note,
-            csv="tables/framing_summary_train.csv",
+            note=f"{cut}By {label.lower()}: q is its p-value against random placements, corrected for the number of "
+            "categories (Benjamini and Hochberg); under the rank its 95% interval; “shrunken” is the estimate drawn "
+            "towards the mean of all. Categories of fewer than ten images or objects have no rank.",
+            csv=first.csv,
             folded=True,
         )
     )
     return blocks
+
+
+def _rank_cells(ranks, category: str) -> list[Cell | str]:
+    if category not in ranks.index:
+        return ["–", "–"]
+    row = ranks.loc[category]
+    return [
+        Cell(count(row["rank"]), interval(row["rank_low"], row["rank_high"], count)),
+        with_interval(row, "shrunken"),
+    ]

@@ -16,13 +16,20 @@ from bias_toolkit.report.contents import ReportContents, centring_column, correl
 from bias_toolkit.report.finding import interval_over
 from bias_toolkit.report.findings import all_findings
 from bias_toolkit.report.findings_invariance import summary_row
+from bias_toolkit.report.framing_contents import framing_contents, framing_tables
+from bias_toolkit.report.localisation import localisation_tables, marked_section
 from bias_toolkit.report.page import FIGURES, Page, write_into
 from bias_toolkit.report.publish import PAGE, published
 from bias_toolkit.report.results import results_text
+from bias_toolkit.report.sections_cause import cause_section
+from bias_toolkit.report.sections_comparison import comparison_section
 from bias_toolkit.report.sections_explanations import explanations_section
+from bias_toolkit.report.sections_factors import factors_sections
 from bias_toolkit.report.sections_framing import framing_section
 from bias_toolkit.report.sections_invariance import classes_section, images_section, invariance_section
+from bias_toolkit.report.sections_localisation import localisation_section
 from bias_toolkit.report.sections_method import files_section, left_out_section, method_section
+from bias_toolkit.report.sections_regression import regression_section
 from bias_toolkit.report.sections_relations import distance_section, framing_effect_section
 from bias_toolkit.report.sweeps import sweep_name
 from bias_toolkit.report.thumbnails import FOLDER as IMAGES
@@ -67,11 +74,16 @@ def write_report(contents: ReportContents, folder: str | os.PathLike, progress: 
 
 def _sections(contents: ReportContents, folder: Path) -> tuple[list[Section], list[Omitted]]:
     built = [
-        framing_section(contents),
+        marked_section(framing_section(framing_contents(contents), folder), contents),
+        marked_section(comparison_section(framing_contents(contents)), contents),
+        localisation_section(contents),
         invariance_section(contents),
         distance_section(contents),
-        framing_effect_section(contents),
-        images_section(contents, folder),
+        marked_section(framing_effect_section(contents), contents, figures_of=["test"]),
+        marked_section(regression_section(contents), contents, figures_of=["test"]),
+        *factors_sections(contents),
+        cause_section(contents),
+        marked_section(images_section(contents, folder), contents),
         explanations_section(contents),
         classes_section(contents),
     ]
@@ -101,6 +113,8 @@ def _tiles(contents: ReportContents) -> list[tuple[str, str, str]]:
                 f"; centre_bias, of all objects: {number(train['centre_bias'])} "
                 f"(95% interval {_limits(train, 'centre_bias')})"
             )
+        if contents.localisation is not None and "train" in contents.localisation.sets:
+            details += "; of estimated boxes"
         found.append((number(train[column]), name, details))
     row = summary_row(contents, "p_top1_change")
     if row is not None:
@@ -137,13 +151,21 @@ def _write_tables(contents: ReportContents, folder: Path) -> Sequence[tuple[str,
         ("correlations", contents.table("correlations"), "distance and framing against invariance"),
         ("curves", contents.table("curves"), "means in quantile bins"),
         ("classes", contents.table("classes"), "means by class"),
+        ("odds_ratios", contents.table("odds_ratios"), "the regression: odds ratios of its terms"),
+        ("losses", contents.table("losses"), "the regression: cross-validated loss with and without each term"),
+        ("ceiling", contents.table("ceiling"), "the regression: how much of what boosted trees gain it reaches"),
+        ("factors", contents.table("factors"), "annotated factors against invariance"),
+        ("notes", contents.table("notes"), "what the regression and the factors left out"),
+        *_cause_tables(contents),
         ("measures", contents.measures, "one row a test image and sweep"),
         ("distances", contents.distances, "one row a test image"),
         ("neighbours", contents.neighbours, "the nearest training images of each test image"),
         ("framing_summary_train", contents.train_summary, "framing of the training set and its categories"),
         ("framing_summary_test", contents.test_summary, "framing of the test set and its categories"),
+        *framing_tables(framing_contents(contents)),
         ("framing_train", contents.train_framing, "one row a training object"),
         ("framing_test", contents.test_framing, "one row a test object"),
+        *localisation_tables(contents),
         ("skipped", contents.skipped, "images left out, with the reason"),
     )
     folder.mkdir()
@@ -157,3 +179,17 @@ def _write_tables(contents: ReportContents, folder: Path) -> Sequence[tuple[str,
             holds += f" (the first {len(shown):,} of {len(table):,}; the study's own tables have all)"
         written.append((f"{TABLES}/{name}.csv", f"{name}.csv", holds))
     return written
+
+
+def _cause_tables(contents: ReportContents) -> list[tuple[str, pd.DataFrame, str]]:
+    tables = []
+    if contents.framing_map is not None:
+        found = contents.framing_map
+        tables += [
+            ("map_cells", found.cells, "one row a cell of the framing map"),
+            ("map_correlations", found.correlations, "the training density against the map"),
+            ("map_contrasts", found.contrasts, "the map where training objects are many, and where they are few"),
+        ]
+    if contents.size_curve is not None:
+        tables.append(("size_curve", contents.size_curve, "means of every measure over the view size"))
+    return tables

@@ -17,6 +17,8 @@ def test_demo_shows_the_whole_argument(tmp_path, capsys):
     assert "global-pooling: no loss of stability with an object off centre was found." in out
     assert "global-pooling: an object smaller than in training makes it less stable." in out
     assert "global-pooling: an object larger than in training makes it less stable." in out
+    for network in ("fully-connected", "global-pooling"):
+        assert f"{network}: most stable where the law put the training digits, and less so the rarer they are." in out
     page = Path(out.rsplit("Report: ", 1)[1].strip())
     text = page.read_text(encoding="utf-8")
     links = [unquote(link) for link in re.findall(r'(?:href|src)="([^"#]+)"', text)]

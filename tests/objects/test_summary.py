@@ -5,6 +5,7 @@ from scipy import stats
 
 from bias_toolkit.objects import (
     FRAMING_SUMMARY,
+    expanded_confidence,
     framing_summary,
     null_centre_distance,
     position_and_scale,
@@ -147,11 +148,17 @@ def test_bootstrap_agrees_with_resampling_the_table(make_framing, random_edges):
                 "median_scale": np.median(scale[drawn]),
                 "log_scale_mean": np.log(scale[drawn]).mean(),
                 "log_scale_sd": np.log(scale[drawn]).std(ddof=1),
+                "mean_cx": framing["cx"].to_numpy()[drawn].mean(),
+                "mean_cy": framing["cy"].to_numpy()[drawn].mean(),
+                "median_aspect": np.median(framing["aspect"].to_numpy()[drawn]),
+                "objects_per_image": len(drawn) / 30,
                 "truncated_share": truncated[drawn].mean(),
             }
         )
     for name, estimates in pd.DataFrame(slow).items():
-        low, high = np.quantile(estimates, [0.025, 0.975])
+        tail = (1 - expanded_confidence(30)) / 2
+        low, high = np.quantile(estimates, [tail, 1 - tail])
+        # The share's interval is not of percentiles, but for so many objects near them.
         tolerance = 0.12 * (high - low)
         assert summary[f"{name}_low"] == pytest.approx(low, abs=tolerance)
         assert summary[f"{name}_high"] == pytest.approx(high, abs=tolerance)
@@ -180,7 +187,8 @@ def test_a_category_is_the_same_whichever_others_there_are(make_framing, random_
     settings = {"resamples": 100, "placements": 99, "seed": 3}
     together = framing_summary(framing, images, **settings)
     alone = framing_summary(framing[framing["category"] == "b"], images, **settings)
-    pd.testing.assert_series_equal(together.iloc[2], alone.iloc[1], check_names=False)
+    adjusted = ["q_value", "untruncated_q_value"]
+    pd.testing.assert_series_equal(together.iloc[2].drop(adjusted), alone.iloc[1].drop(adjusted), check_names=False)
     pd.testing.assert_frame_equal(together, framing_summary(framing, images, **settings))
     without = framing_summary(framing, images, by_class=False, **settings)
     pd.testing.assert_frame_equal(without, together.iloc[:1])
@@ -209,3 +217,28 @@ def test_no_objects(make_framing):
         .isna()
         .all(axis=None)
     )
+
+
+def test_q_values_are_of_the_categories(make_framing, random_edges):
+    rng = np.random.default_rng(0)
+    centred = 50 + rng.normal(size=(30, 2))
+    edges = np.vstack([np.column_stack([centred - 10, centred + 10]), random_edges(rng, 60)])
+    framing, images = make_framing(edges, categories=np.repeat(["a", "b", "c"], 30))
+    summary = framing_summary(framing, images, resamples=100, placements=199)
+    for name in ("", "untruncated_"):
+        p = summary[f"{name}p_value"].to_numpy()
+        q = summary[f"{name}q_value"].to_numpy()
+        assert np.isnan(q[0])
+        assert q[1:] == pytest.approx(stats.false_discovery_control(p[1:]))
+    assert summary["q_value"].iloc[1] < 0.05 < summary["q_value"].iloc[2:].min()
+
+
+def test_position_aspect_and_number_by_hand(make_framing):
+    framing, images = make_framing(
+        [[0, 0, 50, 25], [40, 40, 80, 80], [10, 20, 30, 60]], image_ids=["a", "a", "b"], width=100, height=200
+    )
+    row = framing_summary(framing, images, resamples=100, placements=20).iloc[0]
+    assert row["mean_cx"] == pytest.approx((0.25 + 0.6 + 0.2) / 3)
+    assert row["mean_cy"] == pytest.approx((0.0625 + 0.3 + 0.2) / 3)
+    assert row["median_aspect"] == pytest.approx(1)
+    assert row["objects_per_image"] == pytest.approx(1.5)

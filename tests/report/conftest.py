@@ -33,7 +33,14 @@ from bias_toolkit.explain.explanation import (
     Standing,
 )
 from bias_toolkit.explain.summary import CauseShare, Summary
-from bias_toolkit.objects import framing_summary, image_framing, object_maps, position_and_scale
+from bias_toolkit.objects import (
+    compare_framing,
+    framing_summary,
+    image_framing,
+    mean_images,
+    object_maps,
+    position_and_scale,
+)
 from bias_toolkit.report import (
     DatasetDescription,
     ModelDescription,
@@ -155,6 +162,11 @@ def make_contents(n: int = 120) -> ReportContents:
         test_summary=framing_summary(test_framing, test_images, **options),
         train_maps=object_maps(image_framing(train_framing, train_images)),
         test_maps=object_maps(image_framing(test_framing, test_images)),
+        framing_comparison=compare_framing(
+            train_framing, test_framing, train_images, test_images, resamples=100, permutations=100
+        ),
+        train_means=mean_images(read, train_images, train_framing, side=16),
+        test_means=mean_images(read, test_images, test_framing, side=16),
         train_distances=generator.normal(4, 1, 2 * n),
         analysis=analyse(per_image, measures, bins=5, resamples=100, permutations=100),
         noise_floor=NoiseFloor(0.0, 576, 0, 0.0, 0.0064),

@@ -4,9 +4,9 @@ import dataclasses
 
 import numpy as np
 import pandas as pd
-import pytest
 
-from bias_toolkit.report.findings_framing import framing_findings
+from bias_toolkit.report.findings_framing import findings_of_framing, framing_findings
+from bias_toolkit.report.framing_contents import FramedSet, FramingContents
 
 ROW = {
     "category": "",
@@ -116,38 +116,68 @@ def test_where_the_border_cuts_many_objects_the_others_are_judged(bare_contents)
     assert "Share 77.0% (95% interval 75.0% to 79.0%)." in second.evidence
 
 
-@pytest.mark.parametrize(
-    ("low", "high", "kind", "words"),
-    [(0.1, 0.2, "effect", "less centred"), (0.5, 0.6, "effect", "more centred"), (0.3, 0.4, "none", "No difference")],
-)
-def test_comparison_of_the_two_sets(bare_contents, low, high, kind, words):
-    test = {"centre_bias": (low + high) / 2, "centre_bias_low": low, "centre_bias_high": high}
-    last = findings(bare_contents, [{}], [test])[-1]
-    assert last.kind == kind
-    assert words in last.claim
-    assert f"{low:.2f} to {high:.2f}" in last.evidence
-    assert "0.41 (0.39 to 0.43)" in last.evidence
-
-
-def test_comparison_with_too_few_test_images(bare_contents):
+def test_the_set_compared_with_has_too_few_images_or_no_boxes(bare_contents):
     last = findings(bare_contents, [{}], [{"n_images": 5}])[-1]
     assert last.kind == "caution"
-    assert "Too few test images" in last.claim
+    assert last.claim.startswith("Too few images have boxes to compare the framing of the test set")
+    assert "100 images of the training set and 5 images of the test set" in last.evidence
 
 
-def test_comparison_where_one_is_not_defined(bare_contents):
-    last = findings(bare_contents, [{}], [{"centre_bias": np.nan}])[-1]
-    assert last.kind == "unknown"
+CLASSES = [
+    {},
+    {"category": "a", "centre_bias": 0.5, "centre_bias_low": 0.4, "centre_bias_high": 0.6, "q_value": 0.002},
+    {"category": "b", "centre_bias": 0.1, "centre_bias_low": -0.1, "centre_bias_high": 0.3, "q_value": 0.3},
+    {"category": "c", "centre_bias": -0.4, "centre_bias_low": -0.5, "centre_bias_high": -0.3, "q_value": 0.004},
+    {
+        "category": "d",
+        "centre_bias": 0.9,
+        "centre_bias_low": 0.8,
+        "centre_bias_high": 1,
+        "n_images": 9,
+        "q_value": 0.01,
+    },
+]
 
 
-def test_categories(bare_contents):
+def test_classes_biased_at_a_false_discovery_rate(bare_contents):
+    finding = findings(bare_contents, CLASSES)[2]
+    assert finding.kind == "fact"
+    assert finding.claim == (
+        "2 of 4 training classes are biased towards the centre at a false discovery rate of 5%, and 1 away from it."
+    )
+    alone = findings(bare_contents, [*CLASSES[:2], CLASSES[2]])[2]
+    assert alone.claim.startswith("1 of 2 training classes is biased towards the centre")
+    assert "away" not in alone.claim
+
+
+def test_how_much_of_the_ranking_is_chance(bare_contents):
     contents = dataclasses.replace(bare_contents, class_names={"a": "Ant, emmet"})
-    rows = [
-        {},
-        {"category": "a", "centre_bias": 0.5, "centre_bias_low": 0.4, "centre_bias_high": 0.6},
-        {"category": "b", "centre_bias": 0.1, "centre_bias_low": -0.1, "centre_bias_high": 0.3},
-        {"category": "c", "centre_bias": 0.9, "n_objects": 19},
-    ]
-    finding = findings(contents, rows)[2]
-    assert finding.claim.startswith("Centring holds in 1 of the 2 training categories that have 20 objects")
-    assert "highest for “Ant”, 0.50 (0.40 to 0.60), and lowest for “b”, 0.10 (−0.10 to 0.30)" in finding.evidence
+    finding = findings(contents, CLASSES)[3]
+    assert finding.kind == "effect"
+    assert finding.claim == "The training classes differ in how much they are centred."
+    # The class of nine images has no rank.
+    assert "highest for “Ant”, 0.50 (0.40 to 0.60) from 120 objects, rank 1 to 1 of 3" in finding.evidence
+    assert "lowest for “c”, −0.40 (−0.50 to −0.30) from 120 objects, rank 3 to 3 of 3" in finding.evidence
+    assert "98% is more than sampling gives" in finding.evidence or "97% is more" in finding.evidence
+
+    def wide(value, half=0.3):
+        return {"centre_bias": value, "centre_bias_low": value - half, "centre_bias_high": value + half, "q_value": 0.5}
+
+    same = [{}, *({"category": name} | wide(value) for name, value in zip("abcd", (0.3, 0.31, 0.29, 0.3), strict=True))]
+    none = findings(bare_contents, same)[3]
+    assert none.kind == "none"
+    assert none.claim == "No difference in centring between the training classes was found."
+    mostly = [{}, *({"category": name} | wide(value) for name, value in zip("abcd", (0.5, 0.3, 0.1, 0.2), strict=True))]
+    caution = findings(bare_contents, mostly)[3]
+    assert caution.kind == "caution"
+    assert caution.claim == "The order of the training classes by centring is mostly chance."
+
+
+def test_a_dataset_of_its_own_is_spoken_of_without_training(bare_contents):
+    contents = FramingContents(FramedSet("the dataset", "", "dataset", summary=table(*CLASSES)))
+    text = " ".join(finding.text for finding in findings_of_framing(contents))
+    assert "In the dataset, objects are centred." in text
+    assert "The median object's box" in text
+    assert "2 of 4 classes are biased" in text
+    assert "train" not in text
+    assert "test" not in text

@@ -60,10 +60,12 @@ def page(report):
 def test_sections_in_their_order(page):
     assert page.headings == [
         "Findings",
-        "Framing of the training set",
+        "The photographers’ bias: framing of the training set",
+        "Are both sets framed alike?",
         "Invariance",
         "Distance from the training set",
         "Framing and invariance",
+        "What distance says beside everything else",
         "Most and least stable images",
         "Classes",
         "What was left out",
@@ -115,7 +117,7 @@ def test_every_figure_in_three_formats(bare_contents, shared_contents, tmp_path)
     contents.per_image = contents.per_image.drop(columns=["centre_distance", "scale"])
     folder = write_report(contents, tmp_path / "report").parent
     names = {path.stem for path in (folder / "figures").iterdir()}
-    assert names == {"sizes", "p-top1-change", "classes"}
+    assert names == {"sizes", "p-top1-change", "odds-ratios", "classes"}
     links = Page((folder / "index.html").read_text(encoding="utf-8")).links
     for name in names:
         for ending in ("svg", "png", "pdf"):
@@ -166,7 +168,8 @@ def test_nothing_computed_omits_sections_and_says_why(bare_contents, tmp_path):
     path = write_report(bare_contents, tmp_path / "report")
     page = Page(path.read_text(encoding="utf-8"))
     assert page.headings == ["Findings", "What was left out", "How this was made", "Files"]
-    for title in ("Framing of the training set", "Invariance", "Distance from the training set", "Classes"):
+    framing = ("The photographers’ bias: framing of the training set", "Are both sets framed alike?")
+    for title in (*framing, "Invariance", "Distance from the training set", "Classes"):
         assert f"The section “{title}” is left out:" in page.text
     assert not (tmp_path / "report" / "figures").exists()
     assert sorted(item.name for item in path.parent.iterdir()) == ["index.html", "results.json", "tables"]

@@ -1,0 +1,99 @@
+"""The demo's digits framed anew: whether each network is most stable where the law put the training digits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import pandas as pd
+
+from bias_toolkit.analysis import FramingMap
+from bias_toolkit.datasets.demo import demo_law
+from bias_toolkit.datasets.demo_scenes import IMAGE_SIDE
+from bias_toolkit.formatting import interval, number, percent
+from bias_toolkit.report import Finding
+from bias_toolkit.report.blocks import FigureBlock, Paragraph, Section
+from bias_toolkit.report.figures_map import framing_maps
+from bias_toolkit.report.finding import CAUTION, EFFECT, NONE, sign
+from bias_toolkit.report.findings_cause import primary
+
+FRAMED_ANEW = "Framed anew"
+SETTINGS = {"map_surroundings": ("mean",)}
+
+
+def cell_of_the_law(cells: pd.DataFrame, input_size: int) -> pd.Series:
+    """The cell of a map that is nearest to the law's typical position and scale, as a network sees them.
+
+    Parameters
+    ----------
+    cells : DataFrame
+        Table MAP_CELLS.
+    input_size : int
+        Side of the network's view, which is the middle of the image, in pixels of it.
+    """
+    scale = demo_law("train").typical_scale * IMAGE_SIDE / input_size
+    away = (cells["cx"] - 0.5) ** 2 + (cells["cy"] - 0.5) ** 2 + cells["scale"].map(lambda s: math.log(s / scale) ** 2)
+    return cells.loc[away.idxmin()]
+
+
+def framed_anew_findings(maps: Mapping[str, FramingMap], input_size: int) -> list[Finding]:
+    """Whether P(top-1 change) is lowest at the law's position and scale, and follows the density of the law's digits.
+
+    Parameters
+    ----------
+    maps : mapping
+        Network to the framing map of its study on demo:photographer.
+    input_size : int
+    """
+    found = []
+    for network, map_ in maps.items():
+        cells = map_.cells[map_.cells["recognised"].eq(True)]
+        law, lowest = cell_of_the_law(cells, input_size), cells.loc[cells["p_top1_change"].idxmin()]
+        relation = primary(map_.correlations).iloc[0]
+        where = (
+            f"P(top-1 change) is {percent(law['p_top1_change'])} there "
+            f"({_place(law)}) and lowest, {percent(lowest['p_top1_change'])}, at {_place(lowest)}"
+        )
+        rho = (
+            f"Spearman’s ρ with the density of the training digits over {relation['n_cells']} cells in which digits "
+            f"are recognised: {number(relation['rho'])} ({interval(relation['low'], relation['high'])})."
+        )
+        at_law = bool(law["among_lowest"])
+        follows = sign(relation["low"], relation["high"]) == -1
+        if at_law and follows:
+            claim = f"{network}: most stable where the law put the training digits, and less so the rarer they are."
+            found.append(Finding(FRAMED_ANEW, EFFECT, claim, f"{where}, no lower than chance allows. {rho}"))
+        elif follows:
+            claim = f"{network}: less stable the rarer training digits are, but most stable beside the law’s middle."
+            found.append(Finding(FRAMED_ANEW, CAUTION, claim, f"{where}. {rho}"))
+        else:
+            claim = f"{network}: no fall of stability with the density of the training digits was found."
+            found.append(Finding(FRAMED_ANEW, NONE, claim, f"{where}. {rho}"))
+    return found
+
+
+def framed_anew_section(maps: Mapping[str, FramingMap]) -> Section:
+    """The two networks' maps under one another."""
+    together = pd.concat([map_.cells.assign(surroundings=network) for network, map_ in maps.items()])
+    return Section(
+        "framed-anew",
+        FRAMED_ANEW,
+        [
+            Paragraph(
+                "The test sets above hold different digits at different places. Here the same 50 digits of "
+                "demo:photographer, with the photograph around them, are shrunk, enlarged and moved over a grey canvas."
+            ),
+            FigureBlock(
+                "maps",
+                lambda: framing_maps(together),
+                "Heat maps of P(top-1 change) over the digit's position, for each scale and network.",
+                "P(top-1 change) by the digit's position and scale in the view, and on top the density of the training "
+                "digits. Crossed out: the answers have nothing to do with the labels, so a low value is no invariance. "
+                "Framed: cannot be told from the network's lowest.",
+            ),
+        ],
+    )
+
+
+def _place(cell: pd.Series) -> str:
+    return f"cx {cell['cx']:g}, cy {cell['cy']:g}, scale {cell['scale']:g}"

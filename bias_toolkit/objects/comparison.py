@@ -1,0 +1,218 @@
+"""Two datasets' framing beside each other: what differs, by how much, and what could have been missed."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from bias_toolkit.objects.false_discovery import q_values
+from bias_toolkit.objects.framing_variables import VARIABLES, FramedObjects, sample_of_images
+from bias_toolkit.objects.image_intervals import expanded_confidence
+from bias_toolkit.objects.null_model import relative_shortfall, with_null_model
+from bias_toolkit.objects.schema import FRAMING_COMPARISON
+from bias_toolkit.objects.two_sample import TwoSampleTest, classifier_test
+from bias_toolkit.objects.wasserstein import PooledValues
+from bias_toolkit.progress import Progress, silent
+from bias_toolkit.resampling import CHUNK_ELEMENTS, percentile_interval, resample_counts, weighted_median
+
+MOST_IMAGES = 10_000
+SPREAD_RESAMPLES = 200
+MEDIANS = ("log_scale", "log_aspect")
+"""Variables whose datasets are compared by their medians; the others, by their means."""
+BIASES = {"centre_bias": ("centre_distance", "expected"), "untruncated_centre_bias": ("inner", "inner_expected")}
+
+
+@dataclass(frozen=True)
+class FramingComparison:
+    """How two datasets' framing differs.
+
+    Parameters
+    ----------
+    variables : DataFrame
+        `FRAMING_COMPARISON`, one row each for cx, cy, log_scale, log_aspect, truncated, objects_per_image, centre_bias
+        and untruncated_centre_bias. `first`, `second` and their `difference` (second less first, with its 95%
+        interval) are medians of the two logarithms, so that exp(difference) is a ratio of medians, means of the other
+        variables, and the biases themselves. The columns `wasserstein…` (`WassersteinDistance`) are null for the
+        biases. `p_value` is of the Wasserstein distance, or of the difference of the biases, under permutations of
+        the images between the datasets, and `q_value` the same corrected for the number of rows.
+    test : TwoSampleTest
+        Whether a classifier tells the datasets apart.
+    """
+
+    variables: pd.DataFrame
+    test: TwoSampleTest
+
+    def row(self, variable: str) -> dict:
+        """One variable's row."""
+        return self.variables[self.variables["variable"] == variable].iloc[0].to_dict()
+
+
+def compare_framing(
+    first: pd.DataFrame,
+    second: pd.DataFrame,
+    first_images: pd.DataFrame,
+    second_images: pd.DataFrame,
+    *,
+    resamples: int = 2000,
+    permutations: int = 2000,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> FramingComparison | None:
+    """Compare the framing of two datasets' objects; None where one has fewer than five images with an object.
+
+    Intervals are percentile intervals over resampled images of both datasets, expanded for few images
+    (`expanded_confidence`). An image that is in both datasets counts as two: the datasets are taken to be drawn
+    independently.
+
+    Parameters
+    ----------
+    first, second : DataFrame
+        FRAMING rows. Of more than 10,000 images of a dataset a seeded sample of 10,000 is compared.
+    first_images, second_images : DataFrame
+        Columns image_id, width, height.
+    resamples, permutations : int
+    seed : int
+    progress : Progress
+        Counts variables, and folds of the classifier.
+    """
+    tables = []
+    for number, (framing, images) in enumerate(((first, first_images), (second, second_images))):
+        sampled = sample_of_images(framing, MOST_IMAGES, _generator(seed, f"sample {number}"))
+        tables.append(with_null_model(sampled, images))
+    one, other = (FramedObjects.of(table) for table in tables)
+    test = classifier_test(one, other, permutations=permutations, rng=_generator(seed, "classifier"), progress=progress)
+    if test is None:
+        return None
+    draw = _Draws(one.n_images, other.n_images, resamples, permutations, seed)
+    rows = []
+    with progress("Comparing the framing", total=len(VARIABLES) + len(BIASES)) as advance:
+        for variable in VARIABLES:
+            rows.append(_variable_row(variable, one, other, draw))
+            advance(1)
+        for name, columns in BIASES.items():
+            rows.append(_bias_row(name, *(_sums(table, *columns) for table in tables), draw))
+            advance(1)
+    variables = pd.DataFrame(rows, columns=FRAMING_COMPARISON.names)
+    variables["q_value"] = q_values(variables["p_value"])
+    return FramingComparison(variables, test)
+
+
+def _generator(seed: int, purpose: str) -> np.random.Generator:
+    return np.random.default_rng([seed, zlib.crc32(f"comparison/{purpose}".encode())])
+
+
+class _Draws:
+    """The same resamples and permutations of the images for every variable."""
+
+    def __init__(self, n_first: int, n_second: int, resamples: int, permutations: int, seed: int):
+        self.n_first, self.n_second, self._resamples, self._seed = n_first, n_second, resamples, seed
+        labels = np.repeat([False, True], [n_first, n_second])
+        rng = _generator(seed, "permutations")
+        self._of_second = np.array([rng.permutation(labels) for _ in range(permutations)])
+        self.confidence = expanded_confidence(min(n_first, n_second))
+
+    def counts(self, most: int | None = None) -> Iterator[np.ndarray]:
+        """How often each image is drawn, those of the second dataset after those of the first."""
+        n = self._resamples if most is None else min(most, self._resamples)
+        return resample_counts([self.n_first, self.n_second], n, _generator(self._seed, "resamples"))
+
+    def of_second(self) -> Iterator[np.ndarray]:
+        """Which images a permutation puts into the second dataset."""
+        rows = max(1, CHUNK_ELEMENTS // self._of_second.shape[1])
+        for start in range(0, len(self._of_second), rows):
+            yield self._of_second[start : start + rows]
+
+
+def _variable_row(variable: str, one: FramedObjects, other: FramedObjects, draw: _Draws) -> dict:
+    columns = one.column(variable), other.column(variable)
+    pooled = PooledValues(*columns, draw.n_first)
+    observed = pooled.observed
+    spread = np.sqrt(
+        sum(((pooled.resampled(counts) - observed) ** 2).sum(axis=0) for counts in draw.counts(SPREAD_RESAMPLES))
+        / SPREAD_RESAMPLES
+    )
+    distance = pooled.distance(
+        (pooled.resampled(counts) - observed for counts in draw.counts()),
+        spread,
+        np.concatenate([pooled.exchanged(part) for part in draw.of_second()]),
+        draw.confidence,
+    )
+    statistic = _Median if variable in MEDIANS else _Mean
+    first, second = statistic(*columns[0]), statistic(*columns[1])
+    differences = np.concatenate(
+        [second(counts[:, draw.n_first :]) - first(counts[:, : draw.n_first]) for counts in draw.counts()]
+    )
+    low, high = percentile_interval(differences, draw.confidence)
+    return {
+        "variable": variable,
+        "first": first.value,
+        "second": second.value,
+        "difference": second.value - first.value,
+        "difference_low": low,
+        "difference_high": high,
+        "wasserstein": distance.distance,
+        "wasserstein_low": distance.low,
+        "wasserstein_high": distance.high,
+        "wasserstein_by_chance": distance.by_chance,
+        "wasserstein_by_chance_high": distance.by_chance_high,
+        "p_value": distance.p_value,
+    }
+
+
+class _Mean:
+    """The mean of values, and of resamples of their images."""
+
+    def __init__(self, values: np.ndarray, image: np.ndarray):
+        self.value = float(values.mean())
+        self._sums = np.column_stack([np.bincount(image, values - self.value), np.bincount(image)])
+
+    def __call__(self, counts: np.ndarray) -> np.ndarray:
+        """Of each resample, from how often it drew each image; shape (resamples,)."""
+        deviations, n = (counts @ self._sums).T
+        return self.value + deviations / n
+
+
+class _Median:
+    """The median of values, and of resamples of their images."""
+
+    def __init__(self, values: np.ndarray, image: np.ndarray):
+        order = np.argsort(values, kind="stable")
+        self._values, self._image = values[order], image[order]
+        self.value = float(np.median(values))
+
+    def __call__(self, counts: np.ndarray) -> np.ndarray:
+        """Of each resample, from how often it drew each image; shape (resamples,)."""
+        return weighted_median(self._values, counts[:, self._image])
+
+
+def _sums(table: pd.DataFrame, observed: str, expected: str) -> np.ndarray:
+    """Summed observed and expected centre_distance of each image, shape (images, 2)."""
+    image, _ = pd.factorize(table["image_id"])
+    inside = ~table["truncated"].to_numpy() if observed == "inner" else np.ones(len(table), dtype=bool)
+    columns = (table["centre_distance"].to_numpy(), table[expected].to_numpy())
+    return np.column_stack([np.bincount(image, column * inside) for column in columns])
+
+
+def _bias_row(name: str, first: np.ndarray, second: np.ndarray, draw: _Draws) -> dict:
+    def bias(sums: np.ndarray) -> np.ndarray:
+        return relative_shortfall(*sums.T)
+
+    one, other = (float(bias(sums.sum(axis=0))) for sums in (first, second))
+    row = {"variable": name, "first": one, "second": other, "difference": other - one}
+    if np.isnan(other - one):
+        return row
+    differences = [
+        bias(counts[:, draw.n_first :] @ second) - bias(counts[:, : draw.n_first] @ first) for counts in draw.counts()
+    ]
+    row["difference_low"], row["difference_high"] = percentile_interval(np.concatenate(differences), draw.confidence)
+    pooled = np.concatenate([first, second])
+    by_chance = np.concatenate(
+        [bias(part.astype(float) @ pooled) - bias(1.0 * ~part @ pooled) for part in draw.of_second()]
+    )
+    by_chance = by_chance[~np.isnan(by_chance)]
+    as_far = np.count_nonzero(np.abs(by_chance) >= abs(other - one) - 1e-12)
+    return row | {"p_value": (1 + as_far) / (1 + len(by_chance))}

@@ -1,0 +1,113 @@
+"""Everything that can be said of a dataset's framing, from the dataset alone: no model, no study."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from bias_toolkit.datasets import Dataset
+from bias_toolkit.errors import InputError
+from bias_toolkit.objects.comparison import FramingComparison, compare_framing
+from bias_toolkit.objects.maps import Maps, object_maps
+from bias_toolkit.objects.mean_images import MeanImages, mean_images
+from bias_toolkit.objects.position_scale import image_framing, position_and_scale
+from bias_toolkit.objects.ranking import rank_categories
+from bias_toolkit.objects.summary import framing_summary
+from bias_toolkit.progress import Progress, silent
+
+
+@dataclass(frozen=True)
+class FramingDescription:
+    """How a dataset is framed.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    framing : DataFrame
+        `FRAMING`, one row an object.
+    summary : DataFrame
+        `FRAMING_SUMMARY`: the whole dataset and each category.
+    maps : Maps
+        Where the objects are, one object an image.
+    means : MeanImages or None
+        The mean images, where they were asked for.
+    """
+
+    dataset: Dataset
+    framing: pd.DataFrame
+    summary: pd.DataFrame
+    maps: Maps
+    means: MeanImages | None = None
+
+    def ranking(self, column: str = "centre_bias", seed: int = 0) -> pd.DataFrame:
+        """The categories by one estimate of `summary` (`rank_categories`)."""
+        return rank_categories(self.summary, column, seed)
+
+
+def describe_framing(
+    dataset: Dataset,
+    *,
+    resamples: int = 2000,
+    placements: int = 1000,
+    with_mean_images: bool = True,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> FramingDescription:
+    """Position and scale of a dataset's objects against chance, overall and by category, and its mean images.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        What `load_dataset` gave.
+    resamples, placements : int
+        Bootstrap resamples of the images, and placements of the boxes under the null model.
+    with_mean_images : bool
+        Whether images are decoded for their means; nothing else here looks at pixels.
+    seed : int
+    progress : Progress
+
+    Raises
+    ------
+    InputError
+        If the dataset has no object boxes.
+
+    Examples
+    --------
+    >>> described = describe_framing(load_dataset("photos/train"))
+    >>> described.ranking("untruncated_centre_bias").head()
+    """
+    images = dataset.scan(progress).images
+    if dataset.objects.empty:
+        raise InputError(
+            f"{dataset.root} has no object boxes ({len(images):,} images, read as {dataset.layout}), and framing is "
+            "read from boxes; name an annotation file or a table with boxes, or the layout that has them with --layout."
+        )
+    framing = position_and_scale(dataset.objects, images)
+    summary = framing_summary(framing, images, resamples=resamples, placements=placements, seed=seed, progress=progress)
+    means = None
+    if with_mean_images:
+        means = mean_images(dataset.read, images, dataset.objects, seed=seed, progress=progress)
+    return FramingDescription(dataset, framing, summary, object_maps(image_framing(framing, images)), means)
+
+
+def compare_described(
+    first: FramingDescription,
+    second: FramingDescription,
+    *,
+    resamples: int = 2000,
+    permutations: int = 2000,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> FramingComparison | None:
+    """`compare_framing` of two datasets that were described."""
+    return compare_framing(
+        first.framing,
+        second.framing,
+        first.dataset.images,
+        second.dataset.images,
+        resamples=resamples,
+        permutations=permutations,
+        seed=seed,
+        progress=progress,
+    )

@@ -1,0 +1,64 @@
+"""The numbers by which two datasets' framing is compared, and which image each belongs to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+OBJECT_VARIABLES = ("cx", "cy", "log_scale", "log_aspect", "truncated")
+VARIABLES = (*OBJECT_VARIABLES, "objects_per_image")
+
+
+@dataclass(frozen=True)
+class FramedObjects:
+    """The objects of one dataset.
+
+    Parameters
+    ----------
+    values : DataFrame
+        One row an object, the columns `VARIABLES`: scale and aspect as natural logarithms, `truncated` as 0 or 1, and
+        how many objects the object's image has.
+    image : ndarray of int64, shape (objects,)
+        The number of each object's image.
+    n_images : int
+        Images that have an object.
+    """
+
+    values: pd.DataFrame
+    image: np.ndarray
+    n_images: int
+
+    @classmethod
+    def of(cls, framing: pd.DataFrame) -> FramedObjects:
+        """Those of a FRAMING table."""
+        image, images = pd.factorize(framing["image_id"])
+        values = pd.DataFrame(
+            {
+                "cx": framing["cx"].to_numpy(np.float64),
+                "cy": framing["cy"].to_numpy(np.float64),
+                "log_scale": np.log(framing["scale"].to_numpy(np.float64)),
+                "log_aspect": np.log(framing["aspect"].to_numpy(np.float64)),
+                "truncated": framing["truncated"].to_numpy(np.float64),
+                "objects_per_image": np.bincount(image, minlength=len(images))[image].astype(np.float64),
+            }
+        )
+        return cls(values, image, len(images))
+
+    def column(self, variable: str) -> tuple[np.ndarray, np.ndarray]:
+        """A variable's values and the number of each one's image: one an object, or one an image if it is of images."""
+        if variable in OBJECT_VARIABLES:
+            return self.values[variable].to_numpy(), self.image
+        _, first = np.unique(self.image, return_index=True)
+        return self.values[variable].to_numpy()[first], np.arange(self.n_images)
+
+
+def sample_of_images(framing: pd.DataFrame, most: int, rng: np.random.Generator) -> pd.DataFrame:
+    """The objects of a random sample of `most` of the images that have one, or of all of fewer; in their order."""
+    image, images = pd.factorize(framing["image_id"])
+    if len(images) <= most:
+        return framing
+    taken = np.zeros(len(images), dtype=bool)
+    taken[rng.choice(len(images), most, replace=False)] = True
+    return framing[taken[image]]

@@ -1,0 +1,149 @@
+"""The mean of the images of a class: what a photographer's habits leave when everything else averages out.
+
+Each image is resized to one square, its sides stretched to it, so that a place of the mean is a place of the frame, as
+in cx and cy: cutting a square out of the middle would cut off what is to be seen. The mean is of the pixel values as
+stored (sRGB), as the averages of the source are and as networks' inputs are normalised: those values are spaced as
+seen, where in linear light a few bright skies would outweigh everything dark.
+Source: A. Torralba & A. Oliva, "Statistics of natural image categories", Network: Computation in Neural Systems 14,
+2003.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from bias_toolkit.datasets import SKIPPED
+from bias_toolkit.errors import UnreadableImageError
+from bias_toolkit.objects.schema import MEAN_IMAGES
+from bias_toolkit.objects.summary import WHOLE_DATASET
+from bias_toolkit.parallel import ordered_map
+from bias_toolkit.progress import Progress, silent
+from bias_toolkit.storage import read_table, write_array, write_table
+
+SIDE = 128
+MOST_OF_CLASS = 200
+MOST_OF_ALL = 2000
+
+
+@dataclass(frozen=True)
+class MeanImages:
+    """The mean image of a dataset and of each of its classes.
+
+    Parameters
+    ----------
+    table : DataFrame
+        `MEAN_IMAGES`: first the whole dataset, as category "", then the classes in order. A class of which no image
+        could be read is left out.
+    pixels : ndarray of uint8, shape (rows, side, side, 3)
+        RGB, a mean image for each row of the table.
+    skipped : DataFrame
+        image_id, reason: images that could not be read.
+    """
+
+    table: pd.DataFrame
+    pixels: np.ndarray
+    skipped: pd.DataFrame
+
+    def save(self, folder: str | os.PathLike) -> None:
+        """Write means.npy, means.parquet and skipped.parquet."""
+        write_array(self.pixels, Path(folder) / "means.npy")
+        write_table(self.table, Path(folder) / "means.parquet", MEAN_IMAGES)
+        write_table(self.skipped, Path(folder) / "skipped.parquet", SKIPPED)
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike) -> MeanImages:
+        """What `save` wrote."""
+        folder = Path(folder)
+        return cls(
+            read_table(folder / "means.parquet"),
+            np.load(folder / "means.npy"),
+            read_table(folder / "skipped.parquet"),
+        )
+
+
+def mean_images(
+    read: Callable[[str], np.ndarray],
+    images: pd.DataFrame,
+    objects: pd.DataFrame,
+    *,
+    most_of_class: int = MOST_OF_CLASS,
+    most_of_all: int = MOST_OF_ALL,
+    side: int = SIDE,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> MeanImages:
+    """Average the images of a dataset, and those of each class.
+
+    Parameters
+    ----------
+    read : callable
+        image_id to uint8 (height, width, 3); may raise UnreadableImageError. Called from several threads.
+    images : DataFrame
+        Columns image_id, label. An image's class is its label; in a dataset without labels, an image is of every
+        category of which it has an object.
+    objects : DataFrame
+        Columns image_id, category.
+    most_of_class, most_of_all : int
+        At most so many images of a class, and of the whole dataset, drawn at random by `seed`.
+    side : int
+        Side of the means, in pixels.
+    seed : int
+    progress : Progress
+        Counts images.
+    """
+    groups = _groups(images, objects)
+    image_ids = images["image_id"].to_numpy()
+    order = np.random.default_rng([seed, zlib.crc32(b"mean images")]).permutation(len(image_ids))
+    drawn = pd.Series(order, index=image_ids)
+    chosen: dict[str, list[int]] = {}
+    table = []
+    for category, members in groups.items():
+        most = most_of_all if category == WHOLE_DATASET else most_of_class
+        for image_id in drawn[members].nsmallest(most).index:
+            chosen.setdefault(image_id, []).append(len(table))
+        table.append({"category": category, "n_images": 0, "n_available": len(members)})
+    sums = np.zeros((len(table), side, side, 3), np.uint32)
+    n_images = np.zeros(len(table), np.int64)
+    skipped = []
+
+    def small(image_id: str) -> np.ndarray | str:
+        try:
+            pixels = read(image_id)
+        except UnreadableImageError as error:
+            return str(error)
+        return np.asarray(Image.fromarray(pixels).resize((side, side), Image.Resampling.BICUBIC, reducing_gap=3))
+
+    # In the dataset's order, which is that of the disk.
+    wanted = [image_id for image_id in image_ids if image_id in chosen]
+    with progress("Averaging images", total=len(wanted)) as advance:
+        for image_id, pixels in zip(wanted, ordered_map(small, wanted), strict=True):
+            if isinstance(pixels, str):
+                skipped.append({"image_id": image_id, "reason": pixels})
+            else:
+                for row in chosen[image_id]:
+                    sums[row] += pixels
+                    n_images[row] += 1
+            advance(1)
+    there = n_images > 0
+    means = np.rint(sums[there] / n_images[there, None, None, None]).astype(np.uint8)
+    table = pd.DataFrame(table, columns=MEAN_IMAGES.names).assign(n_images=n_images)[there].reset_index(drop=True)
+    return MeanImages(table, means, pd.DataFrame(skipped, columns=SKIPPED.names))
+
+
+def _groups(images: pd.DataFrame, objects: pd.DataFrame) -> dict[str, pd.Index]:
+    """The image_ids of the whole dataset, and of each class in order."""
+    members = images[["image_id", "label"]].dropna()
+    if members.empty:
+        of_images = objects[objects["image_id"].isin(images["image_id"])]
+        members = of_images[["image_id", "category"]].dropna().drop_duplicates()
+    members.columns = ["image_id", "class"]
+    by_class = {name: pd.Index(rows["image_id"]) for name, rows in members.groupby("class") if name != WHOLE_DATASET}
+    return {WHOLE_DATASET: pd.Index(images["image_id"])} | by_class

@@ -1,0 +1,134 @@
+"""How far apart two datasets' distributions of one number are, and how far apart chance alone would put them.
+
+The Wasserstein distance is the mean distance over which the one distribution has to be moved to become the other, in
+the number's own unit: the area between the two cumulative distributions.
+
+It is never below 0, so it lies too high where the distributions are near each other, and there the plain bootstrap
+fails too: it takes the differences that chance made for real ones. The area's bootstrap is therefore taken around a
+difference of distributions that keeps only what is larger than chance.
+Source: Z. Fang & A. Santos, "Inference on directionally differentiable functions", Rev. Econ. Stud. 86(1), 2019 (the
+bootstrap where a function such as abs() has a corner, section 3.3; the threshold is theirs, κ standard errors).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import wasserstein_distance
+
+from bias_toolkit.resampling import percentile_interval
+
+THRESHOLD = 3.0
+"""Standard errors (κ) from which on a difference of two cumulative distributions is taken for real."""
+
+
+@dataclass(frozen=True)
+class WassersteinDistance:
+    """One variable's distance, in its unit.
+
+    Parameters
+    ----------
+    distance : float
+        Between the two samples (SciPy's `wasserstein_distance`): too high by up to `by_chance`.
+    low, high : float
+        95% interval of the distance between what they are drawn from. It is wide rather than narrow where the two
+        are near each other: of 60 images a dataset it held the truth in 94 to 99 of 100.
+    by_chance, by_chance_high : float
+        Mean and 95th percentile of the distance between two random parts of the pooled images, of the datasets' sizes.
+    p_value : float
+        Share of such parts that are as far apart; NaN where all values are the same.
+    """
+
+    distance: float
+    low: float
+    high: float
+    by_chance: float
+    by_chance_high: float
+    p_value: float
+
+
+class PooledValues:
+    """One variable of two datasets, pooled and in rising order.
+
+    Parameters
+    ----------
+    first, second : (ndarray, ndarray)
+        Values and the number of each one's image, from 0 in each dataset.
+    n_first : int
+        Number of images of the first dataset; those of the second are numbered on from there.
+    """
+
+    def __init__(self, first: tuple[np.ndarray, np.ndarray], second: tuple[np.ndarray, np.ndarray], n_first: int):
+        values = np.concatenate([first[0], second[0]])
+        order = np.argsort(values, kind="stable")
+        self._gaps = np.diff(values[order])
+        self._image = np.concatenate([first[1], second[1] + n_first])[order]
+        self._of_second = (order >= len(first[0])).astype(np.float64)
+        self.n_first = n_first
+        self._distance = wasserstein_distance(first[0], second[0])
+
+    def resampled(self, counts: np.ndarray) -> np.ndarray:
+        """Difference of the cumulative distributions, first less second, between the values.
+
+        `counts` says how often each image was drawn, shape (resamples, images); the result has the shape
+        (resamples, values − 1).
+        """
+        weights = counts[:, self._image]
+        return self._difference(weights * (1 - self._of_second), weights * self._of_second)
+
+    def exchanged(self, of_second: np.ndarray) -> np.ndarray:
+        """The distance where other images are taken to be of the second dataset.
+
+        `of_second` says which, bool of shape (permutations, images); the result has the shape (permutations,).
+        """
+        chosen = of_second[:, self._image].astype(np.float64)
+        return self._area(self._difference(1 - chosen, chosen))
+
+    def distance(
+        self, deviations: Iterable[np.ndarray], spread: np.ndarray, by_chance: np.ndarray, confidence: float
+    ) -> WassersteinDistance:
+        """The distance with its interval.
+
+        Parameters
+        ----------
+        deviations : iterable of ndarray, shape (some, values − 1)
+            `resampled` less `observed`, in parts.
+        spread : ndarray, shape (values − 1,)
+            Their standard deviation.
+        by_chance : ndarray, shape (permutations,)
+            What `exchanged` gave.
+        confidence : float
+            Of the percentiles.
+        """
+        observed = self.observed
+        real = np.where(np.abs(observed) > THRESHOLD * spread, observed, 0.0)
+        above, along = [], []
+        for part in deviations:
+            above.append(self._area(real + part))
+            along.append((np.sign(observed) * part) @ self._gaps)
+        highest = percentile_interval(np.concatenate(above) - self._area(real), confidence)[1]
+        lowest = percentile_interval(np.concatenate(along), confidence)[0]
+        return WassersteinDistance(
+            distance=float(self._distance),
+            low=float(np.clip(self._distance - highest, 0.0, self._distance)),
+            high=float(self._distance - min(lowest, 0.0)),
+            by_chance=float(by_chance.mean()),
+            by_chance_high=float(np.quantile(by_chance, 0.95)),
+            p_value=(1 + np.count_nonzero(by_chance >= self._distance - 1e-12)) / (1 + len(by_chance))
+            if self._gaps.any()
+            else np.nan,
+        )
+
+    @property
+    def observed(self) -> np.ndarray:
+        """Difference of the two samples' cumulative distributions, shape (values − 1,)."""
+        return self._difference(1 - self._of_second[None], self._of_second[None])[0]
+
+    def _difference(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        parts = (weights / weights.sum(axis=1, keepdims=True) for weights in (first, second))
+        return np.cumsum(next(parts) - next(parts), axis=1)[:, :-1]
+
+    def _area(self, difference: np.ndarray) -> np.ndarray:
+        return np.abs(difference) @ self._gaps

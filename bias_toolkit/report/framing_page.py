@@ -1,0 +1,232 @@
+"""The page about a dataset's framing alone, or beside another dataset's: no study, no model."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+import bias_toolkit
+from bias_toolkit.formatting import count, interval, known, number
+from bias_toolkit.progress import Progress, silent
+from bias_toolkit.report.blocks import Cell, ListBlock, Omitted, Paragraph, Section
+from bias_toolkit.report.contents import whole_dataset
+from bias_toolkit.report.definitions import FRAMING_SUMMARY
+from bias_toolkit.report.finding import DATA, FACT, Finding
+from bias_toolkit.report.findings_framing import findings_of_framing
+from bias_toolkit.report.framing_contents import FramedSet, FramingContents, class_namers, framing_tables
+from bias_toolkit.report.mean_pictures import FOLDER as IMAGES
+from bias_toolkit.report.page import FIGURES, Page, write_into
+from bias_toolkit.report.publish import PAGE, published
+from bias_toolkit.report.results import to_json
+from bias_toolkit.report.sections_comparison import comparison_section
+from bias_toolkit.report.sections_framing import framing_section
+
+if TYPE_CHECKING:
+    from bias_toolkit.objects import FramingComparison, FramingDescription
+
+TABLES, RESULTS = "tables", "results.json"
+
+
+def described_contents(
+    first: FramingDescription,
+    second: FramingDescription | None = None,
+    comparison: FramingComparison | None = None,
+    seed: int = 0,
+) -> FramingContents:
+    """What a report says of one dataset, or of two, that were described."""
+    names = dict(first.dataset.class_names) | (dict(second.dataset.class_names) if second is not None else {})
+    sets = [
+        FramedSet(the, adjective, key, each.framing, each.summary, each.maps, each.means)
+        for each, the, adjective, key in (
+            (first, "the dataset", "", "dataset"),
+            (second, "the other dataset", "other", "other"),
+        )
+        if each is not None
+    ]
+    return FramingContents(sets[0], sets[1] if len(sets) > 1 else None, comparison, seed=seed, **class_namers(names))
+
+
+def dataset_findings(
+    contents: FramingContents, first: FramingDescription, second: FramingDescription | None = None
+) -> list[Finding]:
+    """What was found of one dataset's framing, or of two's, and what was left out of them."""
+    found = findings_of_framing(contents)
+    for framed, described in ((contents.first, first), (contents.second, second)):
+        if described is not None:
+            found.extend(_left_out(framed, described))
+    return found
+
+
+def _left_out(framed: FramedSet, described: FramingDescription) -> list[Finding]:
+    images, dataset = described.dataset.images, described.dataset
+    without = len(images) - whole_dataset(described.summary)["n_images"]
+    sentences = []
+    if without:
+        sentences.append(f"{count(without, 'image')} of {framed.the} {_has(without)} no box, and tell nothing here.")
+    if dataset.dropped_boxes:
+        dropped = count(dataset.dropped_boxes, "box", "boxes")
+        sentences.append(f"{dropped} of {framed.the} had no area and {_was(dataset.dropped_boxes)} dropped.")
+    if len(dataset.skipped):
+        sentences.append(f"{count(len(dataset.skipped), 'image')} of {framed.the} could not be read.")
+    if described.means is not None and len(described.means.skipped):
+        n = len(described.means.skipped)
+        sentences.append(f"{count(n, 'image')} of {framed.the} could not be decoded for the mean images.")
+    return [Finding(DATA, FACT, sentence) for sentence in sentences]
+
+
+def _was(n: int) -> str:
+    return "was" if n == 1 else "were"
+
+
+def _has(n: int) -> str:
+    return "has" if n == 1 else "have"
+
+
+def write_framing_report(
+    first: FramingDescription,
+    folder: str | os.PathLike,
+    *,
+    second: FramingDescription | None = None,
+    comparison: FramingComparison | None = None,
+    settings: Mapping[str, Any] | None = None,
+    progress: Progress = silent,
+) -> Path:
+    """Write the page about one dataset's framing, or about two, and give its path.
+
+    The report is index.html, results.json, and the folders figures (SVG, PNG, PDF), tables (CSV) and images (the mean
+    image of each class, PNG). All is written aside first and put in its place at the end, the page last.
+
+    Parameters
+    ----------
+    first, second : FramingDescription
+    folder : path
+    comparison : FramingComparison, optional
+        Of the two.
+    settings : mapping
+        What the numbers were computed with, by name; `seed` among them.
+    progress : Progress
+
+    Raises
+    ------
+    InputError
+        If one of these names is taken by something else than a report.
+    """
+    settings = dict(settings or {})
+    contents = described_contents(first, second, comparison, int(settings.get("seed", 0)))
+    findings = dataset_findings(contents, first, second)
+    with published(folder, [RESULTS, FIGURES, TABLES, IMAGES]) as partial:
+        sections = [framing_section(contents, partial, every_mean=True)]
+        if second is not None:
+            sections.append(comparison_section(contents))
+        tables = _write_tables(contents, partial / TABLES)
+        results = {
+            "dataset": _record(first),
+            "other": None if second is None else _record(second),
+            "findings": findings,
+            "summary": first.summary,
+            "other_summary": None if second is None else second.summary,
+            "comparison": comparison,
+            "settings": settings,
+            "versions": {"bias-toolkit": bias_toolkit.__version__},
+        }
+        text = json.dumps(to_json(results), indent=2, ensure_ascii=False, allow_nan=False)
+        (partial / RESULTS).write_text(text + "\n", encoding="utf-8")
+        described = [each for each in (first, second) if each is not None]
+        shown = [section for section in sections if isinstance(section, Section)]
+        left_out = [section for section in sections if isinstance(section, Omitted)]
+        page = Page(
+            title=Path(first.dataset.root).name or first.dataset.root,
+            of=[
+                (heading, each.dataset.root, _details(each))
+                for heading, each in zip(("Dataset", "Other dataset"), described, strict=False)
+            ],
+            tiles=_tiles(contents),
+            findings=findings,
+            sections=[*shown, _made(settings, left_out), _files(tables)],
+            kicker="photographers’ bias of a dataset",
+        )
+        write_into(page, partial, progress)
+    return Path(folder) / PAGE
+
+
+def _record(described: FramingDescription) -> dict[str, Any]:
+    dataset = described.dataset
+    return {
+        "path": dataset.root,
+        "layout": dataset.layout,
+        "layout_reason": dataset.layout_reason,
+        "fingerprint": dataset.fingerprint,
+        "images": len(dataset.images),
+        "boxes": len(dataset.objects),
+        "skipped": dataset.skipped,
+        "mean_images": None if described.means is None else described.means.table,
+    }
+
+
+def _details(described: FramingDescription) -> str:
+    dataset = described.dataset
+    return (
+        f"{count(len(dataset.images), 'image')}, {count(len(dataset.objects), 'box', 'boxes')}, read as "
+        f"{dataset.layout} ({dataset.layout_reason})"
+    )
+
+
+def _tiles(contents: FramingContents) -> list[tuple[str, str, str]]:
+    found = []
+    column = contents.first.column
+    for each in filter(None, (contents.first, contents.second)):
+        row = each.whole
+        if known(row[column]):
+            limits = interval(row[f"{column}_low"], row[f"{column}_high"])
+            name = f"{FRAMING_SUMMARY[column].label.lower()} of {each.the}"
+            found.append((number(row[column]), name, f"95% interval {limits}"))
+    row = contents.first.whole
+    limits = interval(row["median_scale_low"], row["median_scale_high"])
+    found.append((number(row["median_scale"]), f"median scale of {contents.first.the}", f"95% interval {limits}"))
+    if contents.comparison is not None:
+        test = contents.comparison.test
+        details = f"95% interval {interval(test.auc_low, test.auc_high)}; 0.5 is guessing"
+        found.append((number(test.auc), "how well a classifier tells the sets apart (AUC)", details))
+    return found
+
+
+def _made(settings: Mapping[str, Any], left_out: list[Omitted]) -> Section:
+    told = ", ".join(f"{name} {value}" for name, value in settings.items())
+    blocks = [
+        Paragraph(
+            "Intervals resample images, with all objects of each, and are percentile intervals expanded for few images "
+            "(Hesterberg, The American Statistician 69(4), 2015). Centring is judged against boxes of the same sizes "
+            "placed at random; classes by the false discovery rate (Benjamini and Hochberg, 1995). Two datasets are "
+            "compared by a classifier two-sample test (Lopez-Paz and Oquab, ICLR 2017) and by Wasserstein distances."
+        ),
+        Paragraph(f"bias-toolkit {bias_toolkit.__version__}{f'; {told}' if told else ''}."),
+    ]
+    blocks += [Paragraph(f"The section “{each.title}” is left out: {each.reason}") for each in left_out]
+    return Section("method", "How this was made", blocks)
+
+
+def _files(tables: list[tuple[str, str, str]]) -> Section:
+    items = [Cell(name, holds, link=address) for address, name, holds in tables]
+    items.append(Cell(RESULTS, "every number and finding", link=RESULTS))
+    items.append(Cell(IMAGES, "the folder with the mean image of every class"))
+    return Section("files", "Files", [ListBlock(items)])
+
+
+def _write_tables(contents: FramingContents, folder: Path) -> list[tuple[str, str, str]]:
+    """Write the tables as CSV, and give (address, name, what it holds) of each."""
+    tables: list[tuple[str, pd.DataFrame | None, str]] = []
+    for each in filter(None, (contents.first, contents.second)):
+        tables.append((f"framing_summary_{each.key}", each.summary, f"framing of {each.the} and its categories"))
+        tables.append((f"framing_{each.key}", each.framing, f"one row an object of {each.the}"))
+    folder.mkdir()
+    written = []
+    for name, table, holds in [*tables, *framing_tables(contents)]:
+        if table is not None:
+            table.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
+            written.append((f"{TABLES}/{name}.csv", f"{name}.csv", holds))
+    return written

@@ -1,0 +1,224 @@
+"""`objects`: how a study's two datasets, or any dataset, are framed. Needs no model."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bias_toolkit.errors import InputError
+from bias_toolkit_cli.options import open_study, takes_study_options
+from bias_toolkit_cli.output import console_progress, print_json
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bias_toolkit.report.framing_contents import FramedSet, FramingContents
+
+OF_A_DATASET = ("layout", "resamples", "permutations", "placements", "seed", "json_output")
+MOST_CATEGORIES = 12
+WIDTH = 110
+
+
+@takes_study_options
+def objects(
+    study: Annotated[
+        str,
+        typer.Argument(
+            metavar="STUDY|DATASET",
+            help="A study's folder, made when it is new and --train and --test are given; or a dataset: a folder, an "
+            "annotation file or demo:train.",
+        ),
+    ],
+    options: dict[str, Any],
+    other: Annotated[
+        str | None, typer.Option("--with", metavar="DATASET", help="Another dataset to compare a DATASET with.")
+    ] = None,
+    with_layout: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Layout of that other dataset alone, where it is not recognised.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Write a page about a DATASET here, with figures, tables and mean images."),
+    ] = None,
+) -> None:
+    """Relate the objects' position and scale to chance, and compare two datasets' framing. Needs no model.
+
+    Example: bias-toolkit objects study
+
+    Example: bias-toolkit objects photos/train --with photos/val --out framing
+    """
+    if (Path(study) / "study.json").exists() or options["train"] is not None or options["test"] is not None:
+        of_dataset = {"--with": other, "--with-layout": with_layout, "--out": out}
+        given = next((name for name, value in of_dataset.items() if value is not None), None)
+        if given is not None:
+            raise InputError(
+                f"{given} is for a dataset, and {study} is a study, which has two: leave it out, or name a dataset. "
+                f"A study's page is written by `bias-toolkit report --out {study}`."
+            )
+        _objects_of_study(study, options)
+    else:
+        _objects_of_dataset(study, other, with_layout, out, options)
+
+
+def _objects_of_study(folder: str, options: dict[str, Any]) -> None:
+    from bias_toolkit_cli.study_steps import dataset_lines
+
+    opened = open_study(folder, options)
+    opened.measure_objects(progress=console_progress())
+    comparison = opened.framing_comparison
+    if options["json_output"]:
+        result: dict[str, Any] = {}
+        for split in ("train", "test"):
+            summary = opened.framing_summary(split)
+            result[split] = summary.to_dict("records") if summary["n_objects"].iloc[0] else None
+        print_json(result | _comparison_record(comparison))
+        return
+    from bias_toolkit.report.findings_framing import findings_of_framing
+    from bias_toolkit.report.findings_localisation import localisation_findings
+    from bias_toolkit.report.localisation import marked_findings
+    from bias_toolkit.study_localisation import box_sentences, localisation_contents
+
+    contents = opened.framing_contents
+    told = localisation_contents(opened)
+    findings = [*marked_findings(findings_of_framing(contents), told), *localisation_findings(told)[1:]]
+    print("\n".join([*dataset_lines(opened), *box_sentences(opened), "", *(finding.text for finding in findings)]))
+    for framed in filter(None, (contents.first, contents.second)):
+        _print_table(contents, framed)
+
+
+def _objects_of_dataset(
+    path: str, other: str | None, with_layout: str | None, out: Path | None, options: dict[str, Any]
+) -> None:
+    from bias_toolkit.settings import Settings
+
+    of_a_study = {name: value for name, value in options.items() if name not in OF_A_DATASET}
+    given = next((name for name, value in of_a_study.items() if value not in (None, [])), None)
+    if given is not None:
+        raise InputError(
+            f"--{given.replace('_', '-')} is an option of a study, and {path} is none (no study.json in it); leave it "
+            "out, or name a study's folder."
+        )
+    if with_layout is not None and other is None:
+        raise InputError("--with-layout is the layout of another dataset; name that with --with.")
+    changes = {name: options[name] for name in ("resamples", "permutations", "placements", "seed")}
+    settings = {name: getattr(Settings().replace(changes), name) for name in changes}
+
+    from bias_toolkit import load_dataset
+    from bias_toolkit.objects import compare_described, describe_framing
+    from bias_toolkit.report.framing_page import dataset_findings, described_contents, write_framing_report
+
+    progress = console_progress()
+    named = [(path, options["layout"])] + ([(other, with_layout or options["layout"])] if other is not None else [])
+    datasets = [load_dataset(name, layout) for name, layout in named]
+    described = [
+        describe_framing(
+            dataset,
+            resamples=settings["resamples"],
+            placements=settings["placements"],
+            with_mean_images=out is not None,
+            seed=settings["seed"],
+            progress=progress,
+        )
+        for dataset in datasets
+    ]
+    second = described[1] if other is not None else None
+    comparison = None
+    if second is not None:
+        chosen = {name: settings[name] for name in ("resamples", "permutations", "seed")}
+        comparison = compare_described(described[0], second, **chosen, progress=progress)
+    page = None
+    if out is not None:
+        page = write_framing_report(
+            described[0], out, second=second, comparison=comparison, settings=settings, progress=progress
+        )
+    contents = described_contents(described[0], second, comparison, settings["seed"])
+    findings = dataset_findings(contents, described[0], second)
+    if options["json_output"]:
+        result = {
+            "dataset": described[0].summary.to_dict("records"),
+            "other": None if second is None else second.summary.to_dict("records"),
+            "findings": [asdict(finding) for finding in findings],
+            "report": None if page is None else str(page),
+        }
+        print_json(result | _comparison_record(comparison))
+        return
+    for each, framed in zip(described, filter(None, (contents.first, contents.second)), strict=True):
+        dataset = each.dataset
+        print(
+            f"{framed.name}: {dataset.root}, {len(dataset.images):,} images with {len(dataset.objects):,} boxes, "
+            f"read as {dataset.layout} ({dataset.layout_reason})."
+        )
+    print()
+    print("\n".join(finding.text for finding in findings))
+    for framed in filter(None, (contents.first, contents.second)):
+        _print_table(contents, framed)
+    if page is not None:
+        print(f"\nReport: {page}")
+
+
+def _comparison_record(comparison) -> dict[str, Any]:
+    if comparison is None:
+        return {"comparison": None}
+    return {"comparison": {"variables": comparison.variables.to_dict("records"), "test": asdict(comparison.test)}}
+
+
+def _print_table(contents: FramingContents, framed: FramedSet) -> None:
+    """The whole set and its categories, the most and the least centred where they are many."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from bias_toolkit.formatting import count, known, number, percent
+    from bias_toolkit.report.contents import by_category
+    from bias_toolkit.report.definitions import label_of
+    from bias_toolkit.report.sections_framing import bare_p
+
+    column = contents.first.column if contents.first else framed.column
+    q = "q_value" if column == "centre_bias" else "untruncated_q_value"
+    categories = by_category(framed.summary, column)
+    shown: list[Any] = [framed.whole, *_ends(categories).to_dict("records")]
+    left_out = len(categories) - (len(shown) - 1)
+    caption = f"{left_out:,} classes between these are left out." if left_out else None
+    title = f"Framing of {framed.the}{', estimated boxes' if framed.is_estimated else ''}"
+    table = Table(title=Text(title), title_justify="left", caption=caption)
+    for name, justify in (
+        ("", "left"),
+        ("images", "right"),
+        ("objects" if column == "centre_bias" else "untruncated objects", "right"),
+        (label_of(column).lower(), "right"),
+        ("q", "right"),
+        ("median scale", "right"),
+        ("truncated", "right"),
+    ):
+        table.add_column(name, justify=justify, overflow="fold")
+    for row in shown:
+        limits = f" ({number(row[f'{column}_low'])} to {number(row[f'{column}_high'])})"
+        table.add_row(
+            Text(contents.class_name(row["category"]) or "all"),
+            count(row["n_images"]),
+            count(row["n_objects" if column == "centre_bias" else "n_untruncated"]),
+            number(row[column]) + (limits if known(row[f"{column}_low"]) else ""),
+            bare_p(row[q]) if known(row[q]) else "",
+            number(row["median_scale"]),
+            percent(row["truncated_share"], 0),
+        )
+    console = Console()
+    # Where there is no terminal, a table is not folded to the 80 columns that are then taken for one.
+    Console(width=None if console.is_terminal else WIDTH).print(table)
+
+
+def _ends(categories: pd.DataFrame) -> pd.DataFrame:
+    if len(categories) <= MOST_CATEGORIES:
+        return categories
+    import pandas as pd
+
+    half = MOST_CATEGORIES // 2
+    return pd.concat([categories.head(half), categories.tail(half)])
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the command line."""
+    app.command()(objects)

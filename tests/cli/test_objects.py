@@ -1,0 +1,96 @@
+"""`objects` on a study and on a dataset that is none."""
+
+import json
+import shutil
+
+import pytest
+
+FAST = ["--resamples", "100", "--permutations", "100", "--placements", "100"]
+
+
+def refused(result, *words):
+    code, out, err = result
+    assert code == 2
+    assert "Traceback" not in err
+    assert not out
+    for word in words:
+        assert word in err
+
+
+def test_a_dataset_alone(run, photographs):
+    code, out, _ = run("objects", photographs["train"], *FAST)
+    assert code == 0
+    assert "120 images with 120 boxes, read as table" in out
+    assert "In the dataset, objects are centred." in out
+    assert "Framing of the dataset" in out
+    assert "other" not in out
+
+
+def test_with_another_and_a_page(run, photographs, tmp_path, monkeypatch):
+    # Fonts in PDF take long.
+    monkeypatch.setattr("bias_toolkit.report.page.FORMATS", ("svg",))
+    pair = (photographs["train"], "--with", photographs["test"])
+    code, out, _ = run("objects", *pair, "--out", tmp_path / "page", *FAST)
+    assert code == 0
+    assert "The other dataset is framed otherwise than the dataset." in out
+    assert "are less centred than those of the dataset" in out
+    assert out.rstrip().endswith(f"Report: {tmp_path / 'page' / 'index.html'}")
+    assert (tmp_path / "page" / "tables" / "framing_comparison.csv").exists()
+    assert len(list((tmp_path / "page" / "images").glob("mean-dataset-*.png"))) == 11
+
+
+def test_json_of_two_datasets(run, photographs):
+    pair = (photographs["train"], "--with", photographs["test"], "--json")
+    code, out, _ = run("objects", *pair, *FAST)
+    assert code == 0
+    answer = json.loads(out)
+    assert answer["comparison"]["test"]["p_value"] < 0.05
+    assert {row["variable"] for row in answer["comparison"]["variables"]} >= {"cx", "log_scale", "centre_bias"}
+    assert answer["dataset"][0]["n_objects"] == 120
+    assert answer["other"][0]["n_objects"] == 150
+    assert answer["report"] is None
+    assert run("objects", *pair, *FAST)[1] == out
+    assert run("objects", *pair, *FAST, "--seed", "5")[1] != out
+
+
+def test_a_study_gives_both_sets_and_their_comparison(run, finished, tmp_path):
+    study = shutil.copytree(finished.folder, tmp_path / "study")
+    code, out, _ = run("objects", study)
+    assert code == 0
+    assert "In the training set, objects are centred." in out
+    assert "The test set is framed otherwise than the training set." in out
+    answer = json.loads(run("objects", study, "--json")[1])
+    assert answer["train"][0]["n_objects"] == 120
+    assert answer["comparison"]["test"]["auc"] == finished.framing_comparison.test.auc
+
+
+def test_options_of_the_other_kind_are_refused(run, finished, photographs, tmp_path):
+    train = photographs["train"]
+    refused(run("objects", finished.folder, "--with", train), "--with", "is a study")
+    refused(run("objects", finished.folder, "--out", tmp_path / "page"), "--out", "bias-toolkit report --out")
+    refused(run("objects", train, "--metric", "cosine"), "--metric", "option of a study")
+    refused(run("objects", train, "--train-layout", "images"), "--train-layout")
+    refused(run("objects", train, "--with-layout", "table"), "--with-layout", "--with")
+    refused(run("objects", train, "--resamples", "3"), "--resamples")
+    refused(run("objects", tmp_path / "gone"), "gone")
+    refused(run("objects", train, "--with", tmp_path / "gone", *FAST), "gone")
+
+
+def test_a_dataset_without_boxes(run, photographs, tmp_path):
+    for path in sorted(photographs["test"].parent.glob("*.png"))[:3]:
+        shutil.copy(path, tmp_path)
+    refused(run("objects", tmp_path, *FAST), "no object boxes", "annotation file")
+
+
+def test_the_layout_of_each(run, photographs, tmp_path):
+    train = photographs["train"]
+    out = run("objects", train, "--layout", "table", "--with", "demo:photographer", "--with-layout", "table", *FAST)
+    refused(out, "demo:photographer")
+    assert run("objects", train, "--layout", "table", "--with", train, *FAST)[0] == 0
+
+
+@pytest.mark.parametrize("option", ["--resamples", "--placements", "--permutations"])
+def test_what_the_numbers_are_computed_with_can_be_chosen(run, photographs, option):
+    pair = (photographs["train"], "--with", photographs["test"], "--json")
+    results = {run("objects", *pair, *FAST, option, number)[1] for number in ("100", "150")}
+    assert len(results) == 2

@@ -1,0 +1,102 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from bias_toolkit.errors import UnreadableImageError
+from bias_toolkit.objects import MeanImages, mean_images
+
+
+def tables(labels, categories=None):
+    images = pd.DataFrame({"image_id": [f"{i}.png" for i in range(len(labels))], "label": labels})
+    objects = images.rename(columns={"label": "category"})
+    return images, objects if categories is None else objects.assign(category=categories)
+
+
+def grey(image_id):
+    """An image whose level is its number, in a size of its own."""
+    number = int(image_id.split(".")[0])
+    return np.full((10 + number, 30 - number, 3), 10 * number, np.uint8)
+
+
+def test_means_of_the_whole_and_of_each_class():
+    images, objects = tables(["b", "a", "b", "a", "b"])
+    means = mean_images(grey, images, objects, side=8)
+    assert list(means.table["category"]) == ["", "a", "b"]
+    assert list(means.table["n_images"]) == list(means.table["n_available"]) == [5, 2, 3]
+    assert means.pixels.shape == (3, 8, 8, 3)
+    assert means.pixels.dtype == np.uint8
+    assert [int(pixels.min()) for pixels in means.pixels] == [20, 20, 20]
+    assert [int(pixels.max()) for pixels in means.pixels] == [20, 20, 20]
+    assert means.skipped.empty
+
+
+def test_a_place_of_the_mean_is_a_place_of_the_frame():
+    def read(image_id):
+        # The right half is red, whatever the image's shape.
+        height, width = (20, 60) if image_id == "0.png" else (80, 40)
+        pixels = np.zeros((height, width, 3), np.uint8)
+        pixels[:, width // 2 :, 0] = 200
+        return pixels
+
+    means = mean_images(read, *tables(["a", "a"]), side=16)
+    assert (means.pixels[0, :, 10:, 0] > 190).all()
+    assert (means.pixels[0, :, :6, 0] < 10).all()
+    assert not means.pixels[..., 1:].any()
+
+
+def test_at_most_so_many_images_drawn_by_the_seed():
+    read = []
+
+    def reading(image_id):
+        read.append(image_id)
+        return grey(image_id)
+
+    images, objects = tables(["a"] * 12 + ["b"] * 3)
+    means = mean_images(reading, images, objects, most_of_class=4, most_of_all=6, side=4)
+    assert list(means.table["n_images"]) == [6, 4, 3]
+    assert list(means.table["n_available"]) == [15, 12, 3]
+    assert len(read) == len(set(read)) <= 13
+    again = mean_images(grey, images, objects, most_of_class=4, most_of_all=6, side=4)
+    np.testing.assert_array_equal(means.pixels, again.pixels)
+    others = {
+        mean_images(grey, images, objects, most_of_class=4, most_of_all=6, side=4, seed=seed).pixels[0, 0, 0, 0]
+        for seed in range(8)
+    }
+    assert len(others) > 1
+    # A sample that always took the first images would have a mean of 25.
+    assert np.mean([float(level) for level in others]) > 40
+
+
+def test_without_labels_an_image_is_of_every_category_that_it_shows():
+    images, _ = tables([None, None, None])
+    objects = pd.DataFrame({"image_id": ["0.png", "0.png", "0.png", "2.png"], "category": ["dog", "cat", "dog", "dog"]})
+    means = mean_images(grey, images, objects, side=4)
+    assert list(means.table["category"]) == ["", "cat", "dog"]
+    assert list(means.table["n_images"]) == [3, 1, 2]
+    assert [int(pixels[0, 0, 0]) for pixels in means.pixels] == [10, 0, 10]
+
+
+def test_images_that_cannot_be_read_are_left_out_and_listed(tmp_path):
+    def read(image_id):
+        if image_id in ("1.png", "2.png"):
+            raise UnreadableImageError("truncated file")
+        return grey(image_id)
+
+    means = mean_images(read, *tables(["a", "a", "b", "a"]), side=4)
+    assert list(means.table["category"]) == ["", "a"]
+    assert list(means.table["n_images"]) == [2, 2]
+    assert list(means.skipped["image_id"]) == ["1.png", "2.png"]
+    assert list(means.skipped["reason"]) == ["truncated file"] * 2
+    means.save(tmp_path)
+    loaded = MeanImages.load(tmp_path)
+    pd.testing.assert_frame_equal(loaded.table, means.table, check_dtype=False)
+    np.testing.assert_array_equal(loaded.pixels, means.pixels)
+    assert list(loaded.skipped["reason"]) == ["truncated file"] * 2
+
+
+def test_an_error_that_is_not_the_image_s_is_not_hidden():
+    def read(image_id):
+        raise RuntimeError("disk")
+
+    with pytest.raises(RuntimeError, match="disk"):
+        mean_images(read, *tables(["a"]), side=4)

@@ -1,0 +1,148 @@
+"""The page about a dataset that is no study."""
+
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from bias_toolkit import load_dataset
+from bias_toolkit.errors import InputError
+from bias_toolkit.objects import compare_described, describe_framing
+from bias_toolkit.report.framing_page import dataset_findings, described_contents, write_framing_report
+from bias_toolkit.report.mean_pictures import write_mean_images
+
+FAST = {"resamples": 100, "seed": 3}
+
+
+def write_images(folder, n, smaller=1.0, seed=0):
+    """A dataset of images of two classes with a bright object near the middle, and a table of its boxes."""
+    rng = np.random.default_rng(seed)
+    folder.mkdir()
+    rows = []
+    for i in range(n):
+        side = rng.uniform(10, 16) * smaller
+        x0, y0 = np.clip(20 - side / 2 + 3 * rng.normal(size=2), 0, 40 - side)
+        pixels = np.zeros((40, 40, 3), np.uint8)
+        pixels[int(y0) : int(y0 + side), int(x0) : int(x0 + side)] = (200, 100, 0)
+        Image.fromarray(pixels).save(folder / f"{i}.png")
+        label = ("<b>owl</b>", "cat")[i % 2]
+        rows.append({"path": f"{i}.png", "label": label, "category": label, "x0": x0, "y0": y0})
+        rows[-1] |= {"x1": x0 + side, "y1": y0 + side}
+    pd.DataFrame(rows).to_csv(folder / "images.csv", index=False)
+    return folder / "images.csv"
+
+
+@pytest.fixture(scope="module")
+def described(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("datasets")
+    paths = write_images(folder / "one", 60), write_images(folder / "other", 40, smaller=0.5, seed=1)
+    first, second = (describe_framing(load_dataset(path), placements=100, **FAST) for path in paths)
+    return first, second, compare_described(first, second, permutations=100, **FAST)
+
+
+@pytest.fixture(scope="module")
+def page(described, tmp_path_factory):
+    first, second, comparison = described
+    folder = tmp_path_factory.mktemp("page") / "out"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bias_toolkit.report.page.FORMATS", ("svg",))
+        write_framing_report(first, folder, second=second, comparison=comparison, settings=FAST)
+    return folder
+
+
+def test_the_page_has_all_it_names(page):
+    html = (page / "index.html").read_text(encoding="utf-8")
+    named = set(re.findall(r'(?:src|href)="([^"#]+)"', html))
+    assert {"tables/framing_comparison.csv", "tables/framing_ranking_dataset.csv", "figures/scale.svg"} <= named
+    for address in named:
+        assert (page / address).exists(), address
+    assert "<b>owl</b>" not in html
+    assert "&lt;b&gt;owl" in html
+    assert re.findall(r"<h2>(.*?)</h2>", html) == [
+        "Findings",
+        "The photographers’ bias: framing of the dataset",
+        "Are both sets framed alike?",
+        "How this was made",
+        "Files",
+    ]
+    assert "training" not in re.sub(r"<style>.*?</style>", "", html, flags=re.DOTALL)
+    assert "smaller" in html
+
+
+def test_tables_and_results_are_the_numbers(page, described):
+    first, _, comparison = described
+    pd.testing.assert_frame_equal(
+        pd.read_csv(page / "tables" / "framing_comparison.csv"), comparison.variables, check_exact=False
+    )
+    assert len(pd.read_csv(page / "tables" / "framing_dataset.csv")) == 60
+    assert len(pd.read_csv(page / "tables" / "framing_summary_other.csv")) == 3
+    results = json.loads((page / "results.json").read_text(encoding="utf-8"))
+    assert results["comparison"]["test"]["auc"] == pytest.approx(comparison.test.auc)
+    assert results["summary"][0]["centre_bias"] == pytest.approx(first.summary["centre_bias"].iloc[0])
+    assert results["dataset"]["boxes"] == 60
+    assert results["settings"] == FAST
+    assert any("times smaller" in finding["claim"] for finding in results["findings"])
+
+
+def test_mean_images_show_where_the_objects_are(page):
+    files = sorted((page / "images").iterdir())
+    assert len(files) == 6
+    whole = np.asarray(Image.open(page / "images" / "mean-dataset-0000-all.png")).astype(float)
+    side = len(whole)
+    middle = whole[side * 3 // 8 : side * 5 // 8, side * 3 // 8 : side * 5 // 8, 0].mean()
+    assert middle > 5 * whole[: side // 8, : side // 8, 0].mean() + 20
+
+
+def test_twice_is_the_same(described, page, tmp_path, monkeypatch):
+    monkeypatch.setattr("bias_toolkit.report.page.FORMATS", ("svg",))
+    first, second, comparison = described
+    write_framing_report(first, tmp_path / "again", second=second, comparison=comparison, settings=FAST)
+    for path in page.rglob("*"):
+        if path.is_file():
+            assert path.read_bytes() == (tmp_path / "again" / path.relative_to(page)).read_bytes(), path
+
+
+def test_one_dataset_alone(described, tmp_path, monkeypatch):
+    monkeypatch.setattr("bias_toolkit.report.page.FORMATS", ("svg",))
+    path = write_framing_report(described[0], tmp_path / "alone", settings=FAST)
+    html = path.read_text(encoding="utf-8")
+    assert "other dataset" not in html
+    assert "Are both sets framed alike?" not in html
+
+
+def test_a_folder_with_other_files_is_refused(described, tmp_path):
+    (tmp_path / "tables").mkdir()
+    with pytest.raises(InputError, match="tables"):
+        write_framing_report(described[0], tmp_path)
+    assert list(tmp_path.iterdir()) == [tmp_path / "tables"]
+
+
+def test_what_was_left_out_is_said(tmp_path):
+    path = write_images(tmp_path / "data", 12)
+    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(path.parent / "bare.png")
+    broken = path.parent / "11.png"
+    broken.write_bytes(broken.read_bytes()[:60])
+    table = pd.read_csv(path)
+    pd.concat([table, pd.DataFrame([{"path": "bare.png", "label": "cat"}])]).to_csv(path, index=False)
+    found = describe_framing(load_dataset(path), placements=100, **FAST)
+    text = " ".join(finding.text for finding in dataset_findings(described_contents(found), found))
+    assert "1 image of the dataset has no box" in text
+    assert "1 image of the dataset could not be decoded for the mean images." in text
+
+
+def test_a_dataset_without_boxes_says_what_to_do(tmp_path):
+    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / "a.png")
+    with pytest.raises(InputError, match=r"no object boxes .*--layout"):
+        describe_framing(load_dataset(tmp_path))
+
+
+def test_names_of_classes_make_files_that_any_disk_takes(described, tmp_path):
+    contents = described_contents(described[0])
+    files = write_mean_images(contents.first, tmp_path)
+    assert sorted(files) == ["", "<b>owl</b>", "cat"]
+    for file in files.values():
+        assert re.fullmatch(r"images/mean-dataset-\d{4}-[\w-]+\.png", file)
+        assert (tmp_path / file).exists()
