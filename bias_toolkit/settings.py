@@ -94,7 +94,7 @@ class Settings:
     sampling: str = "centre"
     draws: int = 8
     bins: int = 10
-    map_images: int = 50
+    map_images: int = 100
     map_positions: tuple[float, ...] = ()
     map_scales: tuple[float, ...] = ()
     map_surroundings: tuple[str, ...] = ()

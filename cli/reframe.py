@@ -21,7 +21,7 @@ def framing_map(
     study: StudyFolder,
     options: dict[str, Any],
     images: Annotated[
-        int | None, typer.Option(metavar="N", rich_help_panel=GRID, help="Test images to show (default 50).")
+        int | None, typer.Option(metavar="N", rich_help_panel=GRID, help="Test images to show (default 100).")
     ] = None,
     positions: Annotated[
         list[float] | None,
@@ -29,7 +29,7 @@ def framing_map(
             "--position",
             rich_help_panel=GRID,
             help="Where to put the object's centre, across and down, as a fraction of the view; give it several times "
-            "(default 0.2, 0.35, 0.5, 0.65, 0.8).",
+            "(default 0.25, 0.5, 0.75).",
         ),
     ] = None,
     scales: Annotated[
@@ -54,7 +54,7 @@ def framing_map(
 
     Says how far P(top-1 change) follows the density of the training objects. A report of the study then has the map.
 
-    Example: bias-toolkit map study --images 50
+    Example: bias-toolkit map study --images 100
     """
     chosen = {
         "map_images": images,

@@ -27,7 +27,10 @@ KINDS = ("all", "recognised", "given accuracy", "when right", "position")
 UNLABELLED_KINDS = ("all", "position")
 FEWEST_IMAGES = 10
 FEWEST_CELLS = 8
-LEAST_SIGNAL = 0.2
+LEAST_SIGNAL = 0.5
+# Of a variance, what has to be left when another variable is held constant.
+LEAST_LEFT = 0.1
+MOST_UNDEFINED = 0.25
 TENTH = 0.1
 RESAMPLES = 1000
 DETERMINED = 1e-9
@@ -147,7 +150,7 @@ def _cells(
             # The sum of an image's and a cell's part can leave what a share can be.
             table[f"{name}{end}"] = np.clip(numbers, 0.0, 1.0)
     table = table.merge(_agreement(rows, resamples, rng), on=CELL, how="left", validate="one_to_one")
-    table["recognised"] = pd.array(table["kappa_low"].gt(0) if labelled else [None] * len(table), dtype="boolean")
+    table["recognised"] = pd.array(table["kappa_low"].gt(DETERMINED) if labelled else [None] * len(table), dtype="boolean")
     table["among_lowest"] = _among_lowest(values["p_top1_change"], _usable(table), resamples, rng)
     return table, values
 
@@ -258,19 +261,24 @@ def cell_correlation(
     -------
     dict
         `rho` (corrected), `low`, `high`, `rho_observed`, and `signal`: the share of the variance between cells that
-        is not noise. rho and its interval are NaN where that is below 0.2: the cells do not differ enough to ask.
+        is not noise. rho and its interval are NaN where that is below 0.5, as the cells then differ too little to
+        ask; and where the measure or the density goes so closely with what is given that, in one of the two, less than
+        a tenth of the variance is left.
     """
     parts = values[None] if given is None else np.stack([values, given])
     levels = np.zeros(len(density)) if levels is None else levels
     n = parts.shape[1]
     estimate = _estimate(density, parts, levels, np.ones((1, n)))
     found = {name: float(numbers[0]) for name, numbers in estimate.items()}
-    if not found["signal"] >= LEAST_SIGNAL or np.isnan(found["rho_observed"]):
-        return found | {"rho": np.nan, "low": np.nan, "high": np.nan}
+    undefined = {"rho": np.nan, "low": np.nan, "high": np.nan}
+    if not found["signal"] >= LEAST_SIGNAL or np.isnan(found["rho"]):
+        return found | undefined
     centre = without_noise(parts, levels, centred_ranks(density[None], levels)[0])
     world = centre[:, None] + (parts - parts.mean(axis=1, keepdims=True)) * np.sqrt(n / (n - 1))
     counts = rng.multinomial(n, np.full(n, 1 / n), size=RESAMPLES).astype(float)
     drawn = _fisher(_estimate(density, world, levels, counts)["rho"])
+    if np.isnan(drawn).mean() > MOST_UNDEFINED:
+        return found | undefined
     low, high = percentile_interval(drawn)
     tail = (1 + CONFIDENCE) / 2
     reach = (high - low) / 2 * float(t.ppf(tail, n - 1) / norm.ppf(tail))
@@ -302,9 +310,12 @@ def _estimate(density: np.ndarray, parts: np.ndarray, levels: np.ndarray, counts
 
 
 def _partial(xy: np.ndarray, xz: np.ndarray, yz: np.ndarray) -> np.ndarray:
-    left = np.sqrt(np.clip(1 - xz**2, DETERMINED, None) * np.clip(1 - yz**2, DETERMINED, None))
+    """Partial correlation, NaN where x or y goes so closely with z that next to nothing is left of it."""
+    left = np.minimum(1 - xz**2, 1 - yz**2)
+    product = np.clip((1 - xz**2) * (1 - yz**2), DETERMINED, None)
+    partial = np.where(left < LEAST_LEFT, np.nan, np.clip((xy - xz * yz) / np.sqrt(product), -1, 1))
     # Where what is given does not vary, there is nothing to hold constant.
-    return np.where(np.isnan(xz), xy, np.clip((xy - xz * yz) / left, -1, 1))
+    return np.where(np.isnan(xz), xy, partial)
 
 
 def _cosine(x: np.ndarray, y: np.ndarray) -> np.ndarray:

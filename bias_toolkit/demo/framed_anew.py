@@ -18,7 +18,7 @@ from bias_toolkit.report.finding import CAUTION, EFFECT, NONE, sign
 from bias_toolkit.report.findings_cause import primary
 
 FRAMED_ANEW = "Framed anew"
-SETTINGS = {"map_surroundings": ("mean",)}
+SETTINGS = {"map_images": 50, "map_positions": (0.2, 0.35, 0.5, 0.65, 0.8), "map_surroundings": ("mean",)}
 
 
 def cell_of_the_law(cells: pd.DataFrame, input_size: int) -> pd.Series:

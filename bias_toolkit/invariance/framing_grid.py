@@ -19,7 +19,7 @@ REAL = "real"
 SURROUNDINGS = (*FILLS, REAL)
 """What is around the object: a fill of the embed protocol, where the image ends, or nothing but the image."""
 
-POSITIONS = (0.2, 0.35, 0.5, 0.65, 0.8)
+POSITIONS = (0.25, 0.5, 0.75)
 SCALES = (0.15, 0.2, 0.27, 0.36, 0.48, 0.64, 0.8)
 # Whole pixels, to which an embedded image is moved, may cut this much of a pixel off an object at the border.
 ROUNDING = 0.75

@@ -9,7 +9,7 @@ import pandas as pd
 
 from bias_toolkit.formatting import count, interval, known, number, percent
 from bias_toolkit.report.contents import ReportContents
-from bias_toolkit.report.finding import CAUSE, CAUTION, EFFECT, EXPLAINED, FACT, NONE, UNKNOWN, Finding, sign
+from bias_toolkit.report.finding import CAUSE, CAUTION, EFFECT, FACT, NONE, UNKNOWN, Finding, sign
 from bias_toolkit.report.findings_sizes import size_curve_finding
 
 MEASURE = "p_top1_change"
@@ -138,7 +138,7 @@ def _given_accuracy(correlations: pd.DataFrame) -> list[Finding]:
         return [Finding(CAUSE, CAUTION, claim, f"Given the accuracy in each cell, {told}.{beside}")]
     claim = "Between cells of equal accuracy the training density makes no difference that was found."
     evidence = f"Given the accuracy in each cell, {told}: where the model wavers, it also errs.{beside}"
-    return [Finding(CAUSE, EXPLAINED, claim, evidence)]
+    return [Finding(CAUSE, NONE, claim, evidence)]
 
 
 def _told(rows: pd.DataFrame) -> str:

@@ -109,6 +109,7 @@ def _correlations(contents: ReportContents) -> TableBlock:
         definitions=[MAP_KINDS[kind] for kind in kinds],
         note="Under each ρ its 95% interval over images; in bold where that leaves out 0. ρ is freed of the noise that "
         f"{count(table['n_images'].max(), 'image')} leave in the cells; as observed it is in the CSV. "
+        "Mean absolute change cannot exceed the model’s confidence, which falls where objects are rare. "
         "The last column compares the tenth of the recognised cells with the fewest training objects with the tenth "
         "with the most.",
         csv="tables/map_correlations.csv",

@@ -120,7 +120,7 @@ def test_surroundings_that_disagree_are_a_caution(bare_contents):
     ("given", "kind", "words"),
     [
         ((-0.6,), "effect", "a part is not explained"),
-        ((0.0,), "explained", "Between cells of equal accuracy the training density makes no difference"),
+        ((0.0,), "none", "Between cells of equal accuracy the training density makes no difference"),
         ((-0.6, 0.0), "caution", "explains much of that"),
     ],
 )
