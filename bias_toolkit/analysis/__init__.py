@@ -25,6 +25,7 @@ from bias_toolkit.analysis.schema import (
     SUMMARY,
 )
 from bias_toolkit.analysis.summary import class_summary, measure_summary
+from bias_toolkit.analysis.u_shape import TwoLines, two_lines
 
 __all__ = [
     "CEILING",
@@ -41,6 +42,7 @@ __all__ = [
     "FramingMap",
     "Interval",
     "Regression",
+    "TwoLines",
     "analyse",
     "analyse_map",
     "cell_correlation",
@@ -54,5 +56,6 @@ __all__ = [
     "rank_correlations",
     "regress",
     "spearman",
+    "two_lines",
     "within_class_spearman",
 ]

@@ -150,7 +150,8 @@ def _cells(
             # The sum of an image's and a cell's part can leave what a share can be.
             table[f"{name}{end}"] = np.clip(numbers, 0.0, 1.0)
     table = table.merge(_agreement(rows, resamples, rng), on=CELL, how="left", validate="one_to_one")
-    table["recognised"] = pd.array(table["kappa_low"].gt(DETERMINED) if labelled else [None] * len(table), dtype="boolean")
+    recognised = table["kappa_low"].gt(DETERMINED) if labelled else [None] * len(table)
+    table["recognised"] = pd.array(recognised, dtype="boolean")
     table["among_lowest"] = _among_lowest(values["p_top1_change"], _usable(table), resamples, rng)
     return table, values
 

@@ -68,11 +68,12 @@ def framing_summary(
         objects that stay away from the border, given that they do. Intervals are 95% percentile intervals
         over resampled images with all their objects, expanded for few images (`expanded_confidence`), and for
         truncated_share `share_interval`. Of 60 and of 300 images with one to three objects they held the truth in
-        93 to 97 of 100 datasets (benchmarks/coverage_framing.py), but of 60 images that of log_scale_sd in 89. They
-        are null where there is one image only. `p_value` is two-sided; `q_value` is adjusted for the number of
-        categories (`q_values`), and null for the whole dataset. `objects_per_image` counts images that have an
-        object. `divergence_bits` is the corrected divergence, and its interval `divergence_interval`, from
-        400 of the resamples or more where there are over 50,000 objects. Log scales are natural logarithms;
+        93 to 97 of 100 datasets (benchmarks/coverage_framing.py), but of 60 images that of log_scale_sd in 89, and
+        that of divergence_bits, by how large it is, in 87 to 98. They are null where there is one image only.
+        `p_value` is two-sided; `q_value` is adjusted for the number of categories (`q_values`), and null for the
+        whole dataset. `objects_per_image` counts images that have an object. `divergence_bits` is the corrected
+        divergence, and its interval `divergence_interval`, from 400 of the resamples or more where there are over
+        50,000 objects. Log scales are natural logarithms;
         log_scale_sd is the standard deviation (n − 1).
     """
     objects = with_null_model(framing[framing["image_id"].isin(images["image_id"])], images)

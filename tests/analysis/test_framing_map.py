@@ -150,6 +150,25 @@ def test_what_goes_wholly_with_accuracy_cannot_be_held_apart_from_it():
     assert cell_correlation(density, values, given=rng.random((60, 40)), rng=rng)["high"] < -0.8
 
 
+@pytest.mark.parametrize("shared", [-1.0, 0.0, 1.0])
+def test_noise_in_what_is_held_constant_and_noise_in_common_are_taken_out(shared):
+    rng = np.random.default_rng(12)
+    n_cells, n_images = 1500, 20
+    density = rng.normal(size=n_cells)
+    given_truth = density + 0.8 * rng.normal(size=n_cells)
+    truth = 0.4 * density - 0.8 * given_truth + 0.8 * rng.normal(size=n_cells)
+    common, own = (rng.normal(size=(n_images, n_cells)) for _ in range(2))
+    values = truth + 3 * common
+    given = given_truth + 3 * (shared * common + np.sqrt(1 - shared**2) * own)
+    xy, xz, yz = (
+        spearmanr(*pair).statistic for pair in ((density, truth), (density, given_truth), (truth, given_truth))
+    )
+    expected = (xy - xz * yz) / np.sqrt((1 - xz**2) * (1 - yz**2))
+    found = cell_correlation(density, values, given=given, rng=rng)
+    assert found["rho"] == pytest.approx(expected, abs=0.06)
+    assert abs(found["rho_observed"] - expected) > 0.08
+
+
 def test_position_alone_ignores_what_scale_does():
     # Scale makes everything, and position nothing: within a scale there is no relation.
     table = framed(np.where(CELLS["scale"] < 0.35, 0.5, 0.05), n_images=100)

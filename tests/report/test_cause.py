@@ -1,6 +1,7 @@
 """What the report says and shows of the framing map and the size curve."""
 
 import dataclasses
+import re
 
 import numpy as np
 import pandas as pd
@@ -208,6 +209,19 @@ def curve(offset=0.0, n=60):
     return pd.concat(tables, ignore_index=True)
 
 
+def test_the_size_curve_has_a_line_on_each_side(bare_contents):
+    (finding,) = cause_findings(dataclasses.replace(bare_contents, size_measures=curve(n=400)))
+    assert finding.claim == "P(top-1 change) is U-shaped over the size at which the image is shown."
+    # With each factor of 2 of the side the mean rises by 0.15 log 2 on a canvas, and by twice that in crops.
+    rises = [float(rise) for rise in re.findall(r"it rises by ([\d.]+) percentage points", finding.evidence)]
+    assert rises == [pytest.approx(10.4, abs=2.5), pytest.approx(20.8, abs=3)]
+    shrunk = curve(n=400)
+    shrunk = shrunk[shrunk["protocol"].eq("embed")]
+    (finding,) = cause_findings(dataclasses.replace(bare_contents, size_measures=shrunk))
+    assert finding.claim == "The model is less stable when the image is shown smaller."
+    assert "shown larger, no rise was found" in finding.evidence
+
+
 def test_the_section_shows_map_curve_and_numbers(bare_contents):
     measures = curve()
     pixels = np.zeros((8, 8, 3), np.uint8)
@@ -244,7 +258,9 @@ def test_the_maps_show_every_value_at_its_place():
     np.testing.assert_allclose(np.asarray(shown), at.to_numpy())
     # Two strokes cross out each of the nine smallest cells; one cell is framed.
     assert len(panels[3].lines) == 18
-    assert sum(len(ax.patches) for ax in panels) == 1
+    (frame,) = (patch for ax in panels for patch in ax.patches)
+    assert frame.axes is panels[4]
+    assert frame.get_xy() == pytest.approx((1 - 0.42, 0 - 0.42))
 
 
 def test_cells_outside_a_scale_stay_empty():

@@ -377,7 +377,7 @@ def test_discrete_measures():
 def test_every_plot_by_name(shared_contents):
     from bias_toolkit.report import PLOTS, plot
 
-    for name in PLOTS.keys() - {"map", "map-vs-density"}:
+    for name in PLOTS.keys() - {"map", "map-vs-density", "factors"}:
         figure = plot(shared_contents, name, measure="mac" if name == "invariance" else "p_top1_change")
         assert figure.axes, name
     by_class = plot(shared_contents, "distance-vs-invariance", by_class=True)
