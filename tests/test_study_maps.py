@@ -125,6 +125,18 @@ def test_without_boxes_the_images_are_the_objects(photographs, fast, tmp_path):
         Study(tmp_path / "study", map_surroundings=("real",)).measure_map()
 
 
+def test_images_without_a_box_take_no_part_where_others_have_one(photographs, fast, tmp_path):
+    pictures = shutil.copytree(photographs["test"].parent, tmp_path / "pictures")
+    table = pd.read_csv(pictures / "images.csv")
+    boxed = table["path"].iloc[::5]
+    table.loc[~table["path"].isin(boxed), ["category", "x0", "y0", "x1", "y1"]] = np.nan
+    table.to_csv(pictures / "images.csv", index=False)
+    study = Study(tmp_path / "study", photographs["train"], pictures / "images.csv", "demo", **fast, **SMALL)
+    shown = set(study.measure_map().framed["image_id"])
+    assert len(shown) == 16
+    assert shown <= set(boxed)
+
+
 @pytest.mark.parametrize(
     ("settings", "named"),
     [
