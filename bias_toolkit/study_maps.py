@@ -183,7 +183,7 @@ class StudyMaps(StudyResults):
     def map_views(self) -> dict[str, list[tuple[float, np.ndarray]]]:
         """What the model was shown of one image of the framing map: its object in the middle, at each scale.
 
-        Of the images of the map, the one that fits into most cells; of several, the first.
+        Of the images of the map, the one whose object is of the most usual scale: nearest to the median of all.
 
         Returns
         -------
@@ -194,10 +194,13 @@ class StudyMaps(StudyResults):
         from bias_toolkit.invariance.framing_grid import REAL
 
         framed = self.framed
-        image_id = framed.groupby("image_id").size().idxmax()
+        image_ids = sorted(framed["image_id"].unique())
+        subjects = self._subjects_of(self.test).set_index("image_id")
+        sides = subjects["x1"] - subjects["x0"], subjects["y1"] - subjects["y0"]
+        scale = np.log(sides[0] * sides[1] / (subjects["width"] * subjects["height"])).reindex(image_ids)
+        image_id = image_ids[0] if scale.isna().all() else (scale - scale.median()).abs().idxmin()
         image = self.test.read(image_id)
         height, width = image.shape[:2]
-        subjects = self._subjects_of(self.test).set_index("image_id")
         box = subjects.loc[image_id, EDGES].tolist() if image_id in subjects.index else [0, 0, width, height]
         side = self.model_record["input_size"]
         views = {}

@@ -239,9 +239,9 @@ def cell_correlation(
     Noise in the cells' means hides part of a relation: ρ is divided by the square root of the share of their variance
     that is not noise (Spearman's correction for attenuation). A resample of the images has the noise twice, so that
     percentiles of resampled ρ may even leave out the truth. So resampled deviations are added to means that have been
-    freed of noise (`without_noise`), and the interval is as wide as the middle 95% of the corrected ρ of all these, in
-    Fisher's z, and a little wider, as Student's t is at as many degrees of freedom as images, less one. In
-    simulations (benchmarks/coverage_map.py) it covers ρ in 92 to 99% of the draws.
+    freed of noise (`without_noise`), and the interval is the middle 95% of the corrected ρ of all these, widened about
+    ρ in Fisher's z as Student's t is wider at as many degrees of freedom as images, less one. In simulations
+    (benchmarks/coverage_map.py) it covers ρ in 92 to 99% of the draws.
 
     Source: C. Spearman, "The proof and measurement of association between two things", Am. J. Psychol. 15 (1904).
 
@@ -280,11 +280,11 @@ def cell_correlation(
     drawn = _fisher(_estimate(density, world, levels, counts)["rho"])
     if np.isnan(drawn).mean() > MOST_UNDEFINED:
         return found | undefined
-    low, high = percentile_interval(drawn)
     tail = (1 + CONFIDENCE) / 2
-    reach = (high - low) / 2 * float(t.ppf(tail, n - 1) / norm.ppf(tail))
-    middle = _fisher(found["rho"])
-    return found | {"low": float(np.tanh(middle - reach)), "high": float(np.tanh(middle + reach))}
+    wider = float(t.ppf(tail, n - 1) / norm.ppf(tail))
+    middle = float(_fisher(np.array(found["rho"])))
+    low, high = (float(np.tanh(middle + wider * (end - middle))) for end in percentile_interval(drawn))
+    return found | {"low": min(low, found["rho"]), "high": max(high, found["rho"])}
 
 
 def _fisher(rho: np.ndarray) -> np.ndarray:

@@ -155,7 +155,8 @@ def _rho_line(correlations: pd.DataFrame, kind: str, measure: str) -> str:
         if len(found):
             row = found.iloc[0]
             if not known(row["rho"]):
-                return f"{count(row['n_cells'], 'cell')}, too few for ρ"
+                alike = known(row["signal"])
+                return "cells too much alike for ρ" if alike else f"{count(row['n_cells'], 'cell')}, too few for ρ"
             return f"ρ {number(row['rho'])} ({interval(row['low'], row['high'])})"
     return ""
 

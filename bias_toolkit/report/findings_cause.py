@@ -122,14 +122,18 @@ def _given_accuracy(correlations: pd.DataFrame) -> list[Finding]:
     fixed, right = (
         of_measure[of_measure["kind"].eq(kind)].dropna(subset=["rho"]) for kind in ("given accuracy", "when right")
     )
-    if fixed.empty:
-        return []
     found = primary(correlations).dropna(subset=["rho"])
-    if found.empty or {sign(row.low, row.high) for row in found.itertuples()} != {-1}:
+    if -1 not in {sign(row.low, row.high) for row in found.itertuples()}:
         return []
+    beside = f" Of the views that the model gets right alone: {_told(right)}." if len(right) else ""
+    if fixed.empty:
+        if not of_measure["kind"].eq("given accuracy").any():
+            return []
+        claim = "What is left of that between cells of equal accuracy cannot be said."
+        evidence = f"Where the model wavers it also errs, too closely for one to be held constant.{beside}"
+        return [Finding(CAUSE, UNKNOWN, claim, evidence)]
     left = [sign(row.low, row.high) == -1 for row in fixed.itertuples()]
     told = _told(fixed)
-    beside = f" Of the views that the model gets right alone: {_told(right)}." if len(right) else ""
     if all(left):
         claim = "Of that, a part is not explained by the model’s being wrong more often there."
         return [Finding(CAUSE, EFFECT, claim, f"Given the accuracy in each cell, {told}.{beside}")]

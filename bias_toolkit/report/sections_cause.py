@@ -74,7 +74,7 @@ def _map_blocks(contents: ReportContents) -> list[Block]:
                 "recognised, with its 95% interval over images; crosses are the other cells.",
             )
         )
-        blocks.append(_correlations(contents))
+        blocks += [_correlations(contents), _contrasts(contents)]
     blocks.append(
         FigureBlock(
             "map-accuracy",
@@ -87,46 +87,65 @@ def _map_blocks(contents: ReportContents) -> list[Block]:
 
 
 def _correlations(contents: ReportContents) -> TableBlock:
-    table, contrasts = contents.framing_map.correlations, contents.framing_map.contrasts
+    table = contents.framing_map.correlations
     kinds = [kind for kind in MAP_KINDS if kind in set(table["kind"])]
     rows = []
     for (surroundings, measure), part in table.groupby(["surroundings", "measure"], sort=False):
         by_kind = part.set_index("kind")
+        if by_kind["rho"].isna().all():
+            continue
         cells = [Cell(SURROUNDINGS.get(surroundings, surroundings), MEASURES[measure].label)]
         for kind in kinds:
             row = by_kind.loc[kind]
-            if not known(row["rho"]):
-                cells.append(Cell(MISSING, count(row["n_cells"], "cell")))
-            else:
-                details = f"{interval(row['low'], row['high'])}; {count(row['n_cells'], 'cell')}"
-                cells.append(Cell(number(row["rho"]), details, marked=bool(sign(row["low"], row["high"]))))
-        cells.append(_difference(contrasts, surroundings, measure))
+            limits = interval(row["low"], row["high"])
+            shown = Cell(number(row["rho"]), limits, marked=bool(sign(row["low"], row["high"])))
+            cells.append(shown if known(row["rho"]) else Cell(MISSING))
+        cells.append(count(by_kind.loc[kinds[min(1, len(kinds) - 1)], "n_cells"]))
         rows.append(cells)
     return TableBlock(
         "Training density against the map: Spearman’s ρ over cells",
-        ["", *(MAP_KINDS[kind].label for kind in kinds), "Fewest minus most training objects"],
+        ["", *(MAP_KINDS[kind].label for kind in kinds), "Cells"],
         rows,
         definitions=[MAP_KINDS[kind] for kind in kinds],
         note="Under each ρ its 95% interval over images; in bold where that leaves out 0. ρ is freed of the noise that "
-        f"{count(table['n_images'].max(), 'image')} leave in the cells; as observed it is in the CSV. "
-        "Mean absolute change cannot exceed the model’s confidence, which falls where objects are rare. "
-        "The last column compares the tenth of the recognised cells with the fewest training objects with the tenth "
-        "with the most.",
+        f"{count(table['n_images'].max(), 'image')} leave in the cells; as observed it is in the CSV. It is left out "
+        "where there are too few cells, where less than half of what differs between them is more than noise, and where a "
+        "variable goes too closely with the accuracy for that to be held constant. Mean absolute change cannot exceed "
+        "the model’s confidence, which falls where objects are rare.",
         csv="tables/map_correlations.csv",
     )
 
 
-def _difference(contrasts, surroundings: str, measure: str) -> Cell:
-    rows = contrasts[
-        contrasts["surroundings"].eq(surroundings)
-        & contrasts["measure"].eq(measure)
-        & contrasts["kind"].isin(["recognised", "all"])
-    ]
-    if rows.empty:
-        return Cell(MISSING)
-    row, form = rows.iloc[0], percent if MEASURES[measure].share else lambda value: number(value, 3)
-    details = f"{interval(row['low'], row['high'], form)}; {form(row['sparse'])} and {form(row['dense'])}"
-    return Cell(form(row["difference"]), details, marked=bool(sign(row["low"], row["high"])))
+def _contrasts(contents: ReportContents) -> TableBlock:
+    rows = []
+    for row in contents.framing_map.contrasts.to_dict("records"):
+        if row["kind"] == "when right":
+            continue
+        form = percent if MEASURES[row["measure"]].share else _three
+        rows.append(
+            [
+                Cell(SURROUNDINGS.get(row["surroundings"], row["surroundings"]), MEASURES[row["measure"]].label),
+                form(row["dense"]),
+                form(row["sparse"]),
+                Cell(
+                    form(row["difference"]),
+                    interval(row["low"], row["high"], form),
+                    marked=bool(sign(row["low"], row["high"])),
+                ),
+            ]
+        )
+    return TableBlock(
+        "Where training objects are many, and where they are few",
+        ["", "Most training objects", "Fewest", "Difference"],
+        rows,
+        note="Means over the tenth of the recognised cells with the highest and with the lowest training density; under "
+        "the difference its 95% bootstrap interval over images.",
+        csv="tables/map_contrasts.csv",
+    )
+
+
+def _three(value: float) -> str:
+    return number(value, 3)
 
 
 def _size_blocks(contents: ReportContents) -> list[Block]:

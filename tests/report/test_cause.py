@@ -242,9 +242,13 @@ def test_the_section_shows_map_curve_and_numbers(bare_contents):
     ]
     for block in figures:
         assert block.draw()
-    (table,) = (block for block in section.blocks if isinstance(block, TableBlock))
-    assert table.header[1:3] == ["All cells", "Recognised"]
-    assert [cell.text for cell in table.rows[0]] == ["mean grey", "−0.50", "−0.80", "17.0%"]
+    related, contrasted = (block for block in section.blocks if isinstance(block, TableBlock))
+    assert related.header[1:3] == ["All cells", "Recognised"]
+    assert [cell.text for cell in related.rows[0][:3]] == ["mean grey", "−0.50", "−0.80"]
+    assert related.rows[0][2].detail == "−0.90 to −0.70"
+    assert related.rows[0][3] == "27"
+    assert contrasted.rows[0][1:3] == ["4.0%", "21.0%"]
+    assert (contrasted.rows[0][3].text, contrasted.rows[0][3].detail) == ("17.0%", "12.0% to 22.0%")
     assert any("U-shaped" in finding.claim for finding in cause_findings(contents))
 
 
