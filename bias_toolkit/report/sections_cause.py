@@ -109,8 +109,8 @@ def _correlations(contents: ReportContents) -> TableBlock:
         definitions=[MAP_KINDS[kind] for kind in kinds],
         note="Under each ρ its 95% interval over images; in bold where that leaves out 0. ρ is freed of the noise that "
         f"{count(table['n_images'].max(), 'image')} leave in the cells; as observed it is in the CSV. It is left out "
-        "where there are too few cells, where less than half of what differs between them is more than noise, and where a "
-        "variable goes too closely with the accuracy for that to be held constant. Mean absolute change cannot exceed "
+        "where there are too few cells, where less than half of what differs between them is more than noise, and where "
+        "a variable goes too closely with the accuracy for that to be held constant. Mean absolute change cannot exceed "
         "the model’s confidence, which falls where objects are rare.",
         csv="tables/map_correlations.csv",
     )
@@ -138,8 +138,8 @@ def _contrasts(contents: ReportContents) -> TableBlock:
         "Where training objects are many, and where they are few",
         ["", "Most training objects", "Fewest", "Difference"],
         rows,
-        note="Means over the tenth of the recognised cells with the highest and with the lowest training density; under "
-        "the difference its 95% bootstrap interval over images.",
+        note="Means over the tenth of the recognised cells with the highest and with the lowest training density; "
+        "under the difference its 95% bootstrap interval over images.",
         csv="tables/map_contrasts.csv",
     )
 
