@@ -109,9 +109,9 @@ def _correlations(contents: ReportContents) -> TableBlock:
         definitions=[MAP_KINDS[kind] for kind in kinds],
         note="Under each ρ its 95% interval over images; in bold where that leaves out 0. ρ is freed of the noise that "
         f"{count(table['n_images'].max(), 'image')} leave in the cells; as observed it is in the CSV. It is left out "
-        "where there are too few cells, where less than half of what differs between them is more than noise, and where "
-        "a variable goes too closely with the accuracy for that to be held constant. Mean absolute change cannot exceed "
-        "the model’s confidence, which falls where objects are rare.",
+        "where there are too few cells, where less than half of what differs between them is more than noise, and "
+        "where a variable goes too closely with the accuracy for that to be held constant. Mean absolute change "
+        "cannot exceed the model’s confidence, which falls where objects are rare.",
         csv="tables/map_correlations.csv",
     )
 
