@@ -34,9 +34,10 @@ def size_vs_invariance(curves: Mapping[str, pd.DataFrame], measure: str = "p_top
         axes = np.array([figure.add_subplot()])
     for ax, name in zip(axes, (measure, "accuracy"), strict=False):
         _draw(ax, curves, name)
-    n_images = max(int(table["n"].max()) for table in curves.values())
+    numbers = sorted({int(table["n"].max()) for table in curves.values()})
+    others = "".join(f"{number:,} or " for number in numbers[:-1])
     axes[0].set_title(f"{label_of(measure)} by view size")
-    subtitle(axes[0], f"mean and 95% interval over {count(n_images, 'image')}" + ("" if len(curves) == 1 else " each"))
+    subtitle(axes[0], f"mean and 95% interval over {others}{count(numbers[-1], 'image')}")
     axes[-1].set_xlabel(
         "view size: a crop's share of the image's area (left of 1),\n"
         "side of the canvas over side of the image (right of 1)"

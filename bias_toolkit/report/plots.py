@@ -181,10 +181,17 @@ def _size_curve(contents: ReportContents, name: str) -> pd.DataFrame:
 
 @_named("size-vs-invariance")
 def _size_vs_invariance(contents, measure, beside=(), **_) -> Figure:
-    curves = {}
-    for each in (contents, *beside):
-        name = each.model.name if each.model.name not in curves else f"{each.model.name} ({each.name})"
-        curves[name] = _size_curve(each, "size-vs-invariance")
+    studies = (contents, *beside)
+    # Studies of one model on several test sets are told apart by their own names, and by their place where these are
+    # the same too.
+    for names in (
+        [each.model.name for each in studies],
+        [f"{each.model.name}, {each.name}" for each in studies],
+        [f"{each.model.name}, {each.name} ({number})" for number, each in enumerate(studies, start=1)],
+    ):
+        if len(set(names)) == len(studies):
+            break
+    curves = {name: _size_curve(each, "size-vs-invariance") for name, each in zip(names, studies, strict=True)}
     return figures_sizes.size_vs_invariance(curves, measure)
 
 

@@ -293,6 +293,7 @@ def test_several_models_share_the_axes():
     figure = size_vs_invariance(curves)
     top, bottom = figure.axes
     assert [text.get_text() for text in top.get_legend().get_texts()] == ["one", "other"]
+    assert any("over 60 images" in text.get_text() for text in top.texts)
     line = top.lines[0]
     rows = curves["one"][curves["one"]["measure"].eq("p_top1_change") & curves["one"]["protocol"].eq("crop")]
     np.testing.assert_allclose(line.get_xdata(), [0.2, 0.6, 1.0])
