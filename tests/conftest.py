@@ -53,13 +53,21 @@ def fast():
     return {"resamples": 100, "permutations": 100, "placements": 100, "noise_images": 8, "bins": 4}
 
 
+@pytest.fixture
+def svg_only(monkeypatch):
+    """Pages write their figures as SVG only: the other formats take longer than all else."""
+    monkeypatch.setattr("bias_toolkit.report.page.FORMATS", ("svg",))
+
+
 @pytest.fixture(scope="session")
 def finished(photographs, fast, tmp_path_factory):
-    """A finished study; tests must not change it."""
+    """A finished study, its figures as SVG only; tests must not change it."""
     from bias_toolkit import Study
 
     folder = tmp_path_factory.mktemp("finished") / "study"
-    return Study(folder, photographs["train"], photographs["test"], "demo", **fast).run()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bias_toolkit.report.page.FORMATS", ("svg",))
+        return Study(folder, photographs["train"], photographs["test"], "demo", **fast).run()
 
 
 @pytest.fixture

@@ -19,7 +19,9 @@ EDGES = ["x0", "y0", "x1", "y1"]
 def explained(finished, tmp_path_factory):
     """A copy of the finished study with its four least stable images explained, and the explanations."""
     study = Study(shutil.copytree(finished.folder, tmp_path_factory.mktemp("explained") / "study"))
-    return study, study.explain_worst(4)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bias_toolkit.report.page.FORMATS", ("svg",))
+        return study, study.explain_worst(4)
 
 
 @pytest.fixture
@@ -195,6 +197,7 @@ def test_what_is_explained_is_kept(explained):
     assert (study.folder / "report" / "step.json").stat().st_mtime_ns == report
 
 
+@pytest.mark.usefixtures("svg_only")
 def test_an_interrupted_run_goes_on(finished, tmp_path, monkeypatch):
     # Fewer pages to write: the images that are explained for being listed.
     monkeypatch.setattr("bias_toolkit.report.thumbnails.LISTED", 1)
@@ -240,6 +243,7 @@ class _Silent:
         return False
 
 
+@pytest.mark.usefixtures("svg_only")
 def test_another_setting_makes_an_explanation_anew(explained, tmp_path):
     study, explanations = explained
     changed = Study(shutil.copytree(study.folder, tmp_path / "study"), sizes=[0.9]).run()

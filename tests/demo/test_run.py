@@ -7,6 +7,7 @@ import pytest
 from bias_toolkit_cli.main import main
 
 
+@pytest.mark.usefixtures("svg_only")
 def test_demo_shows_the_whole_argument(tmp_path, capsys):
     with pytest.raises(SystemExit) as end:
         main(["demo", "--out", str(tmp_path / "demo")])

@@ -404,16 +404,6 @@ def summary() -> Summary:
     )
 
 
-def one_format(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(page, "FORMATS", ("svg",))
-
-
-@pytest.fixture
-def svg_only(monkeypatch):
-    """Figures are written as SVG only."""
-    one_format(monkeypatch)
-
-
 @pytest.fixture(scope="session")
 def shared_contents() -> ReportContents:
     """One study with everything; tests must not change it."""
@@ -442,7 +432,7 @@ def report(shared_contents, tmp_path_factory):
     """The folder of the report of the study with everything, its figures as SVG only: fonts in PDF take long."""
     folder = tmp_path_factory.mktemp("study") / "report"
     with pytest.MonkeyPatch.context() as patch:
-        one_format(patch)
+        patch.setattr(page, "FORMATS", ("svg",))
         path = write_report(shared_contents, folder)
     return SimpleNamespace(folder=folder, html=path.read_text(encoding="utf-8"))
 
