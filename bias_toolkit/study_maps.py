@@ -97,7 +97,7 @@ class StudyMaps(StudyResults):
         self._required("model")
         test = self.read_images(progress).test
         grid, indices = self.framing_grid, self._label_indices()
-        boxes = {row.image_id: [getattr(row, edge) for edge in EDGES] for row in self._subjects_of(test).itertuples()}
+        boxes = {row.image_id: [getattr(row, edge) for edge in EDGES] for row in self.subjects("test").itertuples()}
         candidates = sorted(boxes) or test.images["image_id"].tolist()
         image_ids = _sample(candidates, self.settings.map_images, self.settings.seed)
         for surroundings in self.surroundings:
@@ -195,7 +195,7 @@ class StudyMaps(StudyResults):
 
         framed = self.framed
         image_ids = sorted(framed["image_id"].unique())
-        subjects = self._subjects_of(self.test).set_index("image_id")
+        subjects = self.subjects("test").set_index("image_id")
         sides = subjects["x1"] - subjects["x0"], subjects["y1"] - subjects["y0"]
         scale = np.log(sides[0] * sides[1] / (subjects["width"] * subjects["height"])).reindex(image_ids)
         image_id = image_ids[0] if scale.isna().all() else (scale - scale.median()).abs().idxmin()
@@ -219,16 +219,6 @@ class StudyMaps(StudyResults):
         """Whether the `map` or the `sizes` are there under the present settings."""
         return self._is_current({MAP: f"{MAP}/relation", SIZES: f"{SIZES}/curve"}[part])
 
-    def _subjects_of(self, dataset: Dataset) -> pd.DataFrame:
-        """The object that each image of a dataset is about, for those with boxes: columns of OBJECTS and the size."""
-        from bias_toolkit.objects import image_framing, position_and_scale
-
-        images, objects = dataset.images, dataset.objects
-        chosen = image_framing(position_and_scale(objects, images), images)[["image_id", "object_id"]]
-        return chosen.merge(objects, on=["image_id", "object_id"]).merge(
-            images[["image_id", "width", "height"]], on="image_id"
-        )
-
     def _relate_map(self, folder: Path, progress: Progress) -> None:
         from bias_toolkit.analysis import analyse_map, schema
 
@@ -246,7 +236,7 @@ class StudyMaps(StudyResults):
 
         if self.train.objects.empty or self.test.objects.empty:
             return None
-        subjects = self._subjects_of(self.train)
+        subjects = self.subjects("train")
         if len(subjects) > LARGEST_DENSITY_SAMPLE:
             subjects = subjects.sample(LARGEST_DENSITY_SAMPLE, random_state=self.settings.seed)
         sweep = Sweep("crop", "diagonal", self.settings.feature_size)

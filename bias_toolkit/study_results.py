@@ -48,6 +48,8 @@ class StudyResults(LocatedResults):
     folder: Path
     settings: Settings
     sweeps: list[Sweep]
+    size_sweeps: list[Sweep]
+    chosen_surroundings: tuple[str, ...]
     _recorded: dict[str, Any]
     test: Dataset
 
@@ -64,15 +66,15 @@ class StudyResults(LocatedResults):
         return self._table(f"images/{split}/skipped.parquet", "report")
 
     def subjects(self, split: str) -> pd.DataFrame:
-        """The object that each image of the `train` or `test` set is about, for those that have one.
+        """The object that each image of the `train` or `test` set is about, for those with boxes of their own.
 
         Columns of the objects table, and width and height of the image, all in pixels.
         """
-        from bias_toolkit.objects import image_framing
+        from bias_toolkit.objects import image_framing, position_and_scale
 
-        images = self.images(split)
-        chosen = image_framing(self.given_framing(split), images)[["image_id", "object_id"]]
-        return chosen.merge(self.objects(split), on=["image_id", "object_id"]).merge(
+        images, objects = self.images(split), self.objects(split)
+        chosen = image_framing(position_and_scale(objects, images), images)[["image_id", "object_id"]]
+        return chosen.merge(objects, on=["image_id", "object_id"]).merge(
             images[["image_id", "width", "height"]], on="image_id"
         )
 
@@ -80,12 +82,14 @@ class StudyResults(LocatedResults):
     def skipped_images(self) -> pd.DataFrame:
         """Every image that a step has left out so far: columns split, step, image_id, reason."""
         from bias_toolkit.features import FeatureStore
-        from bias_toolkit.invariance import load_skipped
+        from bias_toolkit.invariance import load_grid_skipped, load_skipped
 
         readers = {f"images/{split}": lambda folder: read_table(folder / "skipped.parquet") for split in SPLITS}
         readers |= {f"features/{split}": lambda folder: FeatureStore(folder).skipped for split in SPLITS}
         readers |= {f"responses/{sweep.name}": load_skipped for sweep in self.sweeps}
         readers |= {f"mean-images/{split}": lambda folder: read_table(folder / "skipped.parquet") for split in SPLITS}
+        readers |= {f"{MAP}/{surroundings}": load_grid_skipped for surroundings in self.chosen_surroundings}
+        readers |= {f"{SIZES}/{sweep.name}": load_skipped for sweep in self.size_sweeps}
         tables = [
             read(self.folder / name).assign(split="train" if name.endswith("/train") else "test", step=name)
             for name, read in readers.items()
@@ -174,6 +178,8 @@ class StudyResults(LocatedResults):
             "objects",
             *(f"mean-images/{split}" for split in SPLITS),
             "analysis",
+            *(f"{MAP}/{surroundings}" for surroundings in (*self.chosen_surroundings, "relation")),
+            *(f"{SIZES}/{sweep.name}" for sweep in self.size_sweeps),
         ]
         markers = {name: read_marker(self.folder / name) for name in names}
         return {name: float(marker["seconds"]) for name, marker in markers.items() if marker}

@@ -1,5 +1,6 @@
 """The framing map and the size curve of a study."""
 
+import os
 import shutil
 
 import numpy as np
@@ -125,6 +126,28 @@ def test_without_boxes_the_images_are_the_objects(photographs, fast, tmp_path):
     assert "boxes are missing" in finding.text
     with pytest.raises(InputError, match="--surroundings is real, but the test set has no object boxes"):
         Study(tmp_path / "study", map_surroundings=("real",)).measure_map()
+
+
+def test_an_image_that_cannot_be_read_is_listed(photographs, fast, tmp_path):
+    pictures = shutil.copytree(photographs["test"].parent, tmp_path / "pictures")
+    study = Study(
+        tmp_path / "study",
+        photographs["train"],
+        pictures / "images.csv",
+        "demo",
+        **fast | SMALL | {"map_images": 150, "map_scales": (0.48,), "map_surroundings": ("mean",)},
+    )
+    study.read_images()
+    broken = sorted(pictures.glob("*.png"))[3]
+    stamp = broken.stat()
+    broken.write_bytes(broken.read_bytes()[:-40].ljust(stamp.st_size, b"\0"))
+    os.utime(broken, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    study.measure_map()
+    assert broken.name not in set(study.framed["image_id"])
+    listed = study.skipped_images.query("step == 'map/mean'")
+    assert listed[["split", "image_id"]].to_numpy().tolist() == [["test", broken.name]]
+    assert study.seconds["map/mean"] > 0
+    assert study.seconds["map/relation"] > 0
 
 
 def test_images_without_a_box_take_no_part_where_others_have_one(photographs, fast, tmp_path):
