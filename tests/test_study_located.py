@@ -285,3 +285,26 @@ def test_findings_are_a_table_as_before(located):
     findings = located.findings()
     assert findings.columns.tolist() == ["topic", "kind", "claim", "evidence"]
     assert all(Finding(**row).text for row in findings.to_dict("records"))
+
+
+def test_boxes_are_located_anew_where_labels_are_matched_with_other_classes(located, monkeypatch):
+    steps = {split: located._plan.located(split).key for split in ("train", "test")}
+    monkeypatch.setattr(Study, "class_indices", lambda study, split: {"0": 1})
+    assert all(located._plan.located(split).key != key for split, key in steps.items())
+
+
+def test_subjects_are_of_the_given_boxes_whatever_the_framing_is_of(photographs, fast, tmp_path):
+    pictures = shutil.copytree(photographs["test"].parent, tmp_path / "pictures")
+    table = pd.read_csv(pictures / "images.csv").head(20)
+    # Each image's second box is the larger one, and of no category that is its label.
+    second = table.assign(category="other", x0=0, y0=0, x1=74, y1=74)
+    pd.concat([table, second]).to_csv(pictures / "images.csv", index=False)
+    study = Study(
+        tmp_path / "study", pictures / "images.csv", pictures / "images.csv", MODEL, boxes="estimated", **fast
+    )
+    study.measure_objects()
+    assert study.framing("test")["estimated"].all()
+    subjects = study.subjects("test").set_index("image_id")
+    assert len(subjects) == 20
+    given = table.set_index("path").loc[subjects.index]
+    np.testing.assert_allclose(subjects[["x0", "y0", "x1", "y1"]], given[["x0", "y0", "x1", "y1"]], atol=1e-4)
