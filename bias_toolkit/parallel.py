@@ -1,4 +1,4 @@
-"""Decoding ahead of the model: an ordered map over threads that holds only a bounded number of results."""
+"""Work in threads: an ordered map that holds only a bounded number of results, for decoding ahead of the model."""
 
 from __future__ import annotations
 
@@ -11,10 +11,17 @@ from typing import TypeVar
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+MOST_WORKERS = 16
 
-def default_workers() -> int:
-    """Threads used for decoding: one a core, at most 16."""
-    return min(os.cpu_count() or 1, 16)
+
+def cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def decoding_workers() -> int:
+    """Threads that decode ahead of a model: one a core, at most 16, but for one core that is left to the model."""
+    return max(1, min(cores() - 1, MOST_WORKERS))
 
 
 def ordered_map(
@@ -22,9 +29,11 @@ def ordered_map(
 ) -> Iterator[Result]:
     """Yield `function(item)` for each item, in order, computed in threads at most `ahead` items ahead.
 
+    `workers` threads, by default one a core and at most 16.
+
     An exception that `function` raises is raised here, at the item's place.
     """
-    pool = ThreadPoolExecutor(max_workers=workers or default_workers())
+    pool = ThreadPoolExecutor(max_workers=workers or min(cores(), MOST_WORKERS))
     pending = deque()
     try:
         for item in items:

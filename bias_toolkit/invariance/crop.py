@@ -6,8 +6,9 @@ import math
 
 import numpy as np
 
+from bias_toolkit.datasets import ReducedImage
 from bias_toolkit.invariance.sweep import CENTRE, Sweep
-from bias_toolkit.invariance.views import Views, cut, image_generator, path, resize
+from bias_toolkit.invariance.views import Views, cut, image_generator, path, resize_box, size_of
 
 MARGIN = 10
 """How much longer the resized window's side is than the model's input (A: 234 for an input of 224)."""
@@ -16,7 +17,7 @@ ASPECTS = (3 / 4, 4 / 3)
 """Width over height of a window at random, smallest and largest (A)."""
 
 
-def crop_views(image: np.ndarray, sweep: Sweep, input_size: int, image_id: str) -> Views:
+def crop_views(image: np.ndarray | ReducedImage, sweep: Sweep, input_size: int, image_id: str) -> Views:
     """The views of crop (A): one window of the image, resized once, in which the model's window slides.
 
     The image's window is resized to a square of side W + 10, W the model's input size, whatever the window's
@@ -24,25 +25,25 @@ def crop_views(image: np.ndarray, sweep: Sweep, input_size: int, image_id: str) 
 
     Parameters
     ----------
-    image : uint8, shape (height, width, 3)
+    image : uint8, shape (height, width, 3), or reduced
     """
-    height, width = image.shape[:2]
+    width, height = size_of(image)
     box = crop_box(width, height, sweep, image_id)
     return Views(cut(resized_box(image, box, input_size), path(sweep.transform), input_size))
 
 
-def centre_view(image: np.ndarray, input_size: int, size: float = 1.0) -> Views:
+def centre_view(image: np.ndarray | ReducedImage, input_size: int, size: float = 1.0) -> Views:
     """The centre view of crop alone (V = 1): what features are extracted from, in training and test set.
 
     Parameters
     ----------
-    image : uint8, shape (height, width, 3)
+    image : uint8, shape (height, width, 3), or reduced
     input_size : int
         Side W of the model's input, in pixels.
     size : float
         The window's area as a fraction of the image's.
     """
-    height, width = image.shape[:2]
+    width, height = size_of(image)
     picture = resized_box(image, central_box(width, height, size), input_size)
     return Views(cut(picture, np.array([[CENTRE, CENTRE]]), input_size))
 
@@ -87,7 +88,6 @@ def random_box(width: int, height: int, size: float, generator: np.random.Genera
     return x0, y0, x0 + box_width, y0 + box_height
 
 
-def resized_box(image: np.ndarray, box: tuple[int, int, int, int], input_size: int) -> np.ndarray:
+def resized_box(image: np.ndarray | ReducedImage, box: tuple[int, int, int, int], input_size: int) -> np.ndarray:
     """A box (x0, y0, x1, y1) of the image as the picture, of side W + 10, in which the model's window slides."""
-    x0, y0, x1, y1 = box
-    return resize(image[y0:y1, x0:x1], input_size + MARGIN)
+    return resize_box(image, box, input_size + MARGIN)

@@ -6,16 +6,17 @@ import math
 
 import numpy as np
 
+from bias_toolkit.datasets import ReducedImage
 from bias_toolkit.errors import InputError
 from bias_toolkit.invariance.inpaint import inpaint
 from bias_toolkit.invariance.sweep import CENTRE, STEPS, Sweep
-from bias_toolkit.invariance.views import Views, cut, path, resize
+from bias_toolkit.invariance.views import Views, cut, path, resize_box, size_of
 
 MEAN_GREY = 128
 """What a person is shown where the model sees its mean."""
 
 
-def embed_views(image: np.ndarray, sweep: Sweep, input_size: int, image_id: str) -> Views:
+def embed_views(image: np.ndarray | ReducedImage, sweep: Sweep, input_size: int, image_id: str) -> Views:
     """The views of embed (A): the whole image, resized to a square, on a W × W canvas.
 
     The square's side is m = floor(W / size), and its top-left corner passes through c0 − 4, …, c0 + 4 with
@@ -30,7 +31,7 @@ def embed_views(image: np.ndarray, sweep: Sweep, input_size: int, image_id: str)
 
     Parameters
     ----------
-    image : uint8, shape (height, width, 3)
+    image : uint8, shape (height, width, 3), or reduced
 
     Raises
     ------
@@ -64,7 +65,9 @@ def embedded_corner(side: int, input_size: int) -> int:
     return (input_size - side - 1) // 2
 
 
-def embedded_canvas(image: np.ndarray, side: int, input_size: int, fill: str) -> tuple[np.ndarray, np.ndarray]:
+def embedded_canvas(
+    image: np.ndarray | ReducedImage, side: int, input_size: int, fill: str
+) -> tuple[np.ndarray, np.ndarray]:
     """The canvas with a margin of 4 pixels around the centre view, and where it is outside the image.
 
     Shapes (W + 8, W + 8, 3), uint8, and (W + 8, W + 8), bool.
@@ -75,7 +78,7 @@ def embedded_canvas(image: np.ndarray, side: int, input_size: int, fill: str) ->
     # The border of the canvas cuts an image that is nearly as large.
     outside[start : start + side, start : start + side] = False
     canvas = np.zeros((canvas_side, canvas_side, 3), dtype=np.uint8)
-    canvas[start : start + side, start : start + side] = resize(image, side)
+    canvas[start : start + side, start : start + side] = resize_box(image, (0, 0, *size_of(image)), side)
     return filled(canvas, outside, fill), outside
 
 
@@ -87,7 +90,7 @@ def filled(canvas: np.ndarray, outside: np.ndarray, fill: str) -> np.ndarray:
 
 
 def _slices(
-    image: np.ndarray, side: int, input_size: int, fill: str, corners: np.ndarray
+    image: np.ndarray | ReducedImage, side: int, input_size: int, fill: str, corners: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Windows of the canvas with a margin, and where they are outside the image."""
     canvas, outside = embedded_canvas(image, side, input_size, fill)

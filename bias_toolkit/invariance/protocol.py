@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from bias_toolkit.datasets import ReducedImage
 from bias_toolkit.invariance.crop import crop_views
 from bias_toolkit.invariance.embed import embed_views
 from bias_toolkit.invariance.offsets import offset_views
@@ -13,7 +14,7 @@ from bias_toolkit.invariance.views import Views
 VIEWS = {"crop": crop_views, "embed": embed_views, "offsets": offset_views}
 
 
-def make_views(image: np.ndarray, sweep: Sweep, input_size: int, image_id: str) -> Views:
+def make_views(image: np.ndarray | ReducedImage, sweep: Sweep, input_size: int, image_id: str) -> Views:
     """Make the views of one image, `sweep.n_views` of them, in order.
 
     Every step is an exact slice of one resized picture (but `scale`, whose steps are resized from the image
@@ -21,7 +22,7 @@ def make_views(image: np.ndarray, sweep: Sweep, input_size: int, image_id: str) 
 
     Parameters
     ----------
-    image : uint8, shape (height, width, 3)
+    image : uint8, shape (height, width, 3), or reduced
         RGB, upright.
     input_size : int
         Side W of the model's input, in pixels.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from bias_toolkit.datasets import ReducedImage
 from bias_toolkit.invariance.sweep import CENTRE, STEPS
 
 
@@ -65,6 +66,24 @@ def cut(picture: np.ndarray, corners: np.ndarray, side: int) -> np.ndarray:
 def resize(image: np.ndarray, side: int) -> np.ndarray:
     """Resize a uint8 image (height, width, 3) to a square, bicubic with antialiasing; the identity at its own size."""
     return np.asarray(Image.fromarray(np.ascontiguousarray(image)).resize((side, side), Image.Resampling.BICUBIC))
+
+
+def size_of(image: np.ndarray | ReducedImage) -> tuple[int, int]:
+    """Width and height in pixels, of a reduced image those that it stands for."""
+    return (image.width, image.height) if isinstance(image, ReducedImage) else image.shape[1::-1]
+
+
+def resize_box(image: np.ndarray | ReducedImage, box: tuple[int, int, int, int], side: int) -> np.ndarray:
+    """The box (x0, y0, x1, y1) of an image, in its own whole pixels, resized to a square as `resize` does."""
+    x0, y0, x1, y1 = box
+    if not isinstance(image, ReducedImage):
+        return resize(image[y0:y1, x0:x1], side)
+    factor = image.factor
+    left, upper = x0 // factor, y0 // factor
+    part = image.pixels[upper : -(-y1 // factor), left : -(-x1 // factor)]
+    inside = (x0 / factor - left, y0 / factor - upper, x1 / factor - left, y1 / factor - upper)
+    picture = Image.fromarray(np.ascontiguousarray(part))
+    return np.asarray(picture.resize((side, side), Image.Resampling.BICUBIC, box=inside))
 
 
 def image_generator(image_id: str, seed: int) -> np.random.Generator:

@@ -7,17 +7,21 @@ from bias_toolkit.models.imagenet import imagenet_classes
 from bias_toolkit.models.labels import LabelMatch, match_labels
 from bias_toolkit.models.load import NAMED_MODELS, load_model, resolve_device
 from bias_toolkit.models.lowpass import low_pass, subsampling_layers
-from bias_toolkit.models.model import Model, Outputs
+from bias_toolkit.models.model import Model
 from bias_toolkit.models.precision import full_float32
 from bias_toolkit.models.preprocessing import Preprocessing
+from bias_toolkit.models.runtime import RUNTIMES, Batch, Outputs, choose_runtime
 
 __all__ = [
     "NAMED_MODELS",
+    "RUNTIMES",
+    "Batch",
     "FeatureLayer",
     "LabelMatch",
     "Model",
     "Outputs",
     "Preprocessing",
+    "choose_runtime",
     "factory_classifier",
     "find_feature_layer",
     "full_float32",

@@ -29,7 +29,13 @@ OTHER_MODELS = "torchvision:NAME, timm:NAME or package.module:factory"
 
 
 def load_model(
-    spec: str, *, weights: str | Path | None = None, feature: str | None = None, device: str = "auto"
+    spec: str,
+    *,
+    weights: str | Path | None = None,
+    feature: str | None = None,
+    device: str = "auto",
+    runtime: str = "auto",
+    batch_size: int | None = None,
 ) -> Model:
     """Load a classifier with its weights, preprocessing and class names.
 
@@ -44,11 +50,16 @@ def load_model(
         The layer whose pooled output is the feature; by default the penultimate activation.
     device : str
         "auto" (CUDA where there is one, else the CPU) or a torch device such as "cpu" or "cuda:1".
+    runtime : {"auto", "torch", "openvino"}
+        What executes it (see `choose_runtime`).
+    batch_size : int, optional
+        Views in one forward pass; the runtime's choice by default.
 
     Raises
     ------
     InputError
-        If the model is unknown, its weights cannot be had or do not fit, or the layer or device does not exist.
+        If the model is unknown, its weights cannot be had or do not fit, or the layer, device or runtime does not
+        exist.
     """
     chosen = resolve_device(device)
     weights = None if weights is None else Path(weights)
@@ -63,6 +74,8 @@ def load_model(
             class_ids=blueprint.class_ids,
             feature=feature or blueprint.feature,
             device=chosen,
+            runtime=runtime,
+            batch_size=batch_size,
         )
 
 

@@ -5,34 +5,29 @@ from __future__ import annotations
 import hashlib
 import inspect
 import re
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from bias_toolkit.errors import InputError
+from bias_toolkit.models.checkpoint import non_finite_tensor
 from bias_toolkit.models.feature_layer import PROBE_IMAGES, find_feature_layer, network_logits
 from bias_toolkit.models.memory import keep_freed_memory
+from bias_toolkit.models.pixel_network import PixelNetwork
 from bias_toolkit.models.precision import full_float32
 from bias_toolkit.models.preprocessing import Preprocessing
+from bias_toolkit.models.runtime import Batch, Choice, Outputs, Runtime, check_precision, choose_runtime
+from bias_toolkit.models.torch_runtime import TorchRuntime
+from bias_toolkit.models.varied_images import varied_images
 
 LIBRARIES = ("torch", "torchvision", "timm")
 # Where an object lies in memory, in the text of layers that hold functions.
 ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
-
-
-class Outputs(NamedTuple):
-    """What a model says of N views.
-
-    `probabilities` is float32 (N, classes), each row's softmax; `features` is float32 (N, dimension).
-    """
-
-    probabilities: np.ndarray
-    features: np.ndarray
 
 
 class Model:
@@ -57,6 +52,10 @@ class Model:
         The layer whose pooled output is the feature; by default the penultimate activation.
     device : torch.device or str
         Where it runs.
+    runtime : {"torch", "openvino", "auto"}
+        What executes it (see `choose_runtime`). "auto" takes torch where OpenVINO cannot run the network.
+    batch_size : int, optional
+        Views in one forward pass; the runtime's choice by default.
 
     Attributes
     ----------
@@ -65,6 +64,8 @@ class Model:
         Where the feature was found.
     gives_probabilities : bool
         Whether the network's rows are probabilities already.
+    chosen_runtime : {"torch", "openvino"}
+        What the network is to run on; `runtime` says what it does run on, once that was tried.
     weights_sha256 : str
         SHA-256 of the weights that run, the same whichever file they came from.
 
@@ -86,6 +87,8 @@ class Model:
         class_ids: Sequence[str] | None = None,
         feature: str | None = None,
         device: torch.device | str = "cpu",
+        runtime: str = "torch",
+        batch_size: int | None = None,
     ):
         self.name = name
         self.input_size = int(input_size)
@@ -94,6 +97,10 @@ class Model:
         self.class_ids = None if class_ids is None else [str(each) for each in class_ids]
         self.feature = feature
         self.device = torch.device(device)
+        self._asked_runtime, self._asked_batch_size = runtime, batch_size
+        self._choice = choose_runtime(runtime, self.device)
+        self.chosen_runtime = self._choice.runtime
+        self._runtimes: dict[str, Runtime] = {}
         module = module.eval().requires_grad_(False).to(device=self.device, dtype=torch.float32)
         self.module = module.to(memory_format=self._memory_format)
         if self.device.type == "cpu":
@@ -102,7 +109,7 @@ class Model:
 
     @property
     def _memory_format(self) -> torch.memory_format:
-        return torch.channels_last if self.device.type == "cpu" else torch.contiguous_format
+        return torch.channels_last if self.device.type in ("cpu", "cuda") else torch.contiguous_format
 
     def _probe(self) -> None:
         shape = (PROBE_IMAGES, 3, self.input_size, self.input_size)
@@ -117,12 +124,21 @@ class Model:
                 ) from error
             logits = network_logits(output).float()
             if logits.shape[0] != PROBE_IMAGES or not torch.isfinite(logits).all():
-                raise InputError(f"The model {self.name} does not give finite logits, one row an image.")
+                nan = non_finite_tensor(self.module)
+                why = "" if nan is None else f"; its tensor {nan!r} holds NaN"
+                raise InputError(f"The model {self.name} does not give finite logits, one row an image{why}.")
             self._layer = find_feature_layer(self.module, images, self.feature)
             with self._layer.capture(self.module) as feature:
                 self.module(images)
             self.feature_dimension = feature().shape[1]
         self.gives_probabilities = _are_probabilities(logits)
+        self._pixel_network = PixelNetwork(
+            self.module,
+            self._layer,
+            self.preprocessing,
+            gives_probabilities=self.gives_probabilities,
+            memory_format=self._memory_format,
+        ).eval()
         self.feature_layer = self._layer.name
         self.n_classes = logits.shape[1]
         for what, given in (("class names", self.class_names), ("class ids", self.class_ids)):
@@ -130,16 +146,31 @@ class Model:
                 raise InputError(
                     f"The model {self.name} has {self.n_classes} outputs but {len(given)} {what}; give one each."
                 )
+        if (logits == logits[0]).all() and self._is_constant(logits[0]):
+            raise InputError(
+                f"The model {self.name} gives exactly the same output for every image, whatever it shows; its weights "
+                "may be zero, or not have been loaded."
+            )
+
+    def _is_constant(self, output: Tensor) -> bool:
+        """Whether images of all kinds have the given output, and not because its probabilities are saturated."""
+        saturated = self.gives_probabilities and bool((output == 1).any())
+        views = varied_images(self.input_size)
+        for start in range(0, len(views), PROBE_IMAGES):
+            with self._inference(), self._layer.capture(self.module) as feature:
+                logits = network_logits(self.module(self.normalise(views[start : start + PROBE_IMAGES]))).float()
+                features = feature()
+            if (logits != output).any() or (saturated and (features != features[0]).any()):
+                return False
+        return True
 
     @contextmanager
     def _inference(self) -> Iterator[None]:
         with full_float32(), torch.inference_mode(), torch.autocast(self.device.type, enabled=False):
             yield
 
-    def evaluate(self, pixels: np.ndarray, outside: np.ndarray | None = None) -> Outputs:
-        """Run the network once over N views.
-
-        Float32 without TF32, whatever the caller has set; the caller chooses N.
+    def evaluate(self, pixels: np.ndarray, outside: np.ndarray | None = None, *, precision: str = "float32") -> Outputs:
+        """Run the network over N views.
 
         Parameters
         ----------
@@ -147,21 +178,80 @@ class Model:
             Red, green, blue.
         outside : bool array (N, W, W), optional
             Where it is True the normalised input is exactly 0, whatever the pixels are.
+        precision : {"float32", "bfloat16", "float16"}
+            Of the arithmetic. Float32 is without TF32, whatever the caller has set.
 
         Raises
         ------
         InputError
-            If an array has another shape or type.
+            If an array has another shape or type, or the runtime has no such precision on this machine.
         """
-        with self._inference():
-            images = self.normalise(pixels, outside)
-            if len(images) == 0:
-                empty = np.empty((0, self.n_classes), np.float32)
-                return Outputs(empty, np.empty((0, self.feature_dimension), np.float32))
-            with self._layer.capture(self.module) as feature:
-                logits = network_logits(self.module(images)).float()
-            probabilities = logits if self.gives_probabilities else torch.softmax(logits, dim=1)
-            return Outputs(probabilities.cpu().numpy(), feature().cpu().numpy())
+        (outputs,) = self.evaluate_batches([(pixels, outside)], precision=precision)
+        return outputs
+
+    def evaluate_batches(self, batches: Iterable[Batch], *, precision: str = "float32") -> Iterator[Outputs]:
+        """The outputs of each batch of views, in order; later batches are taken while earlier ones are computed.
+
+        A batch is (pixels, outside), as `evaluate` takes them. Batches of `batch_size` views run fastest.
+
+        Raises
+        ------
+        InputError
+            As `evaluate`.
+        """
+        sizes: deque[int] = deque()
+
+        def filled() -> Iterator[Batch]:
+            for pixels, outside in batches:
+                self._check(pixels, outside)
+                sizes.append(len(pixels))
+                if len(pixels):
+                    yield pixels, outside
+
+        empty = Outputs(np.empty((0, self.n_classes), np.float32), np.empty((0, self.feature_dimension), np.float32))
+        for outputs in self._runtime(precision).run(filled()):
+            while sizes[0] == 0:
+                sizes.popleft()
+                yield empty
+            sizes.popleft()
+            yield outputs
+        yield from (empty for _ in sizes)
+
+    def _runtime(self, precision: str = "float32") -> Runtime:
+        """What executes the network in a precision; made when it is first needed, since compiling takes seconds."""
+        check_precision(precision)
+        if precision not in self._runtimes:
+            self._runtimes[precision] = self._make_runtime(precision)
+        return self._runtimes[precision]
+
+    def _make_runtime(self, precision: str) -> Runtime:
+        size, batch_size = self.input_size, self._asked_batch_size
+        if self._choice.runtime == "openvino":
+            from bias_toolkit.models.openvino_runtime import OpenVinoRuntime
+
+            try:
+                return OpenVinoRuntime(self._pixel_network, size, batch_size, precision)
+            except InputError as error:
+                if self._asked_runtime != "auto":
+                    raise
+                self._choice = Choice("torch", str(error).rpartition(";")[0])
+        return TorchRuntime(self._pixel_network, size, self.device, batch_size, precision)
+
+    @property
+    def batch_size(self) -> int:
+        """Views in one forward pass."""
+        return self._runtime().batch_size
+
+    @property
+    def runtime(self) -> str:
+        """What executes the network in float32, with its version."""
+        return self._runtime().name
+
+    @property
+    def runtime_reason(self) -> str:
+        """A sentence that says what executes the network, and why."""
+        device = "the CPU" if self.device.type == "cpu" else str(self.device)
+        return f"{self.runtime} on {device}, {self.batch_size} views in a pass: {self._choice.reason}."
 
     def _check(self, pixels: np.ndarray, outside: np.ndarray | None) -> None:
         size = self.input_size
@@ -182,13 +272,8 @@ class Model:
         """
         self._check(pixels, outside)
         # Views may be read-only or have negative strides, which torch does not take: hence the copies.
-        images = torch.from_numpy(pixels.copy()).to(self.device).permute(0, 3, 1, 2)
-        mean = torch.tensor(self.preprocessing.mean, device=self.device, dtype=torch.float32).view(1, 3, 1, 1)
-        std = torch.tensor(self.preprocessing.std, device=self.device, dtype=torch.float32).view(1, 3, 1, 1)
-        images = images.to(torch.float32).div_(255).sub_(mean).div_(std)
-        if outside is not None:
-            images.masked_fill_(torch.from_numpy(outside.copy()).to(self.device).unsqueeze(1), 0.0)
-        return images.contiguous(memory_format=self._memory_format)
+        given = (None if each is None else torch.from_numpy(each.copy()).to(self.device) for each in (pixels, outside))
+        return self._pixel_network.normalise(*given)
 
     def with_module(self, module: nn.Module, name: str) -> Model:
         """The same preprocessing, classes, feature and device with another network.
@@ -207,6 +292,8 @@ class Model:
             class_ids=self.class_ids,
             feature=self.feature,
             device=self.device,
+            runtime=self._asked_runtime,
+            batch_size=self._asked_batch_size,
         )
 
     @cached_property

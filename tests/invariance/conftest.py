@@ -40,6 +40,9 @@ class RuleModel:
             probabilities=np.array(probabilities, dtype=np.float32), features=np.array(features, dtype=np.float32)
         )
 
+    def evaluate_batches(self, batches):
+        return (self.evaluate(*batch) for batch in batches)
+
 
 class SmallNet:
     """A strided network with fixed random weights, unstable under shifts, in float64: rounding flips nothing."""
@@ -77,6 +80,9 @@ class SmallNet:
             normalised = np.where(outside[:, None], 0.0, normalised)
         probabilities, features = self.forward(normalised)
         return SimpleNamespace(probabilities=probabilities.astype(np.float32), features=features.astype(np.float32))
+
+    def evaluate_batches(self, batches):
+        return (self.evaluate(*batch) for batch in batches)
 
 
 @pytest.fixture(name="numbered_image")

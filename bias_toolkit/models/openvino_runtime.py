@@ -1,0 +1,212 @@
+"""Running a classifier with OpenVINO, on Intel and AMD CPUs."""
+
+from __future__ import annotations
+
+import warnings
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from bias_toolkit.errors import InputError
+from bias_toolkit.models.pixel_network import PixelNetwork
+from bias_toolkit.models.precision import full_float32
+from bias_toolkit.models.runtime import Batch, BatchSource, Outputs
+
+REQUEST_VIEWS = 8
+TOLERANCE = 1e-4
+"""Largest difference of a probability from eager torch at which a compiled network is taken for the same."""
+HINTS = {"float32": ("f32", "FP32"), "bfloat16": ("bf16", "BF16"), "float16": ("f16", "FP16")}
+"""What OpenVINO calls each precision: in a hint, and among what a processor is capable of."""
+
+
+class OpenVinoRuntime:
+    """OpenVINO in throughput mode: the network is compiled once, and several requests are always under way.
+
+    The network is recorded by running it on one batch. What is compiled is compared with torch on other images, so a
+    network whose course depends on its input is not taken for one whose does not.
+
+    Parameters
+    ----------
+    network : PixelNetwork
+        On the CPU, in eval mode.
+    input_size : int
+        W, in pixels.
+    batch_size : int, optional
+        Views in one request, 8 by default; smaller batches are padded, larger ones cut.
+    precision : {"float32", "bfloat16", "float16"}
+
+    Raises
+    ------
+    InputError
+        If the network cannot be converted, computes something else when it is, or the processor has no arithmetic in
+        that precision.
+    """
+
+    def __init__(
+        self, network: PixelNetwork, input_size: int, batch_size: int | None = None, precision: str = "float32"
+    ):
+        import openvino
+
+        self.name = f"OpenVINO {openvino.__version__.split('-')[0]}"
+        self.batch_size = batch_size or REQUEST_VIEWS
+        self._network = network
+        self._input_size = input_size
+        self._precision = precision
+        self._core = openvino.Core()
+        capabilities = self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        if HINTS[precision][1] not in capabilities and precision != "float32":
+            raise InputError(
+                f"--feature-precision {precision} is not to be had with OpenVINO on this processor; leave it out, or "
+                "give --runtime torch."
+            )
+        self._idle: dict[bool, list] = {}
+        self._compile(has_outside=False)
+
+    def run(self, batches: Iterable[Batch]) -> Iterator[Outputs]:
+        """The outputs of each batch (see `Runtime`)."""
+        under_way: deque[_Request] = deque()
+        unfinished: deque[_Parts] = deque()
+        source = BatchSource(batches)
+        try:
+            for pixels, outside in source:
+                parts = _Parts(-(-len(pixels) // self.batch_size))
+                unfinished.append(parts)
+                for start in range(0, len(pixels), self.batch_size):
+                    idle = self._requests(has_outside=outside is not None)
+                    while not idle:
+                        self._read(under_way.popleft())
+                    part = slice(start, start + self.batch_size)
+                    given = [pixels[part]] if outside is None else [pixels[part], outside[part]]
+                    under_way.append(self._start(idle, given, parts))
+                while unfinished and unfinished[0].whole:
+                    yield unfinished.popleft().outputs()
+            while unfinished:
+                while not unfinished[0].whole:
+                    self._read(under_way.popleft())
+                yield unfinished.popleft().outputs()
+            source.end()
+        finally:
+            while under_way:
+                self._read(under_way.popleft())
+
+    def _start(self, idle: list, given: list[np.ndarray], parts: _Parts) -> _Request:
+        from openvino import Tensor
+
+        request, rows = idle.pop(), len(given[0])
+        padded = [_padded(array, self.batch_size) for array in given]
+        for place, array in enumerate(padded):
+            request.set_input_tensor(place, Tensor(array, shared_memory=True))
+        request.start_async()
+        return _Request(request, idle, padded, rows, parts)
+
+    def _read(self, each: _Request) -> None:
+        each.request.wait()
+        each.parts.made.append([each.request.get_output_tensor(place).data[: each.rows].copy() for place in (0, 1)])
+        each.idle.append(each.request)
+
+    def _requests(self, *, has_outside: bool) -> list:
+        """The idle requests for views with or without places outside."""
+        if has_outside not in self._idle:
+            self._compile(has_outside=has_outside)
+        return self._idle[has_outside]
+
+    def _compile(self, *, has_outside: bool) -> None:
+        import openvino
+
+        shape = (self.batch_size, self._input_size, self._input_size)
+        generator = np.random.default_rng(0)
+        views = [generator.integers(0, 256, (*shape, 3), np.uint8)]
+        if has_outside:
+            views.append(generator.random(shape) < 0.5)
+        try:
+            with _quietly(), full_float32(), torch.inference_mode(False), torch.no_grad():
+                example = tuple(torch.from_numpy(each) for each in views)
+                graph = openvino.convert_model(self._network, example_input=example)
+                graph.reshape({place: list(each.shape) for place, each in enumerate(views)})
+            hints = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": HINTS[self._precision][0]}
+            compiled = self._core.compile_model(graph, "CPU", hints)
+        except Exception as error:
+            raise InputError(
+                f"OpenVINO cannot run this network ({_first_line(error)}); give --runtime torch."
+            ) from error
+        # One more than are computed at a time, so that the processor need not wait for Python.
+        count = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS") + 1
+        self._idle[has_outside] = [compiled.create_infer_request() for _ in range(count)]
+        if self._precision == "float32":
+            self._check(has_outside=has_outside)
+
+    def _check(self, *, has_outside: bool) -> None:
+        """Raise InputError unless what was compiled does as torch does, on images that it was not recorded on."""
+        generator = np.random.default_rng(1)
+        for pixels in _probes(self._input_size, generator):
+            outside = generator.random(pixels.shape[:3]) < 0.3 if has_outside else None
+            with full_float32(), torch.inference_mode():
+                given = [None if each is None else torch.from_numpy(each) for each in (pixels, outside)]
+                expected = self._network(*given)[0].numpy()
+            (made,) = self.run([(pixels, outside)])
+            difference = float(np.abs(made.probabilities - expected).max())
+            if not difference <= TOLERANCE:
+                raise InputError(
+                    f"OpenVINO computes other probabilities than torch for this network (by up to {difference:.2g}); "
+                    "give --runtime torch."
+                )
+
+
+def _probes(side: int, generator: np.random.Generator) -> Iterator[np.ndarray]:
+    """Batches of two views, uint8 (2, W, W, 3), that have little in common: noise, shades, black and white."""
+    yield generator.integers(0, 256, (2, side, side, 3), np.uint8)
+    shades = generator.integers(0, 256, (2, 1, 1, 3)) * np.linspace(0, 1, side)[:, None, None]
+    yield np.broadcast_to(shades, (2, side, side, 3)).astype(np.uint8)
+    for level in (0, 255):
+        yield np.full((2, side, side, 3), level, np.uint8)
+
+
+class _Parts:
+    """What the requests of one batch have given so far, in order."""
+
+    def __init__(self, count: int):
+        self.count = count
+        self.made: list[list[np.ndarray]] = []
+
+    @property
+    def whole(self) -> bool:
+        return len(self.made) == self.count
+
+    def outputs(self) -> Outputs:
+        return Outputs(*(np.concatenate(each) for each in zip(*self.made, strict=True)))
+
+
+class _Request(NamedTuple):
+    """A request under way: where it belongs when it is idle again, and the arrays it reads from until then."""
+
+    request: object
+    idle: list
+    given: list[np.ndarray]
+    rows: int
+    parts: _Parts
+
+
+def _padded(array: np.ndarray, rows: int) -> np.ndarray:
+    """The array with rows of zeros added, in one block of memory."""
+    if len(array) == rows:
+        return np.ascontiguousarray(array)
+    padded = np.zeros((rows, *array.shape[1:]), array.dtype)
+    padded[: len(array)] = array
+    return padded
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip()
+    return text.splitlines()[0].rstrip(".") if text else type(error).__name__
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Keep the converter's warnings about what it records to itself: `_check` looks at the result."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

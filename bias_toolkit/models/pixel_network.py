@@ -1,0 +1,59 @@
+"""A classifier as one function from pixels to probabilities and feature, which every runtime executes."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from bias_toolkit.models.feature_layer import FeatureLayer, network_logits
+from bias_toolkit.models.preprocessing import Preprocessing
+
+
+class PixelNetwork(nn.Module):
+    """Normalises pixels, runs the network once, and gives what is wanted of it.
+
+    Parameters
+    ----------
+    network : nn.Module
+        Takes normalised images N × 3 × W × W.
+    feature_layer : FeatureLayer
+        Where the feature is in it.
+    preprocessing : Preprocessing
+    gives_probabilities : bool
+        Whether the network's rows are probabilities already.
+    memory_format : torch.memory_format
+        Of what the network is given.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        feature_layer: FeatureLayer,
+        preprocessing: Preprocessing,
+        *,
+        gives_probabilities: bool,
+        memory_format: torch.memory_format,
+    ):
+        super().__init__()
+        self.network = network
+        self._feature_layer = feature_layer
+        self._preprocessing = preprocessing
+        self._gives_probabilities = gives_probabilities
+        self._memory_format = memory_format
+
+    def normalise(self, pixels: Tensor, outside: Tensor | None = None) -> Tensor:
+        """float32 (N, 3, W, W) from uint8 (N, W, W, 3); exactly 0 where `outside`, bool (N, W, W), is True."""
+        mean, std = (
+            torch.tensor(values, device=pixels.device, dtype=torch.float32).view(1, 3, 1, 1)
+            for values in (self._preprocessing.mean, self._preprocessing.std)
+        )
+        images = pixels.permute(0, 3, 1, 2).to(torch.float32).div(255).sub(mean).div(std)
+        if outside is not None:
+            images = images.masked_fill(outside.unsqueeze(1), 0.0)
+        return images.contiguous(memory_format=self._memory_format)
+
+    def forward(self, pixels: Tensor, outside: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Probabilities (N, C) and features (N, D), both float32."""
+        with self._feature_layer.capture(self.network) as feature:
+            rows = network_logits(self.network(self.normalise(pixels, outside))).float()
+        return rows if self._gives_probabilities else torch.softmax(rows, dim=1), feature().float()

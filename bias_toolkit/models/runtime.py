@@ -1,0 +1,120 @@
+"""What executes a classifier: which runtimes there are, which one is taken and why, and what each has to give."""
+
+from __future__ import annotations
+
+import importlib.util
+import platform
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import torch
+
+from bias_toolkit.errors import InputError
+
+RUNTIMES = ("auto", "torch", "openvino")
+PRECISIONS = ("float32", "bfloat16", "float16")
+X86_64 = ("x86_64", "AMD64")
+
+
+class Outputs(NamedTuple):
+    """What a model says of N views.
+
+    `probabilities` is float32 (N, classes), each row's softmax; `features` is float32 (N, dimension).
+    """
+
+    probabilities: np.ndarray
+    features: np.ndarray
+
+
+Batch = tuple[np.ndarray, np.ndarray | None]
+"""Views that go to a model together: pixels uint8 (N, W, W, 3), and where the input is 0, bool (N, W, W) or None."""
+
+
+class BatchSource:
+    """Batches that are taken ahead of the answers: where giving one fails, the error waits until all are answered.
+
+    So what was computed before an interruption is not lost with it.
+    """
+
+    def __init__(self, batches: Iterable[Batch]):
+        self._batches = batches
+        self._error: BaseException | None = None
+
+    def __iter__(self) -> Iterator[Batch]:
+        try:
+            yield from self._batches
+        except GeneratorExit:
+            raise
+        except BaseException as error:
+            self._error = error
+
+    def end(self) -> None:
+        """Raise the error that ended the batches, if one did."""
+        if self._error is not None:
+            raise self._error
+
+
+class Runtime(Protocol):
+    """Executes one classifier in one precision.
+
+    Attributes
+    ----------
+    name : str
+        Which runtime it is, and its version.
+    batch_size : int
+        Views in one forward pass.
+    """
+
+    name: str
+    batch_size: int
+
+    def run(self, batches: Iterable[Batch]) -> Iterator[Outputs]:
+        """The outputs of each batch, in order; the next batches are asked for while earlier ones are computed.
+
+        An error that giving a batch raises is raised when the outputs of all earlier batches were given.
+        """
+        ...
+
+
+class Choice(NamedTuple):
+    """A runtime, `torch` or `openvino`, and in words why it was taken."""
+
+    runtime: str
+    reason: str
+
+
+def choose_runtime(runtime: str, device: torch.device) -> Choice:
+    """The runtime that "auto", "torch" or "openvino" means on a device of this machine.
+
+    "auto" takes torch on CUDA; on an Intel or AMD CPU OpenVINO where it is installed; torch otherwise.
+
+    Raises
+    ------
+    InputError
+        If there is no such runtime, or OpenVINO was asked for where it cannot run.
+    """
+    if runtime not in RUNTIMES:
+        raise InputError(f"--runtime is {runtime!r}, but must be one of {', '.join(RUNTIMES)}.")
+    installed = importlib.util.find_spec("openvino") is not None
+    if runtime == "openvino":
+        if device.type != "cpu":
+            raise InputError(f"--runtime openvino runs on the CPU, not on {device}; give --device cpu or leave it out.")
+        if not installed:
+            raise InputError("--runtime openvino needs OpenVINO: install bias-toolkit with its extra `cpu`.")
+        return Choice("openvino", "asked for")
+    if runtime == "torch":
+        return Choice("torch", "asked for")
+    if device.type != "cpu":
+        return Choice("torch", f"it runs on {device}")
+    if platform.machine() not in X86_64:
+        return Choice("torch", f"the processor is {platform.machine() or 'unknown'}, no Intel or AMD one")
+    if not installed:
+        return Choice("torch", "OpenVINO, which is faster on this processor, is not installed (extra `cpu`)")
+    return Choice("openvino", "it is the fastest on this processor")
+
+
+def check_precision(precision: str) -> None:
+    """Raise InputError unless `precision` is one of `PRECISIONS`."""
+    if precision not in PRECISIONS:
+        raise InputError(f"--feature-precision is {precision!r}, but must be one of {', '.join(PRECISIONS)}.")

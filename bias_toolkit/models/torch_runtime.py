@@ -1,0 +1,189 @@
+"""Running a classifier with torch, on the CPU or on CUDA."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bias_toolkit.models.pixel_network import PixelNetwork
+from bias_toolkit.models.precision import full_float32
+from bias_toolkit.models.runtime import Batch, BatchSource, Outputs
+
+CPU_BATCH = 32
+CUDA_BATCHES = (32, 512)
+"""Views in one pass on CUDA: the least and the most."""
+CUDA_SHARE = 0.4
+"""Of a GPU's memory that one pass may take; the copies of the batches ahead and Faiss need room too."""
+IN_FLIGHT = 2
+"""Batches that are under way on CUDA at a time: one computes while the next is copied."""
+WARM_UP = 3
+GRAPH_TOLERANCE = 1e-5
+
+
+class TorchRuntime:
+    """Torch, eager on the CPU; on CUDA with copies that overlap the passes, and a CUDA graph for whole batches.
+
+    In float32 nothing is rounded to TF32 and kernels are deterministic; in another precision the network runs under
+    autocast.
+
+    Parameters
+    ----------
+    network : PixelNetwork
+        On the device, in eval mode.
+    input_size : int
+        W, in pixels.
+    device : torch.device
+    batch_size : int, optional
+        Views in one pass; by default 32 on the CPU, and on CUDA the power of two from 32 to 512 that takes at most two
+        fifths of the memory.
+    precision : {"float32", "bfloat16", "float16"}
+    """
+
+    def __init__(
+        self,
+        network: PixelNetwork,
+        input_size: int,
+        device: torch.device,
+        batch_size: int | None = None,
+        precision: str = "float32",
+    ):
+        self.name = f"torch {torch.__version__}"
+        self._network = network
+        self._input_size = input_size
+        self._device = device
+        self._precision = precision
+        if batch_size is None:
+            batch_size = CPU_BATCH if device.type != "cuda" else self._batch_for_memory()
+        self.batch_size = batch_size
+        self._graphs: dict[bool, _CudaGraph | None] = {}
+
+    def run(self, batches: Iterable[Batch]) -> Iterator[Outputs]:
+        """The outputs of each batch (see `Runtime`)."""
+        if self._device.type != "cuda":
+            for pixels, outside in batches:
+                yield self._eager(pixels, outside)
+            return
+        waiting = deque()
+        source = BatchSource(batches)
+        for batch in source:
+            waiting.append(self._start(*batch))
+            if len(waiting) == IN_FLIGHT:
+                yield waiting.popleft()()
+        while waiting:
+            yield waiting.popleft()()
+        source.end()
+
+    @contextmanager
+    def _inference(self) -> Iterator[None]:
+        low = self._precision != "float32"
+        autocast = torch.autocast(self._device.type, getattr(torch, self._precision) if low else None, enabled=low)
+        with full_float32(), torch.inference_mode(), autocast:
+            yield
+
+    def _eager(self, pixels: np.ndarray, outside: np.ndarray | None) -> Outputs:
+        # Views may be read-only or have negative strides, which torch does not take: hence the copies.
+        given = [None if each is None else torch.from_numpy(each.copy()) for each in (pixels, outside)]
+        with self._inference():
+            probabilities, features = self._network(*given)
+        return Outputs(probabilities.numpy(), features.numpy())
+
+    def _start(self, pixels: np.ndarray, outside: np.ndarray | None) -> Callable[[], Outputs]:
+        """Put one batch's copies and pass into CUDA's queue; what is given back waits for them."""
+        with self._inference():
+            given = [
+                None if each is None else torch.from_numpy(each.copy()).pin_memory().to(self._device, non_blocking=True)
+                for each in (pixels, outside)
+            ]
+            graph = self._graph(outside is not None) if len(pixels) == self.batch_size else None
+            made = self._network(*given) if graph is None else graph(*given)
+            host = [torch.empty(each.shape, dtype=each.dtype, pin_memory=True) for each in made]
+            for to, source in zip(host, made, strict=True):
+                to.copy_(source, non_blocking=True)
+        done = torch.cuda.Event()
+        done.record()
+
+        def finish() -> Outputs:
+            done.synchronize()
+            return Outputs(*(each.numpy() for each in host))
+
+        return finish
+
+    def _graph(self, has_outside: bool) -> _CudaGraph | None:
+        if has_outside not in self._graphs:
+            self._graphs[has_outside] = _capture(
+                self._network, self._blank(self.batch_size, outside=has_outside), self._device
+            )
+        return self._graphs[has_outside]
+
+    def _blank(self, n: int, *, outside: bool = False) -> list[Tensor | None]:
+        """Random views for measuring and capturing, on the device."""
+        generator = torch.Generator().manual_seed(0)
+        shape = (n, self._input_size, self._input_size)
+        pixels = torch.randint(0, 256, (*shape, 3), generator=generator, dtype=torch.uint8)
+        mask = torch.rand(shape, generator=generator) < 0.5 if outside else None
+        return [None if each is None else each.to(self._device) for each in (pixels, mask)]
+
+    def _batch_for_memory(self) -> int:
+        """The largest batch whose activations fit, from what the smallest one takes."""
+        least, most = CUDA_BATCHES
+        torch.cuda.synchronize(self._device)
+        torch.cuda.reset_peak_memory_stats(self._device)
+        before = torch.cuda.memory_allocated(self._device)
+        with self._inference():
+            self._network(*self._blank(least))
+        torch.cuda.synchronize(self._device)
+        taken = max(1, torch.cuda.max_memory_allocated(self._device) - before)
+        total = torch.cuda.get_device_properties(self._device).total_memory
+        return fitting_batch(taken, least, most, int(total * CUDA_SHARE))
+
+
+def fitting_batch(taken: int, least: int, most: int, allowed: int) -> int:
+    """The largest of `least`, 2 `least`, 4 `least` … up to `most` that fits where `least` views take `taken` bytes."""
+    size = least
+    while 2 * size <= most and taken * (2 * size / least) <= allowed:
+        size *= 2
+    return size
+
+
+class _CudaGraph:
+    """One whole pass, recorded once and replayed, which saves the launch of every kernel."""
+
+    def __init__(self, network: PixelNetwork, given: list[Tensor | None]):
+        self._given = given
+        self._graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self._graph):
+            self._made = network(*given)
+
+    def __call__(self, *given: Tensor | None) -> tuple[Tensor, ...]:
+        for to, source in zip(self._given, given, strict=True):
+            if to is not None:
+                to.copy_(source)
+        self._graph.replay()
+        # The next replay writes over what this one made.
+        return tuple(each.clone() for each in self._made)
+
+
+def _capture(network: PixelNetwork, given: list[Tensor | None], device: torch.device) -> _CudaGraph | None:
+    """The graph of a pass over views like those given; None for a network that cannot be recorded."""
+    try:
+        side = torch.cuda.Stream(device)
+        side.wait_stream(torch.cuda.current_stream(device))
+        with torch.cuda.stream(side):
+            for _ in range(WARM_UP):
+                expected = network(*given)
+        torch.cuda.current_stream(device).wait_stream(side)
+        graph = _CudaGraph(network, [None if each is None else each.clone() for each in given])
+        made = graph(*given)
+    except RuntimeError:
+        # A network that waits for the GPU inside its pass, or allocates there, is run as it is.
+        return None
+    same = all(
+        torch.allclose(one, other, rtol=GRAPH_TOLERANCE, atol=GRAPH_TOLERANCE)
+        for one, other in zip(made, expected, strict=True)
+    )
+    return graph if same else None

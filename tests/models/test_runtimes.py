@@ -1,0 +1,254 @@
+"""Every runtime gives what eager torch gives in float32."""
+
+import numpy as np
+import pytest
+import timm
+import torch
+import torchvision
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from bias_toolkit.errors import InputError
+from bias_toolkit.models import Model, Preprocessing, choose_runtime, load_model
+from bias_toolkit.models import runtime as runtimes
+from bias_toolkit.models.torch_runtime import TorchRuntime, fitting_batch
+
+openvino = pytest.importorskip("openvino")
+
+PREPROCESSING = Preprocessing(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+CPU = torch.device("cpu")
+SIZE = 64
+
+
+def architectures():
+    """Residual, dense, inverted residual, large-kernel and attention networks, and one without pooling."""
+    torch.manual_seed(0)
+    vision, image = torchvision.models, timm.create_model
+    return {
+        "resnet18": lambda: vision.resnet18(num_classes=10),
+        "densenet121": lambda: vision.densenet121(num_classes=10),
+        "mobilenet_v3_small": lambda: vision.mobilenet_v3_small(num_classes=10),
+        "shufflenet_v2": lambda: vision.shufflenet_v2_x0_5(num_classes=10),
+        "convnext_atto": lambda: image("convnext_atto", num_classes=10),
+        "vit_tiny": lambda: image("vit_tiny_patch16_224", img_size=SIZE, num_classes=10),
+        "flattened": lambda: nn.Sequential(
+            nn.Conv2d(3, 4, 5, stride=4), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 15 * 15, 10)
+        ),
+    }
+
+
+def sharpened(network, pixels):
+    """The network with probabilities that are not all alike, as untrained ones' are.
+
+    Normalisation layers take the statistics of the views, and the classifier's weights are made longer.
+    """
+    for layer in network.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.momentum = 1.0
+    with torch.no_grad():
+        network.train()(torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 128 - 1)
+        heads = [each for each in network.modules() if isinstance(each, nn.Linear) and each.out_features == 10]
+        heads[-1].weight.mul_(20 / heads[-1].weight.norm(dim=1).mean())
+    return network.eval()
+
+
+def make_model(network, runtime="openvino", size=SIZE, **options):
+    return Model("network", network, input_size=size, preprocessing=PREPROCESSING, runtime=runtime, **options)
+
+
+def eager(model, pixels, outside=None):
+    """Probabilities of plain torch, one image at a time, NCHW, written without the toolkit's batching."""
+    rows = []
+    for number, view in enumerate(pixels):
+        image = torch.from_numpy(view.copy()).permute(2, 0, 1).float() / 255
+        image = (image - torch.tensor(PREPROCESSING.mean)[:, None, None]) / torch.tensor(PREPROCESSING.std)[
+            :, None, None
+        ]
+        if outside is not None:
+            image[:, torch.from_numpy(outside[number])] = 0
+        with torch.no_grad():
+            rows.append(model.module(image[None]).softmax(1)[0].numpy())
+    return np.stack(rows)
+
+
+@pytest.fixture(scope="module")
+def pixels():
+    """Views of noise and of smooth shades."""
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 256, (6, SIZE, SIZE, 3))
+    shades = rng.integers(0, 256, (5, 1, 1, 3)) * np.linspace(0, 1, SIZE)[:, None, None]
+    shades = np.broadcast_to(shades, (5, SIZE, SIZE, 3))
+    return np.concatenate([noise, shades]).astype(np.uint8)
+
+
+@pytest.mark.parametrize("name", architectures())
+def test_openvino_gives_the_probabilities_of_eager_float32(name, pixels):
+    model = make_model(sharpened(architectures()[name](), pixels))
+    expected = eager(model, pixels)
+    assert expected.max(axis=1).min() > 0.15, "the comparison needs probabilities that are not all alike"
+    made = model.evaluate(pixels)
+    assert model.runtime.startswith("OpenVINO")
+    assert np.abs(made.probabilities - expected).max() < 1e-4
+    torch_made = make_model(model.module, "torch").evaluate(pixels)
+    assert np.abs(torch_made.probabilities - expected).max() < 1e-4
+    scale = np.abs(torch_made.features).max()
+    assert np.abs(made.features - torch_made.features).max() < 1e-4 * scale
+    assert made.features.std(axis=0).max() > 1e-3 * scale
+
+
+def test_places_outside_are_exact_zeros_of_the_input_in_both(pixels):
+    outside = np.random.default_rng(1).random(pixels.shape[:3]) < 0.4
+    network = sharpened(architectures()["flattened"](), pixels)
+    for runtime in ("torch", "openvino"):
+        model = make_model(network, runtime)
+        np.testing.assert_allclose(
+            model.evaluate(pixels, outside).probabilities, eager(model, pixels, outside), atol=1e-4
+        )
+        assert np.abs(model.evaluate(pixels).probabilities - eager(model, pixels, outside)).max() > 0.01
+
+
+@pytest.fixture(scope="module")
+def small():
+    return {runtime: load_model("demo", runtime=runtime, batch_size=4) for runtime in ("torch", "openvino")}
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    sizes=st.lists(st.integers(0, 9), max_size=7),
+    masked=st.lists(st.booleans(), min_size=7, max_size=7),
+    runtime=st.sampled_from(["torch", "openvino"]),
+)
+def test_each_batch_gets_its_own_outputs_in_order(small, sizes, masked, runtime):
+    model, rng = small[runtime], np.random.default_rng(sum(sizes))
+    side = model.input_size
+    batches = [
+        (
+            rng.integers(0, 256, (count, side, side, 3), np.uint8),
+            rng.random((count, side, side)) < 0.3 if mask else None,
+        )
+        for count, mask in zip(sizes, masked, strict=False)
+    ]
+    made = list(model.evaluate_batches(iter(batches)))
+    assert [len(each.probabilities) for each in made] == [len(each.features) for each in made] == sizes
+    for (views, outside), outputs in zip(batches, made, strict=True):
+        for row, view in enumerate(views):
+            alone = model.evaluate(view[None], None if outside is None else outside[row : row + 1])
+            np.testing.assert_allclose(outputs.probabilities[row], alone.probabilities[0], atol=1e-5)
+            np.testing.assert_allclose(outputs.features[row], alone.features[0], rtol=1e-4, atol=1e-4)
+
+
+def test_openvino_takes_later_batches_before_it_has_answered_the_first(small):
+    model, taken, answered = small["openvino"], [], []
+    views = np.zeros((4, model.input_size, model.input_size, 3), np.uint8)
+
+    def batches():
+        for number in range(6):
+            taken.append(number)
+            yield views, None
+
+    for _ in model.evaluate_batches(batches()):
+        answered.append(len(taken))
+    assert answered[0] >= 2
+    assert answered[-1] == 6
+
+
+@pytest.mark.parametrize("runtime", ["torch", "openvino"])
+def test_what_was_given_before_an_error_is_answered_before_it_is_raised(small, runtime):
+    model = small[runtime]
+    views = np.zeros((4, model.input_size, model.input_size, 3), np.uint8)
+
+    def batches():
+        yield views, None
+        yield views, None
+        raise KeyboardInterrupt
+
+    answers = model.evaluate_batches(batches())
+    assert [len(next(answers).features) for _ in range(2)] == [4, 4]
+    with pytest.raises(KeyboardInterrupt):
+        next(answers)
+    assert len(model.evaluate(views).features) == 4
+
+
+class Wayward(nn.Module):
+    """Its course depends on the image, which a recording of one run does not know."""
+
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(3, 4)
+
+    def forward(self, images):
+        means = images.mean(dim=(2, 3))
+        if means.max() > 1.5 or images.std() < 0.9:
+            means = -3 * means
+        return self.head(means)
+
+
+def test_a_network_that_openvino_would_change_runs_with_torch_and_says_so():
+    torch.manual_seed(0)
+    model = make_model(Wayward(), "auto", size=16)
+    views = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3), np.uint8)
+    assert len(model.evaluate(views).features) == 3
+    if choose_runtime("auto", CPU).runtime == "openvino":
+        assert model.runtime.startswith("torch")
+        assert "OpenVINO computes other probabilities than torch" in model.runtime_reason
+    with pytest.raises(InputError, match="give --runtime torch"):
+        make_model(Wayward(), "openvino", size=16).evaluate(views)
+
+
+def test_which_runtime_is_taken(monkeypatch):
+    monkeypatch.setattr(runtimes.platform, "machine", lambda: "x86_64")
+    assert choose_runtime("auto", CPU).runtime == "openvino"
+    assert choose_runtime("torch", CPU).runtime == "torch"
+    assert choose_runtime("auto", torch.device("cuda")).runtime == "torch"
+    monkeypatch.setattr(runtimes.platform, "machine", lambda: "arm64")
+    assert choose_runtime("auto", CPU) == ("torch", "the processor is arm64, no Intel or AMD one")
+    monkeypatch.setattr(runtimes.importlib.util, "find_spec", lambda name: None)
+    assert choose_runtime("auto", CPU).runtime == "torch"
+    with pytest.raises(InputError, match="extra `cpu`"):
+        choose_runtime("openvino", CPU)
+    with pytest.raises(InputError, match="runs on the CPU, not on cuda"):
+        choose_runtime("openvino", torch.device("cuda"))
+    with pytest.raises(InputError, match="--runtime is 'tensorrt', but must be one of auto, torch, openvino"):
+        choose_runtime("tensorrt", CPU)
+
+
+def test_low_precision_is_near_float32_and_not_the_same(small):
+    views = np.random.default_rng(0).integers(0, 256, (5, *[small["torch"].input_size] * 2, 3), np.uint8)
+    model = small["torch"]
+    exact, low = (model.evaluate(views, precision=precision).features for precision in ("float32", "bfloat16"))
+    assert low.dtype == np.float32
+    assert 0 < np.abs(low - exact).max() < 0.05 * np.abs(exact).max()
+    with pytest.raises(InputError, match="--feature-precision is 'int8'"):
+        model.evaluate(views, precision="int8")
+
+
+def test_on_cuda_one_batch_is_copied_while_another_is_computed(small, monkeypatch):
+    """The order of CUDA's queue, with passes that are done where they are waited for."""
+    model = small["torch"]
+    runtime = TorchRuntime(model._pixel_network, model.input_size, CPU, batch_size=4)
+    monkeypatch.setattr(runtime, "_device", torch.device("cuda"))
+    events = []
+
+    def start(pixels, outside):
+        number = int(pixels[0, 0, 0, 0])
+        events.append(f"start {number}")
+
+        def finish():
+            events.append(f"finish {number}")
+            return number
+
+        return finish
+
+    monkeypatch.setattr(runtime, "_start", start)
+    batches = [(np.full((4, 2, 2, 3), number, np.uint8), None) for number in range(3)]
+    assert list(runtime.run(batches)) == [0, 1, 2]
+    assert events == ["start 0", "start 1", "finish 0", "start 2", "finish 1", "finish 2"]
+
+
+@given(st.integers(1, 2**40), st.integers(1, 2**40))
+def test_the_batch_on_cuda_is_the_largest_that_fits(taken, allowed):
+    size = fitting_batch(taken, 32, 512, allowed)
+    assert size in (32, 64, 128, 256, 512)
+    assert size == 32 or taken * size / 32 <= allowed
+    assert size == 512 or taken * 2 * size / 32 > allowed
