@@ -1,0 +1,74 @@
+"""`python -m benchmarks`: how fast the toolkit is, as ratios within one run; writes benchmarks/RESULTS.md."""
+
+from __future__ import annotations
+
+import platform
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+
+from benchmarks.growth import rows_of_growth, rows_of_start_up
+from benchmarks.passes import rows_of_passes
+from benchmarks.photographs import write_photographs
+from benchmarks.rows import markdown
+from benchmarks.search import search_rows
+from bias_toolkit.parallel import cores
+from bias_toolkit.study_record import package_versions
+
+RESULTS = Path(__file__).parent / "RESULTS.md"
+
+
+def machine() -> str:
+    """The machine in a sentence: processor, cores, memory, GPU, versions."""
+    processor = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        names = [
+            line.partition(":")[2].strip() for line in info.read_text().splitlines() if line.startswith("model name")
+        ]
+        processor = names[0] if names else processor
+    gpus = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
+    versions = ", ".join(f"{name} {version}" for name, version in package_versions().items())
+    return (
+        f"{processor}, {cores()} cores; {', '.join(gpus) or 'no GPU'}; Python {platform.python_version()}; {versions}."
+    )
+
+
+def main(
+    model: Annotated[str, typer.Option(help="The classifier.")] = "efficientnet-lite0",
+    weights: Annotated[str | None, typer.Option(help="A file of weights for it.")] = None,
+    runtime: Annotated[list[str] | None, typer.Option(help="Runtimes, by default all that run here.")] = None,
+    images: Annotated[int, typer.Option(help="Photographs for sweeps and features.")] = 128,
+    loop_images: Annotated[int, typer.Option(help="Photographs for the plain loop.")] = 12,
+    growth_images: Annotated[int, typer.Option(help="Training and test images of the smallest study.")] = 250,
+    repeats: Annotated[int, typer.Option(help="How often each comparison is made; medians are given.")] = 3,
+    imagenet: Annotated[bool, typer.Option(help="Also search 1,281,167 features, which takes 4 GB of disk.")] = True,
+) -> None:
+    """Measure, print and write benchmarks/RESULTS.md."""
+    runtimes = runtime or (["torch"] if torch.cuda.is_available() else ["openvino", "torch"])
+    sections = [
+        "# Benchmarks\n",
+        "Written by `python -m benchmarks`. Both sides of a line are measured in turn in one run; quote the ratios.\n",
+        f"Machine: {machine()}\n",
+    ]
+
+    def add(title: str, rows: list, lead: str = "") -> None:
+        sections.append(markdown(title, rows, lead))
+        print(sections[-1], flush=True)
+        RESULTS.write_text("\n".join(sections), encoding="utf-8")
+
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = write_photographs(Path(temporary) / "photographs", images)
+        loop, ceilings = rows_of_passes(folder, model, weights, runtimes, loop_images, repeats)
+    add("Sweep against the authors' protocol as a plain loop", loop)
+    add("Sweep and features against their ceilings", ceilings)
+    add("Search", search_rows(repeats=repeats, imagenet=imagenet))
+    add("Growth", rows_of_growth(model, growth_images))
+    add("Start-up", rows_of_start_up(repeats))
+
+
+if __name__ == "__main__":
+    typer.run(main)

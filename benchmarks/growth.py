@@ -1,0 +1,84 @@
+"""Time and peak memory of the commands as a dataset grows, and how long they take to start."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.photographs import write_photographs
+from benchmarks.rows import Row
+
+FACTORS = (1, 2, 4, 8)
+
+
+def run_command(*arguments: str | Path) -> tuple[float, float]:
+    """Seconds and peak resident memory in MiB of one run of the command line.
+
+    Raises
+    ------
+    subprocess.CalledProcessError
+        If it fails.
+    """
+    command = [sys.executable, "-m", "bias_toolkit_cli.main", *map(str, arguments)]
+    start = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - start
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return seconds, usage.ru_maxrss / 1024
+
+
+def rows_of_growth(model: str, images: int) -> list[Row]:
+    """`embed`, `index` and `sweep` on 1, 2, 4 and 8 times as many images, each in a process of its own."""
+    rows, first = [], {}
+    for factor in FACTORS:
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = Path(temporary)
+            photographs = write_photographs(folder / "photographs", images * factor)
+            inputs = ["--train", photographs, "--test", photographs, "--model", model]
+            for step in ("embed", "index", "sweep"):
+                seconds, memory = run_command(step, folder / "study", *inputs)
+                first.setdefault(step, (seconds, memory))
+                rows.append(
+                    Row(
+                        f"`{step}`, {images * factor:,} training and test images",
+                        f"{seconds:.1f} s, {memory:,.0f} MiB at most",
+                        f"{images:,}: {first[step][0]:.1f} s, {first[step][1]:,.0f} MiB",
+                        None,
+                        f"{seconds / first[step][0]:.2f} × the time, {memory / first[step][1]:.2f} × the memory",
+                    )
+                )
+    return rows
+
+
+def rows_of_start_up(repeats: int) -> list[Row]:
+    """`--help`, and a report that is there already, against an interpreter that does nothing."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        inputs = ["--train", "demo:train", "--test", "demo:uniform", "--model", "demo"]
+        whole = run_command("report", "--out", folder / "study", *inputs)[0]
+        seconds = {"nothing": [], "help": [], "report": []}
+        for _ in range(repeats):
+            start = time.perf_counter()
+            subprocess.run([sys.executable, "-c", "pass"], check=True)
+            seconds["nothing"].append(time.perf_counter() - start)
+            seconds["help"].append(run_command("--help")[0])
+            seconds["report"].append(run_command("report", "--out", folder / "study", *inputs)[0])
+    medians = {name: float(np.median(each)) for name, each in seconds.items()}
+    return [
+        Row("`--help`", f"{medians['help']:.2f} s", f"an interpreter that does nothing: {medians['nothing']:.2f} s"),
+        Row(
+            "`report` with nothing to do",
+            f"{medians['report']:.2f} s",
+            f"the same report from nothing: {whole:.1f} s",
+            whole / medians["report"],
+        ),
+    ]
