@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from bias_toolkit.plan import BOXES_FILE, LOCALISATION_STEP
 from bias_toolkit.steps import read_marker
-from bias_toolkit.storage import read_table
+from bias_toolkit.stored_results import StoredResults
 
 EDGES = ["x0", "y0", "x1", "y1"]
 
 
-class LocatedResults:
+class LocatedResults(StoredResults):
     """What a study says of where its boxes come from."""
 
-    folder: Path
     images: Callable[[str], pd.DataFrame]
     objects: Callable[[str], pd.DataFrame]
     framing: Callable[[str], pd.DataFrame]
-    _existing: Callable[[str, str], Path]
-    _is_current: Callable[[str], bool]
 
     def boxes_record(self, split: str) -> dict[str, Any]:
         """Where the boxes come from that the framing of the `train` or `test` set is of.
@@ -32,8 +27,10 @@ class LocatedResults:
         `estimated` says whether they were; if so `layer`, `is_exact` and `threshold` say how, and if not `reason` is a
         sentence on why a set without boxes got none.
         """
-        path = self.folder / "objects" / BOXES_FILE
-        return json.loads(path.read_text(encoding="utf-8"))[split] if path.exists() else {"estimated": False}
+        folder = self.folder / "objects"
+        if not (folder / BOXES_FILE).exists() and BOXES_FILE not in read_marker(folder).get("files", {}):
+            return {"estimated": False}
+        return self._json(f"objects/{BOXES_FILE}", "objects")[split]
 
     def is_estimated(self, split: str) -> bool:
         """Whether the framing of the `train` or `test` set is of boxes that the model located."""
@@ -51,7 +48,7 @@ class LocatedResults:
         """Where the model located the object of each image of the `train` or `test` set, and with which score."""
         from bias_toolkit.objects.locate import load_located
 
-        return load_located(self._existing(f"located/{split}", "objects"))
+        return self._read(f"located/{split}", "objects", load_located)
 
     @property
     def localisation(self) -> tuple[str, pd.DataFrame] | None:
@@ -61,5 +58,5 @@ class LocatedResults:
         folder = self.folder / LOCALISATION_STEP
         if not read_marker(folder).get("done") or not self._is_current(LOCALISATION_STEP):
             return None
-        split = json.loads((folder / "localisation.json").read_text(encoding="utf-8"))["split"]
-        return split, read_table(folder / "localisation.parquet")
+        split = self._json(f"{LOCALISATION_STEP}/localisation.json", "objects")["split"]
+        return split, self._table(f"{LOCALISATION_STEP}/localisation.parquet", "objects")

@@ -41,18 +41,21 @@ class Plan:
 
     def features(self, split: str) -> Step:
         """The feature store of one split."""
-        settings = self._settings("feature_size", "feature_dtype", "batch_size")
+        settings = self._settings("feature_size", "feature_dtype", "feature_precision", "batch_size")
         return Step(f"features/{split}", settings | {"model": self._model}, (self.images(split),))
 
     @property
     def index(self) -> Step:
         """The index of the training features, and how far those are from each other."""
-        return Step("index", self._settings("metric", "seed"), (self.features("train"),))
+        return Step("index", self._settings("index", "metric", "seed"), (self.features("train"),))
 
     @property
     def neighbours(self) -> Step:
         """The nearest training images of every test image, and the distances."""
-        return Step("neighbours", self._settings("neighbours"), (self.index, self.features("test")))
+        settings = self._settings("neighbours")
+        if self._study.settings.index != "exact":
+            settings |= self._settings("resamples")
+        return Step("neighbours", settings, (self.index, self.features("test")))
 
     def responses(self, sweep: Sweep) -> Step:
         """The responses along one sweep."""
@@ -61,6 +64,8 @@ class Plan:
             "sweep": dataclasses.asdict(sweep),
             "label_indices": self._study.label_match.indices,
         }
+        if self._study.settings.precision is not None:
+            settings |= self._settings("precision", "seed")
         return Step(f"responses/{sweep.name}", settings, (self.images("test"),))
 
     @property

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from bias_toolkit.errors import InputError
+from bias_toolkit.memory import memory_bytes
 
 METRICS = ("euclidean", "cosine")
 FEATURE_DTYPES = ("float32", "float16")
+FEATURE_PRECISIONS = ("float32", "bfloat16", "float16")
+RUNTIMES = ("auto", "torch", "openvino")
 BOXES = ("auto", "given", "estimated")
 OPTIONS = {"map_images": "images", "size_images": "images"}
 """Settings whose option has another name, being of one command alone."""
@@ -37,12 +40,19 @@ class Settings:
         where it has any, and locates otherwise.
     metric : {"euclidean", "cosine"}
         Distance between features.
+    index : str
+        How the nearest training images are searched: "exact", or a Faiss factory string for an approximate index, after
+        a space its search parameters (IVF1024,Flat nprobe=64).
+    memory : str
+        What exact search may hold in memory, e.g. 4GB; "auto" for half of what is available. It changes no result.
     neighbours : int
         How many nearest training images are kept. k of knn_distance is always 10.
     feature_size : float
         Size of the crop whose centre view is embedded, for training and test images alike.
     feature_dtype : {"float32", "float16"}
         Precision of the stored features.
+    feature_precision : {"float32", "bfloat16", "float16"}
+        Precision of the forward passes that give the features. Sweeps are always in float32.
     protocols : tuple of {"crop", "embed", "offsets"}
         How views are made.
     transforms : tuple of {"diagonal", "horizontal", "vertical", "scale"}
@@ -55,6 +65,9 @@ class Settings:
         Where crop takes its window.
     draws : int
         Pairs of views an image under offsets.
+    precision : float, optional
+        Half-width of the 95% interval of P(top-1 change) at which a sweep stops, its images taken in random order. None
+        or 0 for all test images.
     bins : int
         Quantile bins of the distance curve.
     map_images, size_images : int
@@ -68,8 +81,10 @@ class Settings:
         Bootstrap resamples, permutations of a correlation test, and placements of the boxes under the null model.
     noise_images : int
         Test images on which the noise floor is measured.
-    batch_size : int
-        Views in one forward pass.
+    batch_size : int, optional
+        Views in one forward pass; the runtime's choice when None.
+    runtime : {"auto", "torch", "openvino"}
+        What executes the model. It changes results by rounding only and is no reason to compute again.
     device : {"auto", "cpu", "cuda"}
         Where the model runs. It changes results by rounding only and is no reason to compute again.
     seed : int
@@ -84,15 +99,19 @@ class Settings:
     imagenet_x: str | None = None
     boxes: str = "auto"
     metric: str = "euclidean"
+    index: str = "exact"
+    memory: str = "auto"
     neighbours: int = 10
     feature_size: float = 1.0
     feature_dtype: str = "float32"
+    feature_precision: str = "float32"
     protocols: tuple[str, ...] = ("crop",)
     transforms: tuple[str, ...] = ()
     sizes: tuple[float, ...] = ()
     fill: str = "mean"
     sampling: str = "centre"
     draws: int = 8
+    precision: float | None = None
     bins: int = 10
     map_images: int = 100
     map_positions: tuple[float, ...] = ()
@@ -103,14 +122,21 @@ class Settings:
     permutations: int = 2000
     placements: int = 1000
     noise_images: int = 64
-    batch_size: int = 32
+    batch_size: int | None = None
+    runtime: str = "auto"
     device: str = "auto"
     seed: int = 0
 
     def __post_init__(self):
         for name in ("protocols", "transforms", "sizes", "map_positions", "map_scales", "map_surroundings"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
-        for name, allowed in (("boxes", BOXES), ("metric", METRICS), ("feature_dtype", FEATURE_DTYPES)):
+        for name, allowed in (
+            ("boxes", BOXES),
+            ("metric", METRICS),
+            ("feature_dtype", FEATURE_DTYPES),
+            ("feature_precision", FEATURE_PRECISIONS),
+            ("runtime", RUNTIMES),
+        ):
             if getattr(self, name) not in allowed:
                 raise InputError(
                     f"--{name.replace('_', '-')} is {getattr(self, name)!r}, but must be one of {', '.join(allowed)}."
@@ -128,9 +154,18 @@ class Settings:
             ("batch_size", 1),
             ("seed", 0),
         ):
-            if getattr(self, name) < least:
+            if getattr(self, name) is not None and getattr(self, name) < least:
                 option = OPTIONS.get(name, name.replace("_", "-"))
                 raise InputError(f"--{option} is {getattr(self, name)}, but must be at least {least}.")
+        if self.precision is not None and not 0 <= self.precision < 0.5:
+            raise InputError(
+                f"--precision is {self.precision:g}, but must be above 0 and below 0.5, such as 0.005 for half a "
+                "percentage point; or 0, for all test images."
+            )
+        object.__setattr__(self, "precision", self.precision or None)
+        index = " ".join(self.index.split())
+        object.__setattr__(self, "index", "exact" if index.lower() in ("", "exact", "flat") else index)
+        memory_bytes(self.memory)
         if not 0 < self.feature_size <= 1:
             raise InputError(f"--feature-size is {self.feature_size:g}, but must be above 0 and at most 1.")
 

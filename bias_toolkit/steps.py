@@ -2,26 +2,42 @@
 
 A step owns one folder of the study. Its key is a digest of the settings that decide its result and of the keys
 of the steps it needs, so a changed setting reaches exactly the steps that depend on it. `step.json` in the folder
-says under which key the folder was begun, on what machine and versions, and whether it was finished.
+says under which key the folder was begun, on what machine and versions, and whether it was finished; of a finished
+step, it has the digest of every file. A step is done only as long as its files are as they were then.
 """
 
 from __future__ import annotations
 
+import errno
+import fnmatch
+import functools
 import hashlib
 import json
-import shutil
+import logging
+import os
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from bias_toolkit.errors import InputError
-from bias_toolkit.storage import write_text
+from bias_toolkit.storage import (
+    SEAL,
+    file_digest,
+    is_intact,
+    is_leftover,
+    never_made,
+    read_seal,
+    remove_folder,
+    write_text,
+)
 
 MARKER = "step.json"
-LOCK = ".lock"
+DIGEST = "sha256"
+Result = TypeVar("Result")
+_log = logging.getLogger("bias_toolkit")
 
 
 @dataclass(frozen=True)
@@ -57,7 +73,7 @@ class Step:
 
 
 class StepFolder:
-    """The folder of one step, with its marker.
+    """The folder of one step, with its marker. Whoever works in it holds the study's lock.
 
     Parameters
     ----------
@@ -72,7 +88,6 @@ class StepFolder:
     def __init__(self, study: Path, step: Step, environment: Mapping[str, str] | None = None):
         self.step = step
         self.path = study / step.name
-        self._lock = study / LOCK
         self._environment = dict(environment or {})
 
     def _own_marker(self) -> dict[str, Any]:
@@ -82,7 +97,7 @@ class StepFolder:
     @property
     def done(self) -> bool:
         """Whether the folder holds the step's whole result under the present settings."""
-        return bool(self._own_marker().get("done"))
+        return bool(self._own_marker().get("done")) and changed_file(self.path) is None
 
     def _mark(self, done: bool, seconds: float) -> None:
         marker = {
@@ -92,73 +107,168 @@ class StepFolder:
             "settings": dict(self.step.settings),
             "needs": {step.name: step.key for step in self.step.needs},
             "environment": self._environment,
+            "files": _describe_files(self.path) if done else {},
         }
-        write_text(json.dumps(marker, indent=2, sort_keys=True), self.path / MARKER)
+        _write_marker(marker, self.path)
+
+    def renew_times(self) -> None:
+        """Note the files' times where they are others than when the step was done, as in a copy of a study."""
+        marker = self._own_marker()
+        files = {
+            name: [digest, *_size_and_time(self.path / name)] for name, (digest, *_) in marker.get("files", {}).items()
+        }
+        if files != marker.get("files", {}):
+            _write_marker(marker | {"files": files}, self.path)
 
     @contextmanager
     def working(self) -> Iterator[Path]:
         """Give the folder to work in, and mark it as done when the block ends without an error.
 
         What an interrupted run left under the same key and in the same environment is kept, so that the work goes on
-        from there; what was computed otherwise is removed first.
+        from there; what was computed otherwise is removed first. Of a result that was damaged, whole shards are kept.
 
         Raises
         ------
         InputError
-            If another run is working on the study, or the folder holds files that are no step's.
+            If the folder holds files that are no step's.
+        OSError
+            If the folder vanishes while it is worked in.
         """
-        with _locked(self._lock):
-            marker = self._own_marker()
-            kept = marker and marker["environment"] == self._environment
-            if not kept:
-                self._remove_old()
-            self.path.mkdir(parents=True, exist_ok=True)
-            before = marker["seconds"] if kept else 0.0
-            self._mark(done=False, seconds=before)
-            start = time.monotonic()
-            done = False
-            try:
+        marker = self._own_marker()
+        kept = bool(marker) and marker["environment"] == self._environment
+        if marker.get("done") and (name := changed_file(self.path)):
+            _log.warning("%s: %s was damaged or removed, and is computed again.", self.step.name, name)
+            kept = kept and (self.step.replaces_itself or any(self.path.glob(f"*{SEAL}")))
+        elif not marker and (self.path / MARKER).exists() and not read_marker(self.path):
+            _log.warning("%s: %s was damaged, and the step is computed again.", self.step.name, MARKER)
+        if not kept:
+            self._remove_old()
+        self.path.mkdir(parents=True, exist_ok=True)
+        place = os.stat(self.path)
+        before = marker["seconds"] if kept else 0.0
+        self._mark(done=False, seconds=before)
+        start = time.monotonic()
+        try:
+            with never_made(self.path):
                 yield self.path
-                done = True
-            finally:
-                self._mark(done=done, seconds=before + time.monotonic() - start)
+        except BaseException as error:
+            # The seconds are not worth hiding what went wrong.
+            with suppress(OSError):
+                self._check_place(place)
+                self._mark(done=False, seconds=before + time.monotonic() - start)
+            if isinstance(error, OSError) and error.errno and error.filename is None:
+                raise OSError(error.errno, error.strerror, os.fspath(self.path)) from error
+            raise
+        self._check_place(place)
+        self._mark(done=True, seconds=before + time.monotonic() - start)
+
+    def _check_place(self, place: os.stat_result) -> None:
+        """Files that were written before the folder went away would be missed by nobody."""
+        if not self.path.exists() or not os.path.samestat(place, os.stat(self.path)):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), os.fspath(self.path))
 
     def _remove_old(self) -> None:
         if not self.path.exists():
             return
-        if not read_marker(self.path) and any(self.path.iterdir()):
+        if not (self.path / MARKER).exists() and any(self.path.iterdir()):
             raise InputError(
-                f"{self.path} holds files that are not this study's; name another folder for the study, "
-                "or move them away."
+                f"{self.path} holds files but no {MARKER}, so they may not be this study's; name another folder for "
+                "the study, or move them away, and run the command again."
             )
         if not self.step.replaces_itself:
-            shutil.rmtree(self.path)
+            remove_folder(self.path)
 
 
 def read_marker(folder: Path) -> dict[str, Any]:
-    """What `step.json` in a step's folder says; empty where there is none that can be read."""
+    """What `step.json` in a step's folder says; empty where there is none that is whole."""
+    path = folder / MARKER
     try:
-        marker = json.loads((folder / MARKER).read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError):
+        stat = path.stat()
+        return _parse_marker(path, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+    except (OSError, ValueError):
         return {}
-    return marker if isinstance(marker, dict) and "key" in marker else {}
 
 
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold a study's lock, which the operating system lets go when the process ends, however it ends."""
+@functools.lru_cache(maxsize=512)
+def _parse_marker(path: Path, *_: int) -> dict[str, Any]:
+    """A marker, read once a version of its file. One without digests is of a study that an older toolkit made."""
+    marker = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(marker, dict) or "key" not in marker:
+        return {}
+    if "files" in marker or DIGEST in marker:
+        return marker if marker.get(DIGEST) == _digest(marker) else {}
+    return marker
+
+
+def _write_marker(marker: Mapping[str, Any], folder: Path) -> None:
+    marker = {**marker, DIGEST: _digest(marker)}
+    write_text(json.dumps(marker, indent=2, sort_keys=True), folder / MARKER)
+
+
+def _digest(record: Mapping[str, Any]) -> str:
+    """SHA-256 of everything in a record but its own digest."""
+    rest = {name: value for name, value in record.items() if name != DIGEST}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+
+
+def read_whole(path: Path, read: Callable[[Path], Result]) -> Result:
+    """What `read` makes of a file or folder of a step; InputError if it cannot be read."""
     try:
-        import fcntl
-    except ImportError:
-        # Without POSIX locks, running a study once at a time is left to the user.
-        yield
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w") as file:
+        return read(path)
+    except InputError:
+        raise
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise InputError(f"{path} cannot be read ({str(error).partition(chr(10))[0]}).") from error
+
+
+def changed_file(folder: Path) -> str | None:
+    """The name of a file that is not as it was when the step was done, None where there is none.
+
+    A file is read only where its size or time is another than then: `damaged_file` reads all.
+    """
+    for name, (digest, *known) in read_marker(folder).get("files", {}).items():
+        path = folder / name
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(
-                f"Another run is working on {path.parent}; wait until it ends, or name another folder."
-            ) from None
-        yield
+            if _size_and_time(path) != known and not is_intact(path, digest):
+                return name
+        except OSError:
+            return name
+    return None
+
+
+def damaged_file(folder: Path, names: str = "*") -> str | None:
+    """The name of a damaged file of a finished step: of one that was changed, or whose content is not what was written.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the step.
+    names : str
+        The files whose content is read, as a pattern of `fnmatch`; all by default.
+    """
+    changed = changed_file(folder)
+    if changed is not None:
+        return changed
+    for name, (digest, *_) in read_marker(folder).get("files", {}).items():
+        if fnmatch.fnmatch(name, names) and not is_intact(folder / name, digest):
+            # A new time makes the next run read the file, which it otherwise takes for whole by its old one.
+            with suppress(OSError):
+                os.utime(folder / name)
+            return name
+    return None
+
+
+def _describe_files(folder: Path) -> dict[str, list]:
+    """Digest, size in bytes and time in nanoseconds of each file in a step's folder; what seals say is believed."""
+    known = {name: digest for seal in folder.glob(f"*{SEAL}") for name, digest in read_seal(seal).items()}
+    files = {}
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.is_file() and name != MARKER and not is_leftover(path):
+            files[name] = [known.get(name) or file_digest(path), *_size_and_time(path)]
+    return files
+
+
+def _size_and_time(path: Path) -> list[int]:
+    stat = path.stat()
+    return [stat.st_size, stat.st_mtime_ns]

@@ -1,10 +1,19 @@
-"""Writing files so that a killed run leaves whole files only, and cutting work into shards."""
+"""Writing files so that a killed run leaves whole files only, cutting work into shards, and noticing damage.
+
+A file is written under a temporary name, brought to the disk, and renamed; so is what says that a shard is whole, its
+seal: `responses-00000.sha256` lists the digests of the shard's files as `sha256sum --check` reads them.
+"""
 
 from __future__ import annotations
 
+import errno
+import hashlib
+import logging
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -12,18 +21,129 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+SEAL = ".sha256"
+PROBE = bytes(65536)
+OF_THE_FOLDER = (
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EIO,
+    errno.ESTALE,
+)
+"""What goes wrong with a folder or its disk, whichever file is written."""
+
+_TEMPORARY = re.compile(r"\..+\.\d+\.tmp(\.\w+)?")
+_log = logging.getLogger("bias_toolkit")
+
 
 @contextmanager
 def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
-    """Give a temporary path beside `path`, and rename it to `path` when the block ends without an error."""
+    """Give a temporary path beside `path`, and rename it to `path` when the block ends without an error.
+
+    The file is on the disk before it has its name, and the name before this returns, so that after a loss of power
+    there is the old file or the new one. The folder is made where only its last part is missing.
+
+    Raises
+    ------
+    OSError
+        Of the folder, if it cannot be written to: it is gone, the disk is full, or it may not be.
+    """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp{path.suffix}")
+    temporary = temporary_path(path)
     try:
-        yield temporary
-        os.replace(temporary, path)
+        if path.parent not in _never_made:
+            path.parent.mkdir(exist_ok=True)
+        try:
+            yield temporary
+            to_disk(temporary)
+            os.replace(temporary, path)
+            to_disk(path.parent)
+        except (OSError, RuntimeError) as error:
+            # Libraries tell of a full disk in words of their own, or of a temporary file that nobody knows.
+            if reason := _why_not_written(error, temporary):
+                raise OSError(reason.errno, reason.strerror, os.fspath(path.parent)) from error
+            raise
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+_never_made: set[Path] = set()
+
+
+@contextmanager
+def never_made(folder: Path) -> Iterator[None]:
+    """In the block, a folder that goes away is not made again by what is written to it."""
+    _never_made.add(folder)
+    try:
+        yield
+    finally:
+        _never_made.discard(folder)
+
+
+def temporary_path(path: Path) -> Path:
+    """The name that `path` has until it is whole; it says which process wrote it."""
+    return path.with_name(f".{path.name}.{os.getpid()}.tmp{path.suffix}")
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files and folders that killed runs left anywhere in a folder."""
+    for place, folders, files in os.walk(folder):
+        for name in [*files, *folders]:
+            if _TEMPORARY.fullmatch(name):
+                left = Path(place, name)
+                if left.is_dir():
+                    shutil.rmtree(left, ignore_errors=True)
+                else:
+                    left.unlink(missing_ok=True)
+        folders[:] = [name for name in folders if not _TEMPORARY.fullmatch(name)]
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder so that it is seen whole or not at all, also when this is interrupted."""
+    aside = temporary_path(folder)
+    os.replace(folder, aside)
+    shutil.rmtree(aside)
+
+
+def is_leftover(path: Path) -> bool:
+    """Whether a path is the temporary one of another."""
+    return _TEMPORARY.fullmatch(path.name) is not None
+
+
+def to_disk(path: Path) -> None:
+    """Wait until a file's content, or a folder's names, are on the disk."""
+    if os.name != "posix" and path.is_dir():
+        return
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    except OSError as error:
+        # Some network file systems know no such thing for a folder.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(opened)
+
+
+def _why_not_written(error: Exception, temporary: Path) -> OSError | None:
+    """The operating system's reason why a temporary file cannot be written, None where that is not what is wrong."""
+    if isinstance(error, OSError) and error.errno:
+        own = error.filename in (None, os.fspath(temporary), os.fspath(temporary.parent))
+        return error if own and error.errno in OF_THE_FOLDER else None
+    try:
+        with open(temporary, "ab") as file:
+            file.write(PROBE)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as reason:
+        return reason
+    return None
 
 
 def write_table(table: pd.DataFrame, path: str | os.PathLike, schema: pa.Schema) -> None:
@@ -64,3 +184,82 @@ def write_text(text: str, path: str | os.PathLike) -> None:
 def shard_slices(rows: int, shard_size: int) -> list[slice]:
     """Cut `rows` rows into contiguous shards of `shard_size`, the same on every run; the last may be shorter."""
     return [slice(start, min(start + shard_size, rows)) for start in range(0, rows, shard_size)]
+
+
+def seal_shard(folder: Path, kind: str, number: int, names: Sequence[str]) -> None:
+    """Mark a shard as whole, last of all: write `<kind>-<number>.sha256` with the digests of its files.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Of the shard's files, all in `folder`; what a killed run left under others is not the shard's.
+    """
+    lines = [f"{file_digest(folder / name)}  {name}\n" for name in names]
+    write_text("".join(lines), _seal_path(folder, kind, number))
+
+
+def sealed_shards(folder: str | os.PathLike, kind: str) -> set[int]:
+    """The numbers of the shards in a folder that are whole; every byte of their files is read.
+
+    A shard that was damaged is removed, so that it is computed again, and the log says so.
+    """
+    folder = Path(folder)
+    whole = set()
+    for path in sorted(folder.glob(f"{kind}-*{SEAL}")):
+        number = path.name.removeprefix(f"{kind}-").removesuffix(SEAL)
+        if not number.isdecimal():
+            continue
+        damaged = damaged_in_shard(path)
+        if damaged is None:
+            whole.add(int(number))
+        else:
+            name = "/".join(folder.parts[-2:])
+            _log.warning("%s: shard %d (%s) was damaged, and is computed again.", name, int(number), damaged)
+            for each in (*read_seal(path), path.name):
+                (folder / each).unlink(missing_ok=True)
+    return whole
+
+
+def damaged_in_shard(seal: Path) -> str | None:
+    """The name of a file that is not as its shard's seal says, None where all are."""
+    digests = read_seal(seal)
+    if not digests:
+        return seal.name
+    return next((name for name, digest in digests.items() if not is_intact(seal.parent / name, digest)), None)
+
+
+def read_seal(path: Path) -> dict[str, str]:
+    """The digests of a shard's files by name; empty where the seal cannot be read."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return {}
+    found = [re.fullmatch(r"([0-9a-f]{64})  ([^/]+)", line) for line in lines]
+    return {match[2]: match[1] for match in found} if all(found) else {}
+
+
+def _seal_path(folder: Path, kind: str, number: int) -> Path:
+    return folder / f"{kind}-{number:05d}{SEAL}"
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file, as hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def is_intact(path: Path, digest: str) -> bool:
+    """Whether a file has a digest. One that this process has read and found intact is read again only if changed."""
+    try:
+        stat = path.stat()
+        seen = (os.fspath(path), digest, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+        if seen not in _intact:
+            if file_digest(path) != digest:
+                return False
+            _intact.add(seen)
+    except OSError:
+        return False
+    return True
+
+
+_intact: set[tuple] = set()

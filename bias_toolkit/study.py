@@ -4,27 +4,36 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from bias_toolkit.errors import InputError
 from bias_toolkit.per_image import join_per_image, per_image_schema
 from bias_toolkit.plan import SPLITS, Plan
 from bias_toolkit.progress import Progress, silent
 from bias_toolkit.settings import Settings
-from bias_toolkit.steps import Step, StepFolder
-from bias_toolkit.storage import read_table, write_array, write_table, write_text
+from bias_toolkit.storage import write_table, write_text
 from bias_toolkit.study_explain import StudyExplanations
+from bias_toolkit.study_index import write_index, write_neighbours
 from bias_toolkit.study_maps import StudyMaps
 from bias_toolkit.study_objects import StudyObjects
-from bias_toolkit.study_record import RECORD, describe_model, package_versions, read_record, write_record
+from bias_toolkit.study_record import (
+    RECORD,
+    describe_model,
+    holds_other_files,
+    package_versions,
+    read_record,
+    write_record,
+)
 from bias_toolkit.study_results import ANALYSIS_TABLES
+from bias_toolkit.study_run import StudyRun, one_run
+from bias_toolkit.study_sweeps import sweep_reader, write_measures, write_responses
 
 if TYPE_CHECKING:
     from bias_toolkit.datasets import Dataset
@@ -32,7 +41,6 @@ if TYPE_CHECKING:
     from bias_toolkit.models import LabelMatch, Model
 
 
-ROUNDING_PACKAGES = ("torch", "torchvision", "faiss-gpu", "faiss-cpu", "numpy", "pillow")
 GO_WITH = {
     "train": ("train_layout",),
     "test": ("test_layout", "label_map", "imagenet_x"),
@@ -41,7 +49,7 @@ GO_WITH = {
 """Settings that belong to an input, and are forgotten when it is named anew."""
 
 
-class Study(StudyExplanations, StudyObjects, StudyMaps):
+class Study(StudyExplanations, StudyObjects, StudyMaps, StudyRun):
     """Opens a study, or makes one, and computes what it lacks.
 
     Every step does what it needs first, keeps what was computed under the same settings, and goes on where an
@@ -83,13 +91,19 @@ class Study(StudyExplanations, StudyObjects, StudyMaps):
         self.folder = Path(folder)
         if self.folder.exists() and not self.folder.is_dir():
             raise InputError(f"{self.folder} is a file; name a folder for the study.")
-        self._recorded = read_record(self.folder)
+        try:
+            self._recorded = read_record(self.folder)
+        except InputError as error:
+            if None in (train, test, model):
+                raise
+            logging.getLogger("bias_toolkit").warning("%s", error)
+            self._recorded = {}
         if not self._recorded and train is None and test is None and model is None:
             raise InputError(
                 f"{self.folder} holds no study (no {RECORD}); name a study's folder, or make one here with "
                 "`bias-toolkit report` and --train, --test and --model."
             )
-        if not self._recorded and self.folder.exists() and any(self.folder.iterdir()):
+        if not self._recorded and holds_other_files(self.folder):
             raise InputError(
                 f"{self.folder} is not empty and holds no study (no {RECORD}); name a new folder for the study."
             )
@@ -132,7 +146,12 @@ class Study(StudyExplanations, StudyObjects, StudyMaps):
             return given
         settings = self.settings
         return load_model(
-            self._required("model"), weights=settings.weights, feature=settings.feature, device=settings.device
+            self._required("model"),
+            weights=settings.weights,
+            feature=settings.feature,
+            device=settings.device,
+            runtime=settings.runtime,
+            batch_size=settings.batch_size,
         )
 
     @cached_property
@@ -175,131 +194,92 @@ class Study(StudyExplanations, StudyObjects, StudyMaps):
         """Every step, from the images to the report."""
         return self.write_report(progress)
 
+    @one_run
     def read_images(self, progress: Progress = silent) -> Study:
         """The images and objects tables of both datasets."""
         for split in SPLITS:
             self._scanned(split, progress)
         return self
 
+    @one_run
     def embed(self, progress: Progress = silent) -> Study:
         """The features of both datasets: of the centre view of the crop of size `feature_size`."""
         from bias_toolkit.features import extract_features
-        from bias_toolkit.invariance import centre_view
+        from bias_toolkit.invariance import centre_reduction, centre_view
 
         for name in self._given:
             self._required(name)
         self._check_sweeps()
 
-        def view(image: np.ndarray, image_id: str) -> tuple[np.ndarray, None]:
-            return centre_view(image, self.model.input_size, self.settings.feature_size).pixels[0], None
-
+        side, size = self.model.input_size, self.settings.feature_size
+        reduction = centre_reduction(side, size)
         for split in SPLITS:
             dataset = self._scanned(split, progress)
 
             def work(folder: Path, dataset: Dataset = dataset) -> None:
                 extract_features(
                     self.model,
-                    dataset.read,
-                    view,
+                    lambda image_id: dataset.read_reduced(image_id, reduction),
+                    lambda image, _: (centre_view(image, side, size).pixels[0], None),
                     dataset.images["image_id"].tolist(),
                     folder,
                     dtype=self.settings.feature_dtype,
-                    batch_size=self.settings.batch_size,
+                    precision=self.settings.feature_precision,
+                    batch_size=self.model.batch_size,
                     progress=progress,
                 )
 
             self._do(self._plan.features(split), work)
         return self
 
+    @one_run
     def build_index(self, progress: Progress = silent) -> Study:
         """The index of the training features, each test image's nearest training images, and the distances."""
-        from bias_toolkit.index import (
-            DISTANCES,
-            NEAREST,
-            NEIGHBOURS,
-            TrainingIndex,
-            distances_table,
-            leave_one_out_distances,
-            nearest_neighbours,
-        )
+        from bias_toolkit.index import check_index
 
+        # What Faiss does not understand is refused before it is recorded, and all else before images are embedded.
+        wanted, dimension = self.settings.index, self.model.feature_dimension
+        check_index(wanted, dimension)
+        check_index(wanted, dimension, len(self._scanned("train", progress).images))
         self.embed(progress)
-        settings = self.settings
 
         def index(folder: Path) -> None:
-            image_ids, features = self.features("train").load()
-            built = TrainingIndex.build(features, image_ids, settings.metric)
-            write_array(leave_one_out_distances(built, seed=settings.seed, progress=progress), folder / "spacing.npy")
-            write_text(built.reason + "\n", folder / "reason.txt")
-            built.save(folder)
+            write_index(self, folder, progress)
 
         def search(folder: Path) -> None:
-            training = TrainingIndex.load(self.folder / "index")
-            image_ids, features = self.features("test").load()
-            rows = {image_id: row for row, image_id in enumerate(training.image_ids)}
-            own = np.array([rows.get(twin, -1) for twin in self._twins(image_ids)], dtype=np.int64)
-            k = max(settings.neighbours, NEAREST)
-            neighbours = nearest_neighbours(training, features, image_ids, own, k, progress=progress)
-            distances = distances_table(
-                training,
-                neighbours,
-                features,
-                image_ids,
-                self._labels("test", image_ids),
-                self._labels("train", training.image_ids),
-                own,
-                reference=np.load(self.folder / "index" / "spacing.npy"),
-                progress=progress,
-            )
-            kept = neighbours[neighbours["rank"] <= settings.neighbours]
-            write_table(kept, folder / "neighbours.parquet", NEIGHBOURS)
-            write_table(distances, folder / "distances.parquet", DISTANCES)
-            write_text(json.dumps({"n_shared": int((own >= 0).sum())}), folder / "shared.json")
+            write_neighbours(self, folder, self._twins(self.features("test").image_ids), progress)
 
         self._do(self._plan.index, index)
         self._do(self._plan.neighbours, search)
         return self
 
+    @one_run
     def sweep(self, progress: Progress = silent) -> Study:
         """The responses along every sweep, the measures, and the numerical noise floor."""
-        from bias_toolkit.invariance import MEASURES, load_measures, noise_floor, run_sweep
+        from bias_toolkit.invariance import noise_floor
 
         self._check_sweeps()
         test = self._scanned("test", progress)
-        image_ids = test.images["image_id"].tolist()
         label_indices = self._label_indices()
 
         for sweep in self.sweeps:
 
             def respond(folder: Path, sweep: Sweep = sweep) -> None:
-                run_sweep(
-                    self.model,
-                    test.read,
-                    image_ids,
-                    sweep,
-                    folder,
-                    label_indices=label_indices,
-                    batch_size=self.settings.batch_size,
-                    progress=progress,
-                )
-                if load_measures(folder).empty:
-                    raise InputError(f"None of the {len(image_ids):,} images of {test.root} could be decoded.")
+                write_responses(self, sweep, folder, label_indices, progress)
 
             self._do(self._plan.responses(sweep), respond)
 
         def measure(folder: Path) -> None:
             folders = [self._existing(f"responses/{sweep.name}", "sweep") for sweep in self.sweeps]
-            measures = pd.concat([load_measures(each) for each in folders], ignore_index=True)
-            write_table(measures, folder / "measures.parquet", MEASURES)
-            write_text(json.dumps(dataclasses.asdict(self.label_match)), folder / "labels.json")
+            write_measures(self, folders, folder)
 
         def evaluate_twice(folder: Path) -> None:
             floor = noise_floor(
                 self.model,
-                test.read,
-                image_ids,
+                sweep_reader(self, self.noise_sweep),
+                test.images["image_id"].tolist(),
                 self.noise_sweep,
-                batch_size=self.settings.batch_size,
+                batch_size=self.model.batch_size,
                 n_images=self.settings.noise_images,
                 seed=self.settings.seed,
                 progress=progress,
@@ -310,6 +290,7 @@ class Study(StudyExplanations, StudyObjects, StudyMaps):
         self._do(self._plan.noise, evaluate_twice)
         return self
 
+    @one_run
     def analyse(self, progress: Progress = silent) -> Study:
         """Distance and framing against invariance."""
         from bias_toolkit.analysis import analyse, schema
@@ -321,7 +302,7 @@ class Study(StudyExplanations, StudyObjects, StudyMaps):
 
         def relate(folder: Path) -> None:
             settings = self.settings
-            subjects = read_table(self.folder / "objects" / "test-subjects.parquet")
+            subjects = self._table("objects/test-subjects.parquet", "objects")
             per_image = join_per_image(
                 self.images("test"), self.measures, self.reference_sweep, self.distances, subjects
             )
@@ -342,14 +323,17 @@ class Study(StudyExplanations, StudyObjects, StudyMaps):
         self._do(self._plan.analysis, relate)
         return self
 
+    @one_run
     def write_report(self, progress: Progress = silent) -> Study:
         """The page, its figures and tables, in the folder `report` of the study."""
         from bias_toolkit.report import write_report
+        from bias_toolkit.report.publish import claim
         from bias_toolkit.study_report import report_contents
 
         self.analyse(progress)
 
         def write(folder: Path) -> None:
+            claim(folder)
             write_report(report_contents(self), folder, progress)
 
         self._do(self._plan.report, write)
@@ -414,9 +398,9 @@ class Study(StudyExplanations, StudyObjects, StudyMaps):
             }
             write_text(json.dumps(record, ensure_ascii=False), folder / "dataset.json")
 
-        folder = self._do(self._plan.images(split), scan)
+        self._do(self._plan.images(split), scan)
         if split not in self._restored:
-            tables = {name: read_table(folder / f"{name}.parquet") for name in schemas}
+            tables = {name: self._table(f"images/{split}/{name}.parquet", "report") for name in schemas}
             dataset.restore(Tables(**tables, dropped_boxes=self.dataset_record(split)["dropped_boxes"]))
             self._restored.add(split)
         return dataset
@@ -424,22 +408,6 @@ class Study(StudyExplanations, StudyObjects, StudyMaps):
     @cached_property
     def _restored(self) -> set[str]:
         return set()
-
-    def _do(self, step: Step, work: Callable[[Path], None]) -> Path:
-        """Do a step's work unless its result is there already, and give its folder."""
-        folder = StepFolder(self.folder, step, self._environment)
-        self._write_record(computing=not folder.done)
-        if not folder.done:
-            with folder.working() as path:
-                work(path)
-            write_text(self.skipped_images.to_csv(index=False), self.folder / "skipped.csv")
-        return folder.path
-
-    @property
-    def _environment(self) -> dict[str, str]:
-        """What may change rounding without being a setting."""
-        versions = {name: version for name, version in package_versions().items() if name in ROUNDING_PACKAGES}
-        return versions | ({"device": self.model.device.type} if "model" in self.__dict__ else {})
 
     def _label_indices(self) -> dict[str, int]:
         """The model's class of each test image whose label is matched."""
@@ -454,10 +422,6 @@ class Study(StudyExplanations, StudyObjects, StudyMaps):
         """For each test image the training image that is the very same file, None where there is none."""
         sources = {self.train.source(image_id): image_id for image_id in self.train.images["image_id"]}
         return [sources.get(self.test.source(image_id)) for image_id in test_ids]
-
-    def _labels(self, split: str, image_ids: Sequence[str]) -> list[str | None]:
-        labels = self.images(split).set_index("image_id")["label"].reindex(image_ids)
-        return [None if pd.isna(label) else label for label in labels]
 
     def _write_record(self, computing: bool) -> None:
         """Write study.json if it does not say yet what this study is now, and by which versions it is computed."""

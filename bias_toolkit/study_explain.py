@@ -24,6 +24,7 @@ from bias_toolkit.plan import SPLITS, Plan
 from bias_toolkit.progress import Progress, silent
 from bias_toolkit.steps import StepFolder
 from bias_toolkit.study_results import StudyResults
+from bias_toolkit.study_run import one_run
 
 if TYPE_CHECKING:
     from bias_toolkit.explain import Context, Distances, Explanation, Subject
@@ -34,6 +35,7 @@ class StudyExplanations(StudyResults):
 
     _plan: Plan
 
+    @one_run
     def explain(
         self,
         image: str | os.PathLike,
@@ -72,11 +74,13 @@ class StudyExplanations(StudyResults):
         request = request_explanation(self, image, box, label)
         self.analyse(progress)
         if request.file is None and request.image_id not in set(self.per_image["image_id"]):
-            raise InputError(
-                f"{image} was left out of the study, since it cannot be decoded; skipped.csv has the reason."
-            )
+            why = "since it cannot be decoded; skipped.csv has the reason"
+            if request.image_id not in set(self.skipped_images["image_id"]):
+                why = "whose sweep had reached its --precision before it; --precision 0 measures every image"
+            raise InputError(f"{image} was left out of the study, {why}.")
         return self._explain([request], progress)[0]
 
+    @one_run
     def explain_worst(self, n: int = 20, progress: Progress = silent) -> list[Explanation]:
         """Explain the `n` least stable test images, the least stable first, and bring the report up to date.
 
@@ -150,7 +154,7 @@ def explaining_context(study: StudyExplanations) -> Context:
         label_indices=_label_indices(study),
         class_names=_class_names(study),
         feature_size=study.settings.feature_size,
-        batch_size=study.settings.batch_size,
+        batch_size=study.model.batch_size,
         seed=study.settings.seed,
     )
 
@@ -211,14 +215,14 @@ def known_subject(study: StudyExplanations, image_id: str) -> Subject:
 def outside_subject(study: StudyExplanations, request: Request) -> Subject:
     """What can be found out of an image that is not in the test set."""
     from bias_toolkit.explain import Distances, Subject
-    from bias_toolkit.index import NEAREST, TrainingIndex, distances_table, nearest_neighbours
+    from bias_toolkit.index import NEAREST, distances_table, nearest_neighbours
     from bias_toolkit.invariance import centre_view
     from bias_toolkit.models import match_labels
 
     pixels = read_outside(request.file)
     view = centre_view(pixels, study.model.input_size, study.settings.feature_size)
-    features = study.model.evaluate(view.pixels).features
-    training = TrainingIndex.load(study.folder / "index")
+    features = study.model.evaluate(view.pixels, precision=study.settings.feature_precision).features
+    training = study.training_index
     own_id = training_image(study, request.file)
     own = np.array([training.image_ids.index(own_id) if own_id in training.image_ids else -1])
     k = max(study.settings.neighbours, NEAREST)
@@ -233,7 +237,7 @@ def outside_subject(study: StudyExplanations, request: Request) -> Subject:
         [request.label],
         [None if pd.isna(label) else label for label in labels],
         own,
-        reference=np.load(study.folder / "index" / "spacing.npy"),
+        reference=study.training_spacing,
     )
     index = _label_indices(study).get(request.label)
     if index is None and request.label is not None:

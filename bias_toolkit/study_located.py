@@ -158,7 +158,7 @@ class StudyLocated(StudyResults):
             image_ids,
             folder,
             class_indices={image_id: indices[label] for image_id, label in labels.items() if label in indices},
-            batch_size=self.settings.batch_size,
+            batch_size=self.model.batch_size,
             progress=progress,
         )
 

@@ -15,6 +15,8 @@ from bias_toolkit.progress import Progress, silent
 from bias_toolkit.steps import Step
 from bias_toolkit.storage import write_table
 from bias_toolkit.study_results import StudyResults
+from bias_toolkit.study_run import one_run
+from bias_toolkit.study_sweeps import sweep_reader
 
 if TYPE_CHECKING:
     from bias_toolkit.analysis import FramingMap
@@ -80,6 +82,7 @@ class StudyMaps(StudyResults):
 
         return size_curve_sweeps()
 
+    @one_run
     def measure_map(self, progress: Progress = silent) -> Study:
         """Show a sample of test images at every position and scale of a grid, and sweep there.
 
@@ -112,7 +115,7 @@ class StudyMaps(StudyResults):
                     surroundings,
                     folder,
                     label_indices=indices,
-                    batch_size=self.settings.batch_size,
+                    batch_size=self.model.batch_size,
                     progress=progress,
                 )
 
@@ -120,6 +123,7 @@ class StudyMaps(StudyResults):
         self._do(self._plan.map, lambda folder: self._relate_map(folder, progress))
         return self
 
+    @one_run
     def measure_sizes(self, progress: Progress = silent) -> Study:
         """Sweep a sample of test images at every view size, from a tight crop to a small image on a canvas (A)."""
         from bias_toolkit.analysis import SUMMARY, measure_summary
@@ -134,12 +138,12 @@ class StudyMaps(StudyResults):
             def respond(folder: Path, sweep: Sweep = sweep) -> None:
                 run_sweep(
                     self.model,
-                    test.read,
+                    sweep_reader(self, sweep),
                     image_ids,
                     sweep,
                     folder,
                     label_indices=indices,
-                    batch_size=self.settings.batch_size,
+                    batch_size=self.model.batch_size,
                     progress=progress,
                 )
 

@@ -13,6 +13,7 @@ from bias_toolkit.progress import Progress, silent
 from bias_toolkit.steps import Step
 from bias_toolkit.storage import write_table, write_text
 from bias_toolkit.study_located import StudyLocated
+from bias_toolkit.study_run import one_run
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,6 +33,7 @@ class StudyObjects(StudyLocated):
     _twins: Callable[[Iterable[str]], list[str | None]]
     read_images: Callable[..., Any]
 
+    @one_run
     def measure_objects(self, progress: Progress = silent) -> Study:
         """Position and scale of the objects of both datasets against their null model and each other, and both
         datasets' mean images. Needs no model.
@@ -106,7 +108,7 @@ class StudyObjects(StudyLocated):
         folder = self._existing("objects/train-summary.parquet", "objects").parent
         if not (folder / TWO_SAMPLE).exists():
             return None
-        test = TwoSampleTest(**json.loads((folder / TWO_SAMPLE).read_text(encoding="utf-8")))
+        test = TwoSampleTest(**self._json(f"objects/{TWO_SAMPLE}", "objects"))
         return FramingComparison(self._table(f"objects/{COMPARISON}", "objects"), test)
 
     @property

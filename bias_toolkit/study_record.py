@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -10,13 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import bias_toolkit
 from bias_toolkit.errors import InputError
-from bias_toolkit.storage import write_text
+from bias_toolkit.lock import LOCK
+from bias_toolkit.storage import is_leftover, write_text
 
 if TYPE_CHECKING:
     from bias_toolkit.models import Model
 
 RECORD = "study.json"
-PACKAGES = ("torch", "torchvision", "timm", "faiss-gpu", "faiss-cpu", "numpy", "scikit-learn", "pillow")
+DIGEST = "sha256"
+PARTS = {"settings", "train", "test", "model", "versions"}
+PACKAGES = ("torch", "torchvision", "timm", "openvino", "faiss-gpu", "faiss-cpu", "numpy", "scikit-learn", "pillow")
 
 
 def read_record(study: Path) -> dict[str, Any]:
@@ -25,22 +29,42 @@ def read_record(study: Path) -> dict[str, Any]:
     Raises
     ------
     InputError
-        If the file is there and is no record.
+        If the file is there and is no record, or is not as it was written.
     """
     path = study / RECORD
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
+        digest = record.pop(DIGEST, None)
+        whole = record.keys() <= PARTS and digest in (None, _digest(record))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read as JSON ({error}); restore it, or name another folder.") from error
-    if not isinstance(record, dict):
-        raise InputError(f"{path} is no record of a study; restore it, or name another folder.")
+    except PermissionError as error:
+        raise InputError(f"{path} may not be read; ask for the right to, or name another folder.") from error
+    except (OSError, ValueError, AttributeError, TypeError):
+        whole = False
+    if not whole:
+        raise InputError(
+            f"{path} was damaged; run `bias-toolkit report` with --train, --test, --model and the study's other "
+            "options, and it is written anew, while what was computed under the same settings is kept."
+        )
     return record
 
 
+def holds_other_files(folder: Path) -> bool:
+    """Whether a folder without a record holds something that no run on a study left there."""
+    if not folder.exists() or any(folder.glob("images/*/step.json")):
+        return False
+    return any(path.name != LOCK and not is_leftover(path) for path in folder.iterdir())
+
+
+def _digest(record: dict[str, Any]) -> str:
+    """SHA-256 of a record's content."""
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
+
+
 def write_record(study: Path, record: dict[str, Any]) -> None:
-    """Write a record, whole or not at all."""
+    """Write a record with its digest, whole or not at all."""
+    record = {**record, DIGEST: _digest(record)}
     write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", study / RECORD)
 
 

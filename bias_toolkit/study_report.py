@@ -6,13 +6,12 @@ import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from bias_toolkit.plan import MAP, SIZES, SPLITS
 from bias_toolkit.report import DatasetDescription, ExplainedImage, ModelDescription, NoiseFloor, ReportContents
 from bias_toolkit.report.finding import Finding
 from bias_toolkit.report.findings_cause import map_findings, size_findings
 from bias_toolkit.report.publish import PAGE
+from bias_toolkit.report.sequential import unmeasured_sentences
 from bias_toolkit.report.thumbnails import ordered_by_stability
 from bias_toolkit.study_localisation import localisation_contents, missing_boxes
 
@@ -42,12 +41,15 @@ def report_contents(study: Study) -> ReportContents:
         versions=study.versions,
         seeds={"every random draw": study.settings.seed},
         label_match=study.label_record["sentence"],
+        runtime_reason=study.runtime_reason,
         index_reason=study.index_reason,
         per_image=study.per_image if sweep is not None else None,
         reference=None if sweep is None else (sweep.protocol, sweep.transform, sweep.size),
         measures=study.measures,
+        sequential=study.sequential if len(study.sequential) else None,
         neighbours=study.neighbours,
         distances=study.distances,
+        search_quality=study.search_quality,
         train_framing=framing["train"],
         test_framing=framing["test"],
         train_summary=summaries["train"],
@@ -59,7 +61,7 @@ def report_contents(study: Study) -> ReportContents:
         train_means=study.mean_images("train"),
         test_means=study.mean_images("test"),
         train_labels=study.images("train").set_index("image_id")["label"].dropna().to_dict(),
-        train_distances=np.load(study.folder / "index" / "spacing.npy"),
+        train_distances=study.training_spacing,
         analysis=study.analysis,
         noise_floor=NoiseFloor(
             noise["value"],
@@ -162,7 +164,10 @@ def missing_sentences(study: Study) -> list[str]:
         sentences.append("No label of the test set is a class of the model, so accuracy is left out.")
     if study.images("train")["label"].isna().all():
         sentences.append("The training set has no labels, so class_nn_distance is left out.")
-    if study.reference_sweep is None:
+    sweep = study.reference_sweep
+    if sweep is not None:
+        sentences += unmeasured_sentences(study.sequential, (sweep.protocol, sweep.transform, sweep.size))
+    if sweep is None:
         sentences.append(
             "Only offsets were measured, which have no steps, so distance and framing are not related to invariance."
         )

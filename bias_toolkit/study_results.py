@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from bias_toolkit.errors import InputError
 from bias_toolkit.located_results import LocatedResults
 from bias_toolkit.plan import EXPLANATIONS, LOCALISATION_STEP, MAP, SIZES, SPLITS
-from bias_toolkit.steps import read_marker
-from bias_toolkit.storage import read_table
+from bias_toolkit.steps import damaged_file, read_marker
+from bias_toolkit.storage import empty_table, read_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,8 +23,8 @@ if TYPE_CHECKING:
     from bias_toolkit.datasets import Dataset
     from bias_toolkit.explain import Explanation
     from bias_toolkit.features import FeatureStore
+    from bias_toolkit.index import TrainingIndex
     from bias_toolkit.invariance import Sweep
-    from bias_toolkit.settings import Settings
 
 ANALYSIS_TABLES = (
     "correlations",
@@ -45,12 +44,8 @@ class StudyResults(LocatedResults):
     has not come so far.
     """
 
-    folder: Path
-    settings: Settings
-    sweeps: list[Sweep]
     size_sweeps: list[Sweep]
     chosen_surroundings: tuple[str, ...]
-    _recorded: dict[str, Any]
     test: Dataset
 
     def images(self, split: str) -> pd.DataFrame:
@@ -81,11 +76,11 @@ class StudyResults(LocatedResults):
     @property
     def skipped_images(self) -> pd.DataFrame:
         """Every image that a step has left out so far: columns split, step, image_id, reason."""
-        from bias_toolkit.features import FeatureStore
+        from bias_toolkit.features.store import skipped_features
         from bias_toolkit.invariance import load_grid_skipped, load_skipped
 
         readers = {f"images/{split}": lambda folder: read_table(folder / "skipped.parquet") for split in SPLITS}
-        readers |= {f"features/{split}": lambda folder: FeatureStore(folder).skipped for split in SPLITS}
+        readers |= {f"features/{split}": skipped_features for split in SPLITS}
         readers |= {f"responses/{sweep.name}": load_skipped for sweep in self.sweeps}
         readers |= {f"mean-images/{split}": lambda folder: read_table(folder / "skipped.parquet") for split in SPLITS}
         readers |= {f"{MAP}/{surroundings}": load_grid_skipped for surroundings in self.chosen_surroundings}
@@ -93,7 +88,7 @@ class StudyResults(LocatedResults):
         tables = [
             read(self.folder / name).assign(split="train" if name.endswith("/train") else "test", step=name)
             for name, read in readers.items()
-            if read_marker(self.folder / name).get("done")
+            if read_marker(self.folder / name).get("done") and damaged_file(self.folder / name, "skipped*") is None
         ]
         columns = ["split", "step", "image_id", "reason"]
         return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
@@ -102,7 +97,28 @@ class StudyResults(LocatedResults):
         """The features of the `train` or `test` set."""
         from bias_toolkit.features import FeatureStore
 
-        return FeatureStore(self._existing(f"features/{split}", "embed"))
+        return self._read(f"features/{split}", "embed", FeatureStore)
+
+    @property
+    def training_index(self) -> TrainingIndex:
+        """The index of the training features."""
+        from bias_toolkit.index import TrainingIndex
+
+        # The index does not hold the features, but says where they are.
+        self._existing("features/train", "embed")
+        return self._read("index", "index", lambda folder: TrainingIndex.load(folder, self.settings.memory))
+
+    @property
+    def search_quality(self) -> pd.DataFrame | None:
+        """How far an approximate index is from the exact search on a sample of test images; None for an exact one."""
+        if self.settings.index == "exact":
+            return None
+        return self._table("neighbours/search_quality.parquet", "index")
+
+    @property
+    def training_spacing(self) -> np.ndarray:
+        """The distance of each training image, or of a sample, to its nearest other training image, ascending."""
+        return self._read("index/spacing.npy", "index", np.load)
 
     @property
     def neighbours(self) -> pd.DataFrame:
@@ -124,8 +140,8 @@ class StudyResults(LocatedResults):
         """The model's outputs along every sweep of the study, one row an image and sweep."""
         from bias_toolkit.invariance import load_responses
 
-        folders = [self._existing(f"responses/{sweep.name}", "sweep") for sweep in self.sweeps]
-        return pd.concat([load_responses(folder) for folder in folders], ignore_index=True)
+        tables = [self._read(f"responses/{sweep.name}", "sweep", load_responses) for sweep in self.sweeps]
+        return pd.concat(tables, ignore_index=True)
 
     @property
     def measures(self) -> pd.DataFrame:
@@ -133,14 +149,32 @@ class StudyResults(LocatedResults):
         return self._table("measures/measures.parquet", "sweep")
 
     @property
+    def sequential(self) -> pd.DataFrame:
+        """What is known of each sweep that stopped at the study's `precision`, a row each; no rows without one.
+
+        Columns protocol, transform, size, measure, value, low, high, precision, n (images measured), n_skipped (that
+        could not be decoded) and n_images (of the test set).
+        """
+        from bias_toolkit.invariance import SEQUENTIAL
+
+        if self.settings.precision is None:
+            return empty_table(SEQUENTIAL)
+        return self._table("measures/sequential.parquet", "sweep")
+
+    @property
     def noise_floor(self) -> dict[str, Any]:
         """`p_top1_change` between two evaluations of the same views, with its interval and counts."""
         return self._json("noise/noise.json", "sweep")
 
     @property
+    def runtime_reason(self) -> str:
+        """One sentence on what executed the model in the first sweep, and why."""
+        return self._text(f"responses/{self.sweeps[0].name}/runtime.txt", "sweep").strip()
+
+    @property
     def index_reason(self) -> str:
         """One sentence on which index was built, and why."""
-        return self._existing("index/reason.txt", "index").read_text(encoding="utf-8").strip()
+        return self._text("index/reason.txt", "index").strip()
 
     def framing(self, split: str) -> pd.DataFrame:
         """Position and scale of every object of the `train` or `test` set, and whether its box is estimated."""
@@ -290,7 +324,7 @@ class StudyResults(LocatedResults):
         """The explanations of test images that are there under the present settings, by image_id."""
         from bias_toolkit.explain import load_explanation
 
-        return {image_id: load_explanation(self.folder / name) for image_id, name in self._explained.items()}
+        return {image_id: self._read(name, "explain", load_explanation) for image_id, name in self._explained.items()}
 
     @property
     def explanation_keys(self) -> dict[str, str]:
@@ -317,50 +351,3 @@ class StudyResults(LocatedResults):
     def findings(self) -> pd.DataFrame:
         """What was found: columns topic, kind, claim, evidence; a topic's most important finding comes first."""
         return pd.DataFrame(self._json("report/results.json", "report")["findings"])
-
-    def _existing(self, name: str, command: str) -> Path:
-        """A step's folder, or a file in it, if the step is done and what it holds is of the present settings."""
-        path = self.folder / name
-        folder = path if path.is_dir() else path.parent
-        step = folder.relative_to(self.folder).as_posix()
-        if not path.exists() or not read_marker(folder).get("done"):
-            raise InputError(f"{self.folder} has no {step} yet; run `bias-toolkit {command}` on it first.")
-        if not self._is_current(step):
-            raise InputError(
-                f"{folder} was computed under other settings than the study has now; run `bias-toolkit {command}` "
-                "on the study."
-            )
-        return path
-
-    def _is_current(self, step: str) -> bool:
-        """Whether a step's result, and all it was made from, is of the study's present inputs and settings.
-
-        Only markers and study.json are read, so that it can be asked where the images and the model are not at hand.
-        """
-        marker = read_marker(self.folder / step)
-        present = self.settings.to_dict()
-        made_with = marker.get("settings", {})
-        if not marker.get("done") or any(present.get(name, value) != value for name, value in made_with.items()):
-            return False
-        kind, _, name = step.partition("/")
-        record = self._recorded
-        if kind == "images" and made_with["fingerprint"] != record.get(name, {}).get("fingerprint"):
-            return False
-        weights = record.get("model", {}).get("weights_sha256")
-        if weights and made_with.get("model", {}).get("weights_sha256", weights) != weights:
-            return False
-        sweeps = {f"responses/{sweep.name}": dataclasses.asdict(sweep) for sweep in self.sweeps}
-        if kind == "responses" and sweeps.get(step) != made_with["sweep"]:
-            return False
-        needs = marker["needs"]
-        if kind == "measures" and needs.keys() != sweeps.keys():
-            return False
-        return all(
-            read_marker(self.folder / need).get("key") == key and self._is_current(need) for need, key in needs.items()
-        )
-
-    def _table(self, name: str, command: str) -> pd.DataFrame:
-        return read_table(self._existing(name, command))
-
-    def _json(self, name: str, command: str) -> dict[str, Any]:
-        return json.loads(self._existing(name, command).read_text(encoding="utf-8"))

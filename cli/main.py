@@ -1,64 +1,49 @@
-"""The command `bias-toolkit`."""
+"""The command `bias-toolkit`: what its end is, whatever happens."""
 
 from __future__ import annotations
 
+import errno
 import sys
-from typing import Annotated
 
-import typer
+from bias_toolkit_cli.interruption import STOPPED, stoppable
 
-from bias_toolkit import __version__
-from bias_toolkit.errors import InputError
-from bias_toolkit_cli import demo, explain, look, objects, reframe, study_steps
-
-# Typer's exit code for Ctrl-C.
-STOPPED = 130
-
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-    help="Is my dataset photographed in one way, and is that why my network is brittle?",
-    epilog="Example: bias-toolkit report --train photos/train --test photos/val --model efficientnet-lite0 --out study",
-)
-
-
-def _print_version(asked: bool) -> None:
-    if asked:
-        print(f"bias-toolkit {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _options(
-    version: Annotated[
-        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version)
-    ] = False,
-) -> None:
-    """Holds the options of the command line itself."""
-
-
-demo.register(app)
-study_steps.register(app)
-objects.register(app)
-reframe.register(app)
-explain.register(app)
-look.register(app)
+REASONS = {
+    errno.ENOENT: "it is not there",
+    errno.ENOSPC: "the disk is full",
+    errno.EROFS: "it cannot be written to",
+    errno.EACCES: "it may not be written to",
+}
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line: exit code 0, 2 for bad input, 130 when stopped by Ctrl-C."""
-    try:
-        app(args=arguments)
-    except InputError as error:
-        print(f"Error: {error}", file=sys.stderr)
-        sys.exit(2)
-    except OSError as error:
-        # A disk that is full, or a folder that may not be written to; what was computed so far is kept.
-        print(f"Error: {error.filename or 'A file'}: {error.strerror or error}.", file=sys.stderr)
-        sys.exit(2)
-    except SystemExit as end:
-        if end.code == STOPPED:
-            print("Stopped. Run the same command again and it goes on from here.", file=sys.stderr)
-        raise
+    """Run the command line: exit code 0, 2 for bad input, 130 when stopped by Ctrl-C or SIGTERM."""
+    with stoppable() as stop:
+        try:
+            # Importing takes a while, and may be stopped like all else.
+            from bias_toolkit_cli.commands import app
+
+            app(args=arguments)
+        except BaseException as error:
+            code = error.code if isinstance(error, SystemExit) else 1
+            if code == STOPPED or (stop.asked and code != 0):
+                stop.tell()
+                sys.exit(STOPPED)
+            if isinstance(error, Exception) and (sentence := _sentence(error)):
+                print(f"Error: {sentence}", file=sys.stderr)
+                sys.exit(2)
+            raise
+
+
+def _sentence(error: Exception) -> str | None:
+    """What is wrong with the input or with the disk; None where it is the program that is wrong."""
+    from bias_toolkit.errors import InputError
+
+    if isinstance(error, InputError):
+        return str(error)
+    if isinstance(error, OSError):
+        reason = REASONS.get(error.errno) or error.strerror or str(error)
+        return (
+            f"{error.filename or 'A file'}: {reason}; what was computed so far is kept, and the same command goes on "
+            "from there."
+        )
+    return None

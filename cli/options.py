@@ -91,6 +91,15 @@ def _study_options(
         ),
     ] = None,
     metric: Annotated[str | None, typer.Option(rich_help_panel=FEATURES, help="euclidean (default) or cosine.")] = None,
+    index: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FACTORY",
+            rich_help_panel=FEATURES,
+            help="exact (default), or a Faiss factory string for an approximate search, the quality of which is then "
+            "measured: IVF1024,Flat, HNSW32, 'IVF1024,Flat nprobe=64'.",
+        ),
+    ] = None,
     neighbours: Annotated[
         int | None,
         typer.Option(metavar="K", rich_help_panel=FEATURES, help="Nearest training images kept (default 10)."),
@@ -102,6 +111,13 @@ def _study_options(
     feature_dtype: Annotated[
         str | None,
         typer.Option(rich_help_panel=FEATURES, help="Precision of stored features: float32 (default) or float16."),
+    ] = None,
+    feature_precision: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel=FEATURES,
+            help="Precision of the passes that give features: float32 (default), bfloat16 or float16.",
+        ),
     ] = None,
     protocol: Annotated[
         list[str] | None,
@@ -135,6 +151,15 @@ def _study_options(
         int | None,
         typer.Option(rich_help_panel=VIEWS, help="Pairs of views an image under offsets (default 8)."),
     ] = None,
+    precision: Annotated[
+        float | None,
+        typer.Option(
+            metavar="P",
+            rich_help_panel=VIEWS,
+            help="Stop each sweep once P(top-1 change) is known to ±P at 95%, such as 0.005, on images in random order "
+            "(default 0: all images).",
+        ),
+    ] = None,
     bins: Annotated[
         int | None,
         typer.Option(
@@ -161,9 +186,26 @@ def _study_options(
         int | None, typer.Option(rich_help_panel=STATISTICS, help="Seed of every random draw (default 0).")
     ] = None,
     batch_size: Annotated[
-        int | None, typer.Option(rich_help_panel=MACHINE, help="Views in one forward pass (default 32).")
+        int | None,
+        typer.Option(rich_help_panel=MACHINE, help="Views in one forward pass (default: the runtime's choice)."),
+    ] = None,
+    runtime: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel=MACHINE,
+            help="What executes the model: torch; openvino, on Intel and AMD CPUs; auto (default): torch on CUDA, "
+            "openvino on such a CPU where it is installed, torch otherwise. Results differ by rounding only.",
+        ),
     ] = None,
     device: Annotated[str | None, typer.Option(rich_help_panel=MACHINE, help="auto (default), cpu or cuda.")] = None,
+    memory: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIZE",
+            rich_help_panel=MACHINE,
+            help="Memory that exact search may hold, e.g. 4GB; auto (default) is half of what is available.",
+        ),
+    ] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Holds the shared options' signature."""

@@ -98,9 +98,11 @@ def index(study: StudyFolder, options: dict[str, Any]) -> None:
 
     Example: bias-toolkit index study --metric cosine
     """
+    from bias_toolkit.report.search_quality import quality_sentence
+
     opened = open_study(study, options)
     opened.build_index(progress=console_progress())
-    distances = opened.distances
+    distances, quality = opened.distances, opened.search_quality
     leaks = int(distances["leak"].sum())
     median = float(distances["nn_distance"].median())
     _print_result(
@@ -109,11 +111,13 @@ def index(study: StudyFolder, options: dict[str, Any]) -> None:
             "median_nn_distance": median,
             "possible_leaks": leaks,
             "index": opened.index_reason,
+            "search_quality": None if quality is None else quality.to_dict("records")[0],
         },
         [
             f"The median nn_distance of {len(distances):,} test images is {median:.4g}; "
             f"{leaks:,} have a training image at (near) zero distance.",
             opened.index_reason,
+            *([] if quality is None else [quality_sentence(quality)]),
         ],
         options["json_output"],
     )
@@ -126,6 +130,7 @@ def sweep(study: StudyFolder, options: dict[str, Any]) -> None:
     Example: bias-toolkit sweep study --protocol crop --protocol embed --size 1 --size 0.5 --size 2
     """
     from bias_toolkit.analysis import measure_summary
+    from bias_toolkit.report.sequential import stopping_sentences
 
     opened = open_study(study, options)
     opened.sweep(progress=console_progress())
@@ -138,8 +143,12 @@ def sweep(study: StudyFolder, options: dict[str, Any]) -> None:
         for row in summary.itertuples()
         if row.n
     ]
+    lines += stopping_sentences(opened.sequential)
+    lines.append(f"Run with {opened.runtime_reason}")
     lines.append(f"noise_floor: {noise['n_changed']} of {noise['n_views']} views changed their top-1 class.")
-    _print_result({"sweeps": summary.to_dict("records"), "noise_floor": noise}, lines, options["json_output"])
+    result = {"sweeps": summary.to_dict("records"), "sequential": opened.sequential.to_dict("records")}
+    result |= {"runtime": opened.runtime_reason}
+    _print_result(result | {"noise_floor": noise}, lines, options["json_output"])
 
 
 @takes_study_options

@@ -2,31 +2,109 @@
 
 from __future__ import annotations
 
+import json
 import math
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
+from bias_toolkit.datasets.file_names import shortened
 from bias_toolkit.errors import InputError
+
+_UTF8_MARK = b"\xef\xbb\xbf"
+_UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+_BYTES_A_BYTE = 10
+"""Memory that a byte of text takes as Python's objects, roughly."""
+_SMALL = 2**26
+_SHOWN_OF_A_VALUE = 40
+_SHOWN_VALUES = 6
 
 
 def read_lines(file: Path) -> Iterator[tuple[int, str]]:
-    """Yield number (from 1) and content of each line that is not blank; raises InputError unless UTF-8."""
+    """Yield number (from 1) and content of each line that is not blank; raises InputError as `decoded_lines` does."""
+    for number, line in enumerate(decoded_lines(file), 1):
+        if stripped := line.strip():
+            yield number, stripped
+
+
+def decoded_lines(file: Path) -> Iterator[str]:
+    """Yield each line with its end.
+
+    Raises
+    ------
+    InputError
+        If the file is not UTF-8 (with or without a byte order mark), has zero bytes, or is larger than memory.
+    """
+    check_fits(file, os.path.getsize(file) * _BYTES_A_BYTE)
+    with open(file, "rb") as lines:
+        for number, line in enumerate(lines, 1):
+            yield _decoded(line.removeprefix(_UTF8_MARK) if number == 1 else line, file, number)
+
+
+def read_json(file: Path) -> Any:
+    """What a JSON file holds; raises InputError if it is malformed, is not UTF-8, or is larger than memory."""
+    check_fits(file, os.path.getsize(file) * _BYTES_A_BYTE)
     try:
-        text = file.read_text(encoding="utf-8-sig")
+        return parse_json(_decoded(file.read_bytes().removeprefix(_UTF8_MARK), file), str(file))
+    except MemoryError as error:
+        raise InputError(f"{file} takes more memory to read than there is; divide it into several files") from error
+
+
+def parse_json(text: str, where: str) -> Any:
+    """What a JSON text holds; raises InputError, which begins with `where`, if it is malformed."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        place = f", line {error.lineno}" if "\n" in text else ""
+        raise InputError(f"{where}{place}: this is not valid JSON: {error.msg} (column {error.colno})") from error
+    except RecursionError as error:
+        raise InputError(f"{where} has lists or objects in one another too deeply to be read") from error
+    except ValueError as error:
+        raise InputError(f"{where} has a whole number of too many digits to be read") from error
+
+
+def check_fits(file: Path, needed: float) -> None:
+    """Raise InputError if reading a file takes more memory (bytes) than is free."""
+    free = _free_memory()
+    if needed > _SMALL * _BYTES_A_BYTE and free is not None and needed > free:
+        raise InputError(
+            f"{file} takes about {needed / 2**30:.0f} GB of memory to read, and {free / 2**30:.0f} GB are free: "
+            "divide it into several files, or read it where there is more"
+        )
+
+
+def _free_memory() -> int | None:
+    """Bytes of memory that can be had, None where the system does not say."""
+    try:
+        with open("/proc/meminfo", encoding="ascii") as file:
+            lines = dict(line.split(":", 1) for line in file)
+        return int(lines["MemAvailable"].split()[0]) * 1024
+    except (OSError, KeyError, ValueError):
+        return None
+
+
+def _decoded(content: bytes, file: Path, number: int | None = None) -> str:
+    """Text of a file, or of its line of that number."""
+    try:
+        text = content.decode()
     except UnicodeDecodeError as error:
-        raise InputError(f"{file} is not a text file in UTF-8") from error
-    for number, line in enumerate(text.splitlines(), 1):
-        if line.strip():
-            yield number, line.strip()
+        first = content.count(b"\n", 0, error.start) + 1 if number is None else number
+        kind = "is in UTF-16" if first == 1 and content.startswith(_UTF16_MARKS) else "is not a text file in UTF-8"
+        raise InputError(f"{file} {kind} (line {first}): save it as UTF-8") from error
+    if "\0" in text:
+        first = text[: text.index("\0")].count("\n") + 1 if number is None else number
+        raise InputError(f"{file}, line {first}: there is a zero byte, which no text has; the file is damaged")
+    return text
 
 
 def parse_edges(values: Sequence[str | float], where: str) -> tuple[float, float, float, float]:
     """Four finite numbers; raises InputError, which begins with `where`, if they are not."""
     try:
-        edges = tuple(float(value) for value in values)
-    except (TypeError, ValueError):
+        edges = tuple(float(value) for value in values if not isinstance(value, bool) and "_" not in str(value))
+    except (TypeError, ValueError, OverflowError):
         edges = ()
-    if len(edges) != 4 or not all(map(math.isfinite, edges)):
-        shown = " ".join(map(str, values))
-        raise InputError(f"{where}: a box has to be four finite numbers, not {shown!r}")
+    if len(values) != 4 or len(edges) != 4 or not all(map(math.isfinite, edges)):
+        shown = shortened(" ".join(str(value)[:_SHOWN_OF_A_VALUE] for value in values[:_SHOWN_VALUES]))
+        raise InputError(f"{where}: a box has to be four finite numbers, not {shown}")
     return edges

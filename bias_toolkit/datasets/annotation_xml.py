@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree.ElementTree import ParseError
+
+from defusedxml import DefusedXmlException, ElementTree
 
 from bias_toolkit.datasets.annotation_text import parse_edges
 from bias_toolkit.errors import InputError
@@ -14,6 +16,7 @@ from bias_toolkit.progress import Progress
 from bias_toolkit.storage import shard_slices
 
 _FILES_A_TASK = 256
+_MOST_BYTES = 2**26
 _EDGES = ("xmin", "ymin", "xmax", "ymax")
 
 XmlObject = tuple[str, float, float, float, float]
@@ -21,11 +24,28 @@ XmlObject = tuple[str, float, float, float, float]
 
 
 def read_objects(file: Path) -> list[XmlObject]:
-    """The objects of one file, in its order; raises InputError if it is malformed."""
+    """The objects of one file, in its order.
+
+    Raises
+    ------
+    InputError
+        If it is malformed, is larger than `_MOST_BYTES`, or declares entities, which may stand for other files or for
+        more text than memory holds.
+    """
+    with open(file, "rb") as stream:
+        content = stream.read(_MOST_BYTES + 1)
+    if len(content) > _MOST_BYTES:
+        raise InputError(f"{file} has more than {_MOST_BYTES // 2**20} MB, too much for the annotation of one image")
     try:
-        annotation = ElementTree.parse(file).getroot()
-    except ElementTree.ParseError as error:
-        raise InputError(f"{file} is not well-formed XML: {error}") from error
+        annotation = ElementTree.fromstring(content)
+    except ParseError as error:
+        line, column = error.position
+        reason = str(error).partition(":")[0]
+        raise InputError(f"{file}, line {line}: this is not well-formed XML: {reason} (column {column})") from error
+    except DefusedXmlException as error:
+        raise InputError(f"{file} declares XML entities, which no annotation needs; remove its DOCTYPE") from error
+    except (ValueError, LookupError) as error:
+        raise InputError(f"{file} is in an encoding that cannot be read ({error}): save it as UTF-8") from error
     objects = []
     for element in annotation.iterfind("object"):
         category = (element.findtext("name") or "").strip()

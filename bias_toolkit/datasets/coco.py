@@ -10,15 +10,17 @@ they are all of one. Crowd regions (`iscrowd` 1) count for that, and are no obje
 
 from __future__ import annotations
 
-import json
+import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from bias_toolkit.datasets.annotation_text import parse_edges
+from bias_toolkit.datasets.annotation_text import parse_edges, read_json
 from bias_toolkit.datasets.dataset import Dataset
+from bias_toolkit.datasets.file_names import check_inside, is_utf8, shortened
 from bias_toolkit.datasets.layout import Layout
 from bias_toolkit.datasets.listing import BOX_COLUMNS, Annotations, Listing, sole_category
 from bias_toolkit.datasets.pixels import ImageFiles
@@ -52,7 +54,7 @@ def _annotation_file(path: Path) -> Path | None:
 def _read(path: Path, reason: str) -> Dataset:
     file = _annotation_file(path)
     content = _load(file)
-    names = {entry["id"]: entry["file_name"] for entry in content["images"]}
+    names = _named(file, "images", content["images"], lambda entry, where: check_inside(entry["file_name"], where))
     if not names:
         raise InputError(f"{file} names no image")
     image_ids = sorted(set(names.values()))
@@ -71,11 +73,7 @@ def _read(path: Path, reason: str) -> Dataset:
 
 def _load(file: Path) -> dict[str, list[dict[str, Any]]]:
     """The file's three lists, each entry with the fields that are needed; raises InputError otherwise."""
-    try:
-        with open(file, encoding="utf-8-sig") as stream:
-            content = json.load(stream)
-    except ValueError as error:
-        raise InputError(f"{file} is not valid JSON: {error}") from error
+    content = read_json(file)
     needed = {
         "images": ("id", "file_name"),
         "annotations": ("image_id", "category_id", "bbox"),
@@ -86,15 +84,39 @@ def _load(file: Path) -> dict[str, list[dict[str, Any]]]:
         if not isinstance(entries, list):
             raise InputError(f"{file} is not in COCO's detection format: it lacks the list {part!r}")
         for number, entry in enumerate(entries):
+            where = f"{file}: entry {number} of {part!r}"
             if not isinstance(entry, dict) or any(entry.get(field) is None for field in fields):
-                raise InputError(f"{file}: entry {number} of {part!r} lacks one of {', '.join(fields)}")
+                raise InputError(f"{where} lacks one of {', '.join(fields)}")
+            for field in fields:
+                if field != "bbox" and not isinstance(entry[field], int | float | str):
+                    raise InputError(f"{where}: {field} has to be a number or a text, not {shortened(entry[field])}")
     return content
 
 
+def _named(file: Path, part: str, entries: list[dict[str, Any]], name_of: Callable[[Any, str], str]) -> dict[Any, str]:
+    """Name by id; raises InputError if an id comes with two names."""
+    names = {}
+    for number, entry in enumerate(entries):
+        where = f"{file}: entry {number} of {part!r}"
+        name = name_of(entry, where)
+        if names.setdefault(entry["id"], name) != name:
+            raise InputError(
+                f"{where} has the id {shortened(entry['id'])} of an earlier entry, and another name: an id is for one"
+            )
+    return names
+
+
+def _category_name(entry: dict[str, Any], where: str) -> str:
+    name = str(entry["name"])
+    if not is_utf8(name):
+        raise InputError(f"{where}: the name {shortened(name)} is not valid Unicode")
+    return name
+
+
 def _annotations(
-    file: Path, content: dict[str, list[dict[str, Any]]], names: dict[int, str], image_ids: list[str]
+    file: Path, content: dict[str, list[dict[str, Any]]], names: dict[Any, str], image_ids: list[str]
 ) -> Annotations:
-    category_names = {entry["id"]: str(entry["name"]) for entry in content["categories"]}
+    category_names = _named(file, "categories", content["categories"], _category_name)
     categories_of = {image_id: [] for image_id in image_ids}
     rows = []
     for number, entry in enumerate(content["annotations"]):
@@ -104,11 +126,17 @@ def _annotations(
         image_id, category = names[entry["image_id"]], category_names[entry["category_id"]]
         categories_of[image_id].append(category)
         if not entry.get("iscrowd"):
-            box = entry["bbox"] if isinstance(entry["bbox"], list) else [entry["bbox"]]
-            x, y, width, height = parse_edges(box, where)
-            rows.append((image_id, category, x, y, x + width, y + height))
+            rows.append((image_id, category, *_edges(entry["bbox"], where)))
     labels = [sole_category(categories_of[image_id]) for image_id in image_ids]
     return Annotations(labels, pd.DataFrame(rows, columns=BOX_COLUMNS))
+
+
+def _edges(box: Any, where: str) -> tuple[float, float, float, float]:
+    values = box if isinstance(box, list) else [box]
+    if any(isinstance(value, str) for value in values):
+        raise InputError(f"{where}: a box has to be four finite numbers, not the text in {shortened(values)}")
+    x, y, width, height = parse_edges(values, where)
+    return parse_edges((x, y, x + width, y + height), where)
 
 
 def _image_folder(path: Path, file: Path, image_ids: list[str]) -> Path:
@@ -117,10 +145,10 @@ def _image_folder(path: Path, file: Path, image_ids: list[str]) -> Path:
     bases = [file.parent, file.parent.parent] if path.is_file() else [path]
     likely = [base / part for base in bases for part in (split, f"images/{split}", "images", "")]
     probes = image_ids[:_PROBES]
-    present = [sum((folder / name).is_file() for name in probes) for folder in likely]
+    present = [sum(os.path.isfile(folder / name) for name in probes) for folder in likely]
     if not any(present):
         places = ", ".join(str(folder) for folder in likely)
-        raise InputError(f"the images that {file} names, such as {probes[0]}, are in none of {places}")
+        raise InputError(f"the images that {file} names, such as {shortened(probes[0])}, are in none of {places}")
     return likely[present.index(max(present))]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from functools import cached_property
 from typing import NamedTuple, Protocol
@@ -14,6 +15,7 @@ import pyarrow as pa
 from bias_toolkit.datasets.boxes import upright_objects
 from bias_toolkit.datasets.listing import Listing
 from bias_toolkit.datasets.orientation import upright_sizes
+from bias_toolkit.datasets.reduced import ReducedImage, Reduction
 from bias_toolkit.datasets.schema import IMAGES, SKIPPED
 from bias_toolkit.datasets.stamps import file_stamps
 from bias_toolkit.datasets.tables import Tables
@@ -23,6 +25,8 @@ from bias_toolkit.progress import Progress, silent
 from bias_toolkit.storage import shard_slices
 
 _HEADERS_A_TASK = 64
+_BYTES_AT_A_TIME = 2**20
+_ABSENT = "the annotations name it, but there is no such file"
 
 
 class Header(NamedTuple):
@@ -34,7 +38,7 @@ class Header(NamedTuple):
 
 
 class PixelSource(Protocol):
-    """Where a dataset's pixels come from: files (`pixels.ImageFiles`), or anything else with these four methods.
+    """Where a dataset's pixels come from: files (`pixels.ImageFiles`), or anything else with these methods.
 
     All are called from several threads.
     """
@@ -45,6 +49,10 @@ class PixelSource(Protocol):
 
     def read(self, image_id: str) -> np.ndarray:
         """Upright RGB pixels, uint8 (height, width, 3); raises UnreadableImageError."""
+        ...
+
+    def read_reduced(self, image_id: str, reduction: Reduction) -> ReducedImage:
+        """The same at up to the fraction of its size that `reduction` allows, or whole."""
         ...
 
     def source(self, image_id: str) -> str:
@@ -101,16 +109,23 @@ class Dataset:
         """
         listing = self._listing
         digest = hashlib.sha256()
-        for part in (
-            listing.layout.encode(),
-            "\n".join(listing.image_ids).encode(),
-            self._pixels.stamp(listing.image_ids),
-            *(file.read_bytes() for file in listing.annotation_files),
-            "\n".join(file.name for file in listing.stamped_files).encode(),
-            file_stamps(listing.stamped_files),
-        ):
+
+        def add(part: bytes) -> None:
             digest.update(len(part).to_bytes(8, "little"))
             digest.update(part)
+
+        add(listing.layout.encode())
+        add("\n".join(listing.image_ids).encode())
+        add(self._pixels.stamp(listing.image_ids))
+        for file in listing.annotation_files:
+            digest.update(os.stat(file).st_size.to_bytes(8, "little"))
+            with open(file, "rb") as content:
+                while part := content.read(_BYTES_AT_A_TIME):
+                    digest.update(part)
+        add(os.fsencode("\n".join(file.name for file in listing.stamped_files)))
+        add(file_stamps(listing.stamped_files))
+        if listing.unlisted:
+            add("\n".join(name for name, _ in listing.unlisted).encode())
         return digest.hexdigest()
 
     def scan(self, progress: Progress = silent) -> Tables:
@@ -125,7 +140,10 @@ class Dataset:
             If an annotation file is malformed, or no image at all can be read.
         """
         image_ids = self._listing.image_ids
-        annotations = self._listing.annotate(progress)
+        try:
+            annotations = self._listing.annotate(progress)
+        except OSError as error:
+            raise InputError(f"{error.filename or self.root} cannot be read: {error.strerror or error}") from error
         headers, reasons = self._read_headers(progress)
         readable = headers[:, 2] > 0
         if not readable.any():
@@ -147,19 +165,21 @@ class Dataset:
             schema=IMAGES,
         )
         absent = sorted(set(unknown).union(annotations.absent).difference(image_ids))
+        unlisted = self._listing.unlisted
         skipped = pa.table(
             {
-                "image_id": [image_ids[row] for row in reasons] + absent,
-                "reason": list(reasons.values()) + ["the annotations name it, but there is no such file"] * len(absent),
+                "image_id": [image_ids[row] for row in reasons] + absent + [name for name, _ in unlisted],
+                "reason": list(reasons.values()) + [_ABSENT] * len(absent) + [reason for _, reason in unlisted],
             },
             schema=SKIPPED,
         )
-        self._tables = Tables(images.to_pandas(), objects.to_pandas(), skipped.to_pandas(), dropped)
+        self.restore(Tables(images.to_pandas(), objects.to_pandas(), skipped.to_pandas(), dropped))
         return self._tables
 
     def restore(self, tables: Tables) -> None:
         """Take the tables of an earlier scan of the same dataset, instead of scanning."""
         self._tables = tables
+        self.__dict__.pop("_size_of", None)
 
     @property
     def images(self) -> pd.DataFrame:
@@ -187,13 +207,42 @@ class Dataset:
         Raises
         ------
         UnreadableImageError
-            If the image cannot be decoded; the message is the reason.
+            If the image cannot be decoded, or has not the size any more that it had at the scan, to which its boxes
+            belong; the message is the reason.
         """
-        return self._pixels.read(image_id)
+        pixels = self._pixels.read(image_id)
+        height, width = pixels.shape[:2]
+        self._check_size(image_id, width, height)
+        return pixels
+
+    def read_reduced(self, image_id: str, reduction: Reduction) -> ReducedImage:
+        """The same at up to the fraction of its size that `reduction` allows, or whole; raises as `read`.
+
+        Files in JPEG alone are decoded at a fraction, which takes a fraction of the time.
+        """
+        image = self._pixels.read_reduced(image_id, reduction)
+        self._check_size(image_id, image.width, image.height)
+        return image
+
+    def _check_size(self, image_id: str, width: int, height: int) -> None:
+        expected = self._size_of.get(image_id)
+        if expected not in (None, (width, height)):
+            raise UnreadableImageError(
+                f"it has {width} × {height} pixels, and had {expected[0]} × {expected[1]} when the dataset was read"
+            )
 
     def source(self, image_id: str) -> str:
         """Identity of an image's pixels: its resolved file. Equal in two datasets if they share the file."""
         return self._pixels.source(image_id)
+
+    @cached_property
+    def _size_of(self) -> dict[str, tuple[int, int]]:
+        """Width and height of each readable image at the scan; empty before one."""
+        if self._tables is None:
+            return {}
+        images = self._tables.images
+        sizes = zip(images["width"].tolist(), images["height"].tolist(), strict=True)
+        return dict(zip(images["image_id"], sizes, strict=True))
 
     def _scanned(self) -> Tables:
         return self._tables or self.scan()

@@ -20,6 +20,7 @@ from bias_toolkit.datasets.dataset import Dataset, Header
 from bias_toolkit.datasets.demo_law import LawConsequences, PlacementLaw
 from bias_toolkit.datasets.demo_scenes import IMAGE_SIDE, Scene, background, draw, glyphs, photographs
 from bias_toolkit.datasets.listing import BOX_COLUMNS, Annotations, Listing
+from bias_toolkit.datasets.reduced import ReducedImage, Reduction
 from bias_toolkit.errors import InputError, UnreadableImageError
 from bias_toolkit.progress import Progress
 
@@ -165,6 +166,9 @@ class _DrawnImages:
     def read(self, image_id: str) -> np.ndarray:
         scene = self._scene(image_id)
         return draw(scene, background(scene))
+
+    def read_reduced(self, image_id: str, reduction: Reduction) -> ReducedImage:
+        return ReducedImage(self.read(image_id), IMAGE_SIDE, IMAGE_SIDE)
 
     def source(self, image_id: str) -> str:
         return f"demo:{self._name}/{image_id}"

@@ -51,7 +51,7 @@ def _recognise(path: Path, asked: bool) -> str | None:
 
 
 def _read(path: Path, reason: str) -> Dataset:
-    image_ids = walk_images(path)
+    image_ids, unlisted = walk_images(path)
     stems = [_stem(image_id) for image_id in image_ids]
     named_labels = [_label_in_name(image_id, stem) for image_id, stem in zip(image_ids, stems, strict=True)]
     found = find_annotations(path, _split(stems), set(stems), sorted(set(filter(None, named_labels))))
@@ -76,6 +76,7 @@ def _read(path: Path, reason: str) -> Dataset:
         class_names=names or (found and found.class_names) or _names_in(stems),
         annotation_files=[*(found.files if found else ()), *names_file],
         stamped_files=found.stamped_files if found else (),
+        unlisted=unlisted,
     )
     return Dataset(listing, ImageFiles(str(path)))
 

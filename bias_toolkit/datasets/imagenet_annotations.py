@@ -28,6 +28,8 @@ import pandas as pd
 
 from bias_toolkit.datasets.annotation_text import parse_edges, read_lines
 from bias_toolkit.datasets.annotation_xml import read_all_objects
+from bias_toolkit.datasets.devkit_meta import read_meta
+from bias_toolkit.datasets.file_names import shortened
 from bias_toolkit.datasets.listing import BOX_COLUMNS, no_boxes
 from bias_toolkit.datasets.wordnet import is_wnid
 from bias_toolkit.errors import InputError
@@ -114,7 +116,13 @@ def _read_solution(file: Path) -> LabelsAndBoxes:
         where = f"{file}, line {number}"
         stem, _, prediction = line.partition(",")
         fields = prediction.split()
-        if not fields or len(fields) % _FIELDS_A_BOX > 1 or not all(map(is_wnid, fields[::_FIELDS_A_BOX])):
+        if (
+            not stem
+            or "/" in stem
+            or not fields
+            or len(fields) % _FIELDS_A_BOX > 1
+            or not all(map(is_wnid, fields[::_FIELDS_A_BOX]))
+        ):
             raise InputError(f"{where}: expected an image, and a WordNet id and four numbers for each object")
         label_of[stem] = fields[0]
         for start in range(0, len(fields) - 1, _FIELDS_A_BOX):
@@ -160,7 +168,7 @@ def _from_inclusive(rows: Sequence[tuple]) -> pd.DataFrame:
 def _find_validation_labels(places: Sequence[Path]) -> FoundAnnotations | None:
     places = [place / part for place in places for part in _DEVKIT_FOLDERS]
     if file := _first_file(places, _SYNSET_LABELS):
-        wnids = _validation_lines(file)
+        wnids = _validation_lines(file, is_wnid, "a WordNet id such as n01440764")
         return FoundAnnotations(f"labels from {file.name}, no boxes", partial(_numbered, wnids), [file])
 
     if not (file := _first_file(places, _GROUND_TRUTH)):
@@ -171,10 +179,8 @@ def _find_validation_labels(places: Sequence[Path]) -> FoundAnnotations | None:
             f"{file} numbers the classes, and neither meta.mat nor map_clsloc.txt of the development kit is near it"
             " to say which they are"
         )
-    synsets = _read_meta(synsets_file) if synsets_file.suffix == ".mat" else _read_map(synsets_file)
-    numbers = _validation_lines(file)
-    if unknown := set(numbers).difference(synsets):
-        raise InputError(f"{file} has the class number {min(unknown)}, which {synsets_file} does not have")
+    synsets = read_meta(synsets_file) if synsets_file.suffix == ".mat" else _read_map(synsets_file)
+    numbers = _validation_lines(file, synsets.__contains__, f"a class number that {synsets_file} has")
     return FoundAnnotations(
         f"labels from {file.name}, no boxes",
         partial(_numbered, [synsets[number][0] for number in numbers]),
@@ -183,8 +189,15 @@ def _find_validation_labels(places: Sequence[Path]) -> FoundAnnotations | None:
     )
 
 
-def _validation_lines(file: Path) -> list[str]:
-    return [line for _, line in read_lines(file)]
+def _validation_lines(file: Path, fits: Callable[[str], bool], expected: str) -> list[str]:
+    """A text a line; raises InputError at a line that does not fit, or is left out: a line's number is its image's."""
+    texts = []
+    for number, line in read_lines(file):
+        if number != len(texts) + 1 or not fits(line):
+            found = shortened(line) if number == len(texts) + 1 else "a blank line"
+            raise InputError(f"{file}, line {len(texts) + 1}: expected {expected}, not {found}")
+        texts.append(line)
+    return texts
 
 
 def _numbered(wnids: Sequence[str], progress: Progress) -> LabelsAndBoxes:
@@ -197,24 +210,7 @@ def _read_map(file: Path) -> dict[str, tuple[str, str]]:
     synsets = {}
     for number, line in read_lines(file):
         fields = line.split(maxsplit=2)
-        if len(fields) < 3:
+        if len(fields) < 3 or not is_wnid(fields[0]):
             raise InputError(f"{file}, line {number}: expected a WordNet id, a number and a name")
         synsets[fields[1]] = (fields[0], fields[2].replace("_", " "))
     return synsets
-
-
-def _read_meta(file: Path) -> dict[str, tuple[str, str]]:
-    """WordNet id and names by number, from the development kit's MATLAB file; its inner nodes are no classes."""
-    from scipy.io import loadmat
-
-    try:
-        synsets = loadmat(file, squeeze_me=True)["synsets"]
-        columns = [synsets[name] for name in ("ILSVRC2012_ID", "WNID", "words", "num_children")]
-    except Exception as error:
-        # scipy lets many kinds of error through on files that are not MATLAB's.
-        raise InputError(f"{file} is not the development kit's meta.mat: {error}") from error
-    return {
-        str(int(number)): (str(wnid), str(words))
-        for number, wnid, words, children in zip(*columns, strict=True)
-        if children == 0
-    }

@@ -7,7 +7,6 @@ sets of annotations the one is taken in which an image has every factor that was
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
@@ -15,6 +14,8 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
+from bias_toolkit.datasets.annotation_text import parse_json, read_lines
+from bias_toolkit.datasets.file_names import shortened
 from bias_toolkit.datasets.stamps import file_stamps
 from bias_toolkit.errors import InputError
 
@@ -96,23 +97,22 @@ def read_imagenet_x(files: Sequence[Path]) -> pd.DataFrame:
     """
     rows: dict[str, tuple[bool, ...]] = {}
     for file in files:
-        with open(file, encoding="utf-8") as lines:
-            for number, line in enumerate(lines, 1):
-                if line.strip():
-                    name, factors = _image(line, f"{file}, line {number}")
-                    if rows.setdefault(name, factors) != factors:
-                        raise InputError(f"{file}, line {number}: {name} was annotated before, and otherwise.")
+        for number, line in read_lines(file):
+            place = f"{file}, line {number}"
+            name, factors = _image(line, place)
+            if rows.setdefault(name, factors) != factors:
+                raise InputError(f"{place}: {shortened(name)} was annotated before, and otherwise.")
     return pd.DataFrame.from_dict(rows, orient="index", columns=list(FACTORS)).astype(bool)
 
 
 def _image(line: str, place: str) -> tuple[str, tuple[bool, ...]]:
-    try:
-        row = json.loads(line)
-        name, factors = row["file_name"], tuple(row[factor] for factor in FACTORS)
-    except (ValueError, TypeError, KeyError) as error:
+    row = parse_json(line, place)
+    lacking = [name for name in ("file_name", *FACTORS) if not isinstance(row, dict) or name not in row]
+    if lacking:
         raise InputError(
-            f"{place} is no annotation of ImageNet-X: it must be JSON with file_name and all factors ({error})."
-        ) from None
+            f"{place} is no annotation of ImageNet-X: it must have file_name and all factors, and lacks {lacking[0]}."
+        )
+    name, factors = row["file_name"], tuple(row[factor] for factor in FACTORS)
     if not isinstance(name, str) or not all(value in (0, 1) for value in factors):
         raise InputError(f"{place} is no annotation of ImageNet-X: every factor must be 0 or 1.")
     return image_name(name), tuple(map(bool, factors))

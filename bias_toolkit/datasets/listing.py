@@ -65,6 +65,9 @@ class Listing:
         Files whose content enters the fingerprint.
     stamped_files : sequence of Path
         Annotation files that are too many to read (one an image): their names, sizes and times enter it.
+    unlisted : sequence of (str, str)
+        What was found and can be no image of the tables, as a name that can be shown, and the reason; reported as
+        skipped.
     """
 
     root: str
@@ -75,3 +78,4 @@ class Listing:
     class_names: dict[str, str] = field(default_factory=dict)
     annotation_files: Sequence[Path] = ()
     stamped_files: Sequence[Path] = ()
+    unlisted: Sequence[tuple[str, str]] = ()

@@ -12,26 +12,30 @@ What a viewer shows is what is measured, so:
   [0, 65535], the first that holds all their values, or else their own least and greatest value. Pixels that are not
   a number are black.
 - Of several frames or pages, the first.
+
+Images of up to `image_file.MOST_PIXELS` pixels are read. Those that may take long to decode are decoded in a process
+of their own, which `decoding_apart` gives up at a limit.
 """
 
 from __future__ import annotations
 
+import errno
 import functools
 import os
 import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import ExifTags, Image, TiffTags, UnidentifiedImageError
 
 from bias_toolkit.datasets.dataset import Header
+from bias_toolkit.datasets.decoding_apart import decoded_apart
+from bias_toolkit.datasets.image_file import FORMATS, check_pixels, costs_much, is_suspect, open_regular
+from bias_toolkit.datasets.reduced import ReducedImage, Reduction
 from bias_toolkit.datasets.stamps import file_stamps
 from bias_toolkit.errors import InputError, UnreadableImageError
-
-_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "PPM", "GIF")
-"""What is opened: without a choice, Pillow tries some forty formats on each file, and its list grows while it does,
-which several threads do not survive."""
 
 _TRANSPOSITIONS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -44,7 +48,25 @@ _TRANSPOSITIONS = {
 }
 _TIFF_TAG = {tag.name: number for number, tag in TiffTags.TAGS_V2.items()}
 _WHITE_IS_ZERO = 0
+_JPEG = ("JPEG", "MPO")
+_FIRST_ON_ITS_SIDE = 5
+"""Among the EXIF orientations."""
 _PNG_TEXTS_OF_ORIENTATION = (b"Raw profile type exif\0", b"XML:com.adobe.xmp\0")
+
+
+_OF_ONE_FILE = {
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.EACCES,
+    errno.EPERM,
+    errno.ELOOP,
+    errno.ENAMETOOLONG,
+    errno.ENXIO,
+}
+"""What the system says of one file; anything else tells of the disk or the network."""
+
+_OF_A_LINK = {errno.ENOENT: "a link to a file that is not there", errno.ELOOP: "a link that leads back to itself"}
 
 
 class ImageFiles:
@@ -53,7 +75,7 @@ class ImageFiles:
     Parameters
     ----------
     root : str
-        Folder that image ids are relative to; an id that is an absolute path stands for itself.
+        Folder that image ids are relative to.
     """
 
     def __init__(self, root: str):
@@ -64,8 +86,32 @@ class ImageFiles:
         return read_header(self._path(image_id))
 
     def read(self, image_id: str) -> np.ndarray:
-        """Upright RGB pixels, uint8 (height, width, 3); raises UnreadableImageError."""
-        return read_pixels(self._path(image_id))
+        """Upright RGB pixels, uint8 (height, width, 3).
+
+        Raises
+        ------
+        UnreadableImageError
+            If the image cannot be decoded, or its file is gone while others are there.
+        InputError
+            If the disk or the network fails: that says nothing about the image, which must not be left out for good
+            because of it.
+        """
+        return self.read_reduced(image_id, _whole).pixels
+
+    def read_reduced(self, image_id: str, reduction: Reduction) -> ReducedImage:
+        """The same of a JPEG at up to the fraction of its size that `reduction` allows; other files whole.
+
+        JPEG holds the frequencies of blocks of 8 × 8 pixels, of which only the lower ones are then decoded.
+        """
+        path = self._path(image_id)
+        try:
+            return _decoded(path, reduction)
+        except OSError as error:
+            if error.errno in _OF_ONE_FILE and self._is_there():
+                raise UnreadableImageError(
+                    f"the file was there when the dataset was listed, and cannot be read now ({error.strerror})"
+                ) from error
+            raise _unreachable(path, error) from error
 
     def source(self, image_id: str) -> str:
         """Absolute path of the file with every symbolic link resolved."""
@@ -80,19 +126,32 @@ class ImageFiles:
         return file_stamps(map(self._path, image_ids))
 
     def _path(self, image_id: str) -> str:
-        return os.path.join(self._root, image_id)
+        return f"{self._root}{os.sep}{image_id}"
+
+    def _is_there(self) -> bool:
+        """Whether the dataset's folder holds anything: the empty place of a disk that was unmounted does not."""
+        try:
+            with os.scandir(self._root) as entries:
+                return next(entries, None) is not None
+        except OSError:
+            return False
 
 
 def read_header(path: str) -> Header:
     """Stored size in pixels and EXIF orientation of an image file; raises UnreadableImageError."""
-    with _unreadable(path), Image.open(path, formats=_FORMATS) as image:
-        # Pillow gives a TIFF's size upright already, other formats' as stored.
-        tags = image.tag_v2 if image.format == "TIFF" else {}
-        width = tags.get(_TIFF_TAG["ImageWidth"], image.width)
-        height = tags.get(_TIFF_TAG["ImageLength"], image.height)
-        if image.format == "PNG" and _has_late_orientation(path):
-            image.load()
-        return Header(width, height, _orientation(image))
+    try:
+        with _unreadable(path), open_regular(path) as file:
+            if not is_suspect(file):
+                try:
+                    return _header(file)
+                except (_NeedsLimits, MemoryError):
+                    pass
+            answer, _ = decoded_apart("header", path)
+    except OSError as error:
+        if os.path.islink(path) and error.errno in _OF_A_LINK:
+            raise UnreadableImageError(_OF_A_LINK[error.errno]) from error
+        raise UnreadableImageError(_told(error)) from error
+    return Header(*answer["header"])
 
 
 def read_pixels(path: str) -> np.ndarray:
@@ -105,40 +164,144 @@ def read_pixels(path: str) -> np.ndarray:
     InputError
         If the file cannot be reached.
     """
-    with _unreadable(path, decoding=True), Image.open(path, formats=_FORMATS) as image:
+    try:
+        return _decoded(path, _whole).pixels
+    except OSError as error:
+        raise _unreachable(path, error) from error
+
+
+def _whole(width: int, height: int) -> int:
+    return 1
+
+
+class _NeedsLimits(Exception):
+    """An image that costs so much that it is decoded apart."""
+
+
+def _decoded(path: str, reduction: Reduction) -> ReducedImage:
+    """As `read_reduced`, but raises OSError with a number if the file cannot be reached."""
+    with _unreadable(path), open_regular(path) as file:
+        if not is_suspect(file):
+            try:
+                return _pixels(file, reduction=reduction)
+            except (_NeedsLimits, MemoryError):
+                pass
+        pixels = decoded_apart("pixels", path)[1]
+        return ReducedImage(pixels, *pixels.shape[1::-1])
+
+
+def _header(file: BinaryIO, apart: bool = False) -> Header:
+    with _opened(file, apart) as image:
+        # Pillow gives a TIFF's size upright already, other formats' as stored.
+        tags = image.tag_v2 if image.format == "TIFF" else {}
+        width = tags.get(_TIFF_TAG["ImageWidth"], image.width)
+        height = tags.get(_TIFF_TAG["ImageLength"], image.height)
+        if image.format == "PNG" and _has_late_orientation(file):
+            if not apart and costs_much(image, file):
+                raise _NeedsLimits
+            image.load()
+        return Header(width, height, _orientation(image))
+
+
+def _pixels(file: BinaryIO, apart: bool = False, reduction: Reduction = _whole) -> ReducedImage:
+    with _opened(file, apart) as image:
+        if not apart and costs_much(image, file):
+            raise _NeedsLimits
+        width, height, factor = _begin_reduced(image, reduction)
         image.load()
         orientation = _orientation(image)
         rgb = _eight_bit_rgb(image)
         if orientation in _TRANSPOSITIONS:
             rgb = rgb.transpose(_TRANSPOSITIONS[orientation])
-        return np.array(rgb)
+        pixels = np.array(rgb)
+        # A PNG may say only after its pixels which way is up.
+        return ReducedImage(pixels, width, height, factor) if factor > 1 else ReducedImage(pixels, *pixels.shape[1::-1])
+
+
+def _begin_reduced(image: Image.Image, reduction: Reduction) -> tuple[int, int, int]:
+    """Have a JPEG decoded at the fraction allowed; its upright width and height, and f."""
+    stored = image.size
+    orientation = _orientation(image) if image.format in _JPEG else 1
+    width, height = stored[::-1] if orientation >= _FIRST_ON_ITS_SIDE else stored
+    factor = reduction(width, height) if image.format in _JPEG else 1
+    # Turned over, a block that the border cuts would lie at the other end.
+    if factor == 1 or (orientation != 1 and any(side % factor for side in stored)):
+        return width, height, 1
+    image.draft(None, (stored[0] // factor, stored[1] // factor))
+    return width, height, factor
 
 
 @contextmanager
-def _unreadable(path: str, decoding: bool = False) -> Iterator[None]:
-    """Turn whatever is wrong with one file into UnreadableImageError with a reason that leaves out its path.
+def _opened(file: BinaryIO, apart: bool) -> Iterator[Image.Image]:
+    """The image in a file, not decoded yet."""
+    if apart:
+        # Of this process alone, whose memory is limited; `check_pixels` takes its place.
+        Image.MAX_IMAGE_PIXELS = None
+    try:
+        image = Image.open(file, formats=FORMATS)
+    except Image.DecompressionBombError:
+        raise _NeedsLimits from None
+    with image:
+        check_pixels(*image.size)
+        yield image
 
-    While decoding, which follows a scan that could open the file, a failure of the disk or the network is an
-    InputError instead: it says nothing about the image, which must not be left out for good because of it.
+
+def _header_apart(path: str) -> tuple[dict[str, Any], None]:
+    with _unreadable(path), open_regular(path) as file:
+        return {"header": list(_header(file, apart=True))}, None
+
+
+def _pixels_apart(path: str) -> tuple[dict[str, Any], np.ndarray]:
+    with _unreadable(path), open_regular(path) as file:
+        pixels = _pixels(file, apart=True).pixels
+    return {"shape": list(pixels.shape)}, pixels
+
+
+TASKS = {"header": _header_apart, "pixels": _pixels_apart}
+"""What `decoding_apart` does to an image, by name."""
+
+
+@contextmanager
+def _unreadable(path: str) -> Iterator[None]:
+    """Turn whatever is wrong inside one file into UnreadableImageError with a reason that leaves out its path.
+
+    What the system says of the file stays an OSError with a number.
     """
     try:
         yield
-    except MemoryError:
+    except (_NeedsLimits, UnreadableImageError, MemoryError):
         raise
     except UnidentifiedImageError as error:
         empty = os.path.getsize(path) == 0
-        raise UnreadableImageError("the file is empty" if empty else "not an image in a known format") from error
+        known = f"not an image in a known format ({', '.join(FORMATS)})"
+        raise UnreadableImageError("the file is empty" if empty else known) from error
     except OSError as error:
         # Pillow raises OSError without a number for what is wrong inside a file.
-        if decoding and error.errno is not None:
-            raise InputError(
-                f"{path} could be opened before and cannot be now ({error.strerror}); "
-                "see that the disk is there, and run the same command again."
-            ) from error
-        raise UnreadableImageError(error.strerror or str(error)) from error
+        if error.errno is not None:
+            raise
+        raise UnreadableImageError(_damage(error)) from error
     except Exception as error:
         # Pillow's plugins let struct.error, IndexError and others through on broken files.
-        raise UnreadableImageError(str(error) or type(error).__name__) from error
+        raise UnreadableImageError(_damage(error)) from error
+
+
+def _damage(error: Exception) -> str:
+    """What is wrong inside a file, by what its decoder said."""
+    told = str(error).strip() or type(error).__name__
+    if "truncated" in told.lower():
+        return f"the file is cut off ({told})"
+    return f"the file is damaged, or of a kind that is not read ({told})"
+
+
+def _unreachable(path: str, error: OSError) -> InputError:
+    return InputError(
+        f"{path} could be opened before and cannot be now ({_told(error)}); "
+        "see that the disk is there, and run the same command again."
+    )
+
+
+def _told(error: OSError) -> str:
+    return error.strerror or str(error)
 
 
 def _orientation(image: Image.Image) -> int:
@@ -151,9 +314,10 @@ def _orientation(image: Image.Image) -> int:
     return orientation if orientation in _TRANSPOSITIONS else 1
 
 
-def _has_late_orientation(path: str) -> bool:
+def _has_late_orientation(file: BinaryIO) -> bool:
     """Whether a PNG may tell its orientation after its pixels, where Pillow finds it only by decoding them."""
-    with open(path, "rb", buffering=0) as file:
+    place = file.tell()
+    try:
         file.seek(8)
         pixels_seen = False
         while len(start := file.read(8)) == 8:
@@ -163,7 +327,9 @@ def _has_late_orientation(path: str) -> bool:
                 return True
             pixels_seen |= kind == b"IDAT"
             file.seek(next_chunk)
-    return False
+        return False
+    finally:
+        file.seek(place)
 
 
 def _eight_bit_rgb(image: Image.Image) -> Image.Image:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from bias_toolkit.datasets.annotation_text import parse_edges, read_lines
 from bias_toolkit.datasets.dataset import Dataset
+from bias_toolkit.datasets.file_names import check_inside
 from bias_toolkit.datasets.layout import Layout
 from bias_toolkit.datasets.listing import BOX_COLUMNS, Annotations, Listing
 from bias_toolkit.datasets.pixels import ImageFiles
@@ -35,7 +36,7 @@ def _recognise(path: Path, asked: bool) -> str | None:
 
 
 def _read(path: Path, reason: str) -> Dataset:
-    image_ids = walk_images(path)
+    image_ids, unlisted = walk_images(path)
     boxes_files = [file for file in (path / _VAL_ANNOTATIONS,) if file.is_file()] or _boxes_files(path)
     names, names_file = find_names([path.parent])
     wnids_file = path.parent / "wnids.txt"
@@ -50,6 +51,7 @@ def _read(path: Path, reason: str) -> Dataset:
         annotate=lambda progress: _annotations(image_ids, boxes_files),
         class_names=names,
         annotation_files=[*boxes_files, *names_file],
+        unlisted=unlisted,
     )
     return Dataset(listing, ImageFiles(str(path)))
 
@@ -60,18 +62,21 @@ def _boxes_files(path: Path) -> list[Path]:
 
 
 def _annotations(image_ids: list[str], boxes_files: list[Path]) -> Annotations:
-    rows = []
+    rows, label_of = [], {}
     for file in boxes_files:
         of_val = file.name == _VAL_ANNOTATIONS
         folder = "images/" if of_val else f"{file.parent.name}/images/"
         for number, line in read_lines(file):
+            where = f"{file}, line {number}"
             name, *values = line.split()
             category = values.pop(0) if of_val and values else file.parent.name
-            rows.append((folder + name, category, *parse_edges(values, f"{file}, line {number}")))
+            image_id = folder + check_inside(name, where)
+            rows.append((image_id, category, *parse_edges(values, where)))
+            if label_of.setdefault(image_id, category) != category:
+                raise InputError(f"{where}: {name} is labelled {label_of[image_id]} above, and {category} here")
     boxes = pd.DataFrame(rows, columns=BOX_COLUMNS)
     boxes[["x1", "y1"]] += 1
     if boxes_files[0].name == _VAL_ANNOTATIONS:
-        label_of = dict(zip(boxes["image_id"], boxes["category"], strict=True))
         labels = [label_of.get(image_id) for image_id in image_ids]
     else:
         labels = [image_id.split("/", 1)[0] for image_id in image_ids]

@@ -16,6 +16,7 @@ import pandas as pd
 from bias_toolkit.datasets.annotation_text import read_lines
 from bias_toolkit.datasets.annotation_xml import read_all_objects
 from bias_toolkit.datasets.dataset import Dataset
+from bias_toolkit.datasets.file_names import check_inside, escaped
 from bias_toolkit.datasets.layout import Layout
 from bias_toolkit.datasets.listing import BOX_COLUMNS, Annotations, Listing, sole_category
 from bias_toolkit.datasets.pixels import ImageFiles
@@ -44,11 +45,16 @@ def _is_root(folder: Path) -> bool:
 
 def _read(path: Path, reason: str) -> Dataset:
     root = path.parents[2] if path.is_file() else path
-    image_of = {_stem(name): f"{_IMAGES}/{name}" for name in walk_images(root / _IMAGES)}
+    found = walk_images(root / _IMAGES)
+    image_of, unlisted = {}, [(f"{_IMAGES}/{name}", reason) for name, reason in found.unlisted]
+    for name in found.image_ids:
+        first = image_of.setdefault(_stem(name), f"{_IMAGES}/{name}")
+        if first != f"{_IMAGES}/{name}":
+            unlisted.append((f"{_IMAGES}/{name}", f"an annotation of this name is of {first}"))
     xml_of = {file.stem: file for file in sorted((root / _ANNOTATIONS).glob("[!.]*.xml"))}
     named = _listed(path) if path.is_file() else {**image_of, **xml_of}
     stems = [stem for stem in image_of if stem in named]
-    absent = [f"{_IMAGES}/{stem}.jpg" for stem in named if stem not in image_of]
+    absent = [f"{_IMAGES}/{escaped(stem)}.jpg" for stem in named if stem not in image_of]
     if not stems:
         raise InputError(f"none of the {len(named)} images that {path} names is in {root / _IMAGES}")
     annotated = [stem for stem in stems if stem in xml_of]
@@ -72,6 +78,7 @@ def _read(path: Path, reason: str) -> Dataset:
         annotate=annotate,
         annotation_files=[path] if path.is_file() else [],
         stamped_files=files,
+        unlisted=unlisted,
     )
     return Dataset(listing, ImageFiles(str(root)))
 
@@ -82,8 +89,12 @@ def _stem(name: str) -> str:
 
 def _listed(file: Path) -> dict[str, None]:
     """Names in a list of images, in its order."""
-    fields = [line.split() for _, line in read_lines(file)]
-    names = {name: None for name, *mark in fields if mark != ["-1"]}
+    names = {}
+    for number, line in read_lines(file):
+        name, *mark = line.split()
+        check_inside(name, f"{file}, line {number}")
+        if mark != ["-1"]:
+            names[name] = None
     if not names:
         raise InputError(f"{file} names no image")
     return names

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import NamedTuple
 
+from bias_toolkit.datasets.file_names import NOT_UTF8, escaped, is_utf8
 from bias_toolkit.errors import InputError
 
 IMAGE_EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 """Those that torchvision's ImageFolder takes. Other files are no images of a folder dataset."""
+
+
+class Walk(NamedTuple):
+    """What is below a folder: images, and what cannot be listed as one, with the reason."""
+
+    image_ids: list[str]
+    unlisted: list[tuple[str, str]]
 
 
 def is_image_name(name: str) -> bool:
@@ -16,55 +25,74 @@ def is_image_name(name: str) -> bool:
     return name.lower().endswith(IMAGE_EXTENSIONS) and not name.startswith(".")
 
 
-def walk_images(root: str | os.PathLike) -> list[str]:
+def walk_images(root: str | os.PathLike) -> Walk:
     """Paths of the images below a folder, relative to it, with `/`, sorted.
 
-    Symbolic links are followed, except one that leads back to a folder it lies in. Hidden files and folders, and the
-    `__MACOSX` folders of unpacked archives, are passed over.
+    Symbolic links are followed, wherever they lead, except one that leads back to a folder it lies in. Hidden files
+    and folders, and the `__MACOSX` folders of unpacked archives, are passed over. An image whose name is not UTF-8,
+    and a folder that cannot be opened, are `unlisted`.
 
     Raises
     ------
     InputError
-        If there is no image, or a name cannot be written as UTF-8.
+        If there is no image.
     """
-    found = sorted(_images_below(os.fspath(root), "", (os.path.realpath(root),)))
+    found, unlisted = [], []
+    for path, reason in sorted(_images_below(os.fspath(root))):
+        if reason is None and is_utf8(path):
+            found.append(path)
+        else:
+            unlisted.append((escaped(path), reason or NOT_UTF8))
     if not found:
-        raise InputError(f"{root} holds no image: no file below it ends in {', '.join(IMAGE_EXTENSIONS)}")
-    try:
-        "\n".join(found).encode()
-    except UnicodeEncodeError as error:
-        line = error.object.count("\n", 0, error.start)
-        raise InputError(f"{root}: rename {found[line]!r}, whose name is not valid UTF-8") from error
-    return found
+        also = f"; it holds {unlisted[0][0]}, but {unlisted[0][1]}" if unlisted else ""
+        raise InputError(f"{root} holds no image: no file below it ends in {', '.join(IMAGE_EXTENSIONS)}{also}")
+    return Walk(found, unlisted)
 
 
 def visible_folders(root: str | os.PathLike) -> list[str]:
     """Names of the folders directly in a folder that a walk enters, sorted."""
     with os.scandir(root) as entries:
-        return sorted(entry.name for entry in entries if _is_visible(entry) and entry.is_dir())
+        return sorted(entry.name for entry in entries if _is_visible(entry) and _is_folder(entry))
 
 
 def holds_image(folder: str | os.PathLike, deep: bool = True) -> bool:
     """Whether there is an image directly in a folder, or (deep) anywhere below it."""
     if deep:
-        return next(_images_below(os.fspath(folder), "", (os.path.realpath(folder),)), None) is not None
+        return any(reason is None for _, reason in _images_below(os.fspath(folder)))
     with os.scandir(folder) as entries:
-        return any(is_image_name(entry.name) and not entry.is_dir() for entry in entries)
+        return any(is_image_name(entry.name) and not _is_folder(entry) for entry in entries)
 
 
 def _is_visible(entry: os.DirEntry) -> bool:
     return not entry.name.startswith(".") and entry.name != "__MACOSX"
 
 
-def _images_below(folder: str, prefix: str, enclosing: tuple[str, ...]) -> Iterator[str]:
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if not _is_visible(entry):
-                continue
-            if not entry.is_dir():
-                if is_image_name(entry.name):
-                    yield prefix + entry.name
-                continue
-            real = os.path.realpath(entry.path) if entry.is_symlink() else os.path.join(enclosing[-1], entry.name)
-            if real not in enclosing:
-                yield from _images_below(entry.path, f"{prefix}{entry.name}/", (*enclosing, real))
+def _is_folder(entry: os.DirEntry) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        # A link that leads to itself.
+        return False
+
+
+def _images_below(root: str) -> Iterator[tuple[str, str | None]]:
+    """Relative path of each image, and why it is none for what cannot be entered."""
+    folders = [(root, "", (os.path.realpath(root),))]
+    while folders:
+        folder, prefix, enclosing = folders.pop()
+        try:
+            entries = os.scandir(folder)
+        except OSError as error:
+            if not prefix:
+                raise
+            yield prefix, f"the folder cannot be opened: {error.strerror}"
+            continue
+        with entries:
+            for entry in filter(_is_visible, entries):
+                if not _is_folder(entry):
+                    if is_image_name(entry.name):
+                        yield prefix + entry.name, None
+                    continue
+                real = os.path.realpath(entry.path) if entry.is_symlink() else os.path.join(enclosing[-1], entry.name)
+                if real not in enclosing:
+                    folders.append((entry.path, f"{prefix}{entry.name}/", (*enclosing, real)))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
@@ -13,10 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bias_toolkit.errors import InputError, UnreadableImageError
-from bias_toolkit.features.store import FeatureStore, Shard, whole_shards
-from bias_toolkit.parallel import ordered_map
+from bias_toolkit.features.store import KIND, FeatureStore, Shard, whole_shards
+from bias_toolkit.parallel import decoding_workers, ordered_map
 from bias_toolkit.progress import Progress, silent
-from bias_toolkit.storage import shard_slices
+from bias_toolkit.storage import sealed_shards, shard_slices
 
 if TYPE_CHECKING:
     from bias_toolkit.models import Model
@@ -40,6 +41,7 @@ def extract_features(
     folder: str | os.PathLike,
     *,
     dtype: str = "float32",
+    precision: str = "float32",
     batch_size: int = 64,
     shard_size: int = 1024,
     shards: Iterable[int] | None = None,
@@ -53,12 +55,13 @@ def extract_features(
 
     Parameters
     ----------
-    model : gives `evaluate(pixels (N, W, W, 3) uint8, outside (N, W, W) bool or None).features` (N, D).
+    model : gives, for batches of pixels (N, W, W, 3) uint8 and outside (N, W, W) bool or None, `features` (N, D).
     read : image_id -> image (H, W, 3) uint8; raises `UnreadableImageError`.
     make_view : (image, image_id) -> pixels (W, W, 3) uint8, and outside (W, W) bool or None.
     image_ids : the images, in the order of the rows; the shards are contiguous slices of it.
     folder : of the store; created if need be.
     dtype : `float32` or `float16`, the type on disk.
+    precision : `float32`, `bfloat16` or `float16`, of the arithmetic.
     batch_size, shard_size : images.
     shards : numbers of the shards to do, all by default; a cluster gives each of its tasks some of them.
     progress : counts images.
@@ -89,12 +92,13 @@ def extract_features(
     sizes = {number: slices[number].stop - slices[number].start for number in asked}
     done = sum(sizes[number] for number in asked if number in whole)
     with (
-        closing(ordered_map(decode, todo, ahead=2 * batch_size)) as decoded,
+        closing(ordered_map(decode, todo, workers=decoding_workers(), ahead=2 * batch_size)) as decoded,
         progress("Extracting features", total=sum(sizes.values()), done=done) as advance,
     ):
-        for number in missing:
-            part = islice(decoded, sizes[number])
-            Shard(folder, number).write(*_evaluate(model, part, dtype, batch_size, advance))
+        parts = {number: islice(decoded, sizes[number]) for number in missing}
+        with closing(_shards(model, parts, dtype, batch_size, precision, advance)) as shards_done:
+            for number, ids, features, skipped in shards_done:
+                Shard(folder, number).write(ids, features, skipped)
     return _finished(folder, asked)
 
 
@@ -111,7 +115,7 @@ def _check_options(image_ids: list[str], dtype: str, batch_size: int, shard_size
 
 
 def _whole_numbers(folder: Path, parts: list[list[str]], dtype: np.dtype, dimension: int) -> set[int]:
-    numbers = set()
+    sealed = sealed_shards(folder, KIND)
     for shard in whole_shards(folder):
         skipped, features = set(shard.skipped()["image_id"]), shard.features()
         wanted = parts[shard.number] if shard.number < len(parts) else []
@@ -126,21 +130,50 @@ def _whole_numbers(folder: Path, parts: list[list[str]], dtype: np.dtype, dimens
                 f"{shard.array_path} holds {features.dtype} of shape {features.shape} where {dtype} of shape "
                 f"{(len(ids), dimension)} was asked for; erase the folder or choose another"
             )
-        numbers.add(shard.number)
-    return numbers
+    return sealed
 
 
-def _evaluate(
-    model: Model, part: Iterable[_Decoded], dtype: str, batch_size: int, advance: Callable[[int], None]
-) -> tuple[list[str], np.ndarray, list[tuple[str, str]]]:
-    """The ids, the features (rows, D) and the skipped images with their reasons, of one shard."""
-    ids, skipped = [], []
+def _shards(
+    model: Model,
+    parts: Mapping[int, Iterator[_Decoded]],
+    dtype: str,
+    batch_size: int,
+    precision: str,
+    advance: Callable[[int], None],
+) -> Iterator[tuple[int, list[str], np.ndarray, list[tuple[str, str]]]]:
+    """Of each shard its number, the ids, the features (rows, D) and the skipped images with their reasons.
+
+    The model is given the next batches, also those of the next shard, before it has answered the earlier ones.
+    """
+    skipped = {number: [] for number in parts}
+    # What the model was given and has not answered, in order; None in place of ids ends a shard.
+    sent: deque[tuple[int, list[str] | None]] = deque()
+
+    def given() -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+        for number, part in parts.items():
+            for batch in _batches(part, batch_size, skipped[number], advance):
+                sent.append((number, [item.image_id for item in batch]))
+                yield _joined(batch)
+            sent.append((number, None))
+
+    ids: list[str] = []
     features = [np.empty((0, model.feature_dimension), dtype)]
-    for batch in _batches(part, batch_size, skipped, advance):
-        features.append(_features(model, batch, dtype))
-        ids += [item.image_id for item in batch]
-        advance(len(batch))
-    return ids, np.concatenate(features), skipped
+
+    def ended() -> Iterator[tuple[int, list[str], np.ndarray, list[tuple[str, str]]]]:
+        while sent and sent[0][1] is None:
+            number, _ = sent.popleft()
+            yield number, list(ids), np.concatenate(features), skipped.pop(number)
+            ids.clear()
+            del features[1:]
+
+    for outputs in model.evaluate_batches(given(), precision=precision):
+        yield from ended()
+        _, answered = sent.popleft()
+        ids += answered
+        features.append(_stored(outputs.features, answered, dtype))
+        advance(len(answered))
+        yield from ended()
+    yield from ended()
 
 
 def _batches(
@@ -160,16 +193,19 @@ def _batches(
         yield batch
 
 
-def _features(model: Model, batch: list[_Decoded], dtype: str) -> np.ndarray:
+def _joined(batch: list[_Decoded]) -> tuple[np.ndarray, np.ndarray | None]:
     pixels = np.stack([item.pixels for item in batch])
-    outside = None
-    if any(item.outside is not None for item in batch):
-        nowhere = np.zeros(pixels.shape[1:3], dtype=bool)
-        outside = np.stack([nowhere if item.outside is None else item.outside for item in batch])
+    if all(item.outside is None for item in batch):
+        return pixels, None
+    nowhere = np.zeros(pixels.shape[1:3], dtype=bool)
+    return pixels, np.stack([nowhere if item.outside is None else item.outside for item in batch])
+
+
+def _stored(features: np.ndarray, image_ids: list[str], dtype: str) -> np.ndarray:
     with np.errstate(over="ignore"):
-        features = model.evaluate(pixels, outside).features.astype(dtype)
+        features = features.astype(dtype)
     if not np.isfinite(features).all():
-        first = batch[int(np.argmin(np.isfinite(features).all(axis=1)))].image_id
+        first = image_ids[int(np.argmin(np.isfinite(features).all(axis=1)))]
         raise InputError(
             f"the model's feature of {first} is not finite as {dtype}; "
             "check the weights, or choose float32 if it was float16"

@@ -1,5 +1,6 @@
-"""How far test images are from the training set: an exact Faiss index, neighbours and distances."""
+"""How far test images are from the training set: the index of the training features, neighbours and distances."""
 
+from bias_toolkit.index.approximate import EXACT, check_index
 from bias_toolkit.index.distance import (
     LEAK_FRACTION,
     NEAREST,
@@ -8,24 +9,33 @@ from bias_toolkit.index.distance import (
     leak_threshold,
     leave_one_out_distances,
 )
+from bias_toolkit.index.exact import Groups
 from bias_toolkit.index.metric import METRICS
 from bias_toolkit.index.neighbours import nearest_neighbours
 from bias_toolkit.index.placement import Placement, choose_placement
-from bias_toolkit.index.schema import DISTANCES, NEIGHBOURS
+from bias_toolkit.index.quality import search_quality
+from bias_toolkit.index.schema import DISTANCES, NEIGHBOURS, SEARCH_QUALITY
+from bias_toolkit.index.stored import StoredFeatures
 from bias_toolkit.index.training_index import TrainingIndex
 
 __all__ = [
     "DISTANCES",
+    "EXACT",
     "LEAK_FRACTION",
     "METRICS",
     "NEAREST",
     "NEIGHBOURS",
+    "SEARCH_QUALITY",
+    "Groups",
     "Placement",
+    "StoredFeatures",
     "TrainingIndex",
+    "check_index",
     "choose_placement",
     "class_nn_distances",
     "distances_table",
     "leak_threshold",
     "leave_one_out_distances",
     "nearest_neighbours",
+    "search_quality",
 ]

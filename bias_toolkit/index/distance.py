@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 
 from bias_toolkit.errors import InputError
+from bias_toolkit.index.approximate import EXACT
+from bias_toolkit.index.exact import Groups
+from bias_toolkit.index.stored import StoredFeatures
 from bias_toolkit.index.training_index import TrainingIndex
 from bias_toolkit.progress import Progress, silent
-from bias_toolkit.storage import shard_slices
 
 NEAREST = 10
 """The k of `knn_distance`."""
@@ -20,8 +22,6 @@ LEAK_FRACTION = 0.2
 photograph saved again as JPEG (quality 95 or 75) stays within it in 96% of cases or more, while no two of 2,000
 photographs of the training set come within twice that (Euclidean; for cosine, within one and a half times).
 """
-
-CLASS_BLOCK = 65_536
 
 
 def leave_one_out_distances(
@@ -38,7 +38,9 @@ def leave_one_out_distances(
     rows = np.arange(index.rows)
     if index.rows > sample:
         rows = np.sort(np.random.default_rng(seed).choice(index.rows, sample, replace=False))
-    distances, _ = index.search_rows(rows, 1, progress=progress, task="Spacing of the training images")
+    # An approximate index finds the first of ten with more care than the first alone: test images have ten too.
+    k = 1 if index.index == EXACT else NEAREST
+    distances, _ = index.search_rows(rows, k, progress=progress, task="Spacing of the training images")
     return np.sort(distances[:, 0])
 
 
@@ -58,7 +60,7 @@ def leak_threshold(reference: np.ndarray, metric: str) -> float:
 
 def class_nn_distances(
     index: TrainingIndex,
-    features: np.ndarray,
+    features: np.ndarray | StoredFeatures,
     labels: Sequence[str | None],
     training_labels: Sequence[str | None],
     own_rows: np.ndarray | None = None,
@@ -67,7 +69,8 @@ def class_nn_distances(
 ) -> np.ndarray:
     """The distance (n,) float32 of each test image to the nearest training image of the same label.
 
-    NaN where the label is missing or the training set holds no (other) image of it.
+    NaN where the label is missing or the training set holds no (other) image of it. Always exact, also where the
+    index is approximate.
 
     Parameters
     ----------
@@ -76,7 +79,7 @@ def class_nn_distances(
     labels : n labels of the test images; None or NaN where there is none.
     training_labels : the labels of the index's rows, likewise.
     own_rows : (n,) int, the row of the index that is the very same image, or -1.
-    progress : counts test images that have a label.
+    progress : counts test images.
 
     Raises
     ------
@@ -88,25 +91,18 @@ def class_nn_distances(
             f"{len(labels)} and {len(training_labels)} labels do not fit "
             f"{len(features)} test and {index.rows} training features"
         )
-    own_rows = np.full(len(features), -1) if own_rows is None else np.asarray(own_rows)
-    nearest = np.full(len(features), np.nan, dtype=np.float32)
-    tests, training = _positions(labels), _positions(training_labels)
-    with progress("Distances within the class", total=sum(map(len, tests.values()))) as advance:
-        for label, images in tests.items():
-            members = training.get(label, np.empty(0, dtype=np.int64))
-            for part in shard_slices(len(members), CLASS_BLOCK):
-                block = members[part]
-                own = _own_places(block, own_rows[images])
-                distances, _ = index.subset(block).search(features[images], 1, own_rows=own)
-                nearest[images] = np.fmin(nearest[images], distances[:, 0])
-            advance(len(images))
-    return nearest
+    names = pd.Index(pd.Series([*training_labels], dtype=object).dropna().unique())
+    groups = Groups(_numbers(labels, names), _numbers(training_labels, names))
+    distances, _ = index.search(
+        features, 1, own_rows=own_rows, groups=groups, progress=progress, task="Distances within the class"
+    )
+    return distances[:, 0]
 
 
 def distances_table(
     index: TrainingIndex,
     neighbours: pd.DataFrame,
-    features: np.ndarray,
+    features: np.ndarray | StoredFeatures,
     image_ids: Sequence[str],
     labels: Sequence[str | None],
     training_labels: Sequence[str | None],
@@ -168,15 +164,10 @@ def distances_table(
     )
 
 
-def _positions(labels: Sequence[str | None]) -> dict[str, np.ndarray]:
-    series = pd.Series(list(labels), dtype=object)
-    return {label: np.sort(places) for label, places in series.groupby(series).indices.items()}
-
-
-def _own_places(block: np.ndarray, own_rows: np.ndarray) -> np.ndarray:
-    """Where in the ascending rows of `block` each own row is, or -1."""
-    places = np.minimum(np.searchsorted(block, own_rows), len(block) - 1)
-    return np.where(block[places] == own_rows, places, -1)
+def _numbers(labels: Sequence[str | None], names: pd.Index) -> np.ndarray:
+    """The place of each label among the names, -1 where it is missing or none of them."""
+    series = pd.Series([*labels], dtype=object)
+    return np.where(series.isna(), -1, names.get_indexer(series))
 
 
 def _ranked(neighbours: pd.DataFrame, image_ids: Sequence[str], k: int) -> np.ndarray:

@@ -8,13 +8,14 @@ import numpy as np
 import pandas as pd
 
 from bias_toolkit.errors import InputError
+from bias_toolkit.index.stored import StoredFeatures
 from bias_toolkit.index.training_index import TrainingIndex
 from bias_toolkit.progress import Progress, silent
 
 
 def nearest_neighbours(
     index: TrainingIndex,
-    features: np.ndarray,
+    features: np.ndarray | StoredFeatures,
     image_ids: Sequence[str],
     own_rows: np.ndarray | None = None,
     k: int = 10,

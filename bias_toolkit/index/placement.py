@@ -1,58 +1,70 @@
-"""Where the index is searched, on the GPU or the CPU, and why."""
+"""Where the exact index is searched: in memory, in blocks from the disk, or on the GPU; and why."""
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
 import faiss
 
+from bias_toolkit.formatting import count
+
 GIB = 2**30
 GPU_SCRATCH = 2 * GIB
+HELD_SHARE = 0.75
 
 
 @dataclass(frozen=True)
 class Placement:
-    """A choice of device: `on_gpu`, and `reason`, a sentence for the person who waits for the search."""
+    """A choice: whether candidates come from the GPU, whether the vectors are held in memory, and why.
+
+    `reason` is a sentence for the person who waits for the search. The choice never changes what is found.
+    """
 
     on_gpu: bool
+    in_memory: bool
     reason: str
 
 
-def choose_placement(rows: int, dimension: int) -> Placement:
-    """Choose where to search `rows` float32 vectors of `dimension`, from their size and the free memory.
+def choose_placement(rows: int, dimension: int, memory: int, *, on_disk: bool = True) -> Placement:
+    """Choose where to search `rows` vectors of `dimension`.
 
-    The search is exact and flat at any size: what is measured are distances, and an approximate index would
-    make some of them too large. The GPUs are taken where Faiss sees any and each can hold a copy.
+    The search is exact and flat at any size. The GPUs are taken where Faiss sees any and their memory holds the vectors
+    as float16, a part on each. The vectors are held in the computer's memory as float32 where they take at most three
+    quarters of `memory` bytes; otherwise they are read in blocks wherever they are needed. Those that are not
+    `on_disk` are in memory already.
     """
     need = 4 * rows * dimension
-    what = f"{rows:,} vectors of {dimension:,} float32 numbers ({_size(need)})"
+    in_memory = not on_disk or need <= HELD_SHARE * memory
+    what = f"{count(rows, 'vector')} of {count(dimension, 'float32 number')} ({size_text(need)})"
+    held = "held in memory" if in_memory else "read from the feature store in blocks"
+    share = f"three quarters of the memory limit of {size_text(memory)}"
+    if not on_disk:
+        why = ""
+    elif in_memory:
+        why = f", as they fit {share}"
+    else:
+        why = f", as they are more than {share}"
+    cpu = f"Exact flat search of {what} on the CPU, {held}{why}"
     gpus = faiss.get_num_gpus()
     if gpus == 0:
-        return Placement(False, f"Exact flat search of {what} on the CPU{_pressure(need)}; Faiss sees no GPU.")
+        return Placement(False, in_memory, f"{cpu}; Faiss sees no GPU.")
     free = min(_gpu_free_memory(device) for device in range(gpus))
-    if need + GPU_SCRATCH > free:
+    half = (2 * dimension + 4) * -(-rows // gpus)
+    each = " each" if gpus > 1 else ""
+    if half + GPU_SCRATCH > free:
         return Placement(
             False,
-            f"Exact flat search of {what} on the CPU{_pressure(need)}; "
-            f"with {_size(GPU_SCRATCH)} of scratch they do not fit the {_size(free)} free on the GPU.",
+            in_memory,
+            f"{cpu}; as float16 they take {size_text(half)}{each} and {size_text(GPU_SCRATCH)} of scratch on the GPU, "
+            f"which has {size_text(free)} free.",
         )
-    where = "the GPU" if gpus == 1 else f"{gpus} GPUs, a copy on each"
-    return Placement(True, f"Exact flat search of {what} on {where}; {_size(free)} is free there.")
-
-
-def _pressure(need: int) -> str:
-    memory = _physical_memory()
-    if memory is None or need <= memory:
-        return ""
-    return f", more than its {_size(memory)} of memory, so it will be slow"
-
-
-def _physical_memory() -> int | None:
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, OSError, ValueError):
-        return None
+    where = "the GPU" if gpus == 1 else f"{gpus} GPUs, a part on each"
+    return Placement(
+        True,
+        in_memory,
+        f"Exact flat search of {what} on {where}: candidates from a float16 copy ({size_text(half)}{each}, "
+        f"{size_text(free)} free), their distances from the float32 vectors, {held}{why}.",
+    )
 
 
 def _gpu_free_memory(device: int) -> int:
@@ -61,5 +73,6 @@ def _gpu_free_memory(device: int) -> int:
     return torch.cuda.mem_get_info(device)[0] if torch.cuda.is_available() else 0
 
 
-def _size(count: int) -> str:
-    return f"{count / GIB:.1f} GiB" if count >= 0.1 * GIB else f"{count / 2**20:.1f} MiB"
+def size_text(size: int) -> str:
+    """A size in memory as a person reads it."""
+    return f"{size / GIB:.1f} GiB" if size >= 0.1 * GIB else f"{size / 2**20:.1f} MiB"

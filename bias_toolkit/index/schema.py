@@ -23,3 +23,18 @@ DISTANCES = pa.schema(
 )
 
 INDEX_ROWS = pa.schema([("image_id", pa.string())])
+
+SEARCH_QUALITY = pa.schema(
+    [
+        ("index", pa.string()),
+        ("n_images", pa.int32()),
+        ("recall", pa.float64()),
+        ("recall_low", pa.float64()),
+        ("recall_high", pa.float64()),
+        ("n_errors", pa.int32()),
+        ("error", pa.float64()),
+        ("error_low", pa.float64()),
+        ("error_high", pa.float64()),
+        ("largest_error", pa.float64()),
+    ]
+)

@@ -1,4 +1,4 @@
-"""The Faiss index of the training features: build, search, save, load."""
+"""The index of the training features: build, search, save, load."""
 
 from __future__ import annotations
 
@@ -7,56 +7,84 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import faiss
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from bias_toolkit.errors import InputError
-from bias_toolkit.index.metric import check_metric, exact_distances, faiss_bounds, flat_index, prepare
+from bias_toolkit.index.approximate import EXACT, ApproximateIndex
+from bias_toolkit.index.exact import SPARE, Groups, Proposer, nearest, rank
+from bias_toolkit.index.gpu import GpuProposer
+from bias_toolkit.index.metric import check_metric, prepare
 from bias_toolkit.index.placement import choose_placement
 from bias_toolkit.index.schema import INDEX_ROWS
+from bias_toolkit.index.stored import StoredFeatures
+from bias_toolkit.index.vectors import Vectors
+from bias_toolkit.memory import AUTO, memory_bytes
 from bias_toolkit.progress import Progress, silent
-from bias_toolkit.storage import atomic_path, read_table, shard_slices, write_table, write_text
+from bias_toolkit.storage import read_table, shard_slices, write_array, write_table, write_text
 
-CHUNK = 1024
-PREPARED_ROWS = 4096
-SPARE = 16
-MOST_CANDIDATES = 1024
-GPU_MOST_CANDIDATES = 2048
-
-INDEX_FILE, ROWS_FILE, METRIC_FILE = "index.faiss", "index.parquet", "index.json"
+CHUNK = 4096
+INDEX_FILE, ROWS_FILE, RECORD_FILE, VECTORS_FILE = "index.faiss", "index.parquet", "index.json", "vectors.npy"
 
 
 class TrainingIndex:
-    """An exact index of training features; made by `build`, `load` or `subset`.
+    """An index of training features, exact unless built otherwise; made by `build` or `load`.
+
+    An exact index is the feature store itself, searched in memory, in blocks or by the GPU, whichever its size calls
+    for; what it finds is the same to the bit.
 
     Attributes
     ----------
     image_ids : list of str, one a row.
     metric : `euclidean` or `cosine`.
+    index : `exact`, or Faiss's factory string.
     rows, dimension : int.
-    reason : a sentence that says where it is searched, and why.
+    reason : a sentence that says how and where it is searched, and why.
     """
 
-    def __init__(self, flat: faiss.IndexFlat, image_ids: list[str], metric: str, *, cpu_only: bool = False):
+    def __init__(self, vectors: Vectors, image_ids: list[str], approximate: ApproximateIndex | None = None):
         self.image_ids = image_ids
-        self.metric = metric
-        self.rows: int = flat.ntotal
-        self.dimension: int = flat.d
-        self._flat = flat
-        self._on_gpu = None
-        self.reason = "Exact flat search on the CPU." if cpu_only else self._place()
+        self.metric = vectors.metric
+        self.rows, self.dimension = vectors.rows, vectors.dimension
+        self.index = EXACT if approximate is None else approximate.index
+        self._vectors = vectors
+        self._approximate = approximate
+        placement = choose_placement(self.rows, self.dimension, vectors.memory, on_disk=vectors.is_stored)
+        self._on_gpu, self._in_memory = placement.on_gpu, placement.in_memory
+        self._proposer: Proposer | None = None
+        self.reason = placement.reason if approximate is None else approximate.reason
 
     @classmethod
-    def build(cls, features: np.ndarray, image_ids: Sequence[str], metric: str = "euclidean") -> TrainingIndex:
-        """Index features (n, d); any float type, also memory-mapped.
+    def build(
+        cls,
+        features: np.ndarray | StoredFeatures,
+        image_ids: Sequence[str],
+        metric: str = "euclidean",
+        *,
+        index: str = EXACT,
+        memory: str = AUTO,
+        seed: int = 0,
+        progress: Progress = silent,
+    ) -> TrainingIndex:
+        """Index features.
+
+        Parameters
+        ----------
+        features : (n, d), an array of any float type, or StoredFeatures. A float32 array is searched as it is, and not
+            to be changed afterwards.
+        image_ids : their n ids.
+        metric : `euclidean` or `cosine`.
+        index : `exact`, or a string of faiss.index_factory, after a space its search parameters (nprobe=64).
+        memory : what exact search may hold, e.g. 4GB; `auto` is half of what is available. It changes no result.
+        seed : of the sample that an approximate index is trained on.
+        progress : counts training images as they are indexed.
 
         Raises
         ------
         InputError
             If there are no features, they are not two-dimensional or not finite, their number is not that of
-            the ids, or the metric is unknown.
+            the ids, the metric is unknown, or Faiss cannot make the index of them.
         """
         check_metric(metric)
         image_ids = list(image_ids)
@@ -64,52 +92,77 @@ class TrainingIndex:
             raise InputError(f"training features must have shape (images, dimension), got {features.shape}")
         if len(image_ids) != len(features):
             raise InputError(f"{len(features)} training features do not fit {len(image_ids)} image ids")
-        flat = flat_index(metric, features.shape[1])
-        flat.add(np.ascontiguousarray(features, dtype=np.float32))
-        stored = _stored(flat)
-        for part in shard_slices(len(stored), PREPARED_ROWS):
-            stored[part] = prepare(stored[part], metric, "the training features", part.start)
-        return cls(flat, image_ids, metric)
+        vectors = Vectors(features, metric, memory_bytes(memory))
+        approximate = None
+        if index != EXACT:
+            with progress("Indexing", total=len(image_ids)) as advance:
+                approximate = ApproximateIndex.build(vectors, index, seed, advance)
+        built = cls(vectors, image_ids, approximate)
+        if approximate is None:
+            built._place()
+        return built
 
     @classmethod
-    def load(cls, folder: str | os.PathLike) -> TrainingIndex:
-        """Read an index that `save` wrote; InputError if the folder does not hold a whole one."""
+    def load(cls, folder: str | os.PathLike, memory: str = AUTO) -> TrainingIndex:
+        """Read an index that `save` wrote, with the features it is of; InputError if there is no whole one.
+
+        Parameters
+        ----------
+        folder : where `save` put it; where it is of a feature store, that must still be where it was, seen from here.
+        memory : as for `build`.
+        """
         folder = Path(folder)
         try:
-            metric = json.loads((folder / METRIC_FILE).read_text(encoding="utf-8"))["metric"]
+            record = json.loads((folder / RECORD_FILE).read_text(encoding="utf-8"))
             image_ids = read_table(folder / ROWS_FILE)["image_id"].tolist()
-            flat = faiss.read_index(str(folder / INDEX_FILE))
+            check_metric(record["metric"])
+            stored = StoredFeatures([folder / path for path in record["features"]])
+            vectors = Vectors(stored, record["metric"], memory_bytes(memory), prepared=record["prepared"])
+            approximate = None
+            if record["index"] != EXACT:
+                approximate = ApproximateIndex.load(folder / INDEX_FILE, record["index"], record["metric"])
         except (OSError, ValueError, KeyError, TypeError, RuntimeError, pa.ArrowException) as error:
             raise InputError(f"{folder} holds no whole index of training features: {error}") from error
-        check_metric(metric)
-        if type(flat) is not type(flat_index(metric, 1)) or flat.ntotal != len(image_ids):
+        if len({len(image_ids), vectors.rows, approximate.rows if approximate else vectors.rows}) > 1:
             raise InputError(
-                f"{folder / INDEX_FILE} is no flat {metric} index of the {len(image_ids)} images beside it"
+                f"{folder / ROWS_FILE} names {len(image_ids):,} images, and the index beside it has other features "
+                "than theirs; build it again"
             )
-        return cls(flat, image_ids, metric)
+        return cls(vectors, image_ids, approximate)
 
     def save(self, folder: str | os.PathLike) -> None:
-        """Write `index.faiss`, `index.parquet` and, last, `index.json`, which marks the index as whole."""
-        folder = Path(folder)
-        (folder / METRIC_FILE).unlink(missing_ok=True)
-        with atomic_path(folder / INDEX_FILE) as temporary:
-            faiss.write_index(self._flat, str(temporary))
-        ids = pd.DataFrame({"image_id": pd.Series(self.image_ids, dtype=str)})
-        write_table(ids, folder / ROWS_FILE, INDEX_ROWS)
-        write_text(json.dumps({"metric": self.metric}) + "\n", folder / METRIC_FILE)
+        """Write `index.parquet`, `index.faiss` where the index is not exact, and last `index.json`.
 
-    def subset(self, rows: np.ndarray) -> TrainingIndex:
-        """An index, on the CPU, of some of the rows, with the very same vectors."""
-        flat = flat_index(self.metric, self.dimension)
-        flat.add(_stored(self._flat)[rows])
-        return TrainingIndex(flat, [self.image_ids[row] for row in rows], self.metric, cpu_only=True)
+        Of stored features only the place of their files is written, relative to the folder; others are kept in
+        `vectors.npy`, beside the rest.
+        """
+        folder = Path(folder)
+        (folder / RECORD_FILE).unlink(missing_ok=True)
+        if self._approximate is not None:
+            self._approximate.save(folder / INDEX_FILE)
+        write_table(pd.DataFrame({"image_id": pd.Series(self.image_ids, dtype=str)}), folder / ROWS_FILE, INDEX_ROWS)
+        if self._vectors.is_stored:
+            root = folder.resolve()
+            paths = [Path(os.path.relpath(path.resolve(), root)).as_posix() for path in self._vectors.features.paths]
+        else:
+            write_array(self._vectors.read(slice(0, self.rows)), folder / VECTORS_FILE)
+            paths = [VECTORS_FILE]
+        record = {
+            "metric": self.metric,
+            "index": self.index,
+            "features": paths,
+            "prepared": self._vectors.prepared or not self._vectors.is_stored,
+        }
+        write_text(json.dumps(record) + "\n", folder / RECORD_FILE)
 
     def search(
         self,
-        queries: np.ndarray,
+        queries: np.ndarray | StoredFeatures,
         k: int,
         *,
         own_rows: np.ndarray | None = None,
+        groups: Groups | None = None,
+        exact: bool = False,
         progress: Progress = silent,
         task: str = "Searching the training features",
     ) -> tuple[np.ndarray, np.ndarray]:
@@ -117,16 +170,19 @@ class TrainingIndex:
 
         Parameters
         ----------
-        queries : (m, d), any float type.
+        queries : (m, d), an array of any float type, or StoredFeatures.
         k : how many; where there are fewer training images than that, all of them.
         own_rows : (m,) int, the row to leave out for each query because it is the same image, or -1.
+        groups : searches exactly, each query only among the rows of its own group.
+        exact : searches exactly also where the index is approximate.
         progress, task : counts queries.
 
         Returns
         -------
-        distances : (m, min(k, rows)) float32, Euclidean or 1 − cos (0 to 2; 1 where a vector is zero).
-        rows : the same shape, int64. Where a query's own row was left out and nothing is left to fill the
-            last place, that has distance NaN and row -1.
+        distances : (m, min(k, rows)) float32, Euclidean or 1 − cos (0 to 2; 1 where a vector is zero). They are
+            exact for the rows that were found, also by an approximate index.
+        rows : the same shape, int64. Where there are fewer rows to be found than places, those have distance NaN
+            and row -1.
 
         Raises
         ------
@@ -134,11 +190,16 @@ class TrainingIndex:
             If the shapes do not fit, a query is not finite, k is below 1, or an own row is out of range.
         """
         own_rows = self._check(queries, own_rows)
+        if groups is not None and (len(groups.queries), len(groups.rows)) != (len(queries), self.rows):
+            raise InputError(
+                f"groups of {len(groups.queries)} queries and {len(groups.rows)} rows do not fit {len(queries)} and "
+                f"{self.rows}"
+            )
 
         def chunk(part: slice) -> np.ndarray:
-            return prepare(queries[part], self.metric, "the searched features", part.start)
+            return prepare(queries[part], self.metric, "the searched features", range(part.start, part.stop))
 
-        return self._search(chunk, k, own_rows, progress, task)
+        return self._search(chunk, k, own_rows, groups, exact, progress, task)
 
     def search_rows(
         self,
@@ -150,28 +211,73 @@ class TrainingIndex:
     ) -> tuple[np.ndarray, np.ndarray]:
         """The nearest other training features of those at `rows` (m,), each itself left out; as `search`."""
         rows = np.asarray(rows, dtype=np.int64)
-        return self._search(lambda part: _stored(self._flat)[rows[part]], k, rows, progress, task)
+        return self._search(lambda part: self._vectors.take(rows[part]), k, rows, None, False, progress, task)
 
     def _search(
         self,
         chunk: Callable[[slice], np.ndarray],
         k: int,
         own_rows: np.ndarray,
+        groups: Groups | None,
+        exact: bool,
         progress: Progress,
         task: str,
     ) -> tuple[np.ndarray, np.ndarray]:
         if k < 1:
             raise InputError(f"k, the number of neighbours, must be at least 1, got {k}")
         k = min(k, self.rows)
+        exact = exact or groups is not None or self._approximate is None
+        if exact:
+            self._place()
         distances = np.empty((len(own_rows), k), dtype=np.float32)
         rows = np.empty((len(own_rows), k), dtype=np.int64)
         with progress(task, total=len(own_rows)) as advance:
-            for part in shard_slices(len(own_rows), CHUNK):
-                distances[part], rows[part] = self._nearest(chunk(part), k, own_rows[part])
-                advance(part.stop - part.start)
+            for part in shard_slices(len(own_rows), self._chunk_rows):
+                queries, own = chunk(part), own_rows[part]
+                if exact:
+                    some = None if groups is None else groups.of(part)
+                    distances[part], rows[part] = self._exact(queries, k, own, some, advance)
+                else:
+                    distances[part], rows[part] = self._approximately(queries, k, own)
+                    advance(len(queries))
         return distances, rows
 
-    def _check(self, queries: np.ndarray, own_rows: np.ndarray | None) -> np.ndarray:
+    @property
+    def _chunk_rows(self) -> int:
+        """Queries that are searched at once: what is read from the disk is read anew for every such chunk."""
+        if self._in_memory:
+            return CHUNK
+        return max(CHUNK, self._vectors.memory // (32 * self.dimension))
+
+    def _exact(
+        self, queries: np.ndarray, k: int, own: np.ndarray, groups: Groups | None, advance: Callable[[int], None]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        searched = told = 0
+
+        def pass_on(rows: int) -> None:
+            nonlocal searched, told
+            searched += rows
+            done = len(queries) * searched // self.rows
+            if done > told:
+                advance(done - told)
+            told = done
+
+        proposer = self._proposer if groups is None else None
+        return nearest(self._vectors, queries, k, own, groups=groups, proposer=proposer, advance=pass_on)
+
+    def _approximately(self, queries: np.ndarray, k: int, own: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Of what the index proposes the k nearest; exactly for the queries of which it finds too few."""
+        candidates = self._approximate.candidates(queries, k + SPARE)
+        # All candidates are to be measured, so none has a value that could spare it that.
+        values = np.where(candidates < 0, np.inf, 0).astype(np.float32)
+        distances, rows, _ = rank(self._vectors, queries, k, own, values, candidates, half=False)
+        few = np.flatnonzero(np.isinf(distances).any(axis=1))
+        if few.size:
+            self._place()
+            distances[few], rows[few] = nearest(self._vectors, queries[few], k, own[few])
+        return distances, rows
+
+    def _check(self, queries: np.ndarray | StoredFeatures, own_rows: np.ndarray | None) -> np.ndarray:
         if queries.ndim != 2 or queries.shape[1] != self.dimension:
             raise InputError(
                 f"features of shape {queries.shape} do not fit an index of dimension {self.dimension}; "
@@ -186,47 +292,13 @@ class TrainingIndex:
             )
         return own_rows
 
-    def _nearest(self, queries: np.ndarray, k: int, own: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Ask Faiss for ever more candidates until none that it left out can be among the k nearest.
-
-        Where more than `MOST_CANDIDATES` are as near as rounding can tell, those it found must do.
-        """
-        most = min(max(MOST_CANDIDATES, k + SPARE), self.rows)
-        count = min(k + SPARE, most)
-        distances = np.empty((len(queries), k), dtype=np.float32)
-        rows = np.empty((len(queries), k), dtype=np.int64)
-        left = np.arange(len(queries))
-        while left.size:
-            values, found = self._candidates(queries[left], count)
-            exact = exact_distances(queries[left], _stored(self._flat), found, self.metric)
-            exact[found == own[left, None]] = np.inf
-            order = np.lexsort((found, exact))[:, :k]
-            distances[left] = np.take_along_axis(exact, order, axis=1)
-            rows[left] = np.take_along_axis(found, order, axis=1)
-            if count == most:
-                break
-            bounds = faiss_bounds(queries[left], distances[left, -1], self.metric)
-            left = left[~(bounds < values[:, -1])]
-            count = min(4 * count, most)
-        missing = np.isinf(distances)
-        distances[missing], rows[missing] = np.nan, -1
-        return distances, rows
-
-    def _candidates(self, queries: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-        use_gpu = self._on_gpu is not None and count <= GPU_MOST_CANDIDATES
-        values, rows = (self._on_gpu if use_gpu else self._flat).search(queries, count)
-        return (values if self.metric == "euclidean" else 1 - values), rows
-
-    def _place(self) -> str:
-        placement = choose_placement(self.rows, self.dimension)
-        if placement.on_gpu:
+    def _place(self) -> None:
+        """Hold the vectors and copy them to the GPU, where that was chosen and is not yet done."""
+        if self._in_memory:
+            self._vectors.hold()
+        if self._on_gpu and self._proposer is None:
             try:
-                self._on_gpu = faiss.index_cpu_to_all_gpus(self._flat)
+                self._proposer = GpuProposer(self._vectors)
             except RuntimeError as error:
-                return f"Exact flat search on the CPU; copying the vectors to the GPU failed: {error}"
-        return placement.reason
-
-
-def _stored(flat: faiss.IndexFlat) -> np.ndarray:
-    """The indexed vectors (rows, dimension) float32 in the index's own memory, good only while it lives."""
-    return faiss.rev_swig_ptr(flat.get_xb(), flat.ntotal * flat.d).reshape(flat.ntotal, flat.d)
+                self._on_gpu = False
+                self.reason = f"Exact flat search on the CPU; copying the vectors to the GPU failed: {error}"

@@ -10,10 +10,12 @@ from bias_toolkit.invariance.framing_grid import SURROUNDINGS, FramingCell, Fram
 from bias_toolkit.invariance.measures import measures_table
 from bias_toolkit.invariance.noise import NoiseFloor, noise_floor
 from bias_toolkit.invariance.protocol import make_views
+from bias_toolkit.invariance.reduction import centre_reduction, sweep_reduction
 from bias_toolkit.invariance.response import make_response
 from bias_toolkit.invariance.run import load_measures, load_responses, load_skipped, run_sweep
 from bias_toolkit.invariance.run_grid import load_grid, load_grid_skipped, run_grid
-from bias_toolkit.invariance.schema import FRAMED, MEASURES, RESPONSES
+from bias_toolkit.invariance.schema import FRAMED, MEASURES, RESPONSES, SEQUENTIAL
+from bias_toolkit.invariance.sequential import SequentialMean, StopWhenKnown, drawing_order
 from bias_toolkit.invariance.size_curve import SIZE_CURVE, size_curve_sweeps
 from bias_toolkit.invariance.sweep import FILLS, PROTOCOLS, SAMPLINGS, TRANSFORMS, Sweep, expand_sweeps
 from bias_toolkit.invariance.views import Views
@@ -26,6 +28,7 @@ __all__ = [
     "PROTOCOLS",
     "RESPONSES",
     "SAMPLINGS",
+    "SEQUENTIAL",
     "SIZE_CURVE",
     "SURROUNDINGS",
     "TRANSFORMS",
@@ -33,11 +36,15 @@ __all__ = [
     "FramingGrid",
     "NoiseFloor",
     "Picture",
+    "SequentialMean",
+    "StopWhenKnown",
     "Sweep",
     "Views",
     "Window",
     "boxes_in_view",
+    "centre_reduction",
     "centre_view",
+    "drawing_order",
     "expand_sweeps",
     "framed_window",
     "load_grid",
@@ -53,6 +60,7 @@ __all__ = [
     "run_sweep",
     "size_curve_sweeps",
     "sweep_picture",
+    "sweep_reduction",
     "sweep_window",
     "take_picture",
 ]

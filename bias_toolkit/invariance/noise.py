@@ -95,11 +95,7 @@ def noise_floor(
         except UnreadableImageError:
             return None
 
-    sample = [
-        views
-        for views in ordered_map(prepare, [image_ids[i] for i in chosen])
-        if views is not None
-    ]
+    sample = [views for views in ordered_map(prepare, [image_ids[i] for i in chosen]) if views is not None]
     if not sample:
         raise InputError(f"None of the {len(chosen)} images sampled for the noise floor can be read.")
     views = [image[k : k + 1] for image in sample for k in range(len(image))]

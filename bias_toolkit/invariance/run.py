@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from itertools import chain
@@ -24,12 +25,14 @@ from bias_toolkit.invariance.response import make_response
 from bias_toolkit.invariance.schema import MEASURES, RESPONSES
 from bias_toolkit.invariance.sweep import Sweep
 from bias_toolkit.invariance.views import Views
-from bias_toolkit.parallel import default_workers, ordered_map
+from bias_toolkit.parallel import decoding_workers, ordered_map
 from bias_toolkit.progress import Progress, silent
-from bias_toolkit.storage import empty_table, shard_slices, write_table
+from bias_toolkit.storage import empty_table, seal_shard, sealed_shards, shard_slices, write_table
 
 if TYPE_CHECKING:
     from bias_toolkit.models import Model
+
+KIND = "responses"
 
 
 def run_sweep(
@@ -43,6 +46,7 @@ def run_sweep(
     batch_size: int,
     shard_size: int = 64,
     shards: Iterable[int] | None = None,
+    stop: Callable[[pd.DataFrame, pd.DataFrame], bool] | None = None,
     progress: Progress = silent,
 ) -> None:
     """Write the responses of a model to a sweep over images, as shards in a folder; do only what is missing.
@@ -64,6 +68,9 @@ def run_sweep(
         Images in a shard.
     shards : iterable of int, optional
         Numbers of the shards to do, all by default; a cluster gives each of its tasks some of them.
+    stop : callable, optional
+        Given the responses and the skipped images of each shard in turn, those of an earlier run among them, says
+        whether that is enough; the shards that follow are then left out.
 
     Raises
     ------
@@ -77,7 +84,8 @@ def run_sweep(
     if not set(asked) <= set(range(len(slices))):
         raise InputError(f"shards must be numbers from 0 to {len(slices) - 1}, got {list(asked)}")
     ids_asked = {number: image_ids[slices[number]] for number in asked}
-    missing = {number: ids for number, ids in ids_asked.items() if not _responses_path(folder, number).exists()}
+    whole = sealed_shards(folder, KIND)
+    missing = {number: ids for number, ids in ids_asked.items() if number not in whole}
 
     def prepare(image_id: str) -> Views | UnreadableImageError:
         try:
@@ -85,18 +93,26 @@ def run_sweep(
         except UnreadableImageError as error:
             return error
 
-    ahead = 2 * default_workers() + math.ceil(batch_size / sweep.n_views)
-    prepared = ordered_map(prepare, chain.from_iterable(missing.values()), ahead=ahead)
+    ahead = 2 * decoding_workers() + math.ceil(batch_size / sweep.n_views)
+    prepared = ordered_map(prepare, chain.from_iterable(missing.values()), workers=decoding_workers(), ahead=ahead)
     total = sum(map(len, ids_asked.values()))
     done = total - sum(map(len, missing.values()))
-    with progress(f"Sweep {sweep.name}", total=total, done=done) as advance, closing(prepared):
-        for number, ids in missing.items():
-            # zip asks for an id first, so at a shard's end it leaves the next shard's views alone.
-            images = zip(ids, prepared, strict=False)
-            responses, skipped = _run_shard(model, images, sweep, label_indices, batch_size, advance)
-            # The responses come last: where they are, the shard is whole.
-            write_table(skipped, _skipped_path(folder, number), SKIPPED)
-            write_table(responses, _responses_path(folder, number), RESPONSES)
+    with (
+        progress(f"Sweep {sweep.name}", total=total, done=done) as advance,
+        closing(prepared),
+        closing(_shards(model, missing, prepared, sweep, label_indices, batch_size, advance)) as shards,
+    ):
+        for number in ids_asked:
+            if number in missing:
+                _, responses, skipped = next(shards)
+                paths = _skipped_path(folder, number), _responses_path(folder, number)
+                write_table(skipped, paths[0], SKIPPED)
+                write_table(responses, paths[1], RESPONSES)
+                seal_shard(folder, KIND, number, [path.name for path in paths])
+            if stop is not None and stop(
+                pd.read_parquet(_responses_path(folder, number)), pd.read_parquet(_skipped_path(folder, number))
+            ):
+                break
 
 
 def load_responses(folder: str | os.PathLike) -> pd.DataFrame:
@@ -118,24 +134,28 @@ def load_skipped(folder: str | os.PathLike) -> pd.DataFrame:
     return _load_shards(folder, "skipped-*.parquet", SKIPPED)
 
 
-def _run_shard(
+def _shards(
     model: Model,
-    images: Iterator[tuple[str, Views | UnreadableImageError]],
+    missing: Mapping[int, Sequence[str]],
+    prepared: Iterator[Views | UnreadableImageError],
     sweep: Sweep,
     label_indices: Mapping[str, int],
     batch_size: int,
     advance: Callable[[int], None],
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The responses and the skipped images of one shard."""
-    skipped = []
+) -> Iterator[tuple[int, pd.DataFrame, pd.DataFrame]]:
+    """The number, the responses and the skipped images of each missing shard, in order."""
+    skipped = defaultdict(list)
 
-    def readable():
-        for image_id, views in images:
-            if isinstance(views, UnreadableImageError):
-                skipped.append({"image_id": image_id, "reason": str(views)})
-                advance(1)
-            else:
-                yield image_id, views
+    def readable() -> Iterator[tuple[tuple[int, str | None], Views | None]]:
+        for number, ids in missing.items():
+            # zip asks for an id first, so at a shard's end it leaves the next shard's views alone.
+            for image_id, views in zip(ids, prepared, strict=False):
+                if isinstance(views, UnreadableImageError):
+                    skipped[number].append({"image_id": image_id, "reason": str(views)})
+                    advance(1)
+                else:
+                    yield (number, image_id), views
+            yield (number, None), None
 
     settings = {
         "protocol": sweep.protocol,
@@ -145,11 +165,15 @@ def _run_shard(
         "sampling": sweep.sampling if sweep.protocol == "crop" else None,
     }
     rows = []
-    for image_id, probabilities, features in evaluate_packed(model, readable(), batch_size):
-        columns = make_response(probabilities, features, sweep, label_indices.get(image_id))
-        rows.append({"image_id": image_id, **settings, **columns})
-        advance(1)
-    return pd.DataFrame(rows, columns=RESPONSES.names), pd.DataFrame(skipped, columns=SKIPPED.names)
+    for (number, image_id), probabilities, features in evaluate_packed(model, readable(), batch_size):
+        if image_id is None:
+            reasons = pd.DataFrame(skipped.pop(number, []), columns=SKIPPED.names)
+            yield number, pd.DataFrame(rows, columns=RESPONSES.names), reasons
+            rows = []
+        else:
+            columns = make_response(probabilities, features, sweep, label_indices.get(image_id))
+            rows.append({"image_id": image_id, **settings, **columns})
+            advance(1)
 
 
 def _load_shards(folder: str | os.PathLike, pattern: str, schema: pa.Schema) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from itertools import chain
@@ -21,16 +22,17 @@ from bias_toolkit.invariance.packing import evaluate_packed
 from bias_toolkit.invariance.response import make_response
 from bias_toolkit.invariance.schema import FRAMED
 from bias_toolkit.invariance.sweep import CENTRE, STEPS, Sweep
-from bias_toolkit.invariance.views import path
+from bias_toolkit.invariance.views import Views, path
 from bias_toolkit.invariance.window import Picture, Window, take_picture
-from bias_toolkit.parallel import ordered_map
+from bias_toolkit.parallel import decoding_workers, ordered_map
 from bias_toolkit.progress import Progress, silent
-from bias_toolkit.storage import empty_table, shard_slices, write_table
+from bias_toolkit.storage import empty_table, seal_shard, sealed_shards, shard_slices, write_table
 
 if TYPE_CHECKING:
     from bias_toolkit.models import Model
 
 IMAGES_AHEAD = 3
+KIND = "framed"
 
 
 def run_grid(
@@ -72,7 +74,8 @@ def run_grid(
     folder = Path(folder)
     image_ids = list(image_ids)
     slices = shard_slices(len(image_ids), shard_size)
-    missing = {number: image_ids[part] for number, part in enumerate(slices) if not _path(folder, number).exists()}
+    whole = sealed_shards(folder, KIND)
+    missing = {number: image_ids[part] for number, part in enumerate(slices) if number not in whole}
     cells = grid.cells
 
     def prepare(image_id: str) -> list[tuple[FramingCell, Window, Picture]] | UnreadableImageError:
@@ -82,15 +85,22 @@ def run_grid(
             return error
         return _pictures(image, boxes.get(image_id), cells, model.input_size, surroundings)
 
-    prepared = ordered_map(prepare, chain.from_iterable(missing.values()), ahead=IMAGES_AHEAD)
+    prepared = ordered_map(
+        prepare, chain.from_iterable(missing.values()), workers=decoding_workers(), ahead=IMAGES_AHEAD
+    )
     done = len(image_ids) - sum(map(len, missing.values()))
-    with progress(f"Map, {surroundings}", total=len(image_ids), done=done) as advance, closing(prepared):
-        for number, ids in missing.items():
-            images = zip(ids, prepared, strict=False)
-            rows, skipped = _run_shard(model, images, transform, surroundings, label_indices, batch_size, advance)
-            # The measures come last: where they are, the shard is whole.
-            write_table(skipped, folder / f"skipped-{number:05d}.parquet", SKIPPED)
-            write_table(rows, _path(folder, number), FRAMED)
+    with (
+        progress(f"Map, {surroundings}", total=len(image_ids), done=done) as advance,
+        closing(prepared),
+        closing(
+            _shards(model, missing, prepared, transform, surroundings, label_indices, batch_size, advance)
+        ) as shards,
+    ):
+        for number, rows, skipped in shards:
+            paths = folder / f"skipped-{number:05d}.parquet", _path(folder, number)
+            write_table(skipped, paths[0], SKIPPED)
+            write_table(rows, paths[1], FRAMED)
+            seal_shard(folder, KIND, number, [path.name for path in paths])
 
 
 def load_grid(folder: str | os.PathLike) -> pd.DataFrame:
@@ -116,31 +126,41 @@ def _pictures(
     return [(cell, window, take_picture(image, window, CENTRE, fill)) for cell, window in windows if window is not None]
 
 
-def _run_shard(
+def _shards(
     model: Model,
-    images: Iterator[tuple[str, list[tuple[FramingCell, Window, Picture]] | UnreadableImageError]],
+    missing: Mapping[int, Sequence[str]],
+    prepared: Iterator[list[tuple[FramingCell, Window, Picture]] | UnreadableImageError],
     transform: str,
     surroundings: str,
     label_indices: Mapping[str, int],
     batch_size: int,
     advance: Callable[[int], None],
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The measures and the skipped images of one shard."""
-    skipped = []
+) -> Iterator[tuple[int, pd.DataFrame, pd.DataFrame]]:
+    """The number, the measures and the skipped images of each missing shard, in order."""
+    skipped = defaultdict(list)
     shifts = path(transform) - CENTRE
     sweep = Sweep("crop", transform, 1.0)
 
-    def views():
-        for image_id, pictures in images:
-            if isinstance(pictures, UnreadableImageError):
-                skipped.append({"image_id": image_id, "reason": str(pictures)})
-            else:
-                for cell, window, picture in pictures:
-                    yield (image_id, cell, window, picture.outside), picture.views(shifts)
-            advance(1)
+    def views() -> Iterator[tuple[tuple, Views | None]]:
+        for number, ids in missing.items():
+            # zip asks for an id first, so at a shard's end it leaves the next shard's pictures alone.
+            for image_id, pictures in zip(ids, prepared, strict=False):
+                if isinstance(pictures, UnreadableImageError):
+                    skipped[number].append({"image_id": image_id, "reason": str(pictures)})
+                else:
+                    for cell, window, picture in pictures:
+                        yield (number, image_id, cell, window, picture.outside), picture.views(shifts)
+                advance(1)
+            yield (number, None, None, None, None), None
 
     rows = []
-    for (image_id, cell, window, outside), probabilities, features in evaluate_packed(model, views(), batch_size):
+    for key, probabilities, features in evaluate_packed(model, views(), batch_size):
+        number, image_id, cell, window, outside = key
+        if image_id is None:
+            reasons = pd.DataFrame(skipped.pop(number, []), columns=SKIPPED.names)
+            yield number, pd.DataFrame(rows, columns=FRAMED.names), reasons
+            rows = []
+            continue
         label_index = label_indices.get(image_id)
         response = make_response(probabilities, features, sweep, label_index)
         seen = outside[CENTRE:-CENTRE, CENTRE:-CENTRE]
@@ -163,7 +183,6 @@ def _run_shard(
                 "n_steps": STEPS,
             }
         )
-    return pd.DataFrame(rows, columns=FRAMED.names), pd.DataFrame(skipped, columns=SKIPPED.names)
 
 
 def _path(folder: Path, number: int) -> Path:

@@ -71,3 +71,21 @@ FRAMED = pa.schema(
 the sweep around it. `magnification` is in pixels of the view to one of the image, `made_up` the share of the centre
 view's pixels that are not the image's, `top1` the centre view's top-1 class, and `label_index` the label's class, null
 without a label."""
+
+SEQUENTIAL = pa.schema(
+    [
+        ("protocol", pa.string()),
+        ("transform", pa.string()),
+        ("size", pa.float64()),
+        ("measure", pa.string()),
+        ("value", pa.float64()),
+        ("low", pa.float64()),
+        ("high", pa.float64()),
+        ("precision", pa.float64()),
+        ("n", pa.int64()),
+        ("n_skipped", pa.int64()),
+        ("n_images", pa.int64()),
+    ]
+)
+"""One row a sweep that was to stop once its dataset's mean is known to `precision`: the mean of `measure` over the `n`
+images measured, its 95% interval, how many could not be decoded, and how many images the dataset has."""

@@ -6,7 +6,7 @@ import argparse
 import pickle
 import re
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import safetensors
@@ -20,6 +20,10 @@ WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network")
 PREFIXES = ("module.", "_orig_mod.", "model.", "network.", "net.")
 # Inference does not read the counter, and files from before torch 0.4.1 lack it.
 UNREAD = "num_batches_tracked"
+# Of each kind of misfit, so many tensors are named.
+NAMED = 3
+WEB_PAGE = (b"<!doctype", b"<html", b"<?xml", b"<head")
+LFS_POINTER = b"version https://git-lfs"
 OLD_DENSENET_NAME = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12])\.")
 
 
@@ -37,7 +41,8 @@ def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
     path = Path(path)
     if not path.is_file():
         raise InputError(f"The weights file {path} does not exist.")
-    content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
+    _refuse_other_files(path)
+    content = _read_safetensors(path) if path.suffix.lower() == ".safetensors" else _read_torch(path)
     for key in WRAPPERS:
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]
@@ -87,25 +92,26 @@ def assign_weights(network: nn.Module, tensors: Mapping[str, Tensor], path: str 
     Raises
     ------
     InputError
-        Naming the first tensor that is missing, too many, or of another shape; the network is then unchanged.
+        Naming the first tensors that are missing, too many, or of another shape, or the first that holds NaN or an
+        infinite value; the network is then unchanged.
     """
     tensors = _with_names_of(tensors, network)
-    expected = network.state_dict()
-    for name, tensor in expected.items():
-        if name not in tensors and not name.endswith(UNREAD):
-            raise InputError(f"The weights file {path} does not fit the model: it lacks the tensor {name!r}.")
-        if name in tensors and tensors[name].shape != tensor.shape:
-            raise InputError(
-                f"The weights file {path} does not fit the model: its tensor {name!r} has shape "
-                f"{tuple(tensors[name].shape)} where the model has {tuple(tensor.shape)}."
-            )
-    unexpected = next((name for name in tensors if name not in expected), None)
-    if unexpected is not None:
-        raise InputError(
-            f"The weights file {path} does not fit the model: it holds the tensor {unexpected!r}, "
-            "which the model has not."
-        )
-    network.load_state_dict(dict(tensors), strict=False)
+    expected = {name: tensor for name, tensor in network.state_dict().items() if isinstance(tensor, Tensor)}
+    lacking = [f"{name!r} {_shape(expected[name])}" for name in expected if name not in tensors and not _unread(name)]
+    unexpected = [f"{name!r} {_shape(tensors[name])}" for name in tensors if name not in expected]
+    others = [
+        f"{name!r} {_shape(tensors[name])} where the model has {_shape(tensor)}"
+        for name, tensor in expected.items()
+        if name in tensors and tensors[name].shape != tensor.shape
+    ]
+    misfits = [
+        f"it {says} {'tensors' if len(names) > 1 else 'tensor'} {_first(names)}"
+        for says, names in (("lacks the", lacking), ("has the unknown", unexpected), ("has other shapes: the", others))
+        if names
+    ]
+    if misfits:
+        raise InputError(f"The weights file {path} does not fit the model: {'; '.join(misfits)}.")
+    _copy(network, {name: tensors[name] for name in expected if name in tensors}, path)
 
 
 def assign_weights_in_order(network: nn.Module, tensors: Mapping[str, Tensor], path: str | Path) -> None:
@@ -114,20 +120,83 @@ def assign_weights_in_order(network: nn.Module, tensors: Mapping[str, Tensor], p
     Raises
     ------
     InputError
-        If their number differs, or naming the first pair whose shapes differ.
+        If their number differs, naming the first pairs whose shapes differ, or the first tensor that holds NaN or an
+        infinite value; the network is then unchanged.
     """
-    expected = network.state_dict()
+    expected = {name: tensor for name, tensor in network.state_dict().items() if isinstance(tensor, Tensor)}
     if len(tensors) != len(expected):
         raise InputError(
             f"The weights file {path} does not fit the model: it holds {len(tensors)} tensors, not {len(expected)}."
         )
-    for (name, tensor), (given_name, given) in zip(expected.items(), tensors.items(), strict=True):
-        if given.shape != tensor.shape:
+    misfits = [
+        f"its tensor {given_name!r} is {_shape(given)} where the model's {name!r} is {_shape(tensor)}"
+        for (name, tensor), (given_name, given) in zip(expected.items(), tensors.items(), strict=True)
+        if given.shape != tensor.shape
+    ]
+    if misfits:
+        raise InputError(f"The weights file {path} does not fit the model: {_first(misfits)}.")
+    _copy(network, dict(zip(expected, tensors.values(), strict=True)), path)
+
+
+def non_finite_tensor(network: nn.Module) -> str | None:
+    """The name of a network's first tensor that holds NaN; None where none does."""
+    for name, tensor in network.state_dict().items():
+        if isinstance(tensor, Tensor) and tensor.is_floating_point() and bool(tensor.isnan().any()):
+            return name
+    return None
+
+
+def _copy(network: nn.Module, tensors: Mapping[str, Tensor], path: str | Path) -> None:
+    own = network.state_dict()
+    for name, tensor in tensors.items():
+        if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_meta:
             raise InputError(
-                f"The weights file {path} does not fit the model: its tensor {given_name!r} has shape "
-                f"{tuple(given.shape)} where the model's {name!r} has {tuple(tensor.shape)}."
+                f"The weights file {path} holds the tensor {name!r} sparse, quantised or without its values; "
+                "save it dense, as floating-point numbers."
             )
-    network.load_state_dict(dict(zip(expected, tensors.values(), strict=True)))
+        # A mask may be infinite where the network's own is.
+        wrong = ~_is_finite(tensor) & _is_finite(own[name]).to(tensor.device)
+        if wrong.any():
+            n, all_values = int(wrong.sum()), tensor.numel()
+            raise InputError(
+                f"The weights file {path} holds NaN or infinite values, first in the tensor {name!r} "
+                f"({n:,} of {all_values:,}); the training that wrote it has diverged, or the file is damaged."
+            )
+    network.load_state_dict(dict(tensors), strict=False)
+
+
+def _is_finite(tensor: Tensor) -> Tensor:
+    # The types of 8 bits know no tests.
+    return torch.isfinite(tensor.float() if tensor.is_floating_point() and tensor.itemsize < 2 else tensor)
+
+
+def _unread(name: str) -> bool:
+    return name.endswith(UNREAD)
+
+
+def _shape(tensor: Tensor) -> str:
+    return "×".join(map(str, tensor.shape)) or "scalar"
+
+
+def _first(items: Sequence[str]) -> str:
+    more = len(items) - NAMED
+    return ", ".join(items[:NAMED]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def _refuse_other_files(path: Path) -> None:
+    """Refuse what is downloaded in the place of weights."""
+    with open(path, "rb") as file:
+        start = file.read(200).lstrip().lower()
+    if not start:
+        raise InputError(f"The weights file {path} is empty; download or save it again.")
+    if start.startswith(WEB_PAGE):
+        raise InputError(
+            f"The weights file {path} is a web page, as a failed download leaves; download the file itself."
+        )
+    if start.startswith(LFS_POINTER):
+        raise InputError(
+            f"The weights file {path} is a pointer of Git LFS; get what it stands for with `git lfs pull`."
+        )
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
@@ -148,7 +217,12 @@ def _read_torch(path: Path) -> object:
 
 
 def _why_not_read(path: Path, error: Exception) -> str:
-    needs_code = isinstance(error, pickle.UnpicklingError) or "TorchScript" in str(error)
+    if "TorchScript" in str(error):
+        return (
+            f"The weights file {path} was not loaded, because it is a TorchScript archive, which holds code; "
+            "save the weights alone with torch.save(model.state_dict(), FILE)."
+        )
+    needs_code = isinstance(error, pickle.UnpicklingError)
     if needs_code and "invalid load key" not in str(error):
         found = re.search(r"GLOBAL ([\w.]+)", str(error))
         what = f"calls for {found[1]}" if found else "holds more than tensors"

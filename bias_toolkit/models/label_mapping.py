@@ -8,6 +8,7 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bias_toolkit.errors import InputError
 
@@ -33,8 +34,11 @@ def read_mapping(path: Path) -> list[MappingEntry]:
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"The mapping file {path} cannot be read: {error}.") from error
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise InputError(f"The mapping file {path} is not text in UTF-8 (line {line}): save it as UTF-8.") from error
+    except OSError as error:
+        raise InputError(f"The mapping file {path} cannot be read: {error.strerror or error}.") from error
     entries = _read_json(path, text) if path.suffix.lower() == ".json" else _read_csv(path, text)
     seen = {}
     for entry in entries:
@@ -47,7 +51,14 @@ def read_mapping(path: Path) -> list[MappingEntry]:
 
 
 def _read_csv(path: Path, text: str) -> list[MappingEntry]:
-    reader = csv.reader(io.StringIO(text), skipinitialspace=True)
+    reader = csv.reader(io.StringIO(text), skipinitialspace=True, strict=True)
+    try:
+        return _read_rows(path, reader)
+    except csv.Error as error:
+        raise InputError(f"{path}, line {reader.line_num}: this is not a row of a table: {error}.") from error
+
+
+def _read_rows(path: Path, reader: Any) -> list[MappingEntry]:
     header = [cell.strip() for cell in next(reader, [])]
     if any(column not in header for column in COLUMNS):
         raise InputError(f"{path}, line 1: the header must have the columns label and class, not {header}.")
@@ -71,6 +82,8 @@ def _read_json(path: Path, text: str) -> list[MappingEntry]:
         pairs = json.loads(text, object_pairs_hook=_Pairs)
     except json.JSONDecodeError as error:
         raise InputError(f"{path}, line {error.lineno}: this is not JSON: {error.msg}.") from error
+    except (RecursionError, ValueError) as error:
+        raise InputError(f"{path} must hold one JSON object from labels to ids, names or indices.") from error
     if not isinstance(pairs, _Pairs):
         raise InputError(f"{path}, line 1: the file must hold one JSON object from labels to classes.")
     entries, position = [], 0

@@ -19,13 +19,14 @@ import pyarrow.parquet as pq
 
 from bias_toolkit.errors import InputError, UnreadableImageError
 from bias_toolkit.objects.locate_box import THRESHOLD, activation_box
-from bias_toolkit.parallel import default_workers, ordered_map
+from bias_toolkit.parallel import decoding_workers, ordered_map
 from bias_toolkit.progress import Progress, silent
-from bias_toolkit.storage import shard_slices, write_table
+from bias_toolkit.storage import seal_shard, sealed_shards, shard_slices, write_table
 
 if TYPE_CHECKING:
     from bias_toolkit.models.activation_map import ActivationMap
 
+KIND = "located"
 LABEL, TOP1 = "label", "top-1"
 NO_BOX = "the model sees nothing in it that speaks for its class"
 EDGES = ["x0", "y0", "x1", "y1"]
@@ -114,7 +115,8 @@ def locate_objects(
     if not set(asked) <= set(range(len(slices))):
         raise InputError(f"shards must be numbers from 0 to {len(slices) - 1}, got {list(asked)}")
     ids_asked = {number: image_ids[slices[number]] for number in asked}
-    missing = {number: ids for number, ids in ids_asked.items() if not _path(folder, number).exists()}
+    whole = sealed_shards(folder, KIND)
+    missing = {number: ids for number, ids in ids_asked.items() if number not in whole}
 
     def prepare(image_id: str) -> LocatingView | UnreadableImageError:
         try:
@@ -122,7 +124,9 @@ def locate_objects(
         except UnreadableImageError as error:
             return error
 
-    prepared = ordered_map(prepare, chain.from_iterable(missing.values()), ahead=2 * default_workers() + batch_size)
+    workers = decoding_workers()
+    to_do = chain.from_iterable(missing.values())
+    prepared = ordered_map(prepare, to_do, workers=workers, ahead=2 * workers + batch_size)
     total = sum(map(len, ids_asked.values()))
     done = total - sum(map(len, missing.values()))
     with progress("Locating objects", total=total, done=done) as advance, closing(prepared):
@@ -134,6 +138,7 @@ def locate_objects(
                 rows += _locate_batch(activation_map, batch, class_indices, threshold)
                 advance(len(batch))
             write_table(pd.DataFrame(rows, columns=LOCATED.names), _path(folder, number), LOCATED)
+            seal_shard(folder, KIND, number, [_path(folder, number).name])
 
 
 def _locate_batch(

@@ -109,6 +109,8 @@ class ReportContents:
         Name of a random draw to its seed.
     label_match : str
         One sentence on how the test set's labels were matched with the model's classes.
+    runtime_reason : str
+        One sentence on what executed the model, and why.
     index_reason : str
         One sentence on which index was built and why.
     per_image : DataFrame, optional
@@ -117,6 +119,10 @@ class ReportContents:
         The sweep that `per_image` and `analysis` are about; by default the first of the summary that has steps.
     measures, neighbours, distances, train_framing, test_framing : DataFrame, optional
         Tables MEASURES, NEIGHBOURS, DISTANCES, FRAMING and FRAMING.
+    sequential : DataFrame, optional
+        Table SEQUENTIAL, where the sweeps were to stop at a precision.
+    search_quality : DataFrame, optional
+        Table SEARCH_QUALITY, where the index is approximate.
     train_summary, test_summary : DataFrame, optional
         Tables FRAMING_SUMMARY; the row with category "" is about the whole dataset.
     train_maps, test_maps : Maps, optional
@@ -169,12 +175,15 @@ class ReportContents:
     versions: Mapping[str, str] = field(default_factory=dict)
     seeds: Mapping[str, int] = field(default_factory=dict)
     label_match: str = ""
+    runtime_reason: str = ""
     index_reason: str = ""
     per_image: pd.DataFrame | None = None
     reference: tuple[str, str, float] | None = None
     measures: pd.DataFrame | None = None
+    sequential: pd.DataFrame | None = None
     neighbours: pd.DataFrame | None = None
     distances: pd.DataFrame | None = None
+    search_quality: pd.DataFrame | None = None
     train_framing: pd.DataFrame | None = None
     test_framing: pd.DataFrame | None = None
     train_summary: pd.DataFrame | None = None

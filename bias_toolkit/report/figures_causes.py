@@ -67,10 +67,7 @@ def effects_plot(explanation: Explanation, ax: Axes | None = None) -> Axes:
     ax : Axes, optional
     """
     rows = effects(explanation)
-    names = [
-        "\n".join(textwrap.wrap(row.name.replace("$", r"\$"), NAME_WIDTH, max_lines=NAME_LINES, placeholder="…"))
-        for row in rows
-    ]
+    names = ["\n".join(textwrap.wrap(row.name, NAME_WIDTH, max_lines=NAME_LINES, placeholder="…")) for row in rows]
     ax = axes_or_new(ax, 8.8, 1.45 + 0.18 * len(rows) + 0.17 * sum(name.count("\n") + 1 for name in names))
     before = explanation.before.p_top1_change.value
     ax.axvline(before, color=VERMILLION, linewidth=1.1, label="as it is")

@@ -100,5 +100,4 @@ def class_ranking(
 
 def shortened(name: str) -> str:
     """A name cut to what fits beside an axis."""
-    name = name.replace("$", r"\$")
     return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"

@@ -15,7 +15,7 @@ from matplotlib.patches import Patch, Rectangle
 
 from bias_toolkit.formatting import count, percent
 from bias_toolkit.report.figures_classes import shortened
-from bias_toolkit.report.style import HEAT_MAP, SERIES, new_figure, styled
+from bias_toolkit.report.style import HEAT_MAP, SERIES, legend_label, new_figure, styled
 
 if TYPE_CHECKING:
     from bias_toolkit.explain.explanation import Explanation, Response, ShiftMap
@@ -64,7 +64,7 @@ def response_curves(response: Response, colours: Mapping[int, str], right: str |
         style = {"color": colour, "linestyle": "-" if seen else "--", "linewidth": 2}
         upper.plot(places, curve.probabilities, **style)
         name = shortened(curve.name) + (" (right)" if curve.name == right else "")
-        handles.append(Line2D([], [], **style, label=name))
+        handles.append(Line2D([], [], **style, label=legend_label(name)))
     faces = [colours.get(index, OTHER) for index in response.top1]
     upper.scatter(places, response.p_top1, s=42, c=faces, edgecolors="black", linewidths=0.8, zorder=3)
     strip.bar(places, 1, width=1, color=faces, edgecolor="white", linewidth=1.5)
@@ -146,7 +146,10 @@ def _legend(top1: np.ndarray, names: Mapping[int, str], colours: Mapping[int, st
     ordered = sorted(counts, key=lambda index: (-counts[index], index))
     named = [index for index in ordered if index in colours]
     patches = [
-        Patch(color=colours[index], label=f"{shortened(names[index])} ({percent(counts[index] / top1.size, 0)})")
+        Patch(
+            color=colours[index],
+            label=legend_label(f"{shortened(names[index])} ({percent(counts[index] / top1.size, 0)})"),
+        )
         for index in named
     ]
     others = len(ordered) - len(named)

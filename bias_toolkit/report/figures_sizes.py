@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from bias_toolkit.formatting import count
 from bias_toolkit.report.definitions import COLUMNS, label_of
-from bias_toolkit.report.style import GREY, SERIES, in_percent, new_figure, styled, subtitle
+from bias_toolkit.report.style import GREY, SERIES, in_percent, legend_label, new_figure, styled, subtitle
 
 MARKERS = "osD^vP*"
 
@@ -64,7 +64,7 @@ def _draw(ax: Axes, curves: Mapping[str, pd.DataFrame], measure: str) -> None:
                 color=colour,
                 marker=marker,
                 markersize=4,
-                label=name if part == 0 else None,
+                label=legend_label(name) if part == 0 else None,
             )
             ax.fill_between(line["size"], line["low"], line["high"], color=colour, alpha=0.18, linewidth=0)
     ax.axvline(1, color=GREY, linestyle="--", linewidth=1)

@@ -31,6 +31,7 @@ from bias_toolkit.report.finding import (
     sign,
     value_of,
 )
+from bias_toolkit.report.search_quality import quality_findings
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,7 @@ def distance_findings(contents: ReportContents) -> list[Finding]:
     measured = [name for name in ("p_top1_change", "mac") if has_values(contents.per_image, name)]
     found = [relation(contents, NEAREST, measure) for measure in measured]
     found.extend(finding for finding in (_shared(contents), _leaks(contents)) if finding is not None)
+    found.extend(quality_findings(contents.search_quality))
     percentile = _percentile(contents)
     if percentile is not None:
         found.append(percentile)

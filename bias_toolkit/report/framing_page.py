@@ -25,6 +25,8 @@ from bias_toolkit.report.publish import PAGE, published
 from bias_toolkit.report.results import to_json
 from bias_toolkit.report.sections_comparison import comparison_section
 from bias_toolkit.report.sections_framing import framing_section
+from bias_toolkit.spreadsheet import csv_text
+from bias_toolkit.storage import write_text
 
 if TYPE_CHECKING:
     from bias_toolkit.objects import FramingComparison, FramingDescription
@@ -227,6 +229,6 @@ def _write_tables(contents: FramingContents, folder: Path) -> list[tuple[str, st
     written = []
     for name, table, holds in [*tables, *framing_tables(contents)]:
         if table is not None:
-            table.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
+            write_text(csv_text(table), folder / f"{name}.csv")
             written.append((f"{TABLES}/{name}.csv", f"{name}.csv", holds))
     return written

@@ -19,6 +19,8 @@ from bias_toolkit.report.style import save_figure
 
 FIGURES = "figures"
 FORMATS = ("svg", "png", "pdf")
+POLICY = "default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+"""What a browser may do with a page: show it and its own pictures. It runs no script and asks no other machine."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,7 @@ def render(page: Page) -> str:
         ],
         kind_names=KIND_NAMES,
         generator=GENERATOR,
+        policy=POLICY,
         style=style,
         figures=FIGURES,
         formats=page.formats,

@@ -8,10 +8,21 @@ import pandas as pd
 
 from bias_toolkit.formatting import MISSING, count, interval, known, number, percent, significant
 from bias_toolkit.report import figures_classes, figures_invariance
-from bias_toolkit.report.blocks import Block, Cell, ExamplesBlock, FigureBlock, Omitted, Paragraph, Section, TableBlock
+from bias_toolkit.report.blocks import (
+    Block,
+    Cell,
+    ExamplesBlock,
+    FigureBlock,
+    ListBlock,
+    Omitted,
+    Paragraph,
+    Section,
+    TableBlock,
+)
 from bias_toolkit.report.contents import ReportContents, has_values
 from bias_toolkit.report.definitions import COLUMNS, MEASURES, PROTOCOLS
 from bias_toolkit.report.findings_invariance import summary_row
+from bias_toolkit.report.sequential import HOW, stopping_sentences
 from bias_toolkit.report.sweeps import sweep_name
 from bias_toolkit.report.thumbnails import stability_examples
 
@@ -38,6 +49,7 @@ def invariance_section(contents: ReportContents) -> Section | Omitted:
             "Each test image is shown to the model as a sweep of views, each moved by one pixel from the last: an "
             "exact slice of one resized image, so nothing is interpolated between two views."
         ),
+        *_stopped(contents),
         _sweeps(contents, summary),
         _noise(contents),
     ]
@@ -65,6 +77,13 @@ def invariance_section(contents: ReportContents) -> Section | Omitted:
             )
         )
     return Section("invariance", INVARIANCE, blocks)
+
+
+def _stopped(contents: ReportContents) -> list[Block]:
+    sentences = stopping_sentences(contents.sequential)
+    if len(sentences) > 1:
+        return [ListBlock([Cell(sentence) for sentence in sentences]), Paragraph(HOW)]
+    return [Paragraph(f"{sentence} {HOW}") for sentence in sentences]
 
 
 def _sweeps(contents: ReportContents, summary: pd.DataFrame) -> TableBlock:

@@ -65,7 +65,11 @@ def method_section(contents: ReportContents) -> Section:
         ["Feature", f"{model.feature_layer}, {count(model.feature_dimension, 'dimension')}"],
         ["SHA-256 of the weights", model.weights_sha256],
     ]
-    for name, sentence in (("Labels", contents.label_match), ("Index", contents.index_reason)):
+    for name, sentence in (
+        ("Labels", contents.label_match),
+        ("Runtime", contents.runtime_reason),
+        ("Index", contents.index_reason),
+    ):
         if sentence:
             rows.append([name, sentence])
     blocks: list[Block] = [

@@ -18,6 +18,7 @@ from bias_toolkit.report.definitions import (
     label_of,
 )
 from bias_toolkit.report.finding import sign
+from bias_toolkit.report.search_quality import quality_blocks
 
 DISTANCE = "Distance from the training set"
 FRAMING_EFFECT = "Framing and invariance"
@@ -44,6 +45,7 @@ def distance_section(contents: ReportContents) -> Section | Omitted:
     if correlations is not None:
         blocks.append(correlations)
     blocks.extend(_how_far(contents))
+    blocks.extend(quality_blocks(contents.search_quality))
     leaks = _leaks(contents)
     if leaks is not None:
         blocks.append(leaks)

@@ -82,6 +82,8 @@ STYLE: dict[str, Any] = {
     "svg.fonttype": "path",
     "svg.hashsalt": "bias-toolkit",
     "pdf.fonttype": 42,
+    # A dollar sign in a class's name is a dollar sign.
+    "text.parse_math": False,
 }
 
 # Without a date, the same figure is the same file.
@@ -133,6 +135,11 @@ def in_percent(axis: Axis) -> None:
         return f"{'0' if text == '-0' else text}%".replace("-", "\N{MINUS SIGN}")
 
     axis.set_major_formatter(told)
+
+
+def legend_label(name: str) -> str:
+    """A name as a legend's label: matplotlib leaves out those that start with an underscore."""
+    return f"\N{THIN SPACE}{name}" if name.startswith("_") else name
 
 
 def value_range(values: np.ndarray, limits: tuple[float, float] = (-math.inf, math.inf)) -> tuple[float, float]:

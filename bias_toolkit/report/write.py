@@ -33,6 +33,8 @@ from bias_toolkit.report.sections_regression import regression_section
 from bias_toolkit.report.sections_relations import distance_section, framing_effect_section
 from bias_toolkit.report.sweeps import sweep_name
 from bias_toolkit.report.thumbnails import FOLDER as IMAGES
+from bias_toolkit.spreadsheet import csv_text
+from bias_toolkit.storage import write_text
 
 RESULTS, TABLES = "results.json", "tables"
 # A spreadsheet cannot open more; the study's own Parquet tables have every row.
@@ -158,7 +160,9 @@ def _write_tables(contents: ReportContents, folder: Path) -> Sequence[tuple[str,
         ("notes", contents.table("notes"), "what the regression and the factors left out"),
         *_cause_tables(contents),
         ("measures", contents.measures, "one row a test image and sweep"),
+        ("sequential", contents.sequential, "how many images each sweep took to reach its precision"),
         ("distances", contents.distances, "one row a test image"),
+        ("search_quality", contents.search_quality, "the approximate index against exact search"),
         ("neighbours", contents.neighbours, "the nearest training images of each test image"),
         ("framing_summary_train", contents.train_summary, "framing of the training set and its categories"),
         ("framing_summary_test", contents.test_summary, "framing of the test set and its categories"),
@@ -174,7 +178,7 @@ def _write_tables(contents: ReportContents, folder: Path) -> Sequence[tuple[str,
         if table is None or not len(table.columns):
             continue
         shown: pd.DataFrame = table.head(LARGEST_TABLE)
-        shown.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
+        write_text(csv_text(shown), folder / f"{name}.csv")
         if len(shown) < len(table):
             holds += f" (the first {len(shown):,} of {len(table):,}; the study's own tables have all)"
         written.append((f"{TABLES}/{name}.csv", f"{name}.csv", holds))

@@ -227,10 +227,10 @@ def test_results_of_other_settings_are_not_passed_off(run, finished, tmp_path):
 def test_ctrl_c_says_how_to_go_on(run, photographs, tmp_path, monkeypatch):
     from bias_toolkit import Model
 
-    def stop(*_):
+    def stop(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Model, "evaluate", stop)
+    monkeypatch.setattr(Model, "evaluate_batches", stop)
     study = tmp_path / "study"
     code, _, err = run(
         "embed", study, "--train", photographs["train"], "--test", photographs["test"], "--model", "demo"

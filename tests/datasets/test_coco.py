@@ -118,7 +118,7 @@ def test_without_objects(make_image, make_text, rows):
 
 def test_images_that_are_nowhere_are_an_error(make_text):
     file = make_text("annotations/instances_val.json", json.dumps(content()))
-    with pytest.raises(InputError, match=f"the images that {file} names, such as a.png, are in none of"):
+    with pytest.raises(InputError, match=f"the images that {file} names, such as 'a.png', are in none of"):
         load_dataset(file)
 
 
@@ -129,7 +129,7 @@ def broken(**changes):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "is not valid JSON"),
+        ("{", "this is not valid JSON"),
         ("[]", "lacks the list 'images'"),
         (broken(images=None), "lacks the list 'images'"),
         (broken(images=[]), "names no image"),

@@ -200,8 +200,8 @@ def test_an_unreadable_file_in_a_folder_is_skipped(tmp_path, make_image, make_te
 
     assert rows(dataset.images) == [("a.png", None, 10, 8)]
     assert rows(dataset.skipped) == [
-        ("b.jpg", "not an image in a known format"),
-        ("c.png", "No such file or directory"),
+        ("b.jpg", "not an image in a known format (JPEG, PNG, WEBP, BMP, TIFF, PPM, GIF)"),
+        ("c.png", "a link to a file that is not there"),
     ]
     with pytest.raises(UnreadableImageError, match="not an image in a known format"):
         dataset.read("b.jpg")

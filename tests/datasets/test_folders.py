@@ -103,14 +103,6 @@ def test_links_are_followed_and_circles_are_not(tmp_path, make_image):
     assert load_dataset(tmp_path / "photos").images["image_id"].tolist() == ["cat/1.png"]
 
 
-def test_a_name_that_is_not_utf8_is_an_error(tmp_path, make_image):
-    make_image("a.png")
-    (tmp_path / "b\udcff.png").touch()
-
-    with pytest.raises(InputError, match=r"rename 'b\\udcff.png', whose name is not valid UTF-8"):
-        load_dataset(tmp_path)
-
-
 def test_a_table_beside_the_images_is_pointed_out(make_image, make_text, tmp_path):
     make_image("a.png")
     assert "not read" not in load_dataset(tmp_path).layout_reason

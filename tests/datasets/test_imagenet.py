@@ -241,7 +241,12 @@ def test_a_malformed_annotation_is_named(tmp_path, val, make_text, name, content
 @pytest.mark.parametrize(
     ("ground_truth", "name", "content", "message"),
     [
-        ("7\n", "map_clsloc.txt", f"{FOX} 1 kit_fox\n", "has the class number 7, which .*map_clsloc.txt does not"),
+        (
+            "7\n",
+            "map_clsloc.txt",
+            f"{FOX} 1 kit_fox\n",
+            "line 1: expected a class number that .*map_clsloc.txt has, not '7'",
+        ),
         ("1\n", "map_clsloc.txt", f"{FOX} 1\n", "map_clsloc.txt, line 1: expected a WordNet id, a number and a name"),
         ("1\n", "meta.mat", "no MATLAB", "meta.mat is not the development kit's meta.mat"),
     ],

@@ -83,5 +83,5 @@ def test_a_malformed_line_is_named(root, make_text, line):
 def test_annotations_that_are_no_text_are_named(root):
     file = root / "val" / "val_annotations.txt"
     file.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(InputError, match=f"{file} is not a text file in UTF-8"):
+    with pytest.raises(InputError, match=f"{file} is in UTF-16"):
         load_dataset(root / "val").scan()

@@ -48,6 +48,9 @@ class ToyModel:
         features = flat @ weights
         return Outputs((features + features.mean(axis=0)) * np.float32(self.factor))
 
+    def evaluate_batches(self, batches, precision="float32"):
+        return (self.evaluate(*batch) for batch in batches)
+
 
 class Images:
     def __init__(self, broken=()):
@@ -91,7 +94,7 @@ def test_features_are_the_models_in_the_order_of_the_ids(tmp_path):
 def test_the_folder_has_the_documented_layout(tmp_path):
     extract(tmp_path, dtype="float16")
     assert sorted(contents(tmp_path)) == [
-        f"features-0000{number}.{kind}" for number in range(3) for kind in ("npy", "parquet")
+        f"features-0000{number}.{kind}" for number in range(3) for kind in ("npy", "parquet", "sha256")
     ]
     assert pq.read_schema(tmp_path / "features-00002.parquet").equals(FEATURE_ROWS)
     array = np.load(tmp_path / "features-00002.npy")

@@ -1,11 +1,16 @@
 """The sharded store of features."""
 
+import hashlib
+import shutil
+import subprocess
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from bias_toolkit.errors import InputError
 from bias_toolkit.features import FeatureStore
+from bias_toolkit.features.store import Shard
 
 
 def write_foreign_shard(folder, number, ids, features, **columns):
@@ -51,6 +56,13 @@ def test_a_shard_without_its_table_is_unfinished(tmp_path):
     assert store.skipped.empty
 
 
+def test_skipped_ids_and_reasons_that_were_written_come_back_as_they_are(tmp_path):
+    """Also those that a spreadsheet would take for a formula, or a reader for the end of a line."""
+    texts = ["=1+1", "-a", "'x", "+", "@\t", "a\rb", "a\nb", "a\r\nb", 'q"q', "NA", "", " ", ","]
+    Shard(tmp_path, 0).write(["ok"], np.zeros((1, 2), np.float32), [(text, text[::-1]) for text in texts])
+    assert FeatureStore(tmp_path).skipped.values.tolist() == [[text, text[::-1]] for text in texts]
+
+
 def test_skipped_ids_and_reasons_come_back_as_they_are(tmp_path):
     write_foreign_shard(tmp_path, 0, ["a"], np.zeros((1, 2), dtype=np.float32))
     (tmp_path / "skipped-00000.csv").write_text('image_id,reason\n007,NA\nNA,"not, an\nimage"\n')
@@ -89,6 +101,54 @@ def test_an_image_in_two_shards_is_refused(tmp_path):
 def test_a_folder_without_features_is_named(tmp_path):
     with pytest.raises(InputError, match="nowhere"):
         FeatureStore(tmp_path / "nowhere")
+
+
+def sealed(folder, number=0):
+    """A shard as the toolkit writes it."""
+    shard = Shard(folder, number)
+    shard.write([f"a{number}", f"b{number}"], np.arange(6, dtype=np.float32).reshape(2, 3), [("c", "no image")])
+    return shard
+
+
+def test_a_shards_digests_are_those_that_sha256sum_checks(tmp_path):
+    seal = sealed(tmp_path).seal_path
+    expected = {
+        name: hashlib.sha256((tmp_path / name).read_bytes()).hexdigest()
+        for name in ("features-00000.npy", "features-00000.parquet", "skipped-00000.csv")
+    }
+    assert dict(reversed(line.split("  ")) for line in seal.read_text().splitlines()) == expected
+    if shutil.which("sha256sum"):
+        subprocess.run(["sha256sum", "--check", "--strict", "--quiet", seal.name], cwd=tmp_path, check=True)
+
+
+@pytest.mark.parametrize("name", ["features-00001.npy", "features-00001.parquet", "skipped-00001.csv"])
+def test_damage_is_noticed_when_features_are_read(tmp_path, name):
+    for number in range(2):
+        sealed(tmp_path, number)
+    store = FeatureStore(tmp_path)
+    assert store.rows == 4
+    content = bytearray((tmp_path / name).read_bytes())
+    content[-1] ^= 1
+    (tmp_path / name).write_bytes(content)
+    for read in (store.load, lambda: list(store.shards())):
+        with pytest.raises(InputError, match=rf"{name} was damaged"):
+            read()
+
+
+def test_features_that_were_written_anew_are_not_mixed_with_those_that_were_opened(tmp_path):
+    store = FeatureStore(sealed(tmp_path).folder)
+    Shard(tmp_path, 0).write(["a0", "b0"], np.ones((2, 3), np.float32), [])
+    with pytest.raises(InputError, match="open it again"):
+        store.load()
+
+
+def test_a_shard_that_is_written_anew_is_not_whole_meanwhile(tmp_path, monkeypatch):
+    shard = sealed(tmp_path)
+    seen = []
+    monkeypatch.setattr("bias_toolkit.features.store.write_array", lambda *_: seen.append(shard.seal_path.exists()))
+    monkeypatch.setattr("bias_toolkit.features.store.seal_shard", lambda *_: None)
+    shard.write(["a"], np.ones((1, 3), np.float32), [])
+    assert seen == [False]
 
 
 def test_broken_files_are_named(tmp_path):

@@ -133,7 +133,8 @@ def test_a_class_of_which_the_image_is_the_only_one_is_absent():
 def test_a_large_class_is_searched_in_blocks(monkeypatch):
     index = TrainingIndex.build(TRAINING, ids(80))
     whole = class_nn_distances(index, TEST, TEST_LABELS, TRAINING_LABELS, OWN)
-    monkeypatch.setattr("bias_toolkit.index.distance.CLASS_BLOCK", 3)
+    monkeypatch.setattr("bias_toolkit.index.vectors.LARGEST_BLOCK", 3 * 4 * 6)
+    assert index._vectors.block_rows == 3
     np.testing.assert_array_equal(class_nn_distances(index, TEST, TEST_LABELS, TRAINING_LABELS, OWN), whole)
 
 

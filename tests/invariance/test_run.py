@@ -116,7 +116,8 @@ def test_a_killed_run_goes_on_to_the_same_files(images, small_net, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         run(small_net, killed, tmp_path / "parts")
     done = files(tmp_path / "parts")
-    assert sorted(done) == [f"{kind}-0000{n}.parquet" for kind in ("responses", "skipped") for n in (0, 1)]
+    kinds = ("responses-{}.parquet", "responses-{}.sha256", "skipped-{}.parquet")
+    assert sorted(done) == sorted(kind.format(number) for kind in kinds for number in ("00000", "00001"))
 
     read_again = []
 
@@ -142,7 +143,7 @@ def test_a_shard_counts_as_done_only_once_its_skipped_images_are_written(images,
     (tmp_path / "skipped-00001.parquet").mkdir()
     with pytest.raises(OSError, match="skipped-00001"):
         run(small_net, images.__getitem__, tmp_path)
-    assert [path.name for path in tmp_path.glob("responses-*")] == ["responses-00000.parquet"]
+    assert [path.name for path in tmp_path.glob("responses-*.parquet")] == ["responses-00000.parquet"]
 
 
 def test_a_finished_run_reads_and_evaluates_nothing(images, rule_model, tmp_path):

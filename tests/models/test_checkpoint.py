@@ -1,6 +1,10 @@
 import argparse
+import json
+import math
 import os
 import pickle
+import struct
+from contextlib import suppress
 
 import pytest
 import timm
@@ -11,6 +15,7 @@ from torch import nn
 
 from bias_toolkit.errors import InputError
 from bias_toolkit.models import load_model, read_checkpoint
+from bias_toolkit.models.checkpoint import assign_weights, assign_weights_in_order
 
 SHUFFLENET = "torchvision:shufflenet_v2_x0_5"
 
@@ -124,9 +129,9 @@ def misfit(tensors, change):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ("lacks", "lacks the tensor 'stage2.0.branch1.0.weight'"),
-        ("too many", "holds the tensor 'extra.weight'"),
-        ("shape", r"'conv5.0.weight' has shape \(3, 3\) where the model has \(1024, 192, 1, 1\)"),
+        ("lacks", r"lacks the tensors 'stage2.0.branch1.0.weight' 24×1×3×3, 'fc.bias' 1000\.$"),
+        ("too many", r"has the unknown tensor 'extra.weight' 2\.$"),
+        ("shape", r"has other shapes: the tensor 'conv5.0.weight' 3×3 where the model has 1024×192×1×1\.$"),
     ],
 )
 def test_misfit_names_file_and_tensor(change, said, tensors, tmp_path):
@@ -137,10 +142,83 @@ def test_misfit_names_file_and_tensor(change, said, tensors, tmp_path):
     assert str(path) in str(raised.value)
 
 
-def test_weights_of_another_architecture_are_refused(tensors, tmp_path):
+def test_of_another_architecture_the_first_misfits_of_each_kind_are_told(tensors, tmp_path):
     torch.save(tensors, tmp_path / "shufflenet.pth")
-    with pytest.raises(InputError, match=r"shufflenet\.pth does not fit the model: it lacks the tensor"):
+    with pytest.raises(InputError, match=r"shufflenet\.pth does not fit the model: it lacks the tensors") as raised:
         load_model("timm:resnet10t", weights=tmp_path / "shufflenet.pth")
+    told = str(raised.value)
+    expected = timm.create_model("resnet10t").state_dict()
+    lacking = [name for name in expected if name not in tensors and not name.endswith("num_batches_tracked")]
+    unknown = [name for name in tensors if name not in expected]
+    for names in (lacking, unknown):
+        assert all(repr(name) in told for name in names[:3])
+        assert repr(names[3]) not in told
+        assert f"and {len(names) - 3} more" in told
+    assert len(told) < 600
+    assert "\n" not in told
+
+
+def test_the_network_is_unchanged_where_weights_do_not_fit(tensors, tmp_path):
+    network = shufflenet(seed=4)
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    for change in ("lacks", "too many", "shape", "nan"):
+        wrong = with_value(tensors, "fc.weight", float("nan")) if change == "nan" else misfit(tensors, change)
+        with pytest.raises(InputError):
+            assign_weights(network, wrong, "w.pt")
+        assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())
+
+
+def with_value(tensors, name, value):
+    tensors = {each: tensor.clone() for each, tensor in tensors.items()}
+    tensors[name].view(-1)[[1, -1]] = value
+    return tensors
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("name", ["conv1.0.weight", "conv5.1.running_var"])
+def test_weights_that_are_no_numbers_are_refused(name, value, tensors, tmp_path):
+    path = tmp_path / "diverged.pth"
+    torch.save(with_value(with_value(tensors, "fc.weight", value), name, value), path)
+    n = f"{tensors[name].numel():,}"
+    with pytest.raises(InputError, match=rf"diverged\.pth holds NaN .* first in the tensor '{name}' \(2 of {n}\)"):
+        load_model(SHUFFLENET, weights=path)
+
+
+def test_a_mask_may_be_infinite_where_the_networks_own_is():
+    network = nn.Linear(2, 2)
+    network.register_buffer("mask", torch.tensor([0.0, -math.inf]))
+    tensors = {"weight": torch.ones(2, 2), "bias": torch.ones(2), "mask": torch.tensor([0.0, -math.inf])}
+    assign_weights(network, tensors, "w.pt")
+    assert network.weight.sum() == 4
+    with pytest.raises(InputError, match="'mask'"):
+        assign_weights(network, tensors | {"mask": torch.tensor([-math.inf, 0.0])}, "w.pt")
+
+
+def test_weights_of_8_bits_are_taken():
+    network = nn.Linear(2, 2)
+    tensors = {"weight": torch.full((2, 2), 0.5).to(torch.float8_e4m3fn), "bias": torch.zeros(2)}
+    assign_weights(network, tensors, "w.pt")
+    assert network.weight.sum() == 2
+    with pytest.raises(InputError, match="'weight'"):
+        assign_weights(network, tensors | {"weight": torch.full((2, 2), math.nan).to(torch.float8_e4m3fn)}, "w.pt")
+
+
+def test_tensors_that_a_network_cannot_take_are_told():
+    network = nn.Linear(2, 2)
+    for weight in (torch.ones(2, 2).to_sparse(), torch.empty(2, 2, device="meta")):
+        with pytest.raises(InputError, match="the tensor 'weight' sparse, quantised or without its values"):
+            assign_weights(network, {"weight": weight, "bias": torch.zeros(2)}, "w.pt")
+
+
+def test_in_order_the_first_pairs_that_do_not_fit_are_told():
+    network = nn.Linear(3, 2)
+    given = {"a": torch.ones(2, 3), "b": torch.ones(2)}
+    assign_weights_in_order(network, given, "w.pt")
+    assert network.bias.sum() == 2
+    with pytest.raises(InputError, match=r"its tensor 'a' is 3×2 where the model's 'weight' is 2×3, its tensor 'b'"):
+        assign_weights_in_order(network, {"a": torch.ones(3, 2), "b": torch.ones(3)}, "w.pt")
+    with pytest.raises(InputError, match="'weight'"):
+        assign_weights_in_order(network, {"a": torch.full((2, 3), math.nan), "b": torch.ones(2)}, "w.pt")
 
 
 class Malicious:
@@ -151,14 +229,94 @@ class Malicious:
         return os.mkdir, (str(self.marker),)
 
 
-@pytest.mark.parametrize("save", [torch.save, lambda what, path: path.write_bytes(pickle.dumps(what))])
+def save_legacy(what, path):
+    torch.save(what, path, _use_new_zipfile_serialization=False)
+
+
+def save_pickle(what, path):
+    path.write_bytes(pickle.dumps(what))
+
+
+def save_bare(what, path):
+    path.write_bytes(pickle.dumps(what["callback"]))
+
+
+@pytest.mark.parametrize("save", [torch.save, save_legacy, save_pickle, save_bare])
 def test_a_malicious_file_is_refused_and_not_executed(save, tensors, tmp_path):
     path, marker = tmp_path / "malicious.pth", tmp_path / "executed"
     save({"state_dict": tensors, "callback": Malicious(marker)}, path)
-    with pytest.raises(InputError, match=r"malicious.pth was not loaded.*could execute code"):
+    with pytest.raises(InputError, match=r"malicious.pth was not loaded.*could execute code") as raised:
         load_model(SHUFFLENET, weights=path)
+    assert "\n" not in str(raised.value)
     assert not marker.exists()
     assert path.exists()
+    # The file does what it is feared for.
+    with suppress(Exception):
+        torch.load(path, weights_only=False)
+    assert marker.exists()
+
+
+def test_a_pickle_that_calls_itself_safetensors_is_not_executed(tmp_path):
+    path, marker = tmp_path / "w.safetensors", tmp_path / "executed"
+    path.write_bytes(pickle.dumps(Malicious(marker)))
+    with pytest.raises(InputError, match=r"w\.safetensors is not a readable safetensors file"):
+        read_checkpoint(path)
+    assert not marker.exists()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_torchscript_archive_is_refused(tmp_path):
+    torch.jit.save(torch.jit.script(nn.Linear(2, 2)), tmp_path / "script.pt")
+    with pytest.raises(InputError, match=r"script\.pt was not loaded, because it is a TorchScript archive"):
+        read_checkpoint(tmp_path / "script.pt")
+
+
+@pytest.mark.parametrize("name", ["weights.pt", "weights.safetensors"])
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "is empty"),
+        (b"\n", "is empty"),
+        (b"<!DOCTYPE html><html><body>404</body></html>", "is a web page"),
+        (b"\n  <HTML>", "is a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:aa\nsize 3\n", "is a pointer of Git LFS"),
+    ],
+)
+def test_what_is_downloaded_in_the_place_of_weights_is_told(name, content, said, tmp_path):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=rf"{name} {said}"):
+        read_checkpoint(tmp_path / name)
+
+
+def header_of(entry, length=None):
+    text = entry if isinstance(entry, bytes) else json.dumps(entry).encode()
+    return struct.pack("<Q", len(text) if length is None else length) + text
+
+
+def described(dtype="F32", shape=(1,), offsets=(0, 4)):
+    return {"dtype": dtype, "shape": list(shape), "data_offsets": list(offsets)}
+
+
+HOSTILE = {
+    "longer than the file": header_of(b"{}", 2**62),
+    "half of the values": header_of({"w": described(shape=(10,), offsets=(0, 40))}) + b"1234",
+    "a huge shape": header_of({"w": described(shape=(2**40,))}) + b"1234",
+    "a shape that overflows": header_of({"w": described(shape=(2**32, 2**32))}) + b"1234",
+    "an unknown type": header_of({"w": described("EVIL")}) + b"1234",
+    "no JSON": header_of(b"not json"),
+    "deep JSON": header_of(b"[" * 100_000),
+    "tensors over one another": header_of({"w": described(), "v": described()}) + b"1234",
+    "values before the file": header_of({"w": described(offsets=(-4, 0))}) + b"1234",
+    "values after the file": header_of({"w": described(offsets=(4096, 4100))}) + b"1234",
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_a_safetensors_file_with_a_hostile_header_is_told(kind, tmp_path):
+    (tmp_path / "w.safetensors").write_bytes(HOSTILE[kind])
+    with pytest.raises(InputError, match=r"w\.safetensors is not a readable safetensors file") as raised:
+        read_checkpoint(tmp_path / "w.safetensors")
+    assert "\n" not in str(raised.value)
 
 
 def test_a_whole_pickled_network_is_refused(tmp_path):
@@ -168,15 +326,15 @@ def test_a_whole_pickled_network_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["weights.pth", "weights.safetensors"])
-@pytest.mark.parametrize("content", [b"", b"no weights at all" * 20])
-def test_a_damaged_file_is_told(name, content, tmp_path):
-    (tmp_path / name).write_bytes(content)
+def test_a_damaged_file_is_told(name, tmp_path):
+    (tmp_path / name).write_bytes(b"no weights at all" * 20)
     with pytest.raises(InputError, match=name):
         read_checkpoint(tmp_path / name)
 
 
-def test_a_cut_off_file_is_told(tensors, tmp_path):
-    torch.save(tensors, tmp_path / "whole.pth")
+@pytest.mark.parametrize("save", [torch.save, save_legacy])
+def test_a_cut_off_file_is_told(save, tensors, tmp_path):
+    save(tensors, tmp_path / "whole.pth")
     (tmp_path / "cut.pth").write_bytes((tmp_path / "whole.pth").read_bytes()[:100_000])
     with pytest.raises(InputError, match=r"cut\.pth is damaged"):
         read_checkpoint(tmp_path / "cut.pth")

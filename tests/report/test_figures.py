@@ -185,7 +185,9 @@ class TestByClass:
     def test_a_dollar_in_a_name_is_no_formula(self, per_image):
         figure = distance_vs_invariance_by_class(per_image.assign(label="$5 $x_2$"))
         figure.draw_without_rendering()
-        assert figure.axes[0].get_title(loc="left") == r"\$5 \$x_2\$"
+        title = figure.axes[0]._left_title
+        assert title.get_text() == "$5 $x_2$"
+        assert not title.get_parse_math()
 
 
 class TestControlForTheMargin:

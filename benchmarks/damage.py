@@ -1,0 +1,96 @@
+"""Damages every file of a finished study in turn: `python -m benchmarks.damage --seed 0`.
+
+A byte is flipped, the file is cut off, or it is deleted; then `neighbours` and `plot` look at the study, and
+`report` is run again. Whatever a look at it finds must be told in one sentence, and afterwards each file has to be what
+it was. Prints a table and every distinct message; ends with exit code 1 if anything differs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import re
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks.forked_runs import commands, differences, fractions, make_reference, prepare, run, settled
+
+KINDS = ("flip", "truncate", "delete")
+LOOKS = (["neighbours", "{study}", "0.png"], ["plot", "{study}", "distance-vs-invariance", "--out", "{out}"])
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Print the table as Markdown."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--files", type=int, help="how many files, drawn at random; all by default")
+    parser.add_argument("--quick", action="store_true", help="draw no figures, and three view sizes only")
+    options = parser.parse_args(arguments)
+    prepare(options.quick)
+    with tempfile.TemporaryDirectory() as folder:
+        failed = campaign(Path(folder), options.files, options.seed)
+    sys.exit(1 if failed else 0)
+
+
+def damage(path: Path, kind: str, place: float) -> None:
+    """Do to a file what its kind of damage says, at a place from 0 to 1 of its length."""
+    content = bytearray(path.read_bytes())
+    if kind == "delete" or not content:
+        path.unlink()
+    elif kind == "truncate":
+        path.write_bytes(content[: int(place * len(content))])
+    else:
+        content[int(place * len(content))] ^= 0x10
+        path.write_bytes(content)
+
+
+def campaign(folder: Path, files: int | None, seed: int) -> list[str]:
+    """Damage files, print what came of it, and say what went wrong."""
+    photographs, study, _ = make_reference(folder)
+    draw = fractions(seed)
+    whole = settled(study)
+    names = sorted(path.relative_to(study).as_posix() for path in study.rglob("*") if path.is_file())
+    names = [name for name in names if name != ".lock"]
+    if files is not None:
+        names = sorted(draw.sample(names, min(files, len(names))))
+    outcomes, messages, failed = collections.Counter(), collections.Counter(), []
+    # Whoever names the inputs again can have study.json made anew; the explanation is made by a command of its own.
+    again = [commands(photographs, study)[at] for at in (0, 1, 2, 3, 4)]
+    for number, name in enumerate(names):
+        kind = KINDS[number % len(KINDS)]
+        damage(study / name, kind, draw.random())
+        for look in LOOKS:
+            arguments = [part.format(study=study, out=folder / "figure.svg") for part in look]
+            failed += _judge(f"{name} ({kind}): {look[0]}", run(arguments, study), messages, study)
+        codes = set()
+        for arguments in again:
+            ended = run(arguments, study)
+            codes.add(ended.code)
+            failed += _judge(f"{name} ({kind}): {arguments[0]}", ended, messages, study)
+        differ = differences(settled(study), whole)
+        outcomes[kind, "restored" if not differ else "not restored", "refused meanwhile" if 2 in codes else ""] += 1
+        failed += [f"{name} ({kind}): {each} differs" for each in differ]
+    print("| damage | outcome | files |\n| --- | --- | --- |")
+    for (kind, outcome, meanwhile), count in sorted(outcomes.items()):
+        print(f"| {kind} | {outcome}{', ' if meanwhile else ''}{meanwhile} | {count} |")
+    print("\nMessages:")
+    for message, count in sorted(messages.items()):
+        print(f"- {message} ({count} times)")
+    for line in failed:
+        print(line, file=sys.stderr)
+    return failed
+
+
+def _judge(what: str, ended, messages: collections.Counter, study: Path) -> list[str]:
+    """Take note of what a run said of the damage; what is wrong with how it ended."""
+    for line in ended.printed.splitlines():
+        if re.search(r"damaged|Error|cannot be|being computed", line):
+            messages[re.sub(r"\d{2,}|shard \d+", "…", line.replace(str(study), "STUDY"))] += 1
+    if ended.code not in (0, 2) or "Traceback" in ended.printed:
+        return [f"{what} ended with {ended.code}: {ended.printed}"]
+    return []
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,155 @@
+"""Decoding an image in a process of its own, which is given up when it takes too long or too much memory.
+
+A decoder is C code, which no thread can stop. What may be costly, by `image_file.costs_much`, is therefore decoded
+here, one image at a time, under limits of computing time and memory that no photograph comes near. The limit is of
+computing time, so that whether an image is read does not depend on what else the machine is doing.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+
+from bias_toolkit.errors import UnreadableImageError
+
+SECONDS = 60
+"""Of computing time."""
+WAITING_SECONDS = 600
+"""In all, for a process that waits without computing."""
+BYTES = 6 * 2**30
+"""Of memory, beyond what the process has before it opens the image."""
+
+_ONE_AT_A_TIME = threading.Lock()
+_OUT_OF_TIME = {-getattr(signal, name) for name in ("SIGXCPU", "SIGKILL") if hasattr(signal, name)}
+
+
+def decoded_apart(task: str, path: str) -> tuple[dict[str, Any], np.ndarray | None]:
+    """Do one of `pixels.TASKS` to an image file in another process.
+
+    Returns
+    -------
+    answer : dict
+        What the task says of the image.
+    pixels : uint8 array or None
+        Of the shape that the answer gives as `shape`, where it gives one.
+
+    Raises
+    ------
+    UnreadableImageError
+        If the image cannot be decoded, or not within `SECONDS` and `BYTES`.
+    OSError
+        If the file cannot be reached.
+    """
+    command = [sys.executable, "-P", "-m", __name__, task, os.path.abspath(path), str(SECONDS), str(BYTES)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    with (
+        _ONE_AT_A_TIME,
+        subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
+        ) as process,
+    ):
+        timer = threading.Timer(WAITING_SECONDS, process.kill)
+        timer.start()
+        try:
+            answer = _answer(process.stdout.readline())
+            pixels = _received(process.stdout, answer["shape"]) if "shape" in answer else None
+            waited_in_vain = not timer.is_alive()
+        except BaseException:
+            process.kill()
+            raise
+        finally:
+            timer.cancel()
+    if "number" in answer:
+        raise OSError(answer["number"], os.strerror(answer["number"]), path)
+    if "reason" in answer:
+        raise UnreadableImageError(answer["reason"])
+    if not answer or ("shape" in answer and pixels is None):
+        raise UnreadableImageError(_why_it_ended(process.returncode, waited_in_vain))
+    return answer, pixels
+
+
+def _answer(line: bytes) -> dict[str, Any]:
+    """What the process said; nothing if it ended while saying it."""
+    try:
+        return json.loads(line)
+    except ValueError:
+        return {}
+
+
+def _received(stream: Any, shape: list[int]) -> np.ndarray | None:
+    """The pixels that follow the answer; None if they end too early."""
+    pixels = np.empty(shape, np.uint8)
+    room = memoryview(pixels).cast("B")
+    while len(room):
+        count = stream.readinto(room)
+        if not count:
+            return None
+        room = room[count:]
+    return pixels
+
+
+def _why_it_ended(code: int, waited_in_vain: bool) -> str:
+    if waited_in_vain:
+        return f"it could not be decoded in {WAITING_SECONDS} seconds"
+    if code in _OUT_OF_TIME:
+        return f"decoding it takes more than {SECONDS} seconds of computing"
+    return "its decoder crashed"
+
+
+def set_limits(seconds: int = SECONDS, memory: int = BYTES) -> None:
+    """Bound the computing time and the memory (bytes) that this process takes from now on, where the system can."""
+    try:
+        import resource
+    except ImportError:
+        return
+    seconds += math.ceil(time.process_time())
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    try:
+        with open("/proc/self/statm", encoding="ascii") as file:
+            memory += int(file.read().split()[0]) * resource.getpagesize()
+    except OSError:
+        return
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+
+
+def answer_for(
+    task: Callable[[str], tuple[dict[str, Any], np.ndarray | None]], path: str, memory: int
+) -> tuple[bytes, bytes | memoryview]:
+    """The line and the pixels that a process with so much memory (bytes) writes for an image."""
+    pixels = None
+    try:
+        answer, pixels = task(path)
+    except UnreadableImageError as error:
+        answer = {"reason": str(error)}
+    except MemoryError:
+        answer = {"reason": f"decoding it takes more than {memory / 2**30:.1g} GB of memory"}
+    except OSError as error:
+        answer = {"number": error.errno}
+    return json.dumps(answer).encode() + b"\n", b"" if pixels is None else memoryview(pixels).cast("B")
+
+
+def _main() -> None:
+    from bias_toolkit.datasets.pixels import TASKS
+
+    task, path, seconds, memory = sys.argv[1:]
+    set_limits(int(seconds), int(memory))
+    for part in answer_for(TASKS[task], path, int(memory)):
+        sys.stdout.buffer.write(part)
+    sys.stdout.buffer.flush()
+
+
+if __name__ == "__main__":
+    _main()

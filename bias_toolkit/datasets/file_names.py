@@ -1,0 +1,65 @@
+"""Names of files, as a folder or an annotation has them."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from collections.abc import Iterable
+
+from bias_toolkit.errors import InputError
+
+NOT_UTF8 = "its name is not valid UTF-8, which the tables cannot hold; rename it"
+
+
+def escaped(name: str) -> str:
+    r"""A name as UTF-8, with `\xe9` for a byte that is none."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def is_utf8(name: str) -> bool:
+    """Whether a name can be written as UTF-8."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def check_inside(name: object, where: str) -> str:
+    """A file name that an annotation gives, without `.`, `..` and double `/`, if it stays in the dataset's folder.
+
+    Parameters
+    ----------
+    name : object
+        Relative to the dataset's folder.
+    where : str
+        File and line or entry; errors begin with it.
+
+    Raises
+    ------
+    InputError
+        If it is no text, is empty, leads out of the folder, or is no name that a file can have.
+    """
+    if not isinstance(name, str) or not name:
+        raise InputError(f"{where}: a file name has to be a text, not {shortened(name)}")
+    if "\0" in name or not is_utf8(name):
+        raise InputError(f"{where}: {shortened(name)} is no name that a file can have")
+    plain = posixpath.normpath(name.replace(os.sep, "/"))
+    if os.path.isabs(name) or plain.split("/")[0] == "..":
+        raise InputError(
+            f"{where}: {shortened(name)} leads out of the dataset's folder; give the path of an image in the folder "
+            "(a link in the folder may lead to images elsewhere)"
+        )
+    return plain
+
+
+def shortened(value: object, most: int = 100) -> str:
+    """A value as an error may show it: quoted if it is a text, control characters escaped, and of any length."""
+    text = repr(value[: most + 1] if isinstance(value, str) else value)
+    return text if len(text) <= most + 2 else f"{text[:most]}…"
+
+
+def listed(names: Iterable[object], most: int = 200) -> str:
+    """Names as an error may list them: with commas, control characters escaped, and of any length."""
+    text = ", ".join(repr(str(name)[:most])[1:-1] for name in names)
+    return text if len(text) <= most else f"{text[:most]}…"

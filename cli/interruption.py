@@ -1,0 +1,84 @@
+"""Stopping when asked to: Ctrl-C, or the SIGTERM of a cluster's scheduler, ends a command within two seconds."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+STOPPED = 130
+GRACE = 1.0
+"""Seconds that a command has to end in good order."""
+
+MESSAGE = "Stopped. Run the same command again and it goes on from here."
+SHOW_CURSOR = "\x1b[?25h"
+
+
+class Stop:
+    """Whether the process was asked to stop, and has said so."""
+
+    def __init__(self):
+        self.asked = False
+        self._told = threading.Lock()
+
+    def tell(self) -> None:
+        """Say on standard error how to go on; once."""
+        if self._told.acquire(blocking=False):
+            cursor = SHOW_CURSOR if sys.stderr.isatty() else ""
+            print(f"{cursor}{MESSAGE}", file=sys.stderr, flush=True)
+
+    def end_late(self) -> None:
+        """End the process after `GRACE` seconds, whatever it is doing then."""
+        time.sleep(GRACE)
+        # Standard error may be a terminal that was paused, or a pipe that nobody reads.
+        teller = threading.Thread(target=self.tell, daemon=True)
+        teller.start()
+        teller.join(GRACE / 4)
+        os._exit(STOPPED)
+
+
+@contextmanager
+def stoppable() -> Iterator[Stop]:
+    """In the block, SIGINT and SIGTERM raise KeyboardInterrupt, and end the process where that is not heeded.
+
+    Python runs its handlers between two of its own instructions: a long computation in C puts them off, some imports
+    and callbacks turn the exception into another or drop it, and threads that decode images are waited for. The signal
+    therefore wakes a thread as well, which ends the process `GRACE` seconds later. Nothing whole is lost by that, since
+    files get their names only when they are complete.
+    """
+    stop = Stop()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    reading, writing = socket.socketpair()
+    writing.setblocking(False)
+    # A command started with nohup or in the background of a script has SIGINT ignored, and it shall stay so.
+    numbers = [each for each in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(each) is not signal.SIG_IGN]
+
+    def raise_once(*_) -> None:
+        if not stop.asked:
+            stop.asked = True
+            raise KeyboardInterrupt
+
+    def watch() -> None:
+        with reading:
+            while received := reading.recv(1):
+                if received[0] in numbers:
+                    stop.end_late()
+
+    threading.Thread(target=watch, daemon=True).start()
+    previous_descriptor = signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False)
+    previous = {number: signal.signal(number, raise_once) for number in numbers}
+    try:
+        yield stop
+    finally:
+        if not stop.asked:
+            signal.set_wakeup_fd(previous_descriptor)
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+            writing.close()

@@ -1,0 +1,52 @@
+"""Names with Rich's markup in them are printed as they are."""
+
+import pandas as pd
+import pytest
+
+from bias_toolkit.study import Study
+
+NAMES = ["[red]owl", "[/]", "[/red] [link=x]", "[bold]"]
+
+
+def test_neighbours(run, finished, monkeypatch):
+    table = pd.DataFrame(
+        {
+            "image_id": "[/] [red]test.png",
+            "rank": range(1, 5),
+            "distance": 0.5,
+            "label": NAMES,
+            "neighbour_id": [f"{name}.png" for name in NAMES],
+        }
+    )
+    monkeypatch.setattr(Study, "neighbours_of", lambda self, image: table)
+    code, out, _ = run("neighbours", finished.folder, "any")
+    assert code == 0
+    for name in (*NAMES, "[/] [red]test.png"):
+        assert name in out
+
+
+@pytest.fixture
+def table(photographs):
+    """A table of a few of the training images, in classes with such names."""
+    file = photographs["train"].parent / "marked.csv"
+    images = pd.read_csv(photographs["train"]).head(24)
+    images["category"] = [NAMES[row % 4] for row in range(24)]
+    if "label" in images:
+        images["label"] = images["category"]
+    images.to_csv(file, index=False)
+    yield file
+    file.unlink()
+
+
+def test_objects(run, table):
+    code, out, err = run("objects", table, "--resamples", "100", "--permutations", "100", "--placements", "100")
+    assert code == 0, err
+    for name in NAMES:
+        assert name in out
+
+
+@pytest.mark.parametrize("name", ["[/]", "[red]"])
+def test_what_does_not_exist_is_named_as_it_was_given(run, name, tmp_path):
+    code, _, err = run("sweep", tmp_path / name)
+    assert code == 2
+    assert f"{tmp_path / name} holds no study" in err
