@@ -159,7 +159,7 @@ def _against_ceiling(work: Work, repeats: int) -> list[Row]:
     # Decoder and model share the processor's cores: one image costs the time of both.
     together = passes if work.model.device.type == "cuda" else 1 / (1 / passes + 1 / cores)
     together = np.minimum(together, decoding)
-    name = f"{work.model.name}, {work.model.runtime}, {work.model.batch_size} views in a pass"
+    name = f"{work.model.name}, {work.model.runtime}"
     return [
         Row(
             f"sweep, {name}",

@@ -64,6 +64,8 @@ class StudyLock:
         """Let the lock go."""
         if self._is_flock:
             self._write({})
+            # Closing the file alone would leave it locked as long as a child process has a copy of it open.
+            _unlock(self._file)
         else:
             self._path.unlink(missing_ok=True)
         os.close(self._file)
@@ -150,6 +152,12 @@ def _flock(file: int) -> bool:
             return False
         raise
     return True
+
+
+def _unlock(file: int) -> None:
+    import fcntl
+
+    fcntl.flock(file, fcntl.LOCK_UN)
 
 
 def _read_holder(path: Path) -> dict:

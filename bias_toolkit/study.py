@@ -240,6 +240,7 @@ class Study(StudyExplanations, StudyObjects, StudyMaps, StudyRun):
         # What Faiss does not understand is refused before it is recorded, and all else before images are embedded.
         wanted, dimension = self.settings.index, self.model.feature_dimension
         check_index(wanted, dimension)
+        self._check_sweeps()
         check_index(wanted, dimension, len(self._scanned("train", progress).images))
         self.embed(progress)
 

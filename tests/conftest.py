@@ -50,7 +50,9 @@ def photographs(tmp_path_factory):
 @pytest.fixture(scope="session")
 def fast():
     """Settings that make a study quick."""
-    return {"resamples": 100, "permutations": 100, "placements": 100, "noise_images": 8, "bins": 4}
+    settings = {"resamples": 100, "permutations": 100, "placements": 100, "noise_images": 8, "bins": 4}
+    # Compiling a network anew for each study takes longer than all its passes.
+    return settings | {"runtime": "torch"}
 
 
 @pytest.fixture

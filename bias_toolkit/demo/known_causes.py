@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pandas as pd
 
-from bias_toolkit.datasets import BOX_COLUMNS, Annotations, Dataset, Header, Listing
+from bias_toolkit.datasets import BOX_COLUMNS, Annotations, Dataset, Header, Listing, ReducedImage, Reduction
 from bias_toolkit.datasets.demo import demo_scenes
 from bias_toolkit.datasets.demo_scenes import IMAGE_SIDE, Scene, background, draw, glyphs
 from bias_toolkit.explain import CAUSES, explain_image
@@ -153,6 +153,9 @@ class _Pictures:
     def read(self, image_id: str) -> np.ndarray:
         scene = self._scenes[image_id]
         return draw(scene, background(scene))
+
+    def read_reduced(self, image_id: str, reduction: Reduction) -> ReducedImage:
+        return ReducedImage(self.read(image_id), IMAGE_SIDE, IMAGE_SIDE)
 
     def source(self, image_id: str) -> str:
         return f"demo:known-causes/{image_id}"

@@ -366,7 +366,8 @@ class Explanation:
         }
 
     def save(self, folder: Path) -> None:
-        """Write the explanation as JSON into a folder."""
+        """Write the explanation as JSON into a folder, which is made where it is not there."""
+        folder.mkdir(parents=True, exist_ok=True)
         write_text(json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n", folder / FILE)
 
 

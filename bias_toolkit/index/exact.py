@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import NamedTuple, Protocol
 
 import faiss
@@ -16,8 +15,6 @@ from bias_toolkit.storage import shard_slices
 SPARE = 16
 PAIR_BYTES = 2**22
 TILE_QUERIES, TILE_ROWS = 256, 16_384
-# Of Faiss's matrix products; with its own 1,024 rows the search took a quarter longer on the machines tried.
-PRODUCT_ROWS = 4096
 
 
 class Groups(NamedTuple):
@@ -246,8 +243,7 @@ def _matches(groups: Groups | None, part: slice) -> Iterator[tuple[slice | np.nd
 
 
 def _flat(queries: np.ndarray, vectors: np.ndarray, count: int, metric: str) -> tuple[np.ndarray, np.ndarray]:
-    with _large_products():
-        values, rows = faiss.knn(queries, vectors, count, metric=faiss_metric(metric))
+    values, rows = faiss.knn(queries, vectors, count, metric=faiss_metric(metric))
     return (values if metric == "euclidean" else 1 - values), rows
 
 
@@ -257,13 +253,3 @@ def _values(queries: np.ndarray, vectors: np.ndarray, metric: str) -> np.ndarray
         return 1 - products
     squares = [np.einsum("ij,ij->i", each, each) for each in (queries, vectors)]
     return squares[0][:, None] + squares[1] - 2 * products
-
-
-@contextmanager
-def _large_products() -> Iterator[None]:
-    before = faiss.cvar.distance_compute_blas_database_bs
-    faiss.cvar.distance_compute_blas_database_bs = PRODUCT_ROWS
-    try:
-        yield
-    finally:
-        faiss.cvar.distance_compute_blas_database_bs = before

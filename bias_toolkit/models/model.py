@@ -239,7 +239,7 @@ class Model:
 
     @property
     def batch_size(self) -> int:
-        """Views in one forward pass."""
+        """Views that are best given together."""
         return self._runtime().batch_size
 
     @property
@@ -251,7 +251,7 @@ class Model:
     def runtime_reason(self) -> str:
         """A sentence that says what executes the network, and why."""
         device = "the CPU" if self.device.type == "cpu" else str(self.device)
-        return f"{self.runtime} on {device}, {self.batch_size} views in a pass: {self._choice.reason}."
+        return f"{self.runtime} on {device}, {self._runtime().views_in_pass} views in a pass: {self._choice.reason}."
 
     def _check(self, pixels: np.ndarray, outside: np.ndarray | None) -> None:
         size = self.input_size

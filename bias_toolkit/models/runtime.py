@@ -63,11 +63,14 @@ class Runtime(Protocol):
     name : str
         Which runtime it is, and its version.
     batch_size : int
+        Views that are best given together.
+    views_in_pass : int
         Views in one forward pass.
     """
 
     name: str
     batch_size: int
+    views_in_pass: int
 
     def run(self, batches: Iterable[Batch]) -> Iterator[Outputs]:
         """The outputs of each batch, in order; the next batches are asked for while earlier ones are computed.

@@ -59,7 +59,7 @@ class TorchRuntime:
         self._precision = precision
         if batch_size is None:
             batch_size = CPU_BATCH if device.type != "cuda" else self._batch_for_memory()
-        self.batch_size = batch_size
+        self.batch_size = self.views_in_pass = batch_size
         self._graphs: dict[bool, _CudaGraph | None] = {}
 
     def run(self, batches: Iterable[Batch]) -> Iterator[Outputs]:

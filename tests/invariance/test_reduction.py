@@ -53,7 +53,7 @@ def test_views_are_those_of_the_whole_image_but_for_rounding(photographs, sweep,
     seen = ... if expected.outside is None else ~expected.outside
     difference = np.abs(made.pixels.astype(int) - expected.pixels)[seen]
     assert difference.mean() < 0.4
-    assert (difference > 1).mean() < 0.02
+    assert (difference > 1).mean() < 0.03
     # A window that is off by two pixels of the reduced image is another picture.
     shifted = make_views(ReducedImage(np.roll(reduced.pixels, 2, axis=1), *reduced[1:]), sweep, SIDE, image_id)
     assert np.abs(shifted.pixels.astype(int) - expected.pixels)[seen].mean() > 1
