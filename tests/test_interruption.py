@@ -130,7 +130,7 @@ def test_handlers_are_put_back():
 
 def report(inputs, folder):
     train, test, model = map(str, inputs)
-    return ["embed", str(folder), "--train", train, "--test", test, "--model", model]
+    return ["embed", str(folder), "--train", train, "--test", test, "--model", model, "--runtime", "torch"]
 
 
 @pytest.fixture

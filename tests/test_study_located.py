@@ -242,7 +242,7 @@ def test_a_stopped_run_goes_on_and_gives_the_same_tables(unboxed, fast, tmp_path
     monkeypatch.setattr(locate, "_locate_batch", stopping)
     with pytest.raises(KeyboardInterrupt):
         study.measure_objects()
-    kept = sorted((study.folder / "located" / "train").glob("located-*"))
+    kept = sorted((study.folder / "located" / "train").glob("located-*.parquet"))
     assert len(kept) == 2
     times = [path.stat().st_mtime_ns for path in kept]
     again = Study(study.folder).measure_objects()
