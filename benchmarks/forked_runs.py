@@ -164,6 +164,9 @@ def _be_the_command(
 ) -> None:
     """Run the command and end the process; never returns."""
     code = 1
+    # A signal that comes before or after the command is none of its business.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
     try:
         out = os.open(printed, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(out, 1)

@@ -168,8 +168,9 @@ class StudyResults(LocatedResults):
 
     @property
     def runtime_reason(self) -> str:
-        """One sentence on what executed the model in the first sweep, and why."""
-        return self._text(f"responses/{self.sweeps[0].name}/runtime.txt", "sweep").strip()
+        """One sentence on what executed the model in the first sweep, and why; empty where that was not recorded."""
+        name = f"responses/{self.sweeps[0].name}/runtime.txt"
+        return self._text(name, "sweep").strip() if (self.folder / name).exists() else ""
 
     @property
     def index_reason(self) -> str:

@@ -144,7 +144,8 @@ def sweep(study: StudyFolder, options: dict[str, Any]) -> None:
         if row.n
     ]
     lines += stopping_sentences(opened.sequential)
-    lines.append(f"Run with {opened.runtime_reason}")
+    if opened.runtime_reason:
+        lines.append(f"Run with {opened.runtime_reason}")
     lines.append(f"noise_floor: {noise['n_changed']} of {noise['n_views']} views changed their top-1 class.")
     result = {"sweeps": summary.to_dict("records"), "sequential": opened.sequential.to_dict("records")}
     result |= {"runtime": opened.runtime_reason}
