@@ -87,10 +87,10 @@ class TorchRuntime:
 
     def _eager(self, pixels: np.ndarray, outside: np.ndarray | None) -> Outputs:
         # Views may be read-only or have negative strides, which torch does not take: hence the copies.
-        given = [None if each is None else torch.from_numpy(each.copy()) for each in (pixels, outside)]
+        copies = (None if each is None else torch.from_numpy(each.copy()) for each in (pixels, outside))
         with self._inference():
-            probabilities, features = self._network(*given)
-        return Outputs(probabilities.numpy(), features.numpy())
+            made = self._network(*(None if each is None else each.to(self._device) for each in copies))
+        return Outputs(*(each.cpu().numpy() for each in made))
 
     def _start(self, pixels: np.ndarray, outside: np.ndarray | None) -> Callable[[], Outputs]:
         """Put one batch's copies and pass into CUDA's queue; what is given back waits for them."""
