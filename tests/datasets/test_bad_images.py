@@ -385,17 +385,26 @@ def test_a_folder_that_cannot_be_opened_is_listed(tmp_path, make_image, monkeypa
     assert dataset.skipped.values.tolist() == [["closed/", "the folder cannot be opened: Permission denied"]]
 
 
-def test_folders_in_folders_a_thousand_deep(tmp_path, make_image, monkeypatch):
-    make_image("a.png")
+@pytest.fixture
+def thousand_folders_deep(tmp_path, monkeypatch):
+    """The working directory, 1,200 folders below `tmp_path`; removed again, which no recursion would manage."""
     monkeypatch.chdir(tmp_path)
     for _ in range(1_200):
         os.mkdir("d")
         os.chdir("d")
+    yield
+    for name in os.listdir():
+        os.remove(name)
+    for _ in range(1_200):
+        os.chdir("..")
+        os.rmdir("d")
+
+
+@pytest.mark.usefixtures("thousand_folders_deep")
+def test_folders_in_folders_a_thousand_deep(tmp_path, make_image):
+    make_image("a.png")
     shutil.copy(tmp_path / "a.png", "b.png")
-    dataset = load_dataset(tmp_path, layout="images")
-    assert len(dataset.images) == 2
-    os.chdir(tmp_path)
-    shutil.move(tmp_path / "d", tmp_path / ".gone")
+    assert len(load_dataset(tmp_path, layout="images").images) == 2
 
 
 def test_everything_found_is_read_or_skipped(tmp_path, make_image, scene):
