@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import os
 import sys
+from contextlib import suppress
 
 from bias_toolkit_cli.interruption import STOPPED, stoppable
 
@@ -27,6 +29,11 @@ def main(arguments: list[str] | None = None) -> None:
             code = error.code if isinstance(error, SystemExit) else 1
             if code == STOPPED or (stop.asked and code != 0):
                 stop.tell()
+                if stop.asked:
+                    # Python would take seconds to take apart what is loaded.
+                    with suppress(OSError):
+                        sys.stdout.flush()
+                    os._exit(STOPPED)
                 sys.exit(STOPPED)
             if isinstance(error, Exception) and (sentence := _sentence(error)):
                 print(f"Error: {sentence}", file=sys.stderr)
