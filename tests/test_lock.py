@@ -106,3 +106,17 @@ def test_other_errors_of_the_system_are_not_taken_for_a_missing_lock(tmp_path, m
     monkeypatch.setattr("fcntl.flock", fail)
     with pytest.raises(OSError, match="Input/output"):
         held(tmp_path)
+
+
+def test_a_copy_that_a_child_process_holds_open_does_not_keep_the_lock(tmp_path):
+    first = StudyLock(tmp_path)
+    first.acquire()
+    copy = os.dup(first._file)
+    try:
+        first.release()
+        second = StudyLock(tmp_path)
+        second.acquire()
+        assert second.held
+        second.release()
+    finally:
+        os.close(copy)
