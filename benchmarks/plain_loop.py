@@ -7,6 +7,7 @@ gives the network and its normalisation and sets nothing.
 
 from __future__ import annotations
 
+import resource
 import sys
 import time
 from pathlib import Path
@@ -44,7 +45,7 @@ def largest_square(path: Path, side: int) -> np.ndarray:
 
 
 def main() -> None:
-    """Time the loop over the first COUNT images, and save top-1 classes and their probabilities for comparison."""
+    """Time the loop over the first COUNT images, count page faults; save top-1 classes and their probabilities."""
     folder, count, out, model = sys.argv[1:5]
     weights = Path(sys.argv[5]) if len(sys.argv) > 5 else None
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -59,6 +60,7 @@ def main() -> None:
 
     probabilities(largest_square(paths[0], side)[:, :side, :side])
     top1, p_top1, p_next = [], [], []
+    faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     start = time.perf_counter()
     for path in paths:
         picture = largest_square(path, side)
@@ -68,10 +70,12 @@ def main() -> None:
             p_top1.append(float(one.max()))
             p_next.append(float(other[one.argmax()]))
     seconds = time.perf_counter() - start
+    faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - faults
     shape = (len(paths), STEPS)
     np.savez(
         out,
         seconds=seconds,
+        faults=faults,
         image_ids=[path.relative_to(folder).as_posix() for path in paths],
         top1=np.array(top1).reshape(*shape, 2),
         p_top1=np.array(p_top1).reshape(shape),
