@@ -15,6 +15,8 @@ FEATURE_DTYPES = ("float32", "float16")
 FEATURE_PRECISIONS = ("float32", "bfloat16", "float16")
 RUNTIMES = ("auto", "torch", "openvino")
 BOXES = ("auto", "given", "estimated")
+MOST_VIEWS = 1024
+"""Of a forward pass; a shard has no more images, and OpenVINO would fill up every batch to the size asked for."""
 OPTIONS = {"map_images": "images", "size_images": "images"}
 """Settings whose option has another name, being of one command alone."""
 
@@ -157,6 +159,8 @@ class Settings:
             if getattr(self, name) is not None and getattr(self, name) < least:
                 option = OPTIONS.get(name, name.replace("_", "-"))
                 raise InputError(f"--{option} is {getattr(self, name)}, but must be at least {least}.")
+        if self.batch_size is not None and self.batch_size > MOST_VIEWS:
+            raise InputError(f"--batch-size is {self.batch_size:,}, but must be at most {MOST_VIEWS:,}.")
         if self.precision is not None and not 0 <= self.precision < 0.5:
             raise InputError(
                 f"--precision is {self.precision:g}, but must be above 0 and below 0.5, such as 0.005 for half a "

@@ -24,6 +24,8 @@ def test_replace_keeps_what_is_not_given():
         ({"feature_size": 1.5}, "--feature-size"),
         ({"seed": -1}, "--seed"),
         ({"resamples": 10}, "--resamples"),
+        ({"batch_size": 0}, "--batch-size is 0, but must be at least 1"),
+        ({"batch_size": 1025}, "--batch-size is 1,025, but must be at most 1,024"),
     ],
 )
 def test_out_of_range_names_the_option(changes, option):

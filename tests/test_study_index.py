@@ -54,6 +54,7 @@ def test_memory_is_no_reason_to_compute_again_and_changes_no_bit(study, finished
     [
         ({"index": "IVF4096,Flat"}, "at least 4,096 images to train on, and has 120"),
         ({"index": "nonsense"}, "nothing that Faiss understands"),
+        ({"index": "LSH", "metric": "cosine"}, "nothing that Faiss understands.*METRIC_L2"),
     ],
 )
 def test_an_impossible_index_is_refused_before_features_are_extracted(photographs, fast, tmp_path, settings, said):

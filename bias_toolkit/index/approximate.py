@@ -7,6 +7,7 @@ faiss.index_factory, e.g. IVF1024,Flat or HNSW32.
 from __future__ import annotations
 
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -27,6 +28,8 @@ EXACT = "exact"
 TRAINING_ROWS = 100_000
 ADDED_ROWS = 16_384
 LISTS_SHARE = 16
+# Faiss ends the whole program, or never ends, on indexes of zero size and on graphs of next to no links.
+NOTHING, FEW_LINKS = re.compile(r"(?<!\d)0+(?!\d)"), re.compile(r"(HNSW|NSG)[1-3](?!\d)")
 
 
 def check_index(index: str, dimension: int, rows: int | None = None, metric: str = "euclidean") -> None:
@@ -37,6 +40,7 @@ def check_index(index: str, dimension: int, rows: int | None = None, metric: str
     index : exact, or a Faiss factory string, then optionally its search parameters after a space.
     dimension : of the training features.
     rows : how many there are, where that is known.
+    metric : euclidean or cosine.
 
     Raises
     ------
@@ -112,12 +116,25 @@ class ApproximateIndex:
         return self._made.ntotal
 
     def candidates(self, queries: np.ndarray, count: int) -> np.ndarray:
-        """The rows (q, count) it takes for the nearest of prepared queries; −1 where it finds no more."""
-        return self._made.search(queries, min(count, self.rows))[1]
+        """The rows (q, count) it takes for the nearest of prepared queries; −1 where it finds no more.
+
+        Raises
+        ------
+        InputError
+            If Faiss cannot search such an index.
+        """
+        try:
+            return self._made.search(queries, min(count, self.rows))[1]
+        except RuntimeError as error:
+            raise InputError(f"--index {self.index!r} cannot be searched: {_said(error)}") from error
 
 
 def _make(index: str, dimension: int, metric: str) -> faiss.Index:
     factory = index.partition(" ")[0]
+    if NOTHING.search(factory):
+        raise InputError(f"--index {index!r} has a 0, of which Faiss can make nothing; name one without.")
+    if few := FEW_LINKS.search(factory):
+        raise InputError(f"--index {index!r} has too few links for each vector; {few[1]} needs 4 or more.")
     try:
         made = faiss.index_factory(dimension, factory, faiss_metric(metric))
         _set_parameters(made, index)
@@ -126,6 +143,9 @@ def _make(index: str, dimension: int, metric: str) -> faiss.Index:
             f"--index {index!r} is nothing that Faiss understands for features of {count(dimension, 'dimension')}: "
             f"{_said(error)}"
         ) from error
+    lists = faiss.try_extract_index_ivf(made)
+    if lists is not None and not 1 <= lists.nprobe <= lists.nlist:
+        raise InputError(f"--index {index!r} has {lists.nlist:,} lists; nprobe must be from 1 to that.")
     if isinstance(made, faiss.IndexIDMap | faiss.IndexIDMap2):
         raise InputError(f"--index {index!r} numbers its rows itself; leave out IDMap.")
     return made

@@ -29,9 +29,9 @@ def choose_placement(rows: int, dimension: int, memory: int, *, on_disk: bool = 
     """Choose where to search `rows` vectors of `dimension`.
 
     The search is exact and flat at any size. The GPUs are taken where Faiss sees any and their memory holds the vectors
-    as float16, a part on each. The vectors are held in the computer's memory as float32 where they take at most three
-    quarters of `memory` bytes; otherwise they are read in blocks wherever they are needed. Those that are not
-    `on_disk` are in memory already.
+    as float16, a part on each, twice: to add a block, Faiss copies all that it has. The vectors are held in the
+    computer's memory as float32 where they take at most three quarters of `memory` bytes; otherwise they are read in
+    blocks wherever they are needed. Those that are not `on_disk` are in memory already.
     """
     need = 4 * rows * dimension
     in_memory = not on_disk or need <= HELD_SHARE * memory
@@ -51,12 +51,12 @@ def choose_placement(rows: int, dimension: int, memory: int, *, on_disk: bool = 
     free = min(_gpu_free_memory(device) for device in range(gpus))
     half = (2 * dimension + 4) * -(-rows // gpus)
     each = " each" if gpus > 1 else ""
-    if half + GPU_SCRATCH > free:
+    if 2 * half + GPU_SCRATCH > free:
         return Placement(
             False,
             in_memory,
-            f"{cpu}; as float16 they take {size_text(half)}{each} and {size_text(GPU_SCRATCH)} of scratch on the GPU, "
-            f"which has {size_text(free)} free.",
+            f"{cpu}; as float16 they take {size_text(half)}{each}, twice while they are copied, and "
+            f"{size_text(GPU_SCRATCH)} of scratch on the GPU, which has {size_text(free)} free.",
         )
     where = "the GPU" if gpus == 1 else f"{gpus} GPUs, a part on each"
     return Placement(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from bias_toolkit.errors import InputError
 from bias_toolkit.invariance.sweep import CENTRE, Sweep
 
 TOP = 5
@@ -51,6 +52,15 @@ def make_response(
         "top5_exit": rank(probabilities[second], top1[first]) >= TOP,
         "feature_step": cosine_distance(features[first], features[second]).astype(np.float32),
     }
+
+
+def check_finite(probabilities: np.ndarray, features: np.ndarray, image_id: str) -> None:
+    """Raise InputError, naming the image, unless a model's outputs on its views are finite.
+
+    NaN has no top-1 class, but numpy's argmax would give one.
+    """
+    if not (np.isfinite(probabilities).all() and np.isfinite(features).all()):
+        raise InputError(f"The model's output for {image_id} is not finite; check the model and its weights.")
 
 
 def rank(probabilities: np.ndarray, classes: np.ndarray) -> np.ndarray:

@@ -21,7 +21,7 @@ from bias_toolkit.errors import InputError, UnreadableImageError
 from bias_toolkit.invariance.measures import measures_table
 from bias_toolkit.invariance.packing import evaluate_packed
 from bias_toolkit.invariance.protocol import make_views
-from bias_toolkit.invariance.response import make_response
+from bias_toolkit.invariance.response import check_finite, make_response
 from bias_toolkit.invariance.schema import MEASURES, RESPONSES
 from bias_toolkit.invariance.sweep import Sweep
 from bias_toolkit.invariance.views import Views
@@ -75,7 +75,8 @@ def run_sweep(
     Raises
     ------
     InputError
-        If the sweep's size leaves nothing of an image, or there is no shard of a number.
+        If the sweep's size leaves nothing of an image, the model's output for one is not finite, or there is no shard
+        of a number.
     """
     folder = Path(folder)
     image_ids = list(image_ids)
@@ -171,6 +172,7 @@ def _shards(
             yield number, pd.DataFrame(rows, columns=RESPONSES.names), reasons
             rows = []
         else:
+            check_finite(probabilities, features, image_id)
             columns = make_response(probabilities, features, sweep, label_indices.get(image_id))
             rows.append({"image_id": image_id, **settings, **columns})
             advance(1)

@@ -19,7 +19,7 @@ from bias_toolkit.errors import UnreadableImageError
 from bias_toolkit.invariance import measures
 from bias_toolkit.invariance.framing_grid import REAL, FramingCell, FramingGrid, framed_window
 from bias_toolkit.invariance.packing import evaluate_packed
-from bias_toolkit.invariance.response import make_response
+from bias_toolkit.invariance.response import check_finite, make_response
 from bias_toolkit.invariance.schema import FRAMED
 from bias_toolkit.invariance.sweep import CENTRE, STEPS, Sweep
 from bias_toolkit.invariance.views import Views, path
@@ -70,6 +70,11 @@ def run_grid(
         Views in a batch.
     shard_size : int
         Images in a shard.
+
+    Raises
+    ------
+    InputError
+        If the model's output for an image is not finite.
     """
     folder = Path(folder)
     image_ids = list(image_ids)
@@ -161,6 +166,7 @@ def _shards(
             yield number, pd.DataFrame(rows, columns=FRAMED.names), reasons
             rows = []
             continue
+        check_finite(probabilities, features, image_id)
         label_index = label_indices.get(image_id)
         response = make_response(probabilities, features, sweep, label_index)
         seen = outside[CENTRE:-CENTRE, CENTRE:-CENTRE]

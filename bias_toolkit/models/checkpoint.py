@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import codecs
 import pickle
 import re
 import warnings
@@ -24,6 +25,8 @@ UNREAD = "num_batches_tracked"
 NAMED = 3
 WEB_PAGE = (b"<!doctype", b"<html", b"<?xml", b"<head")
 LFS_POINTER = b"version https://git-lfs"
+# After the eight bytes of its length; what torch writes has another byte there.
+SAFETENSORS_HEADER = b"{"
 OLD_DENSENET_NAME = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12])\.")
 
 
@@ -40,10 +43,14 @@ def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
     """
     path = Path(path)
     if not path.is_file():
-        raise InputError(f"The weights file {path} does not exist.")
-    _refuse_other_files(path)
-    content = _read_safetensors(path) if path.suffix.lower() == ".safetensors" else _read_torch(path)
-    for key in WRAPPERS:
+        what = "is not a file" if path.exists() else "does not exist"
+        raise InputError(f"The weights file {path} {what}; give a .pt, .pth or .safetensors state dict.")
+    start = _start_of(path)
+    _refuse_other_files(path, start)
+    is_safetensors = path.suffix.lower() == ".safetensors" or start[8:9] == SAFETENSORS_HEADER
+    content = _read_safetensors(path) if is_safetensors else _read_torch(path)
+    # One may be in another.
+    for key in WRAPPERS * 2:
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]
     if not isinstance(content, Mapping) or not any(isinstance(value, Tensor) for value in content.values()):
@@ -149,9 +156,10 @@ def non_finite_tensor(network: nn.Module) -> str | None:
 def _copy(network: nn.Module, tensors: Mapping[str, Tensor], path: str | Path) -> None:
     own = network.state_dict()
     for name, tensor in tensors.items():
-        if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_meta:
+        is_other = own[name].is_floating_point() and not tensor.is_floating_point()
+        if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_meta or is_other:
             raise InputError(
-                f"The weights file {path} holds the tensor {name!r} sparse, quantised or without its values; "
+                f"The weights file {path} holds the tensor {name!r} sparse, quantised, complex or without its values; "
                 "save it dense, as floating-point numbers."
             )
         # A mask may be infinite where the network's own is.
@@ -183,10 +191,17 @@ def _first(items: Sequence[str]) -> str:
     return ", ".join(items[:NAMED]) + (f" and {more:,} more" if more > 0 else "")
 
 
-def _refuse_other_files(path: Path) -> None:
+def _start_of(path: Path) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read(200)
+    except OSError as error:
+        raise InputError(f"The weights file {path} cannot be read: {error.strerror or error}.") from error
+
+
+def _refuse_other_files(path: Path, start: bytes) -> None:
     """Refuse what is downloaded in the place of weights."""
-    with open(path, "rb") as file:
-        start = file.read(200).lstrip().lower()
+    start = start.removeprefix(codecs.BOM_UTF8).lstrip().lower()
     if not start:
         raise InputError(f"The weights file {path} is empty; download or save it again.")
     if start.startswith(WEB_PAGE):

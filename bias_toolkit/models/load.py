@@ -91,8 +91,8 @@ def resolve_device(device: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         chosen = torch.device(device)
-        torch.empty(1, device=chosen)
-    except (RuntimeError, AssertionError, TypeError) as error:
+        torch.zeros(1, device=chosen).item()
+    except (RuntimeError, AssertionError, TypeError, ImportError) as error:
         raise InputError(
             f"The device {device!r} is not to be had on this machine; --device takes auto, cpu or cuda."
         ) from error

@@ -138,7 +138,8 @@ class Model:
             self.preprocessing,
             gives_probabilities=self.gives_probabilities,
             memory_format=self._memory_format,
-        ).eval()
+        )
+        self._pixel_network.eval().to(self.device)
         self.feature_layer = self._layer.name
         self.n_classes = logits.shape[1]
         for what, given in (("class names", self.class_names), ("class ids", self.class_ids)):
@@ -234,7 +235,11 @@ class Model:
             except InputError as error:
                 if self._asked_runtime != "auto":
                     raise
-                self._choice = Choice("torch", str(error).rpartition(";")[0])
+                if precision == "float32":
+                    self._choice = Choice("torch", str(error).rpartition(";")[0])
+        if precision != "float32":
+            # `batch_size`, by which batches are filled, is that of float32.
+            batch_size = self.batch_size
         return TorchRuntime(self._pixel_network, size, self.device, batch_size, precision)
 
     @property

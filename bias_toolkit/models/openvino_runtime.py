@@ -48,14 +48,17 @@ class OpenVinoRuntime:
     Raises
     ------
     InputError
-        If the network cannot be converted, computes something else when it is, or the processor has no arithmetic in
-        that precision.
+        If OpenVINO cannot be loaded, the network cannot be converted or computes something else when it is, or the
+        processor has no arithmetic in that precision.
     """
 
     def __init__(
         self, network: PixelNetwork, input_size: int, batch_size: int | None = None, precision: str = "float32"
     ):
-        import openvino
+        try:
+            import openvino
+        except ImportError as error:
+            raise InputError(f"OpenVINO cannot be loaded ({_first_line(error)}); give --runtime torch.") from error
 
         self.name = f"OpenVINO {openvino.__version__.split('-')[0]}"
         self.views_in_pass = batch_size or int(np.clip(REQUEST_PIXELS // input_size**2, *REQUEST_VIEWS))

@@ -37,17 +37,15 @@ class PixelNetwork(nn.Module):
         super().__init__()
         self.network = network
         self._feature_layer = feature_layer
-        self._preprocessing = preprocessing
+        # On the device from the start: a copy inside the pass would stop the queue, and no CUDA graph may hold one.
+        for name, values in (("_mean", preprocessing.mean), ("_std", preprocessing.std)):
+            self.register_buffer(name, torch.tensor(values, dtype=torch.float32).view(1, 3, 1, 1), persistent=False)
         self._gives_probabilities = gives_probabilities
         self._memory_format = memory_format
 
     def normalise(self, pixels: Tensor, outside: Tensor | None = None) -> Tensor:
         """float32 (N, 3, W, W) from uint8 (N, W, W, 3); exactly 0 where `outside`, bool (N, W, W), is True."""
-        mean, std = (
-            torch.tensor(values, device=pixels.device, dtype=torch.float32).view(1, 3, 1, 1)
-            for values in (self._preprocessing.mean, self._preprocessing.std)
-        )
-        images = pixels.permute(0, 3, 1, 2).to(torch.float32).div(255).sub(mean).div(std)
+        images = pixels.permute(0, 3, 1, 2).to(torch.float32).div(255).sub(self._mean).div(self._std)
         if outside is not None:
             images = images.masked_fill(outside.unsqueeze(1), 0.0)
         return images.contiguous(memory_format=self._memory_format)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from bias_toolkit.errors import InputError
 from bias_toolkit.models.pixel_network import PixelNetwork
 from bias_toolkit.models.precision import full_float32
 from bias_toolkit.models.runtime import Batch, BatchSource, Outputs
@@ -17,16 +18,17 @@ from bias_toolkit.models.runtime import Batch, BatchSource, Outputs
 CPU_BATCH = 32
 CUDA_BATCHES = (32, 512)
 """Views in one pass on CUDA: the least and the most."""
-CUDA_SHARE = 0.4
-"""Of a GPU's memory that one pass may take; the copies of the batches ahead and Faiss need room too."""
+CUDA_SHARE = 0.2
+"""Of a GPU's memory that one pass may take: the graph of each kind of views and the passes outside graphs have memory
+of their own, and the features' precision and Faiss need room too."""
 IN_FLIGHT = 2
-"""Batches that are under way on CUDA at a time: one computes while the next is copied."""
+"""Batches that are in CUDA's queue at a time: one is computed while the computer puts the next together."""
 WARM_UP = 3
 GRAPH_TOLERANCE = 1e-5
 
 
 class TorchRuntime:
-    """Torch, eager on the CPU; on CUDA with copies that overlap the passes, and a CUDA graph for whole batches.
+    """Torch, eager on the CPU; on CUDA with a queue, so that the GPU need not wait, and a CUDA graph for whole batches.
 
     In float32 nothing is rounded to TF32 and kernels are deterministic; in another precision the network runs under
     autocast.
@@ -39,9 +41,14 @@ class TorchRuntime:
         W, in pixels.
     device : torch.device
     batch_size : int, optional
-        Views in one pass; by default 32 on the CPU, and on CUDA the power of two from 32 to 512 that takes at most two
-        fifths of the memory.
+        Views in one pass; by default 32 on the CPU, and on CUDA the largest power of two from 32 to 512 that takes at
+        most a fifth of the memory.
     precision : {"float32", "bfloat16", "float16"}
+
+    Raises
+    ------
+    InputError
+        On CUDA, also while running, if the views of a pass do not fit its memory.
     """
 
     def __init__(
@@ -82,8 +89,16 @@ class TorchRuntime:
     def _inference(self) -> Iterator[None]:
         low = self._precision != "float32"
         autocast = torch.autocast(self._device.type, getattr(torch, self._precision) if low else None, enabled=low)
-        with full_float32(), torch.inference_mode(), autocast:
-            yield
+        # Streams and events are of the current GPU, which is the first unless it is said otherwise.
+        gpu = torch.cuda.device(self._device) if self._device.type == "cuda" else nullcontext()
+        try:
+            with gpu, full_float32(), torch.inference_mode(), autocast:
+                yield
+        except torch.OutOfMemoryError as error:
+            raise InputError(
+                f"The memory of {self._device} is too small, or too full, for so many views in a pass; give fewer with "
+                "--batch-size."
+            ) from error
 
     def _eager(self, pixels: np.ndarray, outside: np.ndarray | None) -> Outputs:
         # Views may be read-only or have negative strides, which torch does not take: hence the copies.
@@ -104,8 +119,8 @@ class TorchRuntime:
             host = [torch.empty(each.shape, dtype=each.dtype, pin_memory=True) for each in made]
             for to, source in zip(host, made, strict=True):
                 to.copy_(source, non_blocking=True)
-        done = torch.cuda.Event()
-        done.record()
+            done = torch.cuda.Event()
+            done.record()
 
         def finish() -> Outputs:
             done.synchronize()
@@ -170,17 +185,20 @@ class _CudaGraph:
 
 def _capture(network: PixelNetwork, given: list[Tensor | None], device: torch.device) -> _CudaGraph | None:
     """The graph of a pass over views like those given; None for a network that cannot be recorded."""
+    stream = torch.cuda.current_stream(device)
     try:
-        side = torch.cuda.Stream(device)
-        side.wait_stream(torch.cuda.current_stream(device))
-        with torch.cuda.stream(side):
-            for _ in range(WARM_UP):
-                expected = network(*given)
-        torch.cuda.current_stream(device).wait_stream(side)
-        graph = _CudaGraph(network, [None if each is None else each.clone() for each in given])
-        made = graph(*given)
+        # Where a recording fails, older versions of torch leave their own stream the current one.
+        with torch.cuda.stream(stream):
+            side = torch.cuda.Stream(device)
+            side.wait_stream(stream)
+            with torch.cuda.stream(side):
+                for _ in range(WARM_UP):
+                    expected = network(*given)
+            stream.wait_stream(side)
+            graph = _CudaGraph(network, [None if each is None else each.clone() for each in given])
+            made = graph(*given)
     except RuntimeError:
-        # A network that waits for the GPU inside its pass, or allocates there, is run as it is.
+        # A network that waits for the GPU inside its pass, or that the memory cannot hold twice, is run as it is.
         return None
     same = all(
         torch.allclose(one, other, rtol=GRAPH_TOLERANCE, atol=GRAPH_TOLERANCE)

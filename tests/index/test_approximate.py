@@ -30,6 +30,14 @@ NONE = np.full(80, -1)
     ("index", "dimension", "rows", "said"),
     [
         ("nonsense", 16, 900, "nothing that Faiss understands.*could not parse"),
+        ("IVF16,Flat nprobe=0", 16, 900, "has 16 lists; nprobe must be from 1 to that"),
+        ("IVF16,Flat nprobe=-1", 16, 900, "has 16 lists; nprobe must be from 1 to that"),
+        ("IVF16,Flat nprobe=17", 16, 900, "has 16 lists; nprobe must be from 1 to that"),
+        ("IVF0,Flat", 16, 900, "has a 0"),
+        ("HNSW0", 16, 900, "has a 0"),
+        ("PQ4x0", 16, 900, "has a 0"),
+        ("HNSW1", 16, 900, "too few links for each vector; HNSW needs 4 or more"),
+        ("IVF16_NSG2,Flat", 16, 900, "too few links for each vector; NSG needs 4 or more"),
         ("IVF16,Flat nprob=3", 16, 900, "nothing that Faiss understands.*nprob"),
         ("PQ7", 16, 900, "16 dimensions.*multiple"),
         ("IVF1024,Flat", 16, 900, "at least 1,024 images to train on, and has 900"),
@@ -48,9 +56,22 @@ def test_refused_before_any_work(index, dimension, rows, said):
         TrainingIndex.build(TRAINING[:rows, :dimension], IDS[:rows], index=index)
 
 
-@pytest.mark.parametrize("index", ["exact", "IVF16,Flat nprobe=3", "HNSW8", "PQ8", "IMI2x4,Flat", "SQ8", "LSH"])
+@pytest.mark.parametrize(
+    "index", ["exact", "IVF16,Flat nprobe=3", "HNSW8", "HNSW10", "PQ8", "IMI2x4,Flat", "SQ8", "LSH"]
+)
 def test_not_refused(index):
     check_index(index, 16, 900)
+
+
+def test_what_faiss_refuses_only_while_searching_names_the_option(monkeypatch):
+    built = TrainingIndex.build(TRAINING, IDS, index="SQ8")
+
+    def search(queries, k):
+        raise RuntimeError("Error in void faiss::search() at /project/faiss/IndexIVF.cpp:338: Error: 'k > 0' failed")
+
+    monkeypatch.setattr(built._approximate._made, "search", search)
+    with pytest.raises(InputError, match=r"^--index 'SQ8' cannot be searched: Error: 'k > 0' failed$"):
+        built.search(QUERIES, 3)
 
 
 def test_what_faiss_refuses_only_while_training_names_the_option():

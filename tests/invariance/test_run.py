@@ -194,6 +194,22 @@ def test_other_errors_end_the_run(small_net, tmp_path):
     assert len(load_responses(tmp_path)) == 0
 
 
+@pytest.mark.parametrize("lost", [0, 1])
+def test_an_output_that_is_not_finite_ends_the_run_and_names_the_image(lost, images, rule_model, tmp_path):
+    """Otherwise class 0, which is where argmax finds NaN, would be counted as its top-1 class."""
+    middle = make_views(images[IDS[4]], CROP, W, IDS[4]).pixels[7]
+
+    def rule(pixels, blank):
+        outputs = [0.25, 0.75], [1.0, 0.0]
+        if (pixels == middle).all():
+            outputs[lost][0] = np.nan
+        return outputs
+
+    with pytest.raises(InputError, match="The model's output for image-04 is not finite"):
+        run(rule_model(rule), images.__getitem__, tmp_path)
+    assert load_responses(tmp_path)["image_id"].tolist() == IDS[:3]
+
+
 def test_batches_are_full_but_for_the_last_of_a_shard(images, rule_model, tmp_path):
     model = rule_model(lambda pixels, blank: ([0.6, 0.4], [1.0]))
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bias_toolkit.errors import UnreadableImageError
+from bias_toolkit.errors import InputError, UnreadableImageError
 from bias_toolkit.invariance import FramingGrid, framed_window, load_grid, load_grid_skipped, run_grid, take_picture
 from bias_toolkit.models import load_model
 
@@ -112,6 +112,19 @@ def test_an_image_that_cannot_be_read_is_left_out_and_listed(model, images, tmp_
     run_grid(model, read, ("a", "b", "c"), BOXES, GRID, "mean", tmp_path, label_indices={}, batch_size=32)
     assert set(load_grid(tmp_path)["image_id"]) == {"a", "c"}
     assert load_grid_skipped(tmp_path).to_dict("records") == [{"image_id": "b", "reason": "cut short"}]
+
+
+def test_an_output_that_is_not_finite_ends_the_run_and_names_the_image(model, images, tmp_path, monkeypatch):
+    evaluate_batches = model.evaluate_batches
+
+    def broken(batches):
+        for outputs in evaluate_batches(batches):
+            outputs.probabilities[-1] = np.nan
+            yield outputs
+
+    monkeypatch.setattr(model, "evaluate_batches", broken)
+    with pytest.raises(InputError, match="The model's output for b is not finite"):
+        run(model, images, tmp_path, ids=("a", "b"), batch_size=1000)
 
 
 def test_a_shard_without_a_cell_is_a_shard(model, images, tmp_path):

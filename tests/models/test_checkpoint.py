@@ -1,4 +1,5 @@
 import argparse
+import errno
 import json
 import math
 import os
@@ -35,6 +36,7 @@ WRAPPINGS = {
     "model": lambda tensors: {"model": tensors, "args": argparse.Namespace(lr=0.1)},
     "data parallel": lambda tensors: with_prefix("module.", tensors),
     "compiled data parallel": lambda tensors: {"state_dict": with_prefix("_orig_mod.module.", tensors)},
+    "in one another": lambda tensors: {"model": {"state_dict": tensors}, "epoch": 3},
     "lightning": lambda tensors: {"state_dict": with_prefix("model.", tensors), "hyper_parameters": {}},
 }
 
@@ -205,8 +207,9 @@ def test_weights_of_8_bits_are_taken():
 
 def test_tensors_that_a_network_cannot_take_are_told():
     network = nn.Linear(2, 2)
-    for weight in (torch.ones(2, 2).to_sparse(), torch.empty(2, 2, device="meta")):
-        with pytest.raises(InputError, match="the tensor 'weight' sparse, quantised or without its values"):
+    others = (torch.ones(2, 2, dtype=torch.int8), torch.ones(2, 2, dtype=torch.complex64))
+    for weight in (torch.ones(2, 2).to_sparse(), torch.empty(2, 2, device="meta"), *others):
+        with pytest.raises(InputError, match="the tensor 'weight' sparse, quantised, complex or without its values"):
             assign_weights(network, {"weight": weight, "bias": torch.zeros(2)}, "w.pt")
 
 
@@ -279,6 +282,7 @@ def test_a_torchscript_archive_is_refused(tmp_path):
         (b"\n", "is empty"),
         (b"<!DOCTYPE html><html><body>404</body></html>", "is a web page"),
         (b"\n  <HTML>", "is a web page"),
+        (b"\xef\xbb\xbf<!DOCTYPE html>", "is a web page"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:aa\nsize 3\n", "is a pointer of Git LFS"),
     ],
 )
@@ -350,3 +354,22 @@ def test_a_file_without_a_state_dict_is_told(content, tmp_path):
 def test_a_missing_file_is_told(tmp_path):
     with pytest.raises(InputError, match=r"nowhere\.pth does not exist"):
         load_model(SHUFFLENET, weights=tmp_path / "nowhere.pth")
+
+
+def test_a_file_that_is_none_or_may_not_be_read_is_said_to_be(tmp_path, monkeypatch):
+    with pytest.raises(InputError, match=f"The weights file {tmp_path} is not a file; give a .pt"):
+        read_checkpoint(tmp_path)
+    file = tmp_path / "weights.pt"
+    file.write_bytes(b"x")
+
+    def refuse(path, *rest):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+
+    monkeypatch.setattr("builtins.open", refuse)
+    with pytest.raises(InputError, match=f"The weights file {file} cannot be read: Permission denied"):
+        read_checkpoint(file)
+
+
+def test_safetensors_under_another_name_are_read(tmp_path):
+    save_file({"weight": torch.ones(2)}, tmp_path / "weights.pth")
+    assert read_checkpoint(tmp_path / "weights.pth")["weight"].tolist() == [1, 1]

@@ -188,8 +188,9 @@ def test_devices(monkeypatch):
     assert resolve_device("auto") == torch.device("cpu")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert resolve_device("auto") == torch.device("cuda")
-    with pytest.raises(InputError, match=r"'gpu'.*--device"):
-        resolve_device("gpu")
+    for device in ("gpu", "meta", "hpu"):
+        with pytest.raises(InputError, match=rf"'{device}' is not to be had.*--device"):
+            resolve_device(device)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has CUDA")

@@ -1,5 +1,7 @@
 """Every runtime gives what eager torch gives in float32."""
 
+import sys
+
 import numpy as np
 import pytest
 import timm
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from bias_toolkit.errors import InputError
-from bias_toolkit.models import Model, Preprocessing, choose_runtime, load_model
+from bias_toolkit.models import Model, Preprocessing, choose_runtime, load_model, openvino_runtime, torch_runtime
 from bias_toolkit.models import runtime as runtimes
 from bias_toolkit.models.torch_runtime import TorchRuntime, fitting_batch
 
@@ -138,6 +140,17 @@ def test_each_batch_gets_its_own_outputs_in_order(small, sizes, masked, runtime)
             np.testing.assert_allclose(outputs.features[row], alone.features[0], rtol=1e-4, atol=1e-4)
 
 
+def test_requests_that_are_used_again_for_the_same_batch_leave_its_first_outputs(small):
+    model, side = small["openvino"], small["openvino"].input_size
+    model.evaluate(np.zeros((1, side, side, 3), np.uint8))
+    count = 3 * 4 * len(model._runtime()._idle[False])
+    views = np.random.default_rng(0).integers(0, 256, (count, side, side, 3), np.uint8)
+    expected = small["torch"].evaluate(views)
+    assert len(np.unique(expected.features, axis=0)) == count
+    np.testing.assert_allclose(model.evaluate(views).probabilities, expected.probabilities, atol=1e-5)
+    np.testing.assert_allclose(model.evaluate(views).features, expected.features, rtol=1e-4, atol=1e-4)
+
+
 def test_openvino_takes_later_batches_before_it_has_answered_the_first(small):
     model, taken, answered = small["openvino"], [], []
     views = np.zeros((4, model.input_size, model.input_size, 3), np.uint8)
@@ -196,6 +209,19 @@ def test_a_network_that_openvino_would_change_runs_with_torch_and_says_so():
         make_model(Wayward(), "openvino", size=16).evaluate(views)
 
 
+def test_an_openvino_that_cannot_be_loaded_is_done_without(tmp_path, monkeypatch):
+    (tmp_path / "openvino").mkdir()
+    (tmp_path / "openvino" / "__init__.py").write_text("raise ImportError('libtbb.so: no such file')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "openvino")
+    model = load_model("demo", runtime="auto", device="cpu")
+    assert model.runtime.startswith("torch")
+    if choose_runtime("auto", CPU).runtime == "openvino":
+        assert "OpenVINO cannot be loaded (libtbb.so: no such file)." in model.runtime_reason
+    with pytest.raises(InputError, match=r"cannot be loaded .libtbb.so: no such file.; give --runtime torch"):
+        load_model("demo", runtime="openvino", device="cpu").evaluate(np.zeros((1, 64, 64, 3), np.uint8))
+
+
 def test_which_runtime_is_taken(monkeypatch):
     monkeypatch.setattr(runtimes.platform, "machine", lambda: "x86_64")
     assert choose_runtime("auto", CPU).runtime == "openvino"
@@ -223,7 +249,28 @@ def test_low_precision_is_near_float32_and_not_the_same(small):
         model.evaluate(views, precision="int8")
 
 
-def test_on_cuda_one_batch_is_copied_while_another_is_computed(small, monkeypatch):
+def test_a_precision_that_openvino_lacks_leaves_float32_with_openvino(monkeypatch):
+    if choose_runtime("auto", CPU).runtime != "openvino":
+        pytest.skip("OpenVINO is not the runtime of this processor")
+    model = load_model("demo", runtime="auto", device="cpu")
+    monkeypatch.setitem(openvino_runtime.HINTS, "float16", ("f16", "nothing of the kind"))
+    views = np.zeros((2, model.input_size, model.input_size, 3), np.uint8)
+    assert len(model.evaluate(views, precision="float16").features) == 2
+    assert model.runtime.startswith("OpenVINO")
+    assert model.runtime_reason.endswith("it is the fastest on this processor.")
+
+
+def test_batches_filled_for_float32_are_whole_passes_in_any_precision(monkeypatch):
+    """On a GPU where a float32 view takes twice the memory, a smaller batch than bfloat16's own is what there is."""
+    monkeypatch.setattr(torch_runtime, "CPU_BATCH", 20)
+    model = load_model("demo", runtime="torch", device="cpu")
+    assert model.batch_size == 20
+    monkeypatch.setattr(torch_runtime, "CPU_BATCH", 40)
+    model.evaluate(np.zeros((2, model.input_size, model.input_size, 3), np.uint8), precision="bfloat16")
+    assert model._runtime("bfloat16").batch_size == model.batch_size == 20
+
+
+def test_on_cuda_one_batch_is_put_together_while_another_is_computed(small, monkeypatch):
     """The order of CUDA's queue, with passes that are done where they are waited for."""
     model = small["torch"]
     runtime = TorchRuntime(model._pixel_network, model.input_size, CPU, batch_size=4)
