@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import collections
 import re
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -49,7 +50,7 @@ def campaign(folder: Path, files: int | None, seed: int) -> list[str]:
     """Damage files, print what came of it, and say what went wrong."""
     photographs, study, _ = make_reference(folder)
     draw = fractions(seed)
-    whole = settled(study)
+    whole, spare = settled(study), shutil.copytree(study, folder / "spare")
     names = sorted(path.relative_to(study).as_posix() for path in study.rglob("*") if path.is_file())
     names = [name for name in names if name != ".lock"]
     if files is not None:
@@ -71,6 +72,10 @@ def campaign(folder: Path, files: int | None, seed: int) -> list[str]:
         differ = differences(settled(study), whole)
         outcomes[kind, "restored" if not differ else "not restored", "refused meanwhile" if 2 in codes else ""] += 1
         failed += [f"{name} ({kind}): {each} differs" for each in differ]
+        if differ:
+            # So that the next file is damaged in a whole study.
+            shutil.rmtree(study)
+            shutil.copytree(spare, study)
     print("| damage | outcome | files |\n| --- | --- | --- |")
     for (kind, outcome, meanwhile), count in sorted(outcomes.items()):
         print(f"| {kind} | {outcome}{', ' if meanwhile else ''}{meanwhile} | {count} |")

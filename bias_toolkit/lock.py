@@ -12,6 +12,7 @@ import errno
 import json
 import os
 import socket
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -72,9 +73,11 @@ class StudyLock:
         self._file = None
 
     def _write(self, holder: dict[str, object]) -> None:
-        os.ftruncate(self._file, 0)
-        os.lseek(self._file, 0, os.SEEK_SET)
-        os.write(self._file, json.dumps(holder).encode())
+        # On a full disk the lock is as good without.
+        with suppress(OSError):
+            os.ftruncate(self._file, 0)
+            os.lseek(self._file, 0, os.SEEK_SET)
+            os.write(self._file, json.dumps(holder).encode())
 
     def check(self) -> None:
         """Raise OSError, of the study's folder, if that is no longer the one in which the lock was taken."""
@@ -166,7 +169,8 @@ def _read_holder(path: Path) -> dict:
         holder = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return holder if isinstance(holder, dict) and {"pid", "host", "since"} <= holder.keys() else {}
+    is_whole = isinstance(holder, dict) and {"pid", "host", "since"} <= holder.keys() and isinstance(holder["pid"], int)
+    return holder if is_whole else {}
 
 
 def _is_dead(holder: dict) -> bool:

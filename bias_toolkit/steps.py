@@ -36,6 +36,8 @@ from bias_toolkit.storage import (
 
 MARKER = "step.json"
 DIGEST = "sha256"
+WRITTEN = {".parquet", ".npy", ".json", ".txt", ".faiss", SEAL}
+"""Endings of what steps write, but for pages with their pictures."""
 Result = TypeVar("Result")
 _log = logging.getLogger("bias_toolkit")
 
@@ -136,11 +138,16 @@ class StepFolder:
         """
         marker = self._own_marker()
         kept = bool(marker) and marker["environment"] == self._environment
-        if marker.get("done") and (name := changed_file(self.path)):
-            _log.warning("%s: %s was damaged or removed, and is computed again.", self.step.name, name)
+        if marker.get("done") and (changed := list(_changed_files(self.path))):
+            _log.warning("%s: %s was damaged or removed, and is computed again.", self.step.name, changed[0])
             kept = kept and (self.step.replaces_itself or any(self.path.glob(f"*{SEAL}")))
-        elif not marker and (self.path / MARKER).exists() and not read_marker(self.path):
-            _log.warning("%s: %s was damaged, and the step is computed again.", self.step.name, MARKER)
+            if kept:
+                # A seal that was cut off would pass for that of a shard with fewer files.
+                for name in changed:
+                    (self.path / name).unlink(missing_ok=True)
+        elif lost_marker(self.path):
+            self._refuse_foreign()
+            _log.warning("%s: %s was damaged or removed, and the step is computed again.", self.step.name, MARKER)
         if not kept:
             self._remove_old()
         self.path.mkdir(parents=True, exist_ok=True)
@@ -167,15 +174,24 @@ class StepFolder:
         if not self.path.exists() or not os.path.samestat(place, os.stat(self.path)):
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), os.fspath(self.path))
 
-    def _remove_old(self) -> None:
-        if not self.path.exists():
+    def _refuse_foreign(self) -> None:
+        """Raise InputError if a folder without a marker holds files that no step wrote."""
+        if (self.path / MARKER).exists() or self._has_page:
             return
-        if not (self.path / MARKER).exists() and any(self.path.iterdir()):
+        if any(path.is_file() and path.suffix not in WRITTEN for path in self.path.rglob("*")):
             raise InputError(
                 f"{self.path} holds files but no {MARKER}, so they may not be this study's; name another folder for "
                 "the study, or move them away, and run the command again."
             )
-        if not self.step.replaces_itself:
+
+    @property
+    def _has_page(self) -> bool:
+        from bias_toolkit.report.publish import PAGE, is_own_page
+
+        return is_own_page(self.path / PAGE)
+
+    def _remove_old(self) -> None:
+        if self.path.exists() and not self.step.replaces_itself:
             remove_folder(self.path)
 
 
@@ -198,6 +214,16 @@ def _parse_marker(path: Path, *_: int) -> dict[str, Any]:
     if "files" in marker or DIGEST in marker:
         return marker if marker.get(DIGEST) == _digest(marker) else {}
     return marker
+
+
+def lost_marker(folder: Path) -> bool:
+    """Whether a step's folder holds files, but no `step.json` that is whole: it was damaged or removed."""
+    try:
+        has_files = not read_marker(folder) and any(not is_leftover(path) for path in folder.iterdir())
+    except OSError:
+        return False
+    # A run that replaces the folder may have done so between the two looks.
+    return has_files and not read_marker(folder)
 
 
 def _write_marker(marker: Mapping[str, Any], folder: Path) -> None:
@@ -226,14 +252,18 @@ def changed_file(folder: Path) -> str | None:
 
     A file is read only where its size or time is another than then: `damaged_file` reads all.
     """
+    return next(_changed_files(folder), None)
+
+
+def _changed_files(folder: Path) -> Iterator[str]:
     for name, (digest, *known) in read_marker(folder).get("files", {}).items():
         path = folder / name
         try:
-            if _size_and_time(path) != known and not is_intact(path, digest):
-                return name
+            is_changed = _size_and_time(path) != known and not is_intact(path, digest)
         except OSError:
-            return name
-    return None
+            is_changed = True
+        if is_changed:
+            yield name
 
 
 def damaged_file(folder: Path, names: str = "*") -> str | None:

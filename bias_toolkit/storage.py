@@ -105,10 +105,13 @@ def remove_leftovers(folder: Path) -> None:
 
 
 def remove_folder(folder: Path) -> None:
-    """Remove a folder so that it is seen whole or not at all, also when this is interrupted."""
+    """Remove a folder so that it is seen whole or not at all, also when this is interrupted.
+
+    What may not be deleted of it stays under its temporary name, as `remove_leftovers` tries again.
+    """
     aside = temporary_path(folder)
     os.replace(folder, aside)
-    shutil.rmtree(aside)
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def is_leftover(path: Path) -> bool:
@@ -215,8 +218,9 @@ def sealed_shards(folder: str | os.PathLike, kind: str) -> set[int]:
         else:
             name = "/".join(folder.parts[-2:])
             _log.warning("%s: shard %d (%s) was damaged, and is computed again.", name, int(number), damaged)
-            for each in (*read_seal(path), path.name):
-                (folder / each).unlink(missing_ok=True)
+            # By its number, as the seal itself may have lost names.
+            for each in folder.glob(f"*-{number}.*"):
+                each.unlink(missing_ok=True)
     return whole
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pandas as pd
 
 from bias_toolkit.errors import InputError
-from bias_toolkit.steps import MARKER, damaged_file, read_marker, read_whole
+from bias_toolkit.steps import MARKER, WRITTEN, damaged_file, lost_marker, read_marker, read_whole
 from bias_toolkit.storage import read_table
 
 if TYPE_CHECKING:
@@ -35,17 +35,18 @@ class StoredResults:
 
         What was damaged is computed again where this process can; otherwise it is an InputError that names the file.
         """
-        path = self.folder / name
-        folder = path if path.is_dir() else path.parent
+        path, folder = self.folder / name, self._step_folder(name)
         step = folder.relative_to(self.folder).as_posix()
+        self._restore_markers(step, command)
         marker = read_marker(folder)
-        if not marker and (folder / MARKER).exists():
-            raise InputError(
-                f"{folder / MARKER} was damaged; run `bias-toolkit {command}` on the study, and it is made anew."
-            )
         if not marker.get("done") or (not path.exists() and path.name not in marker.get("files", {})):
             raise InputError(f"{self.folder} has no {step} yet; run `bias-toolkit {command}` on it first.")
         if not self._is_current(step):
+            if (need := self._missing_need(step)) is not None:
+                raise InputError(
+                    f"{folder} was made from {self.folder / need}, which is not finished; run `bias-toolkit {command}` "
+                    "on the study."
+                )
             raise InputError(
                 f"{folder} was computed under other settings than the study has now; run `bias-toolkit {command}` "
                 "on the study."
@@ -58,10 +59,38 @@ class StoredResults:
             )
         return path
 
+    def _step_folder(self, name: str) -> Path:
+        """The folder of the step that is called so, or has such a file."""
+        path = self.folder / name
+        return path.parent if path.suffix in WRITTEN else path
+
+    def _missing_need(self, step: str) -> str | None:
+        """The first of the steps that a step was made from which is not there, or not finished; None where all are."""
+        for need in read_marker(self.folder / step).get("needs", {}):
+            missing = self._missing_need(need) if read_marker(self.folder / need).get("done") else need
+            if missing is not None:
+                return missing
+        return None
+
+    def _restore_markers(self, step: str, command: str) -> None:
+        """Do each step anew, of this one and those it was made from, whose `step.json` was damaged or removed.
+
+        Raises
+        ------
+        InputError
+            If this process cannot; it names the file, and `command` as what does.
+        """
+        if lost_marker(self.folder / step) and not self._restore(step):
+            raise InputError(
+                f"{self.folder / step / MARKER} was damaged or removed; run `bias-toolkit {command}` on the study, and "
+                "it is made anew."
+            )
+        for need in read_marker(self.folder / step).get("needs", {}):
+            self._restore_markers(need, command)
+
     def _read(self, name: str, command: str, read: Callable[[Path], Result]) -> Result:
         """What `read` makes of a step's folder or of a file in it, all of it of one state of the step."""
-        path = self._existing(name, command)
-        folder = path if path.is_dir() else path.parent
+        path, folder = self._existing(name, command), self._step_folder(name)
         state, is_other = _state(folder), False
         try:
             result = read_whole(path, read)

@@ -88,7 +88,10 @@ class Study(StudyExplanations, StudyObjects, StudyMaps, StudyRun):
         model: str | Model | None = None,
         **settings: Any,
     ):
+        from bias_toolkit.datasets.file_names import check_path
+
         self.folder = Path(folder)
+        check_path(self.folder)
         if self.folder.exists() and not self.folder.is_dir():
             raise InputError(f"{self.folder} is a file; name a folder for the study.")
         try:
@@ -238,10 +241,10 @@ class Study(StudyExplanations, StudyObjects, StudyMaps, StudyRun):
         from bias_toolkit.index import check_index
 
         # What Faiss does not understand is refused before it is recorded, and all else before images are embedded.
-        wanted, dimension = self.settings.index, self.model.feature_dimension
-        check_index(wanted, dimension)
+        wanted, dimension, metric = self.settings.index, self.model.feature_dimension, self.settings.metric
+        check_index(wanted, dimension, metric=metric)
         self._check_sweeps()
-        check_index(wanted, dimension, len(self._scanned("train", progress).images))
+        check_index(wanted, dimension, len(self._scanned("train", progress).images), metric)
         self.embed(progress)
 
         def index(folder: Path) -> None:

@@ -164,8 +164,8 @@ class StudyMaps(StudyResults):
         """The measures of each image in each cell of the framing map, table FRAMED."""
         from bias_toolkit.invariance import load_grid
 
-        folders = [self._existing(f"{MAP}/{name}", MAP) for name in self.surroundings]
-        return pd.concat([load_grid(folder) for folder in folders], ignore_index=True)
+        tables = [self._read(f"{MAP}/{name}", MAP, load_grid) for name in self.surroundings]
+        return pd.concat(tables, ignore_index=True)
 
     @property
     def framing_map(self) -> FramingMap:

@@ -133,4 +133,4 @@ class StudyObjects(StudyLocated):
         """The mean image of the `train` or `test` set, and of each of its classes."""
         from bias_toolkit.objects import MeanImages
 
-        return MeanImages.load(self._existing(f"mean-images/{split}", "objects"))
+        return self._read(f"mean-images/{split}", "objects", MeanImages.load)

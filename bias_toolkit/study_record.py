@@ -36,7 +36,7 @@ def read_record(study: Path) -> dict[str, Any]:
         record = json.loads(path.read_text(encoding="utf-8"))
         digest = record.pop(DIGEST, None)
         whole = record.keys() <= PARTS and digest in (None, _digest(record))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except PermissionError as error:
         raise InputError(f"{path} may not be read; ask for the right to, or name another folder.") from error
@@ -54,7 +54,8 @@ def holds_other_files(folder: Path) -> bool:
     """Whether a folder without a record holds something that no run on a study left there."""
     if not folder.exists() or any(folder.glob("images/*/step.json")):
         return False
-    return any(path.name != LOCK and not is_leftover(path) for path in folder.iterdir())
+    # Another run may have written its record since this one looked for it.
+    return any(path.name not in (LOCK, RECORD) and not is_leftover(path) for path in folder.iterdir())
 
 
 def _digest(record: dict[str, Any]) -> str:

@@ -175,7 +175,8 @@ def missing_sentences(study: Study) -> list[str]:
 
 
 def _describe(study: Study, split: str) -> DatasetDescription:
-    record, images, skipped = study.dataset_record(split), study.images(split), study.skipped_images
+    record, images, left_out = study.dataset_record(split), study.images(split), study.left_out(split)
+    images = images[~images["image_id"].isin(left_out)]
     return DatasetDescription(
         path=record["root"],
         layout=record["layout"],
@@ -183,7 +184,7 @@ def _describe(study: Study, split: str) -> DatasetDescription:
         n_images=len(images),
         n_labels=int(images["label"].nunique()),
         n_objects=len(study.objects(split)),
-        n_skipped=int(skipped.loc[skipped["split"] == split, "image_id"].nunique()),
+        n_skipped=len(left_out),
         dropped_boxes=record["dropped_boxes"],
     )
 

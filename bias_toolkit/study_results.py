@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,13 +86,20 @@ class StudyResults(LocatedResults):
         readers |= {f"mean-images/{split}": lambda folder: read_table(folder / "skipped.parquet") for split in SPLITS}
         readers |= {f"{MAP}/{surroundings}": load_grid_skipped for surroundings in self.chosen_surroundings}
         readers |= {f"{SIZES}/{sweep.name}": load_skipped for sweep in self.size_sweeps}
-        tables = [
-            read(self.folder / name).assign(split="train" if name.endswith("/train") else "test", step=name)
-            for name, read in readers.items()
-            if read_marker(self.folder / name).get("done") and damaged_file(self.folder / name, "skipped*") is None
-        ]
+        tables = []
+        for name, read in readers.items():
+            folder, split = self.folder / name, "train" if name.endswith("/train") else "test"
+            if read_marker(folder).get("done") and damaged_file(folder, "skipped*") is None:
+                # Meanwhile another run may have begun to do the step anew.
+                with suppress(FileNotFoundError):
+                    tables.append(read(folder).assign(split=split, step=name))
         columns = ["split", "step", "image_id", "reason"]
         return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
+
+    def left_out(self, split: str) -> set[str]:
+        """The images of the `train` or `test` set that a step has left out so far."""
+        skipped = self.skipped_images
+        return set(skipped.loc[skipped["split"] == split, "image_id"])
 
     def features(self, split: str) -> FeatureStore:
         """The features of the `train` or `test` set."""
@@ -336,6 +344,8 @@ class StudyResults(LocatedResults):
     def _explained(self) -> dict[str, str]:
         """image_id of a test image to its explanation's folder, relative to the study's."""
         names = sorted(f"{EXPLANATIONS}/{folder.name}" for folder in (self.folder / EXPLANATIONS).glob("*/"))
+        for name in names:
+            self._restore_markers(name, "explain")
         markers = {name: read_marker(self.folder / name) for name in names}
         return {
             marker["settings"]["image"]: name
@@ -346,7 +356,9 @@ class StudyResults(LocatedResults):
     @property
     def part_keys(self) -> dict[str, str]:
         """Of the parts that a report shows where they are there, what tells each from one made under other settings."""
-        steps = (f"{MAP}/relation", f"{SIZES}/curve")
+        steps = {f"{MAP}/relation": MAP, f"{SIZES}/curve": SIZES}
+        for step, command in steps.items():
+            self._restore_markers(step, command)
         return {step: read_marker(self.folder / step)["key"] for step in steps if self._is_current(step)}
 
     def findings(self) -> pd.DataFrame:

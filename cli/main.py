@@ -13,12 +13,16 @@ REASONS = {
     errno.ENOENT: "it is not there",
     errno.ENOSPC: "the disk is full",
     errno.EROFS: "it cannot be written to",
-    errno.EACCES: "it may not be written to",
+    errno.EACCES: "it may not be read or written",
 }
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line: exit code 0, 2 for bad input, 130 when stopped by Ctrl-C or SIGTERM."""
+    for stream in (sys.stdout, sys.stderr):
+        # Not every terminal has a ρ, and not every path is UTF-8.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
     with stoppable() as stop:
         try:
             # Importing takes a while, and may be stopped like all else.
@@ -44,13 +48,14 @@ def main(arguments: list[str] | None = None) -> None:
 def _sentence(error: Exception) -> str | None:
     """What is wrong with the input or with the disk; None where it is the program that is wrong."""
     from bias_toolkit.errors import InputError
+    from bias_toolkit.formatting import visible
 
     if isinstance(error, InputError):
-        return str(error)
+        return visible(str(error))
     if isinstance(error, OSError):
         reason = REASONS.get(error.errno) or error.strerror or str(error)
-        return (
-            f"{error.filename or 'A file'}: {reason}; what was computed so far is kept, and the same command goes on "
-            "from there."
+        return visible(
+            f"{error.filename or 'The output'}: {reason}. What was computed so far is kept; with that put right, the "
+            "same command goes on from there."
         )
     return None

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
 
-from bias_toolkit_cli.progress import ConsoleProgress
+from bias_toolkit.formatting import visible
+from bias_toolkit_cli.progress import ConsoleProgress, LastingStream
 
 
 def console_progress() -> ConsoleProgress:
     """Progress bars on standard error, so that standard output holds the result only."""
-    return ConsoleProgress(Console(stderr=True))
+    return ConsoleProgress(Console(stderr=True, file=sys.stderr and LastingStream(sys.stderr)))
 
 
 def _plain(value: Any) -> Any:
@@ -28,6 +30,11 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
+
+
+def say(text: str) -> None:
+    """Print what the program has to say, names in which steer no terminal."""
+    print(visible(text))
 
 
 def print_json(value: Any) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.progress import (
@@ -34,6 +36,43 @@ class TimeColumn(TimeRemainingColumn):
         if task.finished:
             return Text(f"took {timedelta(seconds=int(task.finished_time or 0))}", style="progress.elapsed")
         return super().render(task).append(" left")
+
+
+class LastingStream:
+    """A stream that is not missed when it goes away: a run goes on though its terminal was closed.
+
+    Parameters
+    ----------
+    stream : text file
+        Where to write as long as it can be written to. A pipe that is not read any more still ends the program.
+    """
+
+    def __init__(self, stream: TextIO):
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with self._until_it_goes():
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with self._until_it_goes():
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    @contextmanager
+    def _until_it_goes(self) -> Iterator[None]:
+        try:
+            yield
+        except BrokenPipeError:
+            raise
+        except OSError:
+            # What was buffered, and all that is written later, goes nowhere.
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self._stream.fileno())
+            os.close(nowhere)
 
 
 class ConsoleProgress:

@@ -117,6 +117,39 @@ def test_a_command_that_ignores_ctrl_c_goes_on_ignoring_it():
     assert python(code).communicate(timeout=60)[0] == "still here\n"
 
 
+DRAW = """
+import bias_toolkit_cli.commands
+from bias_toolkit_cli.output import console_progress
+def app(args):
+    with console_progress()("Working", total=3) as advance:
+        for _ in range(3):
+            advance(1)
+    with console_progress()("Working on", total=1) as advance:
+        advance(1)
+    print("ended")
+bias_toolkit_cli.commands.app = app
+from bias_toolkit_cli.main import main
+main()
+"""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_a_run_goes_on_when_its_progress_cannot_be_shown():
+    """As after `disown`, when the terminal is closed."""
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([sys.executable, "-c", DRAW], stdout=subprocess.PIPE, stderr=full, text=True)
+    assert (done.returncode, done.stdout) == (0, "ended\n")
+
+
+def test_a_pipe_that_nobody_reads_ends_a_run():
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as pipe:
+        done = subprocess.run([sys.executable, "-c", DRAW], stdout=subprocess.PIPE, stderr=pipe, text=True)
+    assert done.returncode == 1
+    assert done.stdout == ""
+
+
 def test_handlers_are_put_back():
     from bias_toolkit_cli.interruption import stoppable
 
@@ -192,6 +225,40 @@ for write in (lambda: write_array(np.zeros(10_000), Path(sys.argv[1]) / "a.npy")
     printed = python(code, tmp_path).communicate(timeout=60)[0]
     assert printed.splitlines() == [f"{errno.EFBIG} {tmp_path}"] * 2
     assert not any(path.suffix == ".npy" or ".tmp" in path.name for path in tmp_path.iterdir())
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a file is no folder on POSIX systems only")
+def test_a_study_below_a_file_is_not_called_damaged(inputs, tmp_path, command, caplog):
+    (tmp_path / "file").write_text("")
+    code, err = command(report(inputs, tmp_path / "file" / "study"))
+    assert code == 2
+    assert caplog.messages == []
+    assert err.startswith(f"Error: {tmp_path / 'file' / 'study'}: Not a directory.")
+
+
+def test_a_record_that_another_run_writes_meanwhile_is_no_foreign_file(inputs, tmp_path, monkeypatch):
+    from bias_toolkit.study_record import read_record
+
+    folder = tmp_path / "study"
+
+    def read_too_early(path):
+        record = read_record(path)
+        folder.mkdir()
+        (folder / "study.json").write_text("{}")
+        return record
+
+    monkeypatch.setattr("bias_toolkit.study.read_record", read_too_early)
+    assert Study(folder, *inputs).folder == folder
+
+
+def test_what_may_not_be_read_is_not_said_to_be_not_writable(inputs, tmp_path, command, monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), "weights.pt")
+
+    monkeypatch.setattr("bias_toolkit.models.load_model", refuse)
+    code, err = command(report(inputs, tmp_path / "study"))
+    assert code == 2
+    assert "Error: weights.pt: it may not be read or written. What was computed" in err
 
 
 @pytest.mark.parametrize("part", ["", "features/train"])
@@ -273,7 +340,7 @@ def test_a_reader_gets_a_sentence_while_a_step_is_computed_anew(finished, tmp_pa
     def looking(self, *arguments, **options):
         for each in (reader, Study(folder)) if not seen else ():
             for read in ("responses", "measures", "per_image"):
-                with pytest.raises(InputError, match=r"other settings|has no"):
+                with pytest.raises(InputError, match=r"other settings|has no|not finished"):
                     getattr(each, read)
                 seen.append(read)
         return evaluate(self, *arguments, **options)
@@ -301,6 +368,20 @@ def test_a_result_that_is_replaced_while_it_is_read_is_not_given(finished, tmp_p
     shutil.rmtree(folder / name)
     with pytest.raises(InputError, match="has no"):
         _ = study.responses
+
+
+def test_a_step_that_goes_away_while_its_skipped_images_are_read_has_none(finished, tmp_path, monkeypatch):
+    from bias_toolkit.invariance import load_skipped
+
+    study = Study(shutil.copytree(finished.folder, tmp_path / "study"))
+
+    def late(folder):
+        shutil.rmtree(folder)
+        (folder / "skipped-00000.parquet").read_bytes()
+        return load_skipped(folder)
+
+    monkeypatch.setattr("bias_toolkit.invariance.load_skipped", late)
+    assert study.skipped_images.empty
 
 
 def test_what_killed_runs_left_is_removed_by_the_next(inputs, tmp_path, fast):

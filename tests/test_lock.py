@@ -65,7 +65,14 @@ def test_without_flock_a_dead_process_of_this_machine_holds_nothing(tmp_path):
 
 
 @pytest.mark.usefixtures("no_flock")
-@pytest.mark.parametrize("content", ["", json.dumps({"pid": 1, "host": "another", "since": "then"})])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        json.dumps({"pid": "x", "host": socket.gethostname(), "since": "then"}),
+        json.dumps({"pid": 1, "host": "another", "since": "then"}),
+    ],
+)
 def test_without_flock_what_cannot_be_known_to_be_dead_is_left_to_the_user(tmp_path, content):
     (tmp_path / LOCK).write_text(content)
     with pytest.raises(InputError, match="If it does not run any more, remove"):
@@ -97,6 +104,19 @@ def test_a_study_that_went_away_is_noticed(tmp_path, change):
         lock.check()
     assert caught.value.filename == str(tmp_path / "study")
     lock.release()
+
+
+def test_a_full_disk_keeps_nobody_out_and_nobody_in(tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("bias_toolkit.lock.os.write", fail)
+    lock = held(tmp_path)
+    with pytest.raises(InputError, match="Another run is working"):
+        held(tmp_path)
+    lock.release()
+    assert not lock.held
+    held(tmp_path).release()
 
 
 def test_other_errors_of_the_system_are_not_taken_for_a_missing_lock(tmp_path, monkeypatch):

@@ -81,6 +81,34 @@ def test_files_that_are_no_steps_are_never_removed(tmp_path):
     assert photograph.read_bytes() == b"precious"
 
 
+def test_files_of_steps_without_a_marker_are_computed_again(tmp_path, caplog):
+    folder = finish(StepFolder(tmp_path, Step("work")), {"a.parquet": b"old", "a.sha256": b"old"})
+    (tmp_path / "work" / "step.json").unlink()
+    assert not folder.done
+    with folder.working() as path:
+        assert [each.name for each in path.iterdir()] == ["step.json"]
+    assert caplog.messages == ["work: step.json was damaged or removed, and the step is computed again."]
+
+
+def test_a_page_without_a_marker_is_written_again_if_it_is_the_toolkits(tmp_path):
+    from bias_toolkit.report.publish import claim
+
+    folder = finish(StepFolder(tmp_path, Step("page")), {"pictures/a.png": b"picture"})
+    (tmp_path / "page" / "step.json").unlink()
+    with pytest.raises(InputError, match=r"no step\.json"):
+        folder.working().__enter__()
+    claim(tmp_path / "page")
+    finish(folder, {"b.png": b"picture"})
+    assert sorted(each.name for each in (tmp_path / "page").iterdir()) == ["b.png", "step.json"]
+
+
+def test_an_old_result_that_cannot_be_deleted_does_not_end_the_run(tmp_path, monkeypatch):
+    finish(StepFolder(tmp_path, Step("work", {"a": 1})), {"a.bin": b"one"})
+    monkeypatch.setattr("shutil.os.unlink", lambda *_, **__: (_ for _ in ()).throw(PermissionError(13, "denied")))
+    with StepFolder(tmp_path, Step("work", {"a": 2})).working() as path:
+        assert not (path / "a.bin").exists()
+
+
 def test_a_step_that_replaces_itself_keeps_its_old_result(tmp_path):
     with StepFolder(tmp_path, Step("report", {"a": 1})).working() as path:
         (path / "index.html").write_text("old")
@@ -179,7 +207,7 @@ def test_no_byte_of_a_marker_can_change_unnoticed(tmp_path, caplog):
     marker.write_bytes(whole[:-2])
     with folder.working() as path:
         assert not (path / "a.bin").exists()
-    assert caplog.messages == ["work: step.json was damaged, and the step is computed again."]
+    assert caplog.messages == ["work: step.json was damaged or removed, and the step is computed again."]
 
 
 def test_a_marker_of_before_there_were_digests_is_taken_as_it_is(tmp_path):
@@ -193,7 +221,7 @@ def test_a_marker_of_before_there_were_digests_is_taken_as_it_is(tmp_path):
 def test_old_results_go_as_one_and_so_a_kill_leaves_nothing_that_is_taken_for_the_users(tmp_path, monkeypatch):
     finish(StepFolder(tmp_path, Step("work", {"a": 1})), {"a.bin": b"one", "b.bin": b"two"})
 
-    def killed(path):
+    def killed(path, **_):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("bias_toolkit.storage.shutil.rmtree", killed)

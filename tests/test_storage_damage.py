@@ -120,10 +120,89 @@ def test_a_damaged_marker_is_named(copied):
     marker = copied / "neighbours" / "step.json"
     whole = marker.read_bytes()
     marker.write_bytes(whole[:-5])
-    with pytest.raises(InputError, match=r"neighbours/step\.json was damaged; run `bias-toolkit index`"):
+    with pytest.raises(InputError, match=r"neighbours/step\.json was damaged or removed; run `bias-toolkit index`"):
         _ = Study(copied).distances
     marker.write_bytes(whole)
     assert len(Study(copied).distances) == 150
+
+
+MARKERS = [
+    ("images/test", lambda study: study.neighbours, "index"),
+    ("features/train", lambda study: study.neighbours, "index"),
+    ("responses/crop-1-diagonal", lambda study: study.per_image, "analyse"),
+    ("measures", lambda study: study.per_image, "analyse"),
+]
+
+
+@pytest.mark.parametrize("kind", ["flip", "empty", "delete"])
+@pytest.mark.parametrize(("step", "read", "command"), MARKERS, ids=[step for step, *_ in MARKERS])
+def test_a_damaged_marker_of_a_step_that_a_result_was_made_from_is_named(copied, step, read, command, kind):
+    marker = copied / step / "step.json"
+    whole = marker.read_bytes()
+    if kind == "empty":
+        marker.write_bytes(b"")
+    else:
+        damage(marker, kind)
+    with pytest.raises(InputError) as told:
+        read(Study(copied))
+    marker.write_bytes(whole)
+    assert str(told.value).startswith(f"{marker} was damaged or removed; run `bias-toolkit {command}` on the study")
+    assert len(read(Study(copied)))
+
+
+def test_a_result_whose_needs_are_gone_says_so(copied, tmp_path):
+    (copied / "features" / "test").rename(tmp_path / "away")
+    with pytest.raises(InputError, match=r"neighbours was made from .*features/test, which is not finished; run"):
+        _ = Study(copied).neighbours
+    with pytest.raises(InputError, match="has no features/test yet"):
+        Study(copied).features("test")
+    (tmp_path / "away").rename(copied / "features" / "test")
+    assert len(Study(copied).neighbours)
+
+
+@pytest.mark.parametrize("step", ["images/test", "features/test", "responses/crop-1-diagonal", "measures"])
+def test_a_step_whose_marker_was_removed_is_computed_again(copied, step, caplog):
+    before = digests(copied)
+    (copied / step / "step.json").unlink()
+    Study(copied).analyse()
+    assert digests(copied) == before
+    assert caplog.messages == [f"{step}: step.json was damaged or removed, and the step is computed again."]
+
+
+def test_a_process_that_knows_how_does_a_step_with_a_lost_marker_again(copied):
+    study = Study(copied).analyse()
+    for step in ("analysis", "neighbours"):
+        (copied / step / "step.json").write_text("")
+    assert len(study.per_image) == 150
+    assert Study(copied)._is_current("analysis")
+
+
+@pytest.mark.parametrize("part", ["map/relation", "sizes/curve", "explanations/0-123"])
+def test_what_a_report_shows_is_not_left_out_because_its_marker_was_lost(copied, part):
+    (copied / part).mkdir(parents=True)
+    (copied / part / "a.parquet").write_bytes(b"")
+    command = {"map": "map", "sizes": "sizes", "explanations": "explain"}[part.partition("/")[0]]
+    study = Study(copied)
+    with pytest.raises(InputError, match=rf"{part}/step\.json was damaged or removed; run `bias-toolkit {command}`"):
+        _ = study.part_keys, study.explanation_keys
+    shutil.rmtree((copied / part).parent)
+
+
+@pytest.mark.parametrize(
+    ("what", "is_finished"), [("part of a name", True), ("part of a name", False), ("the last line", True)]
+)
+def test_a_seal_that_was_cut_off_takes_no_shard_with_it(copied, what, is_finished):
+    """Without its last line it would be the seal of a shard with fewer files."""
+    from bias_toolkit.steps import _write_marker, read_marker
+
+    before, folder = digests(copied), copied / "features" / "test"
+    seal = folder / "features-00000.sha256"
+    text = seal.read_text()
+    seal.write_text(text[:-5] if what == "part of a name" else text[: text.index("\n") + 1])
+    if not is_finished:
+        _write_marker(read_marker(folder) | {"done": False, "files": {}}, folder)
+    Study(copied).embed()
+    assert digests(copied) == before
 
 
 def test_damage_that_shows_only_when_a_step_reads_its_needs_is_put_right_at_once(copied, caplog):

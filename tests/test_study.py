@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 
 import numpy as np
@@ -9,6 +10,7 @@ from PIL import Image
 from bias_toolkit import InputError, Model, Study, load_dataset, load_model
 from bias_toolkit.objects import framing_log_density
 from bias_toolkit.storage import read_table
+from bias_toolkit_cli.study_steps import dataset_lines
 
 STEPS = [
     "images/train",
@@ -212,6 +214,19 @@ def test_an_unreadable_image_is_listed_and_the_run_goes_on(photographs, fast, tm
     assert set(skipped["image_id"]) == {images[3].name, images[4].name}
     assert skipped["reason"].str.len().min() > 5
     assert set(study.per_image["image_id"]) == {path.name for path in images} - set(skipped["image_id"])
+    # Read and left out are found, though one of them was left out by several steps.
+    assert len(skipped) > 2
+    assert study.left_out("test") == set(skipped["image_id"])
+    assert study.left_out("train") == set()
+    page = (study.folder / "report" / "index.html").read_text()
+    assert f"{len(images) - 2} images, " in page
+    assert re.search(rf"Images</th>\s*<td>120</td>\s*<td>{len(images) - 2}</td>", page)
+    assert re.search(r"Images left out</th>\s*<td>0</td>\s*<td>2</td>", page)
+    told = dataset_lines(study)
+    assert told[0].startswith("Training set: 120 images of ")
+    assert "left out" not in told[0]
+    assert told[1].startswith(f"Test set: {len(images) - 2} images of ")
+    assert told[1].endswith("; left out: 2, see skipped.csv.")
 
 
 def test_several_sweeps_are_kept_apart(photographs, fast, tmp_path):

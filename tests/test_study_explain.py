@@ -1,6 +1,7 @@
 """Explaining images of a study: against an independent measurement, outside images, going on, and what is refused."""
 
 import json
+import os
 import re
 import shutil
 from itertools import pairwise
@@ -311,6 +312,7 @@ def test_a_stable_image_is_called_stable_and_not_taken_apart(explained):
         ({"image": "nothing.png"}, ["nothing.png is no file", "image_id such as"]),
         ({"image": "{folder}"}, ["is a folder"]),
         ({"image": "{text}"}, ["cannot be read as an image"]),
+        ({"image": "{latin}"}, [r"caf\xe9.png is a path that is not valid UTF-8"]),
         ({"image": "{image}", "box": (0, 0, 200, 20)}, ["--box is 0,0,200,20", "74 × 74 pixels"]),
         ({"image": "{image}", "box": (10, 10, 10, 20)}, ["--box is 10,10,10,20"]),
         ({"image": "{image}", "box": (10, 10, 20)}, ["--box is 10,10,20", "four numbers"]),
@@ -324,7 +326,9 @@ def test_bad_input_is_refused_in_a_sentence(explained, outside, tmp_path, argume
     study, explanations = explained
     text = tmp_path / "notes.txt"
     text.write_text("no image")
-    places = {"folder": tmp_path, "text": text, "image": outside[0], "test": explanations[0].image_id}
+    latin = tmp_path / os.fsdecode(b"caf\xe9.png")
+    shutil.copy(outside[0], latin)
+    places = {"folder": tmp_path, "text": text, "latin": latin, "image": outside[0], "test": explanations[0].image_id}
     arguments["image"] = arguments["image"].format(**places)
     with pytest.raises(InputError) as refusal:
         study.explain(**arguments)
@@ -451,6 +455,15 @@ def test_an_image_that_could_not_be_decoded_is_not_explained(photographs, fast, 
         with pytest.raises(InputError, match=r"left out of the study.*skipped\.csv"):
             study.explain(given)
     assert broken.name in study.skipped_images["image_id"].tolist()
+
+
+def test_an_image_that_was_left_out_says_why(photographs, fast, tmp_path):
+    folder = shutil.copytree(photographs["test"].parent, tmp_path / "test")
+    broken = folder / load_dataset(folder / "images.csv").images["image_id"].iloc[0]
+    broken.write_bytes(b"")
+    study = Study(tmp_path / "study", photographs["train"], folder / "images.csv", "demo", **fast)
+    with pytest.raises(InputError, match="left out of the study's test set: the file is empty"):
+        study.explain(broken.name)
 
 
 def test_nothing_is_computed_for_what_is_refused(photographs, fast, tmp_path):

@@ -54,11 +54,12 @@ def published(folder: str | os.PathLike, names: Sequence[str]) -> Iterator[Path]
 def claim(folder: str | os.PathLike) -> None:
     """Say that a folder is a report's where its page does not, having been damaged, so that it may be written anew."""
     folder = Path(folder)
-    if not _is_ours(folder / PAGE):
+    if not is_own_page(folder / PAGE):
         write_text(_UNFINISHED, folder / PAGE)
 
 
-def _is_ours(page: Path) -> bool:
+def is_own_page(page: Path) -> bool:
+    """Whether a file is a page that the toolkit wrote."""
     return page.is_file() and GENERATOR in page.read_text(encoding="utf-8", errors="replace")[:2000]
 
 
@@ -73,7 +74,7 @@ def _refuse_foreign(folder: Path, names: Sequence[str]) -> None:
     if folder.exists() and not folder.is_dir():
         raise InputError(f"The report's folder {str(folder)!r} is a file; a folder would be right.")
     taken = [name for name in (PAGE, *names) if (folder / name).exists()]
-    if taken and not _is_ours(folder / PAGE):
+    if taken and not is_own_page(folder / PAGE):
         raise InputError(
             f"{str(folder / taken[0])!r} is no part of an earlier report and would be overwritten; "
             "a new or an empty folder would be right."

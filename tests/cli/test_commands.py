@@ -4,8 +4,11 @@ import shutil
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
 from PIL import Image
+
+from bias_toolkit.study import Study
 
 COMMANDS = ("demo", "report", "embed", "index", "sweep", "objects", "analyse", "explain", "plot", "neighbours")
 FAST = ["--resamples", "100", "--permutations", "100", "--placements", "100", "--noise-images", "4", "--bins", "3"]
@@ -237,3 +240,13 @@ def test_ctrl_c_says_how_to_go_on(run, photographs, tmp_path, monkeypatch):
     )
     assert code == 130
     assert "run the same command again" in err.lower()
+
+
+@pytest.mark.parametrize("missing", [pd.Series([None, "owl"], dtype="str"), pd.Series([None, "owl"], dtype=object)])
+def test_neighbours_without_labels(run, finished, monkeypatch, missing):
+    table = pd.DataFrame({"image_id": "a.png", "rank": [1, 2], "distance": 0.5, "label": missing, "neighbour_id": "b"})
+    monkeypatch.setattr(Study, "neighbours_of", lambda self, image: table)
+    code, out, err = run("neighbours", finished.folder, "a.png")
+    assert (code, err) == (0, "")
+    assert "owl" in out
+    assert "nan" not in out.lower()

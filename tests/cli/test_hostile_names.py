@@ -1,9 +1,13 @@
 """Names with Rich's markup in them are printed as they are."""
 
+import io
+import sys
+
 import pandas as pd
 import pytest
 
 from bias_toolkit.study import Study
+from bias_toolkit_cli.main import main
 
 NAMES = ["[red]owl", "[/]", "[/red] [link=x]", "[bold]"]
 
@@ -50,3 +54,32 @@ def test_what_does_not_exist_is_named_as_it_was_given(run, name, tmp_path):
     code, _, err = run("sweep", tmp_path / name)
     assert code == 2
     assert f"{tmp_path / name} holds no study" in err
+
+
+STEERING = "\x1b[2J\u202egnp.exe"
+SEEN = r"\x1b[2J\u202egnp.exe"
+
+
+def test_names_steer_no_terminal(run, finished, monkeypatch, tmp_path):
+    table = pd.DataFrame(
+        {"image_id": STEERING, "rank": [1], "distance": 0.5, "label": STEERING, "neighbour_id": f"{STEERING}.png"}
+    )
+    monkeypatch.setattr(Study, "neighbours_of", lambda self, image: table)
+    shown = run("neighbours", finished.folder, "any")
+    refused = run("sweep", tmp_path / STEERING)
+    monkeypatch.setattr(Study, "label_record", {"sentence": f"not matched: {STEERING}"})
+    swept = run("sweep", finished.folder)
+    assert [each[0] for each in (shown, refused, swept)] == [0, 2, 0]
+    for _, out, err in (shown, refused, swept):
+        assert SEEN in out + err
+        assert STEERING not in out + err
+
+
+def test_a_terminal_that_lacks_a_letter_gets_an_escape(finished, monkeypatch):
+    """In a Latin-1 locale there is no ρ, and printing it would be an error."""
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, "latin-1", write_through=True))
+    with pytest.raises(SystemExit) as end:
+        main(["analyse", str(finished.folder)])
+    assert not end.value.code
+    assert rb"plain: \u03c1 = " in written.getvalue()
