@@ -70,7 +70,7 @@ def request_explanation(
     Raises
     ------
     InputError
-        If it is neither; or a box or label is given for a test image, or makes no sense.
+        If it is neither, or was left out; or a box or label is given for a test image, or makes no sense.
     """
     image_id = study.test_image(image)
     if image_id is not None:
@@ -80,6 +80,10 @@ def request_explanation(
                 "--box and --label, which are for other images."
             )
         return Request(image_id)
+    skipped = study.skipped_images
+    reasons = skipped.loc[(skipped["split"] == "test") & (skipped["image_id"] == str(image)), "reason"]
+    if len(reasons):
+        raise InputError(f"{image} was left out of the study's test set: {reasons.iloc[0]}.")
     path = Path(image)
     if not path.is_file():
         what = "a folder" if path.is_dir() else "no file"
@@ -127,6 +131,9 @@ def training_image(study: Study, path: Path) -> str | None:
 
 def _outside_request(study: Study, path: Path, box: Sequence[float] | None, label: str | None) -> Request:
     """A request for an image file that the test set does not have; a training image brings its own label and box."""
+    from bias_toolkit.datasets.file_names import check_path
+
+    check_path(path)
     pixels = read_outside(path)
     if box is not None:
         _check_box(box, pixels)

@@ -1,8 +1,9 @@
-"""Numbers as a person reads them."""
+"""Numbers and names as a person reads them."""
 
 from __future__ import annotations
 
 import math
+import re
 from numbers import Real
 
 MISSING = "–"
@@ -10,6 +11,16 @@ MINUS = "\N{MINUS SIGN}"
 # A mean of zeros that a bootstrap leaves at 1e-18 is a zero.
 SMALLEST_SHARE = 5e-7
 GAP = "\N{NO-BREAK SPACE}"
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+
+
+def visible(text: str) -> str:
+    r"""A text with an escape such as `\x1b` for each character that does something instead of being seen.
+
+    Those steer a terminal, turn the direction in which the text after them is written, or are none that XML and UTF-8
+    have. Lines and tabs are kept.
+    """
+    return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def known(value: Real | None) -> bool:

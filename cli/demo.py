@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from bias_toolkit_cli.output import console_progress, print_json
+from bias_toolkit_cli.output import console_progress, print_json, say
 
 
 def demo(
@@ -27,7 +27,7 @@ def demo(
     if json_output:
         print_json({"findings": [asdict(finding) for finding in findings], "report": str(page)})
     else:
-        print("\n".join([*(finding.text for finding in findings), "", f"Report: {page}"]))
+        say("\n".join([*(finding.text for finding in findings), "", f"Report: {page}"]))
 
 
 def register(app: typer.Typer) -> None:

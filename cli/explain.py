@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bias_toolkit.errors import InputError
-from bias_toolkit_cli.output import console_progress, print_json
+from bias_toolkit_cli.output import console_progress, print_json, say
 
 if TYPE_CHECKING:
     from bias_toolkit.study import Study
@@ -52,7 +52,7 @@ def explain(
     if json_output:
         print_json(explanation.to_dict() | {"page": str(explanation.page)})
     else:
-        print(f"{explanation.text}\n\nPage: {explanation.page}")
+        say(f"{explanation.text}\n\nPage: {explanation.page}")
 
 
 def _explain_worst(study: Study, n: int, json_output: bool) -> None:
@@ -64,7 +64,7 @@ def _explain_worst(study: Study, n: int, json_output: bool) -> None:
         images = [explanation.to_dict() | {"page": str(explanation.page)} for explanation in explanations]
         print_json({"summary": asdict(summary), "images": images})
     else:
-        print(f"{summary.text}\n\nReport: {study.folder / 'report' / 'index.html'}")
+        say(f"{summary.text}\n\nReport: {study.folder / 'report' / 'index.html'}")
 
 
 def _box(text: str | None) -> tuple[float, ...] | None:

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from bias_toolkit.errors import InputError
-from bias_toolkit_cli.output import print_json
+from bias_toolkit.formatting import visible
+from bias_toolkit_cli.output import print_json, say
 
 Study = Annotated[str, typer.Argument(metavar="STUDY", help="The study's folder.")]
 
@@ -47,7 +48,7 @@ def plot(
         name, measure=measure, distance=distance, bins=bins, by_class=by_class, beside=others
     )
     save_figure(axes.figure, out)
-    print(f"Wrote {out}.")
+    say(f"Wrote {out}.")
 
 
 def neighbours(
@@ -75,12 +76,12 @@ def neighbours(
     from rich.table import Table
     from rich.text import Text
 
-    shown = Table(title=Text(f"Nearest training images of {image_id}"), title_justify="left")
+    shown = Table(title=Text(visible(f"Nearest training images of {image_id}")), title_justify="left")
     for column, justify in (("rank", "right"), ("distance", "right"), ("label", "left"), ("image", "left")):
         shown.add_column(column, justify=justify, overflow="fold")
     for row in table.itertuples():
-        label = "" if row.label is None else row.label
-        shown.add_row(str(row.rank), f"{row.distance:.4f}", Text(label), Text(row.neighbour_id))
+        label = row.label if isinstance(row.label, str) else ""
+        shown.add_row(str(row.rank), f"{row.distance:.4f}", Text(visible(label)), Text(visible(row.neighbour_id)))
     Console().print(shown)
 
 

@@ -10,7 +10,7 @@ import typer
 
 from bias_toolkit.errors import InputError
 from bias_toolkit_cli.options import open_study, takes_study_options
-from bias_toolkit_cli.output import console_progress, print_json
+from bias_toolkit_cli.output import console_progress, print_json, say
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,7 +84,7 @@ def _objects_of_study(folder: str, options: dict[str, Any]) -> None:
     contents = opened.framing_contents
     told = localisation_contents(opened)
     findings = [*marked_findings(findings_of_framing(contents), told), *localisation_findings(told)[1:]]
-    print("\n".join([*dataset_lines(opened), *box_sentences(opened), "", *(finding.text for finding in findings)]))
+    say("\n".join([*dataset_lines(opened), *box_sentences(opened), "", *(finding.text for finding in findings)]))
     for framed in filter(None, (contents.first, contents.second)):
         _print_table(contents, framed)
 
@@ -147,16 +147,16 @@ def _objects_of_dataset(
         return
     for each, framed in zip(described, filter(None, (contents.first, contents.second)), strict=True):
         dataset = each.dataset
-        print(
+        say(
             f"{framed.name}: {dataset.root}, {len(dataset.images):,} images with {len(dataset.objects):,} boxes, "
             f"read as {dataset.layout} ({dataset.layout_reason})."
         )
     print()
-    print("\n".join(finding.text for finding in findings))
+    say("\n".join(finding.text for finding in findings))
     for framed in filter(None, (contents.first, contents.second)):
         _print_table(contents, framed)
     if page is not None:
-        print(f"\nReport: {page}")
+        say(f"\nReport: {page}")
 
 
 def _comparison_record(comparison) -> dict[str, Any]:
@@ -171,7 +171,7 @@ def _print_table(contents: FramingContents, framed: FramedSet) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from bias_toolkit.formatting import count, known, number, percent
+    from bias_toolkit.formatting import count, known, number, percent, visible
     from bias_toolkit.report.contents import by_category
     from bias_toolkit.report.definitions import label_of
     from bias_toolkit.report.sections_framing import bare_p
@@ -183,7 +183,7 @@ def _print_table(contents: FramingContents, framed: FramedSet) -> None:
     left_out = len(categories) - (len(shown) - 1)
     caption = f"{left_out:,} classes between these are left out." if left_out else None
     title = f"Framing of {framed.the}{', estimated boxes' if framed.is_estimated else ''}"
-    table = Table(title=Text(title), title_justify="left", caption=caption)
+    table = Table(title=Text(visible(title)), title_justify="left", caption=caption)
     for name, justify in (
         ("", "left"),
         ("images", "right"),
@@ -197,7 +197,7 @@ def _print_table(contents: FramingContents, framed: FramedSet) -> None:
     for row in shown:
         limits = f" ({number(row[f'{column}_low'])} to {number(row[f'{column}_high'])})"
         table.add_row(
-            Text(contents.class_name(row["category"]) or "all"),
+            Text(visible(contents.class_name(row["category"])) or "all"),
             count(row["n_images"]),
             count(row["n_objects" if column == "centre_bias" else "n_untruncated"]),
             number(row[column]) + (limits if known(row[f"{column}_low"]) else ""),

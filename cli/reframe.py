@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bias_toolkit_cli.options import open_study, takes_study_options
-from bias_toolkit_cli.output import console_progress, print_json
+from bias_toolkit_cli.output import console_progress, print_json, say
 
 if TYPE_CHECKING:
     from bias_toolkit import Study
@@ -96,10 +96,8 @@ def _print(study: Study, tables: dict[str, Any], part: str, as_json: bool) -> No
         print_json({"findings": [vars(finding) for finding in findings], **tables})
         return
     figure = {"map": "map", "sizes": "size-vs-invariance"}[part]
-    print("\n".join(finding.text for finding in findings))
-    print(
-        f"\nDraw it with `bias-toolkit plot {study.folder} {figure} --out figure.pdf`; `bias-toolkit report` shows it."
-    )
+    say("\n".join(finding.text for finding in findings))
+    say(f"\nDraw it with `bias-toolkit plot {study.folder} {figure} --out figure.pdf`; `bias-toolkit report` shows it.")
 
 
 def register(app: typer.Typer) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bias_toolkit_cli.options import open_study, takes_study_options
-from bias_toolkit_cli.output import console_progress, print_json
+from bias_toolkit_cli.output import console_progress, print_json, say
 
 if TYPE_CHECKING:
     from bias_toolkit import Study
@@ -19,19 +19,19 @@ def _print_result(result: dict[str, Any], sentences: list[str], as_json: bool) -
     if as_json:
         print_json(result)
     else:
-        print("\n".join(sentences))
+        say("\n".join(sentences))
 
 
 def dataset_lines(study: Study) -> list[str]:
     """What was read, and as which layout."""
     lines = []
     for split, name in (("train", "Training"), ("test", "Test")):
-        record, images = study.dataset_record(split), study.images(split)
-        left_out = study.skipped_images["split"].eq(split).sum()
+        record, images, left_out = study.dataset_record(split), study.images(split), study.left_out(split)
+        images = images[~images["image_id"].isin(left_out)]
         lines.append(
             f"{name} set: {len(images):,} images of {images['label'].nunique():,} labels with "
             f"{len(study.objects(split)):,} boxes, read as {record['layout']} ({record['layout_reason']})"
-            + (f"; left out: {left_out:,}, see skipped.csv." if left_out else ".")
+            + (f"; left out: {len(left_out):,}, see skipped.csv." if left_out else ".")
         )
     return lines
 

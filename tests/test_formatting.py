@@ -2,7 +2,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bias_toolkit.formatting import below_all, count, estimate, interval, known, number, p_value, percent, significant
+from bias_toolkit.formatting import (
+    below_all,
+    count,
+    estimate,
+    interval,
+    known,
+    number,
+    p_value,
+    percent,
+    significant,
+    visible,
+)
 from bias_toolkit.formatting import seconds as duration
 
 
@@ -131,3 +142,16 @@ def test_known():
 )
 def test_a_percentile_is_rounded_to_all_only_if_it_is(share, told):
     assert below_all(share) == told
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b[2Jowl\r\x9b1m", r"\x1b[2Jowl\r\x9b1m"),
+        ("a \u202egnp.exe\u2066", r"a \u202egnp.exe\u2066"),
+        ("caf\udce9 \x00 \uffff", r"caf\udce9 \x00 \uffff"),
+        ("two\nlines\tand a café, 写真 😀 עברית ‎– <b>", "two\nlines\tand a café, 写真 😀 עברית ‎– <b>"),
+    ],
+)
+def test_what_would_act_instead_of_being_seen_is_escaped(text, shown):
+    assert visible(text) == shown

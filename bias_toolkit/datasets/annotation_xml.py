@@ -29,9 +29,12 @@ def read_objects(file: Path) -> list[XmlObject]:
     Raises
     ------
     InputError
-        If it is malformed, is larger than `_MOST_BYTES`, or declares entities, which may stand for other files or for
-        more text than memory holds.
+        If it is no file or malformed, is larger than `_MOST_BYTES`, or declares entities, which may stand for other
+        files or for more text than memory holds.
     """
+    if not file.is_file():
+        # A named pipe would be waited for.
+        raise InputError(f"{file} is not a file that can be read; put an annotation in its place, or remove it")
     with open(file, "rb") as stream:
         content = stream.read(_MOST_BYTES + 1)
     if len(content) > _MOST_BYTES:

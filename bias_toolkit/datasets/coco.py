@@ -28,6 +28,7 @@ from bias_toolkit.errors import InputError
 
 _PATTERNS = ("annotations/instances_*.json", "instances_*.json", "_annotations.coco.json")
 _PROBES = 50
+_CROWD = (1, "1")
 
 
 def _recognise(path: Path, asked: bool) -> str | None:
@@ -42,7 +43,7 @@ def _annotation_file(path: Path) -> Path | None:
     if path.is_file():
         return path
     for pattern in _PATTERNS:
-        if files := sorted(path.glob(pattern)):
+        if files := sorted(filter(Path.is_file, path.glob(pattern))):
             if len(files) > 1:
                 names = ", ".join(file.name for file in files)
                 raise InputError(f"{path} holds {names}: name the one to read, for example {files[0]}")
@@ -122,10 +123,13 @@ def _annotations(
     for number, entry in enumerate(content["annotations"]):
         where = f"{file}: entry {number} of 'annotations'"
         if entry["image_id"] not in names or entry["category_id"] not in category_names:
-            raise InputError(f"{where} names an image or a category that the file does not list")
+            raise InputError(
+                f"{where} names an image or a category that the file does not list "
+                f"(image_id {shortened(entry['image_id'])}, category_id {shortened(entry['category_id'])})"
+            )
         image_id, category = names[entry["image_id"]], category_names[entry["category_id"]]
         categories_of[image_id].append(category)
-        if not entry.get("iscrowd"):
+        if entry.get("iscrowd") not in _CROWD:
             rows.append((image_id, category, *_edges(entry["bbox"], where)))
     labels = [sole_category(categories_of[image_id]) for image_id in image_ids]
     return Annotations(labels, pd.DataFrame(rows, columns=BOX_COLUMNS))

@@ -25,6 +25,13 @@ def is_utf8(name: str) -> bool:
     return True
 
 
+def check_path(path: os.PathLike) -> None:
+    """Raise InputError if a path that a user gives is not UTF-8, which tables and pages cannot hold."""
+    name = os.fspath(path)
+    if not is_utf8(name):
+        raise InputError(f"{escaped(name)} is a path that is not valid UTF-8: rename it, or name a link to it")
+
+
 def check_inside(name: object, where: str) -> str:
     """A file name that an annotation gives, without `.`, `..` and double `/`, if it stays in the dataset's folder.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bias_toolkit.datasets import coco, imagenet, table_file, tiny_imagenet, voc
 from bias_toolkit.datasets.dataset import Dataset
-from bias_toolkit.datasets.file_names import escaped, is_utf8
+from bias_toolkit.datasets.file_names import check_path, escaped
 from bias_toolkit.datasets.folders import CLASS_FOLDERS, IMAGES_ONLY
 from bias_toolkit.datasets.layout import Layout
 from bias_toolkit.datasets.walk import IMAGE_EXTENSIONS
@@ -58,8 +58,7 @@ def load_dataset(path: str | os.PathLike, layout: str | None = None) -> Dataset:
     absolute = Path(os.path.abspath(os.path.expanduser(name)))
     if "\0" in name or not os.path.exists(absolute):
         raise InputError(f"there is no file or folder {escaped(str(absolute))}")
-    if not is_utf8(str(absolute)):
-        raise InputError(f"{escaped(str(absolute))} is a path that is not valid UTF-8: rename it, or name a link to it")
+    check_path(absolute)
     try:
         taken, reason = _choose(absolute, layout)
         return taken.read(absolute, reason)

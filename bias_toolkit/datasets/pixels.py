@@ -23,7 +23,7 @@ import errno
 import functools
 import os
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
@@ -51,6 +51,12 @@ _WHITE_IS_ZERO = 0
 _JPEG = ("JPEG", "MPO")
 _FIRST_ON_ITS_SIDE = 5
 """Among the EXIF orientations."""
+_EIGHT_BITS_OF: dict[str, Callable[[int], int]] = {
+    "L;2": lambda value: value * 85,
+    "L;4": lambda value: value * 17,
+    "RGB;16B": lambda value: value >> 8,
+}
+"""What Pillow makes of the values of a PNG whose channels have not 8 bits, by its name for them."""
 _PNG_TEXTS_OF_ORIENTATION = (b"Raw profile type exif\0", b"XML:com.adobe.xmp\0")
 
 
@@ -167,7 +173,7 @@ def read_pixels(path: str) -> np.ndarray:
     try:
         return _decoded(path, _whole).pixels
     except OSError as error:
-        raise _unreachable(path, error) from error
+        raise InputError(f"{os.fspath(path)} cannot be opened ({_told(error)}).") from error
 
 
 def _whole(width: int, height: int) -> int:
@@ -208,6 +214,8 @@ def _pixels(file: BinaryIO, apart: bool = False, reduction: Reduction = _whole) 
         if not apart and costs_much(image, file):
             raise _NeedsLimits
         width, height, factor = _begin_reduced(image, reduction)
+        if image.format == "PNG":
+            _match_transparent_colour(image)
         image.load()
         orientation = _orientation(image)
         rgb = _eight_bit_rgb(image)
@@ -330,6 +338,14 @@ def _has_late_orientation(file: BinaryIO) -> bool:
         return False
     finally:
         file.seek(place)
+
+
+def _match_transparent_colour(image: Image.Image) -> None:
+    """Bring a PNG's transparent colour to the 8 bits to which Pillow brings its pixels; before they are decoded."""
+    colour = image.info.get("transparency")
+    eight_bits = _EIGHT_BITS_OF.get(image.tile[0].args) if image.tile else None
+    if colour is not None and eight_bits:
+        image.info["transparency"] = tuple(map(eight_bits, colour)) if isinstance(colour, tuple) else eight_bits(colour)
 
 
 def _eight_bit_rgb(image: Image.Image) -> Image.Image:

@@ -114,9 +114,10 @@ def _read_text(file: Path) -> pd.DataFrame:
                     columns[name].append(row[place] or None)
             number = rows.line_num + 1
     except csv.Error as error:
-        raise InputError(
-            f"{file}, line {rows.line_num}: this is not a row of a table: {error}; is a quotation mark missing?"
-        ) from error
+        reason = f"{error}; is a quotation mark missing?"
+        if "new-line" in str(error):
+            reason = "it has a carriage return that ends no line; save the file with line feeds"
+        raise InputError(f"{file}, line {rows.line_num}: this is not a row of a table: {reason}") from error
     return pd.DataFrame(columns, index=numbers, dtype=object)
 
 

@@ -12,6 +12,9 @@ from bias_toolkit.errors import InputError
 IMAGE_EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 """Those that torchvision's ImageFolder takes. Other files are no images of a folder dataset."""
 
+_OTHER_EXTENSIONS = (".gif", ".heic", ".heif", ".avif", ".jxl", ".jp2", ".jfif", ".jpe", ".dng")
+"""Those of images too, which are not read, and would be missed if nothing were said of them."""
+
 
 class Walk(NamedTuple):
     """What is below a folder: images, and what cannot be listed as one, with the reason."""
@@ -29,8 +32,8 @@ def walk_images(root: str | os.PathLike) -> Walk:
     """Paths of the images below a folder, relative to it, with `/`, sorted.
 
     Symbolic links are followed, wherever they lead, except one that leads back to a folder it lies in. Hidden files
-    and folders, and the `__MACOSX` folders of unpacked archives, are passed over. An image whose name is not UTF-8,
-    and a folder that cannot be opened, are `unlisted`.
+    and folders, and the `__MACOSX` folders of unpacked archives, are passed over. An image whose name is not UTF-8 or
+    has an ending of `_OTHER_EXTENSIONS`, and a folder that cannot be opened, are `unlisted`.
 
     Raises
     ------
@@ -92,7 +95,13 @@ def _images_below(root: str) -> Iterator[tuple[str, str | None]]:
                 if not _is_folder(entry):
                     if is_image_name(entry.name):
                         yield prefix + entry.name, None
+                    elif entry.name.lower().endswith(_OTHER_EXTENSIONS):
+                        yield prefix + entry.name, _not_read(entry.name)
                     continue
                 real = os.path.realpath(entry.path) if entry.is_symlink() else os.path.join(enclosing[-1], entry.name)
                 if real not in enclosing:
                     folders.append((entry.path, f"{prefix}{entry.name}/", (*enclosing, real)))
+
+
+def _not_read(name: str) -> str:
+    return f"files that end in .{name.rpartition('.')[2]} are not read; save it as .jpg or .png"

@@ -123,7 +123,7 @@ class Context:
         """The readable name of a label; empty for none."""
         if label is None:
             return ""
-        return self.class_names.get(label, label).split(",")[0].strip() or label
+        return self.class_names.get(label, "").split(",")[0].strip() or label
 
     @cached_property
     def low_passed(self) -> tuple[Model, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING
 
-from bias_toolkit.formatting import interval, percent, significant
+from bias_toolkit.formatting import interval, percent, significant, visible
 
 if TYPE_CHECKING:
     from bias_toolkit.explain.explanation import Estimate, Explanation
@@ -16,7 +16,11 @@ def notebook_html(explanation: Explanation) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader("bias_toolkit.explain"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        loader=PackageLoader("bias_toolkit.explain"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=lambda value: visible(value) if isinstance(value, str) else value,
+        trim_blocks=True,
     )
     lines = [
         (

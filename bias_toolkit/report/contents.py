@@ -23,7 +23,11 @@ OFTEN_TRUNCATED = 0.1
 
 @dataclass(frozen=True)
 class DatasetDescription:
-    """One of a study's two datasets, in numbers; `n_skipped` counts an image once, however many steps left it out."""
+    """One of a study's two datasets, in numbers.
+
+    `n_images` and `n_labels` are of the images that were read. `n_skipped` counts an image once, however many steps
+    left it out, so that both together are the images that were found.
+    """
 
     path: str
     layout: str

@@ -108,7 +108,7 @@ def class_namers(names: Mapping[str, str]) -> dict[str, Callable[[str | None], s
     def class_name(label: str | None) -> str:
         if not isinstance(label, str):
             return ""
-        return names.get(label, label).split(",")[0].strip() or label
+        return names.get(label, "").split(",")[0].strip() or label
 
     def given_name(label: str | None) -> str:
         return label if isinstance(label, str) and class_name(label) != label else ""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from bias_toolkit.formatting import visible
 from bias_toolkit.progress import Progress, silent
 from bias_toolkit.report.blocks import Block, FigureBlock, Section
 from bias_toolkit.report.finding import KIND_NAMES, Finding
@@ -82,6 +83,7 @@ def render(page: Page) -> str:
         loader=PackageLoader("bias_toolkit.report"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_shown,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -112,3 +114,8 @@ def rows_of(blocks: Iterable[Block]) -> list[list[Block]]:
         else:
             rows.append([block])
     return rows
+
+
+def _shown(value: object) -> object:
+    """A value as a template writes it: what is no HTML without the characters that act on the text around them."""
+    return visible(value) if isinstance(value, str) and not hasattr(value, "__html__") else value

@@ -8,6 +8,8 @@ from __future__ import annotations
 import functools
 import math
 import os
+import re
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -92,6 +94,8 @@ _METADATA = {
     ".pdf": {"CreationDate": None, "Creator": None, "Producer": None},
     ".png": {"Software": None},
 }
+
+_NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 # What a user's matplotlibrc says about looks must not matter; what it says about the machine stays.
 _LOOKS = ("axes", "boxplot", "errorbar", "figure", "font", "grid", "hatch", "hist", "image", "legend", "lines")
@@ -185,11 +189,16 @@ def save_figure(figure: Figure | Axes, *paths: str | os.PathLike) -> None:
         if file.suffix.lower() not in _METADATA:
             raise InputError(f"--out is {str(file)!r}, but a figure's file must end in .pdf, .svg or .png.")
     figure = figure.figure if isinstance(figure, Axes) else figure
-    _lay_out(figure)
-    for file in files:
-        ending = file.suffix.lower()
-        with atomic_path(file) as temporary:
-            figure.savefig(temporary, format=ending[1:], dpi=DOTS_PER_INCH, metadata=_METADATA[ending])
+    with warnings.catch_warnings():
+        # A character of a name that no font of this machine has is drawn as a box.
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font", UserWarning)
+        _lay_out(figure)
+        for file in files:
+            ending = file.suffix.lower()
+            with atomic_path(file) as temporary:
+                figure.savefig(temporary, format=ending[1:], dpi=DOTS_PER_INCH, metadata=_METADATA[ending])
+                if ending == ".svg":
+                    _make_well_formed(temporary)
 
 
 def _lay_out(figure: Figure) -> None:
@@ -202,3 +211,10 @@ def _lay_out(figure: Figure) -> None:
     # The solver's last digits differ from run to run, and an SVG's names of clipping paths are hashes of all digits.
     for ax in figure.axes:
         ax.set_position(np.round(ax.get_position(original=True).bounds, 6))
+
+
+def _make_well_formed(svg: Path) -> None:
+    """Take out what XML does not allow: matplotlib writes each text into a comment as it is."""
+    text = svg.read_text(encoding="utf-8")
+    if _NOT_IN_XML.search(text):
+        svg.write_text(_NOT_IN_XML.sub("", text), encoding="utf-8")

@@ -197,6 +197,19 @@ def test_xml_that_is_deep_or_large(make_text, voc_xml, monkeypatch):
     refused("has more than 0 MB, too much for the annotation of one image", large, lambda: read_objects(large))
 
 
+@pytest.mark.parametrize("kind", ["pipe", "folder", "link"])
+def test_an_annotation_that_is_no_file_is_not_waited_for(make_image, tmp_path, kind):
+    make_image("JPEGImages/0.png")
+    make_image("images/a.png")
+    for file in (tmp_path / "Annotations" / "0.xml", tmp_path / "annotations" / "instances_x.json"):
+        file.parent.mkdir()
+        {"pipe": os.mkfifo, "folder": os.mkdir, "link": lambda path: path.symlink_to("nowhere")}[kind](file)
+    file = tmp_path / "Annotations" / "0.xml"
+    refused("0.xml is not a file that can be read", file, lambda: load_dataset(tmp_path, "voc").scan())
+    with pytest.raises(InputError, match="is not of the layout 'coco'"):
+        load_dataset(tmp_path, "coco")
+
+
 def test_xml_in_another_encoding(tmp_path, voc_xml):
     file = tmp_path / "a.xml"
     file.write_bytes(('<?xml version="1.0" encoding="utf-16"?>' + voc_xml(("größe", 1, 2, 3, 4))).encode("utf-16"))
@@ -380,6 +393,15 @@ def test_what_is_wrong_in_imagenet_x_is_named(tmp_path, text, message):
     file = tmp_path / "a.jsonl"
     file.write_bytes(text if isinstance(text, bytes) else text.encode())
     refused(message, file, lambda: imagenet_x_factors(["a"], "imagenet", file))
+
+
+def test_lines_that_end_in_carriage_returns_alone_are_refused(make_image, tmp_path):
+    make_image("a.png")
+    file = tmp_path / "a.csv"
+    file.write_bytes(b"path,label\ra.png,cat\r")
+    refused("line 1: .* a carriage return that ends no line; save the file", file, lambda: load_dataset(file))
+    file.write_bytes(b"path,label\r\na.png,cat\r\n")
+    assert load_dataset(file).images["label"].tolist() == ["cat"]
 
 
 # Label maps

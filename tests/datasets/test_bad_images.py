@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bias_toolkit import Study
 from bias_toolkit.datasets import image_file, load_dataset
 from bias_toolkit.datasets.image_file import check_pixels, costs_much, is_suspect, open_regular
 from bias_toolkit.datasets.pixels import ImageFiles, read_header, read_pixels
@@ -342,6 +343,8 @@ def test_a_path_that_is_not_utf8_or_no_path(tmp_path, make_image):
         load_dataset(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))
     with pytest.raises(InputError, match="there is no file or folder"):
         load_dataset("a\0b")
+    with pytest.raises(InputError, match=r"\\xff is a path that is not valid UTF-8"):
+        Study(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))
 
 
 def test_links(tmp_path, make_image):
@@ -383,6 +386,21 @@ def test_a_folder_that_cannot_be_opened_is_listed(tmp_path, make_image, monkeypa
     dataset = load_dataset(tmp_path, layout="images")
     assert dataset.images["image_id"].tolist() == ["a.png"]
     assert dataset.skipped.values.tolist() == [["closed/", "the folder cannot be opened: Permission denied"]]
+
+
+def test_images_of_other_endings_are_listed(tmp_path, make_image):
+    make_image("cat/a.png")
+    make_image("dog/b.PNG")
+    for name in ("cat/c.gif", "cat/d.HEIC", "dog/e.jfif", "dog/.f.gif", "dog/g.txt", "h.gif"):
+        (tmp_path / name).touch()
+    dataset = load_dataset(tmp_path)
+    assert dataset.layout == "class-folders"
+    assert dataset.images["label"].tolist() == ["cat", "dog"]
+    assert dataset.skipped.values.tolist() == [
+        ["cat/c.gif", "files that end in .gif are not read; save it as .jpg or .png"],
+        ["cat/d.HEIC", "files that end in .HEIC are not read; save it as .jpg or .png"],
+        ["dog/e.jfif", "files that end in .jfif are not read; save it as .jpg or .png"],
+    ]
 
 
 @pytest.fixture

@@ -24,8 +24,9 @@ def content():
         "annotations": [
             annotation(7, 1, [1.5, 2, 3.25, 4], iscrowd=0),
             annotation(3, 2, [0, 0, 20, 3]),
-            annotation(7, 18, [0, 0, 2, 2]),
+            annotation(7, 18, [0, 0, 2, 2], iscrowd="0"),
             annotation(3, 2, [0, 0, 10, 8], iscrowd=1),
+            annotation(3, 2, [0, 0, 10, 8], iscrowd="1"),
             annotation(3, 2, [4, 4, 0, 3]),
         ],
         "categories": [{"id": 1, "name": "person"}, {"id": 2, "name": "bicycle"}, {"id": 18, "name": "dog"}],

@@ -29,10 +29,11 @@ def grey(path):
 
 
 def write_png(path, rows, bits, colour_type, *chunks):
-    """A PNG of raw big-endian rows (height, width × channels), of kinds that Pillow does not write."""
+    """A PNG of rows of integers (height, width × channels), of kinds that Pillow does not write."""
     height, values = rows.shape
     width = values // {0: 1, 2: 3, 4: 2, 6: 4}[colour_type]
-    data = b"".join(b"\x00" + row.astype(f">u{bits // 8}").tobytes() for row in rows)
+    bits_of_rows = (rows[..., None] >> np.arange(bits)[::-1]) & 1
+    data = b"".join(b"\x00" + np.packbits(row).tobytes() for row in bits_of_rows)
     content = b"\x89PNG\r\n\x1a\n"
     for kind, body in [
         (b"IHDR", struct.pack(">IIBBBBB", width, height, bits, colour_type, 0, 0, 0)),
@@ -176,6 +177,21 @@ def test_sixteen_bit_grey_png_with_a_transparent_value(tmp_path):
     assert grey(path).tolist() == [[0, 255, 41]]
 
 
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+def test_a_transparent_grey_of_few_bits_shows_white(tmp_path, bits):
+    white = 2**bits - 1
+    rows = np.array([[0, white, white // 2], [white // 3, 0, white]])
+    for transparent in np.unique(rows).tolist():
+        path = write_png(tmp_path / "a.png", rows, bits, 0, (b"tRNS", struct.pack(">H", transparent)))
+        assert np.array_equal(grey(path), np.where(rows == transparent, 255, rows * 255 // white))
+
+
+def test_a_transparent_colour_of_sixteen_bits_shows_white(tmp_path):
+    rows = np.array([[0x12CD, 0x34AB, 0x56EF, 0xCD12, 0xAB34, 0xEF56, 0, 0, 0]])
+    path = write_png(tmp_path / "a.png", rows, 16, 2, (b"tRNS", struct.pack(">HHH", 0x12CD, 0x34AB, 0x56EF)))
+    assert read_pixels(path).tolist() == [[[255, 255, 255], [0xCD, 0xAB, 0xEF], [0, 0, 0]]]
+
+
 def test_sixteen_bit_colour_keeps_its_high_byte(tmp_path):
     rows = np.array([[0x1234, 0xFF00, 0x00FF, 0xABCD, 0x8000, 0x7FFF]])
     path = write_png(tmp_path / "a.png", rows, 16, 2)
@@ -246,7 +262,7 @@ def test_a_truncated_jpeg_says_so_and_keeps_its_header(tmp_path):
 def test_an_absent_file_is_an_unreadable_header_but_stops_the_decoding(tmp_path):
     with pytest.raises(UnreadableImageError, match="No such file"):
         read_header(str(tmp_path / "absent.jpg"))
-    with pytest.raises(InputError, match=r"absent\.jpg could be opened before"):
+    with pytest.raises(InputError, match=r"absent\.jpg cannot be opened \(No such file or directory\)"):
         read_pixels(str(tmp_path / "absent.jpg"))
 
 

@@ -45,7 +45,7 @@ def test_names_of_labels(context_of):
     context = context_of()
     assert context.label_name("n1") == "snow owl"
     assert context.label_name("n2") == "n2"
-    assert context.label_name("cat, tabby") == "cat"
+    assert context.label_name("cat, tabby") == "cat, tabby"
     assert context.label_name(None) == ""
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from bias_toolkit.report.findings_framing import findings_of_framing, framing_findings
-from bias_toolkit.report.framing_contents import FramedSet, FramingContents
+from bias_toolkit.report.framing_contents import FramedSet, FramingContents, class_namers
 
 ROW = {
     "category": "",
@@ -181,3 +181,11 @@ def test_a_dataset_of_its_own_is_spoken_of_without_training(bare_contents):
     assert "2 of 4 classes are biased" in text
     assert "train" not in text
     assert "test" not in text
+
+
+def test_a_label_without_a_name_is_shown_whole():
+    """A comma parts the synonyms of a name; in the label itself it is a comma."""
+    shown = class_namers({"n02119789": "kit fox, Vulpes macrotis", "blank": " "})
+    names = [shown["class_name"](label) for label in ("n02119789", "fox, red", "fox, kit", "blank", None)]
+    assert names == ["kit fox", "fox, red", "fox, kit", "blank", ""]
+    assert [shown["given_name"](label) for label in ("n02119789", "fox, red")] == ["n02119789", ""]

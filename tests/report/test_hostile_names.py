@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import warnings
 from html.parser import HTMLParser
+from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
@@ -171,3 +172,28 @@ def test_figures_draw_them_as_they_are(unstable, tmp_path):
         texts = figure.findobj(lambda each: hasattr(each, "get_parse_math"))
         assert texts
         assert not any(text.get_parse_math() for text in texts)
+
+
+def test_a_page_keeps_names_from_acting_on_what_is_around_them(hostile, tmp_path, svg_only):
+    steering, seen = "\x1b[2J \u202egnp.exe", r"\x1b[2J \u202egnp.exe"
+    tiles, of = [(steering, steering, steering)], [("Model", steering, steering)]
+    path = write_page(Page(steering, of, tiles, [], [], kicker=steering), tmp_path / "page")
+    html = path.read_text(encoding="utf-8")
+    assert html.count(seen) >= 6
+    assert not set(steering[:1] + "\u202e") & set(html)
+    assert publish.GENERATOR in html
+
+
+def test_a_notebook_keeps_names_from_acting_on_what_is_around_them(unstable):
+    html = notebook_html(dataclasses.replace(unstable, image_id="a \u202egnp.exe"))
+    assert r"a \u202egnp.exe" in html
+    assert "\u202e" not in html
+
+
+def test_a_figure_of_names_that_no_font_or_xml_has_is_drawn_quietly(tmp_path):
+    names = ["\x1b[31mred", "\ufffe", "\U00012000 --> ]]> &amp;"]
+    classes = pd.DataFrame({"label": names, "n": 30, "p_top1_change": 0.3})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        save_figure(class_ranking(classes), tmp_path / "a.svg", tmp_path / "a.png", tmp_path / "a.pdf")
+    assert ElementTree.parse(tmp_path / "a.svg").getroot().tag.endswith("svg")
