@@ -80,12 +80,11 @@ def request_explanation(
                 "--box and --label, which are for other images."
             )
         return Request(image_id)
-    skipped = study.skipped_images
-    reasons = skipped.loc[(skipped["split"] == "test") & (skipped["image_id"] == str(image)), "reason"]
-    if len(reasons):
-        raise InputError(f"{image} was left out of the study's test set: {reasons.iloc[0]}.")
     path = Path(image)
     if not path.is_file():
+        skipped = study.skipped_images.query("split == 'test'")
+        if reason := dict(zip(skipped["image_id"], skipped["reason"], strict=True)).get(str(image)):
+            raise InputError(f"{image} was left out of the study's test set: {reason}.")
         what = "a folder" if path.is_dir() else "no file"
         raise InputError(
             f"{image} is {what}, and no image of the study's test set; give the path of an image, or an image_id such "
