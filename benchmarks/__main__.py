@@ -20,9 +20,10 @@ from bias_toolkit.study_record import package_versions
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
 PLAIN_LOOP = (
-    "On Linux the plain loop has two speeds, and keeps the one with which its process began: where glibc gives the "
-    "memory of freed activations back to the kernel, every pass faults it in again. Processes as they come are a "
-    "mixture of both; the second line has processes in which nothing is given back."
+    "On Linux the plain loop has another speed in every process: where glibc gives the memory of freed activations "
+    "back to the kernel, the next pass faults it in again, and how much it gives back hangs on where the blocks "
+    "happen to lie. The first line of each pair has processes as they come, the second has processes that give nothing "
+    "back."
 )
 
 

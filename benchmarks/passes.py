@@ -117,9 +117,9 @@ def _against_loop(
 ) -> list[Row]:
     """The sweep against the loop as it comes, and where that hangs on it, against the loop with its memory kept.
 
-    glibc may give the memory of a large tensor back to the kernel when it is freed, or keep it, by chance of where the
-    blocks lie. A loop that allocates its activations anew in every pass then spends its time in page faults or does
-    not, and which of the two stays for the life of a process: hence a process for each measurement.
+    glibc gives the memory of large freed tensors back to the kernel or keeps it, depending on where the blocks happen
+    to lie. A loop that allocates its activations anew in every pass spends more or less of its time in page faults for
+    that, and each process differs: hence a process for each measurement.
     """
     environments = {"": {}}
     if work.model.device.type == "cpu" and platform.libc_ver()[0] == "glibc":
