@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from bias_toolkit.datasets.annotation_text import parse_json, read_lines
-from bias_toolkit.datasets.file_names import shortened
+from bias_toolkit.datasets.file_names import is_utf8, shortened
 from bias_toolkit.datasets.stamps import file_stamps
 from bias_toolkit.errors import InputError
 
@@ -115,6 +115,8 @@ def _image(line: str, place: str) -> tuple[str, tuple[bool, ...]]:
     name, factors = row["file_name"], tuple(row[factor] for factor in FACTORS)
     if not isinstance(name, str) or not all(value in (0, 1) for value in factors):
         raise InputError(f"{place} is no annotation of ImageNet-X: every factor must be 0 or 1.")
+    if not is_utf8(name):
+        raise InputError(f"{place}: {shortened(name)} is no name that a file can have.")
     return image_name(name), tuple(map(bool, factors))
 
 

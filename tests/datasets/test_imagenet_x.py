@@ -93,6 +93,7 @@ def test_stamp_changes_with_the_files(annotations):
         '{"file_name": "a.JPEG"}',
         annotation("a.JPEG", pose=2),
         annotation(7),
+        annotation("ILSVR\ud800C2012_val_00000001.JPEG"),
         annotation("ILSVRC2012_val_00000001.JPEG", "pose"),
     ],
 )
