@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import threading
 
 import pytest
 from hypothesis import given
@@ -197,13 +198,19 @@ def test_xml_that_is_deep_or_large(make_text, voc_xml, monkeypatch):
     refused("has more than 0 MB, too much for the annotation of one image", large, lambda: read_objects(large))
 
 
+def make_pipe(path):
+    """A named pipe that ends empty as soon as somebody reads it, so that a test fails instead of waiting."""
+    os.mkfifo(path)
+    threading.Thread(target=lambda: open(path, "wb").close(), daemon=True).start()
+
+
 @pytest.mark.parametrize("kind", ["pipe", "folder", "link"])
 def test_an_annotation_that_is_no_file_is_not_waited_for(make_image, tmp_path, kind):
     make_image("JPEGImages/0.png")
     make_image("images/a.png")
     for file in (tmp_path / "Annotations" / "0.xml", tmp_path / "annotations" / "instances_x.json"):
         file.parent.mkdir()
-        {"pipe": os.mkfifo, "folder": os.mkdir, "link": lambda path: path.symlink_to("nowhere")}[kind](file)
+        {"pipe": make_pipe, "folder": os.mkdir, "link": lambda path: path.symlink_to("nowhere")}[kind](file)
     file = tmp_path / "Annotations" / "0.xml"
     refused("0.xml is not a file that can be read", file, lambda: load_dataset(tmp_path, "voc").scan())
     with pytest.raises(InputError, match="is not of the layout 'coco'"):
