@@ -15,8 +15,8 @@ from benchmarks.passes import rows_of_passes
 from benchmarks.photographs import write_photographs
 from benchmarks.rows import markdown
 from benchmarks.search import search_rows
-from bias_toolkit.parallel import cores
-from bias_toolkit.study_record import package_versions
+from bias_toolkit.foundation.threads import cores
+from bias_toolkit.study.record import package_versions
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
 PLAIN_LOOP = (

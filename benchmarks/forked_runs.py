@@ -77,7 +77,7 @@ def prepare(quick: bool = False) -> None:
 
 
 def _leave_empty(_: object, *paths: Path) -> None:
-    from bias_toolkit.storage import write_text
+    from bias_toolkit.foundation.files import write_text
 
     for path in paths:
         write_text("", path)
@@ -213,7 +213,7 @@ def differences(one: dict[str, bytes], other: dict[str, bytes]) -> list[str]:
 
 def unfinished(study: Path) -> str:
     """The step that was being worked on, by the kind of its folder."""
-    from bias_toolkit.steps import read_marker
+    from bias_toolkit.pipeline.steps import read_marker
 
     markers = {path.parent: read_marker(path.parent) for path in study.rglob("step.json")}
     names = [folder.relative_to(study).parts[0] for folder, marker in markers.items() if not marker.get("done")]

@@ -64,7 +64,7 @@ def fuzz(name: str, folder: Path, seconds: int, seed: int) -> None:
     # In threads no coverage is seen.
     for module in ("dataset", "annotation_xml"):
         importlib.import_module(f"bias_toolkit.datasets.{module}").ordered_map = map
-    from bias_toolkit.errors import InputError
+    from bias_toolkit.foundation.errors import InputError
 
     kind, generator = KINDS[name], np.random.default_rng(seed)
     corpus = folder / "corpus"

@@ -21,14 +21,14 @@ import pandas as pd
 
 from bias_toolkit import load_dataset, load_model
 from bias_toolkit.datasets import Dataset
+from bias_toolkit.foundation.files import write_text
 from bias_toolkit.models import Model, match_labels
 from bias_toolkit.models.activation_map import ActivationMap, ActivationMaps
 from bias_toolkit.objects import image_framing, position_and_scale
 from bias_toolkit.objects.locate import estimated_objects, load_located, locate_objects
 from bias_toolkit.objects.locate_box import THRESHOLD
 from bias_toolkit.objects.locate_quality import localisation_quality
-from bias_toolkit.storage import write_text
-from bias_toolkit.study_located import whole_view
+from bias_toolkit.study.located import whole_view
 
 THRESHOLDS = [number / 20 for number in range(1, 13)]
 DIGITS = 4

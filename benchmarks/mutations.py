@@ -165,7 +165,7 @@ def run_annotations(
 
 def _through_the_command(name: str, kind: Kind, place: Path) -> tuple[int | str, str]:
     """Exit code, and what was printed."""
-    from bias_toolkit.errors import InputError
+    from bias_toolkit.foundation.errors import InputError
     from bias_toolkit_cli.main import main
 
     def give_up(*_: object) -> None:

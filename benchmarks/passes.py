@@ -16,6 +16,7 @@ from benchmarks.rows import Row, alternately, rate, ratio
 from bias_toolkit import load_dataset, load_model
 from bias_toolkit.datasets import Dataset
 from bias_toolkit.features import extract_features
+from bias_toolkit.foundation.threads import decoding_workers, ordered_map
 from bias_toolkit.invariance import (
     Sweep,
     centre_reduction,
@@ -26,7 +27,6 @@ from bias_toolkit.invariance import (
     sweep_reduction,
 )
 from bias_toolkit.models import Model
-from bias_toolkit.parallel import decoding_workers, ordered_map
 
 SWEEP = Sweep("crop", "diagonal", 1.0)
 PROBABILITY_TOLERANCE = 1e-4

@@ -25,7 +25,7 @@ REPEATS = 3
 WORKER = """
 import json, sys, time
 import numpy as np
-from bias_toolkit.index import StoredFeatures, TrainingIndex
+from bias_toolkit.features.index import StoredFeatures, TrainingIndex
 paths, queries, memory, k = json.loads(sys.argv[1])
 features = StoredFeatures(paths)
 start = time.perf_counter()
@@ -74,7 +74,7 @@ def speed_rows(
     import faiss
     from sklearn.neighbors import NearestNeighbors
 
-    from bias_toolkit.index import TrainingIndex
+    from bias_toolkit.features.index import TrainingIndex
 
     rng = np.random.default_rng(seed)
     training = rng.standard_normal((rows, dimension), dtype=np.float32)

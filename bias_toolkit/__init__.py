@@ -7,9 +7,9 @@ __version__ = version("bias-toolkit")
 
 _HOMES = {
     "Dataset": "bias_toolkit.datasets",
-    "InputError": "bias_toolkit.errors",
+    "InputError": "bias_toolkit.foundation.errors",
     "Model": "bias_toolkit.models",
-    "Settings": "bias_toolkit.settings",
+    "Settings": "bias_toolkit.study.settings",
     "Study": "bias_toolkit.study",
     "load_dataset": "bias_toolkit.datasets",
     "load_model": "bias_toolkit.models",

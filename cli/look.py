@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from bias_toolkit.errors import InputError
-from bias_toolkit.formatting import visible
+from bias_toolkit.foundation.errors import InputError
+from bias_toolkit.foundation.words import visible
 from bias_toolkit_cli.output import print_json, say
 
 Study = Annotated[str, typer.Argument(metavar="STUDY", help="The study's folder.")]

@@ -47,8 +47,8 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _sentence(error: Exception) -> str | None:
     """What is wrong with the input or with the disk; None where it is the program that is wrong."""
-    from bias_toolkit.errors import InputError
-    from bias_toolkit.formatting import visible
+    from bias_toolkit.foundation.errors import InputError
+    from bias_toolkit.foundation.words import visible
 
     if isinstance(error, InputError):
         return visible(str(error))

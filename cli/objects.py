@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bias_toolkit.errors import InputError
+from bias_toolkit.foundation.errors import InputError
 from bias_toolkit_cli.options import open_study, takes_study_options
 from bias_toolkit_cli.output import console_progress, print_json, say
 
@@ -79,7 +79,7 @@ def _objects_of_study(folder: str, options: dict[str, Any]) -> None:
     from bias_toolkit.report.findings_framing import findings_of_framing
     from bias_toolkit.report.findings_localisation import localisation_findings
     from bias_toolkit.report.localisation import marked_findings
-    from bias_toolkit.study_localisation import box_sentences, localisation_contents
+    from bias_toolkit.study.localisation import box_sentences, localisation_contents
 
     contents = opened.framing_contents
     told = localisation_contents(opened)
@@ -92,7 +92,7 @@ def _objects_of_study(folder: str, options: dict[str, Any]) -> None:
 def _objects_of_dataset(
     path: str, other: str | None, with_layout: str | None, out: Path | None, options: dict[str, Any]
 ) -> None:
-    from bias_toolkit.settings import Settings
+    from bias_toolkit.study.settings import Settings
 
     of_a_study = {name: value for name, value in options.items() if name not in OF_A_DATASET}
     given = next((name for name, value in of_a_study.items() if value not in (None, [])), None)
@@ -171,7 +171,7 @@ def _print_table(contents: FramingContents, framed: FramedSet) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from bias_toolkit.formatting import count, known, number, percent, visible
+    from bias_toolkit.foundation.words import count, known, number, percent, visible
     from bias_toolkit.report.contents import by_category
     from bias_toolkit.report.definitions import label_of
     from bias_toolkit.report.sections_framing import bare_p

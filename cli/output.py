@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
-from bias_toolkit.formatting import visible
+from bias_toolkit.foundation.words import visible
 from bias_toolkit_cli.progress import ConsoleProgress, LastingStream
 
 

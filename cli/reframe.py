@@ -89,7 +89,7 @@ def sizes(
 
 
 def _print(study: Study, tables: dict[str, Any], part: str, as_json: bool) -> None:
-    from bias_toolkit.study_report import reframing_findings
+    from bias_toolkit.study.report import reframing_findings
 
     findings = reframing_findings(study, part)
     if as_json:

@@ -47,7 +47,7 @@ def report(
 
     Example: bias-toolkit report --train photos/train --test photos/val --model efficientnet-lite0 --out study
     """
-    from bias_toolkit.study_localisation import box_sentences
+    from bias_toolkit.study.localisation import box_sentences
 
     study = open_study(out, options).run(progress=console_progress())
     page = study.folder / "report" / "index.html"

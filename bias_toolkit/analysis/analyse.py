@@ -13,9 +13,9 @@ from bias_toolkit.analysis.factors import factor_effects
 from bias_toolkit.analysis.regression import regress
 from bias_toolkit.analysis.schema import CORRELATIONS, CURVES, FACTORS, NOTES
 from bias_toolkit.analysis.summary import class_summary, measure_summary
-from bias_toolkit.parallel import ordered_map
-from bias_toolkit.progress import Progress, silent
-from bias_toolkit.storage import empty_table
+from bias_toolkit.foundation.files import empty_table
+from bias_toolkit.foundation.progress import Progress, silent
+from bias_toolkit.foundation.threads import ordered_map
 
 PREDICTORS = (
     "nn_distance",

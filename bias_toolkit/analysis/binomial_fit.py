@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bias_toolkit.resampling import CONFIDENCE
+from bias_toolkit.foundation.resampling import CONFIDENCE
 
 # Standardised terms whose log odds ratio is beyond this have no finite estimate.
 LARGEST_COEFFICIENT = 15.0

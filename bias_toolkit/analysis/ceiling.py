@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from bias_toolkit.analysis.binomial_fit import glm_coefficients
-from bias_toolkit.progress import Progress, silent
-from bias_toolkit.resampling import CONFIDENCE, percentile_interval, resample_counts
+from bias_toolkit.foundation.progress import Progress, silent
+from bias_toolkit.foundation.resampling import CONFIDENCE, percentile_interval, resample_counts
 
 FOLDS = 10
 BOOSTING_ROUNDS = 100

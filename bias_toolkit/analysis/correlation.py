@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from bias_toolkit.analysis.ranks import Ranks
-from bias_toolkit.resampling import (
+from bias_toolkit.foundation.resampling import (
     CHUNK_ELEMENTS,
     CONFIDENCE,
     percentile_interval,

@@ -13,8 +13,8 @@ import pandas as pd
 
 from bias_toolkit.analysis.intervals import mean_interval
 from bias_toolkit.analysis.schema import FACTORS
-from bias_toolkit.resampling import CHUNK_ELEMENTS, percentile_interval, resample_counts
-from bias_toolkit.storage import empty_table
+from bias_toolkit.foundation.files import empty_table
+from bias_toolkit.foundation.resampling import CHUNK_ELEMENTS, percentile_interval, resample_counts
 
 MEASURES = ("p_top1_change", "mac", "accuracy")
 # Fewer images with a factor, or without it, are no basis for a mean.

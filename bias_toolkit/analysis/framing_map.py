@@ -16,9 +16,9 @@ from scipy.stats import norm, t
 from bias_toolkit.analysis.agreement import kappa
 from bias_toolkit.analysis.cell_means import cell_covariances, centred_ranks, complete_values, without_noise
 from bias_toolkit.analysis.schema import MAP_CELLS, MAP_CONTRASTS, MAP_CORRELATIONS
-from bias_toolkit.progress import Progress, silent
-from bias_toolkit.resampling import CONFIDENCE, percentile_interval, resample_counts
-from bias_toolkit.storage import empty_table
+from bias_toolkit.foundation.files import empty_table
+from bias_toolkit.foundation.progress import Progress, silent
+from bias_toolkit.foundation.resampling import CONFIDENCE, percentile_interval, resample_counts
 
 CELL = ["scale", "cy", "cx"]
 MEASURES = ("p_top1_change", "mac", "accuracy")

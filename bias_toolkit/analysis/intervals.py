@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bias_toolkit.resampling import CONFIDENCE, percentile_interval, resample_counts, weighted_median
+from bias_toolkit.foundation.resampling import CONFIDENCE, percentile_interval, resample_counts, weighted_median
 
 
 class Interval(NamedTuple):

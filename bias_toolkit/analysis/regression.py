@@ -15,8 +15,8 @@ from bias_toolkit.analysis import diagnostics
 from bias_toolkit.analysis.binomial_fit import BinomialFit, fit_binomial, fit_within_classes
 from bias_toolkit.analysis.ceiling import ceiling_row, cross_validated_losses, loss_rows
 from bias_toolkit.analysis.schema import CEILING, LOSSES, ODDS_RATIOS
-from bias_toolkit.progress import Progress, silent
-from bias_toolkit.storage import empty_table
+from bias_toolkit.foundation.files import empty_table
+from bias_toolkit.foundation.progress import Progress, silent
 
 ALONE, TOGETHER, WITHIN, CURVED = "alone", "together", "within class", "margin as a curve"
 CURVE_DEGREE = 3

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bias_toolkit.analysis.intervals import Interval
-from bias_toolkit.resampling import CONFIDENCE, percentile_interval, resample_counts
+from bias_toolkit.foundation.resampling import CONFIDENCE, percentile_interval, resample_counts
 
 FEWEST_POINTS = 3
 

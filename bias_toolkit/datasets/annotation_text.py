@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bias_toolkit.datasets.file_names import shortened
-from bias_toolkit.errors import InputError
+from bias_toolkit.foundation.errors import InputError
 
 _UTF8_MARK = b"\xef\xbb\xbf"
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")

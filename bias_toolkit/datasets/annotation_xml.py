@@ -10,10 +10,10 @@ from xml.etree.ElementTree import ParseError
 from defusedxml import DefusedXmlException, ElementTree
 
 from bias_toolkit.datasets.annotation_text import parse_edges
-from bias_toolkit.errors import InputError
-from bias_toolkit.parallel import ordered_map
-from bias_toolkit.progress import Progress
-from bias_toolkit.storage import shard_slices
+from bias_toolkit.foundation.errors import InputError
+from bias_toolkit.foundation.files import shard_slices
+from bias_toolkit.foundation.progress import Progress
+from bias_toolkit.foundation.threads import ordered_map
 
 _FILES_A_TASK = 256
 _MOST_BYTES = 2**26

@@ -19,10 +19,10 @@ from bias_toolkit.datasets.reduced import ReducedImage, Reduction
 from bias_toolkit.datasets.schema import IMAGES, SKIPPED
 from bias_toolkit.datasets.stamps import file_stamps
 from bias_toolkit.datasets.tables import Tables
-from bias_toolkit.errors import InputError, UnreadableImageError
-from bias_toolkit.parallel import ordered_map
-from bias_toolkit.progress import Progress, silent
-from bias_toolkit.storage import shard_slices
+from bias_toolkit.foundation.errors import InputError, UnreadableImageError
+from bias_toolkit.foundation.files import shard_slices
+from bias_toolkit.foundation.progress import Progress, silent
+from bias_toolkit.foundation.threads import ordered_map
 
 _HEADERS_A_TASK = 64
 _BYTES_AT_A_TIME = 2**20

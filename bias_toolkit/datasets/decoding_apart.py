@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from bias_toolkit.errors import UnreadableImageError
+from bias_toolkit.foundation.errors import UnreadableImageError
 
 SECONDS = 60
 """Of computing time."""

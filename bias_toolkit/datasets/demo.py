@@ -21,8 +21,8 @@ from bias_toolkit.datasets.demo_law import LawConsequences, PlacementLaw
 from bias_toolkit.datasets.demo_scenes import IMAGE_SIDE, Scene, background, draw, glyphs, photographs
 from bias_toolkit.datasets.listing import BOX_COLUMNS, Annotations, Listing
 from bias_toolkit.datasets.reduced import ReducedImage, Reduction
-from bias_toolkit.errors import InputError, UnreadableImageError
-from bias_toolkit.progress import Progress
+from bias_toolkit.foundation.errors import InputError, UnreadableImageError
+from bias_toolkit.foundation.progress import Progress
 
 VERSION = "1"
 """Part of the fingerprint; to be raised when the same recipe draws other pictures."""

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import ndtr, ndtri
 
-from bias_toolkit.errors import InputError
+from bias_toolkit.foundation.errors import InputError
 
 QUADRATURE_NODES = 32
 NEGLIGIBLE_BEYOND = 8.0

@@ -6,7 +6,7 @@ import os
 import posixpath
 from collections.abc import Iterable
 
-from bias_toolkit.errors import InputError
+from bias_toolkit.foundation.errors import InputError
 
 NOT_UTF8 = "its name is not valid UTF-8, which the tables cannot hold; rename it"
 

@@ -14,7 +14,7 @@ from typing import BinaryIO
 from PIL import Image
 
 from bias_toolkit.datasets.quiet_decoders import hush
-from bias_toolkit.errors import UnreadableImageError
+from bias_toolkit.foundation.errors import UnreadableImageError
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "PPM", "GIF")
 """What is opened: without a choice, Pillow tries some forty formats on each file, and its list grows while it does,

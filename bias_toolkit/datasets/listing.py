@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from bias_toolkit.progress import Progress
+from bias_toolkit.foundation.progress import Progress
 
 BOX_COLUMNS = ["image_id", "category", "x0", "y0", "x1", "y1"]
 

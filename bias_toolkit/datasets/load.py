@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from bias_toolkit.datasets import coco, imagenet, table_file, tiny_imagenet, voc
 from bias_toolkit.datasets.dataset import Dataset
 from bias_toolkit.datasets.file_names import check_path, escaped
-from bias_toolkit.datasets.folders import CLASS_FOLDERS, IMAGES_ONLY
-from bias_toolkit.datasets.layout import Layout
+from bias_toolkit.datasets.layouts import coco, imagenet, table_file, tiny_imagenet, voc
+from bias_toolkit.datasets.layouts.folders import CLASS_FOLDERS, IMAGES_ONLY
+from bias_toolkit.datasets.layouts.layout import Layout
 from bias_toolkit.datasets.walk import IMAGE_EXTENSIONS
-from bias_toolkit.errors import InputError
+from bias_toolkit.foundation.errors import InputError
 
 _DEMO_PREFIX = "demo:"
 _BY_PREFERENCE = (

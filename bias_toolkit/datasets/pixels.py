@@ -35,7 +35,7 @@ from bias_toolkit.datasets.decoding_apart import decoded_apart
 from bias_toolkit.datasets.image_file import FORMATS, check_pixels, costs_much, is_suspect, open_regular
 from bias_toolkit.datasets.reduced import ReducedImage, Reduction
 from bias_toolkit.datasets.stamps import file_stamps
-from bias_toolkit.errors import InputError, UnreadableImageError
+from bias_toolkit.foundation.errors import InputError, UnreadableImageError
 
 _TRANSPOSITIONS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,

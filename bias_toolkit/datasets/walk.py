@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from bias_toolkit.datasets.file_names import NOT_UTF8, escaped, is_utf8
-from bias_toolkit.errors import InputError
+from bias_toolkit.foundation.errors import InputError
 
 IMAGE_EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 """Those that torchvision's ImageFolder takes. Other files are no images of a folder dataset."""

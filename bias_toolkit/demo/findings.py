@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from bias_toolkit.demo.argument import change_difference
-from bias_toolkit.formatting import estimate, interval, number, percent
+from bias_toolkit.foundation.words import estimate, interval, number, percent
 from bias_toolkit.report import Finding
 from bias_toolkit.report.finding import CAUTION, EFFECT, FACT, NONE, sign
 

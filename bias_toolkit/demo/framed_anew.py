@@ -10,7 +10,7 @@ import pandas as pd
 from bias_toolkit.analysis import FramingMap
 from bias_toolkit.datasets.demo import demo_law
 from bias_toolkit.datasets.demo_scenes import IMAGE_SIDE
-from bias_toolkit.formatting import interval, number, percent
+from bias_toolkit.foundation.words import interval, number, percent
 from bias_toolkit.report import Finding
 from bias_toolkit.report.blocks import FigureBlock, Paragraph, Section
 from bias_toolkit.report.figures_map import framing_maps

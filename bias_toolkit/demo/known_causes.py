@@ -21,9 +21,9 @@ from bias_toolkit.datasets import BOX_COLUMNS, Annotations, Dataset, Header, Lis
 from bias_toolkit.datasets.demo import demo_scenes
 from bias_toolkit.datasets.demo_scenes import IMAGE_SIDE, Scene, background, draw, glyphs
 from bias_toolkit.explain import CAUSES, explain_image
-from bias_toolkit.progress import Progress, silent
+from bias_toolkit.foundation.progress import Progress, silent
 from bias_toolkit.study import Study
-from bias_toolkit.study_explain import explaining_context, known_subject
+from bias_toolkit.study.explain import explaining_context, known_subject
 
 AS_TRAINED, MOVED, SCALED = "as trained", "only moved", "only shrunk or enlarged"
 KINDS = (MOVED, SCALED, AS_TRAINED)

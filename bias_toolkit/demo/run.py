@@ -12,8 +12,8 @@ from bias_toolkit.demo.argument import binned, law_table
 from bias_toolkit.demo.figures import argument_figure
 from bias_toolkit.demo.findings import framing_findings, law_findings, learnt_findings
 from bias_toolkit.demo.framed_anew import SETTINGS, framed_anew_findings, framed_anew_section
-from bias_toolkit.formatting import interval, number, percent
-from bias_toolkit.progress import Progress, silent
+from bias_toolkit.foundation.progress import Progress, silent
+from bias_toolkit.foundation.words import interval, number, percent
 from bias_toolkit.report import Finding, Page, write_page
 from bias_toolkit.report.blocks import Cell, FigureBlock, ListBlock, Paragraph, Section, TableBlock
 from bias_toolkit.study import Study

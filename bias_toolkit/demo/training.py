@@ -17,6 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bias_toolkit.datasets.demo import load_demo_dataset
+from bias_toolkit.foundation.files import atomic_path
+from bias_toolkit.foundation.progress import Progress, silent
 from bias_toolkit.models.demo import (
     DEMO_INPUT_SIZE,
     DEMO_NETWORKS,
@@ -24,8 +26,6 @@ from bias_toolkit.models.demo import (
     build_demo_network,
     demo_weights_file,
 )
-from bias_toolkit.progress import Progress, silent
-from bias_toolkit.storage import atomic_path
 
 EPOCHS = 12
 BATCH = 64

@@ -31,8 +31,8 @@ from bias_toolkit.explain.explanation import (
     Stability,
 )
 from bias_toolkit.explain.neighbourhood import Neighbourhood, estimate, estimate_difference, estimate_fall
-from bias_toolkit.formatting import estimate as estimate_text
-from bias_toolkit.formatting import percent
+from bias_toolkit.foundation.words import estimate as estimate_text
+from bias_toolkit.foundation.words import percent
 
 HALF = 0.5
 FRAMING_CAUSES = {

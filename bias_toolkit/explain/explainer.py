@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-from bias_toolkit.errors import UnreadableImageError
 from bias_toolkit.explain.causes import judge, judge_coin_toss, ranked, stability_of
 from bias_toolkit.explain.coin_toss import expected_from_margin
 from bias_toolkit.explain.context import Context, Subject
@@ -16,7 +15,8 @@ from bias_toolkit.explain.instability import make_shift_map, measure_response, o
 from bias_toolkit.explain.neighbourhood import MAP_RADIUS, RADIUS, Neighbourhood, estimate, estimate_fall, shifts
 from bias_toolkit.explain.pictures import PictureFolder
 from bias_toolkit.explain.trials import Trials
-from bias_toolkit.formatting import percent
+from bias_toolkit.foundation.errors import UnreadableImageError
+from bias_toolkit.foundation.words import percent
 from bias_toolkit.invariance import Window, centre_view, sweep_picture, sweep_window
 
 REMEDY_RADII = (1, 4)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from bias_toolkit.errors import InputError
 from bias_toolkit.explain.notebook import notebook_html
 from bias_toolkit.explain.sentences import answer, text
-from bias_toolkit.storage import write_text
+from bias_toolkit.foundation.errors import InputError
+from bias_toolkit.foundation.files import write_text
 
 FILE, PAGE = "explanation.json", "index.html"
 PICTURES = "pictures"

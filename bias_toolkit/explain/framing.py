@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bias_toolkit.explain.explanation import Framing, FramingStanding
-from bias_toolkit.formatting import count
+from bias_toolkit.foundation.words import count
 from bias_toolkit.invariance import Sweep, Window, boxes_in_view
 
 MINIMUM_CLASS_OBJECTS = 20

@@ -13,8 +13,8 @@ from functools import cached_property, lru_cache
 import numpy as np
 
 from bias_toolkit.explain.explanation import Estimate
+from bias_toolkit.foundation.resampling import percentile_interval
 from bias_toolkit.invariance.measures import mac, p_top1_change
-from bias_toolkit.resampling import percentile_interval
 
 RADIUS = 4
 """Of the neighbourhood, in pixels: that of a sweep of A, whose 9 views lie within 4 pixels of the centre view."""

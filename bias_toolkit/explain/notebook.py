@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING
 
-from bias_toolkit.formatting import interval, percent, significant, visible
+from bias_toolkit.foundation.words import interval, percent, significant, visible
 
 if TYPE_CHECKING:
     from bias_toolkit.explain.explanation import Estimate, Explanation

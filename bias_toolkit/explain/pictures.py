@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from bias_toolkit.explain.explanation import PICTURES
-from bias_toolkit.storage import atomic_path
+from bias_toolkit.foundation.files import atomic_path
 
 
 class PictureFolder:

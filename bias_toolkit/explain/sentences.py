@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bias_toolkit.formatting import below_all, count, estimate, interval, number, percent, significant
+from bias_toolkit.foundation.words import below_all, count, estimate, interval, number, percent, significant
 
 if TYPE_CHECKING:
     from bias_toolkit.explain.explanation import CauseLine, Explanation, Stability

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bias_toolkit.analysis import mean_interval
 from bias_toolkit.explain.explanation import CAUSE, CAUSES, ELSEWHERE, WRONG, CauseLine, Estimate, Explanation
-from bias_toolkit.formatting import count, estimate, percent
+from bias_toolkit.foundation.words import count, estimate, percent
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bias_toolkit.errors import InputError, UnreadableImageError
 from bias_toolkit.explain.causes import Trial, stability_of
 from bias_toolkit.explain.context import Context, Subject
 from bias_toolkit.explain.explanation import NOT_TRIED, CauseLine, Framing
@@ -15,7 +14,8 @@ from bias_toolkit.explain.framing import TrainingObjects
 from bias_toolkit.explain.interventions import BLURS, blurred, controls, reframings, with_object_of
 from bias_toolkit.explain.neighbourhood import RADIUS, Neighbourhood, cross, shifts
 from bias_toolkit.explain.pictures import PictureFolder
-from bias_toolkit.formatting import count
+from bias_toolkit.foundation.errors import InputError, UnreadableImageError
+from bias_toolkit.foundation.words import count
 from bias_toolkit.invariance import Picture, Views, Window, sweep_picture, take_picture
 
 if TYPE_CHECKING:

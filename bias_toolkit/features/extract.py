@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bias_toolkit.errors import InputError, UnreadableImageError
 from bias_toolkit.features.store import KIND, FeatureStore, Shard, whole_shards
-from bias_toolkit.parallel import decoding_workers, ordered_map
-from bias_toolkit.progress import Progress, silent
-from bias_toolkit.storage import sealed_shards, shard_slices
+from bias_toolkit.foundation.errors import InputError, UnreadableImageError
+from bias_toolkit.foundation.files import sealed_shards, shard_slices
+from bias_toolkit.foundation.progress import Progress, silent
+from bias_toolkit.foundation.threads import decoding_workers, ordered_map
 
 if TYPE_CHECKING:
     from bias_toolkit.models import Model

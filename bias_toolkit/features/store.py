@@ -14,9 +14,17 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bias_toolkit.errors import InputError
 from bias_toolkit.features.schema import FEATURE_ROWS
-from bias_toolkit.storage import SEAL, damaged_in_shard, read_seal, seal_shard, write_array, write_table, write_text
+from bias_toolkit.foundation.errors import InputError
+from bias_toolkit.foundation.files import (
+    SEAL,
+    damaged_in_shard,
+    read_seal,
+    seal_shard,
+    write_array,
+    write_table,
+    write_text,
+)
 
 SKIPPED_COLUMNS = ["image_id", "reason"]
 KIND = "features"

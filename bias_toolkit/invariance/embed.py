@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from bias_toolkit.datasets import ReducedImage
-from bias_toolkit.errors import InputError
+from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.invariance.inpaint import inpaint
 from bias_toolkit.invariance.sweep import CENTRE, STEPS, Sweep
 from bias_toolkit.invariance.views import Views, cut, path, resize_box, size_of

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import betaincinv
 
-from bias_toolkit.errors import InputError, UnreadableImageError
+from bias_toolkit.foundation.errors import InputError, UnreadableImageError
+from bias_toolkit.foundation.progress import Progress, silent
+from bias_toolkit.foundation.threads import ordered_map
 from bias_toolkit.invariance.packing import evaluate_packed
 from bias_toolkit.invariance.protocol import make_views
 from bias_toolkit.invariance.sweep import Sweep
 from bias_toolkit.invariance.views import Views
-from bias_toolkit.parallel import ordered_map
-from bias_toolkit.progress import Progress, silent
 
 if TYPE_CHECKING:
     from bias_toolkit.models import Model

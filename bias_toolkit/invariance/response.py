@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bias_toolkit.errors import InputError
+from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.invariance.sweep import CENTRE, Sweep
 
 TOP = 5

@@ -17,7 +17,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bias_toolkit.datasets.schema import SKIPPED
-from bias_toolkit.errors import InputError, UnreadableImageError
+from bias_toolkit.foundation.errors import InputError, UnreadableImageError
+from bias_toolkit.foundation.files import empty_table, seal_shard, sealed_shards, shard_slices, write_table
+from bias_toolkit.foundation.progress import Progress, silent
+from bias_toolkit.foundation.threads import decoding_workers, ordered_map
 from bias_toolkit.invariance.measures import measures_table
 from bias_toolkit.invariance.packing import evaluate_packed
 from bias_toolkit.invariance.protocol import make_views
@@ -25,9 +28,6 @@ from bias_toolkit.invariance.response import check_finite, make_response
 from bias_toolkit.invariance.schema import MEASURES, RESPONSES
 from bias_toolkit.invariance.sweep import Sweep
 from bias_toolkit.invariance.views import Views
-from bias_toolkit.parallel import decoding_workers, ordered_map
-from bias_toolkit.progress import Progress, silent
-from bias_toolkit.storage import empty_table, seal_shard, sealed_shards, shard_slices, write_table
 
 if TYPE_CHECKING:
     from bias_toolkit.models import Model

@@ -15,7 +15,10 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from bias_toolkit.datasets.schema import SKIPPED
-from bias_toolkit.errors import UnreadableImageError
+from bias_toolkit.foundation.errors import UnreadableImageError
+from bias_toolkit.foundation.files import empty_table, seal_shard, sealed_shards, shard_slices, write_table
+from bias_toolkit.foundation.progress import Progress, silent
+from bias_toolkit.foundation.threads import decoding_workers, ordered_map
 from bias_toolkit.invariance import measures
 from bias_toolkit.invariance.framing_grid import REAL, FramingCell, FramingGrid, framed_window
 from bias_toolkit.invariance.packing import evaluate_packed
@@ -24,9 +27,6 @@ from bias_toolkit.invariance.schema import FRAMED
 from bias_toolkit.invariance.sweep import CENTRE, STEPS, Sweep
 from bias_toolkit.invariance.views import Views, path
 from bias_toolkit.invariance.window import Picture, Window, take_picture
-from bias_toolkit.parallel import decoding_workers, ordered_map
-from bias_toolkit.progress import Progress, silent
-from bias_toolkit.storage import empty_table, seal_shard, sealed_shards, shard_slices, write_table
 
 if TYPE_CHECKING:
     from bias_toolkit.models import Model

@@ -22,9 +22,9 @@ from zlib import crc32
 import numpy as np
 import pandas as pd
 
+from bias_toolkit.foundation.resampling import CONFIDENCE
 from bias_toolkit.invariance.measures import measures_table
 from bias_toolkit.invariance.sweep import Sweep
-from bias_toolkit.resampling import CONFIDENCE
 
 MOST_AT_STAKE = 0.9
 """Share of its capital that a gambler risks at most on one image."""

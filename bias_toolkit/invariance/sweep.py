@@ -9,7 +9,7 @@ from itertools import product
 
 import numpy as np
 
-from bias_toolkit.errors import InputError
+from bias_toolkit.foundation.errors import InputError
 
 STEPS = 8
 """Steps of a crop or embed sweep; its views are numbered 0 to STEPS."""

@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bias_toolkit.errors import InputError
+from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.models.feature_layer import PROBE_IMAGES, Run, decide_logits, network_logits, run_watched
 from bias_toolkit.models.model import Model
 from bias_toolkit.models.precision import full_float32

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from bias_toolkit.errors import InputError
+from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.models.blueprint import Blueprint
 from bias_toolkit.models.checkpoint import assign_weights, read_checkpoint
 from bias_toolkit.models.model import Model

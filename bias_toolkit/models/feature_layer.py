@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from bias_toolkit.errors import InputError
+from bias_toolkit.foundation.errors import InputError
 
 PROBE_IMAGES = 2
 MOST_CLASSIFIERS = 8  # heads side by side

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bias_toolkit.errors import InputError
+from bias_toolkit.foundation.errors import InputError
 
 COLUMNS = ("label", "class")
 

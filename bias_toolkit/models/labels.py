@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from bias_toolkit.errors import InputError
+from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.models.label_mapping import read_mapping
 from bias_toolkit.models.model import Model
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from bias_toolkit.errors import InputError
+from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.models.blueprint import Blueprint
 from bias_toolkit.models.checkpoint import assign_weights, read_checkpoint
 from bias_toolkit.models.demo import (

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bias_toolkit.errors import InputError
+from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.models.checkpoint import non_finite_tensor
 from bias_toolkit.models.feature_layer import PROBE_IMAGES, find_feature_layer, network_logits
 from bias_toolkit.models.memory import keep_freed_memory

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from bias_toolkit.errors import InputError
+from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.models.pixel_network import PixelNetwork
 from bias_toolkit.models.precision import full_float32
 from bias_toolkit.models.runtime import Batch, BatchSource, Outputs

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from bias_toolkit.errors import InputError
+from bias_toolkit.foundation.errors import InputError
 
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "box", "hamming", "lanczos")
 IMAGENET_MEAN = (0.485, 0.456, 0.406)

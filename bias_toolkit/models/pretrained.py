@@ -14,7 +14,7 @@ import timm
 import torchvision
 from torch import nn
 
-from bias_toolkit.errors import InputError
+from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.models.blueprint import Blueprint
 from bias_toolkit.models.checkpoint import assign_weights_in_order, classifier_with_weights, read_checkpoint
 from bias_toolkit.models.imagenet import are_imagenet_names, imagenet_classes

@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import torch
 
-from bias_toolkit.errors import InputError
+from bias_toolkit.foundation.errors import InputError
 
 RUNTIMES = ("auto", "torch", "openvino")
 PRECISIONS = ("float32", "bfloat16", "float16")

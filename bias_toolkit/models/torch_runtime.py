@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bias_toolkit.errors import InputError
+from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.models.pixel_network import PixelNetwork
 from bias_toolkit.models.precision import full_float32
 from bias_toolkit.models.runtime import Batch, BatchSource, Outputs

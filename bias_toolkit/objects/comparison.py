@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from bias_toolkit.foundation.progress import Progress, silent
+from bias_toolkit.foundation.resampling import CHUNK_ELEMENTS, percentile_interval, resample_counts, weighted_median
 from bias_toolkit.objects.false_discovery import q_values
 from bias_toolkit.objects.framing_variables import VARIABLES, FramedObjects, sample_of_images
 from bias_toolkit.objects.image_intervals import expanded_confidence
@@ -16,8 +18,6 @@ from bias_toolkit.objects.null_model import relative_shortfall, with_null_model
 from bias_toolkit.objects.schema import FRAMING_COMPARISON
 from bias_toolkit.objects.two_sample import TwoSampleTest, classifier_test
 from bias_toolkit.objects.wasserstein import PooledValues
-from bias_toolkit.progress import Progress, silent
-from bias_toolkit.resampling import CHUNK_ELEMENTS, percentile_interval, resample_counts, weighted_median
 
 MOST_IMAGES = 10_000
 SPREAD_RESAMPLES = 200

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import pandas as pd
 
 from bias_toolkit.datasets import Dataset
-from bias_toolkit.errors import InputError
+from bias_toolkit.foundation.errors import InputError
+from bias_toolkit.foundation.progress import Progress, silent
 from bias_toolkit.objects.comparison import FramingComparison, compare_framing
 from bias_toolkit.objects.maps import Maps, object_maps
 from bias_toolkit.objects.mean_images import MeanImages, mean_images
 from bias_toolkit.objects.position_scale import image_framing, position_and_scale
 from bias_toolkit.objects.ranking import rank_categories
 from bias_toolkit.objects.summary import framing_summary
-from bias_toolkit.progress import Progress, silent
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from bias_toolkit.foundation.resampling import percentile_interval
 from bias_toolkit.objects.divergence import divergence_bits
 from bias_toolkit.objects.maps import CELLS, cell_numbers, from_quadrants, null_quadrants
-from bias_toolkit.resampling import percentile_interval
 
 CALIBRATION_PLACEMENTS = 200
 

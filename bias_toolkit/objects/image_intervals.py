@@ -6,7 +6,7 @@ import math
 
 from scipy.stats import norm, t
 
-from bias_toolkit.resampling import CONFIDENCE
+from bias_toolkit.foundation.resampling import CONFIDENCE
 
 
 def expanded_confidence(n_images: int, confidence: float = CONFIDENCE) -> float:

@@ -17,11 +17,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bias_toolkit.errors import InputError, UnreadableImageError
+from bias_toolkit.foundation.errors import InputError, UnreadableImageError
+from bias_toolkit.foundation.files import seal_shard, sealed_shards, shard_slices, write_table
+from bias_toolkit.foundation.progress import Progress, silent
+from bias_toolkit.foundation.threads import decoding_workers, ordered_map
 from bias_toolkit.objects.locate_box import THRESHOLD, activation_box
-from bias_toolkit.parallel import decoding_workers, ordered_map
-from bias_toolkit.progress import Progress, silent
-from bias_toolkit.storage import seal_shard, sealed_shards, shard_slices, write_table
 
 if TYPE_CHECKING:
     from bias_toolkit.models.activation_map import ActivationMap

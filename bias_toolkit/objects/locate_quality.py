@@ -10,6 +10,8 @@ import pandas as pd
 import pyarrow as pa
 from scipy.stats import rankdata
 
+from bias_toolkit.foundation.files import empty_table
+from bias_toolkit.foundation.resampling import CHUNK_ELEMENTS, percentile_interval
 from bias_toolkit.objects.null_model import null_centre_distance, relative_shortfall, room
 from bias_toolkit.objects.position_scale import (
     CORNER_DISTANCE,
@@ -17,8 +19,6 @@ from bias_toolkit.objects.position_scale import (
     image_framing,
     position_and_scale,
 )
-from bias_toolkit.resampling import CHUNK_ELEMENTS, percentile_interval
-from bias_toolkit.storage import empty_table
 
 ESTIMATED, CENTRED, WHOLE, GIVEN = "estimated", "centred", "whole", "given"
 LOCALISED_FROM = 0.5

@@ -21,12 +21,12 @@ import pandas as pd
 from PIL import Image
 
 from bias_toolkit.datasets import SKIPPED
-from bias_toolkit.errors import UnreadableImageError
+from bias_toolkit.foundation.errors import UnreadableImageError
+from bias_toolkit.foundation.files import read_table, write_array, write_table
+from bias_toolkit.foundation.progress import Progress, silent
+from bias_toolkit.foundation.threads import ordered_map
 from bias_toolkit.objects.schema import MEAN_IMAGES
 from bias_toolkit.objects.summary import WHOLE_DATASET
-from bias_toolkit.parallel import ordered_map
-from bias_toolkit.progress import Progress, silent
-from bias_toolkit.storage import read_table, write_array, write_table
 
 SIDE = 128
 MOST_OF_CLASS = 200

@@ -19,9 +19,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from bias_toolkit.foundation.resampling import CHUNK_ELEMENTS
 from bias_toolkit.objects.maps import CELLS, cell_numbers
 from bias_toolkit.objects.position_scale import CORNER_DISTANCE, TRUNCATION_MARGIN
-from bias_toolkit.resampling import CHUNK_ELEMENTS
 
 
 def room(

@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from bias_toolkit.errors import InputError
+from bias_toolkit.foundation.errors import InputError
+from bias_toolkit.foundation.files import empty_table
 from bias_toolkit.objects.schema import FRAMING
-from bias_toolkit.storage import empty_table
 
 CORNER_DISTANCE = np.hypot(0.5, 0.5)
 TRUNCATION_MARGIN = 1.0

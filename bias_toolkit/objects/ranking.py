@@ -17,10 +17,10 @@ import pandas as pd
 from scipy.optimize import brentq
 from scipy.stats import norm, rankdata
 
+from bias_toolkit.foundation.resampling import CONFIDENCE, percentile_interval
 from bias_toolkit.objects.image_intervals import expanded_confidence
 from bias_toolkit.objects.schema import CATEGORY_RANKING
 from bias_toolkit.objects.summary import WHOLE_DATASET
-from bias_toolkit.resampling import CONFIDENCE, percentile_interval
 
 ENOUGH = 10
 """A category of fewer images or objects has no standard error to be drawn in by, and no rank."""

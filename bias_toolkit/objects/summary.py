@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from bias_toolkit.foundation.progress import Progress, silent
+from bias_toolkit.foundation.resampling import percentile_interval, resample_counts, weighted_median
 from bias_toolkit.objects.divergence import corrected_divergence
 from bias_toolkit.objects.divergence_interval import ResampledDivergence, divergence_interval
 from bias_toolkit.objects.false_discovery import q_values
@@ -21,8 +23,6 @@ from bias_toolkit.objects.null_model import (
     with_null_model,
 )
 from bias_toolkit.objects.schema import FRAMING_SUMMARY
-from bias_toolkit.progress import Progress, silent
-from bias_toolkit.resampling import percentile_interval, resample_counts, weighted_median
 
 WHOLE_DATASET = ""
 # A resample's divergence takes longer than its means do. Many objects need fewer resamples of it: their interval is

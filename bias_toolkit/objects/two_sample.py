@@ -21,9 +21,9 @@ import pandas as pd
 from scipy.stats import rankdata
 from scipy.stats import t as student
 
+from bias_toolkit.foundation.progress import Progress, silent
+from bias_toolkit.foundation.resampling import CHUNK_ELEMENTS, CONFIDENCE
 from bias_toolkit.objects.framing_variables import VARIABLES, FramedObjects
-from bias_toolkit.progress import Progress, silent
-from bias_toolkit.resampling import CHUNK_ELEMENTS, CONFIDENCE
 
 FOLDS, GROUPS = 5, 20
 PENALTY = 0.3

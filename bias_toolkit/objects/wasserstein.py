@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import wasserstein_distance
 
-from bias_toolkit.resampling import percentile_interval
+from bias_toolkit.foundation.resampling import percentile_interval
 
 THRESHOLD = 3.0
 """Standard errors (κ) from which on a difference of two cumulative distributions is taken for real."""

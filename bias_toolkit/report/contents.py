@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from bias_toolkit.errors import InputError
-from bias_toolkit.formatting import known
+from bias_toolkit.foundation.errors import InputError
+from bias_toolkit.foundation.words import known
 
 if TYPE_CHECKING:
     from bias_toolkit.analysis import Analysis, FramingMap

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bias_toolkit.formatting import below_all, count, interval, known, number, percent
+from bias_toolkit.foundation.words import below_all, count, interval, known, number, percent
 from bias_toolkit.report.blocks import AnswerBlock, Cell, ListBlock, Picture, Section
 from bias_toolkit.report.page import Page, write_page
 from bias_toolkit.report.sections_instability import instability_section, more_than, test_images

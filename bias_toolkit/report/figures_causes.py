@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.axes import Axes
 
-from bias_toolkit.formatting import known
+from bias_toolkit.foundation.words import known
 from bias_toolkit.report.definitions import label_of
 from bias_toolkit.report.style import BLUE, GREY, VERMILLION, axes_or_new, in_percent, styled
 

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bias_toolkit.formatting import count, number
+from bias_toolkit.foundation.words import count, number
 from bias_toolkit.objects import Maps, null_histogram
 from bias_toolkit.report.definitions import label_of
 from bias_toolkit.report.figures_classes import ranking

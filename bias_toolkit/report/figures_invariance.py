@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from bias_toolkit.formatting import count, percent
+from bias_toolkit.foundation.words import count, percent
 from bias_toolkit.report.definitions import COLUMNS, label_of
 from bias_toolkit.report.style import BLUE, GREY, ORANGE, SERIES, axes_or_new, in_percent, styled, subtitle
 from bias_toolkit.report.sweeps import image_size

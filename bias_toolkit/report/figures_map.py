@@ -11,7 +11,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from bias_toolkit.formatting import count, interval, known, number
+from bias_toolkit.foundation.words import count, interval, known, number
 from bias_toolkit.report.definitions import COLUMNS, label_of
 from bias_toolkit.report.style import GREY, HEAT_MAP, VERMILLION, in_percent, new_figure, styled, subtitle
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from bias_toolkit.formatting import number
+from bias_toolkit.foundation.words import number
 from bias_toolkit.report.style import BLUE, RASTER_FROM, VERMILLION, new_figure, styled, subtitle
 
 if TYPE_CHECKING:

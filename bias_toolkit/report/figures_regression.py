@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from bias_toolkit.formatting import count
+from bias_toolkit.foundation.words import count
 from bias_toolkit.report.definitions import REGRESSION_KINDS, label_of
 from bias_toolkit.report.style import BLUE, GREEN, GREY, VERMILLION, axes_or_new, styled, subtitle
 

@@ -13,8 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bias_toolkit.analysis import partial_spearman, quantile_curve, spearman
-from bias_toolkit.errors import InputError
-from bias_toolkit.formatting import count, known, number
+from bias_toolkit.foundation.errors import InputError
+from bias_toolkit.foundation.words import count, known, number
 from bias_toolkit.report.contents import correlation, require_numbers
 from bias_toolkit.report.definitions import COLUMNS, DISTANCES, label_of, limits_of
 from bias_toolkit.report.figures_classes import shortened

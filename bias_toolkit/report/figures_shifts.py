@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
-from bias_toolkit.formatting import count, percent
+from bias_toolkit.foundation.words import count, percent
 from bias_toolkit.report.figures_classes import shortened
 from bias_toolkit.report.style import HEAT_MAP, SERIES, legend_label, new_figure, styled
 

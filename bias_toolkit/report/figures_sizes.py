@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bias_toolkit.formatting import count
+from bias_toolkit.foundation.words import count
 from bias_toolkit.report.definitions import COLUMNS, label_of
 from bias_toolkit.report.style import GREY, SERIES, in_percent, legend_label, new_figure, styled, subtitle
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bias_toolkit.formatting import count, estimate, interval, known, number, p_value
+from bias_toolkit.foundation.words import count, estimate, interval, known, number, p_value
 
 EFFECT, EXPLAINED, NONE, FACT, CAUTION, UNKNOWN = "effect", "explained", "none", "fact", "caution", "unknown"
 KIND_NAMES = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
-from bias_toolkit.formatting import count, p_value, percent
+from bias_toolkit.foundation.words import count, p_value, percent
 from bias_toolkit.report.contents import ReportContents
 from bias_toolkit.report.finding import (
     CAUTION,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from bias_toolkit.formatting import count, interval, known, number, percent
+from bias_toolkit.foundation.words import count, interval, known, number, percent
 from bias_toolkit.report.contents import ReportContents
 from bias_toolkit.report.finding import CAUSE, CAUTION, EFFECT, FACT, NONE, UNKNOWN, Finding, sign
 from bias_toolkit.report.findings_sizes import size_curve_finding

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from bias_toolkit.formatting import count, interval, known, number, p_value, percent, significant
+from bias_toolkit.foundation.words import count, interval, known, number, p_value, percent, significant
 from bias_toolkit.report.contents import whole_dataset
 from bias_toolkit.report.definitions import FRAMING_VARIABLES, label_of
 from bias_toolkit.report.finding import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bias_toolkit.formatting import count, known, percent
+from bias_toolkit.foundation.words import count, known, percent
 from bias_toolkit.report.contents import ReportContents
 from bias_toolkit.report.finding import EXPLANATIONS, FACT, Finding, estimate_over
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bias_toolkit.formatting import count, interval, known, number, p_value, percent
+from bias_toolkit.foundation.words import count, interval, known, number, p_value, percent
 from bias_toolkit.report.contents import ReportContents
 from bias_toolkit.report.definitions import FACTORS
 from bias_toolkit.report.finding import EFFECT, NONE, UNKNOWN, Finding

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bias_toolkit.formatting import below_all, count, interval, known, p_value, percent
+from bias_toolkit.foundation.words import below_all, count, interval, known, p_value, percent
 from bias_toolkit.objects import FALSE_DISCOVERY_RATE, rank_categories
 from bias_toolkit.report.contents import ReportContents, by_category
 from bias_toolkit.report.definitions import label_of

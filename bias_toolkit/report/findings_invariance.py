@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bias_toolkit.formatting import count, estimate, known, percent, significant
+from bias_toolkit.foundation.words import count, estimate, known, percent, significant
 from bias_toolkit.report.contents import NoiseFloor, ReportContents
 from bias_toolkit.report.finding import (
     CAUTION,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bias_toolkit.formatting import count, interval, known, number, percent
+from bias_toolkit.foundation.words import count, interval, known, number, percent
 from bias_toolkit.report.finding import CAUTION, FACT, FRAMING, Finding, sign
 from bias_toolkit.report.localisation import Localisation
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from bias_toolkit.formatting import count, interval, known, number, p_value, percent, significant
+from bias_toolkit.foundation.words import count, interval, known, number, p_value, percent, significant
 from bias_toolkit.report.contents import ReportContents
 from bias_toolkit.report.finding import CAUTION, DISTANCE, EFFECT, NONE, UNKNOWN, Finding
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bias_toolkit.analysis import median_interval
-from bias_toolkit.formatting import count, number, percent, significant
+from bias_toolkit.foundation.words import count, number, percent, significant
 from bias_toolkit.report.contents import (
     ReportContents,
     centring_column,

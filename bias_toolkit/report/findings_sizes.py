@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 
 from bias_toolkit.analysis import Interval, two_lines
-from bias_toolkit.formatting import count, interval, number, percent
+from bias_toolkit.foundation.resampling import CONFIDENCE, resample_counts
+from bias_toolkit.foundation.words import count, interval, number, percent
 from bias_toolkit.report.contents import ReportContents
 from bias_toolkit.report.finding import CAUSE, CAUTION, EFFECT, INVARIANCE, NONE, TOO_FEW_IMAGES, Finding
 from bias_toolkit.report.sweeps import image_size
-from bias_toolkit.resampling import CONFIDENCE, resample_counts
 
 MEASURE = "p_top1_change"
 SIZES = "the size at which the image is shown"

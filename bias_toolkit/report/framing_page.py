@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 import bias_toolkit
-from bias_toolkit.formatting import count, interval, known, number
-from bias_toolkit.progress import Progress, silent
+from bias_toolkit.foundation.files import write_text
+from bias_toolkit.foundation.progress import Progress, silent
+from bias_toolkit.foundation.spreadsheet import csv_text
+from bias_toolkit.foundation.words import count, interval, known, number
 from bias_toolkit.report.blocks import Cell, ListBlock, Omitted, Paragraph, Section
 from bias_toolkit.report.contents import whole_dataset
 from bias_toolkit.report.definitions import FRAMING_SUMMARY
@@ -25,8 +27,6 @@ from bias_toolkit.report.publish import PAGE, published
 from bias_toolkit.report.results import to_json
 from bias_toolkit.report.sections_comparison import comparison_section
 from bias_toolkit.report.sections_framing import framing_section
-from bias_toolkit.spreadsheet import csv_text
-from bias_toolkit.storage import write_text
 
 if TYPE_CHECKING:
     from bias_toolkit.objects import FramingComparison, FramingDescription

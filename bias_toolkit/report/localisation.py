@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bias_toolkit.formatting import number
+from bias_toolkit.foundation.words import number
 from bias_toolkit.report.blocks import FigureBlock, Omitted, Paragraph, Section, TableBlock
 from bias_toolkit.report.contents import OFTEN_TRUNCATED
 from bias_toolkit.report.finding import CAUTION, FRAMING, FRAMING_EFFECT, UNKNOWN, Finding, sign

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from bias_toolkit.formatting import count, known
+from bias_toolkit.foundation.words import count, known
 from bias_toolkit.objects import rank_categories
 from bias_toolkit.report.blocks import Picture, PictureGroup, PicturesBlock
 from bias_toolkit.report.finding import value_of

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from bias_toolkit.formatting import visible
-from bias_toolkit.progress import Progress, silent
+from bias_toolkit.foundation.progress import Progress, silent
+from bias_toolkit.foundation.words import visible
 from bias_toolkit.report.blocks import Block, FigureBlock, Section
 from bias_toolkit.report.finding import KIND_NAMES, Finding
 from bias_toolkit.report.publish import GENERATOR, PAGE, published

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from bias_toolkit.errors import InputError
-from bias_toolkit.storage import write_text
+from bias_toolkit.foundation.errors import InputError
+from bias_toolkit.foundation.files import write_text
 
 PAGE = "index.html"
 PARTIAL = ".partial"

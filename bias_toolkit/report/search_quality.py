@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from bias_toolkit.formatting import MISSING, count, estimate, interval, known, percent
+from bias_toolkit.foundation.words import MISSING, count, estimate, interval, known, percent
 from bias_toolkit.report.blocks import Block, Cell, Paragraph, TableBlock
 from bias_toolkit.report.finding import CAUTION, DISTANCE, Finding, estimate_over
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bias_toolkit.formatting import MISSING, count, interval, known, number, percent
+from bias_toolkit.foundation.words import MISSING, count, interval, known, number, percent
 from bias_toolkit.report import figures_map, figures_sizes
 from bias_toolkit.report.blocks import Block, Cell, FigureBlock, Omitted, Paragraph, Section, TableBlock
 from bias_toolkit.report.contents import ReportContents

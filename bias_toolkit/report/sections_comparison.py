@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bias_toolkit.formatting import count, interval, known, number
+from bias_toolkit.foundation.words import count, interval, known, number
 from bias_toolkit.report import figures_comparison
 from bias_toolkit.report.blocks import Cell, FigureBlock, Omitted, Paragraph, Section, TableBlock
 from bias_toolkit.report.definitions import FRAMING_SUMMARY, FRAMING_VARIABLES, label_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from bias_toolkit.formatting import MISSING, count, interval, known, percent
+from bias_toolkit.foundation.words import MISSING, count, interval, known, percent
 from bias_toolkit.report.blocks import Block, Cell, FigureBlock, Omitted, Paragraph, Section, TableBlock
 from bias_toolkit.report.contents import ExplainedImage, ReportContents
 from bias_toolkit.report.definitions import label_of

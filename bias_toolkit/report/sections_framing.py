@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bias_toolkit.formatting import GAP, count, interval, known, number, p_value, percent
+from bias_toolkit.foundation.words import GAP, count, interval, known, number, p_value, percent
 from bias_toolkit.objects import Maps, rank_categories
 from bias_toolkit.report import figures_framing
 from bias_toolkit.report.blocks import Cell, FigureBlock, Omitted, Paragraph, Section, TableBlock

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from bias_toolkit.formatting import MISSING, count, interval, known, number, percent, significant
+from bias_toolkit.foundation.words import MISSING, count, interval, known, number, percent, significant
 from bias_toolkit.report import figures_classes, figures_invariance
 from bias_toolkit.report.blocks import (
     Block,

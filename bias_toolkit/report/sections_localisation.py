@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from bias_toolkit.errors import UnreadableImageError
-from bias_toolkit.formatting import count, interval, known, number, percent
+from bias_toolkit.foundation.errors import UnreadableImageError
+from bias_toolkit.foundation.words import count, interval, known, number, percent
 from bias_toolkit.report.blocks import Cell, FigureBlock, Paragraph, Section, TableBlock
 from bias_toolkit.report.contents import ReportContents
 from bias_toolkit.report.definitions import Definition

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from bias_toolkit.formatting import count, seconds
+from bias_toolkit.foundation.words import count, seconds
 from bias_toolkit.report.blocks import Block, Cell, ListBlock, Omitted, Paragraph, Section, TableBlock
 from bias_toolkit.report.contents import DatasetDescription, ReportContents
 from bias_toolkit.report.findings import dropped_boxes

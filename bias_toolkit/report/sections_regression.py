@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bias_toolkit.formatting import MISSING, interval, known, number, p_value, significant
+from bias_toolkit.foundation.words import MISSING, interval, known, number, p_value, significant
 from bias_toolkit.report.blocks import Block, Cell, FigureBlock, ListBlock, Omitted, Paragraph, Section, TableBlock
 from bias_toolkit.report.contents import ReportContents
 from bias_toolkit.report.definitions import COLUMNS, REGRESSION_KINDS, label_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bias_toolkit.analysis import quantile_curve
-from bias_toolkit.formatting import MISSING, count, interval, number, p_value, significant
+from bias_toolkit.foundation.words import MISSING, count, interval, number, p_value, significant
 from bias_toolkit.report import figures_invariance, figures_relation
 from bias_toolkit.report.blocks import Block, Cell, FigureBlock, Omitted, Paragraph, Section, TableBlock
 from bias_toolkit.report.contents import ReportContents, correlation, curve_rows, has_values

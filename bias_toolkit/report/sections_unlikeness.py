@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bias_toolkit.formatting import MISSING, known, number, significant
+from bias_toolkit.foundation.words import MISSING, known, number, significant
 from bias_toolkit.report.blocks import (
     Block,
     FigureBlock,

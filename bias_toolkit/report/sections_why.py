@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from bias_toolkit.formatting import MISSING, count, interval, known, percent, significant
+from bias_toolkit.foundation.words import MISSING, count, interval, known, percent, significant
 from bias_toolkit.report.blocks import (
     Block,
     Cell,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from bias_toolkit.formatting import count, estimate, percent
+from bias_toolkit.foundation.words import count, estimate, percent
 from bias_toolkit.report.sweeps import sweep_name
 
 NAMES = {"p_top1_change": "P(top-1 change)", "consistency": "the consistency"}

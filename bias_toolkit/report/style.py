@@ -21,8 +21,8 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
 
-from bias_toolkit.errors import InputError
-from bias_toolkit.storage import atomic_path
+from bias_toolkit.foundation.errors import InputError
+from bias_toolkit.foundation.files import atomic_path
 
 # Okabe & Ito's palette without its yellow, which white paper swallows, told apart with any colour vision.
 BLACK, ORANGE, SKY, GREEN, BLUE, VERMILLION, PURPLE = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from bias_toolkit.formatting import known
+from bias_toolkit.foundation.words import known
 
 
 def image_size(protocol: str, size: float) -> float:

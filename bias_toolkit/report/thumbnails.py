@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw
 
-from bias_toolkit.errors import UnreadableImageError
-from bias_toolkit.formatting import count, known, number, percent, significant
+from bias_toolkit.foundation.errors import UnreadableImageError
+from bias_toolkit.foundation.words import count, known, number, percent, significant
 from bias_toolkit.report.contents import ReportContents, has_values
 from bias_toolkit.report.style import BLACK, ORANGE
 

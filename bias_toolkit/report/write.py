@@ -9,8 +9,10 @@ from typing import Any
 
 import pandas as pd
 
-from bias_toolkit.formatting import count, interval, known, number, percent
-from bias_toolkit.progress import Progress, silent
+from bias_toolkit.foundation.files import write_text
+from bias_toolkit.foundation.progress import Progress, silent
+from bias_toolkit.foundation.spreadsheet import csv_text
+from bias_toolkit.foundation.words import count, interval, known, number, percent
 from bias_toolkit.report.blocks import Omitted, Section
 from bias_toolkit.report.contents import ReportContents, centring_column, correlation, whole_dataset
 from bias_toolkit.report.finding import interval_over
@@ -33,8 +35,6 @@ from bias_toolkit.report.sections_regression import regression_section
 from bias_toolkit.report.sections_relations import distance_section, framing_effect_section
 from bias_toolkit.report.sweeps import sweep_name
 from bias_toolkit.report.thumbnails import FOLDER as IMAGES
-from bias_toolkit.spreadsheet import csv_text
-from bias_toolkit.storage import write_text
 
 RESULTS, TABLES = "results.json", "tables"
 # A spreadsheet cannot open more; the study's own Parquet tables have every row.

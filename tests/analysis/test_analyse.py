@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from bias_toolkit.analysis import CLASSES, CORRELATIONS, CURVES, SUMMARY, analyse, partial_spearman, spearman
-from bias_toolkit.storage import read_table, write_table
+from bias_toolkit.foundation.files import read_table, write_table
 
 SETTINGS = {"resamples": 100, "permutations": 99, "seed": 2}
 

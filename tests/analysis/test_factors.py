@@ -5,7 +5,7 @@ from scipy import stats
 
 from bias_toolkit.analysis import FACTORS, factor_effects, mean_interval
 from bias_toolkit.analysis.factors import differences, margin_strata
-from bias_toolkit.storage import read_table, write_table
+from bias_toolkit.foundation.files import read_table, write_table
 
 FAST = {"resamples": 300, "permutations": 299, "seed": 1}
 

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from bias_toolkit.analysis import CLASSES, SUMMARY, class_summary, mean_interval, measure_summary, median_interval
-from bias_toolkit.storage import read_table, write_table
+from bias_toolkit.foundation.files import read_table, write_table
 
 
 def test_a_row_for_each_sweep_and_measure_that_it_defines(tmp_path):

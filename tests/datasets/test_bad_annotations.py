@@ -13,7 +13,7 @@ from bias_toolkit.datasets import imagenet_x_factors, load_dataset
 from bias_toolkit.datasets.annotation_text import parse_edges, read_json, read_lines
 from bias_toolkit.datasets.annotation_xml import read_objects
 from bias_toolkit.datasets.file_names import check_inside, escaped, listed, shortened
-from bias_toolkit.errors import InputError
+from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.models.label_mapping import read_mapping
 
 WNID = "n02119789"

@@ -17,7 +17,7 @@ from bias_toolkit import Study
 from bias_toolkit.datasets import image_file, load_dataset
 from bias_toolkit.datasets.image_file import check_pixels, costs_much, is_suspect, open_regular
 from bias_toolkit.datasets.pixels import ImageFiles, read_header, read_pixels
-from bias_toolkit.errors import InputError, UnreadableImageError
+from bias_toolkit.foundation.errors import InputError, UnreadableImageError
 
 
 def encoded(image, kind, **options):

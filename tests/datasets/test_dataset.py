@@ -18,8 +18,8 @@ from bias_toolkit.datasets import (
     Listing,
     load_dataset,
 )
-from bias_toolkit.errors import InputError, UnreadableImageError
-from bias_toolkit.storage import read_table, write_table
+from bias_toolkit.foundation.errors import InputError, UnreadableImageError
+from bias_toolkit.foundation.files import read_table, write_table
 
 
 class Painted:

@@ -10,7 +10,7 @@ from PIL import Image
 from bias_toolkit.datasets import decoding_apart
 from bias_toolkit.datasets.decoding_apart import decoded_apart
 from bias_toolkit.datasets.pixels import read_header, read_pixels
-from bias_toolkit.errors import UnreadableImageError
+from bias_toolkit.foundation.errors import UnreadableImageError
 
 
 @pytest.fixture

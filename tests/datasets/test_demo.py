@@ -8,7 +8,7 @@ import pytest
 from bias_toolkit.datasets import load_dataset
 from bias_toolkit.datasets.demo import DEMO_DATASETS, demo_consequences, demo_law, demo_scenes, load_demo_dataset
 from bias_toolkit.datasets.demo_scenes import IMAGE_SIDE, Scene, draw, glyphs
-from bias_toolkit.errors import InputError, UnreadableImageError
+from bias_toolkit.foundation.errors import InputError, UnreadableImageError
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bias_toolkit.datasets.demo_law import PlacementLaw
-from bias_toolkit.errors import InputError
+from bias_toolkit.foundation.errors import InputError
 
 ASPECTS = np.array([0.3, 0.5, 0.64, 0.64, 0.7, 0.9, 1.6])
 LAWS = {

@@ -5,7 +5,7 @@ import pytest
 
 from bias_toolkit.datasets import imagenet_x, imagenet_x_factors, imagenet_x_stamp
 from bias_toolkit.datasets.imagenet_x import FACTORS, find_imagenet_x, read_imagenet_x
-from bias_toolkit.errors import InputError
+from bias_toolkit.foundation.errors import InputError
 
 VAL, TRAIN = "imagenet_x_val_multi_factor.jsonl", "imagenet_x_train_multi_factor.jsonl"
 

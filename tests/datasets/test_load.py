@@ -6,7 +6,7 @@ import re
 import pytest
 
 from bias_toolkit.datasets import LAYOUTS, load_dataset
-from bias_toolkit.errors import InputError
+from bias_toolkit.foundation.errors import InputError
 
 
 def test_the_names_of_the_layouts():

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from bias_toolkit.datasets.pixels import ImageFiles, read_header, read_pixels
-from bias_toolkit.errors import InputError, UnreadableImageError
+from bias_toolkit.foundation.errors import InputError, UnreadableImageError
 
 RAMP = np.arange(0, 256, 5, dtype=np.uint8).reshape(4, 13)
 

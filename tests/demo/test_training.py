@@ -6,7 +6,7 @@ from safetensors.torch import load_file
 from bias_toolkit.datasets.demo import load_demo_dataset
 from bias_toolkit.datasets.demo_scenes import IMAGE_SIDE
 from bias_toolkit.demo.training import main, train_demo_network, training_views
-from bias_toolkit.errors import InputError
+from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.invariance import centre_view
 from bias_toolkit.models.demo import (
     DEMO_CLASS_NAMES,

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bias_toolkit.errors import InputError
 from bias_toolkit.explain.explanation import CAUSES, FILE, PAGE, SMALL, Estimate, load_explanation
+from bias_toolkit.foundation.errors import InputError
 
 
 def test_what_was_saved_is_loaded(full_explanation, tmp_path):

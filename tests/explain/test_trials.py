@@ -14,7 +14,7 @@ from bias_toolkit.explain.interventions import blurred, controls, reframings, wi
 from bias_toolkit.explain.pictures import PictureFolder
 from bias_toolkit.invariance import sweep_picture, sweep_window, take_picture
 from bias_toolkit.models import low_pass
-from bias_toolkit.study_explain import explaining_context, known_subject
+from bias_toolkit.study.explain import explaining_context, known_subject
 
 STEPS = range(-4, 5)
 ROWS = [[(x, y) for x in STEPS] for y in STEPS]

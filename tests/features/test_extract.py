@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from bias_toolkit.errors import InputError, UnreadableImageError
 from bias_toolkit.features import FEATURE_ROWS, FeatureStore, extract_features
+from bias_toolkit.foundation.errors import InputError, UnreadableImageError
 
 SIDE = 6
 IDS = [f"folder/{number:03d}.png" for number in range(23)]

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bias_toolkit.errors import InputError
 from bias_toolkit.features import FeatureStore
 from bias_toolkit.features.store import Shard
+from bias_toolkit.foundation.errors import InputError
 
 
 def write_foreign_shard(folder, number, ids, features, **columns):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bias_toolkit.errors import InputError
+from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.invariance import FILLS, Sweep, make_views
 
 W = 32

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bias_toolkit.errors import InputError
+from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.invariance import FramingCell, FramingGrid, Sweep, framed_window, make_views, take_picture
 
 SIDE = 64

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bias_toolkit.foundation.files import read_table, write_table
 from bias_toolkit.invariance import MEASURES, RESPONSES, Sweep, make_response, measures_table
-from bias_toolkit.storage import read_table, write_table
 
 CROP = Sweep("crop", "diagonal", 1.0)
 OFFSETS = Sweep("offsets", "random", 1.0, draws=4)

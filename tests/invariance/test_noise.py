@@ -3,7 +3,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from bias_toolkit.errors import InputError, UnreadableImageError
+from bias_toolkit.foundation.errors import InputError, UnreadableImageError
 from bias_toolkit.invariance import Sweep, noise_floor
 from bias_toolkit.invariance.noise import clopper_pearson
 

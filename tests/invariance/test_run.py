@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bias_toolkit.errors import InputError, UnreadableImageError
+from bias_toolkit.foundation.errors import InputError, UnreadableImageError
 from bias_toolkit.invariance import (
     RESPONSES,
     Sweep,

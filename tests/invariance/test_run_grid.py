@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bias_toolkit.errors import InputError, UnreadableImageError
+from bias_toolkit.foundation.errors import InputError, UnreadableImageError
 from bias_toolkit.invariance import FramingGrid, framed_window, load_grid, load_grid_skipped, run_grid, take_picture
 from bias_toolkit.models import load_model
 

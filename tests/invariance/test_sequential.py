@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize
 
-from bias_toolkit.errors import UnreadableImageError
+from bias_toolkit.foundation.errors import UnreadableImageError
 from bias_toolkit.invariance import (
     SEQUENTIAL,
     SequentialMean,

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from bias_toolkit.errors import InputError
+from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.invariance import Sweep, expand_sweeps
 
 CROP = Sweep("crop", "diagonal", 1.0)

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 import torchvision
 from torch import nn
 
-from bias_toolkit.errors import InputError
+from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.models import Model, Preprocessing, load_model
 from bias_toolkit.models.activation_map import TOP1, ActivationMap
 

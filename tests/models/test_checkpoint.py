@@ -14,7 +14,7 @@ import torchvision
 from safetensors.torch import save_file
 from torch import nn
 
-from bias_toolkit.errors import InputError
+from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.models import load_model, read_checkpoint
 from bias_toolkit.models.checkpoint import assign_weights, assign_weights_in_order
 

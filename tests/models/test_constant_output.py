@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from bias_toolkit.errors import InputError
+from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.models import Model, Preprocessing, load_model
 from bias_toolkit.models.varied_images import varied_images
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch import nn
 
-from bias_toolkit.errors import InputError
+from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.models.demo import (
     DEMO_CLASS_NAMES,
     DEMO_INPUT_SIZE,

@@ -4,7 +4,7 @@ import textwrap
 import pytest
 import torch
 
-from bias_toolkit.errors import InputError
+from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.models import Preprocessing, load_model
 
 NUMBERS = itertools.count()

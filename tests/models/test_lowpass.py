@@ -14,7 +14,7 @@ import torchvision
 from torch import nn
 from torchvision.models import vgg
 
-from bias_toolkit.errors import InputError
+from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.models.lowpass import low_pass, subsampling_layers
 
 NETWORKS = {

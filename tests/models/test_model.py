@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from bias_toolkit.errors import InputError
+from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.models import Model, Preprocessing
 
 SIZE = 16

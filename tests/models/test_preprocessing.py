@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from bias_toolkit.errors import InputError
+from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.models import Preprocessing
 
 

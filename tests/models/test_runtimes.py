@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from bias_toolkit.errors import InputError
+from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.models import Model, Preprocessing, choose_runtime, load_model, openvino_runtime, torch_runtime
 from bias_toolkit.models import runtime as runtimes
 from bias_toolkit.models.torch_runtime import TorchRuntime, fitting_batch

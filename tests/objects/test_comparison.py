@@ -2,8 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bias_toolkit.foundation.files import write_table
 from bias_toolkit.objects import FRAMING_COMPARISON, compare_framing, comparison, framing_summary
-from bias_toolkit.storage import write_table
 
 FAST = {"resamples": 200, "permutations": 99}
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from bias_toolkit.errors import InputError, UnreadableImageError
+from bias_toolkit.foundation.errors import InputError, UnreadableImageError
 from bias_toolkit.models import Model, Preprocessing
 from bias_toolkit.models.activation_map import ActivationMap
 from bias_toolkit.objects.locate import (
@@ -18,7 +18,7 @@ from bias_toolkit.objects.locate import (
     load_located,
     locate_objects,
 )
-from bias_toolkit.study_located import whole_view
+from bias_toolkit.study.located import whole_view
 
 SIDE, STRIDE = 64, 8
 PLAIN = Preprocessing(mean=(0, 0, 0), std=(1, 1, 1))

@@ -7,7 +7,7 @@ from bias_toolkit import load_dataset, load_model
 from bias_toolkit.models.activation_map import ActivationMap
 from bias_toolkit.objects.locate import estimated_objects, load_located, locate_objects
 from bias_toolkit.objects.locate_quality import localisation_quality
-from bias_toolkit.study_located import whole_view
+from bias_toolkit.study.located import whole_view
 
 IMAGES = 400
 

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bias_toolkit.errors import UnreadableImageError
+from bias_toolkit.foundation.errors import UnreadableImageError
 from bias_toolkit.objects import MeanImages, mean_images
 
 

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bias_toolkit.errors import InputError
+from bias_toolkit.foundation.errors import InputError
+from bias_toolkit.foundation.files import read_table, write_table
 from bias_toolkit.objects import FRAMING, image_framing, log_scale_deviation, position_and_scale
-from bias_toolkit.storage import read_table, write_table
 
 NUMBERS = ["cx", "cy", "width_fraction", "height_fraction", "area_fraction", "scale", "aspect", "centre_distance"]
 

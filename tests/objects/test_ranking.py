@@ -3,8 +3,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from bias_toolkit.foundation.files import write_table
 from bias_toolkit.objects import CATEGORY_RANKING, rank_categories
-from bias_toolkit.storage import write_table
 
 
 def summary(value, error, n_images=1_000_000, column="centre_bias", **more):

@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from bias_toolkit.foundation.files import read_table, write_table
 from bias_toolkit.objects import (
     FRAMING_SUMMARY,
     expanded_confidence,
@@ -11,7 +12,6 @@ from bias_toolkit.objects import (
     position_and_scale,
     room,
 )
-from bias_toolkit.storage import read_table, write_table
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import wasserstein_distance
 
+from bias_toolkit.foundation.resampling import resample_counts
 from bias_toolkit.objects.wasserstein import PooledValues
-from bias_toolkit.resampling import resample_counts
 
 
 def draw(rng, n, shift=0.0, spread=1.0):

@@ -14,7 +14,6 @@ import pytest
 from PIL import Image
 
 from bias_toolkit.analysis import analyse
-from bias_toolkit.errors import UnreadableImageError
 from bias_toolkit.explain.explanation import (
     CauseLine,
     Change,
@@ -33,6 +32,7 @@ from bias_toolkit.explain.explanation import (
     Standing,
 )
 from bias_toolkit.explain.summary import CauseShare, Summary
+from bias_toolkit.foundation.errors import UnreadableImageError
 from bias_toolkit.objects import (
     compare_framing,
     framing_summary,

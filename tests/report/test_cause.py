@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from bias_toolkit.analysis import FramingMap, measure_summary
-from bias_toolkit.errors import InputError
+from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.invariance import FramingGrid
 from bias_toolkit.report import plot
 from bias_toolkit.report.blocks import FigureBlock, Omitted, TableBlock

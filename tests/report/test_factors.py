@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from bias_toolkit.analysis import FACTORS, factor_effects
-from bias_toolkit.errors import InputError
+from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.report import write_report
 from bias_toolkit.report.blocks import ListBlock, Omitted, TableBlock
 from bias_toolkit.report.figures_factors import factor_differences

@@ -9,7 +9,7 @@ from matplotlib.collections import PathCollection
 from matplotlib.colors import to_hex
 
 from bias_toolkit.analysis import quantile_curve
-from bias_toolkit.errors import InputError
+from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.objects import Maps
 from bias_toolkit.report import (
     category_ranking,

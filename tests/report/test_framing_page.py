@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from bias_toolkit import load_dataset
-from bias_toolkit.errors import InputError
+from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.objects import compare_described, describe_framing
 from bias_toolkit.report.framing_page import dataset_findings, described_contents, write_framing_report
 from bias_toolkit.report.mean_pictures import write_mean_images

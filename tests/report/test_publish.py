@@ -2,7 +2,7 @@
 
 import pytest
 
-from bias_toolkit.errors import InputError
+from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.report import Finding, Page, publish, write_page, write_report
 from bias_toolkit.report.blocks import Cell, FigureBlock, ListBlock, Paragraph, Section
 from bias_toolkit.report.page import rows_of

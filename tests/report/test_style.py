@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bias_toolkit.errors import InputError
+from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.report import measure_histogram, save_figure
 from bias_toolkit.report.style import new_figure, styled
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from bias_toolkit.errors import UnreadableImageError
+from bias_toolkit.foundation.errors import UnreadableImageError
 from bias_toolkit.report.thumbnails import SIDE, ordered_by_stability, stability_examples, thumbnail
 
 ORANGE = (230, 159, 0)

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 import pandas as pd
 import pytest
 
-from bias_toolkit.formatting import number, percent
+from bias_toolkit.foundation.words import number, percent
 from bias_toolkit.report import write, write_report
 from bias_toolkit.report.sections_invariance import value_form
 

@@ -1,0 +1,1 @@
+"""The layouts of datasets that are understood, one module a layout."""

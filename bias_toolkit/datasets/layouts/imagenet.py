@@ -1,0 +1,113 @@
+"""ImageNet as it is distributed: the folder of training images, or of validation images.
+
+The training folder has a folder a class, named by its WordNet id; so has a validation folder that was sorted into
+classes. A folder as unpacked is flat: `ILSVRC2012_val_00000001.JPEG`, labelled by files found near it, or
+`n01440764_10026.JPEG`, labelled by the id that its name begins with. `imagenet_annotations` says which files of
+labels and boxes are looked for, and where.
+
+Annotations describe the whole of ImageNet, so an image that they name and that is not in the folder is no error: a
+folder may hold a part of it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pandas as pd
+
+from bias_toolkit.datasets.dataset import Dataset
+from bias_toolkit.datasets.layouts.imagenet_annotations import find_annotations, nearby
+from bias_toolkit.datasets.layouts.layout import Layout
+from bias_toolkit.datasets.listing import Annotations, Listing
+from bias_toolkit.datasets.pixels import ImageFiles
+from bias_toolkit.datasets.walk import is_image_name, visible_folders, walk_images
+from bias_toolkit.datasets.wordnet import find_names, is_wnid
+from bias_toolkit.foundation.errors import InputError
+from bias_toolkit.foundation.progress import Progress
+
+_NUMBERED = re.compile(r"ILSVRC2012_(val|test)_\d{8}")
+_NAMED_BY_CLASS = re.compile(r"(n\d{8})_(.*)")
+_DATA = ("Data/CLS-LOC", "ILSVRC/Data/CLS-LOC")
+
+
+def _recognise(path: Path, asked: bool) -> str | None:
+    if not path.is_dir():
+        return None
+    for data in (path / part for part in _DATA):
+        if data.is_dir():
+            raise InputError(f"{path} is the root of ImageNet: name {data / 'train'} or {data / 'val'}")
+    enough = any if asked else all
+    if folders := visible_folders(path):
+        return "its folders are named by WordNet ids" if enough(map(is_wnid, folders)) else None
+    with os.scandir(path) as entries:
+        stems = [_stem(entry.name) for entry in entries if is_image_name(entry.name)]
+    if stems and enough(_NUMBERED.fullmatch(stem) for stem in stems):
+        return "its files are named and numbered as ILSVRC2012's"
+    if stems and enough(_NAMED_BY_CLASS.fullmatch(stem) for stem in stems):
+        return "its file names begin with WordNet ids"
+    return None
+
+
+def _read(path: Path, reason: str) -> Dataset:
+    image_ids, unlisted = walk_images(path)
+    stems = [_stem(image_id) for image_id in image_ids]
+    named_labels = [_label_in_name(image_id, stem) for image_id, stem in zip(image_ids, stems, strict=True)]
+    found = find_annotations(path, _split(stems), set(stems), sorted(set(filter(None, named_labels))))
+    names, names_file = find_names(nearby(path))
+
+    def annotate(progress: Progress) -> Annotations:
+        if not found:
+            return Annotations(named_labels)
+        label_of, boxes = found.read(progress)
+        labels = [label or label_of.get(stem) for label, stem in zip(named_labels, stems, strict=True)]
+        id_of = dict(zip(stems, image_ids, strict=True))
+        boxes = boxes.assign(image_id=pd.Series(boxes["image_id"]).map(id_of)).dropna(subset="image_id")
+        return Annotations(labels, boxes)
+
+    without = "without labels" if None in named_labels else "without boxes"
+    listing = Listing(
+        root=str(path),
+        layout=LAYOUT.name,
+        layout_reason=f"{reason}, {found.source if found else f'{without}: no annotation file was found near it'}",
+        image_ids=image_ids,
+        annotate=annotate,
+        class_names=names or (found and found.class_names) or _names_in(stems),
+        annotation_files=[*(found.files if found else ()), *names_file],
+        stamped_files=found.stamped_files if found else (),
+        unlisted=unlisted,
+    )
+    return Dataset(listing, ImageFiles(str(path)))
+
+
+def _stem(image_id: str) -> str:
+    return image_id.rpartition("/")[2].rpartition(".")[0]
+
+
+def _split(stems: list[str]) -> str:
+    """The split that the images' names tell of: train, val or test."""
+    numbered = next(filter(None, map(_NUMBERED.fullmatch, stems)), None)
+    return numbered[1] if numbered else "train"
+
+
+def _label_in_name(image_id: str, stem: str) -> str | None:
+    folder = image_id.split("/", 1)[0]
+    if is_wnid(folder):
+        return folder
+    match = _NAMED_BY_CLASS.fullmatch(stem)
+    return match[1] if match else None
+
+
+def _names_in(stems: list[str]) -> dict[str, str]:
+    """Class names that file names give after the id, as n01440764_tench does and n01440764_10026 does not."""
+    matches = filter(None, map(_NAMED_BY_CLASS.fullmatch, stems))
+    return {match[1]: match[2].replace("_", " ") for match in matches if not match[2].isdigit()}
+
+
+LAYOUT = Layout(
+    "imagenet",
+    "a folder whose class folders are named by WordNet ids, or whose files are named as ImageNet's",
+    _recognise,
+    _read,
+)

@@ -1,0 +1,209 @@
+"""An approximate Faiss index by its factory string, for those who would rather wait less than know exactly.
+
+J. Johnson, M. Douze & H. Jégou, Billion-scale similarity search with GPUs, 2017; the strings are those of
+faiss.index_factory, e.g. IVF1024,Flat or HNSW32.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from zlib import crc32
+
+import faiss
+import numpy as np
+
+from bias_toolkit.features.index.metric import faiss_metric
+from bias_toolkit.features.index.vectors import Vectors
+from bias_toolkit.foundation.errors import InputError
+from bias_toolkit.foundation.files import atomic_path, shard_slices
+from bias_toolkit.foundation.words import count
+
+EXACT = "exact"
+TRAINING_ROWS = 100_000
+ADDED_ROWS = 16_384
+LISTS_SHARE = 16
+# Faiss ends the whole program, or never ends, on indexes of zero size and on graphs of next to no links.
+NOTHING, FEW_LINKS = re.compile(r"(?<!\d)0+(?!\d)"), re.compile(r"(HNSW|NSG)[1-3](?!\d)")
+
+
+def check_index(index: str, dimension: int, rows: int | None = None, metric: str = "euclidean") -> None:
+    """Refuse what Faiss does not understand, or cannot make of so many vectors, without making it.
+
+    Parameters
+    ----------
+    index : exact, or a Faiss factory string, then optionally its search parameters after a space.
+    dimension : of the training features.
+    rows : how many there are, where that is known.
+    metric : euclidean or cosine.
+
+    Raises
+    ------
+    InputError
+        If Faiss does not understand the string or its parameters, or they need more training images.
+    """
+    if index == EXACT:
+        return
+    made = _make(index, dimension, metric)
+    if rows is None:
+        return
+    needed = _clusters(made)
+    rows = min(rows, TRAINING_ROWS)
+    if rows < needed:
+        raise InputError(
+            f"--index {index!r} needs at least {count(needed, 'image')} to train on, and has {rows:,}; name one with "
+            f"fewer clusters, or {EXACT}."
+        )
+
+
+class ApproximateIndex:
+    """A Faiss index of prepared vectors; made by `build` or `load`.
+
+    Attributes
+    ----------
+    reason : a sentence that says what it is.
+    """
+
+    def __init__(self, made: faiss.Index, index: str, metric: str):
+        self.index = index
+        self.metric = metric
+        self._made = made
+        _set_parameters(made, index)
+        self.reason = f"Approximate search by the Faiss index {index}, which --index names, on the CPU{_lists(made)}."
+
+    @classmethod
+    def build(
+        cls, vectors: Vectors, index: str, seed: int, advance: Callable[[int], None] = lambda rows: None
+    ) -> ApproximateIndex:
+        """Train the index, on a seeded sample where there are more than 100,000 vectors, and add all vectors.
+
+        Raises
+        ------
+        InputError
+            As `check_index`, or if the training fails on these very vectors.
+        """
+        check_index(index, vectors.dimension, vectors.rows, vectors.metric)
+        made = _make(index, vectors.dimension, vectors.metric)
+        try:
+            with _quiet():
+                if not made.is_trained:
+                    made.train(_sample(vectors, seed))
+                for part in shard_slices(vectors.rows, min(ADDED_ROWS, vectors.block_rows)):
+                    made.add(vectors.read(part))
+                    advance(part.stop - part.start)
+        except RuntimeError as error:
+            raise InputError(f"--index {index!r} cannot be made of these features: {_said(error)}") from error
+        return cls(made, index, vectors.metric)
+
+    @classmethod
+    def load(cls, path: Path, index: str, metric: str) -> ApproximateIndex:
+        """Read what `save` wrote; RuntimeError if it is not that."""
+        return cls(faiss.read_index(str(path)), index, metric)
+
+    def save(self, path: Path) -> None:
+        """Write the index as Faiss writes it."""
+        with atomic_path(path) as temporary:
+            faiss.write_index(self._made, str(temporary))
+
+    @property
+    def rows(self) -> int:
+        """How many vectors it holds."""
+        return self._made.ntotal
+
+    def candidates(self, queries: np.ndarray, count: int) -> np.ndarray:
+        """The rows (q, count) it takes for the nearest of prepared queries; −1 where it finds no more.
+
+        Raises
+        ------
+        InputError
+            If Faiss cannot search such an index.
+        """
+        try:
+            return self._made.search(queries, min(count, self.rows))[1]
+        except RuntimeError as error:
+            raise InputError(f"--index {self.index!r} cannot be searched: {_said(error)}") from error
+
+
+def _make(index: str, dimension: int, metric: str) -> faiss.Index:
+    factory = index.partition(" ")[0]
+    if NOTHING.search(factory):
+        raise InputError(f"--index {index!r} has a 0, of which Faiss can make nothing; name one without.")
+    if few := FEW_LINKS.search(factory):
+        raise InputError(f"--index {index!r} has too few links for each vector; {few[1]} needs 4 or more.")
+    try:
+        made = faiss.index_factory(dimension, factory, faiss_metric(metric))
+        _set_parameters(made, index)
+    except RuntimeError as error:
+        raise InputError(
+            f"--index {index!r} is nothing that Faiss understands for features of {count(dimension, 'dimension')}: "
+            f"{_said(error)}"
+        ) from error
+    lists = faiss.try_extract_index_ivf(made)
+    if lists is not None and not 1 <= lists.nprobe <= lists.nlist:
+        raise InputError(f"--index {index!r} has {lists.nlist:,} lists; nprobe must be from 1 to that.")
+    if isinstance(made, faiss.IndexIDMap | faiss.IndexIDMap2):
+        raise InputError(f"--index {index!r} numbers its rows itself; leave out IDMap.")
+    return made
+
+
+def _set_parameters(made: faiss.Index, index: str) -> None:
+    """Search a sixteenth of the lists of an inverted file, or what the string itself says after a space."""
+    lists = faiss.try_extract_index_ivf(made)
+    if lists is not None:
+        lists.nprobe = max(1, lists.nlist // LISTS_SHARE)
+    parameters = index.partition(" ")[2].strip()
+    if parameters:
+        faiss.ParameterSpace().set_index_parameters(made, parameters)
+
+
+def _lists(made: faiss.Index) -> str:
+    lists = faiss.try_extract_index_ivf(made)
+    return "" if lists is None else f"; it looks into {lists.nprobe:,} of its {lists.nlist:,} lists"
+
+
+def _clusters(made: faiss.Index) -> int:
+    """The most clusters of one k-means that its training takes, which is how many vectors Faiss asks for."""
+    lists = faiss.try_extract_index_ivf(made)
+    parts = [made] if lists is None else [faiss.downcast_index(lists), faiss.downcast_index(lists.quantizer)]
+    if isinstance(made, faiss.IndexPreTransform):
+        parts.append(faiss.downcast_index(made.index))
+    needed = [part.pq.ksub for part in parts if hasattr(part, "pq")]
+    if lists is not None and not hasattr(parts[1], "pq"):
+        needed.append(lists.nlist)
+    return max(needed, default=1)
+
+
+def _sample(vectors: Vectors, seed: int) -> np.ndarray:
+    if vectors.rows <= TRAINING_ROWS:
+        return vectors.read(slice(0, vectors.rows))
+    rng = np.random.default_rng([seed, crc32(b"index")])
+    rows = np.sort(rng.choice(vectors.rows, TRAINING_ROWS, replace=False))
+    sample = np.empty((TRAINING_ROWS, vectors.dimension), dtype=np.float32)
+    for part in shard_slices(TRAINING_ROWS, ADDED_ROWS):
+        sample[part] = vectors.take(rows[part])
+    return sample
+
+
+def _said(error: RuntimeError) -> str:
+    """What Faiss said, without the place in its source."""
+    text = str(error).rpartition(".cpp:")[2]
+    return text.partition(": ")[2].strip() or str(error)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Faiss's own lines from the terminal: how good the index is, is measured."""
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as nowhere:
+        before = os.dup(2)
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(before, 2)
+            os.close(before)

@@ -1,0 +1,255 @@
+"""Exact search: candidates by Faiss, then their distances from the differences, until none can have been missed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, Protocol
+
+import faiss
+import numpy as np
+
+from bias_toolkit.features.index.metric import faiss_metric, largest_values, paired_distances
+from bias_toolkit.features.index.vectors import Vectors
+from bias_toolkit.foundation.files import shard_slices
+
+SPARE = 16
+PAIR_BYTES = 2**22
+TILE_QUERIES, TILE_ROWS = 256, 16_384
+
+
+class Groups(NamedTuple):
+    """Which rows a query may find: those of its own number. Numbers of queries (q,) and rows (n,); −1 finds nothing."""
+
+    queries: np.ndarray
+    rows: np.ndarray
+
+    def of(self, part: slice) -> Groups:
+        """The same for some of the queries."""
+        return Groups(self.queries[part], self.rows)
+
+
+class Proposer(Protocol):
+    """Proposes candidates from vectors that were rounded to float16."""
+
+    most: int
+
+    def __call__(self, queries: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """Faiss's values and the rows (q, count), nearest first."""
+        ...
+
+
+def nearest(
+    vectors: Vectors,
+    queries: np.ndarray,
+    k: int,
+    own: np.ndarray,
+    *,
+    groups: Groups | None = None,
+    proposer: Proposer | None = None,
+    advance: Callable[[int], None] = lambda rows: None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The k nearest vectors of each query, by exact distance and then by row.
+
+    Parameters
+    ----------
+    vectors : the training vectors.
+    queries : (q, d) prepared.
+    k : at most the number of vectors.
+    own : (q,) the row that each query is itself, or −1.
+    groups : where a query may only find some of the rows.
+    proposer : where candidates come from something else than the vectors themselves.
+    advance : called with the number of vectors, after each block of them.
+
+    Returns
+    -------
+    distances (q, k) float32 and rows (q, k) int64; NaN and −1 where there is no such row.
+    """
+    count = min(k + SPARE, vectors.rows)
+    if proposer is None or k > proposer.most - SPARE:
+        values, rows = _candidates(vectors, queries, count, groups, advance)
+        distances, found, missed = rank(vectors, queries, k, own, values, rows, half=False)
+    else:
+        distances, found, missed = _by_proposer(vectors, queries, k, own, proposer, count)
+        advance(vectors.rows)
+    if missed.size:
+        some = None if groups is None else groups.of(missed)
+        within = largest_values(queries[missed], distances[missed, -1], vectors.metric)
+        distances[missed], found[missed] = _scan(vectors, queries[missed], k, own[missed], within, some)
+    nothing = np.isinf(distances)
+    distances[nothing], found[nothing] = np.nan, -1
+    return distances, found
+
+
+def rank(
+    vectors: Vectors,
+    queries: np.ndarray,
+    k: int,
+    own: np.ndarray,
+    values: np.ndarray,
+    rows: np.ndarray,
+    *,
+    half: bool,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The k nearest of the candidates, and the queries that may have a nearer vector among those not proposed.
+
+    The first k candidates by Faiss's value are measured exactly. What Faiss gives a value above the largest that a
+    vector within the k-th of those distances can get, it is spared.
+
+    Parameters
+    ----------
+    values, rows : (q, m) Faiss's values and the rows; infinity and −1 where all rows that there are were proposed.
+    half : whether the values are of vectors rounded to float16.
+
+    Returns
+    -------
+    distances, rows : (q, k); infinity where there are fewer.
+    missed : the queries of which the candidates do not suffice.
+    """
+    last = values.max(axis=1)
+    values = np.where((rows == own[:, None]) | (rows < 0), np.inf, values)
+    order = np.argsort(values, axis=1, kind="stable")
+    values, rows = np.take_along_axis(values, order, axis=1), np.take_along_axis(rows, order, axis=1)
+    distances = np.full(values.shape, np.inf, dtype=np.float32)
+    _measure(distances, vectors, queries, rows, np.isfinite(values[:, :k]))
+    within = np.full(len(queries), np.inf)
+    full = np.isfinite(distances[:, :k]).all(axis=1)
+    within[full] = largest_values(queries[full], distances[full, :k].max(axis=1), vectors.metric, half=half)
+    near = np.isfinite(values) & (values <= within[:, None])
+    near[:, :k] = False
+    _measure(distances, vectors, queries, rows, near)
+    order = np.lexsort((rows, distances))[:, :k]
+    return (
+        np.take_along_axis(distances, order, axis=1),
+        np.take_along_axis(rows, order, axis=1),
+        np.flatnonzero(np.isfinite(last) & ~(within < last)) if values.shape[1] < vectors.rows else np.empty(0, int),
+    )
+
+
+def _measure(
+    distances: np.ndarray, vectors: Vectors, queries: np.ndarray, rows: np.ndarray, chosen: np.ndarray
+) -> None:
+    """Put the exact distances of the chosen pairs of query and row into the left columns of `distances`."""
+    which, place = np.nonzero(chosen)
+    wanted = rows[which, place]
+    order = np.argsort(wanted, kind="stable")
+    for part in shard_slices(len(order), max(1, PAIR_BYTES // (8 * vectors.dimension))):
+        pairs = order[part]
+        found = paired_distances(queries[which[pairs]], vectors.take(wanted[pairs]), vectors.metric)
+        distances[which[pairs], place[pairs]] = found
+
+
+def _candidates(
+    vectors: Vectors, queries: np.ndarray, count: int, groups: Groups | None, advance: Callable[[int], None]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The `count` rows of least value, out of one pass over the blocks."""
+    values = np.full((len(queries), count), np.inf, dtype=np.float32)
+    rows = np.full((len(queries), count), -1, dtype=np.int64)
+    for part in vectors.blocks(gathering=groups is not None):
+        block = vectors.read(part)
+        for which, members in _matches(groups, part):
+            chosen = block if members is None else block[members]
+            near, places = _flat(queries[which], chosen, min(count, len(chosen)), vectors.metric)
+            places = part.start + (places if members is None else members[places])
+            both = np.concatenate([values[which], near], axis=1)
+            least = np.argpartition(both, count - 1, axis=1)[:, :count]
+            values[which] = np.take_along_axis(both, least, axis=1)
+            rows[which] = np.take_along_axis(np.concatenate([rows[which], places], axis=1), least, axis=1)
+        advance(part.stop - part.start)
+    return values, rows
+
+
+def _by_proposer(
+    vectors: Vectors, queries: np.ndarray, k: int, own: np.ndarray, proposer: Proposer, count: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    distances = np.full((len(queries), k), np.inf, dtype=np.float32)
+    found = np.full((len(queries), k), -1, dtype=np.int64)
+    left = np.arange(len(queries))
+    while left.size:
+        values, rows = proposer(queries[left], min(count, proposer.most))
+        distances[left], found[left], missed = rank(vectors, queries[left], k, own[left], values, rows, half=True)
+        left = left[missed]
+        if count >= min(proposer.most, vectors.rows):
+            break
+        count = min(4 * count, vectors.rows)
+    return distances, found, left
+
+
+def _scan(
+    vectors: Vectors, queries: np.ndarray, k: int, own: np.ndarray, within: np.ndarray, groups: Groups | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """The k nearest of all vectors whose value is `within` (q,), however many those are: infinity where fewer."""
+    best = _Best(len(queries), k)
+    for part in vectors.blocks(gathering=True):
+        block = vectors.read(part)
+        for which, members in _matches(groups, part):
+            asked = np.arange(len(queries))[which]
+            places = np.arange(len(block)) if members is None else members
+            for some in shard_slices(len(asked), TILE_QUERIES):
+                for tile in shard_slices(len(places), TILE_ROWS):
+                    chosen = block[places[tile]]
+                    near = _values(queries[asked[some]], chosen, vectors.metric) <= within[asked[some], None]
+                    query, place = np.nonzero(near)
+                    query, row = asked[some][query], part.start + places[tile][place]
+                    other = row != own[query]
+                    query, row, place = query[other], row[other], place[other]
+                    for pairs in shard_slices(len(query), max(1, PAIR_BYTES // (8 * vectors.dimension))):
+                        found = paired_distances(queries[query[pairs]], chosen[place[pairs]], vectors.metric)
+                        best.add(query[pairs], row[pairs], found)
+    return best.tables()
+
+
+class _Best:
+    """The k best pairs of each query so far, as flat arrays."""
+
+    def __init__(self, queries: int, k: int):
+        self._shape = (queries, k)
+        self._query = np.empty(0, dtype=np.int64)
+        self._row = np.empty(0, dtype=np.int64)
+        self._distance = np.empty(0, dtype=np.float32)
+
+    def add(self, query: np.ndarray, row: np.ndarray, distance: np.ndarray) -> None:
+        query = np.concatenate([self._query, query])
+        row = np.concatenate([self._row, row])
+        distance = np.concatenate([self._distance, distance])
+        order = np.lexsort((row, distance, query))
+        query = query[order]
+        kept = np.arange(len(query)) - np.searchsorted(query, query) < self._shape[1]
+        self._query, self._row, self._distance = query[kept], row[order][kept], distance[order][kept]
+
+    def tables(self) -> tuple[np.ndarray, np.ndarray]:
+        distances = np.full(self._shape, np.inf, dtype=np.float32)
+        rows = np.full(self._shape, -1, dtype=np.int64)
+        place = np.arange(len(self._query)) - np.searchsorted(self._query, self._query)
+        distances[self._query, place], rows[self._query, place] = self._distance, self._row
+        return distances, rows
+
+
+def _matches(groups: Groups | None, part: slice) -> Iterator[tuple[slice | np.ndarray, np.ndarray | None]]:
+    """Which queries may find which rows of a block; None is all of them."""
+    if groups is None:
+        yield slice(None), None
+        return
+    numbers = groups.rows[part]
+    order = np.argsort(numbers, kind="stable")
+    ordered = numbers[order]
+    asking = np.argsort(groups.queries, kind="stable")
+    asked = groups.queries[asking]
+    for number in np.intersect1d(ordered, asked):
+        if number >= 0:
+            yield (
+                asking[slice(*np.searchsorted(asked, [number, number + 1]))],
+                order[slice(*np.searchsorted(ordered, [number, number + 1]))],
+            )
+
+
+def _flat(queries: np.ndarray, vectors: np.ndarray, count: int, metric: str) -> tuple[np.ndarray, np.ndarray]:
+    values, rows = faiss.knn(queries, vectors, count, metric=faiss_metric(metric))
+    return (values if metric == "euclidean" else 1 - values), rows
+
+
+def _values(queries: np.ndarray, vectors: np.ndarray, metric: str) -> np.ndarray:
+    products = queries @ vectors.T
+    if metric == "cosine":
+        return 1 - products
+    squares = [np.einsum("ij,ij->i", each, each) for each in (queries, vectors)]
+    return squares[0][:, None] + squares[1] - 2 * products

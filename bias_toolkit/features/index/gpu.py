@@ -1,0 +1,67 @@
+"""Candidates from the GPUs, where the vectors are kept as float16."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import faiss
+import numpy as np
+
+from bias_toolkit.features.index.vectors import Vectors
+
+# Faiss selects no more than so many on a GPU.
+MOST_CANDIDATES = 2048
+# Half of float16's largest number, so that no rounded difference of two overflows.
+LARGEST = 32_752.0
+
+
+class GpuProposer:
+    """A float16 copy of the vectors, a contiguous part of them on each GPU, that proposes candidates.
+
+    Parameters
+    ----------
+    vectors : are read in blocks, so that no second copy of them is made in the computer's own memory.
+
+    Raises
+    ------
+    RuntimeError
+        If a GPU refuses, or the numbers are too large for float16.
+    """
+
+    most = MOST_CANDIDATES
+
+    def __init__(self, vectors: Vectors):
+        self._metric = vectors.metric
+        # The GPU's memory goes with the resources, which Faiss's index does not keep alive.
+        self._resources: list[faiss.StandardGpuResources] = []
+        devices = faiss.get_num_gpus()
+        ends = np.linspace(0, vectors.rows, devices + 1).astype(int)
+        parts = [
+            self._part(vectors, device, start, end) for device, (start, end) in enumerate(pairwise(ends)) if start < end
+        ]
+        self._index = parts[0] if len(parts) == 1 else faiss.IndexShards(vectors.dimension, True, True)
+        self._parts = parts
+        if len(parts) > 1:
+            for part in parts:
+                self._index.add_shard(part)
+
+    def _part(self, vectors: Vectors, device: int, start: int, end: int) -> faiss.Index:
+        resources = faiss.StandardGpuResources()
+        self._resources.append(resources)
+        config = faiss.GpuIndexFlatConfig()
+        config.useFloat16, config.device = True, device
+        kind = faiss.GpuIndexFlatL2 if self._metric == "euclidean" else faiss.GpuIndexFlatIP
+        index = kind(resources, vectors.dimension, config)
+        for first in range(start, end, vectors.block_rows):
+            block = vectors.read(slice(first, min(first + vectors.block_rows, end)))
+            if np.abs(block).max() > LARGEST:
+                raise RuntimeError("the features have numbers too large for float16")
+            index.add(block)
+        return index
+
+    def __call__(self, queries: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """Faiss's values, of vectors rounded to float16, and the rows (q, count)."""
+        # A query too large for float16 is moved to the border of the box that holds all vectors. That takes it nearer
+        # to each of them, so no value rises above the largest that a near vector can get.
+        values, rows = self._index.search(np.clip(queries, -LARGEST, LARGEST), count)
+        return (values if self._metric == "euclidean" else 1 - values), rows

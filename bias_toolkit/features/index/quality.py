@@ -1,0 +1,83 @@
+"""How far an approximate index is from the exact search, on a sample of the test images."""
+
+from __future__ import annotations
+
+from zlib import crc32
+
+import numpy as np
+import pandas as pd
+
+from bias_toolkit.features.index.stored import StoredFeatures
+from bias_toolkit.features.index.training_index import TrainingIndex
+from bias_toolkit.foundation.progress import Progress, silent
+from bias_toolkit.foundation.resampling import percentile_interval, resample_counts
+
+SAMPLE = 1000
+
+
+def search_quality(
+    index: TrainingIndex,
+    features: np.ndarray | StoredFeatures,
+    own_rows: np.ndarray,
+    k: int,
+    *,
+    sample: int = SAMPLE,
+    resamples: int = 2000,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> pd.DataFrame:
+    """Recall and distance error of the index against the exact search, as a table of the schema `SEARCH_QUALITY`.
+
+    Parameters
+    ----------
+    index : of the training features.
+    features : (n, d), of the test images.
+    own_rows : (n,) the row of the index that is the very same image, or −1.
+    k : how many neighbours are otherwise asked for; an index may find the first of more with more care.
+    sample : most test images to search exactly, drawn with `seed` where there are more.
+    resamples : of the bootstrap over images.
+
+    Returns
+    -------
+    One row. recall: the share of the images for which the index finds a training image at the distance of the exact
+    nearest, with Wilson's 95% interval. error: the mean over images of how much larger the nn_distance found is than
+    the exact one, as a share of that, with its 95% bootstrap interval over images; largest_error: the same of the
+    image where it is largest. The errors are over the n_errors images whose exact nn_distance is above 0, and null
+    where there is none.
+    """
+    from statsmodels.stats.proportion import proportion_confint
+
+    rng = np.random.default_rng([seed, crc32(b"search quality")])
+    rows = np.arange(len(features))
+    if len(rows) > sample:
+        rows = np.sort(rng.choice(len(rows), sample, replace=False))
+    rows = rows[(own_rows[rows] < 0) | (index.rows > 1)]
+    asked, own = features[rows], own_rows[rows]
+    exact, _ = index.search(asked, 1, own_rows=own, exact=True, progress=progress, task="Exact search of a sample")
+    found, _ = index.search(asked, k, own_rows=own, task="Approximate search of it", progress=progress)
+    right = found[:, 0] <= exact[:, 0]
+    apart = exact[:, 0] > 0
+    errors = (found[apart, 0] / exact[apart, 0] - 1).astype(np.float64)
+    low, high = proportion_confint(right.sum(), len(right), method="wilson") if len(right) else (np.nan, np.nan)
+    error_low, error_high = _mean_interval(errors, resamples, rng)
+    return pd.DataFrame(
+        {
+            "index": [index.index],
+            "n_images": np.array([len(right)], dtype=np.int32),
+            "recall": [right.mean() if len(right) else np.nan],
+            "recall_low": [low],
+            "recall_high": [high],
+            "n_errors": np.array([len(errors)], dtype=np.int32),
+            "error": [errors.mean() if len(errors) else np.nan],
+            "error_low": [error_low],
+            "error_high": [error_high],
+            "largest_error": [errors.max() if len(errors) else np.nan],
+        }
+    )
+
+
+def _mean_interval(values: np.ndarray, resamples: int, rng: np.random.Generator) -> tuple[float, float]:
+    if not len(values):
+        return np.nan, np.nan
+    means = [counts @ values / len(values) for counts in resample_counts([len(values)], resamples, rng)]
+    return percentile_interval(np.concatenate(means))

@@ -1,0 +1,77 @@
+"""Features in `.npy` files, read piece by piece."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from bias_toolkit.foundation.errors import InputError
+
+
+class StoredFeatures:
+    """The features of several `.npy` files one after another, as if they were one float32 array.
+
+    Only what is asked for is read, and none of it stays: a file is mapped while a piece is copied out of it, and its
+    pages go with the mapping.
+
+    Parameters
+    ----------
+    paths : the files, each of shape (rows, dimension) and any float type.
+
+    Attributes
+    ----------
+    shape : (rows, dimension) of all files together.
+
+    Raises
+    ------
+    InputError
+        If there is no file, one cannot be read, or they are not two-dimensional or differ in dimension.
+    """
+
+    ndim = 2
+
+    def __init__(self, paths: Sequence[str | os.PathLike]):
+        self.paths = [Path(path) for path in paths]
+        shapes = [_mapped(path).shape for path in self.paths]
+        if not shapes or any(len(shape) != 2 or shape[1] != shapes[0][-1] for shape in shapes):
+            raise InputError(
+                f"features must be files of shape (rows, dimension) of one dimension, got {shapes or 'no file'}"
+            )
+        self._starts = np.cumsum([0, *(rows for rows, _ in shapes)])
+        self.shape = (int(self._starts[-1]), shapes[0][1])
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
+        """A copy, float32, of the rows of a slice (of step 1) or of an array of row numbers."""
+        if isinstance(rows, slice):
+            return self._slice(*rows.indices(len(self))[:2])
+        rows = np.asarray(rows)
+        taken = np.empty((len(rows), self.shape[1]), dtype=np.float32)
+        files = np.searchsorted(self._starts, rows, side="right") - 1
+        for file in np.unique(files):
+            here = files == file
+            taken[here] = _mapped(self.paths[file])[rows[here] - self._starts[file]]
+        return taken
+
+    def _slice(self, start: int, stop: int) -> np.ndarray:
+        taken = np.empty((max(stop - start, 0), self.shape[1]), dtype=np.float32)
+        for path, first, end in zip(self.paths, self._starts[:-1], self._starts[1:], strict=True):
+            low, high = max(start, first), min(stop, end)
+            if low < high:
+                taken[low - start : high - start] = _mapped(path)[low - first : high - first]
+        return taken
+
+
+def _mapped(path: Path) -> np.ndarray:
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} is no readable .npy array: {error}") from error
+    if not np.issubdtype(array.dtype, np.floating):
+        raise InputError(f"{path} holds {array.dtype}; features are float16 or float32")
+    return array

@@ -1,0 +1,61 @@
+"""How much memory a search may hold: as a person writes it, and what this machine can spare."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from bias_toolkit.foundation.errors import InputError
+
+AUTO = "auto"
+LEAST = 100 * 10**6
+FACTORS = {"MB": 10**6, "GB": 10**9, "TB": 10**12, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
+GROUP_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+
+
+def memory_bytes(size: str) -> int:
+    """A memory limit in bytes: `4GB` (decimal), `500MB`, `2GiB` (binary); `auto` is half of what is available now.
+
+    Raises
+    ------
+    InputError
+        If it is no such size, or below 100 MB.
+    """
+    if size == AUTO:
+        return max(available_memory() // 2, LEAST)
+    parts = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]i?B)", size.strip(), re.IGNORECASE)
+    factor = FACTORS.get(parts[2].upper()) if parts else None
+    if factor is None:
+        raise InputError(f"--memory is {size!r}, but must be a size such as 4GB, 500MB or 2GiB, or auto.")
+    found = int(float(parts[1]) * factor)
+    if found < LEAST:
+        raise InputError(f"--memory is {size}, but must be at least 100MB.")
+    return found
+
+
+def available_memory() -> int:
+    """Bytes that this process can still take without swapping, as the system and its control group say."""
+    found = [_system_memory()]
+    for path in GROUP_LIMITS:
+        text = path.read_text().strip() if path.is_file() else "max"
+        if text.isdigit():
+            found.append(int(text))
+    return min(found)
+
+
+def _system_memory() -> int:
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        fields = dict(line.split(":", 1) for line in lines if ":" in line)
+        return int(fields["MemAvailable"].split()[0]) * 1024
+    except (OSError, KeyError):
+        return _physical_memory()
+
+
+def _physical_memory() -> int:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        # Where the system does not say, as on Windows.
+        return 4 * 2**30

@@ -1,0 +1,157 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from bias_toolkit.foundation.words import (
+    below_all,
+    count,
+    estimate,
+    interval,
+    known,
+    number,
+    p_value,
+    percent,
+    significant,
+    visible,
+)
+from bias_toolkit.foundation.words import seconds as duration
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "text"),
+    [
+        (0.414, 2, "0.41"),
+        (-0.414, 2, "−0.41"),
+        (-0.0001, 2, "0.00"),
+        (0.0, 2, "0.00"),
+        (12345.678, 1, "12,345.7"),
+        (np.float32(0.15), 2, "0.15"),
+        (None, 2, "–"),
+        (float("nan"), 2, "–"),
+        (float("inf"), 2, "–"),
+        (pd.NA, 2, "–"),
+    ],
+)
+def test_number(value, digits, text):
+    assert number(value, digits) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.15, "15.0%"),
+        (1.0, "100.0%"),
+        (0, "0%"),
+        (1e-18, "0%"),
+        (0.00042, "0.04%"),
+        (0.0000042, "0.0004%"),
+        (-0.05, "−5.0%"),
+    ],
+)
+def test_percent_never_rounds_a_small_share_to_nothing(value, text):
+    assert percent(value) == text
+
+
+def test_percent_of_nothing():
+    assert percent(None) == "–"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.057123, "0.0571"),
+        (12.3456, "12.3"),
+        (9.998, "10.0"),
+        (123456.0, "123,456"),
+        (-1.5, "−1.50"),
+        (0.0, "0"),
+        (3.2e-7, "3.20e−7"),
+        (2.5e9, "2.50e9"),
+    ],
+)
+def test_significant(value, text):
+    assert significant(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0004, "p < 0.001"),
+        (0.001, "p = 0.001"),
+        (0.0342, "p = 0.034"),
+        (0.53, "p = 0.53"),
+        (0.0998, "p = 0.10"),
+        (None, "p not computed"),
+    ],
+)
+def test_p_value(value, text):
+    assert p_value(value).replace("\N{NO-BREAK SPACE}", " ") == text
+
+
+def test_a_line_does_not_break_inside_a_p_value():
+    assert " " not in p_value(0.2)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(1, "1 box"), (0, "0 boxes"), (1000, "1,000 boxes"), (np.int64(2), "2 boxes"), (None, "– boxes")],
+)
+def test_count(value, text):
+    assert count(value, "box", "boxes") == text
+
+
+def test_count_without_a_noun():
+    assert count(12345) == "12,345"
+
+
+def test_estimate_and_interval():
+    assert estimate(0.414, 0.39, 0.43) == "0.41 (95% interval 0.39 to 0.43)"
+    assert estimate(0.414, None, None) == "0.41"
+    assert estimate(float("nan"), 0, 1) == "not defined"
+    assert interval(-0.1, 0.1, percent) == "−10.0% to 10.0%"
+    assert interval(None, 0.1) == "no interval"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.42, "0.4 s"), (42.4, "42 s"), (59.7, "1 min 00 s"), (200, "3 min 20 s"), (7500, "2 h 05 min"), (None, "–")],
+)
+def test_duration(value, text):
+    assert duration(value) == text
+
+
+def test_known():
+    assert known(0)
+    assert known(np.float32(1))
+    assert not known(None)
+    assert not known(float("nan"))
+    assert not known("text")
+
+
+@pytest.mark.parametrize(
+    ("share", "told"),
+    [
+        (1.0, "100%"),
+        (0.9966, "99.7%"),
+        (0.99996, "99.996%"),
+        (0.995, "99.5%"),
+        (0.97, "97%"),
+        (0.0, "0%"),
+        (0.002, "0.2%"),
+    ],
+)
+def test_a_percentile_is_rounded_to_all_only_if_it_is(share, told):
+    assert below_all(share) == told
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b[2Jowl\r\x9b1m", r"\x1b[2Jowl\r\x9b1m"),
+        ("a \u202egnp.exe\u2066", r"a \u202egnp.exe\u2066"),
+        ("caf\udce9 \x00 \uffff", r"caf\udce9 \x00 \uffff"),
+        ("two\nlines\tand a café, 写真 😀 עברית ‎– <b>", "two\nlines\tand a café, 写真 😀 עברית ‎– <b>"),
+    ],
+)
+def test_what_would_act_instead_of_being_seen_is_escaped(text, shown):
+    assert visible(text) == shown

@@ -1,0 +1,406 @@
+"""Runs that are killed, stopped, or lose their disk, and what is left of them."""
+
+import errno
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from bias_toolkit import InputError, Model, Study
+
+PROJECT = Path(__file__).parents[2]
+SLOW_C_CALL = "hashlib.pbkdf2_hmac('sha256', b'', b'', 2_000_000_000)"
+
+
+def python(code, *arguments, **options):
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
+
+
+def content(folder):
+    """Every file of a study, but for what tells of times."""
+    files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
+    timed = {".lock", "report/index.html", "report/results.json"}
+    return {name: path.read_bytes() for name, path in files.items() if path.name != "step.json" and name not in timed}
+
+
+@pytest.fixture
+def inputs(photographs):
+    return photographs["train"], photographs["test"], "demo"
+
+
+def test_kills_at_random_moments_leave_no_trace():
+    """Every file of studies whose runs were killed twenty times is that of a study that nothing disturbed."""
+    campaign = [sys.executable, "-m", "benchmarks.kill", "--kills", "20", "--seed", "0", "--quick"]
+    done = subprocess.run(campaign, cwd=PROJECT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"\| all, in \d+ lives of a study \| 20 \|", done.stdout)
+    assert "undisturbed study's, of" in done.stdout
+    assert "Runs that failed: 0." in done.stdout
+
+
+def stop_while(code, signal_number):
+    """Send a signal while `main` is busy with a piece of code in place of a command; exit code, output, seconds."""
+    child = python(
+        f"""
+import hashlib, sys, time
+import bias_toolkit_cli.commands
+def app(args):
+    print("busy", flush=True)
+    {code}
+    print("ended", flush=True)
+bias_toolkit_cli.commands.app = app
+from bias_toolkit_cli.main import main
+main()
+"""
+    )
+    assert child.stdout.readline() == "busy\n"
+    time.sleep(0.2)
+    start = time.monotonic()
+    child.send_signal(signal_number)
+    printed = child.communicate(timeout=60)[0]
+    return child.returncode, printed, time.monotonic() - start
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "code",
+    [
+        "time.sleep(600)",
+        SLOW_C_CALL,
+        "\n    try: time.sleep(600)\n    except BaseException: pass\n    " + SLOW_C_CALL,
+        "\n    try: time.sleep(600)\n    except BaseException as error: raise ImportError('half imported') from error",
+        "\n    from concurrent.futures import ThreadPoolExecutor as T\n    with T() as pool:\n"
+        f"        pool.submit(lambda: {SLOW_C_CALL})\n        time.sleep(600)",
+    ],
+    ids=["python", "c", "swallowed", "turned into another error", "threads that are waited for"],
+)
+def test_a_signal_ends_it_whatever_it_is_doing(code, signal_number):
+    returncode, printed, _ = stop_while(code, signal_number)
+    assert (returncode, printed) == (130, "Stopped. Run the same command again and it goes on from here.\n")
+
+
+def test_a_signal_while_importing():
+    child = python(
+        """
+import os, signal, sys
+class Interrupting:
+    def find_spec(self, name, *_):
+        if name == "typer":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Interrupting())
+from bias_toolkit_cli.main import main
+main(["report", "--help"])
+"""
+    )
+    printed = child.communicate(timeout=60)[0]
+    assert child.returncode == 130
+    assert "Traceback" not in printed
+    assert printed.endswith("Run the same command again and it goes on from here.\n")
+
+
+def test_a_command_that_ignores_ctrl_c_goes_on_ignoring_it():
+    """As nohup and scripts' background jobs have it."""
+    code = (
+        "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+        "from bias_toolkit_cli.interruption import stoppable\nimport os\n"
+        "with stoppable(): os.kill(os.getpid(), signal.SIGINT); print('still here')"
+    )
+    assert python(code).communicate(timeout=60)[0] == "still here\n"
+
+
+DRAW = """
+import bias_toolkit_cli.commands
+from bias_toolkit_cli.output import console_progress
+def app(args):
+    with console_progress()("Working", total=3) as advance:
+        for _ in range(3):
+            advance(1)
+    with console_progress()("Working on", total=1) as advance:
+        advance(1)
+    print("ended")
+bias_toolkit_cli.commands.app = app
+from bias_toolkit_cli.main import main
+main()
+"""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_a_run_goes_on_when_its_progress_cannot_be_shown():
+    """As after `disown`, when the terminal is closed."""
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([sys.executable, "-c", DRAW], stdout=subprocess.PIPE, stderr=full, text=True)
+    assert (done.returncode, done.stdout) == (0, "ended\n")
+
+
+def test_a_pipe_that_nobody_reads_ends_a_run():
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as pipe:
+        done = subprocess.run([sys.executable, "-c", DRAW], stdout=subprocess.PIPE, stderr=pipe, text=True)
+    assert done.returncode == 1
+    assert done.stdout == ""
+
+
+def test_handlers_are_put_back():
+    from bias_toolkit_cli.interruption import stoppable
+
+    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    with stoppable() as stop:
+        assert signal.getsignal(signal.SIGTERM) is not before[0]
+    assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
+    assert signal.set_wakeup_fd(-1) == -1
+    assert not stop.asked
+
+
+def report(inputs, folder):
+    train, test, model = map(str, inputs)
+    return ["embed", str(folder), "--train", train, "--test", test, "--model", model, "--runtime", "torch"]
+
+
+@pytest.fixture
+def command(capsys):
+    """A function that runs a command line, and gives its exit code and what it wrote to standard error."""
+    from bias_toolkit_cli.main import main
+
+    def call(arguments):
+        with pytest.raises(SystemExit) as end:
+            main([str(each) for each in arguments])
+        return end.value.code or 0, capsys.readouterr().err
+
+    return call
+
+
+@pytest.mark.parametrize(("number", "said"), [(errno.ENOSPC, "full"), (errno.EROFS, "cannot be written")])
+def test_a_disk_that_takes_no_more_is_one_sentence_and_what_was_done_stays(
+    inputs, tmp_path, command, monkeypatch, finished, number, said
+):
+    study, sync, synced = tmp_path / "study", os.fsync, []
+
+    def failing(file):
+        synced.append(file)
+        # The file is not written, and neither is anything afterwards, as on a full disk.
+        if len(synced) > 40:
+            raise OSError(number, os.strerror(number))
+        sync(file)
+
+    monkeypatch.setattr("bias_toolkit.foundation.files.os.fsync", failing)
+    code, err = command(report(inputs, study))
+    assert code == 2
+    last = err.strip().splitlines()[-1]
+    assert last.startswith(f"Error: {study}/")
+    assert said in last
+    assert "Traceback" not in err
+    assert (study / "images" / "train" / "step.json").exists()
+    monkeypatch.undo()
+    assert command(report(inputs, study))[0] == 0
+    for name in ("images/train/images.parquet", "features/train/features-00000.npy"):
+        assert (study / name).read_bytes() == (finished.folder / name).read_bytes()
+
+
+def test_a_write_that_falls_short_names_the_folder(tmp_path):
+    """NumPy and Faiss tell of a short write in words of their own, without the system's reason."""
+    code = """
+import resource, sys
+import numpy as np
+from bias_toolkit.features.index import TrainingIndex
+from bias_toolkit.foundation.files import write_array
+from pathlib import Path
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+for write in (lambda: write_array(np.zeros(10_000), Path(sys.argv[1]) / "a.npy"),
+              lambda: TrainingIndex.build(np.eye(64, dtype=np.float32), list(map(str, range(64)))).save(sys.argv[1])):
+    try:
+        write()
+    except OSError as error:
+        print(error.errno, error.filename)
+"""
+    printed = python(code, tmp_path).communicate(timeout=60)[0]
+    assert printed.splitlines() == [f"{errno.EFBIG} {tmp_path}"] * 2
+    assert not any(path.suffix == ".npy" or ".tmp" in path.name for path in tmp_path.iterdir())
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a file is no folder on POSIX systems only")
+def test_a_study_below_a_file_is_not_called_damaged(inputs, tmp_path, command, caplog):
+    (tmp_path / "file").write_text("")
+    code, err = command(report(inputs, tmp_path / "file" / "study"))
+    assert code == 2
+    assert caplog.messages == []
+    assert err.startswith(f"Error: {tmp_path / 'file' / 'study'}: Not a directory.")
+
+
+def test_a_record_that_another_run_writes_meanwhile_is_no_foreign_file(inputs, tmp_path, monkeypatch):
+    from bias_toolkit.study.record import read_record
+
+    folder = tmp_path / "study"
+
+    def read_too_early(path):
+        record = read_record(path)
+        folder.mkdir()
+        (folder / "study.json").write_text("{}")
+        return record
+
+    monkeypatch.setattr("bias_toolkit.study.read_record", read_too_early)
+    assert Study(folder, *inputs).folder == folder
+
+
+def test_what_may_not_be_read_is_not_said_to_be_not_writable(inputs, tmp_path, command, monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), "weights.pt")
+
+    monkeypatch.setattr("bias_toolkit.models.load_model", refuse)
+    code, err = command(report(inputs, tmp_path / "study"))
+    assert code == 2
+    assert "Error: weights.pt: it may not be read or written. What was computed" in err
+
+
+@pytest.mark.parametrize("part", ["", "features/train"])
+def test_a_folder_that_vanishes_is_named_and_not_made_anew(inputs, tmp_path, command, monkeypatch, part):
+    study, evaluate = tmp_path / "study", Model.evaluate_batches
+    gone = study / part
+
+    def removing(self, *arguments, **options):
+        if gone.exists():
+            gone.rename(tmp_path / "away")
+        return evaluate(self, *arguments, **options)
+
+    monkeypatch.setattr(Model, "evaluate_batches", removing)
+    code, err = command(report(inputs, study))
+    assert code == 2
+    assert f"Error: {study}" in err.splitlines()[-1]
+    assert "it is not there" in err.splitlines()[-1]
+    if not part:
+        assert not study.exists()
+        (tmp_path / "away").rename(study)
+    monkeypatch.undo()
+    assert command(report(inputs, study))[0] == 0
+    assert Study(study).features("train").rows == 120
+
+
+HOLD = """
+import sys
+from pathlib import Path
+from bias_toolkit.pipeline.lock import StudyLock
+StudyLock(Path(sys.argv[1])).acquire()
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_the_second_run_is_told_who_is_first(inputs, tmp_path, command):
+    study = tmp_path / "study"
+    first = python(HOLD, study, stdin=subprocess.PIPE)
+    assert first.stdout.readline() == "held\n"
+    code, err = command(report(inputs, study))
+    assert code == 2
+    assert f"process {first.pid} on {socket.gethostname()}, since {time.strftime('%Y')}" in err
+    assert sorted(path.name for path in study.iterdir()) == [".lock"]
+    first.kill()
+    first.wait()
+    assert command(report(inputs, study))[0] == 0
+
+
+def test_a_whole_run_is_one(inputs, tmp_path, fast, monkeypatch):
+    """Between its steps too, another run is refused; and afterwards it is not."""
+    study = Study(tmp_path / "study", *inputs, **fast)
+    refused = []
+
+    def between():
+        with pytest.raises(InputError, match="Another run"):
+            Study(tmp_path / "study", *inputs, **fast).read_images()
+        refused.append(True)
+
+    embed = Study.embed
+    monkeypatch.setattr(Study, "embed", lambda self, progress: (self.read_images(), between(), embed(self, progress)))
+    study.build_index()
+    assert refused
+    Study(tmp_path / "study", *inputs, **fast).read_images()
+
+
+def test_a_run_that_was_opened_before_another_one_records_its_own_settings(inputs, tmp_path, fast):
+    first = Study(tmp_path / "study", *inputs, **fast).read_images()
+    Study(tmp_path / "study", seed=5).read_images()
+    first.read_images()
+    assert Study(tmp_path / "study").settings.seed == 0
+
+
+def test_a_reader_gets_a_sentence_while_a_step_is_computed_anew(finished, tmp_path, monkeypatch):
+    """It never sees some shards of the old result, and some of the new one."""
+    folder = shutil.copytree(finished.folder, tmp_path / "study")
+    reader, seen = Study(folder), []
+    evaluate = Model.evaluate_batches
+
+    def looking(self, *arguments, **options):
+        for each in (reader, Study(folder)) if not seen else ():
+            for read in ("responses", "measures", "per_image"):
+                with pytest.raises(InputError, match=r"other settings|has no|not finished"):
+                    getattr(each, read)
+                seen.append(read)
+        return evaluate(self, *arguments, **options)
+
+    monkeypatch.setattr(Model, "evaluate_batches", looking)
+    Study(folder, batch_size=7).sweep()
+    assert seen
+
+
+def test_a_result_that_is_replaced_while_it_is_read_is_not_given(finished, tmp_path):
+    from bias_toolkit.invariance import load_responses
+    from bias_toolkit.pipeline.steps import MARKER
+
+    folder = shutil.copytree(finished.folder, tmp_path / "study")
+    study, name = Study(folder), "responses/crop-1-diagonal"
+
+    def slowly(path):
+        table = load_responses(path)
+        marker = json.loads((path / MARKER).read_text())
+        (path / MARKER).write_text(json.dumps(marker | {"key": "another"}))
+        return table
+
+    with pytest.raises(InputError, match="computed anew while it was read"):
+        study._read(name, "sweep", slowly)
+    shutil.rmtree(folder / name)
+    with pytest.raises(InputError, match="has no"):
+        _ = study.responses
+
+
+def test_a_step_that_goes_away_while_its_skipped_images_are_read_has_none(finished, tmp_path, monkeypatch):
+    from bias_toolkit.invariance import load_skipped
+
+    study = Study(shutil.copytree(finished.folder, tmp_path / "study"))
+
+    def late(folder):
+        shutil.rmtree(folder)
+        (folder / "skipped-00000.parquet").read_bytes()
+        return load_skipped(folder)
+
+    monkeypatch.setattr("bias_toolkit.invariance.load_skipped", late)
+    assert study.skipped_images.empty
+
+
+def test_what_killed_runs_left_is_removed_by_the_next(inputs, tmp_path, fast):
+    folder = tmp_path / "study"
+    Study(folder, *inputs, **fast).read_images()
+    whole = content(folder)
+    left = [".study.json.77.tmp.json", "images/train/.step.json.77.tmp.json", "images/.test.77.tmp/images.parquet"]
+    for name in left:
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("half")
+    own = folder / "images" / ".note.tmp"
+    own.write_text("not the toolkit's")
+    Study(folder).read_images()
+    assert content(folder) == whole | {"images/.note.tmp": b"not the toolkit's"}
+
+
+def test_a_run_killed_before_anything_was_recorded_goes_on(inputs, tmp_path, fast):
+    folder = tmp_path / "study"
+    folder.mkdir()
+    (folder / ".lock").write_text("{}")
+    (folder / ".study.json.77.tmp.json").write_text("half")
+    assert len(Study(folder, *inputs, **fast).read_images().images("train")) == 120

@@ -1,0 +1,392 @@
+import json
+import re
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from bias_toolkit import InputError, Model, Study, load_dataset, load_model
+from bias_toolkit.foundation.files import read_table
+from bias_toolkit.objects import framing_log_density
+from bias_toolkit_cli.study_steps import dataset_lines
+
+STEPS = [
+    "images/train",
+    "images/test",
+    "features/train",
+    "features/test",
+    "index",
+    "neighbours",
+    "responses/crop-1-diagonal",
+    "measures",
+    "noise",
+    "objects",
+    "mean-images/train",
+    "mean-images/test",
+    "analysis",
+    "report",
+]
+
+
+def stamps(folder):
+    markers = {name: folder / name / "step.json" for name in STEPS}
+    return {name: marker.stat().st_mtime_ns for name, marker in markers.items() if marker.exists()}
+
+
+@pytest.fixture
+def copied(finished, tmp_path):
+    """A copy of the finished study, to change."""
+    return shutil.copytree(finished.folder, tmp_path / "copied")
+
+
+def test_every_step_leaves_its_result(finished):
+    assert {name for name, seconds in finished.seconds.items() if seconds > 0} == set(STEPS) - {"report"}
+    assert (finished.folder / "report" / "index.html").is_file()
+    assert (finished.folder / "skipped.csv").read_text().splitlines() == ["split,step,image_id,reason"]
+    assert len(finished.per_image) == 150
+    assert finished.features("train").rows == 120
+    assert not finished.findings().empty
+
+
+def test_record_names_inputs_settings_and_versions(finished):
+    record = json.loads((finished.folder / "study.json").read_text())
+    assert record["train"]["fingerprint"] == finished.train.fingerprint
+    assert record["model"]["weights_sha256"] == finished.model.weights_sha256
+    assert record["settings"]["resamples"] == 100
+    assert {"bias-toolkit", "torch"} <= record["versions"].keys()
+
+
+def test_agrees_with_a_slow_independent_implementation(finished, photographs):
+    """One image at a time, two forward passes a step, and only Pillow and NumPy around the network."""
+    import torch
+
+    model = load_model("demo")
+    network, expected = model.module, model.preprocessing
+    captured = {}
+    last_linear = [layer for layer in network.modules() if isinstance(layer, torch.nn.Linear)][-1]
+    last_linear.register_forward_pre_hook(lambda _, arguments: captured.update(feature=arguments[0]))
+
+    def forward(window):
+        normalised = (window / 255 - np.array(expected.mean)) / np.array(expected.std)
+        with torch.no_grad():
+            logits = network(torch.tensor(normalised.transpose(2, 0, 1)[None], dtype=torch.float32))[0].double().numpy()
+        exponents = np.exp(logits - logits.max())
+        return exponents / exponents.sum(), captured["feature"][0].double().numpy()
+
+    def picture(path):
+        image = Image.open(path).convert("RGB")
+        side = min(image.size)
+        left, top = (image.width - side) // 2, (image.height - side) // 2
+        return np.asarray(image.crop((left, top, left + side, top + side)).resize((74, 74), Image.Resampling.BICUBIC))
+
+    train_folder, test_folder = photographs["train"].parent, photographs["test"].parent
+    training = [forward(picture(path)[4:68, 4:68])[1] for path in sorted(train_folder.glob("*.png"))]
+    per_image = finished.per_image.set_index("image_id")
+    assert per_image["p_top1_change"].max() > 0
+    for path in sorted(test_folder.glob("*.png")):
+        pixels = picture(path)
+        changes, differences, ties = 0, [], 0
+        for k in range(8):
+            now, _ = forward(pixels[k : k + 64, k : k + 64])
+            after, _ = forward(pixels[k + 1 : k + 65, k + 1 : k + 65])
+            changes += int(now.argmax() != after.argmax())
+            differences.append(abs(now[now.argmax()] - after[now.argmax()]))
+            ties += int(any(np.diff(np.sort(p)[-2:])[0] < 1e-5 for p in (now, after)))
+        feature = forward(pixels[4:68, 4:68])[1]
+        nearest = min(np.sqrt(((feature - other) ** 2).sum()) for other in training)
+        row = per_image.loc[path.name]
+        assert abs(row["p_top1_change"] * 8 - changes) <= ties
+        assert row["mac"] == pytest.approx(np.mean(differences), abs=2e-5)
+        assert row["nn_distance"] == pytest.approx(nearest, rel=1e-4, abs=1e-5)
+
+
+def test_running_again_computes_nothing(copied, monkeypatch):
+    before = stamps(copied)
+    monkeypatch.setattr(Model, "evaluate", lambda *_: pytest.fail("the model ran again"))
+    Study(copied).run()
+    assert stamps(copied) == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "redone"),
+    [
+        ({"bins": 3}, {"analysis"}),
+        ({"metric": "cosine"}, {"index", "neighbours", "analysis"}),
+        ({"placements": 120}, {"objects", "analysis"}),
+        ({"noise_images": 4}, {"noise"}),
+        ({"feature_dtype": "float16"}, {"features/train", "features/test", "index", "neighbours", "analysis"}),
+    ],
+)
+def test_a_changed_setting_redoes_only_what_depends_on_it(copied, changes, redone):
+    before = stamps(copied)
+    Study(copied, **changes).analyse()
+    after = stamps(copied)
+    assert {name for name in STEPS if after[name] != before[name]} == redone
+
+
+def test_a_changed_test_image_redoes_the_test_side_only(photographs, fast, finished, tmp_path):
+    data = shutil.copytree(photographs["test"].parent, tmp_path / "test")
+    folder = tmp_path / "study"
+    Study(folder, photographs["train"], data / "images.csv", "demo", **fast).analyse()
+    before = stamps(folder)
+    image = sorted(data.glob("*.png"))[0]
+    Image.open(image).rotate(180).save(image)
+    study = Study(folder).analyse()
+    changed = {name for name, stamp in stamps(folder).items() if stamp != before[name]}
+    assert changed == set(before) - {"images/train", "features/train", "index", "mean-images/train"}
+    rows = study.per_image.set_index("image_id")["mac"], finished.per_image.set_index("image_id")["mac"]
+    assert [name for name in rows[0].index if rows[0][name] != rows[1][name]] == [image.name]
+
+
+def test_same_inputs_give_the_same_tables(finished, photographs, fast, tables, assert_same_tables, tmp_path):
+    again = Study(tmp_path / "again", photographs["train"], photographs["test"], "demo", **fast).analyse()
+    assert_same_tables(tables(again), tables(finished))
+
+
+def test_goes_on_where_it_was_stopped(finished, photographs, fast, tables, assert_same_tables, tmp_path, monkeypatch):
+    folder = tmp_path / "stopped"
+    evaluate, calls = Model.evaluate_batches, []
+
+    def stopping(self, batches, **options):
+        for outputs in evaluate(self, batches, **options):
+            calls.append(len(outputs.features))
+            if len(calls) in (3, 9, 50):
+                raise KeyboardInterrupt
+            yield outputs
+
+    monkeypatch.setattr(Model, "evaluate_batches", stopping)
+    stops = 0
+    for _ in range(4):
+        try:
+            study = Study(folder, photographs["train"], photographs["test"], "demo", **fast).analyse()
+        except KeyboardInterrupt:
+            stops += 1
+    assert stops == 3
+    assert_same_tables(tables(study), tables(finished))
+
+
+def test_test_images_that_are_training_images_leave_themselves_out(photographs, fast, tmp_path):
+    study = Study(tmp_path / "study", photographs["train"], photographs["train"], "demo", **fast).build_index()
+    neighbours = study.neighbours
+    assert not (neighbours["image_id"] == neighbours["neighbour_id"]).any()
+    assert (study.distances["nn_distance"] > 0).all()
+    assert not study.distances["leak"].any()
+    assert study.n_shared == 120
+
+
+def test_a_copy_of_a_training_image_is_a_leak(photographs, fast, tmp_path):
+    data = tmp_path / "leak"
+    data.mkdir()
+    source = sorted(photographs["train"].parent.glob("*.png"))[5]
+    shutil.copy(source, data / "copied.png")
+    shutil.copy(sorted(photographs["test"].parent.glob("*.png"))[0], data / "other.png")
+    study = Study(tmp_path / "study", photographs["train"], data, "demo", **fast).build_index()
+    leaks = study.distances.set_index("image_id")["leak"]
+    assert leaks.to_dict() == {"copied.png": True, "other.png": False}
+    assert study.neighbours_of("copied.png")["neighbour_id"].iloc[0] == source.name
+
+
+@pytest.mark.usefixtures("svg_only")
+def test_without_boxes_and_labels_the_report_says_what_it_leaves_out(photographs, fast, tmp_path):
+    data = tmp_path / "bare"
+    data.mkdir()
+    for path in sorted(photographs["test"].parent.glob("*.png"))[:12]:
+        shutil.copy(path, data / path.name)
+    study = Study(tmp_path / "study", photographs["train"], data, "demo", boxes="given", **fast).run()
+    page = (study.folder / "report" / "index.html").read_text()
+    assert "no object boxes" in page
+    assert "no labels" in page
+    assert study.per_image["accuracy"].isna().all()
+    assert study.per_image["mac"].notna().all()
+
+
+@pytest.mark.usefixtures("svg_only")
+def test_an_unreadable_image_is_listed_and_the_run_goes_on(photographs, fast, tmp_path):
+    data = shutil.copytree(photographs["test"].parent, tmp_path / "test")
+    images = sorted(data.glob("*.png"))
+    images[3].write_bytes(b"no image")
+    whole = images[4].read_bytes()
+    images[4].write_bytes(whole[: len(whole) // 2])
+    study = Study(tmp_path / "study", photographs["train"], data / "images.csv", "demo", **fast).run()
+    skipped = pd.read_csv(study.folder / "skipped.csv")
+    assert set(skipped["image_id"]) == {images[3].name, images[4].name}
+    assert skipped["reason"].str.len().min() > 5
+    assert set(study.per_image["image_id"]) == {path.name for path in images} - set(skipped["image_id"])
+    # Read and left out are found, though one of them was left out by several steps.
+    assert len(skipped) > 2
+    assert study.left_out("test") == set(skipped["image_id"])
+    assert study.left_out("train") == set()
+    page = (study.folder / "report" / "index.html").read_text()
+    assert f"{len(images) - 2} images, " in page
+    assert re.search(rf"Images</th>\s*<td>120</td>\s*<td>{len(images) - 2}</td>", page)
+    assert re.search(r"Images left out</th>\s*<td>0</td>\s*<td>2</td>", page)
+    told = dataset_lines(study)
+    assert told[0].startswith("Training set: 120 images of ")
+    assert "left out" not in told[0]
+    assert told[1].startswith(f"Test set: {len(images) - 2} images of ")
+    assert told[1].endswith("; left out: 2, see skipped.csv.")
+
+
+def test_several_sweeps_are_kept_apart(photographs, fast, tmp_path):
+    study = Study(
+        tmp_path / "study",
+        photographs["train"],
+        photographs["test"],
+        "demo",
+        protocols=["crop", "embed", "offsets"],
+        transforms=["diagonal", "horizontal"],
+        sizes=[1.0, 0.6, 1.5],
+        fill="inpaint",
+        **fast,
+    ).analyse()
+    measures = study.measures
+    assert measures.groupby(["protocol", "transform", "size"]).size().to_dict() == {
+        ("crop", "diagonal", 1.0): 150,
+        ("crop", "diagonal", 0.6): 150,
+        ("crop", "horizontal", 1.0): 150,
+        ("crop", "horizontal", 0.6): 150,
+        ("embed", "diagonal", 1.5): 150,
+        ("embed", "horizontal", 1.5): 150,
+        ("offsets", "random", 1.0): 150,
+    }
+    assert measures.loc[measures["protocol"] == "offsets", "consistency"].between(0, 1).all()
+    assert len(study.per_image) == 150
+
+
+def test_takes_datasets_and_models_as_objects(photographs, fast, finished, tables, assert_same_tables, tmp_path):
+    train, test = load_dataset(photographs["train"]), load_dataset(photographs["test"])
+    study = Study(tmp_path / "study", train, test, load_model("demo", runtime="torch"), **fast).analyse()
+    assert_same_tables(tables(study), tables(finished))
+
+
+def test_neighbours_by_id_and_by_path(finished, photographs):
+    image_id = finished.per_image["image_id"].iloc[7]
+    by_id = finished.neighbours_of(image_id)
+    assert len(by_id) == 10
+    assert by_id["distance"].is_monotonic_increasing
+    pd.testing.assert_frame_equal(finished.neighbours_of(photographs["test"].parent / image_id), by_id)
+    with pytest.raises(InputError, match="no-such"):
+        finished.neighbours_of("no-such.png")
+
+
+def test_plots_are_axes(finished):
+    from matplotlib.axes import Axes
+
+    assert isinstance(finished.plot("distance-vs-invariance"), Axes)
+    with pytest.raises(InputError, match="distance-vs-invariance"):
+        finished.plot("no-such-figure")
+
+
+def test_plots_need_neither_images_nor_model(copied, monkeypatch):
+    monkeypatch.setattr("bias_toolkit.datasets.load_dataset", lambda *_: pytest.fail("the dataset was opened"))
+    monkeypatch.setattr("bias_toolkit.models.load_model", lambda *_, **__: pytest.fail("the model was loaded"))
+    Study(copied).plot("distance-vs-invariance", measure="mac", distance="knn_distance", bins=3)
+
+
+def test_a_setting_is_kept_whichever_command_it_was_given_to(copied):
+    Study(copied, bins=3).embed()
+    assert Study(copied).settings.bins == 3
+    Study(copied, metric="cosine").measure_objects()
+    assert (Study(copied).settings.bins, Study(copied).settings.metric) == (3, "cosine")
+    assert json.loads((copied / "study.json").read_text())["model"]["weights_sha256"]
+
+
+def test_another_model_or_dataset_drops_what_belonged_to_the_first(copied, photographs):
+    Study(copied, train_layout="table", feature="17").embed()
+    assert Study(copied).settings.feature == "17"
+    other = Study(copied, photographs["test"], model="demo:global-pooling")
+    assert (other.settings.feature, other.settings.train_layout) == (None, None)
+
+
+def test_results_of_other_settings_are_refused(copied):
+    study = Study(copied, metric="cosine")
+    with pytest.raises(InputError, match="other settings"):
+        _ = study.distances
+    study.build_index()
+    assert study.distances["nn_distance"].max() <= 2
+    with pytest.raises(InputError, match="other settings"):
+        _ = study.per_image
+    assert len(study.measures) == 150
+
+
+def test_another_seed_leaves_sweeps_that_draw_nothing(copied):
+    before = stamps(copied)
+    Study(copied, seed=1).sweep()
+    assert stamps(copied)["responses/crop-1-diagonal"] == before["responses/crop-1-diagonal"]
+
+
+def test_a_network_that_computes_something_else_with_the_same_weights_is_another(photographs, fast, tmp_path):
+    import torch
+
+    demo = load_model("demo")
+
+    class Negated(torch.nn.Module):
+        def __init__(self, inner):
+            super().__init__()
+            self.inner = inner
+
+        def forward(self, images):
+            return -self.inner(images)
+
+    class Same(Negated):
+        def forward(self, images):
+            return self.inner(images)
+
+    values = [
+        Study(tmp_path / "study", photographs["train"], photographs["test"], demo.with_module(kind(demo.module), "net"))
+        .sweep()
+        .measures["confidence"]
+        for kind in (Same, Negated)
+    ]
+    assert (values[0] != values[1]).any()
+
+
+def test_a_subject_does_not_count_in_its_own_framing_density(photographs, fast, tmp_path):
+    """Also where the test set is only a part of the training set, and its images have other ids."""
+    part = tmp_path / "listed" / "part.csv"
+    part.parent.mkdir()
+    (part.parent / "linked").symlink_to(photographs["train"].parent)
+    table = pd.read_csv(photographs["train"]).head(100)
+    table["path"] = "linked/" + table["path"]
+    table.to_csv(part, index=False)
+    for name, test in (("whole", photographs["train"]), ("part", part)):
+        study = Study(tmp_path / name, photographs["train"], test, "demo", **fast).measure_objects()
+        found = read_table(study.folder / "objects" / "test-subjects.parquet")["framing_log_density"].to_numpy()
+        training = study.framing("train")
+        subjects = training.head(len(found))
+        np.testing.assert_allclose(found, framing_log_density(subjects, training, leave_out_own_image=True))
+        assert (found < framing_log_density(subjects, training)).all()
+
+
+def test_a_disk_that_goes_away_ends_the_run_and_loses_no_image(photographs, fast, finished, tables, tmp_path):
+    data = shutil.copytree(photographs["test"].parent, tmp_path / "test")
+    study = Study(tmp_path / "study", photographs["train"], data / "images.csv", "demo", **fast).embed()
+    data.rename(tmp_path / "away")
+    with pytest.raises(InputError, match="cannot be now"):
+        study.sweep()
+    (tmp_path / "away").rename(data)
+    again = Study(tmp_path / "study").analyse()
+    pd.testing.assert_frame_equal(again.measures, finished.measures)
+
+
+def test_no_study_and_no_result_yet(tmp_path):
+    with pytest.raises(InputError, match="holds no study"):
+        Study(tmp_path / "nothing")
+    study = Study(tmp_path / "new", "demo:train", "demo:uniform", "demo")
+    with pytest.raises(InputError, match="bias-toolkit sweep"):
+        _ = study.measures
+
+
+def test_missing_input_names_its_option(tmp_path):
+    with pytest.raises(InputError, match="--test"):
+        Study(tmp_path / "study", "demo:train", model="demo").run()
+    with pytest.raises(InputError, match="--model"):
+        Study(tmp_path / "other", "demo:train", "demo:uniform").embed()
+
+
+def test_broken_record(tmp_path):
+    (tmp_path / "study.json").write_text("{")
+    with pytest.raises(InputError, match=r"study\.json"):
+        Study(tmp_path)

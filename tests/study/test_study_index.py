@@ -1,0 +1,69 @@
+"""The index of a study: its settings, what they cost, and what is said of an approximate one."""
+
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bias_toolkit import Study
+from bias_toolkit.foundation.errors import InputError
+from bias_toolkit.pipeline.steps import read_marker
+
+STEPS = ("features/train", "features/test", "index", "neighbours")
+
+
+def keys(folder):
+    return {name: read_marker(folder / name)["key"] for name in STEPS}
+
+
+@pytest.fixture
+def study(finished, tmp_path):
+    """A copy of the finished study."""
+    return shutil.copytree(finished.folder, tmp_path / "study")
+
+
+def test_an_exact_index_is_the_feature_store(finished):
+    names = {path.name for path in (finished.folder / "index").iterdir()}
+    assert {"index.json", "index.parquet", "spacing.npy", "reason.txt"} <= names
+    assert not {"index.faiss", "vectors.npy"} & names
+    record = json.loads((finished.folder / "index" / "index.json").read_text())
+    assert all(path.startswith("../features/train/") for path in record["features"])
+    assert finished.index_reason.startswith("Exact flat search of 120 vectors")
+    assert finished.search_quality is None
+
+
+def test_memory_is_no_reason_to_compute_again_and_changes_no_bit(study, finished, monkeypatch):
+    before = keys(study)
+    assert keys(Study(study, memory="100MB").build_index().folder) == before
+    assert keys(Study(study, index="Flat").build_index().folder) == before
+    monkeypatch.setattr("bias_toolkit.features.index.placement.HELD_SHARE", 0)
+    monkeypatch.setattr("bias_toolkit.features.index.vectors.LARGEST_BLOCK", 20_000)
+    shutil.rmtree(study / "index")
+    shutil.rmtree(study / "neighbours")
+    again = Study(study, memory="200MB").build_index()
+    assert "in blocks" in again.index_reason
+    for name in ("neighbours", "distances"):
+        pd.testing.assert_frame_equal(getattr(again, name), getattr(finished, name), check_exact=True)
+    np.testing.assert_array_equal(again.training_spacing, finished.training_spacing)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"index": "IVF4096,Flat"}, "at least 4,096 images to train on, and has 120"),
+        ({"index": "nonsense"}, "nothing that Faiss understands"),
+        ({"index": "LSH", "metric": "cosine"}, "nothing that Faiss understands.*METRIC_L2"),
+    ],
+)
+def test_an_impossible_index_is_refused_before_features_are_extracted(photographs, fast, tmp_path, settings, said):
+    study = Study(tmp_path / "study", photographs["train"], photographs["test"], "demo", **fast, **settings)
+    with pytest.raises(InputError, match=said):
+        study.build_index()
+    assert not (tmp_path / "study" / "features").exists()
+
+
+def test_a_memory_limit_that_is_none_is_refused_at_once(photographs, tmp_path):
+    with pytest.raises(InputError, match="--memory is 'lots'"):
+        Study(tmp_path / "study", photographs["train"], photographs["test"], "demo", memory="lots")

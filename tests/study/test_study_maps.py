@@ -1,0 +1,210 @@
+"""The framing map and the size curve of a study."""
+
+import os
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from scipy.stats import gaussian_kde
+
+from bias_toolkit import Study
+from bias_toolkit.foundation.errors import InputError
+from bias_toolkit.study.report import reframing_findings
+
+GRID = {"map_positions": (0.35, 0.5, 0.65), "map_scales": (0.36, 0.48, 0.64)}
+SMALL = GRID | {"map_images": 16, "size_images": 12, "map_surroundings": ("mean", "real")}
+
+
+@pytest.fixture(scope="module")
+def mapped(finished, tmp_path_factory):
+    """A finished study with a small map and a small size curve; tests must not change it."""
+    folder = tmp_path_factory.mktemp("mapped") / "study"
+    shutil.copytree(finished.folder, folder)
+    return Study(folder, **SMALL).measure_map().measure_sizes()
+
+
+def test_the_map_has_every_image_in_the_cells_it_fits_into(mapped):
+    framed = mapped.framed
+    assert list(framed["surroundings"].unique()) == ["mean", "real"]
+    of_mean = framed[framed["surroundings"].eq("mean")]
+    assert of_mean["image_id"].nunique() == 16
+    cells = set(map(tuple, of_mean[["cx", "cy", "scale"]].to_numpy()))
+    assert cells <= {(cell.cx, cell.cy, cell.scale) for cell in mapped.framing_grid.cells}
+    assert (0.5, 0.5, 0.48) in cells
+    assert of_mean["label_index"].notna().all()
+    assert mapped.framing_map.cells["surroundings"].eq("mean").sum() == len(cells)
+
+
+def test_the_density_is_that_of_the_training_objects_as_the_model_sees_them(mapped):
+    objects = mapped.objects("train")
+    # The model's 64 pixels are the middle of the image's 74.
+    centre_x, centre_y = ((objects[f"{axis}0"] + objects[f"{axis}1"]) / 2 for axis in "xy")
+    scale = np.sqrt((objects["x1"] - objects["x0"]) * (objects["y1"] - objects["y0"])) / 64
+    points = np.stack([(centre_x - 5 + 1) / 64, (centre_y - 5 + 1) / 64, np.log(scale)])
+    cells = mapped.framing_map.cells
+    cells = cells[cells["surroundings"].eq("mean")]
+    expected = gaussian_kde(points)(np.stack([cells["cx"], cells["cy"], np.log(cells["scale"])]))
+    # No direction is taken to be narrower than a hundredth of the image, which a plain kernel density does not know.
+    np.testing.assert_allclose(cells["log_density"], np.log(expected), rtol=0.05, atol=0.2)
+
+
+def test_a_second_run_computes_nothing_and_other_settings_only_what_they_touch(mapped, tmp_path, monkeypatch):
+    folder = tmp_path / "study"
+    shutil.copytree(mapped.folder, folder)
+    runs = []
+    monkeypatch.setattr("bias_toolkit.invariance.run_grid", lambda *arguments, **_: runs.append(arguments[5]))
+    monkeypatch.setattr("bias_toolkit.invariance.run_sweep", lambda *arguments, **_: runs.append(arguments[3].name))
+    Study(folder).measure_map().measure_sizes()
+    assert runs == []
+    before = Study(folder).framed
+    wider = Study(folder, map_surroundings=("mean", "real", "black"), resamples=150)
+    with pytest.raises(InputError, match="run `bias-toolkit map`"):
+        _ = wider.framing_map
+    wider.measure_map()
+    assert runs == ["black"]
+    pd.testing.assert_frame_equal(before, Study(folder, map_surroundings=("mean", "real")).framed)
+
+
+def test_the_size_curve_is_the_mean_of_the_sampled_images(mapped):
+    measures, curve = mapped.size_measures, mapped.size_curve
+    assert measures["image_id"].nunique() == 12
+    assert len(measures) == 12 * 20
+    means = measures.groupby(["protocol", "size"])["p_top1_change"].mean()
+    rows = curve[curve["measure"].eq("p_top1_change")].set_index(["protocol", "size"])["value"]
+    pd.testing.assert_series_equal(rows.sort_index(), means.sort_index(), check_names=False, check_dtype=False)
+    whole = mapped.measures.set_index("image_id")
+    shown = measures[measures["protocol"].eq("crop") & measures["size"].eq(1)].set_index("image_id")
+    np.testing.assert_array_equal(shown["mac"], whole["mac"].reindex(shown.index))
+
+
+def test_what_was_found_is_said_without_a_report(mapped):
+    texts = [finding.text for finding in reframing_findings(mapped, "map")]
+    assert any("16 images" in text or "cannot be said" in text for text in texts)
+    assert reframing_findings(mapped, "sizes")
+
+
+def test_plots_need_no_analysis_and_no_images(photographs, fast, tmp_path):
+    study = Study(tmp_path / "study", photographs["train"], photographs["test"], "demo", **fast, **SMALL)
+    with pytest.raises(InputError):
+        study.plot("map")
+    study.measure_map().measure_sizes()
+    opened = Study(tmp_path / "study")
+    assert opened.plot("map").figure.axes
+    legend = opened.plot("size-vs-invariance", beside=[opened]).get_legend()
+    names = [text.get_text() for text in legend.get_texts()]
+    assert names == ["demo, study (1)", "demo, study (2)"]
+    assert opened.plot("map-vs-density", measure="mac").figure.axes
+    with pytest.raises(InputError, match="--measure is 'margin'"):
+        opened.plot("map", measure="margin")
+    with pytest.raises(InputError, match="--with is for size-vs-invariance"):
+        opened.plot("map", beside=[opened])
+
+
+def test_one_size_makes_no_curve(finished):
+    with pytest.raises(InputError, match="bias-toolkit sizes"):
+        finished.plot("size-vs-invariance")
+    with pytest.raises(InputError, match="bias-toolkit map"):
+        finished.plot("map")
+
+
+def test_without_boxes_the_images_are_the_objects(photographs, fast, tmp_path):
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for path in sorted(photographs["test"].parent.glob("*.png"))[:12]:
+        shutil.copy(path, pictures)
+    study = Study(tmp_path / "study", pictures, pictures, "demo", **fast, **SMALL).measure_map()
+    framed = study.framed
+    assert framed["surroundings"].eq("mean").all()
+    # A square image of scale 0.48 covers 31 of 64 pixels on each side.
+    inner = framed[framed["cx"].eq(0.5) & framed["cy"].eq(0.5) & framed["scale"].eq(0.48)]
+    assert inner["made_up"].to_numpy() == pytest.approx(1 - 31**2 / 64**2, abs=1e-6)
+    assert framed["label_index"].isna().all()
+    assert study.framing_map.correlations.empty
+    (finding,) = reframing_findings(study, "map")
+    assert "boxes are missing" in finding.text
+    with pytest.raises(InputError, match="--surroundings is real, but the test set has no object boxes"):
+        Study(tmp_path / "study", map_surroundings=("real",)).measure_map()
+
+
+def test_an_image_that_cannot_be_read_is_listed(photographs, fast, tmp_path):
+    pictures = shutil.copytree(photographs["test"].parent, tmp_path / "pictures")
+    study = Study(
+        tmp_path / "study",
+        photographs["train"],
+        pictures / "images.csv",
+        "demo",
+        **fast | SMALL | {"map_images": 150, "map_scales": (0.48,), "map_surroundings": ("mean",)},
+    )
+    study.read_images()
+    broken = sorted(pictures.glob("*.png"))[3]
+    stamp = broken.stat()
+    broken.write_bytes(broken.read_bytes()[:-40].ljust(stamp.st_size, b"\0"))
+    os.utime(broken, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    study.measure_map()
+    assert broken.name not in set(study.framed["image_id"])
+    listed = study.skipped_images.query("step == 'map/mean'")
+    assert listed[["split", "image_id"]].to_numpy().tolist() == [["test", broken.name]]
+    assert study.seconds["map/mean"] > 0
+    assert study.seconds["map/relation"] > 0
+
+
+def test_images_without_a_box_take_no_part_where_others_have_one(photographs, fast, tmp_path):
+    pictures = shutil.copytree(photographs["test"].parent, tmp_path / "pictures")
+    table = pd.read_csv(pictures / "images.csv")
+    boxed = table["path"].iloc[::5]
+    table.loc[~table["path"].isin(boxed), ["category", "x0", "y0", "x1", "y1"]] = np.nan
+    table.to_csv(pictures / "images.csv", index=False)
+    study = Study(tmp_path / "study", photographs["train"], pictures / "images.csv", "demo", **fast, **SMALL)
+    shown = set(study.measure_map().framed["image_id"])
+    assert len(shown) == 16
+    assert shown <= set(boxed)
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"map_positions": (0.0, 0.5)}, "--position is 0, 0.5"),
+        ({"map_scales": (2.0,)}, "--scale is 2"),
+        ({"map_surroundings": ("white",)}, "--surroundings is 'white'"),
+        ({"map_images": 1}, "--images is 1"),
+        ({"size_images": 0}, "--images is 0"),
+    ],
+)
+def test_settings_out_of_range_are_refused_before_anything_is_made(photographs, tmp_path, settings, named):
+    with pytest.raises(InputError, match=named):
+        Study(tmp_path / "study", photographs["train"], photographs["test"], "demo", **settings)
+    assert not (tmp_path / "study").exists()
+
+
+def test_one_image_is_no_sample(photographs, fast, tmp_path):
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    Image.fromarray(np.zeros((74, 74, 3), np.uint8)).save(pictures / "one.png")
+    with pytest.raises(InputError, match="fewer than two images"):
+        Study(tmp_path / "study", photographs["train"], pictures, "demo", **fast, **SMALL).measure_sizes()
+
+
+@pytest.mark.usefixtures("svg_only")
+def test_the_report_has_the_map_and_the_curve(mapped, tmp_path):
+    folder = tmp_path / "study"
+    shutil.copytree(mapped.folder, folder)
+    before = (folder / "report" / "index.html").read_text(encoding="utf-8")
+    assert "What the photographer causes" not in before.split("left out")[0] or "bias-toolkit map" in before
+    Study(folder).write_report()
+    page = (folder / "report" / "index.html").read_text(encoding="utf-8")
+    for name in ("map-views", "map-p-top1-change", "map-against-density", "map-accuracy", "size-vs-invariance"):
+        assert f"figures/{name}.svg" in page
+        assert (folder / "report" / "figures" / f"{name}.svg").exists()
+    cells = pd.read_csv(folder / "report" / "tables" / "map_cells.csv")
+    assert len(cells) == len(mapped.framing_map.cells)
+
+
+def test_views_are_what_the_model_was_shown(mapped):
+    views = mapped.map_views()
+    assert set(views) == {"mean", "real"}
+    scales, pixels = zip(*views["mean"], strict=True)
+    assert scales == (0.36, 0.48, 0.64)
+    assert all(picture.shape == (64, 64, 3) for picture in pixels)
+    assert len(views["real"]) <= 3
