@@ -2,14 +2,24 @@
 
 
 class InputError(ValueError):
-    """Bad input, told in one sentence that names the file or option and says what would be right.
+    """Bad input. The message is one sentence that names the file or option and says what would be right.
 
-    The command line prints the sentence and exits with code 2; from Python it is an ordinary ValueError.
+    The command line prints the sentence and exits with code 2. From Python it is an ordinary ValueError.
     """
 
 
 class UnreadableImageError(Exception):
-    """One image that cannot be decoded; the message is the reason that `skipped.csv` gives.
+    """One image that cannot be decoded. A run leaves such an image out and goes on, so this is not an `InputError`.
 
-    A run leaves such an image out and goes on, which is why this is not an `InputError`.
+    Parameters
+    ----------
+    reason : str
+        What `skipped.csv` says of the image.
+    transient : bool
+        Whether the reason can pass without a change of the dataset: the file is missing, or may not be read. The next
+        run tries such an image again.
     """
+
+    def __init__(self, reason: str, transient: bool = False):
+        super().__init__(reason)
+        self.transient = transient
