@@ -13,7 +13,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from bias_toolkit.foundation.errors import InputError
-from bias_toolkit.foundation.files import parse_json, read_regular, write_text
+from bias_toolkit.foundation.files import write_text
+from bias_toolkit.foundation.untrusted import parse_json, read_regular
 
 RECORD = "step.json"
 DIGEST = "sha256"
