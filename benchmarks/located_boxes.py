@@ -12,7 +12,6 @@ import json
 import math
 import shlex
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
