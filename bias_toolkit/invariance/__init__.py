@@ -12,8 +12,8 @@ from bias_toolkit.invariance.noise import NoiseFloor, noise_floor
 from bias_toolkit.invariance.protocol import make_views
 from bias_toolkit.invariance.reduction import centre_reduction, sweep_reduction
 from bias_toolkit.invariance.response import make_response
-from bias_toolkit.invariance.run import load_measures, load_responses, load_skipped, run_sweep
-from bias_toolkit.invariance.run_grid import load_grid, load_grid_skipped, run_grid
+from bias_toolkit.invariance.run import load_measures, load_responses, load_skipped, sweep_shards
+from bias_toolkit.invariance.run_grid import grid_shards, load_grid
 from bias_toolkit.invariance.schema import FRAMED, MEASURES, RESPONSES, SEQUENTIAL
 from bias_toolkit.invariance.sequential import SequentialMean, StopWhenKnown, drawing_order
 from bias_toolkit.invariance.size_curve import SIZE_CURVE, size_curve_sweeps
@@ -47,8 +47,8 @@ __all__ = [
     "drawing_order",
     "expand_sweeps",
     "framed_window",
+    "grid_shards",
     "load_grid",
-    "load_grid_skipped",
     "load_measures",
     "load_responses",
     "load_skipped",
@@ -56,11 +56,10 @@ __all__ = [
     "make_views",
     "measures_table",
     "noise_floor",
-    "run_grid",
-    "run_sweep",
     "size_curve_sweeps",
     "sweep_picture",
     "sweep_reduction",
+    "sweep_shards",
     "sweep_window",
     "take_picture",
 ]
