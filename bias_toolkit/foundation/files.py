@@ -21,7 +21,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from bias_toolkit.foundation.errors import InputError
+from bias_toolkit.foundation.untrusted import open_regular, read_regular_text
+
 SEAL = ".sha256"
+SEALED = (".npy", ".parquet", ".csv")
+"""Endings of the files of a shard."""
+LARGEST_SEAL = 2**20
 PROBE = bytes(65536)
 OF_THE_FOLDER = (
     errno.ENOENT,
@@ -37,6 +43,7 @@ OF_THE_FOLDER = (
 )
 """What goes wrong with a folder or its disk, whichever file is written."""
 
+_SEAL_LINE = re.compile(rf"([0-9a-f]{{64}})  ([\w-]+(?:{'|'.join(map(re.escape, SEALED))}))", re.ASCII)
 _TEMPORARY = re.compile(r"\..+\.\d+\.tmp(\.\w+)?")
 _log = logging.getLogger("bias_toolkit")
 
@@ -97,7 +104,7 @@ def remove_leftovers(folder: Path) -> None:
         for name in [*files, *folders]:
             if _TEMPORARY.fullmatch(name):
                 left = Path(place, name)
-                if left.is_dir():
+                if left.is_dir() and not left.is_symlink():
                     shutil.rmtree(left, ignore_errors=True)
                 else:
                     left.unlink(missing_ok=True)
@@ -210,7 +217,7 @@ def sealed_shards(folder: str | os.PathLike, kind: str) -> set[int]:
     whole = set()
     for path in sorted(folder.glob(f"{kind}-*{SEAL}")):
         number = path.name.removeprefix(f"{kind}-").removesuffix(SEAL)
-        if not number.isdecimal():
+        if not re.fullmatch("[0-9]{1,9}", number):
             continue
         damaged = damaged_in_shard(path)
         if damaged is None:
@@ -220,7 +227,8 @@ def sealed_shards(folder: str | os.PathLike, kind: str) -> set[int]:
             _log.warning("%s: shard %d (%s) was damaged, and is computed again.", name, int(number), damaged)
             # By its number, as the seal itself may have lost names.
             for each in folder.glob(f"*-{number}.*"):
-                each.unlink(missing_ok=True)
+                if each.suffix in (*SEALED, SEAL) and (each.is_symlink() or not each.is_dir()):
+                    each.unlink(missing_ok=True)
     return whole
 
 
@@ -233,12 +241,15 @@ def damaged_in_shard(seal: Path) -> str | None:
 
 
 def read_seal(path: Path) -> dict[str, str]:
-    """The digests of a shard's files by name; empty where the seal cannot be read."""
+    """The digests of a shard's files by name; empty where the seal cannot be read.
+
+    A seal may come from someone else: one that names anything but tables and arrays beside it cannot be read.
+    """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
+        lines = read_regular_text(path, LARGEST_SEAL).splitlines()
+    except InputError:
         return {}
-    found = [re.fullmatch(r"([0-9a-f]{64})  ([^/]+)", line) for line in lines]
+    found = [_SEAL_LINE.fullmatch(line) for line in lines]
     return {match[2]: match[1] for match in found} if all(found) else {}
 
 
@@ -247,8 +258,14 @@ def _seal_path(folder: Path, kind: str, number: int) -> Path:
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of a file, as hexadecimal digits."""
-    with open(path, "rb") as file:
+    """SHA-256 of a file, as hexadecimal digits.
+
+    Raises
+    ------
+    InputError
+        If it is no regular file, or cannot be opened.
+    """
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -261,7 +278,7 @@ def is_intact(path: Path, digest: str) -> bool:
             if file_digest(path) != digest:
                 return False
             _intact.add(seen)
-    except OSError:
+    except (OSError, InputError):
         return False
     return True
 

@@ -30,9 +30,9 @@ from bias_toolkit.foundation.files import (
 def sealed(tmp_path):
     """A folder with three whole shards of two files."""
     for number in range(3):
-        for name in (f"part-{number:05d}.a", f"part-{number:05d}.b"):
+        for name in (f"part-{number:05d}.npy", f"part-{number:05d}.parquet"):
             (tmp_path / name).write_bytes(name.encode() * 20)
-        seal_shard(tmp_path, "part", number, [f"part-{number:05d}.a", f"part-{number:05d}.b"])
+        seal_shard(tmp_path, "part", number, [f"part-{number:05d}.npy", f"part-{number:05d}.parquet"])
     return tmp_path
 
 
@@ -137,7 +137,7 @@ def test_sealed_shards_are_whole(sealed):
     assert sealed_shards(sealed, "part") == {0, 1}
 
 
-@pytest.mark.parametrize("name", ["part-00001.a", "part-00001.b", "part-00001.sha256"])
+@pytest.mark.parametrize("name", ["part-00001.npy", "part-00001.parquet", "part-00001.sha256"])
 @pytest.mark.parametrize("kind", ["flip", "truncate", "empty", "delete"])
 def test_a_damaged_shard_is_removed_and_named(sealed, name, kind, caplog):
     path = sealed / name
@@ -153,19 +153,64 @@ def test_a_damaged_shard_is_removed_and_named(sealed, name, kind, caplog):
         assert caplog.messages[0].startswith(f"{sealed.parent.name}/{sealed.name}: shard 1 (")
         assert caplog.messages[0].endswith("was damaged, and is computed again.")
     assert not (sealed / "part-00001.sha256").exists()
-    assert (sealed / "part-00000.a").exists()
+    assert (sealed / "part-00000.npy").exists()
 
 
 def test_a_seal_is_believed_only_as_a_whole(tmp_path):
     seal = tmp_path / "part-00000.sha256"
     digest = hashlib.sha256(b"content").hexdigest()
-    for text in ("", "nonsense", f"{digest}  a\nnonsense", f"{digest}  ../a\n", f"{digest[:-1]}  a\n"):
+    for text in (
+        "",
+        "nonsense",
+        f"{digest}  a.npy\nnonsense",
+        f"{digest}  ../a.npy\n",
+        f"{digest}  /a.npy\n",
+        f"{digest}  ..\\a.npy\n",
+        f"{digest}  .a.npy\n",
+        f"{digest}  a.py\n",
+        f"{digest}  a\n",
+        f"{digest}  a\x1b.npy\n",
+        f"{digest[:-1]}  a.npy\n",
+        f"{digest}  a.npy\n" * 20_000,
+    ):
         seal.write_text(text)
         assert read_seal(seal) == {}
     seal.write_bytes(b"\xff\xfe")
     assert read_seal(seal) == {}
-    seal.write_text(f"{digest}  a\n")
-    assert read_seal(seal) == {"a": digest}
+    seal.write_text(f"{digest}  a.npy\n")
+    assert read_seal(seal) == {"a.npy": digest}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="named pipes and links are POSIX")
+def test_nothing_outside_is_read_or_removed_through_a_seal(sealed, tmp_path_factory):
+    outside = tmp_path_factory.mktemp("outside")
+    (outside / "secret.npy").write_bytes(b"secret")
+    (sealed / "part-00000.npy").unlink()
+    (sealed / "part-00000.npy").symlink_to(outside / "secret.npy")
+    digest = hashlib.sha256(b"secret").hexdigest()
+    (sealed / "part-00000.sha256").write_text(f"{digest}  part-00000.npy\n")
+    (sealed / "part-00001.npy").unlink()
+    os.mkfifo(sealed / "part-00001.npy")
+    (sealed / "part-00002.sha256").unlink()
+    os.mkfifo(sealed / "part-00002.sha256")
+    (sealed / "folder-00000.npy").mkdir()
+    (sealed / "note-00000.txt").write_text("kept")
+    assert sealed_shards(sealed, "part") == set()
+    assert (outside / "secret.npy").read_bytes() == b"secret"
+    assert {path.name for path in sealed.iterdir()} == {"folder-00000.npy", "note-00000.txt"}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links are POSIX")
+def test_leftovers_are_removed_and_not_what_they_link_to(tmp_path):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "file").write_text("kept")
+    study = tmp_path / "study"
+    study.mkdir()
+    (study / ".a.12.tmp").symlink_to(outside)
+    remove_leftovers(study)
+    assert list(study.iterdir()) == []
+    assert (outside / "file").read_text() == "kept"
 
 
 def test_a_file_that_was_found_intact_is_read_again_only_when_it_changed(tmp_path, monkeypatch):

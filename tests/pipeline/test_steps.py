@@ -187,12 +187,12 @@ def test_whole_shards_of_a_damaged_step_are_kept(tmp_path):
     folder = StepFolder(tmp_path, Step("work"))
     with folder.working() as path:
         for number in range(3):
-            (path / f"part-{number}.bin").write_bytes(bytes([number]))
-            seal_shard(path, "part", number, [f"part-{number}.bin"])
-    (path / "part-1.bin").write_bytes(b"x")
+            (path / f"part-{number}.npy").write_bytes(bytes([number]))
+            seal_shard(path, "part", number, [f"part-{number}.npy"])
+    (path / "part-1.npy").write_bytes(b"x")
     with folder.working():
         assert sealed_shards(path, "part") == {0, 2}
-        assert sorted(each.name for each in path.glob("part-*.bin")) == ["part-0.bin", "part-2.bin"]
+        assert sorted(each.name for each in path.glob("part-*.npy")) == ["part-0.npy", "part-2.npy"]
 
 
 def test_no_byte_of_a_marker_can_change_unnoticed(tmp_path, caplog):

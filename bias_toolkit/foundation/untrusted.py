@@ -1,0 +1,180 @@
+"""Reading what someone else may have made to do harm: files that are none, names that lead elsewhere, endless JSON.
+
+Everything here reads data and gives data. What is wrong with it is an `InputError` of one sentence.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import math
+import os
+import re
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from bias_toolkit.foundation.errors import InputError
+
+KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFLNK: "a link",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+# A pipe without a writer would be waited for, and a link may lead anywhere. Windows has none of them.
+SAFELY = os.O_RDONLY
+for _flag in ("O_NONBLOCK", "O_NOFOLLOW", "O_NOCTTY", "O_CLOEXEC", "O_BINARY"):
+    SAFELY |= getattr(os, _flag, 0)
+# So many fit into a float.
+MOST_DIGITS = 300
+_NOT_IN_NAMES = re.compile("[\x00-\x1f\x7f-\x9f\\\\\ud800-\udfff\u2028\u2029]")
+_DRIVE = re.compile("[A-Za-z]:")
+
+
+@contextmanager
+def open_regular(path: str | os.PathLike) -> Iterator[BinaryIO]:
+    """Open a file that may be hostile for reading; it is never waited for, and no link is followed.
+
+    Raises
+    ------
+    InputError
+        If it is no regular file (a folder, a link, a named pipe, a socket, a device), is missing, or may not be read.
+    """
+    try:
+        # Opening a device can already do something.
+        _check_kind(path, os.lstat(path))
+        opened = os.open(path, SAFELY)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise InputError(f"{os.fspath(path)} has to be a regular file, and is a link.") from error
+        raise InputError(f"{os.fspath(path)} cannot be read: {error.strerror or error}.") from error
+    except ValueError as error:
+        raise InputError(f"{os.fspath(path)!r} is no name that a file can have.") from error
+    with os.fdopen(opened, "rb") as file:
+        _check_kind(path, os.fstat(opened))
+        yield file
+
+
+def _check_kind(path: str | os.PathLike, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        what = KINDS.get(stat.S_IFMT(status.st_mode), "something else")
+        raise InputError(f"{os.fspath(path)} has to be a regular file, and is {what}.")
+
+
+def read_regular(path: str | os.PathLike, limit: int) -> bytes:
+    """The content of a file that may be hostile, of at most `limit` bytes.
+
+    Raises
+    ------
+    InputError
+        As `open_regular` raises, if the file is larger, or if it cannot be read.
+    """
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        try:
+            # The size may lie, as in /proc, or the file may grow.
+            content = b"" if size > limit else file.read(min(size, limit) + 1)
+        except OSError as error:
+            raise InputError(f"{os.fspath(path)} cannot be read: {error.strerror or error}.") from error
+    if size > limit or len(content) > size:
+        raise InputError(f"{os.fspath(path)} has to be a regular file of at most {limit:,} bytes, and is larger.")
+    return content
+
+
+def read_regular_text(path: str | os.PathLike, limit: int) -> str:
+    """The text of a file that may be hostile, UTF-8 of at most `limit` bytes; InputError as `read_regular`."""
+    try:
+        return read_regular(path, limit).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{os.fspath(path)} has to be text in UTF-8; byte {error.start} is not.") from error
+
+
+def inside(folder: str | os.PathLike, name: object) -> Path:
+    """The path of a file in a folder by a name from a record that may be hostile; the file need not exist.
+
+    Parameters
+    ----------
+    folder : path
+    name : object
+        Relative to the folder, with `/`.
+
+    Raises
+    ------
+    InputError
+        If the name is no text, is absolute, has an empty part, `.`, `..`, a backslash, a drive or a control character,
+        or if a link on its way leads out of the folder.
+    """
+    wanted = f"in {os.fspath(folder)}, a name has to be relative, with /, and stay inside"
+    if not isinstance(name, str) or _NOT_IN_NAMES.search(name) or _DRIVE.match(name):
+        raise InputError(f"{_shown(name)} is not valid: {wanted}.")
+    if any(part in ("", ".", "..") for part in name.split("/")):
+        raise InputError(f"{_shown(name)} is not valid: {wanted}.")
+    path = Path(folder, name)
+    try:
+        stays = path.resolve().is_relative_to(Path(folder).resolve())
+    except (OSError, RuntimeError, ValueError) as error:
+        raise InputError(f"{_shown(name)} is not valid: it cannot be followed in {os.fspath(folder)}.") from error
+    if not stays:
+        raise InputError(f"{_shown(name)} is not valid: a link on its way leads out of {os.fspath(folder)}.")
+    return path
+
+
+def _shown(name: object) -> str:
+    return f"The name {name[:100]!a}" if isinstance(name, str) else f"A name of type {type(name).__name__}"
+
+
+def parse_json(text: str | bytes, path: str | os.PathLike, *, finite: bool = True) -> Any:
+    """The value of a JSON text that may be hostile.
+
+    Parameters
+    ----------
+    text : str or bytes
+        Bytes are UTF-8.
+    path : path
+        Of the file, for the error.
+    finite : bool
+        Whether NaN and infinite numbers are refused; JSON has none, but Python writes them.
+
+    Raises
+    ------
+    InputError
+        If it is not valid UTF-8 or JSON, is nested too deeply, names a key twice, or holds a number that is too long
+        or not finite.
+    """
+
+    def number(digits: str) -> float:
+        value = float(digits)
+        if finite and not math.isfinite(value):
+            raise ValueError(f"the number {digits[:40]} is not finite")
+        return value
+
+    def whole_number(digits: str) -> int:
+        if len(digits) > MOST_DIGITS:
+            raise ValueError(f"a number has {len(digits):,} digits")
+        return int(digits)
+
+    try:
+        text = text.decode("utf-8") if isinstance(text, bytes) else text
+        return json.loads(
+            text, object_pairs_hook=_unique, parse_int=whole_number, parse_float=number, parse_constant=number
+        )
+    except RecursionError as error:
+        raise InputError(f"{os.fspath(path)} is no valid JSON: it is nested too deeply.") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{os.fspath(path)} is no valid JSON: byte {error.start} is not UTF-8.") from error
+    except ValueError as error:
+        raise InputError(f"{os.fspath(path)} is no valid JSON: {str(error).rstrip('.')}.") from error
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))
+        raise ValueError(f"the key {twice[:40]!a} is there twice")
+    return value
