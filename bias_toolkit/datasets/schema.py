@@ -13,15 +13,15 @@ IMAGES = pa.schema([("image_id", pa.string()), ("label", pa.string()), ("width",
 """One row an image: its path relative to the dataset's root (with `/`), its label (null if none), and its size in
 pixels, EXIF-upright."""
 
+BOX_EDGES = ["x0", "y0", "x1", "y1"]
+"""The columns of a box: its left, top, right and bottom edge."""
+
 OBJECTS = pa.schema(
     [
         ("image_id", pa.string()),
         ("object_id", pa.int32()),
         ("category", pa.string()),
-        ("x0", pa.float32()),
-        ("y0", pa.float32()),
-        ("x1", pa.float32()),
-        ("y1", pa.float32()),
+        *((edge, pa.float32()) for edge in BOX_EDGES),
     ]
 )
 """One row an object: its number in its image (from 0), its category (null if unknown), and its box, as continuous

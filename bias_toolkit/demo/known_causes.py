@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pandas as pd
 
-from bias_toolkit.datasets import BOX_COLUMNS, Annotations, Dataset, Header, Listing, ReducedImage, Reduction
+from bias_toolkit.datasets import BOX_COLUMNS, BOX_EDGES, Annotations, Dataset, Header, Listing, ReducedImage, Reduction
 from bias_toolkit.datasets.demo import demo_scenes
 from bias_toolkit.datasets.demo_scenes import IMAGE_SIDE, Scene, background, draw, glyphs
 from bias_toolkit.explain import CAUSES, explain_image
@@ -144,7 +144,7 @@ class _Pictures:
     def annotate(self, progress: Progress) -> Annotations:
         labels = glyphs().labels[[scene.glyph for scene in self._scenes.values()]]
         boxes = pd.DataFrame({"image_id": list(self._scenes), "category": labels})
-        boxes[["x0", "y0", "x1", "y1"]] = np.array([scene.box for scene in self._scenes.values()], dtype=float)
+        boxes[BOX_EDGES] = np.array([scene.box for scene in self._scenes.values()], dtype=float)
         return Annotations(labels=labels.tolist(), boxes=boxes[BOX_COLUMNS])
 
     def header(self, image_id: str) -> Header:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from bias_toolkit.datasets import BOX_EDGES
 from bias_toolkit.explain.explanation import Distances
 from bias_toolkit.invariance import Sweep, Views
 from bias_toolkit.invariance.packing import evaluate_packed
@@ -152,7 +153,7 @@ class Context:
         """x0, y0, x1, y1 in pixels of a training image's object; None where it has none."""
         if image_id not in self._subject_rows.index:
             return None
-        return self._subject_rows.loc[image_id, ["x0", "y0", "x1", "y1"]].astype(float).tolist()
+        return self._subject_rows.loc[image_id, BOX_EDGES].astype(float).tolist()
 
     def training_class(self, image_id: str) -> int | None:
         """The model's class of a training image; None where it is not known."""

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from bias_toolkit.datasets import BOX_EDGES
 from bias_toolkit.invariance.crop import MARGIN, crop_box, resized_box
 from bias_toolkit.invariance.embed import embedded_canvas, embedded_corner, embedded_side, filled
 from bias_toolkit.invariance.sweep import CENTRE, Sweep
@@ -117,7 +118,7 @@ def boxes_in_view(objects: pd.DataFrame, sweep: Sweep, input_size: int) -> np.nd
     input_size : int
     """
     boxes = np.empty((len(objects), 4))
-    edges = objects[["x0", "y0", "x1", "y1"]].to_numpy(float)
+    edges = objects[BOX_EDGES].to_numpy(float)
     for (width, height), rows in objects.groupby(["width", "height"]).indices.items():
         boxes[rows] = sweep_window(int(width), int(height), sweep, input_size, "").to_view(edges[rows])
     return boxes

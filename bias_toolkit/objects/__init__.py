@@ -20,7 +20,13 @@ from bias_toolkit.objects.null_model import (
     room,
     with_null_model,
 )
-from bias_toolkit.objects.position_scale import image_framing, log_scale_deviation, position_and_scale
+from bias_toolkit.objects.position_scale import (
+    ObjectOfImage,
+    image_framing,
+    log_scale_deviation,
+    object_of_image,
+    position_and_scale,
+)
 from bias_toolkit.objects.ranking import rank_categories
 from bias_toolkit.objects.schema import (
     CATEGORY_RANKING,
@@ -46,6 +52,7 @@ __all__ = [
     "FramingDescription",
     "Maps",
     "MeanImages",
+    "ObjectOfImage",
     "Placements",
     "ResampledDivergence",
     "TwoSampleTest",
@@ -69,6 +76,7 @@ __all__ = [
     "null_centre_distance",
     "null_histogram",
     "object_maps",
+    "object_of_image",
     "place_at_random",
     "placement_p_value",
     "position_and_scale",

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from bias_toolkit.datasets import skipped_table
+from bias_toolkit.datasets import BOX_EDGES, skipped_table
 from bias_toolkit.foundation.errors import UnreadableImageError
 from bias_toolkit.foundation.files import read_shards
 from bias_toolkit.foundation.shards import Shard, prepared_shards
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 LABEL, TOP1 = "label", "top-1"
 NO_BOX = "the model sees nothing in it that speaks for its class"
-EDGES = ["x0", "y0", "x1", "y1"]
 
 LOCATED = pa.schema(
     [
@@ -35,7 +34,7 @@ LOCATED = pa.schema(
         ("class_index", pa.int32()),
         ("located_by", pa.string()),
         ("score", pa.float32()),
-        *((edge, pa.float32()) for edge in EDGES),
+        *((edge, pa.float32()) for edge in BOX_EDGES),
         ("reason", pa.string()),
     ]
 )
@@ -48,7 +47,7 @@ ESTIMATED_OBJECTS = pa.schema(
         ("image_id", pa.string()),
         ("object_id", pa.int32()),
         ("category", pa.string()),
-        *((edge, pa.float32()) for edge in EDGES),
+        *((edge, pa.float32()) for edge in BOX_EDGES),
         ("score", pa.float32()),
         ("located_by", pa.string()),
     ]
@@ -139,7 +138,7 @@ def _locate_batch(
                 "class_index": classes[row],
                 "located_by": TOP1 if wanted[row] < 0 else LABEL,
                 "score": probabilities[row, classes[row]],
-                **({"reason": NO_BOX} if box is None else dict(zip(EDGES, _in_image(box, view), strict=True))),
+                **({"reason": NO_BOX} if box is None else dict(zip(BOX_EDGES, _in_image(box, view), strict=True))),
             }
     for image_id, view in batch:
         yield {"image_id": image_id} | found.get(image_id, {"reason": str(view)})

@@ -7,7 +7,7 @@ from bias_toolkit.report.contents import (
     NoiseFloor,
     ReportContents,
 )
-from bias_toolkit.report.explanation_page import write_explanation
+from bias_toolkit.report.explanation import write_explanation
 from bias_toolkit.report.figures_classes import class_ranking
 from bias_toolkit.report.figures_framing import (
     category_ranking,

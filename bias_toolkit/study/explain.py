@@ -105,7 +105,7 @@ class StudyExplanations(StudyResults):
     def _explain(self, requests: Sequence[Request], progress: Progress) -> list[Explanation]:
         """The explanation of each image, with its page; those that are there under the present settings are kept."""
         from bias_toolkit.explain import explain_image, load_explanation
-        from bias_toolkit.report.explanation_page import write_explanation
+        from bias_toolkit.report.explanation import write_explanation
 
         steps = [self._plan.explanation(request.name, request.settings()) for request in requests]
         done = sum(StepFolder(self.folder, step).done for step in steps)

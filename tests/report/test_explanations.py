@@ -8,6 +8,7 @@ import pytest
 
 from bias_toolkit.report import ExplainedImage, all_findings, write_report
 from bias_toolkit.report.blocks import Cell, FigureBlock, Omitted, Paragraph, TableBlock
+from bias_toolkit.report.figures_causes import first_causes
 from bias_toolkit.report.findings_explanations import explanation_findings
 from bias_toolkit.report.results import results
 from bias_toolkit.report.sections_explanations import explanations_section
@@ -142,3 +143,11 @@ def test_the_report_has_it_after_the_images(with_explanations, tmp_path, svg_onl
     assert saved["summary"]["n_unstable"] == 13
     assert saved["summary"]["shares"][0]["cause"] == "off_centre"
     assert saved["images"][1]["first_cause"] is None
+
+
+def test_bars_of_first_causes(summary):
+    ax = first_causes(summary)
+    assert [bar.get_width() for bar in ax.patches] == [7, 3, 1, 0, 0, 0, 0, 2]
+    names = [label.get_text() for label in ax.get_yticklabels()]
+    assert names[:2] == ["framed off centre", "undersampling in the network"]
+    assert names[-1] == "none found"

@@ -7,9 +7,9 @@ from html.parser import HTMLParser
 import pytest
 
 from bias_toolkit.foundation.words import percent, significant
-from bias_toolkit.report.explanation_page import explanation_page
-from bias_toolkit.report.sections_instability import more_than
-from bias_toolkit.report.sections_why import points
+from bias_toolkit.report.explanation.instability import more_than
+from bias_toolkit.report.explanation.page import explanation_page
+from bias_toolkit.report.explanation.why import points
 
 VOID = {"meta", "img", "link", "br"}
 

@@ -15,7 +15,7 @@ from matplotlib.patches import Patch, Rectangle
 
 from bias_toolkit.foundation.words import count, percent
 from bias_toolkit.report.figures_classes import shortened
-from bias_toolkit.report.style import HEAT_MAP, SERIES, legend_label, new_figure, styled
+from bias_toolkit.report.style import HEAT_MAP, PALE, SERIES, legend_label, new_figure, styled
 
 if TYPE_CHECKING:
     from bias_toolkit.explain.explanation import Explanation, Response, ShiftMap
@@ -69,7 +69,7 @@ def response_curves(response: Response, colours: Mapping[int, str], right: str |
     upper.scatter(places, response.p_top1, s=42, c=faces, edgecolors="black", linewidths=0.8, zorder=3)
     strip.bar(places, 1, width=1, color=faces, edgecolor="white", linewidth=1.5)
     for step in np.flatnonzero(np.diff(response.top1)):
-        upper.axvline(places[step] + 0.5, color="#9CA3AF", linewidth=0.9, linestyle=(0, (3, 3)), zorder=0)
+        upper.axvline(places[step] + 0.5, color=PALE, linewidth=0.9, linestyle=(0, (3, 3)), zorder=0)
     handles.append(
         Line2D([], [], linestyle="", marker="o", markerfacecolor="white", markeredgecolor="black", label="top-1")
     )

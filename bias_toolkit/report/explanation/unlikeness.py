@@ -16,8 +16,8 @@ from bias_toolkit.report.blocks import (
     TableBlock,
 )
 from bias_toolkit.report.definitions import COLUMNS, DISTANCES, Definition, distance_label, label_of
-from bias_toolkit.report.figures_object import object_among_training
-from bias_toolkit.report.sections_instability import more_than, test_images
+from bias_toolkit.report.explanation.figures_object import object_among_training
+from bias_toolkit.report.explanation.instability import more_than, test_images
 from bias_toolkit.report.sections_invariance import value_form
 
 if TYPE_CHECKING:

@@ -6,9 +6,16 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex, to_rgb
 
-from bias_toolkit.report.figures_causes import effects, effects_plot, first_causes
-from bias_toolkit.report.figures_object import object_among_training
-from bias_toolkit.report.figures_shifts import OTHER, class_colours, response_curves, shift_maps, signed, view_places
+from bias_toolkit.report.explanation.figures_effects import effects, effects_plot
+from bias_toolkit.report.explanation.figures_object import object_among_training
+from bias_toolkit.report.explanation.figures_shifts import (
+    OTHER,
+    class_colours,
+    response_curves,
+    shift_maps,
+    signed,
+    view_places,
+)
 from bias_toolkit.report.style import BLUE, SERIES, VERMILLION
 
 
@@ -141,11 +148,3 @@ def test_the_object_among_the_training_objects(unstable):
     heights = np.histogram(framing.training["scale"], 30)[0]
     assert heights.sum() == 400
     assert scale.get_ylim()[1] < 400
-
-
-def test_bars_of_first_causes(summary):
-    ax = first_causes(summary)
-    assert [bar.get_width() for bar in ax.patches] == [7, 3, 1, 0, 0, 0, 0, 2]
-    names = [label.get_text() for label in ax.get_yticklabels()]
-    assert names[:2] == ["framed off centre", "undersampling in the network"]
-    assert names[-1] == "none found"

@@ -19,7 +19,7 @@ from bias_toolkit.report.blocks import (
     TrialsBlock,
 )
 from bias_toolkit.report.definitions import MEASURES, label_of
-from bias_toolkit.report.figures_causes import effects_plot
+from bias_toolkit.report.explanation.figures_effects import effects_plot
 
 if TYPE_CHECKING:
     from bias_toolkit.explain.explanation import CauseLine, Estimate, Explanation, Prediction, Remedy, Stability

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bias_toolkit.foundation.words import MISSING, below_all, count, known, percent
-from bias_toolkit.report import figures_shifts
 from bias_toolkit.report.blocks import (
     Block,
     FigureBlock,
@@ -18,7 +17,13 @@ from bias_toolkit.report.blocks import (
     TableBlock,
 )
 from bias_toolkit.report.definitions import COLUMNS, DISTANCES, FRAMING, label_of
-from bias_toolkit.report.figures_shifts import signed, view_places
+from bias_toolkit.report.explanation.figures_shifts import (
+    class_colours,
+    response_curves,
+    shift_maps,
+    signed,
+    view_places,
+)
 from bias_toolkit.report.sections_invariance import value_form
 
 if TYPE_CHECKING:
@@ -28,7 +33,7 @@ if TYPE_CHECKING:
 def instability_section(explanation: Explanation) -> Section:
     """Measures with their standing, the curves along the sweep, each change of class, and the maps over all shifts."""
     response, shift_map = explanation.response, explanation.shift_map
-    colours = figures_shifts.class_colours(explanation)
+    colours = class_colours(explanation)
     blocks: list[Block] = []
     standings = [standing for standing in explanation.standings if standing.name not in DISTANCES | FRAMING]
     if standings:
@@ -36,7 +41,7 @@ def instability_section(explanation: Explanation) -> Section:
     blocks.append(
         FigureBlock(
             "response",
-            lambda: figures_shifts.response_curves(response, colours, explanation.label_name),
+            lambda: response_curves(response, colours, explanation.label_name),
             "Probabilities of the classes on each view of the sweep, with the top-1 class of each view: "
             f"{_in_turn(response.names)}.",
             "Each view is one step further along the sweep than the last. Curves are of every class that is top-1 "
@@ -48,7 +53,7 @@ def instability_section(explanation: Explanation) -> Section:
     blocks.append(
         FigureBlock(
             "shifts",
-            lambda: figures_shifts.shift_maps(shift_map, colours, explanation.radius),
+            lambda: shift_maps(shift_map, colours, explanation.radius),
             f"Two maps over all shifts of up to {count(shift_map.radius, 'pixel')} in each direction: the top-1 "
             f"class, and the probability of “{shift_map.names[shift_map.reference]}”.",
             f"All shifts of up to {count(shift_map.radius, 'pixel')} in each direction, the centre view marked by a "
