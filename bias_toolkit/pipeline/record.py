@@ -54,6 +54,10 @@ class StepRecord(BaseModel):
         What may change rounding without being a setting: versions, the device.
     files : mapping
         The files of a finished step, by their names in its folder.
+    left_out : int
+        How many items it left out.
+    transient : int
+        How many of these for a reason that can pass.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -65,6 +69,8 @@ class StepRecord(BaseModel):
     needs: dict[Name, Digest]
     environment: dict[str, str]
     files: dict[Name, FileRecord]
+    left_out: int = Field(default=0, ge=0, lt=2**63)
+    transient: int = Field(default=0, ge=0, lt=2**63)
 
 
 def read_record(folder: Path) -> StepRecord | None:

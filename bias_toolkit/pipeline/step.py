@@ -152,7 +152,7 @@ class Step:
 
     def input_names(self) -> set[str]:
         """The inputs on which its result depends, and that of all that it needs; among them what it goes over."""
-        own = {*self.inputs, *([self.over] if self.over else [])}
+        own = {name for name in self.inputs if "{" not in name} | ({self.over} if self.over else set())
         return own.union(*(need.step.input_names() for need in self.needed()))
 
 
@@ -175,7 +175,7 @@ def step(name: str, **declared: Any) -> Callable[[Callable[..., Any]], Step]:
     needs : sequence of Step and Need
         What is done first, and enters the key.
     inputs : sequence of str
-        The inputs whose identities enter the key.
+        The inputs whose identities enter the key; the member's name may stand in braces.
     settings : sequence of str or (str, callable)
         The settings that decide the result. With a callable of all settings, only where that is true. Settings that
         change the speed only do not belong here.
@@ -184,7 +184,8 @@ def step(name: str, **declared: Any) -> Callable[[Callable[..., Any]], Step]:
     skips : str, optional
         Pattern of the tables among `writes` that list what was left out.
     is_listed : bool
-        Whether its members can be listed; where not, the member is made by who asks for the step.
+        Whether its members can be listed. Where not, who asks for the step makes the member. A member may have a
+        method `key_values`, which gives what enters the key; of other dataclasses, all fields do.
     replaces_itself : bool
         Whether the work puts its result in the place of the old one, which stays until that moment.
     """
@@ -269,10 +270,13 @@ class Task:
             name, applies = (each, None) if isinstance(each, str) else each
             if applies is None or applies(inputs.settings):
                 found[name] = getattr(inputs.settings, name)
-        found |= {name: inputs.identity(name) for name in self.step.inputs}
+        names = [self.step.named(name, self.member) for name in self.step.inputs]
+        found |= {name: inputs.identity(name) for name in names}
         if self.step.also is not None:
             found |= self.step.also()
-        if dataclasses.is_dataclass(self.member):
+        if hasattr(self.member, "key_values"):
+            found["member"] = self.member.key_values()
+        elif dataclasses.is_dataclass(self.member):
             found["member"] = dataclasses.asdict(self.member)
         return json.loads(json.dumps(found))
 

@@ -7,13 +7,15 @@ import fnmatch
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
+import pandas as pd
+
 from bias_toolkit.foundation.errors import InputError
-from bias_toolkit.foundation.files import SEAL, file_digest, is_intact, is_leftover, never_made, read_seal
+from bias_toolkit.foundation.files import SEAL, file_digest, is_intact, is_leftover, never_made, read_seal, read_table
 from bias_toolkit.foundation.untrusted import inside
 from bias_toolkit.pipeline.record import RECORD, FileRecord, StepRecord, file_state, read_record, write_record
 from bias_toolkit.pipeline.step import Task
@@ -202,7 +204,7 @@ class StepFolder:
         return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
 
     def _mark(self, done: bool, seconds: float, environment: Mapping[str, str]) -> None:
-        files = self._described() if done else {}
+        files, left_out = (self._described(), self.left_out()) if done else ({}, None)
         record = StepRecord(
             key=self.task.key,
             done=done,
@@ -211,8 +213,38 @@ class StepFolder:
             needs={need.name: need.key for need in self.task.needs},
             environment=dict(environment),
             files=files,
+            left_out=0 if left_out is None else len(left_out),
+            transient=0 if left_out is None else int(left_out["transient"].sum()),
         )
         write_record(record, self.path)
+
+    def left_out(self) -> pd.DataFrame | None:
+        """The tables of what the step left out, joined: an item's name, reason, transient; None for a step without.
+
+        A run may replace the folder meanwhile; then what is gone is not among them.
+        """
+        if self.task.step.skips is None:
+            return None
+        tables = []
+        for path in sorted(self.path.glob(self.task.step.skips)):
+            with suppress(FileNotFoundError):
+                tables.append(read_table(path))
+        return pd.concat(tables, ignore_index=True) if tables else None
+
+    def reopen(self, items: Collection[str]) -> None:
+        """Take the done task back, so that these items, which it had left out, are tried again.
+
+        Of shards, those with such an item are removed, and the others kept.
+        """
+        record = self.own_record
+        if self.task.step.sharding is None:
+            self.clear()
+            return
+        write_record(record.model_copy(update={"done": False, "files": {}, "left_out": 0, "transient": 0}), self.path)
+        for path in sorted(self.path.glob(self.task.step.skips)):
+            if read_table(path).iloc[:, 0].isin(list(items)).any():
+                number = path.stem.rpartition("-")[2]
+                self._remove([name for name in self._written() if Path(name).stem.endswith(f"-{number}")])
 
     def _described(self) -> dict[str, FileRecord]:
         """The records of the files that the step wrote. The digests that seals have are taken from there."""

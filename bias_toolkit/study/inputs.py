@@ -33,12 +33,13 @@ if TYPE_CHECKING:
 
 SPLITS = ("train", "test")
 SETTINGS_OF = {
-    "train": ("train_layout",),
-    "test": ("test_layout",),
+    "splits": ("train_layout", "test_layout"),
     "model": ("weights", "feature", "device", "runtime", "batch_size"),
     "label_map": ("label_map",),
     "imagenet_x": ("imagenet_x",),
     "sweeps": ("protocols", "transforms", "sizes", "fill", "sampling", "draws", "seed"),
+    "noise_sweep": (),
+    "size_sweeps": (),
     "surroundings": ("map_surroundings",),
 }
 """The settings that say what an input is, or which members a step has that goes over it."""
@@ -48,7 +49,7 @@ GO_WITH = {
     "model": ("weights", "feature"),
 }
 """Settings that belong to an input, and are forgotten when it is named anew."""
-EXTRA_FILES = {"label_map": "label_map", "imagenet_x": "imagenet_x"}
+EXTRA_FILES = ("label_map", "imagenet_x")
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ class Inputs:
         self.changes = 0
         self.tables: Callable[[str], Tables | None] = lambda split: None
         """Gives the tables of a split that the study has stored."""
-        self._recorded = recorded
+        self.recorded = recorded
         self._known: dict[str, Any] = {}
         self._are_checked = False
 
@@ -198,7 +199,7 @@ class Inputs:
         """How the `train` or `test` set or the `model` is named in study.json: a path, or a model's name."""
         given = getattr(self.named, name)
         if given is None:
-            recorded = getattr(self._recorded, name)
+            recorded = getattr(self.recorded, name)
             return None if recorded is None else recorded.spec
         if isinstance(given, str | os.PathLike):
             given = os.fspath(given)
@@ -215,7 +216,12 @@ class Inputs:
     # What tells inputs from others
 
     def identity(self, name: str) -> Any:
-        """What tells `train`, `test`, `model`, `label_map` or `imagenet_x` from another in a key, as JSON values."""
+        """What tells `train`, `test`, `model`, `label_map` or `imagenet_x` from another in a key, as JSON values.
+
+        That of `noise_sweep` is what it is.
+        """
+        if name == "noise_sweep":
+            return dataclasses.asdict(self.noise_sweep)
         if name not in self._known:
             recorded = self._recorded_identity(name)
             if recorded is None:
@@ -230,7 +236,7 @@ class Inputs:
             self.opened(name)
         elif name == "model":
             _ = self.model
-        else:
+        elif name in EXTRA_FILES:
             self._learn(name, self._file_identity(name))
 
     def check(self) -> None:
@@ -252,20 +258,18 @@ class Inputs:
 
     def _recorded_identity(self, name: str) -> Any:
         """What the record says of an input that is named and set as there; None where it says nothing of it."""
-        settings = {"label_map": ("label_map",), "imagenet_x": ("imagenet_x",)}.get(name) or GO_WITH[name][:2]
-        if name == "test":
-            settings = ("test_layout",)
-        for each in settings:
-            if self._recorded.settings.get(each) != self.settings.to_dict()[each]:
-                return None
-        recorded = getattr(self._recorded, name)
-        if name in EXTRA_FILES:
-            return recorded if recorded is not None else None
-        if isinstance(getattr(self.named, name), str | os.PathLike | None):
-            same = recorded is not None and recorded.spec == self.spec(name)
-            if same and not (name == "model" and self._are_checked and not self._is_model_as_recorded()):
-                return recorded.identity
-        return None
+        deciding = {"train": ("train_layout",), "test": ("test_layout",), "model": ("weights", "feature")}
+        present = self.settings.to_dict()
+        if any(self.recorded.settings.get(each) != present[each] for each in deciding.get(name, (name,))):
+            return None
+        recorded = getattr(self.recorded, name)
+        if recorded is None or name in EXTRA_FILES:
+            return recorded
+        given = getattr(self.named, name)
+        if not isinstance(given, str | os.PathLike | None) or recorded.spec != self.spec(name):
+            return None
+        is_in_doubt = name == "model" and self._are_checked and not self._is_model_as_recorded()
+        return None if is_in_doubt else recorded.identity
 
     def _is_model_as_recorded(self) -> bool:
         """Whether the model need not be loaded to know that it is that of the record.
@@ -275,12 +279,12 @@ class Inputs:
         """
         from bias_toolkit.models import names_code
 
-        recorded = self._recorded.model
+        recorded = self.recorded.model
         if recorded is None or not isinstance(self.named.model, str | None):
             return False
         if names_code(recorded.spec):
             return self.named.model is None and not self.named.trusts_study
-        return self._recorded.versions == package_versions() and recorded.weights == self._weights_state()
+        return self.recorded.versions == package_versions() and recorded.weights == self._weights_state()
 
     def _weights_state(self) -> tuple[int, int] | None:
         try:
@@ -322,7 +326,7 @@ class Inputs:
             )
         elif self.spec("model") is not None:
             is_known = self._known.get("model") or self._recorded_identity("model")
-            found["model"] = self._recorded.model if is_known else ModelRecord(spec=self.spec("model"))
+            found["model"] = self.recorded.model if is_known else ModelRecord(spec=self.spec("model"))
         found |= {name: self.identity(name) for name in EXTRA_FILES}
         return StudyRecord(**found)
 
@@ -335,12 +339,12 @@ class Inputs:
         dataset = self.__dict__.get(f"_{split}")
         if dataset is not None:
             return len(dataset.objects) > 0 if dataset.is_scanned else None
-        return getattr(self._recorded, split).has_objects
+        return getattr(self.recorded, split).has_objects
 
     def take_record(self, recorded: StudyRecord) -> None:
         """Take what another run has recorded meanwhile."""
-        if recorded != self._recorded:
-            self._recorded = recorded
+        if recorded != self.recorded:
+            self.recorded = recorded
             self.changes += 1
 
     # What the settings make of them
@@ -403,9 +407,18 @@ class Inputs:
 
         from bias_toolkit.invariance import make_views
 
-        side = self.model.input_size
+        side = self.identity("model")["input_size"]
         for sweep in self.sweeps:
             make_views(np.zeros((side, side, 3), np.uint8), sweep, side, "")
+
+    def check_index(self, n_images: int | None = None) -> None:
+        """Refuse an index that Faiss does not understand, or cannot train on so many images, before it is built."""
+        from bias_toolkit.features.index import check_index
+
+        self.identity("model")
+        is_open = self.has_open_model
+        dimension = self.model.feature_dimension if is_open else self.recorded.model.feature_dimension
+        check_index(self.settings.index, dimension, n_images, self.settings.metric)
 
     # Labels
 
@@ -449,7 +462,7 @@ class Inputs:
     def has_objects(self, split: str) -> bool:
         """Whether the `train` or `test` set has boxes of its own; known from the record where the set is not open."""
         is_open = f"_{split}" in self.__dict__
-        recorded = getattr(self._recorded, split)
+        recorded = getattr(self.recorded, split)
         if not is_open and self._recorded_identity(split) is not None and recorded.has_objects is not None:
             return recorded.has_objects
         return len(self.dataset(split).objects) > 0
@@ -500,8 +513,8 @@ class Inputs:
         """Why a set without boxes cannot get estimated ones, in a sentence; None where it can."""
         if self.spec("model") is None:
             return "Name a model with --model to have its objects located."
-        if not self.has_open_model and self._recorded_identity("model") is not None and self._recorded.model.maps:
-            return self._recorded.model.maps.why_not
+        if not self.has_open_model and self._recorded_identity("model") is not None and self.recorded.model.maps:
+            return self.recorded.model.maps.why_not
         return self._maps if isinstance(self._maps, str) else None
 
     @property
