@@ -20,7 +20,7 @@ import pandas as pd
 from bias_toolkit.datasets import BOX_COLUMNS, BOX_EDGES, Annotations, Dataset, Header, Listing, ReducedImage, Reduction
 from bias_toolkit.datasets.demo import demo_scenes
 from bias_toolkit.datasets.demo_scenes import IMAGE_SIDE, Scene, background, draw, glyphs
-from bias_toolkit.explain import CAUSES, explain_image
+from bias_toolkit.explain import Cause, explain_image
 from bias_toolkit.foundation.progress import Progress, silent
 from bias_toolkit.study import Study
 from bias_toolkit.study.explain import explaining_context, known_subject
@@ -36,7 +36,7 @@ SMALL, LARGE = (0.2, 0.3), (0.6, 0.8)
 """Scales of shrunk and of enlarged digits; in training, 95% lie between 0.36 and 0.57."""
 
 STABLE, UNEXPLAINED = "stable", "nothing found"
-OUTCOMES = (STABLE, *CAUSES, UNEXPLAINED)
+OUTCOMES = (STABLE, *Cause, UNEXPLAINED)
 
 
 def known_scenes(kind: str, n: int, seed: int = 0) -> list[Scene]:

@@ -5,19 +5,21 @@ A is Azulay & Weiss, JMLR 20(184), 2019; Z is Zhang, "Making convolutional netwo
 
 from bias_toolkit.explain.context import UNSTABLE_FROM, Context, Subject
 from bias_toolkit.explain.explainer import explain_image
-from bias_toolkit.explain.explanation import CAUSES, VERDICTS, Distances, Explanation, load_explanation
+from bias_toolkit.explain.explanation import Explanation, load_explanation
+from bias_toolkit.explain.record import Cause, Distances, ExplanationRecord, Verdict
 from bias_toolkit.explain.summary import CauseShare, Summary, summarise
 
 __all__ = [
-    "CAUSES",
     "UNSTABLE_FROM",
-    "VERDICTS",
+    "Cause",
     "CauseShare",
     "Context",
     "Distances",
     "Explanation",
+    "ExplanationRecord",
     "Subject",
     "Summary",
+    "Verdict",
     "explain_image",
     "load_explanation",
     "summarise",

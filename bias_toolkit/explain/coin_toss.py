@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from bias_toolkit.analysis import mean_interval
-from bias_toolkit.explain.explanation import Estimate
+from bias_toolkit.explain.record import Estimate
 
 MOST_IMAGES = 100
 FEWEST_IMAGES = 20

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from bias_toolkit.datasets import BOX_EDGES
-from bias_toolkit.explain.explanation import Distances
+from bias_toolkit.explain.record import Distances
 from bias_toolkit.invariance import Sweep, Views
 from bias_toolkit.invariance.packing import evaluate_packed
 

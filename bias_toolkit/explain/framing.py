@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from bias_toolkit.explain.explanation import Framing, FramingStanding
+from bias_toolkit.explain.record import DRAWN_QUANTITIES, FRAMING_QUANTITIES, Framing, FramingStanding
 from bias_toolkit.foundation.words import count
 from bias_toolkit.invariance import Sweep, Window, boxes_in_view
 
@@ -16,7 +16,6 @@ MINIMUM_CLASS_OBJECTS = 20
 MAXIMUM_OBJECTS = 10_000
 SHOWN_OBJECTS = 500
 USUAL_SHARE = 0.9
-QUANTITIES = ("cx", "cy", "centre_distance", "scale", "aspect")
 HALF_DIAGONAL = np.hypot(0.5, 0.5)
 # Framing that is the same but for rounding counts as equal.
 ROUNDING = 1e-9
@@ -121,7 +120,7 @@ def compare_framing(box: Sequence[float], window: Window, training: TrainingObje
             float(np.median(others[name])),
             float((others[name] < own[name] - ROUNDING).mean()),
         )
-        for name in QUANTITIES
+        for name in FRAMING_QUANTITIES
     ]
     centre, log_scale = training.centre, np.log(training.scale)
     away = np.hypot(others["cx"] - centre[0], others["cy"] - centre[1])
@@ -135,7 +134,7 @@ def compare_framing(box: Sequence[float], window: Window, training: TrainingObje
         population=training.population,
         n=n,
         standings=standings,
-        training={name: others[name][shown].round(5).tolist() for name in ("cx", "cy", "scale", "aspect")},
+        training={name: others[name][shown].round(5).tolist() for name in DRAWN_QUANTITIES},
         usual_position=bool((away < own_away - ROUNDING).mean() <= USUAL_SHARE),
         usual_scale=bool((deviation < own_deviation - ROUNDING).mean() <= USUAL_SHARE),
     )

@@ -13,6 +13,7 @@ from PIL import Image, ImageEnhance
 from scipy.ndimage import gaussian_filter
 
 from bias_toolkit.explain.framing import TrainingObjects, framing_quantities
+from bias_toolkit.explain.record import Cause
 from bias_toolkit.invariance import Picture, Window
 
 BLURS = (1.0, 2.0)
@@ -32,7 +33,7 @@ class Reframed:
     words: str
 
 
-def reframings(box: Sequence[float], window: Window, training: TrainingObjects) -> dict[str, Reframed]:
+def reframings(box: Sequence[float], window: Window, training: TrainingObjects) -> dict[Cause, Reframed]:
     """The windows that remove framing: `off_centre`, `scale`, and `framing`, which is both.
 
     The view is moved until the object's centre is at the median position of the training objects; or zoomed about
@@ -52,9 +53,9 @@ def reframings(box: Sequence[float], window: Window, training: TrainingObjects) 
     factor = training.scale / scale
     moved, zoomed = _moved_words(x, y), _zoomed_words(factor)
     return {
-        "off_centre": Reframed(window.moved(x, y), f"the view {moved}"),
-        "scale": Reframed(window.zoomed(factor, cx, cy), f"the view {zoomed}"),
-        "framing": Reframed(window.zoomed(factor, cx, cy).moved(x, y), f"the view {moved}, and {zoomed}"),
+        Cause.OFF_CENTRE: Reframed(window.moved(x, y), f"the view {moved}"),
+        Cause.SCALE: Reframed(window.zoomed(factor, cx, cy), f"the view {zoomed}"),
+        Cause.FRAMING: Reframed(window.zoomed(factor, cx, cy).moved(x, y), f"the view {moved}, and {zoomed}"),
     }
 
 

@@ -12,7 +12,7 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
-from bias_toolkit.explain.explanation import Estimate
+from bias_toolkit.explain.record import Estimate
 from bias_toolkit.foundation.resampling import percentile_interval
 from bias_toolkit.invariance.measures import mac, p_top1_change
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bias_toolkit.analysis import mean_interval
-from bias_toolkit.explain.explanation import CAUSE, CAUSES, ELSEWHERE, WRONG, CauseLine, Estimate, Explanation
+from bias_toolkit.explain.record import Cause, CauseLine, Estimate, ExplanationRecord, Verdict
 from bias_toolkit.foundation.words import count, estimate, percent
 
 
@@ -16,8 +16,7 @@ class CauseShare:
 
     Parameters
     ----------
-    cause : str
-        A key of `CAUSES`.
+    cause : Cause
     n_first : int
         Unstable images of which it is the first cause.
     n_cause : int
@@ -32,7 +31,7 @@ class CauseShare:
         for the coin toss, the mean of what the margin lets expect.
     """
 
-    cause: str
+    cause: Cause
     n_first: int
     n_cause: int
     n_tried: int
@@ -42,7 +41,7 @@ class CauseShare:
     @property
     def name(self) -> str:
         """The cause in words."""
-        return CAUSES[self.cause]
+        return self.cause.text
 
 
 @dataclass(frozen=True)
@@ -81,30 +80,30 @@ class Summary:
         return "\n".join(lines)
 
 
-def summarise(explanations: Sequence[Explanation]) -> Summary:
+def summarise(explanations: Sequence[ExplanationRecord]) -> Summary:
     """Summarise explanations over images. The images are no sample of anything: they are those that were asked for."""
     unstable = [explanation for explanation in explanations if not explanation.is_stable]
-    shares = [_share(cause, unstable) for cause in CAUSES]
+    shares = [_share(cause, unstable) for cause in Cause]
     return Summary(
         n_images=len(explanations),
         n_unstable=len(unstable),
         n_unexplained=sum(explanation.first_cause is None for explanation in unstable),
         before=_mean([explanation.before.p_top1_change.value for explanation in unstable]),
-        controls=_mean([explanation.controls.value for explanation in unstable if explanation.controls is not None]),
+        controls=_mean([value for value in map(_controls, unstable) if value is not None]),
         shares=sorted(shares, key=lambda share: (-share.n_first, -share.n_cause)),
     )
 
 
-def _share(cause: str, unstable: Sequence[Explanation]) -> CauseShare:
+def _share(cause: Cause, unstable: Sequence[ExplanationRecord]) -> CauseShare:
     # A cause that was removed at several strengths counts once an image, at the strength that did most.
     lines = [_best([line for line in explanation.lines if line.cause == cause]) for explanation in unstable]
     measured = [line for line in lines if line is not None and _remaining(line) is not None]
     return CauseShare(
         cause=cause,
         n_first=sum(explanation.first_cause == cause for explanation in unstable),
-        n_cause=sum(line.verdict == CAUSE for line in measured),
+        n_cause=sum(line.verdict == Verdict.CAUSE for line in measured),
         n_tried=len(measured),
-        n_wrong=sum(line.verdict in (WRONG, ELSEWHERE) for line in measured),
+        n_wrong=sum(line.verdict in (Verdict.WRONG, Verdict.ELSEWHERE) for line in measured),
         after=_mean([_remaining(line) for line in measured]),
     )
 
@@ -112,13 +111,17 @@ def _share(cause: str, unstable: Sequence[Explanation]) -> CauseShare:
 def _best(lines: Sequence[CauseLine]) -> CauseLine | None:
     """The line that counts: a cause before others, then the one that leaves least."""
     measured = [line for line in lines if _remaining(line) is not None]
-    return min(measured, key=lambda line: (line.verdict != CAUSE, _remaining(line)), default=None)
+    return min(measured, key=lambda line: (line.verdict != Verdict.CAUSE, _remaining(line)), default=None)
 
 
 def _remaining(line: CauseLine) -> float | None:
     if line.after is not None:
         return line.after.p_top1_change.value
     return None if line.expected is None else line.expected.value
+
+
+def _controls(explanation: ExplanationRecord) -> float | None:
+    return None if explanation.controls is None else explanation.controls.value
 
 
 def _mean(values: Sequence[float]) -> Estimate:

@@ -14,7 +14,7 @@ from bias_toolkit.report.finding import ENOUGH_FOR_AN_INTERVAL, NO_INTERVAL
 from bias_toolkit.report.findings_explanations import COIN_TOSS, SELECTION, explained_and_unstable
 
 if TYPE_CHECKING:
-    from bias_toolkit.explain.explanation import Estimate
+    from bias_toolkit.explain.record import Estimate
     from bias_toolkit.explain.summary import CauseShare, Summary
 
 TITLE = "Why the least stable images are unstable"

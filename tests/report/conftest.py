@@ -14,13 +14,13 @@ import pytest
 from PIL import Image
 
 from bias_toolkit.analysis import analyse
-from bias_toolkit.explain.explanation import (
+from bias_toolkit.explain.explanation import Explanation
+from bias_toolkit.explain.record import (
     CauseLine,
     Change,
     ClassCurve,
     Distances,
     Estimate,
-    Explanation,
     Framing,
     FramingStanding,
     Neighbour,

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from bias_toolkit import InputError, Model, Study, load_dataset
-from bias_toolkit.explain import CAUSES, load_explanation, summarise
+from bias_toolkit.explain import Cause, load_explanation, summarise
 
 EDGES = ["x0", "y0", "x1", "y1"]
 
@@ -105,7 +105,7 @@ def test_every_candidate_cause_is_in_the_lines_with_before_and_after(explained):
     _, explanations = explained
     for explanation in explanations:
         assert not explanation.is_stable
-        assert {line.cause for line in explanation.lines} == set(CAUSES)
+        assert {line.cause for line in explanation.lines} == set(Cause)
         assert [line.cause for line in explanation.lines].count("fine_detail") == 2
         for line in explanation.lines:
             if line.cause != "coin_toss":

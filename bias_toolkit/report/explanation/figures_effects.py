@@ -15,7 +15,7 @@ from bias_toolkit.report.definitions import label_of
 from bias_toolkit.report.style import BLUE, GREY, PALE, VERMILLION, axes_or_new, in_percent, styled
 
 if TYPE_CHECKING:
-    from bias_toolkit.explain.explanation import CauseLine, Estimate, Explanation
+    from bias_toolkit.explain.record import CauseLine, Estimate, ExplanationRecord
 
 AS_IT_IS, CONTROLS = "as it is", "controls"
 NAME_WIDTH, NAME_LINES = 38, 3
@@ -31,7 +31,7 @@ class Effect:
     marker: str = "o"
 
 
-def effects(explanation: Explanation) -> list[Effect]:
+def effects(explanation: ExplanationRecord) -> list[Effect]:
     """The rows of the dot plot, from the top: the image as it is, controls, what was tried, remedies.
 
     The coin toss is not among them: what the margin lets expect is known of the study's sweep, not of these steps.
@@ -56,7 +56,7 @@ def _name(line: CauseLine, several: bool) -> str:
 
 
 @styled
-def effects_plot(explanation: Explanation, ax: Axes | None = None) -> Axes:
+def effects_plot(explanation: ExplanationRecord, ax: Axes | None = None) -> Axes:
     """P(top-1 change) of the image as it is, after each thing that was tried, and with each remedy.
 
     Parameters

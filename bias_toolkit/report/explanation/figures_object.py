@@ -15,7 +15,7 @@ from bias_toolkit.foundation.words import number
 from bias_toolkit.report.style import BLUE, RASTER_FROM, VERMILLION, new_figure, styled, subtitle
 
 if TYPE_CHECKING:
-    from bias_toolkit.explain.explanation import Framing
+    from bias_toolkit.explain.record import Framing
 
 FEWEST_BINS, MOST_BINS = 8, 30
 ASPECT_TICKS = (0.1, 0.2, 0.33, 0.5, 0.67, 1, 1.5, 2, 3, 5, 10)

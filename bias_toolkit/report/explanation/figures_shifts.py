@@ -18,13 +18,13 @@ from bias_toolkit.report.figures_classes import shortened
 from bias_toolkit.report.style import HEAT_MAP, PALE, SERIES, legend_label, new_figure, styled
 
 if TYPE_CHECKING:
-    from bias_toolkit.explain.explanation import Explanation, Response, ShiftMap
+    from bias_toolkit.explain.record import ExplanationRecord, Response, ShiftMap
 
 OTHER = "#C3C8D0"
 MOST_NAMED = len(SERIES)
 
 
-def class_colours(explanation: Explanation) -> dict[int, str]:
+def class_colours(explanation: ExplanationRecord) -> dict[int, str]:
     """A colour for each of the classes that matter most; all others are `OTHER`.
 
     They are the class of the shift map's reference, those of the response's curves, and then the map's most frequent.

@@ -27,10 +27,10 @@ from bias_toolkit.report.explanation.figures_shifts import (
 from bias_toolkit.report.sections_invariance import value_form
 
 if TYPE_CHECKING:
-    from bias_toolkit.explain.explanation import Change, Explanation, Response, Standing
+    from bias_toolkit.explain.record import Change, ExplanationRecord, Response, Standing
 
 
-def instability_section(explanation: Explanation) -> Section:
+def instability_section(explanation: ExplanationRecord) -> Section:
     """Measures with their standing, the curves along the sweep, each change of class, and the maps over all shifts."""
     response, shift_map = explanation.response, explanation.shift_map
     colours = class_colours(explanation)
@@ -64,7 +64,7 @@ def instability_section(explanation: Explanation) -> Section:
     return Section("unstable", "How unstable", blocks)
 
 
-def _standings(explanation: Explanation, standings: Sequence[Standing]) -> TableBlock:
+def _standings(explanation: ExplanationRecord, standings: Sequence[Standing]) -> TableBlock:
     rows = [
         [label_of(standing.name), value_form(standing.name)(standing.value), more_than(standing.percentile)]
         for standing in standings
@@ -78,7 +78,7 @@ def _standings(explanation: Explanation, standings: Sequence[Standing]) -> Table
     )
 
 
-def test_images(explanation: Explanation) -> str:
+def test_images(explanation: ExplanationRecord) -> str:
     """The images that percentiles are among."""
     return "the other test images" if explanation.in_test_set else "the test images"
 

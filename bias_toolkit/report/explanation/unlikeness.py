@@ -21,7 +21,7 @@ from bias_toolkit.report.explanation.instability import more_than, test_images
 from bias_toolkit.report.sections_invariance import value_form
 
 if TYPE_CHECKING:
-    from bias_toolkit.explain.explanation import Distances, Explanation, Framing
+    from bias_toolkit.explain.record import Distances, ExplanationRecord, Framing
 
 OF_A_VIEW = {
     "cx": Definition("Across", "Where the centre of the object's box is: 0 left edge of the view, 1 right edge."),
@@ -34,7 +34,7 @@ OF_A_VIEW = {
 }
 
 
-def unlikeness_section(explanation: Explanation) -> Section:
+def unlikeness_section(explanation: ExplanationRecord) -> Section:
     """Nearest training images, distances, and the object's framing among the training objects."""
     blocks: list[Block] = []
     if explanation.neighbours:
@@ -48,7 +48,7 @@ def unlikeness_section(explanation: Explanation) -> Section:
     return Section("unlike", "How unlike the training images", blocks)
 
 
-def _neighbours(explanation: Explanation) -> PicturesBlock:
+def _neighbours(explanation: ExplanationRecord) -> PicturesBlock:
     pictures = [
         Picture(
             neighbour.picture,
@@ -65,7 +65,7 @@ def _neighbours(explanation: Explanation) -> PicturesBlock:
     )
 
 
-def _distances(distances: Distances, explanation: Explanation) -> TableBlock:
+def _distances(distances: Distances, explanation: ExplanationRecord) -> TableBlock:
     standings = {standing.name: standing for standing in explanation.standings}
     rows = []
     for name in ("nn_distance", "knn_distance", "class_nn_distance"):

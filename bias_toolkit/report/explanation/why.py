@@ -22,12 +22,12 @@ from bias_toolkit.report.definitions import MEASURES, label_of
 from bias_toolkit.report.explanation.figures_effects import effects_plot
 
 if TYPE_CHECKING:
-    from bias_toolkit.explain.explanation import CauseLine, Estimate, Explanation, Prediction, Remedy, Stability
+    from bias_toolkit.explain.record import CauseLine, Estimate, ExplanationRecord, Prediction, Remedy, Stability
 
 P, MAC = label_of("p_top1_change"), "MAC"
 
 
-def why_section(explanation: Explanation) -> Section | None:
+def why_section(explanation: ExplanationRecord) -> Section | None:
     """Every candidate cause with what its removal did; None where none was looked for."""
     if not explanation.lines:
         return None
@@ -59,11 +59,11 @@ def why_section(explanation: Explanation) -> Section | None:
     return Section("why", "Why", blocks)
 
 
-def _first_cause(explanation: Explanation) -> str:
+def _first_cause(explanation: ExplanationRecord) -> str:
     return f"The first cause is: {explanation.causes[0].name}." if explanation.causes else "No cause was found."
 
 
-def _references(explanation: Explanation) -> list[Trial]:
+def _references(explanation: ExplanationRecord) -> list[Trial]:
     before = explanation.before
     found = [
         Trial(
@@ -89,7 +89,7 @@ def _references(explanation: Explanation) -> list[Trial]:
     return found
 
 
-def _trial(line: CauseLine, explanation: Explanation) -> Trial:
+def _trial(line: CauseLine, explanation: ExplanationRecord) -> Trial:
     if line.after is not None:
         facts = _facts(line, explanation.before, line.after)
     elif line.expected is not None:
@@ -156,7 +156,7 @@ def _told(prediction: Prediction) -> list[str]:
     return lines
 
 
-def remedy_section(explanation: Explanation) -> Section | None:
+def remedy_section(explanation: ExplanationRecord) -> Section | None:
     """What averaging predictions over shifts does; None where that was not measured."""
     if not explanation.remedies:
         return None
