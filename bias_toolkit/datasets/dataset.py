@@ -178,6 +178,11 @@ class Dataset:
         self.__dict__.pop("_size_of", None)
 
     @property
+    def is_scanned(self) -> bool:
+        """Whether the tables are there, from a scan or restored."""
+        return self._tables is not None
+
+    @property
     def images(self) -> pd.DataFrame:
         """Table of `schema.IMAGES`; scans at first use."""
         return self._scanned().images

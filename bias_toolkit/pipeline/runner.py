@@ -142,7 +142,9 @@ class Runner:
         if not back:
             return
         name = folder.task.name
-        _log.warning("%s: %s of those that were left out can be read now, and it is computed anew.", name, f"{len(back):,}")
+        _log.warning(
+            "%s: %s of those that were left out can be read now, and it is computed anew.", name, f"{len(back):,}"
+        )
         self._take_back_what_needs(name)
         folder.reopen(back)
 

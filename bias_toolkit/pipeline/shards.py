@@ -44,9 +44,7 @@ def do_shards(task: Task, job: Job, seal: Seal) -> None:
         sharding.finish(job, *task.members)
 
 
-def work_on_shards(
-    task: Task, job: Job, numbers: Sequence[int], advance: Callable[[int], None]
-) -> Iterator[int]:
+def work_on_shards(task: Task, job: Job, numbers: Sequence[int], advance: Callable[[int], None]) -> Iterator[int]:
     """Do shards of a task: write each one's files into the job's folder, seal it, and yield its number.
 
     Parameters

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, Protocol
 
 from bias_toolkit.foundation.progress import Progress
 
+
 class Inputs(Protocol):
     """What steps are done from. Besides these, it has whatever the work functions use."""
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.study.record import (
     DatasetRecord,
-    ModelIdentity,
     MapsRecord,
+    ModelIdentity,
     ModelRecord,
     StudyRecord,
     package_versions,
@@ -24,8 +24,6 @@ from bias_toolkit.study.record import (
 from bias_toolkit.study.settings import Settings
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from bias_toolkit.datasets import Dataset, Tables
     from bias_toolkit.invariance import FramingGrid, Sweep
     from bias_toolkit.models import LabelMatch, Model
@@ -452,6 +450,17 @@ class Inputs:
         pairs = zip(images["image_id"], images["label"], strict=True)
         return {image_id: indices[label] for image_id, label in pairs if label in indices}
 
+    @cached_property
+    def all_class_indices(self) -> dict[str, int]:
+        """The model's class of each label of either set that is one."""
+        from bias_toolkit.models import match_labels
+
+        labels = {label for split in SPLITS for label in self.dataset(split).images["label"].dropna()}
+        if not labels:
+            return {}
+        matched = match_labels(sorted(labels), self.model, self.class_names, self.settings.label_map)
+        return matched.indices | self.label_match.indices
+
     @property
     def class_names(self) -> dict[str, str]:
         """Readable names of the labels of both sets."""
@@ -536,6 +545,7 @@ class Inputs:
         sources = {self.train.source(image_id): image_id for image_id in self.train.images["image_id"]}
         return [sources.get(self.test.source(image_id)) for image_id in test_ids]
 
-    def read(self, split: str, image_id: str) -> np.ndarray:
-        """Pixels of an image of the `train` or `test` set, uint8 (height, width, 3), upright."""
-        return self.dataset(split).read(image_id)
+    def training_image(self, path: Path) -> str | None:
+        """The training image that is this file, None where none is."""
+        ids = self.train.images["image_id"]
+        return next((image_id for image_id in ids if self.train.source(image_id) == str(path)), None)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pandas as pd
 
 from bias_toolkit.foundation.errors import InputError
-from bias_toolkit.foundation.files import empty_table, read_shards, read_table
+from bias_toolkit.foundation.files import empty_table, read_table
 from bias_toolkit.foundation.untrusted import parse_json, read_regular
 from bias_toolkit.pipeline.record import read_record
 from bias_toolkit.pipeline.step import Plan, Step, Task

@@ -381,9 +381,7 @@ def _find_record(folder: Path, named: Named) -> StudyRecord:
             "`bias-toolkit report` and --train, --test and --model."
         )
     if holds_other_files(folder):
-        raise InputError(
-            f"{folder} is not empty and holds no study (no {RECORD}); name a new folder for the study."
-        )
+        raise InputError(f"{folder} is not empty and holds no study (no {RECORD}); name a new folder for the study.")
     return StudyRecord()
 
 

@@ -1,4 +1,4 @@
-"""The steps of a study, one module a step."""
+"""The steps of a study. A step stands in the module of its name; here, the name is the step itself."""
 
 from bias_toolkit.study.steps.analysis import TABLES as ANALYSIS_TABLES
 from bias_toolkit.study.steps.analysis import analysis
@@ -38,3 +38,32 @@ STEPS = (
     report,
 )
 """All steps, in the order in which they are listed."""
+
+__all__ = [
+    "ANALYSIS_TABLES",
+    "BOXES",
+    "EXPLANATIONS",
+    "MAP_TABLES",
+    "RUNTIME",
+    "STEPS",
+    "TWO_SAMPLE",
+    "Shown",
+    "analysis",
+    "explanation",
+    "features",
+    "framed",
+    "framing_map",
+    "images",
+    "index",
+    "localisation",
+    "located",
+    "mean_images",
+    "measures",
+    "neighbours",
+    "noise",
+    "objects",
+    "report",
+    "responses",
+    "size_curve",
+    "sized",
+]

@@ -38,9 +38,7 @@ def analysis(job: Job) -> None:
 
     settings, results, inputs = job.settings, job.results, job.inputs
     table, sweep_measures = results.subjects_framing, results.measures
-    per_image = join_per_image(
-        results.images("test"), sweep_measures, inputs.reference_sweep, results.distances, table
-    )
+    per_image = join_per_image(results.images("test"), sweep_measures, inputs.reference_sweep, results.distances, table)
     found = analyse(
         per_image,
         sweep_measures,

@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from bias_toolkit.pipeline.step import Job, sharded, step
-from bias_toolkit.study.sample import sample
-from bias_toolkit.study.steps.images import images
+from bias_toolkit.study.steps.images import images, sample_of_images
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +28,7 @@ def _boxes(job: Job) -> dict[str, list[float]]:
 def _shown(job: Job, surroundings: str) -> list[str]:
     """A sample of the test images; of those with boxes, where there are any."""
     candidates = sorted(_boxes(job)) or job.inputs.test.images["image_id"].tolist()
-    return sample(candidates, job.settings.map_images, job.settings.seed)
+    return sample_of_images(candidates, job.settings.map_images, job.settings.seed)
 
 
 def _outputs() -> dict[str, Any]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 import bias_toolkit
+from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.pipeline.step import Job, step
 
 
@@ -34,3 +36,19 @@ def images(job: Job, split: str) -> None:
         "dropped_boxes": tables.dropped_boxes,
     }
     write_text(json.dumps(record, ensure_ascii=False), job.folder / "dataset.json")
+
+
+def sample_of_images(image_ids: Sequence[str], n: int, seed: int) -> list[str]:
+    """A seeded sample of test images without replacement, in the order given; all where there are no more than n.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two.
+    """
+    import numpy as np
+
+    if len(image_ids) < 2:
+        raise InputError("The test set has fewer than two images to show; a sample needs two or more.")
+    chosen = np.random.default_rng(seed).permutation(len(image_ids))[:n]
+    return [image_ids[number] for number in np.sort(chosen)]

@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from bias_toolkit.pipeline.step import Job, sharded, step
-from bias_toolkit.study.sample import sample
-from bias_toolkit.study.steps.images import images
+from bias_toolkit.study.steps.images import images, sample_of_images
 from bias_toolkit.study.steps.responses import responses_outputs, sweep_images
 
 if TYPE_CHECKING:
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def _shown(job: Job, sweep: Sweep) -> list[str]:
-    return sample(job.inputs.test.images["image_id"].tolist(), job.settings.size_images, job.settings.seed)
+    return sample_of_images(job.inputs.test.images["image_id"].tolist(), job.settings.size_images, job.settings.seed)
 
 
 @sharded(

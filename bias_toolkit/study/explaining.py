@@ -1,0 +1,162 @@
+"""What explaining an image takes from a study: which images are asked for, and what the study knows of them."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from bias_toolkit.foundation.errors import InputError, UnreadableImageError
+
+if TYPE_CHECKING:
+    from bias_toolkit.explain import Context, Distances, Subject
+    from bias_toolkit.explain.request import Request
+    from bias_toolkit.study.inputs import Inputs
+    from bias_toolkit.study.results import Results
+
+
+def explainable(results: Results, request: Request, image: str | os.PathLike) -> Request:
+    """The request, if the study has measured its image; InputError that says why it was left out."""
+    if request.file is not None or request.image_id in set(results.per_image["image_id"]):
+        return request
+    why = "since it cannot be decoded; skipped.csv has the reason"
+    if request.image_id not in results.left_out("test"):
+        why = "whose sweep had reached its --precision before it; --precision 0 measures every image"
+    raise InputError(f"{image} was left out of the study, {why}.")
+
+
+def worst_requests(results: Results, n: int) -> list[Request]:
+    """The `n` least stable test images."""
+    from bias_toolkit.explain.request import Request
+    from bias_toolkit.report import ordered_by_stability
+
+    return [Request(image_id) for image_id in ordered_by_stability(results.per_image)["image_id"].head(n)]
+
+
+def listed_requests(results: Results) -> list[Request]:
+    """The least and the most stable images, which the report lists."""
+    from bias_toolkit.explain.request import Request
+    from bias_toolkit.report import LISTED, ordered_by_stability
+
+    ordered = ordered_by_stability(results.per_image)["image_id"]
+    half = (len(ordered) + 1) // 2
+    listed = [*ordered.iloc[:half].head(LISTED), *ordered.iloc[half:].iloc[::-1].head(LISTED)]
+    return [Request(image_id) for image_id in listed]
+
+
+def context_of(inputs: Inputs, results: Results) -> Context:
+    """What explaining takes from a study that was analysed.
+
+    Raises
+    ------
+    InputError
+        If it has no sweep that moves by steps.
+    """
+    from bias_toolkit.explain import Context
+
+    sweep = inputs.reference_sweep
+    if sweep is None:
+        raise InputError(
+            f"{results.folder} has only offsets, which have no steps; run `bias-toolkit sweep {results.folder} "
+            "--protocol crop` first."
+        )
+    return Context(
+        study=results.folder.resolve().name,
+        model=inputs.model,
+        sweep=sweep,
+        per_image=results.per_image,
+        training_subjects=results.subjects("train"),
+        training_labels=results.images("train").set_index("image_id")["label"].dropna().to_dict(),
+        read_train=inputs.train.read,
+        label_indices=inputs.all_class_indices,
+        class_names=inputs.class_names,
+        feature_size=inputs.settings.feature_size,
+        batch_size=inputs.model.batch_size,
+        seed=inputs.settings.seed,
+    )
+
+
+def subject_of(inputs: Inputs, results: Results, request: Request) -> Subject:
+    """What the study knows of an image, or what can be found out of one that it has not."""
+    if request.file is None:
+        return _known_subject(inputs, results, request.image_id)
+    return _outside_subject(inputs, results, request)
+
+
+def _known_subject(inputs: Inputs, results: Results, image_id: str) -> Subject:
+    from bias_toolkit.explain import Subject
+    from bias_toolkit.objects import object_of_image
+
+    images = results.images("test")
+    label = images.loc[images["image_id"] == image_id, "label"].iloc[0]
+    found = object_of_image(image_id, images, results.objects("test"))
+    box, category = (None, None) if found is None else (found.box, found.category)
+    neighbours = results.neighbours[results.neighbours["image_id"] == image_id].sort_values("rank")
+    try:
+        pixels = inputs.test.read(image_id)
+    except UnreadableImageError as error:
+        raise InputError(f"{image_id} cannot be read any more ({error}).") from error
+    return Subject(
+        image_id=image_id,
+        pixels=pixels,
+        in_test_set=True,
+        label=None if pd.isna(label) else label,
+        label_index=inputs.label_match.indices.get(label),
+        box=box,
+        category=category,
+        neighbours=neighbours[["neighbour_id", "distance"]],
+        distances=_distances(results.distances.set_index("image_id").loc[image_id].to_dict(), inputs),
+    )
+
+
+def _outside_subject(inputs: Inputs, results: Results, request: Request) -> Subject:
+    from bias_toolkit.explain import Subject
+    from bias_toolkit.explain.request import read_outside
+    from bias_toolkit.features.index import NEAREST, distances_table, nearest_neighbours
+    from bias_toolkit.invariance import centre_view
+    from bias_toolkit.models import match_labels
+
+    settings, model = inputs.settings, inputs.model
+    pixels = read_outside(request.file)
+    view = centre_view(pixels, model.input_size, settings.feature_size)
+    features = model.evaluate(view.pixels, precision=settings.feature_precision).features
+    training = results.training_index
+    rows = {image_id: row for row, image_id in enumerate(training.image_ids)}
+    own = np.array([rows.get(inputs.training_image(request.file), -1)])
+    ids = [request.image_id]
+    neighbours = nearest_neighbours(training, features, ids, own, max(settings.neighbours, NEAREST))
+    labels = results.images("train").set_index("image_id")["label"].reindex(training.image_ids)
+    distances = distances_table(
+        training,
+        neighbours,
+        features,
+        ids,
+        [request.label],
+        [None if pd.isna(label) else label for label in labels],
+        own,
+        reference=results.training_spacing,
+    )
+    index = inputs.all_class_indices.get(request.label)
+    if index is None and request.label is not None:
+        index = match_labels([request.label], model).indices.get(request.label)
+    return Subject(
+        image_id=request.image_id,
+        pixels=pixels,
+        in_test_set=False,
+        label=request.label,
+        label_index=index,
+        box=request.box,
+        category=request.label,
+        neighbours=neighbours.head(settings.neighbours)[["neighbour_id", "distance"]],
+        distances=_distances(distances.iloc[0].to_dict(), inputs),
+    )
+
+
+def _distances(row: dict[str, object], inputs: Inputs) -> Distances | None:
+    from bias_toolkit.explain import Distances
+
+    names = ("nn_distance", "knn_distance", "class_nn_distance", "distance_percentile")
+    values = {name: None if pd.isna(row[name]) else float(row[name]) for name in names}
+    return None if values["nn_distance"] is None else Distances(**values, metric=inputs.settings.metric)
