@@ -160,7 +160,7 @@ class Inputs:
             spec = self.required("model")
             if names_code(spec) and given is None and not self.named.trusts_study:
                 raise InputError(
-                    f"The record of {self.folder} names the model {spec}, which is code that would be run. Name it with "
+                    f"The record of {self.folder} names the model {spec}, which is code that would be run. Name it by "
                     f"--model {spec} if you trust it, or give --trust-study."
                 )
             model = load_model(

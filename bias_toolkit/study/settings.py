@@ -109,7 +109,7 @@ class Settings:
     boxes: str = _setting(
         "auto",
         str,
-        "Boxes of the objects: given, the dataset's own; estimated, located by the model; auto, given where the dataset "
+        "Boxes of the objects: given, the dataset's own; estimated, located by the model; auto, given where the set "
         "has any, estimated otherwise.",
         INPUTS,
         choices=("auto", "given", "estimated"),
