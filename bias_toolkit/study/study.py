@@ -155,6 +155,7 @@ class Study(StudyExplanations, StudyObjects, StudyMaps, StudyRun):
             device=settings.device,
             runtime=settings.runtime,
             batch_size=settings.batch_size,
+            search_current_folder=True,
         )
 
     @cached_property
