@@ -98,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, metavar="FILE", help="a JSON file of the validation images' figures")
     options = parser.parse_args(arguments)
 
-    model = load_model(options.model)
+    model = load_model(options.model, search_current_folder=True)
     maps = remembered(ActivationMap(model))
     train, val = load_dataset(options.train), load_dataset(options.val)
     framing = image_framing(position_and_scale(train.objects, train.images), train.images)

@@ -111,7 +111,7 @@ def rows_of_passes(
     """Two tables: the sweep against the plain loop; sweep and features against their ceilings."""
     against_loop, against_ceiling = [], []
     for runtime in runtimes:
-        model = load_model(model_name, weights=weights, runtime=runtime)
+        model = load_model(model_name, weights=weights, runtime=runtime, search_current_folder=True)
         dataset = load_dataset(folder)
         dataset.scan()
         image_ids = dataset.images["image_id"].tolist()

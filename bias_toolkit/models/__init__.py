@@ -1,16 +1,29 @@
 """Classifiers: loading one with its preprocessing and class names, and running it."""
 
-from bias_toolkit.models.checkpoint import read_checkpoint
-from bias_toolkit.models.factory import factory_classifier
-from bias_toolkit.models.feature_layer import FeatureLayer, find_feature_layer
-from bias_toolkit.models.imagenet import imagenet_classes
-from bias_toolkit.models.labels import LabelMatch, match_labels
-from bias_toolkit.models.load import NAMED_MODELS, load_model, resolve_device
-from bias_toolkit.models.lowpass import low_pass, subsampling_layers
-from bias_toolkit.models.model import Model
-from bias_toolkit.models.precision import full_float32
-from bias_toolkit.models.preprocessing import Preprocessing
-from bias_toolkit.models.runtime import RUNTIMES, Batch, Outputs, choose_runtime
+from importlib import import_module
+
+_HOMES = {
+    "NAMED_MODELS": "specs",
+    "RUNTIMES": "runtime",
+    "Batch": "runtime",
+    "FeatureLayer": "feature_layer",
+    "LabelMatch": "labels",
+    "Model": "model",
+    "Outputs": "runtime",
+    "Preprocessing": "preprocessing",
+    "choose_runtime": "runtime",
+    "factory_classifier": "factory",
+    "find_feature_layer": "feature_layer",
+    "full_float32": "precision",
+    "imagenet_classes": "imagenet",
+    "load_model": "load",
+    "low_pass": "lowpass",
+    "match_labels": "labels",
+    "names_code": "specs",
+    "read_checkpoint": "checkpoint",
+    "resolve_device": "load",
+    "subsampling_layers": "lowpass",
+}
 
 __all__ = [
     "NAMED_MODELS",
@@ -29,7 +42,19 @@ __all__ = [
     "load_model",
     "low_pass",
     "match_labels",
+    "names_code",
     "read_checkpoint",
     "resolve_device",
     "subsampling_layers",
 ]
+
+
+def __getattr__(name: str):
+    # torch takes seconds to import, and a model's name can be judged without.
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__():
+    return sorted([*globals(), *_HOMES])

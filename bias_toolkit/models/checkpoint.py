@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from bias_toolkit.foundation.errors import InputError
+from bias_toolkit.models.weights_file import MISMATCHED, check_weights_file
 
 WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network")
 PREFIXES = ("module.", "_orig_mod.", "model.", "network.", "net.")
@@ -23,6 +24,7 @@ PREFIXES = ("module.", "_orig_mod.", "model.", "network.", "net.")
 UNREAD = "num_batches_tracked"
 # Of each kind of misfit, so many tensors are named.
 NAMED = 3
+MOST_SHARED = 4
 WEB_PAGE = (b"<!doctype", b"<html", b"<?xml", b"<head")
 LFS_POINTER = b"version https://git-lfs"
 # After the eight bytes of its length; what torch writes has another byte there.
@@ -39,7 +41,8 @@ def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
     Raises
     ------
     InputError
-        If the file is missing, damaged, needs code to be executed, or holds no state dict.
+        If the file is missing, damaged, needs code to be executed, holds no state dict, or would take more memory than
+        is free or than its size.
     """
     path = Path(path)
     if not path.is_file():
@@ -48,6 +51,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
     start = _start_of(path)
     _refuse_other_files(path, start)
     is_safetensors = path.suffix.lower() == ".safetensors" or start[8:9] == SAFETENSORS_HEADER
+    check_weights_file(path, start, is_safetensors=is_safetensors)
     content = _read_safetensors(path) if is_safetensors else _read_torch(path)
     # One may be in another.
     for key in WRAPPERS * 2:
@@ -58,7 +62,15 @@ def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
             f"The weights file {path} holds no state dict (names and tensors); "
             "save one with torch.save(model.state_dict(), FILE)."
         )
-    return {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
+    tensors = {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
+    # A tensor can repeat one value, and tensors can share values.
+    described = sum(tensor.numel() * tensor.itemsize for tensor in tensors.values())
+    if described > MOST_SHARED * path.stat().st_size + 2**26:
+        raise InputError(
+            f"The weights file {path} holds tensors of {described:,} bytes in a file of {path.stat().st_size:,}; save "
+            "them whole with torch.save(model.state_dict(), FILE)."
+        )
+    return tensors
 
 
 def classifier_with_weights(
@@ -232,11 +244,6 @@ def _read_torch(path: Path) -> object:
 
 
 def _why_not_read(path: Path, error: Exception) -> str:
-    if "TorchScript" in str(error):
-        return (
-            f"The weights file {path} was not loaded, because it is a TorchScript archive, which holds code; "
-            "save the weights alone with torch.save(model.state_dict(), FILE)."
-        )
     needs_code = isinstance(error, pickle.UnpicklingError)
     if needs_code and "invalid load key" not in str(error):
         found = re.search(r"GLOBAL ([\w.]+)", str(error))
@@ -245,7 +252,7 @@ def _why_not_read(path: Path, error: Exception) -> str:
             f"The weights file {path} was not loaded, because it {what}, and loading that could execute code; "
             "save the weights alone with torch.save(model.state_dict(), FILE)."
         )
-    return f"The weights file {path} is damaged or is no torch file; give a .pt, .pth or .safetensors state dict."
+    return f"The weights file {path} {MISMATCHED}."
 
 
 def _with_names_of(tensors: Mapping[str, Tensor], network: nn.Module) -> dict[str, Tensor]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -16,26 +17,27 @@ from bias_toolkit.models.blueprint import Blueprint
 from bias_toolkit.models.checkpoint import assign_weights, read_checkpoint
 from bias_toolkit.models.model import Model
 from bias_toolkit.models.preprocessing import Preprocessing
+from bias_toolkit.models.specs import split_spec
 
 DEFAULT_INPUT_SIZE = 224
 PREPROCESSING_ATTRIBUTES = ("mean", "std", "interpolation", "crop_fraction")
 
 
-def factory_classifier(spec: str, weights: Path | None = None) -> Blueprint:
+def factory_classifier(spec: str, weights: Path | None = None, *, search_current_folder: bool = False) -> Blueprint:
     """The network that `package.module:factory`, called without arguments, returns.
 
-    The module is imported from Python's path or the current folder. The network may carry attributes:
-    `input_size` (int; 224 without), `mean` and `std` (three numbers; ImageNet's without), `interpolation`
-    ("bilinear"), `crop_fraction` (0.875), `class_names`, `class_ids`. The factory may return a `Model` instead,
-    which says all this itself.
+    The module is imported from Python's path, or also from the current folder where that is asked for. The network
+    may carry attributes: `input_size` (int; 224 without), `mean` and `std` (three numbers; ImageNet's without),
+    `interpolation` ("bilinear"), `crop_fraction` (0.875), `class_names`, `class_ids`. The factory may return a `Model`
+    instead, which says all this itself.
 
     Raises
     ------
     InputError
-        If the factory cannot be imported, fails, or returns something else, if an attribute is not of its
-        kind, or if a weights file does not fit.
+        If the factory cannot be imported, fails, ends the program, or returns something else, if an attribute is not
+        of its kind, or if a weights file does not fit.
     """
-    made = _call(spec)
+    made = _call(spec, search_current_folder)
     if isinstance(made, Model):
         blueprint = Blueprint(
             made.module, made.input_size, made.preprocessing, made.class_names, made.class_ids, made.feature
@@ -72,28 +74,46 @@ def _described(spec: str, network: nn.Module) -> Blueprint:
     )
 
 
-def _call(spec: str) -> object:
-    factory = _import(spec)
+def _call(spec: str, search_current_folder: bool) -> object:
+    factory = _import(spec, search_current_folder)
     try:
         return factory()
+    except SystemExit as error:
+        raise InputError(f"The factory {spec} ended the program instead of returning a network.") from error
     except Exception as error:
-        raise InputError(f"The factory {spec} failed: {type(error).__name__}: {error}.") from error
+        raise InputError(f"The factory {spec} failed: {_told(error)}.") from error
 
 
-def _import(spec: str) -> Callable[[], object]:
-    module_name, _, factory_name = spec.partition(":")
-    sys.path.insert(0, os.getcwd())
+def _import(spec: str, search_current_folder: bool) -> Callable[[], object]:
+    module_name, factory_name = split_spec(spec)
     try:
-        module = importlib.import_module(module_name)
+        with _current_folder_on_path() if search_current_folder else nullcontext():
+            module = importlib.import_module(module_name)
+    except SystemExit as error:
+        raise InputError(f"The module {module_name!r} of the model {spec} ended the program when imported.") from error
     except Exception as error:
         raise InputError(
-            f"The module {module_name!r} of the model {spec} cannot be imported: {type(error).__name__}: {error}."
+            f"The module {module_name!r} of the model {spec} cannot be imported: {_told(error)}."
         ) from error
-    finally:
-        sys.path.remove(os.getcwd())
     factory = getattr(module, factory_name, None)
     if not callable(factory):
         close = get_close_matches(factory_name, [name for name in vars(module) if not name.startswith("_")], n=3)
         hint = f"; near it are {', '.join(close)}" if close else ""
         raise InputError(f"The module {module_name!r} has no function {factory_name!r}{hint}.")
     return factory
+
+
+@contextmanager
+def _current_folder_on_path() -> Iterator[None]:
+    folder = os.getcwd()
+    sys.path.insert(0, folder)
+    try:
+        yield
+    finally:
+        with suppress(ValueError):
+            sys.path.remove(folder)
+
+
+def _told(error: Exception) -> str:
+    """An error's kind and words, on one line."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(".: ")

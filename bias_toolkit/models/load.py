@@ -22,10 +22,7 @@ from bias_toolkit.models.demo import (
 )
 from bias_toolkit.models.factory import factory_classifier
 from bias_toolkit.models.model import Model
-
-NAMED_MODELS = ("efficientnet-lite0", "demo", "demo:fully-connected", "demo:global-pooling")
-LIBRARIES = ("demo", "torchvision", "timm")
-OTHER_MODELS = "torchvision:NAME, timm:NAME or package.module:factory"
+from bias_toolkit.models.specs import NAMED_MODELS, OTHER_MODELS, names_code, split_spec
 
 
 def load_model(
@@ -36,6 +33,7 @@ def load_model(
     device: str = "auto",
     runtime: str = "auto",
     batch_size: int | None = None,
+    search_current_folder: bool = False,
 ) -> Model:
     """Load a classifier with its weights, preprocessing and class names.
 
@@ -43,7 +41,8 @@ def load_model(
     ----------
     spec : str
         `efficientnet-lite0`; `demo`, which is `demo:fully-connected`, or `demo:global-pooling`;
-        `torchvision:NAME`; `timm:NAME`; or `package.module:factory` (see `factory_classifier`).
+        `torchvision:NAME`; `timm:NAME`; or `package.module:factory` (see `factory_classifier`), which imports and
+        runs that code: `bias_toolkit.models.specs.names_code` tells whether it is one.
     weights : path, optional
         A state dict (.pt, .pth, .safetensors) to use instead of the published weights.
     feature : str, optional
@@ -54,6 +53,8 @@ def load_model(
         What executes it (see `choose_runtime`).
     batch_size : int, optional
         Views in one forward pass; the runtime's choice by default.
+    search_current_folder : bool
+        Whether a factory's module is also looked for in the current folder.
 
     Raises
     ------
@@ -64,7 +65,7 @@ def load_model(
     chosen = resolve_device(device)
     weights = None if weights is None else Path(weights)
     with _reproducibly():
-        blueprint = _blueprint(spec, weights)
+        blueprint = _blueprint(spec, weights, search_current_folder)
         return Model(
             spec if weights is None else f"{spec} ({weights.name})",
             blueprint.network,
@@ -99,12 +100,12 @@ def resolve_device(device: str) -> torch.device:
     return chosen
 
 
-def _blueprint(spec: str, weights: Path | None) -> Blueprint:
-    kind, colon, name = spec.partition(":")
+def _blueprint(spec: str, weights: Path | None, search_current_folder: bool) -> Blueprint:
+    kind, name = split_spec(spec)
     if kind == "demo" and spec in NAMED_MODELS:
         return _demo(name or "fully-connected", weights)
-    if colon and name and kind not in LIBRARIES:
-        return factory_classifier(spec, weights)
+    if names_code(spec):
+        return factory_classifier(spec, weights, search_current_folder=search_current_folder)
 
     # Importing timm and torchvision takes as long as importing torch does.
     from bias_toolkit.models import pretrained

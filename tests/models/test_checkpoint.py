@@ -5,6 +5,10 @@ import math
 import os
 import pickle
 import struct
+import subprocess
+import sys
+import tarfile
+import zipfile
 from contextlib import suppress
 
 import pytest
@@ -373,3 +377,167 @@ def test_a_file_that_is_none_or_may_not_be_read_is_said_to_be(tmp_path, monkeypa
 def test_safetensors_under_another_name_are_read(tmp_path):
     save_file({"weight": torch.ones(2)}, tmp_path / "weights.pth")
     assert read_checkpoint(tmp_path / "weights.pth")["weight"].tolist() == [1, 1]
+
+
+def saved(tensors, path):
+    torch.save(tensors, path)
+    with zipfile.ZipFile(path) as archive:
+        return {info.filename: archive.read(info) for info in archive.infolist()}
+
+
+def written(path, entries, method=zipfile.ZIP_STORED):
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for name, content in entries.items():
+            archive.writestr(name, content)
+    return path
+
+
+MEASURED = """
+import resource, sys
+from bias_toolkit.foundation.errors import InputError
+from bias_toolkit.models import read_checkpoint
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+try:
+    read_checkpoint(sys.argv[1])
+except InputError as error:
+    print(error)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+"""
+
+
+def told_and_megabytes(path):
+    command = [sys.executable, "-c", MEASURED, str(path)]
+    *told, megabytes = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    return "\n".join(told), int(megabytes)
+
+
+def test_a_file_that_unpacks_to_much_is_refused_packed(tensors, tmp_path):
+    entries = saved({"weight": torch.zeros(2)}, tmp_path / "whole.pth")
+    entries[next(name for name in entries if name.endswith("/data/0"))] = bytes(500 * 2**20)
+    path = written(tmp_path / "bomb.pth", entries, zipfile.ZIP_DEFLATED)
+    assert path.stat().st_size < 2**20
+    told, megabytes = told_and_megabytes(path)
+    assert "bomb.pth was not loaded, because its entries are compressed" in told
+    assert megabytes < 150
+
+
+@pytest.mark.parametrize("record", ["version", "byteorder", "data.pkl"])
+def test_no_record_is_unpacked_that_lies_about_its_size(record, tmp_path):
+    entries = saved({"weight": torch.zeros(2)}, tmp_path / "whole.pth")
+    name = next(each for each in entries if each.endswith(f"/{record}"))
+    entries[name] = bytes(300 * 2**20)
+    path = written(tmp_path / "bomb.pth", entries, zipfile.ZIP_DEFLATED)
+    content = bytearray(path.read_bytes())
+    place = content.rindex(name.encode()) - 46 + 24
+    content[place : place + 4] = struct.pack("<I", 10)
+    path.write_bytes(content)
+    told, megabytes = told_and_megabytes(path)
+    assert "bomb.pth was not loaded, because its entries are compressed" in told
+    assert megabytes < 150
+
+
+def test_entries_over_one_another_are_refused(tmp_path):
+    entries = saved({"a": torch.zeros(1000), "b": torch.ones(1000)}, tmp_path / "whole.pth")
+    path = written(tmp_path / "over.pth", entries)
+    content = bytearray(path.read_bytes())
+    for name in entries:
+        place = content.rindex(name.encode()) - 46
+        if "/data/" in name:
+            content[place + 20 : place + 28] = struct.pack("<II", len(content) - 100, len(content) - 100)
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"over\.pth is damaged"):
+        read_checkpoint(path)
+
+
+def test_an_entry_cannot_be_read_under_many_names(tmp_path):
+    entries = saved({"a": torch.zeros(1000)}, tmp_path / "whole.pth")
+    entries = {name.replace("/data/0", "/data/aaaa"): content for name, content in entries.items()}
+    with pytest.raises(InputError, match=r"many\.pth is damaged"):
+        read_checkpoint(written(tmp_path / "many.pth", entries))
+
+
+def test_what_zip_wrote_without_packing_is_read(tmp_path):
+    entries = saved({"a": torch.arange(1000.0)}, tmp_path / "whole.pth")
+    path = written(tmp_path / "again.pth", entries)
+    assert torch.equal(read_checkpoint(path)["a"], torch.arange(1000.0))
+
+
+def test_a_large_directory_is_that_of_the_zip_format_for_large_files(tmp_path, monkeypatch):
+    entries = saved({"a": torch.arange(1000.0)}, tmp_path / "whole.pth")
+    monkeypatch.setattr(zipfile, "ZIP_FILECOUNT_LIMIT", 2)
+    monkeypatch.setattr(zipfile, "ZIP64_LIMIT", 2000)
+    path = written(tmp_path / "large.pth", entries)
+    assert b"PK\x06\x06" in path.read_bytes()
+    assert torch.equal(read_checkpoint(path)["a"], torch.arange(1000.0))
+
+
+def copies_of(text, count):
+    """A pickle of so many calls that each make new bytes of the text, which it holds once."""
+    call = b"h\x00h\x01X\x06\x00\x00\x00latin1\x86R"
+    start = b"\x80\x02c_codecs\nencode\nq\x00X" + struct.pack("<I", len(text)) + text + b"q\x01("
+    return start + call * count + b"l."
+
+
+@pytest.mark.parametrize("kind", ["zip", "legacy"])
+def test_a_pickle_that_multiplies_what_it_holds_is_refused(kind, tmp_path):
+    pickled = copies_of(b"a" * 10**6, 100_000)
+    if kind == "zip":
+        entries = saved({"a": torch.zeros(2)}, tmp_path / "whole.pth")
+        entries = {name: pickled if name.endswith("data.pkl") else each for name, each in entries.items()}
+        path = written(tmp_path / "bomb.pth", entries)
+    else:
+        path = tmp_path / "bomb.pth"
+        numbers = (torch.serialization.MAGIC_NUMBER, torch.serialization.PROTOCOL_VERSION, {})
+        path.write_bytes(b"".join(pickle.dumps(each, protocol=2) for each in numbers) + pickled)
+    told, megabytes = told_and_megabytes(path)
+    assert "multiply what it holds" in told
+    assert megabytes < 200
+
+
+@pytest.mark.parametrize("save", [torch.save, save_legacy])
+def test_a_pickle_that_is_too_large_is_refused(save, tmp_path):
+    save({"a": torch.zeros(2), "log": list(range(3_000_000))}, tmp_path / "long.pth")
+    with pytest.raises(InputError, match=r"more than 8,388,608 bytes that are no tensors"):
+        read_checkpoint(tmp_path / "long.pth")
+
+
+def test_a_tar_file_is_not_unpacked(tmp_path):
+    with tarfile.open(tmp_path / "w.pth", "w") as archive:
+        pipe = tarfile.TarInfo("storages")
+        pipe.type = tarfile.FIFOTYPE
+        archive.addfile(pipe)
+    with pytest.raises(InputError, match=r"w\.pth is of torch before version 0\.1\.10"):
+        read_checkpoint(tmp_path / "w.pth")
+
+
+@pytest.mark.parametrize("save", [torch.save, save_legacy])
+def test_a_tensor_that_repeats_one_value_does_not_make_a_huge_network(save, tensors, tmp_path):
+    wide = dict(tensors)
+    wide["fc.weight"], wide["fc.bias"] = torch.zeros(1, 1024).expand(10**9, 1024), torch.zeros(1).expand(10**9)
+    save(wide, tmp_path / "wide.pth")
+    with pytest.raises(InputError, match=r"wide\.pth holds tensors of [\d,]+ bytes in a file of"):
+        load_model(SHUFFLENET, weights=tmp_path / "wide.pth")
+
+
+def test_a_legacy_file_that_declares_much_takes_little(tmp_path):
+    save_legacy({"a": torch.zeros(1234567)}, tmp_path / "w.pth")
+    content = (tmp_path / "w.pth").read_bytes()
+    size = struct.pack("<i", 1234567)
+    assert content.count(b"J" + size) >= 2
+    (tmp_path / "w.pth").write_bytes(content.replace(b"J" + size, b"J" + struct.pack("<i", 500_000_000)))
+    told, megabytes = told_and_megabytes(tmp_path / "w.pth")
+    assert "w.pth is damaged" in told
+    assert megabytes < 150
+
+
+def test_a_safetensors_header_that_is_too_long_is_refused(tmp_path):
+    (tmp_path / "w.safetensors").write_bytes(header_of(b"{" + b" " * 2**24 + b"}"))
+    with pytest.raises(InputError, match=r"w\.safetensors is not a readable safetensors file: its header has"):
+        read_checkpoint(tmp_path / "w.safetensors")
+
+
+def test_weights_that_do_not_fit_into_the_memory_are_refused(tensors, tmp_path, monkeypatch):
+    torch.save(tensors, tmp_path / "w.pth")
+    monkeypatch.setattr("bias_toolkit.models.weights_file.available_memory", lambda: 10**6)
+    with pytest.raises(InputError, match=r"takes [\d,]+ bytes of memory, and 1,000,000 are free"):
+        read_checkpoint(tmp_path / "w.pth")

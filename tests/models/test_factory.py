@@ -1,11 +1,14 @@
 import itertools
+import os
+import subprocess
+import sys
 import textwrap
 
 import pytest
 import torch
 
 from bias_toolkit.foundation.errors import InputError
-from bias_toolkit.models import Preprocessing, load_model
+from bias_toolkit.models import Preprocessing, load_model, names_code
 
 NUMBERS = itertools.count()
 HEAD = """
@@ -21,8 +24,8 @@ def plain():
 
 @pytest.fixture
 def spec_of(tmp_path, monkeypatch):
-    """Writes a module into the current folder; gives the spec of its function `make`."""
-    monkeypatch.chdir(tmp_path)
+    """Writes a module into a folder on Python's path; gives the spec of its function `make`."""
+    monkeypatch.syspath_prepend(tmp_path)
 
     def write(body):
         name = f"my_networks_{next(NUMBERS)}"
@@ -100,6 +103,9 @@ def test_a_file_of_weights_is_put_into_the_network(spec_of, tmp_path):
         ("def make(): return 3", "must return a torch.nn.Module, not int"),
         ("def make(size): return plain()", r"failed: TypeError: make\(\) missing"),
         ("def make(): raise OSError('disk on fire')", "failed: OSError: disk on fire"),
+        ("def make(): exit()", "ended the program instead of returning a network"),
+        ("import sys; sys.exit(3)", "ended the program when imported"),
+        ("def make(): raise OSError('disk\\non\\nfire.')", r"failed: OSError: disk on fire\.$"),
         ("import no_such_package", "cannot be imported: ModuleNotFoundError.*no_such_package"),
         ("make = (", "cannot be imported: SyntaxError"),
         (
@@ -139,3 +145,53 @@ def test_a_factory_that_is_at_fault_is_told(body, said, spec_of):
 def test_a_module_that_does_not_exist_is_told():
     with pytest.raises(InputError, match="'no_such_module' of the model no_such_module:make cannot be imported"):
         load_model("no_such_module:make")
+
+
+def test_builtins_exit_does_not_end_the_program():
+    with pytest.raises(InputError, match=r"^The factory builtins:exit ended the program instead"):
+        load_model("builtins:exit")
+
+
+def test_the_current_folder_is_searched_only_where_that_is_asked_for(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    # Python itself searches it in tests that are run with `python -m pytest`.
+    monkeypatch.setattr(sys, "path", [path for path in sys.path if path not in ("", os.getcwd())])
+    name = f"here_{next(NUMBERS)}"
+    (tmp_path / f"{name}.py").write_text(HEAD + "open('executed', 'w').close()\nmake = plain\n")
+    before = list(sys.path)
+    with pytest.raises(InputError, match="ModuleNotFoundError"):
+        load_model(f"{name}:make")
+    assert not (tmp_path / "executed").exists()
+    assert load_model(f"{name}:make", search_current_folder=True).n_classes == 3
+    assert sys.path == before
+
+
+@pytest.mark.parametrize(
+    ("spec", "is_code"),
+    [
+        ("demo", False),
+        ("demo:fully-connected", False),
+        ("demo:os.system", False),
+        ("efficientnet-lite0", False),
+        ("torchvision:resnet18", False),
+        ("timm:resnet18", False),
+        ("timm:hf-hub:someone/network", False),
+        ("resnet18", False),
+        ("", False),
+        ("timm:", False),
+        ("os:abort", True),
+        ("builtins:exit", True),
+        ("my.package:make", True),
+        ("timm.models:resnet18", True),
+        ("torchvision :resnet18", True),
+        (":make", True),
+        ("a:b:c", True),
+    ],
+)
+def test_which_names_are_code(spec, is_code):
+    assert names_code(spec) is is_code
+
+
+def test_a_name_is_judged_without_importing_torch():
+    program = "import sys; from bias_toolkit.models.specs import names_code; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -68,6 +68,8 @@ class StoredFeatures:
 
 
 def _mapped(path: Path) -> np.ndarray:
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path} is no readable .npy array: it is not a regular file")
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError) as error:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import posixpath
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Annotated, Literal
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bias_toolkit.features.index.approximate import EXACT, ApproximateIndex
 from bias_toolkit.features.index.exact import SPARE, Groups, Proposer, nearest, rank
 from bias_toolkit.features.index.gpu import GpuProposer
-from bias_toolkit.features.index.metric import check_metric, prepare
+from bias_toolkit.features.index.metric import METRICS, check_metric, prepare
 from bias_toolkit.features.index.placement import choose_placement
 from bias_toolkit.features.index.schema import INDEX_ROWS
 from bias_toolkit.features.index.stored import StoredFeatures
@@ -23,9 +26,22 @@ from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.files import read_table, shard_slices, write_array, write_table, write_text
 from bias_toolkit.foundation.memory import AUTO, memory_bytes
 from bias_toolkit.foundation.progress import Progress, silent
+from bias_toolkit.foundation.untrusted import inside, parse_json, read_regular
 
 CHUNK = 4096
+LARGEST_RECORD = 64 * 2**20
 INDEX_FILE, ROWS_FILE, RECORD_FILE, VECTORS_FILE = "index.faiss", "index.parquet", "index.json", "vectors.npy"
+
+
+class IndexRecord(BaseModel):
+    """`index.json`: what an index is of, and the features' files by their names relative to the index's folder."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    metric: Literal[METRICS]
+    index: Annotated[str, Field(min_length=1, max_length=200)]
+    features: Annotated[list[Annotated[str, Field(max_length=1000)]], Field(min_length=1, max_length=1_000_000)]
+    prepared: bool
 
 
 class TrainingIndex:
@@ -103,24 +119,30 @@ class TrainingIndex:
         return built
 
     @classmethod
-    def load(cls, folder: str | os.PathLike, memory: str = AUTO) -> TrainingIndex:
+    def load(
+        cls, folder: str | os.PathLike, memory: str = AUTO, root: str | os.PathLike | None = None
+    ) -> TrainingIndex:
         """Read an index that `save` wrote, with the features it is of; InputError if there is no whole one.
 
         Parameters
         ----------
         folder : where `save` put it; where it is of a feature store, that must still be where it was, seen from here.
         memory : as for `build`.
+        root : the folder that the features have to be in, and the index too; by default the one that holds `folder`.
         """
-        folder = Path(folder)
+        folder = Path(folder).absolute()
+        root = folder.parent if root is None else Path(root).absolute()
         try:
-            record = json.loads((folder / RECORD_FILE).read_text(encoding="utf-8"))
+            record = _read_record(folder / RECORD_FILE)
             image_ids = read_table(folder / ROWS_FILE)["image_id"].tolist()
-            check_metric(record["metric"])
-            stored = StoredFeatures([folder / path for path in record["features"]])
-            vectors = Vectors(stored, record["metric"], memory_bytes(memory), prepared=record["prepared"])
+            own = folder.relative_to(root).as_posix()
+            # The names begin with the way out of the index's folder, which may not go on out of the root.
+            paths = [inside(root, posixpath.normpath(posixpath.join(own, name))) for name in record.features]
+            stored = StoredFeatures(paths)
+            vectors = Vectors(stored, record.metric, memory_bytes(memory), prepared=record.prepared)
             approximate = None
-            if record["index"] != EXACT:
-                approximate = ApproximateIndex.load(folder / INDEX_FILE, record["index"], record["metric"])
+            if record.index != EXACT:
+                approximate = ApproximateIndex.load(folder / INDEX_FILE, record.index, record.metric)
         except (OSError, ValueError, KeyError, TypeError, RuntimeError, pa.ArrowException) as error:
             raise InputError(f"{folder} holds no whole index of training features: {error}") from error
         if len({len(image_ids), vectors.rows, approximate.rows if approximate else vectors.rows}) > 1:
@@ -302,3 +324,12 @@ class TrainingIndex:
             except RuntimeError as error:
                 self._on_gpu = False
                 self.reason = f"Exact flat search on the CPU; copying the vectors to the GPU failed: {error}"
+
+
+def _read_record(path: Path) -> IndexRecord:
+    try:
+        return IndexRecord.model_validate(parse_json(read_regular(path, LARGEST_RECORD), path))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "it"
+        raise InputError(f"{path} is no record of an index: {place}: {first['msg']}.") from error

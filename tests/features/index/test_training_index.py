@@ -1,12 +1,15 @@
 """The exact index against brute force in float64."""
 
+import json
+import os
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from bias_toolkit.features.index import METRICS, TrainingIndex
+from bias_toolkit.features.index import METRICS, StoredFeatures, TrainingIndex
 from bias_toolkit.foundation.errors import InputError
 
 both_metrics = pytest.mark.parametrize("metric", METRICS)
@@ -182,6 +185,60 @@ def test_a_broken_index_is_named(tmp_path, name, content):
         (tmp_path / name).write_bytes(content)
     with pytest.raises(InputError, match=str(tmp_path)):
         TrainingIndex.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"features": ["../../outside.npy"]}, "relative, with /, and stay inside"),
+        ({"features": ["/etc/passwd"]}, "relative, with /, and stay inside"),
+        ({"features": ["../link/outside.npy"]}, "leads out of"),
+        ({"features": ["..\\..\\outside.npy"]}, "relative, with /"),
+        ({"features": []}, "features: List should have at least 1 item"),
+        ({"features": "vectors.npy"}, "features: Input should be a valid list"),
+        ({"features": [3]}, r"features\.0: Input should be a valid string"),
+        ({"metric": "taxicab"}, "metric: Input should be 'euclidean' or 'cosine'"),
+        ({"index": "F" * 1000}, "index: String should have at most 200"),
+        ({"prepared": 1}, "prepared: Input should be a valid boolean"),
+        ({"more": 1}, "more: Extra inputs"),
+    ],
+)
+def test_a_record_that_someone_else_made_leads_nowhere(tmp_path, change, said):
+    study = tmp_path / "study"
+    (study / "index").mkdir(parents=True)
+    np.save(tmp_path / "outside.npy", np.eye(3, dtype=np.float32))
+    (study / "link").symlink_to(tmp_path)
+    TrainingIndex.build(np.eye(3), ids(3)).save(study / "index")
+    path = study / "index" / "index.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(InputError, match=said) as caught:
+        TrainingIndex.load(study / "index")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_record_of_brackets_and_a_pipe_in_the_place_of_features_are_refused(tmp_path):
+    TrainingIndex.build(np.eye(3), ids(3)).save(tmp_path)
+    record = (tmp_path / "index.json").read_text()
+    (tmp_path / "index.json").write_text("[" * 200_000)
+    with pytest.raises(InputError, match="nested too deeply"):
+        TrainingIndex.load(tmp_path)
+    (tmp_path / "index.json").write_text(record)
+    (tmp_path / "vectors.npy").unlink()
+    os.mkfifo(tmp_path / "vectors.npy")
+    with pytest.raises(InputError, match="not a regular file"):
+        TrainingIndex.load(tmp_path)
+
+
+def test_features_outside_of_the_folder_above_are_read_where_a_root_is_named(tmp_path):
+    (tmp_path / "features").mkdir()
+    np.save(tmp_path / "features" / "features-00000.npy", np.eye(3, dtype=np.float32))
+    stored = StoredFeatures([tmp_path / "features" / "features-00000.npy"])
+    folder = tmp_path / "a" / "index"
+    folder.mkdir(parents=True)
+    TrainingIndex.build(stored, ids(3)).save(folder)
+    with pytest.raises(InputError, match="stay inside"):
+        TrainingIndex.load(folder)
+    assert TrainingIndex.load(folder, root=tmp_path).image_ids == ids(3)
 
 
 def test_an_index_that_does_not_fit_its_files_is_refused(tmp_path):
