@@ -9,12 +9,47 @@ import numpy as np
 import pandas as pd
 
 from bias_toolkit.foundation.errors import InputError, UnreadableImageError
+from bias_toolkit.study.inputs import SPLITS
 
 if TYPE_CHECKING:
     from bias_toolkit.explain import Context, Distances, Subject
     from bias_toolkit.explain.request import Request
     from bias_toolkit.study.inputs import Inputs
     from bias_toolkit.study.results import Results
+
+
+def request_for(
+    inputs: Inputs, results: Results, image: str | os.PathLike, box: Sequence[float] | None, label: str | None
+) -> Request:
+    """What is asked for: a test image by id or path, or any image file. Of the study, only its images have to be read.
+
+    Raises
+    ------
+    InputError
+        If it is neither, or was left out; or a box or label is given for a test image, or makes no sense.
+    """
+    from bias_toolkit.explain.request import file_request, image_file, known_label, known_request
+    from bias_toolkit.models import match_labels
+
+    image_id = results.test_image(image)
+    if image_id is not None:
+        return known_request(image_id, box, label)
+    skipped = results.skipped_images.query("split == 'test'")
+    left_out = dict(zip(skipped["image_id"], skipped["reason"], strict=True))
+    file = image_file(image, left_out, results.images("test")["image_id"].iloc[0])
+    if label is not None:
+        labels = {each for split in SPLITS for each in results.images(split)["label"].dropna()}
+        label = known_label(
+            label, labels, inputs.class_names, lambda name: bool(match_labels([name], inputs.model).indices)
+        )
+    return file_request(
+        file,
+        box,
+        label,
+        training_id=inputs.training_image(file),
+        images=results.images("train"),
+        objects=results.objects("train"),
+    )
 
 
 def explainable(results: Results, request: Request, image: str | os.PathLike) -> Request:
@@ -113,13 +148,13 @@ def _known_subject(inputs: Inputs, results: Results, image_id: str) -> Subject:
 
 def _outside_subject(inputs: Inputs, results: Results, request: Request) -> Subject:
     from bias_toolkit.explain import Subject
-    from bias_toolkit.explain.request import read_outside
+    from bias_toolkit.explain.request import read_image
     from bias_toolkit.features.index import NEAREST, distances_table, nearest_neighbours
     from bias_toolkit.invariance import centre_view
     from bias_toolkit.models import match_labels
 
     settings, model = inputs.settings, inputs.model
-    pixels = read_outside(request.file)
+    pixels = read_image(request.file)
     view = centre_view(pixels, model.input_size, settings.feature_size)
     features = model.evaluate(view.pixels, precision=settings.feature_precision).features
     training = results.training_index

@@ -484,7 +484,7 @@ class Results:
         for folder in sorted((self.folder / steps.EXPLANATIONS).glob("*/")):
             record = read_record(folder)
             member = record.settings.get("member") if record is not None else None
-            image_id = member.get("image_id") if isinstance(member, dict) and member.get("file") is None else None
+            image_id = member.get("image") if isinstance(member, dict) else None
             if not isinstance(image_id, str):
                 continue
             task = self._plan.task(steps.explanation, Request(image_id))

@@ -22,9 +22,10 @@ def _outputs() -> dict[str, Any]:
 
 def _refuse_nothing(job: Job, split: str) -> None:
     """Raise InputError if no image could be read."""
-    from bias_toolkit.foundation.files import read_tables
+    from bias_toolkit.datasets import SKIPPED
+    from bias_toolkit.foundation.files import read_shards
 
-    skipped = read_tables(job.folder, "skipped-*.parquet")
+    skipped = read_shards(job.folder, "skipped", SKIPPED)
     n_images = len(job.inputs.dataset(split).images)
     if len(skipped) == n_images:
         first = skipped.iloc[0]
