@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from bias_toolkit.invariance.protocols import STEP_PROTOCOLS
 from bias_toolkit.invariance.schema import MEASURES
-from bias_toolkit.invariance.sweep import CENTRE
+from bias_toolkit.invariance.transforms import CENTRE
 
 
 def p_top1_change(top1: np.ndarray) -> np.ndarray:
@@ -131,7 +132,7 @@ def measures_table(responses: pd.DataFrame) -> pd.DataFrame:
     """
     responses = responses.reset_index(drop=True)
     table = responses.reindex(columns=MEASURES.names)
-    is_pairs = responses["protocol"] == "offsets"
+    is_pairs = ~responses["protocol"].isin(STEP_PROTOCOLS)
     for rows, measure in ((responses[~is_pairs], _of_steps), (responses[is_pairs], _of_pairs)):
         # Rows with the same number of views make one array.
         for _, group in rows.groupby(rows["top1"].map(len)):

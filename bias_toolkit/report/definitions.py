@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bias_toolkit import invariance
+
 
 @dataclass(frozen=True)
 class Definition:
@@ -204,14 +206,7 @@ MAP_KINDS: dict[str, Definition] = {
     ),
 }
 
-PROTOCOLS: dict[str, Definition] = {
-    "crop": Definition(
-        "Crop",
-        "The view slides over the central window of the image; size is the window's share of the image's area (A).",
-    ),
-    "embed": Definition("Embed", "The whole image moves over a canvas; size is the canvas's side in image sides (A)."),
-    "offsets": Definition("Offsets", "Pairs of views at random places of the image (Z)."),
-}
+PROTOCOLS: dict[str, Definition] = {each.name: Definition(each.label, each.definition) for each in invariance.PROTOCOLS}
 
 METRIC_NAMES = {"euclidean": "Euclidean", "cosine": "cosine"}
 
