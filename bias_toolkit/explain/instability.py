@@ -9,9 +9,12 @@ from bias_toolkit.explain.context import Context, Subject
 from bias_toolkit.explain.explanation import Change, ClassCurve, Estimate, Response, ShiftMap, Standing
 from bias_toolkit.explain.neighbourhood import MAP_RADIUS, RADIUS, Neighbourhood, estimate, shifts
 from bias_toolkit.explain.pictures import PictureFolder
-from bias_toolkit.invariance import Views, make_response, make_views, measures_table, transform_of
+from bias_toolkit.invariance import INVARIANCE_MEASURES, Views, make_response, make_views, measures_table, transform_of
 
-STANDINGS = ("p_top1_change", "mac", "p_top5_exit", "p_range", "feature_drift", "confidence", "margin", "nn_distance")
+STANDINGS = (
+    *(measure.name for measure in INVARIANCE_MEASURES if measure.of_steps and not measure.needs_label),
+    "nn_distance",
+)
 
 
 def measure_response(context: Context, subject: Subject, pictures: PictureFolder) -> tuple[Response, list[Standing]]:

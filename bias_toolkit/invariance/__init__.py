@@ -7,7 +7,8 @@ transformations?", JMLR 20(184), 2019, with the protocol of the script that its 
 
 from bias_toolkit.invariance.framing_grid import SURROUNDINGS, FramingCell, FramingGrid, framed_window
 from bias_toolkit.invariance.inpaint import FILLS
-from bias_toolkit.invariance.measures import measures_table
+from bias_toolkit.invariance.measures import INVARIANCE_MEASURES, Measure
+from bias_toolkit.invariance.measures_table import measures_table
 from bias_toolkit.invariance.noise import NoiseFloor, noise_floor
 from bias_toolkit.invariance.protocols import PROTOCOLS, STEP_PROTOCOLS, protocol_of
 from bias_toolkit.invariance.protocols.crop import SAMPLINGS, centre_reduction, centre_view
@@ -31,6 +32,7 @@ from bias_toolkit.invariance.window import Picture, Window, take_picture
 __all__ = [
     "FILLS",
     "FRAMED",
+    "INVARIANCE_MEASURES",
     "MEASURES",
     "PROTOCOLS",
     "RESPONSES",
@@ -41,6 +43,7 @@ __all__ = [
     "TRANSFORMS",
     "FramingCell",
     "FramingGrid",
+    "Measure",
     "NoiseFloor",
     "Picture",
     "SequentialMean",

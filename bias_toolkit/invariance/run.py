@@ -14,7 +14,7 @@ from bias_toolkit.datasets.schema import SKIPPED
 from bias_toolkit.foundation.files import empty_table, read_shards, read_table, shard_files
 from bias_toolkit.foundation.shards import Shard
 from bias_toolkit.foundation.threads import decoding_workers
-from bias_toolkit.invariance.measures import measures_table
+from bias_toolkit.invariance.measures_table import measures_table
 from bias_toolkit.invariance.packing import evaluate_shards
 from bias_toolkit.invariance.response import make_response
 from bias_toolkit.invariance.schema import MEASURES, RESPONSES

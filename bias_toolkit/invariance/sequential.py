@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 
 from bias_toolkit.foundation.resampling import CONFIDENCE
-from bias_toolkit.invariance.measures import measures_table
+from bias_toolkit.invariance.measures_table import measures_table
 from bias_toolkit.invariance.sweep import Sweep
 
 MOST_AT_STAKE = 0.9

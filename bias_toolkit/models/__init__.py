@@ -10,11 +10,10 @@ from bias_toolkit.models.lowpass import low_pass, subsampling_layers
 from bias_toolkit.models.model import Model
 from bias_toolkit.models.precision import full_float32
 from bias_toolkit.models.preprocessing import Preprocessing
-from bias_toolkit.models.runtime import RUNTIMES, Batch, Outputs, choose_runtime
+from bias_toolkit.models.runtime import Batch, Outputs, choose_runtime
 
 __all__ = [
     "NAMED_MODELS",
-    "RUNTIMES",
     "Batch",
     "FeatureLayer",
     "LabelMatch",
