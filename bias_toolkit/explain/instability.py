@@ -9,10 +9,12 @@ from bias_toolkit.explain.context import Context, Subject
 from bias_toolkit.explain.neighbourhood import MAP_RADIUS, RADIUS, Neighbourhood, estimate, shifts
 from bias_toolkit.explain.pictures import PictureFolder
 from bias_toolkit.explain.record import Change, ClassCurve, Estimate, Response, ShiftMap, Standing
-from bias_toolkit.invariance import Views, make_response, make_views, measures_table
+from bias_toolkit.invariance import INVARIANCE_MEASURES, Views, make_response, make_views, measures_table, transform_of
 
-STANDINGS = ("p_top1_change", "mac", "p_top5_exit", "p_range", "feature_drift", "confidence", "margin", "nn_distance")
-DIRECTIONS = {"diagonal": (1, 1), "horizontal": (1, 0), "vertical": (0, 1)}
+STANDINGS = (
+    *(measure.name for measure in INVARIANCE_MEASURES if measure.of_steps and not measure.needs_label),
+    "nn_distance",
+)
 
 
 def measure_response(context: Context, subject: Subject, pictures: PictureFolder) -> tuple[Response, list[Standing]]:
@@ -92,12 +94,13 @@ def own_sweep_changes(context: Context, around: Neighbourhood) -> tuple[Estimate
     One sweep has only 8 steps, and an image may be looked at because of the luck of its own. A sweep that grows the
     image has no other places; there it is that of all directions.
     """
-    direction = DIRECTIONS.get(context.sweep.transform)
-    if direction is None:
+    transform = transform_of(context.sweep.transform)
+    direction = np.array([transform.right, transform.down])
+    if not direction.any():
         inner = around.averaged(0)
         return estimate([inner.changes], context.seed), f"within {RADIUS} pixels"
     side = 2 * MAP_RADIUS + 1
-    along = np.arange(-RADIUS, RADIUS + 1)[:, None] * np.array(direction)
+    along = np.arange(-RADIUS, RADIUS + 1)[:, None] * direction
     places = shifts(RADIUS)[:, None, :] + along + MAP_RADIUS
     paths = places[..., 1] * side + places[..., 0]
     own = Neighbourhood(around.probabilities, paths)

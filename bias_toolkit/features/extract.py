@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from bias_toolkit.datasets import skipped_table
-from bias_toolkit.features.schema import DTYPES
+from bias_toolkit.foundation.choices import FEATURE_DTYPES
 from bias_toolkit.foundation.errors import InputError, UnreadableImageError
 from bias_toolkit.foundation.shards import Shard, prepared_shards
 
@@ -64,8 +64,8 @@ def feature_shards(
     InputError
         If an option is out of range, or a feature is not finite in `dtype`.
     """
-    if dtype not in DTYPES:
-        raise InputError(f"dtype must be one of {', '.join(DTYPES)}, got {dtype!r}")
+    if dtype not in FEATURE_DTYPES:
+        raise InputError(f"dtype must be one of {', '.join(FEATURE_DTYPES)}, got {dtype!r}")
     if batch_size < 1:
         raise InputError(f"batch_size must be at least 1, got {batch_size}")
 

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bias_toolkit.foundation.errors import InputError
-from bias_toolkit.invariance.sweep import CENTRE, FILLS
+from bias_toolkit.invariance.inpaint import FILLS
+from bias_toolkit.invariance.transforms import CENTRE
 from bias_toolkit.invariance.window import Window
 
 REAL = "real"

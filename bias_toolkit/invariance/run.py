@@ -14,12 +14,12 @@ from bias_toolkit.datasets.schema import SKIPPED
 from bias_toolkit.foundation.files import empty_table, read_shards, read_table, shard_files
 from bias_toolkit.foundation.shards import Shard
 from bias_toolkit.foundation.threads import decoding_workers
-from bias_toolkit.invariance.measures import measures_table
+from bias_toolkit.invariance.measures_table import measures_table
 from bias_toolkit.invariance.packing import evaluate_shards
-from bias_toolkit.invariance.protocol import make_views
 from bias_toolkit.invariance.response import make_response
 from bias_toolkit.invariance.schema import MEASURES, RESPONSES
 from bias_toolkit.invariance.sweep import Sweep
+from bias_toolkit.invariance.sweep_views import make_views
 from bias_toolkit.invariance.views import Views
 
 if TYPE_CHECKING:
@@ -66,20 +66,13 @@ def sweep_shards(
     InputError
         If the sweep's size leaves nothing of an image, or the model's output for one is not finite.
     """
-    settings = {
-        "protocol": sweep.protocol,
-        "transform": sweep.transform,
-        "size": sweep.size,
-        "fill": sweep.fill if sweep.protocol == "embed" else None,
-        "sampling": sweep.sampling if sweep.protocol == "crop" else None,
-    }
 
     def prepare(image_id: str) -> list[tuple[None, Views]]:
         return [(None, make_views(read(image_id), sweep, model.input_size, image_id))]
 
     def make_row(image_id: str, _: None, probabilities: np.ndarray, features: np.ndarray) -> dict:
         columns = make_response(probabilities, features, sweep, label_indices.get(image_id))
-        return {"image_id": image_id, **settings, **columns}
+        return {"image_id": image_id, **sweep.columns(), **columns}
 
     return evaluate_shards(
         model,

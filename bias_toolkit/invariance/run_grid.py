@@ -14,10 +14,12 @@ from bias_toolkit.foundation.shards import Shard
 from bias_toolkit.invariance import measures
 from bias_toolkit.invariance.framing_grid import REAL, FramingCell, FramingGrid, framed_window
 from bias_toolkit.invariance.packing import evaluate_shards
+from bias_toolkit.invariance.protocols.crop import CROP
 from bias_toolkit.invariance.response import make_response
 from bias_toolkit.invariance.schema import FRAMED
-from bias_toolkit.invariance.sweep import CENTRE, STEPS, Sweep
-from bias_toolkit.invariance.views import Views, path
+from bias_toolkit.invariance.sweep import Sweep
+from bias_toolkit.invariance.transforms import CENTRE, STEPS, transform_of
+from bias_toolkit.invariance.views import Views
 from bias_toolkit.invariance.window import Picture, Window, take_picture
 
 if TYPE_CHECKING:
@@ -78,10 +80,10 @@ def grid_shards(
     Raises
     ------
     InputError
-        If the model's output for an image is not finite.
+        If the transform is not known, or the model's output for an image is not finite.
     """
-    shifts = path(transform) - CENTRE
-    sweep = Sweep("crop", transform, 1.0)
+    sweep = Sweep(CROP.name, transform, 1.0)
+    shifts = transform_of(transform).path() - CENTRE
 
     def prepare(image_id: str) -> Iterator[tuple[_Framed, Views]]:
         framed = _framed(read(image_id), boxes.get(image_id), grid.cells, model.input_size, surroundings)

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bias_toolkit import features, invariance
+
 
 @dataclass(frozen=True)
 class Definition:
@@ -31,52 +33,11 @@ class Definition:
 
 
 MEASURES: dict[str, Definition] = {
-    "p_top1_change": Definition(
-        "P(top-1 change)", "Share of one-pixel steps at which the most probable class changes (A).", True
-    ),
-    "mac": Definition(
-        "Mean absolute change",
-        "Mean over steps of the absolute change of the probability of the class that was on top before the step (A).",
-    ),
-    "p_top5_exit": Definition(
-        "P(top-5 exit)",
-        "Share of steps after which the class that was on top is not among the five most probable (after A).",
-        True,
-    ),
-    "p_range": Definition(
-        "Probability range",
-        "Largest minus smallest probability, along the sweep, of the centre view's top class (after A).",
-    ),
-    "feature_drift": Definition(
-        "Feature drift",
-        "Mean over steps of 1 − cosine similarity of the features before and after the step.",
-    ),
-    "consistency": Definition(
-        "Consistency", "Share of pairs of random offsets at which the top class is the same (Z).", True
-    ),
-    "accuracy": Definition("Accuracy", "Share of the views whose top class is the image's label.", True),
-    "confidence": Definition("Confidence", "Probability of the top class at the centre view."),
-    "margin": Definition("Margin", "Probability of the top class minus that of the second, at the centre view."),
+    each.name: Definition(each.label, each.definition, each.share) for each in invariance.INVARIANCE_MEASURES
 }
 
 DISTANCES: dict[str, Definition] = {
-    "nn_distance": Definition(
-        "Distance to nearest training image",
-        "Distance from the image's feature to the nearest feature of a training image.",
-    ),
-    "knn_distance": Definition(
-        "Mean distance to the k nearest training images",
-        "Mean distance from the image's feature to its k nearest training features.",
-    ),
-    "class_nn_distance": Definition(
-        "Distance to nearest training image of the class",
-        "Distance from the image's feature to the nearest training feature with the same label.",
-    ),
-    "distance_percentile": Definition(
-        "Distance percentile",
-        "Share of training images that are nearer to their own nearest other training image.",
-        True,
-    ),
+    each.name: Definition(each.label, each.definition, each.share) for each in features.TRAINING_DISTANCES
 }
 
 FRAMING: dict[str, Definition] = {
@@ -204,14 +165,7 @@ MAP_KINDS: dict[str, Definition] = {
     ),
 }
 
-PROTOCOLS: dict[str, Definition] = {
-    "crop": Definition(
-        "Crop",
-        "The view slides over the central window of the image; size is the window's share of the image's area (A).",
-    ),
-    "embed": Definition("Embed", "The whole image moves over a canvas; size is the canvas's side in image sides (A)."),
-    "offsets": Definition("Offsets", "Pairs of views at random places of the image (Z)."),
-}
+PROTOCOLS: dict[str, Definition] = {each.name: Definition(each.label, each.definition) for each in invariance.PROTOCOLS}
 
 METRIC_NAMES = {"euclidean": "Euclidean", "cosine": "cosine"}
 
@@ -219,16 +173,14 @@ COLUMNS: dict[str, Definition] = MEASURES | DISTANCES | FRAMING
 LABELLED: dict[str, Definition] = FRAMING_VARIABLES | COLUMNS | FRAMING_SUMMARY
 
 
-_UNBOUNDED_ABOVE = {"nn_distance", "knn_distance", "class_nn_distance", "log_scale_deviation"}
+_HIGHEST = {each.name: each.highest for each in (*invariance.INVARIANCE_MEASURES, *features.TRAINING_DISTANCES)}
 
 
 def limits_of(name: str) -> tuple[float, float]:
     """Lowest and highest value that a column can take; infinite where it has no limit or is not defined here."""
     if name not in COLUMNS or name == "framing_log_density":
         return -math.inf, math.inf
-    if name == "feature_drift":
-        return 0.0, 2.0
-    return 0.0, math.inf if name in _UNBOUNDED_ABOVE else 1.0
+    return 0.0, _HIGHEST.get(name, math.inf if name == "log_scale_deviation" else 1.0)
 
 
 def label_of(name: str) -> str:

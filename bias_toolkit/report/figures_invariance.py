@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from bias_toolkit.foundation.words import count, percent
+from bias_toolkit.invariance import STEP_PROTOCOLS
 from bias_toolkit.report.definitions import COLUMNS, label_of
 from bias_toolkit.report.style import BLUE, GREY, ORANGE, SERIES, axes_or_new, in_percent, styled, subtitle
 from bias_toolkit.report.sweeps import image_size
@@ -30,9 +31,7 @@ def measure_by_size(summary: pd.DataFrame, measure: str = "p_top1_change", ax: A
     ax : Axes, optional
     """
     ax = axes_or_new(ax)
-    rows = summary[
-        summary["measure"].eq(measure) & summary["protocol"].isin(["crop", "embed"]) & summary["value"].notna()
-    ]
+    rows = summary[summary["measure"].eq(measure) & summary["protocol"].isin(STEP_PROTOCOLS) & summary["value"].notna()]
     rows = rows.assign(
         shown=[image_size(*pair) for pair in zip(rows["protocol"], rows["size"], strict=True)]
     ).sort_values("shown", kind="stable")

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bias_toolkit.foundation.words import count
+from bias_toolkit.invariance import STEP_PROTOCOLS
 from bias_toolkit.report.definitions import COLUMNS, label_of
 from bias_toolkit.report.style import GREY, SERIES, in_percent, legend_label, new_figure, styled, subtitle
 
@@ -48,7 +49,7 @@ def size_vs_invariance(curves: Mapping[str, pd.DataFrame], measure: str = "p_top
 
 
 def _points(summary: pd.DataFrame, measure: str) -> pd.DataFrame:
-    rows = summary[summary["measure"].eq(measure) & summary["protocol"].isin(["crop", "embed"])]
+    rows = summary[summary["measure"].eq(measure) & summary["protocol"].isin(STEP_PROTOCOLS)]
     return rows[["protocol", "transform", "size", "value", "low", "high"]].dropna(subset=["value"])
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 from bias_toolkit.analysis import Interval, two_lines
 from bias_toolkit.foundation.resampling import CONFIDENCE, resample_counts
 from bias_toolkit.foundation.words import count, interval, number, percent
+from bias_toolkit.invariance import STEP_PROTOCOLS
 from bias_toolkit.report.contents import ReportContents
 from bias_toolkit.report.finding import CAUSE, CAUTION, EFFECT, INVARIANCE, NONE, TOO_FEW_IMAGES, Finding
 from bias_toolkit.report.sweeps import image_size
@@ -145,7 +146,7 @@ def values_by_size(measures: pd.DataFrame) -> pd.DataFrame | None:
 
     Only images measured at every size; None where there are fewer than two sizes at which the image is shown.
     """
-    rows = measures[measures["protocol"].isin(["crop", "embed"]) & measures[MEASURE].notna()]
+    rows = measures[measures["protocol"].isin(STEP_PROTOCOLS) & measures[MEASURE].notna()]
     if len({image_size(*pair) for pair in zip(rows["protocol"], rows["size"], strict=True)}) < 2:
         return None
     table = rows.astype({MEASURE: float}).pivot_table(index="image_id", columns=["protocol", "size"], values=MEASURE)

@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from bias_toolkit.foundation.errors import InputError
+from bias_toolkit.invariance import STEP_PROTOCOLS
 from bias_toolkit.report import (
     figures_classes,
     figures_factors,
@@ -171,7 +172,7 @@ def _size_curve(contents: ReportContents, name: str) -> pd.DataFrame:
     if contents.size_curve is not None:
         return contents.size_curve
     summary = _there(contents.table("summary"), name, "sweep")
-    rows = summary[summary["protocol"].isin(["crop", "embed"])]
+    rows = summary[summary["protocol"].isin(STEP_PROTOCOLS)]
     if rows.groupby(["protocol", "size"]).ngroups < 2:
         raise InputError(
             f"{contents.name} was swept at one view size, and {name} shows several; run `bias-toolkit sizes` on it."

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from bias_toolkit.foundation.words import MISSING, count, interval, known, number, percent, significant
+from bias_toolkit.invariance import STEP_PROTOCOLS
 from bias_toolkit.report import figures_classes, figures_invariance
 from bias_toolkit.report.blocks import (
     Block,
@@ -53,7 +54,7 @@ def invariance_section(contents: ReportContents) -> Section | Omitted:
         _sweeps(contents, summary),
         _noise(contents),
     ]
-    drawn = summary[summary["measure"].eq("p_top1_change") & summary["protocol"].isin(["crop", "embed"])]
+    drawn = summary[summary["measure"].eq("p_top1_change") & summary["protocol"].isin(STEP_PROTOCOLS)]
     if drawn["size"].nunique() > 1:
         blocks.append(
             FigureBlock(

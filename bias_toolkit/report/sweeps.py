@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
-
 from bias_toolkit.foundation.words import known
+from bias_toolkit.invariance import protocol_of
 
 
 def image_size(protocol: str, size: float) -> float:
     """Side of the image as the view shows it, in view sides: above 1 a tighter crop, below 1 an image on a canvas."""
-    return 1 / size if protocol == "embed" else 1 / math.sqrt(size)
+    return protocol_of(protocol).image_side(size)
 
 
 def sweep_name(protocol: str, transform: str, size: float) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
 
+from bias_toolkit.foundation.choices import FEATURE_DTYPES, METRICS, PRECISIONS, RUNTIMES
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.memory import memory_bytes
 
@@ -121,7 +122,7 @@ class Settings:
         FEATURES,
         metavar="LAYER",
     )
-    metric: str = _setting("euclidean", str, "Distance between features.", FEATURES, choices=("euclidean", "cosine"))
+    metric: str = _setting("euclidean", str, "Distance between features.", FEATURES, choices=METRICS)
     index: str = _setting(
         "exact",
         str,
@@ -141,14 +142,14 @@ class Settings:
         1.0, float, "Size of the crop whose centre view is embedded.", FEATURES, least=0, most=1
     )
     feature_dtype: str = _setting(
-        "float32", str, "Precision of the stored features.", FEATURES, choices=("float32", "float16")
+        "float32", str, "Precision of the stored features.", FEATURES, choices=FEATURE_DTYPES
     )
     feature_precision: str = _setting(
         "float32",
         str,
         "Precision of the forward passes that give features. Sweeps are always in float32.",
         FEATURES,
-        choices=("float32", "bfloat16", "float16"),
+        choices=PRECISIONS,
     )
     protocols: tuple[str, ...] = _setting(
         ("crop",), str, "How views are made: crop, embed or offsets.", VIEWS, flag="--protocol", several=True
@@ -228,7 +229,7 @@ class Settings:
         "What executes the model: torch; openvino, on Intel and AMD CPUs; auto: torch on CUDA, openvino on such a CPU "
         "where it is installed, torch otherwise. Results differ by rounding only, and are not computed again for it.",
         MACHINE,
-        choices=("auto", "torch", "openvino"),
+        choices=RUNTIMES,
     )
     device: str = _setting(
         "auto",

@@ -26,8 +26,8 @@ def images(random_image):
     return {name: random_image(74, 74, seed) for seed, name in enumerate(("a", "b", "c", "whole"))}
 
 
-def shards_of(model, read, surroundings="mean", ids=("a", "b", "c", "whole"), advance=lambda _: None, batch_size=32):
-    options = {"label_indices": LABELS, "batch_size": batch_size, "advance": advance}
+def shards_of(model, read, surroundings="mean", ids=("a", "b", "c", "whole"), **options):
+    options = {"label_indices": LABELS, "batch_size": 32, "advance": lambda _: None} | options
     return grid_shards(model, read, cut_into_shards(ids, 2), BOXES, GRID, surroundings, **options)
 
 
@@ -129,3 +129,9 @@ def test_a_shard_without_a_cell_is_a_shard(model, images):
     (shard,) = shards_of(model, images.__getitem__, "real", ids=("whole",))
     assert shard["framed"].empty
     assert shard["skipped"].empty
+
+
+def test_an_unknown_transform_is_refused(model, images):
+    """Not taken for the diagonal."""
+    with pytest.raises(InputError, match="--transform sideways is not a transform of --protocol crop"):
+        shards_of(model, images.__getitem__, transform="sideways")

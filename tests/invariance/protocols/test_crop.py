@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from bias_toolkit.invariance import Sweep, centre_view, make_views
-from bias_toolkit.invariance.crop import central_box, random_box
+from bias_toolkit.invariance.protocols.crop import central_box, random_box
 from bias_toolkit.invariance.views import image_generator
 
 W = 32
