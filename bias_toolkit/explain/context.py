@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from bias_toolkit.datasets import BOX_EDGES
-from bias_toolkit.explain.record import Distances
+from bias_toolkit.explain.subject import Subject
 from bias_toolkit.invariance import Sweep, Views
 from bias_toolkit.invariance.packing import evaluate_packed
 
@@ -24,39 +24,6 @@ columns 11 of 160 steps, along a diagonal 17.
 """
 
 FILTER_SIZE = 3
-
-
-@dataclass(frozen=True)
-class Subject:
-    """The image to explain.
-
-    Parameters
-    ----------
-    image_id : str
-    pixels : uint8 array (height, width, 3)
-    in_test_set : bool
-    label : str, optional
-        The dataset's label.
-    label_index : int, optional
-        The model's class of that label.
-    box : sequence of 4 floats, optional
-        x0, y0, x1, y1 of its object, in pixels.
-    category : str, optional
-        The object's.
-    neighbours : DataFrame
-        The nearest training images, nearest first: neighbour_id, distance.
-    distances : Distances, optional
-    """
-
-    image_id: str
-    pixels: np.ndarray
-    in_test_set: bool
-    label: str | None
-    label_index: int | None
-    box: Sequence[float] | None
-    category: str | None
-    neighbours: pd.DataFrame
-    distances: Distances | None = None
 
 
 @dataclass

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from bias_toolkit.explain.context import Context, Subject
+from bias_toolkit.explain.context import Context
 from bias_toolkit.explain.neighbourhood import MAP_RADIUS, RADIUS, Neighbourhood, estimate, shifts
 from bias_toolkit.explain.pictures import PictureFolder
 from bias_toolkit.explain.record import Change, ClassCurve, Estimate, Response, ShiftMap, Standing
+from bias_toolkit.explain.subject import Subject
 from bias_toolkit.invariance import Views, make_response, make_views, measures_table
 
 STANDINGS = ("p_top1_change", "mac", "p_top5_exit", "p_range", "feature_drift", "confidence", "margin", "nn_distance")

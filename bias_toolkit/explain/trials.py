@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bias_toolkit.explain.causes import Trial, stability_of
-from bias_toolkit.explain.context import Context, Subject
+from bias_toolkit.explain.context import Context
 from bias_toolkit.explain.framing import TrainingObjects
 from bias_toolkit.explain.interventions import BLURS, blurred, controls, reframings, with_object_of
 from bias_toolkit.explain.neighbourhood import RADIUS, Neighbourhood, cross, shifts
 from bias_toolkit.explain.pictures import PictureFolder
 from bias_toolkit.explain.record import Cause, CauseLine, Framing, Verdict
+from bias_toolkit.explain.subject import Subject
 from bias_toolkit.foundation.errors import InputError, UnreadableImageError
 from bias_toolkit.foundation.words import count
 from bias_toolkit.invariance import Picture, Views, Window, sweep_picture, take_picture

@@ -7,27 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-import pandas as pd
-
-from bias_toolkit.foundation.errors import InputError, UnreadableImageError
+from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.progress import Progress, silent
 from bias_toolkit.pipeline.steps import StepFolder
-from bias_toolkit.study.explanation_request import (
-    EDGES,
-    Request,
-    listed_requests,
-    read_outside,
-    request_explanation,
-    training_image,
-    worst_requests,
-)
+from bias_toolkit.study.explanation_request import listed_requests, request_explanation, worst_requests
 from bias_toolkit.study.plan import SPLITS, Plan
 from bias_toolkit.study.results import StudyResults
 from bias_toolkit.study.run import one_run
 
 if TYPE_CHECKING:
-    from bias_toolkit.explain import Context, Distances, Explanation, Subject
+    from bias_toolkit.explain import Context, Explanation, Request, Subject
 
 
 class StudyExplanations(StudyResults):
@@ -149,7 +138,7 @@ def explaining_context(study: StudyExplanations) -> Context:
         sweep=sweep,
         per_image=study.per_image,
         training_subjects=study.subjects("train"),
-        training_labels=study.images("train").set_index("image_id")["label"].dropna().to_dict(),
+        training_labels=_training_labels(study),
         read_train=study.train.read,
         label_indices=_label_indices(study),
         class_names=_class_names(study),
@@ -179,83 +168,38 @@ def _subject(study: StudyExplanations, request: Request) -> Subject:
 
 
 def known_subject(study: StudyExplanations, image_id: str) -> Subject:
-    """What a study knows of one of its test images; InputError if the image cannot be read any more."""
-    from bias_toolkit.explain import Distances, Subject
-    from bias_toolkit.objects import image_framing
+    """A test image with what its study knows of it; InputError if the image cannot be read any more."""
+    from bias_toolkit import explain
 
-    images, framing = study.images("test"), study.given_framing("test")
-    image = images[images["image_id"] == image_id]
-    own = image_framing(framing[framing["image_id"] == image_id], image)
-    box = category = None
-    if len(own):
-        objects = study.objects("test")
-        rows = objects[(objects["image_id"] == image_id) & (objects["object_id"] == own["object_id"].iloc[0])]
-        box, category = rows[EDGES].iloc[0].astype(float).tolist(), own["category"].iloc[0]
-    label = image["label"].iloc[0]
-    label = None if pd.isna(label) else label
-    neighbours = study.neighbours[study.neighbours["image_id"] == image_id].sort_values("rank")
-    distances = study.distances.set_index("image_id").loc[image_id].to_dict()
-    try:
-        pixels = study.test.read(image_id)
-    except UnreadableImageError as error:
-        raise InputError(f"{image_id} cannot be read any more ({error}).") from error
-    return Subject(
-        image_id=image_id,
-        pixels=pixels,
-        in_test_set=True,
-        label=label,
-        label_index=study.label_match.indices.get(label),
-        box=box,
-        category=category,
-        neighbours=neighbours[["neighbour_id", "distance"]],
-        distances=_distances(distances, study.settings.metric, Distances),
+    return explain.known_subject(
+        image_id,
+        images=study.images("test"),
+        objects=study.objects("test"),
+        neighbours=study.neighbours,
+        distances=study.distances,
+        metric=study.settings.metric,
+        label_indices=study.label_match.indices,
+        read=study.test.read,
     )
 
 
 def outside_subject(study: StudyExplanations, request: Request) -> Subject:
-    """What can be found out of an image that is not in the test set."""
-    from bias_toolkit.explain import Distances, Subject
-    from bias_toolkit.features.index import NEAREST, distances_table, nearest_neighbours
-    from bias_toolkit.invariance import centre_view
-    from bias_toolkit.models import match_labels
+    """An image that is not in the test set, with its distances from the training images."""
+    from bias_toolkit import explain
 
-    pixels = read_outside(request.file)
-    view = centre_view(pixels, study.model.input_size, study.settings.feature_size)
-    features = study.model.evaluate(view.pixels, precision=study.settings.feature_precision).features
-    training = study.training_index
-    own_id = training_image(study, request.file)
-    own = np.array([training.image_ids.index(own_id) if own_id in training.image_ids else -1])
-    k = max(study.settings.neighbours, NEAREST)
-    ids = [request.image_id]
-    neighbours = nearest_neighbours(training, features, ids, own, k)
-    labels = study.images("train").set_index("image_id")["label"].reindex(training.image_ids)
-    distances = distances_table(
-        training,
-        neighbours,
-        features,
-        ids,
-        [request.label],
-        [None if pd.isna(label) else label for label in labels],
-        own,
-        reference=study.training_spacing,
-    )
-    index = _label_indices(study).get(request.label)
-    if index is None and request.label is not None:
-        index = match_labels([request.label], study.model).indices.get(request.label)
-    return Subject(
-        image_id=request.image_id,
-        pixels=pixels,
-        in_test_set=False,
-        label=request.label,
-        label_index=index,
-        box=request.box,
-        category=request.label,
-        neighbours=neighbours.head(study.settings.neighbours)[["neighbour_id", "distance"]],
-        distances=_distances(distances.iloc[0].to_dict(), study.settings.metric, Distances),
+    return explain.outside_subject(
+        request,
+        study.model,
+        study.training_index,
+        training_id=explain.training_image(request.file, study.images("train")["image_id"], study.train.source),
+        training_labels=_training_labels(study),
+        training_spacing=study.training_spacing,
+        label_indices=_label_indices(study),
+        neighbours=study.settings.neighbours,
+        feature_size=study.settings.feature_size,
+        feature_precision=study.settings.feature_precision,
     )
 
 
-def _distances(row: dict[str, object], metric: str, kind: type[Distances]) -> Distances | None:
-    names = ("nn_distance", "knn_distance", "class_nn_distance", "distance_percentile")
-    values = {name: None if pd.isna(row[name]) else float(row[name]) for name in names}
-    return None if values["nn_distance"] is None else kind(**values, metric=metric)
+def _training_labels(study: StudyExplanations) -> dict[str, str]:
+    return study.images("train").set_index("image_id")["label"].dropna().to_dict()
