@@ -1,4 +1,4 @@
-"""Why one image is unstable: candidate causes, each removed in turn, and the same steps measured again.
+"""Why one image is unstable: each candidate cause is removed in turn, and the same steps are measured again.
 
 A is Azulay & Weiss, JMLR 20(184), 2019; Z is Zhang, "Making convolutional networks shift-invariant again", ICML 2019.
 """
