@@ -1,9 +1,12 @@
-"""From what was measured to causes: which interventions count, and in which order.
+"""The conclusions from the measurements: which interventions show a cause, and the order of the causes.
 
-An image on a decision boundary is moved off it by almost any change, so a fall of P(top-1 change) alone shows no
-cause. What is asked of one: the framing that was changed is unusual in the first place; half of P(top-1 change) is
-gone, of what the image has and of what it has left after changes that remove nothing; the model is not made wrong;
-and what takes something from the signal leaves it with one of the answers that it wavered between.
+Almost any change moves an image off a decision boundary, so a fall of P(top-1 change) alone does not show a cause. An
+intervention shows a cause if all of these hold:
+
+- the framing that it changes is unusual;
+- it takes away half of P(top-1 change), both of the image as it is and of the image after changes that remove no cause;
+- it does not make the model wrong;
+- if it removes a part of the signal, the model settles on a class that it gave to one of the views before.
 """
 
 from __future__ import annotations
@@ -135,7 +138,7 @@ def judge_coin_toss(expected: tuple[Estimate, int] | None, own: Estimate, margin
 def stability_of(
     neighbourhoods: Sequence[Neighbourhood], names: Sequence[str], rights: Sequence[int | None], seed: int = 0
 ) -> Stability:
-    """P(top-1 change), MAC and prediction over some neighbourhoods.
+    """P(top-1 change), MAC and prediction over one or more neighbourhoods.
 
     Parameters
     ----------
@@ -143,7 +146,7 @@ def stability_of(
     names : sequence of str
         Of the model's classes.
     rights : sequence of int or None
-        The right class of each neighbourhood; accuracy is None where one is not known.
+        The right class of each neighbourhood. If one of them is None, the accuracy is None.
     seed : int
         Of the bootstrap.
     """

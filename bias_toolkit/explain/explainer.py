@@ -9,13 +9,14 @@ from pydantic import ValidationError
 
 from bias_toolkit.explain.causes import judge, judge_coin_toss, ranked, stability_of
 from bias_toolkit.explain.coin_toss import expected_from_margin
-from bias_toolkit.explain.context import Context, Subject
+from bias_toolkit.explain.context import Context
 from bias_toolkit.explain.explanation import Explanation
 from bias_toolkit.explain.framing import TrainingObjects, compare_framing, training_objects
 from bias_toolkit.explain.instability import make_shift_map, measure_response, own_sweep_changes
 from bias_toolkit.explain.neighbourhood import MAP_RADIUS, RADIUS, Neighbourhood, estimate, estimate_fall, shifts
 from bias_toolkit.explain.pictures import PictureFolder
 from bias_toolkit.explain.record import CauseLine, Estimate, Framing, Neighbour, Remedy, first_fault
+from bias_toolkit.explain.subject import Subject
 from bias_toolkit.explain.trials import Trials
 from bias_toolkit.foundation.errors import InputError, UnreadableImageError
 from bias_toolkit.foundation.words import percent

@@ -1,4 +1,4 @@
-"""An object's place and size in what the model sees, against those of the training objects."""
+"""An object's position and scale in what the model sees, compared with those of the training objects."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAXIMUM_OBJECTS = 10_000
 SHOWN_OBJECTS = 500
 USUAL_SHARE = 0.9
 HALF_DIAGONAL = np.hypot(0.5, 0.5)
-# Framing that is the same but for rounding counts as equal.
+# Framing that differs by less than this counts as equal.
 ROUNDING = 1e-9
 
 
@@ -30,7 +30,7 @@ class TrainingObjects:
     boxes : float array (n, 4)
         x0, y0, x1, y1 as fractions of the centre view of each object's image.
     population : str
-        Which objects they are, in words.
+        Which training objects they are, in words.
     """
 
     boxes: np.ndarray
@@ -51,23 +51,23 @@ class TrainingObjects:
 def training_objects(
     subjects: pd.DataFrame, category: str | None, input_size: int, size: float = 1.0, seed: int = 0
 ) -> TrainingObjects | None:
-    """The training objects of a category, as the model sees them; all of them where the category has fewer than 20.
+    """The training objects of a category, as the model sees them; those of all categories if it has fewer than 20.
 
     Parameters
     ----------
     subjects : DataFrame
-        The objects of the training set, one an image: columns category, x0, y0, x1, y1, width, height, in pixels.
+        The objects of the training set, one per image: columns category, x0, y0, x1, y1, width, height, in pixels.
     category : str or None
     input_size : int
     size : float
-        Of the crop whose centre view the training images are seen in.
+        The size of the crop whose centre view shows a training image.
     seed : int
-        Of the sample of 10,000 that is taken where there are more.
+        Of the sample of 10,000 that is taken if there are more.
 
     Returns
     -------
     TrainingObjects or None
-        None where there is no object.
+        None if there is no object.
     """
     own = subjects[subjects["category"] == category] if category is not None else subjects[:0]
     enough = len(own) >= MINIMUM_CLASS_OBJECTS
@@ -83,7 +83,7 @@ def training_objects(
 
 
 def framing_quantities(boxes: np.ndarray) -> dict[str, np.ndarray]:
-    """Position and scale of boxes (…, 4) given as fractions of a view: the quantities of `Framing`, by name."""
+    """The `FRAMING_QUANTITIES` of boxes (…, 4), which are given as fractions of a view."""
     x0, y0, x1, y1 = np.moveaxis(np.asarray(boxes, dtype=float), -1, 0)
     cx, cy = (x0 + x1) / 2, (y0 + y1) / 2
     return {
@@ -96,10 +96,10 @@ def framing_quantities(boxes: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def compare_framing(box: Sequence[float], window: Window, training: TrainingObjects, seed: int = 0) -> Framing:
-    """Where an object stands among the training objects.
+    """An object's framing, compared with the training objects.
 
-    The position is usual if no more than 90% of the training objects lie nearer to their median position, the scale
-    if no more than 90% have a scale nearer to their median, in logarithms.
+    The position is usual if at most 90% of the training objects lie nearer to their median position. The scale is usual
+    if at most 90% of the training objects have a scale nearer to their median, in logarithms.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def compare_framing(box: Sequence[float], window: Window, training: TrainingObje
         Through which the model sees the image.
     training : TrainingObjects
     seed : int
-        Of the sample of 500 training objects that is kept to be drawn.
+        Of the sample of 500 training objects that is kept for the figure.
     """
     own = framing_quantities(window.to_view(box))
     others = framing_quantities(training.boxes)

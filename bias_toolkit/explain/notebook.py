@@ -22,9 +22,9 @@ def notebook_html(explanation: ExplanationRecord, folder: Path | None = None, pa
     ----------
     explanation : ExplanationRecord
     folder : Path, optional
-        Its folder; without it, no picture is shown.
+        The explanation's folder. Without it, no picture is shown.
     page : Path, optional
-        Its page, which is named.
+        The path of the explanation's page, which is shown as text.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 

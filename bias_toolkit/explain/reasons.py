@@ -30,22 +30,22 @@ def reason(cause: Cause, verdict: Verdict, before: float, after: Stability, cont
     """
     changes, prediction = after.p_top1_change, after.prediction
     measured = estimate(changes.value, changes.low, changes.high, percent)
-    told = f"P(top-1 change) goes from {percent(before)} to {measured}"
+    change = f"P(top-1 change) goes from {percent(before)} to {measured}"
     named = f"{prediction.name}, {prediction.probability:.2f}"
     match verdict:
         case Verdict.USUAL:
-            return f"{USUAL_FRAMING[cause]} With it changed, {told}."
+            return f"{USUAL_FRAMING[cause]} With it changed, {change}."
         case Verdict.SMALL:
-            return f"{told}: less than half of it is clearly gone."
+            return f"{change}: less than half of it is clearly gone."
         case Verdict.NO_MORE:
-            return f"{told}, but changes that remove nothing also leave only {percent(controls)}."
+            return f"{change}, but changes that remove nothing also leave only {percent(controls)}."
         case Verdict.WRONG:
-            return f"{told}, but only because the model is then wrong ({named}): no remedy."
+            return f"{change}, but only because the model is then wrong ({named}): no remedy."
         case Verdict.ELSEWHERE:
-            return f"{told}, but at a class that the model gave to none of the views ({named})."
+            return f"{change}, but at a class that the model gave to none of the views ({named})."
         case Verdict.MIXED:
-            return f"{told}, but whole images differ in framing and surroundings too, so that this shows no cause."
-    return f"{told}{_of_a_cause(prediction, named)}"
+            return f"{change}, but whole images differ in framing and surroundings too, so that this shows no cause."
+    return f"{change}{_of_a_cause(prediction, named)}"
 
 
 def _of_a_cause(prediction: Prediction, named: str) -> str:

@@ -443,5 +443,5 @@ def first_fault(error: ValidationError) -> str:
     fault = error.errors(include_url=False, include_input=False)[0]
     message = fault["msg"].removeprefix("Value error, ")
     place = ".".join(map(str, fault["loc"]))
-    told = f"{place}: {message}" if place else message
-    return visible(" ".join(told.split()))[:LONGEST_FAULT]
+    fault_text = f"{place}: {message}" if place else message
+    return visible(" ".join(fault_text.split()))[:LONGEST_FAULT]

@@ -107,12 +107,12 @@ def _unlike(explanation: ExplanationRecord) -> list[str]:
         sentences.append(explanation.framing_reason)
     else:
         standings = {each.name: each for each in explanation.framing.standings}
-        told = [
+        compared = [
             f"{name} {number(standings[name].value)} (median {number(standings[name].training_median)}, above "
             f"{below_all(standings[name].percentile)})"
             for name in ("centre_distance", "scale", "aspect")
         ]
-        sentences.append(f"In what the model sees, against {explanation.framing.population}: {', '.join(told)}.")
+        sentences.append(f"In what the model sees, against {explanation.framing.population}: {', '.join(compared)}.")
     return sentences
 
 

@@ -1,4 +1,4 @@
-"""Many explanations together: how many of the unstable images each cause accounts for."""
+"""A summary of several explanations: for each cause, the number of unstable images that have it."""
 
 from __future__ import annotations
 
@@ -12,23 +12,24 @@ from bias_toolkit.foundation.words import count, estimate, percent
 
 @dataclass(frozen=True)
 class CauseShare:
-    """What one cause accounts for among the unstable images.
+    """One cause among the unstable images.
 
     Parameters
     ----------
     cause : Cause
     n_first : int
-        Unstable images of which it is the first cause.
+        Number of unstable images that have it as the first cause.
     n_cause : int
-        Unstable images of which it is a cause, first or not.
+        Number of unstable images that have it as a cause, first or not.
     n_tried : int
-        Unstable images on which its removal was measured; for the coin toss, on which the margin was compared.
+        Number of unstable images on which its removal was measured; for the coin toss, on which the margin was
+        compared.
     n_wrong : int
-        Those of them on which its removal stops the changes only because the model's answer is then wrong, or another
-        one altogether: the verdicts WRONG and ELSEWHERE.
+        Number of these images on which its removal stops the changes only because the model then gives a wrong or an
+        unrelated answer: the verdicts WRONG and ELSEWHERE.
     after : Estimate
-        Mean P(top-1 change) when it is removed, over those on which it was measured, with the interval over images;
-        for the coin toss, the mean of what the margin lets expect.
+        Mean P(top-1 change) when it is removed, over the images on which that was measured, with the interval over
+        images. For the coin toss, the mean P(top-1 change) of images with the same margin.
     """
 
     cause: Cause
@@ -46,10 +47,18 @@ class CauseShare:
 
 @dataclass(frozen=True)
 class Summary:
-    """What several explanations say together.
+    """A summary of several explanations.
 
-    `n_unexplained` unstable images have no cause; `before` is their mean P(top-1 change) as they are, `controls` that
-    after changes which remove no cause. `shares` has every cause, the most frequent first cause first.
+    Parameters
+    ----------
+    n_images, n_unstable : int
+        Number of explained images, and of the unstable ones among them.
+    n_unexplained : int
+        Number of unstable images without a cause.
+    before, controls : Estimate
+        Mean P(top-1 change) of the unstable images as they are, and after changes that remove no cause.
+    shares : list of CauseShare
+        One for each cause, the most frequent first cause first.
     """
 
     n_images: int
@@ -81,7 +90,7 @@ class Summary:
 
 
 def summarise(explanations: Sequence[ExplanationRecord]) -> Summary:
-    """Summarise explanations over images. The images are no sample of anything: they are those that were asked for."""
+    """Summarise explanations. The images were picked by the user, so they are not a sample of the test set."""
     unstable = [explanation for explanation in explanations if not explanation.is_stable]
     shares = [_share(cause, unstable) for cause in Cause]
     return Summary(
@@ -95,7 +104,7 @@ def summarise(explanations: Sequence[ExplanationRecord]) -> Summary:
 
 
 def _share(cause: Cause, unstable: Sequence[ExplanationRecord]) -> CauseShare:
-    # A cause that was removed at several strengths counts once an image, at the strength that did most.
+    # A cause that was removed at several strengths counts once per image, at its most effective strength.
     lines = [_best([line for line in explanation.lines if line.cause == cause]) for explanation in unstable]
     measured = [line for line in lines if line is not None and _remaining(line) is not None]
     return CauseShare(
@@ -109,7 +118,7 @@ def _share(cause: Cause, unstable: Sequence[ExplanationRecord]) -> CauseShare:
 
 
 def _best(lines: Sequence[CauseLine]) -> CauseLine | None:
-    """The line that counts: a cause before others, then the one that leaves least."""
+    """The line that counts: a cause rather than no cause, then the one with the lowest P(top-1 change)."""
     measured = [line for line in lines if _remaining(line) is not None]
     return min(measured, key=lambda line: (line.verdict != Verdict.CAUSE, _remaining(line)), default=None)
 

@@ -1,4 +1,4 @@
-"""Trying every intervention on one image: the same steps again, with one candidate cause removed."""
+"""Every intervention on one image: the same steps are measured again, with one candidate cause removed."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bias_toolkit.explain.causes import Trial, stability_of
-from bias_toolkit.explain.context import Context, Subject
+from bias_toolkit.explain.context import Context
 from bias_toolkit.explain.framing import TrainingObjects
 from bias_toolkit.explain.interventions import BLURS, blurred, controls, reframings, with_object_of
 from bias_toolkit.explain.neighbourhood import RADIUS, Neighbourhood, cross, shifts
 from bias_toolkit.explain.pictures import PictureFolder
 from bias_toolkit.explain.record import Cause, CauseLine, Framing, Verdict
+from bias_toolkit.explain.subject import Subject
 from bias_toolkit.foundation.errors import InputError, UnreadableImageError
 from bias_toolkit.foundation.words import count
 from bias_toolkit.invariance import Picture, Views, Window, sweep_picture, take_picture
@@ -35,7 +36,7 @@ class Trials:
     window : Window
         Through which the model sees the image.
     picture : Picture
-        Around the centre view, as it is; with a margin of at least 4 pixels.
+        The image around the centre view, with a margin of at least 4 pixels.
     pictures : PictureFolder
         Gets the centre view under each intervention.
     """
@@ -48,7 +49,7 @@ class Trials:
         self._pictures = pictures
 
     def controls(self) -> list[Neighbourhood]:
-        """The model on the horizontal, vertical and diagonal sweep under each change that removes no cause."""
+        """The outputs on the horizontal, vertical and diagonal sweep, under each change that removes no cause."""
         passed, paths = np.unique(cross(), return_inverse=True)
         where = shifts(RADIUS)[passed]
         return [
@@ -59,7 +60,7 @@ class Trials:
     def run(
         self, framing: Framing | None, framing_reason: str, training: TrainingObjects | None
     ) -> tuple[list[Trial], list[CauseLine]]:
-        """Every intervention that can be tried, and a line for each candidate cause for which none can."""
+        """A trial for every possible intervention, and a line for each candidate cause that has none."""
         trials: list[Trial] = []
         skipped: list[CauseLine] = []
         if framing is None:
@@ -150,7 +151,7 @@ class Trials:
         mixed: bool = False,
         name: str | None = None,
     ) -> Trial:
-        """Measure the steps around the centre view of each picture, whose right classes are the image's by default."""
+        """Measure the steps around the centre view of each picture. By default, their right class is the image's."""
         context = self._context
         views: list[Views] = [picture.views(shifts(RADIUS)) for picture in shown]
         neighbourhoods = [Neighbourhood(context.evaluate(each, model)[0]) for each in views]

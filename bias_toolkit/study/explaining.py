@@ -6,14 +6,11 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-import pandas as pd
-
-from bias_toolkit.foundation.errors import InputError, UnreadableImageError
+from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.study.inputs import SPLITS
 
 if TYPE_CHECKING:
-    from bias_toolkit.explain import Context, Distances, Subject
+    from bias_toolkit.explain import Context, Subject
     from bias_toolkit.explain.request import Request
     from bias_toolkit.study.inputs import Inputs
     from bias_toolkit.study.results import Results
@@ -104,7 +101,7 @@ def context_of(inputs: Inputs, results: Results) -> Context:
         sweep=sweep,
         per_image=results.per_image,
         training_subjects=results.subjects("train"),
-        training_labels=results.images("train").set_index("image_id")["label"].dropna().to_dict(),
+        training_labels=_training_labels(results),
         read_train=inputs.train.read,
         label_indices=inputs.all_class_indices,
         class_names=inputs.class_names,
@@ -116,83 +113,32 @@ def context_of(inputs: Inputs, results: Results) -> Context:
 
 def subject_of(inputs: Inputs, results: Results, request: Request) -> Subject:
     """What the study knows of an image, or what can be found out of one that it has not."""
+    from bias_toolkit.explain import known_subject, outside_subject
+
     if request.file is None:
-        return _known_subject(inputs, results, request.image_id)
-    return _outside_subject(inputs, results, request)
-
-
-def _known_subject(inputs: Inputs, results: Results, image_id: str) -> Subject:
-    from bias_toolkit.explain import Subject
-    from bias_toolkit.objects import object_of_image
-
-    images = results.images("test")
-    label = images.loc[images["image_id"] == image_id, "label"].iloc[0]
-    found = object_of_image(image_id, images, results.objects("test"))
-    box, category = (None, None) if found is None else (found.box, found.category)
-    neighbours = results.neighbours[results.neighbours["image_id"] == image_id].sort_values("rank")
-    try:
-        pixels = inputs.test.read(image_id)
-    except UnreadableImageError as error:
-        raise InputError(f"{image_id} cannot be read any more ({error}).") from error
-    return Subject(
-        image_id=image_id,
-        pixels=pixels,
-        in_test_set=True,
-        label=None if pd.isna(label) else label,
-        label_index=inputs.label_match.indices.get(label),
-        box=box,
-        category=category,
-        neighbours=neighbours[["neighbour_id", "distance"]],
-        distances=_distances(results.distances.set_index("image_id").loc[image_id].to_dict(), inputs),
+        return known_subject(
+            request.image_id,
+            images=results.images("test"),
+            objects=results.objects("test"),
+            neighbours=results.neighbours,
+            distances=results.distances,
+            metric=inputs.settings.metric,
+            label_indices=inputs.label_match.indices,
+            read=inputs.test.read,
+        )
+    return outside_subject(
+        request,
+        inputs.model,
+        results.training_index,
+        training_id=inputs.training_image(request.file),
+        training_labels=_training_labels(results),
+        training_spacing=results.training_spacing,
+        label_indices=inputs.all_class_indices,
+        neighbours=inputs.settings.neighbours,
+        feature_size=inputs.settings.feature_size,
+        feature_precision=inputs.settings.feature_precision,
     )
 
 
-def _outside_subject(inputs: Inputs, results: Results, request: Request) -> Subject:
-    from bias_toolkit.explain import Subject
-    from bias_toolkit.explain.request import read_image
-    from bias_toolkit.features.index import NEAREST, distances_table, nearest_neighbours
-    from bias_toolkit.invariance import centre_view
-    from bias_toolkit.models import match_labels
-
-    settings, model = inputs.settings, inputs.model
-    pixels = read_image(request.file)
-    view = centre_view(pixels, model.input_size, settings.feature_size)
-    features = model.evaluate(view.pixels, precision=settings.feature_precision).features
-    training = results.training_index
-    rows = {image_id: row for row, image_id in enumerate(training.image_ids)}
-    own = np.array([rows.get(inputs.training_image(request.file), -1)])
-    ids = [request.image_id]
-    neighbours = nearest_neighbours(training, features, ids, own, max(settings.neighbours, NEAREST))
-    labels = results.images("train").set_index("image_id")["label"].reindex(training.image_ids)
-    distances = distances_table(
-        training,
-        neighbours,
-        features,
-        ids,
-        [request.label],
-        [None if pd.isna(label) else label for label in labels],
-        own,
-        reference=results.training_spacing,
-    )
-    index = inputs.all_class_indices.get(request.label)
-    if index is None and request.label is not None:
-        index = match_labels([request.label], model).indices.get(request.label)
-    return Subject(
-        image_id=request.image_id,
-        pixels=pixels,
-        in_test_set=False,
-        label=request.label,
-        label_index=index,
-        box=request.box,
-        category=request.label,
-        neighbours=neighbours.head(settings.neighbours)[["neighbour_id", "distance"]],
-        distances=_distances(distances.iloc[0].to_dict(), inputs),
-    )
-
-
-def _distances(row: dict[str, object], inputs: Inputs) -> Distances | None:
-    from bias_toolkit.explain import Distances
-
-    names = ("nn_distance", "knn_distance", "class_nn_distance", "distance_percentile")
-    values = {name: None if pd.isna(row[name]) else float(row[name]) for name in names}
-    return None if values["nn_distance"] is None else Distances(**values, metric=inputs.settings.metric)
+def _training_labels(results: Results) -> dict[str, str]:
+    return results.images("train").set_index("image_id")["label"].dropna().to_dict()

@@ -545,7 +545,8 @@ class Inputs:
         sources = {self.train.source(image_id): image_id for image_id in self.train.images["image_id"]}
         return [sources.get(self.test.source(image_id)) for image_id in test_ids]
 
-    def training_image(self, path: Path) -> str | None:
+    def training_image(self, file: Path) -> str | None:
         """The training image that is this file, None where none is."""
-        ids = self.train.images["image_id"]
-        return next((image_id for image_id in ids if self.train.source(image_id) == str(path)), None)
+        from bias_toolkit.explain import training_image
+
+        return training_image(file, self.train.images["image_id"], self.train.source)

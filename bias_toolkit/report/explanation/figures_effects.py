@@ -23,7 +23,7 @@ NAME_WIDTH, NAME_LINES = 38, 3
 
 @dataclass(frozen=True)
 class Effect:
-    """P(top-1 change) after something was done: a row of the dot plot."""
+    """P(top-1 change) after a change of the image or of the prediction: a row of the dot plot."""
 
     name: str
     estimate: Estimate
@@ -32,9 +32,9 @@ class Effect:
 
 
 def effects(explanation: ExplanationRecord) -> list[Effect]:
-    """The rows of the dot plot, from the top: the image as it is, controls, what was tried, remedies.
+    """The rows of the dot plot, from the top: the image as it is, controls, interventions, remedies.
 
-    The coin toss is not among them: what the margin lets expect is known of the study's sweep, not of these steps.
+    The coin toss is left out: its P(top-1 change) is along the study's sweep, and not over these steps.
     """
     found = [Effect(AS_IT_IS, explanation.before.p_top1_change, VERMILLION)]
     if explanation.controls is not None:
@@ -57,11 +57,11 @@ def _name(line: CauseLine, several: bool) -> str:
 
 @styled
 def effects_plot(explanation: ExplanationRecord, ax: Axes | None = None) -> Axes:
-    """P(top-1 change) of the image as it is, after each thing that was tried, and with each remedy.
+    """P(top-1 change) of the image as it is, under each intervention, and with each remedy.
 
     Parameters
     ----------
-    explanation : Explanation
+    explanation : ExplanationRecord
     ax : Axes, optional
     """
     rows = effects(explanation)

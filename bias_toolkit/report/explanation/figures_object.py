@@ -1,4 +1,4 @@
-"""A figure of where one image's object is, and how large, among the training objects."""
+"""The figure of one object's position and scale among the training objects."""
 
 from __future__ import annotations
 

@@ -25,9 +25,10 @@ MOST_NAMED = len(SERIES)
 
 
 def class_colours(explanation: ExplanationRecord) -> dict[int, str]:
-    """A colour for each of the classes that matter most; all others are `OTHER`.
+    """A colour for each of the most important classes; all others get `OTHER`.
 
-    They are the class of the shift map's reference, those of the response's curves, and then the map's most frequent.
+    The classes with a colour are the shift map's reference, those of the response's curves, and the most frequent
+    ones of the map, in this order.
     """
     frequent = Counter(np.asarray(explanation.shift_map.top1).ravel().tolist()).most_common()
     wanted = [
@@ -89,7 +90,7 @@ def response_curves(response: Response, colours: Mapping[int, str], right: str |
 
 
 def signed(place: float) -> str:
-    """`+2`, `0`, `−4`: how far and which way from the centre view."""
+    """`+2`, `0`, `−4`: a distance from the centre view with its sign."""
     return f"{place:+g}".replace("-", "\N{MINUS SIGN}") if place else "0"
 
 
@@ -111,7 +112,7 @@ def shift_maps(shift_map: ShiftMap, colours: Mapping[int, str], inner: int) -> F
     _map(left, _coloured(top1, colours), shift_map.radius, inner, "black")
     left.set_title("Top-1 class")
     heat = _map(right, np.asarray(shift_map.p_reference, float), shift_map.radius, inner, "white")
-    # From 0 to the next tenth, so that a map of small probabilities is more than dark.
+    # The scale ends at the next tenth, so that a map of small probabilities is not all dark.
     heat.set_clim(0, max(np.ceil(10 * np.max(shift_map.p_reference)) / 10, 0.1))
     right.set_title(f"Probability of “{shortened(shift_map.names[shift_map.reference])}”")
     bar = figure.colorbar(heat, ax=right, shrink=0.8, pad=0.03)

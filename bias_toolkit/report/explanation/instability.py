@@ -1,4 +1,4 @@
-"""How unstable one image is: its measures among the test images', its response, and all shifts at once."""
+"""How unstable one image is: its measures compared with the test images, its response, and the maps over all shifts."""
 
 from __future__ import annotations
 
@@ -79,20 +79,20 @@ def _standings(explanation: ExplanationRecord, standings: Sequence[Standing]) ->
 
 
 def test_images(explanation: ExplanationRecord) -> str:
-    """The images that percentiles are among."""
+    """The images that percentiles refer to, in words."""
     return "the other test images" if explanation.in_test_set else "the test images"
 
 
 def more_than(share: float | None, of: str = "") -> str:
-    """`more than 97%`, never rounded up to all, and of what where that is given."""
+    """`more than 97%`, or `more than 97% of the test images` if `of` is given; never rounded up to all."""
     if not known(share):
         return MISSING
-    told = "none" if share <= 0 else "all" if share >= 1 else below_all(share)
-    return f"more than {told} of {of}" if of else f"more than {told}"
+    shown = "none" if share <= 0 else "all" if share >= 1 else below_all(share)
+    return f"more than {shown} of {of}" if of else f"more than {shown}"
 
 
 def _in_turn(names: Sequence[str]) -> str:
-    """The names along the sweep, each once for a run of the same."""
+    """The names along the sweep; a name that is repeated on neighbouring views appears once."""
     return ", then ".join(name for place, name in enumerate(names) if not place or name != names[place - 1])
 
 

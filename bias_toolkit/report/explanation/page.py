@@ -20,14 +20,14 @@ KICKER = "why one image is unstable"
 
 
 def write_explanation(explanation: Explanation, folder: str | os.PathLike) -> Path:
-    """Write an explanation's page as index.html, with its figures (SVG) in the folder figures; gives its path.
+    """Write an explanation's page as index.html, with its figures (SVG) in the folder figures; return its path.
 
-    The pictures that the page shows are the explanation's own, in the folder pictures, which is left alone.
+    The page also shows the explanation's own pictures, in the folder pictures, which is not changed.
 
     Raises
     ------
     InputError
-        If index.html or figures is something else than an earlier page's.
+        If index.html or figures exists and does not come from an earlier page.
     """
     return write_page(explanation_page(explanation), folder)
 

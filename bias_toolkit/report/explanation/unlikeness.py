@@ -1,4 +1,4 @@
-"""How unlike the training images one image is: its nearest ones, its distances, and its object's framing."""
+"""How unlike the training images one image is: its nearest training images, its distances, and its framing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why one image is unstable: what was tried to remove each candidate cause, and what helps without removing any."""
+"""Why one image is unstable: the interventions that remove each candidate cause, and remedies that remove no cause."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ P, MAC = label_of("p_top1_change"), "MAC"
 
 
 def why_section(explanation: ExplanationRecord) -> Section | None:
-    """Every candidate cause with what its removal did; None where none was looked for."""
+    """Every candidate cause with the effect of its removal; None for a stable image, which has none."""
     if not explanation.lines:
         return None
     blocks: list[Block] = [
@@ -144,10 +144,10 @@ def _two_digits(value: float | None) -> str:
 
 
 def _prediction(prediction: Prediction) -> Fact:
-    return Fact("Prediction", prediction.name, _told(prediction))
+    return Fact("Prediction", prediction.name, _prediction_lines(prediction))
 
 
-def _told(prediction: Prediction) -> list[str]:
+def _prediction_lines(prediction: Prediction) -> list[str]:
     lines = [f"probability {percent(prediction.probability)}"]
     if prediction.is_right is not None:
         lines[0] += ", right" if prediction.is_right else ", wrong"
@@ -157,7 +157,7 @@ def _told(prediction: Prediction) -> list[str]:
 
 
 def remedy_section(explanation: ExplanationRecord) -> Section | None:
-    """What averaging predictions over shifts does; None where that was not measured."""
+    """The effect of averaging predictions over shifts; None if that was not measured."""
     if not explanation.remedies:
         return None
     before = explanation.before
@@ -184,7 +184,7 @@ def _cells(stability: Stability) -> list[Cell]:
     return [
         Cell(percent(stability.p_top1_change.value), _ends(stability.p_top1_change, percent)),
         Cell(_two_digits(stability.mac.value), _ends(stability.mac, _two_digits)),
-        Cell(prediction.name, _told(prediction)[0]),
+        Cell(prediction.name, _prediction_lines(prediction)[0]),
     ]
 
 
