@@ -89,11 +89,11 @@ def sizes(
 
 
 def _print(study: Study, tables: dict[str, Any], part: str, as_json: bool) -> None:
-    from bias_toolkit.study.report import reframing_findings
+    from bias_toolkit.report.topics.cause import part_findings
 
-    findings = reframing_findings(study, part)
+    findings = part_findings(study, part)
     if as_json:
-        print_json({"findings": [vars(finding) for finding in findings], **tables})
+        print_json({"findings": [finding.to_dict() for finding in findings], **tables})
         return
     figure = {"map": "map", "sizes": "size-vs-invariance"}[part]
     say("\n".join(finding.text for finding in findings))

@@ -47,7 +47,7 @@ def report(
 
     Example: bias-toolkit report --train photos/train --test photos/val --model efficientnet-lite0 --out study
     """
-    from bias_toolkit.study.localisation import box_sentences
+    from bias_toolkit.report.topics.localisation.findings import box_sentences
 
     study = open_study(out, options).run(progress=console_progress())
     page = study.folder / "report" / "index.html"
@@ -98,7 +98,7 @@ def index(study: StudyFolder, options: dict[str, Any]) -> None:
 
     Example: bias-toolkit index study --metric cosine
     """
-    from bias_toolkit.report.search_quality import quality_sentence
+    from bias_toolkit.report.topics.distance.search_quality import quality_sentence
 
     opened = open_study(study, options)
     opened.build_index(progress=console_progress())
@@ -130,7 +130,7 @@ def sweep(study: StudyFolder, options: dict[str, Any]) -> None:
     Example: bias-toolkit sweep study --protocol crop --protocol embed --size 1 --size 0.5 --size 2
     """
     from bias_toolkit.analysis import measure_summary
-    from bias_toolkit.report.sequential import stopping_sentences
+    from bias_toolkit.report.topics.invariance.sequential import stopping_sentences
 
     opened = open_study(study, options)
     opened.sweep(progress=console_progress())

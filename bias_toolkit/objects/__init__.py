@@ -1,5 +1,6 @@
 """Position and scale: their statistics, their null model, and how usual an object's framing is."""
 
+from bias_toolkit.objects.centring import OF_ALL_OBJECTS, OF_UNCUT_OBJECTS, Centring, centring
 from bias_toolkit.objects.comparison import FramingComparison, compare_framing
 from bias_toolkit.objects.describe import FramingDescription, compare_described, describe_framing
 from bias_toolkit.objects.divergence import corrected_divergence, divergence_bits
@@ -40,7 +41,10 @@ __all__ = [
     "FRAMING_COMPARISON",
     "FRAMING_SUMMARY",
     "MEAN_IMAGES",
+    "OF_ALL_OBJECTS",
+    "OF_UNCUT_OBJECTS",
     "SUBJECTS",
+    "Centring",
     "FramedObjects",
     "FramingComparison",
     "FramingDescription",
@@ -51,6 +55,7 @@ __all__ = [
     "TwoSampleTest",
     "box_coverage",
     "centre_histogram",
+    "centring",
     "classifier_test",
     "compare_described",
     "compare_framing",

@@ -186,7 +186,7 @@ class StepFolder:
 
     @property
     def _has_page(self) -> bool:
-        from bias_toolkit.report.publish import PAGE, is_own_page
+        from bias_toolkit.report.page.publish import PAGE, is_own_page
 
         return is_own_page(self.path / PAGE)
 

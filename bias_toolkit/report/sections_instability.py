@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from bias_toolkit.foundation.words import MISSING, below_all, count, known, percent
 from bias_toolkit.report import figures_shifts
-from bias_toolkit.report.blocks import (
+from bias_toolkit.report.figures_shifts import signed, view_places
+from bias_toolkit.report.page.blocks import (
     Block,
     FigureBlock,
     Paragraph,
@@ -17,9 +18,7 @@ from bias_toolkit.report.blocks import (
     Section,
     TableBlock,
 )
-from bias_toolkit.report.definitions import COLUMNS, DISTANCES, FRAMING, label_of
-from bias_toolkit.report.figures_shifts import signed, view_places
-from bias_toolkit.report.sections_invariance import value_form
+from bias_toolkit.report.words.definitions import COLUMNS, DISTANCES, FRAMING, label_of, value_form
 
 if TYPE_CHECKING:
     from bias_toolkit.explain.explanation import Change, Explanation, Response, Standing

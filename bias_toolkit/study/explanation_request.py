@@ -95,19 +95,17 @@ def request_explanation(
 
 def worst_requests(study: Study, n: int) -> list[Request]:
     """The `n` least stable test images."""
-    from bias_toolkit.report.thumbnails import ordered_by_stability
+    from bias_toolkit.report.stability import ordered_by_stability
 
     return [Request(image_id) for image_id in ordered_by_stability(study.per_image)["image_id"].head(n)]
 
 
 def listed_requests(study: Study) -> list[Request]:
     """The least and the most stable images, which the report lists."""
-    from bias_toolkit.report.thumbnails import LISTED, ordered_by_stability
+    from bias_toolkit.report.stability import LISTED, least_and_most_stable
 
-    ordered = ordered_by_stability(study.per_image)["image_id"]
-    half = (len(ordered) + 1) // 2
-    listed = [*ordered.iloc[:half].head(LISTED), *ordered.iloc[half:].iloc[::-1].head(LISTED)]
-    return [Request(image_id) for image_id in listed]
+    halves = least_and_most_stable(study.per_image)
+    return [Request(image_id) for half in halves for image_id in half["image_id"].head(LISTED)]
 
 
 def read_outside(path: Path) -> np.ndarray:

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from bias_toolkit.objects import FramingComparison, MeanImages
-    from bias_toolkit.report.framing_contents import FramingContents
     from bias_toolkit.study import Study
 
 COMPARISON, TWO_SAMPLE = "comparison.parquet", "two-sample.json"
@@ -110,18 +109,6 @@ class StudyObjects(StudyLocated):
             return None
         test = TwoSampleTest(**self._json(f"objects/{TWO_SAMPLE}", "objects"))
         return FramingComparison(self._table(f"objects/{COMPARISON}", "objects"), test)
-
-    @property
-    def framing_contents(self) -> FramingContents:
-        """What can be said of the study's framing as soon as that was measured, without an analysis."""
-        from bias_toolkit.report.framing_contents import FramedSet, FramingContents, class_namers
-
-        names = self.dataset_record("train")["class_names"] | self.dataset_record("test")["class_names"]
-        train, test = (
-            FramedSet(f"the {word} set", word, split, self.framing(split), self.framing_summary(split))
-            for split, word in (("train", "training"), ("test", "test"))
-        )
-        return FramingContents(train, test, self.framing_comparison, seed=self.settings.seed, **class_namers(names))
 
     def framing_ranking(self, split: str, column: str = "centre_bias") -> pd.DataFrame:
         """The categories of the `train` or `test` set by one estimate of `framing_summary`, with intervals of ranks."""

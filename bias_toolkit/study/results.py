@@ -57,6 +57,10 @@ class StudyResults(LocatedResults):
         """The objects table of the `train` or `test` set."""
         return self._table(f"images/{split}/objects.parquet", "report")
 
+    def read(self, split: str, image_id: str) -> np.ndarray:
+        """The pixels of an image of the `train` or `test` set, uint8 (H, W, 3)."""
+        return getattr(self, split).read(image_id)
+
     def skipped(self, split: str) -> pd.DataFrame:
         """The images of the `train` or `test` set that could not be opened: image_id, reason."""
         return self._table(f"images/{split}/skipped.parquet", "report")
@@ -282,10 +286,8 @@ class StudyResults(LocatedResults):
             If there is no such figure, or the study lacks what it shows.
         """
         from bias_toolkit.report import plot
-        from bias_toolkit.study.report import plot_contents
 
-        contents, *others = (plot_contents(study, name) for study in (self, *beside))
-        figure = plot(contents, name, measure=measure, distance=distance, bins=bins, by_class=by_class, beside=others)
+        figure = plot(self, name, measure=measure, distance=distance, bins=bins, by_class=by_class, beside=beside)
         return figure.axes[0]
 
     def neighbours_of(self, image: str | os.PathLike) -> pd.DataFrame:

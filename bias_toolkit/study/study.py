@@ -331,14 +331,13 @@ class Study(StudyExplanations, StudyObjects, StudyMaps, StudyRun):
     def write_report(self, progress: Progress = silent) -> Study:
         """The page, its figures and tables, in the folder `report` of the study."""
         from bias_toolkit.report import write_report
-        from bias_toolkit.report.publish import claim
-        from bias_toolkit.study.report import report_contents
+        from bias_toolkit.report.page.publish import claim
 
         self.analyse(progress)
 
         def write(folder: Path) -> None:
             claim(folder)
-            write_report(report_contents(self), folder, progress)
+            write_report(self, folder, progress)
 
         self._do(self._plan.report, write)
         return self
