@@ -37,7 +37,8 @@ def law_findings(law: pd.DataFrame) -> list[Finding]:
         names = " and ".join(QUANTITIES[quantity] for quantity in outside["quantity"])
         kind, claim = Kind.FACT, f"The boxes of demo:{dataset} give back the law that placed them."
         if standard_errors.gt(BEYOND_CHANCE).any():
-            kind, claim = Kind.CAUTION, f"The boxes of demo:{dataset} do not give back the law that placed them: {names}."
+            kind = Kind.CAUTION
+            claim = f"The boxes of demo:{dataset} do not give back the law that placed them: {names}."
         elif len(outside):
             claim += f" The interval of the {names} just misses the law's value, as one in twenty does by chance."
         evidence = "; ".join(

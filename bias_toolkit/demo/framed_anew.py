@@ -14,8 +14,8 @@ from bias_toolkit.foundation.words import interval, number, percent
 from bias_toolkit.report import Finding
 from bias_toolkit.report.page.blocks import FigureBlock, Paragraph, Section
 from bias_toolkit.report.topics.cause.map_figures import framing_maps
-from bias_toolkit.report.words.finding import Kind, sign
 from bias_toolkit.report.topics.cause.map_findings import primary
+from bias_toolkit.report.words.finding import Kind, sign
 
 FRAMED_ANEW = "Framed anew"
 SETTINGS = {"map_images": 50, "map_positions": (0.2, 0.35, 0.5, 0.65, 0.8), "map_surroundings": ("mean",)}

@@ -9,7 +9,7 @@ from matplotlib.colors import to_hex, to_rgb
 from bias_toolkit.report.figures_causes import effects, effects_plot, first_causes
 from bias_toolkit.report.figures_object import object_among_training
 from bias_toolkit.report.figures_shifts import OTHER, class_colours, response_curves, shift_maps, signed, view_places
-from bias_toolkit.report.style import BLUE, SERIES, VERMILLION
+from bias_toolkit.report.page.style import BLUE, SERIES, VERMILLION
 
 
 @pytest.fixture

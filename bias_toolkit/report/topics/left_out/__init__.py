@@ -69,8 +69,8 @@ def data_findings(contents: LeftOut) -> list[Finding]:
         Finding(
             Heading.DATA,
             Kind.CAUTION,
-            f"{count(dataset.n_skipped, 'image')} of the {SET_NAMES[split]} set could not be used and {was(dataset.n_skipped)} "
-            "left out.",
+            f"{count(dataset.n_skipped, 'image')} of the {SET_NAMES[split]} set could not be used and "
+            f"{was(dataset.n_skipped)} left out.",
             "The reasons are under “What was left out”, and in skipped.csv.",
         )
         for split, dataset in contents.datasets.items()
@@ -82,8 +82,8 @@ def data_findings(contents: LeftOut) -> list[Finding]:
 def _dropped_boxes(contents: LeftOut) -> list[str]:
     """A sentence on the boxes of each set that had no area."""
     return [
-        f"{count(dataset.dropped_boxes, 'box', 'boxes')} of the {SET_NAMES[split]} set had no area inside the image and "
-        f"{was(dataset.dropped_boxes)} dropped."
+        f"{count(dataset.dropped_boxes, 'box', 'boxes')} of the {SET_NAMES[split]} set had no area inside the image "
+        f"and {was(dataset.dropped_boxes)} dropped."
         for split, dataset in contents.datasets.items()
         if dataset.dropped_boxes
     ]

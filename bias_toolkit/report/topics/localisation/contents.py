@@ -87,7 +87,7 @@ class Localisation:
 
     @property
     def centring_error(self) -> int | None:
-        """1 or −1 where estimated boxes overstate or understate centring, 0 where neither was found; None if unknown."""
+        """1 where estimated boxes overstate centring, −1 where they understate it, 0 for neither, None if unknown."""
         row = self.value(self.centring)
         return sign(row["gain_low"], row["gain_high"])
 

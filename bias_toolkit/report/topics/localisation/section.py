@@ -72,8 +72,8 @@ def _method(told: Localisation) -> str:
         "& Carin, 2020)"
     )
     sets = "; ".join(
-        f"{SET_NAMES[split]} set: {count(each.n_located)} of {count(each.n_images, 'image')}, {count(each.n_by_label)} by "
-        f"the class of the label and {count(each.n_located - each.n_by_label)} by the most probable class"
+        f"{SET_NAMES[split]} set: {count(each.n_located)} of {count(each.n_images, 'image')}, {count(each.n_by_label)} "
+        f"by the class of the label and {count(each.n_located - each.n_by_label)} by the most probable class"
         for split, each in told.sets.items()
     )
     return (

@@ -1,8 +1,6 @@
 """The answer of the regression in words, its table and its figure."""
 
-import dataclasses
 import warnings
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -10,17 +8,18 @@ import pytest
 from matplotlib.colors import to_hex
 
 from bias_toolkit.analysis import CEILING, LOSSES, ODDS_RATIOS
-from bias_toolkit.report.blocks import FigureBlock, ListBlock, Omitted, Paragraph, TableBlock
-from bias_toolkit.report.figures_regression import MARKS, odds_ratios
-from bias_toolkit.report.findings_regression import ceiling_sentence, odds, regression_findings
+from bias_toolkit.report.page.blocks import FigureBlock, ListBlock, Omitted, Paragraph, TableBlock
 from bias_toolkit.report.plots import plot
-from bias_toolkit.report.sections_regression import TITLE, regression_section
+from bias_toolkit.report.topics.regression.contents import Regression, gather
+from bias_toolkit.report.topics.regression.figures import MARKS, odds_ratios
+from bias_toolkit.report.topics.regression.findings import ceiling_sentence, odds, regression_findings
+from bias_toolkit.report.topics.regression.section import TITLE, regression_section
 
 RATIOS = {-1: (0.7, 0.55, 0.89), 0: (1.05, 0.93, 1.19), 1: (1.4, 1.12, 1.75)}
 KINDS = ("alone", "together", "within class", "margin as a curve")
 
 
-def contents_with(contents, signs, terms=("nn_distance", "margin", "centre_distance"), notes=(), **tables):
+def contents_with(signs, terms=("nn_distance", "margin", "centre_distance"), notes=(), **tables):
     """Contents whose odds ratios of distance have these signs, by kind; those of other terms are 1.05."""
     rows = []
     for term in terms:
@@ -28,12 +27,8 @@ def contents_with(contents, signs, terms=("nn_distance", "margin", "centre_dista
             if (term, kind) != ("margin", "margin as a curve"):
                 ratio = RATIOS[direction if term == "nn_distance" else 0]
                 rows.append((term, kind, *ratio, 0.004 if direction else 0.4, 1000, 20, 2.2409, 1.3))
-    analysis = SimpleNamespace(
-        odds_ratios=pd.DataFrame(rows, columns=ODDS_RATIOS.names),
-        notes=pd.DataFrame([("regression", note) for note in notes], columns=["topic", "sentence"]),
-        **tables,
-    )
-    return dataclasses.replace(contents, analysis=analysis)
+    tables = {"losses": pd.DataFrame(), "ceiling": pd.DataFrame()} | tables
+    return Regression(odds_ratios=pd.DataFrame(rows, columns=ODDS_RATIOS.names), notes=notes, **tables)
 
 
 def losses(difference, low, high):
@@ -66,25 +61,25 @@ STILL = f"Distance still says something once an image's {BESIDE}: farther means"
         ((1, 0, -1, -1), "caution", f"Once an image's {BESIDE}, distance says the opposite of what it says alone."),
     ],
 )
-def test_the_answer_is_that_of_the_most_controlled(bare_contents, signs, kind, claim):
-    (finding,) = regression_findings(contents_with(bare_contents, dict(zip(KINDS, signs, strict=True))))
+def test_the_answer_is_that_of_the_most_controlled(bare_source, signs, kind, claim):
+    (finding,) = regression_findings(contents_with(dict(zip(KINDS, signs, strict=True))))
     assert finding.kind == kind
     assert finding.claim.startswith(claim)
 
 
-def test_without_classes_or_framing_they_are_not_claimed(bare_contents):
-    (finding,) = regression_findings(contents_with(bare_contents, {"alone": 1, "together": 0}))
+def test_without_classes_or_framing_they_are_not_claimed(bare_source):
+    (finding,) = regression_findings(contents_with({"alone": 1, "together": 0}))
     assert "margin and framing are known, no further" in finding.claim
     terms = ("nn_distance", "margin")
-    (finding,) = regression_findings(contents_with(bare_contents, {"alone": 1, "together": 1}, terms))
+    (finding,) = regression_findings(contents_with({"alone": 1, "together": 1}, terms))
     assert "once an image's margin is known" in finding.claim
-    assert regression_findings(contents_with(bare_contents, {"together": 1}, ("nn_distance",))) == []
-    assert regression_findings(contents_with(bare_contents, {"together": 1}, ("margin",))) == []
+    assert regression_findings(contents_with({"together": 1}, ("nn_distance",))) == []
+    assert regression_findings(contents_with({"together": 1}, ("margin",))) == []
 
 
-def test_the_numbers_in_order(bare_contents):
-    contents = contents_with(bare_contents, dict.fromkeys(KINDS, 1), losses=losses(0.001, -0.0006, 0.0027))
-    (finding,) = regression_findings(contents)
+def test_the_numbers_in_order(bare_source):
+    source = contents_with(dict.fromkeys(KINDS, 1), losses=losses(0.001, -0.0006, 0.0027))
+    (finding,) = regression_findings(source)
     told = "1.40 (95% interval 1.12 to 1.75; p = 0.004)".replace("p = ", "p\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}")
     assert finding.evidence == (
         "For a distance greater by one standard deviation (2.24), the odds that a step changes the class are "
@@ -105,20 +100,20 @@ def test_the_numbers_in_order(bare_contents):
         ((-0.01, -0.015, -0.005), "Even so, unseen images are predicted better without it"),
     ],
 )
-def test_what_leaving_distance_out_costs(bare_contents, row, told):
-    (finding,) = regression_findings(contents_with(bare_contents, dict.fromkeys(KINDS, 1), losses=losses(*row)))
+def test_what_leaving_distance_out_costs(bare_source, row, told):
+    (finding,) = regression_findings(contents_with(dict.fromkeys(KINDS, 1), losses=losses(*row)))
     assert told in finding.evidence
 
 
-def test_no_regression(bare_contents):
-    assert regression_findings(bare_contents) == []
+def test_no_regression(bare_source):
+    assert regression_findings(gather(bare_source)) == []
     note = "No regression was made: 20 images have all its terms, and it needs 30."
-    contents = contents_with(bare_contents, {}, notes=["The margin is left out.", note])
-    (finding,) = regression_findings(contents)
+    source = contents_with({}, notes=["The margin is left out.", note])
+    (finding,) = regression_findings(source)
     assert (finding.kind, finding.evidence) == ("unknown", note)
-    section = regression_section(contents)
+    section = regression_section(source)
     assert section == Omitted(TITLE, "no regression was made: 20 images have all its terms, and it needs 30.")
-    assert regression_section(bare_contents) == Omitted(TITLE, "no changed steps were measured.")
+    assert regression_section(gather(bare_source)) == Omitted(TITLE, "no changed steps were measured.")
 
 
 GAINS = "a log loss per step below that of no term by 0.0900 (0.0800 to 0.1000), and by 0.0800 (0.0900 to 0.1100)"
@@ -134,10 +129,10 @@ GAINS = "a log loss per step below that of no term by 0.0900 (0.0800 to 0.1000),
         (ceiling(0.95, 0.86, 1.0), "The interval includes all."),
     ],
 )
-def test_ceiling(bare_contents, table, told):
-    contents = contents_with(bare_contents, dict.fromkeys(KINDS, 1), ceiling=table)
-    assert told in ceiling_sentence(contents)
-    assert ceiling_sentence(bare_contents) == ""
+def test_ceiling(bare_source, table, told):
+    source = contents_with(dict.fromkeys(KINDS, 1), ceiling=table)
+    assert told in ceiling_sentence(source)
+    assert ceiling_sentence(gather(bare_source)) == ""
 
 
 def test_odds():
@@ -152,14 +147,14 @@ def test_odds():
     ]
 
 
-def test_section_of_a_known_law(shared_contents):
-    section = regression_section(shared_contents)
+def test_section_of_a_known_law(shared_source):
+    section = regression_section(gather(shared_source))
     assert section.title == TITLE
     tables = [block for block in section.blocks if isinstance(block, TableBlock)]
     assert tables[0].header == ["", "Alone", "All together", "Within class", "Margin as a curve", "Variance inflation"]
     (figure,) = (block for block in section.blocks if isinstance(block, FigureBlock))
     assert figure.name == "odds-ratios"
-    table = shared_contents.table("odds_ratios")
+    table = shared_source.table("odds_ratios")
     distance = tables[0].rows[0]
     assert distance[0].text == "Distance to nearest training image"
     for cell, kind in zip(distance[1:-1], KINDS, strict=True):
@@ -169,14 +164,14 @@ def test_section_of_a_known_law(shared_contents):
         assert cell.marked == (row["low"] > 1 or row["high"] < 1)
     assert tables[1].rows[1][0] == "All terms"
     assert tables[1].rows[2][0] == "Without: Distance to nearest training image"
-    assert tables[1].rows[2][1].text == f"{shared_contents.table('losses')['loss'][2]:.4f}"
+    assert tables[1].rows[2][1].text == f"{shared_source.table('losses')['loss'][2]:.4f}"
     text = " ".join(block.text for block in section.blocks if isinstance(block, Paragraph))
     assert "cluster jackknife over classes" in text
-    assert regression_findings(shared_contents)[0].text in text
+    assert regression_findings(gather(shared_source))[0].text in text
 
 
-def test_notes_are_listed(bare_contents):
-    section = regression_section(contents_with(bare_contents, dict.fromkeys(KINDS, 1), notes=["A <note>."]))
+def test_notes_are_listed(bare_source):
+    section = regression_section(contents_with(dict.fromkeys(KINDS, 1), notes=["A <note>."]))
     (notes,) = (block for block in section.blocks if isinstance(block, ListBlock))
     assert [item.text for item in notes.items] == ["A <note>."]
 
@@ -194,9 +189,9 @@ def drawn(ax, kind):
     return {names[round(y)]: (x, *end) for x, y, end in zip(marks.get_xdata(), marks.get_ydata(), ends, strict=True)}
 
 
-def test_figure(shared_contents):
-    table = shared_contents.table("odds_ratios")
-    ax = plot(shared_contents, "odds-ratios").axes[0]
+def test_figure(shared_source):
+    table = shared_source.table("odds_ratios")
+    ax = plot(shared_source, "odds-ratios").axes[0]
     assert ax.get_xscale() == "log"
     for kind in ("alone", "together", "within class"):
         found = drawn(ax, kind)
@@ -205,8 +200,8 @@ def test_figure(shared_contents):
     assert "3 classes" in " ".join(text.get_text() for text in ax.texts)
 
 
-def test_figure_of_huge_and_missing_intervals(bare_contents):
-    table = contents_with(bare_contents, {"alone": 1, "together": 1}).table("odds_ratios")
+def test_figure_of_huge_and_missing_intervals(bare_source):
+    table = contents_with({"alone": 1, "together": 1}).odds_ratios
     table.loc[0, ["odds_ratio", "low", "high"]] = [40.0, 1e-9, 1e9]
     table.loc[1, ["low", "high"]] = np.nan
     with warnings.catch_warnings():

@@ -10,12 +10,13 @@ import pytest
 from bias_toolkit.analysis import FramingMap, measure_summary
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.invariance import FramingGrid
-from bias_toolkit.report import plot
-from bias_toolkit.report.blocks import FigureBlock, Omitted, TableBlock
-from bias_toolkit.report.figures_map import framing_maps, map_against_density, map_views
-from bias_toolkit.report.figures_sizes import size_vs_invariance
-from bias_toolkit.report.findings_cause import cause_findings, map_findings
-from bias_toolkit.report.sections_cause import cause_section
+from bias_toolkit.report import plot, topic_findings
+from bias_toolkit.report.page.blocks import FigureBlock, Omitted, TableBlock
+from bias_toolkit.report.topics.cause import part_findings
+from bias_toolkit.report.topics.cause.contents import gather
+from bias_toolkit.report.topics.cause.map_figures import framing_maps, map_against_density, map_views
+from bias_toolkit.report.topics.cause.section import cause_section
+from bias_toolkit.report.topics.cause.size_figure import size_vs_invariance
 
 CELLS = pd.DataFrame(FramingGrid((0.3, 0.5, 0.7), (0.2, 0.4, 0.6)).cells)
 
@@ -77,17 +78,25 @@ CONTRASTS = pd.DataFrame(
 )
 
 
-def of_map(contents, table=None, rhos=None, contrasts=CONTRASTS):
+def of_map(source, table=None, rhos=None, contrasts=CONTRASTS):
     rhos = correlations(all=-0.5, recognised=-0.8) if rhos is None else rhos
-    return dataclasses.replace(contents, framing_map=FramingMap(cells() if table is None else table, rhos, contrasts))
+    return dataclasses.replace(source, framing_map=FramingMap(cells() if table is None else table, rhos, contrasts))
 
 
-def claims(contents):
-    return [(finding.kind, finding.claim) for finding in map_findings(contents)]
+def map_findings(source):
+    return part_findings(source, "map")
 
 
-def test_a_relation_is_said_with_its_numbers(bare_contents):
-    first = map_findings(of_map(bare_contents))[0]
+def cause_findings(source):
+    return topic_findings(source, "cause")
+
+
+def claims(source):
+    return [(finding.kind, finding.claim) for finding in map_findings(source)]
+
+
+def test_a_relation_is_said_with_its_numbers(bare_source):
+    first = map_findings(of_map(bare_source))[0]
     assert first.kind == "effect"
     assert first.claim == "Shown where the training set has few objects, the same objects make the model less stable."
     assert "on mean grey ρ −0.80 (−0.90 to −0.70; 27 cells)" in first.evidence
@@ -103,16 +112,16 @@ def test_a_relation_is_said_with_its_numbers(bare_contents):
         (np.nan, "unknown", "cannot be said"),
     ],
 )
-def test_other_answers(bare_contents, rho, kind, words):
-    found = claims(of_map(bare_contents, rhos=correlations(recognised=rho)))[0]
+def test_other_answers(bare_source, rho, kind, words):
+    found = claims(of_map(bare_source, rhos=correlations(recognised=rho)))[0]
     assert found[0] == kind
     assert words in found[1]
 
 
-def test_surroundings_that_disagree_are_a_caution(bare_contents):
+def test_surroundings_that_disagree_are_a_caution(bare_source):
     table = pd.concat([cells(), cells("black")], ignore_index=True)
     rhos = pd.concat([correlations(recognised=-0.8), correlations("black", recognised=0.0)], ignore_index=True)
-    kind, claim = claims(of_map(bare_contents, table, rhos))[0]
+    kind, claim = claims(of_map(bare_source, table, rhos))[0]
     assert kind == "caution"
     assert "depends on what surrounds them" in claim
 
@@ -125,64 +134,64 @@ def test_surroundings_that_disagree_are_a_caution(bare_contents):
         ((-0.6, 0.0), "caution", "explains much of that"),
     ],
 )
-def test_accuracy_is_held_constant(bare_contents, given, kind, words):
+def test_accuracy_is_held_constant(bare_source, given, kind, words):
     names = ("mean", "black")[: len(given)]
     table = pd.concat([cells(name) for name in names], ignore_index=True)
     rhos = [
         correlations(name, recognised=-0.8, given_accuracy=rho, when_right=-0.7)
         for name, rho in zip(names, given, strict=True)
     ]
-    found = map_findings(of_map(bare_contents, table, pd.concat(rhos, ignore_index=True)))[1]
+    found = map_findings(of_map(bare_source, table, pd.concat(rhos, ignore_index=True)))[1]
     assert found.kind == kind
     assert words in found.claim
     assert "Of the views that the model gets right alone: on mean grey ρ −0.70" in found.evidence
 
 
-def test_nothing_is_held_constant_where_nothing_was_found(bare_contents):
-    found = claims(of_map(bare_contents, rhos=correlations(recognised=0.0, given_accuracy=-0.8)))
+def test_nothing_is_held_constant_where_nothing_was_found(bare_source):
+    found = claims(of_map(bare_source, rhos=correlations(recognised=0.0, given_accuracy=-0.8)))
     assert not [claim for _, claim in found if "equal accuracy" in claim or "not explained" in claim]
 
 
-def test_where_it_is_lowest_against_where_the_objects_are(bare_contents):
-    found = map_findings(of_map(bare_contents))[-1]
+def test_where_it_is_lowest_against_where_the_objects_are(bare_source):
+    found = map_findings(of_map(bare_source))[-1]
     assert found.claim == "The model is most stable at the position and scale that the photographers chose."
     assert "at cx 0.5, cy 0.3, scale 0.4 (32.0%), the cell with the most training objects" in found.evidence
     elsewhere = cells()
     elsewhere.loc[0, "p_top1_change"] = 0.01
     elsewhere["among_lowest"] = elsewhere.index == 0
-    found = map_findings(of_map(bare_contents, elsewhere))[-1]
+    found = map_findings(of_map(bare_source, elsewhere))[-1]
     assert found.claim == "Where the model is most stable is not always where the photographers put their objects."
     assert "at cx 0.3, cy 0.3, scale 0.2 (1.0%), against 32.0% where most training objects are" in found.evidence
     elsewhere["among_lowest"] = elsewhere.index == elsewhere["log_density"].idxmax()
     elsewhere.loc[0, "among_lowest"] = True
     assert (
         "which cannot be told from where most training objects are"
-        in map_findings(of_map(bare_contents, elsewhere))[-1].evidence
+        in map_findings(of_map(bare_source, elsewhere))[-1].evidence
     )
     elsewhere.loc[1, "among_lowest"] = True
-    found = map_findings(of_map(bare_contents, elsewhere))[-1]
+    found = map_findings(of_map(bare_source, elsewhere))[-1]
     assert "cannot be told from 2 others, among them the one with the most training objects" in found.evidence
 
 
-def test_stable_cells_in_which_nothing_is_seen_are_not_the_lowest(bare_contents):
+def test_stable_cells_in_which_nothing_is_seen_are_not_the_lowest(bare_source):
     blind = cells(recognised=CELLS["scale"].ne(0.2))
     blind.loc[blind["scale"].eq(0.2), "p_top1_change"] = 0.0
-    found = map_findings(of_map(bare_contents, blind))
+    found = map_findings(of_map(bare_source, blind))
     assert "scale 0.2" not in found[-2].evidence
     assert found[-1].kind == "caution"
     assert found[-1].claim == "In 9 cells of 27 the answers have nothing to do with the labels."
 
 
-def test_without_boxes_it_is_said_that_nothing_can_be_related(bare_contents):
+def test_without_boxes_it_is_said_that_nothing_can_be_related(bare_source):
     table = cells(log_density=np.nan, recognised=None)
-    (found,) = map_findings(of_map(bare_contents, table, correlations().iloc[:0], CONTRASTS.iloc[:0]))
+    (found,) = map_findings(of_map(bare_source, table, correlations().iloc[:0], CONTRASTS.iloc[:0]))
     assert found.kind == "unknown"
     assert "boxes are missing" in found.claim
 
 
-def test_nothing_is_said_of_what_was_not_measured(bare_contents):
-    assert cause_findings(bare_contents) == []
-    section = cause_section(bare_contents)
+def test_nothing_is_said_of_what_was_not_measured(bare_source):
+    assert cause_findings(bare_source) == []
+    section = cause_section(gather(bare_source))
     assert isinstance(section, Omitted)
     assert "`bias-toolkit map`" in section.reason
 
@@ -209,29 +218,29 @@ def curve(offset=0.0, n=60):
     return pd.concat(tables, ignore_index=True)
 
 
-def test_the_size_curve_has_a_line_on_each_side(bare_contents):
-    (finding,) = cause_findings(dataclasses.replace(bare_contents, size_measures=curve(n=400)))
+def test_the_size_curve_has_a_line_on_each_side(bare_source):
+    (finding,) = cause_findings(dataclasses.replace(bare_source, size_measures=curve(n=400)))
     assert finding.claim == "P(top-1 change) is U-shaped over the size at which the image is shown."
     # With each factor of 2 of the side the mean rises by 0.15 log 2 on a canvas, and by twice that in crops.
     rises = [float(rise) for rise in re.findall(r"it rises by ([\d.]+) percentage points", finding.evidence)]
     assert rises == [pytest.approx(10.4, abs=2.5), pytest.approx(20.8, abs=3)]
     shrunk = curve(n=400)
     shrunk = shrunk[shrunk["protocol"].eq("embed")]
-    (finding,) = cause_findings(dataclasses.replace(bare_contents, size_measures=shrunk))
+    (finding,) = cause_findings(dataclasses.replace(bare_source, size_measures=shrunk))
     assert finding.claim == "The model is less stable when the image is shown smaller."
     assert "shown larger, no rise was found" in finding.evidence
 
 
-def test_the_section_shows_map_curve_and_numbers(bare_contents):
+def test_the_section_shows_map_curve_and_numbers(bare_source):
     measures = curve()
     pixels = np.zeros((8, 8, 3), np.uint8)
-    contents = dataclasses.replace(
-        of_map(bare_contents, rhos=correlations(all=-0.5, recognised=-0.8)),
-        map_views=lambda: {"mean": [(0.2, pixels), (0.6, pixels)]},
+    source = dataclasses.replace(
+        of_map(bare_source, rhos=correlations(all=-0.5, recognised=-0.8)),
+        views={"mean": [(0.2, pixels), (0.6, pixels)]},
         size_curve=measure_summary(measures, resamples=100),
         size_measures=measures,
     )
-    section = cause_section(contents)
+    section = cause_section(gather(source))
     figures = [block for block in section.blocks if isinstance(block, FigureBlock)]
     assert [block.name for block in figures] == [
         "map-views",
@@ -249,7 +258,7 @@ def test_the_section_shows_map_curve_and_numbers(bare_contents):
     assert related.rows[0][3] == "27"
     assert contrasted.rows[0][1:3] == ["4.0%", "21.0%"]
     assert (contrasted.rows[0][3].text, contrasted.rows[0][3].detail) == ("17.0%", "12.0% to 22.0%")
-    assert any("U-shaped" in finding.claim for finding in cause_findings(contents))
+    assert any("U-shaped" in finding.claim for finding in cause_findings(source))
 
 
 def test_the_maps_show_every_value_at_its_place():
@@ -303,12 +312,12 @@ def test_several_models_share_the_axes():
     assert len(size_vs_invariance({"one": unlabelled}).axes) == 1
 
 
-def test_plots_by_name(bare_contents):
-    contents = of_map(bare_contents)
-    assert plot(contents, "map", measure="accuracy").axes
-    assert plot(contents, "map-vs-density").axes
+def test_plots_by_name(bare_source):
+    source = of_map(bare_source)
+    assert plot(source, "map", measure="accuracy").axes
+    assert plot(source, "map-vs-density").axes
     with pytest.raises(InputError, match="--measure is 'accuracy', but map-vs-density can show only"):
-        plot(contents, "map-vs-density", measure="accuracy")
-    no_boxes = of_map(bare_contents, cells(log_density=np.nan))
+        plot(source, "map-vs-density", measure="accuracy")
+    no_boxes = of_map(bare_source, cells(log_density=np.nan))
     with pytest.raises(InputError, match="boxes are missing"):
         plot(no_boxes, "map-vs-density")

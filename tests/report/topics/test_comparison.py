@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from bias_toolkit.objects import FramingComparison, TwoSampleTest
-from bias_toolkit.report.findings_comparison import comparison_findings
-from bias_toolkit.report.framing_contents import FramedSet, FramingContents
+from bias_toolkit.report.topics.comparison import comparison_findings
+from bias_toolkit.report.topics.framing.contents import FramedSet, FramingContents
 
 SUMMARY = {
     "category": "",
@@ -47,12 +47,12 @@ def row(name, difference=0.0, half=0.01, q=0.8, **more):
 
 def findings(*differing, test=APART, train=None, second=None):
     rows = {name: row(name) for name in NAMES} | {each["variable"]: each for each in differing}
-    contents = FramingContents(
+    source = FramingContents(
         FramedSet("the training set", "training", "train", summary=pd.DataFrame([SUMMARY | (train or {})])),
         FramedSet("the test set", "test", "test", summary=pd.DataFrame([SUMMARY | (second or {})])),
         FramingComparison(pd.DataFrame(list(rows.values())), test),
     )
-    return comparison_findings(contents)
+    return comparison_findings(source)
 
 
 def plain(text):

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bias_toolkit.report.findings_relations import distance_findings
-from bias_toolkit.report.search_quality import quality_blocks, quality_findings, quality_sentence
-from bias_toolkit.report.sections_relations import distance_section
+from bias_toolkit.report import topic_findings
+from bias_toolkit.report.topics.distance.contents import gather
+from bias_toolkit.report.topics.distance.search_quality import quality_blocks, quality_findings, quality_sentence
+from bias_toolkit.report.topics.distance.section import distance_section
 
 
 def table(**changes):
@@ -71,8 +72,8 @@ def test_the_table():
     ]
 
 
-def test_section_and_findings_have_it(contents):
-    with_quality = dataclasses.replace(contents, search_quality=table())
-    captions = [getattr(block, "caption", "") for block in distance_section(with_quality).blocks]
+def test_section_and_findings_have_it(source):
+    with_quality = dataclasses.replace(source, search_quality=table())
+    captions = [getattr(block, "caption", "") for block in distance_section(gather(with_quality)).blocks]
     assert "The approximate index against exact search" in captions
-    assert len(distance_findings(with_quality)) == len(distance_findings(contents)) + 1
+    assert len(topic_findings(with_quality, "distance")) == len(topic_findings(source, "distance")) + 1

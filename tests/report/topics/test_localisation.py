@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from bias_toolkit.objects.locate_quality import LOCALISATION
 from bias_toolkit.objects.locate_reference import reference_localisation
 from bias_toolkit.report import Finding, page, plot, write_report
-from bias_toolkit.report.blocks import FigureBlock, Omitted, Paragraph, Section, TableBlock
-from bias_toolkit.report.finding import FRAMING, FRAMING_EFFECT, INVARIANCE
+from bias_toolkit.report.page.blocks import FigureBlock, Omitted, Paragraph, Section, TableBlock
+from bias_toolkit.report.words.finding import FRAMING, FRAMING_EFFECT, INVARIANCE
 from bias_toolkit.report.findings_localisation import localisation_findings, overlap_sentence
 from bias_toolkit.report.localisation import Localisation, LocatedSet, marked_findings, marked_section
 from bias_toolkit.report.sections_localisation import localisation_section
@@ -58,11 +58,11 @@ def claims(**gains):
     return [finding.claim for finding in found(table=quality(**gains))]
 
 
-def test_without_estimated_boxes_nothing_is_said(bare_contents):
+def test_without_estimated_boxes_nothing_is_said(bare_source):
     assert localisation_findings(None) == []
-    assert localisation_section(bare_contents) is None
+    assert localisation_section(bare_source) is None
     section = Section("framing", "Framing", [Paragraph("text")])
-    assert marked_section(section, bare_contents) is section
+    assert marked_section(section, bare_source) is section
     finding = Finding(FRAMING, "fact", "Objects are centred.")
     assert marked_findings([finding], None) == [finding]
 
@@ -175,11 +175,11 @@ def figure(name):
     return FigureBlock(name, lambda: Figure(), "What is seen.", "How it was made.")
 
 
-def test_a_section_is_marked_at_its_head_its_tables_and_the_figures_that_show_estimates(bare_contents):
+def test_a_section_is_marked_at_its_head_its_tables_and_the_figures_that_show_estimates(bare_source):
     figures = [figure(name) for name in ("centres-training", "centres-test", "scale")]
     section = Section("framing", "Framing", [Paragraph("Text."), TableBlock("T", [""], [], note="A note."), *figures])
-    contents = dataclasses.replace(bare_contents, localisation=localisation(["train"]))
-    head, text, table, train, test, both = marked_section(section, contents).blocks
+    source = dataclasses.replace(bare_source, localisation=localisation(["train"]))
+    head, text, table, train, test, both = marked_section(section, source).blocks
     assert "The boxes of the training set are estimated: the model located them" in head.text
     assert text.text == "Text."
     assert table.note == "A note. Estimated boxes in the training set."
@@ -189,10 +189,10 @@ def test_a_section_is_marked_at_its_head_its_tables_and_the_figures_that_show_es
     assert test.caption == "How it was made."
     assert test.draw().get_suptitle() == ""
     assert both.draw().get_suptitle() == "Estimated boxes in the training set"
-    other = marked_section(section, contents, figures_of=["test"]).blocks[3]
+    other = marked_section(section, source, figures_of=["test"]).blocks[3]
     assert other.caption == "How it was made."
     left_out = Omitted("Framing", "the set has none.")
-    assert marked_section(left_out, contents) is left_out
+    assert marked_section(left_out, source) is left_out
 
 
 @pytest.mark.parametrize(
@@ -207,22 +207,22 @@ def test_a_section_is_marked_at_its_head_its_tables_and_the_figures_that_show_es
         (("train", "test"), "invariance", ""),
     ],
 )
-def test_figures_for_a_publication_are_marked(splits, name, words, contents):
-    marked = dataclasses.replace(contents, localisation=localisation(splits))
+def test_figures_for_a_publication_are_marked(splits, name, words, source):
+    marked = dataclasses.replace(source, localisation=localisation(splits))
     assert plot(marked, name).get_suptitle() == words
 
 
 @pytest.fixture(scope="module")
-def written(shared_contents, tmp_path_factory):
+def written(shared_source, tmp_path_factory):
     reference = reference_localisation()
     told = dataclasses.replace(
         localisation(table=reference.quality, here=False),
         unlocated=pd.DataFrame({"split": ["train"], "image_id": ["a.png"], "reason": ["nothing is seen in it"]}),
     )
-    contents = dataclasses.replace(shared_contents, localisation=told)
+    source = dataclasses.replace(shared_source, localisation=told)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(page, "FORMATS", ("svg",))
-        return write_report(contents, tmp_path_factory.mktemp("located") / "report").parent
+        return write_report(source, tmp_path_factory.mktemp("located") / "report").parent
 
 
 def test_page_has_the_section_with_its_table_and_examples(written):
@@ -256,16 +256,16 @@ def test_a_report_without_estimated_boxes_has_none_of_it(report):
     assert results["localisation"] is None
 
 
-def test_the_other_kind_of_map_is_named(bare_contents):
+def test_the_other_kind_of_map_is_named(bare_source):
     told = dataclasses.replace(localisation(), is_exact=False)
-    section = localisation_section(dataclasses.replace(bare_contents, localisation=told))
+    section = localisation_section(dataclasses.replace(bare_source, localisation=told))
     assert "weighted by the gradient of the class at each place" in section.blocks[0].text
 
 
-def test_no_number_is_made_up_where_nothing_could_be_located(bare_contents):
+def test_no_number_is_made_up_where_nothing_could_be_located(bare_source):
     table = quality()
     table = table[table["criterion"].isin(["localisation_accuracy", "median_iou"])]
     told = found(table=table, n_located=0)
     assert len(told) == 3
-    section = localisation_section(dataclasses.replace(bare_contents, localisation=localisation(table=table)))
+    section = localisation_section(dataclasses.replace(bare_source, localisation=localisation(table=table)))
     assert "nan" not in str(section.blocks)

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from bias_toolkit.report import ExplainedImage, all_findings, write_report
-from bias_toolkit.report.blocks import Cell, FigureBlock, Omitted, Paragraph, TableBlock
+from bias_toolkit.report.page.blocks import Cell, FigureBlock, Omitted, Paragraph, TableBlock
 from bias_toolkit.report.findings_explanations import explanation_findings
 from bias_toolkit.report.results import results
 from bias_toolkit.report.sections_explanations import explanations_section
@@ -20,8 +20,8 @@ IMAGES = (
 
 
 @pytest.fixture
-def with_explanations(contents, summary):
-    return dataclasses.replace(contents, explained=summary, explained_images=IMAGES)
+def with_explanations(source, summary):
+    return dataclasses.replace(source, explained=summary, explained_images=IMAGES)
 
 
 def tables(section):
@@ -64,12 +64,12 @@ def test_the_figure_says_its_numbers(with_explanations):
     )
 
 
-def test_nothing_explained(contents):
-    omitted = explanations_section(contents)
+def test_nothing_explained(source):
+    omitted = explanations_section(source)
     assert isinstance(omitted, Omitted)
     assert "bias-toolkit explain STUDY --worst 20" in omitted.reason
-    assert explanation_findings(contents) == []
-    assert results(contents, [])["explained"] is None
+    assert explanation_findings(source) == []
+    assert results(source, [])["explained"] is None
 
 
 def test_no_image_is_unstable(with_explanations, summary):

@@ -1,6 +1,7 @@
 """Which images are shown, and how."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -8,17 +9,23 @@ import pytest
 from PIL import Image
 
 from bias_toolkit.foundation.errors import UnreadableImageError
-from bias_toolkit.report.thumbnails import SIDE, ordered_by_stability, stability_examples, thumbnail
+from bias_toolkit.report.page.thumbnails import SIDE, thumbnail
+from bias_toolkit.report.stability import ordered_by_stability
+from bias_toolkit.report.topics import images
 
 ORANGE = (230, 159, 0)
 
 
 @pytest.fixture
-def small(contents):
+def small(source):
     """Nine test images; number k changes in k of eight steps."""
-    per_image = contents.per_image.head(9).copy()
+    per_image = source.per_image.head(9).copy()
     per_image["p_top1_change"] = np.arange(9) / 8
-    return dataclasses.replace(contents, per_image=per_image)
+    return dataclasses.replace(source, per_image=per_image)
+
+
+def stability_examples(source, folder, **options):
+    return images.stability_examples(images.gather(source), folder, **options)
 
 
 def ids(examples):
@@ -56,12 +63,12 @@ def test_neighbours_are_the_nearest_that_can_be_read(small, tmp_path):
     assert [neighbour.image_id for neighbour in least[0].neighbours] == ["train/009.png", "train/010.png"]
     assert least[0].neighbours[0].class_name == "Сова é"
 
-    def unreadable(image_id):
+    def unreadable(split, image_id):
         if image_id == "train/009.png":
             raise UnreadableImageError("truncated file")
-        return small.read_test(image_id)
+        return small.reader(split, image_id)
 
-    least, _ = stability_examples(dataclasses.replace(small, read_train=unreadable), tmp_path, most=1, neighbours=2)
+    least, _ = stability_examples(dataclasses.replace(small, reader=unreadable), tmp_path, most=1, neighbours=2)
     assert [neighbour.image_id for neighbour in least[0].neighbours] == ["train/010.png", "train/011.png"]
 
 
@@ -75,16 +82,20 @@ def test_files_are_there_and_named_by_number(small, tmp_path):
 
 
 def test_explanations_are_linked(small, tmp_path):
+    small.explanations = {"test/003.png": SimpleNamespace(folder=small.folder / "explain" / "3")}
     _, most = stability_examples(small, tmp_path)
     links = {example.image.image_id: example.link for example in most}
     assert links["test/003.png"] == "../explain/3/index.html"
     assert links["test/001.png"] is None
 
 
-def test_without_images_or_sweeps(small, bare_contents, tmp_path):
-    assert stability_examples(dataclasses.replace(small, read_test=None), tmp_path) == ([], [])
-    assert stability_examples(bare_contents, tmp_path) == ([], [])
-    least, _ = stability_examples(dataclasses.replace(small, neighbours=None), tmp_path)
+def test_without_images_or_sweeps(small, bare_source, tmp_path):
+    def unreadable(split, image_id):
+        raise UnreadableImageError("truncated file")
+
+    assert stability_examples(dataclasses.replace(small, reader=unreadable), tmp_path) == ([], [])
+    assert stability_examples(bare_source, tmp_path) == ([], [])
+    least, _ = stability_examples(dataclasses.replace(small, neighbours=pd.DataFrame()), tmp_path)
     assert least[0].neighbours == []
 
 

@@ -7,13 +7,11 @@ import pandas as pd
 import pytest
 
 from bias_toolkit.analysis import median_interval
-from bias_toolkit.report.findings_relations import (
-    FRAMING_VARIABLES,
-    NEAREST,
-    distance_findings,
-    framing_effect_findings,
-    relation,
-)
+from bias_toolkit.report import topic_findings
+from bias_toolkit.report.relations.findings import relation
+from bias_toolkit.report.relations.tables import Relations
+from bias_toolkit.report.topics.distance.findings import NEAREST
+from bias_toolkit.report.topics.framing_effect import FRAMING_VARIABLES
 
 POSITIVE, NULL, NEGATIVE = (0.22, 0.16, 0.28), (0.02, -0.04, 0.08), (-0.22, -0.28, -0.16)
 
@@ -39,12 +37,12 @@ def correlations(plain, partial=None, within=None, distance="nn_distance", measu
 
 
 @pytest.fixture
-def found(bare_contents, analysis_of):
+def found():
     """The finding on distance, from rows of CORRELATIONS."""
 
     def find(rows, variable=NEAREST, measure="p_top1_change", curves=(), per_image=None):
-        analysis = analysis_of(correlations=rows, curves=curves)
-        return relation(dataclasses.replace(bare_contents, analysis=analysis, per_image=per_image), variable, measure)
+        per_image = pd.DataFrame() if per_image is None else per_image
+        return relation(Relations(per_image, pd.DataFrame(rows), pd.DataFrame(curves), 10, ""), variable, measure)
 
     return find
 
@@ -168,39 +166,47 @@ def test_the_ends_of_the_curve_are_told_where_there_is_a_relation(found):
     assert "fifth" not in found(correlations(NULL, NULL), curves=bins).evidence
 
 
-def with_distances(contents, **columns):
+def distance_findings(source):
+    return topic_findings(source, "distance")
+
+
+def framing_effect_findings(source):
+    return topic_findings(source, "framing-effect")
+
+
+def with_distances(source, **columns):
     table = pd.DataFrame({"image_id": list("abcd"), "nn_distance": [1.0, 2.0, 3.0, 4.0]} | columns)
-    return dataclasses.replace(contents, distances=table)
+    return dataclasses.replace(source, distances=table)
 
 
-def test_leaks(bare_contents):
-    (none,) = distance_findings(with_distances(bare_contents, leak=[False] * 4))
+def test_leaks(bare_source):
+    (none,) = distance_findings(with_distances(bare_source, leak=[False] * 4))
     assert none.kind == "fact"
     assert none.claim == "None of the 4 test images is at (near) zero distance from a training image."
-    (one,) = distance_findings(with_distances(bare_contents, leak=[False, True, False, False]))
+    (one,) = distance_findings(with_distances(bare_source, leak=[False, True, False, False]))
     assert one.kind == "caution"
     assert one.claim == "1 of 4 test images is at (near) zero distance from a training image."
     assert "25.0%" in one.evidence
-    (two,) = distance_findings(with_distances(bare_contents, leak=[False, True, True, None]))
+    (two,) = distance_findings(with_distances(bare_source, leak=[False, True, True, None]))
     assert two.claim.startswith("2 of 4 test images are")
 
 
-def test_test_images_that_are_training_images(bare_contents):
-    contents = dataclasses.replace(with_distances(bare_contents, leak=[False] * 4), n_shared=4)
-    shared, none = distance_findings(contents)
+def test_test_images_that_are_training_images(bare_source):
+    source = dataclasses.replace(with_distances(bare_source, leak=[False] * 4), n_shared=4)
+    shared, none = distance_findings(source)
     assert shared.kind == "caution"
     assert shared.claim == "4 of the 4 test images are training images themselves."
     assert shared.evidence == "Each is compared with the other training images only."
     assert none.claim.endswith("at (near) zero distance from a training image, besides themselves.")
     (one, leak) = distance_findings(
-        dataclasses.replace(with_distances(bare_contents, leak=[True] + [False] * 3), n_shared=1)
+        dataclasses.replace(with_distances(bare_source, leak=[True] + [False] * 3), n_shared=1)
     )
     assert one.claim == "1 of the 4 test images is a training image itself."
     assert leak.claim == "1 of 4 test images is at (near) zero distance from another training image."
 
 
-def test_no_interval_of_very_few_images(bare_contents, found):
-    (percentile,) = distance_findings(with_distances(bare_contents, distance_percentile=[0.2, 0.6, 0.8, 0.9]))
+def test_no_interval_of_very_few_images(bare_source, found):
+    (percentile,) = distance_findings(with_distances(bare_source, distance_percentile=[0.2, 0.6, 0.8, 0.9]))
     few = found(correlations(POSITIVE, POSITIVE, POSITIVE, n=9))
     for finding in (percentile, few):
         assert "too few images for an interval" in finding.evidence
@@ -208,16 +214,16 @@ def test_no_interval_of_very_few_images(bare_contents, found):
     assert "0.16" not in few.evidence
 
 
-def test_percentile(bare_contents):
-    (finding,) = distance_findings(with_distances(bare_contents, distance_percentile=[0.2, 0.6, 0.8, 0.9]))
+def test_percentile(bare_source):
+    (finding,) = distance_findings(with_distances(bare_source, distance_percentile=[0.2, 0.6, 0.8, 0.9]))
     assert "farther from its nearest training image than 70% of the training images" in finding.claim
     assert "between 50% and 82%" in finding.evidence
 
 
-def test_percentile_has_the_interval_of_the_median(bare_contents):
+def test_percentile_has_the_interval_of_the_median(bare_source):
     values = np.random.default_rng(0).uniform(0, 1, 101)
     table = pd.DataFrame({"image_id": [str(i) for i in range(101)], "nn_distance": 1.0, "distance_percentile": values})
-    (finding,) = distance_findings(dataclasses.replace(bare_contents, distances=table))
+    (finding,) = distance_findings(dataclasses.replace(bare_source, distances=table))
     median = median_interval(values)
     assert median.low < median.value < median.high
     assert (
@@ -227,12 +233,12 @@ def test_percentile_has_the_interval_of_the_median(bare_contents):
     assert "101 test images" in finding.evidence
 
 
-def test_no_distances(bare_contents):
-    (finding,) = distance_findings(bare_contents)
+def test_no_distances(bare_source):
+    (finding,) = distance_findings(bare_source)
     assert finding.kind == "unknown"
 
 
-def framing(contents, analysis_of, rhos, test_bias=(0.4, 0.35, 0.45)):
+def framing(source, analysis_of, rhos, test_bias=(0.4, 0.35, 0.45)):
     names = [variable.name for variable in FRAMING_VARIABLES]
     per_image = pd.DataFrame({"p_top1_change": [0.0, 0.1]} | {name: [0.1, 0.2] for name in names})
     rows = [row for name, (a, b) in zip(names, rhos, strict=True) for row in correlations(a, b, distance=name)]
@@ -252,13 +258,20 @@ def framing(contents, analysis_of, rhos, test_bias=(0.4, 0.35, 0.45)):
     )
     analysis = analysis_of(correlations=rows)
     return framing_effect_findings(
-        dataclasses.replace(contents, per_image=per_image, analysis=analysis, test_summary=summary)
+        dataclasses.replace(
+            source,
+            per_image=per_image,
+            analysis=analysis,
+            test_summary=summary,
+            test_framing=pd.DataFrame({"image_id": ["a"]}),
+            reference=("crop", "diagonal", 1.0),
+        )
     )
 
 
-def test_framing_effects(bare_contents, analysis_of):
+def test_framing_effects(bare_source, analysis_of):
     position, scale, density = framing(
-        bare_contents, analysis_of, [(POSITIVE, POSITIVE), (POSITIVE, NULL), (NEGATIVE, NEGATIVE)]
+        bare_source, analysis_of, [(POSITIVE, POSITIVE), (POSITIVE, NULL), (NEGATIVE, NEGATIVE)]
     )
     assert position.claim.startswith("The farther an image's object is from the centre, the less stable")
     assert scale.kind == "explained"
@@ -266,22 +279,23 @@ def test_framing_effects(bare_contents, analysis_of):
     assert "the more stable" in density.claim
 
 
-def test_no_effect_of_framing_among_centred_photographs_is_put_in_place(bare_contents, analysis_of):
-    *found, last = framing(bare_contents, analysis_of, [(NULL, NULL)] * 3)
+def test_no_effect_of_framing_among_centred_photographs_is_put_in_place(bare_source, analysis_of):
+    *found, last = framing(bare_source, analysis_of, [(NULL, NULL)] * 3)
     assert [finding.kind for finding in found] == ["none"] * 3
     assert last.kind == "caution"
     assert "centred themselves" in last.claim
     assert "0.40 (95% interval 0.35 to 0.45)" in last.evidence
 
 
-def test_that_excuse_is_not_made_for_uncentred_photographs(bare_contents, analysis_of):
-    found = framing(bare_contents, analysis_of, [(NULL, NULL)] * 3, test_bias=(0.0, -0.1, 0.1))
+def test_that_excuse_is_not_made_for_uncentred_photographs(bare_source, analysis_of):
+    found = framing(bare_source, analysis_of, [(NULL, NULL)] * 3, test_bias=(0.0, -0.1, 0.1))
     assert [finding.kind for finding in found] == ["none"] * 3
 
 
-def test_framing_without_boxes_or_without_a_sweep(bare_contents):
+def test_framing_without_boxes_or_without_a_sweep(bare_source):
     per_image = pd.DataFrame({"p_top1_change": [0.1]})
-    (finding,) = framing_effect_findings(dataclasses.replace(bare_contents, per_image=per_image))
+    (finding,) = framing_effect_findings(dataclasses.replace(bare_source, per_image=per_image, reference=("crop", "diagonal", 1.0))
+    )
     assert finding.kind == "unknown"
     assert "no boxes" in finding.claim
-    assert framing_effect_findings(bare_contents) == []
+    assert framing_effect_findings(bare_source) == []

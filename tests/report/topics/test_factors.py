@@ -1,7 +1,6 @@
 """Annotated factors in words, tables and figures."""
 
 import dataclasses
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -9,18 +8,18 @@ import pytest
 
 from bias_toolkit.analysis import FACTORS, factor_effects
 from bias_toolkit.foundation.errors import InputError
-from bias_toolkit.report import write_report
-from bias_toolkit.report.blocks import ListBlock, Omitted, TableBlock
-from bias_toolkit.report.figures_factors import factor_differences
-from bias_toolkit.report.findings_factors import factor_findings, points
+from bias_toolkit.report import topic_findings, write_report
+from bias_toolkit.report.page.blocks import ListBlock, Omitted, TableBlock
 from bias_toolkit.report.plots import plot
-from bias_toolkit.report.sections_factors import TITLE, factors_sections
+from bias_toolkit.report.topics.factors.figures import factor_differences
+from bias_toolkit.report.topics.factors.findings import gather, points
+from bias_toolkit.report.topics.factors.section import TITLE, factors_section
 
 
 @pytest.fixture
-def with_factors(contents):
+def with_factors(source):
     """Pose is what makes images change; smaller has nothing to do with it."""
-    per_image = contents.per_image
+    per_image = source.per_image
     factors = pd.DataFrame(
         {
             "image_id": per_image["image_id"],
@@ -29,13 +28,12 @@ def with_factors(contents):
         }
     )
     table, notes = factor_effects(per_image, factors, resamples=200, permutations=199)
-    tables = {field.name: getattr(contents.analysis, field.name) for field in dataclasses.fields(contents.analysis)}
-    tables |= {"factors": table, "notes": pd.DataFrame({"topic": "factors", "sentence": [*notes, "A <note>."]})}
-    return dataclasses.replace(contents, analysis=SimpleNamespace(**tables))
+    notes = pd.DataFrame({"topic": "factors", "sentence": [*notes, "A <note>."]})
+    return dataclasses.replace(source, analysis=dataclasses.replace(source.analysis, factors=table, notes=notes))
 
 
 def test_what_goes_with_instability(with_factors):
-    (finding,) = factor_findings(with_factors)
+    (finding,) = topic_findings(with_factors, "factors")
     assert finding.kind == "effect"
     assert finding.claim == "Of 2 factors, 1 goes with another stability: pose."
     row = with_factors.table("factors").set_index(["factor", "measure"]).loc[("pose", "p_top1_change")]
@@ -51,34 +49,33 @@ def test_what_goes_with_instability(with_factors):
 
 def test_no_factor_matters(with_factors):
     table = with_factors.table("factors")
-    with_factors.analysis.factors = table[table["factor"].eq("smaller")]
-    (finding,) = factor_findings(with_factors)
+    with_factors.analysis = dataclasses.replace(with_factors.analysis, factors=table[table["factor"].eq("smaller")])
+    (finding,) = topic_findings(with_factors, "factors")
     assert (finding.kind, finding.claim) == ("none", "No annotated factor was found to go with instability.")
     assert "None of 1 factor" in finding.evidence
 
 
-def test_nothing_is_said_where_nobody_asked(contents, bare_contents):
-    for each in (contents, bare_contents):
-        assert factor_findings(each) == []
-        assert factors_sections(each) == []
+def test_nothing_is_said_where_nobody_asked(source, bare_source):
+    for each in (source, bare_source):
+        assert topic_findings(each, "factors") == []
+        assert factors_section(gather(each)) is None
         with pytest.raises(InputError, match="no test image with annotated factors"):
             plot(each, "factors")
 
 
-def test_nothing_matches(bare_contents):
+def test_nothing_matches(bare_source, analysis_of):
     note = "No test image has the name of an image that ImageNet-X annotates."
     notes = pd.DataFrame({"topic": ["regression", "factors"], "sentence": ["Other.", note]})
-    tables = SimpleNamespace(factors=pd.DataFrame(columns=FACTORS.names), notes=notes)
-    contents = dataclasses.replace(bare_contents, analysis=tables)
-    (finding,) = factor_findings(contents)
+    tables = analysis_of(factors=pd.DataFrame(columns=FACTORS.names), notes=notes)
+    source = dataclasses.replace(bare_source, analysis=tables)
+    (finding,) = topic_findings(source, "factors")
     assert (finding.kind, finding.claim) == ("unknown", note)
-    assert factors_sections(contents) == [
-        Omitted(TITLE, "no test image has the name of an image that ImageNet-X annotates.")
-    ]
+    reason = "no test image has the name of an image that ImageNet-X annotates."
+    assert factors_section(gather(source)) == Omitted(TITLE, reason)
 
 
 def test_section(with_factors):
-    (section,) = factors_sections(with_factors)
+    section = factors_section(gather(with_factors))
     tables = [block for block in section.blocks if isinstance(block, TableBlock)]
     assert [table.folded for table in tables] == [False, True, True]
     assert [row[0] for row in tables[0].rows] == ["Pose", "Smaller"]

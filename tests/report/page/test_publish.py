@@ -4,10 +4,10 @@ import pytest
 
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.report import Finding, Page, publish, write_page, write_report
-from bias_toolkit.report.blocks import Cell, FigureBlock, ListBlock, Paragraph, Section
-from bias_toolkit.report.page import rows_of
-from bias_toolkit.report.publish import GENERATOR, published
-from bias_toolkit.report.style import new_figure
+from bias_toolkit.report.page.blocks import Cell, FigureBlock, ListBlock, Paragraph, Section
+from bias_toolkit.report.page.page import rows_of
+from bias_toolkit.report.page.publish import GENERATOR, published
+from bias_toolkit.report.page.style import new_figure
 
 NAMES = ["figures", "results.json"]
 
@@ -83,16 +83,16 @@ def test_foreign_files_are_not_overwritten(tmp_path, name):
     assert (tmp_path / name).read_text() == "mine"
 
 
-def test_foreign_folders_are_not_overwritten(tmp_path, bare_contents):
+def test_foreign_folders_are_not_overwritten(tmp_path, bare_source):
     (tmp_path / "images").mkdir()
     with pytest.raises(InputError, match=r"images.*is no part of an earlier report"):
-        write_report(bare_contents, tmp_path)
+        write_report(bare_source, tmp_path)
 
 
-def test_a_file_in_the_folders_place(bare_contents, tmp_path):
+def test_a_file_in_the_folders_place(bare_source, tmp_path):
     (tmp_path / "report").write_text("mine")
     with pytest.raises(InputError, match="is a file"):
-        write_report(bare_contents, tmp_path / "report")
+        write_report(bare_source, tmp_path / "report")
 
 
 def figure_block(name, half=False):

@@ -17,7 +17,7 @@ from bias_toolkit.report.figures_causes import effects_plot
 from bias_toolkit.report.figures_shifts import response_curves
 from bias_toolkit.report.sections_invariance import classes_section, images_section
 from bias_toolkit.report.sections_method import files_section, left_out_section, method_section
-from bias_toolkit.report.style import save_figure
+from bias_toolkit.report.page.style import save_figure
 
 SCRIPT = "<script>alert(1)</script>"
 BREAKOUT = "\"'><img src=x onerror=alert(1)>"
@@ -58,19 +58,19 @@ def looks_harmless(html):
 
 
 @pytest.fixture
-def hostile(contents):
+def hostile(source):
     """The study with everything, with names that would do something."""
     tables = {
-        name: getattr(contents, name).assign(image_id=lambda table: table["image_id"] + ODD)
+        name: getattr(source, name).assign(image_id=lambda table: table["image_id"] + ODD)
         for name in ("per_image", "test_framing", "distances", "neighbours")
     }
     skipped = pd.DataFrame({"split": "test", "step": "images", "image_id": [ODD, BREAKOUT], "reason": ["=1+1", SCRIPT]})
     return dataclasses.replace(
-        contents,
+        source,
         **tables,
         name=SCRIPT,
-        test=dataclasses.replace(contents.test, path=BREAKOUT),
-        model=dataclasses.replace(contents.model, name=f"{BREAKOUT} {SCRIPT}"),
+        test=dataclasses.replace(source.test, path=BREAKOUT),
+        model=dataclasses.replace(source.model, name=f"{BREAKOUT} {SCRIPT}"),
         class_names=NAMES,
         skipped=skipped,
         versions={SCRIPT: BREAKOUT},

@@ -10,19 +10,19 @@ from PIL import Image
 
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.report import measure_histogram, save_figure
-from bias_toolkit.report.style import new_figure, styled
+from bias_toolkit.report.page.style import new_figure, styled
 
 
 @pytest.fixture
-def ax(shared_contents):
-    return measure_histogram(shared_contents.per_image)
+def ax(shared_source):
+    return measure_histogram(shared_source.per_image)
 
 
 @pytest.mark.parametrize("ending", ["svg", "pdf", "png"])
-def test_the_same_figure_is_the_same_file(shared_contents, tmp_path, ending):
+def test_the_same_figure_is_the_same_file(shared_source, tmp_path, ending):
     first, second = tmp_path / f"a.{ending}", tmp_path / f"b.{ending.upper()}"
     for path in (first, second):
-        save_figure(measure_histogram(shared_contents.per_image), path)
+        save_figure(measure_histogram(shared_source.per_image), path)
     assert first.read_bytes() == second.read_bytes()
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
@@ -61,11 +61,11 @@ def test_other_endings_are_refused_before_anything_is_written(ax, tmp_path, name
     assert list(tmp_path.iterdir()) == []
 
 
-def test_settings_outside_stay_and_do_not_matter(shared_contents, tmp_path):
-    save_figure(measure_histogram(shared_contents.per_image), tmp_path / "a.svg")
+def test_settings_outside_stay_and_do_not_matter(shared_source, tmp_path):
+    save_figure(measure_histogram(shared_source.per_image), tmp_path / "a.svg")
     with matplotlib.rc_context({"font.size": 30, "axes.facecolor": "red", "svg.hashsalt": "other"}):
         before = dict(matplotlib.rcParams)
-        save_figure(measure_histogram(shared_contents.per_image), tmp_path / "b.svg")
+        save_figure(measure_histogram(shared_source.per_image), tmp_path / "b.svg")
         assert dict(matplotlib.rcParams) == before
     assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
 

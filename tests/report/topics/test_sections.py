@@ -5,12 +5,12 @@ import dataclasses
 import pandas as pd
 import pytest
 
-from bias_toolkit.report.blocks import FigureBlock, TableBlock
-from bias_toolkit.report.sections_method import left_out_section
-from bias_toolkit.report.sections_relations import distance_section, framing_effect_section
+from bias_toolkit.report.page.blocks import FigureBlock, TableBlock
+from bias_toolkit.report.topics import distance, framing_effect
+from bias_toolkit.report.topics.left_out import gather, left_out_section
 
 
-def test_an_image_that_several_steps_left_out_is_one_row(bare_contents):
+def test_an_image_that_several_steps_left_out_is_one_row(bare_source):
     skipped = pd.DataFrame(
         [
             ("train", "images", "a.png", "truncated file"),
@@ -20,19 +20,19 @@ def test_an_image_that_several_steps_left_out_is_one_row(bare_contents):
         ],
         columns=["split", "step", "image_id", "reason"],
     )
-    section = left_out_section(dataclasses.replace(bare_contents, skipped=skipped), [])
+    section = left_out_section(gather(dataclasses.replace(bare_source, skipped_images=skipped)), [])
     (table,) = (block for block in section.blocks if isinstance(block, TableBlock))
     assert table.caption == "3 images left out"
     assert table.rows[2] == ["a.png", "test", "features; responses", "truncated file"]
 
 
 @pytest.mark.parametrize("n", [30, 120])
-def test_a_curve_is_told_only_where_there_is_one(contents, n):
-    contents.per_image = contents.per_image.head(n)
-    contents.analysis = contents.analysis if n == 120 else None
+def test_a_curve_is_told_only_where_there_is_one(source, analysis_of, n):
+    source.per_image = source.per_image.head(n)
+    source.analysis = source.analysis if n == 120 else analysis_of()
     figures = [
         block
-        for section in (distance_section(contents), framing_effect_section(contents))
+        for section in (topic.TOPIC.section(topic.gather(source), None) for topic in (distance, framing_effect))
         for block in section.blocks
         if isinstance(block, FigureBlock) and "top1" in block.name + "top1" * (block.name == "position")
     ]

@@ -1,7 +1,7 @@
 """Pages as a browser shows them."""
 
 from bias_toolkit.report import Page, write_page
-from bias_toolkit.report.blocks import AnswerBlock, Picture, Section
+from bias_toolkit.report.page.blocks import AnswerBlock, Picture, Section
 
 
 def test_an_explanation_is_shown_whole(explained, unstable, open_in_browser):

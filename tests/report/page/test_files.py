@@ -36,9 +36,9 @@ def test_to_json(value, expected):
     assert type(found) is type(expected)
 
 
-def test_no_nan_and_everything_in_it(shared_contents):
-    findings = all_findings(shared_contents)
-    text = results_text(shared_contents, findings)
+def test_no_nan_and_everything_in_it(shared_source):
+    findings = all_findings(shared_source)
+    text = results_text(shared_source, findings)
 
     def refuse(name):
         raise AssertionError(f"{name} is not JSON")
@@ -50,14 +50,14 @@ def test_no_nan_and_everything_in_it(shared_contents):
     assert [finding["claim"] for finding in found["findings"]] == [finding.claim for finding in findings]
     assert found["framing"]["train"][0]["category"] == ""
     for name in ("summary", "correlations", "curves", "classes"):
-        assert len(found[name]) == len(shared_contents.table(name))
-    row = shared_contents.table("correlations").iloc[0]
+        assert len(found[name]) == len(shared_source.table(name))
+    row = shared_source.table("correlations").iloc[0]
     assert found["correlations"][0]["rho"] == row["rho"]
     assert "owls & others <i>" in text
 
 
-def test_what_was_not_computed_is_null(bare_contents):
-    found = results(bare_contents, [])
+def test_what_was_not_computed_is_null(bare_source):
+    found = results(bare_source, [])
     assert found["framing"] == {"train": None, "test": None}
     assert found["noise_floor"] is None
     assert found["reference_sweep"] is None
