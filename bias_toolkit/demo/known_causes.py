@@ -23,7 +23,6 @@ from bias_toolkit.datasets.demo_scenes import IMAGE_SIDE, Scene, background, dra
 from bias_toolkit.explain import Cause, explain_image
 from bias_toolkit.foundation.progress import Progress, silent
 from bias_toolkit.study import Study
-from bias_toolkit.study.explain import explaining_context, known_subject
 
 AS_TRAINED, MOVED, SCALED = "as trained", "only moved", "only shrunk or enlarged"
 KINDS = (MOVED, SCALED, AS_TRAINED)

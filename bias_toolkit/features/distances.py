@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+NEAREST = 10
+"""k of knn_distance."""
+
 
 @dataclass(frozen=True)
 class Distance:
@@ -41,8 +44,8 @@ TRAINING_DISTANCES = (
     ),
     Distance(
         "knn_distance",
-        "Mean distance to the k nearest training images",
-        "Mean distance from the image's feature to its k nearest training features.",
+        f"Mean distance to the {NEAREST} nearest training images",
+        f"Mean distance from the image's feature to its {NEAREST} nearest training features.",
     ),
     Distance(
         "class_nn_distance",

@@ -5,7 +5,7 @@ transformations?", JMLR 20(184), 2019, with the protocol of the script that its 
 "Making convolutional networks shift-invariant again", ICML 2019.
 """
 
-from bias_toolkit.invariance.framing_grid import SURROUNDINGS, FramingCell, FramingGrid, framed_window
+from bias_toolkit.invariance.framing_grid import SURROUNDINGS, FramingCell, FramingGrid, framed_window, framing_views
 from bias_toolkit.invariance.inpaint import FILLS
 from bias_toolkit.invariance.measures import INVARIANCE_MEASURES, Measure
 from bias_toolkit.invariance.measures_table import measures_table
@@ -57,6 +57,7 @@ __all__ = [
     "drawing_order",
     "expand_sweeps",
     "framed_window",
+    "framing_views",
     "grid_shards",
     "load_grid",
     "load_measures",

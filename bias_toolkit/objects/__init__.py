@@ -1,5 +1,6 @@
 """Position and scale: their statistics, their null model, and how usual an object's framing is."""
 
+from bias_toolkit.objects.centring import OF_ALL_OBJECTS, OF_UNCUT_OBJECTS, Centring, centring
 from bias_toolkit.objects.comparison import FramingComparison, compare_framing
 from bias_toolkit.objects.describe import FramingDescription, compare_described, describe_framing
 from bias_toolkit.objects.divergence import corrected_divergence, divergence_bits
@@ -26,6 +27,7 @@ from bias_toolkit.objects.position_scale import (
     log_scale_deviation,
     object_of_image,
     position_and_scale,
+    typical_image,
 )
 from bias_toolkit.objects.ranking import rank_categories
 from bias_toolkit.objects.schema import (
@@ -46,7 +48,10 @@ __all__ = [
     "FRAMING_COMPARISON",
     "FRAMING_SUMMARY",
     "MEAN_IMAGES",
+    "OF_ALL_OBJECTS",
+    "OF_UNCUT_OBJECTS",
     "SUBJECTS",
+    "Centring",
     "FramedObjects",
     "FramingComparison",
     "FramingDescription",
@@ -58,6 +63,7 @@ __all__ = [
     "TwoSampleTest",
     "box_coverage",
     "centre_histogram",
+    "centring",
     "classifier_test",
     "compare_described",
     "compare_framing",

@@ -6,6 +6,7 @@ resolution.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -155,6 +156,20 @@ def object_of_image(image_id: str, images: pd.DataFrame, objects: pd.DataFrame) 
     box = own.loc[own["object_id"] == chosen["object_id"].iloc[0], BOX_EDGES].iloc[0]
     category = chosen["category"].iloc[0]
     return ObjectOfImage(tuple(box.astype(float).tolist()), None if pd.isna(category) else category)
+
+
+def typical_image(subjects: pd.DataFrame, image_ids: Sequence[str]) -> str:
+    """Of some images, the one whose object is of the scale nearest to the median of all; the first without objects.
+
+    Parameters
+    ----------
+    subjects : DataFrame
+        Index image_id, an object for each image: x0, y0, x1, y1, and width and height of the image, in pixels.
+    image_ids : sequence of str
+    """
+    sides = subjects["x1"] - subjects["x0"], subjects["y1"] - subjects["y0"]
+    scale = np.log(sides[0] * sides[1] / (subjects["width"] * subjects["height"])).reindex(image_ids)
+    return image_ids[0] if scale.isna().all() else (scale - scale.median()).abs().idxmin()
 
 
 def log_scale_deviation(framing: pd.DataFrame, training: pd.DataFrame) -> np.ndarray:

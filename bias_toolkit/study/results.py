@@ -440,14 +440,15 @@ class Results:
         dict
             Surroundings to (scale, uint8 pixels (W, W, 3)) pairs.
         """
+        from bias_toolkit.datasets import BOX_EDGES
         from bias_toolkit.invariance import framing_views
         from bias_toolkit.objects import typical_image
 
-        inputs = self._inputs
-        image_id, box = typical_image(self.subjects("test"), sorted(self.framed["image_id"].unique()))
+        inputs, subjects = self._inputs, self.subjects("test").set_index("image_id")
+        image_id = typical_image(subjects, sorted(self.framed["image_id"].unique()))
         return framing_views(
             inputs.test.read(image_id),
-            box,
+            subjects.loc[image_id, BOX_EDGES].tolist() if image_id in subjects.index else None,
             sorted(inputs.framing_grid.scales),
             inputs.shown_surroundings,
             self.model_record["input_size"],

@@ -141,9 +141,7 @@ class Settings:
     feature_size: float = _setting(
         1.0, float, "Size of the crop whose centre view is embedded.", FEATURES, least=0, most=1
     )
-    feature_dtype: str = _setting(
-        "float32", str, "Precision of the stored features.", FEATURES, choices=FEATURE_DTYPES
-    )
+    feature_dtype: str = _setting("float32", str, "Precision of the stored features.", FEATURES, choices=FEATURE_DTYPES)
     feature_precision: str = _setting(
         "float32",
         str,

@@ -11,8 +11,8 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from bias_toolkit.foundation.words import known
-from bias_toolkit.report.definitions import label_of
-from bias_toolkit.report.style import BLUE, GREY, PALE, VERMILLION, axes_or_new, in_percent, styled
+from bias_toolkit.report.page.style import BLUE, GREY, PALE, VERMILLION, axes_or_new, in_percent, styled
+from bias_toolkit.report.words.definitions import label_of
 
 if TYPE_CHECKING:
     from bias_toolkit.explain.record import CauseLine, Estimate, ExplanationRecord

@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from bias_toolkit.foundation.words import number
-from bias_toolkit.report.style import BLUE, RASTER_FROM, VERMILLION, new_figure, styled, subtitle
+from bias_toolkit.report.page.style import BLUE, RASTER_FROM, VERMILLION, new_figure, styled, subtitle
 
 if TYPE_CHECKING:
     from bias_toolkit.explain.record import Framing

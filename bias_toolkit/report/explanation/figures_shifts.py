@@ -14,8 +14,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
 from bias_toolkit.foundation.words import count, percent
-from bias_toolkit.report.figures_classes import shortened
-from bias_toolkit.report.style import HEAT_MAP, PALE, SERIES, legend_label, new_figure, styled
+from bias_toolkit.report.page.ranking import shortened
+from bias_toolkit.report.page.style import HEAT_MAP, PALE, SERIES, legend_label, new_figure, styled
 
 if TYPE_CHECKING:
     from bias_toolkit.explain.record import ExplanationRecord, Response, ShiftMap

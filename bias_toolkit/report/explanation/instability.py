@@ -6,7 +6,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bias_toolkit.foundation.words import MISSING, below_all, count, known, percent
-from bias_toolkit.report.blocks import (
+from bias_toolkit.report.explanation.figures_shifts import (
+    class_colours,
+    response_curves,
+    shift_maps,
+    signed,
+    view_places,
+)
+from bias_toolkit.report.page.blocks import (
     Block,
     FigureBlock,
     Paragraph,
@@ -16,15 +23,7 @@ from bias_toolkit.report.blocks import (
     Section,
     TableBlock,
 )
-from bias_toolkit.report.definitions import COLUMNS, DISTANCES, FRAMING, label_of
-from bias_toolkit.report.explanation.figures_shifts import (
-    class_colours,
-    response_curves,
-    shift_maps,
-    signed,
-    view_places,
-)
-from bias_toolkit.report.sections_invariance import value_form
+from bias_toolkit.report.words.definitions import COLUMNS, DISTANCES, FRAMING, label_of, value_form
 
 if TYPE_CHECKING:
     from bias_toolkit.explain.record import Change, ExplanationRecord, Response, Standing

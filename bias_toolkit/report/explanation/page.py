@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bias_toolkit.foundation.words import below_all, count, interval, known, number, percent
-from bias_toolkit.report.blocks import AnswerBlock, Cell, ListBlock, Picture, Section
 from bias_toolkit.report.explanation.instability import instability_section, more_than, test_images
 from bias_toolkit.report.explanation.unlikeness import unlikeness_section
 from bias_toolkit.report.explanation.why import remedy_section, why_section
-from bias_toolkit.report.page import Page, write_page
+from bias_toolkit.report.page.blocks import AnswerBlock, Cell, ListBlock, Picture, Section
+from bias_toolkit.report.page.page import Page, write_page
 
 if TYPE_CHECKING:
     from bias_toolkit.explain.explanation import Explanation

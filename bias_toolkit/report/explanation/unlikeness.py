@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bias_toolkit.foundation.words import MISSING, known, number, significant
-from bias_toolkit.report.blocks import (
+from bias_toolkit.report.explanation.figures_object import object_among_training
+from bias_toolkit.report.explanation.instability import more_than, test_images
+from bias_toolkit.report.page.blocks import (
     Block,
     FigureBlock,
     Paragraph,
@@ -15,10 +17,7 @@ from bias_toolkit.report.blocks import (
     Section,
     TableBlock,
 )
-from bias_toolkit.report.definitions import COLUMNS, DISTANCES, Definition, distance_label, label_of
-from bias_toolkit.report.explanation.figures_object import object_among_training
-from bias_toolkit.report.explanation.instability import more_than, test_images
-from bias_toolkit.report.sections_invariance import value_form
+from bias_toolkit.report.words.definitions import COLUMNS, DISTANCES, Definition, distance_label, label_of, value_form
 
 if TYPE_CHECKING:
     from bias_toolkit.explain.record import Distances, ExplanationRecord, Framing

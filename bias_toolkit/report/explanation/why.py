@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bias_toolkit.foundation.words import MISSING, count, interval, known, percent, significant
-from bias_toolkit.report.blocks import (
+from bias_toolkit.report.explanation.figures_effects import effects_plot
+from bias_toolkit.report.page.blocks import (
     Block,
     Cell,
     Fact,
@@ -18,8 +19,7 @@ from bias_toolkit.report.blocks import (
     Trial,
     TrialsBlock,
 )
-from bias_toolkit.report.definitions import MEASURES, label_of
-from bias_toolkit.report.explanation.figures_effects import effects_plot
+from bias_toolkit.report.words.definitions import MEASURES, label_of
 
 if TYPE_CHECKING:
     from bias_toolkit.explain.record import CauseLine, Estimate, ExplanationRecord, Prediction, Remedy, Stability

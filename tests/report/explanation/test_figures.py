@@ -16,7 +16,7 @@ from bias_toolkit.report.explanation.figures_shifts import (
     signed,
     view_places,
 )
-from bias_toolkit.report.style import BLUE, SERIES, VERMILLION
+from bias_toolkit.report.page.style import BLUE, SERIES, VERMILLION
 
 
 @pytest.fixture
