@@ -1,4 +1,4 @@
-"""Looking at a study that was computed: `plot` and `neighbours`."""
+"""Looking at a study that was computed: `plot`, `neighbours` and `verify`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.words import visible
-from bias_toolkit_cli.output import print_json, say
+from bias_toolkit_cli.output import console_progress, print_json, say
 
 Study = Annotated[str, typer.Argument(metavar="STUDY", help="The study's folder.")]
 
@@ -85,7 +85,35 @@ def neighbours(
     Console().print(shown)
 
 
+def verify(
+    study: Study,
+    json_output: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Read every byte of a study against its digest, and list what is damaged. Exit code 1 if anything is.
+
+    Other commands look at the sizes and times of files, and read only those that they use. The next run of a step's
+    command repairs what this one has found.
+
+    Example: bias-toolkit verify study
+    """
+    from bias_toolkit.study import Study as OpenedStudy
+
+    opened = OpenedStudy(study)
+    damaged = opened.verify(progress=console_progress())
+    if json_output:
+        print_json({"damaged": damaged.to_dict("records")})
+    elif damaged.empty:
+        say(f"Every file of the finished steps in {opened.folder} is as it was written.")
+    else:
+        lines = [f"{row.step}/{row.file}: {row.reason}." for row in damaged.itertuples()]
+        commands = ", ".join(f"`bias-toolkit {name}`" for name in damaged["command"].unique())
+        say("\n".join([*lines, f"Run {commands} on the study, and it is computed again."]))
+    if len(damaged):
+        raise typer.Exit(1)
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands to the command line."""
     app.command()(plot)
     app.command()(neighbours)
+    app.command()(verify)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from bias_toolkit.pipeline.shards import do_shards
 from bias_toolkit.pipeline.step import Job, Step, Task
 from bias_toolkit.pipeline.step_folder import CLEARED, StepFolder
 
+READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 _log = logging.getLogger("bias_toolkit")
 
 
@@ -91,8 +93,21 @@ class Runner:
     def do(self, step: Step, member: Any = None) -> None:
         """Do a task, after those that it needs, unless its result is there already and whole."""
         with self.one_run(self._progress):
-            self._take_lock()
-            self._do(step, member)
+            try:
+                self._take_lock()
+            except OSError as error:
+                # A finished study is a result also where nothing can be written.
+                if error.errno not in READ_ONLY or not self._is_all_done(step, member):
+                    raise
+            else:
+                self._do(step, member)
+
+    def _is_all_done(self, step: Step, member: Any) -> bool:
+        """Whether a task and all that it needs are done and whole."""
+        plan = self._workshop.plan
+        needs = ((need.step, each) for need in step.needed() for each in need.members(plan.inputs, member))
+        is_done = StepFolder(self.folder, plan.task(step, member)).is_done
+        return is_done and all(self._is_all_done(needed, each) for needed, each in needs)
 
     def _do(self, step: Step, member: Any) -> None:
         plan = self._workshop.plan

@@ -9,6 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.files import write_text
 from bias_toolkit.foundation.progress import Progress, silent
@@ -16,6 +18,7 @@ from bias_toolkit.foundation.spreadsheet import csv_text
 from bias_toolkit.pipeline.executor import Executor
 from bias_toolkit.pipeline.runner import Runner
 from bias_toolkit.pipeline.step import Step, Task
+from bias_toolkit.pipeline.verify import Damage, verify
 from bias_toolkit.study import steps
 from bias_toolkit.study.explaining import explainable, listed_requests, request_for, worst_requests
 from bias_toolkit.study.inputs import Inputs, Named
@@ -300,6 +303,20 @@ class Study:
                 if not was_done:
                     advance(1)
         return [self.results.explanation(request) for request in requests]
+
+    def verify(self, progress: Progress = silent) -> pd.DataFrame:
+        """Read every byte that steps have written against its digest. The next run repairs what is damaged.
+
+        Returns
+        -------
+        DataFrame
+            A row for each damaged file: step, file, reason, and the command that makes it.
+        """
+        commands = {task.name: task.step.command for task in self._workshop.plan.all()}
+        found = pd.DataFrame(verify(self.folder, progress), columns=list(Damage._fields))
+        others = {"report": steps.report.command, steps.EXPLANATIONS: steps.explanation.command}
+        command = [commands.get(name) or others.get(name.partition("/")[0], "report") for name in found["step"]]
+        return found.assign(command=command)
 
     # Inside
 

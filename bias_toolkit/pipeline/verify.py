@@ -1,0 +1,81 @@
+"""Reading every byte of what steps have written against its digest."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+from bias_toolkit.foundation.errors import InputError
+from bias_toolkit.foundation.files import file_digest, is_leftover
+from bias_toolkit.foundation.progress import Progress, silent
+from bias_toolkit.foundation.untrusted import inside
+from bias_toolkit.pipeline.record import RECORD, FileRecord, read_record
+
+
+class Damage(NamedTuple):
+    """A file that is not as it was written: the step's name, the file's name in its folder, and what is wrong."""
+
+    step: str
+    file: str
+    reason: str
+
+
+def verify(study: Path, progress: Progress = silent) -> list[Damage]:
+    """What is damaged of a study's finished steps.
+
+    A damaged file gets a new time of change, so that the next run, which looks at sizes and times, reads it and
+    computes it again.
+
+    Parameters
+    ----------
+    study : Path
+        The study's folder. Nothing outside it is read.
+    progress : Progress
+        Counts files.
+    """
+    found, records = [], {}
+    for folder in step_folders(study):
+        name = folder.relative_to(study).as_posix()
+        record = read_record(folder)
+        if record is None:
+            found.append(Damage(name, RECORD, "it is missing, damaged, or of another version of bias-toolkit"))
+        elif record.done:
+            records[name] = record
+    with progress("Verifying", total=sum(len(record.files) for record in records.values())) as advance:
+        for name, record in records.items():
+            for file, known in record.files.items():
+                reason = _what_is_wrong(study / name, file, known)
+                if reason is not None:
+                    found.append(Damage(name, file, reason))
+                advance(1)
+    return found
+
+
+def step_folders(study: Path) -> list[Path]:
+    """The folders of a study that hold, or held, a step's result: those with files, one or two levels deep."""
+    places = [*study.glob("*/"), *study.glob("*/*/")]
+    is_step = {place for place in places if (place / RECORD).is_symlink() or (place / RECORD).exists()}
+    lost = {
+        place
+        for place in places
+        if place not in is_step
+        and place.parent not in is_step
+        and not place.is_symlink()
+        and any(not path.is_dir() and not is_leftover(path) for path in place.iterdir())
+    }
+    return sorted(is_step | lost)
+
+
+def _what_is_wrong(folder: Path, name: str, known: FileRecord) -> str | None:
+    """What is wrong with a file of a finished step; None where nothing is."""
+    try:
+        path = inside(folder, name)
+        if path.lstat().st_size == known.size and file_digest(path) == known.sha256:
+            return None
+        os.utime(path, follow_symlinks=False)
+    except FileNotFoundError:
+        return "it was removed"
+    except (OSError, InputError) as error:
+        return f"it cannot be read ({str(error).rstrip('.')})"
+    return "its content is not what was written"
