@@ -163,8 +163,8 @@ class Results:
 
     @property
     def skipped_images(self) -> pd.DataFrame:
-        """Every image that a step has left out so far: columns split, step, image_id, reason, transient."""
-        columns = ["split", "step", "image_id", "reason", "transient"]
+        """Every image that a step has left out so far: columns split, step, image_id, reason."""
+        columns = ["split", "step", "image_id", "reason"]
         tables = []
         for task in self._plan.all():
             folder = StepFolder(self.folder, task)
