@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from pydantic.dataclasses import dataclass
 
 from bias_toolkit.analysis import mean_interval
 from bias_toolkit.explain.record import Cause, CauseLine, Estimate, ExplanationRecord, Verdict

@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bias_toolkit.datasets import BOX_EDGES
 from bias_toolkit.explain import explain_image
 from bias_toolkit.explain.framing import training_objects
 from bias_toolkit.explain.instability import measure_response
 from bias_toolkit.explain.interventions import blurred, controls, reframings, with_object_of
 from bias_toolkit.explain.pictures import PictureFolder
+from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.invariance import sweep_picture, sweep_window, take_picture
 from bias_toolkit.models import low_pass
 from bias_toolkit.study.explain import explaining_context, known_subject
@@ -21,7 +23,6 @@ ROWS = [[(x, y) for x in STEPS] for y in STEPS]
 COLUMNS = [[(x, y) for y in STEPS] for x in STEPS]
 DIAGONALS = [[(k, k) for k in STEPS], [(-k, k) for k in STEPS]]
 CROSS = [ROWS[4], COLUMNS[4], DIAGONALS[0]]
-EDGES = ["x0", "y0", "x1", "y1"]
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +104,7 @@ def test_content(finished, context, case):
     pictures = [
         sweep_picture(
             with_object_of(
-                subject.pixels, subject.box, finished.train.read(neighbour), objects.loc[neighbour, EDGES].tolist()
+                subject.pixels, subject.box, finished.train.read(neighbour), objects.loc[neighbour, BOX_EDGES].tolist()
             ),
             context.sweep,
             64,
@@ -204,3 +205,16 @@ def test_unstable_from_is_where_causes_are_looked_for(context, case, tmp_path):
         found = explain_image(dataclasses.replace(context, unstable_from=limit), subject, tmp_path)
         assert found.is_stable == is_stable
         assert bool(found.lines) != is_stable
+
+
+def test_outputs_that_are_no_numbers_are_refused(context, finished, tmp_path, monkeypatch):
+    evaluate = context.evaluate
+
+    def broken(views, model=None):
+        probabilities, features = evaluate(views, model)
+        return np.full_like(probabilities, np.nan), features
+
+    monkeypatch.setattr(context, "evaluate", broken)
+    image_id = finished.images("test")["image_id"].iloc[0]
+    with pytest.raises(InputError, match=f"{image_id} cannot be explained, .*finite number"):
+        explain_image(context, known_subject(finished, image_id), tmp_path)

@@ -11,9 +11,8 @@ import pytest
 from PIL import Image
 
 from bias_toolkit import InputError, Model, Study, load_dataset
+from bias_toolkit.datasets import BOX_EDGES
 from bias_toolkit.explain import Cause, load_explanation, summarise
-
-EDGES = ["x0", "y0", "x1", "y1"]
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +31,7 @@ def outside(explained, photographs, tmp_path):
     image_id = explanations[0].image_id
     path = shutil.copy(photographs["test"].parent / image_id, tmp_path / "elsewhere.png")
     label = study.images("test").set_index("image_id")["label"][image_id]
-    box = study.objects("test").set_index("image_id").loc[image_id, EDGES].tolist()
+    box = study.objects("test").set_index("image_id").loc[image_id, BOX_EDGES].tolist()
     return path, label, box
 
 
@@ -290,7 +289,7 @@ def test_a_training_image_brings_its_label_and_box_and_is_not_its_own_neighbour(
     image_id = study.images("train")["image_id"].iloc[7]
     explanation = study.explain(photographs["train"].parent / image_id)
     assert explanation.label == study.images("train")["label"].iloc[7]
-    assert explanation.framing.box == study.objects("train").set_index("image_id").loc[image_id, EDGES].tolist()
+    assert explanation.framing.box == study.objects("train").set_index("image_id").loc[image_id, BOX_EDGES].tolist()
     assert image_id not in [neighbour.image_id for neighbour in explanation.neighbours]
     assert explanation.distances.nn_distance > 0
 
