@@ -11,14 +11,12 @@ from bias_toolkit.objects.image_intervals import expanded_confidence, share_inte
 from bias_toolkit.objects.maps import Maps, box_coverage, centre_histogram, null_histogram, object_maps
 from bias_toolkit.objects.mean_images import MeanImages, mean_images
 from bias_toolkit.objects.null_model import (
-    Placements,
     mean_distance_from_centre,
     null_centre_distance,
     place_at_random,
     placement_p_value,
     relative_shortfall,
     room,
-    with_null_model,
 )
 from bias_toolkit.objects.position_scale import image_framing, log_scale_deviation, position_and_scale
 from bias_toolkit.objects.ranking import rank_categories
@@ -27,7 +25,6 @@ from bias_toolkit.objects.schema import (
     FRAMING,
     FRAMING_COMPARISON,
     FRAMING_SUMMARY,
-    MEAN_IMAGES,
     SUBJECTS,
 )
 from bias_toolkit.objects.summary import framing_summary
@@ -39,14 +36,12 @@ __all__ = [
     "FRAMING",
     "FRAMING_COMPARISON",
     "FRAMING_SUMMARY",
-    "MEAN_IMAGES",
     "SUBJECTS",
     "FramedObjects",
     "FramingComparison",
     "FramingDescription",
     "Maps",
     "MeanImages",
-    "Placements",
     "ResampledDivergence",
     "TwoSampleTest",
     "box_coverage",
@@ -77,5 +72,4 @@ __all__ = [
     "relative_shortfall",
     "room",
     "share_interval",
-    "with_null_model",
 ]

@@ -325,7 +325,10 @@ def test_names_that_are_not_utf8_are_listed_escaped(tmp_path, make_image):
 
     reason = "its name is not valid UTF-8, which the tables cannot hold; rename it"
     assert dataset.images["image_id"].tolist() == ["a.png"]
-    assert dataset.skipped[["image_id", "reason"]].values.tolist() == [["caf\\xe9.png", reason], ["\\xff/b.png", reason]]
+    assert dataset.skipped[["image_id", "reason"]].values.tolist() == [
+        ["caf\\xe9.png", reason],
+        ["\\xff/b.png", reason],
+    ]
     os.rename(os.fsencode(tmp_path) + b"/caf\xe9.png", os.fsencode(tmp_path) + b"/caf\xe8.png")
     assert load_dataset(tmp_path).fingerprint != before
 
@@ -385,7 +388,9 @@ def test_a_folder_that_cannot_be_opened_is_listed(tmp_path, make_image, monkeypa
     monkeypatch.setattr(os, "scandir", refuse)
     dataset = load_dataset(tmp_path, layout="images")
     assert dataset.images["image_id"].tolist() == ["a.png"]
-    assert dataset.skipped[["image_id", "reason"]].values.tolist() == [["closed/", "the folder cannot be opened: Permission denied"]]
+    assert dataset.skipped[["image_id", "reason"]].values.tolist() == [
+        ["closed/", "the folder cannot be opened: Permission denied"]
+    ]
 
 
 def test_images_of_other_endings_are_listed(tmp_path, make_image):
