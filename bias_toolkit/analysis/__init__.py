@@ -2,7 +2,6 @@
 
 from bias_toolkit.analysis.analyse import Analysis, analyse
 from bias_toolkit.analysis.correlation import (
-    Correlation,
     partial_spearman,
     rank_correlations,
     spearman,
@@ -12,7 +11,7 @@ from bias_toolkit.analysis.curve import quantile_curve
 from bias_toolkit.analysis.factors import factor_effects
 from bias_toolkit.analysis.framing_map import FramingMap, analyse_map, cell_correlation
 from bias_toolkit.analysis.intervals import Interval, mean_interval, median_interval
-from bias_toolkit.analysis.regression import Regression, regress
+from bias_toolkit.analysis.regression import regress
 from bias_toolkit.analysis.schema import (
     CEILING,
     CLASSES,
@@ -25,7 +24,7 @@ from bias_toolkit.analysis.schema import (
     SUMMARY,
 )
 from bias_toolkit.analysis.summary import class_summary, measure_summary
-from bias_toolkit.analysis.u_shape import TwoLines, two_lines
+from bias_toolkit.analysis.u_shape import two_lines
 
 __all__ = [
     "CEILING",
@@ -38,11 +37,8 @@ __all__ = [
     "ODDS_RATIOS",
     "SUMMARY",
     "Analysis",
-    "Correlation",
     "FramingMap",
     "Interval",
-    "Regression",
-    "TwoLines",
     "analyse",
     "analyse_map",
     "cell_correlation",

@@ -5,9 +5,16 @@ from bias_toolkit.datasets.imagenet_x import imagenet_x_factors, imagenet_x_stam
 from bias_toolkit.datasets.listing import BOX_COLUMNS, Annotations, Listing
 from bias_toolkit.datasets.load import LAYOUTS, load_dataset
 from bias_toolkit.datasets.pixels import read_pixels
-from bias_toolkit.datasets.reduced import ReducedImage, Reduction
-from bias_toolkit.datasets.schema import BOX_EDGES, IMAGES, OBJECTS, SKIPPED, skipped_table
-from bias_toolkit.datasets.tables import Tables
+from bias_toolkit.datasets.schema import (
+    BOX_EDGES,
+    IMAGES,
+    OBJECTS,
+    SKIPPED,
+    ReducedImage,
+    Reduction,
+    Tables,
+    skipped_table,
+)
 
 __all__ = [
     "BOX_COLUMNS",

@@ -15,12 +15,9 @@ import pyarrow as pa
 from bias_toolkit.datasets.boxes import upright_objects
 from bias_toolkit.datasets.listing import Listing
 from bias_toolkit.datasets.orientation import upright_sizes
-from bias_toolkit.datasets.reduced import ReducedImage, Reduction
-from bias_toolkit.datasets.schema import IMAGES, skipped_table
-from bias_toolkit.datasets.stamps import file_stamps
-from bias_toolkit.datasets.tables import Tables
+from bias_toolkit.datasets.schema import IMAGES, ReducedImage, Reduction, Tables, skipped_table
 from bias_toolkit.foundation.errors import InputError, UnreadableImageError
-from bias_toolkit.foundation.files import shard_slices
+from bias_toolkit.foundation.files import file_stamps, shard_slices
 from bias_toolkit.foundation.progress import Progress, silent
 from bias_toolkit.foundation.threads import ordered_map
 

@@ -6,14 +6,15 @@ Images of up to `MOST_PIXELS` are read, which is more than any camera's sensor h
 
 from __future__ import annotations
 
+import ctypes
 import os
 import stat
 import struct
+import warnings
 from typing import BinaryIO
 
 from PIL import Image
 
-from bias_toolkit.datasets.quiet_decoders import hush
 from bias_toolkit.foundation.errors import UnreadableImageError
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "PPM", "GIF")
@@ -41,8 +42,6 @@ _KINDS = {
     stat.S_ISCHR: "a device",
     stat.S_ISBLK: "a device",
 }
-
-hush()
 
 
 def open_regular(path: str) -> BinaryIO:
@@ -121,3 +120,20 @@ def costs_much(image: Image.Image, file: BinaryIO) -> bool:
         scans = file.read().count(_START_OF_SCAN)
         file.seek(place)
     return pixels * scans > _MANY_PASSES
+
+
+def _hush() -> None:
+    """Silence Pillow's warnings, and the errors that libtiff prints by itself, in this process."""
+    warnings.filterwarnings("ignore", module=r"PIL(\.|$)")
+    try:
+        with open("/proc/self/maps", encoding="utf-8", errors="surrogateescape") as file:
+            library = next(line.split(maxsplit=5)[-1].strip() for line in file if "libtiff" in line)
+        set_handler = ctypes.CDLL(library).TIFFSetErrorHandler
+    except (OSError, StopIteration, AttributeError):
+        return
+    set_handler.argtypes, set_handler.restype = [ctypes.c_void_p], ctypes.c_void_p
+    set_handler(None)
+
+
+# `skipped.csv` says what is wrong with a file, in a sentence.
+_hush()

@@ -33,9 +33,9 @@ from PIL import ExifTags, Image, TiffTags, UnidentifiedImageError
 from bias_toolkit.datasets.dataset import Header
 from bias_toolkit.datasets.decoding_apart import decoded_apart
 from bias_toolkit.datasets.image_file import FORMATS, check_pixels, costs_much, is_suspect, open_regular
-from bias_toolkit.datasets.reduced import ReducedImage, Reduction
-from bias_toolkit.datasets.stamps import file_stamps
+from bias_toolkit.datasets.schema import ReducedImage, Reduction
 from bias_toolkit.foundation.errors import InputError, UnreadableImageError
+from bias_toolkit.foundation.files import file_stamps
 
 _TRANSPOSITIONS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,

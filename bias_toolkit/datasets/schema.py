@@ -1,9 +1,12 @@
-"""The columns of the tables that a dataset becomes."""
+"""What a dataset is read into: its tables with their columns, and its images at reduced size."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -36,3 +39,39 @@ def skipped_table(skipped: Sequence[tuple[str, UnreadableImageError]]) -> pd.Dat
     """Table SKIPPED of images and of what was raised for each."""
     rows = [{"image_id": name, "reason": str(error), "transient": error.transient} for name, error in skipped]
     return pa.Table.from_pylist(rows, SKIPPED).to_pandas()
+
+
+@dataclass
+class Tables:
+    """What a scan of a dataset gives: its tables.
+
+    Attributes
+    ----------
+    images, objects, skipped : pandas.DataFrame
+        As `IMAGES`, `OBJECTS` and `SKIPPED` say; rows in the order of the dataset's image ids,
+        the objects of one image in the order of its annotations.
+    dropped_boxes : int
+        Boxes of readable images that were left out, because no area of them lies inside the image.
+    """
+
+    images: pd.DataFrame
+    objects: pd.DataFrame
+    skipped: pd.DataFrame
+    dropped_boxes: int
+
+
+class ReducedImage(NamedTuple):
+    """An image of `width` × `height` pixels, decoded at 1/f of that size.
+
+    `pixels` is uint8, of ceil(height / f) × ceil(width / f) × 3: the pixel in row i and column j covers the rows f·i to
+    f·(i + 1) and the columns f·j to f·(j + 1) of the image. f is 1, 2, 4 or 8.
+    """
+
+    pixels: np.ndarray
+    width: int
+    height: int
+    factor: int = 1
+
+
+Reduction = Callable[[int, int], int]
+"""From an image's upright width and height to the largest f at which it may be decoded."""

@@ -2,7 +2,6 @@
 
 from bias_toolkit.features.distances import TRAINING_DISTANCES
 from bias_toolkit.features.extract import feature_shards
-from bias_toolkit.features.schema import FEATURE_ROWS
-from bias_toolkit.features.store import FeatureStore
+from bias_toolkit.features.store import FEATURE_ROWS, FeatureStore
 
 __all__ = ["FEATURE_ROWS", "TRAINING_DISTANCES", "FeatureStore", "feature_shards"]

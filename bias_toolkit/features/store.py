@@ -23,6 +23,9 @@ from bias_toolkit.foundation.files import (
     shard_files,
 )
 
+FEATURE_ROWS = pa.schema([("image_id", pa.string())])
+"""Beside each shard of features, one row for each row of the array."""
+
 
 @dataclass(frozen=True)
 class StoredShard:

@@ -12,7 +12,7 @@ import logging
 import os
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -267,6 +267,19 @@ def read_seal(path: Path) -> dict[str, str]:
 
 def _seal_path(folder: Path, kind: str, number: int) -> Path:
     return folder / f"{kind}-{number:05d}{SEAL}"
+
+
+def file_stamps(paths: Iterable[str | os.PathLike]) -> bytes:
+    """Size and time of change (ns) of each file, as bytes; −1 for one that is not there."""
+    stamps = []
+    for path in paths:
+        try:
+            status = os.stat(path)
+        except OSError:
+            stamps.append((-1, -1))
+        else:
+            stamps.append((status.st_size, status.st_mtime_ns))
+    return np.array(stamps, "<i8").tobytes()
 
 
 def file_digest(path: Path) -> str:

@@ -7,10 +7,9 @@ import pandas as pd
 
 from bias_toolkit.datasets import BOX_EDGES, ReducedImage, Reduction
 from bias_toolkit.invariance.protocols import protocol_of
-from bias_toolkit.invariance.reduction import largest_factor
 from bias_toolkit.invariance.sweep import Sweep
 from bias_toolkit.invariance.transforms import CENTRE
-from bias_toolkit.invariance.views import Views
+from bias_toolkit.invariance.views import Views, largest_factor
 from bias_toolkit.invariance.window import Picture, Window, take_picture
 
 

@@ -3,18 +3,11 @@
 from importlib import import_module
 
 _HOMES = {
-    "NAMED_MODELS": "specs",
-    "Batch": "runtime",
-    "FeatureLayer": "feature_layer",
     "LabelMatch": "labels",
     "Model": "model",
-    "Outputs": "runtime",
     "Preprocessing": "preprocessing",
     "choose_runtime": "runtime",
-    "factory_classifier": "factory",
-    "find_feature_layer": "feature_layer",
     "full_float32": "precision",
-    "imagenet_classes": "imagenet",
     "load_model": "load",
     "low_pass": "lowpass",
     "match_labels": "labels",
@@ -25,18 +18,11 @@ _HOMES = {
 }
 
 __all__ = [
-    "NAMED_MODELS",
-    "Batch",
-    "FeatureLayer",
     "LabelMatch",
     "Model",
-    "Outputs",
     "Preprocessing",
     "choose_runtime",
-    "factory_classifier",
-    "find_feature_layer",
     "full_float32",
-    "imagenet_classes",
     "load_model",
     "low_pass",
     "match_labels",

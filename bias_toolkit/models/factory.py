@@ -13,10 +13,9 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from bias_toolkit.foundation.errors import InputError
-from bias_toolkit.models.blueprint import Blueprint
 from bias_toolkit.models.checkpoint import assign_weights, read_checkpoint
 from bias_toolkit.models.model import Model
-from bias_toolkit.models.preprocessing import Preprocessing
+from bias_toolkit.models.preprocessing import Blueprint, Preprocessing
 from bias_toolkit.models.specs import split_spec
 
 DEFAULT_INPUT_SIZE = 224

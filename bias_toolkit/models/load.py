@@ -11,7 +11,6 @@ from pathlib import Path
 import torch
 
 from bias_toolkit.foundation.errors import InputError
-from bias_toolkit.models.blueprint import Blueprint
 from bias_toolkit.models.checkpoint import assign_weights, read_checkpoint
 from bias_toolkit.models.demo import (
     DEMO_CLASS_NAMES,
@@ -22,6 +21,7 @@ from bias_toolkit.models.demo import (
 )
 from bias_toolkit.models.factory import factory_classifier
 from bias_toolkit.models.model import Model
+from bias_toolkit.models.preprocessing import Blueprint
 from bias_toolkit.models.specs import NAMED_MODELS, OTHER_MODELS, names_code, split_spec
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+
+from torch import nn
 
 from bias_toolkit.foundation.errors import InputError
 
@@ -67,3 +69,15 @@ def _fraction(name: str, value: float) -> float:
     if not 0 < fraction <= 1:
         raise InputError(f"A model's {name} must be above 0 and at most 1, not {value!r}.")
     return fraction
+
+
+@dataclass(frozen=True)
+class Blueprint:
+    """A network with its weights, and what is known of its input and its classes, before it is probed on a device."""
+
+    network: nn.Module
+    input_size: int
+    preprocessing: Preprocessing
+    class_names: Sequence[str] | None = None
+    class_ids: Sequence[str] | None = None
+    feature: str | None = None

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import io
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from difflib import get_close_matches
+from functools import cache
 from importlib.resources import as_file, files
 from pathlib import Path
 
 import timm
 import torchvision
+from timm.data import ImageNetInfo, infer_imagenet_subset
 from torch import nn
 
 from bias_toolkit.foundation.errors import InputError
-from bias_toolkit.models.blueprint import Blueprint
 from bias_toolkit.models.checkpoint import assign_weights_in_order, classifier_with_weights, read_checkpoint
-from bias_toolkit.models.imagenet import are_imagenet_names, imagenet_classes
-from bias_toolkit.models.preprocessing import Preprocessing
+from bias_toolkit.models.preprocessing import Blueprint, Preprocessing
 
 IMAGENET_CLASSES = 1000
 
@@ -85,7 +85,7 @@ def torchvision_classifier(name: str, weights: Path | None = None) -> Blueprint:
     categories = published.meta["categories"]
     if n_classes != len(categories):
         return Blueprint(network, input_size, preprocessing)
-    if are_imagenet_names(categories):
+    if _are_imagenet_names(categories):
         return _imagenet_blueprint(network, n_classes, input_size, preprocessing)
     return Blueprint(network, input_size, preprocessing, class_names=categories)
 
@@ -173,3 +173,25 @@ def _unknown(library: str, name: str, names: list[str]) -> str:
     close = get_close_matches(name, names, n=4, cutoff=0.5)
     hint = f"; near it are {', '.join(close)}" if close else ""
     return f"{library} has no classifier {name!r}{hint}."
+
+
+@cache
+def imagenet_classes(n_classes: int) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
+    """WordNet ids and readable names, in output order, of the ImageNet set with that many classes, from timm's tables.
+
+    A name is WordNet's comma-separated synonyms, such as "goldfish, Carassius auratus". 1000 is ImageNet-1k;
+    the larger sets that published classifiers are trained on are known as well. None where the number of
+    classes is no ImageNet set's.
+    """
+    subset = infer_imagenet_subset({"num_classes": n_classes})
+    if subset is None:
+        return None
+    info = ImageNetInfo(subset)
+    return tuple(info.label_names()), tuple(info.label_descriptions())
+
+
+def _are_imagenet_names(names: Sequence[str]) -> bool:
+    """Whether the names are ImageNet-1k's, in order; a few may be spelt otherwise ("crane bird")."""
+    _, known = imagenet_classes(1000)
+    same = sum(name == full.split(", ")[0] for name, full in zip(names, known, strict=False))
+    return len(names) == len(known) and same >= 0.99 * len(known)

@@ -12,14 +12,12 @@ from bias_toolkit.objects.image_intervals import expanded_confidence, share_inte
 from bias_toolkit.objects.maps import Maps, box_coverage, centre_histogram, null_histogram, object_maps
 from bias_toolkit.objects.mean_images import MeanImages, mean_images
 from bias_toolkit.objects.null_model import (
-    Placements,
     mean_distance_from_centre,
     null_centre_distance,
     place_at_random,
     placement_p_value,
     relative_shortfall,
     room,
-    with_null_model,
 )
 from bias_toolkit.objects.position_scale import (
     ObjectOfImage,
@@ -35,7 +33,6 @@ from bias_toolkit.objects.schema import (
     FRAMING,
     FRAMING_COMPARISON,
     FRAMING_SUMMARY,
-    MEAN_IMAGES,
     SUBJECTS,
 )
 from bias_toolkit.objects.summary import framing_summary
@@ -47,7 +44,6 @@ __all__ = [
     "FRAMING",
     "FRAMING_COMPARISON",
     "FRAMING_SUMMARY",
-    "MEAN_IMAGES",
     "OF_ALL_OBJECTS",
     "OF_UNCUT_OBJECTS",
     "SUBJECTS",
@@ -58,7 +54,6 @@ __all__ = [
     "Maps",
     "MeanImages",
     "ObjectOfImage",
-    "Placements",
     "ResampledDivergence",
     "TwoSampleTest",
     "box_coverage",
@@ -92,5 +87,4 @@ __all__ = [
     "room",
     "share_interval",
     "typical_image",
-    "with_null_model",
 ]

@@ -302,7 +302,9 @@ def test_two_images_of_one_name_in_voc_are_not_mixed(make_image, make_text, rows
     make_text("Annotations/0.xml", "<annotation/>")
     dataset = load_dataset(tmp_path)
     assert dataset.images["image_id"].tolist() == ["JPEGImages/0.jpg", "JPEGImages/1.png"]
-    assert rows(dataset.skipped) == [("JPEGImages/0.png", "an annotation of this name is of JPEGImages/0.jpg")]
+    assert rows(dataset.skipped[["image_id", "reason"]]) == [
+        ("JPEGImages/0.png", "an annotation of this name is of JPEGImages/0.jpg")
+    ]
 
 
 @pytest.mark.parametrize(

@@ -226,6 +226,5 @@ def test_a_sweep_has_the_measures_of_its_kind():
         for value in (steps[measure.name], pairs[measure.name]):
             assert pd.isna(value) or 0 <= value <= measure.highest
     unlabelled = measures_of(probabilities)
-    assert [
-        measure.name for measure in INVARIANCE_MEASURES if measure.of_steps and pd.isna(unlabelled[measure.name])
-    ] == [measure.name for measure in INVARIANCE_MEASURES if measure.needs_label]
+    null = [each for each in INVARIANCE_MEASURES if each.of_steps and pd.isna(unlabelled[each.name])]
+    assert null == [each for each in INVARIANCE_MEASURES if each.needs_label]

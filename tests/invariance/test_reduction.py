@@ -10,8 +10,7 @@ from sklearn.datasets import load_sample_images
 from bias_toolkit import load_dataset
 from bias_toolkit.datasets import ReducedImage
 from bias_toolkit.invariance import Sweep, centre_reduction, centre_view, make_views, sweep_reduction
-from bias_toolkit.invariance.reduction import largest_factor
-from bias_toolkit.invariance.views import resize_box
+from bias_toolkit.invariance.views import largest_factor, resize_box
 
 SIDE = 30
 SWEEPS = [

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from bias_toolkit.foundation.errors import InputError
-from bias_toolkit.models import Model, Preprocessing, imagenet_classes, match_labels
+from bias_toolkit.models import Model, Preprocessing, match_labels
+from bias_toolkit.models.pretrained import imagenet_classes
 
 
 def make_model(n_classes, names=None, ids=None):

@@ -10,9 +10,10 @@ import torchvision
 from PIL import Image
 
 from bias_toolkit.foundation.errors import InputError
-from bias_toolkit.models import Preprocessing, imagenet_classes, load_model, pretrained, resolve_device
+from bias_toolkit.models import Preprocessing, load_model, pretrained, resolve_device
 from bias_toolkit.models.checkpoint import assign_weights_in_order
 from bias_toolkit.models.demo import build_demo_network
+from bias_toolkit.models.pretrained import imagenet_classes
 
 
 @pytest.fixture(scope="module")

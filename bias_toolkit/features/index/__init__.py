@@ -11,7 +11,7 @@ from bias_toolkit.features.index.distance import (
 )
 from bias_toolkit.features.index.exact import Groups
 from bias_toolkit.features.index.neighbours import nearest_neighbours
-from bias_toolkit.features.index.placement import Placement, choose_placement
+from bias_toolkit.features.index.placement import choose_placement
 from bias_toolkit.features.index.quality import search_quality
 from bias_toolkit.features.index.schema import DISTANCES, NEIGHBOURS, SEARCH_QUALITY
 from bias_toolkit.features.index.stored import StoredFeatures
@@ -25,7 +25,6 @@ __all__ = [
     "NEIGHBOURS",
     "SEARCH_QUALITY",
     "Groups",
-    "Placement",
     "StoredFeatures",
     "TrainingIndex",
     "check_index",

@@ -8,9 +8,8 @@ import numpy as np
 
 from bias_toolkit.datasets import ReducedImage, Reduction
 from bias_toolkit.invariance.protocols.protocol import Protocol, Settings
-from bias_toolkit.invariance.reduction import largest_factor
 from bias_toolkit.invariance.transforms import CENTRE, SHIFTS, transform_of
-from bias_toolkit.invariance.views import Views, cut, image_generator, resize_box, size_of
+from bias_toolkit.invariance.views import Views, cut, image_generator, largest_factor, resize_box, size_of
 from bias_toolkit.invariance.window import Window
 
 SAMPLINGS = ("centre", "random")

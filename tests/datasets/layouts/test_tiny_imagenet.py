@@ -48,7 +48,9 @@ def test_val(root, rows):
     assert dataset.layout_reason == "it holds val_annotations.txt"
     assert rows(dataset.images) == [("images/val_0.JPEG", LOBSTER, 64, 64), ("images/val_1.JPEG", None, 64, 64)]
     assert rows(dataset.objects) == [("images/val_0.JPEG", 0, LOBSTER, 27, 28, 62, 64)]
-    assert rows(dataset.skipped) == [("images/val_7.JPEG", "the annotations name it, but there is no such file")]
+    assert rows(dataset.skipped[["image_id", "reason"]]) == [
+        ("images/val_7.JPEG", "the annotations name it, but there is no such file")
+    ]
     assert dataset.class_names == {FISH: "goldfish, Carassius auratus", LOBSTER: "American lobster"}
 
 

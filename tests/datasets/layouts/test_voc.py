@@ -34,7 +34,9 @@ def test_the_folder(root, rows):
         ("JPEGImages/000002.jpg", 0, "dog", 2.5, 1, 10, 4),
         ("JPEGImages/000002.jpg", 1, "dog", 1, 1, 2, 2),
     ]
-    assert rows(dataset.skipped) == [("JPEGImages/000009.jpg", "the annotations name it, but there is no such file")]
+    assert rows(dataset.skipped[["image_id", "reason"]]) == [
+        ("JPEGImages/000009.jpg", "the annotations name it, but there is no such file")
+    ]
 
 
 def test_a_list_of_images(root, rows):
@@ -44,7 +46,9 @@ def test_a_list_of_images(root, rows):
     assert dataset.layout_reason == "a list of VOC2007"
     assert [row[0] for row in rows(dataset.images)] == ["JPEGImages/000002.jpg", "JPEGImages/000003.jpg"]
     assert len(dataset.objects) == 2
-    assert rows(dataset.skipped) == [("JPEGImages/000008.jpg", "the annotations name it, but there is no such file")]
+    assert rows(dataset.skipped[["image_id", "reason"]]) == [
+        ("JPEGImages/000008.jpg", "the annotations name it, but there is no such file")
+    ]
     assert dataset.source("JPEGImages/000002.jpg") == load_dataset(root).source("JPEGImages/000002.jpg")
 
 
