@@ -31,6 +31,9 @@ OUT_OF_MEMORY = (
     "thread creation failed",
 )
 """What Python, the loader of libraries, NumPy, torch and Arrow say when they get no memory or no thread."""
+NO_MEMORY = "The memory does not suffice, or `ulimit` allows too little; free some, or name a lower --batch-size."
+LEAST_ADDRESSES = 10**9
+"""Bytes; with less, NumPy's libraries do not end with an error but try for ever."""
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -43,6 +46,7 @@ def main(arguments: list[str] | None = None) -> None:
             stream.reconfigure(errors="backslashreplace")
     with stoppable() as stop:
         try:
+            _check_limit(sys.argv[1:] if arguments is None else arguments)
             # Importing takes a while, and may be stopped like all else.
             from bias_toolkit_cli.commands import app
 
@@ -69,11 +73,22 @@ def _use_utf8() -> None:
         os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
 
 
+def _check_limit(arguments: list[str]) -> None:
+    """Raise MemoryError where `ulimit -v` allows so little that importing would not end."""
+    try:
+        import resource
+    except ImportError:
+        return
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit != resource.RLIM_INFINITY and limit < LEAST_ADDRESSES and not {"--help", "--version"} & {*arguments}:
+        raise MemoryError
+
+
 def _sentence(error: Exception) -> str | None:
     """What is wrong with the input, the memory or the disk; None where it is the program that is wrong."""
     if _lacks_memory(error):
         # Nothing may be imported now.
-        return "The memory does not suffice, or `ulimit` allows too little; free some, or name a lower --batch-size."
+        return NO_MEMORY
     from bias_toolkit.foundation.errors import InputError
     from bias_toolkit.foundation.words import visible_name
 
