@@ -102,16 +102,16 @@ def test_a_name_makes_no_line_of_its_own(run, finished, monkeypatch, tmp_path):
     assert r"owl\nError: \u200enone\u2028" in err
 
 
-def test_names_in_utf8_are_read_in_a_locale_of_ascii(photographs, tmp_path):
+def test_names_in_utf8_are_read_in_a_locale_of_ascii(tmp_path):
     images = tmp_path / "images" / "größe"
     images.mkdir(parents=True)
     for number in range(3):
         Image.new("RGB", (40, 40), (number * 80, 0, 0)).save(images / f"ü{number}.png")
     environment = os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}
     program = "from bias_toolkit_cli.main import main; main()"
-    command = [sys.executable, "-c", program, "index", "--train", images.parent, "--model", "demo"]
-    ended = subprocess.run(
-        [*command, "--out", tmp_path / "ä"], capture_output=True, text=True, check=False, env=environment
-    )
+    command = [sys.executable, "-c", program, "index", tmp_path / "ä", "--model", "demo"]
+    for split in ("train", "test"):
+        command += [f"--{split}", os.fspath(images.parent)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert ended.returncode == 0, ended.stderr
     assert Study(tmp_path / "ä").images("train")["image_id"].tolist() == [f"größe/ü{number}.png" for number in range(3)]
