@@ -60,7 +60,7 @@ def prepare(quick: bool = False) -> None:
     from bias_toolkit.features import extract_features
     from bias_toolkit.invariance import run_grid, run_sweep
     from bias_toolkit.objects.locate import locate_objects
-    from bias_toolkit.report import page
+    from bias_toolkit.report.page import page
 
     torch.set_num_threads(1)
     faiss.omp_set_num_threads(1)

@@ -12,7 +12,6 @@ import json
 import math
 import shlex
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -22,16 +21,18 @@ import pandas as pd
 from bias_toolkit import load_dataset, load_model
 from bias_toolkit.datasets import Dataset
 from bias_toolkit.foundation.files import write_text
+from bias_toolkit.foundation.shards import cut_into_shards
 from bias_toolkit.models import Model, match_labels
 from bias_toolkit.models.activation_map import ActivationMap, ActivationMaps
 from bias_toolkit.objects import image_framing, position_and_scale
-from bias_toolkit.objects.locate import estimated_objects, load_located, locate_objects
+from bias_toolkit.objects.locate import estimated_objects, located_shards
 from bias_toolkit.objects.locate_box import THRESHOLD
 from bias_toolkit.objects.locate_quality import localisation_quality
 from bias_toolkit.study.located import whole_view
 
 THRESHOLDS = [number / 20 for number in range(1, 13)]
 DIGITS = 4
+SHARD_SIZE = 256
 
 
 def remembered(compute: Callable[..., ActivationMaps]) -> Callable[..., ActivationMaps]:
@@ -57,17 +58,17 @@ def boxes(maps: Callable[..., ActivationMaps], model: Model, dataset: Dataset, i
     """The objects table of the images as the model locates them."""
     labels = images.set_index("image_id")["label"].dropna()
     indices = match_labels(sorted(labels.unique()), model, dataset.class_names).indices
-    with tempfile.TemporaryDirectory() as folder:
-        locate_objects(
-            maps,
-            dataset.read,
-            lambda image: whole_view(image, model.input_size),
-            images["image_id"].tolist(),
-            folder,
-            class_indices={image_id: indices[label] for image_id, label in labels.items() if label in indices},
-            threshold=threshold,
-        )
-        return estimated_objects(load_located(folder), images, model.class_names)
+    shards = located_shards(
+        maps,
+        dataset.read,
+        lambda image: whole_view(image, model.input_size),
+        cut_into_shards(images["image_id"].tolist(), SHARD_SIZE),
+        class_indices={image_id: indices[label] for image_id, label in labels.items() if label in indices},
+        threshold=threshold,
+        advance=lambda _: None,
+    )
+    located = pd.concat([shard["located"] for shard in shards], ignore_index=True)
+    return estimated_objects(located, images, model.class_names)
 
 
 def quality(estimated: pd.DataFrame, dataset: Dataset, images: pd.DataFrame, scale: float, resamples: int = 2000):

@@ -15,20 +15,25 @@ import numpy as np
 from benchmarks.rows import Row, alternately, rate, ratio
 from bias_toolkit import load_dataset, load_model
 from bias_toolkit.datasets import Dataset
-from bias_toolkit.features import extract_features
+from bias_toolkit.features import FEATURE_ROWS, feature_shards
+from bias_toolkit.foundation.files import write_array, write_table
+from bias_toolkit.foundation.shards import cut_into_shards
 from bias_toolkit.foundation.threads import decoding_workers, ordered_map
 from bias_toolkit.invariance import (
+    RESPONSES,
     Sweep,
     centre_reduction,
     centre_view,
     load_measures,
     load_responses,
-    run_sweep,
     sweep_reduction,
+    sweep_shards,
 )
 from bias_toolkit.models import Model
 
 SWEEP = Sweep("crop", "diagonal", 1.0)
+SWEEP_SHARD, FEATURE_SHARD = 64, 1024
+"""Images in a shard, as a study cuts them."""
 PROBABILITY_TOLERANCE = 1e-4
 KEEPS_MEMORY = {f"MALLOC_{name}_": str(2**31 - 1) for name in ("TRIM_THRESHOLD", "MMAP_THRESHOLD")}
 """glibc's settings for a process that gives no freed memory back to the kernel."""
@@ -45,29 +50,34 @@ class Work:
 
     def sweep(self, folder: str | None = None) -> int:
         """Views of a sweep over all images."""
+        shards = sweep_shards(
+            self.model,
+            self._read,
+            cut_into_shards(self.image_ids, SWEEP_SHARD),
+            SWEEP,
+            label_indices={},
+            batch_size=self.model.batch_size,
+            advance=lambda _: None,
+        )
         with tempfile.TemporaryDirectory() as temporary:
-            run_sweep(
-                self.model,
-                self._read,
-                self.image_ids,
-                SWEEP,
-                folder or temporary,
-                label_indices={},
-                batch_size=self.model.batch_size,
-            )
+            for number, shard in enumerate(shards):
+                write_table(shard["responses"], Path(folder or temporary, f"responses-{number:05d}.parquet"), RESPONSES)
         return len(self.image_ids) * SWEEP.n_views
 
     def features(self) -> int:
         """Images embedded, with their store."""
+        shards = feature_shards(
+            self.model,
+            self._read_centre,
+            lambda image, _: (self._view(image), None),
+            cut_into_shards(self.image_ids, FEATURE_SHARD),
+            batch_size=self.model.batch_size,
+            advance=lambda _: None,
+        )
         with tempfile.TemporaryDirectory() as folder:
-            extract_features(
-                self.model,
-                self._read_centre,
-                lambda image, _: (self._view(image), None),
-                self.image_ids,
-                folder,
-                batch_size=self.model.batch_size,
-            )
+            for number, shard in enumerate(shards):
+                write_array(shard["features"], Path(folder, f"features-{number:05d}.npy"))
+                write_table(shard["rows"], Path(folder, f"features-{number:05d}.parquet"), FEATURE_ROWS)
         return len(self.image_ids)
 
     def decoding(self) -> int:
@@ -79,7 +89,7 @@ class Work:
         return len(self.image_ids)
 
     def decoding_on_all_cores(self) -> int:
-        """The same with a thread a core."""
+        """The same with one thread for each core."""
         for _ in ordered_map(lambda image_id: self._view(self._read_centre(image_id)), self.image_ids):
             pass
         return len(self.image_ids)

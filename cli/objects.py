@@ -9,20 +9,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bias_toolkit.foundation.errors import InputError
+from bias_toolkit.study import steps
 from bias_toolkit_cli.options import open_study, takes_study_options
 from bias_toolkit_cli.output import console_progress, print_json, say
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from bias_toolkit.report.framing_contents import FramedSet, FramingContents
+    from bias_toolkit.report.topics.framing.contents import FramedSet, FramingContents
 
 OF_A_DATASET = ("layout", "resamples", "permutations", "placements", "seed", "json_output")
 MOST_CATEGORIES = 12
 WIDTH = 110
 
 
-@takes_study_options
+@takes_study_options(steps.objects, steps.mean_images)
 def objects(
     study: Annotated[
         str,
@@ -76,16 +77,15 @@ def _objects_of_study(folder: str, options: dict[str, Any]) -> None:
             result[split] = summary.to_dict("records") if summary["n_objects"].iloc[0] else None
         print_json(result | _comparison_record(comparison))
         return
-    from bias_toolkit.report.findings_framing import findings_of_framing
-    from bias_toolkit.report.findings_localisation import localisation_findings
-    from bias_toolkit.report.localisation import marked_findings
-    from bias_toolkit.study.localisation import box_sentences, localisation_contents
+    from bias_toolkit.report import topic_findings
+    from bias_toolkit.report.topics.framing.contents import framing_contents
+    from bias_toolkit.report.topics.localisation.findings import box_sentences
 
-    contents = opened.framing_contents
-    told = localisation_contents(opened)
-    findings = [*marked_findings(findings_of_framing(contents), told), *localisation_findings(told)[1:]]
+    contents = framing_contents(opened)
+    # The first finding on estimated boxes is among `box_sentences`.
+    findings = [*topic_findings(opened, "framing", "comparison"), *topic_findings(opened, "localisation")[1:]]
     say("\n".join([*dataset_lines(opened), *box_sentences(opened), "", *(finding.text for finding in findings)]))
-    for framed in filter(None, (contents.first, contents.second)):
+    for framed in contents.sets:
         _print_table(contents, framed)
 
 
@@ -140,12 +140,12 @@ def _objects_of_dataset(
         result = {
             "dataset": described[0].summary.to_dict("records"),
             "other": None if second is None else second.summary.to_dict("records"),
-            "findings": [asdict(finding) for finding in findings],
+            "findings": [finding.to_dict() for finding in findings],
             "report": None if page is None else str(page),
         }
         print_json(result | _comparison_record(comparison))
         return
-    for each, framed in zip(described, filter(None, (contents.first, contents.second)), strict=True):
+    for each, framed in zip(described, contents.sets, strict=True):
         dataset = each.dataset
         say(
             f"{framed.name}: {dataset.root}, {len(dataset.images):,} images with {len(dataset.objects):,} boxes, "
@@ -153,7 +153,7 @@ def _objects_of_dataset(
         )
     print()
     say("\n".join(finding.text for finding in findings))
-    for framed in filter(None, (contents.first, contents.second)):
+    for framed in contents.sets:
         _print_table(contents, framed)
     if page is not None:
         say(f"\nReport: {page}")
@@ -172,12 +172,13 @@ def _print_table(contents: FramingContents, framed: FramedSet) -> None:
     from rich.text import Text
 
     from bias_toolkit.foundation.words import count, known, number, percent, visible_name
-    from bias_toolkit.report.contents import by_category
-    from bias_toolkit.report.definitions import label_of
-    from bias_toolkit.report.sections_framing import bare_p
+    from bias_toolkit.objects import OF_ALL_OBJECTS
+    from bias_toolkit.report.topics.framing.contents import by_category
+    from bias_toolkit.report.words.definitions import label_of
+    from bias_toolkit.report.words.sentences import bare_p
 
-    column = contents.first.column if contents.first else framed.column
-    q = "q_value" if column == "centre_bias" else "untruncated_q_value"
+    centring = contents.sets[0].centring
+    column, q = centring.column, centring.q_value
     categories = by_category(framed.summary, column)
     shown: list[Any] = [framed.whole, *_ends(categories).to_dict("records")]
     left_out = len(categories) - (len(shown) - 1)
@@ -187,7 +188,7 @@ def _print_table(contents: FramingContents, framed: FramedSet) -> None:
     for name, justify in (
         ("", "left"),
         ("images", "right"),
-        ("objects" if column == "centre_bias" else "untruncated objects", "right"),
+        ("objects" if centring == OF_ALL_OBJECTS else "untruncated objects", "right"),
         (label_of(column).lower(), "right"),
         ("q", "right"),
         ("median scale", "right"),
@@ -197,9 +198,9 @@ def _print_table(contents: FramingContents, framed: FramedSet) -> None:
     for row in shown:
         limits = f" ({number(row[f'{column}_low'])} to {number(row[f'{column}_high'])})"
         table.add_row(
-            Text(visible_name(contents.class_name(row["category"])) or "all"),
+            Text(visible_name(contents.names.shown(row["category"])) or "all"),
             count(row["n_images"]),
-            count(row["n_objects" if column == "centre_bias" else "n_untruncated"]),
+            count(row[centring.n_objects]),
             number(row[column]) + (limits if known(row[f"{column}_low"]) else ""),
             bare_p(row[q]) if known(row[q]) else "",
             number(row["median_scale"]),

@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bias_toolkit_cli.options import open_study, takes_study_options
+from bias_toolkit.study import steps
+from bias_toolkit_cli.options import StudyFolder, open_study, takes_study_options
 from bias_toolkit_cli.output import console_progress, print_json, say
 
 if TYPE_CHECKING:
     from bias_toolkit import Study
-
-StudyFolder = Annotated[str, typer.Argument(metavar="STUDY", help="The study's folder; made when it is new.")]
 
 
 def _print_result(result: dict[str, Any], sentences: list[str], as_json: bool) -> None:
@@ -36,7 +35,7 @@ def dataset_lines(study: Study) -> list[str]:
     return lines
 
 
-@takes_study_options
+@takes_study_options(steps.analysis, steps.noise, steps.mean_images)
 def report(
     out: Annotated[str, typer.Option("--out", metavar="STUDY", help="The study's folder; made when it is new.")],
     options: dict[str, Any],
@@ -47,7 +46,7 @@ def report(
 
     Example: bias-toolkit report --train photos/train --test photos/val --model efficientnet-lite0 --out study
     """
-    from bias_toolkit.study.localisation import box_sentences
+    from bias_toolkit.report.topics.localisation.findings import box_sentences
 
     study = open_study(out, options).run(progress=console_progress())
     page = study.folder / "report" / "index.html"
@@ -68,7 +67,7 @@ def report(
     )
 
 
-@takes_study_options
+@takes_study_options(steps.features)
 def embed(study: StudyFolder, options: dict[str, Any]) -> None:
     """Extract the features of the training and test images.
 
@@ -92,13 +91,13 @@ def embed(study: StudyFolder, options: dict[str, Any]) -> None:
     )
 
 
-@takes_study_options
+@takes_study_options(steps.neighbours)
 def index(study: StudyFolder, options: dict[str, Any]) -> None:
     """Index the training features and find every test image's nearest training images.
 
     Example: bias-toolkit index study --metric cosine
     """
-    from bias_toolkit.report.search_quality import quality_sentence
+    from bias_toolkit.report.topics.distance.search_quality import quality_sentence
 
     opened = open_study(study, options)
     opened.build_index(progress=console_progress())
@@ -123,14 +122,14 @@ def index(study: StudyFolder, options: dict[str, Any]) -> None:
     )
 
 
-@takes_study_options
+@takes_study_options(steps.measures, steps.noise)
 def sweep(study: StudyFolder, options: dict[str, Any]) -> None:
     """Move every test image's view step by step and measure how the model responds.
 
     Example: bias-toolkit sweep study --protocol crop --protocol embed --size 1 --size 0.5 --size 2
     """
     from bias_toolkit.analysis import measure_summary
-    from bias_toolkit.report.sequential import stopping_sentences
+    from bias_toolkit.report.topics.invariance.sequential import stopping_sentences
 
     opened = open_study(study, options)
     opened.sweep(progress=console_progress())
@@ -152,7 +151,7 @@ def sweep(study: StudyFolder, options: dict[str, Any]) -> None:
     _print_result(result | {"noise_floor": noise}, lines, options["json_output"])
 
 
-@takes_study_options
+@takes_study_options(steps.analysis)
 def analyse(study: StudyFolder, options: dict[str, Any]) -> None:
     """Relate distance and framing to invariance.
 

@@ -58,7 +58,7 @@ def fast():
 @pytest.fixture
 def svg_only(monkeypatch):
     """Pages write their figures as SVG only: the other formats take longer than all else."""
-    monkeypatch.setattr("bias_toolkit.report.page.FORMATS", ("svg",))
+    monkeypatch.setattr("bias_toolkit.report.page.page.FORMATS", ("svg",))
 
 
 @pytest.fixture(scope="session")
@@ -68,7 +68,7 @@ def finished(photographs, fast, tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("finished") / "study"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bias_toolkit.report.page.FORMATS", ("svg",))
+        patch.setattr("bias_toolkit.report.page.page.FORMATS", ("svg",))
         return Study(folder, photographs["train"], photographs["test"], "demo", **fast).run()
 
 

@@ -11,23 +11,20 @@ from bias_toolkit.analysis.correlation import Correlation, rank_correlations
 from bias_toolkit.analysis.curve import quantile_curve
 from bias_toolkit.analysis.factors import factor_effects
 from bias_toolkit.analysis.regression import regress
-from bias_toolkit.analysis.schema import CORRELATIONS, CURVES, FACTORS, NOTES
+from bias_toolkit.analysis.schema import CORRELATIONS, CURVES, FACTORS, NOTES, RELATED_MEASURES
 from bias_toolkit.analysis.summary import class_summary, measure_summary
+from bias_toolkit.features import TRAINING_DISTANCES
 from bias_toolkit.foundation.files import empty_table
 from bias_toolkit.foundation.progress import Progress, silent
 from bias_toolkit.foundation.threads import ordered_map
 
 PREDICTORS = (
-    "nn_distance",
-    "knn_distance",
-    "class_nn_distance",
-    "distance_percentile",
+    *(distance.name for distance in TRAINING_DISTANCES),
     "centre_distance",
     "scale",
     "log_scale_deviation",
     "framing_log_density",
 )
-RESPONSES = ("p_top1_change", "mac")
 # What each kind of correlation takes besides the two variables.
 KINDS = {"plain": {}, "partial": {"given": "margin"}, "within class": {"labels": "label"}}
 
@@ -110,7 +107,7 @@ def analyse(
         If `per_image` lacks label, margin, p_top1_change or mac.
     """
     predictors = [name for name in PREDICTORS if name in per_image and per_image[name].notna().any()]
-    pairs = [(predictor, response) for predictor in predictors for response in RESPONSES]
+    pairs = [(predictor, response) for predictor in predictors for response in RELATED_MEASURES]
 
     def curve(pair: tuple[str, str]) -> pd.DataFrame:
         bins_of_pair = quantile_curve(*(per_image[name] for name in pair), bins, resamples=resamples, seed=seed)
@@ -162,7 +159,7 @@ def _correlations(
     def correlate(task: tuple[list[str], str]) -> dict[tuple[str, str], Correlation]:
         names, kind = task
         third = {name: per_image[column] for name, column in KINDS[kind].items()}
-        return rank_correlations(per_image[names], per_image[list(RESPONSES)], **third, **settings)
+        return rank_correlations(per_image[names], per_image[list(RELATED_MEASURES)], **third, **settings)
 
     found = {}
     for (_, kind), results in zip(tasks, ordered_map(correlate, tasks), strict=True):

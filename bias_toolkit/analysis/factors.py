@@ -12,11 +12,10 @@ import numpy as np
 import pandas as pd
 
 from bias_toolkit.analysis.intervals import mean_interval
-from bias_toolkit.analysis.schema import FACTORS
+from bias_toolkit.analysis.schema import COMPARED_MEASURES, FACTORS
 from bias_toolkit.foundation.files import empty_table
 from bias_toolkit.foundation.resampling import CHUNK_ELEMENTS, percentile_interval, resample_counts
 
-MEASURES = ("p_top1_change", "mac", "accuracy")
 # Fewer images with a factor, or without it, are no basis for a mean.
 MINIMUM_IMAGES = 20
 MARGIN_STRATA = 20
@@ -72,7 +71,7 @@ def factor_effects(
             f"{'it' if len(rare) == 1 else 'them'}."
         )
     found = []
-    for measure in MEASURES:
+    for measure in COMPARED_MEASURES:
         if measure not in table or "margin" not in table:
             continue
         rows = table[table[measure].notna() & table["margin"].notna()]

@@ -15,14 +15,18 @@ from scipy.stats import norm, t
 
 from bias_toolkit.analysis.agreement import kappa
 from bias_toolkit.analysis.cell_means import cell_covariances, centred_ranks, complete_values, without_noise
-from bias_toolkit.analysis.schema import MAP_CELLS, MAP_CONTRASTS, MAP_CORRELATIONS
+from bias_toolkit.analysis.schema import (
+    COMPARED_MEASURES,
+    MAP_CELLS,
+    MAP_CONTRASTS,
+    MAP_CORRELATIONS,
+    RELATED_MEASURES,
+)
 from bias_toolkit.foundation.files import empty_table
 from bias_toolkit.foundation.progress import Progress, silent
 from bias_toolkit.foundation.resampling import CONFIDENCE, percentile_interval, resample_counts
 
 CELL = ["scale", "cy", "cx"]
-MEASURES = ("p_top1_change", "mac", "accuracy")
-RELATED = ("p_top1_change", "mac")
 KINDS = ("all", "recognised", "given accuracy", "when right", "position")
 UNLABELLED_KINDS = ("all", "position")
 FEWEST_IMAGES = 10
@@ -134,13 +138,13 @@ def _cells(
     columns = pd.MultiIndex.from_frame(table[CELL])
     labelled = bool(rows["label_index"].notna().any())
     right = rows["top1"].eq(rows["label_index"]).fillna(False).astype(bool)
-    measured = {name: rows[name] for name in MEASURES}
-    measured |= {_when_right(name): rows[name].where(right) for name in RELATED}
+    measured = {name: rows[name] for name in COMPARED_MEASURES}
+    measured |= {_when_right(name): rows[name].where(right) for name in RELATED_MEASURES}
     values = {}
     for name, column in measured.items():
         wide = rows.assign(measured=column.astype(float)).pivot(index="image_id", columns=CELL, values="measured")
         values[name] = _complete(wide.reindex(columns=columns).to_numpy(float))
-    for name in MEASURES:
+    for name in COMPARED_MEASURES:
         if not len(values[name]):
             table[[name, f"{name}_low", f"{name}_high"]] = np.nan
             continue
@@ -205,7 +209,7 @@ def _complete(values: np.ndarray) -> np.ndarray:
 def _correlations(cells: pd.DataFrame, values: dict[str, np.ndarray], rng: np.random.Generator):
     density, levels = cells["log_density"].to_numpy(float), cells["scale"].to_numpy(float)
     labelled = not cells["recognised"].isna().all()
-    for measure in RELATED:
+    for measure in RELATED_MEASURES:
         for kind in KINDS if labelled else UNLABELLED_KINDS:
             own = values[_when_right(measure) if kind == "when right" else measure]
             given = values["accuracy"] if kind == "given accuracy" else None
@@ -328,7 +332,7 @@ def _cosine(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 def _contrasts(cells: pd.DataFrame, values: dict[str, np.ndarray], resamples: int, rng: np.random.Generator):
     density = cells["log_density"].to_numpy(float)
     labelled = not cells["recognised"].isna().all()
-    for measure in RELATED:
+    for measure in RELATED_MEASURES:
         for kind, name in (("recognised" if labelled else "all", measure), ("when right", _when_right(measure))):
             own = values[name]
             usable = np.flatnonzero(~np.isnan(density) & ~np.isnan(own).any(axis=0) & _usable(cells))

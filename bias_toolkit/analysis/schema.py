@@ -4,6 +4,14 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+RELATED_MEASURES = ("p_top1_change", "mac")
+"""What distance, framing and the density of a framing map are related to."""
+
+COMPARED_MEASURES = (*RELATED_MEASURES, "accuracy")
+"""What is compared between the cells of a framing map, and between images with and without a factor."""
+
+CLASS_ESTIMATES = ("accuracy", *RELATED_MEASURES, "nn_distance", "centre_distance", "scale")
+
 CORRELATIONS = pa.schema(
     [
         ("distance", pa.string()),
@@ -49,24 +57,7 @@ CLASSES = pa.schema(
     [
         ("label", pa.string()),
         ("n", pa.int64()),
-        ("accuracy", pa.float64()),
-        ("accuracy_low", pa.float64()),
-        ("accuracy_high", pa.float64()),
-        ("p_top1_change", pa.float64()),
-        ("p_top1_change_low", pa.float64()),
-        ("p_top1_change_high", pa.float64()),
-        ("mac", pa.float64()),
-        ("mac_low", pa.float64()),
-        ("mac_high", pa.float64()),
-        ("nn_distance", pa.float64()),
-        ("nn_distance_low", pa.float64()),
-        ("nn_distance_high", pa.float64()),
-        ("centre_distance", pa.float64()),
-        ("centre_distance_low", pa.float64()),
-        ("centre_distance_high", pa.float64()),
-        ("scale", pa.float64()),
-        ("scale_low", pa.float64()),
-        ("scale_high", pa.float64()),
+        *((f"{name}{end}", pa.float64()) for name in CLASS_ESTIMATES for end in ("", "_low", "_high")),
     ]
 )
 
@@ -80,11 +71,7 @@ MAP_CELLS = pa.schema(
         ("magnification", pa.float64()),
         ("made_up", pa.float64()),
         ("log_density", pa.float64()),
-        *(
-            (f"{name}{end}", pa.float64())
-            for name in ("p_top1_change", "mac", "accuracy")
-            for end in ("", "_low", "_high")
-        ),
+        *((f"{name}{end}", pa.float64()) for name in COMPARED_MEASURES for end in ("", "_low", "_high")),
         ("kappa", pa.float64()),
         ("kappa_low", pa.float64()),
         ("kappa_high", pa.float64()),

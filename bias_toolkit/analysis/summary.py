@@ -5,28 +5,10 @@ from __future__ import annotations
 import pandas as pd
 
 from bias_toolkit.analysis.intervals import mean_interval, median_interval
-from bias_toolkit.analysis.schema import CLASSES, SUMMARY
+from bias_toolkit.analysis.schema import CLASS_ESTIMATES, CLASSES, SUMMARY
+from bias_toolkit.invariance import INVARIANCE_MEASURES
 
-MEASURES = (
-    "p_top1_change",
-    "mac",
-    "p_top5_exit",
-    "p_range",
-    "feature_drift",
-    "consistency",
-    "accuracy",
-    "confidence",
-    "margin",
-)
 SWEEP = ["protocol", "transform", "size"]
-CLASS_ESTIMATES = {
-    "accuracy": mean_interval,
-    "p_top1_change": mean_interval,
-    "mac": mean_interval,
-    "nn_distance": mean_interval,
-    "centre_distance": mean_interval,
-    "scale": median_interval,
-}
 
 
 def measure_summary(measures: pd.DataFrame, *, resamples: int = 2000, seed: int = 0) -> pd.DataFrame:
@@ -35,19 +17,19 @@ def measure_summary(measures: pd.DataFrame, *, resamples: int = 2000, seed: int 
     Parameters
     ----------
     measures : DataFrame
-        One row an image and sweep: protocol, transform, size, and the measures.
+        One row for each image and sweep: protocol, transform, size, and the measures.
     resamples, seed : int
         Of the bootstrap.
 
     Returns
     -------
     DataFrame
-        The columns of `SUMMARY`: one row a sweep and measure, sweeps in the order in which they first occur.
+        The columns of `SUMMARY`: one row for each sweep and measure, sweeps in the order in which they first occur.
         Measures that a sweep does not define have no row.
     """
     rows = []
     for sweep, images in measures.groupby(SWEEP, sort=False, dropna=False):
-        for name in MEASURES:
+        for name in (measure.name for measure in INVARIANCE_MEASURES):
             if name in images and images[name].notna().any():
                 rows.append((*sweep, name, *mean_interval(images[name], resamples, seed)))
     return pd.DataFrame(rows, columns=SUMMARY.names)
@@ -59,7 +41,7 @@ def class_summary(per_image: pd.DataFrame, *, resamples: int = 2000, seed: int =
     Parameters
     ----------
     per_image : DataFrame
-        One row a test image with its label; of the other columns those that there are.
+        One row for each test image with its label; of the other columns those that there are.
     resamples, seed : int
         Of the bootstrap.
 
@@ -74,8 +56,9 @@ def class_summary(per_image: pd.DataFrame, *, resamples: int = 2000, seed: int =
     rows = []
     for label, images in per_image.groupby("label", sort=True):
         row = {"label": label, "n": len(images)}
-        for name, interval_of in CLASS_ESTIMATES.items():
+        for name in CLASS_ESTIMATES:
             if name in images:
+                interval_of = median_interval if name == "scale" else mean_interval
                 row[name], row[f"{name}_low"], row[f"{name}_high"], _ = interval_of(images[name], resamples, seed)
         rows.append(row)
     return pd.DataFrame(rows, columns=CLASSES.names)

@@ -6,11 +6,12 @@ from bias_toolkit.datasets.listing import BOX_COLUMNS, Annotations, Listing
 from bias_toolkit.datasets.load import LAYOUTS, load_dataset
 from bias_toolkit.datasets.pixels import read_pixels
 from bias_toolkit.datasets.reduced import ReducedImage, Reduction
-from bias_toolkit.datasets.schema import IMAGES, OBJECTS, SKIPPED
+from bias_toolkit.datasets.schema import BOX_EDGES, IMAGES, OBJECTS, SKIPPED, skipped_table
 from bias_toolkit.datasets.tables import Tables
 
 __all__ = [
     "BOX_COLUMNS",
+    "BOX_EDGES",
     "IMAGES",
     "LAYOUTS",
     "OBJECTS",
@@ -27,4 +28,5 @@ __all__ = [
     "imagenet_x_stamp",
     "load_dataset",
     "read_pixels",
+    "skipped_table",
 ]

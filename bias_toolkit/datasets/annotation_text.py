@@ -11,6 +11,7 @@ from typing import Any
 
 from bias_toolkit.datasets.file_names import shortened
 from bias_toolkit.foundation.errors import InputError
+from bias_toolkit.foundation.memory import free_memory
 
 _UTF8_MARK = b"\xef\xbb\xbf"
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
@@ -66,22 +67,12 @@ def parse_json(text: str, where: str) -> Any:
 
 def check_fits(file: Path, needed: float) -> None:
     """Raise InputError if reading a file takes more memory (bytes) than is free."""
-    free = _free_memory()
+    free = free_memory()
     if needed > _SMALL * _BYTES_A_BYTE and free is not None and needed > free:
         raise InputError(
             f"{file} takes about {needed / 2**30:.0f} GB of memory to read, and {free / 2**30:.0f} GB are free: "
             "divide it into several files, or read it where there is more"
         )
-
-
-def _free_memory() -> int | None:
-    """Bytes of memory that can be had, None where the system does not say."""
-    try:
-        with open("/proc/meminfo", encoding="ascii") as file:
-            lines = dict(line.split(":", 1) for line in file)
-        return int(lines["MemAvailable"].split()[0]) * 1024
-    except (OSError, KeyError, ValueError):
-        return None
 
 
 def _decoded(content: bytes, file: Path, number: int | None = None) -> str:

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from bias_toolkit.datasets.orientation import upright_boxes, upright_sizes
-from bias_toolkit.datasets.schema import OBJECTS
+from bias_toolkit.datasets.schema import BOX_EDGES, OBJECTS
 
 
 def clip_boxes(boxes: np.ndarray, sizes: np.ndarray) -> np.ndarray:
@@ -46,7 +46,7 @@ def upright_objects(
 
     image_rows = rows[usable]
     sizes, orientations = headers[image_rows, :2], headers[image_rows, 2]
-    edges = boxes[["x0", "y0", "x1", "y1"]].to_numpy(np.float64)[usable]
+    edges = boxes[BOX_EDGES].to_numpy(np.float64)[usable]
     edges = clip_boxes(upright_boxes(edges, sizes, orientations), upright_sizes(sizes, orientations))
     edges = edges.astype(np.float32)
 
@@ -57,7 +57,7 @@ def upright_objects(
             "image_id": pa.array(image_ids, pa.string()).take(pa.array(image_rows)),
             "object_id": _number_in_groups(image_rows),
             "category": pa.array(boxes["category"], pa.string(), from_pandas=True).take(pa.array(usable[kept])),
-            **{name: edges[:, column] for column, name in enumerate(("x0", "y0", "x1", "y1"))},
+            **{name: edges[:, column] for column, name in enumerate(BOX_EDGES)},
         },
         schema=OBJECTS,
     )

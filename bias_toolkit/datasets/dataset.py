@@ -13,10 +13,11 @@ import pandas as pd
 import pyarrow as pa
 
 from bias_toolkit.datasets.boxes import upright_objects
+from bias_toolkit.datasets.file_names import check_inside
 from bias_toolkit.datasets.listing import Listing
 from bias_toolkit.datasets.orientation import upright_sizes
 from bias_toolkit.datasets.reduced import ReducedImage, Reduction
-from bias_toolkit.datasets.schema import IMAGES, SKIPPED
+from bias_toolkit.datasets.schema import IMAGES, skipped_table
 from bias_toolkit.datasets.stamps import file_stamps
 from bias_toolkit.datasets.tables import Tables
 from bias_toolkit.foundation.errors import InputError, UnreadableImageError
@@ -144,13 +145,13 @@ class Dataset:
             annotations = self._listing.annotate(progress)
         except OSError as error:
             raise InputError(f"{error.filename or self.root} cannot be read: {error.strerror or error}") from error
-        headers, reasons = self._read_headers(progress)
+        headers, unreadable = self._read_headers(progress)
         readable = headers[:, 2] > 0
         if not readable.any():
-            first = min(reasons)
+            first = min(unreadable)
             raise InputError(
                 f"none of the {len(image_ids)} images of {self.root} can be read"
-                f" (the first, {image_ids[first]}: {reasons[first]})"
+                f" (the first, {image_ids[first]}: {unreadable[first]})"
             )
 
         objects, unknown, dropped = upright_objects(annotations.boxes, image_ids, headers)
@@ -166,20 +167,21 @@ class Dataset:
         )
         absent = sorted(set(unknown).union(annotations.absent).difference(image_ids))
         unlisted = self._listing.unlisted
-        skipped = pa.table(
-            {
-                "image_id": [image_ids[row] for row in reasons] + absent + [name for name, _ in unlisted],
-                "reason": list(reasons.values()) + [_ABSENT] * len(absent) + [reason for _, reason in unlisted],
-            },
-            schema=SKIPPED,
-        )
-        self.restore(Tables(images.to_pandas(), objects.to_pandas(), skipped.to_pandas(), dropped))
+        skipped = [(image_ids[row], error) for row, error in unreadable.items()]
+        skipped += [(name, UnreadableImageError(_ABSENT, transient=True)) for name in absent]
+        skipped += [(name, UnreadableImageError(reason)) for name, reason in unlisted]
+        self.restore(Tables(images.to_pandas(), objects.to_pandas(), skipped_table(skipped), dropped))
         return self._tables
 
     def restore(self, tables: Tables) -> None:
         """Take the tables of an earlier scan of the same dataset, instead of scanning."""
         self._tables = tables
         self.__dict__.pop("_size_of", None)
+
+    @property
+    def is_scanned(self) -> bool:
+        """Whether the tables are there, from a scan or restored."""
+        return self._tables is not None
 
     @property
     def images(self) -> pd.DataFrame:
@@ -231,6 +233,21 @@ class Dataset:
                 f"it has {width} × {height} pixels, and had {expected[0]} × {expected[1]} when the dataset was read"
             )
 
+    def is_back(self, image_id: str) -> bool:
+        """Whether an image that was left out for a transient reason can be opened now; only its header is read.
+
+        Parameters
+        ----------
+        image_id : str
+            Of the table `skipped`, or of another table of images that were left out.
+        """
+        try:
+            check_inside(image_id, self.root)
+            self._pixels.header(image_id)
+        except (InputError, UnreadableImageError):
+            return False
+        return True
+
     def source(self, image_id: str) -> str:
         """Identity of an image's pixels: its resolved file. Equal in two datasets if they share the file."""
         return self._pixels.source(image_id)
@@ -247,11 +264,11 @@ class Dataset:
     def _scanned(self) -> Tables:
         return self._tables or self.scan()
 
-    def _read_headers(self, progress: Progress) -> tuple[np.ndarray, dict[int, str]]:
-        """Width, height and orientation a row, int32 (n, 3), orientation 0 where unreadable; reasons by row."""
+    def _read_headers(self, progress: Progress) -> tuple[np.ndarray, dict[int, UnreadableImageError]]:
+        """Width, height and orientation a row, int32 (n, 3), orientation 0 where unreadable; the errors by row."""
         image_ids = self._listing.image_ids
         headers = np.zeros((len(image_ids), 3), np.int32)
-        reasons = {}
+        unreadable = {}
         parts = shard_slices(len(image_ids), _HEADERS_A_TASK)
         with progress("Reading image headers", len(image_ids)) as advance:
             for part, results in zip(parts, ordered_map(self._headers_of, parts), strict=True):
@@ -259,15 +276,15 @@ class Dataset:
                     if isinstance(result, Header):
                         headers[row] = result
                     else:
-                        reasons[row] = result
+                        unreadable[row] = result
                 advance(len(results))
-        return headers, reasons
+        return headers, unreadable
 
-    def _headers_of(self, part: slice) -> list[Header | str]:
+    def _headers_of(self, part: slice) -> list[Header | UnreadableImageError]:
         results = []
         for image_id in self._listing.image_ids[part]:
             try:
                 results.append(self._pixels.header(image_id))
             except UnreadableImageError as error:
-                results.append(str(error))
+                results.append(error)
         return results

@@ -21,6 +21,7 @@ from bias_toolkit.datasets.demo_law import LawConsequences, PlacementLaw
 from bias_toolkit.datasets.demo_scenes import IMAGE_SIDE, Scene, background, draw, glyphs, photographs
 from bias_toolkit.datasets.listing import BOX_COLUMNS, Annotations, Listing
 from bias_toolkit.datasets.reduced import ReducedImage, Reduction
+from bias_toolkit.datasets.schema import BOX_EDGES
 from bias_toolkit.foundation.errors import InputError, UnreadableImageError
 from bias_toolkit.foundation.progress import Progress
 
@@ -156,7 +157,7 @@ class _DrawnImages:
     def annotate(self, progress: Progress) -> Annotations:
         labels = glyphs().labels[[scene.glyph for scene in self._scenes.values()]]
         boxes = pd.DataFrame({"image_id": self.image_ids, "category": labels})
-        boxes[["x0", "y0", "x1", "y1"]] = np.array([scene.box for scene in self._scenes.values()], dtype=float)
+        boxes[BOX_EDGES] = np.array([scene.box for scene in self._scenes.values()], dtype=float)
         return Annotations(labels=labels.tolist(), boxes=boxes[BOX_COLUMNS])
 
     def header(self, image_id: str) -> Header:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from bias_toolkit.datasets.schema import BOX_EDGES
 from bias_toolkit.foundation.progress import Progress
 
-BOX_COLUMNS = ["image_id", "category", "x0", "y0", "x1", "y1"]
+BOX_COLUMNS = ["image_id", "category", *BOX_EDGES]
 
 
 def no_boxes() -> pd.DataFrame:

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bias_toolkit.report import BLUE, VERMILLION, in_percent, new_figure, styled
+from bias_toolkit.report.page.style import BLUE, VERMILLION, in_percent, new_figure, styled
 
 COLOURS = {"fully-connected": VERMILLION, "global-pooling": BLUE}
 MARKERS = {"fully-connected": "o", "global-pooling": "s"}

@@ -9,7 +9,7 @@ import pandas as pd
 from bias_toolkit.demo.argument import change_difference
 from bias_toolkit.foundation.words import estimate, interval, number, percent
 from bias_toolkit.report import Finding
-from bias_toolkit.report.finding import CAUTION, EFFECT, FACT, NONE, sign
+from bias_toolkit.report.words.finding import Kind, sign
 
 LAW, LEARNT, POSITION, SCALE = (
     "The law that placed the objects",
@@ -35,9 +35,10 @@ def law_findings(law: pd.DataFrame) -> list[Finding]:
         outside = rows[(rows["law"] < rows["low"]) | (rows["law"] > rows["high"])]
         standard_errors = (outside["estimate"] - outside["law"]).abs() / ((outside["high"] - outside["low"]) / WIDTH)
         names = " and ".join(QUANTITIES[quantity] for quantity in outside["quantity"])
-        kind, claim = FACT, f"The boxes of demo:{dataset} give back the law that placed them."
+        kind, claim = Kind.FACT, f"The boxes of demo:{dataset} give back the law that placed them."
         if standard_errors.gt(BEYOND_CHANCE).any():
-            kind, claim = CAUTION, f"The boxes of demo:{dataset} do not give back the law that placed them: {names}."
+            kind = Kind.CAUTION
+            claim = f"The boxes of demo:{dataset} do not give back the law that placed them: {names}."
         elif len(outside):
             claim += f" The interval of the {names} just misses the law's value, as one in twenty does by chance."
         evidence = "; ".join(
@@ -63,9 +64,9 @@ def learnt_findings(tables: Mapping[tuple[str, str], pd.DataFrame]) -> list[Find
         whole = {name: table[table["by"] == "all"].iloc[0] for name, table in sets.items()}
         usual, varied = whole["photographer"], whole["uniform"]
         if varied["low"] > usual["high"]:
-            kind, claim = EFFECT, f"{network}: stable on pictures framed as in training, not on others."
+            kind, claim = Kind.EFFECT, f"{network}: stable on pictures framed as in training, not on others."
         else:
-            kind, claim = NONE, f"{network}: as stable on pictures framed as in training as on others."
+            kind, claim = Kind.NONE, f"{network}: as stable on pictures framed as in training as on others."
         fifths = sets["uniform"][sets["uniform"]["by"] == "nn_distance"]
         first, last = fifths.iloc[0], fifths.iloc[-1]
         evidence = (
@@ -119,7 +120,7 @@ def _effect(topic: str, difference: tuple[float, float, float], if_more: str, if
     value, low, high = difference
     more = sign(low, high) == 1
     points = f"{_points(value)} percentage points (95% interval {interval(low, high, _points)})"
-    return Finding(topic, EFFECT if more else NONE, if_more if more else if_not, f"{what}: {points}.")
+    return Finding(topic, Kind.EFFECT if more else Kind.NONE, if_more if more else if_not, f"{what}: {points}.")
 
 
 def _change(row: pd.Series) -> str:

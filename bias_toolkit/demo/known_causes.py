@@ -17,13 +17,12 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pandas as pd
 
-from bias_toolkit.datasets import BOX_COLUMNS, Annotations, Dataset, Header, Listing, ReducedImage, Reduction
+from bias_toolkit.datasets import BOX_COLUMNS, BOX_EDGES, Annotations, Dataset, Header, Listing, ReducedImage, Reduction
 from bias_toolkit.datasets.demo import demo_scenes
 from bias_toolkit.datasets.demo_scenes import IMAGE_SIDE, Scene, background, draw, glyphs
-from bias_toolkit.explain import CAUSES, explain_image
+from bias_toolkit.explain import Cause, explain_image
 from bias_toolkit.foundation.progress import Progress, silent
 from bias_toolkit.study import Study
-from bias_toolkit.study.explain import explaining_context, known_subject
 
 AS_TRAINED, MOVED, SCALED = "as trained", "only moved", "only shrunk or enlarged"
 KINDS = (MOVED, SCALED, AS_TRAINED)
@@ -36,7 +35,7 @@ SMALL, LARGE = (0.2, 0.3), (0.6, 0.8)
 """Scales of shrunk and of enlarged digits; in training, 95% lie between 0.36 and 0.57."""
 
 STABLE, UNEXPLAINED = "stable", "nothing found"
-OUTCOMES = (STABLE, *CAUSES, UNEXPLAINED)
+OUTCOMES = (STABLE, *Cause, UNEXPLAINED)
 
 
 def known_scenes(kind: str, n: int, seed: int = 0) -> list[Scene]:
@@ -144,7 +143,7 @@ class _Pictures:
     def annotate(self, progress: Progress) -> Annotations:
         labels = glyphs().labels[[scene.glyph for scene in self._scenes.values()]]
         boxes = pd.DataFrame({"image_id": list(self._scenes), "category": labels})
-        boxes[["x0", "y0", "x1", "y1"]] = np.array([scene.box for scene in self._scenes.values()], dtype=float)
+        boxes[BOX_EDGES] = np.array([scene.box for scene in self._scenes.values()], dtype=float)
         return Annotations(labels=labels.tolist(), boxes=boxes[BOX_COLUMNS])
 
     def header(self, image_id: str) -> Header:

@@ -15,7 +15,7 @@ from bias_toolkit.demo.framed_anew import SETTINGS, framed_anew_findings, framed
 from bias_toolkit.foundation.progress import Progress, silent
 from bias_toolkit.foundation.words import interval, number, percent
 from bias_toolkit.report import Finding, Page, write_page
-from bias_toolkit.report.blocks import Cell, FigureBlock, ListBlock, Paragraph, Section, TableBlock
+from bias_toolkit.report.page.blocks import Cell, FigureBlock, ListBlock, Paragraph, Section, TableBlock
 from bias_toolkit.study import Study
 
 NETWORKS = ("fully-connected", "global-pooling")

@@ -1,24 +1,36 @@
-"""Why one image is unstable: candidate causes, each removed in turn, and the same steps measured again.
+"""Why one image is unstable: each candidate cause is removed in turn, and the same steps are measured again.
 
 A is Azulay & Weiss, JMLR 20(184), 2019; Z is Zhang, "Making convolutional networks shift-invariant again", ICML 2019.
 """
 
-from bias_toolkit.explain.context import UNSTABLE_FROM, Context, Subject
+from bias_toolkit.explain.context import UNSTABLE_FROM, Context
 from bias_toolkit.explain.explainer import explain_image
-from bias_toolkit.explain.explanation import CAUSES, VERDICTS, Distances, Explanation, load_explanation
+from bias_toolkit.explain.explanation import Explanation, load_explanation
+from bias_toolkit.explain.record import Cause, Distances, ExplanationRecord, Verdict
+from bias_toolkit.explain.request import Request, file_request, image_file, known_label, known_request, training_image
+from bias_toolkit.explain.subject import Subject, known_subject, outside_subject
 from bias_toolkit.explain.summary import CauseShare, Summary, summarise
 
 __all__ = [
-    "CAUSES",
     "UNSTABLE_FROM",
-    "VERDICTS",
+    "Cause",
     "CauseShare",
     "Context",
     "Distances",
     "Explanation",
+    "ExplanationRecord",
+    "Request",
     "Subject",
     "Summary",
+    "Verdict",
     "explain_image",
+    "file_request",
+    "image_file",
+    "known_label",
+    "known_request",
+    "known_subject",
     "load_explanation",
+    "outside_subject",
     "summarise",
+    "training_image",
 ]

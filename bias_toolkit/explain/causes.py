@@ -1,9 +1,12 @@
-"""From what was measured to causes: which interventions count, and in which order.
+"""The conclusions from the measurements: which interventions show a cause, and the order of the causes.
 
-An image on a decision boundary is moved off it by almost any change, so a fall of P(top-1 change) alone shows no
-cause. What is asked of one: the framing that was changed is unusual in the first place; half of P(top-1 change) is
-gone, of what the image has and of what it has left after changes that remove nothing; the model is not made wrong;
-and what takes something from the signal leaves it with one of the answers that it wavered between.
+Almost any change moves an image off a decision boundary, so a fall of P(top-1 change) alone does not show a cause. An
+intervention shows a cause if all of these hold:
+
+- the framing that it changes is unusual;
+- it takes away half of P(top-1 change), both of the image as it is and of the image after changes that remove no cause;
+- it does not make the model wrong;
+- if it removes a part of the signal, the model settles on a class that it gave to one of the views before.
 """
 
 from __future__ import annotations
@@ -14,62 +17,49 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bias_toolkit.explain.explanation import (
-    CAUSE,
-    COVERED,
-    ELSEWHERE,
-    MIXED,
-    MORE,
-    NO_MORE,
-    NOT_TRIED,
-    SMALL,
-    USUAL,
-    WRONG,
-    CauseLine,
-    Estimate,
-    Prediction,
-    Stability,
-)
 from bias_toolkit.explain.neighbourhood import Neighbourhood, estimate, estimate_difference, estimate_fall
-from bias_toolkit.foundation.words import estimate as estimate_text
-from bias_toolkit.foundation.words import percent
+from bias_toolkit.explain.reasons import COVERED, coin_toss_reason, reason
+from bias_toolkit.explain.record import Cause, CauseLine, Estimate, Prediction, Stability, Verdict
 
 HALF = 0.5
-FRAMING_CAUSES = {
-    "off_centre": "Its position is like that of 90% of the training objects, so it is not off centre.",
-    "scale": "Its scale is like that of 90% of the training objects, so it is neither too small nor too large.",
-    "framing": "Position and scale are both like those of 90% of the training objects.",
-}
-LOSSY = ("undersampling", "fine_detail")
-"""What these interventions leave of an image can be an image of something else, on which the model is stable."""
+LOSSY = (Cause.UNDERSAMPLING, Cause.FINE_DETAIL)
+"""These interventions remove a part of the image's signal: the rest can look like another class."""
 
-ORDER = {
-    verdict: number
-    for number, verdict in enumerate((WRONG, ELSEWHERE, MIXED, NO_MORE, SMALL, COVERED, MORE, USUAL, NOT_TRIED))
-}
+ORDER = (
+    Verdict.WRONG,
+    Verdict.ELSEWHERE,
+    Verdict.MIXED,
+    Verdict.NO_MORE,
+    Verdict.SMALL,
+    Verdict.COVERED,
+    Verdict.MORE,
+    Verdict.USUAL,
+    Verdict.NOT_TRIED,
+)
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One intervention and what the model did under it.
+    """One intervention and the model's output under it.
 
     Parameters
     ----------
-    cause, words : str
-        As `CauseLine.cause` and `CauseLine.intervention`.
+    cause : Cause
+    words : str
+        As `CauseLine.intervention`.
     neighbourhoods : sequence of Neighbourhood
-        One; or several, where the intervention was made in several ways.
+        One, or one for each way in which the intervention was made.
     stability : Stability
-        Of all of them together.
+        Over all neighbourhoods together.
     made_up, fill, picture :
         As in `CauseLine`.
     usual : bool
-        Whether what was changed is usual already.
-    mixed : str
-        What else the intervention changes, which keeps it from showing a cause; empty for nothing.
+        Whether the framing that was changed is usual already.
+    mixed : bool
+        Whether the intervention changes more than the candidate cause. It then cannot show a cause.
     """
 
-    cause: str
+    cause: Cause
     words: str
     neighbourhoods: Sequence[Neighbourhood]
     stability: Stability
@@ -77,7 +67,7 @@ class Trial:
     fill: str | None = None
     picture: str | None = None
     usual: bool = False
-    mixed: str = ""
+    mixed: bool = False
 
 
 def judge(
@@ -87,18 +77,18 @@ def judge(
     controls: Sequence[Neighbourhood],
     seed: int = 0,
 ) -> list[CauseLine]:
-    """What each trial says, causes first in their order, `rank` given.
+    """The conclusion on each trial. Causes come first, in their order, and have a `rank`.
 
-    Of causes, those after whose removal the model is right (or where that is not known) come before those after
-    whose removal it stays wrong; then what takes more from P(top-1 change) comes first; of equals, what leaves the
-    model more certain. Position and scale together are a cause only if neither alone is one.
+    Causes after whose removal the model is right, or its accuracy is unknown, come before those after whose removal it
+    is wrong. Among these, the cause whose removal takes more from P(top-1 change) comes first; if two take the same,
+    the one that leaves the model more certain. Position and scale together are a cause only if neither alone is one.
 
     Parameters
     ----------
     before : Neighbourhood
         Of the image as it is.
     accuracy_before : float or None
-        Share of its views on which the model is right, None where that is not known.
+        Share of its views on which the model is right; None if the right class is not known.
     trials : sequence of Trial
     controls : sequence of Neighbourhood
         Under changes that remove no cause.
@@ -106,21 +96,21 @@ def judge(
         Of the bootstrap.
     """
     lines = [_line(before, accuracy_before, trial, controls, seed) for trial in trials]
-    if any(line.verdict == CAUSE and line.cause in ("off_centre", "scale") for line in lines):
-        lines = [_covered(line) if line.cause == "framing" and line.verdict == CAUSE else line for line in lines]
+    if any(line.verdict == Verdict.CAUSE and line.cause in (Cause.OFF_CENTRE, Cause.SCALE) for line in lines):
+        lines = [_covered(line) if line.cause == Cause.FRAMING else line for line in lines]
     return ranked(lines)
 
 
 def ranked(lines: Sequence[CauseLine]) -> list[CauseLine]:
-    """Lines in the order of `judge`; a coin toss, which was not shown by intervention, is the last of the causes."""
-    causes = sorted((line for line in lines if line.verdict == CAUSE), key=_cause_order)
-    others = sorted((line for line in lines if line.verdict != CAUSE), key=lambda line: ORDER[line.verdict])
+    """Lines in the order of `judge`. A coin toss is not shown by an intervention, so it is the last of the causes."""
+    causes = sorted((line for line in lines if line.verdict == Verdict.CAUSE), key=_cause_order)
     numbered = [dataclasses.replace(line, rank=number) for number, line in enumerate(causes, start=1)]
-    return [*numbered, *others]
+    others = (line for line in lines if line.verdict != Verdict.CAUSE)
+    return [*numbered, *sorted(others, key=lambda line: ORDER.index(line.verdict))]
 
 
 def judge_coin_toss(expected: tuple[Estimate, int] | None, own: Estimate, margin: float, place: str) -> CauseLine:
-    """Whether the image changes no more than the margin lets expect.
+    """Whether the image changes no more than images with its margin usually do.
 
     Parameters
     ----------
@@ -132,25 +122,23 @@ def judge_coin_toss(expected: tuple[Estimate, int] | None, own: Estimate, margin
     place : str
         Where `own` was measured, in words.
     """
-    words = "compared with the test images of the same margin"
-    if expected is None:
-        reason = "The study has fewer than 20 other test images to compare the margin with."
-        return CauseLine("coin_toss", words, NOT_TRIED, reason)
-    usual, n = expected
-    is_usual = own.low <= usual.high
-    measured = f"{place} its top-1 class changes in {estimate_text(own.value, own.low, own.high, percent)} of the steps"
-    others = (
-        f"the {n} test images with the margin nearest to its {margin:.3f} change in "
-        f"{estimate_text(usual.value, usual.low, usual.high, percent)}"
+    verdict, usual, n = Verdict.NOT_TRIED, None, 0
+    if expected is not None:
+        usual, n = expected
+        verdict = Verdict.CAUSE if own.low <= usual.high else Verdict.MORE
+    return CauseLine(
+        Cause.COIN_TOSS,
+        "compared with the test images of the same margin",
+        verdict,
+        coin_toss_reason(verdict, usual, n, own, margin, place),
+        expected=usual,
     )
-    reason = f"{measured[0].upper()}{measured[1:]}; {others}, {'no less' if is_usual else 'less'}."
-    return CauseLine("coin_toss", words, CAUSE if is_usual else MORE, reason, expected=usual)
 
 
 def stability_of(
     neighbourhoods: Sequence[Neighbourhood], names: Sequence[str], rights: Sequence[int | None], seed: int = 0
 ) -> Stability:
-    """P(top-1 change), MAC and prediction over some neighbourhoods.
+    """P(top-1 change), MAC and prediction over one or more neighbourhoods.
 
     Parameters
     ----------
@@ -158,7 +146,7 @@ def stability_of(
     names : sequence of str
         Of the model's classes.
     rights : sequence of int or None
-        The right class of each neighbourhood; accuracy is None where one is not known.
+        The right class of each neighbourhood. If one of them is None, the accuracy is None.
     seed : int
         Of the bootstrap.
     """
@@ -195,13 +183,13 @@ def _line(
     after = [neighbourhood.changes for neighbourhood in trial.neighbourhoods]
     fall = estimate_fall(before.changes, after, seed)
     beyond = estimate_difference([control.changes for control in controls], after, seed)
-    controlled = float(np.mean([control.changes for control in controls]))
-    verdict, reason = _verdict(trial, before, controlled, fall, accuracy_before)
+    start, controlled = float(before.changes.mean()), float(np.mean([control.changes for control in controls]))
+    verdict = _verdict(trial, before, controlled, fall, accuracy_before)
     return CauseLine(
         cause=trial.cause,
         intervention=trial.words,
         verdict=verdict,
-        reason=reason,
+        reason=reason(trial.cause, verdict, start, trial.stability, controlled),
         after=trial.stability,
         fall=fall,
         fall_beyond_controls=beyond,
@@ -213,28 +201,19 @@ def _line(
 
 def _verdict(
     trial: Trial, before: Neighbourhood, controlled: float, fall: Estimate, accuracy_before: float | None
-) -> tuple[str, str]:
-    prediction = trial.stability.prediction
-    changes = trial.stability.p_top1_change
-    start, after = float(before.changes.mean()), changes.value
-    told = f"P(top-1 change) goes from {percent(start)} to {estimate_text(after, changes.low, changes.high, percent)}"
+) -> Verdict:
+    prediction, after = trial.stability.prediction, trial.stability.p_top1_change.value
     if trial.usual:
-        return USUAL, f"{FRAMING_CAUSES[trial.cause]} With it changed, {told}."
-    if after > HALF * start or not fall.low > 0:
-        return SMALL, f"{told}: less than half of it is clearly gone."
+        return Verdict.USUAL
+    if after > HALF * before.changes.mean() or not fall.low > 0:
+        return Verdict.SMALL
     if not after < HALF * controlled:
-        return NO_MORE, f"{told}, but changes that remove nothing also leave only {percent(controlled)}."
+        return Verdict.NO_MORE
     if _made_wrong(prediction, accuracy_before):
-        return WRONG, f"{told}, but only because the model is then wrong ({_named(prediction)}): no remedy."
+        return Verdict.WRONG
     if trial.cause in LOSSY and not prediction.is_right and prediction.class_index not in before.classes:
-        return ELSEWHERE, f"{told}, but at a class that the model gave to none of the views ({_named(prediction)})."
-    if trial.mixed:
-        return MIXED, f"{told}, but {trial.mixed}, so that this shows no cause."
-    if prediction.is_right is None:
-        return CAUSE, f"{told}; the model then says {_named(prediction)}."
-    if prediction.is_right:
-        return CAUSE, f"{told}, and the model is right ({_named(prediction)})."
-    return CAUSE, f"{told}, but the model is still wrong ({_named(prediction)}): a cause, and no remedy."
+        return Verdict.ELSEWHERE
+    return Verdict.MIXED if trial.mixed else Verdict.CAUSE
 
 
 def _made_wrong(prediction: Prediction, accuracy_before: float | None) -> bool:
@@ -242,13 +221,11 @@ def _made_wrong(prediction: Prediction, accuracy_before: float | None) -> bool:
     return prediction.is_right is False and accuracy_before is not None and prediction.accuracy < accuracy_before
 
 
-def _named(prediction: Prediction) -> str:
-    return f"{prediction.name}, {prediction.probability:.2f}"
-
-
 def _covered(line: CauseLine) -> CauseLine:
-    reason = "Changing position or scale alone is enough; both together are no cause of their own."
-    return dataclasses.replace(line, verdict=COVERED, reason=reason)
+    """The line on position and scale together, if one of the two is a cause alone."""
+    if line.verdict != Verdict.CAUSE:
+        return line
+    return dataclasses.replace(line, verdict=Verdict.COVERED, reason=COVERED)
 
 
 def _cause_order(line: CauseLine) -> tuple[bool, bool, float, float]:

@@ -1,11 +1,11 @@
-"""How unstable an image is bound to be that lies as near to a decision boundary as this one."""
+"""How unstable images usually are that lie as near to a decision boundary as this one."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from bias_toolkit.analysis import mean_interval
-from bias_toolkit.explain.explanation import Estimate
+from bias_toolkit.explain.record import Estimate
 
 MOST_IMAGES = 100
 FEWEST_IMAGES = 20
@@ -21,15 +21,15 @@ def expected_from_margin(
     margin : float
         Of the image in question.
     margins, changes : float, shape (images,)
-        margin and p_top1_change of the other images.
+        The measures margin and p_top1_change of the other images.
     seed : int
         Of the bootstrap.
 
     Returns
     -------
     (Estimate, int) or None
-        The mean with its 95% interval over images, and how many images: a tenth of them, but at least 20 and at most
-        100. None where there are fewer than 20.
+        The mean with its 95% interval over images, and the number of images: a tenth of the other images, but at
+        least 20 and at most 100. None if there are fewer than 20 other images.
     """
     known = ~(np.isnan(margins) | np.isnan(changes))
     margins, changes = np.asarray(margins, float)[known], np.asarray(changes, float)[known]

@@ -1,8 +1,8 @@
-"""What explaining an image takes: the image itself, and what its study knows."""
+"""What a study knows that explaining one of its images needs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from bias_toolkit.explain.explanation import Distances
+from bias_toolkit.datasets import BOX_EDGES
+from bias_toolkit.explain.subject import Subject
 from bias_toolkit.invariance import Sweep, Views
 from bias_toolkit.invariance.packing import evaluate_packed
 
@@ -18,61 +19,28 @@ if TYPE_CHECKING:
     from bias_toolkit.models import Model
 
 UNSTABLE_FROM = 0.05
-"""Less than what one straight decision boundary through the middle of the neighbourhood gives: along its rows or
-columns 11 of 160 steps, along a diagonal 17.
+"""P(top-1 change). One straight decision boundary through the middle of the neighbourhood gives more: 11 of 160 steps
+if it is a row or a column, 17 if it is a diagonal.
 """
 
 FILTER_SIZE = 3
 
 
-@dataclass(frozen=True)
-class Subject:
-    """The image to explain.
-
-    Parameters
-    ----------
-    image_id : str
-    pixels : uint8 array (height, width, 3)
-    in_test_set : bool
-    label : str, optional
-        The dataset's label.
-    label_index : int, optional
-        The model's class of that label.
-    box : sequence of 4 floats, optional
-        x0, y0, x1, y1 of its object, in pixels.
-    category : str, optional
-        The object's.
-    neighbours : DataFrame
-        The nearest training images, nearest first: neighbour_id, distance.
-    distances : Distances, optional
-    """
-
-    image_id: str
-    pixels: np.ndarray
-    in_test_set: bool
-    label: str | None
-    label_index: int | None
-    box: Sequence[float] | None
-    category: str | None
-    neighbours: pd.DataFrame
-    distances: Distances | None = None
-
-
 @dataclass
 class Context:
-    """What explaining an image takes from its study.
+    """What a study knows that explaining one of its images needs, as plain tables and functions.
 
     Parameters
     ----------
     study : str
-        Its name.
+        The study's name.
     model : Model
     sweep : Sweep
         The study's reference sweep, crop or embed.
     per_image : DataFrame
         The study's test images with their measures and distances.
     training_subjects : DataFrame
-        One object a training image: image_id, category, x0, y0, x1, y1, width, height in pixels. May be empty.
+        One object per training image: image_id, category, x0, y0, x1, y1, width, height in pixels. May be empty.
     training_labels : mapping
         image_id of a training image to its label.
     read_train : callable
@@ -82,8 +50,9 @@ class Context:
     class_names : mapping
         Label to the name that is shown.
     feature_size : float
-        Of the crop that training images are seen in.
+        The size of the crop whose centre view shows a training image.
     batch_size : int
+        In views.
     seed : int
         Of the bootstrap.
     unstable_from : float
@@ -127,7 +96,7 @@ class Context:
 
     @cached_property
     def low_passed(self) -> tuple[Model, str]:
-        """The model with low-pass filters, and in words what was done to it.
+        """The model with low-pass filters, and its change in words.
 
         Raises
         ------
@@ -149,13 +118,13 @@ class Context:
         return probabilities, features
 
     def training_box(self, image_id: str) -> list[float] | None:
-        """x0, y0, x1, y1 in pixels of a training image's object; None where it has none."""
+        """x0, y0, x1, y1 of a training image's object, in pixels; None if it has no object."""
         if image_id not in self._subject_rows.index:
             return None
-        return self._subject_rows.loc[image_id, ["x0", "y0", "x1", "y1"]].astype(float).tolist()
+        return self._subject_rows.loc[image_id, BOX_EDGES].astype(float).tolist()
 
     def training_class(self, image_id: str) -> int | None:
-        """The model's class of a training image; None where it is not known."""
+        """The model's class of a training image; None if it is not known."""
         return self.label_indices.get(self.training_labels.get(image_id))
 
     def other_images(self, subject: Subject) -> pd.DataFrame:

@@ -5,17 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from pydantic import ValidationError
 
 from bias_toolkit.explain.causes import judge, judge_coin_toss, ranked, stability_of
 from bias_toolkit.explain.coin_toss import expected_from_margin
-from bias_toolkit.explain.context import Context, Subject
-from bias_toolkit.explain.explanation import CauseLine, Estimate, Explanation, Framing, Neighbour, Remedy
+from bias_toolkit.explain.context import Context
+from bias_toolkit.explain.explanation import Explanation
 from bias_toolkit.explain.framing import TrainingObjects, compare_framing, training_objects
 from bias_toolkit.explain.instability import make_shift_map, measure_response, own_sweep_changes
 from bias_toolkit.explain.neighbourhood import MAP_RADIUS, RADIUS, Neighbourhood, estimate, estimate_fall, shifts
 from bias_toolkit.explain.pictures import PictureFolder
+from bias_toolkit.explain.record import CauseLine, Estimate, Framing, Neighbour, Remedy, first_fault
+from bias_toolkit.explain.subject import Subject
 from bias_toolkit.explain.trials import Trials
-from bias_toolkit.foundation.errors import UnreadableImageError
+from bias_toolkit.foundation.errors import InputError, UnreadableImageError
 from bias_toolkit.foundation.words import percent
 from bias_toolkit.invariance import Window, centre_view, sweep_picture, sweep_window
 
@@ -31,7 +34,20 @@ def explain_image(context: Context, subject: Subject, folder: Path) -> Explanati
     subject : Subject
     folder : Path
         Gets the pictures that the page shows, in its folder `pictures`.
+
+    Raises
+    ------
+    InputError
+        If the model's output on the image is no number.
     """
+    try:
+        return _explain(context, subject, folder)
+    except ValidationError as error:
+        why = f"the model's output on it is not valid ({first_fault(error)})"
+        raise InputError(f"{subject.image_id} cannot be explained, since {why}.") from error
+
+
+def _explain(context: Context, subject: Subject, folder: Path) -> Explanation:
     pictures = PictureFolder(folder)
     side = context.model.input_size
     height, width = subject.pixels.shape[:2]

@@ -1,4 +1,4 @@
-"""An object's place and size in what the model sees, against those of the training objects."""
+"""An object's position and scale in what the model sees, compared with those of the training objects."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from bias_toolkit.explain.explanation import Framing, FramingStanding
+from bias_toolkit.explain.record import DRAWN_QUANTITIES, FRAMING_QUANTITIES, Framing, FramingStanding
 from bias_toolkit.foundation.words import count
 from bias_toolkit.invariance import Sweep, Window, boxes_in_view
 
@@ -16,9 +16,8 @@ MINIMUM_CLASS_OBJECTS = 20
 MAXIMUM_OBJECTS = 10_000
 SHOWN_OBJECTS = 500
 USUAL_SHARE = 0.9
-QUANTITIES = ("cx", "cy", "centre_distance", "scale", "aspect")
 HALF_DIAGONAL = np.hypot(0.5, 0.5)
-# Framing that is the same but for rounding counts as equal.
+# Framing that differs by less than this counts as equal.
 ROUNDING = 1e-9
 
 
@@ -31,7 +30,7 @@ class TrainingObjects:
     boxes : float array (n, 4)
         x0, y0, x1, y1 as fractions of the centre view of each object's image.
     population : str
-        Which objects they are, in words.
+        Which training objects they are, in words.
     """
 
     boxes: np.ndarray
@@ -52,23 +51,23 @@ class TrainingObjects:
 def training_objects(
     subjects: pd.DataFrame, category: str | None, input_size: int, size: float = 1.0, seed: int = 0
 ) -> TrainingObjects | None:
-    """The training objects of a category, as the model sees them; all of them where the category has fewer than 20.
+    """The training objects of a category, as the model sees them; those of all categories if it has fewer than 20.
 
     Parameters
     ----------
     subjects : DataFrame
-        The objects of the training set, one an image: columns category, x0, y0, x1, y1, width, height, in pixels.
+        The objects of the training set, one per image: columns category, x0, y0, x1, y1, width, height, in pixels.
     category : str or None
     input_size : int
     size : float
-        Of the crop whose centre view the training images are seen in.
+        The size of the crop whose centre view shows a training image.
     seed : int
-        Of the sample of 10,000 that is taken where there are more.
+        Of the sample of 10,000 that is taken if there are more.
 
     Returns
     -------
     TrainingObjects or None
-        None where there is no object.
+        None if there is no object.
     """
     own = subjects[subjects["category"] == category] if category is not None else subjects[:0]
     enough = len(own) >= MINIMUM_CLASS_OBJECTS
@@ -84,7 +83,7 @@ def training_objects(
 
 
 def framing_quantities(boxes: np.ndarray) -> dict[str, np.ndarray]:
-    """Position and scale of boxes (…, 4) given as fractions of a view: the quantities of `Framing`, by name."""
+    """The `FRAMING_QUANTITIES` of boxes (…, 4), which are given as fractions of a view."""
     x0, y0, x1, y1 = np.moveaxis(np.asarray(boxes, dtype=float), -1, 0)
     cx, cy = (x0 + x1) / 2, (y0 + y1) / 2
     return {
@@ -97,10 +96,10 @@ def framing_quantities(boxes: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def compare_framing(box: Sequence[float], window: Window, training: TrainingObjects, seed: int = 0) -> Framing:
-    """Where an object stands among the training objects.
+    """An object's framing, compared with the training objects.
 
-    The position is usual if no more than 90% of the training objects lie nearer to their median position, the scale
-    if no more than 90% have a scale nearer to their median, in logarithms.
+    The position is usual if at most 90% of the training objects lie nearer to their median position. The scale is usual
+    if at most 90% of the training objects have a scale nearer to their median, in logarithms.
 
     Parameters
     ----------
@@ -110,7 +109,7 @@ def compare_framing(box: Sequence[float], window: Window, training: TrainingObje
         Through which the model sees the image.
     training : TrainingObjects
     seed : int
-        Of the sample of 500 training objects that is kept to be drawn.
+        Of the sample of 500 training objects that is kept for the figure.
     """
     own = framing_quantities(window.to_view(box))
     others = framing_quantities(training.boxes)
@@ -121,7 +120,7 @@ def compare_framing(box: Sequence[float], window: Window, training: TrainingObje
             float(np.median(others[name])),
             float((others[name] < own[name] - ROUNDING).mean()),
         )
-        for name in QUANTITIES
+        for name in FRAMING_QUANTITIES
     ]
     centre, log_scale = training.centre, np.log(training.scale)
     away = np.hypot(others["cx"] - centre[0], others["cy"] - centre[1])
@@ -135,7 +134,7 @@ def compare_framing(box: Sequence[float], window: Window, training: TrainingObje
         population=training.population,
         n=n,
         standings=standings,
-        training={name: others[name][shown].round(5).tolist() for name in ("cx", "cy", "scale", "aspect")},
+        training={name: others[name][shown].round(5).tolist() for name in DRAWN_QUANTITIES},
         usual_position=bool((away < own_away - ROUNDING).mean() <= USUAL_SHARE),
         usual_scale=bool((deviation < own_deviation - ROUNDING).mean() <= USUAL_SHARE),
     )

@@ -1,22 +1,25 @@
-"""How unstable an image is: its measures among the study's, the response along its sweep, the map over all shifts."""
+"""How unstable an image is: its measures compared with the test images, its response, and its map over all shifts."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 
-from bias_toolkit.explain.context import Context, Subject
-from bias_toolkit.explain.explanation import Change, ClassCurve, Estimate, Response, ShiftMap, Standing
+from bias_toolkit.explain.context import Context
 from bias_toolkit.explain.neighbourhood import MAP_RADIUS, RADIUS, Neighbourhood, estimate, shifts
 from bias_toolkit.explain.pictures import PictureFolder
-from bias_toolkit.invariance import Views, make_response, make_views, measures_table
+from bias_toolkit.explain.record import Change, ClassCurve, Estimate, Response, ShiftMap, Standing
+from bias_toolkit.explain.subject import Subject
+from bias_toolkit.invariance import INVARIANCE_MEASURES, Views, make_response, make_views, measures_table, transform_of
 
-STANDINGS = ("p_top1_change", "mac", "p_top5_exit", "p_range", "feature_drift", "confidence", "margin", "nn_distance")
-DIRECTIONS = {"diagonal": (1, 1), "horizontal": (1, 0), "vertical": (0, 1)}
+STANDINGS = (
+    *(measure.name for measure in INVARIANCE_MEASURES if measure.of_steps and not measure.needs_label),
+    "nn_distance",
+)
 
 
 def measure_response(context: Context, subject: Subject, pictures: PictureFolder) -> tuple[Response, list[Standing]]:
-    """The response along the study's own sweep, and where the image's measures stand among the test images.
+    """The response along the study's own sweep, and the image's measures compared with the test images.
 
     A percentile is the share of the other test images whose value is smaller.
     """
@@ -87,17 +90,19 @@ def make_shift_map(context: Context, probabilities: np.ndarray, views: Views) ->
 
 
 def own_sweep_changes(context: Context, around: Neighbourhood) -> tuple[Estimate, str]:
-    """P(top-1 change) of the study's own sweep at every place within 4 pixels, and in words where that is.
+    """P(top-1 change) of the study's own sweep, begun at every place within 4 pixels, and the places in words.
 
-    One sweep has only 8 steps, and an image may be looked at because of the luck of its own. A sweep that grows the
-    image has no other places; there it is that of all directions.
+    One sweep has only 8 steps, and the image may have been picked because just these steps change often: so the sweep
+    is begun at other places too. A sweep that scales the image has no other places; it is replaced by the steps in all
+    directions.
     """
-    direction = DIRECTIONS.get(context.sweep.transform)
-    if direction is None:
+    transform = transform_of(context.sweep.transform)
+    direction = np.array([transform.right, transform.down])
+    if not direction.any():
         inner = around.averaged(0)
         return estimate([inner.changes], context.seed), f"within {RADIUS} pixels"
     side = 2 * MAP_RADIUS + 1
-    along = np.arange(-RADIUS, RADIUS + 1)[:, None] * np.array(direction)
+    along = np.arange(-RADIUS, RADIUS + 1)[:, None] * direction
     places = shifts(RADIUS)[:, None, :] + along + MAP_RADIUS
     paths = places[..., 1] * side + places[..., 0]
     own = Neighbourhood(around.probabilities, paths)

@@ -1,4 +1,4 @@
-"""Removing one candidate cause from what the model sees, and leaving the rest as it is.
+"""Interventions: each removes one candidate cause from what the model sees, and leaves the rest as it is.
 
 A is Azulay & Weiss, JMLR 20(184), 2019; Z is Zhang, ICML 2019.
 """
@@ -13,30 +13,31 @@ from PIL import Image, ImageEnhance
 from scipy.ndimage import gaussian_filter
 
 from bias_toolkit.explain.framing import TrainingObjects, framing_quantities
+from bias_toolkit.explain.record import Cause
 from bias_toolkit.invariance import Picture, Window
 
 BLURS = (1.0, 2.0)
-"""Standard deviations in pixels of the view. What a first layer of stride 2 aliases, above a quarter of a cycle a
-pixel, keeps at most 29% of its amplitude at the one strength and 0.7% at the other: exp(−2π²σ²f²).
+"""Standard deviations in pixels of the view. A first layer of stride 2 aliases frequencies above a
+quarter of a cycle per pixel. The first blur leaves at most 29% of their amplitude, the second 0.7%: exp(−2π²σ²f²).
 """
 
 CONTROLS = (("Brightness", 0.8), ("Brightness", 1.25), ("Contrast", 0.75), ("Contrast", 1.33))
-"""Changes that leave framing, content and detail where they are, by names of Pillow's enhancers and their factors."""
+"""Changes that remove no candidate cause: the names of Pillow's enhancers, and their factors."""
 
 
 @dataclass(frozen=True)
 class Reframed:
-    """The view through which an object is seen as training objects are, and in words how it came about."""
+    """The view in which an object is framed as training objects are, and its change in words."""
 
     window: Window
     words: str
 
 
-def reframings(box: Sequence[float], window: Window, training: TrainingObjects) -> dict[str, Reframed]:
-    """The windows that remove framing: `off_centre`, `scale`, and `framing`, which is both.
+def reframings(box: Sequence[float], window: Window, training: TrainingObjects) -> dict[Cause, Reframed]:
+    """The windows that give an object the usual position (OFF_CENTRE), the usual scale (SCALE), or both (FRAMING).
 
-    The view is moved until the object's centre is at the median position of the training objects; or zoomed about
-    the object's centre, which stays where it is in the view, until its scale is their median.
+    For the position, the view is moved until the object's centre is at the median position of the training objects. For
+    the scale, the view is zoomed about the object's centre until the object's scale is the training objects' median.
 
     Parameters
     ----------
@@ -52,9 +53,9 @@ def reframings(box: Sequence[float], window: Window, training: TrainingObjects) 
     factor = training.scale / scale
     moved, zoomed = _moved_words(x, y), _zoomed_words(factor)
     return {
-        "off_centre": Reframed(window.moved(x, y), f"the view {moved}"),
-        "scale": Reframed(window.zoomed(factor, cx, cy), f"the view {zoomed}"),
-        "framing": Reframed(window.zoomed(factor, cx, cy).moved(x, y), f"the view {moved}, and {zoomed}"),
+        Cause.OFF_CENTRE: Reframed(window.moved(x, y), f"the view {moved}"),
+        Cause.SCALE: Reframed(window.zoomed(factor, cx, cy), f"the view {zoomed}"),
+        Cause.FRAMING: Reframed(window.zoomed(factor, cx, cy).moved(x, y), f"the view {moved}, and {zoomed}"),
     }
 
 
@@ -63,8 +64,8 @@ def with_object_of(
 ) -> np.ndarray:
     """The image with its object covered by another image's object.
 
-    The other object keeps its proportions: it is taken with as much of its surroundings as gives its box the aspect
-    of this one, where its image has them, and resized to this box (bicubic with antialiasing).
+    The other object keeps its proportions: its box is widened until it has the aspect of this box, or until its image
+    ends, and is resized to this box (bicubic with antialiasing).
 
     Parameters
     ----------
@@ -87,13 +88,13 @@ def with_object_of(
 
 
 def blurred(picture: Picture, deviation: float) -> Picture:
-    """The picture after a Gaussian low-pass, `deviation` in pixels; rounded once, before any view is cut from it."""
+    """The picture after a Gaussian low-pass of `deviation` pixels. It is rounded once, before views are cut from it."""
     smooth = gaussian_filter(picture.pixels.astype(np.float32), (deviation, deviation, 0), mode="nearest")
     return Picture(np.rint(smooth).astype(np.uint8), picture.outside, picture.fill, picture.margin)
 
 
 def controls(picture: Picture) -> list[Picture]:
-    """The picture darker and brighter, and with less and with more contrast: what removes no candidate cause."""
+    """The picture darker and brighter, and with less and more contrast. None of these removes a candidate cause."""
     image = Image.fromarray(picture.pixels)
     return [
         Picture(
@@ -107,7 +108,7 @@ def controls(picture: Picture) -> list[Picture]:
 
 
 def _widened(box: Sequence[float], aspect: float, width: int, height: int) -> tuple[float, float, float, float]:
-    """A box made longer in one direction, about its centre, until it has the aspect or ends with the image."""
+    """A box made longer in one direction, about its centre, until it has the aspect or the image ends."""
     x0, y0, x1, y1 = (float(edge) for edge in box)
     if (x1 - x0) / (y1 - y0) < aspect:
         more = ((y1 - y0) * aspect - (x1 - x0)) / 2

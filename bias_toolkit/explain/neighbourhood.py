@@ -1,8 +1,7 @@
-"""How stable a model is on the small shifts of one view: P(top-1 change) and MAC in all directions, with intervals.
+"""How stable a model is under small shifts of one view: P(top-1 change) and MAC in all directions, with intervals.
 
-There is one image, so the interval resamples the sweeps that cross the neighbourhood of its view: the directions and
-the small offsets at which a step could have been made. It says how far the result hangs on which of them were taken,
-not how it would be on another image.
+There is only one image, so the interval resamples the sweeps that cross the neighbourhood of its view. It says how much
+the result depends on the choice of directions and offsets. It says nothing about other images.
 """
 
 from __future__ import annotations
@@ -12,12 +11,12 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
-from bias_toolkit.explain.explanation import Estimate
+from bias_toolkit.explain.record import Estimate
 from bias_toolkit.foundation.resampling import percentile_interval
 from bias_toolkit.invariance.measures import mac, p_top1_change
 
 RADIUS = 4
-"""Of the neighbourhood, in pixels: that of a sweep of A, whose 9 views lie within 4 pixels of the centre view."""
+"""Of the neighbourhood, in pixels. It is that of a sweep in A, whose 9 views lie within 4 pixels of the centre view."""
 
 MAP_RADIUS = 8
 RESAMPLES = 2000
@@ -36,7 +35,7 @@ def sweeps(radius: int = RADIUS) -> np.ndarray:
     Returns
     -------
     int array of shape (4 radius + 4, 2 radius + 1)
-        Numbers of the shifts of `shifts(radius)` that each passes, in order.
+        The rows of `shifts(radius)` that each sweep passes, in order.
     """
     number = np.arange((2 * radius + 1) ** 2).reshape(2 * radius + 1, -1)
     return np.concatenate([number, number.T, np.diag(number)[None], np.diag(number[:, ::-1])[None]])
@@ -55,7 +54,7 @@ class Neighbourhood:
     probabilities : float, shape (V, C)
         Softmax on the view at each shift.
     paths : int, shape (S, n + 1), optional
-        The sweeps over them; by default those of a whole neighbourhood, whose V is (2 radius + 1)².
+        The rows of `probabilities` that each sweep passes. By default `sweeps(radius)`, for V = (2 radius + 1)² views.
     """
 
     def __init__(self, probabilities: np.ndarray, paths: np.ndarray | None = None):
@@ -90,17 +89,17 @@ class Neighbourhood:
         return float((self.probabilities.argmax(axis=1) == class_index).mean())
 
     def averaged(self, radius: int, within: int = RADIUS) -> Neighbourhood:
-        """The neighbourhood of at most `within` pixels when each prediction is the mean over the shifts around it.
+        """The neighbourhood of at most `within` pixels, in which each prediction is averaged over the shifts around it.
 
         Parameters
         ----------
         radius, within : int
-            In pixels. This neighbourhood has to reach `radius` pixels further than `within`.
+            In pixels. This neighbourhood must reach at least `radius` + `within` pixels.
 
         Raises
         ------
         ValueError
-            If it does not.
+            If this neighbourhood is smaller.
         """
         side = round(len(self.probabilities) ** 0.5)
         grid = self.probabilities.reshape(side, side, -1).astype(float)
@@ -120,28 +119,28 @@ def estimate(values: Sequence[np.ndarray], seed: int = 0) -> Estimate:
     Parameters
     ----------
     values : sequence of arrays (S,)
-        A measure of each sweep; of several neighbourhoods, which are then resampled too.
+        A measure of each sweep, one array per neighbourhood. Several neighbourhoods are resampled too.
     """
     drawn = _resampled_means(values, np.random.default_rng(seed))
     return Estimate(float(np.mean(values)), *percentile_interval(drawn))
 
 
 def estimate_fall(before: np.ndarray, after: Sequence[np.ndarray], seed: int = 0) -> Estimate:
-    """By how much the mean over sweeps falls, with its interval; the same sweeps are drawn before and after.
+    """The fall of the mean over sweeps, with its interval. The same sweeps are drawn before and after.
 
     Parameters
     ----------
     before : array (S,)
     after : sequence of arrays (S,)
-        Of one neighbourhood, or of several.
+        One array per neighbourhood.
     """
     return estimate([before - one for one in after], seed)
 
 
 def estimate_difference(some: Sequence[np.ndarray], others: Sequence[np.ndarray], seed: int = 0) -> Estimate:
-    """Mean over the sweeps of some neighbourhoods minus that over those of others, with its interval.
+    """The mean over some neighbourhoods minus the mean over others, with its interval.
 
-    The two are resampled independently: they need not be of the same sweeps.
+    Both are resampled independently, so they need not have the same sweeps.
     """
     rng = np.random.default_rng(seed)
     drawn = _resampled_means(some, rng) - _resampled_means(others, rng)

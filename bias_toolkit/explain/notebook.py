@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import base64
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from pathlib import Path
 
+from bias_toolkit.explain.record import Estimate, ExplanationRecord
+from bias_toolkit.explain.sentences import answer
+from bias_toolkit.foundation.errors import InputError
+from bias_toolkit.foundation.untrusted import inside, read_regular
 from bias_toolkit.foundation.words import interval, percent, significant, visible
 
-if TYPE_CHECKING:
-    from bias_toolkit.explain.explanation import Estimate, Explanation
+LARGEST_PICTURE = 16 * 2**20
 
 
-def notebook_html(explanation: Explanation) -> str:
-    """HTML that needs no other file: pictures are in it, where the explanation's folder still has them."""
+def notebook_html(explanation: ExplanationRecord, folder: Path | None = None, page: Path | None = None) -> str:
+    """HTML that needs no other file: it contains the pictures that the explanation's folder has.
+
+    Parameters
+    ----------
+    explanation : ExplanationRecord
+    folder : Path, optional
+        The explanation's folder. Without it, no picture is shown.
+    page : Path, optional
+        The path of the explanation's page, which is shown as text.
+    """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -26,13 +39,15 @@ def notebook_html(explanation: Explanation) -> str:
         (
             line,
             *(("", "") if line.after is None else _measured(line.after.p_top1_change, line.after.mac)),
-            _data_address(explanation, line.picture),
+            _data_address(folder, line.picture),
         )
         for line in explanation.lines
     ]
     return environment.get_template("notebook.html").render(
         explanation=explanation,
-        picture=_data_address(explanation, explanation.picture),
+        answer=answer(explanation),
+        page=page,
+        picture=_data_address(folder, explanation.picture),
         before=_measured(explanation.before.p_top1_change, explanation.before.mac),
         lines=lines,
     )
@@ -45,8 +60,11 @@ def _measured(changes: Estimate, mac: Estimate) -> tuple[str, str]:
     )
 
 
-def _data_address(explanation: Explanation, picture: str | None) -> str | None:
-    if picture is None or explanation.folder is None or not (explanation.folder / picture).exists():
+def _data_address(folder: Path | None, picture: str | None) -> str | None:
+    """The picture as an address that contains it; None if the folder has no such picture."""
+    if folder is None or picture is None:
         return None
-    content = base64.b64encode((explanation.folder / picture).read_bytes()).decode()
-    return f"data:image/png;base64,{content}"
+    with suppress(InputError):
+        content = read_regular(inside(folder, picture), LARGEST_PICTURE)
+        return f"data:image/png;base64,{base64.b64encode(content).decode()}"
+    return None

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from bias_toolkit.explain.explanation import PICTURES
+from bias_toolkit.explain.record import PICTURES
 from bias_toolkit.foundation.files import atomic_path
 
 

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from bias_toolkit.explain.record import Cause, CauseLine, ExplanationRecord, Stability
 from bias_toolkit.foundation.words import below_all, count, estimate, interval, number, percent, significant
-
-if TYPE_CHECKING:
-    from bias_toolkit.explain.explanation import CauseLine, Explanation, Stability
 
 MOST_NEIGHBOURS = 3
 
 
-def answer(explanation: Explanation) -> str:
+def answer(explanation: ExplanationRecord) -> str:
     """Whether the image is unstable and what causes it, in a few sentences."""
     return " ".join([_how_unstable(explanation), *_why(explanation)])
 
 
-def text(explanation: Explanation) -> str:
+def text(explanation: ExplanationRecord) -> str:
     """The whole answer, for a terminal: how unstable, how unlike the training images, and why."""
     parts = [
         f"{explanation.image_id}" + (f" ({explanation.label_name})" if explanation.label_name else ""),
@@ -55,7 +51,7 @@ def stability_words(stability: Stability) -> str:
     return ", ".join(words)
 
 
-def _how_unstable(explanation: Explanation) -> str:
+def _how_unstable(explanation: ExplanationRecord) -> str:
     changes = explanation.before.p_top1_change
     shown = estimate(changes.value, changes.low, changes.high, percent)
     where = f"of the one-pixel steps within {explanation.radius} pixels"
@@ -74,27 +70,27 @@ def _how_unstable(explanation: Explanation) -> str:
     return sentence
 
 
-def _why(explanation: Explanation) -> list[str]:
+def _why(explanation: ExplanationRecord) -> list[str]:
     if explanation.is_stable:
         return []
     causes = explanation.causes
     if not causes:
         return ["Nothing that was tried explains it: no cause that was removed makes the image stable."]
     first = causes[0]
-    if first.cause == "coin_toss":
+    if first.cause == Cause.COIN_TOSS:
         return [f"No cause that was removed makes it stable; it is {first.name}. {first.reason}"]
     sentences = [f"First cause: {first.name}. With {first.intervention}, {first.reason}{_made_up(first)}"]
-    others = [line for line in causes[1:] if line.cause not in ("coin_toss", first.cause)]
+    others = [line for line in causes[1:] if line.cause not in (Cause.COIN_TOSS, first.cause)]
     if others:
         names = ", ".join(dict.fromkeys(line.name for line in others))
         sentences.append(f"Removing any of these alone helps as well: {names}.")
-    coin = next((line for line in causes[1:] if line.cause == "coin_toss"), None)
+    coin = next((line for line in causes[1:] if line.cause == Cause.COIN_TOSS), None)
     if coin is not None:
         sentences.append("It is no more unstable than other images with its margin.")
     return sentences
 
 
-def _unlike(explanation: Explanation) -> list[str]:
+def _unlike(explanation: ExplanationRecord) -> list[str]:
     sentences = []
     distances = explanation.distances
     if distances is not None:
@@ -111,16 +107,16 @@ def _unlike(explanation: Explanation) -> list[str]:
         sentences.append(explanation.framing_reason)
     else:
         standings = {each.name: each for each in explanation.framing.standings}
-        told = [
+        compared = [
             f"{name} {number(standings[name].value)} (median {number(standings[name].training_median)}, above "
             f"{below_all(standings[name].percentile)})"
             for name in ("centre_distance", "scale", "aspect")
         ]
-        sentences.append(f"In what the model sees, against {explanation.framing.population}: {', '.join(told)}.")
+        sentences.append(f"In what the model sees, against {explanation.framing.population}: {', '.join(compared)}.")
     return sentences
 
 
-def _line(explanation: Explanation, line: CauseLine) -> str:
+def _line(explanation: ExplanationRecord, line: CauseLine) -> str:
     marker = "– " if line.rank is None else f"{line.rank}."
     sentence = f"{marker} {line.name}: {line.intervention}. {line.reason}"
     if line.after is not None:

@@ -1,4 +1,4 @@
-"""Many explanations together: how many of the unstable images each cause accounts for."""
+"""A summary of several explanations: for each cause, the number of unstable images that have it."""
 
 from __future__ import annotations
 
@@ -6,33 +6,33 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bias_toolkit.analysis import mean_interval
-from bias_toolkit.explain.explanation import CAUSE, CAUSES, ELSEWHERE, WRONG, CauseLine, Estimate, Explanation
+from bias_toolkit.explain.record import Cause, CauseLine, Estimate, ExplanationRecord, Verdict
 from bias_toolkit.foundation.words import count, estimate, percent
 
 
 @dataclass(frozen=True)
 class CauseShare:
-    """What one cause accounts for among the unstable images.
+    """One cause among the unstable images.
 
     Parameters
     ----------
-    cause : str
-        A key of `CAUSES`.
+    cause : Cause
     n_first : int
-        Unstable images of which it is the first cause.
+        Number of unstable images that have it as the first cause.
     n_cause : int
-        Unstable images of which it is a cause, first or not.
+        Number of unstable images that have it as a cause, first or not.
     n_tried : int
-        Unstable images on which its removal was measured; for the coin toss, on which the margin was compared.
+        Number of unstable images on which its removal was measured; for the coin toss, on which the margin was
+        compared.
     n_wrong : int
-        Those of them on which its removal stops the changes only because the model's answer is then wrong, or another
-        one altogether: the verdicts WRONG and ELSEWHERE.
+        Number of these images on which its removal stops the changes only because the model then gives a wrong or an
+        unrelated answer: the verdicts WRONG and ELSEWHERE.
     after : Estimate
-        Mean P(top-1 change) when it is removed, over those on which it was measured, with the interval over images;
-        for the coin toss, the mean of what the margin lets expect.
+        Mean P(top-1 change) when it is removed, over the images on which that was measured, with the interval over
+        images. For the coin toss, the mean P(top-1 change) of images with the same margin.
     """
 
-    cause: str
+    cause: Cause
     n_first: int
     n_cause: int
     n_tried: int
@@ -42,15 +42,23 @@ class CauseShare:
     @property
     def name(self) -> str:
         """The cause in words."""
-        return CAUSES[self.cause]
+        return self.cause.text
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What several explanations say together.
+    """A summary of several explanations.
 
-    `n_unexplained` unstable images have no cause; `before` is their mean P(top-1 change) as they are, `controls` that
-    after changes which remove no cause. `shares` has every cause, the most frequent first cause first.
+    Parameters
+    ----------
+    n_images, n_unstable : int
+        Number of explained images, and of the unstable ones among them.
+    n_unexplained : int
+        Number of unstable images without a cause.
+    before, controls : Estimate
+        Mean P(top-1 change) of the unstable images as they are, and after changes that remove no cause.
+    shares : list of CauseShare
+        One for each cause, the most frequent first cause first.
     """
 
     n_images: int
@@ -81,44 +89,48 @@ class Summary:
         return "\n".join(lines)
 
 
-def summarise(explanations: Sequence[Explanation]) -> Summary:
-    """Summarise explanations over images. The images are no sample of anything: they are those that were asked for."""
+def summarise(explanations: Sequence[ExplanationRecord]) -> Summary:
+    """Summarise explanations. The images were picked by the user, so they are not a sample of the test set."""
     unstable = [explanation for explanation in explanations if not explanation.is_stable]
-    shares = [_share(cause, unstable) for cause in CAUSES]
+    shares = [_share(cause, unstable) for cause in Cause]
     return Summary(
         n_images=len(explanations),
         n_unstable=len(unstable),
         n_unexplained=sum(explanation.first_cause is None for explanation in unstable),
         before=_mean([explanation.before.p_top1_change.value for explanation in unstable]),
-        controls=_mean([explanation.controls.value for explanation in unstable if explanation.controls is not None]),
+        controls=_mean([value for value in map(_controls, unstable) if value is not None]),
         shares=sorted(shares, key=lambda share: (-share.n_first, -share.n_cause)),
     )
 
 
-def _share(cause: str, unstable: Sequence[Explanation]) -> CauseShare:
-    # A cause that was removed at several strengths counts once an image, at the strength that did most.
+def _share(cause: Cause, unstable: Sequence[ExplanationRecord]) -> CauseShare:
+    # A cause that was removed at several strengths counts once per image, at its most effective strength.
     lines = [_best([line for line in explanation.lines if line.cause == cause]) for explanation in unstable]
     measured = [line for line in lines if line is not None and _remaining(line) is not None]
     return CauseShare(
         cause=cause,
         n_first=sum(explanation.first_cause == cause for explanation in unstable),
-        n_cause=sum(line.verdict == CAUSE for line in measured),
+        n_cause=sum(line.verdict == Verdict.CAUSE for line in measured),
         n_tried=len(measured),
-        n_wrong=sum(line.verdict in (WRONG, ELSEWHERE) for line in measured),
+        n_wrong=sum(line.verdict in (Verdict.WRONG, Verdict.ELSEWHERE) for line in measured),
         after=_mean([_remaining(line) for line in measured]),
     )
 
 
 def _best(lines: Sequence[CauseLine]) -> CauseLine | None:
-    """The line that counts: a cause before others, then the one that leaves least."""
+    """The line that counts: a cause rather than no cause, then the one with the lowest P(top-1 change)."""
     measured = [line for line in lines if _remaining(line) is not None]
-    return min(measured, key=lambda line: (line.verdict != CAUSE, _remaining(line)), default=None)
+    return min(measured, key=lambda line: (line.verdict != Verdict.CAUSE, _remaining(line)), default=None)
 
 
 def _remaining(line: CauseLine) -> float | None:
     if line.after is not None:
         return line.after.p_top1_change.value
     return None if line.expected is None else line.expected.value
+
+
+def _controls(explanation: ExplanationRecord) -> float | None:
+    return None if explanation.controls is None else explanation.controls.value
 
 
 def _mean(values: Sequence[float]) -> Estimate:

@@ -1,4 +1,4 @@
-"""Trying every intervention on one image: the same steps again, with one candidate cause removed."""
+"""Every intervention on one image: the same steps are measured again, with one candidate cause removed."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bias_toolkit.explain.causes import Trial, stability_of
-from bias_toolkit.explain.context import Context, Subject
-from bias_toolkit.explain.explanation import NOT_TRIED, CauseLine, Framing
+from bias_toolkit.explain.context import Context
 from bias_toolkit.explain.framing import TrainingObjects
 from bias_toolkit.explain.interventions import BLURS, blurred, controls, reframings, with_object_of
 from bias_toolkit.explain.neighbourhood import RADIUS, Neighbourhood, cross, shifts
 from bias_toolkit.explain.pictures import PictureFolder
+from bias_toolkit.explain.record import Cause, CauseLine, Framing, Verdict
+from bias_toolkit.explain.subject import Subject
 from bias_toolkit.foundation.errors import InputError, UnreadableImageError
 from bias_toolkit.foundation.words import count
 from bias_toolkit.invariance import Picture, Views, Window, sweep_picture, take_picture
@@ -35,7 +36,7 @@ class Trials:
     window : Window
         Through which the model sees the image.
     picture : Picture
-        Around the centre view, as it is; with a margin of at least 4 pixels.
+        The image around the centre view, with a margin of at least 4 pixels.
     pictures : PictureFolder
         Gets the centre view under each intervention.
     """
@@ -48,7 +49,7 @@ class Trials:
         self._pictures = pictures
 
     def controls(self) -> list[Neighbourhood]:
-        """The model on the horizontal, vertical and diagonal sweep under each change that removes no cause."""
+        """The outputs on the horizontal, vertical and diagonal sweep, under each change that removes no cause."""
         passed, paths = np.unique(cross(), return_inverse=True)
         where = shifts(RADIUS)[passed]
         return [
@@ -59,13 +60,13 @@ class Trials:
     def run(
         self, framing: Framing | None, framing_reason: str, training: TrainingObjects | None
     ) -> tuple[list[Trial], list[CauseLine]]:
-        """Every intervention that can be tried, and a line for each candidate cause for which none can."""
+        """A trial for every possible intervention, and a line for each candidate cause that has none."""
         trials: list[Trial] = []
         skipped: list[CauseLine] = []
         if framing is None:
             skipped += [
-                CauseLine(cause, "the object reframed", NOT_TRIED, framing_reason)
-                for cause in ("off_centre", "scale", "framing")
+                CauseLine(cause, "the object reframed", Verdict.NOT_TRIED, framing_reason)
+                for cause in (Cause.OFF_CENTRE, Cause.SCALE, Cause.FRAMING)
             ]
         else:
             trials += self._reframed(framing, training)
@@ -84,9 +85,9 @@ class Trials:
 
     def _reframed(self, framing: Framing, training: TrainingObjects) -> Iterator[Trial]:
         usual = {
-            "off_centre": framing.usual_position,
-            "scale": framing.usual_scale,
-            "framing": framing.usual_position and framing.usual_scale,
+            Cause.OFF_CENTRE: framing.usual_position,
+            Cause.SCALE: framing.usual_scale,
+            Cause.FRAMING: framing.usual_position and framing.usual_scale,
         }
         for cause, reframed in reframings(framing.box, self._window, training).items():
             picture = take_picture(self._subject.pixels, reframed.window, RADIUS, self._picture.fill)
@@ -116,42 +117,41 @@ class Trials:
             reason = (
                 "None of its nearest training images has an object box." if swap else "No training image could be read."
             )
-            return CauseLine("content", "the object replaced", NOT_TRIED, reason)
+            return CauseLine(Cause.CONTENT, "the object replaced", Verdict.NOT_TRIED, reason)
         if swap:
             words = f"its object replaced by that of {_nearest(len(found))}, in the same place"
         else:
             words = f"{_nearest(len(found))} shown whole in its place"
         pictures, classes = zip(*found, strict=True)
-        mixed = "" if swap else "whole images differ in framing and surroundings too"
-        return self._trial("content", words, pictures, classes=classes, mixed=mixed)
+        return self._trial(Cause.CONTENT, words, pictures, classes=classes, mixed=not swap)
 
     def _undersampling(self) -> Trial | CauseLine:
         try:
             model, words = self._context.low_passed
         except InputError as error:
-            return CauseLine("undersampling", "low-pass filters in the network", NOT_TRIED, str(error))
-        return self._trial("undersampling", words, [self._picture], model=model)
+            return CauseLine(Cause.UNDERSAMPLING, "low-pass filters in the network", Verdict.NOT_TRIED, str(error))
+        return self._trial(Cause.UNDERSAMPLING, words, [self._picture], model=model)
 
     def _fine_detail(self) -> Iterator[Trial]:
         for deviation in BLURS:
             words = f"the image blurred by a Gaussian of standard deviation {count(deviation, 'pixel')}"
             yield self._trial(
-                "fine_detail", words, [blurred(self._picture, deviation)], name=f"fine_detail-{deviation:g}"
+                Cause.FINE_DETAIL, words, [blurred(self._picture, deviation)], name=f"fine_detail-{deviation:g}"
             )
 
     def _trial(
         self,
-        cause: str,
+        cause: Cause,
         words: str,
         shown: Sequence[Picture],
         *,
         classes: Sequence[int | None] | None = None,
         model: Model | None = None,
         usual: bool = False,
-        mixed: str = "",
+        mixed: bool = False,
         name: str | None = None,
     ) -> Trial:
-        """Measure the steps around the centre view of each picture, whose right classes are the image's by default."""
+        """Measure the steps around the centre view of each picture. By default, their right class is the image's."""
         context = self._context
         views: list[Views] = [picture.views(shifts(RADIUS)) for picture in shown]
         neighbourhoods = [Neighbourhood(context.evaluate(each, model)[0]) for each in views]

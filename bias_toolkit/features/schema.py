@@ -3,3 +3,4 @@
 import pyarrow as pa
 
 FEATURE_ROWS = pa.schema([("image_id", pa.string())])
+"""One row for each row of the array."""

@@ -1,10 +1,8 @@
-"""The sharded store of features on disk: one `.npy` and one `.parquet` a shard."""
+"""The sharded store of features on disk: one `.npy` and one `.parquet` for each shard."""
 
 from __future__ import annotations
 
-import csv
 import os
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,24 +12,20 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bias_toolkit.features.schema import FEATURE_ROWS
+from bias_toolkit.datasets.schema import SKIPPED
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.files import (
     SEAL,
     damaged_in_shard,
+    empty_table,
     read_seal,
-    seal_shard,
-    write_array,
-    write_table,
-    write_text,
+    read_table,
+    shard_files,
 )
-
-SKIPPED_COLUMNS = ["image_id", "reason"]
-KIND = "features"
 
 
 @dataclass(frozen=True)
-class Shard:
+class StoredShard:
     """One slice of a store: its features, the ids of their rows, and the images that were left out.
 
     `features-00000.sha256` is written last, with the digests of the others. Shards of other tools have none; of them,
@@ -51,26 +45,11 @@ class Shard:
 
     @property
     def skipped_path(self) -> Path:
-        return self.folder / f"skipped-{self.number:05d}.csv"
+        return self.folder / f"skipped-{self.number:05d}.parquet"
 
     @property
     def seal_path(self) -> Path:
         return self.folder / f"features-{self.number:05d}{SEAL}"
-
-    def write(self, image_ids: list[str], features: np.ndarray, skipped: list[tuple[str, str]]) -> None:
-        """Write the shard, replacing what a killed run may have left of it."""
-        self.seal_path.unlink(missing_ok=True)
-        write_array(features, self.array_path)
-        if skipped:
-            table = pd.DataFrame(skipped, columns=SKIPPED_COLUMNS)
-            # Read back, and so as it is; csv quotes a carriage return only where it quotes everything.
-            text = table.to_csv(index=False, lineterminator="\n", quoting=csv.QUOTE_ALL)
-            write_text(text, self.skipped_path)
-        else:
-            self.skipped_path.unlink(missing_ok=True)
-        write_table(pd.DataFrame({"image_id": pd.Series(image_ids, dtype=str)}), self.rows_path, FEATURE_ROWS)
-        written = [self.array_path, self.rows_path, *([self.skipped_path] if skipped else [])]
-        seal_shard(self.folder, KIND, self.number, [path.name for path in written])
 
     def seal(self) -> dict[str, str]:
         """SHA-256 of the shard's files by name; empty for a shard of another tool.
@@ -86,11 +65,6 @@ class Shard:
         if damaged is not None:
             raise InputError(f"{self.folder / damaged} was damaged since it was written; extract the features again.")
         return read_seal(self.seal_path)
-
-    def erase(self) -> None:
-        """Remove the shard's files."""
-        for path in (self.seal_path, self.rows_path, self.array_path, self.skipped_path):
-            path.unlink(missing_ok=True)
 
     def image_ids(self) -> list[str]:
         """The ids of the rows, in their order."""
@@ -113,35 +87,28 @@ class Shard:
         return array
 
     def skipped(self) -> pd.DataFrame:
-        """The images left out: `image_id` and `reason`."""
+        """The images left out, table SKIPPED; empty for a shard of another tool."""
         if not self.skipped_path.exists():
-            return pd.DataFrame({column: pd.Series(dtype=str) for column in SKIPPED_COLUMNS})
+            return empty_table(SKIPPED)
         try:
-            table = pd.read_csv(self.skipped_path, dtype=str, keep_default_na=False)
-            return table[SKIPPED_COLUMNS]
-        except (KeyError, ValueError) as error:
-            raise InputError(f"{self.skipped_path} is no CSV file with columns image_id and reason.") from error
+            return read_table(self.skipped_path)[SKIPPED.names]
+        except (KeyError, OSError, pa.ArrowException) as error:
+            columns = ", ".join(SKIPPED.names)
+            raise InputError(f"{self.skipped_path} is no Parquet table with columns {columns}.") from error
 
 
-def whole_shards(folder: str | os.PathLike) -> list[Shard]:
+def whole_shards(folder: str | os.PathLike) -> list[StoredShard]:
     """The shards of a folder that are whole, in order; empty where the folder does not exist."""
-    names = (re.fullmatch(r"features-(\d{5,})\.parquet", path.name) for path in Path(folder).glob("features-*"))
-    return [Shard(Path(folder), number) for number in sorted(int(name[1]) for name in names if name)]
-
-
-def skipped_features(folder: str | os.PathLike) -> pd.DataFrame:
-    """The images that a store's whole shards left out: `image_id` and `reason`."""
-    tables = [shard.skipped() for shard in whole_shards(folder)]
-    return pd.concat([pd.DataFrame(columns=SKIPPED_COLUMNS, dtype=str), *tables], ignore_index=True)
+    return [StoredShard(Path(folder), int(path.stem.rpartition("-")[2])) for path in shard_files(folder, "features")]
 
 
 class FeatureStore:
-    """Features in a folder of shards, written by `extract_features` or by another tool in the same layout.
+    """Features in a folder of shards, made of `feature_shards` or by another tool in the same layout.
 
     Each shard is `features-00000.npy` (float16 or float32, rows × dimension) beside `features-00000.parquet`
-    (at least the column `image_id`, one row a row of the array); `skipped-00000.csv` is optional. A shard
-    whose `.parquet` is missing counts as unfinished and is passed over. Where a shard has a list of digests,
-    `features-00000.sha256`, its files are held against it when its features are read.
+    (at least the column `image_id`, one row for each row of the array); `skipped-00000.parquet` (table SKIPPED) is
+    optional. A shard whose `.parquet` is missing counts as unfinished and is passed over. Where a shard has a list of
+    digests, `features-00000.sha256`, its files are held against it when its features are read.
 
     Parameters
     ----------
@@ -169,7 +136,7 @@ class FeatureStore:
         if len(set(self.image_ids)) < len(self.image_ids):
             raise InputError(f"{self.folder} holds features of one image twice; each image_id must be unique")
 
-    def _take(self, shard: Shard) -> None:
+    def _take(self, shard: StoredShard) -> None:
         ids, shape = shard.image_ids(), shard.features().shape
         if shape != (len(ids), self.dimension):
             raise InputError(
@@ -190,7 +157,7 @@ class FeatureStore:
 
     @property
     def skipped(self) -> pd.DataFrame:
-        """The images left out because they could not be read: `image_id` and `reason`."""
+        """The images left out because they could not be read, table SKIPPED."""
         return pd.concat([shard.skipped() for shard in self._shards], ignore_index=True)
 
     def shards(self) -> Iterator[tuple[list[str], np.ndarray]]:

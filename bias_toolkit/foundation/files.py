@@ -232,6 +232,18 @@ def sealed_shards(folder: str | os.PathLike, kind: str) -> set[int]:
     return whole
 
 
+def shard_files(folder: str | os.PathLike, kind: str) -> list[Path]:
+    """The Parquet tables of a kind in a folder of shards, `<kind>-00000.parquet` and so on, by their numbers."""
+    named = ((re.fullmatch(rf"{kind}-(\d{{5,}})\.parquet", path.name), path) for path in Path(folder).glob(f"{kind}-*"))
+    return [path for _, path in sorted((int(match[1]), path) for match, path in named if match)]
+
+
+def read_shards(folder: str | os.PathLike, kind: str, schema: pa.Schema) -> pd.DataFrame:
+    """The tables of a kind in a folder of shards as one, in the order of the shards."""
+    tables = [pq.read_table(path) for path in shard_files(folder, kind)]
+    return pa.concat_tables([schema.empty_table(), *tables]).to_pandas()
+
+
 def damaged_in_shard(seal: Path) -> str | None:
     """The name of a file that is not as its shard's seal says, None where all are."""
     digests = read_seal(seal)

@@ -36,7 +36,8 @@ def memory_bytes(size: str) -> int:
 
 def available_memory() -> int:
     """Bytes that this process can still take without swapping, as the system and its control group say."""
-    found = [_system_memory()]
+    free = free_memory()
+    found = [_physical_memory() if free is None else free]
     for path in GROUP_LIMITS:
         text = path.read_text().strip() if path.is_file() else "max"
         if text.isdigit():
@@ -44,13 +45,14 @@ def available_memory() -> int:
     return min(found)
 
 
-def _system_memory() -> int:
+def free_memory() -> int | None:
+    """Bytes that the system can still give, None where it does not say."""
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
         fields = dict(line.split(":", 1) for line in lines if ":" in line)
         return int(fields["MemAvailable"].split()[0]) * 1024
-    except (OSError, KeyError):
-        return _physical_memory()
+    except (OSError, KeyError, ValueError):
+        return None
 
 
 def _physical_memory() -> int:

@@ -7,6 +7,7 @@ from contextlib import closing
 from itertools import islice, tee
 from typing import NamedTuple, TypeVar
 
+from bias_toolkit.foundation.errors import UnreadableImageError
 from bias_toolkit.foundation.threads import decoding_workers, ordered_map
 
 Prepared = TypeVar("Prepared")
@@ -26,17 +27,26 @@ def cut_into_shards(items: Sequence[str], size: int) -> list[Shard]:
 
 def prepared_shards(
     shards: Iterable[Shard], prepare: Callable[[str], Prepared], *, ahead: int
-) -> Iterator[tuple[Shard, Iterator[tuple[str, Prepared]]]]:
+) -> Iterator[Iterator[tuple[str, Prepared | UnreadableImageError]]]:
     """Prepare the items of shards in threads, at most `ahead` items ahead, across the ends of shards.
+
+    Any other error that `prepare` raises is raised at the item's place. Closing the generator ends the threads.
 
     Yields
     ------
-    tuple
-        A shard, and an iterator over its items, each with what `prepare` gave for it. The iterator has to be used up
-        before the next shard is asked for.
+    iterator of (str, prepared or UnreadableImageError)
+        For each shard, its items in order, each with what `prepare` gave for it, or the `UnreadableImageError` that it
+        raised. The iterator has to be used up before the next shard is asked for.
     """
     shards, for_threads = tee(shards)
+
+    def prepared_or_error(item: str) -> Prepared | UnreadableImageError:
+        try:
+            return prepare(item)
+        except UnreadableImageError as error:
+            return error
+
     items = (item for shard in for_threads for item in shard.items)
-    with closing(ordered_map(prepare, items, workers=decoding_workers(), ahead=ahead)) as prepared:
+    with closing(ordered_map(prepared_or_error, items, workers=decoding_workers(), ahead=ahead)) as prepared:
         for shard in shards:
-            yield shard, zip(shard.items, islice(prepared, len(shard.items)), strict=True)
+            yield zip(shard.items, islice(prepared, len(shard.items)), strict=True)

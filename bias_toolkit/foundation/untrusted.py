@@ -53,6 +53,8 @@ def open_regular(path: str | os.PathLike) -> Iterator[BinaryIO]:
         if error.errno == errno.ELOOP:
             raise InputError(f"{os.fspath(path)} has to be a regular file, and is a link.") from error
         raise InputError(f"{os.fspath(path)} cannot be read: {error.strerror or error}.") from error
+    except InputError:
+        raise
     except ValueError as error:
         raise InputError(f"{os.fspath(path)!r} is no name that a file can have.") from error
     with os.fdopen(opened, "rb") as file:

@@ -5,35 +5,45 @@ transformations?", JMLR 20(184), 2019, with the protocol of the script that its 
 "Making convolutional networks shift-invariant again", ICML 2019.
 """
 
-from bias_toolkit.invariance.crop import centre_view
-from bias_toolkit.invariance.framing_grid import SURROUNDINGS, FramingCell, FramingGrid, framed_window
-from bias_toolkit.invariance.measures import measures_table
+from bias_toolkit.invariance.framing_grid import SURROUNDINGS, FramingCell, FramingGrid, framed_window, framing_views
+from bias_toolkit.invariance.inpaint import FILLS
+from bias_toolkit.invariance.measures import INVARIANCE_MEASURES, Measure
+from bias_toolkit.invariance.measures_table import measures_table
 from bias_toolkit.invariance.noise import NoiseFloor, noise_floor
-from bias_toolkit.invariance.protocol import make_views
-from bias_toolkit.invariance.reduction import centre_reduction, sweep_reduction
+from bias_toolkit.invariance.protocols import PROTOCOLS, STEP_PROTOCOLS, protocol_of
+from bias_toolkit.invariance.protocols.crop import SAMPLINGS, centre_reduction, centre_view
 from bias_toolkit.invariance.response import make_response
-from bias_toolkit.invariance.run import load_measures, load_responses, load_skipped, run_sweep
-from bias_toolkit.invariance.run_grid import load_grid, load_grid_skipped, run_grid
+from bias_toolkit.invariance.run import load_measures, load_responses, load_skipped, sweep_shards
+from bias_toolkit.invariance.run_grid import grid_shards, load_grid
 from bias_toolkit.invariance.schema import FRAMED, MEASURES, RESPONSES, SEQUENTIAL
 from bias_toolkit.invariance.sequential import SequentialMean, StopWhenKnown, drawing_order
-from bias_toolkit.invariance.size_curve import SIZE_CURVE, size_curve_sweeps
-from bias_toolkit.invariance.sweep import FILLS, PROTOCOLS, SAMPLINGS, TRANSFORMS, Sweep, expand_sweeps
+from bias_toolkit.invariance.sweep import Sweep, expand_sweeps, size_curve_sweeps
+from bias_toolkit.invariance.sweep_views import (
+    boxes_in_view,
+    make_views,
+    sweep_picture,
+    sweep_reduction,
+    sweep_window,
+)
+from bias_toolkit.invariance.transforms import TRANSFORMS, transform_of
 from bias_toolkit.invariance.views import Views
-from bias_toolkit.invariance.window import Picture, Window, boxes_in_view, sweep_picture, sweep_window, take_picture
+from bias_toolkit.invariance.window import Picture, Window, take_picture
 
 __all__ = [
     "FILLS",
     "FRAMED",
+    "INVARIANCE_MEASURES",
     "MEASURES",
     "PROTOCOLS",
     "RESPONSES",
     "SAMPLINGS",
     "SEQUENTIAL",
-    "SIZE_CURVE",
+    "STEP_PROTOCOLS",
     "SURROUNDINGS",
     "TRANSFORMS",
     "FramingCell",
     "FramingGrid",
+    "Measure",
     "NoiseFloor",
     "Picture",
     "SequentialMean",
@@ -47,8 +57,9 @@ __all__ = [
     "drawing_order",
     "expand_sweeps",
     "framed_window",
+    "framing_views",
+    "grid_shards",
     "load_grid",
-    "load_grid_skipped",
     "load_measures",
     "load_responses",
     "load_skipped",
@@ -56,11 +67,12 @@ __all__ = [
     "make_views",
     "measures_table",
     "noise_floor",
-    "run_grid",
-    "run_sweep",
+    "protocol_of",
     "size_curve_sweeps",
     "sweep_picture",
     "sweep_reduction",
+    "sweep_shards",
     "sweep_window",
     "take_picture",
+    "transform_of",
 ]

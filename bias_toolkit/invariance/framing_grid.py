@@ -11,9 +11,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from bias_toolkit.foundation.errors import InputError
-from bias_toolkit.invariance.sweep import CENTRE, FILLS
-from bias_toolkit.invariance.window import Window
+from bias_toolkit.invariance.inpaint import FILLS
+from bias_toolkit.invariance.transforms import CENTRE
+from bias_toolkit.invariance.window import Window, take_picture
 
 REAL = "real"
 SURROUNDINGS = (*FILLS, REAL)
@@ -136,3 +139,41 @@ def _inside(first: Window, last: Window, width: int, height: int) -> bool:
     tolerance = 1e-6
     right, bottom = last.left + last.side * last.step_x, last.top + last.side * last.step_y
     return min(first.left, first.top) >= -tolerance and right <= width + tolerance and bottom <= height + tolerance
+
+
+def framing_views(
+    image: np.ndarray,
+    box: Sequence[float] | None,
+    scales: Sequence[float],
+    surroundings: Sequence[str],
+    input_size: int,
+) -> dict[str, list[tuple[float, np.ndarray]]]:
+    """What a model is shown of an image in a framing map: its object in the middle, at each scale.
+
+    Parameters
+    ----------
+    image : uint8, shape (height, width, 3)
+    box : sequence of 4 floats, optional
+        x0, y0, x1, y1 of the object in pixels; the whole image where there is none.
+    scales : sequence of float
+    surroundings : sequence of str
+        Of `SURROUNDINGS`.
+    input_size : int
+        Side W of the model's input, in pixels.
+
+    Returns
+    -------
+    dict
+        Surroundings to (scale, uint8 pixels (W, W, 3)) pairs, of the scales at which the image can be shown.
+    """
+    height, width = image.shape[:2]
+    box = (0, 0, width, height) if box is None else box
+    views = {}
+    for each in surroundings:
+        fill = FILLS[0] if each == REAL else each
+        windows = [
+            (scale, framed_window(box, width, height, FramingCell(0.5, 0.5, scale), input_size, each))
+            for scale in scales
+        ]
+        views[each] = [(scale, take_picture(image, window, 0, fill).pixels) for scale, window in windows if window]
+    return views

@@ -1,4 +1,4 @@
-"""Filling a canvas outwards from an image's border (A)."""
+"""What a canvas shows around an image: a colour, or the image continued outwards from its border (A)."""
 
 from __future__ import annotations
 
@@ -7,10 +7,22 @@ from math import comb
 import numpy as np
 from scipy.ndimage import correlate1d
 
+FILLS = ("mean", "black", "inpaint")
+
+MEAN_GREY = 128
+"""What a person is shown where the model sees its mean."""
+
 WINDOW = 10
 """Extent of the smoothing window in pixels, from its first weight to its last."""
 
 WEIGHTS = np.array([comb(WINDOW, i) for i in range(WINDOW + 1)]) / 2**WINDOW
+
+
+def filled(canvas: np.ndarray, outside: np.ndarray, fill: str) -> np.ndarray:
+    """The canvas (height, width, 3) with what it shows where there is no image, of one of `FILLS`."""
+    if fill == "inpaint":
+        return inpaint(canvas, outside)
+    return np.where(outside[..., None], np.uint8(MEAN_GREY if fill == "mean" else 0), canvas)
 
 
 def inpaint(canvas: np.ndarray, outside: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The invariance measures: each formula once, and the table of all of them.
+"""The invariance measures: each with its formula and its words. A new one is a function, and an entry of the list.
 
 Every function takes columns of responses (see `bias_toolkit.invariance.response.make_response`) as arrays whose
 last axis runs over an image's views or steps, and reduces that axis; axes before it run over images.
@@ -8,12 +8,61 @@ p_k is the softmax output on view k = 0, …, n, y_k its top-1 class, r the cent
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
-from bias_toolkit.invariance.schema import MEASURES
-from bias_toolkit.invariance.sweep import CENTRE
+from bias_toolkit.invariance.transforms import CENTRE
+
+FLOAT32 = pa.float32()
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A number made from one image's response to a sweep.
+
+    Parameters
+    ----------
+    formula : callable
+        From the response's `columns`, in their order, to values; its name is the measure's.
+    columns : tuple of str
+        Of `bias_toolkit.invariance.schema.RESPONSES`.
+    label : str
+        For an axis or a table's heading.
+    definition : str
+        One line.
+    share : bool
+        Whether it is a share of steps, pairs or views, which reads well as a percentage.
+    of_steps, of_pairs : bool
+        Whether a sweep has it whose views are steps, or are compared in pairs.
+    highest : float
+        The highest value it can take, in its own unit, which is none: all are shares, probabilities, differences of
+        probabilities, or 1 − cosine. The lowest is 0.
+    type : pyarrow.DataType
+        Of its column.
+    """
+
+    formula: Callable[..., np.ndarray]
+    columns: tuple[str, ...]
+    label: str
+    definition: str
+    share: bool = False
+    of_steps: bool = True
+    of_pairs: bool = False
+    highest: float = 1.0
+    type: pa.DataType = FLOAT32
+
+    @property
+    def name(self) -> str:
+        """In tables, settings and names of columns."""
+        return self.formula.__name__
+
+    @property
+    def needs_label(self) -> bool:
+        """Whether it is null without a label."""
+        return "label_index" in self.columns
 
 
 def p_top1_change(top1: np.ndarray) -> np.ndarray:
@@ -87,9 +136,12 @@ def accuracy(top1: np.ndarray, label_index: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     top1 : int, shape (…, V)
-    label_index : int, shape (…)
+    label_index : float or int, shape (…)
+        NaN without a label, and so is the result.
     """
-    return (top1 == np.asarray(label_index)[..., None]).mean(axis=-1)
+    label_index = np.asarray(label_index)
+    right = (top1 == label_index[..., None]).mean(axis=-1)
+    return np.where(np.isnan(label_index), np.nan, right)
 
 
 def confidence(p_top1: np.ndarray) -> np.ndarray:
@@ -112,54 +164,63 @@ def margin(p_top1: np.ndarray, p_second: np.ndarray) -> np.ndarray:
     return p_top1[..., CENTRE] - p_second[..., CENTRE]
 
 
-def measures_table(responses: pd.DataFrame) -> pd.DataFrame:
-    """Every measure of every row of responses, in the same order.
-
-    Offsets have no steps and no centre view: of the measures they have consistency and accuracy only. The
-    other protocols have all but consistency. Accuracy is null without a label.
-
-    Parameters
-    ----------
-    responses : DataFrame
-        With the columns of `bias_toolkit.invariance.schema.RESPONSES`.
-
-    Returns
-    -------
-    DataFrame
-        With the columns of `bias_toolkit.invariance.schema.MEASURES`, and of the types that reading them from
-        Parquet would give.
-    """
-    responses = responses.reset_index(drop=True)
-    table = responses.reindex(columns=MEASURES.names)
-    is_pairs = responses["protocol"] == "offsets"
-    for rows, measure in ((responses[~is_pairs], _of_steps), (responses[is_pairs], _of_pairs)):
-        # Rows with the same number of views make one array.
-        for _, group in rows.groupby(rows["top1"].map(len)):
-            for name, values in measure(group).items():
-                table.loc[group.index, name] = values
-    return pa.Table.from_pandas(table, schema=MEASURES, preserve_index=False).to_pandas()
-
-
-def _of_steps(rows: pd.DataFrame) -> dict[str, np.ndarray]:
-    top1, p_top1, p_second = (np.stack(rows[name]) for name in ("top1", "p_top1", "p_second"))
-    return {
-        "p_top1_change": p_top1_change(top1),
-        "mac": mac(p_top1, np.stack(rows["p_top1_next"])),
-        "p_top5_exit": p_top5_exit(np.stack(rows["top5_exit"])),
-        "p_range": p_range(np.stack(rows["p_reference"])),
-        "feature_drift": feature_drift(np.stack(rows["feature_step"])),
-        "accuracy": _accuracy_of_labelled(rows, top1),
-        "confidence": confidence(p_top1),
-        "margin": margin(p_top1, p_second),
-        "n_steps": np.full(len(rows), top1.shape[1] - 1),
-    }
-
-
-def _of_pairs(rows: pd.DataFrame) -> dict[str, np.ndarray]:
-    top1 = np.stack(rows["top1"])
-    return {"consistency": consistency(top1), "accuracy": _accuracy_of_labelled(rows, top1)}
-
-
-def _accuracy_of_labelled(rows: pd.DataFrame, top1: np.ndarray) -> np.ndarray:
-    labels = rows["label_index"].to_numpy(dtype=float, na_value=np.nan)
-    return np.where(np.isnan(labels), np.nan, accuracy(top1, labels))
+INVARIANCE_MEASURES = (
+    Measure(
+        p_top1_change,
+        ("top1",),
+        "P(top-1 change)",
+        "Share of one-pixel steps at which the most probable class changes (A).",
+        share=True,
+    ),
+    Measure(
+        mac,
+        ("p_top1", "p_top1_next"),
+        "Mean absolute change",
+        "Mean over steps of the absolute change of the probability of the class that was on top before the step (A).",
+    ),
+    Measure(
+        p_top5_exit,
+        ("top5_exit",),
+        "P(top-5 exit)",
+        "Share of steps after which the class that was on top is not among the five most probable (after A).",
+        share=True,
+    ),
+    Measure(
+        p_range,
+        ("p_reference",),
+        "Probability range",
+        "Largest minus smallest probability, along the sweep, of the centre view's top class (after A).",
+    ),
+    Measure(
+        feature_drift,
+        ("feature_step",),
+        "Feature drift",
+        "Mean over steps of 1 − cosine similarity of the features before and after the step.",
+        highest=2.0,
+    ),
+    Measure(
+        consistency,
+        ("top1",),
+        "Consistency",
+        "Share of pairs of random offsets at which the top class is the same (Z).",
+        share=True,
+        of_steps=False,
+        of_pairs=True,
+    ),
+    Measure(
+        accuracy,
+        ("top1", "label_index"),
+        "Accuracy",
+        "Share of the views whose top class is the image's label.",
+        share=True,
+        of_pairs=True,
+    ),
+    Measure(confidence, ("p_top1",), "Confidence", "Probability of the top class at the centre view."),
+    Measure(
+        margin,
+        ("p_top1", "p_second"),
+        "Margin",
+        "Probability of the top class minus that of the second, at the centre view.",
+    ),
+)
+"""All measures, in the order of tables and pages."""

@@ -1,22 +1,94 @@
-"""Packing the views of many images into batches, and handing the outputs back image by image."""
+"""Packing the views of many images into batches, and handing the outputs back image by image, shard by shard."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
 
+from bias_toolkit.datasets import skipped_table
+from bias_toolkit.foundation.errors import UnreadableImageError
+from bias_toolkit.foundation.shards import Shard, prepared_shards
+from bias_toolkit.invariance.response import check_finite
 from bias_toolkit.invariance.views import Views
 
 if TYPE_CHECKING:
     from bias_toolkit.models import Model
 
 
+def evaluate_shards(
+    model: Model,
+    shards: Iterable[Shard],
+    prepare: Callable[[str], Iterable[tuple[object, Views]]],
+    make_row: Callable[[str, object, np.ndarray, np.ndarray], dict],
+    name: str,
+    schema: pa.Schema,
+    *,
+    ahead: int,
+    batch_size: int,
+    advance: Callable[[int], None],
+) -> Iterator[dict[str, pd.DataFrame]]:
+    """Run the model on views of the images of shards; batches run on across images, and never across shards.
+
+    The model is given the next shard's batches before it has answered the last of a shard.
+
+    Parameters
+    ----------
+    prepare : callable
+        From an image's id to its pieces, each a key of its own choice and some views. It is called in threads, at most
+        `ahead` images ahead; where it raises `UnreadableImageError`, the image is left out.
+    make_row : callable
+        From an image's id, a piece's key, and the piece's probabilities (V, C) and features (V, D) to a row.
+    name, schema : str, pyarrow.Schema
+        Of the table of the rows.
+    batch_size : int
+        Views in a batch.
+    advance : callable
+        Is given the number of images done, as their views are given to the model.
+
+    Yields
+    ------
+    dict
+        For each shard, in order: the table of the rows by its name, and "skipped", the table SKIPPED.
+
+    Raises
+    ------
+    InputError
+        If the model's output for an image is not finite.
+    """
+    with closing(prepared_shards(shards, prepare, ahead=ahead)) as prepared:
+
+        def views() -> Iterator[tuple[object, Views | None]]:
+            for images in prepared:
+                skipped = []
+                for image_id, pieces in images:
+                    if isinstance(pieces, UnreadableImageError):
+                        skipped.append((image_id, pieces))
+                    else:
+                        for key, some in pieces:
+                            yield (image_id, key), some
+                    advance(1)
+                yield skipped, None
+
+        rows = []
+        with closing(evaluate_packed(model, views(), batch_size)) as outputs:
+            for key, probabilities, features in outputs:
+                if probabilities is None:
+                    yield {name: pd.DataFrame(rows, columns=schema.names), "skipped": skipped_table(key)}
+                    rows = []
+                else:
+                    check_finite(probabilities, features, key[0])
+                    rows.append(make_row(*key, probabilities, features))
+
+
 def evaluate_packed(
-    model: Model, images: Iterable[tuple[Hashable, Views | None]], batch_size: int
-) -> Iterator[tuple[Hashable, np.ndarray | None, np.ndarray | None]]:
+    model: Model, images: Iterable[tuple[object, Views | None]], batch_size: int
+) -> Iterator[tuple[object, np.ndarray | None, np.ndarray | None]]:
     """Run the model on the views of each image, in batches that run on across images.
 
     The images are asked for ahead of what is yielded, so that the model need not wait. Where None stands in the place
@@ -33,7 +105,7 @@ def evaluate_packed(
     key, probabilities (V, C), features (V, D)
         For each image, in order; (key, None, None) for each end of a group, when all before it was yielded.
     """
-    waiting: deque[tuple[Hashable, int | None]] = deque()
+    waiting: deque[tuple[object, int | None]] = deque()
 
     def batches() -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
         parts: list[Views] = []
@@ -54,7 +126,7 @@ def evaluate_packed(
 
     have: tuple[list[np.ndarray], list[np.ndarray]] = [], []
 
-    def finished() -> Iterator[tuple[Hashable, np.ndarray | None, np.ndarray | None]]:
+    def finished() -> Iterator[tuple[object, np.ndarray | None, np.ndarray | None]]:
         while waiting and (waiting[0][1] is None or waiting[0][1] <= sum(map(len, have[0]))):
             key, count = waiting.popleft()
             yield (key, None, None) if count is None else (key, *(_take(rows, count) for rows in have))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from bias_toolkit.foundation.errors import InputError
-from bias_toolkit.invariance.sweep import CENTRE, Sweep
+from bias_toolkit.invariance.sweep import Sweep
+from bias_toolkit.invariance.transforms import CENTRE
 
 TOP = 5
 
@@ -46,7 +47,7 @@ def make_response(
         "top1": top1.astype(np.int32),
         "p_top1": probabilities.max(axis=1),
         "p_second": _second_largest(probabilities),
-        "p_reference": None if sweep.protocol == "offsets" else probabilities[:, top1[CENTRE]],
+        "p_reference": probabilities[:, top1[CENTRE]] if sweep.moves_by_steps else None,
         "p_label": None if label_index is None else probabilities[:, label_index],
         "p_top1_next": probabilities[second, top1[first]],
         "top5_exit": rank(probabilities[second], top1[first]) >= TOP,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+from bias_toolkit.invariance.measures import INVARIANCE_MEASURES
+
 SWEEP = [
     ("protocol", pa.string()),
     ("transform", pa.string()),
@@ -28,25 +30,17 @@ RESPONSES = pa.schema(
         ("feature_step", pa.list_(pa.float32())),
     ]
 )
-"""One row an image and sweep: what `bias_toolkit.invariance.response.make_response` says of the model's output."""
+"""One row for each image and sweep: what `bias_toolkit.invariance.response.make_response` says of the output."""
 
 MEASURES = pa.schema(
     [
         ("image_id", pa.string()),
         *SWEEP,
-        ("p_top1_change", pa.float32()),
-        ("mac", pa.float32()),
-        ("p_top5_exit", pa.float32()),
-        ("p_range", pa.float32()),
-        ("feature_drift", pa.float32()),
-        ("consistency", pa.float32()),
-        ("accuracy", pa.float32()),
-        ("confidence", pa.float32()),
-        ("margin", pa.float32()),
+        *((measure.name, measure.type) for measure in INVARIANCE_MEASURES),
         ("n_steps", pa.int32()),
     ]
 )
-"""One row an image and sweep; null where a measure is not defined for the sweep or without a label."""
+"""One row for each image and sweep; null where a measure is not defined for the sweep or without a label."""
 
 FRAMED = pa.schema(
     [
@@ -67,8 +61,8 @@ FRAMED = pa.schema(
         ("n_steps", pa.int32()),
     ]
 )
-"""One row an image and cell of a framing map: its object shown at (cx, cy, scale) of the view, and the measures of
-the sweep around it. `magnification` is in pixels of the view to one of the image, `made_up` the share of the centre
+"""One row for each image and cell of a framing map: its object shown at (cx, cy, scale) of the view, and the measures
+of the sweep around it. `magnification` is in pixels of the view to one of the image, `made_up` the share of the centre
 view's pixels that are not the image's, `top1` the centre view's top-1 class, and `label_index` the label's class, null
 without a label."""
 
@@ -87,5 +81,5 @@ SEQUENTIAL = pa.schema(
         ("n_images", pa.int64()),
     ]
 )
-"""One row a sweep that was to stop once its dataset's mean is known to `precision`: the mean of `measure` over the `n`
-images measured, its 95% interval, how many could not be decoded, and how many images the dataset has."""
+"""One row for each sweep that was to stop once its dataset's mean is known to `precision`: the mean of `measure` over
+the `n` images measured, its 95% interval, how many could not be decoded, and how many images the dataset has."""

@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 
 from bias_toolkit.foundation.resampling import CONFIDENCE
-from bias_toolkit.invariance.measures import measures_table
+from bias_toolkit.invariance.measures_table import measures_table
 from bias_toolkit.invariance.sweep import Sweep
 
 MOST_AT_STAKE = 0.9
@@ -204,7 +204,7 @@ class StopWhenKnown:
 
     def __init__(self, sweep: Sweep, n_images: int, half_width: float):
         self._sweep, self._n_images = sweep, n_images
-        self._measure = "consistency" if sweep.protocol == "offsets" else "p_top1_change"
+        self._measure = "p_top1_change" if sweep.moves_by_steps else "consistency"
         self._mean = SequentialMean(n_images, half_width)
 
     def __call__(self, responses: pd.DataFrame, skipped: pd.DataFrame) -> bool:

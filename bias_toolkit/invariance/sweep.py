@@ -3,31 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
 
 from bias_toolkit.foundation.errors import InputError
-
-STEPS = 8
-"""Steps of a crop or embed sweep; its views are numbered 0 to STEPS."""
-
-CENTRE = STEPS // 2
-"""The number of the centre view, whose top-1 class is the reference."""
-
-TRANSFORMS = {
-    "crop": ("diagonal", "horizontal", "vertical"),
-    "embed": ("diagonal", "horizontal", "vertical", "scale"),
-    "offsets": ("random",),
-}
-"""The transforms that each protocol knows; the first is its default."""
-
-PROTOCOLS = tuple(TRANSFORMS)
-FILLS = ("mean", "black", "inpaint")
-SAMPLINGS = ("centre", "random")
-DEFAULT_SIZES = {"crop": 1.0, "embed": 2.0, "offsets": 1.0}
+from bias_toolkit.invariance.inpaint import FILLS
+from bias_toolkit.invariance.protocols import PROTOCOLS, Protocol, protocol_of
+from bias_toolkit.invariance.protocols.crop import SAMPLINGS
 
 
 @dataclass(frozen=True)
@@ -40,7 +25,7 @@ class Sweep:
         How views are made: a window slides over the image (A), the image moves over a canvas (A), or pairs of
         windows lie at independent random offsets (Z).
     transform : str
-        What a step is, one of `TRANSFORMS[protocol]`: a shift by one pixel along `diagonal`, `horizontal` or
+        What a step is, one of the protocol's transforms: a shift by one pixel along `diagonal`, `horizontal` or
         `vertical`, or `scale`: one pixel more of side. Offsets have `random` only.
     size : float
         crop: the window's area as a fraction of the image's, 0 < size ≤ 1. embed: how many times longer the
@@ -69,13 +54,9 @@ class Sweep:
     seed: int = 0
 
     def __post_init__(self):
-        _check_name("--protocol", self.protocol, PROTOCOLS)
-        if self.transform not in TRANSFORMS[self.protocol]:
-            raise InputError(
-                f"--transform {self.transform} is not a transform of --protocol {self.protocol}, "
-                f"which has {_listing(TRANSFORMS[self.protocol])}."
-            )
-        self._check_size()
+        protocol = protocol_of(self.protocol)
+        protocol.check_transform(self.transform)
+        protocol.check_size(self.size)
         _check_name("--fill", self.fill, FILLS)
         _check_name("--sampling", self.sampling, SAMPLINGS)
         if self.draws < 1:
@@ -83,36 +64,20 @@ class Sweep:
         if self.seed < 0:
             raise InputError(f"--seed {self.seed} is negative; it has to be 0 or more.")
 
-    def _check_size(self) -> None:
-        if self.protocol == "crop" and not 0 < self.size <= 1:
-            raise InputError(
-                f"--size {self.size:g} does not fit --protocol crop, where it is the window's share of the "
-                "image's area, above 0 and at most 1."
-            )
-        if self.protocol == "embed" and not 1 <= self.size < math.inf:
-            raise InputError(
-                f"--size {self.size:g} does not fit --protocol embed, where it is the canvas's side over the "
-                "image's, at least 1."
-            )
-        if self.protocol == "offsets" and self.size != 1:
-            raise InputError(f"--size {self.size:g} does not fit --protocol offsets, which always has size 1.")
-
     @property
     def name(self) -> str:
         """A short name without blanks, e.g. `crop-1-diagonal`, `embed-2-scale-black`, `offsets-8`."""
-        if self.protocol == "offsets":
-            return f"offsets-{self.draws}"
-        parts = [self.protocol, str(float(self.size)).removesuffix(".0"), self.transform]
-        if self.protocol == "embed":
-            parts.append(self.fill)
-        elif self.sampling == "random":
-            parts.append("random")
-        return "-".join(parts)
+        return protocol_of(self.protocol).own_name(self)
+
+    @property
+    def moves_by_steps(self) -> bool:
+        """Whether each view is one step from the last, and there is a centre view."""
+        return protocol_of(self.protocol).moves_by_steps
 
     @property
     def n_views(self) -> int:
         """How many views each image has."""
-        return 2 * self.draws if self.protocol == "offsets" else STEPS + 1
+        return protocol_of(self.protocol).n_views(self)
 
     def compared(self) -> tuple[np.ndarray, np.ndarray]:
         """The views that are compared: the numbers of the first and of the second view of each pair.
@@ -120,8 +85,18 @@ class Sweep:
         Along a path the pairs are its steps, (0, 1), (1, 2), …; under offsets they are the draws,
         (0, 1), (2, 3), ….
         """
-        first = np.arange(0, self.n_views, 2) if self.protocol == "offsets" else np.arange(STEPS)
-        return first, first + 1
+        return protocol_of(self.protocol).compared(self)
+
+    def columns(self) -> dict[str, object]:
+        """What a table says of the sweep; null what its protocol does not have."""
+        protocol = protocol_of(self.protocol)
+        return {
+            "protocol": self.protocol,
+            "transform": self.transform,
+            "size": self.size,
+            "fill": self.fill if protocol.has_canvas else None,
+            "sampling": self.sampling if protocol.has_sampling else None,
+        }
 
 
 def expand_sweeps(
@@ -146,57 +121,63 @@ def expand_sweeps(
     InputError
         If a name is unknown, or if a size, transform, fill or sampling belongs to none of the protocols.
     """
-    protocols = list(dict.fromkeys(protocols))
-    if not protocols:
-        raise InputError(f"--protocol is empty; give at least one of {_listing(PROTOCOLS)}.")
-    for protocol in protocols:
-        _check_name("--protocol", protocol, PROTOCOLS)
+    asked = [protocol_of(name) for name in dict.fromkeys(protocols)]
+    if not asked:
+        raise InputError(f"--protocol is empty; give at least one of {_names(PROTOCOLS)}.")
+    known = list(dict.fromkeys(transform.name for protocol in asked for transform in protocol.transforms))
     for transform in transforms:
-        if not any(transform in TRANSFORMS[protocol] for protocol in protocols):
-            known = _listing(dict.fromkeys(name for protocol in protocols for name in TRANSFORMS[protocol]))
+        if transform not in known:
             raise InputError(
-                f"--transform {transform} is not a transform of --protocol {_listing(protocols)}; "
-                f"what is known there: {known}."
+                f"--transform {transform} is not a transform of --protocol {_names(asked)}; "
+                f"what is known there: {', '.join(known)}."
             )
     for size in sizes:
         if not math.isfinite(size):
             raise InputError(f"--size {size:g} is no size; it has to be a number above 0.")
-        if _protocol_of(size) not in protocols:
+        owners = [protocol for protocol in PROTOCOLS if protocol.owns_size(size)]
+        if not set(owners) & set(asked):
+            whose = ", ".join(f"{each.own_sizes} are {each.name}'s" for each in PROTOCOLS if each.own_sizes)
             raise InputError(
-                f"--size {size:g} belongs to --protocol {_protocol_of(size)}, which was not asked for "
-                "(sizes up to 1 are crop's, sizes above 1 are embed's)."
+                f"--size {size:g} belongs to --protocol {_names(owners)}, which was not asked for ({whose})."
             )
     _check_name("--fill", fill, FILLS)
     _check_name("--sampling", sampling, SAMPLINGS)
-    if fill != "mean" and "embed" not in protocols:
-        raise InputError(f"--fill {fill} belongs to --protocol embed, which was not asked for.")
-    if sampling != "centre" and "crop" not in protocols:
-        raise InputError(f"--sampling {sampling} belongs to --protocol crop, which was not asked for.")
+    with_canvas = [protocol for protocol in PROTOCOLS if protocol.has_canvas]
+    if fill != FILLS[0] and not set(with_canvas) & set(asked):
+        raise InputError(f"--fill {fill} belongs to --protocol {_names(with_canvas)}, which was not asked for.")
+    with_sampling = [protocol for protocol in PROTOCOLS if protocol.has_sampling]
+    if sampling != SAMPLINGS[0] and not set(with_sampling) & set(asked):
+        raise InputError(
+            f"--sampling {sampling} belongs to --protocol {_names(with_sampling)}, which was not asked for."
+        )
 
-    # Sweeps that draw nothing have no seed, so that with another seed they stay the same sweeps.
-    choices = {
-        "crop": {"sampling": sampling, "seed": seed if sampling == "random" else 0},
-        "embed": {"fill": fill},
-        "offsets": {"draws": draws, "seed": seed},
-    }
     sweeps = []
-    for protocol in protocols:
-        known = TRANSFORMS[protocol]
-        own_transforms = [transform for transform in transforms if transform in known] or [known[0]]
-        own_sizes = [size for size in sizes if _protocol_of(size) == protocol] or [DEFAULT_SIZES[protocol]]
-        for transform, size in product(own_transforms, own_sizes):
-            sweeps.append(Sweep(protocol, transform, float(size), **choices[protocol]))
+    for protocol in asked:
+        own_transforms = [each.name for each in protocol.transforms]
+        chosen_transforms = [each for each in transforms if each in own_transforms] or own_transforms[:1]
+        chosen_sizes = [size for size in sizes if protocol.owns_size(size)] or [protocol.default_size]
+        settings = protocol.own_settings(fill=fill, sampling=sampling, draws=draws, seed=seed)
+        for transform, size in product(chosen_transforms, chosen_sizes):
+            sweeps.append(Sweep(protocol.name, transform, float(size), **settings))
     return list(dict.fromkeys(sweeps))
 
 
-def _protocol_of(size: float) -> str:
-    return "crop" if size <= 1 else "embed"
+def size_curve_sweeps(transform: str = "diagonal", fill: str = "mean") -> list[Sweep]:
+    """The sweeps of the curve of invariance over view size (A), from the tightest crop to the smallest image.
+
+    At size 1 crop and embed both show the whole image: crop a little larger, embed with its border cut.
+    """
+    return [
+        Sweep(protocol.name, transform, size, fill=fill if protocol.has_canvas else FILLS[0])
+        for protocol in PROTOCOLS
+        for size in protocol.curve_sizes
+    ]
 
 
 def _check_name(option: str, name: str, known: Sequence[str]) -> None:
     if name not in known:
-        raise InputError(f"{option} {name} is not known; it has to be one of {_listing(known)}.")
+        raise InputError(f"{option} {name} is not known; it has to be one of {', '.join(known)}.")
 
 
-def _listing(names) -> str:
-    return ", ".join(names)
+def _names(protocols: Iterable[Protocol]) -> str:
+    return ", ".join(protocol.name for protocol in protocols)

@@ -9,7 +9,6 @@ import numpy as np
 from PIL import Image
 
 from bias_toolkit.datasets import ReducedImage
-from bias_toolkit.invariance.sweep import CENTRE, STEPS
 
 
 @dataclass(frozen=True)
@@ -43,19 +42,6 @@ class Views:
         Shape (V, W, W), for the model's `evaluate(pixels, blank)`. Other fills are in the pixels.
         """
         return self.outside if self.fill == "mean" else None
-
-
-def path(transform: str) -> np.ndarray:
-    """Top-left corners (x, y) of the windows of a sweep, one pixel apart; int, shape (STEPS + 1, 2).
-
-    Corner k is (k, k) for `diagonal`, (k, CENTRE) for `horizontal` and (CENTRE, k) for `vertical`, so corner
-    number CENTRE is the same for all three.
-    """
-    moving = np.arange(STEPS + 1)
-    still = np.full(STEPS + 1, CENTRE)
-    x = still if transform == "vertical" else moving
-    y = still if transform == "horizontal" else moving
-    return np.stack([x, y], axis=1)
 
 
 def cut(picture: np.ndarray, corners: np.ndarray, side: int) -> np.ndarray:

@@ -5,12 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from PIL import Image
 
-from bias_toolkit.invariance.crop import MARGIN, crop_box, resized_box
-from bias_toolkit.invariance.embed import embedded_canvas, embedded_corner, embedded_side, filled
-from bias_toolkit.invariance.sweep import CENTRE, Sweep
+from bias_toolkit.invariance.inpaint import filled
 from bias_toolkit.invariance.views import Views
 
 # Pixel edges are computed in floating point; less than this of a pixel is rounding.
@@ -93,36 +90,6 @@ class Picture:
         )
 
 
-def sweep_window(width: int, height: int, sweep: Sweep, input_size: int, image_id: str) -> Window:
-    """Where the centre view of a crop or embed sweep lies in an image of that width and height."""
-    if sweep.protocol == "crop":
-        x0, y0, x1, y1 = crop_box(width, height, sweep, image_id)
-        step_x, step_y = (x1 - x0) / (input_size + MARGIN), (y1 - y0) / (input_size + MARGIN)
-        return Window(x0 + CENTRE * step_x, y0 + CENTRE * step_y, step_x, step_y, input_size)
-    side = embedded_side(sweep, input_size)
-    corner = embedded_corner(side, input_size)
-    step_x, step_y = width / side, height / side
-    return Window(-corner * step_x, -corner * step_y, step_x, step_y, input_size)
-
-
-def boxes_in_view(objects: pd.DataFrame, sweep: Sweep, input_size: int) -> np.ndarray:
-    """Where objects lie in the centre views of their images: x0, y0, x1, y1 as fractions of the view, shape (n, 4).
-
-    Parameters
-    ----------
-    objects : DataFrame
-        Columns x0, y0, x1, y1, and width and height of the object's image, in pixels.
-    sweep : Sweep
-        crop or embed, sampled at the centre.
-    input_size : int
-    """
-    boxes = np.empty((len(objects), 4))
-    edges = objects[["x0", "y0", "x1", "y1"]].to_numpy(float)
-    for (width, height), rows in objects.groupby(["width", "height"]).indices.items():
-        boxes[rows] = sweep_window(int(width), int(height), sweep, input_size, "").to_view(edges[rows])
-    return boxes
-
-
 def take_picture(image: np.ndarray, window: Window, margin: int, fill: str = "inpaint") -> Picture:
     """The picture of a window: the image resized, bicubic with antialiasing, and filled where it ends.
 
@@ -152,32 +119,6 @@ def take_picture(image: np.ndarray, window: Window, margin: int, fill: str = "in
     if outside.any():
         canvas = filled(canvas, outside, fill)
     return Picture(canvas, outside, fill, margin)
-
-
-def sweep_picture(image: np.ndarray, sweep: Sweep, input_size: int, image_id: str, margin: int) -> Picture:
-    """The picture around the centre view of a crop or embed sweep; the sweep's own views are slices of it.
-
-    A crop is continued beyond its box by the image, and beyond the image by inpainting; an embed by its own fill.
-
-    Raises
-    ------
-    ValueError
-        If the margin is smaller than that of the sweep.
-    """
-    if margin < CENTRE:
-        raise ValueError(f"A sweep moves by {CENTRE} pixels, more than a margin of {margin}.")
-    fill = sweep.fill if sweep.protocol == "embed" else "inpaint"
-    height, width = image.shape[:2]
-    picture = take_picture(image, sweep_window(width, height, sweep, input_size, image_id), margin, fill)
-    # A resize of more than the sweep's box, or a fill of a larger canvas, differs from the sweep's at its edges.
-    if sweep.protocol == "crop":
-        own = resized_box(image, crop_box(width, height, sweep, image_id), input_size)
-    else:
-        own, _ = embedded_canvas(image, embedded_side(sweep, input_size), input_size, fill)
-    pixels = picture.pixels.copy()
-    part = pixels[margin - CENTRE :, margin - CENTRE :][: len(own), : len(own)]
-    part[...] = own[: len(part), : len(part)]
-    return Picture(pixels, picture.outside, fill, margin)
 
 
 def _inside(start: float, step: float, length: int, side: int, margin: int) -> tuple[slice, float, float]:

@@ -4,7 +4,6 @@ from importlib import import_module
 
 _HOMES = {
     "NAMED_MODELS": "specs",
-    "RUNTIMES": "runtime",
     "Batch": "runtime",
     "FeatureLayer": "feature_layer",
     "LabelMatch": "labels",
@@ -27,7 +26,6 @@ _HOMES = {
 
 __all__ = [
     "NAMED_MODELS",
-    "RUNTIMES",
     "Batch",
     "FeatureLayer",
     "LabelMatch",

@@ -10,10 +10,9 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import torch
 
+from bias_toolkit.foundation.choices import PRECISIONS, RUNTIMES
 from bias_toolkit.foundation.errors import InputError
 
-RUNTIMES = ("auto", "torch", "openvino")
-PRECISIONS = ("float32", "bfloat16", "float16")
 X86_64 = ("x86_64", "AMD64")
 
 

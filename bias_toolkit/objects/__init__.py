@@ -1,5 +1,6 @@
 """Position and scale: their statistics, their null model, and how usual an object's framing is."""
 
+from bias_toolkit.objects.centring import OF_ALL_OBJECTS, OF_UNCUT_OBJECTS, Centring, centring
 from bias_toolkit.objects.comparison import FramingComparison, compare_framing
 from bias_toolkit.objects.describe import FramingDescription, compare_described, describe_framing
 from bias_toolkit.objects.divergence import corrected_divergence, divergence_bits
@@ -20,7 +21,14 @@ from bias_toolkit.objects.null_model import (
     room,
     with_null_model,
 )
-from bias_toolkit.objects.position_scale import image_framing, log_scale_deviation, position_and_scale
+from bias_toolkit.objects.position_scale import (
+    ObjectOfImage,
+    image_framing,
+    log_scale_deviation,
+    object_of_image,
+    position_and_scale,
+    typical_image,
+)
 from bias_toolkit.objects.ranking import rank_categories
 from bias_toolkit.objects.schema import (
     CATEGORY_RANKING,
@@ -40,17 +48,22 @@ __all__ = [
     "FRAMING_COMPARISON",
     "FRAMING_SUMMARY",
     "MEAN_IMAGES",
+    "OF_ALL_OBJECTS",
+    "OF_UNCUT_OBJECTS",
     "SUBJECTS",
+    "Centring",
     "FramedObjects",
     "FramingComparison",
     "FramingDescription",
     "Maps",
     "MeanImages",
+    "ObjectOfImage",
     "Placements",
     "ResampledDivergence",
     "TwoSampleTest",
     "box_coverage",
     "centre_histogram",
+    "centring",
     "classifier_test",
     "compare_described",
     "compare_framing",
@@ -69,6 +82,7 @@ __all__ = [
     "null_centre_distance",
     "null_histogram",
     "object_maps",
+    "object_of_image",
     "place_at_random",
     "placement_p_value",
     "position_and_scale",

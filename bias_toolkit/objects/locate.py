@@ -8,28 +8,25 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from itertools import chain, islice
-from pathlib import Path
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from bias_toolkit.foundation.errors import InputError, UnreadableImageError
-from bias_toolkit.foundation.files import seal_shard, sealed_shards, shard_slices, write_table
-from bias_toolkit.foundation.progress import Progress, silent
-from bias_toolkit.foundation.threads import decoding_workers, ordered_map
+from bias_toolkit.datasets import BOX_EDGES, skipped_table
+from bias_toolkit.foundation.errors import UnreadableImageError
+from bias_toolkit.foundation.files import read_shards
+from bias_toolkit.foundation.shards import Shard, prepared_shards
+from bias_toolkit.foundation.threads import decoding_workers
 from bias_toolkit.objects.locate_box import THRESHOLD, activation_box
 
 if TYPE_CHECKING:
     from bias_toolkit.models.activation_map import ActivationMap
 
-KIND = "located"
 LABEL, TOP1 = "label", "top-1"
 NO_BOX = "the model sees nothing in it that speaks for its class"
-EDGES = ["x0", "y0", "x1", "y1"]
 
 LOCATED = pa.schema(
     [
@@ -37,20 +34,20 @@ LOCATED = pa.schema(
         ("class_index", pa.int32()),
         ("located_by", pa.string()),
         ("score", pa.float32()),
-        *((edge, pa.float32()) for edge in EDGES),
+        *((edge, pa.float32()) for edge in BOX_EDGES),
         ("reason", pa.string()),
     ]
 )
-"""One row an image: the model's class that was looked for, whether that is its label's or the most probable one, its
-probability, the box in pixels of the upright image, and why there is none where the edges are null. Of an image that
-could not be read only the reason is there."""
+"""One row for each image: the model's class that was looked for, whether that is its label's or the most probable one,
+its probability, the box in pixels of the upright image, and why there is none where the edges are null. Of an image
+that could not be read only the reason is there."""
 
 ESTIMATED_OBJECTS = pa.schema(
     [
         ("image_id", pa.string()),
         ("object_id", pa.int32()),
         ("category", pa.string()),
-        *((edge, pa.float32()) for edge in EDGES),
+        *((edge, pa.float32()) for edge in BOX_EDGES),
         ("score", pa.float32()),
         ("located_by", pa.string()),
     ]
@@ -68,24 +65,21 @@ class LocatingView(NamedTuple):
     edges: tuple[float, float, float, float]
 
 
-def locate_objects(
+def located_shards(
     activation_map: ActivationMap,
     read: Callable[[str], np.ndarray],
     make_view: Callable[[np.ndarray], LocatingView],
-    image_ids: Sequence[str],
-    folder: str | os.PathLike,
+    shards: Iterable[Shard],
     *,
     class_indices: Mapping[str, int],
     threshold: float = THRESHOLD,
     batch_size: int = 32,
-    shard_size: int = 256,
-    shards: Iterable[int] | None = None,
-    progress: Progress = silent,
-) -> None:
-    """Write the estimated boxes of images, as shards of `LOCATED` in a folder; do only what is missing.
+    advance: Callable[[int], None],
+) -> Iterator[dict[str, pd.DataFrame]]:
+    """The estimated boxes of images.
 
-    Images are decoded in threads ahead of the model. Batches never run across shards, so the boxes do not depend on
-    where an earlier run stopped. The folder has to be empty, or to hold shards of the same model, images and settings.
+    Images are decoded in threads, ahead of the model and across the ends of shards. Batches never run across shards,
+    so the boxes do not depend on which shards are asked for together. Closing the generator ends the threads.
 
     Parameters
     ----------
@@ -94,51 +88,36 @@ def locate_objects(
         Gives the image of an id, uint8 (height, width, 3); raises `UnreadableImageError`.
     make_view : callable
         What the model is shown of an image.
+    shards : iterable of Shard
+        Of image ids.
     class_indices : mapping
         From an image's id to its label's place among the model's classes; in an image without one the most probable
         class is looked for.
     threshold : float
         Of `activation_box`.
-    batch_size, shard_size : int
+    batch_size : int
         Images.
-    shards : iterable of int, optional
-        Numbers of the shards to do, all by default; a cluster gives each of its tasks some of them.
+    advance : callable
+        Is given the number of images done since it was called last.
 
-    Raises
+    Yields
     ------
-    InputError
-        If there is no shard of a number.
+    dict
+        For each shard, in order: "located", the table LOCATED, and "skipped", the table SKIPPED.
     """
-    folder, image_ids = Path(folder), list(image_ids)
-    slices = shard_slices(len(image_ids), shard_size)
-    asked = range(len(slices)) if shards is None else sorted(set(shards))
-    if not set(asked) <= set(range(len(slices))):
-        raise InputError(f"shards must be numbers from 0 to {len(slices) - 1}, got {list(asked)}")
-    ids_asked = {number: image_ids[slices[number]] for number in asked}
-    whole = sealed_shards(folder, KIND)
-    missing = {number: ids for number, ids in ids_asked.items() if number not in whole}
 
-    def prepare(image_id: str) -> LocatingView | UnreadableImageError:
-        try:
-            return make_view(read(image_id))
-        except UnreadableImageError as error:
-            return error
+    def prepare(image_id: str) -> LocatingView:
+        return make_view(read(image_id))
 
-    workers = decoding_workers()
-    to_do = chain.from_iterable(missing.values())
-    prepared = ordered_map(prepare, to_do, workers=workers, ahead=2 * workers + batch_size)
-    total = sum(map(len, ids_asked.values()))
-    done = total - sum(map(len, missing.values()))
-    with progress("Locating objects", total=total, done=done) as advance, closing(prepared):
-        for number, ids in missing.items():
-            rows = []
-            # An id is asked for first, so at a shard's end the next shard's views are left alone.
-            images = zip(ids, prepared, strict=False)
+    ahead = 2 * decoding_workers() + batch_size
+    with closing(prepared_shards(shards, prepare, ahead=ahead)) as prepared:
+        for images in prepared:
+            rows, skipped = [], []
             while batch := list(islice(images, batch_size)):
                 rows += _locate_batch(activation_map, batch, class_indices, threshold)
+                skipped += [each for each in batch if isinstance(each[1], UnreadableImageError)]
                 advance(len(batch))
-            write_table(pd.DataFrame(rows, columns=LOCATED.names), _path(folder, number), LOCATED)
-            seal_shard(folder, KIND, number, [_path(folder, number).name])
+            yield {"located": pd.DataFrame(rows, columns=LOCATED.names), "skipped": skipped_table(skipped)}
 
 
 def _locate_batch(
@@ -159,7 +138,7 @@ def _locate_batch(
                 "class_index": classes[row],
                 "located_by": TOP1 if wanted[row] < 0 else LABEL,
                 "score": probabilities[row, classes[row]],
-                **({"reason": NO_BOX} if box is None else dict(zip(EDGES, _in_image(box, view), strict=True))),
+                **({"reason": NO_BOX} if box is None else dict(zip(BOX_EDGES, _in_image(box, view), strict=True))),
             }
     for image_id, view in batch:
         yield {"image_id": image_id} | found.get(image_id, {"reason": str(view)})
@@ -173,9 +152,8 @@ def _in_image(box: Sequence[float], view: LocatingView) -> np.ndarray:
 
 
 def load_located(folder: str | os.PathLike) -> pd.DataFrame:
-    """Table `LOCATED` of all shards in a folder of `locate_objects`, in the order of the images."""
-    shards = [pq.read_table(path) for path in sorted(Path(folder).glob("located-*.parquet"))]
-    return pa.concat_tables([LOCATED.empty_table(), *shards]).to_pandas()
+    """Table `LOCATED` of all shards in a folder, in the order of the images."""
+    return read_shards(folder, "located", LOCATED)
 
 
 def estimated_objects(
@@ -204,7 +182,3 @@ def estimated_objects(
     category = [name if pd.isna(label) else label for label, name in zip(labels, named, strict=True)]
     table = found.assign(object_id=np.int32(0), category=np.array(category, dtype=object))
     return table[ESTIMATED_OBJECTS.names].reset_index(drop=True)
-
-
-def _path(folder: Path, number: int) -> Path:
-    return folder / f"located-{number:05d}.parquet"

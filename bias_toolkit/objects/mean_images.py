@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from bias_toolkit.datasets import SKIPPED
+from bias_toolkit.datasets import SKIPPED, skipped_table
 from bias_toolkit.foundation.errors import UnreadableImageError
 from bias_toolkit.foundation.files import read_table, write_array, write_table
 from bias_toolkit.foundation.progress import Progress, silent
@@ -114,19 +114,19 @@ def mean_images(
     n_images = np.zeros(len(table), np.int64)
     skipped = []
 
-    def small(image_id: str) -> np.ndarray | str:
+    def small(image_id: str) -> np.ndarray | UnreadableImageError:
         try:
             pixels = read(image_id)
         except UnreadableImageError as error:
-            return str(error)
+            return error
         return np.asarray(Image.fromarray(pixels).resize((side, side), Image.Resampling.BICUBIC, reducing_gap=3))
 
     # In the dataset's order, which is that of the disk.
     wanted = [image_id for image_id in image_ids if image_id in chosen]
     with progress("Averaging images", total=len(wanted)) as advance:
         for image_id, pixels in zip(wanted, ordered_map(small, wanted), strict=True):
-            if isinstance(pixels, str):
-                skipped.append({"image_id": image_id, "reason": pixels})
+            if isinstance(pixels, UnreadableImageError):
+                skipped.append((image_id, pixels))
             else:
                 for row in chosen[image_id]:
                     sums[row] += pixels
@@ -135,7 +135,7 @@ def mean_images(
     there = n_images > 0
     means = np.rint(sums[there] / n_images[there, None, None, None]).astype(np.uint8)
     table = pd.DataFrame(table, columns=MEAN_IMAGES.names).assign(n_images=n_images)[there].reset_index(drop=True)
-    return MeanImages(table, means, pd.DataFrame(skipped, columns=SKIPPED.names))
+    return MeanImages(table, means, skipped_table(skipped))
 
 
 def _groups(images: pd.DataFrame, objects: pd.DataFrame) -> dict[str, pd.Index]:

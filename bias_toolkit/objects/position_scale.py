@@ -6,9 +6,13 @@ resolution.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
 
+from bias_toolkit.datasets import BOX_EDGES
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.files import empty_table
 from bias_toolkit.objects.schema import FRAMING
@@ -49,7 +53,7 @@ def position_and_scale(objects: pd.DataFrame, images: pd.DataFrame) -> pd.DataFr
     rows = _image_rows(objects, images)
     _refuse(objects, rows < 0, "is in the objects table but not in the images table")
     width, height = (images[name].to_numpy(np.float64)[rows] for name in ("width", "height"))
-    x0, y0, x1, y1 = (objects[name].to_numpy(np.float64) for name in ("x0", "y0", "x1", "y1"))
+    x0, y0, x1, y1 = (objects[name].to_numpy(np.float64) for name in BOX_EDGES)
     # Written as what must hold, so that an edge that is not a number is refused too.
     inside = (np.minimum(x0, y0) >= -EDGE_TOLERANCE) & (np.maximum(x1 - width, y1 - height) <= EDGE_TOLERANCE)
     _refuse(objects, ~inside, "has a box partly outside the image; boxes are clipped to their image")
@@ -120,6 +124,52 @@ def image_framing(framing: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
     order = np.lexsort((framing["object_id"], -framing["area_fraction"], of_another_category, rows))
     first = np.diff(rows[order], prepend=-1) > 0
     return framing.iloc[order[first]].reset_index(drop=True)
+
+
+class ObjectOfImage(NamedTuple):
+    """The object that an image is about: its box (x0, y0, x1, y1 in pixels), and its category, None if unknown."""
+
+    box: tuple[float, float, float, float]
+    category: str | None
+
+
+def object_of_image(image_id: str, images: pd.DataFrame, objects: pd.DataFrame) -> ObjectOfImage | None:
+    """The object that one image is about, by the rule of `image_framing`; None if the image has no object.
+
+    Parameters
+    ----------
+    image_id : str
+    images : DataFrame
+        Table IMAGES of a dataset.
+    objects : DataFrame
+        Table OBJECTS of the same dataset.
+
+    Raises
+    ------
+    InputError
+        If `images` names the image twice, or as `position_and_scale` raises.
+    """
+    own, image = objects[objects["image_id"] == image_id], images[images["image_id"] == image_id]
+    chosen = image_framing(position_and_scale(own, image), image)
+    if chosen.empty:
+        return None
+    box = own.loc[own["object_id"] == chosen["object_id"].iloc[0], BOX_EDGES].iloc[0]
+    category = chosen["category"].iloc[0]
+    return ObjectOfImage(tuple(box.astype(float).tolist()), None if pd.isna(category) else category)
+
+
+def typical_image(subjects: pd.DataFrame, image_ids: Sequence[str]) -> str:
+    """Of some images, the one whose object is of the scale nearest to the median of all; the first without objects.
+
+    Parameters
+    ----------
+    subjects : DataFrame
+        Index image_id, an object for each image: x0, y0, x1, y1, and width and height of the image, in pixels.
+    image_ids : sequence of str
+    """
+    sides = subjects["x1"] - subjects["x0"], subjects["y1"] - subjects["y0"]
+    scale = np.log(sides[0] * sides[1] / (subjects["width"] * subjects["height"])).reindex(image_ids)
+    return image_ids[0] if scale.isna().all() else (scale - scale.median()).abs().idxmin()
 
 
 def log_scale_deviation(framing: pd.DataFrame, training: pd.DataFrame) -> np.ndarray:

@@ -1,79 +1,31 @@
 """A study's report: findings in words, figures, tables and the HTML page."""
 
-from bias_toolkit.report.contents import (
-    DatasetDescription,
-    ExplainedImage,
-    ModelDescription,
-    NoiseFloor,
-    ReportContents,
-)
-from bias_toolkit.report.explanation_page import write_explanation
-from bias_toolkit.report.figures_classes import class_ranking
-from bias_toolkit.report.figures_framing import (
-    category_ranking,
-    centre_distance_histogram,
-    centres_against_null,
-    heat_map,
-    mean_coverage,
-    scale_histogram,
-)
-from bias_toolkit.report.figures_invariance import (
-    distance_histogram,
-    measure_by_size,
-    measure_histogram,
-    percentile_histogram,
-)
-from bias_toolkit.report.figures_relation import (
-    curve_given_margin,
-    distance_vs_invariance,
-    distance_vs_invariance_by_class,
-    invariance_vs_position,
-    invariance_vs_scale,
-)
-from bias_toolkit.report.finding import Finding
-from bias_toolkit.report.findings import all_findings, as_text
-from bias_toolkit.report.page import Page, write_page
+from bias_toolkit.report.framing_page import write_framing_report
+from bias_toolkit.report.page.page import Page, write_page
+from bias_toolkit.report.page.publish import claim
+from bias_toolkit.report.page.style import save_figure
 from bias_toolkit.report.plots import PLOTS, plot
-from bias_toolkit.report.results import results
-from bias_toolkit.report.style import BLUE, VERMILLION, in_percent, new_figure, save_figure, styled
-from bias_toolkit.report.write import write_report
+from bias_toolkit.report.source import Source
+from bias_toolkit.report.stability import LISTED, ordered_by_stability
+from bias_toolkit.report.topics import OPTIONAL
+from bias_toolkit.report.words.finding import Finding, Heading, Kind
+from bias_toolkit.report.write import topic_findings, write_report
 
 __all__ = [
-    "BLUE",
+    "LISTED",
+    "OPTIONAL",
     "PLOTS",
-    "VERMILLION",
-    "DatasetDescription",
-    "ExplainedImage",
     "Finding",
-    "ModelDescription",
-    "NoiseFloor",
+    "Heading",
+    "Kind",
     "Page",
-    "ReportContents",
-    "all_findings",
-    "as_text",
-    "category_ranking",
-    "centre_distance_histogram",
-    "centres_against_null",
-    "class_ranking",
-    "curve_given_margin",
-    "distance_histogram",
-    "distance_vs_invariance",
-    "distance_vs_invariance_by_class",
-    "heat_map",
-    "in_percent",
-    "invariance_vs_position",
-    "invariance_vs_scale",
-    "mean_coverage",
-    "measure_by_size",
-    "measure_histogram",
-    "new_figure",
-    "percentile_histogram",
+    "Source",
+    "claim",
+    "ordered_by_stability",
     "plot",
-    "results",
     "save_figure",
-    "scale_histogram",
-    "styled",
-    "write_explanation",
+    "topic_findings",
+    "write_framing_report",
     "write_page",
     "write_report",
 ]

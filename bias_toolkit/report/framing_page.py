@@ -2,36 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
 import bias_toolkit
-from bias_toolkit.foundation.files import write_text
 from bias_toolkit.foundation.progress import Progress, silent
-from bias_toolkit.foundation.spreadsheet import csv_text
 from bias_toolkit.foundation.words import count, interval, known, number
-from bias_toolkit.report.blocks import Cell, ListBlock, Omitted, Paragraph, Section
-from bias_toolkit.report.contents import whole_dataset
-from bias_toolkit.report.definitions import FRAMING_SUMMARY
-from bias_toolkit.report.finding import DATA, FACT, Finding
-from bias_toolkit.report.findings_framing import findings_of_framing
-from bias_toolkit.report.framing_contents import FramedSet, FramingContents, class_namers, framing_tables
-from bias_toolkit.report.mean_pictures import FOLDER as IMAGES
-from bias_toolkit.report.page import FIGURES, Page, write_into
-from bias_toolkit.report.publish import PAGE, published
-from bias_toolkit.report.results import to_json
-from bias_toolkit.report.sections_comparison import comparison_section
-from bias_toolkit.report.sections_framing import framing_section
+from bias_toolkit.report.page.blocks import Cell, ListBlock, Omitted, Paragraph, Section
+from bias_toolkit.report.page.files import RESULTS, TABLES, Table, write_results, write_tables
+from bias_toolkit.report.page.page import FIGURES, Page, write_into
+from bias_toolkit.report.page.publish import PAGE, published
+from bias_toolkit.report.page.thumbnails import FOLDER as IMAGES
+from bias_toolkit.report.topics.comparison import comparison_findings, comparison_section, comparison_table
+from bias_toolkit.report.topics.framing import framing_findings, framing_section, ranking_table
+from bias_toolkit.report.topics.framing.contents import FramedSet, FramingContents
+from bias_toolkit.report.words.class_names import ClassNames
+from bias_toolkit.report.words.definitions import FRAMING_SUMMARY
+from bias_toolkit.report.words.finding import Finding, Heading, Kind
+from bias_toolkit.report.words.sentences import has, was
 
 if TYPE_CHECKING:
     from bias_toolkit.objects import FramingComparison, FramingDescription
-
-TABLES, RESULTS = "tables", "results.json"
 
 
 def described_contents(
@@ -50,14 +43,14 @@ def described_contents(
         )
         if each is not None
     ]
-    return FramingContents(sets[0], sets[1] if len(sets) > 1 else None, comparison, seed=seed, **class_namers(names))
+    return FramingContents(sets[0], sets[1] if len(sets) > 1 else None, comparison, ClassNames(names), seed)
 
 
 def dataset_findings(
     contents: FramingContents, first: FramingDescription, second: FramingDescription | None = None
 ) -> list[Finding]:
     """What was found of one dataset's framing, or of two's, and what was left out of them."""
-    found = findings_of_framing(contents)
+    found = [*framing_findings(contents), *comparison_findings(contents)]
     for framed, described in ((contents.first, first), (contents.second, second)):
         if described is not None:
             found.extend(_left_out(framed, described))
@@ -66,27 +59,19 @@ def dataset_findings(
 
 def _left_out(framed: FramedSet, described: FramingDescription) -> list[Finding]:
     images, dataset = described.dataset.images, described.dataset
-    without = len(images) - whole_dataset(described.summary)["n_images"]
+    without = len(images) - framed.whole["n_images"]
     sentences = []
     if without:
-        sentences.append(f"{count(without, 'image')} of {framed.the} {_has(without)} no box, and tell nothing here.")
+        sentences.append(f"{count(without, 'image')} of {framed.the} {has(without)} no box, and tell nothing here.")
     if dataset.dropped_boxes:
         dropped = count(dataset.dropped_boxes, "box", "boxes")
-        sentences.append(f"{dropped} of {framed.the} had no area and {_was(dataset.dropped_boxes)} dropped.")
+        sentences.append(f"{dropped} of {framed.the} had no area and {was(dataset.dropped_boxes)} dropped.")
     if len(dataset.skipped):
         sentences.append(f"{count(len(dataset.skipped), 'image')} of {framed.the} could not be read.")
     if described.means is not None and len(described.means.skipped):
         n = len(described.means.skipped)
         sentences.append(f"{count(n, 'image')} of {framed.the} could not be decoded for the mean images.")
-    return [Finding(DATA, FACT, sentence) for sentence in sentences]
-
-
-def _was(n: int) -> str:
-    return "was" if n == 1 else "were"
-
-
-def _has(n: int) -> str:
-    return "has" if n == 1 else "have"
+    return [Finding(Heading.DATA, Kind.FACT, sentence) for sentence in sentences]
 
 
 def write_framing_report(
@@ -125,19 +110,18 @@ def write_framing_report(
         sections = [framing_section(contents, partial, every_mean=True)]
         if second is not None:
             sections.append(comparison_section(contents))
-        tables = _write_tables(contents, partial / TABLES)
+        tables = write_tables(_tables(contents), partial)
         results = {
             "dataset": _record(first),
             "other": None if second is None else _record(second),
-            "findings": findings,
+            "findings": [finding.to_dict() for finding in findings],
             "summary": first.summary,
             "other_summary": None if second is None else second.summary,
             "comparison": comparison,
             "settings": settings,
             "versions": {"bias-toolkit": bias_toolkit.__version__},
         }
-        text = json.dumps(to_json(results), indent=2, ensure_ascii=False, allow_nan=False)
-        (partial / RESULTS).write_text(text + "\n", encoding="utf-8")
+        write_results(results, partial)
         described = [each for each in (first, second) if each is not None]
         shown = [section for section in sections if isinstance(section, Section)]
         left_out = [section for section in sections if isinstance(section, Omitted)]
@@ -180,8 +164,8 @@ def _details(described: FramingDescription) -> str:
 
 def _tiles(contents: FramingContents) -> list[tuple[str, str, str]]:
     found = []
-    column = contents.first.column
-    for each in filter(None, (contents.first, contents.second)):
+    column = contents.first.centring.column
+    for each in contents.sets:
         row = each.whole
         if known(row[column]):
             limits = interval(row[f"{column}_low"], row[f"{column}_high"])
@@ -219,16 +203,9 @@ def _files(tables: list[tuple[str, str, str]]) -> Section:
     return Section("files", "Files", [ListBlock(items)])
 
 
-def _write_tables(contents: FramingContents, folder: Path) -> list[tuple[str, str, str]]:
-    """Write the tables as CSV, and give (address, name, what it holds) of each."""
-    tables: list[tuple[str, pd.DataFrame | None, str]] = []
-    for each in filter(None, (contents.first, contents.second)):
-        tables.append((f"framing_summary_{each.key}", each.summary, f"framing of {each.the} and its categories"))
-        tables.append((f"framing_{each.key}", each.framing, f"one row an object of {each.the}"))
-    folder.mkdir()
-    written = []
-    for name, table, holds in [*tables, *framing_tables(contents)]:
-        if table is not None:
-            write_text(csv_text(table), folder / f"{name}.csv")
-            written.append((f"{TABLES}/{name}.csv", f"{name}.csv", holds))
-    return written
+def _tables(contents: FramingContents) -> list[Table]:
+    tables = []
+    for each in contents.sets:
+        tables.append(Table(f"framing_summary_{each.key}", each.summary, f"framing of {each.the} and its categories"))
+        tables.append(Table(f"framing_{each.key}", each.framing, f"one row an object of {each.the}"))
+    return [*tables, ranking_table(contents), comparison_table(contents)]

@@ -1,5 +1,12 @@
 """The front door: a study, its inputs, settings, record and results, and the steps that compute it."""
 
-from bias_toolkit.study.study import Study
+from importlib import import_module
 
 __all__ = ["Study"]
+
+
+def __getattr__(name: str):
+    # The command line's help needs the steps and settings only, and pandas takes a while to import.
+    if name != "Study":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return import_module("bias_toolkit.study.study").Study

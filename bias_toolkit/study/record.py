@@ -1,30 +1,105 @@
-"""study.json: every setting of a study, its inputs with their fingerprints, and the versions that computed it."""
+"""study.json: every setting of a study, its inputs with what tells them from others, and the versions."""
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
+import logging
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 import bias_toolkit
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.files import is_leftover, write_text
+from bias_toolkit.foundation.untrusted import parse_json, read_regular
 from bias_toolkit.pipeline.lock import LOCK
 
-if TYPE_CHECKING:
-    from bias_toolkit.models import Model
-
 RECORD = "study.json"
+FORMAT = 2
+"""Of the study's folder. A study of another format is computed anew."""
+LARGEST_RECORD = 16 * 2**20
 DIGEST = "sha256"
-PARTS = {"settings", "train", "test", "model", "versions"}
 PACKAGES = ("torch", "torchvision", "timm", "openvino", "faiss-gpu", "faiss-cpu", "numpy", "scikit-learn", "pillow")
 
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Text = Annotated[str, Field(max_length=4096)]
+_log = logging.getLogger("bias_toolkit")
 
-def read_record(study: Path) -> dict[str, Any]:
-    """The record in a study's folder; empty where there is none.
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class DatasetRecord(_Record):
+    """A dataset: what the user named, and its layout, its fingerprint and whether it has boxes, when last opened."""
+
+    spec: Text
+    layout: Text | None = None
+    fingerprint: Digest | None = None
+    has_objects: bool | None = None
+
+    @property
+    def identity(self) -> dict[str, JsonValue] | None:
+        """What tells it from another in a key; None where it was never opened."""
+        return None if self.fingerprint is None else {"layout": self.layout, "fingerprint": self.fingerprint}
+
+
+class ModelIdentity(_Record):
+    """What decides a model's outputs on given pixels."""
+
+    name: Text
+    weights_sha256: Digest
+    code_sha256: Digest
+    classes_sha256: Digest
+    input_size: int = Field(ge=1, le=65536)
+    preprocessing: dict[str, JsonValue]
+    feature_layer: Text
+
+
+class MapsRecord(_Record):
+    """Whether a model says where it sees a class: None, or a sentence on why it does not."""
+
+    why_not: Text | None
+
+
+class ModelRecord(_Record):
+    """A model: what the user named, and what it was when it was last opened.
+
+    `weights` is the size in bytes and the time of change in nanoseconds of the file of weights.
+    """
+
+    spec: Text
+    weights: tuple[int, int] | None = None
+    n_classes: int | None = Field(default=None, ge=1, le=10**9)
+    feature_dimension: int | None = Field(default=None, ge=1, le=10**9)
+    opened: ModelIdentity | None = None
+    maps: MapsRecord | None = None
+
+    @property
+    def identity(self) -> dict[str, JsonValue] | None:
+        """What tells it from another in a key; None where it was never opened."""
+        return None if self.opened is None else self.opened.model_dump()
+
+
+class StudyRecord(_Record):
+    """What study.json says. Inputs that are not known yet are None."""
+
+    format: int = FORMAT
+    settings: dict[Text, JsonValue] = {}
+    train: DatasetRecord | None = None
+    test: DatasetRecord | None = None
+    model: ModelRecord | None = None
+    label_map: Digest | None = None
+    imagenet_x: str | None = Field(default=None, max_length=10**6)
+    versions: dict[Text, Text] = {}
+
+
+def read_record(study: Path) -> StudyRecord | None:
+    """The record in a study's folder; None where there is none. Of another format, only what the user named is taken.
 
     Raises
     ------
@@ -33,21 +108,44 @@ def read_record(study: Path) -> dict[str, Any]:
     """
     path = study / RECORD
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        digest = record.pop(DIGEST, None)
-        whole = record.keys() <= PARTS and digest in (None, _digest(record))
+        path.lstat()
     except (FileNotFoundError, NotADirectoryError):
-        return {}
+        return None
+    try:
+        content = parse_json(read_regular(path, LARGEST_RECORD), path)
+        if isinstance(content, dict) and content.get("format") != FORMAT:
+            _log.warning("%s was made by another version of bias-toolkit; its results are computed anew.", study)
+            return _named_in(content)
+        if not isinstance(content, dict) or content.pop(DIGEST, None) != _digest(content):
+            raise InputError(f"{path} is not as it was written")
+        return StudyRecord.model_validate_json(json.dumps(content))
     except PermissionError as error:
         raise InputError(f"{path} may not be read; ask for the right to, or name another folder.") from error
-    except (OSError, ValueError, AttributeError, TypeError):
-        whole = False
-    if not whole:
+    except (InputError, ValidationError) as error:
+        reason = str(error).rstrip(".") if isinstance(error, InputError) else f"{path} is no record of a study"
         raise InputError(
-            f"{path} was damaged; run `bias-toolkit report` with --train, --test, --model and the study's other "
-            "options, and it is written anew, while what was computed under the same settings is kept."
-        )
-    return record
+            f"{reason}. Run `bias-toolkit report` with --train, --test, --model and the study's other options: the "
+            "record is written anew, and what was computed with the same inputs and settings is kept."
+        ) from error
+
+
+def _named_in(content: Mapping[str, Any]) -> StudyRecord:
+    """The settings of a record of another format, and how it names the inputs; nothing that it knows of these."""
+    kinds = {"train": DatasetRecord, "test": DatasetRecord, "model": ModelRecord}
+    parts = {name: content[name] for name in kinds if isinstance(content.get(name), dict)}
+    named = {name: kinds[name](spec=part.get("spec")) for name, part in parts.items()}
+    return StudyRecord(settings=content.get("settings"), **named)
+
+
+def write_record(study: Path, record: StudyRecord) -> None:
+    """Write a record with its digest, whole or not at all."""
+    content = json.loads(record.model_dump_json())
+    text = json.dumps({**content, DIGEST: _digest(content)}, indent=2, ensure_ascii=False)
+    write_text(text + "\n", study / RECORD)
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def holds_other_files(folder: Path) -> bool:
@@ -56,17 +154,6 @@ def holds_other_files(folder: Path) -> bool:
         return False
     # Another run may have written its record since this one looked for it.
     return any(path.name not in (LOCK, RECORD) and not is_leftover(path) for path in folder.iterdir())
-
-
-def _digest(record: dict[str, Any]) -> str:
-    """SHA-256 of a record's content."""
-    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
-
-
-def write_record(study: Path, record: dict[str, Any]) -> None:
-    """Write a record with its digest, whole or not at all."""
-    record = {**record, DIGEST: _digest(record)}
-    write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", study / RECORD)
 
 
 def package_versions() -> dict[str, str]:
@@ -78,19 +165,3 @@ def package_versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return versions
-
-
-def describe_model(model: Model) -> dict[str, Any]:
-    """What the record says of a model, as JSON values."""
-    preprocessing = dataclasses.asdict(model.preprocessing)
-    return {
-        "name": model.name,
-        "input_size": model.input_size,
-        "preprocessing": {
-            name: list(value) if isinstance(value, tuple) else value for name, value in preprocessing.items()
-        },
-        "n_classes": model.n_classes,
-        "feature_layer": model.feature_layer,
-        "feature_dimension": model.feature_dimension,
-        "weights_sha256": model.weights_sha256,
-    }

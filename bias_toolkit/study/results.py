@@ -3,63 +3,150 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
 import pandas as pd
 
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.files import empty_table, read_table
-from bias_toolkit.pipeline.steps import damaged_file, read_marker
-from bias_toolkit.study.located_results import LocatedResults
-from bias_toolkit.study.plan import EXPLANATIONS, LOCALISATION_STEP, MAP, SIZES, SPLITS
+from bias_toolkit.foundation.untrusted import parse_json, read_regular
+from bias_toolkit.pipeline.record import read_record
+from bias_toolkit.pipeline.step import Plan, Step, Task
+from bias_toolkit.pipeline.step_folder import StepFolder
+from bias_toolkit.pipeline.stored import Stored
+from bias_toolkit.study import steps
+from bias_toolkit.study.inputs import SPLITS, Inputs
+from bias_toolkit.study.settings import Settings
 
 if TYPE_CHECKING:
+    import numpy as np
     from matplotlib.axes import Axes
 
-    from bias_toolkit.analysis import Analysis
-    from bias_toolkit.datasets import Dataset
+    from bias_toolkit.analysis import Analysis, FramingMap
+    from bias_toolkit.datasets import Tables
     from bias_toolkit.explain import Explanation
+    from bias_toolkit.explain.request import Request
     from bias_toolkit.features import FeatureStore
     from bias_toolkit.features.index import TrainingIndex
     from bias_toolkit.invariance import Sweep
+    from bias_toolkit.objects import FramingComparison, MeanImages
 
-ANALYSIS_TABLES = (
-    "correlations",
-    "curves",
-    "summary",
-    "classes",
-    "odds_ratios",
-    "losses",
-    "ceiling",
-    "factors",
-    "notes",
-)
+Result = TypeVar("Result")
+LARGEST_JSON = 64 * 2**20
 
 
-class StudyResults(LocatedResults):
-    """The results in a study's folder. Each property is an InputError that names the command to run where the study
-    has not come so far.
+class Results:
+    """The results in a study's folder.
+
+    Each is read when it is asked for. It is an InputError that names the command to run, where the study has not come
+    so far, or has it of other inputs or settings.
+
+    Parameters
+    ----------
+    stored : Stored
+    inputs : Inputs
     """
 
-    size_sweeps: list[Sweep]
-    chosen_surroundings: tuple[str, ...]
-    test: Dataset
+    def __init__(self, stored: Stored, inputs: Inputs):
+        self._stored = stored
+        self._inputs = inputs
+        self.folder: Path = stored.folder
+
+    # Reading any step
+
+    @property
+    def _plan(self) -> Plan:
+        return self._stored.plan
+
+    def read(self, step: Step, name: str, read: Callable[[Path], Result], member: object = None) -> Result:
+        """What `read` makes of a file of a step, or of its folder where the name is empty; see `Stored.read`."""
+        return self._stored.read(step, name, read, member)
+
+    def table(self, step: Step, name: str, member: object = None) -> pd.DataFrame:
+        """A Parquet table of a step, by the file's name without its ending."""
+        return self.read(step, f"{name}.parquet", read_table, member)
+
+    def json(self, step: Step, name: str, member: object = None) -> Any:
+        """The value in a JSON file of a step."""
+        return self.read(step, name, lambda path: parse_json(read_regular(path, LARGEST_JSON), path), member)
+
+    def text(self, step: Step, name: str, member: object = None) -> str:
+        """The text in a file of a step, without white space at its ends."""
+        return self.read(step, name, lambda path: read_regular(path, LARGEST_JSON).decode().strip(), member)
+
+    def is_current(self, step: Step, member: object = None) -> bool:
+        """Whether a step was done with the present inputs and settings."""
+        return self._stored.is_current(self._plan.task(step, member))
+
+    # The inputs
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of the study."""
+        return self._inputs.settings
+
+    @property
+    def sweeps(self) -> list[Sweep]:
+        """The sweeps of the study."""
+        return self._inputs.sweeps
+
+    @property
+    def reference_sweep(self) -> Sweep | None:
+        """The sweep that distances and framing are related to; None where none moves by steps."""
+        return self._inputs.reference_sweep
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Versions of the packages that computed the study's newest step."""
+        return dict(self._inputs.recorded.versions)
+
+    @property
+    def model_record(self) -> dict[str, Any]:
+        """What study.json says of the model: its name, weights, preprocessing, classes and feature."""
+        record = self._inputs.recorded.model
+        if record is None or record.opened is None:
+            raise InputError(f"The model of {self.folder} was not opened yet; run `bias-toolkit embed` on it.")
+        more = {"n_classes": record.n_classes, "feature_dimension": record.feature_dimension}
+        return record.opened.model_dump() | more
+
+    def read_image(self, split: str, image_id: str) -> np.ndarray:
+        """Pixels of an image of the `train` or `test` set, uint8 (height, width, 3), upright.
+
+        Raises
+        ------
+        UnreadableImageError
+            If it cannot be decoded.
+        """
+        return self._inputs.dataset(split).read(image_id)
+
+    # Images and objects
 
     def images(self, split: str) -> pd.DataFrame:
         """The images table of the `train` or `test` set."""
-        return self._table(f"images/{split}/images.parquet", "report")
+        return self.table(steps.images, "images", split)
 
     def objects(self, split: str) -> pd.DataFrame:
         """The objects table of the `train` or `test` set."""
-        return self._table(f"images/{split}/objects.parquet", "report")
+        return self.table(steps.images, "objects", split)
 
     def skipped(self, split: str) -> pd.DataFrame:
-        """The images of the `train` or `test` set that could not be opened: image_id, reason."""
-        return self._table(f"images/{split}/skipped.parquet", "report")
+        """The images of the `train` or `test` set that could not be opened: image_id, reason, transient."""
+        return self.table(steps.images, "skipped", split)
+
+    def dataset_record(self, split: str) -> dict[str, Any]:
+        """What was read of the `train` or `test` set: root, layout, layout_reason, class_names, dropped_boxes."""
+        return self.json(steps.images, "dataset.json", split)
+
+    def tables(self, split: str) -> Tables | None:
+        """The tables of a set as the study has them; None where they are not there, or of another state of the set."""
+        from bias_toolkit.datasets import Tables
+
+        if not self._stored.is_current(self._plan.task(steps.images, split)):
+            return None
+        dropped = self.dataset_record(split)["dropped_boxes"]
+        return Tables(self.images(split), self.objects(split), self.skipped(split), dropped)
 
     def subjects(self, split: str) -> pd.DataFrame:
         """The object that each image of the `train` or `test` set is about, for those with boxes of their own.
@@ -76,24 +163,17 @@ class StudyResults(LocatedResults):
 
     @property
     def skipped_images(self) -> pd.DataFrame:
-        """Every image that a step has left out so far: columns split, step, image_id, reason."""
-        from bias_toolkit.features.store import skipped_features
-        from bias_toolkit.invariance import load_grid_skipped, load_skipped
-
-        readers = {f"images/{split}": lambda folder: read_table(folder / "skipped.parquet") for split in SPLITS}
-        readers |= {f"features/{split}": skipped_features for split in SPLITS}
-        readers |= {f"responses/{sweep.name}": load_skipped for sweep in self.sweeps}
-        readers |= {f"mean-images/{split}": lambda folder: read_table(folder / "skipped.parquet") for split in SPLITS}
-        readers |= {f"{MAP}/{surroundings}": load_grid_skipped for surroundings in self.chosen_surroundings}
-        readers |= {f"{SIZES}/{sweep.name}": load_skipped for sweep in self.size_sweeps}
+        """Every image that a step has left out so far: columns split, step, image_id, reason, transient."""
+        columns = ["split", "step", "image_id", "reason", "transient"]
         tables = []
-        for name, read in readers.items():
-            folder, split = self.folder / name, "train" if name.endswith("/train") else "test"
-            if read_marker(folder).get("done") and damaged_file(folder, "skipped*") is None:
-                # Meanwhile another run may have begun to do the step anew.
-                with suppress(FileNotFoundError):
-                    tables.append(read(folder).assign(split=split, step=name))
-        columns = ["split", "step", "image_id", "reason"]
+        for task in self._plan.all():
+            folder = StepFolder(self.folder, task)
+            record = folder.record
+            if record is None or not record.done or not record.left_out:
+                continue
+            if folder.damaged_file(record, task.step.skips) is None and (table := folder.left_out()) is not None:
+                split = task.member if task.member in SPLITS else "test"
+                tables.append(table.assign(split=split, step=task.name))
         return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
 
     def left_out(self, split: str) -> set[str]:
@@ -101,11 +181,23 @@ class StudyResults(LocatedResults):
         skipped = self.skipped_images
         return set(skipped.loc[skipped["split"] == split, "image_id"])
 
+    def test_image(self, image: str | os.PathLike) -> str | None:
+        """The id of the test image that is given by its id or its path; None if there is none."""
+        ids = self.images("test")["image_id"]
+        if str(image) in set(ids):
+            return str(image)
+        if not Path(image).exists():
+            return None
+        path, test = str(Path(image).resolve()), self._inputs.test
+        return next((image_id for image_id in ids if test.source(image_id) == path), None)
+
+    # Features and distances
+
     def features(self, split: str) -> FeatureStore:
         """The features of the `train` or `test` set."""
         from bias_toolkit.features import FeatureStore
 
-        return self._read(f"features/{split}", "embed", FeatureStore)
+        return self.read(steps.features, "", FeatureStore, split)
 
     @property
     def training_index(self) -> TrainingIndex:
@@ -113,180 +205,40 @@ class StudyResults(LocatedResults):
         from bias_toolkit.features.index import TrainingIndex
 
         # The index does not hold the features, but says where they are.
-        self._existing("features/train", "embed")
-        return self._read("index", "index", lambda folder: TrainingIndex.load(folder, self.settings.memory))
-
-    @property
-    def search_quality(self) -> pd.DataFrame | None:
-        """How far an approximate index is from the exact search on a sample of test images; None for an exact one."""
-        if self.settings.index == "exact":
-            return None
-        return self._table("neighbours/search_quality.parquet", "index")
-
-    @property
-    def training_spacing(self) -> np.ndarray:
-        """The distance of each training image, or of a sample, to its nearest other training image, ascending."""
-        return self._read("index/spacing.npy", "index", np.load)
-
-    @property
-    def neighbours(self) -> pd.DataFrame:
-        """Each test image's nearest training images: image_id, rank, neighbour_id, distance."""
-        return self._table("neighbours/neighbours.parquet", "index")
-
-    @property
-    def distances(self) -> pd.DataFrame:
-        """Each test image's distances from the training set."""
-        return self._table("neighbours/distances.parquet", "index")
-
-    @property
-    def n_shared(self) -> int:
-        """How many test images are training images themselves, the same file."""
-        return self._json("neighbours/shared.json", "index")["n_shared"]
-
-    @property
-    def responses(self) -> pd.DataFrame:
-        """The model's outputs along every sweep of the study, one row an image and sweep."""
-        from bias_toolkit.invariance import load_responses
-
-        tables = [self._read(f"responses/{sweep.name}", "sweep", load_responses) for sweep in self.sweeps]
-        return pd.concat(tables, ignore_index=True)
-
-    @property
-    def measures(self) -> pd.DataFrame:
-        """The invariance measures, one row an image and sweep."""
-        return self._table("measures/measures.parquet", "sweep")
-
-    @property
-    def sequential(self) -> pd.DataFrame:
-        """What is known of each sweep that stopped at the study's `precision`, a row each; no rows without one.
-
-        Columns protocol, transform, size, measure, value, low, high, precision, n (images measured), n_skipped (that
-        could not be decoded) and n_images (of the test set).
-        """
-        from bias_toolkit.invariance import SEQUENTIAL
-
-        if self.settings.precision is None:
-            return empty_table(SEQUENTIAL)
-        return self._table("measures/sequential.parquet", "sweep")
-
-    @property
-    def noise_floor(self) -> dict[str, Any]:
-        """`p_top1_change` between two evaluations of the same views, with its interval and counts."""
-        return self._json("noise/noise.json", "sweep")
-
-    @property
-    def runtime_reason(self) -> str:
-        """One sentence on what executed the model in the first sweep, and why; empty where that was not recorded."""
-        name = f"responses/{self.sweeps[0].name}/runtime.txt"
-        return self._text(name, "sweep").strip() if (self.folder / name).exists() else ""
+        self._stored.check(self._plan.task(steps.features, "train"))
+        return self.read(steps.index, "", lambda folder: TrainingIndex.load(folder, self.settings.memory))
 
     @property
     def index_reason(self) -> str:
         """One sentence on which index was built, and why."""
-        return self._text("index/reason.txt", "index").strip()
-
-    def framing(self, split: str) -> pd.DataFrame:
-        """Position and scale of every object of the `train` or `test` set, and whether its box is estimated."""
-        return self._table(f"objects/{split}-framing.parquet", "objects").assign(estimated=self.is_estimated(split))
-
-    def framing_summary(self, split: str) -> pd.DataFrame:
-        """Position and scale of the `train` or `test` set and of its categories against chance."""
-        return self._table(f"objects/{split}-summary.parquet", "objects").assign(estimated=self.is_estimated(split))
+        return self.text(steps.index, "reason.txt")
 
     @property
-    def per_image(self) -> pd.DataFrame:
-        """One row a test image: label, size, measures of the reference sweep, distances, and its subject's framing."""
-        return self._table("analysis/per_image.parquet", "analyse").assign(estimated=self.is_estimated("test"))
+    def training_spacing(self) -> np.ndarray:
+        """The distance of each training image, or of a sample, to its nearest other training image, ascending."""
+        import numpy as np
+
+        return self.read(steps.index, "spacing.npy", lambda path: np.load(path, allow_pickle=False))
 
     @property
-    def analysis(self) -> Analysis:
-        """Correlations, curves, summary and classes."""
-        from bias_toolkit.analysis import Analysis
-
-        return Analysis(*(self._table(f"analysis/{name}.parquet", "analyse") for name in ANALYSIS_TABLES))
+    def neighbours(self) -> pd.DataFrame:
+        """Each test image's nearest training images: image_id, rank, neighbour_id, distance."""
+        return self.table(steps.neighbours, "neighbours")
 
     @property
-    def seconds(self) -> dict[str, float]:
-        """Wall time of each step, in seconds, over all the runs that it took."""
-        names = [
-            *(f"images/{split}" for split in SPLITS),
-            *(f"features/{split}" for split in SPLITS),
-            "index",
-            "neighbours",
-            *(f"responses/{sweep.name}" for sweep in self.sweeps),
-            "measures",
-            "noise",
-            *(f"located/{split}" for split in SPLITS),
-            LOCALISATION_STEP,
-            "objects",
-            *(f"mean-images/{split}" for split in SPLITS),
-            "analysis",
-            *(f"{MAP}/{surroundings}" for surroundings in (*self.chosen_surroundings, "relation")),
-            *(f"{SIZES}/{sweep.name}" for sweep in self.size_sweeps),
-        ]
-        markers = {name: read_marker(self.folder / name) for name in names}
-        return {name: float(marker["seconds"]) for name, marker in markers.items() if marker}
-
-    def dataset_record(self, split: str) -> dict[str, Any]:
-        """What was read of the `train` or `test` set: root, layout, layout_reason, class_names, dropped_boxes."""
-        return self._json(f"images/{split}/dataset.json", "report")
+    def distances(self) -> pd.DataFrame:
+        """Each test image's distances from the training set."""
+        return self.table(steps.neighbours, "distances")
 
     @property
-    def label_record(self) -> dict[str, Any]:
-        """How the test set's labels were matched with the model's classes: indices, sentence."""
-        return self._json("measures/labels.json", "sweep")
+    def search_quality(self) -> pd.DataFrame | None:
+        """How far an approximate index is from the exact search on a sample of test images; None for an exact one."""
+        return None if self.settings.index == "exact" else self.table(steps.neighbours, "search_quality")
 
     @property
-    def versions(self) -> dict[str, str]:
-        """Versions of the packages that computed the study's newest step."""
-        return self._recorded["versions"]
-
-    @property
-    def model_record(self) -> dict[str, Any]:
-        """The model as study.json has it."""
-        return self._recorded["model"]
-
-    def plot(
-        self,
-        name: str = "distance-vs-invariance",
-        *,
-        measure: str = "p_top1_change",
-        distance: str = "nn_distance",
-        bins: int | None = None,
-        by_class: bool = False,
-        beside: Sequence[StudyResults] = (),
-    ) -> Axes:
-        """Draw one of the report's figures; it needs neither the images nor the model.
-
-        Parameters
-        ----------
-        name : str
-            distance-vs-invariance, or another of `bias_toolkit.report.PLOTS`.
-        measure, distance : str
-            Columns of `per_image`.
-        bins : int, optional
-            Quantile bins; by default the study's.
-        by_class : bool
-            One panel a class.
-        beside : sequence of Study
-            Other studies, of other models, to draw on the axes of size-vs-invariance.
-
-        Returns
-        -------
-        Axes
-            The figure's first; its figure is `axes.figure`.
-
-        Raises
-        ------
-        InputError
-            If there is no such figure, or the study lacks what it shows.
-        """
-        from bias_toolkit.report import plot
-        from bias_toolkit.study.report import plot_contents
-
-        contents, *others = (plot_contents(study, name) for study in (self, *beside))
-        figure = plot(contents, name, measure=measure, distance=distance, bins=bins, by_class=by_class, beside=others)
-        return figure.axes[0]
+    def n_shared(self) -> int:
+        """How many test images are training images themselves, the same file."""
+        return self.json(steps.neighbours, "shared.json")["n_shared"]
 
     def neighbours_of(self, image: str | os.PathLike) -> pd.DataFrame:
         """The nearest training images of one test image, with their labels.
@@ -318,49 +270,290 @@ class StudyResults(LocatedResults):
         rows = rows.assign(label=labels.reindex(rows["neighbour_id"]).to_numpy())
         return rows[["image_id", "rank", "distance", "label", "neighbour_id"]].reset_index(drop=True)
 
-    def test_image(self, image: str | os.PathLike) -> str | None:
-        """The id of the test image that is given by its id or its path; None if there is none."""
-        ids = self.images("test")["image_id"]
-        if str(image) in set(ids):
-            return str(image)
-        if not Path(image).exists():
+    # Invariance
+
+    @property
+    def responses(self) -> pd.DataFrame:
+        """The model's outputs along every sweep of the study, a row for each image and sweep."""
+        from bias_toolkit.invariance import load_responses
+
+        tables = [self.read(steps.responses, "", load_responses, sweep) for sweep in self.sweeps]
+        return pd.concat(tables, ignore_index=True)
+
+    @property
+    def measures(self) -> pd.DataFrame:
+        """The invariance measures, a row for each image and sweep."""
+        return self.table(steps.measures, "measures")
+
+    @property
+    def sequential(self) -> pd.DataFrame:
+        """What is known of each sweep that stopped at the study's `precision`, a row each; no rows without one.
+
+        Columns protocol, transform, size, measure, value, low, high, precision, n (images measured), n_skipped (that
+        could not be decoded) and n_images (of the test set).
+        """
+        from bias_toolkit.invariance import SEQUENTIAL
+
+        if self.settings.precision is None:
+            return empty_table(SEQUENTIAL)
+        return self.table(steps.measures, "sequential")
+
+    @property
+    def noise_floor(self) -> dict[str, Any]:
+        """`p_top1_change` between two evaluations of the same views, with its interval and counts."""
+        return self.json(steps.noise, "noise.json")
+
+    @property
+    def label_record(self) -> dict[str, Any]:
+        """How the test set's labels were matched with the model's classes: indices, sentence."""
+        return self.json(steps.measures, "labels.json")
+
+    @property
+    def runtime_reason(self) -> str:
+        """One sentence on what executed the model in the first sweep, and why."""
+        return self.text(steps.responses, steps.RUNTIME, self.sweeps[0])
+
+    # Framing
+
+    def boxes_record(self, split: str) -> dict[str, Any]:
+        """Where the boxes come from that the framing of the `train` or `test` set is of.
+
+        `estimated` says whether they were; if so `layer`, `is_exact` and `threshold` say how, and if not `reason` is a
+        sentence on why a set without boxes got none.
+        """
+        return self.json(steps.objects, steps.BOXES)[split]
+
+    def is_estimated(self, split: str) -> bool:
+        """Whether the framing of the `train` or `test` set is of boxes that the model located."""
+        return bool(self.boxes_record(split)["estimated"])
+
+    def framing(self, split: str) -> pd.DataFrame:
+        """Position and scale of every object of the `train` or `test` set, and whether its box is estimated."""
+        return self.table(steps.objects, f"{split}-framing").assign(estimated=self.is_estimated(split))
+
+    def given_framing(self, split: str) -> pd.DataFrame:
+        """Position and scale of the objects of the `train` or `test` set, of the boxes that the dataset has itself."""
+        from bias_toolkit.objects import position_and_scale
+
+        if not self.is_estimated(split):
+            return self.framing(split)
+        return position_and_scale(self.objects(split), self.images(split))
+
+    def framing_summary(self, split: str) -> pd.DataFrame:
+        """Position and scale of the `train` or `test` set and of its categories against chance."""
+        return self.table(steps.objects, f"{split}-summary").assign(estimated=self.is_estimated(split))
+
+    @property
+    def subjects_framing(self) -> pd.DataFrame:
+        """The framing of the object that each test image is about, and how unusual it is: table SUBJECTS."""
+        return self.table(steps.objects, "test-subjects")
+
+    @property
+    def framing_comparison(self) -> FramingComparison | None:
+        """How the test set's framing differs from the training set's; None where too few images of one have boxes."""
+        from bias_toolkit.objects import FramingComparison, TwoSampleTest
+
+        if not self._stored.has(steps.objects, steps.TWO_SAMPLE):
             return None
-        path = str(Path(image).resolve())
-        return next((image_id for image_id in ids if self.test.source(image_id) == path), None)
+        test = TwoSampleTest(**self.json(steps.objects, steps.TWO_SAMPLE))
+        return FramingComparison(self.table(steps.objects, "comparison"), test)
+
+    def framing_ranking(self, split: str, column: str = "centre_bias") -> pd.DataFrame:
+        """The categories of the `train` or `test` set by one estimate of `framing_summary`, with intervals of ranks."""
+        from bias_toolkit.objects import rank_categories
+
+        return rank_categories(self.framing_summary(split), column, self.settings.seed)
+
+    def located(self, split: str) -> pd.DataFrame:
+        """Where the model located the object of each image of the `train` or `test` set, and with which score."""
+        from bias_toolkit.objects.locate import load_located
+
+        return self.read(steps.located, "", load_located, split)
+
+    @property
+    def localisation(self) -> tuple[str, pd.DataFrame] | None:
+        """How good estimated boxes are on one of the sets, `train` or `test`, that has boxes of its own: which, and the
+        table; None where that was not measured.
+        """
+        if not self._stored.is_current(self._plan.task(steps.localisation)):
+            return None
+        split = self.json(steps.localisation, "localisation.json")["split"]
+        return split, self.table(steps.localisation, "localisation")
+
+    def mean_images(self, split: str) -> MeanImages:
+        """The mean image of the `train` or `test` set, and of each of its classes."""
+        from bias_toolkit.objects import MeanImages
+
+        return self.read(steps.mean_images, "", MeanImages.load, split)
+
+    # What relates them
+
+    @property
+    def per_image(self) -> pd.DataFrame:
+        """A row for each test image: label, size, measures of the reference sweep, distances, its subject's framing."""
+        return self.table(steps.analysis, "per_image").assign(estimated=self.is_estimated("test"))
+
+    @property
+    def analysis(self) -> Analysis:
+        """Correlations, curves, summary, classes, and the regression."""
+        from bias_toolkit.analysis import Analysis
+
+        return Analysis(*(self.table(steps.analysis, name) for name in steps.ANALYSIS_TABLES))
+
+    # Position, scale and size that were varied
+
+    def has(self, step_name: str) -> bool:
+        """Whether a step that a report can do without was done with the present inputs and settings.
+
+        Parameters
+        ----------
+        step_name : str
+            Of one without members, such as `map/relation` or `sizes/curve`.
+        """
+        return self._stored.is_current(self._optional(step_name))
+
+    def _optional(self, step_name: str) -> Task:
+        return self._plan.task(next(step for step in self._plan.steps if step.name == step_name))
+
+    @property
+    def framed(self) -> pd.DataFrame:
+        """The measures of each image in each cell of the framing map, table FRAMED."""
+        from bias_toolkit.invariance import load_grid
+
+        shown = self._inputs.shown_surroundings
+        return pd.concat([self.read(steps.framed, "", load_grid, name) for name in shown], ignore_index=True)
+
+    @property
+    def framing_map(self) -> FramingMap:
+        """The measures in each cell of the framing map, and how they go with the training density."""
+        from bias_toolkit.analysis import FramingMap
+
+        return FramingMap(*(self.table(steps.framing_map, name) for name in steps.MAP_TABLES))
+
+    def map_views(self) -> dict[str, list[tuple[float, np.ndarray]]]:
+        """What the model was shown of one image of the framing map: its object in the middle, at each scale.
+
+        Of the images of the map, the one whose object is of the most usual scale: nearest to the median of all.
+
+        Returns
+        -------
+        dict
+            Surroundings to (scale, uint8 pixels (W, W, 3)) pairs.
+        """
+        from bias_toolkit.datasets import BOX_EDGES
+        from bias_toolkit.invariance import framing_views
+        from bias_toolkit.objects import typical_image
+
+        inputs, subjects = self._inputs, self.subjects("test").set_index("image_id")
+        image_id = typical_image(subjects, sorted(self.framed["image_id"].unique()))
+        return framing_views(
+            inputs.test.read(image_id),
+            subjects.loc[image_id, BOX_EDGES].tolist() if image_id in subjects.index else None,
+            sorted(inputs.framing_grid.scales),
+            inputs.shown_surroundings,
+            self.model_record["input_size"],
+        )
+
+    @property
+    def size_curve(self) -> pd.DataFrame:
+        """The measures over the view size, table SUMMARY."""
+        return self.table(steps.size_curve, "summary")
+
+    @property
+    def size_measures(self) -> pd.DataFrame:
+        """The measures of each image at each view size of the curve, table MEASURES."""
+        return self.table(steps.size_curve, "measures")
+
+    # Explanations and the report
 
     @property
     def explanations(self) -> dict[str, Explanation]:
-        """The explanations of test images that are there under the present settings, by image_id."""
+        """The explanations of test images that are there under the present inputs and settings, by image_id."""
+        return {image_id: self.explanation(task.member) for image_id, task in self._explained().items()}
+
+    def explanation(self, request: Request) -> Explanation:
+        """The explanation of one image."""
         from bias_toolkit.explain import load_explanation
 
-        return {image_id: self._read(name, "explain", load_explanation) for image_id, name in self._explained.items()}
+        return self.read(steps.explanation, "", load_explanation, request)
+
+    def _explained(self) -> dict[str, Task]:
+        """The tasks of the explanations of test images that are current, by image_id."""
+        from bias_toolkit.explain.request import Request
+
+        tasks = {}
+        for folder in sorted((self.folder / steps.EXPLANATIONS).glob("*/")):
+            record = read_record(folder)
+            member = record.settings.get("member") if record is not None else None
+            image_id = member.get("image") if isinstance(member, dict) else None
+            if not isinstance(image_id, str):
+                continue
+            task = self._plan.task(steps.explanation, Request(image_id))
+            if self._stored.is_current(task):
+                tasks[image_id] = task
+        return tasks
+
+    def shown_in_report(self, optional: Sequence[str]) -> steps.Shown:
+        """What the report shows besides what it always has: optional steps and explanations that are current.
+
+        Parameters
+        ----------
+        optional : sequence of str
+            Names of the steps.
+        """
+        parts = [self._optional(name) for name in optional]
+        current = [task for task in (*parts, *self._explained().values()) if self._stored.is_current(task)]
+        return steps.Shown(tuple((task.name, task.key) for task in current))
+
+    def plot(
+        self,
+        name: str = "distance-vs-invariance",
+        *,
+        measure: str = "p_top1_change",
+        distance: str = "nn_distance",
+        bins: int | None = None,
+        by_class: bool = False,
+        beside: Sequence[Results] = (),
+    ) -> Axes:
+        """Draw one of the report's figures. Neither the images nor the model have to be at hand.
+
+        Parameters
+        ----------
+        name : str
+            distance-vs-invariance, or another of `bias_toolkit.report.PLOTS`.
+        measure, distance : str
+            Columns of `per_image`.
+        bins : int, optional
+            Quantile bins; by default the study's.
+        by_class : bool
+            One panel a class.
+        beside : sequence of Study
+            Other studies, of other models, to draw on the axes of size-vs-invariance.
+
+        Returns
+        -------
+        Axes
+            The figure's first; its figure is `axes.figure`.
+
+        Raises
+        ------
+        InputError
+            If there is no such figure, or the study lacks what it shows.
+        """
+        from bias_toolkit.report import plot
+
+        figure = plot(self, name, measure=measure, distance=distance, bins=bins, by_class=by_class, beside=beside)
+        return figure.axes[0]
 
     @property
-    def explanation_keys(self) -> dict[str, str]:
-        """Of each of `explanations`, image_id to what tells it from one made under other settings."""
-        return {image_id: read_marker(self.folder / name)["key"] for image_id, name in self._explained.items()}
-
-    @property
-    def _explained(self) -> dict[str, str]:
-        """image_id of a test image to its explanation's folder, relative to the study's."""
-        names = sorted(f"{EXPLANATIONS}/{folder.name}" for folder in (self.folder / EXPLANATIONS).glob("*/"))
-        for name in names:
-            self._restore_markers(name, "explain")
-        markers = {name: read_marker(self.folder / name) for name in names}
-        return {
-            marker["settings"]["image"]: name
-            for name, marker in markers.items()
-            if "image" in marker.get("settings", {}) and self._is_current(name)
-        }
-
-    @property
-    def part_keys(self) -> dict[str, str]:
-        """Of the parts that a report shows where they are there, what tells each from one made under other settings."""
-        steps = {f"{MAP}/relation": MAP, f"{SIZES}/curve": SIZES}
-        for step, command in steps.items():
-            self._restore_markers(step, command)
-        return {step: read_marker(self.folder / step)["key"] for step in steps if self._is_current(step)}
+    def seconds(self) -> dict[str, float]:
+        """Wall time of each step, in seconds, over all the runs that it took."""
+        records = {task.name: read_record(self.folder / task.name) for task in self._plan.all()}
+        return {name: record.seconds for name, record in records.items() if record is not None}
 
     def findings(self) -> pd.DataFrame:
         """What was found: columns topic, kind, claim, evidence; a topic's most important finding comes first."""
-        return pd.DataFrame(self._json("report/results.json", "report")["findings"])
+        from bias_toolkit.report import OPTIONAL
+
+        shown = self.shown_in_report(OPTIONAL)
+        return pd.DataFrame(self.json(steps.report, "results.json", shown)["findings"])

@@ -1,166 +1,256 @@
-"""Every setting of a study besides its two datasets and its model."""
+"""Every setting of a study besides its two datasets and its model: default, bounds, option and help, each once."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any
 
+from bias_toolkit.foundation.choices import FEATURE_DTYPES, METRICS, PRECISIONS, RUNTIMES
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.memory import memory_bytes
 
-METRICS = ("euclidean", "cosine")
-FEATURE_DTYPES = ("float32", "float16")
-FEATURE_PRECISIONS = ("float32", "bfloat16", "float16")
-RUNTIMES = ("auto", "torch", "openvino")
-BOXES = ("auto", "given", "estimated")
+INPUTS = "What is studied"
+FEATURES = "Features and distance"
+VIEWS = "Views and sweeps"
+REFRAMING = "Position, scale and size"
+STATISTICS = "Statistics"
+MACHINE = "Machine"
+
 MOST_VIEWS = 1024
-"""Of a forward pass; a shard has no more images, and OpenVINO would fill up every batch to the size asked for."""
-OPTIONS = {"map_images": "images", "size_images": "images"}
-"""Settings whose option has another name, being of one command alone."""
+"""Of a forward pass. A shard has no more images, and OpenVINO would fill up every batch to the size asked for."""
+MOST_RESAMPLES = 1_000_000
+MOST_IMAGES = 10**8
+LONGEST_TEXT = 4096
+LONGEST_LIST = 1000
+
+
+@dataclass(frozen=True)
+class Option:
+    """What is known of a setting besides its default.
+
+    Parameters
+    ----------
+    kind : type
+        str, int or float; of the items, where there are several.
+    help : str
+        One sentence for the command line and the documentation.
+    panel : str
+        The group of options that it stands in.
+    flag : str
+        The option's name where it is not that of the setting.
+    metavar : str, optional
+    choices : sequence of str
+        The values that are allowed; all where there are none.
+    least, most : number, optional
+        Bounds of a number, both inclusive.
+    several : bool
+        Whether it takes several values.
+    """
+
+    kind: type
+    help: str
+    panel: str
+    flag: str = ""
+    metavar: str | None = None
+    choices: Sequence[str] = ()
+    least: float | None = None
+    most: float | None = None
+    several: bool = False
+
+
+def _setting(default: Any, kind: type, help: str, panel: str, **more: Any) -> Any:
+    return dataclasses.field(default=default, metadata={"option": Option(kind, help, panel, **more)})
+
+
+def _count(default: int | None, help: str, panel: str, least: int = 1, most: int = MOST_IMAGES, **more: Any) -> Any:
+    return _setting(default, int, help, panel, least=least, most=most, **more)
 
 
 @dataclass(frozen=True)
 class Settings:
     """The settings of a study, with the defaults of the command line.
 
-    Parameters
-    ----------
-    train_layout, test_layout : str, optional
-        Layout of the two datasets; recognised from the folder when None.
-    weights : str, optional
-        File of weights for a `torchvision:` or `timm:` model; its own pretrained weights when None.
-    feature : str, optional
-        Name of the layer whose output is the feature; the penultimate activation when None.
-    label_map : str, optional
-        CSV or JSON file that maps dataset labels to model classes.
-    imagenet_x : str, optional
-        File or folder of ImageNet-X's annotations; those of the package imagenet-x, where it is installed, when None.
-    boxes : {"auto", "given", "estimated"}
-        Which boxes the framing is of: the dataset's own, or those that the model locates. "auto" takes a dataset's own
-        where it has any, and locates otherwise.
-    metric : {"euclidean", "cosine"}
-        Distance between features.
-    index : str
-        How the nearest training images are searched: "exact", or a Faiss factory string for an approximate index, after
-        a space its search parameters (IVF1024,Flat nprobe=64).
-    memory : str
-        What exact search may hold in memory, e.g. 4GB; "auto" for half of what is available. It changes no result.
-    neighbours : int
-        How many nearest training images are kept. k of knn_distance is always 10.
-    feature_size : float
-        Size of the crop whose centre view is embedded, for training and test images alike.
-    feature_dtype : {"float32", "float16"}
-        Precision of the stored features.
-    feature_precision : {"float32", "bfloat16", "float16"}
-        Precision of the forward passes that give the features. Sweeps are always in float32.
-    protocols : tuple of {"crop", "embed", "offsets"}
-        How views are made.
-    transforms : tuple of {"diagonal", "horizontal", "vertical", "scale"}
-        How the view moves from one step to the next. Empty for the protocols' defaults: diagonal.
-    sizes : tuple of float
-        View sizes; up to 1 for crop and above 1 for embed. Empty for the protocols' defaults.
-    fill : {"mean", "black", "inpaint"}
-        What the embed canvas holds around the image.
-    sampling : {"centre", "random"}
-        Where crop takes its window.
-    draws : int
-        Pairs of views an image under offsets.
-    precision : float, optional
-        Half-width of the 95% interval of P(top-1 change) at which a sweep stops, its images taken in random order. None
-        or 0 for all test images.
-    bins : int
-        Quantile bins of the distance curve.
-    map_images, size_images : int
-        Test images that are shown in the cells of the framing map, and at the sizes of the size curve.
-    map_positions, map_scales : tuple of float
-        Of the framing map: where the object's centre is put, as a fraction of the view, and how large it is shown.
-        Empty for the defaults.
-    map_surroundings : tuple of {"mean", "black", "inpaint", "real"}
-        What the framing map shows around the objects. Empty for all of them.
-    resamples, permutations, placements : int
-        Bootstrap resamples, permutations of a correlation test, and placements of the boxes under the null model.
-    noise_images : int
-        Test images on which the noise floor is measured.
-    batch_size : int, optional
-        Views in one forward pass; the runtime's choice when None.
-    runtime : {"auto", "torch", "openvino"}
-        What executes the model. It changes results by rounding only and is no reason to compute again.
-    device : {"auto", "cpu", "cuda"}
-        Where the model runs. It changes results by rounding only and is no reason to compute again.
-    seed : int
-        Seed of every random draw.
+    Each field's meaning is in its `Option`: `bias-toolkit COMMAND --help` and the documentation show it, and
+    `option_of` gives it.
+
+    Raises
+    ------
+    InputError
+        If a value is of another kind than its option's, is not among the choices, or is out of bounds.
     """
 
-    train_layout: str | None = None
-    test_layout: str | None = None
-    weights: str | None = None
-    feature: str | None = None
-    label_map: str | None = None
-    imagenet_x: str | None = None
-    boxes: str = "auto"
-    metric: str = "euclidean"
-    index: str = "exact"
-    memory: str = "auto"
-    neighbours: int = 10
-    feature_size: float = 1.0
-    feature_dtype: str = "float32"
-    feature_precision: str = "float32"
-    protocols: tuple[str, ...] = ("crop",)
-    transforms: tuple[str, ...] = ()
-    sizes: tuple[float, ...] = ()
-    fill: str = "mean"
-    sampling: str = "centre"
-    draws: int = 8
-    precision: float | None = None
-    bins: int = 10
-    map_images: int = 100
-    map_positions: tuple[float, ...] = ()
-    map_scales: tuple[float, ...] = ()
-    map_surroundings: tuple[str, ...] = ()
-    size_images: int = 200
-    resamples: int = 2000
-    permutations: int = 2000
-    placements: int = 1000
-    noise_images: int = 64
-    batch_size: int | None = None
-    runtime: str = "auto"
-    device: str = "auto"
-    seed: int = 0
+    train_layout: str | None = _setting(None, str, "Layout of the training set alone.", INPUTS, metavar="NAME")
+    test_layout: str | None = _setting(None, str, "Layout of the test set alone.", INPUTS, metavar="NAME")
+    weights: str | None = _setting(
+        None,
+        str,
+        "State dict or safetensors for the model; kept until --model is named again.",
+        INPUTS,
+        metavar="FILE",
+    )
+    label_map: str | None = _setting(
+        None,
+        str,
+        "CSV (label,class) or JSON: dataset labels to model classes; kept until --test is named again.",
+        INPUTS,
+        metavar="FILE",
+    )
+    imagenet_x: str | None = _setting(
+        None,
+        str,
+        "Annotations of ImageNet-X, for test images with ImageNet's file names; by default those of the package "
+        "imagenet-x where it is installed. Kept until --test is named again.",
+        INPUTS,
+        metavar="PATH",
+    )
+    boxes: str = _setting(
+        "auto",
+        str,
+        "Boxes of the objects: given, the dataset's own; estimated, located by the model; auto, given where the set "
+        "has any, estimated otherwise.",
+        INPUTS,
+        choices=("auto", "given", "estimated"),
+    )
+    feature: str | None = _setting(
+        None,
+        str,
+        "Layer of the feature; by default the penultimate one. Kept until --model is named again.",
+        FEATURES,
+        metavar="LAYER",
+    )
+    metric: str = _setting("euclidean", str, "Distance between features.", FEATURES, choices=METRICS)
+    index: str = _setting(
+        "exact",
+        str,
+        "exact, or a Faiss factory string for an approximate search, the quality of which is then measured: "
+        "IVF1024,Flat, HNSW32, 'IVF1024,Flat nprobe=64'.",
+        FEATURES,
+        metavar="FACTORY",
+    )
+    neighbours: int = _count(
+        10,
+        "Nearest training images that are kept. k of knn_distance is 10 whatever this is.",
+        FEATURES,
+        metavar="K",
+        most=10_000,
+    )
+    feature_size: float = _setting(
+        1.0, float, "Size of the crop whose centre view is embedded.", FEATURES, least=0, most=1
+    )
+    feature_dtype: str = _setting("float32", str, "Precision of the stored features.", FEATURES, choices=FEATURE_DTYPES)
+    feature_precision: str = _setting(
+        "float32",
+        str,
+        "Precision of the forward passes that give features. Sweeps are always in float32.",
+        FEATURES,
+        choices=PRECISIONS,
+    )
+    protocols: tuple[str, ...] = _setting(
+        ("crop",), str, "How views are made: crop, embed or offsets.", VIEWS, flag="--protocol", several=True
+    )
+    transforms: tuple[str, ...] = _setting(
+        (),
+        str,
+        "What moves from one step to the next: diagonal, horizontal, vertical, or scale (embed); by default diagonal.",
+        VIEWS,
+        flag="--transform",
+        several=True,
+    )
+    sizes: tuple[float, ...] = _setting(
+        (),
+        float,
+        "View size: up to 1 the area fraction of crop (default 1), above 1 the shrinking factor of embed (default 2).",
+        VIEWS,
+        flag="--size",
+        several=True,
+    )
+    fill: str = _setting("mean", str, "Canvas of embed: mean, black or inpaint.", VIEWS)
+    sampling: str = _setting("centre", str, "Where crop takes its window: centre or random.", VIEWS)
+    draws: int = _count(8, "Pairs of views for each image under offsets.", VIEWS, most=10_000)
+    precision: float | None = _setting(
+        None,
+        float,
+        "Stop each sweep once P(top-1 change) is known to ±P at 95%, such as 0.005, on images in random order; 0 for "
+        "all images.",
+        VIEWS,
+        metavar="P",
+    )
+    bins: int = _count(
+        10,
+        "Bins of the distance curve; fewer where they would hold under 20 images.",
+        STATISTICS,
+        least=2,
+        most=10_000,
+    )
+    map_images: int = _count(100, "Test images to show in the map's cells.", REFRAMING, 2, flag="--images", metavar="N")
+    map_positions: tuple[float, ...] = _setting(
+        (),
+        float,
+        "Where to put the object's centre, across and down, as a fraction of the view (default 0.25, 0.5, 0.75).",
+        REFRAMING,
+        flag="--position",
+        several=True,
+    )
+    map_scales: tuple[float, ...] = _setting(
+        (),
+        float,
+        "How large to show the object: the square root of the share of the view that its box covers (default 0.15, "
+        "0.2, 0.27, 0.36, 0.48, 0.64, 0.8).",
+        REFRAMING,
+        flag="--scale",
+        several=True,
+    )
+    map_surroundings: tuple[str, ...] = _setting(
+        (),
+        str,
+        "What is around the object: mean, black or inpaint where the image ends, or real, windows of the image alone "
+        "(default all).",
+        REFRAMING,
+        flag="--surroundings",
+        several=True,
+    )
+    size_images: int = _count(200, "Test images to show at each view size.", REFRAMING, 2, flag="--images", metavar="N")
+    resamples: int = _count(2000, "Bootstrap resamples.", STATISTICS, 100, MOST_RESAMPLES)
+    permutations: int = _count(2000, "Permutations of a correlation test.", STATISTICS, 100, MOST_RESAMPLES)
+    placements: int = _count(1000, "Placements of the boxes under the null model.", STATISTICS, 100, MOST_RESAMPLES)
+    noise_images: int = _count(64, "Test images that measure the noise floor.", STATISTICS)
+    batch_size: int | None = _count(
+        None, "Views in one forward pass; by default the runtime's choice.", MACHINE, most=MOST_VIEWS
+    )
+    runtime: str = _setting(
+        "auto",
+        str,
+        "What executes the model: torch; openvino, on Intel and AMD CPUs; auto: torch on CUDA, openvino on such a CPU "
+        "where it is installed, torch otherwise. Results differ by rounding only, and are not computed again for it.",
+        MACHINE,
+        choices=RUNTIMES,
+    )
+    device: str = _setting(
+        "auto",
+        str,
+        "Where the model runs: auto, cpu or cuda. Results differ by rounding only, and are not computed again for it.",
+        MACHINE,
+    )
+    memory: str = _setting(
+        "auto",
+        str,
+        "Memory that exact search may hold, e.g. 4GB; auto is half of what is available. It changes no result.",
+        MACHINE,
+        metavar="SIZE",
+    )
+    seed: int = _count(0, "Seed of every random draw.", STATISTICS, 0, 2**32 - 1)
 
     def __post_init__(self):
-        for name in ("protocols", "transforms", "sizes", "map_positions", "map_scales", "map_surroundings"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))
-        for name, allowed in (
-            ("boxes", BOXES),
-            ("metric", METRICS),
-            ("feature_dtype", FEATURE_DTYPES),
-            ("feature_precision", FEATURE_PRECISIONS),
-            ("runtime", RUNTIMES),
-        ):
-            if getattr(self, name) not in allowed:
-                raise InputError(
-                    f"--{name.replace('_', '-')} is {getattr(self, name)!r}, but must be one of {', '.join(allowed)}."
-                )
-        for name, least in (
-            ("neighbours", 1),
-            ("draws", 1),
-            ("bins", 2),
-            ("map_images", 2),
-            ("size_images", 2),
-            ("resamples", 100),
-            ("permutations", 100),
-            ("placements", 100),
-            ("noise_images", 1),
-            ("batch_size", 1),
-            ("seed", 0),
-        ):
-            if getattr(self, name) is not None and getattr(self, name) < least:
-                option = OPTIONS.get(name, name.replace("_", "-"))
-                raise InputError(f"--{option} is {getattr(self, name)}, but must be at least {least}.")
-        if self.batch_size is not None and self.batch_size > MOST_VIEWS:
-            raise InputError(f"--batch-size is {self.batch_size:,}, but must be at most {MOST_VIEWS:,}.")
+        for field in dataclasses.fields(self):
+            value, option = getattr(self, field.name), field.metadata["option"]
+            if value is None and field.default is None:
+                continue
+            checked = _checked(value, option, flag_of(field.name))
+            object.__setattr__(self, field.name, checked)
         if self.precision is not None and not 0 <= self.precision < 0.5:
             raise InputError(
                 f"--precision is {self.precision:g}, but must be above 0 and below 0.5, such as 0.005 for half a "
@@ -191,3 +281,43 @@ class Settings:
     def replace(self, changes: Mapping[str, Any]) -> Settings:
         """The same settings with some changed; a change to None keeps the present value."""
         return self.from_dict(self.to_dict() | {name: value for name, value in changes.items() if value is not None})
+
+
+def option_of(name: str) -> Option:
+    """The option of a setting, by the setting's name."""
+    return Settings.__dataclass_fields__[name].metadata["option"]
+
+
+def flag_of(name: str) -> str:
+    """How a setting is given on the command line."""
+    return option_of(name).flag or f"--{name.replace('_', '-')}"
+
+
+def _checked(value: Any, option: Option, flag: str) -> Any:
+    """The value of a setting, or its values as a tuple; InputError if it is none."""
+    if not option.several:
+        return _checked_item(value, option, flag)
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise InputError(f"{flag} is {str(value)[:80]!r}, but must be a list.")
+    if len(value) > LONGEST_LIST:
+        raise InputError(f"{flag} has {len(value):,} values, but may have at most {LONGEST_LIST:,}.")
+    return tuple(_checked_item(item, option, flag) for item in value)
+
+
+def _checked_item(value: Any, option: Option, flag: str) -> Any:
+    if isinstance(value, bool) or not isinstance(value, {str: str, int: Integral, float: Real}[option.kind]):
+        kind = {str: "a text", int: "a whole number", float: "a number"}[option.kind]
+        raise InputError(f"{flag} is {str(value)[:80]!r}, but must be {kind}.")
+    if option.kind is str:
+        if len(value) > LONGEST_TEXT:
+            raise InputError(f"{flag} has {len(value):,} characters, but may have at most {LONGEST_TEXT:,}.")
+        if option.choices and value not in option.choices:
+            raise InputError(f"{flag} is {value!r}, but must be one of {', '.join(option.choices)}.")
+        return value
+    if option.least is not None and value < option.least:
+        raise InputError(f"{flag} is {value:,}, but must be at least {option.least:,}.")
+    if option.most is not None and value > option.most:
+        raise InputError(f"{flag} is {value:,}, but must be at most {option.most:,}.")
+    if option.kind is float and not option.several and math.isinf(value):
+        raise InputError(f"{flag} is {value:g}, but must be a finite number.")
+    return option.kind(value)

@@ -66,7 +66,7 @@ def test_an_image_outside_the_study_with_box_and_label(run, study, least_stable,
 @pytest.mark.usefixtures("svg_only")
 def test_worst_prints_the_summary(run, study, monkeypatch):
     # Fewer pages to write: the images that are explained for being listed.
-    monkeypatch.setattr("bias_toolkit.report.thumbnails.LISTED", 1)
+    monkeypatch.setattr("bias_toolkit.report.stability.LISTED", 1)
     code, out, _ = run("explain", study.folder, "--worst", "2")
     assert code == 0
     assert out.startswith("Of 2 images, ")

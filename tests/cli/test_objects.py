@@ -28,7 +28,7 @@ def test_a_dataset_alone(run, photographs):
 
 def test_with_another_and_a_page(run, photographs, tmp_path, monkeypatch):
     # Fonts in PDF take long.
-    monkeypatch.setattr("bias_toolkit.report.page.FORMATS", ("svg",))
+    monkeypatch.setattr("bias_toolkit.report.page.page.FORMATS", ("svg",))
     pair = (photographs["train"], "--with", photographs["test"])
     code, out, _ = run("objects", *pair, "--out", tmp_path / "page", *FAST)
     assert code == 0

@@ -103,12 +103,12 @@ def test_more_than_memory_holds(make_text, monkeypatch):
     file = make_text("a.json", "[" + "1," * 1000 + "1]")
     assert len(read_json(file)) == 1001
     monkeypatch.setattr("bias_toolkit.datasets.annotation_text._SMALL", 1000)
-    monkeypatch.setattr("bias_toolkit.datasets.annotation_text._free_memory", lambda: 20_030)
+    monkeypatch.setattr("bias_toolkit.datasets.annotation_text.free_memory", lambda: 20_030)
     assert len(read_json(file)) == 1001
-    monkeypatch.setattr("bias_toolkit.datasets.annotation_text._free_memory", lambda: 20_000)
+    monkeypatch.setattr("bias_toolkit.datasets.annotation_text.free_memory", lambda: 20_000)
     for read in (read_json, lambda file: list(read_lines(file))):
         refused("takes about 0 GB of memory to read, and 0 GB are free: divide it", file, lambda read=read: read(file))
-    monkeypatch.setattr("bias_toolkit.datasets.annotation_text._free_memory", lambda: None)
+    monkeypatch.setattr("bias_toolkit.datasets.annotation_text.free_memory", lambda: None)
     assert len(read_json(file)) == 1001
 
     def fail(text):

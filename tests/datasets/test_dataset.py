@@ -27,7 +27,7 @@ class Painted:
 
     def header(self, image_id):
         if image_id.startswith("broken"):
-            raise UnreadableImageError(f"{image_id} is broken")
+            raise UnreadableImageError(f"{image_id} is broken", transient=True)
         return Header(6, 4)
 
     def read(self, image_id):
@@ -69,11 +69,12 @@ def test_what_cannot_be_read_or_is_not_there_is_skipped_with_its_objects(rows):
 
     assert rows(dataset.images) == [("good", "v", 6, 4)]
     assert rows(dataset.objects) == [("good", 0, "y", 0, 0, 1, 1)]
-    assert rows(dataset.skipped) == [
+    assert rows(dataset.skipped[["image_id", "reason"]]) == [
         ("broken", "broken is broken"),
         ("also gone", "the annotations name it, but there is no such file"),
         ("gone", "the annotations name it, but there is no such file"),
     ]
+    assert dataset.skipped["transient"].tolist() == [True, False, False]
     assert dataset.dropped_boxes == 0
 
 
@@ -199,7 +200,7 @@ def test_an_unreadable_file_in_a_folder_is_skipped(tmp_path, make_image, make_te
     dataset = load_dataset(tmp_path)
 
     assert rows(dataset.images) == [("a.png", None, 10, 8)]
-    assert rows(dataset.skipped) == [
+    assert rows(dataset.skipped[["image_id", "reason"]]) == [
         ("b.jpg", "not an image in a known format (JPEG, PNG, WEBP, BMP, TIFF, PPM, GIF)"),
         ("c.png", "a link to a file that is not there"),
     ]

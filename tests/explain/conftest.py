@@ -6,16 +6,15 @@ import numpy as np
 import pytest
 
 from bias_toolkit.explain.causes import Trial, stability_of
-from bias_toolkit.explain.explanation import (
-    CAUSE,
-    NOT_TRIED,
-    SMALL,
+from bias_toolkit.explain.explanation import Explanation
+from bias_toolkit.explain.framing import TrainingObjects
+from bias_toolkit.explain.neighbourhood import Neighbourhood
+from bias_toolkit.explain.record import (
     CauseLine,
     Change,
     ClassCurve,
     Distances,
     Estimate,
-    Explanation,
     Framing,
     FramingStanding,
     Neighbour,
@@ -25,9 +24,8 @@ from bias_toolkit.explain.explanation import (
     ShiftMap,
     Stability,
     Standing,
+    Verdict,
 )
-from bias_toolkit.explain.framing import TrainingObjects
-from bias_toolkit.explain.neighbourhood import Neighbourhood
 
 NAMES = ["owl", "snow owl", "cat"]
 
@@ -126,7 +124,7 @@ def stability_at():
     return _stability
 
 
-def _line(cause, verdict=CAUSE, after=0.0625, rank=None, **fields):
+def _line(cause, verdict=Verdict.CAUSE, after=0.0625, rank=None, **fields):
     measured = {} if after is None else {"after": _stability(after), "fall": Estimate(0.25 - after, 0.01, 0.3)}
     told = {"intervention": f"{cause} removed", "reason": f"reason of {cause}."}
     return CauseLine(cause=cause, verdict=verdict, rank=rank, **(told | measured | fields))
@@ -158,8 +156,8 @@ def _full():
     lines = [
         _line("off_centre", rank=1, made_up=0.125, fill="inpaint", picture="pictures/cause-off_centre.png"),
         _line("coin_toss", after=None, rank=2, expected=Estimate(0.25, 0.125, 0.375)),
-        _line("fine_detail", SMALL, after=0.1875, fall_beyond_controls=Estimate(0.0, -0.25, 0.25)),
-        _line("content", NOT_TRIED, after=None),
+        _line("fine_detail", Verdict.SMALL, after=0.1875, fall_beyond_controls=Estimate(0.0, -0.25, 0.25)),
+        _line("content", Verdict.NOT_TRIED, after=None),
     ]
     grid = np.zeros((3, 3), int)
     grid[0, 2] = 2

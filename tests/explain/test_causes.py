@@ -6,21 +6,7 @@ import numpy as np
 import pytest
 
 from bias_toolkit.explain.causes import judge, judge_coin_toss, ranked, stability_of
-from bias_toolkit.explain.explanation import (
-    CAUSE,
-    CAUSES,
-    COVERED,
-    ELSEWHERE,
-    MIXED,
-    MORE,
-    NO_MORE,
-    NOT_TRIED,
-    SMALL,
-    USUAL,
-    VERDICTS,
-    WRONG,
-    Estimate,
-)
+from bias_toolkit.explain.record import Cause, Estimate, Verdict
 
 BOUNDARY, STRIPES_4, STRIPES_5, STRIPES_8, BOARD = (steps / 160 for steps in (11, 44, 55, 88, 144))
 
@@ -49,7 +35,7 @@ def test_half_of_the_changes_gone_is_a_cause(judged, neighbourhood_of, trial_of)
     half = trial_of("content", neighbourhood_of("stripes 4"), right=0)
     more = trial_of("content", neighbourhood_of("stripes 5"), right=0)
     (line,) = judged(half, controls=board)
-    assert (line.verdict, line.rank, line.cause, line.intervention) == (CAUSE, 1, "content", "something done")
+    assert (line.verdict, line.rank, line.cause, line.intervention) == (Verdict.CAUSE, 1, "content", "something done")
     assert line.fall.value == pytest.approx(STRIPES_8 - STRIPES_4)
     assert 0 < line.fall.low < line.fall.value < line.fall.high
     assert line.fall_beyond_controls.value == pytest.approx(BOARD - STRIPES_4)
@@ -58,14 +44,14 @@ def test_half_of_the_changes_gone_is_a_cause(judged, neighbourhood_of, trial_of)
     # Seven of its nine columns are owls at 0.8, the other two at 0.1.
     assert line.reason.endswith("), and the model is right (owl, 0.64).")
     (line,) = judged(more, controls=board)
-    assert (line.verdict, line.rank) == (SMALL, None)
+    assert (line.verdict, line.rank) == (Verdict.SMALL, None)
     assert line.reason.startswith("P(top-1 change) goes from 55.0% to 34.4% (95% interval ")
     assert line.reason.endswith("): less than half of it is clearly gone.")
 
 
 def test_what_rises_is_no_cause(judged, neighbourhood_of, trial_of):
     (line,) = judged(trial_of("content", neighbourhood_of("checkerboard")), controls=("checkerboard",))
-    assert line.verdict == SMALL
+    assert line.verdict == Verdict.SMALL
     assert line.fall.value == pytest.approx(STRIPES_8 - BOARD)
 
 
@@ -73,10 +59,10 @@ def test_a_fall_has_to_be_clear(judged, neighbourhood_of, trial_of):
     """All gone, but of two of the sweeps only: an eighth of the resamples has neither. Of four, 1% has none."""
     constant = trial_of("content", neighbourhood_of("constant"))
     (line,) = judged(constant, before=neighbourhood_of(pixel(2, 5)))
-    assert line.verdict == SMALL
+    assert line.verdict == Verdict.SMALL
     assert (line.fall.value, line.fall.low) == (4 / 160, 0)
     (line,) = judged(constant, before=neighbourhood_of(pixel(4, 4)))
-    assert line.verdict == CAUSE
+    assert line.verdict == Verdict.CAUSE
     assert line.fall.value == 8 / 160
     assert line.fall.low > 0
 
@@ -85,14 +71,14 @@ def test_controls_must_not_do_the_same(judged, neighbourhood_of, trial_of):
     """Half of what the controls leave has to be gone, and here less than half."""
     trial = trial_of("content", neighbourhood_of("stripes 4"))
     (line,) = judged(trial, controls=("stripes 8", "stripes 8"))
-    assert line.verdict == NO_MORE
+    assert line.verdict == Verdict.NO_MORE
     assert line.reason.startswith("P(top-1 change) goes from 55.0% to 27.5% (95% interval ")
     assert line.reason.endswith("), but changes that remove nothing also leave only 55.0%.")
     assert line.fall_beyond_controls.value == pytest.approx(STRIPES_8 - STRIPES_4)
     (line,) = judged(trial, controls=("stripes 8", "checkerboard"))
-    assert line.verdict == CAUSE
+    assert line.verdict == Verdict.CAUSE
     (line,) = judged(trial_of("content", neighbourhood_of("boundary")), controls=("boundary", "stripes 2"))
-    assert line.verdict == NO_MORE
+    assert line.verdict == Verdict.NO_MORE
     assert line.reason.endswith("leave only 10.3%.")
 
 
@@ -103,7 +89,7 @@ def test_usual_framing_is_no_cause(judged, neighbourhood_of, trial_of):
         ("framing", "Position and"),
     ):
         (line,) = judged(trial_of(cause, neighbourhood_of("constant"), right=0, usual=True))
-        assert (line.verdict, line.rank) == (USUAL, None)
+        assert (line.verdict, line.rank) == (Verdict.USUAL, None)
         assert word in line.reason
         assert "With it changed, P(top-1 change) goes from 55.0% to 0%" in line.reason
         assert line.fall.value == STRIPES_8
@@ -112,14 +98,14 @@ def test_usual_framing_is_no_cause(judged, neighbourhood_of, trial_of):
 @pytest.mark.parametrize("accuracy", [0.5, 0.01])
 def test_a_model_that_is_made_wrong(judged, neighbourhood_of, trial_of, accuracy):
     (line,) = judged(trial_of("undersampling", neighbourhood_of("constant"), right=1), accuracy=accuracy)
-    assert (line.verdict, line.rank) == (WRONG, None)
+    assert (line.verdict, line.rank) == (Verdict.WRONG, None)
     assert "goes from 55.0% to 0%" in line.reason
     assert line.reason.endswith(", but only because the model is then wrong (owl, 0.80): no remedy.")
 
 
 def test_a_model_that_was_never_right_is_still_wrong(judged, neighbourhood_of, trial_of):
     (line,) = judged(trial_of("undersampling", neighbourhood_of("constant"), right=1), accuracy=0.0)
-    assert (line.verdict, line.rank) == (CAUSE, 1)
+    assert (line.verdict, line.rank) == (Verdict.CAUSE, 1)
     assert "goes from 55.0% to 0%" in line.reason
     assert line.reason.endswith(", but the model is still wrong (owl, 0.80): a cause, and no remedy.")
 
@@ -128,8 +114,8 @@ def test_a_model_that_is_wrong_as_often_is_not_made_wrong(judged, neighbourhood_
     """Right on as many views as before: wrong in its mean prediction is no news."""
     trial = trial_of("scale", neighbourhood_of("boundary"), right=0)
     assert (trial.stability.prediction.is_right, trial.stability.prediction.accuracy) == (False, 4 / 9)
-    assert [line.verdict for line in judged(trial, accuracy=4 / 9)] == [CAUSE]
-    assert [line.verdict for line in judged(trial, accuracy=4 / 9 + 0.01)] == [WRONG]
+    assert [line.verdict for line in judged(trial, accuracy=4 / 9)] == [Verdict.CAUSE]
+    assert [line.verdict for line in judged(trial, accuracy=4 / 9 + 0.01)] == [Verdict.WRONG]
 
 
 @pytest.mark.parametrize("cause", ["undersampling", "fine_detail"])
@@ -138,45 +124,51 @@ def test_a_weaker_signal_has_to_settle_on_an_answer_that_there_was(judged, neigh
     elsewhere = neighbourhood_of(np.full((9, 9), 2))
     for right in (None, 0):
         (line,) = judged(trial_of(cause, elsewhere, right=right), accuracy=None if right is None else 0.0)
-        assert (line.verdict, line.rank) == (ELSEWHERE, None)
+        assert (line.verdict, line.rank) == (Verdict.ELSEWHERE, None)
         assert "goes from 55.0% to 0%" in line.reason
         assert "a class that the model gave to none of the views" in line.reason
-    assert judged(trial_of(cause, elsewhere, right=2), accuracy=0.0)[0].verdict == CAUSE
-    assert judged(trial_of(cause, neighbourhood_of(np.full((9, 9), 1)), right=2), accuracy=0.0)[0].verdict == CAUSE
+    assert judged(trial_of(cause, elsewhere, right=2), accuracy=0.0)[0].verdict == Verdict.CAUSE
+    assert (
+        judged(trial_of(cause, neighbourhood_of(np.full((9, 9), 1)), right=2), accuracy=0.0)[0].verdict == Verdict.CAUSE
+    )
     # To be shown otherwise is to be seen anew, and may bring another answer.
     for other in ("scale", "off_centre", "content"):
-        assert judged(trial_of(other, elsewhere, right=0), accuracy=0.0)[0].verdict == CAUSE
+        assert judged(trial_of(other, elsewhere, right=0), accuracy=0.0)[0].verdict == Verdict.CAUSE
 
 
 def test_what_changes_more_than_one_thing_shows_no_cause(judged, neighbourhood_of, trial_of):
     constant = neighbourhood_of("constant")
-    mixed = dataclasses.replace(trial_of("content", constant, right=0), mixed="the weather changed too")
+    mixed = dataclasses.replace(trial_of("content", constant, right=0), mixed=True)
     (line,) = judged(mixed)
-    assert (line.verdict, line.rank) == (MIXED, None)
-    assert line.reason.endswith(", but the weather changed too, so that this shows no cause.")
-    little = dataclasses.replace(trial_of("content", neighbourhood_of("stripes 5")), mixed="the weather changed too")
-    assert judged(little)[0].verdict == SMALL
+    assert (line.verdict, line.rank) == (Verdict.MIXED, None)
+    assert line.reason.endswith(
+        ", but whole images differ in framing and surroundings too, so that this shows no cause."
+    )
+    little = dataclasses.replace(trial_of("content", neighbourhood_of("stripes 5")), mixed=True)
+    assert judged(little)[0].verdict == Verdict.SMALL
 
 
 def test_where_the_right_class_is_not_known(judged, neighbourhood_of, trial_of):
     """Neither now, nor before."""
     (line,) = judged(trial_of("content", neighbourhood_of("constant")), accuracy=0.5)
-    assert line.verdict == CAUSE
+    assert line.verdict == Verdict.CAUSE
     assert "goes from 55.0% to 0%" in line.reason
     assert line.reason.endswith("; the model then says owl, 0.80.")
     (line,) = judged(trial_of("content", neighbourhood_of("constant"), right=1), accuracy=None)
-    assert line.verdict == CAUSE
+    assert line.verdict == Verdict.CAUSE
     assert "still wrong" in line.reason
 
 
 def test_earlier_questions_come_first(judged, neighbourhood_of, trial_of):
     """Usual framing before all, too little before controls, controls before a wrong model."""
     small = neighbourhood_of("stripes 5")
-    assert judged(trial_of("scale", small, right=2, usual=True), accuracy=1.0)[0].verdict == USUAL
-    assert judged(trial_of("scale", small, right=2), accuracy=1.0)[0].verdict == SMALL
+    assert judged(trial_of("scale", small, right=2, usual=True), accuracy=1.0)[0].verdict == Verdict.USUAL
+    assert judged(trial_of("scale", small, right=2), accuracy=1.0)[0].verdict == Verdict.SMALL
     half = neighbourhood_of("stripes 4")
-    assert judged(trial_of("scale", half, right=2), accuracy=1.0)[0].verdict == NO_MORE
-    assert judged(trial_of("scale", half, right=2), accuracy=1.0, controls=("checkerboard",))[0].verdict == WRONG
+    assert judged(trial_of("scale", half, right=2), accuracy=1.0)[0].verdict == Verdict.NO_MORE
+    assert (
+        judged(trial_of("scale", half, right=2), accuracy=1.0, controls=("checkerboard",))[0].verdict == Verdict.WRONG
+    )
 
 
 def test_several_ways_of_one_intervention_are_taken_together(judged, neighbourhood_of, trial_of):
@@ -192,9 +184,11 @@ def test_several_ways_of_one_intervention_are_taken_together(judged, neighbourho
 
 
 def test_fields_of_a_trial_are_handed_on(judged, neighbourhood_of, trial_of):
-    trial = trial_of("scale", neighbourhood_of("constant"), words="zoomed", made_up=0.25, fill="black", picture="a.png")
+    trial = trial_of(
+        "scale", neighbourhood_of("constant"), words="zoomed", made_up=0.25, fill="black", picture="pictures/a.png"
+    )
     (line,) = judged(trial)
-    assert (line.intervention, line.made_up, line.fill, line.picture) == ("zoomed", 0.25, "black", "a.png")
+    assert (line.intervention, line.made_up, line.fill, line.picture) == ("zoomed", 0.25, "black", "pictures/a.png")
 
 
 def test_the_seed_decides_the_intervals(judged, neighbourhood_of, trial_of):
@@ -216,8 +210,8 @@ def test_both_together_are_covered_where_one_is_enough(judged, neighbourhood_of,
         for order in (trials, trials[::-1]):
             lines = judged(*order)
             assert [(line.cause, line.verdict, line.rank) for line in lines] == [
-                (alone, CAUSE, 1),
-                ("framing", COVERED, None),
+                (alone, Verdict.CAUSE, 1),
+                ("framing", Verdict.COVERED, None),
             ]
             assert "alone is enough" in lines[1].reason
             assert lines[1].fall.value == STRIPES_8
@@ -231,15 +225,15 @@ def test_both_together_are_a_cause_where_neither_is_enough(judged, neighbourhood
         trial_of("framing", neighbourhood_of("constant")),
     ]
     assert [(line.cause, line.verdict) for line in judged(*trials)] == [
-        ("framing", CAUSE),
-        ("off_centre", SMALL),
-        ("scale", SMALL),
+        ("framing", Verdict.CAUSE),
+        ("off_centre", Verdict.SMALL),
+        ("scale", Verdict.SMALL),
     ]
     # Another cause covers nothing, and what is no cause anyway is not covered.
     trials = [trial_of("content", neighbourhood_of("constant")), trial_of("framing", neighbourhood_of("boundary"))]
-    assert [line.verdict for line in judged(*trials)] == [CAUSE, CAUSE]
+    assert [line.verdict for line in judged(*trials)] == [Verdict.CAUSE, Verdict.CAUSE]
     trials = [trial_of("scale", neighbourhood_of("constant")), trial_of("framing", other)]
-    assert [line.verdict for line in judged(*trials)] == [CAUSE, SMALL]
+    assert [line.verdict for line in judged(*trials)] == [Verdict.CAUSE, Verdict.SMALL]
 
 
 def test_causes_in_their_order(judged, neighbourhood_of, trial_of):
@@ -261,11 +255,22 @@ def test_causes_in_their_order(judged, neighbourhood_of, trial_of):
 
 
 def test_what_is_no_cause_in_its_order(line_of, judged):
-    verdicts = (CAUSE, WRONG, ELSEWHERE, MIXED, NO_MORE, SMALL, COVERED, MORE, USUAL, NOT_TRIED)
-    assert set(verdicts) == set(VERDICTS)
+    verdicts = (
+        Verdict.CAUSE,
+        Verdict.WRONG,
+        Verdict.ELSEWHERE,
+        Verdict.MIXED,
+        Verdict.NO_MORE,
+        Verdict.SMALL,
+        Verdict.COVERED,
+        Verdict.MORE,
+        Verdict.USUAL,
+        Verdict.NOT_TRIED,
+    )
+    assert set(verdicts) == set(Verdict)
     lines = [
         line_of(cause, verdict)
-        for cause, verdict in zip([*CAUSES, "content", "scale", "framing"], verdicts, strict=True)
+        for cause, verdict in zip([*Cause, "content", "scale", "framing"], verdicts, strict=True)
     ]
     rng = np.random.default_rng(0)
     for _ in range(20):
@@ -276,7 +281,7 @@ def test_what_is_no_cause_in_its_order(line_of, judged):
 
 def test_a_coin_toss_is_the_last_cause(line_of, stability_at):
     wrong = dataclasses.replace(line_of("content"), after=stability_at(0.125, right=False))
-    lines = [line_of("coin_toss", after=None), line_of("fine_detail", SMALL), wrong, line_of("scale")]
+    lines = [line_of("coin_toss", after=None), line_of("fine_detail", Verdict.SMALL), wrong, line_of("scale")]
     found = ranked(lines)
     assert [line.cause for line in found] == ["scale", "content", "coin_toss", "fine_detail"]
     assert [line.rank for line in found] == [1, 2, 3, None]
@@ -286,22 +291,28 @@ def test_a_coin_toss_is_the_last_cause(line_of, stability_at):
 def test_a_coin_toss_is_no_less_stable_than_its_margin():
     own, usual = Estimate(0.4, 0.3, 0.5), Estimate(0.25, 0.2, 0.3)
     line = judge_coin_toss((usual, 40), own, 0.0625, "on its sweep")
-    assert (line.cause, line.verdict, line.expected, line.after, line.rank) == ("coin_toss", CAUSE, usual, None, None)
+    assert (line.cause, line.verdict, line.expected, line.after, line.rank) == (
+        "coin_toss",
+        Verdict.CAUSE,
+        usual,
+        None,
+        None,
+    )
     assert line.reason == (
         "On its sweep its top-1 class changes in 40.0% (95% interval 30.0% to 50.0%) of the steps; the 40 test images "
         "with the margin nearest to its 0.062 change in 25.0% (95% interval 20.0% to 30.0%), no less."
     )
     more = judge_coin_toss((usual, 40), Estimate(0.4, 0.301, 0.5), 0.5, "here")
-    assert (more.verdict, more.expected) == (MORE, usual)
+    assert (more.verdict, more.expected) == (Verdict.MORE, usual)
     assert more.reason.startswith("Here its top-1")
     assert more.reason.endswith("30.0%), less.")
     below = judge_coin_toss((Estimate(0.9, 0.8, 1.0), 40), own, 0.5, "here")
-    assert below.verdict == CAUSE
+    assert below.verdict == Verdict.CAUSE
 
 
 def test_a_coin_toss_needs_other_images():
     line = judge_coin_toss(None, Estimate(0.4, 0.3, 0.5), 0.5, "here")
-    assert (line.verdict, line.expected) == (NOT_TRIED, None)
+    assert (line.verdict, line.expected) == (Verdict.NOT_TRIED, None)
     assert "fewer than 20" in line.reason
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bias_toolkit.explain.context import UNSTABLE_FROM, Context, Subject
+from bias_toolkit.explain.context import UNSTABLE_FROM, Context
+from bias_toolkit.explain.subject import Subject
 from bias_toolkit.invariance import Sweep
 
 

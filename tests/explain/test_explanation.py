@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bias_toolkit.explain.explanation import CAUSES, FILE, PAGE, SMALL, Estimate, load_explanation
+from bias_toolkit.explain.explanation import FILE, PAGE, load_explanation
+from bias_toolkit.explain.record import Cause, Estimate, Verdict
 from bias_toolkit.foundation.errors import InputError
 
 
@@ -101,9 +102,9 @@ def test_stable_is_below_the_limit(explanation_of, p, stable):
 
 
 def test_causes_are_the_lines_that_were_shown(explanation_of, line_of):
-    none = explanation_of(0.25, [line_of("content", SMALL)])
+    none = explanation_of(0.25, [line_of("content", Verdict.SMALL)])
     assert (none.causes, none.first_cause) == ([], None)
-    lines = [line_of("scale", rank=1), line_of("coin_toss", rank=2, after=None), line_of("content", SMALL)]
+    lines = [line_of("scale", rank=1), line_of("coin_toss", rank=2, after=None), line_of("content", Verdict.SMALL)]
     some = explanation_of(0.25, lines)
     assert some.causes == lines[:2]
     assert some.first_cause == "scale"
@@ -111,7 +112,8 @@ def test_causes_are_the_lines_that_were_shown(explanation_of, line_of):
 
 
 def test_a_line_has_its_causes_name(line_of):
-    assert [line_of(cause).name for cause in CAUSES] == list(CAUSES.values())
+    assert len({line_of(cause).name for cause in Cause}) == len(Cause)
+    assert line_of("scale").name == Cause.SCALE.text == "framed too small or too large"
 
 
 def test_the_page_is_there_once_it_was_written(full_explanation, tmp_path):

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from bias_toolkit.explain.explanation import SMALL, Estimate, Standing
+from bias_toolkit.explain.record import Estimate, Standing, Verdict
 from bias_toolkit.explain.sentences import stability_words
 
 
@@ -32,7 +32,7 @@ def test_how_unstable(explanation_of):
 
 
 def test_nothing_explains_it(explanation_of, line_of):
-    for lines in ([], [line_of("scale", SMALL)]):
+    for lines in ([], [line_of("scale", Verdict.SMALL)]):
         explanation = explanation_of(0.25, lines)
         assert explanation.answer.endswith(
             "Nothing that was tried explains it: no cause that was removed makes the image stable."
@@ -42,7 +42,7 @@ def test_nothing_explains_it(explanation_of, line_of):
 
 def test_a_first_cause(explanation_of, line_of):
     line = line_of("scale", rank=1, intervention="the view zoomed in 1.50 times", reason="P goes down.")
-    answer = explanation_of(0.25, [line, line_of("content", SMALL)]).answer
+    answer = explanation_of(0.25, [line, line_of("content", Verdict.SMALL)]).answer
     assert answer.endswith(
         " First cause: framed too small or too large. With the view zoomed in 1.50 times, P goes down."
     )
@@ -55,7 +55,7 @@ def test_other_causes_are_named_once(explanation_of, line_of, coin_toss):
         line_of("fine_detail", rank=3),
         line_of("content", rank=4),
         line_of("undersampling", rank=5),
-        line_of("scale", SMALL),
+        line_of("scale", Verdict.SMALL),
     ]
     answer = explanation_of(0.25, lines).answer
     assert answer.endswith(
@@ -69,7 +69,7 @@ def test_other_causes_are_named_once(explanation_of, line_of, coin_toss):
 
 
 def test_a_coin_toss_alone(explanation_of, line_of, coin_toss):
-    answer = explanation_of(0.25, [dataclasses.replace(coin_toss, rank=1), line_of("scale", SMALL)]).answer
+    answer = explanation_of(0.25, [dataclasses.replace(coin_toss, rank=1), line_of("scale", Verdict.SMALL)]).answer
     assert answer.endswith(
         "No cause that was removed makes it stable; it is a coin toss between two classes. Its margin is small."
     )
@@ -79,7 +79,7 @@ def test_a_coin_toss_alone(explanation_of, line_of, coin_toss):
 def test_made_up_pixels_are_told(explanation_of, line_of):
     made_up = line_of("framing", rank=1, made_up=0.125, fill="inpaint")
     told = "12.5% of the view's pixels had to be made up (inpaint)."
-    explanation = explanation_of(0.25, [made_up, line_of("content", SMALL, made_up=0.25, fill="black")])
+    explanation = explanation_of(0.25, [made_up, line_of("content", Verdict.SMALL, made_up=0.25, fill="black")])
     assert explanation.answer.endswith(f"reason of framing. {told}")
     assert told in explanation.text
     assert "25.0% of the view's pixels had to be made up (black)." in explanation.text

@@ -2,17 +2,7 @@
 
 import pytest
 
-from bias_toolkit.explain.explanation import (
-    CAUSES,
-    COVERED,
-    MORE,
-    NO_MORE,
-    NOT_TRIED,
-    SMALL,
-    USUAL,
-    WRONG,
-    Estimate,
-)
+from bias_toolkit.explain.record import Cause, Estimate, Verdict
 from bias_toolkit.explain.summary import summarise
 
 
@@ -27,27 +17,27 @@ def several(explanation_of, line_of):
         line_of("scale", rank=1, after=0.0625),
         line_of("undersampling", rank=2, after=0.125),
         tossed(rank=3, value=0.25),
-        line_of("framing", COVERED, after=0.0),
-        line_of("off_centre", USUAL, after=0.5),
-        line_of("content", NOT_TRIED, after=None),
+        line_of("framing", Verdict.COVERED, after=0.0),
+        line_of("off_centre", Verdict.USUAL, after=0.5),
+        line_of("content", Verdict.NOT_TRIED, after=None),
     ]
     undersampling_first = [
         line_of("undersampling", rank=1, after=0.0),
-        line_of("fine_detail", WRONG, after=0.0625),
-        line_of("scale", NO_MORE, after=0.1875),
-        tossed(verdict=MORE, value=0.125),
+        line_of("fine_detail", Verdict.WRONG, after=0.0625),
+        line_of("scale", Verdict.NO_MORE, after=0.1875),
+        tossed(verdict=Verdict.MORE, value=0.125),
     ]
     scale_again = [
         line_of("scale", rank=1, after=0.125),
         line_of("undersampling", rank=2, after=0.25),
         line_of("fine_detail", rank=3, after=0.25),
-        line_of("fine_detail", WRONG, after=0.125),
-        line_of("content", WRONG, after=0.125),
+        line_of("fine_detail", Verdict.WRONG, after=0.125),
+        line_of("content", Verdict.WRONG, after=0.125),
     ]
     unexplained = [
-        line_of("fine_detail", SMALL, after=0.5),
-        line_of("fine_detail", SMALL, after=0.375),
-        line_of("coin_toss", NOT_TRIED, after=None),
+        line_of("fine_detail", Verdict.SMALL, after=0.5),
+        line_of("fine_detail", Verdict.SMALL, after=0.375),
+        line_of("coin_toss", Verdict.NOT_TRIED, after=None),
     ]
     return [
         explanation_of(0.0, controls=None),
@@ -89,13 +79,13 @@ def test_causes_come_by_how_often_they_are_first(several):
     assert [share.cause for share in summarise(several).shares] == [
         "scale",
         "undersampling",
-        *[cause for cause in CAUSES if cause in ("fine_detail", "coin_toss")],
-        *[cause for cause in CAUSES if cause in ("off_centre", "framing", "content")],
+        *[cause for cause in Cause if cause in ("fine_detail", "coin_toss")],
+        *[cause for cause in Cause if cause in ("off_centre", "framing", "content")],
     ]
 
 
 def test_every_cause_has_its_name(several):
-    assert {share.cause: share.name for share in summarise(several).shares} == CAUSES
+    assert {share.cause: share.name for share in summarise(several).shares} == {cause: cause.text for cause in Cause}
 
 
 def test_intervals_need_two_images(several):
@@ -124,4 +114,4 @@ def test_the_text_says_the_numbers(several):
         "    0  fine detail in the image (a cause of 1, tried on 3; on 1 only by a wrong or unrelated answer)" in lines
     )
     assert lines[-1] == "    1  nothing that was tried"
-    assert len(lines) == 1 + len(CAUSES) + 1
+    assert len(lines) == 1 + len(Cause) + 1

@@ -8,15 +8,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bias_toolkit.features import FeatureStore
-from bias_toolkit.features.store import Shard
-from bias_toolkit.foundation.errors import InputError
+from bias_toolkit.datasets import SKIPPED, skipped_table
+from bias_toolkit.features import FEATURE_ROWS, FeatureStore
+from bias_toolkit.features.store import StoredShard
+from bias_toolkit.foundation.errors import InputError, UnreadableImageError
+from bias_toolkit.foundation.files import seal_shard, write_array, write_table
 
 
 def write_foreign_shard(folder, number, ids, features, **columns):
     """A shard as another tool writes it, with nothing of the toolkit's own code."""
     np.save(folder / f"features-{number:05d}.npy", features)
     pd.DataFrame({"image_id": ids, **columns}).to_parquet(folder / f"features-{number:05d}.parquet")
+
+
+def skipped(image_id, reason):
+    return skipped_table([(image_id, UnreadableImageError(reason))])
 
 
 def test_reads_the_shards_of_another_tool(tmp_path):
@@ -30,7 +36,7 @@ def test_reads_the_shards_of_another_tool(tmp_path):
     assert features.dtype == np.float32
     np.testing.assert_array_equal(features, np.array([[1.5, 2], [3, -4.25], [0.1, 0.2]], dtype=np.float32))
     assert store.skipped.empty
-    assert list(store.skipped.columns) == ["image_id", "reason"]
+    assert list(store.skipped.columns) == ["image_id", "reason", "transient"]
 
 
 def test_shards_are_memory_mapped_in_the_type_on_disk(tmp_path):
@@ -50,23 +56,17 @@ def test_shards_come_in_the_order_of_their_numbers(tmp_path):
 def test_a_shard_without_its_table_is_unfinished(tmp_path):
     write_foreign_shard(tmp_path, 0, ["a"], np.zeros((1, 2), dtype=np.float32))
     np.save(tmp_path / "features-00001.npy", np.zeros((4, 2), dtype=np.float32))
-    (tmp_path / "skipped-00001.csv").write_text("image_id,reason\nb,truncated\n")
+    write_table(skipped("b", "truncated"), tmp_path / "skipped-00001.parquet", SKIPPED)
     store = FeatureStore(tmp_path)
     assert store.image_ids == ["a"]
     assert store.skipped.empty
 
 
-def test_skipped_ids_and_reasons_that_were_written_come_back_as_they_are(tmp_path):
-    """Also those that a spreadsheet would take for a formula, or a reader for the end of a line."""
-    texts = ["=1+1", "-a", "'x", "+", "@\t", "a\rb", "a\nb", "a\r\nb", 'q"q', "NA", "", " ", ","]
-    Shard(tmp_path, 0).write(["ok"], np.zeros((1, 2), np.float32), [(text, text[::-1]) for text in texts])
-    assert FeatureStore(tmp_path).skipped.values.tolist() == [[text, text[::-1]] for text in texts]
-
-
-def test_skipped_ids_and_reasons_come_back_as_they_are(tmp_path):
+def test_a_table_of_skipped_images_without_its_columns_is_named(tmp_path):
     write_foreign_shard(tmp_path, 0, ["a"], np.zeros((1, 2), dtype=np.float32))
-    (tmp_path / "skipped-00000.csv").write_text('image_id,reason\n007,NA\nNA,"not, an\nimage"\n')
-    assert FeatureStore(tmp_path).skipped.values.tolist() == [["007", "NA"], ["NA", "not, an\nimage"]]
+    pd.DataFrame({"image_id": ["b"]}).to_parquet(tmp_path / "skipped-00000.parquet")
+    with pytest.raises(InputError, match=r"skipped-00000\.parquet is no Parquet table with columns image_id, reason"):
+        FeatureStore(tmp_path).skipped  # noqa: B018
 
 
 @pytest.mark.parametrize(
@@ -103,10 +103,13 @@ def test_a_folder_without_features_is_named(tmp_path):
         FeatureStore(tmp_path / "nowhere")
 
 
-def sealed(folder, number=0):
+def sealed(folder, number=0, value=0.5):
     """A shard as the toolkit writes it."""
-    shard = Shard(folder, number)
-    shard.write([f"a{number}", f"b{number}"], np.arange(6, dtype=np.float32).reshape(2, 3), [("c", "no image")])
+    shard = StoredShard(folder, number)
+    write_array(np.full((2, 3), value, np.float32), shard.array_path)
+    write_table(pd.DataFrame({"image_id": [f"a{number}", f"b{number}"]}), shard.rows_path, FEATURE_ROWS)
+    write_table(skipped(f"c{number}", "no image"), shard.skipped_path, SKIPPED)
+    seal_shard(folder, "features", number, [shard.array_path.name, shard.rows_path.name, shard.skipped_path.name])
     return shard
 
 
@@ -114,14 +117,14 @@ def test_a_shards_digests_are_those_that_sha256sum_checks(tmp_path):
     seal = sealed(tmp_path).seal_path
     expected = {
         name: hashlib.sha256((tmp_path / name).read_bytes()).hexdigest()
-        for name in ("features-00000.npy", "features-00000.parquet", "skipped-00000.csv")
+        for name in ("features-00000.npy", "features-00000.parquet", "skipped-00000.parquet")
     }
     assert dict(reversed(line.split("  ")) for line in seal.read_text().splitlines()) == expected
     if shutil.which("sha256sum"):
         subprocess.run(["sha256sum", "--check", "--strict", "--quiet", seal.name], cwd=tmp_path, check=True)
 
 
-@pytest.mark.parametrize("name", ["features-00001.npy", "features-00001.parquet", "skipped-00001.csv"])
+@pytest.mark.parametrize("name", ["features-00001.npy", "features-00001.parquet", "skipped-00001.parquet"])
 def test_damage_is_noticed_when_features_are_read(tmp_path, name):
     for number in range(2):
         sealed(tmp_path, number)
@@ -137,18 +140,9 @@ def test_damage_is_noticed_when_features_are_read(tmp_path, name):
 
 def test_features_that_were_written_anew_are_not_mixed_with_those_that_were_opened(tmp_path):
     store = FeatureStore(sealed(tmp_path).folder)
-    Shard(tmp_path, 0).write(["a0", "b0"], np.ones((2, 3), np.float32), [])
+    sealed(tmp_path, value=1)
     with pytest.raises(InputError, match="open it again"):
         store.load()
-
-
-def test_a_shard_that_is_written_anew_is_not_whole_meanwhile(tmp_path, monkeypatch):
-    shard = sealed(tmp_path)
-    seen = []
-    monkeypatch.setattr("bias_toolkit.features.store.write_array", lambda *_: seen.append(shard.seal_path.exists()))
-    monkeypatch.setattr("bias_toolkit.features.store.seal_shard", lambda *_: None)
-    shard.write(["a"], np.ones((1, 3), np.float32), [])
-    assert seen == [False]
 
 
 def test_broken_files_are_named(tmp_path):

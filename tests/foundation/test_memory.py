@@ -45,7 +45,7 @@ def test_auto_is_half_of_what_is_available(monkeypatch):
 def test_a_control_group_limits_what_is_available(monkeypatch, tmp_path):
     limit = tmp_path / "memory.max"
     monkeypatch.setattr(memory, "GROUP_LIMITS", (limit,))
-    monkeypatch.setattr(memory, "_system_memory", lambda: 8 * 10**9)
+    monkeypatch.setattr(memory, "free_memory", lambda: 8 * 10**9)
     assert available_memory() == 8 * 10**9
     limit.write_text("max\n")
     assert available_memory() == 8 * 10**9
@@ -54,4 +54,4 @@ def test_a_control_group_limits_what_is_available(monkeypatch, tmp_path):
 
 
 def test_this_machine_has_some():
-    assert memory._physical_memory() >= memory._system_memory() > 0
+    assert memory._physical_memory() >= memory.free_memory() > 0

@@ -9,10 +9,12 @@ import zlib
 from itertools import pairwise
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
-from bias_toolkit.invariance import Sweep, load_responses, measures_table, run_sweep
+from bias_toolkit.foundation.shards import cut_into_shards
+from bias_toolkit.invariance import Sweep, measures_table, sweep_shards
 
 W = 32
 IDS = ["a", "b/c.png", "d", "e"]
@@ -125,9 +127,11 @@ def slow_measures(inputs, net, label):
     }
 
 
-def fast_measures(images, sweep, net, folder):
-    run_sweep(net, images.__getitem__, IDS, sweep, folder, label_indices=LABELS, batch_size=7, shard_size=3)
-    return measures_table(load_responses(folder)).set_index("image_id")
+def fast_measures(images, sweep, net):
+    options = {"label_indices": LABELS, "batch_size": 7, "advance": lambda _: None}
+    shards = sweep_shards(net, images.__getitem__, cut_into_shards(IDS, 3), sweep, **options)
+    responses = pd.concat([shard["responses"] for shard in shards], ignore_index=True)
+    return measures_table(responses).set_index("image_id")
 
 
 SWEEPS = [
@@ -143,8 +147,8 @@ SWEEPS = [
 
 
 @pytest.mark.parametrize("sweep", SWEEPS, ids=lambda sweep: sweep.name)
-def test_measures_agree_with_two_forward_passes_a_step(sweep, images, small_net, tmp_path):
-    fast = fast_measures(images, sweep, small_net, tmp_path)
+def test_measures_agree_with_two_forward_passes_a_step(sweep, images, small_net):
+    fast = fast_measures(images, sweep, small_net)
     inputs = crop_inputs if sweep.protocol == "crop" else embed_inputs
     assert fast.index.tolist() == IDS
     for image_id in IDS:
@@ -155,9 +159,9 @@ def test_measures_agree_with_two_forward_passes_a_step(sweep, images, small_net,
     assert fast["consistency"].isna().all()
 
 
-def test_consistency_agrees_with_pairs_of_forward_passes(images, small_net, tmp_path):
+def test_consistency_agrees_with_pairs_of_forward_passes(images, small_net):
     sweep = Sweep("offsets", "random", 1.0, draws=5, seed=2)
-    fast = fast_measures(images, sweep, small_net, tmp_path)
+    fast = fast_measures(images, sweep, small_net)
     for image_id in IDS:
         image = images[image_id]
         side = min(image.shape[:2])
@@ -175,8 +179,8 @@ def test_consistency_agrees_with_pairs_of_forward_passes(images, small_net, tmp_
     assert fast["p_top1_change"].isna().all()
 
 
-def test_the_network_is_unsteady_enough(images, small_net, tmp_path):
+def test_the_network_is_unsteady_enough(images, small_net):
     """Measures that were 0 or 1 on every image would make the comparisons above say little."""
-    fast = fast_measures(images, Sweep("crop", "horizontal", 1.0), small_net, tmp_path)
+    fast = fast_measures(images, Sweep("crop", "horizontal", 1.0), small_net)
     for name in ("p_top1_change", "mac", "p_top5_exit", "feature_drift", "accuracy"):
         assert 0 < fast[name].mean() < 1, name

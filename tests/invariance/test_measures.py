@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bias_toolkit.foundation.files import read_table, write_table
-from bias_toolkit.invariance import MEASURES, RESPONSES, Sweep, make_response, measures_table
+from bias_toolkit.invariance import INVARIANCE_MEASURES, MEASURES, RESPONSES, Sweep, make_response, measures_table
 
 CROP = Sweep("crop", "diagonal", 1.0)
 OFFSETS = Sweep("offsets", "random", 1.0, draws=4)
@@ -205,3 +205,27 @@ def test_going_back_along_the_sweep_changes_no_symmetric_measure(outputs):
     for name in ("p_top1_change", "p_range", "accuracy", "confidence", "margin"):
         assert there[name] == back[name], name
     assert there["feature_drift"] == pytest.approx(back["feature_drift"], rel=1e-6)
+
+
+def test_the_table_follows_from_the_list_of_measures():
+    names = [measure.name for measure in INVARIANCE_MEASURES]
+    assert MEASURES.names[6:] == [*names, "n_steps"]
+    assert len(set(names)) == len(names)
+    for measure in INVARIANCE_MEASURES:
+        assert MEASURES.field(measure.name).type == measure.type
+        assert set(measure.columns) <= set(RESPONSES.names)
+
+
+def test_a_sweep_has_the_measures_of_its_kind():
+    probabilities = np.random.default_rng(0).dirichlet(np.ones(6), 9)
+    steps = measures_of(probabilities, label=1)
+    pairs = measures_of(probabilities[:8], label=1, sweep=OFFSETS)
+    for measure in INVARIANCE_MEASURES:
+        assert pd.notna(steps[measure.name]) == measure.of_steps, measure.name
+        assert pd.notna(pairs[measure.name]) == measure.of_pairs, measure.name
+        for value in (steps[measure.name], pairs[measure.name]):
+            assert pd.isna(value) or 0 <= value <= measure.highest
+    unlabelled = measures_of(probabilities)
+    assert [
+        measure.name for measure in INVARIANCE_MEASURES if measure.of_steps and pd.isna(unlabelled[measure.name])
+    ] == [measure.name for measure in INVARIANCE_MEASURES if measure.needs_label]

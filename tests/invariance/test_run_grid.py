@@ -2,10 +2,13 @@
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from bias_toolkit.foundation.errors import InputError, UnreadableImageError
-from bias_toolkit.invariance import FramingGrid, framed_window, load_grid, load_grid_skipped, run_grid, take_picture
+from bias_toolkit.foundation.files import write_table
+from bias_toolkit.foundation.shards import cut_into_shards
+from bias_toolkit.invariance import FRAMED, FramingGrid, framed_window, grid_shards, load_grid, take_picture
 from bias_toolkit.models import load_model
 
 GRID = FramingGrid((0.35, 0.5, 0.65), (0.4, 0.7))
@@ -23,15 +26,20 @@ def images(random_image):
     return {name: random_image(74, 74, seed) for seed, name in enumerate(("a", "b", "c", "whole"))}
 
 
-def run(model, images, folder, surroundings="mean", ids=("a", "b", "c", "whole"), **options):
-    options = {"label_indices": LABELS, "batch_size": 32} | options
-    run_grid(model, images.__getitem__, ids, BOXES, GRID, surroundings, folder, **options)
-    return load_grid(folder)
+def shards_of(model, read, surroundings="mean", ids=("a", "b", "c", "whole"), **options):
+    options = {"label_indices": LABELS, "batch_size": 32, "advance": lambda _: None} | options
+    return grid_shards(model, read, cut_into_shards(ids, 2), BOXES, GRID, surroundings, **options)
+
+
+def run(*arguments, **options):
+    """The measures of all shards, as they come back from disk."""
+    tables = [pa.Table.from_pandas(shard["framed"], FRAMED) for shard in shards_of(*arguments, **options)]
+    return pa.concat_tables(tables).to_pandas()
 
 
 @pytest.mark.parametrize("surroundings", ["mean", "black", "inpaint", "real"])
-def test_every_number_is_that_of_the_views_one_by_one(model, images, tmp_path, surroundings):
-    table = run(model, images, tmp_path, surroundings)
+def test_every_number_is_that_of_the_views_one_by_one(model, images, surroundings):
+    table = run(model, images.__getitem__, surroundings)
     fill = "mean" if surroundings == "real" else surroundings
     expected = []
     for name, image in images.items():
@@ -76,45 +84,35 @@ def test_every_number_is_that_of_the_views_one_by_one(model, images, tmp_path, s
         assert table["made_up"].eq(0).all()
 
 
-def test_magnification_is_pixels_of_the_view_to_one_of_the_image(model, images, tmp_path):
-    table = run(model, images, tmp_path, ids=("a",))
+def test_magnification_is_pixels_of_the_view_to_one_of_the_image(model, images):
+    table = run(model, images.__getitem__, ids=("a",))
     # 40 × 50 pixels are shown on 0.4 × 64 squared, up to a pixel of the image's side.
     assert table.loc[table["scale"].eq(0.4), "magnification"].to_numpy() == pytest.approx(25.6 / 2000**0.5, abs=0.01)
 
 
-def test_a_stopped_run_goes_on_and_gives_the_same(model, images, tmp_path):
-    whole = run(model, images, tmp_path / "whole")
-    calls = []
-
-    def read(name):
-        calls.append(name)
-        if name == "c" and len(calls) < 8:
-            raise KeyboardInterrupt
-        return images[name]
-
-    options = {"label_indices": LABELS, "batch_size": 32}
-    ids = ("a", "b", "c", "whole")
-    with pytest.raises(KeyboardInterrupt):
-        run_grid(model, read, ids, BOXES, GRID, "mean", tmp_path / "stopped", **options)
-    assert len(load_grid(tmp_path / "stopped")["image_id"].unique()) == 2
-    calls[:] = [""] * 8
-    run_grid(model, read, ids, BOXES, GRID, "mean", tmp_path / "stopped", **options)
-    assert "a" not in calls
-    pd.testing.assert_frame_equal(load_grid(tmp_path / "stopped"), whole, check_exact=True)
-
-
-def test_an_image_that_cannot_be_read_is_left_out_and_listed(model, images, tmp_path):
+def test_an_image_that_cannot_be_read_is_left_out_and_listed(model, images):
     def read(name):
         if name == "b":
             raise UnreadableImageError("cut short")
         return images[name]
 
-    run_grid(model, read, ("a", "b", "c"), BOXES, GRID, "mean", tmp_path, label_indices={}, batch_size=32)
-    assert set(load_grid(tmp_path)["image_id"]) == {"a", "c"}
-    assert load_grid_skipped(tmp_path).to_dict("records") == [{"image_id": "b", "reason": "cut short"}]
+    counts = []
+    first, second = shards_of(model, read, ids=("a", "b", "c"), advance=counts.append)
+    assert set(first["framed"]["image_id"]) == {"a"}
+    assert set(second["framed"]["image_id"]) == {"c"}
+    assert first["skipped"].to_dict("records") == [{"image_id": "b", "reason": "cut short", "transient": False}]
+    assert second["skipped"].empty
+    assert sum(counts) == 3
 
 
-def test_an_output_that_is_not_finite_ends_the_run_and_names_the_image(model, images, tmp_path, monkeypatch):
+def test_shards_in_a_folder_are_read_in_order(model, images, tmp_path):
+    """Null accuracy in one shard and none in another are one column."""
+    for number, shard in enumerate(shards_of(model, images.__getitem__)):
+        write_table(shard["framed"], tmp_path / f"framed-{number:05d}.parquet", FRAMED)
+    pd.testing.assert_frame_equal(load_grid(tmp_path), run(model, images.__getitem__), check_exact=True)
+
+
+def test_an_output_that_is_not_finite_ends_the_run_and_names_the_image(model, images, monkeypatch):
     evaluate_batches = model.evaluate_batches
 
     def broken(batches):
@@ -124,10 +122,16 @@ def test_an_output_that_is_not_finite_ends_the_run_and_names_the_image(model, im
 
     monkeypatch.setattr(model, "evaluate_batches", broken)
     with pytest.raises(InputError, match="The model's output for b is not finite"):
-        run(model, images, tmp_path, ids=("a", "b"), batch_size=1000)
+        run(model, images.__getitem__, ids=("a", "b"), batch_size=1000)
 
 
-def test_a_shard_without_a_cell_is_a_shard(model, images, tmp_path):
-    table = run(model, images, tmp_path, "real", ids=("whole",))
-    assert table.empty
-    assert list(tmp_path.glob("framed-*.parquet"))
+def test_a_shard_without_a_cell_is_a_shard(model, images):
+    (shard,) = shards_of(model, images.__getitem__, "real", ids=("whole",))
+    assert shard["framed"].empty
+    assert shard["skipped"].empty
+
+
+def test_an_unknown_transform_is_refused(model, images):
+    """Not taken for the diagonal."""
+    with pytest.raises(InputError, match="--transform sideways is not a transform of --protocol crop"):
+        shards_of(model, images.__getitem__, transform="sideways")

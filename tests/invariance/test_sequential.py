@@ -8,16 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize
 
-from bias_toolkit.foundation.errors import UnreadableImageError
+from bias_toolkit.foundation.shards import cut_into_shards
 from bias_toolkit.invariance import (
     SEQUENTIAL,
     SequentialMean,
     StopWhenKnown,
     Sweep,
     drawing_order,
-    load_measures,
-    load_responses,
-    run_sweep,
+    measures_table,
+    sweep_shards,
 )
 
 SHARD = 64
@@ -265,77 +264,25 @@ def test_a_sweep_s_rule_counts_images_and_tells_what_it_knows():
     }
 
 
-def test_offsets_stop_on_their_consistency(rule_model, noise_image, tmp_path):
+def test_offsets_stop_on_their_consistency(rule_model, noise_image):
     offsets = Sweep("offsets", "random", 1.0, draws=2)
     model = rule_model(lambda pixels, blank: (np.eye(2)[int(pixels[0, 0, 0]) % 2], [1.0]))
     rule = StopWhenKnown(offsets, 40, 0.3)
-    ids = [str(number) for number in range(40)]
-    run_sweep(
+    shards = sweep_shards(
         model,
         lambda image_id: noise_image(40, 40, int(image_id)),
-        ids,
+        cut_into_shards([str(number) for number in range(40)], 8),
         offsets,
-        tmp_path,
         label_indices={},
         batch_size=16,
-        shard_size=8,
-        stop=rule,
+        advance=lambda _: None,
     )
+    seen = []
+    for shard in shards:
+        seen.append(shard["responses"])
+        if rule(shard["responses"], shard["skipped"]):
+            break
     record = rule.record()
     assert record["measure"] == "consistency"
     assert 8 <= record["n"] < 40
-    assert record["value"] == pytest.approx(load_measures(tmp_path)["consistency"].mean())
-
-
-# Sweeps
-
-
-@pytest.fixture
-def run(rule_model, tmp_path):
-    """A function that sweeps 11 images in shards of 3 and gives what the rule was asked, and the images read."""
-
-    def sweep(enough_after, folder="run", broken=()):
-        asked, read = [], []
-
-        def decode(image_id):
-            read.append(image_id)
-            if image_id in broken:
-                raise UnreadableImageError("no")
-            return np.zeros((40, 40, 3), np.uint8)
-
-        def stop(responses, skipped):
-            asked.append((responses["image_id"].tolist(), skipped["image_id"].tolist()))
-            return len(asked) == enough_after
-
-        model = rule_model(lambda pixels, blank: ([0.6, 0.4], [1.0]))
-        ids = [str(number) for number in range(11)]
-        run_sweep(model, decode, ids, CROP, tmp_path / folder, label_indices={}, batch_size=9, shard_size=3, stop=stop)
-        return asked, read, model.batches
-
-    return sweep
-
-
-def test_a_sweep_stops_after_the_shard_that_is_enough(run, tmp_path):
-    asked, _, _ = run(2, broken={"1"})
-    assert asked == [(["0", "2"], ["1"]), (["3", "4", "5"], [])]
-    assert load_responses(tmp_path / "run")["image_id"].tolist() == ["0", "2", "3", "4", "5"]
-    assert sorted(path.name for path in (tmp_path / "run").glob("*.parquet")) == [
-        f"{kind}-0000{n}.parquet" for kind in ("responses", "skipped") for n in (0, 1)
-    ]
-
-
-def test_a_sweep_that_goes_on_counts_the_shards_that_are_there(run, tmp_path):
-    run(1)
-    asked, read, _ = run(3)
-    assert [ids for ids, _ in asked] == [["0", "1", "2"], ["3", "4", "5"], ["6", "7", "8"]]
-    assert "2" not in read
-    assert len(load_responses(tmp_path / "run")) == 9
-    asked, read, batches = run(3)
-    assert len(asked) == 3
-    assert read == batches == []
-
-
-def test_a_sweep_that_is_never_enough_does_every_image(run, tmp_path):
-    asked, _, _ = run(0)
-    assert [len(ids) for ids, _ in asked] == [3, 3, 3, 2]
-    assert len(load_responses(tmp_path / "run")) == 11
+    assert record["value"] == pytest.approx(measures_table(pd.concat(seen))["consistency"].mean())

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from bias_toolkit.foundation.errors import InputError
-from bias_toolkit.invariance import Sweep, expand_sweeps
+from bias_toolkit.invariance import PROTOCOLS, STEP_PROTOCOLS, Sweep, expand_sweeps, protocol_of, size_curve_sweeps
 
 CROP = Sweep("crop", "diagonal", 1.0)
 EMBED = Sweep("embed", "diagonal", 2.0)
@@ -125,3 +125,48 @@ def test_what_is_asked_for_twice_is_done_once():
 def test_what_belongs_nowhere_is_named(asked, named):
     with pytest.raises(InputError, match=re.escape(named)):
         expand_sweeps(**asked)
+
+
+def test_the_size_curve_goes_from_crops_to_the_whole_image_and_embeds_from_it():
+    sweeps = size_curve_sweeps()
+    assert [sweep.size for sweep in sweeps if sweep.protocol == "crop"] == [k / 10 for k in range(1, 11)]
+    assert [sweep.size for sweep in sweeps if sweep.protocol == "embed"] == [k / 10 for k in range(10, 20)]
+    assert {sweep.fill for sweep in sweeps if sweep.protocol == "embed"} == {"mean"}
+    assert len({sweep.name for sweep in sweeps}) == 20
+
+
+def test_an_unknown_protocol_is_refused_with_the_known_ones():
+    with pytest.raises(InputError, match="--protocol slide is not known; it has to be one of crop, embed, offsets"):
+        protocol_of("slide")
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS, ids=lambda protocol: protocol.name)
+def test_a_protocol_allows_the_sizes_that_are_its_own(protocol):
+    assert protocol.allows_size(protocol.default_size)
+    assert all(protocol.allows_size(size) for size in protocol.curve_sizes)
+    for size in (0.01, 0.5, 1.0, 1.01, 2.0, 50.0):
+        owners = [each for each in PROTOCOLS if each.owns_size(size)]
+        assert len(owners) == 1
+        assert owners[0].allows_size(size)
+
+
+def test_a_table_has_null_for_what_a_protocol_does_not_have():
+    assert EMBED.columns() == {
+        "protocol": "embed",
+        "transform": "diagonal",
+        "size": 2.0,
+        "fill": "mean",
+        "sampling": None,
+    }
+    assert (CROP.columns()["fill"], CROP.columns()["sampling"]) == (None, "centre")
+    assert (OFFSETS.columns()["fill"], OFFSETS.columns()["sampling"]) == (None, None)
+
+
+def test_offsets_alone_do_not_move_by_steps():
+    assert STEP_PROTOCOLS == ("crop", "embed")
+    assert (CROP.moves_by_steps, EMBED.moves_by_steps, OFFSETS.moves_by_steps) == (True, True, False)
+
+
+def test_the_image_is_shown_larger_than_the_view_by_crop_and_smaller_by_embed():
+    assert protocol_of("crop").image_side(0.25) == 2
+    assert protocol_of("embed").image_side(2) == 0.5

@@ -1,12 +1,14 @@
-from contextlib import contextmanager
+import threading
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import torch
 from torch import nn
 
-from bias_toolkit.foundation.errors import InputError, UnreadableImageError
+from bias_toolkit.foundation.errors import UnreadableImageError
+from bias_toolkit.foundation.shards import cut_into_shards
 from bias_toolkit.models import Model, Preprocessing
 from bias_toolkit.models.activation_map import ActivationMap
 from bias_toolkit.objects.locate import (
@@ -16,7 +18,7 @@ from bias_toolkit.objects.locate import (
     LocatingView,
     estimated_objects,
     load_located,
-    locate_objects,
+    located_shards,
 )
 from bias_toolkit.study.located import whole_view
 
@@ -61,15 +63,20 @@ def view(image):
     return whole_view(image, SIDE)
 
 
-def run(colours, images, folder, classes=None, **options):
-    locate_objects(
-        colours, images.__getitem__, view, list(images), folder, class_indices=classes or {}, threshold=0.5, **options
-    )
-    return load_located(folder)
+def shards_of(colours, read, ids, classes=None, make_view=view, shard_size=256, **options):
+    options = {"class_indices": classes or {}, "threshold": 0.5, "advance": lambda _: None} | options
+    return located_shards(colours, read, make_view, cut_into_shards(ids, shard_size), **options)
+
+
+def run(colours, images, classes=None, **options):
+    """The located images of all shards, as they come back from disk."""
+    shards = shards_of(colours, images.__getitem__, list(images), classes, **options)
+    tables = [pa.Table.from_pandas(shard["located"], LOCATED) for shard in shards]
+    return pa.concat_tables(tables).to_pandas()
 
 
 @pytest.mark.parametrize(("width", "height"), [(64, 64), (200, 100), (90, 300), (512, 512)])
-def test_a_coloured_square_is_found_to_within_a_stride(width, height, colours, tmp_path):
+def test_a_coloured_square_is_found_to_within_a_stride(width, height, colours):
     """Wherever it is: outside the central square of a wide or a high image too."""
     rng = np.random.default_rng(0)
     images, truth = {}, []
@@ -78,7 +85,7 @@ def test_a_coloured_square_is_found_to_within_a_stride(width, height, colours, t
         x, y = int(rng.integers(width - w + 1)), int(rng.integers(height - h + 1))
         images[f"{number}.png"] = scene(width, height, [(x, y, x + w, y + h, 0)])
         truth.append((x, y, x + w, y + h))
-    located = run(colours, images, tmp_path, dict.fromkeys(images, 0))
+    located = run(colours, images, dict.fromkeys(images, 0))
     error = located[["x0", "y0", "x1", "y1"]].to_numpy() - np.array(truth)
     stride = np.array([width, height] * 2) * STRIDE / SIDE
     assert (np.abs(error) <= stride + 1e-3).all()
@@ -90,10 +97,10 @@ def test_a_coloured_square_is_found_to_within_a_stride(width, height, colours, t
     assert edges[:, 3].max() <= height
 
 
-def test_the_label_s_class_is_located_and_otherwise_the_most_probable(colours, tmp_path):
+def test_the_label_s_class_is_located_and_otherwise_the_most_probable(colours):
     large, small = (0, 0, 40, 64, 1), (48, 0, 64, 16, 0)
     images = {name: scene(64, 64, [large, small]) for name in ("labelled", "unlabelled")}
-    located = run(colours, images, tmp_path, {"labelled": 0}).set_index("image_id")
+    located = run(colours, images, {"labelled": 0}).set_index("image_id")
     assert located["class_index"].to_dict() == {"labelled": 0, "unlabelled": 1}
     assert located["located_by"].to_dict() == {"labelled": "label", "unlabelled": "top-1"}
     assert located.loc["labelled", "x0"] > 40 > 39 > located.loc["unlabelled", "x0"]
@@ -102,9 +109,9 @@ def test_the_label_s_class_is_located_and_otherwise_the_most_probable(colours, t
     np.testing.assert_allclose(located["score"], expected[[0, 1]], rtol=1e-5)
 
 
-def test_an_image_that_says_nothing_for_its_class_gets_no_box_but_a_reason(colours, tmp_path):
+def test_an_image_that_says_nothing_for_its_class_gets_no_box_but_a_reason(colours):
     images = {"red": scene(64, 64, [(0, 0, 32, 32, 0)]), "blue": scene(64, 64, [(0, 0, 32, 32, 2)])}
-    located = run(colours, images, tmp_path, dict.fromkeys(images, 0)).set_index("image_id")
+    located = run(colours, images, dict.fromkeys(images, 0)).set_index("image_id")
     assert located.loc["blue", "reason"] == NO_BOX
     assert pd.isna(located.loc["blue", "x0"])
     assert pd.isna(located.loc["red", "reason"])
@@ -113,85 +120,54 @@ def test_an_image_that_says_nothing_for_its_class_gets_no_box_but_a_reason(colou
     assert table["image_id"].tolist() == ["red"]
 
 
-def test_an_unreadable_image_is_listed_and_the_others_located(colours, tmp_path):
+def test_an_unreadable_image_is_listed_and_the_others_located(colours):
     images = {f"{n}": scene(64, 64, [(0, 0, 32, 32, 0)]) for n in range(5)}
 
     def read(image_id):
         if image_id == "3":
-            raise UnreadableImageError("truncated")
+            raise UnreadableImageError("truncated", transient=True)
         return images[image_id]
 
-    locate_objects(colours, read, view, list(images), tmp_path, class_indices={}, batch_size=2, shard_size=4)
-    located = load_located(tmp_path)
+    counts = []
+    first, second = shards_of(colours, read, list(images), batch_size=2, shard_size=4, advance=counts.append)
+    located = pd.concat([first["located"], second["located"]])
     assert located["image_id"].tolist() == list(images)
     assert located["reason"].fillna("").tolist() == ["", "", "", "truncated", ""]
     assert located["located_by"].isna().tolist() == [False, False, False, True, False]
+    assert first["skipped"].to_dict("records") == [{"image_id": "3", "reason": "truncated", "transient": True}]
+    assert second["skipped"].empty
+    assert sum(counts) == 5
 
 
-def test_a_run_that_was_stopped_goes_on_with_the_missing_shards_alone(colours, tmp_path):
-    images = {f"{n}": scene(64, 64, [(n, n, n + 20, n + 20, n % 3)]) for n in range(10)}
-    whole = run(colours, images, tmp_path / "whole", batch_size=3, shard_size=4)
-    read = []
-
-    def stopping(image_id):
-        read.append(image_id)
-        if image_id == "6":
-            raise KeyboardInterrupt
-        return images[image_id]
-
-    options = {"class_indices": {}, "threshold": 0.5, "batch_size": 3, "shard_size": 4}
-    with pytest.raises(KeyboardInterrupt):
-        locate_objects(colours, stopping, view, list(images), tmp_path / "stopped", **options)
-    left = sorted(path.name for path in (tmp_path / "stopped").iterdir())
-    assert left == ["located-00000.parquet", "located-00000.sha256"]
-    read.clear()
-    done = []
-
-    @contextmanager
-    def progress(description, total, already=0, **given):
-        done.append((total, given.get("done", already)))
-        yield lambda count: done.append(count)
-
-    def reading(image_id):
-        read.append(image_id)
-        return images[image_id]
-
-    locate_objects(colours, reading, view, list(images), tmp_path / "stopped", **options, progress=progress)
-    assert sorted(read) == [str(n) for n in range(4, 10)]
-    assert done[0] == (10, 4)
-    assert sum(done[1:]) == 6
-    pd.testing.assert_frame_equal(load_located(tmp_path / "stopped"), whole, check_exact=True)
-
-
-def test_shards_can_be_done_apart(colours, tmp_path):
+def test_a_shard_does_not_depend_on_those_before_it(colours):
     images = {f"{n}": scene(64, 64, [(n, 0, n + 20, 30, 0)]) for n in range(10)}
-    whole = run(colours, images, tmp_path / "whole", shard_size=4)
-    for number in (2, 0, 1):
-        apart = run(colours, images, tmp_path / "apart", shard_size=4, shards=[number])
-    pd.testing.assert_frame_equal(apart, whole, check_exact=True)
-    with pytest.raises(InputError, match="shards must be numbers from 0 to 2"):
-        run(colours, images, tmp_path / "apart", shard_size=4, shards=[3])
+    whole = run(colours, images, shard_size=4)
+    apart = run(colours, {name: images[name] for name in ("4", "5", "6", "7")})
+    pd.testing.assert_frame_equal(apart, whole[4:8].reset_index(drop=True), check_exact=True)
 
 
-def test_the_box_is_placed_by_the_view_s_edges(colours, tmp_path):
+def test_closing_early_ends_the_threads(colours):
+    images = {f"{n}": scene(64, 64, [(n, 0, n + 20, 30, 0)]) for n in range(10)}
+    before = threading.active_count()
+    shards = shards_of(colours, images.__getitem__, list(images), shard_size=2)
+    next(shards)
+    shards.close()
+    assert threading.active_count() == before
+
+
+def test_the_box_is_placed_by_the_view_s_edges(colours):
     """A view of a part of the image: its pixels are scaled to that part, each axis by itself."""
     image = scene(64, 64, [(16, 24, 48, 40, 0)])
-    locate_objects(
-        colours,
-        lambda image_id: image,
-        lambda pixels: LocatingView(pixels, (100, 10, 228, 42)),
-        ["a"],
-        tmp_path,
-        class_indices={"a": 0},
-        threshold=0.5,
+    (shard,) = shards_of(
+        colours, lambda _: image, ["a"], {"a": 0}, lambda pixels: LocatingView(pixels, (100, 10, 228, 42))
     )
-    box = load_located(tmp_path)[["x0", "y0", "x1", "y1"]].to_numpy()[0]
+    box = shard["located"][["x0", "y0", "x1", "y1"]].to_numpy(float)[0]
     np.testing.assert_allclose(box, [100 + 16 * 2, 10 + 24 / 2, 100 + 48 * 2, 10 + 40 / 2], atol=4)
 
 
-def test_table_is_typed_and_named_for_the_objects(colours, tmp_path):
+def test_table_is_typed_and_named_for_the_objects(colours):
     images = {"a": scene(64, 64, [(0, 0, 32, 32, 0)]), "b": scene(64, 64, [(0, 0, 32, 32, 1)])}
-    located = run(colours, images, tmp_path, {"a": 0})
+    located = run(colours, images, {"a": 0})
     assert located.columns.tolist() == LOCATED.names
     labels = pd.DataFrame({"image_id": ["b", "a"], "label": [None, "rouge"]})
     named = estimated_objects(located, labels, ["red", "green", "blue"])

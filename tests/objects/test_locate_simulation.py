@@ -1,11 +1,13 @@
 """Locating the digits of the built-in dataset, whose boxes and whose law are known."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from bias_toolkit import load_dataset, load_model
+from bias_toolkit.foundation.shards import cut_into_shards
 from bias_toolkit.models.activation_map import ActivationMap
-from bias_toolkit.objects.locate import estimated_objects, load_located, locate_objects
+from bias_toolkit.objects.locate import estimated_objects, located_shards
 from bias_toolkit.objects.locate_quality import localisation_quality
 from bias_toolkit.study.located import whole_view
 
@@ -13,7 +15,7 @@ IMAGES = 400
 
 
 @pytest.fixture(scope="module")
-def qualities(tmp_path_factory):
+def qualities():
     """LOCALISATION tables of the demo's two test sets, located by the network that averages its feature map."""
     model = load_model("demo:global-pooling", device="cpu")
     activation_map = ActivationMap(model)
@@ -21,17 +23,17 @@ def qualities(tmp_path_factory):
     for name in ("photographer", "uniform"):
         dataset = load_dataset(f"demo:{name}")
         images = dataset.images.head(IMAGES)
-        folder = tmp_path_factory.mktemp(name)
-        locate_objects(
+        shards = located_shards(
             activation_map,
             dataset.read,
             lambda image: whole_view(image, model.input_size),
-            images["image_id"].tolist(),
-            folder,
+            cut_into_shards(images["image_id"].tolist(), 256),
             class_indices=dict(zip(images["image_id"], images["label"].astype(int), strict=True)),
+            advance=lambda _: None,
         )
         own = dataset.objects[dataset.objects["image_id"].isin(images["image_id"])]
-        estimated = estimated_objects(load_located(folder), images, model.class_names)
+        located = pd.concat([shard["located"] for shard in shards])
+        estimated = estimated_objects(located, images, model.class_names)
         tables[name] = localisation_quality(estimated, own, images, resamples=300)
     return tables
 

@@ -79,7 +79,7 @@ def test_without_labels_an_image_is_of_every_category_that_it_shows():
 def test_images_that_cannot_be_read_are_left_out_and_listed(tmp_path):
     def read(image_id):
         if image_id in ("1.png", "2.png"):
-            raise UnreadableImageError("truncated file")
+            raise UnreadableImageError("truncated file", transient=image_id == "2.png")
         return grey(image_id)
 
     means = mean_images(read, *tables(["a", "a", "b", "a"]), side=4)
@@ -87,6 +87,7 @@ def test_images_that_cannot_be_read_are_left_out_and_listed(tmp_path):
     assert list(means.table["n_images"]) == [2, 2]
     assert list(means.skipped["image_id"]) == ["1.png", "2.png"]
     assert list(means.skipped["reason"]) == ["truncated file"] * 2
+    assert list(means.skipped["transient"]) == [False, True]
     means.save(tmp_path)
     loaded = MeanImages.load(tmp_path)
     pd.testing.assert_frame_equal(loaded.table, means.table, check_dtype=False)

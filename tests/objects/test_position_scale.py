@@ -4,9 +4,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bias_toolkit.datasets import BOX_EDGES, OBJECTS
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.files import read_table, write_table
-from bias_toolkit.objects import FRAMING, image_framing, log_scale_deviation, position_and_scale
+from bias_toolkit.objects import (
+    FRAMING,
+    image_framing,
+    log_scale_deviation,
+    object_of_image,
+    position_and_scale,
+)
 
 NUMBERS = ["cx", "cy", "width_fraction", "height_fraction", "area_fraction", "scale", "aspect", "centre_distance"]
 
@@ -144,6 +151,29 @@ def test_image_framing_takes_the_largest_object_of_the_label(make_framing):
 def test_image_framing_without_images(make_framing):
     framing, images = make_framing([[0, 0, 9, 9]])
     assert len(image_framing(framing, images.iloc[:0])) == 0
+
+
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_the_object_of_one_image(shuffled):
+    """The rule of `image_framing`, with the box in pixels: by hand for each image."""
+    rows = [
+        ("a", 0, "dog", 0, 0, 90, 90),  # larger, but of another category than the label
+        ("a", 1, "cat", 20, 20.5, 60, 60),
+        ("b", 0, "dog", 0, 0, 10, 10),  # no object of the label's category
+        ("b", 1, "owl", 0, 0, 30, 30),
+        ("c", 0, None, 5, 5, 20, 20),  # no label, no category
+    ]
+    objects = pd.DataFrame(rows, columns=OBJECTS.names).astype(dict.fromkeys(BOX_EDGES, np.float32))
+    images = pd.DataFrame({"image_id": list("abcd"), "label": ["cat", "cat", None, "cat"], "width": 100, "height": 95})
+    if shuffled:
+        objects, images = objects.sample(frac=1, random_state=3), images.iloc[::-1]
+    found = {image_id: object_of_image(image_id, images, objects) for image_id in "abcd"}
+    assert found["a"] == ((20, 20.5, 60, 60), "cat")
+    assert found["b"] == ((0, 0, 30, 30), "owl")
+    assert found["c"] == ((5, 5, 20, 20), None)
+    assert found["d"] is None
+    assert all(type(edge) is float for edge in found["a"].box)
+    assert object_of_image("e", images, objects) is None
 
 
 def test_log_scale_deviation(make_framing):

@@ -91,7 +91,7 @@ def test_files_of_steps_without_a_marker_are_computed_again(tmp_path, caplog):
 
 
 def test_a_page_without_a_marker_is_written_again_if_it_is_the_toolkits(tmp_path):
-    from bias_toolkit.report.publish import claim
+    from bias_toolkit.report.page.publish import claim
 
     folder = finish(StepFolder(tmp_path, Step("page")), {"pictures/a.png": b"picture"})
     (tmp_path / "page" / "step.json").unlink()

@@ -1,10 +1,13 @@
-"""A small study's contents, made from a known law, and the report that is written from them."""
+"""A small study in memory, made from a known law, and the report that is written from it."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,14 +16,14 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from bias_toolkit.analysis import analyse
-from bias_toolkit.explain.explanation import (
+from bias_toolkit.analysis import FramingMap, analyse
+from bias_toolkit.explain.explanation import Explanation
+from bias_toolkit.explain.record import (
     CauseLine,
     Change,
     ClassCurve,
     Distances,
     Estimate,
-    Explanation,
     Framing,
     FramingStanding,
     Neighbour,
@@ -34,22 +37,16 @@ from bias_toolkit.explain.explanation import (
 from bias_toolkit.explain.summary import CauseShare, Summary
 from bias_toolkit.foundation.errors import UnreadableImageError
 from bias_toolkit.objects import (
+    FramingComparison,
+    MeanImages,
     compare_framing,
     framing_summary,
-    image_framing,
     mean_images,
-    object_maps,
     position_and_scale,
 )
-from bias_toolkit.report import (
-    DatasetDescription,
-    ModelDescription,
-    NoiseFloor,
-    ReportContents,
-    page,
-    write_explanation,
-    write_report,
-)
+from bias_toolkit.report import write_report
+from bias_toolkit.report.explanation_page import write_explanation
+from bias_toolkit.report.page import page
 
 CLASSES = ("owl", "<script>alert(1)</script>", 'said "no" & left')
 NAMES = {"owl": "Сова é, snow owl"}
@@ -77,7 +74,7 @@ def _boxes(generator, n, spread, split):
     return images, position_and_scale(objects, images)
 
 
-def read(image_id: str) -> np.ndarray:
+def read(split: str, image_id: str) -> np.ndarray:
     """A grey image, its level its number; number 0 cannot be read."""
     number = int(image_id.split("/")[1].split(".")[0])
     if number == 0:
@@ -85,7 +82,147 @@ def read(image_id: str) -> np.ndarray:
     return np.full((W, W, 3), number, dtype=np.uint8)
 
 
-def make_contents(n: int = 120) -> ReportContents:
+class MemorySettings(dict):
+    """Settings by name, with defaults for those that a report asks for."""
+
+    DEFAULTS = {"seed": 0, "bins": 10, "metric": ""}
+
+    def __getattr__(self, name):
+        return {**self.DEFAULTS, **self}[name]
+
+    def to_dict(self):
+        return dict(self)
+
+
+def no_images() -> pd.DataFrame:
+    return pd.DataFrame({"image_id": pd.Series(dtype=str), "label": pd.Series(dtype=str)})
+
+
+@dataclass
+class MemorySource:
+    """A study's results, all of them in memory; by default of a study that has computed nothing."""
+
+    folder: Path = Path("nothing")
+    settings: MemorySettings = field(default_factory=MemorySettings)
+    versions: dict = field(default_factory=dict)
+    seconds: dict = field(default_factory=dict)
+    runtime_reason: str = ""
+    index_reason: str = ""
+    label_sentence: str = ""
+    model: str = "demo"
+    class_names: dict = field(default_factory=dict)
+    roots: dict = field(default_factory=lambda: {"train": "/data/train", "test": "/data/test"})
+    dropped_boxes: dict = field(default_factory=lambda: {"train": 0, "test": 0})
+    train_images: pd.DataFrame = field(default_factory=no_images)
+    test_images: pd.DataFrame = field(default_factory=no_images)
+    skipped_images: pd.DataFrame = field(
+        default_factory=lambda: pd.DataFrame(columns=["split", "step", "image_id", "reason"])
+    )
+    reference: tuple | None = None
+    per_image: pd.DataFrame = field(default_factory=pd.DataFrame)
+    measures: pd.DataFrame = field(default_factory=pd.DataFrame)
+    sequential: pd.DataFrame = field(default_factory=pd.DataFrame)
+    neighbours: pd.DataFrame = field(default_factory=pd.DataFrame)
+    distances: pd.DataFrame = field(default_factory=pd.DataFrame)
+    search_quality: pd.DataFrame | None = None
+    training_spacing: np.ndarray = field(default_factory=lambda: np.array([]))
+    n_shared: int = 0
+    noise_floor: dict | None = None
+    train_framing: pd.DataFrame = field(default_factory=pd.DataFrame)
+    test_framing: pd.DataFrame = field(default_factory=pd.DataFrame)
+    train_summary: pd.DataFrame | None = None
+    test_summary: pd.DataFrame | None = None
+    train_means: MeanImages | None = None
+    test_means: MeanImages | None = None
+    framing_comparison: FramingComparison | None = None
+    estimated: tuple = ()
+    localisation: tuple | None = None
+    analysis: object = field(default_factory=lambda: analysis_tables())
+    framing_map: FramingMap | None = None
+    size_curve: pd.DataFrame | None = None
+    size_measures: pd.DataFrame | None = None
+    views: dict = field(default_factory=dict)
+    explanations: dict = field(default_factory=dict)
+    reader: Callable = read
+
+    def images(self, split):
+        return getattr(self, f"{split}_images")
+
+    def objects(self, split):
+        return pd.DataFrame() if self.is_estimated(split) else self.framing(split)
+
+    def left_out(self, split):
+        return set(self.skipped_images.loc[self.skipped_images["split"].eq(split), "image_id"])
+
+    def dataset_record(self, split):
+        return {
+            "root": self.roots[split],
+            "layout": "folders",
+            "layout_reason": "it has folders",
+            "class_names": self.class_names,
+            "dropped_boxes": self.dropped_boxes[split],
+        }
+
+    def read(self, split, image_id):
+        return self.reader(split, image_id)
+
+    @property
+    def model_record(self):
+        preprocessing = {"mean": [0.5], "std": [0.25], "interpolation": "bilinear", "crop_fraction": 0.875}
+        numbers = {"input_size": 64, "n_classes": 10, "feature_layer": "pool", "feature_dimension": 32}
+        return {"name": self.model, "preprocessing": preprocessing, "weights_sha256": "ab" * 32, **numbers}
+
+    @property
+    def label_record(self):
+        return {"indices": {"owl": 1}, "sentence": self.label_sentence}
+
+    @property
+    def reference_sweep(self):
+        return None if self.reference is None else SimpleNamespace(**dict(zip(SWEEP, self.reference, strict=True)))
+
+    def framing(self, split):
+        return getattr(self, f"{split}_framing").assign(estimated=self.is_estimated(split))
+
+    def framing_summary(self, split):
+        return getattr(self, f"{split}_summary").assign(estimated=self.is_estimated(split))
+
+    def mean_images(self, split):
+        return getattr(self, f"{split}_means")
+
+    def boxes_record(self, split):
+        return {"estimated": self.is_estimated(split), "layer": "features.9", "is_exact": True, "threshold": 0.3}
+
+    def is_estimated(self, split):
+        return split in self.estimated
+
+    def located(self, split):
+        """Where the model located the objects: in all but the last of 100 images, 60 of them by the label."""
+        located_by = ["label"] * 60 + ["top1"] * 40
+        table = pd.DataFrame({"image_id": [f"{i}.png" for i in range(100)], "x0": 1.0, "located_by": located_by})
+        table.loc[99, "x0"] = np.nan
+        return table.assign(reason=["nothing is seen in it" if np.isnan(x0) else None for x0 in table["x0"]])
+
+    def has(self, part):
+        return {"map": self.framing_map, "sizes": self.size_measures}[part] is not None
+
+    def map_views(self):
+        return self.views
+
+    def table(self, name):
+        """One of the analysis tables."""
+        return getattr(self.analysis, name)
+
+
+SWEEP = ("protocol", "transform", "size")
+TABLES = ("correlations", "curves", "summary", "classes", "odds_ratios", "losses", "ceiling", "factors", "notes")
+
+
+def analysis_tables(**rows):
+    """An analysis from rows of its tables, the others empty."""
+    return SimpleNamespace(**{name: pd.DataFrame(rows.get(name, ())) for name in TABLES})
+
+
+def make_source(n: int = 120) -> MemorySource:
     generator = np.random.default_rng(0)
     train_images, train_framing = _boxes(generator, 2 * n, 4.0, "train")
     test_images, test_framing = _boxes(generator, n, 4.0, "test")
@@ -142,44 +279,43 @@ def make_contents(n: int = 120) -> ReportContents:
         ]
     )
     options = {"resamples": 100, "placements": 100}
-    return ReportContents(
-        name="owls & others <i>",
-        train=DatasetDescription("/data/train", "folders", "it has folders", 2 * n, 3, 2 * n, 1, 1),
-        test=DatasetDescription("/data/test", "folders", "", n, 3, n),
-        model=ModelDescription("demo", 64, "mean 0.5", 10, "pool", 32, "ab" * 32),
-        settings={"metric": "cosine", "neighbours": 4, "bins": 5, "sizes": (), "weights": None, "seed": 3},
+    return MemorySource(
+        folder=Path("owls & others <i>"),
+        settings=MemorySettings(metric="cosine", neighbours=4, bins=5, sizes=(), weights=None, seed=3),
         versions={"bias-toolkit": "0.1.0"},
-        seeds={"every random draw": 3},
-        label_match="All 3 labels are classes of the model.",
+        seconds={"index": 3.21, "responses": 200.0},
         index_reason="Flat: few features.",
+        label_sentence="All 3 labels are classes of the model.",
+        class_names=NAMES,
+        dropped_boxes={"train": 1, "test": 0},
+        train_images=train_images,
+        test_images=test_images,
+        skipped_images=pd.DataFrame(
+            {"split": ["train"], "step": ["images"], "image_id": ["train/<b>.png"], "reason": ["truncated file"]}
+        ),
+        reference=("crop", "diagonal", 1.0),
         per_image=per_image,
         measures=measures,
         neighbours=neighbours,
         distances=distances,
+        training_spacing=generator.normal(4, 1, 2 * n),
+        noise_floor={
+            "value": 0.0,
+            "n_views": 576,
+            "n_changed": 0,
+            "interval": (0.0, 0.0064),
+            "interval_over_images": None,
+        },
         train_framing=train_framing,
         test_framing=test_framing,
         train_summary=framing_summary(train_framing, train_images, **options),
         test_summary=framing_summary(test_framing, test_images, **options),
-        train_maps=object_maps(image_framing(train_framing, train_images)),
-        test_maps=object_maps(image_framing(test_framing, test_images)),
+        train_means=mean_images(partial(read, "train"), train_images, train_framing, side=16),
+        test_means=mean_images(partial(read, "test"), test_images, test_framing, side=16),
         framing_comparison=compare_framing(
             train_framing, test_framing, train_images, test_images, resamples=100, permutations=100
         ),
-        train_means=mean_images(read, train_images, train_framing, side=16),
-        test_means=mean_images(read, test_images, test_framing, side=16),
-        train_distances=generator.normal(4, 1, 2 * n),
         analysis=analyse(per_image, measures, bins=5, resamples=100, permutations=100),
-        noise_floor=NoiseFloor(0.0, 576, 0, 0.0, 0.0064),
-        skipped=pd.DataFrame(
-            {"split": ["train"], "step": ["images"], "image_id": ["train/<b>.png"], "reason": ["truncated file"]}
-        ),
-        missing=["The moon is left out, because it is far."],
-        wall_times={"index": 3.21, "responses": 200.0},
-        read_train=read,
-        read_test=read,
-        train_labels=dict(zip(train_images["image_id"], train_images["label"], strict=True)),
-        class_names=NAMES,
-        explanations={"test/003.png": "../explain/3/index.html"},
     )
 
 
@@ -405,44 +541,34 @@ def summary() -> Summary:
 
 
 @pytest.fixture(scope="session")
-def shared_contents() -> ReportContents:
+def shared_source() -> MemorySource:
     """One study with everything; tests must not change it."""
-    return make_contents()
+    return make_source()
 
 
 @pytest.fixture
-def contents(shared_contents) -> ReportContents:
+def source(shared_source) -> MemorySource:
     """A copy whose attributes a test may replace."""
-    return dataclasses.replace(shared_contents)
+    return dataclasses.replace(shared_source)
 
 
 @pytest.fixture
-def bare_contents() -> ReportContents:
+def bare_source() -> MemorySource:
     """A study of which nothing was computed."""
-    return ReportContents(
-        name="nothing",
-        train=DatasetDescription("/data/train", "folders", "", 3, 0),
-        test=DatasetDescription("/data/test", "folders", "", 3, 0),
-        model=ModelDescription("demo", 64, "mean 0.5", 10, "pool", 32, "ab" * 32),
-    )
+    return MemorySource()
 
 
 @pytest.fixture(scope="session")
-def report(shared_contents, tmp_path_factory):
+def report(shared_source, tmp_path_factory):
     """The folder of the report of the study with everything, its figures as SVG only: fonts in PDF take long."""
     folder = tmp_path_factory.mktemp("study") / "report"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(page, "FORMATS", ("svg",))
-        path = write_report(shared_contents, folder)
+        path = write_report(shared_source, folder)
     return SimpleNamespace(folder=folder, html=path.read_text(encoding="utf-8"))
 
 
 @pytest.fixture
 def analysis_of():
     """Make an analysis from rows of its tables."""
-
-    def make(correlations=(), curves=(), summary=(), classes=()):
-        tables = {"correlations": correlations, "curves": curves, "summary": summary, "classes": classes}
-        return SimpleNamespace(**{name: pd.DataFrame(list(rows)) for name, rows in tables.items()})
-
-    return make
+    return analysis_tables

@@ -31,7 +31,7 @@ from bias_toolkit.report import (
 from bias_toolkit.report.figures_comparison import framing_differences
 from bias_toolkit.report.figures_framing import null_distance_density
 from bias_toolkit.report.figures_relation import is_discrete, margin_strata, percentile_within
-from bias_toolkit.report.style import BLUE, VERMILLION, in_percent, new_figure
+from bias_toolkit.report.page.style import BLUE, VERMILLION, in_percent, new_figure
 
 
 def points(ax):
@@ -51,8 +51,8 @@ def texts(ax):
 
 
 @pytest.fixture
-def per_image(shared_contents):
-    return shared_contents.per_image
+def per_image(shared_source):
+    return shared_source.per_image
 
 
 class TestDistanceVsInvariance:
@@ -158,8 +158,8 @@ class TestByClass:
         figure.draw_without_rendering()
         assert [ax.xaxis.get_tick_params()["labelbottom"] for ax in figure.axes[:3]] == [False, True, True]
 
-    def test_one_panel_a_class_in_order(self, per_image, shared_contents):
-        figure = distance_vs_invariance_by_class(per_image, class_name=shared_contents.class_name)
+    def test_one_panel_a_class_in_order(self, per_image, shared_source):
+        figure = distance_vs_invariance_by_class(per_image, class_name=shared_source.class_name)
         panels = [ax for ax in figure.axes if ax.get_visible()]
         assert [ax.get_title(loc="left") for ax in panels] == [
             "<script>alert(1)</script>",
@@ -234,17 +234,17 @@ class TestFraming:
         assert difference.get_clim()[0] == -difference.get_clim()[1]
         assert "90 objects" in figure.axes[0].get_title(loc="left")
 
-    def test_the_first_row_is_at_the_top(self, shared_contents):
-        ax = centres_against_null(shared_contents.train_maps).axes[0]
+    def test_the_first_row_is_at_the_top(self, shared_source):
+        ax = centres_against_null(shared_source.train_maps).axes[0]
         assert ax.get_ylim() == (1, 0)
         assert ax.images[0].get_extent() == [0, 1, 1, 0] or ax.images[0].get_extent() == (0, 1, 1, 0)
 
-    def test_coverage(self, shared_contents):
-        ax = mean_coverage(shared_contents.train_maps)
-        np.testing.assert_array_equal(ax.images[0].get_array(), shared_contents.train_maps.coverage)
+    def test_coverage(self, shared_source):
+        ax = mean_coverage(shared_source.train_maps)
+        np.testing.assert_array_equal(ax.images[0].get_array(), shared_source.train_maps.coverage)
 
-    def test_chance_agrees_with_random_placements(self, shared_contents):
-        framing = shared_contents.train_framing
+    def test_chance_agrees_with_random_placements(self, shared_source):
+        framing = shared_source.train_framing
         edges = np.linspace(0, 1, 11)
         generator = np.random.default_rng(0)
         half_x = np.repeat((1 - framing["width_fraction"].to_numpy()) / 2, 500)
@@ -255,16 +255,16 @@ class TestFraming:
         sampled = np.histogram(placed, edges, density=True)[0]
         np.testing.assert_allclose(null_distance_density(framing, edges), sampled, atol=0.03)
 
-    def test_histograms_are_densities(self, shared_contents):
+    def test_histograms_are_densities(self, shared_source):
         for ax in (
-            centre_distance_histogram(shared_contents.train_framing),
-            scale_histogram(shared_contents.train_framing, shared_contents.test_framing),
+            centre_distance_histogram(shared_source.train_framing),
+            scale_histogram(shared_source.train_framing, shared_source.test_framing),
         ):
             assert sum(bar.get_height() * bar.get_width() for bar in ax.containers[0]) == pytest.approx(1)
             assert "240 objects" in texts(ax)
 
-    def test_scale_of_one_set_alone(self, shared_contents):
-        assert scale_histogram(shared_contents.train_framing).get_legend() is None
+    def test_scale_of_one_set_alone(self, shared_source):
+        assert scale_histogram(shared_source.train_framing).get_legend() is None
 
     def test_categories(self):
         ranked = pd.DataFrame(
@@ -294,9 +294,9 @@ class TestFraming:
         marks = next(line for line in ax.lines if line.get_marker() == "|")
         np.testing.assert_allclose(marks.get_xdata(), ax.lines[0].get_xdata() / 2)
 
-    def test_two_sets_beside_each_other(self, shared_contents):
-        contents = shared_contents
-        figure = framing_differences(contents.train_framing, contents.test_framing, contents.framing_comparison)
+    def test_two_sets_beside_each_other(self, shared_source):
+        source = shared_source
+        figure = framing_differences(source.train_framing, source.test_framing, source.framing_comparison)
         titles = [ax.get_title(loc="left") for ax in figure.axes]
         assert titles == ["Position across", "Position down", "Scale", "Aspect"]
         for ax in figure.axes:
@@ -307,12 +307,12 @@ class TestFraming:
 
 
 class TestInvariance:
-    def test_sizes_are_in_view_sides(self, shared_contents):
-        ax = measure_by_size(shared_contents.table("summary"))
+    def test_sizes_are_in_view_sides(self, shared_source):
+        ax = measure_by_size(shared_source.table("summary"))
         crop, embed = (container.lines[0] for container in ax.containers)
         np.testing.assert_allclose(crop.get_xdata().astype(float), [1, 2])
         np.testing.assert_allclose(embed.get_xdata().astype(float), [0.5])
-        summary = shared_contents.table("summary")
+        summary = shared_source.table("summary")
         value = summary.query("protocol == 'embed' and measure == 'p_top1_change'")["value"]
         np.testing.assert_allclose(embed.get_ydata().astype(float), value)
         assert ax.get_xscale() == "log"
@@ -332,8 +332,8 @@ class TestInvariance:
         np.testing.assert_allclose([bar.get_height() for bar in ax.containers[0]], 1 / 20)
         assert ax.lines[0].get_ydata()[0] == pytest.approx(1 / 20)
 
-    def test_distances_of_both_sets(self, shared_contents):
-        ax = distance_histogram(shared_contents.distances, np.append(shared_contents.train_distances, np.nan))
+    def test_distances_of_both_sets(self, shared_source):
+        ax = distance_histogram(shared_source.distances, np.append(shared_source.train_distances, np.nan))
         labels = [text.get_text() for text in ax.get_legend().get_texts()]
         assert sorted(labels) == ["120 test images", "240 training images"]
 
@@ -376,29 +376,29 @@ def test_discrete_measures():
     assert not is_discrete(pd.Series([0.1, 0.2, 0.3]))
 
 
-def test_every_plot_by_name(shared_contents):
+def test_every_plot_by_name(shared_source):
     from bias_toolkit.report import PLOTS, plot
 
     for name in PLOTS.keys() - {"map", "map-vs-density", "factors"}:
-        figure = plot(shared_contents, name, measure="mac" if name == "invariance" else "p_top1_change")
+        figure = plot(shared_source, name, measure="mac" if name == "invariance" else "p_top1_change")
         assert figure.axes, name
-    by_class = plot(shared_contents, "distance-vs-invariance", by_class=True)
+    by_class = plot(shared_source, "distance-vs-invariance", by_class=True)
     assert sum(ax.get_visible() for ax in by_class.axes) == 3
     assert by_class.get_supxlabel() == "Distance to nearest training image (cosine)"
 
 
-def test_plots_that_cannot_be(shared_contents, bare_contents):
+def test_plots_that_cannot_be(shared_source, bare_source):
     from bias_toolkit.report import PLOTS, plot
 
     with pytest.raises(InputError, match=r"no figure 'pie'; the figures are distance-vs-invariance, "):
-        plot(shared_contents, "pie")
+        plot(shared_source, "pie")
     with pytest.raises(InputError, match="--by-class is for distance-vs-invariance only"):
-        plot(shared_contents, "centres", by_class=True)
+        plot(shared_source, "centres", by_class=True)
     with pytest.raises(InputError, match="--bins is 0"):
-        plot(shared_contents, "distance-vs-invariance", bins=0)
+        plot(shared_source, "distance-vs-invariance", bins=0)
     for name in PLOTS:
         with pytest.raises(InputError, match=f"The study has no .*, which {name} shows"):
-            plot(dataclasses.replace(bare_contents), name)
+            plot(dataclasses.replace(bare_source), name)
 
 
 @pytest.mark.parametrize(
@@ -412,11 +412,11 @@ def test_plots_that_cannot_be(shared_contents, bare_contents):
         "classes",
     ],
 )
-def test_a_measure_that_is_no_number_is_an_input_error(shared_contents, name):
+def test_a_measure_that_is_no_number_is_an_input_error(shared_source, name):
     from bias_toolkit.report import plot
 
     with pytest.raises(InputError, match=r"--measure is 'label'.* p_top1_change"):
-        plot(shared_contents, name, measure="label")
+        plot(shared_source, name, measure="label")
 
 
 def test_percentages_have_the_digits_they_need():
@@ -429,17 +429,17 @@ def test_percentages_have_the_digits_they_need():
         assert len(set(labels)) == len(labels), labels
 
 
-def test_a_plot_gives_the_studys_numbers(shared_contents):
+def test_a_plot_gives_the_studys_numbers(shared_source):
     from bias_toolkit.report import plot
 
-    curves = shared_contents.table("curves").query("distance == 'nn_distance' and measure == 'mac'")
-    (ax,) = plot(shared_contents, "distance-vs-invariance", measure="mac").axes
+    curves = shared_source.table("curves").query("distance == 'nn_distance' and measure == 'mac'")
+    (ax,) = plot(shared_source, "distance-vs-invariance", measure="mac").axes
     np.testing.assert_allclose(line(ax, VERMILLION)[1], curves["value"].astype(float))
-    plain = shared_contents.table("correlations").query(
+    plain = shared_source.table("correlations").query(
         "distance == 'nn_distance' and measure == 'mac' and kind == 'plain'"
     )
     assert f"ρ {plain['rho'].iloc[0]:.2f} [{plain['low'].iloc[0]:.2f}, {plain['high'].iloc[0]:.2f}]" in texts(ax)
-    (ax,) = plot(shared_contents, "distance-vs-invariance", measure="mac", bins=2).axes
+    (ax,) = plot(shared_source, "distance-vs-invariance", measure="mac", bins=2).axes
     assert len(line(ax, VERMILLION)[1]) == 2
-    (ax,) = plot(shared_contents, "distance-vs-invariance", measure="accuracy").axes
+    (ax,) = plot(shared_source, "distance-vs-invariance", measure="accuracy").axes
     assert "given margin" in texts(ax)

@@ -48,7 +48,7 @@ def page(described, tmp_path_factory):
     first, second, comparison = described
     folder = tmp_path_factory.mktemp("page") / "out"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bias_toolkit.report.page.FORMATS", ("svg",))
+        patch.setattr("bias_toolkit.report.page.page.FORMATS", ("svg",))
         write_framing_report(first, folder, second=second, comparison=comparison, settings=FAST)
     return folder
 
@@ -97,7 +97,7 @@ def test_mean_images_show_where_the_objects_are(page):
 
 
 def test_twice_is_the_same(described, page, tmp_path, monkeypatch):
-    monkeypatch.setattr("bias_toolkit.report.page.FORMATS", ("svg",))
+    monkeypatch.setattr("bias_toolkit.report.page.page.FORMATS", ("svg",))
     first, second, comparison = described
     write_framing_report(first, tmp_path / "again", second=second, comparison=comparison, settings=FAST)
     for path in page.rglob("*"):
@@ -106,7 +106,7 @@ def test_twice_is_the_same(described, page, tmp_path, monkeypatch):
 
 
 def test_one_dataset_alone(described, tmp_path, monkeypatch):
-    monkeypatch.setattr("bias_toolkit.report.page.FORMATS", ("svg",))
+    monkeypatch.setattr("bias_toolkit.report.page.page.FORMATS", ("svg",))
     path = write_framing_report(described[0], tmp_path / "alone", settings=FAST)
     html = path.read_text(encoding="utf-8")
     assert "other dataset" not in html
@@ -140,8 +140,8 @@ def test_a_dataset_without_boxes_says_what_to_do(tmp_path):
 
 
 def test_names_of_classes_make_files_that_any_disk_takes(described, tmp_path):
-    contents = described_contents(described[0])
-    files = write_mean_images(contents.first, tmp_path)
+    source = described_contents(described[0])
+    files = write_mean_images(source.first, tmp_path)
     assert sorted(files) == ["", "<b>owl</b>", "cat"]
     for file in files.values():
         assert re.fullmatch(r"images/mean-dataset-\d{4}-[\w-]+\.png", file)

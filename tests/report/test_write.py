@@ -110,12 +110,10 @@ def test_figures(report):
     assert {"centres-training", "coverage-training", "sizes", "classes", "distance-mac-given-margin"} <= names
 
 
-def test_every_figure_in_three_formats(bare_contents, shared_contents, tmp_path):
-    contents = dataclasses.replace(
-        bare_contents, per_image=shared_contents.per_image, analysis=shared_contents.analysis
-    )
-    contents.per_image = contents.per_image.drop(columns=["centre_distance", "scale"])
-    folder = write_report(contents, tmp_path / "report").parent
+def test_every_figure_in_three_formats(bare_source, shared_source, tmp_path):
+    source = dataclasses.replace(bare_source, per_image=shared_source.per_image, analysis=shared_source.analysis)
+    source.per_image = source.per_image.drop(columns=["centre_distance", "scale"])
+    folder = write_report(source, tmp_path / "report").parent
     names = {path.stem for path in (folder / "figures").iterdir()}
     assert names == {"sizes", "p-top1-change", "odds-ratios", "classes"}
     links = Page((folder / "index.html").read_text(encoding="utf-8")).links
@@ -125,13 +123,13 @@ def test_every_figure_in_three_formats(bare_contents, shared_contents, tmp_path)
             assert f"figures/{name}.{ending}" in links
 
 
-def test_tables(report, shared_contents):
+def test_tables(report, shared_source):
     with open(report.folder / "tables" / "per_image.csv", encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == len(shared_contents.per_image)
+    assert len(rows) == len(shared_source.per_image)
     assert rows[1]["label"] == "<script>alert(1)</script>"
     read = pd.read_csv(report.folder / "tables" / "correlations.csv")
-    pd.testing.assert_series_equal(read["rho"], shared_contents.table("correlations")["rho"].astype(float), rtol=1e-12)
+    pd.testing.assert_series_equal(read["rho"], shared_source.table("correlations")["rho"].astype(float), rtol=1e-12)
 
 
 def test_the_page_says_what_was_done(page):
@@ -152,20 +150,20 @@ def test_the_page_says_what_was_done(page):
         assert words in page.text, words
 
 
-def test_no_plain_correlation_without_the_partial_one(contents, tmp_path, svg_only):
-    analysis = contents.analysis
+def test_no_plain_correlation_without_the_partial_one(source, tmp_path, svg_only):
+    analysis = source.analysis
     rows = analysis.correlations[~analysis.correlations["kind"].eq("partial")]
-    contents.analysis = dataclasses.replace(analysis, correlations=rows)
-    contents.train_framing = contents.train_maps = contents.test_maps = contents.read_test = None
-    text = Page(write_report(contents, tmp_path / "r").read_text(encoding="utf-8")).text
+    source.analysis = dataclasses.replace(analysis, correlations=rows)
+    source.train_framing = source.train_maps = source.test_maps = source.read_test = None
+    text = Page(write_report(source, tmp_path / "r").read_text(encoding="utf-8")).text
     assert "Spearman's ρ 0" not in text
     assert "Distance against invariance: Spearman" not in text
     assert "ρ of distance" not in text
     assert "is not given. It could not be controlled for the margin" in text
 
 
-def test_nothing_computed_omits_sections_and_says_why(bare_contents, tmp_path):
-    path = write_report(bare_contents, tmp_path / "report")
+def test_nothing_computed_omits_sections_and_says_why(bare_source, tmp_path):
+    path = write_report(bare_source, tmp_path / "report")
     page = Page(path.read_text(encoding="utf-8"))
     assert page.headings == ["Findings", "What was left out", "How this was made", "Files"]
     framing = ("The photographers’ bias: framing of the training set", "Are both sets framed alike?")
@@ -175,9 +173,9 @@ def test_nothing_computed_omits_sections_and_says_why(bare_contents, tmp_path):
     assert sorted(item.name for item in path.parent.iterdir()) == ["index.html", "results.json", "tables"]
 
 
-def test_twice_is_the_same(bare_contents, contents, tmp_path, svg_only):
-    contents.train_framing = contents.per_image = None
-    for given in (bare_contents, contents):
+def test_twice_is_the_same(bare_source, source, tmp_path, svg_only):
+    source.train_framing = source.per_image = None
+    for given in (bare_source, source):
         one, other = (write_report(given, tmp_path / given.name[:4] / name).parent for name in "ab")
         files = sorted(path.relative_to(one) for path in one.rglob("*") if path.is_file())
         assert files == sorted(path.relative_to(other) for path in other.rglob("*") if path.is_file())
@@ -185,30 +183,30 @@ def test_twice_is_the_same(bare_contents, contents, tmp_path, svg_only):
             assert (one / file).read_bytes() == (other / file).read_bytes(), file
 
 
-def test_large_tables_are_cut_and_it_says_so(contents, tmp_path, monkeypatch):
+def test_large_tables_are_cut_and_it_says_so(source, tmp_path, monkeypatch):
     monkeypatch.setattr(write, "LARGEST_TABLE", 10)
-    holds = {name: text for _, name, text in write._write_tables(contents, tmp_path / "tables")}
+    holds = {name: text for _, name, text in write._write_tables(source, tmp_path / "tables")}
     assert "the first 10 of 120" in holds["per_image.csv"]
     assert len(pd.read_csv(tmp_path / "tables" / "per_image.csv")) == 10
 
 
-def test_only_offsets(contents, tmp_path, analysis_of, svg_only):
+def test_only_offsets(source, tmp_path, analysis_of, svg_only):
     """A study without steps has no figure of steps, and its page does not stumble."""
     offsets = {"protocol": "offsets", "transform": None, "size": 1.0, "n": 9}
     rows = [
         offsets | {"measure": "consistency", "value": 0.9, "low": 0.8, "high": 0.95},
         offsets | {"measure": "accuracy", "value": 0.7, "low": 0.6, "high": 0.8},
     ]
-    contents.analysis = analysis_of(summary=rows)
-    contents.per_image = contents.train_framing = contents.noise_floor = contents.reference = None
-    page = Page(write_report(contents, tmp_path / "report").read_text(encoding="utf-8"))
+    source.analysis = analysis_of(summary=rows)
+    source.per_image = source.train_framing = source.noise_floor = source.reference = None
+    page = Page(write_report(source, tmp_path / "report").read_text(encoding="utf-8"))
     assert "agree in their top-1 class in 90.0% of pairs" in page.text
     assert "Invariance" in page.headings
     assert "Most and least stable images" not in page.headings
 
 
-def test_the_tile_of_untruncated_objects_is_not_taken_for_the_centre_bias(contents):
-    name, details = next(tile for tile in write._tiles(contents) if "centre bias" in tile[1])[1:]
+def test_the_tile_of_untruncated_objects_is_not_taken_for_the_centre_bias(source):
+    name, details = next(tile for tile in write._tiles(source) if "centre bias" in tile[1])[1:]
     assert name == "centre bias of the training set"
     assert "centre_bias" not in details
     cut = {
@@ -220,20 +218,20 @@ def test_the_tile_of_untruncated_objects_is_not_taken_for_the_centre_bias(conten
         "untruncated_centre_bias_low": 0.22,
         "untruncated_centre_bias_high": 0.25,
     }
-    contents.train_summary = contents.train_summary.assign(**cut)
-    value, name, details = write._tiles(contents)[0]
+    source.train_summary = source.train_summary.assign(**cut)
+    value, name, details = write._tiles(source)[0]
     assert value == "0.24"
     assert name.startswith("untruncated centre bias")
     assert "95% interval 0.22 to 0.25;" in details
     assert "centre_bias, of all objects: −0.10 (95% interval −0.11 to −0.09)" in details
 
 
-def test_class_and_category_tables_give_intervals(page, shared_contents):
-    row = shared_contents.table("classes").iloc[0]
+def test_class_and_category_tables_give_intervals(page, shared_source):
+    row = shared_source.table("classes").iloc[0]
     for name in ("accuracy", "p_top1_change", "mac", "nn_distance", "centre_distance", "scale"):
         form = value_form(name)
         assert f"{form(row[f'{name}_low'])} to {form(row[f'{name}_high'])}" in page.text
-    row = shared_contents.train_summary.iloc[1]
+    row = shared_source.train_summary.iloc[1]
     for name, form in (("divergence_bits", number), ("truncated_share", lambda share: percent(share, 0))):
         assert f"{form(row[f'{name}_low'])} to {form(row[f'{name}_high'])}" in page.text
 

@@ -218,7 +218,7 @@ def test_damage_that_shows_only_when_a_step_reads_its_needs_is_put_right_at_once
 @pytest.mark.parametrize("name", ["index.html", "results.json", "tables/correlations.csv"])
 def test_a_damaged_report_is_written_again(copied, name, monkeypatch):
     monkeypatch.setattr(
-        "bias_toolkit.report.page.save_figure", lambda figure, *paths: paths[0].parent.mkdir(exist_ok=True)
+        "bias_toolkit.report.page.page.save_figure", lambda figure, *paths: paths[0].parent.mkdir(exist_ok=True)
     )
     whole = (copied / "report" / "tables" / "correlations.csv").read_bytes()
     damage(copied / "report" / name, "delete")

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from bias_toolkit import InputError, Model, Study, load_dataset
-from bias_toolkit.explain import CAUSES, load_explanation, summarise
+from bias_toolkit.explain import Cause, load_explanation, summarise
 
 EDGES = ["x0", "y0", "x1", "y1"]
 
@@ -21,7 +21,7 @@ def explained(finished, tmp_path_factory):
     """A copy of the finished study with its four least stable images explained, and the explanations."""
     study = Study(shutil.copytree(finished.folder, tmp_path_factory.mktemp("explained") / "study"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bias_toolkit.report.page.FORMATS", ("svg",))
+        patch.setattr("bias_toolkit.report.page.page.FORMATS", ("svg",))
         return study, study.explain_worst(4)
 
 
@@ -105,7 +105,7 @@ def test_every_candidate_cause_is_in_the_lines_with_before_and_after(explained):
     _, explanations = explained
     for explanation in explanations:
         assert not explanation.is_stable
-        assert {line.cause for line in explanation.lines} == set(CAUSES)
+        assert {line.cause for line in explanation.lines} == set(Cause)
         assert [line.cause for line in explanation.lines].count("fine_detail") == 2
         for line in explanation.lines:
             if line.cause != "coin_toss":
@@ -201,7 +201,7 @@ def test_what_is_explained_is_kept(explained):
 @pytest.mark.usefixtures("svg_only")
 def test_an_interrupted_run_goes_on(finished, tmp_path, monkeypatch):
     # Fewer pages to write: the images that are explained for being listed.
-    monkeypatch.setattr("bias_toolkit.report.thumbnails.LISTED", 1)
+    monkeypatch.setattr("bias_toolkit.report.stability.LISTED", 1)
     study = Study(shutil.copytree(finished.folder, tmp_path / "study"))
 
     class Stop(Exception):

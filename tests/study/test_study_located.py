@@ -12,7 +12,8 @@ from bias_toolkit import Study, load_dataset
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.files import read_table
 from bias_toolkit.objects.locate import load_located, locate_objects
-from bias_toolkit.report import Finding, page
+from bias_toolkit.report import Finding
+from bias_toolkit.report.page import page
 from bias_toolkit_cli.main import main
 
 MODEL = "demo:global-pooling"

@@ -29,9 +29,9 @@ from bias_toolkit.datasets.file_names import check_inside, listed, shortened
 from bias_toolkit.datasets.layouts.layout import Layout
 from bias_toolkit.datasets.listing import Annotations, Listing
 from bias_toolkit.datasets.pixels import ImageFiles
+from bias_toolkit.datasets.schema import BOX_EDGES
 from bias_toolkit.foundation.errors import InputError
 
-_EDGES = ["x0", "y0", "x1", "y1"]
 _TEXTS = ["path", "label", "category"]
 _SEPARATORS = {".csv": ",", ".tsv": "\t"}
 _PARQUET = (".parquet", ".pq")
@@ -73,14 +73,14 @@ def _read_columns(file: Path) -> pd.DataFrame:
     table = _read_parquet(file) if _is_parquet(file) else _read_text(file)
     if not len(table):
         raise InputError(f"{file} has no row")
-    if missing := [name for name in _EDGES if name not in table]:
-        if len(missing) < len(_EDGES):
-            raise InputError(f"{file} lacks the column {missing[0]!r}: a box needs {', '.join(_EDGES)}")
-        table[_EDGES] = np.nan
-    table = table.reindex(columns=_TEXTS + _EDGES)
+    if missing := [name for name in BOX_EDGES if name not in table]:
+        if len(missing) < len(BOX_EDGES):
+            raise InputError(f"{file} lacks the column {missing[0]!r}: a box needs {', '.join(BOX_EDGES)}")
+        table[BOX_EDGES] = np.nan
+    table = table.reindex(columns=_TEXTS + BOX_EDGES)
     if table["path"].isna().any():
         raise InputError(f"{_first_place(file, table['path'].isna())} has no path")
-    for name in _EDGES:
+    for name in BOX_EDGES:
         numbers = pd.to_numeric(table[name], errors="coerce").astype(float)
         wrong = (numbers.isna() & table[name].notna()) | np.isinf(numbers)
         if wrong.any():
@@ -89,9 +89,9 @@ def _read_columns(file: Path) -> pd.DataFrame:
                 "a finite number"
             )
         table[name] = numbers
-    partial = table[_EDGES].isna().any(axis=1) & table[_EDGES].notna().any(axis=1)
+    partial = table[BOX_EDGES].isna().any(axis=1) & table[BOX_EDGES].notna().any(axis=1)
     if partial.any():
-        raise InputError(f"{_first_place(file, partial)} has some of {', '.join(_EDGES)}, and not all of them")
+        raise InputError(f"{_first_place(file, partial)} has some of {', '.join(BOX_EDGES)}, and not all of them")
     table["category"] = table["category"].where(table["category"].notna(), table["label"])
     return table
 
@@ -129,7 +129,7 @@ def _read_parquet(file: Path) -> pd.DataFrame:
         table = arrow.read(columns=columns)
         table.validate(full=True)
         for name in columns:
-            if name in _EDGES and not _is_number_or_text(table[name].type):
+            if name in BOX_EDGES and not _is_number_or_text(table[name].type):
                 raise InputError(f"{file}: the column {name!r} holds {table[name].type}, and has to hold numbers")
         frame = pd.DataFrame(
             {name: (table[name].cast(pa.string()) if name in _TEXTS else table[name]).to_pandas() for name in columns}
@@ -157,7 +157,7 @@ def _is_number_or_text(kind: pa.DataType) -> bool:
 
 def _our_columns(file: Path, header: Sequence[str]) -> list[str]:
     """The documented columns that a table has; raises InputError if `path` is not there, or one is there twice."""
-    found = [name for name in header if name in _TEXTS + _EDGES]
+    found = [name for name in header if name in _TEXTS + BOX_EDGES]
     if "path" not in found:
         raise InputError(f"{file} lacks the column 'path' (its columns are: {listed(header) or 'none'})")
     for name in found:

@@ -10,7 +10,6 @@ from bias_toolkit.features.index.distance import (
     leave_one_out_distances,
 )
 from bias_toolkit.features.index.exact import Groups
-from bias_toolkit.features.index.metric import METRICS
 from bias_toolkit.features.index.neighbours import nearest_neighbours
 from bias_toolkit.features.index.placement import Placement, choose_placement
 from bias_toolkit.features.index.quality import search_quality
@@ -22,7 +21,6 @@ __all__ = [
     "DISTANCES",
     "EXACT",
     "LEAK_FRACTION",
-    "METRICS",
     "NEAREST",
     "NEIGHBOURS",
     "SEARCH_QUALITY",

@@ -7,15 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from bias_toolkit.features.distances import NEAREST
 from bias_toolkit.features.index.approximate import EXACT
 from bias_toolkit.features.index.exact import Groups
 from bias_toolkit.features.index.stored import StoredFeatures
 from bias_toolkit.features.index.training_index import TrainingIndex
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.progress import Progress, silent
-
-NEAREST = 10
-"""The k of `knn_distance`."""
 
 LEAK_FRACTION = 0.2
 """Of the typical distance between training images. With efficientnet-lite0 on 64-pixel photographs, the same

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 import faiss
 import numpy as np
 
+from bias_toolkit.foundation.choices import METRICS
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.files import shard_slices
 
-METRICS = ("euclidean", "cosine")
 LARGEST_SQUARE = float(np.finfo(np.float32).max) / 16
 PREPARED_ROWS = 1024
 FLOAT32, FLOAT16 = (float(np.finfo(kind).eps) for kind in (np.float32, np.float16))

@@ -2,6 +2,8 @@
 
 import pyarrow as pa
 
+from bias_toolkit.features.distances import TRAINING_DISTANCES
+
 NEIGHBOURS = pa.schema(
     [
         ("image_id", pa.string()),
@@ -14,10 +16,7 @@ NEIGHBOURS = pa.schema(
 DISTANCES = pa.schema(
     [
         ("image_id", pa.string()),
-        ("nn_distance", pa.float32()),
-        ("knn_distance", pa.float32()),
-        ("class_nn_distance", pa.float32()),
-        ("distance_percentile", pa.float32()),
+        *((distance.name, pa.float32()) for distance in TRAINING_DISTANCES),
         ("leak", pa.bool_()),
     ]
 )

@@ -215,7 +215,7 @@ def test_damaged_parquet_is_told_or_read(tmp_path, written):
 
 def test_a_parquet_of_more_rows_than_memory_holds(tmp_path, written, monkeypatch):
     path = written("t.parquet", [f"{number % 2}.png" for number in range(10)], ["path"])
-    monkeypatch.setattr("bias_toolkit.datasets.annotation_text._free_memory", lambda: 500)
+    monkeypatch.setattr("bias_toolkit.datasets.annotation_text.free_memory", lambda: 500)
     monkeypatch.setattr("bias_toolkit.datasets.annotation_text._SMALL", 10)
     with pytest.raises(InputError, match=f"{path} takes about .* of memory to read, and .* free: divide it"):
         load_dataset(path)

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 
 from bias_toolkit.features.index import (
-    METRICS,
     SEARCH_QUALITY,
     StoredFeatures,
     TrainingIndex,
@@ -16,6 +15,7 @@ from bias_toolkit.features.index import (
     nearest_neighbours,
     search_quality,
 )
+from bias_toolkit.foundation.choices import METRICS
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.files import read_table, write_table
 

@@ -10,7 +10,6 @@ from hypothesis.extra import numpy as arrays
 from bias_toolkit.features.index import (
     DISTANCES,
     LEAK_FRACTION,
-    METRICS,
     TrainingIndex,
     class_nn_distances,
     distances_table,
@@ -18,6 +17,7 @@ from bias_toolkit.features.index import (
     leave_one_out_distances,
     nearest_neighbours,
 )
+from bias_toolkit.foundation.choices import METRICS
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.files import read_table, write_table
 

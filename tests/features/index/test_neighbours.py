@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bias_toolkit.features.index import METRICS, NEIGHBOURS, TrainingIndex, nearest_neighbours
+from bias_toolkit.features.index import NEIGHBOURS, TrainingIndex, nearest_neighbours
+from bias_toolkit.foundation.choices import METRICS
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.files import read_table, write_table
 

@@ -10,7 +10,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bias_toolkit.features.index import (
-    METRICS,
     Groups,
     StoredFeatures,
     TrainingIndex,
@@ -18,6 +17,7 @@ from bias_toolkit.features.index import (
     leave_one_out_distances,
     nearest_neighbours,
 )
+from bias_toolkit.foundation.choices import METRICS
 from bias_toolkit.foundation.errors import InputError
 
 RNG = np.random.default_rng(12)

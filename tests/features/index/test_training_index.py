@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from bias_toolkit.features.index import METRICS, StoredFeatures, TrainingIndex
+from bias_toolkit.features.index import StoredFeatures, TrainingIndex
+from bias_toolkit.foundation.choices import METRICS
 from bias_toolkit.foundation.errors import InputError
 
 both_metrics = pytest.mark.parametrize("metric", METRICS)

@@ -1,0 +1,447 @@
+"""What an explanation holds: plain values with bounds, as explanation.json has them.
+
+Every class checks its values when it is made, from a measurement or from a file. What does not fit raises pydantic's
+`ValidationError`, which is a `ValueError`; `first_fault` says in words what is wrong.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic.dataclasses import dataclass
+
+from bias_toolkit.foundation.words import visible
+
+PICTURES = "pictures"
+FRAMING_QUANTITIES = ("cx", "cy", "centre_distance", "scale", "aspect")
+DRAWN_QUANTITIES = ("cx", "cy", "scale", "aspect")
+LONGEST_FAULT = 300
+# A softmax in float32, or a mean of several, can exceed 1 by its rounding.
+ROUNDING = 1e-6
+
+
+class Cause(StrEnum):
+    """A candidate cause of instability; its value is its name in JSON and in tables."""
+
+    OFF_CENTRE = "off_centre"
+    SCALE = "scale"
+    FRAMING = "framing"
+    CONTENT = "content"
+    UNDERSAMPLING = "undersampling"
+    FINE_DETAIL = "fine_detail"
+    COIN_TOSS = "coin_toss"
+
+    @property
+    def text(self) -> str:
+        """The cause in words."""
+        return _CAUSE_TEXTS[self]
+
+
+_CAUSE_TEXTS = {
+    Cause.OFF_CENTRE: "framed off centre",
+    Cause.SCALE: "framed too small or too large",
+    Cause.FRAMING: "framed off centre and too small or too large",
+    Cause.CONTENT: "unlike the training images in content",
+    Cause.UNDERSAMPLING: "undersampling in the network",
+    Cause.FINE_DETAIL: "fine detail in the image",
+    Cause.COIN_TOSS: "a coin toss between two classes",
+}
+
+
+class Verdict(StrEnum):
+    """The conclusion on a candidate cause; its value is what JSON has and what the page shows."""
+
+    CAUSE = "cause"
+    SMALL = "changes little"
+    NO_MORE = "no more than controls"
+    USUAL = "usual framing"
+    WRONG = "makes the model wrong"
+    ELSEWHERE = "settles on another class"
+    MIXED = "not told apart"
+    COVERED = "one of the two is enough"
+    MORE = "more than the margin explains"
+    NOT_TRIED = "not tried"
+
+
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1 + ROUNDING, allow_inf_nan=False)]
+Pixels = Annotated[int, Field(ge=1, le=200_000_000)]
+Radius = Annotated[int, Field(ge=1, le=1000)]
+Count = Annotated[int, Field(ge=1, le=2**53)]
+ClassIndex = Annotated[int, Field(ge=0, le=10_000_000)]
+PictureName = Annotated[str, Field(max_length=200, pattern=rf"^{PICTURES}/[A-Za-z0-9_-][A-Za-z0-9._-]*\.png$")]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value with its 95% interval; None for what is not known."""
+
+    value: Number | None
+    low: Number | None = None
+    high: Number | None = None
+
+
+def _of_shares(estimate: Estimate) -> Estimate:
+    if any(abs(each) > 1 + ROUNDING for each in (estimate.value, estimate.low, estimate.high) if each is not None):
+        raise ValueError("a share, or a difference of two, must be between -1 and 1")
+    return estimate
+
+
+def _of_known_shares(estimate: Estimate) -> Estimate:
+    if estimate.value is None:
+        raise ValueError("the value must be known")
+    return _of_shares(estimate)
+
+
+Shares = Annotated[Estimate, AfterValidator(_of_shares)]
+KnownShares = Annotated[Estimate, AfterValidator(_of_known_shares)]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The most probable class of the mean prediction over the shifts, with that mean probability.
+
+    `accuracy` is the share of the shifted views on which the model is right. `is_right` says whether the most probable
+    class is right. Both are None if the right class is not known.
+    """
+
+    class_index: ClassIndex
+    name: str
+    probability: Share
+    is_right: bool | None = None
+    accuracy: Share | None = None
+
+
+@dataclass(frozen=True)
+class Stability:
+    """P(top-1 change) and MAC over one-pixel steps in all directions around a view, and the prediction there."""
+
+    p_top1_change: KnownShares
+    mac: KnownShares
+    prediction: Prediction
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A measure of the image, and the share of the study's test images (0 to 1) whose value is smaller."""
+
+    name: str
+    value: Number
+    percentile: Share | None
+
+
+@dataclass(frozen=True)
+class ClassCurve:
+    """The probability of one class along the sweep, one value per view."""
+
+    class_index: ClassIndex
+    name: str
+    probabilities: list[Share]
+
+
+@dataclass(frozen=True)
+class Change:
+    """A step of the sweep at which the top-1 class changes: from view `step` to the next, with their pictures."""
+
+    step: Annotated[int, Field(ge=0)]
+    before: str
+    after: str
+    p_before: Share
+    p_after: Share
+    picture_before: PictureName
+    picture_after: PictureName
+
+
+@dataclass(frozen=True)
+class Response:
+    """The model's output along the study's own sweep.
+
+    Parameters
+    ----------
+    sweep : str
+        The sweep's protocol, transform and size.
+    top1, names, p_top1 : list
+        Index, name and probability of the top-1 class, one value per view.
+    curves : list of ClassCurve
+        One curve for each class that is top-1 on a view, and one for the right class if it is known. The curve of the
+        centre view's class comes first.
+    changes : list of Change
+    """
+
+    sweep: str
+    top1: Annotated[list[ClassIndex], Field(min_length=1)]
+    names: list[str]
+    p_top1: list[Share]
+    curves: list[ClassCurve]
+    changes: list[Change]
+
+    @model_validator(mode="after")
+    def _has_one_value_per_view(self) -> Response:
+        views = len(self.top1)
+        columns = [self.names, self.p_top1, *(curve.probabilities for curve in self.curves)]
+        if any(len(column) != views for column in columns):
+            raise ValueError("top1, names, p_top1 and every curve must have one value per view")
+        if any(change.step >= views - 1 for change in self.changes):
+            raise ValueError("a change is at a step that the sweep does not have")
+        return self
+
+
+@dataclass(frozen=True)
+class ShiftMap:
+    """The top-1 class, and the probability of the centre view's class, over all shifts of −radius to radius pixels.
+
+    Rows go from top to bottom, columns from left to right: `top1[radius + dy][radius + dx]` belongs to the view that
+    was moved right by dx and down by dy. `reference` is the centre view's class. `names` has the name of every class
+    in `top1`. `made_up` is the share of the views' pixels that lie outside the image.
+    """
+
+    radius: Radius
+    reference: ClassIndex
+    top1: list[list[ClassIndex]]
+    p_reference: list[list[Share]]
+    names: dict[ClassIndex, str]
+    made_up: Share
+
+    @model_validator(mode="after")
+    def _is_square(self) -> ShiftMap:
+        side = 2 * self.radius + 1
+        for grid in (self.top1, self.p_reference):
+            if len(grid) != side or any(len(row) != side for row in grid):
+                raise ValueError(f"top1 and p_reference must have {side} rows and columns")
+        if not {self.reference}.union(*self.top1) <= self.names.keys():
+            raise ValueError("a class has no name")
+        return self
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """One of the nearest training images; `picture` is None if the image could not be read."""
+
+    image_id: str
+    label: str | None
+    name: str
+    distance: Number
+    picture: PictureName | None
+
+
+@dataclass(frozen=True)
+class Distances:
+    """How far the image is from the training set; names as in the study's tables.
+
+    `distance_percentile` is the share of training images that are nearer to their own nearest other training image.
+    """
+
+    nn_distance: Number
+    knn_distance: Number
+    class_nn_distance: Number | None
+    distance_percentile: Share | None
+    metric: str
+
+
+@dataclass(frozen=True)
+class FramingStanding:
+    """One quantity of the object's framing, the training objects' median, and the share of them with less."""
+
+    name: str
+    value: Number
+    training_median: Number
+    percentile: Share
+
+
+@dataclass(frozen=True)
+class Framing:
+    """Where the object is in what the model sees, and how large, compared with the training objects.
+
+    Parameters
+    ----------
+    box : list of 4 floats
+        x0, y0, x1, y1 of the image's own object, in pixels of the image.
+    population : str
+        Which training objects it is compared with.
+    n : int
+        How many they are.
+    standings : list of FramingStanding
+        One for each of `FRAMING_QUANTITIES`: those of position and scale, as fractions of the centre view.
+    training : dict
+        The values of `DRAWN_QUANTITIES` of the training objects, or of a sample of them.
+    usual_position, usual_scale : bool
+        Whether position and scale are within the middle 90% of the training objects.
+    """
+
+    box: Annotated[list[Number], Field(min_length=4, max_length=4)]
+    population: str
+    n: Count
+    standings: list[FramingStanding]
+    training: dict[str, list[Number]]
+    usual_position: bool
+    usual_scale: bool
+
+    @model_validator(mode="after")
+    def _can_be_drawn(self) -> Framing:
+        own = {standing.name: standing for standing in self.standings}
+        if own.keys() != set(FRAMING_QUANTITIES):
+            raise ValueError(f"standings must be of {', '.join(FRAMING_QUANTITIES)}")
+        if self.training.keys() != set(DRAWN_QUANTITIES) or len(set(map(len, self.training.values()))) != 1:
+            raise ValueError(f"training must have as many values of each of {', '.join(DRAWN_QUANTITIES)}")
+        positive = [value for name in ("scale", "aspect") for value in (own[name].value, *self.training[name])]
+        if min(positive) <= 0 or not self.training["scale"]:
+            raise ValueError("scale and aspect must be above 0")
+        return self
+
+
+@dataclass(frozen=True)
+class CauseLine:
+    """One candidate cause: the intervention that removes it, and what the intervention changed.
+
+    Parameters
+    ----------
+    cause : Cause
+    intervention : str
+        What was done, e.g. "the view moved by 31 pixels to the left and 4 up".
+    verdict : Verdict
+    reason : str
+        The verdict in a sentence.
+    after : Stability, optional
+        The measurement under the intervention; None if it was not tried. The coin toss has no intervention and no
+        `after`, but `expected`.
+    fall : Estimate, optional
+        By how much P(top-1 change) falls, both values measured on the same steps.
+    fall_beyond_controls : Estimate, optional
+        By how much P(top-1 change) falls below its value after changes of the image that remove no cause.
+    expected : Estimate, optional
+        P(top-1 change) of the study's test images with the same margin.
+    made_up : float
+        Share of the views' pixels that lie outside the image.
+    fill : str, optional
+        How those pixels were filled.
+    rank : int, optional
+        1 for the first cause; None if the line is no cause.
+    picture : str, optional
+        The centre view under the intervention.
+    """
+
+    cause: Cause
+    intervention: str
+    verdict: Verdict
+    reason: str
+    after: Stability | None = None
+    fall: Shares | None = None
+    fall_beyond_controls: Shares | None = None
+    expected: Shares | None = None
+    made_up: Share = 0.0
+    fill: str | None = None
+    rank: Count | None = None
+    picture: PictureName | None = None
+
+    @property
+    def name(self) -> str:
+        """The cause in words."""
+        return self.cause.text
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """The prediction averaged over all shifts of up to `radius` pixels, which takes (2 radius + 1)² views."""
+
+    radius: Radius
+    views: Count
+    after: Stability
+    fall: Shares
+
+
+@dataclass(frozen=True)
+class ExplanationRecord:
+    """Why an image is unstable, or that it is not.
+
+    Parameters
+    ----------
+    image_id : str
+        The image's id in the test set, or the path of another image.
+    in_test_set : bool
+    label : str, optional
+        The dataset's label.
+    label_name : str
+        The label's readable name; empty if there is no label.
+    width, height : int
+        The image's size in pixels.
+    study, model : str
+        Their names.
+    input_size : int
+        W, the side of the model's input in pixels. Shifts are in these pixels.
+    radius : int
+        Stability is measured on the steps between all views that are shifted by at most this many pixels.
+    unstable_from : float
+        The image is unstable if its P(top-1 change) is at least this.
+    before : Stability
+        Of the image as it is.
+    controls : Estimate, optional
+        P(top-1 change) after changes that remove no cause: brightness and contrast.
+    standings : list of Standing
+        The study's measures of this image, compared with the test images.
+    response : Response
+    shift_map : ShiftMap
+    neighbours : list of Neighbour
+        The nearest training images, nearest first.
+    distances : Distances, optional
+    framing : Framing, optional
+        None if `framing_reason` says why it is not known.
+    framing_reason : str
+    lines : list of CauseLine
+        Causes first, in their order, then all that was found to be no cause. Empty for a stable image.
+    remedies : list of Remedy
+    picture : str
+        The centre view.
+    notes : list of str
+        How the values were measured, for the reader.
+    """
+
+    image_id: Annotated[str, Field(min_length=1)]
+    in_test_set: bool
+    label: str | None
+    label_name: str
+    width: Pixels
+    height: Pixels
+    study: str
+    model: str
+    input_size: Pixels
+    radius: Radius
+    unstable_from: Share
+    before: Stability
+    controls: Shares | None
+    standings: list[Standing]
+    response: Response
+    shift_map: ShiftMap
+    neighbours: list[Neighbour]
+    distances: Distances | None
+    framing: Framing | None
+    framing_reason: str
+    lines: list[CauseLine]
+    remedies: list[Remedy]
+    picture: PictureName
+    notes: list[str]
+
+    @property
+    def is_stable(self) -> bool:
+        """Whether P(top-1 change) is below `unstable_from`."""
+        return self.before.p_top1_change.value < self.unstable_from
+
+    @property
+    def causes(self) -> list[CauseLine]:
+        """The lines that were shown to cause the instability, the first cause first."""
+        return [line for line in self.lines if line.verdict == Verdict.CAUSE]
+
+    @property
+    def first_cause(self) -> Cause | None:
+        """The first cause; None for a stable image, or if no intervention shows a cause."""
+        return self.causes[0].cause if self.causes else None
+
+
+def first_fault(error: ValidationError) -> str:
+    """The first thing that a record has wrong: which value it is, and what it should be."""
+    fault = error.errors(include_url=False, include_input=False)[0]
+    message = fault["msg"].removeprefix("Value error, ")
+    place = ".".join(map(str, fault["loc"]))
+    fault_text = f"{place}: {message}" if place else message
+    return visible(" ".join(fault_text.split()))[:LONGEST_FAULT]

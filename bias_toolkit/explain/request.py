@@ -1,0 +1,221 @@
+"""What a user asks to be explained: an image of the test set, or any image file."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from bias_toolkit.datasets import read_pixels
+from bias_toolkit.datasets.file_names import check_path
+from bias_toolkit.foundation.errors import InputError, UnreadableImageError
+from bias_toolkit.objects import object_of_image
+
+LONGEST_NAME = 60
+LABELS_TOLD = 5
+
+
+@dataclass(frozen=True)
+class Request:
+    """An image to explain.
+
+    Parameters
+    ----------
+    image_id : str
+        Of a test image; for another image, its path.
+    file : Path, optional
+        The file of an image outside the test set.
+    label : str, optional
+        The label of an image outside the test set.
+    box : tuple of 4 floats, optional
+        x0, y0, x1, y1 in pixels of the object of an image outside the test set.
+    """
+
+    image_id: str
+    file: Path | None = None
+    label: str | None = None
+    box: tuple[float, float, float, float] | None = None
+
+    @property
+    def name(self) -> str:
+        """The name of its folder among the study's explanations."""
+        stem = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(self.image_id).stem)[-LONGEST_NAME:].strip("-.")
+        digest = hashlib.sha256(self.image_id.encode("utf-8", "surrogateescape")).hexdigest()[:10]
+        return f"{stem}-{digest}" if stem else digest
+
+    def key_values(self) -> dict[str, object]:
+        """What decides the explanation besides the study, as JSON values."""
+        if self.file is None:
+            return {"image": self.image_id}
+        return {
+            "file_sha256": hashlib.sha256(self.file.read_bytes()).hexdigest(),
+            "label": self.label,
+            "box": None if self.box is None else list(self.box),
+        }
+
+
+def known_request(image_id: str, box: Sequence[float] | None = None, label: str | None = None) -> Request:
+    """The request for a test image.
+
+    Raises
+    ------
+    InputError
+        If a box or a label is given, which the study knows.
+    """
+    if box is not None or label is not None:
+        raise InputError(
+            f"{image_id} is an image of the study's test set, whose box and label the study knows; leave out --box and "
+            "--label, which are for other images."
+        )
+    return Request(image_id)
+
+
+def image_file(image: str | os.PathLike, left_out: Mapping[str, str], example: str) -> Path:
+    """The absolute path of an image file that is not in the test set.
+
+    Parameters
+    ----------
+    image : str or path
+    left_out : mapping
+        image_id of each test image that could not be read, to the reason.
+    example : str
+        The image_id of a test image, which the error names.
+
+    Raises
+    ------
+    InputError
+        If it is no file, or an image that was left out of the test set.
+    """
+    path = Path(image)
+    if path.is_file():
+        return path.resolve()
+    if reason := left_out.get(str(image)):
+        raise InputError(f"{image} was left out of the study's test set: {reason}.")
+    what = "a folder" if path.is_dir() else "no file"
+    raise InputError(
+        f"{image} is {what}, and no image of the study's test set; give the path of an image, or an image_id such as "
+        f"{example!r}."
+    )
+
+
+def file_request(
+    file: Path,
+    box: Sequence[float] | None,
+    label: str | None,
+    *,
+    training_id: str | None,
+    images: pd.DataFrame,
+    objects: pd.DataFrame,
+) -> Request:
+    """The request for an image file; a training image brings its own label and box if none are given.
+
+    Parameters
+    ----------
+    file : Path
+        Absolute.
+    box : sequence of 4 floats, optional
+        x0, y0, x1, y1 in pixels.
+    label : str, optional
+        As `known_label` gives it.
+    training_id : str, optional
+        The training image that is this file, from `training_image`.
+    images, objects : DataFrame
+        Tables IMAGES and OBJECTS of the training set.
+
+    Raises
+    ------
+    InputError
+        If the file is no image, or the box does not lie in it.
+    """
+    check_path(file)
+    pixels = read_image(file)
+    if box is not None:
+        _check_box(box, pixels)
+        box = tuple(float(edge) for edge in box)
+    if training_id is not None:
+        own = images.loc[images["image_id"] == training_id, "label"].iloc[0]
+        label = label or (None if pd.isna(own) else own)
+        found = object_of_image(training_id, images, objects) if box is None else None
+        box = box if found is None else found.box
+    return Request(str(file), file, label, box)
+
+
+def read_image(file: Path) -> np.ndarray:
+    """The pixels of an image file, uint8 (height, width, 3); InputError if it is no image."""
+    try:
+        return read_pixels(file)
+    except UnreadableImageError as error:
+        raise InputError(
+            f"{file} cannot be read as an image ({error}); give a JPEG, PNG, WebP, BMP or TIFF file."
+        ) from error
+
+
+def training_image(file: Path, image_ids: Iterable[str], source: Callable[[str], str | None]) -> str | None:
+    """The training image that is this file, or None.
+
+    Parameters
+    ----------
+    file : Path
+        Absolute.
+    image_ids : iterable of str
+        Of the training set.
+    source : callable
+        image_id to the absolute path of its file.
+    """
+    return next((image_id for image_id in image_ids if source(image_id) == str(file)), None)
+
+
+def known_label(
+    given: str, labels: Iterable[str], class_names: Mapping[str, str], is_class: Callable[[str], bool]
+) -> str:
+    """The label of the study that is given by itself or by its readable name, or a class of the model.
+
+    Parameters
+    ----------
+    given : str
+    labels : iterable of str
+        Of both sets of the study.
+    class_names : mapping
+        Label to its readable names, separated by commas.
+    is_class : callable
+        Whether the model has a class of this name. It is asked only if the study has no such label.
+
+    Raises
+    ------
+    InputError
+        If it is neither.
+    """
+    labels = sorted(set(labels))
+    if given in labels:
+        return given
+    wanted = given.strip().lower()
+    named = [label for label in labels if wanted in _synonyms(class_names.get(label, ""))]
+    if len(named) == 1:
+        return named[0]
+    if is_class(given):
+        return given
+    known = ", ".join(labels[:LABELS_TOLD]) + (", …" if len(labels) > LABELS_TOLD else "")
+    raise InputError(f"--label {given!r} is no label of the study ({known}) and no class of the model.")
+
+
+def _synonyms(name: str) -> set[str]:
+    return {part.strip().lower() for part in name.split(",") if part.strip()}
+
+
+def _check_box(box: Sequence[float], pixels: np.ndarray) -> None:
+    height, width = pixels.shape[:2]
+    listed = ",".join(f"{edge:g}" for edge in box)
+    if len(box) != 4 or not all(np.isfinite(box)):
+        raise InputError(f"--box is {listed}, but must be four numbers x0,y0,x1,y1 in pixels.")
+    x0, y0, x1, y1 = box
+    if not (0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height):
+        raise InputError(
+            f"--box is {listed}, but must be x0,y0,x1,y1 with x0 < x1 and y0 < y1 inside the image, which is "
+            f"{width} × {height} pixels."
+        )

@@ -1,0 +1,62 @@
+"""What the distances of an image from the training set are called, and what they mean."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+NEAREST = 10
+"""k of knn_distance."""
+
+
+@dataclass(frozen=True)
+class Distance:
+    """A number that says how far an image is from the training set, on the scale of the index's metric.
+
+    Parameters
+    ----------
+    name : str
+        Of its column.
+    label : str
+        For an axis or a table's heading.
+    definition : str
+        One line.
+    share : bool
+        Whether it is a share, which reads well as a percentage, and not on the metric's scale.
+    """
+
+    name: str
+    label: str
+    definition: str
+    share: bool = False
+
+    @property
+    def highest(self) -> float:
+        """The highest value it can take; the lowest is 0."""
+        return 1.0 if self.share else math.inf
+
+
+TRAINING_DISTANCES = (
+    Distance(
+        "nn_distance",
+        "Distance to nearest training image",
+        "Distance from the image's feature to the nearest feature of a training image.",
+    ),
+    Distance(
+        "knn_distance",
+        f"Mean distance to the {NEAREST} nearest training images",
+        f"Mean distance from the image's feature to its {NEAREST} nearest training features.",
+    ),
+    Distance(
+        "class_nn_distance",
+        "Distance to nearest training image of the class",
+        "Distance from the image's feature to the nearest training feature with the same label.",
+    ),
+    Distance(
+        "distance_percentile",
+        "Distance percentile",
+        "Share of training images that are nearer to their own nearest other training image.",
+        share=True,
+    ),
+)
+"""All distances, in the order of tables and pages."""

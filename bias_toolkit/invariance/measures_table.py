@@ -1,0 +1,52 @@
+"""The table of all measures of responses."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from bias_toolkit.invariance.measures import INVARIANCE_MEASURES
+from bias_toolkit.invariance.protocols import STEP_PROTOCOLS
+from bias_toolkit.invariance.schema import MEASURES
+
+
+def measures_table(responses: pd.DataFrame) -> pd.DataFrame:
+    """Every measure of every row of responses, in the same order.
+
+    A measure is null for a sweep that does not have it: offsets have no steps and no centre view. Accuracy is also
+    null without a label.
+
+    Parameters
+    ----------
+    responses : DataFrame
+        With the columns of `bias_toolkit.invariance.schema.RESPONSES`.
+
+    Returns
+    -------
+    DataFrame
+        With the columns of `bias_toolkit.invariance.schema.MEASURES`, and of the types that reading them from
+        Parquet would give.
+    """
+    responses = responses.reset_index(drop=True)
+    table = responses.reindex(columns=MEASURES.names)
+    of_steps = responses["protocol"].isin(STEP_PROTOCOLS)
+    for rows, measures in (
+        (responses[of_steps], [measure for measure in INVARIANCE_MEASURES if measure.of_steps]),
+        (responses[~of_steps], [measure for measure in INVARIANCE_MEASURES if measure.of_pairs]),
+    ):
+        needed = dict.fromkeys(name for measure in measures for name in measure.columns)
+        # Rows with the same number of views make one array.
+        for _, group in rows.groupby(rows["top1"].map(len)):
+            columns = {name: _array(group[name]) for name in needed}
+            for measure in measures:
+                table.loc[group.index, measure.name] = measure.formula(*(columns[name] for name in measure.columns))
+    table["n_steps"] = responses["top1"].map(len).where(of_steps) - 1
+    return pa.Table.from_pandas(table, schema=MEASURES, preserve_index=False).to_pandas()
+
+
+def _array(column: pd.Series) -> np.ndarray:
+    """A column of lists as one array with a row for each list; of numbers as floats, null as NaN."""
+    if column.name == "label_index":
+        return column.to_numpy(dtype=float, na_value=np.nan)
+    return np.stack(column)

@@ -1,0 +1,73 @@
+"""What one step of a sweep is: a shift of the window by one pixel, or one pixel more of the image's side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bias_toolkit.foundation.errors import InputError
+
+STEPS = 8
+"""Steps of a sweep that moves by steps; its views are numbered 0 to STEPS."""
+
+CENTRE = STEPS // 2
+"""The number of the centre view, whose top-1 class is the reference."""
+
+
+@dataclass(frozen=True)
+class Transform:
+    """A path of windows. The centre window, number CENTRE, is the same for all transforms.
+
+    Parameters
+    ----------
+    name : str
+    right, down : int
+        Pixels by which a step moves the window.
+    growth : int
+        Pixels by which a step lengthens the image's side, where the image stands on a canvas.
+    """
+
+    name: str
+    right: int = 0
+    down: int = 0
+    growth: int = 0
+
+    def path(self) -> np.ndarray:
+        """Top-left corners (x, y) of the windows of a sweep; int, shape (STEPS + 1, 2).
+
+        Corner k is (k, k) for `diagonal`, (k, CENTRE) for `horizontal` and (CENTRE, k) for `vertical`.
+        """
+        return CENTRE + self._from_centre() * np.array([self.right, self.down])
+
+    def growths(self) -> np.ndarray:
+        """Pixels by which the image's side is longer than at the centre view; int, shape (STEPS + 1,)."""
+        return self.growth * self._from_centre()[:, 0]
+
+    def _from_centre(self) -> np.ndarray:
+        return np.arange(-CENTRE, STEPS + 1 - CENTRE)[:, None]
+
+
+DIAGONAL = Transform("diagonal", right=1, down=1)
+HORIZONTAL = Transform("horizontal", right=1)
+VERTICAL = Transform("vertical", down=1)
+SCALE = Transform("scale", growth=1)
+RANDOM = Transform("random")
+"""Of offsets, whose windows are drawn at random and follow no path."""
+
+SHIFTS = (DIAGONAL, HORIZONTAL, VERTICAL)
+TRANSFORMS = (*SHIFTS, SCALE, RANDOM)
+
+
+def transform_of(name: str) -> Transform:
+    """The transform of a name.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    found = {transform.name: transform for transform in TRANSFORMS}
+    if name not in found:
+        raise InputError(f"--transform {name} is not known; it has to be one of {', '.join(found)}.")
+    return found[name]

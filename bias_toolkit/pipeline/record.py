@@ -1,0 +1,114 @@
+"""`step.json`: under which key a step's folder was begun, whether the step was finished, and its files' digests."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+
+from bias_toolkit.foundation.errors import InputError
+from bias_toolkit.foundation.files import write_text
+from bias_toolkit.foundation.untrusted import parse_json, read_regular
+
+RECORD = "step.json"
+DIGEST = "sha256"
+LARGEST_RECORD = 256 * 2**20
+"""Bytes. A step of ImageNet's size has some 20,000 shards, of 500 bytes in the record each."""
+LONGEST = 10**9
+"""Seconds; about 30 years."""
+
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Name = Annotated[str, Field(pattern=r"^[^/\\\x00-\x1f]+(/[^/\\\x00-\x1f]+)*$", max_length=1000)]
+
+
+class FileRecord(BaseModel):
+    """A file of a finished step: its digest, size in bytes, and time of change in nanoseconds."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    sha256: Digest
+    size: int = Field(ge=0, lt=2**63)
+    time: int = Field(gt=-(2**63), lt=2**63)
+
+
+class StepRecord(BaseModel):
+    """What `step.json` says.
+
+    Parameters
+    ----------
+    key : str
+        Of the task.
+    done : bool
+        Whether the step was finished.
+    seconds : float
+        What it took, over all the runs.
+    settings, needs : mapping
+        What entered the key: values by name, and the keys of the tasks that were needed.
+    environment : mapping
+        What may change rounding without being a setting: versions, the device.
+    files : mapping
+        The files of a finished step, by their names in its folder.
+    left_out : int
+        How many items it left out.
+    transient : int
+        How many of these for a reason that can pass.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    key: Digest
+    done: bool
+    seconds: float = Field(ge=0, le=LONGEST, allow_inf_nan=False)
+    settings: dict[str, JsonValue]
+    needs: dict[Name, Digest]
+    environment: dict[str, str]
+    files: dict[Name, FileRecord]
+    left_out: int = Field(default=0, ge=0, lt=2**63)
+    transient: int = Field(default=0, ge=0, lt=2**63)
+
+
+def read_record(folder: Path) -> StepRecord | None:
+    """The record in a step's folder; None where there is none, or none that is whole and as it was written."""
+    path = folder / RECORD
+    try:
+        stat = path.lstat()
+        return _parsed(path, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+    except (OSError, InputError):
+        return None
+
+
+@functools.lru_cache(maxsize=512)
+def _parsed(path: Path, *_: int) -> StepRecord | None:
+    """A record, read once for each state of its file."""
+    content = parse_json(read_regular(path, LARGEST_RECORD), path)
+    if not isinstance(content, dict) or content.pop(DIGEST, None) != _digest(content):
+        return None
+    try:
+        record = StepRecord.model_validate(content)
+    except ValidationError:
+        return None
+    names = [*record.needs, *record.files]
+    return None if any({".", ".."} & set(name.split("/")) for name in names) else record
+
+
+def write_record(record: StepRecord, folder: Path) -> None:
+    """Write a record with its digest, whole or not at all."""
+    content = record.model_dump()
+    text = json.dumps({**content, DIGEST: _digest(content)}, indent=2, sort_keys=True)
+    write_text(text, folder / RECORD)
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def file_state(path: Path) -> tuple[int, int]:
+    """Size in bytes and time of change in nanoseconds of a file; a link is not followed."""
+    stat = os.lstat(path)
+    return stat.st_size, stat.st_mtime_ns

@@ -1,0 +1,176 @@
+"""Doing tasks in a study's folder: one run at a time, what is done kept, what was damaged computed again."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from bias_toolkit.foundation.files import remove_leftovers
+from bias_toolkit.foundation.progress import Progress, silent
+from bias_toolkit.pipeline.executor import Executor, ShardJob, Workshop
+from bias_toolkit.pipeline.lock import StudyLock
+from bias_toolkit.pipeline.record import RECORD, read_record, write_record
+from bias_toolkit.pipeline.shards import do_shards
+from bias_toolkit.pipeline.step import Job, Step, Task
+from bias_toolkit.pipeline.step_folder import CLEARED, StepFolder
+
+_log = logging.getLogger("bias_toolkit")
+
+
+class Runner:
+    """Does the tasks of a study.
+
+    Parameters
+    ----------
+    workshop : Workshop
+    executor : Executor
+    describe_job : callable
+        From a task and shard numbers, the job for the executor.
+    environment : callable
+        What may change rounding without being a setting.
+    started : callable
+        Called once a run, after the lock is taken and before anything is written.
+    recording : callable
+        Called before each task, with whether the task has to be computed.
+    ended : callable
+        Called after each task that was computed, and where nothing was.
+    returned : callable
+        From a task and the items that it left out for a reason that can pass, those that can be had now.
+    """
+
+    def __init__(
+        self,
+        workshop: Workshop,
+        executor: Executor,
+        *,
+        describe_job: Callable[[Task, tuple[int, ...]], ShardJob],
+        environment: Callable[[], Mapping[str, str]],
+        started: Callable[[], None],
+        recording: Callable[[bool], None],
+        ended: Callable[[], None],
+        returned: Callable[[Task, Sequence[str]], list[str]],
+    ):
+        self._workshop = workshop
+        self._executor = executor
+        self._describe_job = describe_job
+        self._environment = environment
+        self._started, self._recording, self._ended, self._returned = started, recording, ended, returned
+        self._lock = StudyLock(workshop.folder)
+        self._depth = 0
+        self._known: set[str] = set()
+        self._is_seen: set[tuple[str, str]] = set()
+        self._progress: Progress = silent
+
+    @property
+    def folder(self) -> Path:
+        """The study's folder."""
+        return self._workshop.folder
+
+    @contextmanager
+    def one_run(self, progress: Progress) -> Iterator[None]:
+        """Hold the study's lock from the first task in the block to the block's end; blocks may be nested.
+
+        What is refused before the first task leaves the folder untouched.
+        """
+        self._depth += 1
+        previous, self._progress = self._progress, progress
+        try:
+            yield
+            if self._depth == 1 and self._lock.held:
+                self._ended()
+        finally:
+            self._progress = previous
+            self._depth -= 1
+            if self._depth == 0 and self._lock.held:
+                self._is_seen.clear()
+                self._lock.release()
+
+    def do(self, step: Step, member: Any = None) -> None:
+        """Do a task, after those that it needs, unless its result is there already and whole."""
+        with self.one_run(self._progress):
+            self._take_lock()
+            self._do(step, member)
+
+    def _do(self, step: Step, member: Any) -> None:
+        plan = self._workshop.plan
+        # One need after the other: what the later are may depend on the results of the earlier.
+        for need in step.needed():
+            for needed in need.members(plan.inputs, member):
+                self._do(need.step, needed)
+        task = plan.task(step, member)
+        if (task.name, task.key) in self._is_seen:
+            return
+        self._lock.check()
+        folder = StepFolder(self.folder, task)
+        if folder.is_done:
+            self._try_again(folder)
+        if not folder.is_done:
+            for name in step.inputs:
+                plan.inputs.open(step.named(name, member))
+            task = plan.task(step, member)
+            folder = StepFolder(self.folder, task)
+        done = folder.is_done
+        self._known.add(task.name)
+        self._recording(not done)
+        if done:
+            folder.renew_times()
+        else:
+            self._compute(task, folder)
+        self._is_seen.add((task.name, task.key))
+
+    def _compute(self, task: Task, folder: StepFolder) -> None:
+        with folder.working(self._environment()) as path:
+            job = Job(path, self._workshop.plan.inputs, self._workshop.results, self._progress)
+            if task.step.sharding is None:
+                task.work(job)
+            else:
+                do_shards(task, job, lambda numbers, advance: self._seal(task, numbers, advance))
+        self._lock.check()
+        self._ended()
+
+    def _try_again(self, folder: StepFolder) -> None:
+        """Take a task back, and all that was made from it, where items are there again that it had left out."""
+        record = folder.own_record
+        if not record.transient:
+            return
+        left_out = folder.left_out()
+        tried = left_out.loc[left_out["transient"], left_out.columns[0]].tolist()
+        back = self._returned(folder.task, tried)
+        if not back:
+            return
+        name = folder.task.name
+        _log.warning(
+            "%s: %s of those that were left out can be read now, and it is computed anew.", name, f"{len(back):,}"
+        )
+        self._take_back_what_needs(name)
+        folder.reopen(back)
+
+    def _take_back_what_needs(self, name: str) -> None:
+        """Undo the records of all tasks that were made from a task, so that they are computed anew."""
+        for path in [*self.folder.glob(f"*/{RECORD}"), *self.folder.glob(f"*/*/{RECORD}")]:
+            record = read_record(path.parent)
+            if record is not None and name in record.needs and record.key != CLEARED:
+                write_record(record.model_copy(update={"key": CLEARED, "done": False, "files": {}}), path.parent)
+                self._take_back_what_needs(path.parent.relative_to(self.folder).as_posix())
+
+    def _seal(self, task: Task, numbers: list[int], advance: Callable[[int], None]) -> Iterator[int]:
+        return self._executor.shards(self._describe_job(task, tuple(numbers)), advance)
+
+    def _take_lock(self) -> None:
+        if self._lock.held:
+            self._lock.check()
+        else:
+            self._lock.acquire()
+            remove_leftovers(self.folder)
+            self._started()
+
+    def restore(self, task: Task) -> bool:
+        """Do a damaged task again, if it came up in this process before; says whether it did."""
+        if task.name not in self._known:
+            return False
+        self._is_seen.discard((task.name, task.key))
+        self.do(task.step, task.member)
+        return True

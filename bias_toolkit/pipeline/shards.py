@@ -1,0 +1,93 @@
+"""The one loop over shards: which are missing, doing them, writing and sealing their files, and stopping."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from bias_toolkit.foundation.files import read_table, seal_shard, sealed_shards, write_array, write_table
+from bias_toolkit.foundation.shards import Shard, cut_into_shards
+from bias_toolkit.pipeline.step import Job, Task
+
+Seal = Callable[[Sequence[int], Callable[[int], None]], Iterator[int]]
+"""Does the shards of these numbers, counts items, and yields the number of each shard that is sealed, in order."""
+
+
+def do_shards(task: Task, job: Job, seal: Seal) -> None:
+    """Do the shards of a task that are missing in the job's folder, in order, until the task's `stop` says enough.
+
+    Raises
+    ------
+    InputError
+        If the work refuses what it is given.
+    """
+    sharding = task.step.sharding
+    items = sharding.items(job, *task.members)
+    shards = cut_into_shards(items, sharding.size)
+    whole = sealed_shards(job.folder, kind_of(task))
+    missing = [shard.number for shard in shards if shard.number not in whole]
+    stop = sharding.stop(job, *task.members) if sharding.stop else None
+    done = sum(len(shard.items) for shard in shards if shard.number in whole)
+    label = task.step.named(sharding.label, task.member)
+    with (
+        job.progress(label, total=len(items), done=done) as advance,
+        closing(seal(missing, advance)) as sealed,
+    ):
+        for shard in shards:
+            if shard.number not in whole and next(sealed) != shard.number:
+                raise RuntimeError(f"shard {shard.number} of {task.name} was not sealed in its turn")
+            if stop is not None and stop(_tables(task, job.folder, shard.number)):
+                break
+    if sharding.finish:
+        sharding.finish(job, *task.members)
+
+
+def work_on_shards(task: Task, job: Job, numbers: Sequence[int], advance: Callable[[int], None]) -> Iterator[int]:
+    """Do shards of a task: write each one's files into the job's folder, seal it, and yield its number.
+
+    Parameters
+    ----------
+    numbers : sequence of int
+        Of the shards, in order.
+    advance : callable
+        Takes the number of items that were done since the last call.
+    """
+    sharding = task.step.sharding
+    shards = cut_into_shards(sharding.items(job, *task.members), sharding.size)
+    wanted: list[Shard] = [shards[number] for number in numbers]
+    outputs, kind = sharding.outputs(), kind_of(task)
+    with closing(task.work(job, iter(wanted), advance)) as made:
+        for shard, tables in zip(wanted, made, strict=True):
+            names = [_write(tables, name, schema, job.folder, shard.number) for name, schema in outputs.items()]
+            seal_shard(job.folder, kind, shard.number, names)
+            yield shard.number
+
+
+def kind_of(task: Task) -> str:
+    """After what the seals of a task's shards are named: its first output."""
+    return next(iter(task.step.sharding.outputs()))
+
+
+def _write(tables: Mapping[str, Any], name: str, schema: Any, folder: Path, number: int) -> str:
+    path = folder / _file_name(name, schema, number)
+    if schema is None:
+        write_array(tables[name], path)
+    else:
+        write_table(tables[name], path, schema)
+    return path.name
+
+
+def _file_name(name: str, schema: Any, number: int) -> str:
+    stem, _, ending = name.partition(".")
+    return f"{stem}-{number:05d}.{ending or ('npy' if schema is None else 'parquet')}"
+
+
+def _tables(task: Task, folder: Path, number: int) -> dict[str, Any]:
+    """The tables of a shard that is sealed, by output. Arrays are left out."""
+    return {
+        name: read_table(folder / _file_name(name, schema, number))
+        for name, schema in task.step.sharding.outputs().items()
+        if schema is not None
+    }

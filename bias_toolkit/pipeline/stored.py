@@ -1,0 +1,116 @@
+"""Reading what steps have written: only what is done, whole, and under the key that the study gives it now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from bias_toolkit.foundation.errors import InputError
+from bias_toolkit.pipeline.record import RECORD, StepRecord
+from bias_toolkit.pipeline.step import Plan, Step, Task
+from bias_toolkit.pipeline.step_folder import StepFolder, read_whole
+
+Result = TypeVar("Result")
+
+
+class Stored:
+    """Reads the results of a study's tasks.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the study.
+    plan : Plan
+    restore : callable
+        Does a task whose result was damaged again, where this process may; says whether it did.
+    """
+
+    def __init__(self, folder: Path, plan: Plan, restore: Callable[[Task], bool] = lambda task: False):
+        self.folder = folder
+        self.plan = plan
+        self._restore = restore
+
+    def read(self, step: Step, name: str, read: Callable[[Path], Result], member: object = None) -> Result:
+        """What `read` makes of a file of a task, all of it of one state of the task.
+
+        Parameters
+        ----------
+        step : Step
+        name : str
+            Of the file; "" for the task's folder.
+        read : callable
+            Takes the path.
+        member : object
+            Of the step, where it has members.
+
+        Raises
+        ------
+        InputError
+            If the task is not done, was done with other inputs or settings, or was damaged. The sentence names the
+            command to run.
+        """
+        task = self.plan.task(step, member)
+        record = self.check(task, name or "*")
+        folder = StepFolder(self.folder, task)
+        is_other = False
+        try:
+            result = read_whole(folder.path / name, read)
+        except InputError:
+            is_other = folder.own_record != record
+            if not is_other:
+                raise
+        if is_other or folder.own_record != record:
+            raise InputError(
+                f"{folder.path} was computed anew while it was read. Read it again when the run that works on the "
+                "study has ended."
+            )
+        return result
+
+    def has(self, step: Step, name: str, member: object = None) -> bool:
+        """Whether a task that is done wrote a file of this name."""
+        return name in self.check(self.plan.task(step, member), name).files
+
+    def check(self, task: Task, names: str = "*") -> StepRecord:
+        """The record of a task that is done, with all bytes of the files that are asked for as they were written.
+
+        Raises
+        ------
+        InputError
+            As `read`.
+        """
+        record = self._record(task)
+        folder = StepFolder(self.folder, task)
+        damaged = folder.damaged_file(record, names)
+        if damaged is None:
+            return record
+        if self._restore(task):
+            return self._record(task)
+        raise InputError(
+            f"{folder.path / damaged} was damaged or removed since it was written; run `bias-toolkit "
+            f"{task.step.command}` on the study, and it is computed again."
+        )
+
+    def _record(self, task: Task) -> StepRecord:
+        folder = StepFolder(self.folder, task)
+        if folder.is_record_lost and not self._restore(task):
+            raise InputError(
+                f"{folder.path / RECORD} was damaged or removed; run `bias-toolkit {task.step.command}` on the study, "
+                "and it is made anew."
+            )
+        record = folder.record
+        if record is None or (record.key == task.key and not record.done):
+            raise InputError(
+                f"{self.folder} has no {task.name} yet; run `bias-toolkit {task.step.command}` on it first."
+            )
+        if record.key != task.key:
+            raise InputError(
+                f"{folder.path} was computed with other inputs or settings than the study has now; run `bias-toolkit "
+                f"{task.step.command}` on the study."
+            )
+        return record
+
+    def is_current(self, task: Task) -> bool:
+        """Whether a task is done with the present inputs and settings. No file's content is read."""
+        record = StepFolder(self.folder, task).own_record
+        return record is not None and record.done

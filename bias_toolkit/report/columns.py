@@ -1,0 +1,56 @@
+"""Which columns of a table can be shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pandas as pd
+
+from bias_toolkit.foundation.errors import InputError
+
+
+def has_values(table: pd.DataFrame, *columns: str) -> bool:
+    """Whether the table has a row with a value in every one of the columns."""
+    if any(column not in table for column in columns):
+        return False
+    return bool(table[list(columns)].notna().all(axis=1).any())
+
+
+def numeric_columns(table: pd.DataFrame) -> list[str]:
+    """The columns that hold numbers, in order; columns of yes and no are not among them."""
+    kinds = pd.api.types
+    return [
+        name for name, kind in table.dtypes.items() if kinds.is_numeric_dtype(kind) and not kinds.is_bool_dtype(kind)
+    ]
+
+
+def require_numbers(table: pd.DataFrame, **options: str) -> None:
+    """Refuse an option that names no column of numbers.
+
+    Parameters
+    ----------
+    table : DataFrame
+    **options : str
+        Name of an option, without its dashes, to the column it names.
+
+    Raises
+    ------
+    InputError
+    """
+    numeric = numeric_columns(table)
+    for option, column in options.items():
+        if column not in numeric:
+            lack = "is not a column of numbers" if column in table else "the study does not have"
+            raise InputError(f"--{option} is {column!r}, which {lack}; it can be {', '.join(numeric) or 'none'}.")
+
+
+def require_one_of(measures: Iterable[str], measure: str, figure: str) -> None:
+    """Refuse a measure that a figure cannot show.
+
+    Raises
+    ------
+    InputError
+    """
+    measures = list(measures)
+    if measure not in measures:
+        raise InputError(f"--measure is {measure!r}, but {figure} can show only {', '.join(measures)}.")

@@ -1,0 +1,121 @@
+"""The page itself: sections in, HTML and figures out."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from bias_toolkit.foundation.progress import Progress, silent
+from bias_toolkit.foundation.words import visible
+from bias_toolkit.report.page.blocks import Block, FigureBlock, Section
+from bias_toolkit.report.page.publish import GENERATOR, PAGE, published
+from bias_toolkit.report.page.style import save_figure
+from bias_toolkit.report.words.finding import KIND_NAMES, Finding
+
+FIGURES = "figures"
+FORMATS = ("svg", "png", "pdf")
+POLICY = "default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+"""What a browser may do with a page: show it and its own pictures. It runs no script and asks no other machine."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """What one page shows, from top to bottom.
+
+    Parameters
+    ----------
+    title : str
+    of : sequence of (heading, name, details)
+        What it is about.
+    tiles : sequence of (value, name, details)
+        The few numbers that a reader looks for first.
+    findings : sequence of Finding
+    sections : sequence of Section
+    kicker : str
+        The small line above the title.
+    formats : sequence of {"svg", "png", "pdf"}
+        The files of each figure; the page itself shows the first, SVG.
+    """
+
+    title: str
+    of: Sequence[tuple[str, str, str]]
+    tiles: Sequence[tuple[str, str, str]]
+    findings: Sequence[Finding]
+    sections: Sequence[Section]
+    kicker: str = "photographers’ bias and invariance"
+    formats: Sequence[str] = field(default_factory=lambda: FORMATS)
+
+
+def write_page(page: Page, folder: str | os.PathLike) -> Path:
+    """Write a page as index.html, with its figures in the folder figures; gives its path.
+
+    The page needs no network and no other file than these. Other files of the folder are left alone.
+
+    Raises
+    ------
+    InputError
+        If index.html or figures is something else than an earlier page's.
+    """
+    with published(folder, [FIGURES]) as partial:
+        write_into(page, partial)
+    return Path(folder) / PAGE
+
+
+def write_into(page: Page, folder: Path, progress: Progress = silent) -> None:
+    """Write index.html and the folder figures into a folder that has neither."""
+    figures = [block for section in page.sections for block in section.blocks if isinstance(block, FigureBlock)]
+    with progress("Drawing figures", total=len(figures)) as advance:
+        for block in figures:
+            save_figure(block.draw(), *(folder / FIGURES / f"{block.name}.{ending}" for ending in page.formats))
+            advance(1)
+    (folder / PAGE).write_text(render(page), encoding="utf-8")
+
+
+def render(page: Page) -> str:
+    """The HTML of a page. Everything that comes from the data is escaped."""
+    environment = Environment(
+        loader=PackageLoader("bias_toolkit.report.page"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_shown,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["rows_of"] = rows_of
+    style = (files("bias_toolkit.report.page") / "templates" / "page.css").read_text(encoding="utf-8")
+    return environment.get_template("page.html").render(
+        page=page,
+        topics=[
+            (topic, list(group)) for topic, group in itertools.groupby(page.findings, lambda finding: finding.topic)
+        ],
+        kind_names=KIND_NAMES,
+        generator=GENERATOR,
+        policy=POLICY,
+        style=style,
+        figures=FIGURES,
+        formats=page.formats,
+    )
+
+
+def rows_of(blocks: Iterable[Block]) -> list[list[Block]]:
+    """Blocks in rows of the page: half-width figures that follow one another stand in pairs, all else alone."""
+    rows: list[list[Block]] = []
+    for block in blocks:
+        half = isinstance(block, FigureBlock) and block.half
+        previous = rows[-1] if rows else []
+        if half and len(previous) == 1 and isinstance(previous[0], FigureBlock) and previous[0].half:
+            previous.append(block)
+        else:
+            rows.append([block])
+    return rows
+
+
+def _shown(value: object) -> object:
+    """A value as a template writes it: what is no HTML without the characters that act on the text around them."""
+    return visible(value) if isinstance(value, str) and not hasattr(value, "__html__") else value

@@ -1,0 +1,220 @@
+"""How the report's figures look, and saving them so that the same figure gives the same file.
+
+Figures are made through matplotlib's object interface: pyplot's global state is never touched.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import os
+import re
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.font_manager import fontManager
+
+from bias_toolkit.foundation.errors import InputError
+from bias_toolkit.foundation.files import atomic_path
+
+# Okabe & Ito's palette without its yellow, which white paper swallows, told apart with any colour vision.
+BLACK, ORANGE, SKY, GREEN, BLUE, VERMILLION, PURPLE = (
+    "#000000",
+    "#E69F00",
+    "#56B4E9",
+    "#009E73",
+    "#0072B2",
+    "#D55E00",
+    "#CC79A7",
+)
+GREY, PALE = "#6B7280", "#9CA3AF"
+SERIES = (BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY, BLACK)
+HEAT_MAP = "cividis"
+DIVERGING_MAP = "PuOr_r"
+
+# DejaVu comes with matplotlib; the others are for names in scripts that it lacks, where the machine has them.
+_OTHER_SCRIPTS = {
+    "Noto Sans CJK JP",
+    "Noto Sans CJK SC",
+    "Noto Sans Arabic",
+    "Noto Sans Devanagari",
+    "Arial Unicode MS",
+}
+FONTS = ["DejaVu Sans", *sorted(_OTHER_SCRIPTS & set(fontManager.get_font_names()))]
+
+WIDTH, HEIGHT = 5.2, 3.7
+RASTER_FROM = 2000
+DOTS_PER_INCH = 200
+
+STYLE: dict[str, Any] = {
+    "font.family": "sans-serif",
+    "font.sans-serif": FONTS,
+    "font.size": 9.5,
+    "axes.titlesize": 10.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.titlepad": 8,
+    "axes.labelsize": 9.5,
+    "axes.labelpad": 5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#374151",
+    "axes.linewidth": 0.8,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "axes.unicode_minus": True,
+    "grid.color": "#E5E7EB",
+    "grid.linewidth": 0.7,
+    "xtick.labelsize": 8.5,
+    "ytick.labelsize": 8.5,
+    "xtick.color": "#374151",
+    "ytick.color": "#374151",
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+    "lines.linewidth": 1.8,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "svg.fonttype": "path",
+    "svg.hashsalt": "bias-toolkit",
+    "pdf.fonttype": 42,
+    # A dollar sign in a class's name is a dollar sign.
+    "text.parse_math": False,
+}
+
+# Without a date, the same figure is the same file.
+_METADATA = {
+    ".svg": {"Date": None, "Creator": None},
+    ".pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+    ".png": {"Software": None},
+}
+
+_NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+# What a user's matplotlibrc says about looks must not matter; what it says about the machine stays.
+_LOOKS = ("axes", "boxplot", "errorbar", "figure", "font", "grid", "hatch", "hist", "image", "legend", "lines")
+_LOOKS += ("markers", "mathtext", "patch", "path", "pdf", "savefig", "scatter", "svg", "text", "xtick", "ytick")
+_DEFAULTS = {
+    name: value
+    for name, value in matplotlib.rcParamsDefault.items()
+    if name.split(".")[0].rstrip("0123456789") in _LOOKS
+}
+
+
+def styled(draw: Callable) -> Callable:
+    """Make a function draw in the report's style, whatever matplotlib's settings are outside it."""
+
+    @functools.wraps(draw)
+    def wrapper(*arguments, **options):
+        with matplotlib.rc_context(_DEFAULTS | STYLE):
+            return draw(*arguments, **options)
+
+    return wrapper
+
+
+def new_figure(width: float = WIDTH, height: float = HEIGHT) -> Figure:
+    """An empty figure, its size in inches."""
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def axes_or_new(ax: Axes | None, width: float = WIDTH, height: float = HEIGHT) -> Axes:
+    """The axes given, or those of a new figure."""
+    return new_figure(width, height).add_subplot() if ax is None else ax
+
+
+def in_percent(axis: Axis) -> None:
+    """Write an axis of shares in percent, with as many digits as neighbouring ticks need to differ."""
+
+    def told(value: float, _) -> str:
+        span = abs(100 * float(np.ptp(axis.get_view_interval())))
+        digits = min(max(2 - math.floor(math.log10(span)), 0), 9) if span else 3
+        text = f"{100 * value:.{digits}f}"
+        text = text.rstrip("0").rstrip(".") if "." in text else text
+        return f"{'0' if text == '-0' else text}%".replace("-", "\N{MINUS SIGN}")
+
+    axis.set_major_formatter(told)
+
+
+def legend_label(name: str) -> str:
+    """A name as a legend's label: matplotlib leaves out those that start with an underscore."""
+    return f"\N{THIN SPACE}{name}" if name.startswith("_") else name
+
+
+def value_range(values: np.ndarray, limits: tuple[float, float] = (-math.inf, math.inf)) -> tuple[float, float]:
+    """Ends of an axis that shows the values with some room, inside what they can be at all.
+
+    Around values that are all equal there is room of 0.05, or of a twentieth of a larger value.
+    """
+    values = values[np.isfinite(values)]
+    low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 0.0)
+    size = max(abs(low), abs(high))
+    if high - low <= 1e-9 * size:
+        room = max(0.05, 0.05 * size)
+        return max(low - room, limits[0]), min(high + room, limits[1])
+    return max(low - 0.06 * (high - low), limits[0]), high + 0.08 * (high - low)
+
+
+def subtitle(ax: Axes, text: str) -> None:
+    """A small grey line between the title and the axes."""
+    ax.set_title(ax.get_title(loc="left"), loc="left", pad=21)
+    ax.annotate(
+        text,
+        (0, 1),
+        xytext=(0, 7),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        fontsize=8.5,
+        color="#4B5563",
+        va="bottom",
+    )
+
+
+@styled
+def save_figure(figure: Figure | Axes, *paths: str | os.PathLike) -> None:
+    """Write a figure as PDF (with TrueType fonts), SVG or PNG, by each path's ending; the same figure, the same bytes.
+
+    Raises
+    ------
+    InputError
+        If an ending is another.
+    """
+    files = [Path(path) for path in paths]
+    for file in files:
+        if file.suffix.lower() not in _METADATA:
+            raise InputError(f"--out is {str(file)!r}, but a figure's file must end in .pdf, .svg or .png.")
+    figure = figure.figure if isinstance(figure, Axes) else figure
+    with warnings.catch_warnings():
+        # A character of a name that no font of this machine has is drawn as a box.
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font", UserWarning)
+        _lay_out(figure)
+        for file in files:
+            ending = file.suffix.lower()
+            with atomic_path(file) as temporary:
+                figure.savefig(temporary, format=ending[1:], dpi=DOTS_PER_INCH, metadata=_METADATA[ending])
+                if ending == ".svg":
+                    _make_well_formed(temporary)
+
+
+def _lay_out(figure: Figure) -> None:
+    """Place the axes for good: the layout is the same in every format, and the slowest part of drawing."""
+    engine = figure.get_layout_engine()
+    if engine is None or not figure.axes:
+        return
+    engine.execute(figure)
+    figure.set_layout_engine("none")
+    # The solver's last digits differ from run to run, and an SVG's names of clipping paths are hashes of all digits.
+    for ax in figure.axes:
+        ax.set_position(np.round(ax.get_position(original=True).bounds, 6))
+
+
+def _make_well_formed(svg: Path) -> None:
+    """Take out what XML does not allow: matplotlib writes each text into a comment as it is."""
+    text = svg.read_text(encoding="utf-8")
+    if _NOT_IN_XML.search(text):
+        svg.write_text(_NOT_IN_XML.sub("", text), encoding="utf-8")

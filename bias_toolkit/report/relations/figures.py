@@ -1,0 +1,377 @@
+"""Figures of distance and framing against invariance: points, and the curve of means in quantile bins.
+
+After A. Azulay & Y. Weiss, JMLR 20(184), 2019: networks are invariant only near their training images.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from bias_toolkit.analysis import partial_spearman, quantile_curve, spearman
+from bias_toolkit.foundation.errors import InputError
+from bias_toolkit.foundation.words import count, known, number
+from bias_toolkit.report.columns import require_numbers
+from bias_toolkit.report.page.ranking import shortened
+from bias_toolkit.report.page.style import (
+    BLUE,
+    GREY,
+    RASTER_FROM,
+    VERMILLION,
+    axes_or_new,
+    in_percent,
+    new_figure,
+    styled,
+    subtitle,
+    value_range,
+)
+from bias_toolkit.report.relations.tables import correlation
+from bias_toolkit.report.words.definitions import COLUMNS, DISTANCES, label_of, limits_of
+from bias_toolkit.report.words.sentences import lowered
+
+BINS = 10
+BINS_OF_A_CLASS = 5
+FEW_VALUES = 20
+JITTER = 0.3
+LARGEST_STRATUM = 50
+IMAGES_PER_PANEL = 10
+
+
+def is_discrete(values: pd.Series) -> bool:
+    """Whether a measure takes so few values that points would hide one another, as a share of few steps does."""
+    distinct = values.dropna().nunique()
+    return 1 <= distinct <= FEW_VALUES and distinct < len(values)
+
+
+@styled
+def distance_vs_invariance(
+    per_image: pd.DataFrame,
+    *,
+    measure: str = "p_top1_change",
+    distance: str = "nn_distance",
+    bins: int = BINS,
+    curve: pd.DataFrame | None = None,
+    correlations: pd.DataFrame | None = None,
+    x_label: str | None = None,
+    title: str | None = None,
+    seed: int = 0,
+    ax: Axes | None = None,
+) -> Axes:
+    """One point an image, the mean of the measure in quantile bins with its 95% interval, and Spearman's ρ.
+
+    Points of a measure that takes few values are moved up or down at random, by less than a third of the gap between
+    two values, so that their density shows; the curve and the correlations are of the values themselves.
+
+    Parameters
+    ----------
+    per_image : DataFrame
+        One row a test image: the measure, the distance, and `margin` for the correlation that controls for it.
+    measure, distance : str
+        Columns of it; a framing column does as well as a distance.
+    bins : int
+        Quantile bins.
+    curve : DataFrame, optional
+        CURVES rows of the pair; computed when None.
+    correlations : DataFrame, optional
+        CORRELATIONS rows; computed when None.
+    x_label, title : str, optional
+    seed : int
+        Of the bootstrap, the permutations and the jitter.
+    ax : Axes, optional
+
+    Raises
+    ------
+    InputError
+        If `per_image` has no such column of numbers, or no image with a value in both.
+    """
+    rows = _complete(per_image, distance, measure)
+    x, y = rows[distance].to_numpy(float), rows[measure].to_numpy(float)
+    if curve is None:
+        curve = quantile_curve(x, y, bins, seed=seed)
+    if correlations is None:
+        correlations = correlate(rows, distance, measure, seed)
+    ax = axes_or_new(ax)
+    shown = _points(ax, x, y, measure, seed)
+    draw_curve(ax, curve, VERMILLION)
+    ax.set_xlabel(x_label or label_of(distance))
+    ax.set_ylabel(label_of(measure))
+    _limits(ax, shown, measure)
+    ax.set_title(title or f"{label_of(measure)} by {_short(distance)}")
+    subtitle(ax, rho_line(correlations, distance, measure, len(rows)))
+    return ax
+
+
+def invariance_vs_position(per_image: pd.DataFrame, *, measure: str = "p_top1_change", **options) -> Axes:
+    """A measure by how far the image's object is from the centre; options as for `distance_vs_invariance`."""
+    return distance_vs_invariance(
+        per_image,
+        measure=measure,
+        distance="centre_distance",
+        **{"title": f"{label_of(measure)} by the object's position", "x_label": "centre distance (0 centre, 1 corner)"}
+        | options,
+    )
+
+
+def invariance_vs_scale(per_image: pd.DataFrame, *, measure: str = "p_top1_change", **options) -> Axes:
+    """A measure by how large the image's object is shown; options as for `distance_vs_invariance`."""
+    return distance_vs_invariance(
+        per_image,
+        measure=measure,
+        distance="scale",
+        **{
+            "title": f"{label_of(measure)} by the object's scale",
+            "x_label": "scale (square root of the share of the image)",
+        }
+        | options,
+    )
+
+
+@styled
+def distance_vs_invariance_by_class(
+    per_image: pd.DataFrame,
+    *,
+    measure: str = "p_top1_change",
+    distance: str = "nn_distance",
+    bins: int = BINS_OF_A_CLASS,
+    most: int = 20,
+    class_name=str,
+    x_label: str | None = None,
+    seed: int = 0,
+) -> Figure:
+    """One panel a class, in the order of the classes' names, all with the same axes.
+
+    Classes with fewer than ten images have no panel; of more classes than `most`, those with the most images have.
+
+    Parameters
+    ----------
+    per_image : DataFrame
+        As for `distance_vs_invariance`, with `label`.
+    measure, distance, x_label, seed
+        As for `distance_vs_invariance`.
+    bins : int
+        Largest number of quantile bins in a panel; fewer where the class has few images.
+    most : int
+        Largest number of panels.
+    class_name : callable
+        The name shown for a label.
+
+    Raises
+    ------
+    InputError
+        If a column is missing, or no class has ten images.
+    """
+    rows = _complete(per_image, distance, measure, "label")
+    sizes = rows["label"].value_counts().sort_index().sort_values(ascending=False, kind="stable")
+    enough = sizes[sizes >= IMAGES_PER_PANEL]
+    if enough.empty:
+        raise InputError(
+            f"--by-class needs a class with at least {IMAGES_PER_PANEL} images; "
+            f"the largest has {sizes.max() if len(sizes) else 0}."
+        )
+    labels = sorted(enough.index[:most], key=lambda label: (class_name(label).lower(), label))
+    columns = min(5, max(1, math.ceil(math.sqrt(len(labels)))))
+    lines = math.ceil(len(labels) / columns)
+    figure = new_figure(2.0 * columns + 0.6, 1.9 * lines + 0.9)
+    panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel()
+    shown = []
+    for panel, label in zip(panels, labels, strict=False):
+        shown.append(_panel(panel, rows[rows["label"].eq(label)], distance, measure, bins, seed))
+        panel.set_title(shortened(class_name(label)), fontsize=8.5, pad=17)
+    for panel in panels[len(labels) :]:
+        panel.set_visible(False)
+    for panel in panels[max(len(labels) - columns, 0) : len(labels)]:
+        panel.tick_params(axis="x", labelbottom=True)
+    _limits(panels[0], np.concatenate(shown), measure)
+    figure.supxlabel(x_label or label_of(distance), fontsize=9.5)
+    figure.supylabel(label_of(measure), fontsize=9.5)
+    if len(labels) < len(sizes):
+        figure.suptitle(
+            f"{len(labels)} of {count(len(sizes), 'class', 'classes')}: those with the most images",
+            fontsize=9,
+            color=GREY,
+        )
+    return figure
+
+
+def _panel(panel: Axes, rows: pd.DataFrame, distance: str, measure: str, bins: int, seed: int) -> np.ndarray:
+    x, y = rows[distance].to_numpy(float), rows[measure].to_numpy(float)
+    shown = _points(panel, x, y, measure, seed)
+    draw_curve(panel, quantile_curve(x, y, bins, seed=seed), VERMILLION)
+    found = correlate(rows, distance, measure, seed)
+    rhos = [correlation(found, distance, measure, kind) for kind in ("plain", "partial")]
+    text = f"n {len(rows)}" + (
+        ", ρ undefined" if None in rhos else f", ρ {number(rhos[0]['rho'])}, given margin {number(rhos[1]['rho'])}"
+    )
+    panel.annotate(
+        text,
+        (0, 1),
+        xytext=(0, 4),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        fontsize=7,
+        color="#4B5563",
+    )
+    return shown
+
+
+@styled
+def curve_given_margin(
+    per_image: pd.DataFrame,
+    *,
+    measure: str = "p_top1_change",
+    distance: str = "nn_distance",
+    bins: int = BINS,
+    x_label: str | None = None,
+    seed: int = 0,
+    ax: Axes | None = None,
+) -> Axes:
+    """The curve over percentiles of distance, among all images and among images of like margin.
+
+    For the second, images are put into strata of nearly equal margin and each image's distance is ranked inside its
+    stratum. The margin is then spread alike over all percentiles, so what is left of the slope is not the margin's.
+
+    Parameters
+    ----------
+    per_image : DataFrame
+        One row a test image: the measure, the distance and `margin`.
+    measure, distance, bins, x_label, seed, ax
+        As for `distance_vs_invariance`.
+    """
+    rows = _complete(per_image, distance, measure, "margin")
+    ax = axes_or_new(ax)
+    y = rows[measure].to_numpy(float)
+    everything = np.zeros(len(rows), dtype=int)
+    strata = margin_strata(rows["margin"].to_numpy(float))
+    lines = (
+        (everything, VERMILLION, "o", "among all images"),
+        (strata, BLUE, "s", "among images of like margin"),
+    )
+    curves = []
+    for groups, colour, marker, label in lines:
+        x = percentile_within(rows[distance].to_numpy(float), groups)
+        curves.append(quantile_curve(x, y, bins, seed=seed))
+        draw_curve(ax, curves[-1], colour, marker, label)
+    ax.axhline(y.mean(), color=GREY, linestyle="--", linewidth=1)
+    ax.set(
+        title=f"{label_of(measure)}: control for the margin",
+        xlabel=f"percentile of the {lowered(x_label or label_of(distance))}",
+        ylabel=label_of(measure),
+        xlim=(0, 1),
+    )
+    ends = pd.concat(curves)[["value", "low", "high"]].to_numpy(float)
+    low, high = value_range(ends, limits_of(measure))
+    ax.set_ylim(low, high + 0.2 * (high - low))
+    in_percent(ax.xaxis)
+    if measure in COLUMNS and COLUMNS[measure].share:
+        in_percent(ax.yaxis)
+    subtitle(ax, f"{count(len(rows), 'image')} in {count(strata.max() + 1, 'stratum', 'strata')}; dashed: mean of all")
+    ax.legend(loc="upper left")
+    return ax
+
+
+def margin_strata(margin: np.ndarray) -> np.ndarray:
+    """Stratum of each image, from the lowest margin to the highest, of nearly equal and at most 50 images each."""
+    n = len(margin)
+    number_of_strata = max(1, math.ceil(n / LARGEST_STRATUM))
+    place = np.empty(n, dtype=int)
+    place[np.argsort(margin, kind="stable")] = np.arange(n)
+    return place * number_of_strata // max(n, 1)
+
+
+def percentile_within(values: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Where each value lies among those of its group, in (0, 1); ties share the mean of their places."""
+    grouped = pd.Series(values).groupby(groups)
+    return ((grouped.rank() - 0.5) / grouped.transform("size")).to_numpy()
+
+
+@styled
+def draw_curve(ax: Axes, curve: pd.DataFrame, colour: str, marker: str = "o", label: str | None = None) -> None:
+    """Draw CURVES rows: a line through the bins' means, and a band for the interval."""
+    curve = curve[["x", "value", "low", "high"]].astype(float).sort_values("x")
+    ax.fill_between(curve["x"], curve["low"], curve["high"], color=colour, alpha=0.22, linewidth=0, zorder=3)
+    ax.plot(
+        curve["x"],
+        curve["value"],
+        color=colour,
+        marker=marker,
+        markersize=4.5,
+        markeredgecolor="white",
+        markeredgewidth=0.7,
+        label=label,
+        zorder=4,
+        clip_on=False,
+    )
+
+
+def correlate(rows: pd.DataFrame, distance: str, measure: str, seed: int = 0) -> pd.DataFrame:
+    """The plain correlation of a pair and the one that controls for the margin, as rows of CORRELATIONS."""
+    x, y = rows[distance], rows[measure]
+    found = {"plain": spearman(x, y, seed=seed)}
+    if "margin" in rows:
+        found["partial"] = partial_spearman(x, y, rows["margin"], seed=seed)
+    return pd.DataFrame(
+        [{"distance": distance, "measure": measure, "kind": kind, **vars(row)} for kind, row in found.items()]
+    )
+
+
+def rho_line(correlations: pd.DataFrame, distance: str, measure: str, n: int) -> str:
+    """Both correlations in one line. The plain one is not given without the one that controls for the margin."""
+    plain, partial = (correlation(correlations, distance, measure, kind) for kind in ("plain", "partial"))
+    images = count(n, "image")
+    if plain is None or partial is None:
+        return images
+
+    def told(row) -> str:
+        brackets = f" [{number(row['low'])}, {number(row['high'])}]" if known(row["low"]) else ""
+        return f"{number(row['rho'])}{brackets}"
+
+    return f"ρ {told(plain)}; given margin {told(partial)}; {images}"
+
+
+def _complete(per_image: pd.DataFrame, distance: str, measure: str, *others: str) -> pd.DataFrame:
+    require_numbers(per_image, measure=measure, distance=distance)
+    for column in others:
+        if column not in per_image:
+            raise InputError(f"The study's test images have no column {column!r}, which the figure needs.")
+    columns = (distance, measure, *others)
+    rows = per_image[per_image[list(columns)].notna().all(axis=1)]
+    if rows.empty:
+        raise InputError(f"No image has a value for {' and '.join(columns)}.")
+    return rows
+
+
+def _points(ax: Axes, x: np.ndarray, y: np.ndarray, measure: str, seed: int) -> np.ndarray:
+    """Draw the points; returns where they are drawn, which is never beyond what the measure can be."""
+    values = np.unique(y)
+    if is_discrete(pd.Series(y)) and len(values) > 1:
+        y = y + np.random.default_rng(seed).uniform(-JITTER, JITTER, len(y)) * np.diff(values).min()
+        low, high = limits_of(measure)
+        # What is beyond a limit goes as far to its other side, so that no line of points forms on the limit.
+        y = np.where(y < low, 2 * low - y, np.where(y > high, 2 * high - y, y))
+    ax.scatter(
+        x,
+        y,
+        s=9 if len(x) < RASTER_FROM else 4,
+        color=BLUE,
+        alpha=float(np.clip(12 / math.sqrt(len(x)), 0.06, 0.45)),
+        linewidths=0,
+        rasterized=len(x) > RASTER_FROM,
+        zorder=2,
+        clip_on=False,
+    )
+    return y
+
+
+def _limits(ax: Axes, values: np.ndarray, measure: str) -> None:
+    definition = COLUMNS.get(measure)
+    ax.set_ylim(value_range(values, limits_of(measure)))
+    if definition is not None and definition.share:
+        in_percent(ax.yaxis)
+
+
+def _short(distance: str) -> str:
+    return "distance to the training set" if distance in DISTANCES else distance.replace("_", " ")

@@ -1,0 +1,124 @@
+"""What framing causes: position, scale and view size varied on purpose."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from bias_toolkit.foundation.errors import InputError
+from bias_toolkit.report.columns import require_one_of
+from bias_toolkit.report.page.files import Table
+from bias_toolkit.report.source import Source
+from bias_toolkit.report.topic import Choice, Option, Plot, Topic
+from bias_toolkit.report.topics.cause.contents import Cause, gather
+from bias_toolkit.report.topics.cause.map_figures import MAPPED, RELATED, framing_maps, map_against_density
+from bias_toolkit.report.topics.cause.map_findings import map_findings
+from bias_toolkit.report.topics.cause.section import cause_section
+from bias_toolkit.report.topics.cause.size_curve import size_curve_finding
+from bias_toolkit.report.topics.cause.size_figure import size_vs_invariance
+from bias_toolkit.report.words.finding import Finding
+
+
+def size_findings(contents: Cause) -> list[Finding]:
+    """Whether the size curve has a minimum; nothing where there is no curve."""
+    if contents.size_measures is None:
+        return []
+    found = size_curve_finding(contents.size_measures, seed=contents.seed)
+    return [] if found is None else [found]
+
+
+_PARTS = {"map": lambda contents: map_findings(contents.framing_map), "sizes": size_findings}
+
+
+def part_findings(source: Source, part: str) -> list[Finding]:
+    """What was found by the `map` or by the `sizes`, without the rest of a report."""
+    return _PARTS[part](gather(source))
+
+
+def _tables(contents: Cause) -> list[Table]:
+    found = contents.framing_map
+    tables = []
+    if found is not None:
+        contrasts = "the map where training objects are many, and where they are few"
+        tables += [
+            Table("map_cells", found.cells, "one row a cell of the framing map", order=11),
+            Table("map_correlations", found.correlations, "the training density against the map", order=12),
+            Table("map_contrasts", found.contrasts, contrasts, order=13),
+        ]
+    return [*tables, Table("size_curve", contents.size_curve, "means of every measure over the view size", order=14)]
+
+
+def _map(contents: Cause, choice: Choice[Cause]) -> Figure:
+    require_one_of(MAPPED, choice.measure, choice.name)
+    return framing_maps(contents.framing_map.cells, choice.measure)
+
+
+def _map_vs_density(contents: Cause, choice: Choice[Cause]) -> Figure:
+    require_one_of(RELATED, choice.measure, choice.name)
+    found = contents.framing_map
+    if found.cells["log_density"].isna().all():
+        raise InputError("The study's map has no training density, as boxes are missing, which map-vs-density shows.")
+    return map_against_density(found.cells, found.correlations, choice.measure)
+
+
+def _size_vs_invariance(contents: Cause, choice: Choice[Cause]) -> Figure:
+    require_one_of(contents.shown_sizes["measure"].unique(), choice.measure, choice.name)
+    studies = (contents, *choice.beside)
+    # Studies of one model on several test sets are told apart by their own names, and by their place where these are
+    # the same too.
+    for names in (
+        [each.model for each in studies],
+        [f"{each.model}, {each.study}" for each in studies],
+        [f"{each.model}, {each.study} ({number})" for number, each in enumerate(studies, start=1)],
+    ):
+        if len(set(names)) == len(studies):
+            break
+    curves = {name: _curve(each, choice.name) for name, each in zip(names, studies, strict=True)}
+    return size_vs_invariance(curves, choice.measure)
+
+
+def _curve(contents: Cause, figure: str) -> pd.DataFrame:
+    if contents.size_curve is not None:
+        return contents.size_curve
+    summary = contents.sweeps()
+    rows = summary[summary["protocol"].isin(["crop", "embed"])]
+    if rows.groupby(["protocol", "size"]).ngroups < 2:
+        raise InputError(
+            f"{contents.study} was swept at one view size, and {figure} shows several; run `bias-toolkit sizes` on it."
+        )
+    return rows
+
+
+TOPIC = Topic(
+    "cause",
+    gather,
+    findings=lambda contents: [finding for part in _PARTS.values() for finding in part(contents)],
+    section=lambda contents, draft: cause_section(contents),
+    tables=_tables,
+    plots={
+        "size-vs-invariance": Plot(
+            _size_vs_invariance,
+            shown=lambda contents: contents.shown_sizes,
+            lacking="sweep",
+            order=5,
+            takes=frozenset({Option.MEASURE, Option.WITH}),
+        ),
+        "map": Plot(
+            _map,
+            shown=lambda contents: contents.framing_map,
+            lacking="framing map",
+            order=6,
+            takes=frozenset({Option.MEASURE}),
+            command="map",
+        ),
+        "map-vs-density": Plot(
+            _map_vs_density,
+            shown=lambda contents: contents.framing_map,
+            lacking="framing map",
+            order=7,
+            takes=frozenset({Option.MEASURE}),
+            command="map",
+        ),
+    },
+    optional=("map/relation", "sizes/curve"),
+)

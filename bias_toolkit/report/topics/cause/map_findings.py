@@ -1,0 +1,188 @@
+"""What varying position and scale on purpose says: whether framing itself makes the model unstable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from bias_toolkit.analysis import FramingMap
+from bias_toolkit.foundation.words import count, interval, known, number, percent
+from bias_toolkit.report.words.finding import Finding, Heading, Kind, sign
+
+MEASURE = "p_top1_change"
+WORDS = {
+    "mean": "on mean grey",
+    "black": "on black",
+    "inpaint": "on an inpainted canvas",
+    "real": "in real surroundings",
+}
+
+
+def map_findings(found: FramingMap | None) -> list[Finding]:
+    """What the framing map says; nothing where there is none."""
+    if found is None or not len(found.cells):
+        return []
+    if not len(found.correlations):
+        return [_unrelated(found.cells)]
+    answers = [_relation(found.correlations, found.contrasts)]
+    return [*(finding for finding in answers if finding), *_given_accuracy(found.correlations), *_lowest(found.cells)]
+
+
+def primary(correlations: pd.DataFrame, measure: str = MEASURE) -> pd.DataFrame:
+    """The rows that answer the question, one a kind of surroundings: over the cells in which objects are recognised."""
+    rows = correlations[correlations["measure"].eq(measure)]
+    recognised = rows[rows["kind"].eq("recognised")]
+    return recognised if len(recognised) else rows[rows["kind"].eq("all")]
+
+
+def _unrelated(cells: pd.DataFrame) -> Finding:
+    first = cells[cells["surroundings"].eq(cells["surroundings"].iloc[0])]
+    low, high = (first.loc[first[MEASURE].agg(pick)] for pick in ("idxmin", "idxmax"))
+    return Finding(
+        Heading.CAUSE,
+        Kind.UNKNOWN,
+        "Whether the model is less stable where training objects are rare cannot be said: boxes are missing.",
+        f"Shown {WORDS[first['surroundings'].iloc[0]]}, P(top-1 change) is from {percent(low[MEASURE])} at "
+        f"{_place(low)} to {percent(high[MEASURE])} at {_place(high)}.",
+    )
+
+
+def _relation(correlations: pd.DataFrame, contrasts: pd.DataFrame) -> Finding | None:
+    rows = primary(correlations)
+    known_rows = [row for row in rows.to_dict("records") if known(row["rho"])]
+    if not known_rows:
+        return Finding(
+            Heading.CAUSE,
+            Kind.UNKNOWN,
+            "Whether the model is less stable where training objects are rare cannot be said.",
+            f"There are {count(rows['n_cells'].max(), 'cell')} at most in which the objects are recognised and that "
+            "differ by more than chance; more images (--images) or other --positions and --scales would help.",
+        )
+    signs = {sign(row["low"], row["high"]) for row in known_rows}
+    told = "; ".join(
+        f"{WORDS[row['surroundings']]} ρ {number(row['rho'])} ({interval(row['low'], row['high'])}; "
+        f"{count(row['n_cells'], 'cell')})"
+        for row in known_rows
+    )
+    n = count(known_rows[0]["n_images"], "image")
+    evidence = (
+        f"The same {n} shown at other positions and scales: Spearman’s ρ of P(top-1 change) with the density of the "
+        f"training objects, over the cells in which objects are recognised, with 95% intervals over images: {told}."
+    )
+    contrast = _contrast(contrasts, known_rows[0]["surroundings"])
+    if signs == {-1}:
+        claim = "Shown where the training set has few objects, the same objects make the model less stable."
+        return Finding(Heading.CAUSE, Kind.EFFECT, claim, f"{evidence} {contrast}".strip())
+    if signs == {1}:
+        claim = "Shown where the training set has few objects, the same objects make the model more stable."
+        return Finding(Heading.CAUSE, Kind.EFFECT, claim, f"{evidence} {contrast}".strip())
+    if signs == {0}:
+        return Finding(
+            Heading.CAUSE, Kind.NONE, "No relation of stability to the training density was found in the map.", evidence
+        )
+    claim = "Whether the same objects are less stable where training objects are rare depends on what surrounds them."
+    return Finding(Heading.CAUSE, Kind.CAUTION, claim, f"{evidence} {contrast}".strip())
+
+
+def _contrast(contrasts: pd.DataFrame, surroundings: str) -> str:
+    rows = contrasts[
+        contrasts["measure"].eq(MEASURE)
+        & contrasts["surroundings"].eq(surroundings)
+        & contrasts["kind"].isin(["recognised", "all"])
+    ]
+    if rows.empty:
+        return ""
+    row = rows.iloc[0]
+    points = interval(100 * row["low"], 100 * row["high"], lambda value: number(value, 1))
+    return (
+        f"{WORDS[surroundings].capitalize()}, it is {percent(row['dense'])} in the tenth of the cells with the most "
+        f"training objects and {percent(row['sparse'])} in the tenth with the fewest, "
+        f"{number(100 * row['difference'], 1)} percentage points more ({points})."
+    )
+
+
+def _given_accuracy(correlations: pd.DataFrame) -> list[Finding]:
+    """What is left of the relation among cells of equal accuracy, and among the views that are right."""
+    of_measure = correlations[correlations["measure"].eq(MEASURE)]
+    fixed, right = (
+        of_measure[of_measure["kind"].eq(kind)].dropna(subset=["rho"]) for kind in ("given accuracy", "when right")
+    )
+    found = primary(correlations).dropna(subset=["rho"])
+    if -1 not in {sign(row.low, row.high) for row in found.itertuples()}:
+        return []
+    beside = f" Of the views that the model gets right alone: {_told(right)}." if len(right) else ""
+    if fixed.empty:
+        if not of_measure["kind"].eq("given accuracy").any():
+            return []
+        claim = "What is left of that between cells of equal accuracy cannot be said."
+        evidence = f"Where the model wavers it also errs, too closely for one to be held constant.{beside}"
+        return [Finding(Heading.CAUSE, Kind.UNKNOWN, claim, evidence)]
+    left = [sign(row.low, row.high) == -1 for row in fixed.itertuples()]
+    told = _told(fixed)
+    if all(left):
+        claim = "Of that, a part is not explained by the model’s being wrong more often there."
+        return [Finding(Heading.CAUSE, Kind.EFFECT, claim, f"Given the accuracy in each cell, {told}.{beside}")]
+    if any(left):
+        claim = "Where objects are rare the model is also more often wrong, which explains much of that."
+        return [Finding(Heading.CAUSE, Kind.CAUTION, claim, f"Given the accuracy in each cell, {told}.{beside}")]
+    claim = "Between cells of equal accuracy the training density makes no difference that was found."
+    evidence = f"Given the accuracy in each cell, {told}: where the model wavers, it also errs.{beside}"
+    return [Finding(Heading.CAUSE, Kind.NONE, claim, evidence)]
+
+
+def _told(rows: pd.DataFrame) -> str:
+    return "; ".join(
+        f"{WORDS[row.surroundings]} ρ {number(row.rho)} ({interval(row.low, row.high)})" for row in rows.itertuples()
+    )
+
+
+def _lowest(cells: pd.DataFrame) -> list[Finding]:
+    """Where P(top-1 change) is lowest, and how the cell with the most training objects compares with that."""
+    usable = cells[cells["recognised"].isna() | cells["recognised"].eq(True)]
+    told, apart = [], False
+    for surroundings, table in usable.groupby("surroundings", sort=False):
+        lowest = table.loc[table[MEASURE].idxmin()]
+        densest = table.loc[table["log_density"].idxmax()]
+        apart |= not densest["among_lowest"]
+        told.append(
+            f"{WORDS[surroundings]} at {_place(lowest)} ({percent(lowest[MEASURE])}){_beside(table, lowest, densest)}"
+        )
+    if not told:
+        return []
+    claim = (
+        "Where the model is most stable is not always where the photographers put their objects."
+        if apart
+        else "The model is most stable at the position and scale that the photographers chose."
+    )
+    findings = [Finding(Heading.CAUSE, Kind.FACT, claim, f"P(top-1 change) is lowest {'; '.join(told)}.")]
+    blind = cells[cells["recognised"].eq(False)]
+    if len(blind):
+        stable = blind[MEASURE].min()
+        findings.append(
+            Finding(
+                Heading.CAUSE,
+                Kind.CAUTION,
+                f"In {count(len(blind), 'cell')} of {len(cells):,} the answers have nothing to do with the labels.",
+                f"P(top-1 change) is as low as {percent(stable)} there: an answer that never changes because the "
+                "object is not seen is no invariance. These cells are left out of what is said above.",
+            )
+        )
+    return findings
+
+
+def _beside(table: pd.DataFrame, lowest: pd.Series, densest: pd.Series) -> str:
+    """How the cell with the most training objects compares with the lowest."""
+    if densest.name == lowest.name:
+        return ", the cell with the most training objects"
+    if not densest["among_lowest"]:
+        return f", against {percent(densest[MEASURE])} where most training objects are, {_place(densest)}"
+    others = int(table["among_lowest"].sum()) - 1
+    if others == 1:
+        return f", which cannot be told from where most training objects are, {_place(densest)}"
+    return f", which cannot be told from {others} others, among them the one with the most training objects"
+
+
+def _place(row: Mapping[str, Any]) -> str:
+    return f"cx {row['cx']:g}, cy {row['cy']:g}, scale {row['scale']:g}"

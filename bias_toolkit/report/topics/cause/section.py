@@ -1,0 +1,163 @@
+"""The page's section on what framing causes: the framing map and the size curve."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from bias_toolkit.foundation.words import MISSING, count, interval, known, number, percent
+from bias_toolkit.report.page.blocks import Block, Cell, FigureBlock, Omitted, Paragraph, Section, TableBlock
+from bias_toolkit.report.topics.cause import map_figures
+from bias_toolkit.report.topics.cause.contents import Cause
+from bias_toolkit.report.topics.cause.map_figures import SURROUNDINGS
+from bias_toolkit.report.topics.cause.size_figure import size_vs_invariance
+from bias_toolkit.report.words.definitions import MAP_KINDS, MEASURES
+from bias_toolkit.report.words.finding import sign
+
+TITLE = "What the photographer causes"
+
+
+def cause_section(contents: Cause) -> Section | Omitted:
+    """The map over position and scale, its relation to the training density, and the curve over view size."""
+    blocks = [*_map_blocks(contents), *_size_blocks(contents)]
+    if not blocks:
+        return Omitted(
+            TITLE,
+            "position, scale and view size were not varied. `bias-toolkit map` and `bias-toolkit sizes`, run on the "
+            "study, do it; they take longer than the rest of a report.",
+        )
+    introduction = Paragraph(
+        "Test photographs are framed as training photographs are, so in them position and scale hardly vary, and what "
+        "goes with framing may go with it for other reasons. Here the same images are framed anew."
+    )
+    return Section("cause", TITLE, [introduction, *blocks])
+
+
+def _map_blocks(contents: Cause) -> list[Block]:
+    found = contents.framing_map
+    if found is None or not len(found.cells):
+        return []
+    cells = found.cells
+    n = int(cells["n_images"].max())
+    blocks: list[Block] = [
+        FigureBlock(
+            "map-views",
+            lambda: map_figures.map_views(contents.map_views()),
+            "One test image at every scale of the map, its object in the middle, in each kind of surroundings.",
+            "What the model is shown, for one of the images: its object in the middle of the view, at each scale. "
+            "With a canvas, the whole image is resized and moved, and the rest is made up; real windows are cut "
+            "from the image around the object, and are there only where the image reaches far enough.",
+        )
+    ]
+    known_density = bool(cells["log_density"].notna().any())
+    density = (
+        "On top the density of the training objects’ position and scale, as the model sees them. "
+        if known_density
+        else ""
+    )
+    blocks.append(
+        FigureBlock(
+            "map-p-top1-change",
+            lambda: map_figures.framing_maps(cells),
+            "Grid of heat maps: P(top-1 change) over the object's position, for each scale and kind of surroundings.",
+            f"P(top-1 change) with the object at each position and scale: means over {count(n, 'image')}, each shown "
+            f"in every cell that it fits into, a sweep of 8 one-pixel steps in each. {density}Crossed out: the answers "
+            "have nothing to do with the labels (Cohen’s κ not above 0), so a low value is no invariance. Framed: "
+            "cannot be told from the lowest. Every cell’s value has its 95% interval over images in map_cells.csv.",
+        )
+    )
+    if known_density:
+        blocks.append(
+            FigureBlock(
+                "map-against-density",
+                lambda: map_figures.map_against_density(cells, found.correlations),
+                "Scatter plots of P(top-1 change) over the training density, one dot a cell.",
+                "Each dot is a cell of the map. Under the title, Spearman’s ρ over the cells in which objects are "
+                "recognised, with its 95% interval over images; crosses are the other cells.",
+            )
+        )
+        blocks += [_correlations(found.correlations), _contrasts(found.contrasts)]
+    blocks.append(
+        FigureBlock(
+            "map-accuracy",
+            lambda: map_figures.framing_maps(cells, "accuracy"),
+            "Grid of heat maps: accuracy over the object's position, for each scale and kind of surroundings.",
+            "Accuracy in the same cells.",
+        )
+    )
+    return blocks
+
+
+def _correlations(table: pd.DataFrame) -> TableBlock:
+    kinds = [kind for kind in MAP_KINDS if kind in set(table["kind"])]
+    rows = []
+    for (surroundings, measure), part in table.groupby(["surroundings", "measure"], sort=False):
+        by_kind = part.set_index("kind")
+        if by_kind["rho"].isna().all():
+            continue
+        cells = [Cell(SURROUNDINGS.get(surroundings, surroundings), MEASURES[measure].label)]
+        for kind in kinds:
+            row = by_kind.loc[kind]
+            limits = interval(row["low"], row["high"])
+            shown = Cell(number(row["rho"]), limits, marked=bool(sign(row["low"], row["high"])))
+            cells.append(shown if known(row["rho"]) else Cell(MISSING))
+        cells.append(count(by_kind.loc[kinds[min(1, len(kinds) - 1)], "n_cells"]))
+        rows.append(cells)
+    return TableBlock(
+        "Training density against the map: Spearman’s ρ over cells",
+        ["", *(MAP_KINDS[kind].label for kind in kinds), "Cells"],
+        rows,
+        definitions=[MAP_KINDS[kind] for kind in kinds],
+        note="Under each ρ its 95% interval over images; in bold where that leaves out 0. ρ is freed of the noise that "
+        f"{count(table['n_images'].max(), 'image')} leave in the cells; as observed it is in the CSV. It is left out "
+        "where there are too few cells, where less than half of what differs between them is more than noise, and "
+        "where a variable goes too closely with the accuracy for that to be held constant. Mean absolute change "
+        "cannot exceed the model’s confidence, which falls where objects are rare.",
+        csv="tables/map_correlations.csv",
+    )
+
+
+def _contrasts(table: pd.DataFrame) -> TableBlock:
+    rows = []
+    for row in table.to_dict("records"):
+        if row["kind"] == "when right":
+            continue
+        form = percent if MEASURES[row["measure"]].share else _three
+        rows.append(
+            [
+                Cell(SURROUNDINGS.get(row["surroundings"], row["surroundings"]), MEASURES[row["measure"]].label),
+                form(row["dense"]),
+                form(row["sparse"]),
+                Cell(
+                    form(row["difference"]),
+                    interval(row["low"], row["high"], form),
+                    marked=bool(sign(row["low"], row["high"])),
+                ),
+            ]
+        )
+    return TableBlock(
+        "Where training objects are many, and where they are few",
+        ["", "Most training objects", "Fewest", "Difference"],
+        rows,
+        note="Means over the tenth of the recognised cells with the highest and with the lowest training density; "
+        "under the difference its 95% bootstrap interval over images.",
+        csv="tables/map_contrasts.csv",
+    )
+
+
+def _three(value: float) -> str:
+    return number(value, 3)
+
+
+def _size_blocks(contents: Cause) -> list[Block]:
+    if contents.size_curve is None or not len(contents.size_curve):
+        return []
+    return [
+        FigureBlock(
+            "size-vs-invariance",
+            lambda: size_vs_invariance({contents.model: contents.size_curve}),
+            "P(top-1 change) over the view size, from a tight crop to a small image on a canvas, and accuracy below.",
+            "The curve of Azulay & Weiss (2019): on the left of the dashed line, crops of that share of the image’s "
+            "area; on the right, the whole image on a canvas of mean grey whose side is so many times the image’s. "
+            f"Means over {count(contents.size_curve['n'].max(), 'test image')}, 95% bootstrap intervals over images.",
+        )
+    ]

@@ -1,0 +1,54 @@
+"""The figure of the classes' stability."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from bias_toolkit.report.page.ranking import ranking
+from bias_toolkit.report.page.style import GREY, in_percent, styled, value_range
+from bias_toolkit.report.words.definitions import COLUMNS, label_of, limits_of
+
+
+@styled
+def class_ranking(
+    classes: pd.DataFrame,
+    measure: str = "p_top1_change",
+    *,
+    class_name=str,
+    most: int = 15,
+    ax: Axes | None = None,
+) -> Axes:
+    """A measure's mean over the images of each class with its interval, the highest first; a line at the mean of all.
+
+    Parameters
+    ----------
+    classes : DataFrame
+        CLASSES rows.
+    measure : str
+        A column of it; its interval is drawn where the table has one.
+    class_name : callable
+        The name shown for a label.
+    most : int
+        How many are shown of each end.
+    ax : Axes, optional
+    """
+    rows = classes.dropna(subset=[measure]).sort_values([measure, "label"], ascending=[False, True], kind="stable")
+    mean = float(np.average(rows[measure], weights=rows["n"])) if len(rows) else np.nan
+    rows = pd.DataFrame(
+        {
+            "name": [class_name(label) for label in rows["label"]],
+            "value": rows[measure].to_numpy(float),
+            "low": rows.get(f"{measure}_low", rows[measure]).to_numpy(float),
+            "high": rows.get(f"{measure}_high", rows[measure]).to_numpy(float),
+        }
+    )
+    ax = ranking(rows, xlabel=f"{label_of(measure)}, mean and 95% interval", most=most, ax=ax)
+    ax.axvline(mean, color=GREY, linewidth=1, linestyle="--")
+    if measure in COLUMNS and COLUMNS[measure].share:
+        in_percent(ax.xaxis)
+    shown = rows[["value", "low", "high"]].to_numpy(float).ravel()
+    ax.set_xlim(value_range(shown, limits_of(measure)))
+    ax.set_title(f"{label_of(measure)} by class")
+    return ax

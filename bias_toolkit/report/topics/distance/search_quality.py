@@ -1,0 +1,90 @@
+"""What the report says of an approximate index: how often it misses the nearest training image, and by how much."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from bias_toolkit.foundation.words import MISSING, count, estimate, interval, known, percent
+from bias_toolkit.report.page.blocks import Block, Cell, Paragraph, TableBlock
+from bias_toolkit.report.words.finding import Finding, Heading, Kind, estimate_over
+
+LOW_RECALL = 0.95
+
+
+def quality_sentence(quality: pd.DataFrame) -> str:
+    """One sentence on the recall and the distance error of an approximate index.
+
+    Parameters
+    ----------
+    quality : DataFrame
+        Table SEARCH_QUALITY, of one row.
+    """
+    row = _row(quality)
+    if not row["n_images"]:
+        return f"How good the approximate index {row['index']} is could not be measured on any test image."
+    recall = estimate(row["recall"], row["recall_low"], row["recall_high"], percent)
+    found = (
+        f"The approximate index {row['index']} finds the nearest training image of {recall} of "
+        f"{count(row['n_images'], 'test image')} that were also searched exactly"
+    )
+    if not known(row["error"]):
+        return f"{found}."
+    error = estimate_over(row["n_errors"], row["error"], row["error_low"], row["error_high"], percent)
+    if row["largest_error"] == 0:
+        return f"{found}; none of their nn_distances is too large."
+    return f"{found}; nn_distance is too large by {error} on average, and by {percent(row['largest_error'])} at most."
+
+
+def quality_blocks(quality: pd.DataFrame | None) -> list[Block]:
+    """The sentence and its table, where the index is approximate."""
+    if quality is None:
+        return []
+    row = _row(quality)
+    error = Cell(percent(row["error"]), f"95% interval {interval(row['error_low'], row['error_high'], percent)}")
+    table = TableBlock(
+        "The approximate index against exact search",
+        ["Index", "Recall", "Mean error of nn_distance", "Largest", "Images"],
+        [
+            [
+                row["index"],
+                Cell(
+                    percent(row["recall"]), f"95% interval {interval(row['recall_low'], row['recall_high'], percent)}"
+                ),
+                error if row["n_errors"] else Cell(MISSING),
+                percent(row["largest_error"]),
+                count(row["n_images"]),
+            ]
+        ],
+        note="Recall is the share of a sample of the test images whose nearest training image is found. The error is "
+        "how much larger the nn_distance found is than the exact one. Of what the index finds, distances are exact; "
+        "class_nn_distance is always searched exactly.",
+        csv="tables/search_quality.csv",
+    )
+    return [Paragraph(quality_sentence(quality)), table] if row["n_images"] else [Paragraph(quality_sentence(quality))]
+
+
+def quality_findings(quality: pd.DataFrame | None) -> list[Finding]:
+    """A caution where the index misses more than one nearest training image in twenty."""
+    if quality is None:
+        return []
+    row = _row(quality)
+    if row["n_images"] and row["recall"] >= LOW_RECALL:
+        return []
+    return [
+        Finding(
+            Heading.DISTANCE,
+            Kind.CAUTION,
+            "The training images were searched by an approximate index that often misses the nearest, so distances are "
+            "too large."
+            if row["n_images"]
+            else "The training images were searched by an approximate index, so distances may be too large.",
+            quality_sentence(quality),
+        )
+    ]
+
+
+def _row(quality: pd.DataFrame) -> Mapping[str, Any]:
+    return quality.iloc[0].to_dict()

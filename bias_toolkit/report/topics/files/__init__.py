@@ -1,0 +1,31 @@
+"""Links to the files beside a page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bias_toolkit.report.page.blocks import Cell, ListBlock, Paragraph, Section
+from bias_toolkit.report.page.files import RESULTS
+from bias_toolkit.report.topic import Topic
+
+
+def files_section(tables: Sequence[tuple[str, str, str]]) -> Section:
+    """Links to every table and to the numbers.
+
+    Parameters
+    ----------
+    tables : sequence of (address, name, what it holds)
+    """
+    items = [Cell(RESULTS, "every number, finding and setting of this page", RESULTS)]
+    items.extend(Cell(name, holds, address) for address, name, holds in tables)
+    return Section(
+        "files",
+        "Files",
+        [
+            Paragraph("Everything on this page as data. Every figure is also there as SVG, PNG and PDF in figures/."),
+            ListBlock(items),
+        ],
+    )
+
+
+TOPIC = Topic("files", gather=lambda source: (), section=lambda contents, draft: files_section(draft.tables))

@@ -1,0 +1,97 @@
+"""How the subjects of a study's photographs are framed, against chance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bias_toolkit.foundation.words import interval, known, number
+from bias_toolkit.objects import OF_ALL_OBJECTS, rank_categories
+from bias_toolkit.report.page.files import Table
+from bias_toolkit.report.topic import Plot, Tile, Topic
+from bias_toolkit.report.topics.framing import figures
+from bias_toolkit.report.topics.framing.contents import FramingContents, gather
+from bias_toolkit.report.topics.framing.findings import framing_findings
+from bias_toolkit.report.topics.framing.section import framing_section
+
+TRAIN, BOTH = frozenset({"train"}), frozenset({"train", "test"})
+
+
+def _tiles(contents: FramingContents) -> list[Tile]:
+    train = contents.first
+    if not train or not known(train.whole[train.centring.column]):
+        return []
+    row, column = train.whole, train.centring.column
+    name, details = "centre bias of the training set", f"95% interval {_limits(row, column)}"
+    if train.centring != OF_ALL_OBJECTS:
+        name = "untruncated centre bias: of the training objects that no border cuts"
+        every = OF_ALL_OBJECTS.column
+        details += f"; centre_bias, of all objects: {number(row[every])} (95% interval {_limits(row, every)})"
+    if train.is_estimated:
+        details += "; of estimated boxes"
+    return [Tile(number(row[column]), name, details, order=1)]
+
+
+def _limits(row: Mapping[str, Any], column: str) -> str:
+    return interval(row[f"{column}_low"], row[f"{column}_high"])
+
+
+def ranking_table(contents: FramingContents) -> Table:
+    """The categories of the first set, ranked by centring."""
+    first = contents.first
+    ranking = rank_categories(first.summary, first.centring.column, contents.seed) if first else None
+    holds = f"the categories of {first.the} by centring, with intervals of their ranks"
+    return Table(f"framing_ranking_{first.key}", ranking, holds, order=23)
+
+
+def _tables(contents: FramingContents) -> list[Table]:
+    train, test = contents.first, contents.second
+    return [
+        Table("framing_summary_train", train.summary, "framing of the training set and its categories", order=21),
+        Table("framing_summary_test", test.summary, "framing of the test set and its categories", order=22),
+        ranking_table(contents),
+        Table("framing_train", train.framing, "one row a training object", order=25),
+        Table("framing_test", test.framing, "one row a test object", order=26),
+    ]
+
+
+TOPIC = Topic(
+    "framing",
+    gather,
+    findings=framing_findings,
+    section=lambda contents, draft: framing_section(contents, draft.folder),
+    tiles=_tiles,
+    tables=_tables,
+    results=lambda contents: {"framing": {"train": contents.first.summary, "test": contents.second.summary}},
+    plots={
+        "centres": Plot(
+            lambda contents, choice: figures.centres_against_null(contents.first.maps),
+            shown=lambda contents: contents.first.maps,
+            lacking="training object",
+            order=12,
+            boxes=TRAIN,
+        ),
+        "coverage": Plot(
+            lambda contents, choice: figures.mean_coverage(contents.first.maps).figure,
+            shown=lambda contents: contents.first.maps,
+            lacking="training object",
+            order=13,
+            boxes=TRAIN,
+        ),
+        "centre-distance": Plot(
+            lambda contents, choice: figures.centre_distance_histogram(contents.first.framing).figure,
+            shown=lambda contents: contents.first.framing,
+            lacking="training object",
+            order=14,
+            boxes=TRAIN,
+        ),
+        "scale": Plot(
+            lambda contents, choice: figures.scale_histogram(contents.first.framing, contents.second.framing).figure,
+            shown=lambda contents: contents.first.framing,
+            lacking="training object",
+            order=15,
+            boxes=BOTH,
+        ),
+    },
+    boxes=BOTH,
+)

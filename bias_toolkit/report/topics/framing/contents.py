@@ -1,0 +1,162 @@
+"""What is said of framing is made from this: one or two sets of framed objects, of a study or on their own."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from bias_toolkit.objects import Centring, centring, image_framing, object_maps
+from bias_toolkit.report.source import Source, class_names
+from bias_toolkit.report.words.class_names import ClassNames
+from bias_toolkit.report.words.sentences import SET_NAMES
+
+if TYPE_CHECKING:
+    from bias_toolkit.objects import FramingComparison, Maps, MeanImages
+
+
+def whole_dataset(summary: pd.DataFrame | None) -> Mapping[str, Any] | None:
+    """The FRAMING_SUMMARY row of the whole dataset, None where there were no objects."""
+    if summary is None or not len(summary):
+        return None
+    rows = summary[summary["category"].eq("") & summary["n_objects"].gt(0)]
+    return None if rows.empty else rows.iloc[0].to_dict()
+
+
+def by_category(summary: pd.DataFrame | None, column: str = "centre_bias") -> pd.DataFrame:
+    """The FRAMING_SUMMARY rows of single categories, those with the most of a column first."""
+    if summary is None or not len(summary):
+        return pd.DataFrame()
+    rows = summary[summary["category"].ne("")]
+    return rows.sort_values([column, "category"], ascending=[False, True], kind="stable")
+
+
+def set_summary(source: Source, split: str) -> pd.DataFrame | None:
+    """Table FRAMING_SUMMARY of a set of a study; None where it has no objects."""
+    return source.framing_summary(split) if len(source.framing(split)) else None
+
+
+@dataclass(frozen=True)
+class FramedSet:
+    """A dataset's framing, and how it is spoken of.
+
+    Parameters
+    ----------
+    the : str
+        As in “in the training set”.
+    adjective : str
+        As in “training objects”; empty for none.
+    key : str
+        For the names of tables, and to say whose boxes something shows.
+    framing, summary : DataFrame, optional
+        FRAMING and FRAMING_SUMMARY.
+    maps : Maps, optional
+    means : MeanImages, optional
+    """
+
+    the: str
+    adjective: str
+    key: str
+    framing: pd.DataFrame | None = None
+    summary: pd.DataFrame | None = None
+    maps: Maps | None = None
+    means: MeanImages | None = None
+
+    def __bool__(self) -> bool:
+        """Whether it has objects."""
+        return whole_dataset(self.summary) is not None
+
+    def own(self, noun: str) -> str:
+        """`training objects`, or `objects` where the set needs no adjective."""
+        return f"{self.adjective} {noun}".strip()
+
+    @property
+    def name(self) -> str:
+        """As a heading: `Training set`."""
+        return self.the.removeprefix("the ").capitalize()
+
+    @property
+    def stem(self) -> str:
+        """For the names of figures."""
+        return self.adjective or self.key
+
+    @property
+    def boxes(self) -> frozenset[str]:
+        """This set alone, as the one whose boxes something shows."""
+        return frozenset({self.key})
+
+    @property
+    def is_estimated(self) -> bool:
+        """Whether its boxes were located by a model."""
+        return self.summary is not None and bool(self.summary.get("estimated", pd.Series([False])).any())
+
+    @property
+    def whole(self) -> dict[str, Any]:
+        """The FRAMING_SUMMARY row of the whole set, which has objects."""
+        return dict(whole_dataset(self.summary))
+
+    @property
+    def centring(self) -> Centring:
+        """The columns of its summary that tell of centring."""
+        return centring(self.whole)
+
+    @property
+    def csv(self) -> str:
+        """Address of the summary's file."""
+        return f"tables/framing_summary_{self.key}.csv"
+
+
+@dataclass(frozen=True)
+class FramingContents:
+    """The set that a report is about, and the one that it is compared with, if any.
+
+    Parameters
+    ----------
+    first : FramedSet
+    second : FramedSet, optional
+    comparison : FramingComparison, optional
+        None where too few images of one have boxes.
+    names : ClassNames
+    seed : int
+    """
+
+    first: FramedSet
+    second: FramedSet | None = None
+    comparison: FramingComparison | None = None
+    names: ClassNames = field(default_factory=ClassNames)
+    seed: int = 0
+
+    @property
+    def sets(self) -> list[FramedSet]:
+        """The sets that have objects."""
+        return [each for each in (self.first, self.second) if each]
+
+    @property
+    def boxes(self) -> frozenset[str]:
+        """Both sets, as those whose boxes something shows."""
+        return frozenset(each.key for each in (self.first, self.second) if each is not None)
+
+
+def framing_contents(source: Source) -> FramingContents:
+    """The framing of a study's training set and of its test set, without maps and mean images."""
+    train, test = (
+        FramedSet(f"the {word} set", word, split, source.framing(split), set_summary(source, split))
+        for split, word in SET_NAMES.items()
+    )
+    return FramingContents(train, test, source.framing_comparison, class_names(source), source.settings.seed)
+
+
+def gather(source: Source) -> FramingContents:
+    """The framing of both sets of a study, with maps and mean images."""
+    contents = framing_contents(source)
+    return dataclasses.replace(
+        contents, first=_with_pictures(source, contents.first), second=_with_pictures(source, contents.second)
+    )
+
+
+def _with_pictures(source: Source, framed: FramedSet) -> FramedSet:
+    maps = object_maps(image_framing(framed.framing, source.images(framed.key))) if len(framed.framing) else None
+    return dataclasses.replace(framed, maps=maps, means=source.mean_images(framed.key))

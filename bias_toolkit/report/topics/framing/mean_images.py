@@ -1,0 +1,104 @@
+"""The mean images of a dataset and of its classes as files, and on a page: the most and the least biased first."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from bias_toolkit.foundation.words import count, known
+from bias_toolkit.objects import rank_categories
+from bias_toolkit.report.page.blocks import Picture, PictureGroup, PicturesBlock
+from bias_toolkit.report.page.thumbnails import FOLDER
+from bias_toolkit.report.topics.framing.contents import FramedSet, FramingContents
+from bias_toolkit.report.words.finding import value_of
+
+EACH_END = 6
+LONGEST_SLUG = 40
+
+
+def write_mean_images(framed: FramedSet, folder: Path, categories: list[str] | None = None) -> dict[str, str]:
+    """Write the mean images as PNG into `folder`/images; gives the address of each category's, "" for the whole set.
+
+    Parameters
+    ----------
+    framed : FramedSet
+        One that has `means`.
+    folder : Path
+    categories : list of str, optional
+        Those to be written; all by default.
+    """
+    (folder / FOLDER).mkdir(parents=True, exist_ok=True)
+    files = {}
+    for number_of_row, (category, pixels) in enumerate(
+        zip(framed.means.table["category"], framed.means.pixels, strict=True)
+    ):
+        if categories is not None and category not in categories:
+            continue
+        # The number keeps classes apart whose names differ only in what a file's name cannot hold.
+        slug = re.sub(r"[^\w-]+", "-", category)[:LONGEST_SLUG].strip("-") if category else "all"
+        files[category] = f"{FOLDER}/mean-{framed.key}-{number_of_row:04d}-{slug}.png"
+        Image.fromarray(np.ascontiguousarray(pixels)).save(folder / files[category])
+    return files
+
+
+def mean_images_block(contents: FramingContents, folder: Path, every: bool = False) -> PicturesBlock | None:
+    """Write the mean images of the first set, and of the whole second set, and show them; None without any.
+
+    `every` writes those of all classes, not only those that are shown.
+    """
+    first, second = contents.first, contents.second
+    if first.means is None or first.means.table.empty:
+        return None
+    ends = _ends(first)
+    shown = ["", *(category for _, categories in ends for category in categories)]
+    files = write_mean_images(first, folder, None if every else shown)
+    whole = [_picture(contents, first, "", files)] if "" in files else []
+    if second is not None and second.means is not None and len(second.means.table):
+        whole.append(_picture(contents, second, "", write_mean_images(second, folder, None if every else [""])))
+    groups = [PictureGroup(whole, "All images")] if whole else []
+    groups += [
+        PictureGroup([_picture(contents, first, category, files) for category in categories], title)
+        for title, categories in ends
+    ]
+    means = first.means.table
+    most = means.loc[means["category"].ne(""), "n_images"].max() if len(means) > 1 else None
+    sample = f" and {count(most)} of a class" if most is not None else ""
+    return PicturesBlock(
+        "What the photographs have in common",
+        groups,
+        "The mean of the images' pixel values (sRGB), each image resized to a square with its sides stretched, so that "
+        f"a place here is a place of the frame; at most {count(means['n_images'].max(), 'image')}{sample}, drawn at "
+        "random (after Torralba and Oliva, Network 14, 2003). Where subjects are always in one place, the mean shows "
+        "a blot there; where they are anywhere, it is even.",
+    )
+
+
+def _ends(framed: FramedSet) -> list[tuple[str, list[str]]]:
+    """Which classes are shown, under which heading: the most and the least centred, or all in order where none is."""
+    classes = [category for category in framed.means.table["category"] if category]
+    if not framed:
+        return [("Classes", classes[: 2 * EACH_END])] if classes else []
+    there = set(classes)
+    ordered = [
+        category
+        for category in rank_categories(framed.summary, framed.centring.column)["category"]
+        if category in there
+    ]
+    if len(ordered) < 2:
+        return [("Classes", classes[: 2 * EACH_END])] if classes else []
+    half = min(EACH_END, len(ordered) // 2)
+    return [("Most centred classes", ordered[:half]), ("Least centred classes", ordered[-half:])]
+
+
+def _picture(contents: FramingContents, framed: FramedSet, category: str, files: dict[str, str]) -> Picture:
+    row = framed.means.table.set_index("category").loc[category]
+    name = contents.names.shown(category) if category else framed.name
+    lines = [f"mean of {count(row['n_images'], 'image')}"]
+    if framed and category:
+        found = framed.summary[framed.summary["category"].eq(category)]
+        if len(found) and known(found[framed.centring.column].iloc[0]):
+            lines.append(f"centre bias {value_of(found.iloc[0], framed.centring.column, short=True)}")
+    return Picture(files[category], f"Mean image of {name}.", name, lines)

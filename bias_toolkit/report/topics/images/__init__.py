@@ -1,0 +1,182 @@
+"""The most and the least stable images, each beside its nearest training images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bias_toolkit.foundation.errors import UnreadableImageError
+from bias_toolkit.foundation.words import count, known, number, percent, significant
+from bias_toolkit.report.columns import has_values
+from bias_toolkit.report.page.blocks import Block, ExamplesBlock, Omitted, Paragraph, Section
+from bias_toolkit.report.page.thumbnails import FOLDER, Example, Thumbnail, thumbnail
+from bias_toolkit.report.source import Source, class_names, per_image
+from bias_toolkit.report.stability import LISTED, least_and_most_stable
+from bias_toolkit.report.topic import Topic
+from bias_toolkit.report.topics.explanations.contents import explanation_links
+from bias_toolkit.report.words.class_names import ClassNames
+from bias_toolkit.report.words.sentences import SET_NAMES, TEST, TRAINING
+
+TITLE = "Most and least stable images"
+MOST_BOXES = 3
+
+
+@dataclass(frozen=True)
+class Images:
+    """The images that can be shown.
+
+    Parameters
+    ----------
+    per_image, neighbours : DataFrame
+    framing : mapping
+        "train" and "test" to table FRAMING.
+    read : callable
+        Set and image_id to pixels, uint8 (H, W, 3); may raise UnreadableImageError.
+    train_labels : mapping
+        image_id of a training image to its label, where it has one.
+    names : ClassNames
+    links : mapping
+        image_id to the address of the page that explains it.
+    """
+
+    per_image: pd.DataFrame
+    neighbours: pd.DataFrame
+    framing: Mapping[str, pd.DataFrame]
+    read: Callable[[str, str], np.ndarray]
+    train_labels: Mapping[str, str]
+    names: ClassNames
+    links: Mapping[str, str]
+
+
+def gather(source: Source) -> Images:
+    """The images of a study."""
+    return Images(
+        per_image(source),
+        source.neighbours,
+        {split: source.framing(split) for split in SET_NAMES},
+        source.read_image,
+        source.images(TRAINING).set_index("image_id")["label"].dropna().to_dict(),
+        class_names(source),
+        explanation_links(source),
+    )
+
+
+def stability_examples(
+    contents: Images, folder: Path, most: int = LISTED, neighbours: int = 3
+) -> tuple[list[Example], list[Example]]:
+    """Write thumbnails of the least and of the most stable images into `folder`/images, and describe them.
+
+    An image that cannot be read is passed over. No image is among both.
+
+    Returns
+    -------
+    least, most : list of Example
+    """
+    if not has_values(contents.per_image, "p_top1_change"):
+        return [], []
+    unstable, stable = least_and_most_stable(contents.per_image)
+    return (
+        _examples(contents, folder, unstable, "least", most, neighbours),
+        _examples(contents, folder, stable, "most", most, neighbours),
+    )
+
+
+def _examples(
+    contents: Images, folder: Path, rows: pd.DataFrame, name: str, most: int, n_neighbours: int
+) -> list[Example]:
+    examples = []
+    for row in rows.to_dict("records"):
+        if len(examples) == most:
+            break
+        stem = f"{name}-stable-{len(examples) + 1}"
+        image_id = row["image_id"]
+        file = _write(contents, TEST, image_id, folder, stem)
+        if file is None:
+            continue
+        examples.append(
+            Example(
+                Thumbnail(file, image_id, contents.names.shown(row.get("label")), _notes(row)),
+                _neighbours(contents, image_id, folder, stem, n_neighbours),
+                contents.links.get(image_id),
+            )
+        )
+    return examples
+
+
+def _notes(row: Mapping[str, Any]) -> tuple[str, ...]:
+    steps = row.get("n_steps")
+    changed = row["p_top1_change"]
+    notes = [
+        f"top-1 changes in {round(changed * steps)} of {count(steps, 'step')}"
+        if known(steps)
+        else f"P(top-1 change) {percent(changed)}"
+    ]
+    if known(row.get("mac")):
+        notes.append(f"MAC {significant(row['mac'], 2)}")
+    if known(row.get("margin")):
+        notes.append(f"margin {number(row['margin'])}")
+    if known(row.get("distance_percentile")):
+        notes.append(f"percentile {number(row['distance_percentile'] * 100, 0)}")
+    return tuple(notes)
+
+
+def _neighbours(contents: Images, image_id: str, folder: Path, stem: str, most: int) -> list[Thumbnail]:
+    if contents.neighbours.empty:
+        return []
+    rows = contents.neighbours[contents.neighbours["image_id"].eq(image_id)].sort_values("rank")
+    found = []
+    for row in rows.to_dict("records"):
+        if len(found) == most:
+            break
+        neighbour = row["neighbour_id"]
+        file = _write(contents, TRAINING, neighbour, folder, f"{stem}-neighbour-{row['rank']}")
+        if file is not None:
+            name = contents.names.shown(contents.train_labels.get(neighbour))
+            found.append(Thumbnail(file, neighbour, name, (f"distance {significant(row['distance'])}",)))
+    return found
+
+
+def _write(contents: Images, split: str, image_id: str, folder: Path, stem: str) -> str | None:
+    """The address of an image's thumbnail, which is written; None where the image cannot be read."""
+    try:
+        pixels = contents.read(split, image_id)
+    except UnreadableImageError:
+        return None
+    framing, boxes = contents.framing[split], np.empty((0, 4))
+    if len(framing):
+        rows = framing[framing["image_id"].eq(image_id)].nlargest(MOST_BOXES, "area_fraction")
+        boxes = rows[["cx", "cy", "width_fraction", "height_fraction"]].to_numpy(float)
+    file = f"{FOLDER}/{stem}.jpg"
+    (folder / FOLDER).mkdir(parents=True, exist_ok=True)
+    thumbnail(pixels, boxes).save(folder / file, quality=88)
+    return file
+
+
+def images_section(contents: Images, folder: Path) -> Section | Omitted:
+    """Thumbnails of the least and most stable images with their nearest training images; writes them to `folder`."""
+    least, most = stability_examples(contents, folder)
+    if not least:
+        if not has_values(contents.per_image, "p_top1_change"):
+            return Omitted(TITLE, "no sweep was run.")
+        return Omitted(TITLE, "the images themselves could not be read any more.")
+    text = (
+        "Each test image (left) with the training images whose features are nearest to its own. Boxes are the "
+        "datasets' own."
+    )
+    blocks: list[Block] = [Paragraph(text), ExamplesBlock("Least stable", least)]
+    if most:
+        blocks.append(ExamplesBlock("Most stable", most))
+    return Section("images", TITLE, blocks)
+
+
+TOPIC = Topic(
+    "images",
+    gather,
+    section=lambda contents, draft: images_section(contents, draft.folder),
+    boxes=frozenset(SET_NAMES),
+)

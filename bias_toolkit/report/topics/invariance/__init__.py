@@ -1,0 +1,71 @@
+"""How stable the model is under one-pixel steps."""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+
+from bias_toolkit.foundation.words import interval, percent
+from bias_toolkit.report.columns import require_numbers
+from bias_toolkit.report.page.files import Table
+from bias_toolkit.report.topic import Choice, Option, Plot, Tile, Topic
+from bias_toolkit.report.topics.invariance.contents import InvarianceContents, gather
+from bias_toolkit.report.topics.invariance.figures import measure_histogram
+from bias_toolkit.report.topics.invariance.findings import invariance_findings
+from bias_toolkit.report.topics.invariance.section import invariance_section
+from bias_toolkit.report.words.finding import interval_over
+from bias_toolkit.report.words.sweeps import sweep_name
+
+
+def _tiles(contents: InvarianceContents) -> list[Tile]:
+    found = []
+    row, floor = contents.row("p_top1_change"), contents.noise_floor
+    if row is not None:
+        limits = interval_over(row["n"], row["low"], row["high"], percent)
+        details = f"{limits}; {sweep_name(*contents.reference)}"
+        found.append(Tile(percent(row["value"]), "of one-pixel steps change the top-1 class", details, order=2))
+    if floor is not None:
+        details = f"noise floor {percent(floor.value)}; 95% interval {interval(floor.low, floor.high, percent)}"
+        value = f"{floor.n_changed:,} / {floor.n_views:,}"
+        found.append(Tile(value, "views that change class when evaluated again", details, order=4))
+    return found
+
+
+def _tables(contents: InvarianceContents) -> list[Table]:
+    stopped = contents.sequential if len(contents.sequential) else None
+    return [
+        Table("summary", contents.summary, "means of every measure under every sweep", order=2),
+        Table("measures", contents.measures, "one row a test image and sweep", order=16),
+        Table("sequential", stopped, "how many images each sweep took to reach its precision", order=17),
+    ]
+
+
+def _histogram(contents: InvarianceContents, choice: Choice[InvarianceContents]) -> Figure:
+    require_numbers(contents.per_image, measure=choice.measure)
+    return measure_histogram(contents.per_image, choice.measure).figure
+
+
+TOPIC = Topic(
+    "invariance",
+    gather,
+    findings=invariance_findings,
+    section=lambda contents, draft: invariance_section(contents),
+    tiles=_tiles,
+    tables=_tables,
+    results=lambda contents: {
+        "reference_sweep": None
+        if contents.reference is None
+        else dict(zip(("protocol", "transform", "size"), contents.reference, strict=True)),
+        "noise_floor": contents.noise_floor,
+        "sequential": contents.sequential if len(contents.sequential) else None,
+        "summary": contents.summary,
+    },
+    plots={
+        "invariance": Plot(
+            _histogram,
+            shown=lambda contents: contents.per_image,
+            lacking="sweep",
+            order=8,
+            takes=frozenset({Option.MEASURE}),
+        )
+    },
+)

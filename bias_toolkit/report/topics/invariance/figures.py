@@ -1,0 +1,112 @@
+"""Figures of the invariance measures themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import FixedLocator, NullLocator
+
+from bias_toolkit.foundation.words import count, percent
+from bias_toolkit.invariance import STEP_PROTOCOLS
+from bias_toolkit.report.page.style import BLUE, GREY, SERIES, axes_or_new, in_percent, styled, subtitle
+from bias_toolkit.report.words.definitions import COLUMNS, label_of
+from bias_toolkit.report.words.sweeps import image_size
+
+MARKERS = {"diagonal": "o", "horizontal": "s", "vertical": "^", "scale": "D"}
+HISTOGRAM_BINS = 40
+
+
+@styled
+def measure_by_size(summary: pd.DataFrame, measure: str = "p_top1_change", ax: Axes | None = None) -> Axes:
+    """A measure over the size at which the image is shown: crops on the right of 1, images on a canvas on the left.
+
+    Parameters
+    ----------
+    summary : DataFrame
+        SUMMARY rows; those of the protocols crop and embed are drawn.
+    measure : str
+    ax : Axes, optional
+    """
+    ax = axes_or_new(ax)
+    rows = summary[summary["measure"].eq(measure) & summary["protocol"].isin(STEP_PROTOCOLS) & summary["value"].notna()]
+    rows = rows.assign(
+        shown=[image_size(*pair) for pair in zip(rows["protocol"], rows["size"], strict=True)]
+    ).sort_values("shown", kind="stable")
+    several = rows["transform"].nunique() > 1
+    for colour, (protocol, of_protocol) in zip(SERIES, rows.groupby("protocol"), strict=False):
+        for transform, line in of_protocol.groupby("transform"):
+            errors = np.abs(line[["low", "high"]].to_numpy(float).T - line["value"].to_numpy(float))
+            ax.errorbar(
+                line["shown"],
+                line["value"],
+                yerr=errors,
+                color=colour,
+                marker=MARKERS.get(transform, "o"),
+                markersize=5.5,
+                linewidth=1.6,
+                elinewidth=1.2,
+                capsize=2.5,
+                label=f"{protocol}, {transform}" if several and transform else protocol,
+            )
+    ax.set_xscale("log", base=2)
+    shown = sorted(rows["shown"].unique())
+    ax.xaxis.set_major_locator(FixedLocator(_apart(shown)))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.xaxis.set_major_formatter(lambda value, _: f"{value:.2g}")
+    ax.set(
+        title=f"{label_of(measure)} by the size of the image",
+        xlabel="side of the image in view sides\n(below 1 shrunk on a canvas, above 1 a tighter crop)",
+        ylabel=label_of(measure),
+    )
+    subtitle(ax, f"mean and 95% interval over {count(rows['n'].max() if len(rows) else 0, 'image')}")
+    ax.set_ylim(bottom=0)
+    _as_percentages(ax, measure)
+    ax.legend(loc="best")
+    return ax
+
+
+def _apart(values: Sequence[float], least: float = 1.12) -> list[float]:
+    kept = []
+    for value in values:
+        if not kept or value / kept[-1] >= least:
+            kept.append(value)
+    return kept
+
+
+@styled
+def measure_histogram(measures: pd.DataFrame, measure: str = "p_top1_change", ax: Axes | None = None) -> Axes:
+    """How a measure is distributed over the images.
+
+    Parameters
+    ----------
+    measures : DataFrame
+        One row an image, with the measure's column and `n_steps`: a measure that counts steps gets a bar for every
+        number of steps.
+    measure : str
+    ax : Axes, optional
+    """
+    ax = axes_or_new(ax)
+    values = measures[measure].dropna().to_numpy(float)
+    steps = measures["n_steps"].max() if "n_steps" in measures else np.nan
+    if measure in ("p_top1_change", "p_top5_exit") and np.isfinite(steps) and steps <= 60:
+        edges = (np.arange(steps + 2) - 0.5) / steps
+    else:
+        highest = values.max(initial=0)
+        edges = np.linspace(min(values.min(initial=0), 0), highest if highest > 0 else 0.05, HISTOGRAM_BINS + 1)
+    ax.hist(values, edges, weights=np.full(len(values), 1 / max(len(values), 1)), color=BLUE, alpha=0.8, rwidth=0.9)
+    ax.axvline(values.mean() if len(values) else 0, color=GREY, linestyle="--", linewidth=1.2)
+    ax.set(title=f"{label_of(measure)} over the images", xlabel=label_of(measure), ylabel="share of images")
+    unchanged = f"; {percent((values == 0).mean(), 0)} of them at 0" if len(values) else ""
+    subtitle(ax, f"{count(len(values), 'image')}{unchanged}; dashed: mean")
+    in_percent(ax.yaxis)
+    _as_percentages(ax, measure, axis=ax.xaxis)
+    ax.grid(False, axis="x")
+    return ax
+
+
+def _as_percentages(ax: Axes, measure: str, axis=None) -> None:
+    if measure in COLUMNS and COLUMNS[measure].share:
+        in_percent(axis or ax.yaxis)

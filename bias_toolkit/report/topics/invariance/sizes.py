@@ -1,0 +1,127 @@
+"""Whether stability depends on the size at which the image is shown.
+
+Every size is measured on the same images, so sizes are compared by a paired bootstrap: images are resampled, each with
+its values at all sizes. Source: J. Tukey's simultaneous intervals for all pairwise differences (the problem of multiple
+comparisons, 1953), with the range of the centred bootstrap means in place of the studentized range.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from bias_toolkit.foundation.resampling import CONFIDENCE, resample_counts
+from bias_toolkit.foundation.words import count, interval, number, percent
+from bias_toolkit.invariance import STEP_PROTOCOLS
+from bias_toolkit.report.topics.invariance.contents import InvarianceContents
+from bias_toolkit.report.words.finding import TOO_FEW_IMAGES, Finding, Heading, Kind
+from bias_toolkit.report.words.sweeps import image_size
+
+MEASURE = "p_top1_change"
+SIZES = "the size at which the image is shown"
+
+
+def size_finding(contents: InvarianceContents) -> Finding | None:
+    """Where P(top-1 change) is higher than at the size at which it is lowest; None of fewer than two sizes."""
+    measures, sweep = contents.measures, contents.reference
+    if not len(measures) or sweep is None:
+        return None
+    of_transform = measures[measures["transform"].eq(sweep[1])]
+    return compare_sizes(values_by_size(of_transform), Heading.INVARIANCE, contents.seed)
+
+
+def compare_sizes(values: pd.DataFrame | None, heading: Heading, seed: int) -> Finding | None:
+    """Where P(top-1 change) is higher than at the size at which it is lowest.
+
+    Parameters
+    ----------
+    values : DataFrame, optional
+        What `values_by_size` gave.
+    heading : Heading
+        Of the finding.
+    seed : int
+        Of the bootstrap.
+    """
+    if values is None:
+        return None
+    if len(values) < TOO_FEW_IMAGES:
+        return Finding(
+            heading,
+            Kind.CAUTION,
+            f"Too few images to say whether P(top-1 change) depends on {SIZES}.",
+            f"{count(len(values), 'image')} measured at every size.",
+        )
+    shown = np.array([image_size(*sweep) for sweep in values.columns])
+    means = values.mean().to_numpy()
+    margin = difference_margin(values.to_numpy(), seed=seed)
+    lowest, highest = int(means.argmin()), int(means.argmax())
+
+    def told(i: int) -> str:
+        protocol, size = values.columns[i]
+        return f"{percent(means[i])} at {protocol} size {size:g}"
+
+    def difference(i: int) -> str:
+        gap, half = 100 * (means[i] - means[lowest]), 100 * margin
+        return f"{number(gap, 1)} percentage points ({interval(gap - half, gap + half, lambda end: number(end, 1))})"
+
+    note = (
+        f"Differences have their 95% interval from a paired bootstrap over the {count(len(values), 'image')} measured "
+        f"at all {len(means)} sizes, wide enough to hold for every pair of sizes at once, as the pair is chosen "
+        "after looking."
+    )
+    smallest, largest = int(shown.argmin()), int(shown.argmax())
+    above = means - means[lowest] > margin
+    smaller = above[smallest] and shown[smallest] < shown[lowest]
+    larger = above[largest] and shown[largest] > shown[lowest]
+    if smaller and larger:
+        claim = f"P(top-1 change) is U-shaped over {SIZES}."
+        evidence = (
+            f"It is lowest, {told(lowest)}, and higher when the image is shown smaller, {told(smallest)}, by "
+            f"{difference(smallest)}, and larger, {told(largest)}, by {difference(largest)}."
+        )
+    elif smaller or larger:
+        other, direction = (smallest, "smaller") if smaller else (largest, "larger")
+        claim = f"The model is less stable when the image is shown {direction}."
+        evidence = f"P(top-1 change) is {told(other)} against {told(lowest)}, a difference of {difference(other)}."
+    elif above[highest]:
+        claim = f"P(top-1 change) depends on {SIZES}."
+        evidence = f"It is {told(highest)} against {told(lowest)}, a difference of {difference(highest)}."
+    else:
+        return Finding(
+            heading,
+            Kind.NONE,
+            f"No dependence of P(top-1 change) on {SIZES} was found.",
+            f"It is highest, {told(highest)}, and lowest, {told(lowest)}, a difference of {difference(highest)}. "
+            f"{note}",
+        )
+    return Finding(heading, Kind.EFFECT, claim, f"{evidence} {note}")
+
+
+def values_by_size(measures: pd.DataFrame) -> pd.DataFrame | None:
+    """P(top-1 change) of each image (rows) at each (protocol, size) of crop and embed (columns).
+
+    Only images measured at every size; None where there are fewer than two sizes at which the image is shown.
+    """
+    rows = measures[measures["protocol"].isin(STEP_PROTOCOLS) & measures[MEASURE].notna()]
+    if len({image_size(*pair) for pair in zip(rows["protocol"], rows["size"], strict=True)}) < 2:
+        return None
+    table = rows.astype({MEASURE: float}).pivot_table(index="image_id", columns=["protocol", "size"], values=MEASURE)
+    return table.dropna()
+
+
+def difference_margin(values: np.ndarray, resamples: int = 2000, seed: int = 0) -> float:
+    """Half the width of the interval of a difference of two columns' means, right for every pair of columns at once.
+
+    The quantile, over bootstrap resamples of rows, of the range of the columns' means about the columns' own means:
+    no pair's difference is farther off than that range, so the pair may be chosen after looking.
+
+    Parameters
+    ----------
+    values : array (images, sizes)
+    resamples, seed : int
+        Of the bootstrap.
+    """
+    deviations = values - values.mean(axis=0)
+    draws = resample_counts([len(values)], resamples, np.random.default_rng(seed))
+    means = np.concatenate([counts @ deviations for counts in draws]) / len(values)
+    return float(np.quantile(np.ptp(means, axis=1), CONFIDENCE))

@@ -1,0 +1,138 @@
+"""Images, boxes and whole analyses that are not in a report, with the reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from bias_toolkit.foundation.words import count
+from bias_toolkit.report.page.blocks import Block, Cell, ListBlock, Omitted, Paragraph, Section, TableBlock
+from bias_toolkit.report.page.files import Table
+from bias_toolkit.report.source import Source, sweep_key
+from bias_toolkit.report.topic import Topic
+from bias_toolkit.report.topics.invariance.sequential import unmeasured_sentences
+from bias_toolkit.report.topics.localisation.contents import missing_boxes
+from bias_toolkit.report.topics.method.described import DatasetDescription, describe_datasets
+from bias_toolkit.report.words.finding import Finding, Heading, Kind
+from bias_toolkit.report.words.sentences import SET_NAMES, TEST, TRAINING, was
+
+MOST_SKIPPED = 100
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """What a report leaves out.
+
+    Parameters
+    ----------
+    datasets : mapping
+        "train" and "test" to DatasetDescription.
+    skipped : DataFrame
+        split, step, image_id, reason; an image that several steps left out has a row for each.
+    missing : sequence of str
+        Sentences on what was left out, and why.
+    """
+
+    datasets: Mapping[str, DatasetDescription]
+    skipped: pd.DataFrame
+    missing: Sequence[str]
+
+
+def gather(source: Source) -> LeftOut:
+    """What the report of a study leaves out."""
+    return LeftOut(describe_datasets(source), source.skipped_images, _missing(source))
+
+
+def _missing(source: Source) -> list[str]:
+    """What is left out for want of boxes, labels, matching classes or steps, a sentence each."""
+    sentences = missing_boxes(source)
+    if source.images(TEST)["label"].isna().all():
+        sentences.append("The test set has no labels, so accuracy and everything by class are left out.")
+    elif not source.label_record["indices"]:
+        sentences.append("No label of the test set is a class of the model, so accuracy is left out.")
+    if source.images(TRAINING)["label"].isna().all():
+        sentences.append("The training set has no labels, so class_nn_distance is left out.")
+    sweep = sweep_key(source)
+    if sweep is None:
+        sentences.append(
+            "Only offsets were measured, which have no steps, so distance and framing are not related to invariance."
+        )
+        return sentences
+    return [*sentences, *unmeasured_sentences(source.sequential, sweep)]
+
+
+def data_findings(contents: LeftOut) -> list[Finding]:
+    """Images and boxes that were left out."""
+    found = [
+        Finding(
+            Heading.DATA,
+            Kind.CAUTION,
+            f"{count(dataset.n_skipped, 'image')} of the {SET_NAMES[split]} set could not be used and "
+            f"{was(dataset.n_skipped)} left out.",
+            "The reasons are under “What was left out”, and in skipped.csv.",
+        )
+        for split, dataset in contents.datasets.items()
+        if dataset.n_skipped
+    ]
+    return found + [Finding(Heading.DATA, Kind.CAUTION, sentence) for sentence in _dropped_boxes(contents)]
+
+
+def _dropped_boxes(contents: LeftOut) -> list[str]:
+    """A sentence on the boxes of each set that had no area."""
+    return [
+        f"{count(dataset.dropped_boxes, 'box', 'boxes')} of the {SET_NAMES[split]} set had no area inside the image "
+        f"and {was(dataset.dropped_boxes)} dropped."
+        for split, dataset in contents.datasets.items()
+        if dataset.dropped_boxes
+    ]
+
+
+def left_out_section(contents: LeftOut, omitted: Sequence[Omitted]) -> Section:
+    """Images, boxes and whole analyses that are not in the report, with the reasons."""
+    sentences = [
+        *contents.missing,
+        *(f"The section “{section.title}” is left out: {section.reason}" for section in omitted),
+        *_dropped_boxes(contents),
+    ]
+    blocks: list[Block] = []
+    if sentences:
+        blocks.append(ListBlock([Cell(sentence) for sentence in dict.fromkeys(sentences)]))
+    skipped = contents.skipped
+    if len(skipped):
+        images = _by_image(skipped)
+        shown = images[:MOST_SKIPPED]
+        note = f"The first {len(shown)} of {len(images):,}." if len(shown) < len(images) else ""
+        blocks.append(
+            TableBlock(
+                f"{count(len(images), 'image')} left out",
+                ["Image", "Set", "Step", "Reason"],
+                shown,
+                note=note,
+                csv="tables/skipped.csv",
+                numeric=False,
+            )
+        )
+    else:
+        blocks.append(Paragraph("Every image could be read."))
+    return Section("left-out", "What was left out", blocks)
+
+
+def _by_image(skipped: pd.DataFrame) -> list[list[str]]:
+    """Image, set, steps and reasons of every image that was left out, one row an image."""
+    rows = []
+    for (split, image_id), steps in skipped.groupby(["split", "image_id"], sort=False, dropna=False):
+        told = ("; ".join(dict.fromkeys(steps[column].astype(str))) for column in ("step", "reason"))
+        rows.append([str(image_id), str(split), *told])
+    return rows
+
+
+TOPIC = Topic(
+    "left-out",
+    gather,
+    findings=data_findings,
+    section=lambda contents, draft: left_out_section(contents, draft.omitted),
+    tables=lambda contents: [Table("skipped", contents.skipped, "images left out, with the reason", order=29)],
+    results=lambda contents: {"skipped": contents.skipped, "missing": contents.missing},
+)

@@ -1,0 +1,37 @@
+"""Estimated boxes: how they were made, how good they are, and what may not be concluded from them."""
+
+import dataclasses
+from typing import Any
+
+from bias_toolkit.report.page.files import Table
+from bias_toolkit.report.topic import Topic
+from bias_toolkit.report.topics.localisation.contents import Localisation, gather
+from bias_toolkit.report.topics.localisation.findings import localisation_findings
+from bias_toolkit.report.topics.localisation.section import localisation_section
+
+NOT_WRITTEN = ("framing", "read")
+
+
+def _tables(told: Localisation) -> list[Table]:
+    quality = f"how good estimated boxes are, measured on {told.measured_on}"
+    return [
+        Table("localisation", told.quality, quality, order=27),
+        Table("unlocated", told.unlocated, "images without an estimated box, with the reason", order=28),
+    ]
+
+
+def _results(told: Localisation | None) -> dict[str, Any]:
+    if told is None:
+        return {"localisation": None}
+    names = [field.name for field in dataclasses.fields(told) if field.name not in NOT_WRITTEN]
+    return {"localisation": {name: getattr(told, name) for name in names}}
+
+
+TOPIC = Topic(
+    "localisation",
+    gather,
+    findings=localisation_findings,
+    section=lambda told, draft: localisation_section(told),
+    tables=_tables,
+    results=_results,
+)

@@ -1,0 +1,134 @@
+"""What is known of estimated boxes: how they were made, and how good they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+import pandas as pd
+
+from bias_toolkit.foundation.words import count
+from bias_toolkit.objects import OF_UNCUT_OBJECTS, centring
+from bias_toolkit.objects.locate import LABEL
+from bias_toolkit.objects.locate_reference import reference_localisation
+from bias_toolkit.report.source import Source
+from bias_toolkit.report.words.finding import sign
+from bias_toolkit.report.words.sentences import SET_NAMES, has
+
+
+@dataclass(frozen=True)
+class LocatedSet:
+    """How many images of a set were located: by the class of their label, or else by the most probable class."""
+
+    n_images: int
+    n_located: int
+    n_by_label: int
+
+
+@dataclass(frozen=True)
+class Localisation:
+    """Estimated boxes: of which sets, how they were made, and how good such boxes are.
+
+    Parameters
+    ----------
+    sets : mapping
+        "train", "test", or both, of those whose boxes are estimated.
+    layer : str
+        Where the activation map is taken.
+    is_exact : bool
+        Whether the map is the whole of what the network says of the class.
+    threshold : float
+        Share of the map's maximum that counts as object.
+    unlocated : DataFrame
+        split, image_id, reason: images without an estimated box.
+    quality : DataFrame
+        Table LOCALISATION.
+    measured_on : str
+        On what, to be read after "measured on".
+    measured_here : bool
+        Whether that are images of this study with its model.
+    framing : mapping
+        "train", "test" or both to table FRAMING, of those whose boxes are estimated.
+    read : callable, optional
+        The pixels of an image of a set; without it no examples are shown.
+    command : str
+        The command that measured it, where it was not measured here.
+    """
+
+    sets: Mapping[str, LocatedSet]
+    layer: str
+    is_exact: bool
+    threshold: float
+    unlocated: pd.DataFrame
+    quality: pd.DataFrame
+    measured_on: str
+    measured_here: bool
+    framing: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    read: Callable[[str, str], np.ndarray] | None = None
+    command: str = ""
+
+    @property
+    def names(self) -> str:
+        """The sets in words: `training set`, `test set`, or `training and the test set`."""
+        return " and the ".join(SET_NAMES[split] for split in self.sets) + " set"
+
+    def value(self, criterion: str, estimator: str = "estimated") -> dict:
+        """The row of a criterion; with null numbers where it was not measured."""
+        rows = self.quality[self.quality["criterion"].eq(criterion) & self.quality["estimator"].eq(estimator)]
+        return dict.fromkeys(self.quality.columns) if rows.empty else rows.iloc[0].to_dict()
+
+    @property
+    def centring(self) -> str:
+        """The criterion that tells of centring, as the report chooses it: by how often the border cuts objects."""
+        columns = ("truncated_share", OF_UNCUT_OBJECTS.column)
+        return centring({column: self.value(column, "given")["value"] for column in columns}).column
+
+    @property
+    def centring_error(self) -> int | None:
+        """1 where estimated boxes overstate centring, −1 where they understate it, 0 for neither, None if unknown."""
+        row = self.value(self.centring)
+        return sign(row["gain_low"], row["gain_high"])
+
+
+def gather(source: Source) -> Localisation | None:
+    """What a study knows of its estimated boxes; None where all boxes are the datasets' own."""
+    located = {split: source.located(split) for split in SET_NAMES if source.is_estimated(split)}
+    if not located:
+        return None
+    sets, unlocated = {}, []
+    for split, table in located.items():
+        found = table["x0"].notna()
+        by_label = int((found & table["located_by"].eq(LABEL)).sum())
+        sets[split] = LocatedSet(len(table), int(found.sum()), by_label)
+        unlocated.append(table.loc[~found, ["image_id", "reason"]].assign(split=split))
+    record = source.boxes_record(next(iter(located)))
+    localisation = partial(
+        Localisation,
+        sets,
+        **{name: record[name] for name in ("layer", "is_exact", "threshold")},
+        unlocated=pd.concat(unlocated, ignore_index=True)[["split", "image_id", "reason"]],
+        framing={split: source.framing(split) for split in located},
+        read=source.read_image,
+    )
+    measured = source.localisation
+    if measured is not None:
+        split, quality = measured
+        n = quality.loc[quality["criterion"].eq("localisation_accuracy"), "n_images"].max()
+        images = f"{count(n, 'image')} of this study's {SET_NAMES[split]} set that {has(n)} boxes"
+        return localisation(quality=quality, measured_on=images, measured_here=True)
+    known = reference_localisation()
+    measured_on = f"{known.dataset}, with {known.model}"
+    return localisation(quality=known.quality, measured_on=measured_on, measured_here=False, command=known.command)
+
+
+def missing_boxes(source: Source) -> list[str]:
+    """A sentence on each set without boxes, and one on why they were not estimated where that was tried."""
+    sentences = []
+    for split, name in SET_NAMES.items():
+        record = source.boxes_record(split)
+        if not record["estimated"] and source.objects(split).empty:
+            left_out = f"The {name} set has no object boxes, so position and scale of its objects are left out."
+            sentences += [left_out, *([record["reason"]] if record.get("reason") else [])]
+    return list(dict.fromkeys(sentences))

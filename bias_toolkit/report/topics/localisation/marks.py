@@ -1,0 +1,93 @@
+"""Marking whatever was made of estimated boxes."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from bias_toolkit.foundation.words import number
+from bias_toolkit.report.page.blocks import Block, FigureBlock, Paragraph, Section, TableBlock
+from bias_toolkit.report.page.style import VERMILLION
+from bias_toolkit.report.topics.localisation.contents import Localisation
+from bias_toolkit.report.words.finding import Finding, Kind
+from bias_toolkit.report.words.sentences import SET_NAMES, lowered
+
+BY_ESTIMATE = "By estimated boxes"
+MISSTATED = {1: "overstate", -1: "understate"}
+
+
+def marked_section(section: Section, boxes: frozenset[str], told: Localisation | None) -> Section:
+    """A section about the boxes of some sets, marked where those are estimated."""
+    if told is None or not boxes.intersection(told.sets):
+        return section
+    note = Paragraph(
+        f"The boxes of the {told.names} are estimated: the model located them, nobody drew them. How far they can be "
+        "trusted is said under “The estimated boxes”."
+    )
+    return dataclasses.replace(section, blocks=[note, *(_marked_block(block, told) for block in section.blocks)])
+
+
+def _marked_block(block: Block, told: Localisation) -> Block:
+    if not isinstance(block, TableBlock | FigureBlock) or not block.boxes.intersection(told.sets):
+        return block
+    text = _sentence(block.boxes, told)
+    if isinstance(block, TableBlock):
+        return dataclasses.replace(block, note=f"{block.note} {text}".strip())
+    return dataclasses.replace(
+        block,
+        draw=lambda: _marked(block.draw(), text),
+        alt=f"{block.alt} {text}",
+        caption=f"{block.caption} {text}",
+    )
+
+
+def _sentence(boxes: Iterable[str], told: Localisation) -> str:
+    """That the boxes of some sets are estimated; the set is named where only one of a study's two is."""
+    shown = [split for split in told.sets if split in boxes]
+    if len(shown) == len(SET_NAMES):
+        return "Estimated boxes."
+    return f"Estimated boxes in the {SET_NAMES[shown[0]]} set."
+
+
+def _marked(drawn: Figure | Axes, text: str) -> Figure | Axes:
+    """A figure with a line above its titles."""
+    drawn.figure.suptitle(text.removesuffix("."), x=0.01, ha="left", fontsize=9, color=VERMILLION)
+    return drawn
+
+
+def marked_plot(figure: Figure, boxes: frozenset[str], told: Localisation | None) -> Figure:
+    """A figure for a publication that shows the boxes of some sets, marked where those are estimated."""
+    if told is None or not boxes.intersection(told.sets):
+        return figure
+    # A figure of one set need not say which set's boxes are estimated.
+    return _marked(figure, "Estimated boxes." if len(boxes) == 1 else _sentence(boxes, told))
+
+
+def marked_findings(findings: Sequence[Finding], told: Localisation | None) -> list[Finding]:
+    """Findings, those that follow from estimated boxes marked."""
+    if told is None:
+        return list(findings)
+    return [
+        _marked_finding(finding, told)
+        if finding.kind is not Kind.UNKNOWN and finding.boxes.intersection(told.sets)
+        else finding
+        for finding in findings
+    ]
+
+
+def _marked_finding(finding: Finding, told: Localisation) -> Finding:
+    of = "" if len(told.sets) == len(SET_NAMES) else f" of the {told.names}"
+    evidence, kind = finding.evidence, finding.kind
+    if finding.compares_boxes:
+        if not finding.boxes <= set(told.sets):
+            kind = Kind.CAUTION
+            evidence += " The other set's boxes are drawn, so this may be a difference between two kinds of boxes."
+    elif finding.states_centring and told.centring_error:
+        error = abs(told.value(told.centring)["gain"])
+        misstated = MISSTATED[told.centring_error]
+        evidence += f" Estimated boxes {misstated} this: by {number(error)} on {told.measured_on}."
+    claim = f"{BY_ESTIMATE}{of}: {lowered(finding.claim)}"
+    return dataclasses.replace(finding, kind=kind, claim=claim, evidence=evidence)

@@ -1,0 +1,155 @@
+"""The page's section on estimated boxes: how they were made, and how good they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from bias_toolkit.foundation.errors import UnreadableImageError
+from bias_toolkit.foundation.words import MISSING, count, interval, known, number, percent
+from bias_toolkit.report.page.blocks import Cell, FigureBlock, Paragraph, Section, TableBlock
+from bias_toolkit.report.page.style import ORANGE, new_figure, styled
+from bias_toolkit.report.topics.localisation.contents import Localisation
+from bias_toolkit.report.topics.localisation.findings import fine, localisation_findings
+from bias_toolkit.report.words.definitions import Definition
+from bias_toolkit.report.words.sentences import SET_NAMES
+
+TITLE = "The estimated boxes"
+EXAMPLES = 10
+EXAMPLES_A_ROW = 5
+ESTIMATORS = {
+    "estimated": "Estimated box",
+    "centred": "Box in the middle, one size",
+    "whole": "Whole image",
+    "given": "The objects' own",
+}
+CRITERIA = {
+    "localisation_accuracy": Definition(
+        "Overlap of half or more",
+        "Share of images in which intersection over union of the box and the object's own is 0.5 or more.",
+        True,
+    ),
+    "median_iou": Definition("Median overlap", "Median over images of intersection over union."),
+    "cx_bias": Definition("Mean error, horizontal", "Of the box's centre, in image widths; positive is to the right."),
+    "cx_sd": Definition("Spread of error, horizontal", "Its standard deviation."),
+    "cy_bias": Definition("Mean error, vertical", "Of the box's centre, in image heights; positive is down."),
+    "cy_sd": Definition("Spread of error, vertical", "Its standard deviation."),
+    "log_scale_bias": Definition(
+        "Mean error, log scale", "Natural logarithm of the box's scale over the object's: positive is too large."
+    ),
+    "log_scale_sd": Definition("Spread of error, log scale", "Its standard deviation."),
+    "rho_centre_distance": Definition(
+        "ρ, centre distance", "Spearman's correlation of the box's distance from the centre with the object's."
+    ),
+    "rho_scale": Definition("ρ, scale", "Spearman's correlation of the box's scale with the object's."),
+    "centre_bias": Definition("Centre bias", "Of the boxes, as in the section on framing."),
+    "untruncated_centre_bias": Definition("Untruncated centre bias", "The same of the boxes away from the border."),
+    "truncated_share": Definition("Truncated", "Share of the boxes that touch the image's border.", True),
+}
+
+PLACES = ("cx_bias", "cx_sd", "cy_bias", "cy_sd")
+"""The criteria in shares of the image."""
+
+
+def localisation_section(told: Localisation) -> Section:
+    """How boxes were estimated, some of them, how good they are, and what may not be concluded."""
+    blocks = [Paragraph(_method(told)), *(Paragraph(finding.text) for finding in localisation_findings(told))]
+    blocks.extend(figure for split in told.sets if (figure := _examples(told, split)) is not None)
+    blocks.append(_table(told))
+    if told.command:
+        blocks.append(Paragraph(f"These figures come from the command: {told.command}"))
+    return Section("estimated-boxes", TITLE, blocks)
+
+
+def _method(told: Localisation) -> str:
+    kind = (
+        "the class activation map (Zhou et al., CVPR 2016), which holds all that the network says of the class"
+        if told.is_exact
+        else "the activation weighted by the gradient of the class at each place (Selvaraju et al., ICCV 2017; Draelos "
+        "& Carin, 2020)"
+    )
+    sets = "; ".join(
+        f"{SET_NAMES[split]} set: {count(each.n_located)} of {count(each.n_images, 'image')}, {count(each.n_by_label)} "
+        f"by the class of the label and {count(each.n_located - each.n_by_label)} by the most probable class"
+        for split, each in told.sets.items()
+    )
+    return (
+        f"The {told.names} got a box an image from the model itself. The model was shown the whole image; {kind} was "
+        f"taken at the layer {told.layer}; the box is around the largest connected part that is above "
+        f"{percent(told.threshold, 0)} of its maximum. Located: {sets}."
+    )
+
+
+def _table(told: Localisation) -> TableBlock:
+    rows = []
+    for name, definition in CRITERIA.items():
+        form = percent if definition.share else fine if name in PLACES else number
+        cells = [_cell(told.value(name, estimator), form) for estimator in ESTIMATORS]
+        rows.append([definition.label, *cells, _gain(told, name, form)])
+    return TableBlock(
+        "How good estimated boxes are",
+        ["", *ESTIMATORS.values(), "Estimated against the middle"],
+        rows,
+        definitions=list(CRITERIA.values()),
+        note=f"Measured on {told.measured_on}. Under each value its 95% bootstrap interval over images. The last "
+        "column is above 0 where the estimate is better; in the last three lines it is the estimate's error.",
+        csv="tables/localisation.csv",
+    )
+
+
+def _cell(row, form) -> Cell:
+    if not known(row["value"]):
+        return Cell(MISSING)
+    return Cell(form(row["value"]), interval(row["low"], row["high"], form) if known(row["low"]) else "")
+
+
+def _gain(told: Localisation, name: str, form) -> Cell:
+    row = told.value(name)
+    return _cell({"value": row["gain"], "low": row["gain_low"], "high": row["gain_high"]}, form)
+
+
+def _examples(told: Localisation, split: str) -> FigureBlock | None:
+    framing = told.framing.get(split)
+    if framing is None or not len(framing) or told.read is None:
+        return None
+    images = []
+    for row in framing.iloc[np.unique(np.linspace(0, len(framing) - 1, EXAMPLES).astype(int))].to_dict("records"):
+        try:
+            images.append((told.read(split, row["image_id"]), row))
+        except UnreadableImageError:
+            continue
+    if not images:
+        return None
+    return FigureBlock(
+        f"estimated-boxes-{SET_NAMES[split]}",
+        lambda: boxes_on_images(images),
+        f"Images of the {SET_NAMES[split]} set with the boxes that the model located.",
+        f"{count(len(images), 'image')} at equal steps through the {SET_NAMES[split]} set, with their estimated boxes.",
+    )
+
+
+@styled
+def boxes_on_images(images: Sequence[tuple[np.ndarray, dict]]) -> Figure:
+    """Images with one box each.
+
+    Parameters
+    ----------
+    images : sequence of (uint8 array (H, W, 3), mapping)
+        Pixels, and the FRAMING row of the box.
+    """
+    n_rows = -(-len(images) // EXAMPLES_A_ROW)
+    figure = new_figure(10.6, 2.2 * n_rows)
+    panels = np.atleast_1d(figure.subplots(n_rows, EXAMPLES_A_ROW)).ravel()
+    for ax in panels:
+        ax.axis("off")
+    for ax, (pixels, row) in zip(panels, images, strict=False):
+        height, width = pixels.shape[:2]
+        ax.imshow(pixels)
+        side = row["width_fraction"] * width, row["height_fraction"] * height
+        corner = row["cx"] * width - side[0] / 2 - 0.5, row["cy"] * height - side[1] / 2 - 0.5
+        for colour, weight in (("black", 3.4), (ORANGE, 2.0)):
+            ax.add_patch(Rectangle(corner, *side, fill=False, edgecolor=colour, linewidth=weight))
+    return figure

@@ -1,0 +1,41 @@
+"""What distance says of an image's stability once its margin, framing and class are known."""
+
+from bias_toolkit.report.page.files import Table
+from bias_toolkit.report.topic import Plot, Topic
+from bias_toolkit.report.topics.regression.contents import Regression, gather
+from bias_toolkit.report.topics.regression.figures import odds_ratios
+from bias_toolkit.report.topics.regression.findings import regression_findings
+from bias_toolkit.report.topics.regression.section import BOTH, regression_section
+
+
+def _tables(contents: Regression) -> list[Table]:
+    ceiling = "the regression: how much of what boosted trees gain it reaches"
+    return [
+        Table("odds_ratios", contents.odds_ratios, "the regression: odds ratios of its terms", order=6),
+        Table("losses", contents.losses, "the regression: cross-validated loss with and without each term", order=7),
+        Table("ceiling", contents.ceiling, ceiling, order=8),
+    ]
+
+
+TOPIC = Topic(
+    "regression",
+    gather,
+    findings=regression_findings,
+    section=lambda contents, draft: regression_section(contents),
+    tables=_tables,
+    results=lambda contents: {
+        "odds_ratios": contents.odds_ratios,
+        "losses": contents.losses,
+        "ceiling": contents.ceiling,
+    },
+    plots={
+        "odds-ratios": Plot(
+            lambda contents, choice: odds_ratios(contents.odds_ratios).figure,
+            shown=lambda contents: contents.odds_ratios,
+            lacking="regression",
+            order=10,
+            boxes=frozenset({"test"}),
+        )
+    },
+    boxes=BOTH,
+)

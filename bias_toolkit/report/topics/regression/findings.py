@@ -1,0 +1,164 @@
+"""Whether distance says anything about an image once its margin, its framing and its class are known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from bias_toolkit.foundation.words import count, interval, known, number, p_value, percent, significant
+from bias_toolkit.report.topics.regression.contents import Regression
+from bias_toolkit.report.words.finding import Finding, Heading, Kind
+
+TERM = "nn_distance"
+FRAMING_TERMS = ("centre_distance", "log_scale_deviation", "framing_log_density")
+LOSS_DIGITS = 4
+
+
+def odds_row(table: pd.DataFrame, term: str, kind: str) -> Mapping[str, Any] | None:
+    """One row of ODDS_RATIOS, None where it is absent or has no interval."""
+    if not len(table):
+        return None
+    rows = table[table["term"].eq(term) & table["kind"].eq(kind)]
+    if rows.empty or not (known(rows.iloc[0]["low"]) and known(rows.iloc[0]["high"])):
+        return None
+    return rows.iloc[0].to_dict()
+
+
+def direction(row: Mapping[str, Any] | None) -> int | None:
+    """1 or −1 where the interval lies above or below an odds ratio of 1, 0 where it includes 1, None without a row."""
+    return None if row is None else int(row["low"] > 1) - int(row["high"] < 1)
+
+
+def told(row: Mapping[str, Any]) -> str:
+    """`1.21 (95% interval 1.06 to 1.38; p = 0.006)`."""
+    details = f"95% interval {interval(row['low'], row['high'], odds)}; {p_value(row['p_value'])}"
+    return f"{odds(row['odds_ratio'])} ({details})"
+
+
+def odds(value: float) -> str:
+    """An odds ratio, with a third digit after the point below 0.2; three significant ones where it is tiny or huge."""
+    return number(value, 3 if value < 0.2 else 2) if 0.001 <= value < 100 else significant(value)
+
+
+def known_beside(contents: Regression) -> str:
+    """What else the regression knows of an image: `margin, framing and class`."""
+    table = contents.odds_ratios
+    terms = set(table.loc[table["kind"].eq("together"), "term"])
+    names = ["margin"] * ("margin" in terms) + ["framing"] * bool(terms & set(FRAMING_TERMS))
+    names += ["class"] * (odds_row(table, TERM, "within class") is not None)
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else ""
+
+
+def regression_findings(contents: Regression) -> list[Finding]:
+    """The answer, in one finding; and that there is none where no regression could be made."""
+    table = contents.odds_ratios
+    if not len(table):
+        if not contents.notes:
+            return []
+        claim = "Whether distance says anything beside the margin, framing and class cannot be said."
+        return [Finding(Heading.DISTANCE, Kind.UNKNOWN, claim, contents.notes[-1])]
+    alone, together, within, curved = (
+        odds_row(table, TERM, kind) for kind in ("alone", "together", "within class", "margin as a curve")
+    )
+    beside = known_beside(contents)
+    if together is None or not beside:
+        return []
+    answer = next(row for row in (curved, within, together) if row is not None)
+    claim, kind = _claim(direction(alone), direction(answer), beside)
+    return [
+        Finding(Heading.DISTANCE, kind, claim, f"{_numbers(alone, together, within, curved)}{_prediction(contents)}")
+    ]
+
+
+def _claim(alone: int | None, answer: int, beside: str) -> tuple[str, Kind]:
+    verb = "is" if " " not in beside else "are"
+    if answer == 0:
+        if alone == 0:
+            return f"No effect of an image's distance was found, neither alone nor beside its {beside}.", Kind.NONE
+        return f"Once an image's {beside} {verb} known, no further effect of its distance was found.", Kind.NONE
+    more = "less" if answer > 0 else "more"
+    if alone not in (0, None, answer):
+        return f"Once an image's {beside} {verb} known, distance says the opposite of what it says alone.", Kind.CAUTION
+    return (
+        f"Distance still says something once an image's {beside} {verb} known: farther means {more} stable.",
+        Kind.EFFECT,
+    )
+
+
+def _numbers(alone: Mapping | None, together: Mapping, within: Mapping | None, curved: Mapping | None) -> str:
+    by_image = together["clusters"] == together["n"]
+    parts = [f"{told(alone)} where nothing else is known"] if alone is not None else []
+    parts.append(f"{told(together)} beside the other terms")
+    if within is not None:
+        parts.append(f"{told(within)} among images of one class")
+    if curved is not None:
+        parts.append(f"{told(curved)} if the margin may act along a curve as well")
+    of = count(together["n"], "image") + ("" if by_image else f" of {count(together['clusters'], 'class', 'classes')}")
+    return (
+        f"For a distance greater by one standard deviation ({significant(together['unit'])}), the odds that a step "
+        f"changes the class are multiplied by {', by '.join(parts)}; {of}."
+    )
+
+
+def _prediction(contents: Regression) -> str:
+    """What leaving distance out costs the prediction of unseen images."""
+    row = loss_row(contents.losses, f"all but {TERM}")
+    if row is None:
+        return ""
+    value = f"{number(row['difference'], LOSS_DIGITS)} per step (95% interval {_loss_interval(row)})"
+    if row["difference_low"] > 0:
+        return f" Without distance, unseen images are predicted worse: their log loss is higher by {value}."
+    if row["difference_high"] < 0:
+        return f" Even so, unseen images are predicted better without it: the log loss differs by {value}."
+    return f" For the prediction of unseen images, leaving distance out makes no clear difference: log loss {value}."
+
+
+def loss_row(losses: pd.DataFrame, model: str) -> Mapping[str, Any] | None:
+    """One row of LOSSES, None where it is absent."""
+    rows = losses[losses["model"].eq(model)] if len(losses) else losses
+    return None if rows.empty else rows.iloc[0].to_dict()
+
+
+def _loss_interval(row: Mapping[str, Any]) -> str:
+    return interval(row["difference_low"], row["difference_high"], lambda value: number(value, LOSS_DIGITS))
+
+
+def ceiling_sentence(contents: Regression) -> str:
+    """How much of what the terms can tell at all the regression tells; empty where it was not computed."""
+    table = contents.ceiling
+    if not len(table):
+        return ""
+    row = table.iloc[0].to_dict()
+
+    def gain(name: str) -> str:
+        limits = interval(row[f"{name}_low"], row[f"{name}_high"], lambda value: number(value, LOSS_DIGITS))
+        return f"{number(row[name], LOSS_DIGITS)} ({limits})"
+
+    gains = f"a log loss per step below that of no term by {gain('linear_gain')}, and by {gain('boosted_gain')}"
+    if not known(row["share"]):
+        return (
+            "Neither the regression nor boosted trees on the same terms predict unseen images better than their mean "
+            f"does ({gains}): from these terms and images there is nothing to explain."
+        )
+    if row["share"] >= 1:
+        return (
+            "Boosted trees, which can take any curve and combination of the same terms, predict unseen images no "
+            f"better than the regression ({gains}): its straight lines tell all that was found (at least "
+            f"{percent(row['share_low'], 0)}, by the 95% interval)."
+        )
+    reach = f"{percent(row['share'], 0)} (95% interval {interval(row['share_low'], row['share_high'], _whole_percent)})"
+    rest = (
+        " The rest is in curves and combinations, and an odds ratio is an average over them."
+        if row["share_high"] < 1
+        else " The interval includes all."
+    )
+    return (
+        f"The regression tells {reach} of what boosted trees, which can take any curve and combination, tell from the "
+        f"same terms about unseen images ({gains}).{rest}"
+    )
+
+
+def _whole_percent(value: float) -> str:
+    return percent(value, 0)

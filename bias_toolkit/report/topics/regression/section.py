@@ -1,0 +1,139 @@
+"""The page's section on the regression of instability on distance, framing and the margin together."""
+
+from __future__ import annotations
+
+from bias_toolkit.foundation.words import MISSING, interval, known, number, p_value, significant
+from bias_toolkit.report.page.blocks import Block, Cell, FigureBlock, ListBlock, Omitted, Paragraph, Section, TableBlock
+from bias_toolkit.report.topics.regression.contents import Regression
+from bias_toolkit.report.topics.regression.figures import odds_ratios
+from bias_toolkit.report.topics.regression.findings import (
+    LOSS_DIGITS,
+    ceiling_sentence,
+    direction,
+    odds,
+    odds_row,
+    regression_findings,
+)
+from bias_toolkit.report.words.definitions import COLUMNS, REGRESSION_KINDS, label_of
+from bias_toolkit.report.words.finding import sign
+from bias_toolkit.report.words.sentences import SET_NAMES, TEST
+
+TITLE = "What distance says beside everything else"
+BOTH = frozenset(SET_NAMES)
+MODELS = {"none": "No term: the mean alone", "all": "All terms", "boosted": "Boosted trees on all terms"}
+
+
+def regression_section(contents: Regression) -> Section | Omitted:
+    """The answer, odds ratios, cross-validated losses, and what was left out."""
+    table, notes = contents.odds_ratios, contents.notes
+    if not len(table):
+        reason = notes[-1] if notes else "no changed steps were measured."
+        return Omitted(TITLE, reason[:1].lower() + reason[1:])
+    blocks: list[Block] = [Paragraph(finding.text) for finding in regression_findings(contents)]
+    blocks.append(Paragraph(_method(contents)))
+    blocks.append(
+        FigureBlock(
+            "odds-ratios",
+            lambda: odds_ratios(table),
+            "Odds ratios of each term, alone, together and within classes, with their intervals on a logarithmic axis.",
+            "Odds ratios for one standard deviation of each term. Right of 1 the class changes more often, left of it "
+            "less often; where the line crosses 1, no effect was found.",
+            boxes=frozenset({TEST}),
+        )
+    )
+    blocks.append(_odds_table(contents))
+    losses = _loss_table(contents)
+    if losses is not None:
+        blocks.append(losses)
+    ceiling = ceiling_sentence(contents)
+    if ceiling:
+        blocks.append(Paragraph(ceiling))
+    if notes:
+        blocks.append(ListBlock([Cell(note) for note in notes]))
+    return Section("beside", TITLE, blocks)
+
+
+def _method(contents: Regression) -> str:
+    table = contents.odds_ratios
+    first = table.iloc[0]
+    alike = (
+        "The intervals take each image for itself"
+        if first["clusters"] == first["n"]
+        else "Images of a class may be alike, so the intervals are those of the cluster jackknife over classes: they "
+        "are also about other classes than these, while the intervals of ρ are about more images of these classes"
+    )
+    columns = (
+        " The last column of odds ratios answers the question; those before it show what each control changes."
+        if table["kind"].eq("together").sum() > 1
+        else ""
+    )
+    return (
+        "A binomial regression of each image's changed steps out of all its steps on the standardised terms. "
+        f"{alike}.{columns}"
+    )
+
+
+def _odds_table(contents: Regression) -> TableBlock:
+    table = contents.odds_ratios
+    terms = list(dict.fromkeys(table.loc[table["kind"].eq("together"), "term"]))
+    kinds = [kind for kind in REGRESSION_KINDS if table["kind"].eq(kind).any()]
+    rows = []
+    for term in terms:
+        together = table[table["term"].eq(term) & table["kind"].eq("together")].iloc[0]
+        cells: list[Cell | str] = [Cell(label_of(term), f"standard deviation {significant(together['unit'])}")]
+        for kind in kinds:
+            row = odds_row(table, term, kind)
+            cells.append(
+                Cell(MISSING)
+                if row is None
+                else Cell(
+                    odds(row["odds_ratio"]),
+                    f"{interval(row['low'], row['high'], odds)}; {p_value(row['p_value'])}",
+                    marked=bool(direction(row)),
+                )
+            )
+        rows.append([*cells, Cell(number(together["inflation"], 1))])
+    return TableBlock(
+        "Odds ratios of a step's changing the class, for one standard deviation",
+        ["", *(REGRESSION_KINDS[kind].label for kind in kinds), "Variance inflation"],
+        rows,
+        definitions=[REGRESSION_KINDS[kind] for kind in kinds] + [COLUMNS[term] for term in terms],
+        note="Under each odds ratio its 95% interval and p. In bold where the interval leaves out 1. Variance "
+        "inflation: by how much the other terms blur a term; from 10 on they can hardly be told apart.",
+        csv="tables/odds_ratios.csv",
+        boxes=BOTH,
+    )
+
+
+def _loss_table(contents: Regression) -> TableBlock | None:
+    losses = contents.losses
+    if not len(losses):
+        return None
+
+    def loss(value: float) -> str:
+        return number(value, LOSS_DIGITS)
+
+    rows = []
+    for row in losses.to_dict("records"):
+        model = row["model"]
+        name = MODELS.get(model) or f"Without: {label_of(model.removeprefix('all but '))}"
+        worse = (
+            Cell(MISSING)
+            if model == "all" or not known(row["difference"])
+            else Cell(
+                loss(row["difference"]),
+                interval(row["difference_low"], row["difference_high"], loss),
+                marked=bool(sign(row["difference_low"], row["difference_high"])),
+            )
+        )
+        rows.append([name, Cell(loss(row["loss"]), interval(row["low"], row["high"], loss)), worse])
+    return TableBlock(
+        "How well unseen images are predicted",
+        ["", "Log loss per step", "Above that of all terms"],
+        rows,
+        note="Cross-validated: each image is predicted by a model fitted without it and, where there are ten classes, "
+        "without its class. In nats; lower is better. Under each number its 95% bootstrap interval over images, those "
+        "of a class together; it takes the fitted models as they are. In bold where a difference leaves out 0.",
+        csv="tables/losses.csv",
+        boxes=BOTH,
+    )

@@ -1,0 +1,1 @@
+"""Findings, definitions, and the sentences that several topics share."""

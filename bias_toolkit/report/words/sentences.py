@@ -1,0 +1,30 @@
+"""Parts of sentences that several topics share."""
+
+from __future__ import annotations
+
+from bias_toolkit.foundation.words import GAP, p_value
+
+TRAINING, TEST = "train", "test"
+SET_NAMES = {TRAINING: "training", TEST: "test"}
+"""What each of a study's two sets is called in a sentence: the training set, the test set."""
+
+
+def was(n: int) -> str:
+    """The verb for `n` of something."""
+    return "was" if n == 1 else "were"
+
+
+def has(n: int) -> str:
+    """The verb for `n` of something."""
+    return "has" if n == 1 else "have"
+
+
+def lowered(text: str) -> str:
+    """A label or a sentence as it reads inside a sentence; a symbol such as P keeps its capital."""
+    is_symbol = not (text[1:2].islower() or text[1:2] == " ")
+    return text if is_symbol else text[0].lower() + text[1:]
+
+
+def bare_p(value: float | None) -> str:
+    """A p-value without its name: `0.034`, `< 0.001`."""
+    return p_value(value).removeprefix("p").removeprefix(f"{GAP}={GAP}").strip(GAP)

@@ -1,0 +1,144 @@
+"""What explaining an image takes from a study: which images are asked for, and what the study knows of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from bias_toolkit.foundation.errors import InputError
+from bias_toolkit.study.inputs import SPLITS
+
+if TYPE_CHECKING:
+    from bias_toolkit.explain import Context, Subject
+    from bias_toolkit.explain.request import Request
+    from bias_toolkit.study.inputs import Inputs
+    from bias_toolkit.study.results import Results
+
+
+def request_for(
+    inputs: Inputs, results: Results, image: str | os.PathLike, box: Sequence[float] | None, label: str | None
+) -> Request:
+    """What is asked for: a test image by id or path, or any image file. Of the study, only its images have to be read.
+
+    Raises
+    ------
+    InputError
+        If it is neither, or was left out; or a box or label is given for a test image, or makes no sense.
+    """
+    from bias_toolkit.explain.request import file_request, image_file, known_label, known_request
+    from bias_toolkit.models import match_labels
+
+    image_id = results.test_image(image)
+    if image_id is not None:
+        return known_request(image_id, box, label)
+    skipped = results.skipped_images.query("split == 'test'")
+    left_out = dict(zip(skipped["image_id"], skipped["reason"], strict=True))
+    file = image_file(image, left_out, results.images("test")["image_id"].iloc[0])
+    if label is not None:
+        labels = {each for split in SPLITS for each in results.images(split)["label"].dropna()}
+        label = known_label(
+            label, labels, inputs.class_names, lambda name: bool(match_labels([name], inputs.model).indices)
+        )
+    return file_request(
+        file,
+        box,
+        label,
+        training_id=inputs.training_image(file),
+        images=results.images("train"),
+        objects=results.objects("train"),
+    )
+
+
+def explainable(results: Results, request: Request, image: str | os.PathLike) -> Request:
+    """The request, if the study has measured its image; InputError that says why it was left out."""
+    if request.file is not None or request.image_id in set(results.per_image["image_id"]):
+        return request
+    why = "since it cannot be decoded; skipped.csv has the reason"
+    if request.image_id not in results.left_out("test"):
+        why = "whose sweep had reached its --precision before it; --precision 0 measures every image"
+    raise InputError(f"{image} was left out of the study, {why}.")
+
+
+def worst_requests(results: Results, n: int) -> list[Request]:
+    """The `n` least stable test images."""
+    from bias_toolkit.explain.request import Request
+    from bias_toolkit.report import ordered_by_stability
+
+    return [Request(image_id) for image_id in ordered_by_stability(results.per_image)["image_id"].head(n)]
+
+
+def listed_requests(results: Results) -> list[Request]:
+    """The least and the most stable images, which the report lists."""
+    from bias_toolkit.explain.request import Request
+    from bias_toolkit.report import LISTED, ordered_by_stability
+
+    ordered = ordered_by_stability(results.per_image)["image_id"]
+    half = (len(ordered) + 1) // 2
+    listed = [*ordered.iloc[:half].head(LISTED), *ordered.iloc[half:].iloc[::-1].head(LISTED)]
+    return [Request(image_id) for image_id in listed]
+
+
+def context_of(inputs: Inputs, results: Results) -> Context:
+    """What explaining takes from a study that was analysed.
+
+    Raises
+    ------
+    InputError
+        If it has no sweep that moves by steps.
+    """
+    from bias_toolkit.explain import Context
+
+    sweep = inputs.reference_sweep
+    if sweep is None:
+        raise InputError(
+            f"{results.folder} has only offsets, which have no steps; run `bias-toolkit sweep {results.folder} "
+            "--protocol crop` first."
+        )
+    return Context(
+        study=results.folder.resolve().name,
+        model=inputs.model,
+        sweep=sweep,
+        per_image=results.per_image,
+        training_subjects=results.subjects("train"),
+        training_labels=_training_labels(results),
+        read_train=inputs.train.read,
+        label_indices=inputs.all_class_indices,
+        class_names=inputs.class_names,
+        feature_size=inputs.settings.feature_size,
+        batch_size=inputs.model.batch_size,
+        seed=inputs.settings.seed,
+    )
+
+
+def subject_of(inputs: Inputs, results: Results, request: Request) -> Subject:
+    """What the study knows of an image, or what can be found out of one that it has not."""
+    from bias_toolkit.explain import known_subject, outside_subject
+
+    if request.file is None:
+        return known_subject(
+            request.image_id,
+            images=results.images("test"),
+            objects=results.objects("test"),
+            neighbours=results.neighbours,
+            distances=results.distances,
+            metric=inputs.settings.metric,
+            label_indices=inputs.label_match.indices,
+            read=inputs.test.read,
+        )
+    return outside_subject(
+        request,
+        inputs.model,
+        results.training_index,
+        training_id=inputs.training_image(request.file),
+        training_labels=_training_labels(results),
+        training_spacing=results.training_spacing,
+        label_indices=inputs.all_class_indices,
+        neighbours=inputs.settings.neighbours,
+        feature_size=inputs.settings.feature_size,
+        feature_precision=inputs.settings.feature_precision,
+    )
+
+
+def _training_labels(results: Results) -> dict[str, str]:
+    return results.images("train").set_index("image_id")["label"].dropna().to_dict()

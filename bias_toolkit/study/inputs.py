@@ -1,0 +1,552 @@
+"""What a study is computed from: two datasets, a model, and what the settings make of them. Opened when first used."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bias_toolkit.foundation.errors import InputError
+from bias_toolkit.study.record import (
+    DatasetRecord,
+    MapsRecord,
+    ModelIdentity,
+    ModelRecord,
+    StudyRecord,
+    package_versions,
+)
+from bias_toolkit.study.settings import Settings
+
+if TYPE_CHECKING:
+    from bias_toolkit.datasets import Dataset, Tables
+    from bias_toolkit.invariance import FramingGrid, Sweep
+    from bias_toolkit.models import LabelMatch, Model
+    from bias_toolkit.models.activation_map import ActivationMap
+
+SPLITS = ("train", "test")
+SETTINGS_OF = {
+    "splits": ("train_layout", "test_layout"),
+    "model": ("weights", "feature", "device", "runtime", "batch_size"),
+    "label_map": ("label_map",),
+    "imagenet_x": ("imagenet_x",),
+    "sweeps": ("protocols", "transforms", "sizes", "fill", "sampling", "draws", "seed"),
+    "noise_sweep": (),
+    "size_sweeps": (),
+    "surroundings": ("map_surroundings",),
+}
+"""The settings that say what an input is, or which members a step has that goes over it."""
+GO_WITH = {
+    "train": ("train_layout",),
+    "test": ("test_layout", "label_map", "imagenet_x"),
+    "model": ("weights", "feature"),
+}
+"""Settings that belong to an input, and are forgotten when it is named anew."""
+EXTRA_FILES = ("label_map", "imagenet_x")
+
+
+@dataclass(frozen=True)
+class Named:
+    """How the inputs of a study are given: by a path, a name, or an object; None where the study's record has it.
+
+    `trusts_study` says that a model factory that only the record names may be imported.
+    """
+
+    train: str | os.PathLike | Dataset | None = None
+    test: str | os.PathLike | Dataset | None = None
+    model: str | Model | None = None
+    trusts_study: bool = False
+
+
+class Inputs:
+    """The inputs of a study, and what tells each from another.
+
+    The identity of an input is taken from the input where it is open. Where it is not, it is that of the study's
+    record, if the record is of the same path or name and settings. Only where it is not either, the input is opened.
+    So a study can be read where its images and its model are not at hand, and no result of other inputs is read.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the study.
+    named : Named
+    settings : Settings
+    recorded : StudyRecord
+        What the study's record says.
+    """
+
+    def __init__(self, folder: Path, named: Named, settings: Settings, recorded: StudyRecord):
+        self.folder = folder
+        self.named = named
+        self.settings = settings
+        self.changes = 0
+        self.tables: Callable[[str], Tables | None] = lambda split: None
+        """Gives the tables of a split that the study has stored."""
+        self.recorded = recorded
+        self._known: dict[str, Any] = {}
+        self._are_checked = False
+
+    # Datasets and model
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The names of the two sets."""
+        return SPLITS
+
+    @property
+    def train(self) -> Dataset:
+        """The training set."""
+        return self.dataset("train")
+
+    @property
+    def test(self) -> Dataset:
+        """The test set."""
+        return self.dataset("test")
+
+    def dataset(self, split: str) -> Dataset:
+        """The `train` or `test` set, with the tables that the study has stored of it."""
+        dataset = self.opened(split)
+        if not dataset.is_scanned and (tables := self.tables(split)) is not None:
+            dataset.restore(tables)
+        return dataset
+
+    def opened(self, split: str) -> Dataset:
+        """The `train` or `test` set as it was opened: its tables are read from its images and annotations."""
+        return self._train if split == "train" else self._test
+
+    @cached_property
+    def _train(self) -> Dataset:
+        return self._open_dataset("train")
+
+    @cached_property
+    def _test(self) -> Dataset:
+        return self._open_dataset("test")
+
+    def _open_dataset(self, split: str) -> Dataset:
+        from bias_toolkit.datasets import Dataset, load_dataset
+
+        given = getattr(self.named, split)
+        layout = getattr(self.settings, f"{split}_layout")
+        dataset = given if isinstance(given, Dataset) else load_dataset(self.required(split), layout)
+        root, study = Path(dataset.root).resolve(), self.folder.resolve()
+        if root.is_dir() and (study.is_relative_to(root) or root.is_relative_to(study)):
+            raise InputError(
+                f"The study's folder {self.folder} and the dataset {dataset.root} lie one inside the other, so the "
+                "study's files would be read as the dataset's; name a folder elsewhere for the study."
+            )
+        self._learn(split, {"layout": dataset.layout, "fingerprint": dataset.fingerprint})
+        return dataset
+
+    @cached_property
+    def model(self) -> Model:
+        """The classifier.
+
+        Raises
+        ------
+        InputError
+            If it cannot be loaded, or is a factory that only the study's record names.
+        """
+        from bias_toolkit.models import Model, load_model, names_code
+
+        given, settings = self.named.model, self.settings
+        if isinstance(given, Model):
+            model = given
+        else:
+            spec = self.required("model")
+            if names_code(spec) and given is None and not self.named.trusts_study:
+                raise InputError(
+                    f"The record of {self.folder} names the model {spec}, which is code that would be run. Name it by "
+                    f"--model {spec} if you trust it, or give --trust-study."
+                )
+            model = load_model(
+                spec,
+                weights=settings.weights,
+                feature=settings.feature,
+                device=settings.device,
+                runtime=settings.runtime,
+                batch_size=settings.batch_size,
+                search_current_folder=given is not None,
+            )
+        self._learn("model", self._identity_of(model).model_dump())
+        return model
+
+    @property
+    def has_open_model(self) -> bool:
+        """Whether the model was opened."""
+        return "model" in self.__dict__
+
+    @staticmethod
+    def _identity_of(model: Model) -> ModelIdentity:
+        classes = json.dumps([model.class_names, model.class_ids])
+        return ModelIdentity(
+            name=model.name,
+            weights_sha256=model.weights_sha256,
+            code_sha256=model.code_sha256,
+            classes_sha256=hashlib.sha256(classes.encode()).hexdigest(),
+            input_size=model.input_size,
+            preprocessing=json.loads(json.dumps(dataclasses.asdict(model.preprocessing))),
+            feature_layer=model.feature_layer,
+        )
+
+    def spec(self, name: str) -> str | None:
+        """How the `train` or `test` set or the `model` is named in study.json: a path, or a model's name."""
+        given = getattr(self.named, name)
+        if given is None:
+            recorded = getattr(self.recorded, name)
+            return None if recorded is None else recorded.spec
+        if isinstance(given, str | os.PathLike):
+            given = os.fspath(given)
+            return os.path.abspath(given) if name != "model" and os.path.exists(given) else given
+        return given.name if name == "model" else given.root
+
+    def required(self, name: str) -> str:
+        """The same; InputError where the study does not say."""
+        spec = self.spec(name)
+        if spec is None:
+            raise InputError(f"{self.folder} does not say which {name} it is about; name it with --{name}.")
+        return spec
+
+    # What tells inputs from others
+
+    def identity(self, name: str) -> Any:
+        """What tells `train`, `test`, `model`, `label_map` or `imagenet_x` from another in a key, as JSON values.
+
+        That of `noise_sweep` is what it is.
+        """
+        if name == "noise_sweep":
+            return dataclasses.asdict(self.noise_sweep)
+        if name not in self._known:
+            recorded = self._recorded_identity(name)
+            if recorded is None:
+                self.open(name)
+            else:
+                self._known[name] = recorded
+        return self._known[name]
+
+    def open(self, name: str) -> None:
+        """Open an input, so that its identity is the true one."""
+        if name in SPLITS:
+            self.opened(name)
+        elif name == "model":
+            _ = self.model
+        elif name in EXTRA_FILES:
+            self._learn(name, self._file_identity(name))
+
+    def check(self) -> None:
+        """Take the identities of what is at hand instead of those of the record, before something is computed."""
+        if self._are_checked:
+            return
+        self._are_checked = True
+        for name in (*SPLITS, *EXTRA_FILES):
+            if name not in SPLITS or self.spec(name) is not None:
+                self.open(name)
+        if not self.has_open_model and not self._is_model_as_recorded():
+            self._known.pop("model", None)
+            self.changes += 1
+
+    def _learn(self, name: str, identity: Any) -> None:
+        if self._known.get(name, identity) != identity or name not in self._known:
+            self.changes += 1
+        self._known[name] = identity
+
+    def _recorded_identity(self, name: str) -> Any:
+        """What the record says of an input that is named and set as there; None where it says nothing of it."""
+        deciding = {"train": ("train_layout",), "test": ("test_layout",), "model": ("weights", "feature")}
+        present = self.settings.to_dict()
+        if any(self.recorded.settings.get(each) != present[each] for each in deciding.get(name, (name,))):
+            return None
+        recorded = getattr(self.recorded, name)
+        if recorded is None or name in EXTRA_FILES:
+            return recorded
+        given = getattr(self.named, name)
+        if not isinstance(given, str | os.PathLike | None) or recorded.spec != self.spec(name):
+            return None
+        is_in_doubt = name == "model" and self._are_checked and not self._is_model_as_recorded()
+        return None if is_in_doubt else recorded.identity
+
+    def _is_model_as_recorded(self) -> bool:
+        """Whether the model need not be loaded to know that it is that of the record.
+
+        It is so where the toolkit or a library makes it, in the versions that made it then, and its file of weights
+        is as it was; and where it may not be loaded.
+        """
+        from bias_toolkit.models import names_code
+
+        recorded = self.recorded.model
+        if recorded is None or not isinstance(self.named.model, str | None):
+            return False
+        if names_code(recorded.spec):
+            return self.named.model is None and not self.named.trusts_study
+        return self.recorded.versions == package_versions() and recorded.weights == self._weights_state()
+
+    def _weights_state(self) -> tuple[int, int] | None:
+        try:
+            status = os.stat(self.settings.weights) if self.settings.weights is not None else None
+        except OSError:
+            return None
+        return None if status is None else (status.st_size, status.st_mtime_ns)
+
+    def _file_identity(self, name: str) -> str:
+        if name == "imagenet_x":
+            from bias_toolkit.datasets import imagenet_x_stamp
+
+            return imagenet_x_stamp(self.settings.imagenet_x)
+        if self.settings.label_map is None:
+            return hashlib.sha256().hexdigest()
+        try:
+            return hashlib.sha256(Path(self.settings.label_map).read_bytes()).hexdigest()
+        except OSError as error:
+            raise InputError(
+                f"The mapping file {self.settings.label_map} cannot be read: {error.strerror or error}."
+            ) from error
+
+    def record(self, versions: dict[str, str]) -> StudyRecord:
+        """The study's record as the inputs and settings are now."""
+        found: dict[str, Any] = {"settings": self.settings.to_dict(), "versions": versions}
+        for split in SPLITS:
+            if self.spec(split) is not None:
+                found[split] = DatasetRecord(
+                    spec=self.spec(split), has_objects=self._known_objects(split), **self.identity(split)
+                )
+        if self.has_open_model:
+            found["model"] = ModelRecord(
+                spec=self.spec("model"),
+                weights=self._weights_state(),
+                n_classes=self.model.n_classes,
+                feature_dimension=self.model.feature_dimension,
+                opened=self._identity_of(self.model),
+                maps=self._maps_record,
+            )
+        elif self.spec("model") is not None:
+            is_known = self._known.get("model") or self._recorded_identity("model")
+            found["model"] = self.recorded.model if is_known else ModelRecord(spec=self.spec("model"))
+        found |= {name: self.identity(name) for name in EXTRA_FILES}
+        return StudyRecord(**found)
+
+    @property
+    def _maps_record(self) -> MapsRecord | None:
+        found = self.__dict__.get("_maps")
+        return None if found is None else MapsRecord(why_not=found if isinstance(found, str) else None)
+
+    def _known_objects(self, split: str) -> bool | None:
+        dataset = self.__dict__.get(f"_{split}")
+        if dataset is not None:
+            return len(dataset.objects) > 0 if dataset.is_scanned else None
+        return getattr(self.recorded, split).has_objects
+
+    def take_record(self, recorded: StudyRecord) -> None:
+        """Take what another run has recorded meanwhile."""
+        if recorded != self.recorded:
+            self.recorded = recorded
+            self.changes += 1
+
+    # What the settings make of them
+
+    @cached_property
+    def sweeps(self) -> list[Sweep]:
+        """The sweeps of the study."""
+        from bias_toolkit.invariance import expand_sweeps
+
+        settings = self.settings
+        return expand_sweeps(
+            settings.protocols,
+            settings.transforms,
+            settings.sizes,
+            fill=settings.fill,
+            sampling=settings.sampling,
+            draws=settings.draws,
+            seed=settings.seed,
+        )
+
+    @property
+    def reference_sweep(self) -> Sweep | None:
+        """The sweep that distances and framing are related to: the first that moves by steps."""
+        return next((sweep for sweep in self.sweeps if sweep.moves_by_steps), None)
+
+    @property
+    def noise_sweep(self) -> Sweep:
+        """The sweep whose views measure the numerical noise floor."""
+        return self.reference_sweep or self.sweeps[0]
+
+    @property
+    def size_sweeps(self) -> list[Sweep]:
+        """The sweeps of the size curve."""
+        from bias_toolkit.invariance import size_curve_sweeps
+
+        return size_curve_sweeps()
+
+    @property
+    def framing_grid(self) -> FramingGrid:
+        """The positions and scales of the framing map."""
+        from bias_toolkit.invariance import FramingGrid
+        from bias_toolkit.invariance.framing_grid import POSITIONS, SCALES
+
+        return FramingGrid(self.settings.map_positions or POSITIONS, self.settings.map_scales or SCALES)
+
+    @property
+    def surroundings(self) -> tuple[str, ...]:
+        """What the framing map is to show around the objects."""
+        from bias_toolkit.invariance import SURROUNDINGS
+
+        chosen = self.settings.map_surroundings or SURROUNDINGS
+        unknown = [name for name in chosen if name not in SURROUNDINGS]
+        if unknown:
+            raise InputError(f"--surroundings is {unknown[0]!r}, but must be one of {', '.join(SURROUNDINGS)}.")
+        return tuple(dict.fromkeys(chosen))
+
+    def check_sweeps(self) -> None:
+        """Refuse a size at which the model would see nothing, before anything is computed or recorded."""
+        import numpy as np
+
+        from bias_toolkit.invariance import make_views
+
+        side = self.identity("model")["input_size"]
+        for sweep in self.sweeps:
+            make_views(np.zeros((side, side, 3), np.uint8), sweep, side, "")
+
+    def check_index(self, n_images: int | None = None) -> None:
+        """Refuse an index that Faiss does not understand, or cannot train on so many images, before it is built."""
+        from bias_toolkit.features.index import check_index
+
+        self.identity("model")
+        is_open = self.has_open_model
+        dimension = self.model.feature_dimension if is_open else self.recorded.model.feature_dimension
+        check_index(self.settings.index, dimension, n_images, self.settings.metric)
+
+    # Labels
+
+    @cached_property
+    def label_match(self) -> LabelMatch:
+        """How the test set's labels were matched with the model's classes."""
+        from bias_toolkit.models import match_labels
+
+        labels = sorted(self.test.images["label"].dropna().unique())
+        return match_labels(labels, self.model, self.test.class_names, self.settings.label_map)
+
+    def class_indices(self, split: str) -> dict[str, int]:
+        """The model's class of each label of the `train` or `test` set that is one."""
+        from bias_toolkit.models import match_labels
+
+        if split == "test":
+            return self.label_match.indices
+        labels = set(self.train.images["label"].dropna())
+        if not labels:
+            return {}
+        names, mapping = self.train.class_names, self.settings.label_map
+        if mapping is not None:
+            # The mapping file is the test set's. The training set's labels are found in it where they are the same.
+            labels |= set(self.test.images["label"].dropna())
+            names = names | self.test.class_names
+        return match_labels(sorted(labels), self.model, names, mapping).indices
+
+    def label_indices(self, split: str) -> dict[str, int]:
+        """The model's class of each image of the `train` or `test` set whose label is one."""
+        images, indices = self.dataset(split).images, self.class_indices(split)
+        pairs = zip(images["image_id"], images["label"], strict=True)
+        return {image_id: indices[label] for image_id, label in pairs if label in indices}
+
+    @cached_property
+    def all_class_indices(self) -> dict[str, int]:
+        """The model's class of each label of either set that is one."""
+        from bias_toolkit.models import match_labels
+
+        labels = {label for split in SPLITS for label in self.dataset(split).images["label"].dropna()}
+        if not labels:
+            return {}
+        matched = match_labels(sorted(labels), self.model, self.class_names, self.settings.label_map)
+        return matched.indices | self.label_match.indices
+
+    @property
+    def class_names(self) -> dict[str, str]:
+        """Readable names of the labels of both sets."""
+        return {**self.train.class_names, **self.test.class_names}
+
+    # Boxes
+
+    def has_objects(self, split: str) -> bool:
+        """Whether the `train` or `test` set has boxes of its own; known from the record where the set is not open."""
+        is_open = f"_{split}" in self.__dict__
+        recorded = getattr(self.recorded, split)
+        if not is_open and self._recorded_identity(split) is not None and recorded.has_objects is not None:
+            return recorded.has_objects
+        return len(self.dataset(split).objects) > 0
+
+    @property
+    def estimated_splits(self) -> list[str]:
+        """The sets whose objects are to be located by the model.
+
+        Raises
+        ------
+        InputError
+            If that was asked for (`boxes` is "estimated") and the model is missing or cannot do it.
+        """
+        if self.settings.boxes == "given":
+            return []
+        if self.settings.boxes == "estimated":
+            self.required("model")
+            if (reason := self.why_not_estimated) is not None:
+                raise InputError(reason)
+            return list(SPLITS)
+        return [split for split in SPLITS if not self.has_objects(split) and self.why_not_estimated is None]
+
+    @property
+    def measured_split(self) -> str | None:
+        """The set on which located objects are compared with the boxes that it has; None where neither has any."""
+        return next((split for split in ("test", "train") if self.has_objects(split)), None)
+
+    @property
+    def activation_map(self) -> ActivationMap:
+        """Where the model sees a class; InputError for a model that does not say."""
+        found = self._maps
+        if isinstance(found, str):
+            raise InputError(found)
+        return found
+
+    @cached_property
+    def _maps(self) -> ActivationMap | str:
+        """The model's activation map, or a sentence on why it has none."""
+        from bias_toolkit.models.activation_map import ActivationMap
+
+        try:
+            return ActivationMap(self.model)
+        except InputError as error:
+            return str(error)
+
+    @property
+    def why_not_estimated(self) -> str | None:
+        """Why a set without boxes cannot get estimated ones, in a sentence; None where it can."""
+        if self.spec("model") is None:
+            return "Name a model with --model to have its objects located."
+        if not self.has_open_model and self._recorded_identity("model") is not None and self.recorded.model.maps:
+            return self.recorded.model.maps.why_not
+        return self._maps if isinstance(self._maps, str) else None
+
+    @property
+    def shown_surroundings(self) -> tuple[str, ...]:
+        """What the framing map shows around the objects; where the test set has no boxes, `real` is not among it."""
+        from bias_toolkit.invariance.framing_grid import REAL
+
+        if self.has_objects("test"):
+            return self.surroundings
+        if set(self.surroundings) == {REAL}:
+            raise InputError(
+                "--surroundings is real, but the test set has no object boxes, so there is no object to cut windows "
+                "around; take mean, black or inpaint, which move the whole image."
+            )
+        return tuple(name for name in self.surroundings if name != REAL)
+
+    def twins(self, test_ids: list[str]) -> list[str | None]:
+        """For each test image the training image that is the very same file, None where there is none."""
+        sources = {self.train.source(image_id): image_id for image_id in self.train.images["image_id"]}
+        return [sources.get(self.test.source(image_id)) for image_id in test_ids]
+
+    def training_image(self, file: Path) -> str | None:
+        """The training image that is this file, None where none is."""
+        from bias_toolkit.explain import training_image
+
+        return training_image(file, self.train.images["image_id"], self.train.source)

@@ -1,0 +1,69 @@
+"""The steps of a study. A step stands in the module of its name; here, the name is the step itself."""
+
+from bias_toolkit.study.steps.analysis import TABLES as ANALYSIS_TABLES
+from bias_toolkit.study.steps.analysis import analysis
+from bias_toolkit.study.steps.explanation import EXPLANATIONS, explanation
+from bias_toolkit.study.steps.features import features
+from bias_toolkit.study.steps.framing_map import TABLES as MAP_TABLES
+from bias_toolkit.study.steps.framing_map import framed, framing_map
+from bias_toolkit.study.steps.images import images
+from bias_toolkit.study.steps.index import index
+from bias_toolkit.study.steps.located import localisation, located
+from bias_toolkit.study.steps.mean_images import mean_images
+from bias_toolkit.study.steps.neighbours import neighbours
+from bias_toolkit.study.steps.noise import noise
+from bias_toolkit.study.steps.objects import BOXES, TWO_SAMPLE, objects
+from bias_toolkit.study.steps.report import Shown, report
+from bias_toolkit.study.steps.responses import RUNTIME, measures, responses
+from bias_toolkit.study.steps.size_curve import size_curve, sized
+
+STEPS = (
+    images,
+    features,
+    index,
+    neighbours,
+    responses,
+    measures,
+    noise,
+    located,
+    localisation,
+    objects,
+    mean_images,
+    analysis,
+    framed,
+    framing_map,
+    sized,
+    size_curve,
+    explanation,
+    report,
+)
+"""All steps, in the order in which they are listed."""
+
+__all__ = [
+    "ANALYSIS_TABLES",
+    "BOXES",
+    "EXPLANATIONS",
+    "MAP_TABLES",
+    "RUNTIME",
+    "STEPS",
+    "TWO_SAMPLE",
+    "Shown",
+    "analysis",
+    "explanation",
+    "features",
+    "framed",
+    "framing_map",
+    "images",
+    "index",
+    "localisation",
+    "located",
+    "mean_images",
+    "measures",
+    "neighbours",
+    "noise",
+    "objects",
+    "report",
+    "responses",
+    "size_curve",
+    "sized",
+]

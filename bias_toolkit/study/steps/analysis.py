@@ -1,0 +1,54 @@
+"""Distance and framing against invariance."""
+
+from __future__ import annotations
+
+from bias_toolkit.pipeline.step import Job, step
+from bias_toolkit.study.steps.neighbours import neighbours
+from bias_toolkit.study.steps.objects import objects
+from bias_toolkit.study.steps.responses import measures
+
+TABLES = (
+    "correlations",
+    "curves",
+    "summary",
+    "classes",
+    "odds_ratios",
+    "losses",
+    "ceiling",
+    "factors",
+    "notes",
+)
+"""The tables of `bias_toolkit.analysis.Analysis`, in its order."""
+
+
+@step(
+    "analysis",
+    needs=[neighbours, measures, objects],
+    inputs=["imagenet_x"],
+    settings=["bins", "resamples", "permutations", "seed"],
+    command="analyse",
+    writes=[f"{name}.parquet" for name in (*TABLES, "per_image")],
+)
+def analysis(job: Job) -> None:
+    """Join what is known of each test image, and relate its distance and framing to how invariant the model is."""
+    from bias_toolkit.analysis import analyse, schema
+    from bias_toolkit.datasets import imagenet_x_factors
+    from bias_toolkit.foundation.files import write_table
+    from bias_toolkit.study.per_image import join_per_image, per_image_schema
+
+    settings, results, inputs = job.settings, job.results, job.inputs
+    table, sweep_measures = results.subjects_framing, results.measures
+    per_image = join_per_image(results.images("test"), sweep_measures, inputs.reference_sweep, results.distances, table)
+    found = analyse(
+        per_image,
+        sweep_measures,
+        factors=imagenet_x_factors(per_image["image_id"], inputs.test.layout, settings.imagenet_x),
+        bins=settings.bins,
+        resamples=settings.resamples,
+        permutations=settings.permutations,
+        seed=settings.seed,
+        progress=job.progress,
+    )
+    for name in TABLES:
+        write_table(getattr(found, name), job.folder / f"{name}.parquet", getattr(schema, name.upper()))
+    write_table(per_image, job.folder / "per_image.parquet", per_image_schema())

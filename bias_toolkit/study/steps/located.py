@@ -1,0 +1,153 @@
+"""Locating objects in sets without boxes, and measuring how good that is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import bias_toolkit
+from bias_toolkit.pipeline.step import Job, sharded
+from bias_toolkit.study.steps.images import images
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from bias_toolkit.foundation.shards import Shard
+    from bias_toolkit.objects.locate import LocatingView
+
+SAMPLE = 1000
+"""Images with boxes on which estimated boxes are measured."""
+
+
+def _method() -> dict[str, Any]:
+    from bias_toolkit.objects.locate_box import THRESHOLD
+
+    return {"threshold": THRESHOLD, "toolkit": bias_toolkit.__version__}
+
+
+def _outputs() -> dict[str, Any]:
+    from bias_toolkit.datasets import SKIPPED
+    from bias_toolkit.objects.locate import LOCATED
+
+    return {"located": LOCATED, "skipped": SKIPPED}
+
+
+def whole_view(image: np.ndarray, input_size: int) -> LocatingView:
+    """What the model is shown of an image to locate its object: all of it, resized to a square of its input's side.
+
+    A view of the central square would cost a photograph of 3 : 2 a third of its places, and with them the objects that
+    are framed least like the others. Classifiers are trained on such distortion: on crops of aspects 3/4 to 4/3.
+
+    Parameters
+    ----------
+    image : uint8, shape (height, width, 3)
+    """
+    from bias_toolkit.invariance.views import resize
+    from bias_toolkit.objects.locate import LocatingView
+
+    height, width = image.shape[:2]
+    return LocatingView(resize(image, input_size), (0, 0, width, height))
+
+
+def _locate(
+    job: Job, split: str, shards: Iterator[Shard], advance: Callable[[int], None]
+) -> Iterator[Mapping[str, Any]]:
+    from bias_toolkit.objects.locate import located_shards
+    from bias_toolkit.objects.locate_box import THRESHOLD
+
+    inputs = job.inputs
+    return located_shards(
+        inputs.activation_map,
+        inputs.dataset(split).read,
+        lambda image: whole_view(image, inputs.model.input_size),
+        shards,
+        class_indices=inputs.label_indices(split),
+        threshold=THRESHOLD,
+        batch_size=inputs.model.batch_size,
+        advance=advance,
+    )
+
+
+@sharded(
+    "located/{split}",
+    over="splits",
+    # The mapping of the training set's labels looks at the test set's as well.
+    needs=[images],
+    inputs=["model", "label_map"],
+    settings=["batch_size"],
+    also=_method,
+    items=lambda job, split: job.inputs.dataset(split).images["image_id"].tolist(),
+    shard_size=256,
+    outputs=_outputs,
+    files=["located", "skipped"],
+    label="Locating objects",
+    command="objects",
+)
+def located(
+    job: Job, split: str, shards: Iterator[Shard], advance: Callable[[int], None]
+) -> Iterator[Mapping[str, Any]]:
+    """The estimated boxes of one set, shard by shard."""
+    return _locate(job, split, shards, advance)
+
+
+def _sample(job: Job) -> list[str]:
+    """A seeded sample of the images that have boxes."""
+    import zlib
+
+    import numpy as np
+
+    dataset = job.inputs.dataset(job.inputs.measured_split)
+    boxed = dataset.images[dataset.images["image_id"].isin(dataset.objects["image_id"])]["image_id"]
+    rng = np.random.default_rng([job.settings.seed, zlib.crc32(b"localisation")])
+    return boxed.iloc[np.sort(rng.permutation(len(boxed))[:SAMPLE])].tolist()
+
+
+def _measure(job: Job) -> None:
+    """Compare the boxes that were estimated on the sample with those that the set has."""
+    from bias_toolkit.foundation.files import write_table, write_text
+    from bias_toolkit.objects import image_framing, position_and_scale
+    from bias_toolkit.objects.locate import estimated_objects, load_located
+    from bias_toolkit.objects.locate_quality import LOCALISATION, localisation_quality
+
+    split, settings, train = job.inputs.measured_split, job.settings, job.inputs.train
+    dataset, found = job.inputs.dataset(split), load_located(job.folder)
+    ids = found.loc[found["located_by"].notna(), "image_id"]
+    sample = dataset.images[dataset.images["image_id"].isin(ids)]
+    # The centred box that the estimate is compared with knows the training objects, where they have boxes.
+    typical = None
+    if len(train.objects):
+        subjects = image_framing(position_and_scale(train.objects, train.images), train.images)
+        typical = float(subjects["scale"].median())
+    quality = localisation_quality(
+        estimated_objects(found, sample, job.inputs.model.class_names),
+        dataset.objects[dataset.objects["image_id"].isin(sample["image_id"])],
+        sample,
+        typical_scale=typical,
+        resamples=settings.resamples,
+        seed=settings.seed,
+    )
+    write_table(quality, job.folder / "localisation.parquet", LOCALISATION)
+    write_text(json.dumps({"split": split}), job.folder / "localisation.json")
+
+
+@sharded(
+    "localisation",
+    needs=[images],
+    inputs=["model", "label_map"],
+    settings=["batch_size", "resamples", "seed"],
+    also=_method,
+    items=_sample,
+    shard_size=256,
+    outputs=_outputs,
+    files=["located", "skipped"],
+    label="Measuring estimated boxes",
+    finish=_measure,
+    writes=["localisation.parquet", "localisation.json"],
+    # What it leaves out has been left out, and listed, by other steps.
+    skips=None,
+    command="objects",
+)
+def localisation(job: Job, shards: Iterator[Shard], advance: Callable[[int], None]) -> Iterator[Mapping[str, Any]]:
+    """How good estimated boxes are on images that have boxes."""
+    return _locate(job, job.inputs.measured_split, shards, advance)

@@ -1,0 +1,26 @@
+"""The mean image of each set and of its classes."""
+
+from __future__ import annotations
+
+from bias_toolkit.pipeline.step import Job, step
+from bias_toolkit.study.steps.images import images
+
+
+@step(
+    "mean-images/{split}",
+    over="splits",
+    needs=[images.where(lambda inputs, split: [split])],
+    settings=["seed"],
+    command="objects",
+    writes=["means.npy", "means.parquet", "skipped.parquet"],
+    skips="skipped.parquet",
+)
+def mean_images(job: Job, split: str) -> None:
+    """Average the images of one set."""
+    from bias_toolkit import objects
+
+    dataset = job.inputs.dataset(split)
+    means = objects.mean_images(
+        dataset.read, dataset.images, dataset.objects, seed=job.settings.seed, progress=job.progress
+    )
+    means.save(job.folder)

@@ -1,0 +1,67 @@
+"""Each test image's nearest training images, and its distances from the training set."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from bias_toolkit.pipeline.step import Job, step
+from bias_toolkit.study.steps.features import features
+from bias_toolkit.study.steps.index import index
+
+
+@step(
+    "neighbours",
+    needs=[index, features.of("test")],
+    settings=["neighbours", ("resamples", lambda settings: settings.index != "exact")],
+    command="index",
+    writes=["neighbours.parquet", "distances.parquet", "shared.json", "search_quality.parquet"],
+)
+def neighbours(job: Job) -> None:
+    """Search the index; of an approximate one, also measure how good the search is."""
+    import numpy as np
+
+    from bias_toolkit.features.index import (
+        DISTANCES,
+        EXACT,
+        NEAREST,
+        NEIGHBOURS,
+        SEARCH_QUALITY,
+        StoredFeatures,
+        distances_table,
+        nearest_neighbours,
+        search_quality,
+    )
+    from bias_toolkit.foundation.files import write_table, write_text
+
+    settings, results, progress = job.settings, job.results, job.progress
+    training, store = results.training_index, results.features("test")
+    vectors, image_ids = StoredFeatures(store.arrays), store.image_ids
+    rows = {image_id: row for row, image_id in enumerate(training.image_ids)}
+    own = np.array([rows.get(twin, -1) for twin in job.inputs.twins(image_ids)], dtype=np.int64)
+    k = max(settings.neighbours, NEAREST)
+    found = nearest_neighbours(training, vectors, image_ids, own, k, progress=progress)
+    distances = distances_table(
+        training,
+        found,
+        vectors,
+        image_ids,
+        _labels(job, "test", image_ids),
+        _labels(job, "train", training.image_ids),
+        own,
+        reference=results.training_spacing,
+        progress=progress,
+    )
+    write_table(found[found["rank"] <= settings.neighbours], job.folder / "neighbours.parquet", NEIGHBOURS)
+    write_table(distances, job.folder / "distances.parquet", DISTANCES)
+    write_text(json.dumps({"n_shared": int((own >= 0).sum())}), job.folder / "shared.json")
+    if training.index != EXACT:
+        quality = search_quality(
+            training, vectors, own, k, resamples=settings.resamples, seed=settings.seed, progress=progress
+        )
+        write_table(quality, job.folder / "search_quality.parquet", SEARCH_QUALITY)
+
+
+def _labels(job: Job, split: str, image_ids: Sequence[str]) -> list[str | None]:
+    labels = job.results.images(split).set_index("image_id")["label"].reindex(image_ids)
+    return [label if isinstance(label, str) else None for label in labels]

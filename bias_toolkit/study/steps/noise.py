@@ -1,0 +1,36 @@
+"""The numerical noise floor on the views of one sweep."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+from bias_toolkit.pipeline.step import Job, step
+from bias_toolkit.study.steps.images import images
+
+
+@step(
+    "noise",
+    needs=[images.of("test")],
+    inputs=["model", "noise_sweep"],
+    settings=["noise_images", "batch_size", "seed"],
+    command="sweep",
+    writes=["noise.json"],
+)
+def noise(job: Job) -> None:
+    """Evaluate the same views again at other batch positions."""
+    from bias_toolkit.foundation.files import write_text
+    from bias_toolkit.invariance import noise_floor, sweep_reduction
+
+    model, test, sweep = job.inputs.model, job.inputs.test, job.inputs.noise_sweep
+    floor = noise_floor(
+        model,
+        lambda image_id: test.read_reduced(image_id, sweep_reduction(sweep, model.input_size, image_id)),
+        test.images["image_id"].tolist(),
+        sweep,
+        batch_size=model.batch_size,
+        n_images=job.settings.noise_images,
+        seed=job.settings.seed,
+        progress=job.progress,
+    )
+    write_text(json.dumps(dataclasses.asdict(floor)), job.folder / "noise.json")

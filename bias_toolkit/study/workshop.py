@@ -1,0 +1,52 @@
+"""Opening a study in one process to work on its shards, also in one that knows it from a description only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bias_toolkit.pipeline.executor import ShardJob, Workshop
+from bias_toolkit.pipeline.step import Plan, Task
+from bias_toolkit.pipeline.stored import Stored
+from bias_toolkit.study import steps
+from bias_toolkit.study.inputs import Inputs, Named
+from bias_toolkit.study.record import StudyRecord, read_record
+from bias_toolkit.study.results import Results
+from bias_toolkit.study.settings import Settings
+
+
+@dataclass(frozen=True)
+class StudyFile:
+    """A study in values that can be pickled: its folder, how its inputs are named, and its settings.
+
+    Datasets and models that were given as objects have to be such that they can be pickled.
+    """
+
+    folder: Path
+    named: Named
+    settings: Settings
+
+    def job(self, task: Task, numbers: tuple[int, ...]) -> ShardJob:
+        """The shards of a task as a job for an executor."""
+        return ShardJob(open_workshop, self, task.name, task.key, numbers)
+
+
+def open_workshop(study: StudyFile) -> Workshop:
+    """Open a study in a process that works on shards for another, which holds the study's lock."""
+    recorded = read_record(study.folder) or StudyRecord()
+    return make_workshop(study.folder, Inputs(study.folder, study.named, study.settings, recorded))
+
+
+def make_workshop(folder: Path, inputs: Inputs, restore: Callable[[Task], bool] = lambda task: False) -> Workshop:
+    """Put together what works on a study in this process: its inputs, plan and results.
+
+    Parameters
+    ----------
+    restore : callable
+        Does a damaged task again, where this process may; says whether it did.
+    """
+    plan = Plan(inputs, steps.STEPS)
+    results = Results(Stored(folder, plan, restore), inputs)
+    inputs.tables = results.tables
+    return Workshop(folder, plan, results)

@@ -1,0 +1,269 @@
+"""The page of one explanation: its answer first, all of its numbers, and nothing that is not in its folder."""
+
+import dataclasses
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from bias_toolkit.foundation.words import percent, significant
+from bias_toolkit.report.explanation.instability import more_than
+from bias_toolkit.report.explanation.page import explanation_page
+from bias_toolkit.report.explanation.why import points
+
+VOID = {"meta", "img", "link", "br"}
+
+
+class Page(HTMLParser):
+    """A page's headings, text, pictures and trials; its tags must be closed in order."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.folder = path.parent
+        self.open, self.sources, self.alts, self.words, self.headings, self.tags = [], [], [], [], [], set()
+        self.trials, self.links, self.ids = [], [], []
+        self.feed(path.read_text(encoding="utf-8"))
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        self.tags.add(tag)
+        if tag not in VOID:
+            self.open.append(tag)
+        if tag == "img":
+            self.sources.append(attrs["src"])
+            self.alts.append(attrs["alt"])
+        if tag == "article":
+            self.trials.append([attrs["class"], []])
+        self.links.extend([attrs["href"]] if "href" in attrs else [])
+        self.ids.extend([attrs["id"]] if "id" in attrs else [])
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if "style" not in self.open:
+            self.words.append(data)
+        if "h2" in self.open:
+            self.headings.append(data)
+        if "article" in self.open:
+            self.trials[-1][1].append(data)
+
+    @property
+    def text(self):
+        return squeezed(self.words)
+
+    def trial(self, *words):
+        """The class and the text of the one trial whose text has all the words."""
+        told = [(kind, squeezed(texts)) for kind, texts in self.trials]
+        (found,) = [(kind, text) for kind, text in told if all(word in text for word in words)]
+        return found
+
+
+def squeezed(words):
+    return re.sub(r"\s+", " ", " ".join(words)).strip()
+
+
+@pytest.fixture
+def page(explained):
+    return Page(explained())
+
+
+def test_sections_in_their_order_and_the_answer_first(page, unstable):
+    assert page.headings == [
+        "Answer",
+        "How unstable",
+        "How unlike the training images",
+        "Why",
+        "Remedy",
+        "How this was measured",
+    ]
+    assert squeezed([unstable.answer]) in page.text
+    after_heading = page.text.split("Answer ", 2)[-1]
+    assert after_heading.index("Unstable: its top-1 class changes in 37.5%") < 150
+    assert page.sources[0] == "pictures/centre.png"
+
+
+def test_every_picture_is_there_with_words_for_who_cannot_see_it(page):
+    assert len(page.sources) > 15
+    for file in page.sources:
+        assert (page.folder / file).is_file(), file
+    assert all(page.alts)
+    assert {f"pictures/neighbour-{i}.png" for i in (1, 2, 3)} <= set(page.sources)
+    assert "no picture" in page.text
+
+
+def test_figures_are_svg_only_and_linked(page):
+    files = sorted(path.name for path in (page.folder / "figures").iterdir())
+    assert files == ["effects.svg", "object.svg", "response.svg", "shifts.svg"]
+    assert {f"figures/{file}" for file in files} <= set(page.sources)
+    for link in page.links:
+        assert link[1:] in page.ids if link.startswith("#") else (page.folder / link).is_file()
+    assert not [link for link in page.links if link.endswith((".png", ".pdf"))]
+
+
+def test_other_files_of_the_folder_stay(explained, unstable):
+    folder = explained().parent
+    unstable.save(folder)
+    kept = [*(folder / "pictures").iterdir(), folder / "explanation.json"]
+    before = {path: path.read_bytes() for path in kept}
+    assert len(before) > 10
+    explained()
+    assert all(path.read_bytes() == content for path, content in before.items())
+
+
+def test_nothing_comes_from_the_network_and_names_are_escaped(page):
+    html = (page.folder / "index.html").read_text(encoding="utf-8")
+    assert "script" not in page.tags
+    assert "b" not in {*page.tags} or "<b>017</b>" not in html
+    assert "<script>alert(1)</script>" in page.text
+    assert "test/<b>017</b>.png" in page.text
+    assert "2,000 resamples of <rows>" in page.text
+    assert not [link for link in page.links + page.sources if "//" in link]
+
+
+def test_tiles(unstable):
+    tiles = explanation_page(unstable).tiles
+    assert [value for value, *_ in tiles] == ["37.5%", "99.7%", "framed off centre", "0.04"]
+    assert "95% interval 32.5% to 42.5%" in tiles[0][2]
+    assert tiles[1][1] == "of the other test images are more stable on the study’s sweep"
+    assert tiles[2][1:] == ("first cause", "1 further cause")
+    assert tiles[3][2] == "more than 3% of the other test images"
+
+
+def test_of_what_the_page_is(unstable):
+    image, model, study = explanation_page(unstable).of
+    assert image == ("Image", "snow leopard", "64 × 48 pixels, in the test set")
+    assert model[1] == "demo"
+    assert study[1:] == ("owls & others", "crop, diagonal, size 1")
+    other = dataclasses.replace(unstable, in_test_set=False, label_name="")
+    assert explanation_page(other).of[0] == ("Image", "no label", "64 × 48 pixels, not in the test set")
+
+
+def test_standings(page):
+    assert "Measure Value Among the other test images" in page.text
+    assert "P(top-1 change) 37.5% more than 99.7%" in page.text
+    assert "Margin 0.04 more than 3%" in page.text
+
+
+def test_changes_of_class_are_shown_in_pairs(page):
+    for words in (
+        "View −3 → view −2 owl 34.0% <script>alert(1)</script> 36.0%",
+        'View +1 → view +2 <script>alert(1)</script> 38.0% said "no" & left 40.0%',
+        "The top-1 class changes in 3 steps of 8.",
+    ):
+        assert words in page.text
+    places = [page.sources.index(f"pictures/view-{k}.png") for k in (1, 2, 5, 6)]
+    assert places == sorted(places)
+
+
+def test_no_change_along_the_sweep(explained, unstable):
+    same = dataclasses.replace(unstable.response, top1=[3] * 9, changes=[])
+    text = Page(explained(response=same)).text
+    assert "The top-1 class is the same on all views of this sweep." in text
+    assert "disagrees with itself" not in text
+
+
+def test_how_unlike(page, unstable):
+    for words in (
+        "Сова é distance 3.75 train/001.png",
+        "Distance to nearest training image (Euclidean) 3.75 more than 88% more than 91%",
+        "Distance to nearest training image of the class (Euclidean) 5.50 – –",
+        "Scale 0.25 0.60 more than 98%",
+        "Compared with training objects of class “owl”. Its position is unusual and its scale usual",
+    ):
+        assert words in page.text, words
+
+
+def test_without_framing_and_without_distances(explained):
+    page = Page(explained(framing=None, framing_reason="The image has no box.", distances=None, neighbours=[]))
+    assert "The object’s framing is left out: The image has no box." in page.text
+    assert "Distance and margin" not in page.text
+    assert "Nearest training images" not in page.text
+    assert not (page.folder / "figures" / "object.svg").exists()
+
+
+def test_every_line_with_its_numbers(page, unstable):
+    for line in unstable.lines:
+        kind, text = page.trial(line.name, line.intervention, line.reason, line.verdict)
+        if line.after is None:
+            continue
+        before, after = unstable.before.p_top1_change, line.after.p_top1_change
+        assert f"{percent(before.value)} → {percent(after.value)}" in text
+        assert f"after {percent(after.low)} to {percent(after.high)}" in text
+        assert f"{significant(unstable.before.mac.value, 2)} → {significant(line.after.mac.value, 2)}" in text
+        assert f"Fall of P(top-1 change) {points(line.fall.value)}" in text
+        assert f"Fall beyond controls {points(line.fall_beyond_controls.value)}" in text
+        prediction = line.after.prediction
+        told = f"probability {percent(prediction.probability)}, {'right' if prediction.is_right else 'wrong'}"
+        assert f"{prediction.name} {told}" in text
+        assert kind == ("trial cause" if line.rank else "trial other")
+    assert "Made-up pixels 18.0% filled: the canvas colour" in page.trial("framed off centre")[1]
+
+
+def test_causes_come_first_in_their_order_and_what_was_not_tried_has_no_numbers(page):
+    kinds = [kind.split()[1] for kind, _ in page.trials]
+    assert kinds == ["reference", "reference", "cause", "cause", "other", "other", "other", "untried"]
+    texts = [squeezed(words) for _, words in page.trials]
+    assert texts[1].startswith("Controls")
+    assert "P(top-1 change) 35.0%" in texts[1]
+    assert texts[2].startswith("1 framed off centre cause")
+    assert texts[3].startswith("2 a coin toss between two classes cause")
+    assert "%" not in texts[-1]
+
+
+def test_the_coin_toss_is_compared_with_images_of_its_margin_and_not_with_these_steps(page):
+    _, text = page.trial("a coin toss")
+    assert "P(top-1 change) of images with its margin 31.0% 95% interval 27.0% to 35.0%" in text
+    assert "37.5%" not in text
+
+
+def test_remedies(page):
+    assert "shifts of up to 3 pixels 49 7.0% 2.0% to 12.0% 0.018 0.0075 to 0.028 snow leopard" in page.text
+    assert "As it is 1 37.5% 32.5% to 42.5%" in page.text
+    assert "A shift is an exact slice of pixels." in page.text
+
+
+def test_a_stable_image(explained, unstable):
+    p = dataclasses.replace(unstable.before.p_top1_change, value=0.02, low=0.0, high=0.05)
+    stable = {"before": dataclasses.replace(unstable.before, p_top1_change=p), "lines": []}
+    page = Page(explained(**stable))
+    assert page.headings == [
+        "Answer",
+        "How unstable",
+        "How unlike the training images",
+        "Remedy",
+        "How this was measured",
+    ]
+    assert "As the image is stable, no cause was looked for." in page.text
+    assert page.trials == []
+    assert explanation_page(dataclasses.replace(unstable, **stable)).tiles[2][0] == "stable"
+
+
+def test_no_cause_was_found(explained, unstable):
+    lines = [line for line in unstable.lines if line.rank is None]
+    page = Page(explained(lines=lines, remedies=[], notes=[], controls=None))
+    assert page.headings[-1] == "Why"
+    assert "Nothing that was tried could be shown to be a cause." in page.text
+    assert "trial cause" not in dict(page.trials)
+    assert explanation_page(dataclasses.replace(unstable, lines=lines)).tiles[2][0] == "none found"
+
+
+def test_percentiles_at_the_ends():
+    assert more_than(None) == "–"
+    assert more_than(0.0, "them") == "more than none of them"
+    assert more_than(1.0, "them") == "more than all of them"
+    assert more_than(0.9999, "them") == "more than 99.99% of them"
+
+
+def test_an_image_from_elsewhere_has_no_other_test_images(explained):
+    text = Page(explained(in_test_set=False)).text
+    assert "Among the test images" in text
+    assert "other test images" not in text
+
+
+def test_twice_is_the_same(explained):
+    folder = explained().parent
+    before = {path: path.read_bytes() for path in folder.rglob("*.*")}
+    explained()
+    assert {path: path.read_bytes() for path in folder.rglob("*.*")} == before

@@ -1,0 +1,113 @@
+"""The list of findings as a whole, those on classes and data, and their text for a terminal."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+
+from bias_toolkit.report import Finding, all_findings, as_text
+from bias_toolkit.report.findings import class_findings, data_findings
+
+
+def with_classes(source, analysis_of, values):
+    """Ten images a class, whose P(top-1 change) has the class's value in the mean."""
+    noise = np.array([-0.1, 0.1] * 5)
+    per_image = pd.concat(
+        [pd.DataFrame({"label": label, "p_top1_change": value + noise}) for label, value in values.items()]
+    )
+    rows = [
+        {
+            "label": label,
+            "n": 10,
+            "p_top1_change": value,
+            "p_top1_change_low": value - 0.05,
+            "p_top1_change_high": value + 0.05,
+        }
+        for label, value in values.items()
+    ]
+    return dataclasses.replace(
+        source, per_image=per_image, analysis=analysis_of(classes=rows), class_names={"b": "Bee, insect"}
+    )
+
+
+def test_classes_that_differ(bare_source, analysis_of):
+    (finding,) = class_findings(with_classes(bare_source, analysis_of, {"a": 0.2, "b": 0.9, "c": 0.5}))
+    assert finding.kind == "effect"
+    assert "Kruskal–Wallis" in finding.evidence
+    assert "3 classes" in finding.evidence
+    assert "highest for “Bee”, 90.0% (85.0% to 95.0%), and lowest for “a”, 20.0% (15.0% to 25.0%)" in finding.evidence
+
+
+def test_classes_that_do_not_differ(bare_source, analysis_of):
+    (finding,) = class_findings(with_classes(bare_source, analysis_of, {"a": 0.5, "b": 0.5}))
+    assert finding.kind == "none"
+    assert finding.claim == "No difference in stability between classes was found."
+
+
+def test_one_class_or_none(bare_source, analysis_of):
+    assert class_findings(with_classes(bare_source, analysis_of, {"a": 0.5})) == []
+    assert class_findings(bare_source) == []
+
+
+def test_data(bare_source):
+    train = dataclasses.replace(bare_source.train, n_skipped=1, dropped_boxes=2)
+    test = dataclasses.replace(bare_source.test, n_skipped=3)
+    found = data_findings(dataclasses.replace(bare_source, train=train, test=test))
+    assert [finding.claim for finding in found] == [
+        "1 image of the training set could not be used and was left out.",
+        "3 images of the test set could not be used and were left out.",
+        "2 boxes of the training set had no area inside the image and were dropped.",
+    ]
+    assert {finding.kind for finding in found} == {"caution"}
+
+
+def test_all_findings_of_a_known_law(shared_source):
+    by_topic = {}
+    for finding in all_findings(shared_source):
+        by_topic.setdefault(finding.topic, []).append(finding)
+    assert list(by_topic) == [
+        "Framing of the subjects",
+        "Stability under one-pixel steps",
+        "Distance from the training set",
+        "Framing and stability",
+        "Classes",
+        "The data",
+    ]
+    centred = by_topic["Framing of the subjects"][0]
+    assert centred.claim == "In the training set, objects are centred."
+    farther = by_topic["Distance from the training set"][0]
+    assert farther.kind == "effect"
+    assert farther.claim.startswith("The farther an image is from its nearest training image, the less stable")
+
+
+def test_findings_do_not_depend_on_when_they_are_asked(shared_source):
+    assert all_findings(shared_source) == all_findings(shared_source)
+
+
+def test_nothing_computed_still_has_findings(bare_source):
+    assert {finding.kind for finding in all_findings(bare_source)} == {"unknown"}
+
+
+def test_text_for_a_terminal():
+    findings = [
+        Finding("One", "effect", "A claim.", "Its evidence, which is long enough to be wrapped."),
+        Finding("One", "none", "Nothing was found."),
+        Finding("Two", "unknown", "Unknown."),
+    ]
+    assert as_text(findings, width=40).splitlines() == [
+        "One",
+        "  - A claim. Its evidence, which is long",
+        "    enough to be wrapped. [effect]",
+        "  - Nothing was found. [no effect found]",
+        "",
+        "Two",
+        "  - Unknown. [not known]",
+    ]
+
+
+def test_class_names(source):
+    assert source.class_name("owl") == "Сова é"
+    assert source.given_name("owl") == "owl"
+    assert source.class_name("dog, black") == "dog, black"
+    assert source.given_name("dog, black") == ""
+    assert source.class_name(None) == source.given_name(float("nan")) == ""

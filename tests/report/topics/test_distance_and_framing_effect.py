@@ -1,0 +1,302 @@
+"""Every branch of what can be said about distance and framing against invariance."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bias_toolkit.analysis import median_interval
+from bias_toolkit.report import topic_findings
+from bias_toolkit.report.relations.findings import relation
+from bias_toolkit.report.relations.tables import Relations
+from bias_toolkit.report.topics.distance.findings import NEAREST
+from bias_toolkit.report.topics.framing_effect import FRAMING_VARIABLES
+
+POSITIVE, NULL, NEGATIVE = (0.22, 0.16, 0.28), (0.02, -0.04, 0.08), (-0.22, -0.28, -0.16)
+
+
+def correlations(plain, partial=None, within=None, distance="nn_distance", measure="p_top1_change", n=1000):
+    rows = []
+    for kind, values in (("plain", plain), ("partial", partial), ("within class", within)):
+        if values is not None:
+            rho, low, high = values
+            rows.append(
+                {
+                    "distance": distance,
+                    "measure": measure,
+                    "kind": kind,
+                    "rho": rho,
+                    "low": low,
+                    "high": high,
+                    "p_value": 0.0005,
+                    "n": n,
+                }
+            )
+    return rows
+
+
+@pytest.fixture
+def found():
+    """The finding on distance, from rows of CORRELATIONS."""
+
+    def find(rows, variable=NEAREST, measure="p_top1_change", curves=(), per_image=None):
+        per_image = pd.DataFrame() if per_image is None else per_image
+        return relation(Relations(per_image, pd.DataFrame(rows), pd.DataFrame(curves), 10, ""), variable, measure)
+
+    return find
+
+
+FARTHER = "The farther an image is from its nearest training image"
+VERDICTS = [
+    (POSITIVE, (0.09, 0.03, 0.15), "effect", f"{FARTHER}, the less stable the model is on it by P(top-1 change)."),
+    (NEGATIVE, (-0.09, -0.15, -0.03), "effect", f"{FARTHER}, the more stable the model is on it by P(top-1 change)."),
+    (
+        POSITIVE,
+        NULL,
+        "explained",
+        f"{FARTHER}, the less stable the model is on it by P(top-1 change); the model's confidence explains it.",
+    ),
+    (
+        POSITIVE,
+        NEGATIVE,
+        "caution",
+        f"{FARTHER}, the less stable the model is on it by P(top-1 change), "
+        "but the other way round among images of like confidence.",
+    ),
+    (
+        NULL,
+        NULL,
+        "none",
+        "No relation between an image's distance from its nearest training image and P(top-1 change) was found.",
+    ),
+    (
+        NULL,
+        POSITIVE,
+        "effect",
+        "No relation between an image's distance from its nearest training image and P(top-1 change) was found, "
+        "unless the margin is held constant.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("plain", "partial", "kind", "claim"), VERDICTS)
+def test_verdicts(found, plain, partial, kind, claim):
+    finding = found(correlations(plain, partial))
+    assert finding.kind == kind
+    assert finding.claim == claim
+    evidence = finding.evidence.replace("\N{NO-BREAK SPACE}", " ")
+    for values in (plain, partial):
+        rho, low, high = (f"{value:.2f}".replace("-", "−") for value in values)
+        assert f"{rho} (95% interval {low} to {high}; p < 0.001" in evidence
+    assert "1,000 images" in evidence
+
+
+def test_what_appears_under_control_says_which_way(found):
+    assert (
+        "Among images of like confidence: the farther an image is from its nearest training image, the more stable"
+        in found(correlations(NULL, NEGATIVE)).evidence
+    )
+
+
+def test_consistency_counts_the_other_way(found):
+    rows = correlations(POSITIVE, POSITIVE, measure="consistency")
+    assert "the more stable" in found(rows, measure="consistency").claim
+
+
+def test_a_plain_correlation_is_never_shown_alone(found):
+    finding = found(correlations(POSITIVE, None, POSITIVE))
+    assert finding.kind == "unknown"
+    assert "0.22" not in finding.text
+    finding = found(correlations(POSITIVE, (np.nan, np.nan, np.nan), POSITIVE))
+    assert finding.kind == "unknown"
+    assert "0.22" not in finding.text
+
+
+def test_too_few_images(found):
+    finding = found(correlations(POSITIVE, POSITIVE, n=12))
+    assert finding.kind == "caution"
+    assert finding.claim.startswith("12 images are too few")
+
+
+def test_an_interval_that_is_not_defined_is_not_judged(found):
+    assert found(correlations((0.3, np.nan, np.nan), (0.3, np.nan, np.nan))).kind == "caution"
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"), [([0.0] * 3, "is the same for all images"), ([np.nan] * 3, "is not defined for any image")]
+)
+def test_not_computable(found, changes, reason):
+    per_image = pd.DataFrame({"nn_distance": [1.0, 2.0, 3.0], "p_top1_change": changes})
+    finding = found(correlations((np.nan,) * 3, (np.nan,) * 3), per_image=per_image)
+    assert finding.kind == "unknown"
+    assert "could not be computed" in finding.claim
+    assert finding.evidence == f"P(top-1 change) {reason}."
+
+
+def test_within_class_is_told(found):
+    assert found(correlations(POSITIVE, POSITIVE, (0.1, 0.02, 0.2))).evidence.endswith(
+        " Within classes ρ is 0.10 (0.02 to 0.20)."
+    )
+
+
+def curve(values, distance="nn_distance"):
+    return [
+        {
+            "distance": distance,
+            "measure": "p_top1_change",
+            "bin": i,
+            "x": float(i),
+            "value": value,
+            "low": value - 0.01,
+            "high": value + 0.01,
+            "n": 100,
+        }
+        for i, value in enumerate(values)
+    ]
+
+
+def test_the_ends_of_the_curve_are_told_where_there_is_a_relation(found):
+    bins = curve(np.linspace(0.084, 0.199, 5))
+    text = found(correlations(POSITIVE, POSITIVE), curves=bins).evidence
+    assert (
+        "P(top-1 change) is 8.4% (7.4% to 9.4%) in the nearest fifth of the images and "
+        "19.9% (18.9% to 20.9%) in the farthest." in text
+    )
+    assert "fifth" not in found(correlations(NULL, NULL), curves=bins).evidence
+
+
+def distance_findings(source):
+    return topic_findings(source, "distance")
+
+
+def framing_effect_findings(source):
+    return topic_findings(source, "framing-effect")
+
+
+def with_distances(source, **columns):
+    table = pd.DataFrame({"image_id": list("abcd"), "nn_distance": [1.0, 2.0, 3.0, 4.0]} | columns)
+    return dataclasses.replace(source, distances=table)
+
+
+def test_leaks(bare_source):
+    (none,) = distance_findings(with_distances(bare_source, leak=[False] * 4))
+    assert none.kind == "fact"
+    assert none.claim == "None of the 4 test images is at (near) zero distance from a training image."
+    (one,) = distance_findings(with_distances(bare_source, leak=[False, True, False, False]))
+    assert one.kind == "caution"
+    assert one.claim == "1 of 4 test images is at (near) zero distance from a training image."
+    assert "25.0%" in one.evidence
+    (two,) = distance_findings(with_distances(bare_source, leak=[False, True, True, None]))
+    assert two.claim.startswith("2 of 4 test images are")
+
+
+def test_test_images_that_are_training_images(bare_source):
+    source = dataclasses.replace(with_distances(bare_source, leak=[False] * 4), n_shared=4)
+    shared, none = distance_findings(source)
+    assert shared.kind == "caution"
+    assert shared.claim == "4 of the 4 test images are training images themselves."
+    assert shared.evidence == "Each is compared with the other training images only."
+    assert none.claim.endswith("at (near) zero distance from a training image, besides themselves.")
+    (one, leak) = distance_findings(
+        dataclasses.replace(with_distances(bare_source, leak=[True] + [False] * 3), n_shared=1)
+    )
+    assert one.claim == "1 of the 4 test images is a training image itself."
+    assert leak.claim == "1 of 4 test images is at (near) zero distance from another training image."
+
+
+def test_no_interval_of_very_few_images(bare_source, found):
+    (percentile,) = distance_findings(with_distances(bare_source, distance_percentile=[0.2, 0.6, 0.8, 0.9]))
+    few = found(correlations(POSITIVE, POSITIVE, POSITIVE, n=9))
+    for finding in (percentile, few):
+        assert "too few images for an interval" in finding.evidence
+        assert "95%" not in finding.evidence
+    assert "0.16" not in few.evidence
+
+
+def test_percentile(bare_source):
+    (finding,) = distance_findings(with_distances(bare_source, distance_percentile=[0.2, 0.6, 0.8, 0.9]))
+    assert "farther from its nearest training image than 70% of the training images" in finding.claim
+    assert "between 50% and 82%" in finding.evidence
+
+
+def test_percentile_has_the_interval_of_the_median(bare_source):
+    values = np.random.default_rng(0).uniform(0, 1, 101)
+    table = pd.DataFrame({"image_id": [str(i) for i in range(101)], "nn_distance": 1.0, "distance_percentile": values})
+    (finding,) = distance_findings(dataclasses.replace(bare_source, distances=table))
+    median = median_interval(values)
+    assert median.low < median.value < median.high
+    assert (
+        f"Median {100 * median.value:.1f}% (95% interval {100 * median.low:.1f}% to {100 * median.high:.1f}%)"
+        in finding.evidence
+    )
+    assert "101 test images" in finding.evidence
+
+
+def test_no_distances(bare_source):
+    (finding,) = distance_findings(bare_source)
+    assert finding.kind == "unknown"
+
+
+def framing(source, analysis_of, rhos, test_bias=(0.4, 0.35, 0.45)):
+    names = [variable.name for variable in FRAMING_VARIABLES]
+    per_image = pd.DataFrame({"p_top1_change": [0.0, 0.1]} | {name: [0.1, 0.2] for name in names})
+    rows = [row for name, (a, b) in zip(names, rhos, strict=True) for row in correlations(a, b, distance=name)]
+    bias, low, high = test_bias
+    summary = pd.DataFrame(
+        [
+            {
+                "category": "",
+                "n_objects": 40,
+                "n_images": 40,
+                "centre_bias": bias,
+                "centre_bias_low": low,
+                "centre_bias_high": high,
+                "truncated_share": 0.0,
+            }
+        ]
+    )
+    analysis = analysis_of(correlations=rows)
+    return framing_effect_findings(
+        dataclasses.replace(
+            source,
+            per_image=per_image,
+            analysis=analysis,
+            test_summary=summary,
+            test_framing=pd.DataFrame({"image_id": ["a"]}),
+            reference=("crop", "diagonal", 1.0),
+        )
+    )
+
+
+def test_framing_effects(bare_source, analysis_of):
+    position, scale, density = framing(
+        bare_source, analysis_of, [(POSITIVE, POSITIVE), (POSITIVE, NULL), (NEGATIVE, NEGATIVE)]
+    )
+    assert position.claim.startswith("The farther an image's object is from the centre, the less stable")
+    assert scale.kind == "explained"
+    assert density.claim.startswith("The more usual the framing")
+    assert "the more stable" in density.claim
+
+
+def test_no_effect_of_framing_among_centred_photographs_is_put_in_place(bare_source, analysis_of):
+    *found, last = framing(bare_source, analysis_of, [(NULL, NULL)] * 3)
+    assert [finding.kind for finding in found] == ["none"] * 3
+    assert last.kind == "caution"
+    assert "centred themselves" in last.claim
+    assert "0.40 (95% interval 0.35 to 0.45)" in last.evidence
+
+
+def test_that_excuse_is_not_made_for_uncentred_photographs(bare_source, analysis_of):
+    found = framing(bare_source, analysis_of, [(NULL, NULL)] * 3, test_bias=(0.0, -0.1, 0.1))
+    assert [finding.kind for finding in found] == ["none"] * 3
+
+
+def test_framing_without_boxes_or_without_a_sweep(bare_source):
+    per_image = pd.DataFrame({"p_top1_change": [0.1]})
+    (finding,) = framing_effect_findings(
+        dataclasses.replace(bare_source, per_image=per_image, reference=("crop", "diagonal", 1.0))
+    )
+    assert finding.kind == "unknown"
+    assert "no boxes" in finding.claim
+    assert framing_effect_findings(bare_source) == []

@@ -1,0 +1,203 @@
+"""Every branch of what can be said about invariance."""
+
+import dataclasses
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bias_toolkit.report import topic_findings
+from bias_toolkit.report.topics.invariance.contents import NoiseFloor, gather
+from bias_toolkit.report.topics.invariance.findings import noise_finding
+from bias_toolkit.report.topics.invariance.sizes import difference_margin, size_finding
+from bias_toolkit.report.words.sweeps import image_size, sweep_name
+
+
+def row(measure, value, low, high, n=1000, protocol="crop", size=1.0, transform="diagonal"):
+    return {
+        "protocol": protocol,
+        "transform": transform,
+        "size": size,
+        "measure": measure,
+        "value": value,
+        "low": low,
+        "high": high,
+        "n": n,
+    }
+
+
+CHANGE = row("p_top1_change", 0.15, 0.139, 0.161)
+
+
+def findings(source, analysis_of, *rows, reference=("crop", "diagonal", 1.0)):
+    analysis = analysis_of(summary=rows)
+    return topic_findings(dataclasses.replace(source, analysis=analysis, reference=reference), "invariance")
+
+
+def test_one_pixel_changes_the_class(bare_source, analysis_of):
+    first = findings(bare_source, analysis_of, CHANGE, row("mac", 0.057, 0.05, 0.06))[0]
+    assert first.kind == "effect"
+    assert first.claim == "Moving an image by one pixel changes the top-1 class in 15.0% of the steps."
+    assert "95% interval 13.9% to 16.1%; crop, diagonal, size 1; 1,000 images." in first.evidence
+    assert "0.0570 (95% interval 0.0500 to 0.0600) a step" in first.evidence
+
+
+def test_nothing_changes(bare_source, analysis_of):
+    first = findings(bare_source, analysis_of, row("p_top1_change", 0.0, 0.0, 0.0))[0]
+    assert first.kind == "none"
+    assert "never changed" in first.claim
+
+
+def test_too_few_images(bare_source, analysis_of):
+    first = findings(bare_source, analysis_of, row("p_top1_change", 0.15, 0.1, 0.2, n=12))[0]
+    assert first.kind == "caution"
+    assert "So few images" in first.evidence
+
+
+def test_nothing_measured(bare_source):
+    (finding,) = topic_findings(bare_source, "invariance")
+    assert finding.kind == "unknown"
+
+
+def test_offsets_alone_have_their_consistency(bare_source, analysis_of):
+    offsets = row("consistency", 0.9, 0.88, 0.92, protocol="offsets", transform=None)
+    unknown, consistency = findings(bare_source, analysis_of, offsets, reference=None)
+    assert unknown.kind == "unknown"
+    assert "agree in their top-1 class in 90.0% of pairs" in consistency.claim
+
+
+def test_labels_and_their_absence(bare_source, analysis_of):
+    assert findings(bare_source, analysis_of, CHANGE)[-1].kind == "unknown"
+    last = findings(bare_source, analysis_of, CHANGE, row("accuracy", 0.75, 0.74, 0.76, n=900))[-1]
+    assert last.kind == "fact"
+    assert last.claim == "Accuracy over the same views is 75.0%."
+    assert "900 images" in last.evidence
+
+
+def test_the_reference_sweep_is_the_one_told(bare_source, analysis_of):
+    other = row("p_top1_change", 0.3, 0.2, 0.4, protocol="embed", size=2.0, transform="scale")
+    first = findings(bare_source, analysis_of, CHANGE, other, reference=("embed", "scale", 2.0))[0]
+    assert "30.0%" in first.claim
+    assert "embed, scale, size 2" in first.evidence
+
+
+NOISE = {
+    "far below": (NoiseFloor(0.0, 576, 0, 0.0, 0.0064), "fact", "does not explain"),
+    "a little": (NoiseFloor(0.01, 1000, 10, 0.004, 0.02), "fact", "does not explain"),
+    "too near": (NoiseFloor(0.05, 100, 5, 0.02, 0.1), "caution", "too near"),
+    "too few": (NoiseFloor(0.0, 9, 0, 0.0, 0.33), "caution", "Too few views"),
+    "not measured": (None, "unknown", "not known"),
+}
+
+
+@pytest.mark.parametrize(("floor", "kind", "words"), NOISE.values(), ids=NOISE)
+def test_noise(floor, kind, words):
+    finding = noise_finding(floor, CHANGE)
+    assert finding.kind == kind
+    assert words in finding.claim
+    if floor is not None:
+        assert f"in {floor.n_changed:,} of {floor.n_views:,} evaluations" in finding.evidence
+        assert "15.0% under a shift" in finding.evidence
+
+
+def test_noise_where_nothing_changes():
+    still = row("p_top1_change", 0.0, 0.0, 0.0)
+    assert noise_finding(NoiseFloor(0.0, 576, 0, 0.0, 0.0064), still).kind == "fact"
+    assert noise_finding(NoiseFloor(0.01, 100, 1, 0.0, 0.05), still).kind == "caution"
+
+
+SWEEPS = {"smaller": ("embed", 2.0), "as it is": ("crop", 1.0), "larger": ("crop", 0.25)}
+
+
+def of_sizes(source, **values):
+    """The finding on sizes, from the values of the same images at each."""
+    tables = [
+        pd.DataFrame(
+            {
+                "image_id": [str(i) for i in range(len(column))],
+                "protocol": protocol,
+                "transform": "diagonal",
+                "size": size,
+                "p_top1_change": np.asarray(column, np.float32),
+            }
+        )
+        for (protocol, size), column in zip(SWEEPS.values(), values.values(), strict=True)
+    ]
+    measures = pd.concat(tables, ignore_index=True)
+    return size_finding(gather(dataclasses.replace(source, measures=measures, reference=("crop", "diagonal", 1.0))))
+
+
+def noisy(mean, seed, n=200):
+    return np.random.default_rng(seed).normal(mean, 0.05, n)
+
+
+def test_u_shape(bare_source):
+    finding = of_sizes(bare_source, smaller=noisy(0.3, 0), same=noisy(0.1, 1), larger=noisy(0.2, 2))
+    assert finding.kind == "effect"
+    assert "U-shaped" in finding.claim
+    assert "at crop size 1, and higher when the image is shown smaller, " in finding.evidence
+    assert "at embed size 2, by " in finding.evidence
+    assert "paired bootstrap over the 200 images measured at all 3 sizes" in finding.evidence
+
+
+@pytest.mark.parametrize(
+    ("smaller", "same", "larger", "claim"),
+    [
+        (0.3, 0.11, 0.1, "The model is less stable when the image is shown smaller."),
+        (0.1, 0.11, 0.3, "The model is less stable when the image is shown larger."),
+        (0.1, 0.3, 0.1, "P(top-1 change) depends on the size at which the image is shown."),
+    ],
+)
+def test_other_shapes(bare_source, smaller, same, larger, claim):
+    finding = of_sizes(bare_source, smaller=noisy(smaller, 0), same=noisy(same, 1), larger=noisy(larger, 2))
+    assert (finding.kind, finding.claim) == ("effect", claim)
+
+
+def test_no_dependence_on_size(bare_source):
+    finding = of_sizes(bare_source, smaller=noisy(0.1, 0), same=noisy(0.1, 1), larger=noisy(0.1, 2))
+    assert finding.kind == "none"
+    assert finding.claim.startswith("No dependence")
+    assert re.search(r"a difference of \d\.\d percentage points \(−\d\.\d to \d\.\d\)", finding.evidence)
+    assert "chosen after looking" in finding.evidence
+
+
+def test_sizes_are_compared_image_by_image(bare_source):
+    spread = np.random.default_rng(0).uniform(0, 0.9, 200)
+    finding = of_sizes(bare_source, smaller=spread + noisy(0.04, 1), same=spread, larger=spread + noisy(0.0, 2))
+    assert finding.kind == "effect"
+    assert "shown smaller" in finding.claim
+
+
+def test_choosing_the_pair_after_looking_is_paid_for():
+    generator = np.random.default_rng(0)
+    draws = [generator.normal(size=(60, 6)) for _ in range(200)]
+    found = np.mean([np.ptp(draw.mean(axis=0)) > difference_margin(draw, 300) for draw in draws])
+    assert 0.0 < found < 0.12
+
+
+def test_too_few_images_or_sizes_for_a_comparison(bare_source):
+    few = of_sizes(bare_source, smaller=[0.3] * 12, same=[0.1] * 12, larger=[0.2] * 12)
+    assert few.kind == "caution"
+    assert few.evidence == "12 images measured at every size."
+    assert size_finding(gather(bare_source)) is None
+
+
+def test_no_interval_of_very_few_images(bare_source, analysis_of):
+    three = {"value": 0.125, "low": 0.125, "high": 0.125, "n": 3}
+    rows = [row(name, **three) for name in ("p_top1_change", "mac", "accuracy")]
+    rows.append(row("consistency", **three, protocol="offsets", transform=None))
+    found = findings(bare_source, analysis_of, *rows)
+    assert not any("95% interval" in finding.text for finding in found)
+    assert sum("oo few images for an interval" in finding.text for finding in found) == 3
+
+
+def test_size_in_view_sides():
+    assert image_size("crop", 1.0) == 1
+    assert image_size("crop", 0.25) == 2
+    assert image_size("embed", 4.0) == 0.25
+
+
+def test_sweep_name():
+    assert sweep_name("crop", "diagonal", 0.5) == "crop, diagonal, size 0.5"
+    assert sweep_name("offsets", None, float("nan")) == "offsets"

@@ -1,0 +1,212 @@
+"""The answer of the regression in words, its table and its figure."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_hex
+
+from bias_toolkit.analysis import CEILING, LOSSES, ODDS_RATIOS
+from bias_toolkit.report.page.blocks import FigureBlock, ListBlock, Omitted, Paragraph, TableBlock
+from bias_toolkit.report.plots import plot
+from bias_toolkit.report.topics.regression.contents import Regression, gather
+from bias_toolkit.report.topics.regression.figures import MARKS, odds_ratios
+from bias_toolkit.report.topics.regression.findings import ceiling_sentence, odds, regression_findings
+from bias_toolkit.report.topics.regression.section import TITLE, regression_section
+
+RATIOS = {-1: (0.7, 0.55, 0.89), 0: (1.05, 0.93, 1.19), 1: (1.4, 1.12, 1.75)}
+KINDS = ("alone", "together", "within class", "margin as a curve")
+
+
+def contents_with(signs, terms=("nn_distance", "margin", "centre_distance"), notes=(), **tables):
+    """Contents whose odds ratios of distance have these signs, by kind; those of other terms are 1.05."""
+    rows = []
+    for term in terms:
+        for kind, direction in signs.items():
+            if (term, kind) != ("margin", "margin as a curve"):
+                ratio = RATIOS[direction if term == "nn_distance" else 0]
+                rows.append((term, kind, *ratio, 0.004 if direction else 0.4, 1000, 20, 2.2409, 1.3))
+    tables = {"losses": pd.DataFrame(), "ceiling": pd.DataFrame()} | tables
+    return Regression(odds_ratios=pd.DataFrame(rows, columns=ODDS_RATIOS.names), notes=notes, **tables)
+
+
+def losses(difference, low, high):
+    rows = [
+        ("none", 0.45, 0.4, 0.5, 0.09, 0.08, 0.1, 1000),
+        ("all", 0.36, 0.3, 0.42, 0.0, 0.0, 0.0, 1000),
+        ("all but nn_distance", 0.361, 0.3, 0.42, difference, low, high, 1000),
+        ("boosted", 0.363, 0.3, 0.42, 0.003, -0.001, 0.007, 1000),
+    ]
+    return pd.DataFrame(rows, columns=LOSSES.names)
+
+
+def ceiling(share, low, high, linear=0.09, boosted=0.1):
+    row = (linear, 0.08, 0.1, boosted, 0.09, 0.11, share, low, high, 1000)
+    return pd.DataFrame([row], columns=CEILING.names)
+
+
+BESIDE = "margin, framing and class are known"
+STILL = f"Distance still says something once an image's {BESIDE}: farther means"
+
+
+@pytest.mark.parametrize(
+    ("signs", "kind", "claim"),
+    [
+        ((1, 1, 1, 1), "effect", f"{STILL} less stable."),
+        ((-1, -1, -1, -1), "effect", f"{STILL} more stable."),
+        ((0, 0, 1, 1), "effect", f"{STILL} less stable."),
+        ((1, 1, 1, 0), "none", f"Once an image's {BESIDE}, no further effect of its distance was found."),
+        ((0, 1, 1, 0), "none", "No effect of an image's distance was found, neither alone nor beside its margin, fra"),
+        ((1, 0, -1, -1), "caution", f"Once an image's {BESIDE}, distance says the opposite of what it says alone."),
+    ],
+)
+def test_the_answer_is_that_of_the_most_controlled(bare_source, signs, kind, claim):
+    (finding,) = regression_findings(contents_with(dict(zip(KINDS, signs, strict=True))))
+    assert finding.kind == kind
+    assert finding.claim.startswith(claim)
+
+
+def test_without_classes_or_framing_they_are_not_claimed(bare_source):
+    (finding,) = regression_findings(contents_with({"alone": 1, "together": 0}))
+    assert "margin and framing are known, no further" in finding.claim
+    terms = ("nn_distance", "margin")
+    (finding,) = regression_findings(contents_with({"alone": 1, "together": 1}, terms))
+    assert "once an image's margin is known" in finding.claim
+    assert regression_findings(contents_with({"together": 1}, ("nn_distance",))) == []
+    assert regression_findings(contents_with({"together": 1}, ("margin",))) == []
+
+
+def test_the_numbers_in_order(bare_source):
+    source = contents_with(dict.fromkeys(KINDS, 1), losses=losses(0.001, -0.0006, 0.0027))
+    (finding,) = regression_findings(source)
+    told = "1.40 (95% interval 1.12 to 1.75; p = 0.004)".replace("p = ", "p\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}")
+    assert finding.evidence == (
+        "For a distance greater by one standard deviation (2.24), the odds that a step changes the class are "
+        f"multiplied by {told} where nothing else is known, by {told} beside the other terms, by {told} among images "
+        f"of one class, by {told} if the margin may act along a curve as well; 1,000 images of 20 classes. For the "
+        "prediction of unseen images, leaving distance out makes no clear difference: log loss 0.0010 per step (95% "
+        "interval −0.0006 to 0.0027)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        (
+            (0.01, 0.005, 0.015),
+            "images are predicted worse: their log loss is higher by 0.0100",
+        ),
+        ((-0.01, -0.015, -0.005), "Even so, unseen images are predicted better without it"),
+    ],
+)
+def test_what_leaving_distance_out_costs(bare_source, row, told):
+    (finding,) = regression_findings(contents_with(dict.fromkeys(KINDS, 1), losses=losses(*row)))
+    assert told in finding.evidence
+
+
+def test_no_regression(bare_source):
+    assert regression_findings(gather(bare_source)) == []
+    note = "No regression was made: 20 images have all its terms, and it needs 30."
+    source = contents_with({}, notes=["The margin is left out.", note])
+    (finding,) = regression_findings(source)
+    assert (finding.kind, finding.evidence) == ("unknown", note)
+    section = regression_section(source)
+    assert section == Omitted(TITLE, "no regression was made: 20 images have all its terms, and it needs 30.")
+    assert regression_section(gather(bare_source)) == Omitted(TITLE, "no changed steps were measured.")
+
+
+GAINS = "a log loss per step below that of no term by 0.0900 (0.0800 to 0.1000), and by 0.0800 (0.0900 to 0.1100)"
+
+
+@pytest.mark.parametrize(
+    ("table", "told"),
+    [
+        (ceiling(np.nan, np.nan, np.nan), "there is nothing to explain"),
+        (ceiling(1.0, 0.977, 1.0, boosted=0.08), f"predict unseen images no better than the regression ({GAINS})"),
+        (ceiling(0.89, 0.86, 0.92), "The regression tells 89% (95% interval 86% to 92%) of what boosted trees"),
+        (ceiling(0.89, 0.86, 0.92), "an odds ratio is an average over them"),
+        (ceiling(0.95, 0.86, 1.0), "The interval includes all."),
+    ],
+)
+def test_ceiling(bare_source, table, told):
+    source = contents_with(dict.fromkeys(KINDS, 1), ceiling=table)
+    assert told in ceiling_sentence(source)
+    assert ceiling_sentence(gather(bare_source)) == ""
+
+
+def test_odds():
+    assert [odds(value) for value in (1.214, 0.0883, 0.2, 0.19999, 12.345, 0.000123, 12345.6)] == [
+        "1.21",
+        "0.088",
+        "0.20",
+        "0.200",
+        "12.35",
+        "0.000123",
+        "12,346",
+    ]
+
+
+def test_section_of_a_known_law(shared_source):
+    section = regression_section(gather(shared_source))
+    assert section.title == TITLE
+    tables = [block for block in section.blocks if isinstance(block, TableBlock)]
+    assert tables[0].header == ["", "Alone", "All together", "Within class", "Margin as a curve", "Variance inflation"]
+    (figure,) = (block for block in section.blocks if isinstance(block, FigureBlock))
+    assert figure.name == "odds-ratios"
+    table = shared_source.table("odds_ratios")
+    distance = tables[0].rows[0]
+    assert distance[0].text == "Distance to nearest training image"
+    for cell, kind in zip(distance[1:-1], KINDS, strict=True):
+        row = table[table["term"].eq("nn_distance") & table["kind"].eq(kind)].iloc[0]
+        assert cell.text == odds(row["odds_ratio"])
+        assert cell.detail.startswith(f"{odds(row['low'])} to {odds(row['high'])}; p")
+        assert cell.marked == (row["low"] > 1 or row["high"] < 1)
+    assert tables[1].rows[1][0] == "All terms"
+    assert tables[1].rows[2][0] == "Without: Distance to nearest training image"
+    assert tables[1].rows[2][1].text == f"{shared_source.table('losses')['loss'][2]:.4f}"
+    text = " ".join(block.text for block in section.blocks if isinstance(block, Paragraph))
+    assert "cluster jackknife over classes" in text
+    assert regression_findings(gather(shared_source))[0].text in text
+
+
+def test_notes_are_listed(bare_source):
+    section = regression_section(contents_with(dict.fromkeys(KINDS, 1), notes=["A <note>."]))
+    (notes,) = (block for block in section.blocks if isinstance(block, ListBlock))
+    assert [item.text for item in notes.items] == ["A <note>."]
+
+
+def drawn(ax, kind):
+    """Odds ratios as they are drawn: term to value, and the ends of its line."""
+    colour = MARKS[kind][0].lower()
+    names = [label.get_text() for label in ax.get_yticklabels()]
+    (marks,) = (
+        line for line in ax.lines if line.get_label() == {"alone": "alone", "together": "all together"}.get(kind, kind)
+    )
+    (lines,) = (each for each in ax.collections if to_hex(each.get_color()[0]) == colour)
+    assert to_hex(marks.get_color()) == colour
+    ends = [segment[:, 0] for segment in lines.get_segments()]
+    return {names[round(y)]: (x, *end) for x, y, end in zip(marks.get_xdata(), marks.get_ydata(), ends, strict=True)}
+
+
+def test_figure(shared_source):
+    table = shared_source.table("odds_ratios")
+    ax = plot(shared_source, "odds-ratios").axes[0]
+    assert ax.get_xscale() == "log"
+    for kind in ("alone", "together", "within class"):
+        found = drawn(ax, kind)
+        row = table[table["term"].eq("margin") & table["kind"].eq(kind)].iloc[0]
+        np.testing.assert_allclose(found["Margin"], row[["odds_ratio", "low", "high"]].astype(float))
+    assert "3 classes" in " ".join(text.get_text() for text in ax.texts)
+
+
+def test_figure_of_huge_and_missing_intervals(bare_source):
+    table = contents_with({"alone": 1, "together": 1}).odds_ratios
+    table.loc[0, ["odds_ratio", "low", "high"]] = [40.0, 1e-9, 1e9]
+    table.loc[1, ["low", "high"]] = np.nan
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ax = odds_ratios(table)
+        ax.figure.canvas.draw()
+    assert ax.get_xlim()[1] < 200
+    assert ax.get_xlim()[0] > 1 / 200
