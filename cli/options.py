@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bias_toolkit.pipeline.step import Step
-from bias_toolkit.study.inputs import SETTINGS_OF
-from bias_toolkit.study.settings import INPUTS, Settings, flag_of, option_of
+from bias_toolkit.study.settings import INPUTS, SETTINGS_OF, Settings, flag_of, option_of
 
 if TYPE_CHECKING:
     from bias_toolkit import Study

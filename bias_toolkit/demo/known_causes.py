@@ -20,9 +20,10 @@ import pandas as pd
 from bias_toolkit.datasets import BOX_COLUMNS, BOX_EDGES, Annotations, Dataset, Header, Listing, ReducedImage, Reduction
 from bias_toolkit.datasets.demo import demo_scenes
 from bias_toolkit.datasets.demo_scenes import IMAGE_SIDE, Scene, background, draw, glyphs
-from bias_toolkit.explain import Cause, explain_image
+from bias_toolkit.explain import Cause, Request, explain_image
 from bias_toolkit.foundation.progress import Progress, silent
 from bias_toolkit.study import Study
+from bias_toolkit.study.explaining import context_of, subject_of
 
 AS_TRAINED, MOVED, SCALED = "as trained", "only moved", "only shrunk or enlarged"
 KINDS = (MOVED, SCALED, AS_TRAINED)
@@ -94,12 +95,14 @@ def explain_known_causes(
         `OUTCOMES`: that the image is called stable, its first cause, or that none was found.
     """
     study = Study(folder, "demo:train", known_dataset(n, seed), f"demo:{network}").analyse(progress)
-    context = explaining_context(study)
+    context = context_of(study.inputs, study.results)
     own = study.per_image.set_index("image_id")["p_top1_change"]
     rows = []
     with TemporaryDirectory() as pictures, progress("Explaining images", total=len(own)) as advance:
         for image_id in own.index:
-            explanation = explain_image(context, known_subject(study, image_id), Path(pictures))
+            explanation = explain_image(
+                context, subject_of(study.inputs, study.results, Request(image_id)), Path(pictures)
+            )
             outcome = STABLE if explanation.is_stable else explanation.first_cause or UNEXPLAINED
             kind, _, _ = image_id.partition("/")
             rows.append({"image_id": image_id, "kind": kind, "p_top1_change": own[image_id], "outcome": outcome})

@@ -91,5 +91,6 @@ __all__ = [
     "relative_shortfall",
     "room",
     "share_interval",
+    "typical_image",
     "with_null_model",
 ]

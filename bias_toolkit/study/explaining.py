@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bias_toolkit.foundation.errors import InputError
-from bias_toolkit.study.inputs import SPLITS
+from bias_toolkit.study.settings import SPLITS
 
 if TYPE_CHECKING:
     from bias_toolkit.explain import Context, Subject

@@ -21,7 +21,7 @@ from bias_toolkit.study.record import (
     StudyRecord,
     package_versions,
 )
-from bias_toolkit.study.settings import Settings
+from bias_toolkit.study.settings import SPLITS, Settings
 
 if TYPE_CHECKING:
     from bias_toolkit.datasets import Dataset, Tables
@@ -29,24 +29,6 @@ if TYPE_CHECKING:
     from bias_toolkit.models import LabelMatch, Model
     from bias_toolkit.models.activation_map import ActivationMap
 
-SPLITS = ("train", "test")
-SETTINGS_OF = {
-    "splits": ("train_layout", "test_layout"),
-    "model": ("weights", "feature", "device", "runtime", "batch_size"),
-    "label_map": ("label_map",),
-    "imagenet_x": ("imagenet_x",),
-    "sweeps": ("protocols", "transforms", "sizes", "fill", "sampling", "draws", "seed"),
-    "noise_sweep": (),
-    "size_sweeps": (),
-    "surroundings": ("map_surroundings",),
-}
-"""The settings that say what an input is, or which members a step has that goes over it."""
-GO_WITH = {
-    "train": ("train_layout",),
-    "test": ("test_layout", "label_map", "imagenet_x"),
-    "model": ("weights", "feature"),
-}
-"""Settings that belong to an input, and are forgotten when it is named anew."""
 EXTRA_FILES = ("label_map", "imagenet_x")
 
 

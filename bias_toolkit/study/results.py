@@ -17,8 +17,8 @@ from bias_toolkit.pipeline.step import Plan, Step, Task
 from bias_toolkit.pipeline.step_folder import StepFolder
 from bias_toolkit.pipeline.stored import Stored
 from bias_toolkit.study import steps
-from bias_toolkit.study.inputs import SPLITS, Inputs
-from bias_toolkit.study.settings import Settings
+from bias_toolkit.study.inputs import Inputs
+from bias_toolkit.study.settings import SPLITS, Settings
 
 if TYPE_CHECKING:
     import numpy as np

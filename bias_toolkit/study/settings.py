@@ -20,6 +20,25 @@ REFRAMING = "Position, scale and size"
 STATISTICS = "Statistics"
 MACHINE = "Machine"
 
+SPLITS = ("train", "test")
+SETTINGS_OF = {
+    "splits": ("train_layout", "test_layout"),
+    "model": ("weights", "feature", "device", "runtime", "batch_size"),
+    "label_map": ("label_map",),
+    "imagenet_x": ("imagenet_x",),
+    "sweeps": ("protocols", "transforms", "sizes", "fill", "sampling", "draws", "seed"),
+    "noise_sweep": (),
+    "size_sweeps": (),
+    "surroundings": ("map_surroundings",),
+}
+"""The settings that say what an input is, or which members a step has that goes over it."""
+GO_WITH = {
+    "train": ("train_layout",),
+    "test": ("test_layout", "label_map", "imagenet_x"),
+    "model": ("weights", "feature"),
+}
+"""Settings that belong to an input, and are forgotten when it is named anew."""
+
 MOST_VIEWS = 1024
 """Of a forward pass. A shard has no more images, and OpenVINO would fill up every batch to the size asked for."""
 MOST_RESAMPLES = 1_000_000

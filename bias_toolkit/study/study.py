@@ -18,7 +18,7 @@ from bias_toolkit.pipeline.runner import Runner
 from bias_toolkit.pipeline.step import Step, Task
 from bias_toolkit.study import steps
 from bias_toolkit.study.explaining import explainable, listed_requests, request_for, worst_requests
-from bias_toolkit.study.inputs import GO_WITH, SPLITS, Inputs, Named
+from bias_toolkit.study.inputs import Inputs, Named
 from bias_toolkit.study.record import (
     RECORD,
     StudyRecord,
@@ -28,7 +28,7 @@ from bias_toolkit.study.record import (
     write_record,
 )
 from bias_toolkit.study.results import Results
-from bias_toolkit.study.settings import Settings
+from bias_toolkit.study.settings import GO_WITH, SPLITS, Settings
 from bias_toolkit.study.workshop import StudyFile, make_workshop
 
 if TYPE_CHECKING:

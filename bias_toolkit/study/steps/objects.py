@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING
 
 from bias_toolkit.pipeline.step import Job, step
-from bias_toolkit.study.inputs import SPLITS
+from bias_toolkit.study.settings import SPLITS
 from bias_toolkit.study.steps.images import images
 from bias_toolkit.study.steps.located import localisation, located
 
