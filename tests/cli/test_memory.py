@@ -60,7 +60,7 @@ def test_a_limit_of_addresses_is_told(gigabytes, tmp_path):
         "import resource, sys; from bias_toolkit_cli.main import main; "
         f"resource.setrlimit(resource.RLIMIT_AS, ({int(gigabytes * 10**9)},) * 2); main(sys.argv[1:])"
     )
-    command = [sys.executable, "-c", program, "report", "--train", "demo:centred-train", "--test", "demo:centred-test"]
+    command = [sys.executable, "-c", program, "report", "--train", "demo:train", "--test", "demo:uniform"]
     ended = subprocess.run(
         [*command, "--model", "demo", "--out", tmp_path / "study"],
         capture_output=True,

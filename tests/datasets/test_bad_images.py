@@ -116,7 +116,7 @@ def test_a_web_page_under_an_images_name_and_the_smallest_image(tmp_path):
     (tmp_path / "a.jpg").write_text("<!DOCTYPE html><html><body>404</body></html>")
     Image.new("RGB", (1, 1), (1, 2, 3)).save(tmp_path / "b.png")
     dataset = load_dataset(tmp_path)
-    assert dataset.skipped.values.tolist() == [
+    assert dataset.skipped[["image_id", "reason"]].values.tolist() == [
         ["a.jpg", "not an image in a known format (JPEG, PNG, WEBP, BMP, TIFF, PPM, GIF)"]
     ]
     assert dataset.images[["width", "height"]].values.tolist() == [[1, 1]]
@@ -244,7 +244,7 @@ def test_a_file_that_may_not_be_read(tmp_path, make_image, monkeypatch):
 
     dataset = load_dataset(tmp_path)
     monkeypatch.setattr(os, "open", refuse)
-    assert dataset.skipped.values.tolist() == [["a.png", "Permission denied"]]
+    assert dataset.skipped.values.tolist() == [["a.png", "Permission denied", True]]
     with pytest.raises(UnreadableImageError, match=r"cannot be read now \(Permission denied\)"):
         dataset.read("a.png")
 
@@ -325,7 +325,10 @@ def test_names_that_are_not_utf8_are_listed_escaped(tmp_path, make_image):
 
     reason = "its name is not valid UTF-8, which the tables cannot hold; rename it"
     assert dataset.images["image_id"].tolist() == ["a.png"]
-    assert dataset.skipped.values.tolist() == [["caf\\xe9.png", reason], ["\\xff/b.png", reason]]
+    assert dataset.skipped[["image_id", "reason"]].values.tolist() == [
+        ["caf\\xe9.png", reason],
+        ["\\xff/b.png", reason],
+    ]
     os.rename(os.fsencode(tmp_path) + b"/caf\xe9.png", os.fsencode(tmp_path) + b"/caf\xe8.png")
     assert load_dataset(tmp_path).fingerprint != before
 
@@ -363,7 +366,7 @@ def test_links(tmp_path, make_image):
 
     assert dataset.layout == "class-folders"
     assert dataset.images["image_id"].tolist() == ["cat/a.png", "cat/link.png", "dog/out.png"]
-    assert dict(dataset.skipped.values.tolist()) == {
+    assert dict(dataset.skipped[["image_id", "reason"]].values.tolist()) == {
         "cat/dangling.png": "a link to a file that is not there",
         "cat/itself.png": "a link that leads back to itself",
         "cat/there.png": "a link that leads back to itself",
@@ -385,7 +388,9 @@ def test_a_folder_that_cannot_be_opened_is_listed(tmp_path, make_image, monkeypa
     monkeypatch.setattr(os, "scandir", refuse)
     dataset = load_dataset(tmp_path, layout="images")
     assert dataset.images["image_id"].tolist() == ["a.png"]
-    assert dataset.skipped.values.tolist() == [["closed/", "the folder cannot be opened: Permission denied"]]
+    assert dataset.skipped[["image_id", "reason"]].values.tolist() == [
+        ["closed/", "the folder cannot be opened: Permission denied"]
+    ]
 
 
 def test_images_of_other_endings_are_listed(tmp_path, make_image):
@@ -396,7 +401,7 @@ def test_images_of_other_endings_are_listed(tmp_path, make_image):
     dataset = load_dataset(tmp_path)
     assert dataset.layout == "class-folders"
     assert dataset.images["label"].tolist() == ["cat", "dog"]
-    assert dataset.skipped.values.tolist() == [
+    assert dataset.skipped[["image_id", "reason"]].values.tolist() == [
         ["cat/c.gif", "files that end in .gif are not read; save it as .jpg or .png"],
         ["cat/d.HEIC", "files that end in .HEIC are not read; save it as .jpg or .png"],
         ["dog/e.jfif", "files that end in .jfif are not read; save it as .jpg or .png"],
