@@ -1,14 +1,16 @@
 """Damages every file of a finished study in turn: `python -m benchmarks.damage --seed 0`.
 
-A byte is flipped, the file is cut off, or it is deleted; then `neighbours` and `plot` look at the study, and
-`report` is run again. Whatever a look at it finds must be told in one sentence, and afterwards each file has to be what
-it was. Prints a table and every distinct message; ends with exit code 1 if anything differs.
+A byte is flipped, the file is cut off, or it is deleted, or a byte is flipped and the file's time set back, as a disk
+does it that goes bad; after each file in turn, several files are damaged at once. Then `neighbours` and `plot` look at
+the study, and `report` is run again. Whatever a look at it finds must be told in one sentence, and afterwards each file
+has to be what it was. Prints a table and every distinct message; ends with exit code 1 if anything differs.
 """
 
 from __future__ import annotations
 
 import argparse
 import collections
+import os
 import re
 import shutil
 import sys
@@ -17,7 +19,9 @@ from pathlib import Path
 
 from benchmarks.forked_runs import commands, differences, fractions, make_reference, prepare, run, settled
 
-KINDS = ("flip", "truncate", "delete")
+KINDS = ("flip", "truncate", "delete", "flip in silence")
+SEVERAL = 5
+"""Files that are damaged at once."""
 LOOKS = (["neighbours", "{study}", "0.png"], ["plot", "{study}", "distance-vs-invariance", "--out", "{out}"])
 
 
@@ -36,7 +40,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def damage(path: Path, kind: str, place: float) -> None:
     """Do to a file what its kind of damage says, at a place from 0 to 1 of its length."""
-    content = bytearray(path.read_bytes())
+    content, status = bytearray(path.read_bytes()), path.stat()
     if kind == "delete" or not content:
         path.unlink()
     elif kind == "truncate":
@@ -44,6 +48,8 @@ def damage(path: Path, kind: str, place: float) -> None:
     else:
         content[int(place * len(content))] ^= 0x10
         path.write_bytes(content)
+        if kind == "flip in silence":
+            os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
 def campaign(folder: Path, files: int | None, seed: int) -> list[str]:
@@ -58,9 +64,16 @@ def campaign(folder: Path, files: int | None, seed: int) -> list[str]:
     outcomes, messages, failed = collections.Counter(), collections.Counter(), []
     # Whoever names the inputs again can have study.json made anew; the explanation is made by a command of its own.
     again = [commands(photographs, study)[at] for at in (0, 1, 2, 3, 4)]
-    for number, name in enumerate(names):
-        kind = KINDS[number % len(KINDS)]
-        damage(study / name, kind, draw.random())
+    rounds = [[(name, KINDS[number % len(KINDS)])] for number, name in enumerate(names)]
+    rounds += [
+        [(name, draw.choice(KINDS)) for name in draw.sample(names, min(SEVERAL, len(names)))]
+        for _ in range(-(-len(names) // SEVERAL))
+    ]
+    for damaged in rounds:
+        for each, how in damaged:
+            damage(study / each, how, draw.random())
+        name = ", ".join(each for each, _ in damaged)
+        kind = damaged[0][1] if len(damaged) == 1 else "several at once"
         for look in LOOKS:
             arguments = [part.format(study=study, out=folder / "figure.svg") for part in look]
             failed += _judge(f"{name} ({kind}): {look[0]}", run(arguments, study), messages, study)
@@ -76,7 +89,7 @@ def campaign(folder: Path, files: int | None, seed: int) -> list[str]:
             # So that the next file is damaged in a whole study.
             shutil.rmtree(study)
             shutil.copytree(spare, study)
-    print("| damage | outcome | files |\n| --- | --- | --- |")
+    print("| damage | outcome | rounds |\n| --- | --- | --- |")
     for (kind, outcome, meanwhile), count in sorted(outcomes.items()):
         print(f"| {kind} | {outcome}{', ' if meanwhile else ''}{meanwhile} | {count} |")
     print("\nMessages:")

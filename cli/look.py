@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from bias_toolkit.foundation.errors import InputError
-from bias_toolkit.foundation.words import visible
+from bias_toolkit.foundation.words import visible_name
 from bias_toolkit_cli.output import console_progress, print_json, say
 
 Study = Annotated[str, typer.Argument(metavar="STUDY", help="The study's folder.")]
@@ -76,12 +76,14 @@ def neighbours(
     from rich.table import Table
     from rich.text import Text
 
-    shown = Table(title=Text(visible(f"Nearest training images of {image_id}")), title_justify="left")
+    shown = Table(title=Text(visible_name(f"Nearest training images of {image_id}")), title_justify="left")
     for column, justify in (("rank", "right"), ("distance", "right"), ("label", "left"), ("image", "left")):
         shown.add_column(column, justify=justify, overflow="fold")
     for row in table.itertuples():
         label = row.label if isinstance(row.label, str) else ""
-        shown.add_row(str(row.rank), f"{row.distance:.4f}", Text(visible(label)), Text(visible(row.neighbour_id)))
+        shown.add_row(
+            str(row.rank), f"{row.distance:.4f}", Text(visible_name(label)), Text(visible_name(row.neighbour_id))
+        )
     Console().print(shown)
 
 

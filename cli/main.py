@@ -17,14 +17,36 @@ REASONS = {
 }
 
 
+OUT_OF_MEMORY = (
+    "failed to map segment",
+    "cannot allocate memory",
+    "can't allocate memory",
+    "cannot apply additional memory protection",
+    "unable to allocate",
+    "bad_alloc",
+    "not enough memory",
+    "out of memory",
+    "can't start new thread",
+    "pthread_create",
+    "thread creation failed",
+)
+"""What Python, the loader of libraries, NumPy, torch and Arrow say when they get no memory or no thread."""
+NO_MEMORY = "The memory does not suffice, or `ulimit` allows too little; free some, or name a lower --batch-size."
+LEAST_ADDRESSES = 10**9
+"""Bytes; with less, NumPy's libraries do not end with an error but try for ever."""
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line: exit code 0, 2 for bad input, 130 when stopped by Ctrl-C or SIGTERM."""
+    if arguments is None:
+        _use_utf8()
     for stream in (sys.stdout, sys.stderr):
         # Not every terminal has a ρ, and not every path is UTF-8.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     with stoppable() as stop:
         try:
+            _check_limit(sys.argv[1:] if arguments is None else arguments)
             # Importing takes a while, and may be stopped like all else.
             from bias_toolkit_cli.commands import app
 
@@ -45,17 +67,52 @@ def main(arguments: list[str] | None = None) -> None:
             raise
 
 
+def _use_utf8() -> None:
+    """Begin again in Python's UTF-8 mode where the locale has another encoding: files are named in UTF-8 anywhere."""
+    if os.name == "posix" and sys.getfilesystemencoding().lower() != "utf-8" and not sys.flags.utf8_mode:
+        os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
+
+
+def _check_limit(arguments: list[str]) -> None:
+    """Raise MemoryError where `ulimit -v` allows so little that importing would not end."""
+    try:
+        import resource
+    except ImportError:
+        return
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit != resource.RLIM_INFINITY and limit < LEAST_ADDRESSES and not {"--help", "--version"} & {*arguments}:
+        raise MemoryError
+
+
 def _sentence(error: Exception) -> str | None:
-    """What is wrong with the input or with the disk; None where it is the program that is wrong."""
+    """What is wrong with the input, the memory or the disk; None where it is the program that is wrong."""
+    if _lacks_memory(error):
+        # Nothing may be imported now.
+        return NO_MEMORY
     from bias_toolkit.foundation.errors import InputError
-    from bias_toolkit.foundation.words import visible
+    from bias_toolkit.foundation.words import visible_name
 
     if isinstance(error, InputError):
-        return visible(str(error))
+        return visible_name(str(error))
     if isinstance(error, OSError):
         reason = REASONS.get(error.errno) or error.strerror or str(error)
-        return visible(
+        return visible_name(
             f"{error.filename or 'The output'}: {reason}. What was computed so far is kept; with that put right, the "
             "same command goes on from there."
         )
     return None
+
+
+def _lacks_memory(error: BaseException | None) -> bool:
+    """Whether an error, or what it came of, is that memory or a thread was not to be had."""
+    seen = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        if isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM:
+            return True
+        if isinstance(error, ImportError | OSError | RuntimeError) and any(
+            words in str(error).lower() for words in OUT_OF_MEMORY
+        ):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

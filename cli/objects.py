@@ -171,7 +171,7 @@ def _print_table(contents: FramingContents, framed: FramedSet) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from bias_toolkit.foundation.words import count, known, number, percent, visible
+    from bias_toolkit.foundation.words import count, known, number, percent, visible_name
     from bias_toolkit.objects import OF_ALL_OBJECTS
     from bias_toolkit.report.topics.framing.contents import by_category
     from bias_toolkit.report.words.definitions import label_of
@@ -184,7 +184,7 @@ def _print_table(contents: FramingContents, framed: FramedSet) -> None:
     left_out = len(categories) - (len(shown) - 1)
     caption = f"{left_out:,} classes between these are left out." if left_out else None
     title = f"Framing of {framed.the}{', estimated boxes' if framed.is_estimated else ''}"
-    table = Table(title=Text(visible(title)), title_justify="left", caption=caption)
+    table = Table(title=Text(visible_name(title)), title_justify="left", caption=caption)
     for name, justify in (
         ("", "left"),
         ("images", "right"),
@@ -198,7 +198,7 @@ def _print_table(contents: FramingContents, framed: FramedSet) -> None:
     for row in shown:
         limits = f" ({number(row[f'{column}_low'])} to {number(row[f'{column}_high'])})"
         table.add_row(
-            Text(visible(contents.names.shown(row["category"])) or "all"),
+            Text(visible_name(contents.names.shown(row["category"])) or "all"),
             count(row["n_images"]),
             count(row[centring.n_objects]),
             number(row[column]) + (limits if known(row[f"{column}_low"]) else ""),

@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 
 from bias_toolkit.datasets.boxes import upright_objects
+from bias_toolkit.datasets.file_names import check_inside
 from bias_toolkit.datasets.listing import Listing
 from bias_toolkit.datasets.orientation import upright_sizes
 from bias_toolkit.datasets.schema import IMAGES, ReducedImage, Reduction, Tables, skipped_table
@@ -164,7 +165,7 @@ class Dataset:
         absent = sorted(set(unknown).union(annotations.absent).difference(image_ids))
         unlisted = self._listing.unlisted
         skipped = [(image_ids[row], error) for row, error in unreadable.items()]
-        skipped += [(name, UnreadableImageError(_ABSENT)) for name in absent]
+        skipped += [(name, UnreadableImageError(_ABSENT, transient=True)) for name in absent]
         skipped += [(name, UnreadableImageError(reason)) for name, reason in unlisted]
         self.restore(Tables(images.to_pandas(), objects.to_pandas(), skipped_table(skipped), dropped))
         return self._tables
@@ -228,6 +229,21 @@ class Dataset:
             raise UnreadableImageError(
                 f"it has {width} × {height} pixels, and had {expected[0]} × {expected[1]} when the dataset was read"
             )
+
+    def is_back(self, image_id: str) -> bool:
+        """Whether an image that was left out for a transient reason can be opened now; only its header is read.
+
+        Parameters
+        ----------
+        image_id : str
+            Of the table `skipped`, or of another table of images that were left out.
+        """
+        try:
+            check_inside(image_id, self.root)
+            self._pixels.header(image_id)
+        except (InputError, UnreadableImageError):
+            return False
+        return True
 
     def source(self, image_id: str) -> str:
         """Identity of an image's pixels: its resolved file. Equal in two datasets if they share the file."""

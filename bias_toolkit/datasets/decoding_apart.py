@@ -47,7 +47,7 @@ def decoded_apart(task: str, path: str) -> tuple[dict[str, Any], np.ndarray | No
     Raises
     ------
     UnreadableImageError
-        If the image cannot be decoded, or not within `SECONDS` and `BYTES`.
+        If the image cannot be decoded, or not within `SECONDS` and `BYTES`: that is transient, as is a crash.
     OSError
         If the file cannot be reached.
     """
@@ -73,9 +73,9 @@ def decoded_apart(task: str, path: str) -> tuple[dict[str, Any], np.ndarray | No
     if "number" in answer:
         raise OSError(answer["number"], os.strerror(answer["number"]), path)
     if "reason" in answer:
-        raise UnreadableImageError(answer["reason"])
+        raise UnreadableImageError(answer["reason"], answer["transient"])
     if not answer or ("shape" in answer and pixels is None):
-        raise UnreadableImageError(_why_it_ended(process.returncode, waited_in_vain))
+        raise UnreadableImageError(_why_it_ended(process.returncode, waited_in_vain), transient=True)
     return answer, pixels
 
 
@@ -133,9 +133,9 @@ def answer_for(
     try:
         answer, pixels = task(path)
     except UnreadableImageError as error:
-        answer = {"reason": str(error)}
+        answer = {"reason": str(error), "transient": error.transient}
     except MemoryError:
-        answer = {"reason": f"decoding it takes more than {memory / 2**30:.1g} GB of memory"}
+        answer = {"reason": f"decoding it takes more than {memory / 2**30:.1g} GB of memory", "transient": True}
     except OSError as error:
         answer = {"number": error.errno}
     return json.dumps(answer).encode() + b"\n", b"" if pixels is None else memoryview(pixels).cast("B")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import posixpath
 from collections.abc import Iterable
@@ -13,7 +14,7 @@ NOT_UTF8 = "its name is not valid UTF-8, which the tables cannot hold; rename it
 
 def escaped(name: str) -> str:
     r"""A name as UTF-8, with `\xe9` for a byte that is none."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
+    return name if is_utf8(name) else os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def is_utf8(name: str) -> bool:
@@ -25,11 +26,37 @@ def is_utf8(name: str) -> bool:
     return True
 
 
+def from_system(name: str) -> str | None:
+    """A name that the system gave, as the tables have it; None where its bytes are not UTF-8.
+
+    In a locale of another encoding, such as ASCII, Python reads valid UTF-8 as surrogates.
+    """
+    try:
+        return name if is_utf8(name) else os.fsencode(name).decode("utf-8")
+    except UnicodeError:
+        return None
+
+
+def to_system(name: str) -> str:
+    """A name of the tables, as Python opens it in this locale; the inverse of `from_system`."""
+    return os.fsdecode(name.encode("utf-8", "surrogateescape"))
+
+
 def check_path(path: os.PathLike) -> None:
-    """Raise InputError if a path that a user gives is not UTF-8, which tables and pages cannot hold."""
+    """Raise InputError if a path that a user gives cannot be followed, or cannot be held by tables and pages.
+
+    It is not UTF-8, or a link on it leads back to itself.
+    """
     name = os.fspath(path)
-    if not is_utf8(name):
+    if from_system(name) is None:
         raise InputError(f"{escaped(name)} is a path that is not valid UTF-8: rename it, or name a link to it")
+    try:
+        os.stat(name)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise InputError(f"{escaped(name)} is a link that leads back to itself; name a file or folder") from error
+        if error.errno == errno.ENAMETOOLONG:
+            raise InputError(f"{escaped(name[:100])}… is longer than a path can be; name a shorter one") from error
 
 
 def check_inside(name: object, where: str) -> str:

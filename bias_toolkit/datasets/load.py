@@ -56,9 +56,10 @@ def load_dataset(path: str | os.PathLike, layout: str | None = None) -> Dataset:
 
         return load_demo_dataset(name.removeprefix(_DEMO_PREFIX))
     absolute = Path(os.path.abspath(os.path.expanduser(name)))
+    if "\0" not in name:
+        check_path(absolute)
     if "\0" in name or not os.path.exists(absolute):
         raise InputError(f"there is no file or folder {escaped(str(absolute))}")
-    check_path(absolute)
     try:
         taken, reason = _choose(absolute, layout)
         return taken.read(absolute, reason)

@@ -32,6 +32,7 @@ from PIL import ExifTags, Image, TiffTags, UnidentifiedImageError
 
 from bias_toolkit.datasets.dataset import Header
 from bias_toolkit.datasets.decoding_apart import decoded_apart
+from bias_toolkit.datasets.file_names import to_system
 from bias_toolkit.datasets.image_file import FORMATS, check_pixels, costs_much, is_suspect, open_regular
 from bias_toolkit.datasets.schema import ReducedImage, Reduction
 from bias_toolkit.foundation.errors import InputError, UnreadableImageError
@@ -71,6 +72,27 @@ _OF_ONE_FILE = {
     errno.ENXIO,
 }
 """What the system says of one file; anything else tells of the disk or the network."""
+
+_PASSING = {
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EIO,
+    errno.ESTALE,
+    errno.ETIMEDOUT,
+    errno.ENOTCONN,
+    errno.EHOSTDOWN,
+    errno.EHOSTUNREACH,
+    errno.ENETDOWN,
+    errno.ENETUNREACH,
+    errno.ENODEV,
+    errno.EAGAIN,
+    errno.ENOMEM,
+    errno.EMFILE,
+    errno.ENFILE,
+}
+"""What the system says of a file, its disk or this process that can be otherwise in the next run."""
 
 _OF_A_LINK = {errno.ENOENT: "a link to a file that is not there", errno.ELOOP: "a link that leads back to itself"}
 
@@ -115,7 +137,8 @@ class ImageFiles:
         except OSError as error:
             if error.errno in _OF_ONE_FILE and self._is_there():
                 raise UnreadableImageError(
-                    f"the file was there when the dataset was listed, and cannot be read now ({error.strerror})"
+                    f"the file was there when the dataset was listed, and cannot be read now ({error.strerror})",
+                    transient=True,
                 ) from error
             raise _unreachable(path, error) from error
 
@@ -132,7 +155,7 @@ class ImageFiles:
         return file_stamps(map(self._path, image_ids))
 
     def _path(self, image_id: str) -> str:
-        return f"{self._root}{os.sep}{image_id}"
+        return f"{self._root}{os.sep}{to_system(image_id)}"
 
     def _is_there(self) -> bool:
         """Whether the dataset's folder holds anything: the empty place of a disk that was unmounted does not."""
@@ -154,9 +177,8 @@ def read_header(path: str) -> Header:
                     pass
             answer, _ = decoded_apart("header", path)
     except OSError as error:
-        if os.path.islink(path) and error.errno in _OF_A_LINK:
-            raise UnreadableImageError(_OF_A_LINK[error.errno]) from error
-        raise UnreadableImageError(_told(error)) from error
+        reason = _OF_A_LINK.get(error.errno) if os.path.islink(path) else None
+        raise UnreadableImageError(reason or _told(error), transient=error.errno in _PASSING) from error
     return Header(*answer["header"])
 
 

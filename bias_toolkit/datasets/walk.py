@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from bias_toolkit.datasets.file_names import NOT_UTF8, escaped, is_utf8
+from bias_toolkit.datasets.file_names import NOT_UTF8, escaped, from_system
 from bias_toolkit.foundation.errors import InputError
 
 IMAGE_EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
@@ -42,14 +42,15 @@ def walk_images(root: str | os.PathLike) -> Walk:
     """
     found, unlisted = [], []
     for path, reason in sorted(_images_below(os.fspath(root))):
-        if reason is None and is_utf8(path):
-            found.append(path)
+        name = from_system(path)
+        if reason is None and name is not None:
+            found.append(name)
         else:
             unlisted.append((escaped(path), reason or NOT_UTF8))
     if not found:
         also = f"; it holds {unlisted[0][0]}, but {unlisted[0][1]}" if unlisted else ""
         raise InputError(f"{root} holds no image: no file below it ends in {', '.join(IMAGE_EXTENSIONS)}{also}")
-    return Walk(found, unlisted)
+    return Walk(sorted(found), unlisted)
 
 
 def visible_folders(root: str | os.PathLike) -> list[str]:

@@ -11,16 +11,36 @@ MINUS = "\N{MINUS SIGN}"
 # A mean of zeros that a bootstrap leaves at 1e-18 is a zero.
 SMALLEST_SHARE = 5e-7
 GAP = "\N{NO-BREAK SPACE}"
-_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+_UNSEEN_RANGES = (
+    # Control characters but tabs and line feeds, surrogates, and what is no character.
+    "\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff"
+    # Marks that turn the direction of a text, and ends of lines and paragraphs.
+    "\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f"
+    # Joiners, fillers, selectors and others that have no width.
+    "\xad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200d\u2060-\u2065\u3164\ufeff\uffa0\ufff0-\ufffb"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+_UNSEEN = re.compile(f"[{_UNSEEN_RANGES}]")
+_UNSEEN_IN_NAMES = re.compile(f"[\t\n{_UNSEEN_RANGES}]")
 
 
 def visible(text: str) -> str:
     r"""A text with an escape such as `\x1b` for each character that does something instead of being seen.
 
-    Those steer a terminal, turn the direction in which the text after them is written, or are none that XML and UTF-8
-    have. Lines and tabs are kept.
+    Those steer a terminal, turn the direction in which the text after them is written, have no width, or are none that
+    XML and UTF-8 have. Lines and tabs are kept: they are the program's. For names of files and classes,
+    `visible_name` escapes them too.
     """
-    return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    return _UNSEEN.sub(_escape, text)
+
+
+def visible_name(name: str) -> str:
+    r"""A name from a dataset or a study, on one line: as `visible`, with `\n` and `\t` for line feeds and tabs."""
+    return _UNSEEN_IN_NAMES.sub(_escape, name)
+
+
+def _escape(found: re.Match[str]) -> str:
+    return found[0].encode("unicode_escape").decode()
 
 
 def known(value: Real | None) -> bool:

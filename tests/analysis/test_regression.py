@@ -198,3 +198,21 @@ def test_no_regression_is_said(table, change, sentence):
 def test_sweeps_without_steps_have_none(table):
     assert regress(table.assign(n_steps=0, p_top1_change=np.nan), **FAST).notes == []
     assert len(regress(table.drop(columns="n_steps"), **FAST).odds_ratios) == 0
+
+
+@pytest.mark.parametrize("is_finite", [True, False])
+def test_only_odds_ratios_within_classes_that_are_not_finite_are_said_to_be(table, monkeypatch, is_finite):
+    if not is_finite:
+        monkeypatch.setattr("bias_toolkit.analysis.regression.fit_within_classes", lambda *_: None)
+    found = regress(table, **FAST)
+    said = "Nothing is compared within classes: the odds ratios are not finite there."
+    assert (said in found.notes) is not is_finite
+    assert ("within class" in set(found.odds_ratios["kind"])) is is_finite
+
+
+def test_where_no_class_has_both_outcomes_another_reason_is_said_than_odds_ratios(table):
+    """All images of a class change alike, so that nothing is left to be fitted within classes."""
+    codes = pd.factorize(table["label"])[0]
+    found = regress(table.assign(p_top1_change=(codes % 2).astype(float)), **FAST)
+    assert "Nothing is compared within classes: the odds ratios are not finite there." not in found.notes
+    assert "within class" not in set(found.odds_ratios["kind"])

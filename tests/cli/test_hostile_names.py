@@ -1,10 +1,13 @@
 """Names with Rich's markup in them are printed as they are."""
 
 import io
+import os
+import subprocess
 import sys
 
 import pandas as pd
 import pytest
+from PIL import Image
 
 from bias_toolkit.study import Study
 from bias_toolkit_cli.main import main
@@ -83,3 +86,32 @@ def test_a_terminal_that_lacks_a_letter_gets_an_escape(finished, monkeypatch):
         main(["analyse", str(finished.folder)])
     assert not end.value.code
     assert rb"plain: \u03c1 = " in written.getvalue()
+
+
+def test_a_name_makes_no_line_of_its_own(run, finished, monkeypatch, tmp_path):
+    forged = "owl\nError: \u200enone\u2028"
+    table = pd.DataFrame(
+        {"image_id": forged, "rank": [1], "distance": 0.5, "label": forged, "neighbour_id": f"{forged}.png"}
+    )
+    monkeypatch.setattr(Study, "neighbours_of", lambda self, image: table)
+    _, out, _ = run("neighbours", finished.folder, "any")
+    _, _, err = run("sweep", tmp_path / forged)
+    assert "owl\n" not in out
+    assert r"\u200enone\u2028" in out
+    assert err.count("\n") == 1
+    assert r"owl\nError: \u200enone\u2028" in err
+
+
+def test_names_in_utf8_are_read_in_a_locale_of_ascii(tmp_path):
+    images = tmp_path / "images" / "größe"
+    images.mkdir(parents=True)
+    for number in range(3):
+        Image.new("RGB", (40, 40), (number * 80, 0, 0)).save(images / f"ü{number}.png")
+    environment = os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}
+    program = "from bias_toolkit_cli.main import main; main()"
+    command = [sys.executable, "-c", program, "index", tmp_path / "ä", "--model", "demo"]
+    for split in ("train", "test"):
+        command += [f"--{split}", os.fspath(images.parent)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert ended.returncode == 0, ended.stderr
+    assert Study(tmp_path / "ä").images("train")["image_id"].tolist() == [f"größe/ü{number}.png" for number in range(3)]

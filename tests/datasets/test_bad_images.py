@@ -244,7 +244,7 @@ def test_a_file_that_may_not_be_read(tmp_path, make_image, monkeypatch):
 
     dataset = load_dataset(tmp_path)
     monkeypatch.setattr(os, "open", refuse)
-    assert dataset.skipped[["image_id", "reason"]].values.tolist() == [["a.png", "Permission denied"]]
+    assert dataset.skipped.values.tolist() == [["a.png", "Permission denied", True]]
     with pytest.raises(UnreadableImageError, match=r"cannot be read now \(Permission denied\)"):
         dataset.read("a.png")
 

@@ -1,5 +1,6 @@
 """Decoding in a process of its own: the same pixels, and an end in any case."""
 
+import json
 import subprocess
 import sys
 
@@ -68,8 +69,9 @@ def test_a_large_compressed_file_is_not_even_opened_here(tmp_path, picture, apar
 
 def test_what_it_says_of_a_file_that_cannot_be_read(tmp_path):
     (tmp_path / "empty.jpg").touch()
-    with pytest.raises(UnreadableImageError, match="the file is empty"):
+    with pytest.raises(UnreadableImageError, match="the file is empty") as caught:
         decoded_apart("pixels", str(tmp_path / "empty.jpg"))
+    assert not caught.value.transient
     with pytest.raises(FileNotFoundError):
         decoded_apart("pixels", str(tmp_path / "absent.jpg"))
 
@@ -77,8 +79,9 @@ def test_what_it_says_of_a_file_that_cannot_be_read(tmp_path):
 def test_more_memory_than_there_may_be(tmp_path, monkeypatch):
     Image.new("L", (6_000, 6_000)).save(tmp_path / "a.png")
     monkeypatch.setattr(decoding_apart, "BYTES", 20 * 2**20)
-    with pytest.raises(UnreadableImageError, match=r"decoding it takes more than 0.02 GB of memory"):
+    with pytest.raises(UnreadableImageError, match=r"decoding it takes more than 0.02 GB of memory") as caught:
         decoded_apart("pixels", str(tmp_path / "a.png"))
+    assert caught.value.transient
 
 
 @pytest.mark.parametrize(
@@ -95,5 +98,15 @@ def test_a_process_that_ends_otherwise(tmp_path, monkeypatch, script, reason):
     real = subprocess.Popen
     monkeypatch.setattr(subprocess, "Popen", lambda command, **more: real([sys.executable, "-c", script], **more))
     monkeypatch.setattr(decoding_apart, "WAITING_SECONDS", 1)
-    with pytest.raises(UnreadableImageError, match=reason):
+    with pytest.raises(UnreadableImageError, match=reason) as caught:
         decoded_apart("pixels", str(tmp_path / "a.png"))
+    assert caught.value.transient
+
+
+@pytest.mark.parametrize("transient", [True, False])
+def test_whether_a_reason_can_pass_is_carried_over(tmp_path, transient):
+    def fail(path):
+        raise UnreadableImageError("reason", transient)
+
+    line, _ = decoding_apart.answer_for(fail, "a.png", 10**9)
+    assert json.loads(line) == {"reason": "reason", "transient": transient}

@@ -1,3 +1,5 @@
+import unicodedata
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,6 +15,7 @@ from bias_toolkit.foundation.words import (
     percent,
     significant,
     visible,
+    visible_name,
 )
 from bias_toolkit.foundation.words import seconds as duration
 
@@ -150,8 +153,26 @@ def test_a_percentile_is_rounded_to_all_only_if_it_is(share, told):
         ("\x1b[2Jowl\r\x9b1m", r"\x1b[2Jowl\r\x9b1m"),
         ("a \u202egnp.exe\u2066", r"a \u202egnp.exe\u2066"),
         ("caf\udce9 \x00 \uffff", r"caf\udce9 \x00 \uffff"),
-        ("two\nlines\tand a café, 写真 😀 עברית ‎– <b>", "two\nlines\tand a café, 写真 😀 עברית ‎– <b>"),
+        ("two\nlines\tand a café, 写真 😀 עברית – ❤\ufe0f <b>", "two\nlines\tand a café, 写真 😀 עברית – ❤\ufe0f <b>"),
+        ("a\u200eb\u200fc\u061cd", r"a\u200eb\u200fc\u061cd"),
+        ("a\u2028b\u2029c\x85d", r"a\u2028b\u2029c\x85d"),
+        ("a\u200bb\u200cc\u200dd\u2060\ufeff\xad", r"a\u200bb\u200cc\u200dd\u2060\ufeff\xad"),
+        ("\ufff9a\ufffa\ufffb\u3164\u115f", r"\ufff9a\ufffa\ufffb\u3164\u115f"),
+        ("a\U000e0041\U000e007f\U000e0100", r"a\U000e0041\U000e007f\U000e0100"),
     ],
 )
 def test_what_would_act_instead_of_being_seen_is_escaped(text, shown):
     assert visible(text) == shown
+
+
+def test_a_name_stays_on_its_line():
+    assert visible_name("owl\nError: none\t\u2028\r.png") == r"owl\nError: none\t\u2028\r.png"
+    assert visible_name("写真 café/😀.png") == "写真 café/😀.png"
+
+
+def test_all_of_unicode_that_is_unseen_is_escaped():
+    seen = {chr(code) for code in (*range(0x600, 0x606), 0x6DD, 0x70F, 0x890, 0x891, 0x8E2, 0x110BD, 0x110CD)}
+    seen |= {chr(code) for code in range(0x13430, 0x13440)}
+    for character in map(chr, range(0x110000)):
+        if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp") and character not in seen:
+            assert visible_name(character) != character, hex(ord(character))

@@ -133,3 +133,20 @@ def test_boxes_that_fill_their_images_have_no_bias_to_compare(make_framing):
     row = found.row("centre_bias")
     assert np.isnan([row["difference"], row["p_value"], row["q_value"]]).all()
     assert found.row("log_scale")["p_value"] == 0.01
+
+
+def test_centre_bias_is_of_all_boxes_and_the_other_of_those_that_the_border_does_not_cut(make_framing):
+    """Boxes in the very middle and boxes in the corners: with those that are cut left out, the bias is 1."""
+
+    def mixed(n_cut):
+        middle, corner = [40, 40, 60, 60], [0, 0, 20, 20]
+        return make_framing([middle] * 20 + [corner] * n_cut)
+
+    found = compare(mixed(10), mixed(20))
+    # A corner is half a diagonal of what is free from the middle, which is 40 √2 of 100; by chance a centre is on
+    # average at the mean distance from the middle of a square of side 80.
+    corner, by_chance = 40 * np.sqrt(2), 80 * (np.sqrt(2) + np.log(1 + np.sqrt(2))) / 6
+    for place, n_cut in (("first", 10), ("second", 20)):
+        expected = 1 - n_cut * corner / ((20 + n_cut) * by_chance)
+        assert found.row("centre_bias")[place] == pytest.approx(expected, abs=0.02)
+        assert found.row("untruncated_centre_bias")[place] == pytest.approx(1)

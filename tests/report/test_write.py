@@ -111,9 +111,7 @@ def test_figures(report):
 
 
 def test_every_figure_in_three_formats(bare_source, shared_source, tmp_path):
-    source = dataclasses.replace(
-        bare_source, per_image=shared_source.per_image, analysis=shared_source.analysis
-    )
+    source = dataclasses.replace(bare_source, per_image=shared_source.per_image, analysis=shared_source.analysis)
     source.per_image = source.per_image.drop(columns=["centre_distance", "scale"])
     folder = write_report(source, tmp_path / "report").parent
     names = {path.stem for path in (folder / "figures").iterdir()}

@@ -15,9 +15,9 @@ from bias_toolkit.explain.notebook import notebook_html
 from bias_toolkit.report import Page, class_ranking, page, publish, write_page
 from bias_toolkit.report.explanation.figures_effects import effects_plot
 from bias_toolkit.report.explanation.figures_shifts import response_curves
+from bias_toolkit.report.page.style import save_figure
 from bias_toolkit.report.sections_invariance import classes_section, images_section
 from bias_toolkit.report.sections_method import files_section, left_out_section, method_section
-from bias_toolkit.report.page.style import save_figure
 
 SCRIPT = "<script>alert(1)</script>"
 BREAKOUT = "\"'><img src=x onerror=alert(1)>"

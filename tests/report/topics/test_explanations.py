@@ -7,8 +7,8 @@ import re
 import pytest
 
 from bias_toolkit.report import ExplainedImage, all_findings, write_report
-from bias_toolkit.report.page.blocks import Cell, FigureBlock, Omitted, Paragraph, TableBlock
 from bias_toolkit.report.findings_explanations import explanation_findings
+from bias_toolkit.report.page.blocks import Cell, FigureBlock, Omitted, Paragraph, TableBlock
 from bias_toolkit.report.results import results
 from bias_toolkit.report.sections_explanations import explanations_section
 

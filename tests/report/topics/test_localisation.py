@@ -10,11 +10,11 @@ from matplotlib.figure import Figure
 from bias_toolkit.objects.locate_quality import LOCALISATION
 from bias_toolkit.objects.locate_reference import reference_localisation
 from bias_toolkit.report import Finding, page, plot, write_report
-from bias_toolkit.report.page.blocks import FigureBlock, Omitted, Paragraph, Section, TableBlock
-from bias_toolkit.report.words.finding import FRAMING, FRAMING_EFFECT, INVARIANCE
 from bias_toolkit.report.findings_localisation import localisation_findings, overlap_sentence
 from bias_toolkit.report.localisation import Localisation, LocatedSet, marked_findings, marked_section
+from bias_toolkit.report.page.blocks import FigureBlock, Omitted, Paragraph, Section, TableBlock
 from bias_toolkit.report.sections_localisation import localisation_section
+from bias_toolkit.report.words.finding import FRAMING, FRAMING_EFFECT, INVARIANCE
 
 NO_ROWS = pd.DataFrame(columns=["split", "image_id", "reason"])
 

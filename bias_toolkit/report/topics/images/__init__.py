@@ -164,10 +164,9 @@ def images_section(contents: Images, folder: Path) -> Section | Omitted:
         if not has_values(contents.per_image, "p_top1_change"):
             return Omitted(TITLE, "no sweep was run.")
         return Omitted(TITLE, "the images themselves could not be read any more.")
-    text = (
-        "Each test image (left) with the training images whose features are nearest to its own. Boxes are the "
-        "datasets' own."
-    )
+    text = "Each test image (left) with the training images whose features are nearest to its own."
+    if any(len(table) for table in contents.framing.values()):
+        text += " Boxes are the datasets' own."
     blocks: list[Block] = [Paragraph(text), ExamplesBlock("Least stable", least)]
     if most:
         blocks.append(ExamplesBlock("Most stable", most))
