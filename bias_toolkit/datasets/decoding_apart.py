@@ -15,7 +15,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -30,12 +29,14 @@ WAITING_SECONDS = 600
 BYTES = 6 * 2**30
 """Of memory, beyond what the process has before it opens the image."""
 
+CHILD = "bias_toolkit.datasets.decoding_child"
+
 _ONE_AT_A_TIME = threading.Lock()
 _OUT_OF_TIME = {-getattr(signal, name) for name in ("SIGXCPU", "SIGKILL") if hasattr(signal, name)}
 
 
 def decoded_apart(task: str, path: str) -> tuple[dict[str, Any], np.ndarray | None]:
-    """Do one of `pixels.TASKS` to an image file in another process.
+    """Do one of `pixels.TASKS` to an image file in another process, `decoding_child`.
 
     Returns
     -------
@@ -51,7 +52,7 @@ def decoded_apart(task: str, path: str) -> tuple[dict[str, Any], np.ndarray | No
     OSError
         If the file cannot be reached.
     """
-    command = [sys.executable, "-P", "-m", __name__, task, os.path.abspath(path), str(SECONDS), str(BYTES)]
+    command = [sys.executable, "-P", "-m", CHILD, task, os.path.abspath(path), str(SECONDS), str(BYTES)]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     with (
         _ONE_AT_A_TIME,
@@ -123,33 +124,3 @@ def set_limits(seconds: int = SECONDS, memory: int = BYTES) -> None:
         return
     with suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-
-
-def answer_for(
-    task: Callable[[str], tuple[dict[str, Any], np.ndarray | None]], path: str, memory: int
-) -> tuple[bytes, bytes | memoryview]:
-    """The line and the pixels that a process with so much memory (bytes) writes for an image."""
-    pixels = None
-    try:
-        answer, pixels = task(path)
-    except UnreadableImageError as error:
-        answer = {"reason": str(error), "transient": error.transient}
-    except MemoryError:
-        answer = {"reason": f"decoding it takes more than {memory / 2**30:.1g} GB of memory", "transient": True}
-    except OSError as error:
-        answer = {"number": error.errno}
-    return json.dumps(answer).encode() + b"\n", b"" if pixels is None else memoryview(pixels).cast("B")
-
-
-def _main() -> None:
-    from bias_toolkit.datasets.pixels import TASKS
-
-    task, path, seconds, memory = sys.argv[1:]
-    set_limits(int(seconds), int(memory))
-    for part in answer_for(TASKS[task], path, int(memory)):
-        sys.stdout.buffer.write(part)
-    sys.stdout.buffer.flush()
-
-
-if __name__ == "__main__":
-    _main()

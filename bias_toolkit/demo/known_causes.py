@@ -22,8 +22,9 @@ from bias_toolkit.datasets.demo import demo_scenes
 from bias_toolkit.datasets.demo_scenes import IMAGE_SIDE, Scene, background, draw, glyphs
 from bias_toolkit.explain import Cause, Request, explain_image
 from bias_toolkit.foundation.progress import Progress, silent
+from bias_toolkit.pipeline.step import Job
 from bias_toolkit.study import Study
-from bias_toolkit.study.explaining import context_of, subject_of
+from bias_toolkit.study.steps.explanation import context_of, subject_of
 
 AS_TRAINED, MOVED, SCALED = "as trained", "only moved", "only shrunk or enlarged"
 KINDS = (MOVED, SCALED, AS_TRAINED)
@@ -95,14 +96,13 @@ def explain_known_causes(
         `OUTCOMES`: that the image is called stable, its first cause, or that none was found.
     """
     study = Study(folder, "demo:train", known_dataset(n, seed), f"demo:{network}").analyse(progress)
-    context = context_of(study.inputs, study.results)
+    job = Job(study.folder, study.inputs, study.results, silent)
+    context = context_of(job)
     own = study.per_image.set_index("image_id")["p_top1_change"]
     rows = []
     with TemporaryDirectory() as pictures, progress("Explaining images", total=len(own)) as advance:
         for image_id in own.index:
-            explanation = explain_image(
-                context, subject_of(study.inputs, study.results, Request(image_id)), Path(pictures)
-            )
+            explanation = explain_image(context, subject_of(job, Request(image_id)), Path(pictures))
             outcome = STABLE if explanation.is_stable else explanation.first_cause or UNEXPLAINED
             kind, _, _ = image_id.partition("/")
             rows.append({"image_id": image_id, "kind": kind, "p_top1_change": own[image_id], "outcome": outcome})

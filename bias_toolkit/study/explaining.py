@@ -1,4 +1,4 @@
-"""What explaining an image takes from a study: which images are asked for, and what the study knows of them."""
+"""Which images of a study are to be explained."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.study.settings import SPLITS
 
 if TYPE_CHECKING:
-    from bias_toolkit.explain import Context, Subject
     from bias_toolkit.explain.request import Request
     from bias_toolkit.study.inputs import Inputs
     from bias_toolkit.study.results import Results
@@ -77,68 +76,3 @@ def listed_requests(results: Results) -> list[Request]:
     half = (len(ordered) + 1) // 2
     listed = [*ordered.iloc[:half].head(LISTED), *ordered.iloc[half:].iloc[::-1].head(LISTED)]
     return [Request(image_id) for image_id in listed]
-
-
-def context_of(inputs: Inputs, results: Results) -> Context:
-    """What explaining takes from a study that was analysed.
-
-    Raises
-    ------
-    InputError
-        If it has no sweep that moves by steps.
-    """
-    from bias_toolkit.explain import Context
-
-    sweep = inputs.reference_sweep
-    if sweep is None:
-        raise InputError(
-            f"{results.folder} has only offsets, which have no steps; run `bias-toolkit sweep {results.folder} "
-            "--protocol crop` first."
-        )
-    return Context(
-        study=results.folder.resolve().name,
-        model=inputs.model,
-        sweep=sweep,
-        per_image=results.per_image,
-        training_subjects=results.subjects("train"),
-        training_labels=_training_labels(results),
-        read_train=inputs.train.read,
-        label_indices=inputs.all_class_indices,
-        class_names=inputs.class_names,
-        feature_size=inputs.settings.feature_size,
-        batch_size=inputs.model.batch_size,
-        seed=inputs.settings.seed,
-    )
-
-
-def subject_of(inputs: Inputs, results: Results, request: Request) -> Subject:
-    """What the study knows of an image, or what can be found out of one that it has not."""
-    from bias_toolkit.explain import known_subject, outside_subject
-
-    if request.file is None:
-        return known_subject(
-            request.image_id,
-            images=results.images("test"),
-            objects=results.objects("test"),
-            neighbours=results.neighbours,
-            distances=results.distances,
-            metric=inputs.settings.metric,
-            label_indices=inputs.label_match.indices,
-            read=inputs.test.read,
-        )
-    return outside_subject(
-        request,
-        inputs.model,
-        results.training_index,
-        training_id=inputs.training_image(request.file),
-        training_labels=_training_labels(results),
-        training_spacing=results.training_spacing,
-        label_indices=inputs.all_class_indices,
-        neighbours=inputs.settings.neighbours,
-        feature_size=inputs.settings.feature_size,
-        feature_precision=inputs.settings.feature_precision,
-    )
-
-
-def _training_labels(results: Results) -> dict[str, str]:
-    return results.images("train").set_index("image_id")["label"].dropna().to_dict()

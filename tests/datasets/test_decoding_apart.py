@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bias_toolkit.datasets import decoding_apart
+from bias_toolkit.datasets import decoding_apart, decoding_child
 from bias_toolkit.datasets.decoding_apart import decoded_apart
 from bias_toolkit.datasets.pixels import read_header, read_pixels
 from bias_toolkit.foundation.errors import UnreadableImageError
@@ -108,5 +108,5 @@ def test_whether_a_reason_can_pass_is_carried_over(tmp_path, transient):
     def fail(path):
         raise UnreadableImageError("reason", transient)
 
-    line, _ = decoding_apart.answer_for(fail, "a.png", 10**9)
+    line, _ = decoding_child.answer_for(fail, "a.png", 10**9)
     assert json.loads(line) == {"reason": "reason", "transient": transient}

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import bias_toolkit
+from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.pipeline.step import Job, step
 from bias_toolkit.study.steps.analysis import analysis
 
 if TYPE_CHECKING:
-    from bias_toolkit.explain.request import Request
+    from bias_toolkit.explain import Context, Request, Subject
 
 EXPLANATIONS = "explanations"
 
@@ -28,8 +29,74 @@ def explanation(job: Job, request: Request) -> None:
     """Remove each candidate cause in turn, measure again, and write what came out."""
     from bias_toolkit.explain import explain_image
     from bias_toolkit.report.explanation import write_explanation
-    from bias_toolkit.study.explaining import context_of, subject_of
 
-    found = explain_image(context_of(job.inputs, job.results), subject_of(job.inputs, job.results, request), job.folder)
+    found = explain_image(context_of(job), subject_of(job, request), job.folder)
     found.save(job.folder)
     write_explanation(found, job.folder)
+
+
+def context_of(job: Job) -> Context:
+    """What explaining takes from a study that was analysed.
+
+    Raises
+    ------
+    InputError
+        If it has no sweep that moves by steps.
+    """
+    from bias_toolkit.explain import Context
+
+    inputs, results = job.inputs, job.results
+    sweep = inputs.reference_sweep
+    if sweep is None:
+        raise InputError(
+            f"{results.folder} has only offsets, which have no steps; run `bias-toolkit sweep {results.folder} "
+            "--protocol crop` first."
+        )
+    return Context(
+        study=results.folder.resolve().name,
+        model=inputs.model,
+        sweep=sweep,
+        per_image=results.per_image,
+        training_subjects=results.subjects("train"),
+        training_labels=_training_labels(job),
+        read_train=inputs.train.read,
+        label_indices=inputs.all_class_indices,
+        class_names=inputs.class_names,
+        feature_size=inputs.settings.feature_size,
+        batch_size=inputs.model.batch_size,
+        seed=inputs.settings.seed,
+    )
+
+
+def subject_of(job: Job, request: Request) -> Subject:
+    """What the study knows of an image, or what can be found out of one that it has not."""
+    from bias_toolkit.explain import known_subject, outside_subject
+
+    inputs, results = job.inputs, job.results
+    if request.file is None:
+        return known_subject(
+            request.image_id,
+            images=results.images("test"),
+            objects=results.objects("test"),
+            neighbours=results.neighbours,
+            distances=results.distances,
+            metric=inputs.settings.metric,
+            label_indices=inputs.label_match.indices,
+            read=inputs.test.read,
+        )
+    return outside_subject(
+        request,
+        inputs.model,
+        results.training_index,
+        training_id=inputs.training_image(request.file),
+        training_labels=_training_labels(job),
+        training_spacing=results.training_spacing,
+        label_indices=inputs.all_class_indices,
+        neighbours=inputs.settings.neighbours,
+        feature_size=inputs.settings.feature_size,
+        feature_precision=inputs.settings.feature_precision,
+    )
+
+
+def _training_labels(job: Job) -> dict[str, str]:
+    return job.results.images("train").set_index("image_id")["label"].dropna().to_dict()
