@@ -294,7 +294,8 @@ def test_that_excuse_is_not_made_for_uncentred_photographs(bare_source, analysis
 
 def test_framing_without_boxes_or_without_a_sweep(bare_source):
     per_image = pd.DataFrame({"p_top1_change": [0.1]})
-    (finding,) = framing_effect_findings(dataclasses.replace(bare_source, per_image=per_image, reference=("crop", "diagonal", 1.0))
+    (finding,) = framing_effect_findings(
+        dataclasses.replace(bare_source, per_image=per_image, reference=("crop", "diagonal", 1.0))
     )
     assert finding.kind == "unknown"
     assert "no boxes" in finding.claim
