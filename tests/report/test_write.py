@@ -10,7 +10,7 @@ import pytest
 
 from bias_toolkit.foundation.words import number, percent
 from bias_toolkit.report import write_report
-from bias_toolkit.report.page import files
+from bias_toolkit.report.page.files import write_tables
 from bias_toolkit.report.topics import TOPICS, framing
 from bias_toolkit.report.words.definitions import value_form
 
@@ -190,10 +190,9 @@ def test_twice_is_the_same(bare_source, source, tmp_path, svg_only):
             assert (one / file).read_bytes() == (other / file).read_bytes(), file
 
 
-def test_large_tables_are_cut_and_it_says_so(source, tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "LARGEST_TABLE", 10)
+def test_large_tables_are_cut_and_it_says_so(source, tmp_path):
     tables = [table for topic in TOPICS if topic.name == "distance" for table in topic.tables(topic.gather(source))]
-    holds = {name: text for _, name, text in files.write_tables(tables, tmp_path)}
+    holds = {name: text for _, name, text in write_tables(tables, tmp_path, largest=10)}
     assert "the first 10 of 120" in holds["per_image.csv"]
     assert len(pd.read_csv(tmp_path / "tables" / "per_image.csv")) == 10
 

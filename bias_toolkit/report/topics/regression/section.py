@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from bias_toolkit.foundation.words import MISSING, interval, known, number, p_value, significant
 from bias_toolkit.report.page.blocks import Block, Cell, FigureBlock, ListBlock, Omitted, Paragraph, Section, TableBlock
-from bias_toolkit.report.topics.regression.contents import Regression
 from bias_toolkit.report.topics.regression.figures import odds_ratios
 from bias_toolkit.report.topics.regression.findings import (
     LOSS_DIGITS,
+    Regression,
     ceiling_sentence,
     direction,
     odds,
