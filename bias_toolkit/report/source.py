@@ -156,7 +156,7 @@ def sweep_key(source: Source) -> SweepKey | None:
 
 
 def per_image(source: Source) -> pd.DataFrame:
-    """One row a test image, as `Source.per_image`; empty where no sweep has steps."""
+    """One row for each test image, as `Source.per_image`; empty where no sweep has steps."""
     return pd.DataFrame() if source.reference_sweep is None else source.per_image
 
 

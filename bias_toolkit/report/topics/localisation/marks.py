@@ -1,4 +1,4 @@
-"""Marking whatever was made of estimated boxes."""
+"""Marks on findings, sections and figures that follow from estimated boxes."""
 
 from __future__ import annotations
 
