@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import StrEnum
 
 import pandas as pd
 
@@ -11,12 +12,17 @@ from bias_toolkit.foundation.words import estimate, interval, number, percent
 from bias_toolkit.report import Finding
 from bias_toolkit.report.words.finding import Kind, sign
 
-LAW, LEARNT, POSITION, SCALE = (
-    "The law that placed the objects",
-    "Where invariance is learnt",
-    "Position",
-    "Scale",
-)
+
+class Heading(StrEnum):
+    """The headings of the demo's findings."""
+
+    LAW = "The law that placed the objects"
+    LEARNT = "Where invariance is learnt"
+    POSITION = "Position"
+    SCALE = "Scale"
+    FRAMED_ANEW = "Framed anew"
+
+
 MIDDLE, OFF_CENTRE = (0.0, 0.1), (0.2, 0.3)
 TRAINED, SMALL, LARGE = (0.35, 0.55), (0.2, 0.25), (0.55, 0.8)
 # A 95% interval is about this many standard errors wide; an estimate is beyond chance at one in a thousand.
@@ -46,7 +52,7 @@ def law_findings(law: pd.DataFrame) -> list[Finding]:
             f"by the law {_three(row.law)}"
             for row in rows.itertuples()
         )
-        found.append(Finding(LAW, kind, claim, f"{evidence[0].upper()}{evidence[1:]}."))
+        found.append(Finding(Heading.LAW, kind, claim, f"{evidence[0].upper()}{evidence[1:]}."))
     return found
 
 
@@ -75,7 +81,7 @@ def learnt_findings(tables: Mapping[tuple[str, str], pd.DataFrame]) -> list[Find
             f"There it is {_change(first)} in the fifth of the images nearest to the training images and "
             f"{_change(last)} in the farthest."
         )
-        found.append(Finding(LEARNT, kind, claim, evidence))
+        found.append(Finding(Heading.LEARNT, kind, claim, evidence))
     return found
 
 
@@ -92,7 +98,7 @@ def framing_findings(per_image: Mapping[str, pd.DataFrame]) -> list[Finding]:
         moved = change_difference(table, "off_centre", MIDDLE, OFF_CENTRE)
         found.append(
             _effect(
-                POSITION,
+                Heading.POSITION,
                 moved,
                 f"{network}: an object off centre makes it less stable.",
                 f"{network}: no loss of stability with an object off centre was found.",
@@ -105,7 +111,7 @@ def framing_findings(per_image: Mapping[str, pd.DataFrame]) -> list[Finding]:
             changed = change_difference(table, "scale", TRAINED, other)
             found.append(
                 _effect(
-                    SCALE,
+                    Heading.SCALE,
                     changed,
                     f"{network}: an object {words} than in training makes it less stable.",
                     f"{network}: no loss of stability with an object {words} than in training was found.",
@@ -116,7 +122,7 @@ def framing_findings(per_image: Mapping[str, pd.DataFrame]) -> list[Finding]:
     return found
 
 
-def _effect(topic: str, difference: tuple[float, float, float], if_more: str, if_not: str, what: str) -> Finding:
+def _effect(topic: Heading, difference: tuple[float, float, float], if_more: str, if_not: str, what: str) -> Finding:
     value, low, high = difference
     more = sign(low, high) == 1
     points = f"{_points(value)} percentage points (95% interval {interval(low, high, _points)})"

@@ -10,6 +10,7 @@ import pandas as pd
 from bias_toolkit.analysis import FramingMap
 from bias_toolkit.datasets.demo import demo_law
 from bias_toolkit.datasets.demo_scenes import IMAGE_SIDE
+from bias_toolkit.demo.findings import Heading
 from bias_toolkit.foundation.words import interval, number, percent
 from bias_toolkit.report import Finding
 from bias_toolkit.report.page.blocks import FigureBlock, Paragraph, Section
@@ -17,7 +18,6 @@ from bias_toolkit.report.topics.cause.map_figures import framing_maps
 from bias_toolkit.report.topics.cause.map_findings import primary
 from bias_toolkit.report.words.finding import Kind, sign
 
-FRAMED_ANEW = "Framed anew"
 SETTINGS = {"map_images": 50, "map_positions": (0.2, 0.35, 0.5, 0.65, 0.8), "map_surroundings": ("mean",)}
 
 
@@ -62,13 +62,15 @@ def framed_anew_findings(maps: Mapping[str, FramingMap], input_size: int) -> lis
         follows = sign(relation["low"], relation["high"]) == -1
         if at_law and follows:
             claim = f"{network}: most stable where the law put the training digits, and less so the rarer they are."
-            found.append(Finding(FRAMED_ANEW, Kind.EFFECT, claim, f"{where}, no lower than chance allows. {rho}"))
+            found.append(
+                Finding(Heading.FRAMED_ANEW, Kind.EFFECT, claim, f"{where}, no lower than chance allows. {rho}")
+            )
         elif follows:
             claim = f"{network}: less stable the rarer training digits are, but most stable beside the law’s middle."
-            found.append(Finding(FRAMED_ANEW, Kind.CAUTION, claim, f"{where}. {rho}"))
+            found.append(Finding(Heading.FRAMED_ANEW, Kind.CAUTION, claim, f"{where}. {rho}"))
         else:
             claim = f"{network}: no fall of stability with the density of the training digits was found."
-            found.append(Finding(FRAMED_ANEW, Kind.NONE, claim, f"{where}. {rho}"))
+            found.append(Finding(Heading.FRAMED_ANEW, Kind.NONE, claim, f"{where}. {rho}"))
     return found
 
 
@@ -77,7 +79,7 @@ def framed_anew_section(maps: Mapping[str, FramingMap]) -> Section:
     together = pd.concat([map_.cells.assign(surroundings=network) for network, map_ in maps.items()])
     return Section(
         "framed-anew",
-        FRAMED_ANEW,
+        Heading.FRAMED_ANEW,
         [
             Paragraph(
                 "The test sets above hold different digits at different places. Here the same 50 digits of "

@@ -110,7 +110,7 @@ def write_framing_report(
         sections = [framing_section(contents, partial, every_mean=True)]
         if second is not None:
             sections.append(comparison_section(contents))
-        tables = write_tables(_tables(contents), partial)
+        tables = write_tables(_tables(contents), partial, largest=None)
         results = {
             "dataset": _record(first),
             "other": None if second is None else _record(second),

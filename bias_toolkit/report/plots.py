@@ -9,8 +9,7 @@ from matplotlib.figure import Figure
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.report.source import ReadOnce, Source
 from bias_toolkit.report.topic import Choice, Option, Plot, Topic
-from bias_toolkit.report.topics import TOPICS
-from bias_toolkit.report.topics.localisation import contents as localisation
+from bias_toolkit.report.topics import TOPICS, localisation
 from bias_toolkit.report.topics.localisation.marks import marked_plot
 
 _TOPIC_OF: dict[str, Topic] = {name: topic for topic in TOPICS for name in topic.plots}

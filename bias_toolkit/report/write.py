@@ -16,11 +16,9 @@ from bias_toolkit.report.page.publish import PAGE, published
 from bias_toolkit.report.page.thumbnails import FOLDER as IMAGES
 from bias_toolkit.report.source import ReadOnce, Source, study_name
 from bias_toolkit.report.topic import Draft, Topic
-from bias_toolkit.report.topics import TOPICS
-from bias_toolkit.report.topics.localisation import contents as localisation
+from bias_toolkit.report.topics import TOPICS, localisation, method
 from bias_toolkit.report.topics.localisation.contents import Localisation
 from bias_toolkit.report.topics.localisation.marks import marked_findings, marked_section
-from bias_toolkit.report.topics.method.described import describe_datasets, describe_model
 from bias_toolkit.report.words.finding import Finding, Heading
 from bias_toolkit.report.words.sentences import SET_NAMES
 
@@ -43,17 +41,17 @@ def write_report(source: Source, folder: str | os.PathLike, progress: Progress =
     with published(folder, [RESULTS, FIGURES, TABLES, IMAGES]) as partial:
         source = ReadOnce(source)
         gathered = gather(source)
-        told = localisation.gather(source)
-        findings = findings_of(gathered, told)
+        located, made = _contents(gathered, localisation.TOPIC), _contents(gathered, method.TOPIC)
+        findings = findings_of(gathered, located)
         tables = [table for topic, contents in there(gathered) for table in topic.tables(contents)]
         draft = Draft(partial, write_tables(tables, partial))
         write_results(results(source, gathered, findings), partial)
         page = Page(
             title=study_name(source),
-            of=_subjects(source),
+            of=_subjects(made),
             tiles=_tiles(gathered),
             findings=findings,
-            sections=_sections(gathered, told, draft),
+            sections=_sections(gathered, located, draft),
         )
         write_into(page, partial, progress)
     return Path(folder) / PAGE
@@ -76,43 +74,46 @@ def there(gathered: Sequence[Gathered]) -> list[Gathered]:
     return [(topic, contents) for topic, contents in gathered if contents is not None]
 
 
-def findings_of(gathered: Sequence[Gathered], told: Localisation | None) -> list[Finding]:
+def findings_of(gathered: Sequence[Gathered], located: Localisation | None) -> list[Finding]:
     """The findings of topics under their headings, in the order of the headings and then of the topics."""
     findings = [finding for topic, contents in there(gathered) for finding in topic.findings(contents)]
     order = list(Heading)
-    return marked_findings(sorted(findings, key=lambda finding: order.index(finding.topic)), told)
+    return marked_findings(sorted(findings, key=lambda finding: order.index(finding.topic)), located)
 
 
 def results(source: Source, gathered: Sequence[Gathered], findings: Sequence[Finding]) -> dict[str, Any]:
     """What results.json holds. What was not computed is null; tables of single images are in the CSV files."""
-    values = {"name": study_name(source), **describe_datasets(source), "model": describe_model(source)}
-    values["findings"] = [finding.to_dict() for finding in findings]
+    values = {"name": study_name(source), "findings": [finding.to_dict() for finding in findings]}
     for topic, contents in gathered:
         values |= topic.results(contents)
     return values
 
 
-def _sections(gathered: Sequence[Gathered], told: Localisation | None, draft: Draft) -> list[Section]:
+def _sections(gathered: Sequence[Gathered], located: Localisation | None, draft: Draft) -> list[Section]:
     sections = []
     for topic, contents in there(gathered):
         section = topic.section(contents, draft)
         if isinstance(section, Omitted):
             draft.omitted.append(section)
         elif section is not None:
-            sections.append(marked_section(section, topic.boxes, told))
+            sections.append(marked_section(section, topic.boxes, located))
     return sections
 
 
-def _subjects(source: Source) -> list[tuple[str, str, str]]:
+def _contents(gathered: Sequence[Gathered], wanted: Topic) -> Any:
+    return next(contents for topic, contents in gathered if topic is wanted)
+
+
+def _subjects(made: method.Method) -> list[tuple[str, str, str]]:
     """The two datasets and the model: (heading, name, details)."""
-    model = describe_model(source)
+    model = made.model
     return [
         (
             f"{SET_NAMES[split].capitalize()} set",
             dataset.path,
             f"{count(dataset.n_images, 'image')}, {count(dataset.n_labels, 'label')}",
         )
-        for split, dataset in describe_datasets(source).items()
+        for split, dataset in made.datasets.items()
     ] + [("Model", model.name, f"{count(model.n_classes, 'class', 'classes')}, input {model.input_size} pixels")]
 
 

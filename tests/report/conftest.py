@@ -85,10 +85,8 @@ def read(split: str, image_id: str) -> np.ndarray:
 class MemorySettings(dict):
     """Settings by name, with defaults for those that a report asks for."""
 
-    DEFAULTS = {"seed": 0, "bins": 10, "metric": ""}
-
     def __getattr__(self, name):
-        return {**self.DEFAULTS, **self}[name]
+        return {"seed": 0, "bins": 10, "metric": "", **self}[name]
 
     def to_dict(self):
         return dict(self)

@@ -12,7 +12,7 @@ from bias_toolkit import load_dataset
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.objects import compare_described, describe_framing
 from bias_toolkit.report.framing_page import dataset_findings, described_contents, write_framing_report
-from bias_toolkit.report.mean_pictures import write_mean_images
+from bias_toolkit.report.topics.framing.mean_images import write_mean_images
 
 FAST = {"resamples": 100, "seed": 3}
 

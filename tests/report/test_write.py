@@ -9,8 +9,10 @@ import pandas as pd
 import pytest
 
 from bias_toolkit.foundation.words import number, percent
-from bias_toolkit.report import write, write_report
-from bias_toolkit.report.sections_invariance import value_form
+from bias_toolkit.report import write_report
+from bias_toolkit.report.page.files import write_tables
+from bias_toolkit.report.topics import TOPICS, framing
+from bias_toolkit.report.words.definitions import value_form
 
 VOID = {"meta", "img", "link", "br", "input", "hr"}
 
@@ -111,8 +113,13 @@ def test_figures(report):
 
 
 def test_every_figure_in_three_formats(bare_source, shared_source, tmp_path):
-    source = dataclasses.replace(bare_source, per_image=shared_source.per_image, analysis=shared_source.analysis)
-    source.per_image = source.per_image.drop(columns=["centre_distance", "scale"])
+    source = dataclasses.replace(
+        bare_source,
+        per_image=shared_source.per_image.drop(columns=["centre_distance", "scale"]),
+        analysis=shared_source.analysis,
+        reference=shared_source.reference,
+        test_images=shared_source.test_images,
+    )
     folder = write_report(source, tmp_path / "report").parent
     names = {path.stem for path in (folder / "figures").iterdir()}
     assert names == {"sizes", "p-top1-change", "odds-ratios", "classes"}
@@ -135,7 +142,6 @@ def test_tables(report, shared_source):
 def test_the_page_says_what_was_done(page):
     for words in (
         "Every measure under every sweep",
-        "The moon is left out, because it is far.",
         "1 box of the training set had no area inside the image and was dropped.",
         "truncated file",
         "Flat: few features.",
@@ -144,7 +150,7 @@ def test_the_page_says_what_was_done(page):
         "3 min 20 s",
         "metric cosine",
         "sizes default",
-        "Mean distance to the 4 nearest training images (cosine)",
+        "Mean distance to the 10 nearest training images (cosine)",
         "0 / 576",
     ):
         assert words in page.text, words
@@ -154,7 +160,7 @@ def test_no_plain_correlation_without_the_partial_one(source, tmp_path, svg_only
     analysis = source.analysis
     rows = analysis.correlations[~analysis.correlations["kind"].eq("partial")]
     source.analysis = dataclasses.replace(analysis, correlations=rows)
-    source.train_framing = source.train_maps = source.test_maps = source.read_test = None
+    source.train_framing = source.test_framing = pd.DataFrame()
     text = Page(write_report(source, tmp_path / "r").read_text(encoding="utf-8")).text
     assert "Spearman's ρ 0" not in text
     assert "Distance against invariance: Spearman" not in text
@@ -174,18 +180,19 @@ def test_nothing_computed_omits_sections_and_says_why(bare_source, tmp_path):
 
 
 def test_twice_is_the_same(bare_source, source, tmp_path, svg_only):
-    source.train_framing = source.per_image = None
+    source.train_framing = source.per_image = pd.DataFrame()
+    source.reference = None
     for given in (bare_source, source):
-        one, other = (write_report(given, tmp_path / given.name[:4] / name).parent for name in "ab")
+        one, other = (write_report(given, tmp_path / given.folder.name[:4] / name).parent for name in "ab")
         files = sorted(path.relative_to(one) for path in one.rglob("*") if path.is_file())
         assert files == sorted(path.relative_to(other) for path in other.rglob("*") if path.is_file())
         for file in files:
             assert (one / file).read_bytes() == (other / file).read_bytes(), file
 
 
-def test_large_tables_are_cut_and_it_says_so(source, tmp_path, monkeypatch):
-    monkeypatch.setattr(write, "LARGEST_TABLE", 10)
-    holds = {name: text for _, name, text in write._write_tables(source, tmp_path / "tables")}
+def test_large_tables_are_cut_and_it_says_so(source, tmp_path):
+    tables = [table for topic in TOPICS if topic.name == "distance" for table in topic.tables(topic.gather(source))]
+    holds = {name: text for _, name, text in write_tables(tables, tmp_path, largest=10)}
     assert "the first 10 of 120" in holds["per_image.csv"]
     assert len(pd.read_csv(tmp_path / "tables" / "per_image.csv")) == 10
 
@@ -198,7 +205,8 @@ def test_only_offsets(source, tmp_path, analysis_of, svg_only):
         offsets | {"measure": "accuracy", "value": 0.7, "low": 0.6, "high": 0.8},
     ]
     source.analysis = analysis_of(summary=rows)
-    source.per_image = source.train_framing = source.noise_floor = source.reference = None
+    source.noise_floor = source.reference = None
+    source.train_framing = pd.DataFrame()
     page = Page(write_report(source, tmp_path / "report").read_text(encoding="utf-8"))
     assert "agree in their top-1 class in 90.0% of pairs" in page.text
     assert "Invariance" in page.headings
@@ -206,9 +214,9 @@ def test_only_offsets(source, tmp_path, analysis_of, svg_only):
 
 
 def test_the_tile_of_untruncated_objects_is_not_taken_for_the_centre_bias(source):
-    name, details = next(tile for tile in write._tiles(source) if "centre bias" in tile[1])[1:]
-    assert name == "centre bias of the training set"
-    assert "centre_bias" not in details
+    (tile,) = framing.TOPIC.tiles(framing.gather(source))
+    assert tile.name == "centre bias of the training set"
+    assert "centre_bias" not in tile.details
     cut = {
         "truncated_share": 0.77,
         "centre_bias": -0.1,
@@ -219,11 +227,11 @@ def test_the_tile_of_untruncated_objects_is_not_taken_for_the_centre_bias(source
         "untruncated_centre_bias_high": 0.25,
     }
     source.train_summary = source.train_summary.assign(**cut)
-    value, name, details = write._tiles(source)[0]
-    assert value == "0.24"
-    assert name.startswith("untruncated centre bias")
-    assert "95% interval 0.22 to 0.25;" in details
-    assert "centre_bias, of all objects: −0.10 (95% interval −0.11 to −0.09)" in details
+    (tile,) = framing.TOPIC.tiles(framing.gather(source))
+    assert tile.value == "0.24"
+    assert tile.name.startswith("untruncated centre bias")
+    assert "95% interval 0.22 to 0.25;" in tile.details
+    assert "centre_bias, of all objects: −0.10 (95% interval −0.11 to −0.09)" in tile.details
 
 
 def test_class_and_category_tables_give_intervals(page, shared_source):

@@ -11,7 +11,7 @@ from scipy.stats import gaussian_kde
 
 from bias_toolkit import Study
 from bias_toolkit.foundation.errors import InputError
-from bias_toolkit.study.report import reframing_findings
+from bias_toolkit.report.topics.cause import part_findings
 
 GRID = {"map_positions": (0.35, 0.5, 0.65), "map_scales": (0.36, 0.48, 0.64)}
 SMALL = GRID | {"map_images": 16, "size_images": 12, "map_surroundings": ("mean", "real")}
@@ -80,9 +80,9 @@ def test_the_size_curve_is_the_mean_of_the_sampled_images(mapped):
 
 
 def test_what_was_found_is_said_without_a_report(mapped):
-    texts = [finding.text for finding in reframing_findings(mapped, "map")]
+    texts = [finding.text for finding in part_findings(mapped, "map")]
     assert any("16 images" in text or "cannot be said" in text for text in texts)
-    assert reframing_findings(mapped, "sizes")
+    assert part_findings(mapped, "sizes")
 
 
 def test_plots_need_no_analysis_and_no_images(photographs, fast, tmp_path):
@@ -122,7 +122,7 @@ def test_without_boxes_the_images_are_the_objects(photographs, fast, tmp_path):
     assert inner["made_up"].to_numpy() == pytest.approx(1 - 31**2 / 64**2, abs=1e-6)
     assert framed["label_index"].isna().all()
     assert study.framing_map.correlations.empty
-    (finding,) = reframing_findings(study, "map")
+    (finding,) = part_findings(study, "map")
     assert "boxes are missing" in finding.text
     with pytest.raises(InputError, match="--surroundings is real, but the test set has no object boxes"):
         Study(tmp_path / "study", map_surroundings=("real",)).measure_map()

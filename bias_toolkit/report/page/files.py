@@ -43,14 +43,28 @@ class Table:
     order: int = 0
 
 
-def write_tables(tables: Iterable[Table], folder: Path) -> list[tuple[str, str, str]]:
-    """Write tables as CSV into the new folder `folder`/tables, and give (address, name, what it holds) of each."""
+def write_tables(
+    tables: Iterable[Table], folder: Path, largest: int | None = LARGEST_TABLE
+) -> list[tuple[str, str, str]]:
+    """Write tables as CSV into the new folder `folder`/tables.
+
+    Parameters
+    ----------
+    tables : iterable of Table
+    folder : Path
+    largest : int, optional
+        The most rows of a table that are written; None for all.
+
+    Returns
+    -------
+    list of (address, name, what it holds)
+    """
     (folder / TABLES).mkdir()
     written = []
     for table in sorted(tables, key=lambda table: table.order):
         if table.frame is None or not len(table.frame.columns):
             continue
-        shown, holds = table.frame.head(LARGEST_TABLE), table.holds
+        shown, holds = table.frame.iloc[:largest], table.holds
         address = f"{TABLES}/{table.name}.csv"
         write_text(csv_text(shown), folder / address)
         if len(shown) < len(table.frame):

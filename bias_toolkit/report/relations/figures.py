@@ -69,7 +69,7 @@ def distance_vs_invariance(
     Parameters
     ----------
     per_image : DataFrame
-        One row a test image: the measure, the distance, and `margin` for the correlation that controls for it.
+        One row for each test image: the measure, the distance, and `margin` for the correlation that controls for it.
     measure, distance : str
         Columns of it; a framing column does as well as a distance.
     bins : int
@@ -237,7 +237,7 @@ def curve_given_margin(
     Parameters
     ----------
     per_image : DataFrame
-        One row a test image: the measure, the distance and `margin`.
+        One row for each test image: the measure, the distance and `margin`.
     measure, distance, bins, x_label, seed, ax
         As for `distance_vs_invariance`.
     """

@@ -20,7 +20,7 @@ class Relations:
     Parameters
     ----------
     per_image : DataFrame
-        One row a test image; empty where no sweep has steps.
+        One row for each test image; empty where no sweep has steps.
     correlations, curves : DataFrame
         Tables CORRELATIONS and CURVES.
     bins : int

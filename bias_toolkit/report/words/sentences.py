@@ -7,6 +7,8 @@ from bias_toolkit.foundation.words import GAP, p_value
 TRAINING, TEST = "train", "test"
 SET_NAMES = {TRAINING: "training", TEST: "test"}
 """What each of a study's two sets is called in a sentence: the training set, the test set."""
+TRAINING_ONLY, TEST_ONLY, BOTH_SETS = frozenset({TRAINING}), frozenset({TEST}), frozenset(SET_NAMES)
+"""The sets whose object boxes something is about."""
 
 
 def was(n: int) -> str:

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bias_toolkit.report import all_findings, results
-from bias_toolkit.report.results import results_text, to_json
+from bias_toolkit.report import write
+from bias_toolkit.report.page.files import to_json, write_results
 
 
 @pytest.mark.parametrize(
@@ -36,9 +36,11 @@ def test_to_json(value, expected):
     assert type(found) is type(expected)
 
 
-def test_no_nan_and_everything_in_it(shared_source):
-    findings = all_findings(shared_source)
-    text = results_text(shared_source, findings)
+def test_no_nan_and_everything_in_it(shared_source, tmp_path):
+    gathered = write.gather(shared_source)
+    findings = write.findings_of(gathered, None)
+    write_results(write.results(shared_source, gathered, findings), tmp_path)
+    text = (tmp_path / "results.json").read_text(encoding="utf-8")
 
     def refuse(name):
         raise AssertionError(f"{name} is not JSON")
@@ -57,7 +59,7 @@ def test_no_nan_and_everything_in_it(shared_source):
 
 
 def test_what_was_not_computed_is_null(bare_source):
-    found = results(bare_source, [])
+    found = to_json(write.results(bare_source, write.gather(bare_source), []))
     assert found["framing"] == {"train": None, "test": None}
     assert found["noise_floor"] is None
     assert found["reference_sweep"] is None

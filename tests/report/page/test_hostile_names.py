@@ -6,18 +6,21 @@ import shutil
 import subprocess
 import warnings
 from html.parser import HTMLParser
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
 
 from bias_toolkit.explain.notebook import notebook_html
-from bias_toolkit.report import Page, class_ranking, page, publish, write_page
+from bias_toolkit.report import Page, write_page
 from bias_toolkit.report.explanation.figures_effects import effects_plot
 from bias_toolkit.report.explanation.figures_shifts import response_curves
+from bias_toolkit.report.page import page, publish
 from bias_toolkit.report.page.style import save_figure
-from bias_toolkit.report.sections_invariance import classes_section, images_section
-from bias_toolkit.report.sections_method import files_section, left_out_section, method_section
+from bias_toolkit.report.topic import Draft
+from bias_toolkit.report.topics import classes, files, images, left_out, method
+from bias_toolkit.report.topics.classes.figures import class_ranking
 
 SCRIPT = "<script>alert(1)</script>"
 BREAKOUT = "\"'><img src=x onerror=alert(1)>"
@@ -62,35 +65,30 @@ def hostile(source):
     """The study with everything, with names that would do something."""
     tables = {
         name: getattr(source, name).assign(image_id=lambda table: table["image_id"] + ODD)
-        for name in ("per_image", "test_framing", "distances", "neighbours")
+        for name in ("per_image", "test_framing", "distances", "neighbours", "test_images")
     }
     skipped = pd.DataFrame({"split": "test", "step": "images", "image_id": [ODD, BREAKOUT], "reason": ["=1+1", SCRIPT]})
     return dataclasses.replace(
         source,
         **tables,
-        name=SCRIPT,
-        test=dataclasses.replace(source.test, path=BREAKOUT),
-        model=dataclasses.replace(source.model, name=f"{BREAKOUT} {SCRIPT}"),
+        folder=Path(SCRIPT.replace("/", "")),
+        roots={"train": "/data/train", "test": BREAKOUT},
+        model=f"{BREAKOUT} {SCRIPT}",
         class_names=NAMES,
-        skipped=skipped,
+        skipped_images=skipped,
         versions={SCRIPT: BREAKOUT},
-        settings={"label_map": BREAKOUT},
+        settings=type(source.settings)(label_map=BREAKOUT),
     )
 
 
 @pytest.fixture
 def written(hostile, tmp_path, svg_only):
     folder = tmp_path / "page"
-    sections = [
-        images_section(hostile, folder),
-        classes_section(hostile),
-        left_out_section(hostile, []),
-        method_section(hostile),
-        files_section([]),
-    ]
-    of = [("Model", hostile.model.name, BREAKOUT), ("Test set", hostile.test.path, SCRIPT)]
+    topics = [topic.TOPIC for topic in (images, classes, left_out, method, files)]
+    sections = [topic.section(topic.gather(hostile), Draft(folder)) for topic in topics]
+    of = [("Model", hostile.model, BREAKOUT), ("Test set", BREAKOUT, SCRIPT)]
     tiles = [(SCRIPT, BREAKOUT, SCRIPT)]
-    return write_page(Page(hostile.name, of, tiles, [], sections, kicker=SCRIPT, formats=("svg",)), folder)
+    return write_page(Page(SCRIPT, of, tiles, [], sections, kicker=SCRIPT, formats=("svg",)), folder)
 
 
 def test_a_page_shows_them_as_text(written, open_in_browser):

@@ -3,7 +3,8 @@
 import pytest
 
 from bias_toolkit.foundation.errors import InputError
-from bias_toolkit.report import Finding, Page, publish, write_page, write_report
+from bias_toolkit.report import Finding, Page, write_page, write_report
+from bias_toolkit.report.page import publish
 from bias_toolkit.report.page.blocks import Cell, FigureBlock, ListBlock, Paragraph, Section
 from bias_toolkit.report.page.page import rows_of
 from bias_toolkit.report.page.publish import GENERATOR, published

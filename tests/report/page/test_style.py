@@ -9,8 +9,9 @@ import pytest
 from PIL import Image
 
 from bias_toolkit.foundation.errors import InputError
-from bias_toolkit.report import measure_histogram, save_figure
+from bias_toolkit.report import save_figure
 from bias_toolkit.report.page.style import new_figure, styled
+from bias_toolkit.report.topics.invariance.figures import measure_histogram
 
 
 @pytest.fixture
@@ -88,7 +89,8 @@ def test_pyplot_is_never_imported(tmp_path):
     program = f"""
 import sys
 import pandas as pd
-from bias_toolkit.report import measure_histogram, save_figure
+from bias_toolkit.report import save_figure
+from bias_toolkit.report.topics.invariance.figures import measure_histogram
 table = pd.DataFrame({{"p_top1_change": [0.0, 0.5], "n_steps": 8}})
 save_figure(measure_histogram(table), {str(tmp_path / "a.png")!r})
 assert "matplotlib.pyplot" not in sys.modules

@@ -1,12 +1,21 @@
-"""The list of findings as a whole, those on classes and data, and their text for a terminal."""
+"""The list of findings as a whole, and those on classes and data."""
 
 import dataclasses
 
 import numpy as np
 import pandas as pd
 
-from bias_toolkit.report import Finding, all_findings, as_text
-from bias_toolkit.report.findings import class_findings, data_findings
+from bias_toolkit.report import topic_findings
+from bias_toolkit.report.topics import TOPICS
+from bias_toolkit.report.topics.left_out import data_findings, gather
+
+
+def all_findings(source):
+    return topic_findings(source, *(topic.name for topic in TOPICS))
+
+
+def class_findings(source):
+    return topic_findings(source, "classes")
 
 
 def with_classes(source, analysis_of, values):
@@ -26,7 +35,11 @@ def with_classes(source, analysis_of, values):
         for label, value in values.items()
     ]
     return dataclasses.replace(
-        source, per_image=per_image, analysis=analysis_of(classes=rows), class_names={"b": "Bee, insect"}
+        source,
+        per_image=per_image,
+        analysis=analysis_of(classes=rows),
+        class_names={"b": "Bee, insect"},
+        reference=("crop", "diagonal", 1.0),
     )
 
 
@@ -50,9 +63,10 @@ def test_one_class_or_none(bare_source, analysis_of):
 
 
 def test_data(bare_source):
-    train = dataclasses.replace(bare_source.train, n_skipped=1, dropped_boxes=2)
-    test = dataclasses.replace(bare_source.test, n_skipped=3)
-    found = data_findings(dataclasses.replace(bare_source, train=train, test=test))
+    contents = gather(bare_source)
+    train = dataclasses.replace(contents.datasets["train"], n_skipped=1, dropped_boxes=2)
+    test = dataclasses.replace(contents.datasets["test"], n_skipped=3)
+    found = data_findings(dataclasses.replace(contents, datasets={"train": train, "test": test}))
     assert [finding.claim for finding in found] == [
         "1 image of the training set could not be used and was left out.",
         "3 images of the test set could not be used and were left out.",
@@ -86,28 +100,3 @@ def test_findings_do_not_depend_on_when_they_are_asked(shared_source):
 
 def test_nothing_computed_still_has_findings(bare_source):
     assert {finding.kind for finding in all_findings(bare_source)} == {"unknown"}
-
-
-def test_text_for_a_terminal():
-    findings = [
-        Finding("One", "effect", "A claim.", "Its evidence, which is long enough to be wrapped."),
-        Finding("One", "none", "Nothing was found."),
-        Finding("Two", "unknown", "Unknown."),
-    ]
-    assert as_text(findings, width=40).splitlines() == [
-        "One",
-        "  - A claim. Its evidence, which is long",
-        "    enough to be wrapped. [effect]",
-        "  - Nothing was found. [no effect found]",
-        "",
-        "Two",
-        "  - Unknown. [not known]",
-    ]
-
-
-def test_class_names(source):
-    assert source.class_name("owl") == "Сова é"
-    assert source.given_name("owl") == "owl"
-    assert source.class_name("dog, black") == "dog, black"
-    assert source.given_name("dog, black") == ""
-    assert source.class_name(None) == source.given_name(float("nan")) == ""

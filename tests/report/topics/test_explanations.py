@@ -4,13 +4,14 @@ import dataclasses
 import json
 import re
 
+import pandas as pd
 import pytest
 
-from bias_toolkit.report import ExplainedImage, all_findings, write_report
-from bias_toolkit.report.findings_explanations import explanation_findings
+from bias_toolkit.explain.summary import summarise
+from bias_toolkit.report import topic_findings, write_report
 from bias_toolkit.report.page.blocks import Cell, FigureBlock, Omitted, Paragraph, TableBlock
-from bias_toolkit.report.results import results
-from bias_toolkit.report.sections_explanations import explanations_section
+from bias_toolkit.report.topics.explanations import TOPIC, explanation_findings, explanations_section
+from bias_toolkit.report.topics.explanations.contents import Explained, ExplainedImage, gather
 
 IMAGES = (
     ExplainedImage("test/003.png", "Сова é", 0.5, 0.4, 0.6, "framed off centre", "../explanations/3/index.html"),
@@ -20,8 +21,19 @@ IMAGES = (
 
 
 @pytest.fixture
-def with_explanations(source, summary):
-    return dataclasses.replace(source, explained=summary, explained_images=IMAGES)
+def with_explanations(summary):
+    return Explained(summary, IMAGES)
+
+
+@pytest.fixture
+def explained_source(source, unstable):
+    """The two least stable images are explained."""
+    worst = source.per_image.sort_values(["p_top1_change", "mac"], ascending=False)["image_id"].head(2)
+    source.explanations = {
+        image_id: dataclasses.replace(unstable, image_id=image_id, folder=source.folder / "explanations" / str(place))
+        for place, image_id in enumerate(worst)
+    }
+    return source
 
 
 def tables(section):
@@ -65,16 +77,17 @@ def test_the_figure_says_its_numbers(with_explanations):
 
 
 def test_nothing_explained(source):
+    source = gather(source)
     omitted = explanations_section(source)
     assert isinstance(omitted, Omitted)
     assert "bias-toolkit explain STUDY --worst 20" in omitted.reason
     assert explanation_findings(source) == []
-    assert results(source, [])["explained"] is None
+    assert TOPIC.results(source) == {"explained": None}
 
 
 def test_no_image_is_unstable(with_explanations, summary):
     none = dataclasses.replace(summary, n_images=3, n_unstable=0, n_unexplained=0)
-    changed = dataclasses.replace(with_explanations, explained=none)
+    changed = dataclasses.replace(with_explanations, summary=none)
     section = explanations_section(changed)
     assert section.blocks[0].text.startswith("3 images were explained, of which none is unstable.")
     assert list(tables(section)) == ["The images that were explained"]
@@ -94,8 +107,6 @@ def test_finding(with_explanations):
         "45.0%) over all the unstable ones, and 38.0% after changes that take no cause away. For 2 no cause was "
         "found. The images were picked, not sampled: the counts are of these images, and of no others."
     )
-    topics = list(dict.fromkeys(finding.topic for finding in all_findings(with_explanations)))
-    assert topics.index("Single unstable images") == topics.index("Framing and stability") + 1
 
 
 def share(summary, cause, n_first):
@@ -123,30 +134,34 @@ def share(summary, cause, n_first):
 def test_claims(with_explanations, summary, firsts, n_unstable, claim):
     shares = [share(summary, cause, n) for cause, n in firsts.items()]
     changed = dataclasses.replace(summary, n_unstable=n_unstable, shares=shares)
-    (finding,) = explanation_findings(dataclasses.replace(with_explanations, explained=changed))
+    (finding,) = explanation_findings(dataclasses.replace(with_explanations, summary=changed))
     assert finding.claim.startswith(claim)
     assert ("study’s sweep" in finding.evidence) == ("coin_toss" in firsts)
 
 
-def test_the_report_has_it_after_the_images(with_explanations, tmp_path, svg_only):
-    with_explanations.train_framing = None
-    path = write_report(with_explanations, tmp_path / "report")
+def test_what_is_gathered_are_the_explanations(explained_source):
+    contents = gather(explained_source)
+    assert contents.summary == summarise(list(explained_source.explanations.values()))
+    assert [image.image_id for image in contents.images] == list(explained_source.explanations)
+    assert [image.link for image in contents.images] == [f"../explanations/{n}/index.html" for n in range(2)]
+    last, *_ = reversed(explained_source.explanations)
+    explained_source.explanations = {last: explained_source.explanations[last]}
+    # The summary is of the least stable images, and the least stable one is not explained now.
+    assert gather(explained_source).summary is None
+
+
+def test_the_report_has_it_after_the_images(explained_source, tmp_path, svg_only):
+    explained_source.train_framing = pd.DataFrame()
+    findings = topic_findings(explained_source, "framing-effect", "explanations", "classes")
+    topics = list(dict.fromkeys(finding.topic for finding in findings))
+    assert topics.index("Single unstable images") == topics.index("Framing and stability") + 1
+    path = write_report(explained_source, tmp_path / "report")
     html = path.read_text(encoding="utf-8")
     headings = re.findall(r"<h2>(.*?)</h2>", html)
     place = headings.index("Why the least stable images are unstable")
     assert headings[place - 1 : place + 2] == ["Most and least stable images", headings[place], "Classes"]
-    assert html.count("../explanations/3/index.html") == 1
-    assert "test/&lt;i&gt;.png" in html
+    assert "../explanations/0/index.html" in html
     assert (path.parent / "figures" / "first-causes.svg").is_file()
     saved = json.loads((path.parent / "results.json").read_text(encoding="utf-8"))["explained"]
-    assert saved["summary"]["n_unstable"] == 13
-    assert saved["summary"]["shares"][0]["cause"] == "off_centre"
-    assert saved["images"][1]["first_cause"] is None
-
-
-def test_bars_of_first_causes(summary):
-    ax = first_causes(summary)
-    assert [bar.get_width() for bar in ax.patches] == [7, 3, 1, 0, 0, 0, 0, 2]
-    names = [label.get_text() for label in ax.get_yticklabels()]
-    assert names[:2] == ["framed off centre", "undersampling in the network"]
-    assert names[-1] == "none found"
+    assert saved["summary"]["n_unstable"] == 2
+    assert saved["images"][1]["first_cause"] == "framed off centre"

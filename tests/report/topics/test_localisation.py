@@ -1,6 +1,7 @@
 """Estimated boxes in the report: said wherever they appear, with how good they are."""
 
 import dataclasses
+import html
 import json
 
 import pandas as pd
@@ -9,13 +10,15 @@ from matplotlib.figure import Figure
 
 from bias_toolkit.objects.locate_quality import LOCALISATION
 from bias_toolkit.objects.locate_reference import reference_localisation
-from bias_toolkit.report import Finding, page, plot, write_report
-from bias_toolkit.report.findings_localisation import localisation_findings, overlap_sentence
-from bias_toolkit.report.localisation import Localisation, LocatedSet, marked_findings, marked_section
-from bias_toolkit.report.page.blocks import FigureBlock, Omitted, Paragraph, Section, TableBlock
-from bias_toolkit.report.sections_localisation import localisation_section
-from bias_toolkit.report.words.finding import FRAMING, FRAMING_EFFECT, INVARIANCE
+from bias_toolkit.report import Finding, Heading, Kind, plot, topic_findings, write_report
+from bias_toolkit.report.page import page
+from bias_toolkit.report.page.blocks import FigureBlock, Paragraph, Section, TableBlock
+from bias_toolkit.report.topics.localisation.contents import Localisation, LocatedSet, gather
+from bias_toolkit.report.topics.localisation.findings import localisation_findings, overlap_sentence
+from bias_toolkit.report.topics.localisation.marks import marked_findings, marked_section
+from bias_toolkit.report.topics.localisation.section import localisation_section
 
+TRAIN, TEST, BOTH = frozenset({"train"}), frozenset({"test"}), frozenset({"train", "test"})
 NO_ROWS = pd.DataFrame(columns=["split", "image_id", "reason"])
 
 
@@ -59,11 +62,11 @@ def claims(**gains):
 
 
 def test_without_estimated_boxes_nothing_is_said(bare_source):
-    assert localisation_findings(None) == []
-    assert localisation_section(bare_source) is None
+    assert gather(bare_source) is None
+    assert topic_findings(bare_source, "localisation") == []
     section = Section("framing", "Framing", [Paragraph("text")])
-    assert marked_section(section, bare_source) is section
-    finding = Finding(FRAMING, "fact", "Objects are centred.")
+    assert marked_section(section, BOTH, None) is section
+    finding = Finding(Heading.FRAMING, Kind.FACT, "Objects are centred.", boxes=TRAIN)
     assert marked_findings([finding], None) == [finding]
 
 
@@ -129,7 +132,8 @@ def test_images_without_an_estimate_are_counted():
 
 
 def test_a_difference_between_two_kinds_of_boxes_is_no_effect():
-    finding = Finding(FRAMING, "effect", "Objects in the test set are less centred than in the training set.", "0.2.")
+    claim = "Objects in the test set are less centred than in the training set."
+    finding = Finding(Heading.FRAMING, Kind.EFFECT, claim, "0.2.", boxes=BOTH, compares_boxes=True)
     (mixed,) = marked_findings([finding], localisation(["train"], quality(centre_bias=2)))
     assert mixed.kind == "caution"
     assert mixed.evidence == (
@@ -141,11 +145,11 @@ def test_a_difference_between_two_kinds_of_boxes_is_no_effect():
 
 def test_findings_about_framing_are_marked_and_no_others():
     findings = [
-        Finding(FRAMING, "effect", "In the training set, objects are centred.", "0.4."),
-        Finding(FRAMING, "unknown", "How objects of the test set are framed cannot be said."),
-        Finding(FRAMING_EFFECT, "none", "No relation was found."),
-        Finding(FRAMING_EFFECT, "fact", "P(top-1 change) is low."),
-        Finding(INVARIANCE, "fact", "The model is stable."),
+        Finding(Heading.FRAMING, Kind.EFFECT, "In the training set, objects are centred.", "0.4.", boxes=TRAIN),
+        Finding(Heading.FRAMING, Kind.UNKNOWN, "How objects of the test set are framed cannot be said.", boxes=TEST),
+        Finding(Heading.FRAMING_EFFECT, Kind.NONE, "No relation was found.", boxes=TEST),
+        Finding(Heading.FRAMING_EFFECT, Kind.FACT, "P(top-1 change) is low.", boxes=TEST),
+        Finding(Heading.INVARIANCE, Kind.FACT, "The model is stable."),
     ]
     both = [each.claim for each in marked_findings(findings, localisation())]
     assert both == [
@@ -164,35 +168,59 @@ def test_findings_about_framing_are_marked_and_no_others():
 
 
 def test_a_finding_of_centring_says_how_far_estimates_misstate_it():
-    finding = Finding(FRAMING, "effect", "In the training set, objects are centred.", "0.4.")
+    claim = "In the training set, objects are centred."
+    finding = Finding(Heading.FRAMING, Kind.EFFECT, claim, "0.4.", boxes=TRAIN, states_centring=True)
     (marked,) = marked_findings([finding], localisation(table=quality(centre_bias=2)))
     assert marked.evidence == "0.4. Estimated boxes overstate this: by 0.20 on 400 images of somewhere."
     (unmarked,) = marked_findings([finding], localisation())
     assert unmarked.evidence == "0.4."
+    scale = dataclasses.replace(finding, states_centring=False)
+    assert marked_findings([scale], localisation(table=quality(centre_bias=2)))[0].evidence == "0.4."
 
 
-def figure(name):
-    return FigureBlock(name, lambda: Figure(), "What is seen.", "How it was made.")
+def test_names_of_classes_do_not_decide_whose_boxes_a_finding_is_about(source):
+    """Classes may be called after a set, or have in their name what another claim is about."""
+    labels = source.train_summary["category"]
+    names = {label: f"centred test tube {place}" for place, label in enumerate(labels) if label}
+    named = dataclasses.replace(source, class_names=names, estimated=("test",))
+    framing, comparison = (topic_findings(named, name) for name in ("framing", "comparison"))
+    assert any("test tube" in finding.text for finding in framing)
+    assert not any("estimated" in finding.text.lower() for finding in framing)
+    assert all(finding.claim.startswith("By estimated boxes of the test set: ") for finding in comparison)
+    named.estimated = ("train",)
+    marked = topic_findings(named, "framing")
+    assert all(finding.claim.startswith("By estimated boxes of the training set: ") for finding in marked)
 
 
-def test_a_section_is_marked_at_its_head_its_tables_and_the_figures_that_show_estimates(bare_source):
-    figures = [figure(name) for name in ("centres-training", "centres-test", "scale")]
-    section = Section("framing", "Framing", [Paragraph("Text."), TableBlock("T", [""], [], note="A note."), *figures])
-    source = dataclasses.replace(bare_source, localisation=localisation(["train"]))
-    head, text, table, train, test, both = marked_section(section, source).blocks
+def test_every_finding_on_framing_says_whose_boxes_it_follows_from(source):
+    assert {finding.boxes for finding in topic_findings(source, "framing")} == {TRAIN}
+    assert {finding.boxes for finding in topic_findings(source, "comparison")} == {BOTH}
+    assert [finding.boxes for finding in topic_findings(source, "framing-effect")][:3] == [TEST, BOTH, BOTH]
+    others = topic_findings(source, "invariance", "distance", "regression", "classes", "left-out")
+    assert {finding.boxes for finding in others} == {frozenset()}
+
+
+def figure(boxes):
+    return FigureBlock("named-test", lambda: Figure(), "What is seen.", "How it was made.", boxes=boxes)
+
+
+def test_a_section_is_marked_at_its_head_its_tables_and_the_figures_that_show_estimates():
+    figures = [figure(boxes) for boxes in (TRAIN, TEST, BOTH)]
+    tables = [TableBlock("T", [""], [], note="A note.", boxes=boxes) for boxes in (BOTH, TEST)]
+    section = Section("framing", "Framing", [Paragraph("Text."), *tables, *figures])
+    told = localisation(["train"])
+    head, text, table, of_test, train, test, both = marked_section(section, BOTH, told).blocks
     assert "The boxes of the training set are estimated: the model located them" in head.text
     assert text.text == "Text."
     assert table.note == "A note. Estimated boxes in the training set."
+    assert of_test.note == "A note."
     assert train.caption == "How it was made. Estimated boxes in the training set."
     assert train.alt.endswith("Estimated boxes in the training set.")
     assert train.draw().get_suptitle() == "Estimated boxes in the training set"
     assert test.caption == "How it was made."
     assert test.draw().get_suptitle() == ""
     assert both.draw().get_suptitle() == "Estimated boxes in the training set"
-    other = marked_section(section, source, figures_of=["test"]).blocks[3]
-    assert other.caption == "How it was made."
-    left_out = Omitted("Framing", "the set has none.")
-    assert marked_section(left_out, source) is left_out
+    assert marked_section(section, TEST, told) is section
 
 
 @pytest.mark.parametrize(
@@ -208,18 +236,13 @@ def test_a_section_is_marked_at_its_head_its_tables_and_the_figures_that_show_es
     ],
 )
 def test_figures_for_a_publication_are_marked(splits, name, words, source):
-    marked = dataclasses.replace(source, localisation=localisation(splits))
+    marked = dataclasses.replace(source, estimated=splits)
     assert plot(marked, name).get_suptitle() == words
 
 
 @pytest.fixture(scope="module")
 def written(shared_source, tmp_path_factory):
-    reference = reference_localisation()
-    told = dataclasses.replace(
-        localisation(table=reference.quality, here=False),
-        unlocated=pd.DataFrame({"split": ["train"], "image_id": ["a.png"], "reason": ["nothing is seen in it"]}),
-    )
-    source = dataclasses.replace(shared_source, localisation=told)
+    source = dataclasses.replace(shared_source, estimated=("train", "test"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(page, "FORMATS", ("svg",))
         return write_report(source, tmp_path_factory.mktemp("located") / "report").parent
@@ -229,9 +252,9 @@ def test_page_has_the_section_with_its_table_and_examples(written):
     text = (written / "index.html").read_text(encoding="utf-8")
     assert "The estimated boxes" in text
     assert "the largest connected part that is above 30% of its maximum" in text
-    assert "60 by the class of the label and 40 by the most probable class" in text
+    assert "60 by the class of the label and 39 by the most probable class" in text
     assert "class activation map (Zhou et al., CVPR 2016)" in text
-    assert "python benchmarks/located_boxes.py A B" in text
+    assert reference_localisation().command in html.unescape(text)
     for name in ("estimated-boxes-training", "estimated-boxes-test"):
         assert (written / "figures" / f"{name}.svg").stat().st_size > 1000
     assert text.count("Estimated boxes.") > 3
@@ -241,10 +264,11 @@ def test_tables_and_results_hold_the_figures(written):
     table = pd.read_csv(written / "tables" / "localisation.csv")
     assert table.columns.tolist() == LOCALISATION.names
     assert len(table) == len(reference_localisation().quality)
-    assert pd.read_csv(written / "tables" / "unlocated.csv")["reason"].tolist() == ["nothing is seen in it"]
+    assert pd.read_csv(written / "tables" / "unlocated.csv")["reason"].tolist() == ["nothing is seen in it"] * 2
     results = json.loads((written / "results.json").read_text(encoding="utf-8"))["localisation"]
-    assert results["sets"]["test"] == {"n_images": 100, "n_located": 100, "n_by_label": 60}
-    assert results["measured_on"] == "400 images of somewhere"
+    assert results["sets"]["test"] == {"n_images": 100, "n_located": 99, "n_by_label": 60}
+    assert results["measured_on"].startswith(reference_localisation().dataset)
+    assert results.keys().isdisjoint({"framing", "read"})
     assert len(results["quality"]) == len(table)
 
 
@@ -256,16 +280,15 @@ def test_a_report_without_estimated_boxes_has_none_of_it(report):
     assert results["localisation"] is None
 
 
-def test_the_other_kind_of_map_is_named(bare_source):
-    told = dataclasses.replace(localisation(), is_exact=False)
-    section = localisation_section(dataclasses.replace(bare_source, localisation=told))
+def test_the_other_kind_of_map_is_named():
+    section = localisation_section(dataclasses.replace(localisation(), is_exact=False))
     assert "weighted by the gradient of the class at each place" in section.blocks[0].text
 
 
-def test_no_number_is_made_up_where_nothing_could_be_located(bare_source):
+def test_no_number_is_made_up_where_nothing_could_be_located():
     table = quality()
     table = table[table["criterion"].isin(["localisation_accuracy", "median_iou"])]
     told = found(table=table, n_located=0)
     assert len(told) == 3
-    section = localisation_section(dataclasses.replace(bare_source, localisation=localisation(table=table)))
+    section = localisation_section(localisation(table=table))
     assert "nan" not in str(section.blocks)

@@ -10,9 +10,14 @@ from matplotlib.colors import to_hex
 from bias_toolkit.analysis import CEILING, LOSSES, ODDS_RATIOS
 from bias_toolkit.report.page.blocks import FigureBlock, ListBlock, Omitted, Paragraph, TableBlock
 from bias_toolkit.report.plots import plot
-from bias_toolkit.report.topics.regression.contents import Regression, gather
 from bias_toolkit.report.topics.regression.figures import MARKS, odds_ratios
-from bias_toolkit.report.topics.regression.findings import ceiling_sentence, odds, regression_findings
+from bias_toolkit.report.topics.regression.findings import (
+    Regression,
+    ceiling_sentence,
+    gather,
+    odds,
+    regression_findings,
+)
 from bias_toolkit.report.topics.regression.section import TITLE, regression_section
 
 RATIOS = {-1: (0.7, 0.55, 0.89), 0: (1.05, 0.93, 1.19), 1: (1.4, 1.12, 1.75)}

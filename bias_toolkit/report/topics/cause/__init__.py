@@ -67,9 +67,9 @@ def _size_vs_invariance(contents: Cause, choice: Choice[Cause]) -> Figure:
     # Studies of one model on several test sets are told apart by their own names, and by their place where these are
     # the same too.
     for names in (
-        [each.model for each in studies],
-        [f"{each.model}, {each.study}" for each in studies],
-        [f"{each.model}, {each.study} ({number})" for number, each in enumerate(studies, start=1)],
+        [each.model() for each in studies],
+        [f"{each.model()}, {each.study}" for each in studies],
+        [f"{each.model()}, {each.study} ({number})" for number, each in enumerate(studies, start=1)],
     ):
         if len(set(names)) == len(studies):
             break

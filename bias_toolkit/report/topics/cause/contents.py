@@ -20,8 +20,10 @@ class Cause:
 
     Parameters
     ----------
-    study, model : str
-        Names.
+    study : str
+        Its name.
+    model : callable
+        Gives the model's name; read only where it is shown.
     framing_map : FramingMap, optional
     size_curve, size_measures : DataFrame, optional
         Tables SUMMARY and MEASURES of the size curve.
@@ -33,7 +35,7 @@ class Cause:
     """
 
     study: str
-    model: str
+    model: Callable[[], str]
     framing_map: FramingMap | None
     size_curve: pd.DataFrame | None
     size_measures: pd.DataFrame | None
@@ -52,7 +54,7 @@ def gather(source: Source) -> Cause:
     sized = source.has("sizes/curve")
     return Cause(
         study=study_name(source),
-        model=source.model_record["name"],
+        model=lambda: source.model_record["name"],
         framing_map=source.framing_map if source.has("map/relation") else None,
         size_curve=source.size_curve if sized else None,
         size_measures=source.size_measures if sized else None,

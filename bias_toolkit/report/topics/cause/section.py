@@ -154,7 +154,7 @@ def _size_blocks(contents: Cause) -> list[Block]:
     return [
         FigureBlock(
             "size-vs-invariance",
-            lambda: size_vs_invariance({contents.model: contents.size_curve}),
+            lambda: size_vs_invariance({contents.model(): contents.size_curve}),
             "P(top-1 change) over the view size, from a tight crop to a small image on a canvas, and accuracy below.",
             "The curve of Azulay & Weiss (2019): on the left of the dashed line, crops of that share of the image’s "
             "area; on the right, the whole image on a canvas of mean grey whose side is so many times the image’s. "

@@ -5,6 +5,7 @@ from bias_toolkit.report.topic import Topic
 from bias_toolkit.report.topics.comparison.findings import comparison_findings
 from bias_toolkit.report.topics.comparison.section import comparison_section
 from bias_toolkit.report.topics.framing.contents import FramingContents, framing_contents
+from bias_toolkit.report.words.sentences import BOTH_SETS
 
 
 def comparison_table(contents: FramingContents) -> Table:
@@ -20,5 +21,5 @@ TOPIC = Topic(
     section=lambda contents, draft: comparison_section(contents),
     tables=lambda contents: [comparison_table(contents)],
     results=lambda contents: {"framing_comparison": contents.comparison},
-    boxes=frozenset({"train", "test"}),
+    boxes=BOTH_SETS,
 )

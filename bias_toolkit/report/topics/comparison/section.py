@@ -15,8 +15,8 @@ def comparison_section(contents: FramingContents) -> Section | Omitted:
     """A classifier's verdict, the variables beside each other, and their distributions."""
     first, second, comparison = contents.first, contents.second, contents.comparison
     title = "Are both sets framed alike?"
-    if comparison is None or first.framing is None or second.framing is None:
-        lacking = [each.the for each in (first, second) if each is not None and (not each or each.framing is None)]
+    if comparison is None or not first or not second:
+        lacking = [each.the for each in (first, second) if each is not None and not each]
         reason = f"{' and '.join(lacking)} has no object boxes." if lacking else "too few images have object boxes."
         return Omitted(title, reason)
     test = comparison.test

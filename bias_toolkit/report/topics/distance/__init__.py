@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from bias_toolkit.foundation.words import interval, number
 from bias_toolkit.report.columns import require_numbers
 from bias_toolkit.report.page.files import Table
-from bias_toolkit.report.relations import figures
+from bias_toolkit.report.relations import figures as relation_figures
 from bias_toolkit.report.relations.tables import correlation
 from bias_toolkit.report.topic import Choice, Option, Plot, Tile, Topic
 from bias_toolkit.report.topics.distance.contents import DistanceContents, gather
@@ -54,20 +54,20 @@ def _distance_vs_invariance(contents: DistanceContents, choice: Choice[DistanceC
         "x_label": distance_label(distance, {"metric": relations.metric}),
     }
     if choice.by_class:
-        return figures.distance_vs_invariance_by_class(
+        return relation_figures.distance_vs_invariance_by_class(
             relations.per_image,
             **options,
-            bins=choice.bins or figures.BINS_OF_A_CLASS,
+            bins=choice.bins or relation_figures.BINS_OF_A_CLASS,
             class_name=contents.names.shown,
         )
     computed = relations.computed(distance, measure, choice.bins)
-    return figures.distance_vs_invariance(relations.per_image, **options, **computed).figure
+    return relation_figures.distance_vs_invariance(relations.per_image, **options, **computed).figure
 
 
 def _distance_given_margin(contents: DistanceContents, choice: Choice[DistanceContents]) -> Figure:
     relations, measure, distance = contents.relations, choice.measure, choice.distance
     require_numbers(relations.per_image, measure=measure, distance=distance)
-    return figures.curve_given_margin(
+    return relation_figures.curve_given_margin(
         relations.per_image,
         measure=measure,
         distance=distance,

@@ -13,8 +13,7 @@ from bias_toolkit.report.topics.framing import figures
 from bias_toolkit.report.topics.framing.contents import FramingContents, gather
 from bias_toolkit.report.topics.framing.findings import framing_findings
 from bias_toolkit.report.topics.framing.section import framing_section
-
-TRAIN, BOTH = frozenset({"train"}), frozenset({"train", "test"})
+from bias_toolkit.report.words.sentences import BOTH_SETS, TRAINING_ONLY
 
 
 def _tiles(contents: FramingContents) -> list[Tile]:
@@ -69,29 +68,29 @@ TOPIC = Topic(
             shown=lambda contents: contents.first.maps,
             lacking="training object",
             order=12,
-            boxes=TRAIN,
+            boxes=TRAINING_ONLY,
         ),
         "coverage": Plot(
             lambda contents, choice: figures.mean_coverage(contents.first.maps).figure,
             shown=lambda contents: contents.first.maps,
             lacking="training object",
             order=13,
-            boxes=TRAIN,
+            boxes=TRAINING_ONLY,
         ),
         "centre-distance": Plot(
             lambda contents, choice: figures.centre_distance_histogram(contents.first.framing).figure,
             shown=lambda contents: contents.first.framing,
             lacking="training object",
             order=14,
-            boxes=TRAIN,
+            boxes=TRAINING_ONLY,
         ),
         "scale": Plot(
             lambda contents, choice: figures.scale_histogram(contents.first.framing, contents.second.framing).figure,
             shown=lambda contents: contents.first.framing,
             lacking="training object",
             order=15,
-            boxes=BOTH,
+            boxes=BOTH_SETS,
         ),
     },
-    boxes=BOTH,
+    boxes=BOTH_SETS,
 )

@@ -22,10 +22,9 @@ from bias_toolkit.report.topic import Choice, Option, Plot, Topic
 from bias_toolkit.report.topics.framing.contents import set_summary, whole_dataset
 from bias_toolkit.report.words.definitions import COLUMNS, FRAMING, label_of
 from bias_toolkit.report.words.finding import Finding, Heading, Kind, sign, value_of
-from bias_toolkit.report.words.sentences import TEST, TRAINING, lowered
+from bias_toolkit.report.words.sentences import BOTH_SETS, TEST, TEST_ONLY, lowered
 
 TITLE = "Framing and invariance"
-TEST_BOXES, BOTH = frozenset({TEST}), frozenset({TRAINING, TEST})
 FRAMING_VARIABLES = (
     Variable(
         "centre_distance",
@@ -34,7 +33,7 @@ FRAMING_VARIABLES = (
         "the distance of an image's object from the centre",
         "most central",
         "least central",
-        TEST_BOXES,
+        TEST_ONLY,
     ),
     Variable(
         "log_scale_deviation",
@@ -43,7 +42,7 @@ FRAMING_VARIABLES = (
         "the deviation of the object's scale from the training objects' median",
         "most usual",
         "least usual",
-        BOTH,
+        BOTH_SETS,
     ),
     Variable(
         "framing_log_density",
@@ -52,7 +51,7 @@ FRAMING_VARIABLES = (
         "how usual the object's framing is among the training objects",
         "least usual",
         "most usual",
-        BOTH,
+        BOTH_SETS,
     ),
 )
 
@@ -97,7 +96,7 @@ def framing_effect_findings(contents: FramingEffect) -> list[Finding]:
                 "The test photographs are centred themselves, so an effect of framing may not show in them.",
                 f"Their {label_of(column).lower()} is {value_of(test, column, n=test['n_images'])}. "
                 "To show, it may need framing varied on purpose.",
-                boxes=TEST_BOXES,
+                boxes=TEST_ONLY,
                 states_centring=True,
             )
         )
@@ -116,7 +115,7 @@ def framing_effect_section(contents: FramingEffect) -> Section | Omitted:
     ):
         if has_values(relations.per_image, x, "p_top1_change"):
             blocks.append(_figure(relations, name, x, draw))
-    correlations = correlations_table(relations, FRAMING, "Framing against invariance", BOTH)
+    correlations = correlations_table(relations, FRAMING, "Framing against invariance", BOTH_SETS)
     if correlations is not None:
         blocks.append(correlations)
     return Section("framing-invariance", TITLE, blocks)
@@ -140,7 +139,7 @@ def _figure(relations: Relations, name: str, x: str, draw: Callable[..., Axes]) 
         f"{by}: points{and_curve(curved)}.",
         f"{by}; one point a test image ({count(n, 'image')}). {about_curve(curved)} {both_rhos(relations, x, measure)}",
         half=True,
-        boxes=TEST_BOXES,
+        boxes=TEST_ONLY,
     )
 
 
@@ -157,7 +156,7 @@ def _plot(draw: Callable[..., Axes], column: str, order: int) -> Plot[FramingEff
         lacking="sweep",
         order=order,
         takes=frozenset({Option.MEASURE, Option.BINS}),
-        boxes=TEST_BOXES,
+        boxes=TEST_ONLY,
     )
 
 
@@ -170,5 +169,5 @@ TOPIC = Topic(
         "invariance-vs-position": _plot(figures.invariance_vs_position, "centre_distance", order=3),
         "invariance-vs-scale": _plot(figures.invariance_vs_scale, "scale", order=4),
     },
-    boxes=BOTH,
+    boxes=BOTH_SETS,
 )

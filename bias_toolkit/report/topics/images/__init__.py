@@ -20,7 +20,7 @@ from bias_toolkit.report.stability import LISTED, least_and_most_stable
 from bias_toolkit.report.topic import Topic
 from bias_toolkit.report.topics.explanations.contents import explanation_links
 from bias_toolkit.report.words.class_names import ClassNames
-from bias_toolkit.report.words.sentences import SET_NAMES, TEST, TRAINING
+from bias_toolkit.report.words.sentences import BOTH_SETS, SET_NAMES, TEST, TRAINING
 
 TITLE = "Most and least stable images"
 MOST_BOXES = 3
@@ -177,5 +177,5 @@ TOPIC = Topic(
     "images",
     gather,
     section=lambda contents, draft: images_section(contents, draft.folder),
-    boxes=frozenset(SET_NAMES),
+    boxes=BOTH_SETS,
 )

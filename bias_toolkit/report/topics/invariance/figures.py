@@ -83,8 +83,8 @@ def measure_histogram(measures: pd.DataFrame, measure: str = "p_top1_change", ax
     Parameters
     ----------
     measures : DataFrame
-        One row an image, with the measure's column and `n_steps`: a measure that counts steps gets a bar for every
-        number of steps.
+        One row for each image, with the measure's column and `n_steps`: a measure that counts steps gets a bar for
+        every number of steps.
     measure : str
     ax : Axes, optional
     """

@@ -120,7 +120,7 @@ def left_out_section(contents: LeftOut, omitted: Sequence[Omitted]) -> Section:
 
 
 def _by_image(skipped: pd.DataFrame) -> list[list[str]]:
-    """Image, set, steps and reasons of every image that was left out, one row an image."""
+    """Image, set, steps and reasons of every image that was left out, one row for each image."""
     rows = []
     for (split, image_id), steps in skipped.groupby(["split", "image_id"], sort=False, dropna=False):
         told = ("; ".join(dict.fromkeys(steps[column].astype(str))) for column in ("step", "reason"))

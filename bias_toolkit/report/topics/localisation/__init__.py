@@ -12,26 +12,26 @@ from bias_toolkit.report.topics.localisation.section import localisation_section
 NOT_WRITTEN = ("framing", "read")
 
 
-def _tables(told: Localisation) -> list[Table]:
-    quality = f"how good estimated boxes are, measured on {told.measured_on}"
+def _tables(located: Localisation) -> list[Table]:
+    quality = f"how good estimated boxes are, measured on {located.measured_on}"
     return [
-        Table("localisation", told.quality, quality, order=27),
-        Table("unlocated", told.unlocated, "images without an estimated box, with the reason", order=28),
+        Table("localisation", located.quality, quality, order=27),
+        Table("unlocated", located.unlocated, "images without an estimated box, with the reason", order=28),
     ]
 
 
-def _results(told: Localisation | None) -> dict[str, Any]:
-    if told is None:
+def _results(located: Localisation | None) -> dict[str, Any]:
+    if located is None:
         return {"localisation": None}
-    names = [field.name for field in dataclasses.fields(told) if field.name not in NOT_WRITTEN]
-    return {"localisation": {name: getattr(told, name) for name in names}}
+    names = [field.name for field in dataclasses.fields(located) if field.name not in NOT_WRITTEN]
+    return {"localisation": {name: getattr(located, name) for name in names}}
 
 
 TOPIC = Topic(
     "localisation",
     gather,
     findings=localisation_findings,
-    section=lambda told, draft: localisation_section(told),
+    section=lambda located, draft: localisation_section(located),
     tables=_tables,
     results=_results,
 )

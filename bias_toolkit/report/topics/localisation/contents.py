@@ -48,7 +48,7 @@ class Localisation:
     measured_on : str
         On what, to be read after "measured on".
     measured_here : bool
-        Whether that are images of this study with its model.
+        Whether these are images of this study, with its model.
     framing : mapping
         "train", "test" or both to table FRAMING, of those whose boxes are estimated.
     read : callable, optional

@@ -13,26 +13,26 @@ from bias_toolkit.report.words.sentences import SET_NAMES, has
 CENTRED = "centred"
 
 
-def localisation_findings(told: Localisation) -> list[Finding]:
+def localisation_findings(located: Localisation) -> list[Finding]:
     """That boxes are estimated, how good such boxes are, and where they are no better than the image's middle."""
-    found = [_overlap(told), *_unlocated(told)]
-    if known(told.value("cx_sd")["value"]):
-        found.extend([_position(told), _scale(told), _centring(told)])
-    if not told.measured_here:
+    found = [_overlap(located), *_unlocated(located)]
+    if known(located.value("cx_sd")["value"]):
+        found.extend([_position(located), _scale(located), _centring(located)])
+    if not located.measured_here:
         found.append(
             Finding(
                 Heading.FRAMING,
                 Kind.CAUTION,
                 "How good the estimated boxes of this study are is not known: neither set has boxes of its own.",
-                f"What is said of them was measured on {told.measured_on}, and may be otherwise here.",
+                f"What is said of them was measured on {located.measured_on}, and may be otherwise here.",
             )
         )
     return found
 
 
-def measured(told: Localisation, criterion: str, estimator: str = "estimated", form=number) -> str:
+def measured(located: Localisation, criterion: str, estimator: str = "estimated", form=number) -> str:
     """`0.58 (0.55 to 0.61)`: a criterion with its 95% interval."""
-    row = told.value(criterion, estimator)
+    row = located.value(criterion, estimator)
     if not known(row["value"]):
         return "not defined"
     limits = f" ({interval(row['low'], row['high'], form)})" if known(row["low"]) else ""
@@ -44,49 +44,49 @@ def fine(value: float) -> str:
     return number(value, 3)
 
 
-def verdict(told: Localisation, *criteria: str) -> int | None:
-    """Against a box in the image's middle: 1 better, −1 worse in any, 0 not told apart; None without intervals.
+def verdict(located: Localisation, *criteria: str) -> int | None:
+    """Against a box in the image's middle: 1 better, −1 worse in any, 0 not located apart; None without intervals.
 
     Better is better in every one of the criteria.
     """
-    signs = [sign(*(told.value(criterion)[f"gain_{end}"] for end in ("low", "high"))) for criterion in criteria]
+    signs = [sign(*(located.value(criterion)[f"gain_{end}"] for end in ("low", "high"))) for criterion in criteria]
     return None if None in signs else min(signs)
 
 
-def overlap_sentence(told: Localisation) -> str:
+def overlap_sentence(located: Localisation) -> str:
     """How often an estimated box is near the object's own, against a box in the image's middle."""
     better = {1: "more often than", 0: "no more often than", -1: "less often than", None: "beside"}
     return (
         "An estimated box overlaps the object's own by half or more (intersection over union) "
-        f"{better[verdict(told, 'localisation_accuracy')]} a box of typical size in the image's middle: in "
-        f"{measured(told, 'localisation_accuracy', form=percent)} of the images against "
-        f"{measured(told, 'localisation_accuracy', CENTRED, percent)}, measured on {told.measured_on}."
+        f"{better[verdict(located, 'localisation_accuracy')]} a box of typical size in the image's middle: in "
+        f"{measured(located, 'localisation_accuracy', form=percent)} of the images against "
+        f"{measured(located, 'localisation_accuracy', CENTRED, percent)}, measured on {located.measured_on}."
     )
 
 
 def box_sentences(source: Source) -> list[str]:
     """For the command line: whose boxes are estimated and how good such boxes are, and whose are missing."""
-    told = gather(source)
-    if told is None:
+    located = gather(source)
+    if located is None:
         return missing_boxes(source)
     sets = [
         f"The boxes of the {SET_NAMES[split]} set are estimated by the model: {count(each.n_located, 'box', 'boxes')} "
         f"in {count(each.n_images, 'image')}."
-        for split, each in told.sets.items()
+        for split, each in located.sets.items()
     ]
-    return [*sets, overlap_sentence(told), *missing_boxes(source)]
+    return [*sets, overlap_sentence(located), *missing_boxes(source)]
 
 
-def _overlap(told: Localisation) -> Finding:
+def _overlap(located: Localisation) -> Finding:
     return Finding(
         Heading.FRAMING,
         Kind.CAUTION,
-        f"The boxes of the {told.names} are estimated: the model located the objects, nobody drew their boxes.",
-        overlap_sentence(told),
+        f"The boxes of the {located.names} are estimated: the model located the objects, nobody drew their boxes.",
+        overlap_sentence(located),
     )
 
 
-def _unlocated(told: Localisation) -> list[Finding]:
+def _unlocated(located: Localisation) -> list[Finding]:
     """How many images have no estimated box."""
     return [
         Finding(
@@ -96,23 +96,24 @@ def _unlocated(told: Localisation) -> list[Finding]:
             f"{has(each.n_images - each.n_located)} no estimated box.",
             "The reason is in tables/unlocated.csv.",
         )
-        for split, each in told.sets.items()
+        for split, each in located.sets.items()
         if each.n_located < each.n_images
     ]
 
 
-def _position(told: Localisation) -> Finding:
+def _position(located: Localisation) -> Finding:
     ways = {"horizontally": "cx_sd", "vertically": "cy_sd"}
     numbers = "; ".join(
-        f"{way} {measured(told, name, form=fine)} of the image's side against {measured(told, name, CENTRED, fine)}"
+        f"{way} {measured(located, name, form=fine)} of the image's side against "
+        f"{measured(located, name, CENTRED, fine)}"
         for way, name in ways.items()
     )
-    order = measured(told, "rho_centre_distance")
+    order = measured(located, "rho_centre_distance")
     evidence = (
         f"Standard deviation of the error of a box's centre, against that of the image's middle: {numbers}. "
         f"Spearman's ρ of estimated with true centre distance {order}; measured on the same images."
     )
-    outcome = verdict(told, *ways.values())
+    outcome = verdict(located, *ways.values())
     if outcome == 1:
         return Finding(
             Heading.FRAMING,
@@ -120,7 +121,7 @@ def _position(told: Localisation) -> Finding:
             "Estimated boxes tell where an object is better than the image's middle does.",
             evidence,
         )
-    better = [way for way, name in ways.items() if verdict(told, name) == 1]
+    better = [way for way, name in ways.items() if verdict(located, name) == 1]
     if better:
         claim = f"The position of estimated boxes is better than a guess of the image's middle {better[0]} only."
     elif outcome == -1:
@@ -136,13 +137,13 @@ def _position(told: Localisation) -> Finding:
     )
 
 
-def _scale(told: Localisation) -> Finding:
+def _scale(located: Localisation) -> Finding:
     evidence = (
-        f"Standard deviation of the error of log scale {measured(told, 'log_scale_sd')}, of a box of one size "
-        f"{measured(told, 'log_scale_sd', CENTRED)}; mean error {measured(told, 'log_scale_bias')}; Spearman's ρ of "
-        f"estimated with true scale {measured(told, 'rho_scale')}; measured on the same images."
+        f"Standard deviation of the error of log scale {measured(located, 'log_scale_sd')}, of a box of one size "
+        f"{measured(located, 'log_scale_sd', CENTRED)}; mean error {measured(located, 'log_scale_bias')}; Spearman's ρ "
+        f"of estimated with true scale {measured(located, 'rho_scale')}; measured on the same images."
     )
-    if verdict(told, "log_scale_sd") == 1:
+    if verdict(located, "log_scale_sd") == 1:
         return Finding(
             Heading.FRAMING,
             Kind.FACT,
@@ -157,20 +158,20 @@ def _scale(told: Localisation) -> Finding:
     )
 
 
-def _centring(told: Localisation) -> Finding:
-    column = told.centring
-    error = told.value(column)
+def _centring(located: Localisation) -> Finding:
+    column = located.centring
+    error = located.value(column)
     such = "a centre bias" if column == OF_ALL_OBJECTS.column else "an untruncated centre bias"
     both = (
-        f"Estimated boxes give {such} of {measured(told, column)} where the objects' own give "
-        f"{measured(told, column, 'given')}; error {number(error['gain'])} "
+        f"Estimated boxes give {such} of {measured(located, column)} where the objects' own give "
+        f"{measured(located, column, 'given')}; error {number(error['gain'])} "
         f"({interval(error['gain_low'], error['gain_high'])}); measured on the same images."
     )
-    if told.centring_error:
+    if located.centring_error:
         return Finding(
             Heading.FRAMING,
             Kind.CAUTION,
-            f"Estimated boxes {MISSTATED[told.centring_error]} centring.",
+            f"Estimated boxes {MISSTATED[located.centring_error]} centring.",
             f"{both} So part of what is found of centring, or of a lack of it, is the estimate's, and its amount may "
             "not be concluded from them.",
         )

@@ -1,4 +1,4 @@
-"""Marking whatever was made of estimated boxes."""
+"""Marks on findings, sections and figures that follow from estimated boxes."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ BY_ESTIMATE = "By estimated boxes"
 MISSTATED = {1: "overstate", -1: "understate"}
 
 
-def marked_section(section: Section, boxes: frozenset[str], told: Localisation | None) -> Section:
+def marked_section(section: Section, boxes: frozenset[str], located: Localisation | None) -> Section:
     """A section about the boxes of some sets, marked where those are estimated."""
-    if told is None or not boxes.intersection(told.sets):
+    if located is None or not boxes.intersection(located.sets):
         return section
     note = Paragraph(
-        f"The boxes of the {told.names} are estimated: the model located them, nobody drew them. How far they can be "
-        "trusted is said under “The estimated boxes”."
+        f"The boxes of the {located.names} are estimated: the model located them, nobody drew them. How far they can "
+        "be trusted is said under “The estimated boxes”."
     )
-    return dataclasses.replace(section, blocks=[note, *(_marked_block(block, told) for block in section.blocks)])
+    return dataclasses.replace(section, blocks=[note, *(_marked_block(block, located) for block in section.blocks)])
 
 
-def _marked_block(block: Block, told: Localisation) -> Block:
-    if not isinstance(block, TableBlock | FigureBlock) or not block.boxes.intersection(told.sets):
+def _marked_block(block: Block, located: Localisation) -> Block:
+    if not isinstance(block, TableBlock | FigureBlock) or not block.boxes.intersection(located.sets):
         return block
-    text = _sentence(block.boxes, told)
+    text = _sentence(block.boxes, located)
     if isinstance(block, TableBlock):
         return dataclasses.replace(block, note=f"{block.note} {text}".strip())
     return dataclasses.replace(
@@ -44,9 +44,9 @@ def _marked_block(block: Block, told: Localisation) -> Block:
     )
 
 
-def _sentence(boxes: Iterable[str], told: Localisation) -> str:
+def _sentence(boxes: Iterable[str], located: Localisation) -> str:
     """That the boxes of some sets are estimated; the set is named where only one of a study's two is."""
-    shown = [split for split in told.sets if split in boxes]
+    shown = [split for split in located.sets if split in boxes]
     if len(shown) == len(SET_NAMES):
         return "Estimated boxes."
     return f"Estimated boxes in the {SET_NAMES[shown[0]]} set."
@@ -58,36 +58,36 @@ def _marked(drawn: Figure | Axes, text: str) -> Figure | Axes:
     return drawn
 
 
-def marked_plot(figure: Figure, boxes: frozenset[str], told: Localisation | None) -> Figure:
+def marked_plot(figure: Figure, boxes: frozenset[str], located: Localisation | None) -> Figure:
     """A figure for a publication that shows the boxes of some sets, marked where those are estimated."""
-    if told is None or not boxes.intersection(told.sets):
+    if located is None or not boxes.intersection(located.sets):
         return figure
     # A figure of one set need not say which set's boxes are estimated.
-    return _marked(figure, "Estimated boxes." if len(boxes) == 1 else _sentence(boxes, told))
+    return _marked(figure, "Estimated boxes." if len(boxes) == 1 else _sentence(boxes, located))
 
 
-def marked_findings(findings: Sequence[Finding], told: Localisation | None) -> list[Finding]:
+def marked_findings(findings: Sequence[Finding], located: Localisation | None) -> list[Finding]:
     """Findings, those that follow from estimated boxes marked."""
-    if told is None:
+    if located is None:
         return list(findings)
     return [
-        _marked_finding(finding, told)
-        if finding.kind is not Kind.UNKNOWN and finding.boxes.intersection(told.sets)
+        _marked_finding(finding, located)
+        if finding.kind is not Kind.UNKNOWN and finding.boxes.intersection(located.sets)
         else finding
         for finding in findings
     ]
 
 
-def _marked_finding(finding: Finding, told: Localisation) -> Finding:
-    of = "" if len(told.sets) == len(SET_NAMES) else f" of the {told.names}"
+def _marked_finding(finding: Finding, located: Localisation) -> Finding:
+    of = "" if len(located.sets) == len(SET_NAMES) else f" of the {located.names}"
     evidence, kind = finding.evidence, finding.kind
     if finding.compares_boxes:
-        if not finding.boxes <= set(told.sets):
+        if not finding.boxes <= set(located.sets):
             kind = Kind.CAUTION
             evidence += " The other set's boxes are drawn, so this may be a difference between two kinds of boxes."
-    elif finding.states_centring and told.centring_error:
-        error = abs(told.value(told.centring)["gain"])
-        misstated = MISSTATED[told.centring_error]
-        evidence += f" Estimated boxes {misstated} this: by {number(error)} on {told.measured_on}."
+    elif finding.states_centring and located.centring_error:
+        error = abs(located.value(located.centring)["gain"])
+        misstated = MISSTATED[located.centring_error]
+        evidence += f" Estimated boxes {misstated} this: by {number(error)} on {located.measured_on}."
     claim = f"{BY_ESTIMATE}{of}: {lowered(finding.claim)}"
     return dataclasses.replace(finding, kind=kind, claim=claim, evidence=evidence)

@@ -54,47 +54,47 @@ PLACES = ("cx_bias", "cx_sd", "cy_bias", "cy_sd")
 """The criteria in shares of the image."""
 
 
-def localisation_section(told: Localisation) -> Section:
+def localisation_section(located: Localisation) -> Section:
     """How boxes were estimated, some of them, how good they are, and what may not be concluded."""
-    blocks = [Paragraph(_method(told)), *(Paragraph(finding.text) for finding in localisation_findings(told))]
-    blocks.extend(figure for split in told.sets if (figure := _examples(told, split)) is not None)
-    blocks.append(_table(told))
-    if told.command:
-        blocks.append(Paragraph(f"These figures come from the command: {told.command}"))
+    blocks = [Paragraph(_method(located)), *(Paragraph(finding.text) for finding in localisation_findings(located))]
+    blocks.extend(figure for split in located.sets if (figure := _examples(located, split)) is not None)
+    blocks.append(_table(located))
+    if located.command:
+        blocks.append(Paragraph(f"These figures come from the command: {located.command}"))
     return Section("estimated-boxes", TITLE, blocks)
 
 
-def _method(told: Localisation) -> str:
+def _method(located: Localisation) -> str:
     kind = (
         "the class activation map (Zhou et al., CVPR 2016), which holds all that the network says of the class"
-        if told.is_exact
+        if located.is_exact
         else "the activation weighted by the gradient of the class at each place (Selvaraju et al., ICCV 2017; Draelos "
         "& Carin, 2020)"
     )
     sets = "; ".join(
         f"{SET_NAMES[split]} set: {count(each.n_located)} of {count(each.n_images, 'image')}, {count(each.n_by_label)} "
         f"by the class of the label and {count(each.n_located - each.n_by_label)} by the most probable class"
-        for split, each in told.sets.items()
+        for split, each in located.sets.items()
     )
     return (
-        f"The {told.names} got a box an image from the model itself. The model was shown the whole image; {kind} was "
-        f"taken at the layer {told.layer}; the box is around the largest connected part that is above "
-        f"{percent(told.threshold, 0)} of its maximum. Located: {sets}."
+        f"The {located.names} got a box an image from the model itself. The model was shown the whole image; {kind} "
+        f"was taken at the layer {located.layer}; the box is around the largest connected part that is above "
+        f"{percent(located.threshold, 0)} of its maximum. Located: {sets}."
     )
 
 
-def _table(told: Localisation) -> TableBlock:
+def _table(located: Localisation) -> TableBlock:
     rows = []
     for name, definition in CRITERIA.items():
         form = percent if definition.share else fine if name in PLACES else number
-        cells = [_cell(told.value(name, estimator), form) for estimator in ESTIMATORS]
-        rows.append([definition.label, *cells, _gain(told, name, form)])
+        cells = [_cell(located.value(name, estimator), form) for estimator in ESTIMATORS]
+        rows.append([definition.label, *cells, _gain(located, name, form)])
     return TableBlock(
         "How good estimated boxes are",
         ["", *ESTIMATORS.values(), "Estimated against the middle"],
         rows,
         definitions=list(CRITERIA.values()),
-        note=f"Measured on {told.measured_on}. Under each value its 95% bootstrap interval over images. The last "
+        note=f"Measured on {located.measured_on}. Under each value its 95% bootstrap interval over images. The last "
         "column is above 0 where the estimate is better; in the last three lines it is the estimate's error.",
         csv="tables/localisation.csv",
     )
@@ -106,19 +106,19 @@ def _cell(row, form) -> Cell:
     return Cell(form(row["value"]), interval(row["low"], row["high"], form) if known(row["low"]) else "")
 
 
-def _gain(told: Localisation, name: str, form) -> Cell:
-    row = told.value(name)
+def _gain(located: Localisation, name: str, form) -> Cell:
+    row = located.value(name)
     return _cell({"value": row["gain"], "low": row["gain_low"], "high": row["gain_high"]}, form)
 
 
-def _examples(told: Localisation, split: str) -> FigureBlock | None:
-    framing = told.framing.get(split)
-    if framing is None or not len(framing) or told.read is None:
+def _examples(located: Localisation, split: str) -> FigureBlock | None:
+    framing = located.framing.get(split)
+    if framing is None or not len(framing) or located.read is None:
         return None
     images = []
     for row in framing.iloc[np.unique(np.linspace(0, len(framing) - 1, EXAMPLES).astype(int))].to_dict("records"):
         try:
-            images.append((told.read(split, row["image_id"]), row))
+            images.append((located.read(split, row["image_id"]), row))
         except UnreadableImageError:
             continue
     if not images:

@@ -140,6 +140,8 @@ TOPIC = Topic(
     gather,
     section=lambda contents, draft: method_section(contents),
     results=lambda contents: {
+        **contents.datasets,
+        "model": contents.model,
         "label_match": contents.label_match,
         "index": contents.index_reason,
         "settings": contents.settings,

@@ -41,7 +41,7 @@ class ModelDescription:
 
 
 def describe_datasets(source: Source) -> dict[str, DatasetDescription]:
-    """ "train" and "test" to the description of that set."""
+    """The description of each set: "train" and "test"."""
     return {split: _describe(source, split) for split in SET_NAMES}
 
 

@@ -2,10 +2,10 @@
 
 from bias_toolkit.report.page.files import Table
 from bias_toolkit.report.topic import Plot, Topic
-from bias_toolkit.report.topics.regression.contents import Regression, gather
 from bias_toolkit.report.topics.regression.figures import odds_ratios
-from bias_toolkit.report.topics.regression.findings import regression_findings
-from bias_toolkit.report.topics.regression.section import BOTH, regression_section
+from bias_toolkit.report.topics.regression.findings import Regression, gather, regression_findings
+from bias_toolkit.report.topics.regression.section import regression_section
+from bias_toolkit.report.words.sentences import BOTH_SETS, TEST_ONLY
 
 
 def _tables(contents: Regression) -> list[Table]:
@@ -34,8 +34,8 @@ TOPIC = Topic(
             shown=lambda contents: contents.odds_ratios,
             lacking="regression",
             order=10,
-            boxes=frozenset({"test"}),
+            boxes=TEST_ONLY,
         )
     },
-    boxes=BOTH,
+    boxes=BOTH_SETS,
 )

@@ -2,18 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from bias_toolkit.foundation.words import count, interval, known, number, p_value, percent, significant
-from bias_toolkit.report.topics.regression.contents import Regression
+from bias_toolkit.report.source import Source, notes
 from bias_toolkit.report.words.finding import Finding, Heading, Kind
 
 TERM = "nn_distance"
 FRAMING_TERMS = ("centre_distance", "log_scale_deviation", "framing_log_density")
 LOSS_DIGITS = 4
+
+
+@dataclass(frozen=True)
+class Regression:
+    """Tables ODDS_RATIOS, LOSSES and CEILING, and sentences on what was left out of them.
+
+    Where no regression could be made, the tables are empty and the last sentence says why.
+    """
+
+    odds_ratios: pd.DataFrame
+    losses: pd.DataFrame
+    ceiling: pd.DataFrame
+    notes: Sequence[str]
+
+
+def gather(source: Source) -> Regression:
+    """The regression of a study."""
+    analysis = source.analysis
+    return Regression(analysis.odds_ratios, analysis.losses, analysis.ceiling, notes(source, "regression"))
 
 
 def odds_row(table: pd.DataFrame, term: str, kind: str) -> Mapping[str, Any] | None:

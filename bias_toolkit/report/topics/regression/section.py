@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from bias_toolkit.foundation.words import MISSING, interval, known, number, p_value, significant
 from bias_toolkit.report.page.blocks import Block, Cell, FigureBlock, ListBlock, Omitted, Paragraph, Section, TableBlock
-from bias_toolkit.report.topics.regression.contents import Regression
 from bias_toolkit.report.topics.regression.figures import odds_ratios
 from bias_toolkit.report.topics.regression.findings import (
     LOSS_DIGITS,
+    Regression,
     ceiling_sentence,
     direction,
     odds,
@@ -16,10 +16,9 @@ from bias_toolkit.report.topics.regression.findings import (
 )
 from bias_toolkit.report.words.definitions import COLUMNS, REGRESSION_KINDS, label_of
 from bias_toolkit.report.words.finding import sign
-from bias_toolkit.report.words.sentences import SET_NAMES, TEST
+from bias_toolkit.report.words.sentences import BOTH_SETS, TEST_ONLY
 
 TITLE = "What distance says beside everything else"
-BOTH = frozenset(SET_NAMES)
 MODELS = {"none": "No term: the mean alone", "all": "All terms", "boosted": "Boosted trees on all terms"}
 
 
@@ -38,7 +37,7 @@ def regression_section(contents: Regression) -> Section | Omitted:
             "Odds ratios of each term, alone, together and within classes, with their intervals on a logarithmic axis.",
             "Odds ratios for one standard deviation of each term. Right of 1 the class changes more often, left of it "
             "less often; where the line crosses 1, no effect was found.",
-            boxes=frozenset({TEST}),
+            boxes=TEST_ONLY,
         )
     )
     blocks.append(_odds_table(contents))
@@ -101,7 +100,7 @@ def _odds_table(contents: Regression) -> TableBlock:
         note="Under each odds ratio its 95% interval and p. In bold where the interval leaves out 1. Variance "
         "inflation: by how much the other terms blur a term; from 10 on they can hardly be told apart.",
         csv="tables/odds_ratios.csv",
-        boxes=BOTH,
+        boxes=BOTH_SETS,
     )
 
 
@@ -135,5 +134,5 @@ def _loss_table(contents: Regression) -> TableBlock | None:
         "without its class. In nats; lower is better. Under each number its 95% bootstrap interval over images, those "
         "of a class together; it takes the fitted models as they are. In bold where a difference leaves out 0.",
         csv="tables/losses.csv",
-        boxes=BOTH,
+        boxes=BOTH_SETS,
     )

@@ -1,7 +1,5 @@
 """What is drawn is what the tables say."""
 
-import dataclasses
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,27 +9,37 @@ from matplotlib.colors import to_hex
 from bias_toolkit.analysis import quantile_curve
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.objects import Maps
-from bias_toolkit.report import (
-    category_ranking,
-    centre_distance_histogram,
-    centres_against_null,
-    class_ranking,
+from bias_toolkit.report import PLOTS, plot
+from bias_toolkit.report.page.style import BLUE, VERMILLION, in_percent, new_figure
+from bias_toolkit.report.relations.figures import (
     curve_given_margin,
-    distance_histogram,
     distance_vs_invariance,
     distance_vs_invariance_by_class,
     invariance_vs_position,
     invariance_vs_scale,
+    is_discrete,
+    margin_strata,
+    percentile_within,
+)
+from bias_toolkit.report.source import class_names
+from bias_toolkit.report.topics.classes.figures import class_ranking
+from bias_toolkit.report.topics.comparison.figures import framing_differences
+from bias_toolkit.report.topics.distance.figures import distance_histogram, percentile_histogram
+from bias_toolkit.report.topics.framing.contents import gather
+from bias_toolkit.report.topics.framing.figures import (
+    category_ranking,
+    centre_distance_histogram,
+    centres_against_null,
     mean_coverage,
-    measure_by_size,
-    measure_histogram,
-    percentile_histogram,
+    null_distance_density,
     scale_histogram,
 )
-from bias_toolkit.report.figures_comparison import framing_differences
-from bias_toolkit.report.figures_framing import null_distance_density
-from bias_toolkit.report.figures_relation import is_discrete, margin_strata, percentile_within
-from bias_toolkit.report.page.style import BLUE, VERMILLION, in_percent, new_figure
+from bias_toolkit.report.topics.invariance.figures import measure_by_size, measure_histogram
+
+
+@pytest.fixture
+def train_maps(shared_source):
+    return gather(shared_source).first.maps
 
 
 def points(ax):
@@ -159,7 +167,7 @@ class TestByClass:
         assert [ax.xaxis.get_tick_params()["labelbottom"] for ax in figure.axes[:3]] == [False, True, True]
 
     def test_one_panel_a_class_in_order(self, per_image, shared_source):
-        figure = distance_vs_invariance_by_class(per_image, class_name=shared_source.class_name)
+        figure = distance_vs_invariance_by_class(per_image, class_name=class_names(shared_source).shown)
         panels = [ax for ax in figure.axes if ax.get_visible()]
         assert [ax.get_title(loc="left") for ax in panels] == [
             "<script>alert(1)</script>",
@@ -234,14 +242,14 @@ class TestFraming:
         assert difference.get_clim()[0] == -difference.get_clim()[1]
         assert "90 objects" in figure.axes[0].get_title(loc="left")
 
-    def test_the_first_row_is_at_the_top(self, shared_source):
-        ax = centres_against_null(shared_source.train_maps).axes[0]
+    def test_the_first_row_is_at_the_top(self, train_maps):
+        ax = centres_against_null(train_maps).axes[0]
         assert ax.get_ylim() == (1, 0)
         assert ax.images[0].get_extent() == [0, 1, 1, 0] or ax.images[0].get_extent() == (0, 1, 1, 0)
 
-    def test_coverage(self, shared_source):
-        ax = mean_coverage(shared_source.train_maps)
-        np.testing.assert_array_equal(ax.images[0].get_array(), shared_source.train_maps.coverage)
+    def test_coverage(self, train_maps):
+        ax = mean_coverage(train_maps)
+        np.testing.assert_array_equal(ax.images[0].get_array(), train_maps.coverage)
 
     def test_chance_agrees_with_random_placements(self, shared_source):
         framing = shared_source.train_framing
@@ -333,7 +341,7 @@ class TestInvariance:
         assert ax.lines[0].get_ydata()[0] == pytest.approx(1 / 20)
 
     def test_distances_of_both_sets(self, shared_source):
-        ax = distance_histogram(shared_source.distances, np.append(shared_source.train_distances, np.nan))
+        ax = distance_histogram(shared_source.distances, np.append(shared_source.training_spacing, np.nan))
         labels = [text.get_text() for text in ax.get_legend().get_texts()]
         assert sorted(labels) == ["120 test images", "240 training images"]
 
@@ -377,8 +385,6 @@ def test_discrete_measures():
 
 
 def test_every_plot_by_name(shared_source):
-    from bias_toolkit.report import PLOTS, plot
-
     for name in PLOTS.keys() - {"map", "map-vs-density", "factors"}:
         figure = plot(shared_source, name, measure="mac" if name == "invariance" else "p_top1_change")
         assert figure.axes, name
@@ -388,17 +394,17 @@ def test_every_plot_by_name(shared_source):
 
 
 def test_plots_that_cannot_be(shared_source, bare_source):
-    from bias_toolkit.report import PLOTS, plot
-
     with pytest.raises(InputError, match=r"no figure 'pie'; the figures are distance-vs-invariance, "):
         plot(shared_source, "pie")
+    with pytest.raises(InputError, match="--with is for size-vs-invariance only; centres shows one study"):
+        plot(shared_source, "centres", beside=[bare_source])
     with pytest.raises(InputError, match="--by-class is for distance-vs-invariance only"):
         plot(shared_source, "centres", by_class=True)
     with pytest.raises(InputError, match="--bins is 0"):
         plot(shared_source, "distance-vs-invariance", bins=0)
     for name in PLOTS:
         with pytest.raises(InputError, match=f"The study has no .*, which {name} shows"):
-            plot(dataclasses.replace(bare_source), name)
+            plot(bare_source, name)
 
 
 @pytest.mark.parametrize(
@@ -413,8 +419,6 @@ def test_plots_that_cannot_be(shared_source, bare_source):
     ],
 )
 def test_a_measure_that_is_no_number_is_an_input_error(shared_source, name):
-    from bias_toolkit.report import plot
-
     with pytest.raises(InputError, match=r"--measure is 'label'.* p_top1_change"):
         plot(shared_source, name, measure="label")
 
@@ -430,8 +434,6 @@ def test_percentages_have_the_digits_they_need():
 
 
 def test_a_plot_gives_the_studys_numbers(shared_source):
-    from bias_toolkit.report import plot
-
     curves = shared_source.table("curves").query("distance == 'nn_distance' and measure == 'mac'")
     (ax,) = plot(shared_source, "distance-vs-invariance", measure="mac").axes
     np.testing.assert_allclose(line(ax, VERMILLION)[1], curves["value"].astype(float))

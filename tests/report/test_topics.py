@@ -1,0 +1,95 @@
+"""Topics as units: each reads its own results only, and all of them stand in one order."""
+
+import collections
+import dataclasses
+
+import pandas as pd
+import pytest
+
+from bias_toolkit.report import PLOTS, plot, topic_findings, write_report
+from bias_toolkit.report.topics import TOPICS
+
+
+class Watched:
+    """A source that counts what is read from it, and refuses some of it."""
+
+    def __init__(self, source, refused=()):
+        self._source, self._refused, self.reads = source, refused, collections.Counter()
+
+    def __getattr__(self, name):
+        assert name not in self._refused, f"{name} was read"
+        value = getattr(self._source, name)
+        if not callable(value):
+            self.reads[name] += 1
+            return value
+
+        def call(*arguments):
+            self.reads[name, *arguments] += 1
+            return value(*arguments)
+
+        return call
+
+
+def test_figures_in_their_order():
+    assert list(PLOTS) == [
+        "distance-vs-invariance",
+        "distance-given-margin",
+        "invariance-vs-position",
+        "invariance-vs-scale",
+        "size-vs-invariance",
+        "map",
+        "map-vs-density",
+        "invariance",
+        "classes",
+        "odds-ratios",
+        "factors",
+        "centres",
+        "coverage",
+        "centre-distance",
+        "scale",
+        "distance-percentiles",
+    ]
+
+
+def test_tables_in_their_order(shared_source):
+    tables = [
+        table for topic in TOPICS if topic.name != "localisation" for table in topic.tables(topic.gather(shared_source))
+    ]
+    assert len({table.order for table in tables}) == len({table.name for table in tables}) == len(tables)
+    assert [table.name for table in sorted(tables, key=lambda table: table.order)] == [
+        *("per_image", "summary", "correlations", "curves", "classes", "odds_ratios", "losses", "ceiling", "factors"),
+        *("notes", "size_curve", "measures", "sequential", "distances", "search_quality", "neighbours"),
+        *("framing_summary_train", "framing_summary_test", "framing_ranking_train", "framing_comparison"),
+        *("framing_train", "framing_test", "skipped"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("topic", "refused"),
+    [
+        ("framing", ("analysis", "per_image", "measures", "distances", "explanations")),
+        ("comparison", ("analysis", "per_image", "mean_images")),
+        ("invariance", ("framing", "framing_summary", "distances", "neighbours", "explanations")),
+        ("cause", ("analysis", "per_image", "framing", "distances")),
+        ("left-out", ("analysis", "per_image", "framing", "distances")),
+    ],
+)
+def test_a_topic_reads_its_own_results_only(shared_source, topic, refused):
+    assert topic_findings(Watched(shared_source, refused), topic) == topic_findings(shared_source, topic)
+
+
+def test_a_figure_reads_only_what_it_shows(source):
+    cells = pd.DataFrame({"cx": 0.5, "cy": 0.5, "scale": [0.2, 0.4], "surroundings": "mean"})
+    cells = cells.assign(log_density=0.0, p_top1_change=0.1, recognised=True, among_lowest=False)
+    mapped = dataclasses.replace(source, framing_map=type("Map", (), {"cells": cells})())
+    assert plot(Watched(mapped, ("analysis", "per_image", "framing", "distances", "located")), "map").axes
+    assert plot(Watched(source, ("framing", "mean_images", "measures")), "classes").axes
+    assert plot(Watched(source, ("analysis", "per_image")), "scale").axes
+
+
+def test_everything_is_read_once_for_a_report(source, tmp_path, svg_only):
+    watched = Watched(dataclasses.replace(source, train_framing=pd.DataFrame()))
+    write_report(watched, tmp_path / "report")
+    assert watched.reads["per_image"] == watched.reads["analysis"] == watched.reads["framing", "test"] == 1
+    pixels = {read for read in watched.reads if read[0] == "read"}
+    assert {read: n for read, n in watched.reads.items() if n > 1 and read not in pixels} == {}
