@@ -45,7 +45,7 @@ from bias_toolkit.objects import (
     position_and_scale,
 )
 from bias_toolkit.report import write_report
-from bias_toolkit.report.explanation_page import write_explanation
+from bias_toolkit.report.explanation import write_explanation
 from bias_toolkit.report.page import page
 
 CLASSES = ("owl", "<script>alert(1)</script>", 'said "no" & left')
@@ -161,7 +161,7 @@ class MemorySource:
             "dropped_boxes": self.dropped_boxes[split],
         }
 
-    def read(self, split, image_id):
+    def read_image(self, split, image_id):
         return self.reader(split, image_id)
 
     @property
@@ -200,8 +200,8 @@ class MemorySource:
         table.loc[99, "x0"] = np.nan
         return table.assign(reason=["nothing is seen in it" if np.isnan(x0) else None for x0 in table["x0"]])
 
-    def has(self, part):
-        return {"map": self.framing_map, "sizes": self.size_measures}[part] is not None
+    def has(self, step_name):
+        return {"map/relation": self.framing_map, "sizes/curve": self.size_measures}[step_name] is not None
 
     def map_views(self):
         return self.views
