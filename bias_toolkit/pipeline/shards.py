@@ -36,7 +36,7 @@ def do_shards(task: Task, job: Job, seal: Seal) -> None:
         closing(seal(missing, advance)) as sealed,
     ):
         for shard in shards:
-            if shard.number not in whole and next(sealed) != shard.number:
+            if shard.number not in whole and next(sealed, None) != shard.number:
                 raise RuntimeError(f"shard {shard.number} of {task.name} was not sealed in its turn")
             if stop is not None and stop(_tables(task, job.folder, shard.number)):
                 break
