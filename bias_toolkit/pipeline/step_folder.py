@@ -205,8 +205,11 @@ class StepFolder:
         return names
 
     def _is_own(self, name: str) -> bool:
-        patterns = self.task.step.writes
-        return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+        # A star stands for no "/", so that a pattern says in which folder a file is.
+        return any(
+            name.count("/") == pattern.count("/") and fnmatch.fnmatchcase(name, pattern)
+            for pattern in self.task.step.writes
+        )
 
     def _mark(self, done: bool, seconds: float, environment: Mapping[str, str]) -> None:
         files = self._described() if done else {}
