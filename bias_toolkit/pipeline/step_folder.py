@@ -74,9 +74,6 @@ class StepFolder:
 
         A file is read only where its size or time is another than then.
         """
-        return next(self._changed(record, names), None)
-
-    def _changed(self, record: StepRecord, names: str = "*") -> Iterator[str]:
         for name, known in record.files.items():
             if not fnmatch.fnmatch(name, names):
                 continue
@@ -86,7 +83,8 @@ class StepFolder:
             except (OSError, InputError):
                 changed = True
             if changed:
-                yield name
+                return name
+        return None
 
     def damaged_file(self, record: StepRecord, names: str = "*") -> str | None:
         """The name of a file whose content is not what was written; None where there is none. Every byte is read.
@@ -146,12 +144,9 @@ class StepFolder:
         """
         name, record = self.task.name, self.own_record
         kept = record is not None and record.environment == environment
-        if record is not None and record.done and (changed := list(self._changed(record))):
-            _log.warning("%s: %s was damaged or removed, and is computed again.", name, changed[0])
+        if record is not None and record.done and (changed := self.changed_file(record)) is not None:
+            _log.warning("%s: %s was damaged or removed, and is computed again.", name, changed)
             kept = kept and (self.task.step.replaces_itself or self.task.step.sharding is not None)
-            if kept:
-                # A seal that was cut off would pass for that of a shard with fewer files.
-                self._remove([each for each in self._written() if each in changed])
         elif self.is_record_lost:
             _log.warning("%s: %s was damaged or removed, and the step is computed again.", name, RECORD)
         before = record.seconds if kept else 0.0
