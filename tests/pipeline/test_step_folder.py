@@ -198,7 +198,7 @@ def test_whole_shards_of_a_damaged_sharded_task_are_kept(tmp_path):
         assert [each.name for each in sorted(path.glob("part-*.npy"))] == ["part-00000.npy", "part-00002.npy"]
 
 
-def test_a_seal_that_was_cut_off_takes_its_shard_with_it(tmp_path):
+def test_an_empty_seal_takes_its_shard_with_it(tmp_path):
     folder = sealed_parts(folder_of(tmp_path, sharding=object()))
     (folder.path / "part-00001.sha256").write_text("")
     with folder.working(HERE) as path:
