@@ -205,7 +205,7 @@ def seal_shard(folder: Path, kind: str, number: int, names: Sequence[str]) -> No
         Of the shard's files, all in `folder`; what a killed run left under others is not the shard's.
     """
     lines = [f"{file_digest(folder / name)}  {name}\n" for name in names]
-    write_text("".join(lines), _seal_path(folder, kind, number))
+    write_text("".join(lines), seal_path(folder, kind, number))
 
 
 def sealed_shards(folder: str | os.PathLike, kind: str) -> set[int]:
@@ -265,7 +265,8 @@ def read_seal(path: Path) -> dict[str, str]:
     return {match[2]: match[1] for match in found} if all(found) else {}
 
 
-def _seal_path(folder: Path, kind: str, number: int) -> Path:
+def seal_path(folder: Path, kind: str, number: int) -> Path:
+    """Where the seal of a shard is."""
     return folder / f"{kind}-{number:05d}{SEAL}"
 
 

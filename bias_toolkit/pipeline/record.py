@@ -20,6 +20,8 @@ RECORD = "step.json"
 DIGEST = "sha256"
 LARGEST_RECORD = 256 * 2**20
 """Bytes. A step of ImageNet's size has some 20,000 shards, of 500 bytes in the record each."""
+CLEARED = "0" * 64
+"""The key of a folder whose result is not valid any more. It is no task's."""
 LONGEST = 10**9
 """Seconds; about 30 years."""
 
@@ -30,7 +32,7 @@ Name = Annotated[str, Field(pattern=r"^[^/\\\x00-\x1f]+(/[^/\\\x00-\x1f]+)*$", m
 class FileRecord(BaseModel):
     """A file of a finished step: its digest, size in bytes, and time of change in nanoseconds."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     sha256: Digest
     size: int = Field(ge=0, lt=2**63)
@@ -102,6 +104,11 @@ def write_record(record: StepRecord, folder: Path) -> None:
     content = record.model_dump()
     text = json.dumps({**content, DIGEST: _digest(content)}, indent=2, sort_keys=True)
     write_text(text, folder / RECORD)
+
+
+def mark_cleared(record: StepRecord, folder: Path) -> None:
+    """Write that a folder's result is not valid any more, whatever files of it are there."""
+    write_record(record.model_copy(update={"key": CLEARED, "done": False, "files": {}}), folder)
 
 
 def _digest(content: Mapping[str, Any]) -> str:

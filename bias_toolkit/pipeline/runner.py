@@ -5,18 +5,20 @@ from __future__ import annotations
 import errno
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.files import remove_leftovers
 from bias_toolkit.foundation.progress import Progress, silent
+from bias_toolkit.foundation.untrusted import inside
 from bias_toolkit.pipeline.executor import Executor, ShardJob, Workshop
 from bias_toolkit.pipeline.lock import StudyLock
-from bias_toolkit.pipeline.record import RECORD, read_record, write_record
+from bias_toolkit.pipeline.record import RECORD, mark_cleared, read_record
 from bias_toolkit.pipeline.shards import do_shards
 from bias_toolkit.pipeline.step import Job, Step, Task
-from bias_toolkit.pipeline.step_folder import CLEARED, StepFolder
+from bias_toolkit.pipeline.step_folder import StepFolder
 
 READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 _log = logging.getLogger("bias_toolkit")
@@ -123,6 +125,9 @@ class Runner:
         if folder.is_done:
             self._try_again(folder)
         if not folder.is_done:
+            if (record := folder.own_record) is not None and record.transient:
+                # What is computed again of it may no longer leave out what the others were made without.
+                self._take_back_what_needs(task.name)
             for name in step.inputs:
                 plan.inputs.open(step.named(name, member))
             task = plan.task(step, member)
@@ -149,11 +154,9 @@ class Runner:
     def _try_again(self, folder: StepFolder) -> None:
         """Take a task back, and all that was made from it, where items are there again that it had left out."""
         record = folder.own_record
-        if not record.transient:
+        if not record.transient or folder.damaged_file(record, folder.task.step.skips or "") is not None:
             return
-        left_out = folder.left_out()
-        tried = left_out.loc[left_out["transient"], left_out.columns[0]].tolist()
-        back = self._returned(folder.task, tried)
+        back = self._returned(folder.task, folder.transient_items())
         if not back:
             return
         name = folder.task.name
@@ -165,11 +168,18 @@ class Runner:
 
     def _take_back_what_needs(self, name: str) -> None:
         """Undo the records of all tasks that were made from a task, so that they are computed anew."""
+        records = {}
         for path in [*self.folder.glob(f"*/{RECORD}"), *self.folder.glob(f"*/*/{RECORD}")]:
-            record = read_record(path.parent)
-            if record is not None and name in record.needs and record.key != CLEARED:
-                write_record(record.model_copy(update={"key": CLEARED, "done": False, "files": {}}), path.parent)
-                self._take_back_what_needs(path.parent.relative_to(self.folder).as_posix())
+            other = path.parent.relative_to(self.folder).as_posix()
+            # A folder in the study may be a link to another study.
+            with suppress(InputError):
+                if other != name and (record := read_record(inside(self.folder, other))) is not None:
+                    records[other] = record
+        undone = [name]
+        for each in undone:
+            for other in [other for other, record in records.items() if each in record.needs]:
+                mark_cleared(records.pop(other), self.folder / other)
+                undone.append(other)
 
     def _seal(self, task: Task, numbers: list[int], advance: Callable[[int], None]) -> Iterator[int]:
         return self._executor.shards(self._describe_job(task, tuple(numbers)), advance)

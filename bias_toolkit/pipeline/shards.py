@@ -7,7 +7,15 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from bias_toolkit.foundation.files import read_table, seal_shard, sealed_shards, write_array, write_table
+from bias_toolkit.foundation.files import (
+    read_seal,
+    read_table,
+    seal_path,
+    seal_shard,
+    sealed_shards,
+    write_array,
+    write_table,
+)
 from bias_toolkit.foundation.shards import Shard, cut_into_shards
 from bias_toolkit.pipeline.step import Job, Task
 
@@ -26,7 +34,7 @@ def do_shards(task: Task, job: Job, seal: Seal) -> None:
     sharding = task.step.sharding
     items = sharding.items(job, *task.members)
     shards = cut_into_shards(items, sharding.size)
-    whole = sealed_shards(job.folder, kind_of(task))
+    whole = _whole_shards(task, job.folder)
     missing = [shard.number for shard in shards if shard.number not in whole]
     stop = sharding.stop(job, *task.members) if sharding.stop else None
     done = sum(len(shard.items) for shard in shards if shard.number in whole)
@@ -36,9 +44,11 @@ def do_shards(task: Task, job: Job, seal: Seal) -> None:
         closing(seal(missing, advance)) as sealed,
     ):
         for shard in shards:
-            if shard.number not in whole and next(sealed) != shard.number:
+            if shard.number not in whole and next(sealed, None) != shard.number:
                 raise RuntimeError(f"shard {shard.number} of {task.name} was not sealed in its turn")
             if stop is not None and stop(_tables(task, job.folder, shard.number)):
+                sealed.close()
+                _remove_shards(task, job.folder, shards[shard.number + 1 :])
                 break
     if sharding.finish:
         sharding.finish(job, *task.members)
@@ -68,6 +78,27 @@ def work_on_shards(task: Task, job: Job, numbers: Sequence[int], advance: Callab
 def kind_of(task: Task) -> str:
     """After what the seals of a task's shards are named: its first output."""
     return next(iter(task.step.sharding.outputs()))
+
+
+def _whole_shards(task: Task, folder: Path) -> set[int]:
+    """The shards in a folder that are sealed, with all their files. A seal that was cut off may name fewer."""
+    sealed = sealed_shards(folder, kind_of(task))
+    return {
+        number for number in sealed if set(read_seal(seal_path(folder, kind_of(task), number))) == _names(task, number)
+    }
+
+
+def _remove_shards(task: Task, folder: Path, shards: Sequence[Shard]) -> None:
+    """Remove what an executor did ahead: the result ends where the step stops."""
+    for number, _ in shards:
+        seal_path(folder, kind_of(task), number).unlink(missing_ok=True)
+        for name in _names(task, number):
+            (folder / name).unlink(missing_ok=True)
+
+
+def _names(task: Task, number: int) -> set[str]:
+    """The names of a shard's files."""
+    return {_file_name(name, schema, number) for name, schema in task.step.sharding.outputs().items()}
 
 
 def _write(tables: Mapping[str, Any], name: str, schema: Any, folder: Path, number: int) -> str:

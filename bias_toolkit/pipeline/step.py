@@ -170,7 +170,8 @@ def step(name: str, **declared: Any) -> Callable[[Callable[..., Any]], Step]:
     command : str
         The command that does it, for sentences that tell a reader what to run.
     writes : sequence of str
-        Patterns of the names of the files that it writes. Nothing else in the folder is recorded or ever removed.
+        Patterns of the names of the files that it writes; `*` stands for no `/`. Nothing else in the folder is
+        recorded or ever removed.
     over : str, optional
         The attribute of the inputs that lists the members.
     needs : sequence of Step and Need

@@ -7,7 +7,7 @@ import fnmatch
 import logging
 import os
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
@@ -17,11 +17,17 @@ import pandas as pd
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.files import SEAL, file_digest, is_intact, is_leftover, never_made, read_seal, read_table
 from bias_toolkit.foundation.untrusted import inside
-from bias_toolkit.pipeline.record import RECORD, FileRecord, StepRecord, file_state, read_record, write_record
+from bias_toolkit.pipeline.record import (
+    LONGEST,
+    RECORD,
+    FileRecord,
+    StepRecord,
+    file_state,
+    mark_cleared,
+    read_record,
+    write_record,
+)
 from bias_toolkit.pipeline.step import Task
-
-CLEARED = "0" * 64
-"""The key of a folder that is being cleared. It is no task's."""
 
 Result = TypeVar("Result")
 _log = logging.getLogger("bias_toolkit")
@@ -68,9 +74,6 @@ class StepFolder:
 
         A file is read only where its size or time is another than then.
         """
-        return next(self._changed(record, names), None)
-
-    def _changed(self, record: StepRecord, names: str = "*") -> Iterator[str]:
         for name, known in record.files.items():
             if not fnmatch.fnmatch(name, names):
                 continue
@@ -80,7 +83,8 @@ class StepFolder:
             except (OSError, InputError):
                 changed = True
             if changed:
-                yield name
+                return name
+        return None
 
     def damaged_file(self, record: StepRecord, names: str = "*") -> str | None:
         """The name of a file whose content is not what was written; None where there is none. Every byte is read.
@@ -140,12 +144,9 @@ class StepFolder:
         """
         name, record = self.task.name, self.own_record
         kept = record is not None and record.environment == environment
-        if record is not None and record.done and (changed := list(self._changed(record))):
-            _log.warning("%s: %s was damaged or removed, and is computed again.", name, changed[0])
+        if record is not None and record.done and (changed := self.changed_file(record)) is not None:
+            _log.warning("%s: %s was damaged or removed, and is computed again.", name, changed)
             kept = kept and (self.task.step.replaces_itself or self.task.step.sharding is not None)
-            if kept:
-                # A seal that was cut off would pass for that of a shard with fewer files.
-                self._remove(changed)
         elif self.is_record_lost:
             _log.warning("%s: %s was damaged or removed, and the step is computed again.", name, RECORD)
         before = record.seconds if kept else 0.0
@@ -175,19 +176,18 @@ class StepFolder:
             return
         if (record := self.record) is not None:
             # First of all, as from here on the folder holds a part of an old result.
-            write_record(record.model_copy(update={"key": CLEARED, "done": False, "files": {}}), self.path)
+            mark_cleared(record, self.path)
         self._remove(self._written())
         self._remove([RECORD])
 
     def _remove(self, names: Sequence[str]) -> None:
-        """Remove files that the step writes, and folders that are empty then."""
+        """Remove files that were found in the folder, and folders that are empty then. Links are not followed."""
         for name in names:
-            with suppress(InputError):
-                path = inside(self.path, name)
-                path.unlink(missing_ok=True)
-                for folder in list(path.parents)[: name.count("/")]:
-                    with suppress(OSError):
-                        folder.rmdir()
+            path = self.path / name
+            path.unlink(missing_ok=True)
+            for folder in list(path.parents)[: name.count("/")]:
+                with suppress(OSError):
+                    folder.rmdir()
 
     def _written(self) -> list[str]:
         """The names of the files in the folder that are of those that the step writes. Links are not followed."""
@@ -200,15 +200,19 @@ class StepFolder:
         return names
 
     def _is_own(self, name: str) -> bool:
-        patterns = self.task.step.writes
-        return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+        # A star stands for no "/", so that a pattern says in which folder a file is.
+        return any(
+            name.count("/") == pattern.count("/") and fnmatch.fnmatchcase(name, pattern)
+            for pattern in self.task.step.writes
+        )
 
     def _mark(self, done: bool, seconds: float, environment: Mapping[str, str]) -> None:
-        files, left_out = (self._described(), self.left_out()) if done else ({}, None)
+        files = self._described() if done else {}
+        left_out = self._left_out(files)
         record = StepRecord(
             key=self.task.key,
             done=done,
-            seconds=round(seconds, 3),
+            seconds=min(round(seconds, 3), LONGEST),
             settings=self.task.settings,
             needs={need.name: need.key for need in self.task.needs},
             environment=dict(environment),
@@ -219,17 +223,40 @@ class StepFolder:
         write_record(record, self.path)
 
     def left_out(self) -> pd.DataFrame | None:
-        """The tables of what the step left out, joined: an item's name, reason, transient; None for a step without.
+        """The tables of what the step left out, joined: an item's name, reason, transient; None where there are none.
 
-        A run may replace the folder meanwhile; then what is gone is not among them.
+        Only tables that the record names are read. A run may replace the folder meanwhile; then what is gone is not
+        among them.
         """
-        if self.task.step.skips is None:
-            return None
+        record = self.record
+        return None if record is None else self._left_out(record.files)
+
+    def _left_out(self, names: Iterable[str]) -> pd.DataFrame | None:
         tables = []
-        for path in sorted(self.path.glob(self.task.step.skips)):
+        for name in self._skipping(names):
             with suppress(FileNotFoundError):
-                tables.append(read_table(path))
+                tables.append(read_table(self.path / name))
         return pd.concat(tables, ignore_index=True) if tables else None
+
+    def _skipping(self, names: Iterable[str]) -> list[str]:
+        """Those of the files that list what was left out."""
+        pattern = self.task.step.skips
+        return [] if pattern is None else sorted(name for name in names if fnmatch.fnmatchcase(name, pattern))
+
+    def transient_items(self) -> list[str]:
+        """The items that the done task left out for a reason that can pass.
+
+        Raises
+        ------
+        InputError
+            If the tables of what it left out cannot be read.
+        """
+
+        def transient(_: Path) -> list[str]:
+            left_out = self.left_out()
+            return [] if left_out is None else left_out.loc[left_out["transient"], left_out.columns[0]].tolist()
+
+        return read_whole(self.path, transient)
 
     def reopen(self, items: Collection[str]) -> None:
         """Take the done task back, so that these items, which it had left out, are tried again.
@@ -241,10 +268,10 @@ class StepFolder:
             self.clear()
             return
         write_record(record.model_copy(update={"done": False, "files": {}, "left_out": 0, "transient": 0}), self.path)
-        for path in sorted(self.path.glob(self.task.step.skips)):
-            if read_table(path).iloc[:, 0].isin(list(items)).any():
-                number = path.stem.rpartition("-")[2]
-                self._remove([name for name in self._written() if Path(name).stem.endswith(f"-{number}")])
+        for name in self._skipping(record.files):
+            if read_table(self.path / name).iloc[:, 0].isin(list(items)).any():
+                number = Path(name).stem.rpartition("-")[2]
+                self._remove([each for each in self._written() if Path(each).stem.endswith(f"-{number}")])
 
     def _described(self) -> dict[str, FileRecord]:
         """The records of the files that the step wrote. The digests that seals have are taken from there."""

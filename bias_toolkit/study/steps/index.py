@@ -11,7 +11,7 @@ from bias_toolkit.study.steps.features import features
     needs=[features.of("train")],
     settings=["index", "metric", "seed"],
     command="index",
-    writes=["index.json", "index.faiss", "vectors.npy", "*.npy", "reason.txt"],
+    writes=["index.json", "index.parquet", "index.faiss", "vectors.npy", "spacing.npy", "reason.txt"],
 )
 def index(job: Job) -> None:
     """Build the index, and say why it was chosen."""

@@ -1,0 +1,16 @@
+"""Makes `toy_study`, a study without images, importable here and in processes that a test starts."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.append(str(Path(__file__).parent))
+
+
+@pytest.fixture
+def study(tmp_path):
+    """A toy study in a folder that does not exist yet."""
+    from toy_study import ToyStudy
+
+    return ToyStudy(tmp_path / "study")
