@@ -355,7 +355,7 @@ def test_steps_that_say_they_need_themselves_or_each_other_end(with_gaps):
 
 def test_many_records_that_need_one_another_are_all_taken_back(with_gaps):
     record = read_record(with_gaps.folder / "summary")
-    for number in range(1200):
+    for number in range(150):
         folder = with_gaps.folder / "explanations" / str(number)
         folder.mkdir(parents=True)
         needed = f"explanations/{number - 1}" if number else "summary"
