@@ -27,15 +27,7 @@ def numeric_columns(table: pd.DataFrame) -> list[str]:
 def require_numbers(table: pd.DataFrame, **options: str) -> None:
     """Refuse an option that names no column of numbers.
 
-    Parameters
-    ----------
-    table : DataFrame
-    **options : str
-        Name of an option, without its dashes, to the column it names.
-
-    Raises
-    ------
-    InputError
+    `**options`: name of an option, without its dashes, to the column it names. Raises InputError.
     """
     numeric = numeric_columns(table)
     for option, column in options.items():
@@ -47,9 +39,7 @@ def require_numbers(table: pd.DataFrame, **options: str) -> None:
 def require_one_of(measures: Iterable[str], measure: str, figure: str) -> None:
     """Refuse a measure that a figure cannot show.
 
-    Raises
-    ------
-    InputError
+    Raises InputError.
     """
     measures = list(measures)
     if measure not in measures:

@@ -22,11 +22,7 @@ Contents = TypeVar("Contents")
 class Tile:
     """One of the few numbers at the top of the page.
 
-    Parameters
-    ----------
-    value, name, details : str
-    order : int
-        Its place among the tiles of all topics, the smallest first.
+    `order`: its place among the tiles of all topics, the smallest first.
     """
 
     value: str
@@ -49,15 +45,7 @@ class Option(StrEnum):
 class Choice(Generic[Contents]):
     """What the options of `bias-toolkit plot` say.
 
-    Parameters
-    ----------
-    name : str
-        The figure's.
-    measure, distance : str
-    bins : int, optional
-    by_class : bool
-    beside : sequence of Contents
-        The same topic of other studies.
+    `name`: the figure's. `beside`: the same topic of other studies.
     """
 
     name: str
@@ -72,22 +60,11 @@ class Choice(Generic[Contents]):
 class Plot(Generic[Contents]):
     """A figure that `bias-toolkit plot` draws by its name.
 
-    Parameters
-    ----------
-    draw : callable
-        Draws it; raises InputError where an option that it takes has a value that it cannot show.
-    shown : callable
-        What it shows, of the topic's contents: where that is None or has no rows, there is no figure.
-    lacking : str
-        What the study has none of in that case.
-    order : int
-        Its place in the list of all figures, the smallest first.
-    takes : set of Option
-        The others have no effect, or are refused: by-class and with.
-    boxes : set of {"train", "test"}
-        The sets whose boxes it shows.
-    command : str, optional
-        The command that computes what is lacking, where it is an optional one.
+    `draw`: draws it; raises InputError where an option that it takes has a value that it cannot show. `shown`: what it
+    shows, of the topic's contents: where that is None or has no rows, there is no figure. `lacking`: what the study has
+    none of in that case. `order`: its place in the list of all figures, the smallest first. `takes`: the others have no
+    effect, or are refused: by-class and with. `boxes` (set of {"train", "test"}): the sets whose boxes it shows.
+    `command`: the command that computes what is lacking, where it is an optional one.
     """
 
     draw: Callable[[Contents, Choice[Contents]], Figure]
@@ -103,14 +80,8 @@ class Plot(Generic[Contents]):
 class Draft:
     """A report that is being written.
 
-    Parameters
-    ----------
-    folder : Path
-        Where its pictures go.
-    tables : sequence of (address, name, what it holds)
-        The CSV files.
-    omitted : list of Omitted
-        The sections that were left out so far.
+    `folder`: where its pictures go. `tables` (sequence of (address, name, what it holds)): the CSV files. `omitted`:
+    the sections that were left out so far.
     """
 
     folder: Path
@@ -128,26 +99,12 @@ class Topic(Generic[Contents]):
 
     Each function gets what `gather` gave. Where that is None, none of them is called but `results`.
 
-    Parameters
-    ----------
-    name : str
-    gather : callable
-        Reads what the topic is about from a study.
-    findings : callable
-        Sentences, in the order of their importance.
-    section : callable
-        Its section of the page; None where there is nothing to show and nothing to say about that.
-    tiles : callable
-    tables : callable
-        The tables that are written as CSV files.
-    results : callable
-        What results.json holds of it, by name; it is called with None too, so that no name is missing.
-    plots : mapping
-        Name of a figure to Plot.
-    optional : sequence of str
-        Names of the optional steps of a study whose results it shows where they were computed.
-    boxes : set of {"train", "test"}
-        The sets whose boxes its section is about.
+    `gather`: reads what the topic is about from a study. `findings`: sentences, in the order of their importance.
+    `section`: its section of the page; None where there is nothing to show and nothing to say about that. `tables`: the
+    tables that are written as CSV files. `results`: what results.json holds of it, by name; it is called with None too,
+    so that no name is missing. `plots`: name of a figure to Plot. `optional`: names of the optional steps of a study
+    whose results it shows where they were computed. `boxes` (set of {"train", "test"}): the sets whose boxes its
+    section is about.
     """
 
     name: str

@@ -33,10 +33,7 @@ def write_report(source: Source, folder: str | os.PathLike, progress: Progress =
     figures (SVG, PNG, PDF), tables (CSV) and images (thumbnails). All is written aside first and put in its place at
     the end, the page last. Other files of the folder are left alone.
 
-    Raises
-    ------
-    InputError
-        If one of these names is taken by something else than a report, or the study has not come so far.
+    Raises InputError if one of these names is taken by something else than a report, or the study has not come so far.
     """
     with published(folder, [RESULTS, FIGURES, TABLES, IMAGES]) as partial:
         source = ReadOnce(source)

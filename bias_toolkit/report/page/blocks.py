@@ -26,19 +26,9 @@ class Paragraph:
 class FigureBlock:
     """A figure with what is to be seen in it and how it was made.
 
-    Parameters
-    ----------
-    name : str
-        Its file's name without the ending.
-    draw : callable
-        Draws it; called once, when the files are written.
-    alt : str
-        What a reader who cannot see it should know.
-    caption : str
-    half : bool
-        Whether it may stand beside another figure.
-    boxes : set of {"train", "test"}
-        The sets whose object boxes it shows.
+    `name`: its file's name without the ending. `draw`: draws it; called once, when the files are written. `alt`: what a
+    reader who cannot see it should know. `half`: whether it may stand beside another figure. `boxes` (set of {"train",
+    "test"}): the sets whose object boxes it shows.
     """
 
     name: str
@@ -64,23 +54,10 @@ class Cell:
 class TableBlock:
     """A table with its definitions.
 
-    Parameters
-    ----------
-    caption : str
-    header : sequence of str
-    rows : sequence of sequences of Cell or str
-        The first cell of a row is its heading.
-    definitions : sequence of Definition
-    note : str
-        A line under the table.
-    csv : str, optional
-        Address of the whole table.
-    folded : bool
-        Whether it is shown only on demand.
-    numeric : bool
-        Whether its cells hold numbers, which stand under one another at the right.
-    boxes : set of {"train", "test"}
-        The sets whose object boxes it is computed from.
+    `rows` (sequence of sequences of Cell or str): the first cell of a row is its heading. `note`: a line under the
+    table. `csv`: address of the whole table. `folded`: whether it is shown only on demand. `numeric`: whether its cells
+    hold numbers, which stand under one another at the right. `boxes` (set of {"train", "test"}): the sets whose object
+    boxes it is computed from.
     """
 
     caption: str
@@ -121,14 +98,8 @@ class ListBlock:
 class Picture:
     """A picture with what is written under it.
 
-    Parameters
-    ----------
-    file : str, optional
-        Its address relative to the page; None where there is none.
-    alt : str
-        What a reader who cannot see it should know.
-    title : str
-    lines : sequence of str
+    `file`: its address relative to the page; None where there is none. `alt`: what a reader who cannot see it should
+    know.
     """
 
     file: str | None
@@ -177,21 +148,9 @@ class Fact:
 class Trial:
     """Something that was done to an image, and what came of it.
 
-    Parameters
-    ----------
-    title : str
-    kind : {"reference", "cause", "other", "untried"}
-        What the others are compared with, what was found to be a cause, what was not, and what was not tried.
-    done : str
-        What was done.
-    picture : Picture, optional
-    facts : sequence of Fact
-    verdict : str
-        Its conclusion in a word or two.
-    reason : str
-        Its conclusion in a sentence.
-    rank : int, optional
-        Its place among the causes, from 1.
+    `kind` ({"reference", "cause", "other", "untried"}): what the others are compared with, what was found to be a
+    cause, what was not, and what was not tried. `done`: what was done. `verdict`: its conclusion in a word or two.
+    `reason`: its conclusion in a sentence. `rank`: its place among the causes, from 1.
     """
 
     title: str

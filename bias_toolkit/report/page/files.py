@@ -25,16 +25,8 @@ LARGEST_TABLE = 1_000_000
 class Table:
     """A table that is written as a CSV file.
 
-    Parameters
-    ----------
-    name : str
-        The file's, without its ending.
-    frame : DataFrame, optional
-        None, or without columns, where there is none to write.
-    holds : str
-        What it holds.
-    order : int
-        Its place among the tables of a page, the smallest first.
+    `name`: the file's, without its ending. `frame`: none, or without columns, where there is none to write. `holds`:
+    what it holds. `order`: its place among the tables of a page, the smallest first.
     """
 
     name: str
@@ -48,16 +40,7 @@ def write_tables(
 ) -> list[tuple[str, str, str]]:
     """Write tables as CSV into the new folder `folder`/tables.
 
-    Parameters
-    ----------
-    tables : iterable of Table
-    folder : Path
-    largest : int, optional
-        The most rows of a table that are written; None for all.
-
-    Returns
-    -------
-    list of (address, name, what it holds)
+    `largest`: the most rows of a table that are written; None for all. Returns list of (address, name, what it holds).
     """
     (folder / TABLES).mkdir()
     written = []

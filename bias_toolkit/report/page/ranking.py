@@ -16,14 +16,8 @@ ROW_INCHES = 0.225
 def ranking(rows: pd.DataFrame, *, xlabel: str, most: int = 15, ax: Axes | None = None) -> Axes:
     """Points with intervals, one a row, in the rows' order from the top.
 
-    Parameters
-    ----------
-    rows : DataFrame
-        name, value, low, high.
-    xlabel : str
-    most : int
-        With more than twice as many rows, only so many of the first and of the last are shown.
-    ax : Axes, optional
+    `rows`: name, value, low, high. `most`: with more than twice as many rows, only so many of the first and of the last
+    are shown.
     """
     rows = rows.dropna(subset=["value"])
     left_out = len(rows) - 2 * most

@@ -179,10 +179,7 @@ def subtitle(ax: Axes, text: str) -> None:
 def save_figure(figure: Figure | Axes, *paths: str | os.PathLike) -> None:
     """Write a figure as PDF (with TrueType fonts), SVG or PNG, by each path's ending; the same figure, the same bytes.
 
-    Raises
-    ------
-    InputError
-        If an ending is another.
+    Raises InputError if an ending is another.
     """
     files = [Path(path) for path in paths]
     for file in files:

@@ -36,15 +36,8 @@ class Example:
 def thumbnail(pixels: np.ndarray, boxes: np.ndarray) -> Image.Image:
     """A small image with its objects' boxes drawn on it.
 
-    Parameters
-    ----------
-    pixels : uint8 array (H, W, 3)
-    boxes : array (n, 4)
-        cx, cy, width and height of each box, as fractions of the image's width and height.
-
-    Returns
-    -------
-    PIL image whose longer side is `SIDE` pixels.
+    `pixels`: uint8 array (H, W, 3). `boxes` (array (n, 4)): cx, cy, width and height of each box, as fractions of the
+    image's width and height. Returns PIL image whose longer side is `SIDE` pixels.
     """
     height, width = pixels.shape[:2]
     factor = SIDE / max(height, width)

@@ -39,14 +39,8 @@ def correlations_table(
 ) -> TableBlock | None:
     """The correlations of some variables, by kind; None where there are none.
 
-    Parameters
-    ----------
-    relations : Relations
-    names : sequence of str
-        Columns of the variables.
-    caption : str
-    boxes : set of {"train", "test"}
-        The sets whose object boxes the variables are computed from.
+    `names`: columns of the variables. `boxes` (set of {"train", "test"}): the sets whose object boxes the variables are
+    computed from.
     """
     table = relations.correlations
     if not len(table):

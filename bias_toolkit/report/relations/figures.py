@@ -66,27 +66,11 @@ def distance_vs_invariance(
     Points of a measure that takes few values are moved up or down at random, by less than a third of the gap between
     two values, so that their density shows; the curve and the correlations are of the values themselves.
 
-    Parameters
-    ----------
-    per_image : DataFrame
-        One row for each test image: the measure, the distance, and `margin` for the correlation that controls for it.
-    measure, distance : str
-        Columns of it; a framing column does as well as a distance.
-    bins : int
-        Quantile bins.
-    curve : DataFrame, optional
-        CURVES rows of the pair; computed when None.
-    correlations : DataFrame, optional
-        CORRELATIONS rows; computed when None.
-    x_label, title : str, optional
-    seed : int
-        Of the bootstrap, the permutations and the jitter.
-    ax : Axes, optional
-
-    Raises
-    ------
-    InputError
-        If `per_image` has no such column of numbers, or no image with a value in both.
+    `per_image`: one row for each test image: the measure, the distance, and `margin` for the correlation that controls
+    for it. `measure`, `distance`: columns of it; a framing column does as well as a distance. `bins`: quantile bins.
+    `curve`: CURVES rows of the pair; computed when None. `correlations`: CORRELATIONS rows; computed when None. `seed`:
+    of the bootstrap, the permutations and the jitter. Raises InputError if `per_image` has no such column of numbers,
+    or no image with a value in both.
     """
     rows = _complete(per_image, distance, measure)
     x, y = rows[distance].to_numpy(float), rows[measure].to_numpy(float)
@@ -146,23 +130,10 @@ def distance_vs_invariance_by_class(
 
     Classes with fewer than ten images have no panel; of more classes than `most`, those with the most images have.
 
-    Parameters
-    ----------
-    per_image : DataFrame
-        As for `distance_vs_invariance`, with `label`.
-    measure, distance, x_label, seed
-        As for `distance_vs_invariance`.
-    bins : int
-        Largest number of quantile bins in a panel; fewer where the class has few images.
-    most : int
-        Largest number of panels.
-    class_name : callable
-        The name shown for a label.
-
-    Raises
-    ------
-    InputError
-        If a column is missing, or no class has ten images.
+    `per_image`: as for `distance_vs_invariance`, with `label`. `measure`, `distance`, `x_label`, `seed`: as for
+    `distance_vs_invariance`. `bins`: largest number of quantile bins in a panel; fewer where the class has few images.
+    `most`: largest number of panels. `class_name`: the name shown for a label. Raises InputError if a column is
+    missing, or no class has ten images.
     """
     rows = _complete(per_image, distance, measure, "label")
     sizes = rows["label"].value_counts().sort_index().sort_values(ascending=False, kind="stable")
@@ -207,13 +178,7 @@ def _panel(panel: Axes, rows: pd.DataFrame, distance: str, measure: str, bins: i
         ", ρ undefined" if None in rhos else f", ρ {number(rhos[0]['rho'])}, given margin {number(rhos[1]['rho'])}"
     )
     panel.annotate(
-        text,
-        (0, 1),
-        xytext=(0, 4),
-        xycoords="axes fraction",
-        textcoords="offset points",
-        fontsize=7,
-        color="#4B5563",
+        text, (0, 1), xytext=(0, 4), xycoords="axes fraction", textcoords="offset points", fontsize=7, color="#4B5563"
     )
     return shown
 
@@ -234,22 +199,15 @@ def curve_given_margin(
     For the second, images are put into strata of nearly equal margin and each image's distance is ranked inside its
     stratum. The margin is then spread alike over all percentiles, so what is left of the slope is not the margin's.
 
-    Parameters
-    ----------
-    per_image : DataFrame
-        One row for each test image: the measure, the distance and `margin`.
-    measure, distance, bins, x_label, seed, ax
-        As for `distance_vs_invariance`.
+    `per_image`: one row for each test image: the measure, the distance and `margin`. `measure`, `distance`, `bins`,
+    `x_label`, `seed`, `ax`: as for `distance_vs_invariance`.
     """
     rows = _complete(per_image, distance, measure, "margin")
     ax = axes_or_new(ax)
     y = rows[measure].to_numpy(float)
     everything = np.zeros(len(rows), dtype=int)
     strata = margin_strata(rows["margin"].to_numpy(float))
-    lines = (
-        (everything, VERMILLION, "o", "among all images"),
-        (strata, BLUE, "s", "among images of like margin"),
-    )
+    lines = ((everything, VERMILLION, "o", "among all images"), (strata, BLUE, "s", "among images of like margin"))
     curves = []
     for groups, colour, marker, label in lines:
         x = percentile_within(rows[distance].to_numpy(float), groups)

@@ -18,20 +18,9 @@ FRACTIONS = {2: "half", 3: "third", 4: "quarter", 5: "fifth", 8: "eighth", 10: "
 class Variable:
     """How a variable reads in a sentence.
 
-    Parameters
-    ----------
-    name : str
-        Its column.
-    heading : Heading
-        What its findings stand under.
-    more : str
-        As in “The farther ...”.
-    noun : str
-        As in “No relation between ... and”.
-    low, high : str
-        As in “in the nearest tenth”.
-    boxes : set of {"train", "test"}
-        The sets whose object boxes it is computed from.
+    `name`: its column. `heading`: what its findings stand under. `more`: as in “The farther ...”. `noun`: as in “No
+    relation between ... and”. `low`, `high`: as in “in the nearest tenth”. `boxes` (set of {"train", "test"}): the sets
+    whose object boxes it is computed from.
     """
 
     name: str

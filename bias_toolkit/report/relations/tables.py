@@ -17,16 +17,8 @@ from bias_toolkit.report.source import Source, per_image
 class Relations:
     """What relates variables and measures of the test images.
 
-    Parameters
-    ----------
-    per_image : DataFrame
-        One row for each test image; empty where no sweep has steps.
-    correlations, curves : DataFrame
-        Tables CORRELATIONS and CURVES.
-    bins : int
-        Quantile bins of a curve.
-    metric : str
-        Of distances.
+    `per_image`: one row for each test image; empty where no sweep has steps. `correlations`, `curves`: tables
+    CORRELATIONS and CURVES. `bins`: quantile bins of a curve. `metric`: of distances.
     """
 
     per_image: pd.DataFrame

@@ -10,10 +10,7 @@ from dataclasses import dataclass, field
 class ClassNames:
     """The names of labels.
 
-    Parameters
-    ----------
-    names : mapping
-        Label to its name: synonyms, with commas between them.
+    `names`: label to its name: synonyms, with commas between them.
     """
 
     names: Mapping[str, str] = field(default_factory=dict)

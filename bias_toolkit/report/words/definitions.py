@@ -18,14 +18,8 @@ from bias_toolkit.foundation.words import number, percent, significant
 class Definition:
     """One line on a name.
 
-    Parameters
-    ----------
-    label : str
-        For an axis or a table's heading.
-    line : str
-        The definition.
-    share : bool
-        Whether it is a share of steps, images or probability that reads well as a percentage.
+    `label`: for an axis or a table's heading. `line`: the definition. `share`: whether it is a share of steps, images
+    or probability that reads well as a percentage.
     """
 
     label: str

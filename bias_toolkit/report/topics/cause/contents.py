@@ -18,20 +18,9 @@ Views = Mapping[str, Sequence[tuple[float, np.ndarray]]]
 class Cause:
     """The framing map and the size curve, where they were computed.
 
-    Parameters
-    ----------
-    study : str
-        Its name.
-    model : callable
-        Gives the model's name; read only where it is shown.
-    framing_map : FramingMap, optional
-    size_curve, size_measures : DataFrame, optional
-        Tables SUMMARY and MEASURES of the size curve.
-    map_views : callable
-        What the model is shown in the map of one image.
-    sweeps : callable
-        Table SUMMARY of the study's own sweeps; read only where it is shown in place of a size curve.
-    seed : int
+    `study`: its name. `model`: gives the model's name; read only where it is shown. `size_curve`, `size_measures`:
+    tables SUMMARY and MEASURES of the size curve. `map_views`: what the model is shown in the map of one image.
+    `sweeps`: table SUMMARY of the study's own sweeps; read only where it is shown in place of a size curve.
     """
 
     study: str

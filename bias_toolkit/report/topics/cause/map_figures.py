@@ -16,12 +16,7 @@ from bias_toolkit.report.page.style import GREY, HEAT_MAP, VERMILLION, in_percen
 from bias_toolkit.report.words.definitions import COLUMNS, label_of
 
 DENSITY_MAP = "Greys"
-SURROUNDINGS = {
-    "mean": "mean grey",
-    "black": "black",
-    "inpaint": "inpainted",
-    "real": "real",
-}
+SURROUNDINGS = {"mean": "mean grey", "black": "black", "inpaint": "inpainted", "real": "real"}
 """What is around the object, in a word or two."""
 
 # Densities fall off so fast that only the order of magnitude below the highest tells cells apart.
@@ -38,11 +33,7 @@ def framing_maps(cells: pd.DataFrame, measure: str = "p_top1_change") -> Figure:
     The first row is the training density on the same axes, where it is known. Cells in which the model recognises
     nothing are crossed out, and those whose P(top-1 change) cannot be told from the lowest are framed.
 
-    Parameters
-    ----------
-    cells : DataFrame
-        Table MAP_CELLS.
-    measure : {"p_top1_change", "mac", "accuracy"}
+    `cells`: table MAP_CELLS. `measure`: {"p_top1_change", "mac", "accuracy"}.
     """
     scales = sorted(cells["scale"].unique())
     kinds = list(dict.fromkeys(cells["surroundings"]))
@@ -110,13 +101,7 @@ def _bars(figure: Figure, grid: np.ndarray, rows: Sequence[str], measure: str) -
 def map_against_density(cells: pd.DataFrame, correlations: pd.DataFrame, measure: str = "p_top1_change") -> Figure:
     """A measure in each cell over the training density there, one panel for each kind of surroundings.
 
-    Parameters
-    ----------
-    cells : DataFrame
-        Table MAP_CELLS.
-    correlations : DataFrame
-        Table MAP_CORRELATIONS.
-    measure : {"p_top1_change", "mac"}
+    `cells`: table MAP_CELLS. `correlations`: table MAP_CORRELATIONS. `measure`: {"p_top1_change", "mac"}.
     """
     cells = cells.dropna(subset=["log_density"])
     kinds = list(dict.fromkeys(cells["surroundings"]))
@@ -165,10 +150,7 @@ def _rho_line(correlations: pd.DataFrame, kind: str, measure: str) -> str:
 def map_views(views: Mapping[str, Sequence[tuple[float, np.ndarray]]]) -> Figure:
     """What the model is shown: one image with its object in the middle, at each scale and in each kind of surroundings.
 
-    Parameters
-    ----------
-    views : mapping
-        Surroundings to (scale, uint8 pixels (W, W, 3)) pairs.
+    `views`: surroundings to (scale, uint8 pixels (W, W, 3)) pairs.
     """
     scales = sorted({scale for row in views.values() for scale, _ in row})[:MOST_COLUMNS]
     figure = new_figure(1.25 * max(len(scales), 3) + 1.2, 1.3 * len(views) + 0.3)

@@ -18,12 +18,7 @@ def size_curve_finding(measures: pd.DataFrame, seed: int = 0) -> Finding | None:
     A line is fitted to each side of the lowest size (`two_lines`); where neither side is told from a flat one, sizes
     are compared as in `size_finding`.
 
-    Parameters
-    ----------
-    measures : DataFrame
-        Table MEASURES of the size curve.
-    seed : int
-        Of the bootstrap.
+    `measures`: table MEASURES of the size curve. `seed`: of the bootstrap.
     """
     values = values_by_size(measures)
     if values is None or len(values) < TOO_FEW_IMAGES:

@@ -21,11 +21,7 @@ MARKERS = "osD^vP*"
 def size_vs_invariance(curves: Mapping[str, pd.DataFrame], measure: str = "p_top1_change") -> Figure:
     """A measure over the view size (A), crop on the left of 1 and embed on its right, and accuracy below.
 
-    Parameters
-    ----------
-    curves : mapping
-        Name of a model to its table SUMMARY; a sweep of crop or embed is a point.
-    measure : str
+    `curves`: name of a model to its table SUMMARY; a sweep of crop or embed is a point.
     """
     labelled = any(_points(table, "accuracy").notna().any(axis=None) for table in curves.values())
     figure = new_figure(6.2, 5.2 if labelled and measure != "accuracy" else 3.7)

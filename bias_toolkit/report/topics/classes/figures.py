@@ -13,26 +13,12 @@ from bias_toolkit.report.words.definitions import COLUMNS, label_of, limits_of
 
 @styled
 def class_ranking(
-    classes: pd.DataFrame,
-    measure: str = "p_top1_change",
-    *,
-    class_name=str,
-    most: int = 15,
-    ax: Axes | None = None,
+    classes: pd.DataFrame, measure: str = "p_top1_change", *, class_name=str, most: int = 15, ax: Axes | None = None
 ) -> Axes:
     """A measure's mean over the images of each class with its interval, the highest first; a line at the mean of all.
 
-    Parameters
-    ----------
-    classes : DataFrame
-        CLASSES rows.
-    measure : str
-        A column of it; its interval is drawn where the table has one.
-    class_name : callable
-        The name shown for a label.
-    most : int
-        How many are shown of each end.
-    ax : Axes, optional
+    `classes`: CLASSES rows. `measure`: a column of it; its interval is drawn where the table has one. `class_name`: the
+    name shown for a label. `most`: how many are shown of each end.
     """
     rows = classes.dropna(subset=[measure]).sort_values([measure, "label"], ascending=[False, True], kind="stable")
     mean = float(np.average(rows[measure], weights=rows["n"])) if len(rows) else np.nan

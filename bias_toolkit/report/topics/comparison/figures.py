@@ -33,12 +33,7 @@ def framing_differences(
 ) -> Figure:
     """How position, scale and aspect are distributed in two sets, and how far apart the distributions are.
 
-    Parameters
-    ----------
-    first, second : DataFrame
-        FRAMING rows.
-    comparison : FramingComparison
-    names : two str
+    `first`, `second`: FRAMING rows.
     """
     figure = new_figure(10.6, 5.6)
     for ax, variable in zip(figure.subplots(2, 2).flat, AXES, strict=True):

@@ -17,18 +17,9 @@ from bias_toolkit.report.words.class_names import ClassNames
 class DistanceContents:
     """Tables DISTANCES, NEIGHBOURS and SEARCH_QUALITY, and what relates distances to measures.
 
-    Parameters
-    ----------
-    relations : Relations
-    distances, neighbours : DataFrame
-    search_quality : DataFrame, optional
-        Where the index is approximate.
-    n_shared : int
-        Number of test images that are training images themselves, by file. Their distances are to the other training
-        images.
-    training_spacing : array (n,)
-        Distance of training images to their nearest other training image.
-    names : ClassNames
+    `search_quality`: where the index is approximate. `n_shared`: number of test images that are training images
+    themselves, by file. Their distances are to the other training images. `training_spacing` (array (n,)): distance of
+    training images to their nearest other training image.
     """
 
     relations: Relations

@@ -18,12 +18,7 @@ def percentile_histogram(distances: pd.DataFrame, bins: int = 20, ax: Axes | Non
 
     A test set from the same distribution as the training set would fill every bar to the dashed line.
 
-    Parameters
-    ----------
-    distances : DataFrame
-        DISTANCES rows, with `distance_percentile`.
-    bins : int
-    ax : Axes, optional
+    `distances`: DISTANCES rows, with `distance_percentile`.
     """
     ax = axes_or_new(ax)
     values = distances["distance_percentile"].dropna().to_numpy(float)
@@ -54,15 +49,7 @@ def distance_histogram(
 ) -> Axes:
     """Distances of test images, and of training images to their nearest other training image.
 
-    Parameters
-    ----------
-    distances : DataFrame
-        DISTANCES rows.
-    train_distances : array (n,)
-    label : str
-        Of the axis.
-    bins : int
-    ax : Axes, optional
+    `distances`: DISTANCES rows. `train_distances`: array (n,). `label`: of the axis.
     """
     ax = axes_or_new(ax)
     test = distances["nn_distance"].dropna().to_numpy(float)

@@ -17,10 +17,7 @@ LOW_RECALL = 0.95
 def quality_sentence(quality: pd.DataFrame) -> str:
     """One sentence on the recall and the distance error of an approximate index.
 
-    Parameters
-    ----------
-    quality : DataFrame
-        Table SEARCH_QUALITY, of one row.
+    `quality`: table SEARCH_QUALITY, of one row.
     """
     row = _row(quality)
     if not row["n_images"]:

@@ -49,12 +49,7 @@ def _relation_figures(relations: Relations, measure: str) -> list[FigureBlock]:
     x_label = distance_label("nn_distance", {"metric": relations.metric})
     label = label_of(measure)
     rows = relations.per_image[["nn_distance", measure]].dropna()
-    options = {
-        "measure": measure,
-        "distance": "nn_distance",
-        "bins": relations.bins,
-        "x_label": x_label,
-    }
+    options = {"measure": measure, "distance": "nn_distance", "bins": relations.bins, "x_label": x_label}
     name = measure.replace("_", "-")
     curved = relations.has_curve("nn_distance", measure)
     jittered = " Points are moved a little up or down at random, so that equal values can be told apart."

@@ -17,19 +17,10 @@ from bias_toolkit.report.stability import ordered_by_stability
 class ExplainedImage:
     """One of the images that were explained.
 
-    Parameters
-    ----------
-    image_id : str
-    class_name : str
-        As it is shown; empty for none.
-    p_top1_change, low, high : float
-        Over one-pixel steps in all directions, with its 95% interval; None where there is none.
-    first_cause : str, optional
-        In words; None where no cause was found, or none was looked for.
-    link : str
-        Address of its page, relative to the report.
-    is_stable : bool
-        Whether it is too stable for a cause to be looked for.
+    `class_name`: as it is shown; empty for none. `p_top1_change`, `low`, `high`: over one-pixel steps in all
+    directions, with its 95% interval; None where there is none. `first_cause`: in words; None where no cause was found,
+    or none was looked for. `link`: address of its page, relative to the report. `is_stable`: whether it is too stable
+    for a cause to be looked for.
     """
 
     image_id: str
@@ -46,12 +37,7 @@ class ExplainedImage:
 class Explained:
     """What the explanations say together, and the images that were explained.
 
-    Parameters
-    ----------
-    summary : Summary, optional
-        Of the least stable images, as far down as each has been explained.
-    images : sequence of ExplainedImage
-        The least stable first.
+    `summary`: of the least stable images, as far down as each has been explained. `images`: the least stable first.
     """
 
     summary: Summary | None = None

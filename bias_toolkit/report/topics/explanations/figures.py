@@ -16,13 +16,7 @@ NO_CAUSE = "none found"
 
 @styled
 def first_causes(summary: Summary, ax: Axes | None = None) -> Axes:
-    """Of how many unstable images each cause is the first.
-
-    Parameters
-    ----------
-    summary : Summary
-    ax : Axes, optional
-    """
+    """Of how many unstable images each cause is the first."""
     rows = [(share.name, share.n_first, BLUE) for share in summary.shares]
     rows.append((NO_CAUSE, summary.n_unexplained, PALE))
     ax = axes_or_new(ax, 7.4, 1.0 + 0.3 * len(rows))

@@ -17,13 +17,7 @@ APART = 0.17
 def factor_differences(factors: pd.DataFrame, measure: str = "p_top1_change", *, ax: Axes | None = None) -> Axes:
     """The difference that each factor makes to a measure, among all images and among images of like margin.
 
-    Parameters
-    ----------
-    factors : DataFrame
-        FACTORS rows.
-    measure : str
-        One of theirs.
-    ax : Axes, optional
+    `factors`: FACTORS rows. `measure`: one of theirs.
     """
     rows = factors[factors["measure"].eq(measure)].sort_values(
         ["difference", "factor"], ascending=[False, True], kind="stable"

@@ -12,9 +12,7 @@ from bias_toolkit.report.topic import Topic
 def files_section(tables: Sequence[tuple[str, str, str]]) -> Section:
     """Links to every table and to the numbers.
 
-    Parameters
-    ----------
-    tables : sequence of (address, name, what it holds)
+    `tables`: sequence of (address, name, what it holds).
     """
     items = [Cell(RESULTS, "every number, finding and setting of this page", RESULTS)]
     items.extend(Cell(name, holds, address) for address, name, holds in tables)

@@ -43,18 +43,8 @@ def set_summary(source: Source, split: str) -> pd.DataFrame | None:
 class FramedSet:
     """A dataset's framing, and how it is spoken of.
 
-    Parameters
-    ----------
-    the : str
-        As in “in the training set”.
-    adjective : str
-        As in “training objects”; empty for none.
-    key : str
-        For the names of tables, and to say whose boxes something shows.
-    framing, summary : DataFrame, optional
-        FRAMING and FRAMING_SUMMARY.
-    maps : Maps, optional
-    means : MeanImages, optional
+    `the`: as in “in the training set”. `adjective`: as in “training objects”; empty for none. `key`: for the names of
+    tables, and to say whose boxes something shows. `framing`, `summary`: FRAMING and FRAMING_SUMMARY.
     """
 
     the: str
@@ -113,14 +103,7 @@ class FramedSet:
 class FramingContents:
     """The set that a report is about, and the one that it is compared with, if any.
 
-    Parameters
-    ----------
-    first : FramedSet
-    second : FramedSet, optional
-    comparison : FramingComparison, optional
-        None where too few images of one have boxes.
-    names : ClassNames
-    seed : int
+    `comparison`: none where too few images of one have boxes.
     """
 
     first: FramedSet

@@ -43,17 +43,8 @@ def heat_map(
 ) -> Axes:
     """Draw an array over the unit square of the image, its first row at the top.
 
-    Parameters
-    ----------
-    values : array (rows, columns)
-    title : str
-    limits : (float, float)
-        The values of the first and of the last colour.
-    colours : str
-        One of matplotlib's colour maps.
-    cross : str
-        Colour of the cross at the image's centre.
-    ax : Axes, optional
+    `values`: array (rows, columns). `limits` ((float, float)): the values of the first and of the last colour.
+    `colours`: one of matplotlib's colour maps. `cross`: colour of the cross at the image's centre.
     """
     ax = axes_or_new(ax, 3.6, 3.2)
     ax.imshow(values, extent=(0, 1, 1, 0), cmap=colours, vmin=limits[0], vmax=limits[1], interpolation="nearest")
@@ -80,12 +71,7 @@ def centres_against_null(maps: Maps) -> Figure:
     heat_map(observed, title=f"Observed, {count(n, 'object')}", limits=(0, highest), ax=left)
     heat_map(null, title="By chance, same box sizes", limits=(0, highest), ax=middle)
     heat_map(
-        observed - null,
-        title="Difference",
-        limits=(-largest, largest),
-        colours=DIVERGING_MAP,
-        cross="black",
-        ax=right,
+        observed - null, title="Difference", limits=(-largest, largest), colours=DIVERGING_MAP, cross="black", ax=right
     )
     middle.set_ylabel("")
     right.set_ylabel("")
@@ -119,11 +105,7 @@ def centre_distance_histogram(framing: pd.DataFrame, bins: int = HISTOGRAM_BINS,
     edges = np.linspace(0, 1, bins + 1)
     ax.hist(values, edges, density=True, color=BLUE, alpha=0.75, label="observed")
     ax.stairs(
-        null_distance_density(framing, edges),
-        edges,
-        color=ORANGE,
-        linewidth=2.2,
-        label="by chance, same box sizes",
+        null_distance_density(framing, edges), edges, color=ORANGE, linewidth=2.2, label="by chance, same box sizes"
     )
     ax.axvline(values.mean(), color=BLUE, linestyle="--", linewidth=1.2)
     largest = max(np.quantile(values, 0.999), 0.5)
@@ -150,14 +132,7 @@ def scale_histogram(
 ) -> Axes:
     """How large objects are shown, with a second dataset as an outline.
 
-    Parameters
-    ----------
-    framing, other : DataFrame
-        FRAMING rows; `other` may be None.
-    names : two str
-        Their names in the legend.
-    bins : int
-    ax : Axes, optional
+    `framing`, `other`: FRAMING rows; `other` may be None. `names`: their names in the legend.
     """
     ax = axes_or_new(ax)
     values = framing["scale"].to_numpy(float)
@@ -169,10 +144,7 @@ def scale_histogram(
         ax.legend(loc="upper left")
     ax.axvline(np.median(values), color=BLUE, linestyle="--", linewidth=1.2)
     ax.set(
-        title="Scale of objects",
-        xlabel="scale (square root of the share of the image)",
-        ylabel="density",
-        xlim=(0, 1),
+        title="Scale of objects", xlabel="scale (square root of the share of the image)", ylabel="density", xlim=(0, 1)
     )
     subtitle(ax, f"{count(len(values), 'object')}; dashed: median {number(np.median(values))}")
     ax.grid(False, axis="x")
@@ -181,26 +153,13 @@ def scale_histogram(
 
 @styled
 def category_ranking(
-    ranked: pd.DataFrame,
-    *,
-    column: str = "centre_bias",
-    class_name=str,
-    most: int = 15,
-    ax: Axes | None = None,
+    ranked: pd.DataFrame, *, column: str = "centre_bias", class_name=str, most: int = 15, ax: Axes | None = None
 ) -> Axes:
     """Centre bias of the categories with its interval, the most and the least centred ones where they are many.
 
-    Parameters
-    ----------
-    ranked : DataFrame
-        CATEGORY_RANKING rows.
-    column : {"centre_bias", "untruncated_centre_bias"}
-        What they are ranked by: of all objects, or of those that the border does not cut.
-    class_name : callable
-        The name shown for a category.
-    most : int
-        How many are shown of each end.
-    ax : Axes, optional
+    `ranked`: CATEGORY_RANKING rows. `column` ({"centre_bias", "untruncated_centre_bias"}): what they are ranked by: of
+    all objects, or of those that the border does not cut. `class_name`: the name shown for a category. `most`: how many
+    are shown of each end.
     """
     rows = pd.DataFrame(
         {
@@ -213,12 +172,7 @@ def category_ranking(
             "high": ranked["value_high"].to_numpy(float),
         }
     )
-    ax = ranking(
-        rows,
-        xlabel=f"{label_of(column).lower()} (0 by chance, 1 centred)",
-        most=most,
-        ax=ax,
-    )
+    ax = ranking(rows, xlabel=f"{label_of(column).lower()} (0 by chance, 1 centred)", most=most, ax=ax)
     places = ax.get_yticks()
     ends = ranked if len(ranked) == len(places) else pd.concat([ranked.head(most), ranked.tail(most)])
     ax.plot(ends["shrunken"], places, "|", color=VERMILLION, markersize=9, markeredgewidth=2)

@@ -22,13 +22,7 @@ LONGEST_SLUG = 40
 def write_mean_images(framed: FramedSet, folder: Path, categories: list[str] | None = None) -> dict[str, str]:
     """Write the mean images as PNG into `folder`/images; gives the address of each category's, "" for the whole set.
 
-    Parameters
-    ----------
-    framed : FramedSet
-        One that has `means`.
-    folder : Path
-    categories : list of str, optional
-        Those to be written; all by default.
+    `framed`: one that has `means`. `categories` (list of str): those to be written; all by default.
     """
     (folder / FOLDER).mkdir(parents=True, exist_ok=True)
     files = {}

@@ -22,13 +22,8 @@ def framing_section(
 ) -> Section | Omitted:
     """Centres against chance, scale, mean images, and the categories.
 
-    Parameters
-    ----------
-    contents : FramingContents
-    folder : Path, optional
-        Where mean images are written to; without it they are left out.
-    every_mean : bool
-        Whether the mean images of all classes are written, not only those that are shown.
+    `folder`: where mean images are written to; without it they are left out. `every_mean`: whether the mean images of
+    all classes are written, not only those that are shown.
     """
     first, second = contents.first, contents.second
     title = f"The photographers’ bias: framing of {first.the}"
@@ -57,10 +52,7 @@ def framing_section(
 
 def _overview(sets: list[FramedSet]) -> TableBlock:
     rows = [
-        [
-            "Objects",
-            *(Cell(count(row["n_objects"]), f"in {count(row['n_images'], 'image')}") for row in _wholes(sets)),
-        ]
+        ["Objects", *(Cell(count(row["n_objects"]), f"in {count(row['n_images'], 'image')}") for row in _wholes(sets))]
     ]
     forms = {"truncated_share": percent, "p_value": bare_p, "untruncated_p_value": bare_p}
     shown = []

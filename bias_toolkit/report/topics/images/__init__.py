@@ -30,18 +30,9 @@ MOST_BOXES = 3
 class Images:
     """The images that can be shown.
 
-    Parameters
-    ----------
-    per_image, neighbours : DataFrame
-    framing : mapping
-        "train" and "test" to table FRAMING.
-    read : callable
-        Set and image_id to pixels, uint8 (H, W, 3); may raise UnreadableImageError.
-    train_labels : mapping
-        image_id of a training image to its label, where it has one.
-    names : ClassNames
-    links : mapping
-        image_id to the address of the page that explains it.
+    `framing`: "train" and "test" to table FRAMING. `read`: set and image_id to pixels, uint8 (H, W, 3); may raise
+    UnreadableImageError. `train_labels`: image_id of a training image to its label, where it has one. `links`: image_id
+    to the address of the page that explains it.
     """
 
     per_image: pd.DataFrame
@@ -73,9 +64,7 @@ def stability_examples(
 
     An image that cannot be read is passed over. No image is among both.
 
-    Returns
-    -------
-    least, most : list of Example
+    Returns least, most : list of Example.
     """
     if not has_values(contents.per_image, "p_top1_change"):
         return [], []
@@ -173,9 +162,4 @@ def images_section(contents: Images, folder: Path) -> Section | Omitted:
     return Section("images", TITLE, blocks)
 
 
-TOPIC = Topic(
-    "images",
-    gather,
-    section=lambda contents, draft: images_section(contents, draft.folder),
-    boxes=BOTH_SETS,
-)
+TOPIC = Topic("images", gather, section=lambda contents, draft: images_section(contents, draft.folder), boxes=BOTH_SETS)

@@ -30,13 +30,7 @@ class NoiseFloor:
 class InvarianceContents:
     """Tables SUMMARY, MEASURES and SEQUENTIAL, the reference sweep, and the noise floor.
 
-    Parameters
-    ----------
-    reference : tuple (protocol, transform, size), optional
-        The sweep that `per_image` is about; None where none has steps.
-    summary, measures, sequential, per_image : DataFrame
-    noise_floor : NoiseFloor, optional
-    seed : int
+    `reference` (tuple (protocol, transform, size)): the sweep that `per_image` is about; None where none has steps.
     """
 
     reference: SweepKey | None
@@ -73,10 +67,7 @@ def gather(source: Source) -> InvarianceContents:
         noise_floor=None
         if noise is None
         else NoiseFloor(
-            noise["value"],
-            noise["n_views"],
-            noise["n_changed"],
-            *(noise["interval_over_images"] or noise["interval"]),
+            noise["value"], noise["n_views"], noise["n_changed"], *(noise["interval_over_images"] or noise["interval"])
         ),
         seed=source.settings.seed,
     )

@@ -23,12 +23,7 @@ HISTOGRAM_BINS = 40
 def measure_by_size(summary: pd.DataFrame, measure: str = "p_top1_change", ax: Axes | None = None) -> Axes:
     """A measure over the size at which the image is shown: crops on the right of 1, images on a canvas on the left.
 
-    Parameters
-    ----------
-    summary : DataFrame
-        SUMMARY rows; those of the protocols crop and embed are drawn.
-    measure : str
-    ax : Axes, optional
+    `summary`: SUMMARY rows; those of the protocols crop and embed are drawn.
     """
     ax = axes_or_new(ax)
     rows = summary[summary["measure"].eq(measure) & summary["protocol"].isin(STEP_PROTOCOLS) & summary["value"].notna()]
@@ -80,13 +75,8 @@ def _apart(values: Sequence[float], least: float = 1.12) -> list[float]:
 def measure_histogram(measures: pd.DataFrame, measure: str = "p_top1_change", ax: Axes | None = None) -> Axes:
     """How a measure is distributed over the images.
 
-    Parameters
-    ----------
-    measures : DataFrame
-        One row for each image, with the measure's column and `n_steps`: a measure that counts steps gets a bar for
-        every number of steps.
-    measure : str
-    ax : Axes, optional
+    `measures`: one row for each image, with the measure's column and `n_steps`: a measure that counts steps gets a bar
+    for every number of steps.
     """
     ax = axes_or_new(ax)
     values = measures[measure].dropna().to_numpy(float)

@@ -23,10 +23,7 @@ HOW = (
 def stopping_sentences(sequential: pd.DataFrame) -> list[str]:
     """A sentence on each sweep that was to stop at a precision; the sweep is named where there are several.
 
-    Parameters
-    ----------
-    sequential : DataFrame
-        Table SEQUENTIAL.
+    `sequential`: table SEQUENTIAL.
     """
     rows = sequential.to_dict("records")
     return [_sentence(row, named=len(rows) > 1) for row in rows]

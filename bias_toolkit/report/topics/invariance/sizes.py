@@ -33,14 +33,7 @@ def size_finding(contents: InvarianceContents) -> Finding | None:
 def compare_sizes(values: pd.DataFrame | None, heading: Heading, seed: int) -> Finding | None:
     """Where P(top-1 change) is higher than at the size at which it is lowest.
 
-    Parameters
-    ----------
-    values : DataFrame, optional
-        What `values_by_size` gave.
-    heading : Heading
-        Of the finding.
-    seed : int
-        Of the bootstrap.
+    `values`: what `values_by_size` gave. `heading`: of the finding. `seed`: of the bootstrap.
     """
     if values is None:
         return None
@@ -115,11 +108,7 @@ def difference_margin(values: np.ndarray, resamples: int = 2000, seed: int = 0) 
     The quantile, over bootstrap resamples of rows, of the range of the columns' means about the columns' own means:
     no pair's difference is farther off than that range, so the pair may be chosen after looking.
 
-    Parameters
-    ----------
-    values : array (images, sizes)
-    resamples, seed : int
-        Of the bootstrap.
+    `values`: array (images, sizes). `resamples`, `seed`: of the bootstrap.
     """
     deviations = values - values.mean(axis=0)
     draws = resample_counts([len(values)], resamples, np.random.default_rng(seed))

@@ -25,14 +25,8 @@ MOST_SKIPPED = 100
 class LeftOut:
     """What a report leaves out.
 
-    Parameters
-    ----------
-    datasets : mapping
-        "train" and "test" to DatasetDescription.
-    skipped : DataFrame
-        split, step, image_id, reason; an image that several steps left out has a row for each.
-    missing : sequence of str
-        Sentences on what was left out, and why.
+    `datasets`: "train" and "test" to DatasetDescription. `skipped`: split, step, image_id, reason; an image that
+    several steps left out has a row for each. `missing`: sentences on what was left out, and why.
     """
 
     datasets: Mapping[str, DatasetDescription]

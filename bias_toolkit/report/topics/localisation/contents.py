@@ -31,30 +31,13 @@ class LocatedSet:
 class Localisation:
     """Estimated boxes: of which sets, how they were made, and how good such boxes are.
 
-    Parameters
-    ----------
-    sets : mapping
-        "train", "test", or both, of those whose boxes are estimated.
-    layer : str
-        Where the activation map is taken.
-    is_exact : bool
-        Whether the map is the whole of what the network says of the class.
-    threshold : float
-        Share of the map's maximum that counts as object.
-    unlocated : DataFrame
-        split, image_id, reason: images without an estimated box.
-    quality : DataFrame
-        Table LOCALISATION.
-    measured_on : str
-        On what, to be read after "measured on".
-    measured_here : bool
-        Whether these are images of this study, with its model.
-    framing : mapping
-        "train", "test" or both to table FRAMING, of those whose boxes are estimated.
-    read : callable, optional
-        The pixels of an image of a set; without it no examples are shown.
-    command : str
-        The command that measured it, where it was not measured here.
+    `sets`: "train", "test", or both, of those whose boxes are estimated. `layer`: where the activation map is taken.
+    `is_exact`: whether the map is the whole of what the network says of the class. `threshold`: share of the map's
+    maximum that counts as object. `unlocated`: split, image_id, reason: images without an estimated box. `quality`:
+    table LOCALISATION. `measured_on`: on what, to be read after "measured on". `measured_here`: whether these are
+    images of this study, with its model. `framing`: "train", "test" or both to table FRAMING, of those whose boxes are
+    estimated. `read`: the pixels of an image of a set; without it no examples are shown. `command`: the command that
+    measured it, where it was not measured here.
     """
 
     sets: Mapping[str, LocatedSet]

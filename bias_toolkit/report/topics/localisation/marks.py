@@ -37,10 +37,7 @@ def _marked_block(block: Block, located: Localisation) -> Block:
     if isinstance(block, TableBlock):
         return dataclasses.replace(block, note=f"{block.note} {text}".strip())
     return dataclasses.replace(
-        block,
-        draw=lambda: _marked(block.draw(), text),
-        alt=f"{block.alt} {text}",
-        caption=f"{block.caption} {text}",
+        block, draw=lambda: _marked(block.draw(), text), alt=f"{block.alt} {text}", caption=f"{block.caption} {text}"
     )
 
 

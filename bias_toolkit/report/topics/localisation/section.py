@@ -135,10 +135,7 @@ def _examples(located: Localisation, split: str) -> FigureBlock | None:
 def boxes_on_images(images: Sequence[tuple[np.ndarray, dict]]) -> Figure:
     """Images with one box each.
 
-    Parameters
-    ----------
-    images : sequence of (uint8 array (H, W, 3), mapping)
-        Pixels, and the FRAMING row of the box.
+    `images` (sequence of (uint8 array (H, W, 3), mapping)): pixels, and the FRAMING row of the box.
     """
     n_rows = -(-len(images) // EXAMPLES_A_ROW)
     figure = new_figure(10.6, 2.2 * n_rows)

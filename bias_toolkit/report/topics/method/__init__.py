@@ -23,17 +23,8 @@ from bias_toolkit.report.topics.method.described import (
 class Method:
     """How a study was made.
 
-    Parameters
-    ----------
-    datasets : mapping
-        "train" and "test" to DatasetDescription.
-    model : ModelDescription
-    settings, seeds, versions : mapping
-        By name.
-    label_match, runtime_reason, index_reason : str
-        A sentence each.
-    wall_times : mapping
-        Step name to seconds.
+    `datasets`: "train" and "test" to DatasetDescription. `settings`, `seeds`, `versions`: by name. `label_match`,
+    `runtime_reason`, `index_reason`: a sentence each. `wall_times`: step name to seconds.
     """
 
     datasets: Mapping[str, DatasetDescription]

@@ -27,11 +27,7 @@ LARGEST = 100.0
 def odds_ratios(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Odds ratios for one standard deviation of each term, alone and beside the others, on a logarithmic axis.
 
-    Parameters
-    ----------
-    table : DataFrame
-        ODDS_RATIOS rows.
-    ax : Axes, optional
+    `table`: ODDS_RATIOS rows.
     """
     terms = list(dict.fromkeys(table.loc[table["kind"].eq("together"), "term"]))
     kinds = [kind for kind in MARKS if kind in set(table["kind"])]
