@@ -61,7 +61,7 @@ def plot(
     drawn, topic = PLOTS[name], _TOPIC_OF[name]
     source = ReadOnce(source)
     contents, *others = (_contents(topic, name, each) for each in (source, *beside))
-    figure = drawn.draw(contents, Choice(name, measure, distance, bins, by_class, others))
+    figure = drawn.draw(contents, Choice(name, measure, distance, bins, by_class, others)).figure
     return marked_plot(figure, drawn.boxes, localisation.gather(source)) if drawn.boxes else figure
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from bias_toolkit.foundation.words import MISSING, interval, known, number
 from bias_toolkit.report.page.thumbnails import Example
 from bias_toolkit.report.words.definitions import Definition
 
@@ -18,26 +20,21 @@ FEW_COLUMNS = 7
 class Paragraph:
     """Running text."""
 
+    kind: ClassVar[str] = "paragraph"
     text: str
-    kind: str = field(default="paragraph", init=False)
 
 
 @dataclass(frozen=True)
 class FigureBlock:
-    """A figure with what is to be seen in it and how it was made.
+    """A figure with what is to be seen in it and how it was made."""
 
-    `name`: its file's name without the ending. `draw`: draws it; called once, when the files are written. `alt`: what a
-    reader who cannot see it should know. `half`: whether it may stand beside another figure. `boxes` (set of {"train",
-    "test"}): the sets whose object boxes it shows.
-    """
-
-    name: str
-    draw: Callable[[], Figure | Axes]
-    alt: str
+    kind: ClassVar[str] = "figure"
+    name: str  # of its file, without the ending
+    draw: Callable[[], Figure | Axes]  # called once, when the files are written
+    alt: str  # what a reader who cannot see it should know
     caption: str
-    half: bool = False
-    boxes: frozenset[str] = frozenset()
-    kind: str = field(default="figure", init=False)
+    half: bool = False  # whether it may stand beside another figure
+    boxes: frozenset[str] = frozenset()  # the sets whose object boxes it shows: train, test
 
 
 @dataclass(frozen=True)
@@ -50,26 +47,40 @@ class Cell:
     marked: bool = False
 
 
+def estimate_cell(
+    value: float | None,
+    low: float | None,
+    high: float | None,
+    form: Callable[[float], str] = number,
+    more: str = "",
+    marked: bool = False,
+) -> Cell:
+    """A value with its interval under it, where there is one, and what follows that."""
+    if not known(value):
+        return Cell(MISSING)
+    limits = [interval(low, high, form)] if known(low) and known(high) else []
+    return Cell(form(value), "; ".join([*limits, *([more] if more else [])]), marked=marked)
+
+
+def column_cell(row: Mapping[str, Any], column: str, form: Callable[[float], str] = number) -> Cell:
+    """A column of a row, with its interval from `<column>_low` and `<column>_high`."""
+    return estimate_cell(row.get(column), row.get(f"{column}_low"), row.get(f"{column}_high"), form)
+
+
 @dataclass(frozen=True)
 class TableBlock:
-    """A table with its definitions.
+    """A table with its definitions."""
 
-    `rows` (sequence of sequences of Cell or str): the first cell of a row is its heading. `note`: a line under the
-    table. `csv`: address of the whole table. `folded`: whether it is shown only on demand. `numeric`: whether its cells
-    hold numbers, which stand under one another at the right. `boxes` (set of {"train", "test"}): the sets whose object
-    boxes it is computed from.
-    """
-
+    kind: ClassVar[str] = "table"
     caption: str
     header: Sequence[str]
-    rows: Sequence[Sequence[Cell | str]]
+    rows: Sequence[Sequence[Cell | str]]  # the first cell of a row is its heading
     definitions: Sequence[Definition] = ()
-    note: str = ""
-    csv: str | None = None
-    folded: bool = False
-    numeric: bool = True
-    boxes: frozenset[str] = frozenset()
-    kind: str = field(default="table", init=False)
+    note: str = ""  # a line under the table
+    csv: str | None = None  # address of the whole table
+    folded: bool = False  # whether it is shown only on demand
+    numeric: bool = True  # whether its cells hold numbers, which stand under one another at the right
+    boxes: frozenset[str] = frozenset()  # the sets whose object boxes it is computed from: train, test
 
     @property
     def wide(self) -> bool:
@@ -81,29 +92,25 @@ class TableBlock:
 class ExamplesBlock:
     """Test images in a column, each with its nearest training images in its row."""
 
+    kind: ClassVar[str] = "examples"
     title: str
     examples: Sequence[Example]
-    kind: str = field(default="examples", init=False)
 
 
 @dataclass(frozen=True)
 class ListBlock:
     """A plain list of sentences, or of links where they have an address."""
 
+    kind: ClassVar[str] = "list"
     items: Sequence[Cell]
-    kind: str = field(default="list", init=False)
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture with what is written under it.
+    """A picture with what is written under it."""
 
-    `file`: its address relative to the page; None where there is none. `alt`: what a reader who cannot see it should
-    know.
-    """
-
-    file: str | None
-    alt: str
+    file: str | None  # its address relative to the page; None where there is none
+    alt: str  # what a reader who cannot see it should know
     title: str = ""
     lines: Sequence[str] = ()
 
@@ -120,19 +127,19 @@ class PictureGroup:
 class PicturesBlock:
     """Groups of pictures."""
 
+    kind: ClassVar[str] = "pictures"
     title: str
     groups: Sequence[PictureGroup]
     note: str = ""
-    kind: str = field(default="pictures", init=False)
 
 
 @dataclass(frozen=True)
 class AnswerBlock:
     """What a page answers, beside a picture of what it is about."""
 
+    kind: ClassVar[str] = "answer"
     paragraphs: Sequence[str]
     picture: Picture | None = None
-    kind: str = field(default="answer", init=False)
 
 
 @dataclass(frozen=True)
@@ -146,31 +153,26 @@ class Fact:
 
 @dataclass(frozen=True)
 class Trial:
-    """Something that was done to an image, and what came of it.
-
-    `kind` ({"reference", "cause", "other", "untried"}): what the others are compared with, what was found to be a
-    cause, what was not, and what was not tried. `done`: what was done. `verdict`: its conclusion in a word or two.
-    `reason`: its conclusion in a sentence. `rank`: its place among the causes, from 1.
-    """
+    """Something that was done to an image, and what came of it."""
 
     title: str
-    kind: str
-    done: str = ""
+    kind: str  # reference: the others are compared with it; cause, other: whether it was found to be one; untried
+    done: str = ""  # what was done
     picture: Picture | None = None
     facts: Sequence[Fact] = ()
-    verdict: str = ""
-    reason: str = ""
-    rank: int | None = None
+    verdict: str = ""  # its conclusion in a word or two
+    reason: str = ""  # its conclusion in a sentence
+    rank: int | None = None  # its place among the causes, from 1
 
 
 @dataclass(frozen=True)
 class TrialsBlock:
     """Trials under one another."""
 
+    kind: ClassVar[str] = "trials"
     title: str
     trials: Sequence[Trial]
     note: str = ""
-    kind: str = field(default="trials", init=False)
 
 
 Block = Paragraph | FigureBlock | TableBlock | ExamplesBlock | ListBlock | PicturesBlock | AnswerBlock | TrialsBlock

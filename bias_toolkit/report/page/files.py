@@ -19,28 +19,26 @@ from bias_toolkit.foundation.spreadsheet import csv_text
 RESULTS, TABLES = "results.json", "tables"
 # A spreadsheet cannot open more; the study's own Parquet tables have every row.
 LARGEST_TABLE = 1_000_000
+LAST = 1_000
+"""The place of what has none of its own: behind all that have one."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table that is written as a CSV file.
+    """A table that is written as a CSV file."""
 
-    `name`: the file's, without its ending. `frame`: none, or without columns, where there is none to write. `holds`:
-    what it holds. `order`: its place among the tables of a page, the smallest first.
-    """
-
-    name: str
-    frame: pd.DataFrame | None
-    holds: str
-    order: int = 0
+    name: str  # of the file, without its ending
+    frame: pd.DataFrame | None  # None, or without columns, where there is none to write
+    holds: str  # what it holds, in words
+    order: int = LAST  # its place among the tables of a page, the smallest first
 
 
 def write_tables(
     tables: Iterable[Table], folder: Path, largest: int | None = LARGEST_TABLE
 ) -> list[tuple[str, str, str]]:
-    """Write tables as CSV into the new folder `folder`/tables.
+    """Write tables as CSV, of each at most the `largest` first rows, into the new folder `folder`/tables.
 
-    `largest`: the most rows of a table that are written; None for all. Returns list of (address, name, what it holds).
+    Returns (address, name, what it holds) of each.
     """
     (folder / TABLES).mkdir()
     written = []

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from bias_toolkit.report.page.style import BLUE, GREY, axes_or_new, styled
+from bias_toolkit.report.page.style import BLUE, GREY, axes_or_new, name_rows, styled
 
 LONGEST_NAME = 26
 ROW_INCHES = 0.225
@@ -28,11 +28,9 @@ def ranking(rows: pd.DataFrame, *, xlabel: str, most: int = 15, ax: Axes | None 
     ax = axes_or_new(ax, height=1.1 + ROW_INCHES * (places[-1] + 1 if len(places) else 1))
     ax.hlines(places, rows["low"], rows["high"], color=BLUE, linewidth=1.6, alpha=0.55)
     ax.plot(rows["value"], places, "o", color=BLUE, markersize=5)
-    ax.set_yticks(places, [shortened(name) for name in rows["name"]])
+    name_rows(ax, places, [shortened(name) for name in rows["name"]])
     ax.set_ylim(places[-1] + 0.8 if len(places) else 1, -0.8)
     ax.set_xlabel(xlabel)
-    ax.grid(False, axis="y")
-    ax.tick_params(axis="y", length=0)
     if left_out > 0:
         ax.axhline(most + 0.25, color=GREY, linewidth=0.8, linestyle=(0, (2, 3)))
         ax.annotate(

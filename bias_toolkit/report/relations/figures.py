@@ -23,6 +23,7 @@ from bias_toolkit.report.page.style import (
     RASTER_FROM,
     VERMILLION,
     axes_or_new,
+    in_its_unit,
     in_percent,
     new_figure,
     styled,
@@ -30,7 +31,7 @@ from bias_toolkit.report.page.style import (
     value_range,
 )
 from bias_toolkit.report.relations.tables import correlation
-from bias_toolkit.report.words.definitions import COLUMNS, DISTANCES, label_of, limits_of
+from bias_toolkit.report.words.definitions import DISTANCES, label_of, limits_of
 from bias_toolkit.report.words.sentences import lowered
 
 BINS = 10
@@ -224,8 +225,7 @@ def curve_given_margin(
     low, high = value_range(ends, limits_of(measure))
     ax.set_ylim(low, high + 0.2 * (high - low))
     in_percent(ax.xaxis)
-    if measure in COLUMNS and COLUMNS[measure].share:
-        in_percent(ax.yaxis)
+    in_its_unit(ax.yaxis, measure)
     subtitle(ax, f"{count(len(rows), 'image')} in {count(strata.max() + 1, 'stratum', 'strata')}; dashed: mean of all")
     ax.legend(loc="upper left")
     return ax
@@ -325,10 +325,8 @@ def _points(ax: Axes, x: np.ndarray, y: np.ndarray, measure: str, seed: int) -> 
 
 
 def _limits(ax: Axes, values: np.ndarray, measure: str) -> None:
-    definition = COLUMNS.get(measure)
     ax.set_ylim(value_range(values, limits_of(measure)))
-    if definition is not None and definition.share:
-        in_percent(ax.yaxis)
+    in_its_unit(ax.yaxis, measure)
 
 
 def _short(distance: str) -> str:

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from bias_toolkit.foundation.words import count, interval, known, number
-from bias_toolkit.report.page.style import GREY, HEAT_MAP, VERMILLION, in_percent, new_figure, styled, subtitle
-from bias_toolkit.report.words.definitions import COLUMNS, label_of
+from bias_toolkit.report.page.style import GREY, HEAT_MAP, VERMILLION, in_its_unit, new_figure, styled, subtitle
+from bias_toolkit.report.words.definitions import label_of
 
 DENSITY_MAP = "Greys"
 SURROUNDINGS = {"mean": "mean grey", "black": "black", "inpaint": "inpainted", "real": "real"}
@@ -93,8 +93,7 @@ def _bars(figure: Figure, grid: np.ndarray, rows: Sequence[str], measure: str) -
     bar = figure.colorbar(grid[first, 0].images[0], ax=below, shrink=0.8, pad=0.015, fraction=0.03)
     bar.set_label(label_of(measure))
     bar.outline.set_visible(False)
-    if measure in COLUMNS and COLUMNS[measure].share:
-        in_percent(bar.ax.yaxis)
+    in_its_unit(bar.ax.yaxis, measure)
 
 
 @styled
@@ -121,8 +120,7 @@ def map_against_density(cells: pd.DataFrame, correlations: pd.DataFrame, measure
         subtitle(ax, _rho_line(correlations, kind, measure))
         ax.set_ylim(bottom=0)
     axes[0].set_ylabel(label_of(measure))
-    if measure in COLUMNS and COLUMNS[measure].share:
-        in_percent(axes[0].yaxis)
+    in_its_unit(axes[0].yaxis, measure)
     in_rank = "training density at the cell, as a rank among the cells (right: where most training objects are)"
     figure.supxlabel(in_rank, fontsize=8.5)
     bar = figure.colorbar(dots, ax=list(axes), shrink=0.85, pad=0.015, fraction=0.03, label="scale")

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 
 from bias_toolkit.foundation.words import count
 from bias_toolkit.invariance import STEP_PROTOCOLS
-from bias_toolkit.report.page.style import GREY, SERIES, in_percent, legend_label, new_figure, styled, subtitle
-from bias_toolkit.report.words.definitions import COLUMNS, label_of
+from bias_toolkit.report.page.style import GREY, SERIES, in_its_unit, legend_label, new_figure, styled, subtitle
+from bias_toolkit.report.words.definitions import label_of
 
 MARKERS = "osD^vP*"
 
@@ -67,7 +67,6 @@ def _draw(ax: Axes, curves: Mapping[str, pd.DataFrame], measure: str) -> None:
     ax.axvline(1, color=GREY, linestyle="--", linewidth=1)
     ax.set_ylabel(label_of(measure))
     ax.set_ylim(bottom=0)
-    if measure in COLUMNS and COLUMNS[measure].share:
-        in_percent(ax.yaxis)
+    in_its_unit(ax.yaxis, measure)
     if measure == "accuracy":
         ax.set_ylim(0, 1)

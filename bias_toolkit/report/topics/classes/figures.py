@@ -7,8 +7,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from bias_toolkit.report.page.ranking import ranking
-from bias_toolkit.report.page.style import GREY, in_percent, styled, value_range
-from bias_toolkit.report.words.definitions import COLUMNS, label_of, limits_of
+from bias_toolkit.report.page.style import GREY, in_its_unit, styled, value_range
+from bias_toolkit.report.words.definitions import label_of, limits_of
 
 
 @styled
@@ -32,8 +32,7 @@ def class_ranking(
     )
     ax = ranking(rows, xlabel=f"{label_of(measure)}, mean and 95% interval", most=most, ax=ax)
     ax.axvline(mean, color=GREY, linewidth=1, linestyle="--")
-    if measure in COLUMNS and COLUMNS[measure].share:
-        in_percent(ax.xaxis)
+    in_its_unit(ax.xaxis, measure)
     shown = rows[["value", "low", "high"]].to_numpy(float).ravel()
     ax.set_xlim(value_range(shown, limits_of(measure)))
     ax.set_title(f"{label_of(measure)} by class")

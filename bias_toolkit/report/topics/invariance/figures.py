@@ -11,8 +11,8 @@ from matplotlib.ticker import FixedLocator, NullLocator
 
 from bias_toolkit.foundation.words import count, percent
 from bias_toolkit.invariance import STEP_PROTOCOLS
-from bias_toolkit.report.page.style import BLUE, GREY, SERIES, axes_or_new, in_percent, styled, subtitle
-from bias_toolkit.report.words.definitions import COLUMNS, label_of
+from bias_toolkit.report.page.style import BLUE, GREY, SERIES, axes_or_new, in_its_unit, in_percent, styled, subtitle
+from bias_toolkit.report.words.definitions import label_of
 from bias_toolkit.report.words.sweeps import image_size
 
 MARKERS = {"diagonal": "o", "horizontal": "s", "vertical": "^", "scale": "D"}
@@ -58,7 +58,7 @@ def measure_by_size(summary: pd.DataFrame, measure: str = "p_top1_change", ax: A
     )
     subtitle(ax, f"mean and 95% interval over {count(rows['n'].max() if len(rows) else 0, 'image')}")
     ax.set_ylim(bottom=0)
-    _as_percentages(ax, measure)
+    in_its_unit(ax.yaxis, measure)
     ax.legend(loc="best")
     return ax
 
@@ -92,11 +92,6 @@ def measure_histogram(measures: pd.DataFrame, measure: str = "p_top1_change", ax
     unchanged = f"; {percent((values == 0).mean(), 0)} of them at 0" if len(values) else ""
     subtitle(ax, f"{count(len(values), 'image')}{unchanged}; dashed: mean")
     in_percent(ax.yaxis)
-    _as_percentages(ax, measure, axis=ax.xaxis)
+    in_its_unit(ax.xaxis, measure)
     ax.grid(False, axis="x")
     return ax
-
-
-def _as_percentages(ax: Axes, measure: str, axis=None) -> None:
-    if measure in COLUMNS and COLUMNS[measure].share:
-        in_percent(axis or ax.yaxis)

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from bias_toolkit.foundation.words import count
-from bias_toolkit.report.page.style import BLUE, GREEN, GREY, VERMILLION, axes_or_new, styled, subtitle
+from bias_toolkit.report.page.style import BLUE, GREEN, GREY, VERMILLION, axes_or_new, name_rows, styled, subtitle
 from bias_toolkit.report.words.definitions import REGRESSION_KINDS, label_of
 
 MARKS = {
@@ -55,12 +55,9 @@ def odds_ratios(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax.set_xticks(shown, [f"{tick:g}" for tick in shown])
     ax.minorticks_off()
     ax.set_xlim(low, high)
-    ax.set_yticks(range(len(terms)), [label_of(term) for term in terms])
+    name_rows(ax, range(len(terms)), [label_of(term) for term in terms])
     ax.set_ylim(len(terms) - 0.45, -0.55)
-    ax.grid(False, axis="y")
-    ax.tick_params(axis="y", length=0)
-    ax.set_xlabel("odds ratio for one standard deviation")
-    ax.set_title("Odds that a step changes the class")
+    ax.set(xlabel="odds ratio for one standard deviation", title="Odds that a step changes the class")
     ax.legend(loc="best")
     together = table[table["kind"].eq("together")]
     if len(together):
