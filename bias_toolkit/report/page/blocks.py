@@ -55,16 +55,15 @@ def estimate_cell(
     more: str = "",
     marked: bool = False,
 ) -> Cell:
-    """A value with its interval under it, where there is one, and what follows that."""
-    if not known(value):
-        return Cell(MISSING)
-    limits = [interval(low, high, form)] if known(low) and known(high) else []
-    return Cell(form(value), "; ".join([*limits, *([more] if more else [])]), marked=marked)
+    """A value, and under it its interval and what follows that."""
+    limits = interval(low, high, form)
+    return Cell(form(value), f"{limits}; {more}" if more else limits, marked=marked) if known(value) else Cell(MISSING)
 
 
 def column_cell(row: Mapping[str, Any], column: str, form: Callable[[float], str] = number) -> Cell:
-    """A column of a row, with its interval from `<column>_low` and `<column>_high`."""
-    return estimate_cell(row.get(column), row.get(f"{column}_low"), row.get(f"{column}_high"), form)
+    """A column of a row, and under it its interval from `<column>_low` and `<column>_high`, where there is one."""
+    low, high = row.get(f"{column}_low"), row.get(f"{column}_high")
+    return Cell(form(row.get(column)), interval(low, high, form) if known(low) and known(high) else "")
 
 
 @dataclass(frozen=True)

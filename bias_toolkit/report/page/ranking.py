@@ -6,14 +6,14 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from bias_toolkit.report.page.style import BLUE, GREY, axes_or_new, name_rows, styled
+from bias_toolkit.report.page.style import BLUE, GREY, name_rows, new_figure, styled
 
 LONGEST_NAME = 26
 ROW_INCHES = 0.225
 
 
 @styled
-def ranking(rows: pd.DataFrame, *, xlabel: str, most: int = 15, ax: Axes | None = None) -> Axes:
+def ranking(rows: pd.DataFrame, *, xlabel: str, most: int = 15) -> Axes:
     """Points with intervals, one a row, in the rows' order from the top.
 
     `rows`: name, value, low, high. `most`: with more than twice as many rows, only so many of the first and of the last
@@ -25,7 +25,7 @@ def ranking(rows: pd.DataFrame, *, xlabel: str, most: int = 15, ax: Axes | None 
     if left_out > 0:
         rows = pd.concat([rows.head(most), rows.tail(most)])
         places = np.concatenate([np.arange(most), np.arange(most) + most + 1.5])
-    ax = axes_or_new(ax, height=1.1 + ROW_INCHES * (places[-1] + 1 if len(places) else 1))
+    ax = new_figure(height=1.1 + ROW_INCHES * (places[-1] + 1 if len(places) else 1)).add_subplot()
     ax.hlines(places, rows["low"], rows["high"], color=BLUE, linewidth=1.6, alpha=0.55)
     ax.plot(rows["value"], places, "o", color=BLUE, markersize=5)
     name_rows(ax, places, [shortened(name) for name in rows["name"]])

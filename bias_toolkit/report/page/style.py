@@ -150,7 +150,6 @@ def name_rows(ax: Axes, places: Sequence[float], names: Sequence[str]) -> None:
 
 @styled
 def histogram(
-    ax: Axes | None,
     values: np.ndarray,
     edges: np.ndarray,
     outline: np.ndarray | None = None,
@@ -160,7 +159,7 @@ def histogram(
     **texts: Any,
 ) -> Axes:
     """The density of values as bars, and that of others as an outline, each with its label; maybe a dashed line."""
-    ax = axes_or_new(ax)
+    ax = new_figure().add_subplot()
     ax.hist(values, edges, density=True, color=BLUE, alpha=0.75, label=labels[0])
     if outline is not None:
         ax.stairs(outline, edges, color=ORANGE, linewidth=2.2, label=labels[1])

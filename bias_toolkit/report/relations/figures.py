@@ -193,7 +193,6 @@ def curve_given_margin(
     bins: int = BINS,
     x_label: str | None = None,
     seed: int = 0,
-    ax: Axes | None = None,
 ) -> Axes:
     """The curve over percentiles of distance, among all images and among images of like margin.
 
@@ -201,10 +200,10 @@ def curve_given_margin(
     stratum. The margin is then spread alike over all percentiles, so what is left of the slope is not the margin's.
 
     `per_image`: one row for each test image: the measure, the distance and `margin`. `measure`, `distance`, `bins`,
-    `x_label`, `seed`, `ax`: as for `distance_vs_invariance`.
+    `x_label`, `seed`: as for `distance_vs_invariance`.
     """
     rows = _complete(per_image, distance, measure, "margin")
-    ax = axes_or_new(ax)
+    ax = new_figure().add_subplot()
     y = rows[measure].to_numpy(float)
     everything = np.zeros(len(rows), dtype=int)
     strata = margin_strata(rows["margin"].to_numpy(float))

@@ -117,6 +117,11 @@ def estimate_over(n: float, value: float | None, low: float | None, high: float 
     return estimate(value, low, high, form)
 
 
+def limits_of_row(row: Mapping[str, Any], column: str, form=number) -> str:
+    """The interval of a column of a row, from `<column>_low` and `<column>_high`."""
+    return interval(row[f"{column}_low"], row[f"{column}_high"], form)
+
+
 def value_of(
     row: Mapping[str, Any], column: str, form=number, short: bool = False, n: float = ENOUGH_FOR_AN_INTERVAL
 ) -> str:

@@ -12,9 +12,7 @@ from bias_toolkit.report.words.definitions import label_of, limits_of
 
 
 @styled
-def class_ranking(
-    classes: pd.DataFrame, measure: str = "p_top1_change", *, class_name=str, most: int = 15, ax: Axes | None = None
-) -> Axes:
+def class_ranking(classes: pd.DataFrame, measure: str = "p_top1_change", *, class_name=str, most: int = 15) -> Axes:
     """A measure's mean over the images of each class with its interval, the highest first; a line at the mean of all.
 
     `classes`: CLASSES rows. `measure`: a column of it; its interval is drawn where the table has one. `class_name`: the
@@ -30,7 +28,7 @@ def class_ranking(
             "high": rows.get(f"{measure}_high", rows[measure]).to_numpy(float),
         }
     )
-    ax = ranking(rows, xlabel=f"{label_of(measure)}, mean and 95% interval", most=most, ax=ax)
+    ax = ranking(rows, xlabel=f"{label_of(measure)}, mean and 95% interval", most=most)
     ax.axvline(mean, color=GREY, linewidth=1, linestyle="--")
     in_its_unit(ax.xaxis, measure)
     shown = rows[["value", "low", "high"]].to_numpy(float).ravel()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from matplotlib.axes import Axes
 
-from bias_toolkit.report.page.style import BLUE, PALE, axes_or_new, name_rows, styled
+from bias_toolkit.report.page.style import BLUE, PALE, name_rows, new_figure, styled
 
 if TYPE_CHECKING:
     from bias_toolkit.explain.summary import Summary
@@ -15,11 +15,11 @@ NO_CAUSE = "none found"
 
 
 @styled
-def first_causes(summary: Summary, ax: Axes | None = None) -> Axes:
+def first_causes(summary: Summary) -> Axes:
     """Of how many unstable images each cause is the first."""
     rows = [(share.name, share.n_first, BLUE) for share in summary.shares]
     rows.append((NO_CAUSE, summary.n_unexplained, PALE))
-    ax = axes_or_new(ax, 7.4, 1.0 + 0.3 * len(rows))
+    ax = new_figure(7.4, 1.0 + 0.3 * len(rows)).add_subplot()
     bars = ax.barh(range(len(rows)), [n for _, n, _ in rows], height=0.66, color=[colour for *_, colour in rows])
     ax.bar_label(bars, padding=4, fontsize=9)
     name_rows(ax, range(len(rows)), [name for name, *_ in rows])

@@ -6,24 +6,28 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from bias_toolkit.report.page.style import BLUE, GREY, VERMILLION, axes_or_new, in_its_unit, name_rows, styled, subtitle
+from bias_toolkit.report.page.style import BLUE, GREY, VERMILLION, in_its_unit, name_rows, new_figure, styled, subtitle
 from bias_toolkit.report.words.definitions import FACTORS, label_of
 
 ROW_INCHES = 0.36
 APART = 0.17
 
 
+def largest_first(factors: pd.DataFrame, measure: str) -> pd.DataFrame:
+    """The FACTORS rows of a measure, the largest difference first."""
+    rows = factors[factors["measure"].eq(measure)]
+    return rows.sort_values(["difference", "factor"], ascending=[False, True], kind="stable")
+
+
 @styled
-def factor_differences(factors: pd.DataFrame, measure: str = "p_top1_change", *, ax: Axes | None = None) -> Axes:
+def factor_differences(factors: pd.DataFrame, measure: str = "p_top1_change") -> Axes:
     """The difference that each factor makes to a measure, among all images and among images of like margin.
 
     `factors`: FACTORS rows. `measure`: one of theirs.
     """
-    rows = factors[factors["measure"].eq(measure)].sort_values(
-        ["difference", "factor"], ascending=[False, True], kind="stable"
-    )
+    rows = largest_first(factors, measure)
     places = np.arange(len(rows), dtype=float)
-    ax = axes_or_new(ax, width=6.2, height=1.35 + ROW_INCHES * len(rows))
+    ax = new_figure(width=6.2, height=1.35 + ROW_INCHES * len(rows)).add_subplot()
     ax.axvline(0, color=GREY, linewidth=1)
     for name, colour, marker, shift, label in (
         ("difference", VERMILLION, "o", -APART, "among all images"),

@@ -41,17 +41,13 @@ def set_summary(source: Source, split: str) -> pd.DataFrame | None:
 
 @dataclass(frozen=True)
 class FramedSet:
-    """A dataset's framing, and how it is spoken of.
+    """A dataset's framing, and how it is spoken of."""
 
-    `the`: as in “in the training set”. `adjective`: as in “training objects”; empty for none. `key`: for the names of
-    tables, and to say whose boxes something shows. `framing`, `summary`: FRAMING and FRAMING_SUMMARY.
-    """
-
-    the: str
-    adjective: str
-    key: str
-    framing: pd.DataFrame | None = None
-    summary: pd.DataFrame | None = None
+    the: str  # as in “in the training set”
+    adjective: str  # as in “training objects”; empty for none
+    key: str  # for the names of tables, and to say whose boxes something shows
+    framing: pd.DataFrame | None = None  # table FRAMING
+    summary: pd.DataFrame | None = None  # table FRAMING_SUMMARY
     maps: Maps | None = None
     means: MeanImages | None = None
 
@@ -101,14 +97,11 @@ class FramedSet:
 
 @dataclass(frozen=True)
 class FramingContents:
-    """The set that a report is about, and the one that it is compared with, if any.
-
-    `comparison`: none where too few images of one have boxes.
-    """
+    """The set that a report is about, and the one that it is compared with, if any."""
 
     first: FramedSet
     second: FramedSet | None = None
-    comparison: FramingComparison | None = None
+    comparison: FramingComparison | None = None  # None where too few images of one have boxes
     names: ClassNames = field(default_factory=ClassNames)
     seed: int = 0
 

@@ -11,7 +11,7 @@ from matplotlib.ticker import FixedLocator, NullLocator
 
 from bias_toolkit.foundation.words import count, percent
 from bias_toolkit.invariance import STEP_PROTOCOLS
-from bias_toolkit.report.page.style import BLUE, GREY, SERIES, axes_or_new, in_its_unit, in_percent, styled, subtitle
+from bias_toolkit.report.page.style import BLUE, GREY, SERIES, in_its_unit, in_percent, new_figure, styled, subtitle
 from bias_toolkit.report.words.definitions import label_of
 from bias_toolkit.report.words.sweeps import image_size
 
@@ -20,12 +20,12 @@ HISTOGRAM_BINS = 40
 
 
 @styled
-def measure_by_size(summary: pd.DataFrame, measure: str = "p_top1_change", ax: Axes | None = None) -> Axes:
+def measure_by_size(summary: pd.DataFrame, measure: str = "p_top1_change") -> Axes:
     """A measure over the size at which the image is shown: crops on the right of 1, images on a canvas on the left.
 
     `summary`: SUMMARY rows; those of the protocols crop and embed are drawn.
     """
-    ax = axes_or_new(ax)
+    ax = new_figure().add_subplot()
     rows = summary[summary["measure"].eq(measure) & summary["protocol"].isin(STEP_PROTOCOLS) & summary["value"].notna()]
     rows = rows.assign(
         shown=[image_size(*pair) for pair in zip(rows["protocol"], rows["size"], strict=True)]
@@ -72,13 +72,13 @@ def _apart(values: Sequence[float], least: float = 1.12) -> list[float]:
 
 
 @styled
-def measure_histogram(measures: pd.DataFrame, measure: str = "p_top1_change", ax: Axes | None = None) -> Axes:
+def measure_histogram(measures: pd.DataFrame, measure: str = "p_top1_change") -> Axes:
     """How a measure is distributed over the images.
 
     `measures`: one row for each image, with the measure's column and `n_steps`: a measure that counts steps gets a bar
     for every number of steps.
     """
-    ax = axes_or_new(ax)
+    ax = new_figure().add_subplot()
     values = measures[measure].dropna().to_numpy(float)
     steps = measures["n_steps"].max() if "n_steps" in measures else np.nan
     if measure in ("p_top1_change", "p_top5_exit") and np.isfinite(steps) and steps <= 60:

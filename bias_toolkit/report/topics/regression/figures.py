@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from bias_toolkit.foundation.words import count
-from bias_toolkit.report.page.style import BLUE, GREEN, GREY, VERMILLION, axes_or_new, name_rows, styled, subtitle
+from bias_toolkit.report.page.style import BLUE, GREEN, GREY, VERMILLION, name_rows, new_figure, styled, subtitle
 from bias_toolkit.report.words.definitions import REGRESSION_KINDS, label_of
 
 MARKS = {
@@ -24,14 +24,14 @@ LARGEST = 100.0
 
 
 @styled
-def odds_ratios(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+def odds_ratios(table: pd.DataFrame) -> Axes:
     """Odds ratios for one standard deviation of each term, alone and beside the others, on a logarithmic axis.
 
     `table`: ODDS_RATIOS rows.
     """
     terms = list(dict.fromkeys(table.loc[table["kind"].eq("together"), "term"]))
     kinds = [kind for kind in MARKS if kind in set(table["kind"])]
-    ax = axes_or_new(ax, width=6.2, height=1.3 + ROW_INCHES * len(terms))
+    ax = new_figure(width=6.2, height=1.3 + ROW_INCHES * len(terms)).add_subplot()
     ax.axvline(1, color=GREY, linewidth=1)
     for at, kind in enumerate(kinds):
         rows = table[table["kind"].eq(kind)].set_index("term").reindex(terms)
