@@ -11,7 +11,7 @@ from bias_toolkit.explain.summary import summarise
 from bias_toolkit.report import topic_findings, write_report
 from bias_toolkit.report.page.blocks import Cell, FigureBlock, Omitted, Paragraph, TableBlock
 from bias_toolkit.report.topics.explanations import TOPIC, explanation_findings, explanations_section
-from bias_toolkit.report.topics.explanations.contents import Explained, ExplainedImage, gather
+from bias_toolkit.report.topics.explanations.findings import Explained, ExplainedImage, gather
 
 IMAGES = (
     ExplainedImage("test/003.png", "Сова é", 0.5, 0.4, 0.6, "framed off centre", "../explanations/3/index.html"),

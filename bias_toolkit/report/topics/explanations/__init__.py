@@ -1,8 +1,7 @@
 """The images that were explained, and what their instability comes from."""
 
 from bias_toolkit.report.topic import Topic
-from bias_toolkit.report.topics.explanations.contents import Explained, gather
-from bias_toolkit.report.topics.explanations.findings import explanation_findings
+from bias_toolkit.report.topics.explanations.findings import Explained, explanation_findings, gather
 from bias_toolkit.report.topics.explanations.section import explanations_section
 
 

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from matplotlib.axes import Axes
 
+from bias_toolkit.explain.summary import Summary
 from bias_toolkit.report.page.style import BLUE, PALE, name_rows, new_figure, styled
-
-if TYPE_CHECKING:
-    from bias_toolkit.explain.summary import Summary
 
 NO_CAUSE = "none found"
 

@@ -7,16 +7,14 @@ from dataclasses import dataclass
 
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from bias_toolkit.foundation.words import count
 from bias_toolkit.objects import centring
 from bias_toolkit.report.columns import has_values, require_numbers
-from bias_toolkit.report.page.blocks import Block, FigureBlock, Omitted, Section
+from bias_toolkit.report.page.blocks import Block, Omitted, Section
 from bias_toolkit.report.relations import figures, tables
 from bias_toolkit.report.relations.blocks import correlations_table, relation_figure
 from bias_toolkit.report.relations.findings import Variable, relation
-from bias_toolkit.report.relations.tables import Relations, curve_rows
+from bias_toolkit.report.relations.tables import Relations
 from bias_toolkit.report.source import Source
 from bias_toolkit.report.topic import Choice, Option, Plot, Topic
 from bias_toolkit.report.topics.framing.contents import set_summary, whole_dataset

@@ -18,7 +18,7 @@ from bias_toolkit.report.page.thumbnails import FOLDER, Example, Thumbnail, thum
 from bias_toolkit.report.source import Source, class_names, per_image
 from bias_toolkit.report.stability import LISTED, least_and_most_stable
 from bias_toolkit.report.topic import Topic
-from bias_toolkit.report.topics.explanations.contents import explanation_links
+from bias_toolkit.report.topics.explanations.findings import explanation_links
 from bias_toolkit.report.words.class_names import ClassNames
 from bias_toolkit.report.words.sentences import BOTH_SETS, SET_NAMES, TEST, TRAINING
 

@@ -14,7 +14,7 @@ from bias_toolkit.report.source import Source, sweep_key
 from bias_toolkit.report.topic import Topic
 from bias_toolkit.report.topics.invariance.sequential import unmeasured_sentences
 from bias_toolkit.report.topics.localisation.contents import missing_boxes
-from bias_toolkit.report.topics.method.described import DatasetDescription, describe_datasets
+from bias_toolkit.report.topics.method import DatasetDescription, describe_datasets
 from bias_toolkit.report.words.finding import Finding, Heading, Kind
 from bias_toolkit.report.words.sentences import SET_NAMES, TEST, TRAINING, was
 

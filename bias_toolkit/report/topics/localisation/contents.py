@@ -29,28 +29,19 @@ class LocatedSet:
 
 @dataclass(frozen=True)
 class Localisation:
-    """Estimated boxes: of which sets, how they were made, and how good such boxes are.
+    """Estimated boxes: of which sets, how they were made, and how good such boxes are."""
 
-    `sets`: "train", "test", or both, of those whose boxes are estimated. `layer`: where the activation map is taken.
-    `is_exact`: whether the map is the whole of what the network says of the class. `threshold`: share of the map's
-    maximum that counts as object. `unlocated`: split, image_id, reason: images without an estimated box. `quality`:
-    table LOCALISATION. `measured_on`: on what, to be read after "measured on". `measured_here`: whether these are
-    images of this study, with its model. `framing`: "train", "test" or both to table FRAMING, of those whose boxes are
-    estimated. `read`: the pixels of an image of a set; without it no examples are shown. `command`: the command that
-    measured it, where it was not measured here.
-    """
-
-    sets: Mapping[str, LocatedSet]
-    layer: str
-    is_exact: bool
-    threshold: float
-    unlocated: pd.DataFrame
-    quality: pd.DataFrame
-    measured_on: str
-    measured_here: bool
-    framing: Mapping[str, pd.DataFrame] = field(default_factory=dict)
-    read: Callable[[str, str], np.ndarray] | None = None
-    command: str = ""
+    sets: Mapping[str, LocatedSet]  # train, test, or both: those whose boxes are estimated
+    layer: str  # where the activation map is taken
+    is_exact: bool  # whether the map is the whole of what the network says of the class
+    threshold: float  # share of the map's maximum that counts as object
+    unlocated: pd.DataFrame  # split, image_id, reason: images without an estimated box
+    quality: pd.DataFrame  # table LOCALISATION
+    measured_on: str  # on what, to be read after "measured on"
+    measured_here: bool  # whether these are images of this study, with its model
+    framing: Mapping[str, pd.DataFrame] = field(default_factory=dict)  # table FRAMING of `sets`
+    read: Callable[[str, str], np.ndarray] | None = None  # pixels of an image; without it there are no examples
+    command: str = ""  # the command that measured it, where it was not measured here
 
     @property
     def names(self) -> str:
