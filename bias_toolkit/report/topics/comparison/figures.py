@@ -28,7 +28,6 @@ def framing_differences(
     first: pd.DataFrame,
     second: pd.DataFrame,
     comparison: FramingComparison,
-    *,
     names: Sequence[str] = ("training set", "test set"),
 ) -> Figure:
     """How position, scale and aspect are distributed in two sets, and how far apart the distributions are.
@@ -54,13 +53,9 @@ def framing_differences(
         ax.set_ylim(bottom=0)
         ax.grid(False, axis="x")
         row = comparison.row(variable)
-        subtitle(
-            ax,
-            f"apart by {told_distance(row, row['wasserstein'])}; by chance "
-            f"{told_distance(row, row['wasserstein_by_chance'])}",
-        )
-    handles = [figure.axes[0].patches[0], figure.axes[0].patches[1]]
-    figure.axes[0].legend(handles, names, loc="upper right")
+        apart, by_chance = (told_distance(row, row[name]) for name in ("wasserstein", "wasserstein_by_chance"))
+        subtitle(ax, f"apart by {apart}; by chance {by_chance}")
+    figure.axes[0].legend(figure.axes[0].patches[:2], names, loc="upper right")
     return figure
 
 

@@ -23,16 +23,12 @@ TOPIC = Topic(
     findings=regression_findings,
     section=lambda contents, draft: regression_section(contents),
     tables=_tables,
-    results=lambda contents: {
-        "odds_ratios": contents.odds_ratios,
-        "losses": contents.losses,
-        "ceiling": contents.ceiling,
-    },
+    results=lambda contents: {name: getattr(contents, name) for name in ("odds_ratios", "losses", "ceiling")},
     plots={
         "odds-ratios": Plot(
-            lambda contents, choice: odds_ratios(contents.odds_ratios).figure,
-            shown=lambda contents: contents.odds_ratios,
-            lacking="regression",
+            lambda contents, choice: odds_ratios(contents.odds_ratios),
+            lambda contents: contents.odds_ratios,
+            "regression",
             order=10,
             boxes=TEST_ONLY,
         )
