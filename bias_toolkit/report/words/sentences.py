@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bias_toolkit.foundation.words import GAP, p_value
+from bias_toolkit.foundation.words import GAP, number, p_value
 
 TRAINING, TEST = "train", "test"
 SET_NAMES = {TRAINING: "training", TEST: "test"}
@@ -25,6 +25,11 @@ def lowered(text: str) -> str:
     """A label or a sentence as it reads inside a sentence; a symbol such as P keeps its capital."""
     is_symbol = not (text[1:2].islower() or text[1:2] == " ")
     return text if is_symbol else text[0].lower() + text[1:]
+
+
+def in_points(share: float) -> str:
+    """A share, or a difference of two, as a number of percentage points."""
+    return number(100 * share, 1)
 
 
 def bare_p(value: float | None) -> str:

@@ -8,9 +8,8 @@ import pandas as pd
 import pytest
 
 from bias_toolkit.report import topic_findings
-from bias_toolkit.report.topics.invariance.contents import NoiseFloor, gather
-from bias_toolkit.report.topics.invariance.findings import noise_finding
-from bias_toolkit.report.topics.invariance.sizes import difference_margin, size_finding
+from bias_toolkit.report.topics.invariance.findings import NoiseFloor, gather, noise_finding, size_finding
+from bias_toolkit.report.topics.invariance.sizes import difference_margin
 from bias_toolkit.report.words.sweeps import image_size, sweep_name
 
 

@@ -21,6 +21,7 @@ from bias_toolkit.report.words.finding import (
     sign,
     value_of,
 )
+from bias_toolkit.report.words.sentences import in_points
 
 _finding = partial(Finding, Heading.FRAMING)
 LOGARITHMS = ("log_scale", "log_aspect")
@@ -103,7 +104,7 @@ def _variable(row: Mapping, first: FramedSet, second: FramedSet) -> Finding:
         return _finding(Kind.EFFECT, f"Objects of {second.the} lie {size} {than}.", f"By means. {apart}")
     if name == "truncated":
         more = "less" if difference < 0 else "more"
-        points = f"{_points(abs(difference))} ({interval(*ends, _points)})"
+        points = f"{in_points(abs(difference))} ({interval(*ends, in_points)})"
         claim = f"The border cuts objects of {second.the} {more} often {than}."
         numbers = f"{percent(row['second'])} of them against {percent(row['first'])}: {points} percentage points."
         return _finding(Kind.EFFECT, claim, numbers)
@@ -121,10 +122,6 @@ def sorted_factors(row: Mapping) -> tuple[float, float, float]:
 
 def _three(value: float) -> str:
     return number(value, 3)
-
-
-def _points(value: float) -> str:
-    return number(100 * value, 1)
 
 
 def _noun(name: str) -> str:
@@ -145,7 +142,7 @@ def _bare_distance(row: Mapping, value: float) -> str:
         return number(math.exp(value), 2 if value > 0.02 else 3)
     if name in UNITS:
         return _three(value)
-    return _points(value) if name == "truncated" else significant(value, 2)
+    return in_points(value) if name == "truncated" else significant(value, 2)
 
 
 def _apart(row: Mapping) -> str:
@@ -166,7 +163,7 @@ def _bounds(row: Mapping) -> str:
     if name in UNITS:
         return f"by {limits_of_row(row, 'difference', _three)} {UNITS[name]}"
     if name == "truncated":
-        return f"by {limits_of_row(row, 'difference', _points)} percentage points"
+        return f"by {limits_of_row(row, 'difference', in_points)} percentage points"
     return f"by {limits_of_row(row, 'difference')} objects"
 
 

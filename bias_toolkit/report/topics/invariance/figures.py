@@ -27,9 +27,8 @@ def measure_by_size(summary: pd.DataFrame, measure: str = "p_top1_change") -> Ax
     """
     ax = new_figure().add_subplot()
     rows = summary[summary["measure"].eq(measure) & summary["protocol"].isin(STEP_PROTOCOLS) & summary["value"].notna()]
-    rows = rows.assign(
-        shown=[image_size(*pair) for pair in zip(rows["protocol"], rows["size"], strict=True)]
-    ).sort_values("shown", kind="stable")
+    shown = [image_size(*pair) for pair in zip(rows["protocol"], rows["size"], strict=True)]
+    rows = rows.assign(shown=shown).sort_values("shown", kind="stable")
     several = rows["transform"].nunique() > 1
     for colour, (protocol, of_protocol) in zip(SERIES, rows.groupby("protocol"), strict=False):
         for transform, line in of_protocol.groupby("transform"):
@@ -47,8 +46,7 @@ def measure_by_size(summary: pd.DataFrame, measure: str = "p_top1_change") -> Ax
                 label=f"{protocol}, {transform}" if several and transform else protocol,
             )
     ax.set_xscale("log", base=2)
-    shown = sorted(rows["shown"].unique())
-    ax.xaxis.set_major_locator(FixedLocator(_apart(shown)))
+    ax.xaxis.set_major_locator(FixedLocator(_apart(sorted(rows["shown"].unique()))))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:.2g}")
     ax.set(

@@ -21,10 +21,7 @@ HOW = (
 
 
 def stopping_sentences(sequential: pd.DataFrame) -> list[str]:
-    """A sentence on each sweep that was to stop at a precision; the sweep is named where there are several.
-
-    `sequential`: table SEQUENTIAL.
-    """
+    """A sentence on each sweep of table SEQUENTIAL; the sweep is named where there are several."""
     rows = sequential.to_dict("records")
     return [_sentence(row, named=len(rows) > 1) for row in rows]
 

@@ -11,39 +11,26 @@ import numpy as np
 import pandas as pd
 
 from bias_toolkit.foundation.resampling import CONFIDENCE, resample_counts
-from bias_toolkit.foundation.words import count, interval, number, percent
+from bias_toolkit.foundation.words import count, interval, percent
 from bias_toolkit.invariance import STEP_PROTOCOLS
-from bias_toolkit.report.topics.invariance.contents import InvarianceContents
 from bias_toolkit.report.words.finding import TOO_FEW_IMAGES, Finding, Heading, Kind
+from bias_toolkit.report.words.sentences import in_points
 from bias_toolkit.report.words.sweeps import image_size
 
 MEASURE = "p_top1_change"
 SIZES = "the size at which the image is shown"
 
 
-def size_finding(contents: InvarianceContents) -> Finding | None:
-    """Where P(top-1 change) is higher than at the size at which it is lowest; None of fewer than two sizes."""
-    measures, sweep = contents.measures, contents.reference
-    if not len(measures) or sweep is None:
-        return None
-    of_transform = measures[measures["transform"].eq(sweep[1])]
-    return compare_sizes(values_by_size(of_transform), Heading.INVARIANCE, contents.seed)
-
-
 def compare_sizes(values: pd.DataFrame | None, heading: Heading, seed: int) -> Finding | None:
     """Where P(top-1 change) is higher than at the size at which it is lowest.
 
-    `values`: what `values_by_size` gave. `heading`: of the finding. `seed`: of the bootstrap.
+    `values` is what `values_by_size` gave.
     """
     if values is None:
         return None
     if len(values) < TOO_FEW_IMAGES:
-        return Finding(
-            heading,
-            Kind.CAUTION,
-            f"Too few images to say whether P(top-1 change) depends on {SIZES}.",
-            f"{count(len(values), 'image')} measured at every size.",
-        )
+        claim = f"Too few images to say whether P(top-1 change) depends on {SIZES}."
+        return Finding(heading, Kind.CAUTION, claim, f"{count(len(values), 'image')} measured at every size.")
     shown = np.array([image_size(*sweep) for sweep in values.columns])
     means = values.mean().to_numpy()
     margin = difference_margin(values.to_numpy(), seed=seed)
@@ -54,8 +41,8 @@ def compare_sizes(values: pd.DataFrame | None, heading: Heading, seed: int) -> F
         return f"{percent(means[i])} at {protocol} size {size:g}"
 
     def difference(i: int) -> str:
-        gap, half = 100 * (means[i] - means[lowest]), 100 * margin
-        return f"{number(gap, 1)} percentage points ({interval(gap - half, gap + half, lambda end: number(end, 1))})"
+        gap = means[i] - means[lowest]
+        return f"{in_points(gap)} percentage points ({interval(gap - margin, gap + margin, in_points)})"
 
     note = (
         f"Differences have their 95% interval from a paired bootstrap over the {count(len(values), 'image')} measured "
@@ -80,13 +67,9 @@ def compare_sizes(values: pd.DataFrame | None, heading: Heading, seed: int) -> F
         claim = f"P(top-1 change) depends on {SIZES}."
         evidence = f"It is {told(highest)} against {told(lowest)}, a difference of {difference(highest)}."
     else:
-        return Finding(
-            heading,
-            Kind.NONE,
-            f"No dependence of P(top-1 change) on {SIZES} was found.",
-            f"It is highest, {told(highest)}, and lowest, {told(lowest)}, a difference of {difference(highest)}. "
-            f"{note}",
-        )
+        claim = f"No dependence of P(top-1 change) on {SIZES} was found."
+        evidence = f"It is highest, {told(highest)}, and lowest, {told(lowest)}, a difference of {difference(highest)}."
+        return Finding(heading, Kind.NONE, claim, f"{evidence} {note}")
     return Finding(heading, Kind.EFFECT, claim, f"{evidence} {note}")
 
 
