@@ -16,29 +16,11 @@ from bias_toolkit.report.words.sentences import SET_NAMES
 if TYPE_CHECKING:
     from bias_toolkit.analysis import Analysis, FramingMap
     from bias_toolkit.explain import Explanation
+    from bias_toolkit.invariance import Sweep
     from bias_toolkit.objects import FramingComparison, MeanImages
 
 SweepKey = tuple[str, str, float]
 """protocol, transform and size of a sweep."""
-
-
-class SweepLike(Protocol):
-    """What identifies a sweep."""
-
-    protocol: str
-    transform: str
-    size: float
-
-
-class SettingsLike(Protocol):
-    """The settings that decide how something is shown."""
-
-    seed: int
-    bins: int
-    metric: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """Every setting, by name, as JSON values."""
 
 
 class Source(Protocol):
@@ -49,14 +31,14 @@ class Source(Protocol):
 
     # The datasets and the model.
     folder: Path
-    settings: SettingsLike
+    settings: Any  # seed, bins and metric, and with to_dict every setting by name, as JSON values
     skipped_images: pd.DataFrame  # split, step, image_id, reason: a row for each step that left an image out
     model_record: Mapping[str, Any]  # name, input_size, preprocessing, n_classes, feature_layer, feature_dimension, ...
     label_record: Mapping[str, Any]  # how the test set's labels were matched with the model's classes
     versions: Mapping[str, str]
     seconds: Mapping[str, float]  # name of a step to its wall time
     # Invariance.
-    reference_sweep: SweepLike | None  # what `per_image` and `analysis` are about; None where no sweep has steps
+    reference_sweep: Sweep | None  # what `per_image` and `analysis` are about; None where no sweep has steps
     measures: pd.DataFrame
     sequential: pd.DataFrame  # empty where the sweeps were not to stop at a precision
     noise_floor: Mapping[str, Any] | None  # value, n_views, n_changed, interval, interval_over_images

@@ -16,15 +16,11 @@ from bias_toolkit.foundation.words import number, percent, significant
 
 @dataclass(frozen=True)
 class Definition:
-    """One line on a name.
+    """One line on a name."""
 
-    `label`: for an axis or a table's heading. `line`: the definition. `share`: whether it is a share of steps, images
-    or probability that reads well as a percentage.
-    """
-
-    label: str
-    line: str
-    share: bool = False
+    label: str  # for an axis or a table's heading
+    line: str  # the definition
+    share: bool = False  # whether it is a share of steps, images or probability that reads well as a percentage
 
 
 MEASURES: dict[str, Definition] = {

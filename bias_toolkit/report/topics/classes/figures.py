@@ -20,14 +20,9 @@ def class_ranking(classes: pd.DataFrame, measure: str = "p_top1_change", *, clas
     """
     rows = classes.dropna(subset=[measure]).sort_values([measure, "label"], ascending=[False, True], kind="stable")
     mean = float(np.average(rows[measure], weights=rows["n"])) if len(rows) else np.nan
-    rows = pd.DataFrame(
-        {
-            "name": [class_name(label) for label in rows["label"]],
-            "value": rows[measure].to_numpy(float),
-            "low": rows.get(f"{measure}_low", rows[measure]).to_numpy(float),
-            "high": rows.get(f"{measure}_high", rows[measure]).to_numpy(float),
-        }
-    )
+    columns = {"value": measure, "low": f"{measure}_low", "high": f"{measure}_high"}
+    values = {name: rows.get(column, rows[measure]).to_numpy(float) for name, column in columns.items()}
+    rows = pd.DataFrame({"name": [class_name(label) for label in rows["label"]], **values})
     ax = ranking(rows, xlabel=f"{label_of(measure)}, mean and 95% interval", most=most)
     ax.axvline(mean, color=GREY, linewidth=1, linestyle="--")
     in_its_unit(ax.xaxis, measure)

@@ -28,20 +28,15 @@ MOST_BOXES = 3
 
 @dataclass(frozen=True)
 class Images:
-    """The images that can be shown.
-
-    `framing`: "train" and "test" to table FRAMING. `read`: set and image_id to pixels, uint8 (H, W, 3); may raise
-    UnreadableImageError. `train_labels`: image_id of a training image to its label, where it has one. `links`: image_id
-    to the address of the page that explains it.
-    """
+    """The images that can be shown."""
 
     per_image: pd.DataFrame
     neighbours: pd.DataFrame
-    framing: Mapping[str, pd.DataFrame]
-    read: Callable[[str, str], np.ndarray]
-    train_labels: Mapping[str, str]
+    framing: Mapping[str, pd.DataFrame]  # table FRAMING of train and test
+    read: Callable[[str, str], np.ndarray]  # set and image_id to pixels; may raise UnreadableImageError
+    train_labels: Mapping[str, str]  # image_id of a training image to its label, where it has one
     names: ClassNames
-    links: Mapping[str, str]
+    links: Mapping[str, str]  # image_id to the address of the page that explains it
 
 
 def gather(source: Source) -> Images:
@@ -60,19 +55,15 @@ def gather(source: Source) -> Images:
 def stability_examples(
     contents: Images, folder: Path, most: int = LISTED, neighbours: int = 3
 ) -> tuple[list[Example], list[Example]]:
-    """Write thumbnails of the least and of the most stable images into `folder`/images, and describe them.
+    """Write thumbnails of the least and of the most stable images into `folder`/images, and describe both.
 
     An image that cannot be read is passed over. No image is among both.
-
-    Returns least, most : list of Example.
     """
     if not has_values(contents.per_image, "p_top1_change"):
         return [], []
-    unstable, stable = least_and_most_stable(contents.per_image)
-    return (
-        _examples(contents, folder, unstable, "least", most, neighbours),
-        _examples(contents, folder, stable, "most", most, neighbours),
-    )
+    named = zip(("least", "most"), least_and_most_stable(contents.per_image), strict=True)
+    least, stable = (_examples(contents, folder, rows, name, most, neighbours) for name, rows in named)
+    return least, stable
 
 
 def _examples(
@@ -82,18 +73,12 @@ def _examples(
     for row in rows.to_dict("records"):
         if len(examples) == most:
             break
-        stem = f"{name}-stable-{len(examples) + 1}"
-        image_id = row["image_id"]
+        image_id, stem = row["image_id"], f"{name}-stable-{len(examples) + 1}"
         file = _write(contents, TEST, image_id, folder, stem)
-        if file is None:
-            continue
-        examples.append(
-            Example(
-                Thumbnail(file, image_id, contents.names.shown(row.get("label")), _notes(row)),
-                _neighbours(contents, image_id, folder, stem, n_neighbours),
-                contents.links.get(image_id),
-            )
-        )
+        if file is not None:
+            shown = Thumbnail(file, image_id, contents.names.shown(row.get("label")), _notes(row))
+            nearest = _neighbours(contents, image_id, folder, stem, n_neighbours)
+            examples.append(Example(shown, nearest, contents.links.get(image_id)))
     return examples
 
 
