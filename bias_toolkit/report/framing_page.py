@@ -18,10 +18,9 @@ from bias_toolkit.report.page.thumbnails import FOLDER as IMAGES
 from bias_toolkit.report.topics.comparison import comparison_findings, comparison_section, comparison_table
 from bias_toolkit.report.topics.framing import framing_findings, framing_section, ranking_table
 from bias_toolkit.report.topics.framing.contents import FramedSet, FramingContents
-from bias_toolkit.report.words.class_names import ClassNames
 from bias_toolkit.report.words.definitions import FRAMING_SUMMARY
 from bias_toolkit.report.words.finding import Finding, Heading, Kind, limits_of_row
-from bias_toolkit.report.words.sentences import has, was
+from bias_toolkit.report.words.sentences import ClassNames, has, was
 
 if TYPE_CHECKING:
     from bias_toolkit.objects import FramingComparison, FramingDescription

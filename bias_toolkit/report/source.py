@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import pandas as pd
 
-from bias_toolkit.report.words.class_names import ClassNames
-from bias_toolkit.report.words.sentences import SET_NAMES
+from bias_toolkit.report.words.sentences import SET_NAMES, ClassNames
 
 if TYPE_CHECKING:
     from bias_toolkit.analysis import Analysis, FramingMap

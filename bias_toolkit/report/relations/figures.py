@@ -30,7 +30,7 @@ from bias_toolkit.report.page.style import (
     subtitle,
     value_range,
 )
-from bias_toolkit.report.relations.tables import correlation
+from bias_toolkit.report.relations.tables import plain_and_partial
 from bias_toolkit.report.words.definitions import DISTANCES, label_of, limits_of
 from bias_toolkit.report.words.sentences import lowered
 
@@ -67,11 +67,10 @@ def distance_vs_invariance(
     Points of a measure that takes few values are moved up or down at random, by less than a third of the gap between
     two values, so that their density shows; the curve and the correlations are of the values themselves.
 
-    `per_image`: one row for each test image: the measure, the distance, and `margin` for the correlation that controls
-    for it. `measure`, `distance`: columns of it; a framing column does as well as a distance. `bins`: quantile bins.
-    `curve`: CURVES rows of the pair; computed when None. `correlations`: CORRELATIONS rows; computed when None. `seed`:
-    of the bootstrap, the permutations and the jitter. Raises InputError if `per_image` has no such column of numbers,
-    or no image with a value in both.
+    `per_image` has a row for each test image, with `margin` for the correlation that controls for it; `measure` and
+    `distance` are columns of it. The rows of CURVES and of CORRELATIONS are computed where none are given. `seed` is of
+    the bootstrap, the permutations and the jitter. Raises InputError if there is no such column of numbers, or no image
+    with a value in both.
     """
     rows = _complete(per_image, distance, measure)
     x, y = rows[distance].to_numpy(float), rows[measure].to_numpy(float)
@@ -92,27 +91,18 @@ def distance_vs_invariance(
 
 def invariance_vs_position(per_image: pd.DataFrame, *, measure: str = "p_top1_change", **options) -> Axes:
     """A measure by how far the image's object is from the centre; options as for `distance_vs_invariance`."""
-    return distance_vs_invariance(
-        per_image,
-        measure=measure,
-        distance="centre_distance",
-        **{"title": f"{label_of(measure)} by the object's position", "x_label": "centre distance (0 centre, 1 corner)"}
-        | options,
-    )
+    texts = {
+        "title": f"{label_of(measure)} by the object's position",
+        "x_label": "centre distance (0 centre, 1 corner)",
+    }
+    return distance_vs_invariance(per_image, measure=measure, distance="centre_distance", **texts | options)
 
 
 def invariance_vs_scale(per_image: pd.DataFrame, *, measure: str = "p_top1_change", **options) -> Axes:
     """A measure by how large the image's object is shown; options as for `distance_vs_invariance`."""
-    return distance_vs_invariance(
-        per_image,
-        measure=measure,
-        distance="scale",
-        **{
-            "title": f"{label_of(measure)} by the object's scale",
-            "x_label": "scale (square root of the share of the image)",
-        }
-        | options,
-    )
+    title, x_label = f"{label_of(measure)} by the object's scale", "scale (square root of the share of the image)"
+    texts = {"title": title, "x_label": x_label} | options
+    return distance_vs_invariance(per_image, measure=measure, distance="scale", **texts)
 
 
 @styled
@@ -125,16 +115,13 @@ def distance_vs_invariance_by_class(
     most: int = 20,
     class_name=str,
     x_label: str | None = None,
-    seed: int = 0,
 ) -> Figure:
     """One panel a class, in the order of the classes' names, all with the same axes.
 
     Classes with fewer than ten images have no panel; of more classes than `most`, those with the most images have.
 
-    `per_image`: as for `distance_vs_invariance`, with `label`. `measure`, `distance`, `x_label`, `seed`: as for
-    `distance_vs_invariance`. `bins`: largest number of quantile bins in a panel; fewer where the class has few images.
-    `most`: largest number of panels. `class_name`: the name shown for a label. Raises InputError if a column is
-    missing, or no class has ten images.
+    Options are those of `distance_vs_invariance`; `per_image` has a column `label`. `bins` is the largest number of a
+    panel's bins. Raises InputError if a column is missing, or no class has ten images.
     """
     rows = _complete(per_image, distance, measure, "label")
     sizes = rows["label"].value_counts().sort_index().sort_values(ascending=False, kind="stable")
@@ -151,7 +138,7 @@ def distance_vs_invariance_by_class(
     panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel()
     shown = []
     for panel, label in zip(panels, labels, strict=False):
-        shown.append(_panel(panel, rows[rows["label"].eq(label)], distance, measure, bins, seed))
+        shown.append(_panel(panel, rows[rows["label"].eq(label)], distance, measure, bins))
         panel.set_title(shortened(class_name(label)), fontsize=8.5, pad=17)
     for panel in panels[len(labels) :]:
         panel.set_visible(False)
@@ -169,12 +156,12 @@ def distance_vs_invariance_by_class(
     return figure
 
 
-def _panel(panel: Axes, rows: pd.DataFrame, distance: str, measure: str, bins: int, seed: int) -> np.ndarray:
+def _panel(panel: Axes, rows: pd.DataFrame, distance: str, measure: str, bins: int) -> np.ndarray:
     x, y = rows[distance].to_numpy(float), rows[measure].to_numpy(float)
-    shown = _points(panel, x, y, measure, seed)
-    draw_curve(panel, quantile_curve(x, y, bins, seed=seed), VERMILLION)
-    found = correlate(rows, distance, measure, seed)
-    rhos = [correlation(found, distance, measure, kind) for kind in ("plain", "partial")]
+    shown = _points(panel, x, y, measure)
+    draw_curve(panel, quantile_curve(x, y, bins), VERMILLION)
+    found = correlate(rows, distance, measure)
+    rhos = plain_and_partial(found, distance, measure)
     text = f"n {len(rows)}" + (
         ", ρ undefined" if None in rhos else f", ρ {number(rhos[0]['rho'])}, given margin {number(rhos[1]['rho'])}"
     )
@@ -192,7 +179,6 @@ def curve_given_margin(
     distance: str = "nn_distance",
     bins: int = BINS,
     x_label: str | None = None,
-    seed: int = 0,
 ) -> Axes:
     """The curve over percentiles of distance, among all images and among images of like margin.
 
@@ -211,7 +197,7 @@ def curve_given_margin(
     curves = []
     for groups, colour, marker, label in lines:
         x = percentile_within(rows[distance].to_numpy(float), groups)
-        curves.append(quantile_curve(x, y, bins, seed=seed))
+        curves.append(quantile_curve(x, y, bins))
         draw_curve(ax, curves[-1], colour, marker, label)
     ax.axhline(y.mean(), color=GREY, linestyle="--", linewidth=1)
     ax.set(
@@ -277,7 +263,7 @@ def correlate(rows: pd.DataFrame, distance: str, measure: str, seed: int = 0) ->
 
 def rho_line(correlations: pd.DataFrame, distance: str, measure: str, n: int) -> str:
     """Both correlations in one line. The plain one is not given without the one that controls for the margin."""
-    plain, partial = (correlation(correlations, distance, measure, kind) for kind in ("plain", "partial"))
+    plain, partial = plain_and_partial(correlations, distance, measure)
     images = count(n, "image")
     if plain is None or partial is None:
         return images
@@ -301,7 +287,7 @@ def _complete(per_image: pd.DataFrame, distance: str, measure: str, *others: str
     return rows
 
 
-def _points(ax: Axes, x: np.ndarray, y: np.ndarray, measure: str, seed: int) -> np.ndarray:
+def _points(ax: Axes, x: np.ndarray, y: np.ndarray, measure: str, seed: int = 0) -> np.ndarray:
     """Draw the points; returns where they are drawn, which is never beyond what the measure can be."""
     values = np.unique(y)
     if is_discrete(pd.Series(y)) and len(values) > 1:

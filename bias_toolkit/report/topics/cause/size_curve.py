@@ -16,8 +16,7 @@ from bias_toolkit.report.page.style import GREY, SERIES, in_its_unit, legend_lab
 from bias_toolkit.report.topics.invariance.sizes import SIZES, compare_sizes, values_by_size
 from bias_toolkit.report.words.definitions import label_of
 from bias_toolkit.report.words.finding import TOO_FEW_IMAGES, Finding, Heading, Kind
-from bias_toolkit.report.words.sentences import in_points
-from bias_toolkit.report.words.sweeps import image_size
+from bias_toolkit.report.words.sentences import image_size, in_points
 
 MARKERS = "osD^vP*"
 

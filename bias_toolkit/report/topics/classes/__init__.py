@@ -10,14 +10,15 @@ from matplotlib.axes import Axes
 
 from bias_toolkit.foundation.words import count, p_value, percent
 from bias_toolkit.report.columns import has_values, require_numbers
-from bias_toolkit.report.page.blocks import Block, Cell, FigureBlock, Omitted, Section, TableBlock, column_cell
+from bias_toolkit.report.page.blocks import Block, Cell, FigureBlock, Omitted, Section, TableBlock
+from bias_toolkit.report.page.cells import column_cell
 from bias_toolkit.report.page.files import Table
 from bias_toolkit.report.source import Source, class_names, per_image
 from bias_toolkit.report.topic import Choice, Option, Plot, Topic
 from bias_toolkit.report.topics.classes.figures import class_ranking
-from bias_toolkit.report.words.class_names import ClassNames
 from bias_toolkit.report.words.definitions import COLUMNS, value_form
 from bias_toolkit.report.words.finding import SIGNIFICANT, Finding, Heading, Kind, value_of
+from bias_toolkit.report.words.sentences import ClassNames
 
 TITLE = "Classes"
 ENOUGH_IMAGES_OF_A_CLASS = 5

@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import partial
 
 from bias_toolkit.foundation.words import MISSING, count, interval, known, number
-from bias_toolkit.report.page.blocks import Cell, FigureBlock, Omitted, Paragraph, Section, TableBlock, column_cell
+from bias_toolkit.report.page.blocks import Cell, FigureBlock, Omitted, Paragraph, Section, TableBlock
+from bias_toolkit.report.page.cells import column_cell
 from bias_toolkit.report.topics.comparison import figures
 from bias_toolkit.report.topics.comparison.findings import LOGARITHMS
 from bias_toolkit.report.topics.framing.contents import FramingContents

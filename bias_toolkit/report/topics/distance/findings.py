@@ -15,8 +15,8 @@ from bias_toolkit.report.relations.findings import Variable, relation
 from bias_toolkit.report.relations.tables import Relations
 from bias_toolkit.report.source import Source, class_names
 from bias_toolkit.report.topics.distance.search_quality import quality_findings
-from bias_toolkit.report.words.class_names import ClassNames
 from bias_toolkit.report.words.finding import Finding, Heading, Kind, estimate_over
+from bias_toolkit.report.words.sentences import ClassNames
 
 MAIN_MEASURES = ("p_top1_change", "mac")
 NEAREST = Variable(

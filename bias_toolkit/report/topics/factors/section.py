@@ -8,17 +8,8 @@ from typing import Any
 import pandas as pd
 
 from bias_toolkit.foundation.words import count, number, p_value, percent
-from bias_toolkit.report.page.blocks import (
-    Block,
-    Cell,
-    FigureBlock,
-    ListBlock,
-    Omitted,
-    Paragraph,
-    Section,
-    TableBlock,
-    estimate_cell,
-)
+from bias_toolkit.report.page.blocks import Block, Cell, FigureBlock, ListBlock, Omitted, Paragraph, Section, TableBlock
+from bias_toolkit.report.page.cells import estimate_cell
 from bias_toolkit.report.topics.factors.figures import factor_differences, largest_first
 from bias_toolkit.report.topics.factors.findings import Factors, factor_name, points
 from bias_toolkit.report.words.definitions import COLUMNS, FACTORS, label_of

@@ -11,8 +11,7 @@ import pandas as pd
 
 from bias_toolkit.objects import Centring, centring, image_framing, object_maps
 from bias_toolkit.report.source import Source, class_names
-from bias_toolkit.report.words.class_names import ClassNames
-from bias_toolkit.report.words.sentences import SET_NAMES
+from bias_toolkit.report.words.sentences import SET_NAMES, ClassNames
 
 if TYPE_CHECKING:
     from bias_toolkit.objects import FramingComparison, Maps, MeanImages

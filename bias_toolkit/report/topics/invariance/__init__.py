@@ -14,7 +14,7 @@ from bias_toolkit.report.topics.invariance.figures import measure_histogram
 from bias_toolkit.report.topics.invariance.findings import InvarianceContents, gather, invariance_findings
 from bias_toolkit.report.topics.invariance.section import invariance_section
 from bias_toolkit.report.words.finding import interval_over
-from bias_toolkit.report.words.sweeps import sweep_name
+from bias_toolkit.report.words.sentences import sweep_name
 
 
 def _tiles(contents: InvarianceContents) -> list[Tile]:

@@ -13,7 +13,7 @@ from bias_toolkit.foundation.words import count, percent
 from bias_toolkit.invariance import STEP_PROTOCOLS
 from bias_toolkit.report.page.style import BLUE, GREY, SERIES, in_its_unit, in_percent, new_figure, styled, subtitle
 from bias_toolkit.report.words.definitions import label_of
-from bias_toolkit.report.words.sweeps import image_size
+from bias_toolkit.report.words.sentences import image_size
 
 MARKERS = {"diagonal": "o", "horizontal": "s", "vertical": "^", "scale": "D"}
 HISTOGRAM_BINS = 40

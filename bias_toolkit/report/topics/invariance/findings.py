@@ -13,7 +13,7 @@ from bias_toolkit.foundation.words import count, estimate, known, percent, signi
 from bias_toolkit.report.source import Source, SweepKey, per_image, sweep_key
 from bias_toolkit.report.topics.invariance.sizes import compare_sizes, values_by_size
 from bias_toolkit.report.words.finding import TOO_FEW_IMAGES, Finding, Heading, Kind, estimate_over, interval_over
-from bias_toolkit.report.words.sweeps import sweep_name
+from bias_toolkit.report.words.sentences import sweep_name
 
 _finding = partial(Finding, Heading.INVARIANCE)
 FAR_BELOW = 0.1

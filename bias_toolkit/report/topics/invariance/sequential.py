@@ -8,8 +8,7 @@ from typing import Any
 import pandas as pd
 
 from bias_toolkit.foundation.words import count, estimate, percent
-from bias_toolkit.report.words.sentences import was
-from bias_toolkit.report.words.sweeps import sweep_name
+from bias_toolkit.report.words.sentences import sweep_name, was
 
 NAMES = {"p_top1_change": "P(top-1 change)", "consistency": "the consistency"}
 HOW = (

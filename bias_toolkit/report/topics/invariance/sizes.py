@@ -14,8 +14,7 @@ from bias_toolkit.foundation.resampling import CONFIDENCE, resample_counts
 from bias_toolkit.foundation.words import count, interval, percent
 from bias_toolkit.invariance import STEP_PROTOCOLS
 from bias_toolkit.report.words.finding import TOO_FEW_IMAGES, Finding, Heading, Kind
-from bias_toolkit.report.words.sentences import in_points
-from bias_toolkit.report.words.sweeps import image_size
+from bias_toolkit.report.words.sentences import image_size, in_points
 
 MEASURE = "p_top1_change"
 SIZES = "the size at which the image is shown"

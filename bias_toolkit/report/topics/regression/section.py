@@ -8,17 +8,8 @@ from typing import Any
 import pandas as pd
 
 from bias_toolkit.foundation.words import MISSING, number, p_value, significant
-from bias_toolkit.report.page.blocks import (
-    Block,
-    Cell,
-    FigureBlock,
-    ListBlock,
-    Omitted,
-    Paragraph,
-    Section,
-    TableBlock,
-    estimate_cell,
-)
+from bias_toolkit.report.page.blocks import Block, Cell, FigureBlock, ListBlock, Omitted, Paragraph, Section, TableBlock
+from bias_toolkit.report.page.cells import estimate_cell
 from bias_toolkit.report.topics.regression.figures import odds_ratios
 from bias_toolkit.report.topics.regression.findings import (
     Regression,
