@@ -14,11 +14,7 @@ ROW_INCHES = 0.225
 
 @styled
 def ranking(rows: pd.DataFrame, *, xlabel: str, most: int = 15) -> Axes:
-    """Points with intervals, one a row, in the rows' order from the top.
-
-    `rows`: name, value, low, high. `most`: with more than twice as many rows, only so many of the first and of the last
-    are shown.
-    """
+    """Points with intervals (rows of name, value, low, high) from the top; of very many the `most` first and last."""
     rows = rows.dropna(subset=["value"])
     left_out = len(rows) - 2 * most
     places = np.arange(len(rows), dtype=float)

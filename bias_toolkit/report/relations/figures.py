@@ -184,9 +184,6 @@ def curve_given_margin(
 
     For the second, images are put into strata of nearly equal margin and each image's distance is ranked inside its
     stratum. The margin is then spread alike over all percentiles, so what is left of the slope is not the margin's.
-
-    `per_image`: one row for each test image: the measure, the distance and `margin`. `measure`, `distance`, `bins`,
-    `x_label`, `seed`: as for `distance_vs_invariance`.
     """
     rows = _complete(per_image, distance, measure, "margin")
     ax = new_figure().add_subplot()

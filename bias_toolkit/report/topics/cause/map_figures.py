@@ -98,10 +98,7 @@ def _bars(figure: Figure, grid: np.ndarray, rows: Sequence[str], measure: str) -
 
 @styled
 def map_against_density(cells: pd.DataFrame, correlations: pd.DataFrame, measure: str = "p_top1_change") -> Figure:
-    """A measure in each cell over the training density there, one panel for each kind of surroundings.
-
-    `cells`: table MAP_CELLS. `correlations`: table MAP_CORRELATIONS. `measure`: {"p_top1_change", "mac"}.
-    """
+    """A measure in each cell (MAP_CELLS) over the training density there, a panel for each kind of surroundings."""
     cells = cells.dropna(subset=["log_density"])
     kinds = list(dict.fromkeys(cells["surroundings"]))
     figure = new_figure(2.7 * max(len(kinds), 2) + 0.9, 3.1)
@@ -146,10 +143,7 @@ def _rho_line(correlations: pd.DataFrame, kind: str, measure: str) -> str:
 
 @styled
 def map_views(views: Mapping[str, Sequence[tuple[float, np.ndarray]]]) -> Figure:
-    """What the model is shown: one image with its object in the middle, at each scale and in each kind of surroundings.
-
-    `views`: surroundings to (scale, uint8 pixels (W, W, 3)) pairs.
-    """
+    """Views of one image, its object in the middle: (scale, uint8 (W, W, 3)) pairs for each kind of surroundings."""
     scales = sorted({scale for row in views.values() for scale, _ in row})[:MOST_COLUMNS]
     figure = new_figure(1.25 * max(len(scales), 3) + 1.2, 1.3 * len(views) + 0.3)
     grid = figure.subplots(len(views), len(scales), squeeze=False)

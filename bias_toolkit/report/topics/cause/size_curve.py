@@ -22,12 +22,10 @@ MARKERS = "osD^vP*"
 
 
 def size_curve_finding(measures: pd.DataFrame, seed: int = 0) -> Finding | None:
-    """Whether P(top-1 change) falls to a size in between and rises again, over the size curve's own measures.
+    """Whether P(top-1 change) falls to a size in between and rises again, over table MEASURES of the size curve.
 
     A line is fitted to each side of the lowest size (`two_lines`); where neither side is told from a flat one, sizes
     are compared as in `size_finding`.
-
-    `measures`: table MEASURES of the size curve. `seed`: of the bootstrap.
     """
     values = values_by_size(measures)
     if values is None or len(values) < TOO_FEW_IMAGES:
@@ -66,10 +64,7 @@ def size_curve_finding(measures: pd.DataFrame, seed: int = 0) -> Finding | None:
 
 @styled
 def size_vs_invariance(curves: Mapping[str, pd.DataFrame], measure: str = "p_top1_change") -> Figure:
-    """A measure over the view size (A), crop on the left of 1 and embed on its right, and accuracy below.
-
-    `curves`: name of a model to its table SUMMARY; a sweep of crop or embed is a point.
-    """
+    """A measure over the view size (A), crops left of 1 and embed right of it, accuracy below; a table SUMMARY a model."""
     labelled = any(_points(table, "accuracy").notna().any(axis=None) for table in curves.values())
     two = labelled and measure != "accuracy"
     figure = new_figure(6.2, 5.2 if two else 3.7)

@@ -30,10 +30,7 @@ def framing_differences(
     comparison: FramingComparison,
     names: Sequence[str] = ("training set", "test set"),
 ) -> Figure:
-    """How position, scale and aspect are distributed in two sets, and how far apart the distributions are.
-
-    `first`, `second`: FRAMING rows.
-    """
+    """How position, scale and aspect are distributed in two tables FRAMING, and how far apart the distributions are."""
     figure = new_figure(10.6, 5.6)
     for ax, variable in zip(figure.subplots(2, 2).flat, AXES, strict=True):
         logarithmic = variable in LOGARITHMS

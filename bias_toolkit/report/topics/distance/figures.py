@@ -14,11 +14,7 @@ HISTOGRAM_BINS = 40
 
 @styled
 def percentile_histogram(distances: pd.DataFrame, bins: int = 20) -> Axes:
-    """Where the test images' distances lie among the training images' own: a share of them for each percentile.
-
-    A test set from the same distribution as the training set would fill every bar to the dashed line. `distances` has
-    DISTANCES rows.
-    """
+    """Where test images lie among the training images' own distances; one distribution would fill bars to the line."""
     ax = new_figure().add_subplot()
     values = distances["distance_percentile"].dropna().to_numpy(float)
     weights = np.full(len(values), 1 / max(len(values), 1))

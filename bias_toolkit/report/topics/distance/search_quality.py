@@ -15,10 +15,7 @@ LOW_RECALL = 0.95
 
 
 def quality_sentence(quality: pd.DataFrame) -> str:
-    """One sentence on the recall and the distance error of an approximate index.
-
-    `quality`: table SEARCH_QUALITY, of one row.
-    """
+    """One sentence on the recall and the distance error of an approximate index; SEARCH_QUALITY has one row."""
     row = _row(quality)
     if not row["n_images"]:
         return f"How good the approximate index {row['index']} is could not be measured on any test image."

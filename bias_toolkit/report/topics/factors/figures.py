@@ -21,10 +21,7 @@ def largest_first(factors: pd.DataFrame, measure: str) -> pd.DataFrame:
 
 @styled
 def factor_differences(factors: pd.DataFrame, measure: str = "p_top1_change") -> Axes:
-    """The difference that each factor makes to a measure, among all images and among images of like margin.
-
-    `factors`: FACTORS rows. `measure`: one of theirs.
-    """
+    """The difference that each factor (FACTORS) makes to a measure among all images and among images of like margin."""
     rows = largest_first(factors, measure)
     places = np.arange(len(rows), dtype=float)
     ax = new_figure(width=6.2, height=1.35 + ROW_INCHES * len(rows)).add_subplot()

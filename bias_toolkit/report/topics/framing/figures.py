@@ -32,10 +32,7 @@ LONGEST_CATEGORY = 18
 def _heat_map(
     ax: Axes, values: np.ndarray, title: str, low: float, high: float, colours: str = HEAT_MAP, cross: str = "white"
 ) -> None:
-    """Draw an array (rows, columns) over the unit square of the image, its first row at the top, with a central cross.
-
-    `low` and `high` have the first and the last of the colours.
-    """
+    """Draw an array (rows, columns) over the unit square, its first row at the top; colours go from low to high."""
     ax.imshow(values, extent=(0, 1, 1, 0), cmap=colours, vmin=low, vmax=high, interpolation="nearest")
     ax.grid(False)
     ax.plot(0.5, 0.5, marker="+", color=cross, markersize=9, markeredgewidth=1.2)
@@ -127,12 +124,7 @@ def scale_histogram(
 
 @styled
 def category_ranking(ranked: pd.DataFrame, *, column: str = "centre_bias", class_name=str, most: int = 15) -> Axes:
-    """Centre bias of the categories with its interval, the most and the least centred ones where they are many.
-
-    `ranked`: CATEGORY_RANKING rows. `column` ({"centre_bias", "untruncated_centre_bias"}): what they are ranked by: of
-    all objects, or of those that the border does not cut. `class_name`: the name shown for a category. `most`: how many
-    are shown of each end.
-    """
+    """A centre bias of the categories (CATEGORY_RANKING) with its interval; of many the `most` first and last."""
     named = zip(ranked["category"], ranked["n_objects"], strict=True)
     rows = ranked[["value", "value_low", "value_high"]].astype(float).set_axis(["value", "low", "high"], axis=1)
     rows = rows.assign(name=[f"{_cut(class_name(category))}, {n:,}" for category, n in named])

@@ -20,10 +20,7 @@ LONGEST_SLUG = 40
 
 
 def write_mean_images(framed: FramedSet, folder: Path, categories: list[str] | None = None) -> dict[str, str]:
-    """Write the mean images as PNG into `folder`/images; gives the address of each category's, "" for the whole set.
-
-    `framed`: one that has `means`. `categories` (list of str): those to be written; all by default.
-    """
+    """Write mean images, by default all, as PNG into `folder`/images; gives the address of each, "" for the whole set's."""
     (folder / FOLDER).mkdir(parents=True, exist_ok=True)
     files = {}
     for number_of_row, (category, pixels) in enumerate(
@@ -39,10 +36,7 @@ def write_mean_images(framed: FramedSet, folder: Path, categories: list[str] | N
 
 
 def mean_images_block(contents: FramingContents, folder: Path, every: bool = False) -> PicturesBlock | None:
-    """Write the mean images of the first set, and of the whole second set, and show them; None without any.
-
-    `every` writes those of all classes, not only those that are shown.
-    """
+    """Write (`every`: all) mean images of the first set and the whole second set's, and show them; None without any."""
     first, second = contents.first, contents.second
     if first.means is None or first.means.table.empty:
         return None

@@ -33,11 +33,7 @@ MOST_CATEGORIES = 60
 def framing_section(
     contents: FramingContents, folder: Path | None = None, every_mean: bool = False
 ) -> Section | Omitted:
-    """Centres against chance, scale, mean images, and the categories.
-
-    `folder`: where mean images are written to; without it they are left out. `every_mean`: whether the mean images of
-    all classes are written, not only those that are shown.
-    """
+    """Centres against chance, scale, categories, and, given a folder, mean images (`every_mean`: all are written)."""
     first = contents.first
     title = f"The photographers’ bias: framing of {first.the}"
     means = mean_images_block(contents, folder, every_mean) if folder is not None else None

@@ -21,10 +21,7 @@ HISTOGRAM_BINS = 40
 
 @styled
 def measure_by_size(summary: pd.DataFrame, measure: str = "p_top1_change") -> Axes:
-    """A measure over the size at which the image is shown: crops on the right of 1, images on a canvas on the left.
-
-    `summary`: SUMMARY rows; those of the protocols crop and embed are drawn.
-    """
+    """A measure (SUMMARY) over the size at which the image is shown: crops right of 1, images on a canvas left."""
     ax = new_figure().add_subplot()
     rows = summary[summary["measure"].eq(measure) & summary["protocol"].isin(STEP_PROTOCOLS) & summary["value"].notna()]
     shown = [image_size(*pair) for pair in zip(rows["protocol"], rows["size"], strict=True)]
@@ -71,11 +68,7 @@ def _apart(values: Sequence[float], least: float = 1.12) -> list[float]:
 
 @styled
 def measure_histogram(measures: pd.DataFrame, measure: str = "p_top1_change") -> Axes:
-    """How a measure is distributed over the images.
-
-    `measures`: one row for each image, with the measure's column and `n_steps`: a measure that counts steps gets a bar
-    for every number of steps.
-    """
+    """How a measure is distributed over the images; where it counts steps (`n_steps`), with a bar for each number."""
     ax = new_figure().add_subplot()
     values = measures[measure].dropna().to_numpy(float)
     steps = measures["n_steps"].max() if "n_steps" in measures else np.nan

@@ -21,10 +21,7 @@ FAR_BELOW = 0.1
 
 @dataclass(frozen=True)
 class NoiseFloor:
-    """`p_top1_change` between two evaluations of the same views, with its 95% interval.
-
-    `n_changed` of `n_views` views changed their top-1 class.
-    """
+    """`p_top1_change` between two evaluations of the same views, with its 95% interval, and how many views changed."""
 
     value: float
     n_views: int

@@ -21,10 +21,7 @@ SIZES = "the size at which the image is shown"
 
 
 def compare_sizes(values: pd.DataFrame | None, heading: Heading, seed: int) -> Finding | None:
-    """Where P(top-1 change) is higher than at the size at which it is lowest.
-
-    `values` is what `values_by_size` gave.
-    """
+    """Where P(top-1 change) is higher than at its lowest size; `values` are those of `values_by_size`."""
     if values is None:
         return None
     if len(values) < TOO_FEW_IMAGES:
@@ -89,8 +86,7 @@ def difference_margin(values: np.ndarray, resamples: int = 2000, seed: int = 0) 
 
     The quantile, over bootstrap resamples of rows, of the range of the columns' means about the columns' own means:
     no pair's difference is farther off than that range, so the pair may be chosen after looking.
-
-    `values`: array (images, sizes). `resamples`, `seed`: of the bootstrap.
+    `values` is (images, sizes).
     """
     deviations = values - values.mean(axis=0)
     draws = resample_counts([len(values)], resamples, np.random.default_rng(seed))

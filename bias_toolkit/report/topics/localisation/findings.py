@@ -49,10 +49,7 @@ def fine(value: float) -> str:
 
 
 def verdict(located: Localisation, *criteria: str) -> int | None:
-    """Against a box in the image's middle: 1 better, −1 worse in any, 0 not located apart; None without intervals.
-
-    Better is better in every one of the criteria.
-    """
+    """Against a box in the image's middle: 1 better in all criteria, −1 worse in any, 0 neither, None without interval."""
     signs = [sign(*(located.value(criterion)[f"gain_{end}"] for end in ("low", "high"))) for criterion in criteria]
     return None if None in signs else min(signs)
 

@@ -25,10 +25,7 @@ LARGEST = 100.0
 
 @styled
 def odds_ratios(table: pd.DataFrame) -> Axes:
-    """Odds ratios for one standard deviation of each term, alone and beside the others, on a logarithmic axis.
-
-    `table`: ODDS_RATIOS rows.
-    """
+    """Odds ratios (ODDS_RATIOS) for one standard deviation of each term, alone and beside the others, on a log axis."""
     terms = list(dict.fromkeys(table.loc[table["kind"].eq("together"), "term"]))
     kinds = [kind for kind in MARKS if kind in set(table["kind"])]
     ax = new_figure(width=6.2, height=1.3 + ROW_INCHES * len(terms)).add_subplot()
