@@ -64,7 +64,7 @@ def size_curve_finding(measures: pd.DataFrame, seed: int = 0) -> Finding | None:
 
 @styled
 def size_vs_invariance(curves: Mapping[str, pd.DataFrame], measure: str = "p_top1_change") -> Figure:
-    """A measure over the view size (A), crops left of 1 and embed right of it, accuracy below; a table SUMMARY a model."""
+    """A measure over the view size (A), crops left of 1, embed right, and accuracy below; a table SUMMARY a model."""
     labelled = any(_points(table, "accuracy").notna().any(axis=None) for table in curves.values())
     two = labelled and measure != "accuracy"
     figure = new_figure(6.2, 5.2 if two else 3.7)

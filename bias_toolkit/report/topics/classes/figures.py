@@ -13,7 +13,7 @@ from bias_toolkit.report.words.definitions import label_of, limits_of
 
 @styled
 def class_ranking(classes: pd.DataFrame, measure: str = "p_top1_change", *, class_name=str, most: int = 15) -> Axes:
-    """The mean of a measure in each class (CLASSES), the highest first, with its interval where there is one; a line at the mean of all."""
+    """The mean of a measure in each class (CLASSES) with its interval, the highest first; a line at the mean of all."""
     rows = classes.dropna(subset=[measure]).sort_values([measure, "label"], ascending=[False, True], kind="stable")
     mean = float(np.average(rows[measure], weights=rows["n"])) if len(rows) else np.nan
     columns = {"value": measure, "low": f"{measure}_low", "high": f"{measure}_high"}

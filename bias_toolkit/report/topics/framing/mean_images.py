@@ -20,7 +20,7 @@ LONGEST_SLUG = 40
 
 
 def write_mean_images(framed: FramedSet, folder: Path, categories: list[str] | None = None) -> dict[str, str]:
-    """Write mean images, by default all, as PNG into `folder`/images; gives the address of each, "" for the whole set's."""
+    """Write mean images, by default all, as PNG into `folder`/images; addresses by category, "" for the whole set."""
     (folder / FOLDER).mkdir(parents=True, exist_ok=True)
     files = {}
     for number_of_row, (category, pixels) in enumerate(

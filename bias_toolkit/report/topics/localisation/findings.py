@@ -49,7 +49,7 @@ def fine(value: float) -> str:
 
 
 def verdict(located: Localisation, *criteria: str) -> int | None:
-    """Against a box in the image's middle: 1 better in all criteria, −1 worse in any, 0 neither, None without interval."""
+    """Against a box in the image's middle: 1 better in all criteria, −1 worse in any, 0 neither; None if unknown."""
     signs = [sign(*(located.value(criterion)[f"gain_{end}"] for end in ("low", "high"))) for criterion in criteria]
     return None if None in signs else min(signs)
 
