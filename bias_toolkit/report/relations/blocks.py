@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from matplotlib.axes import Axes
 
-from bias_toolkit.foundation.words import MISSING, count, interval, number, p_value
+from bias_toolkit.foundation.words import count, interval, number, p_value
 from bias_toolkit.report.page.blocks import Cell, FigureBlock, TableBlock
 from bias_toolkit.report.page.cells import estimate_cell
 from bias_toolkit.report.relations.tables import Relations, correlation, curve_rows, plain_and_partial
 from bias_toolkit.report.words.definitions import COLUMNS, CORRELATION_KINDS, distance_label, label_of
 from bias_toolkit.report.words.finding import sign
+
+_NONE = dict.fromkeys(("rho", "low", "high", "p_value"))
 
 
 def relation_figure(
@@ -71,8 +72,9 @@ def correlations_table(
             continue
         cells = [Cell(distance_label(distance, {"metric": relations.metric}), f"and {label_of(measure)}")]
         for kind in kinds:
-            row = correlation(table, distance, measure, kind)
-            cells.append(Cell(MISSING) if row is None else _rho_cell(row))
+            row = correlation(table, distance, measure, kind) or _NONE
+            ends = row["low"], row["high"]
+            cells.append(estimate_cell(row["rho"], *ends, more=p_value(row["p_value"]), marked=bool(sign(*ends))))
         rows.append([*cells, Cell(count(correlation(table, distance, measure, "plain")["n"]))])
     if not rows:
         return None
@@ -87,8 +89,3 @@ def correlations_table(
         csv="tables/correlations.csv",
         boxes=boxes,
     )
-
-
-def _rho_cell(row: Mapping[str, Any]) -> Cell:
-    ends = row["low"], row["high"]
-    return estimate_cell(row["rho"], *ends, more=p_value(row["p_value"]), marked=bool(sign(*ends)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -143,7 +144,7 @@ def _correlations(table: pd.DataFrame) -> TableBlock:
 def _contrasts(table: pd.DataFrame) -> TableBlock:
     rows = []
     for row in table[table["kind"].ne("when right")].to_dict("records"):
-        form = percent if MEASURES[row["measure"]].share else _three
+        form = percent if MEASURES[row["measure"]].share else partial(number, digits=3)
         name = Cell(SURROUNDINGS.get(row["surroundings"], row["surroundings"]), MEASURES[row["measure"]].label)
         difference = _estimate(row, row["difference"], form)
         rows.append([name, form(row["dense"]), form(row["sparse"]), difference])
@@ -160,10 +161,6 @@ def _contrasts(table: pd.DataFrame) -> TableBlock:
 def _estimate(row: Mapping[str, Any], value: float, form: Callable[[float], str]) -> Cell:
     """An estimate with its interval, marked where that leaves out 0."""
     return estimate_cell(value, row["low"], row["high"], form, marked=bool(sign(row["low"], row["high"])))
-
-
-def _three(value: float) -> str:
-    return number(value, 3)
 
 
 def _size_blocks(contents: Cause) -> Iterator[Block]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
@@ -13,10 +14,11 @@ from bias_toolkit.report.columns import has_values, require_numbers
 from bias_toolkit.report.page.blocks import Block, Cell, FigureBlock, Omitted, Section, TableBlock
 from bias_toolkit.report.page.cells import column_cell
 from bias_toolkit.report.page.files import Table
+from bias_toolkit.report.page.ranking import ranking
+from bias_toolkit.report.page.style import GREY, in_its_unit, styled, value_range
 from bias_toolkit.report.source import Source, class_names, per_image
 from bias_toolkit.report.topic import Choice, Option, Plot, Topic
-from bias_toolkit.report.topics.classes.figures import class_ranking
-from bias_toolkit.report.words.definitions import COLUMNS, value_form
+from bias_toolkit.report.words.definitions import COLUMNS, label_of, limits_of, value_form
 from bias_toolkit.report.words.finding import SIGNIFICANT, Finding, Heading, Kind, value_of
 from bias_toolkit.report.words.sentences import ClassNames
 
@@ -111,6 +113,23 @@ def _blocks(contents: Classes) -> Iterator[Block]:
         csv="tables/classes.csv",
         folded=len(rows) > 12,
     )
+
+
+@styled
+def class_ranking(classes: pd.DataFrame, measure: str = "p_top1_change", *, class_name=str, most: int = 15) -> Axes:
+    """The mean of a measure in each class (CLASSES) with its interval, the highest first; a line at the mean of all."""
+    rows = classes.dropna(subset=[measure]).sort_values([measure, "label"], ascending=[False, True], kind="stable")
+    mean = float(np.average(rows[measure], weights=rows["n"])) if len(rows) else np.nan
+    columns = {"value": measure, "low": f"{measure}_low", "high": f"{measure}_high"}
+    values = {name: rows.get(column, rows[measure]).to_numpy(float) for name, column in columns.items()}
+    rows = pd.DataFrame({"name": [class_name(label) for label in rows["label"]], **values})
+    ax = ranking(rows, xlabel=f"{label_of(measure)}, mean and 95% interval", most=most)
+    ax.axvline(mean, color=GREY, linewidth=1, linestyle="--")
+    in_its_unit(ax.xaxis, measure)
+    shown = rows[["value", "low", "high"]].to_numpy(float).ravel()
+    ax.set_xlim(value_range(shown, limits_of(measure)))
+    ax.set_title(f"{label_of(measure)} by class")
+    return ax
 
 
 def _ranking(contents: Classes, choice: Choice[Classes]) -> Axes:

@@ -28,18 +28,6 @@ def _tiles(contents: DistanceContents) -> list[Tile]:
     return [Tile(rho, "ρ of distance and P(top-1 change)", details, order=3)]
 
 
-def _tables(contents: DistanceContents) -> list[Table]:
-    relations = contents.relations
-    return [
-        Table("per_image", relations.per_image, "one row a test image: measures, distances, framing", order=1),
-        Table("correlations", relations.correlations, "distance and framing against invariance", order=3),
-        Table("curves", relations.curves, "means in quantile bins", order=4),
-        Table("distances", contents.distances, "one row a test image", order=18),
-        Table("search_quality", contents.search_quality, "the approximate index against exact search", order=19),
-        Table("neighbours", contents.neighbours, "the nearest training images of each test image", order=20),
-    ]
-
-
 def _options(contents: DistanceContents, choice: Choice[DistanceContents]) -> dict[str, Any]:
     relations, measure, distance = contents.relations, choice.measure, choice.distance
     require_numbers(relations.per_image, measure=measure, distance=distance)
@@ -69,7 +57,14 @@ TOPIC = Topic(
     findings=distance_findings,
     section=lambda contents, draft: distance_section(contents),
     tiles=_tiles,
-    tables=_tables,
+    tables=lambda contents: [
+        Table("per_image", contents.relations.per_image, "one row a test image: measures, distances, framing", order=1),
+        Table("correlations", contents.relations.correlations, "distance and framing against invariance", order=3),
+        Table("curves", contents.relations.curves, "means in quantile bins", order=4),
+        Table("distances", contents.distances, "one row a test image", order=18),
+        Table("search_quality", contents.search_quality, "the approximate index against exact search", order=19),
+        Table("neighbours", contents.neighbours, "the nearest training images of each test image", order=20),
+    ],
     results=lambda contents: {
         "search_quality": contents.search_quality,
         "correlations": contents.relations.correlations,

@@ -54,7 +54,7 @@ def _causes(summary: Summary) -> TableBlock:
     rows = [
         ["As they are", MISSING, MISSING, count(n), MISSING, _mean(summary.before, n)],
         ["Controls", MISSING, MISSING, MISSING, MISSING, _mean(summary.controls, n)],
-        *(_row(share) for share in summary.shares),
+        *map(_row, summary.shares),
         [NO_CAUSE.capitalize(), count(summary.n_unexplained), MISSING, MISSING, MISSING, MISSING],
     ]
     return TableBlock(

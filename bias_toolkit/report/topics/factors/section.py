@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -50,7 +51,7 @@ def _blocks(contents: Factors) -> Iterator[Block]:
 def _table(table: pd.DataFrame, measure: str, folded: bool) -> TableBlock:
     shown = largest_first(table, measure)
     share = COLUMNS[measure].share
-    form, difference = (percent, points) if share else (_four, _four)
+    form, difference = (percent, points) if share else (partial(number, digits=4),) * 2
 
     def mean(row: Mapping[str, Any], value: str, prefix: str, n: str) -> Cell:
         return estimate_cell(row[value], row[f"{prefix}low"], row[f"{prefix}high"], form, count(row[n], "image"))
@@ -81,7 +82,3 @@ def _table(table: pd.DataFrame, measure: str, folded: bool) -> TableBlock:
         csv="tables/factors.csv",
         folded=folded,
     )
-
-
-def _four(value: float) -> str:
-    return number(value, 4)

@@ -31,15 +31,6 @@ def _tiles(contents: InvarianceContents) -> list[Tile]:
     return found
 
 
-def _tables(contents: InvarianceContents) -> list[Table]:
-    stopped = contents.sequential if len(contents.sequential) else None
-    return [
-        Table("summary", contents.summary, "means of every measure under every sweep", order=2),
-        Table("measures", contents.measures, "one row a test image and sweep", order=16),
-        Table("sequential", stopped, "how many images each sweep took to reach its precision", order=17),
-    ]
-
-
 def _histogram(contents: InvarianceContents, choice: Choice[InvarianceContents]) -> Axes:
     require_numbers(contents.per_image, measure=choice.measure)
     return measure_histogram(contents.per_image, choice.measure)
@@ -61,7 +52,16 @@ TOPIC = Topic(
     findings=invariance_findings,
     section=lambda contents, draft: invariance_section(contents),
     tiles=_tiles,
-    tables=_tables,
+    tables=lambda contents: [
+        Table("summary", contents.summary, "means of every measure under every sweep", order=2),
+        Table("measures", contents.measures, "one row a test image and sweep", order=16),
+        Table(
+            "sequential",
+            contents.sequential if len(contents.sequential) else None,
+            "how many images each sweep took to reach its precision",
+            order=17,
+        ),
+    ],
     results=_results,
     plots={"invariance": Plot(_histogram, lambda of: of.per_image, "sweep", order=8, takes=[Option.MEASURE])},
 )

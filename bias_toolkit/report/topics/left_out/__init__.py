@@ -80,29 +80,28 @@ def left_out_section(contents: LeftOut, omitted: Sequence[Omitted]) -> Section:
     sections = [f"The section “{section.title}” is left out: {section.reason}" for section in omitted]
     sentences = dict.fromkeys([*contents.missing, *sections, *_dropped_boxes(contents)])
     blocks: list[Block] = [ListBlock([Cell(sentence) for sentence in sentences])] if sentences else []
-    images = _by_image(contents.skipped) if len(contents.skipped) else []
-    shown = images[:MOST_SKIPPED]
-    if images:
-        table = TableBlock(
-            f"{count(len(images), 'image')} left out",
-            ["Image", "Set", "Step", "Reason"],
-            shown,
-            note=f"The first {len(shown)} of {len(images):,}." if len(shown) < len(images) else "",
-            csv="tables/skipped.csv",
-            numeric=False,
-        )
-    return Section(
-        "left-out", "What was left out", [*blocks, table if images else Paragraph("Every image could be read.")]
-    )
+    if len(contents.skipped):
+        blocks.append(_images(contents.skipped))
+    else:
+        blocks.append(Paragraph("Every image could be read."))
+    return Section("left-out", "What was left out", blocks)
 
 
-def _by_image(skipped: pd.DataFrame) -> list[list[str]]:
+def _images(skipped: pd.DataFrame) -> TableBlock:
     """Image, set, steps and reasons of every image that was left out, one row for each image."""
     rows = []
     for (split, image_id), steps in skipped.groupby(["split", "image_id"], sort=False, dropna=False):
         told = ("; ".join(dict.fromkeys(steps[column].astype(str))) for column in ("step", "reason"))
         rows.append([str(image_id), str(split), *told])
-    return rows
+    shown = rows[:MOST_SKIPPED]
+    return TableBlock(
+        f"{count(len(rows), 'image')} left out",
+        ["Image", "Set", "Step", "Reason"],
+        shown,
+        note=f"The first {len(shown)} of {len(rows):,}." if len(shown) < len(rows) else "",
+        csv="tables/skipped.csv",
+        numeric=False,
+    )
 
 
 TOPIC = Topic(
