@@ -1,7 +1,5 @@
 """Which columns of a table can be shown."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 import pandas as pd

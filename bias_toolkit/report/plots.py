@@ -1,7 +1,5 @@
 """Single figures by name, for a publication."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from matplotlib.figure import Figure

@@ -1,7 +1,5 @@
 """A topic of a report: all that it reads, says, shows and writes."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum

@@ -1,7 +1,5 @@
 """Writing the report of a study, and what it says of single topics."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Cells of a table that hold an estimate with its interval."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The files beside a page: tables as CSV, and values as JSON."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import math

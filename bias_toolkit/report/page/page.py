@@ -1,7 +1,5 @@
 """The page itself: sections in, HTML and figures out."""
 
-from __future__ import annotations
-
 import itertools
 import os
 from collections.abc import Iterable, Sequence

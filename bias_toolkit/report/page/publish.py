@@ -1,7 +1,5 @@
 """Putting a page into a folder, so that a killed run leaves a whole page or one that says it is not finished."""
 
-from __future__ import annotations
-
 import os
 import shutil
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,5 @@
 """A figure that ranks classes."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes

@@ -3,8 +3,6 @@
 Figures are made through matplotlib's object interface: pyplot's global state is never touched.
 """
 
-from __future__ import annotations
-
 import functools
 import math
 import os

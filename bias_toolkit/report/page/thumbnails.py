@@ -1,7 +1,5 @@
 """Images of a dataset, small, with the boxes of their objects."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Blocks of a page on a variable of each image against its measures."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 from matplotlib.axes import Axes

@@ -3,8 +3,6 @@
 After A. Azulay & Y. Weiss, JMLR 20(184), 2019: networks are invariant only near their training images.
 """
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What can be said about distance and framing against invariance."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import pandas as pd

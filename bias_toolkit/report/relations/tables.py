@@ -1,7 +1,5 @@
 """The tables that relate a variable of each image to its measures."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any

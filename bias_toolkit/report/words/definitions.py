@@ -3,8 +3,6 @@
 A is Azulay & Weiss, JMLR 20(184), 2019; Z is Zhang, "Making convolutional networks shift-invariant again", ICML 2019.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

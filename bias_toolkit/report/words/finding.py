@@ -1,7 +1,5 @@
 """One finding: a sentence that follows from the numbers."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum

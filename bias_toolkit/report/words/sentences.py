@@ -1,7 +1,5 @@
 """Parts of sentences that several topics share, and how labels and sweeps are named."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 

@@ -1,7 +1,5 @@
 """What framing causes: position, scale and view size varied on purpose."""
 
-from __future__ import annotations
-
 import pandas as pd
 from matplotlib.figure import Figure
 

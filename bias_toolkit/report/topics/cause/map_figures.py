@@ -1,7 +1,5 @@
 """Figures of the framing map: measures over position and scale beside the density of the training objects."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What varying position and scale on purpose says: whether framing itself makes the model unstable."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from functools import partial
 from typing import Any

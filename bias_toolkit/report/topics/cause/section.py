@@ -1,7 +1,5 @@
 """The page's section on what framing causes: the framing map and the size curve."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial

@@ -1,7 +1,5 @@
 """Stability over the size at which the image is shown: what the size curve says, and its figure."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np

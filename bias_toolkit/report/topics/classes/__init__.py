@@ -1,7 +1,5 @@
 """Whether classes differ in stability."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 

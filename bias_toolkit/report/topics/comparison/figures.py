@@ -1,7 +1,5 @@
 """Figures of two datasets' framing beside each other."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What can be said about how two datasets' framing differs, and about differences too small to have been found."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 from collections.abc import Mapping

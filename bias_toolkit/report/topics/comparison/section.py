@@ -1,7 +1,5 @@
 """The page's section on how two datasets' framing differs."""
 
-from __future__ import annotations
-
 from functools import partial
 
 from bias_toolkit.foundation.words import MISSING, count, interval, known, number

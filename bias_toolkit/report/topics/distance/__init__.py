@@ -1,7 +1,5 @@
 """How far test images are from the training set, and whether that goes with the model's stability on them."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from matplotlib.axes import Axes

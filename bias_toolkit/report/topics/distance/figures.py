@@ -1,7 +1,5 @@
 """Figures of how far test images are from the training set."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes

@@ -1,7 +1,5 @@
 """What can be said about distance from the training set against invariance."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

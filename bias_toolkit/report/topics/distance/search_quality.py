@@ -1,7 +1,5 @@
 """What the report says of an approximate index: how often it misses the nearest training image, and by how much."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

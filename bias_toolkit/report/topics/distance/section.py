@@ -1,7 +1,5 @@
 """The page's section on distance from the training set against invariance."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from functools import partial
 

@@ -1,7 +1,5 @@
 """The figure of how many unstable images each cause of instability accounts for."""
 
-from __future__ import annotations
-
 from matplotlib.axes import Axes
 
 from bias_toolkit.explain.summary import Summary

@@ -1,7 +1,5 @@
 """The images of a study that were explained, and a finding on what the unstable ones owe it to."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass

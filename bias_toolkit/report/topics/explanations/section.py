@@ -1,7 +1,5 @@
 """The page's section on the images that were explained: how many are unstable, and what each cause accounts for."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from bias_toolkit.explain.record import Estimate

@@ -1,7 +1,5 @@
 """The figure of annotated factors: how much each changes a measure."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes

@@ -1,7 +1,5 @@
 """Which annotated factors of an image, such as an unusual pose, go with instability."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """The page's section on annotated factors (ImageNet-X) against invariance."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any

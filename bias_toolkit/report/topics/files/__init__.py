@@ -1,7 +1,5 @@
 """Links to the files beside a page."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from bias_toolkit.report.page.blocks import Cell, ListBlock, Paragraph, Section

@@ -1,7 +1,5 @@
 """How the subjects of a study's photographs are framed, against chance."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from matplotlib.axes import Axes

@@ -1,7 +1,5 @@
 """Figures of how the subjects of a dataset are framed."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What can be said about how the subjects of a dataset are framed."""
 
-from __future__ import annotations
-
 import dataclasses
 from functools import partial
 

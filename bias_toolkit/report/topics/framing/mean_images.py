@@ -1,7 +1,5 @@
 """The mean images of a dataset and of its classes as files, and on a page: the most and the least biased first."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

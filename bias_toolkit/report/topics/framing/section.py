@@ -1,7 +1,5 @@
 """The page's section on how the subjects of a dataset are framed."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

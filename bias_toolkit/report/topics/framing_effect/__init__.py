@@ -1,7 +1,5 @@
 """Whether the framing of a test image goes with the model's stability on it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """The most and the least stable images, each beside its nearest training images."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """How stable the model is under one-pixel steps."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from matplotlib.axes import Axes

@@ -1,7 +1,5 @@
 """What can be said about how stable the model is under one-pixel steps."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial

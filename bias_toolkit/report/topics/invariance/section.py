@@ -1,7 +1,5 @@
 """The page's sections on invariance itself: sweeps, the noise floor, single images and classes."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from bias_toolkit.foundation.words import count, percent

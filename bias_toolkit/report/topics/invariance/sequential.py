@@ -1,7 +1,5 @@
 """What a report says of sweeps that stopped once enough was known."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -5,8 +5,6 @@ its values at all sizes. Source: J. Tukey's simultaneous intervals for all pairw
 comparisons, 1953), with the range of the centred bootstrap means in place of the studentized range.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

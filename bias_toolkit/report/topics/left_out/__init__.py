@@ -1,7 +1,5 @@
 """Images, boxes and whole analyses that are not in a report, with the reasons."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """What is known of estimated boxes: how they were made, and how good they are."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial

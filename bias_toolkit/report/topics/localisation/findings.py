@@ -1,7 +1,5 @@
 """What can be said about estimated boxes, and what may not be concluded from them."""
 
-from __future__ import annotations
-
 from functools import partial
 
 from bias_toolkit.foundation.words import count, interval, known, number, percent

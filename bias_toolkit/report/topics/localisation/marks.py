@@ -1,7 +1,5 @@
 """Marks on findings, sections and figures that follow from estimated boxes."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Iterable, Sequence
 

@@ -1,7 +1,5 @@
 """The page's section on estimated boxes: how they were made, and how good they are."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """How everything in a report was made: datasets, model, settings, versions and times."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

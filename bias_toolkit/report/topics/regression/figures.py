@@ -1,7 +1,5 @@
 """The figure of the regression: odds ratios with their intervals."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes

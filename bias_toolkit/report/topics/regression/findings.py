@@ -1,7 +1,5 @@
 """Whether distance says anything about an image once its margin, its framing and its class are known."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

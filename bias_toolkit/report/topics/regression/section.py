@@ -1,7 +1,5 @@
 """The page's section on the regression of instability on distance, framing and the margin together."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import Any
 
