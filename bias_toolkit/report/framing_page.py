@@ -83,20 +83,9 @@ def write_framing_report(
     The report is index.html, results.json, and the folders figures (SVG, PNG, PDF), tables (CSV) and images (the mean
     image of each class, PNG). All is written aside first and put in its place at the end, the page last.
 
-    Parameters
-    ----------
-    first, second : FramingDescription
-    folder : path
-    comparison : FramingComparison, optional
-        Of the two.
-    settings : mapping
-        What the numbers were computed with, by name; `seed` among them.
-    progress : Progress
+    `comparison` is of the two, and `settings` are what the numbers were computed with, by name, `seed` among them.
 
-    Raises
-    ------
-    InputError
-        If one of these names is taken by something else than a report.
+    Raises InputError if one of these names is taken by something else than a report.
     """
     settings = dict(settings or {})
     contents = described_contents(first, second, comparison, int(settings.get("seed", 0)))

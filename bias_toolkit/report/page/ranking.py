@@ -27,16 +27,8 @@ def ranking(rows: pd.DataFrame, *, xlabel: str, most: int = 15) -> Axes:
     ax.set_xlabel(xlabel)
     if left_out > 0:
         ax.axhline(most + 0.25, color=GREY, linewidth=0.8, linestyle=(0, (2, 3)))
-        ax.annotate(
-            f"{left_out:,} more between",
-            (1, most + 0.25),
-            xycoords=("axes fraction", "data"),
-            ha="right",
-            va="center",
-            fontsize=8,
-            color=GREY,
-            backgroundcolor="white",
-        )
+        look = {"ha": "right", "va": "center", "fontsize": 8, "color": GREY, "backgroundcolor": "white"}
+        ax.annotate(f"{left_out:,} more between", (1, most + 0.25), xycoords=("axes fraction", "data"), **look)
     return ax
 
 

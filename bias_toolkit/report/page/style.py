@@ -190,16 +190,12 @@ def value_range(values: np.ndarray, limits: tuple[float, float] = (-math.inf, ma
 def subtitle(ax: Axes, text: str) -> None:
     """A small grey line between the title and the axes."""
     ax.set_title(ax.get_title(loc="left"), loc="left", pad=21)
-    ax.annotate(
-        text,
-        (0, 1),
-        xytext=(0, 7),
-        xycoords="axes fraction",
-        textcoords="offset points",
-        fontsize=8.5,
-        color="#4B5563",
-        va="bottom",
-    )
+    above(ax, text, 7, fontsize=8.5, va="bottom")
+
+
+def above(ax: Axes, text: str, points: float, **look: Any) -> None:
+    """A grey line so many points above the axes."""
+    ax.annotate(text, (0, 1), (0, points), "axes fraction", "offset points", color="#4B5563", **look)
 
 
 @styled

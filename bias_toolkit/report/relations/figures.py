@@ -20,6 +20,7 @@ from bias_toolkit.report.page.style import (
     GREY,
     RASTER_FROM,
     VERMILLION,
+    above,
     axes_or_new,
     in_its_unit,
     in_percent,
@@ -82,7 +83,8 @@ def distance_vs_invariance(
     ax.set_xlabel(x_label or label_of(distance))
     ax.set_ylabel(label_of(measure))
     _limits(ax, shown, measure)
-    ax.set_title(title or f"{label_of(measure)} by {_short(distance)}")
+    what = "distance to the training set" if distance in DISTANCES else distance.replace("_", " ")
+    ax.set_title(title or f"{label_of(measure)} by {what}")
     subtitle(ax, rho_line(correlations, distance, measure, len(rows)))
     return ax
 
@@ -146,11 +148,8 @@ def distance_vs_invariance_by_class(
     figure.supxlabel(x_label or label_of(distance), fontsize=9.5)
     figure.supylabel(label_of(measure), fontsize=9.5)
     if len(labels) < len(sizes):
-        figure.suptitle(
-            f"{len(labels)} of {count(len(sizes), 'class', 'classes')}: those with the most images",
-            fontsize=9,
-            color=GREY,
-        )
+        shown_of_all = f"{len(labels)} of {count(len(sizes), 'class', 'classes')}"
+        figure.suptitle(f"{shown_of_all}: those with the most images", fontsize=9, color=GREY)
     return figure
 
 
@@ -160,12 +159,10 @@ def _panel(panel: Axes, rows: pd.DataFrame, distance: str, measure: str, bins: i
     draw_curve(panel, quantile_curve(x, y, bins), VERMILLION)
     found = correlate(rows, distance, measure)
     rhos = plain_and_partial(found, distance, measure)
-    text = f"n {len(rows)}" + (
-        ", ρ undefined" if None in rhos else f", ρ {number(rhos[0]['rho'])}, given margin {number(rhos[1]['rho'])}"
-    )
-    panel.annotate(
-        text, (0, 1), xytext=(0, 4), xycoords="axes fraction", textcoords="offset points", fontsize=7, color="#4B5563"
-    )
+    text = "ρ undefined"
+    if None not in rhos:
+        text = f"ρ {number(rhos[0]['rho'])}, given margin {number(rhos[1]['rho'])}"
+    above(panel, f"n {len(rows)}, {text}", 4, fontsize=7)
     return shown
 
 
@@ -186,9 +183,11 @@ def curve_given_margin(
     rows = _complete(per_image, distance, measure, "margin")
     ax = new_figure().add_subplot()
     y = rows[measure].to_numpy(float)
-    everything = np.zeros(len(rows), dtype=int)
     strata = margin_strata(rows["margin"].to_numpy(float))
-    lines = ((everything, VERMILLION, "o", "among all images"), (strata, BLUE, "s", "among images of like margin"))
+    lines = (
+        (np.zeros(len(rows), dtype=int), VERMILLION, "o", "among all images"),
+        (strata, BLUE, "s", "among images of like margin"),
+    )
     curves = []
     for groups, colour, marker, label in lines:
         x = percentile_within(rows[distance].to_numpy(float), groups)
@@ -215,8 +214,7 @@ def margin_strata(margin: np.ndarray) -> np.ndarray:
     """Stratum of each image, from the lowest margin to the highest, of nearly equal and at most 50 images each."""
     n = len(margin)
     number_of_strata = max(1, math.ceil(n / LARGEST_STRATUM))
-    place = np.empty(n, dtype=int)
-    place[np.argsort(margin, kind="stable")] = np.arange(n)
+    place = pd.Series(margin).rank(method="first").to_numpy(int) - 1
     return place * number_of_strata // max(n, 1)
 
 
@@ -231,18 +229,8 @@ def draw_curve(ax: Axes, curve: pd.DataFrame, colour: str, marker: str = "o", la
     """Draw CURVES rows: a line through the bins' means, and a band for the interval."""
     curve = curve[["x", "value", "low", "high"]].astype(float).sort_values("x")
     ax.fill_between(curve["x"], curve["low"], curve["high"], color=colour, alpha=0.22, linewidth=0, zorder=3)
-    ax.plot(
-        curve["x"],
-        curve["value"],
-        color=colour,
-        marker=marker,
-        markersize=4.5,
-        markeredgecolor="white",
-        markeredgewidth=0.7,
-        label=label,
-        zorder=4,
-        clip_on=False,
-    )
+    dots = {"marker": marker, "markersize": 4.5, "markeredgecolor": "white", "markeredgewidth": 0.7, "clip_on": False}
+    ax.plot(curve["x"], curve["value"], color=colour, label=label, zorder=4, **dots)
 
 
 def correlate(rows: pd.DataFrame, distance: str, measure: str, seed: int = 0) -> pd.DataFrame:
@@ -251,9 +239,8 @@ def correlate(rows: pd.DataFrame, distance: str, measure: str, seed: int = 0) ->
     found = {"plain": spearman(x, y, seed=seed)}
     if "margin" in rows:
         found["partial"] = partial_spearman(x, y, rows["margin"], seed=seed)
-    return pd.DataFrame(
-        [{"distance": distance, "measure": measure, "kind": kind, **vars(row)} for kind, row in found.items()]
-    )
+    pair = {"distance": distance, "measure": measure}
+    return pd.DataFrame([{**pair, "kind": kind, **vars(row)} for kind, row in found.items()])
 
 
 def rho_line(correlations: pd.DataFrame, distance: str, measure: str, n: int) -> str:
@@ -290,24 +277,12 @@ def _points(ax: Axes, x: np.ndarray, y: np.ndarray, measure: str, seed: int = 0)
         low, high = limits_of(measure)
         # What is beyond a limit goes as far to its other side, so that no line of points forms on the limit.
         y = np.where(y < low, 2 * low - y, np.where(y > high, 2 * high - y, y))
-    ax.scatter(
-        x,
-        y,
-        s=9 if len(x) < RASTER_FROM else 4,
-        color=BLUE,
-        alpha=float(np.clip(12 / math.sqrt(len(x)), 0.06, 0.45)),
-        linewidths=0,
-        rasterized=len(x) > RASTER_FROM,
-        zorder=2,
-        clip_on=False,
-    )
+    size, alpha = 9 if len(x) < RASTER_FROM else 4, float(np.clip(12 / math.sqrt(len(x)), 0.06, 0.45))
+    look = {"color": BLUE, "linewidths": 0, "rasterized": len(x) > RASTER_FROM, "zorder": 2, "clip_on": False}
+    ax.scatter(x, y, s=size, alpha=alpha, **look)
     return y
 
 
 def _limits(ax: Axes, values: np.ndarray, measure: str) -> None:
     ax.set_ylim(value_range(values, limits_of(measure)))
     in_its_unit(ax.yaxis, measure)
-
-
-def _short(distance: str) -> str:
-    return "distance to the training set" if distance in DISTANCES else distance.replace("_", " ")

@@ -93,14 +93,8 @@ def _draw(ax: Axes, curves: Mapping[str, pd.DataFrame], measure: str) -> None:
         points = _points(summary, measure)
         for part, (_, line) in enumerate(points.groupby(["protocol", "transform"], sort=True)):
             line = line.sort_values("size")
-            ax.plot(
-                line["size"],
-                line["value"],
-                color=colour,
-                marker=marker,
-                markersize=4,
-                label=legend_label(name) if part == 0 else None,
-            )
+            label = legend_label(name) if part == 0 else None
+            ax.plot(line["size"], line["value"], color=colour, marker=marker, markersize=4, label=label)
             ax.fill_between(line["size"], line["low"], line["high"], color=colour, alpha=0.18, linewidth=0)
     ax.axvline(1, color=GREY, linestyle="--", linewidth=1)
     ax.set_ylabel(label_of(measure))

@@ -21,14 +21,12 @@ def write_mean_images(framed: FramedSet, folder: Path, categories: list[str] | N
     """Write mean images, by default all, as PNG into `folder`/images; addresses by category, "" for the whole set."""
     (folder / FOLDER).mkdir(parents=True, exist_ok=True)
     files = {}
-    for number_of_row, (category, pixels) in enumerate(
-        zip(framed.means.table["category"], framed.means.pixels, strict=True)
-    ):
+    for number, (category, pixels) in enumerate(zip(framed.means.table["category"], framed.means.pixels, strict=True)):
         if categories is not None and category not in categories:
             continue
         # The number keeps classes apart whose names differ only in what a file's name cannot hold.
         slug = re.sub(r"[^\w-]+", "-", category)[:LONGEST_SLUG].strip("-") if category else "all"
-        files[category] = f"{FOLDER}/mean-{framed.key}-{number_of_row:04d}-{slug}.png"
+        files[category] = f"{FOLDER}/mean-{framed.key}-{number:04d}-{slug}.png"
         Image.fromarray(np.ascontiguousarray(pixels)).save(folder / files[category])
     return files
 
@@ -45,10 +43,8 @@ def mean_images_block(contents: FramingContents, folder: Path, every: bool = Fal
     if second is not None and second.means is not None and len(second.means.table):
         whole.append(_picture(contents, second, "", write_mean_images(second, folder, None if every else [""])))
     groups = [PictureGroup(whole, "All images")] if whole else []
-    groups += [
-        PictureGroup([_picture(contents, first, category, files) for category in categories], title)
-        for title, categories in ends
-    ]
+    for title, categories in ends:
+        groups.append(PictureGroup([_picture(contents, first, category, files) for category in categories], title))
     means = first.means.table
     most = means.loc[means["category"].ne(""), "n_images"].max() if len(means) > 1 else None
     sample = f" and {count(most)} of a class" if most is not None else ""
@@ -65,14 +61,8 @@ def mean_images_block(contents: FramingContents, folder: Path, every: bool = Fal
 def _ends(framed: FramedSet) -> list[tuple[str, list[str]]]:
     """Which classes are shown, under which heading: the most and the least centred, or all in order where none is."""
     classes = [category for category in framed.means.table["category"] if category]
-    if not framed:
-        return [("Classes", classes[: 2 * EACH_END])] if classes else []
-    there = set(classes)
-    ordered = [
-        category
-        for category in rank_categories(framed.summary, framed.centring.column)["category"]
-        if category in there
-    ]
+    ranked = rank_categories(framed.summary, framed.centring.column)["category"] if framed else ()
+    ordered = [category for category in ranked if category in set(classes)]
     if len(ordered) < 2:
         return [("Classes", classes[: 2 * EACH_END])] if classes else []
     half = min(EACH_END, len(ordered) // 2)

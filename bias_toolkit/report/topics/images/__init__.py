@@ -80,13 +80,9 @@ def _examples(
 
 
 def _notes(row: Mapping[str, Any]) -> tuple[str, ...]:
-    steps = row.get("n_steps")
-    changed = row["p_top1_change"]
-    notes = [
-        f"top-1 changes in {round(changed * steps)} of {count(steps, 'step')}"
-        if known(steps)
-        else f"P(top-1 change) {percent(changed)}"
-    ]
+    steps, changed = row.get("n_steps"), row["p_top1_change"]
+    of_steps = f"top-1 changes in {round(changed * steps)} of {count(steps, 'step')}" if known(steps) else ""
+    notes = [of_steps or f"P(top-1 change) {percent(changed)}"]
     if known(row.get("mac")):
         notes.append(f"MAC {significant(row['mac'], 2)}")
     if known(row.get("margin")):

@@ -28,18 +28,9 @@ def measure_by_size(summary: pd.DataFrame, measure: str = "p_top1_change") -> Ax
     for colour, (protocol, of_protocol) in zip(SERIES, rows.groupby("protocol"), strict=False):
         for transform, line in of_protocol.groupby("transform"):
             errors = np.abs(line[["low", "high"]].to_numpy(float).T - line["value"].to_numpy(float))
-            ax.errorbar(
-                line["shown"],
-                line["value"],
-                yerr=errors,
-                color=colour,
-                marker=MARKERS.get(transform, "o"),
-                markersize=5.5,
-                linewidth=1.6,
-                elinewidth=1.2,
-                capsize=2.5,
-                label=f"{protocol}, {transform}" if several and transform else protocol,
-            )
+            label = f"{protocol}, {transform}" if several and transform else protocol
+            look = {"color": colour, "marker": MARKERS.get(transform, "o"), "markersize": 5.5, "label": label}
+            ax.errorbar(line["shown"], line["value"], errors, linewidth=1.6, elinewidth=1.2, capsize=2.5, **look)
     ax.set_xscale("log", base=2)
     ax.xaxis.set_major_locator(FixedLocator(_apart(sorted(rows["shown"].unique()))))
     ax.xaxis.set_minor_locator(NullLocator())

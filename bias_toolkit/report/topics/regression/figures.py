@@ -33,15 +33,8 @@ def odds_ratios(table: pd.DataFrame) -> Axes:
         places = np.arange(len(terms)) + APART * (at - (len(kinds) - 1) / 2)
         colour, marker, inside = MARKS[kind]
         ax.hlines(places, rows["low"], rows["high"], color=colour, linewidth=1.6)
-        ax.plot(
-            rows["odds_ratio"],
-            places,
-            marker,
-            color=colour,
-            markerfacecolor=inside,
-            markersize=4.5,
-            label=REGRESSION_KINDS[kind].label.lower(),
-        )
+        label = REGRESSION_KINDS[kind].label.lower()
+        ax.plot(rows["odds_ratio"], places, marker, color=colour, markerfacecolor=inside, markersize=4.5, label=label)
     ends = table[["odds_ratio", "low", "high"]].to_numpy(float)
     ends = np.clip(ends[np.isfinite(ends) & (ends > 0)], 1 / LARGEST, LARGEST)
     ax.set_xscale("log")
