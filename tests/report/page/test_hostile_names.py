@@ -20,7 +20,7 @@ from bias_toolkit.report.page import page, publish
 from bias_toolkit.report.page.style import save_figure
 from bias_toolkit.report.topic import Draft
 from bias_toolkit.report.topics import classes, files, images, left_out, method
-from bias_toolkit.report.topics.classes.figures import class_ranking
+from bias_toolkit.report.topics.classes import class_ranking
 
 SCRIPT = "<script>alert(1)</script>"
 BREAKOUT = "\"'><img src=x onerror=alert(1)>"
