@@ -35,12 +35,7 @@ CENTRE_VIEW = slice(4, 4 + DEMO_INPUT_SIZE)
 
 
 def train_demo_network(
-    name: str,
-    *,
-    seed: int = 0,
-    epochs: int = EPOCHS,
-    images: int | None = None,
-    progress: Progress = silent,
+    name: str, *, seed: int = 0, epochs: int = EPOCHS, images: int | None = None, progress: Progress = silent
 ) -> nn.Module:
     """Train one of the demo's networks on the centre views of `demo:train`, on the CPU.
 

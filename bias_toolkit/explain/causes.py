@@ -174,11 +174,7 @@ def _agreeing(predicted: Sequence[int], rights: Sequence[int | None]) -> int:
 
 
 def _line(
-    before: Neighbourhood,
-    accuracy_before: float | None,
-    trial: Trial,
-    controls: Sequence[Neighbourhood],
-    seed: int,
+    before: Neighbourhood, accuracy_before: float | None, trial: Trial, controls: Sequence[Neighbourhood], seed: int
 ) -> CauseLine:
     after = [neighbourhood.changes for neighbourhood in trial.neighbourhoods]
     fall = estimate_fall(before.changes, after, seed)

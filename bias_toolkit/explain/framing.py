@@ -115,10 +115,7 @@ def compare_framing(box: Sequence[float], window: Window, training: TrainingObje
     others = framing_quantities(training.boxes)
     standings = [
         FramingStanding(
-            name,
-            float(own[name]),
-            float(np.median(others[name])),
-            float((others[name] < own[name] - ROUNDING).mean()),
+            name, float(own[name]), float(np.median(others[name])), float((others[name] < own[name] - ROUNDING).mean())
         )
         for name in FRAMING_QUANTITIES
     ]
