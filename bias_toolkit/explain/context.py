@@ -32,9 +32,6 @@ class Context:
 
     Parameters
     ----------
-    study : str
-        The study's name.
-    model : Model
     sweep : Sweep
         The study's reference sweep, crop or embed.
     per_image : DataFrame
@@ -55,8 +52,6 @@ class Context:
         In views.
     seed : int
         Of the bootstrap.
-    unstable_from : float
-        P(top-1 change) from which an image is called unstable.
     """
 
     study: str
@@ -82,11 +77,8 @@ class Context:
         """The name of each of the model's classes."""
         if self.model.class_names is not None:
             return [name.split(",")[0].strip() or name for name in self.model.class_names]
-        labels = {index: label for label, index in self.label_indices.items()}
-        return [
-            self.label_name(labels[index]) if index in labels else f"class {index}"
-            for index in range(self.model.n_classes)
-        ]
+        known = {index: self.label_name(label) for label, index in self.label_indices.items()}
+        return [known.get(index, f"class {index}") for index in range(self.model.n_classes)]
 
     def label_name(self, label: str | None) -> str:
         """The readable name of a label; empty for none."""
@@ -96,13 +88,7 @@ class Context:
 
     @cached_property
     def low_passed(self) -> tuple[Model, str]:
-        """The model with low-pass filters, and its change in words.
-
-        Raises
-        ------
-        InputError
-            If it has no subsampling layer.
-        """
+        """The model with low-pass filters, and its change in words; InputError if it has no subsampling layer."""
         from bias_toolkit.models import low_pass, subsampling_layers
 
         size = self.model.input_size

@@ -6,26 +6,17 @@ import base64
 from contextlib import suppress
 from pathlib import Path
 
-from bias_toolkit.explain.record import Estimate, ExplanationRecord
-from bias_toolkit.explain.sentences import answer
+from bias_toolkit.explain.record import ExplanationRecord, Stability
+from bias_toolkit.explain.sentences import answer, two_digits
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.untrusted import inside, read_regular
-from bias_toolkit.foundation.words import interval, percent, significant, visible
+from bias_toolkit.foundation.words import interval, percent, visible
 
 LARGEST_PICTURE = 16 * 2**20
 
 
 def notebook_html(explanation: ExplanationRecord, folder: Path | None = None, page: Path | None = None) -> str:
-    """HTML that needs no other file: it contains the pictures that the explanation's folder has.
-
-    Parameters
-    ----------
-    explanation : ExplanationRecord
-    folder : Path, optional
-        The explanation's folder. Without it, no picture is shown.
-    page : Path, optional
-        The path of the explanation's page, which is shown as text.
-    """
+    """HTML that needs no other file: it contains the pictures that `folder` has, and `page`, a path, as text."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -38,7 +29,7 @@ def notebook_html(explanation: ExplanationRecord, folder: Path | None = None, pa
     lines = [
         (
             line,
-            *(("", "") if line.after is None else _measured(line.after.p_top1_change, line.after.mac)),
+            *(("", "") if line.after is None else _measured(line.after)),
             _data_address(folder, line.picture),
         )
         for line in explanation.lines
@@ -48,16 +39,14 @@ def notebook_html(explanation: ExplanationRecord, folder: Path | None = None, pa
         answer=answer(explanation),
         page=page,
         picture=_data_address(folder, explanation.picture),
-        before=_measured(explanation.before.p_top1_change, explanation.before.mac),
+        before=_measured(explanation.before),
         lines=lines,
     )
 
 
-def _measured(changes: Estimate, mac: Estimate) -> tuple[str, str]:
-    return (
-        f"{percent(changes.value)} ({interval(changes.low, changes.high, percent)})",
-        f"{significant(mac.value, 2)} ({interval(mac.low, mac.high, lambda value: significant(value, 2))})",
-    )
+def _measured(stability: Stability) -> tuple[str, ...]:
+    measures = (stability.p_top1_change, percent), (stability.mac, two_digits)
+    return tuple(f"{form(each.value)} ({interval(each.low, each.high, form)})" for each, form in measures)
 
 
 def _data_address(folder: Path | None, picture: str | None) -> str | None:

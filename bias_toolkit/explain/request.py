@@ -23,18 +23,9 @@ LABELS_TOLD = 5
 
 @dataclass(frozen=True)
 class Request:
-    """An image to explain.
+    """An image to explain: a test image by its id, or another one by its path.
 
-    Parameters
-    ----------
-    image_id : str
-        Of a test image; for another image, its path.
-    file : Path, optional
-        The file of an image outside the test set.
-    label : str, optional
-        The label of an image outside the test set.
-    box : tuple of 4 floats, optional
-        x0, y0, x1, y1 in pixels of the object of an image outside the test set.
+    `file`, `label` and `box` (x0, y0, x1, y1 of its object in pixels) are only of an image outside the test set.
     """
 
     image_id: str
@@ -61,13 +52,7 @@ class Request:
 
 
 def known_request(image_id: str, box: Sequence[float] | None = None, label: str | None = None) -> Request:
-    """The request for a test image.
-
-    Raises
-    ------
-    InputError
-        If a box or a label is given, which the study knows.
-    """
+    """The request for a test image; InputError if a box or a label is given, which the study knows."""
     if box is not None or label is not None:
         raise InputError(
             f"{image_id} is an image of the study's test set, whose box and label the study knows; leave out --box and "
@@ -81,7 +66,6 @@ def image_file(image: str | os.PathLike, left_out: Mapping[str, str], example: s
 
     Parameters
     ----------
-    image : str or path
     left_out : mapping
         image_id of each test image that could not be read, to the reason.
     example : str
@@ -157,39 +141,17 @@ def read_image(file: Path) -> np.ndarray:
 
 
 def training_image(file: Path, image_ids: Iterable[str], source: Callable[[str], str | None]) -> str | None:
-    """The training image that is this file, or None.
-
-    Parameters
-    ----------
-    file : Path
-        Absolute.
-    image_ids : iterable of str
-        Of the training set.
-    source : callable
-        image_id to the absolute path of its file.
-    """
+    """The training image whose `source`, an absolute path, is this file; None if there is none."""
     return next((image_id for image_id in image_ids if source(image_id) == str(file)), None)
 
 
 def known_label(
     given: str, labels: Iterable[str], class_names: Mapping[str, str], is_class: Callable[[str], bool]
 ) -> str:
-    """The label of the study that is given by itself or by its readable name, or a class of the model.
+    """The label of the study that is given by itself or by one of its readable names, or a class of the model.
 
-    Parameters
-    ----------
-    given : str
-    labels : iterable of str
-        Of both sets of the study.
-    class_names : mapping
-        Label to its readable names, separated by commas.
-    is_class : callable
-        Whether the model has a class of this name. It is asked only if the study has no such label.
-
-    Raises
-    ------
-    InputError
-        If it is neither.
+    `class_names` has the readable names of a label, separated by commas. `is_class` says whether the model has a class
+    of this name; it is asked only if the study has no such label. InputError if it is neither.
     """
     labels = sorted(set(labels))
     if given in labels:

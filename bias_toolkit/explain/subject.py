@@ -26,20 +26,13 @@ class Subject:
 
     Parameters
     ----------
-    image_id : str
     pixels : uint8 array (height, width, 3)
-    in_test_set : bool
-    label : str, optional
-        The dataset's label.
     label_index : int, optional
-        The model's class of that label.
-    box : sequence of 4 floats, optional
-        x0, y0, x1, y1 of its object, in pixels.
-    category : str, optional
-        The object's.
+        The model's class of the dataset's label.
+    box, category : optional
+        x0, y0, x1, y1 of its object in pixels, and the object's category.
     neighbours : DataFrame
         The nearest training images, nearest first: neighbour_id, distance.
-    distances : Distances, optional
     """
 
     image_id: str
@@ -68,13 +61,8 @@ def known_subject(
 
     Parameters
     ----------
-    image_id : str
-    images, objects : DataFrame
-        Tables IMAGES and OBJECTS of the test set.
-    neighbours, distances : DataFrame
-        Tables NEIGHBOURS and DISTANCES of the test set.
-    metric : str
-        Of the distances.
+    images, objects, neighbours, distances : DataFrame
+        Tables IMAGES, OBJECTS, NEIGHBOURS and DISTANCES of the test set.
     label_indices : mapping
         Label to the model's class.
     read : callable
@@ -123,10 +111,6 @@ def outside_subject(
 
     Parameters
     ----------
-    request : Request
-    model : Model
-    training : TrainingIndex
-        Of the training features.
     training_id : str, optional
         The training image that is this file. It does not count as its own neighbour.
     training_labels : mapping
@@ -137,10 +121,8 @@ def outside_subject(
         Label to the model's class.
     neighbours : int
         How many of the nearest training images are kept.
-    feature_size : float
-        Of the crop whose centre view the features are of.
-    feature_precision : str
-        In which the model computes features.
+    feature_size, feature_precision : float, str
+        The size of the crop whose centre view the features are of, and the precision in which they are computed.
     """
     from bias_toolkit.features.index import NEAREST, distances_table, nearest_neighbours
     from bias_toolkit.models import match_labels

@@ -6,13 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bias_toolkit.foundation.words import MISSING, below_all, count, known, percent
-from bias_toolkit.report.explanation.figures_shifts import (
-    class_colours,
-    response_curves,
-    shift_maps,
-    signed,
-    view_places,
-)
+from bias_toolkit.report.explanation.figures import class_colours, response_curves, shift_maps, signed, view_places
 from bias_toolkit.report.page.blocks import (
     Block,
     FigureBlock,
@@ -26,18 +20,16 @@ from bias_toolkit.report.page.blocks import (
 from bias_toolkit.report.words.definitions import COLUMNS, DISTANCES, FRAMING, label_of, value_form
 
 if TYPE_CHECKING:
-    from bias_toolkit.explain.record import Change, ExplanationRecord, Response, Standing
+    from bias_toolkit.explain.record import ExplanationRecord, Response, Standing
 
 
 def instability_section(explanation: ExplanationRecord) -> Section:
     """Measures with their standing, the curves along the sweep, each change of class, and the maps over all shifts."""
     response, shift_map = explanation.response, explanation.shift_map
-    colours = class_colours(explanation)
-    blocks: list[Block] = []
+    colours, shifts = class_colours(explanation), count(shift_map.radius, "pixel")
     standings = [standing for standing in explanation.standings if standing.name not in DISTANCES | FRAMING]
-    if standings:
-        blocks.append(_standings(explanation, standings))
-    blocks.append(
+    blocks = [
+        *([_standings(explanation, standings)] if standings else []),
         FigureBlock(
             "response",
             lambda: response_curves(response, colours, explanation.label_name),
@@ -46,20 +38,18 @@ def instability_section(explanation: ExplanationRecord) -> Section:
             "Each view is one step further along the sweep than the last. Curves are of every class that is top-1 "
             "somewhere, and of the right class where it is known (dashed where it is never top-1); dots and the strip "
             "below give the top-1 class of each view, and dashed lines are where it changes.",
-        )
-    )
-    blocks.append(_changes(response))
-    blocks.append(
+        ),
+        _changes(response),
         FigureBlock(
             "shifts",
             lambda: shift_maps(shift_map, colours, explanation.radius),
-            f"Two maps over all shifts of up to {count(shift_map.radius, 'pixel')} in each direction: the top-1 "
-            f"class, and the probability of “{shift_map.names[shift_map.reference]}”.",
-            f"All shifts of up to {count(shift_map.radius, 'pixel')} in each direction, the centre view marked by a "
-            "cross. Stability is measured on the steps between all views in the square. Classes have the same colours "
-            f"as in the figure above. {_made_up(shift_map.made_up)}",
-        )
-    )
+            f"Two maps over all shifts of up to {shifts} in each direction: the top-1 class, and the "
+            f"probability of “{shift_map.names[shift_map.reference]}”.",
+            f"All shifts of up to {shifts} in each direction, the centre view marked by a cross. Stability is "
+            "measured on the steps between all views in the square. Classes have the same colours as in the figure "
+            f"above. {_made_up(shift_map.made_up)}",
+        ),
+    ]
     return Section("unstable", "How unstable", blocks)
 
 
@@ -99,26 +89,20 @@ def _changes(response: Response) -> Block:
     n = len(response.top1)
     if not response.changes:
         return Paragraph("The top-1 class is the same on all views of this sweep.")
-    groups = [_pair(change, view_places(n)) for change in response.changes]
+    groups = []
+    for change in response.changes:
+        before, after = (signed(view_places(n)[view]) for view in (change.step, change.step + 1))
+        seen = (
+            (change.picture_before, before, change.before, change.p_before),
+            (change.picture_after, after, change.after, change.p_after),
+        )
+        pictures = [Picture(file, f"View {place}, {name}", name, [percent(p)]) for file, place, name, p in seen]
+        groups.append(PictureGroup(pictures, f"View {before} → view {after}"))
     return PicturesBlock(
         "Neighbouring views on which the model disagrees with itself",
         groups,
         f"The top-1 class changes in {count(len(groups), 'step')} of {n - 1}. The two views of a pair are one pixel "
         "apart in each direction in which the sweep moves.",
-    )
-
-
-def _pair(change: Change, places: Sequence[float]) -> PictureGroup:
-    before, after = (signed(places[view]) for view in (change.step, change.step + 1))
-    return PictureGroup(
-        [
-            Picture(file, f"View {place}, {name}", name, [percent(p)])
-            for file, place, name, p in (
-                (change.picture_before, before, change.before, change.p_before),
-                (change.picture_after, after, change.after, change.p_after),
-            )
-        ],
-        f"View {before} → view {after}",
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bias_toolkit.foundation.words import MISSING, known, number, significant
-from bias_toolkit.report.explanation.figures_object import object_among_training
+from bias_toolkit.report.explanation.figures import object_among_training
 from bias_toolkit.report.explanation.instability import more_than, test_images
 from bias_toolkit.report.page.blocks import (
     Block,
@@ -48,15 +48,10 @@ def unlikeness_section(explanation: ExplanationRecord) -> Section:
 
 
 def _neighbours(explanation: ExplanationRecord) -> PicturesBlock:
-    pictures = [
-        Picture(
-            neighbour.picture,
-            f"Training image {neighbour.image_id}",
-            neighbour.name,
-            [f"distance {significant(neighbour.distance)}", neighbour.image_id],
-        )
-        for neighbour in explanation.neighbours
-    ]
+    pictures = []
+    for near in explanation.neighbours:
+        lines = [f"distance {significant(near.distance)}", near.image_id]
+        pictures.append(Picture(near.picture, f"Training image {near.image_id}", near.name, lines))
     own = Picture(explanation.picture, "The image", explanation.label_name, ["the image itself"])
     return PicturesBlock(
         "Nearest training images",
@@ -71,14 +66,9 @@ def _distances(distances: Distances, explanation: ExplanationRecord) -> TableBlo
         value = getattr(distances, name)
         if known(value):
             own = distances.distance_percentile if name == "nn_distance" else None
-            rows.append(
-                [
-                    distance_label(name, {"metric": distances.metric}),
-                    significant(value),
-                    more_than(standings[name].percentile) if name in standings else MISSING,
-                    more_than(own),
-                ]
-            )
+            among_test = more_than(standings[name].percentile) if name in standings else MISSING
+            label = distance_label(name, {"metric": distances.metric})
+            rows.append([label, significant(value), among_test, more_than(own)])
     definitions = [definition for name, definition in DISTANCES.items() if known(getattr(distances, name))]
     margin = standings.get("margin")
     if margin is not None:
@@ -96,21 +86,16 @@ def _distances(distances: Distances, explanation: ExplanationRecord) -> TableBlo
 
 
 def _framing(framing: Framing) -> list[Block]:
-    rows = [
-        [
-            OF_A_VIEW[standing.name].label if standing.name in OF_A_VIEW else label_of(standing.name),
-            number(standing.value),
-            number(standing.training_median),
-            more_than(standing.percentile),
-        ]
-        for standing in framing.standings
-    ]
+    rows = []
+    for each in framing.standings:
+        numbers = [number(each.value), number(each.training_median), more_than(each.percentile)]
+        rows.append([OF_A_VIEW[each.name].label, *numbers])
     position, scale = ("usual" if usual else "unusual" for usual in (framing.usual_position, framing.usual_scale))
     table = TableBlock(
         "The object’s framing in the view",
         ["", "Value", "Training median", "Among the training objects"],
         rows,
-        definitions=[OF_A_VIEW[standing.name] for standing in framing.standings if standing.name in OF_A_VIEW],
+        definitions=[OF_A_VIEW[standing.name] for standing in framing.standings],
         note=f"Compared with {framing.population}. Its position is {position} and its "
         f"scale {scale}: usual is within the middle 90% of the training objects.",
     )
