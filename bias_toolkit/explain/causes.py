@@ -26,19 +26,6 @@ HALF = 0.5
 LOSSY = (Cause.UNDERSAMPLING, Cause.FINE_DETAIL)
 """These interventions remove a part of the image's signal: the rest can look like another class."""
 
-NOT_CAUSES = [
-    Verdict.WRONG,
-    Verdict.ELSEWHERE,
-    Verdict.MIXED,
-    Verdict.NO_MORE,
-    Verdict.SMALL,
-    Verdict.COVERED,
-    Verdict.MORE,
-    Verdict.USUAL,
-    Verdict.NOT_TRIED,
-]
-"""In the order in which lines that show no cause are listed."""
-
 USUAL_FRAMING = {
     Cause.OFF_CENTRE: "Its position is like that of 90% of the training objects, so it is not off centre.",
     Cause.SCALE: "Its scale is like that of 90% of the training objects, so it is neither too small nor too large.",
@@ -52,14 +39,9 @@ MOST_IMAGES, FEWEST_IMAGES = 100, 20
 class Trial:
     """One intervention and the model's output under it; `words`, `made_up`, `fill` and `picture` are for its line.
 
-    Parameters
-    ----------
-    neighbourhoods : sequence of Neighbourhood
-        One, or one for each way in which the intervention was made; `stability` is over all of them together.
-    usual : bool
-        Whether the framing that was changed is usual already.
-    mixed : bool
-        Whether the intervention changes more than the candidate cause. It then cannot show a cause.
+    There is a neighbourhood for each way in which the intervention was made; `stability` is over all of them. `usual`
+    says that the framing that was changed is usual already; `mixed`, that the intervention changes more than the
+    candidate cause, so that it cannot show a cause.
     """
 
     cause: Cause
@@ -86,16 +68,8 @@ def judge(
     is wrong. Among these, the cause whose removal takes more from P(top-1 change) comes first; if two take the same,
     the one that leaves the model more certain. Position and scale together are a cause only if neither alone is one.
 
-    Parameters
-    ----------
-    before : Neighbourhood
-        Of the image as it is.
-    accuracy_before : float or None
-        Share of its views on which the model is right; None if the right class is not known.
-    controls : sequence of Neighbourhood
-        Under changes that remove no cause.
-    seed : int
-        Of the bootstrap.
+    `before` is of the image as it is, on a share `accuracy_before` of whose views the model is right (None if the right
+    class is not known); `controls` are under changes that remove no cause. `seed` is of the bootstrap.
     """
     lines = [_line(before, accuracy_before, trial, controls, seed) for trial in trials]
     if any(line.verdict == Verdict.CAUSE and line.cause in (Cause.OFF_CENTRE, Cause.SCALE) for line in lines):
@@ -113,7 +87,7 @@ def ranked(lines: Sequence[CauseLine]) -> list[CauseLine]:
     causes = sorted((line for line in lines if line.verdict == Verdict.CAUSE), key=_cause_order)
     numbered = [dataclasses.replace(line, rank=number) for number, line in enumerate(causes, start=1)]
     others = (line for line in lines if line.verdict != Verdict.CAUSE)
-    return [*numbered, *sorted(others, key=lambda line: NOT_CAUSES.index(line.verdict))]
+    return [*numbered, *sorted(others, key=lambda line: list(Verdict).index(line.verdict))]
 
 
 def expected_from_margin(
@@ -121,20 +95,9 @@ def expected_from_margin(
 ) -> tuple[Estimate, int] | None:
     """Mean P(top-1 change) of the images whose margin is nearest to this one.
 
-    Parameters
-    ----------
-    margin : float
-        Of the image in question.
-    margins, changes : float, shape (images,)
-        The measures margin and p_top1_change of the other images.
-    seed : int
-        Of the bootstrap.
-
-    Returns
-    -------
-    (Estimate, int) or None
-        The mean with its 95% interval over images, and the number of images: a tenth of the other images, but at
-        least 20 and at most 100. None if there are fewer than 20 other images.
+    `margins` and `changes`, float (images,), are the measures margin and p_top1_change of the other images. Gives the
+    mean with its 95% interval over images, and the number of images: a tenth of the other images, but at least 20 and
+    at most 100. None if there are fewer than 20 other images. `seed` is of the bootstrap.
     """
     known = ~(np.isnan(margins) | np.isnan(changes))
     margins, changes = np.asarray(margins, float)[known], np.asarray(changes, float)[known]
@@ -148,15 +111,8 @@ def expected_from_margin(
 def judge_coin_toss(expected: tuple[Estimate, int] | None, own: Estimate, margin: float, place: str) -> CauseLine:
     """Whether the image changes no more than images with its margin usually do.
 
-    Parameters
-    ----------
-    expected : (Estimate, int) or None
-        From `expected_from_margin`.
-    own : Estimate
-        P(top-1 change) of the image along the study's own sweep.
-    margin : float
-    place : str
-        Where `own` was measured, in words.
+    `expected` is from `expected_from_margin`, `own` is P(top-1 change) of the image along the study's own sweep, and
+    `place` says where that was measured.
     """
     compared = "compared with the test images of the same margin"
     if expected is None:

@@ -69,8 +69,8 @@ class Context:
     unstable_from: float = UNSTABLE_FROM
 
     @cached_property
-    def _subject_rows(self) -> pd.DataFrame:
-        return self.training_subjects.set_index("image_id")
+    def _boxes(self) -> pd.DataFrame:
+        return self.training_subjects.set_index("image_id")[BOX_EDGES].astype(float)
 
     @cached_property
     def names(self) -> list[str]:
@@ -105,9 +105,7 @@ class Context:
 
     def training_box(self, image_id: str) -> list[float] | None:
         """x0, y0, x1, y1 of a training image's object, in pixels; None if it has no object."""
-        if image_id not in self._subject_rows.index:
-            return None
-        return self._subject_rows.loc[image_id, BOX_EDGES].astype(float).tolist()
+        return self._boxes.loc[image_id].tolist() if image_id in self._boxes.index else None
 
     def training_class(self, image_id: str) -> int | None:
         """The model's class of a training image; None if it is not known."""

@@ -25,10 +25,7 @@ LARGEST_FILE = 16 * 2**20
 class Explanation(ExplanationRecord):
     """Why an image is unstable, or that it is not: `ExplanationRecord`, with the folder that it is kept in.
 
-    Parameters
-    ----------
-    folder : Path, optional
-        The folder with its page, its pictures and its JSON. It does not count when two explanations are compared.
+    `folder` has its page, its pictures and its JSON. It does not count when two explanations are compared.
     """
 
     folder: Path | None = field(default=None, compare=False)
@@ -69,10 +66,7 @@ class Explanation(ExplanationRecord):
 def load_explanation(folder: Path) -> Explanation:
     """Read what `Explanation.save` wrote.
 
-    Raises
-    ------
-    InputError
-        If explanation.json is missing, is no regular file, is larger than 16 MiB, or does not hold a whole record.
+    InputError if explanation.json is missing, is no regular file, is larger than 16 MiB, or holds no whole record.
     """
     path = folder / FILE
     again = "run `bias-toolkit explain` again"

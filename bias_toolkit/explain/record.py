@@ -43,17 +43,17 @@ class Cause(StrEnum):
 
 
 class Verdict(StrEnum):
-    """The conclusion on a candidate cause; its value is what JSON has and what the page shows."""
+    """The conclusion on a candidate cause, in the order in which lines are listed; JSON and the page have its value."""
 
     CAUSE = "cause"
-    SMALL = "changes little"
-    NO_MORE = "no more than controls"
-    USUAL = "usual framing"
     WRONG = "makes the model wrong"
     ELSEWHERE = "settles on another class"
     MIXED = "not told apart"
+    NO_MORE = "no more than controls"
+    SMALL = "changes little"
     COVERED = "one of the two is enough"
     MORE = "more than the margin explains"
+    USUAL = "usual framing"
     NOT_TRIED = "not tried"
 
 
@@ -276,21 +276,11 @@ class Framing:
 class CauseLine:
     """One candidate cause: the intervention that removes it, and what the intervention changed.
 
-    Parameters
-    ----------
-    after, fall : optional
-        The measurement under the intervention, and by how much P(top-1 change) falls on the same steps; None if it was
-        not tried.
-    fall_beyond_controls : Estimate, optional
-        By how much P(top-1 change) falls below its value after changes of the image that remove no cause.
-    expected : Estimate, optional
-        Of the coin toss, which has no intervention: P(top-1 change) of the study's test images with the same margin.
-    made_up, fill : float, str
-        Share of the views' pixels that lie outside the image, and how those pixels were filled.
-    rank : int, optional
-        1 for the first cause; None if the line is no cause.
-    picture : str, optional
-        The centre view under the intervention.
+    `after` is the measurement under the intervention, `fall` by how much P(top-1 change) falls on the same steps, and
+    `fall_beyond_controls` by how much it falls below its value after changes that remove no cause; all None if it was
+    not tried. The coin toss has no intervention, but `expected`: P(top-1 change) of the test images with the same
+    margin. `made_up` is the share of the views' pixels that lie outside the image, which were filled by `fill`. `rank`
+    is 1 for the first cause and None for no cause. `picture` is the centre view under the intervention.
     """
 
     cause: Cause
@@ -330,18 +320,16 @@ class ExplanationRecord:
     ----------
     image_id : str
         The image's id in the test set, or the path of another image.
-    label, label_name : str
-        The dataset's label, and its readable name, which is empty if there is none.
-    width, height, input_size : int
-        The image's size, and the side of the model's input, in pixels. Shifts are in pixels of the input.
+    label_name : str
+        The readable name of the dataset's label; empty if there is no label.
+    input_size : int
+        The side of the model's input in pixels; shifts are in these pixels.
     radius : int
         Stability is measured on the steps between all views that are shifted by at most this many pixels.
     unstable_from : float
         The image is unstable if its P(top-1 change) is at least this.
     controls : Estimate, optional
         P(top-1 change) after changes that remove no cause: brightness and contrast.
-    standings : list of Standing
-        The study's measures of this image, compared with the test images.
     neighbours : list of Neighbour
         The nearest training images, nearest first.
     framing : Framing, optional

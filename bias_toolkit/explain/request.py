@@ -64,17 +64,8 @@ def known_request(image_id: str, box: Sequence[float] | None = None, label: str 
 def image_file(image: str | os.PathLike, left_out: Mapping[str, str], example: str) -> Path:
     """The absolute path of an image file that is not in the test set.
 
-    Parameters
-    ----------
-    left_out : mapping
-        image_id of each test image that could not be read, to the reason.
-    example : str
-        The image_id of a test image, which the error names.
-
-    Raises
-    ------
-    InputError
-        If it is no file, or an image that was left out of the test set.
+    InputError if it is no file, or one of the test images that were left out, whose reasons `left_out` has by image_id;
+    the error names the test image `example`.
     """
     path = Path(image)
     if path.is_file():
@@ -99,6 +90,8 @@ def file_request(
 ) -> Request:
     """The request for an image file; a training image brings its own label and box if none are given.
 
+    InputError if the file is no image, or the box does not lie in it.
+
     Parameters
     ----------
     file : Path
@@ -111,11 +104,6 @@ def file_request(
         The training image that is this file, from `training_image`.
     images, objects : DataFrame
         Tables IMAGES and OBJECTS of the training set.
-
-    Raises
-    ------
-    InputError
-        If the file is no image, or the box does not lie in it.
     """
     check_path(file)
     pixels = read_image(file)
@@ -125,8 +113,8 @@ def file_request(
     if training_id is not None:
         own = images.loc[images["image_id"] == training_id, "label"].iloc[0]
         label = label or (None if pd.isna(own) else own)
-        found = object_of_image(training_id, images, objects) if box is None else None
-        box = box if found is None else found.box
+        found = object_of_image(training_id, images, objects)
+        box = found.box if box is None and found is not None else box
     return Request(str(file), file, label, box)
 
 
