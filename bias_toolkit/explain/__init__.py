@@ -6,9 +6,8 @@ A is Azulay & Weiss, JMLR 20(184), 2019; Z is Zhang, "Making convolutional netwo
 from bias_toolkit.explain.context import Context
 from bias_toolkit.explain.explainer import explain_image
 from bias_toolkit.explain.explanation import Explanation, load_explanation
-from bias_toolkit.explain.record import Cause, Verdict
-from bias_toolkit.explain.request import Request, file_request, image_file, known_label, known_request, training_image
-from bias_toolkit.explain.subject import Subject, known_subject, outside_subject
+from bias_toolkit.explain.record import Cause
+from bias_toolkit.explain.request import Request, Subject, known_subject, outside_subject, training_image
 from bias_toolkit.explain.summary import summarise
 
 __all__ = [
@@ -17,12 +16,7 @@ __all__ = [
     "Explanation",
     "Request",
     "Subject",
-    "Verdict",
     "explain_image",
-    "file_request",
-    "image_file",
-    "known_label",
-    "known_request",
     "known_subject",
     "load_explanation",
     "outside_subject",

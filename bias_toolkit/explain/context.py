@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from bias_toolkit.datasets import BOX_EDGES
-from bias_toolkit.explain.subject import Subject
+from bias_toolkit.explain.request import Subject
 from bias_toolkit.invariance import Sweep, Views
 from bias_toolkit.invariance.packing import evaluate_packed
 
@@ -38,20 +38,14 @@ class Context:
         The study's test images with their measures and distances.
     training_subjects : DataFrame
         One object per training image: image_id, category, x0, y0, x1, y1, width, height in pixels. May be empty.
-    training_labels : mapping
-        image_id of a training image to its label.
-    read_train : callable
-        image_id to uint8 (height, width, 3).
-    label_indices : mapping
-        Label to the model's class.
-    class_names : mapping
-        Label to the name that is shown.
+    training_labels, read_train : mapping, callable
+        image_id of a training image to its label, and to its pixels, uint8 (height, width, 3).
+    label_indices, class_names : mapping
+        Label to the model's class, and to the name that is shown.
     feature_size : float
         The size of the crop whose centre view shows a training image.
-    batch_size : int
-        In views.
-    seed : int
-        Of the bootstrap.
+    batch_size, seed : int
+        In views; of the bootstrap.
     """
 
     study: str

@@ -18,7 +18,7 @@ from bias_toolkit.explain.framing import TrainingObjects, compare_framing, train
 from bias_toolkit.explain.instability import make_shift_map, measure_response, own_sweep_changes
 from bias_toolkit.explain.neighbourhood import MAP_RADIUS, RADIUS, Neighbourhood, estimate, estimate_fall, shifts
 from bias_toolkit.explain.record import PICTURES, CauseLine, Estimate, Framing, Neighbour, Remedy, first_fault
-from bias_toolkit.explain.subject import Subject
+from bias_toolkit.explain.request import Subject
 from bias_toolkit.explain.trials import Trials
 from bias_toolkit.foundation.errors import InputError, UnreadableImageError
 from bias_toolkit.foundation.files import atomic_path

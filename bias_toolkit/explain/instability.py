@@ -10,7 +10,7 @@ import pandas as pd
 from bias_toolkit.explain.context import Context
 from bias_toolkit.explain.neighbourhood import MAP_RADIUS, RADIUS, Neighbourhood, estimate, shifts
 from bias_toolkit.explain.record import Change, ClassCurve, Estimate, Response, ShiftMap, Standing
-from bias_toolkit.explain.subject import Subject
+from bias_toolkit.explain.request import Subject
 from bias_toolkit.invariance import INVARIANCE_MEASURES, Views, make_response, make_views, measures_table, transform_of
 
 STANDINGS = (

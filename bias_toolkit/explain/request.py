@@ -1,4 +1,4 @@
-"""What a user asks to be explained: an image of the test set, or any image file."""
+"""What a user asks to be explained, an image of the test set or any image file, and what is known of that image."""
 
 from __future__ import annotations
 
@@ -8,14 +8,21 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from bias_toolkit.datasets import read_pixels
 from bias_toolkit.datasets.file_names import check_path
+from bias_toolkit.explain.record import Distances
 from bias_toolkit.foundation.errors import InputError, UnreadableImageError
+from bias_toolkit.invariance import centre_view
 from bias_toolkit.objects import object_of_image
+
+if TYPE_CHECKING:
+    from bias_toolkit.features.index import TrainingIndex
+    from bias_toolkit.models import Model
 
 LONGEST_NAME = 60
 LABELS_TOLD = 5
@@ -106,7 +113,7 @@ def file_request(
         Tables IMAGES and OBJECTS of the training set.
     """
     check_path(file)
-    pixels = read_image(file)
+    pixels = _read_image(file)
     if box is not None:
         _check_box(box, pixels)
         box = tuple(float(edge) for edge in box)
@@ -118,7 +125,7 @@ def file_request(
     return Request(str(file), file, label, box)
 
 
-def read_image(file: Path) -> np.ndarray:
+def _read_image(file: Path) -> np.ndarray:
     """The pixels of an image file, uint8 (height, width, 3); InputError if it is no image."""
     try:
         return read_pixels(file)
@@ -145,17 +152,14 @@ def known_label(
     if given in labels:
         return given
     wanted = given.strip().lower()
-    named = [label for label in labels if wanted in _synonyms(class_names.get(label, ""))]
+    synonyms = {label: [name.strip().lower() for name in class_names.get(label, "").split(",")] for label in labels}
+    named = [label for label in labels if wanted and wanted in synonyms[label]]
     if len(named) == 1:
         return named[0]
     if is_class(given):
         return given
     known = ", ".join(labels[:LABELS_TOLD]) + (", …" if len(labels) > LABELS_TOLD else "")
     raise InputError(f"--label {given!r} is no label of the study ({known}) and no class of the model.")
-
-
-def _synonyms(name: str) -> set[str]:
-    return {part.strip().lower() for part in name.split(",") if part.strip()}
 
 
 def _check_box(box: Sequence[float], pixels: np.ndarray) -> None:
@@ -169,3 +173,130 @@ def _check_box(box: Sequence[float], pixels: np.ndarray) -> None:
             f"--box is {listed}, but must be x0,y0,x1,y1 with x0 < x1 and y0 < y1 inside the image, which is "
             f"{width} × {height} pixels."
         )
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The image to explain.
+
+    Parameters
+    ----------
+    pixels : uint8 array (height, width, 3)
+    label_index : int, optional
+        The model's class of the dataset's label.
+    box, category : optional
+        x0, y0, x1, y1 of its object in pixels, and the object's category.
+    neighbours : DataFrame
+        The nearest training images, nearest first: neighbour_id, distance.
+    """
+
+    image_id: str
+    pixels: np.ndarray
+    in_test_set: bool
+    label: str | None
+    label_index: int | None
+    box: Sequence[float] | None
+    category: str | None
+    neighbours: pd.DataFrame
+    distances: Distances | None = None
+
+
+def known_subject(
+    image_id: str,
+    *,
+    images: pd.DataFrame,
+    objects: pd.DataFrame,
+    neighbours: pd.DataFrame,
+    distances: pd.DataFrame,
+    metric: str,
+    label_indices: Mapping[str, int],
+    read: Callable[[str], np.ndarray],
+) -> Subject:
+    """A test image, with what its study knows of it.
+
+    `images`, `objects`, `neighbours` and `distances` are tables of the test set; `label_indices` has the model's class
+    of each label; `read` gives the pixels of an image_id. InputError if the image cannot be read any more.
+    """
+    try:
+        pixels = read(image_id)
+    except UnreadableImageError as error:
+        raise InputError(f"{image_id} cannot be read any more ({error}).") from error
+    label = images.loc[images["image_id"] == image_id, "label"].iloc[0]
+    label = None if pd.isna(label) else label
+    found = object_of_image(image_id, images, objects)
+    nearest = neighbours[neighbours["image_id"] == image_id].sort_values("rank")
+    return Subject(
+        image_id=image_id,
+        pixels=pixels,
+        in_test_set=True,
+        label=label,
+        label_index=label_indices.get(label),
+        box=None if found is None else found.box,
+        category=None if found is None else found.category,
+        neighbours=nearest[["neighbour_id", "distance"]],
+        distances=_distances(distances.set_index("image_id").loc[image_id].to_dict(), metric),
+    )
+
+
+def outside_subject(
+    request: Request,
+    model: Model,
+    training: TrainingIndex,
+    *,
+    training_id: str | None,
+    training_labels: Mapping[str, str],
+    training_spacing: np.ndarray,
+    label_indices: Mapping[str, int],
+    neighbours: int,
+    feature_size: float,
+    feature_precision: str,
+) -> Subject:
+    """An image file outside the test set, with its distances from the training images.
+
+    Parameters
+    ----------
+    training_id : str, optional
+        The training image that is this file. It does not count as its own neighbour.
+    training_labels : mapping
+        image_id of a training image to its label; images without a label are left out.
+    training_spacing : array
+        The distance of each training image to its nearest other one, ascending.
+    label_indices : mapping
+        Label to the model's class.
+    neighbours : int
+        How many of the nearest training images are kept.
+    feature_size, feature_precision : float, str
+        The size of the crop whose centre view the features are of, and the precision in which they are computed.
+    """
+    from bias_toolkit.features.index import NEAREST, distances_table, nearest_neighbours
+    from bias_toolkit.models import match_labels
+
+    pixels = _read_image(request.file)
+    view = centre_view(pixels, model.input_size, feature_size)
+    features = model.evaluate(view.pixels, precision=feature_precision).features
+    own = np.array([training.image_ids.index(training_id) if training_id in training.image_ids else -1])
+    ids = [request.image_id]
+    nearest = nearest_neighbours(training, features, ids, own, max(neighbours, NEAREST))
+    labels = [training_labels.get(image_id) for image_id in training.image_ids]
+    reference = training_spacing
+    distances = distances_table(training, nearest, features, ids, [request.label], labels, own, reference=reference)
+    index = label_indices.get(request.label)
+    if index is None and request.label is not None:
+        index = match_labels([request.label], model).indices.get(request.label)
+    return Subject(
+        image_id=request.image_id,
+        pixels=pixels,
+        in_test_set=False,
+        label=request.label,
+        label_index=index,
+        box=request.box,
+        category=request.label,
+        neighbours=nearest.head(neighbours)[["neighbour_id", "distance"]],
+        distances=_distances(distances.iloc[0].to_dict(), training.metric),
+    )
+
+
+def _distances(row: Mapping[str, Any], metric: str) -> Distances | None:
+    names = ("nn_distance", "knn_distance", "class_nn_distance", "distance_percentile")
+    values = {name: None if pd.isna(row[name]) else float(row[name]) for name in names}
+    return None if values["nn_distance"] is None else Distances(**values, metric=metric)

@@ -15,19 +15,10 @@ from bias_toolkit.foundation.words import count
 class CauseShare:
     """One cause among the unstable images.
 
-    Parameters
-    ----------
-    n_first, n_cause : int
-        Number of unstable images that have it as the first cause, and as a cause at all.
-    n_tried : int
-        Number of unstable images on which its removal was measured; for the coin toss, on which the margin was
-        compared.
-    n_wrong : int
-        Number of these images on which its removal stops the changes only because the model then gives a wrong or an
-        unrelated answer: the verdicts WRONG and ELSEWHERE.
-    after : Estimate
-        Mean P(top-1 change) when it is removed, over the images on which that was measured, with the interval over
-        images. For the coin toss, the mean P(top-1 change) of images with the same margin.
+    It is the first cause of `n_first` images and a cause of `n_cause`. Its removal was measured on `n_tried`; for the
+    coin toss, the margin was compared on these. On `n_wrong` of them its removal stops the changes only because the
+    model then gives a wrong or an unrelated answer: the verdicts WRONG and ELSEWHERE. `after` is the mean P(top-1
+    change) when it is removed, with the interval over images; for the coin toss, that of images with the same margin.
     """
 
     cause: Cause

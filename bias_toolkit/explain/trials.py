@@ -14,7 +14,7 @@ from bias_toolkit.explain.framing import TrainingObjects
 from bias_toolkit.explain.interventions import BLURS, blurred, controls, reframings, with_object_of
 from bias_toolkit.explain.neighbourhood import RADIUS, Neighbourhood, cross, shifts
 from bias_toolkit.explain.record import Cause, CauseLine, Framing, Verdict
-from bias_toolkit.explain.subject import Subject
+from bias_toolkit.explain.request import Subject
 from bias_toolkit.foundation.errors import InputError, UnreadableImageError
 from bias_toolkit.foundation.words import count
 from bias_toolkit.invariance import Picture, Views, Window, sweep_picture, take_picture
@@ -28,16 +28,10 @@ CENTRE = np.zeros((1, 2), dtype=int)
 
 @dataclass(frozen=True)
 class Trials:
-    """Runs the interventions on one image.
+    """Runs the interventions on one image, which the model sees through `window`.
 
-    Parameters
-    ----------
-    window : Window
-        Through which the model sees the image.
-    picture : Picture
-        The image around the centre view, with a margin of at least 4 pixels.
-    save : callable
-        Keeps the centre view under each intervention by a name, and gives its path.
+    `picture` is the image around the centre view, with a margin of at least 4 pixels. `save` keeps the centre view
+    under each intervention by a name, and gives its path.
     """
 
     context: Context

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bias_toolkit.foundation.words import below_all, count, known, number, percent
-from bias_toolkit.report.explanation.instability import instability_section, more_than, test_images
-from bias_toolkit.report.explanation.unlikeness import unlikeness_section
+from bias_toolkit.report.explanation.measured import instability_section, more_than, test_images, unlikeness_section
 from bias_toolkit.report.explanation.why import remedy_section, why_section
 from bias_toolkit.report.page.blocks import AnswerBlock, Cell, ListBlock, Picture, Section
 from bias_toolkit.report.page.page import Page, write_page

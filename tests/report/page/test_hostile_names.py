@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import pandas as pd
 import pytest
 
-from bias_toolkit.explain.notebook import notebook_html
+from bias_toolkit.explain.explanation import notebook_html
 from bias_toolkit.report import Page, write_page
 from bias_toolkit.report.explanation.figures import effects_plot, response_curves
 from bias_toolkit.report.page import page, publish
