@@ -35,10 +35,7 @@ class LabelMatch:
 
 
 def match_labels(
-    labels: Sequence[str],
-    model: Model,
-    class_names: Mapping[str, str] | None = None,
-    mapping: str | Path | None = None,
+    labels: Sequence[str], model: Model, class_names: Mapping[str, str] | None = None, mapping: str | Path | None = None
 ) -> LabelMatch:
     """Match a dataset's labels to a model's classes.
 

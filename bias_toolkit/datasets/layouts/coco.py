@@ -157,8 +157,5 @@ def _image_folder(path: Path, file: Path, image_ids: list[str]) -> Path:
 
 
 LAYOUT = Layout(
-    "coco",
-    "a detection JSON of COCO's, or a folder that holds annotations/instances_*.json",
-    _recognise,
-    _read,
+    "coco", "a detection JSON of COCO's, or a folder that holds annotations/instances_*.json", _recognise, _read
 )

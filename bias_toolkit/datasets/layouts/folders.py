@@ -69,10 +69,7 @@ def _read_images(path: Path, reason: str) -> Dataset:
 
 
 CLASS_FOLDERS = Layout(
-    "class-folders",
-    "a folder with a folder of images for each class",
-    _recognise_classes,
-    _read_classes,
+    "class-folders", "a folder with a folder of images for each class", _recognise_classes, _read_classes
 )
 """As torchvision's ImageFolder reads it: the label is the name of the folder, images may lie in folders below it, and
 images beside the class folders are passed over."""

@@ -64,8 +64,7 @@ def _read(path: Path, reason: str) -> Dataset:
         objects_of = dict(zip(annotated, read_all_objects(files, progress), strict=True))
         labels = [sole_category([item[0] for item in objects_of.get(stem, ())]) for stem in stems]
         boxes = pd.DataFrame(
-            [(image_of[stem], *item) for stem, objects in objects_of.items() for item in objects],
-            columns=BOX_COLUMNS,
+            [(image_of[stem], *item) for stem, objects in objects_of.items() for item in objects], columns=BOX_COLUMNS
         )
         boxes[["x0", "y0"]] -= 1
         return Annotations(labels, boxes, absent)
@@ -100,9 +99,4 @@ def _listed(file: Path) -> dict[str, None]:
     return names
 
 
-LAYOUT = Layout(
-    "voc",
-    f"a folder with {_IMAGES} and {_ANNOTATIONS}, or a list in its {_SETS}/Main",
-    _recognise,
-    _read,
-)
+LAYOUT = Layout("voc", f"a folder with {_IMAGES} and {_ANNOTATIONS}, or a list in its {_SETS}/Main", _recognise, _read)
