@@ -74,11 +74,6 @@ class Dataset:
         )
         dataset = Dataset(listing, my_pixels)
 
-    Parameters
-    ----------
-    listing : Listing
-    pixels : PixelSource
-
     Attributes
     ----------
     root, layout, layout_reason : str
@@ -130,12 +125,8 @@ class Dataset:
         """Read the annotations and every image's header, and keep the tables they make.
 
         An image whose header cannot be read, or that the annotations name and that is not there, goes to `skipped`.
-        Boxes are turned with their image and clipped to it; one with no area left is dropped and counted.
-
-        Raises
-        ------
-        InputError
-            If an annotation file is malformed, or no image at all can be read.
+        Boxes are turned with their image and clipped to it; one with no area left is dropped and counted. Raises
+        InputError if an annotation file is malformed, or no image at all can be read.
         """
         image_ids = self._listing.image_ids
         try:
@@ -203,11 +194,8 @@ class Dataset:
     def read(self, image_id: str) -> np.ndarray:
         """Pixels as a person sees them: uint8 (height, width, 3), RGB, EXIF-upright.
 
-        Raises
-        ------
-        UnreadableImageError
-            If the image cannot be decoded, or has not the size any more that it had at the scan, to which its boxes
-            belong; the message is the reason.
+        Raises UnreadableImageError if the image cannot be decoded, or has not the size any more that it had at the
+        scan, to which its boxes belong; the message is the reason.
         """
         pixels = self._pixels.read(image_id)
         height, width = pixels.shape[:2]

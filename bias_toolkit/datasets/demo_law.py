@@ -67,20 +67,16 @@ class PlacementLaw:
     def sample(self, aspects: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Draw one box an object.
 
+        Raises InputError if an object is so long that it does not fit into the image even at the least scale.
+
         Parameters
         ----------
         aspects : array of shape (n,)
-        rng : numpy.random.Generator
 
         Returns
         -------
         array of shape (n, 4)
             x0, y0, x1, y1 as fractions of the image's side; every box lies wholly in the image.
-
-        Raises
-        ------
-        InputError
-            If an object is so long that it does not fit into the image even at the least scale.
         """
         aspects = np.asarray(aspects, dtype=float)
         u = rng.random((3, len(aspects)))

@@ -47,12 +47,8 @@ _KINDS = {
 def open_regular(path: str) -> BinaryIO:
     """Open a file for reading, without waiting for one that is no file.
 
-    Raises
-    ------
-    UnreadableImageError
-        If it is a folder, a pipe, a socket or a device, or larger than `MOST_BYTES`.
-    OSError
-        If it cannot be reached.
+    Raises UnreadableImageError if it is a folder, a pipe, a socket or a device, or larger than `MOST_BYTES`. Raises
+    OSError if it cannot be reached.
     """
     _check_kind(os.stat(path))
     number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))

@@ -46,6 +46,8 @@ RENUMBERED_LAYOUTS = ("tiny-imagenet",)
 def find_imagenet_x(path: str | os.PathLike | None = None) -> list[Path]:
     """The annotation files: those of a path, or of the package imagenet-x where it is installed.
 
+    Raises InputError if the path does not exist, or is a folder without annotations.
+
     Parameters
     ----------
     path : path, optional
@@ -55,11 +57,6 @@ def find_imagenet_x(path: str | os.PathLike | None = None) -> list[Path]:
     -------
     list of Path
         Empty where no path is given and the package is not installed.
-
-    Raises
-    ------
-    InputError
-        If the path does not exist, or is a folder without annotations.
     """
     if path is None:
         found = find_spec(PACKAGE)
@@ -80,6 +77,8 @@ def find_imagenet_x(path: str | os.PathLike | None = None) -> list[Path]:
 def read_imagenet_x(files: Sequence[Path]) -> pd.DataFrame:
     """The factors of every annotated image.
 
+    Raises InputError if a line is something else, or two lines are of one image and differ.
+
     Parameters
     ----------
     files : sequence of Path
@@ -89,11 +88,6 @@ def read_imagenet_x(files: Sequence[Path]) -> pd.DataFrame:
     -------
     DataFrame
         One row an image, its index the file's name without folder and ending; a column of bool for each factor.
-
-    Raises
-    ------
-    InputError
-        If a line is something else, or two lines are of one image and differ.
     """
     rows: dict[str, tuple[bool, ...]] = {}
     for file in files:
@@ -137,7 +131,6 @@ def imagenet_x_factors(
 
     Parameters
     ----------
-    image_ids : iterable of str
     layout : str
         The dataset's; Tiny-ImageNet numbers its files anew, so that its names mean other images, and none matches.
     path : path, optional

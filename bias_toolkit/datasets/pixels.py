@@ -116,13 +116,9 @@ class ImageFiles:
     def read(self, image_id: str) -> np.ndarray:
         """Upright RGB pixels, uint8 (height, width, 3).
 
-        Raises
-        ------
-        UnreadableImageError
-            If the image cannot be decoded, or its file is gone while others are there.
-        InputError
-            If the disk or the network fails: that says nothing about the image, which must not be left out for good
-            because of it.
+        Raises UnreadableImageError if the image cannot be decoded, or its file is gone while others are there. Raises
+        InputError if the disk or the network fails: that says nothing about the image, which must not be left out for
+        good because of it.
         """
         return self.read_reduced(image_id, _whole).pixels
 
@@ -185,12 +181,7 @@ def read_header(path: str) -> Header:
 def read_pixels(path: str) -> np.ndarray:
     """Decode an image file to upright RGB, uint8 (height, width, 3).
 
-    Raises
-    ------
-    UnreadableImageError
-        If the image cannot be decoded.
-    InputError
-        If the file cannot be reached.
+    Raises UnreadableImageError if the image cannot be decoded. Raises InputError if the file cannot be reached.
     """
     try:
         return _decoded(path, _whole).pixels

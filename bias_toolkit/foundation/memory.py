@@ -17,10 +17,7 @@ GROUP_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/m
 def memory_bytes(size: str) -> int:
     """A memory limit in bytes: `4GB` (decimal), `500MB`, `2GiB` (binary); `auto` is half of what is available now.
 
-    Raises
-    ------
-    InputError
-        If it is no such size, or below 100 MB.
+    Raises InputError if it is no such size, or below 100 MB.
     """
     if size == AUTO:
         return max(available_memory() // 2, LEAST)

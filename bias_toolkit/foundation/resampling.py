@@ -20,11 +20,10 @@ def resample_counts(strata: Sequence[int], resamples: int, rng: np.random.Genera
     Parameters
     ----------
     strata : sequence of int
-        Sizes of consecutive groups of images. Each group is resampled with replacement to its own size;
-        `[n]` is the plain bootstrap over n images.
+        Sizes of consecutive groups of images. Each group is resampled with replacement to its own size; `[n]` is the
+        plain bootstrap over n images.
     resamples : int
         Number of resamples.
-    rng : numpy Generator
 
     Yields
     ------
@@ -49,8 +48,7 @@ def resample_counts(strata: Sequence[int], resamples: int, rng: np.random.Genera
 def percentile_interval(estimates: np.ndarray, confidence: float = CONFIDENCE) -> tuple[float, float]:
     """The central interval of bootstrap estimates.
 
-    Resamples in which the estimate is not defined (NaN) are left out; the interval is (NaN, NaN) where no
-    other is.
+    Resamples in which the estimate is not defined (NaN) are left out; the interval is (NaN, NaN) where no other is.
     """
     estimates = estimates[~np.isnan(estimates)]
     if not len(estimates):

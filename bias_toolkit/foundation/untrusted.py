@@ -40,10 +40,8 @@ _DRIVE = re.compile("[A-Za-z]:")
 def open_regular(path: str | os.PathLike) -> Iterator[BinaryIO]:
     """Open a file that may be hostile for reading; it is never waited for, and no link is followed.
 
-    Raises
-    ------
-    InputError
-        If it is no regular file (a folder, a link, a named pipe, a socket, a device), is missing, or may not be read.
+    Raises InputError if it is no regular file (a folder, a link, a named pipe, a socket, a device), is missing, or may
+    not be read.
     """
     try:
         # Opening a device can already do something.
@@ -71,10 +69,7 @@ def _check_kind(path: str | os.PathLike, status: os.stat_result) -> None:
 def read_regular(path: str | os.PathLike, limit: int) -> bytes:
     """The content of a file that may be hostile, of at most `limit` bytes.
 
-    Raises
-    ------
-    InputError
-        As `open_regular` raises, if the file is larger, or if it cannot be read.
+    Raises InputError as `open_regular` raises, if the file is larger, or if it cannot be read.
     """
     with open_regular(path) as file:
         size = os.fstat(file.fileno()).st_size
@@ -99,17 +94,13 @@ def read_regular_text(path: str | os.PathLike, limit: int) -> str:
 def inside(folder: str | os.PathLike, name: object) -> Path:
     """The path of a file in a folder by a name from a record that may be hostile; the file need not exist.
 
+    Raises InputError if the name is no text, is absolute, has an empty part, `.`, `..`, a backslash, a drive or a
+    control character, or if a link on its way leads out of the folder.
+
     Parameters
     ----------
-    folder : path
     name : object
         Relative to the folder, with `/`.
-
-    Raises
-    ------
-    InputError
-        If the name is no text, is absolute, has an empty part, `.`, `..`, a backslash, a drive or a control character,
-        or if a link on its way leads out of the folder.
     """
     wanted = f"in {os.fspath(folder)}, a name has to be relative, with /, and stay inside"
     if not isinstance(name, str) or _NOT_IN_NAMES.search(name) or _DRIVE.match(name):
@@ -133,6 +124,9 @@ def _shown(name: object) -> str:
 def parse_json(text: str | bytes, path: str | os.PathLike, *, finite: bool = True) -> Any:
     """The value of a JSON text that may be hostile.
 
+    Raises InputError if it is not valid UTF-8 or JSON, is nested too deeply, names a key twice, or holds a number that
+    is too long or not finite.
+
     Parameters
     ----------
     text : str or bytes
@@ -141,12 +135,6 @@ def parse_json(text: str | bytes, path: str | os.PathLike, *, finite: bool = Tru
         Of the file, for the error.
     finite : bool
         Whether NaN and infinite numbers are refused; JSON has none, but Python writes them.
-
-    Raises
-    ------
-    InputError
-        If it is not valid UTF-8 or JSON, is nested too deeply, names a key twice, or holds a number that is too long
-        or not finite.
     """
 
     def number(digits: str) -> float:

@@ -51,23 +51,16 @@ class ActivationMaps(NamedTuple):
 class ActivationMap:
     """The activation maps of one model; its network is probed once for the place where they are taken.
 
-    Parameters
-    ----------
-    model : Model
+    Raises InputError if the network has no such activation, as a vision transformer has none, or computes its logits
+    without derivatives.
 
     Attributes
     ----------
     layer : str
         Name of the module whose output is A.
     is_exact : bool
-        Whether a map's mean and the logit of an empty A add up to the class's logit: then nothing that the network
-        says of the class comes from elsewhere than the map.
-
-    Raises
-    ------
-    InputError
-        If the network has no such activation, as a vision transformer has none, or computes its logits without
-        derivatives.
+        Whether a map's mean and the logit of an empty A add up to the class's logit: then nothing that the network says
+        of the class comes from elsewhere than the map.
     """
 
     def __init__(self, model: Model):
@@ -85,18 +78,14 @@ class ActivationMap:
         """Run the network over N views, and give the map of one class of each.
 
         Float32 without TF32, on the model's device; the caller chooses N. What one view gives does not depend on the
-        others but for rounding.
+        others but for rounding. Raises InputError if an array has another shape or type, or there is no class of an
+        index.
 
         Parameters
         ----------
         pixels : uint8 array (N, W, W, 3)
         classes : int array (N,), optional
             Index of the class of each map, `TOP1` for the most probable one; that of every view by default.
-
-        Raises
-        ------
-        InputError
-            If an array has another shape or type, or there is no class of an index.
         """
         classes = np.full(len(pixels), TOP1) if classes is None else np.asarray(classes)
         n_classes = self._model.n_classes

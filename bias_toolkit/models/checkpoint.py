@@ -35,14 +35,9 @@ OLD_DENSENET_NAME = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12])\.")
 def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
     """Read the tensors of a state dict from `.pt`, `.pth` (or any torch file) or `.safetensors`.
 
-    A training checkpoint's wrapper, such as `{"state_dict": …, "optimizer": …}`, is opened. Nothing in the
-    file is executed: one that holds more than tensors and plain values is refused.
-
-    Raises
-    ------
-    InputError
-        If the file is missing, damaged, needs code to be executed, holds no state dict, or would take more memory than
-        is free or than its size.
+    A training checkpoint's wrapper, such as `{"state_dict": …, "optimizer": …}`, is opened. Nothing in the file is
+    executed: one that holds more than tensors and plain values is refused. Raises InputError if the file is missing,
+    damaged, needs code to be executed, holds no state dict, or would take more memory than is free or than its size.
     """
     path = Path(path)
     if not path.is_file():
@@ -78,6 +73,8 @@ def classifier_with_weights(
 ) -> tuple[nn.Module, int]:
     """Build a classifier with as many classes as a file's classifier has, and load the file into it.
 
+    Raises InputError as `read_checkpoint` and `assign_weights` do.
+
     Parameters
     ----------
     build : callable
@@ -90,11 +87,6 @@ def classifier_with_weights(
     Returns
     -------
     The network, and its number of classes.
-
-    Raises
-    ------
-    InputError
-        As `read_checkpoint` and `assign_weights` do.
     """
     tensors = read_checkpoint(path)
     network = build(usual_classes)
@@ -108,11 +100,8 @@ def classifier_with_weights(
 def assign_weights(network: nn.Module, tensors: Mapping[str, Tensor], path: str | Path) -> None:
     """Copy tensors into the network's own by name; prefixes such as `module.` are taken off.
 
-    Raises
-    ------
-    InputError
-        Naming the first tensors that are missing, too many, or of another shape, or the first that holds NaN or an
-        infinite value; the network is then unchanged.
+    Raises InputError naming the first tensors that are missing, too many, or of another shape, or the first that holds
+    NaN or an infinite value; the network is then unchanged.
     """
     tensors = _with_names_of(tensors, network)
     expected = {name: tensor for name, tensor in network.state_dict().items() if isinstance(tensor, Tensor)}
@@ -136,11 +125,8 @@ def assign_weights(network: nn.Module, tensors: Mapping[str, Tensor], path: str 
 def assign_weights_in_order(network: nn.Module, tensors: Mapping[str, Tensor], path: str | Path) -> None:
     """Copy tensors whose names differ from the network's, first to first, last to last.
 
-    Raises
-    ------
-    InputError
-        If their number differs, naming the first pairs whose shapes differ, or the first tensor that holds NaN or an
-        infinite value; the network is then unchanged.
+    Raises InputError if their number differs, naming the first pairs whose shapes differ, or the first tensor that
+    holds NaN or an infinite value; the network is then unchanged.
     """
     expected = {name: tensor for name, tensor in network.state_dict().items() if isinstance(tensor, Tensor)}
     if len(tensors) != len(expected):

@@ -73,11 +73,12 @@ class FeatureLayer:
 def find_feature_layer(network: nn.Module, images: Tensor, layer: str | None = None) -> FeatureLayer:
     """Find the penultimate activation of any classifier, or the named layer's output.
 
-    The network is run once with every module watched. The classifier is the last module to run that holds a
-    matrix of weights, gives one value a class, and alone decides the logits: with its output replaced by
-    zeros, the logits no longer depend on the image. Several such modules side by side, whose outputs are
-    averaged, are taken together. The feature is the classifier's input. Where no module is the classifier
-    (its weights belong to a container), the feature is the output of the last module that decides the logits.
+    The network is run once with every module watched. The classifier is the last module to run that holds a matrix of
+    weights, gives one value a class, and alone decides the logits: with its output replaced by zeros, the logits no
+    longer depend on the image. Several such modules side by side, whose outputs are averaged, are taken together. The
+    feature is the classifier's input. Where no module is the classifier (its weights belong to a container), the
+    feature is the output of the last module that decides the logits. Raises InputError if the layer does not exist or
+    has no output for each image, or if no classifier is found.
 
     Parameters
     ----------
@@ -87,11 +88,6 @@ def find_feature_layer(network: nn.Module, images: Tensor, layer: str | None = N
         Two different normalised images, 2 × 3 × W × W.
     layer : str, optional
         The dotted name of a module, whose output is taken instead.
-
-    Raises
-    ------
-    InputError
-        If the layer does not exist or has no output for each image, or if no classifier is found.
     """
     runs = run_watched(network, images)
     if layer is not None:
@@ -113,12 +109,8 @@ def find_feature_layer(network: nn.Module, images: Tensor, layer: str | None = N
 def network_logits(output: object) -> Tensor:
     """The logits, images × classes, in whatever the network returned: a tensor, or one inside a container.
 
-    Of a mapping or an object with fields the entry `logits` is taken, otherwise the first tensor.
-
-    Raises
-    ------
-    InputError
-        If it holds no tensor of that shape.
+    Of a mapping or an object with fields the entry `logits` is taken, otherwise the first tensor. Raises InputError if
+    it holds no tensor of that shape.
     """
     fields = output if isinstance(output, Mapping) else {"logits": getattr(output, "logits", None)}
     logits = fields.get("logits")

@@ -37,12 +37,15 @@ def load_model(
 ) -> Model:
     """Load a classifier with its weights, preprocessing and class names.
 
+    Raises InputError if the model is unknown, its weights cannot be had or do not fit, or the layer, device or runtime
+    does not exist.
+
     Parameters
     ----------
     spec : str
-        `efficientnet-lite0`; `demo`, which is `demo:fully-connected`, or `demo:global-pooling`;
-        `torchvision:NAME`; `timm:NAME`; or `package.module:factory` (see `factory_classifier`), which imports and
-        runs that code: `bias_toolkit.models.specs.names_code` tells whether it is one.
+        `efficientnet-lite0`; `demo`, which is `demo:fully-connected`, or `demo:global-pooling`; `torchvision:NAME`;
+        `timm:NAME`; or `package.module:factory` (see `factory_classifier`), which imports and runs that code:
+        `bias_toolkit.models.specs.names_code` tells whether it is one.
     weights : path, optional
         A state dict (.pt, .pth, .safetensors) to use instead of the published weights.
     feature : str, optional
@@ -55,12 +58,6 @@ def load_model(
         Views in one forward pass; the runtime's choice by default.
     search_current_folder : bool
         Whether a factory's module is also looked for in the current folder.
-
-    Raises
-    ------
-    InputError
-        If the model is unknown, its weights cannot be had or do not fit, or the layer, device or runtime does not
-        exist.
     """
     chosen = resolve_device(device)
     weights = None if weights is None else Path(weights)
@@ -83,10 +80,7 @@ def load_model(
 def resolve_device(device: str) -> torch.device:
     """The torch device that "auto", "cpu", "cuda", "cuda:1" … means on this machine.
 
-    Raises
-    ------
-    InputError
-        If there is no such device.
+    Raises InputError if there is no such device.
     """
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")

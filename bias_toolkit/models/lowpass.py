@@ -48,25 +48,21 @@ def low_pass(module: nn.Module, filter_size: int = 3, *, input_size: int = 224) 
     layers under the same names, the same tensors under the same keys of its state dict, and the same output
     shape for every input. The given network is left as it is.
 
-    An odd filter is symmetric about the position that the layer samples. An even one is centred half a pixel
-    to its right and below it, as in Z. Borders are reflected, or repeated where a map is no larger than the
-    filter's reach. An axis along which a layer has stride 1 is not filtered.
+    An odd filter is symmetric about the position that the layer samples. An even one is centred half a pixel to its
+    right and below it, as in Z. Borders are reflected, or repeated where a map is no larger than the filter's reach. An
+    axis along which a layer has stride 1 is not filtered. Raises InputError if `filter_size` is not a whole number of
+    at least 1, the network cannot be run on an image of `input_size`, or (with a filter larger than 1) has no
+    subsampling layer.
 
     Parameters
     ----------
     module
         A network of images (N, 3, H, W).
     filter_size
-        Weights of the filter along each axis, at least 1. With 1 the copy is not changed: its outputs are the
-        network's own, bit for bit. Z tries 2, 3 and 5.
+        Weights of the filter along each axis, at least 1. With 1 the copy is not changed: its outputs are the network's
+        own, bit for bit. Z tries 2, 3 and 5.
     input_size
         Side in pixels of the square image on which the layers are looked for.
-
-    Raises
-    ------
-    InputError
-        If `filter_size` is not a whole number of at least 1, the network cannot be run on an image of
-        `input_size`, or (with a filter larger than 1) has no subsampling layer.
     """
     if isinstance(filter_size, bool) or not isinstance(filter_size, int) or filter_size < 1:
         raise InputError(f"The low-pass filter's size must be a whole number of at least 1, not {filter_size!r}.")
@@ -95,20 +91,14 @@ def subsampling_layers(module: nn.Module, input_size: int = 224) -> list[str]:
     """Names of the layers that `low_pass` filters, in the order in which they run.
 
     These are the modules that, run in evaluation mode on an image of `input_size` pixels, themselves call a
-    two-dimensional convolution, max pooling or average pooling with a stride above 1, be it a layer
-    (`torch.nn.Conv2d`) or a block that calls the function. The network itself has the name "". A patch
-    embedding (a convolution whose stride is its kernel's size, as in ConvNeXt and vision transformers) counts
-    like any other convolution.
+    two-dimensional convolution, max pooling or average pooling with a stride above 1, be it a layer (`torch.nn.Conv2d`)
+    or a block that calls the function. The network itself has the name "". A patch embedding (a convolution whose
+    stride is its kernel's size, as in ConvNeXt and vision transformers) counts like any other convolution.
 
-    Not counted: a pooling whose window covers the whole map, adaptive pooling, max pooling that also returns
-    indices, a convolution with one fixed averaging kernel for all channels (a low-pass filter that the
-    network already has), slicing with a step, interpolation, and rearranging pixels into channels, which
-    loses nothing.
-
-    Raises
-    ------
-    InputError
-        If the network cannot be run on an image of `input_size`.
+    Not counted: a pooling whose window covers the whole map, adaptive pooling, max pooling that also returns indices, a
+    convolution with one fixed averaging kernel for all channels (a low-pass filter that the network already has),
+    slicing with a step, interpolation, and rearranging pixels into channels, which loses nothing. Raises InputError if
+    the network cannot be run on an image of `input_size`.
     """
     return list(_find_subsampling(module, input_size))
 

@@ -33,19 +33,19 @@ ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 class Model:
     """A classifier: a network, what it expects of its input, and what its outputs are called.
 
-    The network is put in eval mode on the device, in float32 and without gradients, and probed once with two
-    random images to find the feature and count the classes.
+    The network is put in eval mode on the device, in float32 and without gradients, and probed once with two random
+    images to find the feature and count the classes. Raises InputError if the network cannot run on such images, gives
+    no finite logits, or has another number of classes than there are names, or if the feature is not found.
 
     Parameters
     ----------
     name : str
         What reports call it.
     module : nn.Module
-        Takes normalised images N × 3 × W × W; returns logits N × classes, alone or in a tuple, mapping or object.
-        Rows that already are probabilities are taken as they are.
+        Takes normalised images N × 3 × W × W; returns logits N × classes, alone or in a tuple, mapping or object. Rows
+        that already are probabilities are taken as they are.
     input_size : int
         W, in pixels.
-    preprocessing : Preprocessing
     class_names, class_ids : sequence of str, optional
         Readable names, and identifiers such as WordNet ids, in output order.
     feature : str, optional
@@ -68,12 +68,6 @@ class Model:
         What the network is to run on; `runtime` says what it does run on, once that was tried.
     weights_sha256 : str
         SHA-256 of the weights that run, the same whichever file they came from.
-
-    Raises
-    ------
-    InputError
-        If the network cannot run on such images, gives no finite logits, or has another number of classes than
-        there are names, or if the feature is not found.
     """
 
     def __init__(
@@ -173,6 +167,8 @@ class Model:
     def evaluate(self, pixels: np.ndarray, outside: np.ndarray | None = None, *, precision: str = "float32") -> Outputs:
         """Run the network over N views.
 
+        Raises InputError if an array has another shape or type, or the runtime has no such precision on this machine.
+
         Parameters
         ----------
         pixels : uint8 array (N, W, W, 3)
@@ -181,11 +177,6 @@ class Model:
             Where it is True the normalised input is exactly 0, whatever the pixels are.
         precision : {"float32", "bfloat16", "float16"}
             Of the arithmetic. Float32 is without TF32, whatever the caller has set.
-
-        Raises
-        ------
-        InputError
-            If an array has another shape or type, or the runtime has no such precision on this machine.
         """
         (outputs,) = self.evaluate_batches([(pixels, outside)], precision=precision)
         return outputs
@@ -193,12 +184,8 @@ class Model:
     def evaluate_batches(self, batches: Iterable[Batch], *, precision: str = "float32") -> Iterator[Outputs]:
         """The outputs of each batch of views, in order; later batches are taken while earlier ones are computed.
 
-        A batch is (pixels, outside), as `evaluate` takes them. Batches of `batch_size` views run fastest.
-
-        Raises
-        ------
-        InputError
-            As `evaluate`.
+        A batch is (pixels, outside), as `evaluate` takes them. Batches of `batch_size` views run fastest. Raises
+        InputError as `evaluate`.
         """
         sizes: deque[int] = deque()
 
@@ -283,10 +270,7 @@ class Model:
     def with_module(self, module: nn.Module, name: str) -> Model:
         """The same preprocessing, classes, feature and device with another network.
 
-        Raises
-        ------
-        InputError
-            As the class does.
+        Raises InputError as the class does.
         """
         return Model(
             name,

@@ -33,7 +33,9 @@ class OpenVinoRuntime:
     """OpenVINO in throughput mode: the network is compiled once, and several requests are always under way.
 
     The network is recorded by running it on one batch. What is compiled is compared with torch on other images, so a
-    network whose course depends on its input is not taken for one whose does not.
+    network whose course depends on its input is not taken for one whose does not. Raises InputError if OpenVINO cannot
+    be loaded, the network cannot be converted or computes something else when it is, or the processor has no arithmetic
+    in that precision.
 
     Parameters
     ----------
@@ -44,12 +46,6 @@ class OpenVinoRuntime:
     batch_size : int, optional
         Views in one request, by default as many as have `REQUEST_PIXELS`. Smaller batches are padded, larger ones cut.
     precision : {"float32", "bfloat16", "float16"}
-
-    Raises
-    ------
-    InputError
-        If OpenVINO cannot be loaded, the network cannot be converted or computes something else when it is, or the
-        processor has no arithmetic in that precision.
     """
 
     def __init__(

@@ -18,7 +18,6 @@ class PixelNetwork(nn.Module):
         Takes normalised images N × 3 × W × W.
     feature_layer : FeatureLayer
         Where the feature is in it.
-    preprocessing : Preprocessing
     gives_probabilities : bool
         Whether the network's rows are probabilities already.
     memory_format : torch.memory_format

@@ -19,6 +19,8 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 class Preprocessing:
     """What a model expects of its input.
 
+    Raises InputError if a value is out of its range.
+
     Parameters
     ----------
     mean, std : tuple of 3 floats
@@ -27,11 +29,6 @@ class Preprocessing:
         How the model's own evaluation resizes an image; one of `INTERPOLATIONS`.
     crop_fraction : float
         Side of the central crop over the side that the image is resized to, in (0, 1].
-
-    Raises
-    ------
-    InputError
-        If a value is out of its range.
     """
 
     mean: tuple[float, float, float] = IMAGENET_MEAN

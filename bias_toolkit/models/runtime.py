@@ -89,12 +89,8 @@ class Choice(NamedTuple):
 def choose_runtime(runtime: str, device: torch.device) -> Choice:
     """The runtime that "auto", "torch" or "openvino" means on a device of this machine.
 
-    "auto" takes torch on CUDA; on an Intel or AMD CPU OpenVINO where it is installed; torch otherwise.
-
-    Raises
-    ------
-    InputError
-        If there is no such runtime, or OpenVINO was asked for where it cannot run.
+    "auto" takes torch on CUDA; on an Intel or AMD CPU OpenVINO where it is installed; torch otherwise. Raises
+    InputError if there is no such runtime, or OpenVINO was asked for where it cannot run.
     """
     if runtime not in RUNTIMES:
         raise InputError(f"--runtime is {runtime!r}, but must be one of {', '.join(RUNTIMES)}.")
