@@ -12,15 +12,14 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from bias_toolkit.datasets.boxes import upright_objects
+from bias_toolkit.datasets.boxes import upright_objects, upright_sizes
 from bias_toolkit.datasets.file_names import check_inside
 from bias_toolkit.datasets.listing import Listing
-from bias_toolkit.datasets.orientation import upright_sizes
 from bias_toolkit.datasets.schema import IMAGES, ReducedImage, Reduction, Tables, skipped_table
 from bias_toolkit.foundation.errors import InputError, UnreadableImageError
-from bias_toolkit.foundation.files import file_stamps, shard_slices
+from bias_toolkit.foundation.files import file_stamps
 from bias_toolkit.foundation.progress import Progress, silent
-from bias_toolkit.foundation.threads import ordered_map
+from bias_toolkit.foundation.threads import map_in_parts
 
 _HEADERS_A_TASK = 64
 _BYTES_AT_A_TIME = 2**20
@@ -43,23 +42,18 @@ class PixelSource(Protocol):
 
     def header(self, image_id: str) -> Header:
         """Size and orientation, without decoding; raises UnreadableImageError."""
-        ...
 
     def read(self, image_id: str) -> np.ndarray:
         """Upright RGB pixels, uint8 (height, width, 3); raises UnreadableImageError."""
-        ...
 
     def read_reduced(self, image_id: str, reduction: Reduction) -> ReducedImage:
         """The same at up to the fraction of its size that `reduction` allows, or whole."""
-        ...
 
     def source(self, image_id: str) -> str:
         """A name of the pixels that two datasets share only if they share the image."""
-        ...
 
     def stamp(self, image_ids: Sequence[str]) -> bytes:
         """Bytes that change when an image may have changed."""
-        ...
 
 
 class Dataset:
@@ -254,22 +248,16 @@ class Dataset:
         image_ids = self._listing.image_ids
         headers = np.zeros((len(image_ids), 3), np.int32)
         unreadable = {}
-        parts = shard_slices(len(image_ids), _HEADERS_A_TASK)
-        with progress("Reading image headers", len(image_ids)) as advance:
-            for part, results in zip(parts, ordered_map(self._headers_of, parts), strict=True):
-                for row, result in enumerate(results, part.start):
-                    if isinstance(result, Header):
-                        headers[row] = result
-                    else:
-                        unreadable[row] = result
-                advance(len(results))
+        results = map_in_parts(self._header_of, image_ids, _HEADERS_A_TASK, progress, "Reading image headers")
+        for row, result in enumerate(results):
+            if isinstance(result, Header):
+                headers[row] = result
+            else:
+                unreadable[row] = result
         return headers, unreadable
 
-    def _headers_of(self, part: slice) -> list[Header | UnreadableImageError]:
-        results = []
-        for image_id in self._listing.image_ids[part]:
-            try:
-                results.append(self._pixels.header(image_id))
-            except UnreadableImageError as error:
-                results.append(error)
-        return results
+    def _header_of(self, image_id: str) -> Header | UnreadableImageError:
+        try:
+            return self._pixels.header(image_id)
+        except UnreadableImageError as error:
+            return error

@@ -60,38 +60,12 @@ _EIGHT_BITS_OF: dict[str, Callable[[int], int]] = {
 """What Pillow makes of the values of a PNG whose channels have not 8 bits, by its name for them."""
 _PNG_TEXTS_OF_ORIENTATION = (b"Raw profile type exif\0", b"XML:com.adobe.xmp\0")
 
-
-_OF_ONE_FILE = {
-    errno.ENOENT,
-    errno.ENOTDIR,
-    errno.EISDIR,
-    errno.EACCES,
-    errno.EPERM,
-    errno.ELOOP,
-    errno.ENAMETOOLONG,
-    errno.ENXIO,
-}
+_NOT_THERE = {errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM}
+_OF_ONE_FILE = _NOT_THERE | {errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO}
 """What the system says of one file; anything else tells of the disk or the network."""
-
-_PASSING = {
-    errno.ENOENT,
-    errno.ENOTDIR,
-    errno.EACCES,
-    errno.EPERM,
-    errno.EIO,
-    errno.ESTALE,
-    errno.ETIMEDOUT,
-    errno.ENOTCONN,
-    errno.EHOSTDOWN,
-    errno.EHOSTUNREACH,
-    errno.ENETDOWN,
-    errno.ENETUNREACH,
-    errno.ENODEV,
-    errno.EAGAIN,
-    errno.ENOMEM,
-    errno.EMFILE,
-    errno.ENFILE,
-}
+_NETWORK = {errno.ETIMEDOUT, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENETDOWN, errno.ENETUNREACH}
+_DISK = {errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.ENODEV}
+_PASSING = _NOT_THERE | _NETWORK | _DISK | {errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE}
 """What the system says of a file, its disk or this process that can be otherwise in the next run."""
 
 _OF_A_LINK = {errno.ENOENT: "a link to a file that is not there", errno.ELOOP: "a link that leads back to itself"}

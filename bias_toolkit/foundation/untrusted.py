@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 
 from bias_toolkit.foundation.errors import InputError
 
-KINDS = {
+_KINDS = {
     stat.S_IFDIR: "a folder",
     stat.S_IFLNK: "a link",
     stat.S_IFIFO: "a named pipe",
@@ -60,10 +60,14 @@ def open_regular(path: str | os.PathLike) -> Iterator[BinaryIO]:
         yield file
 
 
+def kind_of(status: os.stat_result) -> str:
+    """What is no regular file, as an error calls it: "a folder", "a named pipe" and others."""
+    return _KINDS.get(stat.S_IFMT(status.st_mode), "something else")
+
+
 def _check_kind(path: str | os.PathLike, status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
-        what = KINDS.get(stat.S_IFMT(status.st_mode), "something else")
-        raise InputError(f"{os.fspath(path)} has to be a regular file, and is {what}.")
+        raise InputError(f"{os.fspath(path)} has to be a regular file, and is {kind_of(status)}.")
 
 
 def read_regular(path: str | os.PathLike, limit: int) -> bytes:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bias_toolkit.datasets.dataset import Dataset
+from bias_toolkit.datasets.listing import Annotations, Listing
+from bias_toolkit.datasets.pixels import ImageFiles
+from bias_toolkit.foundation.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -31,3 +35,16 @@ class Layout:
     expects: str
     recognise: Callable[[Path, bool], str | None]
     read: Callable[[Path, str], Dataset]
+
+    def dataset(
+        self,
+        path: Path,
+        reason: str,
+        image_ids: Sequence[str],
+        annotate: Callable[[Progress], Annotations],
+        folder: Path | None = None,
+        **others: Any,
+    ) -> Dataset:
+        """The image files below a folder, by default the path, with what else a `Listing` has."""
+        listing = Listing(str(path), self.name, reason, image_ids, annotate, **others)
+        return Dataset(listing, ImageFiles(str(folder or path)))
