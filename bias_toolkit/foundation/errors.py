@@ -23,3 +23,9 @@ class UnreadableImageError(Exception):
     def __init__(self, reason: str, transient: bool = False):
         super().__init__(reason)
         self.transient = transient
+
+
+def first_line(error: Exception) -> str:
+    """What an error says, in its first line and without its stop; its kind where it says nothing."""
+    text = str(error).strip()
+    return text.splitlines()[0].rstrip(".") if text else type(error).__name__

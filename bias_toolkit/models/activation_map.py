@@ -157,11 +157,9 @@ def _spatial_activation(model: Model, images: Tensor) -> Run:
 
 def _has_places(run: Run) -> bool:
     shape = run.output_shape
-    if len(shape) == 3:
-        return shape[0] == PROBE_IMAGES and shape[1] > 1 and shape[2] > 1
-    if len(shape) != 4 or shape[0] != PROBE_IMAGES:
-        return False
-    return all(side > 1 for axis, side in enumerate(shape) if axis not in (0, run.output_channel_axis))
+    channel_axis = run.output_channel_axis if len(shape) == 4 else 0
+    places = [side for axis, side in enumerate(shape[1:], 1) if axis != channel_axis]
+    return len(shape) in (3, 4) and shape[0] == PROBE_IMAGES and min(places) > 1
 
 
 @contextmanager
@@ -174,8 +172,5 @@ def _activation(module: nn.Module, change: Callable[[Tensor], Tensor]) -> Iterat
         # A copy goes on, because networks overwrite activations in place.
         return taken[0].clone()
 
-    handle = module.register_forward_hook(hook)
-    try:
+    with module.register_forward_hook(hook):
         yield taken
-    finally:
-        handle.remove()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -62,12 +62,11 @@ class FeatureLayer:
             return hook
 
         modules = dict(network.named_modules())
-        handles = [modules[tap.module_name].register_forward_hook(hook_for(tap), with_kwargs=True) for tap in self.taps]
-        try:
+        with ExitStack() as hooks:
+            for tap in self.taps:
+                handle = modules[tap.module_name].register_forward_hook(hook_for(tap), with_kwargs=True)
+                hooks.enter_context(handle)
             yield lambda: torch.cat([pooled[tap.module_name] for tap in self.taps], dim=1)
-        finally:
-            for handle in handles:
-                handle.remove()
 
 
 def find_feature_layer(network: nn.Module, images: Tensor, layer: str | None = None) -> FeatureLayer:
@@ -112,8 +111,7 @@ def network_logits(output: object) -> Tensor:
     Of a mapping or an object with fields the entry `logits` is taken, otherwise the first tensor. Raises InputError if
     it holds no tensor of that shape.
     """
-    fields = output if isinstance(output, Mapping) else {"logits": getattr(output, "logits", None)}
-    logits = fields.get("logits")
+    logits = output.get("logits") if isinstance(output, Mapping) else getattr(output, "logits", None)
     if not isinstance(logits, Tensor):
         logits = first_tensor(output)
     if logits is None:
@@ -192,7 +190,6 @@ def _channel_axis(module: nn.Module, shape: torch.Size) -> int:
 def run_watched(network: nn.Module, images: Tensor) -> list[Run]:
     """Run the network; its modules in the order in which they finished last, the network itself left out."""
     seen: dict[str, Run] = {}
-    handles = []
 
     def hook_for(name: str):
         def hook(module, args, kwargs, output):
@@ -203,14 +200,11 @@ def run_watched(network: nn.Module, images: Tensor) -> list[Run]:
 
         return hook
 
-    for name, module in network.named_modules():
-        if name:
-            handles.append(module.register_forward_hook(hook_for(name), with_kwargs=True))
-    try:
+    with ExitStack() as hooks:
+        for name, module in network.named_modules():
+            if name:
+                hooks.enter_context(module.register_forward_hook(hook_for(name), with_kwargs=True))
         network(images)
-    finally:
-        for handle in handles:
-            handle.remove()
     return list(seen.values())
 
 
@@ -240,12 +234,10 @@ def decide_logits(network: nn.Module, images: Tensor, runs: list[Run]) -> bool:
     """Whether the logits are the same for every image once the modules' outputs are zeros."""
     if not runs:
         return False
-    handles = [run.module.register_forward_hook(_zero_output) for run in runs]
-    try:
+    with ExitStack() as hooks:
+        for run in runs:
+            hooks.enter_context(run.module.register_forward_hook(_zero_output))
         logits = network_logits(network(images))
-    finally:
-        for handle in handles:
-            handle.remove()
     return bool(torch.allclose(logits[:1], logits[1:], rtol=1e-6, atol=1e-7, equal_nan=True))
 
 

@@ -22,6 +22,7 @@ the larger the filter: the rebuilt network shows what the filters alone do.
 from __future__ import annotations
 
 import copy
+from contextlib import ExitStack
 from functools import partial
 
 import torch
@@ -37,8 +38,6 @@ from bias_toolkit.models.lowpass_layers import (
     forward_with_plain_output,
     subsamples,
 )
-
-__all__ = ["low_pass", "subsampling_layers"]
 
 
 def low_pass(module: nn.Module, filter_size: int = 3, *, input_size: int = 224) -> nn.Module:
@@ -117,11 +116,12 @@ def _find_subsampling(module: nn.Module, input_size: int) -> dict[str, set[str]]
     def leave(layer, inputs, outputs):
         running.pop()
 
-    hooks = [layer.register_forward_pre_hook(enter) for layer in names]
-    hooks += [layer.register_forward_hook(leave) for layer in names]
     try:
         images = torch.zeros(1, 3, input_size, input_size, device=weights.device, dtype=weights.dtype)
-        with torch.no_grad(), _SubsamplingCalls() as calls:
+        with ExitStack() as hooks, torch.no_grad(), _SubsamplingCalls() as calls:
+            for layer in names:
+                hooks.enter_context(layer.register_forward_pre_hook(enter))
+                hooks.enter_context(layer.register_forward_hook(leave))
             calls.record = lambda operation: found.setdefault(names[running[-1]], set()).add(operation)
             module.eval()(images)
     except Exception as error:
@@ -130,8 +130,6 @@ def _find_subsampling(module: nn.Module, input_size: int) -> dict[str, set[str]]
             f"to find its subsampling layers: {error}"
         ) from error
     finally:
-        for hook in hooks:
-            hook.remove()
         for layer, mode in training.items():
             layer.training = mode
     return found

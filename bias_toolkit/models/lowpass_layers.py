@@ -10,17 +10,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-__all__ = [
-    "OPERATIONS",
-    "binomial_filter",
-    "filters_input",
-    "forward_with_filtered_calls",
-    "forward_with_filtered_input",
-    "forward_with_plain_output",
-    "low_pass_maps",
-    "subsamples",
-]
-
 OPERATIONS = {
     torch.conv2d: "convolution",
     F.avg_pool2d: "average pooling",

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from bias_toolkit.foundation.errors import InputError
+from bias_toolkit.foundation.memory import keep_freed_memory
 from bias_toolkit.models.checkpoint import non_finite_tensor
 from bias_toolkit.models.feature_layer import PROBE_IMAGES, find_feature_layer, network_logits
-from bias_toolkit.models.memory import keep_freed_memory
 from bias_toolkit.models.pixel_network import PixelNetwork
 from bias_toolkit.models.precision import full_float32
 from bias_toolkit.models.preprocessing import Preprocessing

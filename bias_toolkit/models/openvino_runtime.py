@@ -5,16 +5,16 @@ from __future__ import annotations
 import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
-from bias_toolkit.foundation.errors import InputError
+from bias_toolkit.foundation.errors import InputError, first_line
 from bias_toolkit.models.pixel_network import PixelNetwork
 from bias_toolkit.models.precision import full_float32
 from bias_toolkit.models.runtime import Batch, BatchSource, Outputs
+from bias_toolkit.models.varied_images import varied_images
 
 REQUEST_PIXELS = 2 * 224**2
 """Of a request's views together. Activations of so many stay in a core's cache: on two cores efficientnet-lite0 at 224
@@ -54,7 +54,7 @@ class OpenVinoRuntime:
         try:
             import openvino
         except ImportError as error:
-            raise InputError(f"OpenVINO cannot be loaded ({_first_line(error)}); give --runtime torch.") from error
+            raise InputError(f"OpenVINO cannot be loaded ({first_line(error)}); give --runtime torch.") from error
 
         self.name = f"OpenVINO {openvino.__version__.split('-')[0]}"
         self.views_in_pass = batch_size or int(np.clip(REQUEST_PIXELS // input_size**2, *REQUEST_VIEWS))
@@ -129,7 +129,9 @@ class OpenVinoRuntime:
         if has_outside:
             views.append(generator.random(shape) < 0.5)
         try:
-            with _quietly(), full_float32(), torch.inference_mode(False), torch.no_grad():
+            # The converter warns about what it records; `_check` looks at the result.
+            with warnings.catch_warnings(), full_float32(), torch.inference_mode(False), torch.no_grad():
+                warnings.simplefilter("ignore")
                 example = tuple(torch.from_numpy(each) for each in views)
                 graph = openvino.convert_model(self._network, example_input=example)
                 graph.reshape({place: list(each.shape) for place, each in enumerate(views)})
@@ -137,7 +139,7 @@ class OpenVinoRuntime:
             compiled = self._core.compile_model(graph, "CPU", hints)
         except Exception as error:
             raise InputError(
-                f"OpenVINO cannot run this network ({_first_line(error)}); give --runtime torch."
+                f"OpenVINO cannot run this network ({first_line(error)}); give --runtime torch."
             ) from error
         # Twice as many as are computed at a time, so that the processor need not wait for Python.
         count = 2 * compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
@@ -148,7 +150,7 @@ class OpenVinoRuntime:
     def _check(self, *, has_outside: bool) -> None:
         """Raise InputError unless what was compiled does as torch does, on images that it was not recorded on."""
         generator = np.random.default_rng(1)
-        for pixels in _probes(self._input_size, generator):
+        for pixels in np.split(varied_images(self._input_size), 3):
             outside = generator.random(pixels.shape[:3]) < 0.3 if has_outside else None
             with full_float32(), torch.inference_mode():
                 given = [None if each is None else torch.from_numpy(each) for each in (pixels, outside)]
@@ -160,15 +162,6 @@ class OpenVinoRuntime:
                     f"OpenVINO computes other probabilities than torch for this network (by up to {difference:.2g}); "
                     "give --runtime torch."
                 )
-
-
-def _probes(side: int, generator: np.random.Generator) -> Iterator[np.ndarray]:
-    """Batches of two views, uint8 (2, W, W, 3), that have little in common: noise, shades, black and white."""
-    yield generator.integers(0, 256, (2, side, side, 3), np.uint8)
-    shades = generator.integers(0, 256, (2, 1, 1, 3)) * np.linspace(0, 1, side)[:, None, None]
-    yield np.broadcast_to(shades, (2, side, side, 3)).astype(np.uint8)
-    for level in (0, 255):
-        yield np.full((2, side, side, 3), level, np.uint8)
 
 
 class _Parts:
@@ -200,19 +193,4 @@ def _padded(array: np.ndarray, rows: int) -> np.ndarray:
     """The array with rows of zeros added, in one block of memory."""
     if len(array) == rows:
         return np.ascontiguousarray(array)
-    padded = np.zeros((rows, *array.shape[1:]), array.dtype)
-    padded[: len(array)] = array
-    return padded
-
-
-def _first_line(error: Exception) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0].rstrip(".") if text else type(error).__name__
-
-
-@contextmanager
-def _quietly() -> Iterator[None]:
-    """Keep the converter's warnings about what it records to itself: `_check` looks at the result."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+    return np.concatenate([array, np.zeros((rows - len(array), *array.shape[1:]), array.dtype)])

@@ -16,7 +16,7 @@ import torchvision
 from timm.data import ImageNetInfo, infer_imagenet_subset
 from torch import nn
 
-from bias_toolkit.foundation.errors import InputError
+from bias_toolkit.foundation.errors import InputError, first_line
 from bias_toolkit.models.checkpoint import assign_weights_in_order, classifier_with_weights, read_checkpoint
 from bias_toolkit.models.preprocessing import Blueprint, Preprocessing
 
@@ -138,9 +138,8 @@ def _downloaded(spec: str, build: Callable[[], nn.Module]) -> nn.Module:
         with _silenced():
             return build()
     except Exception as error:
-        reason = str(error).strip().split("\n")[0] or type(error).__name__
         raise InputError(
-            f"The pretrained weights of {spec} could not be had ({reason.rstrip('.')}); "
+            f"The pretrained weights of {spec} could not be had ({first_line(error)}); "
             "give a file of them with --weights."
         ) from error
 
