@@ -46,24 +46,11 @@ def upright_boxes(boxes: np.ndarray, sizes: np.ndarray, orientations: np.ndarray
 def upright_objects(
     boxes: pd.DataFrame, image_ids: Sequence[str], headers: np.ndarray
 ) -> tuple[pa.Table, list[str], int]:
-    """Make the table of objects.
+    """Make the table `OBJECTS`, in the order of `image_ids`; boxes of unreadable images are left out.
 
-    Parameters
-    ----------
-    boxes : pandas.DataFrame
-        Columns `listing.BOX_COLUMNS`, coordinates in pixels as stored.
-    image_ids : sequence of str, length n
-    headers : int array (n, 3)
-        Stored width, stored height and EXIF orientation of each image; orientation 0 if it could not be read.
-
-    Returns
-    -------
-    objects : pyarrow.Table
-        Schema `OBJECTS`, in the order of `image_ids`; boxes of unreadable images are left out.
-    unknown : list of str
-        Image ids that `boxes` names and `image_ids` does not hold.
-    dropped : int
-        Boxes of readable images without area inside their image.
+    `boxes` has the columns `listing.BOX_COLUMNS`, coordinates in pixels as stored; `headers`, int (n, 3), each image's
+    stored width, stored height and EXIF orientation, 0 if it could not be read. Returns also the image ids that `boxes`
+    names and `image_ids` does not hold, and the number of boxes of readable images without area inside their image.
     """
     rows = pd.Index(image_ids).get_indexer(pd.Index(boxes["image_id"]))
     unknown = list(boxes["image_id"][rows < 0].unique())

@@ -213,13 +213,7 @@ class Dataset:
             )
 
     def is_back(self, image_id: str) -> bool:
-        """Whether an image that was left out for a transient reason can be opened now; only its header is read.
-
-        Parameters
-        ----------
-        image_id : str
-            Of the table `skipped`, or of another table of images that were left out.
-        """
+        """Whether an image that was left out for a transient reason can be opened now; only its header is read."""
         try:
             check_inside(image_id, self.root)
             self._pixels.header(image_id)

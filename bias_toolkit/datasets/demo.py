@@ -58,12 +58,8 @@ DEMO_DATASETS: tuple[str, ...] = tuple(_RECIPES)
 def load_demo_dataset(name: str) -> Dataset:
     """One of the demo's datasets: 74 × 74 pictures of one digit each, labelled "0" to "9".
 
-    Raises InputError if there is no demo dataset of that name.
-
-    Parameters
-    ----------
-    name : {"train", "photographer", "uniform"}
-        4,000 training images; test sets of 1,000 (photographer) and 2,000 (uniform) images.
+    They are 4,000 training images, "train", and test sets of 1,000, "photographer", and 2,000, "uniform". Raises
+    InputError if there is no demo dataset of that name.
     """
     pixels = _DrawnImages(name)
     listing = Listing(

@@ -62,14 +62,8 @@ def check_path(path: os.PathLike) -> None:
 def check_inside(name: object, where: str) -> str:
     """A file name that an annotation gives, without `.`, `..` and double `/`, if it stays in the dataset's folder.
 
-    Raises InputError if it is no text, is empty, leads out of the folder, or is no name that a file can have.
-
-    Parameters
-    ----------
-    name : object
-        Relative to the dataset's folder.
-    where : str
-        File and line or entry; errors begin with it.
+    The name is relative to that folder; errors begin with `where`, a file and its line or entry. Raises InputError if
+    it is no text, is empty, leads out of the folder, or is no name that a file can have.
     """
     if not isinstance(name, str) or not name:
         raise InputError(f"{where}: a file name has to be a text, not {shortened(name)}")

@@ -72,13 +72,7 @@ _OF_A_LINK = {errno.ENOENT: "a link to a file that is not there", errno.ELOOP: "
 
 
 class ImageFiles:
-    """The pixels of image files below a folder; a `dataset.PixelSource`.
-
-    Parameters
-    ----------
-    root : str
-        Folder that image ids are relative to.
-    """
+    """The pixels of image files below a folder, to which image ids are relative; a `dataset.PixelSource`."""
 
     def __init__(self, root: str):
         self._root = root

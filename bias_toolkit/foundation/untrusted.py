@@ -98,13 +98,8 @@ def read_regular_text(path: str | os.PathLike, limit: int) -> str:
 def inside(folder: str | os.PathLike, name: object) -> Path:
     """The path of a file in a folder by a name from a record that may be hostile; the file need not exist.
 
-    Raises InputError if the name is no text, is absolute, has an empty part, `.`, `..`, a backslash, a drive or a
-    control character, or if a link on its way leads out of the folder.
-
-    Parameters
-    ----------
-    name : object
-        Relative to the folder, with `/`.
+    The name is relative to the folder, with `/`. Raises InputError if it is no text, is absolute, has an empty part,
+    `.`, `..`, a backslash, a drive or a control character, or if a link on its way leads out of the folder.
     """
     wanted = f"in {os.fspath(folder)}, a name has to be relative, with /, and stay inside"
     if not isinstance(name, str) or _NOT_IN_NAMES.search(name) or _DRIVE.match(name):
@@ -126,19 +121,11 @@ def _shown(name: object) -> str:
 
 
 def parse_json(text: str | bytes, path: str | os.PathLike, *, finite: bool = True) -> Any:
-    """The value of a JSON text that may be hostile.
+    """The value of a JSON text, in UTF-8 where it is bytes, that may be hostile; `path` is of its file, for the error.
 
-    Raises InputError if it is not valid UTF-8 or JSON, is nested too deeply, names a key twice, or holds a number that
-    is too long or not finite.
-
-    Parameters
-    ----------
-    text : str or bytes
-        Bytes are UTF-8.
-    path : path
-        Of the file, for the error.
-    finite : bool
-        Whether NaN and infinite numbers are refused; JSON has none, but Python writes them.
+    Unless `finite` is False, NaN and infinite numbers are refused; JSON has none, but Python writes them. Raises
+    InputError if it is not valid UTF-8 or JSON, is nested too deeply, names a key twice, or holds a number that is too
+    long or not finite.
     """
 
     def number(digits: str) -> float:

@@ -51,16 +51,10 @@ class ActivationMaps(NamedTuple):
 class ActivationMap:
     """The activation maps of one model; its network is probed once for the place where they are taken.
 
+    `layer` is the name of the module whose output is A. `is_exact` says whether a map's mean and the logit of an empty
+    A add up to the class's logit: then nothing that the network says of the class comes from elsewhere than the map.
     Raises InputError if the network has no such activation, as a vision transformer has none, or computes its logits
     without derivatives.
-
-    Attributes
-    ----------
-    layer : str
-        Name of the module whose output is A.
-    is_exact : bool
-        Whether a map's mean and the logit of an empty A add up to the class's logit: then nothing that the network says
-        of the class comes from elsewhere than the map.
     """
 
     def __init__(self, model: Model):
@@ -75,17 +69,12 @@ class ActivationMap:
         self.is_exact = self._adds_up(pixels)
 
     def __call__(self, pixels: np.ndarray, classes: np.ndarray | None = None) -> ActivationMaps:
-        """Run the network over N views, and give the map of one class of each.
+        """Run the network over N views, uint8 (N, W, W, 3), and give the map of one class of each.
 
-        Float32 without TF32, on the model's device; the caller chooses N. What one view gives does not depend on the
-        others but for rounding. Raises InputError if an array has another shape or type, or there is no class of an
-        index.
-
-        Parameters
-        ----------
-        pixels : uint8 array (N, W, W, 3)
-        classes : int array (N,), optional
-            Index of the class of each map, `TOP1` for the most probable one; that of every view by default.
+        `classes`, int (N,), holds the index of each map's class, `TOP1` for the most probable one, which is the
+        default. Float32 without TF32, on the model's device; the caller chooses N. What one view gives does not depend
+        on the others but for rounding. Raises InputError if an array has another shape or type, or there is no class of
+        an index.
         """
         classes = np.full(len(pixels), TOP1) if classes is None else np.asarray(classes)
         n_classes = self._model.n_classes

@@ -73,20 +73,8 @@ def classifier_with_weights(
 ) -> tuple[nn.Module, int]:
     """Build a classifier with as many classes as a file's classifier has, and load the file into it.
 
-    Raises InputError as `read_checkpoint` and `assign_weights` do.
-
-    Parameters
-    ----------
-    build : callable
-        Makes the network with the given number of classes.
-    path : path
-        As `read_checkpoint` takes.
-    usual_classes : int
-        The number of classes to try first.
-
-    Returns
-    -------
-    The network, and its number of classes.
+    `build` makes the network with a number of classes, of which `usual_classes` is tried first. Returns the network and
+    its number of classes; raises InputError as `read_checkpoint` and `assign_weights` do.
     """
     tensors = read_checkpoint(path)
     network = build(usual_classes)

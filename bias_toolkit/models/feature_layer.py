@@ -70,23 +70,14 @@ class FeatureLayer:
 
 
 def find_feature_layer(network: nn.Module, images: Tensor, layer: str | None = None) -> FeatureLayer:
-    """Find the penultimate activation of any classifier, or the named layer's output.
+    """Find the penultimate activation of any classifier in eval mode, or the output of the named layer.
 
-    The network is run once with every module watched. The classifier is the last module to run that holds a matrix of
-    weights, gives one value a class, and alone decides the logits: with its output replaced by zeros, the logits no
-    longer depend on the image. Several such modules side by side, whose outputs are averaged, are taken together. The
-    feature is the classifier's input. Where no module is the classifier (its weights belong to a container), the
-    feature is the output of the last module that decides the logits. Raises InputError if the layer does not exist or
-    has no output for each image, or if no classifier is found.
-
-    Parameters
-    ----------
-    network : nn.Module
-        In eval mode.
-    images : Tensor
-        Two different normalised images, 2 × 3 × W × W.
-    layer : str, optional
-        The dotted name of a module, whose output is taken instead.
+    The network is run once on two different normalised images, 2 × 3 × W × W, with every module watched. The classifier
+    is the last module to run that holds a matrix of weights, gives one value a class, and alone decides the logits:
+    with its output replaced by zeros, the logits no longer depend on the image. Several such modules side by side,
+    whose outputs are averaged, are taken together. The feature is the classifier's input. Where no module is the
+    classifier (its weights belong to a container), the feature is the output of the last module that decides the
+    logits. Raises InputError if the layer does not exist or has no output for each image, or if no classifier is found.
     """
     runs = run_watched(network, images)
     if layer is not None:

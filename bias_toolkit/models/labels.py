@@ -37,22 +37,14 @@ class LabelMatch:
 def match_labels(
     labels: Sequence[str], model: Model, class_names: Mapping[str, str] | None = None, mapping: str | Path | None = None
 ) -> LabelMatch:
-    """Match a dataset's labels to a model's classes.
+    """Match a dataset's labels, in which nulls are left out, to a model's classes.
 
-    Labels are tried as class ids (WordNet ids for ImageNet models) and as class names, and what matches more of them is
-    taken; where neither matches any, labels that are integers are taken as indices from 0. Names match whatever their
-    case, with underscores and hyphens as spaces: whole, or one of the comma-separated synonyms where that leaves one
-    class only. A mapping file comes before all that. Raises InputError if the mapping file has a fault, or none of the
-    labels is in it.
-
-    Parameters
-    ----------
-    labels : sequence of str
-        With repetitions or without; nulls are left out.
-    class_names : mapping, optional
-        The dataset's readable names of its labels, tried as names beside the labels themselves.
-    mapping : path, optional
-        A CSV file with the columns `label,class`, or a JSON object; a class is an id, a name or an index.
+    Labels are tried as class ids (WordNet ids for ImageNet models) and as class names, the labels themselves or the
+    dataset's readable `class_names` of them, and what matches more of them is taken; where neither matches any, labels
+    that are integers are taken as indices from 0. Names match whatever their case, with underscores and hyphens as
+    spaces: whole, or one of the comma-separated synonyms where that leaves one class only. A mapping file, in CSV with
+    the columns `label,class` or a JSON object, comes before all that; a class in it is an id, a name or an index.
+    Raises InputError if the mapping file has a fault, or none of the labels is in it.
     """
     distinct = sorted({str(label) for label in labels if not pd.isna(label)})
     if mapping is not None:

@@ -165,18 +165,11 @@ class Model:
             yield
 
     def evaluate(self, pixels: np.ndarray, outside: np.ndarray | None = None, *, precision: str = "float32") -> Outputs:
-        """Run the network over N views.
+        """Run the network over N views: pixels uint8 (N, W, W, 3), red, green, blue.
 
+        Where `outside`, bool (N, W, W), is True the normalised input is exactly 0, whatever the pixels are. `precision`
+        is that of the arithmetic: "float32" (without TF32, whatever the caller has set), "bfloat16" or "float16".
         Raises InputError if an array has another shape or type, or the runtime has no such precision on this machine.
-
-        Parameters
-        ----------
-        pixels : uint8 array (N, W, W, 3)
-            Red, green, blue.
-        outside : bool array (N, W, W), optional
-            Where it is True the normalised input is exactly 0, whatever the pixels are.
-        precision : {"float32", "bfloat16", "float16"}
-            Of the arithmetic. Float32 is without TF32, whatever the caller has set.
         """
         (outputs,) = self.evaluate_batches([(pixels, outside)], precision=precision)
         return outputs
@@ -184,8 +177,8 @@ class Model:
     def evaluate_batches(self, batches: Iterable[Batch], *, precision: str = "float32") -> Iterator[Outputs]:
         """The outputs of each batch of views, in order; later batches are taken while earlier ones are computed.
 
-        A batch is (pixels, outside), as `evaluate` takes them. Batches of `batch_size` views run fastest. Raises
-        InputError as `evaluate`.
+        A batch is (pixels, outside), as `evaluate` takes them; it raises as `evaluate`. Batches of `batch_size` views
+        run fastest.
         """
         sizes: deque[int] = deque()
 
@@ -258,20 +251,14 @@ class Model:
             )
 
     def normalise(self, pixels: np.ndarray, outside: np.ndarray | None = None) -> Tensor:
-        """What the network is given for N views: float32 (N, 3, W, W) on the model's device.
-
-        Parameters and exceptions are those of `evaluate`.
-        """
+        """What the network is given for N views, as `evaluate` takes them: float32 (N, 3, W, W) on its device."""
         self._check(pixels, outside)
         # Views may be read-only or have negative strides, which torch does not take: hence the copies.
         given = (None if each is None else torch.from_numpy(each.copy()).to(self.device) for each in (pixels, outside))
         return self._pixel_network.normalise(*given)
 
     def with_module(self, module: nn.Module, name: str) -> Model:
-        """The same preprocessing, classes, feature and device with another network.
-
-        Raises InputError as the class does.
-        """
+        """The same preprocessing, classes, feature and device with another network; raises as the class does."""
         return Model(
             name,
             module,

@@ -32,20 +32,11 @@ HINTS = {"float32": ("f32", "FP32"), "bfloat16": ("bf16", "BF16"), "float16": ("
 class OpenVinoRuntime:
     """OpenVINO in throughput mode: the network is compiled once, and several requests are always under way.
 
-    The network is recorded by running it on one batch. What is compiled is compared with torch on other images, so a
-    network whose course depends on its input is not taken for one whose does not. Raises InputError if OpenVINO cannot
-    be loaded, the network cannot be converted or computes something else when it is, or the processor has no arithmetic
-    in that precision.
-
-    Parameters
-    ----------
-    network : PixelNetwork
-        On the CPU, in eval mode.
-    input_size : int
-        W, in pixels.
-    batch_size : int, optional
-        Views in one request, by default as many as have `REQUEST_PIXELS`. Smaller batches are padded, larger ones cut.
-    precision : {"float32", "bfloat16", "float16"}
+    The network, on the CPU and in eval mode, is recorded by running it on one batch. What is compiled is compared with
+    torch on other images, so a network whose course depends on its input is not taken for one whose does not.
+    `batch_size` is the views in one request, by default as many as have `REQUEST_PIXELS`; smaller batches are padded,
+    larger ones cut. Raises InputError if OpenVINO cannot be loaded, the network cannot be converted or computes
+    something else when it is, or the processor has no arithmetic in that precision.
     """
 
     def __init__(

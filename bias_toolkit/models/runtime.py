@@ -55,20 +55,10 @@ class BatchSource:
 
 
 class Runtime(Protocol):
-    """Executes one classifier in one precision.
+    """Executes one classifier in one precision."""
 
-    Attributes
-    ----------
-    name : str
-        Which runtime it is, and its version.
-    batch_size : int
-        Views that are best given together.
-    views_in_pass : int
-        Views in one forward pass.
-    """
-
-    name: str
-    batch_size: int
+    name: str  # with its version
+    batch_size: int  # views that are best given together
     views_in_pass: int
 
     def run(self, batches: Iterable[Batch]) -> Iterator[Outputs]:
@@ -76,7 +66,6 @@ class Runtime(Protocol):
 
         An error that giving a batch raises is raised when the outputs of all earlier batches were given.
         """
-        ...
 
 
 class Choice(NamedTuple):

@@ -8,9 +8,7 @@ import numpy as np
 def varied_images(side: int) -> np.ndarray:
     """Six images: black, white, a ramp, a disc on a ground, noise, and noise as smooth as a photograph's.
 
-    Returns
-    -------
-    uint8 array (6, side, side, 3)
+    They are uint8 (6, side, side, 3).
     """
     rng = np.random.default_rng(0)
     y, x = np.mgrid[:side, :side] / side

@@ -51,14 +51,8 @@ class UnsafeFile(Exception):
 def check_weights_file(path: Path, start: bytes, *, is_safetensors: bool) -> None:
     """Refuse a file that would unpack to more than its own size, or whose size is more than the memory that is free.
 
+    `start` is the first bytes of the file, `is_safetensors` whether it is read as such a file, and not as torch's.
     Raises InputError if that is so, or if it is a TorchScript archive or no file that torch writes.
-
-    Parameters
-    ----------
-    start : bytes
-        The first bytes of the file.
-    is_safetensors : bool
-        Whether it is read as such a file, and not as torch's.
     """
     size, free = path.stat().st_size, available_memory()
     try:

@@ -47,25 +47,13 @@ LabelsAndBoxes = tuple[dict[str, str], pd.DataFrame]
 
 @dataclass(frozen=True)
 class FoundAnnotations:
-    """Annotation files of ImageNet, not read yet.
+    """Annotation files of ImageNet, not read yet."""
 
-    Attributes
-    ----------
-    source : str
-        One clause that names them.
-    read : callable
-        Takes a `Progress`, returns `LabelsAndBoxes`.
-    files, stamped_files : sequence of Path
-        As in `Listing`.
-    class_names : dict
-        Names by WordNet id, where these files have them.
-    """
-
-    source: str
+    source: str  # one clause that names them
     read: Callable[[Progress], LabelsAndBoxes]
-    files: Sequence[Path] = ()
+    files: Sequence[Path] = ()  # as `Listing.annotation_files`
     stamped_files: Sequence[Path] = ()
-    class_names: dict[str, str] = field(default_factory=dict)
+    class_names: dict[str, str] = field(default_factory=dict)  # by WordNet id, where these files have them
 
 
 def nearby(folder: Path) -> list[Path]:
@@ -74,18 +62,10 @@ def nearby(folder: Path) -> list[Path]:
 
 
 def find_annotations(folder: Path, split: str, stems: Collection[str], wnids: Sequence[str]) -> FoundAnnotations | None:
-    """Find the annotations of an image folder.
+    """Find the annotations of a folder of images, of the split train, val or test.
 
-    Parameters
-    ----------
-    folder : Path
-        Where the images are.
-    split : str
-        train, val or test.
-    stems : collection of str
-        The images' file names without folder and extension.
-    wnids : sequence of str
-        The classes that are known from folder or file names.
+    `stems` are the images' file names without folder and extension, `wnids` the classes known from folder or file
+    names.
     """
     places = nearby(folder)
     if solution := _first_file(places, f"LOC_{split}_solution.csv"):
