@@ -24,8 +24,8 @@ XmlObject = tuple[str, float, float, float, float]
 def read_objects(file: Path) -> list[XmlObject]:
     """The objects of one file, in its order.
 
-    Raises InputError if it is no file or malformed, is larger than `_MOST_BYTES`, or declares entities, which may stand
-    for other files or for more text than memory holds.
+    Raises InputError if it is no file, malformed, larger than `_MOST_BYTES`, or declares entities, which may stand for
+    other files or for more text than memory holds.
     """
     if not file.is_file():
         # A named pipe would be waited for.

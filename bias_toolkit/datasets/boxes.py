@@ -1,7 +1,4 @@
-"""Boxes from annotations to the table of objects: turned upright by their image's EXIF orientation, clipped, numbered.
-
-An orientation says how the pixels stored in a file are turned or mirrored to stand upright.
-"""
+"""Boxes from annotations to the table of objects: turned upright by the EXIF orientation, clipped, numbered."""
 
 from __future__ import annotations
 

@@ -35,10 +35,7 @@ class Header(NamedTuple):
 
 
 class PixelSource(Protocol):
-    """Where a dataset's pixels come from: files (`pixels.ImageFiles`), or anything else with these methods.
-
-    All are called from several threads.
-    """
+    """Where a dataset's pixels come from: `pixels.ImageFiles`, or another object; called from several threads."""
 
     def header(self, image_id: str) -> Header:
         """Size and orientation, without decoding; raises UnreadableImageError."""

@@ -47,7 +47,7 @@ class PlacementLaw:
     scale_range: tuple[float, float]
 
     def sample(self, aspects: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Draw one box for each of n aspects: (n, 4), x0, y0, x1, y1 as fractions of the image's side, inside the image.
+        """Draw a box for each aspect (n,): (n, 4), x0, y0, x1, y1 as fractions of the image's side, inside the image.
 
         Raises InputError if an object is so long that it does not fit into the image even at the least scale.
         """
@@ -60,10 +60,7 @@ class PlacementLaw:
         return np.clip(np.concatenate([centre - size / 2, centre + size / 2], axis=1), 0.0, 1.0)
 
     def consequences(self, aspects: np.ndarray) -> LawConsequences:
-        """Integrate the law over objects drawn uniformly from those whose aspects (shape (n,)) are given.
-
-        Raises InputError as `sample` does.
-        """
+        """Integrate the law over objects drawn uniformly from those of the aspects (n,); raises as `sample`."""
         aspects, counts = np.unique(np.asarray(aspects, dtype=float), return_counts=True)
         share = counts / counts.sum()
         low, high = self._log_scale_limits(aspects)

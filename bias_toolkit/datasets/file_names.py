@@ -43,10 +43,7 @@ def to_system(name: str) -> str:
 
 
 def check_path(path: os.PathLike) -> None:
-    """Raise InputError if a path that a user gives cannot be followed, or cannot be held by tables and pages.
-
-    It is not UTF-8, or a link on it leads back to itself.
-    """
+    """Raise InputError if a path that a user gives is not UTF-8, is too long, or a link on it leads back to itself."""
     name = os.fspath(path)
     if from_system(name) is None:
         raise InputError(f"{escaped(name)} is a path that is not valid UTF-8: rename it, or name a link to it")

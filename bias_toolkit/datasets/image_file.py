@@ -39,10 +39,9 @@ _TIFF_UNITS = {3: 2, 4: 4, 5: 8, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
 
 
 def open_regular(path: str) -> BinaryIO:
-    """Open a file for reading, without waiting for one that is no file.
+    """Open a file for reading, without waiting for one that is no file; raises OSError if it cannot be reached.
 
-    Raises UnreadableImageError if it is a folder, a pipe, a socket or a device, or larger than `MOST_BYTES`. Raises
-    OSError if it cannot be reached.
+    Raises UnreadableImageError if it is a folder, a pipe, a socket or a device, or larger than `MOST_BYTES`.
     """
     _check_kind(os.stat(path))
     number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))

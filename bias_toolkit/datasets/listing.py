@@ -41,16 +41,13 @@ class Annotations:
 
 @dataclass(frozen=True)
 class Listing:
-    """The images of a dataset, and where their annotations come from.
-
-    `annotate` is called once a scan, so that a dataset whose tables were saved by an earlier scan costs no parsing.
-    """
+    """The images of a dataset, and where their annotations come from."""
 
     root: str  # what the user named: an absolute path, or a name such as `demo:train`
     layout: str
     layout_reason: str  # one clause that says how the layout was recognised
     image_ids: Sequence[str]  # sorted, without repetition
-    annotate: Callable[[Progress], Annotations]
+    annotate: Callable[[Progress], Annotations]  # called once a scan, so not for tables that an earlier one saved
     class_names: dict[str, str] = field(default_factory=dict)  # readable names by label, where the layout has them
     annotation_files: Sequence[Path] = ()  # their content enters the fingerprint
     stamped_files: Sequence[Path] = ()  # too many to read (one an image): their names, sizes and times enter it

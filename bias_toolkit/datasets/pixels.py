@@ -149,7 +149,7 @@ def read_header(path: str) -> Header:
 def read_pixels(path: str) -> np.ndarray:
     """Decode an image file to upright RGB, uint8 (height, width, 3).
 
-    Raises UnreadableImageError if the image cannot be decoded. Raises InputError if the file cannot be reached.
+    Raises UnreadableImageError if the image cannot be decoded, and InputError if the file cannot be reached.
     """
     try:
         return _decoded(path, _whole).pixels

@@ -37,10 +37,7 @@ def resample_counts(strata: Sequence[int], resamples: int, rng: np.random.Genera
 
 
 def percentile_interval(estimates: np.ndarray, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """The central interval of bootstrap estimates.
-
-    Resamples in which the estimate is not defined (NaN) are left out; the interval is (NaN, NaN) where no other is.
-    """
+    """The central interval of bootstrap estimates, those that are defined (not NaN); (NaN, NaN) if none is."""
     estimates = estimates[~np.isnan(estimates)]
     if not len(estimates):
         return np.nan, np.nan
@@ -50,7 +47,7 @@ def percentile_interval(estimates: np.ndarray, confidence: float = CONFIDENCE) -
 
 
 def weighted_median(ascending: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Medians (samples,) of samples that hold each of the `ascending` values so many times: `counts` (samples, values)."""
+    """Medians (samples,) of samples that hold each `ascending` value so many times: `counts` (samples, values)."""
     cumulative = np.cumsum(counts, axis=1)
     n = cumulative[:, -1]
     lower, upper = (ascending[np.argmax(cumulative > rank[:, None], axis=1)] for rank in ((n - 1) // 2, n // 2))

@@ -40,8 +40,7 @@ _DRIVE = re.compile("[A-Za-z]:")
 def open_regular(path: str | os.PathLike) -> Iterator[BinaryIO]:
     """Open a file that may be hostile for reading; it is never waited for, and no link is followed.
 
-    Raises InputError if it is no regular file (a folder, a link, a named pipe, a socket, a device), is missing, or may
-    not be read.
+    Raises InputError if it is no regular file (a folder, a link, a named pipe, a socket, a device) or cannot be read.
     """
     try:
         # Opening a device can already do something.
@@ -71,10 +70,7 @@ def _check_kind(path: str | os.PathLike, status: os.stat_result) -> None:
 
 
 def read_regular(path: str | os.PathLike, limit: int) -> bytes:
-    """The content of a file that may be hostile, of at most `limit` bytes.
-
-    Raises InputError as `open_regular` raises, if the file is larger, or if it cannot be read.
-    """
+    """The content of a file that may be hostile; raises InputError as `open_regular`, or above `limit` bytes."""
     with open_regular(path) as file:
         size = os.fstat(file.fileno()).st_size
         try:

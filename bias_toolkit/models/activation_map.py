@@ -37,15 +37,11 @@ ROUNDING, FLOAT32 = 1e-3, 1e-5
 
 
 class ActivationMaps(NamedTuple):
-    """What a model sees where, in N views.
+    """What a model sees where, in N views."""
 
-    `maps` is float32 (N, rows, columns), row 0 at the top; `classes` int64 (N,), the class that each is of;
-    `probabilities` float32 (N, model's classes).
-    """
-
-    maps: np.ndarray
-    classes: np.ndarray
-    probabilities: np.ndarray
+    maps: np.ndarray  # float32 (N, rows, columns), row 0 at the top
+    classes: np.ndarray  # int64 (N,), the class that each map is of
+    probabilities: np.ndarray  # float32 (N, model's classes)
 
 
 class ActivationMap:

@@ -88,8 +88,8 @@ def classifier_with_weights(
 def assign_weights(network: nn.Module, tensors: Mapping[str, Tensor], path: str | Path) -> None:
     """Copy tensors into the network's own by name; prefixes such as `module.` are taken off.
 
-    Raises InputError naming the first tensors that are missing, too many, or of another shape, or the first that holds
-    NaN or an infinite value; the network is then unchanged.
+    Raises InputError at tensors that are missing, too many, of another shape or not finite; the network is then
+    unchanged.
     """
     tensors = _with_names_of(tensors, network)
     expected = {name: tensor for name, tensor in network.state_dict().items() if isinstance(tensor, Tensor)}
@@ -113,8 +113,7 @@ def assign_weights(network: nn.Module, tensors: Mapping[str, Tensor], path: str 
 def assign_weights_in_order(network: nn.Module, tensors: Mapping[str, Tensor], path: str | Path) -> None:
     """Copy tensors whose names differ from the network's, first to first, last to last.
 
-    Raises InputError if their number differs, naming the first pairs whose shapes differ, or the first tensor that
-    holds NaN or an infinite value; the network is then unchanged.
+    Raises InputError if their number or a shape differs, or one is not finite; the network is then unchanged.
     """
     expected = {name: tensor for name, tensor in network.state_dict().items() if isinstance(tensor, Tensor)}
     if len(tensors) != len(expected):

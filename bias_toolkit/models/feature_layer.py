@@ -26,10 +26,8 @@ class Tap:
     channel_axis: int
 
     def pool(self, activation: Tensor) -> Tensor:
-        """The mean over every axis but the images' and the channels': float32, images × channels.
-
-        It is always a copy, because networks overwrite activations in place.
-        """
+        """The mean over every axis but the images' and the channels': float32, images × channels, always a copy."""
+        # A copy, because networks overwrite activations in place.
         places = [axis for axis in range(1, activation.ndim) if axis != self.channel_axis]
         return activation.float().mean(dim=places) if places else activation.float().clone()
 
@@ -48,10 +46,7 @@ class FeatureLayer:
 
     @contextmanager
     def capture(self, network: nn.Module) -> Iterator[Callable[[], Tensor]]:
-        """Watch the network inside the block; the function given returns the last pass's feature.
-
-        The feature is float32, images × dimension.
-        """
+        """In the block, watch the network; the function given returns the last feature, float32, images × dimension."""
         pooled: dict[str, Tensor] = {}
 
         def hook_for(tap: Tap):

@@ -27,8 +27,7 @@ class MappingEntry:
 def read_mapping(path: Path) -> list[MappingEntry]:
     """Read a CSV file with the columns `label,class`, or a JSON object from labels to classes.
 
-    Raises InputError if the file is missing or is neither, a class is missing or of another type, or a label comes
-    twice.
+    Raises InputError if it is missing or neither, a class is missing or of another type, or a label comes twice.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")

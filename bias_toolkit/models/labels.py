@@ -20,18 +20,13 @@ LABELS_TOLD = 5
 
 @dataclass(frozen=True)
 class LabelMatch:
-    """Which class each label is, and how that was found.
+    """Which class each label is, and how that was found."""
 
-    `indices` maps a label to its class's index; a label that is none of the classes is not in it. `how` is
-    "WordNet id", "class id", "class name", "index", "mapping file" or "none". `sentence` says how many of the
-    `n_labels` different labels matched, and names those that did not.
-    """
-
-    indices: dict[str, int]
-    how: str
-    n_labels: int
+    indices: dict[str, int]  # class by label; without the labels that are none of the classes
+    how: str  # "WordNet id", "class id", "class name", "index", "mapping file" or "none"
+    n_labels: int  # different ones
     n_matched: int
-    sentence: str
+    sentence: str  # says how many matched, and names those that did not
 
 
 def match_labels(

@@ -78,10 +78,7 @@ def load_model(
 
 
 def resolve_device(device: str) -> torch.device:
-    """The torch device that "auto", "cpu", "cuda", "cuda:1" … means on this machine.
-
-    Raises InputError if there is no such device.
-    """
+    """The torch device that "auto", "cpu", "cuda:1" … means here; raises InputError if there is no such device."""
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

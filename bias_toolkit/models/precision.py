@@ -16,10 +16,7 @@ SLOTS = (MATMUL, cudnn.conv, cudnn.rnn, mkldnn.matmul, mkldnn.conv) if hasattr(M
 
 @contextmanager
 def full_float32() -> Iterator[None]:
-    """Multiply and convolve in full float32 with deterministic kernels inside the block.
-
-    The caller's settings, which are global to the process, come back when the block ends.
-    """
+    """In the block, multiply and convolve in full float32 with deterministic kernels; then all is as it was."""
     wanted = [(cudnn, "deterministic", True), (cudnn, "benchmark", False)]
     wanted += [(slot, "fp32_precision", "ieee") for slot in SLOTS] or [(cudnn, "allow_tf32", False)]
     with ExitStack() as before:

@@ -17,13 +17,10 @@ X86_64 = ("x86_64", "AMD64")
 
 
 class Outputs(NamedTuple):
-    """What a model says of N views.
+    """What a model says of N views."""
 
-    `probabilities` is float32 (N, classes), each row's softmax; `features` is float32 (N, dimension).
-    """
-
-    probabilities: np.ndarray
-    features: np.ndarray
+    probabilities: np.ndarray  # float32 (N, classes), each row's softmax
+    features: np.ndarray  # float32 (N, dimension)
 
 
 Batch = tuple[np.ndarray, np.ndarray | None]
@@ -31,9 +28,9 @@ Batch = tuple[np.ndarray, np.ndarray | None]
 
 
 class BatchSource:
-    """Batches that are taken ahead of the answers: where giving one fails, the error waits until all are answered.
+    """Batches that are taken ahead of the answers.
 
-    So what was computed before an interruption is not lost with it.
+    Where giving one fails, the error waits until all are answered, so that what was computed is not lost with it.
     """
 
     def __init__(self, batches: Iterable[Batch]):
@@ -64,7 +61,7 @@ class Runtime(Protocol):
     def run(self, batches: Iterable[Batch]) -> Iterator[Outputs]:
         """The outputs of each batch, in order; the next batches are asked for while earlier ones are computed.
 
-        An error that giving a batch raises is raised when the outputs of all earlier batches were given.
+        An error of giving a batch is raised after the outputs of all earlier ones.
         """
 
 

@@ -6,10 +6,7 @@ import numpy as np
 
 
 def varied_images(side: int) -> np.ndarray:
-    """Six images: black, white, a ramp, a disc on a ground, noise, and noise as smooth as a photograph's.
-
-    They are uint8 (6, side, side, 3).
-    """
+    """Six images, uint8 (6, side, side, 3): black, white, a ramp, a disc, noise, and a photograph's smooth noise."""
     rng = np.random.default_rng(0)
     y, x = np.mgrid[:side, :side] / side
     images = np.zeros((6, side, side, 3))

@@ -180,10 +180,7 @@ def _check_pickle_size(size: int, free: int) -> None:
 
 
 def _walk(pickle: io.BytesIO, free: int) -> object:
-    """Read one pickle without making anything of it; its last number.
-
-    A call can copy any text of the pickle, so all calls must be able to do that.
-    """
+    """Read one pickle without making anything of it; its last number. All calls must be able to copy any text."""
     calls, longest, number = 0, 0, None
     try:
         for operation, value, _ in pickletools.genops(pickle):
