@@ -65,17 +65,10 @@ def upright_objects(
     objects = pa.table(
         {
             "image_id": pa.array(image_ids, pa.string()).take(pa.array(image_rows)),
-            "object_id": _number_in_groups(image_rows),
+            "object_id": pd.Series(image_rows).groupby(image_rows).cumcount().astype(np.int32),
             "category": pa.array(boxes["category"], pa.string(), from_pandas=True).take(pa.array(usable[kept])),
             **{name: edges[:, column] for column, name in enumerate(BOX_EDGES)},
         },
         schema=OBJECTS,
     )
     return objects, unknown, int(np.count_nonzero(~kept))
-
-
-def _number_in_groups(groups: np.ndarray) -> np.ndarray:
-    """Count from 0 in each run of equal values of a sorted array."""
-    starts = np.flatnonzero(np.diff(groups, prepend=-1))
-    lengths = np.diff(starts, append=len(groups))
-    return (np.arange(len(groups)) - np.repeat(starts, lengths)).astype(np.int32)

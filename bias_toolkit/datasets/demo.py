@@ -62,14 +62,8 @@ def load_demo_dataset(name: str) -> Dataset:
     InputError if there is no demo dataset of that name.
     """
     pixels = _DrawnImages(name)
-    listing = Listing(
-        root=f"demo:{name}",
-        layout="demo",
-        layout_reason="it is the built-in dataset",
-        image_ids=pixels.image_ids,
-        annotate=pixels.annotate,
-    )
-    return Dataset(listing, pixels)
+    reason = "it is the built-in dataset"
+    return Dataset(Listing(f"demo:{name}", "demo", reason, pixels.image_ids, pixels.annotate), pixels)
 
 
 def demo_law(name: str) -> PlacementLaw:
@@ -141,10 +135,7 @@ class _DrawnImages:
     def __init__(self, name: str):
         self._name = name
         self._scenes = demo_scenes(name)
-
-    @property
-    def image_ids(self) -> list[str]:
-        return list(self._scenes)
+        self.image_ids = list(self._scenes)
 
     def annotate(self, progress: Progress) -> Annotations:
         labels = glyphs().labels[[scene.glyph for scene in self._scenes.values()]]

@@ -20,22 +20,8 @@ from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.files import file_stamps
 
 FACTORS = (
-    "pose",
-    "background",
-    "pattern",
-    "color",
-    "smaller",
-    "shape",
-    "partial_view",
-    "subcategory",
-    "texture",
-    "larger",
-    "darker",
-    "object_blocking",
-    "person_blocking",
-    "style",
-    "brighter",
-    "multiple_objects",
+    *("pose", "background", "pattern", "color", "smaller", "shape", "partial_view", "subcategory", "texture"),
+    *("larger", "darker", "object_blocking", "person_blocking", "style", "brighter", "multiple_objects"),
 )
 FILES = "imagenet_x_*_multi_factor.jsonl"
 PACKAGE = "imagenet_x"

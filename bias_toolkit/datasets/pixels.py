@@ -104,7 +104,10 @@ class ImageFiles:
                     f"the file was there when the dataset was listed, and cannot be read now ({error.strerror})",
                     transient=True,
                 ) from error
-            raise _unreachable(path, error) from error
+            raise InputError(
+                f"{path} could be opened before and cannot be now ({_told(error)}); "
+                "see that the disk is there, and run the same command again."
+            ) from error
 
     def source(self, image_id: str) -> str:
         """Absolute path of the file with every symbolic link resolved."""
@@ -280,13 +283,6 @@ def _damage(error: Exception) -> str:
     if "truncated" in told.lower():
         return f"the file is cut off ({told})"
     return f"the file is damaged, or of a kind that is not read ({told})"
-
-
-def _unreachable(path: str, error: OSError) -> InputError:
-    return InputError(
-        f"{path} could be opened before and cannot be now ({_told(error)}); "
-        "see that the disk is there, and run the same command again."
-    )
 
 
 def _told(error: OSError) -> str:

@@ -73,7 +73,9 @@ class OpenVinoRuntime:
                 parts = _Parts(-(-len(pixels) // self.views_in_pass))
                 unfinished.append(parts)
                 for start in range(0, len(pixels), self.views_in_pass):
-                    idle = self._requests(has_outside=outside is not None)
+                    if (has_outside := outside is not None) not in self._idle:
+                        self._compile(has_outside=has_outside)
+                    idle = self._idle[has_outside]
                     while not idle:
                         self._read(under_way.popleft())
                     part = slice(start, start + self.views_in_pass)
@@ -104,12 +106,6 @@ class OpenVinoRuntime:
         each.request.wait()
         each.parts.made.append([each.request.get_output_tensor(place).data[: each.rows].copy() for place in (0, 1)])
         each.idle.append(each.request)
-
-    def _requests(self, *, has_outside: bool) -> list:
-        """The idle requests for views with or without places outside."""
-        if has_outside not in self._idle:
-            self._compile(has_outside=has_outside)
-        return self._idle[has_outside]
 
     def _compile(self, *, has_outside: bool) -> None:
         import openvino

@@ -111,15 +111,8 @@ def _read_solution(file: Path) -> LabelsAndBoxes:
 
 
 def _find_xml(places: Sequence[Path], split: str, stems: Collection[str], wnids: Sequence[str]) -> list[Path]:
-    names = (
-        f"Annotations/CLS-LOC/{split}",
-        f"Annotations/{split}",
-        "Annotations",
-        "Annotation",
-        f"ILSVRC2012_bbox_{split}",
-        f"ILSVRC2012_bbox_{split}_v2",
-        f"ILSVRC2012_bbox_{split}_v3",
-    )
+    names = [f"Annotations/CLS-LOC/{split}", f"Annotations/{split}", "Annotations", "Annotation"]
+    names += [f"ILSVRC2012_bbox_{split}{version}" for version in ("", "_v2", "_v3")]
     for folder in (*(place / name for place in places for name in names), places[0]):
         if folder.is_dir():
             parts = [folder, *(folder / wnid for wnid in wnids)]
