@@ -11,11 +11,6 @@ import pyarrow as pa
 from bias_toolkit.datasets.schema import BOX_EDGES, OBJECTS
 
 
-def clip_boxes(boxes: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """Boxes (n, 4: x0, y0, x1, y1) cut to images of the given sizes (n, 2: width, height)."""
-    return np.clip(boxes, 0, np.concatenate([sizes, sizes], axis=1))
-
-
 def upright_sizes(sizes: np.ndarray, orientations: np.ndarray) -> np.ndarray:
     """Sizes (n, 2: width, height) of stored images, upright: 5 to 8 exchange width and height."""
     return np.where((orientations >= 5)[:, None], sizes[:, ::-1], sizes)
@@ -57,8 +52,8 @@ def upright_objects(
     image_rows = rows[usable]
     sizes, orientations = headers[image_rows, :2], headers[image_rows, 2]
     edges = boxes[BOX_EDGES].to_numpy(np.float64)[usable]
-    edges = clip_boxes(upright_boxes(edges, sizes, orientations), upright_sizes(sizes, orientations))
-    edges = edges.astype(np.float32)
+    upright = np.tile(upright_sizes(sizes, orientations), 2)
+    edges = np.clip(upright_boxes(edges, sizes, orientations), 0, upright).astype(np.float32)
 
     kept = (edges[:, 2] > edges[:, 0]) & (edges[:, 3] > edges[:, 1])
     image_rows, edges = image_rows[kept], edges[kept]

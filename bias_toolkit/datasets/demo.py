@@ -96,10 +96,9 @@ def _digits(training: bool) -> np.ndarray:
 
 
 def demo_scenes(name: str) -> dict[str, Scene]:
-    """What is in each picture of a demo dataset, by image id, in order.
+    """What is in each picture of a demo dataset, by image id, in order; raises InputError if there is no such dataset.
 
-    All are drawn by lot at once, so that a picture does not depend on the order of reading. Raises InputError if
-    there is no such dataset.
+    All are drawn by lot at once, so that a picture does not depend on the order of reading.
     """
     recipe = _recipe(name)
     rng = np.random.default_rng(recipe.seed)

@@ -11,14 +11,8 @@ from pathlib import Path
 import torch
 
 from bias_toolkit.foundation.errors import InputError
+from bias_toolkit.models import demo
 from bias_toolkit.models.checkpoint import assign_weights, read_checkpoint
-from bias_toolkit.models.demo import (
-    DEMO_CLASS_NAMES,
-    DEMO_INPUT_SIZE,
-    DEMO_PREPROCESSING,
-    build_demo_network,
-    load_demo_network,
-)
 from bias_toolkit.models.factory import factory_classifier
 from bias_toolkit.models.model import Model
 from bias_toolkit.models.preprocessing import Blueprint
@@ -115,11 +109,11 @@ def _blueprint(spec: str, weights: Path | None, search_current_folder: bool) -> 
 
 def _demo(name: str, weights: Path | None) -> Blueprint:
     if weights is None:
-        network, _ = load_demo_network(name)
+        network, _ = demo.load_demo_network(name)
     else:
-        network = build_demo_network(name)
+        network = demo.build_demo_network(name)
         assign_weights(network, read_checkpoint(weights), weights)
-    return Blueprint(network, DEMO_INPUT_SIZE, DEMO_PREPROCESSING, class_names=DEMO_CLASS_NAMES)
+    return Blueprint(network, demo.DEMO_INPUT_SIZE, demo.DEMO_PREPROCESSING, class_names=demo.DEMO_CLASS_NAMES)
 
 
 @contextmanager

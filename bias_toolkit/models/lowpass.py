@@ -41,27 +41,18 @@ from bias_toolkit.models.lowpass_layers import (
 
 
 def low_pass(module: nn.Module, filter_size: int = 3, *, input_size: int = 224) -> nn.Module:
-    """Copy a network, with a binomial low-pass filter at each of its subsampling layers.
+    """Copy a network of images (N, 3, H, W), with a binomial low-pass filter at each of its subsampling layers.
 
-    Which layers these are is found by running the copy once (`subsampling_layers`). The copy has the same
-    layers under the same names, the same tensors under the same keys of its state dict, and the same output
-    shape for every input. The given network is left as it is.
+    Which layers these are is found by running the copy once on a square image of `input_size` pixels
+    (`subsampling_layers`). The copy has the same layers under the same names, the same tensors under the same keys of
+    its state dict, and the same output shape for every input. The given network is left as it is.
 
-    An odd filter is symmetric about the position that the layer samples. An even one is centred half a pixel to its
-    right and below it, as in Z. Borders are reflected, or repeated where a map is no larger than the filter's reach. An
-    axis along which a layer has stride 1 is not filtered. Raises InputError if `filter_size` is not a whole number of
-    at least 1, the network cannot be run on an image of `input_size`, or (with a filter larger than 1) has no
-    subsampling layer.
-
-    Parameters
-    ----------
-    module
-        A network of images (N, 3, H, W).
-    filter_size
-        Weights of the filter along each axis, at least 1. With 1 the copy is not changed: its outputs are the network's
-        own, bit for bit. Z tries 2, 3 and 5.
-    input_size
-        Side in pixels of the square image on which the layers are looked for.
+    `filter_size` is the filter's weights along each axis; Z tries 2, 3 and 5. With 1 the copy is not changed: its
+    outputs are the network's own, bit for bit. An odd filter is symmetric about the position that the layer samples. An
+    even one is centred half a pixel to its right and below it, as in Z. Borders are reflected, or repeated where a map
+    is no larger than the filter's reach. An axis along which a layer has stride 1 is not filtered. Raises InputError if
+    `filter_size` is not a whole number of at least 1, the network cannot be run on such an image, or (with a filter
+    larger than 1) has no subsampling layer.
     """
     if isinstance(filter_size, bool) or not isinstance(filter_size, int) or filter_size < 1:
         raise InputError(f"The low-pass filter's size must be a whole number of at least 1, not {filter_size!r}.")

@@ -21,9 +21,8 @@ from bias_toolkit.models.feature_layer import PROBE_IMAGES, find_feature_layer, 
 from bias_toolkit.models.pixel_network import PixelNetwork
 from bias_toolkit.models.precision import full_float32
 from bias_toolkit.models.preprocessing import Preprocessing
-from bias_toolkit.models.runtime import Batch, Choice, Outputs, Runtime, check_precision, choose_runtime
+from bias_toolkit.models.runtime import Batch, Choice, Outputs, Runtime, check_precision, choose_runtime, varied_images
 from bias_toolkit.models.torch_runtime import TorchRuntime
-from bias_toolkit.models.varied_images import varied_images
 
 LIBRARIES = ("torch", "torchvision", "timm")
 # Where an object lies in memory, in the text of layers that hold functions.

@@ -13,8 +13,7 @@ import torch
 from bias_toolkit.foundation.errors import InputError, first_line
 from bias_toolkit.models.pixel_network import PixelNetwork
 from bias_toolkit.models.precision import full_float32
-from bias_toolkit.models.runtime import Batch, BatchSource, Outputs
-from bias_toolkit.models.varied_images import varied_images
+from bias_toolkit.models.runtime import Batch, BatchSource, Outputs, varied_images
 
 REQUEST_PIXELS = 2 * 224**2
 """Of a request's views together. Activations of so many stay in a core's cache: on two cores efficientnet-lite0 at 224
