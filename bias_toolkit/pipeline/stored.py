@@ -91,13 +91,18 @@ class Stored:
             f"{task.step.command}` on the study, and it is computed again."
         )
 
-    def _record(self, task: Task) -> StepRecord:
+    def refuse_lost(self, task: Task) -> None:
+        """Raise InputError if a task has written files, and its record is not there, damaged, or not to be read."""
         folder = StepFolder(self.folder, task)
         if folder.is_record_lost and not self._restore(task):
             raise InputError(
-                f"{folder.path / RECORD} was damaged or removed; run `bias-toolkit {task.step.command}` on the study, "
-                "and it is made anew."
+                f"{folder.path / RECORD} is missing, damaged, or of another version of bias-toolkit; run "
+                f"`bias-toolkit {task.step.command}` on the study, and it is made anew."
             )
+
+    def _record(self, task: Task) -> StepRecord:
+        self.refuse_lost(task)
+        folder = StepFolder(self.folder, task)
         record = folder.record
         if record is None or (record.key == task.key and not record.done):
             raise InputError(

@@ -12,7 +12,7 @@ import pandas as pd
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.files import empty_table, read_table
 from bias_toolkit.foundation.untrusted import parse_json, read_regular
-from bias_toolkit.pipeline.record import read_record
+from bias_toolkit.pipeline.record import RECORD, read_record
 from bias_toolkit.pipeline.step import Plan, Step, Task
 from bias_toolkit.pipeline.step_folder import StepFolder
 from bias_toolkit.pipeline.stored import Stored
@@ -484,6 +484,11 @@ class Results:
         tasks = {}
         for folder in sorted((self.folder / steps.EXPLANATIONS).glob("*/")):
             record = read_record(folder)
+            if record is None and (folder / "explanation.json").exists():
+                raise InputError(
+                    f"{folder / RECORD} is missing or damaged, so it is not known what the explanation is of; run "
+                    "`bias-toolkit explain` on its image again, or remove the folder."
+                )
             member = record.settings.get("member") if record is not None else None
             image_id = member.get("image") if isinstance(member, dict) else None
             if not isinstance(image_id, str):
@@ -502,6 +507,8 @@ class Results:
             Names of the steps.
         """
         parts = [self._optional(name) for name in optional]
+        for task in parts:
+            self._stored.refuse_lost(task)
         current = [task for task in (*parts, *self._explained().values()) if self._stored.is_current(task)]
         return steps.Shown(tuple((task.name, task.key) for task in current))
 

@@ -203,8 +203,8 @@ class Study:
         return self._do([steps.objects, steps.mean_images], progress)
 
     def analyse(self, progress: Progress = silent) -> Study:
-        """Distance and framing against invariance."""
-        return self._do([steps.analysis], progress)
+        """Distance and framing against invariance, and all that a report shows besides."""
+        return self._do(steps.ANALYSED, progress)
 
     def measure_map(self, progress: Progress = silent) -> Study:
         """Show a sample of test images at every position and scale of a grid, and sweep there.
@@ -229,7 +229,7 @@ class Study:
         from bias_toolkit.report import OPTIONAL
 
         with self._runner.one_run(progress):
-            self._do([steps.analysis, steps.noise, steps.mean_images], progress)
+            self.analyse(progress)
             self._runner.do(steps.report, self.results.shown_in_report(OPTIONAL))
         return self
 
@@ -270,7 +270,7 @@ class Study:
             # What cannot be explained is refused before anything is computed for it.
             self._do([steps.images], progress)
             request = request_for(self.inputs, self.results, image, box, label)
-            self._do([steps.analysis], progress)
+            self.analyse(progress)
             return self._explain([explainable(self.results, request, image)], progress)[0]
 
     def explain_worst(self, n: int = 20, progress: Progress = silent) -> list[Explanation]:
@@ -287,7 +287,7 @@ class Study:
         if n < 1:
             raise InputError(f"--worst is {n}, but must be at least 1.")
         with self._runner.one_run(progress):
-            self._do([steps.analysis], progress)
+            self.analyse(progress)
             worst = worst_requests(self.results, n)
             listed = [request for request in listed_requests(self.results) if request not in worst]
             explanations = self._explain([*worst, *listed], progress)

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from bias_toolkit.datasets import BOX_EDGES
-from bias_toolkit.explain import explain_image
+from bias_toolkit.explain import Request, explain_image
 from bias_toolkit.explain.framing import training_objects
 from bias_toolkit.explain.instability import measure_response
 from bias_toolkit.explain.interventions import blurred, controls, reframings, with_object_of
@@ -16,7 +16,19 @@ from bias_toolkit.explain.pictures import PictureFolder
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.invariance import sweep_picture, sweep_window, take_picture
 from bias_toolkit.models import low_pass
-from bias_toolkit.study.explain import explaining_context, known_subject
+from bias_toolkit.foundation.progress import silent
+from bias_toolkit.pipeline.step import Job
+from bias_toolkit.study.steps.explanation import context_of, subject_of
+
+
+
+def job_of(study):
+    return Job(study.folder, study.inputs, study.results, silent)
+
+
+def known_subject(study, image_id):
+    return subject_of(job_of(study), Request(image_id))
+
 
 STEPS = range(-4, 5)
 ROWS = [[(x, y) for x in STEPS] for y in STEPS]
@@ -27,7 +39,7 @@ CROSS = [ROWS[4], COLUMNS[4], DIAGONALS[0]]
 
 @pytest.fixture(scope="module")
 def context(finished):
-    return explaining_context(finished)
+    return context_of(job_of(finished))
 
 
 @pytest.fixture(scope="module", params=[0, 1, 2])
