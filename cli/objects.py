@@ -95,7 +95,7 @@ def _objects_of_dataset(
     from bias_toolkit.study.settings import Settings
 
     of_a_study = {name: value for name, value in options.items() if name not in OF_A_DATASET}
-    given = next((name for name, value in of_a_study.items() if value not in (None, [])), None)
+    given = next((name for name, value in of_a_study.items() if value not in (None, []) and value is not False), None)
     if given is not None:
         raise InputError(
             f"--{given.replace('_', '-')} is an option of a study, and {path} is none (no study.json in it); leave it "
