@@ -1,12 +1,7 @@
 """Distance and framing against invariance: correlations, curves and intervals."""
 
 from bias_toolkit.analysis.analyse import Analysis, analyse
-from bias_toolkit.analysis.correlation import (
-    partial_spearman,
-    rank_correlations,
-    spearman,
-    within_class_spearman,
-)
+from bias_toolkit.analysis.correlation import partial_spearman, rank_correlations, spearman, within_class_spearman
 from bias_toolkit.analysis.curve import quantile_curve
 from bias_toolkit.analysis.factors import factor_effects
 from bias_toolkit.analysis.framing_map import FramingMap, analyse_map, cell_correlation

@@ -166,10 +166,7 @@ def ceiling_row(losses: Losses, *, resamples: int = 2000, seed: int = 0) -> tupl
     intervals = [percentile_interval(means[:, at]) for at in (0, 1)]
     share = (np.nan, np.nan, np.nan)
     if intervals[int(boosted_gain > linear_gain)][0] > 0:
-        share = (
-            _share(linear_gain, boosted_gain),
-            *percentile_interval(np.array([_share(*each) for each in means])),
-        )
+        share = (_share(linear_gain, boosted_gain), *percentile_interval(np.array([_share(*each) for each in means])))
     return (linear_gain, *intervals[0], boosted_gain, *intervals[1], *share, len(gains))
 
 

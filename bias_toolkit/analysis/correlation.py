@@ -14,12 +14,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from bias_toolkit.analysis.ranks import Ranks
-from bias_toolkit.foundation.resampling import (
-    CHUNK_ELEMENTS,
-    CONFIDENCE,
-    percentile_interval,
-    resample_counts,
-)
+from bias_toolkit.foundation.resampling import CHUNK_ELEMENTS, CONFIDENCE, percentile_interval, resample_counts
 
 MINIMUM_IMAGES = 10
 # Below this, relative to the ranks' own spread, what a covariate leaves of a variable is rounding.

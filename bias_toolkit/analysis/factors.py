@@ -23,12 +23,7 @@ IMAGES_PER_STRATUM = 25
 
 
 def factor_effects(
-    per_image: pd.DataFrame,
-    factors: pd.DataFrame,
-    *,
-    resamples: int = 2000,
-    permutations: int = 2000,
-    seed: int = 0,
+    per_image: pd.DataFrame, factors: pd.DataFrame, *, resamples: int = 2000, permutations: int = 2000, seed: int = 0
 ) -> tuple[pd.DataFrame, list[str]]:
     """Each measure on the images with a factor against those without it.
 

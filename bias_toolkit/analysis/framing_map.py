@@ -15,13 +15,7 @@ from scipy.stats import norm, t
 
 from bias_toolkit.analysis.agreement import kappa
 from bias_toolkit.analysis.cell_means import cell_covariances, centred_ranks, complete_values, without_noise
-from bias_toolkit.analysis.schema import (
-    COMPARED_MEASURES,
-    MAP_CELLS,
-    MAP_CONTRASTS,
-    MAP_CORRELATIONS,
-    RELATED_MEASURES,
-)
+from bias_toolkit.analysis.schema import COMPARED_MEASURES, MAP_CELLS, MAP_CONTRASTS, MAP_CORRELATIONS, RELATED_MEASURES
 from bias_toolkit.foundation.files import empty_table
 from bias_toolkit.foundation.progress import Progress, silent
 from bias_toolkit.foundation.resampling import CONFIDENCE, percentile_interval, resample_counts

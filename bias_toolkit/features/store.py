@@ -14,14 +14,7 @@ import pyarrow.parquet as pq
 
 from bias_toolkit.datasets.schema import SKIPPED
 from bias_toolkit.foundation.errors import InputError
-from bias_toolkit.foundation.files import (
-    SEAL,
-    damaged_in_shard,
-    empty_table,
-    read_seal,
-    read_table,
-    shard_files,
-)
+from bias_toolkit.foundation.files import SEAL, damaged_in_shard, empty_table, read_seal, read_table, shard_files
 
 FEATURE_ROWS = pa.schema([("image_id", pa.string())])
 """Beside each shard of features, one row for each row of the array."""

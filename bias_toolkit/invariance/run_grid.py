@@ -114,15 +114,7 @@ def grid_shards(
         }
 
     return evaluate_shards(
-        model,
-        shards,
-        prepare,
-        make_row,
-        "framed",
-        FRAMED,
-        ahead=IMAGES_AHEAD,
-        batch_size=batch_size,
-        advance=advance,
+        model, shards, prepare, make_row, "framed", FRAMED, ahead=IMAGES_AHEAD, batch_size=batch_size, advance=advance
     )
 
 

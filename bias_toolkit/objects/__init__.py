@@ -28,13 +28,7 @@ from bias_toolkit.objects.position_scale import (
     typical_image,
 )
 from bias_toolkit.objects.ranking import rank_categories
-from bias_toolkit.objects.schema import (
-    CATEGORY_RANKING,
-    FRAMING,
-    FRAMING_COMPARISON,
-    FRAMING_SUMMARY,
-    SUBJECTS,
-)
+from bias_toolkit.objects.schema import CATEGORY_RANKING, FRAMING, FRAMING_COMPARISON, FRAMING_SUMMARY, SUBJECTS
 from bias_toolkit.objects.summary import framing_summary
 from bias_toolkit.objects.two_sample import TwoSampleTest, classifier_test
 

@@ -40,11 +40,7 @@ class ResampledDivergence:
 
 
 def divergence_interval(
-    counts: np.ndarray,
-    expected: np.ndarray,
-    placed: np.ndarray,
-    resampled: np.ndarray,
-    rng: np.random.Generator,
+    counts: np.ndarray, expected: np.ndarray, placed: np.ndarray, resampled: np.ndarray, rng: np.random.Generator
 ) -> tuple[float, float]:
     """The 95% interval of `corrected_divergence`, which lies inside it.
 

@@ -20,11 +20,7 @@ CHUNK_PAIRS = 2_000_000
 
 
 def framing_log_density(
-    framing: pd.DataFrame,
-    training: pd.DataFrame,
-    *,
-    leave_out_own_image: bool = False,
-    seed: int = 0,
+    framing: pd.DataFrame, training: pd.DataFrame, *, leave_out_own_image: bool = False, seed: int = 0
 ) -> np.ndarray:
     """Log density of (cx, cy, log scale, log aspect) of each object under the training objects.
 

@@ -13,12 +13,7 @@ from scipy.stats import rankdata
 from bias_toolkit.foundation.files import empty_table
 from bias_toolkit.foundation.resampling import CHUNK_ELEMENTS, percentile_interval
 from bias_toolkit.objects.null_model import null_centre_distance, relative_shortfall, room
-from bias_toolkit.objects.position_scale import (
-    CORNER_DISTANCE,
-    TRUNCATION_MARGIN,
-    image_framing,
-    position_and_scale,
-)
+from bias_toolkit.objects.position_scale import CORNER_DISTANCE, TRUNCATION_MARGIN, image_framing, position_and_scale
 
 ESTIMATED, CENTRED, WHOLE, GIVEN = "estimated", "centred", "whole", "given"
 LOCALISED_FROM = 0.5

@@ -37,11 +37,7 @@ class Maps:
 
 def object_maps(framing: pd.DataFrame, cells: int = CELLS, coverage_cells: int = COVERAGE_CELLS) -> Maps:
     """The maps of a table of objects; one row an image (`image_framing`) makes each image count the same."""
-    return Maps(
-        centre_histogram(framing, cells),
-        null_histogram(framing, cells),
-        box_coverage(framing, coverage_cells),
-    )
+    return Maps(centre_histogram(framing, cells), null_histogram(framing, cells), box_coverage(framing, coverage_cells))
 
 
 def cell_numbers(cx: np.ndarray, cy: np.ndarray, cells: int) -> np.ndarray:

@@ -63,9 +63,7 @@ class MeanImages:
         """What `save` wrote."""
         folder = Path(folder)
         return cls(
-            read_table(folder / "means.parquet"),
-            np.load(folder / "means.npy"),
-            read_table(folder / "skipped.parquet"),
+            read_table(folder / "means.parquet"), np.load(folder / "means.npy"), read_table(folder / "skipped.parquet")
         )
 
 

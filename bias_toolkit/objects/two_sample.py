@@ -131,10 +131,7 @@ def _terms(values: np.ndarray) -> np.ndarray:
     if not varying.shape[1]:
         return np.zeros((len(values), 1))
     expand = make_pipeline(
-        StandardScaler(),
-        PolynomialFeatures(2, include_bias=False),
-        VarianceThreshold(1e-9),
-        StandardScaler(),
+        StandardScaler(), PolynomialFeatures(2, include_bias=False), VarianceThreshold(1e-9), StandardScaler()
     )
     return expand.fit_transform(varying)
 

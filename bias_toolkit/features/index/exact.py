@@ -81,14 +81,7 @@ def nearest(
 
 
 def rank(
-    vectors: Vectors,
-    queries: np.ndarray,
-    k: int,
-    own: np.ndarray,
-    values: np.ndarray,
-    rows: np.ndarray,
-    *,
-    half: bool,
+    vectors: Vectors, queries: np.ndarray, k: int, own: np.ndarray, values: np.ndarray, rows: np.ndarray, *, half: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The k nearest of the candidates, and the queries that may have a nearer vector among those not proposed.
 

@@ -5,12 +5,7 @@ import pyarrow as pa
 from bias_toolkit.features.distances import TRAINING_DISTANCES
 
 NEIGHBOURS = pa.schema(
-    [
-        ("image_id", pa.string()),
-        ("rank", pa.int32()),
-        ("neighbour_id", pa.string()),
-        ("distance", pa.float32()),
-    ]
+    [("image_id", pa.string()), ("rank", pa.int32()), ("neighbour_id", pa.string()), ("distance", pa.float32())]
 )
 
 DISTANCES = pa.schema(

@@ -224,12 +224,7 @@ class TrainingIndex:
         return self._search(chunk, k, own_rows, groups, exact, progress, task)
 
     def search_rows(
-        self,
-        rows: np.ndarray,
-        k: int,
-        *,
-        progress: Progress = silent,
-        task: str = "Searching the training features",
+        self, rows: np.ndarray, k: int, *, progress: Progress = silent, task: str = "Searching the training features"
     ) -> tuple[np.ndarray, np.ndarray]:
         """The nearest other training features of those at `rows` (m,), each itself left out; as `search`."""
         rows = np.asarray(rows, dtype=np.int64)
