@@ -17,14 +17,12 @@ def kappa(answers: np.ndarray, labels: np.ndarray, counts: np.ndarray) -> np.nda
 
     Parameters
     ----------
-    answers, labels : int, shape (images,)
-    counts : float, shape (resamples, images)
-        How often each image counts.
+    answers, labels : (images,) int
+    counts : (resamples, images) float; how often each image counts.
 
     Returns
     -------
-    ndarray of float64, shape (resamples,)
-        0 where chance alone would always agree, NaN where no image counts.
+    (resamples,) float64; 0 where chance alone would always agree, NaN where no image counts.
     """
     total = counts.sum(axis=1)
     weights = counts / np.where(total > 0, total, np.nan)[:, None]

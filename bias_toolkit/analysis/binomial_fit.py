@@ -30,12 +30,9 @@ class BinomialFit:
 
     Parameters
     ----------
-    coefficients : ndarray, shape (terms,)
-        Log odds ratios, without the intercepts.
-    covariance : ndarray, shape (terms, terms)
-        NaN where one cluster alone decides a coefficient.
-    clusters : int
-        How many there are.
+    coefficients : (terms,); log odds ratios, without the intercepts.
+    covariance : (terms, terms); NaN where one cluster alone decides a coefficient.
+    clusters : how many there are.
     """
 
     coefficients: np.ndarray
@@ -59,17 +56,13 @@ def fit_binomial(terms: np.ndarray, changed: np.ndarray, steps: np.ndarray, clus
 
     Parameters
     ----------
-    terms : ndarray, shape (images, terms)
-        Standardised.
-    changed, steps : ndarray, shape (images,)
-        Steps at which the class changed, and all steps.
-    clusters : ndarray of int, shape (images,)
-        Images of one cluster may be alike; numbers from 0, each of which occurs.
+    terms : (images, terms); standardised.
+    changed, steps : (images,); steps at which the class changed, and all steps.
+    clusters : (images,) int; images of one cluster may be alike; numbers from 0, each of which occurs.
 
     Returns
     -------
-    BinomialFit or None
-        None where a coefficient has no finite estimate.
+    None where a coefficient has no finite estimate.
     """
     design = np.column_stack([np.ones(len(terms)), terms])
     coefficients = glm_coefficients(design, changed, steps)
@@ -105,15 +98,13 @@ def fit_within_classes(
 
     Parameters
     ----------
-    terms, changed, steps
-        As for `fit_binomial`.
-    classes : ndarray of int, shape (images,)
-        Numbers from 0, each of which occurs; in each class some steps change and some do not. They are the clusters.
+    terms, changed, steps : as for `fit_binomial`.
+    classes : (images,) int; numbers from 0, each of which occurs; in each class some steps change and some do not. They
+        are the clusters.
 
     Returns
     -------
-    BinomialFit or None
-        None where a coefficient has no finite estimate.
+    None where a coefficient has no finite estimate.
     """
     size = np.bincount(classes, weights=steps)
     share = np.bincount(classes, weights=changed) / size
@@ -162,12 +153,10 @@ def _cluster_jackknife(
 
     Parameters
     ----------
-    design : ndarray, shape (images, columns)
-    residuals : ndarray, shape (images,)
-        Changed steps minus the expected number of them.
-    weights : ndarray, shape (images,)
-        Variance of the number of changed steps.
-    clusters : ndarray of int, shape (images,)
+    design : (images, columns)
+    residuals : (images,); changed steps minus the expected number of them.
+    weights : (images,); variance of the number of changed steps.
+    clusters : (images,) int
     """
     order = np.argsort(clusters, kind="stable")
     starts = np.searchsorted(clusters[order], np.arange(clusters.max() + 1))

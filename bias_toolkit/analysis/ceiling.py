@@ -1,8 +1,8 @@
 """How well the regression predicts images that it has not seen, without each of its terms, and at best.
 
 Losses are the mean binomial log loss per step, −[y ln p + (n − y) ln(1 − p)] / n, in nats, of an image with y changed
-of n steps. An image is predicted by a model fitted without its fold; folds are whole classes where there are enough,
-so that no model can gain by recognising a class.
+of n steps. An image is predicted by a model fitted without its fold; folds are whole classes where there are enough, so
+that no model can gain by recognising a class.
 
 Boosted trees on the same terms and folds show what the terms could tell through any curve and combination.
 """
@@ -31,10 +31,9 @@ class Losses:
 
     Parameters
     ----------
-    models : dict of str to ndarray, shape (images,)
-        "none" (an intercept only), "all" terms, "all but <term>", and "boosted".
-    clusters : ndarray of int, shape (images,)
-        What is resampled whole: a class, or an image.
+    models : dict of str to ndarray, shape (images,); "none" (an intercept only), "all" terms, "all but <term>", and
+        "boosted".
+    clusters : (images,) int; what is resampled whole: a class, or an image.
     """
 
     models: dict[str, np.ndarray]
@@ -55,16 +54,13 @@ def cross_validated_losses(
 
     Parameters
     ----------
-    terms : ndarray, shape (images, terms)
-    changed, steps : ndarray, shape (images,)
-    clusters : ndarray of int, shape (images,)
-        Folds keep clusters whole where there are at least as many as folds, and split images otherwise.
-    names : list of str
-        Of the terms.
-    seed : int
-        Of the folds.
-    progress : Progress
-        Counts folds.
+    terms : (images, terms)
+    changed, steps : (images,)
+    clusters : (images,) int; folds keep clusters whole where there are at least as many as folds, and split images
+        otherwise.
+    names : of the terms.
+    seed : of the folds.
+    progress : counts folds.
     """
     rng = np.random.default_rng([seed, zlib.crc32(b"folds")])
     units = clusters if clusters.max() + 1 >= FOLDS else np.arange(len(clusters))
@@ -178,14 +174,13 @@ def _share(linear: float, boosted: float) -> float:
 def resampled_means(values: np.ndarray, clusters: np.ndarray, resamples: int, seed: int) -> np.ndarray:
     """Means over images in bootstrap resamples of whole clusters.
 
-    Few clusters, resampled, vary by less than they do in truth, as √((G − 1) / G), and their percentiles are those of
-    a normal law where Student's is due; the means are spread around the mean of all by as much as makes up for both.
+    Few clusters, resampled, vary by less than they do in truth, as √((G − 1) / G), and their percentiles are those of a
+    normal law where Student's is due; the means are spread around the mean of all by as much as makes up for both.
 
     Parameters
     ----------
-    values : ndarray, shape (images, columns)
-    clusters : ndarray of int, shape (images,)
-    resamples, seed : int
+    values : (images, columns)
+    clusters : (images,) int
 
     Returns
     -------

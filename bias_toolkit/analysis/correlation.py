@@ -1,8 +1,8 @@
 """Spearman's rank correlation: plain, given a third variable, and within classes.
 
-Sources: C. Spearman, Am. J. Psychol. 15 (1904). Bootstrap: B. Efron & R. Tibshirani, An Introduction to the
-Bootstrap, 1993. Permutation given a covariate: D. Freedman & D. Lane, J. Bus. Econ. Stat. 1(4), 1983. That the
-observation counts as one of the permutations: B. Phipson & G. Smyth, Stat. Appl. Genet. Mol. Biol. 9(1), 2010.
+Sources: C. Spearman, Am. J. Psychol. 15 (1904). Bootstrap: B. Efron & R. Tibshirani, An Introduction to the Bootstrap,
+1993. Permutation given a covariate: D. Freedman & D. Lane, J. Bus. Econ. Stat. 1(4), 1983. That the observation counts
+as one of the permutations: B. Phipson & G. Smyth, Stat. Appl. Genet. Mol. Biol. 9(1), 2010.
 """
 
 from __future__ import annotations
@@ -29,16 +29,12 @@ class Correlation:
 
     Parameters
     ----------
-    rho : float
-        In [−1, 1]; NaN where it is not defined, and the other numbers with it: fewer than 10 images, a variable
-        that does not vary, or one that its covariate determines.
-    low, high : float
-        Bootstrap interval over images; every resample is ranked anew. Percentiles of the resamples' ρ, shifted
+    rho : in [−1, 1]; NaN where it is not defined, and the other numbers with it: fewer than 10 images, a variable that
+        does not vary, or one that its covariate determines.
+    low, high : bootstrap interval over images; every resample is ranked anew. Percentiles of the resamples' ρ, shifted
         so that their mean is rho.
-    p_value : float
-        Two-sided, from permutations, at least 1 / (permutations + 1).
-    n : int
-        Images that count.
+    p_value : two-sided, from permutations, at least 1 / (permutations + 1).
+    n : images that count.
     """
 
     rho: float
@@ -53,10 +49,8 @@ def spearman(x: ArrayLike, y: ArrayLike, **settings: float) -> Correlation:
 
     Parameters
     ----------
-    x, y : array_like, shape (images,)
-        Images where one of them is NaN are left out.
-    **settings
-        resamples, permutations, seed and confidence: see `rank_correlations`.
+    x, y : (images,); images where one of them is NaN are left out.
+    **settings : resamples, permutations, seed and confidence: see `rank_correlations`.
     """
     return _pair(x, y, settings)
 
@@ -64,15 +58,13 @@ def spearman(x: ArrayLike, y: ArrayLike, **settings: float) -> Correlation:
 def partial_spearman(x: ArrayLike, y: ArrayLike, given: ArrayLike, **settings: float) -> Correlation:
     """Spearman's ρ of two variables over images, given a third.
 
-    It is the correlation of what linear regressions on the ranks of `given` leave of the ranks of x and y. The
-    p-value permutes what is left of y and regresses again (Freedman & Lane).
+    It is the correlation of what linear regressions on the ranks of `given` leave of the ranks of x and y. The p-value
+    permutes what is left of y and regresses again (Freedman & Lane).
 
     Parameters
     ----------
-    x, y, given : array_like, shape (images,)
-        Images where one of them is NaN are left out.
-    **settings
-        resamples, permutations, seed and confidence: see `rank_correlations`.
+    x, y, given : (images,); images where one of them is NaN are left out.
+    **settings : resamples, permutations, seed and confidence: see `rank_correlations`.
     """
     return _pair(x, y, settings, given=given)
 
@@ -80,18 +72,15 @@ def partial_spearman(x: ArrayLike, y: ArrayLike, given: ArrayLike, **settings: f
 def within_class_spearman(x: ArrayLike, y: ArrayLike, labels: ArrayLike, **settings: float) -> Correlation:
     """Spearman's ρ of two variables over images, free of differences between classes.
 
-    Ranks are taken inside each class, centred, divided by the class's size, and pooled. So a class whose images
-    are all far away and all unstable adds nothing; only what happens among its own images does. Resampling and
-    permutations stay inside the classes.
+    Ranks are taken inside each class, centred, divided by the class's size, and pooled. So a class whose images are all
+    far away and all unstable adds nothing; only what happens among its own images does. Resampling and permutations
+    stay inside the classes.
 
     Parameters
     ----------
-    x, y : array_like, shape (images,)
-        Images where one of them is NaN are left out.
-    labels : array_like, shape (images,)
-        Images without a label (null), or alone in their class, are left out.
-    **settings
-        resamples, permutations, seed and confidence: see `rank_correlations`.
+    x, y : (images,); images where one of them is NaN are left out.
+    labels : (images,); images without a label (null), or alone in their class, are left out.
+    **settings : resamples, permutations, seed and confidence: see `rank_correlations`.
     """
     return _pair(x, y, settings, labels=labels)
 
@@ -114,27 +103,20 @@ def rank_correlations(
 ) -> dict[tuple[str, str], Correlation]:
     """Spearman's ρ of each variable of one table with each of another.
 
-    All pairs share their resamples and permutations, so a variable is ranked once in each resample, whatever number
-    of others it is compared with. Over the same images, a pair's result does not depend on which others there are.
+    All pairs share their resamples and permutations, so a variable is ranked once in each resample, whatever number of
+    others it is compared with. Over the same images, a pair's result does not depend on which others there are.
 
     Parameters
     ----------
-    xs, ys : DataFrame, one row an image
-        Images where a column is NaN are left out, for all pairs.
-    given : array_like, shape (images,), optional
-        What to hold constant, as in `partial_spearman`.
-    labels : array_like, shape (images,), optional
-        Classes to stay within, as in `within_class_spearman`.
-    resamples, permutations : int
-        Number of bootstrap resamples, and of permutations of each y.
-    seed : int
-    confidence : float
-        Of the interval, in (0, 1).
+    xs, ys : one row an image; images where a column is NaN are left out, for all pairs.
+    given : (images,); what to hold constant, as in `partial_spearman`.
+    labels : (images,); classes to stay within, as in `within_class_spearman`.
+    resamples, permutations : number of bootstrap resamples, and of permutations of each y.
+    confidence : of the interval, in (0, 1).
 
     Returns
     -------
-    dict
-        (column of `xs`, column of `ys`) to its correlation.
+    (column of `xs`, column of `ys`) to its correlation.
     """
     pairs = [(x, y) for x in xs for y in ys]
     tables = [xs, ys] if given is None else [xs, ys, pd.DataFrame({"given": np.asarray(given)})]
@@ -176,8 +158,8 @@ def _strata(complete: np.ndarray, labels: ArrayLike | None) -> tuple[np.ndarray,
 def _interval(rho: float, estimates: np.ndarray, confidence: float) -> tuple[float, float]:
     """The percentile interval, shifted by the bootstrap's own bias.
 
-    A resample repeats images, and the ties pull its ρ towards 0: by little over many images, but within small
-    classes by so much of the interval's width that ρ itself would lie at its end or outside.
+    A resample repeats images, and the ties pull its ρ towards 0: by little over many images, but within small classes
+    by so much of the interval's width that ρ itself would lie at its end or outside.
     """
     estimates = estimates[~np.isnan(estimates)]
     if np.isnan(rho) or not len(estimates):

@@ -1,7 +1,6 @@
 """A measure against distance, as means in quantile bins.
 
-Source: after A. Azulay & Y. Weiss, JMLR 20(184), 2019, whose networks are invariant only near the training
-images.
+Source: after A. Azulay & Y. Weiss, JMLR 20(184), 2019, whose networks are invariant only near the training images.
 """
 
 from __future__ import annotations
@@ -21,25 +20,19 @@ def quantile_curve(
 ) -> pd.DataFrame:
     """The mean of a measure in quantile bins of distance.
 
-    There are as many bins as asked for, or fewer, so that each holds 20 images or more; at least one. Bins
-    end at an image's distance and include it; images of equal distance are in one bin, so many ties make
-    fewer and uneven bins.
+    There are as many bins as asked for, or fewer, so that each holds 20 images or more; at least one. Bins end at an
+    image's distance and include it; images of equal distance are in one bin, so many ties make fewer and uneven bins.
 
     Parameters
     ----------
-    distance, measure : array_like, shape (images,)
-        Images where one of them is NaN are left out.
-    bins : int
-        Largest number of bins.
-    resamples, seed : int
-        Of the bootstrap over the images of each bin.
+    distance, measure : (images,); images where one of them is NaN are left out.
+    bins : largest number of bins.
+    resamples, seed : of the bootstrap over the images of each bin.
 
     Returns
     -------
-    DataFrame
-        One row a bin, from near to far: `bin` (from 0), its edges `left` and `right`, `x` (mean distance),
-        `value` (mean of the measure) with its 95% interval `low`, `high`, and `n` images. No row without
-        images.
+    One row a bin, from near to far: `bin` (from 0), its edges `left` and `right`, `x` (mean distance), `value` (mean of
+    the measure) with its 95% interval `low`, `high`, and `n` images. No row without images.
     """
     distance, measure = np.asarray(distance, np.float64), np.asarray(measure, np.float64)
     complete = ~(np.isnan(distance) | np.isnan(measure))

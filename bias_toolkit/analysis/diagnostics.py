@@ -153,8 +153,7 @@ def separating_direction(standardised: np.ndarray, changed: np.ndarray, steps: n
 
     Returns
     -------
-    ndarray, shape (terms,), or None
-        None where there are none, and so the regression has finite coefficients.
+    (terms,), or None; None where there are none, and so the regression has finite coefficients.
     """
     from scipy.optimize import linprog
 

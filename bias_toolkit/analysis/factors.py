@@ -28,26 +28,20 @@ def factor_effects(
     """Each measure on the images with a factor against those without it.
 
     Differences are also taken among images of like margin: inside strata of nearly equal margin, each stratum's
-    difference weighing as its images with and without the factor allow (the least-squares difference with an
-    intercept for each stratum).
+    difference weighing as its images with and without the factor allow (the least-squares difference with an intercept
+    for each stratum).
 
     Parameters
     ----------
-    per_image : DataFrame
-        One row a test image: image_id, margin, and those of p_top1_change, mac and accuracy that there are.
-    factors : DataFrame
-        image_id of annotated images, and a column of bool for each factor.
-    resamples, permutations : int
-        Number of bootstrap resamples of the images, and of permutations.
-    seed : int
+    per_image : one row a test image: image_id, margin, and those of p_top1_change, mac and accuracy that there are.
+    factors : image_id of annotated images, and a column of bool for each factor.
+    resamples, permutations : number of bootstrap resamples of the images, and of permutations.
 
     Returns
     -------
-    DataFrame
-        The columns of `FACTORS`; p-values are adjusted over the factors of one measure. Factors that fewer than 20
-        images have, or lack, are left out.
-    list of str
-        A sentence on images that are not annotated, and one on factors left out.
+    The columns of `FACTORS`; p-values are adjusted over the factors of one measure. Factors that fewer than 20 images
+    have, or lack, are left out.
+    A sentence on images that are not annotated, and one on factors left out.
     """
     table = per_image.merge(factors, on="image_id", how="inner", validate="one_to_one")
     names = [name for name in factors if name != "image_id"]
@@ -123,17 +117,14 @@ def differences(
 
     Parameters
     ----------
-    values : ndarray, shape (images,)
-    flags : ndarray of bool, shape (images, flags)
-    strata : ndarray of int, shape (images,)
-        From 0. Permutations stay inside them; resamples do not, so that a stratum's size varies as it would.
-    resamples, permutations : int
-    rng : numpy Generator
+    values : (images,)
+    flags : (images, flags) bool
+    strata : (images,) int; from 0. Permutations stay inside them; resamples do not, so that a stratum's size varies as
+        it would.
 
     Returns
     -------
-    ndarray, shape (flags, 4)
-        Difference, ends of its 95% interval, and p; NaN where no stratum has images with and without the flag.
+    (flags, 4); difference, ends of its 95% interval, and p; NaN where no stratum has images with and without the flag.
     """
     order = np.argsort(strata, kind="stable")
     values, flags = (values - values.mean())[order], flags[order].astype(float)

@@ -41,12 +41,9 @@ class FramingMap:
 
     Attributes
     ----------
-    cells : DataFrame
-        Table MAP_CELLS: the measures in each cell with intervals, and the training density there.
-    correlations : DataFrame
-        Table MAP_CORRELATIONS: Spearman's ρ over cells of the training density with a measure.
-    contrasts : DataFrame
-        Table MAP_CONTRASTS: a measure in the cells of the most and of the least training density.
+    cells : table MAP_CELLS: the measures in each cell with intervals, and the training density there.
+    correlations : table MAP_CORRELATIONS: Spearman's ρ over cells of the training density with a measure.
+    contrasts : table MAP_CONTRASTS: a measure in the cells of the most and of the least training density.
     """
 
     cells: pd.DataFrame
@@ -66,34 +63,28 @@ def analyse_map(
 
     Parameters
     ----------
-    framed : DataFrame
-        Table FRAMED, of one or several surroundings.
-    density : DataFrame, optional
-        Columns cx, cy, scale, log_density: the log density of the training objects at each cell. Without it there
+    framed : table FRAMED, of one or several surroundings.
+    density : columns cx, cy, scale, log_density: the log density of the training objects at each cell. Without it there
         are neither correlations nor contrasts.
-    resamples : int
-        Bootstrap resamples of the images, for the intervals of cells and contrasts.
-    seed : int
-    progress : Progress
+    resamples : bootstrap resamples of the images, for the intervals of cells and contrasts.
 
     Returns
     -------
-    FramingMap
-        `cells` has the cells that at least 10 images could be shown in. A measure's value there is the mean over all
-        images, were each in every cell (`complete_values`).
+    `cells` has the cells that at least 10 images could be shown in. A measure's value there is the mean over all
+    images, were each in every cell (`complete_values`).
 
-        A model that does not see the object at all, because it is too small or lies where the model never met one,
-        often gives one answer to all images, and is stable without being invariant. So a cell counts as `recognised`
-        only where the answers agree with the labels beyond chance (Cohen's κ, its 95% interval above 0).
+    A model that does not see the object at all, because it is too small or lies where the model never met one, often
+    gives one answer to all images, and is stable without being invariant. So a cell counts as `recognised` only where
+    the answers agree with the labels beyond chance (Cohen's κ, its 95% interval above 0).
 
-        `correlations` has, for P(top-1 change) and MAC, the kinds `all` (over all cells) and, over the recognised
-        ones, `recognised`, `given accuracy` (partial, given the accuracy in the cell), `when right` (of the views in
-        which the centre view's top-1 class is the label) and `position` (ranks within each scale, pooled: nothing but
-        the position differs). Without labels there are `all` and `position`, over all cells. See `cell_correlation` for
-        rho and its interval; rho is null where there are fewer than 8 cells.
+    `correlations` has, for P(top-1 change) and MAC, the kinds `all` (over all cells) and, over the recognised ones,
+    `recognised`, `given accuracy` (partial, given the accuracy in the cell), `when right` (of the views in which the
+    centre view's top-1 class is the label) and `position` (ranks within each scale, pooled: nothing but the position
+    differs). Without labels there are `all` and `position`, over all cells. See `cell_correlation` for rho and its
+    interval; rho is null where there are fewer than 8 cells.
 
-        `contrasts` has the mean over the tenth of the recognised cells with the highest density (at least one), that
-        over the tenth with the lowest, and their difference, for `recognised` (without labels: `all`) and `when right`.
+    `contrasts` has the mean over the tenth of the recognised cells with the highest density (at least one), that over
+    the tenth with the lowest, and their difference, for `recognised` (without labels: `all`) and `when right`.
     """
     parts = {name: [] for name in ("cells", "correlations", "contrasts")}
     groups = list(framed.groupby("surroundings", sort=False))
@@ -245,24 +236,18 @@ def cell_correlation(
 
     Parameters
     ----------
-    density : float, shape (cells,)
-        Taken as known.
-    values : float, shape (images, cells)
-        A measure, complete.
-    given : float, shape (images, cells), optional
-        What is held constant: partial ρ given its means, whose noise is taken out in the same way, and what it has
-        in common with the measure's.
-    levels : float, shape (cells,), optional
-        Ranks are taken within each of these, centred, and pooled.
-    rng : numpy Generator
+    density : (cells,) float; taken as known.
+    values : (images, cells) float; a measure, complete.
+    given : (images, cells) float; what is held constant: partial ρ given its means, whose noise is taken out in the
+        same way, and what it has in common with the measure's.
+    levels : (cells,) float; ranks are taken within each of these, centred, and pooled.
 
     Returns
     -------
-    dict
-        `rho` (corrected), `low`, `high`, `rho_observed`, and `signal`: the share of the variance between cells that
-        is not noise. rho and its interval are NaN where that is below 0.5, as the cells then differ too little to
-        ask; and where the measure or the density goes so closely with what is given that, in one of the two, less than
-        a tenth of the variance is left.
+    `rho` (corrected), `low`, `high`, `rho_observed`, and `signal`: the share of the variance between cells that is not
+    noise. rho and its interval are NaN where that is below 0.5, as the cells then differ too little to ask; and where
+    the measure or the density goes so closely with what is given that, in one of the two, less than a tenth of the
+    variance is left.
     """
     parts = values[None] if given is None else np.stack([values, given])
     levels = np.zeros(len(density)) if levels is None else levels

@@ -24,19 +24,14 @@ def mean_interval(values: ArrayLike, resamples: int = 2000, seed: int = 0, confi
 
     Parameters
     ----------
-    values : array_like, shape (images,)
-        One number an image. NaN and null are left out, and `n` counts the rest.
-    resamples : int
-        Number of bootstrap resamples of the images.
-    seed : int
-    confidence : float
-        In (0, 1).
+    values : (images,); one number an image. NaN and null are left out, and `n` counts the rest.
+    resamples : number of bootstrap resamples of the images.
+    confidence : in (0, 1).
 
     Returns
     -------
-    Interval
-        The value is NaN for no image, and the interval is (NaN, NaN) for fewer than two. Where all images
-        have the same value, that is the interval too.
+    The value is NaN for no image, and the interval is (NaN, NaN) for fewer than two. Where all images have the same
+    value, that is the interval too.
     """
     values = np.asarray(values, dtype=np.float64)
     values = values[~np.isnan(values)]

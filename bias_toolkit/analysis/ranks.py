@@ -1,7 +1,7 @@
 """Ranks within strata of any bootstrap resample, without sorting it anew.
 
-A resample repeats rows. Sorted once, the rows stay sorted however often each of them is repeated, so the
-ranks follow from cumulative counts.
+A resample repeats rows. Sorted once, the rows stay sorted however often each of them is repeated, so the ranks follow
+from cumulative counts.
 """
 
 from __future__ import annotations
@@ -12,16 +12,13 @@ import numpy as np
 class Ranks:
     """The ranks of one variable within consecutive strata of images.
 
-    Tied values share the mean of their ranks. Ranks are centred on their stratum's mean and divided by its
-    size, so that they run from about −½ to ½ in every stratum, and images count the same in large strata and
-    in small ones.
+    Tied values share the mean of their ranks. Ranks are centred on their stratum's mean and divided by its size, so
+    that they run from about −½ to ½ in every stratum, and images count the same in large strata and in small ones.
 
     Parameters
     ----------
-    values : ndarray of float, shape (n,)
-        Ordered by stratum.
-    sizes : ndarray of int
-        Sizes of the strata; they add up to n.
+    values : (n,) float; ordered by stratum.
+    sizes : ndarray of int; sizes of the strata; they add up to n.
     """
 
     def __init__(self, values: np.ndarray, sizes: np.ndarray):
@@ -43,13 +40,11 @@ class Ranks:
 
         Parameters
         ----------
-        counts : ndarray, shape (resamples, n)
-            Whole numbers; in each stratum they add up to its size.
+        counts : (resamples, n); whole numbers; in each stratum they add up to its size.
 
         Returns
         -------
-        ndarray of float64, shape (resamples, n)
-            Of use where the count is above 0.
+        (resamples, n) float64; of use where the count is above 0.
         """
         up_to = np.cumsum(counts[:, self._order], axis=1)[:, self._last]
         tied = np.diff(up_to, axis=1, prepend=0)

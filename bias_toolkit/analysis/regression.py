@@ -31,14 +31,10 @@ class Regression:
 
     Parameters
     ----------
-    odds_ratios : DataFrame
-        `ODDS_RATIOS`; without rows where none was made.
-    losses : DataFrame
-        `LOSSES`.
-    ceiling : DataFrame
-        `CEILING`; one row at most.
-    notes : list of str
-        What was left out, or has to be read with caution, a sentence each.
+    odds_ratios : `ODDS_RATIOS`; without rows where none was made.
+    losses : `LOSSES`.
+    ceiling : `CEILING`; one row at most.
+    notes : what was left out, or has to be read with caution, a sentence each.
     """
 
     odds_ratios: pd.DataFrame
@@ -64,15 +60,9 @@ def regress(
 
     Parameters
     ----------
-    per_image : DataFrame, one row a test image
-        p_top1_change, n_steps, label, and the terms. Images that lack one of those are left out, and counted.
-    resamples, seed : int
-        Of the bootstrap of the losses, which are of the model of all terms together.
-    progress : Progress
-
-    Returns
-    -------
-    Regression
+    per_image : one row a test image; p_top1_change, n_steps, label, and the terms. Images that lack one of those are
+        left out, and counted.
+    resamples, seed : of the bootstrap of the losses, which are of the model of all terms together.
     """
     nothing = Regression(empty_table(ODDS_RATIOS), empty_table(LOSSES), empty_table(CEILING), [])
     if not {"p_top1_change", "n_steps"} <= set(per_image) or not per_image["n_steps"].gt(0).any():

@@ -79,10 +79,10 @@ MAP_CELLS = pa.schema(
         ("among_lowest", pa.bool_()),
     ]
 )
-"""One row a cell of a framing map: the measures over its images with 95% intervals, and the log density of the
-training objects' position and log scale there. `kappa` is the agreement of the centre views' top-1 classes with the
-labels beyond chance, `recognised` whether its interval is above 0 (null without labels), `among_lowest` whether
-P(top-1 change) there cannot be told from that of the lowest cell among the recognised."""
+"""One row a cell of a framing map: the measures over its images with 95% intervals, and the log density of the training
+objects' position and log scale there. `kappa` is the agreement of the centre views' top-1 classes with the labels
+beyond chance, `recognised` whether its interval is above 0 (null without labels), `among_lowest` whether P(top-1
+change) there cannot be told from that of the lowest cell among the recognised."""
 
 MAP_CORRELATIONS = pa.schema(
     [

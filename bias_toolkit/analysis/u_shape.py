@@ -18,11 +18,9 @@ class TwoLines:
 
     Attributes
     ----------
-    lowest : int
-        Number of the place at which the mean is lowest.
-    below, above : Interval
-        Slope of the least-squares line through the means at and below the lowest place, and at and above it, per
-        unit of x; NaN where that are fewer than three places.
+    lowest : number of the place at which the mean is lowest.
+    below, above : slope of the least-squares line through the means at and below the lowest place, and at and above it,
+        per unit of x; NaN where that are fewer than three places.
     """
 
     lowest: int
@@ -46,11 +44,9 @@ def two_lines(values: np.ndarray, x: np.ndarray, *, resamples: int = 2000, seed:
 
     Parameters
     ----------
-    values : float, shape (images, places)
-        The same images at every place.
-    x : float, shape (places,)
-    resamples, seed : int
-        Of the bootstrap over images.
+    values : (images, places) float; the same images at every place.
+    x : (places,) float
+    resamples, seed : of the bootstrap over images.
     """
     order = np.argsort(x, kind="stable")
     values, x = np.asarray(values, dtype=float)[:, order], np.asarray(x, dtype=float)[order]

@@ -40,7 +40,8 @@ def feature_shards(
 
     Images are decoded in threads ahead of the model. The model is given the next batches, also those of the next shard,
     before it has answered the earlier ones. Batches never cross shards, so the features do not depend on which shards
-    are asked for together. Closing the generator ends the threads.
+    are asked for together. Closing the generator ends the threads. Raises InputError if an option is out of range, or a
+    feature is not finite in `dtype`.
 
     Parameters
     ----------
@@ -58,11 +59,6 @@ def feature_shards(
     dict
         For each shard, in order: "features", an array (rows, D) of `dtype`; "rows", the table FEATURE_ROWS of the same
         length; and "skipped", the table SKIPPED of the images that cannot be read.
-
-    Raises
-    ------
-    InputError
-        If an option is out of range, or a feature is not finite in `dtype`.
     """
     if dtype not in FEATURE_DTYPES:
         raise InputError(f"dtype must be one of {', '.join(FEATURE_DTYPES)}, got {dtype!r}")

@@ -50,10 +50,7 @@ class StoredShard:
     def seal(self) -> dict[str, str]:
         """SHA-256 of the shard's files by name; empty for a shard of another tool.
 
-        Raises
-        ------
-        InputError
-            If a file is not as it was written.
+        Raises InputError if a file is not as it was written.
         """
         if not self.seal_path.exists():
             return {}
@@ -101,20 +98,15 @@ def whole_shards(folder: str | os.PathLike) -> list[StoredShard]:
 class FeatureStore:
     """Features in a folder of shards, made of `feature_shards` or by another tool in the same layout.
 
-    Each shard is `features-00000.npy` (float16 or float32, rows × dimension) beside `features-00000.parquet`
-    (at least the column `image_id`, one row for each row of the array); `skipped-00000.parquet` (table SKIPPED) is
-    optional. A shard whose `.parquet` is missing counts as unfinished and is passed over. Where a shard has a list of
-    digests, `features-00000.sha256`, its files are held against it when its features are read.
+    Each shard is `features-00000.npy` (float16 or float32, rows × dimension) beside `features-00000.parquet` (at least
+    the column `image_id`, one row for each row of the array); `skipped-00000.parquet` (table SKIPPED) is optional. A
+    shard whose `.parquet` is missing counts as unfinished and is passed over. Where a shard has a list of digests,
+    `features-00000.sha256`, its files are held against it when its features are read. Raises InputError if the folder
+    holds no whole shard, the two files of a shard do not fit, the shards differ in dimension, or an image occurs twice.
 
     Parameters
     ----------
     folder : path of the store.
-
-    Raises
-    ------
-    InputError
-        If the folder holds no whole shard, the two files of a shard do not fit, the shards differ in
-        dimension, or an image occurs twice.
     """
 
     def __init__(self, folder: str | os.PathLike):
@@ -159,10 +151,7 @@ class FeatureStore:
     def shards(self) -> Iterator[tuple[list[str], np.ndarray]]:
         """Yield each shard's ids and its features (rows, dimension), memory-mapped in the type on disk.
 
-        Raises
-        ------
-        InputError
-            If a shard's files are not as they were written, or others than when the store was opened.
+        Raises InputError if a shard's files are not as they were written, or others than when the store was opened.
         """
         for shard, seal in zip(self._shards, self._seals, strict=True):
             if shard.seal() != seal:

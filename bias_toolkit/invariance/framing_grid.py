@@ -1,8 +1,8 @@
 """Showing an image's object at a chosen position and scale: the cells of a framing map, and the windows that do it.
 
-Test photographs share the training photographs' framing, so that position and scale hardly vary among them. Here
-they are varied on purpose, with the same objects throughout. The idea of moving and shrinking an image on a canvas
-is that of A (section 2, embedded images); to place its object by position and scale is the toolkit's own.
+Test photographs share the training photographs' framing, so that position and scale hardly vary among them. Here they
+are varied on purpose, with the same objects throughout. The idea of moving and shrinking an image on a canvas is that
+of A (section 2, embedded images); to place its object by position and scale is the toolkit's own.
 """
 
 from __future__ import annotations
@@ -42,17 +42,12 @@ class FramingCell:
 class FramingGrid:
     """The positions and scales of a framing map.
 
+    Raises InputError if there is none, or one is out of range or there twice.
+
     Parameters
     ----------
-    positions : tuple of float
-        Of cx and of cy alike, in (0, 1).
-    scales : tuple of float
-        In (0, 1].
-
-    Raises
-    ------
-    InputError
-        If there is none, or one is out of range or there twice.
+    positions : of cx and of cy alike, in (0, 1).
+    scales : in (0, 1].
     """
 
     positions: tuple[float, ...] = POSITIONS
@@ -91,26 +86,21 @@ def framed_window(
 ) -> Window | None:
     """The window through which an object is seen at a cell's position and scale.
 
-    With a fill, the whole image is resized to a square, as embed does, of the side at which the object has the
-    cell's scale, and moved by whole pixels of the view until the object's centre is nearest to the cell's position.
-    With `real`, the window is a square of the image, and is there only where the image reaches 4 pixels of the view
-    beyond it on every side, so that no pixel of a sweep is made up.
+    With a fill, the whole image is resized to a square, as embed does, of the side at which the object has the cell's
+    scale, and moved by whole pixels of the view until the object's centre is nearest to the cell's position. With
+    `real`, the window is a square of the image, and is there only where the image reaches 4 pixels of the view beyond
+    it on every side, so that no pixel of a sweep is made up.
 
     Parameters
     ----------
-    box : sequence of 4 floats
-        x0, y0, x1, y1 of the object in pixels of the image; of an image without one, the image's own edges.
-    width, height : int
-        Of the image.
-    cell : FramingCell
-    input_size : int
-        W, in pixels.
+    box : x0, y0, x1, y1 of the object in pixels of the image; of an image without one, the image's own edges.
+    width, height : of the image.
+    input_size : W, in pixels.
     surroundings : {"mean", "black", "inpaint", "real"}
 
     Returns
     -------
-    Window or None
-        None where the object would not be wholly inside the view, or the image does not reach far enough.
+    None where the object would not be wholly inside the view, or the image does not reach far enough.
     """
     x0, y0, x1, y1 = box
     length = math.sqrt((x1 - x0) * (y1 - y0))
@@ -152,19 +142,14 @@ def framing_views(
 
     Parameters
     ----------
-    image : uint8, shape (height, width, 3)
-    box : sequence of 4 floats, optional
-        x0, y0, x1, y1 of the object in pixels; the whole image where there is none.
-    scales : sequence of float
-    surroundings : sequence of str
-        Of `SURROUNDINGS`.
-    input_size : int
-        Side W of the model's input, in pixels.
+    image : (height, width, 3) uint8
+    box : x0, y0, x1, y1 of the object in pixels; the whole image where there is none.
+    surroundings : of `SURROUNDINGS`.
+    input_size : side W of the model's input, in pixels.
 
     Returns
     -------
-    dict
-        Surroundings to (scale, uint8 pixels (W, W, 3)) pairs, of the scales at which the image can be shown.
+    Surroundings to (scale, uint8 pixels (W, W, 3)) pairs, of the scales at which the image can be shown.
     """
     height, width = image.shape[:2]
     box = (0, 0, width, height) if box is None else box

@@ -1,7 +1,7 @@
 """The invariance measures: each with its formula and its words. A new one is a function, and an entry of the list.
 
-Every function takes columns of responses (see `bias_toolkit.invariance.response.make_response`) as arrays whose
-last axis runs over an image's views or steps, and reduces that axis; axes before it run over images.
+Every function takes columns of responses (see `bias_toolkit.invariance.response.make_response`) as arrays whose last
+axis runs over an image's views or steps, and reduces that axis; axes before it run over images.
 
 p_k is the softmax output on view k = 0, …, n, y_k its top-1 class, r the centre view's top-1 class.
 """
@@ -25,23 +25,15 @@ class Measure:
 
     Parameters
     ----------
-    formula : callable
-        From the response's `columns`, in their order, to values; its name is the measure's.
-    columns : tuple of str
-        Of `bias_toolkit.invariance.schema.RESPONSES`.
-    label : str
-        For an axis or a table's heading.
-    definition : str
-        One line.
-    share : bool
-        Whether it is a share of steps, pairs or views, which reads well as a percentage.
-    of_steps, of_pairs : bool
-        Whether a sweep has it whose views are steps, or are compared in pairs.
-    highest : float
-        The highest value it can take, in its own unit, which is none: all are shares, probabilities, differences of
-        probabilities, or 1 − cosine. The lowest is 0.
-    type : pyarrow.DataType
-        Of its column.
+    formula : from the response's `columns`, in their order, to values; its name is the measure's.
+    columns : of `bias_toolkit.invariance.schema.RESPONSES`.
+    label : for an axis or a table's heading.
+    definition : one line.
+    share : whether it is a share of steps, pairs or views, which reads well as a percentage.
+    of_steps, of_pairs : whether a sweep has it whose views are steps, or are compared in pairs.
+    highest : the highest value it can take, in its own unit, which is none: all are shares, probabilities, differences
+        of probabilities, or 1 − cosine. The lowest is 0.
+    type : of its column.
     """
 
     formula: Callable[..., np.ndarray]
@@ -70,7 +62,7 @@ def p_top1_change(top1: np.ndarray) -> np.ndarray:
 
     Parameters
     ----------
-    top1 : int, shape (…, n + 1)
+    top1 : (…, n + 1) int
     """
     return (top1[..., :-1] != top1[..., 1:]).mean(axis=-1)
 
@@ -80,9 +72,8 @@ def mac(p_top1: np.ndarray, p_top1_next: np.ndarray) -> np.ndarray:
 
     Parameters
     ----------
-    p_top1 : float, shape (…, n + 1)
-    p_top1_next : float, shape (…, n)
-        p_{k+1}[y_k].
+    p_top1 : (…, n + 1) float
+    p_top1_next : (…, n) float; p_{k+1}[y_k].
     """
     return np.abs(p_top1[..., :-1] - p_top1_next).mean(axis=-1, dtype=float)
 
@@ -92,7 +83,7 @@ def p_top5_exit(top5_exit: np.ndarray) -> np.ndarray:
 
     Parameters
     ----------
-    top5_exit : bool, shape (…, n)
+    top5_exit : (…, n) bool
     """
     return top5_exit.mean(axis=-1)
 
@@ -102,8 +93,7 @@ def p_range(p_reference: np.ndarray) -> np.ndarray:
 
     Parameters
     ----------
-    p_reference : float, shape (…, n + 1)
-        p_k[r].
+    p_reference : (…, n + 1) float; p_k[r].
     """
     return p_reference.max(axis=-1) - p_reference.min(axis=-1)
 
@@ -113,8 +103,7 @@ def feature_drift(feature_step: np.ndarray) -> np.ndarray:
 
     Parameters
     ----------
-    feature_step : float, shape (…, n)
-        1 − cos(φ_k, φ_{k+1}).
+    feature_step : (…, n) float; 1 − cos(φ_k, φ_{k+1}).
     """
     return feature_step.mean(axis=-1, dtype=float)
 
@@ -124,8 +113,7 @@ def consistency(top1: np.ndarray) -> np.ndarray:
 
     Parameters
     ----------
-    top1 : int, shape (…, 2 · draws)
-        Views 2d and 2d + 1 are pair d.
+    top1 : (…, 2 · draws) int; views 2d and 2d + 1 are pair d.
     """
     return (top1[..., 0::2] == top1[..., 1::2]).mean(axis=-1)
 
@@ -135,9 +123,8 @@ def accuracy(top1: np.ndarray, label_index: np.ndarray) -> np.ndarray:
 
     Parameters
     ----------
-    top1 : int, shape (…, V)
-    label_index : float or int, shape (…)
-        NaN without a label, and so is the result.
+    top1 : (…, V) int
+    label_index : (…) float or int; NaN without a label, and so is the result.
     """
     label_index = np.asarray(label_index)
     right = (top1 == label_index[..., None]).mean(axis=-1)
@@ -149,7 +136,7 @@ def confidence(p_top1: np.ndarray) -> np.ndarray:
 
     Parameters
     ----------
-    p_top1 : float, shape (…, n + 1)
+    p_top1 : (…, n + 1) float
     """
     return p_top1[..., CENTRE]
 
@@ -159,7 +146,7 @@ def margin(p_top1: np.ndarray, p_second: np.ndarray) -> np.ndarray:
 
     Parameters
     ----------
-    p_top1, p_second : float, shape (…, n + 1)
+    p_top1, p_second : (…, n + 1) float
     """
     return p_top1[..., CENTRE] - p_second[..., CENTRE]
 

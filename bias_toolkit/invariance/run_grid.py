@@ -53,34 +53,23 @@ def grid_shards(
 
     In each cell the model is given a sweep of 8 steps of one pixel around it. Batches never run across shards, and the
     model is given the next shard's before it has answered the last of a shard. Closing the generator ends the threads.
+    Raises InputError if the transform is not known, or the model's output for an image is not finite.
 
     Parameters
     ----------
-    read : callable
-        Gives the image of an id, uint8 (height, width, 3); an image for which it raises `UnreadableImageError` is left
-        out and listed among the skipped.
-    shards : iterable of Shard
-        Of image ids.
-    boxes : mapping
-        image_id to x0, y0, x1, y1 of its object, in pixels; an image that is not in it is its own object.
+    read : gives the image of an id, uint8 (height, width, 3); an image for which it raises `UnreadableImageError` is
+        left out and listed among the skipped.
+    shards : of image ids.
+    boxes : image_id to x0, y0, x1, y1 of its object, in pixels; an image that is not in it is its own object.
     surroundings : {"mean", "black", "inpaint", "real"}
     transform : {"diagonal", "horizontal", "vertical"}
-    label_indices : mapping
-        From an image's id to its label's place among the model's classes; ids without one have no label.
-    batch_size : int
-        Views in a batch.
-    advance : callable
-        Is given the number of images done since it was called last.
+    label_indices : from an image's id to its label's place among the model's classes; ids without one have no label.
+    batch_size : views in a batch.
+    advance : is given the number of images done since it was called last.
 
     Yields
     ------
-    dict
-        For each shard, in order: "framed", the table FRAMED, and "skipped", the table SKIPPED.
-
-    Raises
-    ------
-    InputError
-        If the transform is not known, or the model's output for an image is not finite.
+    For each shard, in order: "framed", the table FRAMED, and "skipped", the table SKIPPED.
     """
     sweep = Sweep(CROP.name, transform, 1.0)
     shifts = transform_of(transform).path() - CENTRE

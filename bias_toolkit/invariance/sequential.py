@@ -46,12 +46,10 @@ class SequentialMean:
 
     Parameters
     ----------
-    population : int
-        N, the number of values of the dataset.
-    half_width : float
-        To which the mean is to be known, above 0. The interval is right whatever it is, and narrowest at about this.
-    confidence : float
-        1 − α.
+    population : N, the number of values of the dataset.
+    half_width : to which the mean is to be known, above 0. The interval is right whatever it is, and narrowest at about
+        this.
+    confidence : 1 − α.
     """
 
     def __init__(self, population: int, half_width: float, confidence: float = CONFIDENCE):
@@ -74,15 +72,11 @@ class SequentialMean:
     def add(self, values: np.ndarray) -> None:
         """Take the next values, in the order in which they were drawn.
 
+        Raises ValueError if one is not, or there are now more than N.
+
         Parameters
         ----------
-        values : float array (k,)
-            In [0, 1].
-
-        Raises
-        ------
-        ValueError
-            If one is not, or there are now more than N.
+        values : (k,) float; in [0, 1].
         """
         values = np.asarray(values, dtype=float)
         if not ((values >= 0) & (values <= 1)).all():
@@ -195,11 +189,8 @@ class StopWhenKnown:
 
     Parameters
     ----------
-    sweep : Sweep
-    n_images : int
-        Images of the dataset, of which the sweep is given all, in random order. Those that cannot be decoded are none
-        of the N from the moment that this is found.
-    half_width : float
+    n_images : images of the dataset, of which the sweep is given all, in random order. Those that cannot be decoded are
+        none of the N from the moment that this is found.
     """
 
     def __init__(self, sweep: Sweep, n_images: int, half_width: float):

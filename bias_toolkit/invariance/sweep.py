@@ -19,30 +19,21 @@ from bias_toolkit.invariance.protocols.crop import SAMPLINGS
 class Sweep:
     """One kind of sweep: the settings that turn an image into views.
 
+    Raises InputError if a setting is not one of these.
+
     Parameters
     ----------
-    protocol : "crop", "embed" or "offsets"
-        How views are made: a window slides over the image (A), the image moves over a canvas (A), or pairs of
-        windows lie at independent random offsets (Z).
-    transform : str
-        What a step is, one of the protocol's transforms: a shift by one pixel along `diagonal`, `horizontal` or
+    protocol : "crop", "embed" or "offsets"; how views are made: a window slides over the image (A), the image moves
+        over a canvas (A), or pairs of windows lie at independent random offsets (Z).
+    transform : what a step is, one of the protocol's transforms: a shift by one pixel along `diagonal`, `horizontal` or
         `vertical`, or `scale`: one pixel more of side. Offsets have `random` only.
-    size : float
-        crop: the window's area as a fraction of the image's, 0 < size ≤ 1. embed: how many times longer the
-        canvas's side is than the image's, size ≥ 1. offsets: always 1.
-    fill : "mean", "black" or "inpaint"
-        What the canvas of embed shows around the image; the other protocols have no canvas.
-    sampling : "centre" or "random"
-        Where crop takes its window.
-    draws : int
-        Pairs of views for each image under offsets.
-    seed : int
-        Seed of random sampling and of offsets, used together with the image's id.
-
-    Raises
-    ------
-    InputError
-        If a setting is not one of these.
+    size : crop: the window's area as a fraction of the image's, 0 < size ≤ 1. embed: how many times longer the canvas's
+        side is than the image's, size ≥ 1. offsets: always 1.
+    fill : "mean", "black" or "inpaint"; what the canvas of embed shows around the image; the other protocols have no
+        canvas.
+    sampling : "centre" or "random"; where crop takes its window.
+    draws : pairs of views for each image under offsets.
+    seed : seed of random sampling and of offsets, used together with the image's id.
     """
 
     protocol: str
@@ -82,8 +73,7 @@ class Sweep:
     def compared(self) -> tuple[np.ndarray, np.ndarray]:
         """The views that are compared: the numbers of the first and of the second view of each pair.
 
-        Along a path the pairs are its steps, (0, 1), (1, 2), …; under offsets they are the draws,
-        (0, 1), (2, 3), ….
+        Along a path the pairs are its steps, (0, 1), (1, 2), …; under offsets they are the draws, (0, 1), (2, 3), ….
         """
         return protocol_of(self.protocol).compared(self)
 
@@ -111,15 +101,11 @@ def expand_sweeps(
 ) -> list[Sweep]:
     """Every sweep that lists of protocols, transforms and sizes ask for, in their order, each once.
 
-    A size belongs to crop if it is at most 1 and to embed otherwise; a transform belongs to every protocol
-    that knows it. A protocol to which none of the sizes, or of the transforms, belongs takes its default: for
-    crop size 1, for embed size 2, for both the diagonal. Offsets has no choice of either. The fill goes to
-    embed only, the sampling to crop only, and the draws to offsets only.
-
-    Raises
-    ------
-    InputError
-        If a name is unknown, or if a size, transform, fill or sampling belongs to none of the protocols.
+    A size belongs to crop if it is at most 1 and to embed otherwise; a transform belongs to every protocol that knows
+    it. A protocol to which none of the sizes, or of the transforms, belongs takes its default: for crop size 1, for
+    embed size 2, for both the diagonal. Offsets has no choice of either. The fill goes to embed only, the sampling to
+    crop only, and the draws to offsets only. Raises InputError if a name is unknown, or if a size, transform, fill or
+    sampling belongs to none of the protocols.
     """
     asked = [protocol_of(name) for name in dict.fromkeys(protocols)]
     if not asked:

@@ -16,20 +16,14 @@ from bias_toolkit.invariance.window import Picture, Window, take_picture
 def make_views(image: np.ndarray | ReducedImage, sweep: Sweep, input_size: int, image_id: str) -> Views:
     """Make the views of one image, `sweep.n_views` of them, in order.
 
-    Every step is an exact slice of one resized picture (but `scale`, whose steps are resized from the image
-    each on its own). What is random depends on the image's id and the sweep's seed alone.
+    Every step is an exact slice of one resized picture (but `scale`, whose steps are resized from the image each on its
+    own). What is random depends on the image's id and the sweep's seed alone. Raises InputError if the sweep's size
+    leaves nothing of the image.
 
     Parameters
     ----------
-    image : uint8, shape (height, width, 3), or reduced
-        RGB, upright.
-    input_size : int
-        Side W of the model's input, in pixels.
-
-    Raises
-    ------
-    InputError
-        If the sweep's size leaves nothing of the image.
+    image : (height, width, 3) uint8, or reduced; RGB, upright.
+    input_size : side W of the model's input, in pixels.
     """
     return protocol_of(sweep.protocol).views(image, sweep, input_size, image_id)
 
@@ -50,11 +44,8 @@ def boxes_in_view(objects: pd.DataFrame, sweep: Sweep, input_size: int) -> np.nd
 
     Parameters
     ----------
-    objects : DataFrame
-        Columns x0, y0, x1, y1, and width and height of the object's image, in pixels.
-    sweep : Sweep
-        crop or embed, sampled at the centre.
-    input_size : int
+    objects : columns x0, y0, x1, y1, and width and height of the object's image, in pixels.
+    sweep : crop or embed, sampled at the centre.
     """
     boxes = np.empty((len(objects), 4))
     edges = objects[BOX_EDGES].to_numpy(float)
@@ -67,11 +58,7 @@ def sweep_picture(image: np.ndarray, sweep: Sweep, input_size: int, image_id: st
     """The picture around the centre view of a crop or embed sweep; the sweep's own views are slices of it.
 
     A crop is continued beyond its box by the image, and beyond the image by inpainting; an embed by its own fill.
-
-    Raises
-    ------
-    ValueError
-        If the margin is smaller than that of the sweep.
+    Raises ValueError if the margin is smaller than that of the sweep.
     """
     if margin < CENTRE:
         raise ValueError(f"A sweep moves by {CENTRE} pixels, more than a margin of {margin}.")

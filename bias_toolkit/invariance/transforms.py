@@ -21,11 +21,8 @@ class Transform:
 
     Parameters
     ----------
-    name : str
-    right, down : int
-        Pixels by which a step moves the window.
-    growth : int
-        Pixels by which a step lengthens the image's side, where the image stands on a canvas.
+    right, down : pixels by which a step moves the window.
+    growth : pixels by which a step lengthens the image's side, where the image stands on a canvas.
     """
 
     name: str
@@ -62,10 +59,7 @@ TRANSFORMS = (*SHIFTS, SCALE, RANDOM)
 def transform_of(name: str) -> Transform:
     """The transform of a name.
 
-    Raises
-    ------
-    InputError
-        If there is none.
+    Raises InputError if there is none.
     """
     found = {transform.name: transform for transform in TRANSFORMS}
     if name not in found:

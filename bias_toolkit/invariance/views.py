@@ -26,12 +26,10 @@ class Views:
 
     Attributes
     ----------
-    pixels : uint8, shape (V, W, W, 3)
-        RGB as a person would see it.
-    outside : bool, shape (V, W, W), or None
-        True where a pixel is canvas, made up and not the image's; None where every pixel is the image's.
-    fill : str or None
-        What the canvas shows, one of the fills of embed; None without a canvas.
+    pixels : (V, W, W, 3) uint8; RGB as a person would see it.
+    outside : (V, W, W) bool, or None; True where a pixel is canvas, made up and not the image's; None where every pixel
+        is the image's.
+    fill : what the canvas shows, one of the fills of embed; None without a canvas.
     """
 
     pixels: np.ndarray

@@ -18,10 +18,8 @@ class Centring:
     Parameters
     ----------
     column : {"centre_bias", "untruncated_centre_bias"}
-    p_value, q_value : str
-        Its p-value against random placements, and the same corrected for the number of categories.
-    n_objects : str
-        The number of objects that it is computed from.
+    p_value, q_value : its p-value against random placements, and the same corrected for the number of categories.
+    n_objects : the number of objects that it is computed from.
     """
 
     column: str
@@ -37,8 +35,8 @@ OF_UNCUT_OBJECTS = Centring("untruncated_centre_bias", "untruncated_p_value", "u
 def centring(row: Mapping[str, Any]) -> Centring:
     """The estimate of centring to report for a FRAMING_SUMMARY row.
 
-    A box that the image's border cuts lies at the end of the places where it fits. It counts against centring, but
-    says nothing about it. Where such boxes are frequent, the estimate of the other objects is the one to report.
+    A box that the image's border cuts lies at the end of the places where it fits. It counts against centring, but says
+    nothing about it. Where such boxes are frequent, the estimate of the other objects is the one to report.
     """
     often = known(row.get("truncated_share")) and row["truncated_share"] >= OFTEN_TRUNCATED
     return OF_UNCUT_OBJECTS if often and known(row.get("untruncated_centre_bias")) else OF_ALL_OBJECTS

@@ -32,15 +32,13 @@ class FramingComparison:
 
     Parameters
     ----------
-    variables : DataFrame
-        `FRAMING_COMPARISON`, one row each for cx, cy, log_scale, log_aspect, truncated, objects_per_image, centre_bias
-        and untruncated_centre_bias. `first`, `second` and their `difference` (second less first, with its 95%
-        interval) are medians of the two logarithms, so that exp(difference) is a ratio of medians, means of the other
-        variables, and the biases themselves. The columns `wasserstein…` (`WassersteinDistance`) are null for the
-        biases. `p_value` is of the Wasserstein distance, or of the difference of the biases, under permutations of
-        the images between the datasets, and `q_value` the same corrected for the number of rows.
-    test : TwoSampleTest
-        Whether a classifier tells the datasets apart.
+    variables : `FRAMING_COMPARISON`, one row each for cx, cy, log_scale, log_aspect, truncated, objects_per_image,
+        centre_bias and untruncated_centre_bias. `first`, `second` and their `difference` (second less first, with its
+        95% interval) are medians of the two logarithms, so that exp(difference) is a ratio of medians, means of the
+        other variables, and the biases themselves. The columns `wasserstein…` (`WassersteinDistance`) are null for the
+        biases. `p_value` is of the Wasserstein distance, or of the difference of the biases, under permutations of the
+        images between the datasets, and `q_value` the same corrected for the number of rows.
+    test : whether a classifier tells the datasets apart.
     """
 
     variables: pd.DataFrame
@@ -70,14 +68,9 @@ def compare_framing(
 
     Parameters
     ----------
-    first, second : DataFrame
-        FRAMING rows. Of more than 10,000 images of a dataset a seeded sample of 10,000 is compared.
-    first_images, second_images : DataFrame
-        Columns image_id, width, height.
-    resamples, permutations : int
-    seed : int
-    progress : Progress
-        Counts variables, and folds of the classifier.
+    first, second : FRAMING rows. Of more than 10,000 images of a dataset a seeded sample of 10,000 is compared.
+    first_images, second_images : columns image_id, width, height.
+    progress : counts variables, and folds of the classifier.
     """
     tables = []
     for number, (framing, images) in enumerate(((first, first_images), (second, second_images))):

@@ -23,15 +23,10 @@ class FramingDescription:
 
     Parameters
     ----------
-    dataset : Dataset
-    framing : DataFrame
-        `FRAMING`, one row an object.
-    summary : DataFrame
-        `FRAMING_SUMMARY`: the whole dataset and each category.
-    maps : Maps
-        Where the objects are, one object an image.
-    means : MeanImages or None
-        The mean images, where they were asked for.
+    framing : `FRAMING`, one row an object.
+    summary : `FRAMING_SUMMARY`: the whole dataset and each category.
+    maps : where the objects are, one object an image.
+    means : the mean images, where they were asked for.
     """
 
     dataset: Dataset
@@ -56,21 +51,13 @@ def describe_framing(
 ) -> FramingDescription:
     """Position and scale of a dataset's objects against chance, overall and by category, and its mean images.
 
+    Raises InputError if the dataset has no object boxes.
+
     Parameters
     ----------
-    dataset : Dataset
-        What `load_dataset` gave.
-    resamples, placements : int
-        Bootstrap resamples of the images, and placements of the boxes under the null model.
-    with_mean_images : bool
-        Whether images are decoded for their means; nothing else here looks at pixels.
-    seed : int
-    progress : Progress
-
-    Raises
-    ------
-    InputError
-        If the dataset has no object boxes.
+    dataset : what `load_dataset` gave.
+    resamples, placements : bootstrap resamples of the images, and placements of the boxes under the null model.
+    with_mean_images : whether images are decoded for their means; nothing else here looks at pixels.
 
     Examples
     --------

@@ -14,16 +14,13 @@ def divergence_bits(counts: np.ndarray, expected: np.ndarray) -> np.ndarray:
 
     Parameters
     ----------
-    counts : ndarray, shape (..., cells, cells)
-        Histograms, each with a positive sum.
-    expected : ndarray, shape (cells, cells) or (..., cells, cells)
-        Expected counts, the same for all histograms or one for each. A cell without mass here must be empty in
-        `counts`; else the divergence is infinite.
+    counts : (..., cells, cells); histograms, each with a positive sum.
+    expected : (cells, cells) or (..., cells, cells); expected counts, the same for all histograms or one for each. A
+        cell without mass here must be empty in `counts`; else the divergence is infinite.
 
     Returns
     -------
-    ndarray of float64, shape (...)
-        At least 0, and above it by chance alone: see `corrected_divergence`.
+    (...) float64; at least 0, and above it by chance alone: see `corrected_divergence`.
     """
     share = counts / counts.sum(axis=(-2, -1), keepdims=True)
     null = expected / expected.sum(axis=(-2, -1), keepdims=True)
@@ -33,27 +30,23 @@ def divergence_bits(counts: np.ndarray, expected: np.ndarray) -> np.ndarray:
 def corrected_divergence(counts: np.ndarray, expected: np.ndarray, placed: np.ndarray) -> float:
     """The divergence of observed centres from the null model's, less what sampling alone gives, in bits.
 
-    A histogram of n objects is never exactly its expectation, so its divergence is above 0 even where the
-    null model holds. What is taken off is the mean divergence of histograms drawn from the null model itself.
-    The usual correction of (cells − 1) / 2n (G. Miller, 1955) is too large here: it supposes that all objects
-    are drawn from one distribution, but a large box has few cells that it could be in.
+    A histogram of n objects is never exactly its expectation, so its divergence is above 0 even where the null model
+    holds. What is taken off is the mean divergence of histograms drawn from the null model itself. The usual correction
+    of (cells − 1) / 2n (G. Miller, 1955) is too large here: it supposes that all objects are drawn from one
+    distribution, but a large box has few cells that it could be in.
 
-    The result is unbiased around 0 where the null model holds, and therefore can be slightly negative; where
-    the centres are concentrated in few cells it is low by at most the amount taken off.
+    The result is unbiased around 0 where the null model holds, and therefore can be slightly negative; where the
+    centres are concentrated in few cells it is low by at most the amount taken off.
 
     Parameters
     ----------
-    counts : ndarray, shape (cells, cells)
-        Observed centres (`centre_histogram`).
-    expected : ndarray, shape (cells, cells)
-        What the null model expects (`null_histogram`).
-    placed : ndarray, shape (placements, cells, cells)
-        Histograms drawn from the null model (`place_at_random`).
+    counts : (cells, cells); observed centres (`centre_histogram`).
+    expected : (cells, cells); what the null model expects (`null_histogram`).
+    placed : (placements, cells, cells); histograms drawn from the null model (`place_at_random`).
 
     Returns
     -------
-    float
-        NaN where there is no object.
+    NaN where there is no object.
     """
     if not counts.any():
         return np.nan

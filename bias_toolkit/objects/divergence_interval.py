@@ -1,9 +1,9 @@
 """The 95% interval of the divergence: a bootstrap over images, less what the bootstrap itself adds.
 
-A resample of a histogram is farther from the null model than the histogram is, as the histogram is farther from it
-than the objects' true distribution. So the resamples lie too high, and, near the null model, too far apart.
-Source: the bootstrap's estimate of bias, and the bootstrap of the bootstrap that calibrates it, are those of
-B. Efron & R. Tibshirani, An Introduction to the Bootstrap, 1993, chapters 10 and 18.
+A resample of a histogram is farther from the null model than the histogram is, as the histogram is farther from it than
+the objects' true distribution. So the resamples lie too high, and, near the null model, too far apart.
+Source: the bootstrap's estimate of bias, and the bootstrap of the bootstrap that calibrates it, are those of B. Efron &
+R. Tibshirani, An Introduction to the Bootstrap, 1993, chapters 10 and 18.
 """
 
 from __future__ import annotations
@@ -44,31 +44,27 @@ def divergence_interval(
 ) -> tuple[float, float]:
     """The 95% interval of `corrected_divergence`, which lies inside it.
 
-    The resamples' divergences are taken as deviations from their own mean, which removes their bias, and put around
-    the estimate. How widely chance spreads the data, compared with the null model, is told by a ratio in [0, 1]: the
-    bias that resampling adds to the data, over the bias that it adds to histograms drawn from the null model. It is
-    about 1 where the null model holds and smaller where the centres are in fewer cells. By it
+    The resamples' divergences are taken as deviations from their own mean, which removes their bias, and put around the
+    estimate. How widely chance spreads the data, compared with the null model, is told by a ratio in [0, 1]: the bias
+    that resampling adds to the data, over the bias that it adds to histograms drawn from the null model. It is about 1
+    where the null model holds and smaller where the centres are in fewer cells. By it
 
-    - deviations are shrunk. Chance spreads resamples about a histogram that chance has moved already, which near
-      the null model makes the variance of their divergence that of the estimate plus twice what the null model's
-      own histograms have;
-    - the upper end is raised. The estimate has the null model's mean divergence taken off, which is too
-      much where the ratio is below 1.
+    - deviations are shrunk. Chance spreads resamples about a histogram that chance has moved already, which near the
+      null model makes the variance of their divergence that of the estimate plus twice what the null model's own
+      histograms have;
+    - the upper end is raised. The estimate has the null model's mean divergence taken off, which is too much where the
+      ratio is below 1.
 
     Parameters
     ----------
-    counts, expected, placed : ndarray
-        As in `corrected_divergence`.
-    resampled : ndarray, shape (resamples,)
-        Divergences of resamples of the images (`ResampledDivergence`).
-    rng : numpy Generator
+    counts, expected, placed : as in `corrected_divergence`.
+    resampled : (resamples,); divergences of resamples of the images (`ResampledDivergence`).
 
     Returns
     -------
-    low, high : float
-        In bits. In simulations of 40 to 600 objects, with divergences up to 1.4 bits, the interval held the true
-        one in 88 to 96 of 100 datasets. It is too low where few objects are very concentrated: 40 objects at
-        2.2 bits, 63 of 100.
+    low, high : in bits. In simulations of 40 to 600 objects, with divergences up to 1.4 bits, the interval held the
+        true one in 88 to 96 of 100 datasets. It is too low where few objects are very concentrated: 40 objects at 2.2
+        bits, 63 of 100.
     """
     raw = divergence_bits(counts, expected)
     by_chance = divergence_bits(placed, expected)

@@ -78,32 +78,23 @@ def located_shards(
 ) -> Iterator[dict[str, pd.DataFrame]]:
     """The estimated boxes of images.
 
-    Images are decoded in threads, ahead of the model and across the ends of shards. Batches never run across shards,
-    so the boxes do not depend on which shards are asked for together. Closing the generator ends the threads.
+    Images are decoded in threads, ahead of the model and across the ends of shards. Batches never run across shards, so
+    the boxes do not depend on which shards are asked for together. Closing the generator ends the threads.
 
     Parameters
     ----------
-    activation_map : ActivationMap
-    read : callable
-        Gives the image of an id, uint8 (height, width, 3); raises `UnreadableImageError`.
-    make_view : callable
-        What the model is shown of an image.
-    shards : iterable of Shard
-        Of image ids.
-    class_indices : mapping
-        From an image's id to its label's place among the model's classes; in an image without one the most probable
-        class is looked for.
-    threshold : float
-        Of `activation_box`.
-    batch_size : int
-        Images.
-    advance : callable
-        Is given the number of images done since it was called last.
+    read : gives the image of an id, uint8 (height, width, 3); raises `UnreadableImageError`.
+    make_view : what the model is shown of an image.
+    shards : of image ids.
+    class_indices : from an image's id to its label's place among the model's classes; in an image without one the most
+        probable class is looked for.
+    threshold : of `activation_box`.
+    batch_size : images.
+    advance : is given the number of images done since it was called last.
 
     Yields
     ------
-    dict
-        For each shard, in order: "located", the table LOCATED, and "skipped", the table SKIPPED.
+    For each shard, in order: "located", the table LOCATED, and "skipped", the table SKIPPED.
     """
 
     def prepare(image_id: str) -> LocatingView:
@@ -163,18 +154,14 @@ def estimated_objects(
 
     Parameters
     ----------
-    located : DataFrame
-        Table LOCATED.
-    images : DataFrame
-        Columns image_id, label (null where there is none).
-    class_names : sequence of str, optional
-        The model's, in the order of its outputs.
+    located : table LOCATED.
+    images : columns image_id, label (null where there is none).
+    class_names : the model's, in the order of its outputs.
 
     Returns
     -------
-    DataFrame
-        The columns of `ESTIMATED_OBJECTS`, in the order of `located`, of the images where a box was found. The
-        category is the image's label; without one, the name of the class that was located, or its index.
+    The columns of `ESTIMATED_OBJECTS`, in the order of `located`, of the images where a box was found. The category is
+    the image's label; without one, the name of the class that was located, or its index.
     """
     found = located[located["x0"].notna()]
     labels = images.set_index("image_id")["label"].reindex(found["image_id"])

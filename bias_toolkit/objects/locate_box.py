@@ -26,17 +26,14 @@ def activation_box(
 
     Parameters
     ----------
-    activation : float array (rows, columns)
-        Row 0 at the top. What is below 0 speaks against the class.
-    side : int
-        W, of the view in pixels.
-    threshold : float
-        In [0, 1).
+    activation : (rows, columns) float; row 0 at the top. What is below 0 speaks against the class.
+    side : W, of the view in pixels.
+    threshold : in [0, 1).
 
     Returns
     -------
-    tuple (x0, y0, x1, y1) of float, or None
-        Continuous edges in pixels of the view; None where the map is nowhere above 0, or not finite.
+    tuple (x0, y0, x1, y1) of float, or None; continuous edges in pixels of the view; None where the map is nowhere
+    above 0, or not finite.
     """
     if not np.isfinite(activation).all():
         return None

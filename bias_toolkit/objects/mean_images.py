@@ -39,13 +39,10 @@ class MeanImages:
 
     Parameters
     ----------
-    table : DataFrame
-        `MEAN_IMAGES`: first the whole dataset, as category "", then the classes in order. A class of which no image
+    table : `MEAN_IMAGES`: first the whole dataset, as category "", then the classes in order. A class of which no image
         could be read is left out.
-    pixels : ndarray of uint8, shape (rows, side, side, 3)
-        RGB, a mean image for each row of the table.
-    skipped : DataFrame
-        image_id, reason: images that could not be read.
+    pixels : (rows, side, side, 3) uint8; RGB, a mean image for each row of the table.
+    skipped : image_id, reason: images that could not be read.
     """
 
     table: pd.DataFrame
@@ -82,20 +79,13 @@ def mean_images(
 
     Parameters
     ----------
-    read : callable
-        image_id to uint8 (height, width, 3); may raise UnreadableImageError. Called from several threads.
-    images : DataFrame
-        Columns image_id, label. An image's class is its label; in a dataset without labels, an image is of every
+    read : image_id to uint8 (height, width, 3); may raise UnreadableImageError. Called from several threads.
+    images : columns image_id, label. An image's class is its label; in a dataset without labels, an image is of every
         category of which it has an object.
-    objects : DataFrame
-        Columns image_id, category.
-    most_of_class, most_of_all : int
-        At most so many images of a class, and of the whole dataset, drawn at random by `seed`.
-    side : int
-        Side of the means, in pixels.
-    seed : int
-    progress : Progress
-        Counts images.
+    objects : columns image_id, category.
+    most_of_class, most_of_all : at most so many images of a class, and of the whole dataset, drawn at random by `seed`.
+    side : side of the means, in pixels.
+    progress : counts images.
     """
     groups = _groups(images, objects)
     image_ids = images["image_id"].to_numpy()

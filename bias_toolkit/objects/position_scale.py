@@ -1,7 +1,6 @@
 """Where an object is in its image, and how large.
 
-All positions and lengths are fractions of the image's width and height, so they are the same at every
-resolution.
+All positions and lengths are fractions of the image's width and height, so they are the same at every resolution.
 """
 
 from __future__ import annotations
@@ -26,27 +25,20 @@ EDGE_TOLERANCE = 0.01
 def position_and_scale(objects: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
     """Position and scale of every object.
 
+    Raises InputError if `images` names an image twice, or a box belongs to no image of `images`, lies partly outside
+    its image, or has no area.
+
     Parameters
     ----------
-    objects : DataFrame
-        Columns image_id, object_id, category, x0, y0, x1, y1: continuous pixel edges of each box.
-    images : DataFrame
-        Columns image_id, width, height, in pixels.
+    objects : columns image_id, object_id, category, x0, y0, x1, y1: continuous pixel edges of each box.
+    images : columns image_id, width, height, in pixels.
 
     Returns
     -------
-    DataFrame
-        One row an object, in the order of `objects`, with the columns of `FRAMING`: the centre `cx`, `cy` (0
-        left or top, 1 right or bottom), `width_fraction` and `height_fraction`, `area_fraction` (their
-        product), `scale` (its square root), `aspect` (width over height, in pixels), `centre_distance` (0 at
-        the centre of the image, 1 at a corner), and `truncated` (the box comes within 1 pixel of the image's
-        border).
-
-    Raises
-    ------
-    InputError
-        If `images` names an image twice, or a box belongs to no image of `images`, lies partly outside its
-        image, or has no area.
+    One row an object, in the order of `objects`, with the columns of `FRAMING`: the centre `cx`, `cy` (0 left or top, 1
+    right or bottom), `width_fraction` and `height_fraction`, `area_fraction` (their product), `scale` (its square
+    root), `aspect` (width over height, in pixels), `centre_distance` (0 at the centre of the image, 1 at a corner), and
+    `truncated` (the box comes within 1 pixel of the image's border).
     """
     if objects.empty:
         return empty_table(FRAMING)
@@ -99,23 +91,17 @@ def _refuse(objects: pd.DataFrame, wrong: np.ndarray, what: str) -> None:
 def image_framing(framing: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
     """Each image's framing: of its largest object of its label's category, failing that its largest object.
 
+    Raises InputError if `images` names an image twice.
+
     Parameters
     ----------
-    framing : DataFrame
-        What `position_and_scale` gave.
-    images : DataFrame
-        Columns image_id, label (null where there is none).
+    framing : what `position_and_scale` gave.
+    images : columns image_id, label (null where there is none).
 
     Returns
     -------
-    DataFrame
-        The chosen rows of `framing`, one an image that has an object, in the order of `images`. Of objects of
-        equal area the one with the lowest object_id is taken.
-
-    Raises
-    ------
-    InputError
-        If `images` names an image twice.
+    The chosen rows of `framing`, one an image that has an object, in the order of `images`. Of objects of equal area
+    the one with the lowest object_id is taken.
     """
     rows = _image_rows(framing, images)
     framing, rows = framing[rows >= 0], rows[rows >= 0]
@@ -136,18 +122,12 @@ class ObjectOfImage(NamedTuple):
 def object_of_image(image_id: str, images: pd.DataFrame, objects: pd.DataFrame) -> ObjectOfImage | None:
     """The object that one image is about, by the rule of `image_framing`; None if the image has no object.
 
+    Raises InputError if `images` names the image twice, or as `position_and_scale` raises.
+
     Parameters
     ----------
-    image_id : str
-    images : DataFrame
-        Table IMAGES of a dataset.
-    objects : DataFrame
-        Table OBJECTS of the same dataset.
-
-    Raises
-    ------
-    InputError
-        If `images` names the image twice, or as `position_and_scale` raises.
+    images : table IMAGES of a dataset.
+    objects : table OBJECTS of the same dataset.
     """
     own, image = objects[objects["image_id"] == image_id], images[images["image_id"] == image_id]
     chosen = image_framing(position_and_scale(own, image), image)
@@ -163,9 +143,7 @@ def typical_image(subjects: pd.DataFrame, image_ids: Sequence[str]) -> str:
 
     Parameters
     ----------
-    subjects : DataFrame
-        Index image_id, an object for each image: x0, y0, x1, y1, and width and height of the image, in pixels.
-    image_ids : sequence of str
+    subjects : index image_id, an object for each image: x0, y0, x1, y1, and width and height of the image, in pixels.
     """
     sides = subjects["x1"] - subjects["x0"], subjects["y1"] - subjects["y0"]
     scale = np.log(sides[0] * sides[1] / (subjects["width"] * subjects["height"])).reindex(image_ids)
@@ -177,13 +155,11 @@ def log_scale_deviation(framing: pd.DataFrame, training: pd.DataFrame) -> np.nda
 
     Parameters
     ----------
-    framing, training : DataFrame
-        Tables with a column `scale`, of the objects asked about and of the training objects.
+    framing, training : tables with a column `scale`, of the objects asked about and of the training objects.
 
     Returns
     -------
-    ndarray of float64, shape (len(framing),)
-        In natural logarithms; NaN where there is no training object.
+    (len(framing),) float64; in natural logarithms; NaN where there is no training object.
     """
     median = np.median(np.log(training["scale"].to_numpy())) if len(training) else np.nan
     return np.abs(np.log(framing["scale"].to_numpy(np.float64)) - median)

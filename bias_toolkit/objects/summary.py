@@ -45,36 +45,27 @@ def framing_summary(
 
     Parameters
     ----------
-    framing : DataFrame
-        What `position_and_scale` gave.
-    images : DataFrame
-        Columns image_id, width, height: the images asked about. Objects of other images are left out.
-    by_class : bool
-        Whether each category has a row too.
-    resamples, placements : int
-        Number of bootstrap resamples of the images and of random placements of the boxes.
-    seed : int
-        Each category has random numbers of its own, so its row is the same whichever others there are, but for
-        the q-values.
-    progress : Progress
-        Counts objects, once in their category and once in the whole dataset.
+    framing : what `position_and_scale` gave.
+    images : columns image_id, width, height: the images asked about. Objects of other images are left out.
+    by_class : whether each category has a row too.
+    resamples, placements : number of bootstrap resamples of the images and of random placements of the boxes.
+    seed : each category has random numbers of its own, so its row is the same whichever others there are, but for the
+        q-values.
+    progress : counts objects, once in their category and once in the whole dataset.
 
     Returns
     -------
-    DataFrame
-        The columns of `FRAMING_SUMMARY`; first the whole dataset, with the category "", then the categories
-        in order. n_images counts images that have an object. `centre_bias` is null, and so are its interval
-        and p-value, where every box fills its image. The columns `untruncated_…` are about the n_untruncated
-        objects that stay away from the border, given that they do. Intervals are 95% percentile intervals
-        over resampled images with all their objects, expanded for few images (`expanded_confidence`), and for
-        truncated_share `share_interval`. Of 60 and of 300 images with one to three objects they held the truth in
-        93 to 97 of 100 datasets (benchmarks/coverage_framing.py), but of 60 images that of log_scale_sd in 89, and
-        that of divergence_bits, by how large it is, in 87 to 98. They are null where there is one image only.
-        `p_value` is two-sided; `q_value` is adjusted for the number of categories (`q_values`), and null for the
-        whole dataset. `objects_per_image` counts images that have an object. `divergence_bits` is the corrected
-        divergence, and its interval `divergence_interval`, from 400 of the resamples or more where there are over
-        50,000 objects. Log scales are natural logarithms;
-        log_scale_sd is the standard deviation (n − 1).
+    The columns of `FRAMING_SUMMARY`; first the whole dataset, with the category "", then the categories in order.
+    n_images counts images that have an object. `centre_bias` is null, and so are its interval and p-value, where every
+    box fills its image. The columns `untruncated_…` are about the n_untruncated objects that stay away from the border,
+    given that they do. Intervals are 95% percentile intervals over resampled images with all their objects, expanded
+    for few images (`expanded_confidence`), and for truncated_share `share_interval`. Of 60 and of 300 images with one
+    to three objects they held the truth in 93 to 97 of 100 datasets (benchmarks/coverage_framing.py), but of 60 images
+    that of log_scale_sd in 89, and that of divergence_bits, by how large it is, in 87 to 98. They are null where there
+    is one image only. `p_value` is two-sided; `q_value` is adjusted for the number of categories (`q_values`), and null
+    for the whole dataset. `objects_per_image` counts images that have an object. `divergence_bits` is the corrected
+    divergence, and its interval `divergence_interval`, from 400 of the resamples or more where there are over 50,000
+    objects. Log scales are natural logarithms; log_scale_sd is the standard deviation (n − 1).
     """
     objects = with_null_model(framing[framing["image_id"].isin(images["image_id"])], images)
     # Objects without a category belong to the whole dataset only.

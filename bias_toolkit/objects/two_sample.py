@@ -36,15 +36,10 @@ class TwoSampleTest:
 
     Parameters
     ----------
-    auc : float
-        Probability that the classifier finds an object of the second dataset likelier to be of the second than one of
+    auc : probability that the classifier finds an object of the second dataset likelier to be of the second than one of
         the first, each judged by a classifier that has not seen its image: 0.5 no difference found, 1 always told.
-    auc_low, auc_high : float
-        95% interval over images of what these classifiers reach on new images.
-    p_value : float
-        One-sided, from permutations of the images between the datasets, the classifiers fitted anew each time.
-    n_images_first, n_images_second, n_objects_first, n_objects_second : int
-    folds : int
+    auc_low, auc_high : 95% interval over images of what these classifiers reach on new images.
+    p_value : one-sided, from permutations of the images between the datasets, the classifiers fitted anew each time.
     """
 
     auc: float
@@ -76,21 +71,17 @@ def classifier_test(
 
     The interval is about what such classifiers, fitted to datasets of these sizes, reach on new images. Two variances
     are known. That of E. LeDell, M. Petersen & M. van der Laan, "Computationally efficient confidence intervals for
-    cross-validated area under the ROC curve estimates", Electron. J. Stat. 9, 2015, with the objects of one image
-    taken together (N. Obuchowski, "Nonparametric analysis of clustered ROC curve data", Biometrics 53, 1997), holds
-    the classifiers fixed, and is too small. The jackknife that leaves out a twentieth of the images and fits anew is
-    too large, as of every curved statistic (B. Efron & C. Stein, "The jackknife estimate of variance", Ann. Stat.
-    9(3), 1981). Their geometric mean is taken, on the logit scale, with Student's quantile: how often that holds the
-    truth is measured in benchmarks/coverage_framing.py. Where every object is told, the lower end is 1 − 3 / n of the
-    smaller dataset's n images.
+    cross-validated area under the ROC curve estimates", Electron. J. Stat. 9, 2015, with the objects of one image taken
+    together (N. Obuchowski, "Nonparametric analysis of clustered ROC curve data", Biometrics 53, 1997), holds the
+    classifiers fixed, and is too small. The jackknife that leaves out a twentieth of the images and fits anew is too
+    large, as of every curved statistic (B. Efron & C. Stein, "The jackknife estimate of variance", Ann. Stat. 9(3),
+    1981). Their geometric mean is taken, on the logit scale, with Student's quantile: how often that holds the truth is
+    measured in benchmarks/coverage_framing.py. Where every object is told, the lower end is 1 − 3 / n of the smaller
+    dataset's n images.
 
     Parameters
     ----------
-    first, second : FramedObjects
-    permutations : int
-    rng : numpy Generator
-    progress : Progress
-        Counts folds.
+    progress : counts folds.
     """
     if min(first.n_images, second.n_images) < FOLDS:
         return None

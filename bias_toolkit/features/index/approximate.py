@@ -35,17 +35,14 @@ NOTHING, FEW_LINKS = re.compile(r"(?<!\d)0+(?!\d)"), re.compile(r"(HNSW|NSG)[1-3
 def check_index(index: str, dimension: int, rows: int | None = None, metric: str = "euclidean") -> None:
     """Refuse what Faiss does not understand, or cannot make of so many vectors, without making it.
 
+    Raises InputError if Faiss does not understand the string or its parameters, or they need more training images.
+
     Parameters
     ----------
     index : exact, or a Faiss factory string, then optionally its search parameters after a space.
     dimension : of the training features.
     rows : how many there are, where that is known.
     metric : euclidean or cosine.
-
-    Raises
-    ------
-    InputError
-        If Faiss does not understand the string or its parameters, or they need more training images.
     """
     if index == EXACT:
         return
@@ -82,10 +79,7 @@ class ApproximateIndex:
     ) -> ApproximateIndex:
         """Train the index, on a seeded sample where there are more than 100,000 vectors, and add all vectors.
 
-        Raises
-        ------
-        InputError
-            As `check_index`, or if the training fails on these very vectors.
+        Raises InputError as `check_index`, or if the training fails on these very vectors.
         """
         check_index(index, vectors.dimension, vectors.rows, vectors.metric)
         made = _make(index, vectors.dimension, vectors.metric)
@@ -118,10 +112,7 @@ class ApproximateIndex:
     def candidates(self, queries: np.ndarray, count: int) -> np.ndarray:
         """The rows (q, count) it takes for the nearest of prepared queries; −1 where it finds no more.
 
-        Raises
-        ------
-        InputError
-            If Faiss cannot search such an index.
+        Raises InputError if Faiss cannot search such an index.
         """
         try:
             return self._made.search(queries, min(count, self.rows))[1]

@@ -16,9 +16,9 @@ from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.progress import Progress, silent
 
 LEAK_FRACTION = 0.2
-"""Of the typical distance between training images. With efficientnet-lite0 on 64-pixel photographs, the same
-photograph saved again as JPEG (quality 95 or 75) stays within it in 96% of cases or more, while no two of 2,000
-photographs of the training set come within twice that (Euclidean; for cosine, within one and a half times).
+"""Of the typical distance between training images. With efficientnet-lite0 on 64-pixel photographs, the same photograph
+saved again as JPEG (quality 95 or 75) stays within it in 96% of cases or more, while no two of 2,000 photographs of the
+training set come within twice that (Euclidean; for cosine, within one and a half times).
 """
 
 
@@ -27,9 +27,8 @@ def leave_one_out_distances(
 ) -> np.ndarray:
     """The distance of each training image to its nearest other training image, float32, ascending.
 
-    Of all training images, or of `sample` of them drawn with `seed` where there are more. The image itself is
-    left out by identity, so a duplicate in the training set counts, at distance 0. Empty where the training
-    set is one image.
+    Of all training images, or of `sample` of them drawn with `seed` where there are more. The image itself is left out
+    by identity, so a duplicate in the training set counts, at distance 0. Empty where the training set is one image.
     """
     if index.rows == 1:
         return np.empty(0, dtype=np.float32)
@@ -45,9 +44,9 @@ def leave_one_out_distances(
 def leak_threshold(reference: np.ndarray, metric: str) -> float:
     """The distance at or below which a test image's nearest training image may be the same photograph.
 
-    `LEAK_FRACTION` of the median leave-one-out distance, duplicates inside the training set left aside. For
-    cosine, which grows with the square of the difference between unit vectors, the fraction is squared. Only
-    exact duplicates, at distance 0, where the reference holds no positive distance.
+    `LEAK_FRACTION` of the median leave-one-out distance, duplicates inside the training set left aside. For cosine,
+    which grows with the square of the difference between unit vectors, the fraction is squared. Only exact duplicates,
+    at distance 0, where the reference holds no positive distance.
     """
     apart = reference[reference > 0]
     if not apart.size:
@@ -67,8 +66,8 @@ def class_nn_distances(
 ) -> np.ndarray:
     """The distance (n,) float32 of each test image to the nearest training image of the same label.
 
-    NaN where the label is missing or the training set holds no (other) image of it. Always exact, also where the
-    index is approximate.
+    NaN where the label is missing or the training set holds no (other) image of it. Always exact, also where the index
+    is approximate. Raises InputError if the labels' numbers do not fit, or as `TrainingIndex.search`.
 
     Parameters
     ----------
@@ -78,11 +77,6 @@ def class_nn_distances(
     training_labels : the labels of the index's rows, likewise.
     own_rows : (n,) int, the row of the index that is the very same image, or -1.
     progress : counts test images.
-
-    Raises
-    ------
-    InputError
-        If the labels' numbers do not fit, or as `TrainingIndex.search`.
     """
     if len(labels) != len(features) or len(training_labels) != index.rows:
         raise InputError(
@@ -112,6 +106,8 @@ def distances_table(
 ) -> pd.DataFrame:
     """Every distance of each test image, as a table of the schema `DISTANCES`, in the order of `image_ids`.
 
+    Raises InputError if the neighbours are of other images or fewer than k an image, or the numbers of rows do not fit.
+
     Parameters
     ----------
     index : of the training features.
@@ -124,17 +120,12 @@ def distances_table(
 
     Returns
     -------
-    nn_distance, knn_distance : to the nearest training image; the mean over the k nearest. Null where the
-        training set holds no other image.
+    nn_distance, knn_distance : to the nearest training image; the mean over the k nearest. Null where the training set
+        holds no other image.
     class_nn_distance : to the nearest training image of the same label; null where there is none.
-    distance_percentile : 0 to 1, the share of `reference` below nn_distance; null where that is, or where the
-        reference is empty.
+    distance_percentile : 0 to 1, the share of `reference` below nn_distance; null where that is, or where the reference
+        is empty.
     leak : nn_distance is at or below `leak_threshold`.
-
-    Raises
-    ------
-    InputError
-        If the neighbours are of other images or fewer than k an image, or the numbers of rows do not fit.
     """
     nearest = _ranked(neighbours, image_ids, k)
     wanted = np.minimum(k, index.rows - (0 if own_rows is None else (np.asarray(own_rows) >= 0)))

@@ -24,24 +24,21 @@ def nearest_neighbours(
 ) -> pd.DataFrame:
     """The k nearest training images of each test image, as a table of the schema `NEIGHBOURS`.
 
+    Raises InputError if the features do not fit the index or the ids, or are not finite.
+
     Parameters
     ----------
     index : of the training features.
     features : (n, d), of the test images.
     image_ids : their n ids.
-    own_rows : (n,) int, the row of the index that is the very same image, or -1. It is left out by identity,
-        not for being nearest: another image at distance 0 stays.
+    own_rows : (n,) int, the row of the index that is the very same image, or -1. It is left out by identity, not for
+        being nearest: another image at distance 0 stays.
     k : neighbours an image; where the training set has fewer other images, all of them.
     progress : counts test images.
 
     Returns
     -------
     Rows in the order of `image_ids`, then by rank from 1; equal distances in the order of the training rows.
-
-    Raises
-    ------
-    InputError
-        If the features do not fit the index or the ids, or are not finite.
     """
     if len(image_ids) != len(features):
         raise InputError(f"{len(features)} test features do not fit {len(image_ids)} image ids")

@@ -85,6 +85,9 @@ class TrainingIndex:
     ) -> TrainingIndex:
         """Index features.
 
+        Raises InputError if there are no features, they are not two-dimensional or not finite, their number is not that
+        of the ids, the metric is unknown, or Faiss cannot make the index of them.
+
         Parameters
         ----------
         features : (n, d), an array of any float type, or StoredFeatures. A float32 array is searched as it is, and not
@@ -95,12 +98,6 @@ class TrainingIndex:
         memory : what exact search may hold, e.g. 4GB; `auto` is half of what is available. It changes no result.
         seed : of the sample that an approximate index is trained on.
         progress : counts training images as they are indexed.
-
-        Raises
-        ------
-        InputError
-            If there are no features, they are not two-dimensional or not finite, their number is not that of
-            the ids, the metric is unknown, or Faiss cannot make the index of them.
         """
         check_metric(metric)
         image_ids = list(image_ids)
@@ -190,6 +187,8 @@ class TrainingIndex:
     ) -> tuple[np.ndarray, np.ndarray]:
         """The nearest training features of each query, nearest first, equal distances in the order of rows.
 
+        Raises InputError if the shapes do not fit, a query is not finite, k is below 1, or an own row is out of range.
+
         Parameters
         ----------
         queries : (m, d), an array of any float type, or StoredFeatures.
@@ -201,15 +200,10 @@ class TrainingIndex:
 
         Returns
         -------
-        distances : (m, min(k, rows)) float32, Euclidean or 1 − cos (0 to 2; 1 where a vector is zero). They are
-            exact for the rows that were found, also by an approximate index.
-        rows : the same shape, int64. Where there are fewer rows to be found than places, those have distance NaN
-            and row -1.
-
-        Raises
-        ------
-        InputError
-            If the shapes do not fit, a query is not finite, k is below 1, or an own row is out of range.
+        distances : (m, min(k, rows)) float32, Euclidean or 1 − cos (0 to 2; 1 where a vector is zero). They are exact
+            for the rows that were found, also by an approximate index.
+        rows : the same shape, int64. Where there are fewer rows to be found than places, those have distance NaN and
+            row -1.
         """
         own_rows = self._check(queries, own_rows)
         if groups is not None and (len(groups.queries), len(groups.rows)) != (len(queries), self.rows):

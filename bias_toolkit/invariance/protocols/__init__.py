@@ -15,10 +15,7 @@ STEP_PROTOCOLS = tuple(protocol.name for protocol in PROTOCOLS if protocol.moves
 def protocol_of(name: str) -> Protocol:
     """The protocol of a name.
 
-    Raises
-    ------
-    InputError
-        If there is none.
+    Raises InputError if there is none.
     """
     found = {protocol.name: protocol for protocol in PROTOCOLS}
     if name not in found:

@@ -24,8 +24,8 @@ ASPECTS = (3 / 4, 4 / 3)
 class Crop(Protocol):
     """Crop (A): one window of the image, resized once, in which the model's window slides.
 
-    The image's window is resized to a square of side W + 10, W the model's input size, whatever the window's
-    aspect. View k is the W × W slice whose top-left corner is number k of the transform's path.
+    The image's window is resized to a square of side W + 10, W the model's input size, whatever the window's aspect.
+    View k is the W × W slice whose top-left corner is number k of the transform's path.
     """
 
     name = "crop"
@@ -81,11 +81,9 @@ def centre_view(image: np.ndarray | ReducedImage, input_size: int, size: float =
 
     Parameters
     ----------
-    image : uint8, shape (height, width, 3), or reduced
-    input_size : int
-        Side W of the model's input, in pixels.
-    size : float
-        The window's area as a fraction of the image's.
+    image : (height, width, 3) uint8, or reduced
+    input_size : side W of the model's input, in pixels.
+    size : the window's area as a fraction of the image's.
     """
     width, height = size_of(image)
     picture = resize_box(image, central_box(width, height, size), input_size + MARGIN)
@@ -100,8 +98,7 @@ def centre_reduction(input_size: int, size: float) -> Reduction:
 def central_box(width: int, height: int, size: float) -> tuple[int, int, int, int]:
     """The central square (x0, y0, x1, y1), in whole pixels, whose area is `size` times the image's.
 
-    Where such a square does not fit, as for size 1 in an image that is not square, it is the largest that
-    does.
+    Where such a square does not fit, as for size 1 in an image that is not square, it is the largest that does.
     """
     side = max(1, min(round(math.sqrt(size * width * height)), width, height))
     x0, y0 = (width - side) // 2, (height - side) // 2
@@ -111,9 +108,9 @@ def central_box(width: int, height: int, size: float) -> tuple[int, int, int, in
 def random_box(width: int, height: int, size: float, generator: np.random.Generator) -> tuple[int, int, int, int]:
     """A box (x0, y0, x1, y1) at a random place, whose area is `size` times the image's.
 
-    As A samples it: the aspect is log-uniform over those of 3/4 to 4/3 at which the box fits, the place is
-    uniform over all whole pixels at which the box lies inside the image. Where it fits at none of these
-    aspects, it is the largest box that has the one nearest to the image's.
+    As A samples it: the aspect is log-uniform over those of 3/4 to 4/3 at which the box fits, the place is uniform over
+    all whole pixels at which the box lies inside the image. Where it fits at none of these aspects, it is the largest
+    box that has the one nearest to the image's.
     """
     area = size * width * height
     low = max(math.log(ASPECTS[0]), math.log(area / height**2))

@@ -19,8 +19,8 @@ RANGE = 32
 class Offsets(Protocol):
     """Offsets (Z): `draws` pairs of views, views 2d and 2d + 1 being pair d.
 
-    The image's largest central square is resized to a side of W + 32, W the model's input size; a view is its
-    W × W slice at an offset (x, y) that is uniform over [0, 32)², each independent of the others.
+    The image's largest central square is resized to a side of W + 32, W the model's input size; a view is its W × W
+    slice at an offset (x, y) that is uniform over [0, 32)², each independent of the others.
     """
 
     name = "offsets"

@@ -30,25 +30,17 @@ class Protocol(ABC):
 
     Attributes
     ----------
-    name : str
-        In settings, tables and names of sweeps.
-    label, definition : str
-        For a page: the heading, and one line that says what it is.
-    transforms : tuple of Transform
-        The first is the default.
-    default_size : float
-    own_sizes : str
-        In words which sizes belong to it where several protocols are asked for; empty where it has one size only.
-    size_rule : str
-        Which sizes it allows, as the end of an error's sentence.
-    curve_sizes : tuple of float
-        Its sizes on the curve of invariance over view size (A), from the largest object to the smallest.
-    moves_by_steps : bool
-        Whether each view is one step from the last and there is a centre view; if not, views are compared in pairs.
-    has_canvas : bool
-        Whether the image stands on a canvas, which `fill` fills.
-    has_sampling : bool
-        Whether `sampling` says where its window lies.
+    name : in settings, tables and names of sweeps.
+    label, definition : for a page: the heading, and one line that says what it is.
+    transforms : the first is the default.
+    own_sizes : in words which sizes belong to it where several protocols are asked for; empty where it has one size
+        only.
+    size_rule : which sizes it allows, as the end of an error's sentence.
+    curve_sizes : its sizes on the curve of invariance over view size (A), from the largest object to the smallest.
+    moves_by_steps : whether each view is one step from the last and there is a centre view; if not, views are compared
+        in pairs.
+    has_canvas : whether the image stands on a canvas, which `fill` fills.
+    has_sampling : whether `sampling` says where its window lies.
     """
 
     name: str
@@ -88,7 +80,8 @@ class Protocol(ABC):
     @abstractmethod
     def own_settings(self, *, fill: str, sampling: str, draws: int, seed: int) -> dict[str, object]:
         """Those of the settings that decide its views. A sweep that draws nothing has no seed, so that with another
-        seed it stays the same sweep."""
+        seed it stays the same sweep.
+        """
 
     def own_name(self, sweep: Settings) -> str:
         """The name of a sweep, without blanks."""
