@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from bias_toolkit.datasets import BOX_EDGES, skipped_table
 from bias_toolkit.foundation.errors import UnreadableImageError
-from bias_toolkit.foundation.files import read_shards
+from bias_toolkit.foundation.files import columns, read_shards
 from bias_toolkit.foundation.shards import Shard, prepared_shards
 from bias_toolkit.foundation.threads import decoding_workers
 from bias_toolkit.objects.locate_box import THRESHOLD, activation_box
@@ -33,8 +33,7 @@ LOCATED = pa.schema(
         ("image_id", pa.string()),
         ("class_index", pa.int32()),
         ("located_by", pa.string()),
-        ("score", pa.float32()),
-        *((edge, pa.float32()) for edge in BOX_EDGES),
+        *columns(pa.float32(), "score", *BOX_EDGES),
         ("reason", pa.string()),
     ]
 )
@@ -47,8 +46,7 @@ ESTIMATED_OBJECTS = pa.schema(
         ("image_id", pa.string()),
         ("object_id", pa.int32()),
         ("category", pa.string()),
-        *((edge, pa.float32()) for edge in BOX_EDGES),
-        ("score", pa.float32()),
+        *columns(pa.float32(), *BOX_EDGES, "score"),
         ("located_by", pa.string()),
     ]
 )

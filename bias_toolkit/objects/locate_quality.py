@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 from scipy.stats import rankdata
 
-from bias_toolkit.foundation.files import empty_table
+from bias_toolkit.foundation.files import columns, empty_table
 from bias_toolkit.foundation.resampling import CHUNK_ELEMENTS, percentile_interval
 from bias_toolkit.objects.null_model import null_centre_distance, relative_shortfall, room
 from bias_toolkit.objects.position_scale import CORNER_DISTANCE, TRUNCATION_MARGIN, image_framing, position_and_scale
@@ -26,10 +26,9 @@ CENTRING = ("centre_bias", "untruncated_centre_bias", "truncated_share")
 
 LOCALISATION = pa.schema(
     [
-        ("criterion", pa.string()),
-        ("estimator", pa.string()),
+        *columns(pa.string(), "criterion", "estimator"),
         ("n_images", pa.int64()),
-        *((name, pa.float64()) for name in ("value", "low", "high", "gain", "gain_low", "gain_high")),
+        *columns(pa.float64(), "value", "low", "high", "gain", "gain_low", "gain_high"),
     ]
 )
 
