@@ -7,11 +7,11 @@ shift-invariant again", ICML 2019.
 
 from bias_toolkit.invariance.framing_grid import SURROUNDINGS, FramingCell, FramingGrid, framed_window, framing_views
 from bias_toolkit.invariance.inpaint import FILLS
-from bias_toolkit.invariance.measures import INVARIANCE_MEASURES, Measure
+from bias_toolkit.invariance.measures import INVARIANCE_MEASURES
 from bias_toolkit.invariance.measures_table import measures_table
-from bias_toolkit.invariance.noise import NoiseFloor, noise_floor
+from bias_toolkit.invariance.noise import noise_floor
 from bias_toolkit.invariance.protocols import PROTOCOLS, STEP_PROTOCOLS, protocol_of
-from bias_toolkit.invariance.protocols.crop import SAMPLINGS, centre_reduction, centre_view
+from bias_toolkit.invariance.protocols.crop import centre_reduction, centre_view
 from bias_toolkit.invariance.response import make_response
 from bias_toolkit.invariance.run import load_measures, load_responses, load_skipped, sweep_shards
 from bias_toolkit.invariance.run_grid import grid_shards, load_grid
@@ -24,49 +24,10 @@ from bias_toolkit.invariance.views import Views
 from bias_toolkit.invariance.window import Picture, Window, take_picture
 
 __all__ = [
-    "FILLS",
-    "FRAMED",
-    "INVARIANCE_MEASURES",
-    "MEASURES",
-    "PROTOCOLS",
-    "RESPONSES",
-    "SAMPLINGS",
-    "SEQUENTIAL",
-    "STEP_PROTOCOLS",
-    "SURROUNDINGS",
-    "TRANSFORMS",
-    "FramingCell",
-    "FramingGrid",
-    "Measure",
-    "NoiseFloor",
-    "Picture",
-    "SequentialMean",
-    "StopWhenKnown",
-    "Sweep",
-    "Views",
-    "Window",
-    "boxes_in_view",
-    "centre_reduction",
-    "centre_view",
-    "drawing_order",
-    "expand_sweeps",
-    "framed_window",
-    "framing_views",
-    "grid_shards",
-    "load_grid",
-    "load_measures",
-    "load_responses",
-    "load_skipped",
-    "make_response",
-    "make_views",
-    "measures_table",
-    "noise_floor",
-    "protocol_of",
-    "size_curve_sweeps",
-    "sweep_picture",
-    "sweep_reduction",
-    "sweep_shards",
-    "sweep_window",
-    "take_picture",
-    "transform_of",
-]
+    "FILLS", "FRAMED", "INVARIANCE_MEASURES", "MEASURES", "PROTOCOLS", "RESPONSES", "SEQUENTIAL", "STEP_PROTOCOLS",
+    "SURROUNDINGS", "TRANSFORMS", "FramingCell", "FramingGrid", "Picture", "SequentialMean", "StopWhenKnown", "Sweep",
+    "Views", "Window", "boxes_in_view", "centre_reduction", "centre_view", "drawing_order", "expand_sweeps",
+    "framed_window", "framing_views", "grid_shards", "load_grid", "load_measures", "load_responses", "load_skipped",
+    "make_response", "make_views", "measures_table", "noise_floor", "protocol_of", "size_curve_sweeps",
+    "sweep_picture", "sweep_reduction", "sweep_shards", "sweep_window", "take_picture", "transform_of",
+]  # fmt: skip

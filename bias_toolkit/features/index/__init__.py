@@ -18,21 +18,7 @@ from bias_toolkit.features.index.stored import StoredFeatures
 from bias_toolkit.features.index.training_index import TrainingIndex
 
 __all__ = [
-    "DISTANCES",
-    "EXACT",
-    "LEAK_FRACTION",
-    "NEAREST",
-    "NEIGHBOURS",
-    "SEARCH_QUALITY",
-    "Groups",
-    "StoredFeatures",
-    "TrainingIndex",
-    "check_index",
-    "choose_placement",
-    "class_nn_distances",
-    "distances_table",
-    "leak_threshold",
-    "leave_one_out_distances",
-    "nearest_neighbours",
-    "search_quality",
-]
+    "DISTANCES", "EXACT", "LEAK_FRACTION", "NEAREST", "NEIGHBOURS", "SEARCH_QUALITY", "Groups", "StoredFeatures",
+    "TrainingIndex", "check_index", "choose_placement", "class_nn_distances", "distances_table", "leak_threshold",
+    "leave_one_out_distances", "nearest_neighbours", "search_quality",
+]  # fmt: skip
