@@ -2,7 +2,7 @@
 
 from bias_toolkit.analysis.analyse import Analysis, analyse
 from bias_toolkit.analysis.correlation import partial_spearman, rank_correlations, spearman, within_class_spearman
-from bias_toolkit.analysis.curve import quantile_curve
+from bias_toolkit.analysis.curve import quantile_curve, two_lines
 from bias_toolkit.analysis.factors import factor_effects
 from bias_toolkit.analysis.framing_map import FramingMap, analyse_map, cell_correlation
 from bias_toolkit.analysis.intervals import Interval, mean_interval, median_interval
@@ -18,7 +18,6 @@ from bias_toolkit.analysis.schema import (
     SUMMARY,
 )
 from bias_toolkit.analysis.summary import class_summary, measure_summary
-from bias_toolkit.analysis.u_shape import two_lines
 
 __all__ = [
     "CEILING", "CLASSES", "CORRELATIONS", "CURVES", "FACTORS", "LOSSES", "ODDS_RATIOS", "SUMMARY", "Analysis",

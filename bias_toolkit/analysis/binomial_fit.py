@@ -12,6 +12,8 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import expit
+from scipy.stats import t
 
 from bias_toolkit.foundation.resampling import CONFIDENCE
 
@@ -41,8 +43,6 @@ class BinomialFit:
 
     def odds_ratio(self, term: int, confidence: float = CONFIDENCE) -> tuple[float, float, float, float]:
         """The odds ratio of one term, the ends of its interval, and the p-value of its being 1."""
-        from scipy.stats import t
-
         coefficient, error = self.coefficients[term], np.sqrt(self.covariance[term, term])
         if not np.isfinite(error) or error <= 0:
             return float(np.exp(coefficient)), np.nan, np.nan, np.nan
@@ -68,7 +68,7 @@ def fit_binomial(terms: np.ndarray, changed: np.ndarray, steps: np.ndarray, clus
     coefficients = glm_coefficients(design, changed, steps)
     if coefficients is None:
         return None
-    expected = steps * _logistic(design @ coefficients)
+    expected = steps * expit(design @ coefficients)
     covariance = _cluster_jackknife(design, changed - expected, expected * (1 - expected / steps), clusters)
     return BinomialFit(coefficients[1:], covariance[1:, 1:], int(clusters.max()) + 1)
 
@@ -113,7 +113,7 @@ def fit_within_classes(
     log_odds = intercepts[classes]
     likelihood = _log_likelihood(log_odds, changed, steps)
     for _ in range(ITERATIONS):
-        expected = steps * _logistic(log_odds)
+        expected = steps * expit(log_odds)
         weights = expected * (1 - expected / steps)
         of_class = np.bincount(classes, weights=weights)
         if not np.all(of_class > 0):
@@ -171,9 +171,3 @@ def _cluster_jackknife(
         return np.full(total.shape, np.nan)
     moved = np.linalg.solve(total - information, scores[:, :, None])[:, :, 0]
     return (len(starts) - 1) / len(starts) * moved.T @ moved
-
-
-def _logistic(values: np.ndarray) -> np.ndarray:
-    from scipy.special import expit
-
-    return expit(values)

@@ -13,6 +13,7 @@ import zlib
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import norm, t
 
 from bias_toolkit.analysis.binomial_fit import glm_coefficients
 from bias_toolkit.foundation.progress import Progress, silent
@@ -186,8 +187,6 @@ def resampled_means(values: np.ndarray, clusters: np.ndarray, resamples: int, se
     -------
     ndarray, shape (resamples, columns)
     """
-    from scipy.stats import norm, t
-
     number = int(clusters.max()) + 1
     sizes = np.bincount(clusters, minlength=number).astype(float)
     middle = values.mean(axis=0)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from scipy.optimize import linprog
 
 TERM_NAMES = {
     "nn_distance": "the distance to the nearest training image",
@@ -155,8 +156,6 @@ def separating_direction(standardised: np.ndarray, changed: np.ndarray, steps: n
     -------
     (terms,), or None; None where there are none, and so the regression has finite coefficients.
     """
-    from scipy.optimize import linprog
-
     mixed = (changed > 0) & (changed < steps)
     sides = np.where(changed > 0, 1.0, -1.0)[~mixed]
     design = np.column_stack([np.ones(len(standardised)), standardised])

@@ -15,6 +15,7 @@ from bias_toolkit.analysis.intervals import mean_interval
 from bias_toolkit.analysis.schema import COMPARED_MEASURES, FACTORS
 from bias_toolkit.foundation.files import empty_table
 from bias_toolkit.foundation.resampling import CHUNK_ELEMENTS, percentile_interval, resample_counts
+from bias_toolkit.objects import q_values
 
 # Fewer images with a factor, or without it, are no basis for a mean.
 MINIMUM_IMAGES = 20
@@ -92,7 +93,7 @@ def _effects(
         estimates = differences(values, flags, groups, resamples, permutations, rng)
         for part, column in zip(("", "_low", "_high", "_p_value"), estimates.T, strict=True):
             together[f"{name}{part}"] = column
-        together[f"{name}_p_adjusted"] = _adjusted(estimates[:, 3])
+        together[f"{name}_p_adjusted"] = q_values(estimates[:, 3])
     together = together.rename(columns={f"difference_{name}": name for name in ("p_value", "p_adjusted")})
     return together[FACTORS.names]
 
@@ -169,13 +170,3 @@ def _from_sums(sums: np.ndarray) -> np.ndarray:
     above = (products - share * total).sum(axis=1)
     below = (flagged * (1 - share)).sum(axis=1)
     return np.divide(above, below, out=np.full(above.shape, np.nan), where=below > 1e-9)
-
-
-def _adjusted(p_values: np.ndarray) -> np.ndarray:
-    from scipy.stats import false_discovery_control
-
-    known = ~np.isnan(p_values)
-    adjusted = np.full(len(p_values), np.nan)
-    if known.any():
-        adjusted[known] = false_discovery_control(p_values[known])
-    return adjusted

@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm, t
 
-from bias_toolkit.analysis.agreement import kappa
 from bias_toolkit.analysis.cell_means import cell_covariances, centred_ranks, complete_values, without_noise
 from bias_toolkit.analysis.schema import COMPARED_MEASURES, MAP_CELLS, MAP_CONTRASTS, MAP_CORRELATIONS, RELATED_MEASURES
 from bias_toolkit.foundation.files import empty_table
@@ -33,6 +32,7 @@ TENTH = 0.1
 RESAMPLES = 1000
 DETERMINED = 1e-9
 CLIP = 0.999
+CERTAIN = 1 - 1e-12
 
 
 @dataclass(frozen=True)
@@ -154,6 +154,32 @@ def _agreement(rows: pd.DataFrame, resamples: int, rng: np.random.Generator) -> 
         value = float(kappa(answers, labels, np.ones((1, len(group))))[0])
         found.append((*cell, value, *percentile_interval(drawn)))
     return pd.DataFrame(found, columns=[*CELL, "kappa", "kappa_low", "kappa_high"])
+
+
+def kappa(answers: np.ndarray, labels: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Cohen's κ of answers with labels: (agreement − chance) / (1 − chance).
+
+    Chance is the agreement of the same answers given to the same labels in any order, so a model that always answers
+    alike has κ = 0, however often that is right.
+
+    Source: J. Cohen, "A coefficient of agreement for nominal scales", Educ. Psychol. Meas. 20 (1960), equation 1.
+
+    Parameters
+    ----------
+    answers, labels : (images,) int
+    counts : (resamples, images) float; how often each image counts.
+
+    Returns
+    -------
+    (resamples,) float64; 0 where chance alone would always agree, NaN where no image counts.
+    """
+    total = counts.sum(axis=1)
+    weights = counts / np.where(total > 0, total, np.nan)[:, None]
+    agreement = weights @ (answers == labels)
+    classes = np.intersect1d(answers, labels)
+    shares = [weights @ (part[:, None] == classes) for part in (answers, labels)]
+    chance = (shares[0] * shares[1]).sum(axis=1)
+    return np.where(chance < CERTAIN, (agreement - chance) / np.where(chance < CERTAIN, 1 - chance, 1), 0 * chance)
 
 
 def _usable(cells: pd.DataFrame) -> np.ndarray:

@@ -3,7 +3,9 @@
 Every function takes columns of responses (see `bias_toolkit.invariance.response.make_response`) as arrays whose last
 axis runs over an image's views or steps, and reduces that axis; axes before it run over images.
 
-p_k is the softmax output on view k = 0, …, n, y_k its top-1 class, r the centre view's top-1 class.
+p_k is the softmax output on view k = 0, …, n, y_k its top-1 class, r the centre view's top-1 class, φ_k the feature.
+The shapes are (…, n + 1) of `top1` (y_k, int), `p_top1` (p_k[y_k]), `p_second` and `p_reference` (p_k[r]), (…, n) of
+`p_top1_next` (p_{k+1}[y_k]), `top5_exit` (bool) and `feature_step` (1 − cos(φ_k, φ_{k+1})), and (…) of `label_index`.
 """
 
 from __future__ import annotations
@@ -58,96 +60,52 @@ class Measure:
 
 
 def p_top1_change(top1: np.ndarray) -> np.ndarray:
-    """(1/n) Σ_k 1[y_k ≠ y_{k+1}]: how often one step changes the top-1 class (A, Table 1).
-
-    Parameters
-    ----------
-    top1 : (…, n + 1) int
-    """
+    """(1/n) Σ_k 1[y_k ≠ y_{k+1}]: how often one step changes the top-1 class (A, Table 1)."""
     return (top1[..., :-1] != top1[..., 1:]).mean(axis=-1)
 
 
 def mac(p_top1: np.ndarray, p_top1_next: np.ndarray) -> np.ndarray:
-    """(1/n) Σ_k |p_k[y_k] − p_{k+1}[y_k]|: mean absolute change of the top class's probability (A, Table 1).
-
-    Parameters
-    ----------
-    p_top1 : (…, n + 1) float
-    p_top1_next : (…, n) float; p_{k+1}[y_k].
-    """
+    """(1/n) Σ_k |p_k[y_k] − p_{k+1}[y_k]|: mean absolute change of the top class's probability (A, Table 1)."""
     return np.abs(p_top1[..., :-1] - p_top1_next).mean(axis=-1, dtype=float)
 
 
 def p_top5_exit(top5_exit: np.ndarray) -> np.ndarray:
-    """(1/n) Σ_k 1[y_k not among the five most probable of p_{k+1}]: how often a step throws it out (after A).
-
-    Parameters
-    ----------
-    top5_exit : (…, n) bool
-    """
+    """(1/n) Σ_k 1[y_k not among the five most probable of p_{k+1}]: how often a step throws it out (after A)."""
     return top5_exit.mean(axis=-1)
 
 
 def p_range(p_reference: np.ndarray) -> np.ndarray:
-    """max_k p_k[r] − min_k p_k[r]: over how much the reference class's probability ranges (after A, Fig. 1).
-
-    Parameters
-    ----------
-    p_reference : (…, n + 1) float; p_k[r].
-    """
+    """max_k p_k[r] − min_k p_k[r]: over how much the reference class's probability ranges (after A, Fig. 1)."""
     return p_reference.max(axis=-1) - p_reference.min(axis=-1)
 
 
 def feature_drift(feature_step: np.ndarray) -> np.ndarray:
-    """(1/n) Σ_k (1 − cos(φ_k, φ_{k+1})): how far one step turns the feature φ.
-
-    Parameters
-    ----------
-    feature_step : (…, n) float; 1 − cos(φ_k, φ_{k+1}).
-    """
+    """(1/n) Σ_k (1 − cos(φ_k, φ_{k+1})): how far one step turns the feature φ."""
     return feature_step.mean(axis=-1, dtype=float)
 
 
 def consistency(top1: np.ndarray) -> np.ndarray:
     """The share of pairs of offset views that agree in their top-1 class (Z, classification consistency).
 
-    Parameters
-    ----------
-    top1 : (…, 2 · draws) int; views 2d and 2d + 1 are pair d.
+    Views 2d and 2d + 1 are pair d.
     """
     return (top1[..., 0::2] == top1[..., 1::2]).mean(axis=-1)
 
 
 def accuracy(top1: np.ndarray, label_index: np.ndarray) -> np.ndarray:
-    """(1/(n+1)) Σ_k 1[y_k = label]: the share of views on which the model is right (A).
-
-    Parameters
-    ----------
-    top1 : (…, V) int
-    label_index : (…) float or int; NaN without a label, and so is the result.
-    """
+    """(1/(n+1)) Σ_k 1[y_k = label]: the share of views on which the model is right (A); NaN without a label."""
     label_index = np.asarray(label_index)
     right = (top1 == label_index[..., None]).mean(axis=-1)
     return np.where(np.isnan(label_index), np.nan, right)
 
 
 def confidence(p_top1: np.ndarray) -> np.ndarray:
-    """p[r] at the centre view.
-
-    Parameters
-    ----------
-    p_top1 : (…, n + 1) float
-    """
+    """p[r] at the centre view."""
     return p_top1[..., CENTRE]
 
 
 def margin(p_top1: np.ndarray, p_second: np.ndarray) -> np.ndarray:
-    """p[r] minus the second largest probability, at the centre view.
-
-    Parameters
-    ----------
-    p_top1, p_second : (…, n + 1) float
-    """
+    """p[r] minus the second largest probability, at the centre view."""
     return p_top1[..., CENTRE] - p_second[..., CENTRE]
 
 

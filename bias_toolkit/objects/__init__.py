@@ -3,8 +3,12 @@
 from bias_toolkit.objects.centring import OF_ALL_OBJECTS, OF_UNCUT_OBJECTS, Centring, centring
 from bias_toolkit.objects.comparison import FramingComparison, compare_framing
 from bias_toolkit.objects.describe import FramingDescription, compare_described, describe_framing
-from bias_toolkit.objects.divergence import corrected_divergence, divergence_bits
-from bias_toolkit.objects.divergence_interval import ResampledDivergence, divergence_interval
+from bias_toolkit.objects.divergence import (
+    ResampledDivergence,
+    corrected_divergence,
+    divergence_bits,
+    divergence_interval,
+)
 from bias_toolkit.objects.false_discovery import FALSE_DISCOVERY_RATE, q_values
 from bias_toolkit.objects.framing_density import framing_log_density, kernel_log_density
 from bias_toolkit.objects.framing_variables import FramedObjects

@@ -10,8 +10,7 @@ import pandas as pd
 
 from bias_toolkit.foundation.progress import Progress, silent
 from bias_toolkit.foundation.resampling import percentile_interval, resample_counts, weighted_median
-from bias_toolkit.objects.divergence import corrected_divergence
-from bias_toolkit.objects.divergence_interval import ResampledDivergence, divergence_interval
+from bias_toolkit.objects.divergence import ResampledDivergence, corrected_divergence, divergence_interval
 from bias_toolkit.objects.false_discovery import q_values
 from bias_toolkit.objects.image_intervals import expanded_confidence, share_interval
 from bias_toolkit.objects.maps import centre_histogram, null_histogram

@@ -8,9 +8,9 @@ from bias_toolkit.features.index.distance import (
     distances_table,
     leak_threshold,
     leave_one_out_distances,
+    nearest_neighbours,
 )
 from bias_toolkit.features.index.exact import Groups
-from bias_toolkit.features.index.neighbours import nearest_neighbours
 from bias_toolkit.features.index.placement import choose_placement
 from bias_toolkit.features.index.quality import search_quality
 from bias_toolkit.features.index.schema import DISTANCES, NEIGHBOURS, SEARCH_QUALITY
