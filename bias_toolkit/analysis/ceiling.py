@@ -9,7 +9,6 @@ Boosted trees on the same terms and folds show what the terms could tell through
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +16,7 @@ from scipy.stats import norm, t
 
 from bias_toolkit.analysis.binomial_fit import glm_coefficients
 from bias_toolkit.foundation.progress import Progress, silent
-from bias_toolkit.foundation.resampling import CONFIDENCE, percentile_interval, resample_counts
+from bias_toolkit.foundation.resampling import CONFIDENCE, named_generator, percentile_interval, resample_counts
 
 FOLDS = 10
 BOOSTING_ROUNDS = 100
@@ -63,7 +62,7 @@ def cross_validated_losses(
     seed : of the folds.
     progress : counts folds.
     """
-    rng = np.random.default_rng([seed, zlib.crc32(b"folds")])
+    rng = named_generator(seed, "folds")
     units = clusters if clusters.max() + 1 >= FOLDS else np.arange(len(clusters))
     fold = (rng.permutation(units.max() + 1) % FOLDS)[units]
     columns = {NULL: []} | {ALL: list(range(len(names)))}
@@ -191,7 +190,7 @@ def resampled_means(values: np.ndarray, clusters: np.ndarray, resamples: int, se
     sizes = np.bincount(clusters, minlength=number).astype(float)
     middle = values.mean(axis=0)
     sums = np.column_stack([np.bincount(clusters, weights=column) for column in (values - middle).T])
-    rng = np.random.default_rng([seed, zlib.crc32(b"losses")])
+    rng = named_generator(seed, "losses")
     draws = np.concatenate(
         [counts @ sums / (counts @ sizes)[:, None] for counts in resample_counts([number], resamples, rng)]
     )

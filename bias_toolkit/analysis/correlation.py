@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from bias_toolkit.foundation.resampling import CHUNK_ELEMENTS, CONFIDENCE, percentile_interval, resample_counts
+from bias_toolkit.foundation.resampling import CONFIDENCE, percentile_interval, permutations_within, resample_counts
 
 MINIMUM_IMAGES = 10
 # Below this, relative to the ranks' own spread, what a covariate leaves of a variable is rounding.
@@ -252,15 +252,10 @@ def _permutation_p_values(
         direction = given[0][0] / max(np.linalg.norm(given[0][0]), DETERMINED)
         xs, ys = (part - np.outer(part @ direction, direction) for part in (xs, ys))
     x_norms = np.linalg.norm(xs, axis=1)
-    ends = np.cumsum(sizes)
-    rows = max(1, CHUNK_ELEMENTS // xs.shape[1])
     as_far = np.zeros(rho.shape)
     for j, y in enumerate(ys):
         rng = np.random.default_rng(seed)
-        for done in range(0, permutations, rows):
-            permuted = np.tile(y, (min(rows, permutations - done), 1))
-            for start, end in zip(ends - sizes, ends, strict=True):
-                permuted[:, start:end] = rng.permuted(permuted[:, start:end], axis=1)
+        for permuted in permutations_within(y, sizes, permutations, rng):
             y_norm = np.sqrt(np.clip(y @ y - (permuted @ direction) ** 2, 0, None))
             by_chance = _ratio(permuted @ xs.T, y_norm[:, None] * x_norms)
             as_far[:, j] += np.count_nonzero(np.abs(by_chance) >= np.abs(rho[:, j]) * (1 - ROUNDING), axis=0)

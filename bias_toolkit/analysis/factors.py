@@ -6,15 +6,18 @@ Benjamini & Y. Hochberg, J. R. Stat. Soc. B 57(1), 1995.
 
 from __future__ import annotations
 
-import zlib
-
 import numpy as np
 import pandas as pd
 
 from bias_toolkit.analysis.intervals import mean_interval
 from bias_toolkit.analysis.schema import COMPARED_MEASURES, FACTORS
 from bias_toolkit.foundation.files import empty_table
-from bias_toolkit.foundation.resampling import CHUNK_ELEMENTS, percentile_interval, resample_counts
+from bias_toolkit.foundation.resampling import (
+    named_generator,
+    percentile_interval,
+    permutations_within,
+    resample_counts,
+)
 from bias_toolkit.objects import q_values
 
 # Fewer images with a factor, or without it, are no basis for a mean.
@@ -89,7 +92,7 @@ def _effects(
         "given_margin": margin_strata(rows["margin"].to_numpy(float)),
     }
     for name, groups in strata.items():
-        rng = np.random.default_rng([seed, zlib.crc32(f"{measure} {name}".encode())])
+        rng = named_generator(seed, f"{measure} {name}")
         estimates = differences(values, flags, groups, resamples, permutations, rng)
         for part, column in zip(("", "_low", "_high", "_p_value"), estimates.T, strict=True):
             together[f"{name}{part}"] = column
@@ -144,11 +147,7 @@ def differences(
         centred[start:end] = flags[start:end] - flags[start:end].mean(axis=0)
     norms = (centred**2).sum(axis=0)
     as_far = np.zeros(flags.shape[1])
-    at_once = max(1, CHUNK_ELEMENTS // len(values))
-    for done in range(0, permutations, at_once):
-        permuted = np.tile(values, (min(at_once, permutations - done), 1))
-        for start, end in zip(starts, ends, strict=True):
-            permuted[:, start:end] = rng.permuted(permuted[:, start:end], axis=1)
+    for permuted in permutations_within(values, ends - starts, permutations, rng):
         by_chance = np.divide(permuted @ centred, norms, out=np.zeros((len(permuted), len(norms))), where=norms > 0)
         as_far += np.count_nonzero(np.abs(by_chance) >= np.abs(observed) * (1 - 1e-9), axis=0)
     p_values = np.where(np.isnan(observed), np.nan, (1 + as_far) / (1 + permutations))

@@ -6,7 +6,6 @@ cells, and what differs between cells differs for the same images.
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +16,7 @@ from bias_toolkit.analysis.cell_means import cell_covariances, centred_ranks, co
 from bias_toolkit.analysis.schema import COMPARED_MEASURES, MAP_CELLS, MAP_CONTRASTS, MAP_CORRELATIONS, RELATED_MEASURES
 from bias_toolkit.foundation.files import empty_table
 from bias_toolkit.foundation.progress import Progress, silent
-from bias_toolkit.foundation.resampling import CONFIDENCE, percentile_interval, resample_counts
+from bias_toolkit.foundation.resampling import CONFIDENCE, named_generator, percentile_interval, resample_counts
 
 CELL = ["scale", "cy", "cx"]
 KINDS = ("all", "recognised", "given accuracy", "when right", "position")
@@ -90,7 +89,7 @@ def analyse_map(
     groups = list(framed.groupby("surroundings", sort=False))
     with progress("Relating the map to the training density", total=len(groups)) as advance:
         for surroundings, rows in groups:
-            rng = np.random.default_rng([seed, zlib.crc32(surroundings.encode())])
+            rng = named_generator(seed, surroundings)
             cells, values = _cells(surroundings, rows, resamples, rng)
             if density is not None and len(cells):
                 cells = cells.drop(columns="log_density").merge(density, on=CELL, how="left", validate="one_to_one")

@@ -6,12 +6,31 @@ Source: B. Efron & R. Tibshirani, An Introduction to the Bootstrap, 1993, chapte
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 CONFIDENCE = 0.95
 CHUNK_ELEMENTS = 500_000
+
+
+def named_generator(seed: int, name: str) -> np.random.Generator:
+    """The random numbers of one purpose, independent of those of all others under the same seed."""
+    return np.random.default_rng([seed, zlib.crc32(name.encode())])
+
+
+def permutations_within(
+    values: np.ndarray, sizes: np.ndarray, permutations: int, rng: np.random.Generator
+) -> Iterator[np.ndarray]:
+    """Permutations of values (n,) inside consecutive groups of these sizes: arrays (some, n), `permutations` in all."""
+    ends = np.cumsum(sizes)
+    rows = max(1, CHUNK_ELEMENTS // len(values))
+    for done in range(0, permutations, rows):
+        permuted = np.tile(values, (min(rows, permutations - done), 1))
+        for start, end in zip(ends - sizes, ends, strict=True):
+            permuted[:, start:end] = rng.permuted(permuted[:, start:end], axis=1)
+        yield permuted
 
 
 def resample_counts(strata: Sequence[int], resamples: int, rng: np.random.Generator) -> Iterator[np.ndarray]:

@@ -8,15 +8,16 @@ of A (section 2, embedded images); to place its object by position and scale is 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.invariance.inpaint import FILLS
 from bias_toolkit.invariance.transforms import CENTRE
-from bias_toolkit.invariance.window import Window, take_picture
+from bias_toolkit.invariance.window import Picture, Window, take_picture
 
 REAL = "real"
 SURROUNDINGS = (*FILLS, REAL)
@@ -131,6 +132,39 @@ def _inside(first: Window, last: Window, width: int, height: int) -> bool:
     return min(first.left, first.top) >= -tolerance and right <= width + tolerance and bottom <= height + tolerance
 
 
+class Framed(NamedTuple):
+    """An image's object shown in a cell."""
+
+    cell: FramingCell
+    window: Window
+    picture: Picture
+
+
+def framed_pictures(
+    image: np.ndarray,
+    box: Sequence[float] | None,
+    cells: Iterable[FramingCell],
+    surroundings: str,
+    input_size: int,
+    margin: int,
+) -> list[Framed]:
+    """An image's object in every cell that it fits into.
+
+    Parameters
+    ----------
+    image : (height, width, 3) uint8
+    box : x0, y0, x1, y1 of the object in pixels; the whole image where there is none.
+    surroundings : {"mean", "black", "inpaint", "real"}
+    input_size : side W of the model's input, in pixels.
+    margin : of the pictures, in pixels of the view.
+    """
+    height, width = image.shape[:2]
+    box = (0.0, 0.0, float(width), float(height)) if box is None else box
+    windows = [(cell, framed_window(box, width, height, cell, input_size, surroundings)) for cell in cells]
+    fill = FILLS[0] if surroundings == REAL else surroundings
+    return [Framed(cell, window, take_picture(image, window, margin, fill)) for cell, window in windows if window]
+
+
 def framing_views(
     image: np.ndarray,
     box: Sequence[float] | None,
@@ -142,23 +176,15 @@ def framing_views(
 
     Parameters
     ----------
-    image : (height, width, 3) uint8
-    box : x0, y0, x1, y1 of the object in pixels; the whole image where there is none.
+    image, box, input_size : as for `framed_pictures`.
     surroundings : of `SURROUNDINGS`.
-    input_size : side W of the model's input, in pixels.
 
     Returns
     -------
     Surroundings to (scale, uint8 pixels (W, W, 3)) pairs, of the scales at which the image can be shown.
     """
-    height, width = image.shape[:2]
-    box = (0, 0, width, height) if box is None else box
-    views = {}
-    for each in surroundings:
-        fill = FILLS[0] if each == REAL else each
-        windows = [
-            (scale, framed_window(box, width, height, FramingCell(0.5, 0.5, scale), input_size, each))
-            for scale in scales
-        ]
-        views[each] = [(scale, take_picture(image, window, 0, fill).pixels) for scale, window in windows if window]
-    return views
+    cells = [FramingCell(0.5, 0.5, scale) for scale in scales]
+    return {
+        each: [(cell.scale, shown.pixels) for cell, _, shown in framed_pictures(image, box, cells, each, input_size, 0)]
+        for each in surroundings
+    }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ import pandas as pd
 from bias_toolkit.foundation.files import read_shards
 from bias_toolkit.foundation.shards import Shard
 from bias_toolkit.invariance import measures
-from bias_toolkit.invariance.framing_grid import REAL, FramingCell, FramingGrid, framed_window
+from bias_toolkit.invariance.framing_grid import Framed, FramingGrid, framed_pictures
 from bias_toolkit.invariance.packing import evaluate_shards
 from bias_toolkit.invariance.protocols.crop import CROP
 from bias_toolkit.invariance.response import make_response
@@ -20,20 +20,11 @@ from bias_toolkit.invariance.schema import FRAMED
 from bias_toolkit.invariance.sweep import Sweep
 from bias_toolkit.invariance.transforms import CENTRE, STEPS, transform_of
 from bias_toolkit.invariance.views import Views
-from bias_toolkit.invariance.window import Picture, Window, take_picture
 
 if TYPE_CHECKING:
     from bias_toolkit.models import Model
 
 IMAGES_AHEAD = 3
-
-
-class _Framed(NamedTuple):
-    """An image's object shown in a cell."""
-
-    cell: FramingCell
-    window: Window
-    picture: Picture
 
 
 def grid_shards(
@@ -74,12 +65,13 @@ def grid_shards(
     sweep = Sweep(CROP.name, transform, 1.0)
     shifts = transform_of(transform).path() - CENTRE
 
-    def prepare(image_id: str) -> Iterator[tuple[_Framed, Views]]:
-        framed = _framed(read(image_id), boxes.get(image_id), grid.cells, model.input_size, surroundings)
+    def prepare(image_id: str) -> Iterator[tuple[Framed, Views]]:
+        image, box = read(image_id), boxes.get(image_id)
+        framed = framed_pictures(image, box, grid.cells, surroundings, model.input_size, CENTRE)
         # The views are made when the model is given them: those of all cells of the images ahead take much memory.
         return ((each, each.picture.views(shifts)) for each in framed)
 
-    def make_row(image_id: str, framed: _Framed, probabilities: np.ndarray, features: np.ndarray) -> dict:
+    def make_row(image_id: str, framed: Framed, probabilities: np.ndarray, features: np.ndarray) -> dict:
         cell, window, picture = framed
         label_index = label_indices.get(image_id)
         response = make_response(probabilities, features, sweep, label_index)
@@ -110,18 +102,3 @@ def grid_shards(
 def load_grid(folder: str | os.PathLike) -> pd.DataFrame:
     """The measures of all shards of a framing map in a folder, table FRAMED."""
     return read_shards(folder, "framed", FRAMED)
-
-
-def _framed(
-    image: np.ndarray, box: Sequence[float] | None, cells: Sequence[FramingCell], input_size: int, surroundings: str
-) -> list[_Framed]:
-    """The object in every cell that it fits into."""
-    height, width = image.shape[:2]
-    box = (0.0, 0.0, float(width), float(height)) if box is None else box
-    windows = [(cell, framed_window(box, width, height, cell, input_size, surroundings)) for cell in cells]
-    fill = "mean" if surroundings == REAL else surroundings
-    return [
-        _Framed(cell, window, take_picture(image, window, CENTRE, fill))
-        for cell, window in windows
-        if window is not None
-    ]

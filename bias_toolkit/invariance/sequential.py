@@ -17,12 +17,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
-from zlib import crc32
 
 import numpy as np
 import pandas as pd
 
-from bias_toolkit.foundation.resampling import CONFIDENCE
+from bias_toolkit.foundation.resampling import CONFIDENCE, named_generator
 from bias_toolkit.invariance.measures_table import measures_table
 from bias_toolkit.invariance.sweep import Sweep
 
@@ -37,7 +36,7 @@ _ROUGH, _FINE = 16, 40
 
 def drawing_order(image_ids: Sequence[str], seed: int) -> list[str]:
     """The images in the random order in which they are measured."""
-    order = np.random.default_rng([seed, crc32(b"sequential")]).permutation(len(image_ids))
+    order = named_generator(seed, "sequential").permutation(len(image_ids))
     return [image_ids[place] for place in order]
 
 

@@ -13,10 +13,12 @@ from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.invariance.inpaint import FILLS
 from bias_toolkit.invariance.protocols import PROTOCOLS, Protocol, protocol_of
 from bias_toolkit.invariance.protocols.crop import SAMPLINGS
+from bias_toolkit.invariance.protocols.protocol import Settings
+from bias_toolkit.invariance.transforms import check_name
 
 
 @dataclass(frozen=True)
-class Sweep:
+class Sweep(Settings):
     """One kind of sweep: the settings that turn an image into views.
 
     Raises InputError if a setting is not one of these.
@@ -36,20 +38,12 @@ class Sweep:
     seed : seed of random sampling and of offsets, used together with the image's id.
     """
 
-    protocol: str
-    transform: str
-    size: float
-    fill: str = "mean"
-    sampling: str = "centre"
-    draws: int = 8
-    seed: int = 0
-
     def __post_init__(self):
         protocol = protocol_of(self.protocol)
         protocol.check_transform(self.transform)
         protocol.check_size(self.size)
-        _check_name("--fill", self.fill, FILLS)
-        _check_name("--sampling", self.sampling, SAMPLINGS)
+        check_name("--fill", self.fill, FILLS)
+        check_name("--sampling", self.sampling, SAMPLINGS)
         if self.draws < 1:
             raise InputError(f"--draws {self.draws} gives no pair of views; it has to be 1 or more.")
         if self.seed < 0:
@@ -126,8 +120,8 @@ def expand_sweeps(
             raise InputError(
                 f"--size {size:g} belongs to --protocol {_names(owners)}, which was not asked for ({whose})."
             )
-    _check_name("--fill", fill, FILLS)
-    _check_name("--sampling", sampling, SAMPLINGS)
+    check_name("--fill", fill, FILLS)
+    check_name("--sampling", sampling, SAMPLINGS)
     with_canvas = [protocol for protocol in PROTOCOLS if protocol.has_canvas]
     if fill != FILLS[0] and not set(with_canvas) & set(asked):
         raise InputError(f"--fill {fill} belongs to --protocol {_names(with_canvas)}, which was not asked for.")
@@ -158,11 +152,6 @@ def size_curve_sweeps(transform: str = "diagonal", fill: str = "mean") -> list[S
         for protocol in PROTOCOLS
         for size in protocol.curve_sizes
     ]
-
-
-def _check_name(option: str, name: str, known: Sequence[str]) -> None:
-    if name not in known:
-        raise InputError(f"{option} {name} is not known; it has to be one of {', '.join(known)}.")
 
 
 def _names(protocols: Iterable[Protocol]) -> str:

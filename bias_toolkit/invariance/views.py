@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
 
 from bias_toolkit.datasets import ReducedImage
+from bias_toolkit.foundation.resampling import named_generator
 
 FACTORS = (8, 4, 2)
 PIXELS_A_PIXEL = 4
@@ -88,4 +88,4 @@ def largest_factor(box: tuple[int, int, int, int], side: int) -> int:
 
 def image_generator(image_id: str, seed: int) -> np.random.Generator:
     """The random numbers of one image: the same on every run, whatever other images there are."""
-    return np.random.default_rng([seed, zlib.crc32(image_id.encode())])
+    return named_generator(seed, image_id)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -10,7 +9,13 @@ import numpy as np
 import pandas as pd
 
 from bias_toolkit.foundation.progress import Progress, silent
-from bias_toolkit.foundation.resampling import CHUNK_ELEMENTS, percentile_interval, resample_counts, weighted_median
+from bias_toolkit.foundation.resampling import (
+    CHUNK_ELEMENTS,
+    named_generator,
+    percentile_interval,
+    resample_counts,
+    weighted_median,
+)
 from bias_toolkit.objects.false_discovery import q_values
 from bias_toolkit.objects.framing_variables import VARIABLES, FramedObjects, sample_of_images
 from bias_toolkit.objects.image_intervals import expanded_confidence
@@ -74,10 +79,12 @@ def compare_framing(
     """
     tables = []
     for number, (framing, images) in enumerate(((first, first_images), (second, second_images))):
-        sampled = sample_of_images(framing, MOST_IMAGES, _generator(seed, f"sample {number}"))
+        sampled = sample_of_images(framing, MOST_IMAGES, named_generator(seed, f"comparison/sample {number}"))
         tables.append(with_null_model(sampled, images))
     one, other = (FramedObjects.of(table) for table in tables)
-    test = classifier_test(one, other, permutations=permutations, rng=_generator(seed, "classifier"), progress=progress)
+    test = classifier_test(
+        one, other, permutations=permutations, rng=named_generator(seed, "comparison/classifier"), progress=progress
+    )
     if test is None:
         return None
     draw = _Draws(one.n_images, other.n_images, resamples, permutations, seed)
@@ -94,24 +101,20 @@ def compare_framing(
     return FramingComparison(variables, test)
 
 
-def _generator(seed: int, purpose: str) -> np.random.Generator:
-    return np.random.default_rng([seed, zlib.crc32(f"comparison/{purpose}".encode())])
-
-
 class _Draws:
     """The same resamples and permutations of the images for every variable."""
 
     def __init__(self, n_first: int, n_second: int, resamples: int, permutations: int, seed: int):
         self.n_first, self.n_second, self._resamples, self._seed = n_first, n_second, resamples, seed
         labels = np.repeat([False, True], [n_first, n_second])
-        rng = _generator(seed, "permutations")
+        rng = named_generator(seed, "comparison/permutations")
         self._of_second = np.array([rng.permutation(labels) for _ in range(permutations)])
         self.confidence = expanded_confidence(min(n_first, n_second))
 
     def counts(self, most: int | None = None) -> Iterator[np.ndarray]:
         """How often each image is drawn, those of the second dataset after those of the first."""
         n = self._resamples if most is None else min(most, self._resamples)
-        return resample_counts([self.n_first, self.n_second], n, _generator(self._seed, "resamples"))
+        return resample_counts([self.n_first, self.n_second], n, named_generator(self._seed, "comparison/resamples"))
 
     def of_second(self) -> Iterator[np.ndarray]:
         """Which images a permutation puts into the second dataset."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +10,7 @@ import pyarrow as pa
 from scipy.stats import rankdata
 
 from bias_toolkit.foundation.files import columns, empty_table
-from bias_toolkit.foundation.resampling import CHUNK_ELEMENTS, percentile_interval
+from bias_toolkit.foundation.resampling import CHUNK_ELEMENTS, named_generator, percentile_interval
 from bias_toolkit.objects.null_model import null_centre_distance, relative_shortfall, room
 from bias_toolkit.objects.position_scale import CORNER_DISTANCE, TRUNCATION_MARGIN, image_framing, position_and_scale
 
@@ -94,7 +93,7 @@ def localisation_quality(
         statistics.append((columns, _error_statistics, "errors"))
     tables = []
     for data, statistic, purpose in statistics:
-        rng = np.random.default_rng([seed, zlib.crc32(f"localisation/{purpose}".encode())])
+        rng = named_generator(seed, f"localisation/{purpose}")
         tables.append(_with_intervals(data, statistic, resamples, rng))
     return pd.concat(tables, ignore_index=True)
 

@@ -11,7 +11,6 @@ Source: A. Torralba & A. Oliva, "Statistics of natural image categories", Networ
 from __future__ import annotations
 
 import os
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from bias_toolkit.datasets import SKIPPED, skipped_table
 from bias_toolkit.foundation.errors import UnreadableImageError
 from bias_toolkit.foundation.files import read_table, write_array, write_table
 from bias_toolkit.foundation.progress import Progress, silent
+from bias_toolkit.foundation.resampling import named_generator
 from bias_toolkit.foundation.threads import ordered_map
 from bias_toolkit.objects.schema import MEAN_IMAGES
 from bias_toolkit.objects.summary import WHOLE_DATASET
@@ -89,7 +89,7 @@ def mean_images(
     """
     groups = _groups(images, objects)
     image_ids = images["image_id"].to_numpy()
-    order = np.random.default_rng([seed, zlib.crc32(b"mean images")]).permutation(len(image_ids))
+    order = named_generator(seed, "mean images").permutation(len(image_ids))
     drawn = pd.Series(order, index=image_ids)
     chosen: dict[str, list[int]] = {}
     table = []

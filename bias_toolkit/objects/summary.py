@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from bias_toolkit.foundation.progress import Progress, silent
-from bias_toolkit.foundation.resampling import percentile_interval, resample_counts, weighted_median
+from bias_toolkit.foundation.resampling import named_generator, percentile_interval, resample_counts, weighted_median
 from bias_toolkit.objects.divergence import ResampledDivergence, corrected_divergence, divergence_interval
 from bias_toolkit.objects.false_discovery import q_values
 from bias_toolkit.objects.image_intervals import expanded_confidence, share_interval
@@ -87,10 +86,6 @@ def framing_summary(
     return summary
 
 
-def _generator(seed: int, purpose: str, category: str) -> np.random.Generator:
-    return np.random.default_rng([seed, zlib.crc32(f"{purpose}/{category}".encode())])
-
-
 @dataclass(frozen=True)
 class _Placed:
     """Random placements of all objects, and of the untruncated ones given that none is truncated."""
@@ -100,7 +95,7 @@ class _Placed:
 
     @classmethod
     def draw(cls, objects: pd.DataFrame, placements: int, seed: int, category: str) -> _Placed:
-        rng = _generator(seed, "placements", category)
+        rng = named_generator(seed, f"placements/{category}")
         untruncated = objects[~objects["truncated"]]
         return cls(
             place_at_random(objects["a"].to_numpy(), objects["b"].to_numpy(), placements, rng),
@@ -143,8 +138,8 @@ def _row(category: str, objects: pd.DataFrame, placed: _Placed, resamples: int, 
         "objects_per_image": len(objects) / row["n_images"],
     }
     if row["n_images"] > 1:
-        estimates = _bootstrap(objects, resamples, _generator(seed, "resamples", category))
-        rng = _generator(seed, "divergence", category)
+        estimates = _bootstrap(objects, resamples, named_generator(seed, f"resamples/{category}"))
+        rng = named_generator(seed, f"divergence/{category}")
         intervals = {"divergence_bits": divergence_interval(*histograms, estimates.pop("divergence_bits"), rng)}
         confidence = expanded_confidence(row["n_images"])
         intervals |= {name: percentile_interval(values, confidence) for name, values in estimates.items()}

@@ -13,7 +13,6 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from zlib import crc32
 
 import faiss
 import numpy as np
@@ -22,6 +21,7 @@ from bias_toolkit.features.index.metric import faiss_metric
 from bias_toolkit.features.index.vectors import Vectors
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.files import atomic_path, shard_slices
+from bias_toolkit.foundation.resampling import named_generator
 from bias_toolkit.foundation.words import count
 
 EXACT = "exact"
@@ -172,7 +172,7 @@ def _clusters(made: faiss.Index) -> int:
 def _sample(vectors: Vectors, seed: int) -> np.ndarray:
     if vectors.rows <= TRAINING_ROWS:
         return vectors.read(slice(0, vectors.rows))
-    rng = np.random.default_rng([seed, crc32(b"index")])
+    rng = named_generator(seed, "index")
     rows = np.sort(rng.choice(vectors.rows, TRAINING_ROWS, replace=False))
     sample = np.empty((TRAINING_ROWS, vectors.dimension), dtype=np.float32)
     for part in shard_slices(TRAINING_ROWS, ADDED_ROWS):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import faiss
 import numpy as np
 
+from bias_toolkit.features.index.gpu import GpuProposer
 from bias_toolkit.features.index.metric import faiss_metric, largest_values, paired_distances
 from bias_toolkit.features.index.vectors import Vectors
 from bias_toolkit.foundation.files import shard_slices
@@ -28,16 +29,6 @@ class Groups(NamedTuple):
         return Groups(self.queries[part], self.rows)
 
 
-class Proposer(Protocol):
-    """Proposes candidates from vectors that were rounded to float16."""
-
-    most: int
-
-    def __call__(self, queries: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """Faiss's values and the rows (q, count), nearest first."""
-        ...
-
-
 def nearest(
     vectors: Vectors,
     queries: np.ndarray,
@@ -45,7 +36,7 @@ def nearest(
     own: np.ndarray,
     *,
     groups: Groups | None = None,
-    proposer: Proposer | None = None,
+    proposer: GpuProposer | None = None,
     advance: Callable[[int], None] = lambda rows: None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The k nearest vectors of each query, by exact distance and then by row.
@@ -152,7 +143,7 @@ def _candidates(
 
 
 def _by_proposer(
-    vectors: Vectors, queries: np.ndarray, k: int, own: np.ndarray, proposer: Proposer, count: int
+    vectors: Vectors, queries: np.ndarray, k: int, own: np.ndarray, proposer: GpuProposer, count: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     distances = np.full((len(queries), k), np.inf, dtype=np.float32)
     found = np.full((len(queries), k), -1, dtype=np.int64)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from zlib import crc32
-
 import numpy as np
 import pandas as pd
 
 from bias_toolkit.features.index.stored import StoredFeatures
 from bias_toolkit.features.index.training_index import TrainingIndex
 from bias_toolkit.foundation.progress import Progress, silent
-from bias_toolkit.foundation.resampling import percentile_interval, resample_counts
+from bias_toolkit.foundation.resampling import named_generator, percentile_interval, resample_counts
 
 SAMPLE = 1000
 
@@ -47,7 +45,7 @@ def search_quality(
     """
     from statsmodels.stats.proportion import proportion_confint
 
-    rng = np.random.default_rng([seed, crc32(b"search quality")])
+    rng = named_generator(seed, "search quality")
     rows = np.arange(len(features))
     if len(rows) > sample:
         rows = np.sort(rng.choice(len(rows), sample, replace=False))

@@ -15,7 +15,7 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bias_toolkit.features.index.approximate import EXACT, ApproximateIndex
-from bias_toolkit.features.index.exact import SPARE, Groups, Proposer, nearest, rank
+from bias_toolkit.features.index.exact import SPARE, Groups, nearest, rank
 from bias_toolkit.features.index.gpu import GpuProposer
 from bias_toolkit.features.index.metric import METRICS, check_metric, prepare
 from bias_toolkit.features.index.placement import choose_placement
@@ -68,7 +68,7 @@ class TrainingIndex:
         self._approximate = approximate
         placement = choose_placement(self.rows, self.dimension, vectors.memory, on_disk=vectors.is_stored)
         self._on_gpu, self._in_memory = placement.on_gpu, placement.in_memory
-        self._proposer: Proposer | None = None
+        self._proposer: GpuProposer | None = None
         self.reason = placement.reason if approximate is None else approximate.reason
 
     @classmethod

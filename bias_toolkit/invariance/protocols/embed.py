@@ -9,7 +9,7 @@ import numpy as np
 from bias_toolkit.datasets import ReducedImage
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.invariance.inpaint import filled
-from bias_toolkit.invariance.protocols.protocol import Protocol, Settings
+from bias_toolkit.invariance.protocols.protocol import Box, Protocol, Settings
 from bias_toolkit.invariance.transforms import CENTRE, SCALE, SHIFTS, STEPS, transform_of
 from bias_toolkit.invariance.views import Views, cut, resize_box, size_of
 from bias_toolkit.invariance.window import Window
@@ -76,9 +76,7 @@ class Embed(Protocol):
             pixels, outside = _slices(image, side, input_size, sweep.fill, corners)
         return Views(pixels, outside, sweep.fill)
 
-    def resized(
-        self, width: int, height: int, sweep: Settings, input_size: int, image_id: str
-    ) -> tuple[tuple[int, int, int, int], int]:
+    def resized(self, width: int, height: int, sweep: Settings, input_size: int, image_id: str) -> tuple[Box, int]:
         largest = _side(sweep, input_size) + int(max(transform_of(sweep.transform).growths()))
         return (0, 0, width, height), largest
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from bias_toolkit.datasets import ReducedImage
 from bias_toolkit.invariance.protocols.crop import central_box
-from bias_toolkit.invariance.protocols.protocol import Protocol, Settings
+from bias_toolkit.invariance.protocols.protocol import Box, Protocol, Settings
 from bias_toolkit.invariance.transforms import RANDOM
 from bias_toolkit.invariance.views import Views, cut, image_generator, resize_box, size_of
 
@@ -37,9 +35,6 @@ class Offsets(Protocol):
     def owns_size(self, size: float) -> bool:
         return False
 
-    def image_side(self, size: float) -> float:
-        return 1 / math.sqrt(size)
-
     def own_settings(self, *, fill: str, sampling: str, draws: int, seed: int) -> dict[str, object]:
         return {"draws": draws, "seed": seed}
 
@@ -58,9 +53,7 @@ class Offsets(Protocol):
         corners = image_generator(image_id, sweep.seed).integers(RANGE, size=(self.n_views(sweep), 2))
         return Views(cut(picture, corners, input_size))
 
-    def resized(
-        self, width: int, height: int, sweep: Settings, input_size: int, image_id: str
-    ) -> tuple[tuple[int, int, int, int], int]:
+    def resized(self, width: int, height: int, sweep: Settings, input_size: int, image_id: str) -> tuple[Box, int]:
         return central_box(width, height, sweep.size), input_size + RANGE
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import typing
+import math
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,16 +14,21 @@ from bias_toolkit.invariance.transforms import STEPS, Transform
 from bias_toolkit.invariance.views import Views
 from bias_toolkit.invariance.window import Window
 
+Box = tuple[int, int, int, int]
+"""x0, y0, x1, y1 in whole pixels of an image."""
 
-class Settings(typing.Protocol):
-    """The settings of a sweep that a protocol reads; `bias_toolkit.invariance.Sweep` has them."""
 
+@dataclass(frozen=True)
+class Settings:
+    """The settings of a sweep; `bias_toolkit.invariance.Sweep` checks them and says what they are."""
+
+    protocol: str
     transform: str
     size: float
-    fill: str
-    sampling: str
-    draws: int
-    seed: int
+    fill: str = "mean"
+    sampling: str = "centre"
+    draws: int = 8
+    seed: int = 0
 
 
 class Protocol(ABC):
@@ -63,19 +69,17 @@ class Protocol(ABC):
     def owns_size(self, size: float) -> bool:
         """Whether a size belongs to it where several protocols are asked for; at most one protocol owns a size."""
 
-    @abstractmethod
     def image_side(self, size: float) -> float:
         """Side of the image as the view shows it, in view sides: above 1 a tighter crop, below 1 on a canvas."""
+        return 1 / math.sqrt(size)
 
     @abstractmethod
     def views(self, image: np.ndarray | ReducedImage, sweep: Settings, input_size: int, image_id: str) -> Views:
         """The views of one image, in order."""
 
     @abstractmethod
-    def resized(
-        self, width: int, height: int, sweep: Settings, input_size: int, image_id: str
-    ) -> tuple[tuple[int, int, int, int], int]:
-        """The box (x0, y0, x1, y1) of an image that is resized, and the largest side in pixels it is resized to."""
+    def resized(self, width: int, height: int, sweep: Settings, input_size: int, image_id: str) -> tuple[Box, int]:
+        """The box of an image that is resized, and the largest side in pixels it is resized to."""
 
     @abstractmethod
     def own_settings(self, *, fill: str, sampling: str, draws: int, seed: int) -> dict[str, object]:
