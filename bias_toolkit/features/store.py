@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +19,6 @@ FEATURE_ROWS = pa.schema([("image_id", pa.string())])
 """Beside each shard of features, one row for each row of the array."""
 
 
-@dataclass(frozen=True)
 class StoredShard:
     """One slice of a store: its features, the ids of their rows, and the images that were left out.
 
@@ -28,24 +26,12 @@ class StoredShard:
     one that has `features-00000.parquet` is whole.
     """
 
-    folder: Path
-    number: int
-
-    @property
-    def array_path(self) -> Path:
-        return self.folder / f"features-{self.number:05d}.npy"
-
-    @property
-    def rows_path(self) -> Path:
-        return self.folder / f"features-{self.number:05d}.parquet"
-
-    @property
-    def skipped_path(self) -> Path:
-        return self.folder / f"skipped-{self.number:05d}.parquet"
-
-    @property
-    def seal_path(self) -> Path:
-        return self.folder / f"features-{self.number:05d}{SEAL}"
+    def __init__(self, folder: Path, number: int):
+        self.folder = folder
+        self.array_path, self.rows_path, self.seal_path = (
+            folder / f"features-{number:05d}{ending}" for ending in (".npy", ".parquet", SEAL)
+        )
+        self.skipped_path = folder / f"skipped-{number:05d}.parquet"
 
     def seal(self) -> dict[str, str]:
         """SHA-256 of the shard's files by name; empty for a shard of another tool.
@@ -120,18 +106,15 @@ class FeatureStore:
         self.image_ids: list[str] = []
         self.dimension: int = self._shards[0].features().shape[1]
         for shard in self._shards:
-            self._take(shard)
+            ids, shape = shard.image_ids(), shard.features().shape
+            if shape != (len(ids), self.dimension):
+                raise InputError(
+                    f"{shard.array_path} has shape {shape}; its .parquet and the store's other shards "
+                    f"call for {(len(ids), self.dimension)}"
+                )
+            self.image_ids += ids
         if len(set(self.image_ids)) < len(self.image_ids):
             raise InputError(f"{self.folder} holds features of one image twice; each image_id must be unique")
-
-    def _take(self, shard: StoredShard) -> None:
-        ids, shape = shard.image_ids(), shard.features().shape
-        if shape != (len(ids), self.dimension):
-            raise InputError(
-                f"{shard.array_path} has shape {shape}; its .parquet and the store's other shards "
-                f"call for {(len(ids), self.dimension)}"
-            )
-        self.image_ids += ids
 
     @property
     def rows(self) -> int:

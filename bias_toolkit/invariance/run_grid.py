@@ -48,15 +48,10 @@ def grid_shards(
 
     Parameters
     ----------
-    read : gives the image of an id, uint8 (height, width, 3); an image for which it raises `UnreadableImageError` is
-        left out and listed among the skipped.
-    shards : of image ids.
     boxes : image_id to x0, y0, x1, y1 of its object, in pixels; an image that is not in it is its own object.
     surroundings : {"mean", "black", "inpaint", "real"}
     transform : {"diagonal", "horizontal", "vertical"}
-    label_indices : from an image's id to its label's place among the model's classes; ids without one have no label.
-    batch_size : views in a batch.
-    advance : is given the number of images done since it was called last.
+    read, shards, label_indices, batch_size, advance : as for `sweep_shards`; `read` gives whole images.
 
     Yields
     ------

@@ -15,7 +15,7 @@ the interval holds; how many images it takes depends on it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -142,14 +142,7 @@ class _Gambler:
         mean = levels @ weights / weights.sum()
         wrong_by = self._half_width * population / (population - len(before))
         gains = levels - max(mean - wrong_by, mean / 2)
-        least, most = 0.0, -1 / gains[0]
-        for _ in range(_ROUGH):
-            middle = (least + most) / 2
-            if (weights * gains / (1 + middle * gains)).sum() > 0:
-                least = middle
-            else:
-                most = middle
-        return least
+        return _bisect(0.0, -1 / gains[0], _ROUGH, lambda bet: (weights * gains / (1 + bet * gains)).sum() > 0)
 
     def gives_up(self, mean: float, population: int) -> bool:
         """Whether a mean is less than the values allow, or enough was won against it at any time.
@@ -171,13 +164,18 @@ class _Gambler:
         kept, given_up = float(self.values.mean()), float(self.values.sum() / population)
         if not self.gives_up(given_up, population):
             return given_up
-        for _ in range(_FINE):
-            middle = (given_up + kept) / 2
-            if self.gives_up(middle, population):
-                given_up = middle
-            else:
-                kept = middle
-        return given_up
+        return _bisect(given_up, kept, _FINE, lambda mean: self.gives_up(mean, population))
+
+
+def _bisect(low: float, high: float, rounds: int, is_below: Callable[[float], bool]) -> float:
+    """The lower end of what is left of an interval around the place up to which numbers are below."""
+    for _ in range(rounds):
+        middle = (low + high) / 2
+        if is_below(middle):
+            low = middle
+        else:
+            high = middle
+    return low
 
 
 class StopWhenKnown:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import astuple, dataclass
 
 import numpy as np
 import pandas as pd
@@ -29,6 +29,7 @@ SPREAD_RESAMPLES = 200
 MEDIANS = ("log_scale", "log_aspect")
 """Variables whose datasets are compared by their medians; the others, by their means."""
 BIASES = {"centre_bias": ("centre_distance", "expected"), "untruncated_centre_bias": ("inner", "inner_expected")}
+DISTANCE = ("", "_low", "_high", "_by_chance", "_by_chance_high")
 
 
 @dataclass(frozen=True)
@@ -137,52 +138,45 @@ def _variable_row(variable: str, one: FramedObjects, other: FramedObjects, draw:
         np.concatenate([pooled.exchanged(part) for part in draw.of_second()]),
         draw.confidence,
     )
-    statistic = _Median if variable in MEDIANS else _Mean
-    first, second = statistic(*columns[0]), statistic(*columns[1])
+    statistic = _median if variable in MEDIANS else _mean
+    (first, first_of), (second, second_of) = (statistic(*column) for column in columns)
     differences = np.concatenate(
-        [second(counts[:, draw.n_first :]) - first(counts[:, : draw.n_first]) for counts in draw.counts()]
+        [
+            resampled_second(counts[:, draw.n_first :]) - resampled_first(counts[:, : draw.n_first])
+            for counts in draw.counts()
+        ]
     )
     low, high = percentile_interval(differences, draw.confidence)
     return {
         "variable": variable,
-        "first": first.value,
-        "second": second.value,
-        "difference": second.value - first.value,
+        "first": first,
+        "second": second,
+        "difference": second - first,
         "difference_low": low,
         "difference_high": high,
-        "wasserstein": distance.distance,
-        "wasserstein_low": distance.low,
-        "wasserstein_high": distance.high,
-        "wasserstein_by_chance": distance.by_chance,
-        "wasserstein_by_chance_high": distance.by_chance_high,
+        **{f"wasserstein{name}": value for name, value in zip(DISTANCE, astuple(distance)[:-1], strict=True)},
         "p_value": distance.p_value,
     }
 
 
-class _Mean:
-    """The mean of values, and of resamples of their images."""
-
-    def __init__(self, values: np.ndarray, image: np.ndarray):
-        self.value = float(values.mean())
-        self._sums = np.column_stack([np.bincount(image, values - self.value), np.bincount(image)])
-
-    def __call__(self, counts: np.ndarray) -> np.ndarray:
-        """Of each resample, from how often it drew each image; shape (resamples,)."""
-        deviations, n = (counts @ self._sums).T
-        return self.value + deviations / n
+Statistic = tuple[float, Callable[[np.ndarray], np.ndarray]]
+"""A number of values, and the same of resamples, from how often each drew each image: shape (resamples,)."""
 
 
-class _Median:
-    """The median of values, and of resamples of their images."""
+def _mean(values: np.ndarray, image: np.ndarray) -> Statistic:
+    mean = float(values.mean())
+    sums = np.column_stack([np.bincount(image, values - mean), np.bincount(image)])
 
-    def __init__(self, values: np.ndarray, image: np.ndarray):
-        order = np.argsort(values, kind="stable")
-        self._values, self._image = values[order], image[order]
-        self.value = float(np.median(values))
+    def resampled(counts: np.ndarray) -> np.ndarray:
+        deviations, n = (counts @ sums).T
+        return mean + deviations / n
 
-    def __call__(self, counts: np.ndarray) -> np.ndarray:
-        """Of each resample, from how often it drew each image; shape (resamples,)."""
-        return weighted_median(self._values, counts[:, self._image])
+    return mean, resampled
+
+
+def _median(values: np.ndarray, image: np.ndarray) -> Statistic:
+    order = np.argsort(values, kind="stable")
+    return float(np.median(values)), lambda counts: weighted_median(values[order], counts[:, image[order]])
 
 
 def _sums(table: pd.DataFrame, observed: str, expected: str) -> np.ndarray:
