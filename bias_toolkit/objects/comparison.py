@@ -142,7 +142,7 @@ def _variable_row(variable: str, one: FramedObjects, other: FramedObjects, draw:
     (first, first_of), (second, second_of) = (statistic(*column) for column in columns)
     differences = np.concatenate(
         [
-            resampled_second(counts[:, draw.n_first :]) - resampled_first(counts[:, : draw.n_first])
+            second_of(counts[:, draw.n_first :]) - first_of(counts[:, : draw.n_first])
             for counts in draw.counts()
         ]
     )
