@@ -54,15 +54,13 @@ class BinomialFit:
 def fit_binomial(terms: np.ndarray, changed: np.ndarray, steps: np.ndarray, clusters: np.ndarray) -> BinomialFit | None:
     """Fit one intercept and the terms.
 
+    Returns None where a coefficient has no finite estimate.
+
     Parameters
     ----------
     terms : (images, terms); standardised.
     changed, steps : (images,); steps at which the class changed, and all steps.
     clusters : (images,) int; images of one cluster may be alike; numbers from 0, each of which occurs.
-
-    Returns
-    -------
-    None where a coefficient has no finite estimate.
     """
     design = np.column_stack([np.ones(len(terms)), terms])
     coefficients = glm_coefficients(design, changed, steps)
@@ -94,17 +92,14 @@ def fit_within_classes(
     """Fit an intercept of each class and the terms, so that only differences among the images of a class count.
 
     It is the binomial GLM with an indicator of each class; the intercepts are taken out of Newton's equations, which
-    then stay as small as the number of terms, whatever the number of classes.
+    then stay as small as the number of terms, whatever the number of classes. Returns None where a coefficient has no
+    finite estimate.
 
     Parameters
     ----------
     terms, changed, steps : as for `fit_binomial`.
     classes : (images,) int; numbers from 0, each of which occurs; in each class some steps change and some do not. They
         are the clusters.
-
-    Returns
-    -------
-    None where a coefficient has no finite estimate.
     """
     size = np.bincount(classes, weights=steps)
     share = np.bincount(classes, weights=changed) / size

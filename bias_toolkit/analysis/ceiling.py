@@ -176,15 +176,12 @@ def resampled_means(values: np.ndarray, clusters: np.ndarray, resamples: int, se
 
     Few clusters, resampled, vary by less than they do in truth, as √((G − 1) / G), and their percentiles are those of a
     normal law where Student's is due; the means are spread around the mean of all by as much as makes up for both.
+    Returns (resamples, columns).
 
     Parameters
     ----------
     values : (images, columns)
     clusters : (images,) int
-
-    Returns
-    -------
-    ndarray, shape (resamples, columns)
     """
     number = int(clusters.max()) + 1
     sizes = np.bincount(clusters, minlength=number).astype(float)

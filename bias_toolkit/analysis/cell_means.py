@@ -17,16 +17,13 @@ def complete_values(values: np.ndarray) -> np.ndarray:
     × derivative by the image's weight), so that a bootstrap over its rows is one of the fit. Where nothing is missing,
     the values come back as they are.
 
+    Returns (images, cells).
     Source: the influence function and pseudo-values in B. Efron & R. Tibshirani, An Introduction to the Bootstrap,
     1993, chapters 11 and 21.
 
     Parameters
     ----------
     values : (images, cells) float; NaN where an image was not shown in a cell; every image and every cell has a value.
-
-    Returns
-    -------
-    ndarray of float64, shape (images, cells)
     """
     values = np.asarray(values, dtype=float)
     there = ~np.isnan(values)
@@ -74,17 +71,13 @@ def without_noise(parts: np.ndarray, levels: np.ndarray, x: np.ndarray) -> np.nd
     """Cells' means as they would be without noise, as far as their covariances go.
 
     Noise has nothing to do with x, so what goes with x stays, and the rest is drawn together within levels until the
-    covariances of the means are those of `cell_covariances` without the noise.
+    covariances of the means are those of `cell_covariances` without the noise. Returns (parts, cells).
 
     Parameters
     ----------
     parts : (parts, images, cells) float
     levels : (cells,) float
     x : (cells,) float; centred within levels.
-
-    Returns
-    -------
-    ndarray, shape (parts, cells)
     """
     _, noise = cell_covariances(parts, levels, np.ones((1, parts.shape[1])))
     means = parts.mean(axis=1)

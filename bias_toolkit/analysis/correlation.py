@@ -75,13 +75,11 @@ class Ranks:
     def resampled(self, counts: np.ndarray) -> np.ndarray:
         """The ranks of every image in resamples that hold each image so many times.
 
+        Returns (resamples, n) float64: of use where the count is above 0.
+
         Parameters
         ----------
         counts : (resamples, n); whole numbers; in each stratum they add up to its size.
-
-        Returns
-        -------
-        (resamples, n) float64; of use where the count is above 0.
         """
         up_to = np.cumsum(counts[:, self._order], axis=1)[:, self._last]
         tied = np.diff(up_to, axis=1, prepend=0)
@@ -152,7 +150,8 @@ def rank_correlations(
     """Spearman's ρ of each variable of one table with each of another.
 
     All pairs share their resamples and permutations, so a variable is ranked once in each resample, whatever number of
-    others it is compared with. Over the same images, a pair's result does not depend on which others there are.
+    others it is compared with. Over the same images, a pair's result does not depend on which others there are. Returns
+    (column of `xs`, column of `ys`) to its correlation.
 
     Parameters
     ----------
@@ -161,10 +160,6 @@ def rank_correlations(
     labels : (images,); classes to stay within, as in `within_class_spearman`.
     resamples, permutations : number of bootstrap resamples, and of permutations of each y.
     confidence : of the interval, in (0, 1).
-
-    Returns
-    -------
-    (column of `xs`, column of `ys`) to its correlation.
     """
     pairs = [(x, y) for x in xs for y in ys]
     tables = [xs, ys] if given is None else [xs, ys, pd.DataFrame({"given": np.asarray(given)})]

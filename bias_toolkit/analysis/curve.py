@@ -26,17 +26,14 @@ def quantile_curve(
 
     There are as many bins as asked for, or fewer, so that each holds 20 images or more; at least one. Bins end at an
     image's distance and include it; images of equal distance are in one bin, so many ties make fewer and uneven bins.
+    Returns one row a bin, from near to far: `bin` (from 0), its edges `left` and `right`, `x` (mean distance), `value`
+    (mean of the measure) with its 95% interval `low`, `high`, and `n` images. No row without images.
 
     Parameters
     ----------
     distance, measure : (images,); images where one of them is NaN are left out.
     bins : largest number of bins.
     resamples, seed : of the bootstrap over the images of each bin.
-
-    Returns
-    -------
-    One row a bin, from near to far: `bin` (from 0), its edges `left` and `right`, `x` (mean distance), `value` (mean of
-    the measure) with its 95% interval `low`, `high`, and `n` images. No row without images.
     """
     distance, measure = np.asarray(distance, np.float64), np.asarray(measure, np.float64)
     complete = ~(np.isnan(distance) | np.isnan(measure))

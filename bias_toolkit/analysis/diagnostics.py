@@ -150,11 +150,8 @@ def unseparated_terms(
 def separating_direction(standardised: np.ndarray, changed: np.ndarray, steps: np.ndarray) -> np.ndarray | None:
     """Weights of the terms that put all steps that change on one side of a threshold and all others on the other.
 
-    Steps that lie on the threshold itself may be of both kinds (quasi-separation).
-
-    Returns
-    -------
-    (terms,), or None; None where there are none, and so the regression has finite coefficients.
+    Steps that lie on the threshold itself may be of both kinds (quasi-separation). Returns (terms,), or None where
+    there are none, and so the regression has finite coefficients.
     """
     mixed = (changed > 0) & (changed < steps)
     sides = np.where(changed > 0, 1.0, -1.0)[~mixed]

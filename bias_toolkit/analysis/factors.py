@@ -33,19 +33,15 @@ def factor_effects(
 
     Differences are also taken among images of like margin: inside strata of nearly equal margin, each stratum's
     difference weighing as its images with and without the factor allow (the least-squares difference with an intercept
-    for each stratum).
+    for each stratum). Returns the columns of `FACTORS`; p-values are adjusted over the factors of one measure. Factors
+    that fewer than 20 images have, or lack, are left out. The list has one sentence on images that are not annotated,
+    and one on factors left out.
 
     Parameters
     ----------
     per_image : one row a test image: image_id, margin, and those of p_top1_change, mac and accuracy that there are.
     factors : image_id of annotated images, and a column of bool for each factor.
     resamples, permutations : number of bootstrap resamples of the images, and of permutations.
-
-    Returns
-    -------
-    The columns of `FACTORS`; p-values are adjusted over the factors of one measure. Factors that fewer than 20 images
-    have, or lack, are left out.
-    A sentence on images that are not annotated, and one on factors left out.
     """
     table = per_image.merge(factors, on="image_id", how="inner", validate="one_to_one")
     names = [name for name in factors if name != "image_id"]
@@ -119,16 +115,15 @@ def differences(
 ) -> np.ndarray:
     """The difference that each flag makes inside strata, with its bootstrap interval and permutation p-value.
 
+    Returns (flags, 4): difference, ends of its 95% interval, and p; NaN where no stratum has images with and without
+    the flag.
+
     Parameters
     ----------
     values : (images,)
     flags : (images, flags) bool
     strata : (images,) int; from 0. Permutations stay inside them; resamples do not, so that a stratum's size varies as
         it would.
-
-    Returns
-    -------
-    (flags, 4); difference, ends of its 95% interval, and p; NaN where no stratum has images with and without the flag.
     """
     order = np.argsort(strata, kind="stable")
     values, flags = (values - values.mean())[order], flags[order].astype(float)

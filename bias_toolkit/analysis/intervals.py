@@ -22,16 +22,14 @@ class Interval(NamedTuple):
 def mean_interval(values: ArrayLike, resamples: int = 2000, seed: int = 0, confidence: float = CONFIDENCE) -> Interval:
     """The mean over images, with its percentile bootstrap interval.
 
+    The value is NaN for no image, and the interval is (NaN, NaN) for fewer than two. Where all images have the same
+    value, that is the interval too.
+
     Parameters
     ----------
     values : (images,); one number an image. NaN and null are left out, and `n` counts the rest.
     resamples : number of bootstrap resamples of the images.
     confidence : in (0, 1).
-
-    Returns
-    -------
-    The value is NaN for no image, and the interval is (NaN, NaN) for fewer than two. Where all images have the same
-    value, that is the interval too.
     """
     values = np.asarray(values, dtype=np.float64)
     values = values[~np.isnan(values)]

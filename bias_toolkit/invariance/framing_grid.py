@@ -90,7 +90,8 @@ def framed_window(
     With a fill, the whole image is resized to a square, as embed does, of the side at which the object has the cell's
     scale, and moved by whole pixels of the view until the object's centre is nearest to the cell's position. With
     `real`, the window is a square of the image, and is there only where the image reaches 4 pixels of the view beyond
-    it on every side, so that no pixel of a sweep is made up.
+    it on every side, so that no pixel of a sweep is made up. Returns None where the object would not be wholly inside
+    the view, or the image does not reach far enough.
 
     Parameters
     ----------
@@ -98,10 +99,6 @@ def framed_window(
     width, height : of the image.
     input_size : W, in pixels.
     surroundings : {"mean", "black", "inpaint", "real"}
-
-    Returns
-    -------
-    None where the object would not be wholly inside the view, or the image does not reach far enough.
     """
     x0, y0, x1, y1 = box
     length = math.sqrt((x1 - x0) * (y1 - y0))
@@ -174,14 +171,12 @@ def framing_views(
 ) -> dict[str, list[tuple[float, np.ndarray]]]:
     """What a model is shown of an image in a framing map: its object in the middle, at each scale.
 
+    Returns surroundings to (scale, uint8 pixels (W, W, 3)) pairs, of the scales at which the image can be shown.
+
     Parameters
     ----------
     image, box, input_size : as for `framed_pictures`.
     surroundings : of `SURROUNDINGS`.
-
-    Returns
-    -------
-    Surroundings to (scale, uint8 pixels (W, W, 3)) pairs, of the scales at which the image can be shown.
     """
     cells = [FramingCell(0.5, 0.5, scale) for scale in scales]
     return {

@@ -31,16 +31,12 @@ def inpaint(canvas: np.ndarray, outside: np.ndarray) -> np.ndarray:
     Each round gives the empty pixels that have known ones within half a window the weighted mean of those, and counts
     them as known from then on. Known pixels never change. Values stay unrounded until the canvas is full. The weights
     are binomial, as A's. A's window has an even number of them, which moves what it smooths by half a pixel a round;
-    this one has an odd number and is centred.
+    this one has an odd number and is centred. Returns uint8, shape (height, width, 3).
 
     Parameters
     ----------
     canvas : (height, width, 3) uint8
     outside : (height, width) bool; True where the canvas is empty; some of it must be False.
-
-    Returns
-    -------
-    uint8, shape (height, width, 3)
     """
     known = ~outside
     if not known.any():

@@ -35,8 +35,9 @@ def evaluate_shards(
 ) -> Iterator[dict[str, pd.DataFrame]]:
     """Run the model on views of the images of shards; batches run on across images, and never across shards.
 
-    The model is given the next shard's batches before it has answered the last of a shard. Raises InputError if the
-    model's output for an image is not finite.
+    The model is given the next shard's batches before it has answered the last of a shard. Yields for each shard, in
+    order: the table of the rows by its name, and "skipped", the table SKIPPED. Raises InputError if the model's output
+    for an image is not finite.
 
     Parameters
     ----------
@@ -46,10 +47,6 @@ def evaluate_shards(
     name, schema : of the table of the rows.
     batch_size : views in a batch.
     advance : is given the number of images done, as their views are given to the model.
-
-    Yields
-    ------
-    For each shard, in order: the table of the rows by its name, and "skipped", the table SKIPPED.
     """
     with closing(prepared_shards(shards, prepare, ahead=ahead)) as prepared:
 
@@ -83,16 +80,12 @@ def evaluate_packed(
 
     The images are asked for ahead of what is yielded, so that the model need not wait. Where None stands in the place
     of views a group of images ends: no batch runs across it, so that what a group gives does not depend on the others.
-    Every batch but the last of a group has exactly `batch_size` views.
+    Every batch but the last of a group has exactly `batch_size` views. Yields key, probabilities (V, C), features (V,
+    D) for each image, in order, and (key, None, None) for each end of a group, when all before it was yielded.
 
     Parameters
     ----------
     images : iterable of (key, Views or None); all of the same fill.
-
-    Yields
-    ------
-    key, probabilities (V, C), features (V, D); for each image, in order; (key, None, None) for each end of a group,
-    when all before it was yielded.
     """
     waiting: deque[tuple[object, int | None]] = deque()
 

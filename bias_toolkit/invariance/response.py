@@ -66,14 +66,12 @@ def check_finite(probabilities: np.ndarray, features: np.ndarray, image_id: str)
 def rank(probabilities: np.ndarray, classes: np.ndarray) -> np.ndarray:
     """How many classes come before the given one in each row: more probable, or equally so and earlier.
 
+    Returns (N,) int: 0 for the class that argmax gives.
+
     Parameters
     ----------
     probabilities : (N, C) float
     classes : (N,) int
-
-    Returns
-    -------
-    (N,) int; 0 for the class that argmax gives.
     """
     own = np.take_along_axis(probabilities, classes[:, None], axis=1)
     earlier = np.arange(probabilities.shape[1]) < classes[:, None]

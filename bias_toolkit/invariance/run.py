@@ -40,8 +40,8 @@ def sweep_shards(
 
     Images are decoded and views made in threads, ahead of the model and across the ends of shards. Batches never run
     across shards, so the responses do not depend on which shards are asked for together. Closing the generator ends the
-    threads. Raises InputError if the sweep's size leaves nothing of an image, or the model's output for one is not
-    finite.
+    threads. Yields for each shard, in order: "responses", the table RESPONSES, and "skipped", the table SKIPPED. Raises
+    InputError if the sweep's size leaves nothing of an image, or the model's output for one is not finite.
 
     Parameters
     ----------
@@ -51,10 +51,6 @@ def sweep_shards(
     label_indices : from an image's id to its label's place among the model's classes; ids without one have no label.
     batch_size : views in a batch.
     advance : is given the number of images done since it was called last.
-
-    Yields
-    ------
-    For each shard, in order: "responses", the table RESPONSES, and "skipped", the table SKIPPED.
     """
 
     def prepare(image_id: str) -> list[tuple[None, Views]]:

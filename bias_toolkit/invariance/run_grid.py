@@ -44,7 +44,8 @@ def grid_shards(
 
     In each cell the model is given a sweep of 8 steps of one pixel around it. Batches never run across shards, and the
     model is given the next shard's before it has answered the last of a shard. Closing the generator ends the threads.
-    Raises InputError if the transform is not known, or the model's output for an image is not finite.
+    Yields for each shard, in order: "framed", the table FRAMED, and "skipped", the table SKIPPED. Raises InputError if
+    the transform is not known, or the model's output for an image is not finite.
 
     Parameters
     ----------
@@ -52,10 +53,6 @@ def grid_shards(
     surroundings : {"mean", "black", "inpaint", "real"}
     transform : {"diagonal", "horizontal", "vertical"}
     read, shards, label_indices, batch_size, advance : as for `sweep_shards`; `read` gives whole images.
-
-    Yields
-    ------
-    For each shard, in order: "framed", the table FRAMED, and "skipped", the table SKIPPED.
     """
     sweep = Sweep(CROP.name, transform, 1.0)
     shifts = transform_of(transform).path() - CENTRE

@@ -141,10 +141,7 @@ def _variable_row(variable: str, one: FramedObjects, other: FramedObjects, draw:
     statistic = _median if variable in MEDIANS else _mean
     (first, first_of), (second, second_of) = (statistic(*column) for column in columns)
     differences = np.concatenate(
-        [
-            second_of(counts[:, draw.n_first :]) - first_of(counts[:, : draw.n_first])
-            for counts in draw.counts()
-        ]
+        [second_of(counts[:, draw.n_first :]) - first_of(counts[:, : draw.n_first]) for counts in draw.counts()]
     )
     low, high = percentile_interval(differences, draw.confidence)
     return {

@@ -23,15 +23,13 @@ CALIBRATION_PLACEMENTS = 200
 def divergence_bits(counts: np.ndarray, expected: np.ndarray) -> np.ndarray:
     """Kullback–Leibler divergence of an empirical histogram from an expected one, in bits.
 
+    Returns (...) float64: at least 0, and above it by chance alone: see `corrected_divergence`.
+
     Parameters
     ----------
     counts : (..., cells, cells); histograms, each with a positive sum.
     expected : (cells, cells) or (..., cells, cells); expected counts, the same for all histograms or one for each. A
         cell without mass here must be empty in `counts`; else the divergence is infinite.
-
-    Returns
-    -------
-    (...) float64; at least 0, and above it by chance alone: see `corrected_divergence`.
     """
     share = counts / counts.sum(axis=(-2, -1), keepdims=True)
     null = expected / expected.sum(axis=(-2, -1), keepdims=True)
@@ -47,17 +45,13 @@ def corrected_divergence(counts: np.ndarray, expected: np.ndarray, placed: np.nd
     distribution, but a large box has few cells that it could be in.
 
     The result is unbiased around 0 where the null model holds, and therefore can be slightly negative; where the
-    centres are concentrated in few cells it is low by at most the amount taken off.
+    centres are concentrated in few cells it is low by at most the amount taken off. It is NaN without objects.
 
     Parameters
     ----------
     counts : (cells, cells); observed centres (`centre_histogram`).
     expected : (cells, cells); what the null model expects (`null_histogram`).
     placed : (placements, cells, cells); histograms drawn from the null model (`place_at_random`).
-
-    Returns
-    -------
-    NaN where there is no object.
     """
     if not counts.any():
         return np.nan

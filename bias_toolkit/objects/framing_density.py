@@ -26,7 +26,8 @@ def framing_log_density(
     The density is a Gaussian kernel density whose kernels have the training objects' covariance (and at least a
     standard deviation of 0.01 in each direction, before it is shrunk) times Scott's squared bandwidth, n^(−2 / (4 +
     4)). It is taken over the training objects of the object's category where there are at least 50, and over all of
-    them otherwise; of more than 10,000 a seeded sample of 10,000 is used.
+    them otherwise; of more than 10,000 a seeded sample of 10,000 is used. Returns (len(framing),) float64: natural
+    logarithms, in the order of `framing`. NaN where no training object is left.
 
     Parameters
     ----------
@@ -35,10 +36,6 @@ def framing_log_density(
     leave_out_own_image : leave the objects of the same image_id out of the training objects: for a test set that is
         part of the training set, whose objects would else be usual because of themselves.
     seed : seed of the sample.
-
-    Returns
-    -------
-    (len(framing),) float64; natural logarithms, in the order of `framing`. NaN where no training object is left.
     """
     result = np.full(len(framing), np.nan)
     by_category = training.groupby("category").indices
@@ -69,16 +66,14 @@ def kernel_log_density(
 ) -> np.ndarray:
     """Gaussian kernel log density at points: the kernels have the training points' covariance times n^(−2 / (d + 4)).
 
+    Returns (m,) float64: natural logarithms; NaN where no training point is left.
+
     Parameters
     ----------
     points : (m, d) float
     training : (n, d) float; its standard deviations are taken to be at least 0.01 in each direction.
     own : pair of int arrays (m,) and (n,); the image numbers of the points and of the training points; kernels of a
         point's own image do not count.
-
-    Returns
-    -------
-    (m,) float64; natural logarithms; NaN where no training point is left.
     """
     n, dimensions = training.shape
     result = np.full(len(points), np.nan)

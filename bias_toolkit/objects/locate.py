@@ -77,7 +77,8 @@ def located_shards(
     """The estimated boxes of images.
 
     Images are decoded in threads, ahead of the model and across the ends of shards. Batches never run across shards, so
-    the boxes do not depend on which shards are asked for together. Closing the generator ends the threads.
+    the boxes do not depend on which shards are asked for together. Closing the generator ends the threads. Yields for
+    each shard, in order: "located", the table LOCATED, and "skipped", the table SKIPPED.
 
     Parameters
     ----------
@@ -89,10 +90,6 @@ def located_shards(
     threshold : of `activation_box`.
     batch_size : images.
     advance : is given the number of images done since it was called last.
-
-    Yields
-    ------
-    For each shard, in order: "located", the table LOCATED, and "skipped", the table SKIPPED.
     """
 
     def prepare(image_id: str) -> LocatingView:
@@ -150,16 +147,14 @@ def estimated_objects(
 ) -> pd.DataFrame:
     """The objects table that located images make: one object an image.
 
+    Returns the columns of `ESTIMATED_OBJECTS`, in the order of `located`, of the images where a box was found. The
+    category is the image's label; without one, the name of the class that was located, or its index.
+
     Parameters
     ----------
     located : table LOCATED.
     images : columns image_id, label (null where there is none).
     class_names : the model's, in the order of its outputs.
-
-    Returns
-    -------
-    The columns of `ESTIMATED_OBJECTS`, in the order of `located`, of the images where a box was found. The category is
-    the image's label; without one, the name of the class that was located, or its index.
     """
     found = located[located["x0"].notna()]
     labels = images.set_index("image_id")["label"].reindex(found["image_id"])

@@ -52,15 +52,11 @@ def mean_distance_from_centre(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         d / 3 + a² / (6 b) · asinh(b / a) + b² / (6 a) · asinh(a / b),
 
     with the limits a / 2 for b = 0 and b / 2 for a = 0. For a = b = 1 it is the box integral B₂(1) of D. Bailey, J.
-    Borwein & R. Crandall, "Box integrals", J. Comput. Appl. Math. 206 (2007).
+    Borwein & R. Crandall, "Box integrals", J. Comput. Appl. Math. 206 (2007). Returns float64, in the unit of a and b.
 
     Parameters
     ----------
-    a, b : array_like of float, at least 0
-
-    Returns
-    -------
-    ndarray of float64, in the unit of a and b
+    a, b : float, at least 0
     """
     a, b = np.broadcast_arrays(np.asarray(a, np.float64), np.asarray(b, np.float64))
     long, short = np.maximum(a, b), np.minimum(a, b)
@@ -81,14 +77,12 @@ def null_centre_distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def with_null_model(framing: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
     """The objects with their room and expected centre_distance, and the same given that none is truncated.
 
+    Returns `framing` with the columns a, b, expected, and inner_a, inner_b, inner_expected.
+
     Parameters
     ----------
     framing : FRAMING rows, all of them of `images`.
     images : columns image_id, width, height.
-
-    Returns
-    -------
-    `framing` with the columns a, b, expected, and inner_a, inner_b, inner_expected.
     """
     rows = pd.Index(images["image_id"]).get_indexer(framing["image_id"])
     margins = (TRUNCATION_MARGIN / images[side].to_numpy(np.float64)[rows] for side in ("width", "height"))
@@ -155,16 +149,12 @@ def placement_p_value(observed: float, null: float, placed: np.ndarray) -> float
     Two-sided: a dataset whose objects keep away from the centre departs from the null model as much as one whose
     objects are centred. The observation counts as one of the placements, so the p-value is never 0 and, where the null
     model holds, at most p with probability p (B. Phipson & G. Smyth, "Permutation p-values should never be zero", Stat.
-    Appl. Genet. Mol. Biol. 9(1), 2010).
+    Appl. Genet. Mol. Biol. 9(1), 2010). In [1 / (placements + 1), 1]; NaN where null is 0.
 
     Parameters
     ----------
     observed, null : summed centre_distance of the objects, and its exact expectation under the null model.
     placed : ndarray of float64; the same sum in each random placement.
-
-    Returns
-    -------
-    In [1 / (placements + 1), 1]; NaN where null is 0.
     """
     if not null > 0:
         return np.nan

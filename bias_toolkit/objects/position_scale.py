@@ -25,20 +25,16 @@ EDGE_TOLERANCE = 0.01
 def position_and_scale(objects: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
     """Position and scale of every object.
 
-    Raises InputError if `images` names an image twice, or a box belongs to no image of `images`, lies partly outside
-    its image, or has no area.
+    Returns one row an object, in the order of `objects`, with the columns of `FRAMING`: the centre `cx`, `cy` (0 left
+    or top, 1 right or bottom), `width_fraction` and `height_fraction`, `area_fraction` (their product), `scale` (its
+    square root), `aspect` (width over height, in pixels), `centre_distance` (0 at the centre of the image, 1 at a
+    corner), and `truncated` (the box comes within 1 pixel of the image's border). Raises InputError if `images` names
+    an image twice, or a box belongs to no image of `images`, lies partly outside its image, or has no area.
 
     Parameters
     ----------
     objects : columns image_id, object_id, category, x0, y0, x1, y1: continuous pixel edges of each box.
     images : columns image_id, width, height, in pixels.
-
-    Returns
-    -------
-    One row an object, in the order of `objects`, with the columns of `FRAMING`: the centre `cx`, `cy` (0 left or top, 1
-    right or bottom), `width_fraction` and `height_fraction`, `area_fraction` (their product), `scale` (its square
-    root), `aspect` (width over height, in pixels), `centre_distance` (0 at the centre of the image, 1 at a corner), and
-    `truncated` (the box comes within 1 pixel of the image's border).
     """
     if objects.empty:
         return empty_table(FRAMING)
@@ -91,17 +87,13 @@ def _refuse(objects: pd.DataFrame, wrong: np.ndarray, what: str) -> None:
 def image_framing(framing: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
     """Each image's framing: of its largest object of its label's category, failing that its largest object.
 
-    Raises InputError if `images` names an image twice.
+    Returns the chosen rows of `framing`, one an image that has an object, in the order of `images`. Of objects of equal
+    area the one with the lowest object_id is taken. Raises InputError if `images` names an image twice.
 
     Parameters
     ----------
     framing : what `position_and_scale` gave.
     images : columns image_id, label (null where there is none).
-
-    Returns
-    -------
-    The chosen rows of `framing`, one an image that has an object, in the order of `images`. Of objects of equal area
-    the one with the lowest object_id is taken.
     """
     rows = _image_rows(framing, images)
     framing, rows = framing[rows >= 0], rows[rows >= 0]
@@ -153,13 +145,11 @@ def typical_image(subjects: pd.DataFrame, image_ids: Sequence[str]) -> str:
 def log_scale_deviation(framing: pd.DataFrame, training: pd.DataFrame) -> np.ndarray:
     """How far each object's scale is from the training objects' median: abs(log scale − median log scale).
 
+    Returns (len(framing),) float64: in natural logarithms; NaN where there is no training object.
+
     Parameters
     ----------
     framing, training : tables with a column `scale`, of the objects asked about and of the training objects.
-
-    Returns
-    -------
-    (len(framing),) float64; in natural logarithms; NaN where there is no training object.
     """
     median = np.median(np.log(training["scale"].to_numpy())) if len(training) else np.nan
     return np.abs(np.log(framing["scale"].to_numpy(np.float64)) - median)

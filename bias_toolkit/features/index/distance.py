@@ -33,6 +33,7 @@ def nearest_neighbours(
 ) -> pd.DataFrame:
     """The k nearest training images of each test image, as a table of the schema `NEIGHBOURS`.
 
+    Returns rows in the order of `image_ids`, then by rank from 1; equal distances in the order of the training rows.
     Raises InputError if the features do not fit the index or the ids, or are not finite.
 
     Parameters
@@ -44,10 +45,6 @@ def nearest_neighbours(
         being nearest: another image at distance 0 stays.
     k : neighbours an image; where the training set has fewer other images, all of them.
     progress : counts test images.
-
-    Returns
-    -------
-    Rows in the order of `image_ids`, then by rank from 1; equal distances in the order of the training rows.
     """
     if len(image_ids) != len(features):
         raise InputError(f"{len(features)} test features do not fit {len(image_ids)} image ids")

@@ -41,6 +41,8 @@ def nearest(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The k nearest vectors of each query, by exact distance and then by row.
 
+    Returns distances (q, k) float32 and rows (q, k) int64; NaN and −1 where there is no such row.
+
     Parameters
     ----------
     vectors : the training vectors.
@@ -50,10 +52,6 @@ def nearest(
     groups : where a query may only find some of the rows.
     proposer : where candidates come from something else than the vectors themselves.
     advance : called with the number of vectors, after each block of them.
-
-    Returns
-    -------
-    distances (q, k) float32 and rows (q, k) int64; NaN and −1 where there is no such row.
     """
     count = min(k + SPARE, vectors.rows)
     if proposer is None or k > proposer.most - SPARE:
