@@ -81,7 +81,6 @@ def analyse(
     measures : one row an image and sweep.
     factors : image_id of annotated test images, and a column of bool for each factor; None where none were looked for.
     bins : largest number of bins of a curve.
-    resamples, permutations : number of bootstrap resamples and of permutations.
     progress : counts relations: a curve, and a correlation of each kind, for each pair.
     """
     predictors = [name for name in PREDICTORS if name in per_image and per_image[name].notna().any()]

@@ -58,9 +58,6 @@ def cross_validated_losses(
     changed, steps : (images,)
     clusters : (images,) int; folds keep clusters whole where there are at least as many as folds, and split images
         otherwise.
-    names : of the terms.
-    seed : of the folds.
-    progress : counts folds.
     """
     rng = named_generator(seed, "folds")
     units = clusters if clusters.max() + 1 >= FOLDS else np.arange(len(clusters))

@@ -21,9 +21,7 @@ def complete_values(values: np.ndarray) -> np.ndarray:
     Source: the influence function and pseudo-values in B. Efron & R. Tibshirani, An Introduction to the Bootstrap,
     1993, chapters 11 and 21.
 
-    Parameters
-    ----------
-    values : (images, cells) float; NaN where an image was not shown in a cell; every image and every cell has a value.
+    `values` (images, cells) are NaN where an image was not shown in a cell; every image and every cell has a value.
     """
     values = np.asarray(values, dtype=float)
     there = ~np.isnan(values)

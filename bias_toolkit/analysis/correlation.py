@@ -77,9 +77,7 @@ class Ranks:
 
         Returns (resamples, n) float64: of use where the count is above 0.
 
-        Parameters
-        ----------
-        counts : (resamples, n); whole numbers; in each stratum they add up to its size.
+        `counts` (resamples, n) are whole numbers; in each stratum they add up to its size.
         """
         up_to = np.cumsum(counts[:, self._order], axis=1)[:, self._last]
         tied = np.diff(up_to, axis=1, prepend=0)
@@ -158,8 +156,6 @@ def rank_correlations(
     xs, ys : one row an image; images where a column is NaN are left out, for all pairs.
     given : (images,); what to hold constant, as in `partial_spearman`.
     labels : (images,); classes to stay within, as in `within_class_spearman`.
-    resamples, permutations : number of bootstrap resamples, and of permutations of each y.
-    confidence : of the interval, in (0, 1).
     """
     pairs = [(x, y) for x in xs for y in ys]
     tables = [xs, ys] if given is None else [xs, ys, pd.DataFrame({"given": np.asarray(given)})]

@@ -32,7 +32,6 @@ def quantile_curve(
     Parameters
     ----------
     distance, measure : (images,); images where one of them is NaN are left out.
-    bins : largest number of bins.
     resamples, seed : of the bootstrap over the images of each bin.
     """
     distance, measure = np.asarray(distance, np.float64), np.asarray(measure, np.float64)
@@ -88,7 +87,6 @@ def two_lines(values: np.ndarray, x: np.ndarray, *, resamples: int = 2000, seed:
     ----------
     values : (images, places) float; the same images at every place.
     x : (places,) float
-    resamples, seed : of the bootstrap over images.
     """
     order = np.argsort(x, kind="stable")
     values, x = np.asarray(values, dtype=float)[:, order], np.asarray(x, dtype=float)[order]

@@ -41,7 +41,6 @@ def factor_effects(
     ----------
     per_image : one row a test image: image_id, margin, and those of p_top1_change, mac and accuracy that there are.
     factors : image_id of annotated images, and a column of bool for each factor.
-    resamples, permutations : number of bootstrap resamples of the images, and of permutations.
     """
     table = per_image.merge(factors, on="image_id", how="inner", validate="one_to_one")
     names = [name for name in factors if name != "image_id"]

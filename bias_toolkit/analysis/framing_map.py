@@ -65,7 +65,6 @@ def analyse_map(
     framed : table FRAMED, of one or several surroundings.
     density : columns cx, cy, scale, log_density: the log density of the training objects at each cell. Without it there
         are neither correlations nor contrasts.
-    resamples : bootstrap resamples of the images, for the intervals of cells and contrasts.
 
     Returns
     -------

@@ -28,8 +28,6 @@ def mean_interval(values: ArrayLike, resamples: int = 2000, seed: int = 0, confi
     Parameters
     ----------
     values : (images,); one number an image. NaN and null are left out, and `n` counts the rest.
-    resamples : number of bootstrap resamples of the images.
-    confidence : in (0, 1).
     """
     values = np.asarray(values, dtype=np.float64)
     values = values[~np.isnan(values)]

@@ -20,7 +20,6 @@ def measure_summary(measures: pd.DataFrame, *, resamples: int = 2000, seed: int 
     Parameters
     ----------
     measures : one row for each image and sweep: protocol, transform, size, and the measures.
-    resamples, seed : of the bootstrap.
     """
     rows = []
     for sweep, images in measures.groupby(SWEEP, sort=False, dropna=False):
@@ -40,7 +39,6 @@ def class_summary(per_image: pd.DataFrame, *, resamples: int = 2000, seed: int =
     Parameters
     ----------
     per_image : one row for each test image with its label; of the other columns those that there are.
-    resamples, seed : of the bootstrap.
     """
     rows = []
     for label, images in per_image.groupby("label", sort=True):

@@ -53,8 +53,6 @@ def feature_shards(
     shards : of image ids.
     dtype : `float32` or `float16`, the type of the features.
     precision : `float32`, `bfloat16` or `float16`, of the arithmetic.
-    batch_size : images.
-    advance : is given the number of images done since it was called last.
     """
     if dtype not in FEATURE_DTYPES:
         raise InputError(f"dtype must be one of {', '.join(FEATURE_DTYPES)}, got {dtype!r}")

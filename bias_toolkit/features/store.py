@@ -89,10 +89,6 @@ class FeatureStore:
     shard whose `.parquet` is missing counts as unfinished and is passed over. Where a shard has a list of digests,
     `features-00000.sha256`, its files are held against it when its features are read. Raises InputError if the folder
     holds no whole shard, the two files of a shard do not fit, the shards differ in dimension, or an image occurs twice.
-
-    Parameters
-    ----------
-    folder : path of the store.
     """
 
     def __init__(self, folder: str | os.PathLike):

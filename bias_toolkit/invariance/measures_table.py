@@ -18,9 +18,7 @@ def measures_table(responses: pd.DataFrame) -> pd.DataFrame:
     without a label. Returns the columns of `bias_toolkit.invariance.schema.MEASURES`, of the types that reading them
     from Parquet would give.
 
-    Parameters
-    ----------
-    responses : with the columns of `bias_toolkit.invariance.schema.RESPONSES`.
+    `responses` has the columns of `bias_toolkit.invariance.schema.RESPONSES`.
     """
     responses = responses.reset_index(drop=True)
     table = responses.reindex(columns=MEASURES.names)

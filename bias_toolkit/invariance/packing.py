@@ -45,7 +45,6 @@ def evaluate_shards(
         most `ahead` images ahead; where it raises `UnreadableImageError`, the image is left out.
     make_row : from an image's id, a piece's key, and the piece's probabilities (V, C) and features (V, D) to a row.
     name, schema : of the table of the rows.
-    batch_size : views in a batch.
     advance : is given the number of images done, as their views are given to the model.
     """
     with closing(prepared_shards(shards, prepare, ahead=ahead)) as prepared:
@@ -83,9 +82,7 @@ def evaluate_packed(
     Every batch but the last of a group has exactly `batch_size` views. Yields key, probabilities (V, C), features (V,
     D) for each image, in order, and (key, None, None) for each end of a group, when all before it was yielded.
 
-    Parameters
-    ----------
-    images : iterable of (key, Views or None); all of the same fill.
+    All `images` are of the same fill.
     """
     waiting: deque[tuple[object, int | None]] = deque()
 

@@ -84,9 +84,7 @@ def cosine_distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     Computed as half the squared distance of the unit vectors, which is exactly 0 for equal rows and does not cancel for
     nearly equal ones.
 
-    Parameters
-    ----------
-    a, b : (N, D) float
+    `a` and `b` have the shape (N, D).
     """
     a, b = a.astype(float), b.astype(float)
     norm_a, norm_b = np.linalg.norm(a, axis=1), np.linalg.norm(b, axis=1)

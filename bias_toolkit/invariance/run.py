@@ -49,8 +49,6 @@ def sweep_shards(
         `UnreadableImageError` is left out and listed among the skipped.
     shards : of image ids.
     label_indices : from an image's id to its label's place among the model's classes; ids without one have no label.
-    batch_size : views in a batch.
-    advance : is given the number of images done since it was called last.
     """
 
     def prepare(image_id: str) -> list[tuple[None, Views]]:

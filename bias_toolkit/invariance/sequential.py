@@ -73,9 +73,7 @@ class SequentialMean:
 
         Raises ValueError if one is not, or there are now more than N.
 
-        Parameters
-        ----------
-        values : (k,) float; in [0, 1].
+        `values` (k,) are in [0, 1].
         """
         values = np.asarray(values, dtype=float)
         if not ((values >= 0) & (values <= 1)).all():

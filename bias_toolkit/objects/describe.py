@@ -56,7 +56,6 @@ def describe_framing(
     Parameters
     ----------
     dataset : what `load_dataset` gave.
-    resamples, placements : bootstrap resamples of the images, and placements of the boxes under the null model.
     with_mean_images : whether images are decoded for their means; nothing else here looks at pixels.
 
     Examples
@@ -79,22 +78,8 @@ def describe_framing(
 
 
 def compare_described(
-    first: FramingDescription,
-    second: FramingDescription,
-    *,
-    resamples: int = 2000,
-    permutations: int = 2000,
-    seed: int = 0,
-    progress: Progress = silent,
+    first: FramingDescription, second: FramingDescription, **options: int | Progress
 ) -> FramingComparison | None:
-    """`compare_framing` of two datasets that were described."""
-    return compare_framing(
-        first.framing,
-        second.framing,
-        first.dataset.images,
-        second.dataset.images,
-        resamples=resamples,
-        permutations=permutations,
-        seed=seed,
-        progress=progress,
-    )
+    """`compare_framing` of two datasets that were described, with its options."""
+    images = first.dataset.images, second.dataset.images
+    return compare_framing(first.framing, second.framing, *images, **options)

@@ -20,9 +20,7 @@ def q_values(p_values: ArrayLike) -> np.ndarray:
     Returns (tests,) float64: NaN where the p-value is. A p-value from N random placements is at least 1 / (N + 1), so
     of many tests of which only a few find something, q can be no smaller than tests / found / (N + 1).
 
-    Parameters
-    ----------
-    p_values : (tests,); NaN for a test that could not be made; it does not count as one.
+    `p_values` (tests,) are NaN for a test that could not be made; it does not count as one.
     """
     p_values = np.asarray(p_values, np.float64)
     result = np.full(p_values.shape, np.nan)

@@ -35,7 +35,6 @@ def framing_log_density(
     training : the training objects, with the same columns.
     leave_out_own_image : leave the objects of the same image_id out of the training objects: for a test set that is
         part of the training set, whose objects would else be usual because of themselves.
-    seed : seed of the sample.
     """
     result = np.full(len(framing), np.nan)
     by_category = training.groupby("category").indices

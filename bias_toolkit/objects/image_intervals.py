@@ -21,7 +21,6 @@ def expanded_confidence(n_images: int, confidence: float = CONFIDENCE) -> float:
     Parameters
     ----------
     n_images : number of images resampled, at least 2; of two sets the smaller number.
-    confidence : in (0, 1).
     """
     tail = norm.cdf(math.sqrt(n_images / (n_images - 1)) * t.ppf((1 - confidence) / 2, n_images - 1))
     return float(1 - 2 * tail)

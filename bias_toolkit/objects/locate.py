@@ -87,9 +87,6 @@ def located_shards(
     shards : of image ids.
     class_indices : from an image's id to its label's place among the model's classes; in an image without one the most
         probable class is looked for.
-    threshold : of `activation_box`.
-    batch_size : images.
-    advance : is given the number of images done since it was called last.
     """
 
     def prepare(image_id: str) -> LocatingView:

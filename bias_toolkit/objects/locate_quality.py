@@ -53,7 +53,6 @@ def localisation_quality(
     images : columns image_id, label, width, height: the images on which the estimate was tried. Those without a given
         object are left out; those without an estimated one count as not localised.
     typical_scale : scale of the centred box: of the training objects' median; of the given objects' by default.
-    resamples : bootstrap resamples of the images.
 
     Returns
     -------

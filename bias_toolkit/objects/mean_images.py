@@ -85,7 +85,6 @@ def mean_images(
     objects : columns image_id, category.
     most_of_class, most_of_all : at most so many images of a class, and of the whole dataset, drawn at random by `seed`.
     side : side of the means, in pixels.
-    progress : counts images.
     """
     groups = _groups(images, objects)
     image_ids = images["image_id"].to_numpy()

@@ -54,9 +54,7 @@ def mean_distance_from_centre(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     with the limits a / 2 for b = 0 and b / 2 for a = 0. For a = b = 1 it is the box integral B₂(1) of D. Bailey, J.
     Borwein & R. Crandall, "Box integrals", J. Comput. Appl. Math. 206 (2007). Returns float64, in the unit of a and b.
 
-    Parameters
-    ----------
-    a, b : float, at least 0
+    `a` and `b` are at least 0.
     """
     a, b = np.broadcast_arrays(np.asarray(a, np.float64), np.asarray(b, np.float64))
     long, short = np.maximum(a, b), np.minimum(a, b)

@@ -133,9 +133,7 @@ def object_of_image(image_id: str, images: pd.DataFrame, objects: pd.DataFrame) 
 def typical_image(subjects: pd.DataFrame, image_ids: Sequence[str]) -> str:
     """Of some images, the one whose object is of the scale nearest to the median of all; the first without objects.
 
-    Parameters
-    ----------
-    subjects : index image_id, an object for each image: x0, y0, x1, y1, and width and height of the image, in pixels.
+    `subjects`, by image_id, has an object for each image: x0, y0, x1, y1, and width and height of the image, in pixels.
     """
     sides = subjects["x1"] - subjects["x0"], subjects["y1"] - subjects["y0"]
     scale = np.log(sides[0] * sides[1] / (subjects["width"] * subjects["height"])).reindex(image_ids)
@@ -147,9 +145,7 @@ def log_scale_deviation(framing: pd.DataFrame, training: pd.DataFrame) -> np.nda
 
     Returns (len(framing),) float64: in natural logarithms; NaN where there is no training object.
 
-    Parameters
-    ----------
-    framing, training : tables with a column `scale`, of the objects asked about and of the training objects.
+    `framing` and `training` have a column `scale`, of the objects asked about and of the training objects.
     """
     median = np.median(np.log(training["scale"].to_numpy())) if len(training) else np.nan
     return np.abs(np.log(framing["scale"].to_numpy(np.float64)) - median)

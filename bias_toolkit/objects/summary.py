@@ -46,7 +46,6 @@ def framing_summary(
     framing : what `position_and_scale` gave.
     images : columns image_id, width, height: the images asked about. Objects of other images are left out.
     by_class : whether each category has a row too.
-    resamples, placements : number of bootstrap resamples of the images and of random placements of the boxes.
     seed : each category has random numbers of its own, so its row is the same whichever others there are, but for the
         q-values.
     progress : counts objects, once in their category and once in the whole dataset.

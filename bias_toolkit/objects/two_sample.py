@@ -78,10 +78,6 @@ def classifier_test(
     1981). Their geometric mean is taken, on the logit scale, with Student's quantile: how often that holds the truth is
     measured in benchmarks/coverage_framing.py. Where every object is told, the lower end is 1 − 3 / n of the smaller
     dataset's n images.
-
-    Parameters
-    ----------
-    progress : counts folds.
     """
     if min(first.n_images, second.n_images) < FOLDS:
         return None

@@ -91,7 +91,6 @@ class PooledValues:
         deviations : iterable of ndarray, shape (some, values − 1); `resampled` less `observed`, in parts.
         spread : (values − 1,); their standard deviation.
         by_chance : (permutations,); what `exchanged` gave.
-        confidence : of the percentiles.
         """
         observed = self.observed
         real = np.where(np.abs(observed) > THRESHOLD * spread, observed, 0.0)

@@ -61,9 +61,7 @@ def check_index(index: str, dimension: int, rows: int | None = None, metric: str
 class ApproximateIndex:
     """A Faiss index of prepared vectors; made by `build` or `load`.
 
-    Attributes
-    ----------
-    reason : a sentence that says what it is.
+    `reason` is a sentence that says what it is.
     """
 
     def __init__(self, made: faiss.Index, index: str, metric: str):

@@ -44,7 +44,6 @@ def nearest_neighbours(
     own_rows : (n,) int, the row of the index that is the very same image, or -1. It is left out by identity, not for
         being nearest: another image at distance 0 stays.
     k : neighbours an image; where the training set has fewer other images, all of them.
-    progress : counts test images.
     """
     if len(image_ids) != len(features):
         raise InputError(f"{len(features)} test features do not fit {len(image_ids)} image ids")
@@ -116,7 +115,6 @@ def class_nn_distances(
     labels : n labels of the test images; None or NaN where there is none.
     training_labels : the labels of the index's rows, likewise.
     own_rows : (n,) int, the row of the index that is the very same image, or -1.
-    progress : counts test images.
     """
     if len(labels) != len(features) or len(training_labels) != index.rows:
         raise InputError(
@@ -156,7 +154,6 @@ def distances_table(
     training_labels : the labels of the index's rows.
     reference : the training images' own spacing, from `leave_one_out_distances`.
     k : for `knn_distance`; where the training set has fewer other images, the mean is over all of them.
-    progress : counts test images.
 
     Returns
     -------

@@ -130,7 +130,10 @@ def _candidates(
         block = vectors.read(part)
         for which, members in _matches(groups, part):
             chosen = block if members is None else block[members]
-            near, places = _flat(queries[which], chosen, min(count, len(chosen)), vectors.metric)
+            near, places = faiss.knn(
+                queries[which], chosen, min(count, len(chosen)), metric=faiss_metric(vectors.metric)
+            )
+            near = near if vectors.metric == "euclidean" else 1 - near
             places = part.start + (places if members is None else members[places])
             both = np.concatenate([values[which], near], axis=1)
             least = np.argpartition(both, count - 1, axis=1)[:, :count]
@@ -222,11 +225,6 @@ def _matches(groups: Groups | None, part: slice) -> Iterator[tuple[slice | np.nd
                 asking[slice(*np.searchsorted(asked, [number, number + 1]))],
                 order[slice(*np.searchsorted(ordered, [number, number + 1]))],
             )
-
-
-def _flat(queries: np.ndarray, vectors: np.ndarray, count: int, metric: str) -> tuple[np.ndarray, np.ndarray]:
-    values, rows = faiss.knn(queries, vectors, count, metric=faiss_metric(metric))
-    return (values if metric == "euclidean" else 1 - values), rows
 
 
 def _values(queries: np.ndarray, vectors: np.ndarray, metric: str) -> np.ndarray:

@@ -20,9 +20,7 @@ class GpuProposer:
 
     Raises RuntimeError if a GPU refuses, or the numbers are too large for float16.
 
-    Parameters
-    ----------
-    vectors : are read in blocks, so that no second copy of them is made in the computer's own memory.
+    The vectors are read in blocks, so that no second copy of them is made in the computer's own memory.
     """
 
     most = MOST_CANDIDATES

@@ -33,7 +33,6 @@ def search_quality(
     own_rows : (n,) the row of the index that is the very same image, or −1.
     k : how many neighbours are otherwise asked for; an index may find the first of more with more care.
     sample : most test images to search exactly, drawn with `seed` where there are more.
-    resamples : of the bootstrap over images.
 
     Returns
     -------

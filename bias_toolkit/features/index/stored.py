@@ -18,13 +18,7 @@ class StoredFeatures:
     pages go with the mapping. Raises InputError if there is no file, one cannot be read, or they are not
     two-dimensional or differ in dimension.
 
-    Parameters
-    ----------
-    paths : the files, each of shape (rows, dimension) and any float type.
-
-    Attributes
-    ----------
-    shape : (rows, dimension) of all files together.
+    The files at `paths` have the shape (rows, dimension) and any float type; `shape` is that of all files together.
     """
 
     ndim = 2
