@@ -17,8 +17,16 @@ from bias_toolkit.invariance.run import load_measures, load_responses, load_skip
 from bias_toolkit.invariance.run_grid import grid_shards, load_grid
 from bias_toolkit.invariance.schema import FRAMED, MEASURES, RESPONSES, SEQUENTIAL
 from bias_toolkit.invariance.sequential import SequentialMean, StopWhenKnown, drawing_order
-from bias_toolkit.invariance.sweep import Sweep, expand_sweeps, size_curve_sweeps
-from bias_toolkit.invariance.sweep_views import boxes_in_view, make_views, sweep_picture, sweep_reduction, sweep_window
+from bias_toolkit.invariance.sweep import (
+    Sweep,
+    boxes_in_view,
+    expand_sweeps,
+    make_views,
+    size_curve_sweeps,
+    sweep_picture,
+    sweep_reduction,
+    sweep_window,
+)
 from bias_toolkit.invariance.transforms import TRANSFORMS, transform_of
 from bias_toolkit.invariance.views import Views
 from bias_toolkit.invariance.window import Picture, Window, take_picture

@@ -13,8 +13,7 @@ from bias_toolkit.foundation.errors import InputError, UnreadableImageError
 from bias_toolkit.foundation.progress import Progress, silent
 from bias_toolkit.foundation.threads import ordered_map
 from bias_toolkit.invariance.packing import evaluate_packed
-from bias_toolkit.invariance.sweep import Sweep
-from bias_toolkit.invariance.sweep_views import make_views
+from bias_toolkit.invariance.sweep import Sweep, make_views
 from bias_toolkit.invariance.views import Views
 
 if TYPE_CHECKING:

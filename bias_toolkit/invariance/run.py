@@ -18,8 +18,7 @@ from bias_toolkit.invariance.measures_table import measures_table
 from bias_toolkit.invariance.packing import evaluate_shards
 from bias_toolkit.invariance.response import make_response
 from bias_toolkit.invariance.schema import MEASURES, RESPONSES
-from bias_toolkit.invariance.sweep import Sweep
-from bias_toolkit.invariance.sweep_views import make_views
+from bias_toolkit.invariance.sweep import Sweep, make_views
 from bias_toolkit.invariance.views import Views
 
 if TYPE_CHECKING:
@@ -49,6 +48,8 @@ def sweep_shards(
         `UnreadableImageError` is left out and listed among the skipped.
     shards : of image ids.
     label_indices : from an image's id to its label's place among the model's classes; ids without one have no label.
+    batch_size : views in a batch.
+    advance : is given the number of images done since it was called last.
     """
 
     def prepare(image_id: str) -> list[tuple[None, Views]]:

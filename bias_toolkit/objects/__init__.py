@@ -1,6 +1,5 @@
 """Position and scale: their statistics, their null model, and how usual an object's framing is."""
 
-from bias_toolkit.objects.centring import OF_ALL_OBJECTS, OF_UNCUT_OBJECTS, Centring, centring
 from bias_toolkit.objects.comparison import FramingComparison, compare_framing
 from bias_toolkit.objects.describe import FramingDescription, compare_described, describe_framing
 from bias_toolkit.objects.divergence import (
@@ -32,7 +31,7 @@ from bias_toolkit.objects.position_scale import (
 )
 from bias_toolkit.objects.ranking import rank_categories
 from bias_toolkit.objects.schema import CATEGORY_RANKING, FRAMING, FRAMING_COMPARISON, FRAMING_SUMMARY, SUBJECTS
-from bias_toolkit.objects.summary import framing_summary
+from bias_toolkit.objects.summary import OF_ALL_OBJECTS, OF_UNCUT_OBJECTS, Centring, centring, framing_summary
 from bias_toolkit.objects.two_sample import TwoSampleTest, classifier_test
 
 __all__ = [

@@ -8,6 +8,7 @@ from dataclasses import astuple, dataclass
 import numpy as np
 import pandas as pd
 
+from bias_toolkit.foundation.files import shard_slices
 from bias_toolkit.foundation.progress import Progress, silent
 from bias_toolkit.foundation.resampling import (
     CHUNK_ELEMENTS,
@@ -119,9 +120,8 @@ class _Draws:
 
     def of_second(self) -> Iterator[np.ndarray]:
         """Which images a permutation puts into the second dataset."""
-        rows = max(1, CHUNK_ELEMENTS // self._of_second.shape[1])
-        for start in range(0, len(self._of_second), rows):
-            yield self._of_second[start : start + rows]
+        n_permutations, n_images = self._of_second.shape
+        return (self._of_second[part] for part in shard_slices(n_permutations, max(1, CHUNK_ELEMENTS // n_images)))
 
 
 def _variable_row(variable: str, one: FramedObjects, other: FramedObjects, draw: _Draws) -> dict:

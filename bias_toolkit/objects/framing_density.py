@@ -10,6 +10,8 @@ import pandas as pd
 from scipy.linalg import cholesky, solve_triangular
 from scipy.special import logsumexp
 
+from bias_toolkit.foundation.files import shard_slices
+
 MINIMUM_CLASS_OBJECTS = 50
 MAXIMUM_OBJECTS = 10_000
 # No box is known better than to a hundredth of its image, so no direction is taken to be narrower: this keeps
@@ -86,9 +88,7 @@ def kernel_log_density(
     centre = training.mean(axis=0)
     z, kernels = (solve_triangular(factor, (part - centre).T, lower=True).T for part in (points, training))
     kernel_norms = (kernels**2).sum(axis=1)
-    chunk = max(1, CHUNK_PAIRS // n)
-    for start in range(0, len(points), chunk):
-        some = slice(start, start + chunk)
+    for some in shard_slices(len(points), max(1, CHUNK_PAIRS // n)):
         squared = (z[some] ** 2).sum(axis=1)[:, None] + kernel_norms - 2 * z[some] @ kernels.T
         exponents = -0.5 * np.maximum(squared, 0.0)
         used = np.full(len(exponents), n)

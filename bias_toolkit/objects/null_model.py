@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from bias_toolkit.foundation.files import shard_slices
 from bias_toolkit.foundation.resampling import CHUNK_ELEMENTS
 from bias_toolkit.objects.maps import CELLS, cell_numbers
 from bias_toolkit.objects.position_scale import CORNER_DISTANCE, TRUNCATION_MARGIN
@@ -119,9 +120,7 @@ def place_at_random(
     """Draw positions for boxes with this `room` from the null model, `placements` times over."""
     distances = np.zeros(placements)
     histograms = np.zeros((placements, cells * cells))
-    rows = max(1, CHUNK_ELEMENTS // max(len(a), 1))
-    for start in range(0, placements, rows):
-        some = slice(start, min(start + rows, placements))
+    for some in shard_slices(placements, max(1, CHUNK_ELEMENTS // max(len(a), 1))):
         shape = (some.stop - some.start, len(a))
         x, y = (half * (2 * rng.random(shape) - 1) for half in (a, b))
         distances[some] = np.sqrt(x * x + y * y).sum(axis=1) / CORNER_DISTANCE

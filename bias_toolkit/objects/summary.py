@@ -1,14 +1,19 @@
-"""Position and scale of a whole dataset and of each of its categories, in one table."""
+"""Position and scale of a whole dataset and of each of its categories, in one table; and which of its columns tell
+whether objects are centred.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from bias_toolkit.foundation.progress import Progress, silent
 from bias_toolkit.foundation.resampling import named_generator, percentile_interval, resample_counts, weighted_median
+from bias_toolkit.foundation.words import known
 from bias_toolkit.objects.divergence import ResampledDivergence, corrected_divergence, divergence_interval
 from bias_toolkit.objects.false_discovery import q_values
 from bias_toolkit.objects.image_intervals import expanded_confidence, share_interval
@@ -23,6 +28,7 @@ from bias_toolkit.objects.null_model import (
 from bias_toolkit.objects.schema import FRAMING_SUMMARY
 
 WHOLE_DATASET = ""
+OFTEN_TRUNCATED = 0.1
 # A resample's divergence takes longer than its means do. Many objects need fewer resamples of it: their interval is
 # narrow, so that the same relative error of its ends is a small one.
 DIVERGENCE_DRAWS = 100_000_000
@@ -203,3 +209,34 @@ def _bootstrap(objects: pd.DataFrame, resamples: int, rng: np.random.Generator) 
         )
         done += len(counts)
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+@dataclass(frozen=True)
+class Centring:
+    """The columns of FRAMING_SUMMARY that belong to one estimate of centring.
+
+    Parameters
+    ----------
+    column : {"centre_bias", "untruncated_centre_bias"}
+    p_value, q_value : its p-value against random placements, and the same corrected for the number of categories.
+    n_objects : the number of objects that it is computed from.
+    """
+
+    column: str
+    p_value: str
+    q_value: str
+    n_objects: str
+
+
+OF_ALL_OBJECTS = Centring("centre_bias", "p_value", "q_value", "n_objects")
+OF_UNCUT_OBJECTS = Centring("untruncated_centre_bias", "untruncated_p_value", "untruncated_q_value", "n_untruncated")
+
+
+def centring(row: Mapping[str, Any]) -> Centring:
+    """The estimate of centring to report for a FRAMING_SUMMARY row.
+
+    A box that the image's border cuts lies at the end of the places where it fits. It counts against centring, but says
+    nothing about it. Where such boxes are frequent, the estimate of the other objects is the one to report.
+    """
+    often = known(row.get("truncated_share")) and row["truncated_share"] >= OFTEN_TRUNCATED
+    return OF_UNCUT_OBJECTS if often and known(row.get("untruncated_centre_bias")) else OF_ALL_OBJECTS

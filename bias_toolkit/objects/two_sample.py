@@ -21,6 +21,7 @@ import pandas as pd
 from scipy.stats import rankdata
 from scipy.stats import t as student
 
+from bias_toolkit.foundation.files import shard_slices
 from bias_toolkit.foundation.progress import Progress, silent
 from bias_toolkit.foundation.resampling import CHUNK_ELEMENTS, CONFIDENCE
 from bias_toolkit.objects.framing_variables import VARIABLES, FramedObjects
@@ -151,9 +152,7 @@ def _scores(
 
     scores = np.empty((held_out.sum(), len(of_second)))
     training, training_image = terms[~held_out], image[~held_out]
-    rows = max(1, 8 * CHUNK_ELEMENTS // len(training))
-    for start in range(0, len(of_second), rows):
-        part = slice(start, start + rows)
+    for part in shard_slices(len(of_second), max(1, 8 * CHUNK_ELEMENTS // len(training))):
         labels = of_second[part].T[training_image].astype(np.float64)
         model = Ridge(alpha=PENALTY * len(training), solver="cholesky").fit(training, labels)
         scores[:, part] = model.predict(terms[held_out]).reshape(-1, labels.shape[1])
@@ -163,9 +162,7 @@ def _scores(
 def _areas(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Area under the ROC curve of each column, ties counted half; 0.5 where all are of one dataset."""
     areas = np.empty(scores.shape[1])
-    rows = max(1, CHUNK_ELEMENTS // len(scores))
-    for start in range(0, scores.shape[1], rows):
-        part = slice(start, start + rows)
+    for part in shard_slices(scores.shape[1], max(1, CHUNK_ELEMENTS // len(scores))):
         ranks = rankdata(scores[:, part], axis=0)
         n_second = labels[:, part].sum(axis=0)
         pairs = n_second * (len(scores) - n_second)

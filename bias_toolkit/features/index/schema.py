@@ -17,8 +17,6 @@ DISTANCES = pa.schema(
     ]
 )
 
-INDEX_ROWS = pa.schema([("image_id", pa.string())])
-
 SEARCH_QUALITY = pa.schema(
     [
         ("index", pa.string()),

@@ -19,9 +19,9 @@ from bias_toolkit.features.index.exact import SPARE, Groups, nearest, rank
 from bias_toolkit.features.index.gpu import GpuProposer
 from bias_toolkit.features.index.metric import METRICS, check_metric, prepare
 from bias_toolkit.features.index.placement import choose_placement
-from bias_toolkit.features.index.schema import INDEX_ROWS
 from bias_toolkit.features.index.stored import StoredFeatures
 from bias_toolkit.features.index.vectors import Vectors
+from bias_toolkit.features.store import FEATURE_ROWS
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.files import read_table, shard_slices, write_array, write_table, write_text
 from bias_toolkit.foundation.memory import AUTO, memory_bytes
@@ -159,7 +159,7 @@ class TrainingIndex:
         (folder / RECORD_FILE).unlink(missing_ok=True)
         if self._approximate is not None:
             self._approximate.save(folder / INDEX_FILE)
-        write_table(pd.DataFrame({"image_id": pd.Series(self.image_ids, dtype=str)}), folder / ROWS_FILE, INDEX_ROWS)
+        write_table(pd.DataFrame({"image_id": pd.Series(self.image_ids, dtype=str)}), folder / ROWS_FILE, FEATURE_ROWS)
         if self._vectors.is_stored:
             root = folder.resolve()
             paths = [Path(os.path.relpath(path.resolve(), root)).as_posix() for path in self._vectors.features.paths]
