@@ -41,12 +41,12 @@ class BinomialFit:
     covariance: np.ndarray
     clusters: int
 
-    def odds_ratio(self, term: int, confidence: float = CONFIDENCE) -> tuple[float, float, float, float]:
+    def odds_ratio(self, term: int) -> tuple[float, float, float, float]:
         """The odds ratio of one term, the ends of its interval, and the p-value of its being 1."""
         coefficient, error = self.coefficients[term], np.sqrt(self.covariance[term, term])
         if not np.isfinite(error) or error <= 0:
             return float(np.exp(coefficient)), np.nan, np.nan, np.nan
-        half = t.ppf((1 + confidence) / 2, self.clusters - 1) * error
+        half = t.ppf((1 + CONFIDENCE) / 2, self.clusters - 1) * error
         p_value = 2 * t.sf(abs(coefficient) / error, self.clusters - 1)
         return (*(float(np.exp(coefficient + by)) for by in (0.0, -half, half)), float(p_value))
 

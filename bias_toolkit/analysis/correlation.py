@@ -89,42 +89,25 @@ class Ranks:
 
 
 def spearman(x: ArrayLike, y: ArrayLike, **settings: float) -> Correlation:
-    """Spearman's ρ of two variables over images.
-
-    Parameters
-    ----------
-    x, y : (images,); images where one of them is NaN are left out.
-    **settings : resamples, permutations, seed and confidence: see `rank_correlations`.
-    """
+    """Spearman's ρ of two variables (images,), with settings of `rank_correlations`; images with a NaN are left out."""
     return _pair(x, y, settings)
 
 
 def partial_spearman(x: ArrayLike, y: ArrayLike, given: ArrayLike, **settings: float) -> Correlation:
-    """Spearman's ρ of two variables over images, given a third.
+    """Spearman's ρ of two variables (images,), given a third; otherwise as `spearman`.
 
     It is the correlation of what linear regressions on the ranks of `given` leave of the ranks of x and y. The p-value
     permutes what is left of y and regresses again (Freedman & Lane).
-
-    Parameters
-    ----------
-    x, y, given : (images,); images where one of them is NaN are left out.
-    **settings : resamples, permutations, seed and confidence: see `rank_correlations`.
     """
     return _pair(x, y, settings, given=given)
 
 
 def within_class_spearman(x: ArrayLike, y: ArrayLike, labels: ArrayLike, **settings: float) -> Correlation:
-    """Spearman's ρ of two variables over images, free of differences between classes.
+    """Spearman's ρ of two variables (images,), free of differences between classes; otherwise as `spearman`.
 
     Ranks are taken inside each class, centred, divided by the class's size, and pooled. So a class whose images are all
     far away and all unstable adds nothing; only what happens among its own images does. Resampling and permutations
-    stay inside the classes.
-
-    Parameters
-    ----------
-    x, y : (images,); images where one of them is NaN are left out.
-    labels : (images,); images without a label (null), or alone in their class, are left out.
-    **settings : resamples, permutations, seed and confidence: see `rank_correlations`.
+    stay inside the classes. Images without a label (null), or alone in their class, are left out.
     """
     return _pair(x, y, settings, labels=labels)
 

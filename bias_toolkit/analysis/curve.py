@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from bias_toolkit.analysis.intervals import Interval, mean_interval
-from bias_toolkit.foundation.resampling import CONFIDENCE, percentile_interval, resample_counts
+from bias_toolkit.foundation.resampling import CONFIDENCE, means_of_resamples, percentile_interval
 
 IMAGES_PER_BIN = 20
 FEWEST_POINTS = 3
@@ -91,13 +91,8 @@ def two_lines(values: np.ndarray, x: np.ndarray, *, resamples: int = 2000, seed:
     order = np.argsort(x, kind="stable")
     values, x = np.asarray(values, dtype=float)[:, order], np.asarray(x, dtype=float)[order]
     estimate, at = _slopes(values.mean(axis=0), x)
-    drawn = np.array(
-        [
-            _slopes(mean, x)[0]
-            for counts in resample_counts([len(values)], resamples, np.random.default_rng(seed))
-            for mean in counts @ values / len(values)
-        ]
-    )
+    means = means_of_resamples(values, resamples, np.random.default_rng(seed))
+    drawn = np.array([_slopes(mean, x)[0] for mean in means])
     drawn = np.where(np.isnan(drawn), 0.0, drawn)
     sides = []
     for side, slope in enumerate(estimate):

@@ -16,7 +16,13 @@ from bias_toolkit.analysis.cell_means import cell_covariances, centred_ranks, co
 from bias_toolkit.analysis.schema import COMPARED_MEASURES, MAP_CELLS, MAP_CONTRASTS, MAP_CORRELATIONS, RELATED_MEASURES
 from bias_toolkit.foundation.files import empty_table
 from bias_toolkit.foundation.progress import Progress, silent
-from bias_toolkit.foundation.resampling import CONFIDENCE, named_generator, percentile_interval, resample_counts
+from bias_toolkit.foundation.resampling import (
+    CONFIDENCE,
+    means_of_resamples,
+    named_generator,
+    percentile_interval,
+    resample_counts,
+)
 
 CELL = ["scale", "cy", "cx"]
 KINDS = ("all", "recognised", "given accuracy", "when right", "position")
@@ -131,8 +137,8 @@ def _cells(
         if not len(values[name]):
             table[[name, f"{name}_low", f"{name}_high"]] = np.nan
             continue
-        means = [counts @ values[name] / len(values[name]) for counts in _counts(len(values[name]), resamples, rng)]
-        limits = np.array([percentile_interval(column) for column in np.concatenate(means).T])
+        means = means_of_resamples(values[name], resamples, rng)
+        limits = np.array([percentile_interval(column) for column in means.T])
         for end, numbers in zip(("", "_low", "_high"), (values[name].mean(axis=0), *limits.T), strict=True):
             # The sum of an image's and a cell's part can leave what a share can be.
             table[f"{name}{end}"] = np.clip(numbers, 0.0, 1.0)
@@ -148,7 +154,9 @@ def _agreement(rows: pd.DataFrame, resamples: int, rng: np.random.Generator) -> 
     found = []
     for cell, group in rows.dropna(subset=["label_index"]).groupby(CELL):
         answers, labels = (group[name].to_numpy(np.int64) for name in ("top1", "label_index"))
-        drawn = np.concatenate([kappa(answers, labels, counts) for counts in _counts(len(group), resamples, rng)])
+        drawn = np.concatenate(
+            [kappa(answers, labels, counts) for counts in resample_counts([len(group)], resamples, rng)]
+        )
         value = float(kappa(answers, labels, np.ones((1, len(group))))[0])
         found.append((*cell, value, *percentile_interval(drawn)))
     return pd.DataFrame(found, columns=[*CELL, "kappa", "kappa_low", "kappa_high"])
@@ -188,17 +196,13 @@ def _among_lowest(values: np.ndarray, usable: np.ndarray, resamples: int, rng: n
     if usable.any():
         means = np.where(usable, values.mean(axis=0), np.inf)
         above = values - values[:, [int(means.argmin())]]
-        drawn = np.concatenate([counts @ above / len(above) for counts in _counts(len(above), resamples, rng)])
+        drawn = means_of_resamples(above, resamples, rng)
         among = usable & (np.quantile(drawn, (1 - CONFIDENCE) / 2, axis=0) <= DETERMINED)
     return among
 
 
 def _when_right(measure: str) -> str:
     return f"{measure} when right"
-
-
-def _counts(n_images: int, resamples: int, rng: np.random.Generator):
-    return resample_counts([n_images], resamples, rng)
 
 
 def _complete(values: np.ndarray) -> np.ndarray:
@@ -340,8 +344,7 @@ def _contrasts(cells: pd.DataFrame, values: dict[str, np.ndarray], resamples: in
             per_image = np.stack([own[:, order[:n_cells]].mean(axis=1), own[:, order[-n_cells:]].mean(axis=1)])
             sparse, dense = per_image.mean(axis=1)
             differences = per_image[0] - per_image[1]
-            drawn = np.concatenate([counts @ differences / len(own) for counts in _counts(len(own), resamples, rng)])
-            low, high = percentile_interval(drawn)
+            low, high = percentile_interval(means_of_resamples(differences, resamples, rng))
             yield {
                 "measure": measure,
                 "kind": kind,

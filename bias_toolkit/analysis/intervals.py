@@ -7,7 +7,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bias_toolkit.foundation.resampling import CONFIDENCE, percentile_interval, resample_counts, weighted_median
+from bias_toolkit.foundation.resampling import (
+    CONFIDENCE,
+    means_of_resamples,
+    percentile_interval,
+    resample_counts,
+    weighted_median,
+)
 
 
 class Interval(NamedTuple):
@@ -37,8 +43,7 @@ def mean_interval(values: ArrayLike, resamples: int = 2000, seed: int = 0, confi
     # Resampling deviations keeps the mean of equal values exactly equal.
     middle = values.mean() if values.min() < values.max() else values[0]
     deviations = values - middle
-    rng = np.random.default_rng(seed)
-    means = np.concatenate([counts @ deviations for counts in resample_counts([n], resamples, rng)]) / n
+    means = means_of_resamples(deviations, resamples, np.random.default_rng(seed))
     return Interval(float(middle), *percentile_interval(middle + means, confidence), n)
 
 

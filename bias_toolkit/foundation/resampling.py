@@ -65,6 +65,12 @@ def resample_counts(strata: Sequence[int], resamples: int, rng: np.random.Genera
         yield np.bincount(drawn.ravel(), minlength=drawn.size).reshape(shape).astype(np.float64)
 
 
+def means_of_resamples(values: np.ndarray, resamples: int, rng: np.random.Generator) -> np.ndarray:
+    """Means over images of values (n, …) in bootstrap resamples of the images; shape (resamples, …)."""
+    n = len(values)
+    return np.concatenate([counts @ values / n for counts in resample_counts([n], resamples, rng)])
+
+
 def percentile_interval(estimates: np.ndarray, confidence: float = CONFIDENCE) -> tuple[float, float]:
     """The central interval of bootstrap estimates.
 
