@@ -6,12 +6,31 @@ Source: B. Efron & R. Tibshirani, An Introduction to the Bootstrap, 1993, chapte
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 CONFIDENCE = 0.95
 CHUNK_ELEMENTS = 500_000
+
+
+def named_generator(seed: int, name: str) -> np.random.Generator:
+    """The random numbers of one purpose, independent of those of all others under the same seed."""
+    return np.random.default_rng([seed, zlib.crc32(name.encode())])
+
+
+def permutations_within(
+    values: np.ndarray, sizes: np.ndarray, permutations: int, rng: np.random.Generator
+) -> Iterator[np.ndarray]:
+    """Permutations of values (n,) inside consecutive groups of these sizes: arrays (some, n), `permutations` in all."""
+    ends = np.cumsum(sizes)
+    rows = max(1, CHUNK_ELEMENTS // len(values))
+    for done in range(0, permutations, rows):
+        permuted = np.tile(values, (min(rows, permutations - done), 1))
+        for start, end in zip(ends - sizes, ends, strict=True):
+            permuted[:, start:end] = rng.permuted(permuted[:, start:end], axis=1)
+        yield permuted
 
 
 def resample_counts(strata: Sequence[int], resamples: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
@@ -34,6 +53,12 @@ def resample_counts(strata: Sequence[int], resamples: int, rng: np.random.Genera
             drawn = start + (rng.random(shape) * size).astype(np.int64)
         drawn += np.arange(shape[0])[:, None] * n
         yield np.bincount(drawn.ravel(), minlength=drawn.size).reshape(shape).astype(np.float64)
+
+
+def means_of_resamples(values: np.ndarray, resamples: int, rng: np.random.Generator) -> np.ndarray:
+    """Means over images of values (n, …) in bootstrap resamples of the images; shape (resamples, …)."""
+    n = len(values)
+    return np.concatenate([counts @ values / n for counts in resample_counts([n], resamples, rng)])
 
 
 def percentile_interval(estimates: np.ndarray, confidence: float = CONFIDENCE) -> tuple[float, float]:

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bias_toolkit.objects.centring import centring
+from bias_toolkit.objects import centring
 from bias_toolkit.report.topics import images
 from bias_toolkit.report.topics.invariance.findings import NoiseFloor, noise_finding
 from bias_toolkit.report.words.sentences import ClassNames
