@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,74 @@ from bias_toolkit.report.words.finding import Finding, Heading, Kind, limits_of_
 from bias_toolkit.report.words.sentences import ClassNames, has, was
 
 if TYPE_CHECKING:
+    from bias_toolkit.datasets import Dataset
     from bias_toolkit.objects import FramingComparison, FramingDescription
+
+
+@dataclass(frozen=True)
+class DatasetFraming:
+    """How one dataset is framed, or how two are.
+
+    Parameters
+    ----------
+    described : sequence of FramingDescription
+        One for each dataset.
+    comparison : FramingComparison, optional
+        None for one dataset, or where too few images of one have boxes.
+    contents : FramingContents
+    findings : sequence of Finding
+    page : Path, optional
+        The page, where one was asked for.
+    """
+
+    described: Sequence[FramingDescription]
+    comparison: FramingComparison | None
+    contents: FramingContents
+    findings: Sequence[Finding]
+    page: Path | None
+
+
+def frame_datasets(
+    *datasets: Dataset,
+    folder: str | os.PathLike | None = None,
+    resamples: int = 2000,
+    permutations: int = 2000,
+    placements: int = 1000,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> DatasetFraming:
+    """Relate the objects of a dataset to chance, compare them with those of a second one, and write a page about them.
+
+    Parameters
+    ----------
+    *datasets : Dataset
+        One, or two that are compared.
+    folder : path, optional
+        Where the page goes, with figures, tables and mean images; none is written without.
+    resamples, permutations, placements : int
+        Bootstrap resamples, permutations of the two-sample test, and placements under the null model.
+    seed : int
+
+    Raises
+    ------
+    InputError
+        If the folder holds something else than such a page.
+    """
+    from bias_toolkit.objects import compare_described, describe_framing
+
+    means = folder is not None
+    common = {"resamples": resamples, "seed": seed, "progress": progress}
+    described = [describe_framing(each, placements=placements, with_mean_images=means, **common) for each in datasets]
+    first, second = described[0], described[1] if len(described) > 1 else None
+    comparison = None if second is None else compare_described(first, second, permutations=permutations, **common)
+    page = None
+    if folder is not None:
+        settings = {"resamples": resamples, "permutations": permutations, "placements": placements, "seed": seed}
+        page = write_framing_report(
+            first, folder, second=second, comparison=comparison, settings=settings, progress=progress
+        )
+    contents = described_contents(first, second, comparison, seed)
+    return DatasetFraming(described, comparison, contents, dataset_findings(contents, first, second), page)
 
 
 def described_contents(
