@@ -30,10 +30,7 @@ def read_lines(file: Path) -> Iterator[tuple[int, str]]:
 
 
 def decoded_lines(file: Path) -> Iterator[str]:
-    """Yield each line with its end.
-
-    Raises InputError if the file is not UTF-8 (with or without a byte order mark), has zero bytes, or exceeds memory.
-    """
+    """Yield each line with its end; raises InputError if the file is not UTF-8, has zero bytes, or exceeds memory."""
     check_fits(file, os.path.getsize(file) * _BYTES_A_BYTE)
     with open(file, "rb") as lines:
         for number, line in enumerate(lines, 1):

@@ -65,12 +65,8 @@ class Dataset:
         )
         dataset = Dataset(listing, my_pixels)
 
-    Attributes
-    ----------
-    root, layout, layout_reason : str
-        What the user named, the layout taken for it, and how that was recognised.
-    class_names : dict
-        Label to human-readable name; empty where the layout has no names.
+    `root` is what the user named, `layout` and `layout_reason` the layout taken for it and how that was recognised,
+    `class_names` human-readable names by label, empty where the layout has none.
     """
 
     def __init__(self, listing: Listing, pixels: PixelSource):

@@ -73,10 +73,9 @@ def demo_law(name: str) -> PlacementLaw:
 
 @lru_cache
 def demo_consequences(name: str) -> LawConsequences:
-    """What the law says of a demo dataset's boxes, for the digits that it draws from.
+    """What the law says of a demo dataset's boxes, for its digits; raises InputError if there is no such dataset.
 
     The boxes themselves are rounded to whole pixels, which changes these means by less than their sampling error.
-    Raises InputError if there is no such dataset.
     """
     recipe = _recipe(name)
     return recipe.law.consequences(glyphs().aspects[_digits(recipe.training)])

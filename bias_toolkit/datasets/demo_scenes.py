@@ -73,10 +73,7 @@ def background(scene: Scene) -> np.ndarray:
 
 
 def draw(scene: Scene, canvas: np.ndarray) -> np.ndarray:
-    """A copy of the canvas (uint8, height × width × 3) with the scene's digit drawn into its box.
-
-    The ink reaches all four edges of the box and nowhere beyond.
-    """
+    """A copy of the canvas (uint8, height × width × 3) with the scene's digit, its ink reaching the box's edges."""
     x0, y0, x1, y1 = scene.box
     picture = canvas.copy()
     ground = picture[y0:y1, x0:x1].astype(np.float32)

@@ -11,10 +11,9 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def csv_text(table: pd.DataFrame) -> str:
-    """The table as CSV, without its index.
+    """The table as CSV, without its index; what the toolkit reads back is not written by this.
 
-    A text that starts like a formula has an apostrophe put before it, as OWASP says; numbers are left as they are. So
-    what the toolkit reads back is not written by this.
+    A text that starts like a formula has an apostrophe put before it, as OWASP says; numbers are left as they are.
     """
     shown, quoting = table.copy(deep=False), csv.QUOTE_MINIMAL
     for name, kind in table.dtypes.items():

@@ -57,9 +57,9 @@ def low_pass_maps(maps: Tensor, filter_size: int, stride: tuple[int, int], *, su
 
 
 def filters_input(layer: nn.Module) -> bool:
-    """Whether a subsampling layer is one whose input is filtered: linear, its windows not worth evaluating densely.
+    """Whether a subsampling layer is linear, its windows not worth evaluating densely: its input is then filtered.
 
-    The filter then comes before the layer's own padding, whichever way the layer makes it.
+    That comes before the layer's own padding, whichever way the layer makes it.
     """
     if isinstance(layer, nn.Conv2d):
         return _windows_are_apart(layer.kernel_size, layer.stride, layer.dilation)

@@ -55,18 +55,6 @@ class Model:
         What executes it (see `choose_runtime`). "auto" takes torch where OpenVINO cannot run the network.
     batch_size : int, optional
         Views in one forward pass; the runtime's choice by default.
-
-    Attributes
-    ----------
-    n_classes, feature_dimension : int
-    feature_layer : str
-        Where the feature was found.
-    gives_probabilities : bool
-        Whether the network's rows are probabilities already.
-    chosen_runtime : {"torch", "openvino"}
-        What the network is to run on; `runtime` says what it does run on, once that was tried.
-    weights_sha256 : str
-        SHA-256 of the weights that run, the same whichever file they came from.
     """
 
     def __init__(
@@ -92,6 +80,7 @@ class Model:
         self.device = torch.device(device)
         self._asked_runtime, self._asked_batch_size = runtime, batch_size
         self._choice = choose_runtime(runtime, self.device)
+        # `runtime` says what the network does run on, once that was tried.
         self.chosen_runtime = self._choice.runtime
         self._runtimes: dict[str, Runtime] = {}
         module = module.eval().requires_grad_(False).to(device=self.device, dtype=torch.float32)
@@ -176,8 +165,7 @@ class Model:
     def evaluate_batches(self, batches: Iterable[Batch], *, precision: str = "float32") -> Iterator[Outputs]:
         """The outputs of each batch of views, in order; later batches are taken while earlier ones are computed.
 
-        A batch is (pixels, outside), as `evaluate` takes them; it raises as `evaluate`. Batches of `batch_size` views
-        run fastest.
+        A batch is (pixels, outside), for which see `evaluate`. Batches of `batch_size` views run fastest.
         """
         sizes: deque[int] = deque()
 
@@ -273,7 +261,7 @@ class Model:
 
     @cached_property
     def weights_sha256(self) -> str:
-        """SHA-256 over the network's tensors in name order: name, type, shape and bytes of each."""
+        """SHA-256 over the network's tensors by name (name, type, shape, bytes), the same for any file of them."""
         digest = hashlib.sha256()
         for name, tensor in sorted(self.module.state_dict().items()):
             if not isinstance(tensor, Tensor):

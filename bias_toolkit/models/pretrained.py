@@ -164,11 +164,10 @@ def _unknown(library: str, name: str, names: list[str]) -> str:
 
 @cache
 def imagenet_classes(n_classes: int) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
-    """WordNet ids and readable names, in output order, of the ImageNet set with that many classes, from timm's tables.
+    """WordNet ids and readable names, in output order, of the ImageNet set of so many classes, from timm's tables.
 
-    A name is WordNet's comma-separated synonyms, such as "goldfish, Carassius auratus". 1000 is ImageNet-1k;
-    the larger sets that published classifiers are trained on are known as well. None where the number of
-    classes is no ImageNet set's.
+    A name is WordNet's comma-separated synonyms, such as "goldfish, Carassius auratus". The set is ImageNet-1k or one
+    of the larger sets that published classifiers are trained on; None for another number.
     """
     subset = infer_imagenet_subset({"num_classes": n_classes})
     if subset is None:

@@ -45,10 +45,7 @@ Batch = tuple[np.ndarray, np.ndarray | None]
 
 
 class BatchSource:
-    """Batches that are taken ahead of the answers.
-
-    Where giving one fails, the error waits until all are answered, so that what was computed is not lost with it.
-    """
+    """Batches that are taken ahead of the answers; an error in giving one waits until all are answered."""
 
     def __init__(self, batches: Iterable[Batch]):
         self._batches = batches

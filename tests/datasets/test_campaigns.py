@@ -12,5 +12,6 @@ def test_damaged_files_end_in_results_or_sentences():
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "| 36 |" in ended.stdout
+    assert "| COCO | 1 | 0 |" in ended.stdout
     assert "Runs in which something was wrong: 0" in ended.stdout
     assert ended.stderr == ""

@@ -77,7 +77,7 @@ def test_map_of_a_pooling_network_is_the_class_weights_on_the_last_activation(sp
 
 
 def test_map_of_efficientnet_lite0_adds_up_to_the_logit(random_pixels):
-    model = load_model("efficientnet-lite0", device="cpu")
+    model = load_model("efficientnet-lite0", device="cpu", runtime="torch")
     activation_map = ActivationMap(model)
     pixels = random_pixels(2, 224)
     maps, chosen, probabilities = activation_map(pixels)

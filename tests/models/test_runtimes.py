@@ -28,10 +28,10 @@ def architectures():
     torch.manual_seed(0)
     vision, image = torchvision.models, timm.create_model
     return {
-        "resnet18": lambda: vision.resnet18(num_classes=10),
-        "densenet121": lambda: vision.densenet121(num_classes=10),
+        "resnet": lambda: vision.ResNet(vision.resnet.BasicBlock, [1, 1, 1, 1], num_classes=10),
+        "densenet": lambda: vision.DenseNet(16, (2, 2, 2, 2), 32, num_classes=10),
         "mobilenet_v3_small": lambda: vision.mobilenet_v3_small(num_classes=10),
-        "shufflenet_v2": lambda: vision.shufflenet_v2_x0_5(num_classes=10),
+        "shufflenet_v2": lambda: vision.ShuffleNetV2([2, 2, 2], [24, 48, 96, 192, 512], num_classes=10),
         "convnext_atto": lambda: image("convnext_atto", num_classes=10),
         "vit_tiny": lambda: image("vit_tiny_patch16_224", img_size=SIZE, num_classes=10),
         "flattened": lambda: nn.Sequential(
@@ -115,7 +115,7 @@ def small():
     return {runtime: load_model("demo", runtime=runtime, batch_size=4) for runtime in ("torch", "openvino")}
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(
     sizes=st.lists(st.integers(0, 9), max_size=7),
     masked=st.lists(st.booleans(), min_size=7, max_size=7),

@@ -62,10 +62,7 @@ def nearby(folder: Path) -> list[Path]:
 
 
 def find_annotations(folder: Path, split: str, stems: Collection[str], wnids: Sequence[str]) -> FoundAnnotations | None:
-    """Find the annotations of a folder of images, of the split train, val or test.
-
-    `stems` are the images' file names without folder and extension, `wnids` the classes that these or folders name.
-    """
+    """Find annotations of a folder of images of a split, by their file names without extension and known classes."""
     places = nearby(folder)
     if solution := _first_file(places, f"LOC_{split}_solution.csv"):
         return FoundAnnotations(

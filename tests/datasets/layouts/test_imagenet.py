@@ -144,8 +144,15 @@ def devkit_meta(path):
     savemat(path, {"synsets": synsets.reshape(-1, 1)})
 
 
-@pytest.mark.parametrize("place", ["ILSVRC2012_devkit_t12/data", "data", ""])
-@pytest.mark.parametrize("meaning", ["meta.mat", "map_clsloc.txt"])
+@pytest.mark.parametrize(
+    ("place", "meaning"),
+    [
+        ("ILSVRC2012_devkit_t12/data", "meta.mat"),
+        ("ILSVRC2012_devkit_t12/data", "map_clsloc.txt"),
+        ("data", "map_clsloc.txt"),
+        ("", "map_clsloc.txt"),
+    ],
+)
 def test_val_with_the_development_kit(tmp_path, val, make_text, rows, place, meaning):
     ground_truth = f"{place}/ILSVRC2012_validation_ground_truth.txt".lstrip("/")
     make_text(ground_truth, "2\n1\n1\n")
