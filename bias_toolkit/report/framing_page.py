@@ -249,6 +249,7 @@ def _files(tables: list[tuple[str, str, str]]) -> Section:
 def _tables(contents: FramingContents) -> list[Table]:
     tables = []
     for each in contents.sets:
-        tables.append(Table(f"framing_summary_{each.key}", each.summary, f"framing of {each.the} and its categories"))
-        tables.append(Table(f"framing_{each.key}", each.framing, f"one row an object of {each.the}"))
+        holds = f"framing of {each.the} and its categories"
+        tables.append(Table(f"framing_summary_{each.key}", each.summary, holds, order=0))
+        tables.append(Table(f"framing_{each.key}", each.framing, f"one row an object of {each.the}", order=0))
     return [*tables, ranking_table(contents), comparison_table(contents)]
