@@ -7,16 +7,31 @@ import pytest
 
 from bias_toolkit.datasets import demo
 from bias_toolkit.demo import framed_anew
+from bias_toolkit.report.page.blocks import FigureBlock
+from bias_toolkit.report.page.page import write_into
 from bias_toolkit_cli.main import main
+
+IMAGES = {"train": 600, "photographer": 100, "uniform": 600}
+SETTINGS = {"map_images": 12, "map_positions": (0.2, 0.5, 0.8)}
 
 
 @pytest.fixture
 def small(monkeypatch, fast):
-    """Fewer pictures under the same laws, and settings that make the studies quick."""
-    for name, images in (("train", 800), ("photographer", 200), ("uniform", 500)):
+    """Fewer pictures under the same laws, quick settings, and reports of the four studies without their figures."""
+    for name, images in IMAGES.items():
         monkeypatch.setitem(demo._RECIPES, name, replace(demo._RECIPES[name], images=images))
-    for name, value in (fast | {"map_images": 16}).items():
+    for name, value in (fast | SETTINGS).items():
         monkeypatch.setitem(framed_anew.SETTINGS, name, value)
+
+    def without_figures(page, *arguments):
+        sections = [
+            replace(section, blocks=[block for block in section.blocks if not isinstance(block, FigureBlock)])
+            for section in page.sections
+            if hasattr(section, "blocks")
+        ]
+        write_into(replace(page, sections=sections), *arguments)
+
+    monkeypatch.setattr("bias_toolkit.report.write.write_into", without_figures)
 
 
 @pytest.mark.usefixtures("svg_only", "small")

@@ -32,6 +32,7 @@ def why_section(explanation: ExplanationRecord) -> Section | None:
     """Every candidate cause with the effect of its removal; None for a stable image, which has none."""
     if not explanation.lines:
         return None
+    first = f"The first cause is: {explanation.causes[0].name}." if explanation.causes else "No cause was found."
     blocks: list[Block] = [
         Paragraph(
             "Each candidate cause was taken away from the image, and the same one-pixel steps were measured again. "
@@ -41,7 +42,7 @@ def why_section(explanation: ExplanationRecord) -> Section | None:
             "effects",
             lambda: effects_plot(explanation),
             f"Dot plot of P(top-1 change) as it is, {percent(explanation.before.p_top1_change.value)}, and after each "
-            f"change of the image. {_first_cause(explanation)}",
+            f"change of the image. {first}",
             "P(top-1 change) of the image as it is and after each change of it, over the same steps, with 95% "
             "intervals: causes in blue, all else in grey; the square is the controls, diamonds are averaged "
             "predictions.",
@@ -58,10 +59,6 @@ def why_section(explanation: ExplanationRecord) -> Section | None:
     if others:
         blocks.append(TrialsBlock("No cause", [_trial(line, explanation) for line in others]))
     return Section("why", "Why", blocks)
-
-
-def _first_cause(explanation: ExplanationRecord) -> str:
-    return f"The first cause is: {explanation.causes[0].name}." if explanation.causes else "No cause was found."
 
 
 def _references(explanation: ExplanationRecord) -> list[Trial]:
@@ -156,7 +153,6 @@ def remedy_section(explanation: ExplanationRecord) -> Section | None:
 
 
 def _cells(stability: Stability) -> list[Cell]:
-    prediction = stability.prediction
     changes, mac, prediction = stability.p_top1_change, stability.mac, stability.prediction
     return [
         Cell(percent(changes.value), changes.limits()),
