@@ -373,7 +373,10 @@ class Study:
         """Refuse what makes no result before anything is computed or recorded."""
         names = set().union(*(step.input_names() for step in wanted))
         settings = set().union(*(step.setting_names() for step in wanted))
-        required = (*SPLITS, "model") if "feature_size" in settings else ("model",) if "model" in names else ()
+        if "feature_size" in settings:
+            required = (*SPLITS, "model")
+        else:
+            required = ("model",) if names & {"sweeps", "size_sweeps", "surroundings"} else ()
         for name in required:
             self.inputs.required(name)
         self.inputs.check()

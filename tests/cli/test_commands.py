@@ -220,7 +220,7 @@ def test_results_of_other_settings_are_not_passed_off(run, finished, tmp_path):
     study = shutil.copytree(finished.folder, tmp_path / "study")
     assert run("index", study, "--metric", "cosine")[0] == 0
     figure = ("plot", study, "distance-vs-invariance", "--out", tmp_path / "figure.png")
-    refused(run(*figure), "other settings", "bias-toolkit analyse")
+    refused(run(*figure), "other inputs or settings", "bias-toolkit analyse")
     assert run("analyse", study)[0] == 0
     assert run(*figure)[0] == 0
     assert run("analyse", study, "--bins", "2")[0] == 0

@@ -29,7 +29,7 @@ def test_what_is_done_is_read(done):
     assert text(done, summary, "parts/first.txt") == text(done, lengths, "total.txt", "left") == "96"
     assert done.results.read(lengths, "lengths-00002.parquet", read_table, "right")["word"].tolist() == WORDS[6:]
     assert done.results.read(summary, "", lambda folder: folder) == done.folder / "summary"
-    assert done.results.is_current(done.plan.task(page))
+    assert done.results.is_current(page)
 
 
 def test_a_file_that_a_step_may_write_is_there_or_not(done):
@@ -58,7 +58,7 @@ def test_what_is_missing_is_named(study):
     study.do(source, "left")
     with pytest.raises(InputError, match=MISSING.format("summary", "sum-up")):
         text(study, summary, "summary.txt")
-    assert not study.results.is_current(study.plan.task(summary))
+    assert not study.results.is_current(summary)
 
 
 def test_what_is_half_done_is_not_there_yet(study):
@@ -67,7 +67,7 @@ def test_what_is_half_done_is_not_there_yet(study):
         study.do(lengths, "left")
     with pytest.raises(InputError, match=MISSING.format("lengths/left", "measure")):
         study.results.read(lengths, "lengths-00000.parquet", read_table, "left")
-    assert not study.results.is_current(study.plan.task(lengths, "left"))
+    assert not study.results.is_current(lengths, "left")
 
 
 def test_what_is_being_computed_is_not_there_yet(study):
@@ -98,7 +98,7 @@ def test_a_result_of_other_settings_is_never_handed_out(done, wanted, name, memb
     other = done.again(settings=Settings(factor=3))
     with pytest.raises(InputError, match=OTHER.format(other.plan.task(wanted, member).name, command)):
         other.results.read(wanted, name, lambda path: pytest.fail("it was read"), member)
-    assert not other.results.is_current(other.plan.task(wanted, member))
+    assert not other.results.is_current(wanted, member)
     assert text(other, source, "words.txt", "left")
 
 
@@ -175,7 +175,7 @@ def test_a_process_that_has_done_the_study_restores_what_is_damaged(study, what)
         (study.folder / "lengths" / "left" / RECORD).unlink()
     assert text(study, lengths, "total.txt", "left") == "96"
     assert digests(study.folder) == before
-    assert study.again().results.is_current(study.plan.task(lengths, "left"))
+    assert study.again().results.is_current(lengths, "left")
 
 
 def test_nothing_is_restored_by_a_reader_of_other_settings(study):
