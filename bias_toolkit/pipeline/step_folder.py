@@ -149,7 +149,7 @@ class StepFolder:
             kept = kept and (self.task.step.replaces_itself or self.task.step.sharding is not None)
         elif self.is_record_lost:
             _log.warning(
-                "%s: %s is missing, damaged, or of another version, and the step is computed again.", name, RECORD
+                "%s: %s is missing, damaged, or of another version. The step is computed again.", name, RECORD
             )
         before = record.seconds if kept else 0.0
         if not kept:
