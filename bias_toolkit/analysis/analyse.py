@@ -35,21 +35,15 @@ class Analysis:
 
     Parameters
     ----------
-    correlations : DataFrame
-        `CORRELATIONS`: rank correlations of each distance with each measure, of three kinds: "plain",
+    correlations : `CORRELATIONS`: rank correlations of each distance with each measure, of three kinds: "plain",
         "partial" (given the margin) and "within class".
-    curves : DataFrame
-        `CURVES`: the mean of each measure in quantile bins of each distance.
-    summary : DataFrame
-        `SUMMARY`: the mean of each measure in each sweep.
-    classes : DataFrame
-        `CLASSES`: every class's numbers.
-    odds_ratios, losses, ceiling : DataFrame
-        `ODDS_RATIOS`, `LOSSES`, `CEILING`: what each term says beside the others; see `regress`.
-    factors : DataFrame
-        `FACTORS`: each measure on the images with an annotated factor and without it.
-    notes : DataFrame
-        `NOTES`: what the regression and the factors left out, a sentence each.
+    curves : `CURVES`: the mean of each measure in quantile bins of each distance.
+    summary : `SUMMARY`: the mean of each measure in each sweep.
+    classes : `CLASSES`: every class's numbers.
+    odds_ratios, losses, ceiling : `ODDS_RATIOS`, `LOSSES`, `CEILING`: what each term says beside the others; see
+        `regress`.
+    factors : `FACTORS`: each measure on the images with an annotated factor and without it.
+    notes : `NOTES`: what the regression and the factors left out, a sentence each.
     """
 
     correlations: pd.DataFrame
@@ -77,34 +71,17 @@ def analyse(
     """Relate distance and framing to invariance.
 
     Images on which the model is unsure are both farther from the training data and less stable, so each plain
-    correlation is followed by the one given the margin.
+    correlation is followed by the one given the margin. Raises KeyError if `per_image` lacks label, margin,
+    p_top1_change or mac.
 
     Parameters
     ----------
-    per_image : DataFrame
-        One row a test image: label, the measures of the reference sweep with `margin`, and those of the
-        distances and framing numbers in `PREDICTORS` that there are. A predictor without any value is left
-        out.
-    measures : DataFrame
-        One row an image and sweep.
-    factors : DataFrame, optional
-        image_id of annotated test images, and a column of bool for each factor; None where none were looked for.
-    bins : int
-        Largest number of bins of a curve.
-    resamples, permutations : int
-        Number of bootstrap resamples and of permutations.
-    seed : int
-    progress : Progress
-        Counts relations: a curve, and a correlation of each kind, for each pair.
-
-    Returns
-    -------
-    Analysis
-
-    Raises
-    ------
-    KeyError
-        If `per_image` lacks label, margin, p_top1_change or mac.
+    per_image : one row a test image: label, the measures of the reference sweep with `margin`, and those of the
+        distances and framing numbers in `PREDICTORS` that there are. A predictor without any value is left out.
+    measures : one row an image and sweep.
+    factors : image_id of annotated test images, and a column of bool for each factor; None where none were looked for.
+    bins : largest number of bins of a curve.
+    progress : counts relations: a curve, and a correlation of each kind, for each pair.
     """
     predictors = [name for name in PREDICTORS if name in per_image and per_image[name].notna().any()]
     pairs = [(predictor, response) for predictor in predictors for response in RELATED_MEASURES]

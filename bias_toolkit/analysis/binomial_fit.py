@@ -12,6 +12,8 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import expit
+from scipy.stats import t
 
 from bias_toolkit.foundation.resampling import CONFIDENCE
 
@@ -30,26 +32,21 @@ class BinomialFit:
 
     Parameters
     ----------
-    coefficients : ndarray, shape (terms,)
-        Log odds ratios, without the intercepts.
-    covariance : ndarray, shape (terms, terms)
-        NaN where one cluster alone decides a coefficient.
-    clusters : int
-        How many there are.
+    coefficients : (terms,); log odds ratios, without the intercepts.
+    covariance : (terms, terms); NaN where one cluster alone decides a coefficient.
+    clusters : how many there are.
     """
 
     coefficients: np.ndarray
     covariance: np.ndarray
     clusters: int
 
-    def odds_ratio(self, term: int, confidence: float = CONFIDENCE) -> tuple[float, float, float, float]:
+    def odds_ratio(self, term: int) -> tuple[float, float, float, float]:
         """The odds ratio of one term, the ends of its interval, and the p-value of its being 1."""
-        from scipy.stats import t
-
         coefficient, error = self.coefficients[term], np.sqrt(self.covariance[term, term])
         if not np.isfinite(error) or error <= 0:
             return float(np.exp(coefficient)), np.nan, np.nan, np.nan
-        half = t.ppf((1 + confidence) / 2, self.clusters - 1) * error
+        half = t.ppf((1 + CONFIDENCE) / 2, self.clusters - 1) * error
         p_value = 2 * t.sf(abs(coefficient) / error, self.clusters - 1)
         return (*(float(np.exp(coefficient + by)) for by in (0.0, -half, half)), float(p_value))
 
@@ -57,25 +54,19 @@ class BinomialFit:
 def fit_binomial(terms: np.ndarray, changed: np.ndarray, steps: np.ndarray, clusters: np.ndarray) -> BinomialFit | None:
     """Fit one intercept and the terms.
 
+    Returns None where a coefficient has no finite estimate.
+
     Parameters
     ----------
-    terms : ndarray, shape (images, terms)
-        Standardised.
-    changed, steps : ndarray, shape (images,)
-        Steps at which the class changed, and all steps.
-    clusters : ndarray of int, shape (images,)
-        Images of one cluster may be alike; numbers from 0, each of which occurs.
-
-    Returns
-    -------
-    BinomialFit or None
-        None where a coefficient has no finite estimate.
+    terms : (images, terms); standardised.
+    changed, steps : (images,); steps at which the class changed, and all steps.
+    clusters : (images,) int; images of one cluster may be alike; numbers from 0, each of which occurs.
     """
     design = np.column_stack([np.ones(len(terms)), terms])
     coefficients = glm_coefficients(design, changed, steps)
     if coefficients is None:
         return None
-    expected = steps * _logistic(design @ coefficients)
+    expected = steps * expit(design @ coefficients)
     covariance = _cluster_jackknife(design, changed - expected, expected * (1 - expected / steps), clusters)
     return BinomialFit(coefficients[1:], covariance[1:, 1:], int(clusters.max()) + 1)
 
@@ -101,19 +92,14 @@ def fit_within_classes(
     """Fit an intercept of each class and the terms, so that only differences among the images of a class count.
 
     It is the binomial GLM with an indicator of each class; the intercepts are taken out of Newton's equations, which
-    then stay as small as the number of terms, whatever the number of classes.
+    then stay as small as the number of terms, whatever the number of classes. Returns None where a coefficient has no
+    finite estimate.
 
     Parameters
     ----------
-    terms, changed, steps
-        As for `fit_binomial`.
-    classes : ndarray of int, shape (images,)
-        Numbers from 0, each of which occurs; in each class some steps change and some do not. They are the clusters.
-
-    Returns
-    -------
-    BinomialFit or None
-        None where a coefficient has no finite estimate.
+    terms, changed, steps : as for `fit_binomial`.
+    classes : (images,) int; numbers from 0, each of which occurs; in each class some steps change and some do not. They
+        are the clusters.
     """
     size = np.bincount(classes, weights=steps)
     share = np.bincount(classes, weights=changed) / size
@@ -122,7 +108,7 @@ def fit_within_classes(
     log_odds = intercepts[classes]
     likelihood = _log_likelihood(log_odds, changed, steps)
     for _ in range(ITERATIONS):
-        expected = steps * _logistic(log_odds)
+        expected = steps * expit(log_odds)
         weights = expected * (1 - expected / steps)
         of_class = np.bincount(classes, weights=weights)
         if not np.all(of_class > 0):
@@ -162,12 +148,10 @@ def _cluster_jackknife(
 
     Parameters
     ----------
-    design : ndarray, shape (images, columns)
-    residuals : ndarray, shape (images,)
-        Changed steps minus the expected number of them.
-    weights : ndarray, shape (images,)
-        Variance of the number of changed steps.
-    clusters : ndarray of int, shape (images,)
+    design : (images, columns)
+    residuals : (images,); changed steps minus the expected number of them.
+    weights : (images,); variance of the number of changed steps.
+    clusters : (images,) int
     """
     order = np.argsort(clusters, kind="stable")
     starts = np.searchsorted(clusters[order], np.arange(clusters.max() + 1))
@@ -182,9 +166,3 @@ def _cluster_jackknife(
         return np.full(total.shape, np.nan)
     moved = np.linalg.solve(total - information, scores[:, :, None])[:, :, 0]
     return (len(starts) - 1) / len(starts) * moved.T @ moved
-
-
-def _logistic(values: np.ndarray) -> np.ndarray:
-    from scipy.special import expit
-
-    return expit(values)

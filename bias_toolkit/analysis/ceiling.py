@@ -1,22 +1,22 @@
 """How well the regression predicts images that it has not seen, without each of its terms, and at best.
 
 Losses are the mean binomial log loss per step, −[y ln p + (n − y) ln(1 − p)] / n, in nats, of an image with y changed
-of n steps. An image is predicted by a model fitted without its fold; folds are whole classes where there are enough,
-so that no model can gain by recognising a class.
+of n steps. An image is predicted by a model fitted without its fold; folds are whole classes where there are enough, so
+that no model can gain by recognising a class.
 
 Boosted trees on the same terms and folds show what the terms could tell through any curve and combination.
 """
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import norm, t
 
 from bias_toolkit.analysis.binomial_fit import glm_coefficients
 from bias_toolkit.foundation.progress import Progress, silent
-from bias_toolkit.foundation.resampling import CONFIDENCE, percentile_interval, resample_counts
+from bias_toolkit.foundation.resampling import CONFIDENCE, named_generator, percentile_interval, resample_counts
 
 FOLDS = 10
 BOOSTING_ROUNDS = 100
@@ -31,10 +31,9 @@ class Losses:
 
     Parameters
     ----------
-    models : dict of str to ndarray, shape (images,)
-        "none" (an intercept only), "all" terms, "all but <term>", and "boosted".
-    clusters : ndarray of int, shape (images,)
-        What is resampled whole: a class, or an image.
+    models : dict of str to ndarray, shape (images,); "none" (an intercept only), "all" terms, "all but <term>", and
+        "boosted".
+    clusters : (images,) int; what is resampled whole: a class, or an image.
     """
 
     models: dict[str, np.ndarray]
@@ -55,18 +54,12 @@ def cross_validated_losses(
 
     Parameters
     ----------
-    terms : ndarray, shape (images, terms)
-    changed, steps : ndarray, shape (images,)
-    clusters : ndarray of int, shape (images,)
-        Folds keep clusters whole where there are at least as many as folds, and split images otherwise.
-    names : list of str
-        Of the terms.
-    seed : int
-        Of the folds.
-    progress : Progress
-        Counts folds.
+    terms : (images, terms)
+    changed, steps : (images,)
+    clusters : (images,) int; folds keep clusters whole where there are at least as many as folds, and split images
+        otherwise.
     """
-    rng = np.random.default_rng([seed, zlib.crc32(b"folds")])
+    rng = named_generator(seed, "folds")
     units = clusters if clusters.max() + 1 >= FOLDS else np.arange(len(clusters))
     fold = (rng.permutation(units.max() + 1) % FOLDS)[units]
     columns = {NULL: []} | {ALL: list(range(len(names)))}
@@ -166,10 +159,7 @@ def ceiling_row(losses: Losses, *, resamples: int = 2000, seed: int = 0) -> tupl
     intervals = [percentile_interval(means[:, at]) for at in (0, 1)]
     share = (np.nan, np.nan, np.nan)
     if intervals[int(boosted_gain > linear_gain)][0] > 0:
-        share = (
-            _share(linear_gain, boosted_gain),
-            *percentile_interval(np.array([_share(*each) for each in means])),
-        )
+        share = (_share(linear_gain, boosted_gain), *percentile_interval(np.array([_share(*each) for each in means])))
     return (linear_gain, *intervals[0], boosted_gain, *intervals[1], *share, len(gains))
 
 
@@ -181,26 +171,20 @@ def _share(linear: float, boosted: float) -> float:
 def resampled_means(values: np.ndarray, clusters: np.ndarray, resamples: int, seed: int) -> np.ndarray:
     """Means over images in bootstrap resamples of whole clusters.
 
-    Few clusters, resampled, vary by less than they do in truth, as √((G − 1) / G), and their percentiles are those of
-    a normal law where Student's is due; the means are spread around the mean of all by as much as makes up for both.
+    Few clusters, resampled, vary by less than they do in truth, as √((G − 1) / G), and their percentiles are those of a
+    normal law where Student's is due; the means are spread around the mean of all by as much as makes up for both.
+    Returns (resamples, columns).
 
     Parameters
     ----------
-    values : ndarray, shape (images, columns)
-    clusters : ndarray of int, shape (images,)
-    resamples, seed : int
-
-    Returns
-    -------
-    ndarray, shape (resamples, columns)
+    values : (images, columns)
+    clusters : (images,) int
     """
-    from scipy.stats import norm, t
-
     number = int(clusters.max()) + 1
     sizes = np.bincount(clusters, minlength=number).astype(float)
     middle = values.mean(axis=0)
     sums = np.column_stack([np.bincount(clusters, weights=column) for column in (values - middle).T])
-    rng = np.random.default_rng([seed, zlib.crc32(b"losses")])
+    rng = named_generator(seed, "losses")
     draws = np.concatenate(
         [counts @ sums / (counts @ sizes)[:, None] for counts in resample_counts([number], resamples, rng)]
     )

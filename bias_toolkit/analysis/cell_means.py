@@ -12,22 +12,16 @@ def complete_values(values: np.ndarray) -> np.ndarray:
     """Values in every cell for every image, whose means over images are the cells' means, were no image missing.
 
     Comparing plain means of cells would compare different images. So values are taken as the sum of an image's and a
-    cell's part, fitted by least squares, and a cell's mean is that of the fit over all images. What is given back
-    is each image's own contribution to these means (jackknife pseudo-values by the fit's influence function: mean
-    + images × derivative by the image's weight), so that a bootstrap over its rows is one of the fit. Where nothing is
-    missing, the values come back as they are.
+    cell's part, fitted by least squares, and a cell's mean is that of the fit over all images. What is given back is
+    each image's own contribution to these means (jackknife pseudo-values by the fit's influence function: mean + images
+    × derivative by the image's weight), so that a bootstrap over its rows is one of the fit. Where nothing is missing,
+    the values come back as they are.
 
+    Returns (images, cells).
     Source: the influence function and pseudo-values in B. Efron & R. Tibshirani, An Introduction to the Bootstrap,
     1993, chapters 11 and 21.
 
-    Parameters
-    ----------
-    values : float, shape (images, cells)
-        NaN where an image was not shown in a cell; every image and every cell has a value.
-
-    Returns
-    -------
-    ndarray of float64, shape (images, cells)
+    `values` (images, cells) are NaN where an image was not shown in a cell; every image and every cell has a value.
     """
     values = np.asarray(values, dtype=float)
     there = ~np.isnan(values)
@@ -53,16 +47,13 @@ def cell_covariances(parts: np.ndarray, levels: np.ndarray, counts: np.ndarray) 
 
     Parameters
     ----------
-    parts : float, shape (parts, images, cells)
-        One or several measures.
-    levels : float, shape (cells,)
-        What differs between levels counts neither as signal nor as noise.
-    counts : float, shape (resamples, images)
-        How often each image counts; each row adds up to the number of images.
+    parts : (parts, images, cells) float; one or several measures.
+    levels : (cells,) float; what differs between levels counts neither as signal nor as noise.
+    counts : (resamples, images) float; how often each image counts; each row adds up to the number of images.
 
     Returns
     -------
-    total, noise : ndarray, shape (resamples, parts, parts)
+    total, noise : (resamples, parts, parts)
     """
     n = parts.shape[1]
     freedom = max(parts.shape[2] - len(np.unique(levels)), 1)
@@ -78,18 +69,13 @@ def without_noise(parts: np.ndarray, levels: np.ndarray, x: np.ndarray) -> np.nd
     """Cells' means as they would be without noise, as far as their covariances go.
 
     Noise has nothing to do with x, so what goes with x stays, and the rest is drawn together within levels until the
-    covariances of the means are those of `cell_covariances` without the noise.
+    covariances of the means are those of `cell_covariances` without the noise. Returns (parts, cells).
 
     Parameters
     ----------
-    parts : float, shape (parts, images, cells)
-    levels : float, shape (cells,)
-    x : float, shape (cells,)
-        Centred within levels.
-
-    Returns
-    -------
-    ndarray, shape (parts, cells)
+    parts : (parts, images, cells) float
+    levels : (cells,) float
+    x : (cells,) float; centred within levels.
     """
     _, noise = cell_covariances(parts, levels, np.ones((1, parts.shape[1])))
     means = parts.mean(axis=1)

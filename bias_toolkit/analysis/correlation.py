@@ -1,8 +1,8 @@
 """Spearman's rank correlation: plain, given a third variable, and within classes.
 
-Sources: C. Spearman, Am. J. Psychol. 15 (1904). Bootstrap: B. Efron & R. Tibshirani, An Introduction to the
-Bootstrap, 1993. Permutation given a covariate: D. Freedman & D. Lane, J. Bus. Econ. Stat. 1(4), 1983. That the
-observation counts as one of the permutations: B. Phipson & G. Smyth, Stat. Appl. Genet. Mol. Biol. 9(1), 2010.
+Sources: C. Spearman, Am. J. Psychol. 15 (1904). Bootstrap: B. Efron & R. Tibshirani, An Introduction to the Bootstrap,
+1993. Permutation given a covariate: D. Freedman & D. Lane, J. Bus. Econ. Stat. 1(4), 1983. That the observation counts
+as one of the permutations: B. Phipson & G. Smyth, Stat. Appl. Genet. Mol. Biol. 9(1), 2010.
 """
 
 from __future__ import annotations
@@ -13,13 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from bias_toolkit.analysis.ranks import Ranks
-from bias_toolkit.foundation.resampling import (
-    CHUNK_ELEMENTS,
-    CONFIDENCE,
-    percentile_interval,
-    resample_counts,
-)
+from bias_toolkit.foundation.resampling import CONFIDENCE, percentile_interval, permutations_within, resample_counts
 
 MINIMUM_IMAGES = 10
 # Below this, relative to the ranks' own spread, what a covariate leaves of a variable is rounding.
@@ -34,16 +28,12 @@ class Correlation:
 
     Parameters
     ----------
-    rho : float
-        In [−1, 1]; NaN where it is not defined, and the other numbers with it: fewer than 10 images, a variable
-        that does not vary, or one that its covariate determines.
-    low, high : float
-        Bootstrap interval over images; every resample is ranked anew. Percentiles of the resamples' ρ, shifted
+    rho : in [−1, 1]; NaN where it is not defined, and the other numbers with it: fewer than 10 images, a variable that
+        does not vary, or one that its covariate determines.
+    low, high : bootstrap interval over images; every resample is ranked anew. Percentiles of the resamples' ρ, shifted
         so that their mean is rho.
-    p_value : float
-        Two-sided, from permutations, at least 1 / (permutations + 1).
-    n : int
-        Images that count.
+    p_value : two-sided, from permutations, at least 1 / (permutations + 1).
+    n : images that count.
     """
 
     rho: float
@@ -53,50 +43,71 @@ class Correlation:
     n: int
 
 
-def spearman(x: ArrayLike, y: ArrayLike, **settings: float) -> Correlation:
-    """Spearman's ρ of two variables over images.
+class Ranks:
+    """The ranks of one variable within consecutive strata of images, in any bootstrap resample.
+
+    A resample repeats rows. Sorted once, the rows stay sorted however often each of them is repeated, so the ranks
+    follow from cumulative counts.
+
+    Tied values share the mean of their ranks. Ranks are centred on their stratum's mean and divided by its size, so
+    that they run from about −½ to ½ in every stratum, and images count the same in large strata and in small ones.
 
     Parameters
     ----------
-    x, y : array_like, shape (images,)
-        Images where one of them is NaN are left out.
-    **settings
-        resamples, permutations, seed and confidence: see `rank_correlations`.
+    values : (n,) float; ordered by stratum.
+    sizes : ndarray of int; sizes of the strata; they add up to n.
     """
+
+    def __init__(self, values: np.ndarray, sizes: np.ndarray):
+        stratum = np.repeat(np.arange(len(sizes)), sizes)
+        self._order = np.lexsort((values, stratum))
+        ordered_values, ordered_strata = values[self._order], stratum[self._order]
+        new = np.ones(len(values), dtype=bool)
+        new[1:] = (np.diff(ordered_values) != 0) | (np.diff(ordered_strata) != 0)
+        self._tie = np.empty(len(values), dtype=np.int64)
+        self._tie[self._order] = np.cumsum(new) - 1
+        first = np.flatnonzero(new)
+        self._last = np.append(first[1:], len(values)) - 1
+        tie_stratum = ordered_strata[first]
+        self._size = sizes[tie_stratum]
+        self._middle = (np.cumsum(sizes) - sizes)[tie_stratum] + (self._size + 1) / 2
+
+    def resampled(self, counts: np.ndarray) -> np.ndarray:
+        """The ranks of every image in resamples that hold each image so many times.
+
+        Returns (resamples, n) float64: of use where the count is above 0.
+
+        `counts` (resamples, n) are whole numbers; in each stratum they add up to its size.
+        """
+        up_to = np.cumsum(counts[:, self._order], axis=1)[:, self._last]
+        tied = np.diff(up_to, axis=1, prepend=0)
+        return ((up_to - (tied - 1) / 2 - self._middle) / self._size)[:, self._tie]
+
+    def original(self) -> np.ndarray:
+        """The ranks of the images themselves; shape (n,)."""
+        return self.resampled(np.ones((1, len(self._order))))[0]
+
+
+def spearman(x: ArrayLike, y: ArrayLike, **settings: float) -> Correlation:
+    """Spearman's ρ of two variables (images,), with settings of `rank_correlations`; images with a NaN are left out."""
     return _pair(x, y, settings)
 
 
 def partial_spearman(x: ArrayLike, y: ArrayLike, given: ArrayLike, **settings: float) -> Correlation:
-    """Spearman's ρ of two variables over images, given a third.
+    """Spearman's ρ of two variables (images,), given a third; otherwise as `spearman`.
 
-    It is the correlation of what linear regressions on the ranks of `given` leave of the ranks of x and y. The
-    p-value permutes what is left of y and regresses again (Freedman & Lane).
-
-    Parameters
-    ----------
-    x, y, given : array_like, shape (images,)
-        Images where one of them is NaN are left out.
-    **settings
-        resamples, permutations, seed and confidence: see `rank_correlations`.
+    It is the correlation of what linear regressions on the ranks of `given` leave of the ranks of x and y. The p-value
+    permutes what is left of y and regresses again (Freedman & Lane).
     """
     return _pair(x, y, settings, given=given)
 
 
 def within_class_spearman(x: ArrayLike, y: ArrayLike, labels: ArrayLike, **settings: float) -> Correlation:
-    """Spearman's ρ of two variables over images, free of differences between classes.
+    """Spearman's ρ of two variables (images,), free of differences between classes; otherwise as `spearman`.
 
-    Ranks are taken inside each class, centred, divided by the class's size, and pooled. So a class whose images
-    are all far away and all unstable adds nothing; only what happens among its own images does. Resampling and
-    permutations stay inside the classes.
-
-    Parameters
-    ----------
-    x, y : array_like, shape (images,)
-        Images where one of them is NaN are left out.
-    labels : array_like, shape (images,)
-        Images without a label (null), or alone in their class, are left out.
-    **settings
-        resamples, permutations, seed and confidence: see `rank_correlations`.
+    Ranks are taken inside each class, centred, divided by the class's size, and pooled. So a class whose images are all
+    far away and all unstable adds nothing; only what happens among its own images does. Resampling and permutations
+    stay inside the classes. Images without a label (null), or alone in their class, are left out.
     """
     return _pair(x, y, settings, labels=labels)
 
@@ -119,27 +130,15 @@ def rank_correlations(
 ) -> dict[tuple[str, str], Correlation]:
     """Spearman's ρ of each variable of one table with each of another.
 
-    All pairs share their resamples and permutations, so a variable is ranked once in each resample, whatever number
-    of others it is compared with. Over the same images, a pair's result does not depend on which others there are.
+    All pairs share their resamples and permutations, so a variable is ranked once in each resample, whatever number of
+    others it is compared with. Over the same images, a pair's result does not depend on which others there are. Returns
+    (column of `xs`, column of `ys`) to its correlation.
 
     Parameters
     ----------
-    xs, ys : DataFrame, one row an image
-        Images where a column is NaN are left out, for all pairs.
-    given : array_like, shape (images,), optional
-        What to hold constant, as in `partial_spearman`.
-    labels : array_like, shape (images,), optional
-        Classes to stay within, as in `within_class_spearman`.
-    resamples, permutations : int
-        Number of bootstrap resamples, and of permutations of each y.
-    seed : int
-    confidence : float
-        Of the interval, in (0, 1).
-
-    Returns
-    -------
-    dict
-        (column of `xs`, column of `ys`) to its correlation.
+    xs, ys : one row an image; images where a column is NaN are left out, for all pairs.
+    given : (images,); what to hold constant, as in `partial_spearman`.
+    labels : (images,); classes to stay within, as in `within_class_spearman`.
     """
     pairs = [(x, y) for x in xs for y in ys]
     tables = [xs, ys] if given is None else [xs, ys, pd.DataFrame({"given": np.asarray(given)})]
@@ -181,8 +180,8 @@ def _strata(complete: np.ndarray, labels: ArrayLike | None) -> tuple[np.ndarray,
 def _interval(rho: float, estimates: np.ndarray, confidence: float) -> tuple[float, float]:
     """The percentile interval, shifted by the bootstrap's own bias.
 
-    A resample repeats images, and the ties pull its ρ towards 0: by little over many images, but within small
-    classes by so much of the interval's width that ρ itself would lie at its end or outside.
+    A resample repeats images, and the ties pull its ρ towards 0: by little over many images, but within small classes
+    by so much of the interval's width that ρ itself would lie at its end or outside.
     """
     estimates = estimates[~np.isnan(estimates)]
     if np.isnan(rho) or not len(estimates):
@@ -227,15 +226,10 @@ def _permutation_p_values(
         direction = given[0][0] / max(np.linalg.norm(given[0][0]), DETERMINED)
         xs, ys = (part - np.outer(part @ direction, direction) for part in (xs, ys))
     x_norms = np.linalg.norm(xs, axis=1)
-    ends = np.cumsum(sizes)
-    rows = max(1, CHUNK_ELEMENTS // xs.shape[1])
     as_far = np.zeros(rho.shape)
     for j, y in enumerate(ys):
         rng = np.random.default_rng(seed)
-        for done in range(0, permutations, rows):
-            permuted = np.tile(y, (min(rows, permutations - done), 1))
-            for start, end in zip(ends - sizes, ends, strict=True):
-                permuted[:, start:end] = rng.permuted(permuted[:, start:end], axis=1)
+        for permuted in permutations_within(y, sizes, permutations, rng):
             y_norm = np.sqrt(np.clip(y @ y - (permuted @ direction) ** 2, 0, None))
             by_chance = _ratio(permuted @ xs.T, y_norm[:, None] * x_norms)
             as_far[:, j] += np.count_nonzero(np.abs(by_chance) >= np.abs(rho[:, j]) * (1 - ROUNDING), axis=0)

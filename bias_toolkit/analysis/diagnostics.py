@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from scipy.optimize import linprog
 
 TERM_NAMES = {
     "nn_distance": "the distance to the nearest training image",
@@ -149,15 +150,9 @@ def unseparated_terms(
 def separating_direction(standardised: np.ndarray, changed: np.ndarray, steps: np.ndarray) -> np.ndarray | None:
     """Weights of the terms that put all steps that change on one side of a threshold and all others on the other.
 
-    Steps that lie on the threshold itself may be of both kinds (quasi-separation).
-
-    Returns
-    -------
-    ndarray, shape (terms,), or None
-        None where there are none, and so the regression has finite coefficients.
+    Steps that lie on the threshold itself may be of both kinds (quasi-separation). Returns (terms,), or None where
+    there are none, and so the regression has finite coefficients.
     """
-    from scipy.optimize import linprog
-
     mixed = (changed > 0) & (changed < steps)
     sides = np.where(changed > 0, 1.0, -1.0)[~mixed]
     design = np.column_stack([np.ones(len(standardised)), standardised])

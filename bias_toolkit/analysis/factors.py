@@ -6,15 +6,19 @@ Benjamini & Y. Hochberg, J. R. Stat. Soc. B 57(1), 1995.
 
 from __future__ import annotations
 
-import zlib
-
 import numpy as np
 import pandas as pd
 
 from bias_toolkit.analysis.intervals import mean_interval
 from bias_toolkit.analysis.schema import COMPARED_MEASURES, FACTORS
 from bias_toolkit.foundation.files import empty_table
-from bias_toolkit.foundation.resampling import CHUNK_ELEMENTS, percentile_interval, resample_counts
+from bias_toolkit.foundation.resampling import (
+    named_generator,
+    percentile_interval,
+    permutations_within,
+    resample_counts,
+)
+from bias_toolkit.objects import q_values
 
 # Fewer images with a factor, or without it, are no basis for a mean.
 MINIMUM_IMAGES = 20
@@ -23,36 +27,20 @@ IMAGES_PER_STRATUM = 25
 
 
 def factor_effects(
-    per_image: pd.DataFrame,
-    factors: pd.DataFrame,
-    *,
-    resamples: int = 2000,
-    permutations: int = 2000,
-    seed: int = 0,
+    per_image: pd.DataFrame, factors: pd.DataFrame, *, resamples: int = 2000, permutations: int = 2000, seed: int = 0
 ) -> tuple[pd.DataFrame, list[str]]:
     """Each measure on the images with a factor against those without it.
 
     Differences are also taken among images of like margin: inside strata of nearly equal margin, each stratum's
-    difference weighing as its images with and without the factor allow (the least-squares difference with an
-    intercept for each stratum).
+    difference weighing as its images with and without the factor allow (the least-squares difference with an intercept
+    for each stratum). Returns the columns of `FACTORS`; p-values are adjusted over the factors of one measure. Factors
+    that fewer than 20 images have, or lack, are left out. The list has one sentence on images that are not annotated,
+    and one on factors left out.
 
     Parameters
     ----------
-    per_image : DataFrame
-        One row a test image: image_id, margin, and those of p_top1_change, mac and accuracy that there are.
-    factors : DataFrame
-        image_id of annotated images, and a column of bool for each factor.
-    resamples, permutations : int
-        Number of bootstrap resamples of the images, and of permutations.
-    seed : int
-
-    Returns
-    -------
-    DataFrame
-        The columns of `FACTORS`; p-values are adjusted over the factors of one measure. Factors that fewer than 20
-        images have, or lack, are left out.
-    list of str
-        A sentence on images that are not annotated, and one on factors left out.
+    per_image : one row a test image: image_id, margin, and those of p_top1_change, mac and accuracy that there are.
+    factors : image_id of annotated images, and a column of bool for each factor.
     """
     table = per_image.merge(factors, on="image_id", how="inner", validate="one_to_one")
     names = [name for name in factors if name != "image_id"]
@@ -99,11 +87,11 @@ def _effects(
         "given_margin": margin_strata(rows["margin"].to_numpy(float)),
     }
     for name, groups in strata.items():
-        rng = np.random.default_rng([seed, zlib.crc32(f"{measure} {name}".encode())])
+        rng = named_generator(seed, f"{measure} {name}")
         estimates = differences(values, flags, groups, resamples, permutations, rng)
         for part, column in zip(("", "_low", "_high", "_p_value"), estimates.T, strict=True):
             together[f"{name}{part}"] = column
-        together[f"{name}_p_adjusted"] = _adjusted(estimates[:, 3])
+        together[f"{name}_p_adjusted"] = q_values(estimates[:, 3])
     together = together.rename(columns={f"difference_{name}": name for name in ("p_value", "p_adjusted")})
     return together[FACTORS.names]
 
@@ -126,19 +114,15 @@ def differences(
 ) -> np.ndarray:
     """The difference that each flag makes inside strata, with its bootstrap interval and permutation p-value.
 
+    Returns (flags, 4): difference, ends of its 95% interval, and p; NaN where no stratum has images with and without
+    the flag.
+
     Parameters
     ----------
-    values : ndarray, shape (images,)
-    flags : ndarray of bool, shape (images, flags)
-    strata : ndarray of int, shape (images,)
-        From 0. Permutations stay inside them; resamples do not, so that a stratum's size varies as it would.
-    resamples, permutations : int
-    rng : numpy Generator
-
-    Returns
-    -------
-    ndarray, shape (flags, 4)
-        Difference, ends of its 95% interval, and p; NaN where no stratum has images with and without the flag.
+    values : (images,)
+    flags : (images, flags) bool
+    strata : (images,) int; from 0. Permutations stay inside them; resamples do not, so that a stratum's size varies as
+        it would.
     """
     order = np.argsort(strata, kind="stable")
     values, flags = (values - values.mean())[order], flags[order].astype(float)
@@ -157,11 +141,7 @@ def differences(
         centred[start:end] = flags[start:end] - flags[start:end].mean(axis=0)
     norms = (centred**2).sum(axis=0)
     as_far = np.zeros(flags.shape[1])
-    at_once = max(1, CHUNK_ELEMENTS // len(values))
-    for done in range(0, permutations, at_once):
-        permuted = np.tile(values, (min(at_once, permutations - done), 1))
-        for start, end in zip(starts, ends, strict=True):
-            permuted[:, start:end] = rng.permuted(permuted[:, start:end], axis=1)
+    for permuted in permutations_within(values, ends - starts, permutations, rng):
         by_chance = np.divide(permuted @ centred, norms, out=np.zeros((len(permuted), len(norms))), where=norms > 0)
         as_far += np.count_nonzero(np.abs(by_chance) >= np.abs(observed) * (1 - 1e-9), axis=0)
     p_values = np.where(np.isnan(observed), np.nan, (1 + as_far) / (1 + permutations))
@@ -183,13 +163,3 @@ def _from_sums(sums: np.ndarray) -> np.ndarray:
     above = (products - share * total).sum(axis=1)
     below = (flagged * (1 - share)).sum(axis=1)
     return np.divide(above, below, out=np.full(above.shape, np.nan), where=below > 1e-9)
-
-
-def _adjusted(p_values: np.ndarray) -> np.ndarray:
-    from scipy.stats import false_discovery_control
-
-    known = ~np.isnan(p_values)
-    adjusted = np.full(len(p_values), np.nan)
-    if known.any():
-        adjusted[known] = false_discovery_control(p_values[known])
-    return adjusted

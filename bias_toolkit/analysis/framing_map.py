@@ -6,25 +6,23 @@ cells, and what differs between cells differs for the same images.
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from scipy.stats import norm, t
 
-from bias_toolkit.analysis.agreement import kappa
 from bias_toolkit.analysis.cell_means import cell_covariances, centred_ranks, complete_values, without_noise
-from bias_toolkit.analysis.schema import (
-    COMPARED_MEASURES,
-    MAP_CELLS,
-    MAP_CONTRASTS,
-    MAP_CORRELATIONS,
-    RELATED_MEASURES,
-)
+from bias_toolkit.analysis.schema import COMPARED_MEASURES, MAP_CELLS, MAP_CONTRASTS, MAP_CORRELATIONS, RELATED_MEASURES
 from bias_toolkit.foundation.files import empty_table
 from bias_toolkit.foundation.progress import Progress, silent
-from bias_toolkit.foundation.resampling import CONFIDENCE, percentile_interval, resample_counts
+from bias_toolkit.foundation.resampling import (
+    CONFIDENCE,
+    means_of_resamples,
+    named_generator,
+    percentile_interval,
+    resample_counts,
+)
 
 CELL = ["scale", "cy", "cx"]
 KINDS = ("all", "recognised", "given accuracy", "when right", "position")
@@ -39,6 +37,7 @@ TENTH = 0.1
 RESAMPLES = 1000
 DETERMINED = 1e-9
 CLIP = 0.999
+CERTAIN = 1 - 1e-12
 
 
 @dataclass(frozen=True)
@@ -47,12 +46,9 @@ class FramingMap:
 
     Attributes
     ----------
-    cells : DataFrame
-        Table MAP_CELLS: the measures in each cell with intervals, and the training density there.
-    correlations : DataFrame
-        Table MAP_CORRELATIONS: Spearman's ρ over cells of the training density with a measure.
-    contrasts : DataFrame
-        Table MAP_CONTRASTS: a measure in the cells of the most and of the least training density.
+    cells : table MAP_CELLS: the measures in each cell with intervals, and the training density there.
+    correlations : table MAP_CORRELATIONS: Spearman's ρ over cells of the training density with a measure.
+    contrasts : table MAP_CONTRASTS: a measure in the cells of the most and of the least training density.
     """
 
     cells: pd.DataFrame
@@ -72,40 +68,33 @@ def analyse_map(
 
     Parameters
     ----------
-    framed : DataFrame
-        Table FRAMED, of one or several surroundings.
-    density : DataFrame, optional
-        Columns cx, cy, scale, log_density: the log density of the training objects at each cell. Without it there
+    framed : table FRAMED, of one or several surroundings.
+    density : columns cx, cy, scale, log_density: the log density of the training objects at each cell. Without it there
         are neither correlations nor contrasts.
-    resamples : int
-        Bootstrap resamples of the images, for the intervals of cells and contrasts.
-    seed : int
-    progress : Progress
 
     Returns
     -------
-    FramingMap
-        `cells` has the cells that at least 10 images could be shown in. A measure's value there is the mean over all
-        images, were each in every cell (`complete_values`).
+    `cells` has the cells that at least 10 images could be shown in. A measure's value there is the mean over all
+    images, were each in every cell (`complete_values`).
 
-        A model that does not see the object at all, because it is too small or lies where the model never met one,
-        often gives one answer to all images, and is stable without being invariant. So a cell counts as `recognised`
-        only where the answers agree with the labels beyond chance (Cohen's κ, its 95% interval above 0).
+    A model that does not see the object at all, because it is too small or lies where the model never met one, often
+    gives one answer to all images, and is stable without being invariant. So a cell counts as `recognised` only where
+    the answers agree with the labels beyond chance (Cohen's κ, its 95% interval above 0).
 
-        `correlations` has, for P(top-1 change) and MAC, the kinds `all` (over all cells) and, over the recognised
-        ones, `recognised`, `given accuracy` (partial, given the accuracy in the cell), `when right` (of the views in
-        which the centre view's top-1 class is the label) and `position` (ranks within each scale, pooled: nothing but
-        the position differs). Without labels there are `all` and `position`, over all cells. See `cell_correlation` for
-        rho and its interval; rho is null where there are fewer than 8 cells.
+    `correlations` has, for P(top-1 change) and MAC, the kinds `all` (over all cells) and, over the recognised ones,
+    `recognised`, `given accuracy` (partial, given the accuracy in the cell), `when right` (of the views in which the
+    centre view's top-1 class is the label) and `position` (ranks within each scale, pooled: nothing but the position
+    differs). Without labels there are `all` and `position`, over all cells. See `cell_correlation` for rho and its
+    interval; rho is null where there are fewer than 8 cells.
 
-        `contrasts` has the mean over the tenth of the recognised cells with the highest density (at least one), that
-        over the tenth with the lowest, and their difference, for `recognised` (without labels: `all`) and `when right`.
+    `contrasts` has the mean over the tenth of the recognised cells with the highest density (at least one), that over
+    the tenth with the lowest, and their difference, for `recognised` (without labels: `all`) and `when right`.
     """
     parts = {name: [] for name in ("cells", "correlations", "contrasts")}
     groups = list(framed.groupby("surroundings", sort=False))
     with progress("Relating the map to the training density", total=len(groups)) as advance:
         for surroundings, rows in groups:
-            rng = np.random.default_rng([seed, zlib.crc32(surroundings.encode())])
+            rng = named_generator(seed, surroundings)
             cells, values = _cells(surroundings, rows, resamples, rng)
             if density is not None and len(cells):
                 cells = cells.drop(columns="log_density").merge(density, on=CELL, how="left", validate="one_to_one")
@@ -148,8 +137,8 @@ def _cells(
         if not len(values[name]):
             table[[name, f"{name}_low", f"{name}_high"]] = np.nan
             continue
-        means = [counts @ values[name] / len(values[name]) for counts in _counts(len(values[name]), resamples, rng)]
-        limits = np.array([percentile_interval(column) for column in np.concatenate(means).T])
+        means = means_of_resamples(values[name], resamples, rng)
+        limits = np.array([percentile_interval(column) for column in means.T])
         for end, numbers in zip(("", "_low", "_high"), (values[name].mean(axis=0), *limits.T), strict=True):
             # The sum of an image's and a cell's part can leave what a share can be.
             table[f"{name}{end}"] = np.clip(numbers, 0.0, 1.0)
@@ -165,10 +154,35 @@ def _agreement(rows: pd.DataFrame, resamples: int, rng: np.random.Generator) -> 
     found = []
     for cell, group in rows.dropna(subset=["label_index"]).groupby(CELL):
         answers, labels = (group[name].to_numpy(np.int64) for name in ("top1", "label_index"))
-        drawn = np.concatenate([kappa(answers, labels, counts) for counts in _counts(len(group), resamples, rng)])
+        drawn = np.concatenate(
+            [kappa(answers, labels, counts) for counts in resample_counts([len(group)], resamples, rng)]
+        )
         value = float(kappa(answers, labels, np.ones((1, len(group))))[0])
         found.append((*cell, value, *percentile_interval(drawn)))
     return pd.DataFrame(found, columns=[*CELL, "kappa", "kappa_low", "kappa_high"])
+
+
+def kappa(answers: np.ndarray, labels: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Cohen's κ of answers with labels: (agreement − chance) / (1 − chance).
+
+    Chance is the agreement of the same answers given to the same labels in any order, so a model that always answers
+    alike has κ = 0, however often that is right.
+
+    Returns (resamples,) float64: 0 where chance alone would always agree, NaN where no image counts.
+    Source: J. Cohen, "A coefficient of agreement for nominal scales", Educ. Psychol. Meas. 20 (1960), equation 1.
+
+    Parameters
+    ----------
+    answers, labels : (images,) int
+    counts : (resamples, images) float; how often each image counts.
+    """
+    total = counts.sum(axis=1)
+    weights = counts / np.where(total > 0, total, np.nan)[:, None]
+    agreement = weights @ (answers == labels)
+    classes = np.intersect1d(answers, labels)
+    shares = [weights @ (part[:, None] == classes) for part in (answers, labels)]
+    chance = (shares[0] * shares[1]).sum(axis=1)
+    return np.where(chance < CERTAIN, (agreement - chance) / np.where(chance < CERTAIN, 1 - chance, 1), 0 * chance)
 
 
 def _usable(cells: pd.DataFrame) -> np.ndarray:
@@ -182,17 +196,13 @@ def _among_lowest(values: np.ndarray, usable: np.ndarray, resamples: int, rng: n
     if usable.any():
         means = np.where(usable, values.mean(axis=0), np.inf)
         above = values - values[:, [int(means.argmin())]]
-        drawn = np.concatenate([counts @ above / len(above) for counts in _counts(len(above), resamples, rng)])
+        drawn = means_of_resamples(above, resamples, rng)
         among = usable & (np.quantile(drawn, (1 - CONFIDENCE) / 2, axis=0) <= DETERMINED)
     return among
 
 
 def _when_right(measure: str) -> str:
     return f"{measure} when right"
-
-
-def _counts(n_images: int, resamples: int, rng: np.random.Generator):
-    return resample_counts([n_images], resamples, rng)
 
 
 def _complete(values: np.ndarray) -> np.ndarray:
@@ -247,28 +257,19 @@ def cell_correlation(
     ρ in Fisher's z as Student's t is wider at as many degrees of freedom as images, less one. In simulations
     (benchmarks/coverage_map.py) it covers ρ in 91 to 99.5% of the draws.
 
+    Returns `rho` (corrected), `low`, `high`, `rho_observed`, and `signal`: the share of the variance between cells that
+    is not noise. rho and its interval are NaN where that is below 0.5, as the cells then differ too little to ask; and
+    where the measure or the density goes so closely with what is given that, in one of the two, less than a tenth of
+    the variance is left.
     Source: C. Spearman, "The proof and measurement of association between two things", Am. J. Psychol. 15 (1904).
 
     Parameters
     ----------
-    density : float, shape (cells,)
-        Taken as known.
-    values : float, shape (images, cells)
-        A measure, complete.
-    given : float, shape (images, cells), optional
-        What is held constant: partial ρ given its means, whose noise is taken out in the same way, and what it has
-        in common with the measure's.
-    levels : float, shape (cells,), optional
-        Ranks are taken within each of these, centred, and pooled.
-    rng : numpy Generator
-
-    Returns
-    -------
-    dict
-        `rho` (corrected), `low`, `high`, `rho_observed`, and `signal`: the share of the variance between cells that
-        is not noise. rho and its interval are NaN where that is below 0.5, as the cells then differ too little to
-        ask; and where the measure or the density goes so closely with what is given that, in one of the two, less than
-        a tenth of the variance is left.
+    density : (cells,) float; taken as known.
+    values : (images, cells) float; a measure, complete.
+    given : (images, cells) float; what is held constant: partial ρ given its means, whose noise is taken out in the
+        same way, and what it has in common with the measure's.
+    levels : (cells,) float; ranks are taken within each of these, centred, and pooled.
     """
     parts = values[None] if given is None else np.stack([values, given])
     levels = np.zeros(len(density)) if levels is None else levels
@@ -343,8 +344,7 @@ def _contrasts(cells: pd.DataFrame, values: dict[str, np.ndarray], resamples: in
             per_image = np.stack([own[:, order[:n_cells]].mean(axis=1), own[:, order[-n_cells:]].mean(axis=1)])
             sparse, dense = per_image.mean(axis=1)
             differences = per_image[0] - per_image[1]
-            drawn = np.concatenate([counts @ differences / len(own) for counts in _counts(len(own), resamples, rng)])
-            low, high = percentile_interval(drawn)
+            low, high = percentile_interval(means_of_resamples(differences, resamples, rng))
             yield {
                 "measure": measure,
                 "kind": kind,

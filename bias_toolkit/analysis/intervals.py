@@ -7,7 +7,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bias_toolkit.foundation.resampling import CONFIDENCE, percentile_interval, resample_counts, weighted_median
+from bias_toolkit.foundation.resampling import (
+    CONFIDENCE,
+    means_of_resamples,
+    percentile_interval,
+    resample_counts,
+    weighted_median,
+)
 
 
 class Interval(NamedTuple):
@@ -22,21 +28,12 @@ class Interval(NamedTuple):
 def mean_interval(values: ArrayLike, resamples: int = 2000, seed: int = 0, confidence: float = CONFIDENCE) -> Interval:
     """The mean over images, with its percentile bootstrap interval.
 
+    The value is NaN for no image, and the interval is (NaN, NaN) for fewer than two. Where all images have the same
+    value, that is the interval too.
+
     Parameters
     ----------
-    values : array_like, shape (images,)
-        One number an image. NaN and null are left out, and `n` counts the rest.
-    resamples : int
-        Number of bootstrap resamples of the images.
-    seed : int
-    confidence : float
-        In (0, 1).
-
-    Returns
-    -------
-    Interval
-        The value is NaN for no image, and the interval is (NaN, NaN) for fewer than two. Where all images
-        have the same value, that is the interval too.
+    values : (images,); one number an image. NaN and null are left out, and `n` counts the rest.
     """
     values = np.asarray(values, dtype=np.float64)
     values = values[~np.isnan(values)]
@@ -46,8 +43,7 @@ def mean_interval(values: ArrayLike, resamples: int = 2000, seed: int = 0, confi
     # Resampling deviations keeps the mean of equal values exactly equal.
     middle = values.mean() if values.min() < values.max() else values[0]
     deviations = values - middle
-    rng = np.random.default_rng(seed)
-    means = np.concatenate([counts @ deviations for counts in resample_counts([n], resamples, rng)]) / n
+    means = means_of_resamples(deviations, resamples, np.random.default_rng(seed))
     return Interval(float(middle), *percentile_interval(middle + means, confidence), n)
 
 

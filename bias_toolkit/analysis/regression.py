@@ -6,7 +6,7 @@ once its margin, its framing and its class are known.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -31,14 +31,10 @@ class Regression:
 
     Parameters
     ----------
-    odds_ratios : DataFrame
-        `ODDS_RATIOS`; without rows where none was made.
-    losses : DataFrame
-        `LOSSES`.
-    ceiling : DataFrame
-        `CEILING`; one row at most.
-    notes : list of str
-        What was left out, or has to be read with caution, a sentence each.
+    odds_ratios : `ODDS_RATIOS`; without rows where none was made.
+    losses : `LOSSES`.
+    ceiling : `CEILING`; one row at most.
+    notes : what was left out, or has to be read with caution, a sentence each.
     """
 
     odds_ratios: pd.DataFrame
@@ -64,15 +60,9 @@ def regress(
 
     Parameters
     ----------
-    per_image : DataFrame, one row a test image
-        p_top1_change, n_steps, label, and the terms. Images that lack one of those are left out, and counted.
-    resamples, seed : int
-        Of the bootstrap of the losses, which are of the model of all terms together.
-    progress : Progress
-
-    Returns
-    -------
-    Regression
+    per_image : one row a test image; p_top1_change, n_steps, label, and the terms. Images that lack one of those are
+        left out, and counted.
+    resamples, seed : of the bootstrap of the losses, which are of the model of all terms together.
     """
     nothing = Regression(empty_table(ODDS_RATIOS), empty_table(LOSSES), empty_table(CEILING), [])
     if not {"p_top1_change", "n_steps"} <= set(per_image) or not per_image["n_steps"].gt(0).any():
@@ -100,7 +90,7 @@ def regress(
         notes += dependent + separated
         why_not = None if names else "No regression was made: no term is left."
     if why_not is not None:
-        return Regression(nothing.odds_ratios, nothing.losses, nothing.ceiling, [*notes, why_not])
+        return replace(nothing, notes=[*notes, why_not])
 
     terms = table[names].to_numpy()
     factors = diagnostics.inflation(terms)
@@ -113,8 +103,7 @@ def regress(
         )
     together = fit_binomial(terms, changed, steps, clusters)
     if together is None:
-        notes.append("No regression was made: its odds ratios are not finite.")
-        return Regression(nothing.odds_ratios, nothing.losses, nothing.ceiling, notes)
+        return replace(nothing, notes=[*notes, "No regression was made: its odds ratios are not finite."])
     alone = [fit_binomial(terms[:, [column]], changed, steps, clusters) for column in range(len(names))]
     units = deviations[names].to_numpy()
     rows = [
@@ -177,14 +166,10 @@ def _within(data: _Data, names: list[str]) -> tuple[_Data | None, list[int], lis
     )
     tells = (sizes >= IMAGES_PER_CLASS) & (changed > 0) & (changed < steps)
     if tells.sum() < MINIMUM_CLASSES:
-        return (
-            None,
-            [],
-            [
-                f"Nothing is compared within classes: that needs {MINIMUM_CLASSES} classes of {IMAGES_PER_CLASS} "
-                "images of which some change and some do not."
-            ],
+        needed = (
+            f"that needs {MINIMUM_CLASSES} classes of {IMAGES_PER_CLASS} images of which some change and some do not"
         )
+        return None, [], [f"Nothing is compared within classes: that needs {needed}."]
     notes = []
     if not tells.all():
         notes.append(

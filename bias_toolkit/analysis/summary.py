@@ -14,18 +14,12 @@ SWEEP = ["protocol", "transform", "size"]
 def measure_summary(measures: pd.DataFrame, *, resamples: int = 2000, seed: int = 0) -> pd.DataFrame:
     """Every measure's mean over images in every sweep, with a 95% bootstrap interval over images.
 
+    Returns the columns of `SUMMARY`: one row for each sweep and measure, sweeps in the order in which they first occur.
+    Measures that a sweep does not define have no row.
+
     Parameters
     ----------
-    measures : DataFrame
-        One row for each image and sweep: protocol, transform, size, and the measures.
-    resamples, seed : int
-        Of the bootstrap.
-
-    Returns
-    -------
-    DataFrame
-        The columns of `SUMMARY`: one row for each sweep and measure, sweeps in the order in which they first occur.
-        Measures that a sweep does not define have no row.
+    measures : one row for each image and sweep: protocol, transform, size, and the measures.
     """
     rows = []
     for sweep, images in measures.groupby(SWEEP, sort=False, dropna=False):
@@ -38,20 +32,13 @@ def measure_summary(measures: pd.DataFrame, *, resamples: int = 2000, seed: int 
 def class_summary(per_image: pd.DataFrame, *, resamples: int = 2000, seed: int = 0) -> pd.DataFrame:
     """Every class's invariance, distance and framing.
 
+    Returns the columns of `CLASSES`, in the order of the labels: means over the class's images, except `scale`, which
+    is their median, each with the ends `<name>_low` and `<name>_high` of its 95% bootstrap interval over the class's
+    images. NaN where there is nothing to average, and no interval for one image. Images without a label are left out.
+
     Parameters
     ----------
-    per_image : DataFrame
-        One row for each test image with its label; of the other columns those that there are.
-    resamples, seed : int
-        Of the bootstrap.
-
-    Returns
-    -------
-    DataFrame
-        The columns of `CLASSES`, in the order of the labels: means over the class's images, except `scale`,
-        which is their median, each with the ends `<name>_low` and `<name>_high` of its 95% bootstrap interval
-        over the class's images. NaN where there is nothing to average, and no interval for one image. Images
-        without a label are left out.
+    per_image : one row for each test image with its label; of the other columns those that there are.
     """
     rows = []
     for label, images in per_image.groupby("label", sort=True):

@@ -15,14 +15,10 @@ class Distance:
 
     Parameters
     ----------
-    name : str
-        Of its column.
-    label : str
-        For an axis or a table's heading.
-    definition : str
-        One line.
-    share : bool
-        Whether it is a share, which reads well as a percentage, and not on the metric's scale.
+    name : of its column.
+    label : for an axis or a table's heading.
+    definition : one line.
+    share : whether it is a share, which reads well as a percentage, and not on the metric's scale.
     """
 
     name: str

@@ -40,7 +40,10 @@ def feature_shards(
 
     Images are decoded in threads ahead of the model. The model is given the next batches, also those of the next shard,
     before it has answered the earlier ones. Batches never cross shards, so the features do not depend on which shards
-    are asked for together. Closing the generator ends the threads.
+    are asked for together. Closing the generator ends the threads. Yields for each shard, in order: "features", an
+    array (rows, D) of `dtype`; "rows", the table FEATURE_ROWS of the same length; and "skipped", the table SKIPPED of
+    the images that cannot be read. Raises InputError if an option is out of range, or a feature is not finite in
+    `dtype`.
 
     Parameters
     ----------
@@ -50,19 +53,6 @@ def feature_shards(
     shards : of image ids.
     dtype : `float32` or `float16`, the type of the features.
     precision : `float32`, `bfloat16` or `float16`, of the arithmetic.
-    batch_size : images.
-    advance : is given the number of images done since it was called last.
-
-    Yields
-    ------
-    dict
-        For each shard, in order: "features", an array (rows, D) of `dtype`; "rows", the table FEATURE_ROWS of the same
-        length; and "skipped", the table SKIPPED of the images that cannot be read.
-
-    Raises
-    ------
-    InputError
-        If an option is out of range, or a feature is not finite in `dtype`.
     """
     if dtype not in FEATURE_DTYPES:
         raise InputError(f"dtype must be one of {', '.join(FEATURE_DTYPES)}, got {dtype!r}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,20 +13,12 @@ import pyarrow.parquet as pq
 
 from bias_toolkit.datasets.schema import SKIPPED
 from bias_toolkit.foundation.errors import InputError
-from bias_toolkit.foundation.files import (
-    SEAL,
-    damaged_in_shard,
-    empty_table,
-    read_seal,
-    read_table,
-    shard_files,
-)
+from bias_toolkit.foundation.files import SEAL, damaged_in_shard, empty_table, read_seal, read_table, shard_files
 
 FEATURE_ROWS = pa.schema([("image_id", pa.string())])
 """Beside each shard of features, one row for each row of the array."""
 
 
-@dataclass(frozen=True)
 class StoredShard:
     """One slice of a store: its features, the ids of their rows, and the images that were left out.
 
@@ -35,32 +26,17 @@ class StoredShard:
     one that has `features-00000.parquet` is whole.
     """
 
-    folder: Path
-    number: int
-
-    @property
-    def array_path(self) -> Path:
-        return self.folder / f"features-{self.number:05d}.npy"
-
-    @property
-    def rows_path(self) -> Path:
-        return self.folder / f"features-{self.number:05d}.parquet"
-
-    @property
-    def skipped_path(self) -> Path:
-        return self.folder / f"skipped-{self.number:05d}.parquet"
-
-    @property
-    def seal_path(self) -> Path:
-        return self.folder / f"features-{self.number:05d}{SEAL}"
+    def __init__(self, folder: Path, number: int):
+        self.folder = folder
+        self.array_path, self.rows_path, self.seal_path = (
+            folder / f"features-{number:05d}{ending}" for ending in (".npy", ".parquet", SEAL)
+        )
+        self.skipped_path = folder / f"skipped-{number:05d}.parquet"
 
     def seal(self) -> dict[str, str]:
         """SHA-256 of the shard's files by name; empty for a shard of another tool.
 
-        Raises
-        ------
-        InputError
-            If a file is not as it was written.
+        Raises InputError if a file is not as it was written.
         """
         if not self.seal_path.exists():
             return {}
@@ -108,20 +84,11 @@ def whole_shards(folder: str | os.PathLike) -> list[StoredShard]:
 class FeatureStore:
     """Features in a folder of shards, made of `feature_shards` or by another tool in the same layout.
 
-    Each shard is `features-00000.npy` (float16 or float32, rows × dimension) beside `features-00000.parquet`
-    (at least the column `image_id`, one row for each row of the array); `skipped-00000.parquet` (table SKIPPED) is
-    optional. A shard whose `.parquet` is missing counts as unfinished and is passed over. Where a shard has a list of
-    digests, `features-00000.sha256`, its files are held against it when its features are read.
-
-    Parameters
-    ----------
-    folder : path of the store.
-
-    Raises
-    ------
-    InputError
-        If the folder holds no whole shard, the two files of a shard do not fit, the shards differ in
-        dimension, or an image occurs twice.
+    Each shard is `features-00000.npy` (float16 or float32, rows × dimension) beside `features-00000.parquet` (at least
+    the column `image_id`, one row for each row of the array); `skipped-00000.parquet` (table SKIPPED) is optional. A
+    shard whose `.parquet` is missing counts as unfinished and is passed over. Where a shard has a list of digests,
+    `features-00000.sha256`, its files are held against it when its features are read. Raises InputError if the folder
+    holds no whole shard, the two files of a shard do not fit, the shards differ in dimension, or an image occurs twice.
     """
 
     def __init__(self, folder: str | os.PathLike):
@@ -135,18 +102,15 @@ class FeatureStore:
         self.image_ids: list[str] = []
         self.dimension: int = self._shards[0].features().shape[1]
         for shard in self._shards:
-            self._take(shard)
+            ids, shape = shard.image_ids(), shard.features().shape
+            if shape != (len(ids), self.dimension):
+                raise InputError(
+                    f"{shard.array_path} has shape {shape}; its .parquet and the store's other shards "
+                    f"call for {(len(ids), self.dimension)}"
+                )
+            self.image_ids += ids
         if len(set(self.image_ids)) < len(self.image_ids):
             raise InputError(f"{self.folder} holds features of one image twice; each image_id must be unique")
-
-    def _take(self, shard: StoredShard) -> None:
-        ids, shape = shard.image_ids(), shard.features().shape
-        if shape != (len(ids), self.dimension):
-            raise InputError(
-                f"{shard.array_path} has shape {shape}; its .parquet and the store's other shards "
-                f"call for {(len(ids), self.dimension)}"
-            )
-        self.image_ids += ids
 
     @property
     def rows(self) -> int:
@@ -166,10 +130,7 @@ class FeatureStore:
     def shards(self) -> Iterator[tuple[list[str], np.ndarray]]:
         """Yield each shard's ids and its features (rows, dimension), memory-mapped in the type on disk.
 
-        Raises
-        ------
-        InputError
-            If a shard's files are not as they were written, or others than when the store was opened.
+        Raises InputError if a shard's files are not as they were written, or others than when the store was opened.
         """
         for shard, seal in zip(self._shards, self._seals, strict=True):
             if shard.seal() != seal:

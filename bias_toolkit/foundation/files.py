@@ -27,6 +27,8 @@ from bias_toolkit.foundation.untrusted import open_regular, read_regular_text
 SEAL = ".sha256"
 SEALED = (".npy", ".parquet", ".csv")
 """Endings of the files of a shard."""
+INTERVAL = ("", "_low", "_high")
+"""Endings of an estimate's columns: itself, and the ends of its interval."""
 LARGEST_SEAL = 2**20
 PROBE = bytes(65536)
 OF_THE_FOLDER = (
@@ -177,6 +179,11 @@ def read_table(path: str | os.PathLike) -> pd.DataFrame:
 def empty_table(schema: pa.Schema) -> pd.DataFrame:
     """A table with the schema's columns and types, and no rows."""
     return schema.empty_table().to_pandas()
+
+
+def columns(kind: pa.DataType, *names: str, ends: Sequence[str] = ("",)) -> list[pa.Field]:
+    """Columns of one type for a schema: each name with each of the endings, such as those of `INTERVAL`."""
+    return [pa.field(f"{name}{end}", kind) for name in names for end in ends]
 
 
 def write_array(array: np.ndarray, path: str | os.PathLike) -> None:

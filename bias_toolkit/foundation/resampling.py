@@ -6,6 +6,7 @@ Source: B. Efron & R. Tibshirani, An Introduction to the Bootstrap, 1993, chapte
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -14,22 +15,30 @@ CONFIDENCE = 0.95
 CHUNK_ELEMENTS = 500_000
 
 
+def named_generator(seed: int, name: str) -> np.random.Generator:
+    """The random numbers of one purpose, independent of those of all others under the same seed."""
+    return np.random.default_rng([seed, zlib.crc32(name.encode())])
+
+
+def permutations_within(
+    values: np.ndarray, sizes: np.ndarray, permutations: int, rng: np.random.Generator
+) -> Iterator[np.ndarray]:
+    """Permutations of values (n,) inside consecutive groups of these sizes: arrays (some, n), `permutations` in all."""
+    ends = np.cumsum(sizes)
+    rows = max(1, CHUNK_ELEMENTS // len(values))
+    for done in range(0, permutations, rows):
+        permuted = np.tile(values, (min(rows, permutations - done), 1))
+        for start, end in zip(ends - sizes, ends, strict=True):
+            permuted[:, start:end] = rng.permuted(permuted[:, start:end], axis=1)
+        yield permuted
+
+
 def resample_counts(strata: Sequence[int], resamples: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """How often each image is drawn, in each of many bootstrap resamples.
+    """How often each of n images is drawn, in each of many bootstrap resamples.
 
-    Parameters
-    ----------
-    strata : sequence of int
-        Sizes of consecutive groups of images. Each group is resampled with replacement to its own size;
-        `[n]` is the plain bootstrap over n images.
-    resamples : int
-        Number of resamples.
-    rng : numpy Generator
-
-    Yields
-    ------
-    ndarray of float64, shape (rows, n)
-        Whole numbers, for some of the resamples; all of them together have `resamples` rows.
+    `strata` are the sizes of consecutive groups of images, each of which is resampled with replacement to its own size;
+    `[n]` is the plain bootstrap. Yields whole numbers, float64 (rows, n), for some of the resamples; all of them
+    together have `resamples` rows.
     """
     sizes = np.asarray(strata)
     n = int(sizes.sum())
@@ -46,12 +55,14 @@ def resample_counts(strata: Sequence[int], resamples: int, rng: np.random.Genera
         yield np.bincount(drawn.ravel(), minlength=drawn.size).reshape(shape).astype(np.float64)
 
 
-def percentile_interval(estimates: np.ndarray, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """The central interval of bootstrap estimates.
+def means_of_resamples(values: np.ndarray, resamples: int, rng: np.random.Generator) -> np.ndarray:
+    """Means over images of values (n, …) in bootstrap resamples of the images; shape (resamples, …)."""
+    n = len(values)
+    return np.concatenate([counts @ values / n for counts in resample_counts([n], resamples, rng)])
 
-    Resamples in which the estimate is not defined (NaN) are left out; the interval is (NaN, NaN) where no
-    other is.
-    """
+
+def percentile_interval(estimates: np.ndarray, confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """The central interval of bootstrap estimates, those that are defined (not NaN); (NaN, NaN) if none is."""
     estimates = estimates[~np.isnan(estimates)]
     if not len(estimates):
         return np.nan, np.nan
@@ -61,18 +72,7 @@ def percentile_interval(estimates: np.ndarray, confidence: float = CONFIDENCE) -
 
 
 def weighted_median(ascending: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Medians of samples that hold each value so many times.
-
-    Parameters
-    ----------
-    ascending : ndarray, shape (values,)
-        In rising order.
-    counts : ndarray, shape (samples, values)
-
-    Returns
-    -------
-    ndarray, shape (samples,)
-    """
+    """Medians (samples,) of samples that hold each `ascending` value so many times: `counts` (samples, values)."""
     cumulative = np.cumsum(counts, axis=1)
     n = cumulative[:, -1]
     lower, upper = (ascending[np.argmax(cumulative > rank[:, None], axis=1)] for rank in ((n - 1) // 2, n // 2))

@@ -1,26 +1,28 @@
 """Views, sweeps, responses, measures: how invariant a model is on an image.
 
-A is Azulay & Weiss, "Why do deep convolutional networks generalize so poorly to small image
-transformations?", JMLR 20(184), 2019, with the protocol of the script that its authors published; Z is Zhang,
-"Making convolutional networks shift-invariant again", ICML 2019.
+A is Azulay & Weiss, "Why do deep convolutional networks generalize so poorly to small image transformations?", JMLR
+20(184), 2019, with the protocol of the script that its authors published; Z is Zhang, "Making convolutional networks
+shift-invariant again", ICML 2019.
 """
 
 from bias_toolkit.invariance.framing_grid import SURROUNDINGS, FramingCell, FramingGrid, framed_window, framing_views
 from bias_toolkit.invariance.inpaint import FILLS
-from bias_toolkit.invariance.measures import INVARIANCE_MEASURES, Measure
+from bias_toolkit.invariance.measures import INVARIANCE_MEASURES
 from bias_toolkit.invariance.measures_table import measures_table
-from bias_toolkit.invariance.noise import NoiseFloor, noise_floor
+from bias_toolkit.invariance.noise import noise_floor
 from bias_toolkit.invariance.protocols import PROTOCOLS, STEP_PROTOCOLS, protocol_of
-from bias_toolkit.invariance.protocols.crop import SAMPLINGS, centre_reduction, centre_view
+from bias_toolkit.invariance.protocols.crop import centre_reduction, centre_view
 from bias_toolkit.invariance.response import make_response
 from bias_toolkit.invariance.run import load_measures, load_responses, load_skipped, sweep_shards
 from bias_toolkit.invariance.run_grid import grid_shards, load_grid
 from bias_toolkit.invariance.schema import FRAMED, MEASURES, RESPONSES, SEQUENTIAL
 from bias_toolkit.invariance.sequential import SequentialMean, StopWhenKnown, drawing_order
-from bias_toolkit.invariance.sweep import Sweep, expand_sweeps, size_curve_sweeps
-from bias_toolkit.invariance.sweep_views import (
+from bias_toolkit.invariance.sweep import (
+    Sweep,
     boxes_in_view,
+    expand_sweeps,
     make_views,
+    size_curve_sweeps,
     sweep_picture,
     sweep_reduction,
     sweep_window,
@@ -30,49 +32,10 @@ from bias_toolkit.invariance.views import Views
 from bias_toolkit.invariance.window import Picture, Window, take_picture
 
 __all__ = [
-    "FILLS",
-    "FRAMED",
-    "INVARIANCE_MEASURES",
-    "MEASURES",
-    "PROTOCOLS",
-    "RESPONSES",
-    "SAMPLINGS",
-    "SEQUENTIAL",
-    "STEP_PROTOCOLS",
-    "SURROUNDINGS",
-    "TRANSFORMS",
-    "FramingCell",
-    "FramingGrid",
-    "Measure",
-    "NoiseFloor",
-    "Picture",
-    "SequentialMean",
-    "StopWhenKnown",
-    "Sweep",
-    "Views",
-    "Window",
-    "boxes_in_view",
-    "centre_reduction",
-    "centre_view",
-    "drawing_order",
-    "expand_sweeps",
-    "framed_window",
-    "framing_views",
-    "grid_shards",
-    "load_grid",
-    "load_measures",
-    "load_responses",
-    "load_skipped",
-    "make_response",
-    "make_views",
-    "measures_table",
-    "noise_floor",
-    "protocol_of",
-    "size_curve_sweeps",
-    "sweep_picture",
-    "sweep_reduction",
-    "sweep_shards",
-    "sweep_window",
-    "take_picture",
-    "transform_of",
-]
+    "FILLS", "FRAMED", "INVARIANCE_MEASURES", "MEASURES", "PROTOCOLS", "RESPONSES", "SEQUENTIAL", "STEP_PROTOCOLS",
+    "SURROUNDINGS", "TRANSFORMS", "FramingCell", "FramingGrid", "Picture", "SequentialMean", "StopWhenKnown", "Sweep",
+    "Views", "Window", "boxes_in_view", "centre_reduction", "centre_view", "drawing_order", "expand_sweeps",
+    "framed_window", "framing_views", "grid_shards", "load_grid", "load_measures", "load_responses", "load_skipped",
+    "make_response", "make_views", "measures_table", "noise_floor", "protocol_of", "size_curve_sweeps",
+    "sweep_picture", "sweep_reduction", "sweep_shards", "sweep_window", "take_picture", "transform_of",
+]  # fmt: skip

@@ -1,22 +1,23 @@
 """Showing an image's object at a chosen position and scale: the cells of a framing map, and the windows that do it.
 
-Test photographs share the training photographs' framing, so that position and scale hardly vary among them. Here
-they are varied on purpose, with the same objects throughout. The idea of moving and shrinking an image on a canvas
-is that of A (section 2, embedded images); to place its object by position and scale is the toolkit's own.
+Test photographs share the training photographs' framing, so that position and scale hardly vary among them. Here they
+are varied on purpose, with the same objects throughout. The idea of moving and shrinking an image on a canvas is that
+of A (section 2, embedded images); to place its object by position and scale is the toolkit's own.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.invariance.inpaint import FILLS
 from bias_toolkit.invariance.transforms import CENTRE
-from bias_toolkit.invariance.window import Window, take_picture
+from bias_toolkit.invariance.window import Picture, Window, take_picture
 
 REAL = "real"
 SURROUNDINGS = (*FILLS, REAL)
@@ -42,17 +43,12 @@ class FramingCell:
 class FramingGrid:
     """The positions and scales of a framing map.
 
+    Raises InputError if there is none, or one is out of range or there twice.
+
     Parameters
     ----------
-    positions : tuple of float
-        Of cx and of cy alike, in (0, 1).
-    scales : tuple of float
-        In (0, 1].
-
-    Raises
-    ------
-    InputError
-        If there is none, or one is out of range or there twice.
+    positions : of cx and of cy alike, in (0, 1).
+    scales : in (0, 1].
     """
 
     positions: tuple[float, ...] = POSITIONS
@@ -91,26 +87,18 @@ def framed_window(
 ) -> Window | None:
     """The window through which an object is seen at a cell's position and scale.
 
-    With a fill, the whole image is resized to a square, as embed does, of the side at which the object has the
-    cell's scale, and moved by whole pixels of the view until the object's centre is nearest to the cell's position.
-    With `real`, the window is a square of the image, and is there only where the image reaches 4 pixels of the view
-    beyond it on every side, so that no pixel of a sweep is made up.
+    With a fill, the whole image is resized to a square, as embed does, of the side at which the object has the cell's
+    scale, and moved by whole pixels of the view until the object's centre is nearest to the cell's position. With
+    `real`, the window is a square of the image, and is there only where the image reaches 4 pixels of the view beyond
+    it on every side, so that no pixel of a sweep is made up. Returns None where the object would not be wholly inside
+    the view, or the image does not reach far enough.
 
     Parameters
     ----------
-    box : sequence of 4 floats
-        x0, y0, x1, y1 of the object in pixels of the image; of an image without one, the image's own edges.
-    width, height : int
-        Of the image.
-    cell : FramingCell
-    input_size : int
-        W, in pixels.
+    box : x0, y0, x1, y1 of the object in pixels of the image; of an image without one, the image's own edges.
+    width, height : of the image.
+    input_size : W, in pixels.
     surroundings : {"mean", "black", "inpaint", "real"}
-
-    Returns
-    -------
-    Window or None
-        None where the object would not be wholly inside the view, or the image does not reach far enough.
     """
     x0, y0, x1, y1 = box
     length = math.sqrt((x1 - x0) * (y1 - y0))
@@ -141,6 +129,39 @@ def _inside(first: Window, last: Window, width: int, height: int) -> bool:
     return min(first.left, first.top) >= -tolerance and right <= width + tolerance and bottom <= height + tolerance
 
 
+class Framed(NamedTuple):
+    """An image's object shown in a cell."""
+
+    cell: FramingCell
+    window: Window
+    picture: Picture
+
+
+def framed_pictures(
+    image: np.ndarray,
+    box: Sequence[float] | None,
+    cells: Iterable[FramingCell],
+    surroundings: str,
+    input_size: int,
+    margin: int,
+) -> list[Framed]:
+    """An image's object in every cell that it fits into.
+
+    Parameters
+    ----------
+    image : (height, width, 3) uint8
+    box : x0, y0, x1, y1 of the object in pixels; the whole image where there is none.
+    surroundings : {"mean", "black", "inpaint", "real"}
+    input_size : side W of the model's input, in pixels.
+    margin : of the pictures, in pixels of the view.
+    """
+    height, width = image.shape[:2]
+    box = (0.0, 0.0, float(width), float(height)) if box is None else box
+    windows = [(cell, framed_window(box, width, height, cell, input_size, surroundings)) for cell in cells]
+    fill = FILLS[0] if surroundings == REAL else surroundings
+    return [Framed(cell, window, take_picture(image, window, margin, fill)) for cell, window in windows if window]
+
+
 def framing_views(
     image: np.ndarray,
     box: Sequence[float] | None,
@@ -150,30 +171,15 @@ def framing_views(
 ) -> dict[str, list[tuple[float, np.ndarray]]]:
     """What a model is shown of an image in a framing map: its object in the middle, at each scale.
 
+    Returns surroundings to (scale, uint8 pixels (W, W, 3)) pairs, of the scales at which the image can be shown.
+
     Parameters
     ----------
-    image : uint8, shape (height, width, 3)
-    box : sequence of 4 floats, optional
-        x0, y0, x1, y1 of the object in pixels; the whole image where there is none.
-    scales : sequence of float
-    surroundings : sequence of str
-        Of `SURROUNDINGS`.
-    input_size : int
-        Side W of the model's input, in pixels.
-
-    Returns
-    -------
-    dict
-        Surroundings to (scale, uint8 pixels (W, W, 3)) pairs, of the scales at which the image can be shown.
+    image, box, input_size : as for `framed_pictures`.
+    surroundings : of `SURROUNDINGS`.
     """
-    height, width = image.shape[:2]
-    box = (0, 0, width, height) if box is None else box
-    views = {}
-    for each in surroundings:
-        fill = FILLS[0] if each == REAL else each
-        windows = [
-            (scale, framed_window(box, width, height, FramingCell(0.5, 0.5, scale), input_size, each))
-            for scale in scales
-        ]
-        views[each] = [(scale, take_picture(image, window, 0, fill).pixels) for scale, window in windows if window]
-    return views
+    cells = [FramingCell(0.5, 0.5, scale) for scale in scales]
+    return {
+        each: [(cell.scale, shown.pixels) for cell, _, shown in framed_pictures(image, box, cells, each, input_size, 0)]
+        for each in surroundings
+    }

@@ -28,20 +28,15 @@ def filled(canvas: np.ndarray, outside: np.ndarray, fill: str) -> np.ndarray:
 def inpaint(canvas: np.ndarray, outside: np.ndarray) -> np.ndarray:
     """Fill the canvas around an image by repeated normalised smoothing, until it is full (A).
 
-    Each round gives the empty pixels that have known ones within half a window the weighted mean of those,
-    and counts them as known from then on. Known pixels never change. Values stay unrounded until the canvas
-    is full. The weights are binomial, as A's. A's window has an even number of them, which moves what it
-    smooths by half a pixel a round; this one has an odd number and is centred.
+    Each round gives the empty pixels that have known ones within half a window the weighted mean of those, and counts
+    them as known from then on. Known pixels never change. Values stay unrounded until the canvas is full. The weights
+    are binomial, as A's. A's window has an even number of them, which moves what it smooths by half a pixel a round;
+    this one has an odd number and is centred. Returns uint8, shape (height, width, 3).
 
     Parameters
     ----------
-    canvas : uint8, shape (height, width, 3)
-    outside : bool, shape (height, width)
-        True where the canvas is empty; some of it must be False.
-
-    Returns
-    -------
-    uint8, shape (height, width, 3)
+    canvas : (height, width, 3) uint8
+    outside : (height, width) bool; True where the canvas is empty; some of it must be False.
     """
     known = ~outside
     if not known.any():

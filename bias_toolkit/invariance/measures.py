@@ -1,9 +1,11 @@
 """The invariance measures: each with its formula and its words. A new one is a function, and an entry of the list.
 
-Every function takes columns of responses (see `bias_toolkit.invariance.response.make_response`) as arrays whose
-last axis runs over an image's views or steps, and reduces that axis; axes before it run over images.
+Every function takes columns of responses (see `bias_toolkit.invariance.response.make_response`) as arrays whose last
+axis runs over an image's views or steps, and reduces that axis; axes before it run over images.
 
-p_k is the softmax output on view k = 0, …, n, y_k its top-1 class, r the centre view's top-1 class.
+p_k is the softmax output on view k = 0, …, n, y_k its top-1 class, r the centre view's top-1 class, φ_k the feature.
+The shapes are (…, n + 1) of `top1` (y_k, int), `p_top1` (p_k[y_k]), `p_second` and `p_reference` (p_k[r]), (…, n) of
+`p_top1_next` (p_{k+1}[y_k]), `top5_exit` (bool) and `feature_step` (1 − cos(φ_k, φ_{k+1})), and (…) of `label_index`.
 """
 
 from __future__ import annotations
@@ -25,23 +27,15 @@ class Measure:
 
     Parameters
     ----------
-    formula : callable
-        From the response's `columns`, in their order, to values; its name is the measure's.
-    columns : tuple of str
-        Of `bias_toolkit.invariance.schema.RESPONSES`.
-    label : str
-        For an axis or a table's heading.
-    definition : str
-        One line.
-    share : bool
-        Whether it is a share of steps, pairs or views, which reads well as a percentage.
-    of_steps, of_pairs : bool
-        Whether a sweep has it whose views are steps, or are compared in pairs.
-    highest : float
-        The highest value it can take, in its own unit, which is none: all are shares, probabilities, differences of
-        probabilities, or 1 − cosine. The lowest is 0.
-    type : pyarrow.DataType
-        Of its column.
+    formula : from the response's `columns`, in their order, to values; its name is the measure's.
+    columns : of `bias_toolkit.invariance.schema.RESPONSES`.
+    label : for an axis or a table's heading.
+    definition : one line.
+    share : whether it is a share of steps, pairs or views, which reads well as a percentage.
+    of_steps, of_pairs : whether a sweep has it whose views are steps, or are compared in pairs.
+    highest : the highest value it can take, in its own unit, which is none: all are shares, probabilities, differences
+        of probabilities, or 1 − cosine. The lowest is 0.
+    type : of its column.
     """
 
     formula: Callable[..., np.ndarray]
@@ -66,101 +60,52 @@ class Measure:
 
 
 def p_top1_change(top1: np.ndarray) -> np.ndarray:
-    """(1/n) Σ_k 1[y_k ≠ y_{k+1}]: how often one step changes the top-1 class (A, Table 1).
-
-    Parameters
-    ----------
-    top1 : int, shape (…, n + 1)
-    """
+    """(1/n) Σ_k 1[y_k ≠ y_{k+1}]: how often one step changes the top-1 class (A, Table 1)."""
     return (top1[..., :-1] != top1[..., 1:]).mean(axis=-1)
 
 
 def mac(p_top1: np.ndarray, p_top1_next: np.ndarray) -> np.ndarray:
-    """(1/n) Σ_k |p_k[y_k] − p_{k+1}[y_k]|: mean absolute change of the top class's probability (A, Table 1).
-
-    Parameters
-    ----------
-    p_top1 : float, shape (…, n + 1)
-    p_top1_next : float, shape (…, n)
-        p_{k+1}[y_k].
-    """
+    """(1/n) Σ_k |p_k[y_k] − p_{k+1}[y_k]|: mean absolute change of the top class's probability (A, Table 1)."""
     return np.abs(p_top1[..., :-1] - p_top1_next).mean(axis=-1, dtype=float)
 
 
 def p_top5_exit(top5_exit: np.ndarray) -> np.ndarray:
-    """(1/n) Σ_k 1[y_k not among the five most probable of p_{k+1}]: how often a step throws it out (after A).
-
-    Parameters
-    ----------
-    top5_exit : bool, shape (…, n)
-    """
+    """(1/n) Σ_k 1[y_k not among the five most probable of p_{k+1}]: how often a step throws it out (after A)."""
     return top5_exit.mean(axis=-1)
 
 
 def p_range(p_reference: np.ndarray) -> np.ndarray:
-    """max_k p_k[r] − min_k p_k[r]: over how much the reference class's probability ranges (after A, Fig. 1).
-
-    Parameters
-    ----------
-    p_reference : float, shape (…, n + 1)
-        p_k[r].
-    """
+    """max_k p_k[r] − min_k p_k[r]: over how much the reference class's probability ranges (after A, Fig. 1)."""
     return p_reference.max(axis=-1) - p_reference.min(axis=-1)
 
 
 def feature_drift(feature_step: np.ndarray) -> np.ndarray:
-    """(1/n) Σ_k (1 − cos(φ_k, φ_{k+1})): how far one step turns the feature φ.
-
-    Parameters
-    ----------
-    feature_step : float, shape (…, n)
-        1 − cos(φ_k, φ_{k+1}).
-    """
+    """(1/n) Σ_k (1 − cos(φ_k, φ_{k+1})): how far one step turns the feature φ."""
     return feature_step.mean(axis=-1, dtype=float)
 
 
 def consistency(top1: np.ndarray) -> np.ndarray:
     """The share of pairs of offset views that agree in their top-1 class (Z, classification consistency).
 
-    Parameters
-    ----------
-    top1 : int, shape (…, 2 · draws)
-        Views 2d and 2d + 1 are pair d.
+    Views 2d and 2d + 1 are pair d.
     """
     return (top1[..., 0::2] == top1[..., 1::2]).mean(axis=-1)
 
 
 def accuracy(top1: np.ndarray, label_index: np.ndarray) -> np.ndarray:
-    """(1/(n+1)) Σ_k 1[y_k = label]: the share of views on which the model is right (A).
-
-    Parameters
-    ----------
-    top1 : int, shape (…, V)
-    label_index : float or int, shape (…)
-        NaN without a label, and so is the result.
-    """
+    """(1/(n+1)) Σ_k 1[y_k = label]: the share of views on which the model is right (A); NaN without a label."""
     label_index = np.asarray(label_index)
     right = (top1 == label_index[..., None]).mean(axis=-1)
     return np.where(np.isnan(label_index), np.nan, right)
 
 
 def confidence(p_top1: np.ndarray) -> np.ndarray:
-    """p[r] at the centre view.
-
-    Parameters
-    ----------
-    p_top1 : float, shape (…, n + 1)
-    """
+    """p[r] at the centre view."""
     return p_top1[..., CENTRE]
 
 
 def margin(p_top1: np.ndarray, p_second: np.ndarray) -> np.ndarray:
-    """p[r] minus the second largest probability, at the centre view.
-
-    Parameters
-    ----------
-    p_top1, p_second : float, shape (…, n + 1)
-    """
+    """p[r] minus the second largest probability, at the centre view."""
     return p_top1[..., CENTRE] - p_second[..., CENTRE]
 
 

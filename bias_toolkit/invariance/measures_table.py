@@ -14,19 +14,11 @@ from bias_toolkit.invariance.schema import MEASURES
 def measures_table(responses: pd.DataFrame) -> pd.DataFrame:
     """Every measure of every row of responses, in the same order.
 
-    A measure is null for a sweep that does not have it: offsets have no steps and no centre view. Accuracy is also
-    null without a label.
+    A measure is null for a sweep that does not have it: offsets have no steps and no centre view. Accuracy is also null
+    without a label. Returns the columns of `bias_toolkit.invariance.schema.MEASURES`, of the types that reading them
+    from Parquet would give.
 
-    Parameters
-    ----------
-    responses : DataFrame
-        With the columns of `bias_toolkit.invariance.schema.RESPONSES`.
-
-    Returns
-    -------
-    DataFrame
-        With the columns of `bias_toolkit.invariance.schema.MEASURES`, and of the types that reading them from
-        Parquet would give.
+    `responses` has the columns of `bias_toolkit.invariance.schema.RESPONSES`.
     """
     responses = responses.reset_index(drop=True)
     table = responses.reindex(columns=MEASURES.names)

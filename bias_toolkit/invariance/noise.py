@@ -13,8 +13,7 @@ from bias_toolkit.foundation.errors import InputError, UnreadableImageError
 from bias_toolkit.foundation.progress import Progress, silent
 from bias_toolkit.foundation.threads import ordered_map
 from bias_toolkit.invariance.packing import evaluate_packed
-from bias_toolkit.invariance.sweep import Sweep
-from bias_toolkit.invariance.sweep_views import make_views
+from bias_toolkit.invariance.sweep import Sweep, make_views
 from bias_toolkit.invariance.views import Views
 
 if TYPE_CHECKING:
@@ -29,17 +28,13 @@ class NoiseFloor:
 
     Attributes
     ----------
-    value : float
-        Share of the views whose top-1 class differs between the two evaluations.
-    n_images, n_views, n_changed : int
-        Images and views that were evaluated, and views whose top-1 class differs.
-    interval : (float, float)
-        95% Clopper–Pearson interval of `value`, over views. It says something where nothing changed, but
-        takes the views of one image for independent.
-    interval_over_images : (float, float) or None
-        95% bootstrap interval of `value`, over images; None where nothing changed, since it would be (0, 0).
-    max_difference : float
-        Largest absolute difference of any class's probability on any view.
+    value : share of the views whose top-1 class differs between the two evaluations.
+    n_images, n_views, n_changed : images and views that were evaluated, and views whose top-1 class differs.
+    interval : 95% Clopper–Pearson interval of `value`, over views. It says something where nothing changed, but takes
+        the views of one image for independent.
+    interval_over_images : 95% bootstrap interval of `value`, over images; None where nothing changed, since it would be
+        (0, 0).
+    max_difference : largest absolute difference of any class's probability on any view.
     """
 
     value: float
@@ -64,26 +59,17 @@ def noise_floor(
 ) -> NoiseFloor:
     """Evaluate the views of a sample of images twice, and count the views whose top-1 class differs.
 
-    The first time the views are in order and in batches of `batch_size`, as in a sweep; the second time in a
-    random order and in batches of another size, one less. With y_v and y'_v the two top-1 classes of view v,
-    the value is (1/N) Σ_v 1[y_v ≠ y'_v].
+    The first time the views are in order and in batches of `batch_size`, as in a sweep; the second time in a random
+    order and in batches of another size, one less. With y_v and y'_v the two top-1 classes of view v, the value is
+    (1/N) Σ_v 1[y_v ≠ y'_v]. Raises InputError if none of the sample can be read.
 
     Parameters
     ----------
-    read : callable
-        Gives the image of an id, uint8 (height, width, 3); an image for which it raises `UnreadableImageError` is left
-        out of the sample.
-    n_images : int
-        Size of the sample, whose views are held in memory; all images where there are fewer.
-    seed : int
-        Seed of the sample, of the order and of the bootstrap.
-    progress : Progress
-        Counts evaluations of a view, two a view.
-
-    Raises
-    ------
-    InputError
-        If none of the sample can be read.
+    read : gives the image of an id, uint8 (height, width, 3); an image for which it raises `UnreadableImageError` is
+        left out of the sample.
+    n_images : size of the sample, whose views are held in memory; all images where there are fewer.
+    seed : seed of the sample, of the order and of the bootstrap.
+    progress : counts evaluations of a view, two a view.
     """
     generator = np.random.default_rng(seed)
     image_ids = list(image_ids)

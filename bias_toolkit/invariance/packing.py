@@ -35,31 +35,17 @@ def evaluate_shards(
 ) -> Iterator[dict[str, pd.DataFrame]]:
     """Run the model on views of the images of shards; batches run on across images, and never across shards.
 
-    The model is given the next shard's batches before it has answered the last of a shard.
+    The model is given the next shard's batches before it has answered the last of a shard. Yields for each shard, in
+    order: the table of the rows by its name, and "skipped", the table SKIPPED. Raises InputError if the model's output
+    for an image is not finite.
 
     Parameters
     ----------
-    prepare : callable
-        From an image's id to its pieces, each a key of its own choice and some views. It is called in threads, at most
-        `ahead` images ahead; where it raises `UnreadableImageError`, the image is left out.
-    make_row : callable
-        From an image's id, a piece's key, and the piece's probabilities (V, C) and features (V, D) to a row.
-    name, schema : str, pyarrow.Schema
-        Of the table of the rows.
-    batch_size : int
-        Views in a batch.
-    advance : callable
-        Is given the number of images done, as their views are given to the model.
-
-    Yields
-    ------
-    dict
-        For each shard, in order: the table of the rows by its name, and "skipped", the table SKIPPED.
-
-    Raises
-    ------
-    InputError
-        If the model's output for an image is not finite.
+    prepare : from an image's id to its pieces, each a key of its own choice and some views. It is called in threads, at
+        most `ahead` images ahead; where it raises `UnreadableImageError`, the image is left out.
+    make_row : from an image's id, a piece's key, and the piece's probabilities (V, C) and features (V, D) to a row.
+    name, schema : of the table of the rows.
+    advance : is given the number of images done, as their views are given to the model.
     """
     with closing(prepared_shards(shards, prepare, ahead=ahead)) as prepared:
 
@@ -93,17 +79,10 @@ def evaluate_packed(
 
     The images are asked for ahead of what is yielded, so that the model need not wait. Where None stands in the place
     of views a group of images ends: no batch runs across it, so that what a group gives does not depend on the others.
-    Every batch but the last of a group has exactly `batch_size` views.
+    Every batch but the last of a group has exactly `batch_size` views. Yields key, probabilities (V, C), features (V,
+    D) for each image, in order, and (key, None, None) for each end of a group, when all before it was yielded.
 
-    Parameters
-    ----------
-    images : iterable of (key, Views or None)
-        All of the same fill.
-
-    Yields
-    ------
-    key, probabilities (V, C), features (V, D)
-        For each image, in order; (key, None, None) for each end of a group, when all before it was yielded.
+    All `images` are of the same fill.
     """
     waiting: deque[tuple[object, int | None]] = deque()
 

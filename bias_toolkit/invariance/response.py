@@ -16,8 +16,8 @@ def make_response(
 ) -> dict[str, object]:
     """What one row of responses says about the views of one image.
 
-    With p_k the softmax output on view k, φ_k its feature, and (a, b) the pairs of views that the sweep
-    compares (its steps; under offsets its draws):
+    With p_k the softmax output on view k, φ_k its feature, and (a, b) the pairs of views that the sweep compares (its
+    steps; under offsets its draws):
 
     ==============  ==========================================================================
     `top1`          y_k, the most probable class (the first of equals); int32, one a view
@@ -35,10 +35,9 @@ def make_response(
 
     Parameters
     ----------
-    probabilities : float, shape (V, C)
-    features : float, shape (V, D)
-    label_index : int or None
-        The label's place among the C classes.
+    probabilities : (V, C) float
+    features : (V, D) float
+    label_index : the label's place among the C classes.
     """
     first, second = sweep.compared()
     top1 = probabilities.argmax(axis=1)
@@ -67,15 +66,12 @@ def check_finite(probabilities: np.ndarray, features: np.ndarray, image_id: str)
 def rank(probabilities: np.ndarray, classes: np.ndarray) -> np.ndarray:
     """How many classes come before the given one in each row: more probable, or equally so and earlier.
 
+    Returns (N,) int: 0 for the class that argmax gives.
+
     Parameters
     ----------
-    probabilities : float, shape (N, C)
-    classes : int, shape (N,)
-
-    Returns
-    -------
-    int, shape (N,)
-        0 for the class that argmax gives.
+    probabilities : (N, C) float
+    classes : (N,) int
     """
     own = np.take_along_axis(probabilities, classes[:, None], axis=1)
     earlier = np.arange(probabilities.shape[1]) < classes[:, None]
@@ -85,12 +81,10 @@ def rank(probabilities: np.ndarray, classes: np.ndarray) -> np.ndarray:
 def cosine_distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """1 − cos(a, b) of each pair of rows, in float64; 0 for two zero vectors, 1 for one.
 
-    Computed as half the squared distance of the unit vectors, which is exactly 0 for equal rows and does not
-    cancel for nearly equal ones.
+    Computed as half the squared distance of the unit vectors, which is exactly 0 for equal rows and does not cancel for
+    nearly equal ones.
 
-    Parameters
-    ----------
-    a, b : float, shape (N, D)
+    `a` and `b` have the shape (N, D).
     """
     a, b = a.astype(float), b.astype(float)
     norm_a, norm_b = np.linalg.norm(a, axis=1), np.linalg.norm(b, axis=1)

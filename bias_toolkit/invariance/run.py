@@ -18,8 +18,7 @@ from bias_toolkit.invariance.measures_table import measures_table
 from bias_toolkit.invariance.packing import evaluate_shards
 from bias_toolkit.invariance.response import make_response
 from bias_toolkit.invariance.schema import MEASURES, RESPONSES
-from bias_toolkit.invariance.sweep import Sweep
-from bias_toolkit.invariance.sweep_views import make_views
+from bias_toolkit.invariance.sweep import Sweep, make_views
 from bias_toolkit.invariance.views import Views
 
 if TYPE_CHECKING:
@@ -39,32 +38,18 @@ def sweep_shards(
     """The responses of a model to a sweep over images.
 
     Images are decoded and views made in threads, ahead of the model and across the ends of shards. Batches never run
-    across shards, so the responses do not depend on which shards are asked for together. Closing the generator ends
-    the threads.
+    across shards, so the responses do not depend on which shards are asked for together. Closing the generator ends the
+    threads. Yields for each shard, in order: "responses", the table RESPONSES, and "skipped", the table SKIPPED. Raises
+    InputError if the sweep's size leaves nothing of an image, or the model's output for one is not finite.
 
     Parameters
     ----------
-    read : callable
-        Gives the image of an id, uint8 (height, width, 3) or reduced; an image for which it raises
+    read : gives the image of an id, uint8 (height, width, 3) or reduced; an image for which it raises
         `UnreadableImageError` is left out and listed among the skipped.
-    shards : iterable of Shard
-        Of image ids.
-    label_indices : mapping
-        From an image's id to its label's place among the model's classes; ids without one have no label.
-    batch_size : int
-        Views in a batch.
-    advance : callable
-        Is given the number of images done since it was called last.
-
-    Yields
-    ------
-    dict
-        For each shard, in order: "responses", the table RESPONSES, and "skipped", the table SKIPPED.
-
-    Raises
-    ------
-    InputError
-        If the sweep's size leaves nothing of an image, or the model's output for one is not finite.
+    shards : of image ids.
+    label_indices : from an image's id to its label's place among the model's classes; ids without one have no label.
+    batch_size : views in a batch.
+    advance : is given the number of images done since it was called last.
     """
 
     def prepare(image_id: str) -> list[tuple[None, Views]]:

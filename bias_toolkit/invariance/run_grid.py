@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ import pandas as pd
 from bias_toolkit.foundation.files import read_shards
 from bias_toolkit.foundation.shards import Shard
 from bias_toolkit.invariance import measures
-from bias_toolkit.invariance.framing_grid import REAL, FramingCell, FramingGrid, framed_window
+from bias_toolkit.invariance.framing_grid import Framed, FramingGrid, framed_pictures
 from bias_toolkit.invariance.packing import evaluate_shards
 from bias_toolkit.invariance.protocols.crop import CROP
 from bias_toolkit.invariance.response import make_response
@@ -20,20 +20,11 @@ from bias_toolkit.invariance.schema import FRAMED
 from bias_toolkit.invariance.sweep import Sweep
 from bias_toolkit.invariance.transforms import CENTRE, STEPS, transform_of
 from bias_toolkit.invariance.views import Views
-from bias_toolkit.invariance.window import Picture, Window, take_picture
 
 if TYPE_CHECKING:
     from bias_toolkit.models import Model
 
 IMAGES_AHEAD = 3
-
-
-class _Framed(NamedTuple):
-    """An image's object shown in a cell."""
-
-    cell: FramingCell
-    window: Window
-    picture: Picture
 
 
 def grid_shards(
@@ -53,44 +44,26 @@ def grid_shards(
 
     In each cell the model is given a sweep of 8 steps of one pixel around it. Batches never run across shards, and the
     model is given the next shard's before it has answered the last of a shard. Closing the generator ends the threads.
+    Yields for each shard, in order: "framed", the table FRAMED, and "skipped", the table SKIPPED. Raises InputError if
+    the transform is not known, or the model's output for an image is not finite.
 
     Parameters
     ----------
-    read : callable
-        Gives the image of an id, uint8 (height, width, 3); an image for which it raises `UnreadableImageError` is left
-        out and listed among the skipped.
-    shards : iterable of Shard
-        Of image ids.
-    boxes : mapping
-        image_id to x0, y0, x1, y1 of its object, in pixels; an image that is not in it is its own object.
+    boxes : image_id to x0, y0, x1, y1 of its object, in pixels; an image that is not in it is its own object.
     surroundings : {"mean", "black", "inpaint", "real"}
     transform : {"diagonal", "horizontal", "vertical"}
-    label_indices : mapping
-        From an image's id to its label's place among the model's classes; ids without one have no label.
-    batch_size : int
-        Views in a batch.
-    advance : callable
-        Is given the number of images done since it was called last.
-
-    Yields
-    ------
-    dict
-        For each shard, in order: "framed", the table FRAMED, and "skipped", the table SKIPPED.
-
-    Raises
-    ------
-    InputError
-        If the transform is not known, or the model's output for an image is not finite.
+    read, shards, label_indices, batch_size, advance : as for `sweep_shards`; `read` gives whole images.
     """
     sweep = Sweep(CROP.name, transform, 1.0)
     shifts = transform_of(transform).path() - CENTRE
 
-    def prepare(image_id: str) -> Iterator[tuple[_Framed, Views]]:
-        framed = _framed(read(image_id), boxes.get(image_id), grid.cells, model.input_size, surroundings)
+    def prepare(image_id: str) -> Iterator[tuple[Framed, Views]]:
+        image, box = read(image_id), boxes.get(image_id)
+        framed = framed_pictures(image, box, grid.cells, surroundings, model.input_size, CENTRE)
         # The views are made when the model is given them: those of all cells of the images ahead take much memory.
         return ((each, each.picture.views(shifts)) for each in framed)
 
-    def make_row(image_id: str, framed: _Framed, probabilities: np.ndarray, features: np.ndarray) -> dict:
+    def make_row(image_id: str, framed: Framed, probabilities: np.ndarray, features: np.ndarray) -> dict:
         cell, window, picture = framed
         label_index = label_indices.get(image_id)
         response = make_response(probabilities, features, sweep, label_index)
@@ -114,33 +87,10 @@ def grid_shards(
         }
 
     return evaluate_shards(
-        model,
-        shards,
-        prepare,
-        make_row,
-        "framed",
-        FRAMED,
-        ahead=IMAGES_AHEAD,
-        batch_size=batch_size,
-        advance=advance,
+        model, shards, prepare, make_row, "framed", FRAMED, ahead=IMAGES_AHEAD, batch_size=batch_size, advance=advance
     )
 
 
 def load_grid(folder: str | os.PathLike) -> pd.DataFrame:
     """The measures of all shards of a framing map in a folder, table FRAMED."""
     return read_shards(folder, "framed", FRAMED)
-
-
-def _framed(
-    image: np.ndarray, box: Sequence[float] | None, cells: Sequence[FramingCell], input_size: int, surroundings: str
-) -> list[_Framed]:
-    """The object in every cell that it fits into."""
-    height, width = image.shape[:2]
-    box = (0.0, 0.0, float(width), float(height)) if box is None else box
-    windows = [(cell, framed_window(box, width, height, cell, input_size, surroundings)) for cell in cells]
-    fill = "mean" if surroundings == REAL else surroundings
-    return [
-        _Framed(cell, window, take_picture(image, window, CENTRE, fill))
-        for cell, window in windows
-        if window is not None
-    ]

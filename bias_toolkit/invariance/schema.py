@@ -1,64 +1,41 @@
 """The tables of this package."""
 
-from __future__ import annotations
-
 import pyarrow as pa
 
+from bias_toolkit.foundation.files import columns
 from bias_toolkit.invariance.measures import INVARIANCE_MEASURES
 
-SWEEP = [
-    ("protocol", pa.string()),
-    ("transform", pa.string()),
-    ("size", pa.float64()),
-    ("fill", pa.string()),
-    ("sampling", pa.string()),
-]
+TEXT, INT32, FLOAT32, REAL = pa.string(), pa.int32(), pa.float32(), pa.float64()
+
+SWEEP = [*columns(TEXT, "protocol", "transform"), ("size", REAL), *columns(TEXT, "fill", "sampling")]
 """Which sweep a row is of. `fill` is null but for embed, `sampling` null but for crop."""
 
 RESPONSES = pa.schema(
     [
-        ("image_id", pa.string()),
+        ("image_id", TEXT),
         *SWEEP,
-        ("label_index", pa.int32()),
-        ("top1", pa.list_(pa.int32())),
-        ("p_top1", pa.list_(pa.float32())),
-        ("p_second", pa.list_(pa.float32())),
-        ("p_reference", pa.list_(pa.float32())),
-        ("p_label", pa.list_(pa.float32())),
-        ("p_top1_next", pa.list_(pa.float32())),
+        ("label_index", INT32),
+        ("top1", pa.list_(INT32)),
+        *columns(pa.list_(FLOAT32), "p_top1", "p_second", "p_reference", "p_label", "p_top1_next"),
         ("top5_exit", pa.list_(pa.bool_())),
-        ("feature_step", pa.list_(pa.float32())),
+        ("feature_step", pa.list_(FLOAT32)),
     ]
 )
 """One row for each image and sweep: what `bias_toolkit.invariance.response.make_response` says of the output."""
 
 MEASURES = pa.schema(
-    [
-        ("image_id", pa.string()),
-        *SWEEP,
-        *((measure.name, measure.type) for measure in INVARIANCE_MEASURES),
-        ("n_steps", pa.int32()),
-    ]
+    [("image_id", TEXT), *SWEEP, *((measure.name, measure.type) for measure in INVARIANCE_MEASURES), ("n_steps", INT32)]
 )
 """One row for each image and sweep; null where a measure is not defined for the sweep or without a label."""
 
 FRAMED = pa.schema(
     [
-        ("image_id", pa.string()),
-        ("surroundings", pa.string()),
-        ("cx", pa.float64()),
-        ("cy", pa.float64()),
-        ("scale", pa.float64()),
-        ("magnification", pa.float32()),
-        ("made_up", pa.float32()),
-        ("p_top1_change", pa.float32()),
-        ("mac", pa.float32()),
-        ("accuracy", pa.float32()),
-        ("label_index", pa.int32()),
-        ("top1", pa.int32()),
-        ("confidence", pa.float32()),
-        ("margin", pa.float32()),
-        ("n_steps", pa.int32()),
+        *columns(TEXT, "image_id", "surroundings"),
+        *columns(REAL, "cx", "cy", "scale"),
+        *columns(FLOAT32, "magnification", "made_up", "p_top1_change", "mac", "accuracy"),
+        *columns(INT32, "label_index", "top1"),
+        *columns(FLOAT32, "confidence", "margin"),
+        ("n_steps", INT32),
     ]
 )
 """One row for each image and cell of a framing map: its object shown at (cx, cy, scale) of the view, and the measures
@@ -68,17 +45,11 @@ without a label."""
 
 SEQUENTIAL = pa.schema(
     [
-        ("protocol", pa.string()),
-        ("transform", pa.string()),
-        ("size", pa.float64()),
-        ("measure", pa.string()),
-        ("value", pa.float64()),
-        ("low", pa.float64()),
-        ("high", pa.float64()),
-        ("precision", pa.float64()),
-        ("n", pa.int64()),
-        ("n_skipped", pa.int64()),
-        ("n_images", pa.int64()),
+        *columns(TEXT, "protocol", "transform"),
+        ("size", REAL),
+        ("measure", TEXT),
+        *columns(REAL, "value", "low", "high", "precision"),
+        *columns(pa.int64(), "n", "n_skipped", "n_images"),
     ]
 )
 """One row for each sweep that was to stop once its dataset's mean is known to `precision`: the mean of `measure` over

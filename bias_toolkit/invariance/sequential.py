@@ -15,14 +15,13 @@ the interval holds; how many images it takes depends on it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
-from zlib import crc32
 
 import numpy as np
 import pandas as pd
 
-from bias_toolkit.foundation.resampling import CONFIDENCE
+from bias_toolkit.foundation.resampling import CONFIDENCE, named_generator
 from bias_toolkit.invariance.measures_table import measures_table
 from bias_toolkit.invariance.sweep import Sweep
 
@@ -37,7 +36,7 @@ _ROUGH, _FINE = 16, 40
 
 def drawing_order(image_ids: Sequence[str], seed: int) -> list[str]:
     """The images in the random order in which they are measured."""
-    order = np.random.default_rng([seed, crc32(b"sequential")]).permutation(len(image_ids))
+    order = named_generator(seed, "sequential").permutation(len(image_ids))
     return [image_ids[place] for place in order]
 
 
@@ -46,12 +45,10 @@ class SequentialMean:
 
     Parameters
     ----------
-    population : int
-        N, the number of values of the dataset.
-    half_width : float
-        To which the mean is to be known, above 0. The interval is right whatever it is, and narrowest at about this.
-    confidence : float
-        1 − α.
+    population : N, the number of values of the dataset.
+    half_width : to which the mean is to be known, above 0. The interval is right whatever it is, and narrowest at about
+        this.
+    confidence : 1 − α.
     """
 
     def __init__(self, population: int, half_width: float, confidence: float = CONFIDENCE):
@@ -74,15 +71,9 @@ class SequentialMean:
     def add(self, values: np.ndarray) -> None:
         """Take the next values, in the order in which they were drawn.
 
-        Parameters
-        ----------
-        values : float array (k,)
-            In [0, 1].
+        Raises ValueError if one is not, or there are now more than N.
 
-        Raises
-        ------
-        ValueError
-            If one is not, or there are now more than N.
+        `values` (k,) are in [0, 1].
         """
         values = np.asarray(values, dtype=float)
         if not ((values >= 0) & (values <= 1)).all():
@@ -149,14 +140,7 @@ class _Gambler:
         mean = levels @ weights / weights.sum()
         wrong_by = self._half_width * population / (population - len(before))
         gains = levels - max(mean - wrong_by, mean / 2)
-        least, most = 0.0, -1 / gains[0]
-        for _ in range(_ROUGH):
-            middle = (least + most) / 2
-            if (weights * gains / (1 + middle * gains)).sum() > 0:
-                least = middle
-            else:
-                most = middle
-        return least
+        return _bisect(0.0, -1 / gains[0], _ROUGH, lambda bet: (weights * gains / (1 + bet * gains)).sum() > 0)
 
     def gives_up(self, mean: float, population: int) -> bool:
         """Whether a mean is less than the values allow, or enough was won against it at any time.
@@ -178,13 +162,18 @@ class _Gambler:
         kept, given_up = float(self.values.mean()), float(self.values.sum() / population)
         if not self.gives_up(given_up, population):
             return given_up
-        for _ in range(_FINE):
-            middle = (given_up + kept) / 2
-            if self.gives_up(middle, population):
-                given_up = middle
-            else:
-                kept = middle
-        return given_up
+        return _bisect(given_up, kept, _FINE, lambda mean: self.gives_up(mean, population))
+
+
+def _bisect(low: float, high: float, rounds: int, is_below: Callable[[float], bool]) -> float:
+    """The lower end of what is left of an interval around the place up to which numbers are below."""
+    for _ in range(rounds):
+        middle = (low + high) / 2
+        if is_below(middle):
+            low = middle
+        else:
+            high = middle
+    return low
 
 
 class StopWhenKnown:
@@ -195,11 +184,8 @@ class StopWhenKnown:
 
     Parameters
     ----------
-    sweep : Sweep
-    n_images : int
-        Images of the dataset, of which the sweep is given all, in random order. Those that cannot be decoded are none
-        of the N from the moment that this is found.
-    half_width : float
+    n_images : images of the dataset, of which the sweep is given all, in random order. Those that cannot be decoded are
+        none of the N from the moment that this is found.
     """
 
     def __init__(self, sweep: Sweep, n_images: int, half_width: float):

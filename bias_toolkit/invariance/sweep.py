@@ -1,4 +1,4 @@
-"""What a sweep is: one image's ordered views, each one step from the last, and which sweeps there are."""
+"""What a sweep is: one image's ordered views, each one step from the last; which sweeps there are; and their views."""
 
 from __future__ import annotations
 
@@ -8,57 +8,46 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
+import pandas as pd
 
+from bias_toolkit.datasets import BOX_EDGES, ReducedImage, Reduction
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.invariance.inpaint import FILLS
 from bias_toolkit.invariance.protocols import PROTOCOLS, Protocol, protocol_of
 from bias_toolkit.invariance.protocols.crop import SAMPLINGS
+from bias_toolkit.invariance.protocols.protocol import Settings
+from bias_toolkit.invariance.transforms import CENTRE, check_name
+from bias_toolkit.invariance.views import Views, largest_factor
+from bias_toolkit.invariance.window import Picture, Window, take_picture
 
 
 @dataclass(frozen=True)
-class Sweep:
+class Sweep(Settings):
     """One kind of sweep: the settings that turn an image into views.
+
+    Raises InputError if a setting is not one of these.
 
     Parameters
     ----------
-    protocol : "crop", "embed" or "offsets"
-        How views are made: a window slides over the image (A), the image moves over a canvas (A), or pairs of
-        windows lie at independent random offsets (Z).
-    transform : str
-        What a step is, one of the protocol's transforms: a shift by one pixel along `diagonal`, `horizontal` or
+    protocol : "crop", "embed" or "offsets"; how views are made: a window slides over the image (A), the image moves
+        over a canvas (A), or pairs of windows lie at independent random offsets (Z).
+    transform : what a step is, one of the protocol's transforms: a shift by one pixel along `diagonal`, `horizontal` or
         `vertical`, or `scale`: one pixel more of side. Offsets have `random` only.
-    size : float
-        crop: the window's area as a fraction of the image's, 0 < size ≤ 1. embed: how many times longer the
-        canvas's side is than the image's, size ≥ 1. offsets: always 1.
-    fill : "mean", "black" or "inpaint"
-        What the canvas of embed shows around the image; the other protocols have no canvas.
-    sampling : "centre" or "random"
-        Where crop takes its window.
-    draws : int
-        Pairs of views for each image under offsets.
-    seed : int
-        Seed of random sampling and of offsets, used together with the image's id.
-
-    Raises
-    ------
-    InputError
-        If a setting is not one of these.
+    size : crop: the window's area as a fraction of the image's, 0 < size ≤ 1. embed: how many times longer the canvas's
+        side is than the image's, size ≥ 1. offsets: always 1.
+    fill : "mean", "black" or "inpaint"; what the canvas of embed shows around the image; the other protocols have no
+        canvas.
+    sampling : "centre" or "random"; where crop takes its window.
+    draws : pairs of views for each image under offsets.
+    seed : seed of random sampling and of offsets, used together with the image's id.
     """
-
-    protocol: str
-    transform: str
-    size: float
-    fill: str = "mean"
-    sampling: str = "centre"
-    draws: int = 8
-    seed: int = 0
 
     def __post_init__(self):
         protocol = protocol_of(self.protocol)
         protocol.check_transform(self.transform)
         protocol.check_size(self.size)
-        _check_name("--fill", self.fill, FILLS)
-        _check_name("--sampling", self.sampling, SAMPLINGS)
+        check_name("--fill", self.fill, FILLS)
+        check_name("--sampling", self.sampling, SAMPLINGS)
         if self.draws < 1:
             raise InputError(f"--draws {self.draws} gives no pair of views; it has to be 1 or more.")
         if self.seed < 0:
@@ -82,8 +71,7 @@ class Sweep:
     def compared(self) -> tuple[np.ndarray, np.ndarray]:
         """The views that are compared: the numbers of the first and of the second view of each pair.
 
-        Along a path the pairs are its steps, (0, 1), (1, 2), …; under offsets they are the draws,
-        (0, 1), (2, 3), ….
+        Along a path the pairs are its steps, (0, 1), (1, 2), …; under offsets they are the draws, (0, 1), (2, 3), ….
         """
         return protocol_of(self.protocol).compared(self)
 
@@ -111,15 +99,11 @@ def expand_sweeps(
 ) -> list[Sweep]:
     """Every sweep that lists of protocols, transforms and sizes ask for, in their order, each once.
 
-    A size belongs to crop if it is at most 1 and to embed otherwise; a transform belongs to every protocol
-    that knows it. A protocol to which none of the sizes, or of the transforms, belongs takes its default: for
-    crop size 1, for embed size 2, for both the diagonal. Offsets has no choice of either. The fill goes to
-    embed only, the sampling to crop only, and the draws to offsets only.
-
-    Raises
-    ------
-    InputError
-        If a name is unknown, or if a size, transform, fill or sampling belongs to none of the protocols.
+    A size belongs to crop if it is at most 1 and to embed otherwise; a transform belongs to every protocol that knows
+    it. A protocol to which none of the sizes, or of the transforms, belongs takes its default: for crop size 1, for
+    embed size 2, for both the diagonal. Offsets has no choice of either. The fill goes to embed only, the sampling to
+    crop only, and the draws to offsets only. Raises InputError if a name is unknown, or if a size, transform, fill or
+    sampling belongs to none of the protocols.
     """
     asked = [protocol_of(name) for name in dict.fromkeys(protocols)]
     if not asked:
@@ -140,8 +124,8 @@ def expand_sweeps(
             raise InputError(
                 f"--size {size:g} belongs to --protocol {_names(owners)}, which was not asked for ({whose})."
             )
-    _check_name("--fill", fill, FILLS)
-    _check_name("--sampling", sampling, SAMPLINGS)
+    check_name("--fill", fill, FILLS)
+    check_name("--sampling", sampling, SAMPLINGS)
     with_canvas = [protocol for protocol in PROTOCOLS if protocol.has_canvas]
     if fill != FILLS[0] and not set(with_canvas) & set(asked):
         raise InputError(f"--fill {fill} belongs to --protocol {_names(with_canvas)}, which was not asked for.")
@@ -174,9 +158,65 @@ def size_curve_sweeps(transform: str = "diagonal", fill: str = "mean") -> list[S
     ]
 
 
-def _check_name(option: str, name: str, known: Sequence[str]) -> None:
-    if name not in known:
-        raise InputError(f"{option} {name} is not known; it has to be one of {', '.join(known)}.")
+def make_views(image: np.ndarray | ReducedImage, sweep: Sweep, input_size: int, image_id: str) -> Views:
+    """Make the views of one image, `sweep.n_views` of them, in order.
+
+    Every step is an exact slice of one resized picture (but `scale`, whose steps are resized from the image each on its
+    own). What is random depends on the image's id and the sweep's seed alone. Raises InputError if the sweep's size
+    leaves nothing of the image.
+
+    Parameters
+    ----------
+    image : (height, width, 3) uint8, or reduced; RGB, upright.
+    input_size : side W of the model's input, in pixels.
+    """
+    return protocol_of(sweep.protocol).views(image, sweep, input_size, image_id)
+
+
+def sweep_reduction(sweep: Sweep, input_size: int, image_id: str) -> Reduction:
+    """The largest factor at which an image may be decoded for a sweep with a model of input side W."""
+    resized = protocol_of(sweep.protocol).resized
+    return lambda width, height: largest_factor(*resized(width, height, sweep, input_size, image_id))
+
+
+def sweep_window(width: int, height: int, sweep: Sweep, input_size: int, image_id: str) -> Window:
+    """Where the centre view of a sweep lies in an image of that width and height; under offsets there is none."""
+    return protocol_of(sweep.protocol).window(width, height, sweep, input_size, image_id)
+
+
+def boxes_in_view(objects: pd.DataFrame, sweep: Sweep, input_size: int) -> np.ndarray:
+    """Where objects lie in the centre views of their images: x0, y0, x1, y1 as fractions of the view, shape (n, 4).
+
+    Parameters
+    ----------
+    objects : columns x0, y0, x1, y1, and width and height of the object's image, in pixels.
+    sweep : crop or embed, sampled at the centre.
+    """
+    boxes = np.empty((len(objects), 4))
+    edges = objects[BOX_EDGES].to_numpy(float)
+    for (width, height), rows in objects.groupby(["width", "height"]).indices.items():
+        boxes[rows] = sweep_window(int(width), int(height), sweep, input_size, "").to_view(edges[rows])
+    return boxes
+
+
+def sweep_picture(image: np.ndarray, sweep: Sweep, input_size: int, image_id: str, margin: int) -> Picture:
+    """The picture around the centre view of a crop or embed sweep; the sweep's own views are slices of it.
+
+    A crop is continued beyond its box by the image, and beyond the image by inpainting; an embed by its own fill.
+    Raises ValueError if the margin is smaller than that of the sweep.
+    """
+    if margin < CENTRE:
+        raise ValueError(f"A sweep moves by {CENTRE} pixels, more than a margin of {margin}.")
+    protocol = protocol_of(sweep.protocol)
+    fill = sweep.fill if protocol.has_canvas else "inpaint"
+    height, width = image.shape[:2]
+    picture = take_picture(image, sweep_window(width, height, sweep, input_size, image_id), margin, fill)
+    # A resize of more than the sweep's box, or a fill of a larger canvas, differs from the sweep's at its edges.
+    own = protocol.picture(image, sweep, input_size, image_id)
+    pixels = picture.pixels.copy()
+    part = pixels[margin - CENTRE :, margin - CENTRE :][: len(own), : len(own)]
+    part[...] = own[: len(part), : len(part)]
+    return Picture(pixels, picture.outside, fill, margin)
 
 
 def _names(protocols: Iterable[Protocol]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,11 +22,8 @@ class Transform:
 
     Parameters
     ----------
-    name : str
-    right, down : int
-        Pixels by which a step moves the window.
-    growth : int
-        Pixels by which a step lengthens the image's side, where the image stands on a canvas.
+    right, down : pixels by which a step moves the window.
+    growth : pixels by which a step lengthens the image's side, where the image stands on a canvas.
     """
 
     name: str
@@ -59,15 +57,14 @@ SHIFTS = (DIAGONAL, HORIZONTAL, VERTICAL)
 TRANSFORMS = (*SHIFTS, SCALE, RANDOM)
 
 
-def transform_of(name: str) -> Transform:
-    """The transform of a name.
+def check_name(option: str, name: str, known: Iterable[str]) -> None:
+    """Raise InputError unless a name is one of those that an option knows."""
+    if name not in known:
+        raise InputError(f"{option} {name} is not known; it has to be one of {', '.join(known)}.")
 
-    Raises
-    ------
-    InputError
-        If there is none.
-    """
+
+def transform_of(name: str) -> Transform:
+    """The transform of a name; raises InputError if there is none."""
     found = {transform.name: transform for transform in TRANSFORMS}
-    if name not in found:
-        raise InputError(f"--transform {name} is not known; it has to be one of {', '.join(found)}.")
+    check_name("--transform", name, found)
     return found[name]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
 
 from bias_toolkit.datasets import ReducedImage
+from bias_toolkit.foundation.resampling import named_generator
 
 FACTORS = (8, 4, 2)
 PIXELS_A_PIXEL = 4
@@ -26,12 +26,10 @@ class Views:
 
     Attributes
     ----------
-    pixels : uint8, shape (V, W, W, 3)
-        RGB as a person would see it.
-    outside : bool, shape (V, W, W), or None
-        True where a pixel is canvas, made up and not the image's; None where every pixel is the image's.
-    fill : str or None
-        What the canvas shows, one of the fills of embed; None without a canvas.
+    pixels : (V, W, W, 3) uint8; RGB as a person would see it.
+    outside : (V, W, W) bool, or None; True where a pixel is canvas, made up and not the image's; None where every pixel
+        is the image's.
+    fill : what the canvas shows, one of the fills of embed; None without a canvas.
     """
 
     pixels: np.ndarray
@@ -90,4 +88,4 @@ def largest_factor(box: tuple[int, int, int, int], side: int) -> int:
 
 def image_generator(image_id: str, seed: int) -> np.random.Generator:
     """The random numbers of one image: the same on every run, whatever other images there are."""
-    return np.random.default_rng([seed, zlib.crc32(image_id.encode())])
+    return named_generator(seed, image_id)

@@ -20,12 +20,9 @@ class Window:
 
     Parameters
     ----------
-    left, top : float
-        The view's top-left corner, in pixels of the image; it may lie outside of it.
-    step_x, step_y : float
-        Pixels of the image to one pixel of the view.
-    side : int
-        W, the side of the view in its own pixels.
+    left, top : the view's top-left corner, in pixels of the image; it may lie outside of it.
+    step_x, step_y : pixels of the image to one pixel of the view.
+    side : W, the side of the view in its own pixels.
     """
 
     left: float
@@ -47,8 +44,8 @@ class Window:
         return Window(left, top, self.step_x, self.step_y, self.side)
 
     def zoomed(self, factor: float, x: float, y: float) -> Window:
-        """The window that shows everything `factor` times as large; what lies at (x, y) of the view (fractions)
-        stays where it is.
+        """The window that shows everything `factor` times as large; what lies at (x, y) of the view (fractions) stays
+        where it is.
         """
         step_x, step_y = self.step_x / factor, self.step_y / factor
         left = self.left + x * self.side * (self.step_x - step_x)
@@ -62,13 +59,10 @@ class Picture:
 
     Parameters
     ----------
-    pixels : uint8, shape (W + 2 margin, W + 2 margin, 3)
-    outside : bool, shape (W + 2 margin, W + 2 margin)
-        True where the image had no pixel and one was made up.
-    fill : str
-        How: one of the fills of embed.
-    margin : int
-        The largest shift, in pixels.
+    pixels : (W + 2 margin, W + 2 margin, 3) uint8
+    outside : (W + 2 margin, W + 2 margin) bool; True where the image had no pixel and one was made up.
+    fill : how: one of the fills of embed.
+    margin : the largest shift, in pixels.
     """
 
     pixels: np.ndarray
@@ -93,18 +87,13 @@ class Picture:
 def take_picture(image: np.ndarray, window: Window, margin: int, fill: str = "inpaint") -> Picture:
     """The picture of a window: the image resized, bicubic with antialiasing, and filled where it ends.
 
+    Raises ValueError if not one whole pixel of the picture lies in the image.
+
     Parameters
     ----------
-    image : uint8, shape (height, width, 3)
-    window : Window
-        It may leave the image, but not be wholly outside.
-    margin : int
+    image : (height, width, 3) uint8
+    window : it may leave the image, but not be wholly outside.
     fill : "mean", "black" or "inpaint"
-
-    Raises
-    ------
-    ValueError
-        If not one whole pixel of the picture lies in the image.
     """
     height, width = image.shape[:2]
     columns, x0, x1 = _inside(window.left, window.step_x, width, window.side, margin)

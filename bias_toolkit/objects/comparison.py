@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import astuple, dataclass
 
 import numpy as np
 import pandas as pd
 
+from bias_toolkit.foundation.files import shard_slices
 from bias_toolkit.foundation.progress import Progress, silent
-from bias_toolkit.foundation.resampling import CHUNK_ELEMENTS, percentile_interval, resample_counts, weighted_median
+from bias_toolkit.foundation.resampling import (
+    CHUNK_ELEMENTS,
+    named_generator,
+    percentile_interval,
+    resample_counts,
+    weighted_median,
+)
 from bias_toolkit.objects.false_discovery import q_values
 from bias_toolkit.objects.framing_variables import VARIABLES, FramedObjects, sample_of_images
 from bias_toolkit.objects.image_intervals import expanded_confidence
@@ -24,6 +30,7 @@ SPREAD_RESAMPLES = 200
 MEDIANS = ("log_scale", "log_aspect")
 """Variables whose datasets are compared by their medians; the others, by their means."""
 BIASES = {"centre_bias": ("centre_distance", "expected"), "untruncated_centre_bias": ("inner", "inner_expected")}
+DISTANCE = ("", "_low", "_high", "_by_chance", "_by_chance_high")
 
 
 @dataclass(frozen=True)
@@ -32,15 +39,13 @@ class FramingComparison:
 
     Parameters
     ----------
-    variables : DataFrame
-        `FRAMING_COMPARISON`, one row each for cx, cy, log_scale, log_aspect, truncated, objects_per_image, centre_bias
-        and untruncated_centre_bias. `first`, `second` and their `difference` (second less first, with its 95%
-        interval) are medians of the two logarithms, so that exp(difference) is a ratio of medians, means of the other
-        variables, and the biases themselves. The columns `wasserstein…` (`WassersteinDistance`) are null for the
-        biases. `p_value` is of the Wasserstein distance, or of the difference of the biases, under permutations of
-        the images between the datasets, and `q_value` the same corrected for the number of rows.
-    test : TwoSampleTest
-        Whether a classifier tells the datasets apart.
+    variables : `FRAMING_COMPARISON`, one row each for cx, cy, log_scale, log_aspect, truncated, objects_per_image,
+        centre_bias and untruncated_centre_bias. `first`, `second` and their `difference` (second less first, with its
+        95% interval) are medians of the two logarithms, so that exp(difference) is a ratio of medians, means of the
+        other variables, and the biases themselves. The columns `wasserstein…` (`WassersteinDistance`) are null for the
+        biases. `p_value` is of the Wasserstein distance, or of the difference of the biases, under permutations of the
+        images between the datasets, and `q_value` the same corrected for the number of rows.
+    test : whether a classifier tells the datasets apart.
     """
 
     variables: pd.DataFrame
@@ -70,21 +75,18 @@ def compare_framing(
 
     Parameters
     ----------
-    first, second : DataFrame
-        FRAMING rows. Of more than 10,000 images of a dataset a seeded sample of 10,000 is compared.
-    first_images, second_images : DataFrame
-        Columns image_id, width, height.
-    resamples, permutations : int
-    seed : int
-    progress : Progress
-        Counts variables, and folds of the classifier.
+    first, second : FRAMING rows. Of more than 10,000 images of a dataset a seeded sample of 10,000 is compared.
+    first_images, second_images : columns image_id, width, height.
+    progress : counts variables, and folds of the classifier.
     """
     tables = []
     for number, (framing, images) in enumerate(((first, first_images), (second, second_images))):
-        sampled = sample_of_images(framing, MOST_IMAGES, _generator(seed, f"sample {number}"))
+        sampled = sample_of_images(framing, MOST_IMAGES, named_generator(seed, f"comparison/sample {number}"))
         tables.append(with_null_model(sampled, images))
     one, other = (FramedObjects.of(table) for table in tables)
-    test = classifier_test(one, other, permutations=permutations, rng=_generator(seed, "classifier"), progress=progress)
+    test = classifier_test(
+        one, other, permutations=permutations, rng=named_generator(seed, "comparison/classifier"), progress=progress
+    )
     if test is None:
         return None
     draw = _Draws(one.n_images, other.n_images, resamples, permutations, seed)
@@ -101,30 +103,25 @@ def compare_framing(
     return FramingComparison(variables, test)
 
 
-def _generator(seed: int, purpose: str) -> np.random.Generator:
-    return np.random.default_rng([seed, zlib.crc32(f"comparison/{purpose}".encode())])
-
-
 class _Draws:
     """The same resamples and permutations of the images for every variable."""
 
     def __init__(self, n_first: int, n_second: int, resamples: int, permutations: int, seed: int):
         self.n_first, self.n_second, self._resamples, self._seed = n_first, n_second, resamples, seed
         labels = np.repeat([False, True], [n_first, n_second])
-        rng = _generator(seed, "permutations")
+        rng = named_generator(seed, "comparison/permutations")
         self._of_second = np.array([rng.permutation(labels) for _ in range(permutations)])
         self.confidence = expanded_confidence(min(n_first, n_second))
 
     def counts(self, most: int | None = None) -> Iterator[np.ndarray]:
         """How often each image is drawn, those of the second dataset after those of the first."""
         n = self._resamples if most is None else min(most, self._resamples)
-        return resample_counts([self.n_first, self.n_second], n, _generator(self._seed, "resamples"))
+        return resample_counts([self.n_first, self.n_second], n, named_generator(self._seed, "comparison/resamples"))
 
     def of_second(self) -> Iterator[np.ndarray]:
         """Which images a permutation puts into the second dataset."""
-        rows = max(1, CHUNK_ELEMENTS // self._of_second.shape[1])
-        for start in range(0, len(self._of_second), rows):
-            yield self._of_second[start : start + rows]
+        n_permutations, n_images = self._of_second.shape
+        return (self._of_second[part] for part in shard_slices(n_permutations, max(1, CHUNK_ELEMENTS // n_images)))
 
 
 def _variable_row(variable: str, one: FramedObjects, other: FramedObjects, draw: _Draws) -> dict:
@@ -141,52 +138,42 @@ def _variable_row(variable: str, one: FramedObjects, other: FramedObjects, draw:
         np.concatenate([pooled.exchanged(part) for part in draw.of_second()]),
         draw.confidence,
     )
-    statistic = _Median if variable in MEDIANS else _Mean
-    first, second = statistic(*columns[0]), statistic(*columns[1])
+    statistic = _median if variable in MEDIANS else _mean
+    (first, first_of), (second, second_of) = (statistic(*column) for column in columns)
     differences = np.concatenate(
-        [second(counts[:, draw.n_first :]) - first(counts[:, : draw.n_first]) for counts in draw.counts()]
+        [second_of(counts[:, draw.n_first :]) - first_of(counts[:, : draw.n_first]) for counts in draw.counts()]
     )
     low, high = percentile_interval(differences, draw.confidence)
     return {
         "variable": variable,
-        "first": first.value,
-        "second": second.value,
-        "difference": second.value - first.value,
+        "first": first,
+        "second": second,
+        "difference": second - first,
         "difference_low": low,
         "difference_high": high,
-        "wasserstein": distance.distance,
-        "wasserstein_low": distance.low,
-        "wasserstein_high": distance.high,
-        "wasserstein_by_chance": distance.by_chance,
-        "wasserstein_by_chance_high": distance.by_chance_high,
+        **{f"wasserstein{name}": value for name, value in zip(DISTANCE, astuple(distance)[:-1], strict=True)},
         "p_value": distance.p_value,
     }
 
 
-class _Mean:
-    """The mean of values, and of resamples of their images."""
-
-    def __init__(self, values: np.ndarray, image: np.ndarray):
-        self.value = float(values.mean())
-        self._sums = np.column_stack([np.bincount(image, values - self.value), np.bincount(image)])
-
-    def __call__(self, counts: np.ndarray) -> np.ndarray:
-        """Of each resample, from how often it drew each image; shape (resamples,)."""
-        deviations, n = (counts @ self._sums).T
-        return self.value + deviations / n
+Statistic = tuple[float, Callable[[np.ndarray], np.ndarray]]
+"""A number of values, and the same of resamples, from how often each drew each image: shape (resamples,)."""
 
 
-class _Median:
-    """The median of values, and of resamples of their images."""
+def _mean(values: np.ndarray, image: np.ndarray) -> Statistic:
+    mean = float(values.mean())
+    sums = np.column_stack([np.bincount(image, values - mean), np.bincount(image)])
 
-    def __init__(self, values: np.ndarray, image: np.ndarray):
-        order = np.argsort(values, kind="stable")
-        self._values, self._image = values[order], image[order]
-        self.value = float(np.median(values))
+    def resampled(counts: np.ndarray) -> np.ndarray:
+        deviations, n = (counts @ sums).T
+        return mean + deviations / n
 
-    def __call__(self, counts: np.ndarray) -> np.ndarray:
-        """Of each resample, from how often it drew each image; shape (resamples,)."""
-        return weighted_median(self._values, counts[:, self._image])
+    return mean, resampled
+
+
+def _median(values: np.ndarray, image: np.ndarray) -> Statistic:
+    order = np.argsort(values, kind="stable")
+    return float(np.median(values)), lambda counts: weighted_median(values[order], counts[:, image[order]])
 
 
 def _sums(table: pd.DataFrame, observed: str, expected: str) -> np.ndarray:

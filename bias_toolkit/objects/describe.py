@@ -23,15 +23,10 @@ class FramingDescription:
 
     Parameters
     ----------
-    dataset : Dataset
-    framing : DataFrame
-        `FRAMING`, one row an object.
-    summary : DataFrame
-        `FRAMING_SUMMARY`: the whole dataset and each category.
-    maps : Maps
-        Where the objects are, one object an image.
-    means : MeanImages or None
-        The mean images, where they were asked for.
+    framing : `FRAMING`, one row an object.
+    summary : `FRAMING_SUMMARY`: the whole dataset and each category.
+    maps : where the objects are, one object an image.
+    means : the mean images, where they were asked for.
     """
 
     dataset: Dataset
@@ -56,21 +51,12 @@ def describe_framing(
 ) -> FramingDescription:
     """Position and scale of a dataset's objects against chance, overall and by category, and its mean images.
 
+    Raises InputError if the dataset has no object boxes.
+
     Parameters
     ----------
-    dataset : Dataset
-        What `load_dataset` gave.
-    resamples, placements : int
-        Bootstrap resamples of the images, and placements of the boxes under the null model.
-    with_mean_images : bool
-        Whether images are decoded for their means; nothing else here looks at pixels.
-    seed : int
-    progress : Progress
-
-    Raises
-    ------
-    InputError
-        If the dataset has no object boxes.
+    dataset : what `load_dataset` gave.
+    with_mean_images : whether images are decoded for their means; nothing else here looks at pixels.
 
     Examples
     --------
@@ -92,22 +78,8 @@ def describe_framing(
 
 
 def compare_described(
-    first: FramingDescription,
-    second: FramingDescription,
-    *,
-    resamples: int = 2000,
-    permutations: int = 2000,
-    seed: int = 0,
-    progress: Progress = silent,
+    first: FramingDescription, second: FramingDescription, **options: int | Progress
 ) -> FramingComparison | None:
-    """`compare_framing` of two datasets that were described."""
-    return compare_framing(
-        first.framing,
-        second.framing,
-        first.dataset.images,
-        second.dataset.images,
-        resamples=resamples,
-        permutations=permutations,
-        seed=seed,
-        progress=progress,
-    )
+    """`compare_framing` of two datasets that were described, with its options."""
+    images = first.dataset.images, second.dataset.images
+    return compare_framing(first.framing, second.framing, *images, **options)

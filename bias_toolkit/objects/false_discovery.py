@@ -17,16 +17,10 @@ FALSE_DISCOVERY_RATE = 0.05
 def q_values(p_values: ArrayLike) -> np.ndarray:
     """Benjamini–Hochberg adjusted p-values: calling all with q ≤ r found has a false discovery rate of at most r.
 
-    Parameters
-    ----------
-    p_values : array_like, shape (tests,)
-        NaN for a test that could not be made; it does not count as one.
+    Returns (tests,) float64: NaN where the p-value is. A p-value from N random placements is at least 1 / (N + 1), so
+    of many tests of which only a few find something, q can be no smaller than tests / found / (N + 1).
 
-    Returns
-    -------
-    ndarray of float64, shape (tests,)
-        NaN where the p-value is. A p-value from N random placements is at least 1 / (N + 1), so of many tests of which
-        only a few find something, q can be no smaller than tests / found / (N + 1).
+    `p_values` (tests,) are NaN for a test that could not be made; it does not count as one.
     """
     p_values = np.asarray(p_values, np.float64)
     result = np.full(p_values.shape, np.nan)

@@ -1,7 +1,6 @@
 """How usual an object's framing is among the training objects.
 
-Source: D. Scott, Multivariate Density Estimation, 1992, section 6.3 (kernel density, the normal reference
-bandwidth).
+Source: D. Scott, Multivariate Density Estimation, 1992, section 6.3 (kernel density, the normal reference bandwidth).
 """
 
 from __future__ import annotations
@@ -10,6 +9,8 @@ import numpy as np
 import pandas as pd
 from scipy.linalg import cholesky, solve_triangular
 from scipy.special import logsumexp
+
+from bias_toolkit.foundation.files import shard_slices
 
 MINIMUM_CLASS_OBJECTS = 50
 MAXIMUM_OBJECTS = 10_000
@@ -20,35 +21,22 @@ CHUNK_PAIRS = 2_000_000
 
 
 def framing_log_density(
-    framing: pd.DataFrame,
-    training: pd.DataFrame,
-    *,
-    leave_out_own_image: bool = False,
-    seed: int = 0,
+    framing: pd.DataFrame, training: pd.DataFrame, *, leave_out_own_image: bool = False, seed: int = 0
 ) -> np.ndarray:
     """Log density of (cx, cy, log scale, log aspect) of each object under the training objects.
 
-    The density is a Gaussian kernel density whose kernels have the training objects' covariance (and at least
-    a standard deviation of 0.01 in each direction, before it is shrunk) times Scott's squared bandwidth,
-    n^(−2 / (4 + 4)). It is taken over the training objects of the object's category where there are at least
-    50, and over all of them otherwise; of more than 10,000 a seeded sample of 10,000 is used.
+    The density is a Gaussian kernel density whose kernels have the training objects' covariance (and at least a
+    standard deviation of 0.01 in each direction, before it is shrunk) times Scott's squared bandwidth, n^(−2 / (4 +
+    4)). It is taken over the training objects of the object's category where there are at least 50, and over all of
+    them otherwise; of more than 10,000 a seeded sample of 10,000 is used. Returns (len(framing),) float64: natural
+    logarithms, in the order of `framing`. NaN where no training object is left.
 
     Parameters
     ----------
-    framing : DataFrame
-        The objects asked about: columns image_id, category, cx, cy, scale, aspect.
-    training : DataFrame
-        The training objects, with the same columns.
-    leave_out_own_image : bool
-        Leave the objects of the same image_id out of the training objects: for a test set that is part of the
-        training set, whose objects would else be usual because of themselves.
-    seed : int
-        Seed of the sample.
-
-    Returns
-    -------
-    ndarray of float64, shape (len(framing),)
-        Natural logarithms, in the order of `framing`. NaN where no training object is left.
+    framing : the objects asked about: columns image_id, category, cx, cy, scale, aspect.
+    training : the training objects, with the same columns.
+    leave_out_own_image : leave the objects of the same image_id out of the training objects: for a test set that is
+        part of the training set, whose objects would else be usual because of themselves.
     """
     result = np.full(len(framing), np.nan)
     by_category = training.groupby("category").indices
@@ -79,18 +67,14 @@ def kernel_log_density(
 ) -> np.ndarray:
     """Gaussian kernel log density at points: the kernels have the training points' covariance times n^(−2 / (d + 4)).
 
+    Returns (m,) float64: natural logarithms; NaN where no training point is left.
+
     Parameters
     ----------
-    points : float, shape (m, d)
-    training : float, shape (n, d)
-        Its standard deviations are taken to be at least 0.01 in each direction.
-    own : pair of int arrays (m,) and (n,), optional
-        The image numbers of the points and of the training points; kernels of a point's own image do not count.
-
-    Returns
-    -------
-    ndarray of float64, shape (m,)
-        Natural logarithms; NaN where no training point is left.
+    points : (m, d) float
+    training : (n, d) float; its standard deviations are taken to be at least 0.01 in each direction.
+    own : pair of int arrays (m,) and (n,); the image numbers of the points and of the training points; kernels of a
+        point's own image do not count.
     """
     n, dimensions = training.shape
     result = np.full(len(points), np.nan)
@@ -104,9 +88,7 @@ def kernel_log_density(
     centre = training.mean(axis=0)
     z, kernels = (solve_triangular(factor, (part - centre).T, lower=True).T for part in (points, training))
     kernel_norms = (kernels**2).sum(axis=1)
-    chunk = max(1, CHUNK_PAIRS // n)
-    for start in range(0, len(points), chunk):
-        some = slice(start, start + chunk)
+    for some in shard_slices(len(points), max(1, CHUNK_PAIRS // n)):
         squared = (z[some] ** 2).sum(axis=1)[:, None] + kernel_norms - 2 * z[some] @ kernels.T
         exponents = -0.5 * np.maximum(squared, 0.0)
         used = np.full(len(exponents), n)

@@ -17,13 +17,10 @@ class FramedObjects:
 
     Parameters
     ----------
-    values : DataFrame
-        One row an object, the columns `VARIABLES`: scale and aspect as natural logarithms, `truncated` as 0 or 1, and
-        how many objects the object's image has.
-    image : ndarray of int64, shape (objects,)
-        The number of each object's image.
-    n_images : int
-        Images that have an object.
+    values : one row an object, the columns `VARIABLES`: scale and aspect as natural logarithms, `truncated` as 0 or 1,
+        and how many objects the object's image has.
+    image : (objects,) int64; the number of each object's image.
+    n_images : images that have an object.
     """
 
     values: pd.DataFrame

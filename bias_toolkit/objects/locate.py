@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from bias_toolkit.datasets import BOX_EDGES, skipped_table
 from bias_toolkit.foundation.errors import UnreadableImageError
-from bias_toolkit.foundation.files import read_shards
+from bias_toolkit.foundation.files import columns, read_shards
 from bias_toolkit.foundation.shards import Shard, prepared_shards
 from bias_toolkit.foundation.threads import decoding_workers
 from bias_toolkit.objects.locate_box import THRESHOLD, activation_box
@@ -33,8 +33,7 @@ LOCATED = pa.schema(
         ("image_id", pa.string()),
         ("class_index", pa.int32()),
         ("located_by", pa.string()),
-        ("score", pa.float32()),
-        *((edge, pa.float32()) for edge in BOX_EDGES),
+        *columns(pa.float32(), "score", *BOX_EDGES),
         ("reason", pa.string()),
     ]
 )
@@ -47,8 +46,7 @@ ESTIMATED_OBJECTS = pa.schema(
         ("image_id", pa.string()),
         ("object_id", pa.int32()),
         ("category", pa.string()),
-        *((edge, pa.float32()) for edge in BOX_EDGES),
-        ("score", pa.float32()),
+        *columns(pa.float32(), *BOX_EDGES, "score"),
         ("located_by", pa.string()),
     ]
 )
@@ -78,32 +76,17 @@ def located_shards(
 ) -> Iterator[dict[str, pd.DataFrame]]:
     """The estimated boxes of images.
 
-    Images are decoded in threads, ahead of the model and across the ends of shards. Batches never run across shards,
-    so the boxes do not depend on which shards are asked for together. Closing the generator ends the threads.
+    Images are decoded in threads, ahead of the model and across the ends of shards. Batches never run across shards, so
+    the boxes do not depend on which shards are asked for together. Closing the generator ends the threads. Yields for
+    each shard, in order: "located", the table LOCATED, and "skipped", the table SKIPPED.
 
     Parameters
     ----------
-    activation_map : ActivationMap
-    read : callable
-        Gives the image of an id, uint8 (height, width, 3); raises `UnreadableImageError`.
-    make_view : callable
-        What the model is shown of an image.
-    shards : iterable of Shard
-        Of image ids.
-    class_indices : mapping
-        From an image's id to its label's place among the model's classes; in an image without one the most probable
-        class is looked for.
-    threshold : float
-        Of `activation_box`.
-    batch_size : int
-        Images.
-    advance : callable
-        Is given the number of images done since it was called last.
-
-    Yields
-    ------
-    dict
-        For each shard, in order: "located", the table LOCATED, and "skipped", the table SKIPPED.
+    read : gives the image of an id, uint8 (height, width, 3); raises `UnreadableImageError`.
+    make_view : what the model is shown of an image.
+    shards : of image ids.
+    class_indices : from an image's id to its label's place among the model's classes; in an image without one the most
+        probable class is looked for.
     """
 
     def prepare(image_id: str) -> LocatingView:
@@ -161,20 +144,14 @@ def estimated_objects(
 ) -> pd.DataFrame:
     """The objects table that located images make: one object an image.
 
+    Returns the columns of `ESTIMATED_OBJECTS`, in the order of `located`, of the images where a box was found. The
+    category is the image's label; without one, the name of the class that was located, or its index.
+
     Parameters
     ----------
-    located : DataFrame
-        Table LOCATED.
-    images : DataFrame
-        Columns image_id, label (null where there is none).
-    class_names : sequence of str, optional
-        The model's, in the order of its outputs.
-
-    Returns
-    -------
-    DataFrame
-        The columns of `ESTIMATED_OBJECTS`, in the order of `located`, of the images where a box was found. The
-        category is the image's label; without one, the name of the class that was located, or its index.
+    located : table LOCATED.
+    images : columns image_id, label (null where there is none).
+    class_names : the model's, in the order of its outputs.
     """
     found = located[located["x0"].notna()]
     labels = images.set_index("image_id")["label"].reindex(found["image_id"])

@@ -22,21 +22,14 @@ def activation_box(
     """The box around the largest connected part of a map that is above a share of its maximum.
 
     The map is enlarged to the view bilinearly, each of its values standing at the middle of its cell; parts that touch
-    at corners only are not connected.
+    at corners only are not connected. Returns the continuous edges x0, y0, x1, y1 in pixels of the view, or None where
+    the map is nowhere above 0, or not finite.
 
     Parameters
     ----------
-    activation : float array (rows, columns)
-        Row 0 at the top. What is below 0 speaks against the class.
-    side : int
-        W, of the view in pixels.
-    threshold : float
-        In [0, 1).
-
-    Returns
-    -------
-    tuple (x0, y0, x1, y1) of float, or None
-        Continuous edges in pixels of the view; None where the map is nowhere above 0, or not finite.
+    activation : (rows, columns) float; row 0 at the top. What is below 0 speaks against the class.
+    side : W, of the view in pixels.
+    threshold : in [0, 1).
     """
     if not np.isfinite(activation).all():
         return None

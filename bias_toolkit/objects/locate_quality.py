@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,15 +9,10 @@ import pandas as pd
 import pyarrow as pa
 from scipy.stats import rankdata
 
-from bias_toolkit.foundation.files import empty_table
-from bias_toolkit.foundation.resampling import CHUNK_ELEMENTS, percentile_interval
+from bias_toolkit.foundation.files import columns, empty_table
+from bias_toolkit.foundation.resampling import CHUNK_ELEMENTS, named_generator, percentile_interval
 from bias_toolkit.objects.null_model import null_centre_distance, relative_shortfall, room
-from bias_toolkit.objects.position_scale import (
-    CORNER_DISTANCE,
-    TRUNCATION_MARGIN,
-    image_framing,
-    position_and_scale,
-)
+from bias_toolkit.objects.position_scale import CORNER_DISTANCE, TRUNCATION_MARGIN, image_framing, position_and_scale
 
 ESTIMATED, CENTRED, WHOLE, GIVEN = "estimated", "centred", "whole", "given"
 LOCALISED_FROM = 0.5
@@ -31,10 +25,9 @@ CENTRING = ("centre_bias", "untruncated_centre_bias", "truncated_share")
 
 LOCALISATION = pa.schema(
     [
-        ("criterion", pa.string()),
-        ("estimator", pa.string()),
+        *columns(pa.string(), "criterion", "estimator"),
         ("n_images", pa.int64()),
-        *((name, pa.float64()) for name in ("value", "low", "high", "gain", "gain_low", "gain_high")),
+        *columns(pa.float64(), "value", "low", "high", "gain", "gain_low", "gain_high"),
     ]
 )
 
@@ -56,35 +49,28 @@ def localisation_quality(
 
     Parameters
     ----------
-    estimated, given : DataFrame
-        Objects tables: image_id, object_id, category, x0, y0, x1, y1 in pixels of the upright image.
-    images : DataFrame
-        Columns image_id, label, width, height: the images on which the estimate was tried. Those without a given
+    estimated, given : objects tables: image_id, object_id, category, x0, y0, x1, y1 in pixels of the upright image.
+    images : columns image_id, label, width, height: the images on which the estimate was tried. Those without a given
         object are left out; those without an estimated one count as not localised.
-    typical_scale : float, optional
-        Scale of the centred box: of the training objects' median; of the given objects' by default.
-    resamples : int
-        Bootstrap resamples of the images.
-    seed : int
+    typical_scale : scale of the centred box: of the training objects' median; of the given objects' by default.
 
     Returns
     -------
-    DataFrame
-        The columns of `LOCALISATION`, one row a criterion and estimator:
+    The columns of `LOCALISATION`, one row a criterion and estimator:
 
-        - localisation_accuracy: share of the images where the intersection over union with the given box is 0.5 or
-          more (Zhou et al., CVPR 2016, section 3.2; with boxes of the label's class, "GT-known" accuracy); median_iou.
-        - cx_bias, cy_bias, log_scale_bias: mean of the estimate minus the truth, in shares of the image's width and
-          height and in natural logarithms; …_sd: its standard deviation. These and what follows are over the images
-          that have an estimate.
-        - rho_centre_distance, rho_scale: Spearman's ρ of the estimate with the truth; null for a guess that is the
-          same for all images.
-        - centre_bias, untruncated_centre_bias and truncated_share of the boxes, as `framing_summary` has them, with the
-          estimator `given` too; for `estimated` the `gain` is its error, estimated minus given.
+    - localisation_accuracy: share of the images where the intersection over union with the given box is 0.5 or more
+      (Zhou et al., CVPR 2016, section 3.2; with boxes of the label's class, "GT-known" accuracy); median_iou.
+    - cx_bias, cy_bias, log_scale_bias: mean of the estimate minus the truth, in shares of the image's width and height
+      and in natural logarithms; …_sd: its standard deviation. These and what follows are over the images that have an
+      estimate.
+    - rho_centre_distance, rho_scale: Spearman's ρ of the estimate with the truth; null for a guess that is the same for
+      all images.
+    - centre_bias, untruncated_centre_bias and truncated_share of the boxes, as `framing_summary` has them, with the
+      estimator `given` too; for `estimated` the `gain` is its error, estimated minus given.
 
-        `gain` is otherwise by how much the estimate is better than the centred box: the difference of accuracy,
-        median_iou, the standard deviations, or the biases' amounts, above 0 where the estimate is better. `low` and
-        `high`, and those of the gain, are 95% percentile intervals over resampled images, null for one image.
+    `gain` is otherwise by how much the estimate is better than the centred box: the difference of accuracy, median_iou,
+    the standard deviations, or the biases' amounts, above 0 where the estimate is better. `low` and `high`, and those
+    of the gain, are 95% percentile intervals over resampled images, null for one image.
     """
     truth = image_framing(position_and_scale(given, images), images).set_index("image_id")
     found = image_framing(position_and_scale(estimated, images), images).set_index("image_id").reindex(truth.index)
@@ -106,7 +92,7 @@ def localisation_quality(
         statistics.append((columns, _error_statistics, "errors"))
     tables = []
     for data, statistic, purpose in statistics:
-        rng = np.random.default_rng([seed, zlib.crc32(f"localisation/{purpose}".encode())])
+        rng = named_generator(seed, f"localisation/{purpose}")
         tables.append(_with_intervals(data, statistic, resamples, rng))
     return pd.concat(tables, ignore_index=True)
 

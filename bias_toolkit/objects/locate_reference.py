@@ -21,12 +21,9 @@ class ReferenceLocalisation:
 
     Attributes
     ----------
-    dataset, model : str
-        On which images, and with which model.
-    command : str
-        That measured it.
-    quality : DataFrame
-        Table LOCALISATION.
+    dataset, model : on which images, and with which model.
+    command : that measured it.
+    quality : table LOCALISATION.
     """
 
     dataset: str

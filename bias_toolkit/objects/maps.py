@@ -22,12 +22,9 @@ class Maps:
 
     Parameters
     ----------
-    centres : ndarray of float64, shape (cells, cells)
-        How many objects have their centre in each cell.
-    null : ndarray of float64, shape (cells, cells)
-        How many the null model expects there. Both maps have the same sum.
-    coverage : ndarray of float64, shape (fine cells, fine cells)
-        Share of the images whose box covers each place.
+    centres : (cells, cells) float64; how many objects have their centre in each cell.
+    null : (cells, cells) float64; how many the null model expects there. Both maps have the same sum.
+    coverage : (fine cells, fine cells) float64; share of the images whose box covers each place.
     """
 
     centres: np.ndarray
@@ -37,11 +34,7 @@ class Maps:
 
 def object_maps(framing: pd.DataFrame, cells: int = CELLS, coverage_cells: int = COVERAGE_CELLS) -> Maps:
     """The maps of a table of objects; one row an image (`image_framing`) makes each image count the same."""
-    return Maps(
-        centre_histogram(framing, cells),
-        null_histogram(framing, cells),
-        box_coverage(framing, coverage_cells),
-    )
+    return Maps(centre_histogram(framing, cells), null_histogram(framing, cells), box_coverage(framing, coverage_cells))
 
 
 def cell_numbers(cx: np.ndarray, cy: np.ndarray, cells: int) -> np.ndarray:
@@ -53,8 +46,8 @@ def cell_numbers(cx: np.ndarray, cy: np.ndarray, cells: int) -> np.ndarray:
 def centre_histogram(framing: pd.DataFrame, cells: int = CELLS) -> np.ndarray:
     """How many objects have their centre in each cell; float64, shape (cells, cells).
 
-    An odd number of cells puts the image's centre inside a cell, so that the map of mirrored images is the
-    mirrored map.
+    An odd number of cells puts the image's centre inside a cell, so that the map of mirrored images is the mirrored
+    map.
     """
     numbers = cell_numbers(framing["cx"].to_numpy(), framing["cy"].to_numpy(), cells)
     return np.bincount(numbers, minlength=cells * cells).reshape(cells, cells).astype(np.float64)
@@ -63,9 +56,8 @@ def centre_histogram(framing: pd.DataFrame, cells: int = CELLS) -> np.ndarray:
 def null_histogram(framing: pd.DataFrame, cells: int = CELLS) -> np.ndarray:
     """How many objects the null model expects in each cell by their centre; float64, shape (cells, cells).
 
-    Under the null model a box's centre is uniform over the rectangle in which the box fits wholly inside its
-    image. Each box contributes the share of that rectangle which lies in the cell: exact areas, nothing is
-    sampled.
+    Under the null model a box's centre is uniform over the rectangle in which the box fits wholly inside its image.
+    Each box contributes the share of that rectangle which lies in the cell: exact areas, nothing is sampled.
     """
 
     def shares(objects: pd.DataFrame, centre: str, size: str) -> np.ndarray:
@@ -78,8 +70,8 @@ def null_histogram(framing: pd.DataFrame, cells: int = CELLS) -> np.ndarray:
 def null_quadrants(framing: pd.DataFrame, cells: int = CELLS) -> np.ndarray:
     """What each object adds to one quadrant of `null_histogram`; float64, shape (objects, quadrant cells).
 
-    A box's places are symmetric about both axes of its image, so one quarter of the cells, the middle row and
-    column among them, says all: `from_quadrants` unfolds sums of these rows.
+    A box's places are symmetric about both axes of its image, so one quarter of the cells, the middle row and column
+    among them, says all: `from_quadrants` unfolds sums of these rows.
     """
     half = (cells + 1) // 2
     quadrants = np.empty((len(framing), half * half))
@@ -101,8 +93,8 @@ def from_quadrants(quadrants: np.ndarray, cells: int = CELLS) -> np.ndarray:
 def box_coverage(framing: pd.DataFrame, cells: int = COVERAGE_CELLS) -> np.ndarray:
     """How much of each cell the boxes cover, mean over the rows of `framing`; float64, shape (cells, cells).
 
-    1 where every box covers the whole cell. Given one row an image (`image_framing`), it is the mean over
-    images of the box's indicator function. NaN everywhere for a table without rows.
+    1 where every box covers the whole cell. Given one row an image (`image_framing`), it is the mean over images of the
+    box's indicator function. NaN everywhere for a table without rows.
     """
 
     def covered(objects: pd.DataFrame, centre: str, size: str) -> np.ndarray:
@@ -118,8 +110,8 @@ def _sum_of_products(
 ) -> np.ndarray:
     """Sum over objects of the outer product of what each is along the two sides: rectangles are separable.
 
-    `along` gets objects and the names of the columns with their centre and size along one side, and gives an
-    array of shape (objects, cells).
+    `along` gets objects and the names of the columns with their centre and size along one side, and gives an array of
+    shape (objects, cells).
     """
     total = np.zeros((cells, cells))
     for start in range(0, len(framing), CHUNK_OBJECTS):

@@ -11,7 +11,6 @@ Source: A. Torralba & A. Oliva, "Statistics of natural image categories", Networ
 from __future__ import annotations
 
 import os
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from bias_toolkit.datasets import SKIPPED, skipped_table
 from bias_toolkit.foundation.errors import UnreadableImageError
 from bias_toolkit.foundation.files import read_table, write_array, write_table
 from bias_toolkit.foundation.progress import Progress, silent
+from bias_toolkit.foundation.resampling import named_generator
 from bias_toolkit.foundation.threads import ordered_map
 from bias_toolkit.objects.schema import MEAN_IMAGES
 from bias_toolkit.objects.summary import WHOLE_DATASET
@@ -39,13 +39,10 @@ class MeanImages:
 
     Parameters
     ----------
-    table : DataFrame
-        `MEAN_IMAGES`: first the whole dataset, as category "", then the classes in order. A class of which no image
+    table : `MEAN_IMAGES`: first the whole dataset, as category "", then the classes in order. A class of which no image
         could be read is left out.
-    pixels : ndarray of uint8, shape (rows, side, side, 3)
-        RGB, a mean image for each row of the table.
-    skipped : DataFrame
-        image_id, reason: images that could not be read.
+    pixels : (rows, side, side, 3) uint8; RGB, a mean image for each row of the table.
+    skipped : image_id, reason: images that could not be read.
     """
 
     table: pd.DataFrame
@@ -63,9 +60,7 @@ class MeanImages:
         """What `save` wrote."""
         folder = Path(folder)
         return cls(
-            read_table(folder / "means.parquet"),
-            np.load(folder / "means.npy"),
-            read_table(folder / "skipped.parquet"),
+            read_table(folder / "means.parquet"), np.load(folder / "means.npy"), read_table(folder / "skipped.parquet")
         )
 
 
@@ -84,24 +79,16 @@ def mean_images(
 
     Parameters
     ----------
-    read : callable
-        image_id to uint8 (height, width, 3); may raise UnreadableImageError. Called from several threads.
-    images : DataFrame
-        Columns image_id, label. An image's class is its label; in a dataset without labels, an image is of every
+    read : image_id to uint8 (height, width, 3); may raise UnreadableImageError. Called from several threads.
+    images : columns image_id, label. An image's class is its label; in a dataset without labels, an image is of every
         category of which it has an object.
-    objects : DataFrame
-        Columns image_id, category.
-    most_of_class, most_of_all : int
-        At most so many images of a class, and of the whole dataset, drawn at random by `seed`.
-    side : int
-        Side of the means, in pixels.
-    seed : int
-    progress : Progress
-        Counts images.
+    objects : columns image_id, category.
+    most_of_class, most_of_all : at most so many images of a class, and of the whole dataset, drawn at random by `seed`.
+    side : side of the means, in pixels.
     """
     groups = _groups(images, objects)
     image_ids = images["image_id"].to_numpy()
-    order = np.random.default_rng([seed, zlib.crc32(b"mean images")]).permutation(len(image_ids))
+    order = named_generator(seed, "mean images").permutation(len(image_ids))
     drawn = pd.Series(order, index=image_ids)
     chosen: dict[str, list[int]] = {}
     table = []

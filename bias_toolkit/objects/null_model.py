@@ -1,15 +1,14 @@
 """Photographers' bias in position, against the model in which the photographer had no say.
 
-A box says nothing about the photographer where it could not have been elsewhere, so each box keeps its size
-and is placed uniformly over all the places where it fits wholly inside its image. Places are continuous; in
-images as small as 64 × 64, boxes annotated in whole pixels lower centre_bias by a few hundredths thereby.
+A box says nothing about the photographer where it could not have been elsewhere, so each box keeps its size and is
+placed uniformly over all the places where it fits wholly inside its image. Places are continuous; in images as small as
+64 × 64, boxes annotated in whole pixels lower centre_bias by a few hundredths thereby.
 
-An object that the border cuts off has a box that touches the border, wherever the object's own centre is.
-Such boxes lie as far out as they can, which counts against a bias towards the centre. So the same comparison
-is made for the untruncated objects alone, against the null model given that no box is truncated.
+An object that the border cuts off has a box that touches the border, wherever the object's own centre is. Such boxes
+lie as far out as they can, which counts against a bias towards the centre. So the same comparison is made for the
+untruncated objects alone, against the null model given that no box is truncated.
 
-Source: the bias is described by A. Azulay & Y. Weiss, JMLR 20(184), 2019; the null model is the toolkit's
-own.
+Source: the bias is described by A. Azulay & Y. Weiss, JMLR 20(184), 2019; the null model is the toolkit's own.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from bias_toolkit.foundation.files import shard_slices
 from bias_toolkit.foundation.resampling import CHUNK_ELEMENTS
 from bias_toolkit.objects.maps import CELLS, cell_numbers
 from bias_toolkit.objects.position_scale import CORNER_DISTANCE, TRUNCATION_MARGIN
@@ -31,15 +31,14 @@ def room(
 
     Parameters
     ----------
-    framing : DataFrame
-        Columns width_fraction, height_fraction.
-    margin_x, margin_y : array or float
-        How far the box stays away from the image's border, as a fraction of the image's width and height.
+    framing : columns width_fraction, height_fraction.
+    margin_x, margin_y : how far the box stays away from the image's border, as a fraction of the image's width and
+        height.
 
     Returns
     -------
-    a, b : ndarray of float64, shape (len(framing),)
-        Fractions of the image's width and height: the centre can lie in [½ − a, ½ + a] × [½ − b, ½ + b].
+    a, b : (len(framing),) float64; fractions of the image's width and height: the centre can lie in [½ − a, ½ + a] × [½
+        − b, ½ + b].
     """
     a = (1 - framing["width_fraction"].to_numpy(np.float64)) / 2 - margin_x
     b = (1 - framing["height_fraction"].to_numpy(np.float64)) / 2 - margin_y
@@ -53,16 +52,10 @@ def mean_distance_from_centre(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
         d / 3 + a² / (6 b) · asinh(b / a) + b² / (6 a) · asinh(a / b),
 
-    with the limits a / 2 for b = 0 and b / 2 for a = 0. For a = b = 1 it is the box integral B₂(1) of D.
-    Bailey, J. Borwein & R. Crandall, "Box integrals", J. Comput. Appl. Math. 206 (2007).
+    with the limits a / 2 for b = 0 and b / 2 for a = 0. For a = b = 1 it is the box integral B₂(1) of D. Bailey, J.
+    Borwein & R. Crandall, "Box integrals", J. Comput. Appl. Math. 206 (2007). Returns float64, in the unit of a and b.
 
-    Parameters
-    ----------
-    a, b : array_like of float, at least 0
-
-    Returns
-    -------
-    ndarray of float64, in the unit of a and b
+    `a` and `b` are at least 0.
     """
     a, b = np.broadcast_arrays(np.asarray(a, np.float64), np.asarray(b, np.float64))
     long, short = np.maximum(a, b), np.minimum(a, b)
@@ -83,17 +76,12 @@ def null_centre_distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def with_null_model(framing: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
     """The objects with their room and expected centre_distance, and the same given that none is truncated.
 
+    Returns `framing` with the columns a, b, expected, and inner_a, inner_b, inner_expected.
+
     Parameters
     ----------
-    framing : DataFrame
-        FRAMING rows, all of them of `images`.
-    images : DataFrame
-        Columns image_id, width, height.
-
-    Returns
-    -------
-    DataFrame
-        `framing` with the columns a, b, expected, and inner_a, inner_b, inner_expected.
+    framing : FRAMING rows, all of them of `images`.
+    images : columns image_id, width, height.
     """
     rows = pd.Index(images["image_id"]).get_indexer(framing["image_id"])
     margins = (TRUNCATION_MARGIN / images[side].to_numpy(np.float64)[rows] for side in ("width", "height"))
@@ -115,10 +103,8 @@ class Placements:
 
     Parameters
     ----------
-    distances : ndarray of float64, shape (placements,)
-        Sum of centre_distance.
-    histograms : ndarray of float64, shape (placements, cells, cells)
-        How many centres fell into each cell.
+    distances : (placements,) float64; sum of centre_distance.
+    histograms : (placements, cells, cells) float64; how many centres fell into each cell.
     """
 
     distances: np.ndarray
@@ -134,9 +120,7 @@ def place_at_random(
     """Draw positions for boxes with this `room` from the null model, `placements` times over."""
     distances = np.zeros(placements)
     histograms = np.zeros((placements, cells * cells))
-    rows = max(1, CHUNK_ELEMENTS // max(len(a), 1))
-    for start in range(0, placements, rows):
-        some = slice(start, min(start + rows, placements))
+    for some in shard_slices(placements, max(1, CHUNK_ELEMENTS // max(len(a), 1))):
         shape = (some.stop - some.start, len(a))
         x, y = (half * (2 * rng.random(shape) - 1) for half in (a, b))
         distances[some] = np.sqrt(x * x + y * y).sum(axis=1) / CORNER_DISTANCE
@@ -149,8 +133,8 @@ def place_at_random(
 def relative_shortfall(observed: np.ndarray | float, null: np.ndarray | float) -> np.ndarray:
     """centre_bias from the (mean or summed) observed and null centre_distance: (null − observed) / null.
 
-    0 without bias, 1 where everything is exactly centred, below 0 where objects keep away from the centre.
-    NaN where null is 0: every box then fills its image, and none could have been elsewhere.
+    0 without bias, 1 where everything is exactly centred, below 0 where objects keep away from the centre. NaN where
+    null is 0: every box then fills its image, and none could have been elsewhere.
     """
     observed, null = np.broadcast_arrays(np.asarray(observed, np.float64), np.asarray(null, np.float64))
     return np.divide(null - observed, null, out=np.full(null.shape, np.nan), where=null > 0)
@@ -159,22 +143,15 @@ def relative_shortfall(observed: np.ndarray | float, null: np.ndarray | float) -
 def placement_p_value(observed: float, null: float, placed: np.ndarray) -> float:
     """How often chance alone gives a centre_bias as far from 0, on either side, as the observed one.
 
-    Two-sided: a dataset whose objects keep away from the centre departs from the null model as much as one
-    whose objects are centred. The observation counts as one of the placements, so the p-value is never 0 and,
-    where the null model holds, at most p with probability p (B. Phipson & G. Smyth, "Permutation p-values
-    should never be zero", Stat. Appl. Genet. Mol. Biol. 9(1), 2010).
+    Two-sided: a dataset whose objects keep away from the centre departs from the null model as much as one whose
+    objects are centred. The observation counts as one of the placements, so the p-value is never 0 and, where the null
+    model holds, at most p with probability p (B. Phipson & G. Smyth, "Permutation p-values should never be zero", Stat.
+    Appl. Genet. Mol. Biol. 9(1), 2010). In [1 / (placements + 1), 1]; NaN where null is 0.
 
     Parameters
     ----------
-    observed, null : float
-        Summed centre_distance of the objects, and its exact expectation under the null model.
-    placed : ndarray of float64
-        The same sum in each random placement.
-
-    Returns
-    -------
-    float
-        In [1 / (placements + 1), 1]; NaN where null is 0.
+    observed, null : summed centre_distance of the objects, and its exact expectation under the null model.
+    placed : ndarray of float64; the same sum in each random placement.
     """
     if not null > 0:
         return np.nan

@@ -1,7 +1,6 @@
 """Where an object is in its image, and how large.
 
-All positions and lengths are fractions of the image's width and height, so they are the same at every
-resolution.
+All positions and lengths are fractions of the image's width and height, so they are the same at every resolution.
 """
 
 from __future__ import annotations
@@ -26,27 +25,16 @@ EDGE_TOLERANCE = 0.01
 def position_and_scale(objects: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
     """Position and scale of every object.
 
+    Returns one row an object, in the order of `objects`, with the columns of `FRAMING`: the centre `cx`, `cy` (0 left
+    or top, 1 right or bottom), `width_fraction` and `height_fraction`, `area_fraction` (their product), `scale` (its
+    square root), `aspect` (width over height, in pixels), `centre_distance` (0 at the centre of the image, 1 at a
+    corner), and `truncated` (the box comes within 1 pixel of the image's border). Raises InputError if `images` names
+    an image twice, or a box belongs to no image of `images`, lies partly outside its image, or has no area.
+
     Parameters
     ----------
-    objects : DataFrame
-        Columns image_id, object_id, category, x0, y0, x1, y1: continuous pixel edges of each box.
-    images : DataFrame
-        Columns image_id, width, height, in pixels.
-
-    Returns
-    -------
-    DataFrame
-        One row an object, in the order of `objects`, with the columns of `FRAMING`: the centre `cx`, `cy` (0
-        left or top, 1 right or bottom), `width_fraction` and `height_fraction`, `area_fraction` (their
-        product), `scale` (its square root), `aspect` (width over height, in pixels), `centre_distance` (0 at
-        the centre of the image, 1 at a corner), and `truncated` (the box comes within 1 pixel of the image's
-        border).
-
-    Raises
-    ------
-    InputError
-        If `images` names an image twice, or a box belongs to no image of `images`, lies partly outside its
-        image, or has no area.
+    objects : columns image_id, object_id, category, x0, y0, x1, y1: continuous pixel edges of each box.
+    images : columns image_id, width, height, in pixels.
     """
     if objects.empty:
         return empty_table(FRAMING)
@@ -99,23 +87,13 @@ def _refuse(objects: pd.DataFrame, wrong: np.ndarray, what: str) -> None:
 def image_framing(framing: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
     """Each image's framing: of its largest object of its label's category, failing that its largest object.
 
+    Returns the chosen rows of `framing`, one an image that has an object, in the order of `images`. Of objects of equal
+    area the one with the lowest object_id is taken. Raises InputError if `images` names an image twice.
+
     Parameters
     ----------
-    framing : DataFrame
-        What `position_and_scale` gave.
-    images : DataFrame
-        Columns image_id, label (null where there is none).
-
-    Returns
-    -------
-    DataFrame
-        The chosen rows of `framing`, one an image that has an object, in the order of `images`. Of objects of
-        equal area the one with the lowest object_id is taken.
-
-    Raises
-    ------
-    InputError
-        If `images` names an image twice.
+    framing : what `position_and_scale` gave.
+    images : columns image_id, label (null where there is none).
     """
     rows = _image_rows(framing, images)
     framing, rows = framing[rows >= 0], rows[rows >= 0]
@@ -136,18 +114,12 @@ class ObjectOfImage(NamedTuple):
 def object_of_image(image_id: str, images: pd.DataFrame, objects: pd.DataFrame) -> ObjectOfImage | None:
     """The object that one image is about, by the rule of `image_framing`; None if the image has no object.
 
+    Raises InputError if `images` names the image twice, or as `position_and_scale` raises.
+
     Parameters
     ----------
-    image_id : str
-    images : DataFrame
-        Table IMAGES of a dataset.
-    objects : DataFrame
-        Table OBJECTS of the same dataset.
-
-    Raises
-    ------
-    InputError
-        If `images` names the image twice, or as `position_and_scale` raises.
+    images : table IMAGES of a dataset.
+    objects : table OBJECTS of the same dataset.
     """
     own, image = objects[objects["image_id"] == image_id], images[images["image_id"] == image_id]
     chosen = image_framing(position_and_scale(own, image), image)
@@ -161,11 +133,7 @@ def object_of_image(image_id: str, images: pd.DataFrame, objects: pd.DataFrame) 
 def typical_image(subjects: pd.DataFrame, image_ids: Sequence[str]) -> str:
     """Of some images, the one whose object is of the scale nearest to the median of all; the first without objects.
 
-    Parameters
-    ----------
-    subjects : DataFrame
-        Index image_id, an object for each image: x0, y0, x1, y1, and width and height of the image, in pixels.
-    image_ids : sequence of str
+    `subjects`, by image_id, has an object for each image: x0, y0, x1, y1, and width and height of the image, in pixels.
     """
     sides = subjects["x1"] - subjects["x0"], subjects["y1"] - subjects["y0"]
     scale = np.log(sides[0] * sides[1] / (subjects["width"] * subjects["height"])).reindex(image_ids)
@@ -175,15 +143,9 @@ def typical_image(subjects: pd.DataFrame, image_ids: Sequence[str]) -> str:
 def log_scale_deviation(framing: pd.DataFrame, training: pd.DataFrame) -> np.ndarray:
     """How far each object's scale is from the training objects' median: abs(log scale − median log scale).
 
-    Parameters
-    ----------
-    framing, training : DataFrame
-        Tables with a column `scale`, of the objects asked about and of the training objects.
+    Returns (len(framing),) float64: in natural logarithms; NaN where there is no training object.
 
-    Returns
-    -------
-    ndarray of float64, shape (len(framing),)
-        In natural logarithms; NaN where there is no training object.
+    `framing` and `training` have a column `scale`, of the objects asked about and of the training objects.
     """
     median = np.median(np.log(training["scale"].to_numpy())) if len(training) else np.nan
     return np.abs(np.log(framing["scale"].to_numpy(np.float64)) - median)

@@ -6,8 +6,8 @@ interval. A plain interval beside the plain estimate would not do: it says how f
 the first of fifty is first by luck as well; the shrunken estimates hold for the categories that stand out, too.
 Sources: B. Efron & C. Morris, "Data analysis using Stein's estimator and its generalizations", J. Am. Stat. Assoc.
 70(350), 1975; C. Morris, "Parametric empirical Bayes inference", ibid. 78(381), 1983; R. Paule & J. Mandel, "Consensus
-values and weighting factors", J. Res. Natl. Bur. Stand. 87(5), 1982 (the spread of the true values); H. Goldstein &
-D. Spiegelhalter, "League tables and their limitations", J. R. Stat. Soc. A 159(3), 1996 (intervals of ranks).
+values and weighting factors", J. Res. Natl. Bur. Stand. 87(5), 1982 (the spread of the true values); H. Goldstein & D.
+Spiegelhalter, "League tables and their limitations", J. R. Stat. Soc. A 159(3), 1996 (intervals of ranks).
 """
 
 from __future__ import annotations
@@ -36,23 +36,19 @@ def rank_categories(summary: pd.DataFrame, column: str = "centre_bias", seed: in
 
     Parameters
     ----------
-    summary : DataFrame
-        FRAMING_SUMMARY rows.
-    column : str
-        An estimate of it that has an interval.
-    seed : int
-        Of the draws that give the ranks' intervals.
+    summary : FRAMING_SUMMARY rows.
+    column : an estimate of it that has an interval.
+    seed : of the draws that give the ranks' intervals.
 
     Returns
     -------
-    DataFrame
-        `CATEGORY_RANKING`: one row a category with at least 10 images and objects and an interval, by `value`;
-        `n_objects` are those that the estimate is of. `rank` counts from 1; `rank_low` and `rank_high` are the 95%
-        interval of the rank among the true values. `shrunken` has the 95% interval of Morris (1983), which counts
-        that mean and scatter are estimated, the latter only of four categories or more. It is about all categories,
-        not each: of 30, it held the truth of 94%, and of 90% where they scatter by less than half of their errors
-        (benchmarks/coverage_framing.py). `signal` is the share of the variance of the estimates that is of the true
-        values, the same in each row: 0 where the ranking is chance, near 1 where it is not.
+    `CATEGORY_RANKING`: one row a category with at least 10 images and objects and an interval, by `value`; `n_objects`
+    are those that the estimate is of. `rank` counts from 1; `rank_low` and `rank_high` are the 95% interval of the rank
+    among the true values. `shrunken` has the 95% interval of Morris (1983), which counts that mean and scatter are
+    estimated, the latter only of four categories or more. It is about all categories, not each: of 30, it held the
+    truth of 94%, and of 90% where they scatter by less than half of their errors (benchmarks/coverage_framing.py).
+    `signal` is the share of the variance of the estimates that is of the true values, the same in each row: 0 where the
+    ranking is chance, near 1 where it is not.
     """
     objects = "n_untruncated" if column.startswith("untruncated_") else "n_objects"
     rows = summary[summary["category"].ne(WHOLE_DATASET) & summary[["n_images", objects]].ge(ENOUGH).all(axis=1)]

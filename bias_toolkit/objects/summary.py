@@ -1,17 +1,20 @@
-"""Position and scale of a whole dataset and of each of its categories, in one table."""
+"""Position and scale of a whole dataset and of each of its categories, in one table; and which of its columns tell
+whether objects are centred.
+"""
 
 from __future__ import annotations
 
-import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from bias_toolkit.foundation.progress import Progress, silent
-from bias_toolkit.foundation.resampling import percentile_interval, resample_counts, weighted_median
-from bias_toolkit.objects.divergence import corrected_divergence
-from bias_toolkit.objects.divergence_interval import ResampledDivergence, divergence_interval
+from bias_toolkit.foundation.resampling import named_generator, percentile_interval, resample_counts, weighted_median
+from bias_toolkit.foundation.words import known
+from bias_toolkit.objects.divergence import ResampledDivergence, corrected_divergence, divergence_interval
 from bias_toolkit.objects.false_discovery import q_values
 from bias_toolkit.objects.image_intervals import expanded_confidence, share_interval
 from bias_toolkit.objects.maps import centre_histogram, null_histogram
@@ -25,6 +28,7 @@ from bias_toolkit.objects.null_model import (
 from bias_toolkit.objects.schema import FRAMING_SUMMARY
 
 WHOLE_DATASET = ""
+OFTEN_TRUNCATED = 0.1
 # A resample's divergence takes longer than its means do. Many objects need fewer resamples of it: their interval is
 # narrow, so that the same relative error of its ends is a small one.
 DIVERGENCE_DRAWS = 100_000_000
@@ -45,36 +49,26 @@ def framing_summary(
 
     Parameters
     ----------
-    framing : DataFrame
-        What `position_and_scale` gave.
-    images : DataFrame
-        Columns image_id, width, height: the images asked about. Objects of other images are left out.
-    by_class : bool
-        Whether each category has a row too.
-    resamples, placements : int
-        Number of bootstrap resamples of the images and of random placements of the boxes.
-    seed : int
-        Each category has random numbers of its own, so its row is the same whichever others there are, but for
-        the q-values.
-    progress : Progress
-        Counts objects, once in their category and once in the whole dataset.
+    framing : what `position_and_scale` gave.
+    images : columns image_id, width, height: the images asked about. Objects of other images are left out.
+    by_class : whether each category has a row too.
+    seed : each category has random numbers of its own, so its row is the same whichever others there are, but for the
+        q-values.
+    progress : counts objects, once in their category and once in the whole dataset.
 
     Returns
     -------
-    DataFrame
-        The columns of `FRAMING_SUMMARY`; first the whole dataset, with the category "", then the categories
-        in order. n_images counts images that have an object. `centre_bias` is null, and so are its interval
-        and p-value, where every box fills its image. The columns `untruncated_…` are about the n_untruncated
-        objects that stay away from the border, given that they do. Intervals are 95% percentile intervals
-        over resampled images with all their objects, expanded for few images (`expanded_confidence`), and for
-        truncated_share `share_interval`. Of 60 and of 300 images with one to three objects they held the truth in
-        93 to 97 of 100 datasets (benchmarks/coverage_framing.py), but of 60 images that of log_scale_sd in 89, and
-        that of divergence_bits, by how large it is, in 87 to 98. They are null where there is one image only.
-        `p_value` is two-sided; `q_value` is adjusted for the number of categories (`q_values`), and null for the
-        whole dataset. `objects_per_image` counts images that have an object. `divergence_bits` is the corrected
-        divergence, and its interval `divergence_interval`, from 400 of the resamples or more where there are over
-        50,000 objects. Log scales are natural logarithms;
-        log_scale_sd is the standard deviation (n − 1).
+    The columns of `FRAMING_SUMMARY`; first the whole dataset, with the category "", then the categories in order.
+    n_images counts images that have an object. `centre_bias` is null, and so are its interval and p-value, where every
+    box fills its image. The columns `untruncated_…` are about the n_untruncated objects that stay away from the border,
+    given that they do. Intervals are 95% percentile intervals over resampled images with all their objects, expanded
+    for few images (`expanded_confidence`), and for truncated_share `share_interval`. Of 60 and of 300 images with one
+    to three objects they held the truth in 93 to 97 of 100 datasets (benchmarks/coverage_framing.py), but of 60 images
+    that of log_scale_sd in 89, and that of divergence_bits, by how large it is, in 87 to 98. They are null where there
+    is one image only. `p_value` is two-sided; `q_value` is adjusted for the number of categories (`q_values`), and null
+    for the whole dataset. `objects_per_image` counts images that have an object. `divergence_bits` is the corrected
+    divergence, and its interval `divergence_interval`, from 400 of the resamples or more where there are over 50,000
+    objects. Log scales are natural logarithms; log_scale_sd is the standard deviation (n − 1).
     """
     objects = with_null_model(framing[framing["image_id"].isin(images["image_id"])], images)
     # Objects without a category belong to the whole dataset only.
@@ -97,10 +91,6 @@ def framing_summary(
     return summary
 
 
-def _generator(seed: int, purpose: str, category: str) -> np.random.Generator:
-    return np.random.default_rng([seed, zlib.crc32(f"{purpose}/{category}".encode())])
-
-
 @dataclass(frozen=True)
 class _Placed:
     """Random placements of all objects, and of the untruncated ones given that none is truncated."""
@@ -110,7 +100,7 @@ class _Placed:
 
     @classmethod
     def draw(cls, objects: pd.DataFrame, placements: int, seed: int, category: str) -> _Placed:
-        rng = _generator(seed, "placements", category)
+        rng = named_generator(seed, f"placements/{category}")
         untruncated = objects[~objects["truncated"]]
         return cls(
             place_at_random(objects["a"].to_numpy(), objects["b"].to_numpy(), placements, rng),
@@ -153,8 +143,8 @@ def _row(category: str, objects: pd.DataFrame, placed: _Placed, resamples: int, 
         "objects_per_image": len(objects) / row["n_images"],
     }
     if row["n_images"] > 1:
-        estimates = _bootstrap(objects, resamples, _generator(seed, "resamples", category))
-        rng = _generator(seed, "divergence", category)
+        estimates = _bootstrap(objects, resamples, named_generator(seed, f"resamples/{category}"))
+        rng = named_generator(seed, f"divergence/{category}")
         intervals = {"divergence_bits": divergence_interval(*histograms, estimates.pop("divergence_bits"), rng)}
         confidence = expanded_confidence(row["n_images"])
         intervals |= {name: percentile_interval(values, confidence) for name, values in estimates.items()}
@@ -219,3 +209,34 @@ def _bootstrap(objects: pd.DataFrame, resamples: int, rng: np.random.Generator) 
         )
         done += len(counts)
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+@dataclass(frozen=True)
+class Centring:
+    """The columns of FRAMING_SUMMARY that belong to one estimate of centring.
+
+    Parameters
+    ----------
+    column : {"centre_bias", "untruncated_centre_bias"}
+    p_value, q_value : its p-value against random placements, and the same corrected for the number of categories.
+    n_objects : the number of objects that it is computed from.
+    """
+
+    column: str
+    p_value: str
+    q_value: str
+    n_objects: str
+
+
+OF_ALL_OBJECTS = Centring("centre_bias", "p_value", "q_value", "n_objects")
+OF_UNCUT_OBJECTS = Centring("untruncated_centre_bias", "untruncated_p_value", "untruncated_q_value", "n_untruncated")
+
+
+def centring(row: Mapping[str, Any]) -> Centring:
+    """The estimate of centring to report for a FRAMING_SUMMARY row.
+
+    A box that the image's border cuts lies at the end of the places where it fits. It counts against centring, but says
+    nothing about it. Where such boxes are frequent, the estimate of the other objects is the one to report.
+    """
+    often = known(row.get("truncated_share")) and row["truncated_share"] >= OFTEN_TRUNCATED
+    return OF_UNCUT_OBJECTS if often and known(row.get("untruncated_centre_bias")) else OF_ALL_OBJECTS

@@ -21,6 +21,7 @@ import pandas as pd
 from scipy.stats import rankdata
 from scipy.stats import t as student
 
+from bias_toolkit.foundation.files import shard_slices
 from bias_toolkit.foundation.progress import Progress, silent
 from bias_toolkit.foundation.resampling import CHUNK_ELEMENTS, CONFIDENCE
 from bias_toolkit.objects.framing_variables import VARIABLES, FramedObjects
@@ -36,15 +37,10 @@ class TwoSampleTest:
 
     Parameters
     ----------
-    auc : float
-        Probability that the classifier finds an object of the second dataset likelier to be of the second than one of
+    auc : probability that the classifier finds an object of the second dataset likelier to be of the second than one of
         the first, each judged by a classifier that has not seen its image: 0.5 no difference found, 1 always told.
-    auc_low, auc_high : float
-        95% interval over images of what these classifiers reach on new images.
-    p_value : float
-        One-sided, from permutations of the images between the datasets, the classifiers fitted anew each time.
-    n_images_first, n_images_second, n_objects_first, n_objects_second : int
-    folds : int
+    auc_low, auc_high : 95% interval over images of what these classifiers reach on new images.
+    p_value : one-sided, from permutations of the images between the datasets, the classifiers fitted anew each time.
     """
 
     auc: float
@@ -76,21 +72,13 @@ def classifier_test(
 
     The interval is about what such classifiers, fitted to datasets of these sizes, reach on new images. Two variances
     are known. That of E. LeDell, M. Petersen & M. van der Laan, "Computationally efficient confidence intervals for
-    cross-validated area under the ROC curve estimates", Electron. J. Stat. 9, 2015, with the objects of one image
-    taken together (N. Obuchowski, "Nonparametric analysis of clustered ROC curve data", Biometrics 53, 1997), holds
-    the classifiers fixed, and is too small. The jackknife that leaves out a twentieth of the images and fits anew is
-    too large, as of every curved statistic (B. Efron & C. Stein, "The jackknife estimate of variance", Ann. Stat.
-    9(3), 1981). Their geometric mean is taken, on the logit scale, with Student's quantile: how often that holds the
-    truth is measured in benchmarks/coverage_framing.py. Where every object is told, the lower end is 1 − 3 / n of the
-    smaller dataset's n images.
-
-    Parameters
-    ----------
-    first, second : FramedObjects
-    permutations : int
-    rng : numpy Generator
-    progress : Progress
-        Counts folds.
+    cross-validated area under the ROC curve estimates", Electron. J. Stat. 9, 2015, with the objects of one image taken
+    together (N. Obuchowski, "Nonparametric analysis of clustered ROC curve data", Biometrics 53, 1997), holds the
+    classifiers fixed, and is too small. The jackknife that leaves out a twentieth of the images and fits anew is too
+    large, as of every curved statistic (B. Efron & C. Stein, "The jackknife estimate of variance", Ann. Stat. 9(3),
+    1981). Their geometric mean is taken, on the logit scale, with Student's quantile: how often that holds the truth is
+    measured in benchmarks/coverage_framing.py. Where every object is told, the lower end is 1 − 3 / n of the smaller
+    dataset's n images.
     """
     if min(first.n_images, second.n_images) < FOLDS:
         return None
@@ -131,10 +119,7 @@ def _terms(values: np.ndarray) -> np.ndarray:
     if not varying.shape[1]:
         return np.zeros((len(values), 1))
     expand = make_pipeline(
-        StandardScaler(),
-        PolynomialFeatures(2, include_bias=False),
-        VarianceThreshold(1e-9),
-        StandardScaler(),
+        StandardScaler(), PolynomialFeatures(2, include_bias=False), VarianceThreshold(1e-9), StandardScaler()
     )
     return expand.fit_transform(varying)
 
@@ -167,9 +152,7 @@ def _scores(
 
     scores = np.empty((held_out.sum(), len(of_second)))
     training, training_image = terms[~held_out], image[~held_out]
-    rows = max(1, 8 * CHUNK_ELEMENTS // len(training))
-    for start in range(0, len(of_second), rows):
-        part = slice(start, start + rows)
+    for part in shard_slices(len(of_second), max(1, 8 * CHUNK_ELEMENTS // len(training))):
         labels = of_second[part].T[training_image].astype(np.float64)
         model = Ridge(alpha=PENALTY * len(training), solver="cholesky").fit(training, labels)
         scores[:, part] = model.predict(terms[held_out]).reshape(-1, labels.shape[1])
@@ -179,9 +162,7 @@ def _scores(
 def _areas(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Area under the ROC curve of each column, ties counted half; 0.5 where all are of one dataset."""
     areas = np.empty(scores.shape[1])
-    rows = max(1, CHUNK_ELEMENTS // len(scores))
-    for start in range(0, scores.shape[1], rows):
-        part = slice(start, start + rows)
+    for part in shard_slices(scores.shape[1], max(1, CHUNK_ELEMENTS // len(scores))):
         ranks = rankdata(scores[:, part], axis=0)
         n_second = labels[:, part].sum(axis=0)
         pairs = n_second * (len(scores) - n_second)

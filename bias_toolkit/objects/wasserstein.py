@@ -30,15 +30,12 @@ class WassersteinDistance:
 
     Parameters
     ----------
-    distance : float
-        Between the two samples (SciPy's `wasserstein_distance`): too high by up to `by_chance`.
-    low, high : float
-        95% interval of the distance between what they are drawn from. It is wide rather than narrow where the two
-        are near each other: of 60 images a dataset it held the truth in 94 to 99 of 100.
-    by_chance, by_chance_high : float
-        Mean and 95th percentile of the distance between two random parts of the pooled images, of the datasets' sizes.
-    p_value : float
-        Share of such parts that are as far apart; NaN where all values are the same.
+    distance : between the two samples (SciPy's `wasserstein_distance`): too high by up to `by_chance`.
+    low, high : 95% interval of the distance between what they are drawn from. It is wide rather than narrow where the
+        two are near each other: of 60 images a dataset it held the truth in 94 to 99 of 100.
+    by_chance, by_chance_high : mean and 95th percentile of the distance between two random parts of the pooled images,
+        of the datasets' sizes.
+    p_value : share of such parts that are as far apart; NaN where all values are the same.
     """
 
     distance: float
@@ -54,10 +51,8 @@ class PooledValues:
 
     Parameters
     ----------
-    first, second : (ndarray, ndarray)
-        Values and the number of each one's image, from 0 in each dataset.
-    n_first : int
-        Number of images of the first dataset; those of the second are numbered on from there.
+    first, second : (ndarray, ndarray); values and the number of each one's image, from 0 in each dataset.
+    n_first : number of images of the first dataset; those of the second are numbered on from there.
     """
 
     def __init__(self, first: tuple[np.ndarray, np.ndarray], second: tuple[np.ndarray, np.ndarray], n_first: int):
@@ -72,8 +67,8 @@ class PooledValues:
     def resampled(self, counts: np.ndarray) -> np.ndarray:
         """Difference of the cumulative distributions, first less second, between the values.
 
-        `counts` says how often each image was drawn, shape (resamples, images); the result has the shape
-        (resamples, values − 1).
+        `counts` says how often each image was drawn, shape (resamples, images); the result has the shape (resamples,
+        values − 1).
         """
         weights = counts[:, self._image]
         return self._difference(weights * (1 - self._of_second), weights * self._of_second)
@@ -93,14 +88,9 @@ class PooledValues:
 
         Parameters
         ----------
-        deviations : iterable of ndarray, shape (some, values − 1)
-            `resampled` less `observed`, in parts.
-        spread : ndarray, shape (values − 1,)
-            Their standard deviation.
-        by_chance : ndarray, shape (permutations,)
-            What `exchanged` gave.
-        confidence : float
-            Of the percentiles.
+        deviations : iterable of ndarray, shape (some, values − 1); `resampled` less `observed`, in parts.
+        spread : (values − 1,); their standard deviation.
+        by_chance : (permutations,); what `exchanged` gave.
         """
         observed = self.observed
         real = np.where(np.abs(observed) > THRESHOLD * spread, observed, 0.0)

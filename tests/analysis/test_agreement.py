@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 
-from bias_toolkit.analysis.agreement import kappa
+from bias_toolkit.analysis.framing_map import kappa
 
 
 @given(st.integers(0, 10_000), st.integers(2, 40))

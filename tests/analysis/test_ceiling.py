@@ -4,14 +4,7 @@ from scipy import stats
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
-from bias_toolkit.analysis.ceiling import (
-    FOLDS,
-    Losses,
-    ceiling_row,
-    cross_validated_losses,
-    loss_rows,
-    resampled_means,
-)
+from bias_toolkit.analysis.ceiling import FOLDS, Losses, ceiling_row, cross_validated_losses, loss_rows, resampled_means
 
 STEPS = 8
 NAMES = ["nn_distance", "margin"]

@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import rankdata
 
-from bias_toolkit.analysis.ranks import Ranks
+from bias_toolkit.analysis.correlation import Ranks
 
 
 def slow_ranks(values):

@@ -87,11 +87,7 @@ def _where(view):
 
 @settings(max_examples=40, deadline=None)
 @given(
-    cx=st.floats(52, 68),
-    cy=st.floats(52, 68),
-    factor=st.floats(0.7, 1.3),
-    x=st.integers(-3, 3),
-    y=st.integers(-3, 3),
+    cx=st.floats(52, 68), cy=st.floats(52, 68), factor=st.floats(0.7, 1.3), x=st.integers(-3, 3), y=st.integers(-3, 3)
 )
 def test_moving_and_zooming_do_what_they_say_to_an_object(cx, cy, factor, x, y):
     """A disc is found where `to_view` says that its box is, also after the window was moved and zoomed."""

@@ -27,9 +27,7 @@ def test_agrees_with_a_slow_implementation(make_framing, random_edges):
     training, _ = make_framing(random_edges(rng, 70))
     framing, _ = make_framing(random_edges(rng, 8))
     np.testing.assert_allclose(
-        framing_log_density(framing, training),
-        slow_density(coordinates(framing), coordinates(training)),
-        rtol=1e-8,
+        framing_log_density(framing, training), slow_density(coordinates(framing), coordinates(training)), rtol=1e-8
     )
 
 
@@ -64,10 +62,7 @@ def test_own_class_where_there_are_enough_and_all_otherwise(make_framing, random
     training, _ = make_framing(edges, categories=categories)
     framing, _ = make_framing(random_edges(rng, 3), categories=["many", "few", "unknown"])
     points, training_points = coordinates(framing), coordinates(training)
-    expected = [
-        slow_density(points[:1], training_points[:50])[0],
-        *slow_density(points[1:], training_points),
-    ]
+    expected = [slow_density(points[:1], training_points[:50])[0], *slow_density(points[1:], training_points)]
     np.testing.assert_allclose(framing_log_density(framing, training), expected, rtol=1e-8)
 
 

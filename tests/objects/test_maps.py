@@ -1,14 +1,7 @@
 import numpy as np
 import pytest
 
-from bias_toolkit.objects import (
-    box_coverage,
-    centre_histogram,
-    null_histogram,
-    object_maps,
-    place_at_random,
-    room,
-)
+from bias_toolkit.objects import box_coverage, centre_histogram, null_histogram, object_maps, place_at_random, room
 from bias_toolkit.objects.maps import from_quadrants, null_quadrants
 
 

@@ -7,13 +7,7 @@ from hypothesis import strategies as st
 from bias_toolkit.datasets import BOX_EDGES, OBJECTS
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.files import read_table, write_table
-from bias_toolkit.objects import (
-    FRAMING,
-    image_framing,
-    log_scale_deviation,
-    object_of_image,
-    position_and_scale,
-)
+from bias_toolkit.objects import FRAMING, image_framing, log_scale_deviation, object_of_image, position_and_scale
 
 NUMBERS = ["cx", "cy", "width_fraction", "height_fraction", "area_fraction", "scale", "aspect", "centre_distance"]
 

@@ -46,7 +46,10 @@ OTHER = r"^\S*study/{} was computed with other inputs or settings than the study
 DAMAGED = (
     r"^\S*study/{} was damaged or removed since it was written; run `bias-toolkit {}` on the study, and it is comp"
 )
-LOST = r"^\S*study/{}/step\.json was damaged or removed; run `bias-toolkit {}` on the study, and it is made anew\.$"
+LOST = (
+    r"^\S*study/{}/step\.json is missing, damaged, or of another version of bias-toolkit; run `bias-toolkit {}` on the "
+    r"study, and it is made anew\.$"
+)
 
 
 def test_what_is_missing_is_named(study):

@@ -4,11 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bias_toolkit.objects.centring import centring
+from bias_toolkit.objects import centring
 from bias_toolkit.report.topics import images
-from bias_toolkit.report.topics.invariance.contents import NoiseFloor
-from bias_toolkit.report.topics.invariance.findings import noise_finding
-from bias_toolkit.report.words.class_names import ClassNames
+from bias_toolkit.report.topics.invariance.findings import NoiseFloor, noise_finding
+from bias_toolkit.report.words.sentences import ClassNames
 
 BOX_OF_THE_FRAME = ["cx", "cy", "width_fraction", "height_fraction"]
 

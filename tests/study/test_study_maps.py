@@ -81,7 +81,8 @@ def test_the_size_curve_is_the_mean_of_the_sampled_images(mapped):
     pd.testing.assert_series_equal(rows.sort_index(), means.sort_index(), check_names=False, check_dtype=False)
     whole = mapped.measures.set_index("image_id")
     shown = measures[measures["protocol"].eq("crop") & measures["size"].eq(1)].set_index("image_id")
-    np.testing.assert_array_equal(shown["mac"], whole["mac"].reindex(shown.index))
+    # The same views in other batches, which change an output by rounding only.
+    np.testing.assert_allclose(shown["mac"], whole["mac"].reindex(shown.index), rtol=1e-4, atol=1e-6)
 
 
 def test_what_was_found_is_said_without_a_report(mapped):

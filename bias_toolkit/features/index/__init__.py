@@ -8,9 +8,9 @@ from bias_toolkit.features.index.distance import (
     distances_table,
     leak_threshold,
     leave_one_out_distances,
+    nearest_neighbours,
 )
 from bias_toolkit.features.index.exact import Groups
-from bias_toolkit.features.index.neighbours import nearest_neighbours
 from bias_toolkit.features.index.placement import choose_placement
 from bias_toolkit.features.index.quality import search_quality
 from bias_toolkit.features.index.schema import DISTANCES, NEIGHBOURS, SEARCH_QUALITY
@@ -18,21 +18,7 @@ from bias_toolkit.features.index.stored import StoredFeatures
 from bias_toolkit.features.index.training_index import TrainingIndex
 
 __all__ = [
-    "DISTANCES",
-    "EXACT",
-    "LEAK_FRACTION",
-    "NEAREST",
-    "NEIGHBOURS",
-    "SEARCH_QUALITY",
-    "Groups",
-    "StoredFeatures",
-    "TrainingIndex",
-    "check_index",
-    "choose_placement",
-    "class_nn_distances",
-    "distances_table",
-    "leak_threshold",
-    "leave_one_out_distances",
-    "nearest_neighbours",
-    "search_quality",
-]
+    "DISTANCES", "EXACT", "LEAK_FRACTION", "NEAREST", "NEIGHBOURS", "SEARCH_QUALITY", "Groups", "StoredFeatures",
+    "TrainingIndex", "check_index", "choose_placement", "class_nn_distances", "distances_table", "leak_threshold",
+    "leave_one_out_distances", "nearest_neighbours", "search_quality",
+]  # fmt: skip

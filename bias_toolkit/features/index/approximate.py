@@ -13,7 +13,6 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from zlib import crc32
 
 import faiss
 import numpy as np
@@ -22,6 +21,7 @@ from bias_toolkit.features.index.metric import faiss_metric
 from bias_toolkit.features.index.vectors import Vectors
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.files import atomic_path, shard_slices
+from bias_toolkit.foundation.resampling import named_generator
 from bias_toolkit.foundation.words import count
 
 EXACT = "exact"
@@ -35,17 +35,14 @@ NOTHING, FEW_LINKS = re.compile(r"(?<!\d)0+(?!\d)"), re.compile(r"(HNSW|NSG)[1-3
 def check_index(index: str, dimension: int, rows: int | None = None, metric: str = "euclidean") -> None:
     """Refuse what Faiss does not understand, or cannot make of so many vectors, without making it.
 
+    Raises InputError if Faiss does not understand the string or its parameters, or they need more training images.
+
     Parameters
     ----------
     index : exact, or a Faiss factory string, then optionally its search parameters after a space.
     dimension : of the training features.
     rows : how many there are, where that is known.
     metric : euclidean or cosine.
-
-    Raises
-    ------
-    InputError
-        If Faiss does not understand the string or its parameters, or they need more training images.
     """
     if index == EXACT:
         return
@@ -64,9 +61,7 @@ def check_index(index: str, dimension: int, rows: int | None = None, metric: str
 class ApproximateIndex:
     """A Faiss index of prepared vectors; made by `build` or `load`.
 
-    Attributes
-    ----------
-    reason : a sentence that says what it is.
+    `reason` is a sentence that says what it is.
     """
 
     def __init__(self, made: faiss.Index, index: str, metric: str):
@@ -82,10 +77,7 @@ class ApproximateIndex:
     ) -> ApproximateIndex:
         """Train the index, on a seeded sample where there are more than 100,000 vectors, and add all vectors.
 
-        Raises
-        ------
-        InputError
-            As `check_index`, or if the training fails on these very vectors.
+        Raises InputError as `check_index`, or if the training fails on these very vectors.
         """
         check_index(index, vectors.dimension, vectors.rows, vectors.metric)
         made = _make(index, vectors.dimension, vectors.metric)
@@ -118,10 +110,7 @@ class ApproximateIndex:
     def candidates(self, queries: np.ndarray, count: int) -> np.ndarray:
         """The rows (q, count) it takes for the nearest of prepared queries; −1 where it finds no more.
 
-        Raises
-        ------
-        InputError
-            If Faiss cannot search such an index.
+        Raises InputError if Faiss cannot search such an index.
         """
         try:
             return self._made.search(queries, min(count, self.rows))[1]
@@ -181,7 +170,7 @@ def _clusters(made: faiss.Index) -> int:
 def _sample(vectors: Vectors, seed: int) -> np.ndarray:
     if vectors.rows <= TRAINING_ROWS:
         return vectors.read(slice(0, vectors.rows))
-    rng = np.random.default_rng([seed, crc32(b"index")])
+    rng = named_generator(seed, "index")
     rows = np.sort(rng.choice(vectors.rows, TRAINING_ROWS, replace=False))
     sample = np.empty((TRAINING_ROWS, vectors.dimension), dtype=np.float32)
     for part in shard_slices(TRAINING_ROWS, ADDED_ROWS):

@@ -1,4 +1,4 @@
-"""How far each test image is from the training set, and how usual that is."""
+"""The nearest training images of each test image, how far it is from them, and how usual that is."""
 
 from __future__ import annotations
 
@@ -16,10 +16,49 @@ from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.progress import Progress, silent
 
 LEAK_FRACTION = 0.2
-"""Of the typical distance between training images. With efficientnet-lite0 on 64-pixel photographs, the same
-photograph saved again as JPEG (quality 95 or 75) stays within it in 96% of cases or more, while no two of 2,000
-photographs of the training set come within twice that (Euclidean; for cosine, within one and a half times).
+"""Of the typical distance between training images. With efficientnet-lite0 on 64-pixel photographs, the same photograph
+saved again as JPEG (quality 95 or 75) stays within it in 96% of cases or more, while no two of 2,000 photographs of the
+training set come within twice that (Euclidean; for cosine, within one and a half times).
 """
+
+
+def nearest_neighbours(
+    index: TrainingIndex,
+    features: np.ndarray | StoredFeatures,
+    image_ids: Sequence[str],
+    own_rows: np.ndarray | None = None,
+    k: int = 10,
+    *,
+    progress: Progress = silent,
+) -> pd.DataFrame:
+    """The k nearest training images of each test image, as a table of the schema `NEIGHBOURS`.
+
+    Returns rows in the order of `image_ids`, then by rank from 1; equal distances in the order of the training rows.
+    Raises InputError if the features do not fit the index or the ids, or are not finite.
+
+    Parameters
+    ----------
+    index : of the training features.
+    features : (n, d), of the test images.
+    image_ids : their n ids.
+    own_rows : (n,) int, the row of the index that is the very same image, or -1. It is left out by identity, not for
+        being nearest: another image at distance 0 stays.
+    k : neighbours an image; where the training set has fewer other images, all of them.
+    """
+    if len(image_ids) != len(features):
+        raise InputError(f"{len(features)} test features do not fit {len(image_ids)} image ids")
+    distances, rows = index.search(
+        features, k, own_rows=own_rows, progress=progress, task="Finding the nearest training images"
+    )
+    image, place = np.nonzero(rows >= 0)
+    return pd.DataFrame(
+        {
+            "image_id": np.asarray(image_ids, dtype=object)[image],
+            "rank": (place + 1).astype(np.int32),
+            "neighbour_id": np.asarray(index.image_ids, dtype=object)[rows[image, place]],
+            "distance": distances[image, place],
+        }
+    ).astype({"image_id": str, "neighbour_id": str})
 
 
 def leave_one_out_distances(
@@ -27,9 +66,8 @@ def leave_one_out_distances(
 ) -> np.ndarray:
     """The distance of each training image to its nearest other training image, float32, ascending.
 
-    Of all training images, or of `sample` of them drawn with `seed` where there are more. The image itself is
-    left out by identity, so a duplicate in the training set counts, at distance 0. Empty where the training
-    set is one image.
+    Of all training images, or of `sample` of them drawn with `seed` where there are more. The image itself is left out
+    by identity, so a duplicate in the training set counts, at distance 0. Empty where the training set is one image.
     """
     if index.rows == 1:
         return np.empty(0, dtype=np.float32)
@@ -45,9 +83,9 @@ def leave_one_out_distances(
 def leak_threshold(reference: np.ndarray, metric: str) -> float:
     """The distance at or below which a test image's nearest training image may be the same photograph.
 
-    `LEAK_FRACTION` of the median leave-one-out distance, duplicates inside the training set left aside. For
-    cosine, which grows with the square of the difference between unit vectors, the fraction is squared. Only
-    exact duplicates, at distance 0, where the reference holds no positive distance.
+    `LEAK_FRACTION` of the median leave-one-out distance, duplicates inside the training set left aside. For cosine,
+    which grows with the square of the difference between unit vectors, the fraction is squared. Only exact duplicates,
+    at distance 0, where the reference holds no positive distance.
     """
     apart = reference[reference > 0]
     if not apart.size:
@@ -67,8 +105,8 @@ def class_nn_distances(
 ) -> np.ndarray:
     """The distance (n,) float32 of each test image to the nearest training image of the same label.
 
-    NaN where the label is missing or the training set holds no (other) image of it. Always exact, also where the
-    index is approximate.
+    NaN where the label is missing or the training set holds no (other) image of it. Always exact, also where the index
+    is approximate. Raises InputError if the labels' numbers do not fit, or as `TrainingIndex.search`.
 
     Parameters
     ----------
@@ -77,12 +115,6 @@ def class_nn_distances(
     labels : n labels of the test images; None or NaN where there is none.
     training_labels : the labels of the index's rows, likewise.
     own_rows : (n,) int, the row of the index that is the very same image, or -1.
-    progress : counts test images.
-
-    Raises
-    ------
-    InputError
-        If the labels' numbers do not fit, or as `TrainingIndex.search`.
     """
     if len(labels) != len(features) or len(training_labels) != index.rows:
         raise InputError(
@@ -112,6 +144,8 @@ def distances_table(
 ) -> pd.DataFrame:
     """Every distance of each test image, as a table of the schema `DISTANCES`, in the order of `image_ids`.
 
+    Raises InputError if the neighbours are of other images or fewer than k an image, or the numbers of rows do not fit.
+
     Parameters
     ----------
     index : of the training features.
@@ -120,21 +154,15 @@ def distances_table(
     training_labels : the labels of the index's rows.
     reference : the training images' own spacing, from `leave_one_out_distances`.
     k : for `knn_distance`; where the training set has fewer other images, the mean is over all of them.
-    progress : counts test images.
 
     Returns
     -------
-    nn_distance, knn_distance : to the nearest training image; the mean over the k nearest. Null where the
-        training set holds no other image.
+    nn_distance, knn_distance : to the nearest training image; the mean over the k nearest. Null where the training set
+        holds no other image.
     class_nn_distance : to the nearest training image of the same label; null where there is none.
-    distance_percentile : 0 to 1, the share of `reference` below nn_distance; null where that is, or where the
-        reference is empty.
+    distance_percentile : 0 to 1, the share of `reference` below nn_distance; null where that is, or where the reference
+        is empty.
     leak : nn_distance is at or below `leak_threshold`.
-
-    Raises
-    ------
-    InputError
-        If the neighbours are of other images or fewer than k an image, or the numbers of rows do not fit.
     """
     nearest = _ranked(neighbours, image_ids, k)
     wanted = np.minimum(k, index.rows - (0 if own_rows is None else (np.asarray(own_rows) >= 0)))

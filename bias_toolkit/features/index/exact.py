@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import faiss
 import numpy as np
 
+from bias_toolkit.features.index.gpu import GpuProposer
 from bias_toolkit.features.index.metric import faiss_metric, largest_values, paired_distances
 from bias_toolkit.features.index.vectors import Vectors
 from bias_toolkit.foundation.files import shard_slices
@@ -28,16 +29,6 @@ class Groups(NamedTuple):
         return Groups(self.queries[part], self.rows)
 
 
-class Proposer(Protocol):
-    """Proposes candidates from vectors that were rounded to float16."""
-
-    most: int
-
-    def __call__(self, queries: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """Faiss's values and the rows (q, count), nearest first."""
-        ...
-
-
 def nearest(
     vectors: Vectors,
     queries: np.ndarray,
@@ -45,10 +36,12 @@ def nearest(
     own: np.ndarray,
     *,
     groups: Groups | None = None,
-    proposer: Proposer | None = None,
+    proposer: GpuProposer | None = None,
     advance: Callable[[int], None] = lambda rows: None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The k nearest vectors of each query, by exact distance and then by row.
+
+    Returns distances (q, k) float32 and rows (q, k) int64; NaN and −1 where there is no such row.
 
     Parameters
     ----------
@@ -59,10 +52,6 @@ def nearest(
     groups : where a query may only find some of the rows.
     proposer : where candidates come from something else than the vectors themselves.
     advance : called with the number of vectors, after each block of them.
-
-    Returns
-    -------
-    distances (q, k) float32 and rows (q, k) int64; NaN and −1 where there is no such row.
     """
     count = min(k + SPARE, vectors.rows)
     if proposer is None or k > proposer.most - SPARE:
@@ -81,14 +70,7 @@ def nearest(
 
 
 def rank(
-    vectors: Vectors,
-    queries: np.ndarray,
-    k: int,
-    own: np.ndarray,
-    values: np.ndarray,
-    rows: np.ndarray,
-    *,
-    half: bool,
+    vectors: Vectors, queries: np.ndarray, k: int, own: np.ndarray, values: np.ndarray, rows: np.ndarray, *, half: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The k nearest of the candidates, and the queries that may have a nearer vector among those not proposed.
 
@@ -148,7 +130,10 @@ def _candidates(
         block = vectors.read(part)
         for which, members in _matches(groups, part):
             chosen = block if members is None else block[members]
-            near, places = _flat(queries[which], chosen, min(count, len(chosen)), vectors.metric)
+            near, places = faiss.knn(
+                queries[which], chosen, min(count, len(chosen)), metric=faiss_metric(vectors.metric)
+            )
+            near = near if vectors.metric == "euclidean" else 1 - near
             places = part.start + (places if members is None else members[places])
             both = np.concatenate([values[which], near], axis=1)
             least = np.argpartition(both, count - 1, axis=1)[:, :count]
@@ -159,7 +144,7 @@ def _candidates(
 
 
 def _by_proposer(
-    vectors: Vectors, queries: np.ndarray, k: int, own: np.ndarray, proposer: Proposer, count: int
+    vectors: Vectors, queries: np.ndarray, k: int, own: np.ndarray, proposer: GpuProposer, count: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     distances = np.full((len(queries), k), np.inf, dtype=np.float32)
     found = np.full((len(queries), k), -1, dtype=np.int64)
@@ -240,11 +225,6 @@ def _matches(groups: Groups | None, part: slice) -> Iterator[tuple[slice | np.nd
                 asking[slice(*np.searchsorted(asked, [number, number + 1]))],
                 order[slice(*np.searchsorted(ordered, [number, number + 1]))],
             )
-
-
-def _flat(queries: np.ndarray, vectors: np.ndarray, count: int, metric: str) -> tuple[np.ndarray, np.ndarray]:
-    values, rows = faiss.knn(queries, vectors, count, metric=faiss_metric(metric))
-    return (values if metric == "euclidean" else 1 - values), rows
 
 
 def _values(queries: np.ndarray, vectors: np.ndarray, metric: str) -> np.ndarray:

@@ -18,14 +18,9 @@ LARGEST = 32_752.0
 class GpuProposer:
     """A float16 copy of the vectors, a contiguous part of them on each GPU, that proposes candidates.
 
-    Parameters
-    ----------
-    vectors : are read in blocks, so that no second copy of them is made in the computer's own memory.
+    Raises RuntimeError if a GPU refuses, or the numbers are too large for float16.
 
-    Raises
-    ------
-    RuntimeError
-        If a GPU refuses, or the numbers are too large for float16.
+    The vectors are read in blocks, so that no second copy of them is made in the computer's own memory.
     """
 
     most = MOST_CANDIDATES

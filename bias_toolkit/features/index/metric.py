@@ -1,8 +1,8 @@
 """The two metrics: how vectors are prepared for Faiss, and their exact distance.
 
-Faiss computes |x|² + |y|² − 2xy in float32, which loses what is small beside |x|²: a duplicate of a training
-image may come out at a distance of its own noise. So Faiss proposes candidates, and their distances are
-computed again from the differences, in float64.
+Faiss computes |x|² + |y|² − 2xy in float32, which loses what is small beside |x|²: a duplicate of a training image may
+come out at a distance of its own noise. So Faiss proposes candidates, and their distances are computed again from the
+differences, in float64.
 """
 
 from __future__ import annotations
@@ -36,11 +36,8 @@ def faiss_metric(metric: str) -> int:
 def prepare(vectors: np.ndarray, metric: str, name: str, numbers: Sequence[int] | np.ndarray) -> np.ndarray:
     """Vectors (n, d) as contiguous float32; for cosine of unit length, except that a zero vector stays zero.
 
-    Raises
-    ------
-    InputError
-        Naming `name` and the row by its number in `numbers` (n,), if one of its values is not finite or too large to
-        square in float32.
+    Raises InputError naming `name` and the row by its number in `numbers` (n,), if one of its values is not finite or
+    too large to square in float32.
     """
     vectors = np.ascontiguousarray(vectors, dtype=np.float32)
     prepared = vectors if metric == "euclidean" else np.empty_like(vectors)
@@ -61,8 +58,8 @@ def prepare(vectors: np.ndarray, metric: str, name: str, numbers: Sequence[int] 
 def paired_distances(queries: np.ndarray, vectors: np.ndarray, metric: str) -> np.ndarray:
     """The distance (n,) float32 from each prepared query (n, d) to the prepared vector (n, d) of its row.
 
-    Euclidean, or 1 − cos as half the squared distance of unit vectors, which is never below 0. The cosine
-    with a zero vector is taken as 0, so its distance to everything, also to another zero vector, is 1.
+    Euclidean, or 1 − cos as half the squared distance of unit vectors, which is never below 0. The cosine with a zero
+    vector is taken as 0, so its distance to everything, also to another zero vector, is 1.
     """
     differences = np.subtract(queries, vectors, dtype=np.float64)
     squares = np.einsum("ij,ij->i", differences, differences)
@@ -75,10 +72,10 @@ def paired_distances(queries: np.ndarray, vectors: np.ndarray, metric: str) -> n
 def largest_values(queries: np.ndarray, distances: np.ndarray, metric: str, *, half: bool = False) -> np.ndarray:
     """The largest value (q,) that Faiss may give vectors within `distances` (q,) of the prepared queries (q, d).
 
-    Values are Faiss's squares, or 1 − its inner products. The rounding of a sum of d float32 products is taken as
-    4 √d units in the last place of |x|² + |y|², with |y| ≤ |x| + distance. With `half`, both vectors were rounded to
-    float16 before, which moves each by up to half a unit in the last place of its length, and by half the smallest
-    float16 in every dimension.
+    Values are Faiss's squares, or 1 − its inner products. The rounding of a sum of d float32 products is taken as 4 √d
+    units in the last place of |x|² + |y|², with |y| ≤ |x| + distance. With `half`, both vectors were rounded to float16
+    before, which moves each by up to half a unit in the last place of its length, and by half the smallest float16 in
+    every dimension.
     """
     dimension = queries.shape[1]
     slack = 4 * FLOAT32 * np.sqrt(dimension)

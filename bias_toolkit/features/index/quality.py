@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from zlib import crc32
-
 import numpy as np
 import pandas as pd
 
 from bias_toolkit.features.index.stored import StoredFeatures
 from bias_toolkit.features.index.training_index import TrainingIndex
 from bias_toolkit.foundation.progress import Progress, silent
-from bias_toolkit.foundation.resampling import percentile_interval, resample_counts
+from bias_toolkit.foundation.resampling import means_of_resamples, named_generator, percentile_interval
 
 SAMPLE = 1000
 
@@ -35,7 +33,6 @@ def search_quality(
     own_rows : (n,) the row of the index that is the very same image, or −1.
     k : how many neighbours are otherwise asked for; an index may find the first of more with more care.
     sample : most test images to search exactly, drawn with `seed` where there are more.
-    resamples : of the bootstrap over images.
 
     Returns
     -------
@@ -47,7 +44,7 @@ def search_quality(
     """
     from statsmodels.stats.proportion import proportion_confint
 
-    rng = np.random.default_rng([seed, crc32(b"search quality")])
+    rng = named_generator(seed, "search quality")
     rows = np.arange(len(features))
     if len(rows) > sample:
         rows = np.sort(rng.choice(len(rows), sample, replace=False))
@@ -59,7 +56,8 @@ def search_quality(
     apart = exact[:, 0] > 0
     errors = (found[apart, 0] / exact[apart, 0] - 1).astype(np.float64)
     low, high = proportion_confint(right.sum(), len(right), method="wilson") if len(right) else (np.nan, np.nan)
-    error_low, error_high = _mean_interval(errors, resamples, rng)
+    drawn = means_of_resamples(errors, resamples, rng) if len(errors) else errors
+    error_low, error_high = percentile_interval(drawn)
     return pd.DataFrame(
         {
             "index": [index.index],
@@ -74,10 +72,3 @@ def search_quality(
             "largest_error": [errors.max() if len(errors) else np.nan],
         }
     )
-
-
-def _mean_interval(values: np.ndarray, resamples: int, rng: np.random.Generator) -> tuple[float, float]:
-    if not len(values):
-        return np.nan, np.nan
-    means = [counts @ values / len(values) for counts in resample_counts([len(values)], resamples, rng)]
-    return percentile_interval(np.concatenate(means))

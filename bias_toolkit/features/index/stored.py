@@ -15,20 +15,10 @@ class StoredFeatures:
     """The features of several `.npy` files one after another, as if they were one float32 array.
 
     Only what is asked for is read, and none of it stays: a file is mapped while a piece is copied out of it, and its
-    pages go with the mapping.
+    pages go with the mapping. Raises InputError if there is no file, one cannot be read, or they are not
+    two-dimensional or differ in dimension.
 
-    Parameters
-    ----------
-    paths : the files, each of shape (rows, dimension) and any float type.
-
-    Attributes
-    ----------
-    shape : (rows, dimension) of all files together.
-
-    Raises
-    ------
-    InputError
-        If there is no file, one cannot be read, or they are not two-dimensional or differ in dimension.
+    The files at `paths` have the shape (rows, dimension) and any float type; `shape` is that of all files together.
     """
 
     ndim = 2

@@ -15,13 +15,13 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bias_toolkit.features.index.approximate import EXACT, ApproximateIndex
-from bias_toolkit.features.index.exact import SPARE, Groups, Proposer, nearest, rank
+from bias_toolkit.features.index.exact import SPARE, Groups, nearest, rank
 from bias_toolkit.features.index.gpu import GpuProposer
 from bias_toolkit.features.index.metric import METRICS, check_metric, prepare
 from bias_toolkit.features.index.placement import choose_placement
-from bias_toolkit.features.index.schema import INDEX_ROWS
 from bias_toolkit.features.index.stored import StoredFeatures
 from bias_toolkit.features.index.vectors import Vectors
+from bias_toolkit.features.store import FEATURE_ROWS
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.files import read_table, shard_slices, write_array, write_table, write_text
 from bias_toolkit.foundation.memory import AUTO, memory_bytes
@@ -68,7 +68,7 @@ class TrainingIndex:
         self._approximate = approximate
         placement = choose_placement(self.rows, self.dimension, vectors.memory, on_disk=vectors.is_stored)
         self._on_gpu, self._in_memory = placement.on_gpu, placement.in_memory
-        self._proposer: Proposer | None = None
+        self._proposer: GpuProposer | None = None
         self.reason = placement.reason if approximate is None else approximate.reason
 
     @classmethod
@@ -85,6 +85,9 @@ class TrainingIndex:
     ) -> TrainingIndex:
         """Index features.
 
+        Raises InputError if there are no features, they are not two-dimensional or not finite, their number is not that
+        of the ids, the metric is unknown, or Faiss cannot make the index of them.
+
         Parameters
         ----------
         features : (n, d), an array of any float type, or StoredFeatures. A float32 array is searched as it is, and not
@@ -95,12 +98,6 @@ class TrainingIndex:
         memory : what exact search may hold, e.g. 4GB; `auto` is half of what is available. It changes no result.
         seed : of the sample that an approximate index is trained on.
         progress : counts training images as they are indexed.
-
-        Raises
-        ------
-        InputError
-            If there are no features, they are not two-dimensional or not finite, their number is not that of
-            the ids, the metric is unknown, or Faiss cannot make the index of them.
         """
         check_metric(metric)
         image_ids = list(image_ids)
@@ -162,7 +159,7 @@ class TrainingIndex:
         (folder / RECORD_FILE).unlink(missing_ok=True)
         if self._approximate is not None:
             self._approximate.save(folder / INDEX_FILE)
-        write_table(pd.DataFrame({"image_id": pd.Series(self.image_ids, dtype=str)}), folder / ROWS_FILE, INDEX_ROWS)
+        write_table(pd.DataFrame({"image_id": pd.Series(self.image_ids, dtype=str)}), folder / ROWS_FILE, FEATURE_ROWS)
         if self._vectors.is_stored:
             root = folder.resolve()
             paths = [Path(os.path.relpath(path.resolve(), root)).as_posix() for path in self._vectors.features.paths]
@@ -190,6 +187,8 @@ class TrainingIndex:
     ) -> tuple[np.ndarray, np.ndarray]:
         """The nearest training features of each query, nearest first, equal distances in the order of rows.
 
+        Raises InputError if the shapes do not fit, a query is not finite, k is below 1, or an own row is out of range.
+
         Parameters
         ----------
         queries : (m, d), an array of any float type, or StoredFeatures.
@@ -201,15 +200,10 @@ class TrainingIndex:
 
         Returns
         -------
-        distances : (m, min(k, rows)) float32, Euclidean or 1 − cos (0 to 2; 1 where a vector is zero). They are
-            exact for the rows that were found, also by an approximate index.
-        rows : the same shape, int64. Where there are fewer rows to be found than places, those have distance NaN
-            and row -1.
-
-        Raises
-        ------
-        InputError
-            If the shapes do not fit, a query is not finite, k is below 1, or an own row is out of range.
+        distances : (m, min(k, rows)) float32, Euclidean or 1 − cos (0 to 2; 1 where a vector is zero). They are exact
+            for the rows that were found, also by an approximate index.
+        rows : the same shape, int64. Where there are fewer rows to be found than places, those have distance NaN and
+            row -1.
         """
         own_rows = self._check(queries, own_rows)
         if groups is not None and (len(groups.queries), len(groups.rows)) != (len(queries), self.rows):
@@ -224,12 +218,7 @@ class TrainingIndex:
         return self._search(chunk, k, own_rows, groups, exact, progress, task)
 
     def search_rows(
-        self,
-        rows: np.ndarray,
-        k: int,
-        *,
-        progress: Progress = silent,
-        task: str = "Searching the training features",
+        self, rows: np.ndarray, k: int, *, progress: Progress = silent, task: str = "Searching the training features"
     ) -> tuple[np.ndarray, np.ndarray]:
         """The nearest other training features of those at `rows` (m,), each itself left out; as `search`."""
         rows = np.asarray(rows, dtype=np.int64)

@@ -1,10 +1,10 @@
 """The protocols: how views are made. A new one is one more module, and one more object in this list."""
 
-from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.invariance.protocols.crop import CROP
 from bias_toolkit.invariance.protocols.embed import EMBED
 from bias_toolkit.invariance.protocols.offsets import OFFSETS
 from bias_toolkit.invariance.protocols.protocol import Protocol
+from bias_toolkit.invariance.transforms import check_name
 
 PROTOCOLS: tuple[Protocol, ...] = (CROP, EMBED, OFFSETS)
 
@@ -13,16 +13,9 @@ STEP_PROTOCOLS = tuple(protocol.name for protocol in PROTOCOLS if protocol.moves
 
 
 def protocol_of(name: str) -> Protocol:
-    """The protocol of a name.
-
-    Raises
-    ------
-    InputError
-        If there is none.
-    """
+    """The protocol of a name; raises InputError if there is none."""
     found = {protocol.name: protocol for protocol in PROTOCOLS}
-    if name not in found:
-        raise InputError(f"--protocol {name} is not known; it has to be one of {', '.join(found)}.")
+    check_name("--protocol", name, found)
     return found[name]
 
 

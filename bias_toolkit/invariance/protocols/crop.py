@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from bias_toolkit.datasets import ReducedImage, Reduction
-from bias_toolkit.invariance.protocols.protocol import Protocol, Settings
+from bias_toolkit.invariance.protocols.protocol import Box, Protocol, Settings
 from bias_toolkit.invariance.transforms import CENTRE, SHIFTS, transform_of
 from bias_toolkit.invariance.views import Views, cut, image_generator, largest_factor, resize_box, size_of
 from bias_toolkit.invariance.window import Window
@@ -24,8 +24,8 @@ ASPECTS = (3 / 4, 4 / 3)
 class Crop(Protocol):
     """Crop (A): one window of the image, resized once, in which the model's window slides.
 
-    The image's window is resized to a square of side W + 10, W the model's input size, whatever the window's
-    aspect. View k is the W × W slice whose top-left corner is number k of the transform's path.
+    The image's window is resized to a square of side W + 10, W the model's input size, whatever the window's aspect.
+    View k is the W × W slice whose top-left corner is number k of the transform's path.
     """
 
     name = "crop"
@@ -46,9 +46,6 @@ class Crop(Protocol):
     def owns_size(self, size: float) -> bool:
         return size <= 1
 
-    def image_side(self, size: float) -> float:
-        return 1 / math.sqrt(size)
-
     def own_settings(self, *, fill: str, sampling: str, draws: int, seed: int) -> dict[str, object]:
         return {"sampling": sampling, "seed": seed if sampling == "random" else 0}
 
@@ -59,9 +56,7 @@ class Crop(Protocol):
         picture = self.picture(image, sweep, input_size, image_id)
         return Views(cut(picture, transform_of(sweep.transform).path(), input_size))
 
-    def resized(
-        self, width: int, height: int, sweep: Settings, input_size: int, image_id: str
-    ) -> tuple[tuple[int, int, int, int], int]:
+    def resized(self, width: int, height: int, sweep: Settings, input_size: int, image_id: str) -> tuple[Box, int]:
         return _box(width, height, sweep, image_id), input_size + MARGIN
 
     def window(self, width: int, height: int, sweep: Settings, input_size: int, image_id: str) -> Window:
@@ -81,11 +76,9 @@ def centre_view(image: np.ndarray | ReducedImage, input_size: int, size: float =
 
     Parameters
     ----------
-    image : uint8, shape (height, width, 3), or reduced
-    input_size : int
-        Side W of the model's input, in pixels.
-    size : float
-        The window's area as a fraction of the image's.
+    image : (height, width, 3) uint8, or reduced
+    input_size : side W of the model's input, in pixels.
+    size : the window's area as a fraction of the image's.
     """
     width, height = size_of(image)
     picture = resize_box(image, central_box(width, height, size), input_size + MARGIN)
@@ -97,23 +90,22 @@ def centre_reduction(input_size: int, size: float) -> Reduction:
     return lambda width, height: largest_factor(central_box(width, height, size), input_size + MARGIN)
 
 
-def central_box(width: int, height: int, size: float) -> tuple[int, int, int, int]:
+def central_box(width: int, height: int, size: float) -> Box:
     """The central square (x0, y0, x1, y1), in whole pixels, whose area is `size` times the image's.
 
-    Where such a square does not fit, as for size 1 in an image that is not square, it is the largest that
-    does.
+    Where such a square does not fit, as for size 1 in an image that is not square, it is the largest that does.
     """
     side = max(1, min(round(math.sqrt(size * width * height)), width, height))
     x0, y0 = (width - side) // 2, (height - side) // 2
     return x0, y0, x0 + side, y0 + side
 
 
-def random_box(width: int, height: int, size: float, generator: np.random.Generator) -> tuple[int, int, int, int]:
+def random_box(width: int, height: int, size: float, generator: np.random.Generator) -> Box:
     """A box (x0, y0, x1, y1) at a random place, whose area is `size` times the image's.
 
-    As A samples it: the aspect is log-uniform over those of 3/4 to 4/3 at which the box fits, the place is
-    uniform over all whole pixels at which the box lies inside the image. Where it fits at none of these
-    aspects, it is the largest box that has the one nearest to the image's.
+    As A samples it: the aspect is log-uniform over those of 3/4 to 4/3 at which the box fits, the place is uniform over
+    all whole pixels at which the box lies inside the image. Where it fits at none of these aspects, it is the largest
+    box that has the one nearest to the image's.
     """
     area = size * width * height
     low = max(math.log(ASPECTS[0]), math.log(area / height**2))
@@ -130,7 +122,7 @@ def random_box(width: int, height: int, size: float, generator: np.random.Genera
     return x0, y0, x0 + box_width, y0 + box_height
 
 
-def _box(width: int, height: int, sweep: Settings, image_id: str) -> tuple[int, int, int, int]:
+def _box(width: int, height: int, sweep: Settings, image_id: str) -> Box:
     """The box (x0, y0, x1, y1) of the image, in whole pixels, that a sweep shows."""
     if sweep.sampling == "random":
         return random_box(width, height, sweep.size, image_generator(image_id, sweep.seed))

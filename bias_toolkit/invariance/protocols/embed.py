@@ -9,7 +9,7 @@ import numpy as np
 from bias_toolkit.datasets import ReducedImage
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.invariance.inpaint import filled
-from bias_toolkit.invariance.protocols.protocol import Protocol, Settings
+from bias_toolkit.invariance.protocols.protocol import Box, Protocol, Settings
 from bias_toolkit.invariance.transforms import CENTRE, SCALE, SHIFTS, STEPS, transform_of
 from bias_toolkit.invariance.views import Views, cut, resize_box, size_of
 from bias_toolkit.invariance.window import Window
@@ -18,15 +18,13 @@ from bias_toolkit.invariance.window import Window
 class Embed(Protocol):
     """Embed (A): the whole image, resized to a square, on a W × W canvas.
 
-    The square's side is m = floor(W / size), and its top-left corner passes through c0 − 4, …, c0 + 4 with
-    c0 = floor((W − m − 1) / 2), in both coordinates for `diagonal`, in one of them for `horizontal` and
-    `vertical`. For `scale` the image stays centred by the same rule while its side grows from m − 4 to m + 4.
-    The centre view is the same for all four. Where the image is nearly as large as the canvas, the canvas's
-    border cuts it.
+    The square's side is m = floor(W / size), and its top-left corner passes through c0 − 4, …, c0 + 4 with c0 =
+    floor((W − m − 1) / 2), in both coordinates for `diagonal`, in one of them for `horizontal` and `vertical`. For
+    `scale` the image stays centred by the same rule while its side grows from m − 4 to m + 4. The centre view is the
+    same for all four. Where the image is nearly as large as the canvas, the canvas's border cuts it.
 
-    For the three shifts, the image is pasted, and the canvas filled, only once: on a canvas with a margin of
-    4 pixels, of which each view is a slice. So a step moves the made-up pixels by one pixel too, and changes
-    none of them.
+    For the three shifts, the image is pasted, and the canvas filled, only once: on a canvas with a margin of 4 pixels,
+    of which each view is a slice. So a step moves the made-up pixels by one pixel too, and changes none of them.
     """
 
     name = "embed"
@@ -57,10 +55,7 @@ class Embed(Protocol):
     def views(self, image: np.ndarray | ReducedImage, sweep: Settings, input_size: int, image_id: str) -> Views:
         """The views of one image.
 
-        Raises
-        ------
-        InputError
-            If nothing would be left of the image at this size.
+        Raises InputError if nothing would be left of the image at this size.
         """
         transform = transform_of(sweep.transform)
         side = _side(sweep, input_size)
@@ -81,9 +76,7 @@ class Embed(Protocol):
             pixels, outside = _slices(image, side, input_size, sweep.fill, corners)
         return Views(pixels, outside, sweep.fill)
 
-    def resized(
-        self, width: int, height: int, sweep: Settings, input_size: int, image_id: str
-    ) -> tuple[tuple[int, int, int, int], int]:
+    def resized(self, width: int, height: int, sweep: Settings, input_size: int, image_id: str) -> tuple[Box, int]:
         largest = _side(sweep, input_size) + int(max(transform_of(sweep.transform).growths()))
         return (0, 0, width, height), largest
 

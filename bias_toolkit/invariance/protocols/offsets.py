@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from bias_toolkit.datasets import ReducedImage
 from bias_toolkit.invariance.protocols.crop import central_box
-from bias_toolkit.invariance.protocols.protocol import Protocol, Settings
+from bias_toolkit.invariance.protocols.protocol import Box, Protocol, Settings
 from bias_toolkit.invariance.transforms import RANDOM
 from bias_toolkit.invariance.views import Views, cut, image_generator, resize_box, size_of
 
@@ -19,8 +17,8 @@ RANGE = 32
 class Offsets(Protocol):
     """Offsets (Z): `draws` pairs of views, views 2d and 2d + 1 being pair d.
 
-    The image's largest central square is resized to a side of W + 32, W the model's input size; a view is its
-    W × W slice at an offset (x, y) that is uniform over [0, 32)², each independent of the others.
+    The image's largest central square is resized to a side of W + 32, W the model's input size; a view is its W × W
+    slice at an offset (x, y) that is uniform over [0, 32)², each independent of the others.
     """
 
     name = "offsets"
@@ -36,9 +34,6 @@ class Offsets(Protocol):
 
     def owns_size(self, size: float) -> bool:
         return False
-
-    def image_side(self, size: float) -> float:
-        return 1 / math.sqrt(size)
 
     def own_settings(self, *, fill: str, sampling: str, draws: int, seed: int) -> dict[str, object]:
         return {"draws": draws, "seed": seed}
@@ -58,9 +53,7 @@ class Offsets(Protocol):
         corners = image_generator(image_id, sweep.seed).integers(RANGE, size=(self.n_views(sweep), 2))
         return Views(cut(picture, corners, input_size))
 
-    def resized(
-        self, width: int, height: int, sweep: Settings, input_size: int, image_id: str
-    ) -> tuple[tuple[int, int, int, int], int]:
+    def resized(self, width: int, height: int, sweep: Settings, input_size: int, image_id: str) -> tuple[Box, int]:
         return central_box(width, height, sweep.size), input_size + RANGE
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import typing
+import math
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,16 +14,21 @@ from bias_toolkit.invariance.transforms import STEPS, Transform
 from bias_toolkit.invariance.views import Views
 from bias_toolkit.invariance.window import Window
 
+Box = tuple[int, int, int, int]
+"""x0, y0, x1, y1 in whole pixels of an image."""
 
-class Settings(typing.Protocol):
-    """The settings of a sweep that a protocol reads; `bias_toolkit.invariance.Sweep` has them."""
 
+@dataclass(frozen=True)
+class Settings:
+    """The settings of a sweep; `bias_toolkit.invariance.Sweep` checks them and says what they are."""
+
+    protocol: str
     transform: str
     size: float
-    fill: str
-    sampling: str
-    draws: int
-    seed: int
+    fill: str = "mean"
+    sampling: str = "centre"
+    draws: int = 8
+    seed: int = 0
 
 
 class Protocol(ABC):
@@ -30,25 +36,17 @@ class Protocol(ABC):
 
     Attributes
     ----------
-    name : str
-        In settings, tables and names of sweeps.
-    label, definition : str
-        For a page: the heading, and one line that says what it is.
-    transforms : tuple of Transform
-        The first is the default.
-    default_size : float
-    own_sizes : str
-        In words which sizes belong to it where several protocols are asked for; empty where it has one size only.
-    size_rule : str
-        Which sizes it allows, as the end of an error's sentence.
-    curve_sizes : tuple of float
-        Its sizes on the curve of invariance over view size (A), from the largest object to the smallest.
-    moves_by_steps : bool
-        Whether each view is one step from the last and there is a centre view; if not, views are compared in pairs.
-    has_canvas : bool
-        Whether the image stands on a canvas, which `fill` fills.
-    has_sampling : bool
-        Whether `sampling` says where its window lies.
+    name : in settings, tables and names of sweeps.
+    label, definition : for a page: the heading, and one line that says what it is.
+    transforms : the first is the default.
+    own_sizes : in words which sizes belong to it where several protocols are asked for; empty where it has one size
+        only.
+    size_rule : which sizes it allows, as the end of an error's sentence.
+    curve_sizes : its sizes on the curve of invariance over view size (A), from the largest object to the smallest.
+    moves_by_steps : whether each view is one step from the last and there is a centre view; if not, views are compared
+        in pairs.
+    has_canvas : whether the image stands on a canvas, which `fill` fills.
+    has_sampling : whether `sampling` says where its window lies.
     """
 
     name: str
@@ -71,24 +69,23 @@ class Protocol(ABC):
     def owns_size(self, size: float) -> bool:
         """Whether a size belongs to it where several protocols are asked for; at most one protocol owns a size."""
 
-    @abstractmethod
     def image_side(self, size: float) -> float:
         """Side of the image as the view shows it, in view sides: above 1 a tighter crop, below 1 on a canvas."""
+        return 1 / math.sqrt(size)
 
     @abstractmethod
     def views(self, image: np.ndarray | ReducedImage, sweep: Settings, input_size: int, image_id: str) -> Views:
         """The views of one image, in order."""
 
     @abstractmethod
-    def resized(
-        self, width: int, height: int, sweep: Settings, input_size: int, image_id: str
-    ) -> tuple[tuple[int, int, int, int], int]:
-        """The box (x0, y0, x1, y1) of an image that is resized, and the largest side in pixels it is resized to."""
+    def resized(self, width: int, height: int, sweep: Settings, input_size: int, image_id: str) -> tuple[Box, int]:
+        """The box of an image that is resized, and the largest side in pixels it is resized to."""
 
     @abstractmethod
     def own_settings(self, *, fill: str, sampling: str, draws: int, seed: int) -> dict[str, object]:
         """Those of the settings that decide its views. A sweep that draws nothing has no seed, so that with another
-        seed it stays the same sweep."""
+        seed it stays the same sweep.
+        """
 
     def own_name(self, sweep: Settings) -> str:
         """The name of a sweep, without blanks."""
