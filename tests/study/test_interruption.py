@@ -394,7 +394,7 @@ def test_a_result_that_is_replaced_while_it_is_read_is_not_given(finished, tmp_p
         return table
 
     with pytest.raises(InputError, match="computed anew while it was read"):
-        study.results.read(steps.responses, "", slowly, sweep)
+        study.results.stored.read(steps.responses, "", slowly, sweep)
     shutil.rmtree(folder / "responses" / sweep.name)
     with pytest.raises(InputError, match="has no"):
         _ = study.responses

@@ -210,7 +210,7 @@ def tasks_of(study, explained):
 def current(study, explained):
     """Whether each result can be read."""
     tasks = tasks_of(study, explained)
-    return {name: all(study.is_current(task.step, task.member) for task in each) for name, each in tasks.items()}
+    return {name: all(study.results.stored.is_current(task.step, task.member) for task in each) for name, each in tasks.items()}
 
 
 def declared(name, before, after, explained):
@@ -224,10 +224,13 @@ def declared(name, before, after, explained):
         own = {each if isinstance(each, str) else each[0] for each in step.settings}
         own = {each for each in own if each in task.settings}
         inputs = {step.named(each, task.member) for each in step.inputs}
-        is_of_input = says.get(name, name) in inputs or ("noise_sweep" in inputs and before.noise_sweep != after.noise_sweep)
-        is_other_member = task.name not in former or former[task.name].member != task.member
-        needs = [need.name for need in task.needs] != [need.name for need in former[task.name].needs]
-        return name in own or is_of_input or is_other_member or needs or any(map(depends, task.needs))
+        is_other_sweep = "noise_sweep" in inputs and before.noise_sweep != after.noise_sweep
+        if name in own or says.get(name, name) in inputs or is_other_sweep:
+            return True
+        if task.name not in former or former[task.name].member != task.member:
+            return True
+        needs = [[need.name for need in each.needs] for each in (task, former[task.name])]
+        return needs[0] != needs[1] or any(map(depends, task.needs))
 
     return {each for each, tasks in tasks_of(after, explained).items() if any(map(depends, tasks))}
 

@@ -20,6 +20,7 @@ from bias_toolkit.study import steps
 from bias_toolkit_cli.main import main
 
 MODEL = "demo:global-pooling"
+OF_OBJECTS = ("resamples", "permutations", "placements", "runtime")
 
 
 def run(*arguments):
@@ -180,7 +181,7 @@ def test_boxes_that_are_to_be_given_are_not_estimated(unboxed, fast, tmp_path):
 
 def test_without_a_model_it_is_said_what_to_name(unboxed, fast, tmp_path, capsys):
     folder = tmp_path / "study"
-    quick = [each for name, value in fast.items() for each in (f"--{name.replace('_', '-')}", value)]
+    quick = [each for name in OF_OBJECTS for each in (f"--{name}", fast[name])]
     assert run("objects", folder, "--train", unboxed["train"], "--test", unboxed["test"], *quick) == 0
     printed = capsys.readouterr().out
     assert "The training set has no object boxes, so position and scale of its objects are left out." in printed
@@ -208,7 +209,12 @@ def test_a_model_that_cannot_locate_leaves_the_study_as_it_was(unboxed, fast, tm
 
     network = timm.create_model("vit_tiny_patch16_224", img_size=64, depth=1, num_classes=10)
     model = Model("tokens", network, input_size=64, preprocessing=Preprocessing((0, 0, 0), (1, 1, 1)))
-    study = Study(tmp_path / "study", unboxed["train"], unboxed["test"], model, **fast).measure_objects()
+    study = Study(tmp_path / "study", unboxed["train"], unboxed["test"], **fast).measure_objects()
+    assert "Name a model" in study.boxes_record("train")["reason"]
+    study = Study(tmp_path / "study", model=model)
+    with pytest.raises(InputError, match="bias-toolkit objects"):
+        study.framing("train")
+    study.measure_objects()
     assert study.framing("train").empty
     assert not study.is_estimated("train")
     assert "no activation map" in study.boxes_record("train")["reason"]
@@ -295,7 +301,7 @@ def test_boxes_are_located_anew_where_labels_are_matched_with_other_classes(loca
     mapping.write_text(json.dumps({"0": "1"}))
     other = Study(located.folder, label_map=mapping)
     for split in ("train", "test"):
-        assert located.is_current(steps.located, split)
+        assert located.results.stored.is_current(steps.located, split)
         with pytest.raises(InputError, match="computed with other inputs or settings.*bias-toolkit objects"):
             other.located(split)
 
