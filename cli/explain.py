@@ -28,6 +28,9 @@ def explain(
         int | None,
         typer.Option(metavar="N", help="Explain the N least stable test images instead, and add them to the report."),
     ] = None,
+    trust_study: Annotated[
+        bool, typer.Option("--trust-study", help="Run the model factory that the study's record names.")
+    ] = False,
     json_output: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Say why the model is unstable on an image, by removing each candidate cause and measuring again.
@@ -44,7 +47,7 @@ def explain(
         raise InputError("Give either IMAGE or --worst N: what is to be explained.")
     if worst is not None and (box is not None or label is not None):
         raise InputError("--box and --label are for an IMAGE; leave them out with --worst.")
-    opened = Study(study)
+    opened = Study(study, trust_study=trust_study)
     if worst is not None:
         _explain_worst(opened, worst, json_output)
         return

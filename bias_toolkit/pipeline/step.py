@@ -288,7 +288,8 @@ class Task:
         content = {
             "step": self.name,
             "settings": self.settings,
-            "needs": {task.name: task.key for task in self.needs},
+            # In order: the work may write in the order of its needs.
+            "needs": [[task.name, task.key] for task in self.needs],
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 

@@ -170,10 +170,13 @@ class Inputs:
     def identity(self, name: str) -> Any:
         """What tells `train`, `test`, `model`, `label_map` or `imagenet_x` from another in a key, as JSON values.
 
-        That of `noise_sweep` is what it is.
+        That of `noise_sweep` is what it is; that of `why_not_estimated` is the sentence where a set lacks boxes.
         """
         if name == "noise_sweep":
             return dataclasses.asdict(self.noise_sweep)
+        if name == "why_not_estimated":
+            lacks_boxes = self.settings.boxes == "auto" and not all(self.has_objects(split) for split in SPLITS)
+            return self.why_not_estimated if lacks_boxes else None
         if (found := self._identities.of(name)) is None:
             self.open(name)
             found = self._identities.of(name)
@@ -212,7 +215,7 @@ class Inputs:
                 n_classes=self.model.n_classes,
                 feature_dimension=self.model.feature_dimension,
                 opened=self._identity_of(self.model),
-                maps=self._maps_record,
+                maps=self._maps_record(),
             )
         elif self.spec("model") is not None:
             found["model"] = (
@@ -221,16 +224,23 @@ class Inputs:
         found |= {name: self.identity(name) for name in EXTRA_FILES}
         return StudyRecord(**found)
 
-    @property
     def _maps_record(self) -> MapsRecord | None:
-        found = self.__dict__.get("_maps")
-        return None if found is None else MapsRecord(why_not=found if isinstance(found, str) else None)
+        if (found := self.__dict__.get("_maps")) is not None:
+            return MapsRecord(why_not=found if isinstance(found, str) else None)
+        recorded = self._recorded_of_same("model")
+        return None if recorded is None else recorded.maps
 
     def _known_objects(self, split: str) -> bool | None:
         dataset = self.__dict__.get(f"_{split}")
-        if dataset is not None:
-            return len(dataset.objects) > 0 if dataset.is_scanned else None
-        return getattr(self.recorded, split).has_objects
+        if dataset is not None and dataset.is_scanned:
+            return len(dataset.objects) > 0
+        recorded = self._recorded_of_same(split)
+        return None if recorded is None else recorded.has_objects
+
+    def _recorded_of_same(self, name: str) -> Any:
+        """The record of an input, if it is of the very same; None otherwise."""
+        recorded = getattr(self.recorded, name)
+        return recorded if recorded is not None and recorded.identity == self.identity(name) else None
 
     def take_record(self, recorded: StudyRecord) -> None:
         """Take what this or another run has recorded meanwhile."""
@@ -403,8 +413,9 @@ class Inputs:
         """The model's activation map, or a sentence on why it has none."""
         from bias_toolkit.models.activation_map import ActivationMap
 
+        model = self.model
         try:
-            return ActivationMap(self.model)
+            return ActivationMap(model)
         except InputError as error:
             return str(error)
 

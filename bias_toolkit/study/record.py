@@ -113,11 +113,11 @@ def read_record(study: Path) -> StudyRecord | None:
         return None
     try:
         content = parse_json(read_regular(path, LARGEST_RECORD), path)
-        if isinstance(content, dict) and content.get("format") != FORMAT:
-            _log.warning("%s was made by another version of bias-toolkit; its results are computed anew.", study)
-            return _named_in(content)
         if not isinstance(content, dict) or content.pop(DIGEST, None) != _digest(content):
             raise InputError(f"{path} is not as it was written")
+        if content.get("format") != FORMAT:
+            _log.warning("%s was made by another version of bias-toolkit; its results are computed anew.", study)
+            return _named_in(content)
         return StudyRecord.model_validate_json(json.dumps(content))
     except PermissionError as error:
         raise InputError(f"{path} may not be read; ask for the right to, or name another folder.") from error

@@ -87,7 +87,7 @@ class Results:
     def model_record(self) -> dict[str, Any]:
         """What study.json says of the model: its name, weights, preprocessing, classes and feature."""
         record = self._inputs.recorded.model
-        if record is None or record.opened is None:
+        if record is None or record.opened is None or record.identity != self._inputs.identity("model"):
             raise InputError(f"The model of {self.folder} was not opened yet; run `bias-toolkit embed` on it.")
         more = {"n_classes": record.n_classes, "feature_dimension": record.feature_dimension}
         return record.opened.model_dump() | more

@@ -28,6 +28,7 @@ SETTINGS_OF = {
     "imagenet_x": ("imagenet_x",),
     "sweeps": ("protocols", "transforms", "sizes", "fill", "sampling", "draws", "seed"),
     "noise_sweep": (),
+    "why_not_estimated": (),
     "size_sweeps": (),
     "surroundings": ("map_surroundings",),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import stat
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -117,8 +118,13 @@ class Study:
 
         self.folder = Path(folder)
         check_path(self.folder)
-        if self.folder.exists() and not self.folder.is_dir():
-            raise InputError(f"{self.folder} is a file; name a folder for the study.")
+        try:
+            if not stat.S_ISDIR(self.folder.stat().st_mode):
+                raise InputError(f"{self.folder} is a file; name a folder for the study.")
+        except (FileNotFoundError, NotADirectoryError):
+            pass
+        except OSError as error:
+            raise InputError(f"{self.folder} cannot be opened ({error.strerror}); name another folder.") from error
         named = Named(train, test, model, trusts_study=trust_study)
         recorded = _find_record(self.folder, named)
         self.inputs = Inputs(self.folder, named, _settings(self.folder, recorded, named, settings), recorded)

@@ -11,7 +11,9 @@ from PIL import Image
 from bias_toolkit.study import Study
 
 COMMANDS = ("demo", "report", "embed", "index", "sweep", "objects", "analyse", "explain", "plot", "neighbours")
-FAST = ["--resamples", "100", "--permutations", "100", "--placements", "100", "--noise-images", "4", "--bins", "3"]
+OBJECTS = ["--resamples", "100", "--permutations", "100", "--placements", "100"]
+SWEEP = ["--noise-images", "4"]
+FAST = [*OBJECTS, *SWEEP, "--bins", "3"]
 
 
 def refused(result, *words):
@@ -161,8 +163,8 @@ def test_version(run):
 def test_says_which_layout_was_taken_and_how_labels_matched(run, photographs, tmp_path):
     arguments = ("--train", photographs["train"], "--test", photographs["test"], "--model", "demo")
     study = tmp_path / "study"
-    assert "120 images of 10 labels with 120 boxes, read as table" in run("objects", study, *arguments, *FAST)[1]
-    assert "10 of 10 labels" in run("sweep", study, *FAST)[1]
+    assert "120 images of 10 labels with 120 boxes, read as table" in run("objects", study, *arguments, *OBJECTS)[1]
+    assert "10 of 10 labels" in run("sweep", study, *SWEEP)[1]
     assert "Exact flat search" in run("index", study)[1]
 
 
@@ -171,7 +173,7 @@ def test_objects_without_boxes_says_so(run, photographs, tmp_path):
     bare.mkdir()
     for path in sorted(photographs["test"].parent.glob("*.png"))[:3]:
         shutil.copy(path, bare)
-    code, out, _ = run("objects", tmp_path / "study", "--train", bare, "--test", bare, *FAST)
+    code, out, _ = run("objects", tmp_path / "study", "--train", bare, "--test", bare, *OBJECTS)
     assert code == 0
     assert "with 0 boxes" in out
     assert "nan" not in out
@@ -182,10 +184,10 @@ def test_layout_overrules_what_is_recognised(run, tmp_path, random_image):
     folder.mkdir(parents=True)
     Image.fromarray(random_image(20, 20)).save(folder / "a.png")
     both = ("--train", folder.parent, "--test", folder.parent)
-    assert "read as class-folders" in run("objects", tmp_path / "one", *both, *FAST)[1]
-    assert "read as images" in run("objects", tmp_path / "two", *both, "--layout", "images", *FAST)[1]
+    assert "read as class-folders" in run("objects", tmp_path / "one", *both, *OBJECTS)[1]
+    assert "read as images" in run("objects", tmp_path / "two", *both, "--layout", "images", *OBJECTS)[1]
     separate = ("--layout", "images", "--test-layout", "class-folders")
-    out = run("objects", tmp_path / "three", *both, *separate, *FAST)[1]
+    out = run("objects", tmp_path / "three", *both, *separate, *OBJECTS)[1]
     assert "read as images" in out
     assert "read as class-folders" in out
 

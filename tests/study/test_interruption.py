@@ -10,19 +10,49 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from bias_toolkit import InputError, Model, Study
+from bias_toolkit.pipeline.record import read_record, write_record
+from bias_toolkit.pipeline.step_folder import StepFolder
+from bias_toolkit.study import steps
 
 PROJECT = Path(__file__).parents[2]
 SLOW_C_CALL = "hashlib.pbkdf2_hmac('sha256', b'', b'', 2_000_000_000)"
 
 
-def python(code, *arguments, **options):
-    command = [sys.executable, "-c", code, *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
+# Of a process whose parent ignores Ctrl-C, as under nohup, the children do so too.
+HEEDING = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+
+
+@pytest.fixture
+def start():
+    """A function that starts a process. When the test ends, however it does, the process and its children are ended."""
+    started = []
+
+    def start(command, **options):
+        options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True} | options
+        started.append(subprocess.Popen(command, start_new_session=True, **options))
+        return started[-1]
+
+    yield start
+    for process in started:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+@pytest.fixture
+def python(start):
+    """A function that starts a piece of code as a process that heeds Ctrl-C."""
+
+    def run(code, *arguments, **options):
+        return start([sys.executable, "-c", HEEDING + code, *map(str, arguments)], **options)
+
+    return run
 
 
 def content(folder):
@@ -37,18 +67,19 @@ def inputs(photographs):
     return photographs["train"], photographs["test"], "demo"
 
 
-def test_kills_at_random_moments_leave_no_trace():
+def test_kills_at_random_moments_leave_no_trace(start):
     """Every file of studies whose runs were killed twenty times is that of a study that nothing disturbed."""
     campaign = [sys.executable, "-m", "benchmarks.kill", "--kills", "20", "--seed", "0", "--quick"]
-    done = subprocess.run(campaign, cwd=PROJECT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert re.search(r"\| all, in \d+ lives of a study \| 20 \|", done.stdout)
-    assert "undisturbed study's, of" in done.stdout
-    assert "Runs that failed: 0." in done.stdout
+    done = start(campaign, cwd=PROJECT)
+    printed = done.communicate()[0]
+    assert done.returncode == 0, printed
+    assert re.search(r"\| all, in \d+ lives of a study \| 20 \|", printed)
+    assert "undisturbed study's, of" in printed
+    assert "Runs that failed: 0." in printed
 
 
-def stop_while(code, signal_number):
-    """Send a signal while `main` is busy with a piece of code in place of a command; exit code, output, seconds."""
+def stop_while(python, code, signal_number):
+    """Send a signal while `main` is busy with a piece of code in place of a command; exit code and output."""
     child = python(
         f"""
 import hashlib, sys, time
@@ -64,10 +95,9 @@ main()
     )
     assert child.stdout.readline() == "busy\n"
     time.sleep(0.2)
-    start = time.monotonic()
     child.send_signal(signal_number)
     printed = child.communicate(timeout=60)[0]
-    return child.returncode, printed, time.monotonic() - start
+    return child.returncode, printed
 
 
 @pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
@@ -83,12 +113,12 @@ main()
     ],
     ids=["python", "c", "swallowed", "turned into another error", "threads that are waited for"],
 )
-def test_a_signal_ends_it_whatever_it_is_doing(code, signal_number):
-    returncode, printed, _ = stop_while(code, signal_number)
-    assert (returncode, printed) == (130, "Stopped. Run the same command again and it goes on from here.\n")
+def test_a_signal_ends_it_whatever_it_is_doing(python, code, signal_number):
+    told = "Stopped. Run the same command again and it goes on from here.\n"
+    assert stop_while(python, code, signal_number) == (130, told)
 
 
-def test_a_signal_while_importing():
+def test_a_signal_while_importing(python):
     child = python(
         """
 import os, signal, sys
@@ -107,7 +137,7 @@ main(["report", "--help"])
     assert printed.endswith("Run the same command again and it goes on from here.\n")
 
 
-def test_a_command_that_ignores_ctrl_c_goes_on_ignoring_it():
+def test_a_command_that_ignores_ctrl_c_goes_on_ignoring_it(python):
     """As nohup and scripts' background jobs have it."""
     code = (
         "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
@@ -134,20 +164,21 @@ main()
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
-def test_a_run_goes_on_when_its_progress_cannot_be_shown():
+def test_a_run_goes_on_when_its_progress_cannot_be_shown(python):
     """As after `disown`, when the terminal is closed."""
     with open("/dev/full", "w") as full:
-        done = subprocess.run([sys.executable, "-c", DRAW], stdout=subprocess.PIPE, stderr=full, text=True)
-    assert (done.returncode, done.stdout) == (0, "ended\n")
+        child = python(DRAW, stderr=full)
+        assert child.communicate(timeout=60)[0] == "ended\n"
+    assert child.returncode == 0
 
 
-def test_a_pipe_that_nobody_reads_ends_a_run():
+def test_a_pipe_that_nobody_reads_ends_a_run(python):
     reading, writing = os.pipe()
     os.close(reading)
     with os.fdopen(writing, "w") as pipe:
-        done = subprocess.run([sys.executable, "-c", DRAW], stdout=subprocess.PIPE, stderr=pipe, text=True)
-    assert done.returncode == 1
-    assert done.stdout == ""
+        child = python(DRAW, stderr=pipe)
+        assert child.communicate(timeout=60)[0] == ""
+    assert child.returncode == 1
 
 
 def test_handlers_are_put_back():
@@ -206,7 +237,7 @@ def test_a_disk_that_takes_no_more_is_one_sentence_and_what_was_done_stays(
         assert (study / name).read_bytes() == (finished.folder / name).read_bytes()
 
 
-def test_a_write_that_falls_short_names_the_folder(tmp_path):
+def test_a_write_that_falls_short_names_the_folder(python, tmp_path):
     """NumPy and Faiss tell of a short write in words of their own, without the system's reason."""
     code = """
 import resource, sys
@@ -247,7 +278,7 @@ def test_a_record_that_another_run_writes_meanwhile_is_no_foreign_file(inputs, t
         (folder / "study.json").write_text("{}")
         return record
 
-    monkeypatch.setattr("bias_toolkit.study.read_record", read_too_early)
+    monkeypatch.setattr("bias_toolkit.study.study.read_record", read_too_early)
     assert Study(folder, *inputs).folder == folder
 
 
@@ -294,7 +325,7 @@ sys.stdin.read()
 """
 
 
-def test_the_second_run_is_told_who_is_first(inputs, tmp_path, command):
+def test_the_second_run_is_told_who_is_first(python, inputs, tmp_path, command):
     study = tmp_path / "study"
     first = python(HOLD, study, stdin=subprocess.PIPE)
     assert first.stdout.readline() == "held\n"
@@ -310,17 +341,17 @@ def test_the_second_run_is_told_who_is_first(inputs, tmp_path, command):
 def test_a_whole_run_is_one(inputs, tmp_path, fast, monkeypatch):
     """Between its steps too, another run is refused; and afterwards it is not."""
     study = Study(tmp_path / "study", *inputs, **fast)
-    refused = []
+    refused, working = [], StepFolder.working
 
-    def between():
+    def between(self, environment):
         with pytest.raises(InputError, match="Another run"):
             Study(tmp_path / "study", *inputs, **fast).read_images()
-        refused.append(True)
+        refused.append(self.task.name)
+        return working(self, environment)
 
-    embed = Study.embed
-    monkeypatch.setattr(Study, "embed", lambda self, progress: (self.read_images(), between(), embed(self, progress)))
-    study.build_index()
-    assert refused
+    monkeypatch.setattr(StepFolder, "working", between)
+    study.embed()
+    assert refused == ["images/train", "images/test", "features/train", "features/test"]
     Study(tmp_path / "study", *inputs, **fast).read_images()
 
 
@@ -340,7 +371,7 @@ def test_a_reader_gets_a_sentence_while_a_step_is_computed_anew(finished, tmp_pa
     def looking(self, *arguments, **options):
         for each in (reader, Study(folder)) if not seen else ():
             for read in ("responses", "measures", "per_image"):
-                with pytest.raises(InputError, match=r"other settings|has no|not finished"):
+                with pytest.raises(InputError, match=r"other inputs or settings|has no"):
                     getattr(each, read)
                 seen.append(read)
         return evaluate(self, *arguments, **options)
@@ -352,36 +383,37 @@ def test_a_reader_gets_a_sentence_while_a_step_is_computed_anew(finished, tmp_pa
 
 def test_a_result_that_is_replaced_while_it_is_read_is_not_given(finished, tmp_path):
     from bias_toolkit.invariance import load_responses
-    from bias_toolkit.pipeline.record import RECORD
 
     folder = shutil.copytree(finished.folder, tmp_path / "study")
-    study, name = Study(folder), "responses/crop-1-diagonal"
+    study = Study(folder)
+    (sweep,) = study.sweeps
 
     def slowly(path):
         table = load_responses(path)
-        marker = json.loads((path / RECORD).read_text())
-        (path / RECORD).write_text(json.dumps(marker | {"key": "another"}))
+        write_record(read_record(path).model_copy(update={"key": "a" * 64}), path)
         return table
 
     with pytest.raises(InputError, match="computed anew while it was read"):
-        study._read(name, "sweep", slowly)
-    shutil.rmtree(folder / name)
+        study.results.stored.read(steps.responses, "", slowly, sweep)
+    shutil.rmtree(folder / "responses" / sweep.name)
     with pytest.raises(InputError, match="has no"):
         _ = study.responses
 
 
 def test_a_step_that_goes_away_while_its_skipped_images_are_read_has_none(finished, tmp_path, monkeypatch):
-    from bias_toolkit.invariance import load_skipped
-
     study = Study(shutil.copytree(finished.folder, tmp_path / "study"))
+    folder = study.folder / "responses" / "crop-1-diagonal"
+    write_record(read_record(folder).model_copy(update={"left_out": 1}), folder)
+    late = []
 
-    def late(folder):
-        shutil.rmtree(folder)
-        (folder / "skipped-00000.parquet").read_bytes()
-        return load_skipped(folder)
+    def read(path):
+        late.append(path)
+        shutil.rmtree(path.parent)
+        return path.read_bytes()
 
-    monkeypatch.setattr("bias_toolkit.invariance.load_skipped", late)
+    monkeypatch.setattr("bias_toolkit.pipeline.step_folder.read_table", read)
     assert study.skipped_images.empty
+    assert late
 
 
 def test_what_killed_runs_left_is_removed_by_the_next(inputs, tmp_path, fast):

@@ -433,12 +433,8 @@ def test_a_picture_of_another_shape_and_mode_is_explained(explained, tmp_path):
 
 def test_a_label_may_be_given_by_its_readable_name(explained, outside, monkeypatch):
     study, _ = explained
-    record = Study.dataset_record
-
-    def named(self, split):
-        return record(self, split) | {"class_names": {str(digit): f"digit {digit}, {digit}th" for digit in range(10)}}
-
-    monkeypatch.setattr(Study, "dataset_record", named)
+    names = {str(digit): f"digit {digit}, {digit}th" for digit in range(10)}
+    monkeypatch.setattr("bias_toolkit.study.inputs.Inputs.class_names", names)
     path, label, _ = outside
     explanation = study.explain(path, label=f"Digit {label}")
     assert (explanation.label, explanation.label_name) == (label, f"digit {label}")

@@ -1,6 +1,7 @@
 """A study on images that ImageNet-X annotates."""
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -8,6 +9,7 @@ import pytest
 
 from bias_toolkit import InputError, Study
 from bias_toolkit.datasets.imagenet_x import FACTORS
+from bias_toolkit.pipeline.record import read_record, write_record
 from bias_toolkit_cli.main import main
 
 
@@ -73,15 +75,18 @@ def test_tables_of_a_study(finished):
     assert np.isfinite(analysis.odds_ratios["odds_ratio"]).all()
 
 
-def test_a_study_of_before_is_analysed_again(finished, tmp_path):
-    import shutil
-
+@pytest.mark.parametrize("has_digest", [True, False])
+def test_a_study_of_before_is_analysed_again(finished, tmp_path, has_digest):
     copied = shutil.copytree(finished.folder, tmp_path / "copied")
-    marker = copied / "analysis" / "step.json"
-    content = json.loads(marker.read_text())
-    del content["settings"]["imagenet_x"], content["settings"]["annotations"]
-    marker.write_text(json.dumps(content | {"key": "of before"}))
-    (copied / "analysis" / "odds_ratios.parquet").unlink()
+    folder = copied / "analysis"
+    record = read_record(folder)
+    settings = {name: value for name, value in record.settings.items() if name != "imagenet_x"}
+    record = record.model_copy(update={"settings": settings, "key": "0" * 63 + "1"})
+    if has_digest:
+        write_record(record, folder)
+    else:
+        (folder / "step.json").write_text(record.model_dump_json())
+    (folder / "odds_ratios.parquet").unlink()
     with pytest.raises(InputError, match="bias-toolkit analyse"):
         _ = Study(copied).analysis
     assert len(Study(copied).analyse().analysis.odds_ratios) == len(finished.analysis.odds_ratios)

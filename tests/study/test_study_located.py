@@ -1,7 +1,9 @@
 """Studies of datasets without boxes."""
 
+import dataclasses
 import json
 import shutil
+import sys
 
 import numpy as np
 import pandas as pd
@@ -11,12 +13,14 @@ from PIL import Image
 from bias_toolkit import Study, load_dataset
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.files import read_table
-from bias_toolkit.objects.locate import load_located, locate_objects
+from bias_toolkit.objects.locate import load_located
 from bias_toolkit.report import Finding
 from bias_toolkit.report.page import page
+from bias_toolkit.study import steps
 from bias_toolkit_cli.main import main
 
 MODEL = "demo:global-pooling"
+OF_OBJECTS = ("resamples", "permutations", "placements", "runtime")
 
 
 def run(*arguments):
@@ -140,9 +144,8 @@ def test_quality_is_measured_where_a_set_has_boxes(measured):
 
 
 def test_quality_is_measured_on_a_sample_of_many(measured, monkeypatch, tmp_path):
-    from bias_toolkit.study import located as study_located
-
-    monkeypatch.setattr(study_located, "SAMPLE", 30)
+    # The package has the step under the module's name.
+    monkeypatch.setattr(sys.modules["bias_toolkit.study.steps.located"], "SAMPLE", 30)
     folder = tmp_path / "study"
     shutil.copytree(measured.folder, folder)
     study = Study(folder, resamples=101)
@@ -164,7 +167,7 @@ def test_given_boxes_are_kept_unless_estimated_ones_are_asked_for(photographs, f
     # The boxes of the dataset itself stay what explanations use.
     pd.testing.assert_frame_equal(asked.given_framing("test"), given.drop(columns="estimated"))
     assert len(asked.subjects("test")) == len(given)
-    with pytest.raises(InputError, match="computed under other settings"):
+    with pytest.raises(InputError, match="computed with other inputs or settings"):
         Study(tmp_path / "study", boxes="given").framing("test")
     back = Study(tmp_path / "study", boxes="given").measure_objects()
     pd.testing.assert_frame_equal(back.framing("test"), given)
@@ -178,7 +181,7 @@ def test_boxes_that_are_to_be_given_are_not_estimated(unboxed, fast, tmp_path):
 
 def test_without_a_model_it_is_said_what_to_name(unboxed, fast, tmp_path, capsys):
     folder = tmp_path / "study"
-    quick = [each for name, value in fast.items() for each in (f"--{name.replace('_', '-')}", value)]
+    quick = [each for name in OF_OBJECTS for each in (f"--{name}", fast[name])]
     assert run("objects", folder, "--train", unboxed["train"], "--test", unboxed["test"], *quick) == 0
     printed = capsys.readouterr().out
     assert "The training set has no object boxes, so position and scale of its objects are left out." in printed
@@ -206,7 +209,12 @@ def test_a_model_that_cannot_locate_leaves_the_study_as_it_was(unboxed, fast, tm
 
     network = timm.create_model("vit_tiny_patch16_224", img_size=64, depth=1, num_classes=10)
     model = Model("tokens", network, input_size=64, preprocessing=Preprocessing((0, 0, 0), (1, 1, 1)))
-    study = Study(tmp_path / "study", unboxed["train"], unboxed["test"], model, **fast).measure_objects()
+    study = Study(tmp_path / "study", unboxed["train"], unboxed["test"], **fast).measure_objects()
+    assert "Name a model" in study.boxes_record("train")["reason"]
+    study = Study(tmp_path / "study", model=model)
+    with pytest.raises(InputError, match="bias-toolkit objects"):
+        study.framing("train")
+    study.measure_objects()
     assert study.framing("train").empty
     assert not study.is_estimated("train")
     assert "no activation map" in study.boxes_record("train")["reason"]
@@ -229,7 +237,7 @@ def test_an_image_without_labels_is_located_by_its_most_probable_class(unboxed, 
 def test_a_stopped_run_goes_on_and_gives_the_same_tables(unboxed, fast, tmp_path, located, monkeypatch):
     from bias_toolkit.objects import locate
 
-    monkeypatch.setattr(locate.locate_objects, "__kwdefaults__", locate_objects.__kwdefaults__ | {"shard_size": 16})
+    monkeypatch.setitem(vars(steps.located), "sharding", dataclasses.replace(steps.located.sharding, size=16))
     study = Study(tmp_path / "study", unboxed["train"], unboxed["test"], MODEL, **fast)
     done = locate._locate_batch
     calls = []
@@ -288,10 +296,14 @@ def test_findings_are_a_table_as_before(located):
     assert all(Finding(**row).text for row in findings.to_dict("records"))
 
 
-def test_boxes_are_located_anew_where_labels_are_matched_with_other_classes(located, monkeypatch):
-    steps = {split: located._plan.located(split).key for split in ("train", "test")}
-    monkeypatch.setattr(Study, "class_indices", lambda study, split: {"0": 1})
-    assert all(located._plan.located(split).key != key for split, key in steps.items())
+def test_boxes_are_located_anew_where_labels_are_matched_with_other_classes(located, tmp_path):
+    mapping = tmp_path / "mapping.json"
+    mapping.write_text(json.dumps({"0": "1"}))
+    other = Study(located.folder, label_map=mapping)
+    for split in ("train", "test"):
+        assert located.results.stored.is_current(steps.located, split)
+        with pytest.raises(InputError, match="computed with other inputs or settings.*bias-toolkit objects"):
+            other.located(split)
 
 
 def test_subjects_are_of_the_given_boxes_whatever_the_framing_is_of(photographs, fast, tmp_path):

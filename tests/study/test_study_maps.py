@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from scipy.stats import gaussian_kde
 
-from bias_toolkit import Study
+from bias_toolkit import Study, invariance
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.report.topics.cause import part_findings
 
@@ -31,7 +31,7 @@ def test_the_map_has_every_image_in_the_cells_it_fits_into(mapped):
     of_mean = framed[framed["surroundings"].eq("mean")]
     assert of_mean["image_id"].nunique() == 16
     cells = set(map(tuple, of_mean[["cx", "cy", "scale"]].to_numpy()))
-    assert cells <= {(cell.cx, cell.cy, cell.scale) for cell in mapped.framing_grid.cells}
+    assert cells <= {(cell.cx, cell.cy, cell.scale) for cell in mapped.inputs.framing_grid.cells}
     assert (0.5, 0.5, 0.48) in cells
     assert of_mean["label_index"].notna().all()
     assert mapped.framing_map.cells["surroundings"].eq("mean").sum() == len(cells)
@@ -53,9 +53,14 @@ def test_the_density_is_that_of_the_training_objects_as_the_model_sees_them(mapp
 def test_a_second_run_computes_nothing_and_other_settings_only_what_they_touch(mapped, tmp_path, monkeypatch):
     folder = tmp_path / "study"
     shutil.copytree(mapped.folder, folder)
-    runs = []
-    monkeypatch.setattr("bias_toolkit.invariance.run_grid", lambda *arguments, **_: runs.append(arguments[5]))
-    monkeypatch.setattr("bias_toolkit.invariance.run_sweep", lambda *arguments, **_: runs.append(arguments[3].name))
+    runs, grid_shards = [], invariance.grid_shards
+
+    def counted(*arguments, **options):
+        runs.append(arguments[5])
+        return grid_shards(*arguments, **options)
+
+    monkeypatch.setattr(invariance, "grid_shards", counted)
+    monkeypatch.setattr(invariance, "sweep_shards", lambda *arguments, **_: runs.append(arguments[3].name))
     Study(folder).measure_map().measure_sizes()
     assert runs == []
     before = Study(folder).framed

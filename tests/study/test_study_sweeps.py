@@ -90,13 +90,13 @@ def test_another_precision_or_seed_is_another_sweep(make):
     assert marker["settings"]["seed"] == 0
 
     other = Study(study.folder, seed=1)
-    with pytest.raises(InputError, match="other settings"):
+    with pytest.raises(InputError, match="other inputs or settings"):
         _ = other.measures
     assert other.sweep().measures["image_id"].tolist() != first
 
     every = Study(study.folder, precision=0)
     assert every.settings.precision is None
-    with pytest.raises(InputError, match="other settings"):
+    with pytest.raises(InputError, match="other inputs or settings"):
         _ = every.measures
     assert len(every.sweep().measures) == 150
     assert len(every.sequential) == 0
@@ -104,7 +104,7 @@ def test_another_precision_or_seed_is_another_sweep(make):
     assert not {"precision", "seed"} & set(marker["settings"])
 
     # What was measured of every image is not what stops at a precision.
-    with pytest.raises(InputError, match="other settings"):
+    with pytest.raises(InputError, match="other inputs or settings"):
         _ = Study(study.folder, precision=PRECISION).measures
     # Without a precision, the seed decides nothing of a crop in the centre.
     assert len(Study(study.folder, precision=0, seed=5).responses) == 150

@@ -24,6 +24,7 @@ COMPARISON, TWO_SAMPLE, BOXES = "comparison.parquet", "two-sample.json", "boxes.
         located.where(lambda inputs, _: inputs.estimated_splits),
         localisation.where(lambda inputs, _: [None] if inputs.estimated_splits and inputs.measured_split else []),
     ],
+    inputs=["why_not_estimated"],
     settings=["boxes", "resamples", "permutations", "placements", "seed"],
     command="objects",
     writes=["*-framing.parquet", "*-summary.parquet", "test-subjects.parquet", COMPARISON, TWO_SAMPLE, BOXES],

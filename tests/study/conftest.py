@@ -1,0 +1,110 @@
+"""A small study in which every step was done, copies of it, and pages without figures."""
+
+import hashlib
+import shutil
+from types import SimpleNamespace
+
+import pytest
+from PIL import Image
+
+from bias_toolkit import Study, load_dataset
+
+MODEL = "demo:global-pooling"
+SMALL = {
+    "protocols": ("crop", "embed", "offsets"),
+    "map_positions": (0.5,),
+    "map_scales": (0.36, 0.48),
+    "map_images": 4,
+    "map_surroundings": ("mean", "real"),
+    "size_images": 3,
+    "neighbours": 3,
+    # How much memory is free stands in a sentence on the index.
+    "memory": "1GB",
+}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_waiting_for_the_disk():
+    """What a loss of power leaves is not tested here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("os.fsync", lambda file: None)
+        yield
+
+
+def drawn_as_nothing(figure, *paths):
+    """Take the place of `save_figure`: files that hold no figure."""
+    for path in paths:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("<svg/>", encoding="utf-8")
+
+
+@pytest.fixture
+def no_figures(monkeypatch):
+    """Pages get empty figures: drawing takes longer than all else."""
+    monkeypatch.setattr("bias_toolkit.report.page.page.FORMATS", ("svg",))
+    monkeypatch.setattr("bias_toolkit.report.page.page.save_figure", drawn_as_nothing)
+
+
+def in_class_folders(folder, n):
+    """Training images of the built-in dataset in folders of their classes, which have no boxes."""
+    dataset = load_dataset("demo:train")
+    for image_id, label in dataset.images[["image_id", "label"]].head(n).itertuples(index=False):
+        (folder / label).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(dataset.read(image_id)).save(folder / label / image_id)
+    return folder
+
+
+def as_tiny_imagenet(folder, n):
+    """Test images of the built-in dataset with boxes, as in Tiny-ImageNet's `val`."""
+    dataset, lines = load_dataset("demo:uniform"), []
+    (folder / "images").mkdir(parents=True)
+    objects = dataset.objects.set_index("image_id")
+    for image_id, label in dataset.images[["image_id", "label"]].head(n).itertuples(index=False):
+        Image.fromarray(dataset.read(image_id)).save(folder / "images" / image_id)
+        box = [round(objects.loc[image_id, edge]) for edge in ("x0", "y0", "x1", "y1")]
+        lines.append("\t".join(map(str, [image_id, label, *box[:2], box[2] - 1, box[3] - 1])))
+    (folder / "val_annotations.txt").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def complete(fast, tmp_path_factory):
+    """A finished study in which every step was done: `folder`, `train`, `test`, and the `explained` image's id.
+
+    The training set has no boxes, so that they were estimated, and measured on the test set, which has. Tests must not
+    change it.
+    """
+    folder = tmp_path_factory.mktemp("complete")
+    train, test = in_class_folders(folder / "data" / "train", 32), as_tiny_imagenet(folder / "data" / "test", 20)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bias_toolkit.report.page.page.FORMATS", ("svg",))
+        patch.setattr("bias_toolkit.report.page.page.save_figure", drawn_as_nothing)
+        study = Study(folder / "study", train, test, MODEL, **fast | SMALL)
+        study.measure_map().measure_sizes().analyse()
+        explained = study.per_image.sort_values(["p_top1_change", "image_id"])["image_id"].iloc[-1]
+        study.explain(explained)
+        study.write_report()
+    return SimpleNamespace(folder=study.folder, train=train, test=test, explained=explained)
+
+
+@pytest.fixture
+def copy_of_complete(complete, tmp_path):
+    """The folder of a copy of it, to change."""
+    return shutil.copytree(complete.folder, tmp_path / "study")
+
+
+@pytest.fixture
+def digests():
+    """A function that gives what every file below a folder is: its digest, or of a link where it leads."""
+
+    def read(folder):
+        found = {}
+        for path in sorted(folder.rglob("*")):
+            name = path.relative_to(folder).as_posix()
+            if path.is_symlink():
+                found[name] = f"link to {path.readlink()}"
+            elif path.is_file():
+                found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+        return found
+
+    return read

@@ -1,0 +1,244 @@
+"""Results of other inputs or settings than the study's are never handed out as its own."""
+
+import dataclasses
+import json
+
+import pytest
+
+from bias_toolkit import InputError, Settings, Study, load_model
+
+OTHER_MODEL = "demo:fully-connected"
+
+
+@pytest.fixture(scope="module")
+def others(complete, tmp_path_factory):
+    """Values of settings and inputs that are files."""
+    import torch
+
+    folder = tmp_path_factory.mktemp("others")
+    (folder / "mapping.json").write_text(json.dumps({"0": "1"}))
+    flags = {"file_name": "a.JPEG"} | dict.fromkeys(_factors(), 0)
+    (folder / "imagenet-x.jsonl").write_text(json.dumps(flags) + "\n")
+    network = load_model("demo:global-pooling").module
+    torch.save({name: value * 1.5 for name, value in network.state_dict().items()}, folder / "weights.pt")
+    return {
+        "label_map": folder / "mapping.json",
+        "imagenet_x": folder / "imagenet-x.jsonl",
+        "weights": folder / "weights.pt",
+        "train": complete.test,
+        "test": complete.train,
+        "model": OTHER_MODEL,
+    }
+
+
+def _factors():
+    from bias_toolkit.datasets.imagenet_x import FACTORS
+
+    return FACTORS
+
+
+def opened(folder, others, changes):
+    """The study with changes, in which `...` stands for a value of `others`."""
+    return Study(folder, **{name: others[name] if value is ... else value for name, value in changes.items()})
+
+
+READ = [
+    ({"feature": "4"}, lambda study: study.features("test"), "embed"),
+    ({"feature": "4"}, lambda study: study.training_index, "embed"),
+    ({"feature": "4"}, lambda study: study.measures, "sweep"),
+    ({"model": ...}, lambda study: study.features("train"), "embed"),
+    ({"model": ...}, lambda study: study.measures, "sweep"),
+    ({"model": ...}, lambda study: study.responses, "sweep"),
+    ({"model": ...}, lambda study: study.noise_floor, "sweep"),
+    ({"model": ...}, lambda study: study.runtime_reason, "sweep"),
+    ({"model": ...}, lambda study: study.model_record, "embed"),
+    ({"model": ...}, lambda study: study.located("train"), "objects"),
+    ({"model": ...}, lambda study: study.framed, "map"),
+    ({"weights": ...}, lambda study: study.measures, "sweep"),
+    ({"train": ...}, lambda study: study.images("train"), "report"),
+    ({"train": ...}, lambda study: study.mean_images("train"), "objects"),
+    ({"test": ...}, lambda study: study.objects("test"), "report"),
+    ({"test": ...}, lambda study: study.neighbours, "index"),
+    ({"label_map": ...}, lambda study: study.label_record, "sweep"),
+    ({"label_map": ...}, lambda study: study.measures, "sweep"),
+    ({"label_map": ...}, lambda study: study.framed, "map"),
+    ({"label_map": ...}, lambda study: study.size_curve, "sizes"),
+    ({"imagenet_x": ...}, lambda study: study.analysis, "analyse"),
+    ({"imagenet_x": ...}, lambda study: study.per_image, "analyse"),
+    ({"map_images": 3}, lambda study: study.framing_map, "map"),
+    ({"map_images": 3}, lambda study: study.framed, "map"),
+    ({"map_positions": (0.4,)}, lambda study: study.framing_map, "map"),
+    ({"map_surroundings": ("mean",)}, lambda study: study.framing_map, "map"),
+    ({"size_images": 2}, lambda study: study.size_curve, "sizes"),
+    ({"size_images": 2}, lambda study: study.size_measures, "sizes"),
+    ({"boxes": "given"}, lambda study: study.framing("train"), "objects"),
+    ({"boxes": "estimated"}, lambda study: study.framing("train"), "objects"),
+    ({"boxes": "estimated"}, lambda study: study.framing_comparison, "objects"),
+    ({"metric": "cosine"}, lambda study: study.distances, "index"),
+    ({"neighbours": 2}, lambda study: study.neighbours_of(study.images("test")["image_id"].iloc[0]), "index"),
+    ({"feature_size": 0.9}, lambda study: study.features("test"), "embed"),
+    ({"feature_size": 0.9}, lambda study: study.training_spacing, "index"),
+    ({"batch_size": 7}, lambda study: study.responses, "sweep"),
+    ({"batch_size": 7}, lambda study: study.features("train"), "embed"),
+    ({"precision": 0.2}, lambda study: study.measures, "sweep"),
+    ({"protocols": ("embed", "crop", "offsets")}, lambda study: study.per_image, "analyse"),
+    ({"protocols": ("crop", "offsets", "embed")}, lambda study: study.measures, "sweep"),
+    ({"resamples": 101}, lambda study: study.plot("distance-vs-invariance"), "analyse"),
+    ({"bins": 3}, lambda study: study.findings(), "report"),
+    ({"seed": 1}, lambda study: study.framing_summary("test"), "objects"),
+]
+
+
+@pytest.mark.parametrize(
+    ("changes", "read", "command"), READ, ids=[f"{'-'.join(each[0])}-{place}" for place, each in enumerate(READ)]
+)
+def test_a_stale_result_is_refused_with_the_command_that_makes_it_anew(complete, others, changes, read, command):
+    read(Study(complete.folder))
+    with pytest.raises(InputError, match=f"`bias-toolkit {command}`"):
+        read(opened(complete.folder, others, changes))
+
+
+FEATURES = {"features/train", "features/test", "index", "neighbours"}
+LOCATED = {"located/train", "localisation", "objects"}
+MAP = {"map/mean", "map/real", "map/relation"}
+SIZES = {"sizes/*", "sizes/curve"}
+SWEPT = {"responses/crop", "responses/embed", "responses/offsets", "measures"}
+ANALYSIS = {"analysis", "explanation"}
+OF_THE_MODEL = FEATURES | LOCATED | MAP | SIZES | SWEPT | {"noise"} | ANALYSIS
+IMAGES = {"images/train", "images/test", "mean-images/train", "mean-images/test"}
+OF_THE_TRAINING_SET = {
+    *("images/train", "features/train", "index", "neighbours", "mean-images/train", "map/relation"),
+    *LOCATED,
+    *ANALYSIS,
+}
+OF_THE_TEST_SET = OF_THE_MODEL - {"features/train", "index"} | {"images/test", "mean-images/test"}
+ALL = OF_THE_MODEL | IMAGES
+
+# By hand: what each change makes stale, besides the report, which lists all settings.
+STALE = {
+    "train": ({"train": ...}, OF_THE_TRAINING_SET),
+    "train_layout": ({"train_layout": "images"}, OF_THE_TRAINING_SET),
+    "test": ({"test": ...}, OF_THE_TEST_SET),
+    "test_layout": ({"test_layout": "images"}, OF_THE_TEST_SET),
+    "model": ({"model": ...}, OF_THE_MODEL),
+    "weights": ({"weights": ...}, OF_THE_MODEL),
+    "feature": ({"feature": "4"}, OF_THE_MODEL),
+    "label_map": ({"label_map": ...}, SWEPT | LOCATED | MAP | SIZES | ANALYSIS),
+    "imagenet_x": ({"imagenet_x": ...}, ANALYSIS),
+    "boxes": ({"boxes": "given"}, {"objects"} | ANALYSIS),
+    "metric": ({"metric": "cosine"}, {"index", "neighbours"} | ANALYSIS),
+    "index": ({"index": "IVF2,Flat"}, {"index", "neighbours"} | ANALYSIS),
+    "neighbours": ({"neighbours": 4}, {"neighbours"} | ANALYSIS),
+    "feature_size": ({"feature_size": 0.9}, FEATURES | {"map/relation"} | ANALYSIS),
+    "feature_dtype": ({"feature_dtype": "float16"}, FEATURES | ANALYSIS),
+    "feature_precision": ({"feature_precision": "bfloat16"}, FEATURES | ANALYSIS),
+    "protocols": ({"protocols": ("crop", "embed")}, {"measures"} | ANALYSIS),
+    "transforms": ({"transforms": ("vertical",)}, {"responses/crop", "responses/embed", "measures", "noise"} | ANALYSIS),
+    "sizes": ({"sizes": (0.9,)}, {"responses/crop", "measures", "noise"} | ANALYSIS),
+    "fill": ({"fill": "black"}, {"responses/embed", "measures"} | ANALYSIS),
+    "sampling": ({"sampling": "random"}, {"responses/crop", "measures", "noise"} | ANALYSIS),
+    "draws": ({"draws": 7}, {"responses/offsets", "measures"} | ANALYSIS),
+    "precision": ({"precision": 0.2}, SWEPT | ANALYSIS),
+    "bins": ({"bins": 3}, ANALYSIS),
+    "map_images": ({"map_images": 3}, MAP),
+    "map_positions": ({"map_positions": (0.4,)}, MAP),
+    "map_scales": ({"map_scales": (0.4,)}, MAP),
+    "map_surroundings": ({"map_surroundings": ("mean",)}, {"map/relation"}),
+    "size_images": ({"size_images": 2}, SIZES),
+    "resamples": ({"resamples": 101}, {"objects", "localisation", "map/relation", "sizes/curve"} | ANALYSIS),
+    "permutations": ({"permutations": 101}, {"objects"} | ANALYSIS),
+    "placements": ({"placements": 101}, {"objects"} | ANALYSIS),
+    "noise_images": ({"noise_images": 7}, {"noise"}),
+    "batch_size": ({"batch_size": 7}, OF_THE_MODEL),
+    "runtime": ({"runtime": "auto"}, set()),
+    "device": ({"device": "cpu"}, set()),
+    "memory": ({"memory": "2GB"}, set()),
+    "seed": (
+        {"seed": 1},
+        {"index", "neighbours", "noise", "localisation", "objects", "mean-images/train", "mean-images/test"}
+        | {"responses/offsets", "measures"}
+        | MAP
+        | SIZES
+        | ANALYSIS,
+    ),
+}
+
+
+def test_the_table_has_every_setting_and_input():
+    assert set(STALE) == {field.name for field in dataclasses.fields(Settings)} | {"train", "test", "model"}
+
+
+@pytest.mark.parametrize("name", STALE)
+def test_a_change_makes_stale_what_depends_on_it_and_nothing_else(complete, others, name):
+    """By hand, by the steps' declarations, and by what can be read, the same results are stale."""
+    changes, expected = STALE[name]
+    before, after = Study(complete.folder), opened(complete.folder, others, changes)
+    found = {each for each, is_current in current(after, complete.explained).items() if not is_current}
+    assert found == expected
+    assert all(current(before, complete.explained).values())
+    assert declared(name, before, after, complete.explained) == expected
+    with pytest.raises(InputError, match="`bias-toolkit report`"):
+        after.findings()
+
+
+def tasks_of(study, explained):
+    """The tasks whose results the complete study has, by the names of the table, a sweep's by its protocol."""
+    from bias_toolkit.explain import Request
+    from bias_toolkit.study import steps
+
+    plan = study.results._plan
+    tasks = {}
+    for task in [*plan.all(), plan.task(steps.explanation, Request(explained))]:
+        kind, _, member = task.name.partition("/")
+        if kind == "responses":
+            member = member.partition("-")[0]
+        if kind == "sizes" and member != "curve":
+            member = "*"
+        name = "explanation" if kind == steps.EXPLANATIONS else "/".join(filter(None, (kind, member)))
+        if name != "located/test":
+            tasks.setdefault(name, []).append(task)
+    # Surroundings that are no part of the map any more can still be read.
+    for surroundings in ("mean", "real"):
+        tasks.setdefault(f"map/{surroundings}", [plan.task(steps.framed, surroundings)])
+    if "responses/offsets" not in tasks:
+        sweep = next(sweep for sweep in Study(study.folder).sweeps if sweep.protocol == "offsets")
+        tasks["responses/offsets"] = [plan.task(steps.responses, sweep)]
+    assert set(tasks) == ALL
+    return tasks
+
+
+def current(study, explained):
+    """Whether each result can be read."""
+    tasks = tasks_of(study, explained)
+    return {name: all(study.results.stored.is_current(task.step, task.member) for task in each) for name, each in tasks.items()}
+
+
+def declared(name, before, after, explained):
+    """The results that depend on a setting or input, by what the steps say of themselves."""
+    # The settings that say what an input is; where a model runs changes none of its outputs but by rounding.
+    says = {"train_layout": "train", "test_layout": "test", "weights": "model", "feature": "model"}
+    former = {task.name: task for tasks in tasks_of(before, explained).values() for task in tasks}
+
+    def depends(task):
+        step = task.step
+        own = {each if isinstance(each, str) else each[0] for each in step.settings}
+        own = {each for each in own if each in task.settings}
+        inputs = {step.named(each, task.member) for each in step.inputs}
+        is_other_sweep = "noise_sweep" in inputs and before.noise_sweep != after.noise_sweep
+        if name in own or says.get(name, name) in inputs or is_other_sweep:
+            return True
+        if task.name not in former or former[task.name].member != task.member:
+            return True
+        needs = [[need.name for need in each.needs] for each in (task, former[task.name])]
+        return needs[0] != needs[1] or any(map(depends, task.needs))
+
+    return {each for each, tasks in tasks_of(after, explained).items() if any(map(depends, tasks))}
+
+
+def test_a_file_of_labels_or_weights_that_was_changed_is_another(copy_of_complete, others):
+    """Where something is computed, files are looked at, and not only their names."""
+    study = Study(copy_of_complete, label_map=others["label_map"]).sweep()
+    assert len(study.label_record["indices"]) == 1
+    others["label_map"].write_text(json.dumps({"0": "1", "1": "2"}))
+    assert len(Study(copy_of_complete).sweep().label_record["indices"]) == 2
+    others["label_map"].write_text(json.dumps({"0": "1"}))
