@@ -5,6 +5,7 @@ This process imports everything once and computes nothing; each run is a fork of
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import random
 import shutil
@@ -23,7 +24,7 @@ from bias_toolkit import load_dataset
 
 FAST = ("--resamples", "100", "--permutations", "100", "--placements", "100", "--noise-images", "4", "--bins", "3")
 MAP = ("--images", "4", "--position", "0.4", "--position", "0.6", "--scale", "0.4", "--scale", "0.6")
-SHARD_SIZES = {"features": 8, "responses": 6, "located": 7, "framed": 2}
+SHARD_SIZES = {"features": 8, "responses": 6, "located": 7, "localisation": 7, "framed": 2, "sized": 6}
 FILE_EVENTS = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate")
 TIMED = {"step.json", ".lock", "index.html", "results.json", "reason.txt"}
 """Files that say how long a step took, who worked on it, or how much memory was free."""
@@ -56,11 +57,10 @@ def prepare(quick: bool = False) -> None:
     import torch
 
     import bias_toolkit_cli.commands  # noqa: F401
-    from bias_toolkit import demo, explain, study_report  # noqa: F401
-    from bias_toolkit.features import extract_features
-    from bias_toolkit.invariance import run_grid, run_sweep
-    from bias_toolkit.objects.locate import locate_objects
+    from bias_toolkit import demo, explain  # noqa: F401
     from bias_toolkit.report.page import page
+    from bias_toolkit.study import steps
+    from bias_toolkit.study.study import Study  # noqa: F401
 
     torch.set_num_threads(1)
     faiss.omp_set_num_threads(1)
@@ -71,9 +71,9 @@ def prepare(quick: bool = False) -> None:
         sweeps = invariance.size_curve_sweeps()[9:12]
         invariance.size_curve_sweeps = lambda: sweeps
         page.save_figure = _leave_empty
-    works = {"features": extract_features, "responses": run_sweep, "located": locate_objects, "framed": run_grid}
-    for kind, work in works.items():
-        work.__kwdefaults__["shard_size"] = SHARD_SIZES[kind]
+    for name, size in SHARD_SIZES.items():
+        step = getattr(steps, name)
+        object.__setattr__(step, "sharding", dataclasses.replace(step.sharding, size=size))
 
 
 def _leave_empty(_: object, *paths: Path) -> None:
@@ -213,10 +213,10 @@ def differences(one: dict[str, bytes], other: dict[str, bytes]) -> list[str]:
 
 def unfinished(study: Path) -> str:
     """The step that was being worked on, by the kind of its folder."""
-    from bias_toolkit.pipeline.steps import read_marker
+    from bias_toolkit.pipeline.record import read_record
 
-    markers = {path.parent: read_marker(path.parent) for path in study.rglob("step.json")}
-    names = [folder.relative_to(study).parts[0] for folder, marker in markers.items() if not marker.get("done")]
+    records = {path.parent: read_record(path.parent) for path in study.rglob("step.json")}
+    names = [folder.relative_to(study).parts[0] for folder, record in records.items() if not (record and record.done)]
     return names[0] if names else "between steps"
 
 

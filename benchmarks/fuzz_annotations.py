@@ -62,8 +62,7 @@ def fuzz(name: str, folder: Path, seconds: int, seed: int) -> None:
         if name.startswith("label map"):
             importlib.import_module("bias_toolkit.models.label_mapping")
     # In threads no coverage is seen.
-    for module in ("dataset", "annotation_xml"):
-        importlib.import_module(f"bias_toolkit.datasets.{module}").ordered_map = map
+    importlib.import_module("bias_toolkit.foundation.threads").ordered_map = map
     from bias_toolkit.foundation.errors import InputError
 
     kind, generator = KINDS[name], np.random.default_rng(seed)

@@ -28,7 +28,7 @@ from bias_toolkit.objects import image_framing, position_and_scale
 from bias_toolkit.objects.locate import estimated_objects, located_shards
 from bias_toolkit.objects.locate_box import THRESHOLD
 from bias_toolkit.objects.locate_quality import localisation_quality
-from bias_toolkit.study.located import whole_view
+from bias_toolkit.study.steps.located import whole_view
 
 THRESHOLDS = [number / 20 for number in range(1, 13)]
 DIGITS = 4

@@ -15,20 +15,10 @@ REASONS = {
     errno.EROFS: "it cannot be written to",
     errno.EACCES: "it may not be read or written",
 }
-
-
 OUT_OF_MEMORY = (
-    "failed to map segment",
-    "cannot allocate memory",
-    "can't allocate memory",
-    "cannot apply additional memory protection",
-    "unable to allocate",
-    "bad_alloc",
-    "not enough memory",
-    "out of memory",
-    "can't start new thread",
-    "pthread_create",
-    "thread creation failed",
+    *("failed to map segment", "cannot allocate memory", "can't allocate memory", "unable to allocate", "bad_alloc"),
+    *("cannot apply additional memory protection", "not enough memory", "out of memory"),
+    *("can't start new thread", "pthread_create", "thread creation failed"),
 )
 """What Python, the loader of libraries, NumPy, torch and Arrow say when they get no memory or no thread."""
 NO_MEMORY = "The memory does not suffice, or `ulimit` allows too little; free some, or name a lower --batch-size."

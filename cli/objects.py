@@ -95,7 +95,7 @@ def _objects_of_dataset(
     from bias_toolkit.study.settings import Settings
 
     of_a_study = {name: value for name, value in options.items() if name not in OF_A_DATASET}
-    given = next((name for name, value in of_a_study.items() if value not in (None, [])), None)
+    given = next((name for name, value in of_a_study.items() if value not in (None, []) and value is not False), None)
     if given is not None:
         raise InputError(
             f"--{given.replace('_', '-')} is an option of a study, and {path} is none (no study.json in it); leave it "
@@ -107,56 +107,33 @@ def _objects_of_dataset(
     settings = {name: getattr(Settings().replace(changes), name) for name in changes}
 
     from bias_toolkit import load_dataset
-    from bias_toolkit.objects import compare_described, describe_framing
-    from bias_toolkit.report.framing_page import dataset_findings, described_contents, write_framing_report
+    from bias_toolkit.report import frame_datasets
 
-    progress = console_progress()
     named = [(path, options["layout"])] + ([(other, with_layout or options["layout"])] if other is not None else [])
     datasets = [load_dataset(name, layout) for name, layout in named]
-    described = [
-        describe_framing(
-            dataset,
-            resamples=settings["resamples"],
-            placements=settings["placements"],
-            with_mean_images=out is not None,
-            seed=settings["seed"],
-            progress=progress,
-        )
-        for dataset in datasets
-    ]
-    second = described[1] if other is not None else None
-    comparison = None
-    if second is not None:
-        chosen = {name: settings[name] for name in ("resamples", "permutations", "seed")}
-        comparison = compare_described(described[0], second, **chosen, progress=progress)
-    page = None
-    if out is not None:
-        page = write_framing_report(
-            described[0], out, second=second, comparison=comparison, settings=settings, progress=progress
-        )
-    contents = described_contents(described[0], second, comparison, settings["seed"])
-    findings = dataset_findings(contents, described[0], second)
+    framing = frame_datasets(*datasets, folder=out, **settings, progress=console_progress())
+    contents = framing.contents
     if options["json_output"]:
         result = {
-            "dataset": described[0].summary.to_dict("records"),
-            "other": None if second is None else second.summary.to_dict("records"),
-            "findings": [finding.to_dict() for finding in findings],
-            "report": None if page is None else str(page),
+            "dataset": framing.described[0].summary.to_dict("records"),
+            "other": None if other is None else framing.described[1].summary.to_dict("records"),
+            "findings": [finding.to_dict() for finding in framing.findings],
+            "report": None if framing.page is None else str(framing.page),
         }
-        print_json(result | _comparison_record(comparison))
+        print_json(result | _comparison_record(framing.comparison))
         return
-    for each, framed in zip(described, contents.sets, strict=True):
+    for each, framed in zip(framing.described, contents.sets, strict=True):
         dataset = each.dataset
         say(
             f"{framed.name}: {dataset.root}, {len(dataset.images):,} images with {len(dataset.objects):,} boxes, "
             f"read as {dataset.layout} ({dataset.layout_reason})."
         )
     print()
-    say("\n".join(finding.text for finding in findings))
+    say("\n".join(finding.text for finding in framing.findings))
     for framed in contents.sets:
         _print_table(contents, framed)
-    if page is not None:
-        say(f"\nReport: {page}")
+    if framing.page is not None:
+        say(f"\nReport: {framing.page}")
 
 
 def _comparison_record(comparison) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from bias_toolkit.study.settings import INPUTS, SETTINGS_OF, Settings, flag_of, 
 if TYPE_CHECKING:
     from bias_toolkit import Study
 
+OF_THE_MODEL = ("model", "trust_study")
 StudyFolder = Annotated[str, typer.Argument(metavar="STUDY", help="The study's folder; made when it is new.")]
 
 
@@ -61,7 +62,9 @@ def settings_of(steps: Iterable[Step]) -> list[str]:
     names = set()
     for step in steps:
         names |= step.setting_names().union(*(SETTINGS_OF[name] for name in step.input_names()))
-    return [field.name for field in dataclasses.fields(Settings) if field.name in names | {"memory"}]
+    if "index" in names:
+        names.add("memory")
+    return [field.name for field in dataclasses.fields(Settings) if field.name in names]
 
 
 def _parameter(name: str) -> inspect.Parameter:
@@ -82,7 +85,12 @@ def _parameter(name: str) -> inspect.Parameter:
 def takes_study_options(*steps: Step) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command the options that its steps depend on, gathered into its parameter `options` (a dict by name)."""
     named = inspect.signature(_named, eval_str=True).parameters.values()
-    shared = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in named]
+    needs_model = any("model" in step.input_names() for step in steps)
+    shared = [
+        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        for parameter in named
+        if needs_model or parameter.name not in OF_THE_MODEL
+    ]
     shared += [_parameter(name) for name in settings_of(steps)]
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
@@ -112,6 +120,5 @@ def open_study(folder: str, options: dict[str, Any]) -> Study:
     layouts = {f"{split}_layout": options[f"{split}_layout"] or options["layout"] for split in ("train", "test")}
     known = Settings.__dataclass_fields__
     settings = {name: value for name, value in (options | layouts).items() if name in known and value not in (None, [])}
-    return Study(
-        folder, options["train"], options["test"], options["model"], trust_study=options["trust_study"], **settings
-    )
+    model = {name: options[name] for name in OF_THE_MODEL if name in options}
+    return Study(folder, options["train"], options["test"], **model, **settings)

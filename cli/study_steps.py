@@ -35,7 +35,7 @@ def dataset_lines(study: Study) -> list[str]:
     return lines
 
 
-@takes_study_options(steps.analysis, steps.noise, steps.mean_images)
+@takes_study_options(*steps.ANALYSED)
 def report(
     out: Annotated[str, typer.Option("--out", metavar="STUDY", help="The study's folder; made when it is new.")],
     options: dict[str, Any],
@@ -151,7 +151,7 @@ def sweep(study: StudyFolder, options: dict[str, Any]) -> None:
     _print_result(result | {"noise_floor": noise}, lines, options["json_output"])
 
 
-@takes_study_options(steps.analysis)
+@takes_study_options(*steps.ANALYSED)
 def analyse(study: StudyFolder, options: dict[str, Any]) -> None:
     """Relate distance and framing to invariance.
 

@@ -32,10 +32,7 @@ def read_lines(file: Path) -> Iterator[tuple[int, str]]:
 def decoded_lines(file: Path) -> Iterator[str]:
     """Yield each line with its end.
 
-    Raises
-    ------
-    InputError
-        If the file is not UTF-8 (with or without a byte order mark), has zero bytes, or is larger than memory.
+    Raises InputError if the file is not UTF-8 (with or without a byte order mark), has zero bytes, or exceeds memory.
     """
     check_fits(file, os.path.getsize(file) * _BYTES_A_BYTE)
     with open(file, "rb") as lines:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain
 from pathlib import Path
 from xml.etree.ElementTree import ParseError
 
@@ -11,9 +10,8 @@ from defusedxml import DefusedXmlException, ElementTree
 
 from bias_toolkit.datasets.annotation_text import parse_edges
 from bias_toolkit.foundation.errors import InputError
-from bias_toolkit.foundation.files import shard_slices
 from bias_toolkit.foundation.progress import Progress
-from bias_toolkit.foundation.threads import ordered_map
+from bias_toolkit.foundation.threads import map_in_parts
 
 _FILES_A_TASK = 256
 _MOST_BYTES = 2**26
@@ -26,11 +24,8 @@ XmlObject = tuple[str, float, float, float, float]
 def read_objects(file: Path) -> list[XmlObject]:
     """The objects of one file, in its order.
 
-    Raises
-    ------
-    InputError
-        If it is no file or malformed, is larger than `_MOST_BYTES`, or declares entities, which may stand for other
-        files or for more text than memory holds.
+    Raises InputError if it is no file, malformed, larger than `_MOST_BYTES`, or declares entities, which may stand for
+    other files or for more text than memory holds.
     """
     if not file.is_file():
         # A named pipe would be waited for.
@@ -61,10 +56,4 @@ def read_objects(file: Path) -> list[XmlObject]:
 
 def read_all_objects(files: Sequence[Path], progress: Progress) -> list[list[XmlObject]]:
     """`read_objects` of each file, read in threads."""
-    parts = shard_slices(len(files), _FILES_A_TASK)
-    results = []
-    with progress("Reading annotations", len(files)) as advance:
-        for part in ordered_map(lambda part: [read_objects(file) for file in files[part]], parts):
-            results.append(part)
-            advance(len(part))
-    return list(chain.from_iterable(results))
+    return list(map_in_parts(read_objects, files, _FILES_A_TASK, progress, "Reading annotations"))

@@ -1,4 +1,4 @@
-"""Boxes from annotations to the table of objects: turned upright, clipped, numbered."""
+"""Boxes from annotations to the table of objects: turned upright by the EXIF orientation, clipped, numbered."""
 
 from __future__ import annotations
 
@@ -8,36 +8,41 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from bias_toolkit.datasets.orientation import upright_boxes, upright_sizes
 from bias_toolkit.datasets.schema import BOX_EDGES, OBJECTS
 
 
-def clip_boxes(boxes: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """Boxes (n, 4: x0, y0, x1, y1) cut to images of the given sizes (n, 2: width, height)."""
-    return np.clip(boxes, 0, np.concatenate([sizes, sizes], axis=1))
+def upright_sizes(sizes: np.ndarray, orientations: np.ndarray) -> np.ndarray:
+    """Sizes (n, 2: width, height) of stored images, upright: 5 to 8 exchange width and height."""
+    return np.where((orientations >= 5)[:, None], sizes[:, ::-1], sizes)
+
+
+def upright_boxes(boxes: np.ndarray, sizes: np.ndarray, orientations: np.ndarray) -> np.ndarray:
+    """Boxes (n, 4: x0, y0, x1, y1) of stored images of the given sizes (n, 2: width, height), turned upright.
+
+    Of the orientations (n,), 1 leaves a point (x, y) where it is; 2 mirrors left and right; 3 turns by half a turn; 4
+    mirrors top and bottom; 5 mirrors in the main diagonal; 6 turns a quarter clockwise; 7 mirrors in the other
+    diagonal; 8 turns a quarter counter-clockwise.
+    """
+    x0, y0, x1, y1 = boxes.T
+    width, height = sizes.T
+    mirrored_x = np.isin(orientations, (2, 3, 7, 8))
+    mirrored_y = np.isin(orientations, (3, 4, 6, 7))
+    xs = np.where(mirrored_x, (width - x1, width - x0), (x0, x1))
+    ys = np.where(mirrored_y, (height - y1, height - y0), (y0, y1))
+    exchanged = orientations >= 5
+    left, right = np.where(exchanged, ys, xs)
+    top, bottom = np.where(exchanged, xs, ys)
+    return np.stack([left, top, right, bottom], axis=1)
 
 
 def upright_objects(
     boxes: pd.DataFrame, image_ids: Sequence[str], headers: np.ndarray
 ) -> tuple[pa.Table, list[str], int]:
-    """Make the table of objects.
+    """Make the table `OBJECTS`, in the order of `image_ids`; boxes of unreadable images are left out.
 
-    Parameters
-    ----------
-    boxes : pandas.DataFrame
-        Columns `listing.BOX_COLUMNS`, coordinates in pixels as stored.
-    image_ids : sequence of str, length n
-    headers : int array (n, 3)
-        Stored width, stored height and EXIF orientation of each image; orientation 0 if it could not be read.
-
-    Returns
-    -------
-    objects : pyarrow.Table
-        Schema `OBJECTS`, in the order of `image_ids`; boxes of unreadable images are left out.
-    unknown : list of str
-        Image ids that `boxes` names and `image_ids` does not hold.
-    dropped : int
-        Boxes of readable images without area inside their image.
+    `boxes` has the columns `listing.BOX_COLUMNS`, coordinates in pixels as stored; `headers`, int (n, 3), each image's
+    stored width, stored height and EXIF orientation, 0 if it could not be read. Returns also the image ids that `boxes`
+    names and `image_ids` does not hold, and the number of boxes of readable images without area inside their image.
     """
     rows = pd.Index(image_ids).get_indexer(pd.Index(boxes["image_id"]))
     unknown = list(boxes["image_id"][rows < 0].unique())
@@ -47,25 +52,18 @@ def upright_objects(
     image_rows = rows[usable]
     sizes, orientations = headers[image_rows, :2], headers[image_rows, 2]
     edges = boxes[BOX_EDGES].to_numpy(np.float64)[usable]
-    edges = clip_boxes(upright_boxes(edges, sizes, orientations), upright_sizes(sizes, orientations))
-    edges = edges.astype(np.float32)
+    upright = np.tile(upright_sizes(sizes, orientations), 2)
+    edges = np.clip(upright_boxes(edges, sizes, orientations), 0, upright).astype(np.float32)
 
     kept = (edges[:, 2] > edges[:, 0]) & (edges[:, 3] > edges[:, 1])
     image_rows, edges = image_rows[kept], edges[kept]
     objects = pa.table(
         {
             "image_id": pa.array(image_ids, pa.string()).take(pa.array(image_rows)),
-            "object_id": _number_in_groups(image_rows),
+            "object_id": pd.Series(image_rows).groupby(image_rows).cumcount().astype(np.int32),
             "category": pa.array(boxes["category"], pa.string(), from_pandas=True).take(pa.array(usable[kept])),
             **{name: edges[:, column] for column, name in enumerate(BOX_EDGES)},
         },
         schema=OBJECTS,
     )
     return objects, unknown, int(np.count_nonzero(~kept))
-
-
-def _number_in_groups(groups: np.ndarray) -> np.ndarray:
-    """Count from 0 in each run of equal values of a sorted array."""
-    starts = np.flatnonzero(np.diff(groups, prepend=-1))
-    lengths = np.diff(starts, append=len(groups))
-    return (np.arange(len(groups)) - np.repeat(starts, lengths)).astype(np.int32)

@@ -12,15 +12,14 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from bias_toolkit.datasets.boxes import upright_objects
+from bias_toolkit.datasets.boxes import upright_objects, upright_sizes
 from bias_toolkit.datasets.file_names import check_inside
 from bias_toolkit.datasets.listing import Listing
-from bias_toolkit.datasets.orientation import upright_sizes
 from bias_toolkit.datasets.schema import IMAGES, ReducedImage, Reduction, Tables, skipped_table
 from bias_toolkit.foundation.errors import InputError, UnreadableImageError
-from bias_toolkit.foundation.files import file_stamps, shard_slices
+from bias_toolkit.foundation.files import file_stamps
 from bias_toolkit.foundation.progress import Progress, silent
-from bias_toolkit.foundation.threads import ordered_map
+from bias_toolkit.foundation.threads import map_in_parts
 
 _HEADERS_A_TASK = 64
 _BYTES_AT_A_TIME = 2**20
@@ -36,30 +35,22 @@ class Header(NamedTuple):
 
 
 class PixelSource(Protocol):
-    """Where a dataset's pixels come from: files (`pixels.ImageFiles`), or anything else with these methods.
-
-    All are called from several threads.
-    """
+    """Where a dataset's pixels come from: `pixels.ImageFiles`, or another object; called from several threads."""
 
     def header(self, image_id: str) -> Header:
         """Size and orientation, without decoding; raises UnreadableImageError."""
-        ...
 
     def read(self, image_id: str) -> np.ndarray:
         """Upright RGB pixels, uint8 (height, width, 3); raises UnreadableImageError."""
-        ...
 
     def read_reduced(self, image_id: str, reduction: Reduction) -> ReducedImage:
         """The same at up to the fraction of its size that `reduction` allows, or whole."""
-        ...
 
     def source(self, image_id: str) -> str:
         """A name of the pixels that two datasets share only if they share the image."""
-        ...
 
     def stamp(self, image_ids: Sequence[str]) -> bytes:
         """Bytes that change when an image may have changed."""
-        ...
 
 
 class Dataset:
@@ -73,11 +64,6 @@ class Dataset:
             annotate=lambda progress: Annotations(labels=["cat", None], boxes=frame_with_BOX_COLUMNS),
         )
         dataset = Dataset(listing, my_pixels)
-
-    Parameters
-    ----------
-    listing : Listing
-    pixels : PixelSource
 
     Attributes
     ----------
@@ -130,12 +116,8 @@ class Dataset:
         """Read the annotations and every image's header, and keep the tables they make.
 
         An image whose header cannot be read, or that the annotations name and that is not there, goes to `skipped`.
-        Boxes are turned with their image and clipped to it; one with no area left is dropped and counted.
-
-        Raises
-        ------
-        InputError
-            If an annotation file is malformed, or no image at all can be read.
+        Boxes are turned with their image and clipped to it; one with no area left is dropped and counted. Raises
+        InputError if an annotation file is malformed, or no image at all can be read.
         """
         image_ids = self._listing.image_ids
         try:
@@ -203,11 +185,8 @@ class Dataset:
     def read(self, image_id: str) -> np.ndarray:
         """Pixels as a person sees them: uint8 (height, width, 3), RGB, EXIF-upright.
 
-        Raises
-        ------
-        UnreadableImageError
-            If the image cannot be decoded, or has not the size any more that it had at the scan, to which its boxes
-            belong; the message is the reason.
+        Raises UnreadableImageError if the image cannot be decoded, or has not the size any more that it had at the
+        scan, to which its boxes belong; the message is the reason.
         """
         pixels = self._pixels.read(image_id)
         height, width = pixels.shape[:2]
@@ -231,13 +210,7 @@ class Dataset:
             )
 
     def is_back(self, image_id: str) -> bool:
-        """Whether an image that was left out for a transient reason can be opened now; only its header is read.
-
-        Parameters
-        ----------
-        image_id : str
-            Of the table `skipped`, or of another table of images that were left out.
-        """
+        """Whether an image that was left out for a transient reason can be opened now; only its header is read."""
         try:
             check_inside(image_id, self.root)
             self._pixels.header(image_id)
@@ -266,22 +239,16 @@ class Dataset:
         image_ids = self._listing.image_ids
         headers = np.zeros((len(image_ids), 3), np.int32)
         unreadable = {}
-        parts = shard_slices(len(image_ids), _HEADERS_A_TASK)
-        with progress("Reading image headers", len(image_ids)) as advance:
-            for part, results in zip(parts, ordered_map(self._headers_of, parts), strict=True):
-                for row, result in enumerate(results, part.start):
-                    if isinstance(result, Header):
-                        headers[row] = result
-                    else:
-                        unreadable[row] = result
-                advance(len(results))
+        results = map_in_parts(self._header_of, image_ids, _HEADERS_A_TASK, progress, "Reading image headers")
+        for row, result in enumerate(results):
+            if isinstance(result, Header):
+                headers[row] = result
+            else:
+                unreadable[row] = result
         return headers, unreadable
 
-    def _headers_of(self, part: slice) -> list[Header | UnreadableImageError]:
-        results = []
-        for image_id in self._listing.image_ids[part]:
-            try:
-                results.append(self._pixels.header(image_id))
-            except UnreadableImageError as error:
-                results.append(error)
-        return results
+    def _header_of(self, image_id: str) -> Header | UnreadableImageError:
+        try:
+            return self._pixels.header(image_id)
+        except UnreadableImageError as error:
+            return error

@@ -38,19 +38,9 @@ _OUT_OF_TIME = {-getattr(signal, name) for name in ("SIGXCPU", "SIGKILL") if has
 def decoded_apart(task: str, path: str) -> tuple[dict[str, Any], np.ndarray | None]:
     """Do one of `pixels.TASKS` to an image file in another process, `decoding_child`.
 
-    Returns
-    -------
-    answer : dict
-        What the task says of the image.
-    pixels : uint8 array or None
-        Of the shape that the answer gives as `shape`, where it gives one.
-
-    Raises
-    ------
-    UnreadableImageError
-        If the image cannot be decoded, or not within `SECONDS` and `BYTES`: that is transient, as is a crash.
-    OSError
-        If the file cannot be reached.
+    Returns what the task says of the image, and pixels (uint8) of the shape that this answer gives as `shape`, where it
+    gives one. Raises UnreadableImageError if the image cannot be decoded, or not within `SECONDS` and `BYTES`: that is
+    transient, as is a crash. Raises OSError if the file cannot be reached.
     """
     command = [sys.executable, "-P", "-m", CHILD, task, os.path.abspath(path), str(SECONDS), str(BYTES)]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}

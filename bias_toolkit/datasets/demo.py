@@ -58,25 +58,12 @@ DEMO_DATASETS: tuple[str, ...] = tuple(_RECIPES)
 def load_demo_dataset(name: str) -> Dataset:
     """One of the demo's datasets: 74 × 74 pictures of one digit each, labelled "0" to "9".
 
-    Parameters
-    ----------
-    name : {"train", "photographer", "uniform"}
-        4,000 training images; test sets of 1,000 (photographer) and 2,000 (uniform) images.
-
-    Raises
-    ------
-    InputError
-        If there is no demo dataset of that name.
+    They are 4,000 training images, "train", and test sets of 1,000, "photographer", and 2,000, "uniform". Raises
+    InputError if there is no demo dataset of that name.
     """
     pixels = _DrawnImages(name)
-    listing = Listing(
-        root=f"demo:{name}",
-        layout="demo",
-        layout_reason="it is the built-in dataset",
-        image_ids=pixels.image_ids,
-        annotate=pixels.annotate,
-    )
-    return Dataset(listing, pixels)
+    reason = "it is the built-in dataset"
+    return Dataset(Listing(f"demo:{name}", "demo", reason, pixels.image_ids, pixels.annotate), pixels)
 
 
 def demo_law(name: str) -> PlacementLaw:
@@ -109,10 +96,9 @@ def _digits(training: bool) -> np.ndarray:
 
 
 def demo_scenes(name: str) -> dict[str, Scene]:
-    """What is in each picture of a demo dataset, by image id, in order.
+    """What is in each picture of a demo dataset, by image id, in order; raises InputError if there is no such dataset.
 
-    All are drawn by lot at once, so that a picture does not depend on the order of reading. Raises InputError if
-    there is no such dataset.
+    All are drawn by lot at once, so that a picture does not depend on the order of reading.
     """
     recipe = _recipe(name)
     rng = np.random.default_rng(recipe.seed)
@@ -148,10 +134,7 @@ class _DrawnImages:
     def __init__(self, name: str):
         self._name = name
         self._scenes = demo_scenes(name)
-
-    @property
-    def image_ids(self) -> list[str]:
-        return list(self._scenes)
+        self.image_ids = list(self._scenes)
 
     def annotate(self, progress: Progress) -> Annotations:
         labels = glyphs().labels[[scene.glyph for scene in self._scenes.values()]]

@@ -17,22 +17,12 @@ NEGLIGIBLE_BEYOND = 8.0
 
 @dataclass(frozen=True)
 class LawConsequences:
-    """What the toolkit should find in boxes that a law placed, up to sampling error.
+    """What the toolkit should find in boxes that a law placed, up to sampling error."""
 
-    Attributes
-    ----------
-    centre_distance, null_centre_distance : float
-        The mean distance of an object's centre from the image's, 0 centre, 1 corner; and what it would be if each
-        box, at its own size, were placed uniformly over all the places where it fits.
-    centre_bias : float
-        1 − centre_distance / null_centre_distance: 0 no bias, 1 always exactly centred.
-    log_scale_mean, log_scale_sd, log_scale_median : float
-        Of the natural logarithm of the scale, sqrt(box area / image area).
-    """
-
-    centre_distance: float
-    null_centre_distance: float
-    centre_bias: float
+    centre_distance: float  # mean distance of an object's centre from the image's: 0 centre, 1 corner
+    null_centre_distance: float  # the same if each box, at its own size, were placed uniformly where it fits
+    centre_bias: float  # 1 − centre_distance / null_centre_distance: 0 no bias, 1 always exactly centred
+    # Of the natural logarithm of the scale, sqrt(box area / image area).
     log_scale_mean: float
     log_scale_sd: float
     log_scale_median: float
@@ -42,21 +32,13 @@ class LawConsequences:
 class PlacementLaw:
     """Where in a square image an object is shown, and how large.
 
-    Lengths are fractions of the image's side. The logarithm of the scale s follows a normal law around
-    log `typical_scale`; each coordinate of the centre follows, independently, a normal law around the middle.
-    Both are truncated: the scale to `scale_range` and to sizes at which the box fits into the image, the centre to
-    places at which it fits. A spread of `math.inf` makes a law uniform over what the truncation leaves.
+    Lengths are fractions of the image's side. The logarithm of the scale s follows a normal law around log
+    `typical_scale`; each coordinate of the centre follows, independently, a normal law around the middle. Both are
+    truncated: the scale to `scale_range` and to sizes at which the box fits into the image, the centre to places at
+    which it fits. The spreads are standard deviations before truncation; one of `math.inf` makes a law uniform over
+    what the truncation leaves.
 
     The box of an object of aspect a (width over height) and scale s is s·sqrt(a) wide and s/sqrt(a) high.
-
-    Attributes
-    ----------
-    typical_scale : float
-        Geometric mean of the scale, before truncation.
-    log_scale_spread, centre_spread : float
-        Standard deviations before truncation.
-    scale_range : tuple of float
-        Least and greatest scale.
     """
 
     typical_scale: float
@@ -65,22 +47,9 @@ class PlacementLaw:
     scale_range: tuple[float, float]
 
     def sample(self, aspects: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Draw one box an object.
+        """Draw a box for each aspect (n,): (n, 4), x0, y0, x1, y1 as fractions of the image's side, inside the image.
 
-        Parameters
-        ----------
-        aspects : array of shape (n,)
-        rng : numpy.random.Generator
-
-        Returns
-        -------
-        array of shape (n, 4)
-            x0, y0, x1, y1 as fractions of the image's side; every box lies wholly in the image.
-
-        Raises
-        ------
-        InputError
-            If an object is so long that it does not fit into the image even at the least scale.
+        Raises InputError if an object is so long that it does not fit into the image even at the least scale.
         """
         aspects = np.asarray(aspects, dtype=float)
         u = rng.random((3, len(aspects)))
@@ -91,10 +60,7 @@ class PlacementLaw:
         return np.clip(np.concatenate([centre - size / 2, centre + size / 2], axis=1), 0.0, 1.0)
 
     def consequences(self, aspects: np.ndarray) -> LawConsequences:
-        """Integrate the law over objects drawn uniformly from those whose aspects (shape (n,)) are given.
-
-        Raises InputError as `sample` does.
-        """
+        """Integrate the law over objects drawn uniformly from those of the aspects (n,); raises as `sample`."""
         aspects, counts = np.unique(np.asarray(aspects, dtype=float), return_counts=True)
         share = counts / counts.sum()
         low, high = self._log_scale_limits(aspects)

@@ -17,48 +17,23 @@ DIMMING = 0.45
 
 @dataclass(frozen=True)
 class Glyphs:
-    """The handwritten digits as masks.
+    """The handwritten digits as masks."""
 
-    Attributes
-    ----------
-    masks : tuple of uint8 arrays, 0 paper to 255 ink
-        Each cropped to the bounding box of its ink.
-    aspects : array of shape (n,)
-        Width over height.
-    labels : array of str, "0" to "9"
-    """
-
-    masks: tuple[np.ndarray, ...]
-    aspects: np.ndarray
-    labels: np.ndarray
+    masks: tuple[np.ndarray, ...]  # uint8, 0 paper to 255 ink, each cropped to the bounding box of its ink
+    aspects: np.ndarray  # width over height, of shape (n,)
+    labels: np.ndarray  # "0" to "9"
 
 
 @dataclass(frozen=True)
 class Scene:
-    """What is in one picture.
+    """What is in one picture."""
 
-    Attributes
-    ----------
-    glyph : int
-        Which digit of `glyphs`.
-    box : tuple of int
-        x0, y0, x1, y1 of the digit's ink: whole pixels, as continuous edges.
-    photograph : int
-        Which of `photographs` is behind it.
-    corner : tuple of int
-        x and y in the photograph of the crop's top left corner.
-    ink : tuple of int
-        Red, green and blue, 0 to 255.
-    opacity : float
-        Of the ink, 0 to 1.
-    """
-
-    glyph: int
-    box: tuple[int, int, int, int]
-    photograph: int
-    corner: tuple[int, int]
-    ink: tuple[int, int, int]
-    opacity: float
+    glyph: int  # which digit of `glyphs`
+    box: tuple[int, int, int, int]  # x0, y0, x1, y1 of the digit's ink: whole pixels, as continuous edges
+    photograph: int  # which of `photographs` is behind it
+    corner: tuple[int, int]  # x and y in the photograph of the crop's top left corner
+    ink: tuple[int, int, int]  # red, green and blue, 0 to 255
+    opacity: float  # of the ink, 0 to 1
 
 
 @lru_cache(maxsize=1)

@@ -43,10 +43,7 @@ def to_system(name: str) -> str:
 
 
 def check_path(path: os.PathLike) -> None:
-    """Raise InputError if a path that a user gives cannot be followed, or cannot be held by tables and pages.
-
-    It is not UTF-8, or a link on it leads back to itself.
-    """
+    """Raise InputError if a path that a user gives is not UTF-8, is too long, or a link on it leads back to itself."""
     name = os.fspath(path)
     if from_system(name) is None:
         raise InputError(f"{escaped(name)} is a path that is not valid UTF-8: rename it, or name a link to it")
@@ -62,17 +59,8 @@ def check_path(path: os.PathLike) -> None:
 def check_inside(name: object, where: str) -> str:
     """A file name that an annotation gives, without `.`, `..` and double `/`, if it stays in the dataset's folder.
 
-    Parameters
-    ----------
-    name : object
-        Relative to the dataset's folder.
-    where : str
-        File and line or entry; errors begin with it.
-
-    Raises
-    ------
-    InputError
-        If it is no text, is empty, leads out of the folder, or is no name that a file can have.
+    The name is relative to that folder; errors begin with `where`, a file and its line or entry. Raises InputError if
+    it is no text, is empty, leads out of the folder, or is no name that a file can have.
     """
     if not isinstance(name, str) or not name:
         raise InputError(f"{where}: a file name has to be a text, not {shortened(name)}")

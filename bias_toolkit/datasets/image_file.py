@@ -16,6 +16,7 @@ from typing import BinaryIO
 from PIL import Image
 
 from bias_toolkit.foundation.errors import UnreadableImageError
+from bias_toolkit.foundation.untrusted import kind_of
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "PPM", "GIF")
 """What is opened: without a choice, Pillow tries some forty formats on each file, and its list grows while it does,
@@ -35,24 +36,12 @@ _COMPRESSED = (b"\xff\xd8", b"\x89PNG", b"RIFF", b"GIF8")
 _TIFF_STARTS = {b"II*\0": "<", b"MM\0*": ">"}
 _TIFF_UNITS = {3: 2, 4: 4, 5: 8, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
 """Bytes of a value of each type, where they are several."""
-_KINDS = {
-    stat.S_ISDIR: "a folder",
-    stat.S_ISFIFO: "a named pipe",
-    stat.S_ISSOCK: "a socket",
-    stat.S_ISCHR: "a device",
-    stat.S_ISBLK: "a device",
-}
 
 
 def open_regular(path: str) -> BinaryIO:
-    """Open a file for reading, without waiting for one that is no file.
+    """Open a file for reading, without waiting for one that is no file; raises OSError if it cannot be reached.
 
-    Raises
-    ------
-    UnreadableImageError
-        If it is a folder, a pipe, a socket or a device, or larger than `MOST_BYTES`.
-    OSError
-        If it cannot be reached.
+    Raises UnreadableImageError if it is a folder, a pipe, a socket or a device, or larger than `MOST_BYTES`.
     """
     _check_kind(os.stat(path))
     number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
@@ -66,8 +55,7 @@ def open_regular(path: str) -> BinaryIO:
 
 def _check_kind(status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
-        kind = next((name for is_of, name in _KINDS.items() if is_of(status.st_mode)), "something else")
-        raise UnreadableImageError(f"it is {kind}, not a file")
+        raise UnreadableImageError(f"it is {kind_of(status)}, not a file")
     if status.st_size > MOST_BYTES:
         raise UnreadableImageError(
             f"the file has {status.st_size / 2**30:.1f} GB; at most {MOST_BYTES // 2**30} are read"

@@ -20,22 +20,8 @@ from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.files import file_stamps
 
 FACTORS = (
-    "pose",
-    "background",
-    "pattern",
-    "color",
-    "smaller",
-    "shape",
-    "partial_view",
-    "subcategory",
-    "texture",
-    "larger",
-    "darker",
-    "object_blocking",
-    "person_blocking",
-    "style",
-    "brighter",
-    "multiple_objects",
+    *("pose", "background", "pattern", "color", "smaller", "shape", "partial_view", "subcategory", "texture"),
+    *("larger", "darker", "object_blocking", "person_blocking", "style", "brighter", "multiple_objects"),
 )
 FILES = "imagenet_x_*_multi_factor.jsonl"
 PACKAGE = "imagenet_x"
@@ -44,22 +30,10 @@ RENUMBERED_LAYOUTS = ("tiny-imagenet",)
 
 
 def find_imagenet_x(path: str | os.PathLike | None = None) -> list[Path]:
-    """The annotation files: those of a path, or of the package imagenet-x where it is installed.
+    """The annotation files of a path, or of the package imagenet-x; none where neither is there.
 
-    Parameters
-    ----------
-    path : path, optional
-        A .jsonl file, or a folder that holds such files as the package's, at any depth.
-
-    Returns
-    -------
-    list of Path
-        Empty where no path is given and the package is not installed.
-
-    Raises
-    ------
-    InputError
-        If the path does not exist, or is a folder without annotations.
+    The path is a .jsonl file, or a folder that holds such files as the package's, at any depth. Raises InputError if it
+    does not exist, or is a folder without annotations.
     """
     if path is None:
         found = find_spec(PACKAGE)
@@ -78,22 +52,10 @@ def find_imagenet_x(path: str | os.PathLike | None = None) -> list[Path]:
 
 
 def read_imagenet_x(files: Sequence[Path]) -> pd.DataFrame:
-    """The factors of every annotated image.
+    """The factors of every annotated image, from files of JSON lines with `file_name` and 0 or 1 for every factor.
 
-    Parameters
-    ----------
-    files : sequence of Path
-        Of JSON lines, each with `file_name` and 0 or 1 for every factor.
-
-    Returns
-    -------
-    DataFrame
-        One row an image, its index the file's name without folder and ending; a column of bool for each factor.
-
-    Raises
-    ------
-    InputError
-        If a line is something else, or two lines are of one image and differ.
+    One row an image, its index the file's name without folder and ending; a column of bool for each factor. Raises
+    InputError if a line is something else, or two lines are of one image and differ.
     """
     rows: dict[str, tuple[bool, ...]] = {}
     for file in files:
@@ -135,19 +97,9 @@ def imagenet_x_factors(
 ) -> pd.DataFrame | None:
     """The factors of those images whose files have the names of annotated ones, in whatever folder and format.
 
-    Parameters
-    ----------
-    image_ids : iterable of str
-    layout : str
-        The dataset's; Tiny-ImageNet numbers its files anew, so that its names mean other images, and none matches.
-    path : path, optional
-        As for `find_imagenet_x`.
-
-    Returns
-    -------
-    DataFrame or None
-        `image_id` and a column of bool for each factor; one row an image that is annotated. None where no image is,
-        and no path was given.
+    Returns `image_id` and a column of bool for each factor, one row an annotated image; None where no image is
+    annotated, and no path (see `find_imagenet_x`) was given. No image of the dataset layout Tiny-ImageNet matches: it
+    numbers its files anew, so that its names mean other images.
     """
     files = find_imagenet_x(path)
     image_ids = [] if layout in RENUMBERED_LAYOUTS else list(image_ids)

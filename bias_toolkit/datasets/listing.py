@@ -28,16 +28,10 @@ def sole_category(categories: Sequence[str]) -> str | None:
 class Annotations:
     """Labels and boxes of the images of a listing.
 
-    Attributes
-    ----------
-    labels : sequence of (str or None)
-        One for each of the listing's `image_ids`, in their order.
-    boxes : pandas.DataFrame
-        Columns `BOX_COLUMNS`, one row an object, any order of images. Coordinates are continuous edges, in pixels of
-        the image as stored in its file, before any EXIF orientation is applied; they may reach outside the image.
-    absent : sequence of str
-        Images that the annotations name and that do not exist; they are reported as skipped. Images that only
-        `boxes` names need not be repeated here.
+    `labels` has one for each of its `image_ids`, in their order. `boxes` has the columns `BOX_COLUMNS`, one row an
+    object, in any order of images: continuous edges, in pixels of the image as stored in its file, before any EXIF
+    orientation is applied; they may reach outside the image. `absent` names images of the annotations that do not
+    exist, which are reported as skipped; images that only `boxes` names need not be repeated here.
     """
 
     labels: Sequence[str | None]
@@ -47,36 +41,15 @@ class Annotations:
 
 @dataclass(frozen=True)
 class Listing:
-    """The images of a dataset, and where their annotations come from.
+    """The images of a dataset, and where their annotations come from."""
 
-    Attributes
-    ----------
-    root : str
-        What the user named: an absolute path, or a name such as `demo:train`.
-    layout, layout_reason : str
-        The layout taken, and one clause that says how it was recognised.
-    image_ids : sequence of str
-        Sorted, without repetition.
-    annotate : callable
-        Takes a `Progress` and returns the `Annotations`; called once a scan, so that a dataset whose tables were
-        saved by an earlier scan costs no parsing.
-    class_names : dict
-        Label to human-readable name, where the layout has names.
-    annotation_files : sequence of Path
-        Files whose content enters the fingerprint.
-    stamped_files : sequence of Path
-        Annotation files that are too many to read (one an image): their names, sizes and times enter it.
-    unlisted : sequence of (str, str)
-        What was found and can be no image of the tables, as a name that can be shown, and the reason; reported as
-        skipped.
-    """
-
-    root: str
+    root: str  # what the user named: an absolute path, or a name such as `demo:train`
     layout: str
-    layout_reason: str
-    image_ids: Sequence[str]
-    annotate: Callable[[Progress], Annotations]
-    class_names: dict[str, str] = field(default_factory=dict)
-    annotation_files: Sequence[Path] = ()
-    stamped_files: Sequence[Path] = ()
+    layout_reason: str  # one clause that says how the layout was recognised
+    image_ids: Sequence[str]  # sorted, without repetition
+    annotate: Callable[[Progress], Annotations]  # called once a scan, so not for tables that an earlier one saved
+    class_names: dict[str, str] = field(default_factory=dict)  # readable names by label, where the layout has them
+    annotation_files: Sequence[Path] = ()  # their content enters the fingerprint
+    stamped_files: Sequence[Path] = ()  # too many to read (one an image): their names, sizes and times enter it
+    # What was found and can be no image of the tables, as a name that can be shown, and the reason.
     unlisted: Sequence[tuple[str, str]] = ()

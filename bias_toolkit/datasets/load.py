@@ -31,6 +31,10 @@ LAYOUTS: tuple[str, ...] = tuple(layout.name for layout in _BY_PREFERENCE)
 def load_dataset(path: str | os.PathLike, layout: str | None = None) -> Dataset:
     """Open a dataset, without reading its images yet.
 
+    Raises InputError if the path does not exist, holds no image, or is of none of the layouts or not of the one asked
+    for; if there is no such layout or built-in dataset; or if an annotation file that has to be read first is
+    malformed.
+
     Parameters
     ----------
     path : str or path
@@ -39,12 +43,6 @@ def load_dataset(path: str | os.PathLike, layout: str | None = None) -> Dataset:
     layout : str, optional
         One of `LAYOUTS`, where what is recognised is not what is meant. The layout taken, and why, are the dataset's
         `layout` and `layout_reason`.
-
-    Raises
-    ------
-    InputError
-        If the path does not exist, holds no image, or is of none of the layouts or not of the one asked for; if
-        there is no such layout or built-in dataset; or if an annotation file that has to be read first is malformed.
     """
     name = os.fspath(path)
     if layout is not None and layout not in LAYOUTS:

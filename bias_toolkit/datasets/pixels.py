@@ -60,51 +60,19 @@ _EIGHT_BITS_OF: dict[str, Callable[[int], int]] = {
 """What Pillow makes of the values of a PNG whose channels have not 8 bits, by its name for them."""
 _PNG_TEXTS_OF_ORIENTATION = (b"Raw profile type exif\0", b"XML:com.adobe.xmp\0")
 
-
-_OF_ONE_FILE = {
-    errno.ENOENT,
-    errno.ENOTDIR,
-    errno.EISDIR,
-    errno.EACCES,
-    errno.EPERM,
-    errno.ELOOP,
-    errno.ENAMETOOLONG,
-    errno.ENXIO,
-}
+_NOT_THERE = {errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM}
+_OF_ONE_FILE = _NOT_THERE | {errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO}
 """What the system says of one file; anything else tells of the disk or the network."""
-
-_PASSING = {
-    errno.ENOENT,
-    errno.ENOTDIR,
-    errno.EACCES,
-    errno.EPERM,
-    errno.EIO,
-    errno.ESTALE,
-    errno.ETIMEDOUT,
-    errno.ENOTCONN,
-    errno.EHOSTDOWN,
-    errno.EHOSTUNREACH,
-    errno.ENETDOWN,
-    errno.ENETUNREACH,
-    errno.ENODEV,
-    errno.EAGAIN,
-    errno.ENOMEM,
-    errno.EMFILE,
-    errno.ENFILE,
-}
+_NETWORK = {errno.ETIMEDOUT, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENETDOWN, errno.ENETUNREACH}
+_DISK = {errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.ENODEV}
+_PASSING = _NOT_THERE | _NETWORK | _DISK | {errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE}
 """What the system says of a file, its disk or this process that can be otherwise in the next run."""
 
 _OF_A_LINK = {errno.ENOENT: "a link to a file that is not there", errno.ELOOP: "a link that leads back to itself"}
 
 
 class ImageFiles:
-    """The pixels of image files below a folder; a `dataset.PixelSource`.
-
-    Parameters
-    ----------
-    root : str
-        Folder that image ids are relative to.
-    """
+    """The pixels of image files below a folder, to which image ids are relative; a `dataset.PixelSource`."""
 
     def __init__(self, root: str):
         self._root = root
@@ -116,13 +84,9 @@ class ImageFiles:
     def read(self, image_id: str) -> np.ndarray:
         """Upright RGB pixels, uint8 (height, width, 3).
 
-        Raises
-        ------
-        UnreadableImageError
-            If the image cannot be decoded, or its file is gone while others are there.
-        InputError
-            If the disk or the network fails: that says nothing about the image, which must not be left out for good
-            because of it.
+        Raises UnreadableImageError if the image cannot be decoded, or its file is gone while others are there. Raises
+        InputError if the disk or the network fails: that says nothing about the image, which must not be left out for
+        good because of it.
         """
         return self.read_reduced(image_id, _whole).pixels
 
@@ -140,7 +104,10 @@ class ImageFiles:
                     f"the file was there when the dataset was listed, and cannot be read now ({error.strerror})",
                     transient=True,
                 ) from error
-            raise _unreachable(path, error) from error
+            raise InputError(
+                f"{path} could be opened before and cannot be now ({_told(error)}); "
+                "see that the disk is there, and run the same command again."
+            ) from error
 
     def source(self, image_id: str) -> str:
         """Absolute path of the file with every symbolic link resolved."""
@@ -185,12 +152,7 @@ def read_header(path: str) -> Header:
 def read_pixels(path: str) -> np.ndarray:
     """Decode an image file to upright RGB, uint8 (height, width, 3).
 
-    Raises
-    ------
-    UnreadableImageError
-        If the image cannot be decoded.
-    InputError
-        If the file cannot be reached.
+    Raises UnreadableImageError if the image cannot be decoded, and InputError if the file cannot be reached.
     """
     try:
         return _decoded(path, _whole).pixels
@@ -321,13 +283,6 @@ def _damage(error: Exception) -> str:
     if "truncated" in told.lower():
         return f"the file is cut off ({told})"
     return f"the file is damaged, or of a kind that is not read ({told})"
-
-
-def _unreachable(path: str, error: OSError) -> InputError:
-    return InputError(
-        f"{path} could be opened before and cannot be now ({_told(error)}); "
-        "see that the disk is there, and run the same command again."
-    )
 
 
 def _told(error: OSError) -> str:

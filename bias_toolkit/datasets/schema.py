@@ -43,15 +43,10 @@ def skipped_table(skipped: Sequence[tuple[str, UnreadableImageError]]) -> pd.Dat
 
 @dataclass
 class Tables:
-    """What a scan of a dataset gives: its tables.
+    """What a scan of a dataset gives: the tables `IMAGES`, `OBJECTS` and `SKIPPED`.
 
-    Attributes
-    ----------
-    images, objects, skipped : pandas.DataFrame
-        As `IMAGES`, `OBJECTS` and `SKIPPED` say; rows in the order of the dataset's image ids,
-        the objects of one image in the order of its annotations.
-    dropped_boxes : int
-        Boxes of readable images that were left out, because no area of them lies inside the image.
+    Rows are in the order of the dataset's image ids, the objects of one image in the order of its annotations.
+    `dropped_boxes` counts boxes of readable images that were left out, because no area of them lies inside the image.
     """
 
     images: pd.DataFrame

@@ -31,14 +31,10 @@ def is_image_name(name: str) -> bool:
 def walk_images(root: str | os.PathLike) -> Walk:
     """Paths of the images below a folder, relative to it, with `/`, sorted.
 
-    Symbolic links are followed, wherever they lead, except one that leads back to a folder it lies in. Hidden files
-    and folders, and the `__MACOSX` folders of unpacked archives, are passed over. An image whose name is not UTF-8 or
-    has an ending of `_OTHER_EXTENSIONS`, and a folder that cannot be opened, are `unlisted`.
-
-    Raises
-    ------
-    InputError
-        If there is no image.
+    Symbolic links are followed, wherever they lead, except one that leads back to a folder it lies in. Hidden files and
+    folders, and the `__MACOSX` folders of unpacked archives, are passed over. An image whose name is not UTF-8 or has
+    an ending of `_OTHER_EXTENSIONS`, and a folder that cannot be opened, are `unlisted`. Raises InputError if there is
+    no image.
     """
     found, unlisted = [], []
     for path, reason in sorted(_images_below(os.fspath(root))):

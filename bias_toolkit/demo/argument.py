@@ -7,7 +7,7 @@ pooling gives invariance to position at best, not to scale.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import pairwise
+from itertools import pairwise, product
 
 import numpy as np
 import pandas as pd
@@ -22,54 +22,31 @@ SCALE_EDGES = (0.20, 0.25, 0.35, 0.45, 0.55, 0.80)
 TRAINED_SCALES = (0.35, 0.55)
 NEAR_MIDDLE = 0.15
 HALF_DIAGONAL = float(np.hypot(0.5, 0.5))
-LAW_ROWS = (
-    ("train", "centre_bias", "centre_bias"),
-    ("train", "log_scale_mean", "log_scale_mean"),
-    ("train", "log_scale_sd", "log_scale_sd"),
-    ("uniform", "centre_bias", "centre_bias"),
-    ("uniform", "log_scale_mean", "log_scale_mean"),
-    ("uniform", "log_scale_sd", "log_scale_sd"),
-)
-
+LAW_QUANTITIES = ("centre_bias", "log_scale_mean", "log_scale_sd")
 BINNED_COLUMNS = ["by", "bin", "left", "right", "n", "accuracy", "p_top1_change", "low", "high"]
 
 
 def law_table(summaries: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """What the law that placed the objects implies, beside what their boxes say.
 
-    Parameters
-    ----------
-    summaries : mapping
-        FRAMING_SUMMARY of the demo datasets `train` and `uniform`.
-
-    Returns
-    -------
-    DataFrame
-        Columns dataset, quantity, law, estimate, low, high (the 95% interval of the estimate). The law's values are
-        integrals over the law, to which no image contributes.
+    `summaries` has FRAMING_SUMMARY of the demo datasets `train` and `uniform`. Columns: dataset, quantity, law,
+    estimate, low, high (the 95% interval of the estimate). The law's values are integrals over the law, to which no
+    image contributes.
     """
     rows = []
-    for dataset, quantity, attribute in LAW_ROWS:
-        whole = summaries[dataset].set_index("category").loc[""]
-        law = getattr(demo_consequences(dataset), attribute)
-        rows.append((dataset, quantity, law, whole[quantity], whole[f"{quantity}_low"], whole[f"{quantity}_high"]))
+    for dataset, quantity in product(("train", "uniform"), LAW_QUANTITIES):
+        whole, law = summaries[dataset].set_index("category").loc[""], demo_consequences(dataset)
+        estimate = (whole[name] for name in (quantity, f"{quantity}_low", f"{quantity}_high"))
+        rows.append((dataset, quantity, getattr(law, quantity), *estimate))
     return pd.DataFrame(rows, columns=["dataset", "quantity", "law", "estimate", "low", "high"])
 
 
 def binned(per_image: pd.DataFrame) -> pd.DataFrame:
     """`p_top1_change` and `accuracy` by distance, by position at the trained scale, and by scale near the middle.
 
-    Parameters
-    ----------
-    per_image : DataFrame
-        Of a study on one of the demo's test sets.
-
-    Returns
-    -------
-    DataFrame
-        Columns `BINNED_COLUMNS`. `by` is "all" (one row), "nn_distance" (quintiles), "off_centre" (distance of the
-        object's centre from the image's, in image widths, for scales from 0.35 to 0.55) or "scale" (for objects
-        within 0.15 widths of the middle). The interval is the 95% bootstrap interval over images.
+    Columns: `BINNED_COLUMNS`. `by` is "all" (one row), "nn_distance" (quintiles), "off_centre" (distance of the
+    object's centre from the image's, in image widths, for scales from 0.35 to 0.55) or "scale" (for objects within 0.15
+    widths of the middle). The interval is the 95% bootstrap interval over images.
     """
     ranks = per_image["nn_distance"].rank(method="first")
     quintile = ((ranks - 1) * QUINTILES // len(per_image)).astype(int)
@@ -88,23 +65,10 @@ def change_difference(
 ) -> tuple[float, float, float]:
     """How much higher the mean `p_top1_change` is in the second range than in the first, with its 95% interval.
 
-    Parameters
-    ----------
-    per_image : DataFrame
-    by : {"off_centre", "scale"}
-        As for `binned`, which also says which images are taken.
-    first, second : (float, float)
-        Ranges, the left end excluded.
-
-    Returns
-    -------
-    (float, float, float)
-        The difference of the means and its bootstrap interval over images; NaN where a range has fewer than two
-        images.
+    `by` is "off_centre" or "scale", and images are taken as for `binned`; the ranges leave out their left end. The
+    interval is bootstrapped over images. All are NaN if a range has fewer than two images.
     """
-    low, high = (
-        _in_range(per_image, by, left, right)["p_top1_change"].to_numpy(float) for left, right in (first, second)
-    )
+    low, high = (_in_range(per_image, by, *ends)["p_top1_change"].to_numpy(float) for ends in (first, second))
     if min(len(low), len(high)) < 2:
         return np.nan, np.nan, np.nan
     difference = float(high.mean() - low.mean())

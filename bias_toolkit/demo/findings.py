@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from itertools import product
 
 import pandas as pd
 
@@ -48,8 +49,8 @@ def law_findings(law: pd.DataFrame) -> list[Finding]:
         elif len(outside):
             claim += f" The interval of the {names} just misses the law's value, as one in twenty does by chance."
         evidence = "; ".join(
-            f"{QUANTITIES[row.quantity]} {estimate(row.estimate, row.low, row.high, _three)}, "
-            f"by the law {_three(row.law)}"
+            f"{QUANTITIES[row.quantity]} {estimate(row.estimate, row.low, row.high, three_digits)}, "
+            f"by the law {three_digits(row.law)}"
             for row in rows.itertuples()
         )
         found.append(Finding(Heading.LAW, kind, claim, f"{evidence[0].upper()}{evidence[1:]}."))
@@ -59,10 +60,7 @@ def law_findings(law: pd.DataFrame) -> list[Finding]:
 def learnt_findings(tables: Mapping[tuple[str, str], pd.DataFrame]) -> list[Finding]:
     """How stable and how right each network is on each test set, and by distance from the training images.
 
-    Parameters
-    ----------
-    tables : mapping
-        From (network, test set) to what `argument.binned` gave.
+    `tables` has what `argument.binned` gave for each (network, test set).
     """
     found = []
     for network in dict.fromkeys(network for network, _ in tables):
@@ -86,54 +84,46 @@ def learnt_findings(tables: Mapping[tuple[str, str], pd.DataFrame]) -> list[Find
 
 
 def framing_findings(per_image: Mapping[str, pd.DataFrame]) -> list[Finding]:
-    """What moving the object off centre, and changing its size, does to each network.
-
-    Parameters
-    ----------
-    per_image : mapping
-        From a network's name to its per-image table on the uniform test set.
-    """
+    """What moving the object off centre, and changing its size, does to each network on the uniform test set."""
     found = []
     for network, table in per_image.items():
-        moved = change_difference(table, "off_centre", MIDDLE, OFF_CENTRE)
         found.append(
             _effect(
                 Heading.POSITION,
-                moved,
+                change_difference(table, "off_centre", MIDDLE, OFF_CENTRE),
                 f"{network}: an object off centre makes it less stable.",
                 f"{network}: no loss of stability with an object off centre was found.",
                 "At the trained scale, P(top-1 change) with the object's centre 0.2 to 0.3 widths from the middle, "
                 "minus that within 0.1",
             )
         )
-    for network, table in per_image.items():
-        for other, words in ((SMALL, "smaller"), (LARGE, "larger")):
-            changed = change_difference(table, "scale", TRAINED, other)
-            found.append(
-                _effect(
-                    Heading.SCALE,
-                    changed,
-                    f"{network}: an object {words} than in training makes it less stable.",
-                    f"{network}: no loss of stability with an object {words} than in training was found.",
-                    f"Near the middle, P(top-1 change) at scales {other[0]:.2f} to {other[1]:.2f}, minus that at "
-                    f"{TRAINED[0]:.2f} to {TRAINED[1]:.2f}",
-                )
+    for (network, table), (other, words) in product(per_image.items(), ((SMALL, "smaller"), (LARGE, "larger"))):
+        found.append(
+            _effect(
+                Heading.SCALE,
+                change_difference(table, "scale", TRAINED, other),
+                f"{network}: an object {words} than in training makes it less stable.",
+                f"{network}: no loss of stability with an object {words} than in training was found.",
+                f"Near the middle, P(top-1 change) at scales {other[0]:.2f} to {other[1]:.2f}, minus that at "
+                f"{TRAINED[0]:.2f} to {TRAINED[1]:.2f}",
             )
+        )
     return found
 
 
-def _effect(topic: Heading, difference: tuple[float, float, float], if_more: str, if_not: str, what: str) -> Finding:
+def _effect(heading: Heading, difference: tuple[float, float, float], if_more: str, if_not: str, what: str) -> Finding:
     value, low, high = difference
-    more = sign(low, high) == 1
+    kind, claim = (Kind.EFFECT, if_more) if sign(low, high) == 1 else (Kind.NONE, if_not)
     points = f"{_points(value)} percentage points (95% interval {interval(low, high, _points)})"
-    return Finding(topic, Kind.EFFECT if more else Kind.NONE, if_more if more else if_not, f"{what}: {points}.")
+    return Finding(heading, kind, claim, f"{what}: {points}.")
 
 
 def _change(row: pd.Series) -> str:
     return f"{percent(row['p_top1_change'])} ({interval(row['low'], row['high'], percent)})"
 
 
-def _three(value: float) -> str:
+def three_digits(value: float) -> str:
+    """A value of the law, or its estimate, as it is written."""
     return number(value, 3)
 
 

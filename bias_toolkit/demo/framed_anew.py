@@ -22,14 +22,9 @@ SETTINGS = {"map_images": 50, "map_positions": (0.2, 0.35, 0.5, 0.65, 0.8), "map
 
 
 def cell_of_the_law(cells: pd.DataFrame, input_size: int) -> pd.Series:
-    """The cell of a map that is nearest to the law's typical position and scale, as a network sees them.
+    """The cell of MAP_CELLS that is nearest to the law's typical position and scale, as a network sees them.
 
-    Parameters
-    ----------
-    cells : DataFrame
-        Table MAP_CELLS.
-    input_size : int
-        Side of the network's view, which is the middle of the image, in pixels of it.
+    Its view is the middle of the image, a square of `input_size` pixels.
     """
     scale = demo_law("train").typical_scale * IMAGE_SIDE / input_size
     away = (cells["cx"] - 0.5) ** 2 + (cells["cy"] - 0.5) ** 2 + cells["scale"].map(lambda s: math.log(s / scale) ** 2)
@@ -39,11 +34,7 @@ def cell_of_the_law(cells: pd.DataFrame, input_size: int) -> pd.Series:
 def framed_anew_findings(maps: Mapping[str, FramingMap], input_size: int) -> list[Finding]:
     """Whether P(top-1 change) is lowest at the law's position and scale, and follows the density of the law's digits.
 
-    Parameters
-    ----------
-    maps : mapping
-        Network to the framing map of its study on demo:photographer.
-    input_size : int
+    `maps` has the framing map of each network's study on demo:photographer.
     """
     found = []
     for network, map_ in maps.items():
@@ -58,19 +49,16 @@ def framed_anew_findings(maps: Mapping[str, FramingMap], input_size: int) -> lis
             f"Spearman’s ρ with the density of the training digits over {relation['n_cells']} cells in which digits "
             f"are recognised: {number(relation['rho'])} ({interval(relation['low'], relation['high'])})."
         )
-        at_law = bool(law["among_lowest"])
-        follows = sign(relation["low"], relation["high"]) == -1
-        if at_law and follows:
-            claim = f"{network}: most stable where the law put the training digits, and less so the rarer they are."
-            found.append(
-                Finding(Heading.FRAMED_ANEW, Kind.EFFECT, claim, f"{where}, no lower than chance allows. {rho}")
-            )
-        elif follows:
-            claim = f"{network}: less stable the rarer training digits are, but most stable beside the law’s middle."
-            found.append(Finding(Heading.FRAMED_ANEW, Kind.CAUTION, claim, f"{where}. {rho}"))
+        if sign(relation["low"], relation["high"]) != -1:
+            kind, claim = Kind.NONE, "no fall of stability with the density of the training digits was found."
+        elif law["among_lowest"]:
+            kind = Kind.EFFECT
+            claim = "most stable where the law put the training digits, and less so the rarer they are."
+            where += ", no lower than chance allows"
         else:
-            claim = f"{network}: no fall of stability with the density of the training digits was found."
-            found.append(Finding(Heading.FRAMED_ANEW, Kind.NONE, claim, f"{where}. {rho}"))
+            kind = Kind.CAUTION
+            claim = "less stable the rarer training digits are, but most stable beside the law’s middle."
+        found.append(Finding(Heading.FRAMED_ANEW, kind, f"{network}: {claim}", f"{where}. {rho}"))
     return found
 
 

@@ -13,6 +13,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -40,73 +41,46 @@ STABLE, UNEXPLAINED = "stable", "nothing found"
 OUTCOMES = (STABLE, *Cause, UNEXPLAINED)
 
 
-def known_scenes(kind: str, n: int, seed: int = 0) -> list[Scene]:
+def known_scenes(kind: str, n: int) -> list[Scene]:
     """The first `n` scenes of the demo's photographer's test set, framed as trained but for what `kind` says.
 
-    Parameters
-    ----------
-    kind : str
-        One of `KINDS`: moved to a place that is uniform over those at least 0.15 image widths off the middle; given,
-        about the same centre, a scale that is log-uniform over what is smaller or larger than in training; or left
-        as they are.
-    n : int
-    seed : int
-        Of the places and scales.
+    They are moved to a place that is uniform over those at least 0.15 image widths off the middle; given, about the
+    same centre, a scale that is log-uniform over what is smaller or larger than in training; or left as they are.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     change = {AS_TRAINED: lambda box, rng: box, MOVED: _moved, SCALED: _scaled}[kind]
     scenes = list(demo_scenes("photographer").values())[:n]
     return [dataclasses.replace(scene, box=change(scene.box, rng)) for scene in scenes]
 
 
-def known_dataset(n: int, seed: int = 0) -> Dataset:
+def known_dataset(n: int) -> Dataset:
     """The pictures of `known_scenes`, `n` of each kind, as a dataset; an image's id begins with its kind."""
-    scenes = {
-        f"{kind}/{number:05d}": scene for kind in KINDS for number, scene in enumerate(known_scenes(kind, n, seed))
-    }
-    pixels = _Pictures(scenes)
-    listing = Listing(
-        root="demo:known-causes",
-        layout="demo",
-        layout_reason="it is drawn from the built-in dataset",
-        image_ids=list(scenes),
-        annotate=pixels.annotate,
-    )
-    return Dataset(listing, pixels)
+    kinds = {kind: known_scenes(kind, n) for kind in KINDS}
+    scenes = {f"{kind}/{number:05d}": scene for kind, found in kinds.items() for number, scene in enumerate(found)}
+    pixels, reason = _Pictures(scenes), "it is drawn from the built-in dataset"
+    return Dataset(Listing("demo:known-causes", "demo", reason, list(scenes), pixels.annotate), pixels)
 
 
-def explain_known_causes(
-    network: str, n: int, folder: str | os.PathLike, *, seed: int = 0, progress: Progress = silent
-) -> pd.DataFrame:
-    """Explain `n` images of every kind to a demo network.
-
-    Parameters
-    ----------
-    network : {"fully-connected", "global-pooling"}
-    n, seed : int
-        As for `known_dataset`.
-    folder : path
-        Gets the study.
-    progress : Progress
+def explain_known_causes(network: str, n: int, folder: str | os.PathLike, **settings: Any) -> pd.DataFrame:
+    """Explain `n` images of every kind to a demo network; `folder` gets the study, which has these settings.
 
     Returns
     -------
     DataFrame
-        One row an image: `image_id`, `kind`, `p_top1_change` along the study's own sweep, and `outcome`, one of
+        One row per image: `image_id`, `kind`, `p_top1_change` along the study's own sweep, and `outcome`, one of
         `OUTCOMES`: that the image is called stable, its first cause, or that none was found.
     """
-    study = Study(folder, "demo:train", known_dataset(n, seed), f"demo:{network}").analyse(progress)
+    study = Study(folder, "demo:train", known_dataset(n), f"demo:{network}", **settings).analyse()
     job = Job(study.folder, study.inputs, study.results, silent)
     context = context_of(job)
     own = study.per_image.set_index("image_id")["p_top1_change"]
     rows = []
-    with TemporaryDirectory() as pictures, progress("Explaining images", total=len(own)) as advance:
+    with TemporaryDirectory() as pictures:
         for image_id in own.index:
             explanation = explain_image(context, subject_of(job, Request(image_id)), Path(pictures))
             outcome = STABLE if explanation.is_stable else explanation.first_cause or UNEXPLAINED
             kind, _, _ = image_id.partition("/")
             rows.append({"image_id": image_id, "kind": kind, "p_top1_change": own[image_id], "outcome": outcome})
-            advance(1)
     return pd.DataFrame(rows)
 
 

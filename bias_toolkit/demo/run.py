@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from itertools import chain, product
 from pathlib import Path
 
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from bias_toolkit.demo.argument import binned, law_table
-from bias_toolkit.demo.figures import argument_figure
-from bias_toolkit.demo.findings import framing_findings, law_findings, learnt_findings
+from bias_toolkit.demo.findings import framing_findings, law_findings, learnt_findings, three_digits
 from bias_toolkit.demo.framed_anew import SETTINGS, framed_anew_findings, framed_anew_section
 from bias_toolkit.foundation.progress import Progress, silent
-from bias_toolkit.foundation.words import interval, number, percent
+from bias_toolkit.foundation.words import interval, percent
 from bias_toolkit.report import Finding, Page, write_page
 from bias_toolkit.report.page.blocks import Cell, FigureBlock, ListBlock, Paragraph, Section, TableBlock
+from bias_toolkit.report.page.style import BLUE, VERMILLION, in_percent, new_figure, styled
 from bias_toolkit.study import Study
 
 NETWORKS = ("fully-connected", "global-pooling")
@@ -25,6 +28,16 @@ LAW_NAMES = {
     "log_scale_mean": "log scale, mean",
     "log_scale_sd": "log scale, standard deviation",
 }
+LINE = {"markersize": 5, "linewidth": 1.6, "elinewidth": 1.1, "capsize": 2.5}
+STYLES = {
+    "fully-connected": LINE | {"color": VERMILLION, "marker": "o"},
+    "global-pooling": LINE | {"color": BLUE, "marker": "s"},
+}
+PANELS = (
+    ("nn_distance", "By distance", "fifth of the images,\nnearest to farthest"),
+    ("off_centre", "By position, at the trained scale", "object's centre from the middle\n(share of the width)"),
+    ("scale", "By scale, near the middle", "scale\n(square root of the share of the image)"),
+)
 BIN_NAMES = {
     "all": "all images",
     "nn_distance": "fifth {number} by nn_distance",
@@ -36,26 +49,14 @@ BIN_NAMES = {
 def run_demo(folder: str | os.PathLike, progress: Progress = silent) -> tuple[Path, list[Finding]]:
     """Run both demo networks on both test sets, and write one page that holds them together.
 
-    Parameters
-    ----------
-    folder : path
-        Gets one study for each network and test set, named `<network>-on-<test set>`, and `index.html`. Studies that
-        are there already are not computed again.
-    progress : Progress
-
-    Returns
-    -------
-    (Path, list of Finding)
-        The page, and what it says was found.
+    `folder` gets one study for each network and test set, named `<network>-on-<test set>`, and `index.html`. Studies
+    that are there already are not computed again. Gives the page, and what it says was found.
     """
     folder = Path(folder)
-    studies = {
-        (network, test): Study(
-            folder / f"{network}-on-{test}", "demo:train", f"demo:{test}", f"demo:{network}", **SETTINGS
-        )
-        for network in NETWORKS
-        for test in TEST_SETS
-    }
+    studies = {}
+    for network, test in product(NETWORKS, TEST_SETS):
+        place = folder / f"{network}-on-{test}"
+        studies[network, test] = Study(place, "demo:train", f"demo:{test}", f"demo:{network}", **SETTINGS)
     maps = {network: studies[network, "photographer"].measure_map(progress).framing_map for network in NETWORKS}
     for study in studies.values():
         study.run(progress)
@@ -89,14 +90,10 @@ def run_demo(folder: str | os.PathLike, progress: Progress = silent) -> tuple[Pa
 
 
 def _law_section(law: pd.DataFrame) -> Section:
-    rows = [
-        [
-            f"demo:{row.dataset}, {LAW_NAMES[row.quantity]}",
-            number(row.law, 3),
-            Cell(number(row.estimate, 3), interval(row.low, row.high, lambda value: number(value, 3))),
-        ]
-        for row in law.itertuples()
-    ]
+    rows = []
+    for row in law.itertuples():
+        estimate = Cell(three_digits(row.estimate), interval(row.low, row.high, three_digits))
+        rows.append([f"demo:{row.dataset}, {LAW_NAMES[row.quantity]}", three_digits(row.law), estimate])
     return Section(
         "law",
         "The law, and what the boxes say",
@@ -129,7 +126,7 @@ def _argument_section(tables: Mapping[tuple[str, str], pd.DataFrame]) -> Section
             ),
             FigureBlock(
                 "argument",
-                lambda: argument_figure(uniform),
+                lambda: _argument_figure(uniform),
                 "Three panels: P(top-1 change) of both networks by distance, by position and by scale",
                 "P(top-1 change) on the test set that is uniform in position and log scale, with 95% bootstrap "
                 "intervals over images: by distance from the nearest training image (each network's own fifths); by "
@@ -141,25 +138,52 @@ def _argument_section(tables: Mapping[tuple[str, str], pd.DataFrame]) -> Section
     )
 
 
+@styled
+def _argument_figure(tables: Mapping[str, pd.DataFrame]) -> Figure:
+    """P(top-1 change) by distance, position and scale, with a line for what `argument.binned` gave for each network."""
+    figure = new_figure(9.6, 3.5)
+    axes = figure.subplots(1, len(PANELS), sharey=True)
+    for ax, (by, title, label) in zip(axes, PANELS, strict=True):
+        for shift, (network, table) in enumerate(tables.items()):
+            rows = table[(table["by"] == by) & table["p_top1_change"].notna()]
+            _draw_line(ax, rows, network, by, shift)
+        ax.set(title=title, xlabel=label)
+        in_percent(ax.yaxis)
+    axes[0].set_ylim(bottom=0)
+    axes[0].set_ylabel("P(top-1 change)")
+    axes[0].legend(loc="upper left")
+    return figure
+
+
+def _draw_line(ax: Axes, rows: pd.DataFrame, network: str, by: str, shift: int) -> None:
+    if by == "nn_distance":
+        x = rows["bin"] + 1.0
+        ax.set_xticks(x.to_numpy())
+        offset = 0.06
+    else:
+        x = (rows["left"] + rows["right"]) / 2
+        ax.set_xticks(rows["right"].to_numpy())
+        ax.set_xlim(rows["left"].min(), rows["right"].max())
+        offset = 0.003
+    errors = [rows["p_top1_change"] - rows["low"], rows["high"] - rows["p_top1_change"]]
+    x += (2 * shift - 1) * offset
+    ax.errorbar(x, rows["p_top1_change"], yerr=errors, label=network, **STYLES[network])
+
+
 def _binned_table(test: str, tables: Mapping[str, pd.DataFrame]) -> TableBlock:
-    first = tables[NETWORKS[0]]
     rows = []
-    for position in range(len(first)):
-        line = first.iloc[position]
-        name = BIN_NAMES[line["by"]].format(number=line["bin"] + 1, left=line["left"], right=line["right"])
-        cells = []
-        for network in NETWORKS:
-            row = tables[network].iloc[position]
-            change = Cell(percent(row["p_top1_change"]), interval(row["low"], row["high"], percent))
-            cells += [change, percent(row["accuracy"])]
-        if any(table.iloc[position]["n"] for table in tables.values()):
-            rows.append([Cell(name, f"{line['n']:,} images"), *cells])
-    header = [""]
-    for network in NETWORKS:
-        header += [f"{network}: P(top-1 change)", "accuracy"]
+    for lines in zip(*(table.itertuples() for table in tables.values()), strict=True):
+        if any(line.n for line in lines):
+            first = lines[0]
+            name = BIN_NAMES[first.by].format(number=first.bin + 1, left=first.left, right=first.right)
+            rows.append([Cell(name, f"{first.n:,} images")])
+            for line in lines:
+                change = Cell(percent(line.p_top1_change), interval(line.low, line.high, percent))
+                rows[-1] += [change, percent(line.accuracy)]
+    header = [[f"{network}: P(top-1 change)", "accuracy"] for network in tables]
     return TableBlock(
         f"Test set demo:{test}",
-        header,
+        ["", *chain(*header)],
         rows,
         note="Under each value its 95% bootstrap interval over images. Fifths are each network's own.",
         folded=test == "photographer",
@@ -167,12 +191,8 @@ def _binned_table(test: str, tables: Mapping[str, pd.DataFrame]) -> TableBlock:
 
 
 def _studies_section(studies: Mapping[tuple[str, str], Study], folder: Path) -> Section:
-    items = [
-        Cell(
-            f"{network} on demo:{test}",
-            "the full report of this study",
-            link=(study.folder / "report" / "index.html").relative_to(folder).as_posix(),
-        )
-        for (network, test), study in studies.items()
-    ]
+    items = []
+    for (network, test), study in studies.items():
+        link = (study.folder / "report" / "index.html").relative_to(folder).as_posix()
+        items.append(Cell(f"{network} on demo:{test}", "the full report of this study", link))
     return Section("studies", "The four studies", [ListBlock(items)])

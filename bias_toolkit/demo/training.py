@@ -35,37 +35,15 @@ CENTRE_VIEW = slice(4, 4 + DEMO_INPUT_SIZE)
 
 
 def train_demo_network(
-    name: str,
-    *,
-    seed: int = 0,
-    epochs: int = EPOCHS,
-    images: int | None = None,
-    progress: Progress = silent,
+    name: str, *, seed: int = 0, epochs: int = EPOCHS, images: int | None = None, progress: Progress = silent
 ) -> nn.Module:
     """Train one of the demo's networks on the centre views of `demo:train`, on the CPU.
 
     Cross-entropy, AdamW, one cycle of the learning rate. The same seed gives the same weights on one machine with
     one number of threads. Torch's global random state is left as it was.
 
-    Parameters
-    ----------
-    name : {"fully-connected", "global-pooling"}
-    seed : int
-        Of the initial weights, the order of the images and the dropout.
-    epochs : int
-    images : int, optional
-        Train on the first so many images only.
-    progress : Progress
-
-    Returns
-    -------
-    nn.Module
-        In eval mode.
-
-    Raises
-    ------
-    InputError
-        If there is no demo network of that name.
+    `seed` is of the initial weights, the order of the images and the dropout; only the first `images` are shown. The
+    network is in eval mode. InputError if there is no demo network of that name.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

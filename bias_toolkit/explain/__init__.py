@@ -3,31 +3,20 @@
 A is Azulay & Weiss, JMLR 20(184), 2019; Z is Zhang, "Making convolutional networks shift-invariant again", ICML 2019.
 """
 
-from bias_toolkit.explain.context import UNSTABLE_FROM, Context
+from bias_toolkit.explain.context import Context
 from bias_toolkit.explain.explainer import explain_image
 from bias_toolkit.explain.explanation import Explanation, load_explanation
-from bias_toolkit.explain.record import Cause, Distances, ExplanationRecord, Verdict
-from bias_toolkit.explain.request import Request, file_request, image_file, known_label, known_request, training_image
-from bias_toolkit.explain.subject import Subject, known_subject, outside_subject
-from bias_toolkit.explain.summary import CauseShare, Summary, summarise
+from bias_toolkit.explain.record import Cause
+from bias_toolkit.explain.request import Request, Subject, known_subject, outside_subject, training_image
+from bias_toolkit.explain.summary import summarise
 
 __all__ = [
-    "UNSTABLE_FROM",
     "Cause",
-    "CauseShare",
     "Context",
-    "Distances",
     "Explanation",
-    "ExplanationRecord",
     "Request",
     "Subject",
-    "Summary",
-    "Verdict",
     "explain_image",
-    "file_request",
-    "image_file",
-    "known_label",
-    "known_request",
     "known_subject",
     "load_explanation",
     "outside_subject",

@@ -17,46 +17,31 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bias_toolkit.analysis import mean_interval
 from bias_toolkit.explain.neighbourhood import Neighbourhood, estimate, estimate_difference, estimate_fall
-from bias_toolkit.explain.reasons import COVERED, coin_toss_reason, reason
 from bias_toolkit.explain.record import Cause, CauseLine, Estimate, Prediction, Stability, Verdict
+from bias_toolkit.foundation.words import percent
 
 HALF = 0.5
 LOSSY = (Cause.UNDERSAMPLING, Cause.FINE_DETAIL)
 """These interventions remove a part of the image's signal: the rest can look like another class."""
 
-ORDER = (
-    Verdict.WRONG,
-    Verdict.ELSEWHERE,
-    Verdict.MIXED,
-    Verdict.NO_MORE,
-    Verdict.SMALL,
-    Verdict.COVERED,
-    Verdict.MORE,
-    Verdict.USUAL,
-    Verdict.NOT_TRIED,
-)
+USUAL_FRAMING = {
+    Cause.OFF_CENTRE: "Its position is like that of 90% of the training objects, so it is not off centre.",
+    Cause.SCALE: "Its scale is like that of 90% of the training objects, so it is neither too small nor too large.",
+    Cause.FRAMING: "Position and scale are both like those of 90% of the training objects.",
+}
+COVERED = "Changing position or scale alone is enough; both together are no cause of their own."
+MOST_IMAGES, FEWEST_IMAGES = 100, 20
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One intervention and the model's output under it.
+    """One intervention and the model's output under it; `words`, `made_up`, `fill` and `picture` are for its line.
 
-    Parameters
-    ----------
-    cause : Cause
-    words : str
-        As `CauseLine.intervention`.
-    neighbourhoods : sequence of Neighbourhood
-        One, or one for each way in which the intervention was made.
-    stability : Stability
-        Over all neighbourhoods together.
-    made_up, fill, picture :
-        As in `CauseLine`.
-    usual : bool
-        Whether the framing that was changed is usual already.
-    mixed : bool
-        Whether the intervention changes more than the candidate cause. It then cannot show a cause.
+    There is a neighbourhood for each way in which the intervention was made; `stability` is over all of them. `usual`
+    says that the framing that was changed is usual already; `mixed`, that the intervention changes more than the
+    candidate cause, so that it cannot show a cause.
     """
 
     cause: Cause
@@ -83,21 +68,17 @@ def judge(
     is wrong. Among these, the cause whose removal takes more from P(top-1 change) comes first; if two take the same,
     the one that leaves the model more certain. Position and scale together are a cause only if neither alone is one.
 
-    Parameters
-    ----------
-    before : Neighbourhood
-        Of the image as it is.
-    accuracy_before : float or None
-        Share of its views on which the model is right; None if the right class is not known.
-    trials : sequence of Trial
-    controls : sequence of Neighbourhood
-        Under changes that remove no cause.
-    seed : int
-        Of the bootstrap.
+    `before` is of the image as it is, on a share `accuracy_before` of whose views the model is right (None if the right
+    class is not known); `controls` are under changes that remove no cause. `seed` is of the bootstrap.
     """
     lines = [_line(before, accuracy_before, trial, controls, seed) for trial in trials]
     if any(line.verdict == Verdict.CAUSE and line.cause in (Cause.OFF_CENTRE, Cause.SCALE) for line in lines):
-        lines = [_covered(line) if line.cause == Cause.FRAMING else line for line in lines]
+        lines = [
+            dataclasses.replace(line, verdict=Verdict.COVERED, reason=COVERED)
+            if line.cause == Cause.FRAMING and line.verdict == Verdict.CAUSE
+            else line
+            for line in lines
+        ]
     return ranked(lines)
 
 
@@ -106,33 +87,44 @@ def ranked(lines: Sequence[CauseLine]) -> list[CauseLine]:
     causes = sorted((line for line in lines if line.verdict == Verdict.CAUSE), key=_cause_order)
     numbered = [dataclasses.replace(line, rank=number) for number, line in enumerate(causes, start=1)]
     others = (line for line in lines if line.verdict != Verdict.CAUSE)
-    return [*numbered, *sorted(others, key=lambda line: ORDER.index(line.verdict))]
+    return [*numbered, *sorted(others, key=lambda line: list(Verdict).index(line.verdict))]
+
+
+def expected_from_margin(
+    margin: float, margins: np.ndarray, changes: np.ndarray, seed: int = 0
+) -> tuple[Estimate, int] | None:
+    """Mean P(top-1 change) of the images whose margin is nearest to this one.
+
+    `margins` and `changes`, float (images,), are the measures margin and p_top1_change of the other images. Gives the
+    mean with its 95% interval over images, and the number of images: a tenth of the other images, but at least 20 and
+    at most 100. None if there are fewer than 20 other images. `seed` is of the bootstrap.
+    """
+    known = ~(np.isnan(margins) | np.isnan(changes))
+    margins, changes = np.asarray(margins, float)[known], np.asarray(changes, float)[known]
+    if len(margins) < FEWEST_IMAGES:
+        return None
+    n = min(max(len(margins) // 10, FEWEST_IMAGES), MOST_IMAGES)
+    nearest = np.argsort(np.abs(margins - margin), kind="stable")[:n]
+    return Estimate(*mean_interval(changes[nearest], seed=seed)[:3]), n
 
 
 def judge_coin_toss(expected: tuple[Estimate, int] | None, own: Estimate, margin: float, place: str) -> CauseLine:
     """Whether the image changes no more than images with its margin usually do.
 
-    Parameters
-    ----------
-    expected : (Estimate, int) or None
-        From `expected_from_margin`.
-    own : Estimate
-        P(top-1 change) of the image along the study's own sweep.
-    margin : float
-    place : str
-        Where `own` was measured, in words.
+    `expected` is from `expected_from_margin`, `own` is P(top-1 change) of the image along the study's own sweep, and
+    `place` says where that was measured.
     """
-    verdict, usual, n = Verdict.NOT_TRIED, None, 0
-    if expected is not None:
-        usual, n = expected
-        verdict = Verdict.CAUSE if own.low <= usual.high else Verdict.MORE
-    return CauseLine(
-        Cause.COIN_TOSS,
-        "compared with the test images of the same margin",
-        verdict,
-        coin_toss_reason(verdict, usual, n, own, margin, place),
-        expected=usual,
+    compared = "compared with the test images of the same margin"
+    if expected is None:
+        reason = "The study has fewer than 20 other test images to compare the margin with."
+        return CauseLine(Cause.COIN_TOSS, compared, Verdict.NOT_TRIED, reason)
+    usual, n = expected
+    verdict, less = (Verdict.CAUSE, "no less") if own.low <= usual.high else (Verdict.MORE, "less")
+    reason = (
+        f"{place[0].upper()}{place[1:]} its top-1 class changes in {own.text()} of the steps; the {n} test images with "
+        f"the margin nearest to its {margin:.3f} change in {usual.text()}, {less}."
     )
+    return CauseLine(Cause.COIN_TOSS, compared, verdict, reason, expected=usual)
 
 
 def stability_of(
@@ -140,28 +132,21 @@ def stability_of(
 ) -> Stability:
     """P(top-1 change), MAC and prediction over one or more neighbourhoods.
 
-    Parameters
-    ----------
-    neighbourhoods : sequence of Neighbourhood
-    names : sequence of str
-        Of the model's classes.
-    rights : sequence of int or None
-        The right class of each neighbourhood. If one of them is None, the accuracy is None.
-    seed : int
-        Of the bootstrap.
+    `names` are those of the model's classes, `rights` the right class of each neighbourhood. If one of these is None,
+    the accuracy is None. `seed` is of the bootstrap.
     """
     means = [neighbourhood.mean_prediction for neighbourhood in neighbourhoods]
     predicted = [int(mean.argmax()) for mean in means]
-    known = [right for right in rights if right is not None]
-    accuracy = None
-    if len(known) == len(rights):
+    is_right = accuracy = None
+    if None not in rights:
         pairs = zip(neighbourhoods, rights, strict=True)
         accuracy = float(np.mean([neighbourhood.accuracy(right) for neighbourhood, right in pairs]))
+        is_right = bool(np.mean(np.equal(predicted, rights)) > HALF)
     prediction = Prediction(
         class_index=predicted[0],
         name=", ".join(dict.fromkeys(names[index] for index in predicted)),
         probability=float(np.mean([mean.max() for mean in means])),
-        is_right=None if accuracy is None else 2 * _agreeing(predicted, rights) > len(rights),
+        is_right=is_right,
         accuracy=accuracy,
     )
     changes = [neighbourhood.changes for neighbourhood in neighbourhoods]
@@ -169,16 +154,8 @@ def stability_of(
     return Stability(estimate(changes, seed), estimate(macs, seed), prediction)
 
 
-def _agreeing(predicted: Sequence[int], rights: Sequence[int | None]) -> int:
-    return sum(one == right for one, right in zip(predicted, rights, strict=True))
-
-
 def _line(
-    before: Neighbourhood,
-    accuracy_before: float | None,
-    trial: Trial,
-    controls: Sequence[Neighbourhood],
-    seed: int,
+    before: Neighbourhood, accuracy_before: float | None, trial: Trial, controls: Sequence[Neighbourhood], seed: int
 ) -> CauseLine:
     after = [neighbourhood.changes for neighbourhood in trial.neighbourhoods]
     fall = estimate_fall(before.changes, after, seed)
@@ -189,7 +166,7 @@ def _line(
         cause=trial.cause,
         intervention=trial.words,
         verdict=verdict,
-        reason=reason(trial.cause, verdict, start, trial.stability, controlled),
+        reason=_reason(trial.cause, verdict, start, trial.stability, controlled),
         after=trial.stability,
         fall=fall,
         fall_beyond_controls=beyond,
@@ -221,11 +198,29 @@ def _made_wrong(prediction: Prediction, accuracy_before: float | None) -> bool:
     return prediction.is_right is False and accuracy_before is not None and prediction.accuracy < accuracy_before
 
 
-def _covered(line: CauseLine) -> CauseLine:
-    """The line on position and scale together, if one of the two is a cause alone."""
-    if line.verdict != Verdict.CAUSE:
-        return line
-    return dataclasses.replace(line, verdict=Verdict.COVERED, reason=COVERED)
+def _reason(cause: Cause, verdict: Verdict, before: float, after: Stability, controls: float) -> str:
+    """Why an intervention got its verdict; `before` and `controls` are values of P(top-1 change)."""
+    prediction = after.prediction
+    change = f"P(top-1 change) goes from {percent(before)} to {after.p_top1_change.text()}"
+    named = f"{prediction.name}, {prediction.probability:.2f}"
+    match verdict:
+        case Verdict.USUAL:
+            return f"{USUAL_FRAMING[cause]} With it changed, {change}."
+        case Verdict.SMALL:
+            return f"{change}: less than half of it is clearly gone."
+        case Verdict.NO_MORE:
+            return f"{change}, but changes that remove nothing also leave only {percent(controls)}."
+        case Verdict.WRONG:
+            return f"{change}, but only because the model is then wrong ({named}): no remedy."
+        case Verdict.ELSEWHERE:
+            return f"{change}, but at a class that the model gave to none of the views ({named})."
+        case Verdict.MIXED:
+            return f"{change}, but whole images differ in framing and surroundings too, so that this shows no cause."
+    if prediction.is_right is None:
+        return f"{change}; the model then says {named}."
+    if prediction.is_right:
+        return f"{change}, and the model is right ({named})."
+    return f"{change}, but the model is still wrong ({named}): a cause, and no remedy."
 
 
 def _cause_order(line: CauseLine) -> tuple[bool, bool, float, float]:

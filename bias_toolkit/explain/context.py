@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from bias_toolkit.datasets import BOX_EDGES
-from bias_toolkit.explain.subject import Subject
+from bias_toolkit.explain.request import Subject
 from bias_toolkit.invariance import Sweep, Views
 from bias_toolkit.invariance.packing import evaluate_packed
 
@@ -32,31 +32,20 @@ class Context:
 
     Parameters
     ----------
-    study : str
-        The study's name.
-    model : Model
     sweep : Sweep
         The study's reference sweep, crop or embed.
     per_image : DataFrame
         The study's test images with their measures and distances.
     training_subjects : DataFrame
         One object per training image: image_id, category, x0, y0, x1, y1, width, height in pixels. May be empty.
-    training_labels : mapping
-        image_id of a training image to its label.
-    read_train : callable
-        image_id to uint8 (height, width, 3).
-    label_indices : mapping
-        Label to the model's class.
-    class_names : mapping
-        Label to the name that is shown.
+    training_labels, read_train : mapping, callable
+        image_id of a training image to its label, and to its pixels, uint8 (height, width, 3).
+    label_indices, class_names : mapping
+        Label to the model's class, and to the name that is shown.
     feature_size : float
         The size of the crop whose centre view shows a training image.
-    batch_size : int
-        In views.
-    seed : int
-        Of the bootstrap.
-    unstable_from : float
-        P(top-1 change) from which an image is called unstable.
+    batch_size, seed : int
+        In views; of the bootstrap.
     """
 
     study: str
@@ -74,19 +63,16 @@ class Context:
     unstable_from: float = UNSTABLE_FROM
 
     @cached_property
-    def _subject_rows(self) -> pd.DataFrame:
-        return self.training_subjects.set_index("image_id")
+    def _boxes(self) -> pd.DataFrame:
+        return self.training_subjects.set_index("image_id")[BOX_EDGES].astype(float)
 
     @cached_property
     def names(self) -> list[str]:
         """The name of each of the model's classes."""
         if self.model.class_names is not None:
             return [name.split(",")[0].strip() or name for name in self.model.class_names]
-        labels = {index: label for label, index in self.label_indices.items()}
-        return [
-            self.label_name(labels[index]) if index in labels else f"class {index}"
-            for index in range(self.model.n_classes)
-        ]
+        known = {index: self.label_name(label) for label, index in self.label_indices.items()}
+        return [known.get(index, f"class {index}") for index in range(self.model.n_classes)]
 
     def label_name(self, label: str | None) -> str:
         """The readable name of a label; empty for none."""
@@ -96,13 +82,7 @@ class Context:
 
     @cached_property
     def low_passed(self) -> tuple[Model, str]:
-        """The model with low-pass filters, and its change in words.
-
-        Raises
-        ------
-        InputError
-            If it has no subsampling layer.
-        """
+        """The model with low-pass filters, and its change in words; InputError if it has no subsampling layer."""
         from bias_toolkit.models import low_pass, subsampling_layers
 
         size = self.model.input_size
@@ -119,9 +99,7 @@ class Context:
 
     def training_box(self, image_id: str) -> list[float] | None:
         """x0, y0, x1, y1 of a training image's object, in pixels; None if it has no object."""
-        if image_id not in self._subject_rows.index:
-            return None
-        return self._subject_rows.loc[image_id, BOX_EDGES].astype(float).tolist()
+        return self._boxes.loc[image_id].tolist() if image_id in self._boxes.index else None
 
     def training_class(self, image_id: str) -> int | None:
         """The model's class of a training image; None if it is not known."""

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 from pydantic import ValidationError
 
-from bias_toolkit.explain.causes import judge, judge_coin_toss, ranked, stability_of
-from bias_toolkit.explain.coin_toss import expected_from_margin
+from bias_toolkit.explain.causes import expected_from_margin, judge, judge_coin_toss, ranked, stability_of
 from bias_toolkit.explain.context import Context
 from bias_toolkit.explain.explanation import Explanation
 from bias_toolkit.explain.framing import TrainingObjects, compare_framing, training_objects
 from bias_toolkit.explain.instability import make_shift_map, measure_response, own_sweep_changes
 from bias_toolkit.explain.neighbourhood import MAP_RADIUS, RADIUS, Neighbourhood, estimate, estimate_fall, shifts
-from bias_toolkit.explain.pictures import PictureFolder
-from bias_toolkit.explain.record import CauseLine, Estimate, Framing, Neighbour, Remedy, first_fault
-from bias_toolkit.explain.subject import Subject
+from bias_toolkit.explain.record import PICTURES, CauseLine, Estimate, Framing, Neighbour, Remedy, first_fault
+from bias_toolkit.explain.request import Subject
 from bias_toolkit.explain.trials import Trials
 from bias_toolkit.foundation.errors import InputError, UnreadableImageError
+from bias_toolkit.foundation.files import atomic_path
 from bias_toolkit.foundation.words import percent
 from bias_toolkit.invariance import Window, centre_view, sweep_picture, sweep_window
 
@@ -26,19 +29,9 @@ REMEDY_RADII = (1, 4)
 
 
 def explain_image(context: Context, subject: Subject, folder: Path) -> Explanation:
-    """Say why one image is unstable, or that it is not.
+    """Say why one image is unstable, or that it is not; InputError if the model's output on it is no number.
 
-    Parameters
-    ----------
-    context : Context
-    subject : Subject
-    folder : Path
-        Gets the pictures that the page shows, in its folder `pictures`.
-
-    Raises
-    ------
-    InputError
-        If the model's output on the image is no number.
+    `folder` gets the pictures that the page shows, in its folder `pictures`.
     """
     try:
         return _explain(context, subject, folder)
@@ -48,13 +41,13 @@ def explain_image(context: Context, subject: Subject, folder: Path) -> Explanati
 
 
 def _explain(context: Context, subject: Subject, folder: Path) -> Explanation:
-    pictures = PictureFolder(folder)
+    save = partial(_save, folder)
     side = context.model.input_size
     height, width = subject.pixels.shape[:2]
     window = sweep_window(width, height, context.sweep, side, subject.image_id)
     picture = sweep_picture(subject.pixels, context.sweep, side, subject.image_id, MAP_RADIUS)
 
-    response, standings = measure_response(context, subject, pictures)
+    response, standings = measure_response(context, subject, save)
     views = picture.views(shifts(MAP_RADIUS))
     around = Neighbourhood(context.evaluate(views)[0])
     before = around.averaged(0)
@@ -64,7 +57,7 @@ def _explain(context: Context, subject: Subject, folder: Path) -> Explanation:
     lines: list[CauseLine] = []
     controls: Estimate | None = None
     if stability.p_top1_change.value >= context.unstable_from:
-        trials = Trials(context, subject, window, picture, pictures)
+        trials = Trials(context, subject, window, picture, save)
         controlled = trials.controls()
         controls = estimate([each.changes for each in controlled], context.seed)
         tried, skipped = trials.run(framing, framing_reason, training)
@@ -89,56 +82,52 @@ def _explain(context: Context, subject: Subject, folder: Path) -> Explanation:
         standings=standings,
         response=response,
         shift_map=make_shift_map(context, around.probabilities, views),
-        neighbours=_neighbours(context, subject, pictures),
+        neighbours=_neighbours(context, subject, save),
         distances=subject.distances,
         framing=framing,
         framing_reason=framing_reason,
         lines=lines,
         remedies=[_remedy(context, subject, around, before, radius) for radius in REMEDY_RADII],
-        picture=pictures.save("view", picture.views(np.zeros((1, 2), int)).pixels[0]),
+        picture=save("view", picture.views(np.zeros((1, 2), int)).pixels[0]),
         notes=_notes(context, picture.fill, float(views.outside.mean())),
         folder=folder,
     )
 
 
+def _save(folder: Path, name: str, pixels: np.ndarray) -> str:
+    """Write uint8 pixels (height, width, 3) as PNG; gives the path relative to the explanation's folder."""
+    file = f"{PICTURES}/{name}.png"
+    with atomic_path(folder / file) as temporary:
+        Image.fromarray(pixels).save(temporary, format="PNG", compress_level=1)
+    return file
+
+
 def _framing(context: Context, subject: Subject, window: Window) -> tuple[Framing | None, str, TrainingObjects | None]:
     """The framing of the image's object, or why it is not compared; and the training objects."""
     if subject.box is None:
-        return (
-            None,
-            "Where its object is, is not known, so its framing is not compared with the training objects'.",
-            None,
-        )
-    training = training_objects(
-        context.training_subjects,
-        subject.category or subject.label,
-        context.model.input_size,
-        context.feature_size,
-        context.seed,
-    )
+        reason = "Where its object is, is not known, so its framing is not compared with the training objects'."
+        return None, reason, None
+    category, side = subject.category or subject.label, context.model.input_size
+    training = training_objects(context.training_subjects, category, side, context.feature_size, context.seed)
     if training is None:
         return None, "The training set has no object boxes to compare its framing with.", None
     return compare_framing(subject.box, window, training, context.seed), "", training
 
 
 def _coin_toss(context: Context, subject: Subject, around: Neighbourhood, margin: float) -> CauseLine:
-    others = context.other_images(subject)
-    expected = expected_from_margin(
-        margin, others["margin"].to_numpy(float), others["p_top1_change"].to_numpy(float), context.seed
-    )
+    margins, changes = context.other_images(subject)[["margin", "p_top1_change"]].to_numpy(float).T
+    expected = expected_from_margin(margin, margins, changes, context.seed)
     own, place = own_sweep_changes(context, around)
     return judge_coin_toss(expected, own, margin, place)
 
 
-def _neighbours(context: Context, subject: Subject, pictures: PictureFolder) -> list[Neighbour]:
+def _neighbours(context: Context, subject: Subject, save: Callable[[str, np.ndarray], str]) -> list[Neighbour]:
     found = []
     for number, row in enumerate(subject.neighbours.itertuples(), start=1):
-        try:
-            pixels = context.read_train(row.neighbour_id)
-        except UnreadableImageError:
-            picture = None
-        else:
-            picture = pictures.save(f"neighbour-{number}", centre_view(pixels, context.model.input_size).pixels[0])
+        picture = None
+        with suppress(UnreadableImageError):
+            view = centre_view(context.read_train(row.neighbour_id), context.model.input_size)
+            picture = save(f"neighbour-{number}", view.pixels[0])
         label = context.training_labels.get(row.neighbour_id)
         found.append(Neighbour(row.neighbour_id, label, context.label_name(label), float(row.distance), picture))
     return found
@@ -172,8 +161,6 @@ def _notes(context: Context, fill: str, made_up: float) -> list[str]:
         "filters do, not what a network trained with them would.",
     ]
     if made_up:
-        notes.append(
-            f"On the map of all shifts, {percent(made_up)} of the pixels lie outside the image and were made up "
-            f"({fill})."
-        )
+        outside = f"{percent(made_up)} of the pixels lie outside the image and were made up ({fill})"
+        notes.append(f"On the map of all shifts, {outside}.")
     return notes

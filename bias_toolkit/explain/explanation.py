@@ -1,34 +1,34 @@
-"""One image's explanation as a user has it: its record, the folder that it is kept in, and its answer in words."""
+"""One image's explanation as a user has it: its record, its folder, its answer in words, and what a notebook shows."""
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import json
+from contextlib import suppress
 from dataclasses import field
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from bias_toolkit.explain.notebook import notebook_html
-from bias_toolkit.explain.record import ExplanationRecord, first_fault
-from bias_toolkit.explain.sentences import answer, text
+from bias_toolkit.explain.record import ExplanationRecord, Stability, first_fault
+from bias_toolkit.explain.sentences import answer, text, two_digits
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.files import write_text
-from bias_toolkit.foundation.untrusted import read_regular
+from bias_toolkit.foundation.untrusted import inside, read_regular
+from bias_toolkit.foundation.words import interval, percent, visible
 
 FILE, PAGE = "explanation.json", "index.html"
 LARGEST_FILE = 16 * 2**20
+_ADAPTER = TypeAdapter(ExplanationRecord)
 
 
 @dataclass(frozen=True)
 class Explanation(ExplanationRecord):
     """Why an image is unstable, or that it is not: `ExplanationRecord`, with the folder that it is kept in.
 
-    Parameters
-    ----------
-    folder : Path, optional
-        The folder with its page, its pictures and its JSON. It does not count when two explanations are compared.
+    `folder` has its page, its pictures and its JSON. It does not count when two explanations are compared.
     """
 
     folder: Path | None = field(default=None, compare=False)
@@ -69,10 +69,7 @@ class Explanation(ExplanationRecord):
 def load_explanation(folder: Path) -> Explanation:
     """Read what `Explanation.save` wrote.
 
-    Raises
-    ------
-    InputError
-        If explanation.json is missing, is no regular file, is larger than 16 MiB, or does not hold a whole record.
+    InputError if explanation.json is missing, is no regular file, is larger than 16 MiB, or holds no whole record.
     """
     path = folder / FILE
     again = "run `bias-toolkit explain` again"
@@ -86,4 +83,41 @@ def load_explanation(folder: Path) -> Explanation:
     return Explanation(**values, folder=folder)
 
 
-_ADAPTER = TypeAdapter(ExplanationRecord)
+def notebook_html(explanation: ExplanationRecord, folder: Path | None = None, page: Path | None = None) -> str:
+    """HTML that needs no other file: it contains the pictures that `folder` has, and `page`, a path, as text."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("bias_toolkit.explain"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=lambda value: visible(value) if isinstance(value, str) else value,
+        trim_blocks=True,
+    )
+    lines = []
+    for line in explanation.lines:
+        measured = ("", "") if line.after is None else _measured(line.after)
+        lines.append((line, *measured, _data_address(folder, line.picture)))
+    return environment.get_template("notebook.html").render(
+        explanation=explanation,
+        answer=answer(explanation),
+        page=page,
+        picture=_data_address(folder, explanation.picture),
+        before=_measured(explanation.before),
+        lines=lines,
+    )
+
+
+def _measured(stability: Stability) -> tuple[str, ...]:
+    measures = (stability.p_top1_change, percent), (stability.mac, two_digits)
+    return tuple(f"{form(each.value)} ({interval(each.low, each.high, form)})" for each, form in measures)
+
+
+def _data_address(folder: Path | None, picture: str | None) -> str | None:
+    """The picture as an address that contains it; None if the folder has no such picture."""
+    if folder is None or picture is None:
+        return None
+    with suppress(InputError):
+        content = read_regular(inside(folder, picture), LARGEST_FILE)
+        return f"data:image/png;base64,{base64.b64encode(content).decode()}"
+    return None

@@ -23,14 +23,9 @@ ROUNDING = 1e-9
 
 @dataclass(frozen=True)
 class TrainingObjects:
-    """The training objects that an image's object is compared with.
+    """The training objects that an image's object is compared with, which `population` says in words.
 
-    Parameters
-    ----------
-    boxes : float array (n, 4)
-        x0, y0, x1, y1 as fractions of the centre view of each object's image.
-    population : str
-        Which training objects they are, in words.
+    `boxes`, float (n, 4), are x0, y0, x1, y1 as fractions of the centre view of each object's image.
     """
 
     boxes: np.ndarray
@@ -53,21 +48,16 @@ def training_objects(
 ) -> TrainingObjects | None:
     """The training objects of a category, as the model sees them; those of all categories if it has fewer than 20.
 
+    None if there is no object.
+
     Parameters
     ----------
     subjects : DataFrame
         The objects of the training set, one per image: columns category, x0, y0, x1, y1, width, height, in pixels.
-    category : str or None
-    input_size : int
     size : float
         The size of the crop whose centre view shows a training image.
     seed : int
         Of the sample of 10,000 that is taken if there are more.
-
-    Returns
-    -------
-    TrainingObjects or None
-        None if there is no object.
     """
     own = subjects[subjects["category"] == category] if category is not None else subjects[:0]
     enough = len(own) >= MINIMUM_CLASS_OBJECTS
@@ -101,24 +91,14 @@ def compare_framing(box: Sequence[float], window: Window, training: TrainingObje
     The position is usual if at most 90% of the training objects lie nearer to their median position. The scale is usual
     if at most 90% of the training objects have a scale nearer to their median, in logarithms.
 
-    Parameters
-    ----------
-    box : sequence of 4 floats
-        x0, y0, x1, y1 in pixels of its image.
-    window : Window
-        Through which the model sees the image.
-    training : TrainingObjects
-    seed : int
-        Of the sample of 500 training objects that is kept for the figure.
+    `box` is x0, y0, x1, y1 in pixels of its image, seen through `window`. `seed` is of the sample of 500
+    training objects that is kept for the figure.
     """
     own = framing_quantities(window.to_view(box))
     others = framing_quantities(training.boxes)
     standings = [
         FramingStanding(
-            name,
-            float(own[name]),
-            float(np.median(others[name])),
-            float((others[name] < own[name] - ROUNDING).mean()),
+            name, float(own[name]), float(np.median(others[name])), float((others[name] < own[name] - ROUNDING).mean())
         )
         for name in FRAMING_QUANTITIES
     ]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 
 from bias_toolkit.explain.context import Context
 from bias_toolkit.explain.neighbourhood import MAP_RADIUS, RADIUS, Neighbourhood, estimate, shifts
-from bias_toolkit.explain.pictures import PictureFolder
 from bias_toolkit.explain.record import Change, ClassCurve, Estimate, Response, ShiftMap, Standing
-from bias_toolkit.explain.subject import Subject
+from bias_toolkit.explain.request import Subject
 from bias_toolkit.invariance import INVARIANCE_MEASURES, Views, make_response, make_views, measures_table, transform_of
 
 STANDINGS = (
@@ -18,10 +19,12 @@ STANDINGS = (
 )
 
 
-def measure_response(context: Context, subject: Subject, pictures: PictureFolder) -> tuple[Response, list[Standing]]:
+def measure_response(
+    context: Context, subject: Subject, save: Callable[[str, np.ndarray], str]
+) -> tuple[Response, list[Standing]]:
     """The response along the study's own sweep, and the image's measures compared with the test images.
 
-    A percentile is the share of the other test images whose value is smaller.
+    A percentile is the share of the other test images whose value is smaller. `save` keeps a picture by its name.
     """
     sweep = context.sweep
     views = make_views(subject.pixels, sweep, context.model.input_size, subject.image_id)
@@ -48,7 +51,7 @@ def measure_response(context: Context, subject: Subject, pictures: PictureFolder
             ClassCurve(index, context.names[index], probabilities[:, index].astype(float).tolist())
             for index in dict.fromkeys(classes)
         ],
-        changes=_changes(context, views, probabilities, pictures),
+        changes=_changes(context, views, probabilities, save),
     )
     return response, standings
 
@@ -58,7 +61,9 @@ def _percentile(value: float, others: np.ndarray) -> float | None:
     return float((others < value).mean()) if len(others) else None
 
 
-def _changes(context: Context, views: Views, probabilities: np.ndarray, pictures: PictureFolder) -> list[Change]:
+def _changes(
+    context: Context, views: Views, probabilities: np.ndarray, save: Callable[[str, np.ndarray], str]
+) -> list[Change]:
     top1, highest = probabilities.argmax(axis=1), probabilities.max(axis=1)
     return [
         Change(
@@ -67,8 +72,8 @@ def _changes(context: Context, views: Views, probabilities: np.ndarray, pictures
             after=context.names[top1[k + 1]],
             p_before=float(highest[k]),
             p_after=float(highest[k + 1]),
-            picture_before=pictures.save(f"sweep-{k}", views.pixels[k]),
-            picture_after=pictures.save(f"sweep-{k + 1}", views.pixels[k + 1]),
+            picture_before=save(f"sweep-{k}", views.pixels[k]),
+            picture_after=save(f"sweep-{k + 1}", views.pixels[k + 1]),
         )
         for k in np.flatnonzero(top1[:-1] != top1[1:]).tolist()
     ]
@@ -99,14 +104,10 @@ def own_sweep_changes(context: Context, around: Neighbourhood) -> tuple[Estimate
     transform = transform_of(context.sweep.transform)
     direction = np.array([transform.right, transform.down])
     if not direction.any():
-        inner = around.averaged(0)
-        return estimate([inner.changes], context.seed), f"within {RADIUS} pixels"
+        return estimate([around.averaged(0).changes], context.seed), f"within {RADIUS} pixels"
     side = 2 * MAP_RADIUS + 1
     along = np.arange(-RADIUS, RADIUS + 1)[:, None] * direction
     places = shifts(RADIUS)[:, None, :] + along + MAP_RADIUS
     paths = places[..., 1] * side + places[..., 0]
-    own = Neighbourhood(around.probabilities, paths)
-    return (
-        estimate([own.changes], context.seed),
-        f"on the study's sweep, begun at each of the {len(paths)} places within {RADIUS} pixels,",
-    )
+    place = f"on the study's sweep, begun at each of the {len(paths)} places within {RADIUS} pixels,"
+    return estimate([Neighbourhood(around.probabilities, paths).changes], context.seed), place

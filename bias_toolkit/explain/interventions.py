@@ -5,6 +5,7 @@ A is Azulay & Weiss, JMLR 20(184), 2019; Z is Zhang, ICML 2019.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -39,13 +40,7 @@ def reframings(box: Sequence[float], window: Window, training: TrainingObjects) 
     For the position, the view is moved until the object's centre is at the median position of the training objects. For
     the scale, the view is zoomed about the object's centre until the object's scale is the training objects' median.
 
-    Parameters
-    ----------
-    box : sequence of 4 floats
-        x0, y0, x1, y1 in pixels of the image.
-    window : Window
-        Through which the model sees the image.
-    training : TrainingObjects
+    `box` is x0, y0, x1, y1 in pixels of the image, which the model sees through `window`.
     """
     own = framing_quantities(window.to_view(box))
     cx, cy, scale = float(own["cx"]), float(own["cy"]), float(own["scale"])
@@ -65,17 +60,8 @@ def with_object_of(
     """The image with its object covered by another image's object.
 
     The other object keeps its proportions: its box is widened until it has the aspect of this box, or until its image
-    ends, and is resized to this box (bicubic with antialiasing).
-
-    Parameters
-    ----------
-    image, other : uint8, shape (height, width, 3)
-    box, other_box : sequence of 4 floats
-        x0, y0, x1, y1 in pixels of the image and of the other.
-
-    Returns
-    -------
-    uint8, of the shape of `image`
+    ends, and is resized to this box (bicubic with antialiasing). Images are uint8 (height, width, 3), boxes x0, y0, x1,
+    y1 in pixels of theirs.
     """
     height, width = image.shape[:2]
     x0, y0 = max(int(np.floor(box[0])), 0), max(int(np.floor(box[1])), 0)
@@ -90,32 +76,22 @@ def with_object_of(
 def blurred(picture: Picture, deviation: float) -> Picture:
     """The picture after a Gaussian low-pass of `deviation` pixels. It is rounded once, before views are cut from it."""
     smooth = gaussian_filter(picture.pixels.astype(np.float32), (deviation, deviation, 0), mode="nearest")
-    return Picture(np.rint(smooth).astype(np.uint8), picture.outside, picture.fill, picture.margin)
+    return dataclasses.replace(picture, pixels=np.rint(smooth).astype(np.uint8))
 
 
 def controls(picture: Picture) -> list[Picture]:
     """The picture darker and brighter, and with less and more contrast. None of these removes a candidate cause."""
     image = Image.fromarray(picture.pixels)
-    return [
-        Picture(
-            np.asarray(getattr(ImageEnhance, kind)(image).enhance(factor)),
-            picture.outside,
-            picture.fill,
-            picture.margin,
-        )
-        for kind, factor in CONTROLS
-    ]
+    enhanced = [getattr(ImageEnhance, kind)(image).enhance(factor) for kind, factor in CONTROLS]
+    return [dataclasses.replace(picture, pixels=np.asarray(changed)) for changed in enhanced]
 
 
 def _widened(box: Sequence[float], aspect: float, width: int, height: int) -> tuple[float, float, float, float]:
     """A box made longer in one direction, about its centre, until it has the aspect or the image ends."""
     x0, y0, x1, y1 = (float(edge) for edge in box)
-    if (x1 - x0) / (y1 - y0) < aspect:
-        more = ((y1 - y0) * aspect - (x1 - x0)) / 2
-        x0, x1 = x0 - more, x1 + more
-    else:
-        more = ((x1 - x0) / aspect - (y1 - y0)) / 2
-        y0, y1 = y0 - more, y1 + more
+    wider = max((y1 - y0) * aspect - (x1 - x0), 0) / 2
+    higher = max((x1 - x0) / aspect - (y1 - y0), 0) / 2
+    x0, y0, x1, y1 = x0 - wider, y0 - higher, x1 + wider, y1 + higher
     return max(x0, 0.0), max(y0, 0.0), min(x1, float(width)), min(y1, float(height))
 
 

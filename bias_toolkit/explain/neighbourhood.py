@@ -32,10 +32,7 @@ def shifts(radius: int = RADIUS) -> np.ndarray:
 def sweeps(radius: int = RADIUS) -> np.ndarray:
     """The sweeps that cross the neighbourhood: each row and column of shifts, and both diagonals.
 
-    Returns
-    -------
-    int array of shape (4 radius + 4, 2 radius + 1)
-        The rows of `shifts(radius)` that each sweep passes, in order.
+    Gives the rows of `shifts(radius)` that each sweep passes in order, int (4 radius + 4, 2 radius + 1).
     """
     number = np.arange((2 * radius + 1) ** 2).reshape(2 * radius + 1, -1)
     return np.concatenate([number, number.T, np.diag(number)[None], np.diag(number[:, ::-1])[None]])
@@ -91,15 +88,7 @@ class Neighbourhood:
     def averaged(self, radius: int, within: int = RADIUS) -> Neighbourhood:
         """The neighbourhood of at most `within` pixels, in which each prediction is averaged over the shifts around it.
 
-        Parameters
-        ----------
-        radius, within : int
-            In pixels. This neighbourhood must reach at least `radius` + `within` pixels.
-
-        Raises
-        ------
-        ValueError
-            If this neighbourhood is smaller.
+        ValueError if this neighbourhood does not reach `radius` + `within` pixels.
         """
         side = round(len(self.probabilities) ** 0.5)
         grid = self.probabilities.reshape(side, side, -1).astype(float)
@@ -116,32 +105,19 @@ class Neighbourhood:
 def estimate(values: Sequence[np.ndarray], seed: int = 0) -> Estimate:
     """The mean over sweeps with its 95% percentile bootstrap interval over them.
 
-    Parameters
-    ----------
-    values : sequence of arrays (S,)
-        A measure of each sweep, one array per neighbourhood. Several neighbourhoods are resampled too.
+    `values` has a measure of each sweep, one array (S,) per neighbourhood. Several neighbourhoods are resampled too.
     """
     drawn = _resampled_means(values, np.random.default_rng(seed))
     return Estimate(float(np.mean(values)), *percentile_interval(drawn))
 
 
 def estimate_fall(before: np.ndarray, after: Sequence[np.ndarray], seed: int = 0) -> Estimate:
-    """The fall of the mean over sweeps, with its interval. The same sweeps are drawn before and after.
-
-    Parameters
-    ----------
-    before : array (S,)
-    after : sequence of arrays (S,)
-        One array per neighbourhood.
-    """
+    """The fall of the mean over sweeps from `before` (S,), with its interval; the same sweeps are drawn in both."""
     return estimate([before - one for one in after], seed)
 
 
 def estimate_difference(some: Sequence[np.ndarray], others: Sequence[np.ndarray], seed: int = 0) -> Estimate:
-    """The mean over some neighbourhoods minus the mean over others, with its interval.
-
-    Both are resampled independently, so they need not have the same sweeps.
-    """
+    """The mean over some neighbourhoods minus that over others, resampled independently, with its interval."""
     rng = np.random.default_rng(seed)
     drawn = _resampled_means(some, rng) - _resampled_means(others, rng)
     return Estimate(float(np.mean(some) - np.mean(others)), *percentile_interval(drawn))

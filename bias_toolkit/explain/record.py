@@ -6,13 +6,14 @@ Every class checks its values when it is made, from a measurement or from a file
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 
-from bias_toolkit.foundation.words import visible
+from bias_toolkit.foundation.words import estimate, interval, known, percent, visible
 
 PICTURES = "pictures"
 FRAMING_QUANTITIES = ("cx", "cy", "centre_distance", "scale", "aspect")
@@ -23,45 +24,36 @@ ROUNDING = 1e-6
 
 
 class Cause(StrEnum):
-    """A candidate cause of instability; its value is its name in JSON and in tables."""
+    """A candidate cause of instability: its value is its name in JSON and in tables, `text` is the cause in words."""
 
-    OFF_CENTRE = "off_centre"
-    SCALE = "scale"
-    FRAMING = "framing"
-    CONTENT = "content"
-    UNDERSAMPLING = "undersampling"
-    FINE_DETAIL = "fine_detail"
-    COIN_TOSS = "coin_toss"
+    OFF_CENTRE = "off_centre", "framed off centre"
+    SCALE = "scale", "framed too small or too large"
+    FRAMING = "framing", "framed off centre and too small or too large"
+    CONTENT = "content", "unlike the training images in content"
+    UNDERSAMPLING = "undersampling", "undersampling in the network"
+    FINE_DETAIL = "fine_detail", "fine detail in the image"
+    COIN_TOSS = "coin_toss", "a coin toss between two classes"
 
-    @property
-    def text(self) -> str:
-        """The cause in words."""
-        return _CAUSE_TEXTS[self]
+    text: str
 
-
-_CAUSE_TEXTS = {
-    Cause.OFF_CENTRE: "framed off centre",
-    Cause.SCALE: "framed too small or too large",
-    Cause.FRAMING: "framed off centre and too small or too large",
-    Cause.CONTENT: "unlike the training images in content",
-    Cause.UNDERSAMPLING: "undersampling in the network",
-    Cause.FINE_DETAIL: "fine detail in the image",
-    Cause.COIN_TOSS: "a coin toss between two classes",
-}
+    def __new__(cls, value: str, text: str) -> Cause:
+        member = str.__new__(cls, value)
+        member._value_, member.text = value, text
+        return member
 
 
 class Verdict(StrEnum):
-    """The conclusion on a candidate cause; its value is what JSON has and what the page shows."""
+    """The conclusion on a candidate cause, in the order in which lines are listed; JSON and the page have its value."""
 
     CAUSE = "cause"
-    SMALL = "changes little"
-    NO_MORE = "no more than controls"
-    USUAL = "usual framing"
     WRONG = "makes the model wrong"
     ELSEWHERE = "settles on another class"
     MIXED = "not told apart"
+    NO_MORE = "no more than controls"
+    SMALL = "changes little"
     COVERED = "one of the two is enough"
     MORE = "more than the margin explains"
+    USUAL = "usual framing"
     NOT_TRIED = "not tried"
 
 
@@ -81,6 +73,14 @@ class Estimate:
     value: Number | None
     low: Number | None = None
     high: Number | None = None
+
+    def text(self, form: Callable[[float], str] = percent) -> str:
+        """The value with its interval, in words."""
+        return estimate(self.value, self.low, self.high, form)
+
+    def limits(self, form: Callable[[float], str] = percent, before: str = "") -> str:
+        """The interval, with the words `before` it; empty if it is not known."""
+        return before + interval(self.low, self.high, form) if known(self.low) and known(self.high) else ""
 
 
 def _of_shares(estimate: Estimate) -> Estimate:
@@ -158,16 +158,8 @@ class Change:
 class Response:
     """The model's output along the study's own sweep.
 
-    Parameters
-    ----------
-    sweep : str
-        The sweep's protocol, transform and size.
-    top1, names, p_top1 : list
-        Index, name and probability of the top-1 class, one value per view.
-    curves : list of ClassCurve
-        One curve for each class that is top-1 on a view, and one for the right class if it is known. The curve of the
-        centre view's class comes first.
-    changes : list of Change
+    `top1`, `names` and `p_top1` have the top-1 class and its probability, one value per view. There is a curve for each
+    class that is top-1 on a view, that of the centre view's class first, and for the right class if it is known.
     """
 
     sweep: str
@@ -252,22 +244,11 @@ class FramingStanding:
 
 @dataclass(frozen=True)
 class Framing:
-    """Where the object is in what the model sees, and how large, compared with the training objects.
+    """Where the object is in what the model sees, and how large, compared with the `n` objects of `population`.
 
-    Parameters
-    ----------
-    box : list of 4 floats
-        x0, y0, x1, y1 of the image's own object, in pixels of the image.
-    population : str
-        Which training objects it is compared with.
-    n : int
-        How many they are.
-    standings : list of FramingStanding
-        One for each of `FRAMING_QUANTITIES`: those of position and scale, as fractions of the centre view.
-    training : dict
-        The values of `DRAWN_QUANTITIES` of the training objects, or of a sample of them.
-    usual_position, usual_scale : bool
-        Whether position and scale are within the middle 90% of the training objects.
+    `box` is x0, y0, x1, y1 in pixels of the image. There is a standing for each of `FRAMING_QUANTITIES`, as fractions
+    of the centre view. `training` has the `DRAWN_QUANTITIES` of the training objects, or of a sample of them. Position
+    and scale are usual within the middle 90% of the training objects.
     """
 
     box: Annotated[list[Number], Field(min_length=4, max_length=4)]
@@ -295,31 +276,11 @@ class Framing:
 class CauseLine:
     """One candidate cause: the intervention that removes it, and what the intervention changed.
 
-    Parameters
-    ----------
-    cause : Cause
-    intervention : str
-        What was done, e.g. "the view moved by 31 pixels to the left and 4 up".
-    verdict : Verdict
-    reason : str
-        The verdict in a sentence.
-    after : Stability, optional
-        The measurement under the intervention; None if it was not tried. The coin toss has no intervention and no
-        `after`, but `expected`.
-    fall : Estimate, optional
-        By how much P(top-1 change) falls, both values measured on the same steps.
-    fall_beyond_controls : Estimate, optional
-        By how much P(top-1 change) falls below its value after changes of the image that remove no cause.
-    expected : Estimate, optional
-        P(top-1 change) of the study's test images with the same margin.
-    made_up : float
-        Share of the views' pixels that lie outside the image.
-    fill : str, optional
-        How those pixels were filled.
-    rank : int, optional
-        1 for the first cause; None if the line is no cause.
-    picture : str, optional
-        The centre view under the intervention.
+    `after` is the measurement under the intervention, `fall` by how much P(top-1 change) falls on the same steps, and
+    `fall_beyond_controls` by how much it falls below its value after changes that remove no cause; all None if it was
+    not tried. The coin toss has no intervention, but `expected`: P(top-1 change) of the test images with the same
+    margin. `made_up` is the share of the views' pixels that lie outside the image, which were filled by `fill`. `rank`
+    is 1 for the first cause and None for no cause. `picture` is the centre view under the intervention.
     """
 
     cause: Cause
@@ -359,38 +320,22 @@ class ExplanationRecord:
     ----------
     image_id : str
         The image's id in the test set, or the path of another image.
-    in_test_set : bool
-    label : str, optional
-        The dataset's label.
     label_name : str
-        The label's readable name; empty if there is no label.
-    width, height : int
-        The image's size in pixels.
-    study, model : str
-        Their names.
+        The readable name of the dataset's label; empty if there is no label.
     input_size : int
-        W, the side of the model's input in pixels. Shifts are in these pixels.
+        The side of the model's input in pixels; shifts are in these pixels.
     radius : int
         Stability is measured on the steps between all views that are shifted by at most this many pixels.
     unstable_from : float
         The image is unstable if its P(top-1 change) is at least this.
-    before : Stability
-        Of the image as it is.
     controls : Estimate, optional
         P(top-1 change) after changes that remove no cause: brightness and contrast.
-    standings : list of Standing
-        The study's measures of this image, compared with the test images.
-    response : Response
-    shift_map : ShiftMap
     neighbours : list of Neighbour
         The nearest training images, nearest first.
-    distances : Distances, optional
     framing : Framing, optional
         None if `framing_reason` says why it is not known.
-    framing_reason : str
     lines : list of CauseLine
         Causes first, in their order, then all that was found to be no cause. Empty for a stable image.
-    remedies : list of Remedy
     picture : str
         The centre view.
     notes : list of str

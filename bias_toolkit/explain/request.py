@@ -1,4 +1,4 @@
-"""What a user asks to be explained: an image of the test set, or any image file."""
+"""What a user asks to be explained, an image of the test set or any image file, and what is known of that image."""
 
 from __future__ import annotations
 
@@ -8,14 +8,21 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from bias_toolkit.datasets import read_pixels
 from bias_toolkit.datasets.file_names import check_path
+from bias_toolkit.explain.record import Distances
 from bias_toolkit.foundation.errors import InputError, UnreadableImageError
+from bias_toolkit.invariance import centre_view
 from bias_toolkit.objects import object_of_image
+
+if TYPE_CHECKING:
+    from bias_toolkit.features.index import TrainingIndex
+    from bias_toolkit.models import Model
 
 LONGEST_NAME = 60
 LABELS_TOLD = 5
@@ -23,18 +30,9 @@ LABELS_TOLD = 5
 
 @dataclass(frozen=True)
 class Request:
-    """An image to explain.
+    """An image to explain: a test image by its id, or another one by its path.
 
-    Parameters
-    ----------
-    image_id : str
-        Of a test image; for another image, its path.
-    file : Path, optional
-        The file of an image outside the test set.
-    label : str, optional
-        The label of an image outside the test set.
-    box : tuple of 4 floats, optional
-        x0, y0, x1, y1 in pixels of the object of an image outside the test set.
+    `file`, `label` and `box` (x0, y0, x1, y1 of its object in pixels) are only of an image outside the test set.
     """
 
     image_id: str
@@ -61,13 +59,7 @@ class Request:
 
 
 def known_request(image_id: str, box: Sequence[float] | None = None, label: str | None = None) -> Request:
-    """The request for a test image.
-
-    Raises
-    ------
-    InputError
-        If a box or a label is given, which the study knows.
-    """
+    """The request for a test image; InputError if a box or a label is given, which the study knows."""
     if box is not None or label is not None:
         raise InputError(
             f"{image_id} is an image of the study's test set, whose box and label the study knows; leave out --box and "
@@ -79,18 +71,8 @@ def known_request(image_id: str, box: Sequence[float] | None = None, label: str 
 def image_file(image: str | os.PathLike, left_out: Mapping[str, str], example: str) -> Path:
     """The absolute path of an image file that is not in the test set.
 
-    Parameters
-    ----------
-    image : str or path
-    left_out : mapping
-        image_id of each test image that could not be read, to the reason.
-    example : str
-        The image_id of a test image, which the error names.
-
-    Raises
-    ------
-    InputError
-        If it is no file, or an image that was left out of the test set.
+    InputError if it is no file, or one of the test images that were left out, whose reasons `left_out` has by image_id;
+    the error names the test image `example`.
     """
     path = Path(image)
     if path.is_file():
@@ -115,6 +97,8 @@ def file_request(
 ) -> Request:
     """The request for an image file; a training image brings its own label and box if none are given.
 
+    InputError if the file is no image, or the box does not lie in it.
+
     Parameters
     ----------
     file : Path
@@ -127,26 +111,21 @@ def file_request(
         The training image that is this file, from `training_image`.
     images, objects : DataFrame
         Tables IMAGES and OBJECTS of the training set.
-
-    Raises
-    ------
-    InputError
-        If the file is no image, or the box does not lie in it.
     """
     check_path(file)
-    pixels = read_image(file)
+    pixels = _read_image(file)
     if box is not None:
         _check_box(box, pixels)
         box = tuple(float(edge) for edge in box)
     if training_id is not None:
         own = images.loc[images["image_id"] == training_id, "label"].iloc[0]
         label = label or (None if pd.isna(own) else own)
-        found = object_of_image(training_id, images, objects) if box is None else None
-        box = box if found is None else found.box
+        found = object_of_image(training_id, images, objects)
+        box = found.box if box is None and found is not None else box
     return Request(str(file), file, label, box)
 
 
-def read_image(file: Path) -> np.ndarray:
+def _read_image(file: Path) -> np.ndarray:
     """The pixels of an image file, uint8 (height, width, 3); InputError if it is no image."""
     try:
         return read_pixels(file)
@@ -157,55 +136,30 @@ def read_image(file: Path) -> np.ndarray:
 
 
 def training_image(file: Path, image_ids: Iterable[str], source: Callable[[str], str | None]) -> str | None:
-    """The training image that is this file, or None.
-
-    Parameters
-    ----------
-    file : Path
-        Absolute.
-    image_ids : iterable of str
-        Of the training set.
-    source : callable
-        image_id to the absolute path of its file.
-    """
+    """The training image whose `source`, an absolute path, is this file; None if there is none."""
     return next((image_id for image_id in image_ids if source(image_id) == str(file)), None)
 
 
 def known_label(
     given: str, labels: Iterable[str], class_names: Mapping[str, str], is_class: Callable[[str], bool]
 ) -> str:
-    """The label of the study that is given by itself or by its readable name, or a class of the model.
+    """The label of the study that is given by itself or by one of its readable names, or a class of the model.
 
-    Parameters
-    ----------
-    given : str
-    labels : iterable of str
-        Of both sets of the study.
-    class_names : mapping
-        Label to its readable names, separated by commas.
-    is_class : callable
-        Whether the model has a class of this name. It is asked only if the study has no such label.
-
-    Raises
-    ------
-    InputError
-        If it is neither.
+    `class_names` has the readable names of a label, separated by commas. `is_class` says whether the model has a class
+    of this name; it is asked only if the study has no such label. InputError if it is neither.
     """
     labels = sorted(set(labels))
     if given in labels:
         return given
     wanted = given.strip().lower()
-    named = [label for label in labels if wanted in _synonyms(class_names.get(label, ""))]
+    synonyms = {label: [name.strip().lower() for name in class_names.get(label, "").split(",")] for label in labels}
+    named = [label for label in labels if wanted and wanted in synonyms[label]]
     if len(named) == 1:
         return named[0]
     if is_class(given):
         return given
     known = ", ".join(labels[:LABELS_TOLD]) + (", …" if len(labels) > LABELS_TOLD else "")
     raise InputError(f"--label {given!r} is no label of the study ({known}) and no class of the model.")
-
-
-def _synonyms(name: str) -> set[str]:
-    return {part.strip().lower() for part in name.split(",") if part.strip()}
 
 
 def _check_box(box: Sequence[float], pixels: np.ndarray) -> None:
@@ -219,3 +173,130 @@ def _check_box(box: Sequence[float], pixels: np.ndarray) -> None:
             f"--box is {listed}, but must be x0,y0,x1,y1 with x0 < x1 and y0 < y1 inside the image, which is "
             f"{width} × {height} pixels."
         )
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The image to explain.
+
+    Parameters
+    ----------
+    pixels : uint8 array (height, width, 3)
+    label_index : int, optional
+        The model's class of the dataset's label.
+    box, category : optional
+        x0, y0, x1, y1 of its object in pixels, and the object's category.
+    neighbours : DataFrame
+        The nearest training images, nearest first: neighbour_id, distance.
+    """
+
+    image_id: str
+    pixels: np.ndarray
+    in_test_set: bool
+    label: str | None
+    label_index: int | None
+    box: Sequence[float] | None
+    category: str | None
+    neighbours: pd.DataFrame
+    distances: Distances | None = None
+
+
+def known_subject(
+    image_id: str,
+    *,
+    images: pd.DataFrame,
+    objects: pd.DataFrame,
+    neighbours: pd.DataFrame,
+    distances: pd.DataFrame,
+    metric: str,
+    label_indices: Mapping[str, int],
+    read: Callable[[str], np.ndarray],
+) -> Subject:
+    """A test image, with what its study knows of it.
+
+    `images`, `objects`, `neighbours` and `distances` are tables of the test set; `label_indices` has the model's class
+    of each label; `read` gives the pixels of an image_id. InputError if the image cannot be read any more.
+    """
+    try:
+        pixels = read(image_id)
+    except UnreadableImageError as error:
+        raise InputError(f"{image_id} cannot be read any more ({error}).") from error
+    label = images.loc[images["image_id"] == image_id, "label"].iloc[0]
+    label = None if pd.isna(label) else label
+    found = object_of_image(image_id, images, objects)
+    nearest = neighbours[neighbours["image_id"] == image_id].sort_values("rank")
+    return Subject(
+        image_id=image_id,
+        pixels=pixels,
+        in_test_set=True,
+        label=label,
+        label_index=label_indices.get(label),
+        box=None if found is None else found.box,
+        category=None if found is None else found.category,
+        neighbours=nearest[["neighbour_id", "distance"]],
+        distances=_distances(distances.set_index("image_id").loc[image_id].to_dict(), metric),
+    )
+
+
+def outside_subject(
+    request: Request,
+    model: Model,
+    training: TrainingIndex,
+    *,
+    training_id: str | None,
+    training_labels: Mapping[str, str],
+    training_spacing: np.ndarray,
+    label_indices: Mapping[str, int],
+    neighbours: int,
+    feature_size: float,
+    feature_precision: str,
+) -> Subject:
+    """An image file outside the test set, with its distances from the training images.
+
+    Parameters
+    ----------
+    training_id : str, optional
+        The training image that is this file. It does not count as its own neighbour.
+    training_labels : mapping
+        image_id of a training image to its label; images without a label are left out.
+    training_spacing : array
+        The distance of each training image to its nearest other one, ascending.
+    label_indices : mapping
+        Label to the model's class.
+    neighbours : int
+        How many of the nearest training images are kept.
+    feature_size, feature_precision : float, str
+        The size of the crop whose centre view the features are of, and the precision in which they are computed.
+    """
+    from bias_toolkit.features.index import NEAREST, distances_table, nearest_neighbours
+    from bias_toolkit.models import match_labels
+
+    pixels = _read_image(request.file)
+    view = centre_view(pixels, model.input_size, feature_size)
+    features = model.evaluate(view.pixels, precision=feature_precision).features
+    own = np.array([training.image_ids.index(training_id) if training_id in training.image_ids else -1])
+    ids = [request.image_id]
+    nearest = nearest_neighbours(training, features, ids, own, max(neighbours, NEAREST))
+    labels = [training_labels.get(image_id) for image_id in training.image_ids]
+    reference = training_spacing
+    distances = distances_table(training, nearest, features, ids, [request.label], labels, own, reference=reference)
+    index = label_indices.get(request.label)
+    if index is None and request.label is not None:
+        index = match_labels([request.label], model).indices.get(request.label)
+    return Subject(
+        image_id=request.image_id,
+        pixels=pixels,
+        in_test_set=False,
+        label=request.label,
+        label_index=index,
+        box=request.box,
+        category=request.label,
+        neighbours=nearest.head(neighbours)[["neighbour_id", "distance"]],
+        distances=_distances(distances.iloc[0].to_dict(), training.metric),
+    )
+
+
+def _distances(row: Mapping[str, Any], metric: str) -> Distances | None:
+    names = ("nn_distance", "knn_distance", "class_nn_distance", "distance_percentile")
+    values = {name: None if pd.isna(row[name]) else float(row[name]) for name in names}
+    return None if values["nn_distance"] is None else Distances(**values, metric=metric)

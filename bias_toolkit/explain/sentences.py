@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bias_toolkit.explain.record import Cause, CauseLine, ExplanationRecord, Stability
-from bias_toolkit.foundation.words import below_all, count, estimate, interval, number, percent, significant
+from bias_toolkit.foundation.words import below_all, count, interval, number, percent, significant
 
 MOST_NEIGHBOURS = 3
 
@@ -15,19 +15,13 @@ def answer(explanation: ExplanationRecord) -> str:
 
 def text(explanation: ExplanationRecord) -> str:
     """The whole answer, for a terminal: how unstable, how unlike the training images, and why."""
-    parts = [
-        f"{explanation.image_id}" + (f" ({explanation.label_name})" if explanation.label_name else ""),
-        "",
-        answer(explanation),
-        "",
-        *_unlike(explanation),
-    ]
+    name = f" ({explanation.label_name})" if explanation.label_name else ""
+    parts = [f"{explanation.image_id}{name}", "", answer(explanation), "", *_unlike(explanation)]
     if explanation.lines:
         parts += ["", "Each candidate cause removed, and the steps measured again:"]
         parts += [f"  {_line(explanation, line)}" for line in explanation.lines]
         if explanation.controls is not None:
-            value = explanation.controls
-            shown = estimate(value.value, value.low, value.high, percent)
+            shown = explanation.controls.text()
             parts.append(f"  –  changes that remove nothing (brightness, contrast): P(top-1 change) {shown}.")
     if explanation.remedies:
         parts += ["", "The prediction averaged over small shifts:"]
@@ -42,8 +36,8 @@ def stability_words(stability: Stability) -> str:
     """`P(top-1 change) 4.0% (95% interval …), MAC 0.012, goldfish 0.83, right`."""
     changes, mac, prediction = stability.p_top1_change, stability.mac, stability.prediction
     words = [
-        f"P(top-1 change) {estimate(changes.value, changes.low, changes.high, percent)}",
-        f"MAC {significant(mac.value, 2)} ({interval(mac.low, mac.high, lambda value: significant(value, 2))})",
+        f"P(top-1 change) {changes.text()}",
+        f"MAC {two_digits(mac.value)} ({interval(mac.low, mac.high, two_digits)})",
         f"{prediction.name} {number(prediction.probability)}",
     ]
     if prediction.is_right is not None:
@@ -51,9 +45,13 @@ def stability_words(stability: Stability) -> str:
     return ", ".join(words)
 
 
+def two_digits(value: float | None) -> str:
+    """A value of MAC as it is written."""
+    return significant(value, 2)
+
+
 def _how_unstable(explanation: ExplanationRecord) -> str:
-    changes = explanation.before.p_top1_change
-    shown = estimate(changes.value, changes.low, changes.high, percent)
+    shown = explanation.before.p_top1_change.text()
     where = f"of the one-pixel steps within {explanation.radius} pixels"
     if explanation.is_stable:
         return (
@@ -84,8 +82,7 @@ def _why(explanation: ExplanationRecord) -> list[str]:
     if others:
         names = ", ".join(dict.fromkeys(line.name for line in others))
         sentences.append(f"Removing any of these alone helps as well: {names}.")
-    coin = next((line for line in causes[1:] if line.cause == Cause.COIN_TOSS), None)
-    if coin is not None:
+    if any(line.cause == Cause.COIN_TOSS for line in causes[1:]):
         sentences.append("It is no more unstable than other images with its margin.")
     return sentences
 
@@ -120,13 +117,9 @@ def _line(explanation: ExplanationRecord, line: CauseLine) -> str:
     marker = "– " if line.rank is None else f"{line.rank}."
     sentence = f"{marker} {line.name}: {line.intervention}. {line.reason}"
     if line.after is not None:
-        before, after = explanation.before.mac, line.after.mac
-        shown = estimate(after.value, after.low, after.high, lambda value: significant(value, 2))
-        sentence += f" MAC goes from {significant(before.value, 2)} to {shown}."
+        sentence += f" MAC goes from {two_digits(explanation.before.mac.value)} to {line.after.mac.text(two_digits)}."
     return sentence + _made_up(line)
 
 
 def _made_up(line: CauseLine) -> str:
-    if not line.made_up:
-        return ""
-    return f" {percent(line.made_up)} of the view's pixels had to be made up ({line.fill})."
+    return f" {percent(line.made_up)} of the view's pixels had to be made up ({line.fill})." if line.made_up else ""

@@ -8,29 +8,17 @@ from pydantic.dataclasses import dataclass
 
 from bias_toolkit.analysis import mean_interval
 from bias_toolkit.explain.record import Cause, CauseLine, Estimate, ExplanationRecord, Verdict
-from bias_toolkit.foundation.words import count, estimate, percent
+from bias_toolkit.foundation.words import count
 
 
 @dataclass(frozen=True)
 class CauseShare:
     """One cause among the unstable images.
 
-    Parameters
-    ----------
-    cause : Cause
-    n_first : int
-        Number of unstable images that have it as the first cause.
-    n_cause : int
-        Number of unstable images that have it as a cause, first or not.
-    n_tried : int
-        Number of unstable images on which its removal was measured; for the coin toss, on which the margin was
-        compared.
-    n_wrong : int
-        Number of these images on which its removal stops the changes only because the model then gives a wrong or an
-        unrelated answer: the verdicts WRONG and ELSEWHERE.
-    after : Estimate
-        Mean P(top-1 change) when it is removed, over the images on which that was measured, with the interval over
-        images. For the coin toss, the mean P(top-1 change) of images with the same margin.
+    It is the first cause of `n_first` images and a cause of `n_cause`. Its removal was measured on `n_tried`; for the
+    coin toss, the margin was compared on these. On `n_wrong` of them its removal stops the changes only because the
+    model then gives a wrong or an unrelated answer: the verdicts WRONG and ELSEWHERE. `after` is the mean P(top-1
+    change) when it is removed, with the interval over images; for the coin toss, that of images with the same margin.
     """
 
     cause: Cause
@@ -48,18 +36,10 @@ class CauseShare:
 
 @dataclass(frozen=True)
 class Summary:
-    """A summary of several explanations.
+    """How many of the explained images are unstable, how many of these have no cause, and how many have each cause.
 
-    Parameters
-    ----------
-    n_images, n_unstable : int
-        Number of explained images, and of the unstable ones among them.
-    n_unexplained : int
-        Number of unstable images without a cause.
-    before, controls : Estimate
-        Mean P(top-1 change) of the unstable images as they are, and after changes that remove no cause.
-    shares : list of CauseShare
-        One for each cause, the most frequent first cause first.
+    `before` and `controls` are the mean P(top-1 change) of the unstable images as they are, and after changes that
+    remove no cause. The most frequent first cause comes first.
     """
 
     n_images: int
@@ -75,19 +55,14 @@ class Summary:
         if not self.n_unstable:
             return f"Of {count(self.n_images, 'image')}, none is unstable."
         are = "is" if self.n_unstable == 1 else "are"
-        before, controls = (estimate(each.value, each.low, each.high, percent) for each in (self.before, self.controls))
-        lines = [
-            f"Of {count(self.n_images, 'image')}, {self.n_unstable} {are} unstable: P(top-1 change) {before} on "
-            f"average, {controls} after changes that remove nothing. What causes it first:",
-            *(
-                f"  {share.n_first:3d}  {share.name} (a cause of {share.n_cause}, tried on {share.n_tried}"
-                + (f"; on {share.n_wrong} only by a wrong or unrelated answer" if share.n_wrong else "")
-                + ")"
-                for share in self.shares
-            ),
-            f"  {self.n_unexplained:3d}  nothing that was tried",
-        ]
-        return "\n".join(lines)
+        changes = f"{self.before.text()} on average, {self.controls.text()} after changes that remove nothing"
+        images = f"Of {count(self.n_images, 'image')}, {self.n_unstable} {are} unstable"
+        lines = [f"{images}: P(top-1 change) {changes}. What causes it first:"]
+        for share in self.shares:
+            wrong = f"; on {share.n_wrong} only by a wrong or unrelated answer" if share.n_wrong else ""
+            tried = f"a cause of {share.n_cause}, tried on {share.n_tried}{wrong}"
+            lines.append(f"  {share.n_first:3d}  {share.name} ({tried})")
+        return "\n".join([*lines, f"  {self.n_unexplained:3d}  nothing that was tried"])
 
 
 def summarise(explanations: Sequence[ExplanationRecord]) -> Summary:
@@ -99,7 +74,7 @@ def summarise(explanations: Sequence[ExplanationRecord]) -> Summary:
         n_unstable=len(unstable),
         n_unexplained=sum(explanation.first_cause is None for explanation in unstable),
         before=_mean([explanation.before.p_top1_change.value for explanation in unstable]),
-        controls=_mean([value for value in map(_controls, unstable) if value is not None]),
+        controls=_mean([each.controls.value for each in unstable if each.controls and each.controls.value is not None]),
         shares=sorted(shares, key=lambda share: (-share.n_first, -share.n_cause)),
     )
 
@@ -130,14 +105,7 @@ def _remaining(line: CauseLine) -> float | None:
     return None if line.expected is None else line.expected.value
 
 
-def _controls(explanation: ExplanationRecord) -> float | None:
-    return None if explanation.controls is None else explanation.controls.value
-
-
 def _mean(values: Sequence[float]) -> Estimate:
-    if not values:
-        return Estimate(None)
-    interval = mean_interval(values)
     if len(values) < 2:
-        return Estimate(interval.value)
-    return Estimate(interval.value, interval.low, interval.high)
+        return Estimate(*values or [None])
+    return Estimate(*mean_interval(values)[:3])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,9 +13,8 @@ from bias_toolkit.explain.context import Context
 from bias_toolkit.explain.framing import TrainingObjects
 from bias_toolkit.explain.interventions import BLURS, blurred, controls, reframings, with_object_of
 from bias_toolkit.explain.neighbourhood import RADIUS, Neighbourhood, cross, shifts
-from bias_toolkit.explain.pictures import PictureFolder
 from bias_toolkit.explain.record import Cause, CauseLine, Framing, Verdict
-from bias_toolkit.explain.subject import Subject
+from bias_toolkit.explain.request import Subject
 from bias_toolkit.foundation.errors import InputError, UnreadableImageError
 from bias_toolkit.foundation.words import count
 from bias_toolkit.invariance import Picture, Views, Window, sweep_picture, take_picture
@@ -26,62 +26,43 @@ CONTENT_NEIGHBOURS = 3
 CENTRE = np.zeros((1, 2), dtype=int)
 
 
+@dataclass(frozen=True)
 class Trials:
-    """Runs the interventions on one image.
+    """Runs the interventions on one image, which the model sees through `window`.
 
-    Parameters
-    ----------
-    context : Context
-    subject : Subject
-    window : Window
-        Through which the model sees the image.
-    picture : Picture
-        The image around the centre view, with a margin of at least 4 pixels.
-    pictures : PictureFolder
-        Gets the centre view under each intervention.
+    `picture` is the image around the centre view, with a margin of at least 4 pixels. `save` keeps the centre view
+    under each intervention by a name, and gives its path.
     """
 
-    def __init__(self, context: Context, subject: Subject, window: Window, picture: Picture, pictures: PictureFolder):
-        self._context = context
-        self._subject = subject
-        self._window = window
-        self._picture = picture
-        self._pictures = pictures
+    context: Context
+    subject: Subject
+    window: Window
+    picture: Picture
+    save: Callable[[str, np.ndarray], str]
 
     def controls(self) -> list[Neighbourhood]:
         """The outputs on the horizontal, vertical and diagonal sweep, under each change that removes no cause."""
         passed, paths = np.unique(cross(), return_inverse=True)
         where = shifts(RADIUS)[passed]
         return [
-            Neighbourhood(self._context.evaluate(changed.views(where))[0], paths.reshape(cross().shape))
-            for changed in controls(self._picture)
+            Neighbourhood(self.context.evaluate(changed.views(where))[0], paths.reshape(cross().shape))
+            for changed in controls(self.picture)
         ]
 
     def run(
         self, framing: Framing | None, framing_reason: str, training: TrainingObjects | None
     ) -> tuple[list[Trial], list[CauseLine]]:
         """A trial for every possible intervention, and a line for each candidate cause that has none."""
-        trials: list[Trial] = []
-        skipped: list[CauseLine] = []
         if framing is None:
-            skipped += [
+            found = [
                 CauseLine(cause, "the object reframed", Verdict.NOT_TRIED, framing_reason)
                 for cause in (Cause.OFF_CENTRE, Cause.SCALE, Cause.FRAMING)
             ]
         else:
-            trials += self._reframed(framing, training)
-        content = self._content()
-        if isinstance(content, Trial):
-            trials.append(content)
-        else:
-            skipped.append(content)
-        undersampling = self._undersampling()
-        if isinstance(undersampling, Trial):
-            trials.append(undersampling)
-        else:
-            skipped.append(undersampling)
-        trials += self._fine_detail()
-        return trials, skipped
+            found = list(self._reframed(framing, training))
+        found += [self._content(), self._undersampling(), *self._fine_detail()]
+        trials = [each for each in found if isinstance(each, Trial)]
+        return trials, [each for each in found if isinstance(each, CauseLine)]
 
     def _reframed(self, framing: Framing, training: TrainingObjects) -> Iterator[Trial]:
         usual = {
@@ -89,12 +70,12 @@ class Trials:
             Cause.SCALE: framing.usual_scale,
             Cause.FRAMING: framing.usual_position and framing.usual_scale,
         }
-        for cause, reframed in reframings(framing.box, self._window, training).items():
-            picture = take_picture(self._subject.pixels, reframed.window, RADIUS, self._picture.fill)
+        for cause, reframed in reframings(framing.box, self.window, training).items():
+            picture = take_picture(self.subject.pixels, reframed.window, RADIUS, self.picture.fill)
             yield self._trial(cause, reframed.words, [picture], usual=usual[cause])
 
     def _content(self) -> Trial | CauseLine:
-        subject, context = self._subject, self._context
+        subject, context = self.subject, self.context
         swap = subject.box is not None
         found: list[tuple[Picture, int | None]] = []
         for neighbour_id in subject.neighbours["neighbour_id"]:
@@ -109,35 +90,33 @@ class Trials:
                 continue
             if swap:
                 pixels = with_object_of(subject.pixels, subject.box, pixels, box)
-            picture = sweep_picture(
-                pixels, context.sweep, context.model.input_size, subject.image_id, self._picture.margin
-            )
+            side = context.model.input_size
+            picture = sweep_picture(pixels, context.sweep, side, subject.image_id, self.picture.margin)
             found.append((picture, context.training_class(neighbour_id)))
         if not found:
             reason = (
                 "None of its nearest training images has an object box." if swap else "No training image could be read."
             )
             return CauseLine(Cause.CONTENT, "the object replaced", Verdict.NOT_TRIED, reason)
-        if swap:
-            words = f"its object replaced by that of {_nearest(len(found))}, in the same place"
-        else:
-            words = f"{_nearest(len(found))} shown whole in its place"
+        n = len(found)
+        nearest = "its nearest training image" if n == 1 else f"each of its {n} nearest training images"
+        replaced = f"its object replaced by that of {nearest}, in the same place"
+        words = replaced if swap else f"{nearest} shown whole in its place"
         pictures, classes = zip(*found, strict=True)
         return self._trial(Cause.CONTENT, words, pictures, classes=classes, mixed=not swap)
 
     def _undersampling(self) -> Trial | CauseLine:
         try:
-            model, words = self._context.low_passed
+            model, words = self.context.low_passed
         except InputError as error:
             return CauseLine(Cause.UNDERSAMPLING, "low-pass filters in the network", Verdict.NOT_TRIED, str(error))
-        return self._trial(Cause.UNDERSAMPLING, words, [self._picture], model=model)
+        return self._trial(Cause.UNDERSAMPLING, words, [self.picture], model=model)
 
     def _fine_detail(self) -> Iterator[Trial]:
         for deviation in BLURS:
             words = f"the image blurred by a Gaussian of standard deviation {count(deviation, 'pixel')}"
-            yield self._trial(
-                Cause.FINE_DETAIL, words, [blurred(self._picture, deviation)], name=f"fine_detail-{deviation:g}"
-            )
+            shown = [blurred(self.picture, deviation)]
+            yield self._trial(Cause.FINE_DETAIL, words, shown, name=f"fine_detail-{deviation:g}")
 
     def _trial(
         self,
@@ -151,11 +130,11 @@ class Trials:
         mixed: bool = False,
         name: str | None = None,
     ) -> Trial:
-        """Measure the steps around the centre view of each picture. By default, their right class is the image's."""
-        context = self._context
+        """Measure the steps around the centre view of each picture; by default, their right class is the image's."""
+        context = self.context
         views: list[Views] = [picture.views(shifts(RADIUS)) for picture in shown]
         neighbourhoods = [Neighbourhood(context.evaluate(each, model)[0]) for each in views]
-        rights = [self._subject.label_index] * len(shown) if classes is None else classes
+        rights = [self.subject.label_index] * len(shown) if classes is None else classes
         made_up = float(np.mean([each.outside.mean() for each in views]))
         return Trial(
             cause=cause,
@@ -164,11 +143,7 @@ class Trials:
             stability=stability_of(neighbourhoods, context.names, rights, context.seed),
             made_up=made_up,
             fill=shown[0].fill if made_up else None,
-            picture=self._pictures.save(f"cause-{name or cause}", shown[0].views(CENTRE).pixels[0]),
+            picture=self.save(f"cause-{name or cause}", shown[0].views(CENTRE).pixels[0]),
             usual=usual,
             mixed=mixed,
         )
-
-
-def _nearest(n: int) -> str:
-    return "its nearest training image" if n == 1 else f"each of its {n} nearest training images"

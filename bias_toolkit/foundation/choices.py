@@ -1,7 +1,4 @@
-"""Names that settings choose from, where reading them from the package that acts on them would import torch or Faiss.
-
-The first of each is the default.
-"""
+"""Names that settings choose from, the default first; who acts on them imports torch or Faiss."""
 
 METRICS = ("euclidean", "cosine")
 """Of the distance between features."""

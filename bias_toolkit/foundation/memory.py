@@ -1,7 +1,8 @@
-"""How much memory a search may hold: as a person writes it, and what this machine can spare."""
+"""How much memory a search may hold, what this machine can spare, and keeping what was freed."""
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 from pathlib import Path
@@ -11,16 +12,16 @@ from bias_toolkit.foundation.errors import InputError
 AUTO = "auto"
 LEAST = 100 * 10**6
 FACTORS = {"MB": 10**6, "GB": 10**9, "TB": 10**12, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
+# Names and numbers of glibc's malloc.h.
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+TWO_GIBIBYTES = 2**31 - 1
 GROUP_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 
 
 def memory_bytes(size: str) -> int:
     """A memory limit in bytes: `4GB` (decimal), `500MB`, `2GiB` (binary); `auto` is half of what is available now.
 
-    Raises
-    ------
-    InputError
-        If it is no such size, or below 100 MB.
+    Raises InputError if it is no such size, or below 100 MB.
     """
     if size == AUTO:
         return max(available_memory() // 2, LEAST)
@@ -61,3 +62,19 @@ def _physical_memory() -> int:
     except (AttributeError, OSError, ValueError):
         # Where the system does not say, as on Windows.
         return 4 * 2**30
+
+
+def keep_freed_memory() -> bool:
+    """Ask the C library to keep freed memory for the next allocation instead of handing it back to the system.
+
+    A network's activations are large blocks, which glibc asks the system for and returns at every layer of every
+    pass; the system then clears each page anew, which can take longer than the arithmetic. The setting is of the
+    whole process, which keeps the memory of its largest pass until it ends. Returns False where the C library is not
+    glibc or refuses.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):
+        return False
+    accepted = [mallopt(option, TWO_GIBIBYTES) for option in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD)]
+    return all(accepted)

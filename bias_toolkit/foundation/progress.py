@@ -12,7 +12,6 @@ class Progress(Protocol):
 
     def __call__(self, description: str, total: int, done: int = 0) -> AbstractContextManager[Callable[[int], None]]:
         """Start a task of `total` items, of which `done` were finished by an earlier run."""
-        ...
 
 
 @contextmanager

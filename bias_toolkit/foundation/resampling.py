@@ -34,21 +34,11 @@ def permutations_within(
 
 
 def resample_counts(strata: Sequence[int], resamples: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """How often each image is drawn, in each of many bootstrap resamples.
+    """How often each of n images is drawn, in each of many bootstrap resamples.
 
-    Parameters
-    ----------
-    strata : sequence of int
-        Sizes of consecutive groups of images. Each group is resampled with replacement to its own size;
-        `[n]` is the plain bootstrap over n images.
-    resamples : int
-        Number of resamples.
-    rng : numpy Generator
-
-    Yields
-    ------
-    ndarray of float64, shape (rows, n)
-        Whole numbers, for some of the resamples; all of them together have `resamples` rows.
+    `strata` are the sizes of consecutive groups of images, each of which is resampled with replacement to its own size;
+    `[n]` is the plain bootstrap. Yields whole numbers, float64 (rows, n), for some of the resamples; all of them
+    together have `resamples` rows.
     """
     sizes = np.asarray(strata)
     n = int(sizes.sum())
@@ -72,11 +62,7 @@ def means_of_resamples(values: np.ndarray, resamples: int, rng: np.random.Genera
 
 
 def percentile_interval(estimates: np.ndarray, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """The central interval of bootstrap estimates.
-
-    Resamples in which the estimate is not defined (NaN) are left out; the interval is (NaN, NaN) where no
-    other is.
-    """
+    """The central interval of bootstrap estimates, those that are defined (not NaN); (NaN, NaN) if none is."""
     estimates = estimates[~np.isnan(estimates)]
     if not len(estimates):
         return np.nan, np.nan
@@ -86,18 +72,7 @@ def percentile_interval(estimates: np.ndarray, confidence: float = CONFIDENCE) -
 
 
 def weighted_median(ascending: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Medians of samples that hold each value so many times.
-
-    Parameters
-    ----------
-    ascending : ndarray, shape (values,)
-        In rising order.
-    counts : ndarray, shape (samples, values)
-
-    Returns
-    -------
-    ndarray, shape (samples,)
-    """
+    """Medians (samples,) of samples that hold each `ascending` value so many times: `counts` (samples, values)."""
     cumulative = np.cumsum(counts, axis=1)
     n = cumulative[:, -1]
     lower, upper = (ascending[np.argmax(cumulative > rank[:, None], axis=1)] for rank in ((n - 1) // 2, n // 2))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
+
+from bias_toolkit.foundation.progress import Progress
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -29,9 +31,7 @@ def ordered_map(
 ) -> Iterator[Result]:
     """Yield `function(item)` for each item, in order, computed in threads at most `ahead` items ahead.
 
-    `workers` threads, by default one a core and at most 16.
-
-    An exception that `function` raises is raised here, at the item's place.
+    `workers` threads, by default one a core and at most 16. An exception of `function` is raised at the item's place.
     """
     pool = ThreadPoolExecutor(max_workers=workers or min(cores(), MOST_WORKERS))
     pending = deque()
@@ -44,3 +44,14 @@ def ordered_map(
             yield pending.popleft().result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def map_in_parts(
+    function: Callable[[Item], Result], items: Sequence[Item], size: int, progress: Progress, description: str
+) -> Iterator[Result]:
+    """Yield `function(item)` for each item, in order, computed in threads that take `size` items at a time."""
+    parts = (items[start : start + size] for start in range(0, len(items), size))
+    with progress(description, len(items)) as advance:
+        for results in ordered_map(lambda part: [function(item) for item in part], parts):
+            yield from results
+            advance(len(results))

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 
 from bias_toolkit.foundation.errors import InputError
 
-KINDS = {
+_KINDS = {
     stat.S_IFDIR: "a folder",
     stat.S_IFLNK: "a link",
     stat.S_IFIFO: "a named pipe",
@@ -40,10 +40,7 @@ _DRIVE = re.compile("[A-Za-z]:")
 def open_regular(path: str | os.PathLike) -> Iterator[BinaryIO]:
     """Open a file that may be hostile for reading; it is never waited for, and no link is followed.
 
-    Raises
-    ------
-    InputError
-        If it is no regular file (a folder, a link, a named pipe, a socket, a device), is missing, or may not be read.
+    Raises InputError if it is no regular file (a folder, a link, a named pipe, a socket, a device) or cannot be read.
     """
     try:
         # Opening a device can already do something.
@@ -62,20 +59,18 @@ def open_regular(path: str | os.PathLike) -> Iterator[BinaryIO]:
         yield file
 
 
+def kind_of(status: os.stat_result) -> str:
+    """What is no regular file, as an error calls it: "a folder", "a named pipe" and others."""
+    return _KINDS.get(stat.S_IFMT(status.st_mode), "something else")
+
+
 def _check_kind(path: str | os.PathLike, status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
-        what = KINDS.get(stat.S_IFMT(status.st_mode), "something else")
-        raise InputError(f"{os.fspath(path)} has to be a regular file, and is {what}.")
+        raise InputError(f"{os.fspath(path)} has to be a regular file, and is {kind_of(status)}.")
 
 
 def read_regular(path: str | os.PathLike, limit: int) -> bytes:
-    """The content of a file that may be hostile, of at most `limit` bytes.
-
-    Raises
-    ------
-    InputError
-        As `open_regular` raises, if the file is larger, or if it cannot be read.
-    """
+    """The content of a file that may be hostile; raises InputError as `open_regular`, or above `limit` bytes."""
     with open_regular(path) as file:
         size = os.fstat(file.fileno()).st_size
         try:
@@ -99,17 +94,8 @@ def read_regular_text(path: str | os.PathLike, limit: int) -> str:
 def inside(folder: str | os.PathLike, name: object) -> Path:
     """The path of a file in a folder by a name from a record that may be hostile; the file need not exist.
 
-    Parameters
-    ----------
-    folder : path
-    name : object
-        Relative to the folder, with `/`.
-
-    Raises
-    ------
-    InputError
-        If the name is no text, is absolute, has an empty part, `.`, `..`, a backslash, a drive or a control character,
-        or if a link on its way leads out of the folder.
+    The name is relative to the folder, with `/`. Raises InputError if it is no text, is absolute, has an empty part,
+    `.`, `..`, a backslash, a drive or a control character, or if a link on its way leads out of the folder.
     """
     wanted = f"in {os.fspath(folder)}, a name has to be relative, with /, and stay inside"
     if not isinstance(name, str) or _NOT_IN_NAMES.search(name) or _DRIVE.match(name):
@@ -131,22 +117,11 @@ def _shown(name: object) -> str:
 
 
 def parse_json(text: str | bytes, path: str | os.PathLike, *, finite: bool = True) -> Any:
-    """The value of a JSON text that may be hostile.
+    """The value of a JSON text, in UTF-8 where it is bytes, that may be hostile; `path` is of its file, for the error.
 
-    Parameters
-    ----------
-    text : str or bytes
-        Bytes are UTF-8.
-    path : path
-        Of the file, for the error.
-    finite : bool
-        Whether NaN and infinite numbers are refused; JSON has none, but Python writes them.
-
-    Raises
-    ------
-    InputError
-        If it is not valid UTF-8 or JSON, is nested too deeply, names a key twice, or holds a number that is too long
-        or not finite.
+    Unless `finite` is False, NaN and infinite numbers are refused; JSON has none, but Python writes them. Raises
+    InputError if it is not valid UTF-8 or JSON, is nested too deeply, names a key twice, or holds a number that is too
+    long or not finite.
     """
 
     def number(digits: str) -> float:

@@ -17,20 +17,7 @@ _HOMES = {
     "subsampling_layers": "lowpass",
 }
 
-__all__ = [
-    "LabelMatch",
-    "Model",
-    "Preprocessing",
-    "choose_runtime",
-    "full_float32",
-    "load_model",
-    "low_pass",
-    "match_labels",
-    "names_code",
-    "read_checkpoint",
-    "resolve_device",
-    "subsampling_layers",
-]
+__all__ = list(_HOMES)
 
 
 def __getattr__(name: str):

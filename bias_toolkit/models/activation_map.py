@@ -37,37 +37,20 @@ ROUNDING, FLOAT32 = 1e-3, 1e-5
 
 
 class ActivationMaps(NamedTuple):
-    """What a model sees where, in N views.
+    """What a model sees where, in N views."""
 
-    `maps` is float32 (N, rows, columns), row 0 at the top; `classes` int64 (N,), the class that each is of;
-    `probabilities` float32 (N, model's classes).
-    """
-
-    maps: np.ndarray
-    classes: np.ndarray
-    probabilities: np.ndarray
+    maps: np.ndarray  # float32 (N, rows, columns), row 0 at the top
+    classes: np.ndarray  # int64 (N,), the class that each map is of
+    probabilities: np.ndarray  # float32 (N, model's classes)
 
 
 class ActivationMap:
     """The activation maps of one model; its network is probed once for the place where they are taken.
 
-    Parameters
-    ----------
-    model : Model
-
-    Attributes
-    ----------
-    layer : str
-        Name of the module whose output is A.
-    is_exact : bool
-        Whether a map's mean and the logit of an empty A add up to the class's logit: then nothing that the network
-        says of the class comes from elsewhere than the map.
-
-    Raises
-    ------
-    InputError
-        If the network has no such activation, as a vision transformer has none, or computes its logits without
-        derivatives.
+    `layer` is the name of the module whose output is A. `is_exact` says whether a map's mean and the logit of an empty
+    A add up to the class's logit: then nothing that the network says of the class comes from elsewhere than the map.
+    Raises InputError if the network has no such activation, as a vision transformer has none, or computes its logits
+    without derivatives.
     """
 
     def __init__(self, model: Model):
@@ -82,21 +65,12 @@ class ActivationMap:
         self.is_exact = self._adds_up(pixels)
 
     def __call__(self, pixels: np.ndarray, classes: np.ndarray | None = None) -> ActivationMaps:
-        """Run the network over N views, and give the map of one class of each.
+        """Run the network over N views, uint8 (N, W, W, 3), and give the map of one class of each.
 
-        Float32 without TF32, on the model's device; the caller chooses N. What one view gives does not depend on the
-        others but for rounding.
-
-        Parameters
-        ----------
-        pixels : uint8 array (N, W, W, 3)
-        classes : int array (N,), optional
-            Index of the class of each map, `TOP1` for the most probable one; that of every view by default.
-
-        Raises
-        ------
-        InputError
-            If an array has another shape or type, or there is no class of an index.
+        `classes`, int (N,), holds the index of each map's class, `TOP1` for the most probable one, which is the
+        default. Float32 without TF32, on the model's device; the caller chooses N. What one view gives does not depend
+        on the others but for rounding. Raises InputError if an array has another shape or type, or there is no class of
+        an index.
         """
         classes = np.full(len(pixels), TOP1) if classes is None else np.asarray(classes)
         n_classes = self._model.n_classes
@@ -168,11 +142,9 @@ def _spatial_activation(model: Model, images: Tensor) -> Run:
 
 def _has_places(run: Run) -> bool:
     shape = run.output_shape
-    if len(shape) == 3:
-        return shape[0] == PROBE_IMAGES and shape[1] > 1 and shape[2] > 1
-    if len(shape) != 4 or shape[0] != PROBE_IMAGES:
-        return False
-    return all(side > 1 for axis, side in enumerate(shape) if axis not in (0, run.output_channel_axis))
+    channel_axis = run.output_channel_axis if len(shape) == 4 else 0
+    places = [side for axis, side in enumerate(shape[1:], 1) if axis != channel_axis]
+    return len(shape) in (3, 4) and shape[0] == PROBE_IMAGES and min(places) > 1
 
 
 @contextmanager
@@ -185,8 +157,5 @@ def _activation(module: nn.Module, change: Callable[[Tensor], Tensor]) -> Iterat
         # A copy goes on, because networks overwrite activations in place.
         return taken[0].clone()
 
-    handle = module.register_forward_hook(hook)
-    try:
+    with module.register_forward_hook(hook):
         yield taken
-    finally:
-        handle.remove()

@@ -35,21 +35,15 @@ OLD_DENSENET_NAME = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12])\.")
 def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
     """Read the tensors of a state dict from `.pt`, `.pth` (or any torch file) or `.safetensors`.
 
-    A training checkpoint's wrapper, such as `{"state_dict": …, "optimizer": …}`, is opened. Nothing in the
-    file is executed: one that holds more than tensors and plain values is refused.
-
-    Raises
-    ------
-    InputError
-        If the file is missing, damaged, needs code to be executed, holds no state dict, or would take more memory than
-        is free or than its size.
+    A training checkpoint's wrapper, such as `{"state_dict": …, "optimizer": …}`, is opened. Nothing in the file is
+    executed: one that holds more than tensors and plain values is refused. Raises InputError if the file is missing,
+    damaged, needs code to be executed, holds no state dict, or would take more memory than is free or than its size.
     """
     path = Path(path)
     if not path.is_file():
         what = "is not a file" if path.exists() else "does not exist"
-        raise InputError(f"The weights file {path} {what}; give a .pt, .pth or .safetensors state dict.")
+        raise _fault(path, f"{what}; give a .pt, .pth or .safetensors state dict")
     start = _start_of(path)
-    _refuse_other_files(path, start)
     is_safetensors = path.suffix.lower() == ".safetensors" or start[8:9] == SAFETENSORS_HEADER
     check_weights_file(path, start, is_safetensors=is_safetensors)
     content = _read_safetensors(path) if is_safetensors else _read_torch(path)
@@ -57,20 +51,22 @@ def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
     for key in WRAPPERS * 2:
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]
-    if not isinstance(content, Mapping) or not any(isinstance(value, Tensor) for value in content.values()):
-        raise InputError(
-            f"The weights file {path} holds no state dict (names and tensors); "
-            "save one with torch.save(model.state_dict(), FILE)."
-        )
-    tensors = {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
+    tensors = content.items() if isinstance(content, Mapping) else ()
+    tensors = {str(name): value for name, value in tensors if isinstance(value, Tensor)}
+    if not tensors:
+        what = "holds no state dict (names and tensors); save one with torch.save(model.state_dict(), FILE)"
+        raise _fault(path, what)
     # A tensor can repeat one value, and tensors can share values.
     described = sum(tensor.numel() * tensor.itemsize for tensor in tensors.values())
-    if described > MOST_SHARED * path.stat().st_size + 2**26:
-        raise InputError(
-            f"The weights file {path} holds tensors of {described:,} bytes in a file of {path.stat().st_size:,}; save "
-            "them whole with torch.save(model.state_dict(), FILE)."
-        )
+    size = path.stat().st_size
+    if described > MOST_SHARED * size + 2**26:
+        what = f"holds tensors of {described:,} bytes in a file of {size:,}; save them whole"
+        raise _fault(path, f"{what} with torch.save(model.state_dict(), FILE)")
     return tensors
+
+
+def _fault(path: str | Path, what: str) -> InputError:
+    return InputError(f"The weights file {path} {what}.")
 
 
 def classifier_with_weights(
@@ -78,23 +74,8 @@ def classifier_with_weights(
 ) -> tuple[nn.Module, int]:
     """Build a classifier with as many classes as a file's classifier has, and load the file into it.
 
-    Parameters
-    ----------
-    build : callable
-        Makes the network with the given number of classes.
-    path : path
-        As `read_checkpoint` takes.
-    usual_classes : int
-        The number of classes to try first.
-
-    Returns
-    -------
-    The network, and its number of classes.
-
-    Raises
-    ------
-    InputError
-        As `read_checkpoint` and `assign_weights` do.
+    `build` makes the network with a number of classes, of which `usual_classes` is tried first. Returns the network and
+    its number of classes; raises InputError as `read_checkpoint` and `assign_weights` do.
     """
     tensors = read_checkpoint(path)
     network = build(usual_classes)
@@ -108,15 +89,14 @@ def classifier_with_weights(
 def assign_weights(network: nn.Module, tensors: Mapping[str, Tensor], path: str | Path) -> None:
     """Copy tensors into the network's own by name; prefixes such as `module.` are taken off.
 
-    Raises
-    ------
-    InputError
-        Naming the first tensors that are missing, too many, or of another shape, or the first that holds NaN or an
-        infinite value; the network is then unchanged.
+    Raises InputError at tensors that are missing, too many, of another shape or not finite; the network is then
+    unchanged.
     """
     tensors = _with_names_of(tensors, network)
     expected = {name: tensor for name, tensor in network.state_dict().items() if isinstance(tensor, Tensor)}
-    lacking = [f"{name!r} {_shape(expected[name])}" for name in expected if name not in tensors and not _unread(name)]
+    lacking = [
+        f"{name!r} {_shape(expected[name])}" for name in expected if name not in tensors and not name.endswith(UNREAD)
+    ]
     unexpected = [f"{name!r} {_shape(tensors[name])}" for name in tensors if name not in expected]
     others = [
         f"{name!r} {_shape(tensors[name])} where the model has {_shape(tensor)}"
@@ -129,31 +109,25 @@ def assign_weights(network: nn.Module, tensors: Mapping[str, Tensor], path: str 
         if names
     ]
     if misfits:
-        raise InputError(f"The weights file {path} does not fit the model: {'; '.join(misfits)}.")
+        raise _fault(path, f"does not fit the model: {'; '.join(misfits)}")
     _copy(network, {name: tensors[name] for name in expected if name in tensors}, path)
 
 
 def assign_weights_in_order(network: nn.Module, tensors: Mapping[str, Tensor], path: str | Path) -> None:
     """Copy tensors whose names differ from the network's, first to first, last to last.
 
-    Raises
-    ------
-    InputError
-        If their number differs, naming the first pairs whose shapes differ, or the first tensor that holds NaN or an
-        infinite value; the network is then unchanged.
+    Raises InputError if their number or a shape differs, or one is not finite; the network is then unchanged.
     """
     expected = {name: tensor for name, tensor in network.state_dict().items() if isinstance(tensor, Tensor)}
     if len(tensors) != len(expected):
-        raise InputError(
-            f"The weights file {path} does not fit the model: it holds {len(tensors)} tensors, not {len(expected)}."
-        )
+        raise _fault(path, f"does not fit the model: it holds {len(tensors)} tensors, not {len(expected)}")
     misfits = [
         f"its tensor {given_name!r} is {_shape(given)} where the model's {name!r} is {_shape(tensor)}"
         for (name, tensor), (given_name, given) in zip(expected.items(), tensors.items(), strict=True)
         if given.shape != tensor.shape
     ]
     if misfits:
-        raise InputError(f"The weights file {path} does not fit the model: {_first(misfits)}.")
+        raise _fault(path, f"does not fit the model: {_first(misfits)}")
     _copy(network, dict(zip(expected, tensors.values(), strict=True)), path)
 
 
@@ -170,28 +144,20 @@ def _copy(network: nn.Module, tensors: Mapping[str, Tensor], path: str | Path) -
     for name, tensor in tensors.items():
         is_other = own[name].is_floating_point() and not tensor.is_floating_point()
         if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_meta or is_other:
-            raise InputError(
-                f"The weights file {path} holds the tensor {name!r} sparse, quantised, complex or without its values; "
-                "save it dense, as floating-point numbers."
-            )
+            what = f"holds the tensor {name!r} sparse, quantised, complex or without its values"
+            raise _fault(path, f"{what}; save it dense, as floating-point numbers")
         # A mask may be infinite where the network's own is.
         wrong = ~_is_finite(tensor) & _is_finite(own[name]).to(tensor.device)
         if wrong.any():
-            n, all_values = int(wrong.sum()), tensor.numel()
-            raise InputError(
-                f"The weights file {path} holds NaN or infinite values, first in the tensor {name!r} "
-                f"({n:,} of {all_values:,}); the training that wrote it has diverged, or the file is damaged."
-            )
+            first = f"{name!r} ({int(wrong.sum()):,} of {tensor.numel():,})"
+            what = f"holds NaN or infinite values, first in the tensor {first}"
+            raise _fault(path, f"{what}; the training that wrote it has diverged, or the file is damaged")
     network.load_state_dict(dict(tensors), strict=False)
 
 
 def _is_finite(tensor: Tensor) -> Tensor:
     # The types of 8 bits know no tests.
     return torch.isfinite(tensor.float() if tensor.is_floating_point() and tensor.itemsize < 2 else tensor)
-
-
-def _unread(name: str) -> bool:
-    return name.endswith(UNREAD)
 
 
 def _shape(tensor: Tensor) -> str:
@@ -204,33 +170,27 @@ def _first(items: Sequence[str]) -> str:
 
 
 def _start_of(path: Path) -> bytes:
+    """The first bytes of a file, unless it is what is downloaded in the place of weights."""
     try:
         with open(path, "rb") as file:
-            return file.read(200)
+            start = file.read(200)
     except OSError as error:
-        raise InputError(f"The weights file {path} cannot be read: {error.strerror or error}.") from error
-
-
-def _refuse_other_files(path: Path, start: bytes) -> None:
-    """Refuse what is downloaded in the place of weights."""
-    start = start.removeprefix(codecs.BOM_UTF8).lstrip().lower()
-    if not start:
-        raise InputError(f"The weights file {path} is empty; download or save it again.")
-    if start.startswith(WEB_PAGE):
-        raise InputError(
-            f"The weights file {path} is a web page, as a failed download leaves; download the file itself."
-        )
-    if start.startswith(LFS_POINTER):
-        raise InputError(
-            f"The weights file {path} is a pointer of Git LFS; get what it stands for with `git lfs pull`."
-        )
+        raise _fault(path, f"cannot be read: {error.strerror or error}") from error
+    text = start.removeprefix(codecs.BOM_UTF8).lstrip().lower()
+    if not text:
+        raise _fault(path, "is empty; download or save it again")
+    if text.startswith(WEB_PAGE):
+        raise _fault(path, "is a web page, as a failed download leaves; download the file itself")
+    if text.startswith(LFS_POINTER):
+        raise _fault(path, "is a pointer of Git LFS; get what it stands for with `git lfs pull`")
+    return start
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except (safetensors.SafetensorError, OSError, ValueError) as error:
-        raise InputError(f"The weights file {path} is not a readable safetensors file: {error}.") from error
+        raise _fault(path, f"is not a readable safetensors file: {error}") from error
 
 
 def _read_torch(path: Path) -> object:
@@ -240,19 +200,18 @@ def _read_torch(path: Path) -> object:
         try:
             return torch.load(path, map_location="cpu", weights_only=True)
         except Exception as error:
-            raise InputError(_why_not_read(path, error)) from error
+            raise _fault(path, _why_not_read(error)) from error
 
 
-def _why_not_read(path: Path, error: Exception) -> str:
-    needs_code = isinstance(error, pickle.UnpicklingError)
-    if needs_code and "invalid load key" not in str(error):
-        found = re.search(r"GLOBAL ([\w.]+)", str(error))
-        what = f"calls for {found[1]}" if found else "holds more than tensors"
-        return (
-            f"The weights file {path} was not loaded, because it {what}, and loading that could execute code; "
-            "save the weights alone with torch.save(model.state_dict(), FILE)."
-        )
-    return f"The weights file {path} {MISMATCHED}."
+def _why_not_read(error: Exception) -> str:
+    if not isinstance(error, pickle.UnpicklingError) or "invalid load key" in str(error):
+        return MISMATCHED
+    found = re.search(r"GLOBAL ([\w.]+)", str(error))
+    what = f"calls for {found[1]}" if found else "holds more than tensors"
+    return (
+        f"was not loaded, because it {what}, and loading that could execute code; "
+        "save the weights alone with torch.save(model.state_dict(), FILE)"
+    )
 
 
 def _with_names_of(tensors: Mapping[str, Tensor], network: nn.Module) -> dict[str, Tensor]:

@@ -25,18 +25,10 @@ WEIGHTS = Path(__file__).parent / "weights"
 
 
 def load_demo_network(name: str) -> tuple[nn.Module, Path]:
-    """One of the demo's networks with its trained weights, in eval mode, and the file that holds them.
+    """The demo network "fully-connected" or "global-pooling", trained and in eval mode, and the file of its weights.
 
-    It takes images of shape N × 3 × 64 × 64, normalised as `DEMO_PREPROCESSING` says, and returns logits N × 10.
-
-    Parameters
-    ----------
-    name : {"fully-connected", "global-pooling"}
-
-    Raises
-    ------
-    InputError
-        If there is no demo network of that name.
+    It takes images of shape N × 3 × 64 × 64, normalised as `DEMO_PREPROCESSING` says, and returns logits N × 10. Raises
+    InputError if there is no demo network of that name.
     """
     network = build_demo_network(name)
     path = WEIGHTS / demo_weights_file(name)

@@ -25,16 +25,11 @@ PREPROCESSING_ATTRIBUTES = ("mean", "std", "interpolation", "crop_fraction")
 def factory_classifier(spec: str, weights: Path | None = None, *, search_current_folder: bool = False) -> Blueprint:
     """The network that `package.module:factory`, called without arguments, returns.
 
-    The module is imported from Python's path, or also from the current folder where that is asked for. The network
-    may carry attributes: `input_size` (int; 224 without), `mean` and `std` (three numbers; ImageNet's without),
+    The module is imported from Python's path, or also from the current folder where that is asked for. The network may
+    carry attributes: `input_size` (int; 224 without), `mean` and `std` (three numbers; ImageNet's without),
     `interpolation` ("bilinear"), `crop_fraction` (0.875), `class_names`, `class_ids`. The factory may return a `Model`
-    instead, which says all this itself.
-
-    Raises
-    ------
-    InputError
-        If the factory cannot be imported, fails, ends the program, or returns something else, if an attribute is not
-        of its kind, or if a weights file does not fit.
+    instead, which says all this itself. Raises InputError if the factory cannot be imported, fails, ends the program,
+    or returns something else, if an attribute is not of its kind, or if a weights file does not fit.
     """
     made = _call(spec, search_current_folder)
     if isinstance(made, Model):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -26,10 +26,8 @@ class Tap:
     channel_axis: int
 
     def pool(self, activation: Tensor) -> Tensor:
-        """The mean over every axis but the images' and the channels': float32, images × channels.
-
-        It is always a copy, because networks overwrite activations in place.
-        """
+        """The mean over every axis but the images' and the channels': float32, images × channels, always a copy."""
+        # A copy, because networks overwrite activations in place.
         places = [axis for axis in range(1, activation.ndim) if axis != self.channel_axis]
         return activation.float().mean(dim=places) if places else activation.float().clone()
 
@@ -48,10 +46,7 @@ class FeatureLayer:
 
     @contextmanager
     def capture(self, network: nn.Module) -> Iterator[Callable[[], Tensor]]:
-        """Watch the network inside the block; the function given returns the last pass's feature.
-
-        The feature is float32, images × dimension.
-        """
+        """In the block, watch the network; the function given returns the last feature, float32, images × dimension."""
         pooled: dict[str, Tensor] = {}
 
         def hook_for(tap: Tap):
@@ -62,36 +57,22 @@ class FeatureLayer:
             return hook
 
         modules = dict(network.named_modules())
-        handles = [modules[tap.module_name].register_forward_hook(hook_for(tap), with_kwargs=True) for tap in self.taps]
-        try:
+        with ExitStack() as hooks:
+            for tap in self.taps:
+                handle = modules[tap.module_name].register_forward_hook(hook_for(tap), with_kwargs=True)
+                hooks.enter_context(handle)
             yield lambda: torch.cat([pooled[tap.module_name] for tap in self.taps], dim=1)
-        finally:
-            for handle in handles:
-                handle.remove()
 
 
 def find_feature_layer(network: nn.Module, images: Tensor, layer: str | None = None) -> FeatureLayer:
-    """Find the penultimate activation of any classifier, or the named layer's output.
+    """Find the penultimate activation of any classifier in eval mode, or the output of the named layer.
 
-    The network is run once with every module watched. The classifier is the last module to run that holds a
-    matrix of weights, gives one value a class, and alone decides the logits: with its output replaced by
-    zeros, the logits no longer depend on the image. Several such modules side by side, whose outputs are
-    averaged, are taken together. The feature is the classifier's input. Where no module is the classifier
-    (its weights belong to a container), the feature is the output of the last module that decides the logits.
-
-    Parameters
-    ----------
-    network : nn.Module
-        In eval mode.
-    images : Tensor
-        Two different normalised images, 2 × 3 × W × W.
-    layer : str, optional
-        The dotted name of a module, whose output is taken instead.
-
-    Raises
-    ------
-    InputError
-        If the layer does not exist or has no output for each image, or if no classifier is found.
+    The network is run once on two different normalised images, 2 × 3 × W × W, with every module watched. The classifier
+    is the last module to run that holds a matrix of weights, gives one value a class, and alone decides the logits:
+    with its output replaced by zeros, the logits no longer depend on the image. Several such modules side by side,
+    whose outputs are averaged, are taken together. The feature is the classifier's input. Where no module is the
+    classifier (its weights belong to a container), the feature is the output of the last module that decides the
+    logits. Raises InputError if the layer does not exist or has no output for each image, or if no classifier is found.
     """
     runs = run_watched(network, images)
     if layer is not None:
@@ -113,15 +94,10 @@ def find_feature_layer(network: nn.Module, images: Tensor, layer: str | None = N
 def network_logits(output: object) -> Tensor:
     """The logits, images × classes, in whatever the network returned: a tensor, or one inside a container.
 
-    Of a mapping or an object with fields the entry `logits` is taken, otherwise the first tensor.
-
-    Raises
-    ------
-    InputError
-        If it holds no tensor of that shape.
+    Of a mapping or an object with fields the entry `logits` is taken, otherwise the first tensor. Raises InputError if
+    it holds no tensor of that shape.
     """
-    fields = output if isinstance(output, Mapping) else {"logits": getattr(output, "logits", None)}
-    logits = fields.get("logits")
+    logits = output.get("logits") if isinstance(output, Mapping) else getattr(output, "logits", None)
     if not isinstance(logits, Tensor):
         logits = first_tensor(output)
     if logits is None:
@@ -200,7 +176,6 @@ def _channel_axis(module: nn.Module, shape: torch.Size) -> int:
 def run_watched(network: nn.Module, images: Tensor) -> list[Run]:
     """Run the network; its modules in the order in which they finished last, the network itself left out."""
     seen: dict[str, Run] = {}
-    handles = []
 
     def hook_for(name: str):
         def hook(module, args, kwargs, output):
@@ -211,14 +186,11 @@ def run_watched(network: nn.Module, images: Tensor) -> list[Run]:
 
         return hook
 
-    for name, module in network.named_modules():
-        if name:
-            handles.append(module.register_forward_hook(hook_for(name), with_kwargs=True))
-    try:
+    with ExitStack() as hooks:
+        for name, module in network.named_modules():
+            if name:
+                hooks.enter_context(module.register_forward_hook(hook_for(name), with_kwargs=True))
         network(images)
-    finally:
-        for handle in handles:
-            handle.remove()
     return list(seen.values())
 
 
@@ -248,12 +220,10 @@ def decide_logits(network: nn.Module, images: Tensor, runs: list[Run]) -> bool:
     """Whether the logits are the same for every image once the modules' outputs are zeros."""
     if not runs:
         return False
-    handles = [run.module.register_forward_hook(_zero_output) for run in runs]
-    try:
+    with ExitStack() as hooks:
+        for run in runs:
+            hooks.enter_context(run.module.register_forward_hook(_zero_output))
         logits = network_logits(network(images))
-    finally:
-        for handle in handles:
-            handle.remove()
     return bool(torch.allclose(logits[:1], logits[1:], rtol=1e-6, atol=1e-7, equal_nan=True))
 
 

@@ -8,7 +8,6 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from bias_toolkit.foundation.errors import InputError
 
@@ -27,10 +26,7 @@ class MappingEntry:
 def read_mapping(path: Path) -> list[MappingEntry]:
     """Read a CSV file with the columns `label,class`, or a JSON object from labels to classes.
 
-    Raises
-    ------
-    InputError
-        If the file is missing or is neither, a class is missing or of another type, or a label comes twice.
+    Raises InputError if it is missing or neither, a class is missing or of another type, or a label comes twice.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -52,28 +48,24 @@ def read_mapping(path: Path) -> list[MappingEntry]:
 
 def _read_csv(path: Path, text: str) -> list[MappingEntry]:
     reader = csv.reader(io.StringIO(text), skipinitialspace=True, strict=True)
+    entries = []
     try:
-        return _read_rows(path, reader)
+        header = [cell.strip() for cell in next(reader, [])]
+        if any(column not in header for column in COLUMNS):
+            raise InputError(f"{path}, line 1: the header must have the columns label and class, not {header}.")
+        label_at, class_at = (header.index(column) for column in COLUMNS)
+        for row in reader:
+            cells = [cell.strip() for cell in row]
+            if not any(cells):
+                continue
+            if len(cells) != len(header) or not cells[label_at] or not cells[class_at]:
+                raise InputError(
+                    f"{path}, line {reader.line_num}: a row must have a label and a class, not {','.join(row)!r}; "
+                    "put a name that has commas in double quotes."
+                )
+            entries.append(MappingEntry(cells[label_at], cells[class_at], reader.line_num))
     except csv.Error as error:
         raise InputError(f"{path}, line {reader.line_num}: this is not a row of a table: {error}.") from error
-
-
-def _read_rows(path: Path, reader: Any) -> list[MappingEntry]:
-    header = [cell.strip() for cell in next(reader, [])]
-    if any(column not in header for column in COLUMNS):
-        raise InputError(f"{path}, line 1: the header must have the columns label and class, not {header}.")
-    label_at, class_at = (header.index(column) for column in COLUMNS)
-    entries = []
-    for row in reader:
-        cells = [cell.strip() for cell in row]
-        if not any(cells):
-            continue
-        if len(cells) != len(header) or not cells[label_at] or not cells[class_at]:
-            raise InputError(
-                f"{path}, line {reader.line_num}: a row must have a label and a class, not {','.join(row)!r}; "
-                "put a name that has commas in double quotes."
-            )
-        entries.append(MappingEntry(cells[label_at], cells[class_at], reader.line_num))
     return entries
 
 

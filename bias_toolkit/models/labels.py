@@ -20,47 +20,26 @@ LABELS_TOLD = 5
 
 @dataclass(frozen=True)
 class LabelMatch:
-    """Which class each label is, and how that was found.
+    """Which class each label is, and how that was found."""
 
-    `indices` maps a label to its class's index; a label that is none of the classes is not in it. `how` is
-    "WordNet id", "class id", "class name", "index", "mapping file" or "none". `sentence` says how many of the
-    `n_labels` different labels matched, and names those that did not.
-    """
-
-    indices: dict[str, int]
-    how: str
-    n_labels: int
+    indices: dict[str, int]  # class by label; without the labels that are none of the classes
+    how: str  # "WordNet id", "class id", "class name", "index", "mapping file" or "none"
+    n_labels: int  # different ones
     n_matched: int
-    sentence: str
+    sentence: str  # says how many matched, and names those that did not
 
 
 def match_labels(
-    labels: Sequence[str],
-    model: Model,
-    class_names: Mapping[str, str] | None = None,
-    mapping: str | Path | None = None,
+    labels: Sequence[str], model: Model, class_names: Mapping[str, str] | None = None, mapping: str | Path | None = None
 ) -> LabelMatch:
-    """Match a dataset's labels to a model's classes.
+    """Match a dataset's labels, in which nulls are left out, to a model's classes.
 
-    Labels are tried as class ids (WordNet ids for ImageNet models) and as class names, and what matches more
-    of them is taken; where neither matches any, labels that are integers are taken as indices from 0. Names
-    match whatever their case, with underscores and hyphens as spaces: whole, or one of the comma-separated
-    synonyms where that leaves one class only. A mapping file comes before all that.
-
-    Parameters
-    ----------
-    labels : sequence of str
-        With repetitions or without; nulls are left out.
-    model : Model
-    class_names : mapping, optional
-        The dataset's readable names of its labels, tried as names beside the labels themselves.
-    mapping : path, optional
-        A CSV file with the columns `label,class`, or a JSON object; a class is an id, a name or an index.
-
-    Raises
-    ------
-    InputError
-        If the mapping file has a fault, or none of the labels is in it.
+    Labels are tried as class ids (WordNet ids for ImageNet models) and as class names, the labels themselves or the
+    dataset's readable `class_names` of them, and what matches more of them is taken; where neither matches any, labels
+    that are integers are taken as indices from 0. Names match whatever their case, with underscores and hyphens as
+    spaces: whole, or one of the comma-separated synonyms where that leaves one class only. A mapping file, in CSV with
+    the columns `label,class` or a JSON object, comes before all that; a class in it is an id, a name or an index.
+    Raises InputError if the mapping file has a fault, or none of the labels is in it.
     """
     distinct = sorted({str(label) for label in labels if not pd.isna(label)})
     if mapping is not None:

@@ -11,14 +11,8 @@ from pathlib import Path
 import torch
 
 from bias_toolkit.foundation.errors import InputError
+from bias_toolkit.models import demo
 from bias_toolkit.models.checkpoint import assign_weights, read_checkpoint
-from bias_toolkit.models.demo import (
-    DEMO_CLASS_NAMES,
-    DEMO_INPUT_SIZE,
-    DEMO_PREPROCESSING,
-    build_demo_network,
-    load_demo_network,
-)
 from bias_toolkit.models.factory import factory_classifier
 from bias_toolkit.models.model import Model
 from bias_toolkit.models.preprocessing import Blueprint
@@ -37,12 +31,15 @@ def load_model(
 ) -> Model:
     """Load a classifier with its weights, preprocessing and class names.
 
+    Raises InputError if the model is unknown, its weights cannot be had or do not fit, or the layer, device or runtime
+    does not exist.
+
     Parameters
     ----------
     spec : str
-        `efficientnet-lite0`; `demo`, which is `demo:fully-connected`, or `demo:global-pooling`;
-        `torchvision:NAME`; `timm:NAME`; or `package.module:factory` (see `factory_classifier`), which imports and
-        runs that code: `bias_toolkit.models.specs.names_code` tells whether it is one.
+        `efficientnet-lite0`; `demo`, which is `demo:fully-connected`, or `demo:global-pooling`; `torchvision:NAME`;
+        `timm:NAME`; or `package.module:factory` (see `factory_classifier`), which imports and runs that code:
+        `bias_toolkit.models.specs.names_code` tells whether it is one.
     weights : path, optional
         A state dict (.pt, .pth, .safetensors) to use instead of the published weights.
     feature : str, optional
@@ -55,12 +52,6 @@ def load_model(
         Views in one forward pass; the runtime's choice by default.
     search_current_folder : bool
         Whether a factory's module is also looked for in the current folder.
-
-    Raises
-    ------
-    InputError
-        If the model is unknown, its weights cannot be had or do not fit, or the layer, device or runtime does not
-        exist.
     """
     chosen = resolve_device(device)
     weights = None if weights is None else Path(weights)
@@ -81,13 +72,7 @@ def load_model(
 
 
 def resolve_device(device: str) -> torch.device:
-    """The torch device that "auto", "cpu", "cuda", "cuda:1" … means on this machine.
-
-    Raises
-    ------
-    InputError
-        If there is no such device.
-    """
+    """The torch device that "auto", "cpu", "cuda:1" … means here; raises InputError if there is no such device."""
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -124,11 +109,11 @@ def _blueprint(spec: str, weights: Path | None, search_current_folder: bool) -> 
 
 def _demo(name: str, weights: Path | None) -> Blueprint:
     if weights is None:
-        network, _ = load_demo_network(name)
+        network, _ = demo.load_demo_network(name)
     else:
-        network = build_demo_network(name)
+        network = demo.build_demo_network(name)
         assign_weights(network, read_checkpoint(weights), weights)
-    return Blueprint(network, DEMO_INPUT_SIZE, DEMO_PREPROCESSING, class_names=DEMO_CLASS_NAMES)
+    return Blueprint(network, demo.DEMO_INPUT_SIZE, demo.DEMO_PREPROCESSING, class_names=demo.DEMO_CLASS_NAMES)
 
 
 @contextmanager

@@ -22,6 +22,7 @@ the larger the filter: the rebuilt network shows what the filters alone do.
 from __future__ import annotations
 
 import copy
+from contextlib import ExitStack
 from functools import partial
 
 import torch
@@ -38,35 +39,20 @@ from bias_toolkit.models.lowpass_layers import (
     subsamples,
 )
 
-__all__ = ["low_pass", "subsampling_layers"]
-
 
 def low_pass(module: nn.Module, filter_size: int = 3, *, input_size: int = 224) -> nn.Module:
-    """Copy a network, with a binomial low-pass filter at each of its subsampling layers.
+    """Copy a network of images (N, 3, H, W), with a binomial low-pass filter at each of its subsampling layers.
 
-    Which layers these are is found by running the copy once (`subsampling_layers`). The copy has the same
-    layers under the same names, the same tensors under the same keys of its state dict, and the same output
-    shape for every input. The given network is left as it is.
+    Which layers these are is found by running the copy once on a square image of `input_size` pixels
+    (`subsampling_layers`). The copy has the same layers under the same names, the same tensors under the same keys of
+    its state dict, and the same output shape for every input. The given network is left as it is.
 
-    An odd filter is symmetric about the position that the layer samples. An even one is centred half a pixel
-    to its right and below it, as in Z. Borders are reflected, or repeated where a map is no larger than the
-    filter's reach. An axis along which a layer has stride 1 is not filtered.
-
-    Parameters
-    ----------
-    module
-        A network of images (N, 3, H, W).
-    filter_size
-        Weights of the filter along each axis, at least 1. With 1 the copy is not changed: its outputs are the
-        network's own, bit for bit. Z tries 2, 3 and 5.
-    input_size
-        Side in pixels of the square image on which the layers are looked for.
-
-    Raises
-    ------
-    InputError
-        If `filter_size` is not a whole number of at least 1, the network cannot be run on an image of
-        `input_size`, or (with a filter larger than 1) has no subsampling layer.
+    `filter_size` is the filter's weights along each axis; Z tries 2, 3 and 5. With 1 the copy is not changed: its
+    outputs are the network's own, bit for bit. An odd filter is symmetric about the position that the layer samples. An
+    even one is centred half a pixel to its right and below it, as in Z. Borders are reflected, or repeated where a map
+    is no larger than the filter's reach. An axis along which a layer has stride 1 is not filtered. Raises InputError if
+    `filter_size` is not a whole number of at least 1, the network cannot be run on such an image, or (with a filter
+    larger than 1) has no subsampling layer.
     """
     if isinstance(filter_size, bool) or not isinstance(filter_size, int) or filter_size < 1:
         raise InputError(f"The low-pass filter's size must be a whole number of at least 1, not {filter_size!r}.")
@@ -95,20 +81,14 @@ def subsampling_layers(module: nn.Module, input_size: int = 224) -> list[str]:
     """Names of the layers that `low_pass` filters, in the order in which they run.
 
     These are the modules that, run in evaluation mode on an image of `input_size` pixels, themselves call a
-    two-dimensional convolution, max pooling or average pooling with a stride above 1, be it a layer
-    (`torch.nn.Conv2d`) or a block that calls the function. The network itself has the name "". A patch
-    embedding (a convolution whose stride is its kernel's size, as in ConvNeXt and vision transformers) counts
-    like any other convolution.
+    two-dimensional convolution, max pooling or average pooling with a stride above 1, be it a layer (`torch.nn.Conv2d`)
+    or a block that calls the function. The network itself has the name "". A patch embedding (a convolution whose
+    stride is its kernel's size, as in ConvNeXt and vision transformers) counts like any other convolution.
 
-    Not counted: a pooling whose window covers the whole map, adaptive pooling, max pooling that also returns
-    indices, a convolution with one fixed averaging kernel for all channels (a low-pass filter that the
-    network already has), slicing with a step, interpolation, and rearranging pixels into channels, which
-    loses nothing.
-
-    Raises
-    ------
-    InputError
-        If the network cannot be run on an image of `input_size`.
+    Not counted: a pooling whose window covers the whole map, adaptive pooling, max pooling that also returns indices, a
+    convolution with one fixed averaging kernel for all channels (a low-pass filter that the network already has),
+    slicing with a step, interpolation, and rearranging pixels into channels, which loses nothing. Raises InputError if
+    the network cannot be run on an image of `input_size`.
     """
     return list(_find_subsampling(module, input_size))
 
@@ -127,11 +107,12 @@ def _find_subsampling(module: nn.Module, input_size: int) -> dict[str, set[str]]
     def leave(layer, inputs, outputs):
         running.pop()
 
-    hooks = [layer.register_forward_pre_hook(enter) for layer in names]
-    hooks += [layer.register_forward_hook(leave) for layer in names]
     try:
         images = torch.zeros(1, 3, input_size, input_size, device=weights.device, dtype=weights.dtype)
-        with torch.no_grad(), _SubsamplingCalls() as calls:
+        with ExitStack() as hooks, torch.no_grad(), _SubsamplingCalls() as calls:
+            for layer in names:
+                hooks.enter_context(layer.register_forward_pre_hook(enter))
+                hooks.enter_context(layer.register_forward_hook(leave))
             calls.record = lambda operation: found.setdefault(names[running[-1]], set()).add(operation)
             module.eval()(images)
     except Exception as error:
@@ -140,8 +121,6 @@ def _find_subsampling(module: nn.Module, input_size: int) -> dict[str, set[str]]
             f"to find its subsampling layers: {error}"
         ) from error
     finally:
-        for hook in hooks:
-            hook.remove()
         for layer, mode in training.items():
             layer.training = mode
     return found

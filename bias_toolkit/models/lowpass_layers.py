@@ -10,17 +10,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-__all__ = [
-    "OPERATIONS",
-    "binomial_filter",
-    "filters_input",
-    "forward_with_filtered_calls",
-    "forward_with_filtered_input",
-    "forward_with_plain_output",
-    "low_pass_maps",
-    "subsamples",
-]
-
 OPERATIONS = {
     torch.conv2d: "convolution",
     F.avg_pool2d: "average pooling",
@@ -133,8 +122,8 @@ class _FilteredCalls(TorchFunctionMode):
 class _DenseMaps(Tensor):
     """A strided convolution's output at stride 1, which is filtered and subsampled when it is used.
 
-    A normalisation or an activation leaves it dense. Whatever else is done with it, be it only to ask its
-    size, is done with the subsampled maps, and from then on it stands for these.
+    A normalisation or an activation leaves it dense. Whatever else is done with it, be it only to ask its size, is done
+    with the subsampled maps, and from then on it stands for these.
     """
 
     filter_size: int

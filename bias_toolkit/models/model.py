@@ -15,15 +15,14 @@ import torch
 from torch import Tensor, nn
 
 from bias_toolkit.foundation.errors import InputError
+from bias_toolkit.foundation.memory import keep_freed_memory
 from bias_toolkit.models.checkpoint import non_finite_tensor
 from bias_toolkit.models.feature_layer import PROBE_IMAGES, find_feature_layer, network_logits
-from bias_toolkit.models.memory import keep_freed_memory
 from bias_toolkit.models.pixel_network import PixelNetwork
 from bias_toolkit.models.precision import full_float32
 from bias_toolkit.models.preprocessing import Preprocessing
-from bias_toolkit.models.runtime import Batch, Choice, Outputs, Runtime, check_precision, choose_runtime
+from bias_toolkit.models.runtime import Batch, Choice, Outputs, Runtime, check_precision, choose_runtime, varied_images
 from bias_toolkit.models.torch_runtime import TorchRuntime
-from bias_toolkit.models.varied_images import varied_images
 
 LIBRARIES = ("torch", "torchvision", "timm")
 # Where an object lies in memory, in the text of layers that hold functions.
@@ -33,19 +32,19 @@ ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 class Model:
     """A classifier: a network, what it expects of its input, and what its outputs are called.
 
-    The network is put in eval mode on the device, in float32 and without gradients, and probed once with two
-    random images to find the feature and count the classes.
+    The network is put in eval mode on the device, in float32 and without gradients, and probed once with two random
+    images to find the feature and count the classes. Raises InputError if the network cannot run on such images, gives
+    no finite logits, or has another number of classes than there are names, or if the feature is not found.
 
     Parameters
     ----------
     name : str
         What reports call it.
     module : nn.Module
-        Takes normalised images N × 3 × W × W; returns logits N × classes, alone or in a tuple, mapping or object.
-        Rows that already are probabilities are taken as they are.
+        Takes normalised images N × 3 × W × W; returns logits N × classes, alone or in a tuple, mapping or object. Rows
+        that already are probabilities are taken as they are.
     input_size : int
         W, in pixels.
-    preprocessing : Preprocessing
     class_names, class_ids : sequence of str, optional
         Readable names, and identifiers such as WordNet ids, in output order.
     feature : str, optional
@@ -68,12 +67,6 @@ class Model:
         What the network is to run on; `runtime` says what it does run on, once that was tried.
     weights_sha256 : str
         SHA-256 of the weights that run, the same whichever file they came from.
-
-    Raises
-    ------
-    InputError
-        If the network cannot run on such images, gives no finite logits, or has another number of classes than
-        there are names, or if the feature is not found.
     """
 
     def __init__(
@@ -171,21 +164,11 @@ class Model:
             yield
 
     def evaluate(self, pixels: np.ndarray, outside: np.ndarray | None = None, *, precision: str = "float32") -> Outputs:
-        """Run the network over N views.
+        """Run the network over N views: pixels uint8 (N, W, W, 3), red, green, blue.
 
-        Parameters
-        ----------
-        pixels : uint8 array (N, W, W, 3)
-            Red, green, blue.
-        outside : bool array (N, W, W), optional
-            Where it is True the normalised input is exactly 0, whatever the pixels are.
-        precision : {"float32", "bfloat16", "float16"}
-            Of the arithmetic. Float32 is without TF32, whatever the caller has set.
-
-        Raises
-        ------
-        InputError
-            If an array has another shape or type, or the runtime has no such precision on this machine.
+        Where `outside`, bool (N, W, W), is True the normalised input is exactly 0, whatever the pixels are. `precision`
+        is that of the arithmetic: "float32" (without TF32, whatever the caller has set), "bfloat16" or "float16".
+        Raises InputError if an array has another shape or type, or the runtime has no such precision on this machine.
         """
         (outputs,) = self.evaluate_batches([(pixels, outside)], precision=precision)
         return outputs
@@ -193,12 +176,8 @@ class Model:
     def evaluate_batches(self, batches: Iterable[Batch], *, precision: str = "float32") -> Iterator[Outputs]:
         """The outputs of each batch of views, in order; later batches are taken while earlier ones are computed.
 
-        A batch is (pixels, outside), as `evaluate` takes them. Batches of `batch_size` views run fastest.
-
-        Raises
-        ------
-        InputError
-            As `evaluate`.
+        A batch is (pixels, outside), as `evaluate` takes them; it raises as `evaluate`. Batches of `batch_size` views
+        run fastest.
         """
         sizes: deque[int] = deque()
 
@@ -271,23 +250,14 @@ class Model:
             )
 
     def normalise(self, pixels: np.ndarray, outside: np.ndarray | None = None) -> Tensor:
-        """What the network is given for N views: float32 (N, 3, W, W) on the model's device.
-
-        Parameters and exceptions are those of `evaluate`.
-        """
+        """What the network is given for N views, as `evaluate` takes them: float32 (N, 3, W, W) on its device."""
         self._check(pixels, outside)
         # Views may be read-only or have negative strides, which torch does not take: hence the copies.
         given = (None if each is None else torch.from_numpy(each.copy()).to(self.device) for each in (pixels, outside))
         return self._pixel_network.normalise(*given)
 
     def with_module(self, module: nn.Module, name: str) -> Model:
-        """The same preprocessing, classes, feature and device with another network.
-
-        Raises
-        ------
-        InputError
-            As the class does.
-        """
+        """The same preprocessing, classes, feature and device with another network; raises as the class does."""
         return Model(
             name,
             module,

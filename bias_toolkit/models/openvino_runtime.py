@@ -5,16 +5,15 @@ from __future__ import annotations
 import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
-from bias_toolkit.foundation.errors import InputError
+from bias_toolkit.foundation.errors import InputError, first_line
 from bias_toolkit.models.pixel_network import PixelNetwork
 from bias_toolkit.models.precision import full_float32
-from bias_toolkit.models.runtime import Batch, BatchSource, Outputs
+from bias_toolkit.models.runtime import Batch, BatchSource, Outputs, varied_images
 
 REQUEST_PIXELS = 2 * 224**2
 """Of a request's views together. Activations of so many stay in a core's cache: on two cores efficientnet-lite0 at 224
@@ -32,24 +31,11 @@ HINTS = {"float32": ("f32", "FP32"), "bfloat16": ("bf16", "BF16"), "float16": ("
 class OpenVinoRuntime:
     """OpenVINO in throughput mode: the network is compiled once, and several requests are always under way.
 
-    The network is recorded by running it on one batch. What is compiled is compared with torch on other images, so a
-    network whose course depends on its input is not taken for one whose does not.
-
-    Parameters
-    ----------
-    network : PixelNetwork
-        On the CPU, in eval mode.
-    input_size : int
-        W, in pixels.
-    batch_size : int, optional
-        Views in one request, by default as many as have `REQUEST_PIXELS`. Smaller batches are padded, larger ones cut.
-    precision : {"float32", "bfloat16", "float16"}
-
-    Raises
-    ------
-    InputError
-        If OpenVINO cannot be loaded, the network cannot be converted or computes something else when it is, or the
-        processor has no arithmetic in that precision.
+    The network, on the CPU and in eval mode, is recorded by running it on one batch. What is compiled is compared with
+    torch on other images, so a network whose course depends on its input is not taken for one whose does not.
+    `batch_size` is the views in one request, by default as many as have `REQUEST_PIXELS`; smaller batches are padded,
+    larger ones cut. Raises InputError if OpenVINO cannot be loaded, the network cannot be converted or computes
+    something else when it is, or the processor has no arithmetic in that precision.
     """
 
     def __init__(
@@ -58,7 +44,7 @@ class OpenVinoRuntime:
         try:
             import openvino
         except ImportError as error:
-            raise InputError(f"OpenVINO cannot be loaded ({_first_line(error)}); give --runtime torch.") from error
+            raise InputError(f"OpenVINO cannot be loaded ({first_line(error)}); give --runtime torch.") from error
 
         self.name = f"OpenVINO {openvino.__version__.split('-')[0]}"
         self.views_in_pass = batch_size or int(np.clip(REQUEST_PIXELS // input_size**2, *REQUEST_VIEWS))
@@ -86,7 +72,9 @@ class OpenVinoRuntime:
                 parts = _Parts(-(-len(pixels) // self.views_in_pass))
                 unfinished.append(parts)
                 for start in range(0, len(pixels), self.views_in_pass):
-                    idle = self._requests(has_outside=outside is not None)
+                    if (has_outside := outside is not None) not in self._idle:
+                        self._compile(has_outside=has_outside)
+                    idle = self._idle[has_outside]
                     while not idle:
                         self._read(under_way.popleft())
                     part = slice(start, start + self.views_in_pass)
@@ -118,12 +106,6 @@ class OpenVinoRuntime:
         each.parts.made.append([each.request.get_output_tensor(place).data[: each.rows].copy() for place in (0, 1)])
         each.idle.append(each.request)
 
-    def _requests(self, *, has_outside: bool) -> list:
-        """The idle requests for views with or without places outside."""
-        if has_outside not in self._idle:
-            self._compile(has_outside=has_outside)
-        return self._idle[has_outside]
-
     def _compile(self, *, has_outside: bool) -> None:
         import openvino
 
@@ -133,7 +115,9 @@ class OpenVinoRuntime:
         if has_outside:
             views.append(generator.random(shape) < 0.5)
         try:
-            with _quietly(), full_float32(), torch.inference_mode(False), torch.no_grad():
+            # The converter warns about what it records; `_check` looks at the result.
+            with warnings.catch_warnings(), full_float32(), torch.inference_mode(False), torch.no_grad():
+                warnings.simplefilter("ignore")
                 example = tuple(torch.from_numpy(each) for each in views)
                 graph = openvino.convert_model(self._network, example_input=example)
                 graph.reshape({place: list(each.shape) for place, each in enumerate(views)})
@@ -141,7 +125,7 @@ class OpenVinoRuntime:
             compiled = self._core.compile_model(graph, "CPU", hints)
         except Exception as error:
             raise InputError(
-                f"OpenVINO cannot run this network ({_first_line(error)}); give --runtime torch."
+                f"OpenVINO cannot run this network ({first_line(error)}); give --runtime torch."
             ) from error
         # Twice as many as are computed at a time, so that the processor need not wait for Python.
         count = 2 * compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
@@ -152,7 +136,7 @@ class OpenVinoRuntime:
     def _check(self, *, has_outside: bool) -> None:
         """Raise InputError unless what was compiled does as torch does, on images that it was not recorded on."""
         generator = np.random.default_rng(1)
-        for pixels in _probes(self._input_size, generator):
+        for pixels in np.split(varied_images(self._input_size), 3):
             outside = generator.random(pixels.shape[:3]) < 0.3 if has_outside else None
             with full_float32(), torch.inference_mode():
                 given = [None if each is None else torch.from_numpy(each) for each in (pixels, outside)]
@@ -164,15 +148,6 @@ class OpenVinoRuntime:
                     f"OpenVINO computes other probabilities than torch for this network (by up to {difference:.2g}); "
                     "give --runtime torch."
                 )
-
-
-def _probes(side: int, generator: np.random.Generator) -> Iterator[np.ndarray]:
-    """Batches of two views, uint8 (2, W, W, 3), that have little in common: noise, shades, black and white."""
-    yield generator.integers(0, 256, (2, side, side, 3), np.uint8)
-    shades = generator.integers(0, 256, (2, 1, 1, 3)) * np.linspace(0, 1, side)[:, None, None]
-    yield np.broadcast_to(shades, (2, side, side, 3)).astype(np.uint8)
-    for level in (0, 255):
-        yield np.full((2, side, side, 3), level, np.uint8)
 
 
 class _Parts:
@@ -204,19 +179,4 @@ def _padded(array: np.ndarray, rows: int) -> np.ndarray:
     """The array with rows of zeros added, in one block of memory."""
     if len(array) == rows:
         return np.ascontiguousarray(array)
-    padded = np.zeros((rows, *array.shape[1:]), array.dtype)
-    padded[: len(array)] = array
-    return padded
-
-
-def _first_line(error: Exception) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0].rstrip(".") if text else type(error).__name__
-
-
-@contextmanager
-def _quietly() -> Iterator[None]:
-    """Keep the converter's warnings about what it records to itself: `_check` looks at the result."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+    return np.concatenate([array, np.zeros((rows - len(array), *array.shape[1:]), array.dtype)])

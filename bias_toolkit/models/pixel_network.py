@@ -12,17 +12,8 @@ from bias_toolkit.models.preprocessing import Preprocessing
 class PixelNetwork(nn.Module):
     """Normalises pixels, runs the network once, and gives what is wanted of it.
 
-    Parameters
-    ----------
-    network : nn.Module
-        Takes normalised images N × 3 × W × W.
-    feature_layer : FeatureLayer
-        Where the feature is in it.
-    preprocessing : Preprocessing
-    gives_probabilities : bool
-        Whether the network's rows are probabilities already.
-    memory_format : torch.memory_format
-        Of what the network is given.
+    The network takes normalised images N × 3 × W × W in `memory_format`. `gives_probabilities` says whether its rows
+    are probabilities already.
     """
 
     def __init__(

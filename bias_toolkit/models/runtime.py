@@ -17,13 +17,27 @@ X86_64 = ("x86_64", "AMD64")
 
 
 class Outputs(NamedTuple):
-    """What a model says of N views.
+    """What a model says of N views."""
 
-    `probabilities` is float32 (N, classes), each row's softmax; `features` is float32 (N, dimension).
-    """
+    probabilities: np.ndarray  # float32 (N, classes), each row's softmax
+    features: np.ndarray  # float32 (N, dimension)
 
-    probabilities: np.ndarray
-    features: np.ndarray
+
+def varied_images(side: int) -> np.ndarray:
+    """Six images, uint8 (6, side, side, 3): black, white, a ramp, a disc, noise, and a photograph's smooth noise."""
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:side, :side] / side
+    images = np.zeros((6, side, side, 3))
+    images[1] = 1
+    images[2] = np.stack([x, y, 1 - x], axis=2)
+    images[3] = np.where(np.hypot(x - 0.5, y - 0.4)[..., None] < 0.3, (0.9, 0.6, 0.1), (0.2, 0.4, 0.3))
+    images[4] = rng.random((side, side, 3))
+    # Amplitudes that fall as one over the frequency are those of photographs (Field, JOSA A 4(12), 1987).
+    frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(side), np.fft.fftfreq(side)))
+    frequency[0, 0] = np.inf
+    noise = np.fft.ifft2(np.fft.fft2(rng.normal(size=(side, side, 3)), axes=(0, 1)) / frequency[..., None], axes=(0, 1))
+    images[5] = 0.5 + 0.2 * noise.real / max(noise.real.std(), 1e-9)
+    return (255 * images.clip(0, 1)).round().astype(np.uint8)
 
 
 Batch = tuple[np.ndarray, np.ndarray | None]
@@ -31,9 +45,9 @@ Batch = tuple[np.ndarray, np.ndarray | None]
 
 
 class BatchSource:
-    """Batches that are taken ahead of the answers: where giving one fails, the error waits until all are answered.
+    """Batches that are taken ahead of the answers.
 
-    So what was computed before an interruption is not lost with it.
+    Where giving one fails, the error waits until all are answered, so that what was computed is not lost with it.
     """
 
     def __init__(self, batches: Iterable[Batch]):
@@ -55,28 +69,17 @@ class BatchSource:
 
 
 class Runtime(Protocol):
-    """Executes one classifier in one precision.
+    """Executes one classifier in one precision."""
 
-    Attributes
-    ----------
-    name : str
-        Which runtime it is, and its version.
-    batch_size : int
-        Views that are best given together.
-    views_in_pass : int
-        Views in one forward pass.
-    """
-
-    name: str
-    batch_size: int
+    name: str  # with its version
+    batch_size: int  # views that are best given together
     views_in_pass: int
 
     def run(self, batches: Iterable[Batch]) -> Iterator[Outputs]:
         """The outputs of each batch, in order; the next batches are asked for while earlier ones are computed.
 
-        An error that giving a batch raises is raised when the outputs of all earlier batches were given.
+        An error of giving a batch is raised after the outputs of all earlier ones.
         """
-        ...
 
 
 class Choice(NamedTuple):
@@ -89,12 +92,8 @@ class Choice(NamedTuple):
 def choose_runtime(runtime: str, device: torch.device) -> Choice:
     """The runtime that "auto", "torch" or "openvino" means on a device of this machine.
 
-    "auto" takes torch on CUDA; on an Intel or AMD CPU OpenVINO where it is installed; torch otherwise.
-
-    Raises
-    ------
-    InputError
-        If there is no such runtime, or OpenVINO was asked for where it cannot run.
+    "auto" takes torch on CUDA; on an Intel or AMD CPU OpenVINO where it is installed; torch otherwise. Raises
+    InputError if there is no such runtime, or OpenVINO was asked for where it cannot run.
     """
     if runtime not in RUNTIMES:
         raise InputError(f"--runtime is {runtime!r}, but must be one of {', '.join(RUNTIMES)}.")

@@ -18,11 +18,6 @@ def names_code(spec: str) -> bool:
 
     That is a factory, `package.module:factory`. One that a study from someone else names may be any code that can be
     imported, so it is to be loaded only where the user named it.
-
-    Parameters
-    ----------
-    spec : str
-        As `load_model` takes.
     """
     kind, name = split_spec(spec)
     return bool(name) and kind not in LIBRARIES

@@ -30,25 +30,10 @@ GRAPH_TOLERANCE = 1e-5
 class TorchRuntime:
     """Torch, eager on the CPU; on CUDA with a queue, so that the GPU need not wait, and a CUDA graph for whole batches.
 
-    In float32 nothing is rounded to TF32 and kernels are deterministic; in another precision the network runs under
-    autocast.
-
-    Parameters
-    ----------
-    network : PixelNetwork
-        On the device, in eval mode.
-    input_size : int
-        W, in pixels.
-    device : torch.device
-    batch_size : int, optional
-        Views in one pass; by default 32 on the CPU, and on CUDA the largest power of two from 32 to 512 that takes at
-        most a fifth of the memory.
-    precision : {"float32", "bfloat16", "float16"}
-
-    Raises
-    ------
-    InputError
-        On CUDA, also while running, if the views of a pass do not fit its memory.
+    The network is on the device, in eval mode. In float32 nothing is rounded to TF32 and kernels are deterministic; in
+    another precision the network runs under autocast. `batch_size` is the views in one pass, by default 32 on the CPU,
+    and on CUDA the largest power of two from 32 to 512 that takes at most a fifth of the memory. Raises InputError on
+    CUDA, also while running, if the views of a pass do not fit its memory.
     """
 
     def __init__(

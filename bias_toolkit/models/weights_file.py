@@ -51,18 +51,8 @@ class UnsafeFile(Exception):
 def check_weights_file(path: Path, start: bytes, *, is_safetensors: bool) -> None:
     """Refuse a file that would unpack to more than its own size, or whose size is more than the memory that is free.
 
-    Parameters
-    ----------
-    path : Path
-    start : bytes
-        The first bytes of the file.
-    is_safetensors : bool
-        Whether it is read as such a file, and not as torch's.
-
-    Raises
-    ------
-    InputError
-        If that is so, or if it is a TorchScript archive or no file that torch writes.
+    `start` is the first bytes of the file, `is_safetensors` whether it is read as such a file, and not as torch's.
+    Raises InputError if that is so, or if it is a TorchScript archive or no file that torch writes.
     """
     size, free = path.stat().st_size, available_memory()
     try:
@@ -190,10 +180,7 @@ def _check_pickle_size(size: int, free: int) -> None:
 
 
 def _walk(pickle: io.BytesIO, free: int) -> object:
-    """Read one pickle without making anything of it; its last number.
-
-    A call can copy any text of the pickle, so all calls must be able to do that.
-    """
+    """Read one pickle without making anything of it; its last number. All calls must be able to copy any text."""
     calls, longest, number = 0, 0, None
     try:
         for operation, value, _ in pickletools.genops(pickle):

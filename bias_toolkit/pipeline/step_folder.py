@@ -148,7 +148,9 @@ class StepFolder:
             _log.warning("%s: %s was damaged or removed, and is computed again.", name, changed)
             kept = kept and (self.task.step.replaces_itself or self.task.step.sharding is not None)
         elif self.is_record_lost:
-            _log.warning("%s: %s was damaged or removed, and the step is computed again.", name, RECORD)
+            _log.warning(
+                "%s: %s is missing, damaged, or of another version, and the step is computed again.", name, RECORD
+            )
         before = record.seconds if kept else 0.0
         if not kept:
             self.clear()

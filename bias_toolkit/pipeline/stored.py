@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
+
+import pandas as pd
 
 from bias_toolkit.foundation.errors import InputError
+from bias_toolkit.foundation.files import read_table
+from bias_toolkit.foundation.untrusted import parse_json, read_regular, read_regular_text
 from bias_toolkit.pipeline.record import RECORD, StepRecord
 from bias_toolkit.pipeline.step import Plan, Step, Task
 from bias_toolkit.pipeline.step_folder import StepFolder, read_whole
 
 Result = TypeVar("Result")
+LARGEST_TEXT = 64 * 2**20
+"""Bytes of a JSON or text file."""
 
 
 class Stored:
@@ -91,13 +97,18 @@ class Stored:
             f"{task.step.command}` on the study, and it is computed again."
         )
 
-    def _record(self, task: Task) -> StepRecord:
+    def refuse_lost(self, task: Task) -> None:
+        """Raise InputError if a task has written files, and its record is not there, damaged, or not to be read."""
         folder = StepFolder(self.folder, task)
         if folder.is_record_lost and not self._restore(task):
             raise InputError(
-                f"{folder.path / RECORD} was damaged or removed; run `bias-toolkit {task.step.command}` on the study, "
-                "and it is made anew."
+                f"{folder.path / RECORD} is missing, damaged, or of another version of bias-toolkit; run "
+                f"`bias-toolkit {task.step.command}` on the study, and it is made anew."
             )
+
+    def _record(self, task: Task) -> StepRecord:
+        self.refuse_lost(task)
+        folder = StepFolder(self.folder, task)
         record = folder.record
         if record is None or (record.key == task.key and not record.done):
             raise InputError(
@@ -110,7 +121,19 @@ class Stored:
             )
         return record
 
-    def is_current(self, task: Task) -> bool:
+    def is_current(self, step: Step, member: object = None) -> bool:
         """Whether a task is done with the present inputs and settings. No file's content is read."""
-        record = StepFolder(self.folder, task).own_record
+        record = StepFolder(self.folder, self.plan.task(step, member)).own_record
         return record is not None and record.done
+
+    def table(self, step: Step, name: str, member: object = None) -> pd.DataFrame:
+        """A Parquet table of a task, by the file's name without its ending."""
+        return self.read(step, f"{name}.parquet", read_table, member)
+
+    def json(self, step: Step, name: str, member: object = None) -> Any:
+        """The value in a JSON file of a task."""
+        return self.read(step, name, lambda path: parse_json(read_regular(path, LARGEST_TEXT), path), member)
+
+    def text(self, step: Step, name: str, member: object = None) -> str:
+        """The text in a file of a task, without white space at its ends."""
+        return self.read(step, name, lambda path: read_regular_text(path, LARGEST_TEXT).strip(), member)

@@ -1,6 +1,6 @@
 """A study's report: findings in words, figures, tables and the HTML page."""
 
-from bias_toolkit.report.framing_page import write_framing_report
+from bias_toolkit.report.framing_page import frame_datasets, write_framing_report
 from bias_toolkit.report.page.page import Page, write_page
 from bias_toolkit.report.page.publish import claim
 from bias_toolkit.report.page.style import save_figure
@@ -21,6 +21,7 @@ __all__ = [
     "Page",
     "Source",
     "claim",
+    "frame_datasets",
     "ordered_by_stability",
     "plot",
     "save_figure",

@@ -1,7 +1,5 @@
 """Which columns of a table can be shown."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 import pandas as pd
@@ -25,18 +23,7 @@ def numeric_columns(table: pd.DataFrame) -> list[str]:
 
 
 def require_numbers(table: pd.DataFrame, **options: str) -> None:
-    """Refuse an option that names no column of numbers.
-
-    Parameters
-    ----------
-    table : DataFrame
-    **options : str
-        Name of an option, without its dashes, to the column it names.
-
-    Raises
-    ------
-    InputError
-    """
+    """Raise InputError where an option, named without its dashes, names no column of numbers of a table."""
     numeric = numeric_columns(table)
     for option, column in options.items():
         if column not in numeric:
@@ -45,12 +32,7 @@ def require_numbers(table: pd.DataFrame, **options: str) -> None:
 
 
 def require_one_of(measures: Iterable[str], measure: str, figure: str) -> None:
-    """Refuse a measure that a figure cannot show.
-
-    Raises
-    ------
-    InputError
-    """
+    """Raise InputError where a figure cannot show a measure."""
     measures = list(measures)
     if measure not in measures:
         raise InputError(f"--measure is {measure!r}, but {figure} can show only {', '.join(measures)}.")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,13 +19,79 @@ from bias_toolkit.report.page.thumbnails import FOLDER as IMAGES
 from bias_toolkit.report.topics.comparison import comparison_findings, comparison_section, comparison_table
 from bias_toolkit.report.topics.framing import framing_findings, framing_section, ranking_table
 from bias_toolkit.report.topics.framing.contents import FramedSet, FramingContents
-from bias_toolkit.report.words.class_names import ClassNames
 from bias_toolkit.report.words.definitions import FRAMING_SUMMARY
-from bias_toolkit.report.words.finding import Finding, Heading, Kind
-from bias_toolkit.report.words.sentences import has, was
+from bias_toolkit.report.words.finding import Finding, Heading, Kind, limits_of_row
+from bias_toolkit.report.words.sentences import ClassNames, has, was
 
 if TYPE_CHECKING:
+    from bias_toolkit.datasets import Dataset
     from bias_toolkit.objects import FramingComparison, FramingDescription
+
+
+@dataclass(frozen=True)
+class DatasetFraming:
+    """How one dataset is framed, or how two are.
+
+    Parameters
+    ----------
+    described : sequence of FramingDescription
+        One for each dataset.
+    comparison : FramingComparison, optional
+        None for one dataset, or where too few images of one have boxes.
+    contents : FramingContents
+    findings : sequence of Finding
+    page : Path, optional
+        The page, where one was asked for.
+    """
+
+    described: Sequence[FramingDescription]
+    comparison: FramingComparison | None
+    contents: FramingContents
+    findings: Sequence[Finding]
+    page: Path | None
+
+
+def frame_datasets(
+    *datasets: Dataset,
+    folder: str | os.PathLike | None = None,
+    resamples: int = 2000,
+    permutations: int = 2000,
+    placements: int = 1000,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> DatasetFraming:
+    """Relate the objects of a dataset to chance, compare them with those of a second one, and write a page about them.
+
+    Parameters
+    ----------
+    *datasets : Dataset
+        One, or two that are compared.
+    folder : path, optional
+        Where the page goes, with figures, tables and mean images; none is written without.
+    resamples, permutations, placements : int
+        Bootstrap resamples, permutations of the two-sample test, and placements under the null model.
+    seed : int
+
+    Raises
+    ------
+    InputError
+        If the folder holds something else than such a page.
+    """
+    from bias_toolkit.objects import compare_described, describe_framing
+
+    means = folder is not None
+    common = {"resamples": resamples, "seed": seed, "progress": progress}
+    described = [describe_framing(each, placements=placements, with_mean_images=means, **common) for each in datasets]
+    first, second = described[0], described[1] if len(described) > 1 else None
+    comparison = None if second is None else compare_described(first, second, permutations=permutations, **common)
+    page = None
+    if folder is not None:
+        settings = {"resamples": resamples, "permutations": permutations, "placements": placements, "seed": seed}
+        page = write_framing_report(
+            first, folder, second=second, comparison=comparison, settings=settings, progress=progress
+        )
+    contents = described_contents(first, second, comparison, seed)
+    return DatasetFraming(described, comparison, contents, dataset_findings(contents, first, second), page)
 
 
 def described_contents(
@@ -58,20 +125,16 @@ def dataset_findings(
 
 
 def _left_out(framed: FramedSet, described: FramingDescription) -> list[Finding]:
-    images, dataset = described.dataset.images, described.dataset
-    without = len(images) - framed.whole["n_images"]
-    sentences = []
-    if without:
-        sentences.append(f"{count(without, 'image')} of {framed.the} {has(without)} no box, and tell nothing here.")
-    if dataset.dropped_boxes:
-        dropped = count(dataset.dropped_boxes, "box", "boxes")
-        sentences.append(f"{dropped} of {framed.the} had no area and {was(dataset.dropped_boxes)} dropped.")
-    if len(dataset.skipped):
-        sentences.append(f"{count(len(dataset.skipped), 'image')} of {framed.the} could not be read.")
-    if described.means is not None and len(described.means.skipped):
-        n = len(described.means.skipped)
-        sentences.append(f"{count(n, 'image')} of {framed.the} could not be decoded for the mean images.")
-    return [Finding(Heading.DATA, Kind.FACT, sentence) for sentence in sentences]
+    dataset, means = described.dataset, described.means
+    without, dropped = len(dataset.images) - framed.whole["n_images"], dataset.dropped_boxes
+    undecoded = 0 if means is None else len(means.skipped)
+    sentences = {
+        f"{count(without, 'image')} of {framed.the} {has(without)} no box, and tell nothing here.": without,
+        f"{count(dropped, 'box', 'boxes')} of {framed.the} had no area and {was(dropped)} dropped.": dropped,
+        f"{count(len(dataset.skipped), 'image')} of {framed.the} could not be read.": len(dataset.skipped),
+        f"{count(undecoded, 'image')} of {framed.the} could not be decoded for the mean images.": undecoded,
+    }
+    return [Finding(Heading.DATA, Kind.FACT, sentence) for sentence, n in sentences.items() if n]
 
 
 def write_framing_report(
@@ -88,24 +151,14 @@ def write_framing_report(
     The report is index.html, results.json, and the folders figures (SVG, PNG, PDF), tables (CSV) and images (the mean
     image of each class, PNG). All is written aside first and put in its place at the end, the page last.
 
-    Parameters
-    ----------
-    first, second : FramingDescription
-    folder : path
-    comparison : FramingComparison, optional
-        Of the two.
-    settings : mapping
-        What the numbers were computed with, by name; `seed` among them.
-    progress : Progress
+    `comparison` is of the two, and `settings` are what the numbers were computed with, by name, `seed` among them.
 
-    Raises
-    ------
-    InputError
-        If one of these names is taken by something else than a report.
+    Raises InputError if one of these names is taken by something else than a report.
     """
     settings = dict(settings or {})
     contents = described_contents(first, second, comparison, int(settings.get("seed", 0)))
     findings = dataset_findings(contents, first, second)
+    described = [each for each in (first, second) if each is not None]
     with published(folder, [RESULTS, FIGURES, TABLES, IMAGES]) as partial:
         sections = [framing_section(contents, partial, every_mean=True)]
         if second is not None:
@@ -122,15 +175,11 @@ def write_framing_report(
             "versions": {"bias-toolkit": bias_toolkit.__version__},
         }
         write_results(results, partial)
-        described = [each for each in (first, second) if each is not None]
         shown = [section for section in sections if isinstance(section, Section)]
         left_out = [section for section in sections if isinstance(section, Omitted)]
         page = Page(
             title=Path(first.dataset.root).name or first.dataset.root,
-            of=[
-                (heading, each.dataset.root, _details(each))
-                for heading, each in zip(("Dataset", "Other dataset"), described, strict=False)
-            ],
+            of=[_subject(*each) for each in zip(("Dataset", "Other dataset"), described, strict=False)],
             tiles=_tiles(contents),
             findings=findings,
             sections=[*shown, _made(settings, left_out), _files(tables)],
@@ -154,26 +203,20 @@ def _record(described: FramingDescription) -> dict[str, Any]:
     }
 
 
-def _details(described: FramingDescription) -> str:
+def _subject(heading: str, described: FramingDescription) -> tuple[str, str, str]:
     dataset = described.dataset
-    return (
-        f"{count(len(dataset.images), 'image')}, {count(len(dataset.objects), 'box', 'boxes')}, read as "
-        f"{dataset.layout} ({dataset.layout_reason})"
-    )
+    size = f"{count(len(dataset.images), 'image')}, {count(len(dataset.objects), 'box', 'boxes')}"
+    return heading, dataset.root, f"{size}, read as {dataset.layout} ({dataset.layout_reason})"
 
 
 def _tiles(contents: FramingContents) -> list[tuple[str, str, str]]:
-    found = []
-    column = contents.first.centring.column
-    for each in contents.sets:
-        row = each.whole
-        if known(row[column]):
-            limits = interval(row[f"{column}_low"], row[f"{column}_high"])
-            name = f"{FRAMING_SUMMARY[column].label.lower()} of {each.the}"
-            found.append((number(row[column]), name, f"95% interval {limits}"))
-    row = contents.first.whole
-    limits = interval(row["median_scale_low"], row["median_scale_high"])
-    found.append((number(row["median_scale"]), f"median scale of {contents.first.the}", f"95% interval {limits}"))
+    def tile(row: Mapping[str, Any], column: str, name: str) -> tuple[str, str, str]:
+        return number(row[column]), name, f"95% interval {limits_of_row(row, column)}"
+
+    first, column = contents.first, contents.first.centring.column
+    label = FRAMING_SUMMARY[column].label.lower()
+    found = [tile(of.whole, column, f"{label} of {of.the}") for of in contents.sets if known(of.whole[column])]
+    found.append(tile(first.whole, "median_scale", f"median scale of {first.the}"))
     if contents.comparison is not None:
         test = contents.comparison.test
         details = f"95% interval {interval(test.auc_low, test.auc_high)}; 0.5 is guessing"

@@ -1,7 +1,5 @@
 """Single figures by name, for a publication."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from matplotlib.figure import Figure
@@ -31,24 +29,12 @@ def plot(
 ) -> Figure:
     """Draw one of `PLOTS`. Only what it shows is read.
 
-    Parameters
-    ----------
-    source : Source
-    name : str
-    measure, distance : str
-        Columns of the per-image table, for the figures that relate two of them.
-    bins : int, optional
-        Quantile bins; by default as many as the study's curves have, or five a class.
-    by_class : bool
-        One panel a class.
-    beside : sequence of Source
-        Other studies to draw on the same axes.
+    `measure` and `distance` are columns of the per-image table, for the figures that relate two of them; `bins` are
+    quantile bins, by default as many as the study's curves have, or five a class; `by_class` gives one panel a class;
+    `beside` are other studies to draw on the same axes.
 
-    Raises
-    ------
-    InputError
-        If there is no such figure, the study lacks what it shows, or an option is not one of the figure's or has a
-        value that it cannot show.
+    Raises InputError if there is no such figure, the study lacks what it shows, or an option is not one of the figure's
+    or has a value that it cannot show.
     """
     if name not in PLOTS:
         raise InputError(f"There is no figure {name!r}; the figures are {', '.join(PLOTS)}.")
@@ -61,7 +47,7 @@ def plot(
     drawn, topic = PLOTS[name], _TOPIC_OF[name]
     source = ReadOnce(source)
     contents, *others = (_contents(topic, name, each) for each in (source, *beside))
-    figure = drawn.draw(contents, Choice(name, measure, distance, bins, by_class, others))
+    figure = drawn.draw(contents, Choice(name, measure, distance, bins, by_class, others)).figure
     return marked_plot(figure, drawn.boxes, localisation.gather(source)) if drawn.boxes else figure
 
 

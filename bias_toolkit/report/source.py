@@ -3,42 +3,23 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pandas as pd
 
-from bias_toolkit.report.words.class_names import ClassNames
-from bias_toolkit.report.words.sentences import SET_NAMES
+from bias_toolkit.report.words.sentences import SET_NAMES, ClassNames
 
 if TYPE_CHECKING:
     from bias_toolkit.analysis import Analysis, FramingMap
     from bias_toolkit.explain import Explanation
+    from bias_toolkit.invariance import Sweep
     from bias_toolkit.objects import FramingComparison, MeanImages
 
 SweepKey = tuple[str, str, float]
 """protocol, transform and size of a sweep."""
-
-
-class SweepLike(Protocol):
-    """What identifies a sweep."""
-
-    protocol: str
-    transform: str
-    size: float
-
-
-class SettingsLike(Protocol):
-    """The settings that decide how something is shown."""
-
-    seed: int
-    bins: int
-    metric: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """Every setting, by name, as JSON values."""
 
 
 class Source(Protocol):
@@ -49,14 +30,14 @@ class Source(Protocol):
 
     # The datasets and the model.
     folder: Path
-    settings: SettingsLike
+    settings: Any  # seed, bins and metric, and with to_dict every setting by name, as JSON values
     skipped_images: pd.DataFrame  # split, step, image_id, reason: a row for each step that left an image out
     model_record: Mapping[str, Any]  # name, input_size, preprocessing, n_classes, feature_layer, feature_dimension, ...
     label_record: Mapping[str, Any]  # how the test set's labels were matched with the model's classes
     versions: Mapping[str, str]
     seconds: Mapping[str, float]  # name of a step to its wall time
     # Invariance.
-    reference_sweep: SweepLike | None  # what `per_image` and `analysis` are about; None where no sweep has steps
+    reference_sweep: Sweep | None  # what `per_image` and `analysis` are about; None where no sweep has steps
     measures: pd.DataFrame
     sequential: pd.DataFrame  # empty where the sweeps were not to stop at a precision
     noise_floor: Mapping[str, Any] | None  # value, n_views, n_changed, interval, interval_over_images
@@ -79,45 +60,26 @@ class Source(Protocol):
     size_curve: pd.DataFrame
     size_measures: pd.DataFrame
     explanations: Mapping[str, Explanation]  # by image_id
-
-    def images(self, split: str) -> pd.DataFrame:
-        """Table IMAGES of a set."""
-
-    def objects(self, split: str) -> pd.DataFrame:
-        """Table OBJECTS of a set: the boxes of its own."""
-
-    def left_out(self, split: str) -> set[str]:
-        """image_id of each image of a set that a step left out."""
-
-    def dataset_record(self, split: str) -> Mapping[str, Any]:
-        """root, layout, layout_reason, class_names and dropped_boxes of a set."""
-
-    def read_image(self, split: str, image_id: str) -> np.ndarray:
-        """The pixels of an image, uint8 (H, W, 3); UnreadableImageError if it cannot be decoded."""
-
-    def framing(self, split: str) -> pd.DataFrame:
-        """Table FRAMING of a set, with `estimated`."""
-
-    def framing_summary(self, split: str) -> pd.DataFrame:
-        """Table FRAMING_SUMMARY of a set, with `estimated`; the row with category "" is about the whole set."""
-
-    def mean_images(self, split: str) -> MeanImages | None:
-        """The mean image of a set and of each of its classes."""
-
-    def boxes_record(self, split: str) -> Mapping[str, Any]:
-        """Whether a set's boxes are `estimated`; if so layer, is_exact and threshold, and if not maybe a reason."""
-
-    def is_estimated(self, split: str) -> bool:
-        """Whether a set's boxes are estimated by the model."""
-
-    def located(self, split: str) -> pd.DataFrame:
-        """Table LOCATED of a set whose boxes are estimated."""
-
-    def has(self, step_name: str) -> bool:
-        """Whether an optional step, such as `map/relation`, was done with the present inputs and settings."""
-
-    def map_views(self) -> Mapping[str, Sequence[tuple[float, np.ndarray]]]:
-        """What the model is shown of one image of the map: surroundings to (scale, uint8 pixels) pairs."""
+    # Of a set.
+    images: Callable[[str], pd.DataFrame]  # table IMAGES of a set
+    objects: Callable[[str], pd.DataFrame]  # table OBJECTS of a set: the boxes of its own
+    left_out: Callable[[str], set[str]]  # image_id of each image of a set that a step left out
+    # Root, layout, layout_reason, class_names and dropped_boxes of a set.
+    dataset_record: Callable[[str], Mapping[str, Any]]
+    # The pixels of an image, uint8 (H, W, 3); UnreadableImageError if it cannot be decoded.
+    read_image: Callable[[str, str], np.ndarray]
+    framing: Callable[[str], pd.DataFrame]  # table FRAMING of a set, with `estimated`
+    # Table FRAMING_SUMMARY of a set, with `estimated`; the row with category "" is about the whole set.
+    framing_summary: Callable[[str], pd.DataFrame]
+    mean_images: Callable[[str], MeanImages | None]  # the mean image of a set and of each of its classes
+    # Whether a set's boxes are `estimated`; if so layer, is_exact and threshold, and if not maybe a reason.
+    boxes_record: Callable[[str], Mapping[str, Any]]
+    is_estimated: Callable[[str], bool]  # whether a set's boxes are estimated by the model
+    located: Callable[[str], pd.DataFrame]  # table LOCATED of a set whose boxes are estimated
+    # Whether an optional step, such as `map/relation`, was done with the present inputs and settings.
+    has: Callable[[str], bool]
+    # What the model is shown of one image of the map: surroundings to (scale, uint8 pixels) pairs.
+    map_views: Callable[[], Mapping[str, Sequence[tuple[float, np.ndarray]]]]
 
 
 class ReadOnce:

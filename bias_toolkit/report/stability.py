@@ -1,7 +1,5 @@
 """The order of the test images by their stability."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 LISTED = 6

@@ -1,7 +1,5 @@
 """Writing the report of a study, and what it says of single topics."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,8 +20,8 @@ from bias_toolkit.report.topics.localisation.marks import marked_findings, marke
 from bias_toolkit.report.words.finding import Finding, Heading
 from bias_toolkit.report.words.sentences import SET_NAMES
 
-Gathered = tuple[Topic, Any]
-"""A topic, and what it read from a study: None where the study has nothing of it."""
+Gathered = Sequence[tuple[Topic, Any]]
+"""Topics, each with what it read from a study: None where the study has nothing of it."""
 
 
 def write_report(source: Source, folder: str | os.PathLike, progress: Progress = silent) -> Path:
@@ -33,23 +31,22 @@ def write_report(source: Source, folder: str | os.PathLike, progress: Progress =
     figures (SVG, PNG, PDF), tables (CSV) and images (thumbnails). All is written aside first and put in its place at
     the end, the page last. Other files of the folder are left alone.
 
-    Raises
-    ------
-    InputError
-        If one of these names is taken by something else than a report, or the study has not come so far.
+    Raises InputError if one of these names is taken by something else than a report, or the study has not come so far.
     """
     with published(folder, [RESULTS, FIGURES, TABLES, IMAGES]) as partial:
         source = ReadOnce(source)
         gathered = gather(source)
-        located, made = _contents(gathered, localisation.TOPIC), _contents(gathered, method.TOPIC)
+        there = _there(gathered)
+        by_name = {topic.name: contents for topic, contents in gathered}
+        located, made = by_name[localisation.TOPIC.name], by_name[method.TOPIC.name]
         findings = findings_of(gathered, located)
-        tables = [table for topic, contents in there(gathered) for table in topic.tables(contents)]
-        draft = Draft(partial, write_tables(tables, partial))
+        draft = Draft(partial, write_tables([table for topic, of in there for table in topic.tables(of)], partial))
         write_results(results(source, gathered, findings), partial)
+        tiles = sorted((tile for topic, of in there for tile in topic.tiles(of)), key=lambda tile: tile.order)
         page = Page(
             title=study_name(source),
             of=_subjects(made),
-            tiles=_tiles(gathered),
+            tiles=[(tile.value, tile.name, tile.details) for tile in tiles],
             findings=findings,
             sections=_sections(gathered, located, draft),
         )
@@ -64,24 +61,23 @@ def topic_findings(source: Source, *names: str) -> list[Finding]:
     return findings_of(gathered, localisation.gather(source))
 
 
-def gather(source: Source, topics: Sequence[Topic] = TOPICS) -> list[Gathered]:
-    """Each topic with what it read from a study."""
+def gather(source: Source, topics: Sequence[Topic] = TOPICS) -> Gathered:
+    """Topics, each with what it reads from a study."""
     return [(topic, topic.gather(source)) for topic in topics]
 
 
-def there(gathered: Sequence[Gathered]) -> list[Gathered]:
+def _there(gathered: Gathered) -> Gathered:
     """The topics that a study has something of."""
     return [(topic, contents) for topic, contents in gathered if contents is not None]
 
 
-def findings_of(gathered: Sequence[Gathered], located: Localisation | None) -> list[Finding]:
+def findings_of(gathered: Gathered, located: Localisation | None) -> list[Finding]:
     """The findings of topics under their headings, in the order of the headings and then of the topics."""
-    findings = [finding for topic, contents in there(gathered) for finding in topic.findings(contents)]
-    order = list(Heading)
-    return marked_findings(sorted(findings, key=lambda finding: order.index(finding.topic)), located)
+    findings = [finding for topic, contents in _there(gathered) for finding in topic.findings(contents)]
+    return marked_findings(sorted(findings, key=lambda finding: list(Heading).index(finding.topic)), located)
 
 
-def results(source: Source, gathered: Sequence[Gathered], findings: Sequence[Finding]) -> dict[str, Any]:
+def results(source: Source, gathered: Gathered, findings: Sequence[Finding]) -> dict[str, Any]:
     """What results.json holds. What was not computed is null; tables of single images are in the CSV files."""
     values = {"name": study_name(source), "findings": [finding.to_dict() for finding in findings]}
     for topic, contents in gathered:
@@ -89,9 +85,9 @@ def results(source: Source, gathered: Sequence[Gathered], findings: Sequence[Fin
     return values
 
 
-def _sections(gathered: Sequence[Gathered], located: Localisation | None, draft: Draft) -> list[Section]:
+def _sections(gathered: Gathered, located: Localisation | None, draft: Draft) -> list[Section]:
     sections = []
-    for topic, contents in there(gathered):
+    for topic, contents in _there(gathered):
         section = topic.section(contents, draft)
         if isinstance(section, Omitted):
             draft.omitted.append(section)
@@ -100,23 +96,11 @@ def _sections(gathered: Sequence[Gathered], located: Localisation | None, draft:
     return sections
 
 
-def _contents(gathered: Sequence[Gathered], wanted: Topic) -> Any:
-    return next(contents for topic, contents in gathered if topic is wanted)
-
-
 def _subjects(made: method.Method) -> list[tuple[str, str, str]]:
     """The two datasets and the model: (heading, name, details)."""
-    model = made.model
-    return [
-        (
-            f"{SET_NAMES[split].capitalize()} set",
-            dataset.path,
-            f"{count(dataset.n_images, 'image')}, {count(dataset.n_labels, 'label')}",
-        )
-        for split, dataset in made.datasets.items()
-    ] + [("Model", model.name, f"{count(model.n_classes, 'class', 'classes')}, input {model.input_size} pixels")]
-
-
-def _tiles(gathered: Sequence[Gathered]) -> list[tuple[str, str, str]]:
-    tiles = [tile for topic, contents in there(gathered) for tile in topic.tiles(contents)]
-    return [(tile.value, tile.name, tile.details) for tile in sorted(tiles, key=lambda tile: tile.order)]
+    model, found = made.model, []
+    for split, dataset in made.datasets.items():
+        details = f"{count(dataset.n_images, 'image')}, {count(dataset.n_labels, 'label')}"
+        found.append((f"{SET_NAMES[split].capitalize()} set", dataset.path, details))
+    details = f"{count(model.n_classes, 'class', 'classes')}, input {model.input_size} pixels"
+    return [*found, ("Model", model.name, details)]

@@ -5,22 +5,14 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bias_toolkit.foundation.errors import InputError
-from bias_toolkit.study.record import (
-    DatasetRecord,
-    MapsRecord,
-    ModelIdentity,
-    ModelRecord,
-    StudyRecord,
-    package_versions,
-)
+from bias_toolkit.study.identities import EXTRA_FILES, Identities, Named
+from bias_toolkit.study.record import DatasetRecord, MapsRecord, ModelIdentity, ModelRecord, StudyRecord
 from bias_toolkit.study.settings import SPLITS, Settings
 
 if TYPE_CHECKING:
@@ -29,28 +21,9 @@ if TYPE_CHECKING:
     from bias_toolkit.models import LabelMatch, Model
     from bias_toolkit.models.activation_map import ActivationMap
 
-EXTRA_FILES = ("label_map", "imagenet_x")
-
-
-@dataclass(frozen=True)
-class Named:
-    """How the inputs of a study are given: by a path, a name, or an object; None where the study's record has it.
-
-    `trusts_study` says that a model factory that only the record names may be imported.
-    """
-
-    train: str | os.PathLike | Dataset | None = None
-    test: str | os.PathLike | Dataset | None = None
-    model: str | Model | None = None
-    trusts_study: bool = False
-
 
 class Inputs:
-    """The inputs of a study, and what tells each from another.
-
-    The identity of an input is taken from the input where it is open. Where it is not, it is that of the study's
-    record, if the record is of the same path or name and settings. Only where it is not either, the input is opened.
-    So a study can be read where its images and its model are not at hand, and no result of other inputs is read.
+    """The inputs of a study, opened when they are first used, and what tells each from another.
 
     Parameters
     ----------
@@ -66,12 +39,9 @@ class Inputs:
         self.folder = folder
         self.named = named
         self.settings = settings
-        self.changes = 0
+        self._identities = Identities(named, settings, recorded)
         self.tables: Callable[[str], Tables | None] = lambda split: None
         """Gives the tables of a split that the study has stored."""
-        self.recorded = recorded
-        self._known: dict[str, Any] = {}
-        self._are_checked = False
 
     # Datasets and model
 
@@ -121,7 +91,7 @@ class Inputs:
                 f"The study's folder {self.folder} and the dataset {dataset.root} lie one inside the other, so the "
                 "study's files would be read as the dataset's; name a folder elsewhere for the study."
             )
-        self._learn(split, {"layout": dataset.layout, "fingerprint": dataset.fingerprint})
+        self._identities.learn(split, {"layout": dataset.layout, "fingerprint": dataset.fingerprint})
         return dataset
 
     @cached_property
@@ -154,7 +124,7 @@ class Inputs:
                 batch_size=settings.batch_size,
                 search_current_folder=given is not None,
             )
-        self._learn("model", self._identity_of(model).model_dump())
+        self._identities.learn("model", self._identity_of(model).model_dump())
         return model
 
     @property
@@ -175,25 +145,27 @@ class Inputs:
             feature_layer=model.feature_layer,
         )
 
+    # What tells inputs from others
+
+    @property
+    def recorded(self) -> StudyRecord:
+        """What the study's record says."""
+        return self._identities.recorded
+
+    @property
+    def changes(self) -> int:
+        """Grows whenever an identity may have become another."""
+        return self._identities.changes
+
     def spec(self, name: str) -> str | None:
         """How the `train` or `test` set or the `model` is named in study.json: a path, or a model's name."""
-        given = getattr(self.named, name)
-        if given is None:
-            recorded = getattr(self.recorded, name)
-            return None if recorded is None else recorded.spec
-        if isinstance(given, str | os.PathLike):
-            given = os.fspath(given)
-            return os.path.abspath(given) if name != "model" and os.path.exists(given) else given
-        return given.name if name == "model" else given.root
+        return self._identities.spec(name)
 
     def required(self, name: str) -> str:
         """The same; InputError where the study does not say."""
-        spec = self.spec(name)
-        if spec is None:
+        if (spec := self.spec(name)) is None:
             raise InputError(f"{self.folder} does not say which {name} it is about; name it with --{name}.")
         return spec
-
-    # What tells inputs from others
 
     def identity(self, name: str) -> Any:
         """What tells `train`, `test`, `model`, `label_map` or `imagenet_x` from another in a key, as JSON values.
@@ -202,13 +174,10 @@ class Inputs:
         """
         if name == "noise_sweep":
             return dataclasses.asdict(self.noise_sweep)
-        if name not in self._known:
-            recorded = self._recorded_identity(name)
-            if recorded is None:
-                self.open(name)
-            else:
-                self._known[name] = recorded
-        return self._known[name]
+        if (found := self._identities.of(name)) is None:
+            self.open(name)
+            found = self._identities.of(name)
+        return found
 
     def open(self, name: str) -> None:
         """Open an input, so that its identity is the true one."""
@@ -217,75 +186,16 @@ class Inputs:
         elif name == "model":
             _ = self.model
         elif name in EXTRA_FILES:
-            self._learn(name, self._file_identity(name))
+            self._identities.look_at_file(name)
 
     def check(self) -> None:
         """Take the identities of what is at hand instead of those of the record, before something is computed."""
-        if self._are_checked:
+        if self._identities.are_checked:
             return
-        self._are_checked = True
         for name in (*SPLITS, *EXTRA_FILES):
             if name not in SPLITS or self.spec(name) is not None:
                 self.open(name)
-        if not self.has_open_model and not self._is_model_as_recorded():
-            self._known.pop("model", None)
-            self.changes += 1
-
-    def _learn(self, name: str, identity: Any) -> None:
-        if self._known.get(name, identity) != identity or name not in self._known:
-            self.changes += 1
-        self._known[name] = identity
-
-    def _recorded_identity(self, name: str) -> Any:
-        """What the record says of an input that is named and set as there; None where it says nothing of it."""
-        deciding = {"train": ("train_layout",), "test": ("test_layout",), "model": ("weights", "feature")}
-        present = self.settings.to_dict()
-        if any(self.recorded.settings.get(each) != present[each] for each in deciding.get(name, (name,))):
-            return None
-        recorded = getattr(self.recorded, name)
-        if recorded is None or name in EXTRA_FILES:
-            return recorded
-        given = getattr(self.named, name)
-        if not isinstance(given, str | os.PathLike | None) or recorded.spec != self.spec(name):
-            return None
-        is_in_doubt = name == "model" and self._are_checked and not self._is_model_as_recorded()
-        return None if is_in_doubt else recorded.identity
-
-    def _is_model_as_recorded(self) -> bool:
-        """Whether the model need not be loaded to know that it is that of the record.
-
-        It is so where the toolkit or a library makes it, in the versions that made it then, and its file of weights
-        is as it was; and where it may not be loaded.
-        """
-        from bias_toolkit.models import names_code
-
-        recorded = self.recorded.model
-        if recorded is None or not isinstance(self.named.model, str | None):
-            return False
-        if names_code(recorded.spec):
-            return self.named.model is None and not self.named.trusts_study
-        return self.recorded.versions == package_versions() and recorded.weights == self._weights_state()
-
-    def _weights_state(self) -> tuple[int, int] | None:
-        try:
-            status = os.stat(self.settings.weights) if self.settings.weights is not None else None
-        except OSError:
-            return None
-        return None if status is None else (status.st_size, status.st_mtime_ns)
-
-    def _file_identity(self, name: str) -> str:
-        if name == "imagenet_x":
-            from bias_toolkit.datasets import imagenet_x_stamp
-
-            return imagenet_x_stamp(self.settings.imagenet_x)
-        if self.settings.label_map is None:
-            return hashlib.sha256().hexdigest()
-        try:
-            return hashlib.sha256(Path(self.settings.label_map).read_bytes()).hexdigest()
-        except OSError as error:
-            raise InputError(
-                f"The mapping file {self.settings.label_map} cannot be read: {error.strerror or error}."
-            ) from error
+        self._identities.doubt_the_model()
 
     def record(self, versions: dict[str, str]) -> StudyRecord:
         """The study's record as the inputs and settings are now."""
@@ -298,15 +208,16 @@ class Inputs:
         if self.has_open_model:
             found["model"] = ModelRecord(
                 spec=self.spec("model"),
-                weights=self._weights_state(),
+                weights=self._identities.weights_state(),
                 n_classes=self.model.n_classes,
                 feature_dimension=self.model.feature_dimension,
                 opened=self._identity_of(self.model),
                 maps=self._maps_record,
             )
         elif self.spec("model") is not None:
-            is_known = self._known.get("model") or self._recorded_identity("model")
-            found["model"] = self.recorded.model if is_known else ModelRecord(spec=self.spec("model"))
+            found["model"] = (
+                self.recorded.model if self._identities.of("model") else ModelRecord(spec=self.spec("model"))
+            )
         found |= {name: self.identity(name) for name in EXTRA_FILES}
         return StudyRecord(**found)
 
@@ -322,10 +233,8 @@ class Inputs:
         return getattr(self.recorded, split).has_objects
 
     def take_record(self, recorded: StudyRecord) -> None:
-        """Take what another run has recorded meanwhile."""
-        if recorded != self.recorded:
-            self.recorded = recorded
-            self.changes += 1
+        """Take what this or another run has recorded meanwhile."""
+        self._identities.take_record(recorded)
 
     # What the settings make of them
 
@@ -454,7 +363,7 @@ class Inputs:
         """Whether the `train` or `test` set has boxes of its own; known from the record where the set is not open."""
         is_open = f"_{split}" in self.__dict__
         recorded = getattr(self.recorded, split)
-        if not is_open and self._recorded_identity(split) is not None and recorded.has_objects is not None:
+        if not is_open and self._identities.recorded_identity(split) is not None and recorded.has_objects is not None:
             return recorded.has_objects
         return len(self.dataset(split).objects) > 0
 
@@ -504,7 +413,11 @@ class Inputs:
         """Why a set without boxes cannot get estimated ones, in a sentence; None where it can."""
         if self.spec("model") is None:
             return "Name a model with --model to have its objects located."
-        if not self.has_open_model and self._recorded_identity("model") is not None and self.recorded.model.maps:
+        if (
+            not self.has_open_model
+            and self._identities.recorded_identity("model") is not None
+            and self.recorded.model.maps
+        ):
             return self.recorded.model.maps.why_not
         return self._maps if isinstance(self._maps, str) else None
 

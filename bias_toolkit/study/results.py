@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pandas as pd
 
 from bias_toolkit.foundation.errors import InputError
-from bias_toolkit.foundation.files import empty_table, read_table
-from bias_toolkit.foundation.untrusted import parse_json, read_regular
-from bias_toolkit.pipeline.record import read_record
+from bias_toolkit.foundation.files import empty_table
+from bias_toolkit.pipeline.record import RECORD, read_record
 from bias_toolkit.pipeline.step import Plan, Step, Task
 from bias_toolkit.pipeline.step_folder import StepFolder
 from bias_toolkit.pipeline.stored import Stored
@@ -22,7 +21,6 @@ from bias_toolkit.study.settings import SPLITS, Settings
 
 if TYPE_CHECKING:
     import numpy as np
-    from matplotlib.axes import Axes
 
     from bias_toolkit.analysis import Analysis, FramingMap
     from bias_toolkit.datasets import Tables
@@ -35,6 +33,11 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 LARGEST_JSON = 64 * 2**20
+
+
+def _table(step: Step, name: str, doc: str) -> property:
+    """A property of `Results`: a table of a step without members."""
+    return property(lambda self: self.stored.table(step, name), doc=doc)
 
 
 class Results:
@@ -50,35 +53,13 @@ class Results:
     """
 
     def __init__(self, stored: Stored, inputs: Inputs):
-        self._stored = stored
+        self.stored = stored
         self._inputs = inputs
         self.folder: Path = stored.folder
 
-    # Reading any step
-
     @property
     def _plan(self) -> Plan:
-        return self._stored.plan
-
-    def read(self, step: Step, name: str, read: Callable[[Path], Result], member: object = None) -> Result:
-        """What `read` makes of a file of a step, or of its folder where the name is empty; see `Stored.read`."""
-        return self._stored.read(step, name, read, member)
-
-    def table(self, step: Step, name: str, member: object = None) -> pd.DataFrame:
-        """A Parquet table of a step, by the file's name without its ending."""
-        return self.read(step, f"{name}.parquet", read_table, member)
-
-    def json(self, step: Step, name: str, member: object = None) -> Any:
-        """The value in a JSON file of a step."""
-        return self.read(step, name, lambda path: parse_json(read_regular(path, LARGEST_JSON), path), member)
-
-    def text(self, step: Step, name: str, member: object = None) -> str:
-        """The text in a file of a step, without white space at its ends."""
-        return self.read(step, name, lambda path: read_regular(path, LARGEST_JSON).decode().strip(), member)
-
-    def is_current(self, step: Step, member: object = None) -> bool:
-        """Whether a step was done with the present inputs and settings."""
-        return self._stored.is_current(self._plan.task(step, member))
+        return self.stored.plan
 
     # The inputs
 
@@ -125,25 +106,25 @@ class Results:
 
     def images(self, split: str) -> pd.DataFrame:
         """The images table of the `train` or `test` set."""
-        return self.table(steps.images, "images", split)
+        return self.stored.table(steps.images, "images", split)
 
     def objects(self, split: str) -> pd.DataFrame:
         """The objects table of the `train` or `test` set."""
-        return self.table(steps.images, "objects", split)
+        return self.stored.table(steps.images, "objects", split)
 
     def skipped(self, split: str) -> pd.DataFrame:
         """The images of the `train` or `test` set that could not be opened: image_id, reason, transient."""
-        return self.table(steps.images, "skipped", split)
+        return self.stored.table(steps.images, "skipped", split)
 
     def dataset_record(self, split: str) -> dict[str, Any]:
         """What was read of the `train` or `test` set: root, layout, layout_reason, class_names, dropped_boxes."""
-        return self.json(steps.images, "dataset.json", split)
+        return self.stored.json(steps.images, "dataset.json", split)
 
     def tables(self, split: str) -> Tables | None:
         """The tables of a set as the study has them; None where they are not there, or of another state of the set."""
         from bias_toolkit.datasets import Tables
 
-        if not self._stored.is_current(self._plan.task(steps.images, split)):
+        if not self.stored.is_current(steps.images, split):
             return None
         dropped = self.dataset_record(split)["dropped_boxes"]
         return Tables(self.images(split), self.objects(split), self.skipped(split), dropped)
@@ -197,7 +178,7 @@ class Results:
         """The features of the `train` or `test` set."""
         from bias_toolkit.features import FeatureStore
 
-        return self.read(steps.features, "", FeatureStore, split)
+        return self.stored.read(steps.features, "", FeatureStore, split)
 
     @property
     def training_index(self) -> TrainingIndex:
@@ -205,40 +186,38 @@ class Results:
         from bias_toolkit.features.index import TrainingIndex
 
         # The index does not hold the features, but says where they are.
-        self._stored.check(self._plan.task(steps.features, "train"))
-        return self.read(steps.index, "", lambda folder: TrainingIndex.load(folder, self.settings.memory))
+        self.stored.check(self._plan.task(steps.features, "train"))
+        return self.stored.read(steps.index, "", lambda folder: TrainingIndex.load(folder, self.settings.memory))
 
     @property
     def index_reason(self) -> str:
         """One sentence on which index was built, and why."""
-        return self.text(steps.index, "reason.txt")
+        return self.stored.text(steps.index, "reason.txt")
 
     @property
     def training_spacing(self) -> np.ndarray:
         """The distance of each training image, or of a sample, to its nearest other training image, ascending."""
         import numpy as np
 
-        return self.read(steps.index, "spacing.npy", lambda path: np.load(path, allow_pickle=False))
+        return self.stored.read(steps.index, "spacing.npy", lambda path: np.load(path, allow_pickle=False))
 
-    @property
-    def neighbours(self) -> pd.DataFrame:
-        """Each test image's nearest training images: image_id, rank, neighbour_id, distance."""
-        return self.table(steps.neighbours, "neighbours")
+    neighbours = _table(
+        steps.neighbours,
+        "neighbours",
+        "Each test image's nearest training images: image_id, rank, neighbour_id, distance.",
+    )
 
-    @property
-    def distances(self) -> pd.DataFrame:
-        """Each test image's distances from the training set."""
-        return self.table(steps.neighbours, "distances")
+    distances = _table(steps.neighbours, "distances", "Each test image's distances from the training set.")
 
     @property
     def search_quality(self) -> pd.DataFrame | None:
         """How far an approximate index is from the exact search on a sample of test images; None for an exact one."""
-        return None if self.settings.index == "exact" else self.table(steps.neighbours, "search_quality")
+        return None if self.settings.index == "exact" else self.stored.table(steps.neighbours, "search_quality")
 
     @property
     def n_shared(self) -> int:
         """How many test images are training images themselves, the same file."""
-        return self.json(steps.neighbours, "shared.json")["n_shared"]
+        return self.stored.json(steps.neighbours, "shared.json")["n_shared"]
 
     def neighbours_of(self, image: str | os.PathLike) -> pd.DataFrame:
         """The nearest training images of one test image, with their labels.
@@ -277,13 +256,10 @@ class Results:
         """The model's outputs along every sweep of the study, a row for each image and sweep."""
         from bias_toolkit.invariance import load_responses
 
-        tables = [self.read(steps.responses, "", load_responses, sweep) for sweep in self.sweeps]
+        tables = [self.stored.read(steps.responses, "", load_responses, sweep) for sweep in self.sweeps]
         return pd.concat(tables, ignore_index=True)
 
-    @property
-    def measures(self) -> pd.DataFrame:
-        """The invariance measures, a row for each image and sweep."""
-        return self.table(steps.measures, "measures")
+    measures = _table(steps.measures, "measures", "The invariance measures, a row for each image and sweep.")
 
     @property
     def sequential(self) -> pd.DataFrame:
@@ -296,22 +272,22 @@ class Results:
 
         if self.settings.precision is None:
             return empty_table(SEQUENTIAL)
-        return self.table(steps.measures, "sequential")
+        return self.stored.table(steps.measures, "sequential")
 
     @property
     def noise_floor(self) -> dict[str, Any]:
         """`p_top1_change` between two evaluations of the same views, with its interval and counts."""
-        return self.json(steps.noise, "noise.json")
+        return self.stored.json(steps.noise, "noise.json")
 
     @property
     def label_record(self) -> dict[str, Any]:
         """How the test set's labels were matched with the model's classes: indices, sentence."""
-        return self.json(steps.measures, "labels.json")
+        return self.stored.json(steps.measures, "labels.json")
 
     @property
     def runtime_reason(self) -> str:
         """One sentence on what executed the model in the first sweep, and why."""
-        return self.text(steps.responses, steps.RUNTIME, self.sweeps[0])
+        return self.stored.text(steps.responses, steps.RUNTIME, self.sweeps[0])
 
     # Framing
 
@@ -321,7 +297,7 @@ class Results:
         `estimated` says whether they were; if so `layer`, `is_exact` and `threshold` say how, and if not `reason` is a
         sentence on why a set without boxes got none.
         """
-        return self.json(steps.objects, steps.BOXES)[split]
+        return self.stored.json(steps.objects, steps.BOXES)[split]
 
     def is_estimated(self, split: str) -> bool:
         """Whether the framing of the `train` or `test` set is of boxes that the model located."""
@@ -329,7 +305,7 @@ class Results:
 
     def framing(self, split: str) -> pd.DataFrame:
         """Position and scale of every object of the `train` or `test` set, and whether its box is estimated."""
-        return self.table(steps.objects, f"{split}-framing").assign(estimated=self.is_estimated(split))
+        return self.stored.table(steps.objects, f"{split}-framing").assign(estimated=self.is_estimated(split))
 
     def given_framing(self, split: str) -> pd.DataFrame:
         """Position and scale of the objects of the `train` or `test` set, of the boxes that the dataset has itself."""
@@ -341,22 +317,23 @@ class Results:
 
     def framing_summary(self, split: str) -> pd.DataFrame:
         """Position and scale of the `train` or `test` set and of its categories against chance."""
-        return self.table(steps.objects, f"{split}-summary").assign(estimated=self.is_estimated(split))
+        return self.stored.table(steps.objects, f"{split}-summary").assign(estimated=self.is_estimated(split))
 
-    @property
-    def subjects_framing(self) -> pd.DataFrame:
-        """The framing of the object that each test image is about, and how unusual it is: table SUBJECTS."""
-        return self.table(steps.objects, "test-subjects")
+    subjects_framing = _table(
+        steps.objects,
+        "test-subjects",
+        "The framing of the object that each test image is about, and how unusual it is: table SUBJECTS.",
+    )
 
     @property
     def framing_comparison(self) -> FramingComparison | None:
         """How the test set's framing differs from the training set's; None where too few images of one have boxes."""
         from bias_toolkit.objects import FramingComparison, TwoSampleTest
 
-        if not self._stored.has(steps.objects, steps.TWO_SAMPLE):
+        if not self.stored.has(steps.objects, steps.TWO_SAMPLE):
             return None
-        test = TwoSampleTest(**self.json(steps.objects, steps.TWO_SAMPLE))
-        return FramingComparison(self.table(steps.objects, "comparison"), test)
+        test = TwoSampleTest(**self.stored.json(steps.objects, steps.TWO_SAMPLE))
+        return FramingComparison(self.stored.table(steps.objects, "comparison"), test)
 
     def framing_ranking(self, split: str, column: str = "centre_bias") -> pd.DataFrame:
         """The categories of the `train` or `test` set by one estimate of `framing_summary`, with intervals of ranks."""
@@ -368,37 +345,37 @@ class Results:
         """Where the model located the object of each image of the `train` or `test` set, and with which score."""
         from bias_toolkit.objects.locate import load_located
 
-        return self.read(steps.located, "", load_located, split)
+        return self.stored.read(steps.located, "", load_located, split)
 
     @property
     def localisation(self) -> tuple[str, pd.DataFrame] | None:
         """How good estimated boxes are on one of the sets, `train` or `test`, that has boxes of its own: which, and the
         table; None where that was not measured.
         """
-        if not self._stored.is_current(self._plan.task(steps.localisation)):
+        if not self.stored.is_current(steps.localisation):
             return None
-        split = self.json(steps.localisation, "localisation.json")["split"]
-        return split, self.table(steps.localisation, "localisation")
+        split = self.stored.json(steps.localisation, "localisation.json")["split"]
+        return split, self.stored.table(steps.localisation, "localisation")
 
     def mean_images(self, split: str) -> MeanImages:
         """The mean image of the `train` or `test` set, and of each of its classes."""
         from bias_toolkit.objects import MeanImages
 
-        return self.read(steps.mean_images, "", MeanImages.load, split)
+        return self.stored.read(steps.mean_images, "", MeanImages.load, split)
 
     # What relates them
 
     @property
     def per_image(self) -> pd.DataFrame:
         """A row for each test image: label, size, measures of the reference sweep, distances, its subject's framing."""
-        return self.table(steps.analysis, "per_image").assign(estimated=self.is_estimated("test"))
+        return self.stored.table(steps.analysis, "per_image").assign(estimated=self.is_estimated("test"))
 
     @property
     def analysis(self) -> Analysis:
         """Correlations, curves, summary, classes, and the regression."""
         from bias_toolkit.analysis import Analysis
 
-        return Analysis(*(self.table(steps.analysis, name) for name in steps.ANALYSIS_TABLES))
+        return Analysis(*(self.stored.table(steps.analysis, name) for name in steps.ANALYSIS_TABLES))
 
     # Position, scale and size that were varied
 
@@ -410,7 +387,7 @@ class Results:
         step_name : str
             Of one without members, such as `map/relation` or `sizes/curve`.
         """
-        return self._stored.is_current(self._optional(step_name))
+        return self.stored.is_current(self._optional(step_name).step)
 
     def _optional(self, step_name: str) -> Task:
         return self._plan.task(next(step for step in self._plan.steps if step.name == step_name))
@@ -421,14 +398,14 @@ class Results:
         from bias_toolkit.invariance import load_grid
 
         shown = self._inputs.shown_surroundings
-        return pd.concat([self.read(steps.framed, "", load_grid, name) for name in shown], ignore_index=True)
+        return pd.concat([self.stored.read(steps.framed, "", load_grid, name) for name in shown], ignore_index=True)
 
     @property
     def framing_map(self) -> FramingMap:
         """The measures in each cell of the framing map, and how they go with the training density."""
         from bias_toolkit.analysis import FramingMap
 
-        return FramingMap(*(self.table(steps.framing_map, name) for name in steps.MAP_TABLES))
+        return FramingMap(*(self.stored.table(steps.framing_map, name) for name in steps.MAP_TABLES))
 
     def map_views(self) -> dict[str, list[tuple[float, np.ndarray]]]:
         """What the model was shown of one image of the framing map: its object in the middle, at each scale.
@@ -454,15 +431,11 @@ class Results:
             self.model_record["input_size"],
         )
 
-    @property
-    def size_curve(self) -> pd.DataFrame:
-        """The measures over the view size, table SUMMARY."""
-        return self.table(steps.size_curve, "summary")
+    size_curve = _table(steps.size_curve, "summary", "The measures over the view size, table SUMMARY.")
 
-    @property
-    def size_measures(self) -> pd.DataFrame:
-        """The measures of each image at each view size of the curve, table MEASURES."""
-        return self.table(steps.size_curve, "measures")
+    size_measures = _table(
+        steps.size_curve, "measures", "The measures of each image at each view size of the curve, table MEASURES."
+    )
 
     # Explanations and the report
 
@@ -475,7 +448,7 @@ class Results:
         """The explanation of one image."""
         from bias_toolkit.explain import load_explanation
 
-        return self.read(steps.explanation, "", load_explanation, request)
+        return self.stored.read(steps.explanation, "", load_explanation, request)
 
     def _explained(self) -> dict[str, Task]:
         """The tasks of the explanations of test images that are current, by image_id."""
@@ -484,12 +457,17 @@ class Results:
         tasks = {}
         for folder in sorted((self.folder / steps.EXPLANATIONS).glob("*/")):
             record = read_record(folder)
+            if record is None and (folder / "explanation.json").exists():
+                raise InputError(
+                    f"{folder / RECORD} is missing or damaged, so it is not known what the explanation is of; run "
+                    "`bias-toolkit explain` on its image again, or remove the folder."
+                )
             member = record.settings.get("member") if record is not None else None
             image_id = member.get("image") if isinstance(member, dict) else None
             if not isinstance(image_id, str):
                 continue
             task = self._plan.task(steps.explanation, Request(image_id))
-            if self._stored.is_current(task):
+            if self.stored.is_current(task.step, task.member):
                 tasks[image_id] = task
         return tasks
 
@@ -502,48 +480,12 @@ class Results:
             Names of the steps.
         """
         parts = [self._optional(name) for name in optional]
-        current = [task for task in (*parts, *self._explained().values()) if self._stored.is_current(task)]
+        for task in parts:
+            self.stored.refuse_lost(task)
+        current = [
+            task for task in (*parts, *self._explained().values()) if self.stored.is_current(task.step, task.member)
+        ]
         return steps.Shown(tuple((task.name, task.key) for task in current))
-
-    def plot(
-        self,
-        name: str = "distance-vs-invariance",
-        *,
-        measure: str = "p_top1_change",
-        distance: str = "nn_distance",
-        bins: int | None = None,
-        by_class: bool = False,
-        beside: Sequence[Results] = (),
-    ) -> Axes:
-        """Draw one of the report's figures. Neither the images nor the model have to be at hand.
-
-        Parameters
-        ----------
-        name : str
-            distance-vs-invariance, or another of `bias_toolkit.report.PLOTS`.
-        measure, distance : str
-            Columns of `per_image`.
-        bins : int, optional
-            Quantile bins; by default the study's.
-        by_class : bool
-            One panel a class.
-        beside : sequence of Study
-            Other studies, of other models, to draw on the axes of size-vs-invariance.
-
-        Returns
-        -------
-        Axes
-            The figure's first; its figure is `axes.figure`.
-
-        Raises
-        ------
-        InputError
-            If there is no such figure, or the study lacks what it shows.
-        """
-        from bias_toolkit.report import plot
-
-        figure = plot(self, name, measure=measure, distance=distance, bins=bins, by_class=by_class, beside=beside)
-        return figure.axes[0]
 
     @property
     def seconds(self) -> dict[str, float]:
@@ -556,4 +498,4 @@ class Results:
         from bias_toolkit.report import OPTIONAL
 
         shown = self.shown_in_report(OPTIONAL)
-        return pd.DataFrame(self.json(steps.report, "results.json", shown)["findings"])
+        return pd.DataFrame(self.stored.json(steps.report, "results.json", shown)["findings"])

@@ -35,6 +35,8 @@ from bias_toolkit.study.settings import GO_WITH, SPLITS, Settings
 from bias_toolkit.study.workshop import StudyFile, make_workshop
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from bias_toolkit.datasets import Dataset
     from bias_toolkit.explain import Explanation
     from bias_toolkit.explain.request import Request
@@ -203,8 +205,8 @@ class Study:
         return self._do([steps.objects, steps.mean_images], progress)
 
     def analyse(self, progress: Progress = silent) -> Study:
-        """Distance and framing against invariance."""
-        return self._do([steps.analysis], progress)
+        """Distance and framing against invariance, and all that a report shows besides."""
+        return self._do(steps.ANALYSED, progress)
 
     def measure_map(self, progress: Progress = silent) -> Study:
         """Show a sample of test images at every position and scale of a grid, and sweep there.
@@ -229,7 +231,7 @@ class Study:
         from bias_toolkit.report import OPTIONAL
 
         with self._runner.one_run(progress):
-            self._do([steps.analysis, steps.noise, steps.mean_images], progress)
+            self.analyse(progress)
             self._runner.do(steps.report, self.results.shown_in_report(OPTIONAL))
         return self
 
@@ -270,7 +272,7 @@ class Study:
             # What cannot be explained is refused before anything is computed for it.
             self._do([steps.images], progress)
             request = request_for(self.inputs, self.results, image, box, label)
-            self._do([steps.analysis], progress)
+            self.analyse(progress)
             return self._explain([explainable(self.results, request, image)], progress)[0]
 
     def explain_worst(self, n: int = 20, progress: Progress = silent) -> list[Explanation]:
@@ -287,7 +289,7 @@ class Study:
         if n < 1:
             raise InputError(f"--worst is {n}, but must be at least 1.")
         with self._runner.one_run(progress):
-            self._do([steps.analysis], progress)
+            self.analyse(progress)
             worst = worst_requests(self.results, n)
             listed = [request for request in listed_requests(self.results) if request not in worst]
             explanations = self._explain([*worst, *listed], progress)
@@ -296,13 +298,51 @@ class Study:
 
     def _explain(self, requests: Sequence[Request], progress: Progress) -> list[Explanation]:
         """The explanation of each image, with its page; those that are there are kept."""
-        done = [self.results.is_current(steps.explanation, request) for request in requests]
+        done = [self.results.stored.is_current(steps.explanation, request) for request in requests]
         with progress("Explaining images", total=len(requests), done=sum(done)) as advance:
             for request, was_done in zip(requests, done, strict=True):
                 self._runner.do(steps.explanation, request)
                 if not was_done:
                     advance(1)
         return [self.results.explanation(request) for request in requests]
+
+    def plot(
+        self,
+        name: str = "distance-vs-invariance",
+        *,
+        measure: str = "p_top1_change",
+        distance: str = "nn_distance",
+        bins: int | None = None,
+        by_class: bool = False,
+        beside: Sequence[Study] = (),
+    ) -> Axes:
+        """Draw one of the report's figures. Neither the images nor the model have to be at hand.
+
+        Parameters
+        ----------
+        name : str
+            distance-vs-invariance, or another of `bias_toolkit.report.PLOTS`.
+        measure, distance : str
+            Columns of `per_image`.
+        bins : int, optional
+            Quantile bins; by default the study's.
+        by_class : bool
+            One panel a class.
+        beside : sequence of Study
+            Other studies, of other models, to draw on the axes of size-vs-invariance.
+
+        Raises
+        ------
+        InputError
+            If there is no such figure, or the study lacks what it shows.
+        """
+        from bias_toolkit.report import plot
+
+        others = [study.results for study in beside]
+        figure = plot(
+            self.results, name, measure=measure, distance=distance, bins=bins, by_class=by_class, beside=others
+        )
+        return figure.axes[0]
 
     def verify(self, progress: Progress = silent) -> pd.DataFrame:
         """Read every byte that steps have written against its digest. The next run repairs what is damaged.
@@ -337,7 +377,7 @@ class Study:
         for name in required:
             self.inputs.required(name)
         self.inputs.check()
-        has_index = "index" in settings and not self.results.is_current(steps.index)
+        has_index = "index" in settings and not self.results.stored.is_current(steps.index)
         if has_index:
             self.inputs.check_index()
         if "sweeps" in names or "feature_size" in settings:

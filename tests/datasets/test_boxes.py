@@ -26,11 +26,7 @@ def test_objects_are_clipped_dropped_and_numbered():
     ]
     rows, unknown, dropped = objects_of(boxes, ["a", "b"], [(10, 8, 1), (10, 8, 1)])
 
-    assert rows == [
-        ("a", 0, "cat", 1, 1, 2, 2),
-        ("b", 0, "dog", 0, 2, 4, 8),
-        ("b", 1, None, 3, 4, 10, 8),
-    ]
+    assert rows == [("a", 0, "cat", 1, 1, 2, 2), ("b", 0, "dog", 0, 2, 4, 8), ("b", 1, None, 3, 4, 10, 8)]
     assert unknown == []
     assert dropped == 3
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps, PngImagePlugin
 
 from bias_toolkit.datasets import BOX_COLUMNS, Annotations, Dataset, Listing
-from bias_toolkit.datasets.orientation import upright_boxes, upright_sizes
+from bias_toolkit.datasets.boxes import upright_boxes, upright_sizes
 from bias_toolkit.datasets.pixels import ImageFiles, read_header, read_pixels
 
 ORIENTATIONS = range(1, 9)

@@ -97,8 +97,7 @@ def test_palette(tmp_path, name):
 
 
 @pytest.mark.parametrize(
-    ("transparency", "expected"),
-    [(1, [[10, 20, 30], [255, 255, 255]]), (b"\xff\x80", [[10, 20, 30], [227, 177, 152]])],
+    ("transparency", "expected"), [(1, [[10, 20, 30], [255, 255, 255]]), (b"\xff\x80", [[10, 20, 30], [227, 177, 152]])]
 )
 def test_a_transparent_palette_entry_shows_white(tmp_path, transparency, expected):
     image = Image.new("P", (2, 1))

@@ -65,8 +65,8 @@ def test_the_dataset_has_every_kind_with_its_boxes():
 
 
 @pytest.mark.parametrize("network", ["fully-connected", "global-pooling"])
-def test_the_known_cause_is_found_first(network, tmp_path):
-    explained = explain_known_causes(network, N, tmp_path / "study")
+def test_the_known_cause_is_found_first(network, tmp_path, fast):
+    explained = explain_known_causes(network, N, tmp_path / "study", **fast)
     table = confusion(explained)
     assert (table.sum(axis=1) == N).all()
     assert list(table.columns) == list(OUTCOMES)

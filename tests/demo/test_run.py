@@ -1,13 +1,25 @@
 import re
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
 
+from bias_toolkit.datasets import demo
+from bias_toolkit.demo import framed_anew
 from bias_toolkit_cli.main import main
 
 
-@pytest.mark.usefixtures("svg_only")
+@pytest.fixture
+def small(monkeypatch, fast):
+    """Fewer pictures under the same laws, and settings that make the studies quick."""
+    for name, images in (("train", 800), ("photographer", 200), ("uniform", 500)):
+        monkeypatch.setitem(demo._RECIPES, name, replace(demo._RECIPES[name], images=images))
+    for name, value in (fast | {"map_images": 16}).items():
+        monkeypatch.setitem(framed_anew.SETTINGS, name, value)
+
+
+@pytest.mark.usefixtures("svg_only", "small")
 def test_demo_shows_the_whole_argument(tmp_path, capsys):
     with pytest.raises(SystemExit) as end:
         main(["demo", "--out", str(tmp_path / "demo")])

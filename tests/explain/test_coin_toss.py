@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bias_toolkit.analysis import mean_interval
-from bias_toolkit.explain.coin_toss import expected_from_margin
+from bias_toolkit.explain.causes import expected_from_margin
 
 
 def law(n):

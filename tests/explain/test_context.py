@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from bias_toolkit.explain.context import UNSTABLE_FROM, Context
-from bias_toolkit.explain.subject import Subject
+from bias_toolkit.explain.request import Subject
 from bias_toolkit.invariance import Sweep
 
 

@@ -9,8 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from bias_toolkit.explain.explanation import FILE, LARGEST_FILE, Explanation, load_explanation
-from bias_toolkit.explain.notebook import notebook_html
+from bias_toolkit.explain.explanation import FILE, LARGEST_FILE, Explanation, load_explanation, notebook_html
 from bias_toolkit.explain.record import Estimate, ExplanationRecord
 from bias_toolkit.foundation.errors import InputError
 

@@ -13,7 +13,14 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from bias_toolkit.datasets import BOX_EDGES, OBJECTS
-from bias_toolkit.explain import Request, file_request, image_file, known_label, known_request, training_image
+from bias_toolkit.explain.request import (
+    Request,
+    file_request,
+    image_file,
+    known_label,
+    known_request,
+    training_image,
+)
 from bias_toolkit.foundation.errors import InputError
 
 

@@ -129,13 +129,7 @@ def test_text_of_an_image_without_label_boxes_and_neighbours(explanation_of):
     explanation = explanation_of(
         0.0, label_name="", distances=None, framing=None, framing_reason="No box is known.", controls=None, remedies=[]
     )
-    assert explanation.text.split("\n") == [
-        explanation.image_id,
-        "",
-        explanation.answer,
-        "",
-        "No box is known.",
-    ]
+    assert explanation.text.split("\n") == [explanation.image_id, "", explanation.answer, "", "No box is known."]
 
 
 def test_a_distance_without_standing(full_explanation):

@@ -8,15 +8,16 @@ import pytest
 from PIL import Image
 
 from bias_toolkit.datasets import BOX_EDGES
-from bias_toolkit.explain import explain_image
+from bias_toolkit.explain import Request, explain_image
 from bias_toolkit.explain.framing import training_objects
 from bias_toolkit.explain.instability import measure_response
 from bias_toolkit.explain.interventions import blurred, controls, reframings, with_object_of
-from bias_toolkit.explain.pictures import PictureFolder
 from bias_toolkit.foundation.errors import InputError
+from bias_toolkit.foundation.progress import silent
 from bias_toolkit.invariance import sweep_picture, sweep_window, take_picture
 from bias_toolkit.models import low_pass
-from bias_toolkit.study.explain import explaining_context, known_subject
+from bias_toolkit.pipeline.step import Job
+from bias_toolkit.study.steps.explanation import context_of, subject_of
 
 STEPS = range(-4, 5)
 ROWS = [[(x, y) for x in STEPS] for y in STEPS]
@@ -25,9 +26,17 @@ DIAGONALS = [[(k, k) for k in STEPS], [(-k, k) for k in STEPS]]
 CROSS = [ROWS[4], COLUMNS[4], DIAGONALS[0]]
 
 
+def job_of(study):
+    return Job(study.folder, study.inputs, study.results, silent)
+
+
+def known_subject(study, image_id):
+    return subject_of(job_of(study), Request(image_id))
+
+
 @pytest.fixture(scope="module")
 def context(finished):
-    return explaining_context(finished)
+    return context_of(job_of(finished))
 
 
 @pytest.fixture(scope="module", params=[0, 1, 2])
@@ -187,13 +196,15 @@ def test_map_and_pairs_of_views(finished, case):
             np.testing.assert_array_equal(shown, picture.views([(k - 4, k - 4)]).pixels[0])
 
 
-def test_standings_count_the_images_that_are_below(finished, context, tmp_path):
+def test_standings_count_the_images_that_are_below(finished, context):
     """Steps make ties, which do not count as below."""
     changes = finished.per_image.set_index("image_id")["p_top1_change"]
     image_id = changes[changes == 0.25].index[0]
     others = changes.drop(image_id)
     assert (others == 0.25).any()
-    _, standings = measure_response(context, known_subject(finished, image_id), PictureFolder(tmp_path))
+    _, standings = measure_response(
+        context, known_subject(finished, image_id), lambda name, pixels: f"pictures/{name}.png"
+    )
     standing = next(each for each in standings if each.name == "p_top1_change")
     assert (standing.value, standing.percentile) == (0.25, (others < 0.25).mean())
 

@@ -173,10 +173,7 @@ def test_json_comes_back():
     assert (
         parse_json(text, "x.json")
         == parse_json(text.encode(), "x.json")
-        == {
-            "a": [1, 2.5, None, True, "ü"],
-            "b": {"a": -3e5},
-        }
+        == {"a": [1, 2.5, None, True, "ü"], "b": {"a": -3e5}}
     )
     assert parse_json("[Infinity, 1e999]", "x.json", finite=False) == [float("inf")] * 2
 

@@ -7,7 +7,7 @@ from torch import nn
 
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.models import Model, Preprocessing, load_model
-from bias_toolkit.models.varied_images import varied_images
+from bias_toolkit.models.runtime import varied_images
 
 SIDE = 24
 

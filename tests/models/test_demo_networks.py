@@ -29,11 +29,7 @@ def test_size_and_penultimate_feature(name, parameters, features, random_pixels)
     assert not network.training
     assert sum(parameter.numel() for parameter in network.parameters()) == parameters
     model = Model(
-        name,
-        network,
-        input_size=DEMO_INPUT_SIZE,
-        preprocessing=DEMO_PREPROCESSING,
-        class_names=DEMO_CLASS_NAMES,
+        name, network, input_size=DEMO_INPUT_SIZE, preprocessing=DEMO_PREPROCESSING, class_names=DEMO_CLASS_NAMES
     )
     pixels = random_pixels(3, DEMO_INPUT_SIZE)
     outputs = model.evaluate(pixels)

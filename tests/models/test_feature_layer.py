@@ -219,13 +219,7 @@ def test_outputs_that_are_probabilities_already_are_not_squashed_again(ending, s
 
 def test_unknown_layer_names_the_nearest():
     with pytest.raises(InputError, match=r"no layer 'layer5'.*layer4"):
-        Model(
-            "resnet",
-            make("torchvision:resnet18", 32),
-            input_size=32,
-            preprocessing=PLAIN,
-            feature="layer5",
-        )
+        Model("resnet", make("torchvision:resnet18", 32), input_size=32, preprocessing=PLAIN, feature="layer5")
 
 
 def test_layer_without_one_row_an_image_is_refused():

@@ -22,24 +22,15 @@ NETWORKS = {
     "densenet": (lambda: torchvision.models.DenseNet(8, (2, 2, 2, 2), 16, num_classes=10), 5),
     "efficientnet": (lambda: torchvision.models.efficientnet_b0(num_classes=10), 5),
     "efficientnet-lite0": (lambda: timm.create_model("tf_efficientnet_lite0", num_classes=10), 5),
-    "googlenet": (
-        lambda: torchvision.models.GoogLeNet(num_classes=10, aux_logits=False, init_weights=False),
-        5,
-    ),
+    "googlenet": (lambda: torchvision.models.GoogLeNet(num_classes=10, aux_logits=False, init_weights=False), 5),
     "mobilenet-v2": (lambda: torchvision.models.mobilenet_v2(num_classes=10, width_mult=0.35), 5),
     "mobilenet-v3": (lambda: torchvision.models.mobilenet_v3_small(num_classes=10), 5),
     "regnet": (lambda: timm.create_model("regnetx_002", num_classes=10), 9),
     "resnet18": (lambda: torchvision.models.resnet18(num_classes=10), 8),
     "resnet18d": (lambda: timm.create_model("resnet18d", num_classes=10), 8),
     "squeezenet": (lambda: torchvision.models.squeezenet1_0(num_classes=10), 4),
-    "vgg": (
-        lambda: nn.Sequential(vgg.make_layers(vgg.cfgs["A"]), nn.Flatten(), nn.LazyLinear(10)),
-        5,
-    ),
-    "vision transformer": (
-        lambda: timm.create_model("vit_tiny_patch16_224", num_classes=10, img_size=64, depth=2),
-        1,
-    ),
+    "vgg": (lambda: nn.Sequential(vgg.make_layers(vgg.cfgs["A"]), nn.Flatten(), nn.LazyLinear(10)), 5),
+    "vision transformer": (lambda: timm.create_model("vit_tiny_patch16_224", num_classes=10, img_size=64, depth=2), 1),
 }
 WITH_FIXED_INPUT_SIZE = {"vgg", "vision transformer"}
 
@@ -199,10 +190,7 @@ def test_inception_blocks_that_call_functions_are_found():
 def test_filters_that_a_network_has_are_left():
     torch.manual_seed(0)
     network = timm.create_model("resnetblur50", num_classes=10).eval()
-    assert subsampling_layers(network, 64) == [
-        "conv1",
-        *(f"layer{stage}.0.downsample.0" for stage in (2, 3, 4)),
-    ]
+    assert subsampling_layers(network, 64) == ["conv1", *(f"layer{stage}.0.downsample.0" for stage in (2, 3, 4))]
 
 
 def test_pooling_over_the_whole_map_is_no_subsampling():

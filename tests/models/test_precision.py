@@ -57,11 +57,12 @@ def test_settings_come_back_after_an_error():
     assert settings() == before
 
 
-def test_the_settings_of_older_torch():
+def test_the_settings_of_older_torch(monkeypatch):
+    monkeypatch.setattr(precision, "SLOTS", ())
     torch.set_float32_matmul_precision("high")
     backends.cudnn.allow_tf32 = True
     before = settings()
-    with precision._precision_flags():
+    with full_float32():
         assert torch.get_float32_matmul_precision() == "highest"
         assert not backends.cudnn.allow_tf32
     assert settings() == before

@@ -20,7 +20,7 @@ from bias_toolkit.objects.locate import (
     load_located,
     located_shards,
 )
-from bias_toolkit.study.located import whole_view
+from bias_toolkit.study.steps.located import whole_view
 
 SIDE, STRIDE = 64, 8
 PLAIN = Preprocessing(mean=(0, 0, 0), std=(1, 1, 1))

@@ -9,7 +9,7 @@ from bias_toolkit.foundation.shards import cut_into_shards
 from bias_toolkit.models.activation_map import ActivationMap
 from bias_toolkit.objects.locate import estimated_objects, located_shards
 from bias_toolkit.objects.locate_quality import localisation_quality
-from bias_toolkit.study.located import whole_view
+from bias_toolkit.study.steps.located import whole_view
 
 IMAGES = 400
 

@@ -8,6 +8,12 @@ import pytest
 sys.path.append(str(Path(__file__).parent))
 
 
+@pytest.fixture(autouse=True)
+def no_waiting_for_the_disk(monkeypatch):
+    """What a loss of power leaves is not tested here."""
+    monkeypatch.setattr("os.fsync", lambda file: None)
+
+
 @pytest.fixture
 def study(tmp_path):
     """A toy study in a folder that does not exist yet."""

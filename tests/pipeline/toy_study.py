@@ -2,6 +2,8 @@
 
 import contextlib
 import hashlib
+import os
+import pickle
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -176,6 +178,13 @@ def open_workshop(folder):
     return _workshop(Path(folder), Inputs(), STEPS, lambda task: False)
 
 
+def work_elsewhere(pickled):
+    """What another process does with a pickled job: its process, the shards that it sealed, and the items."""
+    job, counts = pickle.loads(pickled), []
+    sealed = list(job.open(job.study).shards(job, counts.append))
+    return os.getpid(), sealed, sum(counts)
+
+
 def _workshop(folder, inputs, steps, restore):
     plan = Plan(inputs, steps)
     return Workshop(folder, plan, Stored(folder, plan, restore))
@@ -228,8 +237,6 @@ def digests(folder, records=False):
 
 def flip(path, keep_time=False):
     """Change a byte of a file."""
-    import os
-
     stat, content = path.stat(), bytearray(path.read_bytes())
     content[len(content) // 2] ^= 16
     path.write_bytes(content)

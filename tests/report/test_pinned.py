@@ -6,9 +6,8 @@ import pytest
 
 from bias_toolkit.objects import centring
 from bias_toolkit.report.topics import images
-from bias_toolkit.report.topics.invariance.contents import NoiseFloor
-from bias_toolkit.report.topics.invariance.findings import noise_finding
-from bias_toolkit.report.words.class_names import ClassNames
+from bias_toolkit.report.topics.invariance.findings import NoiseFloor, noise_finding
+from bias_toolkit.report.words.sentences import ClassNames
 
 BOX_OF_THE_FRAME = ["cx", "cy", "width_fraction", "height_fraction"]
 

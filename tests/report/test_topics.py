@@ -2,11 +2,17 @@
 
 import collections
 import dataclasses
+import subprocess
+import sys
 
 import pandas as pd
 import pytest
 
-from bias_toolkit.report import PLOTS, plot, topic_findings, write_report
+from bias_toolkit.report import PLOTS, plot, topic_findings, write, write_report
+from bias_toolkit.report.page.blocks import FigureBlock, Section
+from bias_toolkit.report.page.files import Table
+from bias_toolkit.report.page.style import new_figure
+from bias_toolkit.report.topic import Topic
 from bias_toolkit.report.topics import TOPICS
 
 
@@ -91,5 +97,27 @@ def test_everything_is_read_once_for_a_report(source, tmp_path, svg_only):
     watched = Watched(dataclasses.replace(source, train_framing=pd.DataFrame()))
     write_report(watched, tmp_path / "report")
     assert watched.reads["per_image"] == watched.reads["analysis"] == watched.reads["framing", "test"] == 1
-    pixels = {read for read in watched.reads if read[0] == "read"}
-    assert {read: n for read, n in watched.reads.items() if n > 1 and read not in pixels} == {}
+    # Pixels are not kept: an image that is shown in two places is read for each.
+    assert {read: n for read, n in watched.reads.items() if n > 1 and read[0] != "read_image"} == {}
+
+
+def test_importing_the_report_loads_no_network_and_no_index():
+    code = "import sys, bias_toolkit.report; print(sorted({'torch', 'faiss'} & set(sys.modules)))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
+def test_a_topic_needs_a_name_and_what_it_reads(source, tmp_path, svg_only, monkeypatch):
+    table = pd.DataFrame({"image": ["a.png"], "weight": [1.5]})
+    figure = FigureBlock("weights", lambda: new_figure().add_subplot(), "Weights.", "Weights.")
+    added = Topic(
+        "weights",
+        gather=lambda source: table,
+        section=lambda contents, draft: Section("weights", "Weights", [figure]),
+        tables=lambda contents: [Table("weights", contents, "a weight for each image")],
+    )
+    monkeypatch.setattr(write, "gather", lambda source: [(topic, topic.gather(source)) for topic in (*TOPICS, added)])
+    path = write_report(source, tmp_path / "report")
+    assert (path.parent / "tables" / "weights.csv").read_text(encoding="utf-8-sig").splitlines()[1] == "a.png,1.5"
+    assert (path.parent / "figures" / "weights.svg").exists()
+    assert "<h2>Weights</h2>" in path.read_text(encoding="utf-8")

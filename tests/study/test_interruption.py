@@ -352,15 +352,15 @@ def test_a_reader_gets_a_sentence_while_a_step_is_computed_anew(finished, tmp_pa
 
 def test_a_result_that_is_replaced_while_it_is_read_is_not_given(finished, tmp_path):
     from bias_toolkit.invariance import load_responses
-    from bias_toolkit.pipeline.steps import MARKER
+    from bias_toolkit.pipeline.record import RECORD
 
     folder = shutil.copytree(finished.folder, tmp_path / "study")
     study, name = Study(folder), "responses/crop-1-diagonal"
 
     def slowly(path):
         table = load_responses(path)
-        marker = json.loads((path / MARKER).read_text())
-        (path / MARKER).write_text(json.dumps(marker | {"key": "another"}))
+        marker = json.loads((path / RECORD).read_text())
+        (path / RECORD).write_text(json.dumps(marker | {"key": "another"}))
         return table
 
     with pytest.raises(InputError, match="computed anew while it was read"):

@@ -53,7 +53,7 @@ def test_every_step_leaves_its_result(finished):
 def test_record_names_inputs_settings_and_versions(finished):
     record = json.loads((finished.folder / "study.json").read_text())
     assert record["train"]["fingerprint"] == finished.train.fingerprint
-    assert record["model"]["weights_sha256"] == finished.model.weights_sha256
+    assert record["model"]["opened"]["weights_sha256"] == finished.model.weights_sha256
     assert record["settings"]["resamples"] == 100
     assert {"bias-toolkit", "torch"} <= record["versions"].keys()
 
@@ -290,7 +290,7 @@ def test_a_setting_is_kept_whichever_command_it_was_given_to(copied):
     assert Study(copied).settings.bins == 3
     Study(copied, metric="cosine").measure_objects()
     assert (Study(copied).settings.bins, Study(copied).settings.metric) == (3, "cosine")
-    assert json.loads((copied / "study.json").read_text())["model"]["weights_sha256"]
+    assert json.loads((copied / "study.json").read_text())["model"]["opened"]["weights_sha256"]
 
 
 def test_another_model_or_dataset_drops_what_belonged_to_the_first(copied, photographs):
@@ -302,11 +302,11 @@ def test_another_model_or_dataset_drops_what_belonged_to_the_first(copied, photo
 
 def test_results_of_other_settings_are_refused(copied):
     study = Study(copied, metric="cosine")
-    with pytest.raises(InputError, match="other settings"):
+    with pytest.raises(InputError, match="other inputs or settings"):
         _ = study.distances
     study.build_index()
     assert study.distances["nn_distance"].max() <= 2
-    with pytest.raises(InputError, match="other settings"):
+    with pytest.raises(InputError, match="other inputs or settings"):
         _ = study.per_image
     assert len(study.measures) == 150
 

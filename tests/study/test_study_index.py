@@ -9,13 +9,13 @@ import pytest
 
 from bias_toolkit import Study
 from bias_toolkit.foundation.errors import InputError
-from bias_toolkit.pipeline.steps import read_marker
+from bias_toolkit.pipeline.record import read_record
 
 STEPS = ("features/train", "features/test", "index", "neighbours")
 
 
 def keys(folder):
-    return {name: read_marker(folder / name)["key"] for name in STEPS}
+    return {name: read_record(folder / name).key for name in STEPS}
 
 
 @pytest.fixture

@@ -22,8 +22,7 @@ from bias_toolkit.datasets.annotation_text import parse_edges, read_json
 from bias_toolkit.datasets.dataset import Dataset
 from bias_toolkit.datasets.file_names import check_inside, is_utf8, shortened
 from bias_toolkit.datasets.layouts.layout import Layout
-from bias_toolkit.datasets.listing import BOX_COLUMNS, Annotations, Listing, sole_category
-from bias_toolkit.datasets.pixels import ImageFiles
+from bias_toolkit.datasets.listing import BOX_COLUMNS, Annotations, sole_category
 from bias_toolkit.foundation.errors import InputError
 
 _PATTERNS = ("annotations/instances_*.json", "instances_*.json", "_annotations.coco.json")
@@ -61,15 +60,7 @@ def _read(path: Path, reason: str) -> Dataset:
     image_ids = sorted(set(names.values()))
     annotations = _annotations(file, content, names, image_ids)
     folder = _image_folder(path, file, image_ids)
-    listing = Listing(
-        root=str(path),
-        layout=LAYOUT.name,
-        layout_reason=reason,
-        image_ids=image_ids,
-        annotate=lambda progress: annotations,
-        annotation_files=[file],
-    )
-    return Dataset(listing, ImageFiles(str(folder)))
+    return LAYOUT.dataset(path, reason, image_ids, lambda progress: annotations, folder, annotation_files=[file])
 
 
 def _load(file: Path) -> dict[str, list[dict[str, Any]]]:
@@ -157,8 +148,5 @@ def _image_folder(path: Path, file: Path, image_ids: list[str]) -> Path:
 
 
 LAYOUT = Layout(
-    "coco",
-    "a detection JSON of COCO's, or a folder that holds annotations/instances_*.json",
-    _recognise,
-    _read,
+    "coco", "a detection JSON of COCO's, or a folder that holds annotations/instances_*.json", _recognise, _read
 )

@@ -19,13 +19,7 @@ _FIELDS = ("ILSVRC2012_ID", "WNID", "words", "num_children")
 
 
 def read_meta(file: Path) -> dict[str, tuple[str, str]]:
-    """WordNet id and names by number, of the classes; its inner nodes are none.
-
-    Raises
-    ------
-    InputError
-        If the file is not the development kit's, or damaged.
-    """
+    """WordNet id and names by number, of the classes alone; raises InputError if the file is another, or damaged."""
     command = [sys.executable, "-P", "-m", __name__, str(file)]
     try:
         ended = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=WAITING_SECONDS)

@@ -7,8 +7,7 @@ from pathlib import Path
 from bias_toolkit.datasets.dataset import Dataset
 from bias_toolkit.datasets.file_names import escaped
 from bias_toolkit.datasets.layouts.layout import Layout
-from bias_toolkit.datasets.listing import Annotations, Listing
-from bias_toolkit.datasets.pixels import ImageFiles
+from bias_toolkit.datasets.listing import Annotations
 from bias_toolkit.datasets.walk import holds_image, visible_folders, walk_images
 from bias_toolkit.foundation.errors import InputError
 
@@ -32,47 +31,28 @@ def _read_classes(path: Path, reason: str) -> Dataset:
     found = walk_images(path)
     image_ids = [image_id for image_id in found.image_ids if "/" in image_id]
     labels = [image_id.split("/", 1)[0] for image_id in image_ids]
-    listing = Listing(
-        root=str(path),
-        layout=CLASS_FOLDERS.name,
-        layout_reason=reason,
-        image_ids=image_ids,
-        annotate=lambda progress: Annotations(labels),
-        unlisted=[(name, reason) for name, reason in found.unlisted if "/" in name],
-    )
-    return Dataset(listing, ImageFiles(str(path)))
+    unlisted = [(name, why) for name, why in found.unlisted if "/" in name]
+    return CLASS_FOLDERS.dataset(path, reason, image_ids, lambda progress: Annotations(labels), unlisted=unlisted)
 
 
 def _recognise_images(path: Path, asked: bool) -> str | None:
     if not path.is_dir() or not holds_image(path):
         return None
     tables = sorted(file.name for file in path.iterdir() if file.suffix.lower() in (".csv", ".parquet"))
-    unread = (
-        f"; {escaped(tables[0])} beside them was not read: name it, not its folder, if it is their table"
-        if tables
-        else ""
-    )
+    unread = ""
+    if tables:
+        unread = f"; {escaped(tables[0])} beside them was not read: name it, not its folder, if it is their table"
     return f"images without class folders or annotations{unread}"
 
 
 def _read_images(path: Path, reason: str) -> Dataset:
     image_ids, unlisted = walk_images(path)
-    listing = Listing(
-        root=str(path),
-        layout=IMAGES_ONLY.name,
-        layout_reason=reason,
-        image_ids=image_ids,
-        annotate=lambda progress: Annotations([None] * len(image_ids)),
-        unlisted=unlisted,
-    )
-    return Dataset(listing, ImageFiles(str(path)))
+    labels = [None] * len(image_ids)
+    return IMAGES_ONLY.dataset(path, reason, image_ids, lambda progress: Annotations(labels), unlisted=unlisted)
 
 
 CLASS_FOLDERS = Layout(
-    "class-folders",
-    "a folder with a folder of images for each class",
-    _recognise_classes,
-    _read_classes,
+    "class-folders", "a folder with a folder of images for each class", _recognise_classes, _read_classes
 )
 """As torchvision's ImageFolder reads it: the label is the name of the folder, images may lie in folders below it, and
 images beside the class folders are passed over."""

@@ -20,8 +20,7 @@ import pandas as pd
 from bias_toolkit.datasets.dataset import Dataset
 from bias_toolkit.datasets.layouts.imagenet_annotations import find_annotations, nearby
 from bias_toolkit.datasets.layouts.layout import Layout
-from bias_toolkit.datasets.listing import Annotations, Listing
-from bias_toolkit.datasets.pixels import ImageFiles
+from bias_toolkit.datasets.listing import Annotations
 from bias_toolkit.datasets.walk import is_image_name, visible_folders, walk_images
 from bias_toolkit.datasets.wordnet import find_names, is_wnid
 from bias_toolkit.foundation.errors import InputError
@@ -67,18 +66,16 @@ def _read(path: Path, reason: str) -> Dataset:
         return Annotations(labels, boxes)
 
     without = "without labels" if None in named_labels else "without boxes"
-    listing = Listing(
-        root=str(path),
-        layout=LAYOUT.name,
-        layout_reason=f"{reason}, {found.source if found else f'{without}: no annotation file was found near it'}",
-        image_ids=image_ids,
-        annotate=annotate,
+    return LAYOUT.dataset(
+        path,
+        f"{reason}, {found.source if found else f'{without}: no annotation file was found near it'}",
+        image_ids,
+        annotate,
         class_names=names or (found and found.class_names) or _names_in(stems),
         annotation_files=[*(found.files if found else ()), *names_file],
         stamped_files=found.stamped_files if found else (),
         unlisted=unlisted,
     )
-    return Dataset(listing, ImageFiles(str(path)))
 
 
 def _stem(image_id: str) -> str:

@@ -47,25 +47,13 @@ LabelsAndBoxes = tuple[dict[str, str], pd.DataFrame]
 
 @dataclass(frozen=True)
 class FoundAnnotations:
-    """Annotation files of ImageNet, not read yet.
+    """Annotation files of ImageNet, not read yet."""
 
-    Attributes
-    ----------
-    source : str
-        One clause that names them.
-    read : callable
-        Takes a `Progress`, returns `LabelsAndBoxes`.
-    files, stamped_files : sequence of Path
-        As in `Listing`.
-    class_names : dict
-        Names by WordNet id, where these files have them.
-    """
-
-    source: str
+    source: str  # one clause that names them
     read: Callable[[Progress], LabelsAndBoxes]
-    files: Sequence[Path] = ()
+    files: Sequence[Path] = ()  # as `Listing.annotation_files`
     stamped_files: Sequence[Path] = ()
-    class_names: dict[str, str] = field(default_factory=dict)
+    class_names: dict[str, str] = field(default_factory=dict)  # by WordNet id, where these files have them
 
 
 def nearby(folder: Path) -> list[Path]:
@@ -74,18 +62,9 @@ def nearby(folder: Path) -> list[Path]:
 
 
 def find_annotations(folder: Path, split: str, stems: Collection[str], wnids: Sequence[str]) -> FoundAnnotations | None:
-    """Find the annotations of an image folder.
+    """Find the annotations of a folder of images, of the split train, val or test.
 
-    Parameters
-    ----------
-    folder : Path
-        Where the images are.
-    split : str
-        train, val or test.
-    stems : collection of str
-        The images' file names without folder and extension.
-    wnids : sequence of str
-        The classes that are known from folder or file names.
+    `stems` are the images' file names without folder and extension, `wnids` the classes that these or folders name.
     """
     places = nearby(folder)
     if solution := _first_file(places, f"LOC_{split}_solution.csv"):
@@ -132,15 +111,8 @@ def _read_solution(file: Path) -> LabelsAndBoxes:
 
 
 def _find_xml(places: Sequence[Path], split: str, stems: Collection[str], wnids: Sequence[str]) -> list[Path]:
-    names = (
-        f"Annotations/CLS-LOC/{split}",
-        f"Annotations/{split}",
-        "Annotations",
-        "Annotation",
-        f"ILSVRC2012_bbox_{split}",
-        f"ILSVRC2012_bbox_{split}_v2",
-        f"ILSVRC2012_bbox_{split}_v3",
-    )
+    names = [f"Annotations/CLS-LOC/{split}", f"Annotations/{split}", "Annotations", "Annotation"]
+    names += [f"ILSVRC2012_bbox_{split}{version}" for version in ("", "_v2", "_v3")]
     for folder in (*(place / name for place in places for name in names), places[0]):
         if folder.is_dir():
             parts = [folder, *(folder / wnid for wnid in wnids)]

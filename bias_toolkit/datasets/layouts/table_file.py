@@ -27,8 +27,7 @@ from bias_toolkit.datasets.annotation_text import check_fits, decoded_lines
 from bias_toolkit.datasets.dataset import Dataset
 from bias_toolkit.datasets.file_names import check_inside, listed, shortened
 from bias_toolkit.datasets.layouts.layout import Layout
-from bias_toolkit.datasets.listing import Annotations, Listing
-from bias_toolkit.datasets.pixels import ImageFiles
+from bias_toolkit.datasets.listing import Annotations
 from bias_toolkit.datasets.schema import BOX_EDGES
 from bias_toolkit.foundation.errors import InputError
 
@@ -54,15 +53,7 @@ def _read(path: Path, reason: str) -> Dataset:
     labels = _labels(path, table).reindex(image_ids).astype(object)
     boxes = table[table["x0"].notna()]
     annotations = Annotations(labels.where(labels.notna(), None).tolist(), boxes)
-    listing = Listing(
-        root=str(path),
-        layout=LAYOUT.name,
-        layout_reason=reason,
-        image_ids=image_ids,
-        annotate=lambda progress: annotations,
-        annotation_files=[path],
-    )
-    return Dataset(listing, ImageFiles(str(path.parent)))
+    return LAYOUT.dataset(path, reason, image_ids, lambda progress: annotations, path.parent, annotation_files=[path])
 
 
 def _read_columns(file: Path) -> pd.DataFrame:

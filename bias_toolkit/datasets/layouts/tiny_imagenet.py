@@ -14,8 +14,7 @@ from bias_toolkit.datasets.annotation_text import parse_edges, read_lines
 from bias_toolkit.datasets.dataset import Dataset
 from bias_toolkit.datasets.file_names import check_inside
 from bias_toolkit.datasets.layouts.layout import Layout
-from bias_toolkit.datasets.listing import BOX_COLUMNS, Annotations, Listing
-from bias_toolkit.datasets.pixels import ImageFiles
+from bias_toolkit.datasets.listing import BOX_COLUMNS, Annotations
 from bias_toolkit.datasets.walk import visible_folders, walk_images
 from bias_toolkit.datasets.wordnet import find_names
 from bias_toolkit.foundation.errors import InputError
@@ -43,17 +42,15 @@ def _read(path: Path, reason: str) -> Dataset:
     if wnids_file.is_file():
         wnids = {line for _, line in read_lines(wnids_file)}
         names = {wnid: name for wnid, name in names.items() if wnid in wnids}
-    listing = Listing(
-        root=str(path),
-        layout=LAYOUT.name,
-        layout_reason=reason,
-        image_ids=image_ids,
-        annotate=lambda progress: _annotations(image_ids, boxes_files),
+    return LAYOUT.dataset(
+        path,
+        reason,
+        image_ids,
+        lambda progress: _annotations(image_ids, boxes_files),
         class_names=names,
         annotation_files=[*boxes_files, *names_file],
         unlisted=unlisted,
     )
-    return Dataset(listing, ImageFiles(str(path)))
 
 
 def _boxes_files(path: Path) -> list[Path]:

@@ -18,8 +18,7 @@ from bias_toolkit.datasets.annotation_xml import read_all_objects
 from bias_toolkit.datasets.dataset import Dataset
 from bias_toolkit.datasets.file_names import check_inside, escaped
 from bias_toolkit.datasets.layouts.layout import Layout
-from bias_toolkit.datasets.listing import BOX_COLUMNS, Annotations, Listing, sole_category
-from bias_toolkit.datasets.pixels import ImageFiles
+from bias_toolkit.datasets.listing import BOX_COLUMNS, Annotations, sole_category
 from bias_toolkit.datasets.walk import visible_folders, walk_images
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.progress import Progress
@@ -64,23 +63,15 @@ def _read(path: Path, reason: str) -> Dataset:
         objects_of = dict(zip(annotated, read_all_objects(files, progress), strict=True))
         labels = [sole_category([item[0] for item in objects_of.get(stem, ())]) for stem in stems]
         boxes = pd.DataFrame(
-            [(image_of[stem], *item) for stem, objects in objects_of.items() for item in objects],
-            columns=BOX_COLUMNS,
+            [(image_of[stem], *item) for stem, objects in objects_of.items() for item in objects], columns=BOX_COLUMNS
         )
         boxes[["x0", "y0"]] -= 1
         return Annotations(labels, boxes, absent)
 
-    listing = Listing(
-        root=str(path),
-        layout=LAYOUT.name,
-        layout_reason=reason,
-        image_ids=[image_of[stem] for stem in stems],
-        annotate=annotate,
-        annotation_files=[path] if path.is_file() else [],
-        stamped_files=files,
-        unlisted=unlisted,
+    image_ids, lists = [image_of[stem] for stem in stems], [path] if path.is_file() else []
+    return LAYOUT.dataset(
+        path, reason, image_ids, annotate, root, annotation_files=lists, stamped_files=files, unlisted=unlisted
     )
-    return Dataset(listing, ImageFiles(str(root)))
 
 
 def _stem(name: str) -> str:
@@ -100,9 +91,4 @@ def _listed(file: Path) -> dict[str, None]:
     return names
 
 
-LAYOUT = Layout(
-    "voc",
-    f"a folder with {_IMAGES} and {_ANNOTATIONS}, or a list in its {_SETS}/Main",
-    _recognise,
-    _read,
-)
+LAYOUT = Layout("voc", f"a folder with {_IMAGES} and {_ANNOTATIONS}, or a list in its {_SETS}/Main", _recognise, _read)

@@ -6,17 +6,14 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bias_toolkit.foundation.words import below_all, count, interval, known, number, percent
-from bias_toolkit.report.explanation.instability import instability_section, more_than, test_images
-from bias_toolkit.report.explanation.unlikeness import unlikeness_section
+from bias_toolkit.foundation.words import below_all, count, known, number, percent
+from bias_toolkit.report.explanation.measured import instability_section, more_than, test_images, unlikeness_section
 from bias_toolkit.report.explanation.why import remedy_section, why_section
 from bias_toolkit.report.page.blocks import AnswerBlock, Cell, ListBlock, Picture, Section
 from bias_toolkit.report.page.page import Page, write_page
 
 if TYPE_CHECKING:
     from bias_toolkit.explain.explanation import Explanation
-
-KICKER = "why one image is unstable"
 
 
 def write_explanation(explanation: Explanation, folder: str | os.PathLike) -> Path:
@@ -40,15 +37,17 @@ def explanation_page(explanation: Explanation) -> Page:
         unlikeness_section(explanation),
         why_section(explanation),
         remedy_section(explanation),
-        _method(explanation),
     ]
+    if explanation.notes:
+        notes = ListBlock([Cell(note) for note in explanation.notes])
+        sections.append(Section("measured", "How this was measured", [notes]))
     return Page(
         title=explanation.image_id,
         of=_subjects(explanation),
         tiles=_tiles(explanation),
         findings=[],
         sections=[section for section in sections if section is not None],
-        kicker=KICKER,
+        kicker="why one image is unstable",
         formats=("svg",),
     )
 
@@ -67,14 +66,8 @@ def _subjects(explanation: Explanation) -> list[tuple[str, str, str]]:
 def _tiles(explanation: Explanation) -> list[tuple[str, str, str]]:
     """(value, what it is, details). Numbers that are not known are absent."""
     p, standings = explanation.before.p_top1_change, {standing.name: standing for standing in explanation.standings}
-    limits = f"95% interval {interval(p.low, p.high, percent)}" if known(p.low) and known(p.high) else ""
-    found = [
-        (
-            percent(p.value),
-            "of one-pixel steps change the top-1 class",
-            "; ".join(filter(None, [limits, f"all shifts of up to {count(explanation.radius, 'pixel')}"])),
-        )
-    ]
+    limits = [p.limits(before="95% interval "), f"all shifts of up to {count(explanation.radius, 'pixel')}"]
+    found = [(percent(p.value), "of one-pixel steps change the top-1 class", "; ".join(filter(None, limits)))]
     standing = standings.get("p_top1_change")
     if standing is not None and known(standing.percentile):
         details = f"{percent(standing.value)} of its steps change the top-1 class; {explanation.response.sweep}"
@@ -100,20 +93,9 @@ def _cause_tile(explanation: Explanation) -> tuple[str, str, str]:
 
 
 def _answer(explanation: Explanation) -> Section:
-    prediction = explanation.before.prediction
-    picture = Picture(
-        explanation.picture,
-        "Centre view of the image",
-        f"predicted: {prediction.name}",
-        ["what the model sees at the centre view"],
-    )
+    predicted, seen = f"predicted: {explanation.before.prediction.name}", ["what the model sees at the centre view"]
+    picture = Picture(explanation.picture, "Centre view of the image", predicted, seen)
     paragraphs = [explanation.answer]
     if explanation.is_stable:
         paragraphs.append("As the image is stable, no cause was looked for.")
     return Section("answer", "Answer", [AnswerBlock(paragraphs, picture)])
-
-
-def _method(explanation: Explanation) -> Section | None:
-    if not explanation.notes:
-        return None
-    return Section("measured", "How this was measured", [ListBlock([Cell(note) for note in explanation.notes])])

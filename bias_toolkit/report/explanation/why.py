@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from bias_toolkit.foundation.words import MISSING, count, interval, known, percent, significant
-from bias_toolkit.report.explanation.figures_effects import effects_plot
+from bias_toolkit.explain.sentences import two_digits
+from bias_toolkit.foundation.words import MISSING, count, known, percent
+from bias_toolkit.report.explanation.figures import effects_plot
 from bias_toolkit.report.page.blocks import (
     Block,
     Cell,
@@ -22,7 +23,7 @@ from bias_toolkit.report.page.blocks import (
 from bias_toolkit.report.words.definitions import MEASURES, label_of
 
 if TYPE_CHECKING:
-    from bias_toolkit.explain.record import CauseLine, Estimate, ExplanationRecord, Prediction, Remedy, Stability
+    from bias_toolkit.explain.record import CauseLine, Estimate, ExplanationRecord, Prediction, Stability
 
 P, MAC = label_of("p_top1_change"), "MAC"
 
@@ -64,38 +65,22 @@ def _first_cause(explanation: ExplanationRecord) -> str:
 
 
 def _references(explanation: ExplanationRecord) -> list[Trial]:
-    before = explanation.before
-    found = [
-        Trial(
-            "The image as it is",
-            "reference",
-            picture=Picture(explanation.picture, "Centre view of the image as it is"),
-            facts=[
-                Fact(P, percent(before.p_top1_change.value), _limits(before.p_top1_change)),
-                Fact(MAC, _two_digits(before.mac.value), _limits(before.mac, _two_digits)),
-                _prediction(before.prediction),
-            ],
-        )
-    ]
-    if explanation.controls is not None:
-        found.append(
-            Trial(
-                "Controls",
-                "reference",
-                done="Other brightness and contrast, which take no cause away.",
-                facts=[Fact(P, percent(explanation.controls.value), _limits(explanation.controls))],
-            )
-        )
+    before, controls = explanation.before, explanation.controls
+    picture = Picture(explanation.picture, "Centre view of the image as it is")
+    facts = [_fact(P, before.p_top1_change), _fact(MAC, before.mac, two_digits), _prediction(before.prediction)]
+    found = [Trial("The image as it is", "reference", picture=picture, facts=facts)]
+    if controls is not None:
+        done = "Other brightness and contrast, which take no cause away."
+        found.append(Trial("Controls", "reference", done, facts=[_fact(P, controls)]))
     return found
 
 
 def _trial(line: CauseLine, explanation: ExplanationRecord) -> Trial:
+    facts = []
     if line.after is not None:
         facts = _facts(line, explanation.before, line.after)
     elif line.expected is not None:
-        facts = [Fact(f"{P} of images with its margin", percent(line.expected.value), _limits(line.expected))]
-    else:
-        facts = []
+        facts = [_fact(f"{P} of images with its margin", line.expected)]
     kind = "cause" if line.rank is not None else "other" if facts else "untried"
     picture = Picture(line.picture, f"Centre view, {line.intervention}") if line.picture else None
     return Trial(line.name, kind, line.intervention, picture, facts, line.verdict, line.reason, line.rank)
@@ -104,30 +89,28 @@ def _trial(line: CauseLine, explanation: ExplanationRecord) -> Trial:
 def _facts(line: CauseLine, before: Stability, after: Stability) -> list[Fact]:
     facts = [
         _from_to(P, before.p_top1_change, after.p_top1_change, percent),
-        _from_to(MAC, before.mac, after.mac, _two_digits),
+        _from_to(MAC, before.mac, after.mac, two_digits),
     ]
-    if line.fall is not None:
-        facts.append(Fact(f"Fall of {P}", points(line.fall.value), _limits(line.fall, _hundredths)))
-    if line.fall_beyond_controls is not None:
-        beyond = line.fall_beyond_controls
-        facts.append(Fact("Fall beyond controls", points(beyond.value), _limits(beyond, _hundredths)))
+    for name, fall in ((f"Fall of {P}", line.fall), ("Fall beyond controls", line.fall_beyond_controls)):
+        if fall is not None:
+            facts.append(Fact(name, points(fall.value), _limits(fall, _hundredths)))
     facts.append(_prediction(after.prediction))
     facts.append(Fact("Made-up pixels", percent(line.made_up), [f"filled: {line.fill}"] if line.fill else []))
     return facts
 
 
-def _from_to(name: str, before: Estimate, after: Estimate, form) -> Fact:
-    lines = [
-        f"{when} {interval(estimate.low, estimate.high, form)}"
-        for when, estimate in (("before", before), ("after", after))
-        if known(estimate.low) and known(estimate.high)
-    ]
-    return Fact(name, f"{form(before.value)} → {form(after.value)}", lines)
+def _from_to(name: str, before: Estimate, after: Estimate, form: Callable[[float], str]) -> Fact:
+    lines = [before.limits(form, "before "), after.limits(form, "after ")]
+    return Fact(name, f"{form(before.value)} → {form(after.value)}", [line for line in lines if line])
 
 
-def _limits(estimate: Estimate, form=percent) -> list[str]:
-    known_limits = known(estimate.low) and known(estimate.high)
-    return [f"95% interval {interval(estimate.low, estimate.high, form)}"] if known_limits else []
+def _fact(name: str, estimate: Estimate, form: Callable[[float], str] = percent) -> Fact:
+    return Fact(name, form(estimate.value), _limits(estimate, form))
+
+
+def _limits(estimate: Estimate, form: Callable[[float], str]) -> list[str]:
+    limits = estimate.limits(form, "95% interval ")
+    return [limits] if limits else []
 
 
 def points(share: float | None) -> str:
@@ -137,10 +120,6 @@ def points(share: float | None) -> str:
 
 def _hundredths(share: float) -> str:
     return percent(share).removesuffix("%")
-
-
-def _two_digits(value: float | None) -> str:
-    return significant(value, 2)
 
 
 def _prediction(prediction: Prediction) -> Fact:
@@ -160,9 +139,11 @@ def remedy_section(explanation: ExplanationRecord) -> Section | None:
     """The effect of averaging predictions over shifts; None if that was not measured."""
     if not explanation.remedies:
         return None
-    before = explanation.before
-    rows = [["As it is", count(1), *_cells(before), MISSING]]
-    rows.extend(_row(remedy) for remedy in explanation.remedies)
+    rows = [["As it is", count(1), *_cells(explanation.before), MISSING]]
+    for remedy in explanation.remedies:
+        fall = Cell(points(remedy.fall.value), remedy.fall.limits(_hundredths))
+        averaged = f"shifts of up to {count(remedy.radius, 'pixel')}"
+        rows.append([averaged, count(remedy.views), *_cells(remedy.after), fall])
     table = TableBlock(
         "Predictions averaged over shifts",
         ["Averaged over", "Views", P, MAC, "Prediction", f"Fall of {P}"],
@@ -174,19 +155,11 @@ def remedy_section(explanation: ExplanationRecord) -> Section | None:
     return Section("remedy", "Remedy", [table])
 
 
-def _row(remedy: Remedy) -> Sequence[Cell | str]:
-    fall = Cell(points(remedy.fall.value), _ends(remedy.fall, _hundredths))
-    return [f"shifts of up to {count(remedy.radius, 'pixel')}", count(remedy.views), *_cells(remedy.after), fall]
-
-
 def _cells(stability: Stability) -> list[Cell]:
     prediction = stability.prediction
+    changes, mac, prediction = stability.p_top1_change, stability.mac, stability.prediction
     return [
-        Cell(percent(stability.p_top1_change.value), _ends(stability.p_top1_change, percent)),
-        Cell(_two_digits(stability.mac.value), _ends(stability.mac, _two_digits)),
+        Cell(percent(changes.value), changes.limits()),
+        Cell(two_digits(mac.value), mac.limits(two_digits)),
         Cell(prediction.name, _prediction_lines(prediction)[0]),
     ]
-
-
-def _ends(estimate: Estimate, form) -> str:
-    return interval(estimate.low, estimate.high, form) if known(estimate.low) and known(estimate.high) else ""

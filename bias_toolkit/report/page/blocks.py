@@ -1,9 +1,8 @@
 """What a page is built of."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import ClassVar
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -18,36 +17,21 @@ FEW_COLUMNS = 7
 class Paragraph:
     """Running text."""
 
+    kind: ClassVar[str] = "paragraph"
     text: str
-    kind: str = field(default="paragraph", init=False)
 
 
 @dataclass(frozen=True)
 class FigureBlock:
-    """A figure with what is to be seen in it and how it was made.
+    """A figure with what is to be seen in it and how it was made."""
 
-    Parameters
-    ----------
-    name : str
-        Its file's name without the ending.
-    draw : callable
-        Draws it; called once, when the files are written.
-    alt : str
-        What a reader who cannot see it should know.
-    caption : str
-    half : bool
-        Whether it may stand beside another figure.
-    boxes : set of {"train", "test"}
-        The sets whose object boxes it shows.
-    """
-
-    name: str
-    draw: Callable[[], Figure | Axes]
-    alt: str
+    kind: ClassVar[str] = "figure"
+    name: str  # of its file, without the ending
+    draw: Callable[[], Figure | Axes]  # called once, when the files are written
+    alt: str  # what a reader who cannot see it should know
     caption: str
-    half: bool = False
-    boxes: frozenset[str] = frozenset()
-    kind: str = field(default="figure", init=False)
+    half: bool = False  # whether it may stand beside another figure
+    boxes: frozenset[str] = frozenset()  # the sets whose object boxes it shows: train, test
 
 
 @dataclass(frozen=True)
@@ -62,37 +46,18 @@ class Cell:
 
 @dataclass(frozen=True)
 class TableBlock:
-    """A table with its definitions.
+    """A table with its definitions."""
 
-    Parameters
-    ----------
-    caption : str
-    header : sequence of str
-    rows : sequence of sequences of Cell or str
-        The first cell of a row is its heading.
-    definitions : sequence of Definition
-    note : str
-        A line under the table.
-    csv : str, optional
-        Address of the whole table.
-    folded : bool
-        Whether it is shown only on demand.
-    numeric : bool
-        Whether its cells hold numbers, which stand under one another at the right.
-    boxes : set of {"train", "test"}
-        The sets whose object boxes it is computed from.
-    """
-
+    kind: ClassVar[str] = "table"
     caption: str
     header: Sequence[str]
-    rows: Sequence[Sequence[Cell | str]]
+    rows: Sequence[Sequence[Cell | str]]  # the first cell of a row is its heading
     definitions: Sequence[Definition] = ()
-    note: str = ""
-    csv: str | None = None
-    folded: bool = False
-    numeric: bool = True
-    boxes: frozenset[str] = frozenset()
-    kind: str = field(default="table", init=False)
+    note: str = ""  # a line under the table
+    csv: str | None = None  # address of the whole table
+    folded: bool = False  # whether it is shown only on demand
+    numeric: bool = True  # whether its cells hold numbers, which stand under one another at the right
+    boxes: frozenset[str] = frozenset()  # the sets whose object boxes it is computed from: train, test
 
     @property
     def wide(self) -> bool:
@@ -104,35 +69,25 @@ class TableBlock:
 class ExamplesBlock:
     """Test images in a column, each with its nearest training images in its row."""
 
+    kind: ClassVar[str] = "examples"
     title: str
     examples: Sequence[Example]
-    kind: str = field(default="examples", init=False)
 
 
 @dataclass(frozen=True)
 class ListBlock:
     """A plain list of sentences, or of links where they have an address."""
 
+    kind: ClassVar[str] = "list"
     items: Sequence[Cell]
-    kind: str = field(default="list", init=False)
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture with what is written under it.
+    """A picture with what is written under it."""
 
-    Parameters
-    ----------
-    file : str, optional
-        Its address relative to the page; None where there is none.
-    alt : str
-        What a reader who cannot see it should know.
-    title : str
-    lines : sequence of str
-    """
-
-    file: str | None
-    alt: str
+    file: str | None  # its address relative to the page; None where there is none
+    alt: str  # what a reader who cannot see it should know
     title: str = ""
     lines: Sequence[str] = ()
 
@@ -149,19 +104,19 @@ class PictureGroup:
 class PicturesBlock:
     """Groups of pictures."""
 
+    kind: ClassVar[str] = "pictures"
     title: str
     groups: Sequence[PictureGroup]
     note: str = ""
-    kind: str = field(default="pictures", init=False)
 
 
 @dataclass(frozen=True)
 class AnswerBlock:
     """What a page answers, beside a picture of what it is about."""
 
+    kind: ClassVar[str] = "answer"
     paragraphs: Sequence[str]
     picture: Picture | None = None
-    kind: str = field(default="answer", init=False)
 
 
 @dataclass(frozen=True)
@@ -175,43 +130,26 @@ class Fact:
 
 @dataclass(frozen=True)
 class Trial:
-    """Something that was done to an image, and what came of it.
-
-    Parameters
-    ----------
-    title : str
-    kind : {"reference", "cause", "other", "untried"}
-        What the others are compared with, what was found to be a cause, what was not, and what was not tried.
-    done : str
-        What was done.
-    picture : Picture, optional
-    facts : sequence of Fact
-    verdict : str
-        Its conclusion in a word or two.
-    reason : str
-        Its conclusion in a sentence.
-    rank : int, optional
-        Its place among the causes, from 1.
-    """
+    """Something that was done to an image, and what came of it."""
 
     title: str
-    kind: str
-    done: str = ""
+    kind: str  # reference: the others are compared with it; cause, other: whether it was found to be one; untried
+    done: str = ""  # what was done
     picture: Picture | None = None
     facts: Sequence[Fact] = ()
-    verdict: str = ""
-    reason: str = ""
-    rank: int | None = None
+    verdict: str = ""  # its conclusion in a word or two
+    reason: str = ""  # its conclusion in a sentence
+    rank: int | None = None  # its place among the causes, from 1
 
 
 @dataclass(frozen=True)
 class TrialsBlock:
     """Trials under one another."""
 
+    kind: ClassVar[str] = "trials"
     title: str
     trials: Sequence[Trial]
     note: str = ""
-    kind: str = field(default="trials", init=False)
 
 
 Block = Paragraph | FigureBlock | TableBlock | ExamplesBlock | ListBlock | PicturesBlock | AnswerBlock | TrialsBlock

@@ -1,7 +1,5 @@
 """The files beside a page: tables as CSV, and values as JSON."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import math
@@ -19,46 +17,24 @@ from bias_toolkit.foundation.spreadsheet import csv_text
 RESULTS, TABLES = "results.json", "tables"
 # A spreadsheet cannot open more; the study's own Parquet tables have every row.
 LARGEST_TABLE = 1_000_000
+LAST = 1_000
+"""The place of what has none of its own: behind all that have one."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table that is written as a CSV file.
+    """A table that is written as a CSV file."""
 
-    Parameters
-    ----------
-    name : str
-        The file's, without its ending.
-    frame : DataFrame, optional
-        None, or without columns, where there is none to write.
-    holds : str
-        What it holds.
-    order : int
-        Its place among the tables of a page, the smallest first.
-    """
-
-    name: str
-    frame: pd.DataFrame | None
-    holds: str
-    order: int = 0
+    name: str  # of the file, without its ending
+    frame: pd.DataFrame | None  # None, or without columns, where there is none to write
+    holds: str  # what it holds, in words
+    order: int = LAST  # its place among the tables of a page, the smallest first
 
 
 def write_tables(
     tables: Iterable[Table], folder: Path, largest: int | None = LARGEST_TABLE
 ) -> list[tuple[str, str, str]]:
-    """Write tables as CSV into the new folder `folder`/tables.
-
-    Parameters
-    ----------
-    tables : iterable of Table
-    folder : Path
-    largest : int, optional
-        The most rows of a table that are written; None for all.
-
-    Returns
-    -------
-    list of (address, name, what it holds)
-    """
+    """Write at most `largest` rows of tables as CSV into the new folder tables; (address, name, content) of each."""
     (folder / TABLES).mkdir()
     written = []
     for table in sorted(tables, key=lambda table: table.order):

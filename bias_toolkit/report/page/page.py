@@ -1,7 +1,5 @@
 """The page itself: sections in, HTML and figures out."""
 
-from __future__ import annotations
-
 import itertools
 import os
 from collections.abc import Iterable, Sequence
@@ -26,30 +24,15 @@ POLICY = "default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'; b
 
 @dataclass(frozen=True)
 class Page:
-    """What one page shows, from top to bottom.
-
-    Parameters
-    ----------
-    title : str
-    of : sequence of (heading, name, details)
-        What it is about.
-    tiles : sequence of (value, name, details)
-        The few numbers that a reader looks for first.
-    findings : sequence of Finding
-    sections : sequence of Section
-    kicker : str
-        The small line above the title.
-    formats : sequence of {"svg", "png", "pdf"}
-        The files of each figure; the page itself shows the first, SVG.
-    """
+    """What one page shows, from top to bottom."""
 
     title: str
-    of: Sequence[tuple[str, str, str]]
-    tiles: Sequence[tuple[str, str, str]]
+    of: Sequence[tuple[str, str, str]]  # what it is about: heading, name, details
+    tiles: Sequence[tuple[str, str, str]]  # the few numbers that a reader looks for first: value, name, details
     findings: Sequence[Finding]
     sections: Sequence[Section]
-    kicker: str = "photographers’ bias and invariance"
-    formats: Sequence[str] = field(default_factory=lambda: FORMATS)
+    kicker: str = "photographers’ bias and invariance"  # the small line above the title
+    formats: Sequence[str] = field(default_factory=lambda: FORMATS)  # of each figure; the page itself shows SVG
 
 
 def write_page(page: Page, folder: str | os.PathLike) -> Path:
@@ -57,10 +40,7 @@ def write_page(page: Page, folder: str | os.PathLike) -> Path:
 
     The page needs no network and no other file than these. Other files of the folder are left alone.
 
-    Raises
-    ------
-    InputError
-        If index.html or figures is something else than an earlier page's.
+    Raises InputError if index.html or figures is something else than an earlier page's.
     """
     with published(folder, [FIGURES]) as partial:
         write_into(page, partial)

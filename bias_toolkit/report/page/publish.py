@@ -1,7 +1,5 @@
 """Putting a page into a folder, so that a killed run leaves a whole page or one that says it is not finished."""
 
-from __future__ import annotations
-
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -29,10 +27,7 @@ def published(folder: str | os.PathLike, names: Sequence[str]) -> Iterator[Path]
     What `folder` has under these names is replaced, or removed where the block wrote none; its other files are left
     alone. An error in the block leaves `folder` as it was.
 
-    Raises
-    ------
-    InputError
-        If one of the names is taken by something else than an earlier page.
+    Raises InputError if one of the names is taken by something else than an earlier page.
     """
     folder = Path(folder)
     _refuse_foreign(folder, names)

@@ -3,14 +3,12 @@
 Figures are made through matplotlib's object interface: pyplot's global state is never touched.
 """
 
-from __future__ import annotations
-
 import functools
 import math
 import os
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,17 +21,11 @@ from matplotlib.font_manager import fontManager
 
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.files import atomic_path
+from bias_toolkit.report.words.definitions import COLUMNS
 
 # Okabe & Ito's palette without its yellow, which white paper swallows, told apart with any colour vision.
-BLACK, ORANGE, SKY, GREEN, BLUE, VERMILLION, PURPLE = (
-    "#000000",
-    "#E69F00",
-    "#56B4E9",
-    "#009E73",
-    "#0072B2",
-    "#D55E00",
-    "#CC79A7",
-)
+BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
+BLUE, VERMILLION, PURPLE = "#0072B2", "#D55E00", "#CC79A7"
 GREY, PALE = "#6B7280", "#9CA3AF"
 SERIES = (BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY, BLACK)
 HEAT_MAP = "cividis"
@@ -141,6 +133,41 @@ def in_percent(axis: Axis) -> None:
     axis.set_major_formatter(told)
 
 
+def in_its_unit(axis: Axis, column: str) -> None:
+    """Write an axis of a column in percent where that is a share."""
+    if column in COLUMNS and COLUMNS[column].share:
+        in_percent(axis)
+
+
+def name_rows(ax: Axes, places: Sequence[float], names: Sequence[str]) -> None:
+    """Name the rows of a figure at the left, without lines through them."""
+    ax.set_yticks(places, names)
+    ax.grid(False, axis="y")
+    ax.tick_params(axis="y", length=0)
+
+
+@styled
+def histogram(
+    values: np.ndarray,
+    edges: np.ndarray,
+    outline: np.ndarray | None = None,
+    *,
+    labels: Sequence[str],
+    dashed: float | None = None,
+    **texts: Any,
+) -> Axes:
+    """The density of values as bars, and that of others as an outline, each with its label; maybe a dashed line."""
+    ax = new_figure().add_subplot()
+    ax.hist(values, edges, density=True, color=BLUE, alpha=0.75, label=labels[0])
+    if outline is not None:
+        ax.stairs(outline, edges, color=ORANGE, linewidth=2.2, label=labels[1])
+    if dashed is not None:
+        ax.axvline(dashed, color=BLUE, linestyle="--", linewidth=1.2)
+    ax.set(ylabel="density", **texts)
+    ax.grid(False, axis="x")
+    return ax
+
+
 def legend_label(name: str) -> str:
     """A name as a legend's label: matplotlib leaves out those that start with an underscore."""
     return f"\N{THIN SPACE}{name}" if name.startswith("_") else name
@@ -163,26 +190,19 @@ def value_range(values: np.ndarray, limits: tuple[float, float] = (-math.inf, ma
 def subtitle(ax: Axes, text: str) -> None:
     """A small grey line between the title and the axes."""
     ax.set_title(ax.get_title(loc="left"), loc="left", pad=21)
-    ax.annotate(
-        text,
-        (0, 1),
-        xytext=(0, 7),
-        xycoords="axes fraction",
-        textcoords="offset points",
-        fontsize=8.5,
-        color="#4B5563",
-        va="bottom",
-    )
+    above(ax, text, 7, fontsize=8.5, va="bottom")
+
+
+def above(ax: Axes, text: str, points: float, **look: Any) -> None:
+    """A grey line so many points above the axes."""
+    ax.annotate(text, (0, 1), (0, points), "axes fraction", "offset points", color="#4B5563", **look)
 
 
 @styled
 def save_figure(figure: Figure | Axes, *paths: str | os.PathLike) -> None:
     """Write a figure as PDF (with TrueType fonts), SVG or PNG, by each path's ending; the same figure, the same bytes.
 
-    Raises
-    ------
-    InputError
-        If an ending is another.
+    Raises InputError if an ending is another.
     """
     files = [Path(path) for path in paths]
     for file in files:

@@ -1,7 +1,5 @@
 """Images of a dataset, small, with the boxes of their objects."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -34,18 +32,7 @@ class Example:
 
 
 def thumbnail(pixels: np.ndarray, boxes: np.ndarray) -> Image.Image:
-    """A small image with its objects' boxes drawn on it.
-
-    Parameters
-    ----------
-    pixels : uint8 array (H, W, 3)
-    boxes : array (n, 4)
-        cx, cy, width and height of each box, as fractions of the image's width and height.
-
-    Returns
-    -------
-    PIL image whose longer side is `SIDE` pixels.
-    """
+    """An image, uint8 (H, W, 3), its longer side now `SIDE` pixels, with boxes (n, 4): cx, cy, sides, as shares."""
     height, width = pixels.shape[:2]
     factor = SIDE / max(height, width)
     size = max(1, round(width * factor)), max(1, round(height * factor))

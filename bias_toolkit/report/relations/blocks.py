@@ -1,79 +1,82 @@
 """Blocks of a page on a variable of each image against its measures."""
 
-from __future__ import annotations
+from collections.abc import Callable, Sequence
 
-from collections.abc import Sequence
+from matplotlib.axes import Axes
 
-from bias_toolkit.foundation.words import MISSING, count, interval, number, p_value
-from bias_toolkit.report.page.blocks import Cell, TableBlock
-from bias_toolkit.report.relations.tables import Relations, correlation
+from bias_toolkit.foundation.words import count, interval, number, p_value
+from bias_toolkit.report.page.blocks import Cell, FigureBlock, TableBlock
+from bias_toolkit.report.page.cells import estimate_cell
+from bias_toolkit.report.relations.tables import Relations, correlation, curve_rows, plain_and_partial
 from bias_toolkit.report.words.definitions import COLUMNS, CORRELATION_KINDS, distance_label, label_of
 from bias_toolkit.report.words.finding import sign
 
-
-def and_curve(curved: bool) -> str:
-    """What else than points is in a figure."""
-    return " and a curve of bin means" if curved else ""
+_NONE = dict.fromkeys(("rho", "low", "high", "p_value"))
 
 
-def about_curve(curved: bool) -> str:
-    """What the curve of a figure is, or why there is none."""
-    if not curved:
-        return "Too few images for a curve: the one mark is the mean of all."
-    return "The curve is the mean in bins of equally many images, its band the 95% bootstrap interval over images."
-
-
-def both_rhos(relations: Relations, distance: str, measure: str) -> str:
-    """Both correlations in one sentence."""
-    plain, partial = (correlation(relations.correlations, distance, measure, kind) for kind in ("plain", "partial"))
-    if plain is None or partial is None:
-        return "Spearman's ρ could not be computed."
-    return (
-        f"Spearman's ρ {number(plain['rho'])} ({interval(plain['low'], plain['high'])}), given the margin "
-        f"{number(partial['rho'])} ({interval(partial['low'], partial['high'])})."
+def relation_figure(
+    relations: Relations,
+    name: str,
+    variable: str,
+    measure: str,
+    what: str,
+    draw: Callable[..., Axes],
+    *,
+    note: str = "",
+    rhos_in_alt: bool = False,
+    boxes: frozenset[str] = frozenset(),
+) -> FigureBlock:
+    """A measure against a variable; `what` says so, and `draw` takes the options of `distance_vs_invariance`."""
+    n = int(relations.per_image[[variable, measure]].notna().all(axis=1).sum())
+    curved = relations.has_curve(variable, measure)
+    curve = (
+        "The curve is the mean in bins of equally many images, its band the 95% bootstrap interval over images."
+        if curved
+        else "Too few images for a curve: the one mark is the mean of all."
+    )
+    plain, partial = plain_and_partial(relations.correlations, variable, measure)
+    rhos = "Spearman's ρ could not be computed."
+    if plain is not None and partial is not None:
+        told = [f"{number(row['rho'])} ({interval(row['low'], row['high'])})" for row in (plain, partial)]
+        rhos = f"Spearman's ρ {told[0]}, given the margin {told[1]}."
+    return FigureBlock(
+        name,
+        lambda: draw(
+            relations.per_image,
+            measure=measure,
+            bins=relations.bins,
+            curve=curve_rows(relations.curves, variable, measure),
+            correlations=relations.correlations,
+        ),
+        f"{what}: points{' and a curve of bin means' if curved else ''}.{f' {rhos}' if rhos_in_alt else ''}",
+        f"{what}; one point a test image ({count(n, 'image')}). {curve} {rhos}{note}",
+        half=True,
+        boxes=boxes,
     )
 
 
 def correlations_table(
     relations: Relations, names: Sequence[str], caption: str, boxes: frozenset[str] = frozenset()
 ) -> TableBlock | None:
-    """The correlations of some variables, by kind; None where there are none.
-
-    Parameters
-    ----------
-    relations : Relations
-    names : sequence of str
-        Columns of the variables.
-    caption : str
-    boxes : set of {"train", "test"}
-        The sets whose object boxes the variables are computed from.
-    """
+    """The correlations of some variables, named by their columns, by kind; None where there are none."""
     table = relations.correlations
     if not len(table):
         return None
     kinds = [kind for kind in CORRELATION_KINDS if kind in set(table["kind"])]
     rows = []
     for distance, measure in dict.fromkeys(zip(table["distance"], table["measure"], strict=True)):
-        found = {kind: correlation(table, distance, measure, kind) for kind in kinds}
         # A plain correlation without the one that controls for the margin would mislead.
-        if distance not in names or found.get("plain") is None or found.get("partial") is None:
+        if distance not in names or None in plain_and_partial(table, distance, measure):
             continue
         cells = [Cell(distance_label(distance, {"metric": relations.metric}), f"and {label_of(measure)}")]
         for kind in kinds:
-            row = found[kind]
-            cells.append(
-                Cell(MISSING)
-                if row is None
-                else Cell(
-                    number(row["rho"]),
-                    f"{interval(row['low'], row['high'])}; {p_value(row['p_value'])}",
-                    marked=bool(sign(row["low"], row["high"])),
-                )
-            )
-        rows.append([*cells, Cell(count(found["plain"]["n"]))])
+            row = correlation(table, distance, measure, kind) or _NONE
+            ends = row["low"], row["high"]
+            cells.append(estimate_cell(row["rho"], *ends, more=p_value(row["p_value"]), marked=bool(sign(*ends))))
+        rows.append([*cells, Cell(count(correlation(table, distance, measure, "plain")["n"]))])
     if not rows:
         return None
-    shown = {name for name in names if name in set(table["distance"])}
+    shown = set(table["distance"])
     return TableBlock(
         f"{caption}: Spearman's ρ",
         ["", *(CORRELATION_KINDS[kind].label for kind in kinds), "Images"],

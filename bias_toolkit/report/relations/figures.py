@@ -3,8 +3,6 @@
 After A. Azulay & Y. Weiss, JMLR 20(184), 2019: networks are invariant only near their training images.
 """
 
-from __future__ import annotations
-
 import math
 
 import numpy as np
@@ -22,15 +20,17 @@ from bias_toolkit.report.page.style import (
     GREY,
     RASTER_FROM,
     VERMILLION,
+    above,
     axes_or_new,
+    in_its_unit,
     in_percent,
     new_figure,
     styled,
     subtitle,
     value_range,
 )
-from bias_toolkit.report.relations.tables import correlation
-from bias_toolkit.report.words.definitions import COLUMNS, DISTANCES, label_of, limits_of
+from bias_toolkit.report.relations.tables import plain_and_partial
+from bias_toolkit.report.words.definitions import DISTANCES, label_of, limits_of
 from bias_toolkit.report.words.sentences import lowered
 
 BINS = 10
@@ -66,27 +66,10 @@ def distance_vs_invariance(
     Points of a measure that takes few values are moved up or down at random, by less than a third of the gap between
     two values, so that their density shows; the curve and the correlations are of the values themselves.
 
-    Parameters
-    ----------
-    per_image : DataFrame
-        One row for each test image: the measure, the distance, and `margin` for the correlation that controls for it.
-    measure, distance : str
-        Columns of it; a framing column does as well as a distance.
-    bins : int
-        Quantile bins.
-    curve : DataFrame, optional
-        CURVES rows of the pair; computed when None.
-    correlations : DataFrame, optional
-        CORRELATIONS rows; computed when None.
-    x_label, title : str, optional
-    seed : int
-        Of the bootstrap, the permutations and the jitter.
-    ax : Axes, optional
-
-    Raises
-    ------
-    InputError
-        If `per_image` has no such column of numbers, or no image with a value in both.
+    `per_image` has a row for each test image, with `margin` for the correlation that controls for it; `measure` and
+    `distance` are columns of it. The rows of CURVES and of CORRELATIONS are computed where none are given. `seed` is of
+    the bootstrap, the permutations and the jitter. Raises InputError if there is no such column of numbers, or no image
+    with a value in both.
     """
     rows = _complete(per_image, distance, measure)
     x, y = rows[distance].to_numpy(float), rows[measure].to_numpy(float)
@@ -100,34 +83,26 @@ def distance_vs_invariance(
     ax.set_xlabel(x_label or label_of(distance))
     ax.set_ylabel(label_of(measure))
     _limits(ax, shown, measure)
-    ax.set_title(title or f"{label_of(measure)} by {_short(distance)}")
+    what = "distance to the training set" if distance in DISTANCES else distance.replace("_", " ")
+    ax.set_title(title or f"{label_of(measure)} by {what}")
     subtitle(ax, rho_line(correlations, distance, measure, len(rows)))
     return ax
 
 
 def invariance_vs_position(per_image: pd.DataFrame, *, measure: str = "p_top1_change", **options) -> Axes:
     """A measure by how far the image's object is from the centre; options as for `distance_vs_invariance`."""
-    return distance_vs_invariance(
-        per_image,
-        measure=measure,
-        distance="centre_distance",
-        **{"title": f"{label_of(measure)} by the object's position", "x_label": "centre distance (0 centre, 1 corner)"}
-        | options,
-    )
+    texts = {
+        "title": f"{label_of(measure)} by the object's position",
+        "x_label": "centre distance (0 centre, 1 corner)",
+    }
+    return distance_vs_invariance(per_image, measure=measure, distance="centre_distance", **texts | options)
 
 
 def invariance_vs_scale(per_image: pd.DataFrame, *, measure: str = "p_top1_change", **options) -> Axes:
     """A measure by how large the image's object is shown; options as for `distance_vs_invariance`."""
-    return distance_vs_invariance(
-        per_image,
-        measure=measure,
-        distance="scale",
-        **{
-            "title": f"{label_of(measure)} by the object's scale",
-            "x_label": "scale (square root of the share of the image)",
-        }
-        | options,
-    )
+    title, x_label = f"{label_of(measure)} by the object's scale", "scale (square root of the share of the image)"
+    texts = {"title": title, "x_label": x_label} | options
+    return distance_vs_invariance(per_image, measure=measure, distance="scale", **texts)
 
 
 @styled
@@ -140,29 +115,13 @@ def distance_vs_invariance_by_class(
     most: int = 20,
     class_name=str,
     x_label: str | None = None,
-    seed: int = 0,
 ) -> Figure:
     """One panel a class, in the order of the classes' names, all with the same axes.
 
     Classes with fewer than ten images have no panel; of more classes than `most`, those with the most images have.
 
-    Parameters
-    ----------
-    per_image : DataFrame
-        As for `distance_vs_invariance`, with `label`.
-    measure, distance, x_label, seed
-        As for `distance_vs_invariance`.
-    bins : int
-        Largest number of quantile bins in a panel; fewer where the class has few images.
-    most : int
-        Largest number of panels.
-    class_name : callable
-        The name shown for a label.
-
-    Raises
-    ------
-    InputError
-        If a column is missing, or no class has ten images.
+    Options are those of `distance_vs_invariance`; `per_image` has a column `label`. `bins` is the largest number of a
+    panel's bins. Raises InputError if a column is missing, or no class has ten images.
     """
     rows = _complete(per_image, distance, measure, "label")
     sizes = rows["label"].value_counts().sort_index().sort_values(ascending=False, kind="stable")
@@ -179,7 +138,7 @@ def distance_vs_invariance_by_class(
     panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel()
     shown = []
     for panel, label in zip(panels, labels, strict=False):
-        shown.append(_panel(panel, rows[rows["label"].eq(label)], distance, measure, bins, seed))
+        shown.append(_panel(panel, rows[rows["label"].eq(label)], distance, measure, bins))
         panel.set_title(shortened(class_name(label)), fontsize=8.5, pad=17)
     for panel in panels[len(labels) :]:
         panel.set_visible(False)
@@ -189,32 +148,21 @@ def distance_vs_invariance_by_class(
     figure.supxlabel(x_label or label_of(distance), fontsize=9.5)
     figure.supylabel(label_of(measure), fontsize=9.5)
     if len(labels) < len(sizes):
-        figure.suptitle(
-            f"{len(labels)} of {count(len(sizes), 'class', 'classes')}: those with the most images",
-            fontsize=9,
-            color=GREY,
-        )
+        shown_of_all = f"{len(labels)} of {count(len(sizes), 'class', 'classes')}"
+        figure.suptitle(f"{shown_of_all}: those with the most images", fontsize=9, color=GREY)
     return figure
 
 
-def _panel(panel: Axes, rows: pd.DataFrame, distance: str, measure: str, bins: int, seed: int) -> np.ndarray:
+def _panel(panel: Axes, rows: pd.DataFrame, distance: str, measure: str, bins: int) -> np.ndarray:
     x, y = rows[distance].to_numpy(float), rows[measure].to_numpy(float)
-    shown = _points(panel, x, y, measure, seed)
-    draw_curve(panel, quantile_curve(x, y, bins, seed=seed), VERMILLION)
-    found = correlate(rows, distance, measure, seed)
-    rhos = [correlation(found, distance, measure, kind) for kind in ("plain", "partial")]
-    text = f"n {len(rows)}" + (
-        ", ρ undefined" if None in rhos else f", ρ {number(rhos[0]['rho'])}, given margin {number(rhos[1]['rho'])}"
-    )
-    panel.annotate(
-        text,
-        (0, 1),
-        xytext=(0, 4),
-        xycoords="axes fraction",
-        textcoords="offset points",
-        fontsize=7,
-        color="#4B5563",
-    )
+    shown = _points(panel, x, y, measure)
+    draw_curve(panel, quantile_curve(x, y, bins), VERMILLION)
+    found = correlate(rows, distance, measure)
+    rhos = plain_and_partial(found, distance, measure)
+    text = "ρ undefined"
+    if None not in rhos:
+        text = f"ρ {number(rhos[0]['rho'])}, given margin {number(rhos[1]['rho'])}"
+    above(panel, f"n {len(rows)}, {text}", 4, fontsize=7)
     return shown
 
 
@@ -226,34 +174,24 @@ def curve_given_margin(
     distance: str = "nn_distance",
     bins: int = BINS,
     x_label: str | None = None,
-    seed: int = 0,
-    ax: Axes | None = None,
 ) -> Axes:
     """The curve over percentiles of distance, among all images and among images of like margin.
 
     For the second, images are put into strata of nearly equal margin and each image's distance is ranked inside its
     stratum. The margin is then spread alike over all percentiles, so what is left of the slope is not the margin's.
-
-    Parameters
-    ----------
-    per_image : DataFrame
-        One row for each test image: the measure, the distance and `margin`.
-    measure, distance, bins, x_label, seed, ax
-        As for `distance_vs_invariance`.
     """
     rows = _complete(per_image, distance, measure, "margin")
-    ax = axes_or_new(ax)
+    ax = new_figure().add_subplot()
     y = rows[measure].to_numpy(float)
-    everything = np.zeros(len(rows), dtype=int)
     strata = margin_strata(rows["margin"].to_numpy(float))
     lines = (
-        (everything, VERMILLION, "o", "among all images"),
+        (np.zeros(len(rows), dtype=int), VERMILLION, "o", "among all images"),
         (strata, BLUE, "s", "among images of like margin"),
     )
     curves = []
     for groups, colour, marker, label in lines:
         x = percentile_within(rows[distance].to_numpy(float), groups)
-        curves.append(quantile_curve(x, y, bins, seed=seed))
+        curves.append(quantile_curve(x, y, bins))
         draw_curve(ax, curves[-1], colour, marker, label)
     ax.axhline(y.mean(), color=GREY, linestyle="--", linewidth=1)
     ax.set(
@@ -266,8 +204,7 @@ def curve_given_margin(
     low, high = value_range(ends, limits_of(measure))
     ax.set_ylim(low, high + 0.2 * (high - low))
     in_percent(ax.xaxis)
-    if measure in COLUMNS and COLUMNS[measure].share:
-        in_percent(ax.yaxis)
+    in_its_unit(ax.yaxis, measure)
     subtitle(ax, f"{count(len(rows), 'image')} in {count(strata.max() + 1, 'stratum', 'strata')}; dashed: mean of all")
     ax.legend(loc="upper left")
     return ax
@@ -277,8 +214,7 @@ def margin_strata(margin: np.ndarray) -> np.ndarray:
     """Stratum of each image, from the lowest margin to the highest, of nearly equal and at most 50 images each."""
     n = len(margin)
     number_of_strata = max(1, math.ceil(n / LARGEST_STRATUM))
-    place = np.empty(n, dtype=int)
-    place[np.argsort(margin, kind="stable")] = np.arange(n)
+    place = pd.Series(margin).rank(method="first").to_numpy(int) - 1
     return place * number_of_strata // max(n, 1)
 
 
@@ -293,18 +229,8 @@ def draw_curve(ax: Axes, curve: pd.DataFrame, colour: str, marker: str = "o", la
     """Draw CURVES rows: a line through the bins' means, and a band for the interval."""
     curve = curve[["x", "value", "low", "high"]].astype(float).sort_values("x")
     ax.fill_between(curve["x"], curve["low"], curve["high"], color=colour, alpha=0.22, linewidth=0, zorder=3)
-    ax.plot(
-        curve["x"],
-        curve["value"],
-        color=colour,
-        marker=marker,
-        markersize=4.5,
-        markeredgecolor="white",
-        markeredgewidth=0.7,
-        label=label,
-        zorder=4,
-        clip_on=False,
-    )
+    dots = {"marker": marker, "markersize": 4.5, "markeredgecolor": "white", "markeredgewidth": 0.7, "clip_on": False}
+    ax.plot(curve["x"], curve["value"], color=colour, label=label, zorder=4, **dots)
 
 
 def correlate(rows: pd.DataFrame, distance: str, measure: str, seed: int = 0) -> pd.DataFrame:
@@ -313,14 +239,13 @@ def correlate(rows: pd.DataFrame, distance: str, measure: str, seed: int = 0) ->
     found = {"plain": spearman(x, y, seed=seed)}
     if "margin" in rows:
         found["partial"] = partial_spearman(x, y, rows["margin"], seed=seed)
-    return pd.DataFrame(
-        [{"distance": distance, "measure": measure, "kind": kind, **vars(row)} for kind, row in found.items()]
-    )
+    pair = {"distance": distance, "measure": measure}
+    return pd.DataFrame([{**pair, "kind": kind, **vars(row)} for kind, row in found.items()])
 
 
 def rho_line(correlations: pd.DataFrame, distance: str, measure: str, n: int) -> str:
     """Both correlations in one line. The plain one is not given without the one that controls for the margin."""
-    plain, partial = (correlation(correlations, distance, measure, kind) for kind in ("plain", "partial"))
+    plain, partial = plain_and_partial(correlations, distance, measure)
     images = count(n, "image")
     if plain is None or partial is None:
         return images
@@ -344,7 +269,7 @@ def _complete(per_image: pd.DataFrame, distance: str, measure: str, *others: str
     return rows
 
 
-def _points(ax: Axes, x: np.ndarray, y: np.ndarray, measure: str, seed: int) -> np.ndarray:
+def _points(ax: Axes, x: np.ndarray, y: np.ndarray, measure: str, seed: int = 0) -> np.ndarray:
     """Draw the points; returns where they are drawn, which is never beyond what the measure can be."""
     values = np.unique(y)
     if is_discrete(pd.Series(y)) and len(values) > 1:
@@ -352,26 +277,12 @@ def _points(ax: Axes, x: np.ndarray, y: np.ndarray, measure: str, seed: int) -> 
         low, high = limits_of(measure)
         # What is beyond a limit goes as far to its other side, so that no line of points forms on the limit.
         y = np.where(y < low, 2 * low - y, np.where(y > high, 2 * high - y, y))
-    ax.scatter(
-        x,
-        y,
-        s=9 if len(x) < RASTER_FROM else 4,
-        color=BLUE,
-        alpha=float(np.clip(12 / math.sqrt(len(x)), 0.06, 0.45)),
-        linewidths=0,
-        rasterized=len(x) > RASTER_FROM,
-        zorder=2,
-        clip_on=False,
-    )
+    size, alpha = 9 if len(x) < RASTER_FROM else 4, float(np.clip(12 / math.sqrt(len(x)), 0.06, 0.45))
+    look = {"color": BLUE, "linewidths": 0, "rasterized": len(x) > RASTER_FROM, "zorder": 2, "clip_on": False}
+    ax.scatter(x, y, s=size, alpha=alpha, **look)
     return y
 
 
 def _limits(ax: Axes, values: np.ndarray, measure: str) -> None:
-    definition = COLUMNS.get(measure)
     ax.set_ylim(value_range(values, limits_of(measure)))
-    if definition is not None and definition.share:
-        in_percent(ax.yaxis)
-
-
-def _short(distance: str) -> str:
-    return "distance to the training set" if distance in DISTANCES else distance.replace("_", " ")
+    in_its_unit(ax.yaxis, measure)

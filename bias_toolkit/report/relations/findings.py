@@ -1,12 +1,12 @@
 """What can be said about distance and framing against invariance."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
+
+import pandas as pd
 
 from bias_toolkit.foundation.words import count, number, percent, significant
 from bias_toolkit.report.columns import has_values
-from bias_toolkit.report.relations.tables import Relations, correlation
+from bias_toolkit.report.relations.tables import Relations, correlation, curve_rows, plain_and_partial
 from bias_toolkit.report.words.definitions import COLUMNS, label_of
 from bias_toolkit.report.words.finding import TOO_FEW_IMAGES, Finding, Heading, Kind, limits_over, rho, sign
 from bias_toolkit.report.words.sentences import lowered
@@ -16,44 +16,26 @@ FRACTIONS = {2: "half", 3: "third", 4: "quarter", 5: "fifth", 8: "eighth", 10: "
 
 @dataclass(frozen=True)
 class Variable:
-    """How a variable reads in a sentence.
+    """How a variable reads in a sentence."""
 
-    Parameters
-    ----------
-    name : str
-        Its column.
-    heading : Heading
-        What its findings stand under.
-    more : str
-        As in “The farther ...”.
-    noun : str
-        As in “No relation between ... and”.
-    low, high : str
-        As in “in the nearest tenth”.
-    boxes : set of {"train", "test"}
-        The sets whose object boxes it is computed from.
-    """
-
-    name: str
-    heading: Heading
-    more: str
-    noun: str
-    low: str
+    name: str  # its column
+    heading: Heading  # what its findings stand under
+    more: str  # as in “The farther ...”
+    noun: str  # as in “No relation between ... and”
+    low: str  # as in “in the nearest tenth”
     high: str
-    boxes: frozenset[str] = frozenset()
+    boxes: frozenset[str] = frozenset()  # the sets whose object boxes it is computed from: train, test
 
 
 def relation(relations: Relations, variable: Variable, measure: str) -> Finding:
     """One variable against one measure, the plain correlation always beside the one that controls for the margin."""
-    kind, claim, evidence = _relation(relations, variable, measure)
-    return Finding(variable.heading, kind, claim, evidence, boxes=variable.boxes)
+    return Finding(variable.heading, *_relation(relations, variable, measure), boxes=variable.boxes)
 
 
 def _relation(relations: Relations, variable: Variable, measure: str) -> tuple[Kind, str, str]:
     """Kind, claim and evidence."""
     table = relations.correlations
-    plain = correlation(table, variable.name, measure, "plain")
-    partial = correlation(table, variable.name, measure, "partial")
+    plain, partial = plain_and_partial(table, variable.name, measure)
     label = lowered(label_of(measure))
     if plain is None:
         claim = f"The relation between {variable.noun} and {label} could not be computed."
@@ -105,21 +87,18 @@ def _why(relations: Relations, *columns: str) -> str:
     return ""
 
 
-def _within_class(table, variable: Variable, measure: str) -> str:
+def _within_class(table: pd.DataFrame, variable: Variable, measure: str) -> str:
     row = correlation(table, variable.name, measure, "within class")
     if row is None:
         return ""
-    told = limits_over(row["n"], row["low"], row["high"])
-    return f" Within classes ρ is {number(row['rho'])} ({told})."
+    return f" Within classes ρ is {number(row['rho'])} ({limits_over(row['n'], row['low'], row['high'])})."
 
 
 def _ends(relations: Relations, variable: Variable, measure: str) -> str:
-    curves = relations.curves
-    if not len(curves):
+    curve = curve_rows(relations.curves, variable.name, measure)
+    if curve is None or len(curve) < 2 or curve["value"].isna().any():
         return ""
-    curve = curves[curves["distance"].eq(variable.name) & curves["measure"].eq(measure)].sort_values("bin")
-    if len(curve) < 2 or curve["value"].isna().any():
-        return ""
+    curve = curve.sort_values("bin")
     form = percent if COLUMNS[measure].share else significant
     first, last = curve.iloc[0], curve.iloc[-1]
     part = FRACTIONS.get(len(curve), f"{len(curve)}th part")
@@ -127,7 +106,5 @@ def _ends(relations: Relations, variable: Variable, measure: str) -> str:
     def told(row) -> str:
         return f"{form(row['value'])} ({limits_over(row['n'], row['low'], row['high'], form)})"
 
-    return (
-        f" {label_of(measure)} is {told(first)} in the {variable.low} {part} of the images and {told(last)} in the "
-        f"{variable.high}."
-    )
+    low = f"{told(first)} in the {variable.low} {part} of the images"
+    return f" {label_of(measure)} is {low} and {told(last)} in the {variable.high}."

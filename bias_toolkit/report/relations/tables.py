@@ -1,7 +1,5 @@
 """The tables that relate a variable of each image to its measures."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,25 +13,13 @@ from bias_toolkit.report.source import Source, per_image
 
 @dataclass(frozen=True)
 class Relations:
-    """What relates variables and measures of the test images.
+    """What relates variables and measures of the test images."""
 
-    Parameters
-    ----------
-    per_image : DataFrame
-        One row for each test image; empty where no sweep has steps.
-    correlations, curves : DataFrame
-        Tables CORRELATIONS and CURVES.
-    bins : int
-        Quantile bins of a curve.
-    metric : str
-        Of distances.
-    """
-
-    per_image: pd.DataFrame
-    correlations: pd.DataFrame
-    curves: pd.DataFrame
-    bins: int
-    metric: str
+    per_image: pd.DataFrame  # one row for each test image; empty where no sweep has steps
+    correlations: pd.DataFrame  # table CORRELATIONS
+    curves: pd.DataFrame  # table CURVES
+    bins: int  # quantile bins of a curve
+    metric: str  # of distances
 
     def has_curve(self, distance: str, measure: str) -> bool:
         """Whether the pair's curve has at least two bins."""
@@ -61,17 +47,23 @@ def gather(source: Source) -> Relations:
 
 def correlation(table: pd.DataFrame, distance: str, measure: str, kind: str) -> Mapping[str, Any] | None:
     """One row of CORRELATIONS, None where it is absent or its rho is not defined."""
-    if not len(table):
-        return None
-    rows = table[table["distance"].eq(distance) & table["measure"].eq(measure) & table["kind"].eq(kind)]
-    if rows.empty or not known(rows.iloc[0]["rho"]):
-        return None
-    return rows.iloc[0].to_dict()
+    rows = _of_pair(table, distance, measure)
+    rows = rows[rows["kind"].eq(kind)] if len(rows) else rows
+    return rows.iloc[0].to_dict() if len(rows) and known(rows.iloc[0]["rho"]) else None
+
+
+def plain_and_partial(
+    table: pd.DataFrame, distance: str, measure: str
+) -> tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]:
+    """The CORRELATIONS rows without and with control for the margin."""
+    return correlation(table, distance, measure, "plain"), correlation(table, distance, measure, "partial")
 
 
 def curve_rows(table: pd.DataFrame, distance: str, measure: str) -> pd.DataFrame | None:
     """The rows of CURVES of a pair, None where there are none."""
-    if not len(table):
-        return None
-    rows = table[table["distance"].eq(distance) & table["measure"].eq(measure)]
+    rows = _of_pair(table, distance, measure)
     return rows if len(rows) else None
+
+
+def _of_pair(table: pd.DataFrame, distance: str, measure: str) -> pd.DataFrame:
+    return table[table["distance"].eq(distance) & table["measure"].eq(measure)] if len(table) else table

@@ -3,8 +3,6 @@
 A is Azulay & Weiss, JMLR 20(184), 2019; Z is Zhang, "Making convolutional networks shift-invariant again", ICML 2019.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,21 +14,11 @@ from bias_toolkit.foundation.words import number, percent, significant
 
 @dataclass(frozen=True)
 class Definition:
-    """One line on a name.
+    """One line on a name."""
 
-    Parameters
-    ----------
-    label : str
-        For an axis or a table's heading.
-    line : str
-        The definition.
-    share : bool
-        Whether it is a share of steps, images or probability that reads well as a percentage.
-    """
-
-    label: str
-    line: str
-    share: bool = False
+    label: str  # for an axis or a table's heading
+    line: str  # the definition
+    share: bool = False  # whether it is a share of steps, images or probability that reads well as a percentage
 
 
 MEASURES: dict[str, Definition] = {

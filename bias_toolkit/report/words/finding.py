@@ -1,7 +1,5 @@
 """One finding: a sentence that follows from the numbers."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -54,33 +52,15 @@ NO_INTERVAL = "too few images for an interval"
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found, and the numbers that show it.
+    """What was found, and the numbers that show it."""
 
-    Parameters
-    ----------
-    topic : str
-        The heading that it stands under: a member of `Heading`, or of another page's headings.
-    kind : Kind
-        Whether an effect was found, one that the model's confidence explains, or none; a number is stated, the
-        reader is warned, or it cannot be said.
-    claim : str
-        One sentence.
-    evidence : str
-        What follows it, with numbers and intervals.
-    boxes : set of {"train", "test"}
-        The sets whose object boxes it follows from.
-    compares_boxes : bool
-        Whether it compares the boxes of one set with those of the other.
-    states_centring : bool
-        Whether its claim is that objects are centred, or how much: estimated boxes may overstate that.
-    """
-
-    topic: str
-    kind: Kind
-    claim: str
-    evidence: str = ""
-    boxes: frozenset[str] = field(default=frozenset(), kw_only=True)
-    compares_boxes: bool = field(default=False, kw_only=True)
+    topic: str  # the heading that it stands under: a member of `Heading`, or of another page's headings
+    kind: Kind  # an effect, one that the model's confidence explains, or none; a number, a warning, or not known
+    claim: str  # one sentence
+    evidence: str = ""  # what follows it, with numbers and intervals
+    boxes: frozenset[str] = field(default=frozenset(), kw_only=True)  # the sets whose object boxes it follows from
+    compares_boxes: bool = field(default=False, kw_only=True)  # whether it compares the boxes of the two sets
+    # Whether its claim is that objects are centred, or how much: estimated boxes may overstate that.
     states_centring: bool = field(default=False, kw_only=True)
 
     @property
@@ -115,6 +95,11 @@ def estimate_over(n: float, value: float | None, low: float | None, high: float 
     if known(value) and n < ENOUGH_FOR_AN_INTERVAL:
         return f"{form(value)} ({NO_INTERVAL})"
     return estimate(value, low, high, form)
+
+
+def limits_of_row(row: Mapping[str, Any], column: str, form=number) -> str:
+    """The interval of a column of a row, from `<column>_low` and `<column>_high`."""
+    return interval(row[f"{column}_low"], row[f"{column}_high"], form)
 
 
 def value_of(

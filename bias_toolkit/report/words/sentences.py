@@ -1,8 +1,10 @@
-"""Parts of sentences that several topics share."""
+"""Parts of sentences that several topics share, and how labels and sweeps are named."""
 
-from __future__ import annotations
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from bias_toolkit.foundation.words import GAP, p_value
+from bias_toolkit.foundation.words import GAP, known, number, p_value
+from bias_toolkit.invariance import protocol_of
 
 TRAINING, TEST = "train", "test"
 SET_NAMES = {TRAINING: "training", TEST: "test"}
@@ -27,6 +29,39 @@ def lowered(text: str) -> str:
     return text if is_symbol else text[0].lower() + text[1:]
 
 
+def in_points(share: float) -> str:
+    """A share, or a difference of two, as a number of percentage points."""
+    return number(100 * share, 1)
+
+
 def bare_p(value: float | None) -> str:
     """A p-value without its name: `0.034`, `< 0.001`."""
     return p_value(value).removeprefix("p").removeprefix(f"{GAP}={GAP}").strip(GAP)
+
+
+def image_size(protocol: str, size: float) -> float:
+    """Side of the image as the view shows it, in view sides: above 1 a tighter crop, below 1 an image on a canvas."""
+    return protocol_of(protocol).image_side(size)
+
+
+def sweep_name(protocol: str, transform: str, size: float) -> str:
+    """`crop, diagonal, size 1`."""
+    parts = (protocol, transform, f"size {size:g}" if known(size) else None)
+    return ", ".join(part for part in parts if isinstance(part, str) and part)
+
+
+@dataclass(frozen=True)
+class ClassNames:
+    """The names of labels."""
+
+    names: Mapping[str, str] = field(default_factory=dict)  # label to its name: synonyms, with commas between them
+
+    def shown(self, label: str | None) -> str:
+        """The first synonym of a label's name, or the label itself where it has no name; empty for no label."""
+        if not isinstance(label, str):
+            return ""
+        return self.names.get(label, "").split(",")[0].strip() or label
+
+    def given(self, label: str | None) -> str:
+        """The label itself where `shown` gives another name for it, empty otherwise."""
+        return label if isinstance(label, str) and self.shown(label) != label else ""

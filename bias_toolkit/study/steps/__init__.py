@@ -39,7 +39,11 @@ STEPS = (
 )
 """All steps, in the order in which they are listed."""
 
+ANALYSED = (neighbours, measures, noise, objects, mean_images, analysis)
+"""What is done of a study before its report is written."""
+
 __all__ = [
+    "ANALYSED",
     "ANALYSIS_TABLES",
     "BOXES",
     "EXPLANATIONS",

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def _outputs() -> dict[str, Any]:
     from bias_toolkit.datasets import SKIPPED
-    from bias_toolkit.features.schema import FEATURE_ROWS
+    from bias_toolkit.features import FEATURE_ROWS
 
     return {"features": None, "features.parquet": FEATURE_ROWS, "skipped": SKIPPED}
 

@@ -124,10 +124,10 @@ def measures(job: Job) -> None:
     place = {image_id: row for row, image_id in enumerate(results.images("test")["image_id"])}
     tables, known = [], []
     for sweep in job.inputs.sweeps:
-        table = results.read(responses, "", load_measures, sweep)
+        table = results.stored.read(responses, "", load_measures, sweep)
         tables.append(table.sort_values("image_id", key=lambda ids: ids.map(place)))
         if job.settings.precision is not None:
-            known.append(results.json(responses, STOPPED, sweep))
+            known.append(results.stored.json(responses, STOPPED, sweep))
     write_table(pd.concat(tables, ignore_index=True), job.folder / "measures.parquet", MEASURES)
     write_text(json.dumps(dataclasses.asdict(job.inputs.label_match)), job.folder / "labels.json")
     stopped = pd.DataFrame(known) if known else empty_table(SEQUENTIAL)

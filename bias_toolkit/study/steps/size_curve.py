@@ -53,7 +53,7 @@ def size_curve(job: Job) -> None:
     from bias_toolkit.foundation.files import write_table
     from bias_toolkit.invariance import MEASURES, load_measures
 
-    tables = [job.results.read(sized, "", load_measures, sweep) for sweep in job.inputs.size_sweeps]
+    tables = [job.results.stored.read(sized, "", load_measures, sweep) for sweep in job.inputs.size_sweeps]
     measures = pd.concat(tables, ignore_index=True)
     summary = measure_summary(measures, resamples=job.settings.resamples, seed=job.settings.seed)
     write_table(summary, job.folder / "summary.parquet", SUMMARY)

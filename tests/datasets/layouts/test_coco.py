@@ -41,11 +41,7 @@ def lay_out(make_image, make_text, folder="val2017", file="annotations/instances
 
 def check(dataset, rows):
     assert dataset.layout == "coco"
-    assert rows(dataset.images) == [
-        ("a.png", "bicycle", 10, 8),
-        ("b.png", None, 10, 8),
-        ("c.png", None, 10, 8),
-    ]
+    assert rows(dataset.images) == [("a.png", "bicycle", 10, 8), ("b.png", None, 10, 8), ("c.png", None, 10, 8)]
     assert rows(dataset.objects) == [
         ("a.png", 0, "bicycle", 0, 0, 10, 3),
         ("b.png", 0, "person", 1.5, 2, 4.75, 6),

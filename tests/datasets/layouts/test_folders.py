@@ -18,11 +18,7 @@ def test_a_plain_folder_has_no_labels_or_boxes(tmp_path, make_image, make_text, 
     assert dataset.layout == "images"
     assert dataset.layout_reason == "images without class folders or annotations"
     assert dataset.root == str(tmp_path)
-    assert rows(dataset.images) == [
-        ("a.png", None, 7, 5),
-        ("b.JPG", None, 10, 8),
-        ("more/below/c.bmp", None, 3, 4),
-    ]
+    assert rows(dataset.images) == [("a.png", None, 7, 5), ("b.JPG", None, 10, 8), ("more/below/c.bmp", None, 3, 4)]
     assert rows(dataset.objects) == []
     assert rows(dataset.skipped) == []
     assert dataset.class_names == {}

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex, to_rgb
 
-from bias_toolkit.report.explanation.figures_effects import effects, effects_plot
-from bias_toolkit.report.explanation.figures_object import object_among_training
-from bias_toolkit.report.explanation.figures_shifts import (
+from bias_toolkit.report.explanation.figures import (
     OTHER,
     class_colours,
+    effects,
+    effects_plot,
+    object_among_training,
     response_curves,
     shift_maps,
     signed,

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import pytest
 
 from bias_toolkit.foundation.words import percent, significant
-from bias_toolkit.report.explanation.instability import more_than
+from bias_toolkit.report.explanation.measured import more_than
 from bias_toolkit.report.explanation.page import explanation_page
 from bias_toolkit.report.explanation.why import points
 

@@ -12,15 +12,14 @@ from xml.etree import ElementTree
 import pandas as pd
 import pytest
 
-from bias_toolkit.explain.notebook import notebook_html
+from bias_toolkit.explain.explanation import notebook_html
 from bias_toolkit.report import Page, write_page
-from bias_toolkit.report.explanation.figures_effects import effects_plot
-from bias_toolkit.report.explanation.figures_shifts import response_curves
+from bias_toolkit.report.explanation.figures import effects_plot, response_curves
 from bias_toolkit.report.page import page, publish
 from bias_toolkit.report.page.style import save_figure
 from bias_toolkit.report.topic import Draft
 from bias_toolkit.report.topics import classes, files, images, left_out, method
-from bias_toolkit.report.topics.classes.figures import class_ranking
+from bias_toolkit.report.topics.classes import class_ranking
 
 SCRIPT = "<script>alert(1)</script>"
 BREAKOUT = "\"'><img src=x onerror=alert(1)>"

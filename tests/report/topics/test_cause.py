@@ -13,10 +13,9 @@ from bias_toolkit.invariance import FramingGrid
 from bias_toolkit.report import plot, topic_findings
 from bias_toolkit.report.page.blocks import FigureBlock, Omitted, TableBlock
 from bias_toolkit.report.topics.cause import part_findings
-from bias_toolkit.report.topics.cause.contents import gather
 from bias_toolkit.report.topics.cause.map_figures import framing_maps, map_against_density, map_views
-from bias_toolkit.report.topics.cause.section import cause_section
-from bias_toolkit.report.topics.cause.size_figure import size_vs_invariance
+from bias_toolkit.report.topics.cause.section import cause_section, gather
+from bias_toolkit.report.topics.cause.size_curve import size_vs_invariance
 
 CELLS = pd.DataFrame(FramingGrid((0.3, 0.5, 0.7), (0.2, 0.4, 0.6)).cells)
 

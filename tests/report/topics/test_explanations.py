@@ -11,7 +11,8 @@ from bias_toolkit.explain.summary import summarise
 from bias_toolkit.report import topic_findings, write_report
 from bias_toolkit.report.page.blocks import Cell, FigureBlock, Omitted, Paragraph, TableBlock
 from bias_toolkit.report.topics.explanations import TOPIC, explanation_findings, explanations_section
-from bias_toolkit.report.topics.explanations.contents import Explained, ExplainedImage, gather
+from bias_toolkit.report.topics.explanations.figures import first_causes
+from bias_toolkit.report.topics.explanations.findings import Explained, ExplainedImage, gather
 
 IMAGES = (
     ExplainedImage("test/003.png", "Сова é", 0.5, 0.4, 0.6, "framed off centre", "../explanations/3/index.html"),
@@ -165,3 +166,11 @@ def test_the_report_has_it_after_the_images(explained_source, tmp_path, svg_only
     saved = json.loads((path.parent / "results.json").read_text(encoding="utf-8"))["explained"]
     assert saved["summary"]["n_unstable"] == 2
     assert saved["images"][1]["first_cause"] == "framed off centre"
+
+
+def test_bars_of_first_causes(summary):
+    ax = first_causes(summary)
+    assert [bar.get_width() for bar in ax.patches] == [7, 3, 1, 0, 0, 0, 0, 2]
+    names = [label.get_text() for label in ax.get_yticklabels()]
+    assert names[:2] == ["framed off centre", "undersampling in the network"]
+    assert names[-1] == "none found"

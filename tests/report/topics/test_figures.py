@@ -22,7 +22,7 @@ from bias_toolkit.report.relations.figures import (
     percentile_within,
 )
 from bias_toolkit.report.source import class_names
-from bias_toolkit.report.topics.classes.figures import class_ranking
+from bias_toolkit.report.topics.classes import class_ranking
 from bias_toolkit.report.topics.comparison.figures import framing_differences
 from bias_toolkit.report.topics.distance.figures import distance_histogram, percentile_histogram
 from bias_toolkit.report.topics.framing.contents import gather

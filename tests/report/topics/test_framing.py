@@ -6,7 +6,7 @@ import pandas as pd
 from bias_toolkit.report.topics.comparison import comparison_findings
 from bias_toolkit.report.topics.framing import framing_findings
 from bias_toolkit.report.topics.framing.contents import FramedSet, FramingContents
-from bias_toolkit.report.words.class_names import ClassNames
+from bias_toolkit.report.words.sentences import ClassNames
 
 ROW = {
     "category": "",

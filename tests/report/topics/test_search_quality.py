@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from bias_toolkit.report import topic_findings
-from bias_toolkit.report.topics.distance.contents import gather
+from bias_toolkit.report.topics.distance.findings import gather
 from bias_toolkit.report.topics.distance.search_quality import quality_blocks, quality_findings, quality_sentence
 from bias_toolkit.report.topics.distance.section import distance_section
 

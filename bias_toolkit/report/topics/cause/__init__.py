@@ -1,7 +1,5 @@
 """What framing causes: position, scale and view size varied on purpose."""
 
-from __future__ import annotations
-
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -10,16 +8,14 @@ from bias_toolkit.report.columns import require_one_of
 from bias_toolkit.report.page.files import Table
 from bias_toolkit.report.source import Source
 from bias_toolkit.report.topic import Choice, Option, Plot, Topic
-from bias_toolkit.report.topics.cause.contents import Cause, gather
 from bias_toolkit.report.topics.cause.map_figures import MAPPED, RELATED, framing_maps, map_against_density
 from bias_toolkit.report.topics.cause.map_findings import map_findings
-from bias_toolkit.report.topics.cause.section import cause_section
-from bias_toolkit.report.topics.cause.size_curve import size_curve_finding
-from bias_toolkit.report.topics.cause.size_figure import size_vs_invariance
+from bias_toolkit.report.topics.cause.section import Cause, cause_section, gather
+from bias_toolkit.report.topics.cause.size_curve import size_curve_finding, size_vs_invariance
 from bias_toolkit.report.words.finding import Finding
 
 
-def size_findings(contents: Cause) -> list[Finding]:
+def _size_findings(contents: Cause) -> list[Finding]:
     """Whether the size curve has a minimum; nothing where there is no curve."""
     if contents.size_measures is None:
         return []
@@ -27,7 +23,7 @@ def size_findings(contents: Cause) -> list[Finding]:
     return [] if found is None else [found]
 
 
-_PARTS = {"map": lambda contents: map_findings(contents.framing_map), "sizes": size_findings}
+_PARTS = {"map": lambda contents: map_findings(contents.framing_map), "sizes": _size_findings}
 
 
 def part_findings(source: Source, part: str) -> list[Finding]:
@@ -36,11 +32,10 @@ def part_findings(source: Source, part: str) -> list[Finding]:
 
 
 def _tables(contents: Cause) -> list[Table]:
-    found = contents.framing_map
-    tables = []
+    found, tables = contents.framing_map, []
     if found is not None:
         contrasts = "the map where training objects are many, and where they are few"
-        tables += [
+        tables = [
             Table("map_cells", found.cells, "one row a cell of the framing map", order=11),
             Table("map_correlations", found.correlations, "the training density against the map", order=12),
             Table("map_contrasts", found.contrasts, contrasts, order=13),
@@ -89,6 +84,7 @@ def _curve(contents: Cause, figure: str) -> pd.DataFrame:
     return rows
 
 
+_MAP = {"shown": lambda of: of.framing_map, "lacking": "framing map", "takes": [Option.MEASURE], "command": "map"}
 TOPIC = Topic(
     "cause",
     gather,
@@ -98,27 +94,13 @@ TOPIC = Topic(
     plots={
         "size-vs-invariance": Plot(
             _size_vs_invariance,
-            shown=lambda contents: contents.shown_sizes,
-            lacking="sweep",
+            lambda contents: contents.shown_sizes,
+            "sweep",
             order=5,
-            takes=frozenset({Option.MEASURE, Option.WITH}),
+            takes=(Option.MEASURE, Option.WITH),
         ),
-        "map": Plot(
-            _map,
-            shown=lambda contents: contents.framing_map,
-            lacking="framing map",
-            order=6,
-            takes=frozenset({Option.MEASURE}),
-            command="map",
-        ),
-        "map-vs-density": Plot(
-            _map_vs_density,
-            shown=lambda contents: contents.framing_map,
-            lacking="framing map",
-            order=7,
-            takes=frozenset({Option.MEASURE}),
-            command="map",
-        ),
+        "map": Plot(_map, order=6, **_MAP),
+        "map-vs-density": Plot(_map_vs_density, order=7, **_MAP),
     },
     optional=("map/relation", "sizes/curve"),
 )

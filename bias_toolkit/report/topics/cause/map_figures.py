@@ -1,7 +1,5 @@
 """Figures of the framing map: measures over position and scale beside the density of the training objects."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -12,16 +10,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from bias_toolkit.foundation.words import count, interval, known, number
-from bias_toolkit.report.page.style import GREY, HEAT_MAP, VERMILLION, in_percent, new_figure, styled, subtitle
-from bias_toolkit.report.words.definitions import COLUMNS, label_of
+from bias_toolkit.report.page.style import GREY, HEAT_MAP, VERMILLION, in_its_unit, new_figure, styled, subtitle
+from bias_toolkit.report.words.definitions import label_of
 
 DENSITY_MAP = "Greys"
-SURROUNDINGS = {
-    "mean": "mean grey",
-    "black": "black",
-    "inpaint": "inpainted",
-    "real": "real",
-}
+SURROUNDINGS = {"mean": "mean grey", "black": "black", "inpaint": "inpainted", "real": "real"}
 """What is around the object, in a word or two."""
 
 # Densities fall off so fast that only the order of magnitude below the highest tells cells apart.
@@ -38,11 +31,7 @@ def framing_maps(cells: pd.DataFrame, measure: str = "p_top1_change") -> Figure:
     The first row is the training density on the same axes, where it is known. Cells in which the model recognises
     nothing are crossed out, and those whose P(top-1 change) cannot be told from the lowest are framed.
 
-    Parameters
-    ----------
-    cells : DataFrame
-        Table MAP_CELLS.
-    measure : {"p_top1_change", "mac", "accuracy"}
+    `cells`: table MAP_CELLS. `measure`: {"p_top1_change", "mac", "accuracy"}.
     """
     scales = sorted(cells["scale"].unique())
     kinds = list(dict.fromkeys(cells["surroundings"]))
@@ -102,22 +91,12 @@ def _bars(figure: Figure, grid: np.ndarray, rows: Sequence[str], measure: str) -
     bar = figure.colorbar(grid[first, 0].images[0], ax=below, shrink=0.8, pad=0.015, fraction=0.03)
     bar.set_label(label_of(measure))
     bar.outline.set_visible(False)
-    if measure in COLUMNS and COLUMNS[measure].share:
-        in_percent(bar.ax.yaxis)
+    in_its_unit(bar.ax.yaxis, measure)
 
 
 @styled
 def map_against_density(cells: pd.DataFrame, correlations: pd.DataFrame, measure: str = "p_top1_change") -> Figure:
-    """A measure in each cell over the training density there, one panel for each kind of surroundings.
-
-    Parameters
-    ----------
-    cells : DataFrame
-        Table MAP_CELLS.
-    correlations : DataFrame
-        Table MAP_CORRELATIONS.
-    measure : {"p_top1_change", "mac"}
-    """
+    """A measure in each cell (MAP_CELLS) over the training density there, a panel for each kind of surroundings."""
     cells = cells.dropna(subset=["log_density"])
     kinds = list(dict.fromkeys(cells["surroundings"]))
     figure = new_figure(2.7 * max(len(kinds), 2) + 0.9, 3.1)
@@ -136,8 +115,7 @@ def map_against_density(cells: pd.DataFrame, correlations: pd.DataFrame, measure
         subtitle(ax, _rho_line(correlations, kind, measure))
         ax.set_ylim(bottom=0)
     axes[0].set_ylabel(label_of(measure))
-    if measure in COLUMNS and COLUMNS[measure].share:
-        in_percent(axes[0].yaxis)
+    in_its_unit(axes[0].yaxis, measure)
     in_rank = "training density at the cell, as a rank among the cells (right: where most training objects are)"
     figure.supxlabel(in_rank, fontsize=8.5)
     bar = figure.colorbar(dots, ax=list(axes), shrink=0.85, pad=0.015, fraction=0.03, label="scale")
@@ -163,13 +141,7 @@ def _rho_line(correlations: pd.DataFrame, kind: str, measure: str) -> str:
 
 @styled
 def map_views(views: Mapping[str, Sequence[tuple[float, np.ndarray]]]) -> Figure:
-    """What the model is shown: one image with its object in the middle, at each scale and in each kind of surroundings.
-
-    Parameters
-    ----------
-    views : mapping
-        Surroundings to (scale, uint8 pixels (W, W, 3)) pairs.
-    """
+    """Views of one image, its object in the middle: (scale, uint8 (W, W, 3)) pairs for each kind of surroundings."""
     scales = sorted({scale for row in views.values() for scale, _ in row})[:MOST_COLUMNS]
     figure = new_figure(1.25 * max(len(scales), 3) + 1.2, 1.3 * len(views) + 0.3)
     grid = figure.subplots(len(views), len(scales), squeeze=False)

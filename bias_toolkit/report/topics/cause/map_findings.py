@@ -1,8 +1,7 @@
 """What varying position and scale on purpose says: whether framing itself makes the model unstable."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -10,7 +9,9 @@ import pandas as pd
 from bias_toolkit.analysis import FramingMap
 from bias_toolkit.foundation.words import count, interval, known, number, percent
 from bias_toolkit.report.words.finding import Finding, Heading, Kind, sign
+from bias_toolkit.report.words.sentences import in_points
 
+_finding = partial(Finding, Heading.CAUSE)
 MEASURE = "p_top1_change"
 WORDS = {
     "mean": "on mean grey",
@@ -26,8 +27,8 @@ def map_findings(found: FramingMap | None) -> list[Finding]:
         return []
     if not len(found.correlations):
         return [_unrelated(found.cells)]
-    answers = [_relation(found.correlations, found.contrasts)]
-    return [*(finding for finding in answers if finding), *_given_accuracy(found.correlations), *_lowest(found.cells)]
+    first = _relation(found.correlations, found.contrasts)
+    return [first, *_given_accuracy(found.correlations), *_lowest(found.cells)]
 
 
 def primary(correlations: pd.DataFrame, measure: str = MEASURE) -> pd.DataFrame:
@@ -40,8 +41,7 @@ def primary(correlations: pd.DataFrame, measure: str = MEASURE) -> pd.DataFrame:
 def _unrelated(cells: pd.DataFrame) -> Finding:
     first = cells[cells["surroundings"].eq(cells["surroundings"].iloc[0])]
     low, high = (first.loc[first[MEASURE].agg(pick)] for pick in ("idxmin", "idxmax"))
-    return Finding(
-        Heading.CAUSE,
+    return _finding(
         Kind.UNKNOWN,
         "Whether the model is less stable where training objects are rare cannot be said: boxes are missing.",
         f"Shown {WORDS[first['surroundings'].iloc[0]]}, P(top-1 change) is from {percent(low[MEASURE])} at "
@@ -49,12 +49,11 @@ def _unrelated(cells: pd.DataFrame) -> Finding:
     )
 
 
-def _relation(correlations: pd.DataFrame, contrasts: pd.DataFrame) -> Finding | None:
+def _relation(correlations: pd.DataFrame, contrasts: pd.DataFrame) -> Finding:
     rows = primary(correlations)
     known_rows = [row for row in rows.to_dict("records") if known(row["rho"])]
     if not known_rows:
-        return Finding(
-            Heading.CAUSE,
+        return _finding(
             Kind.UNKNOWN,
             "Whether the model is less stable where training objects are rare cannot be said.",
             f"There are {count(rows['n_cells'].max(), 'cell')} at most in which the objects are recognised and that "
@@ -72,34 +71,26 @@ def _relation(correlations: pd.DataFrame, contrasts: pd.DataFrame) -> Finding | 
         f"training objects, over the cells in which objects are recognised, with 95% intervals over images: {told}."
     )
     contrast = _contrast(contrasts, known_rows[0]["surroundings"])
-    if signs == {-1}:
-        claim = "Shown where the training set has few objects, the same objects make the model less stable."
-        return Finding(Heading.CAUSE, Kind.EFFECT, claim, f"{evidence} {contrast}".strip())
-    if signs == {1}:
-        claim = "Shown where the training set has few objects, the same objects make the model more stable."
-        return Finding(Heading.CAUSE, Kind.EFFECT, claim, f"{evidence} {contrast}".strip())
+    if signs in ({-1}, {1}):
+        more = "less" if signs == {-1} else "more"
+        claim = f"Shown where the training set has few objects, the same objects make the model {more} stable."
+        return _finding(Kind.EFFECT, claim, f"{evidence} {contrast}".strip())
     if signs == {0}:
-        return Finding(
-            Heading.CAUSE, Kind.NONE, "No relation of stability to the training density was found in the map.", evidence
-        )
+        return _finding(Kind.NONE, "No relation of stability to the training density was found in the map.", evidence)
     claim = "Whether the same objects are less stable where training objects are rare depends on what surrounds them."
-    return Finding(Heading.CAUSE, Kind.CAUTION, claim, f"{evidence} {contrast}".strip())
+    return _finding(Kind.CAUTION, claim, f"{evidence} {contrast}".strip())
 
 
 def _contrast(contrasts: pd.DataFrame, surroundings: str) -> str:
-    rows = contrasts[
-        contrasts["measure"].eq(MEASURE)
-        & contrasts["surroundings"].eq(surroundings)
-        & contrasts["kind"].isin(["recognised", "all"])
-    ]
+    of_measure = contrasts[contrasts["measure"].eq(MEASURE) & contrasts["surroundings"].eq(surroundings)]
+    rows = of_measure[of_measure["kind"].isin(["recognised", "all"])]
     if rows.empty:
         return ""
     row = rows.iloc[0]
-    points = interval(100 * row["low"], 100 * row["high"], lambda value: number(value, 1))
     return (
         f"{WORDS[surroundings].capitalize()}, it is {percent(row['dense'])} in the tenth of the cells with the most "
         f"training objects and {percent(row['sparse'])} in the tenth with the fewest, "
-        f"{number(100 * row['difference'], 1)} percentage points more ({points})."
+        f"{in_points(row['difference'])} percentage points more ({interval(row['low'], row['high'], in_points)})."
     )
 
 
@@ -118,18 +109,18 @@ def _given_accuracy(correlations: pd.DataFrame) -> list[Finding]:
             return []
         claim = "What is left of that between cells of equal accuracy cannot be said."
         evidence = f"Where the model wavers it also errs, too closely for one to be held constant.{beside}"
-        return [Finding(Heading.CAUSE, Kind.UNKNOWN, claim, evidence)]
+        return [_finding(Kind.UNKNOWN, claim, evidence)]
     left = [sign(row.low, row.high) == -1 for row in fixed.itertuples()]
     told = _told(fixed)
     if all(left):
         claim = "Of that, a part is not explained by the model’s being wrong more often there."
-        return [Finding(Heading.CAUSE, Kind.EFFECT, claim, f"Given the accuracy in each cell, {told}.{beside}")]
+        return [_finding(Kind.EFFECT, claim, f"Given the accuracy in each cell, {told}.{beside}")]
     if any(left):
         claim = "Where objects are rare the model is also more often wrong, which explains much of that."
-        return [Finding(Heading.CAUSE, Kind.CAUTION, claim, f"Given the accuracy in each cell, {told}.{beside}")]
+        return [_finding(Kind.CAUTION, claim, f"Given the accuracy in each cell, {told}.{beside}")]
     claim = "Between cells of equal accuracy the training density makes no difference that was found."
     evidence = f"Given the accuracy in each cell, {told}: where the model wavers, it also errs.{beside}"
-    return [Finding(Heading.CAUSE, Kind.NONE, claim, evidence)]
+    return [_finding(Kind.NONE, claim, evidence)]
 
 
 def _told(rows: pd.DataFrame) -> str:
@@ -156,13 +147,12 @@ def _lowest(cells: pd.DataFrame) -> list[Finding]:
         if apart
         else "The model is most stable at the position and scale that the photographers chose."
     )
-    findings = [Finding(Heading.CAUSE, Kind.FACT, claim, f"P(top-1 change) is lowest {'; '.join(told)}.")]
+    findings = [_finding(Kind.FACT, claim, f"P(top-1 change) is lowest {'; '.join(told)}.")]
     blind = cells[cells["recognised"].eq(False)]
     if len(blind):
         stable = blind[MEASURE].min()
         findings.append(
-            Finding(
-                Heading.CAUSE,
+            _finding(
                 Kind.CAUTION,
                 f"In {count(len(blind), 'cell')} of {len(cells):,} the answers have nothing to do with the labels.",
                 f"P(top-1 change) is as low as {percent(stable)} there: an answer that never changes because the "

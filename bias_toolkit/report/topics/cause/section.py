@@ -1,19 +1,59 @@
 """The page's section on what framing causes: the framing map and the size curve."""
 
-from __future__ import annotations
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from bias_toolkit.foundation.words import MISSING, count, interval, known, number, percent
+from bias_toolkit.analysis import FramingMap
+from bias_toolkit.foundation.words import count, number, percent
 from bias_toolkit.report.page.blocks import Block, Cell, FigureBlock, Omitted, Paragraph, Section, TableBlock
+from bias_toolkit.report.page.cells import estimate_cell
+from bias_toolkit.report.source import Source, study_name
 from bias_toolkit.report.topics.cause import map_figures
-from bias_toolkit.report.topics.cause.contents import Cause
 from bias_toolkit.report.topics.cause.map_figures import SURROUNDINGS
-from bias_toolkit.report.topics.cause.size_figure import size_vs_invariance
+from bias_toolkit.report.topics.cause.size_curve import size_vs_invariance
 from bias_toolkit.report.words.definitions import MAP_KINDS, MEASURES
 from bias_toolkit.report.words.finding import sign
 
 TITLE = "What the photographer causes"
+
+
+@dataclass(frozen=True)
+class Cause:
+    """The framing map and the size curve, where they were computed."""
+
+    study: str  # its name
+    model: Callable[[], str]  # gives the model's name; read only where it is shown
+    framing_map: FramingMap | None
+    size_curve: pd.DataFrame | None  # table SUMMARY of the size curve
+    size_measures: pd.DataFrame | None  # its table MEASURES
+    map_views: Callable[[], Mapping[str, Sequence[tuple[float, np.ndarray]]]]  # what the model is shown of one image
+    sweeps: Callable[[], pd.DataFrame]  # table SUMMARY of the study's own sweeps, in place of a size curve
+    seed: int
+
+    @property
+    def shown_sizes(self) -> pd.DataFrame:
+        """The size curve, or what the study's own sweeps have of it where there is none."""
+        return self.sweeps() if self.size_curve is None else self.size_curve
+
+
+def gather(source: Source) -> Cause:
+    """The framing map and the size curve of a study, where they were computed under its present settings."""
+    sized = source.has("sizes/curve")
+    return Cause(
+        study=study_name(source),
+        model=lambda: source.model_record["name"],
+        framing_map=source.framing_map if source.has("map/relation") else None,
+        size_curve=source.size_curve if sized else None,
+        size_measures=source.size_measures if sized else None,
+        map_views=source.map_views,
+        sweeps=lambda: source.analysis.summary,
+        seed=source.settings.seed,
+    )
 
 
 def cause_section(contents: Cause) -> Section | Omitted:
@@ -32,59 +72,47 @@ def cause_section(contents: Cause) -> Section | Omitted:
     return Section("cause", TITLE, [introduction, *blocks])
 
 
-def _map_blocks(contents: Cause) -> list[Block]:
+def _map_blocks(contents: Cause) -> Iterator[Block]:
     found = contents.framing_map
     if found is None or not len(found.cells):
-        return []
+        return
     cells = found.cells
-    n = int(cells["n_images"].max())
-    blocks: list[Block] = [
-        FigureBlock(
-            "map-views",
-            lambda: map_figures.map_views(contents.map_views()),
-            "One test image at every scale of the map, its object in the middle, in each kind of surroundings.",
-            "What the model is shown, for one of the images: its object in the middle of the view, at each scale. "
-            "With a canvas, the whole image is resized and moved, and the rest is made up; real windows are cut "
-            "from the image around the object, and are there only where the image reaches far enough.",
-        )
-    ]
-    known_density = bool(cells["log_density"].notna().any())
-    density = (
-        "On top the density of the training objects’ position and scale, as the model sees them. "
-        if known_density
-        else ""
+    yield FigureBlock(
+        "map-views",
+        lambda: map_figures.map_views(contents.map_views()),
+        "One test image at every scale of the map, its object in the middle, in each kind of surroundings.",
+        "What the model is shown, for one of the images: its object in the middle of the view, at each scale. With a "
+        "canvas, the whole image is resized and moved, and the rest is made up; real windows are cut from the image "
+        "around the object, and are there only where the image reaches far enough.",
     )
-    blocks.append(
-        FigureBlock(
-            "map-p-top1-change",
-            lambda: map_figures.framing_maps(cells),
-            "Grid of heat maps: P(top-1 change) over the object's position, for each scale and kind of surroundings.",
-            f"P(top-1 change) with the object at each position and scale: means over {count(n, 'image')}, each shown "
-            f"in every cell that it fits into, a sweep of 8 one-pixel steps in each. {density}Crossed out: the answers "
-            "have nothing to do with the labels (Cohen’s κ not above 0), so a low value is no invariance. Framed: "
-            "cannot be told from the lowest. Every cell’s value has its 95% interval over images in map_cells.csv.",
-        )
+    known_density = bool(cells["log_density"].notna().any())
+    density = "On top the density of the training objects’ position and scale, as the model sees them. "
+    yield FigureBlock(
+        "map-p-top1-change",
+        lambda: map_figures.framing_maps(cells),
+        "Grid of heat maps: P(top-1 change) over the object's position, for each scale and kind of surroundings.",
+        "P(top-1 change) with the object at each position and scale: means over "
+        f"{count(cells['n_images'].max(), 'image')}, each shown in every cell that it fits into, a sweep of 8 "
+        f"one-pixel steps in each. {density if known_density else ''}Crossed out: the answers have nothing to do with "
+        "the labels (Cohen’s κ not above 0), so a low value is no invariance. Framed: cannot be told from the lowest. "
+        "Every cell’s value has its 95% interval over images in map_cells.csv.",
     )
     if known_density:
-        blocks.append(
-            FigureBlock(
-                "map-against-density",
-                lambda: map_figures.map_against_density(cells, found.correlations),
-                "Scatter plots of P(top-1 change) over the training density, one dot a cell.",
-                "Each dot is a cell of the map. Under the title, Spearman’s ρ over the cells in which objects are "
-                "recognised, with its 95% interval over images; crosses are the other cells.",
-            )
+        yield FigureBlock(
+            "map-against-density",
+            lambda: map_figures.map_against_density(cells, found.correlations),
+            "Scatter plots of P(top-1 change) over the training density, one dot a cell.",
+            "Each dot is a cell of the map. Under the title, Spearman’s ρ over the cells in which objects are "
+            "recognised, with its 95% interval over images; crosses are the other cells.",
         )
-        blocks += [_correlations(found.correlations), _contrasts(found.contrasts)]
-    blocks.append(
-        FigureBlock(
-            "map-accuracy",
-            lambda: map_figures.framing_maps(cells, "accuracy"),
-            "Grid of heat maps: accuracy over the object's position, for each scale and kind of surroundings.",
-            "Accuracy in the same cells.",
-        )
+        yield _correlations(found.correlations)
+        yield _contrasts(found.contrasts)
+    yield FigureBlock(
+        "map-accuracy",
+        lambda: map_figures.framing_maps(cells, "accuracy"),
+        "Grid of heat maps: accuracy over the object's position, for each scale and kind of surroundings.",
+        "Accuracy in the same cells.",
     )
-    return blocks
 
 
 def _correlations(table: pd.DataFrame) -> TableBlock:
@@ -94,14 +122,9 @@ def _correlations(table: pd.DataFrame) -> TableBlock:
         by_kind = part.set_index("kind")
         if by_kind["rho"].isna().all():
             continue
-        cells = [Cell(SURROUNDINGS.get(surroundings, surroundings), MEASURES[measure].label)]
-        for kind in kinds:
-            row = by_kind.loc[kind]
-            limits = interval(row["low"], row["high"])
-            shown = Cell(number(row["rho"]), limits, marked=bool(sign(row["low"], row["high"])))
-            cells.append(shown if known(row["rho"]) else Cell(MISSING))
-        cells.append(count(by_kind.loc[kinds[min(1, len(kinds) - 1)], "n_cells"]))
-        rows.append(cells)
+        found = [_estimate(row, row["rho"], number) for row in by_kind.loc[kinds].to_dict("records")]
+        n_cells = count(by_kind.loc[kinds[min(1, len(kinds) - 1)], "n_cells"])
+        rows.append([Cell(SURROUNDINGS.get(surroundings, surroundings), MEASURES[measure].label), *found, n_cells])
     return TableBlock(
         "Training density against the map: Spearman’s ρ over cells",
         ["", *(MAP_KINDS[kind].label for kind in kinds), "Cells"],
@@ -118,22 +141,11 @@ def _correlations(table: pd.DataFrame) -> TableBlock:
 
 def _contrasts(table: pd.DataFrame) -> TableBlock:
     rows = []
-    for row in table.to_dict("records"):
-        if row["kind"] == "when right":
-            continue
-        form = percent if MEASURES[row["measure"]].share else _three
-        rows.append(
-            [
-                Cell(SURROUNDINGS.get(row["surroundings"], row["surroundings"]), MEASURES[row["measure"]].label),
-                form(row["dense"]),
-                form(row["sparse"]),
-                Cell(
-                    form(row["difference"]),
-                    interval(row["low"], row["high"], form),
-                    marked=bool(sign(row["low"], row["high"])),
-                ),
-            ]
-        )
+    for row in table[table["kind"].ne("when right")].to_dict("records"):
+        form = percent if MEASURES[row["measure"]].share else partial(number, digits=3)
+        name = Cell(SURROUNDINGS.get(row["surroundings"], row["surroundings"]), MEASURES[row["measure"]].label)
+        difference = _estimate(row, row["difference"], form)
+        rows.append([name, form(row["dense"]), form(row["sparse"]), difference])
     return TableBlock(
         "Where training objects are many, and where they are few",
         ["", "Most training objects", "Fewest", "Difference"],
@@ -144,20 +156,19 @@ def _contrasts(table: pd.DataFrame) -> TableBlock:
     )
 
 
-def _three(value: float) -> str:
-    return number(value, 3)
+def _estimate(row: Mapping[str, Any], value: float, form: Callable[[float], str]) -> Cell:
+    """An estimate with its interval, marked where that leaves out 0."""
+    return estimate_cell(value, row["low"], row["high"], form, marked=bool(sign(row["low"], row["high"])))
 
 
-def _size_blocks(contents: Cause) -> list[Block]:
-    if contents.size_curve is None or not len(contents.size_curve):
-        return []
-    return [
-        FigureBlock(
+def _size_blocks(contents: Cause) -> Iterator[Block]:
+    curve = contents.size_curve
+    if curve is not None and len(curve):
+        yield FigureBlock(
             "size-vs-invariance",
-            lambda: size_vs_invariance({contents.model(): contents.size_curve}),
+            lambda: size_vs_invariance({contents.model(): curve}),
             "P(top-1 change) over the view size, from a tight crop to a small image on a canvas, and accuracy below.",
             "The curve of Azulay & Weiss (2019): on the left of the dashed line, crops of that share of the image’s "
             "area; on the right, the whole image on a canvas of mean grey whose side is so many times the image’s. "
-            f"Means over {count(contents.size_curve['n'].max(), 'test image')}, 95% bootstrap intervals over images.",
+            f"Means over {count(curve['n'].max(), 'test image')}, 95% bootstrap intervals over images.",
         )
-    ]

@@ -1,7 +1,5 @@
 """Figures of two datasets' framing beside each other."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np
@@ -28,18 +26,9 @@ def framing_differences(
     first: pd.DataFrame,
     second: pd.DataFrame,
     comparison: FramingComparison,
-    *,
     names: Sequence[str] = ("training set", "test set"),
 ) -> Figure:
-    """How position, scale and aspect are distributed in two sets, and how far apart the distributions are.
-
-    Parameters
-    ----------
-    first, second : DataFrame
-        FRAMING rows.
-    comparison : FramingComparison
-    names : two str
-    """
+    """How position, scale and aspect are distributed in two tables FRAMING, and how far apart the distributions are."""
     figure = new_figure(10.6, 5.6)
     for ax, variable in zip(figure.subplots(2, 2).flat, AXES, strict=True):
         logarithmic = variable in LOGARITHMS
@@ -59,13 +48,9 @@ def framing_differences(
         ax.set_ylim(bottom=0)
         ax.grid(False, axis="x")
         row = comparison.row(variable)
-        subtitle(
-            ax,
-            f"apart by {told_distance(row, row['wasserstein'])}; by chance "
-            f"{told_distance(row, row['wasserstein_by_chance'])}",
-        )
-    handles = [figure.axes[0].patches[0], figure.axes[0].patches[1]]
-    figure.axes[0].legend(handles, names, loc="upper right")
+        apart, by_chance = (told_distance(row, row[name]) for name in ("wasserstein", "wasserstein_by_chance"))
+        subtitle(ax, f"apart by {apart}; by chance {by_chance}")
+    figure.axes[0].legend(figure.axes[0].patches[:2], names, loc="upper right")
     return figure
 
 

@@ -1,17 +1,27 @@
 """What can be said about how two datasets' framing differs, and about differences too small to have been found."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 from collections.abc import Mapping
+from functools import partial
 
 from bias_toolkit.foundation.words import count, interval, known, number, p_value, percent, significant
 from bias_toolkit.objects import OF_ALL_OBJECTS
 from bias_toolkit.report.topics.framing.contents import FramedSet, FramingContents
 from bias_toolkit.report.words.definitions import FRAMING_VARIABLES, label_of
-from bias_toolkit.report.words.finding import SIGNIFICANT, TOO_FEW_IMAGES, Finding, Heading, Kind, sign, value_of
+from bias_toolkit.report.words.finding import (
+    SIGNIFICANT,
+    TOO_FEW_IMAGES,
+    Finding,
+    Heading,
+    Kind,
+    limits_of_row,
+    sign,
+    value_of,
+)
+from bias_toolkit.report.words.sentences import in_points
 
+_finding = partial(Finding, Heading.FRAMING)
 LOGARITHMS = ("log_scale", "log_aspect")
 UNITS = {"cx": "of the frame's width", "cy": "of the frame's height"}
 
@@ -41,11 +51,11 @@ def _none_possible(contents: FramingContents) -> list[Finding]:
     first, second = contents.first, contents.second
     if not second:
         claim = f"The framing of {second.the} cannot be compared with that of {first.the}: it has no object boxes."
-        return [Finding(Heading.FRAMING, Kind.UNKNOWN, claim)]
+        return [_finding(Kind.UNKNOWN, claim)]
     if contents.comparison is None or min(each.whole["n_images"] for each in (first, second)) < TOO_FEW_IMAGES:
         claim = f"Too few images have boxes to compare the framing of {second.the} with that of {first.the}."
         numbers = " and ".join(f"{count(each.whole['n_images'], 'image')} of {each.the}" for each in (first, second))
-        return [Finding(Heading.FRAMING, Kind.CAUTION, claim, f"{numbers}.")]
+        return [_finding(Kind.CAUTION, claim, f"{numbers}.")]
     return []
 
 
@@ -62,55 +72,43 @@ def _classifier(contents: FramingContents, differing: list[Mapping]) -> Finding:
         f"{p_value(test.p_value)}, {count(test.n_images_first)} and {count(test.n_images_second, 'image')}."
     )
     if test.p_value < SIGNIFICANT or differing:
-        claim = f"{_sentence(second.the)} is framed otherwise than {first.the}."
-        return Finding(Heading.FRAMING, Kind.EFFECT, claim, numbers)
+        claim = f"{second.the[0].upper()}{second.the[1:]} is framed otherwise than {first.the}."
+        return _finding(Kind.EFFECT, claim, numbers)
     claim = f"No difference in framing between {second.the} and {first.the} was found."
     missed = f" What was missed lets such a classifier reach {number(max(test.auc_high, 0.5))} at most."
-    return Finding(Heading.FRAMING, Kind.NONE, claim, numbers + missed)
-
-
-def _sentence(text: str) -> str:
-    return text[0].upper() + text[1:]
+    return _finding(Kind.NONE, claim, numbers + missed)
 
 
 def _variable(row: Mapping, first: FramedSet, second: FramedSet) -> Finding:
     """One variable's difference, in words that a person can act on."""
     name, difference = row["variable"], row["difference"]
-    direction = sign(row["difference_low"], row["difference_high"])
-    apart = _apart(row)
-    if not direction:
+    apart, than = _apart(row), f"than those of {first.the}"
+    if not sign(row["difference_low"], row["difference_high"]):
         claim = f"Objects of {second.the} differ from those of {first.the} in how their {_noun(name)} is spread."
         centre = "median" if name in LOGARITHMS else "mean"
-        return Finding(
-            Heading.FRAMING, Kind.EFFECT, claim, f"The {centre} is not found to differ ({_bounds(row)}). {apart}"
-        )
+        return _finding(Kind.EFFECT, claim, f"The {centre} is not found to differ ({_bounds(row)}). {apart}")
     if name in LOGARITHMS:
-        words = {
-            "log_scale": ("larger", "smaller"),
-            "log_aspect": ("wider for their height", "narrower for their height"),
+        subject, words = {
+            "log_scale": ("Objects", ("larger", "smaller")),
+            "log_aspect": ("Boxes", ("wider for their height", "narrower for their height")),
         }[name]
-        times, low, high = sorted_factors(row)
-        subject = "Objects" if name == "log_scale" else "Boxes"
-        factor = f"{_factor(times)} times {words[difference < 0]} ({_factor(low)} to {_factor(high)})"
-        claim = f"{subject} of {second.the} are {factor} than those of {first.the}."
-        return Finding(Heading.FRAMING, Kind.EFFECT, claim, f"By medians. {apart}")
+        times, low, high = (number(value, 1 if value >= 1.5 else 2) for value in sorted_factors(row))
+        claim = f"{subject} of {second.the} are {times} times {words[difference < 0]} ({low} to {high}) {than}."
+        return _finding(Kind.EFFECT, claim, f"By medians. {apart}")
     ends = sorted(abs(row[f"difference_{end}"]) for end in ("low", "high"))
     if name in UNITS:
         way = {"cx": ("right", "left"), "cy": ("down", "up")}[name][difference < 0]
-        size = f"{number(abs(difference), 3)} {UNITS[name]} farther {way} ({interval(*ends, lambda x: number(x, 3))})"
-        claim = f"Objects of {second.the} lie {size} than those of {first.the}."
-        return Finding(Heading.FRAMING, Kind.EFFECT, claim, f"By means. {apart}")
-    more = "less" if difference < 0 else "more"
+        size = f"{_three(abs(difference))} {UNITS[name]} farther {way} ({interval(*ends, _three)})"
+        return _finding(Kind.EFFECT, f"Objects of {second.the} lie {size} {than}.", f"By means. {apart}")
     if name == "truncated":
-        limits = interval(*(100 * end for end in ends), lambda x: number(x, 1))
-        points = f"{number(100 * abs(difference), 1)} ({limits})"
-        claim = f"The border cuts objects of {second.the} {more} often than those of {first.the}."
+        more = "less" if difference < 0 else "more"
+        points = f"{in_points(abs(difference))} ({interval(*ends, in_points)})"
+        claim = f"The border cuts objects of {second.the} {more} often {than}."
         numbers = f"{percent(row['second'])} of them against {percent(row['first'])}: {points} percentage points."
-        return Finding(Heading.FRAMING, Kind.EFFECT, claim, numbers)
-    few = "fewer" if difference < 0 else "more"
-    size = f"{number(abs(difference))} objects {few} ({interval(*ends)})"
+        return _finding(Kind.EFFECT, claim, numbers)
+    size = f"{number(abs(difference))} objects {'fewer' if difference < 0 else 'more'} ({interval(*ends)})"
     claim = f"An image of {second.the} has {size} than one of {first.the}."
-    return Finding(Heading.FRAMING, Kind.EFFECT, claim, f"By means of the images that have one. {apart}")
+    return _finding(Kind.EFFECT, claim, f"By means of the images that have one. {apart}")
 
 
 def sorted_factors(row: Mapping) -> tuple[float, float, float]:
@@ -120,8 +118,8 @@ def sorted_factors(row: Mapping) -> tuple[float, float, float]:
     return math.exp(turn * row["difference"]), *map(math.exp, ends)
 
 
-def _factor(value: float) -> str:
-    return number(value, 1 if value >= 1.5 else 2)
+def _three(value: float) -> str:
+    return number(value, 3)
 
 
 def _noun(name: str) -> str:
@@ -141,8 +139,8 @@ def _bare_distance(row: Mapping, value: float) -> str:
     if name in LOGARITHMS:
         return number(math.exp(value), 2 if value > 0.02 else 3)
     if name in UNITS:
-        return number(value, 3)
-    return number(100 * value, 1) if name == "truncated" else significant(value, 2)
+        return _three(value)
+    return in_points(value) if name == "truncated" else significant(value, 2)
 
 
 def _apart(row: Mapping) -> str:
@@ -157,22 +155,21 @@ def _apart(row: Mapping) -> str:
 
 def _bounds(row: Mapping) -> str:
     """The interval of a difference in its unit, as what it can be at most."""
-    name, low, high = row["variable"], row["difference_low"], row["difference_high"]
+    name = row["variable"]
     if name in LOGARITHMS:
-        return f"by a factor of {number(math.exp(low))} to {number(math.exp(high))}"
+        return f"by a factor of {limits_of_row(row, 'difference', lambda value: number(math.exp(value)))}"
     if name in UNITS:
-        return f"by {interval(low, high, lambda x: number(x, 3))} {UNITS[name]}"
+        return f"by {limits_of_row(row, 'difference', _three)} {UNITS[name]}"
     if name == "truncated":
-        return f"by {interval(100 * low, 100 * high, lambda x: number(x, 1))} percentage points"
-    return f"by {interval(low, high)} objects"
+        return f"by {limits_of_row(row, 'difference', in_points)} percentage points"
+    return f"by {limits_of_row(row, 'difference')} objects"
 
 
 def _no_difference(rows: list[Mapping], first: FramedSet, second: FramedSet) -> Finding:
     names = [_noun(row["variable"]) for row in rows]
     listed = " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
-    missed = "; ".join(f"{_noun(row['variable'])} {_bounds(row)}" for row in rows)
-    return Finding(
-        Heading.FRAMING,
+    missed = "; ".join(f"{name} {_bounds(row)}" for name, row in zip(names, rows, strict=True))
+    return _finding(
         Kind.NONE,
         f"No difference between {second.the} and {first.the} was found in {listed}.",
         f"What was not found can still be there, within these 95% intervals of {second.the} against {first.the}: "
@@ -183,9 +180,8 @@ def _no_difference(rows: list[Mapping], first: FramedSet, second: FramedSet) -> 
 def _centring(row: Mapping, first: FramedSet, second: FramedSet) -> Finding:
     if not known(row["difference"]):
         claim = f"The centring of {second.the} and {first.the} cannot be compared: centre bias is not defined for both."
-        return Finding(Heading.FRAMING, Kind.UNKNOWN, claim)
+        return _finding(Kind.UNKNOWN, claim)
     column = row["variable"]
-    subjects = "Objects" if column == OF_ALL_OBJECTS.column else "Objects that the border does not cut"
     numbers = (
         f"{label_of(column)} {value_of(second.whole, column, short=True)} against "
         f"{value_of(first.whole, column, short=True)}; difference {value_of(row, 'difference')}, "
@@ -194,7 +190,8 @@ def _centring(row: Mapping, first: FramedSet, second: FramedSet) -> Finding:
     direction = sign(row["difference_low"], row["difference_high"])
     if not direction or not _differs(row):
         claim = f"No difference in centring was found between {second.the} and {first.the}."
-        return Finding(Heading.FRAMING, Kind.NONE, claim, numbers)
+        return _finding(Kind.NONE, claim, numbers)
+    subjects = "Objects" if column == OF_ALL_OBJECTS.column else "Objects that the border does not cut"
     more = "more" if direction > 0 else "less"
     claim = f"{subjects} of {second.the} are {more} centred than those of {first.the}."
-    return Finding(Heading.FRAMING, Kind.EFFECT, claim, numbers)
+    return _finding(Kind.EFFECT, claim, numbers)

@@ -1,9 +1,10 @@
 """The page's section on how two datasets' framing differs."""
 
-from __future__ import annotations
+from functools import partial
 
 from bias_toolkit.foundation.words import MISSING, count, interval, known, number
 from bias_toolkit.report.page.blocks import Cell, FigureBlock, Omitted, Paragraph, Section, TableBlock
+from bias_toolkit.report.page.cells import column_cell
 from bias_toolkit.report.topics.comparison import figures
 from bias_toolkit.report.topics.comparison.findings import LOGARITHMS
 from bias_toolkit.report.topics.framing.contents import FramingContents
@@ -22,59 +23,37 @@ def comparison_section(contents: FramingContents) -> Section | Omitted:
     test = comparison.test
     auc = f"{number(test.auc)} (95% interval {interval(test.auc_low, test.auc_high)})"
     names = (first.name.lower(), second.name.lower())
-    return Section(
-        "framing-comparison",
-        title,
-        [
-            Paragraph(
-                "If the sets are framed alike, nothing can tell by an object's place, size and shape which of the two "
-                "it is from. So a classifier is asked that, about images it has not seen, and how often it puts an "
-                f"object of {second.the} above one of {first.the} is compared with what it reaches when the images "
-                f"are exchanged between the sets at random: {auc}, where 0.5 is guessing; p {_told(test.p_value)}. "
-                f"{count(test.n_objects_first, 'object')} in {count(test.n_images_first, 'image')} and "
-                f"{count(test.n_objects_second, 'object')} in {count(test.n_images_second, 'image')}."
-            ),
-            FigureBlock(
-                "framing-differences",
-                lambda: figures.framing_differences(first.framing, second.framing, comparison, names=names),
-                f"Histograms of position, scale and aspect in {first.the} and {second.the}.",
-                f"Where objects are and how they are shown in {first.the} (bars) and {second.the} (line). Above each, "
-                "how far the objects of one set have to be moved on average to be distributed as those of the other "
-                "(Wasserstein distance), and how far apart two random parts of all images together are.",
-                boxes=contents.boxes,
-            ),
-            _table(contents),
-        ],
+    p = bare_p(test.p_value)
+    paragraph = Paragraph(
+        "If the sets are framed alike, nothing can tell by an object's place, size and shape which of the two it is "
+        "from. So a classifier is asked that, about images it has not seen, and how often it puts an object of "
+        f"{second.the} above one of {first.the} is compared with what it reaches when the images are exchanged between "
+        f"the sets at random: {auc}, where 0.5 is guessing; p {p if p.startswith('<') else f'= {p}'}. "
+        f"{count(test.n_objects_first, 'object')} in {count(test.n_images_first, 'image')} and "
+        f"{count(test.n_objects_second, 'object')} in {count(test.n_images_second, 'image')}."
     )
-
-
-def _told(p: float) -> str:
-    text = bare_p(p)
-    return text if text.startswith("<") else f"= {text}"
+    figure = FigureBlock(
+        "framing-differences",
+        lambda: figures.framing_differences(first.framing, second.framing, comparison, names),
+        f"Histograms of position, scale and aspect in {first.the} and {second.the}.",
+        f"Where objects are and how they are shown in {first.the} (bars) and {second.the} (line). Above each, how far "
+        "the objects of one set have to be moved on average to be distributed as those of the other (Wasserstein "
+        "distance), and how far apart two random parts of all images together are.",
+        boxes=contents.boxes,
+    )
+    return Section("framing-comparison", title, [paragraph, figure, _table(contents)])
 
 
 def _table(contents: FramingContents) -> TableBlock:
     first, second = contents.first, contents.second
     rows = []
     for row in contents.comparison.variables.to_dict("records"):
-        name = row["variable"]
-        digits = 3 if name in ("cx", "cy", "truncated") else 2
-
-        def told(value, digits=digits) -> str:
-            return number(value, digits)
-
-        rows.append(
-            [
-                label_of(name),
-                told(row["first"]),
-                told(row["second"]),
-                _cell(row, "difference", told),
-                _cell(row, "wasserstein", told),
-                Cell(told(row["wasserstein_by_chance"]), _at_most(row, told)),
-                bare_p(row["p_value"]) if known(row["p_value"]) else MISSING,
-                bare_p(row["q_value"]) if known(row["q_value"]) else MISSING,
-            ]
-        )
+        name, high = row["variable"], row["wasserstein_by_chance_high"]
+        told = partial(number, digits=3 if name in ("cx", "cy", "truncated") else 2)
+        by_chance = Cell(told(row["wasserstein_by_chance"]), f"≤ {told(high)}" if known(high) else "")
+        distances = [column_cell(row, column, told) for column in ("difference", "wasserstein")]
+        tests = [bare_p(row[column]) if known(row[column]) else MISSING for column in ("p_value", "q_value")]
+        rows.append([label_of(name), told(row["first"]), told(row["second"]), *distances, by_chance, *tests])
     shown = [*FRAMING_VARIABLES.values(), FRAMING_SUMMARY["centre_bias"], FRAMING_SUMMARY["untruncated_centre_bias"]]
     return TableBlock(
         "The framing of both sets, variable by variable",
@@ -89,13 +68,3 @@ def _table(contents: FramingContents) -> TableBlock:
         csv="tables/framing_comparison.csv",
         boxes=contents.boxes,
     )
-
-
-def _cell(row, column: str, told) -> Cell:
-    low, high = row[f"{column}_low"], row[f"{column}_high"]
-    return Cell(told(row[column]), interval(low, high, told) if known(low) and known(high) else "")
-
-
-def _at_most(row, told) -> str:
-    high = row["wasserstein_by_chance_high"]
-    return f"≤ {told(high)}" if known(high) else ""

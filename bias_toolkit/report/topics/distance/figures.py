@@ -1,31 +1,19 @@
 """Figures of how far test images are from the training set."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
 from bias_toolkit.foundation.words import count
-from bias_toolkit.report.page.style import BLUE, GREY, ORANGE, axes_or_new, in_percent, styled, subtitle
+from bias_toolkit.report.page.style import BLUE, GREY, histogram, in_percent, new_figure, styled, subtitle
 
 HISTOGRAM_BINS = 40
 
 
 @styled
-def percentile_histogram(distances: pd.DataFrame, bins: int = 20, ax: Axes | None = None) -> Axes:
-    """Where the test images' distances lie among the training images' own.
-
-    A test set from the same distribution as the training set would fill every bar to the dashed line.
-
-    Parameters
-    ----------
-    distances : DataFrame
-        DISTANCES rows, with `distance_percentile`.
-    bins : int
-    ax : Axes, optional
-    """
-    ax = axes_or_new(ax)
+def percentile_histogram(distances: pd.DataFrame, bins: int = 20) -> Axes:
+    """Where test images lie among the training images' own distances; one distribution would fill bars to the line."""
+    ax = new_figure().add_subplot()
     values = distances["distance_percentile"].dropna().to_numpy(float)
     weights = np.full(len(values), 1 / max(len(values), 1))
     ax.hist(values, np.linspace(0, 1, bins + 1), weights=weights, color=BLUE, alpha=0.8, rwidth=0.92)
@@ -45,36 +33,21 @@ def percentile_histogram(distances: pd.DataFrame, bins: int = 20, ax: Axes | Non
 
 @styled
 def distance_histogram(
-    distances: pd.DataFrame,
-    train_distances: np.ndarray,
-    *,
-    label: str = "distance to nearest training image",
-    bins: int = HISTOGRAM_BINS,
-    ax: Axes | None = None,
+    distances: pd.DataFrame, train_distances: np.ndarray, label: str = "distance to nearest training image"
 ) -> Axes:
-    """Distances of test images, and of training images to their nearest other training image.
-
-    Parameters
-    ----------
-    distances : DataFrame
-        DISTANCES rows.
-    train_distances : array (n,)
-    label : str
-        Of the axis.
-    bins : int
-    ax : Axes, optional
-    """
-    ax = axes_or_new(ax)
-    test = distances["nn_distance"].dropna().to_numpy(float)
-    train = np.asarray(train_distances, float)
+    """Distances of test images (DISTANCES rows), and of training images to their nearest other training image (n,)."""
+    test, train = distances["nn_distance"].dropna().to_numpy(float), np.asarray(train_distances, float)
     train = train[np.isfinite(train)]
     highest = max(np.quantile(values, 0.999) for values in (test, train) if len(values))
-    edges = np.linspace(0, highest, bins + 1)
-    ax.hist(test, edges, density=True, color=BLUE, alpha=0.75, label=count(len(test), "test image"))
-    heights = np.histogram(train, edges, density=True)[0]
-    ax.stairs(heights, edges, color=ORANGE, linewidth=2.2, label=count(len(train), "training image"))
-    ax.set(title="Distance to the nearest training image", xlabel=label, ylabel="density")
-    ax.set_xlim(0, highest)
-    ax.grid(False, axis="x")
+    edges = np.linspace(0, highest, HISTOGRAM_BINS + 1)
+    ax = histogram(
+        test,
+        edges,
+        np.histogram(train, edges, density=True)[0],
+        labels=(count(len(test), "test image"), count(len(train), "training image")),
+        title="Distance to the nearest training image",
+        xlabel=label,
+        xlim=(0, highest),
+    )
     ax.legend(loc="best")
     return ax

@@ -1,15 +1,22 @@
 """What can be said about distance from the training set against invariance."""
 
-from __future__ import annotations
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
 
 from bias_toolkit.analysis import median_interval
 from bias_toolkit.foundation.words import count, percent
 from bias_toolkit.report.columns import has_values
+from bias_toolkit.report.relations import tables
 from bias_toolkit.report.relations.findings import Variable, relation
-from bias_toolkit.report.topics.distance.contents import DistanceContents
+from bias_toolkit.report.relations.tables import Relations
+from bias_toolkit.report.source import Source, class_names
 from bias_toolkit.report.topics.distance.search_quality import quality_findings
 from bias_toolkit.report.words.finding import Finding, Heading, Kind, estimate_over
+from bias_toolkit.report.words.sentences import ClassNames
 
+MAIN_MEASURES = ("p_top1_change", "mac")
 NEAREST = Variable(
     "nn_distance",
     Heading.DISTANCE,
@@ -20,62 +27,66 @@ NEAREST = Variable(
 )
 
 
+@dataclass(frozen=True)
+class DistanceContents:
+    """Tables DISTANCES, NEIGHBOURS and SEARCH_QUALITY, and what relates distances to measures."""
+
+    relations: Relations
+    distances: pd.DataFrame
+    neighbours: pd.DataFrame
+    search_quality: pd.DataFrame | None  # where the index is approximate
+    n_shared: int  # test images that are training images themselves, by file: their distances are to the others
+    training_spacing: np.ndarray  # (n,): distance of training images to their nearest other training image
+    names: ClassNames
+
+
+def gather(source: Source) -> DistanceContents:
+    """A study's distances, and what relates them to measures."""
+    return DistanceContents(
+        tables.gather(source),
+        source.distances,
+        source.neighbours,
+        source.search_quality,
+        source.n_shared,
+        source.training_spacing,
+        class_names(source),
+    )
+
+
 def distance_findings(contents: DistanceContents) -> list[Finding]:
     """Distance from the training set against both main measures, leaks, and how far the test set is on the whole."""
-    if not has_values(contents.distances, "nn_distance"):
-        return [
-            Finding(
-                Heading.DISTANCE, Kind.UNKNOWN, "How far the test images are from the training set was not measured."
-            )
-        ]
-    measured = [name for name in ("p_top1_change", "mac") if has_values(contents.relations.per_image, name)]
-    found = [relation(contents.relations, NEAREST, measure) for measure in measured]
-    found.extend(finding for finding in (_shared(contents), _leaks(contents)) if finding is not None)
+    distances, relations = contents.distances, contents.relations
+    if not has_values(distances, "nn_distance"):
+        claim = "How far the test images are from the training set was not measured."
+        return [Finding(Heading.DISTANCE, Kind.UNKNOWN, claim)]
+    found = [relation(relations, NEAREST, name) for name in MAIN_MEASURES if has_values(relations.per_image, name)]
+    if contents.n_shared:
+        are = "is a training image itself" if contents.n_shared == 1 else "are training images themselves"
+        claim = f"{contents.n_shared:,} of the {count(len(distances), 'test image')} {are}."
+        evidence = "Each is compared with the other training images only."
+        found.append(Finding(Heading.DISTANCE, Kind.CAUTION, claim, evidence))
+    if "leak" in distances:
+        found.append(_leaks(contents))
     found.extend(quality_findings(contents.search_quality))
-    percentile = _percentile(contents)
-    if percentile is not None:
-        found.append(percentile)
+    if has_values(distances, "distance_percentile"):
+        found.append(_percentile(distances["distance_percentile"]))
     return found
 
 
-def _shared(contents: DistanceContents) -> Finding | None:
-    n_shared = contents.n_shared
-    if not n_shared:
-        return None
-    are = "is a training image itself" if n_shared == 1 else "are training images themselves"
-    return Finding(
-        Heading.DISTANCE,
-        Kind.CAUTION,
-        f"{n_shared:,} of the {count(len(contents.distances), 'test image')} {are}.",
-        "Each is compared with the other training images only.",
-    )
-
-
-def _leaks(contents: DistanceContents) -> Finding | None:
-    if "leak" not in contents.distances:
-        return None
-    leaks = int(contents.distances["leak"].fillna(False).sum())
-    n_images = count(len(contents.distances), "test image")
+def _leaks(contents: DistanceContents) -> Finding:
+    leaks, n = int(contents.distances["leak"].fillna(False).sum()), len(contents.distances)
+    images, shared = count(n, "test image"), contents.n_shared
     if leaks == 0:
-        besides = ", besides themselves" if contents.n_shared else ""
-        return Finding(
-            Heading.DISTANCE,
-            Kind.FACT,
-            f"None of the {n_images} is at (near) zero distance from a training image{besides}.",
-        )
-    return Finding(
-        Heading.DISTANCE,
-        Kind.CAUTION,
-        f"{leaks:,} of {n_images} {'is' if leaks == 1 else 'are'} at (near) zero distance from "
-        f"{'another training image' if contents.n_shared else 'a training image'}.",
-        f"This may be a leak between the splits ({percent(leaks / len(contents.distances))} of the test images).",
-    )
+        besides = ", besides themselves" if shared else ""
+        claim = f"None of the {images} is at (near) zero distance from a training image{besides}."
+        return Finding(Heading.DISTANCE, Kind.FACT, claim)
+    of = "another training image" if shared else "a training image"
+    claim = f"{leaks:,} of {images} {'is' if leaks == 1 else 'are'} at (near) zero distance from {of}."
+    evidence = f"This may be a leak between the splits ({percent(leaks / n)} of the test images)."
+    return Finding(Heading.DISTANCE, Kind.CAUTION, claim, evidence)
 
 
-def _percentile(contents: DistanceContents) -> Finding | None:
-    if not has_values(contents.distances, "distance_percentile"):
-        return None
-    percentiles = contents.distances["distance_percentile"]
+def _percentile(percentiles: pd.Series) -> Finding:
     median = median_interval(percentiles)
     lower, upper = percentiles.quantile([0.25, 0.75])
     return Finding(

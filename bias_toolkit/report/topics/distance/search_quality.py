@@ -1,27 +1,19 @@
 """What the report says of an approximate index: how often it misses the nearest training image, and by how much."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
-from bias_toolkit.foundation.words import MISSING, count, estimate, interval, known, percent
+from bias_toolkit.foundation.words import MISSING, count, estimate, known, percent
 from bias_toolkit.report.page.blocks import Block, Cell, Paragraph, TableBlock
-from bias_toolkit.report.words.finding import Finding, Heading, Kind, estimate_over
+from bias_toolkit.report.words.finding import Finding, Heading, Kind, estimate_over, limits_of_row
 
 LOW_RECALL = 0.95
 
 
 def quality_sentence(quality: pd.DataFrame) -> str:
-    """One sentence on the recall and the distance error of an approximate index.
-
-    Parameters
-    ----------
-    quality : DataFrame
-        Table SEARCH_QUALITY, of one row.
-    """
+    """One sentence on the recall and the distance error of an approximate index; SEARCH_QUALITY has one row."""
     row = _row(quality)
     if not row["n_images"]:
         return f"How good the approximate index {row['index']} is could not be measured on any test image."
@@ -43,27 +35,23 @@ def quality_blocks(quality: pd.DataFrame | None) -> list[Block]:
     if quality is None:
         return []
     row = _row(quality)
-    error = Cell(percent(row["error"]), f"95% interval {interval(row['error_low'], row['error_high'], percent)}")
+    sentence = Paragraph(quality_sentence(quality))
+    if not row["n_images"]:
+        return [sentence]
+    recall, error = (
+        Cell(percent(row[name]), f"95% interval {limits_of_row(row, name, percent)}") for name in ("recall", "error")
+    )
+    error = error if row["n_errors"] else Cell(MISSING)
     table = TableBlock(
         "The approximate index against exact search",
         ["Index", "Recall", "Mean error of nn_distance", "Largest", "Images"],
-        [
-            [
-                row["index"],
-                Cell(
-                    percent(row["recall"]), f"95% interval {interval(row['recall_low'], row['recall_high'], percent)}"
-                ),
-                error if row["n_errors"] else Cell(MISSING),
-                percent(row["largest_error"]),
-                count(row["n_images"]),
-            ]
-        ],
+        [[row["index"], recall, error, percent(row["largest_error"]), count(row["n_images"])]],
         note="Recall is the share of a sample of the test images whose nearest training image is found. The error is "
         "how much larger the nn_distance found is than the exact one. Of what the index finds, distances are exact; "
         "class_nn_distance is always searched exactly.",
         csv="tables/search_quality.csv",
     )
-    return [Paragraph(quality_sentence(quality)), table] if row["n_images"] else [Paragraph(quality_sentence(quality))]
+    return [sentence, table]
 
 
 def quality_findings(quality: pd.DataFrame | None) -> list[Finding]:
@@ -73,17 +61,13 @@ def quality_findings(quality: pd.DataFrame | None) -> list[Finding]:
     row = _row(quality)
     if row["n_images"] and row["recall"] >= LOW_RECALL:
         return []
-    return [
-        Finding(
-            Heading.DISTANCE,
-            Kind.CAUTION,
-            "The training images were searched by an approximate index that often misses the nearest, so distances are "
-            "too large."
-            if row["n_images"]
-            else "The training images were searched by an approximate index, so distances may be too large.",
-            quality_sentence(quality),
-        )
-    ]
+    claim = (
+        "by an approximate index that often misses the nearest, so distances are too large."
+        if row["n_images"]
+        else "by an approximate index, so distances may be too large."
+    )
+    claim = f"The training images were searched {claim}"
+    return [Finding(Heading.DISTANCE, Kind.CAUTION, claim, quality_sentence(quality))]
 
 
 def _row(quality: pd.DataFrame) -> Mapping[str, Any]:

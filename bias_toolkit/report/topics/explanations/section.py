@@ -1,21 +1,21 @@
 """The page's section on the images that were explained: how many are unstable, and what each cause accounts for."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from bias_toolkit.explain.record import Estimate
+from bias_toolkit.explain.summary import CauseShare, Summary
 from bias_toolkit.foundation.words import MISSING, count, interval, known, percent
 from bias_toolkit.report.page.blocks import Block, Cell, FigureBlock, Omitted, Paragraph, Section, TableBlock
-from bias_toolkit.report.topics.explanations.contents import Explained, ExplainedImage
 from bias_toolkit.report.topics.explanations.figures import NO_CAUSE, first_causes
-from bias_toolkit.report.topics.explanations.findings import COIN_TOSS, SELECTION, explained_and_unstable
+from bias_toolkit.report.topics.explanations.findings import (
+    COIN_TOSS,
+    SELECTION,
+    Explained,
+    ExplainedImage,
+    explained_and_unstable,
+)
 from bias_toolkit.report.words.definitions import label_of
 from bias_toolkit.report.words.finding import ENOUGH_FOR_AN_INTERVAL, NO_INTERVAL
-
-if TYPE_CHECKING:
-    from bias_toolkit.explain.record import Estimate
-    from bias_toolkit.explain.summary import CauseShare, Summary
 
 TITLE = "Why the least stable images are unstable"
 NOT_EXPLAINED = (
@@ -32,22 +32,19 @@ def explanations_section(contents: Explained) -> Section | Omitted:
         return Omitted(TITLE, NOT_EXPLAINED)
     blocks: list[Block] = [Paragraph(f"{explained_and_unstable(summary)}. {SELECTION}")]
     if summary.n_unstable:
-        blocks.extend([_figure(summary), _causes(summary)])
+        counts = [f"{share.name} {share.n_first}" for share in summary.shares if share.n_first]
+        figure = FigureBlock(
+            "first-causes",
+            lambda: first_causes(summary),
+            f"Bars: unstable images by first cause. {', '.join([*counts, f'{NO_CAUSE} {summary.n_unexplained}'])}.",
+            f"The first cause of each of the {count(summary.n_unstable, 'unstable image')} that were explained. First "
+            "is the cause without which the model is right and P(top-1 change) falls most; a coin toss is first only "
+            "where no other cause was found.",
+        )
+        blocks += [figure, _causes(summary)]
     if contents.images:
         blocks.append(_images(contents.images))
     return Section("explanations", TITLE, blocks)
-
-
-def _figure(summary: Summary) -> FigureBlock:
-    counts = [f"{share.name} {share.n_first}" for share in summary.shares if share.n_first]
-    return FigureBlock(
-        "first-causes",
-        lambda: first_causes(summary),
-        f"Bars: unstable images by first cause. {', '.join([*counts, f'{NO_CAUSE} {summary.n_unexplained}'])}.",
-        f"The first cause of each of the {count(summary.n_unstable, 'unstable image')} that were explained. First is "
-        "the cause without which the model is right and P(top-1 change) falls most; a coin toss is first only where no "
-        "other cause was found.",
-    )
 
 
 def _causes(summary: Summary) -> TableBlock:
@@ -55,7 +52,7 @@ def _causes(summary: Summary) -> TableBlock:
     rows = [
         ["As they are", MISSING, MISSING, count(n), MISSING, _mean(summary.before, n)],
         ["Controls", MISSING, MISSING, MISSING, MISSING, _mean(summary.controls, n)],
-        *(_row(share) for share in summary.shares),
+        *map(_row, summary.shares),
         [NO_CAUSE.capitalize(), count(summary.n_unexplained), MISSING, MISSING, MISSING, MISSING],
     ]
     return TableBlock(
@@ -85,16 +82,12 @@ def _mean(estimate: Estimate, n: int) -> Cell:
 
 
 def _images(images: Sequence[ExplainedImage]) -> TableBlock:
-    rows = [
-        [
-            image.image_id,
-            image.class_name or MISSING,
-            Cell(percent(image.p_top1_change), _limits(image)),
-            "stable" if image.is_stable else image.first_cause or NO_CAUSE,
-            Cell("why?", link=image.link),
-        ]
-        for image in images
-    ]
+    rows = []
+    for image in images:
+        limits = interval(image.low, image.high, percent) if known(image.low) and known(image.high) else ""
+        cause = "stable" if image.is_stable else image.first_cause or NO_CAUSE
+        change = Cell(percent(image.p_top1_change), limits)
+        rows.append([image.image_id, image.class_name or MISSING, change, cause, Cell("why?", link=image.link)])
     return TableBlock(
         "The images that were explained",
         ["Image", "Class", P, "First cause", ""],
@@ -103,7 +96,3 @@ def _images(images: Sequence[ExplainedImage]) -> TableBlock:
         folded=len(rows) > FOLDED_FROM,
         numeric=False,
     )
-
-
-def _limits(image: ExplainedImage) -> str:
-    return interval(image.low, image.high, percent) if known(image.low) and known(image.high) else ""

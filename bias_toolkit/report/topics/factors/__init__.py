@@ -1,8 +1,6 @@
 """Annotated factors of an image, such as an unusual pose, against the model's stability."""
 
-from __future__ import annotations
-
-from matplotlib.figure import Figure
+from matplotlib.axes import Axes
 
 from bias_toolkit.report.columns import require_one_of
 from bias_toolkit.report.page.files import Table
@@ -12,16 +10,9 @@ from bias_toolkit.report.topics.factors.findings import Factors, factor_findings
 from bias_toolkit.report.topics.factors.section import factors_section
 
 
-def _tables(contents: Factors) -> list[Table]:
-    return [
-        Table("factors", contents.table, "annotated factors against invariance", order=9),
-        Table("notes", contents.every_note, "what the regression and the factors left out", order=10),
-    ]
-
-
-def _differences(contents: Factors, choice: Choice[Factors]) -> Figure:
+def _differences(contents: Factors, choice: Choice[Factors]) -> Axes:
     require_one_of(contents.table["measure"].unique(), choice.measure, choice.name)
-    return factor_differences(contents.table, choice.measure).figure
+    return factor_differences(contents.table, choice.measure)
 
 
 TOPIC = Topic(
@@ -29,15 +20,14 @@ TOPIC = Topic(
     gather,
     findings=factor_findings,
     section=lambda contents, draft: factors_section(contents),
-    tables=_tables,
+    tables=lambda contents: [
+        Table("factors", contents.table, "annotated factors against invariance", order=9),
+        Table("notes", contents.every_note, "what the regression and the factors left out", order=10),
+    ],
     results=lambda contents: {"factors": contents.table, "notes": contents.every_note},
     plots={
         "factors": Plot(
-            _differences,
-            shown=lambda contents: contents.table,
-            lacking="test image with annotated factors",
-            order=11,
-            takes=frozenset({Option.MEASURE}),
+            _differences, lambda of: of.table, "test image with annotated factors", order=11, takes=[Option.MEASURE]
         )
     },
 )

@@ -1,35 +1,28 @@
 """The figure of annotated factors: how much each changes a measure."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from bias_toolkit.report.page.style import BLUE, GREY, VERMILLION, axes_or_new, in_percent, styled, subtitle
-from bias_toolkit.report.words.definitions import COLUMNS, FACTORS, label_of
+from bias_toolkit.report.page.style import BLUE, GREY, VERMILLION, in_its_unit, name_rows, new_figure, styled, subtitle
+from bias_toolkit.report.words.definitions import FACTORS, label_of
 
 ROW_INCHES = 0.36
 APART = 0.17
 
 
-@styled
-def factor_differences(factors: pd.DataFrame, measure: str = "p_top1_change", *, ax: Axes | None = None) -> Axes:
-    """The difference that each factor makes to a measure, among all images and among images of like margin.
+def largest_first(factors: pd.DataFrame, measure: str) -> pd.DataFrame:
+    """The FACTORS rows of a measure, the largest difference first."""
+    rows = factors[factors["measure"].eq(measure)]
+    return rows.sort_values(["difference", "factor"], ascending=[False, True], kind="stable")
 
-    Parameters
-    ----------
-    factors : DataFrame
-        FACTORS rows.
-    measure : str
-        One of theirs.
-    ax : Axes, optional
-    """
-    rows = factors[factors["measure"].eq(measure)].sort_values(
-        ["difference", "factor"], ascending=[False, True], kind="stable"
-    )
+
+@styled
+def factor_differences(factors: pd.DataFrame, measure: str = "p_top1_change") -> Axes:
+    """The difference that each factor (FACTORS) makes to a measure among all images and among images of like margin."""
+    rows = largest_first(factors, measure)
     places = np.arange(len(rows), dtype=float)
-    ax = axes_or_new(ax, width=6.2, height=1.35 + ROW_INCHES * len(rows))
+    ax = new_figure(width=6.2, height=1.35 + ROW_INCHES * len(rows)).add_subplot()
     ax.axvline(0, color=GREY, linewidth=1)
     for name, colour, marker, shift, label in (
         ("difference", VERMILLION, "o", -APART, "among all images"),
@@ -38,14 +31,11 @@ def factor_differences(factors: pd.DataFrame, measure: str = "p_top1_change", *,
         ax.hlines(places + shift, rows[f"{name}_low"], rows[f"{name}_high"], color=colour, linewidth=1.6, alpha=0.7)
         ax.plot(rows[name], places + shift, marker, color=colour, markersize=4.5, label=label)
     names = [FACTORS[factor].label if factor in FACTORS else factor for factor in rows["factor"]]
-    ax.set_yticks(places, [f"{name} ({n:,})" for name, n in zip(names, rows["n_with"], strict=True)])
+    name_rows(ax, places, [f"{name} ({n:,})" for name, n in zip(names, rows["n_with"], strict=True)])
     ax.set_ylim(len(rows) - 0.4, -0.6)
-    ax.grid(False, axis="y")
-    ax.tick_params(axis="y", length=0)
-    ax.set_xlabel(f"{label_of(measure)}: with the factor minus without")
-    if measure in COLUMNS and COLUMNS[measure].share:
-        in_percent(ax.xaxis)
-    ax.set_title(f"{label_of(measure)} by annotated factor")
+    label = label_of(measure)
+    ax.set(xlabel=f"{label}: with the factor minus without", title=f"{label} by annotated factor")
+    in_its_unit(ax.xaxis, measure)
     subtitle(ax, "in brackets: images with the factor; lines: 95% intervals")
     ax.legend(loc="best")
     return ax

@@ -1,7 +1,5 @@
 """Which annotated factors of an image, such as an unusual pose, go with instability."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -56,20 +54,18 @@ def factor_findings(contents: Factors) -> list[Finding]:
 
 
 def _told(row: Mapping[str, Any]) -> str:
-    given = (
-        "not defined"
-        if not known(row["given_margin"])
-        else f"{points(row['given_margin'])} (95% interval "
-        f"{interval(row['given_margin_low'], row['given_margin_high'], points)}; adjusted "
-        f"{p_value(row['given_margin_p_adjusted'])})"
-    )
-    limits = interval(row["difference_low"], row["difference_high"], points)
+    def brackets(name: str, p: str) -> str:
+        limits = interval(row[f"{name}_low"], row[f"{name}_high"], points)
+        return f"(95% interval {limits}; adjusted {p_value(row[p])})"
+
+    given = "not defined"
+    if known(row["given_margin"]):
+        given = f"{points(row['given_margin'])} {brackets('given_margin', 'given_margin_p_adjusted')}"
     return (
         f"{factor_name(row['factor'])}: P(top-1 change) {percent(row['value'])} on {count(row['n_with'], 'image')} "
         f"with it, {percent(row['without'])} on {count(row['n_without'], 'image')} without, a difference of "
-        f"{points(row['difference'])} percentage points (95% interval {limits}; adjusted "
-        f"{p_value(row['p_adjusted'])}); "
-        f"among images of like margin {given}."
+        f"{points(row['difference'])} percentage points {brackets('difference', 'p_adjusted')}; among images of like "
+        f"margin {given}."
     )
 
 

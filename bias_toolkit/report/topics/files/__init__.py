@@ -1,7 +1,5 @@
 """Links to the files beside a page."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from bias_toolkit.report.page.blocks import Cell, ListBlock, Paragraph, Section
@@ -10,12 +8,7 @@ from bias_toolkit.report.topic import Topic
 
 
 def files_section(tables: Sequence[tuple[str, str, str]]) -> Section:
-    """Links to every table and to the numbers.
-
-    Parameters
-    ----------
-    tables : sequence of (address, name, what it holds)
-    """
+    """Links to every table (address, name, what it holds) and to the numbers."""
     items = [Cell(RESULTS, "every number, finding and setting of this page", RESULTS)]
     items.extend(Cell(name, holds, address) for address, name, holds in tables)
     return Section(

@@ -1,11 +1,11 @@
 """How the subjects of a study's photographs are framed, against chance."""
 
-from __future__ import annotations
+from collections.abc import Callable
 
-from collections.abc import Mapping
-from typing import Any
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from bias_toolkit.foundation.words import interval, known, number
+from bias_toolkit.foundation.words import known, number
 from bias_toolkit.objects import OF_ALL_OBJECTS, rank_categories
 from bias_toolkit.report.page.files import Table
 from bias_toolkit.report.topic import Plot, Tile, Topic
@@ -13,6 +13,7 @@ from bias_toolkit.report.topics.framing import figures
 from bias_toolkit.report.topics.framing.contents import FramingContents, gather
 from bias_toolkit.report.topics.framing.findings import framing_findings
 from bias_toolkit.report.topics.framing.section import framing_section
+from bias_toolkit.report.words.finding import limits_of_row
 from bias_toolkit.report.words.sentences import BOTH_SETS, TRAINING_ONLY
 
 
@@ -21,18 +22,14 @@ def _tiles(contents: FramingContents) -> list[Tile]:
     if not train or not known(train.whole[train.centring.column]):
         return []
     row, column = train.whole, train.centring.column
-    name, details = "centre bias of the training set", f"95% interval {_limits(row, column)}"
+    name, details = "centre bias of the training set", f"95% interval {limits_of_row(row, column)}"
     if train.centring != OF_ALL_OBJECTS:
         name = "untruncated centre bias: of the training objects that no border cuts"
         every = OF_ALL_OBJECTS.column
-        details += f"; centre_bias, of all objects: {number(row[every])} (95% interval {_limits(row, every)})"
+        details += f"; centre_bias, of all objects: {number(row[every])} (95% interval {limits_of_row(row, every)})"
     if train.is_estimated:
         details += "; of estimated boxes"
     return [Tile(number(row[column]), name, details, order=1)]
-
-
-def _limits(row: Mapping[str, Any], column: str) -> str:
-    return interval(row[f"{column}_low"], row[f"{column}_high"])
 
 
 def ranking_table(contents: FramingContents) -> Table:
@@ -54,6 +51,17 @@ def _tables(contents: FramingContents) -> list[Table]:
     ]
 
 
+def _plot(draw: Callable[[FramingContents], Figure | Axes], shown: str, order: int, boxes=TRAINING_ONLY) -> Plot:
+    """A figure of the training set; `shown` is the attribute of the set that it needs."""
+    return Plot(
+        lambda contents, choice: draw(contents),
+        lambda contents: getattr(contents.first, shown),
+        "training object",
+        order,
+        boxes=boxes,
+    )
+
+
 TOPIC = Topic(
     "framing",
     gather,
@@ -63,33 +71,11 @@ TOPIC = Topic(
     tables=_tables,
     results=lambda contents: {"framing": {"train": contents.first.summary, "test": contents.second.summary}},
     plots={
-        "centres": Plot(
-            lambda contents, choice: figures.centres_against_null(contents.first.maps),
-            shown=lambda contents: contents.first.maps,
-            lacking="training object",
-            order=12,
-            boxes=TRAINING_ONLY,
-        ),
-        "coverage": Plot(
-            lambda contents, choice: figures.mean_coverage(contents.first.maps).figure,
-            shown=lambda contents: contents.first.maps,
-            lacking="training object",
-            order=13,
-            boxes=TRAINING_ONLY,
-        ),
-        "centre-distance": Plot(
-            lambda contents, choice: figures.centre_distance_histogram(contents.first.framing).figure,
-            shown=lambda contents: contents.first.framing,
-            lacking="training object",
-            order=14,
-            boxes=TRAINING_ONLY,
-        ),
-        "scale": Plot(
-            lambda contents, choice: figures.scale_histogram(contents.first.framing, contents.second.framing).figure,
-            shown=lambda contents: contents.first.framing,
-            lacking="training object",
-            order=15,
-            boxes=BOTH_SETS,
+        "centres": _plot(lambda of: figures.centres_against_null(of.first.maps), "maps", 12),
+        "coverage": _plot(lambda of: figures.mean_coverage(of.first.maps), "maps", 13),
+        "centre-distance": _plot(lambda of: figures.centre_distance_histogram(of.first.framing), "framing", 14),
+        "scale": _plot(
+            lambda of: figures.scale_histogram(of.first.framing, of.second.framing), "framing", 15, BOTH_SETS
         ),
     },
     boxes=BOTH_SETS,

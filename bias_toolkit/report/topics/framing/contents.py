@@ -11,8 +11,7 @@ import pandas as pd
 
 from bias_toolkit.objects import Centring, centring, image_framing, object_maps
 from bias_toolkit.report.source import Source, class_names
-from bias_toolkit.report.words.class_names import ClassNames
-from bias_toolkit.report.words.sentences import SET_NAMES
+from bias_toolkit.report.words.sentences import SET_NAMES, ClassNames
 
 if TYPE_CHECKING:
     from bias_toolkit.objects import FramingComparison, Maps, MeanImages
@@ -41,27 +40,13 @@ def set_summary(source: Source, split: str) -> pd.DataFrame | None:
 
 @dataclass(frozen=True)
 class FramedSet:
-    """A dataset's framing, and how it is spoken of.
+    """A dataset's framing, and how it is spoken of."""
 
-    Parameters
-    ----------
-    the : str
-        As in “in the training set”.
-    adjective : str
-        As in “training objects”; empty for none.
-    key : str
-        For the names of tables, and to say whose boxes something shows.
-    framing, summary : DataFrame, optional
-        FRAMING and FRAMING_SUMMARY.
-    maps : Maps, optional
-    means : MeanImages, optional
-    """
-
-    the: str
-    adjective: str
-    key: str
-    framing: pd.DataFrame | None = None
-    summary: pd.DataFrame | None = None
+    the: str  # as in “in the training set”
+    adjective: str  # as in “training objects”; empty for none
+    key: str  # for the names of tables, and to say whose boxes something shows
+    framing: pd.DataFrame | None = None  # table FRAMING
+    summary: pd.DataFrame | None = None  # table FRAMING_SUMMARY
     maps: Maps | None = None
     means: MeanImages | None = None
 
@@ -111,21 +96,11 @@ class FramedSet:
 
 @dataclass(frozen=True)
 class FramingContents:
-    """The set that a report is about, and the one that it is compared with, if any.
-
-    Parameters
-    ----------
-    first : FramedSet
-    second : FramedSet, optional
-    comparison : FramingComparison, optional
-        None where too few images of one have boxes.
-    names : ClassNames
-    seed : int
-    """
+    """The set that a report is about, and the one that it is compared with, if any."""
 
     first: FramedSet
     second: FramedSet | None = None
-    comparison: FramingComparison | None = None
+    comparison: FramingComparison | None = None  # None where too few images of one have boxes
     names: ClassNames = field(default_factory=ClassNames)
     seed: int = 0
 

@@ -1,7 +1,5 @@
 """Figures of how the subjects of a dataset are framed."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,13 +11,11 @@ from bias_toolkit.foundation.words import count, number
 from bias_toolkit.objects import OF_ALL_OBJECTS, Maps, null_histogram
 from bias_toolkit.report.page.ranking import ranking
 from bias_toolkit.report.page.style import (
-    BLUE,
     DIVERGING_MAP,
     GREY,
     HEAT_MAP,
-    ORANGE,
     VERMILLION,
-    axes_or_new,
+    histogram,
     new_figure,
     styled,
     subtitle,
@@ -31,36 +27,14 @@ HISTOGRAM_BINS = 40
 LONGEST_CATEGORY = 18
 
 
-@styled
-def heat_map(
-    values: np.ndarray,
-    *,
-    title: str,
-    limits: tuple[float, float],
-    colours: str = HEAT_MAP,
-    cross: str = "white",
-    ax: Axes | None = None,
-) -> Axes:
-    """Draw an array over the unit square of the image, its first row at the top.
-
-    Parameters
-    ----------
-    values : array (rows, columns)
-    title : str
-    limits : (float, float)
-        The values of the first and of the last colour.
-    colours : str
-        One of matplotlib's colour maps.
-    cross : str
-        Colour of the cross at the image's centre.
-    ax : Axes, optional
-    """
-    ax = axes_or_new(ax, 3.6, 3.2)
-    ax.imshow(values, extent=(0, 1, 1, 0), cmap=colours, vmin=limits[0], vmax=limits[1], interpolation="nearest")
+def _heat_map(
+    ax: Axes, values: np.ndarray, title: str, low: float, high: float, colours: str = HEAT_MAP, cross: str = "white"
+) -> None:
+    """Draw an array (rows, columns) over the unit square, its first row at the top; colours go from low to high."""
+    ax.imshow(values, extent=(0, 1, 1, 0), cmap=colours, vmin=low, vmax=high, interpolation="nearest")
     ax.grid(False)
     ax.plot(0.5, 0.5, marker="+", color=cross, markersize=9, markeredgewidth=1.2)
     ax.set(title=title, xticks=[0, 0.5, 1], yticks=[0, 0.5, 1], xlabel="left – right", ylabel="bottom – top")
-    return ax
 
 
 def _bar(ax: Axes, of: Sequence[Axes], label: str) -> None:
@@ -77,16 +51,9 @@ def centres_against_null(maps: Maps) -> Figure:
     largest = max(np.abs(observed - null).max(), 1e-9)
     figure = new_figure(10.6, 3.4)
     left, middle, right = figure.subplots(1, 3, sharey=True)
-    heat_map(observed, title=f"Observed, {count(n, 'object')}", limits=(0, highest), ax=left)
-    heat_map(null, title="By chance, same box sizes", limits=(0, highest), ax=middle)
-    heat_map(
-        observed - null,
-        title="Difference",
-        limits=(-largest, largest),
-        colours=DIVERGING_MAP,
-        cross="black",
-        ax=right,
-    )
+    _heat_map(left, observed, f"Observed, {count(n, 'object')}", 0, highest)
+    _heat_map(middle, null, "By chance, same box sizes", 0, highest)
+    _heat_map(right, observed - null, "Difference", -largest, largest, DIVERGING_MAP, "black")
     middle.set_ylabel("")
     right.set_ylabel("")
     _bar(middle, [left, middle], "share of the centres")
@@ -95,10 +62,10 @@ def centres_against_null(maps: Maps) -> Figure:
 
 
 @styled
-def mean_coverage(maps: Maps, ax: Axes | None = None) -> Axes:
+def mean_coverage(maps: Maps) -> Axes:
     """The share of images whose box covers each place of the image."""
-    ax = axes_or_new(ax)
-    heat_map(maps.coverage, title="Mean box coverage", limits=(0, float(maps.coverage.max())), ax=ax)
+    ax = new_figure().add_subplot()
+    _heat_map(ax, maps.coverage, "Mean box coverage", 0, float(maps.coverage.max()))
     _bar(ax, [ax], "share of the images")
     return ax
 
@@ -112,113 +79,54 @@ def null_distance_density(framing: pd.DataFrame, edges: np.ndarray) -> np.ndarra
 
 
 @styled
-def centre_distance_histogram(framing: pd.DataFrame, bins: int = HISTOGRAM_BINS, ax: Axes | None = None) -> Axes:
+def centre_distance_histogram(framing: pd.DataFrame) -> Axes:
     """How far objects are from the centre, and how far they would be by chance."""
-    ax = axes_or_new(ax)
-    values = framing["centre_distance"].to_numpy(float)
-    edges = np.linspace(0, 1, bins + 1)
-    ax.hist(values, edges, density=True, color=BLUE, alpha=0.75, label="observed")
-    ax.stairs(
-        null_distance_density(framing, edges),
+    values, edges = framing["centre_distance"].to_numpy(float), np.linspace(0, 1, HISTOGRAM_BINS + 1)
+    ax = histogram(
+        values,
         edges,
-        color=ORANGE,
-        linewidth=2.2,
-        label="by chance, same box sizes",
-    )
-    ax.axvline(values.mean(), color=BLUE, linestyle="--", linewidth=1.2)
-    largest = max(np.quantile(values, 0.999), 0.5)
-    ax.set(
+        null_distance_density(framing, edges),
+        labels=("observed", "by chance, same box sizes"),
+        dashed=values.mean(),
         title="Distance of objects from the centre",
         xlabel="centre distance (0 centre, 1 corner)",
-        ylabel="density",
-        xlim=(0, min(1, largest * 1.05)),
+        xlim=(0, min(1, max(np.quantile(values, 0.999), 0.5) * 1.05)),
     )
     subtitle(ax, f"{count(len(values), 'object')}; dashed: mean {number(values.mean())}")
-    ax.grid(False, axis="x")
     ax.legend(loc="upper right")
     return ax
 
 
 @styled
 def scale_histogram(
-    framing: pd.DataFrame,
-    other: pd.DataFrame | None = None,
-    *,
-    names: Sequence[str] = ("training set", "test set"),
-    bins: int = HISTOGRAM_BINS,
-    ax: Axes | None = None,
+    framing: pd.DataFrame, other: pd.DataFrame | None = None, names: Sequence[str] = ("training set", "test set")
 ) -> Axes:
-    """How large objects are shown, with a second dataset as an outline.
-
-    Parameters
-    ----------
-    framing, other : DataFrame
-        FRAMING rows; `other` may be None.
-    names : two str
-        Their names in the legend.
-    bins : int
-    ax : Axes, optional
-    """
-    ax = axes_or_new(ax)
-    values = framing["scale"].to_numpy(float)
-    edges = np.linspace(0, 1, bins + 1)
-    ax.hist(values, edges, density=True, color=BLUE, alpha=0.75, label=names[0])
-    if other is not None and len(other):
-        heights = np.histogram(other["scale"].to_numpy(float), edges, density=True)[0]
-        ax.stairs(heights, edges, color=ORANGE, linewidth=2.2, label=names[1])
-        ax.legend(loc="upper left")
-    ax.axvline(np.median(values), color=BLUE, linestyle="--", linewidth=1.2)
-    ax.set(
+    """How large objects are shown, with a second dataset as an outline; two tables FRAMING and their names."""
+    values, edges = framing["scale"].to_numpy(float), np.linspace(0, 1, HISTOGRAM_BINS + 1)
+    outlined = other is not None and len(other) > 0
+    ax = histogram(
+        values,
+        edges,
+        np.histogram(other["scale"].to_numpy(float), edges, density=True)[0] if outlined else None,
+        labels=names,
+        dashed=np.median(values),
         title="Scale of objects",
         xlabel="scale (square root of the share of the image)",
-        ylabel="density",
         xlim=(0, 1),
     )
     subtitle(ax, f"{count(len(values), 'object')}; dashed: median {number(np.median(values))}")
-    ax.grid(False, axis="x")
+    if outlined:
+        ax.legend(loc="upper left")
     return ax
 
 
 @styled
-def category_ranking(
-    ranked: pd.DataFrame,
-    *,
-    column: str = "centre_bias",
-    class_name=str,
-    most: int = 15,
-    ax: Axes | None = None,
-) -> Axes:
-    """Centre bias of the categories with its interval, the most and the least centred ones where they are many.
-
-    Parameters
-    ----------
-    ranked : DataFrame
-        CATEGORY_RANKING rows.
-    column : {"centre_bias", "untruncated_centre_bias"}
-        What they are ranked by: of all objects, or of those that the border does not cut.
-    class_name : callable
-        The name shown for a category.
-    most : int
-        How many are shown of each end.
-    ax : Axes, optional
-    """
-    rows = pd.DataFrame(
-        {
-            "name": [
-                f"{_cut(class_name(category))}, {n:,}"
-                for category, n in zip(ranked["category"], ranked["n_objects"], strict=True)
-            ],
-            "value": ranked["value"].to_numpy(float),
-            "low": ranked["value_low"].to_numpy(float),
-            "high": ranked["value_high"].to_numpy(float),
-        }
-    )
-    ax = ranking(
-        rows,
-        xlabel=f"{label_of(column).lower()} (0 by chance, 1 centred)",
-        most=most,
-        ax=ax,
-    )
+def category_ranking(ranked: pd.DataFrame, *, column: str = "centre_bias", class_name=str, most: int = 15) -> Axes:
+    """A centre bias of the categories (CATEGORY_RANKING) with its interval; of many the `most` first and last."""
+    named = zip(ranked["category"], ranked["n_objects"], strict=True)
+    rows = ranked[["value", "value_low", "value_high"]].astype(float).set_axis(["value", "low", "high"], axis=1)
+    rows = rows.assign(name=[f"{_cut(class_name(category))}, {n:,}" for category, n in named])
+    ax = ranking(rows, xlabel=f"{label_of(column).lower()} (0 by chance, 1 centred)", most=most)
     places = ax.get_yticks()
     ends = ranked if len(ranked) == len(places) else pd.concat([ranked.head(most), ranked.tail(most)])
     ax.plot(ends["shrunken"], places, "|", color=VERMILLION, markersize=9, markeredgewidth=2)

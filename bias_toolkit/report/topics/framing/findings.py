@@ -1,15 +1,15 @@
 """What can be said about how the subjects of a dataset are framed."""
 
-from __future__ import annotations
-
 import dataclasses
+from functools import partial
 
-from bias_toolkit.foundation.words import below_all, count, interval, known, p_value, percent
+from bias_toolkit.foundation.words import below_all, count, known, p_value, percent
 from bias_toolkit.objects import FALSE_DISCOVERY_RATE, OF_ALL_OBJECTS, rank_categories
 from bias_toolkit.report.topics.framing.contents import FramedSet, FramingContents, by_category
 from bias_toolkit.report.words.definitions import label_of
-from bias_toolkit.report.words.finding import TOO_FEW_IMAGES, Finding, Heading, Kind, sign, value_of
+from bias_toolkit.report.words.finding import TOO_FEW_IMAGES, Finding, Heading, Kind, limits_of_row, sign, value_of
 
+_finding = partial(Finding, Heading.FRAMING)
 MOSTLY = 0.5
 
 
@@ -18,7 +18,7 @@ def framing_findings(contents: FramingContents) -> list[Finding]:
     first = contents.first
     if not first:
         claim = f"How the subjects of {first.the} are framed cannot be said: it has no object boxes."
-        return [Finding(Heading.FRAMING, Kind.UNKNOWN, claim, boxes=first.boxes)]
+        return [_finding(Kind.UNKNOWN, claim, boxes=first.boxes)]
     found = [_centring(first)]
     if first.centring != OF_ALL_OBJECTS:
         found.append(_truncation(first))
@@ -38,12 +38,8 @@ def _centring(of: FramedSet) -> Finding:
         else f"{n_objects:,} of {count(row['n_objects'], 'object')}"
     )
     if not known(row[column]):
-        return Finding(
-            Heading.FRAMING,
-            Kind.UNKNOWN,
-            f"Whether objects in {of.the} are centred cannot be said.",
-            f"No box could have been elsewhere in its image ({based_on}).",
-        )
+        claim = f"Whether objects in {of.the} are centred cannot be said."
+        return _finding(Kind.UNKNOWN, claim, f"No box could have been elsewhere in its image ({based_on}).")
     numbers = (
         f"{label_of(column)} {value_of(row, column, n=row['n_images'])}; {p_value(row[centring.p_value])}; {based_on}."
     )
@@ -52,28 +48,26 @@ def _centring(of: FramedSet) -> Finding:
         numbers += f" Centre bias of all objects, the cut ones among them: {every}."
     if min(row["n_images"], n_objects) < TOO_FEW_IMAGES:
         claim = f"Too few {of.own('images')} have boxes to say whether {subjects} are centred."
-        return Finding(Heading.FRAMING, Kind.CAUTION, claim, numbers, states_centring=True)
+        return _finding(Kind.CAUTION, claim, numbers, states_centring=True)
     direction = sign(row[f"{column}_low"], row[f"{column}_high"])
     share = percent(abs(row[column]), 0)
     than = "image's centre than boxes of the same sizes placed by chance."
     if direction == 1:
-        claim = f"In {of.the}, {subjects} are centred."
         evidence = f"They lie {share} nearer to the {than} {numbers}"
-        return Finding(Heading.FRAMING, Kind.EFFECT, claim, evidence, states_centring=True)
+        return _finding(Kind.EFFECT, f"In {of.the}, {subjects} are centred.", evidence, states_centring=True)
     if direction == -1:
         claim = f"In {of.the}, {subjects} keep away from the centre."
-        return Finding(Heading.FRAMING, Kind.EFFECT, claim, f"They lie {share} farther from the {than} {numbers}")
+        return _finding(Kind.EFFECT, claim, f"They lie {share} farther from the {than} {numbers}")
     if direction == 0:
         claim = f"No centring of {subjects} was found in {of.the}."
-        return Finding(Heading.FRAMING, Kind.NONE, claim, f"{numbers} The interval includes 0.")
+        return _finding(Kind.NONE, claim, f"{numbers} The interval includes 0.")
     claim = f"Whether {subjects} are centred has no interval to judge by."
-    return Finding(Heading.FRAMING, Kind.CAUTION, claim, numbers, states_centring=True)
+    return _finding(Kind.CAUTION, claim, numbers, states_centring=True)
 
 
 def _truncation(of: FramedSet) -> Finding:
     row = of.whole
-    return Finding(
-        Heading.FRAMING,
+    return _finding(
         Kind.FACT,
         f"{percent(row['truncated_share'], 0)} of the {of.own('objects')}' boxes touch the image's border.",
         f"Share {value_of(row, 'truncated_share', percent, n=row['n_images'])}. "
@@ -86,12 +80,8 @@ def _scale(of: FramedSet) -> Finding | None:
     row = of.whole
     if not known(row.get("median_scale")):
         return None
-    return Finding(
-        Heading.FRAMING,
-        Kind.FACT,
-        f"The median {of.own('object')}'s box covers {percent(row['median_scale'] ** 2, 0)} of its image.",
-        f"Median scale {value_of(row, 'median_scale', n=row['n_images'])}.",
-    )
+    claim = f"The median {of.own('object')}'s box covers {percent(row['median_scale'] ** 2, 0)} of its image."
+    return _finding(Kind.FACT, claim, f"Median scale {value_of(row, 'median_scale', n=row['n_images'])}.")
 
 
 def _categories(contents: FramingContents) -> Finding | None:
@@ -116,7 +106,7 @@ def _categories(contents: FramingContents) -> Finding | None:
         f"By {label_of(column).lower()} against random placements, the p-values of all {len(rows):,} classes corrected "
         "after Benjamini and Hochberg. What a small class leaves open is no sign that it has no bias."
     )
-    return Finding(Heading.FRAMING, Kind.FACT, claim, evidence)
+    return _finding(Kind.FACT, claim, evidence)
 
 
 def _ranking(contents: FramingContents) -> Finding | None:
@@ -126,26 +116,21 @@ def _ranking(contents: FramingContents) -> Finding | None:
     if len(ranking) < 3:
         return None
     signal = ranking["signal"].iloc[0]
-    share = below_all(signal)
     ends = " and lowest for ".join(
         f"“{contents.names.shown(row['category'])}”, {value_of(row, 'value', short=True)} from "
-        f"{count(row['n_objects'], 'object')}, rank {interval(row['rank_low'], row['rank_high'], count)} of "
+        f"{count(row['n_objects'], 'object')}, rank {limits_of_row(row, 'rank', count)} of "
         f"{len(ranking):,}"
         for row in (ranking.iloc[0].to_dict(), ranking.iloc[-1].to_dict())
     )
     classes = f"the {first.own('classes')}"
     if signal == 0:
-        return Finding(
-            Heading.FRAMING,
-            Kind.NONE,
-            f"No difference in centring between {classes} was found.",
-            f"Their estimates scatter no more than sampling makes them. The highest is of {ends}.",
-        )
+        evidence = f"Their estimates scatter no more than sampling makes them. The highest is of {ends}."
+        return _finding(Kind.NONE, f"No difference in centring between {classes} was found.", evidence)
     numbers = (
-        f"Of the variance of their estimates, {share} is more than sampling gives. "
+        f"Of the variance of their estimates, {below_all(signal)} is more than sampling gives. "
         f"{label_of(first.centring.column)} is highest for {ends}."
     )
     if signal < MOSTLY:
-        return Finding(Heading.FRAMING, Kind.CAUTION, f"The order of {classes} by centring is mostly chance.", numbers)
+        return _finding(Kind.CAUTION, f"The order of {classes} by centring is mostly chance.", numbers)
     claim = f"The {first.own('classes')} differ in how much they are centred."
-    return Finding(Heading.FRAMING, Kind.EFFECT, claim, numbers, states_centring=True)
+    return _finding(Kind.EFFECT, claim, numbers, states_centring=True)

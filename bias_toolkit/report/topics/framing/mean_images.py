@@ -1,7 +1,5 @@
 """The mean images of a dataset and of its classes as files, and on a page: the most and the least biased first."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 
@@ -20,35 +18,21 @@ LONGEST_SLUG = 40
 
 
 def write_mean_images(framed: FramedSet, folder: Path, categories: list[str] | None = None) -> dict[str, str]:
-    """Write the mean images as PNG into `folder`/images; gives the address of each category's, "" for the whole set.
-
-    Parameters
-    ----------
-    framed : FramedSet
-        One that has `means`.
-    folder : Path
-    categories : list of str, optional
-        Those to be written; all by default.
-    """
+    """Write mean images, by default all, as PNG into `folder`/images; addresses by category, "" for the whole set."""
     (folder / FOLDER).mkdir(parents=True, exist_ok=True)
     files = {}
-    for number_of_row, (category, pixels) in enumerate(
-        zip(framed.means.table["category"], framed.means.pixels, strict=True)
-    ):
+    for number, (category, pixels) in enumerate(zip(framed.means.table["category"], framed.means.pixels, strict=True)):
         if categories is not None and category not in categories:
             continue
         # The number keeps classes apart whose names differ only in what a file's name cannot hold.
         slug = re.sub(r"[^\w-]+", "-", category)[:LONGEST_SLUG].strip("-") if category else "all"
-        files[category] = f"{FOLDER}/mean-{framed.key}-{number_of_row:04d}-{slug}.png"
+        files[category] = f"{FOLDER}/mean-{framed.key}-{number:04d}-{slug}.png"
         Image.fromarray(np.ascontiguousarray(pixels)).save(folder / files[category])
     return files
 
 
 def mean_images_block(contents: FramingContents, folder: Path, every: bool = False) -> PicturesBlock | None:
-    """Write the mean images of the first set, and of the whole second set, and show them; None without any.
-
-    `every` writes those of all classes, not only those that are shown.
-    """
+    """Write (`every`: all) mean images of the first set and the whole second set's, and show them; None without any."""
     first, second = contents.first, contents.second
     if first.means is None or first.means.table.empty:
         return None
@@ -59,10 +43,8 @@ def mean_images_block(contents: FramingContents, folder: Path, every: bool = Fal
     if second is not None and second.means is not None and len(second.means.table):
         whole.append(_picture(contents, second, "", write_mean_images(second, folder, None if every else [""])))
     groups = [PictureGroup(whole, "All images")] if whole else []
-    groups += [
-        PictureGroup([_picture(contents, first, category, files) for category in categories], title)
-        for title, categories in ends
-    ]
+    for title, categories in ends:
+        groups.append(PictureGroup([_picture(contents, first, category, files) for category in categories], title))
     means = first.means.table
     most = means.loc[means["category"].ne(""), "n_images"].max() if len(means) > 1 else None
     sample = f" and {count(most)} of a class" if most is not None else ""
@@ -79,14 +61,8 @@ def mean_images_block(contents: FramingContents, folder: Path, every: bool = Fal
 def _ends(framed: FramedSet) -> list[tuple[str, list[str]]]:
     """Which classes are shown, under which heading: the most and the least centred, or all in order where none is."""
     classes = [category for category in framed.means.table["category"] if category]
-    if not framed:
-        return [("Classes", classes[: 2 * EACH_END])] if classes else []
-    there = set(classes)
-    ordered = [
-        category
-        for category in rank_categories(framed.summary, framed.centring.column)["category"]
-        if category in there
-    ]
+    ranked = rank_categories(framed.summary, framed.centring.column)["category"] if framed else ()
+    ordered = [category for category in ranked if category in set(classes)]
     if len(ordered) < 2:
         return [("Classes", classes[: 2 * EACH_END])] if classes else []
     half = min(EACH_END, len(ordered) // 2)

@@ -1,12 +1,23 @@
 """The page's section on how the subjects of a dataset are framed."""
 
-from __future__ import annotations
-
+from collections.abc import Iterator
 from pathlib import Path
 
-from bias_toolkit.foundation.words import MISSING, count, interval, known, number, percent
-from bias_toolkit.objects import OF_ALL_OBJECTS, OF_UNCUT_OBJECTS, Maps, rank_categories
-from bias_toolkit.report.page.blocks import Cell, FigureBlock, Omitted, Paragraph, Section, TableBlock
+import pandas as pd
+
+from bias_toolkit.foundation.words import MISSING, count, known, number, percent
+from bias_toolkit.objects import OF_ALL_OBJECTS, OF_UNCUT_OBJECTS, rank_categories
+from bias_toolkit.report.page.blocks import (
+    Block,
+    Cell,
+    FigureBlock,
+    Omitted,
+    Paragraph,
+    PicturesBlock,
+    Section,
+    TableBlock,
+)
+from bias_toolkit.report.page.cells import column_cell
 from bias_toolkit.report.topics.framing import figures
 from bias_toolkit.report.topics.framing.contents import FramedSet, FramingContents, by_category
 from bias_toolkit.report.topics.framing.mean_images import mean_images_block
@@ -20,17 +31,8 @@ MOST_CATEGORIES = 60
 def framing_section(
     contents: FramingContents, folder: Path | None = None, every_mean: bool = False
 ) -> Section | Omitted:
-    """Centres against chance, scale, mean images, and the categories.
-
-    Parameters
-    ----------
-    contents : FramingContents
-    folder : Path, optional
-        Where mean images are written to; without it they are left out.
-    every_mean : bool
-        Whether the mean images of all classes are written, not only those that are shown.
-    """
-    first, second = contents.first, contents.second
+    """Centres against chance, scale, categories, and, given a folder, mean images (`every_mean`: all are written)."""
+    first = contents.first
     title = f"The photographers’ bias: framing of {first.the}"
     means = mean_images_block(contents, folder, every_mean) if folder is not None else None
     if not first or first.framing is None or not len(first.framing):
@@ -38,73 +40,60 @@ def framing_section(
             return Omitted(title, f"{first.the} has no object boxes.")
         without = f"{first.the[0].upper()}{first.the[1:]} has no object boxes, so only its mean images can be shown."
         return Section("framing", title, [Paragraph(without), means])
+    return Section("framing", title, list(_blocks(contents, means)))
+
+
+def _blocks(contents: FramingContents, means: PicturesBlock | None) -> Iterator[Block]:
     sets = contents.sets
-    blocks = [
-        Paragraph(
-            "A box that fills its image is centred whoever took the photograph. So the objects are compared with "
-            "boxes of the same sizes, each placed anywhere it fits wholly inside its image."
-        ),
-        _overview(sets),
-        *(_centres(each) for each in sets if each.maps is not None),
-        *_histograms(first, second),
-        *([means] if means is not None else []),
-        *(_coverage(each) for each in sets if each.maps is not None),
-    ]
-    if len(by_category(first.summary)) > 1:
-        blocks.extend(_categories(contents))
-    return Section("framing", title, blocks)
+    mapped = [each for each in sets if each.maps is not None]
+    yield Paragraph(
+        "A box that fills its image is centred whoever took the photograph. So the objects are compared with boxes of "
+        "the same sizes, each placed anywhere it fits wholly inside its image."
+    )
+    yield _overview(sets)
+    yield from map(_centres, mapped)
+    yield from _histograms(contents.first, contents.second)
+    if means is not None:
+        yield means
+    yield from map(_coverage, mapped)
+    if len(by_category(contents.first.summary)) > 1:
+        yield from _categories(contents)
 
 
 def _overview(sets: list[FramedSet]) -> TableBlock:
-    rows = [
-        [
-            "Objects",
-            *(Cell(count(row["n_objects"]), f"in {count(row['n_images'], 'image')}") for row in _wholes(sets)),
-        ]
-    ]
+    wholes = [each.whole for each in sets]
+    rows = [["Objects", *(Cell(count(row["n_objects"]), f"in {count(row['n_images'], 'image')}") for row in wholes)]]
     forms = {"truncated_share": percent, "p_value": bare_p, "untruncated_p_value": bare_p}
-    shown = []
-    for column, definition in FRAMING_SUMMARY.items():
-        if any(known(row.get(column)) for row in _wholes(sets)):
-            cells = (with_interval(row, column, forms.get(column, number)) for row in _wholes(sets))
-            rows.append([definition.label, *cells])
-            shown.append(definition)
+    shown = {
+        column: definition
+        for column, definition in FRAMING_SUMMARY.items()
+        if any(known(row.get(column)) for row in wholes)
+    }
+    for column, definition in shown.items():
+        rows.append([definition.label, *(column_cell(row, column, forms.get(column, number)) for row in wholes)])
     return TableBlock(
         "How objects are framed",
         ["", *(each.name for each in sets)],
         rows,
-        definitions=shown,
+        definitions=list(shown.values()),
         note="Under each value its 95% bootstrap interval over images, where there is one.",
         csv=sets[0].csv,
         boxes=frozenset(each.key for each in sets),
     )
 
 
-def _wholes(sets: list[FramedSet]) -> list[dict]:
-    return [each.whole for each in sets]
-
-
-def with_interval(row, column: str, form=number) -> Cell:
-    """A column of a row, its interval under it."""
-    low, high = row.get(f"{column}_low"), row.get(f"{column}_high")
-    return Cell(form(row.get(column)), interval(low, high, form) if known(low) and known(high) else "")
-
-
 def _bias(of: FramedSet) -> str:
     """Centre bias of all objects, and of those that the border does not cut where those tell more."""
     row, centring = of.whole, of.centring
     text = f"Centre bias {value_of(row, OF_ALL_OBJECTS.column)}"
-    if centring != OF_ALL_OBJECTS:
-        text += (
-            f"; untruncated centre bias, of the {count(row[centring.n_objects], 'object')} that the border does not "
-            f"cut, {value_of(row, centring.column)}"
-        )
-    return f"{text}."
+    if centring == OF_ALL_OBJECTS:
+        return f"{text}."
+    uncut = f"of the {count(row[centring.n_objects], 'object')} that the border does not cut"
+    return f"{text}; untruncated centre bias, {uncut}, {value_of(row, centring.column)}."
 
 
 def _centres(of: FramedSet) -> FigureBlock:
-    maps: Maps = of.maps
-    bias = _bias(of)
+    maps, bias = of.maps, _bias(of)
     return FigureBlock(
         f"centres-{of.stem}",
         lambda: figures.centres_against_null(maps),
@@ -117,7 +106,7 @@ def _centres(of: FramedSet) -> FigureBlock:
 
 
 def _coverage(of: FramedSet) -> FigureBlock:
-    maps: Maps = of.maps
+    maps = of.maps
     return FigureBlock(
         f"coverage-{of.stem}",
         lambda: figures.mean_coverage(maps),
@@ -129,107 +118,83 @@ def _coverage(of: FramedSet) -> FigureBlock:
     )
 
 
-def _histograms(first: FramedSet, second: FramedSet | None) -> list[FigureBlock]:
+def _histograms(first: FramedSet, second: FramedSet | None) -> Iterator[FigureBlock]:
     framing = first.framing
     other = second.framing if second else None
     names = (first.name.lower(), second.name.lower() if second else "")
     n = count(len(framing), "object")
-    return [
-        FigureBlock(
-            f"centre-distance-{first.stem}",
-            lambda: figures.centre_distance_histogram(framing),
-            f"Histogram of the distance of the objects of {first.the} from the centre, with the one by chance.",
-            f"How far the centres of the objects of {first.the} are from the image's (bars, {n}), and how far they "
-            "would be if each box were placed anywhere it fits (line).",
-            half=True,
-            boxes=first.boxes,
-        ),
-        FigureBlock(
-            "scale",
-            lambda: figures.scale_histogram(framing, other, names=names),
-            f"Histogram of the scale of objects in {first.the}" + (f" and in {second.the}." if second else "."),
-            "How large objects are shown: the square root of the share of the image that the box covers, in "
-            f"{first.the} (bars, {n})"
-            + (f" and in {second.the} (line, {count(len(other), 'object')})." if second else "."),
-            half=True,
-            boxes=first.boxes | (second.boxes if second else frozenset()),
-        ),
-    ]
+    yield FigureBlock(
+        f"centre-distance-{first.stem}",
+        lambda: figures.centre_distance_histogram(framing),
+        f"Histogram of the distance of the objects of {first.the} from the centre, with the one by chance.",
+        f"How far the centres of the objects of {first.the} are from the image's (bars, {n}), and how far they would "
+        "be if each box were placed anywhere it fits (line).",
+        half=True,
+        boxes=first.boxes,
+    )
+    beside = f" and in {second.the} (line, {count(len(other), 'object')})." if second else "."
+    yield FigureBlock(
+        "scale",
+        lambda: figures.scale_histogram(framing, other, names),
+        f"Histogram of the scale of objects in {first.the}" + (f" and in {second.the}." if second else "."),
+        "How large objects are shown: the square root of the share of the image that the box covers, in "
+        f"{first.the} (bars, {n}){beside}",
+        half=True,
+        boxes=first.boxes | (second.boxes if second else frozenset()),
+    )
 
 
-def _categories(contents: FramingContents) -> list[FigureBlock | TableBlock]:
-    first = contents.first
-    centring = first.centring
-    column, q = centring.column, centring.q_value
-    categories = by_category(first.summary, column)
+def _categories(contents: FramingContents) -> Iterator[Block]:
+    first, names = contents.first, contents.names
+    column, q = first.centring.column, first.centring.q_value
     ranking = rank_categories(first.summary, column, contents.seed)
     label = FRAMING_SUMMARY[column].label
-    blocks = []
     if len(ranking) > 1:
-        blocks.append(
-            FigureBlock(
-                "categories",
-                lambda: figures.category_ranking(ranking, column=column, class_name=contents.names.shown),
-                f"Dot plot of the centre bias of each category of {first.the} with its interval.",
-                f"{label} of {count(len(ranking), 'category', 'categories')} of {first.the} with 95% bootstrap "
-                "intervals over images; after each name, the objects it is from. The red bars are the estimates drawn "
-                "towards the mean of all by as much as their own uncertainty asks: the ends of a ranking owe part of "
-                "their place to chance. Of the variance of the estimates, "
-                f"{percent(ranking['signal'].iloc[0], 0)} is more than sampling gives."
-                + ("" if centring == OF_ALL_OBJECTS else " Of the objects whose box does not touch the border."),
-                boxes=first.boxes,
-            )
+        cut = "" if first.centring == OF_ALL_OBJECTS else " Of the objects whose box does not touch the border."
+        yield FigureBlock(
+            "categories",
+            lambda: figures.category_ranking(ranking, column=column, class_name=names.shown),
+            f"Dot plot of the centre bias of each category of {first.the} with its interval.",
+            f"{label} of {count(len(ranking), 'category', 'categories')} of {first.the} with 95% bootstrap intervals "
+            "over images; after each name, the objects it is from. The red bars are the estimates drawn towards the "
+            "mean of all by as much as their own uncertainty asks: the ends of a ranking owe part of their place to "
+            f"chance. Of the variance of the estimates, {percent(ranking['signal'].iloc[0], 0)} is more than sampling "
+            f"gives.{cut}",
+            boxes=first.boxes,
         )
+    categories = by_category(first.summary, column)
     shown = categories.head(MOST_CATEGORIES)
     ranks = ranking.set_index("category")
     biases = [OF_ALL_OBJECTS.column, OF_UNCUT_OBJECTS.column]
     rows = [
         [
-            Cell(contents.names.shown(row["category"]), contents.names.given(row["category"])),
+            Cell(names.shown(row["category"]), names.given(row["category"])),
             Cell(count(row["n_images"]), f"{count(row['n_objects'], 'object')}"),
-            *(with_interval(row, name) for name in biases),
+            *(column_cell(row, name) for name in biases),
             bare_p(row[q]) if known(row[q]) else MISSING,
             *_rank_cells(ranks, row["category"]),
-            with_interval(row, "divergence_bits"),
-            with_interval(row, "median_scale"),
-            with_interval(row, "median_aspect"),
-            with_interval(row, "truncated_share", lambda share: percent(share, 0)),
+            *(column_cell(row, name) for name in ("divergence_bits", "median_scale", "median_aspect")),
+            column_cell(row, "truncated_share", lambda share: percent(share, 0)),
         ]
         for row in shown.to_dict("records")
     ]
     cut = f"The {len(shown)} most centred of {len(categories):,}. " if len(shown) < len(categories) else ""
-    blocks.append(
-        TableBlock(
-            f"Framing of {count(len(categories), first.own('category'), first.own('categories'))}",
-            [
-                "Category",
-                "Images",
-                *(FRAMING_SUMMARY[name].label for name in biases),
-                "q",
-                "Rank",
-                "Shrunken",
-                "Divergence (bits)",
-                "Median scale",
-                "Aspect",
-                "Truncated",
-            ],
-            rows,
-            note=f"{cut}By {label.lower()}: q is its p-value against random placements, corrected for the number of "
-            "categories (Benjamini and Hochberg); under the rank its 95% interval; “shrunken” is the estimate drawn "
-            "towards the mean of all. Categories of fewer than ten images or objects have no rank.",
-            csv=first.csv,
-            folded=True,
-            boxes=first.boxes,
-        )
+    header = ["Category", "Images", *(FRAMING_SUMMARY[name].label for name in biases), "q", "Rank", "Shrunken"]
+    yield TableBlock(
+        f"Framing of {count(len(categories), first.own('category'), first.own('categories'))}",
+        [*header, "Divergence (bits)", "Median scale", "Aspect", "Truncated"],
+        rows,
+        note=f"{cut}By {label.lower()}: q is its p-value against random placements, corrected for the number of "
+        "categories (Benjamini and Hochberg); under the rank its 95% interval; “shrunken” is the estimate drawn "
+        "towards the mean of all. Categories of fewer than ten images or objects have no rank.",
+        csv=first.csv,
+        folded=True,
+        boxes=first.boxes,
     )
-    return blocks
 
 
-def _rank_cells(ranks, category: str) -> list[Cell | str]:
+def _rank_cells(ranks: pd.DataFrame, category: str) -> list[Cell | str]:
     if category not in ranks.index:
         return [MISSING, MISSING]
     row = ranks.loc[category]
-    return [
-        Cell(count(row["rank"]), interval(row["rank_low"], row["rank_high"], count)),
-        with_interval(row, "shrunken"),
-    ]
+    return [column_cell(row, "rank", count), column_cell(row, "shrunken")]

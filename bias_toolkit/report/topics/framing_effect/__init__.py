@@ -1,22 +1,18 @@
 """Whether the framing of a test image goes with the model's stability on it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from bias_toolkit.foundation.words import count
 from bias_toolkit.objects import centring
 from bias_toolkit.report.columns import has_values, require_numbers
-from bias_toolkit.report.page.blocks import Block, FigureBlock, Omitted, Section
+from bias_toolkit.report.page.blocks import Block, Omitted, Section
 from bias_toolkit.report.relations import figures, tables
-from bias_toolkit.report.relations.blocks import about_curve, and_curve, both_rhos, correlations_table
+from bias_toolkit.report.relations.blocks import correlations_table, relation_figure
 from bias_toolkit.report.relations.findings import Variable, relation
-from bias_toolkit.report.relations.tables import Relations, curve_rows
+from bias_toolkit.report.relations.tables import Relations
 from bias_toolkit.report.source import Source
 from bias_toolkit.report.topic import Choice, Option, Plot, Topic
 from bias_toolkit.report.topics.framing.contents import set_summary, whole_dataset
@@ -25,6 +21,7 @@ from bias_toolkit.report.words.finding import Finding, Heading, Kind, sign, valu
 from bias_toolkit.report.words.sentences import BOTH_SETS, TEST, TEST_ONLY, lowered
 
 TITLE = "Framing and invariance"
+MEASURE = "p_top1_change"
 FRAMING_VARIABLES = (
     Variable(
         "centre_distance",
@@ -72,33 +69,23 @@ def gather(source: Source) -> FramingEffect:
 def framing_effect_findings(contents: FramingEffect) -> list[Finding]:
     """Position, scale and density of the test objects against P(top-1 change)."""
     relations = contents.relations
-    if not has_values(relations.per_image, "p_top1_change"):
+    if not has_values(relations.per_image, MEASURE):
         return []
     if not has_values(relations.per_image, "centre_distance"):
-        return [
-            Finding(
-                Heading.FRAMING_EFFECT,
-                Kind.UNKNOWN,
-                "Whether the framing of a test image decides its stability cannot be said: its objects have no boxes.",
-            )
-        ]
+        claim = "Whether the framing of a test image decides its stability cannot be said: its objects have no boxes."
+        return [Finding(Heading.FRAMING_EFFECT, Kind.UNKNOWN, claim)]
     variables = [variable for variable in FRAMING_VARIABLES if has_values(relations.per_image, variable.name)]
-    found = [relation(relations, variable, "p_top1_change") for variable in variables]
+    found = [relation(relations, variable, MEASURE) for variable in variables]
     test = whole_dataset(contents.test_summary)
     if test is None or any(finding.kind not in (Kind.NONE, Kind.EXPLAINED) for finding in found):
         return found
     column = centring(test).column
     if sign(test[f"{column}_low"], test[f"{column}_high"]) == 1:
+        claim = "The test photographs are centred themselves, so an effect of framing may not show in them."
+        centred = f"Their {label_of(column).lower()} is {value_of(test, column, n=test['n_images'])}."
+        evidence = f"{centred} To show, it may need framing varied on purpose."
         found.append(
-            Finding(
-                Heading.FRAMING_EFFECT,
-                Kind.CAUTION,
-                "The test photographs are centred themselves, so an effect of framing may not show in them.",
-                f"Their {label_of(column).lower()} is {value_of(test, column, n=test['n_images'])}. "
-                "To show, it may need framing varied on purpose.",
-                boxes=TEST_ONLY,
-                states_centring=True,
-            )
+            Finding(Heading.FRAMING_EFFECT, Kind.CAUTION, claim, evidence, boxes=TEST_ONLY, states_centring=True)
         )
     return found
 
@@ -106,58 +93,37 @@ def framing_effect_findings(contents: FramingEffect) -> list[Finding]:
 def framing_effect_section(contents: FramingEffect) -> Section | Omitted:
     """Invariance by the object's position and scale."""
     relations = contents.relations
-    if not has_values(relations.per_image, "centre_distance", "p_top1_change"):
+    if not has_values(relations.per_image, "centre_distance", MEASURE):
         return Omitted(TITLE, "the test images have no object boxes, or no sweep was run.")
-    blocks: list[Block] = []
-    for name, x, draw in (
-        ("position", "centre_distance", figures.invariance_vs_position),
-        ("scale-invariance", "scale", figures.invariance_vs_scale),
-    ):
-        if has_values(relations.per_image, x, "p_top1_change"):
-            blocks.append(_figure(relations, name, x, draw))
+    blocks: list[Block] = [
+        relation_figure(
+            relations,
+            name,
+            x,
+            MEASURE,
+            f"{label_of(MEASURE)} by the {lowered(COLUMNS[x].label)}",
+            draw,
+            boxes=TEST_ONLY,
+        )
+        for name, x, draw in (
+            ("position", "centre_distance", figures.invariance_vs_position),
+            ("scale-invariance", "scale", figures.invariance_vs_scale),
+        )
+        if has_values(relations.per_image, x, MEASURE)
+    ]
     correlations = correlations_table(relations, FRAMING, "Framing against invariance", BOTH_SETS)
-    if correlations is not None:
-        blocks.append(correlations)
-    return Section("framing-invariance", TITLE, blocks)
-
-
-def _figure(relations: Relations, name: str, x: str, draw: Callable[..., Axes]) -> FigureBlock:
-    measure = "p_top1_change"
-    n = int(relations.per_image[[x, measure]].notna().all(axis=1).sum())
-    what = COLUMNS[x].label
-    curved = relations.has_curve(x, measure)
-    by = f"{label_of(measure)} by the {lowered(what)}"
-    return FigureBlock(
-        name,
-        lambda: draw(
-            relations.per_image,
-            measure=measure,
-            bins=relations.bins,
-            curve=curve_rows(relations.curves, x, measure),
-            correlations=relations.correlations,
-        ),
-        f"{by}: points{and_curve(curved)}.",
-        f"{by}; one point a test image ({count(n, 'image')}). {about_curve(curved)} {both_rhos(relations, x, measure)}",
-        half=True,
-        boxes=TEST_ONLY,
-    )
+    return Section("framing-invariance", TITLE, [*blocks, *([correlations] if correlations else [])])
 
 
 def _plot(draw: Callable[..., Axes], column: str, order: int) -> Plot[FramingEffect]:
-    def drawn(contents: FramingEffect, choice: Choice[FramingEffect]) -> Figure:
+    def drawn(contents: FramingEffect, choice: Choice[FramingEffect]) -> Axes:
         relations = contents.relations
         require_numbers(relations.per_image, measure=choice.measure)
         computed = relations.computed(column, choice.measure, choice.bins)
-        return draw(relations.per_image, measure=choice.measure, **computed).figure
+        return draw(relations.per_image, measure=choice.measure, **computed)
 
-    return Plot(
-        drawn,
-        shown=lambda contents: contents.relations.per_image,
-        lacking="sweep",
-        order=order,
-        takes=frozenset({Option.MEASURE, Option.BINS}),
-        boxes=TEST_ONLY,
-    )
+    takes = (Option.MEASURE, Option.BINS)
+    return Plot(drawn, lambda contents: contents.relations.per_image, "sweep", order, takes, TEST_ONLY)
 
 
 TOPIC = Topic(

@@ -1,7 +1,5 @@
 """The most and the least stable images, each beside its nearest training images."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +16,8 @@ from bias_toolkit.report.page.thumbnails import FOLDER, Example, Thumbnail, thum
 from bias_toolkit.report.source import Source, class_names, per_image
 from bias_toolkit.report.stability import LISTED, least_and_most_stable
 from bias_toolkit.report.topic import Topic
-from bias_toolkit.report.topics.explanations.contents import explanation_links
-from bias_toolkit.report.words.class_names import ClassNames
-from bias_toolkit.report.words.sentences import BOTH_SETS, SET_NAMES, TEST, TRAINING
+from bias_toolkit.report.topics.explanations.findings import explanation_links
+from bias_toolkit.report.words.sentences import BOTH_SETS, SET_NAMES, TEST, TRAINING, ClassNames
 
 TITLE = "Most and least stable images"
 MOST_BOXES = 3
@@ -28,29 +25,15 @@ MOST_BOXES = 3
 
 @dataclass(frozen=True)
 class Images:
-    """The images that can be shown.
-
-    Parameters
-    ----------
-    per_image, neighbours : DataFrame
-    framing : mapping
-        "train" and "test" to table FRAMING.
-    read : callable
-        Set and image_id to pixels, uint8 (H, W, 3); may raise UnreadableImageError.
-    train_labels : mapping
-        image_id of a training image to its label, where it has one.
-    names : ClassNames
-    links : mapping
-        image_id to the address of the page that explains it.
-    """
+    """The images that can be shown."""
 
     per_image: pd.DataFrame
     neighbours: pd.DataFrame
-    framing: Mapping[str, pd.DataFrame]
-    read: Callable[[str, str], np.ndarray]
-    train_labels: Mapping[str, str]
+    framing: Mapping[str, pd.DataFrame]  # table FRAMING of train and test
+    read: Callable[[str, str], np.ndarray]  # set and image_id to pixels; may raise UnreadableImageError
+    train_labels: Mapping[str, str]  # image_id of a training image to its label, where it has one
     names: ClassNames
-    links: Mapping[str, str]
+    links: Mapping[str, str]  # image_id to the address of the page that explains it
 
 
 def gather(source: Source) -> Images:
@@ -69,21 +52,15 @@ def gather(source: Source) -> Images:
 def stability_examples(
     contents: Images, folder: Path, most: int = LISTED, neighbours: int = 3
 ) -> tuple[list[Example], list[Example]]:
-    """Write thumbnails of the least and of the most stable images into `folder`/images, and describe them.
+    """Write thumbnails of the least and of the most stable images into `folder`/images, and describe both.
 
     An image that cannot be read is passed over. No image is among both.
-
-    Returns
-    -------
-    least, most : list of Example
     """
     if not has_values(contents.per_image, "p_top1_change"):
         return [], []
-    unstable, stable = least_and_most_stable(contents.per_image)
-    return (
-        _examples(contents, folder, unstable, "least", most, neighbours),
-        _examples(contents, folder, stable, "most", most, neighbours),
-    )
+    named = zip(("least", "most"), least_and_most_stable(contents.per_image), strict=True)
+    least, stable = (_examples(contents, folder, rows, name, most, neighbours) for name, rows in named)
+    return least, stable
 
 
 def _examples(
@@ -93,29 +70,19 @@ def _examples(
     for row in rows.to_dict("records"):
         if len(examples) == most:
             break
-        stem = f"{name}-stable-{len(examples) + 1}"
-        image_id = row["image_id"]
+        image_id, stem = row["image_id"], f"{name}-stable-{len(examples) + 1}"
         file = _write(contents, TEST, image_id, folder, stem)
-        if file is None:
-            continue
-        examples.append(
-            Example(
-                Thumbnail(file, image_id, contents.names.shown(row.get("label")), _notes(row)),
-                _neighbours(contents, image_id, folder, stem, n_neighbours),
-                contents.links.get(image_id),
-            )
-        )
+        if file is not None:
+            shown = Thumbnail(file, image_id, contents.names.shown(row.get("label")), _notes(row))
+            nearest = _neighbours(contents, image_id, folder, stem, n_neighbours)
+            examples.append(Example(shown, nearest, contents.links.get(image_id)))
     return examples
 
 
 def _notes(row: Mapping[str, Any]) -> tuple[str, ...]:
-    steps = row.get("n_steps")
-    changed = row["p_top1_change"]
-    notes = [
-        f"top-1 changes in {round(changed * steps)} of {count(steps, 'step')}"
-        if known(steps)
-        else f"P(top-1 change) {percent(changed)}"
-    ]
+    steps, changed = row.get("n_steps"), row["p_top1_change"]
+    of_steps = f"top-1 changes in {round(changed * steps)} of {count(steps, 'step')}" if known(steps) else ""
+    notes = [of_steps or f"P(top-1 change) {percent(changed)}"]
     if known(row.get("mac")):
         notes.append(f"MAC {significant(row['mac'], 2)}")
     if known(row.get("margin")):
@@ -173,9 +140,4 @@ def images_section(contents: Images, folder: Path) -> Section | Omitted:
     return Section("images", TITLE, blocks)
 
 
-TOPIC = Topic(
-    "images",
-    gather,
-    section=lambda contents, draft: images_section(contents, draft.folder),
-    boxes=BOTH_SETS,
-)
+TOPIC = Topic("images", gather, section=lambda contents, draft: images_section(contents, draft.folder), boxes=BOTH_SETS)

@@ -1,19 +1,18 @@
 """How stable the model is under one-pixel steps."""
 
-from __future__ import annotations
+from typing import Any
 
-from matplotlib.figure import Figure
+from matplotlib.axes import Axes
 
 from bias_toolkit.foundation.words import interval, percent
 from bias_toolkit.report.columns import require_numbers
 from bias_toolkit.report.page.files import Table
 from bias_toolkit.report.topic import Choice, Option, Plot, Tile, Topic
-from bias_toolkit.report.topics.invariance.contents import InvarianceContents, gather
 from bias_toolkit.report.topics.invariance.figures import measure_histogram
-from bias_toolkit.report.topics.invariance.findings import invariance_findings
+from bias_toolkit.report.topics.invariance.findings import InvarianceContents, gather, invariance_findings
 from bias_toolkit.report.topics.invariance.section import invariance_section
 from bias_toolkit.report.words.finding import interval_over
-from bias_toolkit.report.words.sweeps import sweep_name
+from bias_toolkit.report.words.sentences import sweep_name
 
 
 def _tiles(contents: InvarianceContents) -> list[Tile]:
@@ -30,18 +29,19 @@ def _tiles(contents: InvarianceContents) -> list[Tile]:
     return found
 
 
-def _tables(contents: InvarianceContents) -> list[Table]:
-    stopped = contents.sequential if len(contents.sequential) else None
-    return [
-        Table("summary", contents.summary, "means of every measure under every sweep", order=2),
-        Table("measures", contents.measures, "one row a test image and sweep", order=16),
-        Table("sequential", stopped, "how many images each sweep took to reach its precision", order=17),
-    ]
-
-
-def _histogram(contents: InvarianceContents, choice: Choice[InvarianceContents]) -> Figure:
+def _histogram(contents: InvarianceContents, choice: Choice[InvarianceContents]) -> Axes:
     require_numbers(contents.per_image, measure=choice.measure)
-    return measure_histogram(contents.per_image, choice.measure).figure
+    return measure_histogram(contents.per_image, choice.measure)
+
+
+def _results(contents: InvarianceContents) -> dict[str, Any]:
+    sweep = contents.reference
+    return {
+        "reference_sweep": None if sweep is None else dict(zip(("protocol", "transform", "size"), sweep, strict=True)),
+        "noise_floor": contents.noise_floor,
+        "sequential": contents.sequential if len(contents.sequential) else None,
+        "summary": contents.summary,
+    }
 
 
 TOPIC = Topic(
@@ -50,22 +50,16 @@ TOPIC = Topic(
     findings=invariance_findings,
     section=lambda contents, draft: invariance_section(contents),
     tiles=_tiles,
-    tables=_tables,
-    results=lambda contents: {
-        "reference_sweep": None
-        if contents.reference is None
-        else dict(zip(("protocol", "transform", "size"), contents.reference, strict=True)),
-        "noise_floor": contents.noise_floor,
-        "sequential": contents.sequential if len(contents.sequential) else None,
-        "summary": contents.summary,
-    },
-    plots={
-        "invariance": Plot(
-            _histogram,
-            shown=lambda contents: contents.per_image,
-            lacking="sweep",
-            order=8,
-            takes=frozenset({Option.MEASURE}),
-        )
-    },
+    tables=lambda contents: [
+        Table("summary", contents.summary, "means of every measure under every sweep", order=2),
+        Table("measures", contents.measures, "one row a test image and sweep", order=16),
+        Table(
+            "sequential",
+            contents.sequential if len(contents.sequential) else None,
+            "how many images each sweep took to reach its precision",
+            order=17,
+        ),
+    ],
+    results=_results,
+    plots={"invariance": Plot(_histogram, lambda of: of.per_image, "sweep", order=8, takes=[Option.MEASURE])},
 )

@@ -1,7 +1,5 @@
 """Figures of the invariance measures themselves."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,49 +9,30 @@ from matplotlib.ticker import FixedLocator, NullLocator
 
 from bias_toolkit.foundation.words import count, percent
 from bias_toolkit.invariance import STEP_PROTOCOLS
-from bias_toolkit.report.page.style import BLUE, GREY, SERIES, axes_or_new, in_percent, styled, subtitle
-from bias_toolkit.report.words.definitions import COLUMNS, label_of
-from bias_toolkit.report.words.sweeps import image_size
+from bias_toolkit.report.page.style import BLUE, GREY, SERIES, in_its_unit, in_percent, new_figure, styled, subtitle
+from bias_toolkit.report.words.definitions import label_of
+from bias_toolkit.report.words.sentences import image_size
 
 MARKERS = {"diagonal": "o", "horizontal": "s", "vertical": "^", "scale": "D"}
 HISTOGRAM_BINS = 40
 
 
 @styled
-def measure_by_size(summary: pd.DataFrame, measure: str = "p_top1_change", ax: Axes | None = None) -> Axes:
-    """A measure over the size at which the image is shown: crops on the right of 1, images on a canvas on the left.
-
-    Parameters
-    ----------
-    summary : DataFrame
-        SUMMARY rows; those of the protocols crop and embed are drawn.
-    measure : str
-    ax : Axes, optional
-    """
-    ax = axes_or_new(ax)
+def measure_by_size(summary: pd.DataFrame, measure: str = "p_top1_change") -> Axes:
+    """A measure (SUMMARY) over the size at which the image is shown: crops right of 1, images on a canvas left."""
+    ax = new_figure().add_subplot()
     rows = summary[summary["measure"].eq(measure) & summary["protocol"].isin(STEP_PROTOCOLS) & summary["value"].notna()]
-    rows = rows.assign(
-        shown=[image_size(*pair) for pair in zip(rows["protocol"], rows["size"], strict=True)]
-    ).sort_values("shown", kind="stable")
+    shown = [image_size(*pair) for pair in zip(rows["protocol"], rows["size"], strict=True)]
+    rows = rows.assign(shown=shown).sort_values("shown", kind="stable")
     several = rows["transform"].nunique() > 1
     for colour, (protocol, of_protocol) in zip(SERIES, rows.groupby("protocol"), strict=False):
         for transform, line in of_protocol.groupby("transform"):
             errors = np.abs(line[["low", "high"]].to_numpy(float).T - line["value"].to_numpy(float))
-            ax.errorbar(
-                line["shown"],
-                line["value"],
-                yerr=errors,
-                color=colour,
-                marker=MARKERS.get(transform, "o"),
-                markersize=5.5,
-                linewidth=1.6,
-                elinewidth=1.2,
-                capsize=2.5,
-                label=f"{protocol}, {transform}" if several and transform else protocol,
-            )
+            label = f"{protocol}, {transform}" if several and transform else protocol
+            look = {"color": colour, "marker": MARKERS.get(transform, "o"), "markersize": 5.5, "label": label}
+            ax.errorbar(line["shown"], line["value"], errors, linewidth=1.6, elinewidth=1.2, capsize=2.5, **look)
     ax.set_xscale("log", base=2)
-    shown = sorted(rows["shown"].unique())
-    ax.xaxis.set_major_locator(FixedLocator(_apart(shown)))
+    ax.xaxis.set_major_locator(FixedLocator(_apart(sorted(rows["shown"].unique()))))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:.2g}")
     ax.set(
@@ -63,7 +42,7 @@ def measure_by_size(summary: pd.DataFrame, measure: str = "p_top1_change", ax: A
     )
     subtitle(ax, f"mean and 95% interval over {count(rows['n'].max() if len(rows) else 0, 'image')}")
     ax.set_ylim(bottom=0)
-    _as_percentages(ax, measure)
+    in_its_unit(ax.yaxis, measure)
     ax.legend(loc="best")
     return ax
 
@@ -77,18 +56,9 @@ def _apart(values: Sequence[float], least: float = 1.12) -> list[float]:
 
 
 @styled
-def measure_histogram(measures: pd.DataFrame, measure: str = "p_top1_change", ax: Axes | None = None) -> Axes:
-    """How a measure is distributed over the images.
-
-    Parameters
-    ----------
-    measures : DataFrame
-        One row for each image, with the measure's column and `n_steps`: a measure that counts steps gets a bar for
-        every number of steps.
-    measure : str
-    ax : Axes, optional
-    """
-    ax = axes_or_new(ax)
+def measure_histogram(measures: pd.DataFrame, measure: str = "p_top1_change") -> Axes:
+    """How a measure is distributed over the images; where it counts steps (`n_steps`), with a bar for each number."""
+    ax = new_figure().add_subplot()
     values = measures[measure].dropna().to_numpy(float)
     steps = measures["n_steps"].max() if "n_steps" in measures else np.nan
     if measure in ("p_top1_change", "p_top5_exit") and np.isfinite(steps) and steps <= 60:
@@ -102,11 +72,6 @@ def measure_histogram(measures: pd.DataFrame, measure: str = "p_top1_change", ax
     unchanged = f"; {percent((values == 0).mean(), 0)} of them at 0" if len(values) else ""
     subtitle(ax, f"{count(len(values), 'image')}{unchanged}; dashed: mean")
     in_percent(ax.yaxis)
-    _as_percentages(ax, measure, axis=ax.xaxis)
+    in_its_unit(ax.xaxis, measure)
     ax.grid(False, axis="x")
     return ax
-
-
-def _as_percentages(ax: Axes, measure: str, axis=None) -> None:
-    if measure in COLUMNS and COLUMNS[measure].share:
-        in_percent(axis or ax.yaxis)

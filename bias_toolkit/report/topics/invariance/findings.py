@@ -1,16 +1,74 @@
 """What can be said about how stable the model is under one-pixel steps."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
-from bias_toolkit.foundation.words import count, estimate, percent, significant
-from bias_toolkit.report.topics.invariance.contents import InvarianceContents, NoiseFloor
-from bias_toolkit.report.topics.invariance.sizes import size_finding
+import pandas as pd
+
+from bias_toolkit.foundation.words import count, estimate, known, percent, significant
+from bias_toolkit.report.source import Source, SweepKey, per_image, sweep_key
+from bias_toolkit.report.topics.invariance.sizes import compare_sizes, values_by_size
 from bias_toolkit.report.words.finding import TOO_FEW_IMAGES, Finding, Heading, Kind, estimate_over, interval_over
-from bias_toolkit.report.words.sweeps import sweep_name
+from bias_toolkit.report.words.sentences import sweep_name
 
+_finding = partial(Finding, Heading.INVARIANCE)
 FAR_BELOW = 0.1
+
+
+@dataclass(frozen=True)
+class NoiseFloor:
+    """`p_top1_change` between two evaluations of the same views, with its 95% interval, and how many views changed."""
+
+    value: float
+    n_views: int
+    n_changed: int
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class InvarianceContents:
+    """Tables SUMMARY, MEASURES and SEQUENTIAL, the reference sweep, and the noise floor."""
+
+    reference: SweepKey | None  # the sweep that `per_image` is about; None where none has steps
+    summary: pd.DataFrame
+    measures: pd.DataFrame
+    sequential: pd.DataFrame
+    per_image: pd.DataFrame
+    noise_floor: NoiseFloor | None
+    seed: int
+
+    def row(self, measure: str) -> Mapping[str, Any] | None:
+        """The SUMMARY row of a measure under the reference sweep, None where it is absent or not defined."""
+        if not len(self.summary) or self.reference is None:
+            return None
+        protocol, transform, size = self.reference
+        rows = self.summary[
+            self.summary["protocol"].eq(protocol)
+            & self.summary["transform"].eq(transform)
+            & self.summary["size"].sub(size).abs().lt(1e-6)
+            & self.summary["measure"].eq(measure)
+        ]
+        return None if rows.empty or not known(rows.iloc[0]["value"]) else rows.iloc[0].to_dict()
+
+
+def gather(source: Source) -> InvarianceContents:
+    """A study's measures, and what they are on the whole."""
+    noise, floor = source.noise_floor, None
+    if noise is not None:
+        ends = noise["interval_over_images"] or noise["interval"]
+        floor = NoiseFloor(noise["value"], noise["n_views"], noise["n_changed"], *ends)
+    return InvarianceContents(
+        reference=sweep_key(source),
+        summary=source.analysis.summary,
+        measures=source.measures,
+        sequential=source.sequential,
+        per_image=per_image(source),
+        noise_floor=floor,
+        seed=source.settings.seed,
+    )
 
 
 def invariance_findings(contents: InvarianceContents) -> list[Finding]:
@@ -18,26 +76,30 @@ def invariance_findings(contents: InvarianceContents) -> list[Finding]:
     row = contents.row("p_top1_change")
     if row is None:
         claim = "How often one pixel changes the top-1 class was not measured."
-        return [Finding(Heading.INVARIANCE, Kind.UNKNOWN, claim), *_consistency(contents)]
-    found = [_change(contents, row), noise_finding(contents.noise_floor, row)]
+        return [_finding(Kind.UNKNOWN, claim), *_consistency(contents)]
     sizes = size_finding(contents)
-    if sizes is not None:
-        found.append(sizes)
+    found = [_change(contents, row), noise_finding(contents.noise_floor, row), *([sizes] if sizes else [])]
     return [*found, *_consistency(contents), _accuracy(contents)]
+
+
+def size_finding(contents: InvarianceContents) -> Finding | None:
+    """Where P(top-1 change) is higher than at the size at which it is lowest; None of fewer than two sizes."""
+    measures, sweep = contents.measures, contents.reference
+    if not len(measures) or sweep is None:
+        return None
+    of_transform = measures[measures["transform"].eq(sweep[1])]
+    return compare_sizes(values_by_size(of_transform), Heading.INVARIANCE, contents.seed)
 
 
 def _consistency(contents: InvarianceContents) -> list[Finding]:
     summary = contents.summary
     rows = summary[summary["measure"].eq("consistency") & summary["value"].notna()] if len(summary) else summary
-    return [
-        Finding(
-            Heading.INVARIANCE,
-            Kind.FACT,
-            f"Two views of an image at random offsets agree in their top-1 class in {percent(row['value'])} of pairs.",
-            f"{_interval(row)}; {count(row['n'], 'image')}.",
-        )
-        for row in rows.to_dict("records")
-    ]
+    found = []
+    for row in rows.to_dict("records"):
+        share, evidence = percent(row["value"]), f"{_interval(row)}; {count(row['n'], 'image')}."
+        claim = f"Two views of an image at random offsets agree in their top-1 class in {share} of pairs."
+        found.append(_finding(Kind.FACT, claim, evidence))
+    return found
 
 
 def _interval(row: Mapping) -> str:
@@ -48,9 +110,7 @@ def _interval(row: Mapping) -> str:
 def _change(contents: InvarianceContents, row: Mapping) -> Finding:
     details = f"{sweep_name(*contents.reference)}; {count(row['n'], 'image')}"
     if row["value"] == 0:
-        return Finding(
-            Heading.INVARIANCE, Kind.NONE, "Moving an image by one pixel never changed the top-1 class.", f"{details}."
-        )
+        return _finding(Kind.NONE, "Moving an image by one pixel never changed the top-1 class.", f"{details}.")
     claim = f"Moving an image by one pixel changes the top-1 class in {percent(row['value'])} of the steps."
     evidence = f"{_interval(row)}; {details}."
     change = contents.row("mac")
@@ -58,55 +118,35 @@ def _change(contents: InvarianceContents, row: Mapping) -> Finding:
         told = estimate_over(change["n"], change["value"], change["low"], change["high"], significant)
         evidence += f" The probability of the class on top changes by {told} a step on average."
     if row["n"] < TOO_FEW_IMAGES:
-        return Finding(Heading.INVARIANCE, Kind.CAUTION, claim, f"{evidence} So few images say little about others.")
-    return Finding(Heading.INVARIANCE, Kind.EFFECT, claim, evidence)
+        return _finding(Kind.CAUTION, claim, f"{evidence} So few images say little about others.")
+    return _finding(Kind.EFFECT, claim, evidence)
 
 
 def noise_finding(floor: NoiseFloor | None, row: Mapping) -> Finding:
     """Whether the noise floor is far below `p_top1_change`, a row of SUMMARY."""
     if floor is None:
-        return Finding(
-            Heading.INVARIANCE,
-            Kind.UNKNOWN,
-            "Whether rounding alone changes the class is not known: no noise floor was measured.",
-        )
+        claim = "Whether rounding alone changes the class is not known: no noise floor was measured."
+        return _finding(Kind.UNKNOWN, claim)
     evidence = (
         f"Evaluating the same views again changed the top-1 class in {floor.n_changed:,} of "
         f"{count(floor.n_views, 'evaluation')}: noise floor {estimate(floor.value, floor.low, floor.high, percent)}, "
         f"against {percent(row['value'])} under a shift."
     )
     if floor.value == row["value"] == 0:
-        return Finding(
-            Heading.INVARIANCE, Kind.FACT, "Numerical noise did not change the top-1 class either.", evidence
-        )
+        return _finding(Kind.FACT, "Numerical noise did not change the top-1 class either.", evidence)
     if floor.value > FAR_BELOW * row["value"]:
-        return Finding(
-            Heading.INVARIANCE,
-            Kind.CAUTION,
-            "Numerical noise is too near what was measured: rounding, not the shift, may change the class.",
-            evidence,
-        )
+        claim = "Numerical noise is too near what was measured: rounding, not the shift, may change the class."
+        return _finding(Kind.CAUTION, claim, evidence)
     if floor.high >= row["low"]:
-        return Finding(
-            Heading.INVARIANCE,
-            Kind.CAUTION,
-            "Too few views were evaluated again to put numerical noise below what was measured.",
-            f"{evidence} A larger --noise-images would tell.",
-        )
-    return Finding(Heading.INVARIANCE, Kind.FACT, "Numerical noise does not explain it.", evidence)
+        claim = "Too few views were evaluated again to put numerical noise below what was measured."
+        return _finding(Kind.CAUTION, claim, f"{evidence} A larger --noise-images would tell.")
+    return _finding(Kind.FACT, "Numerical noise does not explain it.", evidence)
 
 
 def _accuracy(contents: InvarianceContents) -> Finding:
     row = contents.row("accuracy")
     if row is None:
-        return Finding(
-            Heading.INVARIANCE,
-            Kind.UNKNOWN,
-            "Accuracy is not given: no test image has a label that is one of the model's classes.",
-        )
-    return Finding(
-        Heading.INVARIANCE,
-        Kind.FACT,
-        f"Accuracy over the same views is {percent(row['value'])}.",
-        f"{_interval(row)}; {count(row['n'], 'image')}.",
-    )
+        claim = "Accuracy is not given: no test image has a label that is one of the model's classes."
+        return _finding(Kind.UNKNOWN, claim)
+    claim = f"Accuracy over the same views is {percent(row['value'])}."
+    return _finding(Kind.FACT, claim, f"{_interval(row)}; {count(row['n'], 'image')}.")

@@ -1,17 +1,16 @@
 """The page's sections on invariance itself: sweeps, the noise floor, single images and classes."""
 
-from __future__ import annotations
+from collections.abc import Iterator
 
-import pandas as pd
-
-from bias_toolkit.foundation.words import MISSING, count, interval, known, percent
+from bias_toolkit.foundation.words import count, percent
 from bias_toolkit.report.columns import has_values
 from bias_toolkit.report.page.blocks import Block, Cell, FigureBlock, ListBlock, Omitted, Paragraph, Section, TableBlock
+from bias_toolkit.report.page.cells import estimate_cell
 from bias_toolkit.report.topics.invariance import figures
-from bias_toolkit.report.topics.invariance.contents import InvarianceContents
+from bias_toolkit.report.topics.invariance.findings import InvarianceContents
 from bias_toolkit.report.topics.invariance.sequential import HOW, stopping_sentences
 from bias_toolkit.report.words.definitions import MEASURES, PROTOCOLS, value_form
-from bias_toolkit.report.words.sweeps import sweep_name
+from bias_toolkit.report.words.sentences import sweep_name
 
 TITLE = "Invariance"
 
@@ -21,64 +20,57 @@ def invariance_section(contents: InvarianceContents) -> Section | Omitted:
     summary = contents.summary
     if not len(summary) or not summary["value"].notna().any():
         return Omitted(TITLE, "no sweep was run.")
-    blocks: list[Block] = [
-        Paragraph(
-            "Each test image is shown to the model as a sweep of views, each moved by one pixel from the last: an "
-            "exact slice of one resized image, so nothing is interpolated between two views."
-        ),
-        *_stopped(contents),
-        _sweeps(contents, summary),
-        _noise(contents),
-    ]
+    return Section("invariance", TITLE, list(_blocks(contents)))
+
+
+def _blocks(contents: InvarianceContents) -> Iterator[Block]:
+    summary = contents.summary
+    yield Paragraph(
+        "Each test image is shown to the model as a sweep of views, each moved by one pixel from the last: an exact "
+        "slice of one resized image, so nothing is interpolated between two views."
+    )
+    stopped = stopping_sentences(contents.sequential)
+    if len(stopped) > 1:
+        yield ListBlock([Cell(sentence) for sentence in stopped])
+        yield Paragraph(HOW)
+    elif stopped:
+        yield Paragraph(f"{stopped[0]} {HOW}")
+    yield _sweeps(contents)
+    yield _noise(contents)
     drawn = summary[summary["measure"].eq("p_top1_change") & summary["protocol"].isin(["crop", "embed"])]
     if drawn["size"].nunique() > 1:
-        blocks.append(
-            FigureBlock(
-                "sizes",
-                lambda: figures.measure_by_size(summary),
-                "P(top-1 change) over the size at which the image is shown.",
-                "P(top-1 change) over the size at which the image is shown, from small on a canvas (left) to a tight "
-                "crop (right). Mean over the test images with 95% bootstrap interval over images.",
-                half=True,
-            )
+        yield FigureBlock(
+            "sizes",
+            lambda: figures.measure_by_size(summary),
+            "P(top-1 change) over the size at which the image is shown.",
+            "P(top-1 change) over the size at which the image is shown, from small on a canvas (left) to a tight crop "
+            "(right). Mean over the test images with 95% bootstrap interval over images.",
+            half=True,
         )
     if has_values(contents.per_image, "p_top1_change"):
-        blocks.append(
-            FigureBlock(
-                "p-top1-change",
-                lambda: figures.measure_histogram(contents.per_image),
-                "Histogram of P(top-1 change) over the test images.",
-                "How P(top-1 change) is distributed over the test images "
-                f"({sweep_name(*contents.reference)}). The sweep's number of steps sets the values it can take.",
-                half=True,
-            )
+        yield FigureBlock(
+            "p-top1-change",
+            lambda: figures.measure_histogram(contents.per_image),
+            "Histogram of P(top-1 change) over the test images.",
+            f"How P(top-1 change) is distributed over the test images ({sweep_name(*contents.reference)}). The sweep's "
+            "number of steps sets the values it can take.",
+            half=True,
         )
-    return Section("invariance", TITLE, blocks)
 
 
-def _stopped(contents: InvarianceContents) -> list[Block]:
-    sentences = stopping_sentences(contents.sequential)
-    if len(sentences) > 1:
-        return [ListBlock([Cell(sentence) for sentence in sentences]), Paragraph(HOW)]
-    return [Paragraph(f"{sentence} {HOW}") for sentence in sentences]
-
-
-def _sweeps(contents: InvarianceContents, summary: pd.DataFrame) -> TableBlock:
+def _sweeps(contents: InvarianceContents) -> TableBlock:
+    summary = contents.summary
     names = [name for name in MEASURES if name in set(summary.loc[summary["value"].notna(), "measure"])]
     rows = []
     for sweep, of_sweep in summary.groupby(["protocol", "transform", "size"], sort=False, dropna=False):
-        by_name = of_sweep.set_index("measure")
+        by_name = of_sweep.set_index("measure").reindex(names)
         reference = contents.reference is not None and sweep_name(*sweep) == sweep_name(*contents.reference)
         name, _, details = sweep_name(*sweep).partition(", ")
-        cells = [Cell(name, details, marked=reference)]
-        for name in names:
-            row = by_name.loc[name] if name in by_name.index else None
-            if row is None or not known(row["value"]):
-                cells.append(Cell(MISSING))
-            else:
-                form = value_form(name)
-                cells.append(Cell(form(row["value"]), interval(row["low"], row["high"], form), marked=reference))
-        rows.append(cells)
+        cells = [
+            estimate_cell(row["value"], row["low"], row["high"], value_form(of), marked=reference)
+            for of, row in zip(names, by_name.to_dict("records"), strict=True)
+        ]
+        rows.append([Cell(name, details, marked=reference), *cells])
     return TableBlock(
         "Every measure under every sweep",
         ["Sweep", *(MEASURES[name].label for name in names)],
@@ -96,7 +88,7 @@ def _noise(contents: InvarianceContents) -> TableBlock | Paragraph:
     if floor is None:
         return Paragraph("The numerical noise floor was not measured.")
     rows = [
-        ["Noise floor", Cell(percent(floor.value), interval(floor.low, floor.high, percent))],
+        ["Noise floor", estimate_cell(floor.value, floor.low, floor.high, percent)],
         ["Evaluated twice", Cell(count(floor.n_views, "view"))],
         ["Top-1 class differed", Cell(count(floor.n_changed, "view"))],
     ]

@@ -1,15 +1,12 @@
 """What a report says of sweeps that stopped once enough was known."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
 from bias_toolkit.foundation.words import count, estimate, percent
-from bias_toolkit.report.words.sentences import was
-from bias_toolkit.report.words.sweeps import sweep_name
+from bias_toolkit.report.words.sentences import sweep_name, was
 
 NAMES = {"p_top1_change": "P(top-1 change)", "consistency": "the consistency"}
 HOW = (
@@ -21,13 +18,7 @@ HOW = (
 
 
 def stopping_sentences(sequential: pd.DataFrame) -> list[str]:
-    """A sentence on each sweep that was to stop at a precision; the sweep is named where there are several.
-
-    Parameters
-    ----------
-    sequential : DataFrame
-        Table SEQUENTIAL.
-    """
+    """A sentence on each sweep of table SEQUENTIAL; the sweep is named where there are several."""
     rows = sequential.to_dict("records")
     return [_sentence(row, named=len(rows) > 1) for row in rows]
 

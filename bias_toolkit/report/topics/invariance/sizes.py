@@ -5,52 +5,26 @@ its values at all sizes. Source: J. Tukey's simultaneous intervals for all pairw
 comparisons, 1953), with the range of the centred bootstrap means in place of the studentized range.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 
 from bias_toolkit.foundation.resampling import CONFIDENCE, resample_counts
-from bias_toolkit.foundation.words import count, interval, number, percent
+from bias_toolkit.foundation.words import count, interval, percent
 from bias_toolkit.invariance import STEP_PROTOCOLS
-from bias_toolkit.report.topics.invariance.contents import InvarianceContents
 from bias_toolkit.report.words.finding import TOO_FEW_IMAGES, Finding, Heading, Kind
-from bias_toolkit.report.words.sweeps import image_size
+from bias_toolkit.report.words.sentences import image_size, in_points
 
 MEASURE = "p_top1_change"
 SIZES = "the size at which the image is shown"
 
 
-def size_finding(contents: InvarianceContents) -> Finding | None:
-    """Where P(top-1 change) is higher than at the size at which it is lowest; None of fewer than two sizes."""
-    measures, sweep = contents.measures, contents.reference
-    if not len(measures) or sweep is None:
-        return None
-    of_transform = measures[measures["transform"].eq(sweep[1])]
-    return compare_sizes(values_by_size(of_transform), Heading.INVARIANCE, contents.seed)
-
-
 def compare_sizes(values: pd.DataFrame | None, heading: Heading, seed: int) -> Finding | None:
-    """Where P(top-1 change) is higher than at the size at which it is lowest.
-
-    Parameters
-    ----------
-    values : DataFrame, optional
-        What `values_by_size` gave.
-    heading : Heading
-        Of the finding.
-    seed : int
-        Of the bootstrap.
-    """
+    """Where P(top-1 change) is higher than at its lowest size; `values` are those of `values_by_size`."""
     if values is None:
         return None
     if len(values) < TOO_FEW_IMAGES:
-        return Finding(
-            heading,
-            Kind.CAUTION,
-            f"Too few images to say whether P(top-1 change) depends on {SIZES}.",
-            f"{count(len(values), 'image')} measured at every size.",
-        )
+        claim = f"Too few images to say whether P(top-1 change) depends on {SIZES}."
+        return Finding(heading, Kind.CAUTION, claim, f"{count(len(values), 'image')} measured at every size.")
     shown = np.array([image_size(*sweep) for sweep in values.columns])
     means = values.mean().to_numpy()
     margin = difference_margin(values.to_numpy(), seed=seed)
@@ -61,8 +35,8 @@ def compare_sizes(values: pd.DataFrame | None, heading: Heading, seed: int) -> F
         return f"{percent(means[i])} at {protocol} size {size:g}"
 
     def difference(i: int) -> str:
-        gap, half = 100 * (means[i] - means[lowest]), 100 * margin
-        return f"{number(gap, 1)} percentage points ({interval(gap - half, gap + half, lambda end: number(end, 1))})"
+        gap = means[i] - means[lowest]
+        return f"{in_points(gap)} percentage points ({interval(gap - margin, gap + margin, in_points)})"
 
     note = (
         f"Differences have their 95% interval from a paired bootstrap over the {count(len(values), 'image')} measured "
@@ -87,13 +61,9 @@ def compare_sizes(values: pd.DataFrame | None, heading: Heading, seed: int) -> F
         claim = f"P(top-1 change) depends on {SIZES}."
         evidence = f"It is {told(highest)} against {told(lowest)}, a difference of {difference(highest)}."
     else:
-        return Finding(
-            heading,
-            Kind.NONE,
-            f"No dependence of P(top-1 change) on {SIZES} was found.",
-            f"It is highest, {told(highest)}, and lowest, {told(lowest)}, a difference of {difference(highest)}. "
-            f"{note}",
-        )
+        claim = f"No dependence of P(top-1 change) on {SIZES} was found."
+        evidence = f"It is highest, {told(highest)}, and lowest, {told(lowest)}, a difference of {difference(highest)}."
+        return Finding(heading, Kind.NONE, claim, f"{evidence} {note}")
     return Finding(heading, Kind.EFFECT, claim, f"{evidence} {note}")
 
 
@@ -114,12 +84,7 @@ def difference_margin(values: np.ndarray, resamples: int = 2000, seed: int = 0) 
 
     The quantile, over bootstrap resamples of rows, of the range of the columns' means about the columns' own means:
     no pair's difference is farther off than that range, so the pair may be chosen after looking.
-
-    Parameters
-    ----------
-    values : array (images, sizes)
-    resamples, seed : int
-        Of the bootstrap.
+    `values` is (images, sizes).
     """
     deviations = values - values.mean(axis=0)
     draws = resample_counts([len(values)], resamples, np.random.default_rng(seed))

@@ -1,7 +1,5 @@
 """Images, boxes and whole analyses that are not in a report, with the reasons."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,7 +12,7 @@ from bias_toolkit.report.source import Source, sweep_key
 from bias_toolkit.report.topic import Topic
 from bias_toolkit.report.topics.invariance.sequential import unmeasured_sentences
 from bias_toolkit.report.topics.localisation.contents import missing_boxes
-from bias_toolkit.report.topics.method.described import DatasetDescription, describe_datasets
+from bias_toolkit.report.topics.method import DatasetDescription, describe_datasets
 from bias_toolkit.report.words.finding import Finding, Heading, Kind
 from bias_toolkit.report.words.sentences import SET_NAMES, TEST, TRAINING, was
 
@@ -23,21 +21,11 @@ MOST_SKIPPED = 100
 
 @dataclass(frozen=True)
 class LeftOut:
-    """What a report leaves out.
+    """What a report leaves out."""
 
-    Parameters
-    ----------
-    datasets : mapping
-        "train" and "test" to DatasetDescription.
-    skipped : DataFrame
-        split, step, image_id, reason; an image that several steps left out has a row for each.
-    missing : sequence of str
-        Sentences on what was left out, and why.
-    """
-
-    datasets: Mapping[str, DatasetDescription]
-    skipped: pd.DataFrame
-    missing: Sequence[str]
+    datasets: Mapping[str, DatasetDescription]  # train and test
+    skipped: pd.DataFrame  # split, step, image_id, reason; an image that several steps left out has a row for each
+    missing: Sequence[str]  # sentences on what was left out, and why
 
 
 def gather(source: Source) -> LeftOut:
@@ -65,67 +53,53 @@ def _missing(source: Source) -> list[str]:
 
 def data_findings(contents: LeftOut) -> list[Finding]:
     """Images and boxes that were left out."""
-    found = [
-        Finding(
-            Heading.DATA,
-            Kind.CAUTION,
-            f"{count(dataset.n_skipped, 'image')} of the {SET_NAMES[split]} set could not be used and "
-            f"{was(dataset.n_skipped)} left out.",
-            "The reasons are under “What was left out”, and in skipped.csv.",
-        )
-        for split, dataset in contents.datasets.items()
-        if dataset.n_skipped
-    ]
-    return found + [Finding(Heading.DATA, Kind.CAUTION, sentence) for sentence in _dropped_boxes(contents)]
+    sentences = {}
+    for split, dataset in contents.datasets.items():
+        n = dataset.n_skipped
+        if n:
+            claim = f"{count(n, 'image')} of the {SET_NAMES[split]} set could not be used and {was(n)} left out."
+            sentences[claim] = "The reasons are under “What was left out”, and in skipped.csv."
+    sentences |= dict.fromkeys(_dropped_boxes(contents), "")
+    return [Finding(Heading.DATA, Kind.CAUTION, claim, evidence) for claim, evidence in sentences.items()]
 
 
 def _dropped_boxes(contents: LeftOut) -> list[str]:
     """A sentence on the boxes of each set that had no area."""
+    dropped = {SET_NAMES[split]: dataset.dropped_boxes for split, dataset in contents.datasets.items()}
     return [
-        f"{count(dataset.dropped_boxes, 'box', 'boxes')} of the {SET_NAMES[split]} set had no area inside the image "
-        f"and {was(dataset.dropped_boxes)} dropped."
-        for split, dataset in contents.datasets.items()
-        if dataset.dropped_boxes
+        f"{count(n, 'box', 'boxes')} of the {name} set had no area inside the image and {was(n)} dropped."
+        for name, n in dropped.items()
+        if n
     ]
 
 
 def left_out_section(contents: LeftOut, omitted: Sequence[Omitted]) -> Section:
     """Images, boxes and whole analyses that are not in the report, with the reasons."""
-    sentences = [
-        *contents.missing,
-        *(f"The section “{section.title}” is left out: {section.reason}" for section in omitted),
-        *_dropped_boxes(contents),
-    ]
-    blocks: list[Block] = []
-    if sentences:
-        blocks.append(ListBlock([Cell(sentence) for sentence in dict.fromkeys(sentences)]))
-    skipped = contents.skipped
-    if len(skipped):
-        images = _by_image(skipped)
-        shown = images[:MOST_SKIPPED]
-        note = f"The first {len(shown)} of {len(images):,}." if len(shown) < len(images) else ""
-        blocks.append(
-            TableBlock(
-                f"{count(len(images), 'image')} left out",
-                ["Image", "Set", "Step", "Reason"],
-                shown,
-                note=note,
-                csv="tables/skipped.csv",
-                numeric=False,
-            )
-        )
+    sections = [f"The section “{section.title}” is left out: {section.reason}" for section in omitted]
+    sentences = dict.fromkeys([*contents.missing, *sections, *_dropped_boxes(contents)])
+    blocks: list[Block] = [ListBlock([Cell(sentence) for sentence in sentences])] if sentences else []
+    if len(contents.skipped):
+        blocks.append(_images(contents.skipped))
     else:
         blocks.append(Paragraph("Every image could be read."))
     return Section("left-out", "What was left out", blocks)
 
 
-def _by_image(skipped: pd.DataFrame) -> list[list[str]]:
+def _images(skipped: pd.DataFrame) -> TableBlock:
     """Image, set, steps and reasons of every image that was left out, one row for each image."""
     rows = []
     for (split, image_id), steps in skipped.groupby(["split", "image_id"], sort=False, dropna=False):
         told = ("; ".join(dict.fromkeys(steps[column].astype(str))) for column in ("step", "reason"))
         rows.append([str(image_id), str(split), *told])
-    return rows
+    shown = rows[:MOST_SKIPPED]
+    return TableBlock(
+        f"{count(len(rows), 'image')} left out",
+        ["Image", "Set", "Step", "Reason"],
+        shown,
+        note=f"The first {len(shown)} of {len(rows):,}." if len(shown) < len(rows) else "",
+        csv="tables/skipped.csv",
+        numeric=False,
+    )
 
 
 TOPIC = Topic(

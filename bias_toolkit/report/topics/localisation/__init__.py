@@ -12,14 +12,6 @@ from bias_toolkit.report.topics.localisation.section import localisation_section
 NOT_WRITTEN = ("framing", "read")
 
 
-def _tables(located: Localisation) -> list[Table]:
-    quality = f"how good estimated boxes are, measured on {located.measured_on}"
-    return [
-        Table("localisation", located.quality, quality, order=27),
-        Table("unlocated", located.unlocated, "images without an estimated box, with the reason", order=28),
-    ]
-
-
 def _results(located: Localisation | None) -> dict[str, Any]:
     if located is None:
         return {"localisation": None}
@@ -32,6 +24,14 @@ TOPIC = Topic(
     gather,
     findings=localisation_findings,
     section=lambda located, draft: localisation_section(located),
-    tables=_tables,
+    tables=lambda located: [
+        Table(
+            "localisation",
+            located.quality,
+            f"how good estimated boxes are, measured on {located.measured_on}",
+            order=27,
+        ),
+        Table("unlocated", located.unlocated, "images without an estimated box, with the reason", order=28),
+    ],
     results=_results,
 )

@@ -1,7 +1,5 @@
 """What is known of estimated boxes: how they were made, and how good they are."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -29,45 +27,19 @@ class LocatedSet:
 
 @dataclass(frozen=True)
 class Localisation:
-    """Estimated boxes: of which sets, how they were made, and how good such boxes are.
+    """Estimated boxes: of which sets, how they were made, and how good such boxes are."""
 
-    Parameters
-    ----------
-    sets : mapping
-        "train", "test", or both, of those whose boxes are estimated.
-    layer : str
-        Where the activation map is taken.
-    is_exact : bool
-        Whether the map is the whole of what the network says of the class.
-    threshold : float
-        Share of the map's maximum that counts as object.
-    unlocated : DataFrame
-        split, image_id, reason: images without an estimated box.
-    quality : DataFrame
-        Table LOCALISATION.
-    measured_on : str
-        On what, to be read after "measured on".
-    measured_here : bool
-        Whether these are images of this study, with its model.
-    framing : mapping
-        "train", "test" or both to table FRAMING, of those whose boxes are estimated.
-    read : callable, optional
-        The pixels of an image of a set; without it no examples are shown.
-    command : str
-        The command that measured it, where it was not measured here.
-    """
-
-    sets: Mapping[str, LocatedSet]
-    layer: str
-    is_exact: bool
-    threshold: float
-    unlocated: pd.DataFrame
-    quality: pd.DataFrame
-    measured_on: str
-    measured_here: bool
-    framing: Mapping[str, pd.DataFrame] = field(default_factory=dict)
-    read: Callable[[str, str], np.ndarray] | None = None
-    command: str = ""
+    sets: Mapping[str, LocatedSet]  # train, test, or both: those whose boxes are estimated
+    layer: str  # where the activation map is taken
+    is_exact: bool  # whether the map is the whole of what the network says of the class
+    threshold: float  # share of the map's maximum that counts as object
+    unlocated: pd.DataFrame  # split, image_id, reason: images without an estimated box
+    quality: pd.DataFrame  # table LOCALISATION
+    measured_on: str  # on what, to be read after "measured on"
+    measured_here: bool  # whether these are images of this study, with its model
+    framing: Mapping[str, pd.DataFrame] = field(default_factory=dict)  # table FRAMING of `sets`
+    read: Callable[[str, str], np.ndarray] | None = None  # pixels of an image; without it there are no examples
+    command: str = ""  # the command that measured it, where it was not measured here
 
     @property
     def names(self) -> str:

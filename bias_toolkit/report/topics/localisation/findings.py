@@ -1,32 +1,34 @@
 """What can be said about estimated boxes, and what may not be concluded from them."""
 
-from __future__ import annotations
+from functools import partial
 
 from bias_toolkit.foundation.words import count, interval, known, number, percent
 from bias_toolkit.objects import OF_ALL_OBJECTS
 from bias_toolkit.report.source import Source
 from bias_toolkit.report.topics.localisation.contents import Localisation, gather, missing_boxes
 from bias_toolkit.report.topics.localisation.marks import MISSTATED
-from bias_toolkit.report.words.finding import Finding, Heading, Kind, sign
+from bias_toolkit.report.words.finding import Finding, Heading, Kind, limits_of_row, sign
 from bias_toolkit.report.words.sentences import SET_NAMES, has
 
 CENTRED = "centred"
+_finding = partial(Finding, Heading.FRAMING)
 
 
 def localisation_findings(located: Localisation) -> list[Finding]:
     """That boxes are estimated, how good such boxes are, and where they are no better than the image's middle."""
-    found = [_overlap(located), *_unlocated(located)]
+    claim = f"The boxes of the {located.names} are estimated: the model located the objects, nobody drew their boxes."
+    found = [_finding(Kind.CAUTION, claim, overlap_sentence(located))]
+    for split, each in located.sets.items():
+        without = each.n_images - each.n_located
+        if without:
+            claim = f"{count(without, 'image')} of the {SET_NAMES[split]} set {has(without)} no estimated box."
+            found.append(_finding(Kind.FACT, claim, "The reason is in tables/unlocated.csv."))
     if known(located.value("cx_sd")["value"]):
         found.extend([_position(located), _scale(located), _centring(located)])
     if not located.measured_here:
-        found.append(
-            Finding(
-                Heading.FRAMING,
-                Kind.CAUTION,
-                "How good the estimated boxes of this study are is not known: neither set has boxes of its own.",
-                f"What is said of them was measured on {located.measured_on}, and may be otherwise here.",
-            )
-        )
+        claim = "How good the estimated boxes of this study are is not known: neither set has boxes of its own."
+        evidence = f"What is said of them was measured on {located.measured_on}, and may be otherwise here."
+        found.append(_finding(Kind.CAUTION, claim, evidence))
     return found
 
 
@@ -45,10 +47,7 @@ def fine(value: float) -> str:
 
 
 def verdict(located: Localisation, *criteria: str) -> int | None:
-    """Against a box in the image's middle: 1 better, −1 worse in any, 0 not located apart; None without intervals.
-
-    Better is better in every one of the criteria.
-    """
+    """Against a box in the image's middle: 1 better in all criteria, −1 worse in any, 0 neither; None if unknown."""
     signs = [sign(*(located.value(criterion)[f"gain_{end}"] for end in ("low", "high"))) for criterion in criteria]
     return None if None in signs else min(signs)
 
@@ -77,30 +76,6 @@ def box_sentences(source: Source) -> list[str]:
     return [*sets, overlap_sentence(located), *missing_boxes(source)]
 
 
-def _overlap(located: Localisation) -> Finding:
-    return Finding(
-        Heading.FRAMING,
-        Kind.CAUTION,
-        f"The boxes of the {located.names} are estimated: the model located the objects, nobody drew their boxes.",
-        overlap_sentence(located),
-    )
-
-
-def _unlocated(located: Localisation) -> list[Finding]:
-    """How many images have no estimated box."""
-    return [
-        Finding(
-            Heading.FRAMING,
-            Kind.FACT,
-            f"{count(each.n_images - each.n_located, 'image')} of the {SET_NAMES[split]} set "
-            f"{has(each.n_images - each.n_located)} no estimated box.",
-            "The reason is in tables/unlocated.csv.",
-        )
-        for split, each in located.sets.items()
-        if each.n_located < each.n_images
-    ]
-
-
 def _position(located: Localisation) -> Finding:
     ways = {"horizontally": "cx_sd", "vertically": "cy_sd"}
     numbers = "; ".join(
@@ -108,30 +83,22 @@ def _position(located: Localisation) -> Finding:
         f"{measured(located, name, CENTRED, fine)}"
         for way, name in ways.items()
     )
-    order = measured(located, "rho_centre_distance")
     evidence = (
         f"Standard deviation of the error of a box's centre, against that of the image's middle: {numbers}. "
-        f"Spearman's ρ of estimated with true centre distance {order}; measured on the same images."
+        f"Spearman's ρ of estimated with true centre distance {measured(located, 'rho_centre_distance')}; measured on "
+        "the same images."
     )
     outcome = verdict(located, *ways.values())
     if outcome == 1:
-        return Finding(
-            Heading.FRAMING,
-            Kind.FACT,
-            "Estimated boxes tell where an object is better than the image's middle does.",
-            evidence,
+        return _finding(
+            Kind.FACT, "Estimated boxes tell where an object is better than the image's middle does.", evidence
         )
     better = [way for way, name in ways.items() if verdict(located, name) == 1]
-    if better:
-        claim = f"The position of estimated boxes is better than a guess of the image's middle {better[0]} only."
-    elif outcome == -1:
-        claim = "The position of estimated boxes is worse than a guess of the image's middle."
-    else:
-        claim = "The position of estimated boxes is no better than a guess of the image's middle."
-    return Finding(
-        Heading.FRAMING,
+    than = "worse than" if outcome == -1 and not better else "better than" if better else "no better than"
+    only = f" {better[0]} only" if better else ""
+    return _finding(
         Kind.CAUTION,
-        claim,
+        f"The position of estimated boxes is {than} a guess of the image's middle{only}.",
         f"{evidence} So where the object of a single image lies may not be concluded from them, and a relation of "
         "stability with the distance from the centre, or the lack of one, may be the estimate's.",
     )
@@ -144,18 +111,11 @@ def _scale(located: Localisation) -> Finding:
         f"of estimated with true scale {measured(located, 'rho_scale')}; measured on the same images."
     )
     if verdict(located, "log_scale_sd") == 1:
-        return Finding(
-            Heading.FRAMING,
-            Kind.FACT,
-            "Estimated boxes tell how large an object is better than one size for all.",
-            evidence,
-        )
-    return Finding(
-        Heading.FRAMING,
-        Kind.CAUTION,
-        "The size of estimated boxes is no better than one size for all.",
-        f"{evidence} So how large the object of a single image is may not be concluded from them.",
-    )
+        claim = "Estimated boxes tell how large an object is better than one size for all."
+        return _finding(Kind.FACT, claim, evidence)
+    claim = "The size of estimated boxes is no better than one size for all."
+    so = "So how large the object of a single image is may not be concluded from them."
+    return _finding(Kind.CAUTION, claim, f"{evidence} {so}")
 
 
 def _centring(located: Localisation) -> Finding:
@@ -165,19 +125,14 @@ def _centring(located: Localisation) -> Finding:
     both = (
         f"Estimated boxes give {such} of {measured(located, column)} where the objects' own give "
         f"{measured(located, column, 'given')}; error {number(error['gain'])} "
-        f"({interval(error['gain_low'], error['gain_high'])}); measured on the same images."
+        f"({limits_of_row(error, 'gain')}); measured on the same images."
     )
     if located.centring_error:
-        return Finding(
-            Heading.FRAMING,
+        return _finding(
             Kind.CAUTION,
             f"Estimated boxes {MISSTATED[located.centring_error]} centring.",
             f"{both} So part of what is found of centring, or of a lack of it, is the estimate's, and its amount may "
             "not be concluded from them.",
         )
-    return Finding(
-        Heading.FRAMING,
-        Kind.FACT,
-        "No difference in centring between estimated boxes and the objects' own was found.",
-        f"{both} The interval includes 0.",
-    )
+    claim = "No difference in centring between estimated boxes and the objects' own was found."
+    return _finding(Kind.FACT, claim, f"{both} The interval includes 0.")

@@ -1,7 +1,5 @@
 """Marks on findings, sections and figures that follow from estimated boxes."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Iterable, Sequence
 
@@ -36,12 +34,8 @@ def _marked_block(block: Block, located: Localisation) -> Block:
     text = _sentence(block.boxes, located)
     if isinstance(block, TableBlock):
         return dataclasses.replace(block, note=f"{block.note} {text}".strip())
-    return dataclasses.replace(
-        block,
-        draw=lambda: _marked(block.draw(), text),
-        alt=f"{block.alt} {text}",
-        caption=f"{block.caption} {text}",
-    )
+    alt, caption = f"{block.alt} {text}", f"{block.caption} {text}"
+    return dataclasses.replace(block, draw=lambda: _marked(block.draw(), text), alt=alt, caption=caption)
 
 
 def _sentence(boxes: Iterable[str], located: Localisation) -> str:
@@ -68,17 +62,12 @@ def marked_plot(figure: Figure, boxes: frozenset[str], located: Localisation | N
 
 def marked_findings(findings: Sequence[Finding], located: Localisation | None) -> list[Finding]:
     """Findings, those that follow from estimated boxes marked."""
-    if located is None:
-        return list(findings)
-    return [
-        _marked_finding(finding, located)
-        if finding.kind is not Kind.UNKNOWN and finding.boxes.intersection(located.sets)
-        else finding
-        for finding in findings
-    ]
+    return [finding if located is None else _marked_finding(finding, located) for finding in findings]
 
 
 def _marked_finding(finding: Finding, located: Localisation) -> Finding:
+    if finding.kind is Kind.UNKNOWN or not finding.boxes.intersection(located.sets):
+        return finding
     of = "" if len(located.sets) == len(SET_NAMES) else f" of the {located.names}"
     evidence, kind = finding.evidence, finding.kind
     if finding.compares_boxes:

@@ -1,16 +1,15 @@
 """The page's section on estimated boxes: how they were made, and how good they are."""
 
-from __future__ import annotations
-
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from bias_toolkit.foundation.errors import UnreadableImageError
-from bias_toolkit.foundation.words import MISSING, count, interval, known, number, percent
-from bias_toolkit.report.page.blocks import Cell, FigureBlock, Paragraph, Section, TableBlock
+from bias_toolkit.foundation.words import count, interval, known, number, percent
+from bias_toolkit.report.page.blocks import Block, Cell, FigureBlock, Paragraph, Section, TableBlock
 from bias_toolkit.report.page.style import ORANGE, new_figure, styled
 from bias_toolkit.report.topics.localisation.contents import Localisation
 from bias_toolkit.report.topics.localisation.findings import fine, localisation_findings
@@ -56,15 +55,6 @@ PLACES = ("cx_bias", "cx_sd", "cy_bias", "cy_sd")
 
 def localisation_section(located: Localisation) -> Section:
     """How boxes were estimated, some of them, how good they are, and what may not be concluded."""
-    blocks = [Paragraph(_method(located)), *(Paragraph(finding.text) for finding in localisation_findings(located))]
-    blocks.extend(figure for split in located.sets if (figure := _examples(located, split)) is not None)
-    blocks.append(_table(located))
-    if located.command:
-        blocks.append(Paragraph(f"These figures come from the command: {located.command}"))
-    return Section("estimated-boxes", TITLE, blocks)
-
-
-def _method(located: Localisation) -> str:
     kind = (
         "the class activation map (Zhou et al., CVPR 2016), which holds all that the network says of the class"
         if located.is_exact
@@ -76,19 +66,25 @@ def _method(located: Localisation) -> str:
         f"by the class of the label and {count(each.n_located - each.n_by_label)} by the most probable class"
         for split, each in located.sets.items()
     )
-    return (
+    method = (
         f"The {located.names} got a box an image from the model itself. The model was shown the whole image; {kind} "
         f"was taken at the layer {located.layer}; the box is around the largest connected part that is above "
         f"{percent(located.threshold, 0)} of its maximum. Located: {sets}."
     )
+    blocks: list[Block] = [Paragraph(method), *(Paragraph(found.text) for found in localisation_findings(located))]
+    blocks.extend(figure for split in located.sets if (figure := _examples(located, split)) is not None)
+    blocks.append(_table(located))
+    if located.command:
+        blocks.append(Paragraph(f"These figures come from the command: {located.command}"))
+    return Section("estimated-boxes", TITLE, blocks)
 
 
 def _table(located: Localisation) -> TableBlock:
     rows = []
     for name, definition in CRITERIA.items():
         form = percent if definition.share else fine if name in PLACES else number
-        cells = [_cell(located.value(name, estimator), form) for estimator in ESTIMATORS]
-        rows.append([definition.label, *cells, _gain(located, name, form)])
+        cells = [_cell(located.value(name, estimator), "", form) for estimator in ESTIMATORS]
+        rows.append([definition.label, *cells, _cell(located.value(name), "gain_", form)])
     return TableBlock(
         "How good estimated boxes are",
         ["", *ESTIMATORS.values(), "Estimated against the middle"],
@@ -100,15 +96,10 @@ def _table(located: Localisation) -> TableBlock:
     )
 
 
-def _cell(row, form) -> Cell:
-    if not known(row["value"]):
-        return Cell(MISSING)
-    return Cell(form(row["value"]), interval(row["low"], row["high"], form) if known(row["low"]) else "")
-
-
-def _gain(located: Localisation, name: str, form) -> Cell:
-    row = located.value(name)
-    return _cell({"value": row["gain"], "low": row["gain_low"], "high": row["gain_high"]}, form)
+def _cell(row: Mapping[str, Any], of: str, form: Callable[[float], str]) -> Cell:
+    """The value, or the gain, of a criterion."""
+    value, low, high = row[of.removesuffix("_") or "value"], row[f"{of}low"], row[f"{of}high"]
+    return Cell(form(value), interval(low, high, form) if known(value) and known(low) else "")
 
 
 def _examples(located: Localisation, split: str) -> FigureBlock | None:
@@ -132,14 +123,8 @@ def _examples(located: Localisation, split: str) -> FigureBlock | None:
 
 
 @styled
-def boxes_on_images(images: Sequence[tuple[np.ndarray, dict]]) -> Figure:
-    """Images with one box each.
-
-    Parameters
-    ----------
-    images : sequence of (uint8 array (H, W, 3), mapping)
-        Pixels, and the FRAMING row of the box.
-    """
+def boxes_on_images(images: Sequence[tuple[np.ndarray, Mapping[str, Any]]]) -> Figure:
+    """Images, uint8 (H, W, 3), with one box each, a FRAMING row."""
     n_rows = -(-len(images) // EXAMPLES_A_ROW)
     figure = new_figure(10.6, 2.2 * n_rows)
     panels = np.atleast_1d(figure.subplots(n_rows, EXAMPLES_A_ROW)).ravel()

@@ -1,9 +1,7 @@
 """How everything in a report was made: datasets, model, settings, versions and times."""
 
-from __future__ import annotations
-
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,47 +9,64 @@ from bias_toolkit.foundation.words import count, seconds
 from bias_toolkit.report.page.blocks import Block, Section, TableBlock
 from bias_toolkit.report.source import Source
 from bias_toolkit.report.topic import Topic
-from bias_toolkit.report.topics.method.described import (
-    DatasetDescription,
-    ModelDescription,
-    describe_datasets,
-    describe_model,
-)
+from bias_toolkit.report.words.sentences import SET_NAMES
+
+
+@dataclass(frozen=True)
+class DatasetDescription:
+    """One of a study's two datasets, in numbers.
+
+    `n_images` and `n_labels` are of the images that were read. `n_skipped` counts an image once, however many steps
+    left it out, so that both together are the images that were found.
+    """
+
+    path: str
+    layout: str
+    layout_reason: str
+    n_images: int
+    n_labels: int
+    n_objects: int = 0
+    n_skipped: int = 0
+    dropped_boxes: int = 0
+
+
+@dataclass(frozen=True)
+class ModelDescription:
+    """The model of a study."""
+
+    name: str
+    input_size: int
+    preprocessing: str
+    n_classes: int
+    feature_layer: str
+    feature_dimension: int
+    weights_sha256: str
 
 
 @dataclass(frozen=True)
 class Method:
-    """How a study was made.
+    """How a study was made."""
 
-    Parameters
-    ----------
-    datasets : mapping
-        "train" and "test" to DatasetDescription.
-    model : ModelDescription
-    settings, seeds, versions : mapping
-        By name.
-    label_match, runtime_reason, index_reason : str
-        A sentence each.
-    wall_times : mapping
-        Step name to seconds.
-    """
-
-    datasets: Mapping[str, DatasetDescription]
+    datasets: Mapping[str, DatasetDescription]  # train and test
     model: ModelDescription
     settings: Mapping[str, Any]
     seeds: Mapping[str, int]
     versions: Mapping[str, str]
-    label_match: str
+    label_match: str  # this and the next two are a sentence each
     runtime_reason: str
     index_reason: str
-    wall_times: Mapping[str, float]
+    wall_times: Mapping[str, float]  # seconds of each step
 
 
 def gather(source: Source) -> Method:
     """How a study was made."""
+    model = source.model_record
+    named = ("name", "input_size", "n_classes", "feature_layer", "feature_dimension", "weights_sha256")
     return Method(
         datasets=describe_datasets(source),
-        model=describe_model(source),
+        model=ModelDescription(
+            preprocessing=_preprocessing_sentence(model["preprocessing"]), **{name: model[name] for name in named}
+        ),
         settings=source.settings.to_dict(),
         seeds={"every random draw": source.settings.seed},
         versions=source.versions,
@@ -59,6 +74,35 @@ def gather(source: Source) -> Method:
         runtime_reason=source.runtime_reason,
         index_reason=source.index_reason,
         wall_times=source.seconds,
+    )
+
+
+def describe_datasets(source: Source) -> dict[str, DatasetDescription]:
+    """The description of each set: "train" and "test"."""
+    return {split: _describe(source, split) for split in SET_NAMES}
+
+
+def _describe(source: Source, split: str) -> DatasetDescription:
+    record, images, left_out = source.dataset_record(split), source.images(split), source.left_out(split)
+    images = images[~images["image_id"].isin(left_out)]
+    return DatasetDescription(
+        path=record["root"],
+        layout=record["layout"],
+        layout_reason=record["layout_reason"],
+        n_images=len(images),
+        n_labels=int(images["label"].nunique()),
+        n_objects=len(source.objects(split)),
+        n_skipped=len(left_out),
+        dropped_boxes=record["dropped_boxes"],
+    )
+
+
+def _preprocessing_sentence(preprocessing: Mapping[str, Any]) -> str:
+    means, deviations = (", ".join(f"{value:g}" for value in preprocessing[name]) for name in ("mean", "std"))
+    return (
+        f"(intensity − mean) / standard deviation, with mean {means} and standard deviation {deviations}; its own "
+        f"evaluation resizes with {preprocessing['interpolation']} and crops {preprocessing['crop_fraction']:g} of the "
+        "side"
     )
 
 
@@ -73,41 +117,26 @@ def method_section(contents: Method) -> Section:
         ["Feature", f"{model.feature_layer}, {count(model.feature_dimension, 'dimension')}"],
         ["SHA-256 of the weights", model.weights_sha256],
     ]
-    for name, sentence in (
-        ("Labels", contents.label_match),
-        ("Runtime", contents.runtime_reason),
-        ("Index", contents.index_reason),
-    ):
-        if sentence:
-            rows.append([name, sentence])
+    reasons = {"Labels": contents.label_match, "Runtime": contents.runtime_reason, "Index": contents.index_reason}
+    rows += [[name, sentence] for name, sentence in reasons.items() if sentence]
+    times = {name: seconds(value) for name, value in contents.wall_times.items()}
     blocks: list[Block] = [
         TableBlock("Datasets", ["", "Training set", "Test set"], _datasets(contents.datasets), numeric=False),
         TableBlock("Model and index", ["", "Value"], rows, numeric=False),
     ]
-    for caption, values in (
-        ("Settings", contents.settings),
-        ("Seeds", contents.seeds),
-        ("Versions", contents.versions),
+    for caption, header, values in (
+        ("Settings", ["Name", "Value"], contents.settings),
+        ("Seeds", ["Name", "Value"], contents.seeds),
+        ("Versions", ["Name", "Value"], contents.versions),
+        ("Wall time of each step", ["Step", "Time"], times),
     ):
         if values:
-            blocks.append(TableBlock(caption, ["Name", "Value"], _pairs(values), numeric=False))
-    if contents.wall_times:
-        blocks.append(
-            TableBlock(
-                "Wall time of each step",
-                ["Step", "Time"],
-                [[name, seconds(value)] for name, value in contents.wall_times.items()],
-                numeric=False,
-            )
-        )
+            cells = [[str(name), _text(value)] for name, value in values.items()]
+            blocks.append(TableBlock(caption, header, cells, numeric=False))
     return Section("method", "How this was made", blocks)
 
 
-def _pairs(values: Mapping) -> list[list[str]]:
-    return [[str(name), _text(value)] for name, value in values.items()]
-
-
-def _text(value) -> str:
+def _text(value: Any) -> str:
     if value is None:
         return "default"
     if isinstance(value, str):
@@ -118,20 +147,17 @@ def _text(value) -> str:
 
 
 def _datasets(datasets: Mapping[str, DatasetDescription]) -> list[list[str]]:
-    def row(name: str, form) -> list[str]:
-        return [name, *(form(dataset) for dataset in datasets.values())]
-
-    def layout(dataset: DatasetDescription) -> str:
-        return f"{dataset.layout} ({dataset.layout_reason})" if dataset.layout_reason else dataset.layout
+    def row(name: str, form: Callable[[DatasetDescription], str]) -> list[str]:
+        return [name, *map(form, datasets.values())]
 
     return [
-        row("Path", lambda dataset: dataset.path),
-        row("Layout", layout),
-        row("Images", lambda dataset: count(dataset.n_images)),
-        row("Labels", lambda dataset: count(dataset.n_labels)),
-        row("Objects", lambda dataset: count(dataset.n_objects)),
-        row("Images left out", lambda dataset: count(dataset.n_skipped)),
-        row("Boxes dropped", lambda dataset: count(dataset.dropped_boxes)),
+        row("Path", lambda of: of.path),
+        row("Layout", lambda of: f"{of.layout} ({of.layout_reason})" if of.layout_reason else of.layout),
+        row("Images", lambda of: count(of.n_images)),
+        row("Labels", lambda of: count(of.n_labels)),
+        row("Objects", lambda of: count(of.n_objects)),
+        row("Images left out", lambda of: count(of.n_skipped)),
+        row("Boxes dropped", lambda of: count(of.dropped_boxes)),
     ]
 
 

@@ -3,36 +3,26 @@
 from bias_toolkit.report.page.files import Table
 from bias_toolkit.report.topic import Plot, Topic
 from bias_toolkit.report.topics.regression.figures import odds_ratios
-from bias_toolkit.report.topics.regression.findings import Regression, gather, regression_findings
+from bias_toolkit.report.topics.regression.findings import gather, regression_findings
 from bias_toolkit.report.topics.regression.section import regression_section
 from bias_toolkit.report.words.sentences import BOTH_SETS, TEST_ONLY
-
-
-def _tables(contents: Regression) -> list[Table]:
-    ceiling = "the regression: how much of what boosted trees gain it reaches"
-    return [
-        Table("odds_ratios", contents.odds_ratios, "the regression: odds ratios of its terms", order=6),
-        Table("losses", contents.losses, "the regression: cross-validated loss with and without each term", order=7),
-        Table("ceiling", contents.ceiling, ceiling, order=8),
-    ]
-
 
 TOPIC = Topic(
     "regression",
     gather,
     findings=regression_findings,
     section=lambda contents, draft: regression_section(contents),
-    tables=_tables,
-    results=lambda contents: {
-        "odds_ratios": contents.odds_ratios,
-        "losses": contents.losses,
-        "ceiling": contents.ceiling,
-    },
+    tables=lambda contents: [
+        Table("odds_ratios", contents.odds_ratios, "the regression: odds ratios of its terms", order=6),
+        Table("losses", contents.losses, "the regression: cross-validated loss with and without each term", order=7),
+        Table("ceiling", contents.ceiling, "the regression: how much of what boosted trees gain it reaches", order=8),
+    ],
+    results=lambda contents: {name: getattr(contents, name) for name in ("odds_ratios", "losses", "ceiling")},
     plots={
         "odds-ratios": Plot(
-            lambda contents, choice: odds_ratios(contents.odds_ratios).figure,
-            shown=lambda contents: contents.odds_ratios,
-            lacking="regression",
+            lambda contents, choice: odds_ratios(contents.odds_ratios),
+            lambda contents: contents.odds_ratios,
+            "regression",
             order=10,
             boxes=TEST_ONLY,
         )

@@ -1,13 +1,11 @@
 """The figure of the regression: odds ratios with their intervals."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
 from bias_toolkit.foundation.words import count
-from bias_toolkit.report.page.style import BLUE, GREEN, GREY, VERMILLION, axes_or_new, styled, subtitle
+from bias_toolkit.report.page.style import BLUE, GREEN, GREY, VERMILLION, name_rows, new_figure, styled, subtitle
 from bias_toolkit.report.words.definitions import REGRESSION_KINDS, label_of
 
 MARKS = {
@@ -24,33 +22,19 @@ LARGEST = 100.0
 
 
 @styled
-def odds_ratios(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """Odds ratios for one standard deviation of each term, alone and beside the others, on a logarithmic axis.
-
-    Parameters
-    ----------
-    table : DataFrame
-        ODDS_RATIOS rows.
-    ax : Axes, optional
-    """
+def odds_ratios(table: pd.DataFrame) -> Axes:
+    """Odds ratios (ODDS_RATIOS) for one standard deviation of each term, alone and beside the others, on a log axis."""
     terms = list(dict.fromkeys(table.loc[table["kind"].eq("together"), "term"]))
     kinds = [kind for kind in MARKS if kind in set(table["kind"])]
-    ax = axes_or_new(ax, width=6.2, height=1.3 + ROW_INCHES * len(terms))
+    ax = new_figure(width=6.2, height=1.3 + ROW_INCHES * len(terms)).add_subplot()
     ax.axvline(1, color=GREY, linewidth=1)
     for at, kind in enumerate(kinds):
         rows = table[table["kind"].eq(kind)].set_index("term").reindex(terms)
         places = np.arange(len(terms)) + APART * (at - (len(kinds) - 1) / 2)
         colour, marker, inside = MARKS[kind]
         ax.hlines(places, rows["low"], rows["high"], color=colour, linewidth=1.6)
-        ax.plot(
-            rows["odds_ratio"],
-            places,
-            marker,
-            color=colour,
-            markerfacecolor=inside,
-            markersize=4.5,
-            label=REGRESSION_KINDS[kind].label.lower(),
-        )
+        label = REGRESSION_KINDS[kind].label.lower()
+        ax.plot(rows["odds_ratio"], places, marker, color=colour, markerfacecolor=inside, markersize=4.5, label=label)
     ends = table[["odds_ratio", "low", "high"]].to_numpy(float)
     ends = np.clip(ends[np.isfinite(ends) & (ends > 0)], 1 / LARGEST, LARGEST)
     ax.set_xscale("log")
@@ -59,12 +43,9 @@ def odds_ratios(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax.set_xticks(shown, [f"{tick:g}" for tick in shown])
     ax.minorticks_off()
     ax.set_xlim(low, high)
-    ax.set_yticks(range(len(terms)), [label_of(term) for term in terms])
+    name_rows(ax, range(len(terms)), [label_of(term) for term in terms])
     ax.set_ylim(len(terms) - 0.45, -0.55)
-    ax.grid(False, axis="y")
-    ax.tick_params(axis="y", length=0)
-    ax.set_xlabel("odds ratio for one standard deviation")
-    ax.set_title("Odds that a step changes the class")
+    ax.set(xlabel="odds ratio for one standard deviation", title="Odds that a step changes the class")
     ax.legend(loc="best")
     together = table[table["kind"].eq("together")]
     if len(together):

@@ -1,7 +1,5 @@
 """Whether distance says anything about an image once its margin, its framing and its class are known."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,11 +8,10 @@ import pandas as pd
 
 from bias_toolkit.foundation.words import count, interval, known, number, p_value, percent, significant
 from bias_toolkit.report.source import Source, notes
-from bias_toolkit.report.words.finding import Finding, Heading, Kind
+from bias_toolkit.report.words.finding import Finding, Heading, Kind, limits_of_row
 
 TERM = "nn_distance"
 FRAMING_TERMS = ("centre_distance", "log_scale_deviation", "framing_log_density")
-LOSS_DIGITS = 4
 
 
 @dataclass(frozen=True)
@@ -87,9 +84,8 @@ def regression_findings(contents: Regression) -> list[Finding]:
         return []
     answer = next(row for row in (curved, within, together) if row is not None)
     claim, kind = _claim(direction(alone), direction(answer), beside)
-    return [
-        Finding(Heading.DISTANCE, kind, claim, f"{_numbers(alone, together, within, curved)}{_prediction(contents)}")
-    ]
+    evidence = f"{_numbers(alone, together, within, curved)}{_prediction(contents)}"
+    return [Finding(Heading.DISTANCE, kind, claim, evidence)]
 
 
 def _claim(alone: int | None, answer: int, beside: str) -> tuple[str, Kind]:
@@ -101,21 +97,20 @@ def _claim(alone: int | None, answer: int, beside: str) -> tuple[str, Kind]:
     more = "less" if answer > 0 else "more"
     if alone not in (0, None, answer):
         return f"Once an image's {beside} {verb} known, distance says the opposite of what it says alone.", Kind.CAUTION
-    return (
-        f"Distance still says something once an image's {beside} {verb} known: farther means {more} stable.",
-        Kind.EFFECT,
-    )
+    claim = f"Distance still says something once an image's {beside} {verb} known: farther means {more} stable."
+    return claim, Kind.EFFECT
 
 
 def _numbers(alone: Mapping | None, together: Mapping, within: Mapping | None, curved: Mapping | None) -> str:
-    by_image = together["clusters"] == together["n"]
     parts = [f"{told(alone)} where nothing else is known"] if alone is not None else []
     parts.append(f"{told(together)} beside the other terms")
     if within is not None:
         parts.append(f"{told(within)} among images of one class")
     if curved is not None:
         parts.append(f"{told(curved)} if the margin may act along a curve as well")
-    of = count(together["n"], "image") + ("" if by_image else f" of {count(together['clusters'], 'class', 'classes')}")
+    of = count(together["n"], "image")
+    if together["clusters"] != together["n"]:
+        of += f" of {count(together['clusters'], 'class', 'classes')}"
     return (
         f"For a distance greater by one standard deviation ({significant(together['unit'])}), the odds that a step "
         f"changes the class are multiplied by {', by '.join(parts)}; {of}."
@@ -127,7 +122,7 @@ def _prediction(contents: Regression) -> str:
     row = loss_row(contents.losses, f"all but {TERM}")
     if row is None:
         return ""
-    value = f"{number(row['difference'], LOSS_DIGITS)} per step (95% interval {_loss_interval(row)})"
+    value = f"{loss(row['difference'])} per step (95% interval {limits_of_row(row, 'difference', loss)})"
     if row["difference_low"] > 0:
         return f" Without distance, unseen images are predicted worse: their log loss is higher by {value}."
     if row["difference_high"] < 0:
@@ -141,8 +136,9 @@ def loss_row(losses: pd.DataFrame, model: str) -> Mapping[str, Any] | None:
     return None if rows.empty else rows.iloc[0].to_dict()
 
 
-def _loss_interval(row: Mapping[str, Any]) -> str:
-    return interval(row["difference_low"], row["difference_high"], lambda value: number(value, LOSS_DIGITS))
+def loss(value: float) -> str:
+    """A log loss, or a difference of two."""
+    return number(value, 4)
 
 
 def ceiling_sentence(contents: Regression) -> str:
@@ -152,11 +148,10 @@ def ceiling_sentence(contents: Regression) -> str:
         return ""
     row = table.iloc[0].to_dict()
 
-    def gain(name: str) -> str:
-        limits = interval(row[f"{name}_low"], row[f"{name}_high"], lambda value: number(value, LOSS_DIGITS))
-        return f"{number(row[name], LOSS_DIGITS)} ({limits})"
-
-    gains = f"a log loss per step below that of no term by {gain('linear_gain')}, and by {gain('boosted_gain')}"
+    linear, boosted = (
+        f"{loss(row[name])} ({limits_of_row(row, name, loss)})" for name in ("linear_gain", "boosted_gain")
+    )
+    gains = f"a log loss per step below that of no term by {linear}, and by {boosted}"
     if not known(row["share"]):
         return (
             "Neither the regression nor boosted trees on the same terms predict unseen images better than their mean "
@@ -168,7 +163,8 @@ def ceiling_sentence(contents: Regression) -> str:
             f"better than the regression ({gains}): its straight lines tell all that was found (at least "
             f"{percent(row['share_low'], 0)}, by the 95% interval)."
         )
-    reach = f"{percent(row['share'], 0)} (95% interval {interval(row['share_low'], row['share_high'], _whole_percent)})"
+    limits = limits_of_row(row, "share", lambda value: percent(value, 0))
+    reach = f"{percent(row['share'], 0)} (95% interval {limits})"
     rest = (
         " The rest is in curves and combinations, and an odds ratio is an average over them."
         if row["share_high"] < 1
@@ -178,7 +174,3 @@ def ceiling_sentence(contents: Regression) -> str:
         f"The regression tells {reach} of what boosted trees, which can take any curve and combination, tell from the "
         f"same terms about unseen images ({gains}).{rest}"
     )
-
-
-def _whole_percent(value: float) -> str:
-    return percent(value, 0)

@@ -1,15 +1,19 @@
 """The page's section on the regression of instability on distance, framing and the margin together."""
 
-from __future__ import annotations
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-from bias_toolkit.foundation.words import MISSING, interval, known, number, p_value, significant
+import pandas as pd
+
+from bias_toolkit.foundation.words import MISSING, number, p_value, significant
 from bias_toolkit.report.page.blocks import Block, Cell, FigureBlock, ListBlock, Omitted, Paragraph, Section, TableBlock
+from bias_toolkit.report.page.cells import estimate_cell
 from bias_toolkit.report.topics.regression.figures import odds_ratios
 from bias_toolkit.report.topics.regression.findings import (
-    LOSS_DIGITS,
     Regression,
     ceiling_sentence,
     direction,
+    loss,
     odds,
     odds_row,
     regression_findings,
@@ -24,52 +28,43 @@ MODELS = {"none": "No term: the mean alone", "all": "All terms", "boosted": "Boo
 
 def regression_section(contents: Regression) -> Section | Omitted:
     """The answer, odds ratios, cross-validated losses, and what was left out."""
-    table, notes = contents.odds_ratios, contents.notes
-    if not len(table):
-        reason = notes[-1] if notes else "no changed steps were measured."
-        return Omitted(TITLE, reason[:1].lower() + reason[1:])
-    blocks: list[Block] = [Paragraph(finding.text) for finding in regression_findings(contents)]
-    blocks.append(Paragraph(_method(contents)))
-    blocks.append(
-        FigureBlock(
-            "odds-ratios",
-            lambda: odds_ratios(table),
-            "Odds ratios of each term, alone, together and within classes, with their intervals on a logarithmic axis.",
-            "Odds ratios for one standard deviation of each term. Right of 1 the class changes more often, left of it "
-            "less often; where the line crosses 1, no effect was found.",
-            boxes=TEST_ONLY,
-        )
-    )
-    blocks.append(_odds_table(contents))
-    losses = _loss_table(contents)
-    if losses is not None:
-        blocks.append(losses)
-    ceiling = ceiling_sentence(contents)
-    if ceiling:
-        blocks.append(Paragraph(ceiling))
-    if notes:
-        blocks.append(ListBlock([Cell(note) for note in notes]))
-    return Section("beside", TITLE, blocks)
+    if len(contents.odds_ratios):
+        return Section("beside", TITLE, list(_blocks(contents)))
+    reason = contents.notes[-1] if contents.notes else "no changed steps were measured."
+    return Omitted(TITLE, reason[:1].lower() + reason[1:])
 
 
-def _method(contents: Regression) -> str:
+def _blocks(contents: Regression) -> Iterator[Block]:
     table = contents.odds_ratios
-    first = table.iloc[0]
+    for finding in regression_findings(contents):
+        yield Paragraph(finding.text)
     alike = (
         "The intervals take each image for itself"
-        if first["clusters"] == first["n"]
+        if table.iloc[0]["clusters"] == table.iloc[0]["n"]
         else "Images of a class may be alike, so the intervals are those of the cluster jackknife over classes: they "
         "are also about other classes than these, while the intervals of ρ are about more images of these classes"
     )
-    columns = (
-        " The last column of odds ratios answers the question; those before it show what each control changes."
-        if table["kind"].eq("together").sum() > 1
-        else ""
-    )
-    return (
+    columns = " The last column of odds ratios answers the question; those before it show what each control changes."
+    yield Paragraph(
         "A binomial regression of each image's changed steps out of all its steps on the standardised terms. "
-        f"{alike}.{columns}"
+        f"{alike}.{columns if table['kind'].eq('together').sum() > 1 else ''}"
     )
+    yield FigureBlock(
+        "odds-ratios",
+        lambda: odds_ratios(table),
+        "Odds ratios of each term, alone, together and within classes, with their intervals on a logarithmic axis.",
+        "Odds ratios for one standard deviation of each term. Right of 1 the class changes more often, left of it less "
+        "often; where the line crosses 1, no effect was found.",
+        boxes=TEST_ONLY,
+    )
+    yield _odds_table(contents)
+    if len(contents.losses):
+        yield _loss_table(contents.losses)
+    ceiling = ceiling_sentence(contents)
+    if ceiling:
+        yield Paragraph(ceiling)
+    if contents.notes:
+        yield ListBlock([Cell(note) for note in contents.notes])
 
 
 def _odds_table(contents: Regression) -> TableBlock:
@@ -80,17 +75,8 @@ def _odds_table(contents: Regression) -> TableBlock:
     for term in terms:
         together = table[table["term"].eq(term) & table["kind"].eq("together")].iloc[0]
         cells: list[Cell | str] = [Cell(label_of(term), f"standard deviation {significant(together['unit'])}")]
-        for kind in kinds:
-            row = odds_row(table, term, kind)
-            cells.append(
-                Cell(MISSING)
-                if row is None
-                else Cell(
-                    odds(row["odds_ratio"]),
-                    f"{interval(row['low'], row['high'], odds)}; {p_value(row['p_value'])}",
-                    marked=bool(direction(row)),
-                )
-            )
+        for row in (odds_row(table, term, kind) for kind in kinds):
+            cells.append(Cell(MISSING) if row is None else _odds_cell(row))
         rows.append([*cells, Cell(number(together["inflation"], 1))])
     return TableBlock(
         "Odds ratios of a step's changing the class, for one standard deviation",
@@ -104,28 +90,20 @@ def _odds_table(contents: Regression) -> TableBlock:
     )
 
 
-def _loss_table(contents: Regression) -> TableBlock | None:
-    losses = contents.losses
-    if not len(losses):
-        return None
+def _odds_cell(row: Mapping[str, Any]) -> Cell:
+    ends = row["low"], row["high"]
+    return estimate_cell(row["odds_ratio"], *ends, odds, p_value(row["p_value"]), bool(direction(row)))
 
-    def loss(value: float) -> str:
-        return number(value, LOSS_DIGITS)
 
+def _loss_table(losses: pd.DataFrame) -> TableBlock:
     rows = []
     for row in losses.to_dict("records"):
-        model = row["model"]
+        model, ends = row["model"], (row["difference_low"], row["difference_high"])
         name = MODELS.get(model) or f"Without: {label_of(model.removeprefix('all but '))}"
-        worse = (
-            Cell(MISSING)
-            if model == "all" or not known(row["difference"])
-            else Cell(
-                loss(row["difference"]),
-                interval(row["difference_low"], row["difference_high"], loss),
-                marked=bool(sign(row["difference_low"], row["difference_high"])),
-            )
-        )
-        rows.append([name, Cell(loss(row["loss"]), interval(row["low"], row["high"], loss)), worse])
+        worse = Cell(MISSING)
+        if model != "all":
+            worse = estimate_cell(row["difference"], *ends, loss, marked=bool(sign(*ends)))
+        rows.append([name, estimate_cell(row["loss"], row["low"], row["high"], loss), worse])
     return TableBlock(
         "How well unseen images are predicted",
         ["", "Log loss per step", "Above that of all terms"],

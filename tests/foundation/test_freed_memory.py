@@ -5,12 +5,12 @@ import sys
 
 import pytest
 
-from bias_toolkit.models.memory import keep_freed_memory
+from bias_toolkit.foundation.memory import keep_freed_memory
 
 FRESH_PROCESS = """
 import resource
 import torch
-from bias_toolkit.models.memory import keep_freed_memory
+from bias_toolkit.foundation.memory import keep_freed_memory
 
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

@@ -1,0 +1,137 @@
+"""What tells a study's inputs from others: of what is open, or as the study's record has it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bias_toolkit.foundation.errors import InputError
+from bias_toolkit.study.record import StudyRecord, package_versions
+from bias_toolkit.study.settings import Settings
+
+if TYPE_CHECKING:
+    from bias_toolkit.datasets import Dataset
+    from bias_toolkit.models import Model
+
+EXTRA_FILES = ("label_map", "imagenet_x")
+
+
+@dataclass(frozen=True)
+class Named:
+    """How the inputs of a study are given: by a path, a name, or an object; None where the study's record has it.
+
+    `trusts_study` says that a model factory that only the record names may be imported.
+    """
+
+    train: str | os.PathLike | Dataset | None = None
+    test: str | os.PathLike | Dataset | None = None
+    model: str | Model | None = None
+    trusts_study: bool = False
+
+
+class Identities:
+    """The identities of the inputs of a study.
+
+    The identity of an input is that which was learnt from the input itself. Where it is not open, it is that of the
+    study's record, if the record is of the same path or name and settings. Where it is not either, it is not known
+    before the input is opened. So a study can be read where its images and its model are not at hand, and no result of
+    other inputs is read.
+    """
+
+    def __init__(self, named: Named, settings: Settings, recorded: StudyRecord):
+        self.named = named
+        self.settings = settings
+        self.recorded = recorded
+        self.changes = 0
+        self.are_checked = False
+        self._known: dict[str, Any] = {}
+
+    def of(self, name: str) -> Any:
+        """The identity of an input, as JSON values; None where the input has to be opened for it."""
+        return self._known[name] if name in self._known else self.recorded_identity(name)
+
+    def learn(self, name: str, identity: Any) -> None:
+        if self._known.get(name, identity) != identity or name not in self._known:
+            self.changes += 1
+        self._known[name] = identity
+
+    def recorded_identity(self, name: str) -> Any:
+        """What the record says of an input that is named and set as there; None where it says nothing of it."""
+        deciding = {"train": ("train_layout",), "test": ("test_layout",), "model": ("weights", "feature")}
+        present = self.settings.to_dict()
+        if any(self.recorded.settings.get(each) != present[each] for each in deciding.get(name, (name,))):
+            return None
+        recorded = getattr(self.recorded, name)
+        if recorded is None or name in EXTRA_FILES:
+            return recorded
+        given = getattr(self.named, name)
+        if not isinstance(given, str | os.PathLike | None) or recorded.spec != self.spec(name):
+            return None
+        is_in_doubt = name == "model" and self.are_checked and not self._is_model_as_recorded()
+        return None if is_in_doubt else recorded.identity
+
+    def _is_model_as_recorded(self) -> bool:
+        """Whether the model need not be loaded to know that it is that of the record.
+
+        It is so where the toolkit or a library makes it, in the versions that made it then, and its file of weights
+        is as it was; and where it may not be loaded.
+        """
+        from bias_toolkit.models import names_code
+
+        recorded = self.recorded.model
+        if recorded is None or not isinstance(self.named.model, str | None):
+            return False
+        if names_code(recorded.spec):
+            return self.named.model is None and not self.named.trusts_study
+        return self.recorded.versions == package_versions() and recorded.weights == self.weights_state()
+
+    def weights_state(self) -> tuple[int, int] | None:
+        try:
+            status = os.stat(self.settings.weights) if self.settings.weights is not None else None
+        except OSError:
+            return None
+        return None if status is None else (status.st_size, status.st_mtime_ns)
+
+    def _file_identity(self, name: str) -> str:
+        if name == "imagenet_x":
+            from bias_toolkit.datasets import imagenet_x_stamp
+
+            return imagenet_x_stamp(self.settings.imagenet_x)
+        if self.settings.label_map is None:
+            return hashlib.sha256().hexdigest()
+        try:
+            return hashlib.sha256(Path(self.settings.label_map).read_bytes()).hexdigest()
+        except OSError as error:
+            raise InputError(
+                f"The mapping file {self.settings.label_map} cannot be read: {error.strerror or error}."
+            ) from error
+
+    def look_at_file(self, name: str) -> None:
+        """Learn the identity of one of `EXTRA_FILES` from the file as it is now."""
+        self.learn(name, self._file_identity(name))
+
+    def doubt_the_model(self) -> None:
+        """From now on, take the recorded identity of the model only if the model need not be loaded to know it."""
+        self.are_checked = True
+        if "model" not in self._known and not self._is_model_as_recorded():
+            self.changes += 1
+
+    def take_record(self, recorded: StudyRecord) -> None:
+        """Take another record."""
+        if recorded != self.recorded:
+            self.recorded = recorded
+            self.changes += 1
+
+    def spec(self, name: str) -> str | None:
+        """How the `train` or `test` set or the `model` is named in study.json: a path, or a model's name."""
+        given = getattr(self.named, name)
+        if given is None:
+            recorded = getattr(self.recorded, name)
+            return None if recorded is None else recorded.spec
+        if isinstance(given, str | os.PathLike):
+            given = os.fspath(given)
+            return os.path.abspath(given) if name != "model" and os.path.exists(given) else given
+        return given.name if name == "model" else given.root

@@ -1,0 +1,137 @@
+"""Shards that another worker does: it gets all in a job, and the result is that of one process."""
+
+import multiprocessing
+import os
+import pickle
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+
+import pytest
+from toy_study import WORDS, Inputs, Settings, ToyStudy, digests, lengths, open_workshop, source, work_elsewhere
+
+from bias_toolkit.foundation.errors import InputError
+from bias_toolkit.pipeline.executor import ShardJob
+
+
+def job(study, numbers=(0, 1, 2), **changed):
+    task = study.plan.task(lengths, "left")
+    fields = {"open": open_workshop, "study": str(study.folder), "task": task.name, "key": task.key}
+    return ShardJob(**fields | changed, numbers=tuple(numbers))
+
+
+class Pickling:
+    """An executor whose workers know the study from a pickled job alone."""
+
+    def __init__(self):
+        self.jobs = []
+
+    def shards(self, job, advance):
+        self.jobs.append(job)
+        one = pickle.loads(pickle.dumps(job))
+        yield from one.open(one.study).shards(one, advance)
+
+
+class Spawned:
+    """An executor that has every second shard done by either of two other processes."""
+
+    def __init__(self):
+        self.pids = set()
+
+    def shards(self, job, advance):
+        parts = [replace(job, numbers=job.numbers[start::2]) for start in range(2)]
+        with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
+            for pid, _, count in pool.map(work_elsewhere, map(pickle.dumps, parts)):
+                self.pids.add(pid)
+                advance(count)
+        yield from job.numbers
+
+
+@pytest.fixture
+def whole(tmp_path):
+    other = ToyStudy(tmp_path / "whole")
+    other.do(lengths, "left")
+    return digests(other.folder)
+
+
+def test_a_job_can_be_pickled(study):
+    assert pickle.loads(pickle.dumps(job(study))) == job(study)
+
+
+def test_the_executor_is_asked_for_the_missing_shards_only(study, whole):
+    executor = Pickling()
+    study = ToyStudy(study.folder, executor=executor)
+    study.do(lengths, "left")
+    assert executor.jobs == [job(study)]
+    assert digests(study.folder) == whole
+    assert study.inputs.read == ["source left"]
+    (study.folder / "lengths" / "left" / "lengths-00001.parquet").unlink()
+    study.do(lengths, "left")
+    assert executor.jobs[1:] == [job(study, [1])]
+    study.do(lengths, "left")
+    assert len(executor.jobs) == 2
+    assert digests(study.folder) == whole
+
+
+def test_workers_in_other_processes_give_the_same_bits(study, whole):
+    executor = Spawned()
+    study = ToyStudy(study.folder, executor=executor)
+    study.do(lengths, "left")
+    assert executor.pids
+    assert os.getpid() not in executor.pids
+    assert digests(study.folder) == whole
+    assert study.step_folder(lengths, "left").is_done
+
+
+def test_shards_may_be_done_apart(study, whole):
+    study.do(source, "left")
+    counts = []
+    (study.folder / "lengths" / "left").mkdir(parents=True)
+    for number in (2, 0, 1):
+        assert list(study.workshop.shards(job(study, [number]), counts.append)) == [number]
+    assert sum(counts) == len(WORDS)
+    found = digests(study.folder)
+    assert found == {name: digest for name, digest in whole.items() if not name.endswith("total.txt")}
+    # Nobody has recorded them as done; the run that does finds them there.
+    assert not study.step_folder(lengths, "left").is_done
+
+
+def test_each_shard_is_told_when_it_and_all_before_it_are_sealed(study):
+    folder = study.folder / "lengths" / "left"
+    folder.mkdir(parents=True)
+    for count, number in enumerate(study.workshop.shards(job(study), lambda items: None), 1):
+        assert number == count - 1
+        assert len(list(folder.glob("*.sha256"))) == count
+
+
+def test_no_shard_is_begun_before_it_is_asked_for(study):
+    (study.folder / "lengths" / "left").mkdir(parents=True)
+    shards = study.workshop.shards(job(study), lambda items: None)
+    assert study.inputs.read == []
+    next(shards)
+    assert study.inputs.read == WORDS[:3]
+    shards.close()
+    assert study.inputs.read == WORDS[:3]
+
+
+@pytest.mark.parametrize(
+    "changed", [{"key": "0" * 64}, {"task": "lengths/middle"}, {"task": "source/left"}, {"task": "../lengths/left"}]
+)
+def test_a_job_of_another_key_or_task_is_refused(study, changed):
+    with pytest.raises(InputError, match="the worker needs the same inputs, settings and version"):
+        next(study.workshop.shards(job(study, **changed), lambda items: None))
+    assert not study.folder.exists()
+
+
+def test_a_worker_whose_inputs_or_settings_are_others_refuses(study):
+    inputs = Inputs()
+    inputs.identities["machine"] = "another"
+    for other in (ToyStudy(study.folder, Settings(factor=3)), ToyStudy(study.folder, inputs=inputs)):
+        with pytest.raises(InputError, match="does not give lengths/left the key"):
+            next(other.workshop.shards(job(study), lambda items: None))
+
+
+def test_the_refusal_of_a_worker_ends_the_run(study):
+    study = ToyStudy(study.folder, Settings(factor=3), executor=Pickling())
+    with pytest.raises(InputError, match="the worker needs the same"):
+        study.do(lengths, "left")
+    assert not study.step_folder(lengths, "left").is_done
