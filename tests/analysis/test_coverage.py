@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from bias_toolkit.analysis import mean_interval, partial_spearman, spearman, within_class_spearman
+from bias_toolkit.analysis import mean_interval, partial_spearman, rank_correlations, spearman
 from bias_toolkit.analysis.binomial_fit import fit_binomial, fit_within_classes
 from bias_toolkit.analysis.factors import differences, margin_strata
 
@@ -55,12 +55,10 @@ def test_rank_correlations(draw, kind):
     found = []
     for _ in range(DRAWS):
         images = draw(rng, sizes)
-        y, settings = images["p_top1_change"], {"resamples": 199, "permutations": 99}
-        third = {"partial": images["margin"], "within class": images["label"]}
-        relate = {"plain": spearman, "partial": partial_spearman, "within class": within_class_spearman}[kind]
-        more = [third[kind]] if kind in third else []
-        results = [relate(images[x], y, *more, **settings) for x in ("nn_distance", "centre_distance")]
-        found.append([[r.rho, r.low, r.high, r.p_value] for r in results])
+        third = {"partial": {"given": images["margin"]}, "within class": {"labels": images["label"]}}.get(kind, {})
+        xs, y = images[["nn_distance", "centre_distance"]], images[["p_top1_change"]]
+        results = rank_correlations(xs, y, **third, resamples=199, permutations=99)
+        found.append([[r.rho, r.low, r.high, r.p_value] for r in results.values()])
     found = np.array(found)
     # What ρ is an estimate of is its mean over draws.
     assert LOW <= held(found[:, 0, 1:3], found[:, 0, 0].mean()) <= HIGH

@@ -38,7 +38,7 @@ def run(*arguments, **options):
 
 
 @pytest.mark.parametrize("surroundings", ["mean", "black", "inpaint", "real"])
-def test_every_number_is_that_of_the_views_one_by_one(model, images, surroundings):
+def test_every_number_is_that_of_the_views_cell_by_cell(model, images, surroundings):
     table = run(model, images.__getitem__, surroundings)
     fill = "mean" if surroundings == "real" else surroundings
     expected = []
@@ -49,13 +49,9 @@ def test_every_number_is_that_of_the_views_one_by_one(model, images, surrounding
             if window is None:
                 continue
             picture = take_picture(image, window, 4, fill)
-            outputs = []
-            for k in range(9):
-                part = picture.pixels[k : k + 64, k : k + 64]
-                blank = picture.outside[k : k + 64, k : k + 64]
-                blank = blank[None] if fill == "mean" else None
-                outputs.append(model.evaluate(part[None], blank).probabilities[0])
-            p = np.array(outputs)
+            views = np.stack([picture.pixels[k : k + 64, k : k + 64] for k in range(9)])
+            blank = np.stack([picture.outside[k : k + 64, k : k + 64] for k in range(9)])
+            p = model.evaluate(views, blank if fill == "mean" else None).probabilities
             top = p.argmax(axis=1)
             label = LABELS.get(name)
             expected.append(
