@@ -148,9 +148,7 @@ class StepFolder:
             _log.warning("%s: %s was damaged or removed, and is computed again.", name, changed)
             kept = kept and (self.task.step.replaces_itself or self.task.step.sharding is not None)
         elif self.is_record_lost:
-            _log.warning(
-                "%s: %s is missing, damaged, or of another version. The step is computed again.", name, RECORD
-            )
+            _log.warning("%s: %s is missing, damaged, or of another version. The step is computed again.", name, RECORD)
         before = record.seconds if kept else 0.0
         if not kept:
             self.clear()

@@ -215,7 +215,9 @@ def test_a_task_whose_record_was_lost_is_done_anew(study, caplog, name, damage):
     damage(study.folder / name / RECORD)
     study.again().do(page)
     assert digests(study.folder) == before
-    assert caplog.messages == [f"{name}: {RECORD} is missing, damaged, or of another version. The step is computed again."]
+    assert caplog.messages == [
+        f"{name}: {RECORD} is missing, damaged, or of another version. The step is computed again."
+    ]
 
 
 def test_damage_that_shows_only_when_a_step_reads_its_needs_is_put_right_at_once(study, caplog):

@@ -171,7 +171,9 @@ def test_files_whose_record_was_lost_are_computed_again(tmp_path, caplog):
             assert left(folder) == [RECORD]
             (path / "a.bin").write_bytes(b"new")
         assert not folder.is_record_lost
-        assert caplog.messages == [f"work: {RECORD} is missing, damaged, or of another version. The step is computed again."]
+        assert caplog.messages == [
+            f"work: {RECORD} is missing, damaged, or of another version. The step is computed again."
+        ]
         caplog.clear()
 
 

@@ -1,7 +1,6 @@
 """Runs that are killed, stopped, or lose their disk, and what is left of them."""
 
 import errno
-import json
 import os
 import re
 import shutil

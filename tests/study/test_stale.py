@@ -133,7 +133,10 @@ STALE = {
     "feature_dtype": ({"feature_dtype": "float16"}, FEATURES | ANALYSIS),
     "feature_precision": ({"feature_precision": "bfloat16"}, FEATURES | ANALYSIS),
     "protocols": ({"protocols": ("crop", "embed")}, {"measures"} | ANALYSIS),
-    "transforms": ({"transforms": ("vertical",)}, {"responses/crop", "responses/embed", "measures", "noise"} | ANALYSIS),
+    "transforms": (
+        {"transforms": ("vertical",)},
+        {"responses/crop", "responses/embed", "measures", "noise"} | ANALYSIS,
+    ),
     "sizes": ({"sizes": (0.9,)}, {"responses/crop", "measures", "noise"} | ANALYSIS),
     "fill": ({"fill": "black"}, {"responses/embed", "measures"} | ANALYSIS),
     "sampling": ({"sampling": "random"}, {"responses/crop", "measures", "noise"} | ANALYSIS),
@@ -210,7 +213,10 @@ def tasks_of(study, explained):
 def current(study, explained):
     """Whether each result can be read."""
     tasks = tasks_of(study, explained)
-    return {name: all(study.results.stored.is_current(task.step, task.member) for task in each) for name, each in tasks.items()}
+    return {
+        name: all(study.results.stored.is_current(task.step, task.member) for task in each)
+        for name, each in tasks.items()
+    }
 
 
 def declared(name, before, after, explained):
