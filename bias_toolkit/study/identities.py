@@ -86,7 +86,12 @@ class Identities:
             return False
         if names_code(recorded.spec):
             return self.named.model is None and not self.named.trusts_study
-        return self.recorded.versions == package_versions() and recorded.weights == self.weights_state()
+        # Whether a device or runtime that was named anew exists is known only when the model is loaded.
+        is_run_alike = all(
+            self.recorded.settings.get(name) == getattr(self.settings, name) for name in ("device", "runtime")
+        )
+        is_same_file = recorded.weights == self.weights_state()
+        return is_run_alike and is_same_file and self.recorded.versions == package_versions()
 
     def weights_state(self) -> tuple[int, int] | None:
         try:

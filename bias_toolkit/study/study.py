@@ -370,7 +370,8 @@ class Study:
         """Do steps for all their members, and what they need."""
         with self._runner.one_run(progress):
             self._refuse_early(wanted)
-            for step in wanted:
+            # Both sets first: what cannot be read is refused before anything long begins.
+            for step in (steps.images, *wanted):
                 for member in step.members(self.inputs):
                     self._runner.do(step, member)
         return self

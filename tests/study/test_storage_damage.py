@@ -168,7 +168,7 @@ def test_a_step_whose_marker_was_removed_is_computed_again(copied, step, caplog)
     (copied / step / "step.json").unlink()
     Study(copied).analyse()
     assert digests(copied) == before
-    assert caplog.messages == [f"{step}: step.json {LOST}, and the step is computed again."]
+    assert caplog.messages == [f"{step}: step.json {LOST}. The step is computed again."]
 
 
 def test_a_process_that_knows_how_does_a_step_with_a_lost_marker_again(copied):
