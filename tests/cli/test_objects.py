@@ -68,7 +68,7 @@ def test_options_of_the_other_kind_are_refused(run, finished, photographs, tmp_p
     train = photographs["train"]
     refused(run("objects", finished.folder, "--with", train), "--with", "is a study")
     refused(run("objects", finished.folder, "--out", tmp_path / "page"), "--out", "bias-toolkit report --out")
-    refused(run("objects", train, "--metric", "cosine"), "--metric", "option of a study")
+    refused(run("objects", train, "--boxes", "given"), "--boxes", "option of a study")
     refused(run("objects", train, "--train-layout", "images"), "--train-layout")
     refused(run("objects", train, "--with-layout", "table"), "--with-layout", "--with")
     refused(run("objects", train, "--resamples", "3"), "--resamples")

@@ -302,7 +302,7 @@ def test_boxes_are_located_anew_where_labels_are_matched_with_other_classes(loca
     other = Study(located.folder, label_map=mapping)
     for split in ("train", "test"):
         assert located.results.stored.is_current(steps.located, split)
-        with pytest.raises(InputError, match="computed with other inputs or settings.*bias-toolkit objects"):
+        with pytest.raises(InputError, match=r"computed with other inputs or settings.*bias-toolkit objects"):
             other.located(split)
 
 
