@@ -70,9 +70,8 @@ def worst_requests(results: Results, n: int) -> list[Request]:
 def listed_requests(results: Results) -> list[Request]:
     """The least and the most stable images, which the report lists."""
     from bias_toolkit.explain.request import Request
-    from bias_toolkit.report import LISTED, ordered_by_stability
+    from bias_toolkit.report import stability
 
-    ordered = ordered_by_stability(results.per_image)["image_id"]
-    half = (len(ordered) + 1) // 2
-    listed = [*ordered.iloc[:half].head(LISTED), *ordered.iloc[half:].iloc[::-1].head(LISTED)]
+    halves = stability.least_and_most_stable(results.per_image)
+    listed = [image_id for half in halves for image_id in half["image_id"].head(stability.LISTED)]
     return [Request(image_id) for image_id in listed]
