@@ -56,12 +56,13 @@ def prepare(quick: bool = False) -> None:
     import statsmodels.api  # noqa: F401
     import torch
 
-    import bias_toolkit_cli.commands  # noqa: F401
     from bias_toolkit import demo, explain  # noqa: F401
     from bias_toolkit.report.page import page
     from bias_toolkit.study import steps
     from bias_toolkit.study.study import Study  # noqa: F401
+    from bias_toolkit_cli.commands import COMMANDS, command_line
 
+    command_line([*COMMANDS])
     torch.set_num_threads(1)
     faiss.omp_set_num_threads(1)
     page.FORMATS = ("svg",)

@@ -1,9 +1,6 @@
 """bias-toolkit: is a dataset photographed in one way, and is that why a network is brittle?"""
 
 from importlib import import_module
-from importlib.metadata import version
-
-__version__ = version("bias-toolkit")
 
 _HOMES = {
     "Dataset": "bias_toolkit.datasets",
@@ -20,10 +17,14 @@ __all__ = ["Dataset", "InputError", "Model", "Settings", "Study", "__version__",
 
 def __getattr__(name: str):
     # torch, faiss and matplotlib take seconds to import, so nothing is imported before it is used.
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("bias-toolkit")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)
 
 
 def __dir__():
-    return sorted([*globals(), *_HOMES])
+    return sorted({*globals(), *__all__})

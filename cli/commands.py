@@ -1,31 +1,36 @@
 """The commands of `bias-toolkit`, put together."""
 
-from __future__ import annotations
-
+from importlib import import_module
 from typing import Annotated
 
 import typer
 
-from bias_toolkit import __version__
-from bias_toolkit_cli import demo, explain, look, objects, reframe, study_steps
-
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-    help="Is my dataset photographed in one way, and is that why my network is brittle?",
-    epilog="Example: bias-toolkit report --train photos/train --test photos/val --model efficientnet-lite0 --out study",
-)
+COMMANDS = {
+    "report": ("study_steps", "Run every step and write the bias report."),
+    "demo": ("demo", "Make a full report from the built-in dataset, with nothing to download."),
+    "embed": ("study_steps", "Extract the features of the training and test images."),
+    "index": ("study_steps", "Index the training features and find every test image's nearest training images."),
+    "sweep": ("study_steps", "Move every test image's view step by step and measure how the model responds."),
+    "objects": ("objects", "Relate the objects' position and scale to chance, and compare two datasets' framing."),
+    "analyse": ("study_steps", "Relate distance and framing to invariance."),
+    "map": ("reframe", "Show a sample of test images with their objects at other positions and scales."),
+    "sizes": ("reframe", "Sweep a sample of test images at every view size."),
+    "explain": ("explain", "Say why the model is unstable on an image."),
+    "plot": ("look", "Draw a figure of the study for a publication."),
+    "neighbours": ("look", "Show a test image's nearest training images."),
+    "verify": ("look", "Read every byte of a study against its digest, and list what is damaged."),
+}
+"""The module of each command, and what the list of commands says of it. Importing them all would take longer."""
 
 
 def _print_version(asked: bool) -> None:
     if asked:
+        from bias_toolkit import __version__
+
         print(f"bias-toolkit {__version__}")
         raise typer.Exit
 
 
-@app.callback()
 def _options(
     version: Annotated[
         bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version)
@@ -34,9 +39,26 @@ def _options(
     """Holds the options of the command line itself."""
 
 
-demo.register(app)
-study_steps.register(app)
-objects.register(app)
-reframe.register(app)
-explain.register(app)
-look.register(app)
+def command_line(arguments: list[str]) -> typer.Typer:
+    """The command line, in which the commands among the arguments are whole, and the others are names in a list."""
+    app = typer.Typer(
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="rich",
+        help="Is my dataset photographed in one way, and is that why my network is brittle?",
+        epilog="Example: bias-toolkit report --train photos/train --test photos/val --model efficientnet-lite0 "
+        "--out study",
+    )
+    app.callback()(_options)
+    for name, (module, summary) in COMMANDS.items():
+        if name in arguments:
+            command = getattr(import_module(f"bias_toolkit_cli.{module}"), name)
+            app.command(name, short_help=summary)(command)
+        else:
+            app.command(name, short_help=summary)(_listed)
+    return app
+
+
+def _listed() -> None:
+    """Stands for a command that was not named."""

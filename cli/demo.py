@@ -1,7 +1,5 @@
 """`demo`: the whole argument on the built-in dataset."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -28,8 +26,3 @@ def demo(
         print_json({"findings": [asdict(finding) for finding in findings], "report": str(page)})
     else:
         say("\n".join([*(finding.text for finding in findings), "", f"Report: {page}"]))
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the command line."""
-    app.command()(demo)

@@ -77,8 +77,3 @@ def _box(text: str | None) -> tuple[float, ...] | None:
         return tuple(float(edge) for edge in text.split(","))
     except ValueError:
         raise InputError(f"--box is {text!r}, but must be four numbers x0,y0,x1,y1 in pixels.") from None
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the command line."""
-    app.command()(explain)

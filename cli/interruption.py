@@ -1,7 +1,5 @@
 """Stopping when asked to: Ctrl-C, or the SIGTERM of a cluster's scheduler, ends a command within two seconds."""
 
-from __future__ import annotations
-
 import os
 import signal
 import socket

@@ -1,7 +1,5 @@
 """Looking at a study that was computed: `plot`, `neighbours` and `verify`."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 
@@ -114,10 +112,3 @@ def verify(
         say("\n".join([*lines, f"Run {commands} on the study, and it is computed again."]))
     if len(damaged):
         raise typer.Exit(1)
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands to the command line."""
-    app.command()(plot)
-    app.command()(neighbours)
-    app.command()(verify)

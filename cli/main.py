@@ -1,7 +1,5 @@
 """The command `bias-toolkit`: what its end is, whatever happens."""
 
-from __future__ import annotations
-
 import errno
 import os
 import sys
@@ -36,11 +34,12 @@ def main(arguments: list[str] | None = None) -> None:
             stream.reconfigure(errors="backslashreplace")
     with stoppable() as stop:
         try:
-            _check_limit(sys.argv[1:] if arguments is None else arguments)
+            given = sys.argv[1:] if arguments is None else arguments
+            _check_limit(given)
             # Importing takes a while, and may be stopped like all else.
-            from bias_toolkit_cli.commands import app
+            from bias_toolkit_cli.commands import command_line
 
-            app(args=arguments)
+            command_line(given)(args=given)
         except BaseException as error:
             code = error.code if isinstance(error, SystemExit) else 1
             if code == STOPPED or (stop.asked and code != 0):

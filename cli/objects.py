@@ -195,8 +195,3 @@ def _ends(categories: pd.DataFrame) -> pd.DataFrame:
 
     half = MOST_CATEGORIES // 2
     return pd.concat([categories.head(half), categories.tail(half)])
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the command line."""
-    app.command()(objects)

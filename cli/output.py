@@ -1,7 +1,5 @@
 """Printing results: readable text or JSON on standard output, progress on standard error."""
 
-from __future__ import annotations
-
 import json
 import math
 import sys

@@ -1,7 +1,5 @@
 """Progress bars with a rate and the time left, drawn on standard error."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from bias_toolkit.study import steps
 from bias_toolkit_cli.options import StudyFolder, open_study, takes_study_options
 from bias_toolkit_cli.output import console_progress, print_json, say
@@ -15,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @takes_study_options(steps.framing_map)
-def framing_map(study: StudyFolder, options: dict[str, Any]) -> None:
+def map(study: StudyFolder, options: dict[str, Any]) -> None:
     """Show a sample of test images with their objects at other positions and scales, and sweep there.
 
     Says how far P(top-1 change) follows the density of the training objects. A report of the study then has the map.
@@ -52,9 +50,3 @@ def _print(study: Study, tables: dict[str, Any], part: str, as_json: bool) -> No
     figure = {"map": "map", "sizes": "size-vs-invariance"}[part]
     say("\n".join(finding.text for finding in findings))
     say(f"\nDraw it with `bias-toolkit plot {study.folder} {figure} --out figure.pdf`; `bias-toolkit report` shows it.")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands to the command line."""
-    app.command("map")(framing_map)
-    app.command()(sizes)

@@ -196,9 +196,3 @@ def analyse(study: StudyFolder, options: dict[str, Any]) -> None:
         lines,
         options["json_output"],
     )
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands to the command line."""
-    for command in (report, embed, index, sweep, analyse):
-        app.command()(command)

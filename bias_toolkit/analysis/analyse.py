@@ -1,7 +1,5 @@
 """Distance and framing against invariance: every relation, computed the same way."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import astuple, dataclass
 

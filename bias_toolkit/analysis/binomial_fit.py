@@ -6,8 +6,6 @@ regression models", Econometric Reviews 44, 2025 (its linearised form), with Stu
 freedom.
 """
 
-from __future__ import annotations
-
 import warnings
 from dataclasses import dataclass
 

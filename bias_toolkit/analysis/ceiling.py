@@ -7,8 +7,6 @@ that no model can gain by recognising a class.
 Boosted trees on the same terms and folds show what the terms could tell through any curve and combination.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

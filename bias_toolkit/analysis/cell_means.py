@@ -1,7 +1,5 @@
 """Means over images in the cells of a framing map, of which some images can be shown in some cells only."""
 
-from __future__ import annotations
-
 import numpy as np
 from scipy.stats import rankdata
 

@@ -5,8 +5,6 @@ Sources: C. Spearman, Am. J. Psychol. 15 (1904). Bootstrap: B. Efron & R. Tibshi
 as one of the permutations: B. Phipson & G. Smyth, Stat. Appl. Genet. Mol. Biol. 9(1), 2010.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -3,8 +3,6 @@
 Source: after A. Azulay & Y. Weiss, JMLR 20(184), 2019, whose networks are invariant only near the training images.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

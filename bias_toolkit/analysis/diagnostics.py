@@ -4,8 +4,6 @@ Source of the test for separation: K. Konis, "Linear programming algorithms for 
 logistic regression models", DPhil thesis, University of Oxford, 2007.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

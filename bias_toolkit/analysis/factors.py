@@ -4,8 +4,6 @@ Sources: the question and the factors, B. Y. Idrissi et al., "ImageNet-X", ICLR 
 Benjamini & Y. Hochberg, J. R. Stat. Soc. B 57(1), 1995.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

@@ -4,8 +4,6 @@ Every image is shown in every cell that it can be shown in, so the bootstrap ove
 cells, and what differs between cells differs for the same images.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Means and medians over images, with bootstrap intervals that resample images."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

@@ -4,8 +4,6 @@ It answers what no pair of variables can: whether the distance to the training s
 once its margin, its framing and its class are known.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The measures of every sweep as means over images, and every class's numbers side by side."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from bias_toolkit.analysis.intervals import mean_interval, median_interval

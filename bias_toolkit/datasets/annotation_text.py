@@ -1,7 +1,5 @@
 """Reading the text of annotation files, with errors that name the file and the line."""
 
-from __future__ import annotations
-
 import json
 import math
 import os

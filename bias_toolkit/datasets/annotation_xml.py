@@ -1,7 +1,5 @@
 """The XML annotations of Pascal VOC, which ImageNet took over: one file an image."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from xml.etree.ElementTree import ParseError

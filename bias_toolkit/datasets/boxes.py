@@ -1,7 +1,5 @@
 """Boxes from annotations to the table of objects: turned upright by the EXIF orientation, clipped, numbered."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

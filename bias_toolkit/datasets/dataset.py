@@ -1,7 +1,5 @@
 """A dataset: its tables and its pixels."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 from collections.abc import Sequence

@@ -5,8 +5,6 @@ here, one image at a time, under limits of computing time and memory that no pho
 computing time, so that whether an image is read does not depend on what else the machine is doing.
 """
 
-from __future__ import annotations
-
 import json
 import math
 import os

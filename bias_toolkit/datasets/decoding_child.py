@@ -1,7 +1,5 @@
 """The process in which `decoding_apart` has one image decoded, under limits of computing time and memory."""
 
-from __future__ import annotations
-
 import json
 import sys
 from collections.abc import Callable

@@ -5,8 +5,6 @@ Nothing is downloaded and no file is written: each image is drawn when it is rea
 the same digits anywhere and at any scale. No digit and no part of a photograph is in both training and test.
 """
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Sequence

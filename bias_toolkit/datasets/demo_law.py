@@ -1,7 +1,5 @@
 """The laws by which the demo's objects are placed, and what follows from them exactly."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """The demo's pictures: handwritten digits drawn on crops of two photographs, all of which ship with scikit-learn."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import lru_cache
 

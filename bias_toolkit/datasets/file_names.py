@@ -1,7 +1,5 @@
 """Names of files, as a folder or an annotation has them."""
 
-from __future__ import annotations
-
 import errno
 import os
 import posixpath

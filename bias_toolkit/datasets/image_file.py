@@ -4,8 +4,6 @@ Images of up to `MOST_PIXELS` are read, which is more than any camera's sensor h
 600 MB.
 """
 
-from __future__ import annotations
-
 import ctypes
 import os
 import stat

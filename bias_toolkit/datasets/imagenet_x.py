@@ -5,8 +5,6 @@ Source: B. Y. Idrissi et al., "ImageNet-X: understanding model mistakes with fac
 sets of annotations the one is taken in which an image has every factor that was chosen for it ("multi factor").
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable, Sequence
 from importlib.util import find_spec

@@ -1,7 +1,5 @@
 """What a reader knows of a dataset before any image is opened."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -1,7 +1,5 @@
 """From a path to a dataset: which layout it is of."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

@@ -17,8 +17,6 @@ Images of up to `image_file.MOST_PIXELS` pixels are read. Those that may take lo
 of their own, which `decoding_apart` gives up at a limit.
 """
 
-from __future__ import annotations
-
 import errno
 import functools
 import os

@@ -1,7 +1,5 @@
 """What a dataset is read into: its tables with their columns, and its images at reduced size."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple

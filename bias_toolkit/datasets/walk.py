@@ -1,7 +1,5 @@
 """Finding the image files below a folder."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from typing import NamedTuple

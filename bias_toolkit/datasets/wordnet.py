@@ -1,7 +1,5 @@
 """WordNet ids and the names that go with them."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from pathlib import Path

@@ -4,8 +4,6 @@ After A. Azulay & Y. Weiss, JMLR 20(184), 2019: invariance is learnt near the tr
 pooling gives invariance to position at best, not to scale.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from itertools import pairwise, product
 

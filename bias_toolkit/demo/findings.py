@@ -1,7 +1,5 @@
 """What the demo found, in sentences that follow from its numbers."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from enum import StrEnum
 from itertools import product

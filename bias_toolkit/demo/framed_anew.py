@@ -1,7 +1,5 @@
 """The demo's digits framed anew: whether each network is most stable where the law put the training digits."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 

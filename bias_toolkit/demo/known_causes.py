@@ -4,8 +4,6 @@ What the demo networks are unstable on is known by construction: of a digit that
 that was only made smaller or larger, its scale. So it can be counted how often an explanation finds that cause first.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import math

@@ -1,7 +1,5 @@
 """The demo: two networks on two test sets, and one page with the whole argument."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping
 from itertools import chain, product

@@ -4,8 +4,6 @@ Only the centre view of each training image is shown, with no augmentation, so t
 comes from its architecture or from how the training images were framed.
 """
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Sequence
 from pathlib import Path

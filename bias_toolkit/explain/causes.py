@@ -9,8 +9,6 @@ intervention shows a cause if all of these hold:
 - if it removes a part of the signal, the model settles on a class that it gave to one of the views before.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass

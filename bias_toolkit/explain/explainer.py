@@ -1,7 +1,5 @@
 """Explaining one image: measure it, compare it with the training images, remove each candidate cause in turn."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial

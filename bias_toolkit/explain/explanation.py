@@ -1,7 +1,5 @@
 """One image's explanation as a user has it: its record, its folder, its answer in words, and what a notebook shows."""
 
-from __future__ import annotations
-
 import base64
 import dataclasses
 import json

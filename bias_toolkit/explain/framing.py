@@ -1,7 +1,5 @@
 """An object's position and scale in what the model sees, compared with those of the training objects."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """How unstable an image is: its measures compared with the test images, its response, and its map over all shifts."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

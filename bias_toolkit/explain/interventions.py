@@ -3,8 +3,6 @@
 A is Azulay & Weiss, JMLR 20(184), 2019; Z is Zhang, ICML 2019.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass

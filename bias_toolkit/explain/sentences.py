@@ -1,7 +1,5 @@
 """An explanation in words."""
 
-from __future__ import annotations
-
 from bias_toolkit.explain.record import Cause, CauseLine, ExplanationRecord, Stability
 from bias_toolkit.foundation.words import below_all, count, interval, number, percent, significant
 

@@ -1,7 +1,5 @@
 """A summary of several explanations: for each cause, the number of unstable images that have it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from pydantic.dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What the distances of an image from the training set are called, and what they mean."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

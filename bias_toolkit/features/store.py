@@ -1,7 +1,5 @@
 """The sharded store of features on disk: one `.npy` and one `.parquet` for each shard."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from pathlib import Path

@@ -4,8 +4,6 @@ A file is written under a temporary name, brought to the disk, and renamed; so i
 seal: `responses-00000.sha256` lists the digests of the shard's files as `sha256sum --check` reads them.
 """
 
-from __future__ import annotations
-
 import errno
 import hashlib
 import logging

@@ -1,7 +1,5 @@
 """How much memory a search may hold, what this machine can spare, and keeping what was freed."""
 
-from __future__ import annotations
-
 import ctypes
 import os
 import re

@@ -1,7 +1,5 @@
 """How long work reports its progress: the library calls it, the command line draws it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol

@@ -4,8 +4,6 @@ A resample is kept as how often each image was drawn, so that a weighted sum rep
 Source: B. Efron & R. Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13 (percentile interval).
 """
 
-from __future__ import annotations
-
 import zlib
 from collections.abc import Iterator, Sequence
 

@@ -1,7 +1,5 @@
 """Work in shards: contiguous slices of the items, the same on every run, prepared in threads ahead of the work."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from itertools import islice, tee

@@ -1,7 +1,5 @@
 """Tables as CSV for a spreadsheet, in which no text of the data is taken for a formula."""
 
-from __future__ import annotations
-
 import csv
 
 import pandas as pd

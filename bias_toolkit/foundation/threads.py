@@ -1,7 +1,5 @@
 """Work in threads: an ordered map that holds only a bounded number of results, for decoding ahead of the model."""
 
-from __future__ import annotations
-
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -3,8 +3,6 @@
 Everything here reads data and gives data. What is wrong with it is an `InputError` of one sentence.
 """
 
-from __future__ import annotations
-
 import errno
 import json
 import math

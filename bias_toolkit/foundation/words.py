@@ -1,7 +1,5 @@
 """Numbers and names as a person reads them."""
 
-from __future__ import annotations
-
 import math
 import re
 from numbers import Real

@@ -5,8 +5,6 @@ are varied on purpose, with the same objects throughout. The idea of moving and 
 of A (section 2, embedded images); to place its object by position and scale is the toolkit's own.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

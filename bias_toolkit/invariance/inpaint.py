@@ -1,7 +1,5 @@
 """What a canvas shows around an image: a colour, or the image continued outwards from its border (A)."""
 
-from __future__ import annotations
-
 from math import comb
 
 import numpy as np

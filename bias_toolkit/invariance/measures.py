@@ -8,8 +8,6 @@ The shapes are (…, n + 1) of `top1` (y_k, int), `p_top1` (p_k[y_k]), `p_second
 `p_top1_next` (p_{k+1}[y_k]), `top5_exit` (bool) and `feature_step` (1 − cos(φ_k, φ_{k+1})), and (…) of `label_index`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """The table of all measures of responses."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pyarrow as pa

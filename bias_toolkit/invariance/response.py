@@ -1,7 +1,5 @@
 """The model's output along a sweep, kept small enough to store and complete enough for every measure."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from bias_toolkit.foundation.errors import InputError

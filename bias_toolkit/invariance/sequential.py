@@ -13,8 +13,6 @@ sequences for sampling without replacement, NeurIPS 2020. How much is bet is thi
 the interval holds; how many images it takes depends on it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What a sweep is: one image's ordered views, each one step from the last; which sweeps there are; and their views."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

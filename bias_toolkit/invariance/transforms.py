@@ -1,7 +1,5 @@
 """What one step of a sweep is: a shift of the window by one pixel, or one pixel more of the image's side."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 

@@ -13,8 +13,6 @@ for. Grad-CAM proper averages the derivative over the places first, which forget
 which places count.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple

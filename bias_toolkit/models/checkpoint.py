@@ -1,7 +1,5 @@
 """Reading a file of weights without running code from it, and putting them into a network."""
 
-from __future__ import annotations
-
 import argparse
 import codecs
 import pickle

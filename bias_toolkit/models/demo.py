@@ -6,8 +6,6 @@ layer, as VGG does, and so knows where in the image a pattern is; the other aver
 as ResNet does, and forgets it.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from safetensors.torch import load_file

@@ -1,7 +1,5 @@
 """A user's own network, from a function that makes it."""
 
-from __future__ import annotations
-
 import importlib
 import os
 import sys

@@ -1,7 +1,5 @@
 """Where in a network the feature is: found by running it, not from a list of names."""
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager

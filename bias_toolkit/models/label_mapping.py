@@ -1,7 +1,5 @@
 """Reading the file in which a user says which class each label is."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json

@@ -1,7 +1,5 @@
 """Which of a model's classes a dataset's labels are."""
 
-from __future__ import annotations
-
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """The one way in: a model from its name, a file of weights, or the user's own function."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager

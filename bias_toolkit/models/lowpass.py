@@ -19,8 +19,6 @@ Z trains such networks; here the weights are kept. They were learnt on aliased m
 the larger the filter: the rebuilt network shows what the filters alone do.
 """
 
-from __future__ import annotations
-
 import copy
 from contextlib import ExitStack
 from functools import partial

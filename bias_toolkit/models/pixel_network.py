@@ -1,7 +1,5 @@
 """A classifier as one function from pixels to probabilities and feature, which every runtime executes."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

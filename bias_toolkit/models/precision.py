@@ -1,7 +1,5 @@
 """Full float32: no TF32, no bfloat16 shortcut, no autotuned kernel, whatever the caller has set."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 

@@ -1,7 +1,5 @@
 """How an image's intensities and size become a model's input."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

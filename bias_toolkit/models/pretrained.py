@@ -1,7 +1,5 @@
 """Published classifiers: efficientnet-lite0 from its Python package, and those of torchvision and timm."""
 
-from __future__ import annotations
-
 import io
 import logging
 from collections.abc import Callable, Iterator, Sequence

@@ -1,7 +1,5 @@
 """What executes a classifier: which runtimes there are, which one is taken and why, and what each has to give."""
 
-from __future__ import annotations
-
 import importlib.util
 import platform
 from collections.abc import Iterable, Iterator

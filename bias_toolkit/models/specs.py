@@ -1,7 +1,5 @@
 """What a model is called, and whether its name is that of code. Knows no torch, so that asking costs nothing."""
 
-from __future__ import annotations
-
 NAMED_MODELS = ("efficientnet-lite0", "demo", "demo:fully-connected", "demo:global-pooling")
 LIBRARIES = ("demo", "torchvision", "timm")
 OTHER_MODELS = "torchvision:NAME, timm:NAME or package.module:factory"

@@ -4,8 +4,6 @@ A file from someone else may declare little and unpack to much: by packed entrie
 that multiplies what it holds. What torch and safetensors write does none of that, and is told apart by its directory.
 """
 
-from __future__ import annotations
-
 import io
 import os
 import pickletools

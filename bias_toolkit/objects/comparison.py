@@ -1,7 +1,5 @@
 """Two datasets' framing beside each other: what differs, by how much, and what could have been missed."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import astuple, dataclass
 

@@ -1,7 +1,5 @@
 """Everything that can be said of a dataset's framing, from the dataset alone: no model, no study."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import pandas as pd

@@ -8,8 +8,6 @@ R. Tibshirani, An Introduction to the Bootstrap, 1993, chapters 10 and 18.
 Source: S. Kullback & R. Leibler, "On information and sufficiency", Ann. Math. Stat. 22 (1951).
 """
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 from scipy.special import rel_entr

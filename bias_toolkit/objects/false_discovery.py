@@ -5,8 +5,6 @@ direction of what is found may be stated too, at the same rate: Y. Benjamini & D
 rate–adjusted multiple confidence intervals for selected parameters", J. Am. Stat. Assoc. 100(469), 2005.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import false_discovery_control

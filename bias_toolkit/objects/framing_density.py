@@ -3,8 +3,6 @@
 Source: D. Scott, Multivariate Density Estimation, 1992, section 6.3 (kernel density, the normal reference bandwidth).
 """
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 from scipy.linalg import cholesky, solve_triangular

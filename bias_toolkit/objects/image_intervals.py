@@ -1,7 +1,5 @@
 """Intervals that are wide enough for few images, and for shares near 0 or 1."""
 
-from __future__ import annotations
-
 import math
 
 from scipy.stats import norm, t

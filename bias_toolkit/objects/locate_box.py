@@ -3,8 +3,6 @@
 Source: B. Zhou et al., "Learning deep features for discriminative localization", CVPR 2016, section 3.2.
 """
 
-from __future__ import annotations
-
 from functools import lru_cache
 
 import numpy as np

@@ -3,8 +3,6 @@
 `reference/tiny_imagenet.json` is what `benchmarks/located_boxes.py` wrote; it says by which command.
 """
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass
 from functools import lru_cache

@@ -1,7 +1,5 @@
 """Maps of where objects are: grids over the image, rows from the top and columns from the left."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

@@ -3,8 +3,6 @@
 All positions and lengths are fractions of the image's width and height, so they are the same at every resolution.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 

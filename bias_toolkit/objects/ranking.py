@@ -10,8 +10,6 @@ values and weighting factors", J. Res. Natl. Bur. Stand. 87(5), 1982 (the spread
 Spiegelhalter, "League tables and their limitations", J. R. Stat. Soc. A 159(3), 1996 (intervals of ranks).
 """
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 from scipy.optimize import brentq

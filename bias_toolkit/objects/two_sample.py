@@ -12,8 +12,6 @@ need more images to see the plain ones: in simulations of 60 and of 300 images a
 spread more widely, they found a difference in 28 to 68 of 100 pairs where either regression found it in 48 to 78.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

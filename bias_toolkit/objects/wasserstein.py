@@ -10,8 +10,6 @@ Source: Z. Fang & A. Santos, "Inference on directionally differentiable function
 bootstrap where a function such as abs() has a corner, section 3.3; the threshold is theirs, κ standard errors).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 

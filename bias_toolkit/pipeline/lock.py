@@ -6,8 +6,6 @@ this machine left is taken over. Whether a process of another machine still live
 told which file to remove.
 """
 
-from __future__ import annotations
-
 import errno
 import json
 import os

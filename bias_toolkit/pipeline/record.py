@@ -1,7 +1,5 @@
 """`step.json`: under which key a step's folder was begun, whether the step was finished, and its files' digests."""
 
-from __future__ import annotations
-
 import functools
 import hashlib
 import json

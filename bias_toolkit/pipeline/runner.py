@@ -1,7 +1,5 @@
 """Doing tasks in a study's folder: one run at a time, what is done kept, what was damaged computed again."""
 
-from __future__ import annotations
-
 import errno
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """The one loop over shards: which are missing, doing them, writing and sealing their files, and stopping."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The folder of one task: whether its result is there and whole, working in it, and clearing it."""
 
-from __future__ import annotations
-
 import errno
 import fnmatch
 import logging

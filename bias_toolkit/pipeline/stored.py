@@ -1,7 +1,5 @@
 """Reading what steps have written: only what is done, whole, and under the key that the study gives it now."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar

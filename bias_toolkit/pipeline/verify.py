@@ -1,7 +1,5 @@
 """Reading every byte of what steps have written against its digest."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """study.json: every setting of a study, its inputs with what tells them from others, and the versions."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import logging

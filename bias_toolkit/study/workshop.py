@@ -1,7 +1,5 @@
 """Opening a study in one process to work on its shards, also in one that knows it from a description only."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path

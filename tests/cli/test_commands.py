@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from bias_toolkit.study import Study
+from bias_toolkit_cli.commands import COMMANDS
 
-COMMANDS = ("demo", "report", "embed", "index", "sweep", "objects", "analyse", "explain", "plot", "neighbours")
 OBJECTS = ["--resamples", "100", "--permutations", "100", "--placements", "100"]
 SWEEP = ["--noise-images", "4"]
 FAST = [*OBJECTS, *SWEEP, "--bins", "3"]

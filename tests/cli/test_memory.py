@@ -35,7 +35,7 @@ def test_what_libraries_say_of_no_memory_becomes_one_sentence(error, monkeypatch
     def fail(args):
         raise error
 
-    monkeypatch.setattr(commands, "app", fail)
+    monkeypatch.setattr(commands, "command_line", lambda arguments: fail)
     with pytest.raises(SystemExit) as end:
         main([])
     assert end.value.code == 2
@@ -48,7 +48,7 @@ def test_a_fault_of_the_program_is_not_taken_for_it(monkeypatch):
     def fail(args):
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(commands, "app", fail)
+    monkeypatch.setattr(commands, "command_line", lambda arguments: fail)
     with pytest.raises(RuntimeError, match="a bug"):
         main([])
 

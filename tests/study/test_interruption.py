@@ -89,7 +89,7 @@ def app(args):
     print("busy", flush=True)
     {code}
     print("ended", flush=True)
-bias_toolkit_cli.commands.app = app
+bias_toolkit_cli.commands.command_line = lambda arguments: app
 from bias_toolkit_cli.main import main
 main()
 """
@@ -158,7 +158,7 @@ def app(args):
     with console_progress()("Working on", total=1) as advance:
         advance(1)
     print("ended")
-bias_toolkit_cli.commands.app = app
+bias_toolkit_cli.commands.command_line = lambda arguments: app
 from bias_toolkit_cli.main import main
 main()
 """

@@ -8,8 +8,6 @@ Boxes are given as x, y, width and height, with continuous edges. An image's lab
 they are all of one. Crowd regions (`iscrowd` 1) count for that, and are no objects: their box is that of a group.
 """
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Callable

@@ -3,8 +3,6 @@
 SciPy's reader of MATLAB files can crash on a damaged one, and take the process with it; so it runs in one of its own.
 """
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Folders of images without annotation files: with a folder a class, or with no classes at all."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from bias_toolkit.datasets.dataset import Dataset

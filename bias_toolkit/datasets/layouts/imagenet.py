@@ -9,8 +9,6 @@ Annotations describe the whole of ImageNet, so an image that they name and that 
 folder may hold a part of it.
 """
 
-from __future__ import annotations
-
 import os
 import re
 from pathlib import Path

@@ -16,8 +16,6 @@ Boxes are inclusive pixels counted from 0, so the high side gains 1. The XML loo
 1, but the numbers do not: boxes that fill a 500 × 375 image are written 0 0 499 374.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import partial

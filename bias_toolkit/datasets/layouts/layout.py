@@ -1,7 +1,5 @@
 """What each layout's module offers to `load_dataset`."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path

@@ -11,8 +11,6 @@ Other columns are passed over. An empty cell means that there is no value. A pat
 is refused; images elsewhere are reached by a symbolic link in the folder.
 """
 
-from __future__ import annotations
-
 import csv
 import os
 from collections.abc import Sequence

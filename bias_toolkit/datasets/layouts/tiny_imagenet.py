@@ -4,8 +4,6 @@
 WordNet id after the file name. Boxes are inclusive pixels counted from 0, so the high side gains 1.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pandas as pd

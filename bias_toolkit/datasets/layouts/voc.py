@@ -6,8 +6,6 @@ of one folder have them in common. Boxes are inclusive pixels counted from 1, so
 label is the category of its objects, if they are all of one.
 """
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

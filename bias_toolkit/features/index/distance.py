@@ -1,7 +1,5 @@
 """The nearest training images of each test image, how far it is from them, and how usual that is."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Candidates from the GPUs, where the vectors are kept as float16."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 import faiss

@@ -5,8 +5,6 @@ come out at a distance of its own noise. So Faiss proposes candidates, and their
 differences, in float64.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import faiss

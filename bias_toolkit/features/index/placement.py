@@ -1,7 +1,5 @@
 """Where the exact index is searched: in memory, in blocks from the disk, or on the GPU; and why."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import faiss

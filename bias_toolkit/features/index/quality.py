@@ -1,7 +1,5 @@
 """How far an approximate index is from the exact search, on a sample of the test images."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

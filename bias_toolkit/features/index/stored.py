@@ -1,7 +1,5 @@
 """Features in `.npy` files, read piece by piece."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from pathlib import Path

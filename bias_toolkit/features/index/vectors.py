@@ -1,7 +1,5 @@
 """The prepared training vectors, held in memory or read in blocks."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from bias_toolkit.features.index.metric import prepare

@@ -1,7 +1,5 @@
 """The crop protocol (A): a window slides over a part of the image."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

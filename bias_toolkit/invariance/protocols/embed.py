@@ -1,7 +1,5 @@
 """The embed protocol (A): the whole image, made small, moves over a canvas or grows on it."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

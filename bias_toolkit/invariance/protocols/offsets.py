@@ -1,7 +1,5 @@
 """The offsets protocol (Z): pairs of windows of one image, at independent random offsets."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from bias_toolkit.datasets import ReducedImage

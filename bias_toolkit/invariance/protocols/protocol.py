@@ -1,7 +1,5 @@
 """What every protocol has: its settings, its views, and its words."""
 
-from __future__ import annotations
-
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Distance and framing against invariance."""
 
-from __future__ import annotations
-
 from bias_toolkit.pipeline.step import Job, step
 from bias_toolkit.study.steps.neighbours import neighbours
 from bias_toolkit.study.steps.objects import objects

@@ -1,7 +1,5 @@
 """The images and objects tables of both sets."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 

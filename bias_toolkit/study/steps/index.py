@@ -1,7 +1,5 @@
 """The index of the training features, and how far these are from each other."""
 
-from __future__ import annotations
-
 from bias_toolkit.pipeline.step import Job, step
 from bias_toolkit.study.steps.features import features
 

@@ -1,7 +1,5 @@
 """The mean image of each set and of its classes."""
 
-from __future__ import annotations
-
 from bias_toolkit.pipeline.step import Job, step
 from bias_toolkit.study.steps.images import images
 

@@ -1,7 +1,5 @@
 """Each test image's nearest training images, and its distances from the training set."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 

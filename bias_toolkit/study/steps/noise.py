@@ -1,7 +1,5 @@
 """The numerical noise floor on the views of one sweep."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 

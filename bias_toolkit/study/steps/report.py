@@ -1,7 +1,5 @@
 """The page with its figures and tables, and links to the explanations that there are."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from bias_toolkit.pipeline.step import Job, step
