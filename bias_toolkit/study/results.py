@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,7 +11,7 @@ import pandas as pd
 
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.files import empty_table
-from bias_toolkit.pipeline.record import RECORD, read_record
+from bias_toolkit.pipeline.record import RECORD, StepRecord, read_record
 from bias_toolkit.pipeline.step import Plan, Step, Task
 from bias_toolkit.pipeline.step_folder import StepFolder
 from bias_toolkit.pipeline.stored import Stored
@@ -147,10 +147,9 @@ class Results:
         """Every image that a step has left out so far: columns split, step, image_id, reason."""
         columns = ["split", "step", "image_id", "reason"]
         tables = []
-        for task in self._plan.all():
-            folder = StepFolder(self.folder, task)
-            record = folder.record
-            if record is None or not record.done or not record.left_out:
+        for folder, record in self._current():
+            task = folder.task
+            if not record.done or not record.left_out:
                 continue
             if folder.damaged_file(record, task.step.skips) is None and (table := folder.left_out()) is not None:
                 split = task.member if task.member in SPLITS else "test"
@@ -490,8 +489,14 @@ class Results:
     @property
     def seconds(self) -> dict[str, float]:
         """Wall time of each step, in seconds, over all the runs that it took."""
-        records = {task.name: read_record(self.folder / task.name) for task in self._plan.all()}
-        return {name: record.seconds for name, record in records.items() if record is not None}
+        return {folder.task.name: record.seconds for folder, record in self._current()}
+
+    def _current(self) -> Iterator[tuple[StepFolder, StepRecord]]:
+        """The folders that were worked in with the present inputs and settings, with their records."""
+        for task in self._plan.all():
+            folder = StepFolder(self.folder, task)
+            if (record := folder.own_record) is not None:
+                yield folder, record
 
     def findings(self) -> pd.DataFrame:
         """What was found: columns topic, kind, claim, evidence; a topic's most important finding comes first."""

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import pytest
 
@@ -248,3 +249,22 @@ def test_a_file_of_labels_or_weights_that_was_changed_is_another(copy_of_complet
     others["label_map"].write_text(json.dumps({"0": "1", "1": "2"}))
     assert len(Study(copy_of_complete).sweep().label_record["indices"]) == 2
     others["label_map"].write_text(json.dumps({"0": "1"}))
+
+
+def test_wall_times_and_skipped_images_are_of_what_the_study_is_now(copy_of_complete, others):
+    study = Study(copy_of_complete)
+    swept = {name for name in study.seconds if name.startswith("responses/")}
+    assert swept
+    other = Study(copy_of_complete, feature="4")
+    assert "images/test" in other.seconds
+    assert "features/test" not in other.seconds
+    assert not swept & set(Study(copy_of_complete, model=OTHER_MODEL).seconds)
+
+
+def test_images_that_another_test_set_left_out_are_not_listed(photographs, fast, tmp_path):
+    folder = shutil.copytree(photographs["test"].parent, tmp_path / "test")
+    damaged = sorted(folder.glob("*.png"))[0]
+    damaged.write_bytes(b"")
+    study = Study(tmp_path / "study", photographs["train"], folder / "images.csv", "demo", **fast).read_images()
+    assert study.skipped_images["image_id"].tolist() == [damaged.name]
+    assert Study(study.folder, test=photographs["test"]).skipped_images.empty
