@@ -4,11 +4,9 @@ Every class checks its values when it is made, from a measurement or from a file
 `ValidationError`, which is a `ValueError`; `first_fault` says in words what is wrong.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
@@ -36,7 +34,7 @@ class Cause(StrEnum):
 
     text: str
 
-    def __new__(cls, value: str, text: str) -> Cause:
+    def __new__(cls, value: str, text: str) -> Self:
         member = str.__new__(cls, value)
         member._value_, member.text = value, text
         return member
@@ -170,7 +168,7 @@ class Response:
     changes: list[Change]
 
     @model_validator(mode="after")
-    def _has_one_value_per_view(self) -> Response:
+    def _has_one_value_per_view(self) -> Self:
         views = len(self.top1)
         columns = [self.names, self.p_top1, *(curve.probabilities for curve in self.curves)]
         if any(len(column) != views for column in columns):
@@ -197,7 +195,7 @@ class ShiftMap:
     made_up: Share
 
     @model_validator(mode="after")
-    def _is_square(self) -> ShiftMap:
+    def _is_square(self) -> Self:
         side = 2 * self.radius + 1
         for grid in (self.top1, self.p_reference):
             if len(grid) != side or any(len(row) != side for row in grid):
@@ -260,7 +258,7 @@ class Framing:
     usual_scale: bool
 
     @model_validator(mode="after")
-    def _can_be_drawn(self) -> Framing:
+    def _can_be_drawn(self) -> Self:
         own = {standing.name: standing for standing in self.standings}
         if own.keys() != set(FRAMING_QUANTITIES):
             raise ValueError(f"standings must be of {', '.join(FRAMING_QUANTITIES)}")
