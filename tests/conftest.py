@@ -2,10 +2,14 @@
 
 import html
 import json
+import os
 import re
 import shutil
 import subprocess
 from types import SimpleNamespace
+
+# Each process of the suite has one core. NumPy, Faiss and others look when they are imported.
+os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 import numpy as np
 import pandas as pd

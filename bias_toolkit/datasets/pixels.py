@@ -318,7 +318,7 @@ def _has_late_orientation(file: BinaryIO) -> bool:
 def _match_transparent_colour(image: Image.Image) -> None:
     """Bring a PNG's transparent colour to the 8 bits to which Pillow brings its pixels; before they are decoded."""
     colour = image.info.get("transparency")
-    eight_bits = _EIGHT_BITS_OF.get(image.tile[0].args) if image.tile else None
+    eight_bits = _EIGHT_BITS_OF.get(image.tile[0][3]) if image.tile else None
     if colour is not None and eight_bits:
         image.info["transparency"] = tuple(map(eight_bits, colour)) if isinstance(colour, tuple) else eight_bits(colour)
 

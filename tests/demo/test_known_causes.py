@@ -19,7 +19,7 @@ from bias_toolkit.demo.known_causes import (
     known_scenes,
 )
 
-N = 16
+N = 10
 # On so few images; on 200 of each kind it is above 0.9.
 MOSTLY = 0.75
 

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -13,10 +14,20 @@ from PIL import Image
 from bias_toolkit import InputError, Model, Study, load_dataset
 from bias_toolkit.datasets import BOX_EDGES
 from bias_toolkit.explain import Cause, load_explanation, summarise
+from bias_toolkit.report.topics.images import stability_examples
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_listed():
+    """Reports list two of the least and two of the most stable images: fewer pages to write."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bias_toolkit.report.stability.LISTED", 2)
+        patch.setattr("bias_toolkit.report.topics.images.stability_examples", partial(stability_examples, most=2))
+        yield
 
 
 @pytest.fixture(scope="module")
-def explained(finished, tmp_path_factory):
+def explained(finished, few_listed, tmp_path_factory):
     """A copy of the finished study with its four least stable images explained, and the explanations."""
     study = Study(shutil.copytree(finished.folder, tmp_path_factory.mktemp("explained") / "study"))
     with pytest.MonkeyPatch.context() as patch:
@@ -172,16 +183,16 @@ def test_the_report_has_the_summary_and_links_every_listed_image(explained):
     links = set(re.findall(r'href="(\.\./explanations/[^"]+)"', page))
     assert all((study.folder / "report" / link).is_file() for link in links)
     examples = page.split('<div class="example">')[1:]
-    assert len(examples) == 12
+    assert len(examples) == 4
     assert all("why?" in example.split("</p>\n  </div>")[0] for example in examples)
     linked = {explanation.folder.name for explanation in study.explanations.values()}
     assert {link.split("/")[2] for link in links} == linked
     results = json.loads((study.folder / "report" / "results.json").read_text(encoding="utf-8"))
-    # Six are listed as the least stable, so six were explained; the stable ones that are listed are not summed up.
+    # The four least stable were explained; the stable ones that are listed are not summed up.
     ordered = study.per_image.sort_values(["p_top1_change", "mac"], ascending=False)["image_id"]
-    summary = summarise([study.explanations[image_id] for image_id in ordered.head(6)])
+    summary = summarise([study.explanations[image_id] for image_id in ordered.head(4)])
     told = results["explained"]["summary"]
-    assert (told["n_images"], told["n_unstable"]) == (6, summary.n_unstable)
+    assert (told["n_images"], told["n_unstable"]) == (4, summary.n_unstable)
     assert {share["cause"]: share["n_first"] for share in told["shares"]} == {
         share.cause: share.n_first for share in summary.shares
     }
@@ -201,7 +212,6 @@ def test_what_is_explained_is_kept(explained):
 
 @pytest.mark.usefixtures("svg_only")
 def test_an_interrupted_run_goes_on(finished, tmp_path, monkeypatch):
-    # Fewer pages to write: the images that are explained for being listed.
     monkeypatch.setattr("bias_toolkit.report.stability.LISTED", 1)
     study = Study(shutil.copytree(finished.folder, tmp_path / "study"))
 
