@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pandas as pd
 
 from bias_toolkit.foundation.errors import InputError
-from bias_toolkit.foundation.files import empty_table
+from bias_toolkit.foundation.files import empty_table, read_array
 from bias_toolkit.pipeline.record import RECORD, StepRecord, read_record
 from bias_toolkit.pipeline.step import Plan, Step, Task
 from bias_toolkit.pipeline.step_folder import StepFolder
@@ -196,9 +196,7 @@ class Results:
     @property
     def training_spacing(self) -> np.ndarray:
         """The distance of each training image, or of a sample, to its nearest other training image, ascending."""
-        import numpy as np
-
-        return self.stored.read(steps.index, "spacing.npy", lambda path: np.load(path, allow_pickle=False))
+        return self.stored.read(steps.index, "spacing.npy", read_array)
 
     neighbours = _table(
         steps.neighbours,
