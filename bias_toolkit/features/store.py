@@ -54,7 +54,7 @@ class StoredShard:
     def image_ids(self) -> list[str]:
         """The ids of the rows, in their order."""
         try:
-            return read_arrow(self.rows_path, ["image_id"])["image_id"].to_pylist()
+            return read_arrow(self.rows_path, ["image_id"])["image_id"].cast(pa.string()).to_pylist()
         except (KeyError, OSError, pa.ArrowException) as error:
             raise InputError(f"{self.rows_path} is no Parquet table with a column image_id: {error}") from error
 

@@ -171,15 +171,18 @@ def write_table(table: pd.DataFrame, path: str | os.PathLike, schema: pa.Schema)
         pq.write_table(arrow.replace_schema_metadata(None), temporary)
 
 
-def read_table(path: str | os.PathLike) -> pd.DataFrame:
+def read_table(path: str | os.PathLike, schema: pa.Schema | None = None) -> pd.DataFrame:
     """Read a Parquet table that `write_table` wrote.
 
     Raises
     ------
     InputError
-        If it is no regular file, or has more values than the free memory can hold.
+        If it is no regular file, has more values than the free memory can hold, or is not of the schema.
     """
-    return read_arrow(path).to_pandas(ignore_metadata=True)
+    table = read_arrow(path)
+    if schema is not None and not table.schema.equals(schema):
+        raise InputError(f"{os.fspath(path)} has other columns than the table that belongs there.")
+    return table.to_pandas(ignore_metadata=True)
 
 
 def read_arrow(path: str | os.PathLike, columns: Sequence[str] | None = None) -> pa.Table:
@@ -205,9 +208,10 @@ def read_array(path: str | os.PathLike, *, mapped: bool = False) -> np.ndarray:
     try:
         check_kind(path, os.stat(path))
         array = np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
-    except InputError:
+    except (InputError, MemoryError):
         raise
-    except (OSError, ValueError, EOFError) as error:
+    except Exception as error:
+        # The header is parsed as Python's literals are, and each of the parsers has errors of its own.
         raise InputError(f"{os.fspath(path)} is no readable .npy array: {error}") from error
     if not isinstance(array, np.ndarray) or not np.issubdtype(array.dtype, np.number):
         raise InputError(f"{os.fspath(path)} is no .npy array of numbers")

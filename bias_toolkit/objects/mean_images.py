@@ -60,9 +60,9 @@ class MeanImages:
         """What `save` wrote."""
         folder = Path(folder)
         return cls(
-            read_table(folder / "means.parquet"),
+            read_table(folder / "means.parquet", MEAN_IMAGES),
             read_array(folder / "means.npy"),
-            read_table(folder / "skipped.parquet"),
+            read_table(folder / "skipped.parquet", SKIPPED),
         )
 
 

@@ -245,7 +245,7 @@ class StepFolder:
         tables = []
         for name in self._skipping(names):
             with suppress(FileNotFoundError):
-                tables.append(read_table(self.path / name))
+                tables.append(read_table(self.path / name, self.task.step.schema(name)))
         return pd.concat(tables, ignore_index=True) if tables else None
 
     def _skipping(self, names: Iterable[str]) -> list[str]:
@@ -279,7 +279,7 @@ class StepFolder:
             return
         write_record(record.model_copy(update={"done": False, "files": {}, "left_out": 0, "transient": 0}), self.path)
         for name in self._skipping(record.files):
-            if read_table(self.path / name).iloc[:, 0].isin(list(items)).any():
+            if read_table(self.path / name, self.task.step.schema(name)).iloc[:, 0].isin(list(items)).any():
                 number = Path(name).stem.rpartition("-")[2]
                 self._remove([each for each in self._written() if Path(each).stem.endswith(f"-{number}")])
 

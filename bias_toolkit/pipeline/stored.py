@@ -126,7 +126,7 @@ class Stored:
 
     def table(self, step: Step, name: str, member: object = None) -> pd.DataFrame:
         """A Parquet table of a task, by the file's name without its ending."""
-        return self.read(step, f"{name}.parquet", read_table, member)
+        return self.read(step, f"{name}.parquet", lambda path: read_table(path, step.schema(path.name)), member)
 
     def json(self, step: Step, name: str, member: object = None) -> Any:
         """The value in a JSON file of a task."""

@@ -149,7 +149,7 @@ class Results:
         tables = []
         for folder, record in self._current():
             task = folder.task
-            if not record.done or not record.left_out:
+            if not record.done or not record.left_out or task.step.skips is None:
                 continue
             if folder.damaged_file(record, task.step.skips) is None and (table := folder.left_out()) is not None:
                 split = task.member if task.member in SPLITS else "test"
