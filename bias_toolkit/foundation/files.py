@@ -197,8 +197,16 @@ def read_arrow(path: str | os.PathLike, columns: Sequence[str] | None = None) ->
         return file.read(columns)
 
 
-def read_array(path: str | os.PathLike, *, mapped: bool = False) -> np.ndarray:
-    """Read an array of a `.npy` file; `mapped` leaves it in the file until its values are used.
+def read_array(path: str | os.PathLike, ndim: int | None = None, *, mapped: bool = False) -> np.ndarray:
+    """Read an array of a `.npy` file.
+
+    Parameters
+    ----------
+    path : path
+    ndim : int, optional
+        How many dimensions it has to have.
+    mapped : bool
+        Whether it is left in the file until its values are used.
 
     Raises
     ------
@@ -215,6 +223,8 @@ def read_array(path: str | os.PathLike, *, mapped: bool = False) -> np.ndarray:
         raise InputError(f"{os.fspath(path)} is no readable .npy array: {error}") from error
     if not isinstance(array, np.ndarray) or not np.issubdtype(array.dtype, np.number):
         raise InputError(f"{os.fspath(path)} is no .npy array of numbers")
+    if ndim not in (None, array.ndim):
+        raise InputError(f"{os.fspath(path)} has {array.ndim} dimensions, and has to have {ndim}")
     return array
 
 

@@ -61,7 +61,7 @@ class MeanImages:
         folder = Path(folder)
         return cls(
             read_table(folder / "means.parquet", MEAN_IMAGES),
-            read_array(folder / "means.npy"),
+            read_array(folder / "means.npy", 4),
             read_table(folder / "skipped.parquet", SKIPPED),
         )
 

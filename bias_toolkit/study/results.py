@@ -196,7 +196,7 @@ class Results:
     @property
     def training_spacing(self) -> np.ndarray:
         """The distance of each training image, or of a sample, to its nearest other training image, ascending."""
-        return self.stored.read(steps.index, "spacing.npy", read_array)
+        return self.stored.read(steps.index, "spacing.npy", lambda path: read_array(path, 1))
 
     neighbours = _table(
         steps.neighbours,
@@ -238,9 +238,10 @@ class Results:
         table = self.neighbours
         rows = table[table["image_id"] == image_id]
         if rows.empty:
+            example = next(iter(table["image_id"]), "images/1.jpg")
             raise InputError(
-                f"{image} is no image of this study's test set; give an image_id, such as "
-                f"{table['image_id'].iloc[0]!r}, or the path of one."
+                f"{image} is no image of this study's test set; give an image_id, such as {example!r}, or the path "
+                "of one."
             )
         labels = self.images("train").set_index("image_id")["label"]
         rows = rows.assign(label=labels.reindex(rows["neighbour_id"]).to_numpy())
