@@ -525,6 +525,28 @@ def test_a_forged_array(attacked, complete, call, name):
         shutil.copytree(complete.folder / Path(name).parent, path.parent)
 
 
+VALUES = {
+    "images/test/dataset.json": "objects {study}",
+    "neighbours/shared.json": "index {study}",
+    "noise/noise.json": "sweep {study}",
+    "measures/labels.json": "sweep {study}",
+    "objects/boxes.json": "objects {study}",
+    "objects/two-sample.json": "objects {study}",
+    "localisation/localisation.json": "objects {study}",
+}
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_forged_values(attacked, call):
+    for name in (*VALUES, "report/results.json"):
+        (attacked.folder / name).write_text('{"train": {}, "indices": [], "value": "x", "split": "../.."}')
+        forge(attacked.folder / name)
+    for name, command in VALUES.items():
+        assert call(command, words="does not hold the values that belong there") == [True], name
+    with pytest.raises(InputError, match=r"results\.json does not hold"):
+        _ = Study(attacked.folder).findings()
+
+
 def test_values_that_memory_does_not_hold_are_not_read(attacked, call, monkeypatch):
     """A value that is repeated takes no place in the file, but in memory."""
     path = attacked.folder / "neighbours" / "neighbours.parquet"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.pipeline.step import Job, sharded, step
 from bias_toolkit.study.steps.images import images
+from bias_toolkit.study.values import StoppedValues
 
 if TYPE_CHECKING:
     from bias_toolkit.foundation.shards import Shard
@@ -135,7 +136,7 @@ def measures(job: Job) -> None:
         table = results.stored.read(responses, "", load_measures, sweep)
         tables.append(table.sort_values("image_id", key=lambda ids: ids.map(place)))
         if job.settings.precision is not None:
-            known.append(results.stored.json(responses, STOPPED, sweep))
+            known.append(results.stored.json(responses, STOPPED, StoppedValues, sweep))
     write_table(pd.concat(tables, ignore_index=True), job.folder / "measures.parquet", schemas["measures"])
     write_text(json.dumps(dataclasses.asdict(job.inputs.label_match)), job.folder / "labels.json")
     stopped = pd.DataFrame(known) if known else empty_table(schemas["sequential"])
