@@ -7,11 +7,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from bias_toolkit.datasets.schema import SKIPPED
 from bias_toolkit.foundation.errors import InputError
-from bias_toolkit.foundation.files import SEAL, damaged_in_shard, empty_table, read_seal, read_table, shard_files
+from bias_toolkit.foundation.files import (
+    SEAL,
+    damaged_in_shard,
+    empty_table,
+    read_array,
+    read_arrow,
+    read_seal,
+    read_table,
+    shard_files,
+)
 
 FEATURE_ROWS = pa.schema([("image_id", pa.string())])
 """Beside each shard of features, one row for each row of the array."""
@@ -46,16 +54,13 @@ class StoredShard:
     def image_ids(self) -> list[str]:
         """The ids of the rows, in their order."""
         try:
-            return pq.read_table(self.rows_path, columns=["image_id"])["image_id"].to_pylist()
+            return read_arrow(self.rows_path, ["image_id"])["image_id"].cast(pa.string()).to_pylist()
         except (KeyError, OSError, pa.ArrowException) as error:
             raise InputError(f"{self.rows_path} is no Parquet table with a column image_id: {error}") from error
 
     def features(self) -> np.ndarray:
         """The features (rows, dimension), memory-mapped."""
-        try:
-            array = np.load(self.array_path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError) as error:
-            raise InputError(f"{self.array_path} is no readable .npy array: {error}") from error
+        array = read_array(self.array_path, mapped=True)
         if array.ndim != 2 or not np.issubdtype(array.dtype, np.floating):
             raise InputError(
                 f"{self.array_path} holds {array.dtype} of shape {array.shape}; "

@@ -20,7 +20,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bias_toolkit.foundation.errors import InputError
-from bias_toolkit.foundation.untrusted import open_regular, read_regular_text
+from bias_toolkit.foundation.memory import available_memory
+from bias_toolkit.foundation.untrusted import check_kind, open_regular, read_regular_text
 
 SEAL = ".sha256"
 SEALED = (".npy", ".parquet", ".csv")
@@ -28,6 +29,7 @@ SEALED = (".npy", ".parquet", ".csv")
 INTERVAL = ("", "_low", "_high")
 """Endings of an estimate's columns: itself, and the ends of its interval."""
 LARGEST_SEAL = 2**20
+BYTES_A_VALUE = 8
 PROBE = bytes(65536)
 OF_THE_FOLDER = (
     errno.ENOENT,
@@ -169,9 +171,61 @@ def write_table(table: pd.DataFrame, path: str | os.PathLike, schema: pa.Schema)
         pq.write_table(arrow.replace_schema_metadata(None), temporary)
 
 
-def read_table(path: str | os.PathLike) -> pd.DataFrame:
-    """Read a Parquet table that `write_table` wrote."""
-    return pq.read_table(path).to_pandas()
+def read_table(path: str | os.PathLike, schema: pa.Schema | None = None) -> pd.DataFrame:
+    """Read a Parquet table that `write_table` wrote.
+
+    Raises
+    ------
+    InputError
+        If it is no regular file, has more values than the free memory can hold, or is not of the schema.
+    """
+    table = read_arrow(path)
+    if schema is not None and not table.schema.equals(schema):
+        raise InputError(f"{os.fspath(path)} has other columns than the table that belongs there.")
+    return table.to_pandas(ignore_metadata=True)
+
+
+def read_arrow(path: str | os.PathLike, columns: Sequence[str] | None = None) -> pa.Table:
+    """The same as an Arrow table; of some columns where they are named."""
+    check_kind(path, os.stat(path))
+    with pq.ParquetFile(path) as file:
+        groups = [file.metadata.row_group(number) for number in range(file.num_row_groups)]
+        # A repeated value takes no place in the file.
+        values = sum(group.column(number).num_values for group in groups for number in range(group.num_columns))
+        if values * BYTES_A_VALUE > available_memory():
+            raise InputError(f"{os.fspath(path)} has {values:,} values, for which the free memory does not suffice.")
+        return file.read(columns)
+
+
+def read_array(path: str | os.PathLike, ndim: int | None = None, *, mapped: bool = False) -> np.ndarray:
+    """Read an array of a `.npy` file.
+
+    Parameters
+    ----------
+    path : path
+    ndim : int, optional
+        How many dimensions it has to have.
+    mapped : bool
+        Whether it is left in the file until its values are used.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, is no regular file, or holds no array of numbers.
+    """
+    try:
+        check_kind(path, os.stat(path))
+        array = np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:
+        # The header is parsed as Python's literals are, and each of the parsers has errors of its own.
+        raise InputError(f"{os.fspath(path)} is no readable .npy array: {error}") from error
+    if not isinstance(array, np.ndarray) or not np.issubdtype(array.dtype, np.number):
+        raise InputError(f"{os.fspath(path)} is no .npy array of numbers")
+    if ndim not in (None, array.ndim):
+        raise InputError(f"{os.fspath(path)} has {array.ndim} dimensions, and has to have {ndim}")
+    return array
 
 
 def empty_table(schema: pa.Schema) -> pd.DataFrame:
@@ -245,7 +299,7 @@ def shard_files(folder: str | os.PathLike, kind: str) -> list[Path]:
 
 def read_shards(folder: str | os.PathLike, kind: str, schema: pa.Schema) -> pd.DataFrame:
     """The tables of a kind in a folder of shards as one, in the order of the shards."""
-    tables = [pq.read_table(path) for path in shard_files(folder, kind)]
+    tables = [read_arrow(path) for path in shard_files(folder, kind)]
     return pa.concat_tables([schema.empty_table(), *tables]).to_pandas()
 
 

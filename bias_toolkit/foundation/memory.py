@@ -23,10 +23,10 @@ def memory_bytes(size: str) -> int:
     """
     if size == AUTO:
         return max(available_memory() // 2, LEAST)
-    parts = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]i?B)", size.strip(), re.IGNORECASE)
+    parts = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)\s*([KMGT]i?B)", size.strip(), re.IGNORECASE)
     factor = FACTORS.get(parts[2].upper()) if parts else None
     if factor is None:
-        raise InputError(f"--memory is {size!r}, but must be a size such as 4GB, 500MB or 2GiB, or auto.")
+        raise InputError(f"--memory is {size[:80]!r}, but must be a size such as 4GB, 500MB or 2GiB, or auto.")
     found = int(float(parts[1]) * factor)
     if found < LEAST:
         raise InputError(f"--memory is {size}, but must be at least 100MB.")

@@ -42,7 +42,7 @@ def open_regular(path: str | os.PathLike) -> Iterator[BinaryIO]:
     """
     try:
         # Opening a device can already do something.
-        _check_kind(path, os.lstat(path))
+        check_kind(path, os.lstat(path))
         opened = os.open(path, SAFELY)
     except OSError as error:
         if error.errno == errno.ELOOP:
@@ -53,7 +53,7 @@ def open_regular(path: str | os.PathLike) -> Iterator[BinaryIO]:
     except ValueError as error:
         raise InputError(f"{os.fspath(path)!r} is no name that a file can have.") from error
     with os.fdopen(opened, "rb") as file:
-        _check_kind(path, os.fstat(opened))
+        check_kind(path, os.fstat(opened))
         yield file
 
 
@@ -62,7 +62,8 @@ def kind_of(status: os.stat_result) -> str:
     return _KINDS.get(stat.S_IFMT(status.st_mode), "something else")
 
 
-def _check_kind(path: str | os.PathLike, status: os.stat_result) -> None:
+def check_kind(path: str | os.PathLike, status: os.stat_result) -> None:
+    """Raise InputError unless a file's status, of `os.lstat`, is that of a regular file."""
     if not stat.S_ISREG(status.st_mode):
         raise InputError(f"{os.fspath(path)} has to be a regular file, and is {kind_of(status)}.")
 

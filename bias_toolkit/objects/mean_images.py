@@ -21,7 +21,7 @@ from PIL import Image
 
 from bias_toolkit.datasets import SKIPPED, skipped_table
 from bias_toolkit.foundation.errors import UnreadableImageError
-from bias_toolkit.foundation.files import read_table, write_array, write_table
+from bias_toolkit.foundation.files import read_array, read_table, write_array, write_table
 from bias_toolkit.foundation.progress import Progress, silent
 from bias_toolkit.foundation.resampling import named_generator
 from bias_toolkit.foundation.threads import ordered_map
@@ -60,7 +60,9 @@ class MeanImages:
         """What `save` wrote."""
         folder = Path(folder)
         return cls(
-            read_table(folder / "means.parquet"), np.load(folder / "means.npy"), read_table(folder / "skipped.parquet")
+            read_table(folder / "means.parquet", MEAN_IMAGES),
+            read_array(folder / "means.npy", 4),
+            read_table(folder / "skipped.parquet", SKIPPED),
         )
 
 

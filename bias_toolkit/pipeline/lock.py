@@ -15,8 +15,10 @@ from datetime import datetime
 from pathlib import Path
 
 from bias_toolkit.foundation.errors import InputError
+from bias_toolkit.foundation.untrusted import SAFELY, check_kind, parse_json, read_regular
 
 LOCK = ".lock"
+LARGEST_LOCK = 4096
 NO_FLOCK = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
 
 
@@ -92,7 +94,9 @@ class StudyLock:
             file, is_new = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666), True
         except FileExistsError:
             try:
-                file, is_new = os.open(self._path, os.O_RDWR), False
+                # Who sent the study may have put a link or a pipe there, and what it leads to is no lock to write in.
+                check_kind(self._path, os.lstat(self._path))
+                file, is_new = os.open(self._path, os.O_RDWR | SAFELY), False
             except FileNotFoundError:
                 return None
         try:
@@ -116,13 +120,8 @@ class StudyLock:
 
     def _remove_free(self) -> None:
         """Without flock, remove the lock file if it is nobody's."""
-        try:
-            holder = json.loads(self._path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return
-        except ValueError:
-            holder = None
-        if holder != {} and not _is_dead(_read_holder(self._path)):
+        content = _content(self._path)
+        if self._path.exists() and content != {} and not _is_dead(_read_holder(self._path)):
             raise InputError(f"{self._refusal()} If it does not run any more, remove {self._path}.")
         self._path.unlink(missing_ok=True)
 
@@ -163,12 +162,18 @@ def _unlock(file: int) -> None:
 
 def _read_holder(path: Path) -> dict:
     """Who holds a lock, or held it last: pid, host, since; empty where the file does not say."""
+    holder = _content(path)
+    kinds = {"pid": int, "host": str, "since": str}
+    is_whole = isinstance(holder, dict) and all(isinstance(holder.get(name), kind) for name, kind in kinds.items())
+    return holder if is_whole and 0 < holder["pid"] < 2**31 else {}
+
+
+def _content(path: Path) -> object:
+    """The value in a lock file; None where it has none."""
     try:
-        holder = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    is_whole = isinstance(holder, dict) and {"pid", "host", "since"} <= holder.keys() and isinstance(holder["pid"], int)
-    return holder if is_whole else {}
+        return parse_json(read_regular(path, LARGEST_LOCK), path)
+    except InputError:
+        return None
 
 
 def _is_dead(holder: dict) -> bool:

@@ -106,6 +106,7 @@ class Step:
     work: Callable[..., Any]
     command: str
     writes: Sequence[str]
+    tables: Callable[[], Mapping[str, Any]] = dict
     over: str | None = None
     needs: Sequence[Need | Step] = ()
     inputs: Sequence[str] = ()
@@ -125,6 +126,12 @@ class Step:
     def named(self, template: str, member: Any) -> str:
         """A template with the member in place of its name."""
         return template.format(**{self._member_name: member}) if member is not None else template
+
+    def schema(self, name: str) -> Any:
+        """The pyarrow schema of a table that it writes, by the file's name; None where it declares none."""
+        stem = name.removesuffix(".parquet")
+        outputs = self.sharding.outputs() if self.sharding else {}
+        return self.tables().get(stem) or outputs.get(stem.rpartition("-")[0])
 
     def of(self, *members: Any) -> Need:
         """What another step needs: these members of this one."""
@@ -172,6 +179,8 @@ def step(name: str, **declared: Any) -> Callable[[Callable[..., Any]], Step]:
     writes : sequence of str
         Patterns of the names of the files that it writes; `*` stands for no `/`. Nothing else in the folder is
         recorded or ever removed.
+    tables : callable, optional
+        The pyarrow schemas of the tables among `writes`, by their names without the ending `.parquet`.
     over : str, optional
         The attribute of the inputs that lists the members.
     needs : sequence of Step and Need

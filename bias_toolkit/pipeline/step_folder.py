@@ -82,7 +82,15 @@ class StepFolder:
                 changed = True
             if changed:
                 return name
-        return None
+        return self._added_shard(record) if names == "*" else None
+
+    def _added_shard(self, record: StepRecord) -> str | None:
+        """The name of a shard's file that the record does not have; None where there is none.
+
+        A shard is read by its number, so that one that was put there would be read as a part of the result.
+        """
+        is_sharded = self.task.step.sharding is not None
+        return next((name for name in self._written() if name not in record.files), None) if is_sharded else None
 
     def damaged_file(self, record: StepRecord, names: str = "*") -> str | None:
         """The name of a file whose content is not what was written; None where there is none. Every byte is read.
@@ -144,13 +152,17 @@ class StepFolder:
         kept = record is not None and record.environment == environment
         if record is not None and record.done and (changed := self.changed_file(record)) is not None:
             _log.warning("%s: %s was damaged or removed, and is computed again.", name, changed)
-            kept = kept and (self.task.step.replaces_itself or self.task.step.sharding is not None)
+            is_of_parts = self.task.step.replaces_itself or self.task.step.sharding is not None
+            kept = kept and is_of_parts and self._added_shard(record) is None
         elif self.is_record_lost:
             _log.warning("%s: %s is missing, damaged, or of another version. The step is computed again.", name, RECORD)
         before = record.seconds if kept else 0.0
         if not kept:
             self.clear()
         self.path.mkdir(parents=True, exist_ok=True)
+        for folder in {Path(pattern).parent for pattern in self.task.step.writes}:
+            if folder.name and (self.path / folder).is_symlink():
+                raise InputError(f"{self.path / folder} has to be a folder, and is a link; remove it.")
         place = os.stat(self.path)
         self._mark(False, before, environment)
         start = time.monotonic()
@@ -233,7 +245,7 @@ class StepFolder:
         tables = []
         for name in self._skipping(names):
             with suppress(FileNotFoundError):
-                tables.append(read_table(self.path / name))
+                tables.append(read_table(self.path / name, self.task.step.schema(name)))
         return pd.concat(tables, ignore_index=True) if tables else None
 
     def _skipping(self, names: Iterable[str]) -> list[str]:
@@ -267,7 +279,7 @@ class StepFolder:
             return
         write_record(record.model_copy(update={"done": False, "files": {}, "left_out": 0, "transient": 0}), self.path)
         for name in self._skipping(record.files):
-            if read_table(self.path / name).iloc[:, 0].isin(list(items)).any():
+            if read_table(self.path / name, self.task.step.schema(name)).iloc[:, 0].isin(list(items)).any():
                 number = Path(name).stem.rpartition("-")[2]
                 self._remove([each for each in self._written() if Path(each).stem.endswith(f"-{number}")])
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pandas as pd
+from pydantic import BaseModel, ValidationError
 
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.files import read_table
@@ -126,11 +127,20 @@ class Stored:
 
     def table(self, step: Step, name: str, member: object = None) -> pd.DataFrame:
         """A Parquet table of a task, by the file's name without its ending."""
-        return self.read(step, f"{name}.parquet", read_table, member)
+        return self.read(step, f"{name}.parquet", lambda path: read_table(path, step.schema(path.name)), member)
 
-    def json(self, step: Step, name: str, member: object = None) -> Any:
-        """The value in a JSON file of a task."""
-        return self.read(step, name, lambda path: parse_json(read_regular(path, LARGEST_TEXT), path), member)
+    def json(self, step: Step, name: str, kind: type[BaseModel], member: object = None) -> Any:
+        """The value in a JSON file of a task, which has to be of a kind."""
+
+        def read(path: Path) -> Any:
+            value = parse_json(read_regular(path, LARGEST_TEXT), path)
+            try:
+                kind.model_validate(value)
+            except ValidationError as error:
+                raise InputError(f"{path} does not hold the values that belong there.") from error
+            return value
+
+        return self.read(step, name, read, member)
 
     def text(self, step: Step, name: str, member: object = None) -> str:
         """The text in a file of a task, without white space at its ends."""

@@ -1,6 +1,7 @@
 """Reading every byte of what steps have written against its digest."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -52,7 +53,11 @@ def verify(study: Path, progress: Progress = silent) -> list[Damage]:
 
 def step_folders(study: Path) -> list[Path]:
     """The folders of a study that hold, or held, a step's result: those with files, one or two levels deep."""
-    places = [*study.glob("*/"), *study.glob("*/*/")]
+    places = []
+    for place in [*study.glob("*/"), *study.glob("*/*/")]:
+        # A link may lead out of the study.
+        with suppress(InputError):
+            places.append(inside(study, place.relative_to(study).as_posix()))
     is_step = {place for place in places if (place / RECORD).is_symlink() or (place / RECORD).exists()}
     lost = {
         place

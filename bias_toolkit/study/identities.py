@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bias_toolkit.foundation.errors import InputError
+from bias_toolkit.foundation.files import file_digest
 from bias_toolkit.study.record import StudyRecord, package_versions
 from bias_toolkit.study.settings import Settings
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from bias_toolkit.models import Model
 
 EXTRA_FILES = ("label_map", "imagenet_x")
+OF_THE_SYSTEM = ("/proc", "/sys", "/dev")
+"""Folders whose files are no data, but processes and devices."""
+SHARED_MEMORY = "/dev/shm"
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,27 @@ class Named:
     test: str | os.PathLike | Dataset | None = None
     model: str | Model | None = None
     trusts_study: bool = False
+
+
+def resolved(place: str | os.PathLike) -> Path:
+    """An absolute path without links; as it is given where it can be no path or links on it go in a circle."""
+    try:
+        return Path(place).expanduser().resolve()
+    except (OSError, RuntimeError, ValueError):
+        return Path(place)
+
+
+def refuse_system_place(place: str | os.PathLike, option: str) -> None:
+    """Raise InputError if a path that only a study's record names is a whole file system, or one without data.
+
+    Whoever wrote the record might have everything on this machine listed. Who means it names it by the option.
+    """
+    found = resolved(place)
+    is_system = any(found.is_relative_to(each) for each in OF_THE_SYSTEM) and not found.is_relative_to(SHARED_MEMORY)
+    if found == Path(found.anchor) or is_system:
+        raise InputError(
+            f"The study's record names {place}, which holds the system's files; name the right path with {option}."
+        )
 
 
 class Identities:
@@ -107,15 +132,13 @@ class Identities:
             return imagenet_x_stamp(self.settings.imagenet_x)
         if self.settings.label_map is None:
             return hashlib.sha256().hexdigest()
-        try:
-            return hashlib.sha256(Path(self.settings.label_map).read_bytes()).hexdigest()
-        except OSError as error:
-            raise InputError(
-                f"The mapping file {self.settings.label_map} cannot be read: {error.strerror or error}."
-            ) from error
+        return file_digest(resolved(self.settings.label_map))
 
     def look_at_file(self, name: str) -> None:
         """Learn the identity of one of `EXTRA_FILES` from the file as it is now."""
+        place = getattr(self.settings, name)
+        if place is not None and place == self.recorded.settings.get(name):
+            refuse_system_place(place, f"--{name.replace('_', '-')}")
         self.learn(name, self._file_identity(name))
 
     def doubt_the_model(self) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bias_toolkit.foundation.errors import InputError
-from bias_toolkit.study.identities import EXTRA_FILES, Identities, Named
+from bias_toolkit.study.identities import EXTRA_FILES, Identities, Named, refuse_system_place, resolved
 from bias_toolkit.study.record import DatasetRecord, MapsRecord, ModelIdentity, ModelRecord, StudyRecord
 from bias_toolkit.study.settings import SPLITS, Settings
 
@@ -84,13 +84,17 @@ class Inputs:
 
         given = getattr(self.named, split)
         layout = getattr(self.settings, f"{split}_layout")
-        dataset = given if isinstance(given, Dataset) else load_dataset(self.required(split), layout)
-        root, study = Path(dataset.root).resolve(), self.folder.resolve()
+        place = given.root if isinstance(given, Dataset) else self.required(split)
+        # Before it is listed: a file system has more files than anybody waits for.
+        root, study = resolved(place), resolved(self.folder)
         if root.is_dir() and (study.is_relative_to(root) or root.is_relative_to(study)):
             raise InputError(
-                f"The study's folder {self.folder} and the dataset {dataset.root} lie one inside the other, so the "
-                "study's files would be read as the dataset's; name a folder elsewhere for the study."
+                f"The study's folder {self.folder} and the dataset {place} lie one inside the other, so the study's "
+                "files would be read as the dataset's; name a folder elsewhere for the study."
             )
+        if given is None:
+            refuse_system_place(place, f"--{split}")
+        dataset = given if isinstance(given, Dataset) else load_dataset(place, layout)
         self._identities.learn(split, {"layout": dataset.layout, "fingerprint": dataset.fingerprint})
         return dataset
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pandas as pd
 
 from bias_toolkit.foundation.errors import InputError
-from bias_toolkit.foundation.files import empty_table
+from bias_toolkit.foundation.files import empty_table, read_array
 from bias_toolkit.pipeline.record import RECORD, StepRecord, read_record
 from bias_toolkit.pipeline.step import Plan, Step, Task
 from bias_toolkit.pipeline.step_folder import StepFolder
 from bias_toolkit.pipeline.stored import Stored
-from bias_toolkit.study import steps
+from bias_toolkit.study import steps, values
 from bias_toolkit.study.inputs import Inputs
 from bias_toolkit.study.settings import SPLITS, Settings
 
@@ -118,7 +118,7 @@ class Results:
 
     def dataset_record(self, split: str) -> dict[str, Any]:
         """What was read of the `train` or `test` set: root, layout, layout_reason, class_names, dropped_boxes."""
-        return self.stored.json(steps.images, "dataset.json", split)
+        return self.stored.json(steps.images, "dataset.json", values.DatasetValues, split)
 
     def tables(self, split: str) -> Tables | None:
         """The tables of a set as the study has them; None where they are not there, or of another state of the set."""
@@ -149,7 +149,7 @@ class Results:
         tables = []
         for folder, record in self._current():
             task = folder.task
-            if not record.done or not record.left_out:
+            if not record.done or not record.left_out or task.step.skips is None:
                 continue
             if folder.damaged_file(record, task.step.skips) is None and (table := folder.left_out()) is not None:
                 split = task.member if task.member in SPLITS else "test"
@@ -196,9 +196,7 @@ class Results:
     @property
     def training_spacing(self) -> np.ndarray:
         """The distance of each training image, or of a sample, to its nearest other training image, ascending."""
-        import numpy as np
-
-        return self.stored.read(steps.index, "spacing.npy", lambda path: np.load(path, allow_pickle=False))
+        return self.stored.read(steps.index, "spacing.npy", lambda path: read_array(path, 1))
 
     neighbours = _table(
         steps.neighbours,
@@ -216,7 +214,7 @@ class Results:
     @property
     def n_shared(self) -> int:
         """How many test images are training images themselves, the same file."""
-        return self.stored.json(steps.neighbours, "shared.json")["n_shared"]
+        return self.stored.json(steps.neighbours, "shared.json", values.SharedValues)["n_shared"]
 
     def neighbours_of(self, image: str | os.PathLike) -> pd.DataFrame:
         """The nearest training images of one test image, with their labels.
@@ -240,9 +238,10 @@ class Results:
         table = self.neighbours
         rows = table[table["image_id"] == image_id]
         if rows.empty:
+            example = next(iter(table["image_id"]), "images/1.jpg")
             raise InputError(
-                f"{image} is no image of this study's test set; give an image_id, such as "
-                f"{table['image_id'].iloc[0]!r}, or the path of one."
+                f"{image} is no image of this study's test set; give an image_id, such as {example!r}, or the path "
+                "of one."
             )
         labels = self.images("train").set_index("image_id")["label"]
         rows = rows.assign(label=labels.reindex(rows["neighbour_id"]).to_numpy())
@@ -276,12 +275,12 @@ class Results:
     @property
     def noise_floor(self) -> dict[str, Any]:
         """`p_top1_change` between two evaluations of the same views, with its interval and counts."""
-        return self.stored.json(steps.noise, "noise.json")
+        return self.stored.json(steps.noise, "noise.json", values.NoiseValues)
 
     @property
     def label_record(self) -> dict[str, Any]:
         """How the test set's labels were matched with the model's classes: indices, sentence."""
-        return self.stored.json(steps.measures, "labels.json")
+        return self.stored.json(steps.measures, "labels.json", values.LabelValues)
 
     @property
     def runtime_reason(self) -> str:
@@ -296,7 +295,7 @@ class Results:
         `estimated` says whether they were; if so `layer`, `is_exact` and `threshold` say how, and if not `reason` is a
         sentence on why a set without boxes got none.
         """
-        return self.stored.json(steps.objects, steps.BOXES)[split]
+        return self.stored.json(steps.objects, steps.BOXES, values.BoxesValues)[split]
 
     def is_estimated(self, split: str) -> bool:
         """Whether the framing of the `train` or `test` set is of boxes that the model located."""
@@ -331,7 +330,7 @@ class Results:
 
         if not self.stored.has(steps.objects, steps.TWO_SAMPLE):
             return None
-        test = TwoSampleTest(**self.stored.json(steps.objects, steps.TWO_SAMPLE))
+        test = TwoSampleTest(**self.stored.json(steps.objects, steps.TWO_SAMPLE, values.TwoSampleValues))
         return FramingComparison(self.stored.table(steps.objects, "comparison"), test)
 
     def framing_ranking(self, split: str, column: str = "centre_bias") -> pd.DataFrame:
@@ -353,7 +352,7 @@ class Results:
         """
         if not self.stored.is_current(steps.localisation):
             return None
-        split = self.stored.json(steps.localisation, "localisation.json")["split"]
+        split = self.stored.json(steps.localisation, "localisation.json", values.LocalisationValues)["split"]
         return split, self.stored.table(steps.localisation, "localisation")
 
     def mean_images(self, split: str) -> MeanImages:
@@ -503,4 +502,4 @@ class Results:
         from bias_toolkit.report import OPTIONAL
 
         shown = self.shown_in_report(OPTIONAL)
-        return pd.DataFrame(self.stored.json(steps.report, "results.json", shown)["findings"])
+        return pd.DataFrame(self.stored.json(steps.report, "results.json", values.ReportValues, shown)["findings"])

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from bias_toolkit.foundation.errors import InputError
+from bias_toolkit.foundation.files import read_array
 
 
 class StoredFeatures:
@@ -56,12 +57,7 @@ class StoredFeatures:
 
 
 def _mapped(path: Path) -> np.ndarray:
-    if path.exists() and not path.is_file():
-        raise InputError(f"{path} is no readable .npy array: it is not a regular file")
-    try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} is no readable .npy array: {error}") from error
+    array = read_array(path, mapped=True)
     if not np.issubdtype(array.dtype, np.floating):
         raise InputError(f"{path} holds {array.dtype}; features are float16 or float32")
     return array

@@ -1,5 +1,7 @@
 """Distance and framing against invariance."""
 
+from typing import Any
+
 from bias_toolkit.pipeline.step import Job, step
 from bias_toolkit.study.steps.neighbours import neighbours
 from bias_toolkit.study.steps.objects import objects
@@ -19,6 +21,13 @@ TABLES = (
 """The tables of `bias_toolkit.analysis.Analysis`, in its order."""
 
 
+def _tables() -> dict[str, Any]:
+    from bias_toolkit.analysis import schema
+    from bias_toolkit.study.per_image import per_image_schema
+
+    return {name: getattr(schema, name.upper()) for name in TABLES} | {"per_image": per_image_schema()}
+
+
 @step(
     "analysis",
     needs=[neighbours, measures, objects],
@@ -26,13 +35,14 @@ TABLES = (
     settings=["bins", "resamples", "permutations", "seed"],
     command="analyse",
     writes=[f"{name}.parquet" for name in (*TABLES, "per_image")],
+    tables=_tables,
 )
 def analysis(job: Job) -> None:
     """Join what is known of each test image, and relate its distance and framing to how invariant the model is."""
-    from bias_toolkit.analysis import analyse, schema
+    from bias_toolkit.analysis import analyse
     from bias_toolkit.datasets import imagenet_x_factors
     from bias_toolkit.foundation.files import write_table
-    from bias_toolkit.study.per_image import join_per_image, per_image_schema
+    from bias_toolkit.study.per_image import join_per_image
 
     settings, results, inputs = job.settings, job.results, job.inputs
     table, sweep_measures = results.subjects_framing, results.measures
@@ -47,6 +57,6 @@ def analysis(job: Job) -> None:
         seed=settings.seed,
         progress=job.progress,
     )
-    for name in TABLES:
-        write_table(getattr(found, name), job.folder / f"{name}.parquet", getattr(schema, name.upper()))
-    write_table(per_image, job.folder / "per_image.parquet", per_image_schema())
+    for name, schema in _tables().items():
+        table = per_image if name == "per_image" else getattr(found, name)
+        write_table(table, job.folder / f"{name}.parquet", schema)

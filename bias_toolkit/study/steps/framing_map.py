@@ -71,6 +71,12 @@ def framed(
     )
 
 
+def _tables() -> dict[str, Any]:
+    from bias_toolkit.analysis import schema
+
+    return {name: getattr(schema, f"MAP_{name.upper()}") for name in TABLES}
+
+
 @step(
     "map/relation",
     needs=[images, framed.where(lambda inputs, _: inputs.shown_surroundings)],
@@ -78,10 +84,11 @@ def framed(
     settings=["map_images", "map_positions", "map_scales", "map_surroundings", "feature_size", "resamples", "seed"],
     command="map",
     writes=[f"{name}.parquet" for name in TABLES],
+    tables=_tables,
 )
 def framing_map(job: Job) -> None:
     """Relate the cells of the map to where the training objects are."""
-    from bias_toolkit.analysis import analyse_map, schema
+    from bias_toolkit.analysis import analyse_map
     from bias_toolkit.foundation.files import write_table
 
     settings = job.settings
@@ -92,8 +99,8 @@ def framing_map(job: Job) -> None:
         seed=settings.seed,
         progress=job.progress,
     )
-    for name in TABLES:
-        write_table(getattr(found, name), job.folder / f"{name}.parquet", getattr(schema, f"MAP_{name.upper()}"))
+    for name, schema in _tables().items():
+        write_table(getattr(found, name), job.folder / f"{name}.parquet", schema)
 
 
 def _training_density(job: Job) -> pd.DataFrame | None:

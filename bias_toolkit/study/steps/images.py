@@ -2,10 +2,17 @@
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import bias_toolkit
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.pipeline.step import Job, step
+
+
+def _tables() -> dict[str, Any]:
+    from bias_toolkit.datasets import IMAGES, OBJECTS, SKIPPED
+
+    return {"images": IMAGES, "objects": OBJECTS, "skipped": SKIPPED}
 
 
 @step(
@@ -15,16 +22,16 @@ from bias_toolkit.pipeline.step import Job, step
     also=lambda: {"toolkit": bias_toolkit.__version__},
     command="report",
     writes=["images.parquet", "objects.parquet", "skipped.parquet", "dataset.json"],
+    tables=_tables,
     skips="skipped.parquet",
 )
 def images(job: Job, split: str) -> None:
     """Read the annotations and every image's header, and write the tables that they make."""
-    from bias_toolkit.datasets import IMAGES, OBJECTS, SKIPPED
     from bias_toolkit.foundation.files import write_table, write_text
 
     dataset = job.inputs.opened(split)
     tables = dataset.scan(job.progress)
-    for name, schema in {"images": IMAGES, "objects": OBJECTS, "skipped": SKIPPED}.items():
+    for name, schema in _tables().items():
         write_table(getattr(tables, name), job.folder / f"{name}.parquet", schema)
     record = {
         "root": dataset.root,

@@ -108,7 +108,7 @@ def _measure(job: Job) -> None:
     from bias_toolkit.foundation.files import write_table, write_text
     from bias_toolkit.objects import image_framing, position_and_scale
     from bias_toolkit.objects.locate import estimated_objects, load_located
-    from bias_toolkit.objects.locate_quality import LOCALISATION, localisation_quality
+    from bias_toolkit.objects.locate_quality import localisation_quality
 
     split, settings, train = job.inputs.measured_split, job.settings, job.inputs.train
     dataset, found = job.inputs.dataset(split), load_located(job.folder)
@@ -127,8 +127,14 @@ def _measure(job: Job) -> None:
         resamples=settings.resamples,
         seed=settings.seed,
     )
-    write_table(quality, job.folder / "localisation.parquet", LOCALISATION)
+    write_table(quality, job.folder / "localisation.parquet", _tables()["localisation"])
     write_text(json.dumps({"split": split}), job.folder / "localisation.json")
+
+
+def _tables() -> dict[str, Any]:
+    from bias_toolkit.objects.locate_quality import LOCALISATION
+
+    return {"localisation": LOCALISATION}
 
 
 @sharded(
@@ -144,6 +150,7 @@ def _measure(job: Job) -> None:
     label="Measuring estimated boxes",
     finish=_measure,
     writes=["localisation.parquet", "localisation.json"],
+    tables=_tables,
     # What it leaves out has been left out, and listed, by other steps.
     skips=None,
     command="objects",

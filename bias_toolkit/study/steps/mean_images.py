@@ -1,7 +1,15 @@
 """The mean image of each set and of its classes."""
 
+from typing import Any
+
 from bias_toolkit.pipeline.step import Job, step
 from bias_toolkit.study.steps.images import images
+
+
+def _tables() -> dict[str, Any]:
+    from bias_toolkit.datasets import SKIPPED
+
+    return {"skipped": SKIPPED}
 
 
 @step(
@@ -11,6 +19,7 @@ from bias_toolkit.study.steps.images import images
     settings=["seed"],
     command="objects",
     writes=["means.npy", "means.parquet", "skipped.parquet"],
+    tables=_tables,
     skips="skipped.parquet",
 )
 def mean_images(job: Job, split: str) -> None:

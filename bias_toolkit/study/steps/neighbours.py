@@ -2,10 +2,17 @@
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 from bias_toolkit.pipeline.step import Job, step
 from bias_toolkit.study.steps.features import features
 from bias_toolkit.study.steps.index import index
+
+
+def _tables() -> dict[str, Any]:
+    from bias_toolkit.features.index import DISTANCES, NEIGHBOURS, SEARCH_QUALITY
+
+    return {"neighbours": NEIGHBOURS, "distances": DISTANCES, "search_quality": SEARCH_QUALITY}
 
 
 @step(
@@ -14,17 +21,15 @@ from bias_toolkit.study.steps.index import index
     settings=["neighbours", ("resamples", lambda settings: settings.index != "exact")],
     command="index",
     writes=["neighbours.parquet", "distances.parquet", "shared.json", "search_quality.parquet"],
+    tables=_tables,
 )
 def neighbours(job: Job) -> None:
     """Search the index; of an approximate one, also measure how good the search is."""
     import numpy as np
 
     from bias_toolkit.features.index import (
-        DISTANCES,
         EXACT,
         NEAREST,
-        NEIGHBOURS,
-        SEARCH_QUALITY,
         StoredFeatures,
         distances_table,
         nearest_neighbours,
@@ -32,6 +37,7 @@ def neighbours(job: Job) -> None:
     )
     from bias_toolkit.foundation.files import write_table, write_text
 
+    schemas = _tables()
     settings, results, progress = job.settings, job.results, job.progress
     training, store = results.training_index, results.features("test")
     vectors, image_ids = StoredFeatures(store.arrays), store.image_ids
@@ -50,14 +56,14 @@ def neighbours(job: Job) -> None:
         reference=results.training_spacing,
         progress=progress,
     )
-    write_table(found[found["rank"] <= settings.neighbours], job.folder / "neighbours.parquet", NEIGHBOURS)
-    write_table(distances, job.folder / "distances.parquet", DISTANCES)
+    write_table(found[found["rank"] <= settings.neighbours], job.folder / "neighbours.parquet", schemas["neighbours"])
+    write_table(distances, job.folder / "distances.parquet", schemas["distances"])
     write_text(json.dumps({"n_shared": int((own >= 0).sum())}), job.folder / "shared.json")
     if training.index != EXACT:
         quality = search_quality(
             training, vectors, own, k, resamples=settings.resamples, seed=settings.seed, progress=progress
         )
-        write_table(quality, job.folder / "search_quality.parquet", SEARCH_QUALITY)
+        write_table(quality, job.folder / "search_quality.parquet", schemas["search_quality"])
 
 
 def _labels(job: Job, split: str, image_ids: Sequence[str]) -> list[str | None]:

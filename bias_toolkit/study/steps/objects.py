@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bias_toolkit.pipeline.step import Job, step
 from bias_toolkit.study.settings import SPLITS
@@ -15,6 +15,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
 COMPARISON, TWO_SAMPLE, BOXES = "comparison.parquet", "two-sample.json", "boxes.json"
+
+
+def _tables() -> dict[str, Any]:
+    from bias_toolkit import objects as framing_of
+
+    of_a_set = {"framing": framing_of.FRAMING, "summary": framing_of.FRAMING_SUMMARY}
+    of_sets = {f"{split}-{name}": schema for split in SPLITS for name, schema in of_a_set.items()}
+    return of_sets | {"test-subjects": framing_of.SUBJECTS, "comparison": framing_of.FRAMING_COMPARISON}
 
 
 @step(
@@ -28,6 +36,7 @@ COMPARISON, TWO_SAMPLE, BOXES = "comparison.parquet", "two-sample.json", "boxes.
     settings=["boxes", "resamples", "permutations", "placements", "seed"],
     command="objects",
     writes=["*-framing.parquet", "*-summary.parquet", "test-subjects.parquet", COMPARISON, TWO_SAMPLE, BOXES],
+    tables=_tables,
 )
 def objects(job: Job) -> None:
     """Relate the objects to their null model and the test set's to the training set's."""
@@ -35,7 +44,7 @@ def objects(job: Job) -> None:
     from bias_toolkit.foundation.files import write_table, write_text
 
     inputs, settings, progress = job.inputs, job.settings, job.progress
-    framing = {}
+    framing, schemas = {}, _tables()
     for split in SPLITS:
         dataset = inputs.dataset(split)
         framing[split] = framing_of.position_and_scale(_framed_objects(job, split), dataset.images)
@@ -47,8 +56,8 @@ def objects(job: Job) -> None:
             seed=settings.seed,
             progress=progress,
         )
-        write_table(framing[split], job.folder / f"{split}-framing.parquet", framing_of.FRAMING)
-        write_table(summary, job.folder / f"{split}-summary.parquet", framing_of.FRAMING_SUMMARY)
+        write_table(framing[split], job.folder / f"{split}-framing.parquet", schemas[f"{split}-framing"])
+        write_table(summary, job.folder / f"{split}-summary.parquet", schemas[f"{split}-summary"])
     subjects = framing_of.image_framing(framing["test"], inputs.test.images)
     # Under the name of its training image, a subject leaves its own box out of the density.
     twins = [twin or "" for twin in inputs.twins(subjects["image_id"])]
@@ -56,7 +65,7 @@ def objects(job: Job) -> None:
         subjects.assign(image_id=twins), framing["train"], leave_out_own_image=True, seed=settings.seed
     )
     subjects["log_scale_deviation"] = framing_of.log_scale_deviation(subjects, framing["train"])
-    write_table(subjects, job.folder / "test-subjects.parquet", framing_of.SUBJECTS)
+    write_table(subjects, job.folder / "test-subjects.parquet", schemas["test-subjects"])
     write_text(json.dumps(_boxes_record(job), ensure_ascii=False), job.folder / BOXES)
     comparison = framing_of.compare_framing(
         framing["train"],
@@ -69,7 +78,7 @@ def objects(job: Job) -> None:
         progress=progress,
     )
     if comparison is not None:
-        write_table(comparison.variables, job.folder / COMPARISON, framing_of.FRAMING_COMPARISON)
+        write_table(comparison.variables, job.folder / COMPARISON, schemas["comparison"])
         write_text(json.dumps(dataclasses.asdict(comparison.test)), job.folder / TWO_SAMPLE)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.pipeline.step import Job, sharded, step
 from bias_toolkit.study.steps.images import images
+from bias_toolkit.study.values import StoppedValues
 
 if TYPE_CHECKING:
     from bias_toolkit.foundation.shards import Shard
@@ -107,19 +108,27 @@ def responses(
     return sweep_images(job, sweep, shards, advance)
 
 
+def _tables() -> dict[str, Any]:
+    from bias_toolkit.invariance import MEASURES, SEQUENTIAL
+
+    return {"measures": MEASURES, "sequential": SEQUENTIAL}
+
+
 @step(
     "measures",
     needs=[images.of("test"), responses],
     command="sweep",
     writes=["measures.parquet", "labels.json", "sequential.parquet"],
+    tables=_tables,
 )
 def measures(job: Job) -> None:
     """The measures of every sweep, in the order of the test set, and what is known of each sweep that could stop."""
     import pandas as pd
 
     from bias_toolkit.foundation.files import empty_table, write_table, write_text
-    from bias_toolkit.invariance import MEASURES, SEQUENTIAL, load_measures
+    from bias_toolkit.invariance import load_measures
 
+    schemas = _tables()
     results = job.results
     place = {image_id: row for row, image_id in enumerate(results.images("test")["image_id"])}
     tables, known = [], []
@@ -127,8 +136,8 @@ def measures(job: Job) -> None:
         table = results.stored.read(responses, "", load_measures, sweep)
         tables.append(table.sort_values("image_id", key=lambda ids: ids.map(place)))
         if job.settings.precision is not None:
-            known.append(results.stored.json(responses, STOPPED, sweep))
-    write_table(pd.concat(tables, ignore_index=True), job.folder / "measures.parquet", MEASURES)
+            known.append(results.stored.json(responses, STOPPED, StoppedValues, sweep))
+    write_table(pd.concat(tables, ignore_index=True), job.folder / "measures.parquet", schemas["measures"])
     write_text(json.dumps(dataclasses.asdict(job.inputs.label_match)), job.folder / "labels.json")
-    stopped = pd.DataFrame(known) if known else empty_table(SEQUENTIAL)
-    write_table(stopped, job.folder / "sequential.parquet", SEQUENTIAL)
+    stopped = pd.DataFrame(known) if known else empty_table(schemas["sequential"])
+    write_table(stopped, job.folder / "sequential.parquet", schemas["sequential"])

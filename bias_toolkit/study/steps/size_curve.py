@@ -38,23 +38,31 @@ def sized(
     return sweep_images(job, sweep, shards, advance)
 
 
+def _tables() -> dict[str, Any]:
+    from bias_toolkit.analysis import SUMMARY
+    from bias_toolkit.invariance import MEASURES
+
+    return {"summary": SUMMARY, "measures": MEASURES}
+
+
 @step(
     "sizes/curve",
     needs=[sized],
     settings=["size_images", "resamples", "seed"],
     command="sizes",
     writes=["summary.parquet", "measures.parquet"],
+    tables=_tables,
 )
 def size_curve(job: Job) -> None:
     """The measures over the view size."""
     import pandas as pd
 
-    from bias_toolkit.analysis import SUMMARY, measure_summary
+    from bias_toolkit.analysis import measure_summary
     from bias_toolkit.foundation.files import write_table
-    from bias_toolkit.invariance import MEASURES, load_measures
+    from bias_toolkit.invariance import load_measures
 
     tables = [job.results.stored.read(sized, "", load_measures, sweep) for sweep in job.inputs.size_sweeps]
     measures = pd.concat(tables, ignore_index=True)
     summary = measure_summary(measures, resamples=job.settings.resamples, seed=job.settings.seed)
-    write_table(summary, job.folder / "summary.parquet", SUMMARY)
-    write_table(measures, job.folder / "measures.parquet", MEASURES)
+    for name, table in {"summary": summary, "measures": measures}.items():
+        write_table(table, job.folder / f"{name}.parquet", _tables()[name])

@@ -226,7 +226,7 @@ def test_a_record_of_brackets_and_a_pipe_in_the_place_of_features_are_refused(tm
     (tmp_path / "index.json").write_text(record)
     (tmp_path / "vectors.npy").unlink()
     os.mkfifo(tmp_path / "vectors.npy")
-    with pytest.raises(InputError, match="not a regular file"):
+    with pytest.raises(InputError, match="has to be a regular file"):
         TrainingIndex.load(tmp_path)
 
 

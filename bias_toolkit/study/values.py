@@ -1,0 +1,118 @@
+"""What the JSON files of a study's steps hold, as they are checked when they are read."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Count = Annotated[int, Field(ge=0, lt=2**63)]
+Limits = Annotated[list[float], Field(min_length=2, max_length=2)]
+
+
+class _Values(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class DatasetValues(_Values):
+    """Of `dataset.json`: what was read of a set."""
+
+    root: str
+    layout: str
+    layout_reason: str
+    class_names: dict[str, str]
+    dropped_boxes: Count
+
+
+class SharedValues(_Values):
+    """Of `shared.json`: how many test images are training images themselves."""
+
+    n_shared: Count
+
+
+class NoiseValues(_Values):
+    """Of `noise.json`: the numerical noise floor."""
+
+    value: float
+    n_images: Count
+    n_views: Count
+    n_changed: Count
+    interval: Limits
+    interval_over_images: Limits | None
+    max_difference: float
+
+
+class LabelValues(_Values):
+    """Of `labels.json`: how labels were matched with the model's classes."""
+
+    indices: dict[str, Count]
+    how: str
+    n_labels: Count
+    n_matched: Count
+    sentence: str
+
+
+class StoppedValues(_Values):
+    """Of `sequential.json`: what is known of a sweep that could stop, as in the table SEQUENTIAL."""
+
+    protocol: str
+    transform: str
+    size: float
+    measure: str
+    value: float | None
+    low: float | None
+    high: float | None
+    precision: float | None
+    n: Count
+    n_skipped: Count
+    n_images: Count
+
+
+class BoxesOfSet(_Values):
+    """Where the boxes of a set come from: estimated, and how, or given; or why there are none."""
+
+    estimated: bool
+    layer: str | None = None
+    is_exact: bool | None = None
+    threshold: float | None = None
+    reason: str | None = None
+
+
+class BoxesValues(_Values):
+    """Of `boxes.json`."""
+
+    train: BoxesOfSet
+    test: BoxesOfSet
+
+
+class TwoSampleValues(_Values):
+    """Of `two-sample.json`: how well a classifier tells the two sets apart."""
+
+    auc: float
+    auc_low: float
+    auc_high: float
+    p_value: float
+    n_images_first: Count
+    n_images_second: Count
+    n_objects_first: Count
+    n_objects_second: Count
+    folds: Count
+
+
+class LocalisationValues(_Values):
+    """Of `localisation.json`: on which set estimated boxes were measured."""
+
+    split: Literal["train", "test"]
+
+
+class FindingValues(_Values):
+    """One of the report's findings."""
+
+    topic: str
+    kind: str
+    claim: str
+    evidence: str
+
+
+class ReportValues(BaseModel):
+    """Of `results.json`, what is read of it again: the findings."""
+
+    findings: list[FindingValues]
