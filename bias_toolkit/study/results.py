@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -491,10 +492,15 @@ class Results:
         return {folder.task.name: record.seconds for folder, record in self._current()}
 
     def _current(self) -> Iterator[tuple[StepFolder, StepRecord]]:
-        """The folders that were worked in with the present inputs and settings, with their records."""
+        """The folders that were worked in with the present inputs and settings, with their records.
+
+        A task whose key is not known, as a result that decides it is damaged, is not among them.
+        """
         for task in self._plan.all():
-            folder = StepFolder(self.folder, task)
-            if (record := folder.own_record) is not None:
+            folder, record = StepFolder(self.folder, task), None
+            with suppress(InputError):
+                record = folder.own_record
+            if record is not None:
                 yield folder, record
 
     def findings(self) -> pd.DataFrame:
