@@ -20,7 +20,6 @@ from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from bias_toolkit.foundation.words import count, known, number, percent
-from bias_toolkit.report.page.ranking import shortened
 from bias_toolkit.report.page.style import (
     BLUE,
     GREY,
@@ -33,6 +32,7 @@ from bias_toolkit.report.page.style import (
     in_percent,
     legend_label,
     new_figure,
+    shortened,
     styled,
     subtitle,
 )

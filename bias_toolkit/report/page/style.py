@@ -14,6 +14,7 @@ from typing import Any
 
 import matplotlib
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
@@ -44,6 +45,8 @@ FONTS = ["DejaVu Sans", *sorted(_OTHER_SCRIPTS & set(fontManager.get_font_names(
 WIDTH, HEIGHT = 5.2, 3.7
 RASTER_FROM = 2000
 DOTS_PER_INCH = 200
+LONGEST_NAME = 26
+ROW_INCHES = 0.225
 
 STYLE: dict[str, Any] = {
     "font.family": "sans-serif",
@@ -166,6 +169,33 @@ def histogram(
     ax.set(ylabel="density", **texts)
     ax.grid(False, axis="x")
     return ax
+
+
+@styled
+def ranking(rows: pd.DataFrame, *, xlabel: str, most: int = 15) -> Axes:
+    """Points with intervals (rows of name, value, low, high) from the top; of very many the `most` first and last."""
+    rows = rows.dropna(subset=["value"])
+    left_out = len(rows) - 2 * most
+    places = np.arange(len(rows), dtype=float)
+    if left_out > 0:
+        rows = pd.concat([rows.head(most), rows.tail(most)])
+        places = np.concatenate([np.arange(most), np.arange(most) + most + 1.5])
+    ax = new_figure(height=1.1 + ROW_INCHES * (places[-1] + 1 if len(places) else 1)).add_subplot()
+    ax.hlines(places, rows["low"], rows["high"], color=BLUE, linewidth=1.6, alpha=0.55)
+    ax.plot(rows["value"], places, "o", color=BLUE, markersize=5)
+    name_rows(ax, places, [shortened(name) for name in rows["name"]])
+    ax.set_ylim(places[-1] + 0.8 if len(places) else 1, -0.8)
+    ax.set_xlabel(xlabel)
+    if left_out > 0:
+        ax.axhline(most + 0.25, color=GREY, linewidth=0.8, linestyle=(0, (2, 3)))
+        look = {"ha": "right", "va": "center", "fontsize": 8, "color": GREY, "backgroundcolor": "white"}
+        ax.annotate(f"{left_out:,} more between", (1, most + 0.25), xycoords=("axes fraction", "data"), **look)
+    return ax
+
+
+def shortened(name: str) -> str:
+    """A name cut to what fits beside an axis."""
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
 
 
 def legend_label(name: str) -> str:

@@ -14,7 +14,6 @@ from bias_toolkit.analysis import partial_spearman, quantile_curve, spearman
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.words import count, known, number
 from bias_toolkit.report.columns import require_numbers
-from bias_toolkit.report.page.ranking import shortened
 from bias_toolkit.report.page.style import (
     BLUE,
     GREY,
@@ -25,6 +24,7 @@ from bias_toolkit.report.page.style import (
     in_its_unit,
     in_percent,
     new_figure,
+    shortened,
     styled,
     subtitle,
     value_range,

@@ -11,9 +11,7 @@ from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.report import topic_findings, write_report
 from bias_toolkit.report.page.blocks import ListBlock, Omitted, TableBlock
 from bias_toolkit.report.plots import plot
-from bias_toolkit.report.topics.factors.figures import factor_differences
-from bias_toolkit.report.topics.factors.findings import gather, points
-from bias_toolkit.report.topics.factors.section import TITLE, factors_section
+from bias_toolkit.report.topics.factors import TITLE, factor_differences, factors_section, gather, points
 
 
 @pytest.fixture

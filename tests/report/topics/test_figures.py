@@ -23,8 +23,8 @@ from bias_toolkit.report.relations.figures import (
 )
 from bias_toolkit.report.source import class_names
 from bias_toolkit.report.topics.classes import class_ranking
-from bias_toolkit.report.topics.comparison.figures import framing_differences
-from bias_toolkit.report.topics.distance.figures import distance_histogram, percentile_histogram
+from bias_toolkit.report.topics.comparison.section import framing_differences
+from bias_toolkit.report.topics.distance.section import distance_histogram, percentile_histogram
 from bias_toolkit.report.topics.framing.contents import gather
 from bias_toolkit.report.topics.framing.figures import (
     category_ranking,

@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 
 from bias_toolkit.foundation.words import count, number
 from bias_toolkit.objects import OF_ALL_OBJECTS, Maps, null_histogram
-from bias_toolkit.report.page.ranking import ranking
 from bias_toolkit.report.page.style import (
     DIVERGING_MAP,
     GREY,
@@ -17,6 +16,7 @@ from bias_toolkit.report.page.style import (
     VERMILLION,
     histogram,
     new_figure,
+    ranking,
     styled,
     subtitle,
 )

@@ -16,8 +16,8 @@ from bias_toolkit.report.page.blocks import (
     PicturesBlock,
     Section,
     TableBlock,
+    column_cell,
 )
-from bias_toolkit.report.page.cells import column_cell
 from bias_toolkit.report.topics.framing import figures
 from bias_toolkit.report.topics.framing.contents import FramedSet, FramingContents, by_category
 from bias_toolkit.report.topics.framing.mean_images import mean_images_block
