@@ -372,6 +372,10 @@ class ExplanationRecord:
         """Whether P(top-1 change) is below `unstable_from`."""
         return self.before.p_top1_change.value < self.unstable_from
 
+    def standing(self, name: str) -> Standing | None:
+        """The image's standing in a measure; None if it has none."""
+        return next((each for each in self.standings if each.name == name), None)
+
     @property
     def causes(self) -> list[CauseLine]:
         """The lines that were shown to cause the instability, the first cause first."""

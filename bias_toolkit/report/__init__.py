@@ -1,6 +1,6 @@
 """A study's report: findings in words, figures, tables and the HTML page."""
 
-from bias_toolkit.report.framing_page import frame_datasets, write_framing_report
+from bias_toolkit.report.framing_page import frame_datasets
 from bias_toolkit.report.page.page import Page, write_page
 from bias_toolkit.report.page.publish import claim
 from bias_toolkit.report.page.style import save_figure
@@ -25,7 +25,6 @@ __all__ = [
     "plot",
     "save_figure",
     "topic_findings",
-    "write_framing_report",
     "write_page",
     "write_report",
 ]

@@ -118,11 +118,6 @@ def new_figure(width: float = WIDTH, height: float = HEIGHT) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def axes_or_new(ax: Axes | None, width: float = WIDTH, height: float = HEIGHT) -> Axes:
-    """The axes given, or those of a new figure."""
-    return new_figure(width, height).add_subplot() if ax is None else ax
-
-
 def in_percent(axis: Axis) -> None:
     """Write an axis of shares in percent, with as many digits as neighbouring ticks need to differ."""
 
@@ -193,9 +188,9 @@ def ranking(rows: pd.DataFrame, *, xlabel: str, most: int = 15) -> Axes:
     return ax
 
 
-def shortened(name: str) -> str:
+def shortened(name: str, most: int = LONGEST_NAME) -> str:
     """A name cut to what fits beside an axis."""
-    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
+    return name if len(name) <= most else f"{name[: most - 1]}…"
 
 
 def legend_label(name: str) -> str:

@@ -100,10 +100,6 @@ class TestDistanceVsInvariance:
     def test_the_plain_correlation_is_not_shown_alone(self, per_image):
         assert "ρ" not in texts(distance_vs_invariance(per_image.drop(columns="margin")))
 
-    def test_draws_on_the_axes_given(self, per_image):
-        ax = new_figure().add_subplot()
-        assert distance_vs_invariance(per_image, ax=ax) is ax
-
     def test_labels_name_the_columns(self, per_image):
         ax = distance_vs_invariance(per_image, measure="mac", x_label="distance (cosine)")
         assert ax.get_xlabel() == "distance (cosine)"
