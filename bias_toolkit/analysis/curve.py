@@ -66,11 +66,6 @@ class TwoLines:
     below: Interval
     above: Interval
 
-    @property
-    def is_u_shaped(self) -> bool:
-        """Whether the curve falls before its lowest place and rises after it, by more than chance."""
-        return bool(self.below.high < 0 < self.above.low)
-
 
 def two_lines(values: np.ndarray, x: np.ndarray, *, resamples: int = 2000, seed: int = 0) -> TwoLines:
     """Fit a line to each side of a curve's lowest place.

@@ -144,16 +144,12 @@ def expand_sweeps(
     return list(dict.fromkeys(sweeps))
 
 
-def size_curve_sweeps(transform: str = "diagonal", fill: str = "mean") -> list[Sweep]:
+def size_curve_sweeps() -> list[Sweep]:
     """The sweeps of the curve of invariance over view size (A), from the tightest crop to the smallest image.
 
     At size 1 crop and embed both show the whole image: crop a little larger, embed with its border cut.
     """
-    return [
-        Sweep(protocol.name, transform, size, fill=fill if protocol.has_canvas else FILLS[0])
-        for protocol in PROTOCOLS
-        for size in protocol.curve_sizes
-    ]
+    return [Sweep(protocol.name, "diagonal", size) for protocol in PROTOCOLS for size in protocol.curve_sizes]
 
 
 def make_views(image: np.ndarray | ReducedImage, sweep: Sweep, input_size: int, image_id: str) -> Views:

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bias_toolkit.analysis import FACTORS, factor_effects
+from bias_toolkit.analysis.factors import factor_effects
+from bias_toolkit.analysis.schema import FACTORS
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.report import topic_findings, write_report
 from bias_toolkit.report.page.blocks import ListBlock, Omitted, TableBlock

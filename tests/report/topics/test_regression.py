@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 
-from bias_toolkit.analysis import CEILING, LOSSES, ODDS_RATIOS
+from bias_toolkit.analysis.schema import CEILING, LOSSES, ODDS_RATIOS
 from bias_toolkit.report.page.blocks import FigureBlock, ListBlock, Omitted, Paragraph, TableBlock
 from bias_toolkit.report.plots import plot
 from bias_toolkit.report.topics.regression.findings import (

@@ -19,7 +19,7 @@ from bias_toolkit.report.words.finding import (
     sign,
     value_of,
 )
-from bias_toolkit.report.words.sentences import in_points
+from bias_toolkit.report.words.sentences import in_points, three_digits
 
 _finding = partial(Finding, Heading.FRAMING)
 LOGARITHMS = ("log_scale", "log_aspect")
@@ -98,7 +98,7 @@ def _variable(row: Mapping, first: FramedSet, second: FramedSet) -> Finding:
     ends = sorted(abs(row[f"difference_{end}"]) for end in ("low", "high"))
     if name in UNITS:
         way = {"cx": ("right", "left"), "cy": ("down", "up")}[name][difference < 0]
-        size = f"{_three(abs(difference))} {UNITS[name]} farther {way} ({interval(*ends, _three)})"
+        size = f"{three_digits(abs(difference))} {UNITS[name]} farther {way} ({interval(*ends, three_digits)})"
         return _finding(Kind.EFFECT, f"Objects of {second.the} lie {size} {than}.", f"By means. {apart}")
     if name == "truncated":
         more = "less" if difference < 0 else "more"
@@ -118,10 +118,6 @@ def sorted_factors(row: Mapping) -> tuple[float, float, float]:
     return math.exp(turn * row["difference"]), *map(math.exp, ends)
 
 
-def _three(value: float) -> str:
-    return number(value, 3)
-
-
 def _noun(name: str) -> str:
     return label_of(name).lower()
 
@@ -139,7 +135,7 @@ def _bare_distance(row: Mapping, value: float) -> str:
     if name in LOGARITHMS:
         return number(math.exp(value), 2 if value > 0.02 else 3)
     if name in UNITS:
-        return _three(value)
+        return three_digits(value)
     return in_points(value) if name == "truncated" else significant(value, 2)
 
 
@@ -159,7 +155,7 @@ def _bounds(row: Mapping) -> str:
     if name in LOGARITHMS:
         return f"by a factor of {limits_of_row(row, 'difference', lambda value: number(math.exp(value)))}"
     if name in UNITS:
-        return f"by {limits_of_row(row, 'difference', _three)} {UNITS[name]}"
+        return f"by {limits_of_row(row, 'difference', three_digits)} {UNITS[name]}"
     if name == "truncated":
         return f"by {limits_of_row(row, 'difference', in_points)} percentage points"
     return f"by {limits_of_row(row, 'difference')} objects"
