@@ -26,18 +26,11 @@ TELLS_NOTHING = 1e-8
 
 @dataclass(frozen=True)
 class BinomialFit:
-    """A logistic regression of changed steps out of all.
+    """A logistic regression of changed steps out of all."""
 
-    Parameters
-    ----------
-    coefficients : (terms,); log odds ratios, without the intercepts.
-    covariance : (terms, terms); NaN where one cluster alone decides a coefficient.
-    clusters : how many there are.
-    """
-
-    coefficients: np.ndarray
-    covariance: np.ndarray
-    clusters: int
+    coefficients: np.ndarray  # (terms,); log odds ratios, without the intercepts
+    covariance: np.ndarray  # (terms, terms); NaN where one cluster alone decides a coefficient
+    clusters: int  # how many there are
 
     def odds_ratio(self, term: int) -> tuple[float, float, float, float]:
         """The odds ratio of one term, the ends of its interval, and the p-value of its being 1."""
@@ -93,11 +86,8 @@ def fit_within_classes(
     then stay as small as the number of terms, whatever the number of classes. Returns None where a coefficient has no
     finite estimate.
 
-    Parameters
-    ----------
-    terms, changed, steps : as for `fit_binomial`.
-    classes : (images,) int; numbers from 0, each of which occurs; in each class some steps change and some do not. They
-        are the clusters.
+    `terms`, `changed` and `steps` are as for `fit_binomial`. `classes` (images,) are numbers from 0, each of which
+    occurs; in each class some steps change and some do not. They are the clusters.
     """
     size = np.bincount(classes, weights=steps)
     share = np.bincount(classes, weights=changed) / size

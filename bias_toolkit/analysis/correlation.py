@@ -50,10 +50,7 @@ class Ranks:
     Tied values share the mean of their ranks. Ranks are centred on their stratum's mean and divided by its size, so
     that they run from about −½ to ½ in every stratum, and images count the same in large strata and in small ones.
 
-    Parameters
-    ----------
-    values : (n,) float; ordered by stratum.
-    sizes : ndarray of int; sizes of the strata; they add up to n.
+    `values` (n,) are ordered by stratum; `sizes` are those of the strata, and add up to n.
     """
 
     def __init__(self, values: np.ndarray, sizes: np.ndarray):

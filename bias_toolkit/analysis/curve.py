@@ -27,10 +27,8 @@ def quantile_curve(
     Returns one row a bin, from near to far: `bin` (from 0), its edges `left` and `right`, `x` (mean distance), `value`
     (mean of the measure) with its 95% interval `low`, `high`, and `n` images. No row without images.
 
-    Parameters
-    ----------
-    distance, measure : (images,); images where one of them is NaN are left out.
-    resamples, seed : of the bootstrap over the images of each bin.
+    Images where `distance` or `measure` (images,) is NaN are left out. `resamples` and `seed` are of the bootstrap over
+    the images of each bin.
     """
     distance, measure = np.asarray(distance, np.float64), np.asarray(measure, np.float64)
     complete = ~(np.isnan(distance) | np.isnan(measure))
@@ -55,11 +53,9 @@ def quantile_curve(
 class TwoLines:
     """The slopes of a curve's mean on both sides of its lowest point.
 
-    Attributes
-    ----------
-    lowest : number of the place at which the mean is lowest.
-    below, above : slope of the least-squares line through the means at and below the lowest place, and at and above it,
-        per unit of x; NaN where that are fewer than three places.
+    `lowest` is the number of the place at which the mean is lowest. `below` and `above` are the slopes of the
+    least-squares lines through the means at and below that place, and at and above it, per unit of x; NaN where there
+    are fewer than three places.
     """
 
     lowest: int
@@ -76,10 +72,7 @@ def two_lines(values: np.ndarray, x: np.ndarray, *, resamples: int = 2000, seed:
     Source: U. Simonsohn, "Two lines: a valid alternative to the invalid testing of U-shaped relationships with
     quadratic regressions", Adv. Methods Pract. Psychol. Sci. 1 (2018).
 
-    Parameters
-    ----------
-    values : (images, places) float; the same images at every place.
-    x : (places,) float
+    `values` (images, places) are of the same images at every place; `x` is (places,).
     """
     order = np.argsort(x, kind="stable")
     values, x = np.asarray(values, dtype=float)[:, order], np.asarray(x, dtype=float)[order]

@@ -35,10 +35,8 @@ def factor_effects(
     that fewer than 20 images have, or lack, are left out. The list has one sentence on images that are not annotated,
     and one on factors left out.
 
-    Parameters
-    ----------
-    per_image : one row a test image: image_id, margin, and those of p_top1_change, mac and accuracy that there are.
-    factors : image_id of annotated images, and a column of bool for each factor.
+    `per_image` has a row for each test image: image_id, margin, and those of p_top1_change, mac and accuracy that there
+    are. `factors` has the image_id of annotated images, and a column of bool for each factor.
     """
     table = per_image.merge(factors, on="image_id", how="inner", validate="one_to_one")
     names = [name for name in factors if name != "image_id"]

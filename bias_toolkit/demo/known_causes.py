@@ -62,11 +62,8 @@ def known_dataset(n: int) -> Dataset:
 def explain_known_causes(network: str, n: int, folder: str | os.PathLike, **settings: Any) -> pd.DataFrame:
     """Explain `n` images of every kind to a demo network; `folder` gets the study, which has these settings.
 
-    Returns
-    -------
-    DataFrame
-        One row per image: `image_id`, `kind`, `p_top1_change` along the study's own sweep, and `outcome`, one of
-        `OUTCOMES`: that the image is called stable, its first cause, or that none was found.
+    Returns a row for each image: `image_id`, `kind`, `p_top1_change` along the study's own sweep, and `outcome`, one of
+    `OUTCOMES`: that the image is called stable, its first cause, or that none was found.
     """
     study = Study(folder, "demo:train", known_dataset(n), f"demo:{network}", **settings).analyse()
     job = Job(study.folder, study.inputs, study.results, silent)

@@ -177,27 +177,16 @@ def _check_box(box: Sequence[float], pixels: np.ndarray) -> None:
 
 @dataclass(frozen=True)
 class Subject:
-    """The image to explain.
-
-    Parameters
-    ----------
-    pixels : uint8 array (height, width, 3)
-    label_index : int, optional
-        The model's class of the dataset's label.
-    box, category : optional
-        x0, y0, x1, y1 of its object in pixels, and the object's category.
-    neighbours : DataFrame
-        The nearest training images, nearest first: neighbour_id, distance.
-    """
+    """The image to explain."""
 
     image_id: str
-    pixels: np.ndarray
+    pixels: np.ndarray  # uint8 (height, width, 3)
     in_test_set: bool
     label: str | None
-    label_index: int | None
-    box: Sequence[float] | None
-    category: str | None
-    neighbours: pd.DataFrame
+    label_index: int | None  # the model's class of the dataset's label
+    box: Sequence[float] | None  # x0, y0, x1, y1 of its object in pixels
+    category: str | None  # of its object
+    neighbours: pd.DataFrame  # the nearest training images, nearest first: neighbour_id, distance
     distances: Distances | None = None
 
 

@@ -66,10 +66,7 @@ def rank(probabilities: np.ndarray, classes: np.ndarray) -> np.ndarray:
 
     Returns (N,) int: 0 for the class that argmax gives.
 
-    Parameters
-    ----------
-    probabilities : (N, C) float
-    classes : (N,) int
+    `probabilities` are (N, C), `classes` int (N,).
     """
     own = np.take_along_axis(probabilities, classes[:, None], axis=1)
     earlier = np.arange(probabilities.shape[1]) < classes[:, None]

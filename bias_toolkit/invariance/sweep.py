@@ -159,10 +159,8 @@ def make_views(image: np.ndarray | ReducedImage, sweep: Sweep, input_size: int, 
     own). What is random depends on the image's id and the sweep's seed alone. Raises InputError if the sweep's size
     leaves nothing of the image.
 
-    Parameters
-    ----------
-    image : (height, width, 3) uint8, or reduced; RGB, upright.
-    input_size : side W of the model's input, in pixels.
+    `image` is uint8 (height, width, 3), or reduced; RGB, upright. `input_size` is the side W of the model's input, in
+    pixels.
     """
     return protocol_of(sweep.protocol).views(image, sweep, input_size, image_id)
 
@@ -181,10 +179,8 @@ def sweep_window(width: int, height: int, sweep: Sweep, input_size: int, image_i
 def boxes_in_view(objects: pd.DataFrame, sweep: Sweep, input_size: int) -> np.ndarray:
     """Where objects lie in the centre views of their images: x0, y0, x1, y1 as fractions of the view, shape (n, 4).
 
-    Parameters
-    ----------
-    objects : columns x0, y0, x1, y1, and width and height of the object's image, in pixels.
-    sweep : crop or embed, sampled at the centre.
+    `objects` has the columns x0, y0, x1, y1, and width and height of the object's image, in pixels; `sweep` is crop or
+    embed, sampled at the centre.
     """
     boxes = np.empty((len(objects), 4))
     edges = objects[BOX_EDGES].to_numpy(float)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -210,3 +214,22 @@ def _with_intervals(data: dict[str, np.ndarray], statistic, resamples: int, rng:
                 row["gain_low"], row["gain_high"] = ends
         table.append(row)
     return pd.DataFrame(table, columns=LOCALISATION.names)
+
+
+class ReferenceLocalisation(NamedTuple):
+    """How good estimated boxes were on Tiny-ImageNet, for studies that have no boxes to measure it on themselves."""
+
+    dataset: str  # on which images it was measured
+    model: str  # with which model
+    command: str  # that measured it
+    quality: pd.DataFrame  # table LOCALISATION
+
+
+@lru_cache(maxsize=1)
+def reference_localisation() -> ReferenceLocalisation:
+    """The figures that are kept in the package, as `benchmarks/located_boxes.py` wrote them."""
+    text = (files("bias_toolkit.objects") / "reference" / "tiny_imagenet.json").read_text(encoding="utf-8")
+    record = json.loads(text)
+    quality = pd.DataFrame(record["quality"], columns=LOCALISATION.names)
+    numbers = ["value", "low", "high", "gain", "gain_low", "gain_high"]
+    return ReferenceLocalisation(**record | {"quality": quality.astype(dict.fromkeys(numbers, "float64"))})

@@ -16,23 +16,16 @@ CHUNK_OBJECTS = 100_000
 
 @dataclass(frozen=True)
 class Maps:
-    """Where the objects of a dataset are.
+    """Where the objects of a dataset are."""
 
-    Parameters
-    ----------
-    centres : (cells, cells) float64; how many objects have their centre in each cell.
-    null : (cells, cells) float64; how many the null model expects there. Both maps have the same sum.
-    coverage : (fine cells, fine cells) float64; share of the images whose box covers each place.
-    """
-
-    centres: np.ndarray
-    null: np.ndarray
-    coverage: np.ndarray
+    centres: np.ndarray  # (cells, cells) float64; how many objects have their centre in each cell
+    null: np.ndarray  # (cells, cells) float64; how many the null model expects there; both have the same sum
+    coverage: np.ndarray  # (fine cells, fine cells) float64; share of the images whose box covers each place
 
 
-def object_maps(framing: pd.DataFrame, cells: int = CELLS, coverage_cells: int = COVERAGE_CELLS) -> Maps:
+def object_maps(framing: pd.DataFrame) -> Maps:
     """The maps of a table of objects; one row an image (`image_framing`) makes each image count the same."""
-    return Maps(centre_histogram(framing, cells), null_histogram(framing, cells), box_coverage(framing, coverage_cells))
+    return Maps(centre_histogram(framing), null_histogram(framing), box_coverage(framing))
 
 
 def cell_numbers(cx: np.ndarray, cy: np.ndarray, cells: int) -> np.ndarray:

@@ -29,10 +29,8 @@ def position_and_scale(objects: pd.DataFrame, images: pd.DataFrame) -> pd.DataFr
     corner), and `truncated` (the box comes within 1 pixel of the image's border). Raises InputError if `images` names
     an image twice, or a box belongs to no image of `images`, lies partly outside its image, or has no area.
 
-    Parameters
-    ----------
-    objects : columns image_id, object_id, category, x0, y0, x1, y1: continuous pixel edges of each box.
-    images : columns image_id, width, height, in pixels.
+    `objects` has the columns image_id, object_id, category, and x0, y0, x1, y1, the continuous pixel edges of each box;
+    `images` has image_id, width and height, in pixels.
     """
     if objects.empty:
         return empty_table(FRAMING)
@@ -88,10 +86,7 @@ def image_framing(framing: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
     Returns the chosen rows of `framing`, one an image that has an object, in the order of `images`. Of objects of equal
     area the one with the lowest object_id is taken. Raises InputError if `images` names an image twice.
 
-    Parameters
-    ----------
-    framing : what `position_and_scale` gave.
-    images : columns image_id, label (null where there is none).
+    `framing` is what `position_and_scale` gave; `images` has the columns image_id and label (null where there is none).
     """
     rows = _image_rows(framing, images)
     framing, rows = framing[rows >= 0], rows[rows >= 0]
@@ -114,10 +109,7 @@ def object_of_image(image_id: str, images: pd.DataFrame, objects: pd.DataFrame) 
 
     Raises InputError if `images` names the image twice, or as `position_and_scale` raises.
 
-    Parameters
-    ----------
-    images : table IMAGES of a dataset.
-    objects : table OBJECTS of the same dataset.
+    `images` and `objects` are the tables IMAGES and OBJECTS of one dataset.
     """
     own, image = objects[objects["image_id"] == image_id], images[images["image_id"] == image_id]
     chosen = image_framing(position_and_scale(own, image), image)

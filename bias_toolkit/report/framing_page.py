@@ -31,24 +31,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DatasetFraming:
-    """How one dataset is framed, or how two are.
+    """How one dataset is framed, or how two are."""
 
-    Parameters
-    ----------
-    described : sequence of FramingDescription
-        One for each dataset.
-    comparison : FramingComparison, optional
-        None for one dataset, or where too few images of one have boxes.
-    seed : int
-        Of the random numbers of the findings.
-    page : Path, optional
-        The page, where one was asked for.
-    """
-
-    described: Sequence[FramingDescription]
-    comparison: FramingComparison | None = None
-    seed: int = 0
-    page: Path | None = None
+    described: Sequence[FramingDescription]  # one for each dataset
+    comparison: FramingComparison | None = None  # None for one dataset, or where too few images of one have boxes
+    seed: int = 0  # of the random numbers of the findings
+    page: Path | None = None  # where one was asked for
 
     @cached_property
     def contents(self) -> FramingContents:
@@ -81,6 +69,8 @@ def frame_datasets(
 ) -> DatasetFraming:
     """Relate the objects of a dataset to chance, compare them with those of a second one, and write a page about them.
 
+    Raises InputError if the folder holds something else than such a page.
+
     Parameters
     ----------
     *datasets : Dataset
@@ -89,11 +79,6 @@ def frame_datasets(
         Where the page goes, with figures, tables and mean images; none is written without.
     resamples, permutations, placements : int
         Bootstrap resamples, permutations of the two-sample test, and placements under the null model.
-
-    Raises
-    ------
-    InputError
-        If the folder holds something else than such a page.
     """
     from bias_toolkit.objects import compare_described, describe_framing
 

@@ -21,10 +21,7 @@ def write_explanation(explanation: Explanation, folder: str | os.PathLike) -> Pa
 
     The page also shows the explanation's own pictures, in the folder pictures, which is not changed.
 
-    Raises
-    ------
-    InputError
-        If index.html or figures exists and does not come from an earlier page.
+    Raises InputError if index.html or figures exists and does not come from an earlier page.
     """
     return write_page(explanation_page(explanation), folder)
 

@@ -8,8 +8,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from bias_toolkit.objects.locate_quality import LOCALISATION
-from bias_toolkit.objects.locate_reference import reference_localisation
+from bias_toolkit.objects.locate_quality import LOCALISATION, reference_localisation
 from bias_toolkit.report import Finding, plot, topic_findings, write_report
 from bias_toolkit.report.page import page
 from bias_toolkit.report.page.blocks import FigureBlock, Paragraph, Section, TableBlock

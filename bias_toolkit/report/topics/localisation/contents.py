@@ -10,7 +10,7 @@ import pandas as pd
 from bias_toolkit.foundation.words import count
 from bias_toolkit.objects import OF_UNCUT_OBJECTS, centring
 from bias_toolkit.objects.locate import LABEL
-from bias_toolkit.objects.locate_reference import reference_localisation
+from bias_toolkit.objects.locate_quality import reference_localisation
 from bias_toolkit.report.source import Source
 from bias_toolkit.report.words.finding import sign
 from bias_toolkit.report.words.sentences import SET_NAMES, has
