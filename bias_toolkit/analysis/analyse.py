@@ -29,30 +29,18 @@ KINDS = {"plain": {}, "partial": {"given": "margin"}, "within class": {"labels":
 
 @dataclass(frozen=True)
 class Analysis:
-    """What distance and framing have to do with invariance.
+    """What distance and framing have to do with invariance: tables, whose columns `schema` has."""
 
-    Parameters
-    ----------
-    correlations : `CORRELATIONS`: rank correlations of each distance with each measure, of three kinds: "plain",
-        "partial" (given the margin) and "within class".
-    curves : `CURVES`: the mean of each measure in quantile bins of each distance.
-    summary : `SUMMARY`: the mean of each measure in each sweep.
-    classes : `CLASSES`: every class's numbers.
-    odds_ratios, losses, ceiling : `ODDS_RATIOS`, `LOSSES`, `CEILING`: what each term says beside the others; see
-        `regress`.
-    factors : `FACTORS`: each measure on the images with an annotated factor and without it.
-    notes : `NOTES`: what the regression and the factors left out, a sentence each.
-    """
-
+    # Rank correlations of each distance with each measure: "plain", "partial" (given the margin), and "within class".
     correlations: pd.DataFrame
-    curves: pd.DataFrame
-    summary: pd.DataFrame
-    classes: pd.DataFrame
-    odds_ratios: pd.DataFrame
+    curves: pd.DataFrame  # the mean of each measure in quantile bins of each distance
+    summary: pd.DataFrame  # the mean of each measure in each sweep
+    classes: pd.DataFrame  # every class's numbers
+    odds_ratios: pd.DataFrame  # this and the next two: what each term says beside the others; see `regress`
     losses: pd.DataFrame
     ceiling: pd.DataFrame
-    factors: pd.DataFrame
-    notes: pd.DataFrame
+    factors: pd.DataFrame  # each measure on the images with an annotated factor and without it
+    notes: pd.DataFrame  # what the regression and the factors left out, a sentence each
 
 
 def analyse(

@@ -67,11 +67,7 @@ def without_noise(parts: np.ndarray, levels: np.ndarray, x: np.ndarray) -> np.nd
     Noise has nothing to do with x, so what goes with x stays, and the rest is drawn together within levels until the
     covariances of the means are those of `cell_covariances` without the noise. Returns (parts, cells).
 
-    Parameters
-    ----------
-    parts : (parts, images, cells) float
-    levels : (cells,) float
-    x : (cells,) float; centred within levels.
+    `parts` are (parts, images, cells), `levels` (cells,). `x` (cells,) is centred within levels.
     """
     _, noise = cell_covariances(parts, levels, np.ones((1, parts.shape[1])))
     means = parts.mean(axis=1)

@@ -24,21 +24,16 @@ ROUNDING = 1e-9
 class Correlation:
     """A rank correlation over images.
 
-    Parameters
-    ----------
-    rho : in [−1, 1]; NaN where it is not defined, and the other numbers with it: fewer than 10 images, a variable that
-        does not vary, or one that its covariate determines.
-    low, high : bootstrap interval over images; every resample is ranked anew. Percentiles of the resamples' ρ, shifted
-        so that their mean is rho.
-    p_value : two-sided, from permutations, at least 1 / (permutations + 1).
-    n : images that count.
+    All but n is NaN where rho is not defined: for fewer than 10 images, a variable that does not vary, or one that its
+    covariate determines. `low` and `high` are the bootstrap interval over images, where every resample is ranked anew:
+    percentiles of the resamples' ρ, shifted so that their mean is rho.
     """
 
-    rho: float
+    rho: float  # in [−1, 1]
     low: float
     high: float
-    p_value: float
-    n: int
+    p_value: float  # two-sided, from permutations, at least 1 / (permutations + 1)
+    n: int  # images that count
 
 
 class Ranks:

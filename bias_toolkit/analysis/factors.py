@@ -113,12 +113,8 @@ def differences(
     Returns (flags, 4): difference, ends of its 95% interval, and p; NaN where no stratum has images with and without
     the flag.
 
-    Parameters
-    ----------
-    values : (images,)
-    flags : (images, flags) bool
-    strata : (images,) int; from 0. Permutations stay inside them; resamples do not, so that a stratum's size varies as
-        it would.
+    `values` are (images,), `flags` bool (images, flags), and `strata` int (images,), from 0. Permutations stay inside
+    strata; resamples do not, so that a stratum's size varies as it would.
     """
     order = np.argsort(strata, kind="stable")
     values, flags = (values - values.mean())[order], flags[order].astype(float)

@@ -31,11 +31,7 @@ def make_response(
 
     `label_index` is kept as it is: with ties, y_k = label does not follow from the probabilities.
 
-    Parameters
-    ----------
-    probabilities : (V, C) float
-    features : (V, D) float
-    label_index : the label's place among the C classes.
+    `probabilities` are (V, C), `features` (V, D); `label_index` is the label's place among the C classes.
     """
     first, second = sweep.compared()
     top1 = probabilities.argmax(axis=1)

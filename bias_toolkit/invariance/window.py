@@ -76,11 +76,8 @@ def take_picture(image: np.ndarray, window: Window, margin: int, fill: str = "in
 
     Raises ValueError if not one whole pixel of the picture lies in the image.
 
-    Parameters
-    ----------
-    image : (height, width, 3) uint8
-    window : it may leave the image, but not be wholly outside.
-    fill : "mean", "black" or "inpaint"
+    `image` is uint8 (height, width, 3). The window may leave the image, but not be wholly outside. `fill` is "mean",
+    "black" or "inpaint".
     """
     height, width = image.shape[:2]
     columns, x0, x1 = _inside(window.left, window.step_x, width, window.side, margin)

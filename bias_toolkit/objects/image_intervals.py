@@ -31,11 +31,8 @@ def share_interval(share: float, error: float, n_images: int) -> tuple[float, fl
     1927; E. Korn & B. Graubard, "Confidence intervals for proportions with small expected number of positive counts
     estimated from survey data", Survey Methodology 24(2), 1998 (the effective number).
 
-    Parameters
-    ----------
-    share : in [0, 1].
-    error : its standard error over images. Where the share is 0 or 1 it is not used: the number is that of the images.
-    n_images : at least 2.
+    `share` is in [0, 1], and `error` its standard error over images. Where the share is 0 or 1 that is not used: the
+    number is that of the images, `n_images`, at least 2.
     """
     n = share * (1 - share) / error**2 if error > 0 and 0 < share < 1 else n_images
     z = t.ppf((1 + CONFIDENCE) / 2, n_images - 1)

@@ -33,18 +33,16 @@ PENALTY = 0.3
 class TwoSampleTest:
     """How well a classifier tells two datasets apart.
 
-    Parameters
-    ----------
-    auc : probability that the classifier finds an object of the second dataset likelier to be of the second than one of
-        the first, each judged by a classifier that has not seen its image: 0.5 no difference found, 1 always told.
-    auc_low, auc_high : 95% interval over images of what these classifiers reach on new images.
-    p_value : one-sided, from permutations of the images between the datasets, the classifiers fitted anew each time.
+    `auc` is the probability that the classifier finds an object of the second dataset likelier to be of the second than
+    one of the first, each judged by a classifier that has not seen its image: 0.5 if it finds no difference, 1 if it
+    always tells them apart. `auc_low` and `auc_high` are the 95% interval over images of what these classifiers reach
+    on new images.
     """
 
     auc: float
     auc_low: float
     auc_high: float
-    p_value: float
+    p_value: float  # one-sided, from permutations of the images between the datasets, the classifiers fitted anew
     n_images_first: int
     n_images_second: int
     n_objects_first: int
