@@ -23,7 +23,7 @@ PREDICTORS = (
     "log_scale_deviation",
     "framing_log_density",
 )
-# What each kind of correlation takes besides the two variables.
+# What each kind of correlation takes in addition to the two variables.
 KINDS = {"plain": {}, "partial": {"given": "margin"}, "within class": {"labels": "label"}}
 
 
@@ -62,9 +62,9 @@ def analyse(
 
     Parameters
     ----------
-    per_image : one row a test image: label, the measures of the reference sweep with `margin`, and those of the
+    per_image : one row for each test image: label, the measures of the reference sweep with `margin`, and those of the
         distances and framing numbers in `PREDICTORS` that there are. A predictor without any value is left out.
-    measures : one row an image and sweep.
+    measures : one row for each image and sweep.
     factors : image_id of annotated test images, and a column of bool for each factor; None where none were looked for.
     bins : largest number of bins of a curve.
     progress : counts relations: a curve, and a correlation of each kind, for each pair.

@@ -20,8 +20,8 @@ LARGEST_COEFFICIENT = 15.0
 LARGEST_CONDITION = 1e12
 ITERATIONS = 50
 TOLERANCE = 1e-9
-# Below this share of what all images tell of a direction, the others tell nothing without one cluster.
-TELLS_NOTHING = 1e-8
+# Without one cluster, less than this share of the information on a direction counts as none.
+NO_INFORMATION = 1e-8
 
 
 @dataclass(frozen=True)
@@ -146,11 +146,11 @@ def _cluster_jackknife(
     rows = design[order]
     scores = np.add.reduceat(rows * residuals[order][:, None], starts)
     information = np.add.reduceat(rows[:, :, None] * (rows * weights[order][:, None])[:, None, :], starts)
-    # Without a cluster, every direction must still be told of by the others.
+    # Without a cluster, the others must still hold information on every direction.
     total = information.sum(axis=0)
     root = np.linalg.cholesky(np.linalg.inv(total))
     largest = np.linalg.eigvalsh(root.T @ information @ root)[:, -1]
-    if len(starts) < 2 or np.any(1 - largest < TELLS_NOTHING):
+    if len(starts) < 2 or np.any(1 - largest < NO_INFORMATION):
         return np.full(total.shape, np.nan)
     moved = np.linalg.solve(total - information, scores[:, :, None])[:, :, 0]
     return (len(starts) - 1) / len(starts) * moved.T @ moved

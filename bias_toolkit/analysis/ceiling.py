@@ -4,7 +4,7 @@ Losses are the mean binomial log loss per step, −[y ln p + (n − y) ln(1 − 
 of n steps. An image is predicted by a model fitted without its fold; folds are whole classes where there are enough, so
 that no model can gain by recognising a class.
 
-Boosted trees on the same terms and folds show what the terms could tell through any curve and combination.
+Boosted trees on the same terms and folds show what the terms could predict through any curve and combination.
 """
 
 from dataclasses import dataclass

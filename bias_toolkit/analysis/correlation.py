@@ -65,7 +65,7 @@ class Ranks:
     def resampled(self, counts: np.ndarray) -> np.ndarray:
         """The ranks of every image in resamples that hold each image so many times.
 
-        Returns (resamples, n) float64: of use where the count is above 0.
+        Returns (resamples, n) float64: valid where the count is above 0.
 
         `counts` (resamples, n) are whole numbers; in each stratum they add up to its size.
         """
@@ -126,7 +126,7 @@ def rank_correlations(
 
     Parameters
     ----------
-    xs, ys : one row an image; images where a column is NaN are left out, for all pairs.
+    xs, ys : one row for each image; images where a column is NaN are left out, for all pairs.
     given : (images,); what to hold constant, as in `partial_spearman`.
     labels : (images,); classes to stay within, as in `within_class_spearman`.
     """

@@ -24,8 +24,8 @@ def quantile_curve(
 
     There are as many bins as asked for, or fewer, so that each holds 20 images or more; at least one. Bins end at an
     image's distance and include it; images of equal distance are in one bin, so many ties make fewer and uneven bins.
-    Returns one row a bin, from near to far: `bin` (from 0), its edges `left` and `right`, `x` (mean distance), `value`
-    (mean of the measure) with its 95% interval `low`, `high`, and `n` images. No row without images.
+    Returns one row for each bin, from near to far: `bin` (from 0), its edges `left` and `right`, `x` (mean distance),
+    `value` (mean of the measure) with its 95% interval `low`, `high`, and `n` images. No row without images.
 
     Images where `distance` or `measure` (images,) is NaN are left out. `resamples` and `seed` are of the bootstrap over
     the images of each bin.

@@ -178,7 +178,7 @@ def _within(data: _Data, names: list[str]) -> tuple[_Data | None, list[int], lis
 
 
 def _with_curved_margin(data: _Data, names: list[str], units: np.ndarray, by_class: bool) -> list[tuple]:
-    """Rows of the kind "margin as a curve", for the terms besides the margin."""
+    """Rows of the kind "margin as a curve", for the terms but the margin."""
     if "margin" not in names or len(names) < 2:
         return []
     powers = margin_powers(data.terms[:, names.index("margin")])

@@ -89,7 +89,7 @@ class Context:
         return self.label_indices.get(self.training_labels.get(image_id))
 
     def other_images(self, subject: Subject) -> pd.DataFrame:
-        """The test images besides the one to explain."""
+        """The test images but the one to explain."""
         if not subject.in_test_set:
             return self.per_image
         return self.per_image[self.per_image["image_id"] != subject.image_id]

@@ -48,7 +48,7 @@ class Request:
         return f"{stem}-{digest}" if stem else digest
 
     def key_values(self) -> dict[str, object]:
-        """What decides the explanation besides the study, as JSON values."""
+        """What the explanation depends on beside the study, as JSON values."""
         if self.file is None:
             return {"image": self.image_id}
         return {

@@ -81,7 +81,7 @@ def divergence_interval(
     """The 95% interval of `corrected_divergence`, which lies inside it.
 
     The resamples' divergences are taken as deviations from their own mean, which removes their bias, and put around the
-    estimate. How widely chance spreads the data, compared with the null model, is told by a ratio in [0, 1]: the bias
+    estimate. A ratio in [0, 1] says how widely chance spreads the data, compared with the null model: the bias
     that resampling adds to the data, over the bias that it adds to histograms drawn from the null model. It is about 1
     where the null model holds and smaller where the centres are in fewer cells. By it
 

@@ -142,7 +142,7 @@ def load_located(folder: str | os.PathLike) -> pd.DataFrame:
 def estimated_objects(
     located: pd.DataFrame, images: pd.DataFrame, class_names: Sequence[str] | None = None
 ) -> pd.DataFrame:
-    """The objects table that located images make: one object an image.
+    """The objects table that located images make: one object for each image.
 
     Returns the columns of `ESTIMATED_OBJECTS`, in the order of `located`, of the images where a box was found. The
     category is the image's label; without one, the name of the class that was located, or its index.

@@ -45,7 +45,7 @@ def localisation_quality(
     resamples: int = 2000,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Compare estimated boxes with those that are given, one object an image.
+    """Compare estimated boxes with those that are given, one object for each image.
 
     An image's object is its largest of its label's category, failing that its largest. Beside the estimate stand two
     guesses that look at no image: `centred`, a box in the middle of the image of the typical scale and the image's
@@ -60,7 +60,7 @@ def localisation_quality(
 
     Returns
     -------
-    The columns of `LOCALISATION`, one row a criterion and estimator:
+    The columns of `LOCALISATION`, one row for each criterion and estimator:
 
     - localisation_accuracy: share of the images where the intersection over union with the given box is 0.5 or more
       (Zhou et al., CVPR 2016, section 3.2; with boxes of the label's class, "GT-known" accuracy); median_iou.
@@ -103,7 +103,7 @@ def localisation_quality(
 
 @dataclass(frozen=True)
 class _Boxes:
-    """One box an image, in shares of its width and height; NaN where there is none."""
+    """One box for each image, in shares of its width and height; NaN where there is none."""
 
     cx: np.ndarray
     cy: np.ndarray

@@ -24,7 +24,7 @@ class Maps:
 
 
 def object_maps(framing: pd.DataFrame) -> Maps:
-    """The maps of a table of objects; one row an image (`image_framing`) makes each image count the same."""
+    """The maps of a table of objects; one row for each image (`image_framing`) makes each image count the same."""
     return Maps(centre_histogram(framing), null_histogram(framing), box_coverage(framing))
 
 
@@ -84,8 +84,8 @@ def from_quadrants(quadrants: np.ndarray, cells: int = CELLS) -> np.ndarray:
 def box_coverage(framing: pd.DataFrame, cells: int = COVERAGE_CELLS) -> np.ndarray:
     """How much of each cell the boxes cover, mean over the rows of `framing`; float64, shape (cells, cells).
 
-    1 where every box covers the whole cell. Given one row an image (`image_framing`), it is the mean over images of the
-    box's indicator function. NaN everywhere for a table without rows.
+    1 where every box covers the whole cell. Given one row for each image (`image_framing`), it is the mean over images
+    of the box's indicator function. NaN everywhere for a table without rows.
     """
 
     def covered(objects: pd.DataFrame, centre: str, size: str) -> np.ndarray:

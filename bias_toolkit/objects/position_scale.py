@@ -23,9 +23,9 @@ EDGE_TOLERANCE = 0.01
 def position_and_scale(objects: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
     """Position and scale of every object.
 
-    Returns one row an object, in the order of `objects`, with the columns of `FRAMING`: the centre `cx`, `cy` (0 left
-    or top, 1 right or bottom), `width_fraction` and `height_fraction`, `area_fraction` (their product), `scale` (its
-    square root), `aspect` (width over height, in pixels), `centre_distance` (0 at the centre of the image, 1 at a
+    Returns one row for each object, in the order of `objects`, with the columns of `FRAMING`: the centre `cx`, `cy` (0
+    left or top, 1 right or bottom), `width_fraction` and `height_fraction`, `area_fraction` (their product), `scale`
+    (its square root), `aspect` (width over height, in pixels), `centre_distance` (0 at the centre of the image, 1 at a
     corner), and `truncated` (the box comes within 1 pixel of the image's border). Raises InputError if `images` names
     an image twice, or a box belongs to no image of `images`, lies partly outside its image, or has no area.
 
@@ -83,8 +83,8 @@ def _refuse(objects: pd.DataFrame, wrong: np.ndarray, what: str) -> None:
 def image_framing(framing: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
     """Each image's framing: of its largest object of its label's category, failing that its largest object.
 
-    Returns the chosen rows of `framing`, one an image that has an object, in the order of `images`. Of objects of equal
-    area the one with the lowest object_id is taken. Raises InputError if `images` names an image twice.
+    Returns the chosen rows of `framing`, one for each image that has an object, in the order of `images`. Of objects of
+    equal area the one with the lowest object_id is taken. Raises InputError if `images` names an image twice.
 
     `framing` is what `position_and_scale` gave; `images` has the columns image_id and label (null where there is none).
     """

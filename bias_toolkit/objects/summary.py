@@ -1,4 +1,4 @@
-"""Position and scale of a whole dataset and of each of its categories, in one table; and which of its columns tell
+"""Position and scale of a whole dataset and of each of its categories, in one table; and which of its columns say
 whether objects are centred.
 """
 

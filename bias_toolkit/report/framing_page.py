@@ -69,7 +69,7 @@ def frame_datasets(
 ) -> DatasetFraming:
     """Relate the objects of a dataset to chance, compare them with those of a second one, and write a page about them.
 
-    Raises InputError if the folder holds something else than such a page.
+    Raises InputError if the folder holds anything but such a page.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ def write_framing_report(
     image of each class, PNG). All is written aside first and put in its place at the end, the page last. `settings` are
     what the numbers were computed with, by name.
 
-    Raises InputError if one of these names is taken by something else than a report.
+    Raises InputError if one of these names is taken by anything but a report.
     """
     contents, (first, *others) = framing.contents, framing.described
     other = others[0] if others else None

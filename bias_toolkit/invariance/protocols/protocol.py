@@ -40,9 +40,7 @@ class Protocol(ABC):
     own_sizes: str = ""  # in words which sizes belong to it where several protocols are asked for; empty for one size
     size_rule: str  # which sizes it allows, as the end of an error's sentence
     curve_sizes: tuple[float, ...] = ()  # on the curve of invariance over view size (A), the largest object first
-    moves_by_steps: bool = (
-        True  # whether each view is one step from the last, with a centre view; else pairs are compared
-    )
+    moves_by_steps: bool = True  # whether each view is one step from the last; if not, views are compared in pairs
     has_canvas: bool = False  # whether the image stands on a canvas, which `fill` fills
     has_sampling: bool = False  # whether `sampling` says where its window lies
 

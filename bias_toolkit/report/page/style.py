@@ -24,7 +24,7 @@ from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.files import atomic_path
 from bias_toolkit.report.words.definitions import COLUMNS
 
-# Okabe & Ito's palette without its yellow, which white paper swallows, told apart with any colour vision.
+# Okabe & Ito's palette, which any colour vision can distinguish, without its yellow, which is too pale on white.
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 BLUE, VERMILLION, PURPLE = "#0072B2", "#D55E00", "#CC79A7"
 GREY, PALE = "#6B7280", "#9CA3AF"

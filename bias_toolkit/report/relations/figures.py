@@ -60,7 +60,7 @@ def distance_vs_invariance(
     x_label: str | None = None,
     seed: int = 0,
 ) -> Axes:
-    """One point an image, the mean of the measure in quantile bins with its 95% interval, and Spearman's ρ.
+    """One point for each image, the mean of the measure in quantile bins with its 95% interval, and Spearman's ρ.
 
     Points of a measure that takes few values are moved up or down at random, by less than a third of the gap between
     two values, so that their density shows; the curve and the correlations are of the values themselves.

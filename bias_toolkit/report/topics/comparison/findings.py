@@ -34,7 +34,7 @@ FORMS = {"cx": three_digits, "cy": three_digits, "truncated": in_points}
 
 
 def comparison_findings(contents: FramingContents) -> list[Finding]:
-    """Whether a classifier tells the sets apart, what differs and by how much, and what could have been missed."""
+    """Whether a classifier distinguishes the sets, what differs and by how much, and what could have been missed."""
     first, second, comparison = contents.first, contents.second, contents.comparison
     if second is None or not first:
         return []

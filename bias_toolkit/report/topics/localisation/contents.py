@@ -53,7 +53,7 @@ class Localisation:
 
     @property
     def centring(self) -> str:
-        """The criterion that tells of centring, as the report chooses it: by how often the border cuts objects."""
+        """The criterion of centring, as the report chooses it: by how often the border cuts objects."""
         columns = ("truncated_share", OF_UNCUT_OBJECTS.column)
         return centring({column: self.value(column, "given")["value"] for column in columns}).column
 
