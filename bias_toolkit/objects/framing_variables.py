@@ -40,7 +40,7 @@ class FramedObjects:
         return cls(values, image, len(images))
 
     def column(self, variable: str) -> tuple[np.ndarray, np.ndarray]:
-        """A variable's values and the numbers of their images: one for each object, or each image if it is of images."""
+        """A variable's values and the numbers of their images, one for each object, or each image."""
         if variable in OBJECT_VARIABLES:
             return self.values[variable].to_numpy(), self.image
         _, first = np.unique(self.image, return_index=True)
