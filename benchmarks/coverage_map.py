@@ -14,8 +14,8 @@ import numpy as np
 from scipy.special import expit
 from scipy.stats import spearmanr
 
-from bias_toolkit.analysis import cell_correlation
 from bias_toolkit.analysis.cell_means import centred_ranks
+from bias_toolkit.analysis.framing_map import cell_correlation
 
 SCALES = np.repeat([0.15, 0.2, 0.27, 0.36, 0.48, 0.64, 0.8], [25, 25, 25, 25, 9, 3, 1])
 # How strongly P(top-1 change) falls with the density, and how much it varies beside it.

@@ -16,8 +16,9 @@ import pandas as pd
 from scipy import stats
 from scipy.special import expit
 
-from bias_toolkit.analysis import mean_interval, rank_correlations
+from bias_toolkit.analysis import mean_interval
 from bias_toolkit.analysis.binomial_fit import BinomialFit, fit_binomial, fit_within_classes
+from bias_toolkit.analysis.correlation import rank_correlations
 from bias_toolkit.analysis.factors import differences, margin_strata
 from bias_toolkit.analysis.regression import margin_powers
 

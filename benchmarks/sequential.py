@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bias_toolkit.invariance import SequentialMean
+from bias_toolkit.invariance.sequential import SequentialMean
 
 DRAWS = 1000
 SHARD = 64

@@ -23,36 +23,24 @@ PREDICTORS = (
     "log_scale_deviation",
     "framing_log_density",
 )
-# What each kind of correlation takes besides the two variables.
+# What each kind of correlation takes in addition to the two variables.
 KINDS = {"plain": {}, "partial": {"given": "margin"}, "within class": {"labels": "label"}}
 
 
 @dataclass(frozen=True)
 class Analysis:
-    """What distance and framing have to do with invariance.
+    """What distance and framing have to do with invariance: tables, whose columns `schema` has."""
 
-    Parameters
-    ----------
-    correlations : `CORRELATIONS`: rank correlations of each distance with each measure, of three kinds: "plain",
-        "partial" (given the margin) and "within class".
-    curves : `CURVES`: the mean of each measure in quantile bins of each distance.
-    summary : `SUMMARY`: the mean of each measure in each sweep.
-    classes : `CLASSES`: every class's numbers.
-    odds_ratios, losses, ceiling : `ODDS_RATIOS`, `LOSSES`, `CEILING`: what each term says beside the others; see
-        `regress`.
-    factors : `FACTORS`: each measure on the images with an annotated factor and without it.
-    notes : `NOTES`: what the regression and the factors left out, a sentence each.
-    """
-
+    # Rank correlations of each distance with each measure: "plain", "partial" (given the margin), and "within class".
     correlations: pd.DataFrame
-    curves: pd.DataFrame
-    summary: pd.DataFrame
-    classes: pd.DataFrame
-    odds_ratios: pd.DataFrame
+    curves: pd.DataFrame  # the mean of each measure in quantile bins of each distance
+    summary: pd.DataFrame  # the mean of each measure in each sweep
+    classes: pd.DataFrame  # every class's numbers
+    odds_ratios: pd.DataFrame  # this and the next two: what each term says beside the others; see `regress`
     losses: pd.DataFrame
     ceiling: pd.DataFrame
-    factors: pd.DataFrame
-    notes: pd.DataFrame
+    factors: pd.DataFrame  # each measure on the images with an annotated factor and without it
+    notes: pd.DataFrame  # what the regression and the factors left out, a sentence each
 
 
 def analyse(
@@ -74,9 +62,9 @@ def analyse(
 
     Parameters
     ----------
-    per_image : one row a test image: label, the measures of the reference sweep with `margin`, and those of the
+    per_image : one row for each test image: label, the measures of the reference sweep with `margin`, and those of the
         distances and framing numbers in `PREDICTORS` that there are. A predictor without any value is left out.
-    measures : one row an image and sweep.
+    measures : one row for each image and sweep.
     factors : image_id of annotated test images, and a column of bool for each factor; None where none were looked for.
     bins : largest number of bins of a curve.
     progress : counts relations: a curve, and a correlation of each kind, for each pair.

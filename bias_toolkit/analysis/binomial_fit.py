@@ -20,24 +20,17 @@ LARGEST_COEFFICIENT = 15.0
 LARGEST_CONDITION = 1e12
 ITERATIONS = 50
 TOLERANCE = 1e-9
-# Below this share of what all images tell of a direction, the others tell nothing without one cluster.
-TELLS_NOTHING = 1e-8
+# Without one cluster, less than this share of the information on a direction counts as none.
+NO_INFORMATION = 1e-8
 
 
 @dataclass(frozen=True)
 class BinomialFit:
-    """A logistic regression of changed steps out of all.
+    """A logistic regression of changed steps out of all."""
 
-    Parameters
-    ----------
-    coefficients : (terms,); log odds ratios, without the intercepts.
-    covariance : (terms, terms); NaN where one cluster alone decides a coefficient.
-    clusters : how many there are.
-    """
-
-    coefficients: np.ndarray
-    covariance: np.ndarray
-    clusters: int
+    coefficients: np.ndarray  # (terms,); log odds ratios, without the intercepts
+    covariance: np.ndarray  # (terms, terms); NaN where one cluster alone decides a coefficient
+    clusters: int  # how many there are
 
     def odds_ratio(self, term: int) -> tuple[float, float, float, float]:
         """The odds ratio of one term, the ends of its interval, and the p-value of its being 1."""
@@ -93,11 +86,8 @@ def fit_within_classes(
     then stay as small as the number of terms, whatever the number of classes. Returns None where a coefficient has no
     finite estimate.
 
-    Parameters
-    ----------
-    terms, changed, steps : as for `fit_binomial`.
-    classes : (images,) int; numbers from 0, each of which occurs; in each class some steps change and some do not. They
-        are the clusters.
+    `terms`, `changed` and `steps` are as for `fit_binomial`. `classes` (images,) are numbers from 0, each of which
+    occurs; in each class some steps change and some do not. They are the clusters.
     """
     size = np.bincount(classes, weights=steps)
     share = np.bincount(classes, weights=changed) / size
@@ -156,11 +146,11 @@ def _cluster_jackknife(
     rows = design[order]
     scores = np.add.reduceat(rows * residuals[order][:, None], starts)
     information = np.add.reduceat(rows[:, :, None] * (rows * weights[order][:, None])[:, None, :], starts)
-    # Without a cluster, every direction must still be told of by the others.
+    # Without a cluster, the others must still hold information on every direction.
     total = information.sum(axis=0)
     root = np.linalg.cholesky(np.linalg.inv(total))
     largest = np.linalg.eigvalsh(root.T @ information @ root)[:, -1]
-    if len(starts) < 2 or np.any(1 - largest < TELLS_NOTHING):
+    if len(starts) < 2 or np.any(1 - largest < NO_INFORMATION):
         return np.full(total.shape, np.nan)
     moved = np.linalg.solve(total - information, scores[:, :, None])[:, :, 0]
     return (len(starts) - 1) / len(starts) * moved.T @ moved

@@ -4,7 +4,7 @@ Losses are the mean binomial log loss per step, −[y ln p + (n − y) ln(1 − 
 of n steps. An image is predicted by a model fitted without its fold; folds are whole classes where there are enough, so
 that no model can gain by recognising a class.
 
-Boosted trees on the same terms and folds show what the terms could tell through any curve and combination.
+Boosted trees on the same terms and folds show what the terms could predict through any curve and combination.
 """
 
 from dataclasses import dataclass
@@ -27,11 +27,8 @@ WITHOUT = "all but "
 class Losses:
     """Each image's loss under each model.
 
-    Parameters
-    ----------
-    models : dict of str to ndarray, shape (images,); "none" (an intercept only), "all" terms, "all but <term>", and
-        "boosted".
-    clusters : (images,) int; what is resampled whole: a class, or an image.
+    `models` has the losses (images,) of "none" (an intercept only), "all" terms, "all but <term>", and "boosted".
+    `clusters`, int (images,), says what is resampled whole: a class, or an image.
     """
 
     models: dict[str, np.ndarray]
@@ -173,10 +170,7 @@ def resampled_means(values: np.ndarray, clusters: np.ndarray, resamples: int, se
     normal law where Student's is due; the means are spread around the mean of all by as much as makes up for both.
     Returns (resamples, columns).
 
-    Parameters
-    ----------
-    values : (images, columns)
-    clusters : (images,) int
+    `values` are (images, columns), `clusters` int (images,).
     """
     number = int(clusters.max()) + 1
     sizes = np.bincount(clusters, minlength=number).astype(float)

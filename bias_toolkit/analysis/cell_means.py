@@ -43,15 +43,13 @@ def complete_values(values: np.ndarray) -> np.ndarray:
 def cell_covariances(parts: np.ndarray, levels: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Covariances of the cells' means within levels, and what of them is the noise of so few images.
 
+    Returns the total and the noise, both (resamples, parts, parts).
+
     Parameters
     ----------
     parts : (parts, images, cells) float; one or several measures.
     levels : (cells,) float; what differs between levels counts neither as signal nor as noise.
     counts : (resamples, images) float; how often each image counts; each row adds up to the number of images.
-
-    Returns
-    -------
-    total, noise : (resamples, parts, parts)
     """
     n = parts.shape[1]
     freedom = max(parts.shape[2] - len(np.unique(levels)), 1)
@@ -69,11 +67,7 @@ def without_noise(parts: np.ndarray, levels: np.ndarray, x: np.ndarray) -> np.nd
     Noise has nothing to do with x, so what goes with x stays, and the rest is drawn together within levels until the
     covariances of the means are those of `cell_covariances` without the noise. Returns (parts, cells).
 
-    Parameters
-    ----------
-    parts : (parts, images, cells) float
-    levels : (cells,) float
-    x : (cells,) float; centred within levels.
+    `parts` are (parts, images, cells), `levels` (cells,). `x` (cells,) is centred within levels.
     """
     _, noise = cell_covariances(parts, levels, np.ones((1, parts.shape[1])))
     means = parts.mean(axis=1)

@@ -24,21 +24,16 @@ ROUNDING = 1e-9
 class Correlation:
     """A rank correlation over images.
 
-    Parameters
-    ----------
-    rho : in [−1, 1]; NaN where it is not defined, and the other numbers with it: fewer than 10 images, a variable that
-        does not vary, or one that its covariate determines.
-    low, high : bootstrap interval over images; every resample is ranked anew. Percentiles of the resamples' ρ, shifted
-        so that their mean is rho.
-    p_value : two-sided, from permutations, at least 1 / (permutations + 1).
-    n : images that count.
+    All but n is NaN where rho is not defined: for fewer than 10 images, a variable that does not vary, or one that its
+    covariate determines. `low` and `high` are the bootstrap interval over images, where every resample is ranked anew:
+    percentiles of the resamples' ρ, shifted so that their mean is rho.
     """
 
-    rho: float
+    rho: float  # in [−1, 1]
     low: float
     high: float
-    p_value: float
-    n: int
+    p_value: float  # two-sided, from permutations, at least 1 / (permutations + 1)
+    n: int  # images that count
 
 
 class Ranks:
@@ -50,10 +45,7 @@ class Ranks:
     Tied values share the mean of their ranks. Ranks are centred on their stratum's mean and divided by its size, so
     that they run from about −½ to ½ in every stratum, and images count the same in large strata and in small ones.
 
-    Parameters
-    ----------
-    values : (n,) float; ordered by stratum.
-    sizes : ndarray of int; sizes of the strata; they add up to n.
+    `values` (n,) are ordered by stratum; `sizes` are those of the strata, and add up to n.
     """
 
     def __init__(self, values: np.ndarray, sizes: np.ndarray):
@@ -73,7 +65,7 @@ class Ranks:
     def resampled(self, counts: np.ndarray) -> np.ndarray:
         """The ranks of every image in resamples that hold each image so many times.
 
-        Returns (resamples, n) float64: of use where the count is above 0.
+        Returns (resamples, n) float64: valid where the count is above 0.
 
         `counts` (resamples, n) are whole numbers; in each stratum they add up to its size.
         """
@@ -134,7 +126,7 @@ def rank_correlations(
 
     Parameters
     ----------
-    xs, ys : one row an image; images where a column is NaN are left out, for all pairs.
+    xs, ys : one row for each image; images where a column is NaN are left out, for all pairs.
     given : (images,); what to hold constant, as in `partial_spearman`.
     labels : (images,); classes to stay within, as in `within_class_spearman`.
     """

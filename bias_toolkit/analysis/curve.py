@@ -24,13 +24,11 @@ def quantile_curve(
 
     There are as many bins as asked for, or fewer, so that each holds 20 images or more; at least one. Bins end at an
     image's distance and include it; images of equal distance are in one bin, so many ties make fewer and uneven bins.
-    Returns one row a bin, from near to far: `bin` (from 0), its edges `left` and `right`, `x` (mean distance), `value`
-    (mean of the measure) with its 95% interval `low`, `high`, and `n` images. No row without images.
+    Returns one row for each bin, from near to far: `bin` (from 0), its edges `left` and `right`, `x` (mean distance),
+    `value` (mean of the measure) with its 95% interval `low`, `high`, and `n` images. No row without images.
 
-    Parameters
-    ----------
-    distance, measure : (images,); images where one of them is NaN are left out.
-    resamples, seed : of the bootstrap over the images of each bin.
+    Images where `distance` or `measure` (images,) is NaN are left out. `resamples` and `seed` are of the bootstrap over
+    the images of each bin.
     """
     distance, measure = np.asarray(distance, np.float64), np.asarray(measure, np.float64)
     complete = ~(np.isnan(distance) | np.isnan(measure))
@@ -55,21 +53,14 @@ def quantile_curve(
 class TwoLines:
     """The slopes of a curve's mean on both sides of its lowest point.
 
-    Attributes
-    ----------
-    lowest : number of the place at which the mean is lowest.
-    below, above : slope of the least-squares line through the means at and below the lowest place, and at and above it,
-        per unit of x; NaN where that are fewer than three places.
+    `lowest` is the number of the place at which the mean is lowest. `below` and `above` are the slopes of the
+    least-squares lines through the means at and below that place, and at and above it, per unit of x; NaN where there
+    are fewer than three places.
     """
 
     lowest: int
     below: Interval
     above: Interval
-
-    @property
-    def is_u_shaped(self) -> bool:
-        """Whether the curve falls before its lowest place and rises after it, by more than chance."""
-        return bool(self.below.high < 0 < self.above.low)
 
 
 def two_lines(values: np.ndarray, x: np.ndarray, *, resamples: int = 2000, seed: int = 0) -> TwoLines:
@@ -81,10 +72,7 @@ def two_lines(values: np.ndarray, x: np.ndarray, *, resamples: int = 2000, seed:
     Source: U. Simonsohn, "Two lines: a valid alternative to the invalid testing of U-shaped relationships with
     quadratic regressions", Adv. Methods Pract. Psychol. Sci. 1 (2018).
 
-    Parameters
-    ----------
-    values : (images, places) float; the same images at every place.
-    x : (places,) float
+    `values` (images, places) are of the same images at every place; `x` is (places,).
     """
     order = np.argsort(x, kind="stable")
     values, x = np.asarray(values, dtype=float)[:, order], np.asarray(x, dtype=float)[order]

@@ -1,4 +1,4 @@
-"""What can be wrong with a regression's data, found before it is fitted and told in a sentence.
+"""What can be wrong with a regression's data, found before it is fitted and said in a sentence.
 
 Source of the test for separation: K. Konis, "Linear programming algorithms for detecting separated data in binary
 logistic regression models", DPhil thesis, University of Oxford, 2007.
@@ -24,7 +24,7 @@ SHARE_WITH_TERM = 0.5
 IMAGES_PER_TERM = 5
 MINIMUM_IMAGES = 30
 CONSTANT = 1e-9
-# Variance inflation beyond which a term is no more than a mixture of the others, and beyond which that is told.
+# Variance inflation beyond which a term is no more than a mixture of the others, and beyond which a note says so.
 DETERMINED_INFLATION = 1e6
 LARGE_INFLATION = 10.0
 FAR_OUT = 10.0

@@ -35,10 +35,8 @@ def factor_effects(
     that fewer than 20 images have, or lack, are left out. The list has one sentence on images that are not annotated,
     and one on factors left out.
 
-    Parameters
-    ----------
-    per_image : one row a test image: image_id, margin, and those of p_top1_change, mac and accuracy that there are.
-    factors : image_id of annotated images, and a column of bool for each factor.
+    `per_image` has a row for each test image: image_id, margin, and those of p_top1_change, mac and accuracy that there
+    are. `factors` has the image_id of annotated images, and a column of bool for each factor.
     """
     table = per_image.merge(factors, on="image_id", how="inner", validate="one_to_one")
     names = [name for name in factors if name != "image_id"]
@@ -115,12 +113,8 @@ def differences(
     Returns (flags, 4): difference, ends of its 95% interval, and p; NaN where no stratum has images with and without
     the flag.
 
-    Parameters
-    ----------
-    values : (images,)
-    flags : (images, flags) bool
-    strata : (images,) int; from 0. Permutations stay inside them; resamples do not, so that a stratum's size varies as
-        it would.
+    `values` are (images,), `flags` bool (images, flags), and `strata` int (images,), from 0. Permutations stay inside
+    strata; resamples do not, so that a stratum's size varies as it would.
     """
     order = np.argsort(strata, kind="stable")
     values, flags = (values - values.mean())[order], flags[order].astype(float)

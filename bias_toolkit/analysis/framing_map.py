@@ -40,18 +40,11 @@ CERTAIN = 1 - 1e-12
 
 @dataclass(frozen=True)
 class FramingMap:
-    """What a framing map says.
+    """What a framing map says."""
 
-    Attributes
-    ----------
-    cells : table MAP_CELLS: the measures in each cell with intervals, and the training density there.
-    correlations : table MAP_CORRELATIONS: Spearman's ρ over cells of the training density with a measure.
-    contrasts : table MAP_CONTRASTS: a measure in the cells of the most and of the least training density.
-    """
-
-    cells: pd.DataFrame
-    correlations: pd.DataFrame
-    contrasts: pd.DataFrame
+    cells: pd.DataFrame  # table MAP_CELLS: the measures in each cell with intervals, and the training density there
+    correlations: pd.DataFrame  # table MAP_CORRELATIONS: Spearman's ρ over cells of the training density with a measure
+    contrasts: pd.DataFrame  # table MAP_CONTRASTS: a measure in the cells of the most and of the least training density
 
 
 def analyse_map(
@@ -169,10 +162,7 @@ def kappa(answers: np.ndarray, labels: np.ndarray, counts: np.ndarray) -> np.nda
     Returns (resamples,) float64: 0 where chance alone would always agree, NaN where no image counts.
     Source: J. Cohen, "A coefficient of agreement for nominal scales", Educ. Psychol. Meas. 20 (1960), equation 1.
 
-    Parameters
-    ----------
-    answers, labels : (images,) int
-    counts : (resamples, images) float; how often each image counts.
+    `answers` and `labels` are int (images,); `counts` (resamples, images) says how often each image counts.
     """
     total = counts.sum(axis=1)
     weights = counts / np.where(total > 0, total, np.nan)[:, None]

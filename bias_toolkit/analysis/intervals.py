@@ -29,9 +29,7 @@ def mean_interval(values: ArrayLike, resamples: int = 2000, seed: int = 0, confi
     The value is NaN for no image, and the interval is (NaN, NaN) for fewer than two. Where all images have the same
     value, that is the interval too.
 
-    Parameters
-    ----------
-    values : (images,); one number an image. NaN and null are left out, and `n` counts the rest.
+    `values` (images,) has a number for each image; NaN and null are left out, and `n` counts the rest.
     """
     values = np.asarray(values, dtype=np.float64)
     values = values[~np.isnan(values)]

@@ -25,20 +25,12 @@ IMAGES_PER_CLASS = 10
 
 @dataclass(frozen=True)
 class Regression:
-    """What the regression says.
+    """What the regression says."""
 
-    Parameters
-    ----------
-    odds_ratios : `ODDS_RATIOS`; without rows where none was made.
-    losses : `LOSSES`.
-    ceiling : `CEILING`; one row at most.
-    notes : what was left out, or has to be read with caution, a sentence each.
-    """
-
-    odds_ratios: pd.DataFrame
-    losses: pd.DataFrame
-    ceiling: pd.DataFrame
-    notes: list[str]
+    odds_ratios: pd.DataFrame  # `ODDS_RATIOS`; without rows where none was made
+    losses: pd.DataFrame  # `LOSSES`
+    ceiling: pd.DataFrame  # `CEILING`; one row at most
+    notes: list[str]  # what was left out, or has to be read with caution, a sentence each
 
 
 def regress(
@@ -56,11 +48,9 @@ def regress(
     Intervals and p-values count images of a class as alike (the cluster jackknife CV3 with Student's t, see
     `binomial_fit`); where there are fewer than three classes, every image stands for itself.
 
-    Parameters
-    ----------
-    per_image : one row a test image; p_top1_change, n_steps, label, and the terms. Images that lack one of those are
-        left out, and counted.
-    resamples, seed : of the bootstrap of the losses, which are of the model of all terms together.
+    `per_image` has a row for each test image: p_top1_change, n_steps, label, and the terms. Images that lack one of
+    those are left out, and counted. `resamples` and `seed` are of the bootstrap of the losses, which are of the model
+    of all terms together.
     """
     nothing = Regression(empty_table(ODDS_RATIOS), empty_table(LOSSES), empty_table(CEILING), [])
     if not {"p_top1_change", "n_steps"} <= set(per_image) or not per_image["n_steps"].gt(0).any():
@@ -188,7 +178,7 @@ def _within(data: _Data, names: list[str]) -> tuple[_Data | None, list[int], lis
 
 
 def _with_curved_margin(data: _Data, names: list[str], units: np.ndarray, by_class: bool) -> list[tuple]:
-    """Rows of the kind "margin as a curve", for the terms besides the margin."""
+    """Rows of the kind "margin as a curve", for the terms but the margin."""
     if "margin" not in names or len(names) < 2:
         return []
     powers = margin_powers(data.terms[:, names.index("margin")])

@@ -49,10 +49,10 @@ MAP_CELLS = pa.schema(
         *columns(pa.bool_(), "recognised", "among_lowest"),
     ]
 )
-"""One row a cell of a framing map: the measures over its images with 95% intervals, and the log density of the training
-objects' position and log scale there. `kappa` is the agreement of the centre views' top-1 classes with the labels
-beyond chance, `recognised` whether its interval is above 0 (null without labels), `among_lowest` whether P(top-1
-change) there cannot be told from that of the lowest cell among the recognised."""
+"""One row for each cell of a framing map: the measures over its images with 95% intervals, and the log density of the
+training objects' position and log scale there. `kappa` is the agreement of the centre views' top-1 classes with the
+labels beyond chance, `recognised` whether its interval is above 0 (null without labels), `among_lowest` whether P(top-1
+change) there cannot be distinguished from that of the lowest cell among the recognised."""
 
 MAP_CORRELATIONS = pa.schema(
     [
@@ -82,15 +82,15 @@ ODDS_RATIOS = pa.schema(
         *columns(REAL, "unit", "inflation"),
     ]
 )
-"""One row a term and kind ("alone", "together", "within class" or "margin as a curve"): the odds ratio of a step's
-changing the top-1 class for one standard deviation, `unit`, of the term; `n` images in `clusters` classes; the variance
-inflation factor, for "together" only."""
+"""One row for each term and kind ("alone", "together", "within class" or "margin as a curve"): the odds ratio of a
+step's changing the top-1 class for one standard deviation, `unit`, of the term; `n` images in `clusters` classes; the
+variance inflation factor, for "together" only."""
 
 LOSSES = pa.schema(
     [("model", TEXT), *columns(REAL, "loss", "low", "high"), *columns(REAL, "difference", ends=INTERVAL), ("n", WHOLE)]
 )
-"""One row a model ("none", "all", "all but <term>", "boosted"): its cross-validated log loss per step, in nats, and by
-how much it is above that of all terms."""
+"""One row for each model ("none", "all", "all but <term>", "boosted"): its cross-validated log loss per step, in nats,
+and by how much it is above that of all terms."""
 
 CEILING = pa.schema([*columns(REAL, "linear_gain", "boosted_gain", "share", ends=INTERVAL), ("n", WHOLE)])
 """One row at most: how far the loss falls below that of no term, by the linear terms and by boosted trees, and the
@@ -106,8 +106,8 @@ FACTORS = pa.schema(
         *columns(REAL, "given_margin", ends=(*INTERVAL, "_p_value", "_p_adjusted")),
     ]
 )
-"""One row a factor and measure: its mean over the images with the factor and over those without, the difference, and
-the difference among images of like margin; p-values also adjusted over the factors of a measure."""
+"""One row for each factor and measure: its mean over the images with the factor and over those without, the difference,
+and the difference among images of like margin; p-values also adjusted over the factors of a measure."""
 
 NOTES = pa.schema(columns(TEXT, "topic", "sentence"))
 """What the regression ("regression") or the factors ("factors") left out, or has to be read with caution."""

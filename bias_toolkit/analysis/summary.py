@@ -15,9 +15,7 @@ def measure_summary(measures: pd.DataFrame, *, resamples: int = 2000, seed: int 
     Returns the columns of `SUMMARY`: one row for each sweep and measure, sweeps in the order in which they first occur.
     Measures that a sweep does not define have no row.
 
-    Parameters
-    ----------
-    measures : one row for each image and sweep: protocol, transform, size, and the measures.
+    `measures` has a row for each image and sweep: protocol, transform, size, and the measures.
     """
     rows = []
     for sweep, images in measures.groupby(SWEEP, sort=False, dropna=False):
@@ -34,9 +32,7 @@ def class_summary(per_image: pd.DataFrame, *, resamples: int = 2000, seed: int =
     is their median, each with the ends `<name>_low` and `<name>_high` of its 95% bootstrap interval over the class's
     images. NaN where there is nothing to average, and no interval for one image. Images without a label are left out.
 
-    Parameters
-    ----------
-    per_image : one row for each test image with its label; of the other columns those that there are.
+    `per_image` has a row for each test image: its label, and those of the other columns that there are.
     """
     rows = []
     for label, images in per_image.groupby("label", sort=True):

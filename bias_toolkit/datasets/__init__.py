@@ -17,23 +17,7 @@ from bias_toolkit.datasets.schema import (
 )
 
 __all__ = [
-    "BOX_COLUMNS",
-    "BOX_EDGES",
-    "IMAGES",
-    "LAYOUTS",
-    "OBJECTS",
-    "SKIPPED",
-    "Annotations",
-    "Dataset",
-    "Header",
-    "Listing",
-    "PixelSource",
-    "ReducedImage",
-    "Reduction",
-    "Tables",
-    "imagenet_x_factors",
-    "imagenet_x_stamp",
-    "load_dataset",
-    "read_pixels",
-    "skipped_table",
-]
+    "BOX_COLUMNS", "BOX_EDGES", "IMAGES", "LAYOUTS", "OBJECTS", "SKIPPED", "Annotations", "Dataset", "Header",
+    "Listing", "PixelSource", "ReducedImage", "Reduction", "Tables", "imagenet_x_factors", "imagenet_x_stamp",
+    "load_dataset", "read_pixels", "skipped_table",
+]  # fmt: skip

@@ -1,4 +1,4 @@
-"""The XML annotations of Pascal VOC, which ImageNet took over: one file an image."""
+"""The XML annotations of Pascal VOC, which ImageNet took over: one file for each image."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -7,7 +7,7 @@ the same digits anywhere and at any scale. No digit and no part of a photograph 
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 
@@ -59,9 +59,8 @@ def load_demo_dataset(name: str) -> Dataset:
     They are 4,000 training images, "train", and test sets of 1,000, "photographer", and 2,000, "uniform". Raises
     InputError if there is no demo dataset of that name.
     """
-    pixels = _DrawnImages(name)
-    reason = "it is the built-in dataset"
-    return Dataset(Listing(f"demo:{name}", "demo", reason, pixels.image_ids, pixels.annotate), pixels)
+    stamp = json.dumps([VERSION, name, asdict(_recipe(name))]).encode()
+    return drawn_dataset(f"demo:{name}", "it is the built-in dataset", demo_scenes(name), stamp)
 
 
 def demo_law(name: str) -> PlacementLaw:
@@ -125,17 +124,21 @@ def _whole_pixels(boxes: np.ndarray) -> np.ndarray:
     return np.concatenate([low, low + size], axis=1)
 
 
+def drawn_dataset(root: str, reason: str, scenes: Mapping[str, Scene], stamp: bytes) -> Dataset:
+    """The dataset of the pictures of scenes, by image id; `stamp` changes when a picture may have changed."""
+    pixels = _DrawnImages(root, scenes, stamp)
+    return Dataset(Listing(root, "demo", reason, list(scenes), pixels.annotate), pixels)
+
+
 class _DrawnImages:
     """A dataset's pixels (a `PixelSource`) and annotations, made from its scenes."""
 
-    def __init__(self, name: str):
-        self._name = name
-        self._scenes = demo_scenes(name)
-        self.image_ids = list(self._scenes)
+    def __init__(self, root: str, scenes: Mapping[str, Scene], stamp: bytes):
+        self._root, self._scenes, self._stamp = root, scenes, stamp
 
     def annotate(self, progress: Progress) -> Annotations:
         labels = glyphs().labels[[scene.glyph for scene in self._scenes.values()]]
-        boxes = pd.DataFrame({"image_id": self.image_ids, "category": labels})
+        boxes = pd.DataFrame({"image_id": list(self._scenes), "category": labels})
         boxes[BOX_EDGES] = np.array([scene.box for scene in self._scenes.values()], dtype=float)
         return Annotations(labels=labels.tolist(), boxes=boxes[BOX_COLUMNS])
 
@@ -151,12 +154,12 @@ class _DrawnImages:
         return ReducedImage(self.read(image_id), IMAGE_SIDE, IMAGE_SIDE)
 
     def source(self, image_id: str) -> str:
-        return f"demo:{self._name}/{image_id}"
+        return f"{self._root}/{image_id}"
 
     def stamp(self, image_ids: Sequence[str]) -> bytes:
-        return json.dumps([VERSION, self._name, asdict(_recipe(self._name))]).encode()
+        return self._stamp
 
     def _scene(self, image_id: str) -> Scene:
         if image_id not in self._scenes:
-            raise UnreadableImageError(f"demo:{self._name} has no image {image_id}")
+            raise UnreadableImageError(f"{self._root} has no image {image_id}")
         return self._scenes[image_id]

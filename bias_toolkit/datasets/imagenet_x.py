@@ -52,8 +52,8 @@ def find_imagenet_x(path: str | os.PathLike | None = None) -> list[Path]:
 def read_imagenet_x(files: Sequence[Path]) -> pd.DataFrame:
     """The factors of every annotated image, from files of JSON lines with `file_name` and 0 or 1 for every factor.
 
-    One row an image, its index the file's name without folder and ending; a column of bool for each factor. Raises
-    InputError if a line is something else, or two lines are of one image and differ.
+    One row for each image, its index the file's name without folder and ending; a column of bool for each factor.
+    Raises InputError if a line is something else, or two lines are of one image and differ.
     """
     rows: dict[str, tuple[bool, ...]] = {}
     for file in files:
@@ -81,12 +81,12 @@ def _image(line: str, place: str) -> tuple[str, tuple[bool, ...]]:
 
 
 def image_name(image_id: str) -> str:
-    """The name that tells an ImageNet image, in whatever folder and format it is."""
+    """The name that identifies an ImageNet image, in whatever folder and format it is."""
     return PurePosixPath(image_id).stem
 
 
 def imagenet_x_stamp(path: str | os.PathLike | None = None) -> str:
-    """What tells the annotation files that there are from others, without opening them; see `find_imagenet_x`."""
+    """What identifies the annotation files that there are, without opening them; see `find_imagenet_x`."""
     return file_stamps(find_imagenet_x(path)).hex()
 
 
@@ -95,7 +95,7 @@ def imagenet_x_factors(
 ) -> pd.DataFrame | None:
     """The factors of those images whose files have the names of annotated ones, in whatever folder and format.
 
-    Returns `image_id` and a column of bool for each factor, one row an annotated image; None where no image is
+    Returns `image_id` and a column of bool for each factor, one row for each annotated image; None where no image is
     annotated, and no path (see `find_imagenet_x`) was given. No image of the dataset layout Tiny-ImageNet matches: it
     numbers its files anew, so that its names mean other images.
     """

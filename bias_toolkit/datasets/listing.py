@@ -26,8 +26,8 @@ def sole_category(categories: Sequence[str]) -> str | None:
 class Annotations:
     """Labels and boxes of the images of a listing.
 
-    `labels` has one for each of its `image_ids`, in their order. `boxes` has the columns `BOX_COLUMNS`, one row an
-    object, in any order of images: continuous edges, in pixels of the image as stored in its file, before any EXIF
+    `labels` has one for each of its `image_ids`, in their order. `boxes` has the columns `BOX_COLUMNS`, one row for
+    each object, in any order of images: continuous edges, in pixels of the image as stored in its file, before any EXIF
     orientation is applied; they may reach outside the image. `absent` names images of the annotations that do not
     exist, which are reported as skipped; images that only `boxes` names need not be repeated here.
     """
@@ -48,6 +48,6 @@ class Listing:
     annotate: Callable[[Progress], Annotations]  # called once a scan, so not for tables that an earlier one saved
     class_names: dict[str, str] = field(default_factory=dict)  # readable names by label, where the layout has them
     annotation_files: Sequence[Path] = ()  # their content enters the fingerprint
-    stamped_files: Sequence[Path] = ()  # too many to read (one an image): their names, sizes and times enter it
-    # What was found and can be no image of the tables, as a name that can be shown, and the reason.
+    stamped_files: Sequence[Path] = ()  # too many to read (one for each image): their names, sizes and times enter it
+    # What was found and cannot be an image of the tables, as a name that can be shown, and the reason.
     unlisted: Sequence[tuple[str, str]] = ()

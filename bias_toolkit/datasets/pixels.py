@@ -60,7 +60,7 @@ _PNG_TEXTS_OF_ORIENTATION = (b"Raw profile type exif\0", b"XML:com.adobe.xmp\0")
 
 _NOT_THERE = {errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM}
 _OF_ONE_FILE = _NOT_THERE | {errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO}
-"""What the system says of one file; anything else tells of the disk or the network."""
+"""What the system says of one file; anything else is about the disk or the network."""
 _NETWORK = {errno.ETIMEDOUT, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENETDOWN, errno.ENETUNREACH}
 _DISK = {errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.ENODEV}
 _PASSING = _NOT_THERE | _NETWORK | _DISK | {errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE}
@@ -298,7 +298,7 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _has_late_orientation(file: BinaryIO) -> bool:
-    """Whether a PNG may tell its orientation after its pixels, where Pillow finds it only by decoding them."""
+    """Whether a PNG may give its orientation after its pixels, where Pillow finds it only by decoding them."""
     place = file.tell()
     try:
         file.seek(8)

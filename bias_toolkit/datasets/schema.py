@@ -11,7 +11,7 @@ import pyarrow as pa
 from bias_toolkit.foundation.errors import UnreadableImageError
 
 IMAGES = pa.schema([("image_id", pa.string()), ("label", pa.string()), ("width", pa.int32()), ("height", pa.int32())])
-"""One row an image: its path relative to the dataset's root (with `/`), its label (null if none), and its size in
+"""One row for each image: its path relative to the dataset's root (with `/`), its label (null if none), and its size in
 pixels, EXIF-upright."""
 
 BOX_EDGES = ["x0", "y0", "x1", "y1"]
@@ -25,7 +25,7 @@ OBJECTS = pa.schema(
         *((edge, pa.float32()) for edge in BOX_EDGES),
     ]
 )
-"""One row an object: its number in its image (from 0), its category (null if unknown), and its box, as continuous
+"""One row for each object: its number in its image (from 0), its category (null if unknown), and its box, as continuous
 pixel edges of the upright image, inside the image."""
 
 SKIPPED = pa.schema([("image_id", pa.string()), ("reason", pa.string()), ("transient", pa.bool_())])

@@ -7,9 +7,10 @@ from itertools import product
 import pandas as pd
 
 from bias_toolkit.demo.argument import change_difference
-from bias_toolkit.foundation.words import estimate, interval, number, percent
+from bias_toolkit.foundation.words import estimate, interval, percent
 from bias_toolkit.report import Finding
 from bias_toolkit.report.words.finding import Kind, sign
+from bias_toolkit.report.words.sentences import in_points, three_digits
 
 
 class Heading(StrEnum):
@@ -112,18 +113,9 @@ def framing_findings(per_image: Mapping[str, pd.DataFrame]) -> list[Finding]:
 def _effect(heading: Heading, difference: tuple[float, float, float], if_more: str, if_not: str, what: str) -> Finding:
     value, low, high = difference
     kind, claim = (Kind.EFFECT, if_more) if sign(low, high) == 1 else (Kind.NONE, if_not)
-    points = f"{_points(value)} percentage points (95% interval {interval(low, high, _points)})"
+    points = f"{in_points(value)} percentage points (95% interval {interval(low, high, in_points)})"
     return Finding(heading, kind, claim, f"{what}: {points}.")
 
 
 def _change(row: pd.Series) -> str:
     return f"{percent(row['p_top1_change'])} ({interval(row['low'], row['high'], percent)})"
-
-
-def three_digits(value: float) -> str:
-    """A value of the law, or its estimate, as it is written."""
-    return number(value, 3)
-
-
-def _points(value: float) -> str:
-    return number(100 * value, 1)

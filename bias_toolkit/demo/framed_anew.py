@@ -13,7 +13,7 @@ from bias_toolkit.foundation.words import interval, number, percent
 from bias_toolkit.report import Finding
 from bias_toolkit.report.page.blocks import FigureBlock, Paragraph, Section
 from bias_toolkit.report.topics.cause.map_figures import framing_maps
-from bias_toolkit.report.topics.cause.map_findings import primary
+from bias_toolkit.report.topics.cause.map_findings import place_of, primary
 from bias_toolkit.report.words.finding import Kind, sign
 
 SETTINGS = {"map_images": 50, "map_positions": (0.2, 0.35, 0.5, 0.65, 0.8), "map_surroundings": ("mean",)}
@@ -41,7 +41,7 @@ def framed_anew_findings(maps: Mapping[str, FramingMap], input_size: int) -> lis
         relation = primary(map_.correlations).iloc[0]
         where = (
             f"P(top-1 change) is {percent(law['p_top1_change'])} there "
-            f"({_place(law)}) and lowest, {percent(lowest['p_top1_change'])}, at {_place(lowest)}"
+            f"({place_of(law)}) and lowest, {percent(lowest['p_top1_change'])}, at {place_of(lowest)}"
         )
         rho = (
             f"Spearman’s ρ with the density of the training digits over {relation['n_cells']} cells in which digits "
@@ -81,7 +81,3 @@ def framed_anew_section(maps: Mapping[str, FramingMap]) -> Section:
             ),
         ],
     )
-
-
-def _place(cell: pd.Series) -> str:
-    return f"cx {cell['cx']:g}, cy {cell['cy']:g}, scale {cell['scale']:g}"

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bias_toolkit.datasets import BOX_COLUMNS, BOX_EDGES, Annotations, Dataset, Header, Listing, ReducedImage, Reduction
-from bias_toolkit.datasets.demo import demo_scenes
-from bias_toolkit.datasets.demo_scenes import IMAGE_SIDE, Scene, background, draw, glyphs
+from bias_toolkit.datasets import Dataset
+from bias_toolkit.datasets.demo import demo_scenes, drawn_dataset
+from bias_toolkit.datasets.demo_scenes import IMAGE_SIDE, Scene
 from bias_toolkit.explain import Cause, Request, explain_image
-from bias_toolkit.foundation.progress import Progress, silent
+from bias_toolkit.foundation.progress import silent
 from bias_toolkit.pipeline.step import Job
 from bias_toolkit.study import Study
 from bias_toolkit.study.steps.explanation import context_of, subject_of
@@ -55,18 +55,15 @@ def known_dataset(n: int) -> Dataset:
     """The pictures of `known_scenes`, `n` of each kind, as a dataset; an image's id begins with its kind."""
     kinds = {kind: known_scenes(kind, n) for kind in KINDS}
     scenes = {f"{kind}/{number:05d}": scene for kind, found in kinds.items() for number, scene in enumerate(found)}
-    pixels, reason = _Pictures(scenes), "it is drawn from the built-in dataset"
-    return Dataset(Listing("demo:known-causes", "demo", reason, list(scenes), pixels.annotate), pixels)
+    stamp = json.dumps([dataclasses.asdict(scene) for scene in scenes.values()]).encode()
+    return drawn_dataset("demo:known-causes", "it is drawn from the built-in dataset", scenes, stamp)
 
 
 def explain_known_causes(network: str, n: int, folder: str | os.PathLike, **settings: Any) -> pd.DataFrame:
     """Explain `n` images of every kind to a demo network; `folder` gets the study, which has these settings.
 
-    Returns
-    -------
-    DataFrame
-        One row per image: `image_id`, `kind`, `p_top1_change` along the study's own sweep, and `outcome`, one of
-        `OUTCOMES`: that the image is called stable, its first cause, or that none was found.
+    Returns a row for each image: `image_id`, `kind`, `p_top1_change` along the study's own sweep, and `outcome`, one of
+    `OUTCOMES`: that the image is called stable, its first cause, or that none was found.
     """
     study = Study(folder, "demo:train", known_dataset(n), f"demo:{network}", **settings).analyse()
     job = Job(study.folder, study.inputs, study.results, silent)
@@ -107,32 +104,3 @@ def _scaled(box: Sequence[int], rng: np.random.Generator) -> tuple[int, int, int
     y = round((box[1] + box[3] - new_height) / 2)
     x, y = min(max(x, 0), IMAGE_SIDE - new_width), min(max(y, 0), IMAGE_SIDE - new_height)
     return x, y, x + new_width, y + new_height
-
-
-class _Pictures:
-    """The pixels (a `PixelSource`) and annotations of known scenes."""
-
-    def __init__(self, scenes: dict[str, Scene]):
-        self._scenes = scenes
-
-    def annotate(self, progress: Progress) -> Annotations:
-        labels = glyphs().labels[[scene.glyph for scene in self._scenes.values()]]
-        boxes = pd.DataFrame({"image_id": list(self._scenes), "category": labels})
-        boxes[BOX_EDGES] = np.array([scene.box for scene in self._scenes.values()], dtype=float)
-        return Annotations(labels=labels.tolist(), boxes=boxes[BOX_COLUMNS])
-
-    def header(self, image_id: str) -> Header:
-        return Header(IMAGE_SIDE, IMAGE_SIDE)
-
-    def read(self, image_id: str) -> np.ndarray:
-        scene = self._scenes[image_id]
-        return draw(scene, background(scene))
-
-    def read_reduced(self, image_id: str, reduction: Reduction) -> ReducedImage:
-        return ReducedImage(self.read(image_id), IMAGE_SIDE, IMAGE_SIDE)
-
-    def source(self, image_id: str) -> str:
-        return f"demo:known-causes/{image_id}"
-
-    def stamp(self, image_ids: Sequence[str]) -> bytes:
-        return json.dumps([dataclasses.asdict(self._scenes[image_id]) for image_id in image_ids]).encode()

@@ -10,13 +10,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bias_toolkit.demo.argument import binned, law_table
-from bias_toolkit.demo.findings import framing_findings, law_findings, learnt_findings, three_digits
+from bias_toolkit.demo.findings import framing_findings, law_findings, learnt_findings
 from bias_toolkit.demo.framed_anew import SETTINGS, framed_anew_findings, framed_anew_section
 from bias_toolkit.foundation.progress import Progress, silent
 from bias_toolkit.foundation.words import interval, percent
 from bias_toolkit.report import Finding, Page, write_page
 from bias_toolkit.report.page.blocks import Cell, FigureBlock, ListBlock, Paragraph, Section, TableBlock
 from bias_toolkit.report.page.style import BLUE, VERMILLION, in_percent, new_figure, styled
+from bias_toolkit.report.words.sentences import three_digits
 from bias_toolkit.study import Study
 
 NETWORKS = ("fully-connected", "global-pooling")

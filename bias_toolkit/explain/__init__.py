@@ -11,15 +11,6 @@ from bias_toolkit.explain.request import Request, Subject, known_subject, outsid
 from bias_toolkit.explain.summary import summarise
 
 __all__ = [
-    "Cause",
-    "Context",
-    "Explanation",
-    "Request",
-    "Subject",
-    "explain_image",
-    "known_subject",
-    "load_explanation",
-    "outside_subject",
-    "summarise",
-    "training_image",
-]
+    "Cause", "Context", "Explanation", "Request", "Subject", "explain_image", "known_subject", "load_explanation",
+    "outside_subject", "summarise", "training_image",
+]  # fmt: skip

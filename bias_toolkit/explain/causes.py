@@ -184,16 +184,11 @@ def _verdict(
         return Verdict.SMALL
     if not after < HALF * controlled:
         return Verdict.NO_MORE
-    if _made_wrong(prediction, accuracy_before):
+    if prediction.is_right is False and accuracy_before is not None and prediction.accuracy < accuracy_before:
         return Verdict.WRONG
     if trial.cause in LOSSY and not prediction.is_right and prediction.class_index not in before.classes:
         return Verdict.ELSEWHERE
     return Verdict.MIXED if trial.mixed else Verdict.CAUSE
-
-
-def _made_wrong(prediction: Prediction, accuracy_before: float | None) -> bool:
-    """Whether the model is wrong now, and was right more often before."""
-    return prediction.is_right is False and accuracy_before is not None and prediction.accuracy < accuracy_before
 
 
 def _reason(cause: Cause, verdict: Verdict, before: float, after: Stability, controls: float) -> str:

@@ -28,38 +28,21 @@ FILTER_SIZE = 3
 
 @dataclass
 class Context:
-    """What a study knows that explaining one of its images needs, as plain tables and functions.
-
-    Parameters
-    ----------
-    sweep : Sweep
-        The study's reference sweep, crop or embed.
-    per_image : DataFrame
-        The study's test images with their measures and distances.
-    training_subjects : DataFrame
-        One object per training image: image_id, category, x0, y0, x1, y1, width, height in pixels. May be empty.
-    training_labels, read_train : mapping, callable
-        image_id of a training image to its label, and to its pixels, uint8 (height, width, 3).
-    label_indices, class_names : mapping
-        Label to the model's class, and to the name that is shown.
-    feature_size : float
-        The size of the crop whose centre view shows a training image.
-    batch_size, seed : int
-        In views; of the bootstrap.
-    """
+    """What a study knows that explaining one of its images needs, as plain tables and functions."""
 
     study: str
     model: Model
-    sweep: Sweep
-    per_image: pd.DataFrame
+    sweep: Sweep  # the study's reference sweep, crop or embed
+    per_image: pd.DataFrame  # the study's test images with their measures and distances
+    # One object per training image: image_id, category, x0, y0, x1, y1, width, height in pixels. May be empty.
     training_subjects: pd.DataFrame
-    training_labels: Mapping[str, str]
-    read_train: Callable[[str], np.ndarray]
-    label_indices: Mapping[str, int]
-    class_names: Mapping[str, str]
-    feature_size: float = 1.0
-    batch_size: int = 32
-    seed: int = 0
+    training_labels: Mapping[str, str]  # image_id of a training image to its label
+    read_train: Callable[[str], np.ndarray]  # image_id of a training image to its pixels, uint8 (height, width, 3)
+    label_indices: Mapping[str, int]  # label to the model's class
+    class_names: Mapping[str, str]  # label to the name that is shown
+    feature_size: float = 1.0  # the size of the crop whose centre view shows a training image
+    batch_size: int = 32  # in views
+    seed: int = 0  # of the bootstrap
     unstable_from: float = UNSTABLE_FROM
 
     @cached_property
@@ -106,7 +89,7 @@ class Context:
         return self.label_indices.get(self.training_labels.get(image_id))
 
     def other_images(self, subject: Subject) -> pd.DataFrame:
-        """The test images besides the one to explain."""
+        """The test images but the one to explain."""
         if not subject.in_test_set:
             return self.per_image
         return self.per_image[self.per_image["image_id"] != subject.image_id]

@@ -5,7 +5,6 @@ A is Azulay & Weiss, JMLR 20(184), 2019; Z is Zhang, ICML 2019.
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image, ImageEnhance
@@ -13,6 +12,7 @@ from scipy.ndimage import gaussian_filter
 
 from bias_toolkit.explain.framing import TrainingObjects, framing_quantities
 from bias_toolkit.explain.record import Cause
+from bias_toolkit.foundation.words import count
 from bias_toolkit.invariance import Picture, Window
 
 BLURS = (1.0, 2.0)
@@ -24,16 +24,9 @@ CONTROLS = (("Brightness", 0.8), ("Brightness", 1.25), ("Contrast", 0.75), ("Con
 """Changes that remove no candidate cause: the names of Pillow's enhancers, and their factors."""
 
 
-@dataclass(frozen=True)
-class Reframed:
-    """The view in which an object is framed as training objects are, and its change in words."""
-
-    window: Window
-    words: str
-
-
-def reframings(box: Sequence[float], window: Window, training: TrainingObjects) -> dict[Cause, Reframed]:
-    """The windows that give an object the usual position (OFF_CENTRE), the usual scale (SCALE), or both (FRAMING).
+def reframings(box: Sequence[float], window: Window, training: TrainingObjects) -> dict[Cause, tuple[Window, str]]:
+    """The windows that give an object the usual position (OFF_CENTRE), the usual scale (SCALE), or both (FRAMING), with
+    the change of the view in words.
 
     For the position, the view is moved until the object's centre is at the median position of the training objects. For
     the scale, the view is zoomed about the object's centre until the object's scale is the training objects' median.
@@ -44,11 +37,12 @@ def reframings(box: Sequence[float], window: Window, training: TrainingObjects) 
     cx, cy, scale = float(own["cx"]), float(own["cy"]), float(own["scale"])
     x, y = ((cx - training.centre[0]) * window.side, (cy - training.centre[1]) * window.side)
     factor = training.scale / scale
-    moved, zoomed = _moved_words(x, y), _zoomed_words(factor)
+    moved = _moved_words(x, y)
+    zoomed = f"zoomed in {factor:.2f} times" if factor >= 1 else f"zoomed out {1 / factor:.2f} times"
     return {
-        Cause.OFF_CENTRE: Reframed(window.moved(x, y), f"the view {moved}"),
-        Cause.SCALE: Reframed(window.zoomed(factor, cx, cy), f"the view {zoomed}"),
-        Cause.FRAMING: Reframed(window.zoomed(factor, cx, cy).moved(x, y), f"the view {moved}, and {zoomed}"),
+        Cause.OFF_CENTRE: (window.moved(x, y), f"the view {moved}"),
+        Cause.SCALE: (window.zoomed(factor, cx, cy), f"the view {zoomed}"),
+        Cause.FRAMING: (window.zoomed(factor, cx, cy).moved(x, y), f"the view {moved}, and {zoomed}"),
     }
 
 
@@ -95,12 +89,8 @@ def _widened(box: Sequence[float], aspect: float, width: int, height: int) -> tu
 
 def _moved_words(x: float, y: float) -> str:
     parts = [
-        f"{abs(round(distance))} pixel{'' if abs(round(distance)) == 1 else 's'} {direction}"
+        f"{count(abs(round(distance)), 'pixel')} {direction}"
         for distance, direction in ((x, "right" if x > 0 else "left"), (y, "down" if y > 0 else "up"))
         if round(distance)
     ]
     return "moved by " + " and ".join(parts) if parts else "moved by less than a pixel"
-
-
-def _zoomed_words(factor: float) -> str:
-    return f"zoomed in {factor:.2f} times" if factor >= 1 else f"zoomed out {1 / factor:.2f} times"

@@ -46,12 +46,8 @@ def cross(radius: int = RADIUS) -> np.ndarray:
 class Neighbourhood:
     """The model's outputs on the shifts around one view, and how they change from step to step.
 
-    Parameters
-    ----------
-    probabilities : float, shape (V, C)
-        Softmax on the view at each shift.
-    paths : int, shape (S, n + 1), optional
-        The rows of `probabilities` that each sweep passes. By default `sweeps(radius)`, for V = (2 radius + 1)² views.
+    `probabilities`, float (V, C), is the softmax on the view at each shift. `paths`, int (S, n + 1), has the rows of it
+    that each sweep passes; by default these are `sweeps(radius)`, for V = (2 radius + 1)² views.
     """
 
     def __init__(self, probabilities: np.ndarray, paths: np.ndarray | None = None):

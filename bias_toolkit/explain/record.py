@@ -312,63 +312,41 @@ class Remedy:
 
 @dataclass(frozen=True)
 class ExplanationRecord:
-    """Why an image is unstable, or that it is not.
+    """Why an image is unstable, or that it is not."""
 
-    Parameters
-    ----------
-    image_id : str
-        The image's id in the test set, or the path of another image.
-    label_name : str
-        The readable name of the dataset's label; empty if there is no label.
-    input_size : int
-        The side of the model's input in pixels; shifts are in these pixels.
-    radius : int
-        Stability is measured on the steps between all views that are shifted by at most this many pixels.
-    unstable_from : float
-        The image is unstable if its P(top-1 change) is at least this.
-    controls : Estimate, optional
-        P(top-1 change) after changes that remove no cause: brightness and contrast.
-    neighbours : list of Neighbour
-        The nearest training images, nearest first.
-    framing : Framing, optional
-        None if `framing_reason` says why it is not known.
-    lines : list of CauseLine
-        Causes first, in their order, then all that was found to be no cause. Empty for a stable image.
-    picture : str
-        The centre view.
-    notes : list of str
-        How the values were measured, for the reader.
-    """
-
-    image_id: Annotated[str, Field(min_length=1)]
+    image_id: Annotated[str, Field(min_length=1)]  # its id in the test set, or the path of another image
     in_test_set: bool
     label: str | None
-    label_name: str
+    label_name: str  # the readable name of the dataset's label; empty if there is no label
     width: Pixels
     height: Pixels
     study: str
     model: str
-    input_size: Pixels
-    radius: Radius
-    unstable_from: Share
+    input_size: Pixels  # the side of the model's input; shifts are in these pixels
+    radius: Radius  # stability is measured on the steps between all views that are shifted by at most so many pixels
+    unstable_from: Share  # the image is unstable if its P(top-1 change) is at least this
     before: Stability
-    controls: Shares | None
+    controls: Shares | None  # P(top-1 change) after changes that remove no cause: brightness and contrast
     standings: list[Standing]
     response: Response
     shift_map: ShiftMap
-    neighbours: list[Neighbour]
+    neighbours: list[Neighbour]  # nearest first
     distances: Distances | None
-    framing: Framing | None
+    framing: Framing | None  # None if `framing_reason` says why it is not known
     framing_reason: str
-    lines: list[CauseLine]
+    lines: list[CauseLine]  # causes first, in their order, then what was found to be no cause; none of a stable image
     remedies: list[Remedy]
-    picture: PictureName
-    notes: list[str]
+    picture: PictureName  # the centre view
+    notes: list[str]  # how the values were measured, for the reader
 
     @property
     def is_stable(self) -> bool:
         """Whether P(top-1 change) is below `unstable_from`."""
         return self.before.p_top1_change.value < self.unstable_from
+
+    def standing(self, name: str) -> Standing | None:
+        """The image's standing in a measure; None if it has none."""
+        return next((each for each in self.standings if each.name == name), None)
 
     @property
     def causes(self) -> list[CauseLine]:

@@ -48,7 +48,7 @@ class Request:
         return f"{stem}-{digest}" if stem else digest
 
     def key_values(self) -> dict[str, object]:
-        """What decides the explanation besides the study, as JSON values."""
+        """What the explanation depends on beside the study, as JSON values."""
         if self.file is None:
             return {"image": self.image_id}
         return {
@@ -177,27 +177,16 @@ def _check_box(box: Sequence[float], pixels: np.ndarray) -> None:
 
 @dataclass(frozen=True)
 class Subject:
-    """The image to explain.
-
-    Parameters
-    ----------
-    pixels : uint8 array (height, width, 3)
-    label_index : int, optional
-        The model's class of the dataset's label.
-    box, category : optional
-        x0, y0, x1, y1 of its object in pixels, and the object's category.
-    neighbours : DataFrame
-        The nearest training images, nearest first: neighbour_id, distance.
-    """
+    """The image to explain."""
 
     image_id: str
-    pixels: np.ndarray
+    pixels: np.ndarray  # uint8 (height, width, 3)
     in_test_set: bool
     label: str | None
-    label_index: int | None
-    box: Sequence[float] | None
-    category: str | None
-    neighbours: pd.DataFrame
+    label_index: int | None  # the model's class of the dataset's label
+    box: Sequence[float] | None  # x0, y0, x1, y1 of its object in pixels
+    category: str | None  # of its object
+    neighbours: pd.DataFrame  # the nearest training images, nearest first: neighbour_id, distance
     distances: Distances | None = None
 
 

@@ -56,7 +56,7 @@ def _how_unstable(explanation: ExplanationRecord) -> str:
             f"Stable: its top-1 class changes in {shown} {where}, less than the "
             f"{percent(explanation.unstable_from, 0)} from which an image is called unstable."
         )
-    standing = next((each for each in explanation.standings if each.name == "p_top1_change"), None)
+    standing = explanation.standing("p_top1_change")
     sentence = f"Unstable: its top-1 class changes in {shown} {where}."
     if standing is not None and standing.percentile is not None:
         sentence += (
@@ -95,7 +95,7 @@ def _unlike(explanation: ExplanationRecord) -> list[str]:
             sentence += f": {share} of the training images are nearer to their own nearest one"
         names = [neighbour.name or neighbour.image_id for neighbour in explanation.neighbours[:MOST_NEIGHBOURS]]
         sentences.append(f"{sentence}." + (f" Nearest: {', '.join(names)}." if names else ""))
-    margin = next((each for each in explanation.standings if each.name == "margin"), None)
+    margin = explanation.standing("margin")
     if margin is not None and margin.percentile is not None:
         sentences.append(f"Margin {number(margin.value, 3)}, above {below_all(margin.percentile)} of the test images.")
     if explanation.framing is None:

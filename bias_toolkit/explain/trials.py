@@ -70,9 +70,9 @@ class Trials:
             Cause.SCALE: framing.usual_scale,
             Cause.FRAMING: framing.usual_position and framing.usual_scale,
         }
-        for cause, reframed in reframings(framing.box, self.window, training).items():
-            picture = take_picture(self.subject.pixels, reframed.window, RADIUS, self.picture.fill)
-            yield self._trial(cause, reframed.words, [picture], usual=usual[cause])
+        for cause, (window, words) in reframings(framing.box, self.window, training).items():
+            picture = take_picture(self.subject.pixels, window, RADIUS, self.picture.fill)
+            yield self._trial(cause, words, [picture], usual=usual[cause])
 
     def _content(self) -> Trial | CauseLine:
         subject, context = self.subject, self.context

@@ -9,20 +9,12 @@ NEAREST = 10
 
 @dataclass(frozen=True)
 class Distance:
-    """A number that says how far an image is from the training set, on the scale of the index's metric.
+    """A number that says how far an image is from the training set, on the scale of the index's metric."""
 
-    Parameters
-    ----------
-    name : of its column.
-    label : for an axis or a table's heading.
-    definition : one line.
-    share : whether it is a share, which reads well as a percentage, and not on the metric's scale.
-    """
-
-    name: str
-    label: str
-    definition: str
-    share: bool = False
+    name: str  # of its column
+    label: str  # for an axis or a table's heading
+    definition: str  # one line
+    share: bool = False  # whether it is a share, which reads well as a percentage, and not on the metric's scale
 
     @property
     def highest(self) -> float:

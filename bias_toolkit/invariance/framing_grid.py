@@ -42,15 +42,10 @@ class FramingGrid:
     """The positions and scales of a framing map.
 
     Raises InputError if there is none, or one is out of range or there twice.
-
-    Parameters
-    ----------
-    positions : of cx and of cy alike, in (0, 1).
-    scales : in (0, 1].
     """
 
-    positions: tuple[float, ...] = POSITIONS
-    scales: tuple[float, ...] = SCALES
+    positions: tuple[float, ...] = POSITIONS  # of cx and of cy alike, in (0, 1)
+    scales: tuple[float, ...] = SCALES  # in (0, 1]
 
     def __post_init__(self):
         for option, values, highest in (
@@ -171,10 +166,7 @@ def framing_views(
 
     Returns surroundings to (scale, uint8 pixels (W, W, 3)) pairs, of the scales at which the image can be shown.
 
-    Parameters
-    ----------
-    image, box, input_size : as for `framed_pictures`.
-    surroundings : of `SURROUNDINGS`.
+    `image`, `box` and `input_size` are as for `framed_pictures`; `surroundings` are of `SURROUNDINGS`.
     """
     cells = [FramingCell(0.5, 0.5, scale) for scale in scales]
     return {

@@ -31,10 +31,8 @@ def inpaint(canvas: np.ndarray, outside: np.ndarray) -> np.ndarray:
     are binomial, as A's. A's window has an even number of them, which moves what it smooths by half a pixel a round;
     this one has an odd number and is centred. Returns uint8, shape (height, width, 3).
 
-    Parameters
-    ----------
-    canvas : (height, width, 3) uint8
-    outside : (height, width) bool; True where the canvas is empty; some of it must be False.
+    `canvas` is uint8 (height, width, 3). `outside`, bool (height, width), is True where it is empty; some of it must be
+    False.
     """
     known = ~outside
     if not known.any():

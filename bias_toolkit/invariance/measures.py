@@ -23,28 +23,18 @@ FLOAT32 = pa.float32()
 class Measure:
     """A number made from one image's response to a sweep.
 
-    Parameters
-    ----------
-    formula : from the response's `columns`, in their order, to values; its name is the measure's.
-    columns : of `bias_toolkit.invariance.schema.RESPONSES`.
-    label : for an axis or a table's heading.
-    definition : one line.
-    share : whether it is a share of steps, pairs or views, which reads well as a percentage.
-    of_steps, of_pairs : whether a sweep has it whose views are steps, or are compared in pairs.
-    highest : the highest value it can take, in its own unit, which is none: all are shares, probabilities, differences
-        of probabilities, or 1 − cosine. The lowest is 0.
-    type : of its column.
+    It has no unit: all are shares, probabilities, differences of probabilities, or 1 − cosine. The lowest value is 0.
     """
 
-    formula: Callable[..., np.ndarray]
-    columns: tuple[str, ...]
-    label: str
-    definition: str
-    share: bool = False
-    of_steps: bool = True
-    of_pairs: bool = False
-    highest: float = 1.0
-    type: pa.DataType = FLOAT32
+    formula: Callable[..., np.ndarray]  # from the response's `columns`, in their order, to values; names the measure
+    columns: tuple[str, ...]  # of `bias_toolkit.invariance.schema.RESPONSES`
+    label: str  # for an axis or a table's heading
+    definition: str  # one line
+    share: bool = False  # whether it is a share of steps, pairs or views, which reads well as a percentage
+    of_steps: bool = True  # whether a sweep has it whose views are steps
+    of_pairs: bool = False  # whether a sweep has it whose views are compared in pairs
+    highest: float = 1.0  # the highest value it can take
+    type: pa.DataType = FLOAT32  # of its column
 
     @property
     def name(self) -> str:

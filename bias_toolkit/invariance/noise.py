@@ -26,24 +26,18 @@ RESAMPLES = 2000
 class NoiseFloor:
     """`p_top1_change` between two evaluations of the same views.
 
-    Attributes
-    ----------
-    value : share of the views whose top-1 class differs between the two evaluations.
-    n_images, n_views, n_changed : images and views that were evaluated, and views whose top-1 class differs.
-    interval : 95% Clopper–Pearson interval of `value`, over views. It says something where nothing changed, but takes
-        the views of one image for independent.
-    interval_over_images : 95% bootstrap interval of `value`, over images; None where nothing changed, since it would be
-        (0, 0).
-    max_difference : largest absolute difference of any class's probability on any view.
+    `interval` is the 95% Clopper–Pearson interval of `value`, over views. It says something where nothing changed, but
+    takes the views of one image for independent. `interval_over_images` is its 95% bootstrap interval over images; None
+    where nothing changed, since it would be (0, 0).
     """
 
-    value: float
+    value: float  # share of the views whose top-1 class differs between the two evaluations
     n_images: int
     n_views: int
-    n_changed: int
+    n_changed: int  # views whose top-1 class differs
     interval: tuple[float, float]
     interval_over_images: tuple[float, float] | None
-    max_difference: float
+    max_difference: float  # largest absolute difference of any class's probability on any view
 
 
 def noise_floor(

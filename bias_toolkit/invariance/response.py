@@ -18,24 +18,20 @@ def make_response(
     steps; under offsets its draws):
 
     ==============  ==========================================================================
-    `top1`          y_k, the most probable class (the first of equals); int32, one a view
-    `p_top1`        p_k[y_k]; float32, one a view
-    `p_second`      the second largest of p_k (0 if there is one class only); float32, one a view
-    `p_reference`   p_k[r], r the centre view's top-1 class; float32, one a view; None under
+    `top1`          y_k, the most probable class (the first of equals); int32, one for each view
+    `p_top1`        p_k[y_k]; float32, one for each view
+    `p_second`      the second largest of p_k (0 if there is one class only); float32, one for each view
+    `p_reference`   p_k[r], r the centre view's top-1 class; float32, one for each view; None under
                     offsets, which have no centre view
-    `p_label`       p_k[label]; float32, one a view; None without a label
-    `p_top1_next`   p_b[y_a]; float32, one a pair
-    `top5_exit`     whether y_a is not among the five most probable of p_b; bool, one a pair
-    `feature_step`  1 − cos(φ_a, φ_b); float32, one a pair
+    `p_label`       p_k[label]; float32, one for each view; None without a label
+    `p_top1_next`   p_b[y_a]; float32, one for each pair
+    `top5_exit`     whether y_a is not among the five most probable of p_b; bool, one for each pair
+    `feature_step`  1 − cos(φ_a, φ_b); float32, one for each pair
     ==============  ==========================================================================
 
     `label_index` is kept as it is: with ties, y_k = label does not follow from the probabilities.
 
-    Parameters
-    ----------
-    probabilities : (V, C) float
-    features : (V, D) float
-    label_index : the label's place among the C classes.
+    `probabilities` are (V, C), `features` (V, D); `label_index` is the label's place among the C classes.
     """
     first, second = sweep.compared()
     top1 = probabilities.argmax(axis=1)
@@ -66,10 +62,7 @@ def rank(probabilities: np.ndarray, classes: np.ndarray) -> np.ndarray:
 
     Returns (N,) int: 0 for the class that argmax gives.
 
-    Parameters
-    ----------
-    probabilities : (N, C) float
-    classes : (N,) int
+    `probabilities` are (N, C), `classes` int (N,).
     """
     own = np.take_along_axis(probabilities, classes[:, None], axis=1)
     earlier = np.arange(probabilities.shape[1]) < classes[:, None]

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from bias_toolkit.datasets.schema import SKIPPED
 from bias_toolkit.foundation.files import empty_table, read_shards, read_table, shard_files
 from bias_toolkit.foundation.shards import Shard
 from bias_toolkit.foundation.threads import decoding_workers
@@ -84,8 +83,3 @@ def load_measures(folder: str | os.PathLike) -> pd.DataFrame:
     """
     shards = [measures_table(read_table(path)) for path in shard_files(folder, "responses")]
     return pd.concat(shards, ignore_index=True) if shards else empty_table(MEASURES)
-
-
-def load_skipped(folder: str | os.PathLike) -> pd.DataFrame:
-    """The images that were left out of all shards in a folder, with reasons, in the order of the images."""
-    return read_shards(folder, "skipped", SKIPPED)

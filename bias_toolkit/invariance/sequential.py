@@ -180,10 +180,8 @@ class StopWhenKnown:
     The mean is of P(top-1 change). Offsets have no steps; there it is of the share of pairs of views that agree in
     their top-1 class, their consistency.
 
-    Parameters
-    ----------
-    n_images : images of the dataset, of which the sweep is given all, in random order. Those that cannot be decoded are
-        none of the N from the moment that this is found.
+    `n_images` is the number of images of the dataset, of which the sweep is given all, in random order. Those that
+    cannot be decoded are none of the N from the moment that this is found.
     """
 
     def __init__(self, sweep: Sweep, n_images: int, half_width: float):

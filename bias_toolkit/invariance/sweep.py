@@ -144,16 +144,12 @@ def expand_sweeps(
     return list(dict.fromkeys(sweeps))
 
 
-def size_curve_sweeps(transform: str = "diagonal", fill: str = "mean") -> list[Sweep]:
+def size_curve_sweeps() -> list[Sweep]:
     """The sweeps of the curve of invariance over view size (A), from the tightest crop to the smallest image.
 
     At size 1 crop and embed both show the whole image: crop a little larger, embed with its border cut.
     """
-    return [
-        Sweep(protocol.name, transform, size, fill=fill if protocol.has_canvas else FILLS[0])
-        for protocol in PROTOCOLS
-        for size in protocol.curve_sizes
-    ]
+    return [Sweep(protocol.name, "diagonal", size) for protocol in PROTOCOLS for size in protocol.curve_sizes]
 
 
 def make_views(image: np.ndarray | ReducedImage, sweep: Sweep, input_size: int, image_id: str) -> Views:
@@ -163,10 +159,8 @@ def make_views(image: np.ndarray | ReducedImage, sweep: Sweep, input_size: int, 
     own). What is random depends on the image's id and the sweep's seed alone. Raises InputError if the sweep's size
     leaves nothing of the image.
 
-    Parameters
-    ----------
-    image : (height, width, 3) uint8, or reduced; RGB, upright.
-    input_size : side W of the model's input, in pixels.
+    `image` is uint8 (height, width, 3), or reduced; RGB, upright. `input_size` is the side W of the model's input, in
+    pixels.
     """
     return protocol_of(sweep.protocol).views(image, sweep, input_size, image_id)
 
@@ -185,10 +179,8 @@ def sweep_window(width: int, height: int, sweep: Sweep, input_size: int, image_i
 def boxes_in_view(objects: pd.DataFrame, sweep: Sweep, input_size: int) -> np.ndarray:
     """Where objects lie in the centre views of their images: x0, y0, x1, y1 as fractions of the view, shape (n, 4).
 
-    Parameters
-    ----------
-    objects : columns x0, y0, x1, y1, and width and height of the object's image, in pixels.
-    sweep : crop or embed, sampled at the centre.
+    `objects` has the columns x0, y0, x1, y1, and width and height of the object's image, in pixels; `sweep` is crop or
+    embed, sampled at the centre.
     """
     boxes = np.empty((len(objects), 4))
     edges = objects[BOX_EDGES].to_numpy(float)

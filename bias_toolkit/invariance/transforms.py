@@ -16,18 +16,12 @@ CENTRE = STEPS // 2
 
 @dataclass(frozen=True)
 class Transform:
-    """A path of windows. The centre window, number CENTRE, is the same for all transforms.
-
-    Parameters
-    ----------
-    right, down : pixels by which a step moves the window.
-    growth : pixels by which a step lengthens the image's side, where the image stands on a canvas.
-    """
+    """A path of windows. The centre window, number CENTRE, is the same for all transforms."""
 
     name: str
-    right: int = 0
-    down: int = 0
-    growth: int = 0
+    right: int = 0  # pixels by which a step moves the window
+    down: int = 0  # likewise
+    growth: int = 0  # pixels by which a step lengthens the image's side, where the image stands on a canvas
 
     def path(self) -> np.ndarray:
         """Top-left corners (x, y) of the windows of a sweep; int, shape (STEPS + 1, 2).

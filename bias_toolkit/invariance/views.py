@@ -22,19 +22,12 @@ most where colours are subsampled 4:2:2); at 2 by 0.4 to 0.9, and by more than o
 
 @dataclass(frozen=True)
 class Views:
-    """The views of one image, in order.
+    """The views of one image, in order."""
 
-    Attributes
-    ----------
-    pixels : (V, W, W, 3) uint8; RGB as a person would see it.
-    outside : (V, W, W) bool, or None; True where a pixel is canvas, made up and not the image's; None where every pixel
-        is the image's.
-    fill : what the canvas shows, one of the fills of embed; None without a canvas.
-    """
-
-    pixels: np.ndarray
+    pixels: np.ndarray  # (V, W, W, 3) uint8; RGB as a person would see it
+    # (V, W, W) bool; True where a pixel is canvas, made up and not the image's. None where every pixel is the image's.
     outside: np.ndarray | None = None
-    fill: str | None = None
+    fill: str | None = None  # what the canvas shows, one of the fills of embed; None without a canvas
 
     def __len__(self) -> int:
         return len(self.pixels)

@@ -16,20 +16,15 @@ ROUNDING = 1e-6
 
 @dataclass(frozen=True)
 class Window:
-    """Where a view lies in its image.
+    """Where a view lies in its image."""
 
-    Parameters
-    ----------
-    left, top : the view's top-left corner, in pixels of the image; it may lie outside of it.
-    step_x, step_y : pixels of the image to one pixel of the view.
-    side : W, the side of the view in its own pixels.
-    """
-
+    # The view's top-left corner, in pixels of the image; it may lie outside of it.
     left: float
     top: float
+    # Pixels of the image to one pixel of the view.
     step_x: float
     step_y: float
-    side: int
+    side: int  # W, the side of the view in its own pixels
 
     def to_view(self, box: np.ndarray) -> np.ndarray:
         """Boxes (…, 4) of x0, y0, x1, y1 in the image's pixels, as fractions of the view: 0 left or top, 1 right or
@@ -55,20 +50,12 @@ class Window:
 
 @dataclass(frozen=True)
 class Picture:
-    """A view with a margin all around it, of which the shifted views are exact slices.
+    """A view with a margin all around it, of which the shifted views are exact slices."""
 
-    Parameters
-    ----------
-    pixels : (W + 2 margin, W + 2 margin, 3) uint8
-    outside : (W + 2 margin, W + 2 margin) bool; True where the image had no pixel and one was made up.
-    fill : how: one of the fills of embed.
-    margin : the largest shift, in pixels.
-    """
-
-    pixels: np.ndarray
-    outside: np.ndarray
-    fill: str
-    margin: int
+    pixels: np.ndarray  # (W + 2 margin, W + 2 margin, 3) uint8
+    outside: np.ndarray  # (W + 2 margin, W + 2 margin) bool; True where the image had no pixel and one was made up
+    fill: str  # how: one of the fills of embed
+    margin: int  # the largest shift, in pixels
 
     def views(self, shifts: np.ndarray) -> Views:
         """The views at shifts (V, 2) of whole pixels to the right and down."""
@@ -89,11 +76,8 @@ def take_picture(image: np.ndarray, window: Window, margin: int, fill: str = "in
 
     Raises ValueError if not one whole pixel of the picture lies in the image.
 
-    Parameters
-    ----------
-    image : (height, width, 3) uint8
-    window : it may leave the image, but not be wholly outside.
-    fill : "mean", "black" or "inpaint"
+    `image` is uint8 (height, width, 3). The window may leave the image, but not be wholly outside. `fill` is "mean",
+    "black" or "inpaint".
     """
     height, width = image.shape[:2]
     columns, x0, x1 = _inside(window.left, window.step_x, width, window.side, margin)

@@ -37,7 +37,7 @@ def load_model(
     spec : str
         `efficientnet-lite0`; `demo`, which is `demo:fully-connected`, or `demo:global-pooling`; `torchvision:NAME`;
         `timm:NAME`; or `package.module:factory` (see `factory_classifier`), which imports and runs that code:
-        `bias_toolkit.models.specs.names_code` tells whether it is one.
+        `bias_toolkit.models.specs.names_code` says whether it is one.
     weights : path, optional
         A state dict (.pt, .pth, .safetensors) to use instead of the published weights.
     feature : str, optional

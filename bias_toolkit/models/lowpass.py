@@ -11,7 +11,7 @@ section 3) is to evaluate the layer at stride 1 and to subsample the result thro
   the filter before them. They are linear, so before and after them are the same away from the border.
 
 Directly after an overlapping convolution the filter would be one on its input, which costs far more of what the
-activation responds to. Only where something else than a normalisation or an activation follows, is it put there.
+activation responds to. It is put there only where no normalisation or activation follows.
 Further differences to Z: an average pooling is kept and filtered, not replaced by the filter, and a stride
 above 2 is not split into strides of 2, so there it takes a larger filter to attenuate as much.
 
@@ -79,9 +79,10 @@ def subsampling_layers(module: nn.Module, input_size: int = 224) -> list[str]:
     """Names of the layers that `low_pass` filters, in the order in which they run.
 
     These are the modules that, run in evaluation mode on an image of `input_size` pixels, themselves call a
-    two-dimensional convolution, max pooling or average pooling with a stride above 1, be it a layer (`torch.nn.Conv2d`)
-    or a block that calls the function. The network itself has the name "". A patch embedding (a convolution whose
-    stride is its kernel's size, as in ConvNeXt and vision transformers) counts like any other convolution.
+    two-dimensional convolution, max pooling or average pooling with a stride above 1, whether a layer
+    (`torch.nn.Conv2d`) or a block that calls the function. The network itself has the name "". A patch embedding (a
+    convolution whose stride is its kernel's size, as in ConvNeXt and vision transformers) counts like any other
+    convolution.
 
     Not counted: a pooling whose window covers the whole map, adaptive pooling, max pooling that also returns indices, a
     convolution with one fixed averaging kernel for all channels (a low-pass filter that the network already has),

@@ -122,7 +122,7 @@ class _FilteredCalls(TorchFunctionMode):
 class _DenseMaps(Tensor):
     """A strided convolution's output at stride 1, which is filtered and subsampled when it is used.
 
-    A normalisation or an activation leaves it dense. Whatever else is done with it, be it only to ask its size, is done
+    A normalisation or an activation leaves it dense. Anything else that is done with it, even to ask its size, is done
     with the subsampled maps, and from then on it stands for these.
     """
 

@@ -275,7 +275,7 @@ class Model:
     def code_sha256(self) -> str:
         """SHA-256 over the network's structure as printed, and the source of the classes its layers are of.
 
-        It tells networks apart that hold the same weights and compute something else. Classes of torch, torchvision
+        It differs between networks that hold the same weights and compute something else. Classes of torch, torchvision
         and timm count by name; functions that a layer calls do not count.
         """
         classes = {type(layer) for layer in self.module.modules()}

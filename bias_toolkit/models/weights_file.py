@@ -1,7 +1,7 @@
-"""Whether a file of weights can be read in the memory that is there, told before anything of it is unpacked.
+"""Whether a file of weights can be read in the memory that is there, found before anything of it is unpacked.
 
 A file from someone else may declare little and unpack to much: by packed entries, entries over one another, or a pickle
-that multiplies what it holds. What torch and safetensors write does none of that, and is told apart by its directory.
+that multiplies what it holds. What torch and safetensors write does none of that, and is recognised by its directory.
 """
 
 import io

@@ -43,7 +43,7 @@ class FramingComparison:
         other variables, and the biases themselves. The columns `wasserstein…` (`WassersteinDistance`) are null for the
         biases. `p_value` is of the Wasserstein distance, or of the difference of the biases, under permutations of the
         images between the datasets, and `q_value` the same corrected for the number of rows.
-    test : whether a classifier tells the datasets apart.
+    test : whether a classifier distinguishes the datasets.
     """
 
     variables: pd.DataFrame

@@ -17,21 +17,13 @@ from bias_toolkit.objects.summary import framing_summary
 
 @dataclass(frozen=True)
 class FramingDescription:
-    """How a dataset is framed.
-
-    Parameters
-    ----------
-    framing : `FRAMING`, one row an object.
-    summary : `FRAMING_SUMMARY`: the whole dataset and each category.
-    maps : where the objects are, one object an image.
-    means : the mean images, where they were asked for.
-    """
+    """How a dataset is framed."""
 
     dataset: Dataset
-    framing: pd.DataFrame
-    summary: pd.DataFrame
-    maps: Maps
-    means: MeanImages | None = None
+    framing: pd.DataFrame  # `FRAMING`, a row for each object
+    summary: pd.DataFrame  # `FRAMING_SUMMARY`: the whole dataset and each category
+    maps: Maps  # where the objects are, one object for each image
+    means: MeanImages | None = None  # the mean images, where they were asked for
 
     def ranking(self, column: str = "centre_bias", seed: int = 0) -> pd.DataFrame:
         """The categories by one estimate of `summary` (`rank_categories`)."""
@@ -51,10 +43,7 @@ def describe_framing(
 
     Raises InputError if the dataset has no object boxes.
 
-    Parameters
-    ----------
-    dataset : what `load_dataset` gave.
-    with_mean_images : whether images are decoded for their means; nothing else here looks at pixels.
+    `with_mean_images` says whether images are decoded for their means; nothing else here looks at pixels.
 
     Examples
     --------

@@ -23,11 +23,9 @@ def divergence_bits(counts: np.ndarray, expected: np.ndarray) -> np.ndarray:
 
     Returns (...) float64: at least 0, and above it by chance alone: see `corrected_divergence`.
 
-    Parameters
-    ----------
-    counts : (..., cells, cells); histograms, each with a positive sum.
-    expected : (cells, cells) or (..., cells, cells); expected counts, the same for all histograms or one for each. A
-        cell without mass here must be empty in `counts`; else the divergence is infinite.
+    `counts` (..., cells, cells) are histograms, each with a positive sum. `expected` has the expected counts, the same
+    (cells, cells) for all or one for each. A cell without mass there must be empty in `counts`; else the divergence is
+    infinite.
     """
     share = counts / counts.sum(axis=(-2, -1), keepdims=True)
     null = expected / expected.sum(axis=(-2, -1), keepdims=True)
@@ -83,7 +81,7 @@ def divergence_interval(
     """The 95% interval of `corrected_divergence`, which lies inside it.
 
     The resamples' divergences are taken as deviations from their own mean, which removes their bias, and put around the
-    estimate. How widely chance spreads the data, compared with the null model, is told by a ratio in [0, 1]: the bias
+    estimate. A ratio in [0, 1] says how widely chance spreads the data, compared with the null model: the bias
     that resampling adds to the data, over the bias that it adds to histograms drawn from the null model. It is about 1
     where the null model holds and smaller where the centres are in fewer cells. By it
 
@@ -93,16 +91,10 @@ def divergence_interval(
     - the upper end is raised. The estimate has the null model's mean divergence taken off, which is too much where the
       ratio is below 1.
 
-    Parameters
-    ----------
-    counts, expected, placed : as in `corrected_divergence`.
-    resampled : (resamples,); divergences of resamples of the images (`ResampledDivergence`).
-
-    Returns
-    -------
-    low, high : in bits. In simulations of 40 to 600 objects, with divergences up to 1.4 bits, the interval held the
-        true one in 88 to 96 of 100 datasets. It is too low where few objects are very concentrated: 40 objects at 2.2
-        bits, 63 of 100.
+    `counts`, `expected` and `placed` are as in `corrected_divergence`; `resampled` (resamples,) has the divergences of
+    resamples of the images (`ResampledDivergence`). Returns both ends in bits. In simulations of 40 to 600 objects,
+    with divergences up to 1.4 bits, the interval held the true one in 88 to 96 of 100 datasets. It is too low where few
+    objects are very concentrated: 40 objects at 2.2 bits, 63 of 100.
     """
     raw = divergence_bits(counts, expected)
     by_chance = divergence_bits(placed, expected)

@@ -15,17 +15,13 @@ VARIABLES = (*OBJECT_VARIABLES, "objects_per_image")
 class FramedObjects:
     """The objects of one dataset.
 
-    Parameters
-    ----------
-    values : one row an object, the columns `VARIABLES`: scale and aspect as natural logarithms, `truncated` as 0 or 1,
-        and how many objects the object's image has.
-    image : (objects,) int64; the number of each object's image.
-    n_images : images that have an object.
+    `values` has a row for each object, and the columns `VARIABLES`: scale and aspect as natural logarithms, `truncated`
+    as 0 or 1, and how many objects the object's image has.
     """
 
     values: pd.DataFrame
-    image: np.ndarray
-    n_images: int
+    image: np.ndarray  # (objects,) int64; the number of each object's image
+    n_images: int  # images that have an object
 
     @classmethod
     def of(cls, framing: pd.DataFrame) -> FramedObjects:
@@ -44,7 +40,7 @@ class FramedObjects:
         return cls(values, image, len(images))
 
     def column(self, variable: str) -> tuple[np.ndarray, np.ndarray]:
-        """A variable's values and the number of each one's image: one an object, or one an image if it is of images."""
+        """A variable's values and the numbers of their images, one for each object, or each image."""
         if variable in OBJECT_VARIABLES:
             return self.values[variable].to_numpy(), self.image
         _, first = np.unique(self.image, return_index=True)

@@ -7,20 +7,18 @@ from scipy.stats import norm, t
 from bias_toolkit.foundation.resampling import CONFIDENCE
 
 
-def expanded_confidence(n_images: int, confidence: float = CONFIDENCE) -> float:
+def expanded_confidence(n_images: int) -> float:
     """The confidence to ask of `percentile_interval` so that it holds what it promises of few images.
 
     A percentile interval of a mean is too narrow twice: it uses the normal distribution where Student's is right, and
     the variance with the divisor n. Its ends are moved outwards to the quantiles Φ(√(n / (n − 1)) · t_{α/2, n − 1}).
-    Above `confidence`, and tending to it as n grows.
+    Above `CONFIDENCE`, and tending to it as n grows.
     Source: T. Hesterberg, "What teachers should know about the bootstrap", The American Statistician 69(4), 2015,
     section 5.3 (expanded percentile interval).
 
-    Parameters
-    ----------
-    n_images : number of images resampled, at least 2; of two sets the smaller number.
+    `n_images` is the number of images resampled, at least 2; of two sets the smaller number.
     """
-    tail = norm.cdf(math.sqrt(n_images / (n_images - 1)) * t.ppf((1 - confidence) / 2, n_images - 1))
+    tail = norm.cdf(math.sqrt(n_images / (n_images - 1)) * t.ppf((1 - CONFIDENCE) / 2, n_images - 1))
     return float(1 - 2 * tail)
 
 
@@ -33,11 +31,8 @@ def share_interval(share: float, error: float, n_images: int) -> tuple[float, fl
     1927; E. Korn & B. Graubard, "Confidence intervals for proportions with small expected number of positive counts
     estimated from survey data", Survey Methodology 24(2), 1998 (the effective number).
 
-    Parameters
-    ----------
-    share : in [0, 1].
-    error : its standard error over images. Where the share is 0 or 1 it is not used: the number is that of the images.
-    n_images : at least 2.
+    `share` is in [0, 1], and `error` its standard error over images. Where the share is 0 or 1 that is not used: the
+    number is that of the images, `n_images`, at least 2.
     """
     n = share * (1 - share) / error**2 if error > 0 and 0 < share < 1 else n_images
     z = t.ppf((1 + CONFIDENCE) / 2, n_images - 1)

@@ -142,16 +142,13 @@ def load_located(folder: str | os.PathLike) -> pd.DataFrame:
 def estimated_objects(
     located: pd.DataFrame, images: pd.DataFrame, class_names: Sequence[str] | None = None
 ) -> pd.DataFrame:
-    """The objects table that located images make: one object an image.
+    """The objects table that located images make: one object for each image.
 
     Returns the columns of `ESTIMATED_OBJECTS`, in the order of `located`, of the images where a box was found. The
     category is the image's label; without one, the name of the class that was located, or its index.
 
-    Parameters
-    ----------
-    located : table LOCATED.
-    images : columns image_id, label (null where there is none).
-    class_names : the model's, in the order of its outputs.
+    `located` is a table LOCATED; `images` has the columns image_id and label (null where there is none); `class_names`
+    are the model's, in the order of its outputs.
     """
     found = located[located["x0"].notna()]
     labels = images.set_index("image_id")["label"].reindex(found["image_id"])

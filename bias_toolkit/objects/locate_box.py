@@ -23,11 +23,8 @@ def activation_box(
     at corners only are not connected. Returns the continuous edges x0, y0, x1, y1 in pixels of the view, or None where
     the map is nowhere above 0, or not finite.
 
-    Parameters
-    ----------
-    activation : (rows, columns) float; row 0 at the top. What is below 0 speaks against the class.
-    side : W, of the view in pixels.
-    threshold : in [0, 1).
+    `activation` is (rows, columns), row 0 at the top; what is below 0 speaks against the class. `side` is W, that of
+    the view in pixels, and `threshold` in [0, 1).
     """
     if not np.isfinite(activation).all():
         return None

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -41,7 +45,7 @@ def localisation_quality(
     resamples: int = 2000,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Compare estimated boxes with those that are given, one object an image.
+    """Compare estimated boxes with those that are given, one object for each image.
 
     An image's object is its largest of its label's category, failing that its largest. Beside the estimate stand two
     guesses that look at no image: `centred`, a box in the middle of the image of the typical scale and the image's
@@ -56,7 +60,7 @@ def localisation_quality(
 
     Returns
     -------
-    The columns of `LOCALISATION`, one row a criterion and estimator:
+    The columns of `LOCALISATION`, one row for each criterion and estimator:
 
     - localisation_accuracy: share of the images where the intersection over union with the given box is 0.5 or more
       (Zhou et al., CVPR 2016, section 3.2; with boxes of the label's class, "GT-known" accuracy); median_iou.
@@ -99,7 +103,7 @@ def localisation_quality(
 
 @dataclass(frozen=True)
 class _Boxes:
-    """One box an image, in shares of its width and height; NaN where there is none."""
+    """One box for each image, in shares of its width and height; NaN where there is none."""
 
     cx: np.ndarray
     cy: np.ndarray
@@ -210,3 +214,22 @@ def _with_intervals(data: dict[str, np.ndarray], statistic, resamples: int, rng:
                 row["gain_low"], row["gain_high"] = ends
         table.append(row)
     return pd.DataFrame(table, columns=LOCALISATION.names)
+
+
+class ReferenceLocalisation(NamedTuple):
+    """How good estimated boxes were on Tiny-ImageNet, for studies that have no boxes to measure it on themselves."""
+
+    dataset: str  # on which images it was measured
+    model: str  # with which model
+    command: str  # that measured it
+    quality: pd.DataFrame  # table LOCALISATION
+
+
+@lru_cache(maxsize=1)
+def reference_localisation() -> ReferenceLocalisation:
+    """The figures that are kept in the package, as `benchmarks/located_boxes.py` wrote them."""
+    text = (files("bias_toolkit.objects") / "reference" / "tiny_imagenet.json").read_text(encoding="utf-8")
+    record = json.loads(text)
+    quality = pd.DataFrame(record["quality"], columns=LOCALISATION.names)
+    numbers = ["value", "low", "high", "gain", "gain_low", "gain_high"]
+    return ReferenceLocalisation(**record | {"quality": quality.astype(dict.fromkeys(numbers, "float64"))})

@@ -16,23 +16,16 @@ CHUNK_OBJECTS = 100_000
 
 @dataclass(frozen=True)
 class Maps:
-    """Where the objects of a dataset are.
+    """Where the objects of a dataset are."""
 
-    Parameters
-    ----------
-    centres : (cells, cells) float64; how many objects have their centre in each cell.
-    null : (cells, cells) float64; how many the null model expects there. Both maps have the same sum.
-    coverage : (fine cells, fine cells) float64; share of the images whose box covers each place.
-    """
-
-    centres: np.ndarray
-    null: np.ndarray
-    coverage: np.ndarray
+    centres: np.ndarray  # (cells, cells) float64; how many objects have their centre in each cell
+    null: np.ndarray  # (cells, cells) float64; how many the null model expects there; both have the same sum
+    coverage: np.ndarray  # (fine cells, fine cells) float64; share of the images whose box covers each place
 
 
-def object_maps(framing: pd.DataFrame, cells: int = CELLS, coverage_cells: int = COVERAGE_CELLS) -> Maps:
-    """The maps of a table of objects; one row an image (`image_framing`) makes each image count the same."""
-    return Maps(centre_histogram(framing, cells), null_histogram(framing, cells), box_coverage(framing, coverage_cells))
+def object_maps(framing: pd.DataFrame) -> Maps:
+    """The maps of a table of objects; one row for each image (`image_framing`) makes each image count the same."""
+    return Maps(centre_histogram(framing), null_histogram(framing), box_coverage(framing))
 
 
 def cell_numbers(cx: np.ndarray, cy: np.ndarray, cells: int) -> np.ndarray:
@@ -91,8 +84,8 @@ def from_quadrants(quadrants: np.ndarray, cells: int = CELLS) -> np.ndarray:
 def box_coverage(framing: pd.DataFrame, cells: int = COVERAGE_CELLS) -> np.ndarray:
     """How much of each cell the boxes cover, mean over the rows of `framing`; float64, shape (cells, cells).
 
-    1 where every box covers the whole cell. Given one row an image (`image_framing`), it is the mean over images of the
-    box's indicator function. NaN everywhere for a table without rows.
+    1 where every box covers the whole cell. Given one row for each image (`image_framing`), it is the mean over images
+    of the box's indicator function. NaN everywhere for a table without rows.
     """
 
     def covered(objects: pd.DataFrame, centre: str, size: str) -> np.ndarray:

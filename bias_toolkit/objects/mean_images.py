@@ -37,17 +37,13 @@ MOST_OF_ALL = 2000
 class MeanImages:
     """The mean image of a dataset and of each of its classes.
 
-    Parameters
-    ----------
-    table : `MEAN_IMAGES`: first the whole dataset, as category "", then the classes in order. A class of which no image
-        could be read is left out.
-    pixels : (rows, side, side, 3) uint8; RGB, a mean image for each row of the table.
-    skipped : image_id, reason: images that could not be read.
+    `table` is `MEAN_IMAGES`: first the whole dataset, as category "", then the classes in order. A class of which no
+    image could be read is left out.
     """
 
     table: pd.DataFrame
-    pixels: np.ndarray
-    skipped: pd.DataFrame
+    pixels: np.ndarray  # (rows, side, side, 3) uint8; RGB, a mean image for each row of the table
+    skipped: pd.DataFrame  # table SKIPPED: images that could not be read
 
     def save(self, folder: str | os.PathLike) -> None:
         """Write means.npy, means.parquet and skipped.parquet."""

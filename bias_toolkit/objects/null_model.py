@@ -29,16 +29,9 @@ def room(
 ) -> tuple[np.ndarray, np.ndarray]:
     """How far each box's centre can be from its image's centre, to each side.
 
-    Parameters
-    ----------
-    framing : columns width_fraction, height_fraction.
-    margin_x, margin_y : how far the box stays away from the image's border, as a fraction of the image's width and
-        height.
-
-    Returns
-    -------
-    a, b : (len(framing),) float64; fractions of the image's width and height: the centre can lie in [½ − a, ½ + a] × [½
-        − b, ½ + b].
+    `framing` has the columns width_fraction and height_fraction. `margin_x` and `margin_y` say how far the box stays
+    away from the image's border, as a fraction of the image's width and height. Returns a and b, float64
+    (len(framing),), also such fractions: the centre can lie in [½ − a, ½ + a] × [½ − b, ½ + b].
     """
     a = (1 - framing["width_fraction"].to_numpy(np.float64)) / 2 - margin_x
     b = (1 - framing["height_fraction"].to_numpy(np.float64)) / 2 - margin_y
@@ -78,10 +71,7 @@ def with_null_model(framing: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame
 
     Returns `framing` with the columns a, b, expected, and inner_a, inner_b, inner_expected.
 
-    Parameters
-    ----------
-    framing : FRAMING rows, all of them of `images`.
-    images : columns image_id, width, height.
+    `framing` are FRAMING rows, all of them of `images`, which has the columns image_id, width and height.
     """
     rows = pd.Index(images["image_id"]).get_indexer(framing["image_id"])
     margins = (TRUNCATION_MARGIN / images[side].to_numpy(np.float64)[rows] for side in ("width", "height"))
@@ -99,16 +89,10 @@ def with_null_model(framing: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame
 
 @dataclass(frozen=True)
 class Placements:
-    """Sums over the objects placed; those of disjoint sets of objects add up to those of their union.
+    """Sums over the objects placed; those of disjoint sets of objects add up to those of their union."""
 
-    Parameters
-    ----------
-    distances : (placements,) float64; sum of centre_distance.
-    histograms : (placements, cells, cells) float64; how many centres fell into each cell.
-    """
-
-    distances: np.ndarray
-    histograms: np.ndarray
+    distances: np.ndarray  # (placements,) float64; sum of centre_distance
+    histograms: np.ndarray  # (placements, cells, cells) float64; how many centres fell into each cell
 
     def __add__(self, other: Placements) -> Placements:
         return Placements(self.distances + other.distances, self.histograms + other.histograms)
@@ -148,10 +132,8 @@ def placement_p_value(observed: float, null: float, placed: np.ndarray) -> float
     model holds, at most p with probability p (B. Phipson & G. Smyth, "Permutation p-values should never be zero", Stat.
     Appl. Genet. Mol. Biol. 9(1), 2010). In [1 / (placements + 1), 1]; NaN where null is 0.
 
-    Parameters
-    ----------
-    observed, null : summed centre_distance of the objects, and its exact expectation under the null model.
-    placed : ndarray of float64; the same sum in each random placement.
+    `observed` and `null` are the summed centre_distance of the objects, and its exact expectation under the null model;
+    `placed` is the same sum in each random placement.
     """
     if not null > 0:
         return np.nan

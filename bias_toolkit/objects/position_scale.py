@@ -23,16 +23,14 @@ EDGE_TOLERANCE = 0.01
 def position_and_scale(objects: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
     """Position and scale of every object.
 
-    Returns one row an object, in the order of `objects`, with the columns of `FRAMING`: the centre `cx`, `cy` (0 left
-    or top, 1 right or bottom), `width_fraction` and `height_fraction`, `area_fraction` (their product), `scale` (its
-    square root), `aspect` (width over height, in pixels), `centre_distance` (0 at the centre of the image, 1 at a
+    Returns one row for each object, in the order of `objects`, with the columns of `FRAMING`: the centre `cx`, `cy` (0
+    left or top, 1 right or bottom), `width_fraction` and `height_fraction`, `area_fraction` (their product), `scale`
+    (its square root), `aspect` (width over height, in pixels), `centre_distance` (0 at the centre of the image, 1 at a
     corner), and `truncated` (the box comes within 1 pixel of the image's border). Raises InputError if `images` names
     an image twice, or a box belongs to no image of `images`, lies partly outside its image, or has no area.
 
-    Parameters
-    ----------
-    objects : columns image_id, object_id, category, x0, y0, x1, y1: continuous pixel edges of each box.
-    images : columns image_id, width, height, in pixels.
+    `objects` has the columns image_id, object_id, category, and x0, y0, x1, y1, the continuous pixel edges of each box;
+    `images` has image_id, width and height, in pixels.
     """
     if objects.empty:
         return empty_table(FRAMING)
@@ -85,13 +83,10 @@ def _refuse(objects: pd.DataFrame, wrong: np.ndarray, what: str) -> None:
 def image_framing(framing: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
     """Each image's framing: of its largest object of its label's category, failing that its largest object.
 
-    Returns the chosen rows of `framing`, one an image that has an object, in the order of `images`. Of objects of equal
-    area the one with the lowest object_id is taken. Raises InputError if `images` names an image twice.
+    Returns the chosen rows of `framing`, one for each image that has an object, in the order of `images`. Of objects of
+    equal area the one with the lowest object_id is taken. Raises InputError if `images` names an image twice.
 
-    Parameters
-    ----------
-    framing : what `position_and_scale` gave.
-    images : columns image_id, label (null where there is none).
+    `framing` is what `position_and_scale` gave; `images` has the columns image_id and label (null where there is none).
     """
     rows = _image_rows(framing, images)
     framing, rows = framing[rows >= 0], rows[rows >= 0]
@@ -114,10 +109,7 @@ def object_of_image(image_id: str, images: pd.DataFrame, objects: pd.DataFrame) 
 
     Raises InputError if `images` names the image twice, or as `position_and_scale` raises.
 
-    Parameters
-    ----------
-    images : table IMAGES of a dataset.
-    objects : table OBJECTS of the same dataset.
+    `images` and `objects` are the tables IMAGES and OBJECTS of one dataset.
     """
     own, image = objects[objects["image_id"] == image_id], images[images["image_id"] == image_id]
     chosen = image_framing(position_and_scale(own, image), image)

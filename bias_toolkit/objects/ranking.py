@@ -28,9 +28,9 @@ DRAWS = 4000
 def rank_categories(summary: pd.DataFrame, column: str = "centre_bias", seed: int = 0) -> pd.DataFrame:
     """The categories by one estimate, the highest first, with shrunken estimates and intervals of the ranks.
 
-    The true values are taken to scatter normally around their mean; how much, is what the estimates scatter more than
-    their own standard errors explain (Paule & Mandel). Where they do not scatter more, all shrunken estimates are the
-    mean, and no category can be told from another.
+    The true values are taken to scatter normally around their mean, by as much as the estimates scatter more than their
+    own standard errors explain (Paule & Mandel). Where they do not scatter more, all shrunken estimates are the
+    mean, and no category can be distinguished from another.
 
     Parameters
     ----------
@@ -40,13 +40,13 @@ def rank_categories(summary: pd.DataFrame, column: str = "centre_bias", seed: in
 
     Returns
     -------
-    `CATEGORY_RANKING`: one row a category with at least 10 images and objects and an interval, by `value`; `n_objects`
-    are those that the estimate is of. `rank` counts from 1; `rank_low` and `rank_high` are the 95% interval of the rank
-    among the true values. `shrunken` has the 95% interval of Morris (1983), which counts that mean and scatter are
-    estimated, the latter only of four categories or more. It is about all categories, not each: of 30, it held the
-    truth of 94%, and of 90% where they scatter by less than half of their errors (benchmarks/coverage_framing.py).
-    `signal` is the share of the variance of the estimates that is of the true values, the same in each row: 0 where the
-    ranking is chance, near 1 where it is not.
+    `CATEGORY_RANKING`: one row for each category with at least 10 images and objects and an interval, by `value`;
+    `n_objects` are those that the estimate is of. `rank` counts from 1; `rank_low` and `rank_high` are the 95% interval
+    of the rank among the true values. `shrunken` has the 95% interval of Morris (1983), which counts that mean and
+    scatter are estimated, the latter only of four categories or more. It is about all categories, not each: of 30, it
+    held the truth of 94%, and of 90% where they scatter by less than half of their errors
+    (benchmarks/coverage_framing.py). `signal` is the share of the variance of the estimates that is of the true values,
+    the same in each row: 0 where the ranking is chance, near 1 where it is not.
     """
     objects = "n_untruncated" if column.startswith("untruncated_") else "n_objects"
     rows = summary[summary["category"].ne(WHOLE_DATASET) & summary[["n_images", objects]].ge(ENOUGH).all(axis=1)]

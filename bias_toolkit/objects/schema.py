@@ -52,10 +52,10 @@ FRAMING_COMPARISON = pa.schema(
         *columns(REAL, "wasserstein_by_chance", "wasserstein_by_chance_high", "p_value", "q_value"),
     ]
 )
-"""One row a variable: two datasets' framing beside each other."""
+"""One row for each variable: two datasets' framing beside each other."""
 
 MEAN_IMAGES = pa.schema([("category", pa.string()), *columns(WHOLE, "n_images", "n_available")])
-"""One row a mean image: the class ("" for the whole dataset), the images averaged, and those there are."""
+"""One row for each mean image: the class ("" for the whole dataset), the images averaged, and those there are."""
 
 SUBJECTS = pa.schema([*FRAMING, *columns(REAL, "framing_log_density", "log_scale_deviation")])
-"""One row an image: the framing of its subject, and how usual that is among the training objects."""
+"""One row for each image: the framing of its subject, and how usual that is among the training objects."""

@@ -1,4 +1,4 @@
-"""Position and scale of a whole dataset and of each of its categories, in one table; and which of its columns tell
+"""Position and scale of a whole dataset and of each of its categories, in one table; and which of its columns say
 whether objects are centred.
 """
 
@@ -213,19 +213,12 @@ def _bootstrap(objects: pd.DataFrame, resamples: int, rng: np.random.Generator) 
 
 @dataclass(frozen=True)
 class Centring:
-    """The columns of FRAMING_SUMMARY that belong to one estimate of centring.
+    """The columns of FRAMING_SUMMARY that belong to one estimate of centring."""
 
-    Parameters
-    ----------
-    column : {"centre_bias", "untruncated_centre_bias"}
-    p_value, q_value : its p-value against random placements, and the same corrected for the number of categories.
-    n_objects : the number of objects that it is computed from.
-    """
-
-    column: str
-    p_value: str
-    q_value: str
-    n_objects: str
+    column: str  # {"centre_bias", "untruncated_centre_bias"}
+    p_value: str  # its p-value against random placements
+    q_value: str  # the same corrected for the number of categories
+    n_objects: str  # the number of objects that it is computed from
 
 
 OF_ALL_OBJECTS = Centring("centre_bias", "p_value", "q_value", "n_objects")

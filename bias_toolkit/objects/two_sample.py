@@ -1,4 +1,4 @@
-"""Can a classifier tell by its framing which of two datasets an object is from?
+"""Whether a classifier can predict from its framing which of two datasets an object is from.
 
 Source: D. Lopez-Paz & M. Oquab, "Revisiting classifier two-sample tests", ICLR 2017. Where they ask for the accuracy on
 one held-out half, this takes the area under the ROC curve, which does not depend on how many images each dataset has,
@@ -31,20 +31,18 @@ PENALTY = 0.3
 
 @dataclass(frozen=True)
 class TwoSampleTest:
-    """How well a classifier tells two datasets apart.
+    """How well a classifier distinguishes two datasets.
 
-    Parameters
-    ----------
-    auc : probability that the classifier finds an object of the second dataset likelier to be of the second than one of
-        the first, each judged by a classifier that has not seen its image: 0.5 no difference found, 1 always told.
-    auc_low, auc_high : 95% interval over images of what these classifiers reach on new images.
-    p_value : one-sided, from permutations of the images between the datasets, the classifiers fitted anew each time.
+    `auc` is the probability that the classifier finds an object of the second dataset likelier to be of the second than
+    one of the first, each judged by a classifier that has not seen its image: 0.5 if it finds no difference, 1 if it
+    always distinguishes them. `auc_low` and `auc_high` are the 95% interval over images of what these classifiers reach
+    on new images.
     """
 
     auc: float
     auc_low: float
     auc_high: float
-    p_value: float
+    p_value: float  # one-sided, from permutations of the images between the datasets, the classifiers fitted anew
     n_images_first: int
     n_images_second: int
     n_objects_first: int
@@ -75,8 +73,8 @@ def classifier_test(
     classifiers fixed, and is too small. The jackknife that leaves out a twentieth of the images and fits anew is too
     large, as of every curved statistic (B. Efron & C. Stein, "The jackknife estimate of variance", Ann. Stat. 9(3),
     1981). Their geometric mean is taken, on the logit scale, with Student's quantile: how often that holds the truth is
-    measured in benchmarks/coverage_framing.py. Where every object is told, the lower end is 1 − 3 / n of the smaller
-    dataset's n images.
+    measured in benchmarks/coverage_framing.py. Where every object is classified right, the lower end is 1 − 3 / n of
+    the smaller dataset's n images.
     """
     if min(first.n_images, second.n_images) < FOLDS:
         return None

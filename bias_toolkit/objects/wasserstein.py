@@ -26,31 +26,23 @@ THRESHOLD = 3.0
 class WassersteinDistance:
     """One variable's distance, in its unit.
 
-    Parameters
-    ----------
-    distance : between the two samples (SciPy's `wasserstein_distance`): too high by up to `by_chance`.
-    low, high : 95% interval of the distance between what they are drawn from. It is wide rather than narrow where the
-        two are near each other: of 60 images a dataset it held the truth in 94 to 99 of 100.
-    by_chance, by_chance_high : mean and 95th percentile of the distance between two random parts of the pooled images,
-        of the datasets' sizes.
-    p_value : share of such parts that are as far apart; NaN where all values are the same.
+    `low` and `high` are the 95% interval of the distance between what the samples are drawn from. It is wide rather
+    than narrow where the two are near each other: of 60 images a dataset it held the truth in 94 to 99 of 100.
     """
 
-    distance: float
+    distance: float  # between the two samples (SciPy's `wasserstein_distance`): too high by up to `by_chance`
     low: float
     high: float
-    by_chance: float
-    by_chance_high: float
-    p_value: float
+    by_chance: float  # mean distance between two random parts of the pooled images, of the datasets' sizes
+    by_chance_high: float  # its 95th percentile
+    p_value: float  # share of such parts that are as far apart; NaN where all values are the same
 
 
 class PooledValues:
     """One variable of two datasets, pooled and in rising order.
 
-    Parameters
-    ----------
-    first, second : (ndarray, ndarray); values and the number of each one's image, from 0 in each dataset.
-    n_first : number of images of the first dataset; those of the second are numbered on from there.
+    `first` and `second` are values and the number of each one's image, from 0 in each dataset. `n_first` is the number
+    of images of the first dataset; those of the second are numbered on from there.
     """
 
     def __init__(self, first: tuple[np.ndarray, np.ndarray], second: tuple[np.ndarray, np.ndarray], n_first: int):

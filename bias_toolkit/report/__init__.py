@@ -1,31 +1,16 @@
 """A study's report: findings in words, figures, tables and the HTML page."""
 
-from bias_toolkit.report.framing_page import frame_datasets, write_framing_report
+from bias_toolkit.report.framing_page import frame_datasets
 from bias_toolkit.report.page.page import Page, write_page
 from bias_toolkit.report.page.publish import claim
 from bias_toolkit.report.page.style import save_figure
 from bias_toolkit.report.plots import PLOTS, plot
-from bias_toolkit.report.source import Source
 from bias_toolkit.report.stability import ordered_by_stability
 from bias_toolkit.report.topics import OPTIONAL
-from bias_toolkit.report.words.finding import Finding, Heading, Kind
+from bias_toolkit.report.words.finding import Finding
 from bias_toolkit.report.write import topic_findings, write_report
 
 __all__ = [
-    "OPTIONAL",
-    "PLOTS",
-    "Finding",
-    "Heading",
-    "Kind",
-    "Page",
-    "Source",
-    "claim",
-    "frame_datasets",
-    "ordered_by_stability",
-    "plot",
-    "save_figure",
-    "topic_findings",
-    "write_framing_report",
-    "write_page",
-    "write_report",
-]
+    "OPTIONAL", "PLOTS", "Finding", "Page", "claim", "frame_datasets", "ordered_by_stability", "plot", "save_figure",
+    "topic_findings", "write_page", "write_report",
+]  # fmt: skip

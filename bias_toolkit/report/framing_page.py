@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,25 +31,31 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DatasetFraming:
-    """How one dataset is framed, or how two are.
+    """How one dataset is framed, or how two are."""
 
-    Parameters
-    ----------
-    described : sequence of FramingDescription
-        One for each dataset.
-    comparison : FramingComparison, optional
-        None for one dataset, or where too few images of one have boxes.
-    contents : FramingContents
-    findings : sequence of Finding
-    page : Path, optional
-        The page, where one was asked for.
-    """
+    described: Sequence[FramingDescription]  # one for each dataset
+    comparison: FramingComparison | None = None  # None for one dataset, or where too few images of one have boxes
+    seed: int = 0  # of the random numbers of the findings
+    page: Path | None = None  # where one was asked for
 
-    described: Sequence[FramingDescription]
-    comparison: FramingComparison | None
-    contents: FramingContents
-    findings: Sequence[Finding]
-    page: Path | None
+    @cached_property
+    def contents(self) -> FramingContents:
+        """What a report says of the datasets is made from this."""
+        names = {label: name for each in self.described for label, name in each.dataset.class_names.items()}
+        words = ("the dataset", "", "dataset"), ("the other dataset", "other", "other")
+        first, *second = (
+            FramedSet(*named, each.framing, each.summary, each.maps, each.means)
+            for named, each in zip(words, self.described, strict=False)
+        )
+        return FramingContents(first, second[0] if second else None, self.comparison, ClassNames(names), self.seed)
+
+    @cached_property
+    def findings(self) -> list[Finding]:
+        """What was found of the datasets' framing, and what was left out of them."""
+        found = [*framing_findings(self.contents), *comparison_findings(self.contents)]
+        for framed, described in zip((self.contents.first, self.contents.second), self.described, strict=False):
+            found.extend(_left_out(framed, described))
+        return found
 
 
 def frame_datasets(
@@ -62,6 +69,8 @@ def frame_datasets(
 ) -> DatasetFraming:
     """Relate the objects of a dataset to chance, compare them with those of a second one, and write a page about them.
 
+    Raises InputError if the folder holds anything but such a page.
+
     Parameters
     ----------
     *datasets : Dataset
@@ -70,58 +79,18 @@ def frame_datasets(
         Where the page goes, with figures, tables and mean images; none is written without.
     resamples, permutations, placements : int
         Bootstrap resamples, permutations of the two-sample test, and placements under the null model.
-    seed : int
-
-    Raises
-    ------
-    InputError
-        If the folder holds something else than such a page.
     """
     from bias_toolkit.objects import compare_described, describe_framing
 
     means = folder is not None
     common = {"resamples": resamples, "seed": seed, "progress": progress}
     described = [describe_framing(each, placements=placements, with_mean_images=means, **common) for each in datasets]
-    first, second = described[0], described[1] if len(described) > 1 else None
-    comparison = None if second is None else compare_described(first, second, permutations=permutations, **common)
-    page = None
-    if folder is not None:
-        settings = {"resamples": resamples, "permutations": permutations, "placements": placements, "seed": seed}
-        page = write_framing_report(
-            first, folder, second=second, comparison=comparison, settings=settings, progress=progress
-        )
-    contents = described_contents(first, second, comparison, seed)
-    return DatasetFraming(described, comparison, contents, dataset_findings(contents, first, second), page)
-
-
-def described_contents(
-    first: FramingDescription,
-    second: FramingDescription | None = None,
-    comparison: FramingComparison | None = None,
-    seed: int = 0,
-) -> FramingContents:
-    """What a report says of one dataset, or of two, that were described."""
-    names = dict(first.dataset.class_names) | (dict(second.dataset.class_names) if second is not None else {})
-    sets = [
-        FramedSet(the, adjective, key, each.framing, each.summary, each.maps, each.means)
-        for each, the, adjective, key in (
-            (first, "the dataset", "", "dataset"),
-            (second, "the other dataset", "other", "other"),
-        )
-        if each is not None
-    ]
-    return FramingContents(sets[0], sets[1] if len(sets) > 1 else None, comparison, ClassNames(names), seed)
-
-
-def dataset_findings(
-    contents: FramingContents, first: FramingDescription, second: FramingDescription | None = None
-) -> list[Finding]:
-    """What was found of one dataset's framing, or of two's, and what was left out of them."""
-    found = [*framing_findings(contents), *comparison_findings(contents)]
-    for framed, described in ((contents.first, first), (contents.second, second)):
-        if described is not None:
-            found.extend(_left_out(framed, described))
-    return found
+    comparison = compare_described(*described, permutations=permutations, **common) if len(described) > 1 else None
+    framing = DatasetFraming(described, comparison, seed)
+    if folder is None:
+        return framing
+    settings = {"resamples": resamples, "permutations": permutations, "placements": placements, "seed": seed}
+    return replace(framing, page=write_framing_report(framing, folder, settings, progress))
 
 
 def _left_out(framed: FramedSet, described: FramingDescription) -> list[Finding]:
@@ -138,39 +107,30 @@ def _left_out(framed: FramedSet, described: FramingDescription) -> list[Finding]
 
 
 def write_framing_report(
-    first: FramingDescription,
-    folder: str | os.PathLike,
-    *,
-    second: FramingDescription | None = None,
-    comparison: FramingComparison | None = None,
-    settings: Mapping[str, Any] | None = None,
-    progress: Progress = silent,
+    framing: DatasetFraming, folder: str | os.PathLike, settings: Mapping[str, Any], progress: Progress = silent
 ) -> Path:
     """Write the page about one dataset's framing, or about two, and give its path.
 
     The report is index.html, results.json, and the folders figures (SVG, PNG, PDF), tables (CSV) and images (the mean
-    image of each class, PNG). All is written aside first and put in its place at the end, the page last.
+    image of each class, PNG). All is written aside first and put in its place at the end, the page last. `settings` are
+    what the numbers were computed with, by name.
 
-    `comparison` is of the two, and `settings` are what the numbers were computed with, by name, `seed` among them.
-
-    Raises InputError if one of these names is taken by something else than a report.
+    Raises InputError if one of these names is taken by anything but a report.
     """
-    settings = dict(settings or {})
-    contents = described_contents(first, second, comparison, int(settings.get("seed", 0)))
-    findings = dataset_findings(contents, first, second)
-    described = [each for each in (first, second) if each is not None]
+    contents, (first, *others) = framing.contents, framing.described
+    other = others[0] if others else None
     with published(folder, [RESULTS, FIGURES, TABLES, IMAGES]) as partial:
         sections = [framing_section(contents, partial, every_mean=True)]
-        if second is not None:
+        if other is not None:
             sections.append(comparison_section(contents))
         tables = write_tables(_tables(contents), partial, largest=None)
         results = {
             "dataset": _record(first),
-            "other": None if second is None else _record(second),
-            "findings": [finding.to_dict() for finding in findings],
+            "other": None if other is None else _record(other),
+            "findings": [finding.to_dict() for finding in framing.findings],
             "summary": first.summary,
-            "other_summary": None if second is None else second.summary,
-            "comparison": comparison,
+            "other_summary": None if other is None else other.summary,
+            "comparison": framing.comparison,
             "settings": settings,
             "versions": {"bias-toolkit": bias_toolkit.__version__},
         }
@@ -179,9 +139,9 @@ def write_framing_report(
         left_out = [section for section in sections if isinstance(section, Omitted)]
         page = Page(
             title=Path(first.dataset.root).name or first.dataset.root,
-            of=[_subject(*each) for each in zip(("Dataset", "Other dataset"), described, strict=False)],
+            of=[_subject(*each) for each in zip(("Dataset", "Other dataset"), framing.described, strict=False)],
             tiles=_tiles(contents),
-            findings=findings,
+            findings=framing.findings,
             sections=[*shown, _made(settings, left_out), _files(tables)],
             kicker="photographers’ bias of a dataset",
         )

@@ -102,5 +102,5 @@ def _subjects(made: method.Method) -> list[tuple[str, str, str]]:
     for split, dataset in made.datasets.items():
         details = f"{count(dataset.n_images, 'image')}, {count(dataset.n_labels, 'label')}"
         found.append((f"{SET_NAMES[split].capitalize()} set", dataset.path, details))
-    details = f"{count(model.n_classes, 'class', 'classes')}, input {model.input_size} pixels"
-    return [*found, ("Model", model.name, details)]
+    details = f"{count(model['n_classes'], 'class', 'classes')}, input {model['input_size']} pixels"
+    return [*found, ("Model", model["name"], details)]

@@ -2,7 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bias_toolkit.analysis import CLASSES, CORRELATIONS, CURVES, SUMMARY, analyse, partial_spearman, spearman
+from bias_toolkit.analysis import SUMMARY, analyse, partial_spearman, spearman
+from bias_toolkit.analysis.schema import CLASSES, CORRELATIONS, CURVES
 from bias_toolkit.foundation.files import read_table, write_table
 
 SETTINGS = {"resamples": 100, "permutations": 99, "seed": 2}

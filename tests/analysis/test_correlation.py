@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from bias_toolkit.analysis import partial_spearman, rank_correlations, spearman, within_class_spearman
+from bias_toolkit.analysis import partial_spearman, spearman, within_class_spearman
+from bias_toolkit.analysis.correlation import rank_correlations
 
 FAST = {"resamples": 200, "permutations": 199}
 NOTHING = {"resamples": 1, "permutations": 1}

@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from bias_toolkit.analysis import mean_interval, partial_spearman, rank_correlations, spearman
+from bias_toolkit.analysis import mean_interval, partial_spearman, spearman
 from bias_toolkit.analysis.binomial_fit import fit_binomial, fit_within_classes
+from bias_toolkit.analysis.correlation import rank_correlations
 from bias_toolkit.analysis.factors import differences, margin_strata
 
 DRAWS = 400

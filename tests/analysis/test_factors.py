@@ -3,8 +3,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from bias_toolkit.analysis import FACTORS, factor_effects, mean_interval
-from bias_toolkit.analysis.factors import differences, margin_strata
+from bias_toolkit.analysis import mean_interval
+from bias_toolkit.analysis.factors import differences, factor_effects, margin_strata
+from bias_toolkit.analysis.schema import FACTORS
 from bias_toolkit.foundation.files import read_table, write_table
 
 FAST = {"resamples": 300, "permutations": 299, "seed": 1}

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
-from bias_toolkit.analysis import analyse_map, cell_correlation
-from bias_toolkit.analysis.framing_map import CELL
+from bias_toolkit.analysis import analyse_map
+from bias_toolkit.analysis.framing_map import CELL, cell_correlation
 from bias_toolkit.invariance import FramingGrid
 
 CELLS = pd.DataFrame(FramingGrid((0.3, 0.5, 0.7), (0.2, 0.3, 0.4, 0.5)).cells)

@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bias_toolkit.analysis import CEILING, LOSSES, ODDS_RATIOS, ceiling, regress
+from bias_toolkit.analysis import ceiling
 from bias_toolkit.analysis.binomial_fit import fit_binomial, fit_within_classes
-from bias_toolkit.analysis.regression import clusters_of, margin_powers
+from bias_toolkit.analysis.regression import clusters_of, margin_powers, regress
+from bias_toolkit.analysis.schema import CEILING, LOSSES, ODDS_RATIOS
 from bias_toolkit.foundation.files import read_table, write_table
 
 FAST = {"resamples": 100, "seed": 1}

@@ -2,7 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bias_toolkit.analysis import CLASSES, SUMMARY, class_summary, mean_interval, measure_summary, median_interval
+from bias_toolkit.analysis import SUMMARY, mean_interval, measure_summary, median_interval
+from bias_toolkit.analysis.schema import CLASSES
+from bias_toolkit.analysis.summary import class_summary
 from bias_toolkit.foundation.files import read_table, write_table
 
 

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from bias_toolkit.datasets.demo import demo_consequences
-from bias_toolkit.demo import binned, change_difference, law_table
+from bias_toolkit.demo.argument import binned, change_difference, law_table
 from bias_toolkit.demo.findings import framing_findings, law_findings, learnt_findings
 
 HALF_DIAGONAL = np.hypot(0.5, 0.5)

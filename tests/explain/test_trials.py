@@ -83,11 +83,11 @@ def test_framing(finished, context, case):
     subject, explanation, _ = case
     window = sweep_window(*subject.pixels.shape[1::-1], context.sweep, 64, subject.image_id)
     training = training_objects(context.training_subjects, subject.category, 64)
-    for cause, reframed in reframings(subject.box, window, training).items():
+    for cause, (reframed, words) in reframings(subject.box, window, training).items():
         (line,) = lines_of(explanation, cause)
-        picture = take_picture(subject.pixels, reframed.window, 4)
+        picture = take_picture(subject.pixels, reframed, 4)
         assert_is(line, finished.model, [picture], [subject.label_index])
-        assert line.intervention == reframed.words
+        assert line.intervention == words
     usual = {"off_centre": explanation.framing.usual_position, "scale": explanation.framing.usual_scale}
     usual["framing"] = all(usual.values())
     for cause, is_usual in usual.items():
@@ -100,7 +100,7 @@ def test_usual_and_unusual_framing_are_both_among_the_cases(finished, context):
         subject = known_subject(finished, image_id)
         window = sweep_window(*subject.pixels.shape[1::-1], context.sweep, 64, image_id)
         training = training_objects(context.training_subjects, subject.category, 64)
-        centre = reframings(subject.box, window, training)["off_centre"].window
+        centre = reframings(subject.box, window, training)["off_centre"][0]
         flags.add(np.hypot(centre.left - window.left, centre.top - window.top) > 15)
     assert flags == {True, False}
 

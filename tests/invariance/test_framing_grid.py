@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bias_toolkit.foundation.errors import InputError
-from bias_toolkit.invariance import FramingCell, FramingGrid, Sweep, framed_window, make_views, take_picture
+from bias_toolkit.invariance import FramingGrid, Sweep, make_views, take_picture
+from bias_toolkit.invariance.framing_grid import FramingCell, framed_window
 
 SIDE = 64
 fractions = st.floats(0.05, 0.95)

@@ -8,14 +8,13 @@ import pytest
 
 from bias_toolkit.datasets import SKIPPED
 from bias_toolkit.foundation.errors import InputError, UnreadableImageError
-from bias_toolkit.foundation.files import write_table
+from bias_toolkit.foundation.files import read_shards, write_table
 from bias_toolkit.foundation.shards import cut_into_shards
 from bias_toolkit.invariance import (
     RESPONSES,
     Sweep,
     load_measures,
     load_responses,
-    load_skipped,
     make_views,
     measures_table,
     sweep_shards,
@@ -140,7 +139,7 @@ def test_where_nothing_can_be_read_every_image_is_listed(small_net):
 
 def test_a_folder_without_shards_holds_no_rows(tmp_path):
     assert load_responses(tmp_path).columns.tolist() == RESPONSES.names
-    assert len(load_responses(tmp_path)) == len(load_skipped(tmp_path)) == 0
+    assert len(load_responses(tmp_path)) == len(read_shards(tmp_path, "skipped", SKIPPED)) == 0
 
 
 def test_other_errors_end_the_run(small_net):
@@ -281,5 +280,5 @@ def test_shards_in_a_folder_are_read_in_order(images, small_net, tmp_path):
         for name, schema in (("responses", RESPONSES), ("skipped", SKIPPED)):
             write_table(shard[name], tmp_path / f"{name}-{number}.parquet", schema)
     assert load_responses(tmp_path)["image_id"].tolist() == responses["image_id"].tolist()
-    pd.testing.assert_frame_equal(load_skipped(tmp_path), skipped)
+    pd.testing.assert_frame_equal(read_shards(tmp_path, "skipped", SKIPPED), skipped)
     pd.testing.assert_frame_equal(load_measures(tmp_path), measures_table(responses))

@@ -8,7 +8,8 @@ import pytest
 from bias_toolkit.foundation.errors import InputError, UnreadableImageError
 from bias_toolkit.foundation.files import write_table
 from bias_toolkit.foundation.shards import cut_into_shards
-from bias_toolkit.invariance import FRAMED, FramingGrid, framed_window, grid_shards, load_grid, take_picture
+from bias_toolkit.invariance import FRAMED, FramingGrid, grid_shards, load_grid, take_picture
+from bias_toolkit.invariance.framing_grid import framed_window
 from bias_toolkit.models import load_model
 
 GRID = FramingGrid((0.35, 0.5, 0.65), (0.4, 0.7))

@@ -9,15 +9,8 @@ from hypothesis import strategies as st
 from scipy import optimize
 
 from bias_toolkit.foundation.shards import cut_into_shards
-from bias_toolkit.invariance import (
-    SEQUENTIAL,
-    SequentialMean,
-    StopWhenKnown,
-    Sweep,
-    drawing_order,
-    measures_table,
-    sweep_shards,
-)
+from bias_toolkit.invariance import SEQUENTIAL, StopWhenKnown, Sweep, drawing_order, measures_table, sweep_shards
+from bias_toolkit.invariance.sequential import SequentialMean
 
 SHARD = 64
 LIMIT = math.log(40)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from bias_toolkit.foundation.errors import InputError
-from bias_toolkit.invariance import TRANSFORMS, transform_of
+from bias_toolkit.invariance import transform_of
+from bias_toolkit.invariance.transforms import TRANSFORMS
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,10 @@
 import numpy as np
 import pytest
 
-from bias_toolkit.objects import (
-    centre_histogram,
-    corrected_divergence,
-    divergence_bits,
-    null_histogram,
-    place_at_random,
-    room,
-)
+from bias_toolkit.objects import null_histogram
+from bias_toolkit.objects.divergence import corrected_divergence, divergence_bits
+from bias_toolkit.objects.maps import centre_histogram
+from bias_toolkit.objects.null_model import place_at_random, room
 
 
 def test_by_hand():

@@ -1,16 +1,15 @@
 import numpy as np
 import pytest
 
-from bias_toolkit.objects import (
+from bias_toolkit.objects import null_histogram
+from bias_toolkit.objects.divergence import (
     ResampledDivergence,
-    centre_histogram,
     corrected_divergence,
     divergence_bits,
     divergence_interval,
-    null_histogram,
-    place_at_random,
-    room,
 )
+from bias_toolkit.objects.maps import centre_histogram
+from bias_toolkit.objects.null_model import place_at_random, room
 
 
 def concentrated_edges(rng, n, share):

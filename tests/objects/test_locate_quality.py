@@ -4,8 +4,7 @@ import pytest
 from scipy.stats import spearmanr
 
 from bias_toolkit.objects import framing_summary, position_and_scale
-from bias_toolkit.objects.locate_quality import LOCALISATION, localisation_quality
-from bias_toolkit.objects.locate_reference import reference_localisation
+from bias_toolkit.objects.locate_quality import LOCALISATION, localisation_quality, reference_localisation
 
 WIDTH, HEIGHT = 200, 100
 

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from bias_toolkit.objects import box_coverage, centre_histogram, null_histogram, object_maps, place_at_random, room
-from bias_toolkit.objects.maps import from_quadrants, null_quadrants
+from bias_toolkit.objects import null_histogram, object_maps
+from bias_toolkit.objects.maps import box_coverage, centre_histogram, from_quadrants, null_quadrants
+from bias_toolkit.objects.null_model import place_at_random, room
 
 
 def test_centres_fall_into_rows_from_the_top_and_columns_from_the_left(make_framing):

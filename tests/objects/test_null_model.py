@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import integrate, stats
 
-from bias_toolkit.objects import (
+from bias_toolkit.objects.null_model import (
     mean_distance_from_centre,
     null_centre_distance,
     place_at_random,

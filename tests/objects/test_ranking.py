@@ -4,7 +4,8 @@ import pytest
 from scipy import stats
 
 from bias_toolkit.foundation.files import write_table
-from bias_toolkit.objects import CATEGORY_RANKING, rank_categories
+from bias_toolkit.objects import rank_categories
+from bias_toolkit.objects.schema import CATEGORY_RANKING
 
 
 def summary(value, error, n_images=1_000_000, column="centre_bias", **more):

@@ -4,14 +4,9 @@ import pytest
 from scipy import stats
 
 from bias_toolkit.foundation.files import read_table, write_table
-from bias_toolkit.objects import (
-    FRAMING_SUMMARY,
-    expanded_confidence,
-    framing_summary,
-    null_centre_distance,
-    position_and_scale,
-    room,
-)
+from bias_toolkit.objects import FRAMING_SUMMARY, framing_summary, position_and_scale
+from bias_toolkit.objects.image_intervals import expanded_confidence
+from bias_toolkit.objects.null_model import null_centre_distance, room
 
 
 @pytest.fixture(scope="module")

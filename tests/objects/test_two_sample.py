@@ -4,8 +4,8 @@ import pytest
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
-from bias_toolkit.objects import FramedObjects, classifier_test
-from bias_toolkit.objects.two_sample import FOLDS, _areas, _dealt, _permuted_in_folds, _variance
+from bias_toolkit.objects.framing_variables import FramedObjects
+from bias_toolkit.objects.two_sample import FOLDS, _areas, _dealt, _permuted_in_folds, _variance, classifier_test
 
 
 def draw(rng, n, shift=0.0, spread=1.0, most=3):

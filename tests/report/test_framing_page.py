@@ -11,7 +11,7 @@ from PIL import Image
 from bias_toolkit import load_dataset
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.objects import compare_described, describe_framing
-from bias_toolkit.report.framing_page import dataset_findings, described_contents, write_framing_report
+from bias_toolkit.report.framing_page import DatasetFraming, write_framing_report
 from bias_toolkit.report.topics.framing.mean_images import write_mean_images
 
 FAST = {"resamples": 100, "seed": 3}
@@ -39,17 +39,16 @@ def write_images(folder, n, smaller=1.0, seed=0):
 def described(tmp_path_factory):
     folder = tmp_path_factory.mktemp("datasets")
     paths = write_images(folder / "one", 60), write_images(folder / "other", 40, smaller=0.5, seed=1)
-    first, second = (describe_framing(load_dataset(path), placements=100, **FAST) for path in paths)
-    return first, second, compare_described(first, second, permutations=100, **FAST)
+    sets = [describe_framing(load_dataset(path), placements=100, **FAST) for path in paths]
+    return DatasetFraming(sets, compare_described(*sets, permutations=100, **FAST), FAST["seed"])
 
 
 @pytest.fixture(scope="module")
 def page(described, tmp_path_factory):
-    first, second, comparison = described
     folder = tmp_path_factory.mktemp("page") / "out"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("bias_toolkit.report.page.page.FORMATS", ("svg",))
-        write_framing_report(first, folder, second=second, comparison=comparison, settings=FAST)
+        write_framing_report(described, folder, FAST)
     return folder
 
 
@@ -73,7 +72,7 @@ def test_the_page_has_all_it_names(page):
 
 
 def test_tables_and_results_are_the_numbers(page, described):
-    first, _, comparison = described
+    first, comparison = described.described[0], described.comparison
     pd.testing.assert_frame_equal(
         pd.read_csv(page / "tables" / "framing_comparison.csv"), comparison.variables, check_exact=False
     )
@@ -98,8 +97,7 @@ def test_mean_images_show_where_the_objects_are(page):
 
 def test_twice_is_the_same(described, page, tmp_path, monkeypatch):
     monkeypatch.setattr("bias_toolkit.report.page.page.FORMATS", ("svg",))
-    first, second, comparison = described
-    write_framing_report(first, tmp_path / "again", second=second, comparison=comparison, settings=FAST)
+    write_framing_report(described, tmp_path / "again", FAST)
     for path in page.rglob("*"):
         if path.is_file():
             assert path.read_bytes() == (tmp_path / "again" / path.relative_to(page)).read_bytes(), path
@@ -107,7 +105,7 @@ def test_twice_is_the_same(described, page, tmp_path, monkeypatch):
 
 def test_one_dataset_alone(described, tmp_path, monkeypatch):
     monkeypatch.setattr("bias_toolkit.report.page.page.FORMATS", ("svg",))
-    path = write_framing_report(described[0], tmp_path / "alone", settings=FAST)
+    path = write_framing_report(DatasetFraming(described.described[:1]), tmp_path / "alone", FAST)
     html = path.read_text(encoding="utf-8")
     assert "other dataset" not in html
     assert "Are both sets framed alike?" not in html
@@ -116,7 +114,7 @@ def test_one_dataset_alone(described, tmp_path, monkeypatch):
 def test_a_folder_with_other_files_is_refused(described, tmp_path):
     (tmp_path / "tables").mkdir()
     with pytest.raises(InputError, match="tables"):
-        write_framing_report(described[0], tmp_path)
+        write_framing_report(described, tmp_path, FAST)
     assert list(tmp_path.iterdir()) == [tmp_path / "tables"]
 
 
@@ -128,7 +126,7 @@ def test_what_was_left_out_is_said(tmp_path):
     table = pd.read_csv(path)
     pd.concat([table, pd.DataFrame([{"path": "bare.png", "label": "cat"}])]).to_csv(path, index=False)
     found = describe_framing(load_dataset(path), placements=100, **FAST)
-    text = " ".join(finding.text for finding in dataset_findings(described_contents(found), found))
+    text = " ".join(finding.text for finding in DatasetFraming([found]).findings)
     assert "1 image of the dataset has no box" in text
     assert "1 image of the dataset could not be decoded for the mean images." in text
 
@@ -140,8 +138,7 @@ def test_a_dataset_without_boxes_says_what_to_do(tmp_path):
 
 
 def test_names_of_classes_make_files_that_any_disk_takes(described, tmp_path):
-    source = described_contents(described[0])
-    files = write_mean_images(source.first, tmp_path)
+    files = write_mean_images(described.contents.first, tmp_path)
     assert sorted(files) == ["", "<b>owl</b>", "cat"]
     for file in files.values():
         assert re.fullmatch(r"images/mean-dataset-\d{4}-[\w-]+\.png", file)

@@ -81,7 +81,7 @@ def _stem(image_id: str) -> str:
 
 
 def _split(stems: list[str]) -> str:
-    """The split that the images' names tell of: train, val or test."""
+    """The split that the images' names are of: train, val or test."""
     numbered = next(filter(None, map(_NUMBERED.fullmatch, stems)), None)
     return numbered[1] if numbered else "train"
 

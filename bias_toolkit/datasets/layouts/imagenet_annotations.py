@@ -3,7 +3,7 @@
 Looked for in the image folder and the four folders above it, in this order; the first that is found is taken:
 
 1. Kaggle's `LOC_train_solution.csv` or `LOC_val_solution.csv`: labels and boxes;
-2. XML, one file an image, in `Annotations/CLS-LOC/<split>`, `Annotations/<split>`, `Annotations`, `Annotation`,
+2. XML, one file for each image, in `Annotations/CLS-LOC/<split>`, `Annotations/<split>`, `Annotations`, `Annotation`,
    `ILSVRC2012_bbox_<split>` (with `_v2` or `_v3` for train or val), or beside the images; for train in a folder a
    class: labels and boxes;
 3. `imagenet_2012_validation_synset_labels.txt`, a WordNet id a line: labels of the validation images;

@@ -1,4 +1,4 @@
-"""A CSV, TSV or Parquet table of paths, labels and boxes, one row an object or an image without objects.
+"""A CSV, TSV or Parquet table of paths, labels and boxes, one row for each object or image without objects.
 
 | column | content |
 | --- | --- |

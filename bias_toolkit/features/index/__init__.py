@@ -1,24 +1,13 @@
 """How far test images are from the training set: the index of the training features, neighbours and distances."""
 
 from bias_toolkit.features.index.approximate import EXACT, check_index
-from bias_toolkit.features.index.distance import (
-    LEAK_FRACTION,
-    NEAREST,
-    class_nn_distances,
-    distances_table,
-    leak_threshold,
-    leave_one_out_distances,
-    nearest_neighbours,
-)
-from bias_toolkit.features.index.exact import Groups
-from bias_toolkit.features.index.placement import choose_placement
+from bias_toolkit.features.index.distance import NEAREST, distances_table, leave_one_out_distances, nearest_neighbours
 from bias_toolkit.features.index.quality import search_quality
 from bias_toolkit.features.index.schema import DISTANCES, NEIGHBOURS, SEARCH_QUALITY
 from bias_toolkit.features.index.stored import StoredFeatures
 from bias_toolkit.features.index.training_index import TrainingIndex
 
 __all__ = [
-    "DISTANCES", "EXACT", "LEAK_FRACTION", "NEAREST", "NEIGHBOURS", "SEARCH_QUALITY", "Groups", "StoredFeatures",
-    "TrainingIndex", "check_index", "choose_placement", "class_nn_distances", "distances_table", "leak_threshold",
-    "leave_one_out_distances", "nearest_neighbours", "search_quality",
+    "DISTANCES", "EXACT", "NEAREST", "NEIGHBOURS", "SEARCH_QUALITY", "StoredFeatures", "TrainingIndex", "check_index",
+    "distances_table", "leave_one_out_distances", "nearest_neighbours", "search_quality",
 ]  # fmt: skip

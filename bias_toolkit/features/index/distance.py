@@ -41,7 +41,7 @@ def nearest_neighbours(
     image_ids : their n ids.
     own_rows : (n,) int, the row of the index that is the very same image, or -1. It is left out by identity, not for
         being nearest: another image at distance 0 stays.
-    k : neighbours an image; where the training set has fewer other images, all of them.
+    k : neighbours of each image; where the training set has fewer other images, all of them.
     """
     if len(image_ids) != len(features):
         raise InputError(f"{len(features)} test features do not fit {len(image_ids)} image ids")
@@ -142,12 +142,12 @@ def distances_table(
 ) -> pd.DataFrame:
     """Every distance of each test image, as a table of the schema `DISTANCES`, in the order of `image_ids`.
 
-    Raises InputError if the neighbours are of other images or fewer than k an image, or the numbers of rows do not fit.
+    Raises InputError if the neighbours are of other images or fewer than k for each, or the numbers of rows do not fit.
 
     Parameters
     ----------
     index : of the training features.
-    neighbours : what `nearest_neighbours` found for the same images, at least k an image.
+    neighbours : what `nearest_neighbours` found for the same images, at least k for each.
     features, image_ids, labels, own_rows : of the n test images, see `class_nn_distances`.
     training_labels : the labels of the index's rows.
     reference : the training images' own spacing, from `leave_one_out_distances`.

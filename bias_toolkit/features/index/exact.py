@@ -77,15 +77,9 @@ def rank(
     The first k candidates by Faiss's value are measured exactly. What Faiss gives a value above the largest that a
     vector within the k-th of those distances can get, it is spared.
 
-    Parameters
-    ----------
-    values, rows : (q, m) Faiss's values and the rows; infinity and −1 where all rows that there are were proposed.
-    half : whether the values are of vectors rounded to float16.
-
-    Returns
-    -------
-    distances, rows : (q, k); infinity where there are fewer.
-    missed : the queries of which the candidates do not suffice.
+    `values` and `rows` (q, m) are Faiss's values and the rows; infinity and −1 where all rows that there are were
+    proposed. `half` says whether the values are of vectors rounded to float16. Returns the distances and rows (q, k),
+    infinity where there are fewer, and the queries of which the candidates do not suffice.
     """
     last = values.max(axis=1)
     values = np.where((rows == own[:, None]) | (rows < 0), np.inf, values)

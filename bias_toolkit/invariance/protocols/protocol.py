@@ -30,34 +30,19 @@ class Settings:
 
 
 class Protocol(ABC):
-    """How views are made. Each protocol is one object in `PROTOCOLS`.
+    """How views are made. Each protocol is one object in `PROTOCOLS`."""
 
-    Attributes
-    ----------
-    name : in settings, tables and names of sweeps.
-    label, definition : for a page: the heading, and one line that says what it is.
-    transforms : the first is the default.
-    own_sizes : in words which sizes belong to it where several protocols are asked for; empty where it has one size
-        only.
-    size_rule : which sizes it allows, as the end of an error's sentence.
-    curve_sizes : its sizes on the curve of invariance over view size (A), from the largest object to the smallest.
-    moves_by_steps : whether each view is one step from the last and there is a centre view; if not, views are compared
-        in pairs.
-    has_canvas : whether the image stands on a canvas, which `fill` fills.
-    has_sampling : whether `sampling` says where its window lies.
-    """
-
-    name: str
-    label: str
-    definition: str
-    transforms: tuple[Transform, ...]
+    name: str  # in settings, tables and names of sweeps
+    label: str  # for a page: the heading
+    definition: str  # for a page: one line that says what it is
+    transforms: tuple[Transform, ...]  # the first is the default
     default_size: float
-    own_sizes: str = ""
-    size_rule: str
-    curve_sizes: tuple[float, ...] = ()
-    moves_by_steps: bool = True
-    has_canvas: bool = False
-    has_sampling: bool = False
+    own_sizes: str = ""  # in words which sizes belong to it where several protocols are asked for; empty for one size
+    size_rule: str  # which sizes it allows, as the end of an error's sentence
+    curve_sizes: tuple[float, ...] = ()  # on the curve of invariance over view size (A), the largest object first
+    moves_by_steps: bool = True  # whether each view is one step from the last; if not, views are compared in pairs
+    has_canvas: bool = False  # whether the image stands on a canvas, which `fill` fills
+    has_sampling: bool = False  # whether `sampling` says where its window lies
 
     @abstractmethod
     def allows_size(self, size: float) -> bool:

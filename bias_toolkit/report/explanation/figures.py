@@ -20,7 +20,6 @@ from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from bias_toolkit.foundation.words import count, known, number, percent
-from bias_toolkit.report.page.ranking import shortened
 from bias_toolkit.report.page.style import (
     BLUE,
     GREY,
@@ -29,10 +28,11 @@ from bias_toolkit.report.page.style import (
     RASTER_FROM,
     SERIES,
     VERMILLION,
-    axes_or_new,
     in_percent,
     legend_label,
+    name_rows,
     new_figure,
+    shortened,
     styled,
     subtitle,
 )
@@ -196,11 +196,12 @@ def effects(explanation: ExplanationRecord) -> list[Effect]:
 
 
 @styled
-def effects_plot(explanation: ExplanationRecord, ax: Axes | None = None) -> Axes:
+def effects_plot(explanation: ExplanationRecord) -> Axes:
     """P(top-1 change) of the image as it is, under each intervention, and with each remedy."""
     rows = effects(explanation)
     names = ["\n".join(textwrap.wrap(row.name, NAME_WIDTH, max_lines=NAME_LINES, placeholder="…")) for row in rows]
-    ax = axes_or_new(ax, 8.8, 1.45 + 0.18 * len(rows) + 0.17 * sum(name.count("\n") + 1 for name in names))
+    lines = sum(name.count("\n") + 1 for name in names)
+    ax = new_figure(8.8, 1.45 + 0.18 * len(rows) + 0.17 * lines).add_subplot()
     before = explanation.before.p_top1_change.value
     ax.axvline(before, color=VERMILLION, linewidth=1.1, label="as it is")
     threshold = explanation.unstable_from
@@ -215,11 +216,9 @@ def effects_plot(explanation: ExplanationRecord, ax: Axes | None = None) -> Axes
     ends = [end for row in rows for end in (row.estimate.value, row.estimate.high) if known(end)]
     highest = max(*ends, threshold, 0.05)
     ax.set(xlim=(-0.02 * highest, min(1.06 * highest, 1.02)), ylim=(len(rows) - 0.4, -0.6))
-    ax.set_yticks(np.arange(len(rows)), names)
+    name_rows(ax, range(len(rows)), names)
     ax.set_xlabel(f"{label_of('p_top1_change')}, 95% interval")
     in_percent(ax.xaxis)
-    ax.grid(False, axis="y")
-    ax.tick_params(axis="y", length=0)
     for label, row in zip(ax.get_yticklabels(), rows, strict=True):
         label.set_color(BLUE if row.colour == BLUE else "#1F2937")
     ax.figure.legend(loc="outside upper right", ncols=2)

@@ -164,17 +164,17 @@ def _neighbours(explanation: ExplanationRecord) -> PicturesBlock:
 
 
 def _distances(distances: Distances, explanation: ExplanationRecord) -> TableBlock:
-    standings = {standing.name: standing for standing in explanation.standings}
     rows = []
     for name in ("nn_distance", "knn_distance", "class_nn_distance"):
         value = getattr(distances, name)
         if known(value):
             own = distances.distance_percentile if name == "nn_distance" else None
-            among_test = more_than(standings[name].percentile) if name in standings else MISSING
+            standing = explanation.standing(name)
+            among_test = MISSING if standing is None else more_than(standing.percentile)
             label = distance_label(name, {"metric": distances.metric})
             rows.append([label, significant(value), among_test, more_than(own)])
     definitions = [definition for name, definition in DISTANCES.items() if known(getattr(distances, name))]
-    margin = standings.get("margin")
+    margin = explanation.standing("margin")
     if margin is not None:
         rows.append([label_of("margin"), value_form("margin")(margin.value), more_than(margin.percentile), MISSING])
         definitions.append(COLUMNS["margin"])

@@ -21,10 +21,7 @@ def write_explanation(explanation: Explanation, folder: str | os.PathLike) -> Pa
 
     The page also shows the explanation's own pictures, in the folder pictures, which is not changed.
 
-    Raises
-    ------
-    InputError
-        If index.html or figures exists and does not come from an earlier page.
+    Raises InputError if index.html or figures exists and does not come from an earlier page.
     """
     return write_page(explanation_page(explanation), folder)
 
@@ -65,16 +62,16 @@ def _subjects(explanation: Explanation) -> list[tuple[str, str, str]]:
 
 def _tiles(explanation: Explanation) -> list[tuple[str, str, str]]:
     """(value, what it is, details). Numbers that are not known are absent."""
-    p, standings = explanation.before.p_top1_change, {standing.name: standing for standing in explanation.standings}
+    p = explanation.before.p_top1_change
     limits = [p.limits(before="95% interval "), f"all shifts of up to {count(explanation.radius, 'pixel')}"]
     found = [(percent(p.value), "of one-pixel steps change the top-1 class", "; ".join(filter(None, limits)))]
-    standing = standings.get("p_top1_change")
+    standing = explanation.standing("p_top1_change")
     if standing is not None and known(standing.percentile):
         details = f"{percent(standing.value)} of its steps change the top-1 class; {explanation.response.sweep}"
         name = f"of {test_images(explanation)} are more stable on the study’s sweep"
         found.append((below_all(standing.percentile), name, details))
     found.append(_cause_tile(explanation))
-    margin = standings.get("margin")
+    margin = explanation.standing("margin")
     if margin is not None:
         percentile = margin.percentile
         details = more_than(percentile, test_images(explanation)) if known(percentile) else ""

@@ -1,12 +1,13 @@
 """What a page is built of."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from bias_toolkit.foundation.words import MISSING, interval, known, number
 from bias_toolkit.report.page.thumbnails import Example
 from bias_toolkit.report.words.definitions import Definition
 
@@ -42,6 +43,25 @@ class Cell:
     detail: str = ""
     link: str | None = None
     marked: bool = False
+
+
+def estimate_cell(
+    value: float | None,
+    low: float | None,
+    high: float | None,
+    form: Callable[[float], str] = number,
+    more: str = "",
+    marked: bool = False,
+) -> Cell:
+    """A value, and under it its interval and what follows that."""
+    limits = interval(low, high, form)
+    return Cell(form(value), f"{limits}; {more}" if more else limits, marked=marked) if known(value) else Cell(MISSING)
+
+
+def column_cell(row: Mapping[str, Any], column: str, form: Callable[[float], str] = number) -> Cell:
+    """A column of a row, and under it its interval from `<column>_low` and `<column>_high`, where there is one."""
+    low, high = row.get(f"{column}_low"), row.get(f"{column}_high")
+    return Cell(form(row.get(column)), interval(low, high, form) if known(low) and known(high) else "")
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ def to_json(value: Any) -> Any:
     if value is None or isinstance(value, str | bool | int):
         return value
     if isinstance(value, float | np.floating):
-        # str gives a float32 the shortest digits that tell it apart; float() would give it noise.
+        # str gives a float32 the shortest digits that identify it; float() would give it noise.
         return float(str(value)) if math.isfinite(value) else None
     if isinstance(value, np.bool_ | np.integer):
         return value.item()

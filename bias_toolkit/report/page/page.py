@@ -40,7 +40,7 @@ def write_page(page: Page, folder: str | os.PathLike) -> Path:
 
     The page needs no network and no other file than these. Other files of the folder are left alone.
 
-    Raises InputError if index.html or figures is something else than an earlier page's.
+    Raises InputError if index.html or figures is not of an earlier page.
     """
     with published(folder, [FIGURES]) as partial:
         write_into(page, partial)

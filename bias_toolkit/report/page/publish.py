@@ -27,7 +27,7 @@ def published(folder: str | os.PathLike, names: Sequence[str]) -> Iterator[Path]
     What `folder` has under these names is replaced, or removed where the block wrote none; its other files are left
     alone. An error in the block leaves `folder` as it was.
 
-    Raises InputError if one of the names is taken by something else than an earlier page.
+    Raises InputError if one of the names is taken by anything but an earlier page.
     """
     folder = Path(folder)
     _refuse_foreign(folder, names)

@@ -14,6 +14,7 @@ from typing import Any
 
 import matplotlib
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
@@ -23,7 +24,7 @@ from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.files import atomic_path
 from bias_toolkit.report.words.definitions import COLUMNS
 
-# Okabe & Ito's palette without its yellow, which white paper swallows, told apart with any colour vision.
+# Okabe & Ito's palette, which any colour vision can distinguish, without its yellow, which is too pale on white.
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 BLUE, VERMILLION, PURPLE = "#0072B2", "#D55E00", "#CC79A7"
 GREY, PALE = "#6B7280", "#9CA3AF"
@@ -44,6 +45,8 @@ FONTS = ["DejaVu Sans", *sorted(_OTHER_SCRIPTS & set(fontManager.get_font_names(
 WIDTH, HEIGHT = 5.2, 3.7
 RASTER_FROM = 2000
 DOTS_PER_INCH = 200
+LONGEST_NAME = 26
+ROW_INCHES = 0.225
 
 STYLE: dict[str, Any] = {
     "font.family": "sans-serif",
@@ -115,11 +118,6 @@ def new_figure(width: float = WIDTH, height: float = HEIGHT) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def axes_or_new(ax: Axes | None, width: float = WIDTH, height: float = HEIGHT) -> Axes:
-    """The axes given, or those of a new figure."""
-    return new_figure(width, height).add_subplot() if ax is None else ax
-
-
 def in_percent(axis: Axis) -> None:
     """Write an axis of shares in percent, with as many digits as neighbouring ticks need to differ."""
 
@@ -166,6 +164,33 @@ def histogram(
     ax.set(ylabel="density", **texts)
     ax.grid(False, axis="x")
     return ax
+
+
+@styled
+def ranking(rows: pd.DataFrame, *, xlabel: str, most: int = 15) -> Axes:
+    """Points with intervals (rows of name, value, low, high) from the top; of very many the `most` first and last."""
+    rows = rows.dropna(subset=["value"])
+    left_out = len(rows) - 2 * most
+    places = np.arange(len(rows), dtype=float)
+    if left_out > 0:
+        rows = pd.concat([rows.head(most), rows.tail(most)])
+        places = np.concatenate([np.arange(most), np.arange(most) + most + 1.5])
+    ax = new_figure(height=1.1 + ROW_INCHES * (places[-1] + 1 if len(places) else 1)).add_subplot()
+    ax.hlines(places, rows["low"], rows["high"], color=BLUE, linewidth=1.6, alpha=0.55)
+    ax.plot(rows["value"], places, "o", color=BLUE, markersize=5)
+    name_rows(ax, places, [shortened(name) for name in rows["name"]])
+    ax.set_ylim(places[-1] + 0.8 if len(places) else 1, -0.8)
+    ax.set_xlabel(xlabel)
+    if left_out > 0:
+        ax.axhline(most + 0.25, color=GREY, linewidth=0.8, linestyle=(0, (2, 3)))
+        look = {"ha": "right", "va": "center", "fontsize": 8, "color": GREY, "backgroundcolor": "white"}
+        ax.annotate(f"{left_out:,} more between", (1, most + 0.25), xycoords=("axes fraction", "data"), **look)
+    return ax
+
+
+def shortened(name: str, most: int = LONGEST_NAME) -> str:
+    """A name cut to what fits beside an axis."""
+    return name if len(name) <= most else f"{name[: most - 1]}…"
 
 
 def legend_label(name: str) -> str:

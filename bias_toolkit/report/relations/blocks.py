@@ -5,8 +5,7 @@ from collections.abc import Callable, Sequence
 from matplotlib.axes import Axes
 
 from bias_toolkit.foundation.words import count, interval, number, p_value
-from bias_toolkit.report.page.blocks import Cell, FigureBlock, TableBlock
-from bias_toolkit.report.page.cells import estimate_cell
+from bias_toolkit.report.page.blocks import Cell, FigureBlock, TableBlock, estimate_cell
 from bias_toolkit.report.relations.tables import Relations, correlation, curve_rows, plain_and_partial
 from bias_toolkit.report.words.definitions import COLUMNS, CORRELATION_KINDS, distance_label, label_of
 from bias_toolkit.report.words.finding import sign

@@ -4,6 +4,7 @@ After A. Azulay & Y. Weiss, JMLR 20(184), 2019: networks are invariant only near
 """
 
 import math
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -14,17 +15,16 @@ from bias_toolkit.analysis import partial_spearman, quantile_curve, spearman
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.words import count, known, number
 from bias_toolkit.report.columns import require_numbers
-from bias_toolkit.report.page.ranking import shortened
 from bias_toolkit.report.page.style import (
     BLUE,
     GREY,
     RASTER_FROM,
     VERMILLION,
     above,
-    axes_or_new,
     in_its_unit,
     in_percent,
     new_figure,
+    shortened,
     styled,
     subtitle,
     value_range,
@@ -56,20 +56,19 @@ def distance_vs_invariance(
     bins: int = BINS,
     curve: pd.DataFrame | None = None,
     correlations: pd.DataFrame | None = None,
+    variable: str | None = None,
     x_label: str | None = None,
-    title: str | None = None,
     seed: int = 0,
-    ax: Axes | None = None,
 ) -> Axes:
-    """One point an image, the mean of the measure in quantile bins with its 95% interval, and Spearman's ρ.
+    """One point for each image, the mean of the measure in quantile bins with its 95% interval, and Spearman's ρ.
 
     Points of a measure that takes few values are moved up or down at random, by less than a third of the gap between
     two values, so that their density shows; the curve and the correlations are of the values themselves.
 
     `per_image` has a row for each test image, with `margin` for the correlation that controls for it; `measure` and
-    `distance` are columns of it. The rows of CURVES and of CORRELATIONS are computed where none are given. `seed` is of
-    the bootstrap, the permutations and the jitter. Raises InputError if there is no such column of numbers, or no image
-    with a value in both.
+    `distance` are columns of it; `variable` is what the title calls the second. The rows of CURVES and of CORRELATIONS
+    are computed where none are given. `seed` is of the bootstrap, the permutations and the jitter. Raises InputError if
+    there is no such column of numbers, or no image with a value in both.
     """
     rows = _complete(per_image, distance, measure)
     x, y = rows[distance].to_numpy(float), rows[measure].to_numpy(float)
@@ -77,32 +76,30 @@ def distance_vs_invariance(
         curve = quantile_curve(x, y, bins, seed=seed)
     if correlations is None:
         correlations = correlate(rows, distance, measure, seed)
-    ax = axes_or_new(ax)
+    ax = new_figure().add_subplot()
     shown = _points(ax, x, y, measure, seed)
     draw_curve(ax, curve, VERMILLION)
     ax.set_xlabel(x_label or label_of(distance))
     ax.set_ylabel(label_of(measure))
     _limits(ax, shown, measure)
     what = "distance to the training set" if distance in DISTANCES else distance.replace("_", " ")
-    ax.set_title(title or f"{label_of(measure)} by {what}")
+    ax.set_title(f"{label_of(measure)} by {variable or what}")
     subtitle(ax, rho_line(correlations, distance, measure, len(rows)))
     return ax
 
 
-def invariance_vs_position(per_image: pd.DataFrame, *, measure: str = "p_top1_change", **options) -> Axes:
-    """A measure by how far the image's object is from the centre; options as for `distance_vs_invariance`."""
-    texts = {
-        "title": f"{label_of(measure)} by the object's position",
-        "x_label": "centre distance (0 centre, 1 corner)",
-    }
-    return distance_vs_invariance(per_image, measure=measure, distance="centre_distance", **texts | options)
-
-
-def invariance_vs_scale(per_image: pd.DataFrame, *, measure: str = "p_top1_change", **options) -> Axes:
-    """A measure by how large the image's object is shown; options as for `distance_vs_invariance`."""
-    title, x_label = f"{label_of(measure)} by the object's scale", "scale (square root of the share of the image)"
-    texts = {"title": title, "x_label": x_label} | options
-    return distance_vs_invariance(per_image, measure=measure, distance="scale", **texts)
+invariance_vs_position = partial(
+    distance_vs_invariance,
+    distance="centre_distance",
+    variable="the object's position",
+    x_label="centre distance (0 centre, 1 corner)",
+)
+invariance_vs_scale = partial(
+    distance_vs_invariance,
+    distance="scale",
+    variable="the object's scale",
+    x_label="scale (square root of the share of the image)",
+)
 
 
 @styled

@@ -34,6 +34,11 @@ def in_points(share: float) -> str:
     return number(100 * share, 1)
 
 
+def three_digits(value: float) -> str:
+    """A small share or logarithm, with three digits after the point."""
+    return number(value, 3)
+
+
 def bare_p(value: float | None) -> str:
     """A p-value without its name: `0.034`, `< 0.001`."""
     return p_value(value).removeprefix("p").removeprefix(f"{GAP}={GAP}").strip(GAP)

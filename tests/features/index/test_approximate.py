@@ -9,12 +9,12 @@ from bias_toolkit.features.index import (
     StoredFeatures,
     TrainingIndex,
     check_index,
-    class_nn_distances,
     distances_table,
     leave_one_out_distances,
     nearest_neighbours,
     search_quality,
 )
+from bias_toolkit.features.index.distance import class_nn_distances
 from bias_toolkit.foundation.choices import METRICS
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.files import read_table, write_table

@@ -9,14 +9,12 @@ from hypothesis.extra import numpy as arrays
 
 from bias_toolkit.features.index import (
     DISTANCES,
-    LEAK_FRACTION,
     TrainingIndex,
-    class_nn_distances,
     distances_table,
-    leak_threshold,
     leave_one_out_distances,
     nearest_neighbours,
 )
+from bias_toolkit.features.index.distance import LEAK_FRACTION, class_nn_distances, leak_threshold
 from bias_toolkit.foundation.choices import METRICS
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.files import read_table, write_table

@@ -6,7 +6,8 @@ import faiss
 import numpy as np
 import pytest
 
-from bias_toolkit.features.index import TrainingIndex, choose_placement
+from bias_toolkit.features.index import TrainingIndex
+from bias_toolkit.features.index.placement import choose_placement
 from bias_toolkit.foundation.choices import METRICS
 
 GIB = 2**30

@@ -9,14 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bias_toolkit.features.index import (
-    Groups,
-    StoredFeatures,
-    TrainingIndex,
-    class_nn_distances,
-    leave_one_out_distances,
-    nearest_neighbours,
-)
+from bias_toolkit.features.index import StoredFeatures, TrainingIndex, leave_one_out_distances, nearest_neighbours
+from bias_toolkit.features.index.distance import class_nn_distances
+from bias_toolkit.features.index.exact import Groups
 from bias_toolkit.foundation.choices import METRICS
 from bias_toolkit.foundation.errors import InputError
 

@@ -6,7 +6,8 @@ import pytest
 from PIL import Image
 
 from bias_toolkit.foundation.errors import InputError
-from bias_toolkit.invariance import FILLS, Sweep, make_views
+from bias_toolkit.invariance import Sweep, make_views
+from bias_toolkit.invariance.inpaint import FILLS
 
 W = 32
 SHIFTS = {"diagonal": (1, 1), "horizontal": (1, 0), "vertical": (0, 1)}

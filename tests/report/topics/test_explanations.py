@@ -10,9 +10,15 @@ import pytest
 from bias_toolkit.explain.summary import summarise
 from bias_toolkit.report import topic_findings, write_report
 from bias_toolkit.report.page.blocks import Cell, FigureBlock, Omitted, Paragraph, TableBlock
-from bias_toolkit.report.topics.explanations import TOPIC, explanation_findings, explanations_section
-from bias_toolkit.report.topics.explanations.figures import first_causes
-from bias_toolkit.report.topics.explanations.findings import Explained, ExplainedImage, gather
+from bias_toolkit.report.topics.explanations import (
+    TOPIC,
+    Explained,
+    ExplainedImage,
+    explanation_findings,
+    explanations_section,
+    first_causes,
+    gather,
+)
 
 IMAGES = (
     ExplainedImage("test/003.png", "Сова é", 0.5, 0.4, 0.6, "framed off centre", "../explanations/3/index.html"),

@@ -6,14 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bias_toolkit.analysis import FACTORS, factor_effects
+from bias_toolkit.analysis.factors import factor_effects
+from bias_toolkit.analysis.schema import FACTORS
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.report import topic_findings, write_report
 from bias_toolkit.report.page.blocks import ListBlock, Omitted, TableBlock
 from bias_toolkit.report.plots import plot
-from bias_toolkit.report.topics.factors.figures import factor_differences
-from bias_toolkit.report.topics.factors.findings import gather, points
-from bias_toolkit.report.topics.factors.section import TITLE, factors_section
+from bias_toolkit.report.topics.factors import TITLE, factor_differences, factors_section, gather, points
 
 
 @pytest.fixture

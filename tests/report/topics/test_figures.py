@@ -23,8 +23,8 @@ from bias_toolkit.report.relations.figures import (
 )
 from bias_toolkit.report.source import class_names
 from bias_toolkit.report.topics.classes import class_ranking
-from bias_toolkit.report.topics.comparison.figures import framing_differences
-from bias_toolkit.report.topics.distance.figures import distance_histogram, percentile_histogram
+from bias_toolkit.report.topics.comparison.section import framing_differences
+from bias_toolkit.report.topics.distance.section import distance_histogram, percentile_histogram
 from bias_toolkit.report.topics.framing.contents import gather
 from bias_toolkit.report.topics.framing.figures import (
     category_ranking,
@@ -99,10 +99,6 @@ class TestDistanceVsInvariance:
 
     def test_the_plain_correlation_is_not_shown_alone(self, per_image):
         assert "ρ" not in texts(distance_vs_invariance(per_image.drop(columns="margin")))
-
-    def test_draws_on_the_axes_given(self, per_image):
-        ax = new_figure().add_subplot()
-        assert distance_vs_invariance(per_image, ax=ax) is ax
 
     def test_labels_name_the_columns(self, per_image):
         ax = distance_vs_invariance(per_image, measure="mac", x_label="distance (cosine)")

@@ -8,15 +8,15 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from bias_toolkit.objects.locate_quality import LOCALISATION
-from bias_toolkit.objects.locate_reference import reference_localisation
-from bias_toolkit.report import Finding, Heading, Kind, plot, topic_findings, write_report
+from bias_toolkit.objects.locate_quality import LOCALISATION, reference_localisation
+from bias_toolkit.report import Finding, plot, topic_findings, write_report
 from bias_toolkit.report.page import page
 from bias_toolkit.report.page.blocks import FigureBlock, Paragraph, Section, TableBlock
 from bias_toolkit.report.topics.localisation.contents import Localisation, LocatedSet, gather
 from bias_toolkit.report.topics.localisation.findings import localisation_findings, overlap_sentence
 from bias_toolkit.report.topics.localisation.marks import marked_findings, marked_section
 from bias_toolkit.report.topics.localisation.section import localisation_section
+from bias_toolkit.report.words.finding import Heading, Kind
 
 TRAIN, TEST, BOTH = frozenset({"train"}), frozenset({"test"}), frozenset({"train", "test"})
 NO_ROWS = pd.DataFrame(columns=["split", "image_id", "reason"])

@@ -7,10 +7,9 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 
-from bias_toolkit.analysis import CEILING, LOSSES, ODDS_RATIOS
+from bias_toolkit.analysis.schema import CEILING, LOSSES, ODDS_RATIOS
 from bias_toolkit.report.page.blocks import FigureBlock, ListBlock, Omitted, Paragraph, TableBlock
 from bias_toolkit.report.plots import plot
-from bias_toolkit.report.topics.regression.figures import MARKS, odds_ratios
 from bias_toolkit.report.topics.regression.findings import (
     Regression,
     ceiling_sentence,
@@ -18,7 +17,7 @@ from bias_toolkit.report.topics.regression.findings import (
     odds,
     regression_findings,
 )
-from bias_toolkit.report.topics.regression.section import TITLE, regression_section
+from bias_toolkit.report.topics.regression.section import MARKS, TITLE, odds_ratios, regression_section
 
 RATIOS = {-1: (0.7, 0.55, 0.89), 0: (1.05, 0.93, 1.19), 1: (1.4, 1.12, 1.75)}
 KINDS = ("alone", "together", "within class", "margin as a curve")

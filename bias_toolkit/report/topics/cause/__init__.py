@@ -59,8 +59,7 @@ def _map_vs_density(contents: Cause, choice: Choice[Cause]) -> Figure:
 def _size_vs_invariance(contents: Cause, choice: Choice[Cause]) -> Figure:
     require_one_of(contents.shown_sizes["measure"].unique(), choice.measure, choice.name)
     studies = (contents, *choice.beside)
-    # Studies of one model on several test sets are told apart by their own names, and by their place where these are
-    # the same too.
+    # Studies of one model on several test sets get their own names, and their place where these are the same too.
     for names in (
         [each.model() for each in studies],
         [f"{each.model()}, {each.study}" for each in studies],

@@ -17,7 +17,7 @@ DENSITY_MAP = "Greys"
 SURROUNDINGS = {"mean": "mean grey", "black": "black", "inpaint": "inpainted", "real": "real"}
 """What is around the object, in a word or two."""
 
-# Densities fall off so fast that only the order of magnitude below the highest tells cells apart.
+# Densities fall off so fast that only the order of magnitude below the highest distinguishes cells.
 SHOWN_DENSITY = np.log(1000)
 MOST_COLUMNS = 9
 RELATED = ("p_top1_change", "mac")
@@ -29,7 +29,7 @@ def framing_maps(cells: pd.DataFrame, measure: str = "p_top1_change") -> Figure:
     """A measure in each cell, one row for each kind of surroundings and one column for each scale.
 
     The first row is the training density on the same axes, where it is known. Cells in which the model recognises
-    nothing are crossed out, and those whose P(top-1 change) cannot be told from the lowest are framed.
+    nothing are crossed out, and those whose P(top-1 change) cannot be distinguished from the lowest are framed.
 
     `cells`: table MAP_CELLS. `measure`: {"p_top1_change", "mac", "accuracy"}.
     """

@@ -45,7 +45,7 @@ def _unrelated(cells: pd.DataFrame) -> Finding:
         Kind.UNKNOWN,
         "Whether the model is less stable where training objects are rare cannot be said: boxes are missing.",
         f"Shown {WORDS[first['surroundings'].iloc[0]]}, P(top-1 change) is from {percent(low[MEASURE])} at "
-        f"{_place(low)} to {percent(high[MEASURE])} at {_place(high)}.",
+        f"{place_of(low)} to {percent(high[MEASURE])} at {place_of(high)}.",
     )
 
 
@@ -138,7 +138,7 @@ def _lowest(cells: pd.DataFrame) -> list[Finding]:
         densest = table.loc[table["log_density"].idxmax()]
         apart |= not densest["among_lowest"]
         told.append(
-            f"{WORDS[surroundings]} at {_place(lowest)} ({percent(lowest[MEASURE])}){_beside(table, lowest, densest)}"
+            f"{WORDS[surroundings]} at {place_of(lowest)} ({percent(lowest[MEASURE])}){_beside(table, lowest, densest)}"
         )
     if not told:
         return []
@@ -167,12 +167,13 @@ def _beside(table: pd.DataFrame, lowest: pd.Series, densest: pd.Series) -> str:
     if densest.name == lowest.name:
         return ", the cell with the most training objects"
     if not densest["among_lowest"]:
-        return f", against {percent(densest[MEASURE])} where most training objects are, {_place(densest)}"
+        return f", against {percent(densest[MEASURE])} where most training objects are, {place_of(densest)}"
     others = int(table["among_lowest"].sum()) - 1
     if others == 1:
-        return f", which cannot be told from where most training objects are, {_place(densest)}"
+        return f", which cannot be told from where most training objects are, {place_of(densest)}"
     return f", which cannot be told from {others} others, among them the one with the most training objects"
 
 
-def _place(row: Mapping[str, Any]) -> str:
+def place_of(row: Mapping[str, Any]) -> str:
+    """A cell's position and scale in a sentence."""
     return f"cx {row['cx']:g}, cy {row['cy']:g}, scale {row['scale']:g}"

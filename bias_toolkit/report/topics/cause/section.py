@@ -10,8 +10,16 @@ import pandas as pd
 
 from bias_toolkit.analysis import FramingMap
 from bias_toolkit.foundation.words import count, number, percent
-from bias_toolkit.report.page.blocks import Block, Cell, FigureBlock, Omitted, Paragraph, Section, TableBlock
-from bias_toolkit.report.page.cells import estimate_cell
+from bias_toolkit.report.page.blocks import (
+    Block,
+    Cell,
+    FigureBlock,
+    Omitted,
+    Paragraph,
+    Section,
+    TableBlock,
+    estimate_cell,
+)
 from bias_toolkit.report.source import Source, study_name
 from bias_toolkit.report.topics.cause import map_figures
 from bias_toolkit.report.topics.cause.map_figures import SURROUNDINGS

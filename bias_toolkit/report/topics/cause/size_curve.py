@@ -22,7 +22,7 @@ MARKERS = "osD^vP*"
 def size_curve_finding(measures: pd.DataFrame, seed: int = 0) -> Finding | None:
     """Whether P(top-1 change) falls to a size in between and rises again, over table MEASURES of the size curve.
 
-    A line is fitted to each side of the lowest size (`two_lines`); where neither side is told from a flat one, sizes
+    A line is fitted to each side of the lowest size (`two_lines`); where neither side differs from a flat one, sizes
     are compared as in `size_finding`.
     """
     values = values_by_size(measures)

@@ -9,11 +9,9 @@ from matplotlib.axes import Axes
 
 from bias_toolkit.foundation.words import count, p_value, percent
 from bias_toolkit.report.columns import has_values, require_numbers
-from bias_toolkit.report.page.blocks import Block, Cell, FigureBlock, Omitted, Section, TableBlock
-from bias_toolkit.report.page.cells import column_cell
+from bias_toolkit.report.page.blocks import Block, Cell, FigureBlock, Omitted, Section, TableBlock, column_cell
 from bias_toolkit.report.page.files import Table
-from bias_toolkit.report.page.ranking import ranking
-from bias_toolkit.report.page.style import GREY, in_its_unit, styled, value_range
+from bias_toolkit.report.page.style import GREY, in_its_unit, ranking, styled, value_range
 from bias_toolkit.report.source import Source, class_names, per_image
 from bias_toolkit.report.topic import Choice, Option, Plot, Topic
 from bias_toolkit.report.words.definitions import COLUMNS, label_of, limits_of, value_form

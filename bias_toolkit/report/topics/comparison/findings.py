@@ -19,15 +19,22 @@ from bias_toolkit.report.words.finding import (
     sign,
     value_of,
 )
-from bias_toolkit.report.words.sentences import in_points
+from bias_toolkit.report.words.sentences import in_points, three_digits
 
 _finding = partial(Finding, Heading.FRAMING)
 LOGARITHMS = ("log_scale", "log_aspect")
-UNITS = {"cx": "of the frame's width", "cy": "of the frame's height"}
+PLACES = {"cx": ("right", "left"), "cy": ("down", "up")}
+UNITS = {
+    "cx": "of the frame's width",
+    "cy": "of the frame's height",
+    "truncated": "percentage points",
+    "objects_per_image": "objects",
+}
+FORMS = {"cx": three_digits, "cy": three_digits, "truncated": in_points}
 
 
 def comparison_findings(contents: FramingContents) -> list[Finding]:
-    """Whether a classifier tells the sets apart, what differs and by how much, and what could have been missed."""
+    """Whether a classifier distinguishes the sets, what differs and by how much, and what could have been missed."""
     first, second, comparison = contents.first, contents.second, contents.comparison
     if second is None or not first:
         return []
@@ -96,9 +103,9 @@ def _variable(row: Mapping, first: FramedSet, second: FramedSet) -> Finding:
         claim = f"{subject} of {second.the} are {times} times {words[difference < 0]} ({low} to {high}) {than}."
         return _finding(Kind.EFFECT, claim, f"By medians. {apart}")
     ends = sorted(abs(row[f"difference_{end}"]) for end in ("low", "high"))
-    if name in UNITS:
-        way = {"cx": ("right", "left"), "cy": ("down", "up")}[name][difference < 0]
-        size = f"{_three(abs(difference))} {UNITS[name]} farther {way} ({interval(*ends, _three)})"
+    if name in PLACES:
+        way = PLACES[name][difference < 0]
+        size = f"{three_digits(abs(difference))} {UNITS[name]} farther {way} ({interval(*ends, three_digits)})"
         return _finding(Kind.EFFECT, f"Objects of {second.the} lie {size} {than}.", f"By means. {apart}")
     if name == "truncated":
         more = "less" if difference < 0 else "more"
@@ -118,34 +125,28 @@ def sorted_factors(row: Mapping) -> tuple[float, float, float]:
     return math.exp(turn * row["difference"]), *map(math.exp, ends)
 
 
-def _three(value: float) -> str:
-    return number(value, 3)
-
-
 def _noun(name: str) -> str:
     return label_of(name).lower()
 
 
 def told_distance(row: Mapping, value: float) -> str:
     """A Wasserstein distance in its variable's unit, in words."""
-    name, text = row["variable"], _bare_distance(row, value)
-    if name in LOGARITHMS:
-        return f"a factor of {text}"
-    return f"{text} {UNITS.get(name) or ('percentage points' if name == 'truncated' else 'objects')}"
+    return _with_unit(row["variable"], _bare_distance(row["variable"], value))
 
 
-def _bare_distance(row: Mapping, value: float) -> str:
-    name = row["variable"]
+def _with_unit(name: str, text: str) -> str:
+    return f"a factor of {text}" if name in LOGARITHMS else f"{text} {UNITS[name]}"
+
+
+def _bare_distance(name: str, value: float) -> str:
     if name in LOGARITHMS:
         return number(math.exp(value), 2 if value > 0.02 else 3)
-    if name in UNITS:
-        return _three(value)
-    return in_points(value) if name == "truncated" else significant(value, 2)
+    return FORMS[name](value) if name in FORMS else significant(value, 2)
 
 
 def _apart(row: Mapping) -> str:
     """How far apart the distributions are, and how far chance puts them."""
-    low, high = (_bare_distance(row, row[f"wasserstein_{end}"]) for end in ("low", "high"))
+    low, high = (_bare_distance(row["variable"], row[f"wasserstein_{end}"]) for end in ("low", "high"))
     return (
         f"One distribution becomes the other when its objects are moved by {told_distance(row, row['wasserstein'])} on "
         f"average (95% interval {low} to {high}); two random parts of all images together are "
@@ -156,13 +157,8 @@ def _apart(row: Mapping) -> str:
 def _bounds(row: Mapping) -> str:
     """The interval of a difference in its unit, as what it can be at most."""
     name = row["variable"]
-    if name in LOGARITHMS:
-        return f"by a factor of {limits_of_row(row, 'difference', lambda value: number(math.exp(value)))}"
-    if name in UNITS:
-        return f"by {limits_of_row(row, 'difference', _three)} {UNITS[name]}"
-    if name == "truncated":
-        return f"by {limits_of_row(row, 'difference', in_points)} percentage points"
-    return f"by {limits_of_row(row, 'difference')} objects"
+    form = (lambda value: number(math.exp(value))) if name in LOGARITHMS else FORMS.get(name, number)
+    return f"by {_with_unit(name, limits_of_row(row, 'difference', form))}"
 
 
 def _no_difference(rows: list[Mapping], first: FramedSet, second: FramedSet) -> Finding:

@@ -11,9 +11,8 @@ from bias_toolkit.report.page.files import Table
 from bias_toolkit.report.relations import figures as relation_figures
 from bias_toolkit.report.relations.tables import plain_and_partial
 from bias_toolkit.report.topic import Choice, Option, Plot, Tile, Topic
-from bias_toolkit.report.topics.distance.figures import percentile_histogram
 from bias_toolkit.report.topics.distance.findings import DistanceContents, distance_findings, gather
-from bias_toolkit.report.topics.distance.section import distance_section
+from bias_toolkit.report.topics.distance.section import distance_section, percentile_histogram
 from bias_toolkit.report.words.definitions import distance_label
 
 

@@ -1,21 +1,26 @@
-"""The page's section on distance from the training set against invariance."""
+"""The page's section on distance from the training set against invariance: its tables and figures."""
 
 from collections.abc import Iterator
 from functools import partial
 
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
 from bias_toolkit.foundation.words import MISSING, count, significant
 from bias_toolkit.report.columns import has_values
 from bias_toolkit.report.page.blocks import Block, FigureBlock, Omitted, Paragraph, Section, TableBlock
+from bias_toolkit.report.page.style import BLUE, GREY, histogram, in_percent, new_figure, styled, subtitle
 from bias_toolkit.report.relations import figures
 from bias_toolkit.report.relations.blocks import correlations_table, relation_figure
 from bias_toolkit.report.relations.tables import Relations
-from bias_toolkit.report.topics.distance import figures as distance_figures
 from bias_toolkit.report.topics.distance.findings import MAIN_MEASURES, DistanceContents
 from bias_toolkit.report.topics.distance.search_quality import quality_blocks
 from bias_toolkit.report.words.definitions import DISTANCES, distance_label, label_of
 
 TITLE = "Distance from the training set"
 MOST_LEAKS = 20
+HISTOGRAM_BINS = 40
 
 
 def distance_section(contents: DistanceContents) -> Section | Omitted:
@@ -80,7 +85,7 @@ def _how_far(contents: DistanceContents) -> Iterator[FigureBlock]:
         label = distance_label("nn_distance", {"metric": contents.relations.metric})
         yield FigureBlock(
             "distances",
-            lambda: distance_figures.distance_histogram(contents.distances, contents.training_spacing, label),
+            lambda: distance_histogram(contents.distances, contents.training_spacing, label),
             "Histogram of the test images' distances to the nearest training image, with the training images' own.",
             "How far test images are from their nearest training image (bars), and how far training images are from "
             "their nearest other training image (line).",
@@ -89,7 +94,7 @@ def _how_far(contents: DistanceContents) -> Iterator[FigureBlock]:
     if has_values(contents.distances, "distance_percentile"):
         yield FigureBlock(
             "percentiles",
-            lambda: distance_figures.percentile_histogram(contents.distances),
+            lambda: percentile_histogram(contents.distances),
             "Histogram of the test images' distance percentiles.",
             "For each test image, the share of training images that are nearer to their own nearest other training "
             "image. A test set that lies as the training set does would fill every bar to the dashed line.",
@@ -116,3 +121,46 @@ def _leaks(contents: DistanceContents) -> TableBlock:
         csv="tables/distances.csv",
         numeric=False,
     )
+
+
+@styled
+def percentile_histogram(distances: pd.DataFrame, bins: int = 20) -> Axes:
+    """Where test images lie among the training images' own distances; one distribution would fill bars to the line."""
+    ax = new_figure().add_subplot()
+    values = distances["distance_percentile"].dropna().to_numpy(float)
+    weights = np.full(len(values), 1 / max(len(values), 1))
+    ax.hist(values, np.linspace(0, 1, bins + 1), weights=weights, color=BLUE, alpha=0.8, rwidth=0.92)
+    ax.axhline(1 / bins, color=GREY, linestyle="--", linewidth=1.2)
+    ax.set(
+        title="Distance percentile of the test images",
+        xlabel="share of training images nearer to their own nearest",
+        ylabel="share of test images",
+        xlim=(0, 1),
+    )
+    subtitle(ax, f"{count(len(values), 'test image')}; dashed: a test set that lies as the training set does")
+    for axis in (ax.xaxis, ax.yaxis):
+        in_percent(axis)
+    ax.grid(False, axis="x")
+    return ax
+
+
+@styled
+def distance_histogram(
+    distances: pd.DataFrame, train_distances: np.ndarray, label: str = "distance to nearest training image"
+) -> Axes:
+    """Distances of test images (DISTANCES rows), and of training images to their nearest other training image (n,)."""
+    test, train = distances["nn_distance"].dropna().to_numpy(float), np.asarray(train_distances, float)
+    train = train[np.isfinite(train)]
+    highest = max(np.quantile(values, 0.999) for values in (test, train) if len(values))
+    edges = np.linspace(0, highest, HISTOGRAM_BINS + 1)
+    ax = histogram(
+        test,
+        edges,
+        np.histogram(train, edges, density=True)[0],
+        labels=(count(len(test), "test image"), count(len(train), "training image")),
+        title="Distance to the nearest training image",
+        xlabel=label,
+        xlim=(0, highest),
+    )
+    ax.legend(loc="best")
+    return ax

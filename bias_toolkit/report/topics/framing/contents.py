@@ -85,7 +85,7 @@ class FramedSet:
 
     @property
     def centring(self) -> Centring:
-        """The columns of its summary that tell of centring."""
+        """The columns of its summary that are about centring."""
         return centring(self.whole)
 
     @property

@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 
 from bias_toolkit.foundation.words import count, number
 from bias_toolkit.objects import OF_ALL_OBJECTS, Maps, null_histogram
-from bias_toolkit.report.page.ranking import ranking
 from bias_toolkit.report.page.style import (
     DIVERGING_MAP,
     GREY,
@@ -17,6 +16,8 @@ from bias_toolkit.report.page.style import (
     VERMILLION,
     histogram,
     new_figure,
+    ranking,
+    shortened,
     styled,
     subtitle,
 )
@@ -25,6 +26,7 @@ from bias_toolkit.report.words.definitions import label_of
 NULL_GRID = 201
 HISTOGRAM_BINS = 40
 LONGEST_CATEGORY = 18
+"""Of a category's name, which leaves room beside it for a number."""
 
 
 def _heat_map(
@@ -125,7 +127,7 @@ def category_ranking(ranked: pd.DataFrame, *, column: str = "centre_bias", class
     """A centre bias of the categories (CATEGORY_RANKING) with its interval; of many the `most` first and last."""
     named = zip(ranked["category"], ranked["n_objects"], strict=True)
     rows = ranked[["value", "value_low", "value_high"]].astype(float).set_axis(["value", "low", "high"], axis=1)
-    rows = rows.assign(name=[f"{_cut(class_name(category))}, {n:,}" for category, n in named])
+    rows = rows.assign(name=[f"{shortened(class_name(category), LONGEST_CATEGORY)}, {n:,}" for category, n in named])
     ax = ranking(rows, xlabel=f"{label_of(column).lower()} (0 by chance, 1 centred)", most=most)
     places = ax.get_yticks()
     ends = ranked if len(ranked) == len(places) else pd.concat([ranked.head(most), ranked.tail(most)])
@@ -135,8 +137,3 @@ def category_ranking(ranked: pd.DataFrame, *, column: str = "centre_bias", class
     if column != OF_ALL_OBJECTS.column:
         subtitle(ax, "objects whose box does not touch the border")
     return ax
-
-
-def _cut(name: str) -> str:
-    """A name that leaves room beside it for a number."""
-    return name if len(name) <= LONGEST_CATEGORY else f"{name[: LONGEST_CATEGORY - 1]}…"

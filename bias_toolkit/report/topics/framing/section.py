@@ -16,8 +16,8 @@ from bias_toolkit.report.page.blocks import (
     PicturesBlock,
     Section,
     TableBlock,
+    column_cell,
 )
-from bias_toolkit.report.page.cells import column_cell
 from bias_toolkit.report.topics.framing import figures
 from bias_toolkit.report.topics.framing.contents import FramedSet, FramingContents, by_category
 from bias_toolkit.report.topics.framing.mean_images import mean_images_block
@@ -83,7 +83,7 @@ def _overview(sets: list[FramedSet]) -> TableBlock:
 
 
 def _bias(of: FramedSet) -> str:
-    """Centre bias of all objects, and of those that the border does not cut where those tell more."""
+    """Centre bias of all objects, and of those that the border does not cut where those say more."""
     row, centring = of.whole, of.centring
     text = f"Centre bias {value_of(row, OF_ALL_OBJECTS.column)}"
     if centring == OF_ALL_OBJECTS:

@@ -16,7 +16,7 @@ from bias_toolkit.report.page.thumbnails import FOLDER, Example, Thumbnail, thum
 from bias_toolkit.report.source import Source, class_names, per_image
 from bias_toolkit.report.stability import LISTED, least_and_most_stable
 from bias_toolkit.report.topic import Topic
-from bias_toolkit.report.topics.explanations.findings import explanation_links
+from bias_toolkit.report.topics.explanations import explanation_links
 from bias_toolkit.report.words.sentences import BOTH_SETS, SET_NAMES, TEST, TRAINING, ClassNames
 
 TITLE = "Most and least stable images"

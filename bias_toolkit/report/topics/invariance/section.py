@@ -4,8 +4,17 @@ from collections.abc import Iterator
 
 from bias_toolkit.foundation.words import count, percent
 from bias_toolkit.report.columns import has_values
-from bias_toolkit.report.page.blocks import Block, Cell, FigureBlock, ListBlock, Omitted, Paragraph, Section, TableBlock
-from bias_toolkit.report.page.cells import estimate_cell
+from bias_toolkit.report.page.blocks import (
+    Block,
+    Cell,
+    FigureBlock,
+    ListBlock,
+    Omitted,
+    Paragraph,
+    Section,
+    TableBlock,
+    estimate_cell,
+)
 from bias_toolkit.report.topics.invariance import figures
 from bias_toolkit.report.topics.invariance.findings import InvarianceContents
 from bias_toolkit.report.topics.invariance.sequential import HOW, stopping_sentences

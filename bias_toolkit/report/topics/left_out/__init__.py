@@ -34,7 +34,7 @@ def gather(source: Source) -> LeftOut:
 
 
 def _missing(source: Source) -> list[str]:
-    """What is left out for want of boxes, labels, matching classes or steps, a sentence each."""
+    """What is left out because boxes, labels, matching classes or steps are missing; a sentence for each."""
     sentences = missing_boxes(source)
     if source.images(TEST)["label"].isna().all():
         sentences.append("The test set has no labels, so accuracy and everything by class are left out.")

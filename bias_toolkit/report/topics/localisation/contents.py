@@ -10,7 +10,7 @@ import pandas as pd
 from bias_toolkit.foundation.words import count
 from bias_toolkit.objects import OF_UNCUT_OBJECTS, centring
 from bias_toolkit.objects.locate import LABEL
-from bias_toolkit.objects.locate_reference import reference_localisation
+from bias_toolkit.objects.locate_quality import reference_localisation
 from bias_toolkit.report.source import Source
 from bias_toolkit.report.words.finding import sign
 from bias_toolkit.report.words.sentences import SET_NAMES, has
@@ -53,7 +53,7 @@ class Localisation:
 
     @property
     def centring(self) -> str:
-        """The criterion that tells of centring, as the report chooses it: by how often the border cuts objects."""
+        """The criterion of centring, as the report chooses it: by how often the border cuts objects."""
         columns = ("truncated_share", OF_UNCUT_OBJECTS.column)
         return centring({column: self.value(column, "given")["value"] for column in columns}).column
 

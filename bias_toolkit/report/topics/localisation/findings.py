@@ -8,7 +8,7 @@ from bias_toolkit.report.source import Source
 from bias_toolkit.report.topics.localisation.contents import Localisation, gather, missing_boxes
 from bias_toolkit.report.topics.localisation.marks import MISSTATED
 from bias_toolkit.report.words.finding import Finding, Heading, Kind, limits_of_row, sign
-from bias_toolkit.report.words.sentences import SET_NAMES, has
+from bias_toolkit.report.words.sentences import SET_NAMES, has, three_digits
 
 CENTRED = "centred"
 _finding = partial(Finding, Heading.FRAMING)
@@ -39,11 +39,6 @@ def measured(located: Localisation, criterion: str, estimator: str = "estimated"
         return "not defined"
     limits = f" ({interval(row['low'], row['high'], form)})" if known(row["low"]) else ""
     return f"{form(row['value'])}{limits}"
-
-
-def fine(value: float) -> str:
-    """A place in shares of an image."""
-    return number(value, 3)
 
 
 def verdict(located: Localisation, *criteria: str) -> int | None:
@@ -79,8 +74,8 @@ def box_sentences(source: Source) -> list[str]:
 def _position(located: Localisation) -> Finding:
     ways = {"horizontally": "cx_sd", "vertically": "cy_sd"}
     numbers = "; ".join(
-        f"{way} {measured(located, name, form=fine)} of the image's side against "
-        f"{measured(located, name, CENTRED, fine)}"
+        f"{way} {measured(located, name, form=three_digits)} of the image's side against "
+        f"{measured(located, name, CENTRED, three_digits)}"
         for way, name in ways.items()
     )
     evidence = (

@@ -12,9 +12,9 @@ from bias_toolkit.foundation.words import count, interval, known, number, percen
 from bias_toolkit.report.page.blocks import Block, Cell, FigureBlock, Paragraph, Section, TableBlock
 from bias_toolkit.report.page.style import ORANGE, new_figure, styled
 from bias_toolkit.report.topics.localisation.contents import Localisation
-from bias_toolkit.report.topics.localisation.findings import fine, localisation_findings
+from bias_toolkit.report.topics.localisation.findings import localisation_findings
 from bias_toolkit.report.words.definitions import Definition
-from bias_toolkit.report.words.sentences import SET_NAMES
+from bias_toolkit.report.words.sentences import SET_NAMES, three_digits
 
 TITLE = "The estimated boxes"
 EXAMPLES = 10
@@ -82,7 +82,7 @@ def localisation_section(located: Localisation) -> Section:
 def _table(located: Localisation) -> TableBlock:
     rows = []
     for name, definition in CRITERIA.items():
-        form = percent if definition.share else fine if name in PLACES else number
+        form = percent if definition.share else three_digits if name in PLACES else number
         cells = [_cell(located.value(name, estimator), "", form) for estimator in ESTIMATORS]
         rows.append([definition.label, *cells, _cell(located.value(name), "gain_", form)])
     return TableBlock(

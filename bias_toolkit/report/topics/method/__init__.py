@@ -11,6 +11,9 @@ from bias_toolkit.report.source import Source
 from bias_toolkit.report.topic import Topic
 from bias_toolkit.report.words.sentences import SET_NAMES
 
+SHOWN = ("name", "input_size", "preprocessing", "n_classes", "feature_layer", "feature_dimension", "weights_sha256")
+"""What is shown of the model's record."""
+
 
 @dataclass(frozen=True)
 class DatasetDescription:
@@ -31,24 +34,11 @@ class DatasetDescription:
 
 
 @dataclass(frozen=True)
-class ModelDescription:
-    """The model of a study."""
-
-    name: str
-    input_size: int
-    preprocessing: str
-    n_classes: int
-    feature_layer: str
-    feature_dimension: int
-    weights_sha256: str
-
-
-@dataclass(frozen=True)
 class Method:
     """How a study was made."""
 
     datasets: Mapping[str, DatasetDescription]  # train and test
-    model: ModelDescription
+    model: Mapping[str, Any]  # `SHOWN`, the preprocessing as a sentence
     settings: Mapping[str, Any]
     seeds: Mapping[str, int]
     versions: Mapping[str, str]
@@ -60,13 +50,10 @@ class Method:
 
 def gather(source: Source) -> Method:
     """How a study was made."""
-    model = source.model_record
-    named = ("name", "input_size", "n_classes", "feature_layer", "feature_dimension", "weights_sha256")
+    model = {name: source.model_record[name] for name in SHOWN}
     return Method(
         datasets=describe_datasets(source),
-        model=ModelDescription(
-            preprocessing=_preprocessing_sentence(model["preprocessing"]), **{name: model[name] for name in named}
-        ),
+        model=model | {"preprocessing": _preprocessing_sentence(model["preprocessing"])},
         settings=source.settings.to_dict(),
         seeds={"every random draw": source.settings.seed},
         versions=source.versions,
@@ -110,12 +97,12 @@ def method_section(contents: Method) -> Section:
     """Datasets, model, index, settings, seeds, versions and times."""
     model = contents.model
     rows = [
-        ["Model", model.name],
-        ["Input", f"{model.input_size} × {model.input_size} pixels"],
-        ["Preprocessing", model.preprocessing],
-        ["Classes", count(model.n_classes)],
-        ["Feature", f"{model.feature_layer}, {count(model.feature_dimension, 'dimension')}"],
-        ["SHA-256 of the weights", model.weights_sha256],
+        ["Model", model["name"]],
+        ["Input", f"{model['input_size']} × {model['input_size']} pixels"],
+        ["Preprocessing", model["preprocessing"]],
+        ["Classes", count(model["n_classes"])],
+        ["Feature", f"{model['feature_layer']}, {count(model['feature_dimension'], 'dimension')}"],
+        ["SHA-256 of the weights", model["weights_sha256"]],
     ]
     reasons = {"Labels": contents.label_match, "Runtime": contents.runtime_reason, "Index": contents.index_reason}
     rows += [[name, sentence] for name, sentence in reasons.items() if sentence]

@@ -2,9 +2,8 @@
 
 from bias_toolkit.report.page.files import Table
 from bias_toolkit.report.topic import Plot, Topic
-from bias_toolkit.report.topics.regression.figures import odds_ratios
 from bias_toolkit.report.topics.regression.findings import gather, regression_findings
-from bias_toolkit.report.topics.regression.section import regression_section
+from bias_toolkit.report.topics.regression.section import odds_ratios, regression_section
 from bias_toolkit.report.words.sentences import BOTH_SETS, TEST_ONLY
 
 TOPIC = Topic(

@@ -142,7 +142,7 @@ def loss(value: float) -> str:
 
 
 def ceiling_sentence(contents: Regression) -> str:
-    """How much of what the terms can tell at all the regression tells; empty where it was not computed."""
+    """How much of what the terms can predict the regression predicts; empty where that was not computed."""
     table = contents.ceiling
     if not len(table):
         return ""

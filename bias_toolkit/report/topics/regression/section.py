@@ -1,14 +1,25 @@
-"""The page's section on the regression of instability on distance, framing and the margin together."""
+"""The page's section on what each of several variables adds to the others: its tables and its figure."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 
-from bias_toolkit.foundation.words import MISSING, number, p_value, significant
-from bias_toolkit.report.page.blocks import Block, Cell, FigureBlock, ListBlock, Omitted, Paragraph, Section, TableBlock
-from bias_toolkit.report.page.cells import estimate_cell
-from bias_toolkit.report.topics.regression.figures import odds_ratios
+from bias_toolkit.foundation.words import MISSING, count, number, p_value, significant
+from bias_toolkit.report.page.blocks import (
+    Block,
+    Cell,
+    FigureBlock,
+    ListBlock,
+    Omitted,
+    Paragraph,
+    Section,
+    TableBlock,
+    estimate_cell,
+)
+from bias_toolkit.report.page.style import BLUE, GREEN, GREY, VERMILLION, name_rows, new_figure, styled, subtitle
 from bias_toolkit.report.topics.regression.findings import (
     Regression,
     ceiling_sentence,
@@ -24,6 +35,17 @@ from bias_toolkit.report.words.sentences import BOTH_SETS, TEST_ONLY
 
 TITLE = "What distance says beside everything else"
 MODELS = {"none": "No term: the mean alone", "all": "All terms", "boosted": "Boosted trees on all terms"}
+MARKS = {
+    "alone": (GREY, "o", "white"),
+    "together": (BLUE, "o", BLUE),
+    "within class": (GREEN, "s", GREEN),
+    "margin as a curve": (VERMILLION, "D", VERMILLION),
+}
+ROW_INCHES = 0.7
+APART = 0.2
+TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
+# An interval that goes farther is cut by the axis, so that the others can be seen.
+LARGEST = 100.0
 
 
 def regression_section(contents: Regression) -> Section | Omitted:
@@ -114,3 +136,37 @@ def _loss_table(losses: pd.DataFrame) -> TableBlock:
         csv="tables/losses.csv",
         boxes=BOTH_SETS,
     )
+
+
+@styled
+def odds_ratios(table: pd.DataFrame) -> Axes:
+    """Odds ratios (ODDS_RATIOS) for one standard deviation of each term, alone and beside the others, on a log axis."""
+    terms = list(dict.fromkeys(table.loc[table["kind"].eq("together"), "term"]))
+    kinds = [kind for kind in MARKS if kind in set(table["kind"])]
+    ax = new_figure(width=6.2, height=1.3 + ROW_INCHES * len(terms)).add_subplot()
+    ax.axvline(1, color=GREY, linewidth=1)
+    for at, kind in enumerate(kinds):
+        rows = table[table["kind"].eq(kind)].set_index("term").reindex(terms)
+        places = np.arange(len(terms)) + APART * (at - (len(kinds) - 1) / 2)
+        colour, marker, inside = MARKS[kind]
+        ax.hlines(places, rows["low"], rows["high"], color=colour, linewidth=1.6)
+        label = REGRESSION_KINDS[kind].label.lower()
+        ax.plot(rows["odds_ratio"], places, marker, color=colour, markerfacecolor=inside, markersize=4.5, label=label)
+    ends = table[["odds_ratio", "low", "high"]].to_numpy(float)
+    ends = np.clip(ends[np.isfinite(ends) & (ends > 0)], 1 / LARGEST, LARGEST)
+    ax.set_xscale("log")
+    low, high = (min(ends.min(initial=1), 0.8) / 1.15, max(ends.max(initial=1), 1.25) * 1.15)
+    shown = [tick for tick in TICKS if low <= tick <= high]
+    ax.set_xticks(shown, [f"{tick:g}" for tick in shown])
+    ax.minorticks_off()
+    ax.set_xlim(low, high)
+    name_rows(ax, range(len(terms)), [label_of(term) for term in terms])
+    ax.set_ylim(len(terms) - 0.45, -0.55)
+    ax.set(xlabel="odds ratio for one standard deviation", title="Odds that a step changes the class")
+    ax.legend(loc="best")
+    together = table[table["kind"].eq("together")]
+    if len(together):
+        n, clusters = int(together["n"].iloc[0]), int(together["clusters"].iloc[0])
+        classes = "" if clusters == n else f" of {count(clusters, 'class', 'classes')}"
+        subtitle(ax, f"{count(n, 'image')}{classes}; lines: 95% intervals")
+    return ax
