@@ -155,7 +155,7 @@ def separating_direction(standardised: np.ndarray, changed: np.ndarray, steps: n
     sides = np.where(changed > 0, 1.0, -1.0)[~mixed]
     design = np.column_stack([np.ones(len(standardised)), standardised])
     # Any direction is constant on mixed images; if those span all directions, none is left.
-    if np.linalg.matrix_rank(design[mixed]) == design.shape[1] or not len(sides):
+    if not len(sides) or (mixed.any() and np.linalg.matrix_rank(design[mixed]) == design.shape[1]):
         return None
     rows = design[~mixed] * sides[:, None]
     found = linprog(
