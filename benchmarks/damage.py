@@ -2,8 +2,9 @@
 
 A byte is flipped, the file is cut off, or it is deleted, or a byte is flipped and the file's time set back, as a disk
 does it that goes bad; after each file in turn, several files are damaged at once. Then `neighbours` and `plot` look at
-the study, and `report` is run again. Whatever a look at it finds must be told in one sentence, and afterwards each file
-has to be what it was. Prints a table and every distinct message; ends with exit code 1 if anything differs.
+the study, `verify` has to find every damaged file that a step has recorded, and the study's commands are run again.
+What is wrong has to be said in a sentence, and afterwards each file has to be what it was. Prints a table and every
+distinct message; ends with exit code 1 if anything differs.
 """
 
 from __future__ import annotations
@@ -17,12 +18,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.forked_runs import commands, differences, fractions, make_reference, prepare, run, settled
+from benchmarks.forked_runs import Ended, commands, differences, fractions, make_reference, prepare, run, settled
 
 KINDS = ("flip", "truncate", "delete", "flip in silence")
 SEVERAL = 5
 """Files that are damaged at once."""
 LOOKS = (["neighbours", "{study}", "0.png"], ["plot", "{study}", "distance-vs-invariance", "--out", "{out}"])
+UNRECORDED = ("study.json", "step.json", "skipped.csv")
+"""Files without a digest."""
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -77,6 +80,11 @@ def campaign(folder: Path, files: int | None, seed: int) -> list[str]:
         for look in LOOKS:
             arguments = [part.format(study=study, out=folder / "figure.svg") for part in look]
             failed += _judge(f"{name} ({kind}): {look[0]}", run(arguments, study), messages, study)
+        verified = run(["verify", str(study)], study)
+        failed += _judge(f"{name} ({kind}): verify", verified, messages, study, codes=(0, 1, 2))
+        if verified.code != 2:
+            recorded = [each for each, _ in damaged if not each.endswith(UNRECORDED)]
+            failed += [f"{each} ({kind}) was not found by verify" for each in recorded if each not in verified.printed]
         codes = set()
         for arguments in again:
             ended = run(arguments, study)
@@ -100,12 +108,14 @@ def campaign(folder: Path, files: int | None, seed: int) -> list[str]:
     return failed
 
 
-def _judge(what: str, ended, messages: collections.Counter, study: Path) -> list[str]:
+def _judge(
+    what: str, ended: Ended, messages: collections.Counter, study: Path, codes: tuple[int, ...] = (0, 2)
+) -> list[str]:
     """Take note of what a run said of the damage; what is wrong with how it ended."""
     for line in ended.printed.splitlines():
         if re.search(r"damaged|Error|cannot be|being computed", line):
             messages[re.sub(r"\d{2,}|shard \d+", "…", line.replace(str(study), "STUDY"))] += 1
-    if ended.code not in (0, 2) or "Traceback" in ended.printed:
+    if ended.code not in codes or "Traceback" in ended.printed:
         return [f"{what} ended with {ended.code}: {ended.printed}"]
     return []
 
