@@ -1,4 +1,4 @@
-"""Folders of images without annotation files: with a folder a class, or with no classes at all."""
+"""Folders of images without annotation files: with one folder per class, or without classes."""
 
 from pathlib import Path
 

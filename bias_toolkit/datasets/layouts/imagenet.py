@@ -1,12 +1,12 @@
 """ImageNet as it is distributed: the folder of training images, or of validation images.
 
-The training folder has a folder a class, named by its WordNet id; so has a validation folder that was sorted into
-classes. A folder as unpacked is flat: `ILSVRC2012_val_00000001.JPEG`, labelled by files found near it, or
-`n01440764_10026.JPEG`, labelled by the id that its name begins with. `imagenet_annotations` says which files of
-labels and boxes are looked for, and where.
+The training folder has one folder per class, named by its WordNet id; so does a validation folder that was sorted into
+classes. An unpacked folder is flat. Its images are `ILSVRC2012_val_00000001.JPEG`, labelled by files nearby, or
+`n01440764_10026.JPEG`, labelled by the id at the start of the name. `imagenet_annotations` lists the files of labels
+and boxes, and the places where they are searched.
 
-Annotations describe the whole of ImageNet, so an image that they name and that is not in the folder is no error: a
-folder may hold a part of it.
+Annotations describe the whole of ImageNet, and a folder may hold a part of it. An annotated image that is not in the
+folder is therefore not an error.
 """
 
 import os
@@ -81,7 +81,7 @@ def _stem(image_id: str) -> str:
 
 
 def _split(stems: list[str]) -> str:
-    """The split that the images' names are of: train, val or test."""
+    """The split to which the images' names belong: train, val or test."""
     numbered = next(filter(None, map(_NUMBERED.fullmatch, stems)), None)
     return numbered[1] if numbered else "train"
 
@@ -95,7 +95,7 @@ def _label_in_name(image_id: str, stem: str) -> str | None:
 
 
 def _names_in(stems: list[str]) -> dict[str, str]:
-    """Class names that file names give after the id, as n01440764_tench does and n01440764_10026 does not."""
+    """Class names that follow the id in file names, as in n01440764_tench but not in n01440764_10026."""
     matches = filter(None, map(_NAMED_BY_CLASS.fullmatch, stems))
     return {match[1]: match[2].replace("_", " ") for match in matches if not match[2].isdigit()}
 
