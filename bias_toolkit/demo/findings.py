@@ -1,4 +1,4 @@
-"""What the demo found, in sentences that follow from its numbers."""
+"""The demo's findings: sentences that follow from its numbers."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -25,7 +25,7 @@ class Heading(StrEnum):
 
 MIDDLE, OFF_CENTRE = (0.0, 0.1), (0.2, 0.3)
 TRAINED, SMALL, LARGE = (0.35, 0.55), (0.2, 0.25), (0.55, 0.8)
-# A 95% interval is about this many standard errors wide; an estimate is beyond chance at one in a thousand.
+# The width of a 95% interval in standard errors; an estimate exceeds chance at one in a thousand.
 WIDTH, BEYOND_CHANCE = 3.92, 3.29
 QUANTITIES = {
     "centre_bias": "centre bias",
@@ -35,7 +35,7 @@ QUANTITIES = {
 
 
 def law_findings(law: pd.DataFrame) -> list[Finding]:
-    """Whether the law that placed the objects was found again from their boxes, for each demo dataset."""
+    """Whether the boxes agree with the law that placed the objects, for each demo dataset."""
     found = []
     for dataset, rows in law.groupby("dataset", sort=False):
         outside = rows[(rows["law"] < rows["low"]) | (rows["law"] > rows["high"])]
@@ -57,9 +57,9 @@ def law_findings(law: pd.DataFrame) -> list[Finding]:
 
 
 def learnt_findings(tables: Mapping[tuple[str, str], pd.DataFrame]) -> list[Finding]:
-    """How stable and how right each network is on each test set, and by distance from the training images.
+    """The stability and accuracy of each network on each test set, and by distance from the training images.
 
-    `tables` has what `argument.binned` gave for each (network, test set).
+    `tables` has the result of `argument.binned` for each (network, test set).
     """
     found = []
     for network in dict.fromkeys(network for network, _ in tables):
@@ -83,7 +83,7 @@ def learnt_findings(tables: Mapping[tuple[str, str], pd.DataFrame]) -> list[Find
 
 
 def framing_findings(per_image: Mapping[str, pd.DataFrame]) -> list[Finding]:
-    """What moving the object off centre, and changing its size, does to each network on the uniform test set."""
+    """The effect of an off-centre position and of another scale on each network, on the uniform test set."""
     found = []
     for network, table in per_image.items():
         found.append(

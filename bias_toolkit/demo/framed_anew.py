@@ -22,7 +22,7 @@ SETTINGS = {"map_images": 50, "map_positions": (0.2, 0.35, 0.5, 0.65, 0.8), "map
 def cell_of_the_law(cells: pd.DataFrame, input_size: int) -> pd.Series:
     """The cell of MAP_CELLS that is nearest to the law's typical position and scale, as a network sees them.
 
-    Its view is the middle of the image, a square of `input_size` pixels.
+    The network's view is a square of `input_size` pixels in the middle of the image.
     """
     scale = demo_law("train").typical_scale * IMAGE_SIDE / input_size
     away = (cells["cx"] - 0.5) ** 2 + (cells["cy"] - 0.5) ** 2 + cells["scale"].map(lambda s: math.log(s / scale) ** 2)
@@ -61,7 +61,7 @@ def framed_anew_findings(maps: Mapping[str, FramingMap], input_size: int) -> lis
 
 
 def framed_anew_section(maps: Mapping[str, FramingMap]) -> Section:
-    """The two networks' maps under one another."""
+    """The two networks' maps, one below the other."""
     together = pd.concat([map_.cells.assign(surroundings=network) for network, map_ in maps.items()])
     return Section(
         "framed-anew",

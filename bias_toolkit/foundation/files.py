@@ -267,7 +267,7 @@ def sealed_shards(folder: str | os.PathLike, kind: str) -> set[int]:
 
 
 def shard_files(folder: str | os.PathLike, kind: str) -> list[Path]:
-    """The Parquet tables of a kind in a folder of shards, `<kind>-00000.parquet` and so on, by their numbers."""
+    """The Parquet tables of a kind in a folder of shards, `<kind>-00000.parquet` and so on, in order."""
     named = ((re.fullmatch(rf"{kind}-(\d{{5,}})\.parquet", path.name), path) for path in Path(folder).glob(f"{kind}-*"))
     return [path for _, path in sorted((int(match[1]), path) for match, path in named if match)]
 

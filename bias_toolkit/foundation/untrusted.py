@@ -24,7 +24,7 @@ _KINDS = {
     stat.S_IFCHR: "a device",
     stat.S_IFBLK: "a device",
 }
-# Opening a pipe without a writer would block, and a link may lead anywhere. Windows has neither flag.
+# Opening a pipe without a writer would block, and a link may lead anywhere. Windows lacks these flags.
 SAFELY = os.O_RDONLY
 for _flag in ("O_NONBLOCK", "O_NOFOLLOW", "O_NOCTTY", "O_CLOEXEC", "O_BINARY"):
     SAFELY |= getattr(os, _flag, 0)

@@ -100,7 +100,7 @@ def count(value: Real | None, noun: str = "", plural: str | None = None) -> str:
 
 
 def p_value(value: Real | None) -> str:
-    """`p = 0.034`, or `p < 0.001` if it is smaller; it contains no line break."""
+    """`p = 0.034`, or `p < 0.001` if it is smaller, with spaces at which a line does not break."""
     if not known(value):
         return "p not computed"
     if value < 0.001:

@@ -60,7 +60,7 @@ def nearby(folder: Path) -> list[Path]:
 
 
 def find_annotations(folder: Path, split: str, stems: Collection[str], wnids: Sequence[str]) -> FoundAnnotations | None:
-    """Find annotations of a folder of images of a split, by their file names without extension and known classes."""
+    """Find the annotations of a folder of images of a split, from its file names without extension and its classes."""
     places = nearby(folder)
     if solution := _first_file(places, f"LOC_{split}_solution.csv"):
         return FoundAnnotations(

@@ -63,7 +63,7 @@ def class_colours(explanation: ExplanationRecord) -> dict[int, str]:
 
 
 def view_places(n: int) -> np.ndarray:
-    """How many steps each of n views is from the centre view: −4 to 4 for nine."""
+    """The number of steps from the centre view to each of n views: −4 to 4 for nine."""
     return np.arange(n) - (n - 1) / 2
 
 

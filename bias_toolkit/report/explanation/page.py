@@ -27,7 +27,7 @@ def write_explanation(explanation: Explanation, folder: str | os.PathLike) -> Pa
 
 
 def explanation_page(explanation: Explanation) -> Page:
-    """What the page shows, from top to bottom."""
+    """The content of the page, from top to bottom."""
     sections = [
         _answer(explanation),
         instability_section(explanation),
@@ -61,7 +61,7 @@ def _subjects(explanation: Explanation) -> list[tuple[str, str, str]]:
 
 
 def _tiles(explanation: Explanation) -> list[tuple[str, str, str]]:
-    """(value, what it is, details). Numbers that are not known are absent."""
+    """(value, meaning, details). Numbers that are not known are absent."""
     p = explanation.before.p_top1_change
     limits = [p.limits(before="95% interval "), f"all shifts of up to {count(explanation.radius, 'pixel')}"]
     found = [(percent(p.value), "of one-pixel steps change the top-1 class", "; ".join(filter(None, limits)))]

@@ -1,4 +1,4 @@
-"""Images of a dataset, small, with the boxes of their objects."""
+"""Small images of a dataset, with the boxes of their objects."""
 
 from dataclasses import dataclass, field
 
@@ -14,7 +14,7 @@ FOLDER = "images"
 
 @dataclass(frozen=True)
 class Thumbnail:
-    """One small image: its file relative to the page, and what is written under it."""
+    """One small image: its file relative to the page, and its caption."""
 
     file: str
     image_id: str

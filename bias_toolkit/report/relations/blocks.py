@@ -1,4 +1,4 @@
-"""Blocks of a page on a variable of each image against its measures."""
+"""Blocks of a page on the relation between a variable of each image and its measures."""
 
 from collections.abc import Callable, Sequence
 
@@ -25,7 +25,7 @@ def relation_figure(
     rhos_in_alt: bool = False,
     boxes: frozenset[str] = frozenset(),
 ) -> FigureBlock:
-    """A measure against a variable; `what` says so, and `draw` takes the options of `distance_vs_invariance`."""
+    """A measure against a variable; `what` describes it, and `draw` takes the options of `distance_vs_invariance`."""
     n = int(relations.per_image[[variable, measure]].notna().all(axis=1).sum())
     curved = relations.has_curve(variable, measure)
     curve = (
@@ -57,7 +57,7 @@ def relation_figure(
 def correlations_table(
     relations: Relations, names: Sequence[str], caption: str, boxes: frozenset[str] = frozenset()
 ) -> TableBlock | None:
-    """The correlations of some variables, named by their columns, by kind; None where there are none."""
+    """The correlations of variables, which `names` gives by their columns, by kind; None if there are none."""
     table = relations.correlations
     if not len(table):
         return None
