@@ -1,4 +1,4 @@
-"""The demo's digits framed anew: whether each network is most stable where the law put the training digits."""
+"""The demo's digits at other positions and scales: whether each network is most stable near the training digits."""
 
 import math
 from collections.abc import Mapping

@@ -85,8 +85,7 @@ class Topic(Generic[Contents]):
     """All that a report contains on one subject; all fields but `name` and `gather` are optional.
 
     Each function gets the result of `gather`. If that is None, only `results` is called, which names the topic's values
-    in results.json, so that no name is missing. A section is None if there is nothing to show and nothing to say about
-    it.
+    in results.json, so no name is missing. A section is None if there is nothing to show or to say about it.
     """
 
     name: str

@@ -34,7 +34,7 @@ class Table:
 def write_tables(
     tables: Iterable[Table], folder: Path, largest: int | None = LARGEST_TABLE
 ) -> list[tuple[str, str, str]]:
-    """Write at most `largest` rows of tables as CSV into the new folder tables; (address, name, content) of each."""
+    """Write at most `largest` rows of each table as CSV into the new folder tables; returns their links and content."""
     (folder / TABLES).mkdir()
     written = []
     for table in sorted(tables, key=lambda table: table.order):

@@ -225,9 +225,9 @@ def above(ax: Axes, text: str, points: float, **look: Any) -> None:
 
 @styled
 def save_figure(figure: Figure | Axes, *paths: str | os.PathLike) -> None:
-    """Write a figure as PDF (with TrueType fonts), SVG or PNG, by each path's ending; the same figure, the same bytes.
+    """Write a figure as PDF (with TrueType fonts), SVG or PNG, by each path's extension; the bytes are reproducible.
 
-    Raises InputError if an ending is another.
+    Raises InputError for any other extension.
     """
     files = [Path(path) for path in paths]
     for file in files:

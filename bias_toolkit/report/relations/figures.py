@@ -207,7 +207,7 @@ def curve_given_margin(
 
 
 def margin_strata(margin: np.ndarray) -> np.ndarray:
-    """Stratum of each image, from the lowest margin to the highest, of nearly equal and at most 50 images each."""
+    """Stratum of each image, from the lowest margin to the highest: nearly equal sizes, at most 50 images."""
     n = len(margin)
     number_of_strata = max(1, math.ceil(n / LARGEST_STRATUM))
     place = pd.Series(margin).rank(method="first").to_numpy(int) - 1

@@ -30,7 +30,7 @@ class Relations:
         return len(curve) > 1
 
     def computed(self, distance: str, measure: str, bins: int | None = None) -> dict[str, Any]:
-        """What the study has of a pair, for a figure that gives the report's numbers; a curve only of its own bins."""
+        """The study's numbers for a pair, for a figure that repeats the report's; a curve only for the study's bins."""
         found: dict[str, Any] = {"bins": bins or self.bins}
         if bins is None:
             found["curve"] = curve_rows(self.curves, distance, measure)

@@ -1,4 +1,4 @@
-"""Distance and framing against invariance."""
+"""The relation of distance and framing to invariance."""
 
 from typing import Any
 
@@ -38,7 +38,7 @@ def _tables() -> dict[str, Any]:
     tables=_tables,
 )
 def analysis(job: Job) -> None:
-    """Join what is known of each test image, and relate its distance and framing to how invariant the model is."""
+    """Join the data on each test image, and relate its distance and framing to the model's invariance on it."""
     from bias_toolkit.analysis import analyse
     from bias_toolkit.datasets import imagenet_x_factors
     from bias_toolkit.foundation.files import write_table

@@ -24,7 +24,7 @@ def _tables() -> dict[str, Any]:
     tables=_tables,
 )
 def neighbours(job: Job) -> None:
-    """Search the index; of an approximate one, also measure how good the search is."""
+    """Search the index; for an approximate index, also measure the quality of the search."""
     import numpy as np
 
     from bias_toolkit.features.index import (

@@ -1,4 +1,4 @@
-"""What framing causes: position, scale and view size varied on purpose."""
+"""The effect of framing: position, scale and view size varied by intervention."""
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -16,7 +16,7 @@ from bias_toolkit.report.words.finding import Finding
 
 
 def _size_findings(contents: Cause) -> list[Finding]:
-    """Whether the size curve has a minimum; nothing where there is no curve."""
+    """Whether the size curve has a minimum; empty if there is no curve."""
     if contents.size_measures is None:
         return []
     found = size_curve_finding(contents.size_measures, seed=contents.seed)
@@ -27,7 +27,7 @@ _PARTS = {"map": lambda contents: map_findings(contents.framing_map), "sizes": _
 
 
 def part_findings(source: Source, part: str) -> list[Finding]:
-    """What was found by the `map` or by the `sizes`, without the rest of a report."""
+    """The findings of the `map` or the `sizes` alone, without the rest of a report."""
     return _PARTS[part](gather(source))
 
 
@@ -59,7 +59,7 @@ def _map_vs_density(contents: Cause, choice: Choice[Cause]) -> Figure:
 def _size_vs_invariance(contents: Cause, choice: Choice[Cause]) -> Figure:
     require_one_of(contents.shown_sizes["measure"].unique(), choice.measure, choice.name)
     studies = (contents, *choice.beside)
-    # Studies of one model on several test sets get their own names, and their place where these are the same too.
+    # Studies of one model on several test sets are named by study too, and numbered if these names are equal.
     for names in (
         [each.model() for each in studies],
         [f"{each.model()}, {each.study}" for each in studies],

@@ -1,4 +1,4 @@
-"""What varying position and scale on purpose says: whether framing itself makes the model unstable."""
+"""Findings of the interventions on position and scale: whether framing itself makes the model unstable."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -22,7 +22,7 @@ WORDS = {
 
 
 def map_findings(found: FramingMap | None) -> list[Finding]:
-    """What the framing map says; nothing where there is none."""
+    """The findings of the framing map; empty if there is no map."""
     if found is None or not len(found.cells):
         return []
     if not len(found.correlations):
@@ -32,7 +32,7 @@ def map_findings(found: FramingMap | None) -> list[Finding]:
 
 
 def primary(correlations: pd.DataFrame, measure: str = MEASURE) -> pd.DataFrame:
-    """The rows that answer the question, one a kind of surroundings: over the cells in which objects are recognised."""
+    """The rows that answer the question, one per surroundings: over the cells in which objects are recognised."""
     rows = correlations[correlations["measure"].eq(measure)]
     recognised = rows[rows["kind"].eq("recognised")]
     return recognised if len(recognised) else rows[rows["kind"].eq("all")]
@@ -95,7 +95,7 @@ def _contrast(contrasts: pd.DataFrame, surroundings: str) -> str:
 
 
 def _given_accuracy(correlations: pd.DataFrame) -> list[Finding]:
-    """What is left of the relation among cells of equal accuracy, and among the views that are right."""
+    """The remaining relation among cells of equal accuracy, and among the views on which the model is right."""
     of_measure = correlations[correlations["measure"].eq(MEASURE)]
     fixed, right = (
         of_measure[of_measure["kind"].eq(kind)].dropna(subset=["rho"]) for kind in ("given accuracy", "when right")
@@ -130,7 +130,7 @@ def _told(rows: pd.DataFrame) -> str:
 
 
 def _lowest(cells: pd.DataFrame) -> list[Finding]:
-    """Where P(top-1 change) is lowest, and how the cell with the most training objects compares with that."""
+    """The cell of lowest P(top-1 change), compared with the cell of the most training objects."""
     usable = cells[cells["recognised"].isna() | cells["recognised"].eq(True)]
     told, apart = [], False
     for surroundings, table in usable.groupby("surroundings", sort=False):
@@ -163,7 +163,7 @@ def _lowest(cells: pd.DataFrame) -> list[Finding]:
 
 
 def _beside(table: pd.DataFrame, lowest: pd.Series, densest: pd.Series) -> str:
-    """How the cell with the most training objects compares with the lowest."""
+    """The cell with the most training objects compared with the lowest."""
     if densest.name == lowest.name:
         return ", the cell with the most training objects"
     if not densest["among_lowest"]:

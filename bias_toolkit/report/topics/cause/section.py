@@ -1,4 +1,4 @@
-"""The page's section on what framing causes: the framing map and the size curve."""
+"""The page's section on the effect of framing: the framing map and the size curve."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,25 +32,25 @@ TITLE = "What the photographer causes"
 
 @dataclass(frozen=True)
 class Cause:
-    """The framing map and the size curve, where they were computed."""
+    """The framing map and the size curve, if they were computed."""
 
     study: str  # its name
     model: Callable[[], str]  # gives the model's name; read only where it is shown
     framing_map: FramingMap | None
     size_curve: pd.DataFrame | None  # table SUMMARY of the size curve
     size_measures: pd.DataFrame | None  # its table MEASURES
-    map_views: Callable[[], Mapping[str, Sequence[tuple[float, np.ndarray]]]]  # what the model is shown of one image
-    sweeps: Callable[[], pd.DataFrame]  # table SUMMARY of the study's own sweeps, in place of a size curve
+    map_views: Callable[[], Mapping[str, Sequence[tuple[float, np.ndarray]]]]  # the views of one image
+    sweeps: Callable[[], pd.DataFrame]  # table SUMMARY of the study's own sweeps, used without a size curve
     seed: int
 
     @property
     def shown_sizes(self) -> pd.DataFrame:
-        """The size curve, or what the study's own sweeps have of it where there is none."""
+        """The size curve or, without one, its part in the study's own sweeps."""
         return self.sweeps() if self.size_curve is None else self.size_curve
 
 
 def gather(source: Source) -> Cause:
-    """The framing map and the size curve of a study, where they were computed under its present settings."""
+    """The framing map and the size curve of a study, if they were computed under its present settings."""
     sized = source.has("sizes/curve")
     return Cause(
         study=study_name(source),
@@ -165,7 +165,7 @@ def _contrasts(table: pd.DataFrame) -> TableBlock:
 
 
 def _estimate(row: Mapping[str, Any], value: float, form: Callable[[float], str]) -> Cell:
-    """An estimate with its interval, marked where that leaves out 0."""
+    """An estimate with its interval, marked if the interval excludes 0."""
     return estimate_cell(value, row["low"], row["high"], form, marked=bool(sign(row["low"], row["high"])))
 
 

@@ -91,14 +91,14 @@ def framing_differences(
     comparison: FramingComparison,
     names: Sequence[str] = ("training set", "test set"),
 ) -> Figure:
-    """How position, scale and aspect are distributed in two tables FRAMING, and how far apart the distributions are."""
+    """The distributions of position, scale and aspect in two tables FRAMING, and the distances between them."""
     figure = new_figure(10.6, 5.6)
     for ax, variable in zip(figure.subplots(2, 2).flat, AXES, strict=True):
         logarithmic = variable in LOGARITHMS
         column = variable.removeprefix("log_")
         one, other = (table[column].to_numpy(float) for table in (first, second))
         edges = _edges(np.concatenate([one, other]), logarithmic)
-        # Shares and not densities, which would depend on whether the axis is logarithmic.
+        # Shares, because densities would depend on whether the axis is logarithmic.
         for values, options in ((one, {"color": BLUE, "alpha": 0.75, "fill": True}), (other, {"color": ORANGE})):
             shares = np.histogram(values, edges)[0] / len(values)
             ax.stairs(shares, edges, linewidth=0 if "fill" in options else 2.2, **options)

@@ -1,4 +1,4 @@
-"""How far test images are from the training set, and whether that goes with the model's stability on them."""
+"""The distance of test images from the training set, and its relation to the model's stability on them."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What the report says of an approximate index: how often it misses the nearest training image, and by how much."""
+"""The quality of an approximate index: how often it misses the nearest training image, and by how much."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -31,7 +31,7 @@ def quality_sentence(quality: pd.DataFrame) -> str:
 
 
 def quality_blocks(quality: pd.DataFrame | None) -> list[Block]:
-    """The sentence and its table, where the index is approximate."""
+    """The sentence and its table, if the index is approximate."""
     if quality is None:
         return []
     row = _row(quality)
@@ -55,7 +55,7 @@ def quality_blocks(quality: pd.DataFrame | None) -> list[Block]:
 
 
 def quality_findings(quality: pd.DataFrame | None) -> list[Finding]:
-    """A caution where the index misses more than one nearest training image in twenty."""
+    """A caution if the index misses the nearest training image for more than one test image in twenty."""
     if quality is None:
         return []
     row = _row(quality)

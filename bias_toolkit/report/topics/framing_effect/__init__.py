@@ -1,4 +1,4 @@
-"""Whether the framing of a test image goes with the model's stability on it."""
+"""Whether the framing of a test image is related to the model's stability on it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -55,14 +55,14 @@ FRAMING_VARIABLES = (
 
 @dataclass(frozen=True)
 class FramingEffect:
-    """What relates framing to measures, and table FRAMING_SUMMARY of the test set; None where it has no objects."""
+    """The relation of framing to measures, and table FRAMING_SUMMARY of the test set; None if it has no objects."""
 
     relations: Relations
     test_summary: pd.DataFrame | None
 
 
 def gather(source: Source) -> FramingEffect:
-    """What relates the framing of a study's test images to their measures."""
+    """The relation of the framing of a study's test images to their measures."""
     return FramingEffect(tables.gather(source), set_summary(source, TEST))
 
 

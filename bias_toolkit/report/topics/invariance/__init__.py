@@ -1,4 +1,4 @@
-"""How stable the model is under one-pixel steps."""
+"""The stability of the model under one-pixel steps."""
 
 from typing import Any
 

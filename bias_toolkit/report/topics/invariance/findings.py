@@ -1,4 +1,4 @@
-"""What can be said about how stable the model is under one-pixel steps."""
+"""Findings on the model's stability under one-pixel steps."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class NoiseFloor:
 class InvarianceContents:
     """Tables SUMMARY, MEASURES and SEQUENTIAL, the reference sweep, and the noise floor."""
 
-    reference: SweepKey | None  # the sweep that `per_image` is about; None where none has steps
+    reference: SweepKey | None  # the sweep of `per_image`; None if no sweep has steps
     summary: pd.DataFrame
     measures: pd.DataFrame
     sequential: pd.DataFrame
@@ -41,7 +41,7 @@ class InvarianceContents:
     seed: int
 
     def row(self, measure: str) -> Mapping[str, Any] | None:
-        """The SUMMARY row of a measure under the reference sweep, None where it is absent or not defined."""
+        """The SUMMARY row of a measure under the reference sweep; None if it is absent or not defined."""
         if not len(self.summary) or self.reference is None:
             return None
         protocol, transform, size = self.reference
@@ -55,7 +55,7 @@ class InvarianceContents:
 
 
 def gather(source: Source) -> InvarianceContents:
-    """A study's measures, and what they are on the whole."""
+    """A study's measures, and their summary."""
     noise, floor = source.noise_floor, None
     if noise is not None:
         ends = noise["interval_over_images"] or noise["interval"]
@@ -83,7 +83,7 @@ def invariance_findings(contents: InvarianceContents) -> list[Finding]:
 
 
 def size_finding(contents: InvarianceContents) -> Finding | None:
-    """Where P(top-1 change) is higher than at the size at which it is lowest; None of fewer than two sizes."""
+    """Sizes at which P(top-1 change) is higher than at its lowest; None if there are fewer than two sizes."""
     measures, sweep = contents.measures, contents.reference
     if not len(measures) or sweep is None:
         return None

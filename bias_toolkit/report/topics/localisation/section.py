@@ -1,4 +1,4 @@
-"""The page's section on estimated boxes: how they were made, and how good they are."""
+"""The page's section on estimated boxes: their method and their quality."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -54,7 +54,7 @@ PLACES = ("cx_bias", "cx_sd", "cy_bias", "cy_sd")
 
 
 def localisation_section(located: Localisation) -> Section:
-    """How boxes were estimated, some of them, how good they are, and what may not be concluded."""
+    """The method of estimating boxes, examples, their quality, and the conclusions that they do not allow."""
     kind = (
         "the class activation map (Zhou et al., CVPR 2016), which holds all that the network says of the class"
         if located.is_exact
