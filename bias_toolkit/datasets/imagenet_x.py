@@ -34,8 +34,8 @@ def find_imagenet_x(path: str | os.PathLike | None = None) -> list[Path]:
     it does not exist, or is a folder without annotations.
     """
     if path is None:
-        found = find_spec(PACKAGE)
-        folders = list(found.submodule_search_locations or []) if found else []
+        spec = find_spec(PACKAGE)
+        folders = list(spec.submodule_search_locations or []) if spec else []
         return sorted(file for folder in folders for file in Path(folder).rglob(FILES))
     path = Path(path)
     if path.is_file():

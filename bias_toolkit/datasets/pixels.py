@@ -102,7 +102,7 @@ class ImageFiles:
                     transient=True,
                 ) from error
             raise InputError(
-                f"{path} could be opened before and cannot be now ({_told(error)}); "
+                f"{path} could be opened before and cannot be now ({_reason(error)}); "
                 "see that the disk is there, and run the same command again."
             ) from error
 
@@ -142,7 +142,7 @@ def read_header(path: str) -> Header:
             answer, _ = decoded_apart("header", path)
     except OSError as error:
         reason = _OF_A_LINK.get(error.errno) if os.path.islink(path) else None
-        raise UnreadableImageError(reason or _told(error), transient=error.errno in _PASSING) from error
+        raise UnreadableImageError(reason or _reason(error), transient=error.errno in _PASSING) from error
     return Header(*answer["header"])
 
 
@@ -154,7 +154,7 @@ def read_pixels(path: str) -> np.ndarray:
     try:
         return _decoded(path, _whole).pixels
     except OSError as error:
-        raise InputError(f"{os.fspath(path)} cannot be opened ({_told(error)}).") from error
+        raise InputError(f"{os.fspath(path)} cannot be opened ({_reason(error)}).") from error
 
 
 def _whole(width: int, height: int) -> int:
@@ -276,13 +276,13 @@ def _unreadable(path: str) -> Iterator[None]:
 
 def _damage(error: Exception) -> str:
     """The fault inside a file, from its decoder's error."""
-    told = str(error).strip() or type(error).__name__
-    if "truncated" in told.lower():
-        return f"the file is cut off ({told})"
-    return f"the file is damaged, or of a kind that is not read ({told})"
+    text = str(error).strip() or type(error).__name__
+    if "truncated" in text.lower():
+        return f"the file is cut off ({text})"
+    return f"the file is damaged, or of a kind that is not read ({text})"
 
 
-def _told(error: OSError) -> str:
+def _reason(error: OSError) -> str:
     return error.strerror or str(error)
 
 

@@ -34,17 +34,17 @@ def walk_images(root: str | os.PathLike) -> Walk:
     extension of `_OTHER_EXTENSIONS`, and a folder that cannot be opened, are `unlisted`. Raises InputError if there is
     no image.
     """
-    found, unlisted = [], []
+    image_ids, unlisted = [], []
     for path, reason in sorted(_images_below(os.fspath(root))):
         name = from_system(path)
         if reason is None and name is not None:
-            found.append(name)
+            image_ids.append(name)
         else:
             unlisted.append((escaped(path), reason or NOT_UTF8))
-    if not found:
+    if not image_ids:
         also = f"; it holds {unlisted[0][0]}, but {unlisted[0][1]}" if unlisted else ""
         raise InputError(f"{root} holds no image: no file below it ends in {', '.join(IMAGE_EXTENSIONS)}{also}")
-    return Walk(sorted(found), unlisted)
+    return Walk(sorted(image_ids), unlisted)
 
 
 def visible_folders(root: str | os.PathLike) -> list[str]:

@@ -36,7 +36,7 @@ QUANTITIES = {
 
 def law_findings(law: pd.DataFrame) -> list[Finding]:
     """Whether the boxes agree with the law that placed the objects, for each demo dataset."""
-    found = []
+    findings = []
     for dataset, rows in law.groupby("dataset", sort=False):
         outside = rows[(rows["law"] < rows["low"]) | (rows["law"] > rows["high"])]
         standard_errors = (outside["estimate"] - outside["law"]).abs() / ((outside["high"] - outside["low"]) / WIDTH)
@@ -52,8 +52,8 @@ def law_findings(law: pd.DataFrame) -> list[Finding]:
             f"by the law {three_digits(row.law)}"
             for row in rows.itertuples()
         )
-        found.append(Finding(Heading.LAW, kind, claim, f"{evidence[0].upper()}{evidence[1:]}."))
-    return found
+        findings.append(Finding(Heading.LAW, kind, claim, f"{evidence[0].upper()}{evidence[1:]}."))
+    return findings
 
 
 def learnt_findings(tables: Mapping[tuple[str, str], pd.DataFrame]) -> list[Finding]:
@@ -61,7 +61,7 @@ def learnt_findings(tables: Mapping[tuple[str, str], pd.DataFrame]) -> list[Find
 
     `tables` has the result of `argument.binned` for each (network, test set).
     """
-    found = []
+    findings = []
     for network in dict.fromkeys(network for network, _ in tables):
         sets = {name: table for (of, name), table in tables.items() if of == network}
         whole = {name: table[table["by"] == "all"].iloc[0] for name, table in sets.items()}
@@ -78,15 +78,15 @@ def learnt_findings(tables: Mapping[tuple[str, str], pd.DataFrame]) -> list[Find
             f"There it is {_change(first)} in the fifth of the images nearest to the training images and "
             f"{_change(last)} in the farthest."
         )
-        found.append(Finding(Heading.LEARNT, kind, claim, evidence))
-    return found
+        findings.append(Finding(Heading.LEARNT, kind, claim, evidence))
+    return findings
 
 
 def framing_findings(per_image: Mapping[str, pd.DataFrame]) -> list[Finding]:
     """The effect of an off-centre position and of another scale on each network, on the uniform test set."""
-    found = []
+    findings = []
     for network, table in per_image.items():
-        found.append(
+        findings.append(
             _effect(
                 Heading.POSITION,
                 change_difference(table, "off_centre", MIDDLE, OFF_CENTRE),
@@ -97,7 +97,7 @@ def framing_findings(per_image: Mapping[str, pd.DataFrame]) -> list[Finding]:
             )
         )
     for (network, table), (other, words) in product(per_image.items(), ((SMALL, "smaller"), (LARGE, "larger"))):
-        found.append(
+        findings.append(
             _effect(
                 Heading.SCALE,
                 change_difference(table, "scale", TRAINED, other),
@@ -107,7 +107,7 @@ def framing_findings(per_image: Mapping[str, pd.DataFrame]) -> list[Finding]:
                 f"{TRAINED[0]:.2f} to {TRAINED[1]:.2f}",
             )
         )
-    return found
+    return findings
 
 
 def _effect(heading: Heading, difference: tuple[float, float, float], if_more: str, if_not: str, what: str) -> Finding:

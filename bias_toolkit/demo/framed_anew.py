@@ -34,7 +34,7 @@ def framed_anew_findings(maps: Mapping[str, FramingMap], input_size: int) -> lis
 
     `maps` has the framing map of each network's study on demo:photographer.
     """
-    found = []
+    findings = []
     for network, map_ in maps.items():
         cells = map_.cells[map_.cells["recognised"].eq(True)]
         law, lowest = cell_of_the_law(cells, input_size), cells.loc[cells["p_top1_change"].idxmin()]
@@ -56,8 +56,8 @@ def framed_anew_findings(maps: Mapping[str, FramingMap], input_size: int) -> lis
         else:
             kind = Kind.CAUTION
             claim = "less stable the rarer training digits are, but most stable beside the law’s middle."
-        found.append(Finding(Heading.FRAMED_ANEW, kind, f"{network}: {claim}", f"{where}. {rho}"))
-    return found
+        findings.append(Finding(Heading.FRAMED_ANEW, kind, f"{network}: {claim}", f"{where}. {rho}"))
+    return findings
 
 
 def framed_anew_section(maps: Mapping[str, FramingMap]) -> Section:

@@ -109,8 +109,8 @@ def file_request(
     if training_id is not None:
         own = images.loc[images["image_id"] == training_id, "label"].iloc[0]
         label = label or (None if pd.isna(own) else own)
-        found = object_of_image(training_id, images, objects)
-        box = found.box if box is None and found is not None else box
+        own_object = object_of_image(training_id, images, objects)
+        box = own_object.box if box is None and own_object is not None else box
     return Request(str(file), file, label, box)
 
 
@@ -201,7 +201,7 @@ def known_subject(
         raise InputError(f"{image_id} cannot be read any more ({error}).") from error
     label = images.loc[images["image_id"] == image_id, "label"].iloc[0]
     label = None if pd.isna(label) else label
-    found = object_of_image(image_id, images, objects)
+    own_object = object_of_image(image_id, images, objects)
     nearest = neighbours[neighbours["image_id"] == image_id].sort_values("rank")
     return Subject(
         image_id=image_id,
@@ -209,8 +209,8 @@ def known_subject(
         in_test_set=True,
         label=label,
         label_index=label_indices.get(label),
-        box=None if found is None else found.box,
-        category=None if found is None else found.category,
+        box=None if own_object is None else own_object.box,
+        category=None if own_object is None else own_object.category,
         neighbours=nearest[["neighbour_id", "distance"]],
         distances=_distances(distances.set_index("image_id").loc[image_id].to_dict(), metric),
     )

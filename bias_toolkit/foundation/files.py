@@ -295,8 +295,8 @@ def read_seal(path: Path) -> dict[str, str]:
         lines = read_regular_text(path, LARGEST_SEAL).splitlines()
     except InputError:
         return {}
-    found = [_SEAL_LINE.fullmatch(line) for line in lines]
-    return {match[2]: match[1] for match in found} if all(found) else {}
+    matches = [_SEAL_LINE.fullmatch(line) for line in lines]
+    return {match[2]: match[1] for match in matches} if all(matches) else {}
 
 
 def seal_path(folder: Path, kind: str, number: int) -> Path:

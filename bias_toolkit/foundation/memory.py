@@ -27,21 +27,21 @@ def memory_bytes(size: str) -> int:
     factor = FACTORS.get(parts[2].upper()) if parts else None
     if factor is None:
         raise InputError(f"--memory is {size[:80]!r}, but must be a size such as 4GB, 500MB or 2GiB, or auto.")
-    found = int(float(parts[1]) * factor)
-    if found < LEAST:
+    n_bytes = int(float(parts[1]) * factor)
+    if n_bytes < LEAST:
         raise InputError(f"--memory is {size}, but must be at least 100MB.")
-    return found
+    return n_bytes
 
 
 def available_memory() -> int:
     """Bytes that this process can still use without swapping, according to the system and its control group."""
     free = free_memory()
-    found = [_physical_memory() if free is None else free]
+    limits = [_physical_memory() if free is None else free]
     for path in GROUP_LIMITS:
         text = path.read_text().strip() if path.is_file() else "max"
         if text.isdigit():
-            found.append(int(text))
-    return min(found)
+            limits.append(int(text))
+    return min(limits)
 
 
 def free_memory() -> int | None:

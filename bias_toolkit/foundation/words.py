@@ -37,8 +37,8 @@ def visible_name(name: str) -> str:
     return _UNSEEN_IN_NAMES.sub(_escape, name)
 
 
-def _escape(found: re.Match[str]) -> str:
-    return found[0].encode("unicode_escape").decode()
+def _escape(match: re.Match[str]) -> str:
+    return match[0].encode("unicode_escape").decode()
 
 
 def known(value: Real | None) -> bool:

@@ -259,20 +259,20 @@ class Task:
     def settings(self) -> dict[str, Any]:
         """The values, as JSON, that decide the result besides the tasks that it needs."""
         inputs = self._plan.inputs
-        found = {}
+        values = {}
         for each in self.step.settings:
             name, applies = (each, None) if isinstance(each, str) else each
             if applies is None or applies(inputs.settings):
-                found[name] = getattr(inputs.settings, name)
+                values[name] = getattr(inputs.settings, name)
         names = [self.step.named(name, self.member) for name in self.step.inputs]
-        found |= {name: inputs.identity(name) for name in names}
+        values |= {name: inputs.identity(name) for name in names}
         if self.step.also is not None:
-            found |= self.step.also()
+            values |= self.step.also()
         if hasattr(self.member, "key_values"):
-            found["member"] = self.member.key_values()
+            values["member"] = self.member.key_values()
         elif dataclasses.is_dataclass(self.member):
-            found["member"] = dataclasses.asdict(self.member)
-        return json.loads(json.dumps(found))
+            values["member"] = dataclasses.asdict(self.member)
+        return json.loads(json.dumps(values))
 
     @cached_property
     def key(self) -> str:

@@ -185,8 +185,8 @@ class StepFolder:
         for place, folders, files in os.walk(self.path):
             folders.sort()
             within = Path(place).relative_to(self.path)
-            found = [(within / each).as_posix() for each in sorted(files) if not is_leftover(Path(each))]
-            names += [name for name in found if name != RECORD and self._is_own(name)]
+            paths = [(within / each).as_posix() for each in sorted(files) if not is_leftover(Path(each))]
+            names += [name for name in paths if name != RECORD and self._is_own(name)]
         return names
 
     def _is_own(self, name: str) -> bool:

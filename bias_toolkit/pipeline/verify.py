@@ -26,12 +26,12 @@ def verify(study: Path, progress: Progress = silent) -> list[Damage]:
     A damaged file gets a new time of change, so that the next run, which checks sizes and times, reads the file and
     computes it again.
     """
-    found, records = [], {}
+    damaged, records = [], {}
     for folder in step_folders(study):
         name = folder.relative_to(study).as_posix()
         record = read_record(folder)
         if record is None:
-            found.append(Damage(name, RECORD, "it is missing, damaged, or of another version of bias-toolkit"))
+            damaged.append(Damage(name, RECORD, "it is missing, damaged, or of another version of bias-toolkit"))
         elif record.done:
             records[name] = record
     with progress("Verifying", total=sum(len(record.files) for record in records.values())) as advance:
@@ -39,9 +39,9 @@ def verify(study: Path, progress: Progress = silent) -> list[Damage]:
             for file, known in record.files.items():
                 reason = _what_is_wrong(study / name, file, known)
                 if reason is not None:
-                    found.append(Damage(name, file, reason))
+                    damaged.append(Damage(name, file, reason))
                 advance(1)
-    return found
+    return damaged
 
 
 def step_folders(study: Path) -> list[Path]:

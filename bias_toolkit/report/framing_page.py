@@ -52,10 +52,10 @@ class DatasetFraming:
     @cached_property
     def findings(self) -> list[Finding]:
         """Findings on the datasets' framing, and on what was left out of them."""
-        found = [*framing_findings(self.contents), *comparison_findings(self.contents)]
+        findings = [*framing_findings(self.contents), *comparison_findings(self.contents)]
         for framed, described in zip((self.contents.first, self.contents.second), self.described, strict=False):
-            found.extend(_left_out(framed, described))
-        return found
+            findings.extend(_left_out(framed, described))
+        return findings
 
 
 def frame_datasets(
@@ -174,17 +174,17 @@ def _tiles(contents: FramingContents) -> list[tuple[str, str, str]]:
 
     first, column = contents.first, contents.first.centring.column
     label = FRAMING_SUMMARY[column].label.lower()
-    found = [tile(of.whole, column, f"{label} of {of.the}") for of in contents.sets if known(of.whole[column])]
-    found.append(tile(first.whole, "median_scale", f"median scale of {first.the}"))
+    tiles = [tile(of.whole, column, f"{label} of {of.the}") for of in contents.sets if known(of.whole[column])]
+    tiles.append(tile(first.whole, "median_scale", f"median scale of {first.the}"))
     if contents.comparison is not None:
         test = contents.comparison.test
         details = f"95% interval {interval(test.auc_low, test.auc_high)}; 0.5 is guessing"
-        found.append((number(test.auc), "how well a classifier tells the sets apart (AUC)", details))
-    return found
+        tiles.append((number(test.auc), "how well a classifier tells the sets apart (AUC)", details))
+    return tiles
 
 
 def _made(settings: Mapping[str, Any], left_out: list[Omitted]) -> Section:
-    told = ", ".join(f"{name} {value}" for name, value in settings.items())
+    text = ", ".join(f"{name} {value}" for name, value in settings.items())
     blocks = [
         Paragraph(
             "Intervals resample images, with all objects of each, and are percentile intervals expanded for few images "
@@ -192,7 +192,7 @@ def _made(settings: Mapping[str, Any], left_out: list[Omitted]) -> Section:
             "placed at random; classes by the false discovery rate (Benjamini and Hochberg, 1995). Two datasets are "
             "compared by a classifier two-sample test (Lopez-Paz and Oquab, ICLR 2017) and by Wasserstein distances."
         ),
-        Paragraph(f"bias-toolkit {bias_toolkit.__version__}{f'; {told}' if told else ''}."),
+        Paragraph(f"bias-toolkit {bias_toolkit.__version__}{f'; {text}' if text else ''}."),
     ]
     blocks += [Paragraph(f"The section “{each.title}” is left out: {each.reason}") for each in left_out]
     return Section("method", "How this was made", blocks)

@@ -100,9 +100,9 @@ def _sections(gathered: Gathered, located: Localisation | None, draft: Draft) ->
 
 def _subjects(made: method.Method) -> list[tuple[str, str, str]]:
     """The two datasets and the model: (heading, name, details)."""
-    model, found = made.model, []
+    model, subjects = made.model, []
     for split, dataset in made.datasets.items():
         details = f"{count(dataset.n_images, 'image')}, {count(dataset.n_labels, 'label')}"
-        found.append((f"{SET_NAMES[split].capitalize()} set", dataset.path, details))
+        subjects.append((f"{SET_NAMES[split].capitalize()} set", dataset.path, details))
     details = f"{count(model['n_classes'], 'class', 'classes')}, input {model['input_size']} pixels"
-    return [*found, ("Model", model["name"], details)]
+    return [*subjects, ("Model", model["name"], details)]

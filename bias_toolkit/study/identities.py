@@ -50,9 +50,9 @@ def refuse_system_place(place: str | os.PathLike, option: str) -> None:
     A hostile record could otherwise have all files of this machine listed. A user who wants such a path passes the
     option.
     """
-    found = resolved(place)
-    is_system = any(found.is_relative_to(each) for each in OF_THE_SYSTEM) and not found.is_relative_to(SHARED_MEMORY)
-    if found == Path(found.anchor) or is_system:
+    path = resolved(place)
+    is_system = any(path.is_relative_to(each) for each in OF_THE_SYSTEM) and not path.is_relative_to(SHARED_MEMORY)
+    if path == Path(path.anchor) or is_system:
         raise InputError(
             f"The study's record names {place}, which holds the system's files; name the right path with {option}."
         )

@@ -165,10 +165,10 @@ class Inputs:
         if name == "why_not_estimated":
             lacks_boxes = self.settings.boxes == "auto" and not all(self.has_objects(split) for split in SPLITS)
             return self.why_not_estimated if lacks_boxes else None
-        if (found := self._identities.of(name)) is None:
+        if (value := self._identities.of(name)) is None:
             self.open(name)
-            found = self._identities.of(name)
-        return found
+            value = self._identities.of(name)
+        return value
 
     def open(self, name: str) -> None:
         """Open an input, so that its identity is up to date."""
@@ -190,14 +190,14 @@ class Inputs:
 
     def record(self, versions: dict[str, str]) -> StudyRecord:
         """The study's record for the present inputs and settings."""
-        found: dict[str, Any] = {"settings": self.settings.to_dict(), "versions": versions}
+        fields: dict[str, Any] = {"settings": self.settings.to_dict(), "versions": versions}
         for split in SPLITS:
             if self.spec(split) is not None:
-                found[split] = DatasetRecord(
+                fields[split] = DatasetRecord(
                     spec=self.spec(split), has_objects=self._known_objects(split), **self.identity(split)
                 )
         if self.has_open_model:
-            found["model"] = ModelRecord(
+            fields["model"] = ModelRecord(
                 spec=self.spec("model"),
                 weights=self._identities.weights_state(),
                 n_classes=self.model.n_classes,
@@ -206,15 +206,15 @@ class Inputs:
                 maps=self._maps_record(),
             )
         elif self.spec("model") is not None:
-            found["model"] = (
+            fields["model"] = (
                 self.recorded.model if self._identities.of("model") else ModelRecord(spec=self.spec("model"))
             )
-        found |= {name: self.identity(name) for name in EXTRA_FILES}
-        return StudyRecord(**found)
+        fields |= {name: self.identity(name) for name in EXTRA_FILES}
+        return StudyRecord(**fields)
 
     def _maps_record(self) -> MapsRecord | None:
-        if (found := self.__dict__.get("_maps")) is not None:
-            return MapsRecord(why_not=found if isinstance(found, str) else None)
+        if (maps := self.__dict__.get("_maps")) is not None:
+            return MapsRecord(why_not=maps if isinstance(maps, str) else None)
         recorded = self._recorded_of_same("model")
         return None if recorded is None else recorded.maps
 
@@ -388,10 +388,10 @@ class Inputs:
     @property
     def activation_map(self) -> ActivationMap:
         """The model's activation map of a class; InputError if the model has none."""
-        found = self._maps
-        if isinstance(found, str):
-            raise InputError(found)
-        return found
+        maps = self._maps
+        if isinstance(maps, str):
+            raise InputError(maps)
+        return maps
 
     @cached_property
     def _maps(self) -> ActivationMap | str:

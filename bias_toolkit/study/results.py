@@ -242,10 +242,10 @@ class Results:
 
     @property
     def sequential(self) -> pd.DataFrame:
-        """What is known of each sweep that stopped at the study's `precision`, a row each; no rows without one.
+        """The state of each sweep that stopped at the study's `precision`, one row per sweep; empty without one.
 
-        Columns protocol, transform, size, measure, value, low, high, precision, n (images measured), n_skipped (that
-        could not be decoded) and n_images (of the test set).
+        Columns protocol, transform, size, measure, value, low, high, precision, n (images measured), n_skipped (images
+        that could not be decoded) and n_images (of the test set).
         """
         from bias_toolkit.invariance import SEQUENTIAL
 
@@ -445,13 +445,7 @@ class Results:
         return tasks
 
     def shown_in_report(self, optional: Sequence[str]) -> steps.Shown:
-        """What the report shows besides what it always has: optional steps and explanations that are current.
-
-        Parameters
-        ----------
-        optional : sequence of str
-            Names of the steps.
-        """
+        """The additional content of a report: current explanations, and the current steps among `optional` names."""
         parts = [self._optional(name) for name in optional]
         for task in parts:
             self.stored.refuse_lost(task)

@@ -350,10 +350,10 @@ class Study:
         Returns one row per damaged file: step, file, reason, and the command that computes it.
         """
         commands = {task.name: task.step.command for task in self._workshop.plan.all()}
-        found = pd.DataFrame(verify(self.folder, progress), columns=list(Damage._fields))
+        damaged = pd.DataFrame(verify(self.folder, progress), columns=list(Damage._fields))
         others = {"report": steps.report.command, steps.EXPLANATIONS: steps.explanation.command}
-        command = [commands.get(name) or others.get(name.partition("/")[0], "report") for name in found["step"]]
-        return found.assign(command=command)
+        command = [commands.get(name) or others.get(name.partition("/")[0], "report") for name in damaged["step"]]
+        return damaged.assign(command=command)
 
     # Internals
 

@@ -26,10 +26,10 @@ def _recognise_classes(path: Path, asked: bool) -> str | None:
 
 
 def _read_classes(path: Path, reason: str) -> Dataset:
-    found = walk_images(path)
-    image_ids = [image_id for image_id in found.image_ids if "/" in image_id]
+    walk = walk_images(path)
+    image_ids = [image_id for image_id in walk.image_ids if "/" in image_id]
     labels = [image_id.split("/", 1)[0] for image_id in image_ids]
-    unlisted = [(name, why) for name, why in found.unlisted if "/" in name]
+    unlisted = [(name, why) for name, why in walk.unlisted if "/" in name]
     return CLASS_FOLDERS.dataset(path, reason, image_ids, lambda progress: Annotations(labels), unlisted=unlisted)
 
 

@@ -51,13 +51,13 @@ def _read(path: Path, reason: str) -> Dataset:
     image_ids, unlisted = walk_images(path)
     stems = [_stem(image_id) for image_id in image_ids]
     named_labels = [_label_in_name(image_id, stem) for image_id, stem in zip(image_ids, stems, strict=True)]
-    found = find_annotations(path, _split(stems), set(stems), sorted(set(filter(None, named_labels))))
+    annotations = find_annotations(path, _split(stems), set(stems), sorted(set(filter(None, named_labels))))
     names, names_file = find_names(nearby(path))
 
     def annotate(progress: Progress) -> Annotations:
-        if not found:
+        if not annotations:
             return Annotations(named_labels)
-        label_of, boxes = found.read(progress)
+        label_of, boxes = annotations.read(progress)
         labels = [label or label_of.get(stem) for label, stem in zip(named_labels, stems, strict=True)]
         id_of = dict(zip(stems, image_ids, strict=True))
         boxes = boxes.assign(image_id=pd.Series(boxes["image_id"]).map(id_of)).dropna(subset="image_id")
@@ -66,12 +66,12 @@ def _read(path: Path, reason: str) -> Dataset:
     without = "without labels" if None in named_labels else "without boxes"
     return LAYOUT.dataset(
         path,
-        f"{reason}, {found.source if found else f'{without}: no annotation file was found near it'}",
+        f"{reason}, {annotations.source if annotations else f'{without}: no annotation file was found near it'}",
         image_ids,
         annotate,
-        class_names=names or (found and found.class_names) or _names_in(stems),
-        annotation_files=[*(found.files if found else ()), *names_file],
-        stamped_files=found.stamped_files if found else (),
+        class_names=names or (annotations and annotations.class_names) or _names_in(stems),
+        annotation_files=[*(annotations.files if annotations else ()), *names_file],
+        stamped_files=annotations.stamped_files if annotations else (),
         unlisted=unlisted,
     )
 

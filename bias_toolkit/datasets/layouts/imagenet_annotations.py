@@ -112,8 +112,8 @@ def _find_xml(places: Sequence[Path], split: str, stems: Collection[str], wnids:
         if folder.is_dir():
             parts = [folder, *(folder / wnid for wnid in wnids)]
             files = chain.from_iterable(sorted(part.glob("[!.]*.xml")) for part in parts)
-            if found := [file for file in files if file.stem in stems]:
-                return found
+            if matching := [file for file in files if file.stem in stems]:
+                return matching
     return []
 
 
@@ -161,8 +161,8 @@ def _validation_lines(file: Path, fits: Callable[[str], bool], expected: str) ->
     texts = []
     for number, line in read_lines(file):
         if number != len(texts) + 1 or not fits(line):
-            found = shortened(line) if number == len(texts) + 1 else "a blank line"
-            raise InputError(f"{file}, line {len(texts) + 1}: expected {expected}, not {found}")
+            actual = shortened(line) if number == len(texts) + 1 else "a blank line"
+            raise InputError(f"{file}, line {len(texts) + 1}: expected {expected}, not {actual}")
         texts.append(line)
     return texts
 

@@ -146,13 +146,13 @@ def _is_number_or_text(kind: pa.DataType) -> bool:
 
 def _our_columns(file: Path, header: Sequence[str]) -> list[str]:
     """The documented columns in a table; InputError if `path` is missing, or a column appears twice."""
-    found = [name for name in header if name in _TEXTS + BOX_EDGES]
-    if "path" not in found:
+    columns = [name for name in header if name in _TEXTS + BOX_EDGES]
+    if "path" not in columns:
         raise InputError(f"{file} lacks the column 'path' (its columns are: {listed(header) or 'none'})")
-    for name in found:
-        if found.count(name) > 1:
+    for name in columns:
+        if columns.count(name) > 1:
             raise InputError(f"{file} has the column {name!r} twice: which is meant is not clear")
-    return found
+    return columns
 
 
 def _place(file: Path, number: int) -> str:

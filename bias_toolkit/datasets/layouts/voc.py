@@ -42,9 +42,9 @@ def _is_root(folder: Path) -> bool:
 
 def _read(path: Path, reason: str) -> Dataset:
     root = path.parents[2] if path.is_file() else path
-    found = walk_images(root / _IMAGES)
-    image_of, unlisted = {}, [(f"{_IMAGES}/{name}", reason) for name, reason in found.unlisted]
-    for name in found.image_ids:
+    walk = walk_images(root / _IMAGES)
+    image_of, unlisted = {}, [(f"{_IMAGES}/{name}", reason) for name, reason in walk.unlisted]
+    for name in walk.image_ids:
         first = image_of.setdefault(_stem(name), f"{_IMAGES}/{name}")
         if first != f"{_IMAGES}/{name}":
             unlisted.append((f"{_IMAGES}/{name}", f"an annotation of this name is of {first}"))

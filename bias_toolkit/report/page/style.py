@@ -121,14 +121,14 @@ def new_figure(width: float = WIDTH, height: float = HEIGHT) -> Figure:
 def in_percent(axis: Axis) -> None:
     """Format an axis of shares in percent, with as many digits as neighbouring ticks need to differ."""
 
-    def told(value: float, _) -> str:
+    def formatted(value: float, _) -> str:
         span = abs(100 * float(np.ptp(axis.get_view_interval())))
         digits = min(max(2 - math.floor(math.log10(span)), 0), 9) if span else 3
         text = f"{100 * value:.{digits}f}"
         text = text.rstrip("0").rstrip(".") if "." in text else text
         return f"{'0' if text == '-0' else text}%".replace("-", "\N{MINUS SIGN}")
 
-    axis.set_major_formatter(told)
+    axis.set_major_formatter(formatted)
 
 
 def in_its_unit(axis: Axis, column: str) -> None:

@@ -36,8 +36,8 @@ def relation_figure(
     plain, partial = plain_and_partial(relations.correlations, variable, measure)
     rhos = "Spearman's ρ could not be computed."
     if plain is not None and partial is not None:
-        told = [f"{number(row['rho'])} ({interval(row['low'], row['high'])})" for row in (plain, partial)]
-        rhos = f"Spearman's ρ {told[0]}, given the margin {told[1]}."
+        values = [f"{number(row['rho'])} ({interval(row['low'], row['high'])})" for row in (plain, partial)]
+        rhos = f"Spearman's ρ {values[0]}, given the margin {values[1]}."
     return FigureBlock(
         name,
         lambda: draw(

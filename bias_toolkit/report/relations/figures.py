@@ -153,8 +153,8 @@ def _panel(panel: Axes, rows: pd.DataFrame, distance: str, measure: str, bins: i
     x, y = rows[distance].to_numpy(float), rows[measure].to_numpy(float)
     shown = _points(panel, x, y, measure)
     draw_curve(panel, quantile_curve(x, y, bins), VERMILLION)
-    found = correlate(rows, distance, measure)
-    rhos = plain_and_partial(found, distance, measure)
+    table = correlate(rows, distance, measure)
+    rhos = plain_and_partial(table, distance, measure)
     text = "ρ undefined"
     if None not in rhos:
         text = f"ρ {number(rhos[0]['rho'])}, given margin {number(rhos[1]['rho'])}"
@@ -232,11 +232,11 @@ def draw_curve(ax: Axes, curve: pd.DataFrame, colour: str, marker: str = "o", la
 def correlate(rows: pd.DataFrame, distance: str, measure: str, seed: int = 0) -> pd.DataFrame:
     """The plain correlation of a pair and the partial one given the margin, as rows of CORRELATIONS."""
     x, y = rows[distance], rows[measure]
-    found = {"plain": spearman(x, y, seed=seed)}
+    estimates = {"plain": spearman(x, y, seed=seed)}
     if "margin" in rows:
-        found["partial"] = partial_spearman(x, y, rows["margin"], seed=seed)
+        estimates["partial"] = partial_spearman(x, y, rows["margin"], seed=seed)
     pair = {"distance": distance, "measure": measure}
-    return pd.DataFrame([{**pair, "kind": kind, **vars(row)} for kind, row in found.items()])
+    return pd.DataFrame([{**pair, "kind": kind, **vars(row)} for kind, row in estimates.items()])
 
 
 def rho_line(correlations: pd.DataFrame, distance: str, measure: str, n: int) -> str:

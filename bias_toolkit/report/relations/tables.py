@@ -31,12 +31,12 @@ class Relations:
 
     def computed(self, distance: str, measure: str, bins: int | None = None) -> dict[str, Any]:
         """The study's numbers for a pair, for a figure that repeats the report's; a curve only for the study's bins."""
-        found: dict[str, Any] = {"bins": bins or self.bins}
+        options: dict[str, Any] = {"bins": bins or self.bins}
         if bins is None:
-            found["curve"] = curve_rows(self.curves, distance, measure)
+            options["curve"] = curve_rows(self.curves, distance, measure)
         if correlation(self.correlations, distance, measure, "plain") is not None:
-            found["correlations"] = self.correlations
-        return found
+            options["correlations"] = self.correlations
+        return options
 
 
 def gather(source: Source) -> Relations:

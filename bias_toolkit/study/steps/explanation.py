@@ -30,9 +30,9 @@ def explanation(job: Job, request: Request) -> None:
     from bias_toolkit.explain import explain_image
     from bias_toolkit.report.explanation import write_explanation
 
-    found = explain_image(context_of(job), subject_of(job, request), job.folder)
-    found.save(job.folder)
-    write_explanation(found, job.folder)
+    result = explain_image(context_of(job), subject_of(job, request), job.folder)
+    result.save(job.folder)
+    write_explanation(result, job.folder)
 
 
 def context_of(job: Job) -> Context:

@@ -92,7 +92,7 @@ def framing_map(job: Job) -> None:
     from bias_toolkit.foundation.files import write_table
 
     settings = job.settings
-    found = analyse_map(
+    result = analyse_map(
         job.results.framed,
         _training_density(job),
         resamples=settings.resamples,
@@ -100,7 +100,7 @@ def framing_map(job: Job) -> None:
         progress=job.progress,
     )
     for name, schema in _tables().items():
-        write_table(getattr(found, name), job.folder / f"{name}.parquet", schema)
+        write_table(getattr(result, name), job.folder / f"{name}.parquet", schema)
 
 
 def _training_density(job: Job) -> pd.DataFrame | None:

@@ -107,8 +107,8 @@ def _measure(job: Job) -> None:
     from bias_toolkit.objects.locate_quality import localisation_quality
 
     split, settings, train = job.inputs.measured_split, job.settings, job.inputs.train
-    dataset, found = job.inputs.dataset(split), load_located(job.folder)
-    ids = found.loc[found["located_by"].notna(), "image_id"]
+    dataset, estimates = job.inputs.dataset(split), load_located(job.folder)
+    ids = estimates.loc[estimates["located_by"].notna(), "image_id"]
     sample = dataset.images[dataset.images["image_id"].isin(ids)]
     # The centred box, which the estimate is compared with, uses the training objects if they have boxes.
     typical = None
@@ -116,7 +116,7 @@ def _measure(job: Job) -> None:
         subjects = image_framing(position_and_scale(train.objects, train.images), train.images)
         typical = float(subjects["scale"].median())
     quality = localisation_quality(
-        estimated_objects(found, sample, job.inputs.model.class_names),
+        estimated_objects(estimates, sample, job.inputs.model.class_names),
         dataset.objects[dataset.objects["image_id"].isin(sample["image_id"])],
         sample,
         typical_scale=typical,

@@ -129,9 +129,9 @@ def map_against_density(cells: pd.DataFrame, correlations: pd.DataFrame, measure
 def _rho_line(correlations: pd.DataFrame, kind: str, measure: str) -> str:
     rows = correlations[correlations["surroundings"].eq(kind) & correlations["measure"].eq(measure)]
     for name in ("recognised", "all"):
-        found = rows[rows["kind"].eq(name)]
-        if len(found):
-            row = found.iloc[0]
+        matching = rows[rows["kind"].eq(name)]
+        if len(matching):
+            row = matching.iloc[0]
             if not known(row["rho"]):
                 alike = known(row["signal"])
                 return "cells too much alike for ρ" if alike else f"{count(row['n_cells'], 'cell')}, too few for ρ"

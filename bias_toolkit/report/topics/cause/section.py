@@ -81,10 +81,10 @@ def cause_section(contents: Cause) -> Section | Omitted:
 
 
 def _map_blocks(contents: Cause) -> Iterator[Block]:
-    found = contents.framing_map
-    if found is None or not len(found.cells):
+    framing_map = contents.framing_map
+    if framing_map is None or not len(framing_map.cells):
         return
-    cells = found.cells
+    cells = framing_map.cells
     yield FigureBlock(
         "map-views",
         lambda: map_figures.map_views(contents.map_views()),
@@ -108,13 +108,13 @@ def _map_blocks(contents: Cause) -> Iterator[Block]:
     if known_density:
         yield FigureBlock(
             "map-against-density",
-            lambda: map_figures.map_against_density(cells, found.correlations),
+            lambda: map_figures.map_against_density(cells, framing_map.correlations),
             "Scatter plots of P(top-1 change) over the training density, one dot a cell.",
             "Each dot is a cell of the map. Under the title, Spearman’s ρ over the cells in which objects are "
             "recognised, with its 95% interval over images; crosses are the other cells.",
         )
-        yield _correlations(found.correlations)
-        yield _contrasts(found.contrasts)
+        yield _correlations(framing_map.correlations)
+        yield _contrasts(framing_map.contrasts)
     yield FigureBlock(
         "map-accuracy",
         lambda: map_figures.framing_maps(cells, "accuracy"),
@@ -130,9 +130,9 @@ def _correlations(table: pd.DataFrame) -> TableBlock:
         by_kind = part.set_index("kind")
         if by_kind["rho"].isna().all():
             continue
-        found = [_estimate(row, row["rho"], number) for row in by_kind.loc[kinds].to_dict("records")]
+        estimates = [_estimate(row, row["rho"], number) for row in by_kind.loc[kinds].to_dict("records")]
         n_cells = count(by_kind.loc[kinds[min(1, len(kinds) - 1)], "n_cells"])
-        rows.append([Cell(SURROUNDINGS.get(surroundings, surroundings), MEASURES[measure].label), *found, n_cells])
+        rows.append([Cell(SURROUNDINGS.get(surroundings, surroundings), MEASURES[measure].label), *estimates, n_cells])
     return TableBlock(
         "Training density against the map: Spearman’s ρ over cells",
         ["", *(MAP_KINDS[kind].label for kind in kinds), "Cells"],

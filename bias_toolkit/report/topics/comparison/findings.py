@@ -38,19 +38,19 @@ def comparison_findings(contents: FramingContents) -> list[Finding]:
     first, second, comparison = contents.first, contents.second, contents.comparison
     if second is None or not first:
         return []
-    found = _none_possible(contents)
-    if not found:
+    findings = _none_possible(contents)
+    if not findings:
         rows = comparison.variables.set_index("variable", drop=False)
         variables = [rows.loc[name].to_dict() for name in FRAMING_VARIABLES]
         differing = [row for row in variables if _differs(row)]
         alike = [row for row in variables if not _differs(row) and known(row["p_value"])]
-        found = [
+        findings = [
             _classifier(contents, differing),
             *(_variable(row, first, second) for row in differing),
             _centring(rows.loc[first.centring.column].to_dict(), first, second),
             *([_no_difference(alike, first, second)] if alike else []),
         ]
-    return [dataclasses.replace(finding, boxes=contents.boxes, compares_boxes=True) for finding in found]
+    return [dataclasses.replace(finding, boxes=contents.boxes, compares_boxes=True) for finding in findings]
 
 
 def _none_possible(contents: FramingContents) -> list[Finding]:

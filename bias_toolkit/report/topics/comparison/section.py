@@ -63,11 +63,11 @@ def _table(contents: FramingContents) -> TableBlock:
     rows = []
     for row in contents.comparison.variables.to_dict("records"):
         name, high = row["variable"], row["wasserstein_by_chance_high"]
-        told = partial(number, digits=3 if name in ("cx", "cy", "truncated") else 2)
-        by_chance = Cell(told(row["wasserstein_by_chance"]), f"≤ {told(high)}" if known(high) else "")
-        distances = [column_cell(row, column, told) for column in ("difference", "wasserstein")]
+        form = partial(number, digits=3 if name in ("cx", "cy", "truncated") else 2)
+        by_chance = Cell(form(row["wasserstein_by_chance"]), f"≤ {form(high)}" if known(high) else "")
+        distances = [column_cell(row, column, form) for column in ("difference", "wasserstein")]
         tests = [bare_p(row[column]) if known(row[column]) else MISSING for column in ("p_value", "q_value")]
-        rows.append([label_of(name), told(row["first"]), told(row["second"]), *distances, by_chance, *tests])
+        rows.append([label_of(name), form(row["first"]), form(row["second"]), *distances, by_chance, *tests])
     shown = [*FRAMING_VARIABLES.values(), FRAMING_SUMMARY["centre_bias"], FRAMING_SUMMARY["untruncated_centre_bias"]]
     return TableBlock(
         "The framing of both sets, variable by variable",

@@ -59,18 +59,18 @@ def distance_findings(contents: DistanceContents) -> list[Finding]:
     if not has_values(distances, "nn_distance"):
         claim = "How far the test images are from the training set was not measured."
         return [Finding(Heading.DISTANCE, Kind.UNKNOWN, claim)]
-    found = [relation(relations, NEAREST, name) for name in MAIN_MEASURES if has_values(relations.per_image, name)]
+    findings = [relation(relations, NEAREST, name) for name in MAIN_MEASURES if has_values(relations.per_image, name)]
     if contents.n_shared:
         are = "is a training image itself" if contents.n_shared == 1 else "are training images themselves"
         claim = f"{contents.n_shared:,} of the {count(len(distances), 'test image')} {are}."
         evidence = "Each is compared with the other training images only."
-        found.append(Finding(Heading.DISTANCE, Kind.CAUTION, claim, evidence))
+        findings.append(Finding(Heading.DISTANCE, Kind.CAUTION, claim, evidence))
     if "leak" in distances:
-        found.append(_leaks(contents))
-    found.extend(quality_findings(contents.search_quality))
+        findings.append(_leaks(contents))
+    findings.extend(quality_findings(contents.search_quality))
     if has_values(distances, "distance_percentile"):
-        found.append(_percentile(distances["distance_percentile"]))
-    return found
+        findings.append(_percentile(distances["distance_percentile"]))
+    return findings
 
 
 def _leaks(contents: DistanceContents) -> Finding:

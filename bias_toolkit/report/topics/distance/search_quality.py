@@ -18,16 +18,16 @@ def quality_sentence(quality: pd.DataFrame) -> str:
     if not row["n_images"]:
         return f"How good the approximate index {row['index']} is could not be measured on any test image."
     recall = estimate(row["recall"], row["recall_low"], row["recall_high"], percent)
-    found = (
+    start = (
         f"The approximate index {row['index']} finds the nearest training image of {recall} of "
         f"{count(row['n_images'], 'test image')} that were also searched exactly"
     )
     if not known(row["error"]):
-        return f"{found}."
+        return f"{start}."
     error = estimate_over(row["n_errors"], row["error"], row["error_low"], row["error_high"], percent)
     if row["largest_error"] == 0:
-        return f"{found}; none of their nn_distances is too large."
-    return f"{found}; nn_distance is too large by {error} on average, and by {percent(row['largest_error'])} at most."
+        return f"{start}; none of their nn_distances is too large."
+    return f"{start}; nn_distance is too large by {error} on average, and by {percent(row['largest_error'])} at most."
 
 
 def quality_blocks(quality: pd.DataFrame | None) -> list[Block]:

@@ -102,8 +102,8 @@ def explanation_findings(contents: Explained) -> list[Finding]:
 def explained_and_unstable(summary: Summary) -> str:
     """`20 images were explained, of which 18 are unstable`."""
     n = summary.n_unstable
-    told = {0: "none is", 1: "1 is", summary.n_images: "all are"}.get(n, f"{count(n)} are")
-    return f"{count(summary.n_images, 'image')} {was(summary.n_images)} explained, of which {told} unstable"
+    unstable = {0: "none is", 1: "1 is", summary.n_images: "all are"}.get(n, f"{count(n)} are")
+    return f"{count(summary.n_images, 'image')} {was(summary.n_images)} explained, of which {unstable} unstable"
 
 
 def _removal(share: CauseShare, summary: Summary) -> str:

@@ -62,20 +62,20 @@ def factor_findings(contents: Factors) -> list[Finding]:
     rows = table[table["measure"].eq("p_top1_change")].to_dict("records")
     if not rows:
         return []
-    found = [row for row in rows if known(row["p_adjusted"]) and row["p_adjusted"] < SIGNIFICANT]
+    related = [row for row in rows if known(row["p_adjusted"]) and row["p_adjusted"] < SIGNIFICANT]
     tested = count(len(rows), "factor")
-    if not found:
+    if not related:
         claim = "No annotated factor was found to go with instability."
         evidence = f"None of {tested} leaves its mark on P(top-1 change) after correction for their number."
         return [Finding(Heading.FACTORS, Kind.NONE, claim, evidence)]
-    found.sort(key=lambda row: (-abs(row["difference"]), row["factor"]))
-    names = ", ".join(factor_name(row["factor"]).lower() for row in found)
-    claim = f"Of {tested}, {len(found)} {'goes' if len(found) == 1 else 'go'} with another stability: {names}."
-    told = " ".join(_told(row) for row in found[:3])
-    return [Finding(Heading.FACTORS, Kind.EFFECT, claim, told)]
+    related.sort(key=lambda row: (-abs(row["difference"]), row["factor"]))
+    names = ", ".join(factor_name(row["factor"]).lower() for row in related)
+    claim = f"Of {tested}, {len(related)} {'goes' if len(related) == 1 else 'go'} with another stability: {names}."
+    text = " ".join(_sentence(row) for row in related[:3])
+    return [Finding(Heading.FACTORS, Kind.EFFECT, claim, text)]
 
 
-def _told(row: Mapping[str, Any]) -> str:
+def _sentence(row: Mapping[str, Any]) -> str:
     def brackets(name: str, p: str) -> str:
         limits = interval(row[f"{name}_low"], row[f"{name}_high"], points)
         return f"(95% interval {limits}; adjusted {p_value(row[p])})"

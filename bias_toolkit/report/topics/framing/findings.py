@@ -19,11 +19,11 @@ def framing_findings(contents: FramingContents) -> list[Finding]:
     if not first:
         claim = f"How the subjects of {first.the} are framed cannot be said: it has no object boxes."
         return [_finding(Kind.UNKNOWN, claim, boxes=first.boxes)]
-    found = [_centring(first)]
+    findings = [_centring(first)]
     if first.centring != OF_ALL_OBJECTS:
-        found.append(_truncation(first))
-    found.extend([_scale(first), _categories(contents), _ranking(contents)])
-    return [dataclasses.replace(finding, boxes=first.boxes) for finding in found if finding is not None]
+        findings.append(_truncation(first))
+    findings.extend([_scale(first), _categories(contents), _ranking(contents)])
+    return [dataclasses.replace(finding, boxes=first.boxes) for finding in findings if finding is not None]
 
 
 def _centring(of: FramedSet) -> Finding:

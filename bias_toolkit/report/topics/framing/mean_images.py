@@ -74,7 +74,7 @@ def _picture(contents: FramingContents, framed: FramedSet, category: str, files:
     name = contents.names.shown(category) if category else framed.name
     lines = [f"mean of {count(row['n_images'], 'image')}"]
     if framed and category:
-        found = framed.summary[framed.summary["category"].eq(category)]
-        if len(found) and known(found[framed.centring.column].iloc[0]):
-            lines.append(f"centre bias {value_of(found.iloc[0], framed.centring.column, short=True)}")
+        rows = framed.summary[framed.summary["category"].eq(category)]
+        if len(rows) and known(rows[framed.centring.column].iloc[0]):
+            lines.append(f"centre bias {value_of(rows.iloc[0], framed.centring.column, short=True)}")
     return Picture(files[category], f"Mean image of {name}.", name, lines)

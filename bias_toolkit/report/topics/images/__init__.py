@@ -96,16 +96,16 @@ def _neighbours(contents: Images, image_id: str, folder: Path, stem: str, most: 
     if contents.neighbours.empty:
         return []
     rows = contents.neighbours[contents.neighbours["image_id"].eq(image_id)].sort_values("rank")
-    found = []
+    thumbnails = []
     for row in rows.to_dict("records"):
-        if len(found) == most:
+        if len(thumbnails) == most:
             break
         neighbour = row["neighbour_id"]
         file = _write(contents, TRAINING, neighbour, folder, f"{stem}-neighbour-{row['rank']}")
         if file is not None:
             name = contents.names.shown(contents.train_labels.get(neighbour))
-            found.append(Thumbnail(file, neighbour, name, (f"distance {significant(row['distance'])}",)))
-    return found
+            thumbnails.append(Thumbnail(file, neighbour, name, (f"distance {significant(row['distance'])}",)))
+    return thumbnails
 
 
 def _write(contents: Images, split: str, image_id: str, folder: Path, stem: str) -> str | None:

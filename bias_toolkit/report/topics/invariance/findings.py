@@ -78,8 +78,8 @@ def invariance_findings(contents: InvarianceContents) -> list[Finding]:
         claim = "How often one pixel changes the top-1 class was not measured."
         return [_finding(Kind.UNKNOWN, claim), *_consistency(contents)]
     sizes = size_finding(contents)
-    found = [_change(contents, row), noise_finding(contents.noise_floor, row), *([sizes] if sizes else [])]
-    return [*found, *_consistency(contents), _accuracy(contents)]
+    findings = [_change(contents, row), noise_finding(contents.noise_floor, row), *([sizes] if sizes else [])]
+    return [*findings, *_consistency(contents), _accuracy(contents)]
 
 
 def size_finding(contents: InvarianceContents) -> Finding | None:
@@ -94,12 +94,12 @@ def size_finding(contents: InvarianceContents) -> Finding | None:
 def _consistency(contents: InvarianceContents) -> list[Finding]:
     summary = contents.summary
     rows = summary[summary["measure"].eq("consistency") & summary["value"].notna()] if len(summary) else summary
-    found = []
+    findings = []
     for row in rows.to_dict("records"):
         share, evidence = percent(row["value"]), f"{_interval(row)}; {count(row['n'], 'image')}."
         claim = f"Two views of an image at random offsets agree in their top-1 class in {share} of pairs."
-        found.append(_finding(Kind.FACT, claim, evidence))
-    return found
+        findings.append(_finding(Kind.FACT, claim, evidence))
+    return findings
 
 
 def _interval(row: Mapping) -> str:
@@ -115,8 +115,8 @@ def _change(contents: InvarianceContents, row: Mapping) -> Finding:
     evidence = f"{_interval(row)}; {details}."
     change = contents.row("mac")
     if change is not None:
-        told = estimate_over(change["n"], change["value"], change["low"], change["high"], significant)
-        evidence += f" The probability of the class on top changes by {told} a step on average."
+        text = estimate_over(change["n"], change["value"], change["low"], change["high"], significant)
+        evidence += f" The probability of the class on top changes by {text} a step on average."
     if row["n"] < TOO_FEW_IMAGES:
         return _finding(Kind.CAUTION, claim, f"{evidence} So few images say little about others.")
     return _finding(Kind.EFFECT, claim, evidence)

@@ -30,7 +30,7 @@ def compare_sizes(values: pd.DataFrame | None, heading: Heading, seed: int) -> F
     margin = difference_margin(values.to_numpy(), seed=seed)
     lowest, highest = int(means.argmin()), int(means.argmax())
 
-    def told(i: int) -> str:
+    def at(i: int) -> str:
         protocol, size = values.columns[i]
         return f"{percent(means[i])} at {protocol} size {size:g}"
 
@@ -50,19 +50,19 @@ def compare_sizes(values: pd.DataFrame | None, heading: Heading, seed: int) -> F
     if smaller and larger:
         claim = f"P(top-1 change) is U-shaped over {SIZES}."
         evidence = (
-            f"It is lowest, {told(lowest)}, and higher when the image is shown smaller, {told(smallest)}, by "
-            f"{difference(smallest)}, and larger, {told(largest)}, by {difference(largest)}."
+            f"It is lowest, {at(lowest)}, and higher when the image is shown smaller, {at(smallest)}, by "
+            f"{difference(smallest)}, and larger, {at(largest)}, by {difference(largest)}."
         )
     elif smaller or larger:
         other, direction = (smallest, "smaller") if smaller else (largest, "larger")
         claim = f"The model is less stable when the image is shown {direction}."
-        evidence = f"P(top-1 change) is {told(other)} against {told(lowest)}, a difference of {difference(other)}."
+        evidence = f"P(top-1 change) is {at(other)} against {at(lowest)}, a difference of {difference(other)}."
     elif above[highest]:
         claim = f"P(top-1 change) depends on {SIZES}."
-        evidence = f"It is {told(highest)} against {told(lowest)}, a difference of {difference(highest)}."
+        evidence = f"It is {at(highest)} against {at(lowest)}, a difference of {difference(highest)}."
     else:
         claim = f"No dependence of P(top-1 change) on {SIZES} was found."
-        evidence = f"It is highest, {told(highest)}, and lowest, {told(lowest)}, a difference of {difference(highest)}."
+        evidence = f"It is highest, {at(highest)}, and lowest, {at(lowest)}, a difference of {difference(highest)}."
         return Finding(heading, Kind.NONE, claim, f"{evidence} {note}")
     return Finding(heading, Kind.EFFECT, claim, f"{evidence} {note}")
 

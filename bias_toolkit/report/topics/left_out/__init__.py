@@ -89,8 +89,8 @@ def _images(skipped: pd.DataFrame) -> TableBlock:
     """Image, set, steps and reasons of every image that was left out, one row per image."""
     rows = []
     for (split, image_id), steps in skipped.groupby(["split", "image_id"], sort=False, dropna=False):
-        told = ("; ".join(dict.fromkeys(steps[column].astype(str))) for column in ("step", "reason"))
-        rows.append([str(image_id), str(split), *told])
+        texts = ("; ".join(dict.fromkeys(steps[column].astype(str))) for column in ("step", "reason"))
+        rows.append([str(image_id), str(split), *texts])
     shown = rows[:MOST_SKIPPED]
     return TableBlock(
         f"{count(len(rows), 'image')} left out",

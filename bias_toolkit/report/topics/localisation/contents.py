@@ -71,10 +71,10 @@ def gather(source: Source) -> Localisation | None:
         return None
     sets, unlocated = {}, []
     for split, table in located.items():
-        found = table["x0"].notna()
-        by_label = int((found & table["located_by"].eq(LABEL)).sum())
-        sets[split] = LocatedSet(len(table), int(found.sum()), by_label)
-        unlocated.append(table.loc[~found, ["image_id", "reason"]].assign(split=split))
+        is_located = table["x0"].notna()
+        by_label = int((is_located & table["located_by"].eq(LABEL)).sum())
+        sets[split] = LocatedSet(len(table), int(is_located.sum()), by_label)
+        unlocated.append(table.loc[~is_located, ["image_id", "reason"]].assign(split=split))
     record = source.boxes_record(next(iter(located)))
     localisation = partial(
         Localisation,

@@ -17,19 +17,19 @@ _finding = partial(Finding, Heading.FRAMING)
 def localisation_findings(located: Localisation) -> list[Finding]:
     """That boxes are estimated, their quality, and the criteria in which they are no better than the image's middle."""
     claim = f"The boxes of the {located.names} are estimated: the model located the objects, nobody drew their boxes."
-    found = [_finding(Kind.CAUTION, claim, overlap_sentence(located))]
+    findings = [_finding(Kind.CAUTION, claim, overlap_sentence(located))]
     for split, each in located.sets.items():
         without = each.n_images - each.n_located
         if without:
             claim = f"{count(without, 'image')} of the {SET_NAMES[split]} set {has(without)} no estimated box."
-            found.append(_finding(Kind.FACT, claim, "The reason is in tables/unlocated.csv."))
+            findings.append(_finding(Kind.FACT, claim, "The reason is in tables/unlocated.csv."))
     if known(located.value("cx_sd")["value"]):
-        found.extend([_position(located), _scale(located), _centring(located)])
+        findings.extend([_position(located), _scale(located), _centring(located)])
     if not located.measured_here:
         claim = "How good the estimated boxes of this study are is not known: neither set has boxes of its own."
         evidence = f"What is said of them was measured on {located.measured_on}, and may be otherwise here."
-        found.append(_finding(Kind.CAUTION, claim, evidence))
-    return found
+        findings.append(_finding(Kind.CAUTION, claim, evidence))
+    return findings
 
 
 def measured(located: Localisation, criterion: str, estimator: str = "estimated", form=number) -> str:

@@ -71,7 +71,7 @@ def localisation_section(located: Localisation) -> Section:
         f"was taken at the layer {located.layer}; the box is around the largest connected part that is above "
         f"{percent(located.threshold, 0)} of its maximum. Located: {sets}."
     )
-    blocks: list[Block] = [Paragraph(method), *(Paragraph(found.text) for found in localisation_findings(located))]
+    blocks: list[Block] = [Paragraph(method), *(Paragraph(finding.text) for finding in localisation_findings(located))]
     blocks.extend(figure for split in located.sets if (figure := _examples(located, split)) is not None)
     blocks.append(_table(located))
     if located.command:
