@@ -180,8 +180,8 @@ class Dataset:
     def read(self, image_id: str) -> np.ndarray:
         """Upright RGB pixels, uint8 (height, width, 3).
 
-        Raises UnreadableImageError, with the reason, if the image cannot be decoded, or if its size differs from that
-        at the scan, to which its boxes belong.
+        Raises UnreadableImageError, with the reason, if the image cannot be decoded or has changed its size since the
+        scan, to which its boxes belong.
         """
         pixels = self._pixels.read(image_id)
         height, width = pixels.shape[:2]

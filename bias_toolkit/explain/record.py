@@ -334,7 +334,7 @@ class ExplanationRecord:
     distances: Distances | None
     framing: Framing | None  # None if `framing_reason` says why it is not known
     framing_reason: str
-    lines: list[CauseLine]  # causes first, in their order, then what was found to be no cause; none of a stable image
+    lines: list[CauseLine]  # causes first, in their order, then the others; empty for a stable image
     remedies: list[Remedy]
     picture: PictureName  # the centre view
     notes: list[str]  # how the values were measured, for the reader

@@ -29,8 +29,7 @@ def ordered_map(
 ) -> Iterator[Result]:
     """Yield `function(item)` for each item, in order, computed in threads at most `ahead` items ahead.
 
-    `workers` is the number of threads, by default one per core and at most 16. An exception of `function` is raised at
-    the item's place.
+    `workers` is by default one per core and at most 16. An exception of `function` is raised at the item's place.
     """
     pool = ThreadPoolExecutor(max_workers=workers or min(cores(), MOST_WORKERS))
     pending = deque()

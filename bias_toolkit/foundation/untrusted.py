@@ -119,9 +119,8 @@ def _shown(name: object) -> str:
 def parse_json(text: str | bytes, path: str | os.PathLike, *, finite: bool = True) -> Any:
     """The value of a JSON text that may be hostile; bytes are UTF-8, and `path` is its file, for the error.
 
-    NaN and infinite numbers, which JSON lacks but Python writes, are refused unless `finite` is False. Raises
-    InputError if it is not valid UTF-8 or JSON, is nested too deeply, repeats a key, or holds a number that is too long
-    or not finite.
+    NaN and infinities, which only Python writes, are refused unless `finite` is False. Raises InputError if it is not
+    valid UTF-8 or JSON, is nested too deeply, repeats a key, or holds a number that is too long or not finite.
     """
 
     def number(digits: str) -> float:

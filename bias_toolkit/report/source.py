@@ -31,7 +31,7 @@ class Source(Protocol):
     # The datasets and the model.
     folder: Path
     settings: Any  # seed, bins and metric, and with to_dict every setting by name, as JSON values
-    skipped_images: pd.DataFrame  # split, step, image_id, reason: a row for each step that left an image out
+    skipped_images: pd.DataFrame  # split, step, image_id, reason: one row per step that left an image out
     model_record: Mapping[str, Any]  # name, input_size, preprocessing, n_classes, feature_layer, feature_dimension, ...
     label_record: Mapping[str, Any]  # how the test set's labels were matched with the model's classes
     versions: Mapping[str, str]

@@ -72,7 +72,7 @@ class Draft:
     """A report that is being written."""
 
     folder: Path  # where its pictures go
-    tables: Sequence[tuple[str, str, str]] = ()  # address, name, and what it holds, of each CSV file
+    tables: Sequence[tuple[str, str, str]] = ()  # address, name and content of each CSV file
     omitted: list[Omitted] = field(default_factory=list)  # the sections that were left out so far
 
 

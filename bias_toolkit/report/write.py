@@ -27,10 +27,10 @@ Gathered = Sequence[tuple[Topic, Any]]
 def write_report(source: Source, folder: str | os.PathLike, progress: Progress = silent) -> Path:
     """Write a study's report into a folder, in place of an earlier one, and return the path of its page.
 
-    The report is index.html, which needs no network and no other file than these, results.json, and the folders figures
-    (SVG, PNG, PDF), tables (CSV) and images (thumbnails). It is written elsewhere first and moved at the end, the page
-    last. Other files of the folder are not changed. Raises InputError if one of these names exists and is not from a
-    report, or if the study lacks results.
+    The report is index.html, which needs only these files and no network, results.json, and the folders figures (SVG,
+    PNG, PDF), tables (CSV) and images (thumbnails). It is written elsewhere first and moved at the end, the page last.
+    Other files of the folder are not changed. Raises InputError if one of these names exists and is not from a report,
+    or if results are missing.
     """
     with published(folder, [RESULTS, FIGURES, TABLES, IMAGES]) as partial:
         source = ReadOnce(source)

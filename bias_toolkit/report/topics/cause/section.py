@@ -35,7 +35,7 @@ class Cause:
     """The framing map and the size curve, if they were computed."""
 
     study: str  # its name
-    model: Callable[[], str]  # gives the model's name; read only where it is shown
+    model: Callable[[], str]  # returns the model's name; called only if it is shown
     framing_map: FramingMap | None
     size_curve: pd.DataFrame | None  # table SUMMARY of the size curve
     size_measures: pd.DataFrame | None  # its table MEASURES

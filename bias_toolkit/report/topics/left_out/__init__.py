@@ -24,7 +24,7 @@ class LeftOut:
     """The images, boxes and analyses that a report leaves out."""
 
     datasets: Mapping[str, DatasetDescription]  # train and test
-    skipped: pd.DataFrame  # split, step, image_id, reason; an image that several steps left out has a row for each
+    skipped: pd.DataFrame  # split, step, image_id, reason; one row per image and step that left it out
     missing: Sequence[str]  # sentences on the analyses left out, with the reasons
 
 

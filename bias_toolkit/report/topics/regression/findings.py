@@ -55,7 +55,7 @@ def told(row: Mapping[str, Any]) -> str:
 
 
 def odds(value: float) -> str:
-    """An odds ratio, with a third digit after the point below 0.2; three significant ones where it is tiny or huge."""
+    """An odds ratio, with a third digit after the point below 0.2; three significant digits if it is tiny or huge."""
     return number(value, 3 if value < 0.2 else 2) if 0.001 <= value < 100 else significant(value)
 
 
