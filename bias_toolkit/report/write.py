@@ -27,7 +27,7 @@ Gathered = Sequence[tuple[Topic, Any]]
 def write_report(source: Source, folder: str | os.PathLike, progress: Progress = silent) -> Path:
     """Write a study's report into a folder, in place of an earlier one, and return the path of its page.
 
-    The report is index.html, which needs only these files and no network, results.json, and the folders figures (SVG,
+    The report is index.html (which needs only these files, no network), results.json, and the folders figures (SVG,
     PNG, PDF), tables (CSV) and images (thumbnails). It is written elsewhere first and moved at the end, the page last.
     Other files of the folder are not changed. Raises InputError if one of these names exists and is not from a report,
     or if results are missing.
@@ -77,10 +77,7 @@ def findings_of(gathered: Gathered, located: Localisation | None) -> list[Findin
 
 
 def results(source: Source, gathered: Gathered, findings: Sequence[Finding]) -> dict[str, Any]:
-    """The content of results.json.
-
-    Values that were not computed are null; tables of single images are in the CSV files.
-    """
+    """The content of results.json. Values that are missing are null; tables of single images are in the CSV files."""
     values = {"name": study_name(source), "findings": [finding.to_dict() for finding in findings]}
     for topic, contents in gathered:
         values |= topic.results(contents)
