@@ -40,7 +40,7 @@ def _options(
 
 
 def command_line(arguments: list[str]) -> typer.Typer:
-    """The command line, in which the commands among the arguments are whole, and the others are names in a list."""
+    """The command line. Commands among the arguments are complete; the others are only names in the help's list."""
     app = typer.Typer(
         no_args_is_help=True,
         add_completion=False,
@@ -61,4 +61,4 @@ def command_line(arguments: list[str]) -> typer.Typer:
 
 
 def _listed() -> None:
-    """Stands for a command that was not named."""
+    """A placeholder for a command that is not among the arguments."""

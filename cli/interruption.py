@@ -1,4 +1,4 @@
-"""Stopping when asked to: Ctrl-C, or the SIGTERM of a cluster's scheduler, ends a command within two seconds."""
+"""Stopping on request: Ctrl-C, or the SIGTERM of a cluster's scheduler, ends a command within two seconds."""
 
 import os
 import signal
@@ -25,7 +25,7 @@ class Stop:
         self._told = threading.Lock()
 
     def tell(self) -> None:
-        """Say on standard error how to go on; once."""
+        """Say on standard error how to continue; once."""
         if self._told.acquire(blocking=False):
             cursor = SHOW_CURSOR if sys.stderr.isatty() else ""
             print(f"{cursor}{MESSAGE}", file=sys.stderr, flush=True)
@@ -33,7 +33,7 @@ class Stop:
     def end_late(self) -> None:
         """End the process after `GRACE` seconds, whatever it is doing then."""
         time.sleep(GRACE)
-        # Standard error may be a terminal that was paused, or a pipe that nobody reads.
+        # Standard error may block: a paused terminal, or a pipe that nobody reads.
         teller = threading.Thread(target=self.tell, daemon=True)
         teller.start()
         teller.join(GRACE / 4)
@@ -42,12 +42,12 @@ class Stop:
 
 @contextmanager
 def stoppable() -> Iterator[Stop]:
-    """In the block, SIGINT and SIGTERM raise KeyboardInterrupt, and end the process where that is not heeded.
+    """In the block, SIGINT and SIGTERM raise KeyboardInterrupt, and end the process if that has no effect.
 
-    Python runs its handlers between two of its own instructions: a long computation in C puts them off, some imports
-    and callbacks turn the exception into another or drop it, and threads that decode images are waited for. The signal
-    therefore wakes a thread as well, which ends the process `GRACE` seconds later. Nothing whole is lost by that, since
-    files get their names only when they are complete.
+    Python runs its handlers between two of its own instructions. A long computation in C delays them, some imports and
+    callbacks replace or drop the exception, and the process waits for threads that decode images. The signal therefore
+    also wakes a thread, which ends the process `GRACE` seconds later. This loses no complete result, since files get
+    their names only when they are complete.
     """
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():
@@ -55,7 +55,7 @@ def stoppable() -> Iterator[Stop]:
         return
     reading, writing = socket.socketpair()
     writing.setblocking(False)
-    # A command started with nohup or in the background of a script has SIGINT ignored, and it shall stay so.
+    # A command started with nohup or in the background of a script ignores SIGINT; this must not change.
     numbers = [each for each in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(each) is not signal.SIG_IGN]
 
     def raise_once(*_) -> None:

@@ -106,7 +106,7 @@ def verify(
         say(f"Every file of the finished steps in {opened.folder} is as it was written.")
     else:
         lines = [f"{row.step}/{row.file}: {row.reason}." for row in damaged.itertuples()]
-        # A report shows what the others make.
+        # A report shows results of the other commands, so it comes last.
         names = sorted(damaged["command"].unique(), key="report".__eq__)
         commands = ", ".join(f"`bias-toolkit {name}`" for name in names)
         say("\n".join([*lines, f"Run {commands} on the study, and it is computed again."]))

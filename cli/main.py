@@ -1,4 +1,4 @@
-"""The command `bias-toolkit`: what its end is, whatever happens."""
+"""The command `bias-toolkit`: its exit code and its error message, whatever happens."""
 
 import errno
 import os
@@ -29,14 +29,14 @@ def main(arguments: list[str] | None = None) -> None:
     if arguments is None:
         _use_utf8()
     for stream in (sys.stdout, sys.stderr):
-        # Not every terminal has a ρ, and not every path is UTF-8.
+        # Not every terminal can show a ρ, and not every path is UTF-8.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     with stoppable() as stop:
         try:
             given = sys.argv[1:] if arguments is None else arguments
             _check_limit(given)
-            # Importing takes a while, and may be stopped like all else.
+            # Importing is slow, and must be stoppable too.
             from bias_toolkit_cli.commands import command_line
 
             command_line(given)(args=given)
@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> None:
             if code == STOPPED or (stop.asked and code != 0):
                 stop.tell()
                 if stop.asked:
-                    # Python would take seconds to take apart what is loaded.
+                    # Python would need seconds to unload the modules.
                     with suppress(OSError):
                         sys.stdout.flush()
                     os._exit(STOPPED)
@@ -57,13 +57,13 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _use_utf8() -> None:
-    """Begin again in Python's UTF-8 mode where the locale has another encoding: files are named in UTF-8 anywhere."""
+    """Restart in Python's UTF-8 mode if the locale has another encoding: file names are always UTF-8."""
     if os.name == "posix" and sys.getfilesystemencoding().lower() != "utf-8" and not sys.flags.utf8_mode:
         os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
 
 
 def _check_limit(arguments: list[str]) -> None:
-    """Raise MemoryError where `ulimit -v` allows so little that importing would not end."""
+    """Raise MemoryError if `ulimit -v` allows so little memory that importing would fail."""
     try:
         import resource
     except ImportError:
@@ -74,9 +74,9 @@ def _check_limit(arguments: list[str]) -> None:
 
 
 def _sentence(error: Exception) -> str | None:
-    """What is wrong with the input, the memory or the disk; None where it is the program that is wrong."""
+    """A sentence on the fault of the input, the memory or the disk; None if the fault is the program's."""
     if _lacks_memory(error):
-        # Nothing may be imported now.
+        # Without memory, no import would succeed here.
         return NO_MEMORY
     from bias_toolkit.foundation.errors import InputError
     from bias_toolkit.foundation.words import visible_name
@@ -93,7 +93,7 @@ def _sentence(error: Exception) -> str | None:
 
 
 def _lacks_memory(error: BaseException | None) -> bool:
-    """Whether an error, or what it came of, is that memory or a thread was not to be had."""
+    """Whether an error, or its cause, is a lack of memory or of threads."""
     seen = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))

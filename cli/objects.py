@@ -143,7 +143,7 @@ def _comparison_record(comparison) -> dict[str, Any]:
 
 
 def _print_table(contents: FramingContents, framed: FramedSet) -> None:
-    """The whole set and its categories, the most and the least centred where they are many."""
+    """The whole set and its categories; only the most and the least centred of many."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -184,7 +184,7 @@ def _print_table(contents: FramingContents, framed: FramedSet) -> None:
             percent(row["truncated_share"], 0),
         )
     console = Console()
-    # Where there is no terminal, a table is not folded to the 80 columns that are then taken for one.
+    # Without a terminal, rich assumes 80 columns; tables must not be wrapped to these.
     Console(width=None if console.is_terminal else WIDTH).print(table)
 
 

@@ -1,4 +1,4 @@
-"""The options of commands on a study, made from what is declared of the settings and of the command's steps."""
+"""The options of commands on a study, made from the declarations of the settings and of the command's steps."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _named(
 
 
 def settings_of(steps: Iterable[Step]) -> list[str]:
-    """The settings on which the results of steps depend, and those that say what their inputs are; in order."""
+    """The settings on which the results of steps depend, and those that define their inputs; in order."""
     names = set()
     for step in steps:
         names |= step.setting_names().union(*(SETTINGS_OF[name] for name in step.input_names()))
@@ -83,7 +83,7 @@ def _parameter(name: str) -> inspect.Parameter:
 
 
 def takes_study_options(*steps: Step) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command the options that its steps depend on, gathered into its parameter `options` (a dict by name)."""
+    """Give a command the options that its steps depend on, collected in its parameter `options` (a dict by name)."""
     named = inspect.signature(_named, eval_str=True).parameters.values()
     needs_model = any("model" in step.input_names() for step in steps)
     shared = [
@@ -114,7 +114,7 @@ def takes_study_options(*steps: Step) -> Callable[[Callable[..., None]], Callabl
 
 
 def open_study(folder: str, options: dict[str, Any]) -> Study:
-    """The study in `folder` with the options that were given; the others keep what the study already has."""
+    """The study in `folder` with the given options; all other settings keep the study's values."""
     from bias_toolkit.study import Study
 
     layouts = {f"{split}_layout": options[f"{split}_layout"] or options["layout"] for split in ("train", "test")}

@@ -31,7 +31,7 @@ def _plain(value: Any) -> Any:
 
 
 def say(text: str) -> None:
-    """Print what the program has to say, names in which steer no terminal."""
+    """Print a message; names in it cannot control the terminal."""
     print(visible(text))
 
 

@@ -20,7 +20,7 @@ from rich.text import Text
 
 
 class RateColumn(ProgressColumn):
-    """Items a second, over the last half minute."""
+    """Items per second, over the last half minute."""
 
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
@@ -37,12 +37,9 @@ class TimeColumn(TimeRemainingColumn):
 
 
 class LastingStream:
-    """A stream that is not missed when it goes away: a run goes on though its terminal was closed.
+    """A text stream that may disappear without ending the run, as when its terminal is closed.
 
-    Parameters
-    ----------
-    stream : text file
-        Where to write as long as it can be written to. A pipe that is not read any more still ends the program.
+    A pipe whose reader has ended still ends the program.
     """
 
     def __init__(self, stream: TextIO):
@@ -67,20 +64,14 @@ class LastingStream:
         except BrokenPipeError:
             raise
         except OSError:
-            # What was buffered, and all that is written later, goes nowhere.
+            # Buffered and later output is dropped.
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self._stream.fileno())
             os.close(nowhere)
 
 
 class ConsoleProgress:
-    """Draws each task of the library as one bar; off a terminal, one line at each task's end.
-
-    Parameters
-    ----------
-    console : rich.console.Console
-        Where to draw.
-    """
+    """Draws each task of the library as one bar on a `console`; off a terminal, one line at each task's end."""
 
     def __init__(self, console: Console):
         self.console = console
@@ -97,6 +88,6 @@ class ConsoleProgress:
         with Progress(*columns, console=self.console) as bars:
             task = bars.add_task(description, total=total)
             if done:
-                # Work of an earlier run counts as done, but not towards the rate.
+                # Work of an earlier run counts as done, but not for the rate.
                 bars.reset(task, completed=done, total=total)
             yield lambda count: bars.advance(task, count)

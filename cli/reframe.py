@@ -22,8 +22,8 @@ def map(study: StudyFolder, options: dict[str, Any]) -> None:
     """
     opened = open_study(study, options)
     opened.measure_map(progress=console_progress())
-    found = opened.framing_map
-    tables = {name: getattr(found, name).to_dict("records") for name in ("correlations", "contrasts", "cells")}
+    framing_map = opened.framing_map
+    tables = {name: getattr(framing_map, name).to_dict("records") for name in ("correlations", "contrasts", "cells")}
     _print(opened, tables, "map", options["json_output"])
 
 

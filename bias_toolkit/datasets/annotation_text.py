@@ -21,14 +21,14 @@ _SHOWN_VALUES = 6
 
 
 def read_lines(file: Path) -> Iterator[tuple[int, str]]:
-    """Yield number (from 1) and content of each line that is not blank; raises InputError as `decoded_lines` does."""
+    """Yield the number (from 1) and the content of each line that is not blank; raises as `decoded_lines`."""
     for number, line in enumerate(decoded_lines(file), 1):
         if stripped := line.strip():
             yield number, stripped
 
 
 def decoded_lines(file: Path) -> Iterator[str]:
-    """Yield each line with its end; raises InputError if the file is not UTF-8, has zero bytes, or exceeds memory."""
+    """Yield each line with its end; InputError if the file is not UTF-8, has zero bytes, or does not fit in memory."""
     check_fits(file, os.path.getsize(file) * _BYTES_A_BYTE)
     with open(file, "rb") as lines:
         for number, line in enumerate(lines, 1):
@@ -36,7 +36,7 @@ def decoded_lines(file: Path) -> Iterator[str]:
 
 
 def read_json(file: Path) -> Any:
-    """What a JSON file holds; raises InputError if it is malformed, is not UTF-8, or is larger than memory."""
+    """The value in a JSON file; InputError if it is malformed, is not UTF-8, or does not fit in memory."""
     check_fits(file, os.path.getsize(file) * _BYTES_A_BYTE)
     try:
         return parse_json(_decoded(file.read_bytes().removeprefix(_UTF8_MARK), file), str(file))
@@ -45,7 +45,7 @@ def read_json(file: Path) -> Any:
 
 
 def parse_json(text: str, where: str) -> Any:
-    """What a JSON text holds; raises InputError, which begins with `where`, if it is malformed."""
+    """The value of a JSON text; InputError, which begins with `where`, if it is malformed."""
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
@@ -68,7 +68,7 @@ def check_fits(file: Path, needed: float) -> None:
 
 
 def _decoded(content: bytes, file: Path, number: int | None = None) -> str:
-    """Text of a file, or of its line of that number."""
+    """The text of a file, or of one line if its number is given."""
     try:
         text = content.decode()
     except UnicodeDecodeError as error:
@@ -82,7 +82,7 @@ def _decoded(content: bytes, file: Path, number: int | None = None) -> str:
 
 
 def parse_edges(values: Sequence[str | float], where: str) -> tuple[float, float, float, float]:
-    """Four finite numbers; raises InputError, which begins with `where`, if they are not."""
+    """Four finite numbers; InputError, which begins with `where`, if the values are anything else."""
     try:
         edges = tuple(float(value) for value in values if not isinstance(value, bool) and "_" not in str(value))
     except (TypeError, ValueError, OverflowError):

@@ -1,4 +1,4 @@
-"""The XML annotations of Pascal VOC, which ImageNet took over: one file for each image."""
+"""The XML annotations of Pascal VOC, which ImageNet also uses: one file for each image."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,13 +20,13 @@ XmlObject = tuple[str, float, float, float, float]
 
 
 def read_objects(file: Path) -> list[XmlObject]:
-    """The objects of one file, in its order.
+    """The objects of one file, in the file's order.
 
-    Raises InputError if it is no file, malformed, larger than `_MOST_BYTES`, or declares entities, which may stand for
-    other files or for more text than memory holds.
+    Raises InputError if it is not a regular file, is malformed, is larger than `_MOST_BYTES`, or declares entities.
+    Entities may refer to other files, or expand to more text than memory holds.
     """
     if not file.is_file():
-        # A named pipe would be waited for.
+        # Opening a named pipe would block.
         raise InputError(f"{file} is not a file that can be read; put an annotation in its place, or remove it")
     with open(file, "rb") as stream:
         content = stream.read(_MOST_BYTES + 1)

@@ -1,4 +1,4 @@
-"""Boxes from annotations to the table of objects: turned upright by the EXIF orientation, clipped, numbered."""
+"""Boxes from annotations to the table of objects: rotated by the EXIF orientation, clipped, numbered."""
 
 from collections.abc import Sequence
 
@@ -10,16 +10,16 @@ from bias_toolkit.datasets.schema import BOX_EDGES, OBJECTS
 
 
 def upright_sizes(sizes: np.ndarray, orientations: np.ndarray) -> np.ndarray:
-    """Sizes (n, 2: width, height) of stored images, upright: 5 to 8 exchange width and height."""
+    """Sizes (n, 2: width, height) of stored images, turned upright: orientations 5 to 8 exchange width and height."""
     return np.where((orientations >= 5)[:, None], sizes[:, ::-1], sizes)
 
 
 def upright_boxes(boxes: np.ndarray, sizes: np.ndarray, orientations: np.ndarray) -> np.ndarray:
     """Boxes (n, 4: x0, y0, x1, y1) of stored images of the given sizes (n, 2: width, height), turned upright.
 
-    Of the orientations (n,), 1 leaves a point (x, y) where it is; 2 mirrors left and right; 3 turns by half a turn; 4
-    mirrors top and bottom; 5 mirrors in the main diagonal; 6 turns a quarter clockwise; 7 mirrors in the other
-    diagonal; 8 turns a quarter counter-clockwise.
+    Orientations (n,): 1 changes nothing; 2 mirrors left and right; 3 rotates by 180°; 4 mirrors top and bottom; 5
+    mirrors in the main diagonal; 6 rotates by 90° clockwise; 7 mirrors in the other diagonal; 8 rotates by 90°
+    counter-clockwise.
     """
     x0, y0, x1, y1 = boxes.T
     width, height = sizes.T
@@ -38,9 +38,9 @@ def upright_objects(
 ) -> tuple[pa.Table, list[str], int]:
     """Make the table `OBJECTS`, in the order of `image_ids`; boxes of unreadable images are left out.
 
-    `boxes` has the columns `listing.BOX_COLUMNS`, coordinates in pixels as stored; `headers`, int (n, 3), each image's
-    stored width, stored height and EXIF orientation, 0 if it could not be read. Returns also the image ids that `boxes`
-    names and `image_ids` does not hold, and the number of boxes of readable images without area inside their image.
+    `boxes` has the columns `listing.BOX_COLUMNS`, in pixels as stored. `headers`, int (n, 3), has each image's stored
+    width, stored height and EXIF orientation (0 if unreadable). Also returns the image ids of `boxes` that are not in
+    `image_ids`, and the number of boxes of readable images that have no area inside their image.
     """
     rows = pd.Index(image_ids).get_indexer(pd.Index(boxes["image_id"]))
     unknown = list(boxes["image_id"][rows < 0].unique())

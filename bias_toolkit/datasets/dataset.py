@@ -33,7 +33,7 @@ class Header(NamedTuple):
 
 
 class PixelSource(Protocol):
-    """Where a dataset's pixels come from: `pixels.ImageFiles`, or another object; called from several threads."""
+    """The source of a dataset's pixels: `pixels.ImageFiles`, or another object. Its methods run in several threads."""
 
     def header(self, image_id: str) -> Header:
         """Size and orientation, without decoding; raises UnreadableImageError."""
@@ -42,20 +42,20 @@ class PixelSource(Protocol):
         """Upright RGB pixels, uint8 (height, width, 3); raises UnreadableImageError."""
 
     def read_reduced(self, image_id: str, reduction: Reduction) -> ReducedImage:
-        """The same at up to the fraction of its size that `reduction` allows, or whole."""
+        """The image at a fraction of its size that `reduction` allows, or at full size."""
 
     def source(self, image_id: str) -> str:
-        """A name of the pixels that two datasets share only if they share the image."""
+        """A name of the pixels. Two datasets have the same name only if they share the image."""
 
     def stamp(self, image_ids: Sequence[str]) -> bytes:
         """Bytes that change when an image may have changed."""
 
 
 class Dataset:
-    """Images with labels and, where there are any, object boxes.
+    """Images with labels and, if there are any, object boxes.
 
-    Comes from `load_dataset`. One of another origin is made of a `Listing`, which names the images, and an object
-    with the methods of `PixelSource`, which yields them:
+    `load_dataset` makes one from files. For other data, pass a `Listing`, which names the images, and an object with
+    the methods of `PixelSource`, which gives their pixels:
 
         listing = Listing(
             root="mine", layout="mine", layout_reason="made in memory", image_ids=["a", "b"],
@@ -63,8 +63,8 @@ class Dataset:
         )
         dataset = Dataset(listing, my_pixels)
 
-    `root` is what the user named, `layout` and `layout_reason` the layout taken for it and how that was recognised,
-    `class_names` human-readable names by label, empty where the layout has none.
+    `root` is the path or name that the user gave. `layout` is the layout used, and `layout_reason` says how it was
+    recognised. `class_names` has readable names by label; it is empty if the layout has none.
     """
 
     def __init__(self, listing: Listing, pixels: PixelSource):
@@ -83,7 +83,8 @@ class Dataset:
     def fingerprint(self) -> str:
         """SHA-256, in hex, of the layout, each image's path, size and time of change, and the annotations.
 
-        No image is opened, and the root's own place does not count: a dataset moved as it is keeps its fingerprint.
+        No image is opened. The location of the root does not count: a dataset that is moved unchanged keeps its
+        fingerprint.
         """
         listing = self._listing
         digest = hashlib.sha256()
@@ -107,11 +108,11 @@ class Dataset:
         return digest.hexdigest()
 
     def scan(self, progress: Progress = silent) -> Tables:
-        """Read the annotations and every image's header, and keep the tables they make.
+        """Read the annotations and every image's header, and keep the resulting tables.
 
-        An image whose header cannot be read, or that the annotations name and that is not there, goes to `skipped`.
-        Boxes are turned with their image and clipped to it; one with no area left is dropped and counted. Raises
-        InputError if an annotation file is malformed, or no image at all can be read.
+        An image goes to `skipped` if its header cannot be read, or if the annotations name it and it does not exist.
+        Boxes are rotated with their image and clipped to it; a box with no area left is dropped and counted. Raises
+        InputError if an annotation file is malformed, or if no image can be read.
         """
         image_ids = self._listing.image_ids
         try:
@@ -147,13 +148,13 @@ class Dataset:
         return self._tables
 
     def restore(self, tables: Tables) -> None:
-        """Take the tables of an earlier scan of the same dataset, instead of scanning."""
+        """Use the tables of an earlier scan of the same dataset, instead of scanning."""
         self._tables = tables
         self.__dict__.pop("_size_of", None)
 
     @property
     def is_scanned(self) -> bool:
-        """Whether the tables are there, from a scan or restored."""
+        """Whether the tables are available, from a scan or restored."""
         return self._tables is not None
 
     @property
@@ -173,14 +174,14 @@ class Dataset:
 
     @property
     def dropped_boxes(self) -> int:
-        """Boxes left out because no area of them lies inside their image; scans at first use."""
+        """Number of boxes that have no area inside their image and were left out; scans at first use."""
         return self._scanned().dropped_boxes
 
     def read(self, image_id: str) -> np.ndarray:
-        """Pixels as a person sees them: uint8 (height, width, 3), RGB, EXIF-upright.
+        """Upright RGB pixels, uint8 (height, width, 3).
 
-        Raises UnreadableImageError if the image cannot be decoded, or has not the size any more that it had at the
-        scan, to which its boxes belong; the message is the reason.
+        Raises UnreadableImageError, with the reason, if the image cannot be decoded or has changed its size since the
+        scan, to which its boxes belong.
         """
         pixels = self._pixels.read(image_id)
         height, width = pixels.shape[:2]
@@ -188,9 +189,9 @@ class Dataset:
         return pixels
 
     def read_reduced(self, image_id: str, reduction: Reduction) -> ReducedImage:
-        """The same at up to the fraction of its size that `reduction` allows, or whole; raises as `read`.
+        """The image at a fraction of its size that `reduction` allows, or at full size; raises as `read`.
 
-        Files in JPEG alone are decoded at a fraction, which takes a fraction of the time.
+        Only JPEG files are decoded at a fraction, which takes a fraction of the time.
         """
         image = self._pixels.read_reduced(image_id, reduction)
         self._check_size(image_id, image.width, image.height)
@@ -213,7 +214,7 @@ class Dataset:
         return True
 
     def source(self, image_id: str) -> str:
-        """Identity of an image's pixels: its resolved file. Equal in two datasets if they share the file."""
+        """Identity of an image's pixels: its resolved file. Two datasets that share the file have the same identity."""
         return self._pixels.source(image_id)
 
     @cached_property
@@ -229,7 +230,7 @@ class Dataset:
         return self._tables or self.scan()
 
     def _read_headers(self, progress: Progress) -> tuple[np.ndarray, dict[int, UnreadableImageError]]:
-        """Width, height and orientation a row, int32 (n, 3), orientation 0 where unreadable; the errors by row."""
+        """Width, height and orientation of each image, int32 (n, 3), orientation 0 if unreadable; the errors by row."""
         image_ids = self._listing.image_ids
         headers = np.zeros((len(image_ids), 3), np.int32)
         unreadable = {}

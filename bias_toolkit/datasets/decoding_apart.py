@@ -1,8 +1,8 @@
-"""Decoding an image in a process of its own, which is given up when it takes too long or too much memory.
+"""Decoding an image in a separate process, which is ended when it takes too long or too much memory.
 
-A decoder is C code, which no thread can stop. What may be costly, by `image_file.costs_much`, is therefore decoded
-here, one image at a time, under limits of computing time and memory that no photograph comes near. The limit is of
-computing time, so that whether an image is read does not depend on what else the machine is doing.
+A decoder is C code, which no thread can stop. Images that may be costly, according to `image_file.costs_much`, are
+therefore decoded here, one at a time, under limits of CPU time and memory that no photograph comes near. The time limit
+is of CPU time, so the load of the machine does not decide whether an image is read.
 """
 
 import json
@@ -34,11 +34,11 @@ _OUT_OF_TIME = {-getattr(signal, name) for name in ("SIGXCPU", "SIGKILL") if has
 
 
 def decoded_apart(task: str, path: str) -> tuple[dict[str, Any], np.ndarray | None]:
-    """Do one of `pixels.TASKS` to an image file in another process, `decoding_child`.
+    """Run one of `pixels.TASKS` on an image file in another process, `decoding_child`.
 
-    Returns what the task says of the image, and pixels (uint8) of the shape that this answer gives as `shape`, where it
-    gives one. Raises UnreadableImageError if the image cannot be decoded, or not within `SECONDS` and `BYTES`: that is
-    transient, as is a crash. Raises OSError if the file cannot be reached.
+    Returns the task's answer and, if that has a `shape`, pixels (uint8) of this shape. Raises UnreadableImageError if
+    the image cannot be decoded. If decoding exceeds `SECONDS` or `BYTES`, or crashes, the error is transient. Raises
+    OSError if the file cannot be reached.
     """
     command = [sys.executable, "-P", "-m", CHILD, task, os.path.abspath(path), str(SECONDS), str(BYTES)]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
@@ -69,7 +69,7 @@ def decoded_apart(task: str, path: str) -> tuple[dict[str, Any], np.ndarray | No
 
 
 def _answer(line: bytes) -> dict[str, Any]:
-    """What the process said; nothing if it ended while saying it."""
+    """The answer of the process; empty if the process ended while it wrote."""
     try:
         return json.loads(line)
     except ValueError:
@@ -97,7 +97,7 @@ def _why_it_ended(code: int, waited_in_vain: bool) -> str:
 
 
 def set_limits(seconds: int = SECONDS, memory: int = BYTES) -> None:
-    """Bound the computing time and the memory (bytes) that this process takes from now on, where the system can."""
+    """Limit the CPU time and the memory (bytes) of this process from now on, if the system can."""
     try:
         import resource
     except ImportError:

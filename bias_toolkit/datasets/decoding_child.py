@@ -1,4 +1,4 @@
-"""The process in which `decoding_apart` has one image decoded, under limits of computing time and memory."""
+"""The process in which `decoding_apart` decodes one image, under limits of CPU time and memory."""
 
 import json
 import sys
@@ -15,7 +15,7 @@ from bias_toolkit.foundation.errors import UnreadableImageError
 def answer_for(
     task: Callable[[str], tuple[dict[str, Any], np.ndarray | None]], path: str, memory: int
 ) -> tuple[bytes, bytes | memoryview]:
-    """The line and the pixels that a process with so much memory (bytes) writes for an image."""
+    """The line and the pixels that a process with this much memory (bytes) writes for an image."""
     pixels = None
     try:
         answer, pixels = task(path)

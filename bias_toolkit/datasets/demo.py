@@ -1,8 +1,8 @@
 """The built-in dataset, in which every object's position and scale is known: digits placed on photographs by a law.
 
-Nothing is downloaded and no file is written: each image is drawn when it is read. The training set and the test set
-`photographer` are framed as photographers frame, subject in the middle and of one size; the test set `uniform` shows
-the same digits anywhere and at any scale. No digit and no part of a photograph is in both training and test.
+Nothing is downloaded and no file is written: each image is drawn when it is read. In the training set and the test set
+`photographer`, the subject is in the middle and of one size, as in photographs. The test set `uniform` shows the same
+digits at any position and scale. No digit and no part of a photograph is in both training and test.
 """
 
 import json
@@ -56,7 +56,7 @@ DEMO_DATASETS: tuple[str, ...] = tuple(_RECIPES)
 def load_demo_dataset(name: str) -> Dataset:
     """One of the demo's datasets: 74 × 74 pictures of one digit each, labelled "0" to "9".
 
-    They are 4,000 training images, "train", and test sets of 1,000, "photographer", and 2,000, "uniform". Raises
+    "train" has 4,000 training images. The test sets are "photographer", with 1,000, and "uniform", with 2,000. Raises
     InputError if there is no demo dataset of that name.
     """
     stamp = json.dumps([VERSION, name, asdict(_recipe(name))]).encode()
@@ -64,15 +64,15 @@ def load_demo_dataset(name: str) -> Dataset:
 
 
 def demo_law(name: str) -> PlacementLaw:
-    """The law that places a demo dataset's objects. Raises InputError if there is no such dataset."""
+    """The law that places a demo dataset's objects; InputError if there is no such dataset."""
     return _recipe(name).law
 
 
 @lru_cache
 def demo_consequences(name: str) -> LawConsequences:
-    """What the law says of a demo dataset's boxes, for its digits; raises InputError if there is no such dataset.
+    """What the law implies for a demo dataset's boxes, given its digits; InputError if there is no such dataset.
 
-    The boxes themselves are rounded to whole pixels, which changes these means by less than their sampling error.
+    The boxes are rounded to whole pixels, which changes these means by less than their sampling error.
     """
     recipe = _recipe(name)
     return recipe.law.consequences(glyphs().aspects[_digits(recipe.training)])
@@ -85,16 +85,16 @@ def _recipe(name: str) -> _Recipe:
 
 
 def _digits(training: bool) -> np.ndarray:
-    """Which digits one side of the split draws from."""
+    """Indices of the digits that the training sets, or the test sets, draw from."""
     order = np.random.default_rng(SPLIT_SEED).permutation(len(glyphs().masks))
     cut = round(TRAINING_SHARE * len(order))
     return order[:cut] if training else order[cut:]
 
 
 def demo_scenes(name: str) -> dict[str, Scene]:
-    """What is in each picture of a demo dataset, by image id, in order; raises InputError if there is no such dataset.
+    """The content of each picture of a demo dataset, by image id, in order; InputError if there is no such dataset.
 
-    All are drawn by lot at once, so that a picture does not depend on the order of reading.
+    All are drawn at random at once, so that a picture does not depend on the order of reading.
     """
     recipe = _recipe(name)
     rng = np.random.default_rng(recipe.seed)

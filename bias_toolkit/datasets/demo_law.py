@@ -1,4 +1,4 @@
-"""The laws by which the demo's objects are placed, and what follows from them exactly."""
+"""The laws by which the demo's objects are placed, and their exact consequences."""
 
 import math
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ NEGLIGIBLE_BEYOND = 8.0
 
 @dataclass(frozen=True)
 class LawConsequences:
-    """What the toolkit should find in boxes that a law placed, up to sampling error."""
+    """What the toolkit should measure on boxes that a law placed, up to sampling error."""
 
     centre_distance: float  # mean distance of an object's centre from the image's: 0 centre, 1 corner
     null_centre_distance: float  # the same if each box, at its own size, were placed uniformly where it fits
@@ -28,13 +28,13 @@ class LawConsequences:
 
 @dataclass(frozen=True)
 class PlacementLaw:
-    """Where in a square image an object is shown, and how large.
+    """Position and scale of an object in a square image, as random variables.
 
-    Lengths are fractions of the image's side. The logarithm of the scale s follows a normal law around log
-    `typical_scale`; each coordinate of the centre follows, independently, a normal law around the middle. Both are
-    truncated: the scale to `scale_range` and to sizes at which the box fits into the image, the centre to places at
-    which it fits. The spreads are standard deviations before truncation; one of `math.inf` makes a law uniform over
-    what the truncation leaves.
+    Lengths are fractions of the image's side. The logarithm of the scale s follows a normal distribution around log
+    `typical_scale`. Each coordinate of the centre follows, independently, a normal distribution around the middle. Both
+    are truncated: the scale to `scale_range` and to sizes at which the box fits into the image, the centre to places at
+    which it fits. The spreads are standard deviations before truncation; a spread of `math.inf` gives a uniform
+    distribution over the truncated range.
 
     The box of an object of aspect a (width over height) and scale s is s·sqrt(a) wide and s/sqrt(a) high.
     """
@@ -47,7 +47,7 @@ class PlacementLaw:
     def sample(self, aspects: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Draw a box for each aspect (n,): (n, 4), x0, y0, x1, y1 as fractions of the image's side, inside the image.
 
-        Raises InputError if an object is so long that it does not fit into the image even at the least scale.
+        Raises InputError if an object is so long that it does not fit into the image even at the smallest scale.
         """
         aspects = np.asarray(aspects, dtype=float)
         u = rng.random((3, len(aspects)))
@@ -58,7 +58,7 @@ class PlacementLaw:
         return np.clip(np.concatenate([centre - size / 2, centre + size / 2], axis=1), 0.0, 1.0)
 
     def consequences(self, aspects: np.ndarray) -> LawConsequences:
-        """Integrate the law over objects drawn uniformly from those of the aspects (n,); raises as `sample`."""
+        """Integrate the law over objects that are drawn uniformly from the aspects (n,); raises as `sample`."""
         aspects, counts = np.unique(np.asarray(aspects, dtype=float), return_counts=True)
         share = counts / counts.sum()
         low, high = self._log_scale_limits(aspects)
@@ -82,7 +82,7 @@ class PlacementLaw:
         return LawConsequences(observed, null, 1 - observed / null, mean, math.sqrt(variance), float(median))
 
     def _log_scale_limits(self, aspects: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Least and greatest log scale of each aspect; at the greatest, the box's longer side is the image's."""
+        """Smallest and largest log scale of each aspect; at the largest, the box's longer side is the image's side."""
         low, high = self.scale_range
         fitting = np.minimum(np.sqrt(aspects), 1 / np.sqrt(aspects))
         if (fitting <= low).any():
@@ -106,7 +106,7 @@ def _truncated_cdf(x, mean, spread, low, high):
 
 
 def _quadrature(mean, spread, low, high):
-    """Gauss–Legendre points of a truncated normal law and their probabilities, along a new last axis."""
+    """Gauss–Legendre points of a truncated normal distribution and their probabilities, along a new last axis."""
     if not math.isinf(spread):
         low = np.maximum(low, mean - NEGLIGIBLE_BEYOND * spread)
         high = np.minimum(high, mean + NEGLIGIBLE_BEYOND * spread)
@@ -120,9 +120,9 @@ def _quadrature(mean, spread, low, high):
 
 
 def _mean_distance(room_x, room_y, spread):
-    """Mean centre_distance when the centre may be up to `room_x`, `room_y` from the middle.
+    """Mean centre_distance if the centre is up to `room_x`, `room_y` from the middle.
 
-    By symmetry the integral runs over one quadrant only, in which the distance has no kink.
+    The integral covers one quadrant only (by symmetry), in which the distance has no kink.
     """
     x, weight_x = _quadrature(0.0, spread, np.zeros_like(room_x), room_x)
     y, weight_y = _quadrature(0.0, spread, np.zeros_like(room_y), room_y)

@@ -24,7 +24,7 @@ class Glyphs:
 
 @dataclass(frozen=True)
 class Scene:
-    """What is in one picture."""
+    """The content of one picture."""
 
     glyph: int  # which digit of `glyphs`
     box: tuple[int, int, int, int]  # x0, y0, x1, y1 of the digit's ink: whole pixels, as continuous edges
@@ -57,21 +57,21 @@ def _mask(digit: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=1)
 def photographs() -> tuple[np.ndarray, ...]:
-    """scikit-learn's two photographs, uint8 of shape (427, 640, 3)."""
+    """scikit-learn's two photographs, uint8 (427, 640, 3)."""
     from sklearn.datasets import load_sample_images
 
     return tuple(load_sample_images().images)
 
 
 def background(scene: Scene) -> np.ndarray:
-    """The scene without its digit, uint8 of shape (74, 74, 3): a crop of a photograph, dimmed so that ink shows."""
+    """The scene without its digit, uint8 (74, 74, 3): a crop of a photograph, darkened so that the ink is visible."""
     x, y = scene.corner
     crop = photographs()[scene.photograph][y : y + IMAGE_SIDE, x : x + IMAGE_SIDE]
     return np.rint(crop * np.float32(DIMMING)).astype(np.uint8)
 
 
 def draw(scene: Scene, canvas: np.ndarray) -> np.ndarray:
-    """A copy of the canvas (uint8, height × width × 3) with the scene's digit, its ink reaching the box's edges."""
+    """A copy of the canvas (uint8, height × width × 3) with the scene's digit; its ink reaches the box's edges."""
     x0, y0, x1, y1 = scene.box
     picture = canvas.copy()
     ground = picture[y0:y1, x0:x1].astype(np.float32)

@@ -1,4 +1,4 @@
-"""Names of files, as a folder or an annotation has them."""
+"""File names in a folder or in an annotation."""
 
 import errno
 import os
@@ -11,7 +11,7 @@ NOT_UTF8 = "its name is not valid UTF-8, which the tables cannot hold; rename it
 
 
 def escaped(name: str) -> str:
-    r"""A name as UTF-8, with `\xe9` for a byte that is none."""
+    r"""A name as UTF-8, with `\xe9` for a byte that is not UTF-8."""
     return name if is_utf8(name) else os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
@@ -25,7 +25,7 @@ def is_utf8(name: str) -> bool:
 
 
 def from_system(name: str) -> str | None:
-    """A name that the system gave, as the tables have it; None where its bytes are not UTF-8.
+    """The form that the tables use for a name from the system; None if its bytes are not UTF-8.
 
     In a locale of another encoding, such as ASCII, Python reads valid UTF-8 as surrogates.
     """
@@ -36,12 +36,12 @@ def from_system(name: str) -> str | None:
 
 
 def to_system(name: str) -> str:
-    """A name of the tables, as Python opens it in this locale; the inverse of `from_system`."""
+    """The form that Python opens in this locale for a name of the tables; the inverse of `from_system`."""
     return os.fsdecode(name.encode("utf-8", "surrogateescape"))
 
 
 def check_path(path: os.PathLike) -> None:
-    """Raise InputError if a path that a user gives is not UTF-8, is too long, or a link on it leads back to itself."""
+    """Raise InputError if a path from the user is not UTF-8, is too long, or has a link that leads back to itself."""
     name = os.fspath(path)
     if from_system(name) is None:
         raise InputError(f"{escaped(name)} is a path that is not valid UTF-8: rename it, or name a link to it")
@@ -55,10 +55,10 @@ def check_path(path: os.PathLike) -> None:
 
 
 def check_inside(name: object, where: str) -> str:
-    """A file name that an annotation gives, without `.`, `..` and double `/`, if it stays in the dataset's folder.
+    """A file name from an annotation, without `.`, `..` and double `/`, if it stays in the dataset's folder.
 
-    The name is relative to that folder; errors begin with `where`, a file and its line or entry. Raises InputError if
-    it is no text, is empty, leads out of the folder, or is no name that a file can have.
+    The name is relative to that folder. Errors begin with `where`, a file and its line or entry. Raises InputError if
+    it is not text, is empty, leads out of the folder, or is not a valid file name.
     """
     if not isinstance(name, str) or not name:
         raise InputError(f"{where}: a file name has to be a text, not {shortened(name)}")
@@ -74,12 +74,12 @@ def check_inside(name: object, where: str) -> str:
 
 
 def shortened(value: object, most: int = 100) -> str:
-    """A value as an error may show it: quoted if it is a text, control characters escaped, and of any length."""
+    """A value as an error shows it: quoted if it is text, control characters escaped, cut to a limited length."""
     text = repr(value[: most + 1] if isinstance(value, str) else value)
     return text if len(text) <= most + 2 else f"{text[:most]}…"
 
 
 def listed(names: Iterable[object], most: int = 200) -> str:
-    """Names as an error may list them: with commas, control characters escaped, and of any length."""
+    """Names as an error lists them: separated by commas, control characters escaped, cut to a limited length."""
     text = ", ".join(repr(str(name)[:most])[1:-1] for name in names)
     return text if len(text) <= most else f"{text[:most]}…"

@@ -1,4 +1,4 @@
-"""Opening an image file: only if it is a file, and knowing what it costs to decode it.
+"""Opening an image file, if it is a regular file, and judging the cost of decoding it.
 
 Images of up to `MOST_PIXELS` are read, which is more than any camera's sensor has; a decoded image of that size takes
 600 MB.
@@ -37,7 +37,7 @@ _TIFF_UNITS = {3: 2, 4: 4, 5: 8, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
 
 
 def open_regular(path: str) -> BinaryIO:
-    """Open a file for reading, without waiting for one that is no file; raises OSError if it cannot be reached.
+    """Open a regular file for reading, without blocking on anything else; raises OSError if it cannot be reached.
 
     Raises UnreadableImageError if it is a folder, a pipe, a socket or a device, or larger than `MOST_BYTES`.
     """
@@ -70,7 +70,7 @@ def check_pixels(width: int, height: int) -> None:
 
 
 def is_suspect(file: BinaryIO) -> bool:
-    """Whether merely going through a file may take long or much memory; leaves it at its start."""
+    """Whether parsing a file alone may take much time or memory; the file position is reset to the start."""
     size = os.fstat(file.fileno()).st_size
     start = file.read(8)
     suspect = size > _LARGE if start.startswith(_COMPRESSED) else _bytes_of_tags(file, start, size) > size
@@ -79,7 +79,7 @@ def is_suspect(file: BinaryIO) -> bool:
 
 
 def _bytes_of_tags(file: BinaryIO, start: bytes, size: int) -> int:
-    """What the tags of a TIFF take in memory: many may stand for the same bytes of the file."""
+    """Memory in bytes that the tags of a TIFF take: many tags may refer to the same bytes of the file."""
     order = _TIFF_STARTS.get(start[:4])
     if order is None or len(start) < 8:
         return 0
@@ -92,7 +92,7 @@ def _bytes_of_tags(file: BinaryIO, start: bytes, size: int) -> int:
 
 
 def costs_much(image: Image.Image, file: BinaryIO) -> bool:
-    """Whether to decode an image may take long or much memory: judged from its header and its number of scans."""
+    """Whether decoding an image may take much time or memory, judged from its header and its number of scans."""
     pixels = image.width * image.height
     if pixels > _LARGE:
         return True
@@ -102,14 +102,14 @@ def costs_much(image: Image.Image, file: BinaryIO) -> bool:
     if image.format == "JPEG" or "jpeg" in str(image.info.get("compression")):
         place = file.tell()
         file.seek(0)
-        # Inside the coded pixels 0xff is always followed by something else.
+        # Inside the coded pixels, 0xff is always followed by another value.
         scans = file.read().count(_START_OF_SCAN)
         file.seek(place)
     return pixels * scans > _MANY_PASSES
 
 
 def _hush() -> None:
-    """Silence Pillow's warnings, and the errors that libtiff prints by itself, in this process."""
+    """Silence Pillow's warnings, and the errors that libtiff prints itself, in this process."""
     warnings.filterwarnings("ignore", module=r"PIL(\.|$)")
     try:
         with open("/proc/self/maps", encoding="utf-8", errors="surrogateescape") as file:
@@ -121,5 +121,5 @@ def _hush() -> None:
     set_handler(None)
 
 
-# `skipped.csv` says what is wrong with a file, in a sentence.
+# `skipped.csv` states each file's fault in a sentence.
 _hush()

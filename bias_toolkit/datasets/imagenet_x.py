@@ -1,8 +1,8 @@
-"""ImageNet-X: what sets an ImageNet image apart from its class's typical ones, as people saw it.
+"""ImageNet-X: annotations by people of how an ImageNet image differs from the typical images of its class.
 
 Source: B. Y. Idrissi et al., "ImageNet-X: understanding model mistakes with factor of variation annotations", ICLR
-2023. The annotations are in the PyPI package imagenet-x; its files are read, and none of its code is run. Of the two
-sets of annotations the one is taken in which an image has every factor that was chosen for it ("multi factor").
+2023. The annotations are in the PyPI package imagenet-x; its files are read, and none of its code is run. Of its two
+sets of annotations, "multi factor" is used, in which an image has every factor that was chosen for it.
 """
 
 import os
@@ -23,19 +23,19 @@ FACTORS = (
 )
 FILES = "imagenet_x_*_multi_factor.jsonl"
 PACKAGE = "imagenet_x"
-# Their files have the names of ImageNet's training files, but are other images.
+# Their files have the names of ImageNet's training files, but show other images.
 RENUMBERED_LAYOUTS = ("tiny-imagenet",)
 
 
 def find_imagenet_x(path: str | os.PathLike | None = None) -> list[Path]:
-    """The annotation files of a path, or of the package imagenet-x; none where neither is there.
+    """The annotation files at a path, or in the package imagenet-x; none if there are none.
 
-    The path is a .jsonl file, or a folder that holds such files as the package's, at any depth. Raises InputError if it
-    does not exist, or is a folder without annotations.
+    The path is a .jsonl file, or a folder that holds files named as in the package, at any depth. Raises InputError if
+    it does not exist, or is a folder without annotations.
     """
     if path is None:
-        found = find_spec(PACKAGE)
-        folders = list(found.submodule_search_locations or []) if found else []
+        spec = find_spec(PACKAGE)
+        folders = list(spec.submodule_search_locations or []) if spec else []
         return sorted(file for folder in folders for file in Path(folder).rglob(FILES))
     path = Path(path)
     if path.is_file():
@@ -52,8 +52,8 @@ def find_imagenet_x(path: str | os.PathLike | None = None) -> list[Path]:
 def read_imagenet_x(files: Sequence[Path]) -> pd.DataFrame:
     """The factors of every annotated image, from files of JSON lines with `file_name` and 0 or 1 for every factor.
 
-    One row for each image, its index the file's name without folder and ending; a column of bool for each factor.
-    Raises InputError if a line is something else, or two lines are of one image and differ.
+    One row per image, indexed by the file's name without folder and extension; one bool column per factor. Raises
+    InputError if a line is anything else, or if two lines for one image differ.
     """
     rows: dict[str, tuple[bool, ...]] = {}
     for file in files:
@@ -81,23 +81,23 @@ def _image(line: str, place: str) -> tuple[str, tuple[bool, ...]]:
 
 
 def image_name(image_id: str) -> str:
-    """The name that identifies an ImageNet image, in whatever folder and format it is."""
+    """The name that identifies an ImageNet image, whatever its folder and format."""
     return PurePosixPath(image_id).stem
 
 
 def imagenet_x_stamp(path: str | os.PathLike | None = None) -> str:
-    """What identifies the annotation files that there are, without opening them; see `find_imagenet_x`."""
+    """The identity of the available annotation files, without opening them; see `find_imagenet_x`."""
     return file_stamps(find_imagenet_x(path)).hex()
 
 
 def imagenet_x_factors(
     image_ids: Iterable[str], layout: str = "", path: str | os.PathLike | None = None
 ) -> pd.DataFrame | None:
-    """The factors of those images whose files have the names of annotated ones, in whatever folder and format.
+    """The factors of the images whose file names are those of annotated images, whatever their folder and format.
 
-    Returns `image_id` and a column of bool for each factor, one row for each annotated image; None where no image is
-    annotated, and no path (see `find_imagenet_x`) was given. No image of the dataset layout Tiny-ImageNet matches: it
-    numbers its files anew, so that its names mean other images.
+    Returns `image_id` and one bool column per factor, one row per annotated image; None if no image is annotated and no
+    path (see `find_imagenet_x`) was given. In the layout Tiny-ImageNet no image matches: its files are numbered anew,
+    so their names refer to other images.
     """
     files = find_imagenet_x(path)
     image_ids = [] if layout in RENUMBERED_LAYOUTS else list(image_ids)

@@ -1,4 +1,4 @@
-"""What a reader knows of a dataset before any image is opened."""
+"""What is known about a dataset before any image is opened."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -13,12 +13,12 @@ BOX_COLUMNS = ["image_id", "category", *BOX_EDGES]
 
 
 def no_boxes() -> pd.DataFrame:
-    """A table of boxes without a row."""
+    """An empty table of boxes."""
     return pd.DataFrame({column: [] for column in BOX_COLUMNS})
 
 
 def sole_category(categories: Sequence[str]) -> str | None:
-    """The category that all of an image's objects have; None if there are several, or no objects."""
+    """The category of all of an image's objects; None if there are several categories, or no objects."""
     return categories[0] if categories and len(set(categories)) == 1 else None
 
 
@@ -26,10 +26,10 @@ def sole_category(categories: Sequence[str]) -> str | None:
 class Annotations:
     """Labels and boxes of the images of a listing.
 
-    `labels` has one for each of its `image_ids`, in their order. `boxes` has the columns `BOX_COLUMNS`, one row for
-    each object, in any order of images: continuous edges, in pixels of the image as stored in its file, before any EXIF
-    orientation is applied; they may reach outside the image. `absent` names images of the annotations that do not
-    exist, which are reported as skipped; images that only `boxes` names need not be repeated here.
+    `labels` has one label per entry of its `image_ids`, in their order. `boxes` has the columns `BOX_COLUMNS`, one row
+    per object, in any order of images. Box edges are continuous, in pixels of the image as stored, before any EXIF
+    orientation is applied; they may lie outside the image. `absent` names annotated images that do not exist, which are
+    reported as skipped; images that only `boxes` names need not be repeated here.
     """
 
     labels: Sequence[str | None]
@@ -49,5 +49,5 @@ class Listing:
     class_names: dict[str, str] = field(default_factory=dict)  # readable names by label, where the layout has them
     annotation_files: Sequence[Path] = ()  # their content enters the fingerprint
     stamped_files: Sequence[Path] = ()  # too many to read (one for each image): their names, sizes and times enter it
-    # What was found and cannot be an image of the tables, as a name that can be shown, and the reason.
+    # Files that cannot be images of the tables: a name that can be shown, and the reason.
     unlisted: Sequence[tuple[str, str]] = ()

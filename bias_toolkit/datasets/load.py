@@ -1,4 +1,4 @@
-"""From a path to a dataset: which layout it is of."""
+"""Opening a dataset from a path: recognising its layout."""
 
 import os
 from pathlib import Path
@@ -29,9 +29,9 @@ LAYOUTS: tuple[str, ...] = tuple(layout.name for layout in _BY_PREFERENCE)
 def load_dataset(path: str | os.PathLike, layout: str | None = None) -> Dataset:
     """Open a dataset, without reading its images yet.
 
-    Raises InputError if the path does not exist, holds no image, or is of none of the layouts or not of the one asked
-    for; if there is no such layout or built-in dataset; or if an annotation file that has to be read first is
-    malformed.
+    Raises InputError if the path does not exist, holds no image, has none of the layouts, or does not have the layout
+    that was asked for; if there is no such layout or built-in dataset; or if an annotation file that has to be read
+    first is malformed.
 
     Parameters
     ----------
@@ -39,8 +39,8 @@ def load_dataset(path: str | os.PathLike, layout: str | None = None) -> Dataset:
         A folder, an annotation file or a table, as the layouts' modules say; or `demo:train`, `demo:photographer` or
         `demo:uniform` for the built-in datasets.
     layout : str, optional
-        One of `LAYOUTS`, where what is recognised is not what is meant. The layout taken, and why, are the dataset's
-        `layout` and `layout_reason`.
+        One of `LAYOUTS`; by default, the layout is recognised. The dataset's `layout` and `layout_reason` say which
+        layout was used, and why.
     """
     name = os.fspath(path)
     if layout is not None and layout not in LAYOUTS:

@@ -1,20 +1,19 @@
 """Image files to upright 8-bit RGB, as a person sees them.
 
-What a viewer shows is what is measured, so:
+The measured pixels are those that an image viewer shows:
 
 - The EXIF orientation is applied.
-- Transparency is shown on white, as on a page, whatever colour the hidden pixels have.
-- CMYK becomes RGB as Pillow does it, which takes every CMYK JPEG as inverted, Adobe's convention. Embedded colour
-  profiles are not applied: the classifiers' own training pipelines ignore them too.
-- Greyscale of more than 8 bits is scaled by its full range (65535 for 16 bits, 4095 for a 12-bit TIFF), not cut off.
-  Colour of 16 bits a channel keeps its high byte.
-- Floating-point and 32-bit images carry no range of their own: it is [0, 1] (floating point only), [0, 255] or
-  [0, 65535], the first that holds all their values, or else their own least and greatest value. Pixels that are not
-  a number are black.
-- Of several frames or pages, the first.
+- Transparency is shown on white, as on a page, whatever the colour of the hidden pixels.
+- Pillow converts CMYK to RGB; it treats every CMYK JPEG as inverted, Adobe's convention. Embedded colour profiles
+  are not applied: the classifiers' own training pipelines ignore them too.
+- Greyscale of more than 8 bits is scaled by its full range (65535 for 16 bits, 4095 for a 12-bit TIFF), not clipped.
+  Colour of 16 bits per channel keeps its high byte.
+- Floating-point and 32-bit images have no fixed range. It is the first of [0, 1] (floating point only), [0, 255] and
+  [0, 65535] that holds all their values, or else their own minimum and maximum. NaN pixels are black.
+- Of several frames or pages, the first is used.
 
-Images of up to `image_file.MOST_PIXELS` pixels are read. Those that may take long to decode are decoded in a process
-of their own, which `decoding_apart` gives up at a limit.
+Images of up to `image_file.MOST_PIXELS` pixels are read. Images that may take long to decode are decoded in a separate
+process, which `decoding_apart` ends at a limit.
 """
 
 import errno
@@ -82,16 +81,16 @@ class ImageFiles:
     def read(self, image_id: str) -> np.ndarray:
         """Upright RGB pixels, uint8 (height, width, 3).
 
-        Raises UnreadableImageError if the image cannot be decoded, or its file is gone while others are there. Raises
-        InputError if the disk or the network fails: that says nothing about the image, which must not be left out for
-        good because of it.
+        Raises UnreadableImageError if the image cannot be decoded, or its file is missing while others exist. Raises
+        InputError if the disk or the network fails: that is not the image's fault, so the image must not be left out
+        permanently.
         """
         return self.read_reduced(image_id, _whole).pixels
 
     def read_reduced(self, image_id: str, reduction: Reduction) -> ReducedImage:
-        """The same of a JPEG at up to the fraction of its size that `reduction` allows; other files whole.
+        """A JPEG at a fraction of its size that `reduction` allows; other files at full size.
 
-        JPEG holds the frequencies of blocks of 8 × 8 pixels, of which only the lower ones are then decoded.
+        JPEG stores the frequencies of blocks of 8 × 8 pixels; only the lower frequencies are then decoded.
         """
         path = self._path(image_id)
         try:
@@ -103,7 +102,7 @@ class ImageFiles:
                     transient=True,
                 ) from error
             raise InputError(
-                f"{path} could be opened before and cannot be now ({_told(error)}); "
+                f"{path} could be opened before and cannot be now ({_reason(error)}); "
                 "see that the disk is there, and run the same command again."
             ) from error
 
@@ -123,7 +122,7 @@ class ImageFiles:
         return f"{self._root}{os.sep}{to_system(image_id)}"
 
     def _is_there(self) -> bool:
-        """Whether the dataset's folder holds anything: the empty place of a disk that was unmounted does not."""
+        """Whether the dataset's folder holds anything; the mount point of an unmounted disk is empty."""
         try:
             with os.scandir(self._root) as entries:
                 return next(entries, None) is not None
@@ -143,7 +142,7 @@ def read_header(path: str) -> Header:
             answer, _ = decoded_apart("header", path)
     except OSError as error:
         reason = _OF_A_LINK.get(error.errno) if os.path.islink(path) else None
-        raise UnreadableImageError(reason or _told(error), transient=error.errno in _PASSING) from error
+        raise UnreadableImageError(reason or _reason(error), transient=error.errno in _PASSING) from error
     return Header(*answer["header"])
 
 
@@ -155,7 +154,7 @@ def read_pixels(path: str) -> np.ndarray:
     try:
         return _decoded(path, _whole).pixels
     except OSError as error:
-        raise InputError(f"{os.fspath(path)} cannot be opened ({_told(error)}).") from error
+        raise InputError(f"{os.fspath(path)} cannot be opened ({_reason(error)}).") from error
 
 
 def _whole(width: int, height: int) -> int:
@@ -163,7 +162,7 @@ def _whole(width: int, height: int) -> int:
 
 
 class _NeedsLimits(Exception):
-    """An image that costs so much that it is decoded apart."""
+    """Raised for an image that is so costly that it is decoded in a separate process."""
 
 
 def _decoded(path: str, reduction: Reduction) -> ReducedImage:
@@ -204,17 +203,17 @@ def _pixels(file: BinaryIO, apart: bool = False, reduction: Reduction = _whole) 
         if orientation in _TRANSPOSITIONS:
             rgb = rgb.transpose(_TRANSPOSITIONS[orientation])
         pixels = np.array(rgb)
-        # A PNG may say only after its pixels which way is up.
+        # A PNG may store its orientation after its pixels.
         return ReducedImage(pixels, width, height, factor) if factor > 1 else ReducedImage(pixels, *pixels.shape[1::-1])
 
 
 def _begin_reduced(image: Image.Image, reduction: Reduction) -> tuple[int, int, int]:
-    """Have a JPEG decoded at the fraction allowed; its upright width and height, and f."""
+    """Make Pillow decode a JPEG at the allowed fraction; returns its upright width and height, and f."""
     stored = image.size
     orientation = _orientation(image) if image.format in _JPEG else 1
     width, height = stored[::-1] if orientation >= _FIRST_ON_ITS_SIDE else stored
     factor = reduction(width, height) if image.format in _JPEG else 1
-    # Turned over, a block that the border cuts would lie at the other end.
+    # After a rotation, a block that the border cuts would lie at the other end.
     if factor == 1 or (orientation != 1 and any(side % factor for side in stored)):
         return width, height, 1
     image.draft(None, (stored[0] // factor, stored[1] // factor))
@@ -223,9 +222,9 @@ def _begin_reduced(image: Image.Image, reduction: Reduction) -> tuple[int, int, 
 
 @contextmanager
 def _opened(file: BinaryIO, apart: bool) -> Iterator[Image.Image]:
-    """The image in a file, not decoded yet."""
+    """The image in a file, not yet decoded."""
     if apart:
-        # Of this process alone, whose memory is limited; `check_pixels` takes its place.
+        # Only in this process, whose memory is limited; `check_pixels` replaces Pillow's limit.
         Image.MAX_IMAGE_PIXELS = None
     try:
         image = Image.open(file, formats=FORMATS)
@@ -253,9 +252,9 @@ TASKS = {"header": _header_apart, "pixels": _pixels_apart}
 
 @contextmanager
 def _unreadable(path: str) -> Iterator[None]:
-    """Turn whatever is wrong inside one file into UnreadableImageError with a reason that leaves out its path.
+    """Turn any fault inside one file into UnreadableImageError with a reason that leaves out the file's path.
 
-    What the system says of the file stays an OSError with a number.
+    The operating system's errors about the file stay OSError with a number.
     """
     try:
         yield
@@ -266,31 +265,31 @@ def _unreadable(path: str) -> Iterator[None]:
         known = f"not an image in a known format ({', '.join(FORMATS)})"
         raise UnreadableImageError("the file is empty" if empty else known) from error
     except OSError as error:
-        # Pillow raises OSError without a number for what is wrong inside a file.
+        # Pillow raises OSError without a number for faults inside a file.
         if error.errno is not None:
             raise
         raise UnreadableImageError(_damage(error)) from error
     except Exception as error:
-        # Pillow's plugins let struct.error, IndexError and others through on broken files.
+        # Pillow's plugins do not catch struct.error, IndexError and others on broken files.
         raise UnreadableImageError(_damage(error)) from error
 
 
 def _damage(error: Exception) -> str:
-    """What is wrong inside a file, by what its decoder said."""
-    told = str(error).strip() or type(error).__name__
-    if "truncated" in told.lower():
-        return f"the file is cut off ({told})"
-    return f"the file is damaged, or of a kind that is not read ({told})"
+    """The fault inside a file, from its decoder's error."""
+    text = str(error).strip() or type(error).__name__
+    if "truncated" in text.lower():
+        return f"the file is cut off ({text})"
+    return f"the file is damaged, or of a kind that is not read ({text})"
 
 
-def _told(error: OSError) -> str:
+def _reason(error: OSError) -> str:
     return error.strerror or str(error)
 
 
 def _orientation(image: Image.Image) -> int:
-    """EXIF orientation, 1 where it is missing, unknown or not legible."""
+    """EXIF orientation; 1 if it is missing, unknown or not legible."""
     try:
-        # The method of PNG files would decode the pixels first.
+        # The method for PNG files would decode the pixels first.
         orientation = Image.Image.getexif(image).get(ExifTags.Base.Orientation)
     except Exception:
         return 1
@@ -298,7 +297,7 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _has_late_orientation(file: BinaryIO) -> bool:
-    """Whether a PNG may give its orientation after its pixels, where Pillow finds it only by decoding them."""
+    """Whether a PNG may store its orientation after its pixels, where Pillow finds it only by decoding them."""
     place = file.tell()
     try:
         file.seek(8)
@@ -316,7 +315,7 @@ def _has_late_orientation(file: BinaryIO) -> bool:
 
 
 def _match_transparent_colour(image: Image.Image) -> None:
-    """Bring a PNG's transparent colour to the 8 bits to which Pillow brings its pixels; before they are decoded."""
+    """Convert a PNG's transparent colour to 8 bits, as Pillow does with the pixels; call this before decoding."""
     colour = image.info.get("transparency")
     eight_bits = _EIGHT_BITS_OF.get(image.tile[0][3]) if image.tile else None
     if colour is not None and eight_bits:
@@ -352,7 +351,7 @@ def _deep_grey(image: Image.Image) -> np.ndarray:
 
 
 def _range_of(values: np.ndarray, unit: bool) -> tuple[float, float]:
-    """Values that stand for black and white, as the module's description says."""
+    """The values that stand for black and white, as the module's docstring says."""
     finite = values[np.isfinite(values)]
     low, high = (finite.min(), finite.max()) if finite.size else (0, 0)
     for white in (1, 255, 65535) if unit else (255, 65535):

@@ -1,4 +1,4 @@
-"""What a dataset is read into: its tables with their columns, and its images at reduced size."""
+"""The form in which a dataset is read: its tables with their columns, and its images at reduced size."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -34,17 +34,17 @@ dataset."""
 
 
 def skipped_table(skipped: Sequence[tuple[str, UnreadableImageError]]) -> pd.DataFrame:
-    """Table SKIPPED of images and of what was raised for each."""
+    """Table SKIPPED, from images and the error raised for each."""
     rows = [{"image_id": name, "reason": str(error), "transient": error.transient} for name, error in skipped]
     return pa.Table.from_pylist(rows, SKIPPED).to_pandas()
 
 
 @dataclass
 class Tables:
-    """What a scan of a dataset gives: the tables `IMAGES`, `OBJECTS` and `SKIPPED`.
+    """The result of a scan of a dataset: the tables `IMAGES`, `OBJECTS` and `SKIPPED`.
 
     Rows are in the order of the dataset's image ids, the objects of one image in the order of its annotations.
-    `dropped_boxes` counts boxes of readable images that were left out, because no area of them lies inside the image.
+    `dropped_boxes` is the number of boxes of readable images that have no area inside the image and were left out.
     """
 
     images: pd.DataFrame
@@ -56,7 +56,7 @@ class Tables:
 class ReducedImage(NamedTuple):
     """An image of `width` × `height` pixels, decoded at 1/f of that size.
 
-    `pixels` is uint8, of ceil(height / f) × ceil(width / f) × 3: the pixel in row i and column j covers the rows f·i to
+    `pixels` is uint8, ceil(height / f) × ceil(width / f) × 3. The pixel in row i and column j covers the rows f·i to
     f·(i + 1) and the columns f·j to f·(j + 1) of the image. f is 1, 2, 4 or 8.
     """
 

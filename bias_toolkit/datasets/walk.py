@@ -15,7 +15,7 @@ _OTHER_EXTENSIONS = (".gif", ".heic", ".heif", ".avif", ".jxl", ".jp2", ".jfif",
 
 
 class Walk(NamedTuple):
-    """What is below a folder: images, and what cannot be listed as one, with the reason."""
+    """The content of a folder: images, and files and folders that cannot be listed as images, with the reason."""
 
     image_ids: list[str]
     unlisted: list[tuple[str, str]]
@@ -29,26 +29,26 @@ def is_image_name(name: str) -> bool:
 def walk_images(root: str | os.PathLike) -> Walk:
     """Paths of the images below a folder, relative to it, with `/`, sorted.
 
-    Symbolic links are followed, wherever they lead, except one that leads back to a folder it lies in. Hidden files and
-    folders, and the `__MACOSX` folders of unpacked archives, are passed over. An image whose name is not UTF-8 or has
-    an ending of `_OTHER_EXTENSIONS`, and a folder that cannot be opened, are `unlisted`. Raises InputError if there is
+    Symbolic links are followed, also out of the folder, except a link to a folder that contains it. Hidden files and
+    folders, and the `__MACOSX` folders of unpacked archives, are ignored. An image whose name is not UTF-8 or has an
+    extension of `_OTHER_EXTENSIONS`, and a folder that cannot be opened, are `unlisted`. Raises InputError if there is
     no image.
     """
-    found, unlisted = [], []
+    image_ids, unlisted = [], []
     for path, reason in sorted(_images_below(os.fspath(root))):
         name = from_system(path)
         if reason is None and name is not None:
-            found.append(name)
+            image_ids.append(name)
         else:
             unlisted.append((escaped(path), reason or NOT_UTF8))
-    if not found:
+    if not image_ids:
         also = f"; it holds {unlisted[0][0]}, but {unlisted[0][1]}" if unlisted else ""
         raise InputError(f"{root} holds no image: no file below it ends in {', '.join(IMAGE_EXTENSIONS)}{also}")
-    return Walk(sorted(found), unlisted)
+    return Walk(sorted(image_ids), unlisted)
 
 
 def visible_folders(root: str | os.PathLike) -> list[str]:
-    """Names of the folders directly in a folder that a walk enters, sorted."""
+    """Names of the folders directly in a folder that `walk_images` would enter, sorted."""
     with os.scandir(root) as entries:
         return sorted(entry.name for entry in entries if _is_visible(entry) and _is_folder(entry))
 
@@ -69,12 +69,12 @@ def _is_folder(entry: os.DirEntry) -> bool:
     try:
         return entry.is_dir()
     except OSError:
-        # A link that leads to itself.
+        # A link to itself.
         return False
 
 
 def _images_below(root: str) -> Iterator[tuple[str, str | None]]:
-    """Relative path of each image, and why it is none for what cannot be entered."""
+    """Relative path of each image, with None, and of all that cannot be listed as an image, with the reason."""
     folders = [(root, "", (os.path.realpath(root),))]
     while folders:
         folder, prefix, enclosing = folders.pop()

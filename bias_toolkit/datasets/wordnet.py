@@ -1,4 +1,4 @@
-"""WordNet ids and the names that go with them."""
+"""WordNet ids and their names."""
 
 import re
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ def is_wnid(text: str) -> bool:
 def find_names(places: Iterable[Path]) -> tuple[dict[str, str], list[Path]]:
     """Names by WordNet id, from the first file of names in one of these folders; and that file, if any.
 
-    Each line is an id, white space, and the names; other lines are passed over.
+    Each line is an id, white space, and the names; other lines are ignored.
     """
     for place in places:
         for name in _NAME_FILES:

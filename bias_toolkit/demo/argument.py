@@ -1,7 +1,7 @@
-"""What the built-in dataset shows: the law is found again, and what each network's invariance depends on.
+"""Results on the built-in dataset: the recovered law, and the factors that each network's invariance depends on.
 
-After A. Azulay & Y. Weiss, JMLR 20(184), 2019: invariance is learnt near the training images only, and global
-pooling gives invariance to position at best, not to scale.
+After A. Azulay & Y. Weiss, JMLR 20(184), 2019: invariance is learnt near the training images only, and global pooling
+gives invariance to position at best, not to scale.
 """
 
 from collections.abc import Mapping
@@ -25,11 +25,11 @@ BINNED_COLUMNS = ["by", "bin", "left", "right", "n", "accuracy", "p_top1_change"
 
 
 def law_table(summaries: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """What the law that placed the objects implies, beside what their boxes say.
+    """The values that the law implies for the objects' boxes, beside the estimates from the boxes.
 
     `summaries` has FRAMING_SUMMARY of the demo datasets `train` and `uniform`. Columns: dataset, quantity, law,
-    estimate, low, high (the 95% interval of the estimate). The law's values are integrals over the law, to which no
-    image contributes.
+    estimate, low, high (the 95% interval of the estimate). The law's values are integrals over the law and use no
+    image.
     """
     rows = []
     for dataset, quantity in product(("train", "uniform"), LAW_QUANTITIES):
@@ -61,10 +61,10 @@ def binned(per_image: pd.DataFrame) -> pd.DataFrame:
 def change_difference(
     per_image: pd.DataFrame, by: str, first: tuple[float, float], second: tuple[float, float]
 ) -> tuple[float, float, float]:
-    """How much higher the mean `p_top1_change` is in the second range than in the first, with its 95% interval.
+    """Mean `p_top1_change` in the second range minus that in the first, with its 95% interval.
 
-    `by` is "off_centre" or "scale", and images are taken as for `binned`; the ranges leave out their left end. The
-    interval is bootstrapped over images. All are NaN if a range has fewer than two images.
+    `by` is "off_centre" or "scale"; the images are those of `binned`. The ranges exclude their left end. The interval
+    is bootstrapped over images. All are NaN if a range has fewer than two images.
     """
     low, high = (_in_range(per_image, by, *ends)["p_top1_change"].to_numpy(float) for ends in (first, second))
     if min(len(low), len(high)) < 2:
@@ -83,7 +83,7 @@ def change_difference(
 
 
 def _in_range(per_image: pd.DataFrame, by: str, left: float, right: float) -> pd.DataFrame:
-    """The images with left < value ≤ right, where the other of position and scale is as in training."""
+    """The images with left < value ≤ right for which the other of position and scale is as in training."""
     off_centre = per_image["centre_distance"] * HALF_DIAGONAL
     if by == "off_centre":
         values, as_trained = off_centre, per_image["scale"].between(*TRAINED_SCALES)

@@ -1,4 +1,4 @@
-"""What the demo found, in sentences that follow from its numbers."""
+"""The demo's findings: sentences that follow from its numbers."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -25,7 +25,7 @@ class Heading(StrEnum):
 
 MIDDLE, OFF_CENTRE = (0.0, 0.1), (0.2, 0.3)
 TRAINED, SMALL, LARGE = (0.35, 0.55), (0.2, 0.25), (0.55, 0.8)
-# A 95% interval is about this many standard errors wide; an estimate is beyond chance at one in a thousand.
+# The width of a 95% interval in standard errors; an estimate exceeds chance at one in a thousand.
 WIDTH, BEYOND_CHANCE = 3.92, 3.29
 QUANTITIES = {
     "centre_bias": "centre bias",
@@ -35,8 +35,8 @@ QUANTITIES = {
 
 
 def law_findings(law: pd.DataFrame) -> list[Finding]:
-    """Whether the law that placed the objects was found again from their boxes, for each demo dataset."""
-    found = []
+    """Whether the boxes agree with the law that placed the objects, for each demo dataset."""
+    findings = []
     for dataset, rows in law.groupby("dataset", sort=False):
         outside = rows[(rows["law"] < rows["low"]) | (rows["law"] > rows["high"])]
         standard_errors = (outside["estimate"] - outside["law"]).abs() / ((outside["high"] - outside["low"]) / WIDTH)
@@ -52,16 +52,16 @@ def law_findings(law: pd.DataFrame) -> list[Finding]:
             f"by the law {three_digits(row.law)}"
             for row in rows.itertuples()
         )
-        found.append(Finding(Heading.LAW, kind, claim, f"{evidence[0].upper()}{evidence[1:]}."))
-    return found
+        findings.append(Finding(Heading.LAW, kind, claim, f"{evidence[0].upper()}{evidence[1:]}."))
+    return findings
 
 
 def learnt_findings(tables: Mapping[tuple[str, str], pd.DataFrame]) -> list[Finding]:
-    """How stable and how right each network is on each test set, and by distance from the training images.
+    """The stability and accuracy of each network on each test set, and by distance from the training images.
 
-    `tables` has what `argument.binned` gave for each (network, test set).
+    `tables` has the result of `argument.binned` for each (network, test set).
     """
-    found = []
+    findings = []
     for network in dict.fromkeys(network for network, _ in tables):
         sets = {name: table for (of, name), table in tables.items() if of == network}
         whole = {name: table[table["by"] == "all"].iloc[0] for name, table in sets.items()}
@@ -78,15 +78,15 @@ def learnt_findings(tables: Mapping[tuple[str, str], pd.DataFrame]) -> list[Find
             f"There it is {_change(first)} in the fifth of the images nearest to the training images and "
             f"{_change(last)} in the farthest."
         )
-        found.append(Finding(Heading.LEARNT, kind, claim, evidence))
-    return found
+        findings.append(Finding(Heading.LEARNT, kind, claim, evidence))
+    return findings
 
 
 def framing_findings(per_image: Mapping[str, pd.DataFrame]) -> list[Finding]:
-    """What moving the object off centre, and changing its size, does to each network on the uniform test set."""
-    found = []
+    """The effect of an off-centre position and of another scale on each network, on the uniform test set."""
+    findings = []
     for network, table in per_image.items():
-        found.append(
+        findings.append(
             _effect(
                 Heading.POSITION,
                 change_difference(table, "off_centre", MIDDLE, OFF_CENTRE),
@@ -97,7 +97,7 @@ def framing_findings(per_image: Mapping[str, pd.DataFrame]) -> list[Finding]:
             )
         )
     for (network, table), (other, words) in product(per_image.items(), ((SMALL, "smaller"), (LARGE, "larger"))):
-        found.append(
+        findings.append(
             _effect(
                 Heading.SCALE,
                 change_difference(table, "scale", TRAINED, other),
@@ -107,7 +107,7 @@ def framing_findings(per_image: Mapping[str, pd.DataFrame]) -> list[Finding]:
                 f"{TRAINED[0]:.2f} to {TRAINED[1]:.2f}",
             )
         )
-    return found
+    return findings
 
 
 def _effect(heading: Heading, difference: tuple[float, float, float], if_more: str, if_not: str, what: str) -> Finding:

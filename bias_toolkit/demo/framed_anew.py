@@ -1,4 +1,4 @@
-"""The demo's digits framed anew: whether each network is most stable where the law put the training digits."""
+"""The demo's digits at other positions and scales: whether each network is most stable near the training digits."""
 
 import math
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ SETTINGS = {"map_images": 50, "map_positions": (0.2, 0.35, 0.5, 0.65, 0.8), "map
 def cell_of_the_law(cells: pd.DataFrame, input_size: int) -> pd.Series:
     """The cell of MAP_CELLS that is nearest to the law's typical position and scale, as a network sees them.
 
-    Its view is the middle of the image, a square of `input_size` pixels.
+    The network's view is a square of `input_size` pixels in the middle of the image.
     """
     scale = demo_law("train").typical_scale * IMAGE_SIDE / input_size
     away = (cells["cx"] - 0.5) ** 2 + (cells["cy"] - 0.5) ** 2 + cells["scale"].map(lambda s: math.log(s / scale) ** 2)
@@ -34,7 +34,7 @@ def framed_anew_findings(maps: Mapping[str, FramingMap], input_size: int) -> lis
 
     `maps` has the framing map of each network's study on demo:photographer.
     """
-    found = []
+    findings = []
     for network, map_ in maps.items():
         cells = map_.cells[map_.cells["recognised"].eq(True)]
         law, lowest = cell_of_the_law(cells, input_size), cells.loc[cells["p_top1_change"].idxmin()]
@@ -56,12 +56,12 @@ def framed_anew_findings(maps: Mapping[str, FramingMap], input_size: int) -> lis
         else:
             kind = Kind.CAUTION
             claim = "less stable the rarer training digits are, but most stable beside the law’s middle."
-        found.append(Finding(Heading.FRAMED_ANEW, kind, f"{network}: {claim}", f"{where}. {rho}"))
-    return found
+        findings.append(Finding(Heading.FRAMED_ANEW, kind, f"{network}: {claim}", f"{where}. {rho}"))
+    return findings
 
 
 def framed_anew_section(maps: Mapping[str, FramingMap]) -> Section:
-    """The two networks' maps under one another."""
+    """The two networks' maps, one below the other."""
     together = pd.concat([map_.cells.assign(surroundings=network) for network, map_ in maps.items()])
     return Section(
         "framed-anew",

@@ -1,7 +1,7 @@
-"""Images whose instability has a known cause: digits that are framed as in training but for one thing.
+"""Images whose instability has a known cause: digits that differ from the training digits in one respect only.
 
-What the demo networks are unstable on is known by construction: of a digit that was only moved, its position; of one
-that was only made smaller or larger, its scale. So it can be counted how often an explanation finds that cause first.
+The cause of the demo networks' instability is known by construction: the position of a digit that was only moved, or
+the scale of a digit that was only made smaller or larger. The share of explanations that find it first can be counted.
 """
 
 import dataclasses
@@ -40,10 +40,10 @@ OUTCOMES = (STABLE, *Cause, UNEXPLAINED)
 
 
 def known_scenes(kind: str, n: int) -> list[Scene]:
-    """The first `n` scenes of the demo's photographer's test set, framed as trained but for what `kind` says.
+    """The first `n` scenes of the demo's test set photographer, each changed in the one respect that `kind` names.
 
-    They are moved to a place that is uniform over those at least 0.15 image widths off the middle; given, about the
-    same centre, a scale that is log-uniform over what is smaller or larger than in training; or left as they are.
+    They are moved to a place that is uniform over those at least 0.15 image widths off the middle; or scaled about the
+    same centre, log-uniformly over scales that are smaller or larger than in training; or left unchanged.
     """
     rng = np.random.default_rng(0)
     change = {AS_TRAINED: lambda box, rng: box, MOVED: _moved, SCALED: _scaled}[kind]
@@ -62,8 +62,8 @@ def known_dataset(n: int) -> Dataset:
 def explain_known_causes(network: str, n: int, folder: str | os.PathLike, **settings: Any) -> pd.DataFrame:
     """Explain `n` images of every kind to a demo network; `folder` gets the study, which has these settings.
 
-    Returns a row for each image: `image_id`, `kind`, `p_top1_change` along the study's own sweep, and `outcome`, one of
-    `OUTCOMES`: that the image is called stable, its first cause, or that none was found.
+    Returns one row per image: `image_id`, `kind`, `p_top1_change` along the study's own sweep, and `outcome`, one of
+    `OUTCOMES`: the image is called stable, its first cause, or no cause was found.
     """
     study = Study(folder, "demo:train", known_dataset(n), f"demo:{network}", **settings).analyse()
     job = Job(study.folder, study.inputs, study.results, silent)
@@ -97,7 +97,7 @@ def _scaled(box: Sequence[int], rng: np.random.Generator) -> tuple[int, int, int
     width, height = box[2] - box[0], box[3] - box[1]
     scale = math.sqrt(width * height) / IMAGE_SIDE
     small, large = (math.exp(rng.uniform(*np.log(limits))) / scale for limits in (SMALL, LARGE))
-    # A digit that is too long to be enlarged is shrunk.
+    # A digit that is too long to be enlarged is made smaller.
     factor = large if rng.random() < 0.5 and large * max(width, height) <= IMAGE_SIDE else small
     new_width, new_height = round(width * factor), round(height * factor)
     x = round((box[0] + box[2] - new_width) / 2)

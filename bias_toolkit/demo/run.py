@@ -1,4 +1,4 @@
-"""The demo: two networks on two test sets, and one page with the whole argument."""
+"""The demo: two networks on two test sets, and one page with all results."""
 
 import os
 from collections.abc import Mapping
@@ -46,10 +46,10 @@ BIN_NAMES = {
 
 
 def run_demo(folder: str | os.PathLike, progress: Progress = silent) -> tuple[Path, list[Finding]]:
-    """Run both demo networks on both test sets, and write one page that holds them together.
+    """Run both demo networks on both test sets, and write one page that joins them.
 
-    `folder` gets one study for each network and test set, named `<network>-on-<test set>`, and `index.html`. Studies
-    that are there already are not computed again. Gives the page, and what it says was found.
+    `folder` gets one study per network and test set, named `<network>-on-<test set>`, and `index.html`. Existing
+    studies are not computed again. Returns the page and its findings.
     """
     folder = Path(folder)
     studies = {}
@@ -139,7 +139,7 @@ def _argument_section(tables: Mapping[tuple[str, str], pd.DataFrame]) -> Section
 
 @styled
 def _argument_figure(tables: Mapping[str, pd.DataFrame]) -> Figure:
-    """P(top-1 change) by distance, position and scale, with a line for what `argument.binned` gave for each network."""
+    """P(top-1 change) by distance, position and scale, with a line for each network's result of `argument.binned`."""
     figure = new_figure(9.6, 3.5)
     axes = figure.subplots(1, len(PANELS), sharey=True)
     for ax, (by, title, label) in zip(axes, PANELS, strict=True):

@@ -1,7 +1,7 @@
-"""How the demo's networks were trained: `python -m bias_toolkit.demo.training --out FOLDER`.
+"""The training of the demo's networks: `python -m bias_toolkit.demo.training --out FOLDER`.
 
-Only the centre view of each training image is shown, with no augmentation, so that whatever invariance a network has
-comes from its architecture or from how the training images were framed.
+Only the centre view of each training image is used, without augmentation, so any invariance of a network comes from its
+architecture or from the framing of the training images.
 """
 
 import argparse
@@ -37,11 +37,11 @@ def train_demo_network(
 ) -> nn.Module:
     """Train one of the demo's networks on the centre views of `demo:train`, on the CPU.
 
-    Cross-entropy, AdamW, one cycle of the learning rate. The same seed gives the same weights on one machine with
-    one number of threads. Torch's global random state is left as it was.
+    Cross-entropy, AdamW, one cycle of the learning rate. The same seed gives the same weights on one machine with one
+    number of threads. Torch's global random state is not changed.
 
-    `seed` is of the initial weights, the order of the images and the dropout; only the first `images` are shown. The
-    network is in eval mode. InputError if there is no demo network of that name.
+    `seed` sets the initial weights, the order of the images and the dropout; only the first `images` are used. The
+    network is returned in eval mode. Raises InputError if there is no demo network of that name.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -37,9 +37,9 @@ MOST_IMAGES, FEWEST_IMAGES = 100, 20
 class Trial:
     """One intervention and the model's output under it; `words`, `made_up`, `fill` and `picture` are for its line.
 
-    There is a neighbourhood for each way in which the intervention was made; `stability` is over all of them. `usual`
-    says that the framing that was changed is usual already; `mixed`, that the intervention changes more than the
-    candidate cause, so that it cannot show a cause.
+    `neighbourhoods` has one entry per way in which the intervention was made; `stability` is over all of them. `usual`
+    says that the changed framing is usual already. `mixed` says that the intervention changes more than the candidate
+    cause, so that it cannot show a cause.
     """
 
     cause: Cause
@@ -81,7 +81,7 @@ def judge(
 
 
 def ranked(lines: Sequence[CauseLine]) -> list[CauseLine]:
-    """Lines in the order of `judge`. A coin toss is not shown by an intervention, so it is the last of the causes."""
+    """Lines in the order of `judge`. The coin toss is the last of the causes, because no intervention shows it."""
     causes = sorted((line for line in lines if line.verdict == Verdict.CAUSE), key=_cause_order)
     numbered = [dataclasses.replace(line, rank=number) for number, line in enumerate(causes, start=1)]
     others = (line for line in lines if line.verdict != Verdict.CAUSE)

@@ -1,4 +1,4 @@
-"""What a study knows that explaining one of its images needs."""
+"""The data of a study that explaining one of its images needs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FILTER_SIZE = 3
 
 @dataclass
 class Context:
-    """What a study knows that explaining one of its images needs, as plain tables and functions."""
+    """The data of a study that explaining one of its images needs, as plain tables and functions."""
 
     study: str
     model: Model
@@ -89,7 +89,7 @@ class Context:
         return self.label_indices.get(self.training_labels.get(image_id))
 
     def other_images(self, subject: Subject) -> pd.DataFrame:
-        """The test images but the one to explain."""
+        """The test images except the one to explain."""
         if not subject.in_test_set:
             return self.per_image
         return self.per_image[self.per_image["image_id"] != subject.image_id]

@@ -120,15 +120,15 @@ def _coin_toss(context: Context, subject: Subject, around: Neighbourhood, margin
 
 
 def _neighbours(context: Context, subject: Subject, save: Callable[[str, np.ndarray], str]) -> list[Neighbour]:
-    found = []
+    neighbours = []
     for number, row in enumerate(subject.neighbours.itertuples(), start=1):
         picture = None
         with suppress(UnreadableImageError):
             view = centre_view(context.read_train(row.neighbour_id), context.model.input_size)
             picture = save(f"neighbour-{number}", view.pixels[0])
         label = context.training_labels.get(row.neighbour_id)
-        found.append(Neighbour(row.neighbour_id, label, context.label_name(label), float(row.distance), picture))
-    return found
+        neighbours.append(Neighbour(row.neighbour_id, label, context.label_name(label), float(row.distance), picture))
+    return neighbours
 
 
 def _remedy(context: Context, subject: Subject, around: Neighbourhood, before: Neighbourhood, radius: int) -> Remedy:

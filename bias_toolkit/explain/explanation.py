@@ -1,4 +1,4 @@
-"""One image's explanation as a user has it: its record, its folder, its answer in words, and what a notebook shows."""
+"""One image's explanation for a user: its record, its folder, its answer in words, and its view in a notebook."""
 
 import base64
 import dataclasses
@@ -24,9 +24,9 @@ _ADAPTER = TypeAdapter(ExplanationRecord)
 
 @dataclass(frozen=True)
 class Explanation(ExplanationRecord):
-    """Why an image is unstable, or that it is not: `ExplanationRecord`, with the folder that it is kept in.
+    """Why an image is unstable, or that it is stable: `ExplanationRecord` with its folder.
 
-    `folder` has its page, its pictures and its JSON. It does not count when two explanations are compared.
+    `folder` has its page, its pictures and its JSON. Comparing two explanations ignores it.
     """
 
     folder: Path | None = field(default=None, compare=False)
@@ -51,7 +51,7 @@ class Explanation(ExplanationRecord):
         return page if page is not None and page.exists() else None
 
     def to_dict(self) -> dict[str, object]:
-        """The record as JSON values, with what follows from them: is_stable, first_cause and answer."""
+        """The record as JSON values, with the derived values is_stable, first_cause and answer."""
         return _ADAPTER.dump_python(self, mode="json") | {
             "is_stable": self.is_stable,
             "first_cause": self.first_cause,

@@ -95,9 +95,9 @@ def make_shift_map(context: Context, probabilities: np.ndarray, views: Views) ->
 def own_sweep_changes(context: Context, around: Neighbourhood) -> tuple[Estimate, str]:
     """P(top-1 change) of the study's own sweep, begun at every place within 4 pixels, and the places in words.
 
-    One sweep has only 8 steps, and the image may have been picked because just these steps change often: so the sweep
-    is begun at other places too. A sweep that scales the image has no other places; it is replaced by the steps in all
-    directions.
+    One sweep has only 8 steps, and the image may have been picked because exactly these steps change often. So the
+    sweep is begun at other places too. A sweep that scales the image has no other places; the steps in all directions
+    replace it.
     """
     transform = transform_of(context.sweep.transform)
     direction = np.array([transform.right, transform.down])

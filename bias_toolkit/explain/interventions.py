@@ -1,4 +1,4 @@
-"""Interventions: each removes one candidate cause from what the model sees, and leaves the rest as it is.
+"""Interventions: each removes one candidate cause from the view, and changes nothing else.
 
 A is Azulay & Weiss, JMLR 20(184), 2019; Z is Zhang, ICML 2019.
 """

@@ -1,7 +1,7 @@
-"""What an explanation holds: plain values with bounds, as explanation.json has them.
+"""The content of an explanation: plain values with bounds, as in explanation.json.
 
-Every class checks its values when it is made, from a measurement or from a file. What does not fit raises pydantic's
-`ValidationError`, which is a `ValueError`; `first_fault` says in words what is wrong.
+Every class checks its values when it is made, from a measurement or from a file. A faulty value raises pydantic's
+`ValidationError`, which is a `ValueError`; `first_fault` describes it in words.
 """
 
 from collections.abc import Callable
@@ -334,7 +334,7 @@ class ExplanationRecord:
     distances: Distances | None
     framing: Framing | None  # None if `framing_reason` says why it is not known
     framing_reason: str
-    lines: list[CauseLine]  # causes first, in their order, then what was found to be no cause; none of a stable image
+    lines: list[CauseLine]  # causes first, in their order, then the others; empty for a stable image
     remedies: list[Remedy]
     picture: PictureName  # the centre view
     notes: list[str]  # how the values were measured, for the reader
@@ -360,7 +360,7 @@ class ExplanationRecord:
 
 
 def first_fault(error: ValidationError) -> str:
-    """The first thing that a record has wrong: which value it is, and what it should be."""
+    """The first fault of a record: the faulty value, and the correct form."""
     fault = error.errors(include_url=False, include_input=False)[0]
     message = fault["msg"].removeprefix("Value error, ")
     place = ".".join(map(str, fault["loc"]))

@@ -1,4 +1,4 @@
-"""What a user asks to be explained, an image of the test set or any image file, and what is known of that image."""
+"""A user's request to explain an image of the test set or any image file, and the data on that image."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Request:
         return f"{stem}-{digest}" if stem else digest
 
     def key_values(self) -> dict[str, object]:
-        """What the explanation depends on beside the study, as JSON values."""
+        """The values, as JSON, on which the explanation depends besides the study."""
         if self.file is None:
             return {"image": self.image_id}
         return {
@@ -59,7 +59,7 @@ class Request:
 
 
 def known_request(image_id: str, box: Sequence[float] | None = None, label: str | None = None) -> Request:
-    """The request for a test image; InputError if a box or a label is given, which the study knows."""
+    """The request for a test image; InputError if a box or a label is given, because the study has both."""
     if box is not None or label is not None:
         raise InputError(
             f"{image_id} is an image of the study's test set, whose box and label the study knows; leave out --box and "
@@ -95,22 +95,11 @@ def file_request(
     images: pd.DataFrame,
     objects: pd.DataFrame,
 ) -> Request:
-    """The request for an image file; a training image brings its own label and box if none are given.
+    """The request for an image file; for a training image, label and box default to its own.
 
-    InputError if the file is no image, or the box does not lie in it.
-
-    Parameters
-    ----------
-    file : Path
-        Absolute.
-    box : sequence of 4 floats, optional
-        x0, y0, x1, y1 in pixels.
-    label : str, optional
-        As `known_label` gives it.
-    training_id : str, optional
-        The training image that is this file, from `training_image`.
-    images, objects : DataFrame
-        Tables IMAGES and OBJECTS of the training set.
+    `file` is absolute. `box` is x0, y0, x1, y1 in pixels, `label` is from `known_label`, and `training_id`, from
+    `training_image`, is the training image that is this file. `images` and `objects` are tables IMAGES and OBJECTS of
+    the training set. Raises InputError if the file is no image, or the box does not lie in it.
     """
     check_path(file)
     pixels = _read_image(file)
@@ -120,8 +109,8 @@ def file_request(
     if training_id is not None:
         own = images.loc[images["image_id"] == training_id, "label"].iloc[0]
         label = label or (None if pd.isna(own) else own)
-        found = object_of_image(training_id, images, objects)
-        box = found.box if box is None and found is not None else box
+        own_object = object_of_image(training_id, images, objects)
+        box = own_object.box if box is None and own_object is not None else box
     return Request(str(file), file, label, box)
 
 
@@ -143,10 +132,10 @@ def training_image(file: Path, image_ids: Iterable[str], source: Callable[[str],
 def known_label(
     given: str, labels: Iterable[str], class_names: Mapping[str, str], is_class: Callable[[str], bool]
 ) -> str:
-    """The label of the study that is given by itself or by one of its readable names, or a class of the model.
+    """The label of the study with this value or readable name, or else a class of the model.
 
     `class_names` has the readable names of a label, separated by commas. `is_class` says whether the model has a class
-    of this name; it is asked only if the study has no such label. InputError if it is neither.
+    of this name; it is called only if the study has no such label. Raises InputError if there is neither.
     """
     labels = sorted(set(labels))
     if given in labels:
@@ -212,7 +201,7 @@ def known_subject(
         raise InputError(f"{image_id} cannot be read any more ({error}).") from error
     label = images.loc[images["image_id"] == image_id, "label"].iloc[0]
     label = None if pd.isna(label) else label
-    found = object_of_image(image_id, images, objects)
+    own_object = object_of_image(image_id, images, objects)
     nearest = neighbours[neighbours["image_id"] == image_id].sort_values("rank")
     return Subject(
         image_id=image_id,
@@ -220,8 +209,8 @@ def known_subject(
         in_test_set=True,
         label=label,
         label_index=label_indices.get(label),
-        box=None if found is None else found.box,
-        category=None if found is None else found.category,
+        box=None if own_object is None else own_object.box,
+        category=None if own_object is None else own_object.category,
         neighbours=nearest[["neighbour_id", "distance"]],
         distances=_distances(distances.set_index("image_id").loc[image_id].to_dict(), metric),
     )

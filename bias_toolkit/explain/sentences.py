@@ -44,7 +44,7 @@ def stability_words(stability: Stability) -> str:
 
 
 def two_digits(value: float | None) -> str:
-    """A value of MAC as it is written."""
+    """A value of MAC with two significant digits."""
     return significant(value, 2)
 
 

@@ -16,7 +16,7 @@ class CauseShare:
     It is the first cause of `n_first` images and a cause of `n_cause`. Its removal was measured on `n_tried`; for the
     coin toss, the margin was compared on these. On `n_wrong` of them its removal stops the changes only because the
     model then gives a wrong or an unrelated answer: the verdicts WRONG and ELSEWHERE. `after` is the mean P(top-1
-    change) when it is removed, with the interval over images; for the coin toss, that of images with the same margin.
+    change) after its removal, with the interval over images; for the coin toss, that of images with the same margin.
     """
 
     cause: Cause

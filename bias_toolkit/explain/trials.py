@@ -54,15 +54,15 @@ class Trials:
     ) -> tuple[list[Trial], list[CauseLine]]:
         """A trial for every possible intervention, and a line for each candidate cause that has none."""
         if framing is None:
-            found = [
+            results = [
                 CauseLine(cause, "the object reframed", Verdict.NOT_TRIED, framing_reason)
                 for cause in (Cause.OFF_CENTRE, Cause.SCALE, Cause.FRAMING)
             ]
         else:
-            found = list(self._reframed(framing, training))
-        found += [self._content(), self._undersampling(), *self._fine_detail()]
-        trials = [each for each in found if isinstance(each, Trial)]
-        return trials, [each for each in found if isinstance(each, CauseLine)]
+            results = list(self._reframed(framing, training))
+        results += [self._content(), self._undersampling(), *self._fine_detail()]
+        trials = [each for each in results if isinstance(each, Trial)]
+        return trials, [each for each in results if isinstance(each, CauseLine)]
 
     def _reframed(self, framing: Framing, training: TrainingObjects) -> Iterator[Trial]:
         usual = {
@@ -77,9 +77,9 @@ class Trials:
     def _content(self) -> Trial | CauseLine:
         subject, context = self.subject, self.context
         swap = subject.box is not None
-        found: list[tuple[Picture, int | None]] = []
+        shown: list[tuple[Picture, int | None]] = []
         for neighbour_id in subject.neighbours["neighbour_id"]:
-            if len(found) == CONTENT_NEIGHBOURS:
+            if len(shown) == CONTENT_NEIGHBOURS:
                 break
             box = context.training_box(neighbour_id)
             if swap and box is None:
@@ -92,17 +92,17 @@ class Trials:
                 pixels = with_object_of(subject.pixels, subject.box, pixels, box)
             side = context.model.input_size
             picture = sweep_picture(pixels, context.sweep, side, subject.image_id, self.picture.margin)
-            found.append((picture, context.training_class(neighbour_id)))
-        if not found:
+            shown.append((picture, context.training_class(neighbour_id)))
+        if not shown:
             reason = (
                 "None of its nearest training images has an object box." if swap else "No training image could be read."
             )
             return CauseLine(Cause.CONTENT, "the object replaced", Verdict.NOT_TRIED, reason)
-        n = len(found)
+        n = len(shown)
         nearest = "its nearest training image" if n == 1 else f"each of its {n} nearest training images"
         replaced = f"its object replaced by that of {nearest}, in the same place"
         words = replaced if swap else f"{nearest} shown whole in its place"
-        pictures, classes = zip(*found, strict=True)
+        pictures, classes = zip(*shown, strict=True)
         return self._trial(Cause.CONTENT, words, pictures, classes=classes, mixed=not swap)
 
     def _undersampling(self) -> Trial | CauseLine:

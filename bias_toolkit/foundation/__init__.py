@@ -1,1 +1,1 @@
-"""What all else stands on: errors, files, progress, threads, memory, resampling and words. Knows nothing of images."""
+"""The base of all other packages: errors, files, progress, threads, memory, resampling, words. No code about images."""

@@ -1,4 +1,4 @@
-"""Names that settings choose from, the default first; who acts on them imports torch or Faiss."""
+"""Names that settings choose from, the default first. The modules that use them import torch or Faiss."""
 
 METRICS = ("euclidean", "cosine")
 """Of the distance between features."""

@@ -1,7 +1,7 @@
-"""Writing files so that a killed run leaves whole files only, cutting work into shards, and noticing damage.
+"""Writing files so that a killed run leaves complete files only, cutting work into shards, and detecting damage.
 
-A file is written under a temporary name, brought to the disk, and renamed; so is what says that a shard is whole, its
-seal: `responses-00000.sha256` lists the digests of the shard's files as `sha256sum --check` reads them.
+A file is written under a temporary name, flushed to disk, and renamed. So is the seal that marks a shard as complete:
+`responses-00000.sha256` lists the digests of the shard's files in the format of `sha256sum --check`.
 """
 
 import errno
@@ -54,13 +54,9 @@ _log = logging.getLogger("bias_toolkit")
 def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     """Give a temporary path beside `path`, and rename it to `path` when the block ends without an error.
 
-    The file is on the disk before it has its name, and the name before this returns, so that after a loss of power
-    there is the old file or the new one. The folder is made where only its last part is missing.
-
-    Raises
-    ------
-    OSError
-        Of the folder, if it cannot be written to: it is gone, the disk is full, or it may not be.
+    The file's content is on the disk before the rename, and its new name before this returns, so a power failure leaves
+    the old file or the new one. The folder is made if only its last part is missing. Raises OSError, which names the
+    folder, if the folder cannot be written to: it is gone, the disk is full, or access is denied.
     """
     path = Path(path)
     temporary = temporary_path(path)
@@ -73,7 +69,7 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
             os.replace(temporary, path)
             to_disk(path.parent)
         except (OSError, RuntimeError) as error:
-            # Libraries tell of a full disk in words of their own, or of a temporary file that nobody knows.
+            # Libraries report a full disk in various ways, or name a temporary file that the user does not know.
             if reason := _why_not_written(error, temporary):
                 raise OSError(reason.errno, reason.strerror, os.fspath(path.parent)) from error
             raise
@@ -87,7 +83,7 @@ _never_made: set[Path] = set()
 
 @contextmanager
 def never_made(folder: Path) -> Iterator[None]:
-    """In the block, a folder that goes away is not made again by what is written to it."""
+    """In the block, writing into a folder that is removed does not create it again."""
     _never_made.add(folder)
     try:
         yield
@@ -96,7 +92,7 @@ def never_made(folder: Path) -> Iterator[None]:
 
 
 def temporary_path(path: Path) -> Path:
-    """The name that `path` has until it is whole; it says which process wrote it."""
+    """The name of `path` until it is complete; it contains the id of the process that writes it."""
     return path.with_name(f".{path.name}.{os.getpid()}.tmp{path.suffix}")
 
 
@@ -114,9 +110,9 @@ def remove_leftovers(folder: Path) -> None:
 
 
 def remove_folder(folder: Path) -> None:
-    """Remove a folder so that it is seen whole or not at all, also when this is interrupted.
+    """Remove a folder so that it is visible as a whole or not at all, even if this is interrupted.
 
-    What may not be deleted of it stays under its temporary name, as `remove_leftovers` tries again.
+    Files that may not be deleted stay under its temporary name; `remove_leftovers` tries again.
     """
     aside = temporary_path(folder)
     os.replace(folder, aside)
@@ -124,7 +120,7 @@ def remove_folder(folder: Path) -> None:
 
 
 def is_leftover(path: Path) -> bool:
-    """Whether a path is the temporary one of another."""
+    """Whether a path is the temporary path of another."""
     return _TEMPORARY.fullmatch(path.name) is not None
 
 
@@ -136,7 +132,7 @@ def to_disk(path: Path) -> None:
     try:
         os.fsync(opened)
     except OSError as error:
-        # Some network file systems know no such thing for a folder.
+        # Some network file systems do not support this for a folder.
         if error.errno not in (errno.EINVAL, errno.ENOTSUP):
             raise
     finally:
@@ -144,7 +140,7 @@ def to_disk(path: Path) -> None:
 
 
 def _why_not_written(error: Exception, temporary: Path) -> OSError | None:
-    """The operating system's reason why a temporary file cannot be written, None where that is not what is wrong."""
+    """The operating system's reason why a temporary file cannot be written; None if the error has another cause."""
     if isinstance(error, OSError) and error.errno:
         own = error.filename in (None, os.fspath(temporary), os.fspath(temporary.parent))
         return error if own and error.errno in OF_THE_FOLDER else None
@@ -159,13 +155,7 @@ def _why_not_written(error: Exception, temporary: Path) -> OSError | None:
 
 
 def write_table(table: pd.DataFrame, path: str | os.PathLike, schema: pa.Schema) -> None:
-    """Write a table as Parquet with exactly the schema's columns, in its order.
-
-    Raises
-    ------
-    KeyError
-        If the table lacks one of the schema's columns.
-    """
+    """Write a table as Parquet with exactly the schema's columns, in its order; KeyError if one is missing."""
     arrow = pa.Table.from_pandas(table[schema.names], schema=schema, preserve_index=False)
     with atomic_path(path) as temporary:
         pq.write_table(arrow.replace_schema_metadata(None), temporary)
@@ -174,10 +164,7 @@ def write_table(table: pd.DataFrame, path: str | os.PathLike, schema: pa.Schema)
 def read_table(path: str | os.PathLike, schema: pa.Schema | None = None) -> pd.DataFrame:
     """Read a Parquet table that `write_table` wrote.
 
-    Raises
-    ------
-    InputError
-        If it is no regular file, has more values than the free memory can hold, or is not of the schema.
+    Raises InputError if it is not a regular file, does not fit into the free memory, or does not match the schema.
     """
     table = read_arrow(path)
     if schema is not None and not table.schema.equals(schema):
@@ -186,11 +173,11 @@ def read_table(path: str | os.PathLike, schema: pa.Schema | None = None) -> pd.D
 
 
 def read_arrow(path: str | os.PathLike, columns: Sequence[str] | None = None) -> pa.Table:
-    """The same as an Arrow table; of some columns where they are named."""
+    """Read the same as an Arrow table, by default with all columns."""
     check_kind(path, os.stat(path))
     with pq.ParquetFile(path) as file:
         groups = [file.metadata.row_group(number) for number in range(file.num_row_groups)]
-        # A repeated value takes no place in the file.
+        # A repeated value takes no space in the file.
         values = sum(group.column(number).num_values for group in groups for number in range(group.num_columns))
         if values * BYTES_A_VALUE > available_memory():
             raise InputError(f"{os.fspath(path)} has {values:,} values, for which the free memory does not suffice.")
@@ -198,20 +185,10 @@ def read_arrow(path: str | os.PathLike, columns: Sequence[str] | None = None) ->
 
 
 def read_array(path: str | os.PathLike, ndim: int | None = None, *, mapped: bool = False) -> np.ndarray:
-    """Read an array of a `.npy` file.
+    """Read an array from a `.npy` file; `ndim` is the required number of dimensions.
 
-    Parameters
-    ----------
-    path : path
-    ndim : int, optional
-        How many dimensions it has to have.
-    mapped : bool
-        Whether it is left in the file until its values are used.
-
-    Raises
-    ------
-    InputError
-        If it cannot be read, is no regular file, or holds no array of numbers.
+    If `mapped`, the values stay in the file until they are used. Raises InputError if the file cannot be read, is not a
+    regular file, or does not hold an array of numbers.
     """
     try:
         check_kind(path, os.stat(path))
@@ -219,7 +196,7 @@ def read_array(path: str | os.PathLike, ndim: int | None = None, *, mapped: bool
     except (InputError, MemoryError):
         raise
     except Exception as error:
-        # The header is parsed as Python's literals are, and each of the parsers has errors of its own.
+        # The header is parsed as Python literals, and each of the parsers raises other errors.
         raise InputError(f"{os.fspath(path)} is no readable .npy array: {error}") from error
     if not isinstance(array, np.ndarray) or not np.issubdtype(array.dtype, np.number):
         raise InputError(f"{os.fspath(path)} is no .npy array of numbers")
@@ -256,21 +233,19 @@ def shard_slices(rows: int, shard_size: int) -> list[slice]:
 
 
 def seal_shard(folder: Path, kind: str, number: int, names: Sequence[str]) -> None:
-    """Mark a shard as whole, last of all: write `<kind>-<number>.sha256` with the digests of its files.
+    """Mark a shard as complete, as the last step: write `<kind>-<number>.sha256` with the digests of its files.
 
-    Parameters
-    ----------
-    names : sequence of str
-        Of the shard's files, all in `folder`; what a killed run left under others is not the shard's.
+    `names` are the shard's files in `folder`. Files that a killed run left under other names do not belong to the
+    shard.
     """
     lines = [f"{file_digest(folder / name)}  {name}\n" for name in names]
     write_text("".join(lines), seal_path(folder, kind, number))
 
 
 def sealed_shards(folder: str | os.PathLike, kind: str) -> set[int]:
-    """The numbers of the shards in a folder that are whole; every byte of their files is read.
+    """The numbers of the complete shards in a folder; every byte of their files is read.
 
-    A shard that was damaged is removed, so that it is computed again, and the log says so.
+    A damaged shard is removed, so that it is computed again, and this is logged.
     """
     folder = Path(folder)
     whole = set()
@@ -284,7 +259,7 @@ def sealed_shards(folder: str | os.PathLike, kind: str) -> set[int]:
         else:
             name = "/".join(folder.parts[-2:])
             _log.warning("%s: shard %d (%s) was damaged, and is computed again.", name, int(number), damaged)
-            # By its number, as the seal itself may have lost names.
+            # Remove by the shard's number: a damaged seal may lack names.
             for each in folder.glob(f"*-{number}.*"):
                 if each.suffix in (*SEALED, SEAL) and (each.is_symlink() or not each.is_dir()):
                     each.unlink(missing_ok=True)
@@ -292,19 +267,19 @@ def sealed_shards(folder: str | os.PathLike, kind: str) -> set[int]:
 
 
 def shard_files(folder: str | os.PathLike, kind: str) -> list[Path]:
-    """The Parquet tables of a kind in a folder of shards, `<kind>-00000.parquet` and so on, by their numbers."""
+    """The Parquet tables of a kind in a folder of shards, `<kind>-00000.parquet` and so on, in order."""
     named = ((re.fullmatch(rf"{kind}-(\d{{5,}})\.parquet", path.name), path) for path in Path(folder).glob(f"{kind}-*"))
     return [path for _, path in sorted((int(match[1]), path) for match, path in named if match)]
 
 
 def read_shards(folder: str | os.PathLike, kind: str, schema: pa.Schema) -> pd.DataFrame:
-    """The tables of a kind in a folder of shards as one, in the order of the shards."""
+    """The tables of a kind in a folder of shards, joined in the order of the shards."""
     tables = [read_arrow(path) for path in shard_files(folder, kind)]
     return pa.concat_tables([schema.empty_table(), *tables]).to_pandas()
 
 
 def damaged_in_shard(seal: Path) -> str | None:
-    """The name of a file that is not as its shard's seal says, None where all are."""
+    """The name of a file that does not match its shard's seal; None if all match."""
     digests = read_seal(seal)
     if not digests:
         return seal.name
@@ -312,25 +287,25 @@ def damaged_in_shard(seal: Path) -> str | None:
 
 
 def read_seal(path: Path) -> dict[str, str]:
-    """The digests of a shard's files by name; empty where the seal cannot be read.
+    """The digests of a shard's files by name; empty if the seal cannot be read.
 
-    A seal may come from someone else: one that names anything but tables and arrays beside it cannot be read.
+    A seal may be hostile: one that names anything but tables and arrays beside it counts as unreadable.
     """
     try:
         lines = read_regular_text(path, LARGEST_SEAL).splitlines()
     except InputError:
         return {}
-    found = [_SEAL_LINE.fullmatch(line) for line in lines]
-    return {match[2]: match[1] for match in found} if all(found) else {}
+    matches = [_SEAL_LINE.fullmatch(line) for line in lines]
+    return {match[2]: match[1] for match in matches} if all(matches) else {}
 
 
 def seal_path(folder: Path, kind: str, number: int) -> Path:
-    """Where the seal of a shard is."""
+    """The path of a shard's seal."""
     return folder / f"{kind}-{number:05d}{SEAL}"
 
 
 def file_stamps(paths: Iterable[str | os.PathLike]) -> bytes:
-    """Size and time of change (ns) of each file, as bytes; −1 for one that is not there."""
+    """Size and time of change (ns) of each file, as bytes; −1 for a missing file."""
     stamps = []
     for path in paths:
         try:
@@ -343,19 +318,13 @@ def file_stamps(paths: Iterable[str | os.PathLike]) -> bytes:
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of a file, as hexadecimal digits.
-
-    Raises
-    ------
-    InputError
-        If it is no regular file, or cannot be opened.
-    """
+    """SHA-256 of a file, in hex; InputError if it is not a regular file, or cannot be opened."""
     with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def is_intact(path: Path, digest: str) -> bool:
-    """Whether a file has a digest. One that this process has read and found intact is read again only if changed."""
+    """Whether a file has a digest. A file that this process found intact before is read again only if it changed."""
     try:
         stat = path.stat()
         seen = (os.fspath(path), digest, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)

@@ -1,4 +1,4 @@
-"""How much memory a search may hold, what this machine can spare, and keeping what was freed."""
+"""The memory limit of a search, the free memory of this machine, and keeping freed memory."""
 
 import ctypes
 import os
@@ -17,9 +17,9 @@ GROUP_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/m
 
 
 def memory_bytes(size: str) -> int:
-    """A memory limit in bytes: `4GB` (decimal), `500MB`, `2GiB` (binary); `auto` is half of what is available now.
+    """A memory limit in bytes: `4GB` (decimal), `500MB`, `2GiB` (binary); `auto` is half of the available memory.
 
-    Raises InputError if it is no such size, or below 100 MB.
+    Raises InputError if it is not such a size, or is below 100 MB.
     """
     if size == AUTO:
         return max(available_memory() // 2, LEAST)
@@ -27,25 +27,25 @@ def memory_bytes(size: str) -> int:
     factor = FACTORS.get(parts[2].upper()) if parts else None
     if factor is None:
         raise InputError(f"--memory is {size[:80]!r}, but must be a size such as 4GB, 500MB or 2GiB, or auto.")
-    found = int(float(parts[1]) * factor)
-    if found < LEAST:
+    n_bytes = int(float(parts[1]) * factor)
+    if n_bytes < LEAST:
         raise InputError(f"--memory is {size}, but must be at least 100MB.")
-    return found
+    return n_bytes
 
 
 def available_memory() -> int:
-    """Bytes that this process can still take without swapping, as the system and its control group say."""
+    """Bytes that this process can still use without swapping, according to the system and its control group."""
     free = free_memory()
-    found = [_physical_memory() if free is None else free]
+    limits = [_physical_memory() if free is None else free]
     for path in GROUP_LIMITS:
         text = path.read_text().strip() if path.is_file() else "max"
         if text.isdigit():
-            found.append(int(text))
-    return min(found)
+            limits.append(int(text))
+    return min(limits)
 
 
 def free_memory() -> int | None:
-    """Bytes that the system can still give, None where it does not say."""
+    """Bytes that the system can still give; None if it does not say."""
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
         fields = dict(line.split(":", 1) for line in lines if ":" in line)
@@ -58,17 +58,17 @@ def _physical_memory() -> int:
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, OSError, ValueError):
-        # Where the system does not say, as on Windows.
+        # Windows, for example, does not say.
         return 4 * 2**30
 
 
 def keep_freed_memory() -> bool:
-    """Ask the C library to keep freed memory for the next allocation instead of handing it back to the system.
+    """Ask the C library to keep freed memory for the next allocation instead of returning it to the system.
 
-    A network's activations are large blocks, which glibc asks the system for and returns at every layer of every
-    pass; the system then clears each page anew, which can take longer than the arithmetic. The setting is of the
-    whole process, which keeps the memory of its largest pass until it ends. Returns False where the C library is not
-    glibc or refuses.
+    A network's activations are large blocks. By default, glibc requests and returns them at every layer of every pass,
+    and the system clears each page again, which can take longer than the arithmetic. The setting applies to the whole
+    process, which keeps the memory of its largest pass until it ends. Returns False if the C library is not glibc or
+    refuses.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt

@@ -1,4 +1,4 @@
-"""How long work reports its progress: the library calls it, the command line draws it."""
+"""Progress of long work: the library reports it, the command line displays it."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, contextmanager

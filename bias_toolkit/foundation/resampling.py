@@ -1,6 +1,6 @@
-"""The bootstrap over images, in pieces small enough for any number of images.
+"""The bootstrap over images, in parts that fit in memory for any number of images.
 
-A resample is kept as how often each image was drawn, so that a weighted sum replaces a copy of the data.
+A resample is stored as the number of times that each image was drawn, so a weighted sum replaces a copy of the data.
 Source: B. Efron & R. Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13 (percentile interval).
 """
 
@@ -14,7 +14,7 @@ CHUNK_ELEMENTS = 500_000
 
 
 def named_generator(seed: int, name: str) -> np.random.Generator:
-    """The random numbers of one purpose, independent of those of all others under the same seed."""
+    """The random generator for one purpose, independent of those for all other purposes under the same seed."""
     return np.random.default_rng([seed, zlib.crc32(name.encode())])
 
 
@@ -32,11 +32,11 @@ def permutations_within(
 
 
 def resample_counts(strata: Sequence[int], resamples: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """How often each of n images is drawn, in each of many bootstrap resamples.
+    """The number of times that each of n images is drawn, in each of many bootstrap resamples.
 
-    `strata` are the sizes of consecutive groups of images, each of which is resampled with replacement to its own size;
-    `[n]` is the plain bootstrap. Yields whole numbers, float64 (rows, n), for some of the resamples; all of them
-    together have `resamples` rows.
+    `strata` are the sizes of consecutive groups of images. Each group is resampled with replacement to its own size;
+    `[n]` is the plain bootstrap. Yields whole numbers, float64 (rows, n), for some of the resamples at a time,
+    `resamples` rows in all.
     """
     sizes = np.asarray(strata)
     n = int(sizes.sum())
@@ -60,7 +60,7 @@ def means_of_resamples(values: np.ndarray, resamples: int, rng: np.random.Genera
 
 
 def percentile_interval(estimates: np.ndarray, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """The central interval of bootstrap estimates, those that are defined (not NaN); (NaN, NaN) if none is."""
+    """The central interval of those bootstrap estimates that are not NaN; (NaN, NaN) if all are."""
     estimates = estimates[~np.isnan(estimates)]
     if not len(estimates):
         return np.nan, np.nan
@@ -70,7 +70,7 @@ def percentile_interval(estimates: np.ndarray, confidence: float = CONFIDENCE) -
 
 
 def weighted_median(ascending: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Medians (samples,) of samples that hold each `ascending` value so many times: `counts` (samples, values)."""
+    """Medians (samples,) of samples in which each `ascending` value is repeated: `counts` (samples, values)."""
     cumulative = np.cumsum(counts, axis=1)
     n = cumulative[:, -1]
     lower, upper = (ascending[np.argmax(cumulative > rank[:, None], axis=1)] for rank in ((n - 1) // 2, n // 2))

@@ -1,4 +1,4 @@
-"""Work in shards: contiguous slices of the items, the same on every run, prepared in threads ahead of the work."""
+"""Work in shards: contiguous slices of the items, the same on every run, prepared ahead of the work in threads."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
@@ -12,7 +12,7 @@ Prepared = TypeVar("Prepared")
 
 
 class Shard(NamedTuple):
-    """A number, and the items of the slice."""
+    """A shard's number and its items."""
 
     number: int
     items: Sequence[str]
@@ -28,13 +28,9 @@ def prepared_shards(
 ) -> Iterator[Iterator[tuple[str, Prepared | UnreadableImageError]]]:
     """Prepare the items of shards in threads, at most `ahead` items ahead, across the ends of shards.
 
-    Any other error that `prepare` raises is raised at the item's place. Closing the generator ends the threads.
-
-    Yields
-    ------
-    iterator of (str, prepared or UnreadableImageError)
-        For each shard, its items in order, each with what `prepare` gave for it, or the `UnreadableImageError` that it
-        raised. The iterator has to be used up before the next shard is asked for.
+    Yields, for each shard, an iterator of its items in order: each item with the result of `prepare`, or with the
+    `UnreadableImageError` that it raised. The iterator has to be exhausted before the next shard is requested. Any
+    other error of `prepare` is raised at the item's place. Closing the generator ends the threads.
     """
     shards, for_threads = tee(shards)
 

@@ -1,4 +1,4 @@
-"""Tables as CSV for a spreadsheet, in which no text of the data is taken for a formula."""
+"""Tables as CSV for a spreadsheet, which must not treat any text of the data as a formula."""
 
 import csv
 
@@ -9,15 +9,15 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def csv_text(table: pd.DataFrame) -> str:
-    """The table as CSV, without its index; what the toolkit reads back is not written by this.
+    """The table as CSV, without its index. The toolkit does not read these files.
 
-    A text that starts like a formula has an apostrophe put before it, as OWASP says; numbers are left as they are.
+    Text that starts like a formula gets a leading apostrophe, as OWASP recommends; numbers are unchanged.
     """
     shown, quoting = table.copy(deep=False), csv.QUOTE_MINIMAL
     for name, kind in table.dtypes.items():
         if not (pd.api.types.is_numeric_dtype(kind) or pd.api.types.is_bool_dtype(kind)):
             shown[name] = table[name].astype(object).map(_harmless)
-            # Left to itself, csv quotes the line's own ending only, and spreadsheets take the other for one as well.
+            # By default, csv quotes only its own line ending, but spreadsheets accept the other one too.
             if shown[name].map(lambda value: isinstance(value, str) and "\r" in value).any():
                 quoting = csv.QUOTE_NONNUMERIC
     return shown.to_csv(index=False, lineterminator="\n", quoting=quoting)

@@ -20,7 +20,7 @@ def cores() -> int:
 
 
 def decoding_workers() -> int:
-    """Threads that decode ahead of a model: one a core, at most 16, but for one core that is left to the model."""
+    """Threads that decode ahead of a model: one per core but one, which is left to the model, and at most 16."""
     return max(1, min(cores() - 1, MOST_WORKERS))
 
 
@@ -29,7 +29,7 @@ def ordered_map(
 ) -> Iterator[Result]:
     """Yield `function(item)` for each item, in order, computed in threads at most `ahead` items ahead.
 
-    `workers` threads, by default one a core and at most 16. An exception of `function` is raised at the item's place.
+    `workers` is by default one per core and at most 16. An exception of `function` is raised at the item's place.
     """
     pool = ThreadPoolExecutor(max_workers=workers or min(cores(), MOST_WORKERS))
     pending = deque()

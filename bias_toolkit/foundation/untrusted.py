@@ -1,6 +1,6 @@
-"""Reading what someone else may have made to do harm: files that are none, names that lead elsewhere, endless JSON.
+"""Reading files that may be hostile: special files, names that lead out of a folder, JSON that never ends.
 
-Everything here reads data and gives data. What is wrong with it is an `InputError` of one sentence.
+Everything here reads data and returns data. Any fault in the data raises `InputError` with one sentence.
 """
 
 import errno
@@ -24,11 +24,11 @@ _KINDS = {
     stat.S_IFCHR: "a device",
     stat.S_IFBLK: "a device",
 }
-# A pipe without a writer would be waited for, and a link may lead anywhere. Windows has none of them.
+# Opening a pipe without a writer would block, and a link may lead anywhere. Windows lacks these flags.
 SAFELY = os.O_RDONLY
 for _flag in ("O_NONBLOCK", "O_NOFOLLOW", "O_NOCTTY", "O_CLOEXEC", "O_BINARY"):
     SAFELY |= getattr(os, _flag, 0)
-# So many fit into a float.
+# This many digits fit into a float.
 MOST_DIGITS = 300
 _NOT_IN_NAMES = re.compile("[\x00-\x1f\x7f-\x9f\\\\\ud800-\udfff\u2028\u2029]")
 _DRIVE = re.compile("[A-Za-z]:")
@@ -36,12 +36,13 @@ _DRIVE = re.compile("[A-Za-z]:")
 
 @contextmanager
 def open_regular(path: str | os.PathLike) -> Iterator[BinaryIO]:
-    """Open a file that may be hostile for reading; it is never waited for, and no link is followed.
+    """Open a file that may be hostile for reading; this never blocks, and follows no link.
 
-    Raises InputError if it is no regular file (a folder, a link, a named pipe, a socket, a device) or cannot be read.
+    Raises InputError if it is not a regular file (a folder, a link, a named pipe, a socket, a device) or cannot be
+    read.
     """
     try:
-        # Opening a device can already do something.
+        # Merely opening a device can have an effect.
         check_kind(path, os.lstat(path))
         opened = os.open(path, SAFELY)
     except OSError as error:
@@ -58,22 +59,22 @@ def open_regular(path: str | os.PathLike) -> Iterator[BinaryIO]:
 
 
 def kind_of(status: os.stat_result) -> str:
-    """What is no regular file, as an error calls it: "a folder", "a named pipe" and others."""
+    """The kind of a file that is not regular, as an error names it: "a folder", "a named pipe" and others."""
     return _KINDS.get(stat.S_IFMT(status.st_mode), "something else")
 
 
 def check_kind(path: str | os.PathLike, status: os.stat_result) -> None:
-    """Raise InputError unless a file's status, of `os.lstat`, is that of a regular file."""
+    """Raise InputError unless a file's status, from `os.lstat`, is that of a regular file."""
     if not stat.S_ISREG(status.st_mode):
         raise InputError(f"{os.fspath(path)} has to be a regular file, and is {kind_of(status)}.")
 
 
 def read_regular(path: str | os.PathLike, limit: int) -> bytes:
-    """The content of a file that may be hostile; raises InputError as `open_regular`, or above `limit` bytes."""
+    """The content of a file that may be hostile; InputError as in `open_regular`, or above `limit` bytes."""
     with open_regular(path) as file:
         size = os.fstat(file.fileno()).st_size
         try:
-            # The size may lie, as in /proc, or the file may grow.
+            # The reported size may be wrong, as in /proc, or the file may grow.
             content = b"" if size > limit else file.read(min(size, limit) + 1)
         except OSError as error:
             raise InputError(f"{os.fspath(path)} cannot be read: {error.strerror or error}.") from error
@@ -83,7 +84,7 @@ def read_regular(path: str | os.PathLike, limit: int) -> bytes:
 
 
 def read_regular_text(path: str | os.PathLike, limit: int) -> str:
-    """The text of a file that may be hostile, UTF-8 of at most `limit` bytes; InputError as `read_regular`."""
+    """The text of a file that may be hostile, UTF-8 of at most `limit` bytes; InputError as in `read_regular`."""
     try:
         return read_regular(path, limit).decode("utf-8")
     except UnicodeDecodeError as error:
@@ -91,10 +92,10 @@ def read_regular_text(path: str | os.PathLike, limit: int) -> str:
 
 
 def inside(folder: str | os.PathLike, name: object) -> Path:
-    """The path of a file in a folder by a name from a record that may be hostile; the file need not exist.
+    """The path of a file in a folder, by a name from a record that may be hostile; the file need not exist.
 
-    The name is relative to the folder, with `/`. Raises InputError if it is no text, is absolute, has an empty part,
-    `.`, `..`, a backslash, a drive or a control character, or if a link on its way leads out of the folder.
+    The name is relative to the folder, with `/`. Raises InputError if it is not text, is absolute, has an empty part,
+    `.`, `..`, a backslash, a drive or a control character, or if a link in the path leads out of the folder.
     """
     wanted = f"in {os.fspath(folder)}, a name has to be relative, with /, and stay inside"
     if not isinstance(name, str) or _NOT_IN_NAMES.search(name) or _DRIVE.match(name):
@@ -116,11 +117,10 @@ def _shown(name: object) -> str:
 
 
 def parse_json(text: str | bytes, path: str | os.PathLike, *, finite: bool = True) -> Any:
-    """The value of a JSON text, in UTF-8 where it is bytes, that may be hostile; `path` is of its file, for the error.
+    """The value of a JSON text that may be hostile; bytes are UTF-8, and `path` is its file, for the error.
 
-    Unless `finite` is False, NaN and infinite numbers are refused; JSON has none, but Python writes them. Raises
-    InputError if it is not valid UTF-8 or JSON, is nested too deeply, names a key twice, or holds a number that is too
-    long or not finite.
+    NaN and infinities, which only Python writes, are refused unless `finite` is False. Raises InputError if it is not
+    valid UTF-8 or JSON, is nested too deeply, repeats a key, or holds a number that is too long or not finite.
     """
 
     def number(digits: str) -> float:

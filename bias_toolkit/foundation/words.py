@@ -1,4 +1,4 @@
-"""Numbers and names as a person reads them."""
+"""Numbers and names in a form for readers."""
 
 import math
 import re
@@ -6,13 +6,13 @@ from numbers import Real
 
 MISSING = "–"
 MINUS = "\N{MINUS SIGN}"
-# A mean of zeros that a bootstrap leaves at 1e-18 is a zero.
+# A bootstrap mean of zeros may be 1e-18, which is shown as 0.
 SMALLEST_SHARE = 5e-7
 GAP = "\N{NO-BREAK SPACE}"
 _UNSEEN_RANGES = (
-    # Control characters but tabs and line feeds, surrogates, and what is no character.
+    # Control characters except tabs and line feeds, surrogates, and noncharacters.
     "\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff"
-    # Marks that turn the direction of a text, and ends of lines and paragraphs.
+    # Marks that change the direction of text, and ends of lines and paragraphs.
     "\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f"
     # Joiners, fillers, selectors and others that have no width.
     "\xad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200d\u2060-\u2065\u3164\ufeff\uffa0\ufff0-\ufffb"
@@ -23,11 +23,11 @@ _UNSEEN_IN_NAMES = re.compile(f"[\t\n{_UNSEEN_RANGES}]")
 
 
 def visible(text: str) -> str:
-    r"""A text with an escape such as `\x1b` for each character that does something instead of being seen.
+    r"""A text with an escape such as `\x1b` for each character that acts on the text instead of being visible.
 
-    Those steer a terminal, turn the direction in which the text after them is written, have no width, or are none that
-    XML and UTF-8 have. Lines and tabs are kept: they are the program's. For names of files and classes,
-    `visible_name` escapes them too.
+    Such characters control a terminal, change the direction of the text after them, have no width, or are not allowed
+    in XML and UTF-8. Line feeds and tabs are kept, as the program writes them. `visible_name`, for names of files and
+    classes, escapes them too.
     """
     return _UNSEEN.sub(_escape, text)
 
@@ -37,12 +37,12 @@ def visible_name(name: str) -> str:
     return _UNSEEN_IN_NAMES.sub(_escape, name)
 
 
-def _escape(found: re.Match[str]) -> str:
-    return found[0].encode("unicode_escape").decode()
+def _escape(match: re.Match[str]) -> str:
+    return match[0].encode("unicode_escape").decode()
 
 
 def known(value: Real | None) -> bool:
-    """Whether a value is there: neither None nor NaN, nor pandas' NA."""
+    """Whether a value is known: neither None nor NaN, nor pandas' NA."""
     try:
         return value is not None and math.isfinite(value)
     except TypeError:
@@ -71,7 +71,7 @@ def significant(value: Real | None, digits: int = 3) -> str:
 
 
 def percent(value: Real | None, digits: int = 1) -> str:
-    """A share as a percentage; one too small for `digits` gets as many digits as it needs to differ from 0."""
+    """A share as a percentage; a share too small for `digits` gets as many digits as it needs to differ from 0."""
     if not known(value):
         return MISSING
     if abs(value) < SMALLEST_SHARE:
@@ -82,7 +82,7 @@ def percent(value: Real | None, digits: int = 1) -> str:
 
 
 def below_all(share: float) -> str:
-    """A share in percent, which is 100% only if it is all, and with as many digits as that needs."""
+    """A share in percent, with as many digits as it needs; it is 100% only if the share is exactly 1."""
     digits = 0
     while share < 1 and digits < 4 and round(100 * share, digits) >= 100:
         digits += 1
@@ -90,7 +90,7 @@ def below_all(share: float) -> str:
 
 
 def count(value: Real | None, noun: str = "", plural: str | None = None) -> str:
-    """A whole number with its noun in the right number: `1 image`, `1,000 images`."""
+    """A whole number with its noun in singular or plural: `1 image`, `1,000 images`."""
     if not known(value):
         return MISSING if not noun else f"{MISSING} {plural or noun + 's'}"
     text = f"{int(value):,}"
@@ -100,7 +100,7 @@ def count(value: Real | None, noun: str = "", plural: str | None = None) -> str:
 
 
 def p_value(value: Real | None) -> str:
-    """`p = 0.034`, or `p < 0.001` where it is smaller; a line never breaks inside it."""
+    """`p = 0.034`, or `p < 0.001` if it is smaller, with spaces at which a line does not break."""
     if not known(value):
         return "p not computed"
     if value < 0.001:

@@ -1,1 +1,1 @@
-"""Doing work in steps: what is done, kept, damaged or to do. Knows nothing of images."""
+"""Steps of work: which are done, current, damaged or missing. No code about images."""

@@ -1,7 +1,7 @@
-"""Who does the shards of a step. Here it is this process.
+"""Executors, which do the shards of a step; the default is this process.
 
 A job can be pickled. A worker opens the study once, does the shards of a job, writes and seals their files, and yields
-their numbers in order. The driver, which gave it the job, alone holds the study's lock and records the step as done.
+their numbers in order. Only the driver, which created the job, holds the study's lock and records the step as done.
 Results do not depend on the executor.
 """
 
@@ -20,18 +20,10 @@ from bias_toolkit.pipeline.step import Job, Plan
 
 @dataclass(frozen=True)
 class ShardJob:
-    """Which shards of which task to do, in values that can be pickled.
+    """The shards of a task that have to be done, as values that can be pickled.
 
-    Parameters
-    ----------
-    open : callable
-        A function of a module. It makes a `Workshop` of `study`.
-    study : object
-        Describes the study, its inputs and its settings.
-    task, key : str
-        The task's name and its key.
-    numbers : tuple of int
-        Of the shards, in order.
+    `open`, a function of a module, makes a `Workshop` of `study`. `study` describes the study, its inputs and its
+    settings. `task` and `key` are the task's name and key. `numbers` are those of the shards, in order.
     """
 
     open: Callable[[Any], Workshop]
@@ -42,16 +34,7 @@ class ShardJob:
 
 
 class Workshop:
-    """A study that is opened in one process, for work in its folder.
-
-    Parameters
-    ----------
-    folder : Path
-        Of the study.
-    plan : Plan
-    results : object
-        Reads what steps have written.
-    """
+    """A study that one process has opened, for work in its folder; `results` reads the output of steps."""
 
     def __init__(self, folder: Path, plan: Plan, results: Any):
         self.folder = folder
@@ -59,18 +42,10 @@ class Workshop:
         self.results = results
 
     def shards(self, job: ShardJob, advance: Callable[[int], None]) -> Iterator[int]:
-        """Do the shards of a job, and yield the number of each as soon as it and all before it are sealed.
+        """Do the shards of a job, and yield each one's number as soon as this shard and all before it are sealed.
 
-        Parameters
-        ----------
-        job : ShardJob
-        advance : callable
-            Takes the number of items that were done since the last call.
-
-        Raises
-        ------
-        InputError
-            If the study has no such task, or its key is another here.
+        `advance` takes the number of items done since its last call. Raises InputError if the study has no such task,
+        or if the task has another key here.
         """
         task = next((each for each in self.plan.all() if each.name == job.task), None)
         if task is None or task.key != job.key:

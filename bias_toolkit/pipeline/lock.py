@@ -1,9 +1,9 @@
-"""One run at a time on a study: the lock that a run holds, and what it tells those who come second.
+"""One run at a time on a study: the lock that a run holds, and the error that a second run gets.
 
-The operating system's lock (flock) goes with the process, however that ends. On a file system that has none, such as
-some of clusters, the lock file itself is the lock: it is made anew by whoever takes it, and one that a dead process of
-this machine left is taken over. Whether a process of another machine still lives cannot be known; then the user is
-told which file to remove.
+The operating system's lock (flock) ends with the process, however the process ends. Some file systems, such as those of
+some clusters, have no such lock; there, the lock file itself is the lock. The run that takes the lock creates the file,
+and takes over a file that a dead process of this machine left. A process of another machine may still be alive, so in
+that case the error names the file that the user has to remove.
 """
 
 import errno
@@ -23,13 +23,7 @@ NO_FLOCK = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
 
 
 class StudyLock:
-    """The lock of a study's folder; not held at first.
-
-    Parameters
-    ----------
-    folder : Path
-        Made, when the lock is taken, where it does not exist.
-    """
+    """The lock of a study's folder; not held at first. Taking the lock makes the folder if it does not exist."""
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -43,13 +37,7 @@ class StudyLock:
         return self._file is not None
 
     def acquire(self) -> None:
-        """Take the lock.
-
-        Raises
-        ------
-        InputError
-            If another run holds it; the message says which.
-        """
+        """Take the lock; InputError, which names the other run, if another run holds it."""
         self.folder.mkdir(parents=True, exist_ok=True)
         while self._file is None:
             self._file = self._try()
@@ -62,10 +50,10 @@ class StudyLock:
         )
 
     def release(self) -> None:
-        """Let the lock go."""
+        """Release the lock."""
         if self._is_flock:
             self._write({})
-            # Closing the file alone would leave it locked as long as a child process has a copy of it open.
+            # After closing alone, the lock would last as long as a child process has a copy of the file open.
             _unlock(self._file)
         else:
             self._path.unlink(missing_ok=True)
@@ -73,14 +61,14 @@ class StudyLock:
         self._file = None
 
     def _write(self, holder: dict[str, object]) -> None:
-        # On a full disk the lock is as good without.
+        # The lock works without this text, for example on a full disk.
         with suppress(OSError):
             os.ftruncate(self._file, 0)
             os.lseek(self._file, 0, os.SEEK_SET)
             os.write(self._file, json.dumps(holder).encode())
 
     def check(self) -> None:
-        """Raise OSError, of the study's folder, if that is no longer the one in which the lock was taken."""
+        """Raise OSError, which names the study's folder, if it is no longer the folder in which the lock was taken."""
         try:
             same = os.path.samestat(os.stat(self._path), os.fstat(self._file))
         except FileNotFoundError:
@@ -89,12 +77,12 @@ class StudyLock:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), os.fspath(self.folder))
 
     def _try(self) -> int | None:
-        """The open lock file, locked; None where it changed meanwhile and has to be tried again."""
+        """The open lock file, locked; None if the file changed meanwhile, so that the caller has to try again."""
         try:
             file, is_new = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666), True
         except FileExistsError:
             try:
-                # Who sent the study may have put a link or a pipe there, and what it leads to is no lock to write in.
+                # A study from someone else may have a link or a pipe here, which must not be written to.
                 check_kind(self._path, os.lstat(self._path))
                 file, is_new = os.open(self._path, os.O_RDWR | SAFELY), False
             except FileNotFoundError:
@@ -102,7 +90,7 @@ class StudyLock:
         try:
             self._is_flock = _flock(file)
             if self._is_flock:
-                # Somebody may have removed the file in between, and then this would lock nothing.
+                # If the file was removed meanwhile, this lock would have no effect.
                 there = self._path.exists() and os.path.samestat(os.stat(self._path), os.fstat(file))
             else:
                 there = is_new
@@ -119,7 +107,7 @@ class StudyLock:
         return file
 
     def _remove_free(self) -> None:
-        """Without flock, remove the lock file if it is nobody's."""
+        """Without flock, remove the lock file if no process holds it."""
         content = _content(self._path)
         if self._path.exists() and content != {} and not _is_dead(_read_holder(self._path)):
             raise InputError(f"{self._refusal()} If it does not run any more, remove {self._path}.")
@@ -132,12 +120,9 @@ class StudyLock:
 
 
 def _flock(file: int) -> bool:
-    """Lock an open file; False where the file system or the machine has no such locks.
+    """Lock an open file; False if the file system or the machine has no such locks.
 
-    Raises
-    ------
-    BlockingIOError
-        If another has locked it.
+    Raises BlockingIOError if another process has locked it.
     """
     try:
         import fcntl
@@ -161,7 +146,7 @@ def _unlock(file: int) -> None:
 
 
 def _read_holder(path: Path) -> dict:
-    """Who holds a lock, or held it last: pid, host, since; empty where the file does not say."""
+    """The present or last holder of a lock: pid, host, since; empty if the file does not say."""
     holder = _content(path)
     kinds = {"pid": int, "host": str, "since": str}
     is_whole = isinstance(holder, dict) and all(isinstance(holder.get(name), kind) for name, kind in kinds.items())
@@ -169,7 +154,7 @@ def _read_holder(path: Path) -> dict:
 
 
 def _content(path: Path) -> object:
-    """The value in a lock file; None where it has none."""
+    """The value in a lock file; None if there is none."""
     try:
         return parse_json(read_regular(path, LARGEST_LOCK), path)
     except InputError:
@@ -177,7 +162,7 @@ def _content(path: Path) -> object:
 
 
 def _is_dead(holder: dict) -> bool:
-    """Whether the process that a lock file names is known to have ended; only one of this machine can be."""
+    """Whether the process in a lock file is known to have ended; this can be known for this machine only."""
     if not holder or holder["host"] != socket.gethostname() or os.name != "posix":
         return False
     try:

@@ -1,4 +1,4 @@
-"""`step.json`: under which key a step's folder was begun, whether the step was finished, and its files' digests."""
+"""`step.json`: the key under which a step was begun, whether the step was finished, and its files' digests."""
 
 import functools
 import hashlib
@@ -38,26 +38,26 @@ class FileRecord(BaseModel):
 
 
 class StepRecord(BaseModel):
-    """What `step.json` says.
+    """The content of `step.json`.
 
     Parameters
     ----------
     key : str
-        Of the task.
+        The task's key.
     done : bool
         Whether the step was finished.
     seconds : float
-        What it took, over all the runs.
+        The wall time over all runs.
     settings, needs : mapping
-        What entered the key: values by name, and the keys of the tasks that were needed.
+        The parts of the key: values by name, and the keys of the tasks that were needed.
     environment : mapping
-        What may change rounding without being a setting: versions, the device.
+        Versions and device, which may change rounding but are not settings.
     files : mapping
         The files of a finished step, by their names in its folder.
     left_out : int
-        How many items it left out.
+        The number of items that the step left out.
     transient : int
-        How many of these for a reason that can pass.
+        The number of those that it left out for a transient reason.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -74,7 +74,7 @@ class StepRecord(BaseModel):
 
 
 def read_record(folder: Path) -> StepRecord | None:
-    """The record in a step's folder; None where there is none, or none that is whole and as it was written."""
+    """The record in a step's folder; None if it is missing, incomplete, or changed since it was written."""
     path = folder / RECORD
     try:
         stat = path.lstat()
@@ -98,14 +98,14 @@ def _parsed(path: Path, *_: int) -> StepRecord | None:
 
 
 def write_record(record: StepRecord, folder: Path) -> None:
-    """Write a record with its digest, whole or not at all."""
+    """Write a record with its digest, completely or not at all."""
     content = record.model_dump()
     text = json.dumps({**content, DIGEST: _digest(content)}, indent=2, sort_keys=True)
     write_text(text, folder / RECORD)
 
 
 def mark_cleared(record: StepRecord, folder: Path) -> None:
-    """Write that a folder's result is not valid any more, whatever files of it are there."""
+    """Record that a folder's result is no longer valid, whatever files are in the folder."""
     write_record(record.model_copy(update={"key": CLEARED, "done": False, "files": {}}), folder)
 
 

@@ -1,4 +1,4 @@
-"""Doing tasks in a study's folder: one run at a time, what is done kept, what was damaged computed again."""
+"""Doing tasks in a study's folder: one run at a time; finished tasks are kept, damaged ones computed again."""
 
 import errno
 import logging
@@ -30,17 +30,17 @@ class Runner:
     workshop : Workshop
     executor : Executor
     describe_job : callable
-        From a task and shard numbers, the job for the executor.
+        Maps a task and shard numbers to the job for the executor.
     environment : callable
-        What may change rounding without being a setting.
+        Returns versions and device, which may change rounding but are not settings.
     started : callable
-        Called once a run, after the lock is taken and before anything is written.
+        Called once per run, after the lock is taken and before anything is written.
     recording : callable
         Called before each task, with whether the task has to be computed.
     ended : callable
-        Called after each task that was computed, and where nothing was.
+        Called after each computed task, and once if no task was computed.
     returned : callable
-        From a task and the items that it left out for a reason that can pass, those that can be had now.
+        Maps a task and the items that it left out for a transient reason to those items that are available now.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Runner:
     def one_run(self, progress: Progress) -> Iterator[None]:
         """Hold the study's lock from the first task in the block to the block's end; blocks may be nested.
 
-        What is refused before the first task leaves the folder untouched.
+        An error before the first task leaves the folder unchanged.
         """
         self._depth += 1
         previous, self._progress = self._progress, progress
@@ -91,19 +91,19 @@ class Runner:
                 self._lock.release()
 
     def do(self, step: Step, member: Any = None) -> None:
-        """Do a task, after those that it needs, unless its result is there already and whole."""
+        """Do a task, after the tasks that it needs, unless its result exists already and is intact."""
         with self.one_run(self._progress):
             try:
                 self._take_lock()
             except OSError as error:
-                # A finished study is a result also where nothing can be written.
+                # A finished study can be used even if its folder is read-only.
                 if error.errno not in READ_ONLY or not self._is_all_done(step, member):
                     raise
             else:
                 self._do(step, member)
 
     def _is_all_done(self, step: Step, member: Any) -> bool:
-        """Whether a task and all that it needs are done and whole."""
+        """Whether a task and all that it needs are done and intact."""
         plan = self._workshop.plan
         needs = ((need.step, each) for need in step.needed() for each in need.members(plan.inputs, member))
         is_done = StepFolder(self.folder, plan.task(step, member)).is_done
@@ -111,7 +111,7 @@ class Runner:
 
     def _do(self, step: Step, member: Any) -> None:
         plan = self._workshop.plan
-        # One need after the other: what the later are may depend on the results of the earlier.
+        # One need after the other: later needs may depend on the results of earlier ones.
         for need in step.needed():
             for needed in need.members(plan.inputs, member):
                 self._do(need.step, needed)
@@ -124,7 +124,7 @@ class Runner:
             self._try_again(folder)
         if not folder.is_done:
             if (record := folder.own_record) is not None and record.transient:
-                # What is computed again of it may no longer leave out what the others were made without.
+                # The task, computed again, may contain items that were missing when its dependents were computed.
                 self._take_back_what_needs(task.name)
             for name in step.inputs:
                 plan.inputs.open(step.named(name, member))
@@ -150,7 +150,7 @@ class Runner:
         self._ended()
 
     def _try_again(self, folder: StepFolder) -> None:
-        """Take a task back, and all that was made from it, where items are there again that it had left out."""
+        """Reopen a task, and undo all its dependents, if items that it had left out are available again."""
         record = folder.own_record
         if not record.transient or folder.damaged_file(record, folder.task.step.skips or "") is not None:
             return
@@ -165,7 +165,7 @@ class Runner:
         folder.reopen(back)
 
     def _take_back_what_needs(self, name: str) -> None:
-        """Undo the records of all tasks that were made from a task, so that they are computed anew."""
+        """Undo the records of all tasks that depend on a task, so that they are computed again."""
         records = {}
         for path in [*self.folder.glob(f"*/{RECORD}"), *self.folder.glob(f"*/*/{RECORD}")]:
             other = path.parent.relative_to(self.folder).as_posix()
@@ -191,7 +191,7 @@ class Runner:
             self._started()
 
     def restore(self, task: Task) -> bool:
-        """Do a damaged task again, if it came up in this process before; says whether it did."""
+        """Do a damaged task again, if this process knows it already; returns whether it did."""
         if task.name not in self._known:
             return False
         self._is_seen.discard((task.name, task.key))

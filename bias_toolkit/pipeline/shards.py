@@ -1,4 +1,4 @@
-"""The one loop over shards: which are missing, doing them, writing and sealing their files, and stopping."""
+"""The only loop over shards: finding the missing ones, doing them, writing and sealing their files, and stopping."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -22,12 +22,9 @@ Seal = Callable[[Sequence[int], Callable[[int], None]], Iterator[int]]
 
 
 def do_shards(task: Task, job: Job, seal: Seal) -> None:
-    """Do the shards of a task that are missing in the job's folder, in order, until the task's `stop` says enough.
+    """Do the shards of a task that are missing in the job's folder, in order, until the task's `stop` returns True.
 
-    Raises
-    ------
-    InputError
-        If the work refuses what it is given.
+    Raises InputError if the work refuses its input.
     """
     sharding = task.step.sharding
     items = sharding.items(job, *task.members)
@@ -55,12 +52,7 @@ def do_shards(task: Task, job: Job, seal: Seal) -> None:
 def work_on_shards(task: Task, job: Job, numbers: Sequence[int], advance: Callable[[int], None]) -> Iterator[int]:
     """Do shards of a task: write each one's files into the job's folder, seal it, and yield its number.
 
-    Parameters
-    ----------
-    numbers : sequence of int
-        Of the shards, in order.
-    advance : callable
-        Takes the number of items that were done since the last call.
+    `numbers` are those of the shards, in order. `advance` takes the number of items done since its last call.
     """
     sharding = task.step.sharding
     shards = cut_into_shards(sharding.items(job, *task.members), sharding.size)
@@ -74,12 +66,12 @@ def work_on_shards(task: Task, job: Job, numbers: Sequence[int], advance: Callab
 
 
 def kind_of(task: Task) -> str:
-    """After what the seals of a task's shards are named: its first output."""
+    """The name of a task's seals: its first output."""
     return next(iter(task.step.sharding.outputs()))
 
 
 def _whole_shards(task: Task, folder: Path) -> set[int]:
-    """The shards in a folder that are sealed, with all their files. A seal that was cut off may name fewer."""
+    """The shards in a folder that are sealed and have all their files. A truncated seal may name fewer files."""
     sealed = sealed_shards(folder, kind_of(task))
     return {
         number for number in sealed if set(read_seal(seal_path(folder, kind_of(task), number))) == _names(task, number)
@@ -87,7 +79,7 @@ def _whole_shards(task: Task, folder: Path) -> set[int]:
 
 
 def _remove_shards(task: Task, folder: Path, shards: Sequence[Shard]) -> None:
-    """Remove what an executor did ahead: the result ends where the step stops."""
+    """Remove shards that an executor did ahead: the result ends where the step stops."""
     for number, _ in shards:
         seal_path(folder, kind_of(task), number).unlink(missing_ok=True)
         for name in _names(task, number):
@@ -114,7 +106,7 @@ def _file_name(name: str, schema: Any, number: int) -> str:
 
 
 def _tables(task: Task, folder: Path, number: int) -> dict[str, Any]:
-    """The tables of a shard that is sealed, by output. Arrays are left out."""
+    """The tables of a sealed shard, by output. Arrays are left out."""
     return {
         name: read_table(folder / _file_name(name, schema, number))
         for name, schema in task.step.sharding.outputs().items()

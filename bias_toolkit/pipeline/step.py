@@ -1,8 +1,8 @@
-"""What a step is: its name, what it needs, what decides its result, what it writes, and the work.
+"""The definition of a step: its name, its needs, the settings that decide its result, its files, and its work.
 
 A `Step` is declared once, over the function that does the work. A `Task` is a step with the inputs and settings of one
 study. Its key is a digest of all that decides the result: the identities of the inputs, the settings, and the keys of
-the tasks that it needs. The same key says what has to be done and what may be read.
+the tasks that it needs. The same key decides which tasks have to be done and which results may be read.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ from bias_toolkit.foundation.progress import Progress
 
 
 class Inputs(Protocol):
-    """What steps are done from. Besides these, it has whatever the work functions use."""
+    """The inputs of steps. They also have whatever attributes the work functions use."""
 
     settings: Any
     changes: int
-    """Grows whenever an identity may have become another."""
+    """Increases whenever an identity may have changed."""
 
     def identity(self, name: str) -> Any:
-        """What tells an input from another in a key, as JSON values."""
+        """The value, as JSON, that distinguishes an input from others in a key."""
         ...
 
     def open(self, name: str) -> None:
-        """Open an input that is about to be used, so that its identity is the true one."""
+        """Open an input that is about to be used, so that its identity is up to date."""
         ...
 
 
 class Need(NamedTuple):
-    """What a step needs of another: the step, and for which of its members."""
+    """A need of a step: another step, and the members of it that are needed."""
 
     step: Step
     members: Callable[[Any, Any], Iterable[Any]]
@@ -45,17 +45,7 @@ class Need(NamedTuple):
 
 @dataclass(frozen=True)
 class Job:
-    """What the work of a step is given.
-
-    Parameters
-    ----------
-    folder : Path
-        Where to write.
-    inputs : Inputs
-    results : object
-        Reads what the steps have written that this one needs.
-    progress : Progress
-    """
+    """The arguments of a step's work: it writes into `folder` and reads the steps that it needs from `results`."""
 
     folder: Any
     inputs: Any
@@ -70,24 +60,24 @@ class Job:
 
 @dataclass(frozen=True)
 class Sharding:
-    """How a step goes over items in shards.
+    """How a step processes items in shards.
 
     Parameters
     ----------
     items : callable
-        The items, from a job, and the member where there is one; a list of str.
+        Maps a job, and the member if there is one, to the items, a list of str.
     size : int
         Items in a shard.
     outputs : callable
-        Names of a shard's files to the pyarrow schema of a table, or to None for an array. The first is the shard's
-        kind, after which its seal is named.
+        Returns a mapping from the names of a shard's files to the pyarrow schema of a table, or to None for an array.
+        The first name is the shard's kind, and names its seal.
     label : str
-        What the progress says, with the member's name in braces.
+        The progress text, with the member's name in braces.
     stop : callable, optional
-        From a job and the member, a function that is given the tables of each shard in turn, or None. It says whether
-        that is enough.
+        Maps a job and the member to None or to a function. The function gets the tables of each shard in turn, and
+        returns whether these are enough.
     finish : callable, optional
-        Work on a job and the member when all shards are there.
+        Work on a job and the member after all shards are done.
     """
 
     items: Callable[..., list[str]]
@@ -100,7 +90,7 @@ class Sharding:
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """One kind of step. It is made by `step` or `sharded`, which say what the fields are."""
+    """One kind of step. `step` and `sharded` make it; they describe its fields."""
 
     name: str
     work: Callable[..., Any]
@@ -119,7 +109,7 @@ class Step:
 
     @cached_property
     def _member_name(self) -> str:
-        """The parameter of the work function that takes the member; it is what the name's braces hold."""
+        """The work function's parameter for the member; the braces in the step's name hold the same name."""
         names = list(inspect.signature(self.work).parameters)
         return names[1] if len(names) > 1 else ""
 
@@ -128,25 +118,25 @@ class Step:
         return template.format(**{self._member_name: member}) if member is not None else template
 
     def schema(self, name: str) -> Any:
-        """The pyarrow schema of a table that it writes, by the file's name; None where it declares none."""
+        """The pyarrow schema of a table, by the file's name; None if the step declares none."""
         stem = name.removesuffix(".parquet")
         outputs = self.sharding.outputs() if self.sharding else {}
         return self.tables().get(stem) or outputs.get(stem.rpartition("-")[0])
 
     def of(self, *members: Any) -> Need:
-        """What another step needs: these members of this one."""
+        """A need of another step: these members of this one."""
         return Need(self, lambda inputs, member: members)
 
     def where(self, members: Callable[[Any, Any], Iterable[Any]]) -> Need:
-        """What another step needs: those members that a function of the inputs and of that step's member gives."""
+        """A need of another step: the members that a function returns, given the inputs and the other step's member."""
         return Need(self, members)
 
     def members(self, inputs: Any) -> Sequence[Any]:
-        """The members that the step has for the inputs; None alone for a step without."""
+        """The members of the step for the inputs; only None for a step without members."""
         return (None,) if self.over is None else tuple(getattr(inputs, self.over))
 
     def needed(self) -> Iterator[Need]:
-        """Its needs. A step that is named alone is needed for all its members."""
+        """The step's needs. A step without named members is needed for all its members."""
         for need in self.needs:
             if isinstance(need, Need):
                 yield need
@@ -154,12 +144,12 @@ class Step:
                 yield need.where(lambda inputs, member, step=need: step.members(inputs))
 
     def setting_names(self) -> set[str]:
-        """The settings on which its result may depend, and that of all that it needs; inputs' settings aside."""
+        """The settings on which its result, or any result that it needs, may depend, except the inputs' settings."""
         own = {each if isinstance(each, str) else each[0] for each in self.settings}
         return own.union(*(need.step.setting_names() for need in self.needed()))
 
     def input_names(self) -> set[str]:
-        """The inputs on which its result depends, and that of all that it needs; among them what it goes over."""
+        """The inputs on which its result, or any result that it needs, depends, including the source of its items."""
         own = {name for name in self.inputs if "{" not in name} | ({self.over} if self.over else set())
         return own.union(*(need.step.input_names() for need in self.needed()))
 
@@ -167,7 +157,7 @@ class Step:
 def step(name: str, **declared: Any) -> Callable[[Callable[..., Any]], Step]:
     """Declare the step that a function does.
 
-    The function takes a `Job`, and the member where the step has several. It writes into the job's folder.
+    The function takes a `Job`, and the member if the step has several. It writes into the job's folder.
 
     Parameters
     ----------
@@ -175,30 +165,29 @@ def step(name: str, **declared: Any) -> Callable[[Callable[..., Any]], Step]:
         The step's folder in the study, relative, with the member in braces: `responses/{sweep.name}`. The name in
         braces is the function's second parameter.
     command : str
-        The command that does it, for sentences that tell a reader what to run.
+        The command that does the step, for sentences that name the command to run.
     writes : sequence of str
-        Patterns of the names of the files that it writes; `*` stands for no `/`. Nothing else in the folder is
-        recorded or ever removed.
+        Patterns of the names of its files; `*` does not match `/`. No other file in the folder is recorded or removed.
     tables : callable, optional
-        The pyarrow schemas of the tables among `writes`, by their names without the ending `.parquet`.
+        The pyarrow schemas of the tables among `writes`, by their names without the extension `.parquet`.
     over : str, optional
         The attribute of the inputs that lists the members.
     needs : sequence of Step and Need
-        What is done first, and enters the key.
+        The steps that are done first; their keys enter the key.
     inputs : sequence of str
-        The inputs whose identities enter the key; the member's name may stand in braces.
+        The inputs whose identities enter the key; a name may contain the member's name in braces.
     settings : sequence of str or (str, callable)
-        The settings that decide the result. With a callable of all settings, only where that is true. Settings that
-        change the speed only do not belong here.
+        The settings that decide the result. With a callable, which takes all settings, the setting counts only if the
+        callable returns True. Settings that change only the speed do not belong here.
     also : callable, optional
         Other JSON values that decide the result, such as a constant of the method.
     skips : str, optional
-        Pattern of the tables among `writes` that list what was left out.
+        Pattern of the tables among `writes` that list the items left out.
     is_listed : bool
-        Whether its members can be listed. Where not, who asks for the step makes the member. A member may have a
-        method `key_values`, which gives what enters the key; of other dataclasses, all fields do.
+        Whether its members can be listed. If not, the caller makes the member. A member may have a method `key_values`,
+        which returns its part of the key; for other dataclasses, the part is all fields.
     replaces_itself : bool
-        Whether the work puts its result in the place of the old one, which stays until that moment.
+        Whether the work itself replaces the old result, which stays until then.
     """
 
     def declare(work: Callable[..., Any]) -> Step:
@@ -220,11 +209,11 @@ def sharded(
     writes: Sequence[str] = (),
     **declared: Any,
 ) -> Callable[[Callable[..., Any]], Step]:
-    """Declare a step that goes over items in shards.
+    """Declare a step that processes items in shards.
 
-    The function takes a `Job`, the member where there are several, an iterator of `Shard`, and a callable that counts
-    the items done. It yields for each shard, in order, a mapping from the names in `outputs` to tables and arrays. It
-    may read ahead in the shards.
+    The function takes a `Job`, the member if there are several, an iterator of `Shard`, and a callable that counts the
+    items done. For each shard, in order, it yields a mapping from the names in `outputs` to tables and arrays. It may
+    read shards ahead.
 
     Parameters
     ----------
@@ -247,13 +236,7 @@ def sharded(
 class Task:
     """A step with the inputs and settings of a study.
 
-    Parameters
-    ----------
-    step : Step
-    member : object
-        None for a step without members.
-    plan : Plan
-        Gives the tasks that it needs.
+    `member` is None for a step without members. `plan` returns the tasks that this task needs.
     """
 
     def __init__(self, step: Step, member: Any, plan: Plan):
@@ -274,37 +257,37 @@ class Task:
 
     @cached_property
     def settings(self) -> dict[str, Any]:
-        """What decides the result besides what it needs, as JSON values."""
+        """The values, as JSON, that decide the result besides the tasks that it needs."""
         inputs = self._plan.inputs
-        found = {}
+        values = {}
         for each in self.step.settings:
             name, applies = (each, None) if isinstance(each, str) else each
             if applies is None or applies(inputs.settings):
-                found[name] = getattr(inputs.settings, name)
+                values[name] = getattr(inputs.settings, name)
         names = [self.step.named(name, self.member) for name in self.step.inputs]
-        found |= {name: inputs.identity(name) for name in names}
+        values |= {name: inputs.identity(name) for name in names}
         if self.step.also is not None:
-            found |= self.step.also()
+            values |= self.step.also()
         if hasattr(self.member, "key_values"):
-            found["member"] = self.member.key_values()
+            values["member"] = self.member.key_values()
         elif dataclasses.is_dataclass(self.member):
-            found["member"] = dataclasses.asdict(self.member)
-        return json.loads(json.dumps(found))
+            values["member"] = dataclasses.asdict(self.member)
+        return json.loads(json.dumps(values))
 
     @cached_property
     def key(self) -> str:
-        """SHA-256, as hexadecimal digits, of all that decides the result."""
+        """SHA-256, in hex, of all that decides the result."""
         content = {
             "step": self.name,
             "settings": self.settings,
-            # In order: the work may write in the order of its needs.
+            # The order matters: the work may write in the order of its needs.
             "needs": [[task.name, task.key] for task in self.needs],
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     @property
     def members(self) -> tuple[Any, ...]:
-        """The member, or nothing for a step without, as arguments of the step's functions."""
+        """The member as arguments of the step's functions; empty for a step without members."""
         return () if self.member is None else (self.member,)
 
     def work(self, job: Job, *more: Any) -> Any:
@@ -313,14 +296,7 @@ class Task:
 
 
 class Plan:
-    """The tasks of a study as its inputs and settings are now.
-
-    Parameters
-    ----------
-    inputs : Inputs
-    steps : sequence of Step
-        All that a study has.
-    """
+    """The tasks of a study for its present inputs and settings; `steps` are all steps of the study."""
 
     def __init__(self, inputs: Inputs, steps: Sequence[Step]):
         self.inputs = inputs
@@ -329,7 +305,7 @@ class Plan:
         self._changes = inputs.changes
 
     def task(self, step: Step, member: Any = None) -> Task:
-        """One task; the same object until an identity changes, so that its key is digested once."""
+        """One task; the same object until an identity changes, so that its key is computed once."""
         if self._changes != self.inputs.changes:
             self._tasks.clear()
             self._changes = self.inputs.changes

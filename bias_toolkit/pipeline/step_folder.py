@@ -1,4 +1,4 @@
-"""The folder of one task: whether its result is there and whole, working in it, and clearing it."""
+"""The folder of one task: whether its result is complete, working in it, and clearing it."""
 
 import errno
 import fnmatch
@@ -32,18 +32,9 @@ _log = logging.getLogger("bias_toolkit")
 
 
 class StepFolder:
-    """The folder of one task with its record. Whoever works in it holds the study's lock.
+    """The folder of one task in a study's folder, with its record. Only the holder of the study's lock works in it.
 
-    Parameters
-    ----------
-    study : Path
-        The study's folder.
-    task : Task
-
-    Raises
-    ------
-    InputError
-        If the folder is a link that leads out of the study.
+    Raises InputError if the folder is a link that leads out of the study.
     """
 
     def __init__(self, study: Path, task: Task):
@@ -52,25 +43,25 @@ class StepFolder:
 
     @property
     def record(self) -> StepRecord | None:
-        """What the record says, whatever the task's key."""
+        """The content of the record, whatever the task's key."""
         return read_record(self.path)
 
     @property
     def own_record(self) -> StepRecord | None:
-        """The record, if it is under the task's key."""
+        """The record, if it has the task's key."""
         record = self.record
         return record if record is not None and record.key == self.task.key else None
 
     @property
     def is_done(self) -> bool:
-        """Whether the folder holds the task's whole result."""
+        """Whether the folder holds the task's complete result."""
         record = self.own_record
         return record is not None and record.done and self.changed_file(record) is None
 
     def changed_file(self, record: StepRecord, names: str = "*") -> str | None:
-        """The name of a file that is not as it was when the task was done; None where there is none.
+        """The name of a file that changed since the task was done; None if there is none.
 
-        A file is read only where its size or time is another than then.
+        A file is read only if its size or time has changed.
         """
         for name, known in record.files.items():
             if not fnmatch.fnmatch(name, names):
@@ -85,28 +76,24 @@ class StepFolder:
         return self._added_shard(record) if names == "*" else None
 
     def _added_shard(self, record: StepRecord) -> str | None:
-        """The name of a shard's file that the record does not have; None where there is none.
+        """The name of a shard's file that is not in the record; None if there is none.
 
-        A shard is read by its number, so that one that was put there would be read as a part of the result.
+        Shards are read by number, so an added shard would be read as a part of the result.
         """
         is_sharded = self.task.step.sharding is not None
         return next((name for name in self._written() if name not in record.files), None) if is_sharded else None
 
     def damaged_file(self, record: StepRecord, names: str = "*") -> str | None:
-        """The name of a file whose content is not what was written; None where there is none. Every byte is read.
+        """The name of a file, among those that match the pattern `names`, whose content changed; None if there is none.
 
-        Parameters
-        ----------
-        record : StepRecord
-        names : str
-            The files that are read, as a pattern.
+        Every byte is read.
         """
         changed = self.changed_file(record, names)
         if changed is not None:
             return changed
         for name, known in record.files.items():
             if fnmatch.fnmatch(name, names) and not is_intact(self.path / name, known.sha256):
-                # Under a new time, the next run reads the file. It would take it for whole by its old one.
+                # The new time makes the next run read the file; with the old time, the file would count as intact.
                 with suppress(OSError):
                     os.utime(self.path / name)
                 return name
@@ -114,12 +101,12 @@ class StepFolder:
 
     @property
     def is_record_lost(self) -> bool:
-        """Whether the folder holds what the step writes, but no record that is whole."""
-        # A run may replace the folder between two looks.
+        """Whether the folder holds files of the step, but no intact record."""
+        # A run may replace the folder between the two checks.
         return self.record is None and bool(self._written()) and self.record is None
 
     def renew_times(self) -> None:
-        """Take the files' present times into the record where they are others, as in a copy of a study."""
+        """Record the files' present times if they differ, as in a copy of a study."""
         record = self.own_record
         states = {name: file_state(self.path / name) for name in record.files}
         if any((known.size, known.time) != states[name] for name, known in record.files.items()):
@@ -134,19 +121,12 @@ class StepFolder:
     def working(self, environment: Mapping[str, str]) -> Iterator[Path]:
         """Give the folder to work in, and record the task as done when the block ends without an error.
 
-        What a stopped run left under the same key and in the same environment is kept, so that the work goes on from
-        there. What was made otherwise is removed first. Of a result that was damaged, whole shards are kept.
+        Files of a stopped run under the same key and in the same environment are kept, so the work continues from
+        there. All other files are removed first. If a result was damaged, its intact shards are kept. `environment` has
+        versions and device, which may change rounding: a finished result stays valid in another environment, but no
+        result is made in two.
 
-        Parameters
-        ----------
-        environment : mapping
-            What may change rounding: versions, the device. A finished result stays valid in another environment, but
-            no result is made in two.
-
-        Raises
-        ------
-        OSError
-            If the folder goes away while it is worked in.
+        Raises OSError if the folder disappears during the work.
         """
         name, record = self.task.name, self.own_record
         kept = record is not None and record.environment == environment
@@ -170,7 +150,7 @@ class StepFolder:
             with never_made(self.path):
                 yield self.path
         except BaseException as error:
-            # The seconds are not worth hiding what went wrong.
+            # A failure to save the seconds must not hide the original error.
             with suppress(OSError):
                 self._check_place(place)
                 self._mark(False, before + time.monotonic() - start, environment)
@@ -181,17 +161,17 @@ class StepFolder:
         self._mark(True, before + time.monotonic() - start, environment)
 
     def clear(self) -> None:
-        """Remove what the step has written here, so that a killed run leaves nothing that passes for a new result."""
+        """Remove the step's files here, so that a killed run leaves nothing that looks like a new result."""
         if self.task.step.replaces_itself or not self.path.exists():
             return
         if (record := self.record) is not None:
-            # First of all, as from here on the folder holds a part of an old result.
+            # This comes first: from here on, the folder holds only a part of an old result.
             mark_cleared(record, self.path)
         self._remove(self._written())
         self._remove([RECORD])
 
     def _remove(self, names: Sequence[str]) -> None:
-        """Remove files that were found in the folder, and folders that are empty then. Links are not followed."""
+        """Remove files found in the folder, and then the empty folders. Links are not followed."""
         for name in names:
             path = self.path / name
             path.unlink(missing_ok=True)
@@ -200,17 +180,17 @@ class StepFolder:
                     folder.rmdir()
 
     def _written(self) -> list[str]:
-        """The names of the files in the folder that are of those that the step writes. Links are not followed."""
+        """The names of the step's files that are in the folder. Links are not followed."""
         names = []
         for place, folders, files in os.walk(self.path):
             folders.sort()
             within = Path(place).relative_to(self.path)
-            found = [(within / each).as_posix() for each in sorted(files) if not is_leftover(Path(each))]
-            names += [name for name in found if name != RECORD and self._is_own(name)]
+            paths = [(within / each).as_posix() for each in sorted(files) if not is_leftover(Path(each))]
+            names += [name for name in paths if name != RECORD and self._is_own(name)]
         return names
 
     def _is_own(self, name: str) -> bool:
-        # A star stands for no "/", so that a pattern says in which folder a file is.
+        # A star does not match "/", so a pattern determines the folder of a file.
         return any(
             name.count("/") == pattern.count("/") and fnmatch.fnmatchcase(name, pattern)
             for pattern in self.task.step.writes
@@ -233,10 +213,9 @@ class StepFolder:
         write_record(record, self.path)
 
     def left_out(self) -> pd.DataFrame | None:
-        """The tables of what the step left out, joined: an item's name, reason, transient; None where there are none.
+        """The tables of the items left out, joined: an item's name, reason, transient; None if there are no tables.
 
-        Only tables that the record names are read. A run may replace the folder meanwhile; then what is gone is not
-        among them.
+        Only tables in the record are read. Tables that a run removes meanwhile are missing from the result.
         """
         record = self.record
         return None if record is None else self._left_out(record.files)
@@ -249,18 +228,12 @@ class StepFolder:
         return pd.concat(tables, ignore_index=True) if tables else None
 
     def _skipping(self, names: Iterable[str]) -> list[str]:
-        """Those of the files that list what was left out."""
+        """The files among these that list the items left out."""
         pattern = self.task.step.skips
         return [] if pattern is None else sorted(name for name in names if fnmatch.fnmatchcase(name, pattern))
 
     def transient_items(self) -> list[str]:
-        """The items that the done task left out for a reason that can pass.
-
-        Raises
-        ------
-        InputError
-            If the tables of what it left out cannot be read.
-        """
+        """The items that the done task left out for a transient reason; InputError if their tables cannot be read."""
 
         def transient(_: Path) -> list[str]:
             left_out = self.left_out()
@@ -269,9 +242,9 @@ class StepFolder:
         return read_whole(self.path, transient)
 
     def reopen(self, items: Collection[str]) -> None:
-        """Take the done task back, so that these items, which it had left out, are tried again.
+        """Mark the done task as unfinished, so that these items, which it had left out, are tried again.
 
-        Of shards, those with such an item are removed, and the others kept.
+        Shards with such an item are removed; the others are kept.
         """
         record = self.own_record
         if self.task.step.sharding is None:
@@ -284,7 +257,7 @@ class StepFolder:
                 self._remove([each for each in self._written() if Path(each).stem.endswith(f"-{number}")])
 
     def _described(self) -> dict[str, FileRecord]:
-        """The records of the files that the step wrote. The digests that seals have are taken from there."""
+        """The records of the step's files. Digests are taken from the seals if there are any."""
         known = {name: digest for seal in self.path.glob(f"*{SEAL}") for name, digest in read_seal(seal).items()}
         described = {}
         for name in self._written():
@@ -295,13 +268,13 @@ class StepFolder:
         return described
 
     def _check_place(self, place: os.stat_result) -> None:
-        """Raise OSError if the folder went away. Files that were written before would be missed by nobody."""
+        """Raise OSError if the folder disappeared, because files that were written before would be lost unnoticed."""
         if not self.path.exists() or not os.path.samestat(place, os.stat(self.path)):
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), os.fspath(self.path))
 
 
 def read_whole(path: Path, read: Callable[[Path], Result]) -> Result:
-    """What `read` makes of a file or folder of a step; InputError if it cannot be read."""
+    """The result of `read` on a file or folder of a step; InputError if it cannot be read."""
     try:
         return read(path)
     except InputError:

@@ -1,4 +1,4 @@
-"""Reading what steps have written: only what is done, whole, and under the key that the study gives it now."""
+"""Reading results of steps: only those that are done, intact, and under the study's present key."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -20,15 +20,9 @@ LARGEST_TEXT = 64 * 2**20
 
 
 class Stored:
-    """Reads the results of a study's tasks.
+    """Reads the results of the tasks in a study's folder.
 
-    Parameters
-    ----------
-    folder : Path
-        Of the study.
-    plan : Plan
-    restore : callable
-        Does a task whose result was damaged again, where this process may; says whether it did.
+    `restore` does a damaged task again, if this process may, and returns whether it did.
     """
 
     def __init__(self, folder: Path, plan: Plan, restore: Callable[[Task], bool] = lambda task: False):
@@ -37,23 +31,11 @@ class Stored:
         self._restore = restore
 
     def read(self, step: Step, name: str, read: Callable[[Path], Result], member: object = None) -> Result:
-        """What `read` makes of a file of a task, all of it of one state of the task.
+        """The result of `read`, which takes the path of a file of a task; all of it is of one state of the task.
 
-        Parameters
-        ----------
-        step : Step
-        name : str
-            Of the file; "" for the task's folder.
-        read : callable
-            Takes the path.
-        member : object
-            Of the step, where it has members.
-
-        Raises
-        ------
-        InputError
-            If the task is not done, was done with other inputs or settings, or was damaged. The sentence names the
-            command to run.
+        `name` is the file's name, or "" for the task's folder; `member` is for steps that have members. Raises
+        InputError, which names the command to run, if the task is not done, was done with other inputs or settings, or
+        was damaged.
         """
         task = self.plan.task(step, member)
         record = self.check(task, name or "*")
@@ -77,13 +59,7 @@ class Stored:
         return name in self.check(self.plan.task(step, member), name).files
 
     def check(self, task: Task, names: str = "*") -> StepRecord:
-        """The record of a task that is done, with all bytes of the files that are asked for as they were written.
-
-        Raises
-        ------
-        InputError
-            As `read`.
-        """
+        """The record of a done task, after checking every byte of the requested files; raises as `read`."""
         record = self._record(task)
         folder = StepFolder(self.folder, task)
         damaged = folder.damaged_file(record, names)
@@ -97,7 +73,7 @@ class Stored:
         )
 
     def refuse_lost(self, task: Task) -> None:
-        """Raise InputError if a task has written files, and its record is not there, damaged, or not to be read."""
+        """Raise InputError if a task has written files, but its record is missing, damaged, or not readable."""
         folder = StepFolder(self.folder, task)
         if folder.is_record_lost and not self._restore(task):
             raise InputError(
@@ -130,7 +106,7 @@ class Stored:
         return self.read(step, f"{name}.parquet", lambda path: read_table(path, step.schema(path.name)), member)
 
     def json(self, step: Step, name: str, kind: type[BaseModel], member: object = None) -> Any:
-        """The value in a JSON file of a task, which has to be of a kind."""
+        """The value in a JSON file of a task, which has to match `kind`."""
 
         def read(path: Path) -> Any:
             value = parse_json(read_regular(path, LARGEST_TEXT), path)

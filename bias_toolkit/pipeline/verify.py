@@ -1,4 +1,4 @@
-"""Reading every byte of what steps have written against its digest."""
+"""Checking every byte that steps have written against its digest."""
 
 import os
 from contextlib import suppress
@@ -13,7 +13,7 @@ from bias_toolkit.pipeline.record import RECORD, FileRecord, read_record
 
 
 class Damage(NamedTuple):
-    """A file that is not as it was written: the step's name, the file's name in its folder, and what is wrong."""
+    """A file that changed since it was written: the step's name, the file's name in its folder, and the fault."""
 
     step: str
     file: str
@@ -21,24 +21,17 @@ class Damage(NamedTuple):
 
 
 def verify(study: Path, progress: Progress = silent) -> list[Damage]:
-    """What is damaged of a study's finished steps.
+    """The damaged files of a study's finished steps; `progress` counts files, and nothing outside the folder is read.
 
-    A damaged file gets a new time of change, so that the next run, which looks at sizes and times, reads it and
+    A damaged file gets a new time of change, so that the next run, which checks sizes and times, reads the file and
     computes it again.
-
-    Parameters
-    ----------
-    study : Path
-        The study's folder. Nothing outside it is read.
-    progress : Progress
-        Counts files.
     """
-    found, records = [], {}
+    damaged, records = [], {}
     for folder in step_folders(study):
         name = folder.relative_to(study).as_posix()
         record = read_record(folder)
         if record is None:
-            found.append(Damage(name, RECORD, "it is missing, damaged, or of another version of bias-toolkit"))
+            damaged.append(Damage(name, RECORD, "it is missing, damaged, or of another version of bias-toolkit"))
         elif record.done:
             records[name] = record
     with progress("Verifying", total=sum(len(record.files) for record in records.values())) as advance:
@@ -46,9 +39,9 @@ def verify(study: Path, progress: Progress = silent) -> list[Damage]:
             for file, known in record.files.items():
                 reason = _what_is_wrong(study / name, file, known)
                 if reason is not None:
-                    found.append(Damage(name, file, reason))
+                    damaged.append(Damage(name, file, reason))
                 advance(1)
-    return found
+    return damaged
 
 
 def step_folders(study: Path) -> list[Path]:
@@ -71,7 +64,7 @@ def step_folders(study: Path) -> list[Path]:
 
 
 def _what_is_wrong(folder: Path, name: str, known: FileRecord) -> str | None:
-    """What is wrong with a file of a finished step; None where nothing is."""
+    """The fault of a file of a finished step; None if it has none."""
     try:
         path = inside(folder, name)
         if path.lstat().st_size == known.size and file_digest(path) == known.sha256:

@@ -1,4 +1,4 @@
-"""Which columns of a table can be shown."""
+"""The columns of a table that can be shown."""
 
 from collections.abc import Iterable
 
@@ -8,14 +8,14 @@ from bias_toolkit.foundation.errors import InputError
 
 
 def has_values(table: pd.DataFrame, *columns: str) -> bool:
-    """Whether the table has a row with a value in every one of the columns."""
+    """Whether the table has a row with a value in every one of these columns."""
     if any(column not in table for column in columns):
         return False
     return bool(table[list(columns)].notna().all(axis=1).any())
 
 
 def numeric_columns(table: pd.DataFrame) -> list[str]:
-    """The columns that hold numbers, in order; columns of yes and no are not among them."""
+    """The columns that hold numbers, in order; boolean columns are excluded."""
     kinds = pd.api.types
     return [
         name for name, kind in table.dtypes.items() if kinds.is_numeric_dtype(kind) and not kinds.is_bool_dtype(kind)
@@ -23,7 +23,7 @@ def numeric_columns(table: pd.DataFrame) -> list[str]:
 
 
 def require_numbers(table: pd.DataFrame, **options: str) -> None:
-    """Raise InputError where an option, named without its dashes, names no column of numbers of a table."""
+    """Raise InputError if an option, named without its dashes, names no numeric column of a table."""
     numeric = numeric_columns(table)
     for option, column in options.items():
         if column not in numeric:
@@ -32,7 +32,7 @@ def require_numbers(table: pd.DataFrame, **options: str) -> None:
 
 
 def require_one_of(measures: Iterable[str], measure: str, figure: str) -> None:
-    """Raise InputError where a figure cannot show a measure."""
+    """Raise InputError if a figure cannot show a measure."""
     measures = list(measures)
     if measure not in measures:
         raise InputError(f"--measure is {measure!r}, but {figure} can show only {', '.join(measures)}.")

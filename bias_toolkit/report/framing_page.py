@@ -1,4 +1,4 @@
-"""The page about a dataset's framing alone, or beside another dataset's: no study, no model."""
+"""The page about the framing of one dataset, or of two that are compared: no study, no model."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DatasetFraming:
-    """How one dataset is framed, or how two are."""
+    """The framing of one dataset, or of two."""
 
-    described: Sequence[FramingDescription]  # one for each dataset
-    comparison: FramingComparison | None = None  # None for one dataset, or where too few images of one have boxes
-    seed: int = 0  # of the random numbers of the findings
-    page: Path | None = None  # where one was asked for
+    described: Sequence[FramingDescription]  # one per dataset
+    comparison: FramingComparison | None = None  # None for one dataset, or if too few images of one have boxes
+    seed: int = 0  # of the random numbers for the findings
+    page: Path | None = None  # None if no page was requested
 
     @cached_property
     def contents(self) -> FramingContents:
-        """What a report says of the datasets is made from this."""
+        """The contents from which a report describes the datasets."""
         names = {label: name for each in self.described for label, name in each.dataset.class_names.items()}
         words = ("the dataset", "", "dataset"), ("the other dataset", "other", "other")
         first, *second = (
@@ -51,11 +51,11 @@ class DatasetFraming:
 
     @cached_property
     def findings(self) -> list[Finding]:
-        """What was found of the datasets' framing, and what was left out of them."""
-        found = [*framing_findings(self.contents), *comparison_findings(self.contents)]
+        """Findings on the datasets' framing, and on what was left out of them."""
+        findings = [*framing_findings(self.contents), *comparison_findings(self.contents)]
         for framed, described in zip((self.contents.first, self.contents.second), self.described, strict=False):
-            found.extend(_left_out(framed, described))
-        return found
+            findings.extend(_left_out(framed, described))
+        return findings
 
 
 def frame_datasets(
@@ -76,7 +76,7 @@ def frame_datasets(
     *datasets : Dataset
         One, or two that are compared.
     folder : path, optional
-        Where the page goes, with figures, tables and mean images; none is written without.
+        Gets the page, with figures, tables and mean images; without it, no page is written.
     resamples, permutations, placements : int
         Bootstrap resamples, permutations of the two-sample test, and placements under the null model.
     """
@@ -109,13 +109,12 @@ def _left_out(framed: FramedSet, described: FramingDescription) -> list[Finding]
 def write_framing_report(
     framing: DatasetFraming, folder: str | os.PathLike, settings: Mapping[str, Any], progress: Progress = silent
 ) -> Path:
-    """Write the page about one dataset's framing, or about two, and give its path.
+    """Write the page about one dataset's framing, or about two, and return its path.
 
     The report is index.html, results.json, and the folders figures (SVG, PNG, PDF), tables (CSV) and images (the mean
-    image of each class, PNG). All is written aside first and put in its place at the end, the page last. `settings` are
-    what the numbers were computed with, by name.
-
-    Raises InputError if one of these names is taken by anything but a report.
+    image of each class, PNG). It is written elsewhere first and moved to `folder` at the end, the page last. `settings`
+    are the settings of the computation, by name. Raises InputError if one of these names exists and is not from a
+    report.
     """
     contents, (first, *others) = framing.contents, framing.described
     other = others[0] if others else None
@@ -175,17 +174,17 @@ def _tiles(contents: FramingContents) -> list[tuple[str, str, str]]:
 
     first, column = contents.first, contents.first.centring.column
     label = FRAMING_SUMMARY[column].label.lower()
-    found = [tile(of.whole, column, f"{label} of {of.the}") for of in contents.sets if known(of.whole[column])]
-    found.append(tile(first.whole, "median_scale", f"median scale of {first.the}"))
+    tiles = [tile(of.whole, column, f"{label} of {of.the}") for of in contents.sets if known(of.whole[column])]
+    tiles.append(tile(first.whole, "median_scale", f"median scale of {first.the}"))
     if contents.comparison is not None:
         test = contents.comparison.test
         details = f"95% interval {interval(test.auc_low, test.auc_high)}; 0.5 is guessing"
-        found.append((number(test.auc), "how well a classifier tells the sets apart (AUC)", details))
-    return found
+        tiles.append((number(test.auc), "how well a classifier tells the sets apart (AUC)", details))
+    return tiles
 
 
 def _made(settings: Mapping[str, Any], left_out: list[Omitted]) -> Section:
-    told = ", ".join(f"{name} {value}" for name, value in settings.items())
+    text = ", ".join(f"{name} {value}" for name, value in settings.items())
     blocks = [
         Paragraph(
             "Intervals resample images, with all objects of each, and are percentile intervals expanded for few images "
@@ -193,7 +192,7 @@ def _made(settings: Mapping[str, Any], left_out: list[Omitted]) -> Section:
             "placed at random; classes by the false discovery rate (Benjamini and Hochberg, 1995). Two datasets are "
             "compared by a classifier two-sample test (Lopez-Paz and Oquab, ICLR 2017) and by Wasserstein distances."
         ),
-        Paragraph(f"bias-toolkit {bias_toolkit.__version__}{f'; {told}' if told else ''}."),
+        Paragraph(f"bias-toolkit {bias_toolkit.__version__}{f'; {text}' if text else ''}."),
     ]
     blocks += [Paragraph(f"The section “{each.title}” is left out: {each.reason}") for each in left_out]
     return Section("method", "How this was made", blocks)

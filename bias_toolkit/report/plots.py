@@ -27,13 +27,13 @@ def plot(
     by_class: bool = False,
     beside: Sequence[Source] = (),
 ) -> Figure:
-    """Draw one of `PLOTS`. Only what it shows is read.
+    """Draw one of `PLOTS`. Only the results that it shows are read.
 
-    `measure` and `distance` are columns of the per-image table, for the figures that relate two of them; `bins` are
-    quantile bins, by default as many as the study's curves have, or five a class; `by_class` gives one panel a class;
-    `beside` are other studies to draw on the same axes.
+    `measure` and `distance` are columns of the per-image table, for the figures that relate two of them. `bins` is the
+    number of quantile bins, by default that of the study's curves, or five per class. `by_class` gives one panel per
+    class. `beside` are other studies to draw on the same axes.
 
-    Raises InputError if there is no such figure, the study lacks what it shows, or an option is not one of the figure's
+    Raises InputError if there is no such figure, the study lacks its data, or an option does not belong to the figure
     or has a value that it cannot show.
     """
     if name not in PLOTS:
@@ -52,14 +52,14 @@ def plot(
 
 
 def _require(option: Option, name: str, instead: str) -> None:
-    """Refuse an option that a figure does not take."""
+    """Refuse an option that a figure does not accept."""
     if option not in PLOTS[name].takes:
         takers = " and ".join(other for other, plot in PLOTS.items() if option in plot.takes)
         raise InputError(f"--{option} is for {takers} only; {name} {instead}.")
 
 
 def _contents(topic: Topic, name: str, source: Source) -> object:
-    """What a topic reads from a study, if the figure has something to show of it."""
+    """The contents of a topic in a study, if the figure has data to show."""
     contents = topic.gather(source)
     shown = None if contents is None else PLOTS[name].shown(contents)
     if shown is None or (hasattr(shown, "__len__") and len(shown) == 0):

@@ -1,4 +1,4 @@
-"""What the topics of a report read from a study."""
+"""The interface through which the topics of a report read a study."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ SweepKey = tuple[str, str, float]
 
 
 class Source(Protocol):
-    """The results of a study, each read when it is asked for.
+    """The results of a study, each read on access.
 
-    `split` is `train` or `test`. What a study has not computed raises InputError with the command to run.
+    `split` is `train` or `test`. A result that has not been computed raises InputError with the command to run.
     """
 
     # The datasets and the model.
     folder: Path
     settings: Any  # seed, bins and metric, and with to_dict every setting by name, as JSON values
-    skipped_images: pd.DataFrame  # split, step, image_id, reason: a row for each step that left an image out
+    skipped_images: pd.DataFrame  # split, step, image_id, reason: one row per step that left an image out
     model_record: Mapping[str, Any]  # name, input_size, preprocessing, n_classes, feature_layer, feature_dimension, ...
     label_record: Mapping[str, Any]  # how the test set's labels were matched with the model's classes
     versions: Mapping[str, str]
     seconds: Mapping[str, float]  # name of a step to its wall time
     # Invariance.
-    reference_sweep: Sweep | None  # what `per_image` and `analysis` are about; None where no sweep has steps
+    reference_sweep: Sweep | None  # the sweep of `per_image` and `analysis`; None if no sweep has steps
     measures: pd.DataFrame
-    sequential: pd.DataFrame  # empty where the sweeps were not to stop at a precision
+    sequential: pd.DataFrame  # empty if the sweeps have no precision to stop at
     noise_floor: Mapping[str, Any] | None  # value, n_views, n_changed, interval, interval_over_images
     runtime_reason: str
     # Distances.
@@ -52,10 +52,10 @@ class Source(Protocol):
     # Framing.
     framing_comparison: FramingComparison | None
     localisation: tuple[str, pd.DataFrame] | None  # on which set estimated boxes were measured, and table LOCALISATION
-    # What relates them.
+    # The relations between them.
     per_image: pd.DataFrame
     analysis: Analysis
-    # What is shown where it was computed.
+    # Optional results.
     framing_map: FramingMap
     size_curve: pd.DataFrame
     size_measures: pd.DataFrame
@@ -78,12 +78,12 @@ class Source(Protocol):
     located: Callable[[str], pd.DataFrame]  # table LOCATED of a set whose boxes are estimated
     # Whether an optional step, such as `map/relation`, was done with the present inputs and settings.
     has: Callable[[str], bool]
-    # What the model is shown of one image of the map: surroundings to (scale, uint8 pixels) pairs.
+    # Views of one image of the map: surroundings to (scale, uint8 pixels) pairs.
     map_views: Callable[[], Mapping[str, Sequence[tuple[float, np.ndarray]]]]
 
 
 class ReadOnce:
-    """A source that reads each result once, and hands the same object to every topic. Pixels are not kept."""
+    """A source that reads each result once, and returns the same object to every topic. Pixels are not kept."""
 
     _NOT_KEPT = ("read_image", "map_views")
 
@@ -94,13 +94,13 @@ class ReadOnce:
         value = getattr(self._source, name)
         if callable(value) and name not in self._NOT_KEPT:
             value = functools.cache(value)
-        # The next access finds the attribute itself, and does not come here.
+        # The next access uses the attribute and does not call this method.
         self.__dict__[name] = value
         return value
 
 
 def study_name(source: Source) -> str:
-    """The name of a study: that of its folder."""
+    """The name of a study, which is the name of its folder."""
     return source.folder.resolve().name
 
 
@@ -112,13 +112,13 @@ def class_names(source: Source) -> ClassNames:
 
 
 def sweep_key(source: Source) -> SweepKey | None:
-    """The reference sweep; None where none has steps."""
+    """The reference sweep; None if no sweep has steps."""
     sweep = source.reference_sweep
     return None if sweep is None else (sweep.protocol, sweep.transform, sweep.size)
 
 
 def per_image(source: Source) -> pd.DataFrame:
-    """One row for each test image, as `Source.per_image`; empty where no sweep has steps."""
+    """One row per test image, as `Source.per_image`; empty if no sweep has steps."""
     return pd.DataFrame() if source.reference_sweep is None else source.per_image
 
 

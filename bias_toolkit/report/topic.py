@@ -1,4 +1,4 @@
-"""A topic of a report: all that it reads, says, shows and writes."""
+"""A topic of a report: its data, findings, section, tables and plots."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ Contents = TypeVar("Contents")
 
 @dataclass(frozen=True)
 class Tile:
-    """One of the few numbers at the top of the page."""
+    """One of the most important numbers, at the top of the page."""
 
     value: str
     name: str
@@ -39,7 +39,7 @@ class Option(StrEnum):
 
 @dataclass(frozen=True)
 class Choice(Generic[Contents]):
-    """What the options of `bias-toolkit plot` say of the figure `name`."""
+    """The options of `bias-toolkit plot` for the figure `name`."""
 
     name: str
     measure: str = "p_top1_change"
@@ -53,17 +53,18 @@ class Choice(Generic[Contents]):
 class Plot(Generic[Contents]):
     """A figure that `bias-toolkit plot` draws by its name.
 
-    `draw` raises InputError where an option that it takes has a value that it cannot show. Where `shown`, which is what
-    it shows of the topic's contents, is None or has no rows, there is no figure: the study has no `lacking`.
+    `draw` raises InputError if an option that it accepts has a value that it cannot show. `shown` is the part of the
+    topic's contents that the figure shows. If it is None or has no rows, there is no figure: the study has no
+    `lacking`.
     """
 
     draw: Callable[[Contents, Choice[Contents]], Figure | Axes]
     shown: Callable[[Contents], Any]
     lacking: str
     order: int = LAST  # its place in the list of all figures, the smallest first
-    takes: Collection[Option] = ()  # the others have no effect, or are refused: by-class and with
+    takes: Collection[Option] = ()  # others have no effect; only by-class and with are refused
     boxes: frozenset[str] = frozenset()  # the sets whose boxes it shows: train, test
-    command: str | None = None  # what computes that which is lacking, where it is an optional command
+    command: str | None = None  # the optional command that computes `lacking`, if any
 
 
 @dataclass
@@ -71,7 +72,7 @@ class Draft:
     """A report that is being written."""
 
     folder: Path  # where its pictures go
-    tables: Sequence[tuple[str, str, str]] = ()  # address, name, and what it holds, of each CSV file
+    tables: Sequence[tuple[str, str, str]] = ()  # address, name and content of each CSV file
     omitted: list[Omitted] = field(default_factory=list)  # the sections that were left out so far
 
 
@@ -81,20 +82,19 @@ def _nothing(contents: Any) -> tuple[()]:
 
 @dataclass(frozen=True)
 class Topic(Generic[Contents]):
-    """What a report says of one subject; all but `name` and `gather` may be left out.
+    """All that a report contains on one subject; all fields but `name` and `gather` are optional.
 
-    Each function gets what `gather` gave. Where that is None, none of them is called but `results`, which names what
-    results.json holds of the topic, so that no name is missing. A section is None where there is nothing to show and
-    nothing to say about that.
+    Each function gets the result of `gather`. If that is None, only `results` is called, which names the topic's values
+    in results.json, so no name is missing. A section is None if there is nothing to show or to say about it.
     """
 
     name: str
-    gather: Callable[[Source], Contents | None]  # reads what the topic is about from a study
-    findings: Callable[[Contents], Sequence[Finding]] = _nothing  # in the order of their importance
+    gather: Callable[[Source], Contents | None]  # reads the topic's contents from a study
+    findings: Callable[[Contents], Sequence[Finding]] = _nothing  # in order of importance
     section: Callable[[Contents, Draft], Section | Omitted | None] = lambda contents, draft: None
     tiles: Callable[[Contents], Sequence[Tile]] = _nothing
     tables: Callable[[Contents], Sequence[Table]] = _nothing  # those that are written as CSV files
     results: Callable[[Contents | None], Mapping[str, Any]] = lambda contents: {}
     plots: Mapping[str, Plot[Contents]] = field(default_factory=dict)
-    optional: Sequence[str] = ()  # the optional steps of a study whose results it shows where they were computed
-    boxes: frozenset[str] = frozenset()  # the sets whose boxes its section is about: train, test
+    optional: Sequence[str] = ()  # the optional steps of a study whose results it shows if they exist
+    boxes: frozenset[str] = frozenset()  # the sets whose boxes its section uses: train, test

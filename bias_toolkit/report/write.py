@@ -1,4 +1,4 @@
-"""Writing the report of a study, and what it says of single topics."""
+"""Writing the report of a study, and its findings on single topics."""
 
 import os
 from collections.abc import Sequence
@@ -25,13 +25,12 @@ Gathered = Sequence[tuple[Topic, Any]]
 
 
 def write_report(source: Source, folder: str | os.PathLike, progress: Progress = silent) -> Path:
-    """Write a study's report into a folder, in the place of an earlier one, and give the path of its page.
+    """Write a study's report into a folder, in place of an earlier one, and return the path of its page.
 
-    The report is index.html, which needs no network and no other file than these, results.json, and the folders
-    figures (SVG, PNG, PDF), tables (CSV) and images (thumbnails). All is written aside first and put in its place at
-    the end, the page last. Other files of the folder are left alone.
-
-    Raises InputError if one of these names is taken by something else than a report, or the study has not come so far.
+    The report is index.html (which needs only these files, no network), results.json, and the folders figures (SVG,
+    PNG, PDF), tables (CSV) and images (thumbnails). It is written elsewhere first and moved at the end, the page last.
+    Other files of the folder are not changed. Raises InputError if one of these names exists and is not from a report,
+    or if results are missing.
     """
     with published(folder, [RESULTS, FIGURES, TABLES, IMAGES]) as partial:
         source = ReadOnce(source)
@@ -55,19 +54,19 @@ def write_report(source: Source, folder: str | os.PathLike, progress: Progress =
 
 
 def topic_findings(source: Source, *names: str) -> list[Finding]:
-    """What was found on some topics, by their names, without reading the others."""
+    """The findings on some topics, by their names, without reading the others."""
     source = ReadOnce(source)
     gathered = gather(source, [topic for topic in TOPICS if topic.name in names])
     return findings_of(gathered, localisation.gather(source))
 
 
 def gather(source: Source, topics: Sequence[Topic] = TOPICS) -> Gathered:
-    """Topics, each with what it reads from a study."""
+    """Topics, each with its contents from a study."""
     return [(topic, topic.gather(source)) for topic in topics]
 
 
 def _there(gathered: Gathered) -> Gathered:
-    """The topics that a study has something of."""
+    """The topics that have contents in the study."""
     return [(topic, contents) for topic, contents in gathered if contents is not None]
 
 
@@ -78,7 +77,7 @@ def findings_of(gathered: Gathered, located: Localisation | None) -> list[Findin
 
 
 def results(source: Source, gathered: Gathered, findings: Sequence[Finding]) -> dict[str, Any]:
-    """What results.json holds. What was not computed is null; tables of single images are in the CSV files."""
+    """The content of results.json. Values that are missing are null; tables of single images are in the CSV files."""
     values = {"name": study_name(source), "findings": [finding.to_dict() for finding in findings]}
     for topic, contents in gathered:
         values |= topic.results(contents)
@@ -98,9 +97,9 @@ def _sections(gathered: Gathered, located: Localisation | None, draft: Draft) ->
 
 def _subjects(made: method.Method) -> list[tuple[str, str, str]]:
     """The two datasets and the model: (heading, name, details)."""
-    model, found = made.model, []
+    model, subjects = made.model, []
     for split, dataset in made.datasets.items():
         details = f"{count(dataset.n_images, 'image')}, {count(dataset.n_labels, 'label')}"
-        found.append((f"{SET_NAMES[split].capitalize()} set", dataset.path, details))
+        subjects.append((f"{SET_NAMES[split].capitalize()} set", dataset.path, details))
     details = f"{count(model['n_classes'], 'class', 'classes')}, input {model['input_size']} pixels"
-    return [*found, ("Model", model["name"], details)]
+    return [*subjects, ("Model", model["name"], details)]

@@ -1,4 +1,4 @@
-"""The front door: a study, its inputs, settings, record and results, and the steps that compute it."""
+"""The main interface: a study, its inputs, settings, record and results, and the steps that compute it."""
 
 from importlib import import_module
 
@@ -6,7 +6,7 @@ __all__ = ["Study"]
 
 
 def __getattr__(name: str):
-    # The command line's help needs the steps and settings only, and pandas takes a while to import.
+    # The command line's help needs only the steps and settings, and importing pandas is slow.
     if name != "Study":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return import_module("bias_toolkit.study.study").Study

@@ -1,4 +1,4 @@
-"""Which images of a study are to be explained."""
+"""The images of a study that have to be explained."""
 
 from __future__ import annotations
 
@@ -18,12 +18,10 @@ if TYPE_CHECKING:
 def request_for(
     inputs: Inputs, results: Results, image: str | os.PathLike, box: Sequence[float] | None, label: str | None
 ) -> Request:
-    """What is asked for: a test image by id or path, or any image file. Of the study, only its images have to be read.
+    """The request for a test image, by id or path, or for any image file; of the study, only its images must be read.
 
-    Raises
-    ------
-    InputError
-        If it is neither, or was left out; or a box or label is given for a test image, or makes no sense.
+    Raises InputError if the image is neither, or was left out; or if a box or label is invalid, or given for a test
+    image.
     """
     from bias_toolkit.explain.request import file_request, image_file, known_label, known_request
     from bias_toolkit.models import match_labels
@@ -50,7 +48,7 @@ def request_for(
 
 
 def explainable(results: Results, request: Request, image: str | os.PathLike) -> Request:
-    """The request, if the study has measured its image; InputError that says why it was left out."""
+    """The request, if the study has measured its image; InputError with the reason if the image was left out."""
     if request.file is not None or request.image_id in set(results.per_image["image_id"]):
         return request
     why = "since it cannot be decoded; skipped.csv has the reason"
@@ -68,7 +66,7 @@ def worst_requests(results: Results, n: int) -> list[Request]:
 
 
 def listed_requests(results: Results) -> list[Request]:
-    """The least and the most stable images, which the report lists."""
+    """The least and the most stable images, as listed in the report."""
     from bias_toolkit.explain.request import Request
     from bias_toolkit.report import stability
 

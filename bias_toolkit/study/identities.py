@@ -1,4 +1,4 @@
-"""What tells a study's inputs from others: of what is open, or as the study's record has it."""
+"""The identities of a study's inputs: of the open inputs, or as in the study's record."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SHARED_MEMORY = "/dev/shm"
 
 @dataclass(frozen=True)
 class Named:
-    """How the inputs of a study are given: by a path, a name, or an object; None where the study's record has it.
+    """How the inputs of a study are given: by a path, a name, or an object; None for an input from the study's record.
 
     `trusts_study` says that a model factory that only the record names may be imported.
     """
@@ -37,7 +37,7 @@ class Named:
 
 
 def resolved(place: str | os.PathLike) -> Path:
-    """An absolute path without links; as it is given where it can be no path or links on it go in a circle."""
+    """An absolute path without links; unchanged if it is not a valid path or if its links form a cycle."""
     try:
         return Path(place).expanduser().resolve()
     except (OSError, RuntimeError, ValueError):
@@ -47,11 +47,12 @@ def resolved(place: str | os.PathLike) -> Path:
 def refuse_system_place(place: str | os.PathLike, option: str) -> None:
     """Raise InputError if a path that only a study's record names is a whole file system, or one without data.
 
-    Whoever wrote the record might have everything on this machine listed. Who means it names it by the option.
+    A hostile record could otherwise have all files of this machine listed. A user who wants such a path passes the
+    option.
     """
-    found = resolved(place)
-    is_system = any(found.is_relative_to(each) for each in OF_THE_SYSTEM) and not found.is_relative_to(SHARED_MEMORY)
-    if found == Path(found.anchor) or is_system:
+    path = resolved(place)
+    is_system = any(path.is_relative_to(each) for each in OF_THE_SYSTEM) and not path.is_relative_to(SHARED_MEMORY)
+    if path == Path(path.anchor) or is_system:
         raise InputError(
             f"The study's record names {place}, which holds the system's files; name the right path with {option}."
         )
@@ -60,10 +61,9 @@ def refuse_system_place(place: str | os.PathLike, option: str) -> None:
 class Identities:
     """The identities of the inputs of a study.
 
-    The identity of an input is that which was learnt from the input itself. Where it is not open, it is that of the
-    study's record, if the record is of the same path or name and settings. Where it is not either, it is not known
-    before the input is opened. So a study can be read where its images and its model are not at hand, and no result of
-    other inputs is read.
+    The identity of an open input is computed from the input itself. For an input that is not open, it is taken from the
+    study's record, if the record has the same path or name and settings. Otherwise it is unknown until the input is
+    opened. So a study can be read without its images and its model, and no result of other inputs is read.
     """
 
     def __init__(self, named: Named, settings: Settings, recorded: StudyRecord):
@@ -75,7 +75,7 @@ class Identities:
         self._known: dict[str, Any] = {}
 
     def of(self, name: str) -> Any:
-        """The identity of an input, as JSON values; None where the input has to be opened for it."""
+        """The identity of an input, as JSON values; None if the input has to be opened first."""
         return self._known[name] if name in self._known else self.recorded_identity(name)
 
     def learn(self, name: str, identity: Any) -> None:
@@ -84,7 +84,7 @@ class Identities:
         self._known[name] = identity
 
     def recorded_identity(self, name: str) -> Any:
-        """What the record says of an input that is named and set as there; None where it says nothing of it."""
+        """The recorded identity of an input that has the recorded name and settings; None if there is none."""
         deciding = {"train": ("train_layout",), "test": ("test_layout",), "model": ("weights", "feature")}
         present = self.settings.to_dict()
         if any(self.recorded.settings.get(each) != present[each] for each in deciding.get(name, (name,))):
@@ -99,10 +99,10 @@ class Identities:
         return None if is_in_doubt else recorded.identity
 
     def _is_model_as_recorded(self) -> bool:
-        """Whether the model need not be loaded to know that it is that of the record.
+        """Whether the model is known to be the recorded one without loading it.
 
-        It is so where the toolkit or a library makes it, in the versions that made it then, and its file of weights
-        is as it was; and where it may not be loaded.
+        It is known if the toolkit or a library makes the model, in the recorded versions, and its file of weights is
+        unchanged; and also if the model may not be loaded.
         """
         from bias_toolkit.models import names_code
 
@@ -111,7 +111,7 @@ class Identities:
             return False
         if names_code(recorded.spec):
             return self.named.model is None and not self.named.trusts_study
-        # Whether a device or runtime that was named anew exists is known only when the model is loaded.
+        # Whether a newly named device or runtime exists is known only after loading the model.
         is_run_alike = all(
             self.recorded.settings.get(name) == getattr(self.settings, name) for name in ("device", "runtime")
         )
@@ -135,20 +135,20 @@ class Identities:
         return file_digest(resolved(self.settings.label_map))
 
     def look_at_file(self, name: str) -> None:
-        """Learn the identity of one of `EXTRA_FILES` from the file as it is now."""
+        """Compute the identity of one of `EXTRA_FILES` from the present file."""
         place = getattr(self.settings, name)
         if place is not None and place == self.recorded.settings.get(name):
             refuse_system_place(place, f"--{name.replace('_', '-')}")
         self.learn(name, self._file_identity(name))
 
     def doubt_the_model(self) -> None:
-        """From now on, take the recorded identity of the model only if the model need not be loaded to know it."""
+        """From now on, use the recorded identity of the model only if it is valid without loading the model."""
         self.are_checked = True
         if "model" not in self._known and not self._is_model_as_recorded():
             self.changes += 1
 
     def take_record(self, recorded: StudyRecord) -> None:
-        """Take another record."""
+        """Replace the record."""
         if recorded != self.recorded:
             self.recorded = recorded
             self.changes += 1

@@ -1,4 +1,4 @@
-"""What a study is computed from: two datasets, a model, and what the settings make of them. Opened when first used."""
+"""The inputs of a study: two datasets, a model, and the values derived from the settings. Opened at first use."""
 
 from __future__ import annotations
 
@@ -23,17 +23,7 @@ if TYPE_CHECKING:
 
 
 class Inputs:
-    """The inputs of a study, opened when they are first used, and what tells each from another.
-
-    Parameters
-    ----------
-    folder : Path
-        Of the study.
-    named : Named
-    settings : Settings
-    recorded : StudyRecord
-        What the study's record says.
-    """
+    """The inputs of a study, opened at first use, and their identities; `recorded` is what the study's record has."""
 
     def __init__(self, folder: Path, named: Named, settings: Settings, recorded: StudyRecord):
         self.folder = folder
@@ -85,7 +75,7 @@ class Inputs:
         given = getattr(self.named, split)
         layout = getattr(self.settings, f"{split}_layout")
         place = given.root if isinstance(given, Dataset) else self.required(split)
-        # Before it is listed: a file system has more files than anybody waits for.
+        # Check this before listing the files: a whole file system would take too long.
         root, study = resolved(place), resolved(self.folder)
         if root.is_dir() and (study.is_relative_to(root) or root.is_relative_to(study)):
             raise InputError(
@@ -100,13 +90,7 @@ class Inputs:
 
     @cached_property
     def model(self) -> Model:
-        """The classifier.
-
-        Raises
-        ------
-        InputError
-            If it cannot be loaded, or is a factory that only the study's record names.
-        """
+        """The classifier; InputError if it cannot be loaded, or is a factory that only the study's record names."""
         from bias_toolkit.models import Model, load_model, names_code
 
         given, settings = self.named.model, self.settings
@@ -149,16 +133,16 @@ class Inputs:
             feature_layer=model.feature_layer,
         )
 
-    # What tells inputs from others
+    # Identities
 
     @property
     def recorded(self) -> StudyRecord:
-        """What the study's record says."""
+        """The study's record."""
         return self._identities.recorded
 
     @property
     def changes(self) -> int:
-        """Grows whenever an identity may have become another."""
+        """Increases whenever an identity may have changed."""
         return self._identities.changes
 
     def spec(self, name: str) -> str | None:
@@ -166,28 +150,28 @@ class Inputs:
         return self._identities.spec(name)
 
     def required(self, name: str) -> str:
-        """The same; InputError where the study does not say."""
+        """The same; InputError if the study does not have it."""
         if (spec := self.spec(name)) is None:
             raise InputError(f"{self.folder} does not say which {name} it is about; name it with --{name}.")
         return spec
 
     def identity(self, name: str) -> Any:
-        """What tells `train`, `test`, `model`, `label_map` or `imagenet_x` from another in a key, as JSON values.
+        """The value, as JSON, that distinguishes `train`, `test`, `model`, `label_map` or `imagenet_x` in a key.
 
-        That of `noise_sweep` is what it is; that of `why_not_estimated` is the sentence where a set lacks boxes.
+        For `noise_sweep`, it is the sweep; for `why_not_estimated`, it is the sentence if a set lacks boxes.
         """
         if name == "noise_sweep":
             return dataclasses.asdict(self.noise_sweep)
         if name == "why_not_estimated":
             lacks_boxes = self.settings.boxes == "auto" and not all(self.has_objects(split) for split in SPLITS)
             return self.why_not_estimated if lacks_boxes else None
-        if (found := self._identities.of(name)) is None:
+        if (value := self._identities.of(name)) is None:
             self.open(name)
-            found = self._identities.of(name)
-        return found
+            value = self._identities.of(name)
+        return value
 
     def open(self, name: str) -> None:
-        """Open an input, so that its identity is the true one."""
+        """Open an input, so that its identity is up to date."""
         if name in SPLITS:
             self.opened(name)
         elif name == "model":
@@ -196,7 +180,7 @@ class Inputs:
             self._identities.look_at_file(name)
 
     def check(self) -> None:
-        """Take the identities of what is at hand instead of those of the record, before something is computed."""
+        """Use the identities of the available inputs instead of the recorded ones, before something is computed."""
         if self._identities.are_checked:
             return
         for name in (*SPLITS, *EXTRA_FILES):
@@ -205,15 +189,15 @@ class Inputs:
         self._identities.doubt_the_model()
 
     def record(self, versions: dict[str, str]) -> StudyRecord:
-        """The study's record as the inputs and settings are now."""
-        found: dict[str, Any] = {"settings": self.settings.to_dict(), "versions": versions}
+        """The study's record for the present inputs and settings."""
+        fields: dict[str, Any] = {"settings": self.settings.to_dict(), "versions": versions}
         for split in SPLITS:
             if self.spec(split) is not None:
-                found[split] = DatasetRecord(
+                fields[split] = DatasetRecord(
                     spec=self.spec(split), has_objects=self._known_objects(split), **self.identity(split)
                 )
         if self.has_open_model:
-            found["model"] = ModelRecord(
+            fields["model"] = ModelRecord(
                 spec=self.spec("model"),
                 weights=self._identities.weights_state(),
                 n_classes=self.model.n_classes,
@@ -222,15 +206,15 @@ class Inputs:
                 maps=self._maps_record(),
             )
         elif self.spec("model") is not None:
-            found["model"] = (
+            fields["model"] = (
                 self.recorded.model if self._identities.of("model") else ModelRecord(spec=self.spec("model"))
             )
-        found |= {name: self.identity(name) for name in EXTRA_FILES}
-        return StudyRecord(**found)
+        fields |= {name: self.identity(name) for name in EXTRA_FILES}
+        return StudyRecord(**fields)
 
     def _maps_record(self) -> MapsRecord | None:
-        if (found := self.__dict__.get("_maps")) is not None:
-            return MapsRecord(why_not=found if isinstance(found, str) else None)
+        if (maps := self.__dict__.get("_maps")) is not None:
+            return MapsRecord(why_not=maps if isinstance(maps, str) else None)
         recorded = self._recorded_of_same("model")
         return None if recorded is None else recorded.maps
 
@@ -242,15 +226,15 @@ class Inputs:
         return None if recorded is None else recorded.has_objects
 
     def _recorded_of_same(self, name: str) -> Any:
-        """The record of an input, if it is of the very same; None otherwise."""
+        """The record of an input, if it is of exactly this input; None otherwise."""
         recorded = getattr(self.recorded, name)
         return recorded if recorded is not None and recorded.identity == self.identity(name) else None
 
     def take_record(self, recorded: StudyRecord) -> None:
-        """Take what this or another run has recorded meanwhile."""
+        """Use what this or another run has recorded meanwhile."""
         self._identities.take_record(recorded)
 
-    # What the settings make of them
+    # Values derived from the settings
 
     @cached_property
     def sweeps(self) -> list[Sweep]:
@@ -295,7 +279,7 @@ class Inputs:
 
     @property
     def surroundings(self) -> tuple[str, ...]:
-        """What the framing map is to show around the objects."""
+        """The surroundings of the objects that the framing map has to show."""
         from bias_toolkit.invariance import SURROUNDINGS
 
         chosen = self.settings.map_surroundings or SURROUNDINGS
@@ -315,7 +299,7 @@ class Inputs:
             make_views(np.zeros((side, side, 3), np.uint8), sweep, side, "")
 
     def check_index(self, n_images: int | None = None) -> None:
-        """Refuse an index that Faiss does not understand, or cannot train on so many images, before it is built."""
+        """Refuse an index that Faiss does not accept, or cannot train on `n_images`, before it is built."""
         from bias_toolkit.features.index import check_index
 
         self.identity("model")
@@ -334,7 +318,7 @@ class Inputs:
         return match_labels(labels, self.model, self.test.class_names, self.settings.label_map)
 
     def class_indices(self, split: str) -> dict[str, int]:
-        """The model's class of each label of the `train` or `test` set that is one."""
+        """The model's class of each label of the `train` or `test` set that matches a class."""
         from bias_toolkit.models import match_labels
 
         if split == "test":
@@ -344,20 +328,20 @@ class Inputs:
             return {}
         names, mapping = self.train.class_names, self.settings.label_map
         if mapping is not None:
-            # The mapping file is the test set's. The training set's labels are found in it where they are the same.
+            # The mapping file is for the test set. It also applies to equal labels of the training set.
             labels |= set(self.test.images["label"].dropna())
             names = names | self.test.class_names
         return match_labels(sorted(labels), self.model, names, mapping).indices
 
     def label_indices(self, split: str) -> dict[str, int]:
-        """The model's class of each image of the `train` or `test` set whose label is one."""
+        """The model's class of each image of the `train` or `test` set whose label matches a class."""
         images, indices = self.dataset(split).images, self.class_indices(split)
         pairs = zip(images["image_id"], images["label"], strict=True)
         return {image_id: indices[label] for image_id, label in pairs if label in indices}
 
     @cached_property
     def all_class_indices(self) -> dict[str, int]:
-        """The model's class of each label of either set that is one."""
+        """The model's class of each label of either set that matches a class."""
         from bias_toolkit.models import match_labels
 
         labels = {label for split in SPLITS for label in self.dataset(split).images["label"].dropna()}
@@ -374,7 +358,7 @@ class Inputs:
     # Boxes
 
     def has_objects(self, split: str) -> bool:
-        """Whether the `train` or `test` set has boxes of its own; known from the record where the set is not open."""
+        """Whether the `train` or `test` set has boxes of its own; taken from the record if the set is not open."""
         is_open = f"_{split}" in self.__dict__
         recorded = getattr(self.recorded, split)
         if not is_open and self._identities.recorded_identity(split) is not None and recorded.has_objects is not None:
@@ -383,12 +367,9 @@ class Inputs:
 
     @property
     def estimated_splits(self) -> list[str]:
-        """The sets whose objects are to be located by the model.
+        """The sets whose objects the model has to locate.
 
-        Raises
-        ------
-        InputError
-            If that was asked for (`boxes` is "estimated") and the model is missing or cannot do it.
+        Raises InputError if that was requested (`boxes` is "estimated") and the model is missing or unsuitable.
         """
         if self.settings.boxes == "given":
             return []
@@ -401,16 +382,16 @@ class Inputs:
 
     @property
     def measured_split(self) -> str | None:
-        """The set on which located objects are compared with the boxes that it has; None where neither has any."""
+        """The set on which located objects are compared with its own boxes; None if neither set has boxes."""
         return next((split for split in ("test", "train") if self.has_objects(split)), None)
 
     @property
     def activation_map(self) -> ActivationMap:
-        """Where the model sees a class; InputError for a model that does not say."""
-        found = self._maps
-        if isinstance(found, str):
-            raise InputError(found)
-        return found
+        """The model's activation map of a class; InputError if the model has none."""
+        maps = self._maps
+        if isinstance(maps, str):
+            raise InputError(maps)
+        return maps
 
     @cached_property
     def _maps(self) -> ActivationMap | str:
@@ -425,7 +406,7 @@ class Inputs:
 
     @property
     def why_not_estimated(self) -> str | None:
-        """Why a set without boxes cannot get estimated ones, in a sentence; None where it can."""
+        """A sentence on why a set without boxes cannot get estimated ones; None if it can."""
         if self.spec("model") is None:
             return "Name a model with --model to have its objects located."
         if (
@@ -438,7 +419,7 @@ class Inputs:
 
     @property
     def shown_surroundings(self) -> tuple[str, ...]:
-        """What the framing map shows around the objects; where the test set has no boxes, `real` is not among it."""
+        """The surroundings that the framing map shows; if the test set has no boxes, `real` is not among them."""
         from bias_toolkit.invariance.framing_grid import REAL
 
         if self.has_objects("test"):
@@ -451,12 +432,12 @@ class Inputs:
         return tuple(name for name in self.surroundings if name != REAL)
 
     def twins(self, test_ids: list[str]) -> list[str | None]:
-        """For each test image the training image that is the very same file, None where there is none."""
+        """For each test image, the training image that is the same file; None if there is none."""
         sources = {self.train.source(image_id): image_id for image_id in self.train.images["image_id"]}
         return [sources.get(self.test.source(image_id)) for image_id in test_ids]
 
     def training_image(self, file: Path) -> str | None:
-        """The training image that is this file, None where none is."""
+        """The training image that is this file; None if there is none."""
         from bias_toolkit.explain import training_image
 
         return training_image(file, self.train.images["image_id"], self.train.source)

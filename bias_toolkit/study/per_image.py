@@ -1,4 +1,4 @@
-"""The per-image table: what a study knows of each test image, in one row."""
+"""The per-image table: one row of data per test image."""
 
 from __future__ import annotations
 
@@ -18,20 +18,11 @@ def join_per_image(
     distances: pd.DataFrame,
     subjects: pd.DataFrame,
 ) -> pd.DataFrame:
-    """One row a test image that the sweep could measure.
+    """One row per test image that the sweep could measure.
 
-    Parameters
-    ----------
-    images : DataFrame
-        Table IMAGES of the test set.
-    measures : DataFrame
-        Table MEASURES of every sweep.
-    sweep : Sweep or None
-        The sweep whose measures are taken; None where there is one sweep only, and it has no steps.
-    distances : DataFrame
-        Table DISTANCES.
-    subjects : DataFrame
-        Table SUBJECTS; images without an object have nulls in its columns.
+    `images` is table IMAGES of the test set, `measures` table MEASURES of every sweep, `distances` table DISTANCES, and
+    `subjects` table SUBJECTS. Images without an object have nulls in the columns of SUBJECTS. The measures are those of
+    `sweep`; it is None if there is only one sweep, which has no steps.
     """
     if sweep is not None:
         measures = measures[
@@ -46,7 +37,7 @@ def join_per_image(
 
 
 def per_image_schema() -> pa.Schema:
-    """The columns of the per-image table: of images, measures, distances and subjects, each name once."""
+    """The columns of the per-image table: those of images, measures, distances and subjects, each name once."""
     from bias_toolkit.datasets import IMAGES
     from bias_toolkit.features.index import DISTANCES
     from bias_toolkit.invariance import MEASURES

@@ -1,4 +1,4 @@
-"""study.json: every setting of a study, its inputs with what tells them from others, and the versions."""
+"""study.json: every setting of a study, the identities of its inputs, and the versions."""
 
 import hashlib
 import json
@@ -33,7 +33,7 @@ class _Record(BaseModel):
 
 
 class DatasetRecord(_Record):
-    """A dataset: what the user named, and its layout, its fingerprint and whether it has boxes, when last opened."""
+    """A dataset: the path or name from the user, and layout, fingerprint and presence of boxes when last opened."""
 
     spec: Text
     layout: Text | None = None
@@ -42,12 +42,12 @@ class DatasetRecord(_Record):
 
     @property
     def identity(self) -> dict[str, JsonValue] | None:
-        """What tells it from another in a key; None where it was never opened."""
+        """Its identity in a key; None if it was never opened."""
         return None if self.fingerprint is None else {"layout": self.layout, "fingerprint": self.fingerprint}
 
 
 class ModelIdentity(_Record):
-    """What decides a model's outputs on given pixels."""
+    """The values that decide a model's outputs on given pixels."""
 
     name: Text
     weights_sha256: Digest
@@ -59,13 +59,13 @@ class ModelIdentity(_Record):
 
 
 class MapsRecord(_Record):
-    """Whether a model says where it sees a class: None, or a sentence on why it does not."""
+    """Whether a model has an activation map: None, or a sentence on why it has none."""
 
     why_not: Text | None
 
 
 class ModelRecord(_Record):
-    """A model: what the user named, and what it was when it was last opened.
+    """A model: the name from the user, and its state when it was last opened.
 
     `weights` is the size in bytes and the time of change in nanoseconds of the file of weights.
     """
@@ -79,12 +79,12 @@ class ModelRecord(_Record):
 
     @property
     def identity(self) -> dict[str, JsonValue] | None:
-        """What tells it from another in a key; None where it was never opened."""
+        """Its identity in a key; None if it was never opened."""
         return None if self.opened is None else self.opened.model_dump()
 
 
 class StudyRecord(_Record):
-    """What study.json says. Inputs that are not known yet are None."""
+    """The content of study.json. Inputs that are not known yet are None."""
 
     format: int = FORMAT
     settings: dict[Text, JsonValue] = {}
@@ -97,12 +97,9 @@ class StudyRecord(_Record):
 
 
 def read_record(study: Path) -> StudyRecord | None:
-    """The record in a study's folder; None where there is none. Of another format, only what the user named is taken.
+    """The record in a study's folder; None if there is none. From another format, only the user's choices are taken.
 
-    Raises
-    ------
-    InputError
-        If the file is there and is no record, or is not as it was written.
+    Raises InputError if the file is not a record, or was changed since it was written.
     """
     path = study / RECORD
     try:
@@ -128,7 +125,7 @@ def read_record(study: Path) -> StudyRecord | None:
 
 
 def _named_in(content: Mapping[str, Any]) -> StudyRecord:
-    """The settings of a record of another format, and how it names the inputs; nothing that it knows of these."""
+    """The settings and the names of the inputs from a record of another format, without the inputs' identities."""
     kinds = {"train": DatasetRecord, "test": DatasetRecord, "model": ModelRecord}
     parts = {name: content[name] for name in kinds if isinstance(content.get(name), dict)}
     named = {name: kinds[name](spec=part.get("spec")) for name, part in parts.items()}
@@ -136,7 +133,7 @@ def _named_in(content: Mapping[str, Any]) -> StudyRecord:
 
 
 def write_record(study: Path, record: StudyRecord) -> None:
-    """Write a record with its digest, whole or not at all."""
+    """Write a record with its digest, completely or not at all."""
     content = json.loads(record.model_dump_json())
     text = json.dumps({**content, DIGEST: _digest(content)}, indent=2, ensure_ascii=False)
     write_text(text + "\n", study / RECORD)
@@ -147,15 +144,15 @@ def _digest(content: Mapping[str, Any]) -> str:
 
 
 def holds_other_files(folder: Path) -> bool:
-    """Whether a folder without a record holds something that no run on a study left there."""
+    """Whether a folder without a record holds files that are not from a run on a study."""
     if not folder.exists() or any(folder.glob("images/*/step.json")):
         return False
-    # Another run may have written its record since this one looked for it.
+    # Another run may have written its record after this one checked.
     return any(path.name not in (LOCK, RECORD) and not is_leftover(path) for path in folder.iterdir())
 
 
 def package_versions() -> dict[str, str]:
-    """The versions of the toolkit and of the packages that decide the results, of those that are installed."""
+    """The versions of the toolkit and of the installed packages that decide the results."""
     versions = {"bias-toolkit": bias_toolkit.__version__}
     for package in PACKAGES:
         try:

@@ -1,4 +1,4 @@
-"""Reading what a study has computed, as DataFrames and as figures."""
+"""Reading the results of a study, as DataFrames and as figures."""
 
 from __future__ import annotations
 
@@ -44,13 +44,8 @@ def _table(step: Step, name: str, doc: str) -> property:
 class Results:
     """The results in a study's folder.
 
-    Each is read when it is asked for. It is an InputError that names the command to run, where the study has not come
-    so far, or has it of other inputs or settings.
-
-    Parameters
-    ----------
-    stored : Stored
-    inputs : Inputs
+    Each is read on access. If it is missing, or was computed with other inputs or settings, an InputError names the
+    command to run.
     """
 
     def __init__(self, stored: Stored, inputs: Inputs):
@@ -76,7 +71,7 @@ class Results:
 
     @property
     def reference_sweep(self) -> Sweep | None:
-        """The sweep that distances and framing are related to; None where none moves by steps."""
+        """The sweep that distances and framing are related to; None if no sweep moves by steps."""
         return self._inputs.reference_sweep
 
     @property
@@ -86,7 +81,7 @@ class Results:
 
     @property
     def model_record(self) -> dict[str, Any]:
-        """What study.json says of the model: its name, weights, preprocessing, classes and feature."""
+        """The model in study.json: its name, weights, preprocessing, classes and feature."""
         record = self._inputs.recorded.model
         if record is None or record.opened is None or record.identity != self._inputs.identity("model"):
             raise InputError(f"The model of {self.folder} was not opened yet; run `bias-toolkit embed` on it.")
@@ -96,10 +91,7 @@ class Results:
     def read_image(self, split: str, image_id: str) -> np.ndarray:
         """Pixels of an image of the `train` or `test` set, uint8 (height, width, 3), upright.
 
-        Raises
-        ------
-        UnreadableImageError
-            If it cannot be decoded.
+        Raises UnreadableImageError if it cannot be decoded.
         """
         return self._inputs.dataset(split).read(image_id)
 
@@ -118,11 +110,11 @@ class Results:
         return self.stored.table(steps.images, "skipped", split)
 
     def dataset_record(self, split: str) -> dict[str, Any]:
-        """What was read of the `train` or `test` set: root, layout, layout_reason, class_names, dropped_boxes."""
+        """The record of the `train` or `test` set: root, layout, layout_reason, class_names, dropped_boxes."""
         return self.stored.json(steps.images, "dataset.json", values.DatasetValues, split)
 
     def tables(self, split: str) -> Tables | None:
-        """The tables of a set as the study has them; None where they are not there, or of another state of the set."""
+        """The tables of a set in the study; None if they are missing, or are of another state of the set."""
         from bias_toolkit.datasets import Tables
 
         if not self.stored.is_current(steps.images, split):
@@ -131,7 +123,7 @@ class Results:
         return Tables(self.images(split), self.objects(split), self.skipped(split), dropped)
 
     def subjects(self, split: str) -> pd.DataFrame:
-        """The object that each image of the `train` or `test` set is about, for those with boxes of their own.
+        """The subject, one object per image, of each image of the `train` or `test` set that has boxes of its own.
 
         Columns of the objects table, and width and height of the image, all in pixels.
         """
@@ -163,7 +155,7 @@ class Results:
         return set(skipped.loc[skipped["split"] == split, "image_id"])
 
     def test_image(self, image: str | os.PathLike) -> str | None:
-        """The id of the test image that is given by its id or its path; None if there is none."""
+        """The id of the test image with this id or path; None if there is none."""
         ids = self.images("test")["image_id"]
         if str(image) in set(ids):
             return str(image)
@@ -185,13 +177,13 @@ class Results:
         """The index of the training features."""
         from bias_toolkit.features.index import TrainingIndex
 
-        # The index does not hold the features, but says where they are.
+        # The index does not hold the features, but their location.
         self.stored.check(self._plan.task(steps.features, "train"))
         return self.stored.read(steps.index, "", lambda folder: TrainingIndex.load(folder, self.settings.memory))
 
     @property
     def index_reason(self) -> str:
-        """One sentence on which index was built, and why."""
+        """One sentence on the type of the index, with the reason."""
         return self.stored.text(steps.index, "reason.txt")
 
     @property
@@ -209,31 +201,19 @@ class Results:
 
     @property
     def search_quality(self) -> pd.DataFrame | None:
-        """How far an approximate index is from the exact search on a sample of test images; None for an exact one."""
+        """The quality of an approximate index against exact search on a sample of test images; None if exact."""
         return None if self.settings.index == "exact" else self.stored.table(steps.neighbours, "search_quality")
 
     @property
     def n_shared(self) -> int:
-        """How many test images are training images themselves, the same file."""
+        """The number of test images that are the same file as a training image."""
         return self.stored.json(steps.neighbours, "shared.json", values.SharedValues)["n_shared"]
 
     def neighbours_of(self, image: str | os.PathLike) -> pd.DataFrame:
-        """The nearest training images of one test image, with their labels.
+        """The nearest training images of one test image, given by its id or its path, with their labels, nearest first.
 
-        Parameters
-        ----------
-        image : str or path
-            The image's id, or its path.
-
-        Returns
-        -------
-        DataFrame
-            Columns image_id, rank, distance, label, neighbour_id, nearest first.
-
-        Raises
-        ------
-        InputError
-            If it is no image of the study's test set that could be read.
+        Columns: image_id, rank, distance, label, neighbour_id. Raises InputError if it is no readable image of the test
+        set.
         """
         image_id = self.test_image(image)
         table = self.neighbours
@@ -252,7 +232,7 @@ class Results:
 
     @property
     def responses(self) -> pd.DataFrame:
-        """The model's outputs along every sweep of the study, a row for each image and sweep."""
+        """The model's outputs along every sweep of the study, one row per image and sweep."""
         from bias_toolkit.invariance import load_responses
 
         tables = [self.stored.read(steps.responses, "", load_responses, sweep) for sweep in self.sweeps]
@@ -262,10 +242,10 @@ class Results:
 
     @property
     def sequential(self) -> pd.DataFrame:
-        """What is known of each sweep that stopped at the study's `precision`, a row each; no rows without one.
+        """The state of each sweep that stopped at the study's `precision`, one row per sweep; empty without one.
 
-        Columns protocol, transform, size, measure, value, low, high, precision, n (images measured), n_skipped (that
-        could not be decoded) and n_images (of the test set).
+        Columns protocol, transform, size, measure, value, low, high, precision, n (images measured), n_skipped (images
+        that could not be decoded) and n_images (of the test set).
         """
         from bias_toolkit.invariance import SEQUENTIAL
 
@@ -285,21 +265,21 @@ class Results:
 
     @property
     def runtime_reason(self) -> str:
-        """One sentence on what executed the model in the first sweep, and why."""
+        """One sentence on the runtime of the model in the first sweep, with the reason."""
         return self.stored.text(steps.responses, steps.RUNTIME, self.sweeps[0])
 
     # Framing
 
     def boxes_record(self, split: str) -> dict[str, Any]:
-        """Where the boxes come from that the framing of the `train` or `test` set is of.
+        """The origin of the boxes from which the framing of the `train` or `test` set is computed.
 
-        `estimated` says whether they were; if so `layer`, `is_exact` and `threshold` say how, and if not `reason` is a
-        sentence on why a set without boxes got none.
+        `estimated` says whether the boxes are estimated. If so, `layer`, `is_exact` and `threshold` describe the
+        method. If not, `reason` is a sentence on why a set without boxes got none.
         """
         return self.stored.json(steps.objects, steps.BOXES, values.BoxesValues)[split]
 
     def is_estimated(self, split: str) -> bool:
-        """Whether the framing of the `train` or `test` set is of boxes that the model located."""
+        """Whether the model located the boxes from which the framing of the `train` or `test` set is computed."""
         return bool(self.boxes_record(split)["estimated"])
 
     def framing(self, split: str) -> pd.DataFrame:
@@ -307,7 +287,7 @@ class Results:
         return self.stored.table(steps.objects, f"{split}-framing").assign(estimated=self.is_estimated(split))
 
     def given_framing(self, split: str) -> pd.DataFrame:
-        """Position and scale of the objects of the `train` or `test` set, of the boxes that the dataset has itself."""
+        """Position and scale of the objects of the `train` or `test` set, from the boxes of the dataset itself."""
         from bias_toolkit.objects import position_and_scale
 
         if not self.is_estimated(split):
@@ -326,7 +306,7 @@ class Results:
 
     @property
     def framing_comparison(self) -> FramingComparison | None:
-        """How the test set's framing differs from the training set's; None where too few images of one have boxes."""
+        """How the test set's framing differs from the training set's; None if too few images of one have boxes."""
         from bias_toolkit.objects import FramingComparison, TwoSampleTest
 
         if not self.stored.has(steps.objects, steps.TWO_SAMPLE):
@@ -341,15 +321,16 @@ class Results:
         return rank_categories(self.framing_summary(split), column, self.settings.seed)
 
     def located(self, split: str) -> pd.DataFrame:
-        """Where the model located the object of each image of the `train` or `test` set, and with which score."""
+        """The box and the score of the object that the model located in each image of the `train` or `test` set."""
         from bias_toolkit.objects.locate import load_located
 
         return self.stored.read(steps.located, "", load_located, split)
 
     @property
     def localisation(self) -> tuple[str, pd.DataFrame] | None:
-        """How good estimated boxes are on one of the sets, `train` or `test`, that has boxes of its own: which, and the
-        table; None where that was not measured.
+        """The set whose own boxes estimated boxes are compared with, `train` or `test`, and the table of their quality.
+
+        None if the quality was not measured.
         """
         if not self.stored.is_current(steps.localisation):
             return None
@@ -362,11 +343,11 @@ class Results:
 
         return self.stored.read(steps.mean_images, "", MeanImages.load, split)
 
-    # What relates them
+    # Relations
 
     @property
     def per_image(self) -> pd.DataFrame:
-        """A row for each test image: label, size, measures of the reference sweep, distances, its subject's framing."""
+        """One row per test image: label, size, measures of the reference sweep, distances, its subject's framing."""
         return self.stored.table(steps.analysis, "per_image").assign(estimated=self.is_estimated("test"))
 
     @property
@@ -376,15 +357,12 @@ class Results:
 
         return Analysis(*(self.stored.table(steps.analysis, name) for name in steps.ANALYSIS_TABLES))
 
-    # Position, scale and size that were varied
+    # Interventions on position, scale and size
 
     def has(self, step_name: str) -> bool:
-        """Whether a step that a report can do without was done with the present inputs and settings.
+        """Whether an optional step of a report was done with the present inputs and settings.
 
-        Parameters
-        ----------
-        step_name : str
-            Of one without members, such as `map/relation` or `sizes/curve`.
+        `step_name` is that of a step without members, such as `map/relation` or `sizes/curve`.
         """
         return self.stored.is_current(self._optional(step_name).step)
 
@@ -401,20 +379,16 @@ class Results:
 
     @property
     def framing_map(self) -> FramingMap:
-        """The measures in each cell of the framing map, and how they go with the training density."""
+        """The measures in each cell of the framing map, and their relation to the training density."""
         from bias_toolkit.analysis import FramingMap
 
         return FramingMap(*(self.stored.table(steps.framing_map, name) for name in steps.MAP_TABLES))
 
     def map_views(self) -> dict[str, list[tuple[float, np.ndarray]]]:
-        """What the model was shown of one image of the framing map: its object in the middle, at each scale.
+        """Views of one image of the framing map, with its object in the middle, at each scale.
 
-        Of the images of the map, the one whose object is of the most usual scale: nearest to the median of all.
-
-        Returns
-        -------
-        dict
-            Surroundings to (scale, uint8 pixels (W, W, 3)) pairs.
+        The image is the one whose object has the most usual scale, nearest to the median of all. Returns a mapping from
+        surroundings to (scale, uint8 pixels (W, W, 3)) pairs.
         """
         from bias_toolkit.datasets import BOX_EDGES
         from bias_toolkit.invariance import framing_views
@@ -440,7 +414,7 @@ class Results:
 
     @property
     def explanations(self) -> dict[str, Explanation]:
-        """The explanations of test images that are there under the present inputs and settings, by image_id."""
+        """The explanations of test images for the present inputs and settings, by image_id."""
         return {image_id: self.explanation(task.member) for image_id, task in self._explained().items()}
 
     def explanation(self, request: Request) -> Explanation:
@@ -471,13 +445,7 @@ class Results:
         return tasks
 
     def shown_in_report(self, optional: Sequence[str]) -> steps.Shown:
-        """What the report shows besides what it always has: optional steps and explanations that are current.
-
-        Parameters
-        ----------
-        optional : sequence of str
-            Names of the steps.
-        """
+        """The additional content of a report: current explanations, and the current steps among `optional` names."""
         parts = [self._optional(name) for name in optional]
         for task in parts:
             self.stored.refuse_lost(task)
@@ -488,13 +456,13 @@ class Results:
 
     @property
     def seconds(self) -> dict[str, float]:
-        """Wall time of each step, in seconds, over all the runs that it took."""
+        """Wall time of each step in seconds, summed over its runs."""
         return {folder.task.name: record.seconds for folder, record in self._current()}
 
     def _current(self) -> Iterator[tuple[StepFolder, StepRecord]]:
-        """The folders that were worked in with the present inputs and settings, with their records.
+        """The folders of work with the present inputs and settings, with their records.
 
-        A task whose key is not known, as a result that decides it is damaged, is not among them.
+        A task whose key is not known, because a result that decides it is damaged, is left out.
         """
         for task in self._plan.all():
             folder, record = StepFolder(self.folder, task), None
@@ -504,7 +472,7 @@ class Results:
                 yield folder, record
 
     def findings(self) -> pd.DataFrame:
-        """What was found: columns topic, kind, claim, evidence; a topic's most important finding comes first."""
+        """The findings: columns topic, kind, claim, evidence; a topic's most important finding comes first."""
         from bias_toolkit.report import OPTIONAL
 
         shown = self.shown_in_report(OPTIONAL)

@@ -1,4 +1,4 @@
-"""Every setting of a study besides its two datasets and its model: default, bounds, option and help, each once."""
+"""Every setting of a study except its two datasets and its model: default, bounds, option and help, each once."""
 
 from __future__ import annotations
 
@@ -50,21 +50,21 @@ LONGEST_LIST = 1000
 
 @dataclass(frozen=True)
 class Option:
-    """What is known of a setting besides its default.
+    """The properties of a setting besides its default.
 
     Parameters
     ----------
     kind : type
-        str, int or float; of the items, where there are several.
+        str, int or float; the type of each item if there are several.
     help : str
         One sentence for the command line and the documentation.
     panel : str
-        The group of options that it stands in.
+        The option's group.
     flag : str
-        The option's name where it is not that of the setting.
+        The option's name if it differs from the setting's.
     metavar : str, optional
     choices : sequence of str
-        The values that are allowed; all where there are none.
+        The allowed values; empty if all values are allowed.
     least, most : number, optional
         Bounds of a number, both inclusive.
     several : bool
@@ -94,13 +94,9 @@ def _count(default: int | None, help: str, panel: str, least: int = 1, most: int
 class Settings:
     """The settings of a study, with the defaults of the command line.
 
-    Each field's meaning is in its `Option`: `bias-toolkit COMMAND --help` and the documentation show it, and
-    `option_of` gives it.
-
-    Raises
-    ------
-    InputError
-        If a value is of another kind than its option's, is not among the choices, or is out of bounds.
+    Each field is described in its `Option`, which `bias-toolkit COMMAND --help` and the documentation show, and
+    `option_of` returns. Raises InputError if a value has another type than its option's, is not among the choices, or
+    is out of bounds.
     """
 
     train_layout: str | None = _setting(None, str, "Layout of the training set alone.", INPUTS, metavar="NAME")
@@ -285,7 +281,7 @@ class Settings:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Settings:
-        """Settings from what `to_dict` gave; names that this version does not know are an InputError."""
+        """Settings from the result of `to_dict`; InputError for names that this version does not know."""
         known = {field.name for field in dataclasses.fields(cls)}
         unknown = sorted(set(values) - known)
         if unknown:
@@ -309,12 +305,12 @@ def option_of(name: str) -> Option:
 
 
 def flag_of(name: str) -> str:
-    """How a setting is given on the command line."""
+    """The command-line option of a setting."""
     return option_of(name).flag or f"--{name.replace('_', '-')}"
 
 
 def _checked(value: Any, option: Option, flag: str) -> Any:
-    """The value of a setting, or its values as a tuple; InputError if it is none."""
+    """The value of a setting, or its values as a tuple; InputError if it is not valid."""
     if not option.several:
         return _checked_item(value, option, flag)
     if isinstance(value, str) or not isinstance(value, Sequence):

@@ -1,4 +1,4 @@
-"""A study: one training set, one test set, one model, and all that was computed from them, in one folder."""
+"""A study: one training set, one test set, one model, and all results computed from them, in one folder."""
 
 from __future__ import annotations
 
@@ -64,27 +64,27 @@ def _reads_through_results(study: type) -> type:
 
 @_reads_through_results
 class Study:
-    """Opens a study, or makes one, and computes what it lacks.
+    """Opens a study, or creates one, and computes its missing results.
 
-    Every verb does what it needs first, keeps what was computed with the same inputs and settings, and goes on where a
-    stopped run was. Tables come back as DataFrames: all that `Results` reads can be read from the study.
+    Every method for computing does the steps it needs first, keeps results of the same inputs and settings, and
+    continues a stopped run. Tables are DataFrames: everything that `Results` reads can be read from the study.
 
     Parameters
     ----------
     folder : path
-        The study's folder; made by the first step where it does not exist.
+        The study's folder; the first step creates it if it does not exist.
     train, test : str, path or Dataset, optional
-        The two datasets; for a study that exists, those it was made with by default.
+        The two datasets; for an existing study, by default its own.
     model : str or Model, optional
-        What `load_model` takes, or a model; likewise.
+        An argument for `load_model`, or a model; the same default.
     trust_study : bool
         Whether a model that is code (`package.module:factory`), and that only the study's record names, may be run.
     executor : Executor, optional
-        Who does the shards of steps; this process by default.
+        Does the shards of steps; by default this process.
     **settings
-        Fields of `Settings`. Those that are not given keep the study's present value, but for the layout that goes with
-        a dataset, label map and ImageNet-X with the test set, and weights and feature with the model, where that is
-        named anew.
+        Fields of `Settings`; by default the study's present values. If an input is named again, its settings return to
+        their defaults: the layout of a dataset, label map and ImageNet-X of the test set, weights and feature of the
+        model.
 
     Attributes
     ----------
@@ -94,8 +94,8 @@ class Study:
     Raises
     ------
     InputError
-        If a setting is out of range or unknown, the folder holds something else than a study, or its study.json
-        cannot be read.
+        If a setting is out of range or unknown, the folder holds something other than a study, or its study.json cannot
+        be read.
 
     Examples
     --------
@@ -128,7 +128,7 @@ class Study:
         named = Named(train, test, model, trusts_study=trust_study)
         recorded = _find_record(self.folder, named)
         self.inputs = Inputs(self.folder, named, _settings(self.folder, recorded, named, settings), recorded)
-        # Settings that make no sweep or map are refused now, before anything is computed or recorded.
+        # Refuse settings that give no sweep or map before anything is computed or recorded.
         _ = self.inputs.sweeps, self.inputs.framing_grid, self.inputs.surroundings
         if settings.get("imagenet_x") is not None:
             self.inputs.open("imagenet_x")
@@ -145,7 +145,7 @@ class Study:
             returned=self._returned,
         )
 
-    # What is studied
+    # Inputs
 
     @property
     def settings(self) -> Settings:
@@ -185,46 +185,44 @@ class Study:
     # The verbs
 
     def run(self, progress: Progress = silent) -> Study:
-        """Every step, from the images to the report."""
+        """Do every step, from the images to the report."""
         return self.write_report(progress)
 
     def read_images(self, progress: Progress = silent) -> Study:
-        """The images and objects tables of both datasets."""
+        """Compute the images and objects tables of both datasets."""
         return self._do([steps.images], progress)
 
     def embed(self, progress: Progress = silent) -> Study:
-        """The features of both datasets: of the centre view of the crop of size `feature_size`."""
+        """Compute the features of both datasets: of the centre view of the crop of size `feature_size`."""
         return self._do([steps.features], progress)
 
     def build_index(self, progress: Progress = silent) -> Study:
-        """The index of the training features, each test image's nearest training images, and the distances."""
+        """Compute the index of the training features, each test image's nearest training images, and the distances."""
         return self._do([steps.neighbours], progress)
 
     def sweep(self, progress: Progress = silent) -> Study:
-        """The responses along every sweep, the measures, and the numerical noise floor."""
+        """Compute the responses along every sweep, the measures, and the numerical noise floor."""
         return self._do([steps.measures, steps.noise], progress)
 
     def measure_objects(self, progress: Progress = silent) -> Study:
-        """Position and scale of the objects of both datasets against their null model and each other, and both
-        datasets' mean images. No model is needed where both have boxes.
+        """Compute position and scale of both datasets' objects against chance and each other, and the mean images.
+
+        No model is needed if both datasets have boxes.
         """
         return self._do([steps.objects, steps.mean_images], progress)
 
     def analyse(self, progress: Progress = silent) -> Study:
-        """Distance and framing against invariance, and all that a report shows besides."""
+        """Relate distance and framing to invariance, and compute all other results of a report."""
         return self._do(steps.ANALYSED, progress)
 
     def measure_map(self, progress: Progress = silent) -> Study:
         """Show a sample of test images at every position and scale of a grid, and sweep there.
 
-        What the object is shown in is one of the fills of embed, where the image ends, or the image alone, where
-        boxes allow it. An image without an object box takes part, as its own object, only where no test image has
-        a box. Then the map is related to where the training objects are.
+        The surroundings of the object are one of the fills of embed, beyond the end of the image, or the image alone,
+        if boxes allow it. An image without an object box takes part, as its own object, only if no test image has a
+        box. Then the map is related to the density of the training objects.
 
-        Raises
-        ------
-        InputError
-            If the grid or the surroundings are no such, or fewer than two images are to be shown.
+        Raises InputError if the grid or the surroundings are invalid, or if the sample has fewer than two images.
         """
         return self._do([steps.framing_map], progress)
 
@@ -233,7 +231,7 @@ class Study:
         return self._do([steps.size_curve], progress)
 
     def write_report(self, progress: Progress = silent) -> Study:
-        """The page, its figures and tables, in the folder `report` of the study."""
+        """Write the page, its figures and tables, in the folder `report` of the study."""
         from bias_toolkit.report import OPTIONAL
 
         with self._runner.one_run(progress):
@@ -249,10 +247,10 @@ class Study:
         label: str | None = None,
         progress: Progress = silent,
     ) -> Explanation:
-        """Say why the model is unstable on one image, or that it is not.
+        """Say why the model is unstable on one image, or that it is stable.
 
-        The explanation stays in the study's folder `explanations`, as a page with pictures and as JSON, and is not made
-        again with the same inputs and settings. What the study lacks for it is computed first.
+        The explanation is kept in the study's folder `explanations`, as a page with pictures and as JSON, and is not
+        computed again with the same inputs and settings. Missing results of the study are computed first.
 
         Parameters
         ----------
@@ -261,13 +259,13 @@ class Study:
         box : sequence of 4 floats, optional
             x0, y0, x1, y1 of the object in pixels, for an image outside the test set.
         label : str, optional
-            Its label, or the readable name of one, likewise.
+            Its label, or a readable name of the label, for an image outside the test set.
         progress : Progress
 
         Returns
         -------
         Explanation
-            Shows itself in a notebook; `text` is the answer in words, `first_cause` the first cause.
+            Displays itself in a notebook; `text` is the answer in words, `first_cause` the first cause.
 
         Raises
         ------
@@ -275,7 +273,7 @@ class Study:
             If it is no image, the box does not lie in it, the label is not known, or the study's sweeps have no steps.
         """
         with self._runner.one_run(progress):
-            # What cannot be explained is refused before anything is computed for it.
+            # Refuse an invalid request before anything is computed for it.
             self._do([steps.images], progress)
             request = request_for(self.inputs, self.results, image, box, label)
             self.analyse(progress)
@@ -284,13 +282,9 @@ class Study:
     def explain_worst(self, n: int = 20, progress: Progress = silent) -> list[Explanation]:
         """Explain the `n` least stable test images, the least stable first, and bring the report up to date.
 
-        Whatever other images the report lists are explained too, so that each has its page;
-        `bias_toolkit.explain.summarise` says of how many images each cause is the first.
-
-        Raises
-        ------
-        InputError
-            If n is below 1, or the study's sweeps have no steps.
+        The other images that the report lists are explained too, so that each has its page.
+        `bias_toolkit.explain.summarise` counts the images for which each cause is the first. Raises InputError if n is
+        below 1, or the study's sweeps have no steps.
         """
         if n < 1:
             raise InputError(f"--worst is {n}, but must be at least 1.")
@@ -303,7 +297,7 @@ class Study:
         return explanations[: len(worst)]
 
     def _explain(self, requests: Sequence[Request], progress: Progress) -> list[Explanation]:
-        """The explanation of each image, with its page; those that are there are kept."""
+        """The explanation of each image, with its page; existing ones are kept."""
         done = [self.results.stored.is_current(steps.explanation, request) for request in requests]
         with progress("Explaining images", total=len(requests), done=sum(done)) as advance:
             for request, was_done in zip(requests, done, strict=True):
@@ -322,7 +316,7 @@ class Study:
         by_class: bool = False,
         beside: Sequence[Study] = (),
     ) -> Axes:
-        """Draw one of the report's figures. Neither the images nor the model have to be at hand.
+        """Draw one of the report's figures. Neither the images nor the model are needed.
 
         Parameters
         ----------
@@ -333,14 +327,14 @@ class Study:
         bins : int, optional
             Quantile bins; by default the study's.
         by_class : bool
-            One panel a class.
+            One panel per class.
         beside : sequence of Study
             Other studies, of other models, to draw on the axes of size-vs-invariance.
 
         Raises
         ------
         InputError
-            If there is no such figure, or the study lacks what it shows.
+            If there is no such figure, or the study lacks its data.
         """
         from bias_toolkit.report import plot
 
@@ -351,33 +345,30 @@ class Study:
         return figure.axes[0]
 
     def verify(self, progress: Progress = silent) -> pd.DataFrame:
-        """Read every byte that steps have written against its digest. The next run repairs what is damaged.
+        """Check every byte that steps have written against its digest. The next run repairs damaged files.
 
-        Returns
-        -------
-        DataFrame
-            A row for each damaged file: step, file, reason, and the command that makes it.
+        Returns one row per damaged file: step, file, reason, and the command that computes it.
         """
         commands = {task.name: task.step.command for task in self._workshop.plan.all()}
-        found = pd.DataFrame(verify(self.folder, progress), columns=list(Damage._fields))
+        damaged = pd.DataFrame(verify(self.folder, progress), columns=list(Damage._fields))
         others = {"report": steps.report.command, steps.EXPLANATIONS: steps.explanation.command}
-        command = [commands.get(name) or others.get(name.partition("/")[0], "report") for name in found["step"]]
-        return found.assign(command=command)
+        command = [commands.get(name) or others.get(name.partition("/")[0], "report") for name in damaged["step"]]
+        return damaged.assign(command=command)
 
-    # Inside
+    # Internals
 
     def _do(self, wanted: Sequence[Step], progress: Progress) -> Study:
-        """Do steps for all their members, and what they need."""
+        """Do steps for all their members, and the steps that they need."""
         with self._runner.one_run(progress):
             self._refuse_early(wanted)
-            # Both sets first: what cannot be read is refused before anything long begins.
+            # Both sets first: an unreadable set is refused before any long work begins.
             for step in (steps.images, *wanted):
                 for member in step.members(self.inputs):
                     self._runner.do(step, member)
         return self
 
     def _refuse_early(self, wanted: Sequence[Step]) -> None:
-        """Refuse what makes no result before anything is computed or recorded."""
+        """Refuse steps that would give no result, before anything is computed or recorded."""
         names = set().union(*(step.input_names() for step in wanted))
         settings = set().union(*(step.setting_names() for step in wanted))
         if "feature_size" in settings:
@@ -398,13 +389,13 @@ class Study:
             self.inputs.check_index(len(self.results.images("train")))
 
     def _take_record(self) -> None:
-        """Take what another run may have recorded since the study was opened. A damaged record is written anew."""
+        """Use what another run may have recorded since the study was opened. A damaged record is written again."""
         with suppress(InputError):
             if (recorded := read_record(self.folder)) is not None:
                 self.inputs.take_record(recorded)
 
     def _record(self, computing: bool) -> None:
-        """Write study.json if it does not say yet what this study is now, and by which versions it is computed."""
+        """Write study.json if it does not match the present study and the versions that compute it."""
         versions = self.inputs.recorded.versions
         record = self.inputs.record(package_versions() if computing or not versions else versions)
         if record != self.inputs.recorded:
@@ -412,18 +403,18 @@ class Study:
             self.inputs.take_record(record)
 
     def _list_skipped(self) -> None:
-        """Write skipped.csv if it does not say yet what the steps have left out."""
+        """Write skipped.csv if it does not list the images that the steps have left out so far."""
         path, text = self.folder / SKIPPED_FILE, csv_text(self.results.skipped_images)
         if not path.is_file() or path.read_bytes() != text.encode():
             write_text(text, path)
 
     def _returned(self, task: Task, image_ids: Sequence[str]) -> list[str]:
-        """Those of the images that a task left out for a reason that can pass, which can be read now."""
+        """The images, among those that a task left out for a transient reason, that can be read now."""
         dataset = self.inputs.dataset(task.member if task.member in SPLITS else "test")
         return [image_id for image_id in image_ids if dataset.is_back(image_id)]
 
     def _environment(self) -> dict[str, str]:
-        """What may change rounding without being a setting."""
+        """Versions and device, which may change rounding but are not settings."""
         versions = {name: version for name, version in package_versions().items() if name in ROUNDING_PACKAGES}
         if self.inputs.has_open_model:
             model = self.inputs.model
@@ -432,7 +423,7 @@ class Study:
 
 
 def _find_record(folder: Path, named: Named) -> StudyRecord:
-    """The record of a study, an empty one for a new study; InputError where there is neither."""
+    """The record of a study, an empty one for a new study; InputError if the folder has neither."""
     try:
         recorded = read_record(folder)
     except InputError as error:
@@ -453,7 +444,7 @@ def _find_record(folder: Path, named: Named) -> StudyRecord:
 
 
 def _settings(folder: Path, recorded: StudyRecord, named: Named, given: Mapping[str, Any]) -> Settings:
-    """The recorded settings with those that were given; what goes with an input that is named anew is forgotten."""
+    """The recorded settings, updated by the given ones; settings of an input that is named again are dropped."""
     forgotten = {each for name, others in GO_WITH.items() if getattr(named, name) is not None for each in others}
     kept = {name: value for name, value in recorded.settings.items() if name not in forgotten}
     given = {

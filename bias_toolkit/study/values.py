@@ -1,4 +1,4 @@
-"""What the JSON files of a study's steps hold, as they are checked when they are read."""
+"""The content of the JSON files of a study's steps, which is checked when it is read."""
 
 from typing import Annotated, Literal
 
@@ -13,7 +13,7 @@ class _Values(BaseModel):
 
 
 class DatasetValues(_Values):
-    """Of `dataset.json`: what was read of a set."""
+    """`dataset.json`: the record of reading a set."""
 
     root: str
     layout: str
@@ -23,13 +23,13 @@ class DatasetValues(_Values):
 
 
 class SharedValues(_Values):
-    """Of `shared.json`: how many test images are training images themselves."""
+    """`shared.json`: the number of test images that are also training images."""
 
     n_shared: Count
 
 
 class NoiseValues(_Values):
-    """Of `noise.json`: the numerical noise floor."""
+    """`noise.json`: the numerical noise floor."""
 
     value: float
     n_images: Count
@@ -41,7 +41,7 @@ class NoiseValues(_Values):
 
 
 class LabelValues(_Values):
-    """Of `labels.json`: how labels were matched with the model's classes."""
+    """`labels.json`: the matching of labels with the model's classes."""
 
     indices: dict[str, Count]
     how: str
@@ -51,7 +51,7 @@ class LabelValues(_Values):
 
 
 class StoppedValues(_Values):
-    """Of `sequential.json`: what is known of a sweep that could stop, as in the table SEQUENTIAL."""
+    """`sequential.json`: the state of a sweep that could stop, as in the table SEQUENTIAL."""
 
     protocol: str
     transform: str
@@ -67,7 +67,7 @@ class StoppedValues(_Values):
 
 
 class BoxesOfSet(_Values):
-    """Where the boxes of a set come from: estimated, and how, or given; or why there are none."""
+    """The origin of a set's boxes: estimated, with the method, or given; or the reason why there are none."""
 
     estimated: bool
     layer: str | None = None
@@ -77,14 +77,14 @@ class BoxesOfSet(_Values):
 
 
 class BoxesValues(_Values):
-    """Of `boxes.json`."""
+    """`boxes.json`: the origin of both sets' boxes."""
 
     train: BoxesOfSet
     test: BoxesOfSet
 
 
 class TwoSampleValues(_Values):
-    """Of `two-sample.json`: how well a classifier tells the two sets apart."""
+    """`two-sample.json`: how well a classifier distinguishes the two sets."""
 
     auc: float
     auc_low: float
@@ -98,7 +98,7 @@ class TwoSampleValues(_Values):
 
 
 class LocalisationValues(_Values):
-    """Of `localisation.json`: on which set estimated boxes were measured."""
+    """`localisation.json`: the set on which estimated boxes were measured."""
 
     split: Literal["train", "test"]
 
@@ -113,6 +113,6 @@ class FindingValues(_Values):
 
 
 class ReportValues(BaseModel):
-    """Of `results.json`, what is read of it again: the findings."""
+    """The part of `results.json` that is read again: the findings."""
 
     findings: list[FindingValues]

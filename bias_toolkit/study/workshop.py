@@ -1,4 +1,4 @@
-"""Opening a study in one process to work on its shards, also in one that knows it from a description only."""
+"""Opening a study in one process to work on its shards, also in a process that has only its description."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ from bias_toolkit.study.settings import Settings
 
 @dataclass(frozen=True)
 class StudyFile:
-    """A study in values that can be pickled: its folder, how its inputs are named, and its settings.
+    """A study as values that can be pickled: its folder, the names of its inputs, and its settings.
 
-    Datasets and models that were given as objects have to be such that they can be pickled.
+    Datasets and models that were given as objects must support pickling.
     """
 
     folder: Path
@@ -31,18 +31,15 @@ class StudyFile:
 
 
 def open_workshop(study: StudyFile) -> Workshop:
-    """Open a study in a process that works on shards for another, which holds the study's lock."""
+    """Open a study in a process that works on shards for another process, which holds the study's lock."""
     recorded = read_record(study.folder) or StudyRecord()
     return make_workshop(study.folder, Inputs(study.folder, study.named, study.settings, recorded))
 
 
 def make_workshop(folder: Path, inputs: Inputs, restore: Callable[[Task], bool] = lambda task: False) -> Workshop:
-    """Put together what works on a study in this process: its inputs, plan and results.
+    """Put together the workshop of a study in this process: its inputs, plan and results.
 
-    Parameters
-    ----------
-    restore : callable
-        Does a damaged task again, where this process may; says whether it did.
+    `restore` does a damaged task again, if this process may, and returns whether it did.
     """
     plan = Plan(inputs, steps.STEPS)
     results = Results(Stored(folder, plan, restore), inputs)

@@ -1,1 +1,1 @@
-"""The layouts of datasets that are understood, one module a layout."""
+"""The supported dataset layouts, one module each."""

@@ -1,11 +1,11 @@
 """COCO's detection annotations: one JSON file for many images.
 
 The path is the JSON file; or a folder with one `annotations/instances_*.json` (or `instances_*.json`, or
-`_annotations.coco.json`) in it; or a folder of images such as `val2017` with `annotations/instances_val2017.json` in
-a folder above it. Image ids are the file names that the JSON gives, relative to the folder in which they are found.
+`_annotations.coco.json`) in it; or a folder of images such as `val2017` with `annotations/instances_val2017.json` in a
+folder above it. Image ids are the file names in the JSON, relative to the folder that holds them.
 
-Boxes are given as x, y, width and height, with continuous edges. An image's label is the category of its objects, if
-they are all of one. Crowd regions (`iscrowd` 1) count for that, and are no objects: their box is that of a group.
+Boxes are x, y, width and height, with continuous edges. An image's label is the category of its objects, if they all
+have the same one. Crowd regions (`iscrowd` 1) count for the label, but are not objects: their box encloses a group.
 """
 
 import os
@@ -36,7 +36,7 @@ def _recognise(path: Path, asked: bool) -> str | None:
 
 
 def _annotation_file(path: Path) -> Path | None:
-    """The JSON that a path stands for; raises InputError if there are several."""
+    """The JSON file for a path; InputError if there are several."""
     if path.is_file():
         return path
     for pattern in _PATTERNS:
@@ -62,7 +62,7 @@ def _read(path: Path, reason: str) -> Dataset:
 
 
 def _load(file: Path) -> dict[str, list[dict[str, Any]]]:
-    """The file's three lists, each entry with the fields that are needed; raises InputError otherwise."""
+    """The file's three lists, each entry with the required fields; InputError otherwise."""
     content = read_json(file)
     needed = {
         "images": ("id", "file_name"),
@@ -84,7 +84,7 @@ def _load(file: Path) -> dict[str, list[dict[str, Any]]]:
 
 
 def _named(file: Path, part: str, entries: list[dict[str, Any]], name_of: Callable[[Any, str], str]) -> dict[Any, str]:
-    """Name by id; raises InputError if an id comes with two names."""
+    """Name by id; InputError if an id has two names."""
     names = {}
     for number, entry in enumerate(entries):
         where = f"{file}: entry {number} of {part!r}"
@@ -133,7 +133,7 @@ def _edges(box: Any, where: str) -> tuple[float, float, float, float]:
 
 
 def _image_folder(path: Path, file: Path, image_ids: list[str]) -> Path:
-    """Folder in which most of the first images are found; raises InputError if none is in any likely folder."""
+    """Folder that holds most of the first images; InputError if no likely folder holds any."""
     split = re.sub(r"^instances_", "", file.stem)
     bases = [file.parent, file.parent.parent] if path.is_file() else [path]
     likely = [base / part for base in bases for part in (split, f"images/{split}", "images", "")]

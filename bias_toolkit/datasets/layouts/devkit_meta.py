@@ -1,6 +1,6 @@
 """The classes in `meta.mat` of ImageNet's development kit.
 
-SciPy's reader of MATLAB files can crash on a damaged one, and take the process with it; so it runs in one of its own.
+SciPy's reader of MATLAB files can crash on a damaged file and end the process, so it runs in a separate one.
 """
 
 import json
@@ -17,7 +17,7 @@ _FIELDS = ("ILSVRC2012_ID", "WNID", "words", "num_children")
 
 
 def read_meta(file: Path) -> dict[str, tuple[str, str]]:
-    """WordNet id and names by number, of the classes alone; raises InputError if the file is another, or damaged."""
+    """WordNet id and names by number, for the classes only; InputError if the file is another, or damaged."""
     command = [sys.executable, "-P", "-m", __name__, str(file)]
     try:
         ended = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=WAITING_SECONDS)
@@ -30,7 +30,7 @@ def read_meta(file: Path) -> dict[str, tuple[str, str]]:
 
 
 def _classes(path: str) -> list[tuple[str, str, str]]:
-    """Number, WordNet id and names of each class; raises whatever SciPy does on files that are something else."""
+    """Number, WordNet id and names of each class; on other files, it raises whatever SciPy raises."""
     from scipy.io import loadmat
 
     with warnings.catch_warnings():

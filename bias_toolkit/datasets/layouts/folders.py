@@ -1,4 +1,4 @@
-"""Folders of images without annotation files: with a folder a class, or with no classes at all."""
+"""Folders of images without annotation files: with one folder per class, or without classes."""
 
 from pathlib import Path
 
@@ -26,10 +26,10 @@ def _recognise_classes(path: Path, asked: bool) -> str | None:
 
 
 def _read_classes(path: Path, reason: str) -> Dataset:
-    found = walk_images(path)
-    image_ids = [image_id for image_id in found.image_ids if "/" in image_id]
+    walk = walk_images(path)
+    image_ids = [image_id for image_id in walk.image_ids if "/" in image_id]
     labels = [image_id.split("/", 1)[0] for image_id in image_ids]
-    unlisted = [(name, why) for name, why in found.unlisted if "/" in name]
+    unlisted = [(name, why) for name, why in walk.unlisted if "/" in name]
     return CLASS_FOLDERS.dataset(path, reason, image_ids, lambda progress: Annotations(labels), unlisted=unlisted)
 
 

@@ -1,12 +1,12 @@
 """ImageNet as it is distributed: the folder of training images, or of validation images.
 
-The training folder has a folder a class, named by its WordNet id; so has a validation folder that was sorted into
-classes. A folder as unpacked is flat: `ILSVRC2012_val_00000001.JPEG`, labelled by files found near it, or
-`n01440764_10026.JPEG`, labelled by the id that its name begins with. `imagenet_annotations` says which files of
-labels and boxes are looked for, and where.
+The training folder has one folder per class, named by its WordNet id; so does a validation folder that was sorted into
+classes. An unpacked folder is flat. Its images are `ILSVRC2012_val_00000001.JPEG`, labelled by files nearby, or
+`n01440764_10026.JPEG`, labelled by the id at the start of the name. `imagenet_annotations` lists the files of labels
+and boxes, and the places where they are searched.
 
-Annotations describe the whole of ImageNet, so an image that they name and that is not in the folder is no error: a
-folder may hold a part of it.
+Annotations describe the whole of ImageNet, and a folder may hold a part of it. An annotated image that is not in the
+folder is therefore not an error.
 """
 
 import os
@@ -51,13 +51,13 @@ def _read(path: Path, reason: str) -> Dataset:
     image_ids, unlisted = walk_images(path)
     stems = [_stem(image_id) for image_id in image_ids]
     named_labels = [_label_in_name(image_id, stem) for image_id, stem in zip(image_ids, stems, strict=True)]
-    found = find_annotations(path, _split(stems), set(stems), sorted(set(filter(None, named_labels))))
+    annotations = find_annotations(path, _split(stems), set(stems), sorted(set(filter(None, named_labels))))
     names, names_file = find_names(nearby(path))
 
     def annotate(progress: Progress) -> Annotations:
-        if not found:
+        if not annotations:
             return Annotations(named_labels)
-        label_of, boxes = found.read(progress)
+        label_of, boxes = annotations.read(progress)
         labels = [label or label_of.get(stem) for label, stem in zip(named_labels, stems, strict=True)]
         id_of = dict(zip(stems, image_ids, strict=True))
         boxes = boxes.assign(image_id=pd.Series(boxes["image_id"]).map(id_of)).dropna(subset="image_id")
@@ -66,12 +66,12 @@ def _read(path: Path, reason: str) -> Dataset:
     without = "without labels" if None in named_labels else "without boxes"
     return LAYOUT.dataset(
         path,
-        f"{reason}, {found.source if found else f'{without}: no annotation file was found near it'}",
+        f"{reason}, {annotations.source if annotations else f'{without}: no annotation file was found near it'}",
         image_ids,
         annotate,
-        class_names=names or (found and found.class_names) or _names_in(stems),
-        annotation_files=[*(found.files if found else ()), *names_file],
-        stamped_files=found.stamped_files if found else (),
+        class_names=names or (annotations and annotations.class_names) or _names_in(stems),
+        annotation_files=[*(annotations.files if annotations else ()), *names_file],
+        stamped_files=annotations.stamped_files if annotations else (),
         unlisted=unlisted,
     )
 
@@ -81,7 +81,7 @@ def _stem(image_id: str) -> str:
 
 
 def _split(stems: list[str]) -> str:
-    """The split that the images' names are of: train, val or test."""
+    """The split to which the images' names belong: train, val or test."""
     numbered = next(filter(None, map(_NUMBERED.fullmatch, stems)), None)
     return numbered[1] if numbered else "train"
 
@@ -95,7 +95,7 @@ def _label_in_name(image_id: str, stem: str) -> str | None:
 
 
 def _names_in(stems: list[str]) -> dict[str, str]:
-    """Class names that file names give after the id, as n01440764_tench does and n01440764_10026 does not."""
+    """Class names that follow the id in file names, as in n01440764_tench but not in n01440764_10026."""
     matches = filter(None, map(_NAMED_BY_CLASS.fullmatch, stems))
     return {match[1]: match[2].replace("_", " ") for match in matches if not match[2].isdigit()}
 

@@ -1,19 +1,19 @@
-"""ImageNet's labels and boxes, in any of the files in which they are handed round.
+"""ImageNet's labels and boxes, in any of the files in which they are distributed.
 
-Looked for in the image folder and the four folders above it, in this order; the first that is found is taken:
+The image folder and the four folders above it are searched in this order; the first file found is used:
 
 1. Kaggle's `LOC_train_solution.csv` or `LOC_val_solution.csv`: labels and boxes;
-2. XML, one file for each image, in `Annotations/CLS-LOC/<split>`, `Annotations/<split>`, `Annotations`, `Annotation`,
-   `ILSVRC2012_bbox_<split>` (with `_v2` or `_v3` for train or val), or beside the images; for train in a folder a
+2. XML, one file per image, in `Annotations/CLS-LOC/<split>`, `Annotations/<split>`, `Annotations`, `Annotation`,
+   `ILSVRC2012_bbox_<split>` (with `_v2` or `_v3` for train or val), or beside the images; for train in one folder per
    class: labels and boxes;
-3. `imagenet_2012_validation_synset_labels.txt`, a WordNet id a line: labels of the validation images;
-4. `ILSVRC2012_validation_ground_truth.txt`, a number from 1 to 1000 a line, with the development kit's `meta.mat` or
-   `map_clsloc.txt`, which say what the numbers mean (also looked for in `data`, `devkit/data` and
-   `ILSVRC2012_devkit_t12/data` of each folder): labels of the validation images. The numbers are not the lines of
-   `LOC_synset_mapping.txt` or of `synset_words.txt`, which are in the order of the WordNet ids.
+3. `imagenet_2012_validation_synset_labels.txt`, one WordNet id per line: labels of the validation images;
+4. `ILSVRC2012_validation_ground_truth.txt`, a number from 1 to 1000 per line, with the development kit's `meta.mat` or
+   `map_clsloc.txt`, which define the numbers (also searched in `data`, `devkit/data` and `ILSVRC2012_devkit_t12/data`
+   of each folder): labels of the validation images. The numbers are not the lines of `LOC_synset_mapping.txt` or of
+   `synset_words.txt`, which are in the order of the WordNet ids.
 
-Boxes are inclusive pixels counted from 0, so the high side gains 1. The XML looks like Pascal VOC's, which counts from
-1, but the numbers do not: boxes that fill a 500 × 375 image are written 0 0 499 374.
+Boxes are inclusive pixels counted from 0, so the high side gains 1. The XML format is Pascal VOC's, which counts from
+1, but these numbers count from 0: boxes that fill a 500 × 375 image are written 0 0 499 374.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -45,7 +45,7 @@ LabelsAndBoxes = tuple[dict[str, str], pd.DataFrame]
 
 @dataclass(frozen=True)
 class FoundAnnotations:
-    """Annotation files of ImageNet, not read yet."""
+    """Annotation files of ImageNet, not yet read."""
 
     source: str  # one clause that names them
     read: Callable[[Progress], LabelsAndBoxes]
@@ -55,12 +55,12 @@ class FoundAnnotations:
 
 
 def nearby(folder: Path) -> list[Path]:
-    """A folder and those above it in which its annotations may lie, nearest first."""
+    """A folder and the folders above it in which its annotations may be, nearest first."""
     return [folder, *folder.parents[:_LEVELS]]
 
 
 def find_annotations(folder: Path, split: str, stems: Collection[str], wnids: Sequence[str]) -> FoundAnnotations | None:
-    """Find annotations of a folder of images of a split, by their file names without extension and known classes."""
+    """Find the annotations of a folder of images of a split, from its file names without extension and its classes."""
     places = nearby(folder)
     if solution := _first_file(places, f"LOC_{split}_solution.csv"):
         return FoundAnnotations(
@@ -112,8 +112,8 @@ def _find_xml(places: Sequence[Path], split: str, stems: Collection[str], wnids:
         if folder.is_dir():
             parts = [folder, *(folder / wnid for wnid in wnids)]
             files = chain.from_iterable(sorted(part.glob("[!.]*.xml")) for part in parts)
-            if found := [file for file in files if file.stem in stems]:
-                return found
+            if matching := [file for file in files if file.stem in stems]:
+                return matching
     return []
 
 
@@ -157,12 +157,12 @@ def _find_validation_labels(places: Sequence[Path]) -> FoundAnnotations | None:
 
 
 def _validation_lines(file: Path, fits: Callable[[str], bool], expected: str) -> list[str]:
-    """A text a line; raises InputError at a line that does not fit, or is left out: a line's number is its image's."""
+    """One text per line; InputError if a line does not fit or is missing, as a line's number is its image's number."""
     texts = []
     for number, line in read_lines(file):
         if number != len(texts) + 1 or not fits(line):
-            found = shortened(line) if number == len(texts) + 1 else "a blank line"
-            raise InputError(f"{file}, line {len(texts) + 1}: expected {expected}, not {found}")
+            actual = shortened(line) if number == len(texts) + 1 else "a blank line"
+            raise InputError(f"{file}, line {len(texts) + 1}: expected {expected}, not {actual}")
         texts.append(line)
     return texts
 

@@ -1,4 +1,4 @@
-"""What each layout's module offers to `load_dataset`."""
+"""The interface that each layout's module gives to `load_dataset`."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from bias_toolkit.foundation.progress import Progress
 
 @dataclass(frozen=True)
 class Layout:
-    """One way in which datasets lie on disk.
+    """One way in which a dataset is stored on disk.
 
-    `recognise` takes an existing absolute path and whether the user asked for this layout; it returns one clause that
-    says how the path was recognised, or None if it is of another layout. When asked, it takes what can be read in this
-    layout at all. It raises InputError for a path that is of this layout, but has to be named more closely. `read`
-    takes a path that `recognise` took, and the clause.
+    `recognise` takes an existing absolute path and whether the user asked for this layout. It returns one clause that
+    says how the path was recognised, or None if the path has another layout. If the user asked for the layout, it
+    accepts every path that can be read in it. It raises InputError for a path that has this layout but is not specific
+    enough. `read` takes a path that `recognise` accepted, and the clause.
     """
 
     name: str  # what `layout=` takes
@@ -35,6 +35,6 @@ class Layout:
         folder: Path | None = None,
         **others: Any,
     ) -> Dataset:
-        """The image files below a folder, by default the path, with what else a `Listing` has."""
+        """A dataset of the image files below a folder, by default the path, with the other fields of a `Listing`."""
         listing = Listing(str(path), self.name, reason, image_ids, annotate, **others)
         return Dataset(listing, ImageFiles(str(folder or path)))

@@ -1,14 +1,14 @@
-"""A CSV, TSV or Parquet table of paths, labels and boxes, one row for each object or image without objects.
+"""A CSV, TSV or Parquet table of paths, labels and boxes: one row per object, or per image without objects.
 
 | column | content |
 | --- | --- |
-| `path` | the image file below the table's folder, relative to it or absolute; a row each for several objects |
+| `path` | the image file below the table's folder, relative to it or absolute |
 | `label` | optional: the image's label, the same in all its rows that have one |
 | `x0`, `y0`, `x1`, `y1` | optional, all four or none: continuous pixel edges; all empty in a row without an object |
-| `category` | optional: the object's category; the label, where there is none |
+| `category` | optional: the object's category; by default the label |
 
-Other columns are passed over. An empty cell means that there is no value. A path that leads out of the table's folder
-is refused; images elsewhere are reached by a symbolic link in the folder.
+Other columns are ignored. An empty cell is a missing value. A path that leads out of the table's folder is refused; use
+a symbolic link in the folder for images elsewhere.
 """
 
 import csv
@@ -55,7 +55,7 @@ def _read(path: Path, reason: str) -> Dataset:
 
 
 def _read_columns(file: Path) -> pd.DataFrame:
-    """The documented columns, texts as strings and edges as float64; missing ones filled with missing values.
+    """The documented columns, text as strings and edges as float64; missing columns are filled with missing values.
 
     The index is the line on which a row begins, or the row's number from 1 in a Parquet file.
     """
@@ -145,14 +145,14 @@ def _is_number_or_text(kind: pa.DataType) -> bool:
 
 
 def _our_columns(file: Path, header: Sequence[str]) -> list[str]:
-    """The documented columns that a table has; raises InputError if `path` is not there, or one is there twice."""
-    found = [name for name in header if name in _TEXTS + BOX_EDGES]
-    if "path" not in found:
+    """The documented columns in a table; InputError if `path` is missing, or a column appears twice."""
+    columns = [name for name in header if name in _TEXTS + BOX_EDGES]
+    if "path" not in columns:
         raise InputError(f"{file} lacks the column 'path' (its columns are: {listed(header) or 'none'})")
-    for name in found:
-        if found.count(name) > 1:
+    for name in columns:
+        if columns.count(name) > 1:
             raise InputError(f"{file} has the column {name!r} twice: which is meant is not clear")
-    return found
+    return columns
 
 
 def _place(file: Path, number: int) -> str:
@@ -164,7 +164,7 @@ def _first_place(file: Path, flags: pd.Series) -> str:
 
 
 def _image_id(text: str, folder: Path, where: str) -> str:
-    """Path relative to the table's folder, which it must not leave."""
+    """Path relative to the table's folder; InputError if it leads out of the folder."""
     if os.path.isabs(text):
         inside = next((base for base in (folder, folder.resolve()) if Path(text).is_relative_to(base)), None)
         if inside is not None:

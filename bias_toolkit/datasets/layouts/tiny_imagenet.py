@@ -1,6 +1,6 @@
 """Tiny-ImageNet: its `train` folder, or its `val` folder.
 
-`train/<wnid>/<wnid>_boxes.txt` has a line for each image: file name, x0, y0, x1, y1. `val/val_annotations.txt` has the
+`train/<wnid>/<wnid>_boxes.txt` has one line per image: file name, x0, y0, x1, y1. `val/val_annotations.txt` has the
 WordNet id after the file name. Boxes are inclusive pixels counted from 0, so the high side gains 1.
 """
 

@@ -1,9 +1,9 @@
 """Pascal VOC: a folder with `JPEGImages` and `Annotations`, such as `VOCdevkit/VOC2007`.
 
-The path is that folder, for all its images, or a list of `ImageSets/Main`, such as `trainval.txt`, for those that it
-names (where the list marks a class's absence by −1, the others). Image ids are relative to the folder, so two lists
-of one folder have them in common. Boxes are inclusive pixels counted from 1, so the low side loses 1. An image's
-label is the category of its objects, if they are all of one.
+The path is that folder, for all its images, or a list in `ImageSets/Main`, such as `trainval.txt`, for the images that
+it names. A list may mark images without a class by −1; these are left out. Image ids are relative to the folder, so two
+lists of one folder share them. Boxes are inclusive pixels counted from 1, so the low side loses 1. An image's label is
+the category of its objects, if they all have the same one.
 """
 
 import re
@@ -42,9 +42,9 @@ def _is_root(folder: Path) -> bool:
 
 def _read(path: Path, reason: str) -> Dataset:
     root = path.parents[2] if path.is_file() else path
-    found = walk_images(root / _IMAGES)
-    image_of, unlisted = {}, [(f"{_IMAGES}/{name}", reason) for name, reason in found.unlisted]
-    for name in found.image_ids:
+    walk = walk_images(root / _IMAGES)
+    image_of, unlisted = {}, [(f"{_IMAGES}/{name}", reason) for name, reason in walk.unlisted]
+    for name in walk.image_ids:
         first = image_of.setdefault(_stem(name), f"{_IMAGES}/{name}")
         if first != f"{_IMAGES}/{name}":
             unlisted.append((f"{_IMAGES}/{name}", f"an annotation of this name is of {first}"))
@@ -77,7 +77,7 @@ def _stem(name: str) -> str:
 
 
 def _listed(file: Path) -> dict[str, None]:
-    """Names in a list of images, in its order."""
+    """Names in a list of images, in the list's order."""
     names = {}
     for number, line in read_lines(file):
         name, *mark = line.split()

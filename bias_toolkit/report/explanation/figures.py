@@ -63,7 +63,7 @@ def class_colours(explanation: ExplanationRecord) -> dict[int, str]:
 
 
 def view_places(n: int) -> np.ndarray:
-    """How many steps each of n views is from the centre view: −4 to 4 for nine."""
+    """The number of steps from the centre view to each of n views: −4 to 4 for nine."""
     return np.arange(n) - (n - 1) / 2
 
 
@@ -181,18 +181,18 @@ def effects(explanation: ExplanationRecord) -> list[Effect]:
 
     The coin toss is left out: its P(top-1 change) is along the study's sweep, and not over these steps.
     """
-    found = [Effect("as it is", explanation.before.p_top1_change, VERMILLION)]
+    rows = [Effect("as it is", explanation.before.p_top1_change, VERMILLION)]
     if explanation.controls is not None:
-        found.append(Effect("controls", explanation.controls, PALE, "s"))
+        rows.append(Effect("controls", explanation.controls, PALE, "s"))
     several = Counter(line.cause for line in explanation.lines)
     for line in explanation.lines:
         if line.after is not None:
             rank, colour = ("", PALE) if line.rank is None else (f"{line.rank}. ", BLUE)
             done = f": {line.intervention}" if several[line.cause] > 1 else ""
-            found.append(Effect(f"{rank}{line.name}{done}", line.after.p_top1_change, colour))
+            rows.append(Effect(f"{rank}{line.name}{done}", line.after.p_top1_change, colour))
     for remedy in explanation.remedies:
-        found.append(Effect(f"averaged over {remedy.views:,} shifts", remedy.after.p_top1_change, PALE, "D"))
-    return found
+        rows.append(Effect(f"averaged over {remedy.views:,} shifts", remedy.after.p_top1_change, PALE, "D"))
+    return rows
 
 
 @styled

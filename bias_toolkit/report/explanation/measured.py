@@ -1,4 +1,4 @@
-"""What was measured of one image: how unstable it is, and how unlike the training images."""
+"""The measurements of one image: its instability, and its distance from the training images."""
 
 from __future__ import annotations
 

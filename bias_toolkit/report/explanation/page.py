@@ -27,7 +27,7 @@ def write_explanation(explanation: Explanation, folder: str | os.PathLike) -> Pa
 
 
 def explanation_page(explanation: Explanation) -> Page:
-    """What the page shows, from top to bottom."""
+    """The content of the page, from top to bottom."""
     sections = [
         _answer(explanation),
         instability_section(explanation),
@@ -61,22 +61,22 @@ def _subjects(explanation: Explanation) -> list[tuple[str, str, str]]:
 
 
 def _tiles(explanation: Explanation) -> list[tuple[str, str, str]]:
-    """(value, what it is, details). Numbers that are not known are absent."""
+    """(value, meaning, details). Numbers that are not known are absent."""
     p = explanation.before.p_top1_change
     limits = [p.limits(before="95% interval "), f"all shifts of up to {count(explanation.radius, 'pixel')}"]
-    found = [(percent(p.value), "of one-pixel steps change the top-1 class", "; ".join(filter(None, limits)))]
+    tiles = [(percent(p.value), "of one-pixel steps change the top-1 class", "; ".join(filter(None, limits)))]
     standing = explanation.standing("p_top1_change")
     if standing is not None and known(standing.percentile):
         details = f"{percent(standing.value)} of its steps change the top-1 class; {explanation.response.sweep}"
         name = f"of {test_images(explanation)} are more stable on the study’s sweep"
-        found.append((below_all(standing.percentile), name, details))
-    found.append(_cause_tile(explanation))
+        tiles.append((below_all(standing.percentile), name, details))
+    tiles.append(_cause_tile(explanation))
     margin = explanation.standing("margin")
     if margin is not None:
         percentile = margin.percentile
         details = more_than(percentile, test_images(explanation)) if known(percentile) else ""
-        found.append((number(margin.value), "margin of the top-1 class at the centre view", details))
-    return found
+        tiles.append((number(margin.value), "margin of the top-1 class at the centre view", details))
+    return tiles
 
 
 def _cause_tile(explanation: Explanation) -> tuple[str, str, str]:

@@ -65,11 +65,11 @@ def _references(explanation: ExplanationRecord) -> list[Trial]:
     before, controls = explanation.before, explanation.controls
     picture = Picture(explanation.picture, "Centre view of the image as it is")
     facts = [_fact(P, before.p_top1_change), _fact(MAC, before.mac, two_digits), _prediction(before.prediction)]
-    found = [Trial("The image as it is", "reference", picture=picture, facts=facts)]
+    trials = [Trial("The image as it is", "reference", picture=picture, facts=facts)]
     if controls is not None:
         done = "Other brightness and contrast, which take no cause away."
-        found.append(Trial("Controls", "reference", done, facts=[_fact(P, controls)]))
-    return found
+        trials.append(Trial("Controls", "reference", done, facts=[_fact(P, controls)]))
+    return trials
 
 
 def _trial(line: CauseLine, explanation: ExplanationRecord) -> Trial:

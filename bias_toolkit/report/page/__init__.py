@@ -1,1 +1,1 @@
-"""The page itself: what it is built of, how its figures look, and how it is written."""
+"""The page itself: its building blocks, the style of its figures, and writing it."""

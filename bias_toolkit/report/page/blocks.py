@@ -1,4 +1,4 @@
-"""What a page is built of."""
+"""The building blocks of a page."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,14 +24,14 @@ class Paragraph:
 
 @dataclass(frozen=True)
 class FigureBlock:
-    """A figure with what is to be seen in it and how it was made."""
+    """A figure with a description of its content and of how it was made."""
 
     kind: ClassVar[str] = "figure"
     name: str  # of its file, without the ending
-    draw: Callable[[], Figure | Axes]  # called once, when the files are written
+    draw: Callable[[], Figure | Axes]  # called once, while the files are written
     alt: str  # what a reader who cannot see it should know
     caption: str
-    half: bool = False  # whether it may stand beside another figure
+    half: bool = False  # whether it may be placed beside another figure
     boxes: frozenset[str] = frozenset()  # the sets whose object boxes it shows: train, test
 
 
@@ -53,13 +53,13 @@ def estimate_cell(
     more: str = "",
     marked: bool = False,
 ) -> Cell:
-    """A value, and under it its interval and what follows that."""
+    """A value, with its interval and further text below it."""
     limits = interval(low, high, form)
     return Cell(form(value), f"{limits}; {more}" if more else limits, marked=marked) if known(value) else Cell(MISSING)
 
 
 def column_cell(row: Mapping[str, Any], column: str, form: Callable[[float], str] = number) -> Cell:
-    """A column of a row, and under it its interval from `<column>_low` and `<column>_high`, where there is one."""
+    """A column of a row, with its interval from `<column>_low` and `<column>_high`, if any, below it."""
     low, high = row.get(f"{column}_low"), row.get(f"{column}_high")
     return Cell(form(row.get(column)), interval(low, high, form) if known(low) and known(high) else "")
 
@@ -75,13 +75,13 @@ class TableBlock:
     definitions: Sequence[Definition] = ()
     note: str = ""  # a line under the table
     csv: str | None = None  # address of the whole table
-    folded: bool = False  # whether it is shown only on demand
-    numeric: bool = True  # whether its cells hold numbers, which stand under one another at the right
+    folded: bool = False  # whether it is collapsed at first
+    numeric: bool = True  # whether its cells hold numbers, which are aligned to the right
     boxes: frozenset[str] = frozenset()  # the sets whose object boxes it is computed from: train, test
 
     @property
     def wide(self) -> bool:
-        """Whether it has so many columns that they stand closer, to fit a small window."""
+        """Whether it has so many columns that they need less spacing to fit a small window."""
         return len(self.header) > FEW_COLUMNS
 
 
@@ -96,7 +96,7 @@ class ExamplesBlock:
 
 @dataclass(frozen=True)
 class ListBlock:
-    """A plain list of sentences, or of links where they have an address."""
+    """A plain list of sentences; those that have an address are links."""
 
     kind: ClassVar[str] = "list"
     items: Sequence[Cell]
@@ -104,9 +104,9 @@ class ListBlock:
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture with what is written under it."""
+    """A picture with its caption."""
 
-    file: str | None  # its address relative to the page; None where there is none
+    file: str | None  # its address relative to the page; None if there is none
     alt: str  # what a reader who cannot see it should know
     title: str = ""
     lines: Sequence[str] = ()
@@ -114,7 +114,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class PictureGroup:
-    """Pictures side by side that are to be compared, under a heading."""
+    """Pictures to compare, side by side under a heading."""
 
     pictures: Sequence[Picture]
     title: str = ""
@@ -132,7 +132,7 @@ class PicturesBlock:
 
 @dataclass(frozen=True)
 class AnswerBlock:
-    """What a page answers, beside a picture of what it is about."""
+    """The answer of a page, beside a picture of its subject."""
 
     kind: ClassVar[str] = "answer"
     paragraphs: Sequence[str]
@@ -141,7 +141,7 @@ class AnswerBlock:
 
 @dataclass(frozen=True)
 class Fact:
-    """A number of a trial, with its name and small lines under it."""
+    """A number of a trial, with its name and small lines below it."""
 
     name: str
     value: str
@@ -150,11 +150,11 @@ class Fact:
 
 @dataclass(frozen=True)
 class Trial:
-    """Something that was done to an image, and what came of it."""
+    """A change that was made to an image, and its result."""
 
     title: str
-    kind: str  # reference: the others are compared with it; cause, other: whether it was found to be one; untried
-    done: str = ""  # what was done
+    kind: str  # reference (the others are compared with it), cause, other (no cause), or untried
+    done: str = ""  # the change that was made
     picture: Picture | None = None
     facts: Sequence[Fact] = ()
     verdict: str = ""  # its conclusion in a word or two
@@ -164,7 +164,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class TrialsBlock:
-    """Trials under one another."""
+    """A column of trials."""
 
     kind: ClassVar[str] = "trials"
     title: str
@@ -177,7 +177,7 @@ Block = Paragraph | FigureBlock | TableBlock | ExamplesBlock | ListBlock | Pictu
 
 @dataclass(frozen=True)
 class Section:
-    """A heading with what stands under it."""
+    """A heading with the blocks below it."""
 
     anchor: str
     title: str
@@ -186,7 +186,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Omitted:
-    """A section that the page leaves out, and the sentence that says why."""
+    """A section that the page leaves out, and a sentence with the reason."""
 
     title: str
     reason: str

@@ -15,7 +15,7 @@ from bias_toolkit.foundation.files import write_text
 from bias_toolkit.foundation.spreadsheet import csv_text
 
 RESULTS, TABLES = "results.json", "tables"
-# A spreadsheet cannot open more; the study's own Parquet tables have every row.
+# The most rows that a spreadsheet can open; the study's own Parquet tables have every row.
 LARGEST_TABLE = 1_000_000
 LAST = 1_000
 """The place of what has none of its own: behind all that have one."""
@@ -26,15 +26,15 @@ class Table:
     """A table that is written as a CSV file."""
 
     name: str  # of the file, without its ending
-    frame: pd.DataFrame | None  # None, or without columns, where there is none to write
-    holds: str  # what it holds, in words
+    frame: pd.DataFrame | None  # None, or without columns, if there is nothing to write
+    holds: str  # its content in words
     order: int = LAST  # its place among the tables of a page, the smallest first
 
 
 def write_tables(
     tables: Iterable[Table], folder: Path, largest: int | None = LARGEST_TABLE
 ) -> list[tuple[str, str, str]]:
-    """Write at most `largest` rows of tables as CSV into the new folder tables; (address, name, content) of each."""
+    """Write at most `largest` rows of each table as CSV into the new folder tables; returns their links and content."""
     (folder / TABLES).mkdir()
     written = []
     for table in sorted(tables, key=lambda table: table.order):
@@ -56,11 +56,11 @@ def write_results(values: Mapping[str, Any], folder: Path) -> None:
 
 
 def to_json(value: Any) -> Any:
-    """A value as JSON knows it: tables as lists of rows, NaN and infinities as None, float32 by its shortest digits."""
+    """A value as JSON: tables as lists of rows, NaN and infinities as None, float32 by its shortest digits."""
     if value is None or isinstance(value, str | bool | int):
         return value
     if isinstance(value, float | np.floating):
-        # str gives a float32 the shortest digits that identify it; float() would give it noise.
+        # str gives the shortest digits that identify a float32; float() would add noise digits.
         return float(str(value)) if math.isfinite(value) else None
     if isinstance(value, np.bool_ | np.integer):
         return value.item()

@@ -24,11 +24,11 @@ POLICY = "default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'; b
 
 @dataclass(frozen=True)
 class Page:
-    """What one page shows, from top to bottom."""
+    """The content of one page, from top to bottom."""
 
     title: str
-    of: Sequence[tuple[str, str, str]]  # what it is about: heading, name, details
-    tiles: Sequence[tuple[str, str, str]]  # the few numbers that a reader looks for first: value, name, details
+    of: Sequence[tuple[str, str, str]]  # its subjects: heading, name, details
+    tiles: Sequence[tuple[str, str, str]]  # the most important numbers: value, name, details
     findings: Sequence[Finding]
     sections: Sequence[Section]
     kicker: str = "photographers’ bias and invariance"  # the small line above the title
@@ -36,11 +36,10 @@ class Page:
 
 
 def write_page(page: Page, folder: str | os.PathLike) -> Path:
-    """Write a page as index.html, with its figures in the folder figures; gives its path.
+    """Write a page as index.html, with its figures in the folder figures; returns its path.
 
-    The page needs no network and no other file than these. Other files of the folder are left alone.
-
-    Raises InputError if index.html or figures is not of an earlier page.
+    The page needs no network and no other file. Other files of the folder are not changed. Raises InputError if
+    index.html or figures exists and is not from an earlier page.
     """
     with published(folder, [FIGURES]) as partial:
         write_into(page, partial)
@@ -58,7 +57,7 @@ def write_into(page: Page, folder: Path, progress: Progress = silent) -> None:
 
 
 def render(page: Page) -> str:
-    """The HTML of a page. Everything that comes from the data is escaped."""
+    """The HTML of a page. All text from the data is escaped."""
     environment = Environment(
         loader=PackageLoader("bias_toolkit.report.page"),
         autoescape=True,
@@ -84,7 +83,7 @@ def render(page: Page) -> str:
 
 
 def rows_of(blocks: Iterable[Block]) -> list[list[Block]]:
-    """Blocks in rows of the page: half-width figures that follow one another stand in pairs, all else alone."""
+    """Blocks in rows of the page: consecutive half-width figures in pairs, every other block alone."""
     rows: list[list[Block]] = []
     for block in blocks:
         half = isinstance(block, FigureBlock) and block.half
@@ -97,5 +96,5 @@ def rows_of(blocks: Iterable[Block]) -> list[list[Block]]:
 
 
 def _shown(value: object) -> object:
-    """A value as a template writes it: what is no HTML without the characters that act on the text around them."""
+    """A value as a template writes it: all but HTML loses the characters that act on the text around them."""
     return visible(value) if isinstance(value, str) and not hasattr(value, "__html__") else value

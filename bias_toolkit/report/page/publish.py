@@ -1,4 +1,4 @@
-"""Putting a page into a folder, so that a killed run leaves a whole page or one that says it is not finished."""
+"""Putting a page into a folder, so that a killed run leaves a complete page or one that says it is unfinished."""
 
 import os
 import shutil
@@ -22,12 +22,11 @@ _UNFINISHED = f"""<!DOCTYPE html>
 
 @contextmanager
 def published(folder: str | os.PathLike, names: Sequence[str]) -> Iterator[Path]:
-    """Give an empty folder to write index.html and `names` into, and move them into `folder` when the block ends.
+    """Give an empty folder for index.html and `names`, and move them into `folder` when the block ends.
 
-    What `folder` has under these names is replaced, or removed where the block wrote none; its other files are left
-    alone. An error in the block leaves `folder` as it was.
-
-    Raises InputError if one of the names is taken by anything but an earlier page.
+    Files of `folder` with these names are replaced, or removed if the block did not write them; its other files are not
+    changed. An error in the block leaves `folder` unchanged. Raises InputError if a name is taken by anything but an
+    earlier page.
     """
     folder = Path(folder)
     _refuse_foreign(folder, names)
@@ -47,7 +46,7 @@ def published(folder: str | os.PathLike, names: Sequence[str]) -> Iterator[Path]
 
 
 def claim(folder: str | os.PathLike) -> None:
-    """Say that a folder is a report's where its page does not, having been damaged, so that it may be written anew."""
+    """Mark a folder as a report's if its page is damaged and does not say so, so that it may be written again."""
     folder = Path(folder)
     if not is_own_page(folder / PAGE):
         write_text(_UNFINISHED, folder / PAGE)

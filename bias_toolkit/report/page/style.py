@@ -1,6 +1,6 @@
-"""How the report's figures look, and saving them so that the same figure gives the same file.
+"""The style of the report's figures, and saving them so that the same figure gives the same file.
 
-Figures are made through matplotlib's object interface: pyplot's global state is never touched.
+Figures use matplotlib's object interface: pyplot's global state is not touched.
 """
 
 import functools
@@ -24,7 +24,7 @@ from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.files import atomic_path
 from bias_toolkit.report.words.definitions import COLUMNS
 
-# Okabe & Ito's palette, which any colour vision can distinguish, without its yellow, which is too pale on white.
+# Okabe & Ito's palette, distinguishable with any colour vision; its yellow is left out as too pale on white.
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 BLUE, VERMILLION, PURPLE = "#0072B2", "#D55E00", "#CC79A7"
 GREY, PALE = "#6B7280", "#9CA3AF"
@@ -32,7 +32,7 @@ SERIES = (BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY, BLACK)
 HEAT_MAP = "cividis"
 DIVERGING_MAP = "PuOr_r"
 
-# DejaVu comes with matplotlib; the others are for names in scripts that it lacks, where the machine has them.
+# DejaVu comes with matplotlib; the others, if installed, are for names in scripts that it lacks.
 _OTHER_SCRIPTS = {
     "Noto Sans CJK JP",
     "Noto Sans CJK SC",
@@ -79,7 +79,7 @@ STYLE: dict[str, Any] = {
     "svg.fonttype": "path",
     "svg.hashsalt": "bias-toolkit",
     "pdf.fonttype": 42,
-    # A dollar sign in a class's name is a dollar sign.
+    # A dollar sign in a class's name does not begin a formula.
     "text.parse_math": False,
 }
 
@@ -92,7 +92,7 @@ _METADATA = {
 
 _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
-# What a user's matplotlibrc says about looks must not matter; what it says about the machine stays.
+# A user's matplotlibrc must not change the style; its settings about the machine stay.
 _LOOKS = ("axes", "boxplot", "errorbar", "figure", "font", "grid", "hatch", "hist", "image", "legend", "lines")
 _LOOKS += ("markers", "mathtext", "patch", "path", "pdf", "savefig", "scatter", "svg", "text", "xtick", "ytick")
 _DEFAULTS = {
@@ -103,7 +103,7 @@ _DEFAULTS = {
 
 
 def styled(draw: Callable) -> Callable:
-    """Make a function draw in the report's style, whatever matplotlib's settings are outside it."""
+    """Make a function draw in the report's style, whatever matplotlib's settings are elsewhere."""
 
     @functools.wraps(draw)
     def wrapper(*arguments, **options):
@@ -119,20 +119,20 @@ def new_figure(width: float = WIDTH, height: float = HEIGHT) -> Figure:
 
 
 def in_percent(axis: Axis) -> None:
-    """Write an axis of shares in percent, with as many digits as neighbouring ticks need to differ."""
+    """Format an axis of shares in percent, with as many digits as neighbouring ticks need to differ."""
 
-    def told(value: float, _) -> str:
+    def formatted(value: float, _) -> str:
         span = abs(100 * float(np.ptp(axis.get_view_interval())))
         digits = min(max(2 - math.floor(math.log10(span)), 0), 9) if span else 3
         text = f"{100 * value:.{digits}f}"
         text = text.rstrip("0").rstrip(".") if "." in text else text
         return f"{'0' if text == '-0' else text}%".replace("-", "\N{MINUS SIGN}")
 
-    axis.set_major_formatter(told)
+    axis.set_major_formatter(formatted)
 
 
 def in_its_unit(axis: Axis, column: str) -> None:
-    """Write an axis of a column in percent where that is a share."""
+    """Format an axis of a column in percent if the column is a share."""
     if column in COLUMNS and COLUMNS[column].share:
         in_percent(axis)
 
@@ -154,7 +154,7 @@ def histogram(
     dashed: float | None = None,
     **texts: Any,
 ) -> Axes:
-    """The density of values as bars, and that of others as an outline, each with its label; maybe a dashed line."""
+    """The density of values as bars and that of others as an outline, each with its label; optionally a dashed line."""
     ax = new_figure().add_subplot()
     ax.hist(values, edges, density=True, color=BLUE, alpha=0.75, label=labels[0])
     if outline is not None:
@@ -168,7 +168,7 @@ def histogram(
 
 @styled
 def ranking(rows: pd.DataFrame, *, xlabel: str, most: int = 15) -> Axes:
-    """Points with intervals (rows of name, value, low, high) from the top; of very many the `most` first and last."""
+    """Points with intervals (rows of name, value, low, high) from the top; only the `most` first and last of many."""
     rows = rows.dropna(subset=["value"])
     left_out = len(rows) - 2 * most
     places = np.arange(len(rows), dtype=float)
@@ -189,7 +189,7 @@ def ranking(rows: pd.DataFrame, *, xlabel: str, most: int = 15) -> Axes:
 
 
 def shortened(name: str, most: int = LONGEST_NAME) -> str:
-    """A name cut to what fits beside an axis."""
+    """A name, shortened to fit beside an axis."""
     return name if len(name) <= most else f"{name[: most - 1]}…"
 
 
@@ -199,9 +199,9 @@ def legend_label(name: str) -> str:
 
 
 def value_range(values: np.ndarray, limits: tuple[float, float] = (-math.inf, math.inf)) -> tuple[float, float]:
-    """Ends of an axis that shows the values with some room, inside what they can be at all.
+    """Limits of an axis that shows the values with some margin, within the column's possible range.
 
-    Around values that are all equal there is room of 0.05, or of a twentieth of a larger value.
+    If all values are equal, the margin is 0.05, or a twentieth of a larger value.
     """
     values = values[np.isfinite(values)]
     low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 0.0)
@@ -219,15 +219,15 @@ def subtitle(ax: Axes, text: str) -> None:
 
 
 def above(ax: Axes, text: str, points: float, **look: Any) -> None:
-    """A grey line so many points above the axes."""
+    """A grey line of text, `points` above the axes."""
     ax.annotate(text, (0, 1), (0, points), "axes fraction", "offset points", color="#4B5563", **look)
 
 
 @styled
 def save_figure(figure: Figure | Axes, *paths: str | os.PathLike) -> None:
-    """Write a figure as PDF (with TrueType fonts), SVG or PNG, by each path's ending; the same figure, the same bytes.
+    """Write a figure as PDF (with TrueType fonts), SVG or PNG, by each path's extension; the bytes are reproducible.
 
-    Raises InputError if an ending is another.
+    Raises InputError for any other extension.
     """
     files = [Path(path) for path in paths]
     for file in files:
@@ -235,7 +235,7 @@ def save_figure(figure: Figure | Axes, *paths: str | os.PathLike) -> None:
             raise InputError(f"--out is {str(file)!r}, but a figure's file must end in .pdf, .svg or .png.")
     figure = figure.figure if isinstance(figure, Axes) else figure
     with warnings.catch_warnings():
-        # A character of a name that no font of this machine has is drawn as a box.
+        # A character that is in no font of this machine is drawn as a box.
         warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font", UserWarning)
         _lay_out(figure)
         for file in files:
@@ -247,19 +247,19 @@ def save_figure(figure: Figure | Axes, *paths: str | os.PathLike) -> None:
 
 
 def _lay_out(figure: Figure) -> None:
-    """Place the axes for good: the layout is the same in every format, and the slowest part of drawing."""
+    """Fix the positions of the axes: the layout is the same in every format, and is the slowest part of drawing."""
     engine = figure.get_layout_engine()
     if engine is None or not figure.axes:
         return
     engine.execute(figure)
     figure.set_layout_engine("none")
-    # The solver's last digits differ from run to run, and an SVG's names of clipping paths are hashes of all digits.
+    # The solver's last digits vary between runs, and an SVG names clipping paths by hashes of all digits.
     for ax in figure.axes:
         ax.set_position(np.round(ax.get_position(original=True).bounds, 6))
 
 
 def _make_well_formed(svg: Path) -> None:
-    """Take out what XML does not allow: matplotlib writes each text into a comment as it is."""
+    """Remove characters that XML does not allow: matplotlib copies each text unchanged into a comment."""
     text = svg.read_text(encoding="utf-8")
     if _NOT_IN_XML.search(text):
         svg.write_text(_NOT_IN_XML.sub("", text), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Images of a dataset, small, with the boxes of their objects."""
+"""Small images of a dataset, with the boxes of their objects."""
 
 from dataclasses import dataclass, field
 
@@ -14,7 +14,7 @@ FOLDER = "images"
 
 @dataclass(frozen=True)
 class Thumbnail:
-    """One small image: its file relative to the page, and what is written under it."""
+    """One small image: its file relative to the page, and its caption."""
 
     file: str
     image_id: str
@@ -32,7 +32,7 @@ class Example:
 
 
 def thumbnail(pixels: np.ndarray, boxes: np.ndarray) -> Image.Image:
-    """An image, uint8 (H, W, 3), its longer side now `SIDE` pixels, with boxes (n, 4): cx, cy, sides, as shares."""
+    """An image, uint8 (H, W, 3), scaled to a longer side of `SIDE`, with boxes (n, 4): cx, cy, sides, as shares."""
     height, width = pixels.shape[:2]
     factor = SIDE / max(height, width)
     size = max(1, round(width * factor)), max(1, round(height * factor))

@@ -1,1 +1,1 @@
-"""One variable of an image against its measures: findings, blocks of the page and figures."""
+"""The relation between a variable of an image and its measures: findings, blocks of the page and figures."""

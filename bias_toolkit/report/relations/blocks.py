@@ -1,4 +1,4 @@
-"""Blocks of a page on a variable of each image against its measures."""
+"""Blocks of a page on the relation between a variable of each image and its measures."""
 
 from collections.abc import Callable, Sequence
 
@@ -25,7 +25,7 @@ def relation_figure(
     rhos_in_alt: bool = False,
     boxes: frozenset[str] = frozenset(),
 ) -> FigureBlock:
-    """A measure against a variable; `what` says so, and `draw` takes the options of `distance_vs_invariance`."""
+    """A measure against a variable; `what` describes it, and `draw` takes the options of `distance_vs_invariance`."""
     n = int(relations.per_image[[variable, measure]].notna().all(axis=1).sum())
     curved = relations.has_curve(variable, measure)
     curve = (
@@ -36,8 +36,8 @@ def relation_figure(
     plain, partial = plain_and_partial(relations.correlations, variable, measure)
     rhos = "Spearman's ρ could not be computed."
     if plain is not None and partial is not None:
-        told = [f"{number(row['rho'])} ({interval(row['low'], row['high'])})" for row in (plain, partial)]
-        rhos = f"Spearman's ρ {told[0]}, given the margin {told[1]}."
+        values = [f"{number(row['rho'])} ({interval(row['low'], row['high'])})" for row in (plain, partial)]
+        rhos = f"Spearman's ρ {values[0]}, given the margin {values[1]}."
     return FigureBlock(
         name,
         lambda: draw(
@@ -57,7 +57,7 @@ def relation_figure(
 def correlations_table(
     relations: Relations, names: Sequence[str], caption: str, boxes: frozenset[str] = frozenset()
 ) -> TableBlock | None:
-    """The correlations of some variables, named by their columns, by kind; None where there are none."""
+    """The correlations of variables, which `names` gives by their columns, by kind; None if there are none."""
     table = relations.correlations
     if not len(table):
         return None

@@ -42,7 +42,7 @@ IMAGES_PER_PANEL = 10
 
 
 def is_discrete(values: pd.Series) -> bool:
-    """Whether a measure takes so few values that points would hide one another, as a share of few steps does."""
+    """Whether a measure takes so few values that points would overlap, as a share of few steps does."""
     distinct = values.dropna().nunique()
     return 1 <= distinct <= FEW_VALUES and distinct < len(values)
 
@@ -60,15 +60,15 @@ def distance_vs_invariance(
     x_label: str | None = None,
     seed: int = 0,
 ) -> Axes:
-    """One point for each image, the mean of the measure in quantile bins with its 95% interval, and Spearman's ρ.
+    """One point per image, the mean of the measure in quantile bins with its 95% interval, and Spearman's ρ.
 
-    Points of a measure that takes few values are moved up or down at random, by less than a third of the gap between
-    two values, so that their density shows; the curve and the correlations are of the values themselves.
+    If a measure takes few values, its points are jittered vertically by less than a third of the gap between two
+    values, to show their density. The curve and the correlations use the original values.
 
-    `per_image` has a row for each test image, with `margin` for the correlation that controls for it; `measure` and
-    `distance` are columns of it; `variable` is what the title calls the second. The rows of CURVES and of CORRELATIONS
-    are computed where none are given. `seed` is of the bootstrap, the permutations and the jitter. Raises InputError if
-    there is no such column of numbers, or no image with a value in both.
+    `per_image` has one row per test image, with `margin` for the partial correlation. `measure` and `distance` are
+    columns of it; `variable` is the title's name for `distance`. The rows of CURVES and CORRELATIONS are computed if
+    they are not given. `seed` is of the bootstrap, the permutations and the jitter. Raises InputError if there is no
+    such numeric column, or no image has a value in both.
     """
     rows = _complete(per_image, distance, measure)
     x, y = rows[distance].to_numpy(float), rows[measure].to_numpy(float)
@@ -113,12 +113,11 @@ def distance_vs_invariance_by_class(
     class_name=str,
     x_label: str | None = None,
 ) -> Figure:
-    """One panel a class, in the order of the classes' names, all with the same axes.
+    """One panel per class, in the order of the classes' names, all with the same axes.
 
-    Classes with fewer than ten images have no panel; of more classes than `most`, those with the most images have.
-
-    Options are those of `distance_vs_invariance`; `per_image` has a column `label`. `bins` is the largest number of a
-    panel's bins. Raises InputError if a column is missing, or no class has ten images.
+    Classes with fewer than ten images have no panel; of more classes than `most`, those with the most images are shown.
+    Options are those of `distance_vs_invariance`; `per_image` has a column `label`. `bins` is the largest number of
+    bins in a panel. Raises InputError if a column is missing, or no class has ten images.
     """
     rows = _complete(per_image, distance, measure, "label")
     sizes = rows["label"].value_counts().sort_index().sort_values(ascending=False, kind="stable")
@@ -154,8 +153,8 @@ def _panel(panel: Axes, rows: pd.DataFrame, distance: str, measure: str, bins: i
     x, y = rows[distance].to_numpy(float), rows[measure].to_numpy(float)
     shown = _points(panel, x, y, measure)
     draw_curve(panel, quantile_curve(x, y, bins), VERMILLION)
-    found = correlate(rows, distance, measure)
-    rhos = plain_and_partial(found, distance, measure)
+    table = correlate(rows, distance, measure)
+    rhos = plain_and_partial(table, distance, measure)
     text = "ρ undefined"
     if None not in rhos:
         text = f"ρ {number(rhos[0]['rho'])}, given margin {number(rhos[1]['rho'])}"
@@ -172,10 +171,10 @@ def curve_given_margin(
     bins: int = BINS,
     x_label: str | None = None,
 ) -> Axes:
-    """The curve over percentiles of distance, among all images and among images of like margin.
+    """The curve over percentiles of distance, among all images and among images of similar margin.
 
-    For the second, images are put into strata of nearly equal margin and each image's distance is ranked inside its
-    stratum. The margin is then spread alike over all percentiles, so what is left of the slope is not the margin's.
+    For the second, images are put into strata of nearly equal margin, and each image's distance is ranked inside its
+    stratum. The margin then has the same distribution at all percentiles, so it does not cause the remaining slope.
     """
     rows = _complete(per_image, distance, measure, "margin")
     ax = new_figure().add_subplot()
@@ -208,7 +207,7 @@ def curve_given_margin(
 
 
 def margin_strata(margin: np.ndarray) -> np.ndarray:
-    """Stratum of each image, from the lowest margin to the highest, of nearly equal and at most 50 images each."""
+    """Stratum of each image, from the lowest margin to the highest: nearly equal sizes, at most 50 images."""
     n = len(margin)
     number_of_strata = max(1, math.ceil(n / LARGEST_STRATUM))
     place = pd.Series(margin).rank(method="first").to_numpy(int) - 1
@@ -216,7 +215,7 @@ def margin_strata(margin: np.ndarray) -> np.ndarray:
 
 
 def percentile_within(values: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """Where each value lies among those of its group, in (0, 1); ties share the mean of their places."""
+    """The percentile of each value in its group, in (0, 1); ties share the mean of their ranks."""
     grouped = pd.Series(values).groupby(groups)
     return ((grouped.rank() - 0.5) / grouped.transform("size")).to_numpy()
 
@@ -231,17 +230,17 @@ def draw_curve(ax: Axes, curve: pd.DataFrame, colour: str, marker: str = "o", la
 
 
 def correlate(rows: pd.DataFrame, distance: str, measure: str, seed: int = 0) -> pd.DataFrame:
-    """The plain correlation of a pair and the one that controls for the margin, as rows of CORRELATIONS."""
+    """The plain correlation of a pair and the partial one given the margin, as rows of CORRELATIONS."""
     x, y = rows[distance], rows[measure]
-    found = {"plain": spearman(x, y, seed=seed)}
+    estimates = {"plain": spearman(x, y, seed=seed)}
     if "margin" in rows:
-        found["partial"] = partial_spearman(x, y, rows["margin"], seed=seed)
+        estimates["partial"] = partial_spearman(x, y, rows["margin"], seed=seed)
     pair = {"distance": distance, "measure": measure}
-    return pd.DataFrame([{**pair, "kind": kind, **vars(row)} for kind, row in found.items()])
+    return pd.DataFrame([{**pair, "kind": kind, **vars(row)} for kind, row in estimates.items()])
 
 
 def rho_line(correlations: pd.DataFrame, distance: str, measure: str, n: int) -> str:
-    """Both correlations in one line. The plain one is not given without the one that controls for the margin."""
+    """Both correlations in one line. The plain one is never shown without the partial one given the margin."""
     plain, partial = plain_and_partial(correlations, distance, measure)
     images = count(n, "image")
     if plain is None or partial is None:
@@ -267,12 +266,12 @@ def _complete(per_image: pd.DataFrame, distance: str, measure: str, *others: str
 
 
 def _points(ax: Axes, x: np.ndarray, y: np.ndarray, measure: str, seed: int = 0) -> np.ndarray:
-    """Draw the points; returns where they are drawn, which is never beyond what the measure can be."""
+    """Draw the points; returns their positions, which stay inside the measure's range."""
     values = np.unique(y)
     if is_discrete(pd.Series(y)) and len(values) > 1:
         y = y + np.random.default_rng(seed).uniform(-JITTER, JITTER, len(y)) * np.diff(values).min()
         low, high = limits_of(measure)
-        # What is beyond a limit goes as far to its other side, so that no line of points forms on the limit.
+        # A point beyond a limit is reflected at it, so that no line of points forms on the limit.
         y = np.where(y < low, 2 * low - y, np.where(y > high, 2 * high - y, y))
     size, alpha = 9 if len(x) < RASTER_FROM else 4, float(np.clip(12 / math.sqrt(len(x)), 0.06, 0.45))
     look = {"color": BLUE, "linewidths": 0, "rasterized": len(x) > RASTER_FROM, "zorder": 2, "clip_on": False}

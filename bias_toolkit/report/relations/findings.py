@@ -1,4 +1,4 @@
-"""What can be said about distance and framing against invariance."""
+"""Findings on the relation of distance and framing to invariance."""
 
 from dataclasses import dataclass
 
@@ -16,10 +16,10 @@ FRACTIONS = {2: "half", 3: "third", 4: "quarter", 5: "fifth", 8: "eighth", 10: "
 
 @dataclass(frozen=True)
 class Variable:
-    """How a variable reads in a sentence."""
+    """The names of a variable in a sentence."""
 
     name: str  # its column
-    heading: Heading  # what its findings stand under
+    heading: Heading  # the heading of its findings
     more: str  # as in “The farther ...”
     noun: str  # as in “No relation between ... and”
     low: str  # as in “in the nearest tenth”
@@ -28,7 +28,7 @@ class Variable:
 
 
 def relation(relations: Relations, variable: Variable, measure: str) -> Finding:
-    """One variable against one measure, the plain correlation always beside the one that controls for the margin."""
+    """One variable against one measure: the plain correlation, always with the partial one given the margin."""
     return Finding(variable.heading, *_relation(relations, variable, measure), boxes=variable.boxes)
 
 
@@ -55,7 +55,7 @@ def _relation(relations: Relations, variable: Variable, measure: str) -> tuple[K
 
 
 def _verdict(variable: Variable, measure: str, plain: int, partial: int) -> tuple[Kind, str, str]:
-    """Kind, claim, and what the two correlations mean together."""
+    """Kind, claim, and the joint meaning of the two correlations."""
     label = lowered(label_of(measure))
     more_is_stable = measure == "consistency"
 

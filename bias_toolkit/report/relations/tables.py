@@ -13,9 +13,9 @@ from bias_toolkit.report.source import Source, per_image
 
 @dataclass(frozen=True)
 class Relations:
-    """What relates variables and measures of the test images."""
+    """The tables that relate variables and measures of the test images."""
 
-    per_image: pd.DataFrame  # one row for each test image; empty where no sweep has steps
+    per_image: pd.DataFrame  # one row per test image; empty if no sweep has steps
     correlations: pd.DataFrame  # table CORRELATIONS
     curves: pd.DataFrame  # table CURVES
     bins: int  # quantile bins of a curve
@@ -30,23 +30,23 @@ class Relations:
         return len(curve) > 1
 
     def computed(self, distance: str, measure: str, bins: int | None = None) -> dict[str, Any]:
-        """What the study has of a pair, for a figure that gives the report's numbers; a curve only of its own bins."""
-        found: dict[str, Any] = {"bins": bins or self.bins}
+        """The study's numbers for a pair, for a figure that repeats the report's; a curve only for the study's bins."""
+        options: dict[str, Any] = {"bins": bins or self.bins}
         if bins is None:
-            found["curve"] = curve_rows(self.curves, distance, measure)
+            options["curve"] = curve_rows(self.curves, distance, measure)
         if correlation(self.correlations, distance, measure, "plain") is not None:
-            found["correlations"] = self.correlations
-        return found
+            options["correlations"] = self.correlations
+        return options
 
 
 def gather(source: Source) -> Relations:
-    """What relates variables and measures of a study's test images."""
+    """The relations of variables and measures of a study's test images."""
     analysis, settings = source.analysis, source.settings
     return Relations(per_image(source), analysis.correlations, analysis.curves, settings.bins, settings.metric)
 
 
 def correlation(table: pd.DataFrame, distance: str, measure: str, kind: str) -> Mapping[str, Any] | None:
-    """One row of CORRELATIONS, None where it is absent or its rho is not defined."""
+    """One row of CORRELATIONS; None if it is absent or its rho is not defined."""
     rows = _of_pair(table, distance, measure)
     rows = rows[rows["kind"].eq(kind)] if len(rows) else rows
     return rows.iloc[0].to_dict() if len(rows) and known(rows.iloc[0]["rho"]) else None
@@ -60,7 +60,7 @@ def plain_and_partial(
 
 
 def curve_rows(table: pd.DataFrame, distance: str, measure: str) -> pd.DataFrame | None:
-    """The rows of CURVES of a pair, None where there are none."""
+    """The rows of CURVES of a pair; None if there are none."""
     rows = _of_pair(table, distance, measure)
     return rows if len(rows) else None
 

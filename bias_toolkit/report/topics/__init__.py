@@ -1,4 +1,4 @@
-"""The topics of a study's report, a folder or a module each, named here in the order of the page."""
+"""The topics of a study's report, one folder or module each, listed here in the order of the page."""
 
 from importlib import import_module
 

@@ -1,4 +1,4 @@
-"""What each name in a table or on an axis means, in one line.
+"""The meaning of each name in a table or on an axis, in one line.
 
 A is Azulay & Weiss, JMLR 20(184), 2019; Z is Zhang, "Making convolutional networks shift-invariant again", ICML 2019.
 """
@@ -14,7 +14,7 @@ from bias_toolkit.foundation.words import number, percent, significant
 
 @dataclass(frozen=True)
 class Definition:
-    """One line on a name."""
+    """The definition of one name."""
 
     label: str  # for an axis or a table's heading
     line: str  # the definition
@@ -166,26 +166,26 @@ _HIGHEST = {each.name: each.highest for each in (*invariance.INVARIANCE_MEASURES
 
 
 def limits_of(name: str) -> tuple[float, float]:
-    """Lowest and highest value that a column can take; infinite where it has no limit or is not defined here."""
+    """Lowest and highest value of a column; infinite if it has no limit or is not defined here."""
     if name not in COLUMNS or name == "framing_log_density":
         return -math.inf, math.inf
     return 0.0, _HIGHEST.get(name, math.inf if name == "log_scale_deviation" else 1.0)
 
 
 def label_of(name: str) -> str:
-    """The heading of a column; of one that is not defined here, its name with spaces."""
+    """The heading of a column; if it is not defined here, its name with spaces."""
     return LABELLED[name].label if name in LABELLED else name.replace("_", " ")
 
 
 def value_form(name: str) -> Callable[[float | None], str]:
-    """How a column's values are written."""
+    """The function that formats a column's values."""
     if name in COLUMNS and COLUMNS[name].share:
         return percent
     return number if name in ("confidence", "margin", "scale", "centre_distance") else significant
 
 
 def distance_label(name: str, settings: Mapping[str, Any]) -> str:
-    """The heading of a distance, with the `metric` where the settings name it."""
+    """The heading of a distance, with the `metric` if the settings have it."""
     label = label_of(name)
     if name in ("nn_distance", "knn_distance", "class_nn_distance") and settings.get("metric"):
         label = f"{label} ({METRIC_NAMES.get(settings['metric'], settings['metric'])})"

@@ -9,7 +9,7 @@ from bias_toolkit.foundation.words import count, estimate, interval, known, numb
 
 
 class Kind(StrEnum):
-    """What kind of statement a finding is."""
+    """The kind of statement that a finding makes."""
 
     EFFECT = "effect"
     EXPLAINED = "explained"
@@ -45,22 +45,22 @@ class Heading(StrEnum):
 
 SIGNIFICANT = 0.05
 TOO_FEW_IMAGES = 30
-# A bootstrap of so few images mostly repeats them: its interval is too narrow, of equal values even of width 0.
+# A bootstrap of fewer images gives intervals that are too narrow; for equal values, their width is even 0.
 ENOUGH_FOR_AN_INTERVAL = 10
 NO_INTERVAL = "too few images for an interval"
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found, and the numbers that show it."""
+    """One result, and the numbers that support it."""
 
-    topic: str  # the heading that it stands under: a member of `Heading`, or of another page's headings
+    topic: str  # its heading: a member of `Heading`, or of another page's headings
     kind: Kind  # an effect, one that the model's confidence explains, or none; a number, a warning, or not known
     claim: str  # one sentence
-    evidence: str = ""  # what follows it, with numbers and intervals
+    evidence: str = ""  # further sentences, with numbers and intervals
     boxes: frozenset[str] = field(default=frozenset(), kw_only=True)  # the sets whose object boxes it follows from
     compares_boxes: bool = field(default=False, kw_only=True)  # whether it compares the boxes of the two sets
-    # Whether its claim is that objects are centred, or how much: estimated boxes may overstate that.
+    # Whether its claim is about how centred objects are, which estimated boxes may overstate.
     states_centring: bool = field(default=False, kw_only=True)
 
     @property
@@ -74,24 +74,24 @@ class Finding:
 
 
 def sign(low: float | None, high: float | None) -> int | None:
-    """1 or −1 where the whole interval lies above or below 0, 0 where it includes 0, None without an interval."""
+    """1 or −1 if the whole interval lies above or below 0, 0 if it includes 0, None without an interval."""
     if not (known(low) and known(high)):
         return None
     return int(low > 0) - int(high < 0)
 
 
 def limits_over(n: float, low: float | None, high: float | None, form=number) -> str:
-    """`0.39 to 0.43`, or that `n` images are too few for an interval."""
+    """`0.39 to 0.43`, or a statement that `n` images are too few for an interval."""
     return NO_INTERVAL if n < ENOUGH_FOR_AN_INTERVAL else interval(low, high, form)
 
 
 def interval_over(n: float, low: float | None, high: float | None, form=number) -> str:
-    """`95% interval 0.39 to 0.43`, or that `n` images are too few for one."""
+    """`95% interval 0.39 to 0.43`, or a statement that `n` images are too few for one."""
     return NO_INTERVAL if n < ENOUGH_FOR_AN_INTERVAL else f"95% interval {interval(low, high, form)}"
 
 
 def estimate_over(n: float, value: float | None, low: float | None, high: float | None, form=number) -> str:
-    """`0.41 (95% interval 0.39 to 0.43)`, or that `n` images are too few for the interval."""
+    """`0.41 (95% interval 0.39 to 0.43)`, or a statement that `n` images are too few for the interval."""
     if known(value) and n < ENOUGH_FOR_AN_INTERVAL:
         return f"{form(value)} ({NO_INTERVAL})"
     return estimate(value, low, high, form)
@@ -105,7 +105,7 @@ def limits_of_row(row: Mapping[str, Any], column: str, form=number) -> str:
 def value_of(
     row: Mapping[str, Any], column: str, form=number, short: bool = False, n: float = ENOUGH_FOR_AN_INTERVAL
 ) -> str:
-    """A column of a row with its interval from `<column>_low` and `<column>_high`, where `n` images are enough."""
+    """A column of a row with its interval from `<column>_low` and `<column>_high`, if `n` images are enough."""
     value, low, high = row.get(column), row.get(f"{column}_low"), row.get(f"{column}_high")
     if n < ENOUGH_FOR_AN_INTERVAL:
         return estimate_over(n, value, low, high, form)

@@ -1,4 +1,4 @@
-"""Parts of sentences that several topics share, and how labels and sweeps are named."""
+"""Parts of sentences that several topics share, and the names of labels and sweeps."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ def has(n: int) -> str:
 
 
 def lowered(text: str) -> str:
-    """A label or a sentence as it reads inside a sentence; a symbol such as P keeps its capital."""
+    """A label or a sentence in the form for the middle of a sentence; a symbol such as P keeps its capital."""
     is_symbol = not (text[1:2].islower() or text[1:2] == " ")
     return text if is_symbol else text[0].lower() + text[1:]
 
@@ -62,11 +62,11 @@ class ClassNames:
     names: Mapping[str, str] = field(default_factory=dict)  # label to its name: synonyms, with commas between them
 
     def shown(self, label: str | None) -> str:
-        """The first synonym of a label's name, or the label itself where it has no name; empty for no label."""
+        """The first synonym of a label's name, or the label itself if it has no name; empty for no label."""
         if not isinstance(label, str):
             return ""
         return self.names.get(label, "").split(",")[0].strip() or label
 
     def given(self, label: str | None) -> str:
-        """The label itself where `shown` gives another name for it, empty otherwise."""
+        """The label itself if `shown` gives another name for it, empty otherwise."""
         return label if isinstance(label, str) and self.shown(label) != label else ""

@@ -1,4 +1,4 @@
-"""The steps of a study. A step stands in the module of its name; here, the name is the step itself."""
+"""The steps of a study. Each step has a module of the same name; in this package, the name is the step itself."""
 
 from bias_toolkit.study.steps.analysis import TABLES as ANALYSIS_TABLES
 from bias_toolkit.study.steps.analysis import analysis

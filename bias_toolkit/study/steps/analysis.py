@@ -1,4 +1,4 @@
-"""Distance and framing against invariance."""
+"""The relation of distance and framing to invariance."""
 
 from typing import Any
 
@@ -38,7 +38,7 @@ def _tables() -> dict[str, Any]:
     tables=_tables,
 )
 def analysis(job: Job) -> None:
-    """Join what is known of each test image, and relate its distance and framing to how invariant the model is."""
+    """Join the data on each test image, and relate its distance and framing to the model's invariance on it."""
     from bias_toolkit.analysis import analyse
     from bias_toolkit.datasets import imagenet_x_factors
     from bias_toolkit.foundation.files import write_table
@@ -47,7 +47,7 @@ def analysis(job: Job) -> None:
     settings, results, inputs = job.settings, job.results, job.inputs
     table, sweep_measures = results.subjects_framing, results.measures
     per_image = join_per_image(results.images("test"), sweep_measures, inputs.reference_sweep, results.distances, table)
-    found = analyse(
+    result = analyse(
         per_image,
         sweep_measures,
         factors=imagenet_x_factors(per_image["image_id"], inputs.test.layout, settings.imagenet_x),
@@ -58,5 +58,5 @@ def analysis(job: Job) -> None:
         progress=job.progress,
     )
     for name, schema in _tables().items():
-        table = per_image if name == "per_image" else getattr(found, name)
+        table = per_image if name == "per_image" else getattr(result, name)
         write_table(table, job.folder / f"{name}.parquet", schema)

@@ -26,23 +26,17 @@ EXPLANATIONS = "explanations"
     writes=["explanation.json", "index.html", "figures/*", "pictures/*"],
 )
 def explanation(job: Job, request: Request) -> None:
-    """Remove each candidate cause in turn, measure again, and write what came out."""
+    """Remove each candidate cause in turn, measure again, and write the result."""
     from bias_toolkit.explain import explain_image
     from bias_toolkit.report.explanation import write_explanation
 
-    found = explain_image(context_of(job), subject_of(job, request), job.folder)
-    found.save(job.folder)
-    write_explanation(found, job.folder)
+    result = explain_image(context_of(job), subject_of(job, request), job.folder)
+    result.save(job.folder)
+    write_explanation(result, job.folder)
 
 
 def context_of(job: Job) -> Context:
-    """What explaining takes from a study that was analysed.
-
-    Raises
-    ------
-    InputError
-        If it has no sweep that moves by steps.
-    """
+    """The data that explaining needs from an analysed study; InputError if no sweep of it moves by steps."""
     from bias_toolkit.explain import Context
 
     inputs, results = job.inputs, job.results
@@ -69,7 +63,7 @@ def context_of(job: Job) -> Context:
 
 
 def subject_of(job: Job, request: Request) -> Subject:
-    """What the study knows of an image, or what can be found out of one that it has not."""
+    """The study's data on an image, or computed data on an image outside the study."""
     from bias_toolkit.explain import known_subject, outside_subject
 
     inputs, results = job.inputs, job.results

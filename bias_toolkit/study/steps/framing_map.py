@@ -18,7 +18,7 @@ LARGEST_DENSITY_SAMPLE = 10_000
 
 
 def _boxes(job: Job) -> dict[str, list[float]]:
-    """The box of the object that each test image is about, for those with boxes."""
+    """The box of the subject of each test image, for images with boxes."""
     from bias_toolkit.datasets import BOX_EDGES
 
     subjects = job.results.subjects("test")
@@ -26,7 +26,7 @@ def _boxes(job: Job) -> dict[str, list[float]]:
 
 
 def _shown(job: Job, surroundings: str) -> list[str]:
-    """A sample of the test images; of those with boxes, where there are any."""
+    """A sample of the test images; only of those with boxes, if there are any."""
     candidates = sorted(_boxes(job)) or job.inputs.test.images["image_id"].tolist()
     return sample_of_images(candidates, job.settings.map_images, job.settings.seed)
 
@@ -87,12 +87,12 @@ def _tables() -> dict[str, Any]:
     tables=_tables,
 )
 def framing_map(job: Job) -> None:
-    """Relate the cells of the map to where the training objects are."""
+    """Relate the cells of the map to the density of the training objects."""
     from bias_toolkit.analysis import analyse_map
     from bias_toolkit.foundation.files import write_table
 
     settings = job.settings
-    found = analyse_map(
+    result = analyse_map(
         job.results.framed,
         _training_density(job),
         resamples=settings.resamples,
@@ -100,7 +100,7 @@ def framing_map(job: Job) -> None:
         progress=job.progress,
     )
     for name, schema in _tables().items():
-        write_table(getattr(found, name), job.folder / f"{name}.parquet", schema)
+        write_table(getattr(result, name), job.folder / f"{name}.parquet", schema)
 
 
 def _training_density(job: Job) -> pd.DataFrame | None:

@@ -26,7 +26,7 @@ def _tables() -> dict[str, Any]:
     skips="skipped.parquet",
 )
 def images(job: Job, split: str) -> None:
-    """Read the annotations and every image's header, and write the tables that they make."""
+    """Read the annotations and every image's header, and write the resulting tables."""
     from bias_toolkit.foundation.files import write_table, write_text
 
     dataset = job.inputs.opened(split)
@@ -44,12 +44,9 @@ def images(job: Job, split: str) -> None:
 
 
 def sample_of_images(image_ids: Sequence[str], n: int, seed: int) -> list[str]:
-    """A seeded sample of test images without replacement, in the order given; all where there are no more than n.
+    """A seeded sample of test images without replacement, in the order given; all if there are at most n.
 
-    Raises
-    ------
-    InputError
-        If there are fewer than two.
+    Raises InputError if there are fewer than two.
     """
     import numpy as np
 

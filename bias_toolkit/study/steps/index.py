@@ -1,4 +1,4 @@
-"""The index of the training features, and how far these are from each other."""
+"""The index of the training features, and their distances from each other."""
 
 from bias_toolkit.pipeline.step import Job, step
 from bias_toolkit.study.steps.features import features
@@ -12,7 +12,7 @@ from bias_toolkit.study.steps.features import features
     writes=["index.json", "index.parquet", "index.faiss", "vectors.npy", "spacing.npy", "reason.txt"],
 )
 def index(job: Job) -> None:
-    """Build the index, and say why it was chosen."""
+    """Build the index, and write the reason for its choice."""
     from bias_toolkit.features.index import StoredFeatures, TrainingIndex, leave_one_out_distances
     from bias_toolkit.foundation.files import write_array, write_text
 

@@ -1,4 +1,4 @@
-"""Locating objects in sets without boxes, and measuring how good that is."""
+"""Locating objects in sets without boxes, and measuring the quality of the located boxes."""
 
 from __future__ import annotations
 
@@ -34,14 +34,10 @@ def _outputs() -> dict[str, Any]:
 
 
 def whole_view(image: np.ndarray, input_size: int) -> LocatingView:
-    """What the model is shown of an image to locate its object: all of it, resized to a square of its input's side.
+    """The view of an image, uint8 (height, width, 3), for locating its object: all of it, resized to a square input.
 
-    A view of the central square would cost a photograph of 3 : 2 a third of its places, and with them the objects that
-    are framed least like the others. Classifiers are trained on such distortion: on crops of aspects 3/4 to 4/3.
-
-    Parameters
-    ----------
-    image : uint8, shape (height, width, 3)
+    A view of the central square would lose a third of the area of a 3 : 2 photograph, including the objects that are
+    framed most unusually. Classifiers are trained on such distortion: on crops of aspects 3/4 to 4/3.
     """
     from bias_toolkit.invariance.views import resize
     from bias_toolkit.objects.locate import LocatingView
@@ -72,7 +68,7 @@ def _locate(
 @sharded(
     "located/{split}",
     over="splits",
-    # The mapping of the training set's labels looks at the test set's as well.
+    # The mapping of the training set's labels uses the test set's as well.
     needs=[images],
     inputs=["model", "label_map"],
     settings=["batch_size"],
@@ -104,23 +100,23 @@ def _sample(job: Job) -> list[str]:
 
 
 def _measure(job: Job) -> None:
-    """Compare the boxes that were estimated on the sample with those that the set has."""
+    """Compare the estimated boxes of the sample with the set's own boxes."""
     from bias_toolkit.foundation.files import write_table, write_text
     from bias_toolkit.objects import image_framing, position_and_scale
     from bias_toolkit.objects.locate import estimated_objects, load_located
     from bias_toolkit.objects.locate_quality import localisation_quality
 
     split, settings, train = job.inputs.measured_split, job.settings, job.inputs.train
-    dataset, found = job.inputs.dataset(split), load_located(job.folder)
-    ids = found.loc[found["located_by"].notna(), "image_id"]
+    dataset, estimates = job.inputs.dataset(split), load_located(job.folder)
+    ids = estimates.loc[estimates["located_by"].notna(), "image_id"]
     sample = dataset.images[dataset.images["image_id"].isin(ids)]
-    # The centred box that the estimate is compared with knows the training objects, where they have boxes.
+    # The centred box, which the estimate is compared with, uses the training objects if they have boxes.
     typical = None
     if len(train.objects):
         subjects = image_framing(position_and_scale(train.objects, train.images), train.images)
         typical = float(subjects["scale"].median())
     quality = localisation_quality(
-        estimated_objects(found, sample, job.inputs.model.class_names),
+        estimated_objects(estimates, sample, job.inputs.model.class_names),
         dataset.objects[dataset.objects["image_id"].isin(sample["image_id"])],
         sample,
         typical_scale=typical,
@@ -151,10 +147,10 @@ def _tables() -> dict[str, Any]:
     finish=_measure,
     writes=["localisation.parquet", "localisation.json"],
     tables=_tables,
-    # What it leaves out has been left out, and listed, by other steps.
+    # The images that it leaves out are already listed by other steps.
     skips=None,
     command="objects",
 )
 def localisation(job: Job, shards: Iterator[Shard], advance: Callable[[int], None]) -> Iterator[Mapping[str, Any]]:
-    """How good estimated boxes are on images that have boxes."""
+    """The quality of estimated boxes on images that have boxes."""
     return _locate(job, job.inputs.measured_split, shards, advance)

@@ -24,7 +24,7 @@ def _tables() -> dict[str, Any]:
     tables=_tables,
 )
 def neighbours(job: Job) -> None:
-    """Search the index; of an approximate one, also measure how good the search is."""
+    """Search the index; for an approximate index, also measure the quality of the search."""
     import numpy as np
 
     from bias_toolkit.features.index import (
@@ -44,10 +44,10 @@ def neighbours(job: Job) -> None:
     rows = {image_id: row for row, image_id in enumerate(training.image_ids)}
     own = np.array([rows.get(twin, -1) for twin in job.inputs.twins(image_ids)], dtype=np.int64)
     k = max(settings.neighbours, NEAREST)
-    found = nearest_neighbours(training, vectors, image_ids, own, k, progress=progress)
+    table = nearest_neighbours(training, vectors, image_ids, own, k, progress=progress)
     distances = distances_table(
         training,
-        found,
+        table,
         vectors,
         image_ids,
         _labels(job, "test", image_ids),
@@ -56,7 +56,7 @@ def neighbours(job: Job) -> None:
         reference=results.training_spacing,
         progress=progress,
     )
-    write_table(found[found["rank"] <= settings.neighbours], job.folder / "neighbours.parquet", schemas["neighbours"])
+    write_table(table[table["rank"] <= settings.neighbours], job.folder / "neighbours.parquet", schemas["neighbours"])
     write_table(distances, job.folder / "distances.parquet", schemas["distances"])
     write_text(json.dumps({"n_shared": int((own >= 0).sum())}), job.folder / "shared.json")
     if training.index != EXACT:

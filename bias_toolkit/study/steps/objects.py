@@ -59,7 +59,7 @@ def objects(job: Job) -> None:
         write_table(framing[split], job.folder / f"{split}-framing.parquet", schemas[f"{split}-framing"])
         write_table(summary, job.folder / f"{split}-summary.parquet", schemas[f"{split}-summary"])
     subjects = framing_of.image_framing(framing["test"], inputs.test.images)
-    # Under the name of its training image, a subject leaves its own box out of the density.
+    # A subject with the name of its training image leaves its own box out of the density.
     twins = [twin or "" for twin in inputs.twins(subjects["image_id"])]
     subjects["framing_log_density"] = framing_of.framing_log_density(
         subjects.assign(image_id=twins), framing["train"], leave_out_own_image=True, seed=settings.seed
@@ -83,7 +83,7 @@ def objects(job: Job) -> None:
 
 
 def _framed_objects(job: Job, split: str) -> pd.DataFrame:
-    """The objects table that a set's framing is of: given, or estimated."""
+    """The objects table from which a set's framing is computed: given, or estimated."""
     from bias_toolkit.objects.locate import estimated_objects
 
     dataset = job.inputs.dataset(split)
@@ -93,7 +93,7 @@ def _framed_objects(job: Job, split: str) -> pd.DataFrame:
 
 
 def _boxes_record(job: Job) -> dict[str, dict]:
-    """Where the boxes of each set come from."""
+    """The origin of each set's boxes."""
     from bias_toolkit.objects.locate_box import THRESHOLD
 
     inputs, record = job.inputs, {}

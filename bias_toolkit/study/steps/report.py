@@ -1,4 +1,4 @@
-"""The page with its figures and tables, and links to the explanations that there are."""
+"""The page with its figures and tables, and links to the available explanations."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from bias_toolkit.study.steps.noise import noise
 
 @dataclass(frozen=True)
 class Shown:
-    """What a report shows of steps that it can do without: their names and keys."""
+    """The optional steps in a report: their names and keys."""
 
     parts: tuple[tuple[str, str], ...]
 
@@ -32,7 +32,7 @@ def _every_setting() -> list[str]:
     replaces_itself=True,
 )
 def report(job: Job, shown: Shown) -> None:
-    """Write the report in the place of an earlier one."""
+    """Write the report in place of an earlier one."""
     from bias_toolkit.report import claim, write_report
 
     claim(job.folder)

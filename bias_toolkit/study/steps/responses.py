@@ -1,4 +1,4 @@
-"""The model's outputs along every sweep, and the measures that they make."""
+"""The model's outputs along every sweep, and the measures computed from them."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def sweep_images(
 
 
 def _order(job: Job, sweep: Sweep) -> list[str]:
-    """The test images; in random order where the sweep may stop before the last."""
+    """The test images; in random order if the sweep may stop before the last."""
     from bias_toolkit.invariance import drawing_order
 
     image_ids = job.inputs.test.images["image_id"].tolist()
@@ -54,7 +54,7 @@ def _order(job: Job, sweep: Sweep) -> list[str]:
 
 
 def _stop(job: Job, sweep: Sweep) -> Callable[[Mapping[str, Any]], bool] | None:
-    """What stops the sweep at the study's precision, and writes what is then known."""
+    """A function that stops the sweep at the study's precision and writes the estimate at that point."""
     from bias_toolkit.foundation.files import write_text
     from bias_toolkit.invariance import StopWhenKnown
 
@@ -71,7 +71,7 @@ def _stop(job: Job, sweep: Sweep) -> Callable[[Mapping[str, Any]], bool] | None:
 
 
 def _finish(job: Job, sweep: Sweep) -> None:
-    """Write what executed the model; InputError if no image could be decoded."""
+    """Write the model's runtime; InputError if no image could be decoded."""
     from bias_toolkit.foundation.files import write_text
     from bias_toolkit.invariance import load_measures
 
@@ -122,7 +122,7 @@ def _tables() -> dict[str, Any]:
     tables=_tables,
 )
 def measures(job: Job) -> None:
-    """The measures of every sweep, in the order of the test set, and what is known of each sweep that could stop."""
+    """The measures of every sweep, in the order of the test set, and the state of each sweep that could stop."""
     import pandas as pd
 
     from bias_toolkit.foundation.files import empty_table, write_table, write_text

@@ -1,4 +1,4 @@
-"""What framing causes: position, scale and view size varied on purpose."""
+"""The effect of framing: position, scale and view size varied by intervention."""
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -16,29 +16,29 @@ from bias_toolkit.report.words.finding import Finding
 
 
 def _size_findings(contents: Cause) -> list[Finding]:
-    """Whether the size curve has a minimum; nothing where there is no curve."""
+    """Whether the size curve has a minimum; empty if there is no curve."""
     if contents.size_measures is None:
         return []
-    found = size_curve_finding(contents.size_measures, seed=contents.seed)
-    return [] if found is None else [found]
+    finding = size_curve_finding(contents.size_measures, seed=contents.seed)
+    return [] if finding is None else [finding]
 
 
 _PARTS = {"map": lambda contents: map_findings(contents.framing_map), "sizes": _size_findings}
 
 
 def part_findings(source: Source, part: str) -> list[Finding]:
-    """What was found by the `map` or by the `sizes`, without the rest of a report."""
+    """The findings of the `map` or the `sizes` alone, without the rest of a report."""
     return _PARTS[part](gather(source))
 
 
 def _tables(contents: Cause) -> list[Table]:
-    found, tables = contents.framing_map, []
-    if found is not None:
+    framing_map, tables = contents.framing_map, []
+    if framing_map is not None:
         contrasts = "the map where training objects are many, and where they are few"
         tables = [
-            Table("map_cells", found.cells, "one row a cell of the framing map", order=11),
-            Table("map_correlations", found.correlations, "the training density against the map", order=12),
-            Table("map_contrasts", found.contrasts, contrasts, order=13),
+            Table("map_cells", framing_map.cells, "one row a cell of the framing map", order=11),
+            Table("map_correlations", framing_map.correlations, "the training density against the map", order=12),
+            Table("map_contrasts", framing_map.contrasts, contrasts, order=13),
         ]
     return [*tables, Table("size_curve", contents.size_curve, "means of every measure over the view size", order=14)]
 
@@ -50,16 +50,16 @@ def _map(contents: Cause, choice: Choice[Cause]) -> Figure:
 
 def _map_vs_density(contents: Cause, choice: Choice[Cause]) -> Figure:
     require_one_of(RELATED, choice.measure, choice.name)
-    found = contents.framing_map
-    if found.cells["log_density"].isna().all():
+    framing = contents.framing_map
+    if framing.cells["log_density"].isna().all():
         raise InputError("The study's map has no training density, as boxes are missing, which map-vs-density shows.")
-    return map_against_density(found.cells, found.correlations, choice.measure)
+    return map_against_density(framing.cells, framing.correlations, choice.measure)
 
 
 def _size_vs_invariance(contents: Cause, choice: Choice[Cause]) -> Figure:
     require_one_of(contents.shown_sizes["measure"].unique(), choice.measure, choice.name)
     studies = (contents, *choice.beside)
-    # Studies of one model on several test sets get their own names, and their place where these are the same too.
+    # Studies of one model on several test sets are named by study too, and numbered if these names are equal.
     for names in (
         [each.model() for each in studies],
         [f"{each.model()}, {each.study}" for each in studies],

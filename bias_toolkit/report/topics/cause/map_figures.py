@@ -17,7 +17,7 @@ DENSITY_MAP = "Greys"
 SURROUNDINGS = {"mean": "mean grey", "black": "black", "inpaint": "inpainted", "real": "real"}
 """What is around the object, in a word or two."""
 
-# Densities fall off so fast that only the order of magnitude below the highest distinguishes cells.
+# Densities decrease so fast that cells differ mainly in the order of magnitude below the highest.
 SHOWN_DENSITY = np.log(1000)
 MOST_COLUMNS = 9
 RELATED = ("p_top1_change", "mac")
@@ -26,10 +26,10 @@ MAPPED = (*RELATED, "accuracy")
 
 @styled
 def framing_maps(cells: pd.DataFrame, measure: str = "p_top1_change") -> Figure:
-    """A measure in each cell, one row for each kind of surroundings and one column for each scale.
+    """A measure in each cell, one row per kind of surroundings and one column per scale.
 
-    The first row is the training density on the same axes, where it is known. Cells in which the model recognises
-    nothing are crossed out, and those whose P(top-1 change) cannot be distinguished from the lowest are framed.
+    The first row is the training density on the same axes, if it is known. Cells in which the model recognises nothing
+    are crossed out. Cells whose P(top-1 change) cannot be distinguished from the lowest are framed.
 
     `cells`: table MAP_CELLS. `measure`: {"p_top1_change", "mac", "accuracy"}.
     """
@@ -96,7 +96,7 @@ def _bars(figure: Figure, grid: np.ndarray, rows: Sequence[str], measure: str) -
 
 @styled
 def map_against_density(cells: pd.DataFrame, correlations: pd.DataFrame, measure: str = "p_top1_change") -> Figure:
-    """A measure in each cell (MAP_CELLS) over the training density there, a panel for each kind of surroundings."""
+    """A measure in each cell (MAP_CELLS) over the training density there, one panel per kind of surroundings."""
     cells = cells.dropna(subset=["log_density"])
     kinds = list(dict.fromkeys(cells["surroundings"]))
     figure = new_figure(2.7 * max(len(kinds), 2) + 0.9, 3.1)
@@ -104,7 +104,7 @@ def map_against_density(cells: pd.DataFrame, correlations: pd.DataFrame, measure
     shades = Normalize(np.log(cells["scale"].min()), np.log(cells["scale"].max()))
     for ax, kind in zip(axes, kinds, strict=True):
         table = cells[cells["surroundings"] == kind]
-        # Ranks are what ρ compares; the densities themselves range over hundreds of orders of magnitude.
+        # ρ compares ranks; the densities themselves range over hundreds of orders of magnitude.
         rank = table["log_density"].rank(pct=True)
         seen = table["recognised"].isna() | table["recognised"].eq(True)
         dots = ax.scatter(
@@ -129,9 +129,9 @@ def map_against_density(cells: pd.DataFrame, correlations: pd.DataFrame, measure
 def _rho_line(correlations: pd.DataFrame, kind: str, measure: str) -> str:
     rows = correlations[correlations["surroundings"].eq(kind) & correlations["measure"].eq(measure)]
     for name in ("recognised", "all"):
-        found = rows[rows["kind"].eq(name)]
-        if len(found):
-            row = found.iloc[0]
+        matching = rows[rows["kind"].eq(name)]
+        if len(matching):
+            row = matching.iloc[0]
             if not known(row["rho"]):
                 alike = known(row["signal"])
                 return "cells too much alike for ρ" if alike else f"{count(row['n_cells'], 'cell')}, too few for ρ"

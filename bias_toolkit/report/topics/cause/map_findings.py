@@ -1,4 +1,4 @@
-"""What varying position and scale on purpose says: whether framing itself makes the model unstable."""
+"""Findings of the interventions on position and scale: whether framing itself makes the model unstable."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -21,18 +21,18 @@ WORDS = {
 }
 
 
-def map_findings(found: FramingMap | None) -> list[Finding]:
-    """What the framing map says; nothing where there is none."""
-    if found is None or not len(found.cells):
+def map_findings(framing_map: FramingMap | None) -> list[Finding]:
+    """The findings of the framing map; empty if there is no map."""
+    if framing_map is None or not len(framing_map.cells):
         return []
-    if not len(found.correlations):
-        return [_unrelated(found.cells)]
-    first = _relation(found.correlations, found.contrasts)
-    return [first, *_given_accuracy(found.correlations), *_lowest(found.cells)]
+    if not len(framing_map.correlations):
+        return [_unrelated(framing_map.cells)]
+    first = _relation(framing_map.correlations, framing_map.contrasts)
+    return [first, *_given_accuracy(framing_map.correlations), *_lowest(framing_map.cells)]
 
 
 def primary(correlations: pd.DataFrame, measure: str = MEASURE) -> pd.DataFrame:
-    """The rows that answer the question, one a kind of surroundings: over the cells in which objects are recognised."""
+    """The rows that answer the question, one per surroundings: over the cells in which objects are recognised."""
     rows = correlations[correlations["measure"].eq(measure)]
     recognised = rows[rows["kind"].eq("recognised")]
     return recognised if len(recognised) else rows[rows["kind"].eq("all")]
@@ -60,7 +60,7 @@ def _relation(correlations: pd.DataFrame, contrasts: pd.DataFrame) -> Finding:
             "differ by more than chance; more images (--images) or other --positions and --scales would help.",
         )
     signs = {sign(row["low"], row["high"]) for row in known_rows}
-    told = "; ".join(
+    rhos = "; ".join(
         f"{WORDS[row['surroundings']]} ρ {number(row['rho'])} ({interval(row['low'], row['high'])}; "
         f"{count(row['n_cells'], 'cell')})"
         for row in known_rows
@@ -68,7 +68,7 @@ def _relation(correlations: pd.DataFrame, contrasts: pd.DataFrame) -> Finding:
     n = count(known_rows[0]["n_images"], "image")
     evidence = (
         f"The same {n} shown at other positions and scales: Spearman’s ρ of P(top-1 change) with the density of the "
-        f"training objects, over the cells in which objects are recognised, with 95% intervals over images: {told}."
+        f"training objects, over the cells in which objects are recognised, with 95% intervals over images: {rhos}."
     )
     contrast = _contrast(contrasts, known_rows[0]["surroundings"])
     if signs in ({-1}, {1}):
@@ -95,15 +95,15 @@ def _contrast(contrasts: pd.DataFrame, surroundings: str) -> str:
 
 
 def _given_accuracy(correlations: pd.DataFrame) -> list[Finding]:
-    """What is left of the relation among cells of equal accuracy, and among the views that are right."""
+    """The remaining relation among cells of equal accuracy, and among the views on which the model is right."""
     of_measure = correlations[correlations["measure"].eq(MEASURE)]
     fixed, right = (
         of_measure[of_measure["kind"].eq(kind)].dropna(subset=["rho"]) for kind in ("given accuracy", "when right")
     )
-    found = primary(correlations).dropna(subset=["rho"])
-    if -1 not in {sign(row.low, row.high) for row in found.itertuples()}:
+    plain = primary(correlations).dropna(subset=["rho"])
+    if -1 not in {sign(row.low, row.high) for row in plain.itertuples()}:
         return []
-    beside = f" Of the views that the model gets right alone: {_told(right)}." if len(right) else ""
+    beside = f" Of the views that the model gets right alone: {_listed(right)}." if len(right) else ""
     if fixed.empty:
         if not of_measure["kind"].eq("given accuracy").any():
             return []
@@ -111,43 +111,43 @@ def _given_accuracy(correlations: pd.DataFrame) -> list[Finding]:
         evidence = f"Where the model wavers it also errs, too closely for one to be held constant.{beside}"
         return [_finding(Kind.UNKNOWN, claim, evidence)]
     left = [sign(row.low, row.high) == -1 for row in fixed.itertuples()]
-    told = _told(fixed)
+    rhos = _listed(fixed)
     if all(left):
         claim = "Of that, a part is not explained by the model’s being wrong more often there."
-        return [_finding(Kind.EFFECT, claim, f"Given the accuracy in each cell, {told}.{beside}")]
+        return [_finding(Kind.EFFECT, claim, f"Given the accuracy in each cell, {rhos}.{beside}")]
     if any(left):
         claim = "Where objects are rare the model is also more often wrong, which explains much of that."
-        return [_finding(Kind.CAUTION, claim, f"Given the accuracy in each cell, {told}.{beside}")]
+        return [_finding(Kind.CAUTION, claim, f"Given the accuracy in each cell, {rhos}.{beside}")]
     claim = "Between cells of equal accuracy the training density makes no difference that was found."
-    evidence = f"Given the accuracy in each cell, {told}: where the model wavers, it also errs.{beside}"
+    evidence = f"Given the accuracy in each cell, {rhos}: where the model wavers, it also errs.{beside}"
     return [_finding(Kind.NONE, claim, evidence)]
 
 
-def _told(rows: pd.DataFrame) -> str:
+def _listed(rows: pd.DataFrame) -> str:
     return "; ".join(
         f"{WORDS[row.surroundings]} ρ {number(row.rho)} ({interval(row.low, row.high)})" for row in rows.itertuples()
     )
 
 
 def _lowest(cells: pd.DataFrame) -> list[Finding]:
-    """Where P(top-1 change) is lowest, and how the cell with the most training objects compares with that."""
+    """The cell of lowest P(top-1 change), compared with the cell of the most training objects."""
     usable = cells[cells["recognised"].isna() | cells["recognised"].eq(True)]
-    told, apart = [], False
+    places, apart = [], False
     for surroundings, table in usable.groupby("surroundings", sort=False):
         lowest = table.loc[table[MEASURE].idxmin()]
         densest = table.loc[table["log_density"].idxmax()]
         apart |= not densest["among_lowest"]
-        told.append(
+        places.append(
             f"{WORDS[surroundings]} at {place_of(lowest)} ({percent(lowest[MEASURE])}){_beside(table, lowest, densest)}"
         )
-    if not told:
+    if not places:
         return []
     claim = (
         "Where the model is most stable is not always where the photographers put their objects."
         if apart
         else "The model is most stable at the position and scale that the photographers chose."
     )
-    findings = [_finding(Kind.FACT, claim, f"P(top-1 change) is lowest {'; '.join(told)}.")]
+    findings = [_finding(Kind.FACT, claim, f"P(top-1 change) is lowest {'; '.join(places)}.")]
     blind = cells[cells["recognised"].eq(False)]
     if len(blind):
         stable = blind[MEASURE].min()
@@ -163,7 +163,7 @@ def _lowest(cells: pd.DataFrame) -> list[Finding]:
 
 
 def _beside(table: pd.DataFrame, lowest: pd.Series, densest: pd.Series) -> str:
-    """How the cell with the most training objects compares with the lowest."""
+    """The cell with the most training objects compared with the lowest."""
     if densest.name == lowest.name:
         return ", the cell with the most training objects"
     if not densest["among_lowest"]:

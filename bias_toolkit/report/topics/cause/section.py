@@ -1,4 +1,4 @@
-"""The page's section on what framing causes: the framing map and the size curve."""
+"""The page's section on the effect of framing: the framing map and the size curve."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,25 +32,25 @@ TITLE = "What the photographer causes"
 
 @dataclass(frozen=True)
 class Cause:
-    """The framing map and the size curve, where they were computed."""
+    """The framing map and the size curve, if they were computed."""
 
     study: str  # its name
-    model: Callable[[], str]  # gives the model's name; read only where it is shown
+    model: Callable[[], str]  # returns the model's name; called only if it is shown
     framing_map: FramingMap | None
     size_curve: pd.DataFrame | None  # table SUMMARY of the size curve
     size_measures: pd.DataFrame | None  # its table MEASURES
-    map_views: Callable[[], Mapping[str, Sequence[tuple[float, np.ndarray]]]]  # what the model is shown of one image
-    sweeps: Callable[[], pd.DataFrame]  # table SUMMARY of the study's own sweeps, in place of a size curve
+    map_views: Callable[[], Mapping[str, Sequence[tuple[float, np.ndarray]]]]  # the views of one image
+    sweeps: Callable[[], pd.DataFrame]  # table SUMMARY of the study's own sweeps, used without a size curve
     seed: int
 
     @property
     def shown_sizes(self) -> pd.DataFrame:
-        """The size curve, or what the study's own sweeps have of it where there is none."""
+        """The size curve or, without one, its part in the study's own sweeps."""
         return self.sweeps() if self.size_curve is None else self.size_curve
 
 
 def gather(source: Source) -> Cause:
-    """The framing map and the size curve of a study, where they were computed under its present settings."""
+    """The framing map and the size curve of a study, if they were computed under its present settings."""
     sized = source.has("sizes/curve")
     return Cause(
         study=study_name(source),
@@ -81,10 +81,10 @@ def cause_section(contents: Cause) -> Section | Omitted:
 
 
 def _map_blocks(contents: Cause) -> Iterator[Block]:
-    found = contents.framing_map
-    if found is None or not len(found.cells):
+    framing_map = contents.framing_map
+    if framing_map is None or not len(framing_map.cells):
         return
-    cells = found.cells
+    cells = framing_map.cells
     yield FigureBlock(
         "map-views",
         lambda: map_figures.map_views(contents.map_views()),
@@ -108,13 +108,13 @@ def _map_blocks(contents: Cause) -> Iterator[Block]:
     if known_density:
         yield FigureBlock(
             "map-against-density",
-            lambda: map_figures.map_against_density(cells, found.correlations),
+            lambda: map_figures.map_against_density(cells, framing_map.correlations),
             "Scatter plots of P(top-1 change) over the training density, one dot a cell.",
             "Each dot is a cell of the map. Under the title, Spearman’s ρ over the cells in which objects are "
             "recognised, with its 95% interval over images; crosses are the other cells.",
         )
-        yield _correlations(found.correlations)
-        yield _contrasts(found.contrasts)
+        yield _correlations(framing_map.correlations)
+        yield _contrasts(framing_map.contrasts)
     yield FigureBlock(
         "map-accuracy",
         lambda: map_figures.framing_maps(cells, "accuracy"),
@@ -130,9 +130,9 @@ def _correlations(table: pd.DataFrame) -> TableBlock:
         by_kind = part.set_index("kind")
         if by_kind["rho"].isna().all():
             continue
-        found = [_estimate(row, row["rho"], number) for row in by_kind.loc[kinds].to_dict("records")]
+        estimates = [_estimate(row, row["rho"], number) for row in by_kind.loc[kinds].to_dict("records")]
         n_cells = count(by_kind.loc[kinds[min(1, len(kinds) - 1)], "n_cells"])
-        rows.append([Cell(SURROUNDINGS.get(surroundings, surroundings), MEASURES[measure].label), *found, n_cells])
+        rows.append([Cell(SURROUNDINGS.get(surroundings, surroundings), MEASURES[measure].label), *estimates, n_cells])
     return TableBlock(
         "Training density against the map: Spearman’s ρ over cells",
         ["", *(MAP_KINDS[kind].label for kind in kinds), "Cells"],
@@ -165,7 +165,7 @@ def _contrasts(table: pd.DataFrame) -> TableBlock:
 
 
 def _estimate(row: Mapping[str, Any], value: float, form: Callable[[float], str]) -> Cell:
-    """An estimate with its interval, marked where that leaves out 0."""
+    """An estimate with its interval, marked if the interval excludes 0."""
     return estimate_cell(value, row["low"], row["high"], form, marked=bool(sign(row["low"], row["high"])))
 
 

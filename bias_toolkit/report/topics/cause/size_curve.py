@@ -1,4 +1,4 @@
-"""Stability over the size at which the image is shown: what the size curve says, and its figure."""
+"""Stability over the size at which the image is shown: the size curve's finding and figure."""
 
 from collections.abc import Mapping
 
@@ -20,10 +20,10 @@ MARKERS = "osD^vP*"
 
 
 def size_curve_finding(measures: pd.DataFrame, seed: int = 0) -> Finding | None:
-    """Whether P(top-1 change) falls to a size in between and rises again, over table MEASURES of the size curve.
+    """Whether P(top-1 change) falls to an intermediate size and rises again, over table MEASURES of the size curve.
 
-    A line is fitted to each side of the lowest size (`two_lines`); where neither side differs from a flat one, sizes
-    are compared as in `size_finding`.
+    A line is fitted to each side of the lowest size (`two_lines`). If neither line differs from a flat one, sizes are
+    compared as in `size_finding`.
     """
     values = values_by_size(measures)
     if values is None or len(values) < TOO_FEW_IMAGES:
@@ -40,7 +40,7 @@ def size_curve_finding(measures: pd.DataFrame, seed: int = 0) -> Finding | None:
         return f"{percent(means[i])} at {protocol} size {size:g}"
 
     def side(slope: Interval, end: int, words: str) -> str:
-        # Shown half as large, the image is one unit of log2 further down.
+        # Halving the size at which the image is shown moves it down by one unit of log2.
         rise, ends = in_points(abs(slope.value)), sorted((abs(slope.low), abs(slope.high)))
         if np.sign(slope.low) != np.sign(slope.high) or not np.isfinite(slope.value):
             return f"{words} no rise was found ({told(end)})"
@@ -62,7 +62,7 @@ def size_curve_finding(measures: pd.DataFrame, seed: int = 0) -> Finding | None:
 
 @styled
 def size_vs_invariance(curves: Mapping[str, pd.DataFrame], measure: str = "p_top1_change") -> Figure:
-    """A measure over the view size (A), crops left of 1, embed right, and accuracy below; a table SUMMARY a model."""
+    """A measure over the view size (A), crops left of 1, embed right, and accuracy below; a table SUMMARY per model."""
     labelled = any(_points(table, "accuracy").notna().any(axis=None) for table in curves.values())
     two = labelled and measure != "accuracy"
     figure = new_figure(6.2, 5.2 if two else 3.7)

@@ -26,7 +26,7 @@ SHOWN_COLUMNS = ("accuracy", "p_top1_change", "mac", "nn_distance", "centre_dist
 
 @dataclass(frozen=True)
 class Classes:
-    """Table CLASSES, the images that it is of, and the names of classes."""
+    """Table CLASSES, its images, and the names of classes."""
 
     table: pd.DataFrame
     per_image: pd.DataFrame
@@ -39,7 +39,7 @@ def gather(source: Source) -> Classes:
 
 
 def class_findings(contents: Classes) -> list[Finding]:
-    """Whether classes differ in stability, by a Kruskal–Wallis test over images, and which are at the ends."""
+    """Whether classes differ in stability, by a Kruskal–Wallis test over images, and the most and least stable ones."""
     from scipy.stats import kruskal
 
     classes, per_image = contents.table, contents.per_image

@@ -1,4 +1,4 @@
-"""What can be said about how two datasets' framing differs, and about differences too small to have been found."""
+"""Findings on how two datasets' framing differs, and on differences too small to be detected."""
 
 import dataclasses
 import math
@@ -34,27 +34,27 @@ FORMS = {"cx": three_digits, "cy": three_digits, "truncated": in_points}
 
 
 def comparison_findings(contents: FramingContents) -> list[Finding]:
-    """Whether a classifier distinguishes the sets, what differs and by how much, and what could have been missed."""
+    """Whether a classifier distinguishes the sets, which variables differ by how much, and bounds on the others."""
     first, second, comparison = contents.first, contents.second, contents.comparison
     if second is None or not first:
         return []
-    found = _none_possible(contents)
-    if not found:
+    findings = _none_possible(contents)
+    if not findings:
         rows = comparison.variables.set_index("variable", drop=False)
         variables = [rows.loc[name].to_dict() for name in FRAMING_VARIABLES]
         differing = [row for row in variables if _differs(row)]
         alike = [row for row in variables if not _differs(row) and known(row["p_value"])]
-        found = [
+        findings = [
             _classifier(contents, differing),
             *(_variable(row, first, second) for row in differing),
             _centring(rows.loc[first.centring.column].to_dict(), first, second),
             *([_no_difference(alike, first, second)] if alike else []),
         ]
-    return [dataclasses.replace(finding, boxes=contents.boxes, compares_boxes=True) for finding in found]
+    return [dataclasses.replace(finding, boxes=contents.boxes, compares_boxes=True) for finding in findings]
 
 
 def _none_possible(contents: FramingContents) -> list[Finding]:
-    """Why the sets cannot be compared; empty where they can."""
+    """The reason why the sets cannot be compared; empty if they can."""
     first, second = contents.first, contents.second
     if not second:
         claim = f"The framing of {second.the} cannot be compared with that of {first.the}: it has no object boxes."
@@ -145,7 +145,7 @@ def _bare_distance(name: str, value: float) -> str:
 
 
 def _apart(row: Mapping) -> str:
-    """How far apart the distributions are, and how far chance puts them."""
+    """The distance between the distributions, and the distance expected by chance."""
     low, high = (_bare_distance(row["variable"], row[f"wasserstein_{end}"]) for end in ("low", "high"))
     return (
         f"One distribution becomes the other when its objects are moved by {told_distance(row, row['wasserstein'])} on "
@@ -155,7 +155,7 @@ def _apart(row: Mapping) -> str:
 
 
 def _bounds(row: Mapping) -> str:
-    """The interval of a difference in its unit, as what it can be at most."""
+    """The interval of a difference in its unit, as its largest possible value."""
     name = row["variable"]
     form = (lambda value: number(math.exp(value))) if name in LOGARITHMS else FORMS.get(name, number)
     return f"by {_with_unit(name, limits_of_row(row, 'difference', form))}"

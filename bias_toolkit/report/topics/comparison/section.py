@@ -63,11 +63,11 @@ def _table(contents: FramingContents) -> TableBlock:
     rows = []
     for row in contents.comparison.variables.to_dict("records"):
         name, high = row["variable"], row["wasserstein_by_chance_high"]
-        told = partial(number, digits=3 if name in ("cx", "cy", "truncated") else 2)
-        by_chance = Cell(told(row["wasserstein_by_chance"]), f"≤ {told(high)}" if known(high) else "")
-        distances = [column_cell(row, column, told) for column in ("difference", "wasserstein")]
+        form = partial(number, digits=3 if name in ("cx", "cy", "truncated") else 2)
+        by_chance = Cell(form(row["wasserstein_by_chance"]), f"≤ {form(high)}" if known(high) else "")
+        distances = [column_cell(row, column, form) for column in ("difference", "wasserstein")]
         tests = [bare_p(row[column]) if known(row[column]) else MISSING for column in ("p_value", "q_value")]
-        rows.append([label_of(name), told(row["first"]), told(row["second"]), *distances, by_chance, *tests])
+        rows.append([label_of(name), form(row["first"]), form(row["second"]), *distances, by_chance, *tests])
     shown = [*FRAMING_VARIABLES.values(), FRAMING_SUMMARY["centre_bias"], FRAMING_SUMMARY["untruncated_centre_bias"]]
     return TableBlock(
         "The framing of both sets, variable by variable",
@@ -91,14 +91,14 @@ def framing_differences(
     comparison: FramingComparison,
     names: Sequence[str] = ("training set", "test set"),
 ) -> Figure:
-    """How position, scale and aspect are distributed in two tables FRAMING, and how far apart the distributions are."""
+    """The distributions of position, scale and aspect in two tables FRAMING, and the distances between them."""
     figure = new_figure(10.6, 5.6)
     for ax, variable in zip(figure.subplots(2, 2).flat, AXES, strict=True):
         logarithmic = variable in LOGARITHMS
         column = variable.removeprefix("log_")
         one, other = (table[column].to_numpy(float) for table in (first, second))
         edges = _edges(np.concatenate([one, other]), logarithmic)
-        # Shares and not densities, which would depend on whether the axis is logarithmic.
+        # Shares, because densities would depend on whether the axis is logarithmic.
         for values, options in ((one, {"color": BLUE, "alpha": 0.75, "fill": True}), (other, {"color": ORANGE})):
             shares = np.histogram(values, edges)[0] / len(values)
             ax.stairs(shares, edges, linewidth=0 if "fill" in options else 2.2, **options)

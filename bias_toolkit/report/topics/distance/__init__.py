@@ -1,4 +1,4 @@
-"""How far test images are from the training set, and whether that goes with the model's stability on them."""
+"""The distance of test images from the training set, and its relation to the model's stability on them."""
 
 from typing import Any
 
@@ -17,10 +17,10 @@ from bias_toolkit.report.words.definitions import distance_label
 
 
 def _tiles(contents: DistanceContents) -> list[Tile]:
-    found = plain_and_partial(contents.relations.correlations, "nn_distance", "p_top1_change")
-    if None in found:
+    rows = plain_and_partial(contents.relations.correlations, "nn_distance", "p_top1_change")
+    if None in rows:
         return []
-    (rho, limits), (partial, given) = ((number(row["rho"]), interval(row["low"], row["high"])) for row in found)
+    (rho, limits), (partial, given) = ((number(row["rho"]), interval(row["low"], row["high"])) for row in rows)
     details = f"95% interval {limits}; given the margin {partial} ({given})"
     return [Tile(rho, "ρ of distance and P(top-1 change)", details, order=3)]
 

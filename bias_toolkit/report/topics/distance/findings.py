@@ -1,4 +1,4 @@
-"""What can be said about distance from the training set against invariance."""
+"""Findings on the relation of distance from the training set to invariance."""
 
 from dataclasses import dataclass
 
@@ -29,19 +29,19 @@ NEAREST = Variable(
 
 @dataclass(frozen=True)
 class DistanceContents:
-    """Tables DISTANCES, NEIGHBOURS and SEARCH_QUALITY, and what relates distances to measures."""
+    """Tables DISTANCES, NEIGHBOURS and SEARCH_QUALITY, and the relation of distances to measures."""
 
     relations: Relations
     distances: pd.DataFrame
     neighbours: pd.DataFrame
-    search_quality: pd.DataFrame | None  # where the index is approximate
+    search_quality: pd.DataFrame | None  # if the index is approximate
     n_shared: int  # test images that are training images themselves, by file: their distances are to the others
     training_spacing: np.ndarray  # (n,): distance of training images to their nearest other training image
     names: ClassNames
 
 
 def gather(source: Source) -> DistanceContents:
-    """A study's distances, and what relates them to measures."""
+    """A study's distances, and their relation to measures."""
     return DistanceContents(
         tables.gather(source),
         source.distances,
@@ -54,23 +54,23 @@ def gather(source: Source) -> DistanceContents:
 
 
 def distance_findings(contents: DistanceContents) -> list[Finding]:
-    """Distance from the training set against both main measures, leaks, and how far the test set is on the whole."""
+    """Distance from the training set against both main measures, leaks, and the distance of the test set as a whole."""
     distances, relations = contents.distances, contents.relations
     if not has_values(distances, "nn_distance"):
         claim = "How far the test images are from the training set was not measured."
         return [Finding(Heading.DISTANCE, Kind.UNKNOWN, claim)]
-    found = [relation(relations, NEAREST, name) for name in MAIN_MEASURES if has_values(relations.per_image, name)]
+    findings = [relation(relations, NEAREST, name) for name in MAIN_MEASURES if has_values(relations.per_image, name)]
     if contents.n_shared:
         are = "is a training image itself" if contents.n_shared == 1 else "are training images themselves"
         claim = f"{contents.n_shared:,} of the {count(len(distances), 'test image')} {are}."
         evidence = "Each is compared with the other training images only."
-        found.append(Finding(Heading.DISTANCE, Kind.CAUTION, claim, evidence))
+        findings.append(Finding(Heading.DISTANCE, Kind.CAUTION, claim, evidence))
     if "leak" in distances:
-        found.append(_leaks(contents))
-    found.extend(quality_findings(contents.search_quality))
+        findings.append(_leaks(contents))
+    findings.extend(quality_findings(contents.search_quality))
     if has_values(distances, "distance_percentile"):
-        found.append(_percentile(distances["distance_percentile"]))
-    return found
+        findings.append(_percentile(distances["distance_percentile"]))
+    return findings
 
 
 def _leaks(contents: DistanceContents) -> Finding:

@@ -1,4 +1,4 @@
-"""What the report says of an approximate index: how often it misses the nearest training image, and by how much."""
+"""The quality of an approximate index: how often it misses the nearest training image, and by how much."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,20 +18,20 @@ def quality_sentence(quality: pd.DataFrame) -> str:
     if not row["n_images"]:
         return f"How good the approximate index {row['index']} is could not be measured on any test image."
     recall = estimate(row["recall"], row["recall_low"], row["recall_high"], percent)
-    found = (
+    start = (
         f"The approximate index {row['index']} finds the nearest training image of {recall} of "
         f"{count(row['n_images'], 'test image')} that were also searched exactly"
     )
     if not known(row["error"]):
-        return f"{found}."
+        return f"{start}."
     error = estimate_over(row["n_errors"], row["error"], row["error_low"], row["error_high"], percent)
     if row["largest_error"] == 0:
-        return f"{found}; none of their nn_distances is too large."
-    return f"{found}; nn_distance is too large by {error} on average, and by {percent(row['largest_error'])} at most."
+        return f"{start}; none of their nn_distances is too large."
+    return f"{start}; nn_distance is too large by {error} on average, and by {percent(row['largest_error'])} at most."
 
 
 def quality_blocks(quality: pd.DataFrame | None) -> list[Block]:
-    """The sentence and its table, where the index is approximate."""
+    """The sentence and its table, if the index is approximate."""
     if quality is None:
         return []
     row = _row(quality)
@@ -55,7 +55,7 @@ def quality_blocks(quality: pd.DataFrame | None) -> list[Block]:
 
 
 def quality_findings(quality: pd.DataFrame | None) -> list[Finding]:
-    """A caution where the index misses more than one nearest training image in twenty."""
+    """A caution if the index misses the nearest training image for more than one test image in twenty."""
     if quality is None:
         return []
     row = _row(quality)

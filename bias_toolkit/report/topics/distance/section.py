@@ -125,7 +125,7 @@ def _leaks(contents: DistanceContents) -> TableBlock:
 
 @styled
 def percentile_histogram(distances: pd.DataFrame, bins: int = 20) -> Axes:
-    """Where test images lie among the training images' own distances; one distribution would fill bars to the line."""
+    """Percentiles of test images in the training images' own distances; bars of equal distributions reach the line."""
     ax = new_figure().add_subplot()
     values = distances["distance_percentile"].dropna().to_numpy(float)
     weights = np.full(len(values), 1 / max(len(values), 1))

@@ -1,4 +1,4 @@
-"""The images that were explained: how many are unstable, and what their instability comes from."""
+"""The explained images: how many are unstable, and the causes of their instability."""
 
 import itertools
 from collections.abc import Sequence
@@ -31,23 +31,23 @@ NO_CAUSE = "none found"
 
 @dataclass(frozen=True)
 class ExplainedImage:
-    """One of the images that were explained."""
+    """One explained image."""
 
     image_id: str
     class_name: str  # as it is shown; empty for none
     p_top1_change: float  # over one-pixel steps in all directions
-    low: float | None  # its 95% interval; None where there is none
+    low: float | None  # its 95% interval; None if there is none
     high: float | None
-    first_cause: str | None  # in words; None where no cause was found, or none was looked for
+    first_cause: str | None  # in words; None if no cause was found, or none was searched
     link: str  # address of its page, relative to the report
-    is_stable: bool = False  # whether it is too stable for a cause to be looked for
+    is_stable: bool = False  # whether it is so stable that no cause is searched
 
 
 @dataclass(frozen=True)
 class Explained:
-    """What the explanations say together, and the images that were explained."""
+    """The summary of the explanations, and the explained images."""
 
-    summary: Summary | None = None  # of the least stable images, as far down as each has been explained
+    summary: Summary | None = None  # of the least stable images, up to the first that is not explained
     images: Sequence[ExplainedImage] = ()  # the least stable first
 
 
@@ -76,7 +76,7 @@ def gather(source: Source) -> Explained:
 
 
 def explanation_findings(contents: Explained) -> list[Finding]:
-    """The most frequent first cause of the explained images that are unstable; nothing where none was explained."""
+    """The most frequent first cause of the explained unstable images; empty if no image was explained."""
     summary = contents.summary
     if summary is None or not summary.n_images:
         return []
@@ -102,8 +102,8 @@ def explanation_findings(contents: Explained) -> list[Finding]:
 def explained_and_unstable(summary: Summary) -> str:
     """`20 images were explained, of which 18 are unstable`."""
     n = summary.n_unstable
-    told = {0: "none is", 1: "1 is", summary.n_images: "all are"}.get(n, f"{count(n)} are")
-    return f"{count(summary.n_images, 'image')} {was(summary.n_images)} explained, of which {told} unstable"
+    unstable = {0: "none is", 1: "1 is", summary.n_images: "all are"}.get(n, f"{count(n)} are")
+    return f"{count(summary.n_images, 'image')} {was(summary.n_images)} explained, of which {unstable} unstable"
 
 
 def _removal(share: CauseShare, summary: Summary) -> str:
@@ -133,7 +133,7 @@ def _ends(estimate) -> tuple[float | None, float | None, float | None]:
 
 
 def explanations_section(contents: Explained) -> Section | Omitted:
-    """What each cause accounts for among the explained images, and links to their pages."""
+    """The share of each cause among the explained images, and links to their pages."""
     summary = contents.summary
     if summary is None or not summary.n_images:
         return Omitted(TITLE, NOT_EXPLAINED)
@@ -207,7 +207,7 @@ def _images(images: Sequence[ExplainedImage]) -> TableBlock:
 
 @styled
 def first_causes(summary: Summary) -> Axes:
-    """Of how many unstable images each cause is the first."""
+    """The number of unstable images for which each cause is the first."""
     rows = [(share.name, share.n_first, BLUE) for share in summary.shares]
     rows.append((NO_CAUSE, summary.n_unexplained, PALE))
     ax = new_figure(7.4, 1.0 + 0.3 * len(rows)).add_subplot()

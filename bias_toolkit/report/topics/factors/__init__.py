@@ -1,4 +1,4 @@
-"""Annotated factors of an image (ImageNet-X), such as an unusual pose, against the model's stability."""
+"""The relation of an image's annotated factors (ImageNet-X), such as an unusual pose, to the model's stability."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ def factor_name(factor: str) -> str:
 
 @dataclass(frozen=True)
 class Factors:
-    """Table FACTORS, what it leaves out, and table NOTES."""
+    """Table FACTORS, the factors left out of it, and table NOTES."""
 
     table: pd.DataFrame
     notes: Sequence[str]
@@ -55,27 +55,27 @@ def gather(source: Source) -> Factors:
 
 
 def factor_findings(contents: Factors) -> list[Finding]:
-    """Factors that go with instability after correction for their number, and whether the margin explains them."""
+    """Factors related to instability after correction for their number, and whether the margin explains them."""
     table = contents.table
     if not len(table):
         return [Finding(Heading.FACTORS, Kind.UNKNOWN, contents.notes[0])] if contents.notes else []
     rows = table[table["measure"].eq("p_top1_change")].to_dict("records")
     if not rows:
         return []
-    found = [row for row in rows if known(row["p_adjusted"]) and row["p_adjusted"] < SIGNIFICANT]
+    related = [row for row in rows if known(row["p_adjusted"]) and row["p_adjusted"] < SIGNIFICANT]
     tested = count(len(rows), "factor")
-    if not found:
+    if not related:
         claim = "No annotated factor was found to go with instability."
         evidence = f"None of {tested} leaves its mark on P(top-1 change) after correction for their number."
         return [Finding(Heading.FACTORS, Kind.NONE, claim, evidence)]
-    found.sort(key=lambda row: (-abs(row["difference"]), row["factor"]))
-    names = ", ".join(factor_name(row["factor"]).lower() for row in found)
-    claim = f"Of {tested}, {len(found)} {'goes' if len(found) == 1 else 'go'} with another stability: {names}."
-    told = " ".join(_told(row) for row in found[:3])
-    return [Finding(Heading.FACTORS, Kind.EFFECT, claim, told)]
+    related.sort(key=lambda row: (-abs(row["difference"]), row["factor"]))
+    names = ", ".join(factor_name(row["factor"]).lower() for row in related)
+    claim = f"Of {tested}, {len(related)} {'goes' if len(related) == 1 else 'go'} with another stability: {names}."
+    text = " ".join(_sentence(row) for row in related[:3])
+    return [Finding(Heading.FACTORS, Kind.EFFECT, claim, text)]
 
 
-def _told(row: Mapping[str, Any]) -> str:
+def _sentence(row: Mapping[str, Any]) -> str:
     def brackets(name: str, p: str) -> str:
         limits = interval(row[f"{name}_low"], row[f"{name}_high"], points)
         return f"(95% interval {limits}; adjusted {p_value(row[p])})"
@@ -98,7 +98,7 @@ def points(value: float) -> str:
 
 
 def factors_section(contents: Factors) -> Section | Omitted | None:
-    """The factors where there are any, a reason where they were asked for in vain, otherwise None."""
+    """The factors, if there are any; a reason, if they were requested but not found; otherwise None."""
     if len(contents.table):
         return Section("factors", TITLE, list(_blocks(contents)))
     notes = contents.notes
@@ -170,7 +170,7 @@ def largest_first(factors: pd.DataFrame, measure: str) -> pd.DataFrame:
 
 @styled
 def factor_differences(factors: pd.DataFrame, measure: str = "p_top1_change") -> Axes:
-    """The difference that each factor (FACTORS) makes to a measure among all images and among images of like margin."""
+    """The difference that each factor (FACTORS) makes to a measure, among all images and images of similar margin."""
     rows = largest_first(factors, measure)
     places = np.arange(len(rows), dtype=float)
     ax = new_figure(width=6.2, height=1.35 + ROW_INCHES * len(rows)).add_subplot()

@@ -8,7 +8,7 @@ from bias_toolkit.report.topic import Topic
 
 
 def files_section(tables: Sequence[tuple[str, str, str]]) -> Section:
-    """Links to every table (address, name, what it holds) and to the numbers."""
+    """Links to every table (address, name, content) and to the numbers."""
     items = [Cell(RESULTS, "every number, finding and setting of this page", RESULTS)]
     items.extend(Cell(name, holds, address) for address, name, holds in tables)
     return Section(

@@ -1,4 +1,4 @@
-"""What is said of framing is made from this: one or two sets of framed objects, of a study or on their own."""
+"""The data of all statements on framing: one or two sets of framed objects, from a study or separate."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def whole_dataset(summary: pd.DataFrame | None) -> Mapping[str, Any] | None:
-    """The FRAMING_SUMMARY row of the whole dataset, None where there were no objects."""
+    """The FRAMING_SUMMARY row of the whole dataset; None if there are no objects."""
     if summary is None or not len(summary):
         return None
     rows = summary[summary["category"].eq("") & summary["n_objects"].gt(0)]
@@ -26,7 +26,7 @@ def whole_dataset(summary: pd.DataFrame | None) -> Mapping[str, Any] | None:
 
 
 def by_category(summary: pd.DataFrame | None, column: str = "centre_bias") -> pd.DataFrame:
-    """The FRAMING_SUMMARY rows of single categories, those with the most of a column first."""
+    """The FRAMING_SUMMARY rows of single categories, the highest values of `column` first."""
     if summary is None or not len(summary):
         return pd.DataFrame()
     rows = summary[summary["category"].ne("")]
@@ -34,17 +34,17 @@ def by_category(summary: pd.DataFrame | None, column: str = "centre_bias") -> pd
 
 
 def set_summary(source: Source, split: str) -> pd.DataFrame | None:
-    """Table FRAMING_SUMMARY of a set of a study; None where it has no objects."""
+    """Table FRAMING_SUMMARY of a set of a study; None if it has no objects."""
     return source.framing_summary(split) if len(source.framing(split)) else None
 
 
 @dataclass(frozen=True)
 class FramedSet:
-    """A dataset's framing, and how it is spoken of."""
+    """A dataset's framing, and the names of the dataset in sentences."""
 
     the: str  # as in “in the training set”
     adjective: str  # as in “training objects”; empty for none
-    key: str  # for the names of tables, and to say whose boxes something shows
+    key: str  # for the names of tables, and for marking the sets whose boxes are shown
     framing: pd.DataFrame | None = None  # table FRAMING
     summary: pd.DataFrame | None = None  # table FRAMING_SUMMARY
     maps: Maps | None = None
@@ -55,7 +55,7 @@ class FramedSet:
         return whole_dataset(self.summary) is not None
 
     def own(self, noun: str) -> str:
-        """`training objects`, or `objects` where the set needs no adjective."""
+        """`training objects`, or `objects` if the set needs no adjective."""
         return f"{self.adjective} {noun}".strip()
 
     @property
@@ -65,27 +65,27 @@ class FramedSet:
 
     @property
     def stem(self) -> str:
-        """For the names of figures."""
+        """The start of the names of figures."""
         return self.adjective or self.key
 
     @property
     def boxes(self) -> frozenset[str]:
-        """This set alone, as the one whose boxes something shows."""
+        """This set alone, for marking whose boxes are shown."""
         return frozenset({self.key})
 
     @property
     def is_estimated(self) -> bool:
-        """Whether its boxes were located by a model."""
+        """Whether a model located its boxes."""
         return self.summary is not None and bool(self.summary.get("estimated", pd.Series([False])).any())
 
     @property
     def whole(self) -> dict[str, Any]:
-        """The FRAMING_SUMMARY row of the whole set, which has objects."""
+        """The FRAMING_SUMMARY row of the whole set, which must have objects."""
         return dict(whole_dataset(self.summary))
 
     @property
     def centring(self) -> Centring:
-        """The columns of its summary that are about centring."""
+        """The columns of its summary that describe centring."""
         return centring(self.whole)
 
     @property
@@ -96,11 +96,11 @@ class FramedSet:
 
 @dataclass(frozen=True)
 class FramingContents:
-    """The set that a report is about, and the one that it is compared with, if any."""
+    """The set that a report describes, and the set that it is compared with, if any."""
 
     first: FramedSet
     second: FramedSet | None = None
-    comparison: FramingComparison | None = None  # None where too few images of one have boxes
+    comparison: FramingComparison | None = None  # None if too few images of one have boxes
     names: ClassNames = field(default_factory=ClassNames)
     seed: int = 0
 
@@ -111,7 +111,7 @@ class FramingContents:
 
     @property
     def boxes(self) -> frozenset[str]:
-        """Both sets, as those whose boxes something shows."""
+        """Both sets, for marking whose boxes are shown."""
         return frozenset(each.key for each in (self.first, self.second) if each is not None)
 
 

@@ -46,7 +46,7 @@ def _bar(ax: Axes, of: Sequence[Axes], label: str) -> None:
 
 @styled
 def centres_against_null(maps: Maps) -> Figure:
-    """Where the objects' centres are, where they would be by chance, in the same colours, and the difference."""
+    """The density of objects' centres, the density by chance in the same colours, and the difference."""
     n = maps.centres.sum()
     observed, null = maps.centres / n, maps.null / n
     highest = max(observed.max(), null.max())
@@ -82,7 +82,7 @@ def null_distance_density(framing: pd.DataFrame, edges: np.ndarray) -> np.ndarra
 
 @styled
 def centre_distance_histogram(framing: pd.DataFrame) -> Axes:
-    """How far objects are from the centre, and how far they would be by chance."""
+    """The distance of objects from the centre, and their distance by chance."""
     values, edges = framing["centre_distance"].to_numpy(float), np.linspace(0, 1, HISTOGRAM_BINS + 1)
     ax = histogram(
         values,
@@ -103,7 +103,7 @@ def centre_distance_histogram(framing: pd.DataFrame) -> Axes:
 def scale_histogram(
     framing: pd.DataFrame, other: pd.DataFrame | None = None, names: Sequence[str] = ("training set", "test set")
 ) -> Axes:
-    """How large objects are shown, with a second dataset as an outline; two tables FRAMING and their names."""
+    """The scale of objects, with a second dataset as an outline; two tables FRAMING and their names."""
     values, edges = framing["scale"].to_numpy(float), np.linspace(0, 1, HISTOGRAM_BINS + 1)
     outlined = other is not None and len(other) > 0
     ax = histogram(
@@ -124,7 +124,7 @@ def scale_histogram(
 
 @styled
 def category_ranking(ranked: pd.DataFrame, *, column: str = "centre_bias", class_name=str, most: int = 15) -> Axes:
-    """A centre bias of the categories (CATEGORY_RANKING) with its interval; of many the `most` first and last."""
+    """A centre bias of the categories (CATEGORY_RANKING) with its interval; only the `most` first and last of many."""
     named = zip(ranked["category"], ranked["n_objects"], strict=True)
     rows = ranked[["value", "value_low", "value_high"]].astype(float).set_axis(["value", "low", "high"], axis=1)
     rows = rows.assign(name=[f"{shortened(class_name(category), LONGEST_CATEGORY)}, {n:,}" for category, n in named])

@@ -1,4 +1,4 @@
-"""What can be said about how the subjects of a dataset are framed."""
+"""Findings on how the subjects of a dataset are framed."""
 
 import dataclasses
 from functools import partial
@@ -14,16 +14,16 @@ MOSTLY = 0.5
 
 
 def framing_findings(contents: FramingContents) -> list[Finding]:
-    """Centring and scale of the first set, and how its categories differ."""
+    """Centring and scale of the first set, and the differences between its categories."""
     first = contents.first
     if not first:
         claim = f"How the subjects of {first.the} are framed cannot be said: it has no object boxes."
         return [_finding(Kind.UNKNOWN, claim, boxes=first.boxes)]
-    found = [_centring(first)]
+    findings = [_centring(first)]
     if first.centring != OF_ALL_OBJECTS:
-        found.append(_truncation(first))
-    found.extend([_scale(first), _categories(contents), _ranking(contents)])
-    return [dataclasses.replace(finding, boxes=first.boxes) for finding in found if finding is not None]
+        findings.append(_truncation(first))
+    findings.extend([_scale(first), _categories(contents), _ranking(contents)])
+    return [dataclasses.replace(finding, boxes=first.boxes) for finding in findings if finding is not None]
 
 
 def _centring(of: FramedSet) -> Finding:
@@ -85,7 +85,7 @@ def _scale(of: FramedSet) -> Finding | None:
 
 
 def _categories(contents: FramingContents) -> Finding | None:
-    """In how many categories objects are centred, corrected for how many were asked."""
+    """The number of categories in which objects are centred, corrected for the number of categories tested."""
     first = contents.first
     column, q = first.centring.column, first.centring.q_value
     rows = by_category(first.summary, column)
@@ -110,7 +110,7 @@ def _categories(contents: FramingContents) -> Finding | None:
 
 
 def _ranking(contents: FramingContents) -> Finding | None:
-    """How much of the order of the categories is more than chance, and what is at its ends."""
+    """The part of the order of the categories that exceeds chance, and the categories at its ends."""
     first = contents.first
     ranking = rank_categories(first.summary, first.centring.column, contents.seed)
     if len(ranking) < 3:

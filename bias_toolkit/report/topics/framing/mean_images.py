@@ -24,7 +24,7 @@ def write_mean_images(framed: FramedSet, folder: Path, categories: list[str] | N
     for number, (category, pixels) in enumerate(zip(framed.means.table["category"], framed.means.pixels, strict=True)):
         if categories is not None and category not in categories:
             continue
-        # The number keeps classes apart whose names differ only in what a file's name cannot hold.
+        # The number separates classes whose names differ only in characters that a file name cannot have.
         slug = re.sub(r"[^\w-]+", "-", category)[:LONGEST_SLUG].strip("-") if category else "all"
         files[category] = f"{FOLDER}/mean-{framed.key}-{number:04d}-{slug}.png"
         Image.fromarray(np.ascontiguousarray(pixels)).save(folder / files[category])
@@ -32,7 +32,7 @@ def write_mean_images(framed: FramedSet, folder: Path, categories: list[str] | N
 
 
 def mean_images_block(contents: FramingContents, folder: Path, every: bool = False) -> PicturesBlock | None:
-    """Write (`every`: all) mean images of the first set and the whole second set's, and show them; None without any."""
+    """Write and show mean images of the first set (`every`: write all) and of the whole second set; None if absent."""
     first, second = contents.first, contents.second
     if first.means is None or first.means.table.empty:
         return None
@@ -59,7 +59,7 @@ def mean_images_block(contents: FramingContents, folder: Path, every: bool = Fal
 
 
 def _ends(framed: FramedSet) -> list[tuple[str, list[str]]]:
-    """Which classes are shown, under which heading: the most and the least centred, or all in order where none is."""
+    """The shown classes by heading: the most and the least centred, or all in order if no class is centred."""
     classes = [category for category in framed.means.table["category"] if category]
     ranked = rank_categories(framed.summary, framed.centring.column)["category"] if framed else ()
     ordered = [category for category in ranked if category in set(classes)]
@@ -74,7 +74,7 @@ def _picture(contents: FramingContents, framed: FramedSet, category: str, files:
     name = contents.names.shown(category) if category else framed.name
     lines = [f"mean of {count(row['n_images'], 'image')}"]
     if framed and category:
-        found = framed.summary[framed.summary["category"].eq(category)]
-        if len(found) and known(found[framed.centring.column].iloc[0]):
-            lines.append(f"centre bias {value_of(found.iloc[0], framed.centring.column, short=True)}")
+        rows = framed.summary[framed.summary["category"].eq(category)]
+        if len(rows) and known(rows[framed.centring.column].iloc[0]):
+            lines.append(f"centre bias {value_of(rows.iloc[0], framed.centring.column, short=True)}")
     return Picture(files[category], f"Mean image of {name}.", name, lines)

@@ -83,7 +83,7 @@ def _overview(sets: list[FramedSet]) -> TableBlock:
 
 
 def _bias(of: FramedSet) -> str:
-    """Centre bias of all objects, and of those that the border does not cut where those say more."""
+    """Centre bias of all objects and, if these are more informative, of those that the border does not cut."""
     row, centring = of.whole, of.centring
     text = f"Centre bias {value_of(row, OF_ALL_OBJECTS.column)}"
     if centring == OF_ALL_OBJECTS:

@@ -1,4 +1,4 @@
-"""Whether the framing of a test image goes with the model's stability on it."""
+"""Whether the framing of a test image is related to the model's stability on it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -55,14 +55,14 @@ FRAMING_VARIABLES = (
 
 @dataclass(frozen=True)
 class FramingEffect:
-    """What relates framing to measures, and table FRAMING_SUMMARY of the test set; None where it has no objects."""
+    """The relation of framing to measures, and table FRAMING_SUMMARY of the test set; None if it has no objects."""
 
     relations: Relations
     test_summary: pd.DataFrame | None
 
 
 def gather(source: Source) -> FramingEffect:
-    """What relates the framing of a study's test images to their measures."""
+    """The relation of the framing of a study's test images to their measures."""
     return FramingEffect(tables.gather(source), set_summary(source, TEST))
 
 
@@ -75,19 +75,19 @@ def framing_effect_findings(contents: FramingEffect) -> list[Finding]:
         claim = "Whether the framing of a test image decides its stability cannot be said: its objects have no boxes."
         return [Finding(Heading.FRAMING_EFFECT, Kind.UNKNOWN, claim)]
     variables = [variable for variable in FRAMING_VARIABLES if has_values(relations.per_image, variable.name)]
-    found = [relation(relations, variable, MEASURE) for variable in variables]
+    findings = [relation(relations, variable, MEASURE) for variable in variables]
     test = whole_dataset(contents.test_summary)
-    if test is None or any(finding.kind not in (Kind.NONE, Kind.EXPLAINED) for finding in found):
-        return found
+    if test is None or any(finding.kind not in (Kind.NONE, Kind.EXPLAINED) for finding in findings):
+        return findings
     column = centring(test).column
     if sign(test[f"{column}_low"], test[f"{column}_high"]) == 1:
         claim = "The test photographs are centred themselves, so an effect of framing may not show in them."
         centred = f"Their {label_of(column).lower()} is {value_of(test, column, n=test['n_images'])}."
         evidence = f"{centred} To show, it may need framing varied on purpose."
-        found.append(
+        findings.append(
             Finding(Heading.FRAMING_EFFECT, Kind.CAUTION, claim, evidence, boxes=TEST_ONLY, states_centring=True)
         )
-    return found
+    return findings
 
 
 def framing_effect_section(contents: FramingEffect) -> Section | Omitted:

@@ -31,7 +31,7 @@ class Images:
     neighbours: pd.DataFrame
     framing: Mapping[str, pd.DataFrame]  # table FRAMING of train and test
     read: Callable[[str, str], np.ndarray]  # set and image_id to pixels; may raise UnreadableImageError
-    train_labels: Mapping[str, str]  # image_id of a training image to its label, where it has one
+    train_labels: Mapping[str, str]  # image_id of a training image to its label, if it has one
     names: ClassNames
     links: Mapping[str, str]  # image_id to the address of the page that explains it
 
@@ -54,7 +54,7 @@ def stability_examples(
 ) -> tuple[list[Example], list[Example]]:
     """Write thumbnails of the least and of the most stable images into `folder`/images, and describe both.
 
-    An image that cannot be read is passed over. No image is among both.
+    An image that cannot be read is left out. No image is in both lists.
     """
     if not has_values(contents.per_image, "p_top1_change"):
         return [], []
@@ -96,20 +96,20 @@ def _neighbours(contents: Images, image_id: str, folder: Path, stem: str, most: 
     if contents.neighbours.empty:
         return []
     rows = contents.neighbours[contents.neighbours["image_id"].eq(image_id)].sort_values("rank")
-    found = []
+    thumbnails = []
     for row in rows.to_dict("records"):
-        if len(found) == most:
+        if len(thumbnails) == most:
             break
         neighbour = row["neighbour_id"]
         file = _write(contents, TRAINING, neighbour, folder, f"{stem}-neighbour-{row['rank']}")
         if file is not None:
             name = contents.names.shown(contents.train_labels.get(neighbour))
-            found.append(Thumbnail(file, neighbour, name, (f"distance {significant(row['distance'])}",)))
-    return found
+            thumbnails.append(Thumbnail(file, neighbour, name, (f"distance {significant(row['distance'])}",)))
+    return thumbnails
 
 
 def _write(contents: Images, split: str, image_id: str, folder: Path, stem: str) -> str | None:
-    """The address of an image's thumbnail, which is written; None where the image cannot be read."""
+    """Write an image's thumbnail and return its address; None if the image cannot be read."""
     try:
         pixels = contents.read(split, image_id)
     except UnreadableImageError:

@@ -1,4 +1,4 @@
-"""How stable the model is under one-pixel steps."""
+"""The stability of the model under one-pixel steps."""
 
 from typing import Any
 
@@ -16,17 +16,17 @@ from bias_toolkit.report.words.sentences import sweep_name
 
 
 def _tiles(contents: InvarianceContents) -> list[Tile]:
-    found = []
+    tiles = []
     row, floor = contents.row("p_top1_change"), contents.noise_floor
     if row is not None:
         limits = interval_over(row["n"], row["low"], row["high"], percent)
         details = f"{limits}; {sweep_name(*contents.reference)}"
-        found.append(Tile(percent(row["value"]), "of one-pixel steps change the top-1 class", details, order=2))
+        tiles.append(Tile(percent(row["value"]), "of one-pixel steps change the top-1 class", details, order=2))
     if floor is not None:
         details = f"noise floor {percent(floor.value)}; 95% interval {interval(floor.low, floor.high, percent)}"
         value = f"{floor.n_changed:,} / {floor.n_views:,}"
-        found.append(Tile(value, "views that change class when evaluated again", details, order=4))
-    return found
+        tiles.append(Tile(value, "views that change class when evaluated again", details, order=4))
+    return tiles
 
 
 def _histogram(contents: InvarianceContents, choice: Choice[InvarianceContents]) -> Axes:

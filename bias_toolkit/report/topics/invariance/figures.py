@@ -57,7 +57,7 @@ def _apart(values: Sequence[float], least: float = 1.12) -> list[float]:
 
 @styled
 def measure_histogram(measures: pd.DataFrame, measure: str = "p_top1_change") -> Axes:
-    """How a measure is distributed over the images; where it counts steps (`n_steps`), with a bar for each number."""
+    """The distribution of a measure over the images; one bar per number of steps if the measure counts `n_steps`."""
     ax = new_figure().add_subplot()
     values = measures[measure].dropna().to_numpy(float)
     steps = measures["n_steps"].max() if "n_steps" in measures else np.nan

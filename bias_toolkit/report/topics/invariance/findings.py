@@ -1,4 +1,4 @@
-"""What can be said about how stable the model is under one-pixel steps."""
+"""Findings on the model's stability under one-pixel steps."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class NoiseFloor:
 class InvarianceContents:
     """Tables SUMMARY, MEASURES and SEQUENTIAL, the reference sweep, and the noise floor."""
 
-    reference: SweepKey | None  # the sweep that `per_image` is about; None where none has steps
+    reference: SweepKey | None  # the sweep of `per_image`; None if no sweep has steps
     summary: pd.DataFrame
     measures: pd.DataFrame
     sequential: pd.DataFrame
@@ -41,7 +41,7 @@ class InvarianceContents:
     seed: int
 
     def row(self, measure: str) -> Mapping[str, Any] | None:
-        """The SUMMARY row of a measure under the reference sweep, None where it is absent or not defined."""
+        """The SUMMARY row of a measure under the reference sweep; None if it is absent or not defined."""
         if not len(self.summary) or self.reference is None:
             return None
         protocol, transform, size = self.reference
@@ -55,7 +55,7 @@ class InvarianceContents:
 
 
 def gather(source: Source) -> InvarianceContents:
-    """A study's measures, and what they are on the whole."""
+    """A study's measures, and their summary."""
     noise, floor = source.noise_floor, None
     if noise is not None:
         ends = noise["interval_over_images"] or noise["interval"]
@@ -78,12 +78,12 @@ def invariance_findings(contents: InvarianceContents) -> list[Finding]:
         claim = "How often one pixel changes the top-1 class was not measured."
         return [_finding(Kind.UNKNOWN, claim), *_consistency(contents)]
     sizes = size_finding(contents)
-    found = [_change(contents, row), noise_finding(contents.noise_floor, row), *([sizes] if sizes else [])]
-    return [*found, *_consistency(contents), _accuracy(contents)]
+    findings = [_change(contents, row), noise_finding(contents.noise_floor, row), *([sizes] if sizes else [])]
+    return [*findings, *_consistency(contents), _accuracy(contents)]
 
 
 def size_finding(contents: InvarianceContents) -> Finding | None:
-    """Where P(top-1 change) is higher than at the size at which it is lowest; None of fewer than two sizes."""
+    """Sizes at which P(top-1 change) is higher than at its lowest; None if there are fewer than two sizes."""
     measures, sweep = contents.measures, contents.reference
     if not len(measures) or sweep is None:
         return None
@@ -94,12 +94,12 @@ def size_finding(contents: InvarianceContents) -> Finding | None:
 def _consistency(contents: InvarianceContents) -> list[Finding]:
     summary = contents.summary
     rows = summary[summary["measure"].eq("consistency") & summary["value"].notna()] if len(summary) else summary
-    found = []
+    findings = []
     for row in rows.to_dict("records"):
         share, evidence = percent(row["value"]), f"{_interval(row)}; {count(row['n'], 'image')}."
         claim = f"Two views of an image at random offsets agree in their top-1 class in {share} of pairs."
-        found.append(_finding(Kind.FACT, claim, evidence))
-    return found
+        findings.append(_finding(Kind.FACT, claim, evidence))
+    return findings
 
 
 def _interval(row: Mapping) -> str:
@@ -115,8 +115,8 @@ def _change(contents: InvarianceContents, row: Mapping) -> Finding:
     evidence = f"{_interval(row)}; {details}."
     change = contents.row("mac")
     if change is not None:
-        told = estimate_over(change["n"], change["value"], change["low"], change["high"], significant)
-        evidence += f" The probability of the class on top changes by {told} a step on average."
+        text = estimate_over(change["n"], change["value"], change["low"], change["high"], significant)
+        evidence += f" The probability of the class on top changes by {text} a step on average."
     if row["n"] < TOO_FEW_IMAGES:
         return _finding(Kind.CAUTION, claim, f"{evidence} So few images say little about others.")
     return _finding(Kind.EFFECT, claim, evidence)

@@ -25,7 +25,7 @@ TITLE = "Invariance"
 
 
 def invariance_section(contents: InvarianceContents) -> Section | Omitted:
-    """All measures under all sweeps, the noise floor, and how the main measure is distributed."""
+    """All measures under all sweeps, the noise floor, and the distribution of the main measure."""
     summary = contents.summary
     if not len(summary) or not summary["value"].notna().any():
         return Omitted(TITLE, "no sweep was run.")

@@ -1,4 +1,4 @@
-"""What a report says of sweeps that stopped once enough was known."""
+"""Sentences on sweeps that stopped at the study's precision."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,13 +18,13 @@ HOW = (
 
 
 def stopping_sentences(sequential: pd.DataFrame) -> list[str]:
-    """A sentence on each sweep of table SEQUENTIAL; the sweep is named where there are several."""
+    """One sentence per sweep of table SEQUENTIAL, which names the sweep if there are several."""
     rows = sequential.to_dict("records")
     return [_sentence(row, named=len(rows) > 1) for row in rows]
 
 
 def unmeasured_sentences(sequential: pd.DataFrame, reference: tuple[str, str, float]) -> list[str]:
-    """Which test images have no measures, because the reference sweep stopped before them."""
+    """The test images without measures because the reference sweep stopped before them."""
     for row in sequential.to_dict("records"):
         unmeasured = row["n_images"] - row["n"] - row["n_skipped"]
         if (row["protocol"], row["transform"], row["size"]) == reference and unmeasured:

@@ -19,7 +19,7 @@ SIZES = "the size at which the image is shown"
 
 
 def compare_sizes(values: pd.DataFrame | None, heading: Heading, seed: int) -> Finding | None:
-    """Where P(top-1 change) is higher than at its lowest size; `values` are those of `values_by_size`."""
+    """Sizes at which P(top-1 change) is higher than at its lowest; `values` is from `values_by_size`."""
     if values is None:
         return None
     if len(values) < TOO_FEW_IMAGES:
@@ -30,7 +30,7 @@ def compare_sizes(values: pd.DataFrame | None, heading: Heading, seed: int) -> F
     margin = difference_margin(values.to_numpy(), seed=seed)
     lowest, highest = int(means.argmin()), int(means.argmax())
 
-    def told(i: int) -> str:
+    def at(i: int) -> str:
         protocol, size = values.columns[i]
         return f"{percent(means[i])} at {protocol} size {size:g}"
 
@@ -50,19 +50,19 @@ def compare_sizes(values: pd.DataFrame | None, heading: Heading, seed: int) -> F
     if smaller and larger:
         claim = f"P(top-1 change) is U-shaped over {SIZES}."
         evidence = (
-            f"It is lowest, {told(lowest)}, and higher when the image is shown smaller, {told(smallest)}, by "
-            f"{difference(smallest)}, and larger, {told(largest)}, by {difference(largest)}."
+            f"It is lowest, {at(lowest)}, and higher when the image is shown smaller, {at(smallest)}, by "
+            f"{difference(smallest)}, and larger, {at(largest)}, by {difference(largest)}."
         )
     elif smaller or larger:
         other, direction = (smallest, "smaller") if smaller else (largest, "larger")
         claim = f"The model is less stable when the image is shown {direction}."
-        evidence = f"P(top-1 change) is {told(other)} against {told(lowest)}, a difference of {difference(other)}."
+        evidence = f"P(top-1 change) is {at(other)} against {at(lowest)}, a difference of {difference(other)}."
     elif above[highest]:
         claim = f"P(top-1 change) depends on {SIZES}."
-        evidence = f"It is {told(highest)} against {told(lowest)}, a difference of {difference(highest)}."
+        evidence = f"It is {at(highest)} against {at(lowest)}, a difference of {difference(highest)}."
     else:
         claim = f"No dependence of P(top-1 change) on {SIZES} was found."
-        evidence = f"It is highest, {told(highest)}, and lowest, {told(lowest)}, a difference of {difference(highest)}."
+        evidence = f"It is highest, {at(highest)}, and lowest, {at(lowest)}, a difference of {difference(highest)}."
         return Finding(heading, Kind.NONE, claim, f"{evidence} {note}")
     return Finding(heading, Kind.EFFECT, claim, f"{evidence} {note}")
 
@@ -70,7 +70,7 @@ def compare_sizes(values: pd.DataFrame | None, heading: Heading, seed: int) -> F
 def values_by_size(measures: pd.DataFrame) -> pd.DataFrame | None:
     """P(top-1 change) of each image (rows) at each (protocol, size) of crop and embed (columns).
 
-    Only images measured at every size; None where there are fewer than two sizes at which the image is shown.
+    Only images that were measured at every size; None if the image is shown at fewer than two sizes.
     """
     rows = measures[measures["protocol"].isin(STEP_PROTOCOLS) & measures[MEASURE].notna()]
     if len({image_size(*pair) for pair in zip(rows["protocol"], rows["size"], strict=True)}) < 2:
@@ -80,10 +80,10 @@ def values_by_size(measures: pd.DataFrame) -> pd.DataFrame | None:
 
 
 def difference_margin(values: np.ndarray, resamples: int = 2000, seed: int = 0) -> float:
-    """Half the width of the interval of a difference of two columns' means, right for every pair of columns at once.
+    """Half the width of the interval of a difference of two columns' means, valid for every pair of columns at once.
 
-    The quantile, over bootstrap resamples of rows, of the range of the columns' means about the columns' own means:
-    no pair's difference is farther off than that range, so the pair may be chosen after looking.
+    It is the quantile, over bootstrap resamples of rows, of the range of the columns' means about the columns' own
+    means. No pair's difference deviates by more than that range, so the pair may be chosen after seeing the data.
     `values` is (images, sizes).
     """
     deviations = values - values.mean(axis=0)

@@ -21,20 +21,20 @@ MOST_SKIPPED = 100
 
 @dataclass(frozen=True)
 class LeftOut:
-    """What a report leaves out."""
+    """The images, boxes and analyses that a report leaves out."""
 
     datasets: Mapping[str, DatasetDescription]  # train and test
-    skipped: pd.DataFrame  # split, step, image_id, reason; an image that several steps left out has a row for each
-    missing: Sequence[str]  # sentences on what was left out, and why
+    skipped: pd.DataFrame  # split, step, image_id, reason; one row per image and step that left it out
+    missing: Sequence[str]  # sentences on the analyses left out, with the reasons
 
 
 def gather(source: Source) -> LeftOut:
-    """What the report of a study leaves out."""
+    """The images, boxes and analyses that the report of a study leaves out."""
     return LeftOut(describe_datasets(source), source.skipped_images, _missing(source))
 
 
 def _missing(source: Source) -> list[str]:
-    """What is left out because boxes, labels, matching classes or steps are missing; a sentence for each."""
+    """A sentence for each analysis that is left out because boxes, labels, matching classes or steps are missing."""
     sentences = missing_boxes(source)
     if source.images(TEST)["label"].isna().all():
         sentences.append("The test set has no labels, so accuracy and everything by class are left out.")
@@ -86,11 +86,11 @@ def left_out_section(contents: LeftOut, omitted: Sequence[Omitted]) -> Section:
 
 
 def _images(skipped: pd.DataFrame) -> TableBlock:
-    """Image, set, steps and reasons of every image that was left out, one row for each image."""
+    """Image, set, steps and reasons of every image that was left out, one row per image."""
     rows = []
     for (split, image_id), steps in skipped.groupby(["split", "image_id"], sort=False, dropna=False):
-        told = ("; ".join(dict.fromkeys(steps[column].astype(str))) for column in ("step", "reason"))
-        rows.append([str(image_id), str(split), *told])
+        texts = ("; ".join(dict.fromkeys(steps[column].astype(str))) for column in ("step", "reason"))
+        rows.append([str(image_id), str(split), *texts])
     shown = rows[:MOST_SKIPPED]
     return TableBlock(
         f"{count(len(rows), 'image')} left out",

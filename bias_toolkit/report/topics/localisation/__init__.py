@@ -1,4 +1,4 @@
-"""Estimated boxes: how they were made, how good they are, and what may not be concluded from them."""
+"""Estimated boxes: their method, their quality, and the conclusions that they do not allow."""
 
 import dataclasses
 from typing import Any

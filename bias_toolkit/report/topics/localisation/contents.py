@@ -1,4 +1,4 @@
-"""What is known of estimated boxes: how they were made, and how good they are."""
+"""The method and the quality of estimated boxes."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from bias_toolkit.report.words.sentences import SET_NAMES, has
 
 @dataclass(frozen=True)
 class LocatedSet:
-    """How many images of a set were located: by the class of their label, or else by the most probable class."""
+    """The number of located images of a set: by the class of their label, or else by the most probable class."""
 
     n_images: int
     n_located: int
@@ -27,19 +27,19 @@ class LocatedSet:
 
 @dataclass(frozen=True)
 class Localisation:
-    """Estimated boxes: of which sets, how they were made, and how good such boxes are."""
+    """Estimated boxes: their sets, their method, and their quality."""
 
     sets: Mapping[str, LocatedSet]  # train, test, or both: those whose boxes are estimated
-    layer: str  # where the activation map is taken
-    is_exact: bool  # whether the map is the whole of what the network says of the class
+    layer: str  # the layer of the activation map
+    is_exact: bool  # whether the map is the network's whole evidence for the class
     threshold: float  # share of the map's maximum that counts as object
     unlocated: pd.DataFrame  # split, image_id, reason: images without an estimated box
     quality: pd.DataFrame  # table LOCALISATION
-    measured_on: str  # on what, to be read after "measured on"
+    measured_on: str  # the measured set, as it reads after "measured on"
     measured_here: bool  # whether these are images of this study, with its model
     framing: Mapping[str, pd.DataFrame] = field(default_factory=dict)  # table FRAMING of `sets`
     read: Callable[[str, str], np.ndarray] | None = None  # pixels of an image; without it there are no examples
-    command: str = ""  # the command that measured it, where it was not measured here
+    command: str = ""  # the command that measured it, if it was not measured here
 
     @property
     def names(self) -> str:
@@ -47,34 +47,34 @@ class Localisation:
         return " and the ".join(SET_NAMES[split] for split in self.sets) + " set"
 
     def value(self, criterion: str, estimator: str = "estimated") -> dict:
-        """The row of a criterion; with null numbers where it was not measured."""
+        """The row of a criterion; its numbers are null if it was not measured."""
         rows = self.quality[self.quality["criterion"].eq(criterion) & self.quality["estimator"].eq(estimator)]
         return dict.fromkeys(self.quality.columns) if rows.empty else rows.iloc[0].to_dict()
 
     @property
     def centring(self) -> str:
-        """The criterion of centring, as the report chooses it: by how often the border cuts objects."""
+        """The criterion of centring that the report uses, which depends on how often the border cuts objects."""
         columns = ("truncated_share", OF_UNCUT_OBJECTS.column)
         return centring({column: self.value(column, "given")["value"] for column in columns}).column
 
     @property
     def centring_error(self) -> int | None:
-        """1 where estimated boxes overstate centring, −1 where they understate it, 0 for neither, None if unknown."""
+        """1 if estimated boxes overstate centring, −1 if they understate it, 0 for neither, None if unknown."""
         row = self.value(self.centring)
         return sign(row["gain_low"], row["gain_high"])
 
 
 def gather(source: Source) -> Localisation | None:
-    """What a study knows of its estimated boxes; None where all boxes are the datasets' own."""
+    """The estimated boxes of a study; None if all boxes are the datasets' own."""
     located = {split: source.located(split) for split in SET_NAMES if source.is_estimated(split)}
     if not located:
         return None
     sets, unlocated = {}, []
     for split, table in located.items():
-        found = table["x0"].notna()
-        by_label = int((found & table["located_by"].eq(LABEL)).sum())
-        sets[split] = LocatedSet(len(table), int(found.sum()), by_label)
-        unlocated.append(table.loc[~found, ["image_id", "reason"]].assign(split=split))
+        is_located = table["x0"].notna()
+        by_label = int((is_located & table["located_by"].eq(LABEL)).sum())
+        sets[split] = LocatedSet(len(table), int(is_located.sum()), by_label)
+        unlocated.append(table.loc[~is_located, ["image_id", "reason"]].assign(split=split))
     record = source.boxes_record(next(iter(located)))
     localisation = partial(
         Localisation,
@@ -96,7 +96,7 @@ def gather(source: Source) -> Localisation | None:
 
 
 def missing_boxes(source: Source) -> list[str]:
-    """A sentence on each set without boxes, and one on why they were not estimated where that was tried."""
+    """One sentence per set without boxes, and the reason if estimating them was not possible."""
     sentences = []
     for split, name in SET_NAMES.items():
         record = source.boxes_record(split)

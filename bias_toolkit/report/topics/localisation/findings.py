@@ -1,4 +1,4 @@
-"""What can be said about estimated boxes, and what may not be concluded from them."""
+"""Findings on estimated boxes, and the conclusions that they do not allow."""
 
 from functools import partial
 
@@ -15,21 +15,21 @@ _finding = partial(Finding, Heading.FRAMING)
 
 
 def localisation_findings(located: Localisation) -> list[Finding]:
-    """That boxes are estimated, how good such boxes are, and where they are no better than the image's middle."""
+    """That boxes are estimated, their quality, and the criteria in which they are no better than the image's middle."""
     claim = f"The boxes of the {located.names} are estimated: the model located the objects, nobody drew their boxes."
-    found = [_finding(Kind.CAUTION, claim, overlap_sentence(located))]
+    findings = [_finding(Kind.CAUTION, claim, overlap_sentence(located))]
     for split, each in located.sets.items():
         without = each.n_images - each.n_located
         if without:
             claim = f"{count(without, 'image')} of the {SET_NAMES[split]} set {has(without)} no estimated box."
-            found.append(_finding(Kind.FACT, claim, "The reason is in tables/unlocated.csv."))
+            findings.append(_finding(Kind.FACT, claim, "The reason is in tables/unlocated.csv."))
     if known(located.value("cx_sd")["value"]):
-        found.extend([_position(located), _scale(located), _centring(located)])
+        findings.extend([_position(located), _scale(located), _centring(located)])
     if not located.measured_here:
         claim = "How good the estimated boxes of this study are is not known: neither set has boxes of its own."
         evidence = f"What is said of them was measured on {located.measured_on}, and may be otherwise here."
-        found.append(_finding(Kind.CAUTION, claim, evidence))
-    return found
+        findings.append(_finding(Kind.CAUTION, claim, evidence))
+    return findings
 
 
 def measured(located: Localisation, criterion: str, estimator: str = "estimated", form=number) -> str:
@@ -42,13 +42,13 @@ def measured(located: Localisation, criterion: str, estimator: str = "estimated"
 
 
 def verdict(located: Localisation, *criteria: str) -> int | None:
-    """Against a box in the image's middle: 1 better in all criteria, −1 worse in any, 0 neither; None if unknown."""
+    """Compared with a box in the image's middle: 1 better in all criteria, −1 worse in any, 0 neither, None unknown."""
     signs = [sign(*(located.value(criterion)[f"gain_{end}"] for end in ("low", "high"))) for criterion in criteria]
     return None if None in signs else min(signs)
 
 
 def overlap_sentence(located: Localisation) -> str:
-    """How often an estimated box is near the object's own, against a box in the image's middle."""
+    """How often an estimated box is near the object's own, compared with a box in the image's middle."""
     better = {1: "more often than", 0: "no more often than", -1: "less often than", None: "beside"}
     return (
         "An estimated box overlaps the object's own by half or more (intersection over union) "
@@ -59,7 +59,7 @@ def overlap_sentence(located: Localisation) -> str:
 
 
 def box_sentences(source: Source) -> list[str]:
-    """For the command line: whose boxes are estimated and how good such boxes are, and whose are missing."""
+    """For the command line: the sets with estimated boxes, the quality of these, and the sets without boxes."""
     located = gather(source)
     if located is None:
         return missing_boxes(source)

@@ -18,7 +18,7 @@ MISSTATED = {1: "overstate", -1: "understate"}
 
 
 def marked_section(section: Section, boxes: frozenset[str], located: Localisation | None) -> Section:
-    """A section about the boxes of some sets, marked where those are estimated."""
+    """A section on the boxes of some sets, marked if those are estimated."""
     if located is None or not boxes.intersection(located.sets):
         return section
     note = Paragraph(
@@ -39,7 +39,7 @@ def _marked_block(block: Block, located: Localisation) -> Block:
 
 
 def _sentence(boxes: Iterable[str], located: Localisation) -> str:
-    """That the boxes of some sets are estimated; the set is named where only one of a study's two is."""
+    """A sentence that the boxes of some sets are estimated; it names the set if only one of a study's two is."""
     shown = [split for split in located.sets if split in boxes]
     if len(shown) == len(SET_NAMES):
         return "Estimated boxes."
@@ -53,15 +53,15 @@ def _marked(drawn: Figure | Axes, text: str) -> Figure | Axes:
 
 
 def marked_plot(figure: Figure, boxes: frozenset[str], located: Localisation | None) -> Figure:
-    """A figure for a publication that shows the boxes of some sets, marked where those are estimated."""
+    """A figure for a publication that shows the boxes of some sets, marked if those are estimated."""
     if located is None or not boxes.intersection(located.sets):
         return figure
-    # A figure of one set need not say which set's boxes are estimated.
+    # A figure of one set does not need the set's name in the mark.
     return _marked(figure, "Estimated boxes." if len(boxes) == 1 else _sentence(boxes, located))
 
 
 def marked_findings(findings: Sequence[Finding], located: Localisation | None) -> list[Finding]:
-    """Findings, those that follow from estimated boxes marked."""
+    """Findings; those that follow from estimated boxes are marked."""
     return [finding if located is None else _marked_finding(finding, located) for finding in findings]
 
 

@@ -1,4 +1,4 @@
-"""The page's section on estimated boxes: how they were made, and how good they are."""
+"""The page's section on estimated boxes: their method and their quality."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -54,7 +54,7 @@ PLACES = ("cx_bias", "cx_sd", "cy_bias", "cy_sd")
 
 
 def localisation_section(located: Localisation) -> Section:
-    """How boxes were estimated, some of them, how good they are, and what may not be concluded."""
+    """The method of estimating boxes, examples, their quality, and the conclusions that they do not allow."""
     kind = (
         "the class activation map (Zhou et al., CVPR 2016), which holds all that the network says of the class"
         if located.is_exact
@@ -71,7 +71,7 @@ def localisation_section(located: Localisation) -> Section:
         f"was taken at the layer {located.layer}; the box is around the largest connected part that is above "
         f"{percent(located.threshold, 0)} of its maximum. Located: {sets}."
     )
-    blocks: list[Block] = [Paragraph(method), *(Paragraph(found.text) for found in localisation_findings(located))]
+    blocks: list[Block] = [Paragraph(method), *(Paragraph(finding.text) for finding in localisation_findings(located))]
     blocks.extend(figure for split in located.sets if (figure := _examples(located, split)) is not None)
     blocks.append(_table(located))
     if located.command:

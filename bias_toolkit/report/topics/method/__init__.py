@@ -1,4 +1,4 @@
-"""How everything in a report was made: datasets, model, settings, versions and times."""
+"""The method of a report: datasets, model, settings, versions and times."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -19,8 +19,8 @@ SHOWN = ("name", "input_size", "preprocessing", "n_classes", "feature_layer", "f
 class DatasetDescription:
     """One of a study's two datasets, in numbers.
 
-    `n_images` and `n_labels` are of the images that were read. `n_skipped` counts an image once, however many steps
-    left it out, so that both together are the images that were found.
+    `n_images` and `n_labels` are of the images that were read. `n_skipped` counts an image once, even if several steps
+    left it out, so the sum with `n_images` is the number of images found.
     """
 
     path: str
@@ -35,21 +35,21 @@ class DatasetDescription:
 
 @dataclass(frozen=True)
 class Method:
-    """How a study was made."""
+    """The data of the section on the method."""
 
     datasets: Mapping[str, DatasetDescription]  # train and test
-    model: Mapping[str, Any]  # `SHOWN`, the preprocessing as a sentence
+    model: Mapping[str, Any]  # the entries `SHOWN`; the preprocessing is a sentence
     settings: Mapping[str, Any]
     seeds: Mapping[str, int]
     versions: Mapping[str, str]
-    label_match: str  # this and the next two are a sentence each
+    label_match: str  # one sentence each for this and the next two
     runtime_reason: str
     index_reason: str
     wall_times: Mapping[str, float]  # seconds of each step
 
 
 def gather(source: Source) -> Method:
-    """How a study was made."""
+    """The method of a study."""
     model = {name: source.model_record[name] for name in SHOWN}
     return Method(
         datasets=describe_datasets(source),

@@ -1,4 +1,4 @@
-"""What distance says of an image's stability once its margin, framing and class are known."""
+"""The relation of distance to an image's stability, given its margin, framing and class."""
 
 from bias_toolkit.report.page.files import Table
 from bias_toolkit.report.topic import Plot, Topic

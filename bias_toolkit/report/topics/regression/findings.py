@@ -1,4 +1,4 @@
-"""Whether distance says anything about an image once its margin, its framing and its class are known."""
+"""Whether distance adds information on an image's stability, given its margin, its framing and its class."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ FRAMING_TERMS = ("centre_distance", "log_scale_deviation", "framing_log_density"
 
 @dataclass(frozen=True)
 class Regression:
-    """Tables ODDS_RATIOS, LOSSES and CEILING, and sentences on what was left out of them.
+    """Tables ODDS_RATIOS, LOSSES and CEILING, and sentences on the rows and terms left out of them.
 
-    Where no regression could be made, the tables are empty and the last sentence says why.
+    If no regression was possible, the tables are empty and the last sentence says why.
     """
 
     odds_ratios: pd.DataFrame
@@ -34,7 +34,7 @@ def gather(source: Source) -> Regression:
 
 
 def odds_row(table: pd.DataFrame, term: str, kind: str) -> Mapping[str, Any] | None:
-    """One row of ODDS_RATIOS, None where it is absent or has no interval."""
+    """One row of ODDS_RATIOS; None if it is absent or has no interval."""
     if not len(table):
         return None
     rows = table[table["term"].eq(term) & table["kind"].eq(kind)]
@@ -44,7 +44,7 @@ def odds_row(table: pd.DataFrame, term: str, kind: str) -> Mapping[str, Any] | N
 
 
 def direction(row: Mapping[str, Any] | None) -> int | None:
-    """1 or −1 where the interval lies above or below an odds ratio of 1, 0 where it includes 1, None without a row."""
+    """1 or −1 if the interval lies above or below an odds ratio of 1, 0 if it includes 1, None without a row."""
     return None if row is None else int(row["low"] > 1) - int(row["high"] < 1)
 
 
@@ -55,12 +55,12 @@ def told(row: Mapping[str, Any]) -> str:
 
 
 def odds(value: float) -> str:
-    """An odds ratio, with a third digit after the point below 0.2; three significant ones where it is tiny or huge."""
+    """An odds ratio, with a third digit after the point below 0.2; three significant digits if it is tiny or huge."""
     return number(value, 3 if value < 0.2 else 2) if 0.001 <= value < 100 else significant(value)
 
 
 def known_beside(contents: Regression) -> str:
-    """What else the regression knows of an image: `margin, framing and class`."""
+    """The other terms of the regression: `margin, framing and class`."""
     table = contents.odds_ratios
     terms = set(table.loc[table["kind"].eq("together"), "term"])
     names = ["margin"] * ("margin" in terms) + ["framing"] * bool(terms & set(FRAMING_TERMS))
@@ -69,7 +69,7 @@ def known_beside(contents: Regression) -> str:
 
 
 def regression_findings(contents: Regression) -> list[Finding]:
-    """The answer, in one finding; and that there is none where no regression could be made."""
+    """The answer in one finding, or the finding that no regression was possible."""
     table = contents.odds_ratios
     if not len(table):
         if not contents.notes:
@@ -118,7 +118,7 @@ def _numbers(alone: Mapping | None, together: Mapping, within: Mapping | None, c
 
 
 def _prediction(contents: Regression) -> str:
-    """What leaving distance out costs the prediction of unseen images."""
+    """The loss in predicting unseen images if distance is left out."""
     row = loss_row(contents.losses, f"all but {TERM}")
     if row is None:
         return ""
@@ -131,7 +131,7 @@ def _prediction(contents: Regression) -> str:
 
 
 def loss_row(losses: pd.DataFrame, model: str) -> Mapping[str, Any] | None:
-    """One row of LOSSES, None where it is absent."""
+    """One row of LOSSES; None if it is absent."""
     rows = losses[losses["model"].eq(model)] if len(losses) else losses
     return None if rows.empty else rows.iloc[0].to_dict()
 
@@ -142,7 +142,7 @@ def loss(value: float) -> str:
 
 
 def ceiling_sentence(contents: Regression) -> str:
-    """How much of what the terms can predict the regression predicts; empty where that was not computed."""
+    """The regression's share of what its terms can predict; empty if it was not computed."""
     table = contents.ceiling
     if not len(table):
         return ""

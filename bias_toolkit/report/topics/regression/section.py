@@ -1,4 +1,4 @@
-"""The page's section on what each of several variables adds to the others: its tables and its figure."""
+"""The page's section on the contribution of each of several variables given the others: tables and figure."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -44,12 +44,12 @@ MARKS = {
 ROW_INCHES = 0.7
 APART = 0.2
 TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
-# An interval that goes farther is cut by the axis, so that the others can be seen.
+# The axis cuts a longer interval, so that the others can be seen.
 LARGEST = 100.0
 
 
 def regression_section(contents: Regression) -> Section | Omitted:
-    """The answer, odds ratios, cross-validated losses, and what was left out."""
+    """The answer, odds ratios, cross-validated losses, and the rows and terms left out."""
     if len(contents.odds_ratios):
         return Section("beside", TITLE, list(_blocks(contents)))
     reason = contents.notes[-1] if contents.notes else "no changed steps were measured."
