@@ -110,21 +110,21 @@ def _locate_batch(
     threshold: float,
 ) -> Iterator[dict]:
     readable = [(image_id, view) for image_id, view in batch if isinstance(view, LocatingView)]
-    found = {}
+    outcomes = {}
     if readable:
         wanted = np.array([class_indices.get(image_id, -1) for image_id, _ in readable])
         pixels = np.stack([view.pixels for _, view in readable])
         maps, classes, probabilities = activation_map(pixels, wanted)
         for row, (image_id, view) in enumerate(readable):
             box = activation_box(maps[row], len(view.pixels), threshold)
-            found[image_id] = {
+            outcomes[image_id] = {
                 "class_index": classes[row],
                 "located_by": TOP1 if wanted[row] < 0 else LABEL,
                 "score": probabilities[row, classes[row]],
                 **({"reason": NO_BOX} if box is None else dict(zip(BOX_EDGES, _in_image(box, view), strict=True))),
             }
     for image_id, view in batch:
-        yield {"image_id": image_id} | found.get(image_id, {"reason": str(view)})
+        yield {"image_id": image_id} | outcomes.get(image_id, {"reason": str(view)})
 
 
 def _in_image(box: Sequence[float], view: LocatingView) -> np.ndarray:
@@ -150,9 +150,9 @@ def estimated_objects(
     `located` is a table LOCATED; `images` has the columns image_id and label (null where there is none); `class_names`
     are the model's, in the order of its outputs.
     """
-    found = located[located["x0"].notna()]
-    labels = images.set_index("image_id")["label"].reindex(found["image_id"])
-    named = [str(index) if class_names is None else class_names[index] for index in found["class_index"].astype(int)]
+    with_box = located[located["x0"].notna()]
+    labels = images.set_index("image_id")["label"].reindex(with_box["image_id"])
+    named = [str(index) if class_names is None else class_names[index] for index in with_box["class_index"].astype(int)]
     category = [name if pd.isna(label) else label for label, name in zip(labels, named, strict=True)]
-    table = found.assign(object_id=np.int32(0), category=np.array(category, dtype=object))
+    table = with_box.assign(object_id=np.int32(0), category=np.array(category, dtype=object))
     return table[ESTIMATED_OBJECTS.names].reset_index(drop=True)

@@ -76,13 +76,13 @@ def localisation_quality(
     those of the gain, are 95% percentile intervals over resampled images, null for one image.
     """
     truth = image_framing(position_and_scale(given, images), images).set_index("image_id")
-    found = image_framing(position_and_scale(estimated, images), images).set_index("image_id").reindex(truth.index)
+    framed = image_framing(position_and_scale(estimated, images), images).set_index("image_id").reindex(truth.index)
     if truth.empty:
         return empty_table(LOCALISATION)
-    located = found["cx"].notna().to_numpy()
+    located = framed["cx"].notna().to_numpy()
     scale = float(truth["scale"].median()) if typical_scale is None else float(typical_scale)
     boxes = {
-        ESTIMATED: _Boxes.of(found),
+        ESTIMATED: _Boxes.of(framed),
         CENTRED: _Boxes.same(len(truth), scale),
         WHOLE: _Boxes.same(len(truth), 1.0),
         GIVEN: _Boxes.of(truth),

@@ -83,18 +83,18 @@ def classifier_test(
     terms = _terms(pd.concat([first.values, second.values])[list(VARIABLES)].to_numpy())
     fold = _dealt(of_second, FOLDS, rng)
     chosen = _permuted_in_folds(of_second, fold, permutations, rng)
-    found, variance, by_chance = [], [], np.zeros(permutations)
+    fold_areas, variance, by_chance = [], [], np.zeros(permutations)
     with progress("Telling the datasets apart", total=FOLDS) as advance:
         for number in range(FOLDS):
             held_out = fold[image] == number
             # One column more than permutations: column 0 has the datasets as they are.
             scores, labels = _scores(terms, image, held_out, np.vstack([of_second, chosen]))
             areas = _areas(scores, labels)
-            found.append(areas[0])
+            fold_areas.append(areas[0])
             by_chance += areas[1:] / FOLDS
             variance.append(_variance(scores[:, 0], labels[:, 0], image[held_out]))
             advance(1)
-    auc = float(np.mean(found))
+    auc = float(np.mean(fold_areas))
     fixed = np.sqrt(np.sum(variance)) / FOLDS
     anew = _jackknife_error(terms, image, of_second, fold, rng)
     low, high = _logit_interval(auc, np.sqrt(fixed * anew), min(first.n_images, second.n_images))
@@ -192,8 +192,8 @@ def _jackknife_error(
     for left_out in range(GROUPS):
         kept = group[image] != left_out
         held_out = fold[image[kept]][:, None] == np.arange(FOLDS)
-        found = [_areas(*_scores(terms[kept], image[kept], rows, of_second[None]))[0] for rows in held_out.T]
-        areas.append(np.mean(found))
+        fold_areas = [_areas(*_scores(terms[kept], image[kept], rows, of_second[None]))[0] for rows in held_out.T]
+        areas.append(np.mean(fold_areas))
     return float(np.sqrt((GROUPS - 1) * np.var(areas)))
 
 
