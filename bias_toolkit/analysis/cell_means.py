@@ -13,9 +13,7 @@ def complete_values(values: np.ndarray) -> np.ndarray:
     effect, fitted by least squares; a cell's mean is the mean of the fit over all images. The result is each image's
     contribution to these means: jackknife pseudo-values by the fit's influence function, mean + images × derivative by
     the image's weight. A bootstrap over its rows is therefore a bootstrap of the fit. If no value is missing, the
-    values are returned unchanged.
-
-    Returns (images, cells).
+    values are returned unchanged. Returns (images, cells).
     Source: the influence function and pseudo-values in B. Efron & R. Tibshirani, An Introduction to the Bootstrap,
     1993, chapters 11 and 21.
 

@@ -27,7 +27,7 @@ from bias_toolkit.objects.framing_variables import VARIABLES, FramedObjects
 
 FOLDS, GROUPS = 5, 20
 PENALTY = 0.3
-"""Penalty on the squared weights per training object: it shrinks the covariances by a quarter."""
+"""Penalty on the squared weights per training object: it shrinks the covariances by about a quarter."""
 
 
 @dataclass(frozen=True)
