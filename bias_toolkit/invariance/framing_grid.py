@@ -39,10 +39,7 @@ class FramingCell:
 
 @dataclass(frozen=True)
 class FramingGrid:
-    """The positions and scales of a framing map.
-
-    Raises InputError if the grid is empty, or has a value twice or out of range.
-    """
+    """The positions and scales of a framing map. Raises InputError if empty, or a value is repeated or out of range."""
 
     positions: tuple[float, ...] = POSITIONS  # both of cx and of cy, in (0, 1)
     scales: tuple[float, ...] = SCALES  # in (0, 1]

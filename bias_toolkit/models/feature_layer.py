@@ -44,7 +44,7 @@ class FeatureLayer:
 
     @contextmanager
     def capture(self, network: nn.Module) -> Iterator[Callable[[], Tensor]]:
-        """Watch the network in the block; the yielded function returns the last feature, float32 (images, dimension)."""
+        """Watch the network in the block; the yielded function returns the last feature, float32 (images, D)."""
         pooled: dict[str, Tensor] = {}
 
         def hook_for(tap: Tap):
@@ -70,7 +70,7 @@ def find_feature_layer(network: nn.Module, images: Tensor, layer: str | None = N
     output is replaced by zeros, the logits no longer depend on the image. Several parallel modules whose outputs are
     averaged count as one classifier. The feature is the classifier's input. If no module is the classifier (its weights
     belong to a container), the feature is the output of the last module that determines the logits. Raises InputError
-    if the layer does not exist or has no output for each image, or if no classifier is found.
+    if the layer does not exist or has no output per image, or if no classifier is found.
     """
     runs = run_watched(network, images)
     if layer is not None:

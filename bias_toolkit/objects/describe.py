@@ -22,7 +22,7 @@ class FramingDescription:
     dataset: Dataset
     framing: pd.DataFrame  # `FRAMING`, a row for each object
     summary: pd.DataFrame  # `FRAMING_SUMMARY`: the whole dataset and each category
-    maps: Maps  # where the objects are, one object for each image
+    maps: Maps  # where the objects are, one object per image
     means: MeanImages | None = None  # the mean images, if requested
 
     def ranking(self, column: str = "centre_bias", seed: int = 0) -> pd.DataFrame:

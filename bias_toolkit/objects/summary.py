@@ -50,7 +50,7 @@ def framing_summary(
     framing : the result of `position_and_scale`.
     images : columns image_id, width, height: the images to summarise. Objects of other images are left out.
     by_class : whether each category has a row too.
-    seed : each category has random numbers of its own. So its row, except the q-values, does not depend on the others.
+    seed : of the random numbers, which each category draws separately. So its row, except q-values, is independent.
     progress : counts each object twice: once in its category and once in the whole dataset.
 
     Returns

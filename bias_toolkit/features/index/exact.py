@@ -56,17 +56,17 @@ def nearest(
     count = min(k + SPARE, vectors.rows)
     if proposer is None or k > proposer.most - SPARE:
         values, rows = _candidates(vectors, queries, count, groups, advance)
-        distances, best_rows, missed = rank(vectors, queries, k, own, values, rows, half=False)
+        distances, best, missed = rank(vectors, queries, k, own, values, rows, half=False)
     else:
-        distances, best_rows, missed = _by_proposer(vectors, queries, k, own, proposer, count)
+        distances, best, missed = _by_proposer(vectors, queries, k, own, proposer, count)
         advance(vectors.rows)
     if missed.size:
         some = None if groups is None else groups.of(missed)
         within = largest_values(queries[missed], distances[missed, -1], vectors.metric)
-        distances[missed], best_rows[missed] = _scan(vectors, queries[missed], k, own[missed], within, some)
+        distances[missed], best[missed] = _scan(vectors, queries[missed], k, own[missed], within, some)
     nothing = np.isinf(distances)
-    distances[nothing], best_rows[nothing] = np.nan, -1
-    return distances, best_rows
+    distances[nothing], best[nothing] = np.nan, -1
+    return distances, best
 
 
 def rank(
@@ -141,16 +141,16 @@ def _by_proposer(
     vectors: Vectors, queries: np.ndarray, k: int, own: np.ndarray, proposer: GpuProposer, count: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     distances = np.full((len(queries), k), np.inf, dtype=np.float32)
-    best_rows = np.full((len(queries), k), -1, dtype=np.int64)
+    best = np.full((len(queries), k), -1, dtype=np.int64)
     left = np.arange(len(queries))
     while left.size:
         values, rows = proposer(queries[left], min(count, proposer.most))
-        distances[left], best_rows[left], missed = rank(vectors, queries[left], k, own[left], values, rows, half=True)
+        distances[left], best[left], missed = rank(vectors, queries[left], k, own[left], values, rows, half=True)
         left = left[missed]
         if count >= min(proposer.most, vectors.rows):
             break
         count = min(4 * count, vectors.rows)
-    return distances, best_rows, left
+    return distances, best, left
 
 
 def _scan(
