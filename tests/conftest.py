@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 # Each process of the suite has one core. NumPy, Faiss and others look when they are imported.
@@ -59,6 +60,34 @@ def fast():
     return settings | {"runtime": "torch"}
 
 
+def draw_nothing(figure, *paths):
+    """Take the place of `save_figure`: pictures that show nothing."""
+    for path in paths:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text('<svg xmlns="http://www.w3.org/2000/svg" width="8" height="8"/>', encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def no_figures():
+    """A context in which pages get empty figures: drawing takes longer than all else."""
+
+    @contextmanager
+    def drawing_nothing():
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("bias_toolkit.report.page.page.FORMATS", ("svg",))
+            patch.setattr("bias_toolkit.report.page.page.save_figure", draw_nothing)
+            yield
+
+    return drawing_nothing
+
+
+@pytest.fixture(scope="module")
+def pages_without_figures(no_figures):
+    """Pages get empty figures in a module."""
+    with no_figures():
+        yield
+
+
 @pytest.fixture
 def svg_only(monkeypatch):
     """Pages write their figures as SVG only: the other formats take longer than all else."""
@@ -66,13 +95,12 @@ def svg_only(monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def finished(photographs, fast, tmp_path_factory):
-    """A finished study, its figures as SVG only; tests must not change it."""
+def finished(photographs, fast, tmp_path_factory, no_figures):
+    """A finished study, its figures empty; tests must not change it."""
     from bias_toolkit import Study
 
     folder = tmp_path_factory.mktemp("finished") / "study"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bias_toolkit.report.page.page.FORMATS", ("svg",))
+    with no_figures():
         return Study(folder, photographs["train"], photographs["test"], "demo", **fast).run()
 
 

@@ -1,4 +1,4 @@
-"""Distance and framing against invariance: every relation, computed the same way."""
+"""Relate distance and framing to invariance, with the same computation for every pair of variables."""
 
 from collections.abc import Callable
 from dataclasses import astuple, dataclass
@@ -23,24 +23,24 @@ PREDICTORS = (
     "log_scale_deviation",
     "framing_log_density",
 )
-# What each kind of correlation takes in addition to the two variables.
+# The third variable of each kind of correlation.
 KINDS = {"plain": {}, "partial": {"given": "margin"}, "within class": {"labels": "label"}}
 
 
 @dataclass(frozen=True)
 class Analysis:
-    """What distance and framing have to do with invariance: tables, whose columns `schema` has."""
+    """How distance and framing relate to invariance: tables whose columns `schema` defines."""
 
     # Rank correlations of each distance with each measure: "plain", "partial" (given the margin), and "within class".
     correlations: pd.DataFrame
     curves: pd.DataFrame  # the mean of each measure in quantile bins of each distance
     summary: pd.DataFrame  # the mean of each measure in each sweep
     classes: pd.DataFrame  # every class's numbers
-    odds_ratios: pd.DataFrame  # this and the next two: what each term says beside the others; see `regress`
+    odds_ratios: pd.DataFrame  # this and the next two: each term's effect, given the others; see `regress`
     losses: pd.DataFrame
     ceiling: pd.DataFrame
-    factors: pd.DataFrame  # each measure on the images with an annotated factor and without it
-    notes: pd.DataFrame  # what the regression and the factors left out, a sentence each
+    factors: pd.DataFrame  # each measure on the images with and without an annotated factor
+    notes: pd.DataFrame  # what the regression and the factors left out, one sentence per row
 
 
 def analyse(
@@ -62,12 +62,12 @@ def analyse(
 
     Parameters
     ----------
-    per_image : one row for each test image: label, the measures of the reference sweep with `margin`, and those of the
-        distances and framing numbers in `PREDICTORS` that there are. A predictor without any value is left out.
-    measures : one row for each image and sweep.
-    factors : image_id of annotated test images, and a column of bool for each factor; None where none were looked for.
+    per_image : one row per test image: label, the measures of the reference sweep with `margin`, and the available
+        `PREDICTORS`. A predictor without any value is left out.
+    measures : one row per image and sweep.
+    factors : image_id of annotated test images, and one bool column per factor; None without annotations.
     bins : largest number of bins of a curve.
-    progress : counts relations: a curve, and a correlation of each kind, for each pair.
+    progress : counts relations: one curve, and one correlation of each kind, for each pair.
     """
     predictors = [name for name in PREDICTORS if name in per_image and per_image[name].notna().any()]
     pairs = [(predictor, response) for predictor in predictors for response in RELATED_MEASURES]
@@ -80,11 +80,11 @@ def analyse(
         correlations = _correlations(
             per_image, predictors, advance, resamples=resamples, permutations=permutations, seed=seed
         )
-        found = []
+        tables = []
         for of_pair in ordered_map(curve, pairs):
-            found.append(of_pair)
+            tables.append(of_pair)
             advance(1)
-    curves = pd.concat(found, ignore_index=True) if found else empty_table(CURVES)
+    curves = pd.concat(tables, ignore_index=True) if tables else empty_table(CURVES)
     regression = regress(per_image, resamples=resamples, seed=seed, progress=progress)
     notes = [("regression", sentence) for sentence in regression.notes]
     effects = empty_table(FACTORS)
@@ -112,8 +112,8 @@ def analyse(
 def _correlations(
     per_image: pd.DataFrame, predictors: list[str], advance: Callable[[int], None], **settings: int
 ) -> dict[tuple[tuple[str, str], str], Correlation]:
-    """The correlation of each pair of a predictor and a response, of each kind."""
-    # Those known for the same images are compared together, which shares most of the work.
+    """The correlation of each kind, for each pair of a predictor and a response."""
+    # Predictors known for the same images are computed together, which shares most of the work.
     known_together: dict[bytes, list[str]] = {}
     for name in predictors:
         known_together.setdefault(per_image[name].isna().to_numpy().tobytes(), []).append(name)
@@ -124,8 +124,8 @@ def _correlations(
         third = {name: per_image[column] for name, column in KINDS[kind].items()}
         return rank_correlations(per_image[names], per_image[list(RELATED_MEASURES)], **third, **settings)
 
-    found = {}
+    correlations = {}
     for (_, kind), results in zip(tasks, ordered_map(correlate, tasks), strict=True):
-        found |= {(pair, kind): correlation for pair, correlation in results.items()}
+        correlations |= {(pair, kind): correlation for pair, correlation in results.items()}
         advance(len(results))
-    return found
+    return correlations

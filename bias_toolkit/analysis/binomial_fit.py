@@ -1,4 +1,4 @@
-"""The binomial regression's fit, and the uncertainty of its coefficients where images of a class are alike.
+"""Fit a binomial regression, and estimate its coefficients' uncertainty where images of a class are similar.
 
 Sources: P. McCullagh & J. Nelder, Generalized Linear Models, 1989, chapter 4 (the fit). Covariance: the cluster
 jackknife CV3 of J. MacKinnon, M. Nielsen & M. Webb, "Cluster-robust jackknife and bootstrap inference for logistic
@@ -15,25 +15,25 @@ from scipy.stats import t
 
 from bias_toolkit.foundation.resampling import CONFIDENCE
 
-# Standardised terms whose log odds ratio is beyond this have no finite estimate.
+# Standardised terms whose log odds ratio exceeds this have no finite estimate.
 LARGEST_COEFFICIENT = 15.0
 LARGEST_CONDITION = 1e12
 ITERATIONS = 50
 TOLERANCE = 1e-9
-# Without one cluster, less than this share of the information on a direction counts as none.
+# If leaving out one cluster leaves less than this share of the information on a direction, it counts as none.
 NO_INFORMATION = 1e-8
 
 
 @dataclass(frozen=True)
 class BinomialFit:
-    """A logistic regression of changed steps out of all."""
+    """A logistic regression of the changed steps among all steps."""
 
     coefficients: np.ndarray  # (terms,); log odds ratios, without the intercepts
     covariance: np.ndarray  # (terms, terms); NaN where one cluster alone decides a coefficient
-    clusters: int  # how many there are
+    clusters: int  # the number of clusters
 
     def odds_ratio(self, term: int) -> tuple[float, float, float, float]:
-        """The odds ratio of one term, the ends of its interval, and the p-value of its being 1."""
+        """One term's odds ratio, both ends of its interval, and the p-value of the hypothesis that it is 1."""
         coefficient, error = self.coefficients[term], np.sqrt(self.covariance[term, term])
         if not np.isfinite(error) or error <= 0:
             return float(np.exp(coefficient)), np.nan, np.nan, np.nan
@@ -43,15 +43,13 @@ class BinomialFit:
 
 
 def fit_binomial(terms: np.ndarray, changed: np.ndarray, steps: np.ndarray, clusters: np.ndarray) -> BinomialFit | None:
-    """Fit one intercept and the terms.
-
-    Returns None where a coefficient has no finite estimate.
+    """Fit one intercept and the terms; None where a coefficient has no finite estimate.
 
     Parameters
     ----------
     terms : (images, terms); standardised.
-    changed, steps : (images,); steps at which the class changed, and all steps.
-    clusters : (images,) int; images of one cluster may be alike; numbers from 0, each of which occurs.
+    changed, steps : (images,); the number of steps at which the class changed, and of all steps.
+    clusters : (images,) int; numbered from 0 without gaps. Images of one cluster may be similar.
     """
     design = np.column_stack([np.ones(len(terms)), terms])
     coefficients = glm_coefficients(design, changed, steps)
@@ -67,7 +65,7 @@ def glm_coefficients(design: np.ndarray, changed: np.ndarray, steps: np.ndarray)
     import statsmodels.api as sm
 
     with warnings.catch_warnings(), np.errstate(all="ignore"):
-        # What it warns of is that coefficients diverge, which is looked at below.
+        # It warns of diverging coefficients, which are checked below.
         warnings.simplefilter("ignore")
         model = sm.GLM(np.column_stack([changed, steps - changed]), design, family=sm.families.Binomial())
         fitted = model.fit(maxiter=ITERATIONS)
@@ -80,14 +78,13 @@ def glm_coefficients(design: np.ndarray, changed: np.ndarray, steps: np.ndarray)
 def fit_within_classes(
     terms: np.ndarray, changed: np.ndarray, steps: np.ndarray, classes: np.ndarray
 ) -> BinomialFit | None:
-    """Fit an intercept of each class and the terms, so that only differences among the images of a class count.
+    """Fit one intercept per class and the terms, so that only differences within classes count.
 
-    It is the binomial GLM with an indicator of each class; the intercepts are taken out of Newton's equations, which
-    then stay as small as the number of terms, whatever the number of classes. Returns None where a coefficient has no
-    finite estimate.
+    It is the binomial GLM with one indicator per class. The intercepts are eliminated from Newton's equations, so their
+    size is the number of terms, whatever the number of classes. None where a coefficient has no finite estimate.
 
-    `terms`, `changed` and `steps` are as for `fit_binomial`. `classes` (images,) are numbers from 0, each of which
-    occurs; in each class some steps change and some do not. They are the clusters.
+    `terms`, `changed` and `steps` are as for `fit_binomial`. `classes` (images,), numbered from 0 without gaps, are the
+    clusters; in each class some steps change and some do not.
     """
     size = np.bincount(classes, weights=steps)
     share = np.bincount(classes, weights=changed) / size
@@ -112,7 +109,7 @@ def fit_within_classes(
             covariance = _cluster_jackknife(centred, changed - expected, weights, classes)
             return BinomialFit(coefficients, covariance, len(size))
         step = 1.0
-        # Newton's whole step may lead downhill; some part of it never does.
+        # Newton's full step may go downhill, but a small enough part of it does not.
         while True:
             log_odds = (intercepts + step * of_intercepts)[classes] + terms @ (coefficients + step * change)
             moved = _log_likelihood(log_odds, changed, steps)
@@ -132,7 +129,7 @@ def _log_likelihood(log_odds: np.ndarray, changed: np.ndarray, steps: np.ndarray
 def _cluster_jackknife(
     design: np.ndarray, residuals: np.ndarray, weights: np.ndarray, clusters: np.ndarray
 ) -> np.ndarray:
-    """CV3: the sum over clusters of what leaving each of them out does to the coefficients, by one Newton step.
+    """CV3: sum over clusters of the effect of leaving each out on the coefficients, by one Newton step.
 
     Parameters
     ----------
@@ -146,7 +143,7 @@ def _cluster_jackknife(
     rows = design[order]
     scores = np.add.reduceat(rows * residuals[order][:, None], starts)
     information = np.add.reduceat(rows[:, :, None] * (rows * weights[order][:, None])[:, None, :], starts)
-    # Without a cluster, the others must still hold information on every direction.
+    # Without any one cluster, the others must still hold information on every direction.
     total = information.sum(axis=0)
     root = np.linalg.cholesky(np.linalg.inv(total))
     largest = np.linalg.eigvalsh(root.T @ information @ root)[:, -1]

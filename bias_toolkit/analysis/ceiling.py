@@ -1,10 +1,10 @@
-"""How well the regression predicts images that it has not seen, without each of its terms, and at best.
+"""How well the regression predicts unseen images, with and without each term, and how well boosted trees do.
 
-Losses are the mean binomial log loss per step, −[y ln p + (n − y) ln(1 − p)] / n, in nats, of an image with y changed
-of n steps. An image is predicted by a model fitted without its fold; folds are whole classes where there are enough, so
+A loss is the mean binomial log loss per step in nats, −[y ln p + (n − y) ln(1 − p)] / n, for an image with y changed of
+n steps. An image is predicted by a model fitted without its fold. Folds are whole classes where there are enough, so
 that no model can gain by recognising a class.
 
-Boosted trees on the same terms and folds show what the terms could predict through any curve and combination.
+Boosted trees on the same terms and folds show what the terms could predict with any curves and interactions.
 """
 
 from dataclasses import dataclass
@@ -27,8 +27,8 @@ WITHOUT = "all but "
 class Losses:
     """Each image's loss under each model.
 
-    `models` has the losses (images,) of "none" (an intercept only), "all" terms, "all but <term>", and "boosted".
-    `clusters`, int (images,), says what is resampled whole: a class, or an image.
+    `models` has the losses (images,) of "none" (intercept only), "all" terms, "all but <term>", and "boosted".
+    `clusters`, int (images,), are the units of resampling: classes or images.
     """
 
     models: dict[str, np.ndarray]
@@ -45,14 +45,13 @@ def cross_validated_losses(
     seed: int = 0,
     progress: Progress = silent,
 ) -> Losses:
-    """The losses of images that were left out of the fit.
+    """The losses of held-out images.
 
     Parameters
     ----------
     terms : (images, terms)
     changed, steps : (images,)
-    clusters : (images,) int; folds keep clusters whole where there are at least as many as folds, and split images
-        otherwise.
+    clusters : (images,) int; folds keep clusters whole if there are at least as many as folds, and else split images.
     """
     rng = named_generator(seed, "folds")
     units = clusters if clusters.max() + 1 >= FOLDS else np.arange(len(clusters))
@@ -69,12 +68,12 @@ def cross_validated_losses(
                 design = np.column_stack([np.ones(len(terms)), terms[:, chosen]])
                 coefficients = glm_coefficients(design[rest], changed[rest], steps[rest])
                 if coefficients is None:
-                    # A fold without which a term separates the rest is predicted by the mean.
+                    # Where a term separates the remaining images, the fold is predicted by the mean.
                     coefficients = np.append(_log_odds(changed[rest], steps[rest]), np.zeros(len(chosen)))
                 models[name][held_out] = _loss(design[held_out] @ coefficients, changed[held_out], steps[held_out])
             boosted[:, held_out] = _boosted_losses(terms, changed, steps, rest, held_out)
             advance(1)
-    # The number of rounds, 0 among them, that predicts best: a ceiling may be a little too high, never too low.
+    # The number of rounds, from 0, that predicts best. A ceiling may be slightly too high, but never too low.
     models[BOOSTED] = boosted[np.argmin(boosted.mean(axis=1))]
     return Losses(models, clusters)
 
@@ -82,13 +81,13 @@ def cross_validated_losses(
 def _boosted_losses(
     terms: np.ndarray, changed: np.ndarray, steps: np.ndarray, rest: np.ndarray, held_out: np.ndarray
 ) -> np.ndarray:
-    """Losses of the held-out images after each round of boosting, the first row after none."""
+    """Losses of the held-out images after each round of boosting; the first row is before any round."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
-    # Trees see where a value lies among quantiles, found once here instead of weighted for every tree's bins.
+    # Trees use quantile bins. The bins are computed once here, without weights, and not for every tree.
     edges = np.quantile(terms[rest], np.linspace(0, 1, BINS + 1)[1:-1], axis=0)
     binned = np.column_stack([np.searchsorted(edge, column) for edge, column in zip(edges.T, terms.T, strict=True)])
-    # An image is two rows: its changed steps and its others, each weighing as much as there are.
+    # An image is two rows, its changed and its unchanged steps, weighted by their numbers.
     rows = np.concatenate([binned[rest], binned[rest]])
     weights = np.concatenate([changed[rest], (steps - changed)[rest]])
     kinds = np.repeat([1, 0], int(rest.sum()))
@@ -111,7 +110,7 @@ def _boosted_losses(
 
 
 def _log_odds(changed: np.ndarray, steps: np.ndarray) -> float:
-    # Half a step of either kind keeps it finite.
+    # Adding half a step of each kind keeps it finite.
     return float(np.log((changed.sum() + 0.5) / ((steps - changed).sum() + 0.5)))
 
 
@@ -120,7 +119,7 @@ def _loss(log_odds: np.ndarray, changed: np.ndarray, steps: np.ndarray) -> np.nd
 
 
 def loss_rows(losses: Losses, names: list[str], *, resamples: int = 2000, seed: int = 0) -> list[tuple]:
-    """Rows of LOSSES: each model's mean loss, and by how much it is above that of all terms."""
+    """Rows of LOSSES: each model's mean loss, and its difference from the loss of all terms."""
     order = [NULL, ALL, *(f"{WITHOUT}{name}" for name in names), BOOSTED]
     shown = [name for name in order if name in losses.models]
     values = np.column_stack([losses.models[name] for name in shown])
@@ -142,10 +141,10 @@ def loss_rows(losses: Losses, names: list[str], *, resamples: int = 2000, seed: 
 
 
 def ceiling_row(losses: Losses, *, resamples: int = 2000, seed: int = 0) -> tuple:
-    """The row of CEILING: the share of what boosted trees gain over no term that the linear terms reach.
+    """The row of CEILING: the share of the boosted trees' gain, over no terms, that the linear terms reach.
 
     The share is (loss of none − loss of all) / (loss of none − loss of boosted), and 1 where the trees are no better.
-    It is NaN where neither gains: where the interval of the larger gain over no term includes 0.
+    It is NaN where neither gains: where the interval of the larger gain includes 0.
     """
     linear, boosted = (losses.models[NULL] - losses.models[name] for name in (ALL, BOOSTED))
     gains = np.column_stack([linear, boosted])
@@ -164,11 +163,10 @@ def _share(linear: float, boosted: float) -> float:
 
 
 def resampled_means(values: np.ndarray, clusters: np.ndarray, resamples: int, seed: int) -> np.ndarray:
-    """Means over images in bootstrap resamples of whole clusters.
+    """Means over images in bootstrap resamples of whole clusters; shape (resamples, columns).
 
-    Few clusters, resampled, vary by less than they do in truth, as √((G − 1) / G), and their percentiles are those of a
-    normal law where Student's is due; the means are spread around the mean of all by as much as makes up for both.
-    Returns (resamples, columns).
+    With G clusters, resampled means vary too little, by √((G − 1) / G), and their percentiles are those of a normal
+    distribution instead of Student's. So their deviations from the overall mean are enlarged to correct both.
 
     `values` are (images, columns), `clusters` int (images,).
     """

@@ -1,4 +1,4 @@
-"""Means over images in the cells of a framing map, of which some images can be shown in some cells only."""
+"""Means over images in the cells of a framing map, where some images can be shown only in some cells."""
 
 import numpy as np
 from scipy.stats import rankdata
@@ -7,15 +7,13 @@ EQUAL = 1e-12
 
 
 def complete_values(values: np.ndarray) -> np.ndarray:
-    """Values in every cell for every image, whose means over images are the cells' means, were no image missing.
+    """Fill in missing values, so that means over images compare the same images in every cell.
 
-    Comparing plain means of cells would compare different images. So values are taken as the sum of an image's and a
-    cell's part, fitted by least squares, and a cell's mean is that of the fit over all images. What is given back is
-    each image's own contribution to these means (jackknife pseudo-values by the fit's influence function: mean + images
-    × derivative by the image's weight), so that a bootstrap over its rows is one of the fit. Where nothing is missing,
-    the values come back as they are.
-
-    Returns (images, cells).
+    Plain means of cells would compare different images. So each value is modelled as an image effect plus a cell
+    effect, fitted by least squares; a cell's mean is the mean of the fit over all images. The result is each image's
+    contribution to these means: jackknife pseudo-values by the fit's influence function, mean + images × derivative by
+    the image's weight. A bootstrap over its rows is therefore a bootstrap of the fit. If no value is missing, the
+    values are returned unchanged. Returns (images, cells).
     Source: the influence function and pseudo-values in B. Efron & R. Tibshirani, An Introduction to the Bootstrap,
     1993, chapters 11 and 21.
 
@@ -28,9 +26,9 @@ def complete_values(values: np.ndarray) -> np.ndarray:
     n_images, n_cells = values.shape
     share = there / there.sum(axis=1, keepdims=True)
     own_mean = np.nansum(values, axis=1) / there.sum(axis=1)
-    # The normal equations of the cells, once the images are eliminated; a constant is free, and is fixed at sum 0.
+    # The cells' normal equations after the images are eliminated; the free constant is fixed by a sum of 0.
     normal = np.diag(there.sum(axis=0).astype(float)) - there.T.astype(float) @ share + 1 / n_cells
-    # Least squares and not a plain solution: cells that share no image with the others leave a second constant free.
+    # The pseudoinverse is needed because cells that share no image with the others leave a second constant free.
     solve = np.linalg.pinv(normal, hermitian=True)
     cell = solve @ np.where(there, values - own_mean[:, None], 0.0).sum(axis=0)
     image = own_mean - share @ cell
@@ -41,19 +39,19 @@ def complete_values(values: np.ndarray) -> np.ndarray:
 
 
 def cell_covariances(parts: np.ndarray, levels: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Covariances of the cells' means within levels, and what of them is the noise of so few images.
+    """Covariances of the cells' means within levels, and the part of them that is sampling noise.
 
     Returns the total and the noise, both (resamples, parts, parts).
 
     Parameters
     ----------
     parts : (parts, images, cells) float; one or several measures.
-    levels : (cells,) float; what differs between levels counts neither as signal nor as noise.
-    counts : (resamples, images) float; how often each image counts; each row adds up to the number of images.
+    levels : (cells,) float; differences between levels count neither as signal nor as noise.
+    counts : (resamples, images) float; the weight of each image; each row adds up to the number of images.
     """
     n = parts.shape[1]
     freedom = max(parts.shape[2] - len(np.unique(levels)), 1)
-    # What an image adds to all cells of a level alike is no noise between them.
+    # An image's effect on all cells of a level alike is not noise between them.
     deviations = np.stack([_centred(part, levels) for part in parts])
     averages = np.stack([counts @ part / n for part in deviations], axis=1)
     total = np.einsum("rpc,rqc->rpq", averages, averages)
@@ -62,10 +60,10 @@ def cell_covariances(parts: np.ndarray, levels: np.ndarray, counts: np.ndarray) 
 
 
 def without_noise(parts: np.ndarray, levels: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Cells' means as they would be without noise, as far as their covariances go.
+    """Shrink the cells' means until their covariances are those of `cell_covariances` without the noise.
 
-    Noise has nothing to do with x, so what goes with x stays, and the rest is drawn together within levels until the
-    covariances of the means are those of `cell_covariances` without the noise. Returns (parts, cells).
+    Noise is unrelated to x, so the part of the means that follows x stays. The rest is shrunk within levels. Returns
+    (parts, cells).
 
     `parts` are (parts, images, cells), `levels` (cells,). `x` (cells,) is centred within levels.
     """
@@ -81,7 +79,7 @@ def without_noise(parts: np.ndarray, levels: np.ndarray, x: np.ndarray) -> np.nd
 
 
 def _root(matrix: np.ndarray, inverse: bool = False) -> np.ndarray:
-    """The symmetric root of a covariance, or of its inverse; what is not above 0 counts as 0."""
+    """The symmetric root of a covariance, or of its inverse; eigenvalues not above 0 count as 0."""
     values, vectors = np.linalg.eigh(matrix)
     roots = np.sqrt(np.clip(values, 0, None))
     if inverse:
@@ -100,7 +98,7 @@ def centred_ranks(values: np.ndarray, levels: np.ndarray) -> np.ndarray:
 
 
 def _centred(values: np.ndarray, levels: np.ndarray) -> np.ndarray:
-    """Values less their row's mean within each level."""
+    """Values minus their row's mean within each level."""
     result = np.empty(values.shape)
     for level in np.unique(levels):
         own = levels == level

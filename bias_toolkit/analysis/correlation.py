@@ -1,8 +1,8 @@
 """Spearman's rank correlation: plain, given a third variable, and within classes.
 
-Sources: C. Spearman, Am. J. Psychol. 15 (1904). Bootstrap: B. Efron & R. Tibshirani, An Introduction to the Bootstrap,
-1993. Permutation given a covariate: D. Freedman & D. Lane, J. Bus. Econ. Stat. 1(4), 1983. That the observation counts
-as one of the permutations: B. Phipson & G. Smyth, Stat. Appl. Genet. Mol. Biol. 9(1), 2010.
+Sources: C. Spearman, Am. J. Psychol. 15 (1904); B. Efron & R. Tibshirani, An Introduction to the Bootstrap, 1993; D.
+Freedman & D. Lane, J. Bus. Econ. Stat. 1(4), 1983 (permutation given a covariate); B. Phipson & G. Smyth, Stat. Appl.
+Genet. Mol. Biol. 9(1), 2010 (the observation counts as one of the permutations).
 """
 
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ from numpy.typing import ArrayLike
 from bias_toolkit.foundation.resampling import CONFIDENCE, percentile_interval, permutations_within, resample_counts
 
 MINIMUM_IMAGES = 10
-# Below this, relative to the ranks' own spread, what a covariate leaves of a variable is rounding.
+# A residual spread below this, relative to the ranks' spread, is rounding error: the covariate determines the variable.
 DETERMINED = 1e-6
-# Correlations computed in another order of summation differ by less than this.
+# Correlations computed in a different order of summation differ by less than this.
 ROUNDING = 1e-9
 
 
@@ -24,8 +24,8 @@ ROUNDING = 1e-9
 class Correlation:
     """A rank correlation over images.
 
-    All but n is NaN where rho is not defined: for fewer than 10 images, a variable that does not vary, or one that its
-    covariate determines. `low` and `high` are the bootstrap interval over images, where every resample is ranked anew:
+    All fields but n are NaN where rho is not defined: for fewer than 10 images, a constant variable, or a variable that
+    its covariate determines. `low` and `high` are the bootstrap interval over images, with every resample ranked again:
     percentiles of the resamples' ρ, shifted so that their mean is rho.
     """
 
@@ -33,17 +33,17 @@ class Correlation:
     low: float
     high: float
     p_value: float  # two-sided, from permutations, at least 1 / (permutations + 1)
-    n: int  # images that count
+    n: int  # number of images used
 
 
 class Ranks:
     """The ranks of one variable within consecutive strata of images, in any bootstrap resample.
 
-    A resample repeats rows. Sorted once, the rows stay sorted however often each of them is repeated, so the ranks
-    follow from cumulative counts.
+    A resample repeats rows. Rows that were sorted once stay sorted when each is repeated, so the ranks follow from
+    cumulative counts.
 
-    Tied values share the mean of their ranks. Ranks are centred on their stratum's mean and divided by its size, so
-    that they run from about −½ to ½ in every stratum, and images count the same in large strata and in small ones.
+    Tied values share the mean of their ranks. Ranks are centred on their stratum's mean and divided by its size. They
+    run from about −½ to ½ in every stratum, so images count the same in large and small strata.
 
     `values` (n,) are ordered by stratum; `sizes` are those of the strata, and add up to n.
     """
@@ -63,11 +63,9 @@ class Ranks:
         self._middle = (np.cumsum(sizes) - sizes)[tie_stratum] + (self._size + 1) / 2
 
     def resampled(self, counts: np.ndarray) -> np.ndarray:
-        """The ranks of every image in resamples that hold each image so many times.
+        """The ranks of every image in resamples: (resamples, n) float64, valid where the count is above 0.
 
-        Returns (resamples, n) float64: valid where the count is above 0.
-
-        `counts` (resamples, n) are whole numbers; in each stratum they add up to its size.
+        `counts` (resamples, n) are how often each image is drawn; in each stratum they add up to its size.
         """
         up_to = np.cumsum(counts[:, self._order], axis=1)[:, self._last]
         tied = np.diff(up_to, axis=1, prepend=0)
@@ -86,8 +84,8 @@ def spearman(x: ArrayLike, y: ArrayLike, **settings: float) -> Correlation:
 def partial_spearman(x: ArrayLike, y: ArrayLike, given: ArrayLike, **settings: float) -> Correlation:
     """Spearman's ρ of two variables (images,), given a third; otherwise as `spearman`.
 
-    It is the correlation of what linear regressions on the ranks of `given` leave of the ranks of x and y. The p-value
-    permutes what is left of y and regresses again (Freedman & Lane).
+    It is the correlation of the residuals of x's and y's ranks after linear regressions on the ranks of `given`. The
+    p-value permutes the residuals of y and regresses again (Freedman & Lane).
     """
     return _pair(x, y, settings, given=given)
 
@@ -95,9 +93,9 @@ def partial_spearman(x: ArrayLike, y: ArrayLike, given: ArrayLike, **settings: f
 def within_class_spearman(x: ArrayLike, y: ArrayLike, labels: ArrayLike, **settings: float) -> Correlation:
     """Spearman's ρ of two variables (images,), free of differences between classes; otherwise as `spearman`.
 
-    Ranks are taken inside each class, centred, divided by the class's size, and pooled. So a class whose images are all
-    far away and all unstable adds nothing; only what happens among its own images does. Resampling and permutations
-    stay inside the classes. Images without a label (null), or alone in their class, are left out.
+    Ranks are taken within each class, centred, divided by the class's size, and pooled. So a class whose images are all
+    far away and all unstable adds nothing; only differences among its own images count. Resampling and permutations
+    stay within classes. Images without a label (null), or alone in their class, are left out.
     """
     return _pair(x, y, settings, labels=labels)
 
@@ -118,17 +116,16 @@ def rank_correlations(
     seed: int = 0,
     confidence: float = CONFIDENCE,
 ) -> dict[tuple[str, str], Correlation]:
-    """Spearman's ρ of each variable of one table with each of another.
+    """Spearman's ρ of each variable of one table with each of another, by (column of `xs`, column of `ys`).
 
-    All pairs share their resamples and permutations, so a variable is ranked once in each resample, whatever number of
-    others it is compared with. Over the same images, a pair's result does not depend on which others there are. Returns
-    (column of `xs`, column of `ys`) to its correlation.
+    All pairs share their resamples and permutations, so each variable is ranked once per resample. A pair's result
+    does not depend on the other pairs if the images are the same.
 
     Parameters
     ----------
-    xs, ys : one row for each image; images where a column is NaN are left out, for all pairs.
-    given : (images,); what to hold constant, as in `partial_spearman`.
-    labels : (images,); classes to stay within, as in `within_class_spearman`.
+    xs, ys : one row per image; images where any column is NaN are left out for all pairs.
+    given : (images,); the variable to hold constant, as in `partial_spearman`.
+    labels : (images,); the classes to stay within, as in `within_class_spearman`.
     """
     pairs = [(x, y) for x in xs for y in ys]
     tables = [xs, ys] if given is None else [xs, ys, pd.DataFrame({"given": np.asarray(given)})]
@@ -156,7 +153,7 @@ def rank_correlations(
 
 
 def _strata(complete: np.ndarray, labels: ArrayLike | None) -> tuple[np.ndarray, np.ndarray]:
-    """The images that count, class by class, and how many each class has; one class where there are no labels."""
+    """The images used, class by class, and the size of each class; one class where there are no labels."""
     if labels is None:
         rows = np.flatnonzero(complete)
         return rows, np.array([len(rows)])
@@ -170,8 +167,8 @@ def _strata(complete: np.ndarray, labels: ArrayLike | None) -> tuple[np.ndarray,
 def _interval(rho: float, estimates: np.ndarray, confidence: float) -> tuple[float, float]:
     """The percentile interval, shifted by the bootstrap's own bias.
 
-    A resample repeats images, and the ties pull its ρ towards 0: by little over many images, but within small classes
-    by so much of the interval's width that ρ itself would lie at its end or outside.
+    A resample repeats images, and the ties pull its ρ towards 0. The shift is small for many images. Within small
+    classes it can be so large that the unshifted interval would not contain ρ.
     """
     estimates = estimates[~np.isnan(estimates)]
     if np.isnan(rho) or not len(estimates):
@@ -195,7 +192,7 @@ def _rank_correlations(variables: list[list[Ranks]], counts: np.ndarray) -> np.n
 
     rho = correlations(0, 1)
     if len(variables) == 3:
-        # The same as the correlation of the residuals, without computing those.
+        # Equal to the correlation of the residuals, without computing the residuals.
         x_given, y_given = correlations(0, 2), correlations(2, 1)
         left = np.clip(1 - x_given**2, 0, None) * np.clip(1 - y_given**2, 0, None)
         rho = _ratio(rho - x_given * y_given, np.sqrt(left))

@@ -1,4 +1,4 @@
-"""A measure against distance, as means in quantile bins; and whether a curve falls to a minimum and rises again.
+"""A measure against distance, as means in quantile bins; and a test for a U-shaped curve.
 
 Source: after A. Azulay & Y. Weiss, JMLR 20(184), 2019, whose networks are invariant only near the training images.
 """
@@ -22,13 +22,12 @@ def quantile_curve(
 ) -> pd.DataFrame:
     """The mean of a measure in quantile bins of distance.
 
-    There are as many bins as asked for, or fewer, so that each holds 20 images or more; at least one. Bins end at an
-    image's distance and include it; images of equal distance are in one bin, so many ties make fewer and uneven bins.
-    Returns one row for each bin, from near to far: `bin` (from 0), its edges `left` and `right`, `x` (mean distance),
-    `value` (mean of the measure) with its 95% interval `low`, `high`, and `n` images. No row without images.
+    There are `bins` bins, or fewer so that each holds at least 20 images; at least one. A bin includes its right edge,
+    which is the distance of an image. Images of equal distance share a bin, so ties make bins fewer and uneven. Returns
+    one row per bin, from near to far: `bin` (from 0), its edges `left` and `right`, `x` (mean distance), `value` (mean
+    of the measure) with its 95% interval `low`, `high`, and `n` images; no row without images.
 
-    Images where `distance` or `measure` (images,) is NaN are left out. `resamples` and `seed` are of the bootstrap over
-    the images of each bin.
+    Images where `distance` or `measure` (images,) is NaN are left out. The bootstrap resamples the images of each bin.
     """
     distance, measure = np.asarray(distance, np.float64), np.asarray(measure, np.float64)
     complete = ~(np.isnan(distance) | np.isnan(measure))
@@ -36,7 +35,7 @@ def quantile_curve(
     if not len(distance):
         return pd.DataFrame(columns=COLUMNS)
     bins = max(1, min(bins, len(distance) // IMAGES_PER_BIN))
-    # Edges are distances that occur, so that no bin between two different edges is empty.
+    # Edges are observed distances, so that no bin between two different edges is empty.
     edges = np.unique(np.quantile(distance, np.linspace(0, 1, bins + 1), method="lower"))
     inner = edges[1:-1]
     number = np.searchsorted(inner, distance, side="left")
@@ -51,11 +50,10 @@ def quantile_curve(
 
 @dataclass(frozen=True)
 class TwoLines:
-    """The slopes of a curve's mean on both sides of its lowest point.
+    """The slopes of a curve's mean on both sides of its lowest point, per unit of x.
 
-    `lowest` is the number of the place at which the mean is lowest. `below` and `above` are the slopes of the
-    least-squares lines through the means at and below that place, and at and above it, per unit of x; NaN where there
-    are fewer than three places.
+    `lowest` is the index of the lowest mean. `below` and `above` are the slopes of the least-squares lines through the
+    means up to and from that point, which both include. They are NaN where there are fewer than three points.
     """
 
     lowest: int
@@ -64,15 +62,14 @@ class TwoLines:
 
 
 def two_lines(values: np.ndarray, x: np.ndarray, *, resamples: int = 2000, seed: int = 0) -> TwoLines:
-    """Fit a line to each side of a curve's lowest place.
+    """Fit a line to each side of a curve's lowest point.
 
-    The lowest place is sought again in each resample, so the intervals allow for its choice; a side that has fewer than
-    three places there counts as flat. Each of the two intervals has 97.5% confidence, both together 95%.
-
+    The lowest point is found again in each resample, so the intervals include the uncertainty of its choice. A side
+    with fewer than three points counts as flat. Each interval has 97.5% confidence, both together 95%.
     Source: U. Simonsohn, "Two lines: a valid alternative to the invalid testing of U-shaped relationships with
     quadratic regressions", Adv. Methods Pract. Psychol. Sci. 1 (2018).
 
-    `values` (images, places) are of the same images at every place; `x` is (places,).
+    `values` (images, points) are of the same images at every point; `x` is (points,).
     """
     order = np.argsort(x, kind="stable")
     values, x = np.asarray(values, dtype=float)[:, order], np.asarray(x, dtype=float)[order]

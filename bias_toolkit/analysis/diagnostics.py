@@ -1,4 +1,4 @@
-"""What can be wrong with a regression's data, found before it is fitted and said in a sentence.
+"""Problems in a regression's data, detected before the fit and reported as sentences.
 
 Source of the test for separation: K. Konis, "Linear programming algorithms for detecting separated data in binary
 logistic regression models", DPhil thesis, University of Oxford, 2007.
@@ -18,13 +18,13 @@ TERM_NAMES = {
     "framing_log_density": "the log density of the framing",
 }
 FRAMING_TERMS = ("centre_distance", "log_scale_deviation", "framing_log_density")
-# A term that fewer images have is left out, so that the others can stay.
+# Terms that fewer images have are left out, so that the other terms can stay.
 SHARE_WITH_TERM = 0.5
-# Of images that changed at all, and of images that did not always: so many for every term.
+# Required per term: images that changed at least once, and images that did not always change.
 IMAGES_PER_TERM = 5
 MINIMUM_IMAGES = 30
 CONSTANT = 1e-9
-# Variance inflation beyond which a term is no more than a mixture of the others, and beyond which a note says so.
+# Variance inflation from which a term counts as a linear combination of the others, and from which a note reports it.
 DETERMINED_INFLATION = 1e6
 LARGE_INFLATION = 10.0
 FAR_OUT = 10.0
@@ -32,13 +32,13 @@ SEPARATED = 1e-6
 
 
 def in_words(names: Sequence[str]) -> str:
-    """Terms as in a sentence: `the margin and the deviation from the training scale`."""
-    told = [TERM_NAMES[name] for name in names]
-    return told[0] if len(told) == 1 else f"{', '.join(told[:-1])} and {told[-1]}"
+    """Terms as part of a sentence: `the margin and the deviation from the training scale`."""
+    words = [TERM_NAMES[name] for name in names]
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def terms_that_are_there(table: pd.DataFrame) -> tuple[list[str], list[str]]:
-    """The terms that at least half of the images have, in order, and a sentence on those left out."""
+    """The terms that at least half of the images have, in order, and a sentence on the others."""
     shares = {name: table[name].notna().mean() if name in table and len(table) else 0.0 for name in TERM_NAMES}
     kept = [name for name, share in shares.items() if share >= SHARE_WITH_TERM]
     notes = []
@@ -54,7 +54,7 @@ def terms_that_are_there(table: pd.DataFrame) -> tuple[list[str], list[str]]:
 
 
 def terms_that_vary(table: pd.DataFrame, names: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The terms that differ between images, and a sentence on each other one."""
+    """The terms that differ between images, and a sentence on each of the others."""
     constant = [
         name for name in names if np.ptp(table[name].to_numpy(float)) <= CONSTANT * (1 + table[name].abs().max())
     ]
@@ -63,22 +63,22 @@ def terms_that_vary(table: pd.DataFrame, names: Sequence[str]) -> tuple[list[str
 
 
 def too_few(changed: np.ndarray, steps: np.ndarray, n_terms: int) -> str | None:
-    """A sentence if too few images, or too few that change or that stay, are there for so many terms."""
+    """A sentence if too few images, or too few that change or that stay, are available for the number of terms."""
     n, ever, not_always = len(changed), int((changed > 0).sum()), int((changed < steps).sum())
     needed = IMAGES_PER_TERM * n_terms
     if n < MINIMUM_IMAGES:
         return f"No regression was made: {n} images have all its terms, and it needs {MINIMUM_IMAGES}."
-    for found, what in ((ever, "change class at any step"), (not_always, "keep their class at any step")):
-        if found < needed:
+    for count, what in ((ever, "change class at any step"), (not_always, "keep their class at any step")):
+        if count < needed:
             return (
-                f"No regression was made: only {found:,} of {n:,} images {what}, and {n_terms} "
+                f"No regression was made: only {count:,} of {n:,} images {what}, and {n_terms} "
                 f"{'term needs' if n_terms == 1 else 'terms need'} {needed}."
             )
     return None
 
 
 def independent_terms(standardised: np.ndarray, names: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The terms, in order, that those before them do not determine, and a sentence on each other one."""
+    """The terms, in order, that the preceding terms do not determine, and a sentence on each of the others."""
     kept: list[int] = []
     notes = []
     for column, name in enumerate(names):
@@ -102,7 +102,7 @@ def inflation(standardised: np.ndarray) -> np.ndarray:
 
 
 def inflation_notes(factors: np.ndarray, names: Sequence[str]) -> list[str]:
-    """A sentence on terms that are nearly a mixture of the others."""
+    """A sentence on terms that are nearly linear combinations of the others."""
     large = [name for name, factor in zip(names, factors, strict=True) if factor > LARGE_INFLATION]
     if not large:
         return []
@@ -114,7 +114,7 @@ def inflation_notes(factors: np.ndarray, names: Sequence[str]) -> list[str]:
 
 
 def outlier_notes(standardised: np.ndarray, names: Sequence[str]) -> list[str]:
-    """A sentence on each term one image of which is so far out that a standard deviation says little."""
+    """A sentence on each term with an outlier so extreme that its standard deviation says little."""
     farthest = np.abs(standardised).max(axis=0)
     return [
         f"One image's value of {TERM_NAMES[name]} lies {far:.0f} standard deviations from the mean: an odds ratio per "
@@ -127,7 +127,7 @@ def outlier_notes(standardised: np.ndarray, names: Sequence[str]) -> list[str]:
 def unseparated_terms(
     standardised: np.ndarray, changed: np.ndarray, steps: np.ndarray, names: Sequence[str]
 ) -> tuple[list[str], list[str]]:
-    """The terms that do not predict perfectly, alone or together, and a sentence on each other one."""
+    """The terms that do not predict perfectly, alone or together, and a sentence on each of the others."""
     columns = range(len(names))
     left_out = {at: "" for at in columns if separating_direction(standardised[:, [at]], changed, steps) is not None}
     kept = [at for at in columns if at not in left_out]
@@ -146,19 +146,19 @@ def unseparated_terms(
 
 
 def separating_direction(standardised: np.ndarray, changed: np.ndarray, steps: np.ndarray) -> np.ndarray | None:
-    """Weights of the terms that put all steps that change on one side of a threshold and all others on the other.
+    """Weights (terms,) that put all changed steps on one side of a threshold and all others on the other side.
 
-    Steps that lie on the threshold itself may be of both kinds (quasi-separation). Returns (terms,), or None where
-    there are none, and so the regression has finite coefficients.
+    Steps on the threshold may be of both kinds (quasi-separation). Returns None if there are no such weights; the
+    regression then has finite coefficients.
     """
     mixed = (changed > 0) & (changed < steps)
     sides = np.where(changed > 0, 1.0, -1.0)[~mixed]
     design = np.column_stack([np.ones(len(standardised)), standardised])
-    # Any direction is constant on mixed images; if those span all directions, none is left.
+    # A separating direction is constant on mixed images. If mixed images span all directions, there is none.
     if not len(sides) or (mixed.any() and np.linalg.matrix_rank(design[mixed]) == design.shape[1]):
         return None
     rows = design[~mixed] * sides[:, None]
-    found = linprog(
+    solution = linprog(
         -rows.sum(axis=0) / len(rows),
         A_ub=-rows,
         b_ub=np.zeros(len(rows)),
@@ -166,9 +166,9 @@ def separating_direction(standardised: np.ndarray, changed: np.ndarray, steps: n
         b_eq=np.zeros(int(mixed.sum())) if mixed.any() else None,
         bounds=[(-1, 1)] * design.shape[1],
     )
-    if not found.success or -found.fun < SEPARATED or np.abs(found.x[1:]).max() < SEPARATED:
+    if not solution.success or -solution.fun < SEPARATED or np.abs(solution.x[1:]).max() < SEPARATED:
         return None
-    return found.x[1:]
+    return solution.x[1:]
 
 
 def _capital(sentence: str) -> str:

@@ -1,7 +1,7 @@
-"""What an annotated factor of an image, such as an unusual pose, does to invariance and accuracy.
+"""The effect of an annotated factor of an image, such as an unusual pose, on invariance and accuracy.
 
-Sources: the question and the factors, B. Y. Idrissi et al., "ImageNet-X", ICLR 2023. Correction for many factors: Y.
-Benjamini & Y. Hochberg, J. R. Stat. Soc. B 57(1), 1995.
+Sources: B. Y. Idrissi et al., "ImageNet-X", ICLR 2023 (the question and the factors); Y. Benjamini & Y. Hochberg, J. R.
+Stat. Soc. B 57(1), 1995 (correction for many factors).
 """
 
 import numpy as np
@@ -18,7 +18,7 @@ from bias_toolkit.foundation.resampling import (
 )
 from bias_toolkit.objects import q_values
 
-# Fewer images with a factor, or without it, are no basis for a mean.
+# With fewer images with a factor, or without it, the factor is left out.
 MINIMUM_IMAGES = 20
 MARGIN_STRATA = 20
 IMAGES_PER_STRATUM = 25
@@ -27,16 +27,15 @@ IMAGES_PER_STRATUM = 25
 def factor_effects(
     per_image: pd.DataFrame, factors: pd.DataFrame, *, resamples: int = 2000, permutations: int = 2000, seed: int = 0
 ) -> tuple[pd.DataFrame, list[str]]:
-    """Each measure on the images with a factor against those without it.
+    """Compare each measure on the images with a factor and without it.
 
-    Differences are also taken among images of like margin: inside strata of nearly equal margin, each stratum's
-    difference weighing as its images with and without the factor allow (the least-squares difference with an intercept
-    for each stratum). Returns the columns of `FACTORS`; p-values are adjusted over the factors of one measure. Factors
-    that fewer than 20 images have, or lack, are left out. The list has one sentence on images that are not annotated,
-    and one on factors left out.
+    Differences are also computed among images of similar margin: within strata of nearly equal margin, as the
+    least-squares difference with one intercept per stratum. Returns the columns of `FACTORS`; p-values are adjusted
+    over the factors of one measure. Factors that fewer than 20 images have, or lack, are left out. The list has one
+    sentence on images without annotation, and one on factors left out.
 
-    `per_image` has a row for each test image: image_id, margin, and those of p_top1_change, mac and accuracy that there
-    are. `factors` has the image_id of annotated images, and a column of bool for each factor.
+    `per_image` has one row per test image: image_id, margin, and the available ones of p_top1_change, mac and accuracy.
+    `factors` has the image_id of annotated images, and one bool column per factor.
     """
     table = per_image.merge(factors, on="image_id", how="inner", validate="one_to_one")
     names = [name for name in factors if name != "image_id"]
@@ -54,7 +53,7 @@ def factor_effects(
             f"Fewer than {MINIMUM_IMAGES} images have, or fewer lack, {', '.join(rare)}: nothing is said of "
             f"{'it' if len(rare) == 1 else 'them'}."
         )
-    found = []
+    tables = []
     for measure in COMPARED_MEASURES:
         if measure not in table or "margin" not in table:
             continue
@@ -64,8 +63,8 @@ def factor_effects(
         enough = (with_factor >= MINIMUM_IMAGES) & (len(rows) - with_factor >= MINIMUM_IMAGES)
         if enough.any():
             shown = [name for name, is_enough in zip(names, enough, strict=True) if is_enough]
-            found.append(_effects(rows, measure, shown, resamples, permutations, seed))
-    return (pd.concat(found, ignore_index=True) if found else empty_table(FACTORS)), notes
+            tables.append(_effects(rows, measure, shown, resamples, permutations, seed))
+    return (pd.concat(tables, ignore_index=True) if tables else empty_table(FACTORS)), notes
 
 
 def _effects(
@@ -93,7 +92,7 @@ def _effects(
 
 
 def margin_strata(margin: np.ndarray) -> np.ndarray:
-    """Stratum of each image, from the lowest margin to the highest: 20 of equally many images, fewer of few images."""
+    """Each image's stratum, from the lowest margin to the highest: 20 of equal size, or fewer for few images."""
     number = int(np.clip(len(margin) // IMAGES_PER_STRATUM, 1, MARGIN_STRATA))
     place = np.empty(len(margin), dtype=int)
     place[np.argsort(margin, kind="stable")] = np.arange(len(margin))
@@ -108,13 +107,12 @@ def differences(
     permutations: int,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """The difference that each flag makes inside strata, with its bootstrap interval and permutation p-value.
+    """The difference that each flag makes within strata, with its bootstrap interval and permutation p-value.
 
     Returns (flags, 4): difference, ends of its 95% interval, and p; NaN where no stratum has images with and without
-    the flag.
+    the flag. Permutations stay within strata. Resamples do not, because the strata's sizes vary by chance too.
 
-    `values` are (images,), `flags` bool (images, flags), and `strata` int (images,), from 0. Permutations stay inside
-    strata; resamples do not, so that a stratum's size varies as it would.
+    `values` are (images,), `flags` bool (images, flags), and `strata` int (images,), from 0.
     """
     order = np.argsort(strata, kind="stable")
     values, flags = (values - values.mean())[order], flags[order].astype(float)
@@ -142,12 +140,12 @@ def differences(
 
 
 def _stratum_sums(counts: np.ndarray, columns: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """Sums of the columns in each resample and stratum: shape (resamples, strata, columns)."""
+    """Sums of the columns in each resample and stratum; shape (resamples, strata, columns)."""
     return np.stack([counts[:, s:e] @ columns[s:e] for s, e in zip(starts, ends, strict=True)], axis=1)
 
 
 def _from_sums(sums: np.ndarray) -> np.ndarray:
-    """The least-squares differences with an intercept for each stratum: shape (resamples, flags)."""
+    """The least-squares differences with one intercept per stratum; shape (resamples, flags)."""
     number = (sums.shape[2] - 2) // 2
     size, total = sums[:, :, :1], sums[:, :, 1:2]
     flagged, products = sums[:, :, 2 : 2 + number], sums[:, :, 2 + number :]

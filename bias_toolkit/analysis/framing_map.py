@@ -1,7 +1,7 @@
-"""A framing map's cells against where the training objects are: how much of the map follows the training density.
+"""Relate a framing map's cells to the training objects: how closely the map follows the training density.
 
-Every image is shown in every cell that it can be shown in, so the bootstrap over images takes an image with all its
-cells, and what differs between cells differs for the same images.
+Every image is shown in every possible cell. So the bootstrap over images resamples an image with all its cells, and
+differences between cells are differences for the same images.
 """
 
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ UNLABELLED_KINDS = ("all", "position")
 FEWEST_IMAGES = 10
 FEWEST_CELLS = 8
 LEAST_SIGNAL = 0.5
-# Of a variance, what has to be left when another variable is held constant.
+# Smallest share of a variance that must remain when another variable is held constant.
 LEAST_LEFT = 0.1
 MOST_UNDEFINED = 0.25
 TENTH = 0.1
@@ -40,11 +40,11 @@ CERTAIN = 1 - 1e-12
 
 @dataclass(frozen=True)
 class FramingMap:
-    """What a framing map says."""
+    """The results of a framing map."""
 
     cells: pd.DataFrame  # table MAP_CELLS: the measures in each cell with intervals, and the training density there
     correlations: pd.DataFrame  # table MAP_CORRELATIONS: Spearman's ρ over cells of the training density with a measure
-    contrasts: pd.DataFrame  # table MAP_CONTRASTS: a measure in the cells of the most and of the least training density
+    contrasts: pd.DataFrame  # table MAP_CONTRASTS: a measure in the cells with the highest and lowest training density
 
 
 def analyse_map(
@@ -55,30 +55,30 @@ def analyse_map(
     seed: int = 0,
     progress: Progress = silent,
 ) -> FramingMap:
-    """The measures in each cell, and how they go with the training density.
+    """The measures in each cell, and their relation to the training density.
 
     Parameters
     ----------
     framed : table FRAMED, of one or several surroundings.
-    density : columns cx, cy, scale, log_density: the log density of the training objects at each cell. Without it there
-        are neither correlations nor contrasts.
+    density : columns cx, cy, scale, log_density: the log density of the training objects at each cell. Without it,
+        there are no correlations and no contrasts.
 
     Returns
     -------
-    `cells` has the cells that at least 10 images could be shown in. A measure's value there is the mean over all
-    images, were each in every cell (`complete_values`).
+    `cells` has the cells in which at least 10 images could be shown. A measure's value there is the mean over all
+    images, as if every image were shown in every cell (`complete_values`).
 
-    A model that does not see the object at all, because it is too small or lies where the model never met one, often
-    gives one answer to all images, and is stable without being invariant. So a cell counts as `recognised` only where
-    the answers agree with the labels beyond chance (Cohen's κ, its 95% interval above 0).
+    A model that does not detect the object, because it is too small or in an unfamiliar position, often gives the same
+    answer to all images. Such a model is stable without being invariant. So a cell is `recognised` only where the
+    answers agree with the labels beyond chance (Cohen's κ, with its 95% interval above 0).
 
-    `correlations` has, for P(top-1 change) and MAC, the kinds `all` (over all cells) and, over the recognised ones,
-    `recognised`, `given accuracy` (partial, given the accuracy in the cell), `when right` (of the views in which the
-    centre view's top-1 class is the label) and `position` (ranks within each scale, pooled: nothing but the position
+    `correlations` has these kinds for P(top-1 change) and MAC. `all` is over all cells. Over the recognised cells there
+    are `recognised`, `given accuracy` (partial, given the cell's accuracy), `when right` (only views whose centre
+    view's top-1 class is the label) and `position` (ranks within each scale, pooled, so that only the position
     differs). Without labels there are `all` and `position`, over all cells. See `cell_correlation` for rho and its
-    interval; rho is null where there are fewer than 8 cells.
+    interval; rho is null for fewer than 8 cells.
 
-    `contrasts` has the mean over the tenth of the recognised cells with the highest density (at least one), that over
+    `contrasts` has the mean over the tenth of the recognised cells with the highest density (at least one cell), over
     the tenth with the lowest, and their difference, for `recognised` (without labels: `all`) and `when right`.
     """
     parts = {name: [] for name in ("cells", "correlations", "contrasts")}
@@ -105,7 +105,7 @@ def analyse_map(
 def _cells(
     surroundings: str, rows: pd.DataFrame, resamples: int, rng: np.random.Generator
 ) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
-    """The rows of MAP_CELLS, and the complete values (images, cells) of each measure; NaN in cells without any."""
+    """The rows of MAP_CELLS, and each measure's complete values (images, cells); NaN in cells without any."""
     rows = rows[rows.groupby(CELL)["image_id"].transform("nunique") >= FEWEST_IMAGES]
     if rows.empty:
         return pd.DataFrame(columns=MAP_CELLS.names), {}
@@ -131,7 +131,7 @@ def _cells(
         means = means_of_resamples(values[name], resamples, rng)
         limits = np.array([percentile_interval(column) for column in means.T])
         for end, numbers in zip(("", "_low", "_high"), (values[name].mean(axis=0), *limits.T), strict=True):
-            # The sum of an image's and a cell's part can leave what a share can be.
+            # The sum of an image and a cell effect can lie outside [0, 1].
             table[f"{name}{end}"] = np.clip(numbers, 0.0, 1.0)
     table = table.merge(_agreement(rows, resamples, rng), on=CELL, how="left", validate="one_to_one")
     recognised = table["kappa_low"].gt(DETERMINED) if labelled else [None] * len(table)
@@ -142,24 +142,23 @@ def _cells(
 
 def _agreement(rows: pd.DataFrame, resamples: int, rng: np.random.Generator) -> pd.DataFrame:
     """κ of the centre views' answers with the labels in each cell, with its interval; NaN without labels."""
-    found = []
+    agreements = []
     for cell, group in rows.dropna(subset=["label_index"]).groupby(CELL):
         answers, labels = (group[name].to_numpy(np.int64) for name in ("top1", "label_index"))
         drawn = np.concatenate(
             [kappa(answers, labels, counts) for counts in resample_counts([len(group)], resamples, rng)]
         )
         value = float(kappa(answers, labels, np.ones((1, len(group))))[0])
-        found.append((*cell, value, *percentile_interval(drawn)))
-    return pd.DataFrame(found, columns=[*CELL, "kappa", "kappa_low", "kappa_high"])
+        agreements.append((*cell, value, *percentile_interval(drawn)))
+    return pd.DataFrame(agreements, columns=[*CELL, "kappa", "kappa_low", "kappa_high"])
 
 
 def kappa(answers: np.ndarray, labels: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """Cohen's κ of answers with labels: (agreement − chance) / (1 − chance).
 
-    Chance is the agreement of the same answers given to the same labels in any order, so a model that always answers
-    alike has κ = 0, however often that is right.
-
-    Returns (resamples,) float64: 0 where chance alone would always agree, NaN where no image counts.
+    Chance is the agreement of the same answers with the same labels in random order. A model that always gives the same
+    answer therefore has κ = 0, however often it is right. Returns (resamples,) float64: 0 where chance alone would
+    always agree, NaN where no image counts.
     Source: J. Cohen, "A coefficient of agreement for nominal scales", Educ. Psychol. Meas. 20 (1960), equation 1.
 
     `answers` and `labels` are int (images,); `counts` (resamples, images) says how often each image counts.
@@ -174,12 +173,12 @@ def kappa(answers: np.ndarray, labels: np.ndarray, counts: np.ndarray) -> np.nda
 
 
 def _usable(cells: pd.DataFrame) -> np.ndarray:
-    """The recognised cells; all of them where there are no labels to recognise anything by."""
+    """The recognised cells; all cells where there are no labels."""
     return cells["recognised"].fillna(True).to_numpy(bool)
 
 
 def _among_lowest(values: np.ndarray, usable: np.ndarray, resamples: int, rng: np.random.Generator) -> np.ndarray:
-    """Of the usable cells, those whose mean is not above the lowest one's by more than chance, image by image."""
+    """The usable cells whose mean does not exceed the lowest mean by more than chance, compared image by image."""
     among = np.zeros(len(usable), dtype=bool)
     if usable.any():
         means = np.where(usable, values.mean(axis=0), np.inf)
@@ -194,7 +193,7 @@ def _when_right(measure: str) -> str:
 
 
 def _complete(values: np.ndarray) -> np.ndarray:
-    """`complete_values` of the images that have a value, in the cells that enough of them have one in."""
+    """`complete_values` for the images with a value, in the cells in which enough images have one."""
     enough = (~np.isnan(values)).sum(axis=0) >= FEWEST_IMAGES
     values = np.where(enough, values, np.nan)
     values = values[~np.isnan(values).all(axis=1)]
@@ -236,48 +235,47 @@ def cell_correlation(
     levels: np.ndarray | None = None,
     rng: np.random.Generator,
 ) -> dict[str, float]:
-    """Spearman's ρ over cells, free of the noise that so few images leave in the cells, with its 95% interval.
+    """Spearman's ρ over cells, corrected for the sampling noise in the cells' means, with its 95% interval.
 
-    Noise in the cells' means hides part of a relation: ρ is divided by the square root of the share of their variance
-    that is not noise (Spearman's correction for attenuation). A resample of the images has the noise twice, so that
-    percentiles of resampled ρ may even leave out the truth. So resampled deviations are added to means that have been
-    freed of noise (`without_noise`), and the interval is the middle 95% of the corrected ρ of all these, widened about
-    ρ in Fisher's z as Student's t is wider at as many degrees of freedom as images, less one. In simulations
+    Noise in the means weakens a relation: ρ is divided by the square root of the share of their variance that is not
+    noise (Spearman's correction for attenuation). A resample of the images contains the noise twice, so percentiles of
+    resampled ρ may exclude the true value. Resampled deviations are therefore added to means without noise
+    (`without_noise`). The interval is the middle 95% of their corrected ρ. It is widened around ρ in Fisher's z by the
+    ratio of Student's t, with images − 1 degrees of freedom, to the normal distribution. In simulations
     (benchmarks/coverage_map.py) it covers ρ in 91 to 99.5% of the draws.
 
     Returns `rho` (corrected), `low`, `high`, `rho_observed`, and `signal`: the share of the variance between cells that
-    is not noise. rho and its interval are NaN where that is below 0.5, as the cells then differ too little to ask; and
-    where the measure or the density goes so closely with what is given that, in one of the two, less than a tenth of
-    the variance is left.
+    is not noise. rho and its interval are NaN where `signal` is below 0.5, because the cells then differ too little.
+    They are also NaN where `given` leaves less than a tenth of the variance of the measure or the density.
     Source: C. Spearman, "The proof and measurement of association between two things", Am. J. Psychol. 15 (1904).
 
     Parameters
     ----------
-    density : (cells,) float; taken as known.
+    density : (cells,) float; assumed to be known exactly.
     values : (images, cells) float; a measure, complete.
-    given : (images, cells) float; what is held constant: partial ρ given its means, whose noise is taken out in the
-        same way, and what it has in common with the measure's.
+    given : (images, cells) float; the variable to hold constant: partial ρ given its means. Its noise, and the noise
+        that it shares with the measure, are removed in the same way.
     levels : (cells,) float; ranks are taken within each of these, centred, and pooled.
     """
     parts = values[None] if given is None else np.stack([values, given])
     levels = np.zeros(len(density)) if levels is None else levels
     n = parts.shape[1]
     estimate = _estimate(density, parts, levels, np.ones((1, n)))
-    found = {name: float(numbers[0]) for name, numbers in estimate.items()}
+    result = {name: float(numbers[0]) for name, numbers in estimate.items()}
     undefined = {"rho": np.nan, "low": np.nan, "high": np.nan}
-    if not found["signal"] >= LEAST_SIGNAL or np.isnan(found["rho"]):
-        return found | undefined
+    if not result["signal"] >= LEAST_SIGNAL or np.isnan(result["rho"]):
+        return result | undefined
     centre = without_noise(parts, levels, centred_ranks(density[None], levels)[0])
     world = centre[:, None] + (parts - parts.mean(axis=1, keepdims=True)) * np.sqrt(n / (n - 1))
     counts = rng.multinomial(n, np.full(n, 1 / n), size=RESAMPLES).astype(float)
     drawn = _fisher(_estimate(density, world, levels, counts)["rho"])
     if np.isnan(drawn).mean() > MOST_UNDEFINED:
-        return found | undefined
+        return result | undefined
     tail = (1 + CONFIDENCE) / 2
     wider = float(t.ppf(tail, n - 1) / norm.ppf(tail))
-    middle = float(_fisher(np.array(found["rho"])))
+    middle = float(_fisher(np.array(result["rho"])))
     low, high = (float(np.tanh(middle + wider * (end - middle))) for end in percentile_interval(drawn))
-    return found | {"low": min(low, found["rho"]), "high": max(high, found["rho"])}
+    return result | {"low": min(low, result["rho"]), "high": max(high, result["rho"])}
 
 
 def _fisher(rho: np.ndarray) -> np.ndarray:
@@ -285,7 +283,7 @@ def _fisher(rho: np.ndarray) -> np.ndarray:
 
 
 def _estimate(density: np.ndarray, parts: np.ndarray, levels: np.ndarray, counts: np.ndarray) -> dict[str, np.ndarray]:
-    """rho, rho_observed and signal in each resample, given by counts (resamples, images); arrays (resamples,)."""
+    """rho, rho_observed and signal, arrays (resamples,), for resamples given by counts (resamples, images)."""
     total, noise = cell_covariances(parts, levels, counts)
     spread = np.einsum("rpp->rp", total)
     there = spread > DETERMINED**2
@@ -304,11 +302,11 @@ def _estimate(density: np.ndarray, parts: np.ndarray, levels: np.ndarray, counts
 
 
 def _partial(xy: np.ndarray, xz: np.ndarray, yz: np.ndarray) -> np.ndarray:
-    """Partial correlation, NaN where x or y goes so closely with z that next to nothing is left of it."""
+    """Partial correlation; NaN where z leaves almost no variance of x or y."""
     left = np.minimum(1 - xz**2, 1 - yz**2)
     product = np.clip((1 - xz**2) * (1 - yz**2), DETERMINED, None)
     partial = np.where(left < LEAST_LEFT, np.nan, np.clip((xy - xz * yz) / np.sqrt(product), -1, 1))
-    # Where what is given does not vary, there is nothing to hold constant.
+    # A constant z leaves nothing to hold constant.
     return np.where(np.isnan(xz), xy, partial)
 
 

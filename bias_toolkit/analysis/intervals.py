@@ -15,7 +15,7 @@ from bias_toolkit.foundation.resampling import (
 
 
 class Interval(NamedTuple):
-    """An estimate with its interval, and the number of images it is from."""
+    """An estimate with its interval, and the number of images used."""
 
     value: float
     low: float
@@ -26,10 +26,10 @@ class Interval(NamedTuple):
 def mean_interval(values: ArrayLike, resamples: int = 2000, seed: int = 0, confidence: float = CONFIDENCE) -> Interval:
     """The mean over images, with its percentile bootstrap interval.
 
-    The value is NaN for no image, and the interval is (NaN, NaN) for fewer than two. Where all images have the same
-    value, that is the interval too.
+    The value is NaN without images, and the interval is (NaN, NaN) for fewer than two. If all images have the same
+    value, both ends of the interval equal it.
 
-    `values` (images,) has a number for each image; NaN and null are left out, and `n` counts the rest.
+    `values` (images,) has one number per image; NaN and null are left out, and `n` counts the rest.
     """
     values = np.asarray(values, dtype=np.float64)
     values = values[~np.isnan(values)]

@@ -1,7 +1,7 @@
-"""The regression of the changed steps on distance, framing and the margin together.
+"""Regression of the changed steps on distance, framing and the margin together.
 
-It answers what no pair of variables can: whether the distance to the training set still says anything about an image
-once its margin, its framing and its class are known.
+It answers a question that pairs of variables cannot: whether the distance to the training set still predicts
+instability when an image's margin, framing and class are known.
 """
 
 from dataclasses import dataclass, replace
@@ -19,18 +19,18 @@ from bias_toolkit.foundation.progress import Progress, silent
 ALONE, TOGETHER, WITHIN, CURVED = "alone", "together", "within class", "margin as a curve"
 CURVE_DEGREE = 3
 MINIMUM_CLASSES = 3
-# An intercept from fewer images would bias the odds ratios.
+# Intercepts estimated from fewer images would bias the odds ratios.
 IMAGES_PER_CLASS = 10
 
 
 @dataclass(frozen=True)
 class Regression:
-    """What the regression says."""
+    """The results of the regression."""
 
-    odds_ratios: pd.DataFrame  # `ODDS_RATIOS`; without rows where none was made
+    odds_ratios: pd.DataFrame  # `ODDS_RATIOS`; empty if no regression was made
     losses: pd.DataFrame  # `LOSSES`
     ceiling: pd.DataFrame  # `CEILING`; one row at most
-    notes: list[str]  # what was left out, or has to be read with caution, a sentence each
+    notes: list[str]  # what was left out, or has to be read with caution, one sentence each
 
 
 def regress(
@@ -38,19 +38,19 @@ def regress(
 ) -> Regression:
     """A binomial regression of each image's changed steps on the standardised terms.
 
-    Terms are nn_distance, margin, centre_distance, log_scale_deviation and framing_log_density, those that there are
-    and that vary. The odds ratios are for one standard deviation of a term over the images that count, of four kinds:
-    of the term "alone", of all terms "together", of all terms "within class", with an intercept for each class, which
-    needs three classes of ten images, and with the "margin as a curve", its square and cube beside it. The last is
-    within classes where they can be compared, and answers whether a term says anything once the others and the class
-    are known: a curved effect of the margin, taken for a straight one, would leave a rest to whatever goes with it.
+    Terms are nn_distance, margin, centre_distance, log_scale_deviation and framing_log_density, as far as they are
+    available and vary. The odds ratios are for one standard deviation of a term over the images used. There are four
+    kinds: the term "alone"; all terms "together"; all terms "within class", with one intercept per class, which needs
+    three classes of ten images; and "margin as a curve", with the margin's square and cube added. The last is within
+    classes where possible. It shows whether a term adds information when the others and the class are known: a curved
+    effect of the margin that is modelled as a straight line could be attributed to correlated terms.
 
-    Intervals and p-values count images of a class as alike (the cluster jackknife CV3 with Student's t, see
-    `binomial_fit`); where there are fewer than three classes, every image stands for itself.
+    Intervals and p-values allow for similar images within a class (the cluster jackknife CV3 with Student's t, see
+    `binomial_fit`); with fewer than three classes, images are treated as independent.
 
-    `per_image` has a row for each test image: p_top1_change, n_steps, label, and the terms. Images that lack one of
-    those are left out, and counted. `resamples` and `seed` are of the bootstrap of the losses, which are of the model
-    of all terms together.
+    `per_image` has one row per test image: p_top1_change, n_steps, label, and the terms. Images that lack one of them
+    are left out and counted. `resamples` and `seed` are of the bootstrap of the losses, which belong to the model of
+    all terms together.
     """
     nothing = Regression(empty_table(ODDS_RATIOS), empty_table(LOSSES), empty_table(CEILING), [])
     if not {"p_top1_change", "n_steps"} <= set(per_image) or not per_image["n_steps"].gt(0).any():
@@ -115,10 +115,10 @@ def regress(
         data, columns = _Data(terms, changed, steps, clusters), list(range(len(names)))
     rows += _with_curved_margin(data, [names[at] for at in columns], units[columns], by_class)
     losses = cross_validated_losses(terms, changed, steps, clusters, names, seed=seed, progress=progress)
-    found = loss_rows(losses, names, resamples=resamples, seed=seed)
+    mean_losses = loss_rows(losses, names, resamples=resamples, seed=seed)
     return Regression(
         odds_ratios=pd.DataFrame(rows, columns=ODDS_RATIOS.names),
-        losses=pd.DataFrame(found, columns=LOSSES.names),
+        losses=pd.DataFrame(mean_losses, columns=LOSSES.names),
         ceiling=pd.DataFrame([ceiling_row(losses, resamples=resamples, seed=seed)], columns=CEILING.names),
         notes=notes,
     )
@@ -127,7 +127,7 @@ def regress(
 def clusters_of(labels: pd.Series | None, n: int) -> tuple[np.ndarray, bool]:
     """The cluster of each image, numbered from 0, and whether clusters are classes.
 
-    An image without a label is a cluster of its own, and every image is where there are fewer than three classes.
+    An image without a label is its own cluster. With fewer than three classes, every image is.
     """
     if labels is None or labels.nunique() < MINIMUM_CLASSES:
         return np.arange(n), False
@@ -139,7 +139,7 @@ def clusters_of(labels: pd.Series | None, n: int) -> tuple[np.ndarray, bool]:
 
 @dataclass(frozen=True)
 class _Data:
-    """What a regression is made of; see `fit_binomial`."""
+    """The data of a regression; see `fit_binomial`."""
 
     terms: np.ndarray
     changed: np.ndarray
@@ -148,7 +148,7 @@ class _Data:
 
 
 def _within(data: _Data, names: list[str]) -> tuple[_Data | None, list[int], list[str]]:
-    """The images of classes that can be compared inside, the terms that vary there, and sentences on the others."""
+    """The images of classes with enough images, the terms that vary within classes, and sentences on the others."""
     sizes, changed, steps = (
         np.bincount(data.clusters, weights=each) for each in (np.ones(len(data.steps)), data.changed, data.steps)
     )
@@ -178,7 +178,7 @@ def _within(data: _Data, names: list[str]) -> tuple[_Data | None, list[int], lis
 
 
 def _with_curved_margin(data: _Data, names: list[str], units: np.ndarray, by_class: bool) -> list[tuple]:
-    """Rows of the kind "margin as a curve", for the terms but the margin."""
+    """Rows of the kind "margin as a curve", for all terms except the margin."""
     if "margin" not in names or len(names) < 2:
         return []
     powers = margin_powers(data.terms[:, names.index("margin")])
@@ -193,7 +193,7 @@ def _with_curved_margin(data: _Data, names: list[str], units: np.ndarray, by_cla
 
 
 def margin_powers(margin: np.ndarray) -> np.ndarray:
-    """Square and cube of the margin, freed of its lower powers; shape (images, 2)."""
+    """Square and cube of the margin, orthogonal to its lower powers; shape (images, 2)."""
     powers = margin[:, None] ** np.arange(CURVE_DEGREE + 1)
     return np.linalg.qr(powers)[0][:, 2:] * np.sqrt(len(margin))
 

@@ -5,10 +5,10 @@ import pyarrow as pa
 from bias_toolkit.foundation.files import INTERVAL, columns
 
 RELATED_MEASURES = ("p_top1_change", "mac")
-"""What distance, framing and the density of a framing map are related to."""
+"""The measures to which distance, framing and the density of a framing map are related."""
 
 COMPARED_MEASURES = (*RELATED_MEASURES, "accuracy")
-"""What is compared between the cells of a framing map, and between images with and without a factor."""
+"""The measures compared between the cells of a framing map, and between images with and without a factor."""
 
 CLASS_ESTIMATES = ("accuracy", *RELATED_MEASURES, "nn_distance", "centre_distance", "scale")
 
@@ -49,10 +49,10 @@ MAP_CELLS = pa.schema(
         *columns(pa.bool_(), "recognised", "among_lowest"),
     ]
 )
-"""One row for each cell of a framing map: the measures over its images with 95% intervals, and the log density of the
+"""One row per cell of a framing map: the measures over its images with 95% intervals, and the log density of the
 training objects' position and log scale there. `kappa` is the agreement of the centre views' top-1 classes with the
-labels beyond chance, `recognised` whether its interval is above 0 (null without labels), `among_lowest` whether P(top-1
-change) there cannot be distinguished from that of the lowest cell among the recognised."""
+labels beyond chance; `recognised` says whether its interval is above 0 (null without labels). `among_lowest` says
+whether P(top-1 change) there cannot be distinguished from the lowest one among the recognised cells."""
 
 MAP_CORRELATIONS = pa.schema(
     [
@@ -61,8 +61,8 @@ MAP_CORRELATIONS = pa.schema(
         *columns(WHOLE, "n_cells", "n_images"),
     ]
 )
-"""Spearman's ρ over the cells of a framing map, of the training density with a measure: corrected for the noise of so
-few images, and as observed. `signal` is the share of the variance between cells that is not noise."""
+"""Spearman's ρ of the training density with a measure, over the cells of a framing map: corrected for sampling noise,
+and as observed. `signal` is the share of the variance between cells that is not noise."""
 
 MAP_CONTRASTS = pa.schema(
     [
@@ -71,8 +71,8 @@ MAP_CONTRASTS = pa.schema(
         *columns(WHOLE, "n_cells", "n_images"),
     ]
 )
-"""A measure's mean in the n_cells cells of a framing map with the highest training density, in as many with the lowest,
-and how much higher it is in these, with a 95% interval."""
+"""A measure's mean in the n_cells cells of a framing map with the highest training density and in as many with the
+lowest, and sparse − dense, with a 95% interval."""
 
 ODDS_RATIOS = pa.schema(
     [
@@ -82,19 +82,19 @@ ODDS_RATIOS = pa.schema(
         *columns(REAL, "unit", "inflation"),
     ]
 )
-"""One row for each term and kind ("alone", "together", "within class" or "margin as a curve"): the odds ratio of a
-step's changing the top-1 class for one standard deviation, `unit`, of the term; `n` images in `clusters` classes; the
-variance inflation factor, for "together" only."""
+"""One row per term and kind ("alone", "together", "within class" or "margin as a curve"): the odds ratio of a changed
+top-1 class per step, for one standard deviation (`unit`) of the term; `n` images in `clusters` classes; the variance
+inflation factor, for "together" only."""
 
 LOSSES = pa.schema(
     [("model", TEXT), *columns(REAL, "loss", "low", "high"), *columns(REAL, "difference", ends=INTERVAL), ("n", WHOLE)]
 )
-"""One row for each model ("none", "all", "all but <term>", "boosted"): its cross-validated log loss per step, in nats,
-and by how much it is above that of all terms."""
+"""One row per model ("none", "all", "all but <term>", "boosted"): its cross-validated log loss per step, in nats, and
+the difference from the loss of all terms."""
 
 CEILING = pa.schema([*columns(REAL, "linear_gain", "boosted_gain", "share", ends=INTERVAL), ("n", WHOLE)])
-"""One row at most: how far the loss falls below that of no term, by the linear terms and by boosted trees, and the
-share of the second that the first is; null where there is nothing to share."""
+"""At most one row: the reductions of the loss, from no terms, by the linear terms and by boosted trees, and the ratio
+of the first to the second; null where neither reduces it."""
 
 FACTORS = pa.schema(
     [
@@ -106,8 +106,8 @@ FACTORS = pa.schema(
         *columns(REAL, "given_margin", ends=(*INTERVAL, "_p_value", "_p_adjusted")),
     ]
 )
-"""One row for each factor and measure: its mean over the images with the factor and over those without, the difference,
-and the difference among images of like margin; p-values also adjusted over the factors of a measure."""
+"""One row per factor and measure: the means over images with and without the factor, their difference, and the
+difference among images of similar margin; p-values also adjusted over the factors of a measure."""
 
 NOTES = pa.schema(columns(TEXT, "topic", "sentence"))
-"""What the regression ("regression") or the factors ("factors") left out, or has to be read with caution."""
+"""What the regression ("regression") or the factors ("factors") left out, or readers should treat with caution."""

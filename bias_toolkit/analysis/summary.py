@@ -1,4 +1,4 @@
-"""The measures of every sweep as means over images, and every class's numbers side by side."""
+"""The measures of every sweep as means over images, and a table of every class's numbers."""
 
 import pandas as pd
 
@@ -12,10 +12,10 @@ SWEEP = ["protocol", "transform", "size"]
 def measure_summary(measures: pd.DataFrame, *, resamples: int = 2000, seed: int = 0) -> pd.DataFrame:
     """Every measure's mean over images in every sweep, with a 95% bootstrap interval over images.
 
-    Returns the columns of `SUMMARY`: one row for each sweep and measure, sweeps in the order in which they first occur.
-    Measures that a sweep does not define have no row.
+    Returns the columns of `SUMMARY`: one row per sweep and measure, sweeps in order of first occurrence. Measures that
+    a sweep does not define have no row.
 
-    `measures` has a row for each image and sweep: protocol, transform, size, and the measures.
+    `measures` has one row per image and sweep: protocol, transform, size, and the measures.
     """
     rows = []
     for sweep, images in measures.groupby(SWEEP, sort=False, dropna=False):
@@ -29,10 +29,10 @@ def class_summary(per_image: pd.DataFrame, *, resamples: int = 2000, seed: int =
     """Every class's invariance, distance and framing.
 
     Returns the columns of `CLASSES`, in the order of the labels: means over the class's images, except `scale`, which
-    is their median, each with the ends `<name>_low` and `<name>_high` of its 95% bootstrap interval over the class's
-    images. NaN where there is nothing to average, and no interval for one image. Images without a label are left out.
+    is a median, each with the ends `<name>_low` and `<name>_high` of its 95% bootstrap interval over the class's
+    images. Means without images are NaN, as are intervals for one image. Images without a label are left out.
 
-    `per_image` has a row for each test image: its label, and those of the other columns that there are.
+    `per_image` has one row per test image: its label, and the available ones of the other columns.
     """
     rows = []
     for label, images in per_image.groupby("label", sort=True):

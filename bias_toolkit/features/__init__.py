@@ -1,4 +1,4 @@
-"""Extracting features, and the sharded store that keeps them on disk."""
+"""Extract features, and store them in shards on disk."""
 
 from bias_toolkit.features.distances import TRAINING_DISTANCES
 from bias_toolkit.features.extract import feature_shards

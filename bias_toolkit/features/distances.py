@@ -1,4 +1,4 @@
-"""What the distances of an image from the training set are called, and what they mean."""
+"""The names and definitions of an image's distances from the training set."""
 
 import math
 from dataclasses import dataclass
@@ -9,16 +9,16 @@ NEAREST = 10
 
 @dataclass(frozen=True)
 class Distance:
-    """A number that says how far an image is from the training set, on the scale of the index's metric."""
+    """A distance of an image from the training set, in the units of the index's metric unless it is a share."""
 
     name: str  # of its column
     label: str  # for an axis or a table's heading
     definition: str  # one line
-    share: bool = False  # whether it is a share, which reads well as a percentage, and not on the metric's scale
+    share: bool = False  # whether it is a share, which is shown as a percentage, and not in the metric's units
 
     @property
     def highest(self) -> float:
-        """The highest value it can take; the lowest is 0."""
+        """Its maximum; the minimum is 0."""
         return 1.0 if self.share else math.inf
 
 

@@ -1,4 +1,4 @@
-"""Extracting the features of a dataset's images, shard by shard."""
+"""Extract the features of a dataset's images, shard by shard."""
 
 from __future__ import annotations
 
@@ -36,18 +36,17 @@ def feature_shards(
     batch_size: int = 64,
     advance: Callable[[int], None],
 ) -> Iterator[dict[str, np.ndarray | pd.DataFrame]]:
-    """One feature for each image.
+    """One feature per image.
 
-    Images are decoded in threads ahead of the model. The model is given the next batches, also those of the next shard,
-    before it has answered the earlier ones. Batches never cross shards, so the features do not depend on which shards
-    are asked for together. Closing the generator ends the threads. Yields for each shard, in order: "features", an
-    array (rows, D) of `dtype`; "rows", the table FEATURE_ROWS of the same length; and "skipped", the table SKIPPED of
-    the images that cannot be read. Raises InputError if an option is out of range, or a feature is not finite in
-    `dtype`.
+    Images are decoded in threads ahead of the model. The model gets the next batches, also from the next shard, before
+    it has returned the earlier ones. A batch never spans two shards, so the features do not depend on which shards are
+    requested together. Closing the generator ends the threads. Yields for each shard, in order: "features", an array
+    (rows, D) of `dtype`; "rows", the table FEATURE_ROWS of the same length; and "skipped", the table SKIPPED of the
+    images that cannot be read. Raises InputError if an option is out of range, or a feature is not finite in `dtype`.
 
     Parameters
     ----------
-    model : gives, for batches of pixels (N, W, W, 3) uint8 and outside (N, W, W) bool or None, `features` (N, D).
+    model : returns, for batches of pixels (N, W, W, 3) uint8 and outside (N, W, W) bool or None, `features` (N, D).
     read : image_id -> image (H, W, 3) uint8; raises `UnreadableImageError`.
     make_view : (image, image_id) -> pixels (W, W, 3) uint8, and outside (W, W) bool or None.
     shards : of image ids.
@@ -62,7 +61,7 @@ def feature_shards(
     def prepare(image_id: str) -> View:
         return make_view(read(image_id), image_id)
 
-    # What the model was given and has not answered, in order; the images left out, in place of ids, end a shard.
+    # The batches sent to the model whose outputs are pending, in order. None with the skipped images ends a shard.
     sent: deque[tuple[list[str] | None, Skipped]] = deque()
 
     def given(prepared: Iterable[Iterator[tuple[str, View | UnreadableImageError]]]) -> Iterator[View]:
@@ -103,7 +102,7 @@ def feature_shards(
 def _readable(
     images: Iterable[tuple[str, View | UnreadableImageError]], skipped: Skipped, advance: Callable[[int], None]
 ) -> Iterator[tuple[str, View]]:
-    """The images that could be read; the others go to `skipped`."""
+    """The readable images; the others are added to `skipped`."""
     for image_id, view in images:
         if isinstance(view, UnreadableImageError):
             skipped.append((image_id, view))

@@ -1,4 +1,4 @@
-"""The sharded store of features on disk: one `.npy` and one `.parquet` for each shard."""
+"""The sharded store of features on disk: one `.npy` and one `.parquet` file per shard."""
 
 import os
 from collections.abc import Iterator
@@ -22,14 +22,14 @@ from bias_toolkit.foundation.files import (
 )
 
 FEATURE_ROWS = pa.schema([("image_id", pa.string())])
-"""Beside each shard of features, one row for each row of the array."""
+"""The table beside each shard of features: one row per row of the array."""
 
 
 class StoredShard:
     """One slice of a store: its features, the ids of their rows, and the images that were left out.
 
-    `features-00000.sha256` is written last, with the digests of the others. Shards of other tools have none; of them,
-    one that has `features-00000.parquet` is whole.
+    `features-00000.sha256` is written last, with the digests of the other files. Shards made by other tools have no
+    such file; they are complete if they have `features-00000.parquet`.
     """
 
     def __init__(self, folder: Path, number: int):
@@ -42,7 +42,7 @@ class StoredShard:
     def seal(self) -> dict[str, str]:
         """SHA-256 of the shard's files by name; empty for a shard of another tool.
 
-        Raises InputError if a file is not as it was written.
+        Raises InputError if a file has changed since it was written.
         """
         if not self.seal_path.exists():
             return {}
@@ -52,7 +52,7 @@ class StoredShard:
         return read_seal(self.seal_path)
 
     def image_ids(self) -> list[str]:
-        """The ids of the rows, in their order."""
+        """The ids of the rows, in order."""
         try:
             return read_arrow(self.rows_path, ["image_id"])["image_id"].cast(pa.string()).to_pylist()
         except (KeyError, OSError, pa.ArrowException) as error:
@@ -80,18 +80,18 @@ class StoredShard:
 
 
 def whole_shards(folder: str | os.PathLike) -> list[StoredShard]:
-    """The shards of a folder that are whole, in order; empty where the folder does not exist."""
+    """The complete shards of a folder, in order; empty if the folder does not exist."""
     return [StoredShard(Path(folder), int(path.stem.rpartition("-")[2])) for path in shard_files(folder, "features")]
 
 
 class FeatureStore:
-    """Features in a folder of shards, made of `feature_shards` or by another tool in the same layout.
+    """Features in a folder of shards, written from `feature_shards` or by another tool in the same layout.
 
     Each shard is `features-00000.npy` (float16 or float32, rows × dimension) beside `features-00000.parquet` (at least
-    the column `image_id`, one row for each row of the array); `skipped-00000.parquet` (table SKIPPED) is optional. A
-    shard whose `.parquet` is missing counts as unfinished and is passed over. Where a shard has a list of digests,
-    `features-00000.sha256`, its files are held against it when its features are read. Raises InputError if the folder
-    holds no whole shard, the two files of a shard do not fit, the shards differ in dimension, or an image occurs twice.
+    the column `image_id`, one row per row of the array); `skipped-00000.parquet` (table SKIPPED) is optional. A shard
+    without `.parquet` is unfinished and is ignored. If a shard has digests, `features-00000.sha256`, its files are
+    checked against them when its features are read. Raises InputError if the folder has no complete shard, the two
+    files of a shard do not fit, the shards differ in dimension, or an image occurs twice.
     """
 
     def __init__(self, folder: str | os.PathLike):
@@ -117,7 +117,7 @@ class FeatureStore:
 
     @property
     def rows(self) -> int:
-        """How many images have features."""
+        """The number of images that have features."""
         return len(self.image_ids)
 
     @property
@@ -133,7 +133,7 @@ class FeatureStore:
     def shards(self) -> Iterator[tuple[list[str], np.ndarray]]:
         """Yield each shard's ids and its features (rows, dimension), memory-mapped in the type on disk.
 
-        Raises InputError if a shard's files are not as they were written, or others than when the store was opened.
+        Raises InputError if a shard's files have changed since they were written or the store was opened.
         """
         for shard, seal in zip(self._shards, self._seals, strict=True):
             if shard.seal() != seal:

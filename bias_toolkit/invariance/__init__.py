@@ -1,7 +1,7 @@
 """Views, sweeps, responses, measures: how invariant a model is on an image.
 
 A is Azulay & Weiss, "Why do deep convolutional networks generalize so poorly to small image transformations?", JMLR
-20(184), 2019, with the protocol of the script that its authors published; Z is Zhang, "Making convolutional networks
+20(184), 2019, with the protocol of the authors' published script; Z is Zhang, "Making convolutional networks
 shift-invariant again", ICML 2019.
 """
 

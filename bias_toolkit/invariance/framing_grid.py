@@ -1,8 +1,8 @@
-"""Showing an image's object at a chosen position and scale: the cells of a framing map, and the windows that do it.
+"""Show an image's object at a chosen position and scale: the cells of a framing map, and their windows.
 
-Test photographs share the training photographs' framing, so that position and scale hardly vary among them. Here they
-are varied on purpose, with the same objects throughout. The idea of moving and shrinking an image on a canvas is that
-of A (section 2, embedded images); to place its object by position and scale is the toolkit's own.
+Test photographs have the same framing as the training photographs, so position and scale hardly vary among them. Here
+both are varied on purpose, for the same objects. Moving and shrinking an image on a canvas is the idea of A (section 2,
+embedded images); placing its object by position and scale is the toolkit's own.
 """
 
 import math
@@ -19,18 +19,18 @@ from bias_toolkit.invariance.window import Picture, Window, take_picture
 
 REAL = "real"
 SURROUNDINGS = (*FILLS, REAL)
-"""What is around the object: a fill of the embed protocol, where the image ends, or nothing but the image."""
+"""What surrounds the object: a fill of the embed protocol beyond the image's border, or the real image only."""
 
 POSITIONS = (0.25, 0.5, 0.75)
 SCALES = (0.15, 0.2, 0.27, 0.36, 0.48, 0.64, 0.8)
-# Whole pixels, to which an embedded image is moved, may cut this much of a pixel off an object at the border.
+# An embedded image moves by whole pixels, which may cut off this much of a pixel of an object at the border.
 ROUNDING = 0.75
 TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True)
 class FramingCell:
-    """A position and scale that an object is given in the view: `cx`, `cy` and `scale` as fractions of the view."""
+    """An object's position and scale in the view: `cx`, `cy` and `scale` as fractions of the view."""
 
     cx: float
     cy: float
@@ -39,12 +39,9 @@ class FramingCell:
 
 @dataclass(frozen=True)
 class FramingGrid:
-    """The positions and scales of a framing map.
+    """The positions and scales of a framing map. Raises InputError if empty, or a value is repeated or out of range."""
 
-    Raises InputError if there is none, or one is out of range or there twice.
-    """
-
-    positions: tuple[float, ...] = POSITIONS  # of cx and of cy alike, in (0, 1)
+    positions: tuple[float, ...] = POSITIONS  # both of cx and of cy, in (0, 1)
     scales: tuple[float, ...] = SCALES  # in (0, 1]
 
     def __post_init__(self):
@@ -61,7 +58,7 @@ class FramingGrid:
 
     @property
     def cells(self) -> list[FramingCell]:
-        """Every cell that an object as wide as it is high fits into: by scale, then cy, then cx, all rising."""
+        """Every cell that a square object fits into, in ascending order of scale, then cy, then cx."""
         return [
             FramingCell(cx, cy, scale)
             for scale in sorted(self.scales)
@@ -78,17 +75,17 @@ def _fits(position: float, length: float) -> bool:
 def framed_window(
     box: Sequence[float], width: int, height: int, cell: FramingCell, input_size: int, surroundings: str
 ) -> Window | None:
-    """The window through which an object is seen at a cell's position and scale.
+    """The window that shows an object at a cell's position and scale.
 
-    With a fill, the whole image is resized to a square, as embed does, of the side at which the object has the cell's
-    scale, and moved by whole pixels of the view until the object's centre is nearest to the cell's position. With
-    `real`, the window is a square of the image, and is there only where the image reaches 4 pixels of the view beyond
-    it on every side, so that no pixel of a sweep is made up. Returns None where the object would not be wholly inside
-    the view, or the image does not reach far enough.
+    With a fill, the whole image is resized to a square, as in embed, so that the object has the cell's scale. It is
+    moved by whole pixels of the view until the object's centre is nearest to the cell's position. With `real`, the
+    window is a square of the image; the image must extend 4 pixels of the view beyond it on every side, so that every
+    pixel of a sweep is real. Returns None where the object would not be wholly inside the view, or the image does not
+    extend far enough.
 
     Parameters
     ----------
-    box : x0, y0, x1, y1 of the object in pixels of the image; of an image without one, the image's own edges.
+    box : x0, y0, x1, y1 of the object in pixels of the image; without an object, the image's own edges.
     width, height : of the image.
     input_size : W, in pixels.
     surroundings : {"mean", "black", "inpaint", "real"}
@@ -123,7 +120,7 @@ def _inside(first: Window, last: Window, width: int, height: int) -> bool:
 
 
 class Framed(NamedTuple):
-    """An image's object shown in a cell."""
+    """An image's object as shown in a cell."""
 
     cell: FramingCell
     window: Window
@@ -143,7 +140,7 @@ def framed_pictures(
     Parameters
     ----------
     image : (height, width, 3) uint8
-    box : x0, y0, x1, y1 of the object in pixels; the whole image where there is none.
+    box : x0, y0, x1, y1 of the object in pixels; None for the whole image.
     surroundings : {"mean", "black", "inpaint", "real"}
     input_size : side W of the model's input, in pixels.
     margin : of the pictures, in pixels of the view.
@@ -162,11 +159,11 @@ def framing_views(
     surroundings: Sequence[str],
     input_size: int,
 ) -> dict[str, list[tuple[float, np.ndarray]]]:
-    """What a model is shown of an image in a framing map: its object in the middle, at each scale.
+    """Example views of a framing map: the image's object in the centre, at each scale.
 
-    Returns surroundings to (scale, uint8 pixels (W, W, 3)) pairs, of the scales at which the image can be shown.
+    Returns, by surroundings, (scale, uint8 pixels (W, W, 3)) pairs for the scales at which the image can be shown.
 
-    `image`, `box` and `input_size` are as for `framed_pictures`; `surroundings` are of `SURROUNDINGS`.
+    `image`, `box` and `input_size` are as for `framed_pictures`; `surroundings` are from `SURROUNDINGS`.
     """
     cells = [FramingCell(0.5, 0.5, scale) for scale in scales]
     return {

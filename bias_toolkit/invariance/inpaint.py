@@ -1,4 +1,4 @@
-"""What a canvas shows around an image: a colour, or the image continued outwards from its border (A)."""
+"""The canvas around an image: a colour, or the image extended outwards from its border (A)."""
 
 from math import comb
 
@@ -8,16 +8,16 @@ from scipy.ndimage import correlate1d
 FILLS = ("mean", "black", "inpaint")
 
 MEAN_GREY = 128
-"""What a person is shown where the model sees its mean."""
+"""The grey that pictures for people show where the model's input is its mean."""
 
 WINDOW = 10
-"""Extent of the smoothing window in pixels, from its first weight to its last."""
+"""Width of the smoothing window in pixels, from its first weight to its last."""
 
 WEIGHTS = np.array([comb(WINDOW, i) for i in range(WINDOW + 1)]) / 2**WINDOW
 
 
 def filled(canvas: np.ndarray, outside: np.ndarray, fill: str) -> np.ndarray:
-    """The canvas (height, width, 3) with what it shows where there is no image, of one of `FILLS`."""
+    """The canvas (height, width, 3) with the area outside the image filled, by one of `FILLS`."""
     if fill == "inpaint":
         return inpaint(canvas, outside)
     return np.where(outside[..., None], np.uint8(MEAN_GREY if fill == "mean" else 0), canvas)
@@ -26,13 +26,13 @@ def filled(canvas: np.ndarray, outside: np.ndarray, fill: str) -> np.ndarray:
 def inpaint(canvas: np.ndarray, outside: np.ndarray) -> np.ndarray:
     """Fill the canvas around an image by repeated normalised smoothing, until it is full (A).
 
-    Each round gives the empty pixels that have known ones within half a window the weighted mean of those, and counts
-    them as known from then on. Known pixels never change. Values stay unrounded until the canvas is full. The weights
-    are binomial, as A's. A's window has an even number of them, which moves what it smooths by half a pixel a round;
-    this one has an odd number and is centred. Returns uint8, shape (height, width, 3).
+    In each round, an empty pixel with known pixels within half a window gets their weighted mean, and then counts as
+    known. Known pixels never change. Values stay unrounded until the canvas is full. The weights are binomial, as in A.
+    A's window has an even number of weights, which shifts the result by half a pixel per round; this window has an odd
+    number and is centred. Returns uint8, shape (height, width, 3).
 
-    `canvas` is uint8 (height, width, 3). `outside`, bool (height, width), is True where it is empty; some of it must be
-    False.
+    `canvas` is uint8 (height, width, 3). `outside`, bool (height, width), is True where the canvas is empty, and must
+    not be True everywhere.
     """
     known = ~outside
     if not known.any():

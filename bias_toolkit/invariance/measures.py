@@ -1,8 +1,7 @@
-"""The invariance measures: each with its formula and its words. A new one is a function, and an entry of the list.
+"""The invariance measures, each with its formula and description. A new one is a function and an entry of the list.
 
-Every function takes columns of responses (see `bias_toolkit.invariance.response.make_response`) as arrays whose last
-axis runs over an image's views or steps, and reduces that axis; axes before it run over images.
-
+Every function takes columns of responses (see `bias_toolkit.invariance.response.make_response`) as arrays. The last
+axis, over an image's views or steps, is reduced; axes before it run over images.
 p_k is the softmax output on view k = 0, …, n, y_k its top-1 class, r the centre view's top-1 class, φ_k the feature.
 The shapes are (…, n + 1) of `top1` (y_k, int), `p_top1` (p_k[y_k]), `p_second` and `p_reference` (p_k[r]), (…, n) of
 `p_top1_next` (p_{k+1}[y_k]), `top5_exit` (bool) and `feature_step` (1 − cos(φ_k, φ_{k+1})), and (…) of `label_index`.
@@ -21,24 +20,24 @@ FLOAT32 = pa.float32()
 
 @dataclass(frozen=True)
 class Measure:
-    """A number made from one image's response to a sweep.
+    """A number computed from one image's response to a sweep.
 
-    It has no unit: all are shares, probabilities, differences of probabilities, or 1 − cosine. The lowest value is 0.
+    It is a share, a probability, a difference of probabilities, or 1 − cosine, so it has no unit. Its minimum is 0.
     """
 
-    formula: Callable[..., np.ndarray]  # from the response's `columns`, in their order, to values; names the measure
+    formula: Callable[..., np.ndarray]  # from the response's `columns`, in order, to values; its name is the measure's
     columns: tuple[str, ...]  # of `bias_toolkit.invariance.schema.RESPONSES`
     label: str  # for an axis or a table's heading
     definition: str  # one line
-    share: bool = False  # whether it is a share of steps, pairs or views, which reads well as a percentage
-    of_steps: bool = True  # whether a sweep has it whose views are steps
-    of_pairs: bool = False  # whether a sweep has it whose views are compared in pairs
-    highest: float = 1.0  # the highest value it can take
+    share: bool = False  # whether it is a share of steps, pairs or views, which is shown as a percentage
+    of_steps: bool = True  # whether it is defined for sweeps whose views are steps
+    of_pairs: bool = False  # whether it is defined for sweeps whose views are compared in pairs
+    highest: float = 1.0  # its maximum
     type: pa.DataType = FLOAT32  # of its column
 
     @property
     def name(self) -> str:
-        """In tables, settings and names of columns."""
+        """Its name in tables, settings and columns."""
         return self.formula.__name__
 
     @property
@@ -58,25 +57,22 @@ def mac(p_top1: np.ndarray, p_top1_next: np.ndarray) -> np.ndarray:
 
 
 def p_top5_exit(top5_exit: np.ndarray) -> np.ndarray:
-    """(1/n) Σ_k 1[y_k not among the five most probable of p_{k+1}]: how often a step throws it out (after A)."""
+    """(1/n) Σ_k 1[y_k not in the top five of p_{k+1}]: how often a step removes it from the top five (after A)."""
     return top5_exit.mean(axis=-1)
 
 
 def p_range(p_reference: np.ndarray) -> np.ndarray:
-    """max_k p_k[r] − min_k p_k[r]: over how much the reference class's probability ranges (after A, Fig. 1)."""
+    """max_k p_k[r] − min_k p_k[r]: the range of the reference class's probability (after A, Fig. 1)."""
     return p_reference.max(axis=-1) - p_reference.min(axis=-1)
 
 
 def feature_drift(feature_step: np.ndarray) -> np.ndarray:
-    """(1/n) Σ_k (1 − cos(φ_k, φ_{k+1})): how far one step turns the feature φ."""
+    """(1/n) Σ_k (1 − cos(φ_k, φ_{k+1})): how much one step changes the direction of the feature φ."""
     return feature_step.mean(axis=-1, dtype=float)
 
 
 def consistency(top1: np.ndarray) -> np.ndarray:
-    """The share of pairs of offset views that agree in their top-1 class (Z, classification consistency).
-
-    Views 2d and 2d + 1 are pair d.
-    """
+    """The share of pairs of offset views, 2d and 2d + 1, with the same top-1 class (Z, classification consistency)."""
     return (top1[..., 0::2] == top1[..., 1::2]).mean(axis=-1)
 
 

@@ -10,13 +10,10 @@ from bias_toolkit.invariance.schema import MEASURES
 
 
 def measures_table(responses: pd.DataFrame) -> pd.DataFrame:
-    """Every measure of every row of responses, in the same order.
+    """Every measure of every row of responses, in the same order, with the columns and Parquet types of `MEASURES`.
 
-    A measure is null for a sweep that does not have it: offsets have no steps and no centre view. Accuracy is also null
-    without a label. Returns the columns of `bias_toolkit.invariance.schema.MEASURES`, of the types that reading them
-    from Parquet would give.
-
-    `responses` has the columns of `bias_toolkit.invariance.schema.RESPONSES`.
+    A measure is null where the sweep does not define it: offsets have no steps and no centre view. Accuracy is also
+    null without a label. `responses` has the columns of `bias_toolkit.invariance.schema.RESPONSES`.
     """
     responses = responses.reset_index(drop=True)
     table = responses.reindex(columns=MEASURES.names)
@@ -26,7 +23,7 @@ def measures_table(responses: pd.DataFrame) -> pd.DataFrame:
         (responses[~of_steps], [measure for measure in INVARIANCE_MEASURES if measure.of_pairs]),
     ):
         needed = dict.fromkeys(name for measure in measures for name in measure.columns)
-        # Rows with the same number of views make one array.
+        # Rows with the same number of views form one array.
         for _, group in rows.groupby(rows["top1"].map(len)):
             columns = {name: _array(group[name]) for name in needed}
             for measure in measures:
@@ -36,7 +33,7 @@ def measures_table(responses: pd.DataFrame) -> pd.DataFrame:
 
 
 def _array(column: pd.Series) -> np.ndarray:
-    """A column of lists as one array with a row for each list; of numbers as floats, null as NaN."""
+    """A column of lists as an array with one row per list; a column of numbers as floats, with null as NaN."""
     if column.name == "label_index":
         return column.to_numpy(dtype=float, na_value=np.nan)
     return np.stack(column)

@@ -26,9 +26,9 @@ RESAMPLES = 2000
 class NoiseFloor:
     """`p_top1_change` between two evaluations of the same views.
 
-    `interval` is the 95% Clopper–Pearson interval of `value`, over views. It says something where nothing changed, but
-    takes the views of one image for independent. `interval_over_images` is its 95% bootstrap interval over images; None
-    where nothing changed, since it would be (0, 0).
+    `interval` is the 95% Clopper–Pearson interval of `value` over views. It is informative even if nothing changed, but
+    it treats the views of one image as independent. `interval_over_images` is the 95% bootstrap interval over images;
+    None if nothing changed, because it would be (0, 0).
     """
 
     value: float  # share of the views whose top-1 class differs between the two evaluations
@@ -37,7 +37,7 @@ class NoiseFloor:
     n_changed: int  # views whose top-1 class differs
     interval: tuple[float, float]
     interval_over_images: tuple[float, float] | None
-    max_difference: float  # largest absolute difference of any class's probability on any view
+    max_difference: float  # largest absolute difference of any class's probability in any view
 
 
 def noise_floor(
@@ -53,17 +53,17 @@ def noise_floor(
 ) -> NoiseFloor:
     """Evaluate the views of a sample of images twice, and count the views whose top-1 class differs.
 
-    The first time the views are in order and in batches of `batch_size`, as in a sweep; the second time in a random
-    order and in batches of another size, one less. With y_v and y'_v the two top-1 classes of view v, the value is
-    (1/N) Σ_v 1[y_v ≠ y'_v]. Raises InputError if none of the sample can be read.
+    The first evaluation has the views in order, in batches of `batch_size`, as in a sweep. The second has them in
+    random order, in batches of one view less. With y_v and y'_v the two top-1 classes of view v, the value is
+    (1/N) Σ_v 1[y_v ≠ y'_v]. Raises InputError if no image of the sample can be read.
 
     Parameters
     ----------
-    read : gives the image of an id, uint8 (height, width, 3); an image for which it raises `UnreadableImageError` is
+    read : returns the image of an id, uint8 (height, width, 3); an image for which it raises `UnreadableImageError` is
         left out of the sample.
-    n_images : size of the sample, whose views are held in memory; all images where there are fewer.
-    seed : seed of the sample, of the order and of the bootstrap.
-    progress : counts evaluations of a view, two a view.
+    n_images : size of the sample, whose views are held in memory; all images if there are fewer.
+    seed : of the sample, the order and the bootstrap.
+    progress : counts evaluations, two per view.
     """
     generator = np.random.default_rng(seed)
     image_ids = list(image_ids)
@@ -108,7 +108,7 @@ def clopper_pearson(count: int, total: int, level: float = 0.95) -> tuple[float,
 def _evaluate(
     model: Model, views: list[Views], order: Sequence[int], batch_size: int, advance: Callable[[int], None]
 ) -> np.ndarray:
-    """Probabilities (N, C) of single views, evaluated in the given order, returned in their own."""
+    """Probabilities (N, C) of single views, evaluated in the given order and returned in the views' order."""
     by_place = {}
     for i, probabilities, _ in evaluate_packed(model, ((i, views[i]) for i in order), batch_size):
         by_place[i] = probabilities[0]
@@ -117,7 +117,7 @@ def _evaluate(
 
 
 def _bootstrap(changed: np.ndarray, generator: np.random.Generator) -> tuple[float, float]:
-    """95% percentile interval of the mean of `changed` (images, views), images drawn with replacement."""
+    """95% percentile interval of the mean of `changed` (images, views), resampling images."""
     shares = changed.mean(axis=1)
     drawn = generator.integers(len(shares), size=(RESAMPLES, len(shares)))
     low, high = np.quantile(shares[drawn].mean(axis=1), [0.025, 0.975])

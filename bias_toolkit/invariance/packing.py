@@ -1,4 +1,4 @@
-"""Packing the views of many images into batches, and handing the outputs back image by image, shard by shard."""
+"""Pack the views of many images into batches, and return the outputs image by image, shard by shard."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ def evaluate_shards(
     batch_size: int,
     advance: Callable[[int], None],
 ) -> Iterator[dict[str, pd.DataFrame]]:
-    """Run the model on views of the images of shards; batches run on across images, and never across shards.
+    """Run the model on views of the shards' images; a batch may span images, but never shards.
 
-    The model is given the next shard's batches before it has answered the last of a shard. Yields for each shard, in
-    order: the table of the rows by its name, and "skipped", the table SKIPPED. Raises InputError if the model's output
-    for an image is not finite.
+    The model gets the next shard's batches before it has returned the last outputs of a shard. Yields for each shard,
+    in order: the table of the rows, under `name`, and "skipped", the table SKIPPED. Raises InputError if the model's
+    output for an image is not finite.
 
     Parameters
     ----------
-    prepare : from an image's id to its pieces, each a key of its own choice and some views. It is called in threads, at
-        most `ahead` images ahead; where it raises `UnreadableImageError`, the image is left out.
+    prepare : from an image's id to its pieces, each a key of its choice and some views. It is called in threads, at
+        most `ahead` images ahead; if it raises `UnreadableImageError`, the image is left out.
     make_row : from an image's id, a piece's key, and the piece's probabilities (V, C) and features (V, D) to a row.
     name, schema : of the table of the rows.
-    advance : is given the number of images done, as their views are given to the model.
+    advance : is called with the number of images done, when the model gets their views.
     """
     with closing(prepared_shards(shards, prepare, ahead=ahead)) as prepared:
 
@@ -75,14 +75,12 @@ def evaluate_shards(
 def evaluate_packed(
     model: Model, images: Iterable[tuple[object, Views | None]], batch_size: int
 ) -> Iterator[tuple[object, np.ndarray | None, np.ndarray | None]]:
-    """Run the model on the views of each image, in batches that run on across images.
+    """Run the model on the views of each image, in batches that may span images.
 
-    The images are asked for ahead of what is yielded, so that the model need not wait. Where None stands in the place
-    of views a group of images ends: no batch runs across it, so that what a group gives does not depend on the others.
-    Every batch but the last of a group has exactly `batch_size` views. Yields key, probabilities (V, C), features (V,
-    D) for each image, in order, and (key, None, None) for each end of a group, when all before it was yielded.
-
-    All `images` are of the same fill.
+    Images are requested ahead of what is yielded, so that the model need not wait. None instead of views ends a group
+    of images. No batch spans two groups, so a group's outputs do not depend on the others. Every batch but the last of
+    a group has exactly `batch_size` views. All `images` have the same fill. Yields, in order, key, probabilities (V,
+    C) and features (V, D) for each image, and (key, None, None) at each end of a group.
     """
     waiting: deque[tuple[object, int | None]] = deque()
 
@@ -123,8 +121,8 @@ def _joined(parts: list[Views]) -> tuple[np.ndarray, np.ndarray | None]:
 
 
 def _take(parts: list[np.ndarray], count: int) -> np.ndarray:
-    """The first `count` rows of the parts, which lose them."""
+    """Remove the first `count` rows from the parts, and return them."""
     rows = np.concatenate(parts)
     parts[:] = [rows[count:]]
-    # A copy, so that the rows that were taken do not keep the whole batch in memory.
+    # The copy keeps the returned rows from holding the whole batch in memory.
     return rows[:count].copy()

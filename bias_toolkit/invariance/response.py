@@ -1,4 +1,4 @@
-"""The model's output along a sweep, kept small enough to store and complete enough for every measure."""
+"""The model's output along a sweep, small enough to store and complete enough for every measure."""
 
 import numpy as np
 
@@ -12,16 +12,16 @@ TOP = 5
 def make_response(
     probabilities: np.ndarray, features: np.ndarray, sweep: Sweep, label_index: int | None = None
 ) -> dict[str, object]:
-    """What one row of responses says about the views of one image.
+    """One row of responses, from the views of one image.
 
-    With p_k the softmax output on view k, φ_k its feature, and (a, b) the pairs of views that the sweep compares (its
-    steps; under offsets its draws):
+    With p_k the softmax output on view k, φ_k its feature, and (a, b) the compared pairs of views (the sweep's steps,
+    or its draws for offsets):
 
     ==============  ==========================================================================
     `top1`          y_k, the most probable class (the first of equals); int32, one for each view
     `p_top1`        p_k[y_k]; float32, one for each view
     `p_second`      the second largest of p_k (0 if there is one class only); float32, one for each view
-    `p_reference`   p_k[r], r the centre view's top-1 class; float32, one for each view; None under
+    `p_reference`   p_k[r], r the centre view's top-1 class; float32, one for each view; None for
                     offsets, which have no centre view
     `p_label`       p_k[label]; float32, one for each view; None without a label
     `p_top1_next`   p_b[y_a]; float32, one for each pair
@@ -29,9 +29,9 @@ def make_response(
     `feature_step`  1 − cos(φ_a, φ_b); float32, one for each pair
     ==============  ==========================================================================
 
-    `label_index` is kept as it is: with ties, y_k = label does not follow from the probabilities.
+    `label_index` is stored too: with ties, y_k = label does not follow from the probabilities.
 
-    `probabilities` are (V, C), `features` (V, D); `label_index` is the label's place among the C classes.
+    `probabilities` are (V, C), `features` (V, D); `label_index` is the label's index among the C classes.
     """
     first, second = sweep.compared()
     top1 = probabilities.argmax(axis=1)
@@ -51,18 +51,17 @@ def make_response(
 def check_finite(probabilities: np.ndarray, features: np.ndarray, image_id: str) -> None:
     """Raise InputError, naming the image, unless a model's outputs on its views are finite.
 
-    NaN has no top-1 class, but numpy's argmax would give one.
+    NaN has no top-1 class, but numpy's argmax would return one.
     """
     if not (np.isfinite(probabilities).all() and np.isfinite(features).all()):
         raise InputError(f"The model's output for {image_id} is not finite; check the model and its weights.")
 
 
 def rank(probabilities: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """How many classes come before the given one in each row: more probable, or equally so and earlier.
+    """How many classes precede the given one in each row: (N,) int, 0 for argmax's class.
 
-    Returns (N,) int: 0 for the class that argmax gives.
-
-    `probabilities` are (N, C), `classes` int (N,).
+    A class precedes if it is more probable, or equally probable with a lower index. `probabilities` are (N, C),
+    `classes` int (N,).
     """
     own = np.take_along_axis(probabilities, classes[:, None], axis=1)
     earlier = np.arange(probabilities.shape[1]) < classes[:, None]
@@ -70,12 +69,10 @@ def rank(probabilities: np.ndarray, classes: np.ndarray) -> np.ndarray:
 
 
 def cosine_distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """1 − cos(a, b) of each pair of rows, in float64; 0 for two zero vectors, 1 for one.
+    """1 − cos(a, b) of each pair of rows (N, D), in float64; 0 for two zero vectors, 1 for one.
 
-    Computed as half the squared distance of the unit vectors, which is exactly 0 for equal rows and does not cancel for
-    nearly equal ones.
-
-    `a` and `b` have the shape (N, D).
+    It is computed as half the squared distance of the unit vectors. That is exactly 0 for equal rows, and avoids
+    cancellation for nearly equal ones.
     """
     a, b = a.astype(float), b.astype(float)
     norm_a, norm_b = np.linalg.norm(a, axis=1), np.linalg.norm(b, axis=1)

@@ -1,4 +1,4 @@
-"""Running a sweep over the images of a dataset, shard by shard."""
+"""Run a sweep over a dataset's images, shard by shard."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ def sweep_shards(
 ) -> Iterator[dict[str, pd.DataFrame]]:
     """The responses of a model to a sweep over images.
 
-    Images are decoded and views made in threads, ahead of the model and across the ends of shards. Batches never run
-    across shards, so the responses do not depend on which shards are asked for together. Closing the generator ends the
+    Images are decoded and views made in threads, ahead of the model and across the ends of shards. A batch never spans
+    two shards, so the responses do not depend on which shards are requested together. Closing the generator ends the
     threads. Yields for each shard, in order: "responses", the table RESPONSES, and "skipped", the table SKIPPED. Raises
-    InputError if the sweep's size leaves nothing of an image, or the model's output for one is not finite.
+    InputError if the sweep's size leaves nothing of an image, or the model's output for an image is not finite.
 
     Parameters
     ----------
-    read : gives the image of an id, uint8 (height, width, 3) or reduced; an image for which it raises
+    read : returns the image of an id, uint8 (height, width, 3) or reduced; an image for which it raises
         `UnreadableImageError` is left out and listed among the skipped.
     shards : of image ids.
-    label_indices : from an image's id to its label's place among the model's classes; ids without one have no label.
+    label_indices : from image id to the index of its label's class; images without one have no label.
     batch_size : views in a batch.
-    advance : is given the number of images done since it was called last.
+    advance : is called with the number of images done since the last call.
     """
 
     def prepare(image_id: str) -> list[tuple[None, Views]]:
@@ -72,14 +72,14 @@ def sweep_shards(
 
 
 def load_responses(folder: str | os.PathLike) -> pd.DataFrame:
-    """The responses of all shards in a folder, in the order of the images."""
+    """The responses of all shards in a folder, in image order."""
     return read_shards(folder, "responses", RESPONSES)
 
 
 def load_measures(folder: str | os.PathLike) -> pd.DataFrame:
-    """The measures of all shards of responses in a folder, in the order of the images.
+    """The measures of all shards of responses in a folder, in image order.
 
-    The responses, which take many times the room, are in memory one shard at a time.
+    Responses are much larger than measures, so only one shard of them is in memory at a time.
     """
     shards = [measures_table(read_table(path)) for path in shard_files(folder, "responses")]
     return pd.concat(shards, ignore_index=True) if shards else empty_table(MEASURES)

@@ -1,4 +1,4 @@
-"""Running sweeps over a framing map's cells, shard by shard."""
+"""Run sweeps over a framing map's cells, shard by shard."""
 
 from __future__ import annotations
 
@@ -40,19 +40,19 @@ def grid_shards(
     batch_size: int,
     advance: Callable[[int], None],
 ) -> Iterator[dict[str, pd.DataFrame]]:
-    """The measures of images whose objects are shown in every cell they fit into.
+    """The measures of images whose objects are shown in every cell that they fit into.
 
-    In each cell the model is given a sweep of 8 steps of one pixel around it. Batches never run across shards, and the
-    model is given the next shard's before it has answered the last of a shard. Closing the generator ends the threads.
-    Yields for each shard, in order: "framed", the table FRAMED, and "skipped", the table SKIPPED. Raises InputError if
-    the transform is not known, or the model's output for an image is not finite.
+    In each cell the model gets a sweep of 8 steps of one pixel around it. A batch never spans two shards. The model
+    gets the next shard's batches before it has returned the last outputs of a shard. Closing the generator ends the
+    threads. Yields for each shard, in order: "framed", the table FRAMED, and "skipped", the table SKIPPED. Raises
+    InputError if the transform is unknown, or the model's output for an image is not finite.
 
     Parameters
     ----------
-    boxes : image_id to x0, y0, x1, y1 of its object, in pixels; an image that is not in it is its own object.
+    boxes : image_id to x0, y0, x1, y1 of its object, in pixels; an image without an entry is itself the object.
     surroundings : {"mean", "black", "inpaint", "real"}
     transform : {"diagonal", "horizontal", "vertical"}
-    read, shards, label_indices, batch_size, advance : as for `sweep_shards`; `read` gives whole images.
+    read, shards, label_indices, batch_size, advance : as for `sweep_shards`; `read` returns whole images.
     """
     sweep = Sweep(CROP.name, transform, 1.0)
     shifts = transform_of(transform).path() - CENTRE
@@ -60,7 +60,7 @@ def grid_shards(
     def prepare(image_id: str) -> Iterator[tuple[Framed, Views]]:
         image, box = read(image_id), boxes.get(image_id)
         framed = framed_pictures(image, box, grid.cells, surroundings, model.input_size, CENTRE)
-        # The views are made when the model is given them: those of all cells of the images ahead take much memory.
+        # Views are made only when the model needs them: the views of all cells of all images ahead take much memory.
         return ((each, each.picture.views(shifts)) for each in framed)
 
     def make_row(image_id: str, framed: Framed, probabilities: np.ndarray, features: np.ndarray) -> dict:

@@ -8,7 +8,7 @@ from bias_toolkit.invariance.measures import INVARIANCE_MEASURES
 TEXT, INT32, FLOAT32, REAL = pa.string(), pa.int32(), pa.float32(), pa.float64()
 
 SWEEP = [*columns(TEXT, "protocol", "transform"), ("size", REAL), *columns(TEXT, "fill", "sampling")]
-"""Which sweep a row is of. `fill` is null but for embed, `sampling` null but for crop."""
+"""The sweep of a row. `fill` is null except for embed, `sampling` is null except for crop."""
 
 RESPONSES = pa.schema(
     [
@@ -21,12 +21,12 @@ RESPONSES = pa.schema(
         ("feature_step", pa.list_(FLOAT32)),
     ]
 )
-"""One row for each image and sweep: what `bias_toolkit.invariance.response.make_response` says of the output."""
+"""One row per image and sweep: the columns of `bias_toolkit.invariance.response.make_response`."""
 
 MEASURES = pa.schema(
     [("image_id", TEXT), *SWEEP, *((measure.name, measure.type) for measure in INVARIANCE_MEASURES), ("n_steps", INT32)]
 )
-"""One row for each image and sweep; null where a measure is not defined for the sweep or without a label."""
+"""One row per image and sweep; null where the sweep does not define a measure, or it needs a missing label."""
 
 FRAMED = pa.schema(
     [
@@ -38,10 +38,10 @@ FRAMED = pa.schema(
         ("n_steps", INT32),
     ]
 )
-"""One row for each image and cell of a framing map: its object shown at (cx, cy, scale) of the view, and the measures
-of the sweep around it. `magnification` is in pixels of the view to one of the image, `made_up` the share of the centre
-view's pixels that are not the image's, `top1` the centre view's top-1 class, and `label_index` the label's class, null
-without a label."""
+"""One row per image and cell of a framing map: its object shown at (cx, cy, scale) of the view, and the measures of the
+sweep around it. `magnification` is view pixels per image pixel, `made_up` the share of the centre view's pixels that
+are not from the image, `top1` the centre view's top-1 class, and `label_index` the label's class, null without a
+label."""
 
 SEQUENTIAL = pa.schema(
     [
@@ -52,5 +52,5 @@ SEQUENTIAL = pa.schema(
         *columns(pa.int64(), "n", "n_skipped", "n_images"),
     ]
 )
-"""One row for each sweep that was to stop once its dataset's mean is known to `precision`: the mean of `measure` over
-the `n` images measured, its 95% interval, how many could not be decoded, and how many images the dataset has."""
+"""One row per sweep that stops once its dataset's mean is known to `precision`: the mean of `measure` over the `n`
+measured images, its 95% interval, the number of images that could not be decoded, and of all images."""

@@ -1,16 +1,16 @@
-"""Measuring images in random order until a dataset's mean is known to a given half-width, and no longer.
+"""Measure images in random order until a dataset's mean is known to a given half-width, then stop.
 
-The estimand is the mean, over the N images of a dataset, of one value in [0, 1] each. Images are drawn without
-replacement in a seeded order. Against every value m that the mean may have, two gamblers bet on each image before it is
-measured: one that the mean is above m, one that it is below. If m is the mean their bets are fair, so the chance that
-either multiplies the initial capital by 2/α at any time is at most α (Ville's inequality), wherever one stops and
-whatever the values' distribution is. What remains when every m against which one of them did is given up is an interval
-that may be looked at after every image.
+The estimand is the mean over the N images of a dataset of one value in [0, 1] each. Images are drawn without
+replacement in a seeded order. For every possible mean m, two gamblers bet on each image before it is measured: one bets
+that the mean is above m, the other that it is below. If m is the true mean, their bets are fair. The probability that
+either ever multiplies the initial capital by 2/α is then at most α (Ville's inequality), for any stopping rule and any
+distribution of the values. A value m is rejected once a gambler has done so. The values that remain form an interval
+that is valid after every image.
 
 Source: I. Waudby-Smith & A. Ramdas, Estimating means of bounded random variables by betting, Journal of the Royal
 Statistical Society B 86(1), 2024: hedged capital (section 4), without replacement (section 5), after their Confidence
-sequences for sampling without replacement, NeurIPS 2020. How much is bet is this module's own choice: whatever it is,
-the interval holds; how many images it takes depends on it.
+sequences for sampling without replacement, NeurIPS 2020. The size of the bets is this module's own choice: the interval
+is valid for any size, but the number of images needed depends on it.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,28 +24,27 @@ from bias_toolkit.invariance.measures_table import measures_table
 from bias_toolkit.invariance.sweep import Sweep
 
 MOST_AT_STAKE = 0.9
-"""Share of its capital that a gambler risks at most on one image."""
+"""Largest share of its capital that a gambler risks on one image."""
 
-# The bet's size is chosen anew when this share of the images measured, or of those left, is through.
+# The bet is recomputed after this share of the measured images, or of the remaining ones.
 _RENEWAL = 1 / 12
-# Bisections of a bet, which may be rough, and of an end of the interval.
+# Bisections for a bet, which may be rough, and for an end of the interval.
 _ROUGH, _FINE = 16, 40
 
 
 def drawing_order(image_ids: Sequence[str], seed: int) -> list[str]:
-    """The images in the random order in which they are measured."""
+    """The images in random order of measurement."""
     order = named_generator(seed, "sequential").permutation(len(image_ids))
     return [image_ids[place] for place in order]
 
 
 class SequentialMean:
-    """What is known of a finite dataset's mean after some of its values, drawn at random without replacement.
+    """The estimate of a finite dataset's mean from values drawn at random without replacement.
 
     Parameters
     ----------
     population : N, the number of values of the dataset.
-    half_width : to which the mean is to be known, above 0. The interval is right whatever it is, and narrowest at about
-        this.
+    half_width : the half-width to reach, above 0. The interval is valid for any choice, and narrowest near this one.
     confidence : 1 − α.
     """
 
@@ -53,12 +52,12 @@ class SequentialMean:
         self.population = population
         self.half_width = half_width
         limit = float(np.log(2 / (1 - confidence)))
-        # A mean is below m where that of one minus the values is above 1 − m.
+        # A mean is below m if the mean of one minus the values is above 1 − m.
         self._above, self._below = _Gambler(half_width, limit), _Gambler(half_width, limit)
 
     @property
     def n(self) -> int:
-        """How many values were drawn."""
+        """The number of values drawn."""
         return len(self._above.values)
 
     @property
@@ -67,11 +66,9 @@ class SequentialMean:
         return float(self._above.values.mean()) if self.n else np.nan
 
     def add(self, values: np.ndarray) -> None:
-        """Take the next values, in the order in which they were drawn.
+        """Add the next values (k,), in [0, 1], in the order in which they were drawn.
 
-        Raises ValueError if one is not, or there are now more than N.
-
-        `values` (k,) are in [0, 1].
+        Raises ValueError if a value is out of range, or there are now more than N.
         """
         values = np.asarray(values, dtype=float)
         if not ((values >= 0) & (values <= 1)).all():
@@ -82,12 +79,12 @@ class SequentialMean:
         self._below.bet(1 - values, self.population)
 
     def forget(self, n: int) -> None:
-        """Take `n` images out of the dataset that have turned out to have no value."""
+        """Remove from the dataset `n` images that turned out to have no value."""
         self.population -= n
 
     @property
     def is_known(self) -> bool:
-        """Whether every mean farther than the half-width from the mean of the values is given up."""
+        """Whether every mean farther than the half-width from the mean of the values is rejected."""
         if not 0 < self.n < self.population:
             return self.n > 0
         return self._above.gives_up(self.mean - self.half_width, self.population) and self._below.gives_up(
@@ -96,7 +93,7 @@ class SequentialMean:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """The means that are not given up: (0, 1) before the first value, the mean alone after the last."""
+        """The means that are not rejected: (0, 1) before the first value, the mean alone after the last."""
         if not self.n:
             return 0.0, 1.0
         if self.n == self.population:
@@ -105,13 +102,13 @@ class SequentialMean:
 
 
 class _Gambler:
-    """Bets that a mean is above whatever is claimed of it.
+    """Bets that a mean is above any claimed value.
 
-    The i-th bet is λ_i to one on the value x_i, and λ_i is chosen from the values before it. Capital grows fastest,
-    where too low a mean is claimed, by Kelly's bet: the λ that maximises the mean of log(1 + λ (x − m)) over the values
-    drawn so far. It is made against the claim that has to be given up before one may stop: h below the mean of those
-    values, or half that mean if h is more. A 0 and a 1 of weight ½ are put among the values, for caution. What is wrong
-    by h of the whole dataset is wrong by h N / (N − n) of the part that is left, of which the next value is drawn.
+    The i-th bet is λ_i to one on the value x_i; λ_i is chosen from the values before it. If the claimed mean is too
+    low, capital grows fastest by Kelly's bet: the λ that maximises the mean of log(1 + λ (x − m)) over the values drawn
+    so far. The bet is optimised against the claim that must be rejected before stopping: h below the mean of those
+    values, or half that mean if h is larger. For caution, a 0 and a 1 of weight ½ are added to the values. An error of
+    h in the whole dataset's mean is an error of h N / (N − n) in the mean of the remaining values.
     """
 
     def __init__(self, half_width: float, limit: float):
@@ -121,7 +118,7 @@ class _Gambler:
         self._size, self._renewed_at = 0.0, 0
 
     def bet(self, values: np.ndarray, population: int) -> None:
-        """Bet on each of the next values, knowing only those before it."""
+        """Bet on each of the next values, using only those before it."""
         n = len(self.values)
         self.values = np.concatenate([self.values, values])
         sizes = []
@@ -141,11 +138,11 @@ class _Gambler:
         return _bisect(0.0, -1 / gains[0], _ROUGH, lambda bet: (weights * gains / (1 + bet * gains)).sum() > 0)
 
     def gives_up(self, mean: float, population: int) -> bool:
-        """Whether a mean is less than the values allow, or enough was won against it at any time.
+        """Whether a mean is below what the values allow, or was rejected by the capital at any time.
 
-        The capital after n values is Π_i (1 + λ_i (x_i − m_i)), where m_i = (N m − Σ_{j<i} x_j) / (N − i + 1) is what
-        x_i is expected to be if m is the mean. A bet is capped at `MOST_AT_STAKE` / m_i. Capped or not, its factor
-        falls in m_i, so the capital falls in m: what is given up is all that is below some mean.
+        The capital after n values is Π_i (1 + λ_i (x_i − m_i)), where m_i = (N m − Σ_{j<i} x_j) / (N − i + 1) is the
+        expectation of x_i if m is the mean. A bet is capped at `MOST_AT_STAKE` / m_i. Capped or not, its factor falls
+        with m_i, so the capital falls with m: the rejected means are all means below some value.
         """
         if mean < self.values.sum() / population:
             return True
@@ -156,7 +153,7 @@ class _Gambler:
         return bool(np.log1p(bets * (self.values - expected)).cumsum().max() >= self._limit)
 
     def least_kept(self, population: int) -> float:
-        """The least mean that is not given up, and at most the mean of the values."""
+        """The smallest mean that is not rejected; at most the mean of the values."""
         kept, given_up = float(self.values.mean()), float(self.values.sum() / population)
         if not self.gives_up(given_up, population):
             return given_up
@@ -164,7 +161,7 @@ class _Gambler:
 
 
 def _bisect(low: float, high: float, rounds: int, is_below: Callable[[float], bool]) -> float:
-    """The lower end of what is left of an interval around the place up to which numbers are below."""
+    """The lower end of the interval that bisection leaves around the point at which `is_below` turns false."""
     for _ in range(rounds):
         middle = (low + high) / 2
         if is_below(middle):
@@ -175,13 +172,13 @@ def _bisect(low: float, high: float, rounds: int, is_below: Callable[[float], bo
 
 
 class StopWhenKnown:
-    """Tells a sweep to stop once its dataset's mean is known to a half-width; see `run_sweep`.
+    """Stops a sweep once its dataset's mean is known to a half-width; see `run_sweep`.
 
-    The mean is of P(top-1 change). Offsets have no steps; there it is of the share of pairs of views that agree in
-    their top-1 class, their consistency.
+    The mean is of P(top-1 change). For offsets, which have no steps, it is of the consistency: the share of pairs of
+    views with the same top-1 class.
 
-    `n_images` is the number of images of the dataset, of which the sweep is given all, in random order. Those that
-    cannot be decoded are none of the N from the moment that this is found.
+    `n_images` is the number of images of the dataset, all of which the sweep gets in random order. Images that cannot
+    be decoded are removed from the N when this is detected.
     """
 
     def __init__(self, sweep: Sweep, n_images: int, half_width: float):
@@ -190,7 +187,7 @@ class StopWhenKnown:
         self._mean = SequentialMean(n_images, half_width)
 
     def __call__(self, responses: pd.DataFrame, skipped: pd.DataFrame) -> bool:
-        """Take the next shard's responses and skipped images; gives whether that was enough."""
+        """Add the next shard's responses and skipped images; returns whether the mean is known."""
         self._mean.forget(len(skipped))
         self._mean.add(measures_table(responses)[self._measure].to_numpy())
         return self._mean.is_known

@@ -1,4 +1,4 @@
-"""What a sweep is: one image's ordered views, each one step from the last; which sweeps there are; and their views."""
+"""Sweeps: one image's ordered views, each one step from the last; the list of sweeps; and their views."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -23,21 +23,20 @@ from bias_toolkit.invariance.window import Picture, Window, take_picture
 class Sweep(Settings):
     """One kind of sweep: the settings that turn an image into views.
 
-    Raises InputError if a setting is not one of these.
+    Raises InputError if a setting is not allowed.
 
     Parameters
     ----------
     protocol : "crop", "embed" or "offsets"; how views are made: a window slides over the image (A), the image moves
-        over a canvas (A), or pairs of windows lie at independent random offsets (Z).
-    transform : what a step is, one of the protocol's transforms: a shift by one pixel along `diagonal`, `horizontal` or
-        `vertical`, or `scale`: one pixel more of side. Offsets have `random` only.
-    size : crop: the window's area as a fraction of the image's, 0 < size ≤ 1. embed: how many times longer the canvas's
-        side is than the image's, size ≥ 1. offsets: always 1.
-    fill : "mean", "black" or "inpaint"; what the canvas of embed shows around the image; the other protocols have no
-        canvas.
-    sampling : "centre" or "random"; where crop takes its window.
-    draws : pairs of views for each image under offsets.
-    seed : seed of random sampling and of offsets, used together with the image's id.
+        over a canvas (A), or pairs of windows have independent random offsets (Z).
+    transform : the kind of step, one of the protocol's transforms: a shift by one pixel along `diagonal`, `horizontal`
+        or `vertical`, or `scale`: one pixel more of side. Offsets have `random` only.
+    size : crop: the window's area as a fraction of the image's, 0 < size ≤ 1. embed: the canvas's side divided by the
+        image's, size ≥ 1. offsets: always 1.
+    fill : "mean", "black" or "inpaint"; the canvas around the image in embed; the other protocols have no canvas.
+    sampling : "centre" or "random"; the position of crop's window.
+    draws : pairs of views per image for offsets.
+    seed : of random sampling and of offsets, used together with the image's id.
     """
 
     def __post_init__(self):
@@ -53,7 +52,7 @@ class Sweep(Settings):
 
     @property
     def name(self) -> str:
-        """A short name without blanks, e.g. `crop-1-diagonal`, `embed-2-scale-black`, `offsets-8`."""
+        """A short name without spaces, e.g. `crop-1-diagonal`, `embed-2-scale-black`, `offsets-8`."""
         return protocol_of(self.protocol).own_name(self)
 
     @property
@@ -63,18 +62,18 @@ class Sweep(Settings):
 
     @property
     def n_views(self) -> int:
-        """How many views each image has."""
+        """The number of views per image."""
         return protocol_of(self.protocol).n_views(self)
 
     def compared(self) -> tuple[np.ndarray, np.ndarray]:
-        """The views that are compared: the numbers of the first and of the second view of each pair.
+        """The indices of the first and of the second view of each compared pair.
 
-        Along a path the pairs are its steps, (0, 1), (1, 2), …; under offsets they are the draws, (0, 1), (2, 3), ….
+        Along a path the pairs are its steps, (0, 1), (1, 2), …; for offsets they are the draws, (0, 1), (2, 3), ….
         """
         return protocol_of(self.protocol).compared(self)
 
     def columns(self) -> dict[str, object]:
-        """What a table says of the sweep; null what its protocol does not have."""
+        """The sweep's columns in tables; null for what its protocol does not have."""
         protocol = protocol_of(self.protocol)
         return {
             "protocol": self.protocol,
@@ -95,11 +94,11 @@ def expand_sweeps(
     draws: int = 8,
     seed: int = 0,
 ) -> list[Sweep]:
-    """Every sweep that lists of protocols, transforms and sizes ask for, in their order, each once.
+    """Every sweep for lists of protocols, transforms and sizes, in their order, each once.
 
-    A size belongs to crop if it is at most 1 and to embed otherwise; a transform belongs to every protocol that knows
-    it. A protocol to which none of the sizes, or of the transforms, belongs takes its default: for crop size 1, for
-    embed size 2, for both the diagonal. Offsets has no choice of either. The fill goes to embed only, the sampling to
+    A size belongs to crop if it is at most 1, and to embed otherwise; a transform belongs to every protocol that has
+    it. If none of the sizes, or of the transforms, belongs to a protocol, its default is used: size 1 for crop, size 2
+    for embed, the diagonal for both. Offsets have no choice of either. The fill applies to embed only, the sampling to
     crop only, and the draws to offsets only. Raises InputError if a name is unknown, or if a size, transform, fill or
     sampling belongs to none of the protocols.
     """
@@ -147,7 +146,7 @@ def expand_sweeps(
 def size_curve_sweeps() -> list[Sweep]:
     """The sweeps of the curve of invariance over view size (A), from the tightest crop to the smallest image.
 
-    At size 1 crop and embed both show the whole image: crop a little larger, embed with its border cut.
+    At size 1 both show the whole image: crop slightly enlarged, embed with its border cut off.
     """
     return [Sweep(protocol.name, "diagonal", size) for protocol in PROTOCOLS for size in protocol.curve_sizes]
 
@@ -155,12 +154,11 @@ def size_curve_sweeps() -> list[Sweep]:
 def make_views(image: np.ndarray | ReducedImage, sweep: Sweep, input_size: int, image_id: str) -> Views:
     """Make the views of one image, `sweep.n_views` of them, in order.
 
-    Every step is an exact slice of one resized picture (but `scale`, whose steps are resized from the image each on its
-    own). What is random depends on the image's id and the sweep's seed alone. Raises InputError if the sweep's size
-    leaves nothing of the image.
+    Every step is an exact slice of one resized picture, except in `scale`, where the image is resized for each step.
+    Randomness depends only on the image's id and the sweep's seed. Raises InputError if the sweep's size leaves nothing
+    of the image.
 
-    `image` is uint8 (height, width, 3), or reduced; RGB, upright. `input_size` is the side W of the model's input, in
-    pixels.
+    `image` is uint8 (height, width, 3), or reduced; RGB, upright. `input_size` is the model's input side W, in pixels.
     """
     return protocol_of(sweep.protocol).views(image, sweep, input_size, image_id)
 
@@ -172,12 +170,12 @@ def sweep_reduction(sweep: Sweep, input_size: int, image_id: str) -> Reduction:
 
 
 def sweep_window(width: int, height: int, sweep: Sweep, input_size: int, image_id: str) -> Window:
-    """Where the centre view of a sweep lies in an image of that width and height; under offsets there is none."""
+    """The position of a sweep's centre view in an image of this width and height; offsets have none."""
     return protocol_of(sweep.protocol).window(width, height, sweep, input_size, image_id)
 
 
 def boxes_in_view(objects: pd.DataFrame, sweep: Sweep, input_size: int) -> np.ndarray:
-    """Where objects lie in the centre views of their images: x0, y0, x1, y1 as fractions of the view, shape (n, 4).
+    """The objects' boxes in the centre views of their images: x0, y0, x1, y1 as fractions of the view, shape (n, 4).
 
     `objects` has the columns x0, y0, x1, y1, and width and height of the object's image, in pixels; `sweep` is crop or
     embed, sampled at the centre.
@@ -192,8 +190,8 @@ def boxes_in_view(objects: pd.DataFrame, sweep: Sweep, input_size: int) -> np.nd
 def sweep_picture(image: np.ndarray, sweep: Sweep, input_size: int, image_id: str, margin: int) -> Picture:
     """The picture around the centre view of a crop or embed sweep; the sweep's own views are slices of it.
 
-    A crop is continued beyond its box by the image, and beyond the image by inpainting; an embed by its own fill.
-    Raises ValueError if the margin is smaller than that of the sweep.
+    A crop is extended beyond its box by the image, and beyond the image by inpainting; an embed by its own fill.
+    Raises ValueError if the margin is smaller than the sweep's.
     """
     if margin < CENTRE:
         raise ValueError(f"A sweep moves by {CENTRE} pixels, more than a margin of {margin}.")
@@ -201,7 +199,7 @@ def sweep_picture(image: np.ndarray, sweep: Sweep, input_size: int, image_id: st
     fill = sweep.fill if protocol.has_canvas else "inpaint"
     height, width = image.shape[:2]
     picture = take_picture(image, sweep_window(width, height, sweep, input_size, image_id), margin, fill)
-    # A resize of more than the sweep's box, or a fill of a larger canvas, differs from the sweep's at its edges.
+    # Resizing more than the sweep's box, or filling a larger canvas, gives other pixels at the edges.
     own = protocol.picture(image, sweep, input_size, image_id)
     pixels = picture.pixels.copy()
     part = pixels[margin - CENTRE :, margin - CENTRE :][: len(own), : len(own)]

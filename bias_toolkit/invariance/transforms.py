@@ -1,4 +1,4 @@
-"""What one step of a sweep is: a shift of the window by one pixel, or one pixel more of the image's side."""
+"""The steps of a sweep: a shift of the window by one pixel, or one pixel more of the image's side."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy as np
 from bias_toolkit.foundation.errors import InputError
 
 STEPS = 8
-"""Steps of a sweep that moves by steps; its views are numbered 0 to STEPS."""
+"""Number of steps of a sweep that moves by steps; its views are numbered 0 to STEPS."""
 
 CENTRE = STEPS // 2
 """The number of the centre view, whose top-1 class is the reference."""
@@ -19,9 +19,9 @@ class Transform:
     """A path of windows. The centre window, number CENTRE, is the same for all transforms."""
 
     name: str
-    right: int = 0  # pixels by which a step moves the window
-    down: int = 0  # likewise
-    growth: int = 0  # pixels by which a step lengthens the image's side, where the image stands on a canvas
+    right: int = 0  # pixels by which a step moves the window to the right
+    down: int = 0  # pixels by which a step moves the window down
+    growth: int = 0  # pixels by which a step lengthens the image's side on the canvas
 
     def path(self) -> np.ndarray:
         """Top-left corners (x, y) of the windows of a sweep; int, shape (STEPS + 1, 2).
@@ -31,7 +31,7 @@ class Transform:
         return CENTRE + self._from_centre() * np.array([self.right, self.down])
 
     def growths(self) -> np.ndarray:
-        """Pixels by which the image's side is longer than at the centre view; int, shape (STEPS + 1,)."""
+        """Difference of the image's side from the centre view, in pixels; int, shape (STEPS + 1,)."""
         return self.growth * self._from_centre()[:, 0]
 
     def _from_centre(self) -> np.ndarray:
@@ -43,20 +43,20 @@ HORIZONTAL = Transform("horizontal", right=1)
 VERTICAL = Transform("vertical", down=1)
 SCALE = Transform("scale", growth=1)
 RANDOM = Transform("random")
-"""Of offsets, whose windows are drawn at random and follow no path."""
+"""The transform of offsets, whose windows are drawn at random and follow no path."""
 
 SHIFTS = (DIAGONAL, HORIZONTAL, VERTICAL)
 TRANSFORMS = (*SHIFTS, SCALE, RANDOM)
 
 
 def check_name(option: str, name: str, known: Iterable[str]) -> None:
-    """Raise InputError unless a name is one of those that an option knows."""
+    """Raise InputError unless an option has a value of this name."""
     if name not in known:
         raise InputError(f"{option} {name} is not known; it has to be one of {', '.join(known)}.")
 
 
 def transform_of(name: str) -> Transform:
-    """The transform of a name; raises InputError if there is none."""
-    found = {transform.name: transform for transform in TRANSFORMS}
-    check_name("--transform", name, found)
-    return found[name]
+    """The transform with this name; raises InputError if there is none."""
+    by_name = {transform.name: transform for transform in TRANSFORMS}
+    check_name("--transform", name, by_name)
+    return by_name[name]

@@ -1,4 +1,4 @@
-"""Views: what the model sees, as exact slices of one picture, also of an image that was decoded at reduced size."""
+"""Views: the model's inputs, as exact slices of one picture, also for an image that was decoded at reduced size."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from bias_toolkit.foundation.resampling import named_generator
 
 FACTORS = (8, 4, 2)
 PIXELS_A_PIXEL = 4
-"""Pixels of the reduced image, along a side, for each pixel of a view.
+"""Pixels of the reduced image, along a side, per pixel of a view.
 
-At 4 a view of a photograph differs from the one made of the whole image by 0.2 to 0.35 of 255 levels on average, as
-much as rounding its values to whole levels does, and by more than one level in at most 1% of them (by 0.42 and in 3% at
-most where colours are subsampled 4:2:2); at 2 by 0.4 to 0.9, and by more than one level in 5% to 20%.
+At 4, a photograph's view differs from the one made from the whole image by 0.2 to 0.35 of 255 levels on average, which
+is the size of the rounding error of its values. At most 1% of values differ by more than one level. (With 4:2:2 colour
+subsampling, the limits are 0.42 and 3%.) At 2, the difference is 0.4 to 0.9, and 5% to 20% exceed one level.
 """
 
 
@@ -24,10 +24,10 @@ most where colours are subsampled 4:2:2); at 2 by 0.4 to 0.9, and by more than o
 class Views:
     """The views of one image, in order."""
 
-    pixels: np.ndarray  # (V, W, W, 3) uint8; RGB as a person would see it
-    # (V, W, W) bool; True where a pixel is canvas, made up and not the image's. None where every pixel is the image's.
+    pixels: np.ndarray  # (V, W, W, 3) uint8; RGB for display
+    # (V, W, W) bool; True where a pixel is canvas and not from the image. None where every pixel is from the image.
     outside: np.ndarray | None = None
-    fill: str | None = None  # what the canvas shows, one of the fills of embed; None without a canvas
+    fill: str | None = None  # the canvas's fill, one of those of embed; None without a canvas
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -37,7 +37,7 @@ class Views:
 
     @property
     def blank(self) -> np.ndarray | None:
-        """Where the model's normalised input is to be exactly 0: the canvas if its fill is `mean`, else None.
+        """Where the model's normalised input must be exactly 0: the canvas if its fill is `mean`, else None.
 
         Shape (V, W, W), for the model's `evaluate(pixels, blank)`. Other fills are in the pixels.
         """
@@ -55,12 +55,12 @@ def resize(image: np.ndarray, side: int) -> np.ndarray:
 
 
 def size_of(image: np.ndarray | ReducedImage) -> tuple[int, int]:
-    """Width and height in pixels, of a reduced image those that it stands for."""
+    """Width and height in pixels; for a reduced image, those of the original."""
     return (image.width, image.height) if isinstance(image, ReducedImage) else image.shape[1::-1]
 
 
 def resize_box(image: np.ndarray | ReducedImage, box: tuple[int, int, int, int], side: int) -> np.ndarray:
-    """The box (x0, y0, x1, y1) of an image, in its own whole pixels, resized to a square as `resize` does."""
+    """Resize the box (x0, y0, x1, y1) of an image, in whole pixels of the original, to a square like `resize`."""
     x0, y0, x1, y1 = box
     if not isinstance(image, ReducedImage):
         return resize(image[y0:y1, x0:x1], side)
@@ -80,5 +80,5 @@ def largest_factor(box: tuple[int, int, int, int], side: int) -> int:
 
 
 def image_generator(image_id: str, seed: int) -> np.random.Generator:
-    """The random numbers of one image: the same on every run, whatever other images there are."""
+    """The random generator of one image: the same on every run, independent of the other images."""
     return named_generator(seed, image_id)

@@ -1,4 +1,4 @@
-"""Views of any part of an image: where the centre view lies, and the picture of which its shifts are slices."""
+"""Views of any part of an image: the position of the centre view, and the picture of which its shifts are slices."""
 
 from __future__ import annotations
 
@@ -10,26 +10,24 @@ from PIL import Image
 from bias_toolkit.invariance.inpaint import filled
 from bias_toolkit.invariance.views import Views
 
-# Pixel edges are computed in floating point; less than this of a pixel is rounding.
+# Pixel edges are computed in floating point; smaller differences, in pixels, are rounding errors.
 ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)
 class Window:
-    """Where a view lies in its image."""
+    """The position of a view in its image."""
 
-    # The view's top-left corner, in pixels of the image; it may lie outside of it.
+    # The view's top-left corner, in pixels of the image; it may lie outside the image.
     left: float
     top: float
-    # Pixels of the image to one pixel of the view.
+    # Image pixels per view pixel.
     step_x: float
     step_y: float
     side: int  # W, the side of the view in its own pixels
 
     def to_view(self, box: np.ndarray) -> np.ndarray:
-        """Boxes (…, 4) of x0, y0, x1, y1 in the image's pixels, as fractions of the view: 0 left or top, 1 right or
-        bottom; below 0 or above 1 outside.
-        """
+        """Boxes (…, 4) of x0, y0, x1, y1 in image pixels, as fractions of the view; outside [0, 1] beyond it."""
         start = np.array([self.left, self.top] * 2)
         return (np.asarray(box, dtype=float) - start) / (np.array([self.step_x, self.step_y] * 2) * self.side)
 
@@ -39,9 +37,7 @@ class Window:
         return Window(left, top, self.step_x, self.step_y, self.side)
 
     def zoomed(self, factor: float, x: float, y: float) -> Window:
-        """The window that shows everything `factor` times as large; what lies at (x, y) of the view (fractions) stays
-        where it is.
-        """
+        """The window zoomed by `factor` around the point (x, y) of the view (fractions), which stays in place."""
         step_x, step_y = self.step_x / factor, self.step_y / factor
         left = self.left + x * self.side * (self.step_x - step_x)
         top = self.top + y * self.side * (self.step_y - step_y)
@@ -50,15 +46,15 @@ class Window:
 
 @dataclass(frozen=True)
 class Picture:
-    """A view with a margin all around it, of which the shifted views are exact slices."""
+    """A view with a margin on all sides, of which the shifted views are exact slices."""
 
     pixels: np.ndarray  # (W + 2 margin, W + 2 margin, 3) uint8
-    outside: np.ndarray  # (W + 2 margin, W + 2 margin) bool; True where the image had no pixel and one was made up
-    fill: str  # how: one of the fills of embed
+    outside: np.ndarray  # (W + 2 margin, W + 2 margin) bool; True where the image has no pixel and one was filled in
+    fill: str  # one of the fills of embed
     margin: int  # the largest shift, in pixels
 
     def views(self, shifts: np.ndarray) -> Views:
-        """The views at shifts (V, 2) of whole pixels to the right and down."""
+        """The views shifted by (V, 2) whole pixels to the right and down."""
         side = len(self.pixels) - 2 * self.margin
         corners = self.margin + np.asarray(shifts)
         if corners.min() < 0 or corners.max() > 2 * self.margin:
@@ -72,12 +68,12 @@ class Picture:
 
 
 def take_picture(image: np.ndarray, window: Window, margin: int, fill: str = "inpaint") -> Picture:
-    """The picture of a window: the image resized, bicubic with antialiasing, and filled where it ends.
+    """The picture of a window: the image resized, bicubic with antialiasing, and filled beyond its border.
 
-    Raises ValueError if not one whole pixel of the picture lies in the image.
+    Raises ValueError if no whole pixel of the picture lies in the image.
 
-    `image` is uint8 (height, width, 3). The window may leave the image, but not be wholly outside. `fill` is "mean",
-    "black" or "inpaint".
+    `image` is uint8 (height, width, 3). The window may be partly outside the image. `fill` is "mean", "black" or
+    "inpaint".
     """
     height, width = image.shape[:2]
     columns, x0, x1 = _inside(window.left, window.step_x, width, window.side, margin)
@@ -95,7 +91,7 @@ def take_picture(image: np.ndarray, window: Window, margin: int, fill: str = "in
 
 
 def _inside(start: float, step: float, length: int, side: int, margin: int) -> tuple[slice, float, float]:
-    """The pixels of one axis of a picture that lie wholly in the image, and which part of the image they show."""
+    """The pixels along one axis of a picture that lie wholly in the image, and the part of the image they show."""
     edges = start + (np.arange(side + 2 * margin + 1) - margin) * step
     tolerance = ROUNDING * step
     whole = np.flatnonzero((edges[:-1] >= -tolerance) & (edges[1:] <= length + tolerance))

@@ -21,7 +21,7 @@ __all__ = list(_HOMES)
 
 
 def __getattr__(name: str):
-    # torch takes seconds to import, and a model's name can be judged without.
+    # torch takes seconds to import, and checking a model's name does not need it.
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

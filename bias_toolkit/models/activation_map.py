@@ -1,16 +1,16 @@
-"""Where in its view a classifier sees a class: the class activation map, and what it becomes for other heads.
+"""Where in its view a classifier detects a class: the class activation map, and its generalisation to other heads.
 
-With A_d(x, y) the last activation that has a place in the image and z_c the logit of class c, the map is
+With A_d(x, y) the last spatial activation and z_c the logit of class c, the map is
 
     M_c(x, y) = P · Σ_d ∂z_c / ∂A_d(x, y) · A_d(x, y),
 
-P the number of places. Where z is linear in the mean of A over its places, as in most networks, the derivative is
-w[c, d] / P, and M_c is the class activation map Σ_d w[c, d] A_d(x, y) (B. Zhou et al., "Learning deep features for
-discriminative localization", CVPR 2016, equation 2), whose mean plus the bias is the logit. Heads that read A place by
-place get the gradient's share of each place: the elementwise form of Grad-CAM (R. Selvaraju et al., ICCV 2017) that
-R. Draelos & L. Carin, "Use HiResCAM instead of Grad-CAM for faithful explanations", arXiv:2011.08891, section 3, argue
-for. Grad-CAM proper averages the derivative over the places first, which forgets what a fully connected head knows:
-which places count.
+with P the number of positions. If z is linear in the mean of A over its positions, as in most networks, the derivative
+is w[c, d] / P, and M_c is the class activation map Σ_d w[c, d] A_d(x, y) (B. Zhou et al., "Learning deep features for
+discriminative localization", CVPR 2016, equation 2), whose mean plus the bias is the logit. Heads that read A position
+by position get the gradient's share of each position. That is the elementwise form of Grad-CAM (R. Selvaraju et al.,
+ICCV 2017) recommended by R. Draelos & L. Carin, "Use HiResCAM instead of Grad-CAM for faithful explanations",
+arXiv:2011.08891, section 3. Grad-CAM itself averages the derivative over the positions first. That discards which
+positions matter, which a fully connected head knows.
 """
 
 from collections.abc import Callable, Iterator
@@ -26,29 +26,28 @@ from bias_toolkit.models.feature_layer import PROBE_IMAGES, Run, decide_logits, 
 from bias_toolkit.models.model import Model
 from bias_toolkit.models.precision import full_float32
 
-# Layers looked at, from the last, for one that alone decides the logits.
+# Number of layers to try, from the last, to find one that alone determines the logits.
 MOST_TRIES = 40
 SMALLEST_PROBABILITY = 1e-30
 TOP1 = -1
-# What a map may miss of what an activation adds to the logit, and of the logit itself, and still be all of it.
+# Tolerances, relative to an activation's effect on the logit and to the logit, at which a map counts as complete.
 ROUNDING, FLOAT32 = 1e-3, 1e-5
 
 
 class ActivationMaps(NamedTuple):
-    """What a model sees where, in N views."""
+    """Class activation maps of N views."""
 
     maps: np.ndarray  # float32 (N, rows, columns), row 0 at the top
-    classes: np.ndarray  # int64 (N,), the class that each map is of
+    classes: np.ndarray  # int64 (N,), the class of each map
     probabilities: np.ndarray  # float32 (N, model's classes)
 
 
 class ActivationMap:
-    """The activation maps of one model; its network is probed once for the place where they are taken.
+    """The activation maps of one model; its network is probed once for the layer that they are taken from.
 
-    `layer` is the name of the module whose output is A. `is_exact` says whether a map's mean and the logit of an empty
-    A add up to the class's logit: then nothing that the network says of the class comes from elsewhere than the map.
-    Raises InputError if the network has no such activation, as a vision transformer has none, or computes its logits
-    without derivatives.
+    `layer` is the name of the module whose output is A. `is_exact` says whether a map's mean plus the logit for a zero
+    A equals the class's logit: then all evidence for the class is in the map. Raises InputError if the network has no
+    spatial activation, like a vision transformer, or computes its logits without derivatives.
     """
 
     def __init__(self, model: Model):
@@ -63,12 +62,12 @@ class ActivationMap:
         self.is_exact = self._adds_up(pixels)
 
     def __call__(self, pixels: np.ndarray, classes: np.ndarray | None = None) -> ActivationMaps:
-        """Run the network over N views, uint8 (N, W, W, 3), and give the map of one class of each.
+        """Run the network on N views, uint8 (N, W, W, 3), and return the map of one class for each.
 
-        `classes`, int (N,), holds the index of each map's class, `TOP1` for the most probable one, which is the
-        default. Float32 without TF32, on the model's device; the caller chooses N. What one view gives does not depend
-        on the others but for rounding. Raises InputError if an array has another shape or type, or there is no class of
-        an index.
+        `classes`, int (N,), holds the index of each map's class, or `TOP1`, the default, for the most probable one. It
+        runs in float32 without TF32, on the model's device; the caller chooses N. A view's result does not depend on
+        the others, except for rounding. Raises InputError if an array has the wrong shape or type, or an index is not
+        a class.
         """
         classes = np.full(len(pixels), TOP1) if classes is None else np.asarray(classes)
         n_classes = self._model.n_classes
@@ -82,10 +81,10 @@ class ActivationMap:
         return ActivationMaps(maps.cpu().numpy(), chosen.cpu().numpy(), probabilities.cpu().numpy())
 
     def _forward(self, pixels: np.ndarray, classes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Maps, the classes they are of, and the network's rows."""
+        """Maps, their classes, and the network's output rows."""
         with full_float32(), torch.enable_grad(), torch.autocast(self._model.device.type, enabled=False):
             images = self._model.normalise(pixels)
-            # The weights ask for no derivative, so the pass keeps nothing before this activation.
+            # The weights need no derivative, so the pass stores nothing before this activation.
             with _activation(self._module, lambda output: output.detach().requires_grad_()) as taken:
                 rows = network_logits(self._model.module(images)).float()
             top1 = rows.detach().argmax(dim=1)
@@ -112,10 +111,10 @@ class ActivationMap:
             rows = torch.from_numpy(self._rows(pixels))
             classes = extreme(rows, dim=1)
             maps, _, _ = self._forward(pixels, classes)
-            told = maps.mean(dim=(1, 2)).cpu()
+            explained = maps.mean(dim=(1, 2)).cpu()
             asked = (rows - empty).gather(1, classes[:, None])[:, 0]
             allowed = ROUNDING * asked.abs().max() + FLOAT32 * rows.abs().max()
-            if (told - asked).abs().max() > allowed:
+            if (explained - asked).abs().max() > allowed:
                 return False
         return True
 
@@ -125,7 +124,7 @@ class ActivationMap:
 
 
 def _spatial_activation(model: Model, images: Tensor) -> Run:
-    """The last module whose output has places in the image and alone decides the logits."""
+    """The last module whose output is spatial and alone determines the logits."""
     runs = [run for run in run_watched(model.module, images) if _has_places(run)]
     for run in reversed(runs[-MOST_TRIES:]):
         if decide_logits(model.module, images, [run]):
@@ -147,12 +146,12 @@ def _has_places(run: Run) -> bool:
 
 @contextmanager
 def _activation(module: nn.Module, change: Callable[[Tensor], Tensor]) -> Iterator[list[Tensor]]:
-    """Put `change` of the module's output in its place inside the block; the list given holds it, of the last pass."""
+    """Replace the module's output by `change` of it inside the block; the yielded list holds the last pass's output."""
     taken: list[Tensor] = []
 
     def hook(module, args, output):
         taken[:] = [change(output)]
-        # A copy goes on, because networks overwrite activations in place.
+        # The network gets a copy, because networks overwrite activations in place.
         return taken[0].clone()
 
     with module.register_forward_hook(hook):

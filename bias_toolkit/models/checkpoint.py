@@ -1,4 +1,4 @@
-"""Reading a file of weights without running code from it, and putting them into a network."""
+"""Read a weights file without running code from it, and load it into a network."""
 
 import argparse
 import codecs
@@ -18,14 +18,14 @@ from bias_toolkit.models.weights_file import MISMATCHED, check_weights_file
 
 WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network")
 PREFIXES = ("module.", "_orig_mod.", "model.", "network.", "net.")
-# Inference does not read the counter, and files from before torch 0.4.1 lack it.
+# Inference does not use this counter, and files from before torch 0.4.1 lack it.
 UNREAD = "num_batches_tracked"
-# Of each kind of misfit, so many tensors are named.
+# Number of tensors named per kind of mismatch.
 NAMED = 3
 MOST_SHARED = 4
 WEB_PAGE = (b"<!doctype", b"<html", b"<?xml", b"<head")
 LFS_POINTER = b"version https://git-lfs"
-# After the eight bytes of its length; what torch writes has another byte there.
+# This byte follows the eight bytes of the header's length; torch writes a different one there.
 SAFETENSORS_HEADER = b"{"
 OLD_DENSENET_NAME = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12])\.")
 
@@ -33,8 +33,8 @@ OLD_DENSENET_NAME = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12])\.")
 def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
     """Read the tensors of a state dict from `.pt`, `.pth` (or any torch file) or `.safetensors`.
 
-    A training checkpoint's wrapper, such as `{"state_dict": …, "optimizer": …}`, is opened. Nothing in the file is
-    executed: one that holds more than tensors and plain values is refused. Raises InputError if the file is missing,
+    A training checkpoint's wrapper, such as `{"state_dict": …, "optimizer": …}`, is removed. No code in the file is
+    executed: a file that holds more than tensors and plain values is refused. Raises InputError if the file is missing,
     damaged, needs code to be executed, holds no state dict, or would take more memory than is free or than its size.
     """
     path = Path(path)
@@ -45,7 +45,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
     is_safetensors = path.suffix.lower() == ".safetensors" or start[8:9] == SAFETENSORS_HEADER
     check_weights_file(path, start, is_safetensors=is_safetensors)
     content = _read_safetensors(path) if is_safetensors else _read_torch(path)
-    # One may be in another.
+    # Wrappers can be nested.
     for key in WRAPPERS * 2:
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]
@@ -72,8 +72,8 @@ def classifier_with_weights(
 ) -> tuple[nn.Module, int]:
     """Build a classifier with as many classes as a file's classifier has, and load the file into it.
 
-    `build` makes the network with a number of classes, of which `usual_classes` is tried first. Returns the network and
-    its number of classes; raises InputError as `read_checkpoint` and `assign_weights` do.
+    `build` makes a network for a number of classes; `usual_classes` is tried first. Returns the network and its number
+    of classes; raises InputError as `read_checkpoint` and `assign_weights` do.
     """
     tensors = read_checkpoint(path)
     network = build(usual_classes)
@@ -85,9 +85,9 @@ def classifier_with_weights(
 
 
 def assign_weights(network: nn.Module, tensors: Mapping[str, Tensor], path: str | Path) -> None:
-    """Copy tensors into the network's own by name; prefixes such as `module.` are taken off.
+    """Copy tensors into the network's own by name; prefixes such as `module.` are removed.
 
-    Raises InputError at tensors that are missing, too many, of another shape or not finite; the network is then
+    Raises InputError if tensors are missing, unexpected, not finite or of a different shape; the network is then
     unchanged.
     """
     tensors = _with_names_of(tensors, network)
@@ -112,9 +112,9 @@ def assign_weights(network: nn.Module, tensors: Mapping[str, Tensor], path: str 
 
 
 def assign_weights_in_order(network: nn.Module, tensors: Mapping[str, Tensor], path: str | Path) -> None:
-    """Copy tensors whose names differ from the network's, first to first, last to last.
+    """Copy tensors into a network with other names, in order.
 
-    Raises InputError if their number or a shape differs, or one is not finite; the network is then unchanged.
+    Raises InputError if the number or a shape differs, or a tensor is not finite; the network is then unchanged.
     """
     expected = {name: tensor for name, tensor in network.state_dict().items() if isinstance(tensor, Tensor)}
     if len(tensors) != len(expected):
@@ -130,7 +130,7 @@ def assign_weights_in_order(network: nn.Module, tensors: Mapping[str, Tensor], p
 
 
 def non_finite_tensor(network: nn.Module) -> str | None:
-    """The name of a network's first tensor that holds NaN; None where none does."""
+    """The name of a network's first tensor that contains NaN, or None."""
     for name, tensor in network.state_dict().items():
         if isinstance(tensor, Tensor) and tensor.is_floating_point() and bool(tensor.isnan().any()):
             return name
@@ -144,7 +144,7 @@ def _copy(network: nn.Module, tensors: Mapping[str, Tensor], path: str | Path) -
         if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_meta or is_other:
             what = f"holds the tensor {name!r} sparse, quantised, complex or without its values"
             raise _fault(path, f"{what}; save it dense, as floating-point numbers")
-        # A mask may be infinite where the network's own is.
+        # A mask may be infinite where the network's own mask is.
         wrong = ~_is_finite(tensor) & _is_finite(own[name]).to(tensor.device)
         if wrong.any():
             first = f"{name!r} ({int(wrong.sum()):,} of {tensor.numel():,})"
@@ -154,7 +154,7 @@ def _copy(network: nn.Module, tensors: Mapping[str, Tensor], path: str | Path) -
 
 
 def _is_finite(tensor: Tensor) -> Tensor:
-    # The types of 8 bits know no tests.
+    # 8-bit types do not support isfinite.
     return torch.isfinite(tensor.float() if tensor.is_floating_point() and tensor.itemsize < 2 else tensor)
 
 
@@ -168,7 +168,7 @@ def _first(items: Sequence[str]) -> str:
 
 
 def _start_of(path: Path) -> bytes:
-    """The first bytes of a file, unless it is what is downloaded in the place of weights."""
+    """The first bytes of a file; refuses typical downloads that are not weights."""
     try:
         with open(path, "rb") as file:
             start = file.read(200)
@@ -192,7 +192,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
 
 def _read_torch(path: Path) -> object:
-    # Training scripts store their arguments as a Namespace, which holds values and runs nothing.
+    # Training scripts store their arguments as a Namespace, which holds values and executes nothing.
     with torch.serialization.safe_globals([argparse.Namespace]), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -204,8 +204,8 @@ def _read_torch(path: Path) -> object:
 def _why_not_read(error: Exception) -> str:
     if not isinstance(error, pickle.UnpicklingError) or "invalid load key" in str(error):
         return MISMATCHED
-    found = re.search(r"GLOBAL ([\w.]+)", str(error))
-    what = f"calls for {found[1]}" if found else "holds more than tensors"
+    call = re.search(r"GLOBAL ([\w.]+)", str(error))
+    what = f"calls for {call[1]}" if call else "holds more than tensors"
     return (
         f"was not loaded, because it {what}, and loading that could execute code; "
         "save the weights alone with torch.save(model.state_dict(), FILE)"
@@ -229,8 +229,8 @@ def _with_names_of(tensors: Mapping[str, Tensor], network: nn.Module) -> dict[st
 
 
 def _classes_in(tensors: Mapping[str, Tensor], network: nn.Module, usual_classes: int) -> int:
-    """The first axis that the file's tensors have where the network's have its number of classes."""
-    found = {
+    """The number of classes in the file's tensors, read from the axes that hold the classes in the network."""
+    class_counts = {
         len(tensors[name])
         for name, tensor in network.state_dict().items()
         if tensor.ndim
@@ -239,4 +239,4 @@ def _classes_in(tensors: Mapping[str, Tensor], network: nn.Module, usual_classes
         and tensors[name].ndim == tensor.ndim
         and tensors[name].shape[1:] == tensor.shape[1:]
     }
-    return found.pop() if len(found) == 1 else usual_classes
+    return class_counts.pop() if len(class_counts) == 1 else usual_classes

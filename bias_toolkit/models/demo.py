@@ -1,9 +1,9 @@
 """The demo's two small classifiers of 64 × 64 images, with weights that ship with the package.
 
-Both subsample by strides and max-pooling without any low-pass filter, as the networks of A do; that is what makes a
-one-pixel shift matter. They differ in their ends (A, section 4): one reads the feature map with a fully connected
-layer, as VGG does, and so knows where in the image a pattern is; the other averages the feature map over the image,
-as ResNet does, and forgets it.
+Both subsample by strides and max-pooling without any low-pass filter, like the networks of A, so a one-pixel shift
+matters. They differ in their heads (A, section 4). One reads the feature map with a fully connected layer, like VGG,
+and so knows the position of a pattern in the image. The other averages the feature map over the image, like ResNet,
+and discards the position.
 """
 
 from pathlib import Path
@@ -25,8 +25,8 @@ WEIGHTS = Path(__file__).parent / "weights"
 def load_demo_network(name: str) -> tuple[nn.Module, Path]:
     """The demo network "fully-connected" or "global-pooling", trained and in eval mode, and the file of its weights.
 
-    It takes images of shape N × 3 × 64 × 64, normalised as `DEMO_PREPROCESSING` says, and returns logits N × 10. Raises
-    InputError if there is no demo network of that name.
+    It takes images N × 3 × 64 × 64, normalised by `DEMO_PREPROCESSING`, and returns logits N × 10. Raises InputError if
+    there is no demo network of that name.
     """
     network = build_demo_network(name)
     path = WEIGHTS / demo_weights_file(name)
@@ -42,7 +42,7 @@ def build_demo_network(name: str) -> nn.Module:
 
 
 def demo_weights_file(name: str) -> str:
-    """What the file of a network's weights is called."""
+    """The name of a network's weights file."""
     return f"demo-{name}.safetensors"
 
 

@@ -1,4 +1,4 @@
-"""A user's own network, from a function that makes it."""
+"""A user's own network, from a function that builds it."""
 
 import importlib
 import os
@@ -23,11 +23,11 @@ PREPROCESSING_ATTRIBUTES = ("mean", "std", "interpolation", "crop_fraction")
 def factory_classifier(spec: str, weights: Path | None = None, *, search_current_folder: bool = False) -> Blueprint:
     """The network that `package.module:factory`, called without arguments, returns.
 
-    The module is imported from Python's path, or also from the current folder where that is asked for. The network may
-    carry attributes: `input_size` (int; 224 without), `mean` and `std` (three numbers; ImageNet's without),
-    `interpolation` ("bilinear"), `crop_fraction` (0.875), `class_names`, `class_ids`. The factory may return a `Model`
-    instead, which says all this itself. Raises InputError if the factory cannot be imported, fails, ends the program,
-    or returns something else, if an attribute is not of its kind, or if a weights file does not fit.
+    The module is imported from Python's path and, if requested, from the current folder. The network may have the
+    attributes (with their defaults) `input_size` (224), `mean` and `std` (three numbers; ImageNet's), `interpolation`
+    ("bilinear"), `crop_fraction` (0.875), `class_names` and `class_ids`. The factory may also return a `Model`, which
+    has its own settings. Raises InputError if the factory cannot be imported, fails, ends the program, or returns
+    something else, if an attribute has the wrong type, or if a weights file does not fit.
     """
     made = _call(spec, search_current_folder)
     if isinstance(made, Model):
@@ -51,7 +51,7 @@ def _described(spec: str, network: nn.Module) -> Blueprint:
         )
     given = {name: getattr(network, name) for name in PREPROCESSING_ATTRIBUTES if hasattr(network, name)}
     for name in ("mean", "std"):
-        # A tensor is a network's own normalisation: taken as ours too, it would be applied twice.
+        # A tensor here is the network's own normalisation; using it would normalise twice.
         if isinstance(given.get(name), Tensor | nn.Module) or callable(given.get(name)):
             raise InputError(
                 f"The network of {spec} has a {name} that is not three numbers; where it normalises its input "
@@ -73,7 +73,7 @@ def _call(spec: str, search_current_folder: bool) -> object:
     except SystemExit as error:
         raise InputError(f"The factory {spec} ended the program instead of returning a network.") from error
     except Exception as error:
-        raise InputError(f"The factory {spec} failed: {_told(error)}.") from error
+        raise InputError(f"The factory {spec} failed: {_error_text(error)}.") from error
 
 
 def _import(spec: str, search_current_folder: bool) -> Callable[[], object]:
@@ -85,7 +85,7 @@ def _import(spec: str, search_current_folder: bool) -> Callable[[], object]:
         raise InputError(f"The module {module_name!r} of the model {spec} ended the program when imported.") from error
     except Exception as error:
         raise InputError(
-            f"The module {module_name!r} of the model {spec} cannot be imported: {_told(error)}."
+            f"The module {module_name!r} of the model {spec} cannot be imported: {_error_text(error)}."
         ) from error
     factory = getattr(module, factory_name, None)
     if not callable(factory):
@@ -106,6 +106,6 @@ def _current_folder_on_path() -> Iterator[None]:
             sys.path.remove(folder)
 
 
-def _told(error: Exception) -> str:
-    """An error's kind and words, on one line."""
+def _error_text(error: Exception) -> str:
+    """An error's type and message on one line."""
     return f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(".: ")

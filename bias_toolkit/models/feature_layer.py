@@ -1,4 +1,4 @@
-"""Where in a network the feature is: found by running it, not from a list of names."""
+"""Find the layer that holds the feature by running the network, without a list of names."""
 
 import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,19 +12,19 @@ from bias_toolkit.foundation.errors import InputError
 
 PROBE_IMAGES = 2
 MOST_CLASSIFIERS = 8  # heads side by side
-MOST_TRIES = 40  # modules looked at, from the last, where no classifier is found
+MOST_TRIES = 40  # modules to try, from the last, if no classifier is found
 
 
 @dataclass(frozen=True)
 class Tap:
-    """One place in a network: a module, its input or its output, and the axis that holds the channels."""
+    """A point in a network: a module, its input or its output, and the axis of the channels."""
 
     module_name: str
     side: str  # "input" or "output"
     channel_axis: int
 
     def pool(self, activation: Tensor) -> Tensor:
-        """The mean over every axis but the images' and the channels': float32, images × channels, always a copy."""
+        """The mean over all axes except images and channels: float32, images × channels, always a copy."""
         # A copy, because networks overwrite activations in place.
         places = [axis for axis in range(1, activation.ndim) if axis != self.channel_axis]
         return activation.float().mean(dim=places) if places else activation.float().clone()
@@ -32,19 +32,19 @@ class Tap:
 
 @dataclass(frozen=True)
 class FeatureLayer:
-    """Where the feature is taken: the pooled activations at `taps`, one after the other."""
+    """Where the feature is taken: the pooled activations at `taps`, concatenated."""
 
     taps: tuple[Tap, ...]
 
     @property
     def name(self) -> str:
-        """What a report calls it, such as "input of classifier.6" or "features.28"."""
+        """Its name in reports, such as "input of classifier.6" or "features.28"."""
         names = ", ".join(tap.module_name for tap in self.taps)
         return f"input of {names}" if self.taps[0].side == "input" else names
 
     @contextmanager
     def capture(self, network: nn.Module) -> Iterator[Callable[[], Tensor]]:
-        """In the block, watch the network; the function given returns the last feature, float32, images × dimension."""
+        """Watch the network in the block; the yielded function returns the last feature, float32 (images, D)."""
         pooled: dict[str, Tensor] = {}
 
         def hook_for(tap: Tap):
@@ -66,11 +66,11 @@ def find_feature_layer(network: nn.Module, images: Tensor, layer: str | None = N
     """Find the penultimate activation of any classifier in eval mode, or the output of the named layer.
 
     The network is run once on two different normalised images, 2 × 3 × W × W, with every module watched. The classifier
-    is the last module to run that holds a matrix of weights, gives one value a class, and alone decides the logits:
-    with its output replaced by zeros, the logits no longer depend on the image. Several such modules side by side,
-    whose outputs are averaged, are taken together. The feature is the classifier's input. Where no module is the
-    classifier (its weights belong to a container), the feature is the output of the last module that decides the
-    logits. Raises InputError if the layer does not exist or has no output for each image, or if no classifier is found.
+    is the last module that holds a weight matrix, outputs one value per class, and alone determines the logits: if its
+    output is replaced by zeros, the logits no longer depend on the image. Several parallel modules whose outputs are
+    averaged count as one classifier. The feature is the classifier's input. If no module is the classifier (its weights
+    belong to a container), the feature is the output of the last module that determines the logits. Raises InputError
+    if the layer does not exist or has no output per image, or if no classifier is found.
     """
     runs = run_watched(network, images)
     if layer is not None:
@@ -90,10 +90,10 @@ def find_feature_layer(network: nn.Module, images: Tensor, layer: str | None = N
 
 
 def network_logits(output: object) -> Tensor:
-    """The logits, images × classes, in whatever the network returned: a tensor, or one inside a container.
+    """The logits, images × classes, from the network's output: a tensor, or one inside a container.
 
-    Of a mapping or an object with fields the entry `logits` is taken, otherwise the first tensor. Raises InputError if
-    it holds no tensor of that shape.
+    From a mapping or an object with fields, the entry `logits` is used, otherwise the first tensor. Raises InputError
+    if there is no tensor of that shape.
     """
     logits = output.get("logits") if isinstance(output, Mapping) else getattr(output, "logits", None)
     if not isinstance(logits, Tensor):
@@ -118,15 +118,15 @@ def first_tensor(value: object) -> Tensor | None:
         value = tuple(value.values())
     if isinstance(value, Sequence) and not isinstance(value, str):
         for item in value:
-            found = first_tensor(item)
-            if found is not None:
-                return found
+            tensor = first_tensor(item)
+            if tensor is not None:
+                return tensor
     return None
 
 
 @dataclass(frozen=True)
 class Run:
-    """What was seen of one module in the probing pass."""
+    """A module's inputs and outputs in the probing pass."""
 
     name: str
     module: nn.Module
@@ -159,7 +159,7 @@ class Run:
 def _channel_axis(module: nn.Module, shape: torch.Size) -> int:
     """Channels are last for vectors, token sequences and linear layers, and first for convolutions.
 
-    Elsewhere in a map the two equal sides are the spatial ones, because inputs are square.
+    In other maps, the two equal sides are the spatial axes, because inputs are square.
     """
     last = len(shape) - 1
     if last == 1 or isinstance(module, nn.Linear):
@@ -172,7 +172,7 @@ def _channel_axis(module: nn.Module, shape: torch.Size) -> int:
 
 
 def run_watched(network: nn.Module, images: Tensor) -> list[Run]:
-    """Run the network; its modules in the order in which they finished last, the network itself left out."""
+    """Run the network and return its modules, without itself, in the order in which they last finished."""
     seen: dict[str, Run] = {}
 
     def hook_for(name: str):
@@ -215,7 +215,7 @@ def _classifiers(network: nn.Module, images: Tensor, runs: list[Run], logits: Te
 
 
 def decide_logits(network: nn.Module, images: Tensor, runs: list[Run]) -> bool:
-    """Whether the logits are the same for every image once the modules' outputs are zeros."""
+    """Whether the logits are the same for every image if the modules' outputs are replaced by zeros."""
     if not runs:
         return False
     with ExitStack() as hooks:

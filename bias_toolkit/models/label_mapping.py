@@ -1,4 +1,4 @@
-"""Reading the file in which a user says which class each label is."""
+"""Read the file in which a user assigns a class to each label."""
 
 import csv
 import io
@@ -14,7 +14,7 @@ COLUMNS = ("label", "class")
 
 @dataclass(frozen=True)
 class MappingEntry:
-    """One label, the class given for it (a number is an index), and the line that says so."""
+    """A label, its class (a number is an index), and the line that contains it."""
 
     label: str
     target: str | int
@@ -24,7 +24,7 @@ class MappingEntry:
 def read_mapping(path: Path) -> list[MappingEntry]:
     """Read a CSV file with the columns `label,class`, or a JSON object from labels to classes.
 
-    Raises InputError if it is missing or neither, a class is missing or of another type, or a label comes twice.
+    Raises InputError if it is missing or neither, a class is missing or of a wrong type, or a label occurs twice.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -87,11 +87,11 @@ def _read_json(path: Path, text: str) -> list[MappingEntry]:
 
 
 def _key_end(text: str, label: str, start: int) -> int:
-    """Where the key ends that `label` was read from; JSON's parser does not keep the place."""
+    """The position where the key of `label` ends; JSON's parser does not keep positions."""
     forms = {json.dumps(label), json.dumps(label, ensure_ascii=False)}
-    found = re.compile(rf"(?:{'|'.join(map(re.escape, forms))})(?=\s*:)").search(text, start)
-    return found.end() if found else start
+    match = re.compile(rf"(?:{'|'.join(map(re.escape, forms))})(?=\s*:)").search(text, start)
+    return match.end() if match else start
 
 
 class _Pairs(list):
-    """A JSON object's entries in their order, a repeated key kept."""
+    """A JSON object's entries in order, including repeated keys."""

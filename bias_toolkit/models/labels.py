@@ -1,4 +1,4 @@
-"""Which of a model's classes a dataset's labels are."""
+"""Match a dataset's labels to a model's classes."""
 
 import re
 from collections import defaultdict
@@ -18,26 +18,26 @@ LABELS_TOLD = 5
 
 @dataclass(frozen=True)
 class LabelMatch:
-    """Which class each label is, and how that was found."""
+    """The class of each label, and how it was found."""
 
-    indices: dict[str, int]  # class by label; without the labels that are none of the classes
+    indices: dict[str, int]  # class index by label; labels that match no class are left out
     how: str  # "WordNet id", "class id", "class name", "index", "mapping file" or "none"
-    n_labels: int  # different ones
+    n_labels: int  # number of different labels
     n_matched: int
-    sentence: str  # says how many matched, and names those that did not
+    sentence: str  # says how many labels matched, and names the others
 
 
 def match_labels(
     labels: Sequence[str], model: Model, class_names: Mapping[str, str] | None = None, mapping: str | Path | None = None
 ) -> LabelMatch:
-    """Match a dataset's labels, in which nulls are left out, to a model's classes.
+    """Match a dataset's labels, without nulls, to a model's classes.
 
-    Labels are tried as class ids (WordNet ids for ImageNet models) and as class names, the labels themselves or the
-    dataset's readable `class_names` of them, and what matches more of them is taken; where neither matches any, labels
-    that are integers are taken as indices from 0. Names match whatever their case, with underscores and hyphens as
-    spaces: whole, or one of the comma-separated synonyms where that leaves one class only. A mapping file, in CSV with
-    the columns `label,class` or a JSON object, comes before all that; a class in it is an id, a name or an index.
-    Raises InputError if the mapping file has a fault, or none of the labels is in it.
+    Labels are tried as class ids (WordNet ids for ImageNet models) and as class names. Names are the labels themselves
+    or the dataset's readable `class_names` for them. The way that matches more labels is used. If neither matches any,
+    labels that are integers are used as indices from 0. Names match regardless of case, with underscores and hyphens as
+    spaces: the whole name, or a comma-separated synonym that only one class has. A mapping file, a CSV file with the
+    columns `label,class` or a JSON object, takes precedence; a class in it is an id, a name or an index. Raises
+    InputError if the mapping file has a fault, or none of the labels is in it.
     """
     distinct = sorted({str(label) for label in labels if not pd.isna(label)})
     if mapping is not None:
@@ -46,11 +46,11 @@ def match_labels(
     by_name = _match_names(distinct, model, class_names or {})
     if by_id and len(by_id) >= len(by_name):
         are_wordnet = all(WORDNET_ID.fullmatch(label) for label in by_id)
-        return _told(by_id, "WordNet id" if are_wordnet else "class id", distinct)
+        return _label_match(by_id, "WordNet id" if are_wordnet else "class id", distinct)
     if by_name:
-        return _told(by_name, "class name", distinct)
+        return _label_match(by_name, "class name", distinct)
     by_index = {label: int(label) for label in distinct if _is_index(label, model)}
-    return _told(by_index, "index" if by_index else "none", distinct)
+    return _label_match(by_index, "index" if by_index else "none", distinct)
 
 
 def _match_ids(labels: list[str], model: Model) -> dict[str, int]:
@@ -60,14 +60,14 @@ def _match_ids(labels: list[str], model: Model) -> dict[str, int]:
 
 def _match_names(labels: list[str], model: Model, class_names: Mapping[str, str]) -> dict[str, int]:
     finder = _NameFinder(model.class_names or ())
-    found = {}
+    indices = {}
     for label in labels:
         index = finder.find(label)
         if index is None and label in class_names:
             index = finder.find(class_names[label])
         if index is not None:
-            found[label] = index
-    return found
+            indices[label] = index
+    return indices
 
 
 class _NameFinder:
@@ -118,7 +118,7 @@ def _match_by_file(labels: list[str], model: Model, path: Path) -> LabelMatch:
             f"The mapping file {path} has none of the dataset's labels, which are {_some(labels)}; "
             "give a line `label,class` for each."
         )
-    return _told(indices, "mapping file", labels)
+    return _label_match(indices, "mapping file", labels)
 
 
 def _class_index(target: str | int, model: Model, ids: Mapping[str, int], finder: _NameFinder) -> int | None:
@@ -131,7 +131,7 @@ def _class_index(target: str | int, model: Model, ids: Mapping[str, int], finder
     return int(target) if _is_index(str(target), model) else None
 
 
-def _told(indices: dict[str, int], how: str, labels: list[str]) -> LabelMatch:
+def _label_match(indices: dict[str, int], how: str, labels: list[str]) -> LabelMatch:
     n_labels, n_matched = len(labels), len(indices)
     if n_labels == 0:
         sentence = "The dataset has no labels to match to the model's classes"

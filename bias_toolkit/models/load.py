@@ -1,4 +1,4 @@
-"""The one way in: a model from its name, a file of weights, or the user's own function."""
+"""Load a model from its name, a weights file, or the user's own function."""
 
 import warnings
 from collections.abc import Iterator
@@ -29,27 +29,27 @@ def load_model(
 ) -> Model:
     """Load a classifier with its weights, preprocessing and class names.
 
-    Raises InputError if the model is unknown, its weights cannot be had or do not fit, or the layer, device or runtime
-    does not exist.
+    Raises InputError if the model is unknown, its weights cannot be obtained or do not fit, or the layer, device or
+    runtime does not exist.
 
     Parameters
     ----------
     spec : str
         `efficientnet-lite0`; `demo`, which is `demo:fully-connected`, or `demo:global-pooling`; `torchvision:NAME`;
-        `timm:NAME`; or `package.module:factory` (see `factory_classifier`), which imports and runs that code:
-        `bias_toolkit.models.specs.names_code` says whether it is one.
+        `timm:NAME`; or `package.module:factory` (see `factory_classifier`), which imports and runs that code
+        (`bias_toolkit.models.specs.names_code` detects it).
     weights : path, optional
         A state dict (.pt, .pth, .safetensors) to use instead of the published weights.
     feature : str, optional
         The layer whose pooled output is the feature; by default the penultimate activation.
     device : str
-        "auto" (CUDA where there is one, else the CPU) or a torch device such as "cpu" or "cuda:1".
+        "auto" (CUDA if available, else the CPU) or a torch device such as "cpu" or "cuda:1".
     runtime : {"auto", "torch", "openvino"}
-        What executes it (see `choose_runtime`).
+        The runtime that executes it (see `choose_runtime`).
     batch_size : int, optional
         Views in one forward pass; the runtime's choice by default.
     search_current_folder : bool
-        Whether a factory's module is also looked for in the current folder.
+        Whether a factory's module is also searched in the current folder.
     """
     chosen = resolve_device(device)
     weights = None if weights is None else Path(weights)
@@ -70,7 +70,7 @@ def load_model(
 
 
 def resolve_device(device: str) -> torch.device:
-    """The torch device that "auto", "cpu", "cuda:1" … means here; raises InputError if there is no such device."""
+    """The torch device for "auto", "cpu", "cuda:1" …; raises InputError if there is no such device."""
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -90,7 +90,7 @@ def _blueprint(spec: str, weights: Path | None, search_current_folder: bool) -> 
     if names_code(spec):
         return factory_classifier(spec, weights, search_current_folder=search_current_folder)
 
-    # Importing timm and torchvision takes as long as importing torch does.
+    # timm and torchvision take as long to import as torch.
     from bias_toolkit.models import pretrained
 
     if spec == "efficientnet-lite0":
@@ -116,7 +116,7 @@ def _demo(name: str, weights: Path | None) -> Blueprint:
 
 @contextmanager
 def _reproducibly() -> Iterator[None]:
-    """Nothing random depends on, or changes, the caller's generator, and no library's warning is printed."""
+    """In the block, randomness neither depends on nor changes the caller's generator; warnings are suppressed."""
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.default_generator.manual_seed(0)

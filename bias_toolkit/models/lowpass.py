@@ -1,22 +1,22 @@
-"""The same network, same weights, with a low-pass filter at every subsampling layer, after Zhang (ICML 2019).
+"""Insert a low-pass filter at every subsampling layer of a network with the same weights, after Zhang (ICML 2019).
 
-Subsampling a map keeps every s-th of its values. What the map holds above the new sampling rate is aliased,
-and a one-pixel shift of the input then changes more than the position of the result. Zhang's remedy (Z,
-section 3) is to evaluate the layer at stride 1 and to subsample the result through a binomial filter:
+Subsampling keeps every s-th value of a map. Frequencies above the new sampling rate are aliased, and a one-pixel shift
+of the input then changes more than the position of the result. Zhang's remedy (Z, section 3) evaluates the layer at
+stride 1 and subsamples the result through a binomial filter:
 
-- a max pooling of stride s becomes the max pooling at stride 1, then the filter at stride s;
-- a convolution of stride s becomes the convolution at stride 1, the normalisation and the activation that
-  follow it, then the filter at stride s;
-- a convolution whose windows do not overlap (1 × 1 shortcuts, patch embeddings) and an average pooling get
-  the filter before them. They are linear, so before and after them are the same away from the border.
+- A max pooling of stride s becomes max pooling at stride 1, then the filter at stride s.
+- A convolution of stride s becomes the convolution at stride 1, the normalisation and the activation that follow it,
+  then the filter at stride s.
+- A convolution without overlapping windows (1 × 1 shortcuts, patch embeddings) and an average pooling get the filter
+  before them. They are linear, so filtering before or after them is the same away from the border.
 
-Directly after an overlapping convolution the filter would be one on its input, which costs far more of what the
-activation responds to. It is put there only where no normalisation or activation follows.
-Further differences to Z: an average pooling is kept and filtered, not replaced by the filter, and a stride
-above 2 is not split into strides of 2, so there it takes a larger filter to attenuate as much.
+Directly after an overlapping convolution, the filter would be equivalent to a filter on its input, which removes far
+more of the signal to which the activation responds. It is put there only if no normalisation or activation follows.
+Other differences from Z: an average pooling is kept and filtered, not replaced by the filter. A stride above 2 is not
+split into strides of 2, so it needs a larger filter for the same attenuation.
 
-Z trains such networks; here the weights are kept. They were learnt on aliased maps, so accuracy falls, the more
-the larger the filter: the rebuilt network shows what the filters alone do.
+Z trains such networks; here the weights are kept. They were trained on aliased maps, so accuracy falls with the size of
+the filter. The rebuilt network shows the effect of the filters alone.
 """
 
 import copy
@@ -41,15 +41,15 @@ from bias_toolkit.models.lowpass_layers import (
 def low_pass(module: nn.Module, filter_size: int = 3, *, input_size: int = 224) -> nn.Module:
     """Copy a network of images (N, 3, H, W), with a binomial low-pass filter at each of its subsampling layers.
 
-    Which layers these are is found by running the copy once on a square image of `input_size` pixels
-    (`subsampling_layers`). The copy has the same layers under the same names, the same tensors under the same keys of
-    its state dict, and the same output shape for every input. The given network is left as it is.
+    The layers are found by running the copy once on a square image of `input_size` pixels (`subsampling_layers`). The
+    copy has the same layer names, the same state dict, and the same output shape for every input. The given network is
+    not changed.
 
-    `filter_size` is the filter's weights along each axis; Z tries 2, 3 and 5. With 1 the copy is not changed: its
-    outputs are the network's own, bit for bit. An odd filter is symmetric about the position that the layer samples. An
-    even one is centred half a pixel to its right and below it, as in Z. Borders are reflected, or repeated where a map
-    is no larger than the filter's reach. An axis along which a layer has stride 1 is not filtered. Raises InputError if
-    `filter_size` is not a whole number of at least 1, the network cannot be run on such an image, or (with a filter
+    `filter_size` is the number of the filter's weights along each axis; Z tries 2, 3 and 5. With 1 the copy's outputs
+    are identical to the network's, bit for bit. An odd filter is symmetric about the position that the layer samples.
+    An even filter is centred half a pixel to the right and below, as in Z. Borders are reflected, or repeated if a map
+    is not larger than the filter's reach. An axis along which a layer has stride 1 is not filtered. Raises InputError
+    if `filter_size` is not a whole number of at least 1, the network cannot be run on such an image, or (with a filter
     larger than 1) has no subsampling layer.
     """
     if isinstance(filter_size, bool) or not isinstance(filter_size, int) or filter_size < 1:
@@ -57,13 +57,13 @@ def low_pass(module: nn.Module, filter_size: int = 3, *, input_size: int = 224) 
     network = copy.deepcopy(module)
     if filter_size == 1:
         return network
-    found = _find_subsampling(network, input_size)
-    if not found:
+    subsampling = _find_subsampling(network, input_size)
+    if not subsampling:
         raise InputError(
             "The network has no strided convolution, max pooling or average pooling that lacks a low-pass "
             "filter; take a network that has one, or filter size 1."
         )
-    for name, operations in found.items():
+    for name, operations in subsampling.items():
         layer = network.get_submodule(name)
         if filters_input(layer):
             layer.forward = partial(forward_with_filtered_input, layer, filter_size)
@@ -78,27 +78,26 @@ def low_pass(module: nn.Module, filter_size: int = 3, *, input_size: int = 224) 
 def subsampling_layers(module: nn.Module, input_size: int = 224) -> list[str]:
     """Names of the layers that `low_pass` filters, in the order in which they run.
 
-    These are the modules that, run in evaluation mode on an image of `input_size` pixels, themselves call a
-    two-dimensional convolution, max pooling or average pooling with a stride above 1, whether a layer
-    (`torch.nn.Conv2d`) or a block that calls the function. The network itself has the name "". A patch embedding (a
-    convolution whose stride is its kernel's size, as in ConvNeXt and vision transformers) counts like any other
-    convolution.
+    These are the modules that, in evaluation mode on an image of `input_size` pixels, directly call a two-dimensional
+    convolution, max pooling or average pooling with a stride above 1. A module may be a layer (`torch.nn.Conv2d`) or a
+    block that calls the function. The network itself has the name "". A patch embedding (a convolution whose stride is
+    its kernel size, as in ConvNeXt and vision transformers) counts like any other convolution.
 
-    Not counted: a pooling whose window covers the whole map, adaptive pooling, max pooling that also returns indices, a
-    convolution with one fixed averaging kernel for all channels (a low-pass filter that the network already has),
-    slicing with a step, interpolation, and rearranging pixels into channels, which loses nothing. Raises InputError if
-    the network cannot be run on an image of `input_size`.
+    Not counted: pooling over the whole map, adaptive pooling, max pooling that also returns indices, a convolution with
+    one fixed averaging kernel for all channels (an existing low-pass filter), slicing with a step, interpolation, and
+    rearranging pixels into channels, which loses nothing. Raises InputError if the network cannot be run on an image of
+    `input_size`.
     """
     return list(_find_subsampling(module, input_size))
 
 
 def _find_subsampling(module: nn.Module, input_size: int) -> dict[str, set[str]]:
-    """Names of the modules that subsample, each with the operations by which it does, from one forward pass."""
+    """Names of the modules that subsample, each with its subsampling operations, from one forward pass."""
     weights = next(module.parameters(), torch.empty(0))
     names = {layer: name for name, layer in module.named_modules()}
     training = {layer: layer.training for layer in names}
     running: list[nn.Module] = []
-    found: dict[str, set[str]] = {}
+    subsampling: dict[str, set[str]] = {}
 
     def enter(layer, inputs):
         running.append(layer)
@@ -112,7 +111,7 @@ def _find_subsampling(module: nn.Module, input_size: int) -> dict[str, set[str]]
             for layer in names:
                 hooks.enter_context(layer.register_forward_pre_hook(enter))
                 hooks.enter_context(layer.register_forward_hook(leave))
-            calls.record = lambda operation: found.setdefault(names[running[-1]], set()).add(operation)
+            calls.record = lambda operation: subsampling.setdefault(names[running[-1]], set()).add(operation)
             module.eval()(images)
     except Exception as error:
         raise InputError(
@@ -122,11 +121,11 @@ def _find_subsampling(module: nn.Module, input_size: int) -> dict[str, set[str]]
     finally:
         for layer, mode in training.items():
             layer.training = mode
-    return found
+    return subsampling
 
 
 class _SubsamplingCalls(TorchFunctionMode):
-    """Records each operation that subsamples, as it is called."""
+    """Records each operation that subsamples, when it is called."""
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}

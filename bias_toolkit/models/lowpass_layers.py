@@ -1,4 +1,4 @@
-"""What a subsampling layer computes once it is low-pass filtered: the filter, and where in the layer it acts."""
+"""The computation of a low-pass filtered subsampling layer: the filter, and its position in the layer."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ def binomial_filter(size: int) -> list[float]:
 
 
 def low_pass_maps(maps: Tensor, filter_size: int, stride: tuple[int, int], *, subsample: bool) -> Tensor:
-    """Filter maps (N, C, H, W) or (C, H, W), each channel alone, along the axes whose stride is above 1.
+    """Filter maps (N, C, H, W) or (C, H, W), each channel separately, along the axes whose stride is above 1.
 
-    With `subsample` the result holds every stride-th position, from the first; without, all of them.
+    With `subsample` the result holds every stride-th position from the first, otherwise all positions.
     """
     shape = tuple(filter_size if step > 1 else 1 for step in stride)
     for axis, size in enumerate(shape):
@@ -57,9 +57,9 @@ def low_pass_maps(maps: Tensor, filter_size: int, stride: tuple[int, int], *, su
 
 
 def filters_input(layer: nn.Module) -> bool:
-    """Whether a subsampling layer is linear, its windows not worth evaluating densely: its input is then filtered.
+    """Whether a layer's input is filtered, before its padding: a convolution without overlap, or an average pooling.
 
-    That comes before the layer's own padding, whichever way the layer makes it.
+    Such layers are linear, and evaluating them at stride 1 is not worth its cost.
     """
     if isinstance(layer, nn.Conv2d):
         return _windows_are_apart(layer.kernel_size, layer.stride, layer.dilation)
@@ -69,19 +69,19 @@ def filters_input(layer: nn.Module) -> bool:
 def forward_with_filtered_input(layer: nn.Conv2d | nn.AvgPool2d, filter_size: int, maps: Tensor) -> Tensor:
     """A layer's own forward, on filtered maps."""
     maps = low_pass_maps(_plain(maps), filter_size, _pair(layer.stride), subsample=False)
-    # A block around this layer, filtered too, must not filter the same call again.
+    # A filtered block around this layer must not filter the same call again.
     with torch._C.DisableTorchFunction():
         return type(layer).forward(layer, maps)
 
 
 def forward_with_filtered_calls(layer: nn.Module, filter_size: int, operations: set[str], *inputs, **keywords):
-    """A layer's own forward, in which those of the given operations that subsample are filtered."""
+    """A layer's own forward, with those of the given operations that subsample filtered."""
     with _FilteredCalls(filter_size, operations):
         return type(layer).forward(layer, *inputs, **keywords)
 
 
 def forward_with_plain_output(forward: Callable, *inputs, **keywords):
-    """A whole network's forward, which leaves no filter to be applied later."""
+    """A whole network's forward, whose output has no pending filter."""
     return _plain(forward(*inputs, **keywords))
 
 
@@ -95,7 +95,7 @@ def subsamples(function: Callable, *args, **kwargs) -> bool:
 
 
 class _FilteredCalls(TorchFunctionMode):
-    """Filters the given operations where they subsample."""
+    """Filters those of the given operations that subsample."""
 
     def __init__(self, filter_size: int, operations: set[str]):
         super().__init__()
@@ -110,7 +110,7 @@ class _FilteredCalls(TorchFunctionMode):
         args, kwargs = _plain(args), _plain(kwargs)
         if not subsamples(func, *args, **kwargs):
             return func(*args, **kwargs)
-        # A block around this one, filtered too, must not filter the same call again.
+        # A filtered block around this one must not filter the same call again.
         with torch._C.DisableTorchFunction():
             if operation == "max pooling":
                 return _filtered_max_pool(self.filter_size, *args, **kwargs)
@@ -122,8 +122,8 @@ class _FilteredCalls(TorchFunctionMode):
 class _DenseMaps(Tensor):
     """A strided convolution's output at stride 1, which is filtered and subsampled when it is used.
 
-    A normalisation or an activation leaves it dense. Anything else that is done with it, even to ask its size, is done
-    with the subsampled maps, and from then on it stands for these.
+    Normalisations and activations keep it dense. Every other use, even asking for its size, gets the subsampled maps,
+    which it represents from then on.
     """
 
     filter_size: int
@@ -156,7 +156,7 @@ class _DenseMaps(Tensor):
 
 
 def _plain(value):
-    """The value with dense maps replaced by subsampled ones, in lists, tuples and dictionaries too."""
+    """The value with dense maps replaced by subsampled ones, also inside lists, tuples and dictionaries."""
     if isinstance(value, _DenseMaps):
         return value.subsample()
     if type(value) in (list, tuple):
@@ -193,7 +193,7 @@ def _filtered_max_pool(
 
 
 def _pad_for_ceil_mode(maps: Tensor, kernel_size, stride, padding, dilation) -> Tensor:
-    """Extend maps so that the last window of ceil mode lies inside, and rounding down finds it."""
+    """Extend maps so that the last window of ceil mode lies inside, and rounding down includes it."""
     extra = []
     for axis in (0, 1):
         size = maps.shape[axis - 2]
@@ -226,7 +226,7 @@ def _windows_are_apart(kernel_size, stride, dilation) -> bool:
 
 
 def _kernel_averages(input, weight, *args, **kwargs) -> bool:
-    """Whether a convolution has one averaging kernel, the same for all channels: is itself a low-pass filter."""
+    """Whether a convolution is itself a low-pass filter: one averaging kernel, the same for all channels."""
     if weight.shape[1] > 1:
         return False
     kernels = weight.flatten(1)

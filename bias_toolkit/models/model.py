@@ -25,24 +25,24 @@ from bias_toolkit.models.runtime import Batch, Choice, Outputs, Runtime, check_p
 from bias_toolkit.models.torch_runtime import TorchRuntime
 
 LIBRARIES = ("torch", "torchvision", "timm")
-# Where an object lies in memory, in the text of layers that hold functions.
+# An object's memory address, in the text of layers that hold functions.
 ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 
 class Model:
-    """A classifier: a network, what it expects of its input, and what its outputs are called.
+    """A classifier: a network, its preprocessing, and the names of its outputs.
 
-    The network is put in eval mode on the device, in float32 and without gradients, and probed once with two random
+    The network is put in eval mode on the device, in float32 and without gradients. It is probed once with two random
     images to find the feature and count the classes. Raises InputError if the network cannot run on such images, gives
-    no finite logits, or has another number of classes than there are names, or if the feature is not found.
+    no finite logits, or the number of classes differs from that of the names, or if the feature is not found.
 
     Parameters
     ----------
     name : str
-        What reports call it.
+        Its name in reports.
     module : nn.Module
         Takes normalised images N × 3 × W × W; returns logits N × classes, alone or in a tuple, mapping or object. Rows
-        that already are probabilities are taken as they are.
+        that already are probabilities are used unchanged.
     input_size : int
         W, in pixels.
     class_names, class_ids : sequence of str, optional
@@ -52,7 +52,7 @@ class Model:
     device : torch.device or str
         Where it runs.
     runtime : {"torch", "openvino", "auto"}
-        What executes it (see `choose_runtime`). "auto" takes torch where OpenVINO cannot run the network.
+        The runtime that executes it (see `choose_runtime`). "auto" uses torch if OpenVINO cannot run the network.
     batch_size : int, optional
         Views in one forward pass; the runtime's choice by default.
     """
@@ -80,7 +80,7 @@ class Model:
         self.device = torch.device(device)
         self._asked_runtime, self._asked_batch_size = runtime, batch_size
         self._choice = choose_runtime(runtime, self.device)
-        # `runtime` says what the network does run on, once that was tried.
+        # `runtime` is the runtime that the network really uses, known after a try.
         self.chosen_runtime = self._choice.runtime
         self._runtimes: dict[str, Runtime] = {}
         module = module.eval().requires_grad_(False).to(device=self.device, dtype=torch.float32)
@@ -136,7 +136,7 @@ class Model:
             )
 
     def _is_constant(self, output: Tensor) -> bool:
-        """Whether images of all kinds have the given output, and not because its probabilities are saturated."""
+        """Whether the output is the same for all kinds of images, other than by saturated probabilities."""
         saturated = self.gives_probabilities and bool((output == 1).any())
         views = varied_images(self.input_size)
         for start in range(0, len(views), PROBE_IMAGES):
@@ -153,19 +153,19 @@ class Model:
             yield
 
     def evaluate(self, pixels: np.ndarray, outside: np.ndarray | None = None, *, precision: str = "float32") -> Outputs:
-        """Run the network over N views: pixels uint8 (N, W, W, 3), red, green, blue.
+        """Run the network on N views: pixels uint8 (N, W, W, 3), RGB.
 
-        Where `outside`, bool (N, W, W), is True the normalised input is exactly 0, whatever the pixels are. `precision`
-        is that of the arithmetic: "float32" (without TF32, whatever the caller has set), "bfloat16" or "float16".
-        Raises InputError if an array has another shape or type, or the runtime has no such precision on this machine.
+        Where `outside`, bool (N, W, W), is True, the normalised input is exactly 0. `precision` is that of the
+        arithmetic: "float32" (without TF32, whatever the caller has set), "bfloat16" or "float16". Raises InputError if
+        an array has the wrong shape or type, or the runtime does not support the precision on this machine.
         """
         (outputs,) = self.evaluate_batches([(pixels, outside)], precision=precision)
         return outputs
 
     def evaluate_batches(self, batches: Iterable[Batch], *, precision: str = "float32") -> Iterator[Outputs]:
-        """The outputs of each batch of views, in order; later batches are taken while earlier ones are computed.
+        """The outputs of each batch of views, in order; later batches are requested while earlier ones are computed.
 
-        A batch is (pixels, outside), for which see `evaluate`. Batches of `batch_size` views run fastest.
+        A batch is (pixels, outside) as in `evaluate`. Batches of `batch_size` views run fastest.
         """
         sizes: deque[int] = deque()
 
@@ -186,7 +186,7 @@ class Model:
         yield from (empty for _ in sizes)
 
     def _runtime(self, precision: str = "float32") -> Runtime:
-        """What executes the network in a precision; made when it is first needed, since compiling takes seconds."""
+        """The runtime for a precision; created when it is first needed, because compiling takes seconds."""
         check_precision(precision)
         if precision not in self._runtimes:
             self._runtimes[precision] = self._make_runtime(precision)
@@ -205,23 +205,23 @@ class Model:
                 if precision == "float32":
                     self._choice = Choice("torch", str(error).rpartition(";")[0])
         if precision != "float32":
-            # `batch_size`, by which batches are filled, is that of float32.
+            # Batches are filled by `batch_size`, which is float32's.
             batch_size = self.batch_size
         return TorchRuntime(self._pixel_network, size, self.device, batch_size, precision)
 
     @property
     def batch_size(self) -> int:
-        """Views that are best given together."""
+        """The number of views per batch that runs fastest."""
         return self._runtime().batch_size
 
     @property
     def runtime(self) -> str:
-        """What executes the network in float32, with its version."""
+        """The name and version of the runtime that executes the network in float32."""
         return self._runtime().name
 
     @property
     def runtime_reason(self) -> str:
-        """A sentence that says what executes the network, and why."""
+        """A sentence on which runtime executes the network, and why."""
         device = "the CPU" if self.device.type == "cpu" else str(self.device)
         return f"{self.runtime} on {device}, {self._runtime().views_in_pass} views in a pass: {self._choice.reason}."
 
@@ -238,14 +238,14 @@ class Model:
             )
 
     def normalise(self, pixels: np.ndarray, outside: np.ndarray | None = None) -> Tensor:
-        """What the network is given for N views, as `evaluate` takes them: float32 (N, 3, W, W) on its device."""
+        """The network's input for N views, as `evaluate` takes them: float32 (N, 3, W, W) on its device."""
         self._check(pixels, outside)
-        # Views may be read-only or have negative strides, which torch does not take: hence the copies.
+        # Views may be read-only or have negative strides, which torch does not accept; so they are copied.
         given = (None if each is None else torch.from_numpy(each.copy()).to(self.device) for each in (pixels, outside))
         return self._pixel_network.normalise(*given)
 
     def with_module(self, module: nn.Module, name: str) -> Model:
-        """The same preprocessing, classes, feature and device with another network; raises as the class does."""
+        """Another network with the same preprocessing, classes, feature and device; raises as the class does."""
         return Model(
             name,
             module,
@@ -261,7 +261,7 @@ class Model:
 
     @cached_property
     def weights_sha256(self) -> str:
-        """SHA-256 over the network's tensors by name (name, type, shape, bytes), the same for any file of them."""
+        """SHA-256 over the network's tensors by name (name, type, shape, bytes), whatever file they came from."""
         digest = hashlib.sha256()
         for name, tensor in sorted(self.module.state_dict().items()):
             if not isinstance(tensor, Tensor):
@@ -273,10 +273,10 @@ class Model:
 
     @cached_property
     def code_sha256(self) -> str:
-        """SHA-256 over the network's structure as printed, and the source of the classes its layers are of.
+        """SHA-256 over the network's printed structure, and the source code of its layers' classes.
 
-        It differs between networks that hold the same weights and compute something else. Classes of torch, torchvision
-        and timm count by name; functions that a layer calls do not count.
+        It differs between networks with the same weights and different computations. Classes of torch, torchvision and
+        timm count by name; functions that a layer calls do not count.
         """
         classes = {type(layer) for layer in self.module.modules()}
         digest = hashlib.sha256(ADDRESS.sub("", repr(self.module)).encode())

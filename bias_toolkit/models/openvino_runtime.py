@@ -1,4 +1,4 @@
-"""Running a classifier with OpenVINO, on Intel and AMD CPUs."""
+"""Run a classifier with OpenVINO, on Intel and AMD CPUs."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from bias_toolkit.models.precision import full_float32
 from bias_toolkit.models.runtime import Batch, BatchSource, Outputs, varied_images
 
 REQUEST_PIXELS = 2 * 224**2
-"""Of a request's views together. Activations of so many stay in a core's cache: on two cores efficientnet-lite0 at 224
-ran at 398 views a second with 2 views a request, 370 with 1 or 4, 333 with 8 and 318 with 16."""
+"""Pixels of all views of a request. Their activations fit a core's cache: on two cores, efficientnet-lite0 at 224 ran
+at 398 views a second with 2 views per request, 370 with 1 or 4, 333 with 8 and 318 with 16."""
 REQUEST_VIEWS = (2, 32)
-"""The least and the most."""
+"""Smallest and largest number of views in a request."""
 BATCH_REQUESTS = 8
-"""Requests of one batch, so that what Python does for each batch takes no time beside them."""
+"""Requests per batch; with this many, Python's work per batch takes no noticeable time."""
 TOLERANCE = 1e-4
-"""Largest difference of a probability from eager torch at which a compiled network is taken for the same."""
+"""Largest difference of a probability from eager torch at which a compiled network counts as equivalent."""
 HINTS = {"float32": ("f32", "FP32"), "bfloat16": ("bf16", "BF16"), "float16": ("f16", "FP16")}
-"""What OpenVINO calls each precision: in a hint, and among what a processor is capable of."""
+"""OpenVINO's names of each precision: in a hint, and in a processor's list of capabilities."""
 
 
 class OpenVinoRuntime:
-    """OpenVINO in throughput mode: the network is compiled once, and several requests are always under way.
+    """OpenVINO in throughput mode: the network is compiled once, and several requests always run in parallel.
 
-    The network, on the CPU and in eval mode, is recorded by running it on one batch. What is compiled is compared with
-    torch on other images, so a network whose course depends on its input is not taken for one whose does not.
-    `batch_size` is the views in one request, by default as many as have `REQUEST_PIXELS`; smaller batches are padded,
-    larger ones cut. Raises InputError if OpenVINO cannot be loaded, the network cannot be converted or computes
-    something else when it is, or the processor has no arithmetic in that precision.
+    The network, on the CPU and in eval mode, is recorded by running it on one batch. The compiled network is compared
+    with torch on other images, to detect networks whose control flow depends on the input. `batch_size` is the number
+    of views in one request, by default as many as have `REQUEST_PIXELS`; smaller batches are padded, larger ones split.
+    Raises InputError if OpenVINO cannot be loaded, the network cannot be converted or computes something else after
+    conversion, or the processor does not support the precision.
     """
 
     def __init__(
@@ -127,14 +127,14 @@ class OpenVinoRuntime:
             raise InputError(
                 f"OpenVINO cannot run this network ({first_line(error)}); give --runtime torch."
             ) from error
-        # Twice as many as are computed at a time, so that the processor need not wait for Python.
+        # Twice as many as run in parallel, so that the processor need not wait for Python.
         count = 2 * compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
         self._idle[has_outside] = [compiled.create_infer_request() for _ in range(count)]
         if self._precision == "float32":
             self._check(has_outside=has_outside)
 
     def _check(self, *, has_outside: bool) -> None:
-        """Raise InputError unless what was compiled does as torch does, on images that it was not recorded on."""
+        """Raise InputError unless the compiled network agrees with torch, on images other than the recorded ones."""
         generator = np.random.default_rng(1)
         for pixels in np.split(varied_images(self._input_size), 3):
             outside = generator.random(pixels.shape[:3]) < 0.3 if has_outside else None
@@ -151,7 +151,7 @@ class OpenVinoRuntime:
 
 
 class _Parts:
-    """What the requests of one batch have given so far, in order."""
+    """The outputs of one batch's requests so far, in order."""
 
     def __init__(self, count: int):
         self.count = count
@@ -166,7 +166,7 @@ class _Parts:
 
 
 class _Request(NamedTuple):
-    """A request under way: where it belongs when it is idle again, and the arrays it reads from until then."""
+    """A running request: its place when it is idle again, and the arrays that it reads until then."""
 
     request: object
     idle: list

@@ -8,10 +8,10 @@ from bias_toolkit.models.preprocessing import Preprocessing
 
 
 class PixelNetwork(nn.Module):
-    """Normalises pixels, runs the network once, and gives what is wanted of it.
+    """Normalises pixels, runs the network once, and returns probabilities and feature.
 
     The network takes normalised images N × 3 × W × W in `memory_format`. `gives_probabilities` says whether its rows
-    are probabilities already.
+    already are probabilities.
     """
 
     def __init__(
@@ -26,7 +26,7 @@ class PixelNetwork(nn.Module):
         super().__init__()
         self.network = network
         self._feature_layer = feature_layer
-        # On the device from the start: a copy inside the pass would stop the queue, and no CUDA graph may hold one.
+        # On the device from the start: a copy inside the pass would stop the queue, and a CUDA graph cannot hold one.
         for name, values in (("_mean", preprocessing.mean), ("_std", preprocessing.std)):
             self.register_buffer(name, torch.tensor(values, dtype=torch.float32).view(1, 3, 1, 1), persistent=False)
         self._gives_probabilities = gives_probabilities

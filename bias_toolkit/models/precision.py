@@ -8,13 +8,13 @@ from torch import backends
 from torch.backends import cudnn, mkldnn
 
 MATMUL = backends.cuda.matmul
-# Torch before 2.9 has no setting for each backend.
+# Torch before 2.9 has no per-backend setting.
 SLOTS = (MATMUL, cudnn.conv, cudnn.rnn, mkldnn.matmul, mkldnn.conv) if hasattr(MATMUL, "fp32_precision") else ()
 
 
 @contextmanager
 def full_float32() -> Iterator[None]:
-    """In the block, multiply and convolve in full float32 with deterministic kernels; then all is as it was."""
+    """Multiply and convolve in full float32 with deterministic kernels in the block; restore the settings after it."""
     wanted = [(cudnn, "deterministic", True), (cudnn, "benchmark", False)]
     wanted += [(slot, "fp32_precision", "ieee") for slot in SLOTS] or [(cudnn, "allow_tf32", False)]
     with ExitStack() as before:

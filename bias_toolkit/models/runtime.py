@@ -1,4 +1,4 @@
-"""What executes a classifier: which runtimes there are, which one is taken and why, and what each has to give."""
+"""The runtimes that execute a classifier, the choice of one, and their common interface."""
 
 import importlib.util
 import platform
@@ -15,14 +15,14 @@ X86_64 = ("x86_64", "AMD64")
 
 
 class Outputs(NamedTuple):
-    """What a model says of N views."""
+    """A model's outputs for N views."""
 
     probabilities: np.ndarray  # float32 (N, classes), each row's softmax
     features: np.ndarray  # float32 (N, dimension)
 
 
 def varied_images(side: int) -> np.ndarray:
-    """Six images, uint8 (6, side, side, 3): black, white, a ramp, a disc, noise, and a photograph's smooth noise."""
+    """Six images, uint8 (6, side, side, 3): black, white, a ramp, a disc, white noise, and noise like a photograph."""
     rng = np.random.default_rng(0)
     y, x = np.mgrid[:side, :side] / side
     images = np.zeros((6, side, side, 3))
@@ -30,7 +30,7 @@ def varied_images(side: int) -> np.ndarray:
     images[2] = np.stack([x, y, 1 - x], axis=2)
     images[3] = np.where(np.hypot(x - 0.5, y - 0.4)[..., None] < 0.3, (0.9, 0.6, 0.1), (0.2, 0.4, 0.3))
     images[4] = rng.random((side, side, 3))
-    # Amplitudes that fall as one over the frequency are those of photographs (Field, JOSA A 4(12), 1987).
+    # Photographs have amplitudes proportional to one over the frequency (Field, JOSA A 4(12), 1987).
     frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(side), np.fft.fftfreq(side)))
     frequency[0, 0] = np.inf
     noise = np.fft.ifft2(np.fft.fft2(rng.normal(size=(side, side, 3)), axes=(0, 1)) / frequency[..., None], axes=(0, 1))
@@ -39,11 +39,11 @@ def varied_images(side: int) -> np.ndarray:
 
 
 Batch = tuple[np.ndarray, np.ndarray | None]
-"""Views that go to a model together: pixels uint8 (N, W, W, 3), and where the input is 0, bool (N, W, W) or None."""
+"""Views evaluated together: pixels uint8 (N, W, W, 3), and where the input is 0, bool (N, W, W) or None."""
 
 
 class BatchSource:
-    """Batches that are taken ahead of the answers; an error in giving one waits until all are answered."""
+    """Batches that are requested ahead of the outputs; an error in one is kept until all outputs are returned."""
 
     def __init__(self, batches: Iterable[Batch]):
         self._batches = batches
@@ -67,18 +67,18 @@ class Runtime(Protocol):
     """Executes one classifier in one precision."""
 
     name: str  # with its version
-    batch_size: int  # views that are best given together
+    batch_size: int  # number of views per batch that runs fastest
     views_in_pass: int
 
     def run(self, batches: Iterable[Batch]) -> Iterator[Outputs]:
-        """The outputs of each batch, in order; the next batches are asked for while earlier ones are computed.
+        """The outputs of each batch, in order; later batches are requested while earlier ones are computed.
 
-        An error of giving a batch is raised after the outputs of all earlier ones.
+        An error in making a batch is raised after the outputs of all earlier batches.
         """
 
 
 class Choice(NamedTuple):
-    """A runtime, `torch` or `openvino`, and in words why it was taken."""
+    """A runtime, `torch` or `openvino`, and the reason for it in words."""
 
     runtime: str
     reason: str
@@ -87,8 +87,8 @@ class Choice(NamedTuple):
 def choose_runtime(runtime: str, device: torch.device) -> Choice:
     """The runtime that "auto", "torch" or "openvino" means on a device of this machine.
 
-    "auto" takes torch on CUDA; on an Intel or AMD CPU OpenVINO where it is installed; torch otherwise. Raises
-    InputError if there is no such runtime, or OpenVINO was asked for where it cannot run.
+    "auto" is torch on CUDA; on an Intel or AMD CPU OpenVINO if it is installed; torch otherwise. Raises InputError if
+    there is no such runtime, or OpenVINO was requested where it cannot run.
     """
     if runtime not in RUNTIMES:
         raise InputError(f"--runtime is {runtime!r}, but must be one of {', '.join(RUNTIMES)}.")

@@ -1,4 +1,4 @@
-"""What a model is called, and whether its name is that of code. Knows no torch, so that asking costs nothing."""
+"""Model names, and whether a name refers to code. It does not import torch, so it is fast."""
 
 NAMED_MODELS = ("efficientnet-lite0", "demo", "demo:fully-connected", "demo:global-pooling")
 LIBRARIES = ("demo", "torchvision", "timm")
@@ -12,10 +12,10 @@ def split_spec(spec: str) -> tuple[str, str]:
 
 
 def names_code(spec: str) -> bool:
-    """Whether loading a model would import and run a module that is not this toolkit's or its libraries'.
+    """Whether loading a model would import and run a module that is not part of this toolkit or its libraries.
 
-    That is a factory, `package.module:factory`. One that a study from someone else names may be any code that can be
-    imported, so it is to be loaded only where the user named it.
+    Such a name is a factory, `package.module:factory`. In a study from someone else, it may refer to any importable
+    code, so it must be loaded only if the user named it.
     """
     kind, name = split_spec(spec)
     return bool(name) and kind not in LIBRARIES

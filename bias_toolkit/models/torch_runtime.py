@@ -1,4 +1,4 @@
-"""Running a classifier with torch, on the CPU or on CUDA."""
+"""Run a classifier with torch, on the CPU or on CUDA."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from bias_toolkit.models.runtime import Batch, BatchSource, Outputs
 
 CPU_BATCH = 32
 CUDA_BATCHES = (32, 512)
-"""Views in one pass on CUDA: the least and the most."""
+"""Smallest and largest number of views in one pass on CUDA."""
 CUDA_SHARE = 0.2
-"""Of a GPU's memory that one pass may take: the graph of each kind of views and the passes outside graphs have memory
-of their own, and the features' precision and Faiss need room too."""
+"""Share of a GPU's memory that one pass may use. Each graph and the passes outside graphs have their own memory, and
+the features' precision and Faiss need memory too."""
 IN_FLIGHT = 2
-"""Batches that are in CUDA's queue at a time: one is computed while the computer puts the next together."""
+"""Batches in CUDA's queue at a time: one is computed while the CPU prepares the next."""
 WARM_UP = 3
 GRAPH_TOLERANCE = 1e-5
 
 
 class TorchRuntime:
-    """Torch, eager on the CPU; on CUDA with a queue, so that the GPU need not wait, and a CUDA graph for whole batches.
+    """Torch: eager on the CPU; on CUDA with a queue, so that the GPU need not wait, and a CUDA graph for whole batches.
 
-    The network is on the device, in eval mode. In float32 nothing is rounded to TF32 and kernels are deterministic; in
-    another precision the network runs under autocast. `batch_size` is the views in one pass, by default 32 on the CPU,
-    and on CUDA the largest power of two from 32 to 512 that takes at most a fifth of the memory. Raises InputError on
-    CUDA, also while running, if the views of a pass do not fit its memory.
+    The network is on the device, in eval mode. In float32, TF32 is off and kernels are deterministic; in other
+    precisions the network runs under autocast. `batch_size` is the number of views in one pass. By default it is 32 on
+    the CPU, and on CUDA the largest power of two from 32 to 512 that takes at most a fifth of the memory. Raises
+    InputError on CUDA, also while running, if the views of a pass do not fit its memory.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class TorchRuntime:
     def _inference(self) -> Iterator[None]:
         low = self._precision != "float32"
         autocast = torch.autocast(self._device.type, getattr(torch, self._precision) if low else None, enabled=low)
-        # Streams and events are of the current GPU, which is the first unless it is said otherwise.
+        # Streams and events belong to the current GPU, which is the first by default.
         gpu = torch.cuda.device(self._device) if self._device.type == "cuda" else nullcontext()
         try:
             with gpu, full_float32(), torch.inference_mode(), autocast:
@@ -86,14 +86,14 @@ class TorchRuntime:
             ) from error
 
     def _eager(self, pixels: np.ndarray, outside: np.ndarray | None) -> Outputs:
-        # Views may be read-only or have negative strides, which torch does not take: hence the copies.
+        # Views may be read-only or have negative strides, which torch does not accept; so they are copied.
         copies = (None if each is None else torch.from_numpy(each.copy()) for each in (pixels, outside))
         with self._inference():
             made = self._network(*(None if each is None else each.to(self._device) for each in copies))
         return Outputs(*(each.cpu().numpy() for each in made))
 
     def _start(self, pixels: np.ndarray, outside: np.ndarray | None) -> Callable[[], Outputs]:
-        """Put one batch's copies and pass into CUDA's queue; what is given back waits for them."""
+        """Put one batch's copies and pass into CUDA's queue; the returned function waits for the outputs."""
         with self._inference():
             given = [
                 None if each is None else torch.from_numpy(each.copy()).pin_memory().to(self._device, non_blocking=True)
@@ -129,7 +129,7 @@ class TorchRuntime:
         return [None if each is None else each.to(self._device) for each in (pixels, mask)]
 
     def _batch_for_memory(self) -> int:
-        """The largest batch whose activations fit, from what the smallest one takes."""
+        """The largest batch whose activations fit, estimated from the smallest one."""
         least, most = CUDA_BATCHES
         torch.cuda.synchronize(self._device)
         torch.cuda.reset_peak_memory_stats(self._device)
@@ -143,7 +143,7 @@ class TorchRuntime:
 
 
 def fitting_batch(taken: int, least: int, most: int, allowed: int) -> int:
-    """The largest of `least`, 2 `least`, 4 `least` … up to `most` that fits where `least` views take `taken` bytes."""
+    """The largest of `least`, 2 `least`, 4 `least` … up to `most` that fits, if `least` views take `taken` bytes."""
     size = least
     while 2 * size <= most and taken * (2 * size / least) <= allowed:
         size *= 2
@@ -151,7 +151,7 @@ def fitting_batch(taken: int, least: int, most: int, allowed: int) -> int:
 
 
 class _CudaGraph:
-    """One whole pass, recorded once and replayed, which saves the launch of every kernel."""
+    """One whole pass, recorded once and replayed, which avoids launching every kernel."""
 
     def __init__(self, network: PixelNetwork, given: list[Tensor | None]):
         self._given = given
@@ -164,15 +164,15 @@ class _CudaGraph:
             if to is not None:
                 to.copy_(source)
         self._graph.replay()
-        # The next replay writes over what this one made.
+        # The next replay overwrites these outputs.
         return tuple(each.clone() for each in self._made)
 
 
 def _capture(network: PixelNetwork, given: list[Tensor | None], device: torch.device) -> _CudaGraph | None:
-    """The graph of a pass over views like those given; None for a network that cannot be recorded."""
+    """The graph of a pass over views like those given; None if the network cannot be recorded."""
     stream = torch.cuda.current_stream(device)
     try:
-        # Where a recording fails, older versions of torch leave their own stream the current one.
+        # If recording fails, older versions of torch leave their own stream as the current one.
         with torch.cuda.stream(stream):
             side = torch.cuda.Stream(device)
             side.wait_stream(stream)
@@ -183,7 +183,7 @@ def _capture(network: PixelNetwork, given: list[Tensor | None], device: torch.de
             graph = _CudaGraph(network, [None if each is None else each.clone() for each in given])
             made = graph(*given)
     except RuntimeError:
-        # A network that waits for the GPU inside its pass, or that the memory cannot hold twice, is run as it is.
+        # A network that waits for the GPU inside its pass, or that does not fit the memory twice, runs without a graph.
         return None
     same = all(
         torch.allclose(one, other, rtol=GRAPH_TOLERANCE, atol=GRAPH_TOLERANCE)

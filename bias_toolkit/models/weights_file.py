@@ -1,7 +1,8 @@
-"""Whether a file of weights can be read in the memory that is there, found before anything of it is unpacked.
+"""Check that a weights file can be read in the available memory, before any of it is unpacked.
 
-A file from someone else may declare little and unpack to much: by packed entries, entries over one another, or a pickle
-that multiplies what it holds. What torch and safetensors write does none of that, and is recognised by its directory.
+A file from someone else may declare a small size and unpack to a large one: by compressed entries, overlapping entries,
+or a pickle that multiplies its content. Files written by torch and safetensors do none of that, and are recognised by
+their directory.
 """
 
 import io
@@ -20,10 +21,10 @@ from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.memory import available_memory
 
 ZIP_START = b"PK\x03\x04"
-# Some 30,000 tensors; a byte of a pickle makes an object of at most so many bytes.
+# Enough for some 30,000 tensors. A byte of a pickle makes an object of at most `BYTES_OF_AN_OBJECT`.
 LARGEST_PICKLE = 8 * 2**20
 BYTES_OF_AN_OBJECT = 256
-# Some 100,000 tensors.
+# Enough for some 100,000 tensors.
 LARGEST_HEADER = 16 * 2**20
 PICKLES_OF_A_LEGACY_FILE = 5
 SCRIPT = "constants.pkl"
@@ -32,7 +33,7 @@ _STORAGE = re.compile(r"[^/]+/data/[0-9]+")
 
 
 class Entry(NamedTuple):
-    """What the directory of a zip file says of one entry; sizes in bytes."""
+    """One entry in the directory of a zip file; sizes in bytes."""
 
     name: str
     flags: int
@@ -43,14 +44,14 @@ class Entry(NamedTuple):
 
 
 class UnsafeFile(Exception):
-    """What is wrong with a file of weights, to follow the words "The weights file PATH"."""
+    """The fault of a weights file, as the end of a sentence that starts with "The weights file PATH"."""
 
 
 def check_weights_file(path: Path, start: bytes, *, is_safetensors: bool) -> None:
-    """Refuse a file that would unpack to more than its own size, or whose size is more than the memory that is free.
+    """Refuse a file that would unpack to more than its own size, or that is larger than the free memory.
 
-    `start` is the first bytes of the file, `is_safetensors` whether it is read as such a file, and not as torch's.
-    Raises InputError if that is so, or if it is a TorchScript archive or no file that torch writes.
+    `start` is the first bytes of the file; `is_safetensors` says whether it is read as safetensors and not as torch's.
+    Raises InputError for such a file, for a TorchScript archive, and for a file that torch does not write.
     """
     size, free = path.stat().st_size, available_memory()
     try:
@@ -86,7 +87,7 @@ def _check_zip(file: BinaryIO, size: int, free: int) -> None:
                 "save the weights alone with torch.save(model.state_dict(), FILE)"
             )
         is_packed |= bool(entry.method or entry.packed != entry.size or entry.flags & 1)
-        # torch takes A for a, and would read one entry under many names.
+        # torch ignores case here, and would read one entry under many names.
         is_odd |= "/data/" in entry.name and not _STORAGE.fullmatch(entry.name)
         if name == "data.pkl":
             pickled = entry
@@ -107,7 +108,7 @@ def _check_zip(file: BinaryIO, size: int, free: int) -> None:
 
 
 def _directory(file: BinaryIO, size: int) -> Iterator[Entry]:
-    """The entries of a zip file whose directory ends with the file, as torch writes it."""
+    """The entries of a zip file whose directory is at the end of the file, as torch writes it."""
     file.seek(max(size - 42, 0))
     end = file.read()
     if end[-22:-18] != b"PK\x05\x06" or end[-2:] != b"\0\0":
@@ -138,7 +139,7 @@ def _directory(file: BinaryIO, size: int) -> Iterator[Entry]:
 
 
 def _large_sizes(extra: bytes) -> tuple[int, ...]:
-    """What the field of a zip file's entry says that is for sizes of 4 GB and above."""
+    """The sizes in a zip entry's extra field for sizes of at least 4 GB."""
     while len(extra) >= 4:
         kind, length = struct.unpack("<HH", extra[:4])
         if kind == 1:
@@ -149,7 +150,7 @@ def _large_sizes(extra: bytes) -> tuple[int, ...]:
 
 
 def _check_legacy(path: Path, file: BinaryIO, free: int) -> None:
-    """Check the pickles that stand before the values in a file of torch before 1.6."""
+    """Check the pickles that precede the values in a file written by torch before 1.6."""
     try:
         # torch would unpack it to the disk.
         with tarfile.open(path, "r:"):
@@ -160,7 +161,7 @@ def _check_legacy(path: Path, file: BinaryIO, free: int) -> None:
     for number in range(PICKLES_OF_A_LEGACY_FILE):
         magic = _walk(head, free)
         _check_pickle_size(head.tell(), free)
-        # torch reads on only then.
+        # torch continues only in this case.
         if number == 0 and magic != MAGIC_NUMBER:
             return
 
@@ -178,7 +179,7 @@ def _check_pickle_size(size: int, free: int) -> None:
 
 
 def _walk(pickle: io.BytesIO, free: int) -> object:
-    """Read one pickle without making anything of it; its last number. All calls must be able to copy any text."""
+    """Parse one pickle without creating its objects; returns its last number. Any call may copy the longest text."""
     calls, longest, number = 0, 0, None
     try:
         for operation, value, _ in pickletools.genops(pickle):
@@ -188,7 +189,7 @@ def _walk(pickle: io.BytesIO, free: int) -> object:
             elif isinstance(value, int) and operation.name.startswith("LONG"):
                 number = value
     except Exception as error:
-        # A pickle that was cut off at the most it may have is too large, not damaged.
+        # A pickle that was cut off at the limit is too large, not damaged.
         if pickle.read(1) == b"":
             _check_pickle_size(pickle.tell(), free)
         raise UnsafeFile(MISMATCHED) from error

@@ -1,4 +1,4 @@
-"""Position and scale: their statistics, their null model, and how usual an object's framing is."""
+"""Position and scale: their statistics, their null model, and how typical an object's framing is."""
 
 from bias_toolkit.objects.comparison import FramingComparison, compare_framing
 from bias_toolkit.objects.describe import FramingDescription, compare_described, describe_framing

@@ -1,4 +1,4 @@
-"""Two datasets' framing beside each other: what differs, by how much, and what could have been missed."""
+"""Compare the framing of two datasets: differences, their sizes, and their uncertainty."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import astuple, dataclass
@@ -26,7 +26,7 @@ from bias_toolkit.objects.wasserstein import PooledValues
 MOST_IMAGES = 10_000
 SPREAD_RESAMPLES = 200
 MEDIANS = ("log_scale", "log_aspect")
-"""Variables whose datasets are compared by their medians; the others, by their means."""
+"""Variables that are compared by their medians. The others are compared by their means."""
 BIASES = {"centre_bias": ("centre_distance", "expected"), "untruncated_centre_bias": ("inner", "inner_expected")}
 DISTANCE = ("", "_low", "_high", "_by_chance", "_by_chance_high")
 
@@ -37,12 +37,12 @@ class FramingComparison:
 
     Parameters
     ----------
-    variables : `FRAMING_COMPARISON`, one row each for cx, cy, log_scale, log_aspect, truncated, objects_per_image,
-        centre_bias and untruncated_centre_bias. `first`, `second` and their `difference` (second less first, with its
-        95% interval) are medians of the two logarithms, so that exp(difference) is a ratio of medians, means of the
-        other variables, and the biases themselves. The columns `wasserstein…` (`WassersteinDistance`) are null for the
-        biases. `p_value` is of the Wasserstein distance, or of the difference of the biases, under permutations of the
-        images between the datasets, and `q_value` the same corrected for the number of rows.
+    variables : `FRAMING_COMPARISON`, one row for each of cx, cy, log_scale, log_aspect, truncated, objects_per_image,
+        centre_bias and untruncated_centre_bias. `first` and `second` are medians for the two logarithms, means for the
+        other variables, and the biases themselves. `difference` is second − first, with its 95% interval; for a
+        logarithm, exp(difference) is a ratio of medians. The columns `wasserstein…` (`WassersteinDistance`) are null
+        for the biases. `p_value` tests the Wasserstein distance, or the difference of the biases, by permutations of
+        the images between the datasets. `q_value` is p_value corrected for the number of rows.
     test : whether a classifier distinguishes the datasets.
     """
 
@@ -65,15 +65,14 @@ def compare_framing(
     seed: int = 0,
     progress: Progress = silent,
 ) -> FramingComparison | None:
-    """Compare the framing of two datasets' objects; None where one has fewer than five images with an object.
+    """Compare the framing of two datasets' objects; None where a dataset has fewer than five images with an object.
 
     Intervals are percentile intervals over resampled images of both datasets, expanded for few images
-    (`expanded_confidence`). An image that is in both datasets counts as two: the datasets are taken to be drawn
-    independently.
+    (`expanded_confidence`). The datasets are assumed independent: an image that is in both counts as two.
 
     Parameters
     ----------
-    first, second : FRAMING rows. Of more than 10,000 images of a dataset a seeded sample of 10,000 is compared.
+    first, second : FRAMING rows. A dataset of more than 10,000 images is represented by a seeded sample of 10,000.
     first_images, second_images : columns image_id, width, height.
     progress : counts variables, and folds of the classifier.
     """
@@ -112,12 +111,12 @@ class _Draws:
         self.confidence = expanded_confidence(min(n_first, n_second))
 
     def counts(self, most: int | None = None) -> Iterator[np.ndarray]:
-        """How often each image is drawn, those of the second dataset after those of the first."""
+        """How often each image is drawn, shape (resamples, images): first the images of `first`, then of `second`."""
         n = self._resamples if most is None else min(most, self._resamples)
         return resample_counts([self.n_first, self.n_second], n, named_generator(self._seed, "comparison/resamples"))
 
     def of_second(self) -> Iterator[np.ndarray]:
-        """Which images a permutation puts into the second dataset."""
+        """Which images a permutation assigns to the second dataset."""
         n_permutations, n_images = self._of_second.shape
         return (self._of_second[part] for part in shard_slices(n_permutations, max(1, CHUNK_ELEMENTS // n_images)))
 
@@ -155,7 +154,7 @@ def _variable_row(variable: str, one: FramedObjects, other: FramedObjects, draw:
 
 
 Statistic = tuple[float, Callable[[np.ndarray], np.ndarray]]
-"""A number of values, and the same of resamples, from how often each drew each image: shape (resamples,)."""
+"""A statistic of the values, and a function that computes it for resamples, given how often each image is drawn."""
 
 
 def _mean(values: np.ndarray, image: np.ndarray) -> Statistic:

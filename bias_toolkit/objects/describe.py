@@ -1,4 +1,4 @@
-"""Everything that can be said of a dataset's framing, from the dataset alone: no model, no study."""
+"""Describe a dataset's framing from the dataset alone, without a model or a study."""
 
 from dataclasses import dataclass
 
@@ -22,11 +22,11 @@ class FramingDescription:
     dataset: Dataset
     framing: pd.DataFrame  # `FRAMING`, a row for each object
     summary: pd.DataFrame  # `FRAMING_SUMMARY`: the whole dataset and each category
-    maps: Maps  # where the objects are, one object for each image
-    means: MeanImages | None = None  # the mean images, where they were asked for
+    maps: Maps  # where the objects are, one object per image
+    means: MeanImages | None = None  # the mean images, if requested
 
     def ranking(self, column: str = "centre_bias", seed: int = 0) -> pd.DataFrame:
-        """The categories by one estimate of `summary` (`rank_categories`)."""
+        """The categories ranked by one estimate of `summary` (`rank_categories`)."""
         return rank_categories(self.summary, column, seed)
 
 
@@ -39,11 +39,9 @@ def describe_framing(
     seed: int = 0,
     progress: Progress = silent,
 ) -> FramingDescription:
-    """Position and scale of a dataset's objects against chance, overall and by category, and its mean images.
+    """Compare position and scale of a dataset's objects with chance, overall and by category, and make mean images.
 
-    Raises InputError if the dataset has no object boxes.
-
-    `with_mean_images` says whether images are decoded for their means; nothing else here looks at pixels.
+    Raises InputError if the dataset has no object boxes. Images are decoded only if `with_mean_images` is True.
 
     Examples
     --------
@@ -67,6 +65,6 @@ def describe_framing(
 def compare_described(
     first: FramingDescription, second: FramingDescription, **options: int | Progress
 ) -> FramingComparison | None:
-    """`compare_framing` of two datasets that were described, with its options."""
+    """Compare two described datasets with `compare_framing` and its options."""
     images = first.dataset.images, second.dataset.images
     return compare_framing(first.framing, second.framing, *images, **options)

@@ -1,11 +1,11 @@
 """How far the objects' centres are from the null model's, in bits, with the 95% interval.
 
-The interval is a bootstrap over images, less what the bootstrap itself adds.
-A resample of a histogram is farther from the null model than the histogram is, as the histogram is farther from it than
-the objects' true distribution. So the resamples lie too high, and, near the null model, too far apart.
-Source: the bootstrap's estimate of bias, and the bootstrap of the bootstrap that calibrates it, are those of B. Efron &
-R. Tibshirani, An Introduction to the Bootstrap, 1993, chapters 10 and 18.
-Source: S. Kullback & R. Leibler, "On information and sufficiency", Ann. Math. Stat. 22 (1951).
+The interval is a bootstrap over images, corrected for the bias and the extra spread of the bootstrap itself. A sampled
+histogram is farther from the null model than the true distribution, and a resample of the histogram is farther still.
+So the divergences of resamples are too high, and near the null model they spread too widely.
+Sources: B. Efron & R. Tibshirani, An Introduction to the Bootstrap, 1993, chapters 10 (the estimate of bias) and 18
+(the bootstrap of the bootstrap that calibrates it); S. Kullback & R. Leibler, "On information and sufficiency", Ann.
+Math. Stat. 22 (1951).
 """
 
 import numpy as np
@@ -21,11 +21,11 @@ CALIBRATION_PLACEMENTS = 200
 def divergence_bits(counts: np.ndarray, expected: np.ndarray) -> np.ndarray:
     """Kullback–Leibler divergence of an empirical histogram from an expected one, in bits.
 
-    Returns (...) float64: at least 0, and above it by chance alone: see `corrected_divergence`.
+    Returns (...) float64, at least 0. Chance alone makes it positive: see `corrected_divergence`.
 
-    `counts` (..., cells, cells) are histograms, each with a positive sum. `expected` has the expected counts, the same
-    (cells, cells) for all or one for each. A cell without mass there must be empty in `counts`; else the divergence is
-    infinite.
+    `counts` (..., cells, cells) are histograms, each with a positive sum. `expected` has the expected counts: one
+    (cells, cells) for all histograms, or one for each. The divergence is infinite where `counts` has objects in a cell
+    that has no expected mass.
     """
     share = counts / counts.sum(axis=(-2, -1), keepdims=True)
     null = expected / expected.sum(axis=(-2, -1), keepdims=True)
@@ -33,20 +33,20 @@ def divergence_bits(counts: np.ndarray, expected: np.ndarray) -> np.ndarray:
 
 
 def corrected_divergence(counts: np.ndarray, expected: np.ndarray, placed: np.ndarray) -> float:
-    """The divergence of observed centres from the null model's, less what sampling alone gives, in bits.
+    """The divergence of observed centres from the null model's, minus its mean under the null model, in bits.
 
-    A histogram of n objects is never exactly its expectation, so its divergence is above 0 even where the null model
-    holds. What is taken off is the mean divergence of histograms drawn from the null model itself. The usual correction
-    of (cells − 1) / 2n (G. Miller, 1955) is too large here: it supposes that all objects are drawn from one
-    distribution, but a large box has few cells that it could be in.
+    A histogram of n objects never equals its expectation, so its divergence is above 0 even where the null model
+    holds. The mean divergence of histograms drawn from the null model is therefore subtracted. The usual correction of
+    (cells − 1) / 2n (G. Miller, 1955) is too large here: it assumes that all objects are drawn from one distribution,
+    but a large box can have its centre in few cells only.
 
-    The result is unbiased around 0 where the null model holds, and therefore can be slightly negative; where the
-    centres are concentrated in few cells it is low by at most the amount taken off. It is NaN without objects.
+    The result is unbiased around 0 where the null model holds, so it can be slightly negative. Where the centres are
+    concentrated in few cells, it is too low by at most the subtracted mean. It is NaN without objects.
 
     Parameters
     ----------
     counts : (cells, cells); observed centres (`centre_histogram`).
-    expected : (cells, cells); what the null model expects (`null_histogram`).
+    expected : (cells, cells); expected counts under the null model (`null_histogram`).
     placed : (placements, cells, cells); histograms drawn from the null model (`place_at_random`).
     """
     if not counts.any():
@@ -65,7 +65,7 @@ class ResampledDivergence:
     def __call__(self, weights: np.ndarray) -> np.ndarray:
         """Divergences in bits, uncorrected, shape (resamples,), of weights of shape (resamples, objects).
 
-        Observed and expected histogram are both those of the resample. Every row needs a positive sum.
+        Both the observed and the expected histogram are those of the resample. Every row needs a positive sum.
         """
         n_cells = self._cells**2
         observed = np.empty((len(weights), n_cells))
@@ -78,23 +78,24 @@ class ResampledDivergence:
 def divergence_interval(
     counts: np.ndarray, expected: np.ndarray, placed: np.ndarray, resampled: np.ndarray, rng: np.random.Generator
 ) -> tuple[float, float]:
-    """The 95% interval of `corrected_divergence`, which lies inside it.
+    """The 95% interval of `corrected_divergence`, both ends in bits. The estimate lies inside it.
 
-    The resamples' divergences are taken as deviations from their own mean, which removes their bias, and put around the
-    estimate. A ratio in [0, 1] says how widely chance spreads the data, compared with the null model: the bias
-    that resampling adds to the data, over the bias that it adds to histograms drawn from the null model. It is about 1
-    where the null model holds and smaller where the centres are in fewer cells. By it
+    The resamples' divergences are taken as deviations from their own mean, which removes their bias. The deviations are
+    added to the estimate. The spread ratio, in [0, 1], compares the sampling noise of the data with that of the null
+    model: it is the bias that resampling adds to the data, divided by the bias that it adds to histograms drawn from
+    the null model. It is about 1 where the null model holds, and smaller where the centres are in fewer cells. The
+    ratio corrects the interval twice:
 
-    - deviations are shrunk. Chance spreads resamples about a histogram that chance has moved already, which near the
-      null model makes the variance of their divergence that of the estimate plus twice what the null model's own
-      histograms have;
-    - the upper end is raised. The estimate has the null model's mean divergence taken off, which is too much where the
-      ratio is below 1.
+    - The deviations are shrunk. A resample varies around a histogram that itself varies by chance. Near the null model,
+      the variance of the resamples' divergences is therefore that of the estimate plus twice the variance of the
+      divergences of histograms drawn from the null model.
+    - The upper end is raised. The estimate subtracts the mean divergence under the null model, which is too much where
+      the ratio is below 1.
 
     `counts`, `expected` and `placed` are as in `corrected_divergence`; `resampled` (resamples,) has the divergences of
-    resamples of the images (`ResampledDivergence`). Returns both ends in bits. In simulations of 40 to 600 objects,
-    with divergences up to 1.4 bits, the interval held the true one in 88 to 96 of 100 datasets. It is too low where few
-    objects are very concentrated: 40 objects at 2.2 bits, 63 of 100.
+    resamples of the images (`ResampledDivergence`). In simulations of 40 to 600 objects with divergences up to 1.4
+    bits, the interval held the true value in 88 to 96 of 100 datasets. It is too low where few objects are very
+    concentrated: for 40 objects at 2.2 bits it held the true value in 63 of 100.
     """
     raw = divergence_bits(counts, expected)
     by_chance = divergence_bits(placed, expected)
@@ -109,7 +110,7 @@ def divergence_interval(
 
 
 def _spread_ratio(bias: float, placed: np.ndarray, expected: np.ndarray, rng: np.random.Generator) -> float:
-    """The bias that resampling adds, relative to what it adds to histograms drawn from the null model."""
+    """The bias that resampling adds to the data, divided by that added to histograms drawn from the null model."""
     n = placed.sum(axis=(-2, -1))
     shares = placed.reshape(len(placed), -1) / n[:, None]
     again = rng.multinomial(n.astype(np.int64), shares).reshape(placed.shape)

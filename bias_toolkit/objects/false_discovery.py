@@ -1,8 +1,8 @@
-"""Testing many classes at once: the share of false alarms among what is called found.
+"""Tests of many classes at once: control the share of false discoveries.
 
-Source: Y. Benjamini & Y. Hochberg, "Controlling the false discovery rate", J. R. Stat. Soc. B 57(1), 1995. That the
-direction of what is found may be stated too, at the same rate: Y. Benjamini & D. Yekutieli, "False discovery
-rate–adjusted multiple confidence intervals for selected parameters", J. Am. Stat. Assoc. 100(469), 2005.
+Sources: Y. Benjamini & Y. Hochberg, "Controlling the false discovery rate", J. R. Stat. Soc. B 57(1), 1995; Y.
+Benjamini & D. Yekutieli, "False discovery rate–adjusted multiple confidence intervals for selected parameters", J. Am.
+Stat. Assoc. 100(469), 2005 (the direction of a discovery may be stated at the same rate).
 """
 
 import numpy as np
@@ -13,12 +13,12 @@ FALSE_DISCOVERY_RATE = 0.05
 
 
 def q_values(p_values: ArrayLike) -> np.ndarray:
-    """Benjamini–Hochberg adjusted p-values: calling all with q ≤ r found has a false discovery rate of at most r.
+    """Benjamini–Hochberg adjusted p-values: rejecting all tests with q ≤ r has a false discovery rate of at most r.
 
-    Returns (tests,) float64: NaN where the p-value is. A p-value from N random placements is at least 1 / (N + 1), so
-    of many tests of which only a few find something, q can be no smaller than tests / found / (N + 1).
+    Returns (tests,) float64: NaN where the p-value is NaN. A p-value from N random placements is at least 1 / (N + 1).
+    So if few tests are rejected, q is at least tests / rejected / (N + 1).
 
-    `p_values` (tests,) are NaN for a test that could not be made; it does not count as one.
+    `p_values` (tests,) are NaN for a test that could not be made. Such a test is not counted.
     """
     p_values = np.asarray(p_values, np.float64)
     result = np.full(p_values.shape, np.nan)

@@ -1,4 +1,4 @@
-"""How usual an object's framing is among the training objects.
+"""How typical an object's framing is among the training objects.
 
 Source: D. Scott, Multivariate Density Estimation, 1992, section 6.3 (kernel density, the normal reference bandwidth).
 """
@@ -12,8 +12,8 @@ from bias_toolkit.foundation.files import shard_slices
 
 MINIMUM_CLASS_OBJECTS = 50
 MAXIMUM_OBJECTS = 10_000
-# No box is known better than to a hundredth of its image, so no direction is taken to be narrower: this keeps
-# the density finite where all training boxes are alike in one of the four numbers.
+# A box is known to a hundredth of its image at best. This lower bound on the standard deviation keeps the density
+# finite where all training boxes are equal in one of the four variables.
 RESOLUTION = 0.01
 CHUNK_PAIRS = 2_000_000
 
@@ -23,18 +23,18 @@ def framing_log_density(
 ) -> np.ndarray:
     """Log density of (cx, cy, log scale, log aspect) of each object under the training objects.
 
-    The density is a Gaussian kernel density whose kernels have the training objects' covariance (and at least a
-    standard deviation of 0.01 in each direction, before it is shrunk) times Scott's squared bandwidth, n^(−2 / (4 +
-    4)). It is taken over the training objects of the object's category where there are at least 50, and over all of
-    them otherwise; of more than 10,000 a seeded sample of 10,000 is used. Returns (len(framing),) float64: natural
-    logarithms, in the order of `framing`. NaN where no training object is left.
+    The density is a Gaussian kernel density. The kernels have the training objects' covariance (with a standard
+    deviation of at least 0.01 in each direction) times Scott's squared bandwidth, n^(−2 / (4 + 4)). The kernels are the
+    training objects of the object's category if there are at least 50, and all training objects otherwise; of more than
+    10,000, a seeded sample of 10,000 is used. Returns (len(framing),) float64: natural logarithms, in the order of
+    `framing`. NaN where no training object is left.
 
     Parameters
     ----------
-    framing : the objects asked about: columns image_id, category, cx, cy, scale, aspect.
+    framing : the objects to score: columns image_id, category, cx, cy, scale, aspect.
     training : the training objects, with the same columns.
-    leave_out_own_image : leave the objects of the same image_id out of the training objects: for a test set that is
-        part of the training set, whose objects would else be usual because of themselves.
+    leave_out_own_image : leave out training objects of the same image_id. It is for a test set that is part of the
+        training set, whose objects would otherwise raise their own density.
     """
     result = np.full(len(framing), np.nan)
     by_category = training.groupby("category").indices
@@ -42,7 +42,7 @@ def framing_log_density(
     enough = {category for category, rows in by_category.items() if len(rows) >= MINIMUM_CLASS_OBJECTS}
     population = framing["category"].where(framing["category"].isin(enough)).astype(object)
     points, training_points = _coordinates(framing), _coordinates(training)
-    # Numbers, as strings are slow to compare.
+    # Integers compare faster than strings.
     image_numbers, _ = pd.factorize(pd.concat([framing["image_id"], training["image_id"]]))
     image, training_image = image_numbers[: len(framing)], image_numbers[len(framing) :]
     for category, rows in population.groupby(population, dropna=False).indices.items():
@@ -70,9 +70,9 @@ def kernel_log_density(
     Parameters
     ----------
     points : (m, d) float
-    training : (n, d) float; its standard deviations are taken to be at least 0.01 in each direction.
-    own : pair of int arrays (m,) and (n,); the image numbers of the points and of the training points; kernels of a
-        point's own image do not count.
+    training : (n, d) float; its standard deviations are raised to at least 0.01 in each direction.
+    own : pair of int arrays (m,) and (n,); the image numbers of the points and of the training points. Kernels of a
+        point's own image are left out.
     """
     n, dimensions = training.shape
     result = np.full(len(points), np.nan)

@@ -1,4 +1,4 @@
-"""The numbers by which two datasets' framing is compared, and which image each belongs to."""
+"""The variables by which two datasets' framing is compared, and the image that each value belongs to."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ VARIABLES = (*OBJECT_VARIABLES, "objects_per_image")
 class FramedObjects:
     """The objects of one dataset.
 
-    `values` has a row for each object, and the columns `VARIABLES`: scale and aspect as natural logarithms, `truncated`
-    as 0 or 1, and how many objects the object's image has.
+    `values` has one row per object and the columns `VARIABLES`: scale and aspect as natural logarithms, `truncated` as
+    0 or 1, and the number of objects in the object's image.
     """
 
     values: pd.DataFrame
@@ -25,7 +25,7 @@ class FramedObjects:
 
     @classmethod
     def of(cls, framing: pd.DataFrame) -> FramedObjects:
-        """Those of a FRAMING table."""
+        """The objects of a FRAMING table."""
         image, images = pd.factorize(framing["image_id"])
         values = pd.DataFrame(
             {
@@ -40,7 +40,7 @@ class FramedObjects:
         return cls(values, image, len(images))
 
     def column(self, variable: str) -> tuple[np.ndarray, np.ndarray]:
-        """A variable's values and the numbers of their images, one for each object, or each image."""
+        """A variable's values and the numbers of their images; one value per object, or one per image."""
         if variable in OBJECT_VARIABLES:
             return self.values[variable].to_numpy(), self.image
         _, first = np.unique(self.image, return_index=True)
@@ -48,7 +48,7 @@ class FramedObjects:
 
 
 def sample_of_images(framing: pd.DataFrame, most: int, rng: np.random.Generator) -> pd.DataFrame:
-    """The objects of a random sample of `most` of the images that have one, or of all of fewer; in their order."""
+    """The objects of at most `most` randomly drawn images that have an object, in their order."""
     image, images = pd.factorize(framing["image_id"])
     if len(images) <= most:
         return framing

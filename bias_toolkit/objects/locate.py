@@ -1,6 +1,6 @@
-"""Locating the object of an image that has no box, from the model itself, shard by shard.
+"""Estimate the object box of an image without boxes, from the model itself, shard by shard.
 
-The box that comes out is an estimate of a model, not an annotation: `locate_quality` measures how good it is.
+The box is an estimate of a model, not an annotation. `locate_quality` measures how good it is.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ LOCATED = pa.schema(
         ("reason", pa.string()),
     ]
 )
-"""One row for each image: the model's class that was looked for, whether that is its label's or the most probable one,
-its probability, the box in pixels of the upright image, and why there is none where the edges are null. Of an image
-that could not be read only the reason is there."""
+"""One row per image: the class that was located, whether it is the label's class or the most probable one, its
+probability, and the box in pixels of the upright image. `reason` says why there is no box where the edges are null. An
+image that could not be read has only the reason."""
 
 ESTIMATED_OBJECTS = pa.schema(
     [
@@ -50,13 +50,14 @@ ESTIMATED_OBJECTS = pa.schema(
         ("located_by", pa.string()),
     ]
 )
-"""The columns of a dataset's objects table, then the probability of the class and whose class it is."""
+"""The columns of an objects table, then the class's probability and whether it is the label's class."""
 
 
 class LocatingView(NamedTuple):
-    """What the model is shown of an image: uint8 pixels (W, W, 3), and which part of the image that is.
+    """The model's input for an image, uint8 pixels (W, W, 3), and the part of the image that it shows.
 
-    `edges` are its continuous edges x0, y0, x1, y1 in pixels of the image; the two axes may be scaled differently.
+    `edges` are the continuous edges x0, y0, x1, y1 of that part in pixels of the image. The two axes may be scaled
+    differently.
     """
 
     pixels: np.ndarray
@@ -74,19 +75,18 @@ def located_shards(
     batch_size: int = 32,
     advance: Callable[[int], None],
 ) -> Iterator[dict[str, pd.DataFrame]]:
-    """The estimated boxes of images.
+    """The estimated boxes of images, as tables "located" (LOCATED) and "skipped" (SKIPPED) for each shard, in order.
 
-    Images are decoded in threads, ahead of the model and across the ends of shards. Batches never run across shards, so
-    the boxes do not depend on which shards are asked for together. Closing the generator ends the threads. Yields for
-    each shard, in order: "located", the table LOCATED, and "skipped", the table SKIPPED.
+    Images are decoded in threads, ahead of the model and across the ends of shards. A batch never spans two shards, so
+    the boxes do not depend on which shards are requested together. Closing the generator ends the threads.
 
     Parameters
     ----------
-    read : gives the image of an id, uint8 (height, width, 3); raises `UnreadableImageError`.
-    make_view : what the model is shown of an image.
+    read : returns the image of an id, uint8 (height, width, 3); raises `UnreadableImageError`.
+    make_view : returns the model's input for an image.
     shards : of image ids.
-    class_indices : from an image's id to its label's place among the model's classes; in an image without one the most
-        probable class is looked for.
+    class_indices : from image id to the index of its label's class. In an image without one, the most probable class is
+        located.
     """
 
     def prepare(image_id: str) -> LocatingView:
@@ -110,49 +110,49 @@ def _locate_batch(
     threshold: float,
 ) -> Iterator[dict]:
     readable = [(image_id, view) for image_id, view in batch if isinstance(view, LocatingView)]
-    found = {}
+    outcomes = {}
     if readable:
         wanted = np.array([class_indices.get(image_id, -1) for image_id, _ in readable])
         pixels = np.stack([view.pixels for _, view in readable])
         maps, classes, probabilities = activation_map(pixels, wanted)
         for row, (image_id, view) in enumerate(readable):
             box = activation_box(maps[row], len(view.pixels), threshold)
-            found[image_id] = {
+            outcomes[image_id] = {
                 "class_index": classes[row],
                 "located_by": TOP1 if wanted[row] < 0 else LABEL,
                 "score": probabilities[row, classes[row]],
                 **({"reason": NO_BOX} if box is None else dict(zip(BOX_EDGES, _in_image(box, view), strict=True))),
             }
     for image_id, view in batch:
-        yield {"image_id": image_id} | found.get(image_id, {"reason": str(view)})
+        yield {"image_id": image_id} | outcomes.get(image_id, {"reason": str(view)})
 
 
 def _in_image(box: Sequence[float], view: LocatingView) -> np.ndarray:
-    """A box in pixels of the view in those of the image."""
+    """Convert a box from pixels of the view to pixels of the image."""
     left, top, right, bottom = view.edges
     start, size = np.array([left, top] * 2), np.array([right - left, bottom - top] * 2)
     return start + np.asarray(box) * size / len(view.pixels)
 
 
 def load_located(folder: str | os.PathLike) -> pd.DataFrame:
-    """Table `LOCATED` of all shards in a folder, in the order of the images."""
+    """Table `LOCATED` of all shards in a folder, in image order."""
     return read_shards(folder, "located", LOCATED)
 
 
 def estimated_objects(
     located: pd.DataFrame, images: pd.DataFrame, class_names: Sequence[str] | None = None
 ) -> pd.DataFrame:
-    """The objects table that located images make: one object for each image.
+    """The objects table of located images, with one object per image.
 
-    Returns the columns of `ESTIMATED_OBJECTS`, in the order of `located`, of the images where a box was found. The
-    category is the image's label; without one, the name of the class that was located, or its index.
+    Returns the columns of `ESTIMATED_OBJECTS`, in the order of `located`, for the images that have a box. The category
+    is the image's label; without a label, it is the name of the located class, or its index.
 
     `located` is a table LOCATED; `images` has the columns image_id and label (null where there is none); `class_names`
     are the model's, in the order of its outputs.
     """
-    found = located[located["x0"].notna()]
-    labels = images.set_index("image_id")["label"].reindex(found["image_id"])
-    named = [str(index) if class_names is None else class_names[index] for index in found["class_index"].astype(int)]
+    with_box = located[located["x0"].notna()]
+    labels = images.set_index("image_id")["label"].reindex(with_box["image_id"])
+    named = [str(index) if class_names is None else class_names[index] for index in with_box["class_index"].astype(int)]
     category = [name if pd.isna(label) else label for label, name in zip(labels, named, strict=True)]
-    table = found.assign(object_id=np.int32(0), category=np.array(category, dtype=object))
+    table = with_box.assign(object_id=np.int32(0), category=np.array(category, dtype=object))
     return table[ESTIMATED_OBJECTS.names].reset_index(drop=True)

@@ -1,4 +1,4 @@
-"""How good estimated boxes are, where the images have boxes of their own, against two guesses that look at no image."""
+"""How good estimated boxes are, on images with annotated boxes, compared with two guesses that ignore the image."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from bias_toolkit.objects.position_scale import CORNER_DISTANCE, TRUNCATION_MARG
 
 ESTIMATED, CENTRED, WHOLE, GIVEN = "estimated", "centred", "whole", "given"
 LOCALISED_FROM = 0.5
-# Places in shares of an image are rounded by less than this.
+# Rounding errors of positions, as shares of an image, are smaller than this.
 ROUNDING = 1e-7
 OVERLAP = ("localisation_accuracy", "median_iou")
 ERRORS = ("cx_bias", "cx_sd", "cy_bias", "cy_sd", "log_scale_bias", "log_scale_sd")
@@ -45,45 +45,44 @@ def localisation_quality(
     resamples: int = 2000,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Compare estimated boxes with those that are given, one object for each image.
+    """Compare estimated boxes with annotated ones, one object per image.
 
-    An image's object is its largest of its label's category, failing that its largest. Beside the estimate stand two
-    guesses that look at no image: `centred`, a box in the middle of the image of the typical scale and the image's
+    An image's object is the largest one of its label's category or, if there is none, its largest object. The estimate
+    is compared with two guesses that ignore the image: `centred`, a centred box of the typical scale and the image's
     aspect, and `whole`, the whole image.
 
     Parameters
     ----------
     estimated, given : objects tables: image_id, object_id, category, x0, y0, x1, y1 in pixels of the upright image.
-    images : columns image_id, label, width, height: the images on which the estimate was tried. Those without a given
-        object are left out; those without an estimated one count as not localised.
-    typical_scale : scale of the centred box: of the training objects' median; of the given objects' by default.
+    images : columns image_id, label, width, height: the images for which boxes were estimated. Images without a given
+        object are left out; images without an estimated box count as not localised.
+    typical_scale : scale of the centred box: the median of the training objects; by default that of the given objects.
 
     Returns
     -------
     The columns of `LOCALISATION`, one row for each criterion and estimator:
 
-    - localisation_accuracy: share of the images where the intersection over union with the given box is 0.5 or more
+    - localisation_accuracy: share of the images whose intersection over union with the given box is 0.5 or more
       (Zhou et al., CVPR 2016, section 3.2; with boxes of the label's class, "GT-known" accuracy); median_iou.
-    - cx_bias, cy_bias, log_scale_bias: mean of the estimate minus the truth, in shares of the image's width and height
-      and in natural logarithms; …_sd: its standard deviation. These and what follows are over the images that have an
-      estimate.
+    - cx_bias, cy_bias, log_scale_bias: mean of estimate − truth, in shares of the image's width and height and in
+      natural logarithms; …_sd: its standard deviation. These and the following are over images with an estimate.
     - rho_centre_distance, rho_scale: Spearman's ρ of the estimate with the truth; null for a guess that is the same for
       all images.
-    - centre_bias, untruncated_centre_bias and truncated_share of the boxes, as `framing_summary` has them, with the
-      estimator `given` too; for `estimated` the `gain` is its error, estimated minus given.
+    - centre_bias, untruncated_centre_bias and truncated_share of the boxes, as in `framing_summary`, also for the
+      estimator `given`. For `estimated`, the `gain` is the error, estimated − given.
 
-    `gain` is otherwise by how much the estimate is better than the centred box: the difference of accuracy, median_iou,
-    the standard deviations, or the biases' amounts, above 0 where the estimate is better. `low` and `high`, and those
-    of the gain, are 95% percentile intervals over resampled images, null for one image.
+    For all other criteria, `gain` is the improvement of the estimate over the centred box: the difference of accuracy,
+    median_iou, standard deviation, or absolute bias. It is above 0 where the estimate is better. `low` and `high`, and
+    those of the gain, are 95% percentile intervals over resampled images, null for one image.
     """
     truth = image_framing(position_and_scale(given, images), images).set_index("image_id")
-    found = image_framing(position_and_scale(estimated, images), images).set_index("image_id").reindex(truth.index)
+    framed = image_framing(position_and_scale(estimated, images), images).set_index("image_id").reindex(truth.index)
     if truth.empty:
         return empty_table(LOCALISATION)
-    located = found["cx"].notna().to_numpy()
+    located = framed["cx"].notna().to_numpy()
     scale = float(truth["scale"].median()) if typical_scale is None else float(typical_scale)
     boxes = {
-        ESTIMATED: _Boxes.of(found),
+        ESTIMATED: _Boxes.of(framed),
         CENTRED: _Boxes.same(len(truth), scale),
         WHOLE: _Boxes.same(len(truth), 1.0),
         GIVEN: _Boxes.of(truth),
@@ -103,7 +102,7 @@ def localisation_quality(
 
 @dataclass(frozen=True)
 class _Boxes:
-    """One box for each image, in shares of its width and height; NaN where there is none."""
+    """One box per image, in shares of its width and height; NaN where there is none."""
 
     cx: np.ndarray
     cy: np.ndarray
@@ -120,7 +119,7 @@ class _Boxes:
         return cls(*(np.full(n, value) for value in (0.5, 0.5, side, side)))
 
     def overlap(self, other: _Boxes) -> np.ndarray:
-        """Intersection over union; the same in shares of the image as in pixels. 0 where there is no box."""
+        """Intersection over union, which is the same in shares of the image as in pixels. 0 where there is no box."""
         shared = 1.0
         for centre, side in (("cx", "width"), ("cy", "height")):
             one, two = (getattr(each, centre) for each in (self, other))
@@ -131,8 +130,8 @@ class _Boxes:
         return np.nan_to_num(shared / union, nan=0.0)
 
     def columns(self, rows: np.ndarray, margins: np.ndarray) -> np.ndarray:
-        """cx, cy, log scale, scale, centre_distance, its expectation under the null model, whether the box stays away
-        from the border, and the expectation given that it does; shape (8, images).
+        """cx, cy, log scale, scale, centre_distance, its null expectation, whether the box stays away from the border,
+        and the null expectation given that it does; shape (8, images).
         """
         cx, cy, width, height = (each[rows] for each in (self.cx, self.cy, self.width, self.height))
         scale = np.sqrt(width * height)
@@ -217,17 +216,17 @@ def _with_intervals(data: dict[str, np.ndarray], statistic, resamples: int, rng:
 
 
 class ReferenceLocalisation(NamedTuple):
-    """How good estimated boxes were on Tiny-ImageNet, for studies that have no boxes to measure it on themselves."""
+    """Quality of the estimated boxes on Tiny-ImageNet, for studies whose datasets have no boxes to measure it."""
 
-    dataset: str  # on which images it was measured
-    model: str  # with which model
-    command: str  # that measured it
+    dataset: str  # the images on which it was measured
+    model: str  # the model used
+    command: str  # the command that measured it
     quality: pd.DataFrame  # table LOCALISATION
 
 
 @lru_cache(maxsize=1)
 def reference_localisation() -> ReferenceLocalisation:
-    """The figures that are kept in the package, as `benchmarks/located_boxes.py` wrote them."""
+    """The figures stored in the package, written by `benchmarks/located_boxes.py`."""
     text = (files("bias_toolkit.objects") / "reference" / "tiny_imagenet.json").read_text(encoding="utf-8")
     record = json.loads(text)
     quality = pd.DataFrame(record["quality"], columns=LOCALISATION.names)

@@ -1,4 +1,4 @@
-"""Maps of where objects are: grids over the image, rows from the top and columns from the left."""
+"""Maps of object positions: grids over the image, with rows from the top and columns from the left."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,47 +8,46 @@ import pandas as pd
 
 CELLS = 9
 COVERAGE_CELLS = 64
-# A box at the border has its centre exactly where its own null distribution ends. Rounding must not put it
-# into the next cell, where that distribution has no mass.
+# The centre of a box at the border lies exactly at the end of its null distribution. Rounding must not move it
+# into the next cell, where the null distribution has no mass.
 PULL_INWARDS = 1 - 1e-9
 CHUNK_OBJECTS = 100_000
 
 
 @dataclass(frozen=True)
 class Maps:
-    """Where the objects of a dataset are."""
+    """Where a dataset's objects are."""
 
     centres: np.ndarray  # (cells, cells) float64; how many objects have their centre in each cell
-    null: np.ndarray  # (cells, cells) float64; how many the null model expects there; both have the same sum
+    null: np.ndarray  # (cells, cells) float64; the number that the null model expects there; both have the same sum
     coverage: np.ndarray  # (fine cells, fine cells) float64; share of the images whose box covers each place
 
 
 def object_maps(framing: pd.DataFrame) -> Maps:
-    """The maps of a table of objects; one row for each image (`image_framing`) makes each image count the same."""
+    """The maps of a table of objects. One row per image (`image_framing`) gives each image the same weight."""
     return Maps(centre_histogram(framing), null_histogram(framing), box_coverage(framing))
 
 
 def cell_numbers(cx: np.ndarray, cy: np.ndarray, cells: int) -> np.ndarray:
-    """The cell that each centre falls into, numbered row by row; int64, the shape of `cx`."""
+    """The number of the cell that contains each centre, row by row; int64, the shape of `cx`."""
     column, row = (np.clip((cells * (0.5 + (c - 0.5) * PULL_INWARDS)).astype(np.int64), 0, cells - 1) for c in (cx, cy))
     return row * cells + column
 
 
 def centre_histogram(framing: pd.DataFrame, cells: int = CELLS) -> np.ndarray:
-    """How many objects have their centre in each cell; float64, shape (cells, cells).
+    """The number of object centres in each cell; float64, shape (cells, cells).
 
-    An odd number of cells puts the image's centre inside a cell, so that the map of mirrored images is the mirrored
-    map.
+    With an odd number of cells, the image's centre is inside a cell, so mirrored images give the mirrored map.
     """
     numbers = cell_numbers(framing["cx"].to_numpy(), framing["cy"].to_numpy(), cells)
     return np.bincount(numbers, minlength=cells * cells).reshape(cells, cells).astype(np.float64)
 
 
 def null_histogram(framing: pd.DataFrame, cells: int = CELLS) -> np.ndarray:
-    """How many objects the null model expects in each cell by their centre; float64, shape (cells, cells).
+    """The number of object centres that the null model expects in each cell; float64, shape (cells, cells).
 
     Under the null model a box's centre is uniform over the rectangle in which the box fits wholly inside its image.
-    Each box contributes the share of that rectangle which lies in the cell: exact areas, nothing is sampled.
+    Each box contributes the share of that rectangle that lies in the cell. The areas are exact, not sampled.
     """
 
     def shares(objects: pd.DataFrame, centre: str, size: str) -> np.ndarray:
@@ -59,10 +58,10 @@ def null_histogram(framing: pd.DataFrame, cells: int = CELLS) -> np.ndarray:
 
 
 def null_quadrants(framing: pd.DataFrame, cells: int = CELLS) -> np.ndarray:
-    """What each object adds to one quadrant of `null_histogram`; float64, shape (objects, quadrant cells).
+    """Each object's contribution to one quadrant of `null_histogram`; float64, shape (objects, quadrant cells).
 
-    A box's places are symmetric about both axes of its image, so one quarter of the cells, the middle row and column
-    among them, says all: `from_quadrants` unfolds sums of these rows.
+    A box's possible positions are symmetric about both axes of its image. One quadrant of the cells, with the middle
+    row and column, is therefore enough: `from_quadrants` unfolds sums of these rows.
     """
     half = (cells + 1) // 2
     quadrants = np.empty((len(framing), half * half))
@@ -82,10 +81,10 @@ def from_quadrants(quadrants: np.ndarray, cells: int = CELLS) -> np.ndarray:
 
 
 def box_coverage(framing: pd.DataFrame, cells: int = COVERAGE_CELLS) -> np.ndarray:
-    """How much of each cell the boxes cover, mean over the rows of `framing`; float64, shape (cells, cells).
+    """Mean share of each cell that the boxes cover, over the rows of `framing`; float64, shape (cells, cells).
 
-    1 where every box covers the whole cell. Given one row for each image (`image_framing`), it is the mean over images
-    of the box's indicator function. NaN everywhere for a table without rows.
+    It is 1 where every box covers the whole cell. With one row per image (`image_framing`), it is the mean over images
+    of the box's indicator function. NaN everywhere for an empty table.
     """
 
     def covered(objects: pd.DataFrame, centre: str, size: str) -> np.ndarray:
@@ -99,10 +98,10 @@ def box_coverage(framing: pd.DataFrame, cells: int = COVERAGE_CELLS) -> np.ndarr
 def _sum_of_products(
     framing: pd.DataFrame, along: Callable[[pd.DataFrame, str, str], np.ndarray], cells: int
 ) -> np.ndarray:
-    """Sum over objects of the outer product of what each is along the two sides: rectangles are separable.
+    """Sum over objects of the outer product of their values along the two sides: rectangles are separable.
 
-    `along` gets objects and the names of the columns with their centre and size along one side, and gives an array of
-    shape (objects, cells).
+    `along` takes the objects and the names of the columns with their centre and size along one side. It returns an
+    array of shape (objects, cells).
     """
     total = np.zeros((cells, cells))
     for start in range(0, len(framing), CHUNK_OBJECTS):
@@ -118,7 +117,7 @@ def _overlaps(low: np.ndarray, high: np.ndarray, cells: int) -> np.ndarray:
 
 
 def _shares(low: np.ndarray, high: np.ndarray, cells: int) -> np.ndarray:
-    """Share of each interval inside each equal cell of [0, 1]; a point on an edge is half in each cell."""
+    """Share of each interval inside each equal cell of [0, 1]; a point on an edge counts half in each cell."""
     length = (high - low)[:, None]
     edges = np.linspace(0, 1, cells + 1)
     point = np.diff((1 + np.sign(edges - low[:, None])) / 2, axis=1)

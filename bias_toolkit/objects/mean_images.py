@@ -1,9 +1,9 @@
-"""The mean of the images of a class: what a photographer's habits leave when everything else averages out.
+"""The mean of a class's images: it shows the habits of the photographers, because everything else averages out.
 
-Each image is resized to one square, its sides stretched to it, so that a place of the mean is a place of the frame, as
-in cx and cy: cutting a square out of the middle would cut off what is to be seen. The mean is of the pixel values as
-stored (sRGB), as the averages of the source are and as networks' inputs are normalised: those values are spaced as
-seen, where in linear light a few bright skies would outweigh everything dark.
+Each image is stretched to one square, so that a position in the mean is a position in the frame, as in cx and cy. A
+centre crop would cut off the borders that the mean has to show. The mean is over the stored (sRGB) pixel values, like
+the averages in the source and the normalisation of network inputs. These values are spaced as humans perceive them; in
+linear light, a few bright skies would dominate.
 Source: A. Torralba & A. Oliva, "Statistics of natural image categories", Network: Computation in Neural Systems 14,
 2003.
 """
@@ -37,12 +37,12 @@ MOST_OF_ALL = 2000
 class MeanImages:
     """The mean image of a dataset and of each of its classes.
 
-    `table` is `MEAN_IMAGES`: first the whole dataset, as category "", then the classes in order. A class of which no
-    image could be read is left out.
+    `table` is `MEAN_IMAGES`: first the whole dataset, as category "", then the classes in order. A class without a
+    readable image is left out.
     """
 
     table: pd.DataFrame
-    pixels: np.ndarray  # (rows, side, side, 3) uint8; RGB, a mean image for each row of the table
+    pixels: np.ndarray  # (rows, side, side, 3) uint8; RGB, one mean image per row of the table
     skipped: pd.DataFrame  # table SKIPPED: images that could not be read
 
     def save(self, folder: str | os.PathLike) -> None:
@@ -53,7 +53,7 @@ class MeanImages:
 
     @classmethod
     def load(cls, folder: str | os.PathLike) -> MeanImages:
-        """What `save` wrote."""
+        """Read the files that `save` wrote."""
         folder = Path(folder)
         return cls(
             read_table(folder / "means.parquet", MEAN_IMAGES),
@@ -73,15 +73,15 @@ def mean_images(
     seed: int = 0,
     progress: Progress = silent,
 ) -> MeanImages:
-    """Average the images of a dataset, and those of each class.
+    """The mean image of a dataset and of each class.
 
     Parameters
     ----------
     read : image_id to uint8 (height, width, 3); may raise UnreadableImageError. Called from several threads.
-    images : columns image_id, label. An image's class is its label; in a dataset without labels, an image is of every
-        category of which it has an object.
+    images : columns image_id, label. An image's class is its label. In a dataset without labels, an image belongs to
+        every category that it has an object of.
     objects : columns image_id, category.
-    most_of_class, most_of_all : at most so many images of a class, and of the whole dataset, drawn at random by `seed`.
+    most_of_class, most_of_all : largest number of images of a class, and of the dataset, drawn at random by `seed`.
     side : side of the means, in pixels.
     """
     groups = _groups(images, objects)
@@ -106,7 +106,7 @@ def mean_images(
             return error
         return np.asarray(Image.fromarray(pixels).resize((side, side), Image.Resampling.BICUBIC, reducing_gap=3))
 
-    # In the dataset's order, which is that of the disk.
+    # The dataset's order is the order on disk.
     wanted = [image_id for image_id in image_ids if image_id in chosen]
     with progress("Averaging images", total=len(wanted)) as advance:
         for image_id, pixels in zip(wanted, ordered_map(small, wanted), strict=True):

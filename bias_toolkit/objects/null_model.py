@@ -1,12 +1,12 @@
-"""Photographers' bias in position, against the model in which the photographer had no say.
+"""Photographers' bias in position, measured against a null model in which boxes are placed at random.
 
-A box says nothing about the photographer where it could not have been elsewhere, so each box keeps its size and is
-placed uniformly over all the places where it fits wholly inside its image. Places are continuous; in images as small as
-64 × 64, boxes annotated in whole pixels lower centre_bias by a few hundredths thereby.
+Each box keeps its size and is placed uniformly over all positions where it fits wholly inside its image. A box that
+could not have been elsewhere therefore says nothing about the photographer. Positions are continuous. In images as
+small as 64 × 64, boxes annotated in whole pixels therefore lower centre_bias by a few hundredths.
 
-An object that the border cuts off has a box that touches the border, wherever the object's own centre is. Such boxes
-lie as far out as they can, which counts against a bias towards the centre. So the same comparison is made for the
-untruncated objects alone, against the null model given that no box is truncated.
+The box of an object that the border cuts off touches the border, wherever the object's true centre is. Such boxes are
+as far from the centre as they can be and hide a bias towards it. So the comparison is also made for the untruncated
+objects alone, against the null model given that no box is truncated.
 
 Source: the bias is described by A. Azulay & Y. Weiss, JMLR 20(184), 2019; the null model is the toolkit's own.
 """
@@ -29,9 +29,9 @@ def room(
 ) -> tuple[np.ndarray, np.ndarray]:
     """How far each box's centre can be from its image's centre, to each side.
 
-    `framing` has the columns width_fraction and height_fraction. `margin_x` and `margin_y` say how far the box stays
-    away from the image's border, as a fraction of the image's width and height. Returns a and b, float64
-    (len(framing),), also such fractions: the centre can lie in [½ − a, ½ + a] × [½ − b, ½ + b].
+    `framing` has the columns width_fraction and height_fraction. `margin_x` and `margin_y` are the box's minimum
+    distances from the image's border, as fractions of the image's width and height. Returns a and b, float64
+    (len(framing),), fractions too: the centre can lie in [½ − a, ½ + a] × [½ − b, ½ + b].
     """
     a = (1 - framing["width_fraction"].to_numpy(np.float64)) / 2 - margin_x
     b = (1 - framing["height_fraction"].to_numpy(np.float64)) / 2 - margin_y
@@ -46,13 +46,12 @@ def mean_distance_from_centre(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         d / 3 + a² / (6 b) · asinh(b / a) + b² / (6 a) · asinh(a / b),
 
     with the limits a / 2 for b = 0 and b / 2 for a = 0. For a = b = 1 it is the box integral B₂(1) of D. Bailey, J.
-    Borwein & R. Crandall, "Box integrals", J. Comput. Appl. Math. 206 (2007). Returns float64, in the unit of a and b.
-
-    `a` and `b` are at least 0.
+    Borwein & R. Crandall, "Box integrals", J. Comput. Appl. Math. 206 (2007). Returns float64, in the unit of a and b,
+    which are at least 0.
     """
     a, b = np.broadcast_arrays(np.asarray(a, np.float64), np.asarray(b, np.float64))
     long, short = np.maximum(a, b), np.minimum(a, b)
-    # With t = short / long every term is bounded, also for a rectangle without area.
+    # With t = short / long every term is bounded, even for a rectangle without area.
     t = np.divide(short, long, out=np.zeros_like(long), where=long > 0)
     thin = t < 1e-8
     safe = np.where(thin, 1.0, t)
@@ -67,11 +66,10 @@ def null_centre_distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def with_null_model(framing: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
-    """The objects with their room and expected centre_distance, and the same given that none is truncated.
+    """Add each object's room and expected centre_distance, and both given that no object is truncated.
 
-    Returns `framing` with the columns a, b, expected, and inner_a, inner_b, inner_expected.
-
-    `framing` are FRAMING rows, all of them of `images`, which has the columns image_id, width and height.
+    Returns `framing` with the columns a, b, expected, inner_a, inner_b and inner_expected. `framing` are FRAMING rows
+    of `images`, which has the columns image_id, width and height.
     """
     rows = pd.Index(images["image_id"]).get_indexer(framing["image_id"])
     margins = (TRUNCATION_MARGIN / images[side].to_numpy(np.float64)[rows] for side in ("width", "height"))
@@ -89,7 +87,7 @@ def with_null_model(framing: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame
 
 @dataclass(frozen=True)
 class Placements:
-    """Sums over the objects placed; those of disjoint sets of objects add up to those of their union."""
+    """Sums over the placed objects. The sums of disjoint sets of objects add up to the sums of their union."""
 
     distances: np.ndarray  # (placements,) float64; sum of centre_distance
     histograms: np.ndarray  # (placements, cells, cells) float64; how many centres fell into each cell
@@ -117,20 +115,20 @@ def place_at_random(
 def relative_shortfall(observed: np.ndarray | float, null: np.ndarray | float) -> np.ndarray:
     """centre_bias from the (mean or summed) observed and null centre_distance: (null − observed) / null.
 
-    0 without bias, 1 where everything is exactly centred, below 0 where objects keep away from the centre. NaN where
-    null is 0: every box then fills its image, and none could have been elsewhere.
+    0 without bias, 1 where every object is exactly centred, below 0 where objects avoid the centre. NaN where null is
+    0: every box then fills its image and has one possible position.
     """
     observed, null = np.broadcast_arrays(np.asarray(observed, np.float64), np.asarray(null, np.float64))
     return np.divide(null - observed, null, out=np.full(null.shape, np.nan), where=null > 0)
 
 
 def placement_p_value(observed: float, null: float, placed: np.ndarray) -> float:
-    """How often chance alone gives a centre_bias as far from 0, on either side, as the observed one.
+    """Probability that chance alone gives a centre_bias at least as far from 0, on either side, as the observed one.
 
-    Two-sided: a dataset whose objects keep away from the centre departs from the null model as much as one whose
-    objects are centred. The observation counts as one of the placements, so the p-value is never 0 and, where the null
+    It is two-sided: objects that avoid the centre depart from the null model as much as centred objects. The
+    observation counts as one of the placements. So the p-value is in [1 / (placements + 1), 1] and, where the null
     model holds, at most p with probability p (B. Phipson & G. Smyth, "Permutation p-values should never be zero", Stat.
-    Appl. Genet. Mol. Biol. 9(1), 2010). In [1 / (placements + 1), 1]; NaN where null is 0.
+    Appl. Genet. Mol. Biol. 9(1), 2010). NaN where null is 0.
 
     `observed` and `null` are the summed centre_distance of the objects, and its exact expectation under the null model;
     `placed` is the same sum in each random placement.

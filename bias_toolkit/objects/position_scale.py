@@ -1,4 +1,4 @@
-"""Where an object is in its image, and how large.
+"""Where an object is in its image, and how large it is.
 
 All positions and lengths are fractions of the image's width and height, so they are the same at every resolution.
 """
@@ -16,16 +16,16 @@ from bias_toolkit.objects.schema import FRAMING
 
 CORNER_DISTANCE = np.hypot(0.5, 0.5)
 TRUNCATION_MARGIN = 1.0
-# Edges are float32, which is good to this many pixels in an image of 100,000.
+# float32 edges are exact to this many pixels in an image of 100,000 pixels.
 EDGE_TOLERANCE = 0.01
 
 
 def position_and_scale(objects: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
     """Position and scale of every object.
 
-    Returns one row for each object, in the order of `objects`, with the columns of `FRAMING`: the centre `cx`, `cy` (0
-    left or top, 1 right or bottom), `width_fraction` and `height_fraction`, `area_fraction` (their product), `scale`
-    (its square root), `aspect` (width over height, in pixels), `centre_distance` (0 at the centre of the image, 1 at a
+    Returns one row per object, in the order of `objects`, with the columns of `FRAMING`: the centre `cx`, `cy` (0 left
+    or top, 1 right or bottom), `width_fraction` and `height_fraction`, `area_fraction` (their product), `scale` (its
+    square root), `aspect` (width over height, in pixels), `centre_distance` (0 at the centre of the image, 1 at a
     corner), and `truncated` (the box comes within 1 pixel of the image's border). Raises InputError if `images` names
     an image twice, or a box belongs to no image of `images`, lies partly outside its image, or has no area.
 
@@ -38,7 +38,7 @@ def position_and_scale(objects: pd.DataFrame, images: pd.DataFrame) -> pd.DataFr
     _refuse(objects, rows < 0, "is in the objects table but not in the images table")
     width, height = (images[name].to_numpy(np.float64)[rows] for name in ("width", "height"))
     x0, y0, x1, y1 = (objects[name].to_numpy(np.float64) for name in BOX_EDGES)
-    # Written as what must hold, so that an edge that is not a number is refused too.
+    # The condition states what must hold, so that an edge that is NaN is refused too.
     inside = (np.minimum(x0, y0) >= -EDGE_TOLERANCE) & (np.maximum(x1 - width, y1 - height) <= EDGE_TOLERANCE)
     _refuse(objects, ~inside, "has a box partly outside the image; boxes are clipped to their image")
     _refuse(objects, ~((x1 > x0) & (y1 > y0)), "has a box without area; x1 must be above x0 and y1 above y0")
@@ -66,7 +66,7 @@ def position_and_scale(objects: pd.DataFrame, images: pd.DataFrame) -> pd.DataFr
 
 
 def _image_rows(objects: pd.DataFrame, images: pd.DataFrame) -> np.ndarray:
-    """The row of `images` that each object belongs to, -1 for none."""
+    """The row of `images` that each object belongs to, or −1."""
     image_ids = pd.Index(images["image_id"])
     if not image_ids.is_unique:
         raise InputError(
@@ -81,12 +81,12 @@ def _refuse(objects: pd.DataFrame, wrong: np.ndarray, what: str) -> None:
 
 
 def image_framing(framing: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
-    """Each image's framing: of its largest object of its label's category, failing that its largest object.
+    """The framing of each image's subject: its largest object of its label's category, or else its largest object.
 
-    Returns the chosen rows of `framing`, one for each image that has an object, in the order of `images`. Of objects of
-    equal area the one with the lowest object_id is taken. Raises InputError if `images` names an image twice.
+    Returns the chosen rows of `framing`, one for each image that has an object, in the order of `images`. Among objects
+    of equal area, the one with the lowest object_id is taken. Raises InputError if `images` names an image twice.
 
-    `framing` is what `position_and_scale` gave; `images` has the columns image_id and label (null where there is none).
+    `framing` is from `position_and_scale`; `images` has the columns image_id and label (null where there is none).
     """
     rows = _image_rows(framing, images)
     framing, rows = framing[rows >= 0], rows[rows >= 0]
@@ -98,18 +98,17 @@ def image_framing(framing: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
 
 
 class ObjectOfImage(NamedTuple):
-    """The object that an image is about: its box (x0, y0, x1, y1 in pixels), and its category, None if unknown."""
+    """An image's subject: its box (x0, y0, x1, y1 in pixels) and its category, None if unknown."""
 
     box: tuple[float, float, float, float]
     category: str | None
 
 
 def object_of_image(image_id: str, images: pd.DataFrame, objects: pd.DataFrame) -> ObjectOfImage | None:
-    """The object that one image is about, by the rule of `image_framing`; None if the image has no object.
+    """The subject of one image by the rule of `image_framing`; None if the image has no object.
 
-    Raises InputError if `images` names the image twice, or as `position_and_scale` raises.
-
-    `images` and `objects` are the tables IMAGES and OBJECTS of one dataset.
+    Raises InputError if `images` names the image twice, or as `position_and_scale` does. `images` and `objects` are the
+    tables IMAGES and OBJECTS of one dataset.
     """
     own, image = objects[objects["image_id"] == image_id], images[images["image_id"] == image_id]
     chosen = image_framing(position_and_scale(own, image), image)
@@ -121,9 +120,9 @@ def object_of_image(image_id: str, images: pd.DataFrame, objects: pd.DataFrame) 
 
 
 def typical_image(subjects: pd.DataFrame, image_ids: Sequence[str]) -> str:
-    """Of some images, the one whose object is of the scale nearest to the median of all; the first without objects.
+    """The image whose object's scale is nearest to the median of all objects; the first image if there are no objects.
 
-    `subjects`, by image_id, has an object for each image: x0, y0, x1, y1, and width and height of the image, in pixels.
+    `subjects`, by image_id, has one object per image: x0, y0, x1, y1, and width and height of the image, in pixels.
     """
     sides = subjects["x1"] - subjects["x0"], subjects["y1"] - subjects["y0"]
     scale = np.log(sides[0] * sides[1] / (subjects["width"] * subjects["height"])).reindex(image_ids)
@@ -133,9 +132,8 @@ def typical_image(subjects: pd.DataFrame, image_ids: Sequence[str]) -> str:
 def log_scale_deviation(framing: pd.DataFrame, training: pd.DataFrame) -> np.ndarray:
     """How far each object's scale is from the training objects' median: abs(log scale − median log scale).
 
-    Returns (len(framing),) float64: in natural logarithms; NaN where there is no training object.
-
-    `framing` and `training` have a column `scale`, of the objects asked about and of the training objects.
+    Both tables have a column `scale`. Returns (len(framing),) float64, in natural logarithms; NaN without training
+    objects.
     """
     median = np.median(np.log(training["scale"].to_numpy())) if len(training) else np.nan
     return np.abs(np.log(framing["scale"].to_numpy(np.float64)) - median)

@@ -1,9 +1,9 @@
-"""Which categories are biased most, and how much of that ranking is more than chance.
+"""Which categories are most biased, and how much of that ranking is more than chance.
 
-Small categories are at both ends of a ranking because their estimates scatter most. So each estimate is also drawn
-towards the mean of all by as much as its own uncertainty asks (empirical Bayes), and each category's rank has an
-interval. A plain interval beside the plain estimate would not do: it says how far one category is known, and not that
-the first of fifty is first by luck as well; the shrunken estimates hold for the categories that stand out, too.
+Small categories are at both ends of a ranking because their estimates vary most. So each estimate is also shrunk
+towards the mean of all categories, by more the larger its standard error is (empirical Bayes), and each rank has an
+interval. Plain intervals would not be enough: they describe one category, and ignore that the first of fifty is first
+partly by luck. The shrunken estimates also hold for the categories at the ends of the ranking.
 Sources: B. Efron & C. Morris, "Data analysis using Stein's estimator and its generalizations", J. Am. Stat. Assoc.
 70(350), 1975; C. Morris, "Parametric empirical Bayes inference", ibid. 78(381), 1983; R. Paule & J. Mandel, "Consensus
 values and weighting factors", J. Res. Natl. Bur. Stand. 87(5), 1982 (the spread of the true values); H. Goldstein & D.
@@ -21,32 +21,33 @@ from bias_toolkit.objects.schema import CATEGORY_RANKING
 from bias_toolkit.objects.summary import WHOLE_DATASET
 
 ENOUGH = 10
-"""A category of fewer images or objects has no standard error to be drawn in by, and no rank."""
+"""A category with fewer images or objects has no standard error for shrinkage, and no rank."""
 DRAWS = 4000
 
 
 def rank_categories(summary: pd.DataFrame, column: str = "centre_bias", seed: int = 0) -> pd.DataFrame:
-    """The categories by one estimate, the highest first, with shrunken estimates and intervals of the ranks.
+    """Rank the categories by one estimate, highest first, with shrunken estimates and intervals of the ranks.
 
-    The true values are taken to scatter normally around their mean, by as much as the estimates scatter more than their
-    own standard errors explain (Paule & Mandel). Where they do not scatter more, all shrunken estimates are the
-    mean, and no category can be distinguished from another.
+    The true values are assumed normal around their mean. Their variance is the part of the estimates' variance that
+    the standard errors do not explain (Paule & Mandel). If the standard errors explain all of it, all shrunken
+    estimates equal the mean, and no category can be distinguished from another.
 
     Parameters
     ----------
     summary : FRAMING_SUMMARY rows.
-    column : an estimate of it that has an interval.
+    column : an estimate in it that has an interval.
     seed : of the draws that give the ranks' intervals.
 
     Returns
     -------
-    `CATEGORY_RANKING`: one row for each category with at least 10 images and objects and an interval, by `value`;
-    `n_objects` are those that the estimate is of. `rank` counts from 1; `rank_low` and `rank_high` are the 95% interval
-    of the rank among the true values. `shrunken` has the 95% interval of Morris (1983), which counts that mean and
-    scatter are estimated, the latter only of four categories or more. It is about all categories, not each: of 30, it
-    held the truth of 94%, and of 90% where they scatter by less than half of their errors
-    (benchmarks/coverage_framing.py). `signal` is the share of the variance of the estimates that is of the true values,
-    the same in each row: 0 where the ranking is chance, near 1 where it is not.
+    `CATEGORY_RANKING`: one row, in the order of `value`, for each category with an interval and at least 10 images and
+    objects. `n_objects` counts the objects behind the estimate. `rank` counts from 1; `rank_low` and `rank_high` are
+    the 95% interval of the rank among the true values. `shrunken` has the 95% interval of Morris (1983), which allows
+    for the estimated mean and, with four categories or more, for the estimated variance of the true values. Its
+    coverage holds over all categories, not for each: of 30 categories, it held the true value of 94%, and of 90% where
+    the true values vary by less than half of their errors (benchmarks/coverage_framing.py). `signal`, the same in each
+    row, is the share of the estimates' variance that is due to the true values: 0 where the ranking is chance, near 1
+    where it is reliable.
     """
     objects = "n_untruncated" if column.startswith("untruncated_") else "n_objects"
     rows = summary[summary["category"].ne(WHOLE_DATASET) & summary[["n_images", objects]].ge(ENOUGH).all(axis=1)]
@@ -85,7 +86,7 @@ def _law_of_true_values(value: np.ndarray, variance: np.ndarray) -> tuple[float,
     """Mean of the true values, the variance of that estimate, and the variance of the true values."""
     if len(value) < 2:
         return (float(value[0]) if len(value) else np.nan), 0.0, 0.0
-    # An estimate without spread, as of objects that are all exactly centred, must not outweigh all others by infinity.
+    # An estimate without spread, as when all objects are exactly centred, must not get infinite weight.
     variance = np.maximum(variance, 1e-6 * max(value.var(), 1e-12))
 
     def excess(scatter: float) -> float:
@@ -99,7 +100,7 @@ def _law_of_true_values(value: np.ndarray, variance: np.ndarray) -> tuple[float,
 
 
 def _of_unknown_scatter(deviation: np.ndarray, variance: np.ndarray, scatter: float) -> np.ndarray:
-    """What it adds to the variance of a shrunken value that the scatter of the true values is estimated."""
+    """The variance added to a shrunken value because the variance of the true values is estimated."""
     total = variance + scatter
     if len(deviation) < 4 or not total.any():
         return np.zeros_like(deviation)
@@ -109,11 +110,11 @@ def _of_unknown_scatter(deviation: np.ndarray, variance: np.ndarray, scatter: fl
 
 
 def _rank_intervals(mean: np.ndarray, error: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """95% intervals of the ranks of values known this well, the highest first; whole numbers."""
+    """95% intervals of the ranks, highest first, of values with these means and errors; whole numbers."""
     rng = np.random.default_rng(seed)
     draws = mean + error * rng.normal(size=(DRAWS, len(mean)))
     ranks = rankdata(-draws, method="min", axis=1) if len(mean) else draws
-    # Ranks of values that are all alike say nothing, and could be any.
+    # If all values are equal and exact, any rank is possible.
     if len(mean) and np.ptp(mean) == 0 and not error.any():
         return np.ones(len(mean), np.int64), np.full(len(mean), len(mean))
     ends = [percentile_interval(column) for column in ranks.T]

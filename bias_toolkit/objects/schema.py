@@ -42,7 +42,7 @@ CATEGORY_RANKING = pa.schema(
         ("signal", REAL),
     ]
 )
-"""The categories by one estimate of FRAMING_SUMMARY, the highest first."""
+"""The categories ranked by one estimate of FRAMING_SUMMARY, highest first."""
 
 FRAMING_COMPARISON = pa.schema(
     [
@@ -52,10 +52,10 @@ FRAMING_COMPARISON = pa.schema(
         *columns(REAL, "wasserstein_by_chance", "wasserstein_by_chance_high", "p_value", "q_value"),
     ]
 )
-"""One row for each variable: two datasets' framing beside each other."""
+"""One row per variable: the framing of two datasets side by side."""
 
 MEAN_IMAGES = pa.schema([("category", pa.string()), *columns(WHOLE, "n_images", "n_available")])
-"""One row for each mean image: the class ("" for the whole dataset), the images averaged, and those there are."""
+"""One row per mean image: the class ("" for the whole dataset), and the numbers of averaged and available images."""
 
 SUBJECTS = pa.schema([*FRAMING, *columns(REAL, "framing_log_density", "log_scale_deviation")])
-"""One row for each image: the framing of its subject, and how usual that is among the training objects."""
+"""One row per image: the framing of its subject, and how typical it is among the training objects."""

@@ -1,6 +1,4 @@
-"""Position and scale of a whole dataset and of each of its categories, in one table; and which of its columns say
-whether objects are centred.
-"""
+"""Position and scale of a dataset and of each category in one table, and the columns that measure centring."""
 
 from __future__ import annotations
 
@@ -29,8 +27,8 @@ from bias_toolkit.objects.schema import FRAMING_SUMMARY
 
 WHOLE_DATASET = ""
 OFTEN_TRUNCATED = 0.1
-# A resample's divergence takes longer than its means do. Many objects need fewer resamples of it: their interval is
-# narrow, so that the same relative error of its ends is a small one.
+# A resample's divergence takes longer than its means. Many objects need fewer resamples, because their interval is
+# narrow and the relative error of its ends then matters less.
 DIVERGENCE_DRAWS = 100_000_000
 FEWEST_DIVERGENCES = 400
 
@@ -45,30 +43,31 @@ def framing_summary(
     seed: int = 0,
     progress: Progress = silent,
 ) -> pd.DataFrame:
-    """How the objects are framed, and how far that is from what chance alone would give.
+    """How the objects are framed, compared with chance.
 
     Parameters
     ----------
-    framing : what `position_and_scale` gave.
-    images : columns image_id, width, height: the images asked about. Objects of other images are left out.
+    framing : the result of `position_and_scale`.
+    images : columns image_id, width, height: the images to summarise. Objects of other images are left out.
     by_class : whether each category has a row too.
-    seed : each category has random numbers of its own, so its row is the same whichever others there are, but for the
-        q-values.
-    progress : counts objects, once in their category and once in the whole dataset.
+    seed : of the random numbers, which each category draws separately. So its row, except q-values, is independent.
+    progress : counts each object twice: once in its category and once in the whole dataset.
 
     Returns
     -------
     The columns of `FRAMING_SUMMARY`; first the whole dataset, with the category "", then the categories in order.
-    n_images counts images that have an object. `centre_bias` is null, and so are its interval and p-value, where every
-    box fills its image. The columns `untruncated_…` are about the n_untruncated objects that stay away from the border,
-    given that they do. Intervals are 95% percentile intervals over resampled images with all their objects, expanded
-    for few images (`expanded_confidence`), and for truncated_share `share_interval`. Of 60 and of 300 images with one
-    to three objects they held the truth in 93 to 97 of 100 datasets (benchmarks/coverage_framing.py), but of 60 images
-    that of log_scale_sd in 89, and that of divergence_bits, by how large it is, in 87 to 98. They are null where there
-    is one image only. `p_value` is two-sided; `q_value` is adjusted for the number of categories (`q_values`), and null
-    for the whole dataset. `objects_per_image` counts images that have an object. `divergence_bits` is the corrected
-    divergence, and its interval `divergence_interval`, from 400 of the resamples or more where there are over 50,000
-    objects. Log scales are natural logarithms; log_scale_sd is the standard deviation (n − 1).
+    `n_images` and `objects_per_image` count images that have an object. `centre_bias`, its interval and its p-value are
+    null where every box fills its image. The columns `untruncated_…` are about the n_untruncated objects that stay away
+    from the border, given that they do. `p_value` is two-sided; `q_value` is adjusted for the number of categories
+    (`q_values`), and null for the whole dataset. Log scales are natural logarithms; log_scale_sd is the standard
+    deviation (n − 1).
+
+    Intervals are 95% percentile intervals over resampled images with all their objects, expanded for few images
+    (`expanded_confidence`); for truncated_share, `share_interval`. They are null for one image. For 60 and 300 images
+    with one to three objects, they held the true value in 93 to 97 of 100 datasets (benchmarks/coverage_framing.py).
+    For 60 images, the interval of log_scale_sd held it in 89, and that of divergence_bits in 87 to 98, depending on its
+    size. `divergence_bits` is the corrected divergence, with `divergence_interval` from at least 400 of the resamples
+    where there are over 50,000 objects.
     """
     objects = with_null_model(framing[framing["image_id"].isin(images["image_id"])], images)
     # Objects without a category belong to the whole dataset only.
@@ -157,14 +156,14 @@ def _row(category: str, objects: pd.DataFrame, placed: _Placed, resamples: int, 
 
 
 def _bootstrap(objects: pd.DataFrame, resamples: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """The estimates of a row in resamples of its images; arrays of shape (resamples,), the divergences' shorter."""
+    """A row's estimates in resamples of its images; arrays of shape (resamples,), shorter for the divergences."""
     objects = objects.sort_values("scale", kind="stable")
-    # Numbered along the order of scale, so that reading counts in that order walks through memory.
+    # Images are numbered in order of scale, so that reading counts in that order reads memory in sequence.
     image, _ = pd.factorize(objects["image_id"])
     n_images = int(image.max()) + 1
     scale, observed = objects["scale"].to_numpy(), objects["centre_distance"].to_numpy()
     untruncated = ~objects["truncated"].to_numpy()
-    # Deviations from the mean, for their squares to lose no digits.
+    # Deviations from the mean keep the digits of their squares.
     middle = np.log(scale).mean()
     deviation = np.log(scale) - middle
     per_object = (
@@ -228,8 +227,8 @@ OF_UNCUT_OBJECTS = Centring("untruncated_centre_bias", "untruncated_p_value", "u
 def centring(row: Mapping[str, Any]) -> Centring:
     """The estimate of centring to report for a FRAMING_SUMMARY row.
 
-    A box that the image's border cuts lies at the end of the places where it fits. It counts against centring, but says
-    nothing about it. Where such boxes are frequent, the estimate of the other objects is the one to report.
+    A box that the image's border cuts off is as far from the centre as it can be. It lowers the estimate of centring,
+    but says nothing about centring. Where such boxes are frequent, the estimate for the other objects is reported.
     """
     often = known(row.get("truncated_share")) and row["truncated_share"] >= OFTEN_TRUNCATED
     return OF_UNCUT_OBJECTS if often and known(row.get("untruncated_centre_bias")) else OF_ALL_OBJECTS

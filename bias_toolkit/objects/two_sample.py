@@ -1,15 +1,16 @@
-"""Whether a classifier can predict from its framing which of two datasets an object is from.
+"""Whether a classifier can predict from an object's framing which of two datasets the object is from.
 
-Source: D. Lopez-Paz & M. Oquab, "Revisiting classifier two-sample tests", ICLR 2017. Where they ask for the accuracy on
-one held-out half, this takes the area under the ROC curve, which does not depend on how many images each dataset has,
-and cross-validation, which tests on every object.
+Source: D. Lopez-Paz & M. Oquab, "Revisiting classifier two-sample tests", ICLR 2017. They use the accuracy on one
+held-out half. Here the area under the ROC curve is used, which does not depend on the datasets' sizes, with
+cross-validation, which tests on every object.
 
-The classifier is a ridge regression of the dataset's indicator on the variables, their squares and products: it sees a
-difference of place, of spread, and of how two variables go together. Logistic regression on the same terms ranks the
-objects nearly alike, but has to be fitted again for each permutation of the datasets, where least squares fits all
-permutations at once, so the p-value can be exact at any size. Gradient-boosted trees see differences of any shape, but
-need more images to see the plain ones: in simulations of 60 and of 300 images a dataset whose centres were shifted or
-spread more widely, they found a difference in 28 to 68 of 100 pairs where either regression found it in 48 to 78.
+The classifier is a ridge regression of the dataset's indicator on the variables, their squares and products. It can
+detect differences in position, in spread, and in how two variables vary together. Logistic regression on the same
+terms ranks the objects almost identically, but has to be fitted again for each permutation of the datasets. Least
+squares fits all permutations at once, so the p-value can be exact at any size. Gradient-boosted trees detect
+differences of any shape, but need more images to detect simple ones. In simulations of 60 and 300 images per dataset
+with shifted or more widely spread centres, trees detected a difference in 28 to 68 of 100 pairs, and either regression
+in 48 to 78.
 """
 
 from dataclasses import dataclass
@@ -26,23 +27,23 @@ from bias_toolkit.objects.framing_variables import VARIABLES, FramedObjects
 
 FOLDS, GROUPS = 5, 20
 PENALTY = 0.3
-"""Of the squared weights, a training object: it draws the covariances a quarter of the way to none."""
+"""Penalty on the squared weights per training object: it shrinks the covariances by about a quarter."""
 
 
 @dataclass(frozen=True)
 class TwoSampleTest:
     """How well a classifier distinguishes two datasets.
 
-    `auc` is the probability that the classifier finds an object of the second dataset likelier to be of the second than
-    one of the first, each judged by a classifier that has not seen its image: 0.5 if it finds no difference, 1 if it
-    always distinguishes them. `auc_low` and `auc_high` are the 95% interval over images of what these classifiers reach
-    on new images.
+    `auc` is the probability that the classifier scores an object of the second dataset higher than one of the first,
+    each scored by a classifier that has not seen its image: 0.5 if it finds no difference, 1 if it always distinguishes
+    them. `auc_low` and `auc_high` are the 95% interval, over images, of the area that these classifiers reach on new
+    images.
     """
 
     auc: float
     auc_low: float
     auc_high: float
-    p_value: float  # one-sided, from permutations of the images between the datasets, the classifiers fitted anew
+    p_value: float  # one-sided, from permutations of the images between the datasets; classifiers are fitted again
     n_images_first: int
     n_images_second: int
     n_objects_first: int
@@ -60,21 +61,20 @@ def classifier_test(
 ) -> TwoSampleTest | None:
     """The cross-validated classifier two-sample test on the framing variables; None for fewer than 5 images in a set.
 
-    Images are dealt into five folds, each with its part of both datasets, and all objects of an image are in its fold.
-    The area under the curve is taken in each fold and averaged over them. Permutations exchange images between the
-    datasets inside each fold, which leaves the folds what they are; where both datasets are drawn from one law, the
-    p-value is at most p with probability p, whatever the number of images (B. Phipson & G. Smyth, Stat. Appl. Genet.
-    Mol. Biol. 9(1), 2010).
+    Images are split into five folds, stratified by dataset; all objects of an image are in its fold. The area under the
+    curve is computed in each fold and averaged. Permutations exchange images between the datasets within each fold, so
+    the folds stay the same. Where both datasets are drawn from one distribution, the p-value is at most p with
+    probability p, for any number of images (B. Phipson & G. Smyth, Stat. Appl. Genet. Mol. Biol. 9(1), 2010).
 
-    The interval is about what such classifiers, fitted to datasets of these sizes, reach on new images. Two variances
-    are known. That of E. LeDell, M. Petersen & M. van der Laan, "Computationally efficient confidence intervals for
-    cross-validated area under the ROC curve estimates", Electron. J. Stat. 9, 2015, with the objects of one image taken
-    together (N. Obuchowski, "Nonparametric analysis of clustered ROC curve data", Biometrics 53, 1997), holds the
-    classifiers fixed, and is too small. The jackknife that leaves out a twentieth of the images and fits anew is too
-    large, as of every curved statistic (B. Efron & C. Stein, "The jackknife estimate of variance", Ann. Stat. 9(3),
-    1981). Their geometric mean is taken, on the logit scale, with Student's quantile: how often that holds the truth is
-    measured in benchmarks/coverage_framing.py. Where every object is classified right, the lower end is 1 − 3 / n of
-    the smaller dataset's n images.
+    The interval is about the area that such classifiers, fitted to datasets of these sizes, reach on new images. Two
+    estimates of its variance are known. The first holds the classifiers fixed and is too small: E. LeDell, M. Petersen
+    & M. van der Laan, "Computationally efficient confidence intervals for cross-validated area under the ROC curve
+    estimates", Electron. J. Stat. 9, 2015, with the objects of one image grouped (N. Obuchowski, "Nonparametric
+    analysis of clustered ROC curve data", Biometrics 53, 1997). The second is the jackknife that leaves out a twentieth
+    of the images and fits again. It is too large, as for every nonlinear statistic (B. Efron & C. Stein, "The jackknife
+    estimate of variance", Ann. Stat. 9(3), 1981). Their geometric mean is used, on the logit scale, with Student's
+    quantile; benchmarks/coverage_framing.py measures its coverage. Where every object is classified correctly, the
+    lower end is 1 − 3 / n, with n images in the smaller dataset.
     """
     if min(first.n_images, second.n_images) < FOLDS:
         return None
@@ -83,22 +83,22 @@ def classifier_test(
     terms = _terms(pd.concat([first.values, second.values])[list(VARIABLES)].to_numpy())
     fold = _dealt(of_second, FOLDS, rng)
     chosen = _permuted_in_folds(of_second, fold, permutations, rng)
-    found, variance, by_chance = [], [], np.zeros(permutations)
+    fold_areas, variance, by_chance = [], [], np.zeros(permutations)
     with progress("Telling the datasets apart", total=FOLDS) as advance:
         for number in range(FOLDS):
             held_out = fold[image] == number
-            # One more column than permutations: the datasets as they are.
+            # One column more than permutations: column 0 has the datasets as they are.
             scores, labels = _scores(terms, image, held_out, np.vstack([of_second, chosen]))
             areas = _areas(scores, labels)
-            found.append(areas[0])
+            fold_areas.append(areas[0])
             by_chance += areas[1:] / FOLDS
             variance.append(_variance(scores[:, 0], labels[:, 0], image[held_out]))
             advance(1)
-    auc = float(np.mean(found))
+    auc = float(np.mean(fold_areas))
     fixed = np.sqrt(np.sum(variance)) / FOLDS
     anew = _jackknife_error(terms, image, of_second, fold, rng)
     low, high = _logit_interval(auc, np.sqrt(fixed * anew), min(first.n_images, second.n_images))
-    # Sums in another order differ in their last digits, which must not break a tie.
+    # Sums in a different order differ in their last digits, which must not break a tie.
     p_value = (1 + int(np.count_nonzero(by_chance >= auc - 1e-12))) / (1 + permutations)
     return TwoSampleTest(
         auc, low, high, p_value, first.n_images, second.n_images, len(first.image), len(second.image), FOLDS
@@ -106,7 +106,7 @@ def classifier_test(
 
 
 def _terms(values: np.ndarray) -> np.ndarray:
-    """Variables, squares and products, each with mean 0 and standard deviation 1; those that never differ left out."""
+    """Variables, squares and products, each standardised; constant ones are left out."""
     from sklearn.feature_selection import VarianceThreshold
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import PolynomialFeatures, StandardScaler
@@ -121,7 +121,7 @@ def _terms(values: np.ndarray) -> np.ndarray:
 
 
 def _dealt(of_second: np.ndarray, hands: int, rng: np.random.Generator) -> np.ndarray:
-    """To which of some parts each image is dealt, in turn inside each dataset."""
+    """The part that each image is dealt to, in turn within each dataset."""
     part = np.empty(len(of_second), dtype=np.int64)
     for which in (False, True):
         members = rng.permutation(np.flatnonzero(of_second == which))
@@ -132,7 +132,7 @@ def _dealt(of_second: np.ndarray, hands: int, rng: np.random.Generator) -> np.nd
 def _permuted_in_folds(
     of_second: np.ndarray, fold: np.ndarray, permutations: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Which images are taken to be of the second dataset, shape (permutations, images)."""
+    """Which images are assigned to the second dataset, shape (permutations, images)."""
     chosen = np.empty((permutations, len(of_second)), dtype=bool)
     for number in range(FOLDS):
         members = np.flatnonzero(fold == number)
@@ -143,7 +143,7 @@ def _permuted_in_folds(
 def _scores(
     terms: np.ndarray, image: np.ndarray, held_out: np.ndarray, of_second: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Scores and labels of the held-out objects, shape (objects, labellings), by classifiers of all others."""
+    """Scores and labels of the held-out objects, shape (objects, labellings), by classifiers fitted to the others."""
     from sklearn.linear_model import Ridge
 
     scores = np.empty((held_out.sum(), len(of_second)))
@@ -173,7 +173,7 @@ def _variance(scores: np.ndarray, labels: np.ndarray, image: np.ndarray) -> floa
     ranks = rankdata(scores)
     for which in (False, True):
         members = labels == which
-        # How many of the other dataset's objects each object stands above, ties counted half.
+        # The number of the other dataset's objects that each object ranks above, with ties counted half.
         above = ranks[members] - rankdata(scores[members])
         share = above / max(np.count_nonzero(~members), 1)
         _, number = np.unique(image[members], return_inverse=True)
@@ -186,14 +186,14 @@ def _variance(scores: np.ndarray, labels: np.ndarray, image: np.ndarray) -> floa
 def _jackknife_error(
     terms: np.ndarray, image: np.ndarray, of_second: np.ndarray, fold: np.ndarray, rng: np.random.Generator
 ) -> float:
-    """Standard error of the cross-validated area, by leaving out a twentieth of each dataset's images at a time."""
+    """Standard error of the cross-validated area, leaving out a twentieth of each dataset's images at a time."""
     group = _dealt(of_second, GROUPS, rng)
     areas = []
     for left_out in range(GROUPS):
         kept = group[image] != left_out
         held_out = fold[image[kept]][:, None] == np.arange(FOLDS)
-        found = [_areas(*_scores(terms[kept], image[kept], rows, of_second[None]))[0] for rows in held_out.T]
-        areas.append(np.mean(found))
+        fold_areas = [_areas(*_scores(terms[kept], image[kept], rows, of_second[None]))[0] for rows in held_out.T]
+        areas.append(np.mean(fold_areas))
     return float(np.sqrt((GROUPS - 1) * np.var(areas)))
 
 

@@ -1,13 +1,13 @@
-"""How far apart two datasets' distributions of one number are, and how far apart chance alone would put them.
+"""How far apart two datasets' distributions of one variable are, and how far apart chance alone would put them.
 
-The Wasserstein distance is the mean distance over which the one distribution has to be moved to become the other, in
-the number's own unit: the area between the two cumulative distributions.
+The Wasserstein distance is the mean distance by which one distribution has to be moved to become the other, in the
+variable's unit. It equals the area between the two cumulative distributions.
 
-It is never below 0, so it lies too high where the distributions are near each other, and there the plain bootstrap
-fails too: it takes the differences that chance made for real ones. The area's bootstrap is therefore taken around a
-difference of distributions that keeps only what is larger than chance.
+The distance is never below 0, so it is too high where the distributions are similar. The plain bootstrap also fails
+there, because it treats chance differences as real. The bootstrap is therefore centred on a difference of distributions
+that keeps only what exceeds chance.
 Source: Z. Fang & A. Santos, "Inference on directionally differentiable functions", Rev. Econ. Stud. 86(1), 2019 (the
-bootstrap where a function such as abs() has a corner, section 3.3; the threshold is theirs, κ standard errors).
+bootstrap where a function such as abs() has a corner, section 3.3, and the threshold of κ standard errors).
 """
 
 from collections.abc import Iterable
@@ -19,30 +19,30 @@ from scipy.stats import wasserstein_distance
 from bias_toolkit.foundation.resampling import percentile_interval
 
 THRESHOLD = 3.0
-"""Standard errors (κ) from which on a difference of two cumulative distributions is taken for real."""
+"""Number of standard errors (κ) from which a difference of two cumulative distributions is treated as real."""
 
 
 @dataclass(frozen=True)
 class WassersteinDistance:
     """One variable's distance, in its unit.
 
-    `low` and `high` are the 95% interval of the distance between what the samples are drawn from. It is wide rather
-    than narrow where the two are near each other: of 60 images a dataset it held the truth in 94 to 99 of 100.
+    `low` and `high` are the 95% interval of the distance between the populations. The interval is conservative where
+    they are similar: for 60 images per dataset it held the true distance in 94 to 99 of 100.
     """
 
     distance: float  # between the two samples (SciPy's `wasserstein_distance`): too high by up to `by_chance`
     low: float
     high: float
-    by_chance: float  # mean distance between two random parts of the pooled images, of the datasets' sizes
+    by_chance: float  # mean distance between two random parts, of the datasets' sizes, of the pooled images
     by_chance_high: float  # its 95th percentile
-    p_value: float  # share of such parts that are as far apart; NaN where all values are the same
+    p_value: float  # share of such parts that are at least as far apart; NaN where all values are the same
 
 
 class PooledValues:
-    """One variable of two datasets, pooled and in rising order.
+    """One variable of two datasets, pooled and sorted in ascending order.
 
-    `first` and `second` are values and the number of each one's image, from 0 in each dataset. `n_first` is the number
-    of images of the first dataset; those of the second are numbered on from there.
+    `first` and `second` are values and the number of each value's image, from 0 in each dataset. `n_first` is the
+    number of images of the first dataset; images of the second are numbered from there.
     """
 
     def __init__(self, first: tuple[np.ndarray, np.ndarray], second: tuple[np.ndarray, np.ndarray], n_first: int):
@@ -55,18 +55,17 @@ class PooledValues:
         self._distance = wasserstein_distance(first[0], second[0])
 
     def resampled(self, counts: np.ndarray) -> np.ndarray:
-        """Difference of the cumulative distributions, first less second, between the values.
+        """Difference of the cumulative distributions, first − second, between the values; (resamples, values − 1).
 
-        `counts` says how often each image was drawn, shape (resamples, images); the result has the shape (resamples,
-        values − 1).
+        `counts` (resamples, images) says how often each image is drawn.
         """
         weights = counts[:, self._image]
         return self._difference(weights * (1 - self._of_second), weights * self._of_second)
 
     def exchanged(self, of_second: np.ndarray) -> np.ndarray:
-        """The distance where other images are taken to be of the second dataset.
+        """The distance, shape (permutations,), if the images in `of_second` are assigned to the second dataset.
 
-        `of_second` says which, bool of shape (permutations, images); the result has the shape (permutations,).
+        `of_second` is bool of shape (permutations, images).
         """
         chosen = of_second[:, self._image].astype(np.float64)
         return self._area(self._difference(1 - chosen, chosen))
@@ -78,9 +77,9 @@ class PooledValues:
 
         Parameters
         ----------
-        deviations : iterable of ndarray, shape (some, values − 1); `resampled` less `observed`, in parts.
-        spread : (values − 1,); their standard deviation.
-        by_chance : (permutations,); what `exchanged` gave.
+        deviations : iterable of ndarray, shape (some, values − 1); `resampled` − `observed`, in parts.
+        spread : (values − 1,); the deviations' standard deviation.
+        by_chance : (permutations,); the result of `exchanged`.
         """
         observed = self.observed
         real = np.where(np.abs(observed) > THRESHOLD * spread, observed, 0.0)

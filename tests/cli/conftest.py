@@ -5,6 +5,11 @@ import pytest
 from bias_toolkit_cli.main import main
 
 
+@pytest.fixture(scope="module", autouse=True)
+def looking_at_no_figure(pages_without_figures):
+    """Figures are looked at by the tests of the report."""
+
+
 @pytest.fixture
 def run(capsys):
     """A function that runs a command line, and gives its exit code, standard output and standard error."""

@@ -52,7 +52,6 @@ def test_help_and_import_load_nothing_heavy():
         assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.usefixtures("svg_only")
 def test_report_prints_findings_and_the_page(run, photographs, tmp_path):
     study = tmp_path / "study"
     arguments = ("--train", photographs["train"], "--test", photographs["test"], "--model", "demo", "--out", study)

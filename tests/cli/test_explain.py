@@ -63,7 +63,6 @@ def test_an_image_outside_the_study_with_box_and_label(run, study, least_stable,
     assert (told["label"], told["in_test_set"]) == ("3", False)
 
 
-@pytest.mark.usefixtures("svg_only")
 def test_worst_prints_the_summary(run, study, monkeypatch):
     # Fewer pages to write: the images that are explained for being listed.
     monkeypatch.setattr("bias_toolkit.report.stability.LISTED", 1)

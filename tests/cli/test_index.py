@@ -10,7 +10,7 @@ import pytest
 from bias_toolkit import Study
 
 
-def test_an_approximate_index_is_measured_and_reported(run, finished, tmp_path, svg_only):
+def test_an_approximate_index_is_measured_and_reported(run, finished, tmp_path):
     study = shutil.copytree(finished.folder, tmp_path / "study")
     code, out, _ = run("index", study, "--index", "IVF6,Flat nprobe=1", "--json")
     assert code == 0

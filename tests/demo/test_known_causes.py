@@ -19,7 +19,7 @@ from bias_toolkit.demo.known_causes import (
     known_scenes,
 )
 
-N = 10
+N = 12
 # On so few images; on 200 of each kind it is above 0.9.
 MOSTLY = 0.75
 
@@ -76,7 +76,7 @@ def test_the_known_cause_is_found_first(network, tmp_path, fast):
     assert (unstable[MOVED] >= N / 2) if network == "fully-connected" else (unstable[MOVED] <= N / 4)
     found = sum(table.loc[kind, cause] for kind, cause in EXPECTED.items())
     assert found >= MOSTLY * unstable[list(EXPECTED)].sum()
-    assert table.loc[AS_TRAINED, STABLE] >= 0.85 * N
+    assert table.loc[AS_TRAINED, STABLE] >= 0.8 * N
     # Called stable, whatever the framing: what does not change on the study's own sweep, which is a few of the steps.
     still = explained[explained["p_top1_change"] == 0]
     assert (still["outcome"] == STABLE).mean() >= 0.85

@@ -11,7 +11,7 @@ from bias_toolkit.report.page.blocks import FigureBlock
 from bias_toolkit.report.page.page import write_into
 from bias_toolkit_cli.main import main
 
-IMAGES = {"train": 300, "photographer": 60, "uniform": 1000}
+IMAGES = {"train": 300, "photographer": 100, "uniform": 1000}
 SETTINGS = {"map_images": 24, "map_positions": (0.2, 0.5, 0.8)}
 
 
@@ -34,7 +34,7 @@ def small(monkeypatch, fast):
     monkeypatch.setattr("bias_toolkit.report.write.write_into", without_figures)
 
 
-@pytest.mark.usefixtures("svg_only", "small")
+@pytest.mark.usefixtures("pages_without_figures", "small")
 def test_demo_shows_the_whole_argument(tmp_path, capsys):
     with pytest.raises(SystemExit) as end:
         main(["demo", "--out", str(tmp_path / "demo")])

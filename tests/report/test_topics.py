@@ -93,7 +93,7 @@ def test_a_figure_reads_only_what_it_shows(source):
     assert plot(Watched(source, ("analysis", "per_image")), "scale").axes
 
 
-def test_everything_is_read_once_for_a_report(source, tmp_path, svg_only):
+def test_everything_is_read_once_for_a_report(source, tmp_path, pages_without_figures):
     watched = Watched(dataclasses.replace(source, train_framing=pd.DataFrame()))
     write_report(watched, tmp_path / "report")
     assert watched.reads["per_image"] == watched.reads["analysis"] == watched.reads["framing", "test"] == 1
@@ -107,7 +107,7 @@ def test_importing_the_report_loads_no_network_and_no_index():
     assert run.stdout.strip() == "[]"
 
 
-def test_a_topic_needs_a_name_and_what_it_reads(source, tmp_path, svg_only, monkeypatch):
+def test_a_topic_needs_a_name_and_what_it_reads(source, tmp_path, pages_without_figures, monkeypatch):
     table = pd.DataFrame({"image": ["a.png"], "weight": [1.5]})
     figure = FigureBlock("weights", lambda: new_figure().add_subplot(), "Weights.", "Weights.")
     added = Topic(

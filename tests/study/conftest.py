@@ -1,4 +1,4 @@
-"""A small study in which every step was done, copies of it, and pages without figures."""
+"""A small study in which every step was done, and copies of it."""
 
 import hashlib
 import shutil
@@ -31,18 +31,9 @@ def no_waiting_for_the_disk():
         yield
 
 
-def drawn_as_nothing(figure, *paths):
-    """Take the place of `save_figure`: files that hold no figure."""
-    for path in paths:
-        path.parent.mkdir(exist_ok=True)
-        path.write_text("<svg/>", encoding="utf-8")
-
-
-@pytest.fixture
-def no_figures(monkeypatch):
-    """Pages get empty figures: drawing takes longer than all else."""
-    monkeypatch.setattr("bias_toolkit.report.page.page.FORMATS", ("svg",))
-    monkeypatch.setattr("bias_toolkit.report.page.page.save_figure", drawn_as_nothing)
+@pytest.fixture(scope="module", autouse=True)
+def looking_at_no_figure(pages_without_figures):
+    """Figures are looked at by the tests of the report."""
 
 
 def in_class_folders(folder, n):
@@ -68,7 +59,7 @@ def as_tiny_imagenet(folder, n):
 
 
 @pytest.fixture(scope="session")
-def complete(fast, tmp_path_factory):
+def complete(fast, tmp_path_factory, no_figures):
     """A finished study in which every step was done: `folder`, `train`, `test`, and the `explained` image's id.
 
     The training set has no boxes, so that they were estimated, and measured on the test set, which has. Tests must not
@@ -76,9 +67,7 @@ def complete(fast, tmp_path_factory):
     """
     folder = tmp_path_factory.mktemp("complete")
     train, test = in_class_folders(folder / "data" / "train", 32), as_tiny_imagenet(folder / "data" / "test", 20)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bias_toolkit.report.page.page.FORMATS", ("svg",))
-        patch.setattr("bias_toolkit.report.page.page.save_figure", drawn_as_nothing)
+    with no_figures():
         study = Study(folder / "study", train, test, MODEL, **fast | SMALL)
         study.measure_map().measure_sizes().analyse()
         explained = study.per_image.sort_values(["p_top1_change", "image_id"])["image_id"].iloc[-1]

@@ -303,7 +303,6 @@ COMMANDS = {
 }
 
 
-@pytest.mark.usefixtures("no_figures")
 def test_names_that_lead_out_by_every_command(attacked, complete, call):
     """Each command does the step of the record again, and takes nothing from the names in it."""
     victims = {str(attacked.outside / "victim"): NO_FILE, "../../beside/victim": NO_FILE, "../../victim": NO_FILE}
@@ -362,7 +361,6 @@ def a_link_instead(path, target):
     path.symlink_to(target, target_is_directory=True)
 
 
-@pytest.mark.usefixtures("no_figures")
 def test_folders_that_are_links_out(attacked, call):
     study = attacked.folder
     (explanation,) = (study / "explanations").iterdir()
@@ -470,7 +468,6 @@ TABLES = {
 }
 
 
-@pytest.mark.usefixtures("no_figures")
 @pytest.mark.parametrize("name", TABLES)
 def test_a_forged_table(attacked, complete, call, name):
     """In the first, every edit is tried."""
@@ -527,7 +524,6 @@ def test_a_forged_array(attacked, complete, call, name):
 
 VALUES = {
     "images/test/dataset.json": "objects {study}",
-    "neighbours/shared.json": "index {study}",
     "noise/noise.json": "sweep {study}",
     "measures/labels.json": "sweep {study}",
     "objects/boxes.json": "objects {study}",
@@ -536,15 +532,16 @@ VALUES = {
 }
 
 
-@pytest.mark.usefixtures("no_figures")
 def test_forged_values(attacked, call):
-    for name in (*VALUES, "report/results.json"):
+    for name in (*VALUES, "neighbours/shared.json", "report/results.json"):
         (attacked.folder / name).write_text('{"train": {}, "indices": [], "value": "x", "split": "../.."}')
         forge(attacked.folder / name)
     for name, command in VALUES.items():
         assert call(command, words="does not hold the values that belong there") == [True], name
     with pytest.raises(InputError, match=r"results\.json does not hold"):
-        _ = Study(attacked.folder).findings()
+        Study(attacked.folder).findings()
+    with pytest.raises(InputError, match=r"shared\.json does not hold"):
+        _ = Study(attacked.folder).n_shared
 
 
 def test_values_that_memory_does_not_hold_are_not_read(attacked, call, monkeypatch):
@@ -557,7 +554,6 @@ def test_values_that_memory_does_not_hold_are_not_read(attacked, call, monkeypat
     assert call("neighbours {study} {image}", words="the free memory does not suffice") == [True]
 
 
-@pytest.mark.usefixtures("no_figures")
 def test_a_forged_explanation(attacked, complete, call):
     (folder,) = (attacked.folder / "explanations").iterdir()
     path = folder / "explanation.json"

@@ -409,7 +409,7 @@ def test_a_step_that_goes_away_while_its_skipped_images_are_read_has_none(finish
     write_record(read_record(folder).model_copy(update={"left_out": 1}), folder)
     late = []
 
-    def read(path):
+    def read(path, schema):
         late.append(path)
         shutil.rmtree(path.parent)
         return path.read_bytes()

@@ -218,7 +218,6 @@ def test_damage_that_shows_only_when_a_step_reads_its_needs_is_put_right_at_once
     assert [message.partition(":")[0] for message in caplog.messages] == ["analysis", "measures"]
 
 
-@pytest.mark.usefixtures("svg_only")
 @pytest.mark.parametrize("name", ["index.html", "results.json", "tables/correlations.csv"])
 def test_a_damaged_report_is_written_again(copied, name, monkeypatch):
     monkeypatch.setattr(

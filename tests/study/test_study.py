@@ -188,7 +188,6 @@ def test_a_copy_of_a_training_image_is_a_leak(photographs, fast, tmp_path):
     assert study.neighbours_of("copied.png")["neighbour_id"].iloc[0] == source.name
 
 
-@pytest.mark.usefixtures("svg_only")
 def test_without_boxes_and_labels_the_report_says_what_it_leaves_out(photographs, fast, tmp_path):
     data = tmp_path / "bare"
     data.mkdir()
@@ -202,7 +201,6 @@ def test_without_boxes_and_labels_the_report_says_what_it_leaves_out(photographs
     assert study.per_image["mac"].notna().all()
 
 
-@pytest.mark.usefixtures("svg_only")
 def test_an_unreadable_image_is_listed_and_the_run_goes_on(photographs, fast, tmp_path):
     data = shutil.copytree(photographs["test"].parent, tmp_path / "test")
     images = sorted(data.glob("*.png"))

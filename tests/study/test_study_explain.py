@@ -30,9 +30,7 @@ def few_listed():
 def explained(finished, few_listed, tmp_path_factory):
     """A copy of the finished study with its four least stable images explained, and the explanations."""
     study = Study(shutil.copytree(finished.folder, tmp_path_factory.mktemp("explained") / "study"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bias_toolkit.report.page.page.FORMATS", ("svg",))
-        return study, study.explain_worst(4)
+    return study, study.explain_worst(4)
 
 
 @pytest.fixture
@@ -210,7 +208,6 @@ def test_what_is_explained_is_kept(explained):
     assert (study.folder / "report" / "step.json").stat().st_mtime_ns == report
 
 
-@pytest.mark.usefixtures("svg_only")
 def test_an_interrupted_run_goes_on(finished, tmp_path, monkeypatch):
     monkeypatch.setattr("bias_toolkit.report.stability.LISTED", 1)
     study = Study(shutil.copytree(finished.folder, tmp_path / "study"))
@@ -255,7 +252,6 @@ class _Silent:
         return False
 
 
-@pytest.mark.usefixtures("svg_only")
 def test_another_setting_makes_an_explanation_anew(explained, tmp_path):
     study, explanations = explained
     changed = Study(shutil.copytree(study.folder, tmp_path / "study"), sizes=[0.9]).run()

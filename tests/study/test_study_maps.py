@@ -192,7 +192,6 @@ def test_one_image_is_no_sample(photographs, fast, tmp_path):
         Study(tmp_path / "study", photographs["train"], pictures, "demo", **fast, **SMALL).measure_sizes()
 
 
-@pytest.mark.usefixtures("svg_only")
 def test_the_report_has_the_map_and_the_curve(mapped, tmp_path):
     folder = tmp_path / "study"
     shutil.copytree(mapped.folder, folder)

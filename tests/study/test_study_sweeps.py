@@ -124,7 +124,7 @@ def test_what_is_no_precision(make, precision):
         make(precision=precision)
 
 
-def test_the_report_counts_the_images_that_were_measured(make, svg_only, capsys):
+def test_the_report_counts_the_images_that_were_measured(make, capsys):
     study = make(precision=PRECISION).run()
     (known,) = study.sequential.to_dict("records")
     n = known["n"]

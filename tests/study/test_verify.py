@@ -115,7 +115,6 @@ RUN = {
 }
 
 
-@pytest.mark.usefixtures("no_figures")
 @pytest.mark.parametrize("place", [0, -1])
 def test_the_commands_that_it_names_repair_it_to_the_bit(copy_of_complete, complete, verify, digests, place):
     def compared():

@@ -1,6 +1,6 @@
-"""An approximate Faiss index by its factory string, for those who would rather wait less than know exactly.
+"""An approximate Faiss index by its factory string, which trades accuracy for time.
 
-J. Johnson, M. Douze & H. Jégou, Billion-scale similarity search with GPUs, 2017; the strings are those of
+Source: J. Johnson, M. Douze & H. Jégou, Billion-scale similarity search with GPUs, 2017; the strings are those of
 faiss.index_factory, e.g. IVF1024,Flat or HNSW32.
 """
 
@@ -28,20 +28,20 @@ EXACT = "exact"
 TRAINING_ROWS = 100_000
 ADDED_ROWS = 16_384
 LISTS_SHARE = 16
-# Faiss ends the whole program, or never ends, on indexes of zero size and on graphs of next to no links.
+# Faiss crashes, or never ends, on indexes of size zero and on graphs with almost no links.
 NOTHING, FEW_LINKS = re.compile(r"(?<!\d)0+(?!\d)"), re.compile(r"(HNSW|NSG)[1-3](?!\d)")
 
 
 def check_index(index: str, dimension: int, rows: int | None = None, metric: str = "euclidean") -> None:
-    """Refuse what Faiss does not understand, or cannot make of so many vectors, without making it.
+    """Refuse an index that Faiss does not understand, or cannot build from so many vectors, without building it.
 
     Raises InputError if Faiss does not understand the string or its parameters, or they need more training images.
 
     Parameters
     ----------
-    index : exact, or a Faiss factory string, then optionally its search parameters after a space.
+    index : exact, or a Faiss factory string, optionally followed by a space and search parameters.
     dimension : of the training features.
-    rows : how many there are, where that is known.
+    rows : their number, if known.
     metric : euclidean or cosine.
     """
     if index == EXACT:
@@ -59,10 +59,7 @@ def check_index(index: str, dimension: int, rows: int | None = None, metric: str
 
 
 class ApproximateIndex:
-    """A Faiss index of prepared vectors; made by `build` or `load`.
-
-    `reason` is a sentence that says what it is.
-    """
+    """A Faiss index of prepared vectors; made by `build` or `load`. `reason` is a sentence that describes it."""
 
     def __init__(self, made: faiss.Index, index: str, metric: str):
         self.index = index
@@ -75,9 +72,9 @@ class ApproximateIndex:
     def build(
         cls, vectors: Vectors, index: str, seed: int, advance: Callable[[int], None] = lambda rows: None
     ) -> ApproximateIndex:
-        """Train the index, on a seeded sample where there are more than 100,000 vectors, and add all vectors.
+        """Train the index (on a seeded sample of more than 100,000 vectors), and add all vectors.
 
-        Raises InputError as `check_index`, or if the training fails on these very vectors.
+        Raises InputError as `check_index`, or if the training fails on these vectors.
         """
         check_index(index, vectors.dimension, vectors.rows, vectors.metric)
         made = _make(index, vectors.dimension, vectors.metric)
@@ -94,23 +91,23 @@ class ApproximateIndex:
 
     @classmethod
     def load(cls, path: Path, index: str, metric: str) -> ApproximateIndex:
-        """Read what `save` wrote; RuntimeError if it is not that."""
+        """Read an index that `save` wrote; raises RuntimeError if the file is not one."""
         return cls(faiss.read_index(str(path)), index, metric)
 
     def save(self, path: Path) -> None:
-        """Write the index as Faiss writes it."""
+        """Write the index in Faiss's format."""
         with atomic_path(path) as temporary:
             faiss.write_index(self._made, str(temporary))
 
     @property
     def rows(self) -> int:
-        """How many vectors it holds."""
+        """The number of vectors in the index."""
         return self._made.ntotal
 
     def candidates(self, queries: np.ndarray, count: int) -> np.ndarray:
-        """The rows (q, count) it takes for the nearest of prepared queries; −1 where it finds no more.
+        """The rows (q, count) that it returns as nearest to prepared queries; −1 where it returns no more.
 
-        Raises InputError if Faiss cannot search such an index.
+        Raises InputError if Faiss cannot search the index.
         """
         try:
             return self._made.search(queries, min(count, self.rows))[1]
@@ -141,7 +138,7 @@ def _make(index: str, dimension: int, metric: str) -> faiss.Index:
 
 
 def _set_parameters(made: faiss.Index, index: str) -> None:
-    """Search a sixteenth of the lists of an inverted file, or what the string itself says after a space."""
+    """Search a sixteenth of an inverted file's lists, or as the string says after a space."""
     lists = faiss.try_extract_index_ivf(made)
     if lists is not None:
         lists.nprobe = max(1, lists.nlist // LISTS_SHARE)
@@ -156,7 +153,7 @@ def _lists(made: faiss.Index) -> str:
 
 
 def _clusters(made: faiss.Index) -> int:
-    """The most clusters of one k-means that its training takes, which is how many vectors Faiss asks for."""
+    """The largest number of clusters in one k-means of its training, which is the number of vectors Faiss needs."""
     lists = faiss.try_extract_index_ivf(made)
     parts = [made] if lists is None else [faiss.downcast_index(lists), faiss.downcast_index(lists.quantizer)]
     if isinstance(made, faiss.IndexPreTransform):
@@ -179,14 +176,14 @@ def _sample(vectors: Vectors, seed: int) -> np.ndarray:
 
 
 def _said(error: RuntimeError) -> str:
-    """What Faiss said, without the place in its source."""
+    """Faiss's message, without the location in its source."""
     text = str(error).rpartition(".cpp:")[2]
     return text.partition(": ")[2].strip() or str(error)
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep Faiss's own lines from the terminal: how good the index is, is measured."""
+    """Suppress Faiss's own messages, because the index's quality is measured."""
     sys.stderr.flush()
     with tempfile.TemporaryFile() as nowhere:
         before = os.dup(2)

@@ -1,4 +1,4 @@
-"""The nearest training images of each test image, how far it is from them, and how usual that is."""
+"""The nearest training images of each test image, their distances, and how typical these are."""
 
 from collections.abc import Sequence
 
@@ -14,9 +14,9 @@ from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.progress import Progress, silent
 
 LEAK_FRACTION = 0.2
-"""Of the typical distance between training images. With efficientnet-lite0 on 64-pixel photographs, the same photograph
-saved again as JPEG (quality 95 or 75) stays within it in 96% of cases or more, while no two of 2,000 photographs of the
-training set come within twice that (Euclidean; for cosine, within one and a half times).
+"""As a share of the typical distance between training images. With efficientnet-lite0 on 64-pixel photographs, a
+photograph saved again as JPEG (quality 95 or 75) stays within it in at least 96% of cases. No two of 2,000 training
+photographs are within twice that (Euclidean; for cosine, within one and a half times).
 """
 
 
@@ -38,10 +38,10 @@ def nearest_neighbours(
     ----------
     index : of the training features.
     features : (n, d), of the test images.
-    image_ids : their n ids.
-    own_rows : (n,) int, the row of the index that is the very same image, or -1. It is left out by identity, not for
-        being nearest: another image at distance 0 stays.
-    k : neighbours of each image; where the training set has fewer other images, all of them.
+    image_ids : the n image ids.
+    own_rows : (n,) int, the row of the index that is the same image, or -1. It is left out by identity, not by
+        distance: another image at distance 0 stays.
+    k : neighbours per image; all other training images if there are fewer.
     """
     if len(image_ids) != len(features):
         raise InputError(f"{len(features)} test features do not fit {len(image_ids)} image ids")
@@ -64,15 +64,15 @@ def leave_one_out_distances(
 ) -> np.ndarray:
     """The distance of each training image to its nearest other training image, float32, ascending.
 
-    Of all training images, or of `sample` of them drawn with `seed` where there are more. The image itself is left out
-    by identity, so a duplicate in the training set counts, at distance 0. Empty where the training set is one image.
+    Of more than `sample` training images, a random sample drawn with `seed` is used. The image itself is left out by
+    identity, so a duplicate in the training set counts, at distance 0. Empty if the training set has one image.
     """
     if index.rows == 1:
         return np.empty(0, dtype=np.float32)
     rows = np.arange(index.rows)
     if index.rows > sample:
         rows = np.sort(np.random.default_rng(seed).choice(index.rows, sample, replace=False))
-    # An approximate index finds the first of ten with more care than the first alone: test images have ten too.
+    # An approximate index searches more carefully for ten neighbours than for one, and test images have ten.
     k = 1 if index.index == EXACT else NEAREST
     distances, _ = index.search_rows(rows, k, progress=progress, task="Spacing of the training images")
     return np.sort(distances[:, 0])
@@ -81,9 +81,9 @@ def leave_one_out_distances(
 def leak_threshold(reference: np.ndarray, metric: str) -> float:
     """The distance at or below which a test image's nearest training image may be the same photograph.
 
-    `LEAK_FRACTION` of the median leave-one-out distance, duplicates inside the training set left aside. For cosine,
-    which grows with the square of the difference between unit vectors, the fraction is squared. Only exact duplicates,
-    at distance 0, where the reference holds no positive distance.
+    It is `LEAK_FRACTION` of the median leave-one-out distance, without duplicates in the training set. For cosine,
+    which grows with the square of the difference between unit vectors, the fraction is squared. If the reference has
+    no positive distance, it is 0: only exact duplicates count.
     """
     apart = reference[reference > 0]
     if not apart.size:
@@ -103,16 +103,16 @@ def class_nn_distances(
 ) -> np.ndarray:
     """The distance (n,) float32 of each test image to the nearest training image of the same label.
 
-    NaN where the label is missing or the training set holds no (other) image of it. Always exact, also where the index
-    is approximate. Raises InputError if the labels' numbers do not fit, or as `TrainingIndex.search`.
+    NaN where the label is missing or the training set has no (other) image of it. The search is always exact. Raises
+    InputError if the numbers of labels do not fit, or as `TrainingIndex.search`.
 
     Parameters
     ----------
     index : of the training features.
     features : (n, d), of the test images.
     labels : n labels of the test images; None or NaN where there is none.
-    training_labels : the labels of the index's rows, likewise.
-    own_rows : (n,) int, the row of the index that is the very same image, or -1.
+    training_labels : the labels of the index's rows, with the same missing values.
+    own_rows : (n,) int, the row of the index that is the same image, or -1.
     """
     if len(labels) != len(features) or len(training_labels) != index.rows:
         raise InputError(
@@ -147,19 +147,19 @@ def distances_table(
     Parameters
     ----------
     index : of the training features.
-    neighbours : what `nearest_neighbours` found for the same images, at least k for each.
+    neighbours : the result of `nearest_neighbours` for the same images, at least k for each.
     features, image_ids, labels, own_rows : of the n test images, see `class_nn_distances`.
     training_labels : the labels of the index's rows.
-    reference : the training images' own spacing, from `leave_one_out_distances`.
-    k : for `knn_distance`; where the training set has fewer other images, the mean is over all of them.
+    reference : the distances between training images, from `leave_one_out_distances`.
+    k : for `knn_distance`; if there are fewer other training images, the mean is over all of them.
 
     Returns
     -------
     nn_distance, knn_distance : to the nearest training image; the mean over the k nearest. Null where the training set
-        holds no other image.
+        has no other image.
     class_nn_distance : to the nearest training image of the same label; null where there is none.
-    distance_percentile : 0 to 1, the share of `reference` below nn_distance; null where that is, or where the reference
-        is empty.
+    distance_percentile : 0 to 1, the share of `reference` below nn_distance; null where nn_distance is null, or the
+        reference is empty.
     leak : nn_distance is at or below `leak_threshold`.
     """
     nearest = _ranked(neighbours, image_ids, k)
@@ -189,13 +189,13 @@ def distances_table(
 
 
 def _numbers(labels: Sequence[str | None], names: pd.Index) -> np.ndarray:
-    """The place of each label among the names, -1 where it is missing or none of them."""
+    """The index of each label among the names, -1 where it is missing or unknown."""
     series = pd.Series([*labels], dtype=object)
     return np.where(series.isna(), -1, names.get_indexer(series))
 
 
 def _ranked(neighbours: pd.DataFrame, image_ids: Sequence[str], k: int) -> np.ndarray:
-    """The distances (n, k) float32 by image and rank, NaN where there is no such neighbour."""
+    """The distances (n, k) float32 by image and rank, NaN where there is no neighbour of that rank."""
     ids = pd.Index(list(image_ids), dtype=str)
     if not ids.is_unique:
         raise InputError("image_ids names one image twice; each must be unique")

@@ -1,4 +1,4 @@
-"""Exact search: candidates by Faiss, then their distances from the differences, until none can have been missed."""
+"""Exact search: Faiss proposes candidates, whose distances are computed exactly until none can have been missed."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ TILE_QUERIES, TILE_ROWS = 256, 16_384
 
 
 class Groups(NamedTuple):
-    """Which rows a query may find: those of its own number. Numbers of queries (q,) and rows (n,); −1 finds nothing."""
+    """Restricts queries to rows of their own group. Group numbers of queries (q,) and rows (n,); −1 matches nothing."""
 
     queries: np.ndarray
     rows: np.ndarray
 
     def of(self, part: slice) -> Groups:
-        """The same for some of the queries."""
+        """The groups for some of the queries."""
         return Groups(self.queries[part], self.rows)
 
 
@@ -48,38 +48,38 @@ def nearest(
     vectors : the training vectors.
     queries : (q, d) prepared.
     k : at most the number of vectors.
-    own : (q,) the row that each query is itself, or −1.
-    groups : where a query may only find some of the rows.
-    proposer : where candidates come from something else than the vectors themselves.
+    own : (q,) each query's own row, or −1.
+    groups : if given, each query finds only rows of its group.
+    proposer : source of the candidates, if not the vectors themselves.
     advance : called with the number of vectors, after each block of them.
     """
     count = min(k + SPARE, vectors.rows)
     if proposer is None or k > proposer.most - SPARE:
         values, rows = _candidates(vectors, queries, count, groups, advance)
-        distances, found, missed = rank(vectors, queries, k, own, values, rows, half=False)
+        distances, best, missed = rank(vectors, queries, k, own, values, rows, half=False)
     else:
-        distances, found, missed = _by_proposer(vectors, queries, k, own, proposer, count)
+        distances, best, missed = _by_proposer(vectors, queries, k, own, proposer, count)
         advance(vectors.rows)
     if missed.size:
         some = None if groups is None else groups.of(missed)
         within = largest_values(queries[missed], distances[missed, -1], vectors.metric)
-        distances[missed], found[missed] = _scan(vectors, queries[missed], k, own[missed], within, some)
+        distances[missed], best[missed] = _scan(vectors, queries[missed], k, own[missed], within, some)
     nothing = np.isinf(distances)
-    distances[nothing], found[nothing] = np.nan, -1
-    return distances, found
+    distances[nothing], best[nothing] = np.nan, -1
+    return distances, best
 
 
 def rank(
     vectors: Vectors, queries: np.ndarray, k: int, own: np.ndarray, values: np.ndarray, rows: np.ndarray, *, half: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The k nearest of the candidates, and the queries that may have a nearer vector among those not proposed.
+    """The k nearest of the candidates, and the queries that may have a nearer vector that was not proposed.
 
-    The first k candidates by Faiss's value are measured exactly. What Faiss gives a value above the largest that a
-    vector within the k-th of those distances can get, it is spared.
+    The distances to the first k candidates by Faiss's value are computed exactly. Other candidates are skipped if
+    Faiss's value exceeds the largest value possible for a vector within the k-th of those distances.
 
-    `values` and `rows` (q, m) are Faiss's values and the rows; infinity and −1 where all rows that there are were
-    proposed. `half` says whether the values are of vectors rounded to float16. Returns the distances and rows (q, k),
-    infinity where there are fewer, and the queries of which the candidates do not suffice.
+    `values` and `rows` (q, m) are Faiss's values and the rows; infinity and −1 where all existing rows were proposed.
+    `half` says whether the values are of vectors rounded to float16. Returns the distances and rows (q, k), infinity
+    where there are fewer, and the queries whose candidates are not sufficient.
     """
     last = values.max(axis=1)
     values = np.where((rows == own[:, None]) | (rows < 0), np.inf, values)
@@ -104,20 +104,20 @@ def rank(
 def _measure(
     distances: np.ndarray, vectors: Vectors, queries: np.ndarray, rows: np.ndarray, chosen: np.ndarray
 ) -> None:
-    """Put the exact distances of the chosen pairs of query and row into the left columns of `distances`."""
+    """Write the exact distances of the chosen pairs of query and row into the left columns of `distances`."""
     which, place = np.nonzero(chosen)
     wanted = rows[which, place]
     order = np.argsort(wanted, kind="stable")
     for part in shard_slices(len(order), max(1, PAIR_BYTES // (8 * vectors.dimension))):
         pairs = order[part]
-        found = paired_distances(queries[which[pairs]], vectors.take(wanted[pairs]), vectors.metric)
-        distances[which[pairs], place[pairs]] = found
+        measured = paired_distances(queries[which[pairs]], vectors.take(wanted[pairs]), vectors.metric)
+        distances[which[pairs], place[pairs]] = measured
 
 
 def _candidates(
     vectors: Vectors, queries: np.ndarray, count: int, groups: Groups | None, advance: Callable[[int], None]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The `count` rows of least value, out of one pass over the blocks."""
+    """The `count` rows with the smallest values, from one pass over the blocks."""
     values = np.full((len(queries), count), np.inf, dtype=np.float32)
     rows = np.full((len(queries), count), -1, dtype=np.int64)
     for part in vectors.blocks(gathering=groups is not None):
@@ -141,22 +141,22 @@ def _by_proposer(
     vectors: Vectors, queries: np.ndarray, k: int, own: np.ndarray, proposer: GpuProposer, count: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     distances = np.full((len(queries), k), np.inf, dtype=np.float32)
-    found = np.full((len(queries), k), -1, dtype=np.int64)
+    best = np.full((len(queries), k), -1, dtype=np.int64)
     left = np.arange(len(queries))
     while left.size:
         values, rows = proposer(queries[left], min(count, proposer.most))
-        distances[left], found[left], missed = rank(vectors, queries[left], k, own[left], values, rows, half=True)
+        distances[left], best[left], missed = rank(vectors, queries[left], k, own[left], values, rows, half=True)
         left = left[missed]
         if count >= min(proposer.most, vectors.rows):
             break
         count = min(4 * count, vectors.rows)
-    return distances, found, left
+    return distances, best, left
 
 
 def _scan(
     vectors: Vectors, queries: np.ndarray, k: int, own: np.ndarray, within: np.ndarray, groups: Groups | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The k nearest of all vectors whose value is `within` (q,), however many those are: infinity where fewer."""
+    """The k nearest of all vectors whose value is at most `within` (q,); infinity where there are fewer."""
     best = _Best(len(queries), k)
     for part in vectors.blocks(gathering=True):
         block = vectors.read(part)
@@ -172,13 +172,13 @@ def _scan(
                     other = row != own[query]
                     query, row, place = query[other], row[other], place[other]
                     for pairs in shard_slices(len(query), max(1, PAIR_BYTES // (8 * vectors.dimension))):
-                        found = paired_distances(queries[query[pairs]], chosen[place[pairs]], vectors.metric)
-                        best.add(query[pairs], row[pairs], found)
+                        measured = paired_distances(queries[query[pairs]], chosen[place[pairs]], vectors.metric)
+                        best.add(query[pairs], row[pairs], measured)
     return best.tables()
 
 
 class _Best:
-    """The k best pairs of each query so far, as flat arrays."""
+    """The k best pairs per query so far, as flat arrays."""
 
     def __init__(self, queries: int, k: int):
         self._shape = (queries, k)
@@ -204,7 +204,7 @@ class _Best:
 
 
 def _matches(groups: Groups | None, part: slice) -> Iterator[tuple[slice | np.ndarray, np.ndarray | None]]:
-    """Which queries may find which rows of a block; None is all of them."""
+    """Pairs of queries and the rows of a block that they may find; None means all rows."""
     if groups is None:
         yield slice(None), None
         return

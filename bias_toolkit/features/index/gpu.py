@@ -7,25 +7,24 @@ import numpy as np
 
 from bias_toolkit.features.index.vectors import Vectors
 
-# Faiss selects no more than so many on a GPU.
+# Faiss selects at most this many on a GPU.
 MOST_CANDIDATES = 2048
 # Half of float16's largest number, so that no rounded difference of two overflows.
 LARGEST = 32_752.0
 
 
 class GpuProposer:
-    """A float16 copy of the vectors, a contiguous part of them on each GPU, that proposes candidates.
+    """A float16 copy of the vectors, split contiguously over the GPUs, that proposes candidates.
 
-    Raises RuntimeError if a GPU refuses, or the numbers are too large for float16.
-
-    The vectors are read in blocks, so that no second copy of them is made in the computer's own memory.
+    Raises RuntimeError if a GPU refuses, or the numbers are too large for float16. The vectors are read in blocks, so
+    that main memory never holds a second copy.
     """
 
     most = MOST_CANDIDATES
 
     def __init__(self, vectors: Vectors):
         self._metric = vectors.metric
-        # The GPU's memory goes with the resources, which Faiss's index does not keep alive.
+        # The resources own the GPU's memory, and Faiss's index does not keep them alive.
         self._resources: list[faiss.StandardGpuResources] = []
         devices = faiss.get_num_gpus()
         ends = np.linspace(0, vectors.rows, devices + 1).astype(int)
@@ -54,7 +53,7 @@ class GpuProposer:
 
     def __call__(self, queries: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
         """Faiss's values, of vectors rounded to float16, and the rows (q, count)."""
-        # A query too large for float16 is moved to the border of the box that holds all vectors. That takes it nearer
-        # to each of them, so no value rises above the largest that a near vector can get.
+        # A query too large for float16 is moved to the border of the box that contains all vectors. It gets nearer to
+        # each of them, so no value exceeds the largest value possible for a near vector.
         values, rows = self._index.search(np.clip(queries, -LARGEST, LARGEST), count)
         return (values if self._metric == "euclidean" else 1 - values), rows

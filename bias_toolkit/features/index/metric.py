@@ -1,8 +1,8 @@
 """The two metrics: how vectors are prepared for Faiss, and their exact distance.
 
-Faiss computes |x|² + |y|² − 2xy in float32, which loses what is small beside |x|²: a duplicate of a training image may
-come out at a distance of its own noise. So Faiss proposes candidates, and their distances are computed again from the
-differences, in float64.
+Faiss computes |x|² + |y|² − 2xy in float32, which loses differences that are small compared with |x|². A duplicate of a
+training image may get a distance of the rounding error. So Faiss only proposes candidates, and their distances are
+computed again from the differences, in float64.
 """
 
 from collections.abc import Sequence
@@ -27,15 +27,15 @@ def check_metric(metric: str) -> None:
 
 
 def faiss_metric(metric: str) -> int:
-    """Faiss's number of the metric that orders prepared vectors as `metric` does."""
+    """Faiss's constant of the metric that orders prepared vectors as `metric` does."""
     return faiss.METRIC_L2 if metric == "euclidean" else faiss.METRIC_INNER_PRODUCT
 
 
 def prepare(vectors: np.ndarray, metric: str, name: str, numbers: Sequence[int] | np.ndarray) -> np.ndarray:
-    """Vectors (n, d) as contiguous float32; for cosine of unit length, except that a zero vector stays zero.
+    """Vectors (n, d) as contiguous float32; for cosine scaled to unit length, except that a zero vector stays zero.
 
-    Raises InputError naming `name` and the row by its number in `numbers` (n,), if one of its values is not finite or
-    too large to square in float32.
+    Raises InputError, with `name` and the row's number in `numbers` (n,), if a value is not finite or too large to
+    square in float32.
     """
     vectors = np.ascontiguousarray(vectors, dtype=np.float32)
     prepared = vectors if metric == "euclidean" else np.empty_like(vectors)
@@ -57,7 +57,7 @@ def paired_distances(queries: np.ndarray, vectors: np.ndarray, metric: str) -> n
     """The distance (n,) float32 from each prepared query (n, d) to the prepared vector (n, d) of its row.
 
     Euclidean, or 1 − cos as half the squared distance of unit vectors, which is never below 0. The cosine with a zero
-    vector is taken as 0, so its distance to everything, also to another zero vector, is 1.
+    vector is defined as 0, so its distance to everything, including another zero vector, is 1.
     """
     differences = np.subtract(queries, vectors, dtype=np.float64)
     squares = np.einsum("ij,ij->i", differences, differences)
@@ -68,16 +68,16 @@ def paired_distances(queries: np.ndarray, vectors: np.ndarray, metric: str) -> n
 
 
 def largest_values(queries: np.ndarray, distances: np.ndarray, metric: str, *, half: bool = False) -> np.ndarray:
-    """The largest value (q,) that Faiss may give vectors within `distances` (q,) of the prepared queries (q, d).
+    """The largest value (q,) that Faiss may return for vectors within `distances` (q,) of prepared queries (q, d).
 
-    Values are Faiss's squares, or 1 − its inner products. The rounding of a sum of d float32 products is taken as 4 √d
-    units in the last place of |x|² + |y|², with |y| ≤ |x| + distance. With `half`, both vectors were rounded to float16
-    before, which moves each by up to half a unit in the last place of its length, and by half the smallest float16 in
-    every dimension.
+    Values are Faiss's squared distances, or 1 − its inner products. The rounding error of a sum of d float32 products
+    is assumed to be 4 √d units in the last place of |x|² + |y|², with |y| ≤ |x| + distance. With `half`, both vectors
+    were rounded to float16 before. That moves each by up to half a unit in the last place of its length, and by half
+    the smallest float16 in every dimension.
     """
     dimension = queries.shape[1]
     slack = 4 * FLOAT32 * np.sqrt(dimension)
-    # A distance is rounded to float32 itself.
+    # The distance itself was rounded to float32.
     distances = distances.astype(np.float64) * (1 + FLOAT32)
     lengths = np.sqrt(squared_lengths(queries)) if metric == "euclidean" else np.ones(len(queries))
     others = lengths + distances if metric == "euclidean" else lengths

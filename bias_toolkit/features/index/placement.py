@@ -1,4 +1,4 @@
-"""Where the exact index is searched: in memory, in blocks from the disk, or on the GPU; and why."""
+"""Choose where the exact index is searched: in memory, in blocks from the disk, or on the GPU."""
 
 from dataclasses import dataclass
 
@@ -13,9 +13,9 @@ HELD_SHARE = 0.75
 
 @dataclass(frozen=True)
 class Placement:
-    """A choice: whether candidates come from the GPU, whether the vectors are held in memory, and why.
+    """Whether candidates come from the GPU, whether the vectors are held in memory, and why.
 
-    `reason` is a sentence for the person who waits for the search. The choice never changes what is found.
+    `reason` is a sentence for the user who waits for the search. The placement never changes the results.
     """
 
     on_gpu: bool
@@ -26,10 +26,10 @@ class Placement:
 def choose_placement(rows: int, dimension: int, memory: int, *, on_disk: bool = True) -> Placement:
     """Choose where to search `rows` vectors of `dimension`.
 
-    The search is exact and flat at any size. The GPUs are taken where Faiss sees any and their memory holds the vectors
-    as float16, a part on each, twice: to add a block, Faiss copies all that it has. The vectors are held in the
-    computer's memory as float32 where they take at most three quarters of `memory` bytes; otherwise they are read in
-    blocks wherever they are needed. Those that are not `on_disk` are in memory already.
+    The search is exact and flat at any size. GPUs are used if Faiss detects any and their memory holds the vectors as
+    float16, split over them, twice: to add a block, Faiss copies everything it has. The vectors are held in main memory
+    as float32 if they take at most three quarters of `memory` bytes; otherwise they are read in blocks when needed.
+    Vectors that are not `on_disk` are already in memory.
     """
     need = 4 * rows * dimension
     in_memory = not on_disk or need <= HELD_SHARE * memory
@@ -72,5 +72,5 @@ def _gpu_free_memory(device: int) -> int:
 
 
 def size_text(size: int) -> str:
-    """A size in memory as a person reads it."""
+    """A memory size in readable form."""
     return f"{size / GIB:.1f} GiB" if size >= 0.1 * GIB else f"{size / 2**20:.1f} MiB"

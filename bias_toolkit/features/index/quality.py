@@ -1,4 +1,4 @@
-"""How far an approximate index is from the exact search, on a sample of the test images."""
+"""The error of an approximate index against exact search, on a sample of the test images."""
 
 import numpy as np
 import pandas as pd
@@ -28,17 +28,16 @@ def search_quality(
     ----------
     index : of the training features.
     features : (n, d), of the test images.
-    own_rows : (n,) the row of the index that is the very same image, or −1.
-    k : how many neighbours are otherwise asked for; an index may find the first of more with more care.
-    sample : most test images to search exactly, drawn with `seed` where there are more.
+    own_rows : (n,) the row of the index that is the same image, or −1.
+    k : number of neighbours in the study; an index may search more carefully for more neighbours.
+    sample : largest number of test images to search exactly, drawn with `seed`.
 
     Returns
     -------
-    One row. recall: the share of the images for which the index finds a training image at the distance of the exact
-    nearest, with Wilson's 95% interval. error: the mean over images of how much larger the nn_distance found is than
-    the exact one, as a share of that, with its 95% bootstrap interval over images; largest_error: the same of the
-    image where it is largest. The errors are over the n_errors images whose exact nn_distance is above 0, and null
-    where there is none.
+    One row. recall: the share of images for which the index finds a training image at the distance of the exact
+    nearest, with Wilson's 95% interval. error: the mean over images of (found − exact) / exact nn_distance, with its
+    95% bootstrap interval over images; largest_error: its maximum. The errors are over the n_errors images whose exact
+    nn_distance is above 0, and null where there is none.
     """
     from statsmodels.stats.proportion import proportion_confint
 
@@ -49,10 +48,10 @@ def search_quality(
     rows = rows[(own_rows[rows] < 0) | (index.rows > 1)]
     asked, own = features[rows], own_rows[rows]
     exact, _ = index.search(asked, 1, own_rows=own, exact=True, progress=progress, task="Exact search of a sample")
-    found, _ = index.search(asked, k, own_rows=own, task="Approximate search of it", progress=progress)
-    right = found[:, 0] <= exact[:, 0]
+    approximate, _ = index.search(asked, k, own_rows=own, task="Approximate search of it", progress=progress)
+    right = approximate[:, 0] <= exact[:, 0]
     apart = exact[:, 0] > 0
-    errors = (found[apart, 0] / exact[apart, 0] - 1).astype(np.float64)
+    errors = (approximate[apart, 0] / exact[apart, 0] - 1).astype(np.float64)
     low, high = proportion_confint(right.sum(), len(right), method="wilson") if len(right) else (np.nan, np.nan)
     drawn = means_of_resamples(errors, resamples, rng) if len(errors) else errors
     error_low, error_high = percentile_interval(drawn)

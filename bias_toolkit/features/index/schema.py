@@ -1,4 +1,4 @@
-"""The tables that come of searching the training features."""
+"""The tables of the search in the training features."""
 
 import pyarrow as pa
 

@@ -11,11 +11,11 @@ from bias_toolkit.foundation.files import read_array
 
 
 class StoredFeatures:
-    """The features of several `.npy` files one after another, as if they were one float32 array.
+    """The features of several `.npy` files, concatenated, as if they were one float32 array.
 
-    Only what is asked for is read, and none of it stays: a file is mapped while a piece is copied out of it, and its
-    pages go with the mapping. Raises InputError if there is no file, one cannot be read, or they are not
-    two-dimensional or differ in dimension.
+    Only requested rows are read, and none stay in memory: a file is memory-mapped while rows are copied out of it.
+    Raises InputError if there is no file, a file cannot be read, or the files are not two-dimensional or differ in
+    dimension.
 
     The files at `paths` have the shape (rows, dimension) and any float type; `shape` is that of all files together.
     """
@@ -36,7 +36,7 @@ class StoredFeatures:
         return self.shape[0]
 
     def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
-        """A copy, float32, of the rows of a slice (of step 1) or of an array of row numbers."""
+        """A float32 copy of the rows of a slice (of step 1) or of an array of row numbers."""
         if isinstance(rows, slice):
             return self._slice(*rows.indices(len(self))[:2])
         rows = np.asarray(rows)

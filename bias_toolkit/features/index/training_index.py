@@ -34,7 +34,7 @@ INDEX_FILE, ROWS_FILE, RECORD_FILE, VECTORS_FILE = "index.faiss", "index.parquet
 
 
 class IndexRecord(BaseModel):
-    """`index.json`: what an index is of, and the features' files by their names relative to the index's folder."""
+    """`index.json`: the index's settings, and the paths of the feature files relative to the index's folder."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -47,16 +47,16 @@ class IndexRecord(BaseModel):
 class TrainingIndex:
     """An index of training features, exact unless built otherwise; made by `build` or `load`.
 
-    An exact index is the feature store itself, searched in memory, in blocks or by the GPU, whichever its size calls
-    for; what it finds is the same to the bit.
+    An exact index is the feature store itself, searched in memory, in blocks or by the GPU, depending on its size. The
+    results are identical to the bit.
 
     Attributes
     ----------
-    image_ids : list of str, one a row.
+    image_ids : list of str, one per row.
     metric : `euclidean` or `cosine`.
     index : `exact`, or Faiss's factory string.
     rows, dimension : int.
-    reason : a sentence that says how and where it is searched, and why.
+    reason : a sentence on how and where it is searched, and why.
     """
 
     def __init__(self, vectors: Vectors, image_ids: list[str], approximate: ApproximateIndex | None = None):
@@ -85,18 +85,19 @@ class TrainingIndex:
     ) -> TrainingIndex:
         """Index features.
 
-        Raises InputError if there are no features, they are not two-dimensional or not finite, their number is not that
-        of the ids, the metric is unknown, or Faiss cannot make the index of them.
+        Raises InputError if there are no features, they are not two-dimensional or not finite, their number differs
+        from that of the ids, the metric is unknown, or Faiss cannot build the index.
 
         Parameters
         ----------
-        features : (n, d), an array of any float type, or StoredFeatures. A float32 array is searched as it is, and not
-            to be changed afterwards.
-        image_ids : their n ids.
+        features : (n, d), an array of any float type, or StoredFeatures. A float32 array is not copied, and must not
+            be changed afterwards.
+        image_ids : the n image ids.
         metric : `euclidean` or `cosine`.
-        index : `exact`, or a string of faiss.index_factory, after a space its search parameters (nprobe=64).
-        memory : what exact search may hold, e.g. 4GB; `auto` is half of what is available. It changes no result.
-        seed : of the sample that an approximate index is trained on.
+        index : `exact`, or a faiss.index_factory string, optionally followed by a space and search parameters
+            (nprobe=64).
+        memory : limit for exact search, e.g. 4GB; `auto` is half of the available memory. It changes no result.
+        seed : of the sample on which an approximate index is trained.
         progress : counts training images as they are indexed.
         """
         check_metric(metric)
@@ -119,13 +120,13 @@ class TrainingIndex:
     def load(
         cls, folder: str | os.PathLike, memory: str = AUTO, root: str | os.PathLike | None = None
     ) -> TrainingIndex:
-        """Read an index that `save` wrote, with the features it is of; InputError if there is no whole one.
+        """Read an index that `save` wrote, with its features; raises InputError if there is no complete one.
 
         Parameters
         ----------
-        folder : where `save` put it; where it is of a feature store, that must still be where it was, seen from here.
+        folder : the folder given to `save`. Features of a feature store must still be at the same relative path.
         memory : as for `build`.
-        root : the folder that the features have to be in, and the index too; by default the one that holds `folder`.
+        root : the folder that must contain the index and the features; by default the one that contains `folder`.
         """
         folder = Path(folder).absolute()
         root = folder.parent if root is None else Path(root).absolute()
@@ -133,7 +134,7 @@ class TrainingIndex:
             record = _read_record(folder / RECORD_FILE)
             image_ids = read_table(folder / ROWS_FILE)["image_id"].tolist()
             own = folder.relative_to(root).as_posix()
-            # The names begin with the way out of the index's folder, which may not go on out of the root.
+            # The paths begin with the way out of the index's folder. They must not lead out of the root.
             paths = [inside(root, posixpath.normpath(posixpath.join(own, name))) for name in record.features]
             stored = StoredFeatures(paths)
             vectors = Vectors(stored, record.metric, memory_bytes(memory), prepared=record.prepared)
@@ -152,8 +153,8 @@ class TrainingIndex:
     def save(self, folder: str | os.PathLike) -> None:
         """Write `index.parquet`, `index.faiss` where the index is not exact, and last `index.json`.
 
-        Of stored features only the place of their files is written, relative to the folder; others are kept in
-        `vectors.npy`, beside the rest.
+        Stored features are not copied: only their files' paths, relative to the folder, are written. Other features
+        are kept in `vectors.npy` in the folder.
         """
         folder = Path(folder)
         (folder / RECORD_FILE).unlink(missing_ok=True)
@@ -192,18 +193,17 @@ class TrainingIndex:
         Parameters
         ----------
         queries : (m, d), an array of any float type, or StoredFeatures.
-        k : how many; where there are fewer training images than that, all of them.
+        k : number of neighbours; all training images if there are fewer.
         own_rows : (m,) int, the row to leave out for each query because it is the same image, or -1.
-        groups : searches exactly, each query only among the rows of its own group.
-        exact : searches exactly also where the index is approximate.
+        groups : if given, the search is exact, and each query finds only rows of its own group.
+        exact : search exactly even if the index is approximate.
         progress, task : counts queries.
 
         Returns
         -------
         distances : (m, min(k, rows)) float32, Euclidean or 1 − cos (0 to 2; 1 where a vector is zero). They are exact
-            for the rows that were found, also by an approximate index.
-        rows : the same shape, int64. Where there are fewer rows to be found than places, those have distance NaN and
-            row -1.
+            for the returned rows, even if the index is approximate.
+        rows : the same shape, int64. Missing neighbours have distance NaN and row -1.
         """
         own_rows = self._check(queries, own_rows)
         if groups is not None and (len(groups.queries), len(groups.rows)) != (len(queries), self.rows):
@@ -220,7 +220,7 @@ class TrainingIndex:
     def search_rows(
         self, rows: np.ndarray, k: int, *, progress: Progress = silent, task: str = "Searching the training features"
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The nearest other training features of those at `rows` (m,), each itself left out; as `search`."""
+        """The nearest other training features of those at `rows` (m,), each leaving out itself; as `search`."""
         rows = np.asarray(rows, dtype=np.int64)
         return self._search(lambda part: self._vectors.take(rows[part]), k, rows, None, False, progress, task)
 
@@ -255,7 +255,7 @@ class TrainingIndex:
 
     @property
     def _chunk_rows(self) -> int:
-        """Queries that are searched at once: what is read from the disk is read anew for every such chunk."""
+        """The number of queries searched at once: each such chunk reads the vectors from the disk again."""
         if self._in_memory:
             return CHUNK
         return max(CHUNK, self._vectors.memory // (32 * self.dimension))
@@ -263,23 +263,23 @@ class TrainingIndex:
     def _exact(
         self, queries: np.ndarray, k: int, own: np.ndarray, groups: Groups | None, advance: Callable[[int], None]
     ) -> tuple[np.ndarray, np.ndarray]:
-        searched = told = 0
+        searched = reported = 0
 
         def pass_on(rows: int) -> None:
-            nonlocal searched, told
+            nonlocal searched, reported
             searched += rows
             done = len(queries) * searched // self.rows
-            if done > told:
-                advance(done - told)
-            told = done
+            if done > reported:
+                advance(done - reported)
+            reported = done
 
         proposer = self._proposer if groups is None else None
         return nearest(self._vectors, queries, k, own, groups=groups, proposer=proposer, advance=pass_on)
 
     def _approximately(self, queries: np.ndarray, k: int, own: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Of what the index proposes the k nearest; exactly for the queries of which it finds too few."""
+        """The k nearest of the index's candidates; an exact search for queries with too few candidates."""
         candidates = self._approximate.candidates(queries, k + SPARE)
-        # All candidates are to be measured, so none has a value that could spare it that.
+        # With values of 0, no candidate is skipped: all distances are computed.
         values = np.where(candidates < 0, np.inf, 0).astype(np.float32)
         distances, rows, _ = rank(self._vectors, queries, k, own, values, candidates, half=False)
         few = np.flatnonzero(np.isinf(distances).any(axis=1))
@@ -304,7 +304,7 @@ class TrainingIndex:
         return own_rows
 
     def _place(self) -> None:
-        """Hold the vectors and copy them to the GPU, where that was chosen and is not yet done."""
+        """Load the vectors into memory and copy them to the GPU, if that was chosen and is not done yet."""
         if self._in_memory:
             self._vectors.hold()
         if self._on_gpu and self._proposer is None:

@@ -13,14 +13,14 @@ NAME = "the training features"
 class Vectors:
     """Training features as the search needs them: float32, for cosine of unit length.
 
-    The vectors are the same to the bit whether they are held or read again for every use.
+    The vectors are identical to the bit whether they are held in memory or read again for every use.
 
     Parameters
     ----------
     features : array (n, d) of any float type, or StoredFeatures.
     metric : euclidean or cosine.
-    memory : bytes that the search may hold; an eighth of it is one block.
-    prepared : whether the features are prepared vectors already.
+    memory : bytes that the search may use; one block is an eighth of it.
+    prepared : whether the features are already prepared vectors.
     """
 
     def __init__(self, features: np.ndarray | StoredFeatures, metric: str, memory: int, *, prepared: bool = False):
@@ -38,7 +38,7 @@ class Vectors:
 
     @property
     def block_rows(self) -> int:
-        """Rows of a block of at most an eighth of the memory."""
+        """The number of rows in a block of at most an eighth of the memory."""
         return max(1, min(self.memory // 8, LARGEST_BLOCK) // (4 * self.dimension))
 
     def hold(self) -> None:
@@ -53,9 +53,9 @@ class Vectors:
             self._held = held
 
     def blocks(self, gathering: bool = False) -> list[slice]:
-        """The rows, cut into what is to be searched at once: all of them where they are held.
+        """The rows, in slices that are searched at once: one slice if they are held in memory.
 
-        With `gathering`, rows are to be copied out of the blocks, which are cut small for that even so.
+        With `gathering`, rows will be copied out of the blocks, so these are small in any case.
         """
         whole = self._held is not None and not gathering
         return shard_slices(self.rows, self.rows if whole else self.block_rows)

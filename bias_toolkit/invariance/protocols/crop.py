@@ -13,17 +13,17 @@ from bias_toolkit.invariance.window import Window
 SAMPLINGS = ("centre", "random")
 
 MARGIN = 10
-"""How much longer the resized window's side is than the model's input (A: 234 for an input of 224)."""
+"""Difference between the sides of the resized window and the model's input (A: 234 for an input of 224)."""
 
 ASPECTS = (3 / 4, 4 / 3)
-"""Width over height of a window at random, smallest and largest (A)."""
+"""Smallest and largest aspect, width over height, of a random window (A)."""
 
 
 class Crop(Protocol):
-    """Crop (A): one window of the image, resized once, in which the model's window slides.
+    """Crop (A): one window of the image, resized once, over which the model's window slides.
 
-    The image's window is resized to a square of side W + 10, W the model's input size, whatever the window's aspect.
-    View k is the W × W slice whose top-left corner is number k of the transform's path.
+    The image's window is resized to a square of side W + 10 (W is the model's input size), whatever its aspect. View k
+    is the W × W slice whose top-left corner is number k of the transform's path.
     """
 
     name = "crop"
@@ -70,7 +70,7 @@ CROP = Crop()
 
 
 def centre_view(image: np.ndarray | ReducedImage, input_size: int, size: float = 1.0) -> Views:
-    """The centre view of crop alone (V = 1): what features are extracted from, in training and test set.
+    """The centre view of crop alone (V = 1), from which features of training and test set are extracted.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def centre_reduction(input_size: int, size: float) -> Reduction:
 def central_box(width: int, height: int, size: float) -> Box:
     """The central square (x0, y0, x1, y1), in whole pixels, whose area is `size` times the image's.
 
-    Where such a square does not fit, as for size 1 in an image that is not square, it is the largest that does.
+    If that square does not fit (size 1 in an image that is not square), it is the largest square that fits.
     """
     side = max(1, min(round(math.sqrt(size * width * height)), width, height))
     x0, y0 = (width - side) // 2, (height - side) // 2
@@ -99,11 +99,11 @@ def central_box(width: int, height: int, size: float) -> Box:
 
 
 def random_box(width: int, height: int, size: float, generator: np.random.Generator) -> Box:
-    """A box (x0, y0, x1, y1) at a random place, whose area is `size` times the image's.
+    """A box (x0, y0, x1, y1) at a random position, whose area is `size` times the image's.
 
-    As A samples it: the aspect is log-uniform over those of 3/4 to 4/3 at which the box fits, the place is uniform over
-    all whole pixels at which the box lies inside the image. Where it fits at none of these aspects, it is the largest
-    box that has the one nearest to the image's.
+    It is sampled as in A: the aspect is log-uniform over the values in [3/4, 4/3] for which the box fits; the position
+    is uniform over all whole pixels at which the box lies inside the image. If the box fits at no such aspect, it is
+    the largest box with the aspect nearest to the image's.
     """
     area = size * width * height
     low = max(math.log(ASPECTS[0]), math.log(area / height**2))
@@ -121,7 +121,7 @@ def random_box(width: int, height: int, size: float, generator: np.random.Genera
 
 
 def _box(width: int, height: int, sweep: Settings, image_id: str) -> Box:
-    """The box (x0, y0, x1, y1) of the image, in whole pixels, that a sweep shows."""
+    """The box (x0, y0, x1, y1) of the image, in whole pixels, from which a sweep takes its views."""
     if sweep.sampling == "random":
         return random_box(width, height, sweep.size, image_generator(image_id, sweep.seed))
     return central_box(width, height, sweep.size)

@@ -1,4 +1,4 @@
-"""The embed protocol (A): the whole image, made small, moves over a canvas or grows on it."""
+"""The embed protocol (A): the whole image, shrunk, moves or grows on a canvas."""
 
 import math
 
@@ -16,13 +16,13 @@ from bias_toolkit.invariance.window import Window
 class Embed(Protocol):
     """Embed (A): the whole image, resized to a square, on a W × W canvas.
 
-    The square's side is m = floor(W / size), and its top-left corner passes through c0 − 4, …, c0 + 4 with c0 =
-    floor((W − m − 1) / 2), in both coordinates for `diagonal`, in one of them for `horizontal` and `vertical`. For
-    `scale` the image stays centred by the same rule while its side grows from m − 4 to m + 4. The centre view is the
-    same for all four. Where the image is nearly as large as the canvas, the canvas's border cuts it.
+    The square's side is m = floor(W / size). Its top-left corner moves through c0 − 4, …, c0 + 4 with c0 = floor((W −
+    m − 1) / 2), in both coordinates for `diagonal` and in one for `horizontal` and `vertical`. For `scale`, the image
+    stays centred by the same rule while its side grows from m − 4 to m + 4. The centre view is the same for all four.
+    If the image is nearly as large as the canvas, the canvas's border cuts it.
 
-    For the three shifts, the image is pasted, and the canvas filled, only once: on a canvas with a margin of 4 pixels,
-    of which each view is a slice. So a step moves the made-up pixels by one pixel too, and changes none of them.
+    For the three shifts, the image is pasted and the canvas filled only once, on a canvas with a margin of 4 pixels.
+    Each view is a slice of it. So a step also moves the filled pixels by one pixel, and changes none of them.
     """
 
     name = "embed"
@@ -51,10 +51,7 @@ class Embed(Protocol):
         return f"{super().own_name(sweep)}-{sweep.fill}"
 
     def views(self, image: np.ndarray | ReducedImage, sweep: Settings, input_size: int, image_id: str) -> Views:
-        """The views of one image.
-
-        Raises InputError if nothing would be left of the image at this size.
-        """
+        """The views of one image; raises InputError if this size would leave nothing of the image."""
         transform = transform_of(sweep.transform)
         side = _side(sweep, input_size)
         sides = side + transform.growths()
@@ -63,7 +60,7 @@ class Embed(Protocol):
                 f"--size {sweep.size:g} leaves nothing of an image on the model's input of {input_size} pixels; "
                 f"take a size of at most {input_size / (1 + side - min(sides)):g}."
             )
-        # The image moves right and down where the window over the larger canvas moves left and up.
+        # The image moves right and down if the window over the larger canvas moves left and up.
         corners = transform.path()[::-1]
         if transform.growth:
             views = [
@@ -92,24 +89,23 @@ EMBED = Embed()
 
 
 def _side(sweep: Settings, input_size: int) -> int:
-    """Side m in pixels of the square that the image becomes on the canvas; of `scale`, at the centre view."""
+    """Side m, in pixels, of the square that the image becomes on the canvas; for `scale`, at the centre view."""
     return math.floor(input_size / sweep.size)
 
 
 def _corner(side: int, input_size: int) -> int:
-    """c0: where in the centre view, in both coordinates, the square of side m begins."""
+    """c0: both coordinates of the top-left corner, in the centre view, of the square of side m."""
     return (input_size - side - 1) // 2
 
 
 def _canvas(image: np.ndarray | ReducedImage, side: int, input_size: int, fill: str) -> tuple[np.ndarray, np.ndarray]:
-    """The canvas with a margin of 4 pixels around the centre view, and where it is outside the image.
-
-    Shapes (W + 8, W + 8, 3), uint8, and (W + 8, W + 8), bool.
+    """The canvas with a margin of 4 pixels around the centre view, uint8 (W + 8, W + 8, 3), and whether each pixel is
+    outside the image, bool (W + 8, W + 8).
     """
     start = _corner(side, input_size) + CENTRE
     canvas_side = input_size + 2 * CENTRE
     outside = np.ones((canvas_side, canvas_side), dtype=bool)
-    # The border of the canvas cuts an image that is nearly as large.
+    # The canvas's border cuts an image that is nearly as large.
     outside[start : start + side, start : start + side] = False
     canvas = np.zeros((canvas_side, canvas_side, 3), dtype=np.uint8)
     canvas[start : start + side, start : start + side] = resize_box(image, (0, 0, *size_of(image)), side)
@@ -119,6 +115,6 @@ def _canvas(image: np.ndarray | ReducedImage, side: int, input_size: int, fill: 
 def _slices(
     image: np.ndarray | ReducedImage, side: int, input_size: int, fill: str, corners: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Windows of the canvas with a margin, and where they are outside the image."""
+    """Windows of the canvas with a margin, and whether each pixel is outside the image."""
     canvas, outside = _canvas(image, side, input_size, fill)
     return cut(canvas, corners, input_size), cut(outside, corners, input_size)

@@ -9,14 +9,14 @@ from bias_toolkit.invariance.transforms import RANDOM
 from bias_toolkit.invariance.views import Views, cut, image_generator, resize_box, size_of
 
 RANGE = 32
-"""Offsets are whole pixels from 0 up to, and without, this number (Z, classification consistency)."""
+"""Offsets are whole pixels from 0 to this number, exclusive (Z, classification consistency)."""
 
 
 class Offsets(Protocol):
-    """Offsets (Z): `draws` pairs of views, views 2d and 2d + 1 being pair d.
+    """Offsets (Z): `draws` pairs of views; pair d is views 2d and 2d + 1.
 
-    The image's largest central square is resized to a side of W + 32, W the model's input size; a view is its W × W
-    slice at an offset (x, y) that is uniform over [0, 32)², each independent of the others.
+    The image's largest central square is resized to a side of W + 32 (W is the model's input size). A view is its W × W
+    slice at an offset (x, y). Offsets are independent and uniform over [0, 32)².
     """
 
     name = "offsets"

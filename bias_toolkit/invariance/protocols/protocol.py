@@ -1,4 +1,4 @@
-"""What every protocol has: its settings, its views, and its words."""
+"""The interface of a protocol: its settings, its views, and its descriptions."""
 
 import math
 from abc import ABC, abstractmethod
@@ -18,7 +18,7 @@ Box = tuple[int, int, int, int]
 
 @dataclass(frozen=True)
 class Settings:
-    """The settings of a sweep; `bias_toolkit.invariance.Sweep` checks them and says what they are."""
+    """The settings of a sweep; `bias_toolkit.invariance.Sweep` checks and documents them."""
 
     protocol: str
     transform: str
@@ -33,27 +33,27 @@ class Protocol(ABC):
     """How views are made. Each protocol is one object in `PROTOCOLS`."""
 
     name: str  # in settings, tables and names of sweeps
-    label: str  # for a page: the heading
-    definition: str  # for a page: one line that says what it is
+    label: str  # the heading on a page
+    definition: str  # a one-line definition for a page
     transforms: tuple[Transform, ...]  # the first is the default
     default_size: float
-    own_sizes: str = ""  # in words which sizes belong to it where several protocols are asked for; empty for one size
-    size_rule: str  # which sizes it allows, as the end of an error's sentence
+    own_sizes: str = ""  # describes its sizes where several protocols are requested; empty if there is only one size
+    size_rule: str  # describes the allowed sizes, as the end of an error message
     curve_sizes: tuple[float, ...] = ()  # on the curve of invariance over view size (A), the largest object first
     moves_by_steps: bool = True  # whether each view is one step from the last; if not, views are compared in pairs
-    has_canvas: bool = False  # whether the image stands on a canvas, which `fill` fills
-    has_sampling: bool = False  # whether `sampling` says where its window lies
+    has_canvas: bool = False  # whether the image is on a canvas, which `fill` fills
+    has_sampling: bool = False  # whether `sampling` sets its window's position
 
     @abstractmethod
     def allows_size(self, size: float) -> bool:
-        """Whether the protocol can have a size."""
+        """Whether the protocol allows a size."""
 
     @abstractmethod
     def owns_size(self, size: float) -> bool:
-        """Whether a size belongs to it where several protocols are asked for; at most one protocol owns a size."""
+        """Whether a size belongs to it if several protocols are requested; at most one protocol owns a size."""
 
     def image_side(self, size: float) -> float:
-        """Side of the image as the view shows it, in view sides: above 1 a tighter crop, below 1 on a canvas."""
+        """Side of the image in the view, as a multiple of the view's side: above 1 for crop, below 1 on a canvas."""
         return 1 / math.sqrt(size)
 
     @abstractmethod
@@ -62,37 +62,35 @@ class Protocol(ABC):
 
     @abstractmethod
     def resized(self, width: int, height: int, sweep: Settings, input_size: int, image_id: str) -> tuple[Box, int]:
-        """The box of an image that is resized, and the largest side in pixels it is resized to."""
+        """The box of an image that is resized, and the largest side in pixels to which it is resized."""
 
     @abstractmethod
     def own_settings(self, *, fill: str, sampling: str, draws: int, seed: int) -> dict[str, object]:
-        """Those of the settings that decide its views. A sweep that draws nothing has no seed, so that with another
-        seed it stays the same sweep.
-        """
+        """The settings that affect its views. A sweep without random draws has no seed, so it is the same for all."""
 
     def own_name(self, sweep: Settings) -> str:
-        """The name of a sweep, without blanks."""
+        """The name of a sweep, without spaces."""
         return "-".join([self.name, str(float(sweep.size)).removesuffix(".0"), sweep.transform])
 
     def n_views(self, sweep: Settings) -> int:
-        """How many views each image has."""
+        """The number of views per image."""
         return STEPS + 1
 
     def compared(self, sweep: Settings) -> tuple[np.ndarray, np.ndarray]:
-        """The numbers of the views that are compared: the first and the second of each pair."""
+        """The indices of the compared views: the first and the second of each pair."""
         first = np.arange(STEPS)
         return first, first + 1
 
     def window(self, width: int, height: int, sweep: Settings, input_size: int, image_id: str) -> Window:
-        """Where the centre view lies in an image of that width and height."""
+        """The position of the centre view in an image of this width and height."""
         raise ValueError(f"{self.label} has no centre view.")
 
     def picture(self, image: np.ndarray | ReducedImage, sweep: Settings, input_size: int, image_id: str) -> np.ndarray:
-        """The picture of which the views are slices, uint8; corner CENTRE is the centre view's."""
+        """The picture, uint8, of which the views are slices; the centre view's corner is number CENTRE."""
         raise ValueError(f"{self.label} has no centre view.")
 
     def check_size(self, size: float) -> None:
-        """Raise InputError if the protocol cannot have a size."""
+        """Raise InputError if the protocol does not allow a size."""
         if not self.allows_size(size):
             raise InputError(f"--size {size:g} does not fit --protocol {self.name}, {self.size_rule}.")
 

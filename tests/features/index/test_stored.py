@@ -244,7 +244,8 @@ import json, sys
 import numpy as np
 import faiss
 faiss.omp_set_num_threads(1)
-from bias_toolkit.features.index import StoredFeatures, TrainingIndex, class_nn_distances, leave_one_out_distances
+from bias_toolkit.features.index import StoredFeatures, TrainingIndex, leave_one_out_distances
+from bias_toolkit.features.index.distance import class_nn_distances
 faiss.knn(np.eye(64, dtype=np.float32), np.eye(64, dtype=np.float32), 3)
 
 def resident(name):

@@ -65,7 +65,7 @@ def squeezed(words):
 
 
 @pytest.fixture
-def page(explained):
+def page(explained, pages_without_figures):
     return Page(explained())
 
 

@@ -157,7 +157,7 @@ def test_what_is_gathered_are_the_explanations(explained_source):
     assert gather(explained_source).summary is None
 
 
-def test_the_report_has_it_after_the_images(explained_source, tmp_path, svg_only):
+def test_the_report_has_it_after_the_images(explained_source, tmp_path, pages_without_figures):
     explained_source.train_framing = pd.DataFrame()
     findings = topic_findings(explained_source, "framing-effect", "explanations", "classes")
     topics = list(dict.fromkeys(finding.topic for finding in findings))

@@ -102,7 +102,7 @@ def test_figure(with_factors):
         plot(with_factors, "factors", measure="margin")
 
 
-@pytest.mark.usefixtures("svg_only")
+@pytest.mark.usefixtures("pages_without_figures")
 def test_page(with_factors, tmp_path):
     html = write_report(with_factors, tmp_path / "report").read_text(encoding="utf-8")
     assert "A &lt;note&gt;." in html
