@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import expit
-from scipy.stats import t
 
 from bias_toolkit.foundation.resampling import CONFIDENCE
 
@@ -34,6 +33,8 @@ class BinomialFit:
 
     def odds_ratio(self, term: int) -> tuple[float, float, float, float]:
         """One term's odds ratio, both ends of its interval, and the p-value of the hypothesis that it is 1."""
+        from scipy.stats import t
+
         coefficient, error = self.coefficients[term], np.sqrt(self.covariance[term, term])
         if not np.isfinite(error) or error <= 0:
             return float(np.exp(coefficient)), np.nan, np.nan, np.nan

@@ -10,7 +10,6 @@ Boosted trees on the same terms and folds show what the terms could predict with
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import norm, t
 
 from bias_toolkit.analysis.binomial_fit import glm_coefficients
 from bias_toolkit.foundation.progress import Progress, silent
@@ -170,6 +169,8 @@ def resampled_means(values: np.ndarray, clusters: np.ndarray, resamples: int, se
 
     `values` are (images, columns), `clusters` int (images,).
     """
+    from scipy.stats import norm, t
+
     number = int(clusters.max()) + 1
     sizes = np.bincount(clusters, minlength=number).astype(float)
     middle = values.mean(axis=0)

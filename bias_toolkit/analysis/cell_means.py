@@ -1,7 +1,6 @@
 """Means over images in the cells of a framing map, where some images can be shown only in some cells."""
 
 import numpy as np
-from scipy.stats import rankdata
 
 EQUAL = 1e-12
 
@@ -89,6 +88,8 @@ def _root(matrix: np.ndarray, inverse: bool = False) -> np.ndarray:
 
 def centred_ranks(values: np.ndarray, levels: np.ndarray) -> np.ndarray:
     """Ranks within levels in each row, centred, and divided by the level's size; shape (rows, cells)."""
+    from scipy.stats import rankdata
+
     ranks = np.empty(values.shape)
     for level in np.unique(levels):
         own = levels == level

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm, t
 
 from bias_toolkit.analysis.cell_means import cell_covariances, centred_ranks, complete_values, without_noise
 from bias_toolkit.analysis.schema import COMPARED_MEASURES, MAP_CELLS, MAP_CONTRASTS, MAP_CORRELATIONS, RELATED_MEASURES
@@ -257,6 +256,8 @@ def cell_correlation(
         that it shares with the measure, are removed in the same way.
     levels : (cells,) float; ranks are taken within each of these, centred, and pooled.
     """
+    from scipy.stats import norm, t
+
     parts = values[None] if given is None else np.stack([values, given])
     levels = np.zeros(len(density)) if levels is None else levels
     n = parts.shape[1]

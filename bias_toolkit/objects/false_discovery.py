@@ -7,7 +7,6 @@ Stat. Assoc. 100(469), 2005 (the direction of a discovery may be stated at the s
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import false_discovery_control
 
 FALSE_DISCOVERY_RATE = 0.05
 
@@ -20,6 +19,8 @@ def q_values(p_values: ArrayLike) -> np.ndarray:
 
     `p_values` (tests,) are NaN for a test that could not be made. Such a test is not counted.
     """
+    from scipy.stats import false_discovery_control
+
     p_values = np.asarray(p_values, np.float64)
     result = np.full(p_values.shape, np.nan)
     made = ~np.isnan(p_values)

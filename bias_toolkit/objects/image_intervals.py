@@ -2,8 +2,6 @@
 
 import math
 
-from scipy.stats import norm, t
-
 from bias_toolkit.foundation.resampling import CONFIDENCE
 
 
@@ -18,6 +16,8 @@ def expanded_confidence(n_images: int) -> float:
 
     `n_images` is the number of resampled images, at least 2; for two sets, the smaller number.
     """
+    from scipy.stats import norm, t
+
     tail = norm.cdf(math.sqrt(n_images / (n_images - 1)) * t.ppf((1 - CONFIDENCE) / 2, n_images - 1))
     return float(1 - 2 * tail)
 
@@ -34,6 +34,8 @@ def share_interval(share: float, error: float, n_images: int) -> tuple[float, fl
     `share` is in [0, 1], and `error` is its standard error over images. Where the share is 0 or 1, `error` is not used:
     the effective number is `n_images`, at least 2.
     """
+    from scipy.stats import t
+
     n = share * (1 - share) / error**2 if error > 0 and 0 < share < 1 else n_images
     z = t.ppf((1 + CONFIDENCE) / 2, n_images - 1)
     middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)

@@ -11,7 +11,6 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from scipy.stats import rankdata
 
 from bias_toolkit.foundation.files import columns, empty_table
 from bias_toolkit.foundation.resampling import CHUNK_ELEMENTS, named_generator, percentile_interval
@@ -186,6 +185,8 @@ def _error_statistics(columns: dict[str, np.ndarray]) -> tuple[Statistics, Stati
 
 def _rank_correlation(one: np.ndarray, two: np.ndarray) -> np.ndarray:
     """Spearman's ρ along the last axis; NaN where one side is constant."""
+    from scipy.stats import rankdata
+
     ranks = [rankdata(each, axis=-1) for each in (one, two)]
     one, two = (each - each.mean(axis=-1, keepdims=True) for each in ranks)
     norm = np.sqrt((one**2).sum(axis=-1) * (two**2).sum(axis=-1))

@@ -13,7 +13,6 @@ Spiegelhalter, "League tables and their limitations", J. R. Stat. Soc. A 159(3),
 import numpy as np
 import pandas as pd
 from scipy.optimize import brentq
-from scipy.stats import norm, rankdata
 
 from bias_toolkit.foundation.resampling import CONFIDENCE, percentile_interval
 from bias_toolkit.objects.image_intervals import expanded_confidence
@@ -49,6 +48,8 @@ def rank_categories(summary: pd.DataFrame, column: str = "centre_bias", seed: in
     row, is the share of the estimates' variance that is due to the true values: 0 where the ranking is chance, near 1
     where it is reliable.
     """
+    from scipy.stats import norm
+
     objects = "n_untruncated" if column.startswith("untruncated_") else "n_objects"
     rows = summary[summary["category"].ne(WHOLE_DATASET) & summary[["n_images", objects]].ge(ENOUGH).all(axis=1)]
     rows = rows[rows[[column, f"{column}_low", f"{column}_high"]].notna().all(axis=1)]
@@ -111,6 +112,8 @@ def _of_unknown_scatter(deviation: np.ndarray, variance: np.ndarray, scatter: fl
 
 def _rank_intervals(mean: np.ndarray, error: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """95% intervals of the ranks, highest first, of values with these means and errors; whole numbers."""
+    from scipy.stats import rankdata
+
     rng = np.random.default_rng(seed)
     draws = mean + error * rng.normal(size=(DRAWS, len(mean)))
     ranks = rankdata(-draws, method="min", axis=1) if len(mean) else draws

@@ -17,8 +17,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
-from scipy.stats import t as student
 
 from bias_toolkit.foundation.files import shard_slices
 from bias_toolkit.foundation.progress import Progress, silent
@@ -157,6 +155,8 @@ def _scores(
 
 def _areas(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Area under the ROC curve of each column, ties counted half; 0.5 where all are of one dataset."""
+    from scipy.stats import rankdata
+
     areas = np.empty(scores.shape[1])
     for part in shard_slices(scores.shape[1], max(1, CHUNK_ELEMENTS // len(scores))):
         ranks = rankdata(scores[:, part], axis=0)
@@ -169,6 +169,8 @@ def _areas(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 def _variance(scores: np.ndarray, labels: np.ndarray, image: np.ndarray) -> float:
     """Variance of one fold's area under the curve, over images."""
+    from scipy.stats import rankdata
+
     total = 0.0
     ranks = rankdata(scores)
     for which in (False, True):
@@ -198,6 +200,8 @@ def _jackknife_error(
 
 
 def _logit_interval(auc: float, error: float, n_images: int) -> tuple[float, float]:
+    from scipy.stats import t as student
+
     if auc in (0.0, 1.0):
         room = min(3 / n_images, 1.0)
         return (1 - room, 1.0) if auc else (0.0, room)

@@ -14,7 +14,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import wasserstein_distance
 
 from bias_toolkit.foundation.resampling import percentile_interval
 
@@ -46,6 +45,8 @@ class PooledValues:
     """
 
     def __init__(self, first: tuple[np.ndarray, np.ndarray], second: tuple[np.ndarray, np.ndarray], n_first: int):
+        from scipy.stats import wasserstein_distance
+
         values = np.concatenate([first[0], second[0]])
         order = np.argsort(values, kind="stable")
         self._gaps = np.diff(values[order])

@@ -1,5 +1,6 @@
 """study.json: every setting of a study, the identities of its inputs, and the versions."""
 
+import functools
 import hashlib
 import json
 import logging
@@ -10,7 +11,6 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
-import bias_toolkit
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.files import is_leftover, write_text
 from bias_toolkit.foundation.untrusted import parse_json, read_regular
@@ -153,10 +153,12 @@ def holds_other_files(folder: Path) -> bool:
 
 def package_versions() -> dict[str, str]:
     """The versions of the toolkit and of the installed packages that decide the results."""
-    versions = {"bias-toolkit": bias_toolkit.__version__}
-    for package in PACKAGES:
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return versions
+    return {package: found for package in ("bias-toolkit", *PACKAGES) if (found := _version(package)) is not None}
+
+
+@functools.cache
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
