@@ -102,7 +102,8 @@ def test_everything_is_read_once_for_a_report(source, tmp_path, pages_without_fi
 
 
 def test_importing_the_report_loads_no_network_and_no_index():
-    code = "import sys, bias_toolkit.report; print(sorted({'torch', 'faiss', 'scipy.stats', 'sklearn'} & set(sys.modules)))"
+    heavy = {"torch", "faiss", "scipy.stats", "sklearn"}
+    code = f"import sys, bias_toolkit.report; print(sorted({heavy} & set(sys.modules)))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
 
