@@ -24,7 +24,7 @@ def plot(
         typer.Option(help="nn_distance, knn_distance, class_nn_distance, centre_distance or another column."),
     ] = "nn_distance",
     bins: Annotated[int | None, typer.Option(help="Quantile bins; by default as many as the images allow.")] = None,
-    by_class: Annotated[bool, typer.Option("--by-class", help="One panel a class.")] = False,
+    by_class: Annotated[bool, typer.Option("--by-class", help="One panel per class.")] = False,
     beside: Annotated[
         list[str] | None,
         typer.Option(

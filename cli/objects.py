@@ -82,9 +82,10 @@ def _objects_of_study(folder: str, options: dict[str, Any]) -> None:
     from bias_toolkit.report.topics.localisation.findings import box_sentences
 
     contents = framing_contents(opened)
-    # The first finding on estimated boxes is among `box_sentences`.
-    findings = [*topic_findings(opened, "framing", "comparison"), *topic_findings(opened, "localisation")[1:]]
-    say("\n".join([*dataset_lines(opened), *box_sentences(opened), "", *(finding.text for finding in findings)]))
+    boxes = box_sentences(opened)
+    findings = topic_findings(opened, "framing", "comparison", "localisation")
+    texts = [finding.text for finding in findings if finding.evidence not in boxes]
+    say("\n".join([*dataset_lines(opened), *boxes, "", *texts]))
     for framed in contents.sets:
         _print_table(contents, framed)
 

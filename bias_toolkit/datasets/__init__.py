@@ -1,6 +1,6 @@
 """Readers of image datasets: a path in, tables of images and objects and their pixels out."""
 
-from bias_toolkit.datasets.dataset import Dataset, Header, PixelSource
+from bias_toolkit.datasets.dataset import Dataset, Header
 from bias_toolkit.datasets.imagenet_x import imagenet_x_factors, imagenet_x_stamp
 from bias_toolkit.datasets.listing import BOX_COLUMNS, Annotations, Listing
 from bias_toolkit.datasets.load import LAYOUTS, load_dataset
@@ -18,6 +18,6 @@ from bias_toolkit.datasets.schema import (
 
 __all__ = [
     "BOX_COLUMNS", "BOX_EDGES", "IMAGES", "LAYOUTS", "OBJECTS", "SKIPPED", "Annotations", "Dataset", "Header",
-    "Listing", "PixelSource", "ReducedImage", "Reduction", "Tables", "imagenet_x_factors", "imagenet_x_stamp",
+    "Listing", "ReducedImage", "Reduction", "Tables", "imagenet_x_factors", "imagenet_x_stamp",
     "load_dataset", "read_pixels", "skipped_table",
 ]  # fmt: skip

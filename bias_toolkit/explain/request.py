@@ -224,7 +224,7 @@ def outside_subject(
     training_id: str | None,
     training_labels: Mapping[str, str],
     training_spacing: np.ndarray,
-    label_indices: Mapping[str, int],
+    label_index: int | None,
     neighbours: int,
     feature_size: float,
     feature_precision: str,
@@ -239,15 +239,14 @@ def outside_subject(
         image_id of a training image to its label; images without a label are left out.
     training_spacing : array
         The distance of each training image to its nearest other one, ascending.
-    label_indices : mapping
-        Label to the model's class.
+    label_index : int, optional
+        The model's class of the request's label.
     neighbours : int
         How many of the nearest training images are kept.
     feature_size, feature_precision : float, str
         The size of the crop whose centre view the features are of, and the precision in which they are computed.
     """
     from bias_toolkit.features.index import NEAREST, distances_table, nearest_neighbours
-    from bias_toolkit.models import match_labels
 
     pixels = _read_image(request.file)
     view = centre_view(pixels, model.input_size, feature_size)
@@ -258,15 +257,12 @@ def outside_subject(
     labels = [training_labels.get(image_id) for image_id in training.image_ids]
     reference = training_spacing
     distances = distances_table(training, nearest, features, ids, [request.label], labels, own, reference=reference)
-    index = label_indices.get(request.label)
-    if index is None and request.label is not None:
-        index = match_labels([request.label], model).indices.get(request.label)
     return Subject(
         image_id=request.image_id,
         pixels=pixels,
         in_test_set=False,
         label=request.label,
-        label_index=index,
+        label_index=label_index,
         box=request.box,
         category=request.label,
         neighbours=nearest.head(neighbours)[["neighbour_id", "distance"]],

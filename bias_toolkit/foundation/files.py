@@ -109,16 +109,6 @@ def remove_leftovers(folder: Path) -> None:
         folders[:] = [name for name in folders if not _TEMPORARY.fullmatch(name)]
 
 
-def remove_folder(folder: Path) -> None:
-    """Remove a folder so that it is visible as a whole or not at all, even if this is interrupted.
-
-    Files that may not be deleted stay under its temporary name; `remove_leftovers` tries again.
-    """
-    aside = temporary_path(folder)
-    os.replace(folder, aside)
-    shutil.rmtree(aside, ignore_errors=True)
-
-
 def is_leftover(path: Path) -> bool:
     """Whether a path is the temporary path of another."""
     return _TEMPORARY.fullmatch(path.name) is not None

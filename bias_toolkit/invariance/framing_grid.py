@@ -14,7 +14,7 @@ import numpy as np
 
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.invariance.inpaint import FILLS
-from bias_toolkit.invariance.transforms import CENTRE
+from bias_toolkit.invariance.transforms import CENTRE, check_name
 from bias_toolkit.invariance.window import Picture, Window, take_picture
 
 REAL = "real"
@@ -145,6 +145,7 @@ def framed_pictures(
     input_size : side W of the model's input, in pixels.
     margin : of the pictures, in pixels of the view.
     """
+    check_name("--surroundings", surroundings, SURROUNDINGS)
     height, width = image.shape[:2]
     box = (0.0, 0.0, float(width), float(height)) if box is None else box
     windows = [(cell, framed_window(box, width, height, cell, input_size, surroundings)) for cell in cells]

@@ -5,6 +5,8 @@ from math import comb
 import numpy as np
 from scipy.ndimage import correlate1d
 
+from bias_toolkit.invariance.transforms import check_name
+
 FILLS = ("mean", "black", "inpaint")
 
 MEAN_GREY = 128
@@ -17,7 +19,8 @@ WEIGHTS = np.array([comb(WINDOW, i) for i in range(WINDOW + 1)]) / 2**WINDOW
 
 
 def filled(canvas: np.ndarray, outside: np.ndarray, fill: str) -> np.ndarray:
-    """The canvas (height, width, 3) with the area outside the image filled, by one of `FILLS`."""
+    """The canvas (height, width, 3) with the area outside the image filled; InputError if `fill` is none of `FILLS`."""
+    check_name("--fill", fill, FILLS)
     if fill == "inpaint":
         return inpaint(canvas, outside)
     return np.where(outside[..., None], np.uint8(MEAN_GREY if fill == "mean" else 0), canvas)

@@ -24,7 +24,6 @@ def request_for(
     image.
     """
     from bias_toolkit.explain.request import file_request, image_file, known_label, known_request
-    from bias_toolkit.models import match_labels
 
     image_id = results.test_image(image)
     if image_id is not None:
@@ -34,9 +33,7 @@ def request_for(
     file = image_file(image, left_out, results.images("test")["image_id"].iloc[0])
     if label is not None:
         labels = {each for split in SPLITS for each in results.images(split)["label"].dropna()}
-        label = known_label(
-            label, labels, inputs.class_names, lambda name: bool(match_labels([name], inputs.model).indices)
-        )
+        label = known_label(label, labels, inputs.class_names, lambda name: inputs.class_of(name) is not None)
     return file_request(
         file,
         box,

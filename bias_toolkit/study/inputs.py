@@ -350,6 +350,15 @@ class Inputs:
         matched = match_labels(sorted(labels), self.model, self.class_names, self.settings.label_map)
         return matched.indices | self.label_match.indices
 
+    def class_of(self, label: str | None) -> int | None:
+        """The model's class of a label, which may be of neither set; None where it matches no class."""
+        from bias_toolkit.models import match_labels
+
+        index = self.all_class_indices.get(label)
+        if index is None and label is not None:
+            return match_labels([label], self.model).indices.get(label)
+        return index
+
     @property
     def class_names(self) -> dict[str, str]:
         """Readable names of the labels of both sets."""

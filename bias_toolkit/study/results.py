@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from bias_toolkit.objects import FramingComparison, MeanImages
 
 Result = TypeVar("Result")
-LARGEST_JSON = 64 * 2**20
 
 
 def _table(step: Step, name: str, doc: str) -> property:

@@ -349,11 +349,9 @@ class Study:
 
         Returns one row per damaged file: step, file, reason, and the command that computes it.
         """
-        commands = {task.name: task.step.command for task in self._workshop.plan.all()}
+        commands = {step.name.partition("/")[0]: step.command for step in steps.STEPS}
         damaged = pd.DataFrame(verify(self.folder, progress), columns=list(Damage._fields))
-        others = {"report": steps.report.command, steps.EXPLANATIONS: steps.explanation.command}
-        command = [commands.get(name) or others.get(name.partition("/")[0], "report") for name in damaged["step"]]
-        return damaged.assign(command=command)
+        return damaged.assign(command=[commands.get(name.partition("/")[0], "report") for name in damaged["step"]])
 
     # Internals
 

@@ -3,7 +3,9 @@ from math import factorial
 import numpy as np
 import pytest
 
-from bias_toolkit.invariance.inpaint import inpaint
+from bias_toolkit.foundation.errors import InputError
+from bias_toolkit.invariance import framing_views
+from bias_toolkit.invariance.inpaint import filled, inpaint
 
 
 def slow_inpaint(canvas, outside):
@@ -90,3 +92,14 @@ def test_it_has_no_direction(noise_image):
 def test_an_empty_canvas_cannot_be_filled():
     with pytest.raises(ValueError, match="no known pixel"):
         inpaint(np.zeros((8, 8, 3), dtype=np.uint8), np.ones((8, 8), dtype=bool))
+
+
+def test_an_unknown_fill_is_refused():
+    with pytest.raises(InputError, match="--fill gray is not known; it has to be one of mean, black, inpaint"):
+        filled(np.zeros((4, 4, 3), np.uint8), np.ones((4, 4), bool), "gray")
+
+
+def test_unknown_surroundings_are_refused():
+    image = np.zeros((40, 40, 3), np.uint8)
+    with pytest.raises(InputError, match="--surroundings fog is not known"):
+        framing_views(image, None, [0.5], ["fog"], 32)

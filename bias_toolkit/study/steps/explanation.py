@@ -85,7 +85,7 @@ def subject_of(job: Job, request: Request) -> Subject:
         training_id=inputs.training_image(request.file),
         training_labels=_training_labels(job),
         training_spacing=results.training_spacing,
-        label_indices=inputs.all_class_indices,
+        label_index=inputs.class_of(request.label),
         neighbours=inputs.settings.neighbours,
         feature_size=inputs.settings.feature_size,
         feature_precision=inputs.settings.feature_precision,

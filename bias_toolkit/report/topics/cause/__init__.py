@@ -4,6 +4,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from bias_toolkit.foundation.errors import InputError
+from bias_toolkit.invariance import STEP_PROTOCOLS
 from bias_toolkit.report.columns import require_one_of
 from bias_toolkit.report.page.files import Table
 from bias_toolkit.report.source import Source
@@ -75,7 +76,7 @@ def _curve(contents: Cause, figure: str) -> pd.DataFrame:
     if contents.size_curve is not None:
         return contents.size_curve
     summary = contents.sweeps()
-    rows = summary[summary["protocol"].isin(["crop", "embed"])]
+    rows = summary[summary["protocol"].isin(STEP_PROTOCOLS)]
     if rows.groupby(["protocol", "size"]).ngroups < 2:
         raise InputError(
             f"{contents.study} was swept at one view size, and {figure} shows several; run `bias-toolkit sizes` on it."

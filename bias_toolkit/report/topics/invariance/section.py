@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from bias_toolkit.foundation.words import count, percent
+from bias_toolkit.invariance import STEP_PROTOCOLS
 from bias_toolkit.report.columns import has_values
 from bias_toolkit.report.page.blocks import (
     Block,
@@ -46,7 +47,7 @@ def _blocks(contents: InvarianceContents) -> Iterator[Block]:
         yield Paragraph(f"{stopped[0]} {HOW}")
     yield _sweeps(contents)
     yield _noise(contents)
-    drawn = summary[summary["measure"].eq("p_top1_change") & summary["protocol"].isin(["crop", "embed"])]
+    drawn = summary[summary["measure"].eq("p_top1_change") & summary["protocol"].isin(STEP_PROTOCOLS)]
     if drawn["size"].nunique() > 1:
         yield FigureBlock(
             "sizes",
