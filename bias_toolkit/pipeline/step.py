@@ -143,15 +143,19 @@ class Step:
             else:
                 yield need.where(lambda inputs, member, step=need: step.members(inputs))
 
+    def lineage(self) -> set[Step]:
+        """The step, and all steps on whose results its own may depend."""
+        return {self}.union(*(need.step.lineage() for need in self.needed()))
+
     def setting_names(self) -> set[str]:
         """The settings on which its result, or any result that it needs, may depend, except the inputs' settings."""
-        own = {each if isinstance(each, str) else each[0] for each in self.settings}
-        return own.union(*(need.step.setting_names() for need in self.needed()))
+        declared = [each for step in self.lineage() for each in step.settings]
+        return {each if isinstance(each, str) else each[0] for each in declared}
 
     def input_names(self) -> set[str]:
         """The inputs on which its result, or any result that it needs, depends, including the source of its items."""
-        own = {name for name in self.inputs if "{" not in name} | ({self.over} if self.over else set())
-        return own.union(*(need.step.input_names() for need in self.needed()))
+        declared = [name for step in self.lineage() for name in (*step.inputs, step.over)]
+        return {name for name in declared if name and "{" not in name}
 
 
 def step(name: str, **declared: Any) -> Callable[[Callable[..., Any]], Step]:

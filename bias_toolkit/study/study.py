@@ -367,19 +367,16 @@ class Study:
 
     def _refuse_early(self, wanted: Sequence[Step]) -> None:
         """Refuse steps that would give no result, before anything is computed or recorded."""
-        names = set().union(*(step.input_names() for step in wanted))
-        settings = set().union(*(step.setting_names() for step in wanted))
-        if "feature_size" in settings:
-            required = (*SPLITS, "model")
-        else:
-            required = ("model",) if names & {"sweeps", "size_sweeps", "surroundings"} else ()
-        for name in required:
-            self.inputs.required(name)
+        needed = set().union(*(step.lineage() for step in wanted))
+        needs_both_sets = needed & {steps.features, steps.framing_map}
+        if needs_both_sets or needed & {steps.responses, steps.noise, steps.sized}:
+            for name in (*SPLITS, "model") if needs_both_sets else ("model",):
+                self.inputs.required(name)
         self.inputs.check()
-        has_index = "index" in settings and not self.results.stored.is_current(steps.index)
+        has_index = steps.index in needed and not self.results.stored.is_current(steps.index)
         if has_index:
             self.inputs.check_index()
-        if "sweeps" in names or "feature_size" in settings:
+        if needs_both_sets or steps.responses in needed:
             self.inputs.check_sweeps()
         if has_index:
             for split in SPLITS:
