@@ -3,12 +3,14 @@
 from bias_toolkit.analysis.analyse import Analysis, analyse
 from bias_toolkit.analysis.correlation import partial_spearman, spearman, within_class_spearman
 from bias_toolkit.analysis.curve import quantile_curve, two_lines
+from bias_toolkit.analysis.diagnostics import FRAMING_TERMS
 from bias_toolkit.analysis.framing_map import FramingMap, analyse_map
 from bias_toolkit.analysis.intervals import Interval, mean_interval, median_interval
-from bias_toolkit.analysis.schema import SUMMARY
+from bias_toolkit.analysis.schema import CLASS_ESTIMATES, COMPARED_MEASURES, RELATED_MEASURES, SUMMARY
 from bias_toolkit.analysis.summary import measure_summary
 
 __all__ = [
-    "SUMMARY", "Analysis", "FramingMap", "Interval", "analyse", "analyse_map", "mean_interval", "measure_summary",
-    "median_interval", "partial_spearman", "quantile_curve", "spearman", "two_lines", "within_class_spearman",
+    "CLASS_ESTIMATES", "COMPARED_MEASURES", "FRAMING_TERMS", "RELATED_MEASURES", "SUMMARY", "Analysis", "FramingMap",
+    "Interval", "analyse", "analyse_map", "mean_interval", "measure_summary", "median_interval", "partial_spearman",
+    "quantile_curve", "spearman", "two_lines", "within_class_spearman",
 ]  # fmt: skip

@@ -13,13 +13,13 @@ from scipy.stats import bootstrap
 
 from bias_toolkit.analysis import mean_interval
 from bias_toolkit.datasets.demo import demo_consequences
+from bias_toolkit.objects import CORNER_DISTANCE
 
 QUINTILES = 5
 OFF_CENTRE_EDGES = (0.0, 0.1, 0.2, 0.3, 0.5)
 SCALE_EDGES = (0.20, 0.25, 0.35, 0.45, 0.55, 0.80)
 TRAINED_SCALES = (0.35, 0.55)
 NEAR_MIDDLE = 0.15
-HALF_DIAGONAL = float(np.hypot(0.5, 0.5))
 LAW_QUANTITIES = ("centre_bias", "log_scale_mean", "log_scale_sd")
 BINNED_COLUMNS = ["by", "bin", "left", "right", "n", "accuracy", "p_top1_change", "low", "high"]
 
@@ -84,7 +84,7 @@ def change_difference(
 
 def _in_range(per_image: pd.DataFrame, by: str, left: float, right: float) -> pd.DataFrame:
     """The images with left < value ≤ right for which the other of position and scale is as in training."""
-    off_centre = per_image["centre_distance"] * HALF_DIAGONAL
+    off_centre = per_image["centre_distance"] * CORNER_DISTANCE
     if by == "off_centre":
         values, as_trained = off_centre, per_image["scale"].between(*TRAINED_SCALES)
     else:

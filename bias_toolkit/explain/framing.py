@@ -9,12 +9,12 @@ import pandas as pd
 from bias_toolkit.explain.record import DRAWN_QUANTITIES, FRAMING_QUANTITIES, Framing, FramingStanding
 from bias_toolkit.foundation.words import count
 from bias_toolkit.invariance import Sweep, Window, boxes_in_view
+from bias_toolkit.objects import CORNER_DISTANCE
 
 MINIMUM_CLASS_OBJECTS = 20
 MAXIMUM_OBJECTS = 10_000
 SHOWN_OBJECTS = 500
 USUAL_SHARE = 0.9
-HALF_DIAGONAL = np.hypot(0.5, 0.5)
 # Framing that differs by less than this counts as equal.
 ROUNDING = 1e-9
 
@@ -77,7 +77,7 @@ def framing_quantities(boxes: np.ndarray) -> dict[str, np.ndarray]:
     return {
         "cx": cx,
         "cy": cy,
-        "centre_distance": np.hypot(cx - 0.5, cy - 0.5) / HALF_DIAGONAL,
+        "centre_distance": np.hypot(cx - 0.5, cy - 0.5) / CORNER_DISTANCE,
         "scale": np.sqrt((x1 - x0) * (y1 - y0)),
         "aspect": (x1 - x0) / (y1 - y0),
     }

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from bias_toolkit.models import Model
 
 LONGEST_NAME = 60
-LABELS_TOLD = 5
+LABELS_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ def known_label(
         return named[0]
     if is_class(given):
         return given
-    known = ", ".join(labels[:LABELS_TOLD]) + (", …" if len(labels) > LABELS_TOLD else "")
+    known = ", ".join(labels[:LABELS_SHOWN]) + (", …" if len(labels) > LABELS_SHOWN else "")
     raise InputError(f"--label {given!r} is no label of the study ({known}) and no class of the model.")
 
 

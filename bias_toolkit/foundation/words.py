@@ -2,7 +2,11 @@
 
 import math
 import re
+from collections.abc import Callable
 from numbers import Real
+
+Form = Callable[[Real | None], str]
+"""A function that formats a value for readers."""
 
 MISSING = "–"
 MINUS = "\N{MINUS SIGN}"
@@ -108,14 +112,14 @@ def p_value(value: Real | None) -> str:
     return f"p{GAP}={GAP}{value:.{3 if value < 0.0995 else 2}f}"
 
 
-def interval(low: Real | None, high: Real | None, form=number) -> str:
+def interval(low: Real | None, high: Real | None, form: Form = number) -> str:
     """`0.39 to 0.43`, both ends written by `form`."""
     if not (known(low) and known(high)):
         return "no interval"
     return f"{form(low)} to {form(high)}"
 
 
-def estimate(value: Real | None, low: Real | None, high: Real | None, form=number) -> str:
+def estimate(value: Real | None, low: Real | None, high: Real | None, form: Form = number) -> str:
     """`0.41 (95% interval 0.39 to 0.43)`."""
     if not known(value):
         return "not defined"

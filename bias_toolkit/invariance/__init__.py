@@ -6,7 +6,7 @@ shift-invariant again", ICML 2019.
 """
 
 from bias_toolkit.invariance.framing_grid import SURROUNDINGS, FramingGrid, framing_views
-from bias_toolkit.invariance.measures import INVARIANCE_MEASURES
+from bias_toolkit.invariance.measures import INVARIANCE_MEASURES, measure_of
 from bias_toolkit.invariance.measures_table import measures_table
 from bias_toolkit.invariance.noise import noise_floor
 from bias_toolkit.invariance.protocols import PROTOCOLS, STEP_PROTOCOLS, protocol_of
@@ -26,15 +26,15 @@ from bias_toolkit.invariance.sweep import (
     sweep_reduction,
     sweep_window,
 )
-from bias_toolkit.invariance.transforms import transform_of
+from bias_toolkit.invariance.transforms import TRANSFORMS, transform_of
 from bias_toolkit.invariance.views import Views
 from bias_toolkit.invariance.window import Picture, Window, take_picture
 
 __all__ = [
     "FRAMED", "INVARIANCE_MEASURES", "MEASURES", "PROTOCOLS", "RESPONSES", "SEQUENTIAL", "STEP_PROTOCOLS",
-    "SURROUNDINGS", "FramingGrid", "Picture", "StopWhenKnown", "Sweep", "Views", "Window", "boxes_in_view",
-    "centre_reduction", "centre_view", "drawing_order", "expand_sweeps", "framing_views", "grid_shards", "load_grid",
-    "load_measures", "load_responses", "make_response", "make_views", "measures_table", "noise_floor",
-    "protocol_of", "size_curve_sweeps", "sweep_picture", "sweep_reduction", "sweep_shards", "sweep_window",
-    "take_picture", "transform_of",
+    "SURROUNDINGS", "TRANSFORMS", "FramingGrid", "Picture", "StopWhenKnown", "Sweep", "Views", "Window",
+    "boxes_in_view", "centre_reduction", "centre_view", "drawing_order", "expand_sweeps", "framing_views",
+    "grid_shards", "load_grid", "load_measures", "load_responses", "make_response", "make_views", "measure_of",
+    "measures_table", "noise_floor", "protocol_of", "size_curve_sweeps", "sweep_picture", "sweep_reduction",
+    "sweep_shards", "sweep_window", "take_picture", "transform_of",
 ]  # fmt: skip

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from bias_toolkit.invariance.transforms import CENTRE
+from bias_toolkit.foundation.words import Form, number, significant
+from bias_toolkit.invariance.transforms import CENTRE, check_name
 
 FLOAT32 = pa.float32()
 
@@ -29,7 +30,10 @@ class Measure:
     columns: tuple[str, ...]  # of `bias_toolkit.invariance.schema.RESPONSES`
     label: str  # for an axis or a table's heading
     definition: str  # one line
-    share: bool = False  # whether it is a share of steps, pairs or views, which is shown as a percentage
+    share_of: str = ""  # "steps", "pairs" or "views" if it is a share of them, which is shown as a percentage
+    more_is_stable: bool = False  # whether a larger value is a more stable model's
+    form: Form = significant  # formats its values if it is no share
+    noun: str = ""  # in a sentence, if it is not the label
     of_steps: bool = True  # whether it is defined for sweeps whose views are steps
     of_pairs: bool = False  # whether it is defined for sweeps whose views are compared in pairs
     highest: float = 1.0  # its maximum
@@ -39,6 +43,11 @@ class Measure:
     def name(self) -> str:
         """Its name in tables, settings and columns."""
         return self.formula.__name__
+
+    @property
+    def share(self) -> bool:
+        """Whether it is a share."""
+        return bool(self.share_of)
 
     @property
     def needs_label(self) -> bool:
@@ -99,7 +108,7 @@ INVARIANCE_MEASURES = (
         ("top1",),
         "P(top-1 change)",
         "Share of one-pixel steps at which the most probable class changes (A).",
-        share=True,
+        share_of="steps",
     ),
     Measure(
         mac,
@@ -112,7 +121,7 @@ INVARIANCE_MEASURES = (
         ("top5_exit",),
         "P(top-5 exit)",
         "Share of steps after which the class that was on top is not among the five most probable (after A).",
-        share=True,
+        share_of="steps",
     ),
     Measure(
         p_range,
@@ -132,7 +141,9 @@ INVARIANCE_MEASURES = (
         ("top1",),
         "Consistency",
         "Share of pairs of random offsets at which the top class is the same (Z).",
-        share=True,
+        share_of="pairs",
+        more_is_stable=True,
+        noun="the consistency",
         of_steps=False,
         of_pairs=True,
     ),
@@ -141,15 +152,23 @@ INVARIANCE_MEASURES = (
         ("top1", "label_index"),
         "Accuracy",
         "Share of the views whose top class is the image's label.",
-        share=True,
+        share_of="views",
         of_pairs=True,
     ),
-    Measure(confidence, ("p_top1",), "Confidence", "Probability of the top class at the centre view."),
+    Measure(confidence, ("p_top1",), "Confidence", "Probability of the top class at the centre view.", form=number),
     Measure(
         margin,
         ("p_top1", "p_second"),
         "Margin",
         "Probability of the top class minus that of the second, at the centre view.",
+        form=number,
     ),
 )
 """All measures, in the order of tables and pages."""
+
+
+def measure_of(name: str) -> Measure:
+    """The measure with this name; raises InputError if there is none."""
+    by_name = {measure.name: measure for measure in INVARIANCE_MEASURES}
+    check_name("--measure", name, by_name)
+    return by_name[name]

@@ -11,8 +11,8 @@ import pandas as pd
 
 from bias_toolkit.foundation.files import read_shards
 from bias_toolkit.foundation.shards import Shard
-from bias_toolkit.invariance import measures
 from bias_toolkit.invariance.framing_grid import Framed, FramingGrid, framed_pictures
+from bias_toolkit.invariance.measures import INVARIANCE_MEASURES
 from bias_toolkit.invariance.packing import evaluate_shards
 from bias_toolkit.invariance.protocols.crop import CROP
 from bias_toolkit.invariance.response import make_response
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from bias_toolkit.models import Model
 
 IMAGES_AHEAD = 3
+MEASURES = [each for each in INVARIANCE_MEASURES if each.name in FRAMED.names]
 
 
 def grid_shards(
@@ -76,14 +77,13 @@ def grid_shards(
             "scale": cell.scale,
             "magnification": float(1 / np.sqrt(window.step_x * window.step_y)),
             "made_up": float(seen.mean()),
-            "p_top1_change": float(measures.p_top1_change(response["top1"])),
-            "mac": float(measures.mac(response["p_top1"], response["p_top1_next"])),
-            "accuracy": None if label_index is None else float(measures.accuracy(response["top1"], label_index)),
             "label_index": label_index,
             "top1": int(response["top1"][CENTRE]),
-            "confidence": float(measures.confidence(response["p_top1"])),
-            "margin": float(measures.margin(response["p_top1"], response["p_second"])),
             "n_steps": STEPS,
+        } | {
+            each.name: float(each.formula(*(response[column] for column in each.columns)))
+            for each in MEASURES
+            if not (each.needs_label and label_index is None)
         }
 
     return evaluate_shards(

@@ -9,11 +9,11 @@ from pathlib import Path
 import pandas as pd
 
 from bias_toolkit.foundation.errors import InputError
+from bias_toolkit.foundation.wordnet import is_wnid
 from bias_toolkit.models.label_mapping import read_mapping
 from bias_toolkit.models.model import Model
 
-WORDNET_ID = re.compile(r"n\d{8}")
-LABELS_TOLD = 5
+LABELS_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def match_labels(
     by_id = _match_ids(distinct, model)
     by_name = _match_names(distinct, model, class_names or {})
     if by_id and len(by_id) >= len(by_name):
-        are_wordnet = all(WORDNET_ID.fullmatch(label) for label in by_id)
+        are_wordnet = all(map(is_wnid, by_id))
         return _label_match(by_id, "WordNet id" if are_wordnet else "class id", distinct)
     if by_name:
         return _label_match(by_name, "class name", distinct)
@@ -146,5 +146,5 @@ def _label_match(indices: dict[str, int], how: str, labels: list[str]) -> LabelM
 
 
 def _some(labels: list[str]) -> str:
-    more = len(labels) - LABELS_TOLD
-    return ", ".join(labels[:LABELS_TOLD]) + (f" and {more} more" if more > 0 else "")
+    more = len(labels) - LABELS_SHOWN
+    return ", ".join(labels[:LABELS_SHOWN]) + (f" and {more} more" if more > 0 else "")

@@ -25,7 +25,7 @@ from bias_toolkit.objects.wasserstein import PooledValues
 
 MOST_IMAGES = 10_000
 SPREAD_RESAMPLES = 200
-MEDIANS = ("log_scale", "log_aspect")
+COMPARED_BY_MEDIANS = ("log_scale", "log_aspect")
 """Variables that are compared by their medians. The others are compared by their means."""
 BIASES = {"centre_bias": ("centre_distance", "expected"), "untruncated_centre_bias": ("inner", "inner_expected")}
 DISTANCE = ("", "_low", "_high", "_by_chance", "_by_chance_high")
@@ -135,7 +135,7 @@ def _variable_row(variable: str, one: FramedObjects, other: FramedObjects, draw:
         np.concatenate([pooled.exchanged(part) for part in draw.of_second()]),
         draw.confidence,
     )
-    statistic = _median if variable in MEDIANS else _mean
+    statistic = _median if variable in COMPARED_BY_MEDIANS else _mean
     (first, first_of), (second, second_of) = (statistic(*column) for column in columns)
     differences = np.concatenate(
         [second_of(counts[:, draw.n_first :]) - first_of(counts[:, : draw.n_first]) for counts in draw.counts()]

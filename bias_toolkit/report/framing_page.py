@@ -210,5 +210,5 @@ def _tables(contents: FramingContents) -> list[Table]:
     for each in contents.sets:
         holds = f"framing of {each.the} and its categories"
         tables.append(Table(f"framing_summary_{each.key}", each.summary, holds, order=0))
-        tables.append(Table(f"framing_{each.key}", each.framing, f"one row an object of {each.the}", order=0))
+        tables.append(Table(f"framing_{each.key}", each.framing, f"one row per object of {each.the}", order=0))
     return [*tables, ranking_table(contents), comparison_table(contents)]

@@ -20,7 +20,7 @@ def photographs(tmp_path):
     return tmp_path
 
 
-def told(read, path):
+def reading_error(read, path):
     with pytest.raises(UnreadableImageError) as caught:
         read(path)
     return caught.value
@@ -34,13 +34,13 @@ def test_what_the_system_says_of_a_file_can_pass(photographs, monkeypatch, numbe
         raise OSError(code, os.strerror(code))
 
     monkeypatch.setattr("bias_toolkit.datasets.image_file.os.open", refuse)
-    assert told(read_header, str(photographs / "0.png")).transient
+    assert reading_error(read_header, str(photographs / "0.png")).transient
 
 
 def test_a_link_to_nothing_can_be_mended_and_one_to_itself_is_wrong(photographs):
     (photographs / "gone.png").symlink_to("nowhere.png")
     (photographs / "loop.png").symlink_to("loop.png")
-    gone, loop = (told(read_header, str(photographs / name)) for name in ("gone.png", "loop.png"))
+    gone, loop = (reading_error(read_header, str(photographs / name)) for name in ("gone.png", "loop.png"))
     assert str(gone) == "a link to a file that is not there"
     assert gone.transient
     assert not loop.transient
@@ -50,7 +50,7 @@ def test_a_link_to_nothing_can_be_mended_and_one_to_itself_is_wrong(photographs)
 def test_what_is_wrong_inside_a_file_stays(photographs, content):
     path = photographs / "0.png"
     path.write_bytes(path.read_bytes()[:40] if content is None else content)
-    assert not told(ImageFiles(str(photographs)).read, "0.png").transient
+    assert not reading_error(ImageFiles(str(photographs)).read, "0.png").transient
 
 
 def test_a_file_that_goes_after_the_listing_can_come_back(photographs):
@@ -58,12 +58,12 @@ def test_a_file_that_goes_after_the_listing_can_come_back(photographs):
     dataset.scan()
     content = (photographs / "0.png").read_bytes()
     (photographs / "0.png").unlink()
-    assert told(dataset.read, "0.png").transient
+    assert reading_error(dataset.read, "0.png").transient
     assert not dataset.is_back("0.png")
     (photographs / "0.png").write_bytes(content)
     assert dataset.is_back("0.png")
     Image.new("RGB", (3, 3)).save(photographs / "1.png")
-    assert not told(dataset.read, "1.png").transient
+    assert not reading_error(dataset.read, "1.png").transient
 
 
 def test_images_that_annotations_name_and_that_are_not_there_are_listed_as_transient(photographs):

@@ -73,7 +73,7 @@ def test_words_by_hand(boxes_at, training_at, cx, cy, scale, words):
     assert found["framing"][1] == f"the view {moved}, and {zoomed}"
 
 
-def told(words):
+def movement(words):
     """What words say that the view does: pixels to the right, pixels down, magnification."""
     x = y = 0
     for pixels, direction in re.findall(r"(\d+) pixels? (right|left|down|up)", words):
@@ -99,7 +99,7 @@ def test_a_disc_lands_where_the_words_say(disc, find_disc, training_at, cx, cy, 
     assume(x0 > -radius / 2 and x1 < W + radius / 2)
     here = np.array([(x0 + x1) / 2, y0 + (x1 - x0) / 2, x1 - x0])
     for cause, (reframed, words) in reframings(box, window, training_at(*target)).items():
-        right, down, factor = told(words)
+        right, down, factor = movement(words)
         found = find_disc(take_picture(image, reframed, 0).pixels)
         said = here * [1, 1, factor] - [right, down, 0]
         # Whole pixels are told, and a disc is found to about a pixel.

@@ -4,7 +4,9 @@ After A. Azulay & Y. Weiss, JMLR 20(184), 2019: networks are invariant only near
 """
 
 import math
+from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -110,7 +112,7 @@ def distance_vs_invariance_by_class(
     distance: str = "nn_distance",
     bins: int = BINS_OF_A_CLASS,
     most: int = 20,
-    class_name=str,
+    class_name: Callable[[str], str] = str,
     x_label: str | None = None,
 ) -> Figure:
     """One panel per class, in the order of the classes' names, all with the same axes.
@@ -246,11 +248,11 @@ def rho_line(correlations: pd.DataFrame, distance: str, measure: str, n: int) ->
     if plain is None or partial is None:
         return images
 
-    def told(row) -> str:
+    def with_limits(row: Mapping[str, Any]) -> str:
         brackets = f" [{number(row['low'])}, {number(row['high'])}]" if known(row["low"]) else ""
         return f"{number(row['rho'])}{brackets}"
 
-    return f"ρ {told(plain)}; given margin {told(partial)}; {images}"
+    return f"ρ {with_limits(plain)}; given margin {with_limits(partial)}; {images}"
 
 
 def _complete(per_image: pd.DataFrame, distance: str, measure: str, *others: str) -> pd.DataFrame:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from bias_toolkit.foundation.words import count, number, percent, significant
+from bias_toolkit.invariance import measure_of
 from bias_toolkit.report.columns import has_values
 from bias_toolkit.report.relations.tables import Relations, correlation, curve_rows, plain_and_partial
 from bias_toolkit.report.words.definitions import COLUMNS, label_of
@@ -57,10 +58,9 @@ def _relation(relations: Relations, variable: Variable, measure: str) -> tuple[K
 def _verdict(variable: Variable, measure: str, plain: int, partial: int) -> tuple[Kind, str, str]:
     """Kind, claim, and the joint meaning of the two correlations."""
     label = lowered(label_of(measure))
-    more_is_stable = measure == "consistency"
 
     def effect(direction: int) -> str:
-        stability = "more" if (direction > 0) == more_is_stable else "less"
+        stability = "more" if (direction > 0) == measure_of(measure).more_is_stable else "less"
         return f"the {stability} stable the model is on it by {label}"
 
     unrelated = f"No relation between {variable.noun} and {label} was found"
@@ -103,8 +103,8 @@ def _ends(relations: Relations, variable: Variable, measure: str) -> str:
     first, last = curve.iloc[0], curve.iloc[-1]
     part = FRACTIONS.get(len(curve), f"{len(curve)}th part")
 
-    def told(row) -> str:
+    def mean(row: pd.Series) -> str:
         return f"{form(row['value'])} ({limits_over(row['n'], row['low'], row['high'], form)})"
 
-    low = f"{told(first)} in the {variable.low} {part} of the images"
-    return f" {label_of(measure)} is {low} and {told(last)} in the {variable.high}."
+    low = f"{mean(first)} in the {variable.low} {part} of the images"
+    return f" {label_of(measure)} is {low} and {mean(last)} in the {variable.high}."

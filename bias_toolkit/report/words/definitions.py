@@ -4,12 +4,14 @@ A is Azulay & Weiss, JMLR 20(184), 2019; Z is Zhang, "Making convolutional netwo
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from bias_toolkit import features, invariance
-from bias_toolkit.foundation.words import number, percent, significant
+from bias_toolkit.foundation.words import Form, number, percent, significant
+
+UNIT, POSITIVE, UNLIMITED = (0.0, 1.0), (0.0, math.inf), (-math.inf, math.inf)
 
 
 @dataclass(frozen=True)
@@ -19,26 +21,35 @@ class Definition:
     label: str  # for an axis or a table's heading
     line: str  # the definition
     share: bool = False  # whether it is a share of steps, images or probability that reads well as a percentage
+    limits: tuple[float, float] = UNLIMITED  # the lowest and highest value of a column
+    form: Form = significant  # formats the values of a column that is no share
 
 
 MEASURES: dict[str, Definition] = {
-    each.name: Definition(each.label, each.definition, each.share) for each in invariance.INVARIANCE_MEASURES
+    each.name: Definition(each.label, each.definition, each.share, (0.0, each.highest), each.form)
+    for each in invariance.INVARIANCE_MEASURES
 }
 
 DISTANCES: dict[str, Definition] = {
-    each.name: Definition(each.label, each.definition, each.share) for each in features.TRAINING_DISTANCES
+    each.name: Definition(each.label, each.definition, each.share, (0.0, each.highest))
+    for each in features.TRAINING_DISTANCES
 }
 
 FRAMING: dict[str, Definition] = {
     "centre_distance": Definition(
         "Distance of the object from the centre",
         "Distance of the box's centre from the image's centre: 0 centre, 1 corner.",
+        limits=UNIT,
+        form=number,
     ),
-    "scale": Definition("Scale of the object", "Square root of the share of the image that the box covers."),
-    "area_fraction": Definition("Area of the object", "Share of the image that the box covers.", True),
+    "scale": Definition(
+        "Scale of the object", "Square root of the share of the image that the box covers.", limits=UNIT, form=number
+    ),
+    "area_fraction": Definition("Area of the object", "Share of the image that the box covers.", True, UNIT),
     "log_scale_deviation": Definition(
         "Deviation from the training scale",
         "Absolute difference between the object's log scale and the training objects' median log scale.",
+        limits=POSITIVE,
     ),
     "framing_log_density": Definition(
         "Log density of the framing",
@@ -162,14 +173,9 @@ COLUMNS: dict[str, Definition] = MEASURES | DISTANCES | FRAMING
 LABELLED: dict[str, Definition] = FRAMING_VARIABLES | COLUMNS | FRAMING_SUMMARY
 
 
-_HIGHEST = {each.name: each.highest for each in (*invariance.INVARIANCE_MEASURES, *features.TRAINING_DISTANCES)}
-
-
 def limits_of(name: str) -> tuple[float, float]:
     """Lowest and highest value of a column; infinite if it has no limit or is not defined here."""
-    if name not in COLUMNS or name == "framing_log_density":
-        return -math.inf, math.inf
-    return 0.0, _HIGHEST.get(name, math.inf if name == "log_scale_deviation" else 1.0)
+    return COLUMNS[name].limits if name in COLUMNS else UNLIMITED
 
 
 def label_of(name: str) -> str:
@@ -177,16 +183,16 @@ def label_of(name: str) -> str:
     return LABELLED[name].label if name in LABELLED else name.replace("_", " ")
 
 
-def value_form(name: str) -> Callable[[float | None], str]:
+def value_form(name: str) -> Form:
     """The function that formats a column's values."""
-    if name in COLUMNS and COLUMNS[name].share:
-        return percent
-    return number if name in ("confidence", "margin", "scale", "centre_distance") else significant
+    if name not in COLUMNS:
+        return significant
+    return percent if COLUMNS[name].share else COLUMNS[name].form
 
 
 def distance_label(name: str, settings: Mapping[str, Any]) -> str:
     """The heading of a distance, with the `metric` if the settings have it."""
     label = label_of(name)
-    if name in ("nn_distance", "knn_distance", "class_nn_distance") and settings.get("metric"):
+    if name in DISTANCES and not DISTANCES[name].share and settings.get("metric"):
         label = f"{label} ({METRIC_NAMES.get(settings['metric'], settings['metric'])})"
     return label

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from bias_toolkit.foundation.words import count, estimate, interval, known, number, p_value
+from bias_toolkit.foundation.words import Form, count, estimate, interval, known, number, p_value
 
 
 class Kind(StrEnum):
@@ -80,30 +80,30 @@ def sign(low: float | None, high: float | None) -> int | None:
     return int(low > 0) - int(high < 0)
 
 
-def limits_over(n: float, low: float | None, high: float | None, form=number) -> str:
+def limits_over(n: float, low: float | None, high: float | None, form: Form = number) -> str:
     """`0.39 to 0.43`, or a statement that `n` images are too few for an interval."""
     return NO_INTERVAL if n < ENOUGH_FOR_AN_INTERVAL else interval(low, high, form)
 
 
-def interval_over(n: float, low: float | None, high: float | None, form=number) -> str:
+def interval_over(n: float, low: float | None, high: float | None, form: Form = number) -> str:
     """`95% interval 0.39 to 0.43`, or a statement that `n` images are too few for one."""
     return NO_INTERVAL if n < ENOUGH_FOR_AN_INTERVAL else f"95% interval {interval(low, high, form)}"
 
 
-def estimate_over(n: float, value: float | None, low: float | None, high: float | None, form=number) -> str:
+def estimate_over(n: float, value: float | None, low: float | None, high: float | None, form: Form = number) -> str:
     """`0.41 (95% interval 0.39 to 0.43)`, or a statement that `n` images are too few for the interval."""
     if known(value) and n < ENOUGH_FOR_AN_INTERVAL:
         return f"{form(value)} ({NO_INTERVAL})"
     return estimate(value, low, high, form)
 
 
-def limits_of_row(row: Mapping[str, Any], column: str, form=number) -> str:
+def limits_of_row(row: Mapping[str, Any], column: str, form: Form = number) -> str:
     """The interval of a column of a row, from `<column>_low` and `<column>_high`."""
     return interval(row[f"{column}_low"], row[f"{column}_high"], form)
 
 
 def value_of(
-    row: Mapping[str, Any], column: str, form=number, short: bool = False, n: float = ENOUGH_FOR_AN_INTERVAL
+    row: Mapping[str, Any], column: str, form: Form = number, short: bool = False, n: float = ENOUGH_FOR_AN_INTERVAL
 ) -> str:
     """A column of a row with its interval from `<column>_low` and `<column>_high`, if `n` images are enough."""
     value, low, high = row.get(column), row.get(f"{column}_low"), row.get(f"{column}_high")

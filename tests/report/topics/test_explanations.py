@@ -47,7 +47,7 @@ def tables(section):
     return {block.caption: block for block in section.blocks if isinstance(block, TableBlock)}
 
 
-def told(cell):
+def text_of(cell):
     return cell if isinstance(cell, str) else " | ".join(filter(None, [cell.text, cell.detail]))
 
 
@@ -56,7 +56,7 @@ def test_the_sections_numbers_are_the_summarys(with_explanations, summary):
     assert isinstance(section.blocks[0], Paragraph)
     assert section.blocks[0].text.startswith("15 images were explained, of which 13 are unstable.")
     assert "no others" in section.blocks[0].text
-    rows = [[told(cell) for cell in row] for row in tables(section)["Causes among the unstable images"].rows]
+    rows = [[text_of(cell) for cell in row] for row in tables(section)["Causes among the unstable images"].rows]
     assert rows[0] == ["As they are", "–", "–", "13", "–", "40.0% | 35.0% to 45.0%"]
     assert rows[1][0::5] == ["Controls", "38.0% | 33.0% to 43.0%"]
     assert rows[2] == ["Framed off centre", "7", "8", "13", "2", "12.0% | 8.0% to 16.0%"]
@@ -68,7 +68,7 @@ def test_the_sections_numbers_are_the_summarys(with_explanations, summary):
 
 def test_the_list_of_images_links_to_their_pages(with_explanations):
     rows = tables(explanations_section(with_explanations))["The images that were explained"].rows
-    assert [[told(cell) for cell in row] for row in rows] == [
+    assert [[text_of(cell) for cell in row] for row in rows] == [
         ["test/003.png", "Сова é", "50.0% | 40.0% to 60.0%", "framed off centre", "why?"],
         ["test/<i>.png", "–", "20.0%", "none found", "why?"],
         ["test/005.png", "owl", "1.0% | 0% to 2.0%", "stable", "why?"],

@@ -3,13 +3,14 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
+from bias_toolkit.analysis import COMPARED_MEASURES, RELATED_MEASURES
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.invariance import STEP_PROTOCOLS
 from bias_toolkit.report.columns import require_one_of
 from bias_toolkit.report.page.files import Table
 from bias_toolkit.report.source import Source
 from bias_toolkit.report.topic import Choice, Option, Plot, Topic
-from bias_toolkit.report.topics.cause.map_figures import MAPPED, RELATED, framing_maps, map_against_density
+from bias_toolkit.report.topics.cause.map_figures import framing_maps, map_against_density
 from bias_toolkit.report.topics.cause.map_findings import map_findings
 from bias_toolkit.report.topics.cause.section import Cause, cause_section, gather
 from bias_toolkit.report.topics.cause.size_curve import size_curve_finding, size_vs_invariance
@@ -37,7 +38,7 @@ def _tables(contents: Cause) -> list[Table]:
     if framing_map is not None:
         contrasts = "the map where training objects are many, and where they are few"
         tables = [
-            Table("map_cells", framing_map.cells, "one row a cell of the framing map", order=11),
+            Table("map_cells", framing_map.cells, "one row per cell of the framing map", order=11),
             Table("map_correlations", framing_map.correlations, "the training density against the map", order=12),
             Table("map_contrasts", framing_map.contrasts, contrasts, order=13),
         ]
@@ -45,12 +46,12 @@ def _tables(contents: Cause) -> list[Table]:
 
 
 def _map(contents: Cause, choice: Choice[Cause]) -> Figure:
-    require_one_of(MAPPED, choice.measure, choice.name)
+    require_one_of(COMPARED_MEASURES, choice.measure, choice.name)
     return framing_maps(contents.framing_map.cells, choice.measure)
 
 
 def _map_vs_density(contents: Cause, choice: Choice[Cause]) -> Figure:
-    require_one_of(RELATED, choice.measure, choice.name)
+    require_one_of(RELATED_MEASURES, choice.measure, choice.name)
     framing = contents.framing_map
     if framing.cells["log_density"].isna().all():
         raise InputError("The study's map has no training density, as boxes are missing, which map-vs-density shows.")

@@ -11,17 +11,14 @@ from matplotlib.patches import Rectangle
 
 from bias_toolkit.foundation.words import count, interval, known, number
 from bias_toolkit.report.page.style import GREY, HEAT_MAP, VERMILLION, in_its_unit, new_figure, styled, subtitle
+from bias_toolkit.report.topics.cause.map_findings import SURROUNDINGS
 from bias_toolkit.report.words.definitions import label_of
 
 DENSITY_MAP = "Greys"
-SURROUNDINGS = {"mean": "mean grey", "black": "black", "inpaint": "inpainted", "real": "real"}
-"""What is around the object, in a word or two."""
 
 # Densities decrease so fast that cells differ mainly in the order of magnitude below the highest.
 SHOWN_DENSITY = np.log(1000)
 MOST_COLUMNS = 9
-RELATED = ("p_top1_change", "mac")
-MAPPED = (*RELATED, "accuracy")
 
 
 @styled
@@ -53,7 +50,7 @@ def framing_maps(cells: pd.DataFrame, measure: str = "p_top1_change") -> Figure:
             _panel(grid[row, at], table[table["scale"] == scale], column, places, norms[kind], colours)
             if row == 0:
                 grid[row, at].set_title(f"scale {scale:g}", fontsize=8.5, loc="center", pad=4)
-        name = "training\nobjects" if kind == "density" else SURROUNDINGS.get(kind, kind)
+        name = "training\nobjects" if kind == "density" else SURROUNDINGS[kind].label
         grid[row, 0].set_ylabel(name, rotation=0, ha="right", va="center", labelpad=8)
     _bars(figure, grid, rows, measure)
     figure.supxlabel("cx, from left to right (rows of a panel: cy, from top to bottom)", fontsize=8.5)
@@ -111,7 +108,7 @@ def map_against_density(cells: pd.DataFrame, correlations: pd.DataFrame, measure
             rank[seen], table[measure][seen], c=np.log(table["scale"][seen]), cmap="viridis", norm=shades, s=22
         )
         ax.scatter(rank[~seen], table[measure][~seen], marker="x", color="#B6BBC4", s=14, linewidth=0.9)
-        ax.set(title=SURROUNDINGS.get(kind, kind), xlim=(0, 1.03))
+        ax.set(title=SURROUNDINGS[kind].label, xlim=(0, 1.03))
         subtitle(ax, _rho_line(correlations, kind, measure))
         ax.set_ylim(bottom=0)
     axes[0].set_ylabel(label_of(measure))
@@ -159,5 +156,5 @@ def map_views(views: Mapping[str, Sequence[tuple[float, np.ndarray]]]) -> Figure
                 ax.set(xlim=(0, 1), ylim=(0, 1))
             if ax in grid[0]:
                 ax.set_title(f"scale {scale:g}", fontsize=8.5, loc="center", pad=4)
-        row[0].set_ylabel(SURROUNDINGS.get(kind, kind), rotation=0, ha="right", va="center", labelpad=8)
+        row[0].set_ylabel(SURROUNDINGS[kind].label, rotation=0, ha="right", va="center", labelpad=8)
     return figure

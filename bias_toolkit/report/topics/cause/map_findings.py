@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -13,12 +13,22 @@ from bias_toolkit.report.words.sentences import in_points
 
 _finding = partial(Finding, Heading.CAUSE)
 MEASURE = "p_top1_change"
-WORDS = {
-    "mean": "on mean grey",
-    "black": "on black",
-    "inpaint": "on an inpainted canvas",
-    "real": "in real surroundings",
+
+
+class Surroundings(NamedTuple):
+    """What is around the object, in words."""
+
+    label: str  # in a table or a figure
+    shown: str  # in a sentence
+
+
+SURROUNDINGS = {
+    "mean": Surroundings("mean grey", "on mean grey"),
+    "black": Surroundings("black", "on black"),
+    "inpaint": Surroundings("inpainted", "on an inpainted canvas"),
+    "real": Surroundings("real", "in real surroundings"),
 }
+WORDS = {name: each.shown for name, each in SURROUNDINGS.items()}
 
 
 def map_findings(framing_map: FramingMap | None) -> list[Finding]:

@@ -22,7 +22,7 @@ from bias_toolkit.report.page.blocks import (
 )
 from bias_toolkit.report.source import Source, study_name
 from bias_toolkit.report.topics.cause import map_figures
-from bias_toolkit.report.topics.cause.map_figures import SURROUNDINGS
+from bias_toolkit.report.topics.cause.map_findings import SURROUNDINGS
 from bias_toolkit.report.topics.cause.size_curve import size_vs_invariance
 from bias_toolkit.report.words.definitions import MAP_KINDS, MEASURES
 from bias_toolkit.report.words.finding import sign
@@ -132,7 +132,7 @@ def _correlations(table: pd.DataFrame) -> TableBlock:
             continue
         estimates = [_estimate(row, row["rho"], number) for row in by_kind.loc[kinds].to_dict("records")]
         n_cells = count(by_kind.loc[kinds[min(1, len(kinds) - 1)], "n_cells"])
-        rows.append([Cell(SURROUNDINGS.get(surroundings, surroundings), MEASURES[measure].label), *estimates, n_cells])
+        rows.append([Cell(SURROUNDINGS[surroundings].label, MEASURES[measure].label), *estimates, n_cells])
     return TableBlock(
         "Training density against the map: Spearman’s ρ over cells",
         ["", *(MAP_KINDS[kind].label for kind in kinds), "Cells"],
@@ -151,7 +151,7 @@ def _contrasts(table: pd.DataFrame) -> TableBlock:
     rows = []
     for row in table[table["kind"].ne("when right")].to_dict("records"):
         form = percent if MEASURES[row["measure"]].share else partial(number, digits=3)
-        name = Cell(SURROUNDINGS.get(row["surroundings"], row["surroundings"]), MEASURES[row["measure"]].label)
+        name = Cell(SURROUNDINGS[row["surroundings"]].label, MEASURES[row["measure"]].label)
         difference = _estimate(row, row["difference"], form)
         rows.append([name, form(row["dense"]), form(row["sparse"]), difference])
     return TableBlock(

@@ -35,7 +35,7 @@ def size_curve_finding(measures: pd.DataFrame, seed: int = 0) -> Finding | None:
         return compare_sizes(values, Heading.CAUSE, seed)
     means = values.mean().to_numpy()
 
-    def told(i: int) -> str:
+    def at_size(i: int) -> str:
         protocol, size = values.columns[i]
         return f"{percent(means[i])} at {protocol} size {size:g}"
 
@@ -43,9 +43,9 @@ def size_curve_finding(measures: pd.DataFrame, seed: int = 0) -> Finding | None:
         # Halving the size at which the image is shown moves it down by one unit of log2.
         rise, ends = in_points(abs(slope.value)), sorted((abs(slope.low), abs(slope.high)))
         if np.sign(slope.low) != np.sign(slope.high) or not np.isfinite(slope.value):
-            return f"{words} no rise was found ({told(end)})"
+            return f"{words} no rise was found ({at_size(end)})"
         limits = interval(*ends, in_points)
-        return f"{words} it rises by {rise} percentage points ({limits}) with each factor of 2, to {told(end)}"
+        return f"{words} it rises by {rise} percentage points ({limits}) with each factor of 2, to {at_size(end)}"
 
     below = side(lines.below, int(shown.argmin()), "shown smaller,")
     above = side(lines.above, int(shown.argmax()), "shown larger,")
@@ -54,7 +54,7 @@ def size_curve_finding(measures: pd.DataFrame, seed: int = 0) -> Finding | None:
     else:
         claim = f"The model is less stable when the image is shown {'smaller' if smaller else 'larger'}."
     evidence = (
-        f"It is lowest, {told(lines.lowest)}, {count(len(values), 'image')}; {below}; {above}. The two lines’ "
+        f"It is lowest, {at_size(lines.lowest)}, {count(len(values), 'image')}; {below}; {above}. The two lines’ "
         "intervals have 95% confidence together, and allow for the choice of the lowest size."
     )
     return Finding(Heading.CAUSE, Kind.EFFECT, claim, evidence)

@@ -1,12 +1,13 @@
 """Whether classes differ in stability."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from bias_toolkit.analysis import CLASS_ESTIMATES
 from bias_toolkit.foundation.words import count, p_value, percent
 from bias_toolkit.report.columns import has_values, require_numbers
 from bias_toolkit.report.page.blocks import Block, Cell, FigureBlock, Omitted, Section, TableBlock, column_cell
@@ -21,7 +22,6 @@ from bias_toolkit.report.words.sentences import ClassNames
 TITLE = "Classes"
 ENOUGH_IMAGES_OF_A_CLASS = 5
 MOST_CLASSES = 60
-SHOWN_COLUMNS = ("accuracy", "p_top1_change", "mac", "nn_distance", "centre_distance", "scale")
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,10 @@ def class_findings(contents: Classes) -> list[Finding]:
         return [Finding(Heading.CLASSES, Kind.NONE, claim, f"{test}.")]
     ranked = _ranked(classes[classes["n"].ge(ENOUGH_IMAGES_OF_A_CLASS)])
 
-    def told(row: pd.Series) -> str:
+    def describe(row: pd.Series) -> str:
         return f"“{contents.names.shown(row['label'])}”, {value_of(row, 'p_top1_change', percent, True, row['n'])}"
 
-    ends = f"P(top-1 change) is highest for {told(ranked.iloc[0])}, and lowest for {told(ranked.iloc[-1])}."
+    ends = f"P(top-1 change) is highest for {describe(ranked.iloc[0])}, and lowest for {describe(ranked.iloc[-1])}."
     return [Finding(Heading.CLASSES, Kind.EFFECT, "Classes differ in stability.", f"{test}. {ends}")]
 
 
@@ -89,7 +89,7 @@ def _blocks(contents: Classes) -> Iterator[Block]:
             "bootstrap interval over images; dashed, the mean over all images. The ends of a ranking owe part of their "
             "place to chance.",
         )
-    columns = [name for name in SHOWN_COLUMNS if has_values(contents.table, name)]
+    columns = [name for name in CLASS_ESTIMATES if has_values(contents.table, name)]
     rows = [
         [
             Cell(names.shown(row["label"]), names.given(row["label"])),
@@ -112,7 +112,9 @@ def _blocks(contents: Classes) -> Iterator[Block]:
 
 
 @styled
-def class_ranking(classes: pd.DataFrame, measure: str = "p_top1_change", *, class_name=str, most: int = 15) -> Axes:
+def class_ranking(
+    classes: pd.DataFrame, measure: str = "p_top1_change", *, class_name: Callable[[str], str] = str, most: int = 15
+) -> Axes:
     """The mean of a measure in each class (CLASSES) with its interval, the highest first; a line at the mean of all."""
     rows = classes.dropna(subset=[measure]).sort_values([measure, "label"], ascending=[False, True], kind="stable")
     mean = float(np.average(rows[measure], weights=rows["n"])) if len(rows) else np.nan

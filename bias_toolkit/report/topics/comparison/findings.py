@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 
 from bias_toolkit.foundation.words import count, interval, known, number, p_value, percent, significant
-from bias_toolkit.objects import OF_ALL_OBJECTS
+from bias_toolkit.objects import COMPARED_BY_MEDIANS, OF_ALL_OBJECTS
 from bias_toolkit.report.topics.framing.contents import FramedSet, FramingContents
 from bias_toolkit.report.words.definitions import FRAMING_VARIABLES, label_of
 from bias_toolkit.report.words.finding import (
@@ -92,7 +92,7 @@ def _variable(row: Mapping, first: FramedSet, second: FramedSet) -> Finding:
     apart, than = _apart(row), f"than those of {first.the}"
     if not sign(row["difference_low"], row["difference_high"]):
         claim = f"Objects of {second.the} differ from those of {first.the} in how their {_noun(name)} is spread."
-        centre = "median" if name in LOGARITHMS else "mean"
+        centre = "median" if name in COMPARED_BY_MEDIANS else "mean"
         return _finding(Kind.EFFECT, claim, f"The {centre} is not found to differ ({_bounds(row)}). {apart}")
     if name in LOGARITHMS:
         subject, words = {
@@ -129,7 +129,7 @@ def _noun(name: str) -> str:
     return label_of(name).lower()
 
 
-def told_distance(row: Mapping, value: float) -> str:
+def distance_text(row: Mapping, value: float) -> str:
     """A Wasserstein distance in its variable's unit, in words."""
     return _with_unit(row["variable"], _bare_distance(row["variable"], value))
 
@@ -148,9 +148,9 @@ def _apart(row: Mapping) -> str:
     """The distance between the distributions, and the distance expected by chance."""
     low, high = (_bare_distance(row["variable"], row[f"wasserstein_{end}"]) for end in ("low", "high"))
     return (
-        f"One distribution becomes the other when its objects are moved by {told_distance(row, row['wasserstein'])} on "
+        f"One distribution becomes the other when its objects are moved by {distance_text(row, row['wasserstein'])} on "
         f"average (95% interval {low} to {high}); two random parts of all images together are "
-        f"{told_distance(row, row['wasserstein_by_chance'])} apart."
+        f"{distance_text(row, row['wasserstein_by_chance'])} apart."
     )
 
 

@@ -11,7 +11,7 @@ from bias_toolkit.foundation.words import MISSING, count, interval, known, numbe
 from bias_toolkit.objects import FramingComparison
 from bias_toolkit.report.page.blocks import Cell, FigureBlock, Omitted, Paragraph, Section, TableBlock, column_cell
 from bias_toolkit.report.page.style import BLUE, ORANGE, new_figure, styled, subtitle
-from bias_toolkit.report.topics.comparison.findings import LOGARITHMS, told_distance
+from bias_toolkit.report.topics.comparison.findings import LOGARITHMS, distance_text
 from bias_toolkit.report.topics.framing.contents import FramingContents
 from bias_toolkit.report.words.definitions import FRAMING_SUMMARY, FRAMING_VARIABLES, label_of
 from bias_toolkit.report.words.sentences import bare_p
@@ -111,7 +111,7 @@ def framing_differences(
         ax.set_ylim(bottom=0)
         ax.grid(False, axis="x")
         row = comparison.row(variable)
-        apart, by_chance = (told_distance(row, row[name]) for name in ("wasserstein", "wasserstein_by_chance"))
+        apart, by_chance = (distance_text(row, row[name]) for name in ("wasserstein", "wasserstein_by_chance"))
         subtitle(ax, f"apart by {apart}; by chance {by_chance}")
     figure.axes[0].legend(figure.axes[0].patches[:2], names, loc="upper right")
     return figure

@@ -55,10 +55,12 @@ TOPIC = Topic(
     section=lambda contents, draft: distance_section(contents),
     tiles=_tiles,
     tables=lambda contents: [
-        Table("per_image", contents.relations.per_image, "one row a test image: measures, distances, framing", order=1),
+        Table(
+            "per_image", contents.relations.per_image, "one row per test image: measures, distances, framing", order=1
+        ),
         Table("correlations", contents.relations.correlations, "distance and framing against invariance", order=3),
         Table("curves", contents.relations.curves, "means in quantile bins", order=4),
-        Table("distances", contents.distances, "one row a test image", order=18),
+        Table("distances", contents.distances, "one row per test image", order=18),
         Table("search_quality", contents.search_quality, "the approximate index against exact search", order=19),
         Table("neighbours", contents.neighbours, "the nearest training images of each test image", order=20),
     ],

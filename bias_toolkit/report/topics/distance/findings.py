@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from bias_toolkit.analysis import median_interval
+from bias_toolkit.analysis import RELATED_MEASURES, median_interval
 from bias_toolkit.foundation.words import count, percent
 from bias_toolkit.report.columns import has_values
 from bias_toolkit.report.relations import tables
@@ -16,7 +16,6 @@ from bias_toolkit.report.topics.distance.search_quality import quality_findings
 from bias_toolkit.report.words.finding import Finding, Heading, Kind, estimate_over
 from bias_toolkit.report.words.sentences import ClassNames
 
-MAIN_MEASURES = ("p_top1_change", "mac")
 NEAREST = Variable(
     "nn_distance",
     Heading.DISTANCE,
@@ -59,7 +58,9 @@ def distance_findings(contents: DistanceContents) -> list[Finding]:
     if not has_values(distances, "nn_distance"):
         claim = "How far the test images are from the training set was not measured."
         return [Finding(Heading.DISTANCE, Kind.UNKNOWN, claim)]
-    findings = [relation(relations, NEAREST, name) for name in MAIN_MEASURES if has_values(relations.per_image, name)]
+    findings = [
+        relation(relations, NEAREST, name) for name in RELATED_MEASURES if has_values(relations.per_image, name)
+    ]
     if contents.n_shared:
         are = "is a training image itself" if contents.n_shared == 1 else "are training images themselves"
         claim = f"{contents.n_shared:,} of the {count(len(distances), 'test image')} {are}."

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from bias_toolkit.analysis import RELATED_MEASURES
 from bias_toolkit.foundation.words import MISSING, count, significant
 from bias_toolkit.report.columns import has_values
 from bias_toolkit.report.page.blocks import Block, FigureBlock, Omitted, Paragraph, Section, TableBlock
@@ -14,7 +15,7 @@ from bias_toolkit.report.page.style import BLUE, GREY, histogram, in_percent, ne
 from bias_toolkit.report.relations import figures
 from bias_toolkit.report.relations.blocks import correlations_table, relation_figure
 from bias_toolkit.report.relations.tables import Relations
-from bias_toolkit.report.topics.distance.findings import MAIN_MEASURES, DistanceContents
+from bias_toolkit.report.topics.distance.findings import DistanceContents
 from bias_toolkit.report.topics.distance.search_quality import quality_blocks
 from bias_toolkit.report.words.definitions import DISTANCES, distance_label, label_of
 
@@ -37,7 +38,7 @@ def _blocks(contents: DistanceContents) -> Iterator[Block]:
             "Images on which the model is unsure are both farther from the training set and less stable. So no "
             "relation with distance is shown without the same relation among images of like margin."
         )
-        for measure in MAIN_MEASURES:
+        for measure in RELATED_MEASURES:
             if has_values(relations.per_image, "nn_distance", measure):
                 yield from _relation_figures(relations, measure)
     correlations = correlations_table(relations, DISTANCES, "Distance against invariance")

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from bias_toolkit.analysis import COMPARED_MEASURES
 from bias_toolkit.foundation.words import count, interval, known, number, p_value, percent
 from bias_toolkit.report.columns import require_one_of
 from bias_toolkit.report.page.blocks import (
@@ -112,7 +113,7 @@ def _blocks(contents: Factors) -> Iterator[Block]:
         "class. An image may have several factors, and what is said of one is not free of the others. Factors make a "
         "model unsure, and unsure models are unstable: so each difference is also taken among images of like margin."
     )
-    measures = [measure for measure in ("p_top1_change", "mac", "accuracy") if table["measure"].eq(measure).any()]
+    measures = [measure for measure in COMPARED_MEASURES if table["measure"].eq(measure).any()]
     if "p_top1_change" in measures:
         yield FigureBlock(
             "factors",

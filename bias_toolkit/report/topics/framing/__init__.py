@@ -46,8 +46,8 @@ def _tables(contents: FramingContents) -> list[Table]:
         Table("framing_summary_train", train.summary, "framing of the training set and its categories", order=21),
         Table("framing_summary_test", test.summary, "framing of the test set and its categories", order=22),
         ranking_table(contents),
-        Table("framing_train", train.framing, "one row a training object", order=25),
-        Table("framing_test", test.framing, "one row a test object", order=26),
+        Table("framing_train", train.framing, "one row per training object", order=25),
+        Table("framing_test", test.framing, "one row per test object", order=26),
     ]
 
 

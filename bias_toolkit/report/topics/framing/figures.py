@@ -1,6 +1,6 @@
 """Figures of how the subjects of a dataset are framed."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -123,7 +123,9 @@ def scale_histogram(
 
 
 @styled
-def category_ranking(ranked: pd.DataFrame, *, column: str = "centre_bias", class_name=str, most: int = 15) -> Axes:
+def category_ranking(
+    ranked: pd.DataFrame, *, column: str = "centre_bias", class_name: Callable[[str], str] = str, most: int = 15
+) -> Axes:
     """A centre bias of the categories (CATEGORY_RANKING) with its interval; only the `most` first and last of many."""
     named = zip(ranked["category"], ranked["n_objects"], strict=True)
     rows = ranked[["value", "value_low", "value_high"]].astype(float).set_axis(["value", "low", "high"], axis=1)

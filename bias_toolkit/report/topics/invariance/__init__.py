@@ -52,7 +52,7 @@ TOPIC = Topic(
     tiles=_tiles,
     tables=lambda contents: [
         Table("summary", contents.summary, "means of every measure under every sweep", order=2),
-        Table("measures", contents.measures, "one row a test image and sweep", order=16),
+        Table("measures", contents.measures, "one row per test image and sweep", order=16),
         Table(
             "sequential",
             contents.sequential if len(contents.sequential) else None,

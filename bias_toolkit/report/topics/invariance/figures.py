@@ -8,12 +8,13 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from bias_toolkit.foundation.words import count, percent
-from bias_toolkit.invariance import STEP_PROTOCOLS
+from bias_toolkit.invariance import INVARIANCE_MEASURES, STEP_PROTOCOLS, TRANSFORMS
 from bias_toolkit.report.page.style import BLUE, GREY, SERIES, in_its_unit, in_percent, new_figure, styled, subtitle
 from bias_toolkit.report.words.definitions import label_of
 from bias_toolkit.report.words.sentences import image_size
 
-MARKERS = {"diagonal": "o", "horizontal": "s", "vertical": "^", "scale": "D"}
+MARKERS = dict(zip((transform.name for transform in TRANSFORMS), "os^DvP*", strict=False))
+STEP_SHARES = [measure.name for measure in INVARIANCE_MEASURES if measure.share_of == "steps"]
 HISTOGRAM_BINS = 40
 
 
@@ -29,7 +30,7 @@ def measure_by_size(summary: pd.DataFrame, measure: str = "p_top1_change") -> Ax
         for transform, line in of_protocol.groupby("transform"):
             errors = np.abs(line[["low", "high"]].to_numpy(float).T - line["value"].to_numpy(float))
             label = f"{protocol}, {transform}" if several and transform else protocol
-            look = {"color": colour, "marker": MARKERS.get(transform, "o"), "markersize": 5.5, "label": label}
+            look = {"color": colour, "marker": MARKERS[transform], "markersize": 5.5, "label": label}
             ax.errorbar(line["shown"], line["value"], errors, linewidth=1.6, elinewidth=1.2, capsize=2.5, **look)
     ax.set_xscale("log", base=2)
     ax.xaxis.set_major_locator(FixedLocator(_apart(sorted(rows["shown"].unique()))))
@@ -61,7 +62,7 @@ def measure_histogram(measures: pd.DataFrame, measure: str = "p_top1_change") ->
     ax = new_figure().add_subplot()
     values = measures[measure].dropna().to_numpy(float)
     steps = measures["n_steps"].max() if "n_steps" in measures else np.nan
-    if measure in ("p_top1_change", "p_top5_exit") and np.isfinite(steps) and steps <= 60:
+    if measure in STEP_SHARES and np.isfinite(steps) and steps <= 60:
         edges = (np.arange(steps + 2) - 0.5) / steps
     else:
         highest = values.max(initial=0)

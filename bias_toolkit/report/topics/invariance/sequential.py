@@ -6,9 +6,9 @@ from typing import Any
 import pandas as pd
 
 from bias_toolkit.foundation.words import count, estimate, percent
+from bias_toolkit.invariance import measure_of
 from bias_toolkit.report.words.sentences import sweep_name, was
 
-NAMES = {"p_top1_change": "P(top-1 change)", "consistency": "the consistency"}
 HOW = (
     "The interval holds wherever a sweep stops and whatever the values’ distribution is: it is a confidence sequence, "
     "by betting, for the mean of a finite dataset sampled without replacement (Waudby-Smith and Ramdas, JRSS B 86(1), "
@@ -37,7 +37,8 @@ def unmeasured_sentences(sequential: pd.DataFrame, reference: tuple[str, str, fl
 
 def _sentence(row: Mapping[str, Any], named: bool) -> str:
     sweep = f"{sweep_name(row['protocol'], row['transform'], row['size'])}: " if named else ""
-    name, points = NAMES[row["measure"]], f"±{100 * row['precision']:g} points"
+    measure, points = measure_of(row["measure"]), f"±{100 * row['precision']:g} points"
+    name = measure.noun or measure.label
     skipped = f", of which {row['n_skipped']:,} could not be decoded" if row["n_skipped"] else ""
     if row["n"] + row["n_skipped"] < row["n_images"]:
         text = (

@@ -1,8 +1,9 @@
 """Findings on estimated boxes, and the conclusions that they do not allow."""
 
+from enum import Enum
 from functools import partial
 
-from bias_toolkit.foundation.words import count, interval, known, number, percent
+from bias_toolkit.foundation.words import Form, count, interval, known, number, percent
 from bias_toolkit.objects import OF_ALL_OBJECTS
 from bias_toolkit.report.source import Source
 from bias_toolkit.report.topics.localisation.contents import Localisation, gather, missing_boxes
@@ -12,6 +13,15 @@ from bias_toolkit.report.words.sentences import SET_NAMES, has, three_digits
 
 CENTRED = "centred"
 _finding = partial(Finding, Heading.FRAMING)
+
+
+class Verdict(Enum):
+    """An estimated box compared with a box in the image's middle; the value is the sign of the gain."""
+
+    BETTER = 1  # in all criteria
+    ALIKE = 0
+    WORSE = -1  # in any criterion
+    UNKNOWN = None
 
 
 def localisation_findings(located: Localisation) -> list[Finding]:
@@ -32,7 +42,7 @@ def localisation_findings(located: Localisation) -> list[Finding]:
     return findings
 
 
-def measured(located: Localisation, criterion: str, estimator: str = "estimated", form=number) -> str:
+def measured(located: Localisation, criterion: str, estimator: str = "estimated", form: Form = number) -> str:
     """`0.58 (0.55 to 0.61)`: a criterion with its 95% interval."""
     row = located.value(criterion, estimator)
     if not known(row["value"]):
@@ -41,15 +51,20 @@ def measured(located: Localisation, criterion: str, estimator: str = "estimated"
     return f"{form(row['value'])}{limits}"
 
 
-def verdict(located: Localisation, *criteria: str) -> int | None:
-    """Compared with a box in the image's middle: 1 better in all criteria, −1 worse in any, 0 neither, None unknown."""
+def verdict(located: Localisation, *criteria: str) -> Verdict:
+    """Estimated boxes compared with a box in the image's middle by some criteria."""
     signs = [sign(*(located.value(criterion)[f"gain_{end}"] for end in ("low", "high"))) for criterion in criteria]
-    return None if None in signs else min(signs)
+    return Verdict(None if None in signs else min(signs))
 
 
 def overlap_sentence(located: Localisation) -> str:
     """How often an estimated box is near the object's own, compared with a box in the image's middle."""
-    better = {1: "more often than", 0: "no more often than", -1: "less often than", None: "beside"}
+    better = {
+        Verdict.BETTER: "more often than",
+        Verdict.ALIKE: "no more often than",
+        Verdict.WORSE: "less often than",
+        Verdict.UNKNOWN: "beside",
+    }
     return (
         "An estimated box overlaps the object's own by half or more (intersection over union) "
         f"{better[verdict(located, 'localisation_accuracy')]} a box of typical size in the image's middle: in "
@@ -84,12 +99,12 @@ def _position(located: Localisation) -> Finding:
         "the same images."
     )
     outcome = verdict(located, *ways.values())
-    if outcome == 1:
+    if outcome is Verdict.BETTER:
         return _finding(
             Kind.FACT, "Estimated boxes tell where an object is better than the image's middle does.", evidence
         )
-    better = [way for way, name in ways.items() if verdict(located, name) == 1]
-    than = "worse than" if outcome == -1 and not better else "better than" if better else "no better than"
+    better = [way for way, name in ways.items() if verdict(located, name) is Verdict.BETTER]
+    than = "worse than" if outcome is Verdict.WORSE and not better else "better than" if better else "no better than"
     only = f" {better[0]} only" if better else ""
     return _finding(
         Kind.CAUTION,
@@ -105,7 +120,7 @@ def _scale(located: Localisation) -> Finding:
         f"{measured(located, 'log_scale_sd', CENTRED)}; mean error {measured(located, 'log_scale_bias')}; Spearman's ρ "
         f"of estimated with true scale {measured(located, 'rho_scale')}; measured on the same images."
     )
-    if verdict(located, "log_scale_sd") == 1:
+    if verdict(located, "log_scale_sd") is Verdict.BETTER:
         claim = "Estimated boxes tell how large an object is better than one size for all."
         return _finding(Kind.FACT, claim, evidence)
     claim = "The size of estimated boxes is no better than one size for all."

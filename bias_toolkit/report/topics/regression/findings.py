@@ -6,12 +6,12 @@ from typing import Any
 
 import pandas as pd
 
+from bias_toolkit.analysis import FRAMING_TERMS
 from bias_toolkit.foundation.words import count, interval, known, number, p_value, percent, significant
 from bias_toolkit.report.source import Source, notes
 from bias_toolkit.report.words.finding import Finding, Heading, Kind, limits_of_row
 
 TERM = "nn_distance"
-FRAMING_TERMS = ("centre_distance", "log_scale_deviation", "framing_log_density")
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def direction(row: Mapping[str, Any] | None) -> int | None:
     return None if row is None else int(row["low"] > 1) - int(row["high"] < 1)
 
 
-def told(row: Mapping[str, Any]) -> str:
+def odds_with_interval(row: Mapping[str, Any]) -> str:
     """`1.21 (95% interval 1.06 to 1.38; p = 0.006)`."""
     details = f"95% interval {interval(row['low'], row['high'], odds)}; {p_value(row['p_value'])}"
     return f"{odds(row['odds_ratio'])} ({details})"
@@ -102,12 +102,12 @@ def _claim(alone: int | None, answer: int, beside: str) -> tuple[str, Kind]:
 
 
 def _numbers(alone: Mapping | None, together: Mapping, within: Mapping | None, curved: Mapping | None) -> str:
-    parts = [f"{told(alone)} where nothing else is known"] if alone is not None else []
-    parts.append(f"{told(together)} beside the other terms")
+    parts = [f"{odds_with_interval(alone)} where nothing else is known"] if alone is not None else []
+    parts.append(f"{odds_with_interval(together)} beside the other terms")
     if within is not None:
-        parts.append(f"{told(within)} among images of one class")
+        parts.append(f"{odds_with_interval(within)} among images of one class")
     if curved is not None:
-        parts.append(f"{told(curved)} if the margin may act along a curve as well")
+        parts.append(f"{odds_with_interval(curved)} if the margin may act along a curve as well")
     of = count(together["n"], "image")
     if together["clusters"] != together["n"]:
         of += f" of {count(together['clusters'], 'class', 'classes')}"
