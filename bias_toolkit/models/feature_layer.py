@@ -240,7 +240,7 @@ def _named_tap(network: nn.Module, runs: list[Run], layer: str) -> Tap:
     run = by_name[layer]
     if not run.is_per_image:
         raise InputError(
-            f"The layer {layer!r} gives {tuple(run.output_shape)} for {PROBE_IMAGES} images, not one row an image; "
+            f"The layer {layer!r} gives {tuple(run.output_shape)} for {PROBE_IMAGES} images, not one row per image; "
             f"name another with --feature ({_some_names(list(by_name))})."
         )
     return Tap(layer, "output", run.output_channel_axis)

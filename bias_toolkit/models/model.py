@@ -108,7 +108,7 @@ class Model:
             if logits.shape[0] != PROBE_IMAGES or not torch.isfinite(logits).all():
                 nan = non_finite_tensor(self.module)
                 why = "" if nan is None else f"; its tensor {nan!r} holds NaN"
-                raise InputError(f"The model {self.name} does not give finite logits, one row an image{why}.")
+                raise InputError(f"The model {self.name} does not give finite logits, one row per image{why}.")
             self._layer = find_feature_layer(self.module, images, self.feature)
             with self._layer.capture(self.module) as feature:
                 self.module(images)

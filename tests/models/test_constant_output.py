@@ -75,7 +75,7 @@ def test_weights_that_are_no_numbers_are_named(small_network):
     network = small_network()
     with torch.no_grad():
         network[6].weight[0, 0] = torch.nan
-    with pytest.raises(InputError, match=r"not give finite logits, one row an image; its tensor '6.weight' holds NaN"):
+    with pytest.raises(InputError, match=r"not give finite logits, one row per image; its tensor '6.weight' holds NaN"):
         model_of(network)
 
 

@@ -232,5 +232,5 @@ def test_layer_without_one_row_an_image_is_refused():
             windows = images.reshape(len(images), -1, 12).flatten(0, 1)
             return self.head(self.inside(windows).unflatten(0, (len(images), -1)).mean(1))
 
-    with pytest.raises(InputError, match=r"'inside'.*not one row an image"):
+    with pytest.raises(InputError, match=r"'inside'.*not one row per image"):
         Model("windows", Windows(), input_size=16, preprocessing=PLAIN, feature="inside")
