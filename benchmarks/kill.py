@@ -75,9 +75,12 @@ def campaign(folder: Path, kills: int, seed: int) -> list[str]:
         for command in commands(photographs, study):
             ended = None
             while ended is None or ended.code == -9:
-                left = [step for step in known if not is_done(study, step.name)]
-                meant = min(left, key=lambda step: steps[step.name], default=None) if killed < kills else None
-                hook = (lambda: None) if meant is None else _kill_in(study, meant, draw.random(), draw.random() < 0.5)
+                left = [step.name for step in known if not is_done(study, step.name)]
+                # A run in which only steps are left that had their share goes on to its end, and a new life begins.
+                share = min(steps[step.name] for step in known) + 1
+                meant = min(known, key=lambda step: (step.name not in left, steps[step.name]))
+                is_due = killed < kills and meant.name in left and steps[meant.name] <= share
+                hook = _kill_in(study, meant, draw.random(), draw.random() < 0.5) if is_due else lambda: None
                 ended = run(command, study, prepare_child=hook)
                 if ended.code == -9:
                     killed += 1
