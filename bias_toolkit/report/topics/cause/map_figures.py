@@ -21,6 +21,11 @@ SHOWN_DENSITY = np.log(1000)
 MOST_COLUMNS = 9
 
 
+def _label(kind: str) -> str:
+    """The label of surroundings; the demo compares networks in their place, under their names."""
+    return SURROUNDINGS[kind].label if kind in SURROUNDINGS else kind
+
+
 @styled
 def framing_maps(cells: pd.DataFrame, measure: str = "p_top1_change") -> Figure:
     """A measure in each cell, one row per kind of surroundings and one column per scale.
@@ -50,7 +55,7 @@ def framing_maps(cells: pd.DataFrame, measure: str = "p_top1_change") -> Figure:
             _panel(grid[row, at], table[table["scale"] == scale], column, places, norms[kind], colours)
             if row == 0:
                 grid[row, at].set_title(f"scale {scale:g}", fontsize=8.5, loc="center", pad=4)
-        name = "training\nobjects" if kind == "density" else SURROUNDINGS[kind].label
+        name = "training\nobjects" if kind == "density" else _label(kind)
         grid[row, 0].set_ylabel(name, rotation=0, ha="right", va="center", labelpad=8)
     _bars(figure, grid, rows, measure)
     figure.supxlabel("cx, from left to right (rows of a panel: cy, from top to bottom)", fontsize=8.5)
@@ -108,7 +113,7 @@ def map_against_density(cells: pd.DataFrame, correlations: pd.DataFrame, measure
             rank[seen], table[measure][seen], c=np.log(table["scale"][seen]), cmap="viridis", norm=shades, s=22
         )
         ax.scatter(rank[~seen], table[measure][~seen], marker="x", color="#B6BBC4", s=14, linewidth=0.9)
-        ax.set(title=SURROUNDINGS[kind].label, xlim=(0, 1.03))
+        ax.set(title=_label(kind), xlim=(0, 1.03))
         subtitle(ax, _rho_line(correlations, kind, measure))
         ax.set_ylim(bottom=0)
     axes[0].set_ylabel(label_of(measure))
@@ -156,5 +161,5 @@ def map_views(views: Mapping[str, Sequence[tuple[float, np.ndarray]]]) -> Figure
                 ax.set(xlim=(0, 1), ylim=(0, 1))
             if ax in grid[0]:
                 ax.set_title(f"scale {scale:g}", fontsize=8.5, loc="center", pad=4)
-        row[0].set_ylabel(SURROUNDINGS[kind].label, rotation=0, ha="right", va="center", labelpad=8)
+        row[0].set_ylabel(_label(kind), rotation=0, ha="right", va="center", labelpad=8)
     return figure
