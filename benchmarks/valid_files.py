@@ -185,7 +185,7 @@ KINDS: dict[str, Kind] = {
         "ImageSets/Main/train.txt",
         "ImageSets/Main/train.txt",
         _VOC,
-        _lines(lambda generator, number: f"{number} {generator.choice([1, -1, 0])}"),
+        _lines(lambda generator, number: f"{number} {generator.choice([1, -1, 0]) if number else 1}"),
         (("Annotations/0.xml", "<annotation/>"),),
     ),
     "Tiny-ImageNet val": Kind(
