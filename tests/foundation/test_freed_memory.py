@@ -19,13 +19,14 @@ def faults():
 
 before = min(faults() for _ in range(4))
 assert keep_freed_memory()
-print(before, min(faults() for _ in range(8)))
+# The heap grows by some blocks until a freed one fits.
+print(before, max([faults() for _ in range(48)][24:]))
 """
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the C library is not glibc")
 def test_freed_blocks_are_used_again():
-    """A block of 64 MB costs a page fault for each of its pages before, and hardly any after."""
+    """A block of 64 MB costs a page fault for each of its pages before, and hardly any after the first ones."""
     done = subprocess.run([sys.executable, "-c", FRESH_PROCESS], capture_output=True, text=True, check=True)
     before, after = map(int, done.stdout.split())
     assert before > 64_000_000 // resource.getpagesize() / 2
