@@ -1,12 +1,18 @@
-"""The names of WordNet ids."""
+"""WordNet ids and their names."""
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from bias_toolkit.datasets.annotation_text import read_lines
-from bias_toolkit.foundation.wordnet import is_wnid
 
 _NAME_FILES = ("LOC_synset_mapping.txt", "synset_words.txt", "words.txt")
+_WNID = re.compile(r"n\d{8}")
+
+
+def is_wnid(text: str) -> bool:
+    """Whether a text is a WordNet id of a noun, such as n01443537."""
+    return _WNID.fullmatch(text) is not None
 
 
 def find_names(places: Iterable[Path]) -> tuple[dict[str, str], list[Path]]:

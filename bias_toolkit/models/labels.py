@@ -9,10 +9,10 @@ from pathlib import Path
 import pandas as pd
 
 from bias_toolkit.foundation.errors import InputError
-from bias_toolkit.foundation.wordnet import is_wnid
 from bias_toolkit.models.label_mapping import read_mapping
 from bias_toolkit.models.model import Model
 
+WORDNET_ID = re.compile(r"n\d{8}")
 LABELS_SHOWN = 5
 
 
@@ -45,7 +45,7 @@ def match_labels(
     by_id = _match_ids(distinct, model)
     by_name = _match_names(distinct, model, class_names or {})
     if by_id and len(by_id) >= len(by_name):
-        are_wordnet = all(map(is_wnid, by_id))
+        are_wordnet = all(WORDNET_ID.fullmatch(label) for label in by_id)
         return _label_match(by_id, "WordNet id" if are_wordnet else "class id", distinct)
     if by_name:
         return _label_match(by_name, "class name", distinct)

@@ -10,8 +10,8 @@ import warnings
 from pathlib import Path
 
 from bias_toolkit.datasets.decoding_apart import WAITING_SECONDS, set_limits
+from bias_toolkit.datasets.wordnet import is_wnid
 from bias_toolkit.foundation.errors import InputError
-from bias_toolkit.foundation.wordnet import is_wnid
 
 _FIELDS = ("ILSVRC2012_ID", "WNID", "words", "num_children")
 

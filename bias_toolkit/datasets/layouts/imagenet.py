@@ -20,10 +20,9 @@ from bias_toolkit.datasets.layouts.imagenet_annotations import find_annotations,
 from bias_toolkit.datasets.layouts.layout import Layout
 from bias_toolkit.datasets.listing import Annotations
 from bias_toolkit.datasets.walk import is_image_name, visible_folders, walk_images
-from bias_toolkit.datasets.wordnet import find_names
+from bias_toolkit.datasets.wordnet import find_names, is_wnid
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.progress import Progress
-from bias_toolkit.foundation.wordnet import is_wnid
 
 _NUMBERED = re.compile(r"ILSVRC2012_(val|test)_\d{8}")
 _NAMED_BY_CLASS = re.compile(r"(n\d{8})_(.*)")

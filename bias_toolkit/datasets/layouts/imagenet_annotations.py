@@ -29,9 +29,9 @@ from bias_toolkit.datasets.annotation_xml import read_all_objects
 from bias_toolkit.datasets.file_names import shortened
 from bias_toolkit.datasets.layouts.devkit_meta import read_meta
 from bias_toolkit.datasets.listing import BOX_COLUMNS, no_boxes
+from bias_toolkit.datasets.wordnet import is_wnid
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.progress import Progress
-from bias_toolkit.foundation.wordnet import is_wnid
 
 _LEVELS = 4
 _DEVKIT_FOLDERS = ("", "data", "devkit/data", "ILSVRC2012_devkit_t12/data")
