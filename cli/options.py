@@ -58,12 +58,10 @@ def _named(
 
 
 def settings_of(steps: Iterable[Step]) -> list[str]:
-    """The settings on which the results of steps depend, and those that define their inputs; in order."""
+    """The settings of the work of steps, and those that define their inputs; in order."""
     names = set()
     for step in steps:
         names |= step.setting_names().union(*(SETTINGS_OF[name] for name in step.input_names()))
-    if "index" in names:
-        names.add("memory")
     return [field.name for field in dataclasses.fields(Settings) if field.name in names]
 
 

@@ -107,6 +107,11 @@ class Dataset:
             add("\n".join(name for name, _ in listing.unlisted).encode())
         return digest.hexdigest()
 
+    @property
+    def n_listed(self) -> int:
+        """Number of images that the dataset lists, whether or not they can be read."""
+        return len(self._listing.image_ids)
+
     def scan(self, progress: Progress = silent) -> Tables:
         """Read the annotations and every image's header, and keep the resulting tables.
 

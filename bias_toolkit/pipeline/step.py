@@ -101,8 +101,11 @@ class Step:
     needs: Sequence[Need | Step] = ()
     inputs: Sequence[str] = ()
     settings: Sequence[str | tuple[str, Callable[[Any], bool]]] = ()
+    limits: Sequence[str] = ()
     also: Callable[[], Mapping[str, Any]] | None = None
     skips: str | None = None
+    requires: Sequence[str] = ()
+    check: Callable[[Any], None] | None = None
     is_listed: bool = True
     replaces_itself: bool = False
     sharding: Sharding | None = None
@@ -148,8 +151,8 @@ class Step:
         return {self}.union(*(need.step.lineage() for need in self.needed()))
 
     def setting_names(self) -> set[str]:
-        """The settings on which its result, or any result that it needs, may depend, except the inputs' settings."""
-        declared = [each for step in self.lineage() for each in step.settings]
+        """The settings of its work, and of the work of the steps that it needs, except the inputs' settings."""
+        declared = [each for step in self.lineage() for each in (*step.settings, *step.limits)]
         return {each if isinstance(each, str) else each[0] for each in declared}
 
     def input_names(self) -> set[str]:
@@ -183,10 +186,16 @@ def step(name: str, **declared: Any) -> Callable[[Callable[..., Any]], Step]:
     settings : sequence of str or (str, callable)
         The settings that decide the result. With a callable, which takes all settings, the setting counts only if the
         callable returns True. Settings that change only the speed do not belong here.
+    limits : sequence of str
+        The other settings that the work uses; they change only its speed or its memory.
     also : callable, optional
         Other JSON values that decide the result, such as a constant of the method.
     skips : str, optional
         Pattern of the tables among `writes` that list the items left out.
+    requires : sequence of str
+        The inputs that must be named; a study without one of them is refused before anything is computed.
+    check : callable, optional
+        Takes the inputs. Raises InputError before anything is computed, if the step could give no result.
     is_listed : bool
         Whether its members can be listed. If not, the caller makes the member. A member may have a method `key_values`,
         which returns its part of the key; for other dataclasses, the part is all fields.

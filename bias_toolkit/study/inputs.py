@@ -298,14 +298,14 @@ class Inputs:
         for sweep in self.sweeps:
             make_views(np.zeros((side, side, 3), np.uint8), sweep, side, "")
 
-    def check_index(self, n_images: int | None = None) -> None:
-        """Refuse an index that Faiss does not accept, or cannot train on `n_images`, before it is built."""
+    def check_index(self) -> None:
+        """Refuse an index that Faiss does not accept, or cannot train on so few images, before it is built."""
         from bias_toolkit.features.index import check_index
 
         self.identity("model")
         is_open = self.has_open_model
         dimension = self.model.feature_dimension if is_open else self.recorded.model.feature_dimension
-        check_index(self.settings.index, dimension, n_images, self.settings.metric)
+        check_index(self.settings.index, dimension, self.opened("train").n_listed, self.settings.metric)
 
     # Labels
 

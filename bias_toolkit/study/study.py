@@ -368,20 +368,14 @@ class Study:
     def _refuse_early(self, wanted: Sequence[Step]) -> None:
         """Refuse steps that would give no result, before anything is computed or recorded."""
         needed = set().union(*(step.lineage() for step in wanted))
-        needs_both_sets = needed & {steps.features, steps.framing_map}
-        if needs_both_sets or needed & {steps.responses, steps.noise, steps.sized}:
-            for name in (*SPLITS, "model") if needs_both_sets else ("model",):
+        required = set().union(*(step.requires for step in needed))
+        for name in (*SPLITS, "model"):
+            if name in required:
                 self.inputs.required(name)
         self.inputs.check()
-        has_index = steps.index in needed and not self.results.stored.is_current(steps.index)
-        if has_index:
-            self.inputs.check_index()
-        if needs_both_sets or steps.responses in needed:
-            self.inputs.check_sweeps()
-        if has_index:
-            for split in SPLITS:
-                self._runner.do(steps.images, split)
-            self.inputs.check_index(len(self.results.images("train")))
+        for step in steps.STEPS:
+            if step in needed and step.check is not None:
+                step.check(self.inputs)
 
     def _take_record(self) -> None:
         """Use what another run may have recorded since the study was opened. A damaged record is written again."""

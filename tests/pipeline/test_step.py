@@ -53,6 +53,12 @@ def test_other_values_that_decide_enter_the_key():
     assert len(keys | {key(declared())}) == 5
 
 
+def test_a_limit_is_among_the_settings_but_not_in_the_key():
+    limited = declared(settings=["factor"], limits=["speed"])
+    assert declared(needs=[limited]).setting_names() == {"factor", "speed"}
+    assert key(limited, speed=3) == key(limited)
+
+
 def test_the_name_and_the_needs_enter_the_key():
     assert key(declared()) != key(declared("other"))
     needing = [declared(needs=needs) for needs in ([], [source.of("left")], [source.of("right")], [source])]

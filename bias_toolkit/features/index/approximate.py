@@ -32,7 +32,7 @@ LISTS_SHARE = 16
 NOTHING, FEW_LINKS = re.compile(r"(?<!\d)0+(?!\d)"), re.compile(r"(HNSW|NSG)[1-3](?!\d)")
 
 
-def check_index(index: str, dimension: int, rows: int | None = None, metric: str = "euclidean") -> None:
+def check_index(index: str, dimension: int, rows: int, metric: str = "euclidean") -> None:
     """Refuse an index that Faiss does not understand, or cannot build from so many vectors, without building it.
 
     Raises InputError if Faiss does not understand the string or its parameters, or they need more training images.
@@ -41,15 +41,12 @@ def check_index(index: str, dimension: int, rows: int | None = None, metric: str
     ----------
     index : exact, or a Faiss factory string, optionally followed by a space and search parameters.
     dimension : of the training features.
-    rows : their number, if known.
+    rows : their number.
     metric : euclidean or cosine.
     """
     if index == EXACT:
         return
-    made = _make(index, dimension, metric)
-    if rows is None:
-        return
-    needed = _clusters(made)
+    needed = _clusters(_make(index, dimension, metric))
     rows = min(rows, TRAINING_ROWS)
     if rows < needed:
         raise InputError(

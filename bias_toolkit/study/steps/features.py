@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.pipeline.step import Job, sharded
+from bias_toolkit.study.settings import SPLITS
 from bias_toolkit.study.steps.images import images
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def _refuse_nothing(job: Job, split: str) -> None:
     over="splits",
     needs=[images.where(lambda inputs, split: [split])],
     inputs=["model"],
+    requires=[*SPLITS, "model"],
     settings=["feature_size", "feature_dtype", "feature_precision", "batch_size"],
     items=lambda job, split: job.inputs.dataset(split).images["image_id"].tolist(),
     shard_size=1024,

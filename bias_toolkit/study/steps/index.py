@@ -8,6 +8,8 @@ from bias_toolkit.study.steps.features import features
     "index",
     needs=[features.of("train")],
     settings=["index", "metric", "seed"],
+    limits=["memory"],
+    check=lambda inputs: inputs.check_index(),
     command="index",
     writes=["index.json", "index.parquet", "index.faiss", "vectors.npy", "spacing.npy", "reason.txt"],
 )

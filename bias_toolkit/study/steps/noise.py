@@ -11,6 +11,7 @@ from bias_toolkit.study.steps.images import images
     "noise",
     needs=[images.of("test")],
     inputs=["model", "noise_sweep"],
+    requires=["model"],
     settings=["noise_images", "batch_size", "seed"],
     command="sweep",
     writes=["noise.json"],

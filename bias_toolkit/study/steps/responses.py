@@ -86,6 +86,8 @@ def _finish(job: Job, sweep: Sweep) -> None:
     over="sweeps",
     needs=[images.of("test")],
     inputs=["model", "label_map"],
+    requires=["model"],
+    check=lambda inputs: inputs.check_sweeps(),
     settings=[
         "batch_size",
         ("precision", lambda settings: settings.precision is not None),

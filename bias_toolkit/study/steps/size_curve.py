@@ -23,6 +23,7 @@ def _shown(job: Job, sweep: Sweep) -> list[str]:
     over="size_sweeps",
     needs=[images.of("test")],
     inputs=["model", "label_map"],
+    requires=["model"],
     settings=["size_images", "seed", "batch_size"],
     items=_shown,
     shard_size=64,
