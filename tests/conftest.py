@@ -43,12 +43,12 @@ def write_dataset(folder, name, image_ids, boxes=True, labels=True):
 
 @pytest.fixture(scope="session")
 def photographs(tmp_path_factory):
-    """Tables of 120 training and 150 test images on disk."""
+    """Tables of 60 training and 70 test images on disk."""
     folder = tmp_path_factory.mktemp("photographs")
     ids = {name: load_dataset(f"demo:{name}").images["image_id"].tolist() for name in ("train", "uniform")}
     return {
-        "train": write_dataset(folder / "train", "train", ids["train"][:120]),
-        "test": write_dataset(folder / "test", "uniform", ids["uniform"][:150]),
+        "train": write_dataset(folder / "train", "train", ids["train"][:60]),
+        "test": write_dataset(folder / "test", "uniform", ids["uniform"][:70]),
     }
 
 

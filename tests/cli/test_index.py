@@ -16,7 +16,7 @@ def test_an_approximate_index_is_measured_and_reported(run, finished, tmp_path):
     assert code == 0
     result = json.loads(out)
     quality = result["search_quality"]
-    assert quality["n_images"] == 150
+    assert quality["n_images"] == 70
     assert 0 < quality["recall_low"] < quality["recall"] < 0.95
     assert 0 < quality["error_low"] < quality["error"] < quality["largest_error"]
     assert "IVF6,Flat nprobe=1" in result["index"]
@@ -34,7 +34,7 @@ def test_an_approximate_index_is_measured_and_reported(run, finished, tmp_path):
     page = (study / "report" / "index.html").read_text(encoding="utf-8")
     assert "The approximate index against exact search" in page
     assert "often misses the nearest" in page
-    assert json.loads((study / "report" / "results.json").read_text())["search_quality"][0]["n_images"] == 150
+    assert json.loads((study / "report" / "results.json").read_text())["search_quality"][0]["n_images"] == 70
 
     exact = Study(study, index="exact").build_index()
     assert exact.search_quality is None

@@ -313,7 +313,7 @@ def test_a_folder_that_vanishes_is_named_and_not_made_anew(inputs, tmp_path, com
         (tmp_path / "away").rename(study)
     monkeypatch.undo()
     assert command(report(inputs, study))[0] == 0
-    assert Study(study).features("train").rows == 120
+    assert Study(study).features("train").rows == 60
 
 
 HOLD = """
@@ -438,4 +438,4 @@ def test_a_run_killed_before_anything_was_recorded_goes_on(inputs, tmp_path, fas
     folder.mkdir()
     (folder / ".lock").write_text("{}")
     (folder / ".study.json.77.tmp.json").write_text("half")
-    assert len(Study(folder, *inputs, **fast).read_images().images("train")) == 120
+    assert len(Study(folder, *inputs, **fast).read_images().images("train")) == 60

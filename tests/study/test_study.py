@@ -45,8 +45,8 @@ def test_every_step_leaves_its_result(finished):
     assert {name for name, seconds in finished.seconds.items() if seconds > 0} == set(STEPS) - {"report"}
     assert (finished.folder / "report" / "index.html").is_file()
     assert (finished.folder / "skipped.csv").read_text().splitlines() == ["split,step,image_id,reason"]
-    assert len(finished.per_image) == 150
-    assert finished.features("train").rows == 120
+    assert len(finished.per_image) == 70
+    assert finished.features("train").rows == 60
     assert not finished.findings().empty
 
 
@@ -173,7 +173,7 @@ def test_test_images_that_are_training_images_leave_themselves_out(photographs, 
     assert not (neighbours["image_id"] == neighbours["neighbour_id"]).any()
     assert (study.distances["nn_distance"] > 0).all()
     assert not study.distances["leak"].any()
-    assert study.n_shared == 120
+    assert study.n_shared == 60
 
 
 def test_a_copy_of_a_training_image_is_a_leak(photographs, fast, tmp_path):
@@ -218,10 +218,10 @@ def test_an_unreadable_image_is_listed_and_the_run_goes_on(photographs, fast, tm
     assert study.left_out("train") == set()
     page = (study.folder / "report" / "index.html").read_text()
     assert f"{len(images) - 2} images, " in page
-    assert re.search(rf"Images</th>\s*<td>120</td>\s*<td>{len(images) - 2}</td>", page)
+    assert re.search(rf"Images</th>\s*<td>60</td>\s*<td>{len(images) - 2}</td>", page)
     assert re.search(r"Images left out</th>\s*<td>0</td>\s*<td>2</td>", page)
     told = dataset_lines(study)
-    assert told[0].startswith("Training set: 120 images of ")
+    assert told[0].startswith("Training set: 60 images of ")
     assert "left out" not in told[0]
     assert told[1].startswith(f"Test set: {len(images) - 2} images of ")
     assert told[1].endswith("; left out: 2, see skipped.csv.")
@@ -241,16 +241,16 @@ def test_several_sweeps_are_kept_apart(photographs, fast, tmp_path):
     ).analyse()
     measures = study.measures
     assert measures.groupby(["protocol", "transform", "size"]).size().to_dict() == {
-        ("crop", "diagonal", 1.0): 150,
-        ("crop", "diagonal", 0.6): 150,
-        ("crop", "horizontal", 1.0): 150,
-        ("crop", "horizontal", 0.6): 150,
-        ("embed", "diagonal", 1.5): 150,
-        ("embed", "horizontal", 1.5): 150,
-        ("offsets", "random", 1.0): 150,
+        ("crop", "diagonal", 1.0): 70,
+        ("crop", "diagonal", 0.6): 70,
+        ("crop", "horizontal", 1.0): 70,
+        ("crop", "horizontal", 0.6): 70,
+        ("embed", "diagonal", 1.5): 70,
+        ("embed", "horizontal", 1.5): 70,
+        ("offsets", "random", 1.0): 70,
     }
     assert measures.loc[measures["protocol"] == "offsets", "consistency"].between(0, 1).all()
-    assert len(study.per_image) == 150
+    assert len(study.per_image) == 70
 
 
 def test_takes_datasets_and_models_as_objects(photographs, fast, finished, tables, assert_same_tables, tmp_path):
@@ -306,7 +306,7 @@ def test_results_of_other_settings_are_refused(copied):
     assert study.distances["nn_distance"].max() <= 2
     with pytest.raises(InputError, match="other inputs or settings"):
         _ = study.per_image
-    assert len(study.measures) == 150
+    assert len(study.measures) == 70
 
 
 def test_another_seed_leaves_sweeps_that_draw_nothing(copied):

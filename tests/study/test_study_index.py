@@ -30,7 +30,7 @@ def test_an_exact_index_is_the_feature_store(finished):
     assert not {"index.faiss", "vectors.npy"} & names
     record = json.loads((finished.folder / "index" / "index.json").read_text())
     assert all(path.startswith("../features/train/") for path in record["features"])
-    assert finished.index_reason.startswith("Exact flat search of 120 vectors")
+    assert finished.index_reason.startswith("Exact flat search of 60 vectors")
     assert finished.search_quality is None
 
 
@@ -52,7 +52,7 @@ def test_memory_is_no_reason_to_compute_again_and_changes_no_bit(study, finished
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"index": "IVF4096,Flat"}, "at least 4,096 images to train on, and has 120"),
+        ({"index": "IVF4096,Flat"}, "at least 4,096 images to train on, and has 60"),
         ({"index": "nonsense"}, "nothing that Faiss understands"),
         ({"index": "LSH", "metric": "cosine"}, "nothing that Faiss understands.*METRIC_L2"),
     ],

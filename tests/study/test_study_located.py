@@ -137,7 +137,7 @@ def test_quality_is_measured_where_a_set_has_boxes(measured):
     split, quality = measured.localisation
     assert split == "test"
     accuracy = quality[quality["criterion"].eq("localisation_accuracy")].set_index("estimator")
-    assert (accuracy["n_images"] == 150).all()
+    assert (accuracy["n_images"] == 70).all()
     assert accuracy.loc["estimated", "value"] > accuracy.loc["centred", "value"]
     assert measured.framing("train")["estimated"].all()
     assert not measured.framing("test")["estimated"].any()
