@@ -8,7 +8,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import linprog
 
 TERM_NAMES = {
     "nn_distance": "the distance to the nearest training image",
@@ -151,6 +150,8 @@ def separating_direction(standardised: np.ndarray, changed: np.ndarray, steps: n
     Steps on the threshold may be of both kinds (quasi-separation). Returns None if there are no such weights; the
     regression then has finite coefficients.
     """
+    from scipy.optimize import linprog
+
     mixed = (changed > 0) & (changed < steps)
     sides = np.where(changed > 0, 1.0, -1.0)[~mixed]
     design = np.column_stack([np.ones(len(standardised)), standardised])

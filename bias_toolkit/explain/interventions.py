@@ -8,7 +8,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image, ImageEnhance
-from scipy.ndimage import gaussian_filter
 
 from bias_toolkit.explain.framing import TrainingObjects, framing_quantities
 from bias_toolkit.explain.record import Cause
@@ -67,6 +66,8 @@ def with_object_of(
 
 def blurred(picture: Picture, deviation: float) -> Picture:
     """The picture after a Gaussian low-pass of `deviation` pixels. It is rounded once, before views are cut from it."""
+    from scipy.ndimage import gaussian_filter
+
     smooth = gaussian_filter(picture.pixels.astype(np.float32), (deviation, deviation, 0), mode="nearest")
     return dataclasses.replace(picture, pixels=np.rint(smooth).astype(np.uint8))
 

@@ -3,7 +3,6 @@
 from math import comb
 
 import numpy as np
-from scipy.ndimage import correlate1d
 
 from bias_toolkit.invariance.transforms import check_name
 
@@ -50,5 +49,7 @@ def inpaint(canvas: np.ndarray, outside: np.ndarray) -> np.ndarray:
 
 
 def _smooth(values: np.ndarray) -> np.ndarray:
+    from scipy.ndimage import correlate1d
+
     rows = correlate1d(values, WEIGHTS, axis=0, mode="constant")
     return correlate1d(rows, WEIGHTS, axis=1, mode="constant")

@@ -6,7 +6,6 @@ Source: B. Zhou et al., "Learning deep features for discriminative localization"
 from functools import lru_cache
 
 import numpy as np
-from scipy import ndimage
 
 THRESHOLD = 0.3
 """Chosen on 994 training images of 10 classes of Tiny-ImageNet with efficientnet-lite0, in steps of 0.05. Among the
@@ -26,6 +25,8 @@ def activation_box(
     `activation` is (rows, columns), row 0 at the top; values below 0 are evidence against the class. `side` is the
     view's side W in pixels, and `threshold` is in [0, 1).
     """
+    from scipy import ndimage
+
     if not np.isfinite(activation).all():
         return None
     rows, columns = (enlargement(length, side) for length in activation.shape)

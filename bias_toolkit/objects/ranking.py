@@ -12,7 +12,6 @@ Spiegelhalter, "League tables and their limitations", J. R. Stat. Soc. A 159(3),
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import brentq
 
 from bias_toolkit.foundation.resampling import CONFIDENCE, percentile_interval
 from bias_toolkit.objects.image_intervals import expanded_confidence
@@ -85,6 +84,8 @@ def rank_categories(summary: pd.DataFrame, column: str = "centre_bias", seed: in
 
 def _law_of_true_values(value: np.ndarray, variance: np.ndarray) -> tuple[float, float, float]:
     """Mean of the true values, the variance of that estimate, and the variance of the true values."""
+    from scipy.optimize import brentq
+
     if len(value) < 2:
         return (float(value[0]) if len(value) else np.nan), 0.0, 0.0
     # An estimate without spread, as when all objects are exactly centred, must not get infinite weight.
