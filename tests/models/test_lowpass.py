@@ -27,7 +27,10 @@ NETWORKS = {
     "efficientnet": (lambda: EfficientNet([MBConvConfig(*each) for each in STAGES], 0.2, num_classes=10), 5),
     "efficientnet-lite0": (lambda: timm.create_model("tf_efficientnet_lite0", num_classes=10), 5),
     "googlenet": (lambda: torchvision.models.GoogLeNet(num_classes=10, aux_logits=False, init_weights=False), 5),
-    "mobilenet-v2": (lambda: torchvision.models.MobileNetV2(10, 0.35, [[t, c, 1, s] for t, _, s, _, c, _ in STAGES]), 5),
+    "mobilenet-v2": (
+        lambda: torchvision.models.MobileNetV2(10, 0.35, [[t, c, 1, s] for t, _, s, _, c, _ in STAGES]),
+        5,
+    ),
     "mobilenet-v3": (lambda: torchvision.models.mobilenet_v3_small(num_classes=10), 5),
     "regnet": (lambda: timm.create_model("regnetx_002", num_classes=10), 9),
     "resnet": (lambda: ResNet(BasicBlock, [1, 1, 1, 1], num_classes=10), 8),

@@ -148,7 +148,9 @@ def alone(small):
 )
 def test_each_batch_gets_its_own_outputs_in_order(small, alone, batches, runtime):
     views, outside, expected = alone
-    made = list(small[runtime].evaluate_batches((views[rows], outside[rows] if mask else None) for rows, mask in batches))
+    made = list(
+        small[runtime].evaluate_batches((views[rows], outside[rows] if mask else None) for rows, mask in batches)
+    )
     for (rows, masked), outputs in zip(batches, made, strict=True):
         assert len(outputs.probabilities) == len(outputs.features) == len(rows)
         for row, probabilities, features in zip(rows, outputs.probabilities, outputs.features, strict=True):

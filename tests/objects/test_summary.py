@@ -8,7 +8,6 @@ from bias_toolkit.objects import FRAMING_SUMMARY, framing_summary, position_and_
 from bias_toolkit.objects.image_intervals import expanded_confidence
 from bias_toolkit.objects.null_model import null_centre_distance, room
 
-
 REPEATS = 100
 # Of 100 intervals that hold the truth with a chance of 95%, fewer do once in 2,000 times; of such of half the width, as
 # many do once in 100,000 times. Of means of 100 draws, as many lie farther from the truth, in standard errors.

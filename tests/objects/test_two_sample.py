@@ -6,7 +6,15 @@ from scipy.special import logit
 from sklearn.metrics import roc_auc_score
 
 from bias_toolkit.objects.framing_variables import FramedObjects
-from bias_toolkit.objects.two_sample import FOLDS, GROUPS, _areas, _dealt, _permuted_in_folds, _variance, classifier_test
+from bias_toolkit.objects.two_sample import (
+    FOLDS,
+    GROUPS,
+    _areas,
+    _dealt,
+    _permuted_in_folds,
+    _variance,
+    classifier_test,
+)
 
 
 def draw(rng, n, shift=0.0, spread=1.0, most=3):
