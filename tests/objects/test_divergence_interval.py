@@ -42,19 +42,25 @@ def test_resampled_divergence_is_that_of_the_resampled_table(make_framing, rando
     assert ResampledDivergence(framing)(weights[:0].astype(float)).shape == (0,)
 
 
-@pytest.mark.parametrize(("share", "n"), [(0.0, 50), (0.0, 300), (0.3, 300), (0.6, 100), (1.0, 300)])
-def test_covers_the_true_divergence(make_framing, share, n):
-    rng = np.random.default_rng([int(10 * share), n])
-    whole, _ = make_framing(concentrated_edges(rng, 200_000, share))
-    # Of so many objects the histogram's own bias is 80 cells / 2n, 0.0003 bits.
-    truth = 0.0 if share == 0 else divergence_bits(centre_histogram(whole), null_histogram(whole))
-    covered = []
-    for _ in range(100):
-        framing, _ = make_framing(concentrated_edges(rng, n, share))
-        estimate, low, high = interval_of(framing, rng)
-        assert low <= estimate <= high
-        covered.append(low <= truth <= high)
-    assert 0.86 <= np.mean(covered) <= 0.99
+def test_covers_the_true_divergence(make_framing):
+    held = []
+    for share, n in ((0.0, 50), (0.0, 300), (0.3, 300), (0.6, 100), (1.0, 300)):
+        rng = np.random.default_rng([int(10 * share), n])
+        truth = 0.0
+        if share:
+            # Of so many objects the histogram's own bias is 80 cells / 2n, 0.001 bits.
+            whole, _ = make_framing(concentrated_edges(rng, 50_000, share))
+            truth = divergence_bits(centre_histogram(whole), null_histogram(whole))
+        held.append(0)
+        for _ in range(60):
+            framing, _ = make_framing(concentrated_edges(rng, n, share))
+            estimate, low, high = interval_of(framing, rng)
+            assert low <= estimate <= high
+            held[-1] += low <= truth <= high
+    # If each interval holds the truth with a chance of 95%, fewer of 60 do once in 5,000 times and more of 300 once in
+    # 1,000 times. If the chance is 67%, as it is for half the width, fewer of 60 do 99 times in 100.
+    assert min(held) >= 50
+    assert sum(held) <= 295
 
 
 def test_narrows_with_the_number_of_objects(make_framing):

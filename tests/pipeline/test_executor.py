@@ -46,9 +46,9 @@ class Spawned:
         yield from job.numbers
 
 
-@pytest.fixture
-def whole(tmp_path):
-    other = ToyStudy(tmp_path / "whole")
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    other = ToyStudy(tmp_path_factory.mktemp("whole"))
     other.do(lengths, "left")
     return digests(other.folder)
 

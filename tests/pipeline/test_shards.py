@@ -3,17 +3,17 @@
 from contextlib import contextmanager
 
 import pytest
-from toy_study import SHARDS, WORDS, Settings, digests, flip, killed, lengths, some
+from toy_study import SHARDS, WORDS, Settings, ToyStudy, digests, flip, killed, lengths, some
 
 from bias_toolkit.foundation.files import read_table
 from bias_toolkit.pipeline.executor import Workshop
 from bias_toolkit.pipeline.step import sharded
 
 
-@pytest.fixture
-def whole(tmp_path, study):
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
     """The files of the result of a run that nothing disturbed, on the left side."""
-    other = type(study)(tmp_path / "whole")
+    other = ToyStudy(tmp_path_factory.mktemp("whole"))
     other.do(lengths, "left")
     return digests(other.folder / "lengths" / "left")
 
