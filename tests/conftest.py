@@ -90,7 +90,7 @@ def pages_without_figures(no_figures):
 
 @pytest.fixture(scope="session")
 def two_folds():
-    """A context in which the regression is cross-validated with 2 folds: 10 take longer than all else of an analysis."""
+    """A context in which the regression has 2 folds: 10 take longer than all else of an analysis."""
 
     @contextmanager
     def folding_in_two():
