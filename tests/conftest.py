@@ -88,6 +88,19 @@ def pages_without_figures(no_figures):
         yield
 
 
+@pytest.fixture(scope="session")
+def two_folds():
+    """A context in which the regression has 2 folds: 10 take longer than all else of an analysis."""
+
+    @contextmanager
+    def folding_in_two():
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("bias_toolkit.analysis.ceiling.FOLDS", 2)
+            yield
+
+    return folding_in_two
+
+
 @pytest.fixture
 def svg_only(monkeypatch):
     """Pages write their figures as SVG only: the other formats take longer than all else."""
@@ -95,12 +108,12 @@ def svg_only(monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def finished(photographs, fast, tmp_path_factory, no_figures):
-    """A finished study, its figures empty; tests must not change it."""
+def finished(photographs, fast, tmp_path_factory, no_figures, two_folds):
+    """A finished study, its figures empty, its regression of two folds; tests must not change it."""
     from bias_toolkit import Study
 
     folder = tmp_path_factory.mktemp("finished") / "study"
-    with no_figures():
+    with no_figures(), two_folds():
         return Study(folder, photographs["train"], photographs["test"], "demo", **fast).run()
 
 

@@ -4,6 +4,7 @@ import hashlib
 import shutil
 from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -36,6 +37,34 @@ def looking_at_no_figure(pages_without_figures):
     """Figures are looked at by the tests of the report."""
 
 
+@pytest.fixture(scope="module", autouse=True)
+def folding_in_two(two_folds):
+    """The regression is tested in tests/analysis."""
+    with two_folds():
+        yield
+
+
+@pytest.fixture(scope="session")
+def few(photographs, tmp_path_factory):
+    """Tables of 24 training and 20 test images, in folders of their own."""
+    folder, tables = tmp_path_factory.mktemp("few"), {}
+    for split, n in (("train", 24), ("test", 20)):
+        (folder / split).mkdir()
+        table = pd.read_csv(photographs[split]).head(n)
+        for name in table["path"]:
+            (folder / split / name).hardlink_to(photographs[split].parent / name)
+        tables[split] = folder / split / "images.csv"
+        table.to_csv(tables[split], index=False)
+    return tables
+
+
+@pytest.fixture(scope="session")
+def small(few, fast, tmp_path_factory, two_folds):
+    """An analysed study of the few; tests must not change it."""
+    with two_folds():
+        return Study(tmp_path_factory.mktemp("small") / "study", few["train"], few["test"], "demo", **fast).analyse()
+
+
 def in_class_folders(folder, n):
     """Training images of the built-in dataset in folders of their classes, which have no boxes."""
     dataset = load_dataset("demo:train")
@@ -59,7 +88,7 @@ def as_tiny_imagenet(folder, n):
 
 
 @pytest.fixture(scope="session")
-def complete(fast, tmp_path_factory, no_figures):
+def complete(fast, tmp_path_factory, no_figures, two_folds):
     """A finished study in which every step was done: `folder`, `train`, `test`, and the `explained` image's id.
 
     The training set has no boxes, so that they were estimated, and measured on the test set, which has. Tests must not
@@ -67,7 +96,7 @@ def complete(fast, tmp_path_factory, no_figures):
     """
     folder = tmp_path_factory.mktemp("complete")
     train, test = in_class_folders(folder / "data" / "train", 32), as_tiny_imagenet(folder / "data" / "test", 20)
-    with no_figures():
+    with no_figures(), two_folds():
         study = Study(folder / "study", train, test, MODEL, **fast | SMALL)
         study.measure_map().measure_sizes().analyse()
         explained = study.per_image.sort_values(["p_top1_change", "image_id"])["image_id"].iloc[-1]

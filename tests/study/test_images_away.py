@@ -1,5 +1,7 @@
 """Images that cannot be read for a moment are left out, and tried again by the next run."""
 
+import shutil
+
 import pandas as pd
 import pytest
 
@@ -11,21 +13,9 @@ MAP = {"map_positions": (0.5,), "map_scales": (0.48,), "map_images": 4, "map_sur
 
 
 @pytest.fixture(scope="module")
-def whole(photographs, fast, tmp_path_factory):
-    """The finished study of 24 training and 20 test images, of which none was ever missed."""
-    folder = tmp_path_factory.mktemp("whole")
-    tables = {split: few(photographs, split, folder / split) for split in ("train", "test")}
-    return Study(folder / "study", tables["train"], tables["test"], "demo", **fast | MAP).analyse().measure_map()
-
-
-def few(photographs, split, folder):
-    """The table of a few of the photographs, in a folder of its own."""
-    folder.mkdir()
-    table = pd.read_csv(photographs[split]).head(24 if split == "train" else 20)
-    for name in table["path"]:
-        (folder / name).hardlink_to(photographs[split].parent / name)
-    table.to_csv(folder / "images.csv", index=False)
-    return folder / "images.csv"
+def whole(small, tmp_path_factory):
+    """A finished study of 24 training and 20 test images, of which none was ever missed."""
+    return Study(shutil.copytree(small.folder, tmp_path_factory.mktemp("whole") / "study"), **MAP).measure_map()
 
 
 class Away:
@@ -46,9 +36,9 @@ class Away:
 
 
 @pytest.fixture
-def study(whole, photographs, fast, tmp_path):
+def study(few, fast, tmp_path):
     """A new study of the same images, in other folders; its images have been listed."""
-    tables = {split: few(photographs, split, tmp_path / split) for split in ("train", "test")}
+    tables = {split: shutil.copytree(table.parent, tmp_path / split) / "images.csv" for split, table in few.items()}
     return Study(tmp_path / "study", tables["train"], tables["test"], "demo", **fast | MAP).read_images()
 
 
@@ -133,8 +123,8 @@ def test_only_some_are_back(study, whole, caplog):
     compare(Study(study.folder).analyse(), whole, ["measures", "per_image"])
 
 
-def test_headers_that_could_not_be_read_are_tried_again(photographs, fast, tmp_path, monkeypatch, caplog):
-    table = few(photographs, "test", tmp_path / "test")
+def test_headers_that_could_not_be_read_are_tried_again(few, fast, tmp_path, monkeypatch, caplog):
+    table = few["test"]
     away = set(load_dataset(table).images["image_id"].iloc[[2, 5]])
     header = ImageFiles.header
 
@@ -143,7 +133,7 @@ def test_headers_that_could_not_be_read_are_tried_again(photographs, fast, tmp_p
             raise UnreadableImageError("Input/output error", transient=True)
         return header(self, image_id)
 
-    study = Study(tmp_path / "study", photographs["train"], table, "demo", **fast)
+    study = Study(tmp_path / "study", few["train"], table, "demo", **fast)
     with monkeypatch.context() as patch:
         patch.setattr(ImageFiles, "header", failing)
         study.read_images()

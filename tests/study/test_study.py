@@ -1,6 +1,7 @@
 import json
 import re
 import shutil
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -59,7 +60,7 @@ def test_record_names_inputs_settings_and_versions(finished):
 
 
 def test_agrees_with_a_slow_independent_implementation(finished, photographs):
-    """One image at a time, two forward passes a step, and only Pillow and NumPy around the network."""
+    """One view at a time, for every third image, and only Pillow and NumPy around the network."""
     import torch
 
     model = load_model("demo")
@@ -83,18 +84,18 @@ def test_agrees_with_a_slow_independent_implementation(finished, photographs):
 
     train_folder, test_folder = photographs["train"].parent, photographs["test"].parent
     training = [forward(picture(path)[4:68, 4:68])[1] for path in sorted(train_folder.glob("*.png"))]
-    per_image = finished.per_image.set_index("image_id")
-    assert per_image["p_top1_change"].max() > 0
-    for path in sorted(test_folder.glob("*.png")):
+    chosen = sorted(test_folder.glob("*.png"))[::3]
+    per_image = finished.per_image.set_index("image_id").loc[[path.name for path in chosen]]
+    assert per_image["p_top1_change"].gt(0).sum() >= 5
+    for path in chosen:
         pixels = picture(path)
         changes, differences, ties = 0, [], 0
-        for k in range(8):
-            now, _ = forward(pixels[k : k + 64, k : k + 64])
-            after, _ = forward(pixels[k + 1 : k + 65, k + 1 : k + 65])
+        views = [forward(pixels[k : k + 64, k : k + 64]) for k in range(9)]
+        for (now, _), (after, _) in pairwise(views):
             changes += int(now.argmax() != after.argmax())
             differences.append(abs(now[now.argmax()] - after[now.argmax()]))
             ties += int(any(np.diff(np.sort(p)[-2:])[0] < 1e-5 for p in (now, after)))
-        feature = forward(pixels[4:68, 4:68])[1]
+        _, feature = views[4]
         nearest = min(np.sqrt(((feature - other) ** 2).sum()) for other in training)
         row = per_image.loc[path.name]
         assert abs(row["p_top1_change"] * 8 - changes) <= ties
@@ -126,33 +127,28 @@ def test_a_changed_setting_redoes_only_what_depends_on_it(copied, changes, redon
     assert {name for name in STEPS if after[name] != before[name]} == redone
 
 
-def test_a_changed_test_image_redoes_the_test_side_only(photographs, fast, finished, tmp_path):
-    data = shutil.copytree(photographs["test"].parent, tmp_path / "test")
+def test_a_changed_test_image_redoes_the_test_side_only(few, fast, small, tmp_path):
+    data = shutil.copytree(few["test"].parent, tmp_path / "test")
     folder = tmp_path / "study"
-    Study(folder, photographs["train"], data / "images.csv", "demo", **fast).analyse()
+    Study(folder, few["train"], data / "images.csv", "demo", **fast).analyse()
     before = stamps(folder)
     image = sorted(data.glob("*.png"))[0]
     Image.open(image).rotate(180).save(image)
     study = Study(folder).analyse()
     changed = {name for name, stamp in stamps(folder).items() if stamp != before[name]}
     assert changed == set(before) - {"images/train", "features/train", "index", "mean-images/train"}
-    rows = study.per_image.set_index("image_id")["mac"], finished.per_image.set_index("image_id")["mac"]
+    rows = study.per_image.set_index("image_id")["mac"], small.per_image.set_index("image_id")["mac"]
     assert [name for name in rows[0].index if rows[0][name] != rows[1][name]] == [image.name]
 
 
-def test_same_inputs_give_the_same_tables(finished, photographs, fast, tables, assert_same_tables, tmp_path):
-    again = Study(tmp_path / "again", photographs["train"], photographs["test"], "demo", **fast).analyse()
-    assert_same_tables(tables(again), tables(finished))
-
-
-def test_goes_on_where_it_was_stopped(finished, photographs, fast, tables, assert_same_tables, tmp_path, monkeypatch):
+def test_goes_on_where_it_was_stopped(small, few, fast, tables, assert_same_tables, tmp_path, monkeypatch):
     folder = tmp_path / "stopped"
     evaluate, calls = Model.evaluate_batches, []
 
     def stopping(self, batches, **options):
         for outputs in evaluate(self, batches, **options):
             calls.append(len(outputs.features))
-            if len(calls) in (3, 9, 50):
+            if len(calls) in (2, 6, 18):
                 raise KeyboardInterrupt
             yield outputs
 
@@ -160,11 +156,11 @@ def test_goes_on_where_it_was_stopped(finished, photographs, fast, tables, asser
     stops = 0
     for _ in range(4):
         try:
-            study = Study(folder, photographs["train"], photographs["test"], "demo", **fast).analyse()
+            study = Study(folder, few["train"], few["test"], "demo", **fast).analyse()
         except KeyboardInterrupt:
             stops += 1
     assert stops == 3
-    assert_same_tables(tables(study), tables(finished))
+    assert_same_tables(tables(study), tables(small))
 
 
 def test_test_images_that_are_training_images_leave_themselves_out(photographs, fast, tmp_path):
@@ -188,12 +184,12 @@ def test_a_copy_of_a_training_image_is_a_leak(photographs, fast, tmp_path):
     assert study.neighbours_of("copied.png")["neighbour_id"].iloc[0] == source.name
 
 
-def test_without_boxes_and_labels_the_report_says_what_it_leaves_out(photographs, fast, tmp_path):
+def test_without_boxes_and_labels_the_report_says_what_it_leaves_out(few, fast, tmp_path):
     data = tmp_path / "bare"
     data.mkdir()
-    for path in sorted(photographs["test"].parent.glob("*.png"))[:12]:
+    for path in sorted(few["test"].parent.glob("*.png"))[:12]:
         shutil.copy(path, data / path.name)
-    study = Study(tmp_path / "study", photographs["train"], data, "demo", boxes="given", **fast).run()
+    study = Study(tmp_path / "study", few["train"], data, "demo", boxes="given", **fast).run()
     page = (study.folder / "report" / "index.html").read_text()
     assert "no object boxes" in page
     assert "no labels" in page
@@ -201,13 +197,13 @@ def test_without_boxes_and_labels_the_report_says_what_it_leaves_out(photographs
     assert study.per_image["mac"].notna().all()
 
 
-def test_an_unreadable_image_is_listed_and_the_run_goes_on(photographs, fast, tmp_path):
-    data = shutil.copytree(photographs["test"].parent, tmp_path / "test")
+def test_an_unreadable_image_is_listed_and_the_run_goes_on(few, fast, tmp_path):
+    data = shutil.copytree(few["test"].parent, tmp_path / "test")
     images = sorted(data.glob("*.png"))
     images[3].write_bytes(b"no image")
     whole = images[4].read_bytes()
     images[4].write_bytes(whole[: len(whole) // 2])
-    study = Study(tmp_path / "study", photographs["train"], data / "images.csv", "demo", **fast).run()
+    study = Study(tmp_path / "study", few["train"], data / "images.csv", "demo", **fast).run()
     skipped = pd.read_csv(study.folder / "skipped.csv")
     assert set(skipped["image_id"]) == {images[3].name, images[4].name}
     assert skipped["reason"].str.len().min() > 5
@@ -218,20 +214,20 @@ def test_an_unreadable_image_is_listed_and_the_run_goes_on(photographs, fast, tm
     assert study.left_out("train") == set()
     page = (study.folder / "report" / "index.html").read_text()
     assert f"{len(images) - 2} images, " in page
-    assert re.search(rf"Images</th>\s*<td>60</td>\s*<td>{len(images) - 2}</td>", page)
+    assert re.search(rf"Images</th>\s*<td>24</td>\s*<td>{len(images) - 2}</td>", page)
     assert re.search(r"Images left out</th>\s*<td>0</td>\s*<td>2</td>", page)
     told = dataset_lines(study)
-    assert told[0].startswith("Training set: 60 images of ")
+    assert told[0].startswith("Training set: 24 images of ")
     assert "left out" not in told[0]
     assert told[1].startswith(f"Test set: {len(images) - 2} images of ")
     assert told[1].endswith("; left out: 2, see skipped.csv.")
 
 
-def test_several_sweeps_are_kept_apart(photographs, fast, tmp_path):
+def test_several_sweeps_are_kept_apart(few, fast, tmp_path):
     study = Study(
         tmp_path / "study",
-        photographs["train"],
-        photographs["test"],
+        few["train"],
+        few["test"],
         "demo",
         protocols=["crop", "embed", "offsets"],
         transforms=["diagonal", "horizontal"],
@@ -241,22 +237,22 @@ def test_several_sweeps_are_kept_apart(photographs, fast, tmp_path):
     ).analyse()
     measures = study.measures
     assert measures.groupby(["protocol", "transform", "size"]).size().to_dict() == {
-        ("crop", "diagonal", 1.0): 70,
-        ("crop", "diagonal", 0.6): 70,
-        ("crop", "horizontal", 1.0): 70,
-        ("crop", "horizontal", 0.6): 70,
-        ("embed", "diagonal", 1.5): 70,
-        ("embed", "horizontal", 1.5): 70,
-        ("offsets", "random", 1.0): 70,
+        ("crop", "diagonal", 1.0): 20,
+        ("crop", "diagonal", 0.6): 20,
+        ("crop", "horizontal", 1.0): 20,
+        ("crop", "horizontal", 0.6): 20,
+        ("embed", "diagonal", 1.5): 20,
+        ("embed", "horizontal", 1.5): 20,
+        ("offsets", "random", 1.0): 20,
     }
     assert measures.loc[measures["protocol"] == "offsets", "consistency"].between(0, 1).all()
-    assert len(study.per_image) == 70
+    assert len(study.per_image) == 20
 
 
-def test_takes_datasets_and_models_as_objects(photographs, fast, finished, tables, assert_same_tables, tmp_path):
-    train, test = load_dataset(photographs["train"]), load_dataset(photographs["test"])
+def test_same_inputs_give_the_same_tables_also_as_objects(few, fast, small, tables, assert_same_tables, tmp_path):
+    train, test = load_dataset(few["train"]), load_dataset(few["test"])
     study = Study(tmp_path / "study", train, test, load_model("demo", runtime="torch"), **fast).analyse()
-    assert_same_tables(tables(study), tables(finished))
+    assert_same_tables(tables(study), tables(small))
 
 
 def test_neighbours_by_id_and_by_path(finished, photographs):
@@ -315,10 +311,10 @@ def test_another_seed_leaves_sweeps_that_draw_nothing(copied):
     assert stamps(copied)["responses/crop-1-diagonal"] == before["responses/crop-1-diagonal"]
 
 
-def test_a_network_that_computes_something_else_with_the_same_weights_is_another(photographs, fast, tmp_path):
+def test_a_network_that_computes_something_else_with_the_same_weights_is_another(few, fast, tmp_path):
     import torch
 
-    demo = load_model("demo")
+    demo = load_model("demo", runtime="torch")
 
     class Negated(torch.nn.Module):
         def __init__(self, inner):
@@ -333,7 +329,7 @@ def test_a_network_that_computes_something_else_with_the_same_weights_is_another
             return self.inner(images)
 
     values = [
-        Study(tmp_path / "study", photographs["train"], photographs["test"], demo.with_module(kind(demo.module), "net"))
+        Study(tmp_path / "study", few["train"], few["test"], demo.with_module(kind(demo.module), "net"), **fast)
         .sweep()
         .measures["confidence"]
         for kind in (Same, Negated)
@@ -346,7 +342,7 @@ def test_a_subject_does_not_count_in_its_own_framing_density(photographs, fast, 
     part = tmp_path / "listed" / "part.csv"
     part.parent.mkdir()
     (part.parent / "linked").symlink_to(photographs["train"].parent)
-    table = pd.read_csv(photographs["train"]).head(100)
+    table = pd.read_csv(photographs["train"]).head(40)
     table["path"] = "linked/" + table["path"]
     table.to_csv(part, index=False)
     for name, test in (("whole", photographs["train"]), ("part", part)):
@@ -358,15 +354,15 @@ def test_a_subject_does_not_count_in_its_own_framing_density(photographs, fast, 
         assert (found < framing_log_density(subjects, training)).all()
 
 
-def test_a_disk_that_goes_away_ends_the_run_and_loses_no_image(photographs, fast, finished, tables, tmp_path):
-    data = shutil.copytree(photographs["test"].parent, tmp_path / "test")
-    study = Study(tmp_path / "study", photographs["train"], data / "images.csv", "demo", **fast).embed()
+def test_a_disk_that_goes_away_ends_the_run_and_loses_no_image(few, fast, small, tmp_path):
+    data = shutil.copytree(few["test"].parent, tmp_path / "test")
+    study = Study(tmp_path / "study", few["train"], data / "images.csv", "demo", **fast).embed()
     data.rename(tmp_path / "away")
     with pytest.raises(InputError, match="cannot be now"):
         study.sweep()
     (tmp_path / "away").rename(data)
-    again = Study(tmp_path / "study").analyse()
-    pd.testing.assert_frame_equal(again.measures, finished.measures)
+    again = Study(tmp_path / "study").sweep()
+    pd.testing.assert_frame_equal(again.measures, small.measures)
 
 
 def test_no_study_and_no_result_yet(tmp_path):

@@ -42,7 +42,7 @@ def write_images(folder, name, n):
 @pytest.fixture(scope="module")
 def unboxed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("unboxed")
-    return {"train": write_images(folder / "train", "train", 80), "test": write_images(folder / "test", "uniform", 60)}
+    return {"train": write_images(folder / "train", "train", 48), "test": write_images(folder / "test", "uniform", 32)}
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def measured(unboxed, photographs, fast, tmp_path_factory):
 
 
 def test_sets_without_boxes_get_one_an_image(located):
-    for split, n in (("train", 80), ("test", 60)):
+    for split, n in (("train", 48), ("test", 32)):
         assert located.is_estimated(split)
         assert located.objects(split).empty
         table = located.located(split)
@@ -96,7 +96,7 @@ def test_report_says_everywhere_that_boxes_are_estimated(located):
     assert "nobody drew them" in text
     assert "has no object boxes" not in text
     results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
-    assert results["localisation"]["sets"]["train"]["n_images"] == 80
+    assert results["localisation"]["sets"]["train"]["n_images"] == 48
     assert not results["localisation"]["measured_here"]
     assert all(row["estimated"] for split in ("train", "test") for row in results["framing"][split])
     for finding in results["findings"]:
@@ -155,8 +155,8 @@ def test_quality_is_measured_on_a_sample_of_many(measured, monkeypatch, tmp_path
     assert quality["n_images"].max() == 30
 
 
-def test_given_boxes_are_kept_unless_estimated_ones_are_asked_for(photographs, fast, tmp_path):
-    study = Study(tmp_path / "study", photographs["train"], photographs["test"], MODEL, **fast).measure_objects()
+def test_given_boxes_are_kept_unless_estimated_ones_are_asked_for(few, fast, tmp_path):
+    study = Study(tmp_path / "study", few["train"], few["test"], MODEL, **fast).measure_objects()
     given = study.framing("test")
     assert not study.is_estimated("test")
     assert not (study.folder / "located").exists()

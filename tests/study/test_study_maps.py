@@ -17,6 +17,9 @@ GRID = {"map_positions": (0.35, 0.5, 0.65), "map_scales": (0.36, 0.48, 0.64)}
 SMALL = GRID | {"map_images": 16, "size_images": 12, "map_surroundings": ("mean", "real")}
 
 
+SMALLEST = {"map_positions": (0.5,), "map_scales": (0.48,), "map_images": 12, "size_images": 4}
+
+
 @pytest.fixture(scope="module")
 def mapped(finished, tmp_path_factory):
     """A finished study with a small map and a small size curve; tests must not change it."""
@@ -91,8 +94,8 @@ def test_what_was_found_is_said_without_a_report(mapped):
     assert part_findings(mapped, "sizes")
 
 
-def test_plots_need_no_analysis_and_no_images(photographs, fast, tmp_path):
-    study = Study(tmp_path / "study", photographs["train"], photographs["test"], "demo", **fast, **SMALL)
+def test_plots_need_no_analysis_and_no_images(few, fast, tmp_path):
+    study = Study(tmp_path / "study", few["train"], few["test"], "demo", **fast, **SMALLEST)
     with pytest.raises(InputError):
         study.plot("map")
     study.measure_map().measure_sizes()
@@ -115,12 +118,13 @@ def test_one_size_makes_no_curve(finished):
         finished.plot("map")
 
 
-def test_without_boxes_the_images_are_the_objects(photographs, fast, tmp_path):
+def test_without_boxes_the_images_are_the_objects(few, fast, tmp_path):
     pictures = tmp_path / "pictures"
     pictures.mkdir()
-    for path in sorted(photographs["test"].parent.glob("*.png"))[:12]:
+    for path in sorted(few["test"].parent.glob("*.png"))[:12]:
         shutil.copy(path, pictures)
-    study = Study(tmp_path / "study", pictures, pictures, "demo", **fast, **SMALL).measure_map()
+    asked = SMALLEST | {"map_surroundings": ("mean", "real")}
+    study = Study(tmp_path / "study", pictures, pictures, "demo", **fast, **asked).measure_map()
     framed = study.framed
     assert framed["surroundings"].eq("mean").all()
     # A square image of scale 0.48 covers 31 of 64 pixels on each side.
@@ -134,14 +138,14 @@ def test_without_boxes_the_images_are_the_objects(photographs, fast, tmp_path):
         Study(tmp_path / "study", map_surroundings=("real",)).measure_map()
 
 
-def test_an_image_that_cannot_be_read_is_listed(photographs, fast, tmp_path):
-    pictures = shutil.copytree(photographs["test"].parent, tmp_path / "pictures")
+def test_an_image_that_cannot_be_read_is_listed(few, fast, tmp_path):
+    pictures = shutil.copytree(few["test"].parent, tmp_path / "pictures")
     study = Study(
         tmp_path / "study",
-        photographs["train"],
+        few["train"],
         pictures / "images.csv",
         "demo",
-        **fast | SMALL | {"map_images": 150, "map_scales": (0.48,), "map_surroundings": ("mean",)},
+        **fast | SMALLEST | {"map_images": 20},
     )
     study.read_images()
     broken = sorted(pictures.glob("*.png"))[3]
@@ -156,15 +160,15 @@ def test_an_image_that_cannot_be_read_is_listed(photographs, fast, tmp_path):
     assert study.seconds["map/relation"] > 0
 
 
-def test_images_without_a_box_take_no_part_where_others_have_one(photographs, fast, tmp_path):
-    pictures = shutil.copytree(photographs["test"].parent, tmp_path / "pictures")
+def test_images_without_a_box_take_no_part_where_others_have_one(few, fast, tmp_path):
+    pictures = shutil.copytree(few["test"].parent, tmp_path / "pictures")
     table = pd.read_csv(pictures / "images.csv")
-    boxed = table["path"].iloc[::5]
+    boxed = table["path"].drop(table.index[::4])
     table.loc[~table["path"].isin(boxed), ["category", "x0", "y0", "x1", "y1"]] = np.nan
     table.to_csv(pictures / "images.csv", index=False)
-    study = Study(tmp_path / "study", photographs["train"], pictures / "images.csv", "demo", **fast, **SMALL)
+    study = Study(tmp_path / "study", few["train"], pictures / "images.csv", "demo", **fast, **SMALLEST)
     shown = set(study.measure_map().framed["image_id"])
-    assert len(shown) == 16
+    assert len(shown) == 12
     assert shown <= set(boxed)
 
 

@@ -78,7 +78,7 @@ def test_what_cannot_be_decoded_is_listed(photographs, tmp_path, fast):
     skipped = study.skipped_images
     assert list(skipped["step"]) == ["mean-images/train"]
     assert list(skipped["split"]) == ["train"]
-    assert study.mean_images("train").table["n_images"].iloc[0] == 119
+    assert study.mean_images("train").table["n_images"].iloc[0] == 59
 
 
 def test_sets_without_boxes_are_not_compared(photographs, tmp_path, fast):

@@ -1,5 +1,6 @@
 """Studies whose sweeps stop at a precision."""
 
+import dataclasses
 import html
 import json
 import re
@@ -9,10 +10,19 @@ import pytest
 
 from bias_toolkit import InputError, Study
 from bias_toolkit.invariance import make_response
+from bias_toolkit.study import steps
 from bias_toolkit_cli.main import main
 
 PRECISION = 0.09
-SHARD = 64
+SHARD = 16
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_shards():
+    """A sweep can stop after each shard: several of them make up 70 images."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(vars(steps.responses), "sharding", dataclasses.replace(steps.responses.sharding, size=SHARD))
+        yield
 
 
 @pytest.fixture
@@ -41,7 +51,7 @@ def test_a_sweep_stops_at_the_precision_on_images_in_random_order(make, finished
     whole = finished.measures.set_index("image_id")
     measures = study.measures
     assert known["n"].lt(known["n_images"]).all()
-    assert known["n_images"].tolist() == [150, 150]
+    assert known["n_images"].tolist() == [70, 70]
     for protocol, rows in measures.groupby("protocol"):
         row = known.loc[protocol]
         assert len(rows) == row["n"]
@@ -60,8 +70,8 @@ def test_a_sweep_stops_at_the_precision_on_images_in_random_order(make, finished
 
 
 def test_an_interrupted_sweep_stops_at_the_same_image(make, monkeypatch):
-    whole = sweep(make, name="whole", precision=0.04)
-    assert SHARD < whole.sequential["n"].item() < 150
+    whole = sweep(make, name="whole")
+    assert SHARD < whole.sequential["n"].item() < 70
     made = []
 
     def stopping(*arguments):
@@ -74,7 +84,7 @@ def test_an_interrupted_sweep_stops_at_the_same_image(make, monkeypatch):
     stops = 0
     for _ in range(3):
         try:
-            study = sweep(make, name="parts", precision=0.04)
+            study = sweep(make, name="parts")
         except KeyboardInterrupt:
             stops += 1
     assert stops == 2
@@ -98,7 +108,7 @@ def test_another_precision_or_seed_is_another_sweep(make):
     assert every.settings.precision is None
     with pytest.raises(InputError, match="other inputs or settings"):
         _ = every.measures
-    assert len(every.sweep().measures) == 150
+    assert len(every.sweep().measures) == 70
     assert len(every.sequential) == 0
     marker = json.loads((study.folder / "responses" / "crop-1-diagonal" / "step.json").read_text())
     assert not {"precision", "seed"} & set(marker["settings"])
@@ -107,13 +117,13 @@ def test_another_precision_or_seed_is_another_sweep(make):
     with pytest.raises(InputError, match="other inputs or settings"):
         _ = Study(study.folder, precision=PRECISION).measures
     # Without a precision, the seed decides nothing of a crop in the centre.
-    assert len(Study(study.folder, precision=0, seed=5).responses) == 150
+    assert len(Study(study.folder, precision=0, seed=5).responses) == 70
 
 
 def test_a_precision_that_is_never_reached_takes_every_image(make, finished):
     study = make(precision=0.0001).sweep()
     (row,) = study.sequential.to_dict("records")
-    assert row["n"] == row["n_images"] == 150
+    assert row["n"] == row["n_images"] == 70
     assert row["low"] == row["value"] == row["high"] == pytest.approx(finished.measures["p_top1_change"].mean())
     pd.testing.assert_frame_equal(study.measures, finished.measures, check_exact=False)
 
@@ -128,14 +138,14 @@ def test_the_report_counts_the_images_that_were_measured(make, capsys):
     study = make(precision=PRECISION).run()
     (known,) = study.sequential.to_dict("records")
     n = known["n"]
-    assert len(study.per_image) == n < 150
-    assert len(study.distances) == 150
+    assert len(study.per_image) == n < 70
+    assert len(study.distances) == 70
     text = html.unescape(re.sub(r"<[^>]+>", "", (study.folder / "report" / "index.html").read_text(encoding="utf-8")))
     text = re.sub(r"\s+", " ", text)
-    assert f"Stopped after {n} of 150 images, drawn in random order: P(top-1 change) of all of them" in text
+    assert f"Stopped after {n} of 70 images, drawn in random order: P(top-1 change) of all of them" in text
     assert "±9 points at 95%" in text
     assert f"Mean over the test images ({n} of them at most)" in text
-    assert f"{150 - n} test images were not measured" in text
+    assert f"{70 - n} test images were not measured" in text
     results = json.loads((study.folder / "report" / "results.json").read_text())
     assert results["sequential"][0]["n"] == n
     assert results["summary"][0]["n"] == n
@@ -147,6 +157,6 @@ def test_the_report_counts_the_images_that_were_measured(make, capsys):
 
     capsys.readouterr()
     assert run_command("sweep", study.folder) == 0
-    assert f"Stopped after {n} of 150 images" in capsys.readouterr().out
+    assert f"Stopped after {n} of 70 images" in capsys.readouterr().out
     assert run_command("sweep", study.folder, "--json") == 0
     assert json.loads(capsys.readouterr().out)["sequential"][0]["n"] == n
