@@ -94,6 +94,17 @@ def claims(source):
     return [(finding.kind, finding.claim) for finding in map_findings(source)]
 
 
+def test_a_map_without_a_cell_of_enough_images_says_so_everywhere(bare_source):
+    mapped = of_map(bare_source, cells().iloc[:0], correlations(all=-0.5).iloc[:0])
+    (finding,) = map_findings(mapped)
+    assert (finding.kind, "too few images" in finding.claim) == ("unknown", True)
+    assert "10 images" in finding.evidence
+    assert finding.evidence in [block.text for block in cause_section(gather(mapped)).blocks[1:]]
+    for name in ("map", "map-vs-density"):
+        with pytest.raises(InputError, match="10 images; run `bias-toolkit map`"):
+            plot(mapped, name)
+
+
 def test_a_relation_is_said_with_its_numbers(bare_source):
     first = map_findings(of_map(bare_source))[0]
     assert first.kind == "effect"

@@ -11,7 +11,7 @@ from bias_toolkit.report.page.files import Table
 from bias_toolkit.report.source import Source
 from bias_toolkit.report.topic import Choice, Option, Plot, Topic
 from bias_toolkit.report.topics.cause.map_figures import framing_maps, map_against_density
-from bias_toolkit.report.topics.cause.map_findings import map_findings
+from bias_toolkit.report.topics.cause.map_findings import TOO_FEW, map_findings
 from bias_toolkit.report.topics.cause.section import Cause, cause_section, gather
 from bias_toolkit.report.topics.cause.size_curve import size_curve_finding, size_vs_invariance
 from bias_toolkit.report.words.finding import Finding
@@ -47,15 +47,22 @@ def _tables(contents: Cause) -> list[Table]:
 
 def _map(contents: Cause, choice: Choice[Cause]) -> Figure:
     require_one_of(COMPARED_MEASURES, choice.measure, choice.name)
-    return framing_maps(contents.framing_map.cells, choice.measure)
+    return framing_maps(_cells(contents), choice.measure)
 
 
 def _map_vs_density(contents: Cause, choice: Choice[Cause]) -> Figure:
     require_one_of(RELATED_MEASURES, choice.measure, choice.name)
-    framing = contents.framing_map
-    if framing.cells["log_density"].isna().all():
+    cells = _cells(contents)
+    if cells["log_density"].isna().all():
         raise InputError("The study's map has no training density, as boxes are missing, which map-vs-density shows.")
-    return map_against_density(framing.cells, framing.correlations, choice.measure)
+    return map_against_density(cells, contents.framing_map.correlations, choice.measure)
+
+
+def _cells(contents: Cause) -> pd.DataFrame:
+    """The cells of the map; InputError if none has enough images."""
+    if contents.framing_map.cells.empty:
+        raise InputError(TOO_FEW)
+    return contents.framing_map.cells
 
 
 def _size_vs_invariance(contents: Cause, choice: Choice[Cause]) -> Figure:

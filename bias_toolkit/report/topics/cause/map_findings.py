@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from bias_toolkit.analysis import FramingMap
+from bias_toolkit.analysis.framing_map import FEWEST_IMAGES
 from bias_toolkit.foundation.words import count, interval, known, number, percent
 from bias_toolkit.report.words.finding import Finding, Heading, Kind, sign
 from bias_toolkit.report.words.sentences import in_points
@@ -28,13 +29,17 @@ SURROUNDINGS = {
     "inpaint": Surroundings("inpainted", "on an inpainted canvas"),
     "real": Surroundings("real", "in real surroundings"),
 }
+TOO_FEW = f"No cell of the framing map has {FEWEST_IMAGES} images; run `bias-toolkit map` with a larger --images."
 WORDS = {name: each.shown for name, each in SURROUNDINGS.items()}
 
 
 def map_findings(framing_map: FramingMap | None) -> list[Finding]:
     """The findings of the framing map; empty if there is no map."""
-    if framing_map is None or not len(framing_map.cells):
+    if framing_map is None:
         return []
+    if framing_map.cells.empty:
+        claim = "Whether position and scale make the model unstable cannot be said: too few images were shown."
+        return [_finding(Kind.UNKNOWN, claim, TOO_FEW)]
     if not len(framing_map.correlations):
         return [_unrelated(framing_map.cells)]
     first = _relation(framing_map.correlations, framing_map.contrasts)

@@ -22,7 +22,7 @@ from bias_toolkit.report.page.blocks import (
 )
 from bias_toolkit.report.source import Source, study_name
 from bias_toolkit.report.topics.cause import map_figures
-from bias_toolkit.report.topics.cause.map_findings import SURROUNDINGS
+from bias_toolkit.report.topics.cause.map_findings import SURROUNDINGS, TOO_FEW
 from bias_toolkit.report.topics.cause.size_curve import size_vs_invariance
 from bias_toolkit.report.words.definitions import MAP_KINDS, MEASURES
 from bias_toolkit.report.words.finding import sign
@@ -82,7 +82,10 @@ def cause_section(contents: Cause) -> Section | Omitted:
 
 def _map_blocks(contents: Cause) -> Iterator[Block]:
     framing_map = contents.framing_map
-    if framing_map is None or not len(framing_map.cells):
+    if framing_map is None:
+        return
+    if framing_map.cells.empty:
+        yield Paragraph(TOO_FEW)
         return
     cells = framing_map.cells
     yield FigureBlock(
