@@ -42,13 +42,7 @@ class Ended:
 
 
 def prepare(quick: bool = False) -> None:
-    """Import what the commands need, and cut the work into small shards, so that a small study has some of each kind.
-
-    Parameters
-    ----------
-    quick : bool
-        Whether figures are empty files, and the size curve has three sizes: these two take most of the time.
-    """
+    """Import what the commands need, and make their work small (`make_small`)."""
     os.environ["OMP_NUM_THREADS"] = "1"
     import faiss
     import matplotlib.pyplot  # noqa: F401
@@ -57,14 +51,26 @@ def prepare(quick: bool = False) -> None:
     import torch
 
     from bias_toolkit import demo, explain  # noqa: F401
-    from bias_toolkit.report.page import page
-    from bias_toolkit.study import steps
     from bias_toolkit.study.study import Study  # noqa: F401
     from bias_toolkit_cli.commands import COMMANDS, command_line
 
     command_line([*COMMANDS])
     torch.set_num_threads(1)
     faiss.omp_set_num_threads(1)
+    make_small(quick)
+
+
+def make_small(quick: bool = False) -> None:
+    """Cut the work of this process into small shards, so that a small study has some of each kind.
+
+    Parameters
+    ----------
+    quick : bool
+        Whether figures are empty files, and the size curve has three sizes: these two take most of the time.
+    """
+    from bias_toolkit.report.page import page
+    from bias_toolkit.study import steps
+
     page.FORMATS = ("svg",)
     if quick:
         from bias_toolkit import invariance

@@ -110,6 +110,7 @@ def test_names_in_utf8_are_read_in_a_locale_of_ascii(tmp_path):
     environment = os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}
     program = "from bias_toolkit_cli.main import main; main()"
     command = [sys.executable, "-c", program, "index", tmp_path / "ä", "--model", "demo"]
+    command += ["--runtime", "torch"]
     for split in ("train", "test"):
         command += [f"--{split}", os.fspath(images.parent)]
     ended = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)

@@ -20,7 +20,7 @@ def refused(result, *words):
 def test_a_dataset_alone(run, photographs):
     code, out, _ = run("objects", photographs["train"], *FAST)
     assert code == 0
-    assert "120 images with 120 boxes, read as table" in out
+    assert "60 images with 60 boxes, read as table" in out
     assert "In the dataset, objects are centred." in out
     assert "Framing of the dataset" in out
     assert "other" not in out
@@ -46,8 +46,8 @@ def test_json_of_two_datasets(run, photographs):
     answer = json.loads(out)
     assert answer["comparison"]["test"]["p_value"] < 0.05
     assert {row["variable"] for row in answer["comparison"]["variables"]} >= {"cx", "log_scale", "centre_bias"}
-    assert answer["dataset"][0]["n_objects"] == 120
-    assert answer["other"][0]["n_objects"] == 150
+    assert answer["dataset"][0]["n_objects"] == 60
+    assert answer["other"][0]["n_objects"] == 70
     assert answer["report"] is None
     assert run("objects", *pair, *FAST)[1] == out
     assert run("objects", *pair, *FAST, "--seed", "5")[1] != out
@@ -60,7 +60,7 @@ def test_a_study_gives_both_sets_and_their_comparison(run, finished, tmp_path):
     assert "In the training set, objects are centred." in out
     assert "The test set is framed otherwise than the training set." in out
     answer = json.loads(run("objects", study, "--json")[1])
-    assert answer["train"][0]["n_objects"] == 120
+    assert answer["train"][0]["n_objects"] == 60
     assert answer["comparison"]["test"]["auc"] == finished.framing_comparison.test.auc
 
 

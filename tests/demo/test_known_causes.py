@@ -1,8 +1,11 @@
 """Of images whose one fault is known, explanations find that fault; images without one are called stable."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from bias_toolkit.datasets import demo
 from bias_toolkit.datasets.demo import demo_scenes
 from bias_toolkit.datasets.demo_scenes import IMAGE_SIDE
 from bias_toolkit.demo.known_causes import (
@@ -19,7 +22,7 @@ from bias_toolkit.demo.known_causes import (
     known_scenes,
 )
 
-N = 12
+N = 5
 # On so few images; on 200 of each kind it is above 0.9.
 MOSTLY = 0.75
 
@@ -65,7 +68,8 @@ def test_the_dataset_has_every_kind_with_its_boxes():
 
 
 @pytest.mark.parametrize("network", ["fully-connected", "global-pooling"])
-def test_the_known_cause_is_found_first(network, tmp_path, fast):
+def test_the_known_cause_is_found_first(network, tmp_path, fast, monkeypatch):
+    monkeypatch.setitem(demo._RECIPES, "train", replace(demo._RECIPES["train"], images=400))
     explained = explain_known_causes(network, N, tmp_path / "study", **fast)
     table = confusion(explained)
     assert (table.sum(axis=1) == N).all()
@@ -80,4 +84,4 @@ def test_the_known_cause_is_found_first(network, tmp_path, fast):
     # Called stable, whatever the framing: what does not change on the study's own sweep, which is a few of the steps.
     still = explained[explained["p_top1_change"] == 0]
     assert (still["outcome"] == STABLE).mean() >= 0.85
-    assert (still["kind"] != AS_TRAINED).sum() >= 10
+    assert (still["kind"] != AS_TRAINED).sum() >= 3

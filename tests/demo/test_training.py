@@ -34,10 +34,10 @@ def test_same_seed_same_weights_and_no_trace_in_the_global_generator(name):
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
-    first = train_demo_network(name, seed=3, epochs=2, images=128).state_dict()
+    first = train_demo_network(name, seed=3, epochs=2, images=64).state_dict()
     assert torch.equal(torch.rand(3), expected)
-    again = train_demo_network(name, seed=3, epochs=2, images=128).state_dict()
-    other = train_demo_network(name, seed=4, epochs=2, images=128).state_dict()
+    again = train_demo_network(name, seed=3, epochs=2, images=64).state_dict()
+    other = train_demo_network(name, seed=4, epochs=2, images=64).state_dict()
     assert all(torch.equal(first[key], again[key]) for key in first)
     assert any(not torch.equal(first[key], other[key]) for key in first)
 
@@ -95,7 +95,7 @@ def shipped():
     return {
         (network, name): measure(network, load_demo_dataset(name), n)
         for network in DEMO_NETWORKS
-        for name, n in (("photographer", 200), ("uniform", 400))
+        for name, n in (("photographer", 100), ("uniform", 200))
     }
 
 

@@ -567,6 +567,13 @@ def report(shared_source, tmp_path_factory):
 
 
 @pytest.fixture
+def empty_figures(no_figures):
+    """Pages get empty figures in a test."""
+    with no_figures():
+        yield
+
+
+@pytest.fixture
 def analysis_of():
     """Make an analysis from rows of its tables."""
     return analysis_tables

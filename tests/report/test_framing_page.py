@@ -103,8 +103,8 @@ def test_twice_is_the_same(described, page, tmp_path, monkeypatch):
             assert path.read_bytes() == (tmp_path / "again" / path.relative_to(page)).read_bytes(), path
 
 
-def test_one_dataset_alone(described, tmp_path, monkeypatch):
-    monkeypatch.setattr("bias_toolkit.report.page.page.FORMATS", ("svg",))
+@pytest.mark.usefixtures("empty_figures")
+def test_one_dataset_alone(described, tmp_path):
     path = write_framing_report(DatasetFraming(described.described[:1]), tmp_path / "alone", FAST)
     html = path.read_text(encoding="utf-8")
     assert "other dataset" not in html

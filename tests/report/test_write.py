@@ -156,7 +156,8 @@ def test_the_page_says_what_was_done(page):
         assert words in page.text, words
 
 
-def test_no_plain_correlation_without_the_partial_one(source, tmp_path, svg_only):
+@pytest.mark.usefixtures("empty_figures")
+def test_no_plain_correlation_without_the_partial_one(source, tmp_path):
     analysis = source.analysis
     rows = analysis.correlations[~analysis.correlations["kind"].eq("partial")]
     source.analysis = dataclasses.replace(analysis, correlations=rows)
@@ -197,7 +198,8 @@ def test_large_tables_are_cut_and_it_says_so(source, tmp_path):
     assert len(pd.read_csv(tmp_path / "tables" / "per_image.csv")) == 10
 
 
-def test_only_offsets(source, tmp_path, analysis_of, svg_only):
+@pytest.mark.usefixtures("empty_figures")
+def test_only_offsets(source, tmp_path, analysis_of):
     """A study without steps has no figure of steps, and its page does not stumble."""
     offsets = {"protocol": "offsets", "transform": None, "size": 1.0, "n": 9}
     rows = [

@@ -2,7 +2,6 @@
 
 import errno
 import os
-import re
 import shutil
 import signal
 import socket
@@ -10,6 +9,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -68,15 +68,31 @@ def inputs(photographs):
     return photographs["train"], photographs["test"], "demo"
 
 
-def test_kills_at_random_moments_leave_no_trace(start):
-    """Every file of studies whose runs were killed six times is that of a study that nothing disturbed."""
-    campaign = [sys.executable, "-m", "benchmarks.kill", "--kills", "6", "--seed", "0", "--quick"]
-    done = start(campaign, cwd=PROJECT)
-    printed = done.communicate()[0]
-    assert done.returncode == 0, printed
-    assert re.search(r"\| all, in \d+ lives of a study \| 6 \|", printed)
-    assert "undisturbed study's, of" in printed
-    assert "Runs that failed: 0." in printed
+def test_kills_at_random_moments_leave_no_trace(tmp_path, monkeypatch, finished):
+    """Every file of a study each of whose commands was killed is that of a study that nothing disturbed.
+
+    `benchmarks/kill.py` kills each step many times. The runs are forks of this process, which has imported everything
+    for the finished study.
+    """
+    monkeypatch.syspath_prepend(PROJECT)
+    from benchmarks import forked_runs
+
+    def run(command, study, **options):
+        return forked_runs.run(command, study, prepare_child=partial(forked_runs.make_small, quick=True), **options)
+
+    photographs, fractions = tmp_path / "photographs", forked_runs.fractions(0)
+    forked_runs.write_photographs(photographs, train=16, test=12)
+    whole, killed = (forked_runs.fresh(tmp_path, number) for number in (0, 1))
+    for command, same in zip(*(forked_runs.commands(photographs, study) for study in (whole, killed)), strict=True):
+        undisturbed = run(command, whole)
+        assert undisturbed.code == 0, undisturbed.printed
+        moment = round(fractions.uniform(0.1, 0.9) * undisturbed.touched)
+        assert run(same, killed, kill_at=moment).code == -signal.SIGKILL
+        ended = run(same, killed)
+        assert ended.code == 0, ended.printed
+    expected = forked_runs.settled(whole)
+    assert len(expected) > 60
+    assert forked_runs.differences(forked_runs.settled(killed), expected) == []
 
 
 def stop_while(python, code, signal_number):

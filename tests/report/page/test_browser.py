@@ -1,5 +1,7 @@
 """Pages as a browser shows them."""
 
+import pytest
+
 from bias_toolkit.report import Page, write_page
 from bias_toolkit.report.page.blocks import AnswerBlock, Picture, Section
 
@@ -15,6 +17,7 @@ def test_an_explanation_is_shown_whole(explained, unstable, open_in_browser):
         assert line.reason in shown.text
 
 
+@pytest.mark.usefixtures("empty_figures")
 def test_a_picture_that_is_missing_is_noticed(explained, open_in_browser):
     page = explained()
     (page.parent / "pictures" / "content.png").unlink()
@@ -22,6 +25,7 @@ def test_a_picture_that_is_missing_is_noticed(explained, open_in_browser):
     assert sorted(open_in_browser(page).missing) == ["figures/shifts.svg", "pictures/content.png"]
 
 
+@pytest.mark.usefixtures("empty_figures")
 def test_a_picture_far_below_is_loaded(tmp_path, explained, open_in_browser):
     folder = explained().parent
     blocks = [AnswerBlock(["word"] * 400), AnswerBlock([""], Picture("pictures/content.png", "a picture"))]

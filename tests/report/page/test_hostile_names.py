@@ -59,9 +59,10 @@ def looks_harmless(html):
     return found
 
 
-@pytest.fixture
-def hostile(source):
-    """The study with everything, with names that would do something."""
+@pytest.fixture(scope="module")
+def hostile(shared_source):
+    """The study with everything, with names that would do something; tests must not change it."""
+    source = shared_source
     tables = {
         name: getattr(source, name).assign(image_id=lambda table: table["image_id"] + ODD)
         for name in ("per_image", "test_framing", "distances", "neighbours", "test_images")
@@ -80,9 +81,10 @@ def hostile(source):
     )
 
 
-@pytest.fixture
-def written(hostile, tmp_path, svg_only):
-    folder = tmp_path / "page"
+@pytest.fixture(scope="module")
+def written(hostile, tmp_path_factory):
+    """A page with such names; tests must not change it."""
+    folder = tmp_path_factory.mktemp("hostile") / "page"
     topics = [topic.TOPIC for topic in (images, classes, left_out, method, files)]
     sections = [topic.section(topic.gather(hostile), Draft(folder)) for topic in topics]
     of = [("Model", hostile.model, BREAKOUT), ("Test set", BREAKOUT, SCRIPT)]
@@ -109,7 +111,7 @@ def test_a_page_asks_no_other_machine_and_runs_nothing(written):
     assert "http" not in policy
 
 
-def test_a_browser_keeps_to_the_page_s_policy(written):
+def test_a_browser_keeps_to_the_page_s_policy(written, tmp_path):
     """A script that had found its way into a page would not run."""
     browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
     if browser is None:
@@ -118,9 +120,10 @@ def test_a_browser_keeps_to_the_page_s_policy(written):
     script = "<script>document.body.innerHTML = 'it ran'</script>"
     for policy, runs in ((True, False), (False, True)):
         text = html if policy else re.sub(r"<meta http-equiv=[^>]*>", "", html)
-        written.write_text(text.replace("</body>", f"{script}</body>"), encoding="utf-8")
+        changed = written.with_name(f"policy-{policy}.html")
+        changed.write_text(text.replace("</body>", f"{script}</body>"), encoding="utf-8")
         command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"]
-        command += [f"--user-data-dir={written.parent / f'profile-{policy}'}", written.as_uri()]
+        command += [f"--user-data-dir={tmp_path / f'profile-{policy}'}", changed.as_uri()]
         dom = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
         assert ("<body>it ran" in dom) is runs
 
@@ -171,7 +174,7 @@ def test_figures_draw_them_as_they_are(unstable, tmp_path):
         assert not any(text.get_parse_math() for text in texts)
 
 
-def test_a_page_keeps_names_from_acting_on_what_is_around_them(hostile, tmp_path, svg_only):
+def test_a_page_keeps_names_from_acting_on_what_is_around_them(tmp_path):
     steering, seen = "\x1b[2J \u202egnp.exe", r"\x1b[2J \u202egnp.exe"
     tiles, of = [(steering, steering, steering)], [("Model", steering, steering)]
     path = write_page(Page(steering, of, tiles, [], [], kicker=steering), tmp_path / "page")

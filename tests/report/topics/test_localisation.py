@@ -241,10 +241,16 @@ def test_figures_for_a_publication_are_marked(splits, name, words, source):
 
 
 @pytest.fixture(scope="module")
-def written(shared_source, tmp_path_factory):
-    source = dataclasses.replace(shared_source, estimated=("train", "test"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(page, "FORMATS", ("svg",))
+def written(shared_source, tmp_path_factory, no_figures):
+    """The folder of a report whose figures are empty, but for those of estimated boxes."""
+    source, save = dataclasses.replace(shared_source, estimated=("train", "test")), page.save_figure
+
+    def saving(figure, path):
+        (save if path.stem.startswith("estimated-boxes") else leave_empty)(figure, path)
+
+    with no_figures(), pytest.MonkeyPatch.context() as patch:
+        leave_empty = page.save_figure
+        patch.setattr(page, "save_figure", saving)
         return write_report(source, tmp_path_factory.mktemp("located") / "report").parent
 
 
