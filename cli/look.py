@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from bias_toolkit.foundation.errors import InputError
-from bias_toolkit.foundation.words import visible_name
+from bias_toolkit.foundation.words import count, visible_name
 from bias_toolkit_cli.output import console_progress, print_json, say
 
 Study = Annotated[str, typer.Argument(metavar="STUDY", help="The study's folder.")]
@@ -65,7 +65,12 @@ def neighbours(
         raise InputError(f"--k is {k}, but must be at least 1.")
     opened = OpenedStudy(study)
     table = opened.neighbours_of(image)
-    table = table if k is None else table.head(k)
+    if k is not None and k > len(table):
+        raise InputError(
+            f"--k is {k}, but the study keeps {count(len(table), 'neighbour')} of each image; run `bias-toolkit index` "
+            f"with --neighbours {k} first."
+        )
+    table = table.head(k or len(table))
     image_id = table["image_id"].iloc[0]
     if json_output:
         print_json({"image_id": image_id, "neighbours": table.drop(columns="image_id").to_dict("records")})

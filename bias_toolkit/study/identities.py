@@ -132,10 +132,15 @@ class Identities:
             return imagenet_x_stamp(self.settings.imagenet_x)
         if self.settings.label_map is None:
             return hashlib.sha256().hexdigest()
-        return file_digest(resolved(self.settings.label_map))
+        from bias_toolkit.models.label_mapping import read_mapping
+
+        path = resolved(self.settings.label_map)
+        digest = file_digest(path)
+        read_mapping(path)
+        return digest
 
     def look_at_file(self, name: str) -> None:
-        """Compute the identity of one of `EXTRA_FILES` from the present file."""
+        """Compute the identity of one of `EXTRA_FILES` from the present file; InputError if it cannot be read."""
         place = getattr(self.settings, name)
         if place is not None and place == self.recorded.settings.get(name):
             refuse_system_place(place, f"--{name.replace('_', '-')}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from bias_toolkit.invariance import FramingGrid, Sweep
     from bias_toolkit.models import LabelMatch, Model
     from bias_toolkit.models.activation_map import ActivationMap
+
+WORDS = {"train": "training set", "test": "test set", "model": "model"}
 
 
 class Inputs:
@@ -151,9 +153,15 @@ class Inputs:
 
     def required(self, name: str) -> str:
         """The same; InputError if the study does not have it."""
-        if (spec := self.spec(name)) is None:
-            raise InputError(f"{self.folder} does not say which {name} it is about; name it with --{name}.")
-        return spec
+        self.require([name])
+        return self.spec(name)
+
+    def require(self, names: Sequence[str]) -> None:
+        """Raise InputError if the study does not have all of these inputs."""
+        if lacking := [name for name in names if self.spec(name) is None]:
+            inputs = " and no ".join(WORDS[name] for name in lacking)
+            options = " and ".join(f"--{name}" for name in lacking)
+            raise InputError(f"The study {self.folder} has no {inputs}; name {options}.")
 
     def identity(self, name: str) -> Any:
         """The value, as JSON, that distinguishes `train`, `test`, `model`, `label_map` or `imagenet_x` in a key.

@@ -22,6 +22,7 @@ from bias_toolkit.pipeline.step import Step, Task
 from bias_toolkit.pipeline.verify import Damage, verify
 from bias_toolkit.study import steps
 from bias_toolkit.study.explaining import explainable, listed_requests, request_for, worst_requests
+from bias_toolkit.study.identities import EXTRA_FILES
 from bias_toolkit.study.inputs import Inputs, Named
 from bias_toolkit.study.record import (
     RECORD,
@@ -130,8 +131,9 @@ class Study:
         self.inputs = Inputs(self.folder, named, _settings(self.folder, recorded, named, settings), recorded)
         # Refuse settings that give no sweep or map before anything is computed or recorded.
         _ = self.inputs.sweeps, self.inputs.framing_grid, self.inputs.surroundings
-        if settings.get("imagenet_x") is not None:
-            self.inputs.open("imagenet_x")
+        for name in EXTRA_FILES:
+            if settings.get(name) is not None:
+                self.inputs.open(name)
         self._workshop = make_workshop(self.folder, self.inputs, restore=lambda task: self._runner.restore(task))
         self.results: Results = self._workshop.results
         self._runner = Runner(
@@ -369,9 +371,7 @@ class Study:
         """Refuse steps that would give no result, before anything is computed or recorded."""
         needed = set().union(*(step.lineage() for step in wanted))
         required = set().union(*(step.requires for step in needed))
-        for name in (*SPLITS, "model"):
-            if name in required:
-                self.inputs.required(name)
+        self.inputs.require([name for name in (*SPLITS, "model") if name in required])
         self.inputs.check()
         for step in steps.STEPS:
             if step in needed and step.check is not None:

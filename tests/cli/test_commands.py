@@ -146,6 +146,15 @@ def test_bad_input_is_one_sentence(run, photographs, finished, tmp_path):
     refused(run("objects", study, "--train", train, "--test", test, "--train-layout", "zip"), "zip")
     refused(run("neighbours", finished.folder, "gone.png"), "gone.png")
     refused(run("neighbours", finished.folder, "gone.png", "--k", "0"), "--k")
+    image_id = finished.per_image["image_id"].iloc[0]
+    refused(run("neighbours", finished.folder, image_id, "--k", "999"), "--k is 999", "--neighbours 999")
+    missing = tmp_path / "no" / "folder"
+    refused(run("plot", finished.folder, "scale", "--out", missing / "a.pdf"), f"there is no folder {missing}")
+    refused(run("report", "--train", train, "--out", study), "has no test set and no model; name --test and --model")
+    (tmp_path / "map.csv").write_text("name,number\na,b\n")
+    named = ("--train", train, "--test", test, "--model", "demo", "--label-map", tmp_path / "map.csv")
+    refused(run("report", *named, "--out", study), "map.csv, line 1", "label and class")
+    assert not study.exists()
 
 
 def test_a_refused_option_leaves_the_study_as_it_was(run, finished, tmp_path):

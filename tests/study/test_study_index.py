@@ -64,13 +64,16 @@ def test_an_impossible_index_is_refused_before_features_are_extracted(photograph
     assert not (tmp_path / "study" / "features").exists()
 
 
-@pytest.mark.parametrize(("verb", "lacking"), [("embed", "train"), ("measure_map", "train"), ("sweep", "model")])
+@pytest.mark.parametrize(
+    ("verb", "lacking", "words"),
+    [("embed", "train", "training set"), ("measure_map", "train", "training set"), ("sweep", "model", "model")],
+)
 def test_an_input_that_a_step_requires_and_nobody_named_is_refused_before_anything_is_read(
-    photographs, fast, tmp_path, verb, lacking
+    photographs, fast, tmp_path, verb, lacking, words
 ):
     given = {"train": photographs["train"], "test": photographs["test"], "model": "demo"} | {lacking: None}
     study = Study(tmp_path / "study", *given.values(), **fast)
-    with pytest.raises(InputError, match=f"does not say which {lacking} it is about; name it with --{lacking}"):
+    with pytest.raises(InputError, match=f"has no {words}; name --{lacking}"):
         getattr(study, verb)()
     assert not (tmp_path / "study").exists()
 

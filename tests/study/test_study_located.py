@@ -187,7 +187,7 @@ def test_without_a_model_it_is_said_what_to_name(unboxed, fast, tmp_path, capsys
     assert "The training set has no object boxes, so position and scale of its objects are left out." in printed
     assert printed.count("Name a model with --model to have its objects located.") == 1
     assert run("objects", folder, "--boxes", "estimated") == 2
-    assert "does not say which model it is about; name it with --model" in capsys.readouterr().err
+    assert "has no model; name --model." in capsys.readouterr().err
     assert run("objects", folder, "--boxes", "auto", "--model", MODEL) == 0
     printed = capsys.readouterr().out
     assert "The boxes of the training set are estimated by the model" in printed
