@@ -48,10 +48,11 @@ def test_nothing_changes(bare_source, analysis_of):
     assert "never changed" in first.claim
 
 
-def test_too_few_images(bare_source, analysis_of):
-    first = findings(bare_source, analysis_of, row("p_top1_change", 0.15, 0.1, 0.2, n=12))[0]
-    assert first.kind == "caution"
-    assert "So few images" in first.evidence
+@pytest.mark.parametrize(("n", "kind"), [(12, "caution"), (29, "caution"), (30, "effect")])
+def test_too_few_images(bare_source, analysis_of, n, kind):
+    first = findings(bare_source, analysis_of, row("p_top1_change", 0.15, 0.1, 0.2, n=n))[0]
+    assert first.kind == kind
+    assert ("So few images" in first.evidence) == (kind == "caution")
 
 
 def test_nothing_measured(bare_source):
