@@ -45,6 +45,8 @@ def plot(
     axes = OpenedStudy(study).plot(
         name, measure=measure, distance=distance, bins=bins, by_class=by_class, beside=others
     )
+    if not out.absolute().parent.parent.is_dir():
+        raise InputError(f"--out is {str(out)!r}, but there is no folder {out.parent}; make it, or name another.")
     save_figure(axes.figure, out)
     say(f"Wrote {out}.")
 

@@ -20,8 +20,8 @@ OUT_OF_MEMORY = (
 )
 """What Python, the loader of libraries, NumPy, torch and Arrow say when they get no memory or no thread."""
 NO_MEMORY = "The memory does not suffice, or `ulimit` allows too little; free some, or name a lower --batch-size."
-LEAST_ADDRESSES = 10**9
-"""Bytes; with less, NumPy's libraries do not end with an error but try for ever."""
+LEAST_ADDRESSES = 2_400_000_000
+"""Bytes; with less, libraries do not end with an error: NumPy's try for ever, and others end the process."""
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
-from bias_toolkit.foundation.words import visible
+from bias_toolkit.foundation.words import visible, visible_json
 from bias_toolkit_cli.progress import ConsoleProgress, LastingStream
 
 
@@ -37,4 +37,4 @@ def say(text: str) -> None:
 
 def print_json(value: Any) -> None:
     """Print a value as indented JSON."""
-    print(json.dumps(_plain(value), indent=2, ensure_ascii=False))
+    print(visible_json(json.dumps(_plain(value), indent=2, ensure_ascii=False)))

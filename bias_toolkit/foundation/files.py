@@ -10,7 +10,7 @@ import logging
 import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -56,7 +56,8 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
 
     The file's content is on the disk before the rename, and its new name before this returns, so a power failure leaves
     the old file or the new one. The folder is made if only its last part is missing. Raises OSError, which names the
-    folder, if the folder cannot be written to: it is gone, the disk is full, or access is denied.
+    folder, if the folder cannot be written to: it is gone, the disk is full, or access is denied. Raises InputError if
+    a folder is in the place of the file.
     """
     path = Path(path)
     temporary = temporary_path(path)
@@ -65,6 +66,8 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
             path.parent.mkdir(exist_ok=True)
         try:
             yield temporary
+            if path.is_dir():
+                raise InputError(f"{path} has to be a file, and is a folder; remove it.")
             to_disk(temporary)
             os.replace(temporary, path)
             to_disk(path.parent)
@@ -232,10 +235,11 @@ def seal_shard(folder: Path, kind: str, number: int, names: Sequence[str]) -> No
     write_text("".join(lines), seal_path(folder, kind, number))
 
 
-def sealed_shards(folder: str | os.PathLike, kind: str) -> set[int]:
+def sealed_shards(folder: str | os.PathLike, kind: str, names: Callable[[int], Iterable[str]]) -> set[int]:
     """The numbers of the complete shards in a folder; every byte of their files is read.
 
-    A damaged shard is removed, so that it is computed again, and this is logged.
+    A damaged shard is removed, so that it is computed again, and this is logged. `names` gives the names of the files
+    of a shard: a damaged seal may lack some.
     """
     folder = Path(folder)
     whole = set()
@@ -249,9 +253,8 @@ def sealed_shards(folder: str | os.PathLike, kind: str) -> set[int]:
         else:
             name = "/".join(folder.parts[-2:])
             _log.warning("%s: shard %d (%s) was damaged, and is computed again.", name, int(number), damaged)
-            # Remove by the shard's number: a damaged seal may lack names.
-            for each in folder.glob(f"*-{number}.*"):
-                if each.suffix in (*SEALED, SEAL) and (each.is_symlink() or not each.is_dir()):
+            for each in (path, *(folder / name for name in names(int(number)))):
+                if each.is_symlink() or not each.is_dir():
                     each.unlink(missing_ok=True)
     return whole
 

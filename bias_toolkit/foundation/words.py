@@ -1,5 +1,6 @@
 """Numbers and names in a form for readers."""
 
+import json
 import math
 import re
 from collections.abc import Callable
@@ -39,6 +40,11 @@ def visible(text: str) -> str:
 def visible_name(name: str) -> str:
     r"""A name from a dataset or a study, on one line: as `visible`, with `\n` and `\t` for line feeds and tabs."""
     return _UNSEEN_IN_NAMES.sub(_escape, name)
+
+
+def visible_json(text: str) -> str:
+    """JSON text that means the same, and in which the characters that `visible` escapes are escaped as JSON does."""
+    return _UNSEEN.sub(lambda match: json.dumps(match[0])[1:-1], text)
 
 
 def _escape(match: re.Match[str]) -> str:

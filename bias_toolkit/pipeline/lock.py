@@ -83,7 +83,12 @@ class StudyLock:
         except FileExistsError:
             try:
                 # A study from someone else may have a link or a pipe here, which must not be written to.
-                check_kind(self._path, os.lstat(self._path))
+                status = os.lstat(self._path)
+                check_kind(self._path, status)
+                if status.st_nlink > 1:
+                    raise InputError(
+                        f"{self._path} has another name elsewhere (a hard link), so it is not used; remove it."
+                    )
                 file, is_new = os.open(self._path, os.O_RDWR | SAFELY), False
             except FileNotFoundError:
                 return None

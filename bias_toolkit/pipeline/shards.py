@@ -72,7 +72,7 @@ def kind_of(task: Task) -> str:
 
 def _whole_shards(task: Task, folder: Path) -> set[int]:
     """The shards in a folder that are sealed and have all their files. A truncated seal may name fewer files."""
-    sealed = sealed_shards(folder, kind_of(task))
+    sealed = sealed_shards(folder, kind_of(task), lambda number: _names(task, number))
     return {
         number for number in sealed if set(read_seal(seal_path(folder, kind_of(task), number))) == _names(task, number)
     }

@@ -111,7 +111,7 @@ def read_record(study: Path) -> StudyRecord | None:
         if not isinstance(content, dict) or content.pop(DIGEST, None) != _digest(content):
             raise InputError(f"{path} is not as it was written")
         if content.get("format") != FORMAT:
-            _log.warning("%s was made by another version of bias-toolkit; its results are computed anew.", study)
+            _log.warning("%s was made by another version of bias-toolkit; its results have to be computed anew.", study)
             return _named_in(content)
         return StudyRecord.model_validate_json(json.dumps(content))
     except PermissionError as error:

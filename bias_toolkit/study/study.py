@@ -16,6 +16,7 @@ from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.files import write_text
 from bias_toolkit.foundation.progress import Progress, silent
 from bias_toolkit.foundation.spreadsheet import csv_text
+from bias_toolkit.foundation.untrusted import read_regular
 from bias_toolkit.pipeline.executor import Executor
 from bias_toolkit.pipeline.runner import Runner
 from bias_toolkit.pipeline.step import Step, Task
@@ -394,7 +395,11 @@ class Study:
     def _list_skipped(self) -> None:
         """Write skipped.csv if it does not list the images that the steps have left out so far."""
         path, text = self.folder / SKIPPED_FILE, csv_text(self.results.skipped_images)
-        if not path.is_file() or path.read_bytes() != text.encode():
+        try:
+            is_current = read_regular(path, len(text.encode())) == text.encode()
+        except InputError:
+            is_current = False
+        if not is_current:
             write_text(text, path)
 
     def _returned(self, task: Task, image_ids: Sequence[str]) -> list[str]:

@@ -129,12 +129,16 @@ def test_only_leftovers_are_removed(tmp_path):
     assert not (tmp_path / ".folder.3.tmp").exists()
 
 
+def names_of_part(number):
+    return [f"part-{number:05d}.npy", f"part-{number:05d}.parquet"]
+
+
 def test_sealed_shards_are_whole(sealed):
-    assert sealed_shards(sealed, "part") == {0, 1, 2}
-    assert sealed_shards(sealed, "other") == set()
-    assert sealed_shards(sealed / "nowhere", "part") == set()
+    assert sealed_shards(sealed, "part", names_of_part) == {0, 1, 2}
+    assert sealed_shards(sealed, "other", names_of_part) == set()
+    assert sealed_shards(sealed / "nowhere", "part", names_of_part) == set()
     (sealed / "part-00002.sha256").unlink()
-    assert sealed_shards(sealed, "part") == {0, 1}
+    assert sealed_shards(sealed, "part", names_of_part) == {0, 1}
 
 
 @pytest.mark.parametrize("name", ["part-00001.npy", "part-00001.parquet", "part-00001.sha256"])
@@ -147,11 +151,14 @@ def test_a_damaged_shard_is_removed_and_named(sealed, name, kind, caplog):
     else:
         flipped = content[:7] + bytes([content[7] ^ 32]) + content[8:]
         path.write_bytes({"flip": flipped, "truncate": content[:-3], "empty": b""}[kind])
-    assert sealed_shards(sealed, "part") == {0, 2}
+    (sealed / "notes-00001.csv").write_text("mine")
+    assert sealed_shards(sealed, "part", names_of_part) == {0, 2}
+    assert (sealed / "notes-00001.csv").read_text() == "mine"
     if (name, kind) != ("part-00001.sha256", "delete"):
         assert len(caplog.messages) == 1
         assert caplog.messages[0].startswith(f"{sealed.parent.name}/{sealed.name}: shard 1 (")
         assert caplog.messages[0].endswith("was damaged, and is computed again.")
+        assert not any((sealed / each).exists() for each in names_of_part(1))
     assert not (sealed / "part-00001.sha256").exists()
     assert (sealed / "part-00000.npy").exists()
 
@@ -195,7 +202,7 @@ def test_nothing_outside_is_read_or_removed_through_a_seal(sealed, tmp_path_fact
     os.mkfifo(sealed / "part-00002.sha256")
     (sealed / "folder-00000.npy").mkdir()
     (sealed / "note-00000.txt").write_text("kept")
-    assert sealed_shards(sealed, "part") == set()
+    assert sealed_shards(sealed, "part", names_of_part) == set()
     assert (outside / "secret.npy").read_bytes() == b"secret"
     assert {path.name for path in sealed.iterdir()} == {"folder-00000.npy", "note-00000.txt"}
 

@@ -1,8 +1,11 @@
+import json
 import unicodedata
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bias_toolkit.foundation.words import (
     below_all,
@@ -15,6 +18,7 @@ from bias_toolkit.foundation.words import (
     percent,
     significant,
     visible,
+    visible_json,
     visible_name,
 )
 from bias_toolkit.foundation.words import seconds as duration
@@ -176,3 +180,10 @@ def test_all_of_unicode_that_is_unseen_is_escaped():
     for character in map(chr, range(0x110000)):
         if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp") and character not in seen:
             assert visible_name(character) != character, hex(ord(character))
+
+
+@given(st.text() | st.text(st.sampled_from("\u202e\u200e\u2028\x7f\x85\U000e0001\ud800\n\tü")))
+def test_json_keeps_its_meaning_and_shows_every_character(text):
+    shown = visible_json(json.dumps({text: [text]}, ensure_ascii=False, indent=1))
+    assert json.loads(shown) == {text: [text]}
+    assert visible(shown) == shown

@@ -55,6 +55,18 @@ def test_it_is_held_by_one_and_told_to_the_other(tmp_path, request, fixture):
     second.release()
 
 
+@pytest.mark.parametrize("fixture", [None, "no_flock"])
+def test_a_lock_that_is_also_a_file_elsewhere_is_not_written_to(tmp_path, request, fixture):
+    if fixture:
+        request.getfixturevalue(fixture)
+    (tmp_path / "mine.txt").write_text("mine")
+    (tmp_path / "study").mkdir()
+    os.link(tmp_path / "mine.txt", tmp_path / "study" / LOCK)
+    with pytest.raises(InputError, match=r"hard link.*remove it"):
+        held(tmp_path / "study")
+    assert (tmp_path / "mine.txt").read_text() == "mine"
+
+
 @pytest.mark.usefixtures("no_flock")
 def test_without_flock_a_dead_process_of_this_machine_holds_nothing(tmp_path):
     (tmp_path / LOCK).write_text(json.dumps({"pid": dead_process(), "host": socket.gethostname(), "since": "then"}))

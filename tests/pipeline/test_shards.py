@@ -5,6 +5,7 @@ from contextlib import contextmanager
 import pytest
 from toy_study import SHARDS, WORDS, Settings, ToyStudy, digests, flip, killed, lengths, some
 
+from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.files import read_table
 from bias_toolkit.pipeline.executor import Workshop
 from bias_toolkit.pipeline.step import sharded
@@ -119,7 +120,7 @@ def test_an_error_in_the_work_keeps_the_shards_before_it(study, whole, monkeypat
 def test_a_shard_counts_as_done_only_once_all_its_files_are_written(study, whole):
     blocking = folder(study) / "skipped-00001.parquet"
     blocking.mkdir(parents=True)
-    with pytest.raises(OSError, match="lengths/left"):
+    with pytest.raises(InputError, match=r"skipped-00001\.parquet has to be a file, and is a folder"):
         study.do(lengths, "left")
     assert [path.name for path in folder(study).glob("*.sha256")] == ["lengths-00000.sha256"]
     blocking.rmdir()

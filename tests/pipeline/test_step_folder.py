@@ -198,7 +198,7 @@ def test_whole_shards_of_a_damaged_sharded_task_are_kept(tmp_path):
     folder = sealed_parts(folder_of(tmp_path, sharding=object()))
     flip(folder.path / "part-00001.npy")
     with folder.working(HERE) as path:
-        assert sealed_shards(path, "part") == {0, 2}
+        assert sealed_shards(path, "part", lambda number: [f"part-{number:05d}.npy"]) == {0, 2}
         assert [each.name for each in sorted(path.glob("part-*.npy"))] == ["part-00000.npy", "part-00002.npy"]
 
 
@@ -206,7 +206,7 @@ def test_an_empty_seal_takes_its_shard_with_it(tmp_path):
     folder = sealed_parts(folder_of(tmp_path, sharding=object()))
     (folder.path / "part-00001.sha256").write_text("")
     with folder.working(HERE) as path:
-        assert sealed_shards(path, "part") == {0, 2}
+        assert sealed_shards(path, "part", lambda number: [f"part-{number:05d}.npy"]) == {0, 2}
 
 
 # What is removed
@@ -427,7 +427,7 @@ def test_only_the_shards_with_what_is_tried_again_are_removed(study):
     folder.reopen(["word-7"])
     assert not folder.is_done
     assert folder.own_record.transient == 0
-    assert sealed_shards(folder.path, "lengths") == {0, 1}
+    assert sealed_shards(folder.path, "lengths", lambda number: []) == {0, 1}
     assert not [name for name in left(folder) if "00002" in name]
 
 

@@ -335,6 +335,25 @@ def test_files_of_another_kind(attacked, call, kind):
     call("verify {study}", "index {study}", "index {study} --neighbours 2")
 
 
+@pytest.mark.parametrize("name", ["measures/measures.parquet", "report/index.html", "skipped.csv"])
+def test_files_that_claim_to_be_huge_are_not_read(attacked, call, name):
+    os.truncate(attacked.folder / name, 2**40)
+    call("report --out {study}", "explain {study} {image}", "verify {study}")
+    assert (attacked.folder / name).stat().st_size < 2**24
+
+
+def test_files_of_others_in_the_folders_of_steps_stay(attacked, call):
+    """What a damaged step does anew are its own files."""
+    mine = [attacked.folder / name for name in ("report/figures/mine.txt", "features/test/notes-00000.csv")]
+    for path in mine:
+        path.write_text("mine")
+    (attacked.folder / "report" / "results.json").unlink()
+    with (attacked.folder / "features" / "test" / "features-00000.npy").open("r+b") as file:
+        file.write(b"damaged")
+    call("report --out {study}")
+    assert [path.read_text() for path in mine] == ["mine", "mine"]
+
+
 def test_a_lock_of_another_kind(attacked, call):
     """A run writes into the lock who holds it."""
     (attacked.folder / ".lock").touch()

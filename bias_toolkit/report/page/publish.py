@@ -1,17 +1,23 @@
 """Putting a page into a folder, so that a killed run leaves a complete page or one that says it is unfinished."""
 
+import html
+import json
 import os
+import re
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.files import write_text
+from bias_toolkit.foundation.untrusted import inside, parse_json, read_regular_text
 
 PAGE = "index.html"
 PARTIAL = ".partial"
 GENERATOR = '<meta name="generator" content="bias-toolkit">'
+LARGEST_PAGE = 10**8
+_FILES = re.compile('<meta name="files" content="([^"]*)">')
 _UNFINISHED = f"""<!DOCTYPE html>
 <html lang="en">
 <head><meta charset="utf-8">{GENERATOR}<title>Unfinished report</title></head>
@@ -24,9 +30,9 @@ _UNFINISHED = f"""<!DOCTYPE html>
 def published(folder: str | os.PathLike, names: Sequence[str]) -> Iterator[Path]:
     """Give an empty folder for index.html and `names`, and move them into `folder` when the block ends.
 
-    Files of `folder` with these names are replaced, or removed if the block did not write them; its other files are not
+    The page lists its files, so that the next page can replace or remove exactly these; other files of `folder` are not
     changed. An error in the block leaves `folder` unchanged. Raises InputError if a name is taken by anything but an
-    earlier page.
+    earlier page, or by a link that leads out of the folder.
     """
     folder = Path(folder)
     _refuse_foreign(folder, names)
@@ -35,11 +41,17 @@ def published(folder: str | os.PathLike, names: Sequence[str]) -> Iterator[Path]
     partial.mkdir(parents=True)
     try:
         yield partial
-        write_text(_UNFINISHED, folder / PAGE)
-        for name in names:
-            _remove(folder / name)
-            if (partial / name).exists():
-                os.replace(partial / name, folder / name)
+        written = {path.relative_to(partial).as_posix() for path in partial.rglob("*") if path.is_file()} - {PAGE}
+        earlier = {name for name in _listed(folder / PAGE) if name.partition("/")[0] in names}
+        places = {name: inside(folder, name) for name in sorted(written | earlier)}
+        write_text(_listing(_UNFINISHED, places), folder / PAGE)
+        for name, place in places.items():
+            if name in written:
+                _move(partial / name, place)
+            else:
+                _remove(place, folder)
+        page = (partial / PAGE).read_text(encoding="utf-8")
+        write_text(_listing(page, written), partial / PAGE)
         os.replace(partial / PAGE, folder / PAGE)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -54,14 +66,42 @@ def claim(folder: str | os.PathLike) -> None:
 
 def is_own_page(page: Path) -> bool:
     """Whether a file is a page that the toolkit wrote."""
-    return page.is_file() and GENERATOR in page.read_text(encoding="utf-8", errors="replace")[:2000]
+    if not page.is_file():
+        return False
+    with page.open(encoding="utf-8", errors="replace") as file:
+        return GENERATOR in file.read(2000)
 
 
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+def _listing(page: str, names: Collection[str]) -> str:
+    """The page with a list of its files."""
+    content = html.escape(json.dumps(sorted(names)))
+    return page.replace(GENERATOR, f'{GENERATOR}<meta name="files" content="{content}">', 1)
+
+
+def _listed(page: Path) -> set[str]:
+    """The files that a page lists; none if it is missing or damaged."""
+    try:
+        found = _FILES.search(read_regular_text(page, LARGEST_PAGE))
+        names = parse_json(html.unescape(found[1]), page) if found else []
+    except InputError:
+        return set()
+    return {name for name in names if isinstance(name, str)} if isinstance(names, list) else set()
+
+
+def _move(source: Path, target: Path) -> None:
+    target.parent.mkdir(exist_ok=True)
+    if target.is_dir():
+        raise InputError(f"{target} has to be a file of the report, and is a folder; remove it.")
+    os.replace(source, target)
+
+
+def _remove(path: Path, folder: Path) -> None:
+    """Remove a file, and the folder that it leaves empty."""
+    if path.is_symlink() or path.is_file():
+        path.unlink()
+    if path.parent != folder:
+        with suppress(OSError):
+            path.parent.rmdir()
 
 
 def _refuse_foreign(folder: Path, names: Sequence[str]) -> None:

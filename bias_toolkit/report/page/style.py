@@ -227,14 +227,12 @@ def above(ax: Axes, text: str, points: float, **look: Any) -> None:
 def save_figure(figure: Figure | Axes, *paths: str | os.PathLike) -> None:
     """Write a figure as PDF (with TrueType fonts), SVG or PNG, by each path's extension; the bytes are reproducible.
 
-    Raises InputError for any other extension, or if the folder does not exist.
+    Raises InputError for any other extension.
     """
     files = [Path(path) for path in paths]
     for file in files:
         if file.suffix.lower() not in _METADATA:
             raise InputError(f"--out is {str(file)!r}, but a figure's file must end in .pdf, .svg or .png.")
-        if not file.absolute().parent.is_dir():
-            raise InputError(f"--out is {str(file)!r}, but there is no folder {file.parent}; make it, or name another.")
     figure = figure.figure if isinstance(figure, Axes) else figure
     with warnings.catch_warnings():
         # A character that is in no font of this machine is drawn as a box.

@@ -1,5 +1,7 @@
 """A page is put in its place whole, and nothing else is touched."""
 
+from contextlib import suppress
+
 import pytest
 
 from bias_toolkit.foundation.errors import InputError
@@ -35,6 +37,55 @@ def test_an_earlier_page_is_replaced_and_other_files_stay(tmp_path):
     assert "second" in (tmp_path / "index.html").read_text()
     put(tmp_path, "third", figures=False)
     assert files(tmp_path) == ["index.html", "results.json", "step.json"]
+
+
+def test_what_others_put_beside_the_files_of_a_page_stays(tmp_path):
+    put(tmp_path, "first")
+    (tmp_path / "figures" / "mine.svg").write_text("mine")
+    put(tmp_path, "second")
+    assert files(tmp_path) == ["figures/mine.svg", "figures/second.svg", "index.html", "results.json"]
+    # Without its page, nobody knows which of the files it wrote.
+    for name in ("index.html", "results.json"):
+        (tmp_path / name).unlink()
+    publish.claim(tmp_path)
+    put(tmp_path, "third", figures=False)
+    assert files(tmp_path) == ["figures/mine.svg", "figures/second.svg", "index.html", "results.json"]
+
+
+@pytest.mark.parametrize(
+    "listed",
+    ["../mine.txt", "/etc/hostname", "mine.txt", "out/mine.txt", "figures/out/mine.txt", "figures/../mine.txt", 5],
+)
+def test_a_page_that_lists_other_files_gets_none_of_them_removed(tmp_path, listed):
+    folder, mine = tmp_path / "page", tmp_path / "mine.txt"
+    put(folder, "first")
+    mine.write_text("mine")
+    (folder / "mine.txt").write_text("mine")
+    (folder / "out").symlink_to(tmp_path)
+    (folder / "figures" / "out").symlink_to(tmp_path)
+    page = (folder / "index.html").read_text()
+    (folder / "index.html").write_text(publish._listing(page.replace('name="files"', 'name="x"'), [listed]))
+    with suppress(InputError):
+        put(folder, "second")
+    assert mine.read_text() == (folder / "mine.txt").read_text() == "mine"
+
+
+def test_a_folder_that_leads_elsewhere_is_refused(tmp_path):
+    (tmp_path / "page").mkdir()
+    publish.claim(tmp_path / "page")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "page" / "figures").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(InputError, match=r"figures/first\.svg.*leads out"):
+        put(tmp_path / "page", "first")
+    assert files(tmp_path / "elsewhere") == []
+
+
+def test_a_folder_in_a_files_place_is_named(tmp_path):
+    put(tmp_path, "first")
+    (tmp_path / "results.json").unlink()
+    (tmp_path / "results.json").mkdir()
+    with pytest.raises(InputError, match=r"results\.json has to be a file of the report, and is a folder"):
+        put(tmp_path, "second")
 
 
 def test_a_run_that_fails_leaves_the_earlier_page(tmp_path):
