@@ -143,3 +143,12 @@ def test_names_of_classes_make_files_that_any_disk_takes(described, tmp_path):
     for file in files.values():
         assert re.fullmatch(r"images/mean-dataset-\d{4}-[\w-]+\.png", file)
         assert (tmp_path / file).exists()
+
+
+def test_a_mean_image_is_shown_with_the_centre_bias_of_its_class(page, described):
+    summary = described.described[0].summary.set_index("category").loc["cat"]
+    html = (page / "index.html").read_text(encoding="utf-8").replace("\N{NO-BREAK SPACE}", " ")
+    (lines,) = re.findall(r"mean-dataset-\d+-cat\.png.*?<p>(.*?)</p>", html, re.DOTALL)
+    numbers = [summary[f"centre_bias{end}"] for end in ("", "_low", "_high")]
+    expected = "centre bias {:.2f} ({:.2f} to {:.2f})".format(*numbers)
+    assert lines == f"<b>cat</b><span>mean of 30 images</span><span>{expected}</span>"
