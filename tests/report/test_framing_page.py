@@ -55,7 +55,12 @@ def page(described, tmp_path_factory):
 def test_the_page_has_all_it_names(page):
     html = (page / "index.html").read_text(encoding="utf-8")
     named = set(re.findall(r'(?:src|href)="([^"#]+)"', html))
-    assert {"tables/framing_comparison.csv", "tables/framing_ranking_dataset.csv", "figures/scale.svg"} <= named
+    assert {
+        "tables/framing_comparison.csv",
+        "tables/framing_ranking_dataset.csv",
+        "figures/scale.svg",
+        "results.json",
+    } <= named
     for address in named:
         assert (page / address).exists(), address
     assert "<b>owl</b>" not in html
@@ -148,7 +153,7 @@ def test_names_of_classes_make_files_that_any_disk_takes(described, tmp_path):
 def test_a_mean_image_is_shown_with_the_centre_bias_of_its_class(page, described):
     summary = described.described[0].summary.set_index("category").loc["cat"]
     html = (page / "index.html").read_text(encoding="utf-8").replace("\N{NO-BREAK SPACE}", " ")
-    (lines,) = re.findall(r"mean-dataset-\d+-cat\.png.*?<p>(.*?)</p>", html, re.DOTALL)
+    (lines,) = re.findall(r"src=\"images/mean-dataset-\d+-cat\.png.*?<p>(.*?)</p>", html, re.DOTALL)
     numbers = [summary[f"centre_bias{end}"] for end in ("", "_low", "_high")]
     expected = "centre bias {:.2f} ({:.2f} to {:.2f})".format(*numbers)
     assert lines == f"<b>cat</b><span>mean of 30 images</span><span>{expected}</span>"

@@ -283,6 +283,7 @@ def test_the_maps_show_every_value_at_its_place():
     assert len(panels[3].lines) == 18
     (frame,) = (patch for ax in panels for patch in ax.patches)
     assert frame.axes is panels[4]
+    assert not frame.get_fill()
     assert frame.get_xy() == pytest.approx((1 - 0.42, 0 - 0.42))
 
 

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from bias_toolkit.foundation.errors import UnreadableImageError
+from bias_toolkit.report.page.blocks import Omitted
 from bias_toolkit.report.page.thumbnails import SIDE, thumbnail
 from bias_toolkit.report.stability import ordered_by_stability
 from bias_toolkit.report.topics import images
@@ -43,6 +44,11 @@ def test_an_unreadable_image_is_passed_over(small, tmp_path):
     assert small.per_image["image_id"].iloc[0] == "test/000.png"
     _, most = stability_examples(small, tmp_path, most=9)
     assert "test/000.png" not in ids(most)
+
+
+def test_without_a_sweep_no_image_is_shown_and_the_section_says_why(small, tmp_path):
+    unswept = dataclasses.replace(small, per_image=small.per_image.assign(p_top1_change=np.nan))
+    assert images.images_section(images.gather(unswept), tmp_path) == Omitted(images.TITLE, "no sweep was run.")
 
 
 def test_no_image_is_shown_twice(small, tmp_path):
