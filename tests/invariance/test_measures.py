@@ -234,3 +234,8 @@ def test_counts_of_views_steps_and_pairs_are_shares_and_other_measures_are_not()
     shares = {measure.name: measure.share for measure in INVARIANCE_MEASURES}
     counted = {"p_top1_change", "p_top5_exit", "consistency", "accuracy"}
     assert shares == {name: name in counted for name in shares}
+
+
+def test_the_maximum_of_each_measure():
+    """1 − cosine reaches 2; all others are shares, probabilities or their differences."""
+    assert {each.name: each.highest for each in INVARIANCE_MEASURES if each.highest != 1} == {"feature_drift": 2}

@@ -281,6 +281,10 @@ def test_the_maps_show_every_value_at_its_place():
     np.testing.assert_allclose(np.asarray(shown), at.to_numpy())
     # Two strokes cross out each of the nine smallest cells; one cell is framed.
     assert len(panels[3].lines) == 18
+    for rising, falling in zip(panels[3].lines[::2], panels[3].lines[1::2], strict=True):
+        (left, right), (low, high) = rising.get_xdata(), rising.get_ydata()
+        assert (right - left, high - low) == pytest.approx((0.56, 0.56))
+        assert (list(falling.get_xdata()), list(falling.get_ydata())) == ([left, right], [high, low])
     (frame,) = (patch for ax in panels for patch in ax.patches)
     assert frame.axes is panels[4]
     assert not frame.get_fill()
@@ -306,6 +310,7 @@ def test_views_that_are_not_possible_are_said_to_be():
     figure = map_views({"mean": [(0.2, pixels), (0.6, pixels)], "real": [(0.6, pixels)]})
     texts = [text.get_text() for ax in figure.axes for text in ax.texts]
     assert texts == ["not\npossible"]
+    assert not any(len(ax.get_xticks()) or len(ax.get_yticks()) for ax in figure.axes)
 
 
 def test_several_models_share_the_axes():
