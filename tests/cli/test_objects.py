@@ -23,6 +23,7 @@ def test_a_dataset_alone(run, photographs):
     assert "60 images with 60 boxes, read as table" in out
     assert "In the dataset, objects are centred." in out
     assert "Framing of the dataset" in out
+    assert "┃ objects ┃" in out
     # Of all objects there is no q-value, as there is one test; of each class there is one.
     lines = [[cell.strip() for cell in line.split("│")[1:-1]] for line in out.splitlines() if line.count("│") > 5]
     assert {len(cells[4]) > 0 for cells in lines if cells[0] == "all"} == {False}
