@@ -305,6 +305,13 @@ def test_the_scatter_tells_recognised_cells_from_the_others():
     assert len(crosses.get_offsets()) == 9
 
 
+@pytest.mark.parametrize(("signal", "said"), [(0.2, "cells too much alike for ρ"), (np.nan, "27 cells, too few for ρ")])
+def test_why_a_panel_has_no_correlation(signal, said):
+    rhos = correlations(recognised=np.nan).assign(signal=signal)
+    figure = map_against_density(cells(), rhos)
+    assert said in [text.get_text().replace("\N{NO-BREAK SPACE}", " ") for text in figure.axes[0].texts]
+
+
 def test_views_that_are_not_possible_are_said_to_be():
     pixels = np.zeros((8, 8, 3), np.uint8)
     figure = map_views({"mean": [(0.2, pixels), (0.6, pixels)], "real": [(0.6, pixels)]})

@@ -12,7 +12,7 @@ from bias_toolkit.objects.locate_quality import LOCALISATION, reference_localisa
 from bias_toolkit.report import Finding, plot, topic_findings, write_report
 from bias_toolkit.report.page import page
 from bias_toolkit.report.page.blocks import FigureBlock, Paragraph, Section, TableBlock
-from bias_toolkit.report.topics.localisation.contents import Localisation, LocatedSet, gather
+from bias_toolkit.report.topics.localisation.contents import Localisation, LocatedSet, gather, missing_boxes
 from bias_toolkit.report.topics.localisation.findings import localisation_findings, overlap_sentence
 from bias_toolkit.report.topics.localisation.marks import marked_findings, marked_section
 from bias_toolkit.report.topics.localisation.section import localisation_section
@@ -299,3 +299,12 @@ def test_no_number_is_made_up_where_nothing_could_be_located():
     assert len(told) == 3
     section = localisation_section(localisation(table=table))
     assert "nan" not in str(section.blocks)
+
+
+def test_a_set_without_boxes_is_named_unless_they_are_estimated(source, monkeypatch):
+    estimated = dataclasses.replace(source, estimated=("test",))
+    assert missing_boxes(source) == missing_boxes(estimated) == []
+    monkeypatch.setattr(type(source), "objects", lambda self, split: pd.DataFrame())
+    (sentence,) = missing_boxes(estimated)
+    assert sentence.startswith("The training set has no object boxes")
+    assert len(missing_boxes(source)) == 2
