@@ -90,14 +90,14 @@ class PlacementLaw:
         return np.full(len(aspects), math.log(low)), np.log(np.minimum(high, fitting))
 
 
-def _truncated_quantile(u, mean, spread, low, high):
+def _truncated_quantile(u: np.ndarray, mean: float, spread: float, low: np.ndarray, high: np.ndarray) -> np.ndarray:
     if math.isinf(spread):
         return low + u * (high - low)
     a, b = ndtr((low - mean) / spread), ndtr((high - mean) / spread)
     return np.clip(mean + spread * ndtri(a + u * (b - a)), low, high)
 
 
-def _truncated_cdf(x, mean, spread, low, high):
+def _truncated_cdf(x: float, mean: float, spread: float, low: np.ndarray, high: np.ndarray) -> np.ndarray:
     x = np.clip(x, low, high)
     if math.isinf(spread):
         return (x - low) / (high - low)
@@ -105,7 +105,7 @@ def _truncated_cdf(x, mean, spread, low, high):
     return (ndtr((x - mean) / spread) - a) / (b - a)
 
 
-def _quadrature(mean, spread, low, high):
+def _quadrature(mean: float, spread: float, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Gauss–Legendre points of a truncated normal distribution and their probabilities, along a new last axis."""
     if not math.isinf(spread):
         low = np.maximum(low, mean - NEGLIGIBLE_BEYOND * spread)
@@ -119,7 +119,7 @@ def _quadrature(mean, spread, low, high):
     return points, weights / weights.sum(axis=-1, keepdims=True)
 
 
-def _mean_distance(room_x, room_y, spread):
+def _mean_distance(room_x: np.ndarray, room_y: np.ndarray, spread: float) -> np.ndarray:
     """Mean centre_distance if the centre is up to `room_x`, `room_y` from the middle.
 
     The integral covers one quadrant only (by symmetry), in which the distance has no kink.

@@ -6,7 +6,7 @@ shift-invariant again", ICML 2019.
 """
 
 from bias_toolkit.invariance.framing_grid import SURROUNDINGS, FramingGrid, framing_views
-from bias_toolkit.invariance.measures import INVARIANCE_MEASURES, measure_of
+from bias_toolkit.invariance.measures import HEADLINE, INVARIANCE_MEASURES, measure_of
 from bias_toolkit.invariance.measures_table import measures_table
 from bias_toolkit.invariance.noise import noise_floor
 from bias_toolkit.invariance.protocols import PROTOCOLS, STEP_PROTOCOLS, protocol_of
@@ -31,7 +31,7 @@ from bias_toolkit.invariance.views import Views
 from bias_toolkit.invariance.window import Picture, Window, take_picture
 
 __all__ = [
-    "FRAMED", "INVARIANCE_MEASURES", "MEASURES", "PROTOCOLS", "RESPONSES", "SEQUENTIAL", "STEP_PROTOCOLS",
+    "FRAMED", "HEADLINE", "INVARIANCE_MEASURES", "MEASURES", "PROTOCOLS", "RESPONSES", "SEQUENTIAL", "STEP_PROTOCOLS",
     "SURROUNDINGS", "TRANSFORMS", "FramingGrid", "Picture", "StopWhenKnown", "Sweep", "Views", "Window",
     "boxes_in_view", "centre_reduction", "centre_view", "drawing_order", "expand_sweeps", "framing_views",
     "grid_shards", "load_grid", "load_measures", "load_responses", "make_response", "make_views", "measure_of",

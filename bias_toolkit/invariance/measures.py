@@ -60,6 +60,10 @@ def p_top1_change(top1: np.ndarray) -> np.ndarray:
     return (top1[..., :-1] != top1[..., 1:]).mean(axis=-1)
 
 
+HEADLINE = p_top1_change.__name__
+"""The measure of A's Table 1, which headlines and findings are about."""
+
+
 def mac(p_top1: np.ndarray, p_top1_next: np.ndarray) -> np.ndarray:
     """(1/n) Σ_k |p_k[y_k] − p_{k+1}[y_k]|: mean absolute change of the top class's probability (A, Table 1)."""
     return np.abs(p_top1[..., :-1] - p_top1_next).mean(axis=-1, dtype=float)

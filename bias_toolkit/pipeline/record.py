@@ -87,7 +87,7 @@ def read_record(folder: Path) -> StepRecord | None:
 def _parsed(path: Path, *_: int) -> StepRecord | None:
     """A record, read once for each state of its file."""
     content = parse_json(read_regular(path, LARGEST_RECORD), path)
-    if not isinstance(content, dict) or content.pop(DIGEST, None) != _digest(content):
+    if not isinstance(content, dict) or content.pop(DIGEST, None) != digest_of(content):
         return None
     try:
         record = StepRecord.model_validate(content)
@@ -100,7 +100,7 @@ def _parsed(path: Path, *_: int) -> StepRecord | None:
 def write_record(record: StepRecord, folder: Path) -> None:
     """Write a record with its digest, completely or not at all."""
     content = record.model_dump()
-    text = json.dumps({**content, DIGEST: _digest(content)}, indent=2, sort_keys=True)
+    text = json.dumps({**content, DIGEST: digest_of(content)}, indent=2, sort_keys=True)
     write_text(text, folder / RECORD)
 
 
@@ -109,7 +109,8 @@ def mark_cleared(record: StepRecord, folder: Path) -> None:
     write_record(record.model_copy(update={"key": CLEARED, "done": False, "files": {}}), folder)
 
 
-def _digest(content: Mapping[str, Any]) -> str:
+def digest_of(content: Mapping[str, Any]) -> str:
+    """SHA-256, in hexadecimal, of a record's content as JSON with sorted keys."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

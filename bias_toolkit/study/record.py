@@ -1,7 +1,6 @@
 """study.json: every setting of a study, the identities of its inputs, and the versions."""
 
 import functools
-import hashlib
 import json
 import logging
 from collections.abc import Mapping
@@ -15,15 +14,14 @@ from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.files import is_leftover, write_text
 from bias_toolkit.foundation.untrusted import parse_json, read_regular
 from bias_toolkit.pipeline.lock import LOCK
+from bias_toolkit.pipeline.record import DIGEST, Digest, digest_of
 
 RECORD = "study.json"
 FORMAT = 2
 """Of the study's folder. A study of another format is computed anew."""
 LARGEST_RECORD = 16 * 2**20
-DIGEST = "sha256"
 PACKAGES = ("torch", "torchvision", "timm", "openvino", "faiss-gpu", "faiss-cpu", "numpy", "scikit-learn", "pillow")
 
-Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Text = Annotated[str, Field(max_length=4096)]
 _log = logging.getLogger("bias_toolkit")
 
@@ -108,7 +106,7 @@ def read_record(study: Path) -> StudyRecord | None:
         return None
     try:
         content = parse_json(read_regular(path, LARGEST_RECORD), path)
-        if not isinstance(content, dict) or content.pop(DIGEST, None) != _digest(content):
+        if not isinstance(content, dict) or content.pop(DIGEST, None) != digest_of(content):
             raise InputError(f"{path} is not as it was written")
         if content.get("format") != FORMAT:
             _log.warning("%s was made by another version of bias-toolkit; its results are computed anew.", study)
@@ -135,12 +133,8 @@ def _named_in(content: Mapping[str, Any]) -> StudyRecord:
 def write_record(study: Path, record: StudyRecord) -> None:
     """Write a record with its digest, completely or not at all."""
     content = json.loads(record.model_dump_json())
-    text = json.dumps({**content, DIGEST: _digest(content)}, indent=2, ensure_ascii=False)
+    text = json.dumps({**content, DIGEST: digest_of(content)}, indent=2, ensure_ascii=False)
     write_text(text + "\n", study / RECORD)
-
-
-def _digest(content: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def holds_other_files(folder: Path) -> bool:

@@ -9,11 +9,11 @@ import pandas as pd
 from bias_toolkit.analysis import FramingMap
 from bias_toolkit.analysis.framing_map import FEWEST_IMAGES
 from bias_toolkit.foundation.words import count, interval, known, number, percent
+from bias_toolkit.invariance import HEADLINE
 from bias_toolkit.report.words.finding import Finding, Heading, Kind, sign
 from bias_toolkit.report.words.sentences import in_points
 
 _finding = partial(Finding, Heading.CAUSE)
-MEASURE = "p_top1_change"
 
 
 class Surroundings(NamedTuple):
@@ -46,7 +46,7 @@ def map_findings(framing_map: FramingMap | None) -> list[Finding]:
     return [first, *_given_accuracy(framing_map.correlations), *_lowest(framing_map.cells)]
 
 
-def primary(correlations: pd.DataFrame, measure: str = MEASURE) -> pd.DataFrame:
+def primary(correlations: pd.DataFrame, measure: str = HEADLINE) -> pd.DataFrame:
     """The rows that answer the question, one per surroundings: over the cells in which objects are recognised."""
     rows = correlations[correlations["measure"].eq(measure)]
     recognised = rows[rows["kind"].eq("recognised")]
@@ -55,12 +55,12 @@ def primary(correlations: pd.DataFrame, measure: str = MEASURE) -> pd.DataFrame:
 
 def _unrelated(cells: pd.DataFrame) -> Finding:
     first = cells[cells["surroundings"].eq(cells["surroundings"].iloc[0])]
-    low, high = (first.loc[first[MEASURE].agg(pick)] for pick in ("idxmin", "idxmax"))
+    low, high = (first.loc[first[HEADLINE].agg(pick)] for pick in ("idxmin", "idxmax"))
     return _finding(
         Kind.UNKNOWN,
         "Whether the model is less stable where training objects are rare cannot be said: boxes are missing.",
-        f"Shown {WORDS[first['surroundings'].iloc[0]]}, P(top-1 change) is from {percent(low[MEASURE])} at "
-        f"{place_of(low)} to {percent(high[MEASURE])} at {place_of(high)}.",
+        f"Shown {WORDS[first['surroundings'].iloc[0]]}, P(top-1 change) is from {percent(low[HEADLINE])} at "
+        f"{place_of(low)} to {percent(high[HEADLINE])} at {place_of(high)}.",
     )
 
 
@@ -97,7 +97,7 @@ def _relation(correlations: pd.DataFrame, contrasts: pd.DataFrame) -> Finding:
 
 
 def _contrast(contrasts: pd.DataFrame, surroundings: str) -> str:
-    of_measure = contrasts[contrasts["measure"].eq(MEASURE) & contrasts["surroundings"].eq(surroundings)]
+    of_measure = contrasts[contrasts["measure"].eq(HEADLINE) & contrasts["surroundings"].eq(surroundings)]
     rows = of_measure[of_measure["kind"].isin(["recognised", "all"])]
     if rows.empty:
         return ""
@@ -111,7 +111,7 @@ def _contrast(contrasts: pd.DataFrame, surroundings: str) -> str:
 
 def _given_accuracy(correlations: pd.DataFrame) -> list[Finding]:
     """The remaining relation among cells of equal accuracy, and among the views on which the model is right."""
-    of_measure = correlations[correlations["measure"].eq(MEASURE)]
+    of_measure = correlations[correlations["measure"].eq(HEADLINE)]
     fixed, right = (
         of_measure[of_measure["kind"].eq(kind)].dropna(subset=["rho"]) for kind in ("given accuracy", "when right")
     )
@@ -149,11 +149,12 @@ def _lowest(cells: pd.DataFrame) -> list[Finding]:
     usable = cells[cells["recognised"].isna() | cells["recognised"].eq(True)]
     places, apart = [], False
     for surroundings, table in usable.groupby("surroundings", sort=False):
-        lowest = table.loc[table[MEASURE].idxmin()]
+        lowest = table.loc[table[HEADLINE].idxmin()]
         densest = table.loc[table["log_density"].idxmax()]
         apart |= not densest["among_lowest"]
         places.append(
-            f"{WORDS[surroundings]} at {place_of(lowest)} ({percent(lowest[MEASURE])}){_beside(table, lowest, densest)}"
+            f"{WORDS[surroundings]} at {place_of(lowest)} ({percent(lowest[HEADLINE])})"
+            f"{_beside(table, lowest, densest)}"
         )
     if not places:
         return []
@@ -165,7 +166,7 @@ def _lowest(cells: pd.DataFrame) -> list[Finding]:
     findings = [_finding(Kind.FACT, claim, f"P(top-1 change) is lowest {'; '.join(places)}.")]
     blind = cells[cells["recognised"].eq(False)]
     if len(blind):
-        stable = blind[MEASURE].min()
+        stable = blind[HEADLINE].min()
         findings.append(
             _finding(
                 Kind.CAUTION,
@@ -182,7 +183,7 @@ def _beside(table: pd.DataFrame, lowest: pd.Series, densest: pd.Series) -> str:
     if densest.name == lowest.name:
         return ", the cell with the most training objects"
     if not densest["among_lowest"]:
-        return f", against {percent(densest[MEASURE])} where most training objects are, {place_of(densest)}"
+        return f", against {percent(densest[HEADLINE])} where most training objects are, {place_of(densest)}"
     others = int(table["among_lowest"].sum()) - 1
     if others == 1:
         return f", which cannot be told from where most training objects are, {place_of(densest)}"

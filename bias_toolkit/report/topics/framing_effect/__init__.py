@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 from matplotlib.axes import Axes
 
+from bias_toolkit.invariance import HEADLINE
 from bias_toolkit.objects import centring
 from bias_toolkit.report.columns import has_values, require_numbers
 from bias_toolkit.report.page.blocks import Block, Omitted, Section
@@ -21,7 +22,6 @@ from bias_toolkit.report.words.finding import Finding, Heading, Kind, sign, valu
 from bias_toolkit.report.words.sentences import BOTH_SETS, TEST, TEST_ONLY, lowered
 
 TITLE = "Framing and invariance"
-MEASURE = "p_top1_change"
 FRAMING_VARIABLES = (
     Variable(
         "centre_distance",
@@ -69,13 +69,13 @@ def gather(source: Source) -> FramingEffect:
 def framing_effect_findings(contents: FramingEffect) -> list[Finding]:
     """Position, scale and density of the test objects against P(top-1 change)."""
     relations = contents.relations
-    if not has_values(relations.per_image, MEASURE):
+    if not has_values(relations.per_image, HEADLINE):
         return []
     if not has_values(relations.per_image, "centre_distance"):
         claim = "Whether the framing of a test image decides its stability cannot be said: its objects have no boxes."
         return [Finding(Heading.FRAMING_EFFECT, Kind.UNKNOWN, claim)]
     variables = [variable for variable in FRAMING_VARIABLES if has_values(relations.per_image, variable.name)]
-    findings = [relation(relations, variable, MEASURE) for variable in variables]
+    findings = [relation(relations, variable, HEADLINE) for variable in variables]
     test = whole_dataset(contents.test_summary)
     if test is None or any(finding.kind not in (Kind.NONE, Kind.EXPLAINED) for finding in findings):
         return findings
@@ -93,15 +93,15 @@ def framing_effect_findings(contents: FramingEffect) -> list[Finding]:
 def framing_effect_section(contents: FramingEffect) -> Section | Omitted:
     """Invariance by the object's position and scale."""
     relations = contents.relations
-    if not has_values(relations.per_image, "centre_distance", MEASURE):
+    if not has_values(relations.per_image, "centre_distance", HEADLINE):
         return Omitted(TITLE, "the test images have no object boxes, or no sweep was run.")
     blocks: list[Block] = [
         relation_figure(
             relations,
             name,
             x,
-            MEASURE,
-            f"{label_of(MEASURE)} by the {lowered(COLUMNS[x].label)}",
+            HEADLINE,
+            f"{label_of(HEADLINE)} by the {lowered(COLUMNS[x].label)}",
             draw,
             boxes=TEST_ONLY,
         )
@@ -109,7 +109,7 @@ def framing_effect_section(contents: FramingEffect) -> Section | Omitted:
             ("position", "centre_distance", figures.invariance_vs_position),
             ("scale-invariance", "scale", figures.invariance_vs_scale),
         )
-        if has_values(relations.per_image, x, MEASURE)
+        if has_values(relations.per_image, x, HEADLINE)
     ]
     correlations = correlations_table(relations, FRAMING, "Framing against invariance", BOTH_SETS)
     return Section("framing-invariance", TITLE, [*blocks, *([correlations] if correlations else [])])

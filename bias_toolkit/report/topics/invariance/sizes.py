@@ -10,11 +10,10 @@ import pandas as pd
 
 from bias_toolkit.foundation.resampling import CONFIDENCE, resample_counts
 from bias_toolkit.foundation.words import count, interval, percent
-from bias_toolkit.invariance import STEP_PROTOCOLS
+from bias_toolkit.invariance import HEADLINE, STEP_PROTOCOLS
 from bias_toolkit.report.words.finding import TOO_FEW_IMAGES, Finding, Heading, Kind
 from bias_toolkit.report.words.sentences import image_size, in_points
 
-MEASURE = "p_top1_change"
 SIZES = "the size at which the image is shown"
 
 
@@ -72,10 +71,10 @@ def values_by_size(measures: pd.DataFrame) -> pd.DataFrame | None:
 
     Only images that were measured at every size; None if the image is shown at fewer than two sizes.
     """
-    rows = measures[measures["protocol"].isin(STEP_PROTOCOLS) & measures[MEASURE].notna()]
+    rows = measures[measures["protocol"].isin(STEP_PROTOCOLS) & measures[HEADLINE].notna()]
     if len({image_size(*pair) for pair in zip(rows["protocol"], rows["size"], strict=True)}) < 2:
         return None
-    table = rows.astype({MEASURE: float}).pivot_table(index="image_id", columns=["protocol", "size"], values=MEASURE)
+    table = rows.astype({HEADLINE: float}).pivot_table(index="image_id", columns=["protocol", "size"], values=HEADLINE)
     return table.dropna()
 
 
