@@ -1,6 +1,7 @@
 """bias-toolkit: is a dataset photographed in one way, and is that why a network is brittle?"""
 
 from importlib import import_module
+from typing import Any
 
 _HOMES = {
     "Dataset": "bias_toolkit.datasets",
@@ -15,7 +16,7 @@ _HOMES = {
 __all__ = ["Dataset", "InputError", "Model", "Settings", "Study", "__version__", "load_dataset", "load_model"]
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> Any:
     # torch, faiss and matplotlib take seconds to import, so nothing is imported before it is used.
     if name == "__version__":
         from importlib.metadata import version
@@ -26,5 +27,5 @@ def __getattr__(name: str):
     return getattr(import_module(_HOMES[name]), name)
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})

@@ -20,7 +20,7 @@ SHOW_CURSOR = "\x1b[?25h"
 class Stop:
     """Whether the process was asked to stop, and has said so."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.asked = False
         self._told = threading.Lock()
 
@@ -58,7 +58,7 @@ def stoppable() -> Iterator[Stop]:
     # A command started with nohup or in the background of a script ignores SIGINT; this must not change.
     numbers = [each for each in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(each) is not signal.SIG_IGN]
 
-    def raise_once(*_) -> None:
+    def raise_once(*_: object) -> None:
         if not stop.asked:
             stop.asked = True
             raise KeyboardInterrupt

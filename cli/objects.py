@@ -16,6 +16,7 @@ from bias_toolkit_cli.output import console_progress, print_json, say
 if TYPE_CHECKING:
     import pandas as pd
 
+    from bias_toolkit.objects import FramingComparison
     from bias_toolkit.report.topics.framing.contents import FramedSet, FramingContents
 
 OF_A_DATASET = ("layout", "resamples", "permutations", "placements", "seed", "json_output")
@@ -137,7 +138,7 @@ def _objects_of_dataset(
         say(f"\nReport: {framing.page}")
 
 
-def _comparison_record(comparison) -> dict[str, Any]:
+def _comparison_record(comparison: FramingComparison | None) -> dict[str, Any]:
     if comparison is None:
         return {"comparison": None}
     return {"comparison": {"variables": comparison.variables.to_dict("records"), "test": asdict(comparison.test)}}

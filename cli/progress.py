@@ -42,7 +42,7 @@ class LastingStream:
     A pipe whose reader has ended still ends the program.
     """
 
-    def __init__(self, stream: TextIO):
+    def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
@@ -73,7 +73,7 @@ class LastingStream:
 class ConsoleProgress:
     """Draws each task of the library as one bar on a `console`; off a terminal, one line at each task's end."""
 
-    def __init__(self, console: Console):
+    def __init__(self, console: Console) -> None:
         self.console = console
 
     @contextmanager

@@ -48,7 +48,7 @@ class Ranks:
     `values` (n,) are ordered by stratum; `sizes` are those of the strata, and add up to n.
     """
 
-    def __init__(self, values: np.ndarray, sizes: np.ndarray):
+    def __init__(self, values: np.ndarray, sizes: np.ndarray) -> None:
         stratum = np.repeat(np.arange(len(sizes)), sizes)
         self._order = np.lexsort((values, stratum))
         ordered_values, ordered_strata = values[self._order], stratum[self._order]

@@ -4,6 +4,7 @@ Every image is shown in every possible cell. So the bootstrap over images resamp
 differences between cells are differences for the same images.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -202,7 +203,9 @@ def _complete(values: np.ndarray) -> np.ndarray:
     return result
 
 
-def _correlations(cells: pd.DataFrame, values: dict[str, np.ndarray], rng: np.random.Generator):
+def _correlations(
+    cells: pd.DataFrame, values: dict[str, np.ndarray], rng: np.random.Generator
+) -> Iterator[dict[str, str | float]]:
     density, levels = cells["log_density"].to_numpy(float), cells["scale"].to_numpy(float)
     labelled = not cells["recognised"].isna().all()
     for measure in RELATED_MEASURES:
@@ -317,7 +320,9 @@ def _cosine(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return (x * y).sum(axis=1) / length
 
 
-def _contrasts(cells: pd.DataFrame, values: dict[str, np.ndarray], resamples: int, rng: np.random.Generator):
+def _contrasts(
+    cells: pd.DataFrame, values: dict[str, np.ndarray], resamples: int, rng: np.random.Generator
+) -> Iterator[dict[str, str | float]]:
     density = cells["log_density"].to_numpy(float)
     labelled = not cells["recognised"].isna().all()
     for measure in RELATED_MEASURES:

@@ -67,7 +67,7 @@ class Dataset:
     recognised. `class_names` has readable names by label; it is empty if the layout has none.
     """
 
-    def __init__(self, listing: Listing, pixels: PixelSource):
+    def __init__(self, listing: Listing, pixels: PixelSource) -> None:
         self.root = listing.root
         self.layout = listing.layout
         self.layout_reason = listing.layout_reason

@@ -133,7 +133,7 @@ def drawn_dataset(root: str, reason: str, scenes: Mapping[str, Scene], stamp: by
 class _DrawnImages:
     """A dataset's pixels (a `PixelSource`) and annotations, made from its scenes."""
 
-    def __init__(self, root: str, scenes: Mapping[str, Scene], stamp: bytes):
+    def __init__(self, root: str, scenes: Mapping[str, Scene], stamp: bytes) -> None:
         self._root, self._scenes, self._stamp = root, scenes, stamp
 
     def annotate(self, progress: Progress) -> Annotations:

@@ -71,7 +71,7 @@ _OF_A_LINK = {errno.ENOENT: "a link to a file that is not there", errno.ELOOP: "
 class ImageFiles:
     """The pixels of image files below a folder, to which image ids are relative; a `dataset.PixelSource`."""
 
-    def __init__(self, root: str):
+    def __init__(self, root: str) -> None:
         self._root = root
 
     def header(self, image_id: str) -> Header:

@@ -50,7 +50,7 @@ class Neighbourhood:
     that each sweep passes; by default these are `sweeps(radius)`, for V = (2 radius + 1)² views.
     """
 
-    def __init__(self, probabilities: np.ndarray, paths: np.ndarray | None = None):
+    def __init__(self, probabilities: np.ndarray, paths: np.ndarray | None = None) -> None:
         self.probabilities = probabilities
         self._paths = sweeps((round(len(probabilities) ** 0.5) - 1) // 2) if paths is None else paths
 

@@ -32,7 +32,7 @@ class StoredShard:
     such file; they are complete if they have `features-00000.parquet`.
     """
 
-    def __init__(self, folder: Path, number: int):
+    def __init__(self, folder: Path, number: int) -> None:
         self.folder = folder
         self.array_path, self.rows_path, self.seal_path = (
             folder / f"features-{number:05d}{ending}" for ending in (".npy", ".parquet", SEAL)
@@ -94,7 +94,7 @@ class FeatureStore:
     files of a shard do not fit, the shards differ in dimension, or an image occurs twice.
     """
 
-    def __init__(self, folder: str | os.PathLike):
+    def __init__(self, folder: str | os.PathLike) -> None:
         self.folder = Path(folder)
         self._shards = whole_shards(folder)
         if not self._shards:

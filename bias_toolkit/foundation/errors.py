@@ -15,7 +15,7 @@ class UnreadableImageError(Exception):
     the dataset, because the file is missing or access to it is denied. The next run tries such an image again.
     """
 
-    def __init__(self, reason: str, transient: bool = False):
+    def __init__(self, reason: str, transient: bool = False) -> None:
         super().__init__(reason)
         self.transient = transient
 

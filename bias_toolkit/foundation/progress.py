@@ -1,6 +1,6 @@
 """Progress of long work: the library reports it, the command line displays it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
@@ -13,6 +13,6 @@ class Progress(Protocol):
 
 
 @contextmanager
-def silent(description: str, total: int, done: int = 0):
+def silent(description: str, total: int, done: int = 0) -> Iterator[Callable[[int], None]]:
     """Report nothing."""
     yield lambda count: None

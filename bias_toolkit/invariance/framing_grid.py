@@ -44,7 +44,7 @@ class FramingGrid:
     positions: tuple[float, ...] = POSITIONS  # both of cx and of cy, in (0, 1)
     scales: tuple[float, ...] = SCALES  # in (0, 1]
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for option, values, highest in (
             ("--position", self.positions, "below 1"),
             ("--scale", self.scales, "at most 1"),

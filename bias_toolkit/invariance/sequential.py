@@ -48,7 +48,7 @@ class SequentialMean:
     confidence : 1 − α.
     """
 
-    def __init__(self, population: int, half_width: float, confidence: float = CONFIDENCE):
+    def __init__(self, population: int, half_width: float, confidence: float = CONFIDENCE) -> None:
         self.population = population
         self.half_width = half_width
         limit = float(np.log(2 / (1 - confidence)))
@@ -111,7 +111,7 @@ class _Gambler:
     h in the whole dataset's mean is an error of h N / (N − n) in the mean of the remaining values.
     """
 
-    def __init__(self, half_width: float, limit: float):
+    def __init__(self, half_width: float, limit: float) -> None:
         self.values = np.empty(0)
         self._half_width, self._limit = half_width, limit
         self._bets = np.empty(0)
@@ -181,7 +181,7 @@ class StopWhenKnown:
     be decoded are removed from the N when this is detected.
     """
 
-    def __init__(self, sweep: Sweep, n_images: int, half_width: float):
+    def __init__(self, sweep: Sweep, n_images: int, half_width: float) -> None:
         self._sweep, self._n_images = sweep, n_images
         self._measure = "p_top1_change" if sweep.moves_by_steps else "consistency"
         self._mean = SequentialMean(n_images, half_width)

@@ -39,7 +39,7 @@ class Sweep(Settings):
     seed : of random sampling and of offsets, used together with the image's id.
     """
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         protocol = protocol_of(self.protocol)
         protocol.check_transform(self.transform)
         protocol.check_size(self.size)

@@ -15,7 +15,7 @@ positions matter, which a fully connected head knows.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -50,7 +50,7 @@ class ActivationMap:
     spatial activation, like a vision transformer, or computes its logits without derivatives.
     """
 
-    def __init__(self, model: Model):
+    def __init__(self, model: Model) -> None:
         self._model = model
         side = model.input_size
         pixels = np.random.default_rng(0).integers(0, 256, (PROBE_IMAGES, side, side, 3), np.uint8)
@@ -149,7 +149,7 @@ def _activation(module: nn.Module, change: Callable[[Tensor], Tensor]) -> Iterat
     """Replace the module's output by `change` of it inside the block; the yielded list holds the last pass's output."""
     taken: list[Tensor] = []
 
-    def hook(module, args, output):
+    def hook(module: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor:
         taken[:] = [change(output)]
         # The network gets a copy, because networks overwrite activations in place.
         return taken[0].clone()

@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -47,8 +48,8 @@ class FeatureLayer:
         """Watch the network in the block; the yielded function returns the last feature, float32 (images, D)."""
         pooled: dict[str, Tensor] = {}
 
-        def hook_for(tap: Tap):
-            def hook(module, args, kwargs, output):
+        def hook_for(tap: Tap) -> Callable[..., None]:
+            def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
                 activation = first_tensor((args, kwargs)) if tap.side == "input" else first_tensor(output)
                 pooled[tap.module_name] = tap.pool(activation)
 
@@ -175,8 +176,8 @@ def run_watched(network: nn.Module, images: Tensor) -> list[Run]:
     """Run the network and return its modules, without itself, in the order in which they last finished."""
     seen: dict[str, Run] = {}
 
-    def hook_for(name: str):
-        def hook(module, args, kwargs, output):
+    def hook_for(name: str) -> Callable[..., None]:
+        def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
             given, made = first_tensor((args, kwargs)), first_tensor(output)
             if made is not None:
                 seen.pop(name, None)

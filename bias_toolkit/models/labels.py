@@ -73,7 +73,7 @@ def _match_names(labels: list[str], model: Model, class_names: Mapping[str, str]
 class _NameFinder:
     """Finds a class by its whole name, or else by a synonym that no other class has."""
 
-    def __init__(self, names: Sequence[str]):
+    def __init__(self, names: Sequence[str]) -> None:
         self._whole, self._parts = defaultdict(set), defaultdict(set)
         for index, name in enumerate(names):
             self._whole[_plain(name)].add(index)

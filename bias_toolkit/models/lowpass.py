@@ -20,8 +20,10 @@ the filter. The rebuilt network shows the effect of the filters alone.
 """
 
 import copy
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
+from typing import Any
 
 import torch
 from torch import nn
@@ -99,10 +101,10 @@ def _find_subsampling(module: nn.Module, input_size: int) -> dict[str, set[str]]
     running: list[nn.Module] = []
     subsampling: dict[str, set[str]] = {}
 
-    def enter(layer, inputs):
+    def enter(layer: nn.Module, inputs: tuple[Any, ...]) -> None:
         running.append(layer)
 
-    def leave(layer, inputs, outputs):
+    def leave(layer: nn.Module, inputs: tuple[Any, ...], outputs: Any) -> None:
         running.pop()
 
     try:
@@ -127,7 +129,9 @@ def _find_subsampling(module: nn.Module, input_size: int) -> dict[str, set[str]]
 class _SubsamplingCalls(TorchFunctionMode):
     """Records each operation that subsamples, when it is called."""
 
-    def __torch_function__(self, func, types, args=(), kwargs=None):
+    def __torch_function__(
+        self, func: Callable, types: Sequence[type], args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
         kwargs = kwargs or {}
         if func in OPERATIONS and subsamples(func, *args, **kwargs):
             self.record(OPERATIONS[func])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import comb
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -74,18 +75,20 @@ def forward_with_filtered_input(layer: nn.Conv2d | nn.AvgPool2d, filter_size: in
         return type(layer).forward(layer, maps)
 
 
-def forward_with_filtered_calls(layer: nn.Module, filter_size: int, operations: set[str], *inputs, **keywords):
+def forward_with_filtered_calls(
+    layer: nn.Module, filter_size: int, operations: set[str], *inputs: Any, **keywords: Any
+) -> Any:
     """A layer's own forward, with those of the given operations that subsample filtered."""
     with _FilteredCalls(filter_size, operations):
         return type(layer).forward(layer, *inputs, **keywords)
 
 
-def forward_with_plain_output(forward: Callable, *inputs, **keywords):
+def forward_with_plain_output(forward: Callable, *inputs: Any, **keywords: Any) -> Any:
     """A whole network's forward, whose output has no pending filter."""
     return _plain(forward(*inputs, **keywords))
 
 
-def subsamples(function: Callable, *args, **kwargs) -> bool:
+def subsamples(function: Callable, *args: Any, **kwargs: Any) -> bool:
     """Whether a call of one of `OPERATIONS` drops positions of its input without a low-pass filter."""
     if max(_stride(function, *args, **kwargs)) == 1:
         return False
@@ -97,12 +100,14 @@ def subsamples(function: Callable, *args, **kwargs) -> bool:
 class _FilteredCalls(TorchFunctionMode):
     """Filters those of the given operations that subsample."""
 
-    def __init__(self, filter_size: int, operations: set[str]):
+    def __init__(self, filter_size: int, operations: set[str]) -> None:
         super().__init__()
         self.filter_size = filter_size
         self.operations = operations
 
-    def __torch_function__(self, func, types, args=(), kwargs=None):
+    def __torch_function__(
+        self, func: Callable, types: Sequence[type], args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
         kwargs = kwargs or {}
         operation = OPERATIONS.get(func)
         if operation not in self.operations:
@@ -137,7 +142,9 @@ class _DenseMaps(Tensor):
         return maps
 
     @classmethod
-    def __torch_function__(cls, func, types, args=(), kwargs=None):
+    def __torch_function__(
+        cls, func: Callable, types: Sequence[type], args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
         kwargs = kwargs or {}
         maps = args[0] if args and isinstance(args[0], cls) else None
         with torch._C.DisableTorchFunctionSubclass():
@@ -155,7 +162,7 @@ class _DenseMaps(Tensor):
             return self.subsampled
 
 
-def _plain(value):
+def _plain(value: Any) -> Any:
     """The value with dense maps replaced by subsampled ones, also inside lists, tuples and dictionaries."""
     if isinstance(value, _DenseMaps):
         return value.subsample()
@@ -167,7 +174,14 @@ def _plain(value):
 
 
 def _filtered_convolution(
-    filter_size: int, input: Tensor, weight: Tensor, bias=None, stride=1, padding=0, dilation=1, groups=1
+    filter_size: int,
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: int | Sequence[int] = 1,
+    padding: str | int | Sequence[int] = 0,
+    dilation: int | Sequence[int] = 1,
+    groups: int = 1,
 ) -> Tensor:
     if _windows_are_apart(weight.shape[-2:], _pair(stride), _pair(dilation)):
         filtered = low_pass_maps(input, filter_size, _pair(stride), subsample=False)
@@ -176,14 +190,28 @@ def _filtered_convolution(
     return _DenseMaps.of(dense, filter_size, _pair(stride))
 
 
-def _filtered_avg_pool(filter_size: int, input: Tensor, kernel_size, stride=None, *args, **kwargs) -> Tensor:
+def _filtered_avg_pool(
+    filter_size: int,
+    input: Tensor,
+    kernel_size: int | Sequence[int],
+    stride: int | Sequence[int] | None = None,
+    *args: Any,
+    **kwargs: Any,
+) -> Tensor:
     stride = _pair(stride or kernel_size)
     filtered = low_pass_maps(input, filter_size, stride, subsample=False)
     return F.avg_pool2d(filtered, kernel_size, stride, *args, **kwargs)
 
 
 def _filtered_max_pool(
-    filter_size: int, input: Tensor, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, **_
+    filter_size: int,
+    input: Tensor,
+    kernel_size: int | Sequence[int],
+    stride: int | Sequence[int] | None = None,
+    padding: int | Sequence[int] = 0,
+    dilation: int | Sequence[int] = 1,
+    ceil_mode: bool = False,
+    **_: Any,
 ) -> Tensor:
     stride = _pair(stride or kernel_size)
     if ceil_mode:
@@ -192,7 +220,13 @@ def _filtered_max_pool(
     return low_pass_maps(dense, filter_size, stride, subsample=True)
 
 
-def _pad_for_ceil_mode(maps: Tensor, kernel_size, stride, padding, dilation) -> Tensor:
+def _pad_for_ceil_mode(
+    maps: Tensor,
+    kernel_size: tuple[int, int],
+    stride: tuple[int, int],
+    padding: tuple[int, int],
+    dilation: tuple[int, int],
+) -> Tensor:
     """Extend maps so that the last window of ceil mode lies inside, and rounding down includes it."""
     extra = []
     for axis in (0, 1):
@@ -204,28 +238,41 @@ def _pad_for_ceil_mode(maps: Tensor, kernel_size, stride, padding, dilation) -> 
     return F.pad(maps, (0, extra[1], 0, extra[0]), value=-torch.inf)
 
 
-def _stride(function: Callable, *args, **kwargs) -> tuple[int, int]:
+def _stride(function: Callable, *args: Any, **kwargs: Any) -> tuple[int, int]:
     if function is torch.conv2d:
         return _convolution_stride(*args, **kwargs)
     return _pooling_stride(*args, **kwargs)
 
 
-def _convolution_stride(input, weight, bias=None, stride=1, *args, **kwargs) -> tuple[int, int]:
+def _convolution_stride(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: int | Sequence[int] = 1,
+    *args: Any,
+    **kwargs: Any,
+) -> tuple[int, int]:
     return _pair(stride)
 
 
-def _pooling_stride(input, kernel_size, stride=None, *args, **kwargs) -> tuple[int, int]:
+def _pooling_stride(
+    input: Tensor,
+    kernel_size: int | Sequence[int],
+    stride: int | Sequence[int] | None = None,
+    *args: Any,
+    **kwargs: Any,
+) -> tuple[int, int]:
     return _pair(stride or kernel_size)
 
 
-def _windows_are_apart(kernel_size, stride, dilation) -> bool:
+def _windows_are_apart(kernel_size: Sequence[int], stride: Sequence[int], dilation: Sequence[int]) -> bool:
     return all(
         step == 1 or spacing * (size - 1) < step
         for size, step, spacing in zip(kernel_size, stride, dilation, strict=True)
     )
 
 
-def _kernel_averages(input, weight, *args, **kwargs) -> bool:
+def _kernel_averages(input: Tensor, weight: Tensor, *args: Any, **kwargs: Any) -> bool:
     """Whether a convolution is itself a low-pass filter: one averaging kernel, the same for all channels."""
     if weight.shape[1] > 1:
         return False
@@ -235,7 +282,7 @@ def _kernel_averages(input, weight, *args, **kwargs) -> bool:
     return sums_to_one and bool((in_range & (kernels == kernels[:1])).all())
 
 
-def _window_covers_map(input, kernel_size, *args, **kwargs) -> bool:
+def _window_covers_map(input: Tensor, kernel_size: int | Sequence[int], *args: Any, **kwargs: Any) -> bool:
     return all(window >= size for window, size in zip(_pair(kernel_size), input.shape[-2:], strict=True))
 
 

@@ -70,7 +70,7 @@ class Model:
         device: torch.device | str = "cpu",
         runtime: str = "torch",
         batch_size: int | None = None,
-    ):
+    ) -> None:
         self.name = name
         self.input_size = int(input_size)
         self.preprocessing = preprocessing

@@ -40,7 +40,7 @@ class OpenVinoRuntime:
 
     def __init__(
         self, network: PixelNetwork, input_size: int, batch_size: int | None = None, precision: str = "float32"
-    ):
+    ) -> None:
         try:
             import openvino
         except ImportError as error:
@@ -153,7 +153,7 @@ class OpenVinoRuntime:
 class _Parts:
     """The outputs of one batch's requests so far, in order."""
 
-    def __init__(self, count: int):
+    def __init__(self, count: int) -> None:
         self.count = count
         self.made: list[list[np.ndarray]] = []
 

@@ -22,7 +22,7 @@ class PixelNetwork(nn.Module):
         *,
         gives_probabilities: bool,
         memory_format: torch.memory_format,
-    ):
+    ) -> None:
         super().__init__()
         self.network = network
         self._feature_layer = feature_layer

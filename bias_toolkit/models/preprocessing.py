@@ -23,7 +23,7 @@ class Preprocessing:
     interpolation: str = "bilinear"  # of the model's own evaluation; one of `INTERPOLATIONS`
     crop_fraction: float = 0.875  # side of the central crop over the side that the image is resized to, in (0, 1]
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "mean", _three_floats("mean", self.mean))
         object.__setattr__(self, "std", _three_floats("std", self.std))
         object.__setattr__(self, "crop_fraction", _fraction("crop_fraction", self.crop_fraction))

@@ -45,7 +45,7 @@ Batch = tuple[np.ndarray, np.ndarray | None]
 class BatchSource:
     """Batches that are requested ahead of the outputs; an error in one is kept until all outputs are returned."""
 
-    def __init__(self, batches: Iterable[Batch]):
+    def __init__(self, batches: Iterable[Batch]) -> None:
         self._batches = batches
         self._error: BaseException | None = None
 

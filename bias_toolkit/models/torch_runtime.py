@@ -43,7 +43,7 @@ class TorchRuntime:
         device: torch.device,
         batch_size: int | None = None,
         precision: str = "float32",
-    ):
+    ) -> None:
         self.name = f"torch {torch.__version__}"
         self._network = network
         self._input_size = input_size
@@ -153,7 +153,7 @@ def fitting_batch(taken: int, least: int, most: int, allowed: int) -> int:
 class _CudaGraph:
     """One whole pass, recorded once and replayed, which avoids launching every kernel."""
 
-    def __init__(self, network: PixelNetwork, given: list[Tensor | None]):
+    def __init__(self, network: PixelNetwork, given: list[Tensor | None]) -> None:
         self._given = given
         self._graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(self._graph):

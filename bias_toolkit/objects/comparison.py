@@ -103,7 +103,7 @@ def compare_framing(
 class _Draws:
     """The same resamples and permutations of the images for every variable."""
 
-    def __init__(self, n_first: int, n_second: int, resamples: int, permutations: int, seed: int):
+    def __init__(self, n_first: int, n_second: int, resamples: int, permutations: int, seed: int) -> None:
         self.n_first, self.n_second, self._resamples, self._seed = n_first, n_second, resamples, seed
         labels = np.repeat([False, True], [n_first, n_second])
         rng = named_generator(seed, "comparison/permutations")

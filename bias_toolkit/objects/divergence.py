@@ -57,7 +57,7 @@ def corrected_divergence(counts: np.ndarray, expected: np.ndarray, placed: np.nd
 class ResampledDivergence:
     """The divergence of resamples of a table of objects, given how often each object was drawn."""
 
-    def __init__(self, framing: pd.DataFrame, cells: int = CELLS):
+    def __init__(self, framing: pd.DataFrame, cells: int = CELLS) -> None:
         self._cells = cells
         self._numbers = cell_numbers(framing["cx"].to_numpy(), framing["cy"].to_numpy(), cells)
         self._quadrants = null_quadrants(framing, cells)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -194,7 +195,12 @@ def _rank_correlation(one: np.ndarray, two: np.ndarray) -> np.ndarray:
     return np.divide(product, norm, out=np.full(np.shape(product), np.nan), where=norm > 0)
 
 
-def _with_intervals(data: dict[str, np.ndarray], statistic, resamples: int, rng: np.random.Generator) -> pd.DataFrame:
+def _with_intervals(
+    data: dict[str, np.ndarray],
+    statistic: Callable[[dict[str, np.ndarray]], tuple[Statistics, Statistics]],
+    resamples: int,
+    rng: np.random.Generator,
+) -> pd.DataFrame:
     n = next(iter(data.values())).shape[-1]
     values, gains = statistic(data)
     draws: list[tuple[Statistics, Statistics]] = []

@@ -44,7 +44,9 @@ class PooledValues:
     number of images of the first dataset; images of the second are numbered from there.
     """
 
-    def __init__(self, first: tuple[np.ndarray, np.ndarray], second: tuple[np.ndarray, np.ndarray], n_first: int):
+    def __init__(
+        self, first: tuple[np.ndarray, np.ndarray], second: tuple[np.ndarray, np.ndarray], n_first: int
+    ) -> None:
         from scipy.stats import wasserstein_distance
 
         values = np.concatenate([first[0], second[0]])

@@ -36,7 +36,7 @@ class ShardJob:
 class Workshop:
     """A study that one process has opened, for work in its folder; `results` reads the output of steps."""
 
-    def __init__(self, folder: Path, plan: Plan, results: Any):
+    def __init__(self, folder: Path, plan: Plan, results: Any) -> None:
         self.folder = folder
         self.plan = plan
         self.results = results

@@ -54,7 +54,7 @@ class Runner:
         recording: Callable[[bool], None],
         ended: Callable[[], None],
         returned: Callable[[Task, Sequence[str]], list[str]],
-    ):
+    ) -> None:
         self._workshop = workshop
         self._executor = executor
         self._describe_job = describe_job

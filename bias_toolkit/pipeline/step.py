@@ -252,7 +252,7 @@ class Task:
     `member` is None for a step without members. `plan` returns the tasks that this task needs.
     """
 
-    def __init__(self, step: Step, member: Any, plan: Plan):
+    def __init__(self, step: Step, member: Any, plan: Plan) -> None:
         self.step = step
         self.member = member
         self._plan = plan
@@ -311,7 +311,7 @@ class Task:
 class Plan:
     """The tasks of a study for its present inputs and settings; `steps` are all steps of the study."""
 
-    def __init__(self, inputs: Inputs, steps: Sequence[Step]):
+    def __init__(self, inputs: Inputs, steps: Sequence[Step]) -> None:
         self.inputs = inputs
         self.steps = steps
         self._tasks: dict[tuple[Step, Any], Task] = {}

@@ -25,7 +25,7 @@ class Stored:
     `restore` does a damaged task again, if this process may, and returns whether it did.
     """
 
-    def __init__(self, folder: Path, plan: Plan, restore: Callable[[Task], bool] = lambda task: False):
+    def __init__(self, folder: Path, plan: Plan, restore: Callable[[Task], bool] = lambda task: False) -> None:
         self.folder = folder
         self.plan = plan
         self._restore = restore

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from bias_toolkit.foundation.errors import InputError
+from bias_toolkit.invariance import HEADLINE
 from bias_toolkit.report.source import ReadOnce, Source
 from bias_toolkit.report.topic import Choice, Option, Plot, Topic
 from bias_toolkit.report.topics import TOPICS, localisation
@@ -21,7 +22,7 @@ def plot(
     source: Source,
     name: str,
     *,
-    measure: str = "p_top1_change",
+    measure: str = HEADLINE,
     distance: str = "nn_distance",
     bins: int | None = None,
     by_class: bool = False,

@@ -2,14 +2,16 @@
 
 import pandas as pd
 
+from bias_toolkit.invariance import HEADLINE
+
 LISTED = 6
 """How many of the least and of the most stable images a report shows."""
 
 
 def ordered_by_stability(per_image: pd.DataFrame) -> pd.DataFrame:
     """The rows with a P(top-1 change), the least stable first; among equals, the larger MAC first."""
-    rows = per_image[per_image["p_top1_change"].notna()]
-    columns = [name for name in ("p_top1_change", "mac") if name in rows]
+    rows = per_image[per_image[HEADLINE].notna()]
+    columns = [name for name in (HEADLINE, "mac") if name in rows]
     return rows.sort_values([*columns, "image_id"], ascending=[False] * len(columns) + [True], kind="stable")
 
 

@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from bias_toolkit.invariance import HEADLINE
 from bias_toolkit.report.page.blocks import Omitted, Section
 from bias_toolkit.report.page.files import LAST, Table
 from bias_toolkit.report.source import Source
@@ -42,7 +43,7 @@ class Choice(Generic[Contents]):
     """The options of `bias-toolkit plot` for the figure `name`."""
 
     name: str
-    measure: str = "p_top1_change"
+    measure: str = HEADLINE
     distance: str = "nn_distance"
     bins: int | None = None
     by_class: bool = False

@@ -66,7 +66,7 @@ class Identities:
     opened. So a study can be read without its images and its model, and no result of other inputs is read.
     """
 
-    def __init__(self, named: Named, settings: Settings, recorded: StudyRecord):
+    def __init__(self, named: Named, settings: Settings, recorded: StudyRecord) -> None:
         self.named = named
         self.settings = settings
         self.recorded = recorded

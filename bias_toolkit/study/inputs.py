@@ -27,7 +27,7 @@ WORDS = {"train": "training set", "test": "test set", "model": "model"}
 class Inputs:
     """The inputs of a study, opened at first use, and their identities; `recorded` is what the study's record has."""
 
-    def __init__(self, folder: Path, named: Named, settings: Settings, recorded: StudyRecord):
+    def __init__(self, folder: Path, named: Named, settings: Settings, recorded: StudyRecord) -> None:
         self.folder = folder
         self.named = named
         self.settings = settings

@@ -47,7 +47,7 @@ class Results:
     command to run.
     """
 
-    def __init__(self, stored: Stored, inputs: Inputs):
+    def __init__(self, stored: Stored, inputs: Inputs) -> None:
         self.stored = stored
         self._inputs = inputs
         self.folder: Path = stored.folder

@@ -260,7 +260,7 @@ class Settings:
     )
     seed: int = _count(0, "Seed of every random draw.", STATISTICS, 0, 2**32 - 1)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             value, option = getattr(self, field.name), field.metadata["option"]
             if value is None and field.default is None:

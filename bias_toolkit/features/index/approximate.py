@@ -58,7 +58,7 @@ def check_index(index: str, dimension: int, rows: int, metric: str = "euclidean"
 class ApproximateIndex:
     """A Faiss index of prepared vectors; made by `build` or `load`. `reason` is a sentence that describes it."""
 
-    def __init__(self, made: faiss.Index, index: str, metric: str):
+    def __init__(self, made: faiss.Index, index: str, metric: str) -> None:
         self.index = index
         self.metric = metric
         self._made = made

@@ -180,7 +180,7 @@ def _scan(
 class _Best:
     """The k best pairs per query so far, as flat arrays."""
 
-    def __init__(self, queries: int, k: int):
+    def __init__(self, queries: int, k: int) -> None:
         self._shape = (queries, k)
         self._query = np.empty(0, dtype=np.int64)
         self._row = np.empty(0, dtype=np.int64)

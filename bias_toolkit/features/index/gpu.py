@@ -22,7 +22,7 @@ class GpuProposer:
 
     most = MOST_CANDIDATES
 
-    def __init__(self, vectors: Vectors):
+    def __init__(self, vectors: Vectors) -> None:
         self._metric = vectors.metric
         # The resources own the GPU's memory, and Faiss's index does not keep them alive.
         self._resources: list[faiss.StandardGpuResources] = []

@@ -22,7 +22,7 @@ class StoredFeatures:
 
     ndim = 2
 
-    def __init__(self, paths: Sequence[str | os.PathLike]):
+    def __init__(self, paths: Sequence[str | os.PathLike]) -> None:
         self.paths = [Path(path) for path in paths]
         shapes = [_mapped(path).shape for path in self.paths]
         if not shapes or any(len(shape) != 2 or shape[1] != shapes[0][-1] for shape in shapes):

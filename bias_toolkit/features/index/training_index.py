@@ -59,7 +59,7 @@ class TrainingIndex:
     reason : a sentence on how and where it is searched, and why.
     """
 
-    def __init__(self, vectors: Vectors, image_ids: list[str], approximate: ApproximateIndex | None = None):
+    def __init__(self, vectors: Vectors, image_ids: list[str], approximate: ApproximateIndex | None = None) -> None:
         self.image_ids = image_ids
         self.metric = vectors.metric
         self.rows, self.dimension = vectors.rows, vectors.dimension

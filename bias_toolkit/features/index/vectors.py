@@ -23,7 +23,9 @@ class Vectors:
     prepared : whether the features are already prepared vectors.
     """
 
-    def __init__(self, features: np.ndarray | StoredFeatures, metric: str, memory: int, *, prepared: bool = False):
+    def __init__(
+        self, features: np.ndarray | StoredFeatures, metric: str, memory: int, *, prepared: bool = False
+    ) -> None:
         self.rows, self.dimension = features.shape
         self.metric = metric
         self.memory = memory

@@ -15,6 +15,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import FixedLocator, NullLocator
@@ -139,7 +140,7 @@ def _coloured(top1: np.ndarray, colours: Mapping[int, str]) -> np.ndarray:
     return picture
 
 
-def _map(ax: Axes, values: np.ndarray, radius: int, inner: int, ink: str):
+def _map(ax: Axes, values: np.ndarray, radius: int, inner: int, ink: str) -> AxesImage:
     half = radius + 0.5
     image = ax.imshow(values, extent=(-half, half, half, -half), cmap=HEAT_MAP, interpolation="nearest")
     side = 2 * inner + 1

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bias_toolkit.foundation.words import below_all, count, known, number, percent
+from bias_toolkit.invariance import HEADLINE
 from bias_toolkit.report.explanation.measured import instability_section, more_than, test_images, unlikeness_section
 from bias_toolkit.report.explanation.why import remedy_section, why_section
 from bias_toolkit.report.page.blocks import AnswerBlock, Cell, ListBlock, Picture, Section
@@ -65,7 +66,7 @@ def _tiles(explanation: Explanation) -> list[tuple[str, str, str]]:
     p = explanation.before.p_top1_change
     limits = [p.limits(before="95% interval "), f"all shifts of up to {count(explanation.radius, 'pixel')}"]
     tiles = [(percent(p.value), "of one-pixel steps change the top-1 class", "; ".join(filter(None, limits)))]
-    standing = explanation.standing("p_top1_change")
+    standing = explanation.standing(HEADLINE)
     if standing is not None and known(standing.percentile):
         details = f"{percent(standing.value)} of its steps change the top-1 class; {explanation.response.sweep}"
         name = f"of {test_images(explanation)} are more stable on the study’s sweep"

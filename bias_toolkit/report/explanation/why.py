@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from bias_toolkit.explain.sentences import two_digits
 from bias_toolkit.foundation.words import MISSING, count, known, percent
+from bias_toolkit.invariance import HEADLINE
 from bias_toolkit.report.explanation.figures import effects_plot
 from bias_toolkit.report.page.blocks import (
     Block,
@@ -25,7 +26,7 @@ from bias_toolkit.report.words.definitions import MEASURES, label_of
 if TYPE_CHECKING:
     from bias_toolkit.explain.record import CauseLine, Estimate, ExplanationRecord, Prediction, Stability
 
-P, MAC = label_of("p_top1_change"), "MAC"
+P, MAC = label_of(HEADLINE), "MAC"
 
 
 def why_section(explanation: ExplanationRecord) -> Section | None:
@@ -145,7 +146,7 @@ def remedy_section(explanation: ExplanationRecord) -> Section | None:
         "Predictions averaged over shifts",
         ["Averaged over", "Views", P, MAC, "Prediction", f"Fall of {P}"],
         rows,
-        definitions=[MEASURES["p_top1_change"], MEASURES["mac"]],
+        definitions=[MEASURES[HEADLINE], MEASURES["mac"]],
         note="Averaging takes no cause away; it makes the model less sensitive to where its view begins, for as many "
         "forward passes as there are views. Under each value is its 95% interval.",
     )

@@ -106,7 +106,7 @@ def styled(draw: Callable) -> Callable:
     """Make a function draw in the report's style, whatever matplotlib's settings are elsewhere."""
 
     @functools.wraps(draw)
-    def wrapper(*arguments, **options):
+    def wrapper(*arguments: Any, **options: Any) -> Any:
         with matplotlib.rc_context(_DEFAULTS | STYLE):
             return draw(*arguments, **options)
 
@@ -121,7 +121,7 @@ def new_figure(width: float = WIDTH, height: float = HEIGHT) -> Figure:
 def in_percent(axis: Axis) -> None:
     """Format an axis of shares in percent, with as many digits as neighbouring ticks need to differ."""
 
-    def formatted(value: float, _) -> str:
+    def formatted(value: float, _: int | None) -> str:
         span = abs(100 * float(np.ptp(axis.get_view_interval())))
         digits = min(max(2 - math.floor(math.log10(span)), 0), 9) if span else 3
         text = f"{100 * value:.{digits}f}"

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from bias_toolkit.analysis import partial_spearman, quantile_curve, spearman
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.words import count, known, number
+from bias_toolkit.invariance import HEADLINE
 from bias_toolkit.report.columns import require_numbers
 from bias_toolkit.report.page.style import (
     BLUE,
@@ -53,7 +54,7 @@ def is_discrete(values: pd.Series) -> bool:
 def distance_vs_invariance(
     per_image: pd.DataFrame,
     *,
-    measure: str = "p_top1_change",
+    measure: str = HEADLINE,
     distance: str = "nn_distance",
     bins: int = BINS,
     curve: pd.DataFrame | None = None,
@@ -108,7 +109,7 @@ invariance_vs_scale = partial(
 def distance_vs_invariance_by_class(
     per_image: pd.DataFrame,
     *,
-    measure: str = "p_top1_change",
+    measure: str = HEADLINE,
     distance: str = "nn_distance",
     bins: int = BINS_OF_A_CLASS,
     most: int = 20,
@@ -168,7 +169,7 @@ def _panel(panel: Axes, rows: pd.DataFrame, distance: str, measure: str, bins: i
 def curve_given_margin(
     per_image: pd.DataFrame,
     *,
-    measure: str = "p_top1_change",
+    measure: str = HEADLINE,
     distance: str = "nn_distance",
     bins: int = BINS,
     x_label: str | None = None,

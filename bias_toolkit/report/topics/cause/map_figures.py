@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from bias_toolkit.foundation.words import count, interval, known, number
+from bias_toolkit.invariance import HEADLINE
 from bias_toolkit.report.page.style import GREY, HEAT_MAP, VERMILLION, in_its_unit, new_figure, styled, subtitle
 from bias_toolkit.report.topics.cause.map_findings import SURROUNDINGS
 from bias_toolkit.report.words.definitions import label_of
@@ -27,7 +28,7 @@ def _label(kind: str) -> str:
 
 
 @styled
-def framing_maps(cells: pd.DataFrame, measure: str = "p_top1_change") -> Figure:
+def framing_maps(cells: pd.DataFrame, measure: str = HEADLINE) -> Figure:
     """A measure in each cell, one row per kind of surroundings and one column per scale.
 
     The first row is the training density on the same axes, if it is known. Cells in which the model recognises nothing
@@ -78,7 +79,7 @@ def _panel(ax: Axes, table: pd.DataFrame, column: str, places: Sequence[float], 
         if row.recognised is not None and not row.recognised:
             ax.plot([x - 0.28, x + 0.28], [y - 0.28, y + 0.28], color="white", linewidth=0.9)
             ax.plot([x - 0.28, x + 0.28], [y + 0.28, y - 0.28], color="white", linewidth=0.9)
-        elif row.among_lowest and column == "p_top1_change":
+        elif row.among_lowest and column == HEADLINE:
             ax.add_patch(Rectangle((x - 0.42, y - 0.42), 0.84, 0.84, fill=False, edgecolor=VERMILLION, linewidth=1.4))
 
 
@@ -97,7 +98,7 @@ def _bars(figure: Figure, grid: np.ndarray, rows: Sequence[str], measure: str) -
 
 
 @styled
-def map_against_density(cells: pd.DataFrame, correlations: pd.DataFrame, measure: str = "p_top1_change") -> Figure:
+def map_against_density(cells: pd.DataFrame, correlations: pd.DataFrame, measure: str = HEADLINE) -> Figure:
     """A measure in each cell (MAP_CELLS) over the training density there, one panel per kind of surroundings."""
     cells = cells.dropna(subset=["log_density"])
     kinds = list(dict.fromkeys(cells["surroundings"]))

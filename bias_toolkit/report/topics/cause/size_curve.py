@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from bias_toolkit.analysis import Interval, two_lines
 from bias_toolkit.foundation.words import count, interval, percent
-from bias_toolkit.invariance import STEP_PROTOCOLS
+from bias_toolkit.invariance import HEADLINE, STEP_PROTOCOLS
 from bias_toolkit.report.page.style import GREY, SERIES, in_its_unit, legend_label, new_figure, styled, subtitle
 from bias_toolkit.report.topics.invariance.sizes import SIZES, compare_sizes, values_by_size
 from bias_toolkit.report.words.definitions import label_of
@@ -61,7 +61,7 @@ def size_curve_finding(measures: pd.DataFrame, seed: int = 0) -> Finding | None:
 
 
 @styled
-def size_vs_invariance(curves: Mapping[str, pd.DataFrame], measure: str = "p_top1_change") -> Figure:
+def size_vs_invariance(curves: Mapping[str, pd.DataFrame], measure: str = HEADLINE) -> Figure:
     """A measure over the view size (A), crops left of 1, embed right, and accuracy below; a table SUMMARY per model."""
     labelled = any(_points(table, "accuracy").notna().any(axis=None) for table in curves.values())
     two = labelled and measure != "accuracy"

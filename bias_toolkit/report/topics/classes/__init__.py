@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 
 from bias_toolkit.analysis import CLASS_ESTIMATES
 from bias_toolkit.foundation.words import count, p_value, percent
+from bias_toolkit.invariance import HEADLINE
 from bias_toolkit.report.columns import has_values, require_numbers
 from bias_toolkit.report.page.blocks import Block, Cell, FigureBlock, Omitted, Section, TableBlock, column_cell
 from bias_toolkit.report.page.files import Table
@@ -47,7 +48,7 @@ def class_findings(contents: Classes) -> list[Finding]:
         return []
     groups = [
         values.to_numpy(float)
-        for _, values in per_image.dropna(subset=["label", "p_top1_change"]).groupby("label")["p_top1_change"]
+        for _, values in per_image.dropna(subset=["label", HEADLINE]).groupby("label")[HEADLINE]
         if len(values) >= ENOUGH_IMAGES_OF_A_CLASS
     ]
     if len(groups) < 2 or all((group == groups[0][0]).all() for group in groups):
@@ -68,7 +69,7 @@ def class_findings(contents: Classes) -> list[Finding]:
 
 def _ranked(classes: pd.DataFrame) -> pd.DataFrame:
     """CLASSES rows, the least stable first."""
-    return classes.sort_values(["p_top1_change", "label"], ascending=[False, True], kind="stable")
+    return classes.sort_values([HEADLINE, "label"], ascending=[False, True], kind="stable")
 
 
 def classes_section(contents: Classes) -> Section | Omitted:
@@ -79,7 +80,7 @@ def classes_section(contents: Classes) -> Section | Omitted:
 
 
 def _blocks(contents: Classes) -> Iterator[Block]:
-    names, ranked = contents.names, _ranked(contents.table.dropna(subset=["p_top1_change"]))
+    names, ranked = contents.names, _ranked(contents.table.dropna(subset=[HEADLINE]))
     if len(ranked) > 1:
         yield FigureBlock(
             "classes",
@@ -113,7 +114,7 @@ def _blocks(contents: Classes) -> Iterator[Block]:
 
 @styled
 def class_ranking(
-    classes: pd.DataFrame, measure: str = "p_top1_change", *, class_name: Callable[[str], str] = str, most: int = 15
+    classes: pd.DataFrame, measure: str = HEADLINE, *, class_name: Callable[[str], str] = str, most: int = 15
 ) -> Axes:
     """The mean of a measure in each class (CLASSES) with its interval, the highest first; a line at the mean of all."""
     rows = classes.dropna(subset=[measure]).sort_values([measure, "label"], ascending=[False, True], kind="stable")

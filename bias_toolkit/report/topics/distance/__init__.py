@@ -6,6 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bias_toolkit.foundation.words import interval, number
+from bias_toolkit.invariance import HEADLINE
 from bias_toolkit.report.columns import require_numbers
 from bias_toolkit.report.page.files import Table
 from bias_toolkit.report.relations import figures as relation_figures
@@ -17,7 +18,7 @@ from bias_toolkit.report.words.definitions import distance_label
 
 
 def _tiles(contents: DistanceContents) -> list[Tile]:
-    rows = plain_and_partial(contents.relations.correlations, "nn_distance", "p_top1_change")
+    rows = plain_and_partial(contents.relations.correlations, "nn_distance", HEADLINE)
     if None in rows:
         return []
     (rho, limits), (partial, given) = ((number(row["rho"]), interval(row["low"], row["high"])) for row in rows)

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 
 from bias_toolkit.analysis import RELATED_MEASURES
 from bias_toolkit.foundation.words import MISSING, count, significant
+from bias_toolkit.invariance import HEADLINE
 from bias_toolkit.report.columns import has_values
 from bias_toolkit.report.page.blocks import Block, FigureBlock, Omitted, Paragraph, Section, TableBlock
 from bias_toolkit.report.page.style import BLUE, GREY, histogram, in_percent, new_figure, styled, subtitle
@@ -33,7 +34,7 @@ def distance_section(contents: DistanceContents) -> Section | Omitted:
 
 def _blocks(contents: DistanceContents) -> Iterator[Block]:
     relations = contents.relations
-    if has_values(relations.per_image, "nn_distance", "p_top1_change"):
+    if has_values(relations.per_image, "nn_distance", HEADLINE):
         yield Paragraph(
             "Images on which the model is unsure are both farther from the training set and less stable. So no "
             "relation with distance is shown without the same relation among images of like margin."

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from bias_toolkit.explain.record import Cause, Estimate
 from bias_toolkit.explain.summary import CauseShare, Summary, summarise
 from bias_toolkit.foundation.words import MISSING, count, interval, known, percent
+from bias_toolkit.invariance import HEADLINE
 from bias_toolkit.report.page.blocks import Block, Cell, FigureBlock, Omitted, Paragraph, Section, TableBlock
 from bias_toolkit.report.page.publish import PAGE
 from bias_toolkit.report.page.style import BLUE, PALE, name_rows, new_figure, styled
@@ -25,7 +26,7 @@ NOT_EXPLAINED = (
     "no image was explained; the command “bias-toolkit explain STUDY --worst 20” explains the 20 least stable ones."
 )
 FOLDED_FROM = 26
-P = label_of("p_top1_change")
+P = label_of(HEADLINE)
 NO_CAUSE = "none found"
 
 
@@ -128,7 +129,7 @@ def _all(n: int) -> str:
     return "the one unstable image that was" if n == 1 else f"the {count(n)} unstable images that were"
 
 
-def _ends(estimate) -> tuple[float | None, float | None, float | None]:
+def _ends(estimate: Estimate) -> tuple[float | None, float | None, float | None]:
     return estimate.value, estimate.low, estimate.high
 
 

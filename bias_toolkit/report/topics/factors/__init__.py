@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 
 from bias_toolkit.analysis import COMPARED_MEASURES
 from bias_toolkit.foundation.words import count, interval, known, number, p_value, percent
+from bias_toolkit.invariance import HEADLINE
 from bias_toolkit.report.columns import require_one_of
 from bias_toolkit.report.page.blocks import (
     Block,
@@ -60,7 +61,7 @@ def factor_findings(contents: Factors) -> list[Finding]:
     table = contents.table
     if not len(table):
         return [Finding(Heading.FACTORS, Kind.UNKNOWN, contents.notes[0])] if contents.notes else []
-    rows = table[table["measure"].eq("p_top1_change")].to_dict("records")
+    rows = table[table["measure"].eq(HEADLINE)].to_dict("records")
     if not rows:
         return []
     related = [row for row in rows if known(row["p_adjusted"]) and row["p_adjusted"] < SIGNIFICANT]
@@ -114,7 +115,7 @@ def _blocks(contents: Factors) -> Iterator[Block]:
         "model unsure, and unsure models are unstable: so each difference is also taken among images of like margin."
     )
     measures = [measure for measure in COMPARED_MEASURES if table["measure"].eq(measure).any()]
-    if "p_top1_change" in measures:
+    if HEADLINE in measures:
         yield FigureBlock(
             "factors",
             lambda: factor_differences(table),
@@ -122,7 +123,7 @@ def _blocks(contents: Factors) -> Iterator[Block]:
             "P(top-1 change) of the images with a factor minus that of the images without it, among all and among "
             "images of like margin.",
         )
-    yield from (_table(table, measure, folded=measure != "p_top1_change") for measure in measures)
+    yield from (_table(table, measure, folded=measure != HEADLINE) for measure in measures)
     if contents.notes:
         yield ListBlock([Cell(note) for note in contents.notes])
 
@@ -170,7 +171,7 @@ def largest_first(factors: pd.DataFrame, measure: str) -> pd.DataFrame:
 
 
 @styled
-def factor_differences(factors: pd.DataFrame, measure: str = "p_top1_change") -> Axes:
+def factor_differences(factors: pd.DataFrame, measure: str = HEADLINE) -> Axes:
     """The difference that each factor (FACTORS) makes to a measure, among all images and images of similar margin."""
     rows = largest_first(factors, measure)
     places = np.arange(len(rows), dtype=float)

@@ -51,7 +51,9 @@ def _tables(contents: FramingContents) -> list[Table]:
     ]
 
 
-def _plot(draw: Callable[[FramingContents], Figure | Axes], shown: str, order: int, boxes=TRAINING_ONLY) -> Plot:
+def _plot(
+    draw: Callable[[FramingContents], Figure | Axes], shown: str, order: int, boxes: frozenset[str] = TRAINING_ONLY
+) -> Plot:
     """A figure of the training set; `shown` is the attribute of the set that it needs."""
     return Plot(
         lambda contents, choice: draw(contents),

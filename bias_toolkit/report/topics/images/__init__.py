@@ -10,6 +10,7 @@ import pandas as pd
 
 from bias_toolkit.foundation.errors import UnreadableImageError
 from bias_toolkit.foundation.words import count, known, number, percent, significant
+from bias_toolkit.invariance import HEADLINE
 from bias_toolkit.report.columns import has_values
 from bias_toolkit.report.page.blocks import Block, ExamplesBlock, Omitted, Paragraph, Section
 from bias_toolkit.report.page.thumbnails import FOLDER, Example, Thumbnail, thumbnail
@@ -56,7 +57,7 @@ def stability_examples(
 
     An image that cannot be read is left out. No image is in both lists.
     """
-    if not has_values(contents.per_image, "p_top1_change"):
+    if not has_values(contents.per_image, HEADLINE):
         return [], []
     named = zip(("least", "most"), least_and_most_stable(contents.per_image), strict=True)
     least, stable = (_examples(contents, folder, rows, name, most, neighbours) for name, rows in named)
@@ -80,7 +81,7 @@ def _examples(
 
 
 def _notes(row: Mapping[str, Any]) -> tuple[str, ...]:
-    steps, changed = row.get("n_steps"), row["p_top1_change"]
+    steps, changed = row.get("n_steps"), row[HEADLINE]
     of_steps = f"top-1 changes in {round(changed * steps)} of {count(steps, 'step')}" if known(steps) else ""
     notes = [of_steps or f"P(top-1 change) {percent(changed)}"]
     if known(row.get("mac")):
@@ -128,7 +129,7 @@ def images_section(contents: Images, folder: Path) -> Section | Omitted:
     """Thumbnails of the least and most stable images with their nearest training images; writes them to `folder`."""
     least, most = stability_examples(contents, folder)
     if not least:
-        if not has_values(contents.per_image, "p_top1_change"):
+        if not has_values(contents.per_image, HEADLINE):
             return Omitted(TITLE, "no sweep was run.")
         return Omitted(TITLE, "the images themselves could not be read any more.")
     text = "Each test image (left) with the training images whose features are nearest to its own."

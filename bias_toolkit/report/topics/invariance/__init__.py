@@ -5,6 +5,7 @@ from typing import Any
 from matplotlib.axes import Axes
 
 from bias_toolkit.foundation.words import interval, percent
+from bias_toolkit.invariance import HEADLINE
 from bias_toolkit.report.columns import require_numbers
 from bias_toolkit.report.page.files import Table
 from bias_toolkit.report.topic import Choice, Option, Plot, Tile, Topic
@@ -17,7 +18,7 @@ from bias_toolkit.report.words.sentences import sweep_name
 
 def _tiles(contents: InvarianceContents) -> list[Tile]:
     tiles = []
-    row, floor = contents.row("p_top1_change"), contents.noise_floor
+    row, floor = contents.row(HEADLINE), contents.noise_floor
     if row is not None:
         limits = interval_over(row["n"], row["low"], row["high"], percent)
         details = f"{limits}; {sweep_name(*contents.reference)}"

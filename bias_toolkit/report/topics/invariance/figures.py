@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from bias_toolkit.foundation.words import count, percent
-from bias_toolkit.invariance import INVARIANCE_MEASURES, STEP_PROTOCOLS, TRANSFORMS
+from bias_toolkit.invariance import HEADLINE, INVARIANCE_MEASURES, STEP_PROTOCOLS, TRANSFORMS
 from bias_toolkit.report.page.style import BLUE, GREY, SERIES, in_its_unit, in_percent, new_figure, styled, subtitle
 from bias_toolkit.report.words.definitions import label_of
 from bias_toolkit.report.words.sentences import image_size
@@ -19,7 +19,7 @@ HISTOGRAM_BINS = 40
 
 
 @styled
-def measure_by_size(summary: pd.DataFrame, measure: str = "p_top1_change") -> Axes:
+def measure_by_size(summary: pd.DataFrame, measure: str = HEADLINE) -> Axes:
     """A measure (SUMMARY) over the size at which the image is shown: crops right of 1, images on a canvas left."""
     ax = new_figure().add_subplot()
     rows = summary[summary["measure"].eq(measure) & summary["protocol"].isin(STEP_PROTOCOLS) & summary["value"].notna()]
@@ -57,7 +57,7 @@ def _apart(values: Sequence[float], least: float = 1.12) -> list[float]:
 
 
 @styled
-def measure_histogram(measures: pd.DataFrame, measure: str = "p_top1_change") -> Axes:
+def measure_histogram(measures: pd.DataFrame, measure: str = HEADLINE) -> Axes:
     """The distribution of a measure over the images; one bar per number of steps if the measure counts `n_steps`."""
     ax = new_figure().add_subplot()
     values = measures[measure].dropna().to_numpy(float)

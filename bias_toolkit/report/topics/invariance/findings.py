@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from bias_toolkit.foundation.words import count, estimate, known, percent, significant
+from bias_toolkit.invariance import HEADLINE
 from bias_toolkit.report.source import Source, SweepKey, per_image, sweep_key
 from bias_toolkit.report.topics.invariance.sizes import compare_sizes, values_by_size
 from bias_toolkit.report.words.finding import TOO_FEW_IMAGES, Finding, Heading, Kind, estimate_over, interval_over
@@ -73,7 +74,7 @@ def gather(source: Source) -> InvarianceContents:
 
 def invariance_findings(contents: InvarianceContents) -> list[Finding]:
     """How often one pixel changes the answer, whether noise can explain it, and how it depends on the size."""
-    row = contents.row("p_top1_change")
+    row = contents.row(HEADLINE)
     if row is None:
         claim = "How often one pixel changes the top-1 class was not measured."
         return [_finding(Kind.UNKNOWN, claim), *_consistency(contents)]

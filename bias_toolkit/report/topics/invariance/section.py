@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from bias_toolkit.foundation.words import count, percent
-from bias_toolkit.invariance import STEP_PROTOCOLS
+from bias_toolkit.invariance import HEADLINE, STEP_PROTOCOLS
 from bias_toolkit.report.columns import has_values
 from bias_toolkit.report.page.blocks import (
     Block,
@@ -47,7 +47,7 @@ def _blocks(contents: InvarianceContents) -> Iterator[Block]:
         yield Paragraph(f"{stopped[0]} {HOW}")
     yield _sweeps(contents)
     yield _noise(contents)
-    drawn = summary[summary["measure"].eq("p_top1_change") & summary["protocol"].isin(STEP_PROTOCOLS)]
+    drawn = summary[summary["measure"].eq(HEADLINE) & summary["protocol"].isin(STEP_PROTOCOLS)]
     if drawn["size"].nunique() > 1:
         yield FigureBlock(
             "sizes",
@@ -57,7 +57,7 @@ def _blocks(contents: InvarianceContents) -> Iterator[Block]:
             "(right). Mean over the test images with 95% bootstrap interval over images.",
             half=True,
         )
-    if has_values(contents.per_image, "p_top1_change"):
+    if has_values(contents.per_image, HEADLINE):
         yield FigureBlock(
             "p-top1-change",
             lambda: figures.measure_histogram(contents.per_image),
@@ -94,7 +94,7 @@ def _sweeps(contents: InvarianceContents) -> TableBlock:
 
 
 def _noise(contents: InvarianceContents) -> TableBlock | Paragraph:
-    floor, measured = contents.noise_floor, contents.row("p_top1_change")
+    floor, measured = contents.noise_floor, contents.row(HEADLINE)
     if floor is None:
         return Paragraph("The numerical noise floor was not measured.")
     rows = [
