@@ -26,14 +26,14 @@ from bias_toolkit.invariance.sweep import (
     sweep_reduction,
     sweep_window,
 )
-from bias_toolkit.invariance.transforms import TRANSFORMS, transform_of
+from bias_toolkit.invariance.transforms import CENTRE, TRANSFORMS, transform_of
 from bias_toolkit.invariance.views import Views
 from bias_toolkit.invariance.window import Picture, Window, take_picture
 
 __all__ = [
-    "FRAMED", "HEADLINE", "INVARIANCE_MEASURES", "MEASURES", "PROTOCOLS", "RESPONSES", "SEQUENTIAL", "STEP_PROTOCOLS",
-    "SURROUNDINGS", "TRANSFORMS", "FramingGrid", "Picture", "StopWhenKnown", "Sweep", "Views", "Window",
-    "boxes_in_view", "centre_reduction", "centre_view", "drawing_order", "expand_sweeps", "framing_views",
+    "CENTRE", "FRAMED", "HEADLINE", "INVARIANCE_MEASURES", "MEASURES", "PROTOCOLS", "RESPONSES", "SEQUENTIAL",
+    "STEP_PROTOCOLS", "SURROUNDINGS", "TRANSFORMS", "FramingGrid", "Picture", "StopWhenKnown", "Sweep", "Views",
+    "Window", "boxes_in_view", "centre_reduction", "centre_view", "drawing_order", "expand_sweeps", "framing_views",
     "grid_shards", "load_grid", "load_measures", "load_responses", "make_response", "make_views", "measure_of",
     "measures_table", "noise_floor", "protocol_of", "size_curve_sweeps", "sweep_picture", "sweep_reduction",
     "sweep_shards", "sweep_window", "take_picture", "transform_of",

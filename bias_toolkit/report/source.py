@@ -38,6 +38,7 @@ class Source(Protocol):
     seconds: Mapping[str, float]  # name of a step to its wall time
     # Invariance.
     reference_sweep: Sweep | None  # the sweep of `per_image` and `analysis`; None if no sweep has steps
+    reference_responses: pd.DataFrame  # table RESPONSES of the reference sweep
     measures: pd.DataFrame
     sequential: pd.DataFrame  # empty if the sweeps have no precision to stop at
     noise_floor: Mapping[str, Any] | None  # value, n_views, n_changed, interval, interval_over_images
@@ -68,6 +69,8 @@ class Source(Protocol):
     dataset_record: Callable[[str], Mapping[str, Any]]
     # The pixels of an image, uint8 (H, W, 3); UnreadableImageError if it cannot be decoded.
     read_image: Callable[[str, str], np.ndarray]
+    # The views of a test image along the reference sweep, uint8 (V, W, W, 3); raises as read_image.
+    sweep_views: Callable[[str], np.ndarray]
     framing: Callable[[str], pd.DataFrame]  # table FRAMING of a set, with `estimated`
     # Table FRAMING_SUMMARY of a set, with `estimated`; the row with category "" is about the whole set.
     framing_summary: Callable[[str], pd.DataFrame]
@@ -85,7 +88,7 @@ class Source(Protocol):
 class ReadOnce:
     """A source that reads each result once, and returns the same object to every topic. Pixels are not kept."""
 
-    _NOT_KEPT = ("read_image", "map_views")
+    _NOT_KEPT = ("read_image", "sweep_views", "map_views")
 
     def __init__(self, source: Source) -> None:
         self._source = source

@@ -10,22 +10,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bias_toolkit.invariance import HEADLINE
-from bias_toolkit.report.page.blocks import Omitted, Section
+from bias_toolkit.report.page.blocks import Block, Omitted, Section
 from bias_toolkit.report.page.files import LAST, Table
 from bias_toolkit.report.source import Source
 from bias_toolkit.report.words.finding import Finding
 
 Contents = TypeVar("Contents")
-
-
-@dataclass(frozen=True)
-class Tile:
-    """One of the most important numbers, at the top of the page."""
-
-    value: str
-    name: str
-    details: str
-    order: int = LAST  # its place among the tiles of all topics, the smallest first
 
 
 class Option(StrEnum):
@@ -93,7 +83,8 @@ class Topic(Generic[Contents]):
     gather: Callable[[Source], Contents | None]  # reads the topic's contents from a study
     findings: Callable[[Contents], Sequence[Finding]] = _nothing  # in order of importance
     section: Callable[[Contents, Draft], Section | Omitted | None] = lambda contents, draft: None
-    tiles: Callable[[Contents], Sequence[Tile]] = _nothing
+    answer: Callable[[Contents], Finding | None] = lambda contents: None  # to one of the report's three questions
+    opening: Callable[[Contents, Draft], Sequence[Block]] = lambda contents, draft: ()  # shown below the answers
     tables: Callable[[Contents], Sequence[Table]] = _nothing  # those that are written as CSV files
     results: Callable[[Contents | None], Mapping[str, Any]] = lambda contents: {}
     plots: Mapping[str, Plot[Contents]] = field(default_factory=dict)

@@ -1,5 +1,6 @@
 """Writing the report of a study, and its findings on single topics."""
 
+import dataclasses
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 from bias_toolkit.foundation.progress import Progress, silent
 from bias_toolkit.foundation.words import count
-from bias_toolkit.report.page.blocks import Omitted, Section
+from bias_toolkit.report.page.blocks import FigureBlock, Omitted, Section
 from bias_toolkit.report.page.files import RESULTS, TABLES, write_results, write_tables
 from bias_toolkit.report.page.page import FIGURES, Page, write_into
 from bias_toolkit.report.page.publish import PAGE, published
@@ -19,6 +20,8 @@ from bias_toolkit.report.topics.localisation.contents import Localisation
 from bias_toolkit.report.topics.localisation.marks import marked_findings, marked_section
 from bias_toolkit.report.words.finding import Finding, Heading
 from bias_toolkit.report.words.sentences import SET_NAMES
+
+MOST_FINDINGS = 6
 
 Gathered = Sequence[tuple[Topic, Any]]
 """Topics, each with what it read from a study: None where the study has nothing of it."""
@@ -38,19 +41,28 @@ def write_report(source: Source, folder: str | os.PathLike, progress: Progress =
         there = _there(gathered)
         by_name = {topic.name: contents for topic, contents in gathered}
         located, made = by_name[localisation.TOPIC.name], by_name[method.TOPIC.name]
-        findings = findings_of(gathered, located)
         draft = Draft(partial, write_tables([table for topic, of in there for table in topic.tables(of)], partial))
-        write_results(results(source, gathered, findings), partial)
-        tiles = sorted((tile for topic, of in there for tile in topic.tiles(of)), key=lambda tile: tile.order)
+        answers, findings = answers_of(gathered, located), findings_of(gathered, located)
+        write_results(results(source, gathered, answers, findings), partial)
+        opening = [block for topic, of in there for block in topic.opening(of, draft)]
         page = Page(
             title=study_name(source),
             of=_subjects(made),
-            tiles=[(tile.value, tile.name, tile.details) for tile in tiles],
             findings=findings,
             sections=_sections(gathered, located, draft),
+            answers=answers,
+            # Figures last, so that two of half the width stand side by side.
+            opening=sorted(opening, key=lambda block: isinstance(block, FigureBlock)),
+            most=MOST_FINDINGS,
         )
         write_into(page, partial, progress)
     return Path(folder) / PAGE
+
+
+def answers(source: Source) -> list[Finding]:
+    """The answers to the report's three questions: framed alike, stable, and do the two go together."""
+    source = ReadOnce(source)
+    return answers_of(gather(source), localisation.gather(source))
 
 
 def topic_findings(source: Source, *names: str) -> list[Finding]:
@@ -76,9 +88,19 @@ def findings_of(gathered: Gathered, located: Localisation | None) -> list[Findin
     return marked_findings(sorted(findings, key=lambda finding: list(Heading).index(finding.topic)), located)
 
 
-def results(source: Source, gathered: Gathered, findings: Sequence[Finding]) -> dict[str, Any]:
+def answers_of(gathered: Gathered, located: Localisation | None) -> list[Finding]:
+    """The answers that topics give, in the order of the topics."""
+    answers = [topic.answer(contents) for topic, contents in _there(gathered)]
+    return marked_findings([answer for answer in answers if answer is not None], located)
+
+
+def results(
+    source: Source, gathered: Gathered, answers: Sequence[Finding], findings: Sequence[Finding]
+) -> dict[str, Any]:
     """The content of results.json. Values that are missing are null; tables of single images are in the CSV files."""
-    values = {"name": study_name(source), "findings": [finding.to_dict() for finding in findings]}
+    stated = {"answers": answers, "findings": findings}
+    values = {"name": study_name(source)}
+    values |= {name: [finding.to_dict() for finding in listed] for name, listed in stated.items()}
     for topic, contents in gathered:
         values |= topic.results(contents)
     return values
@@ -91,7 +113,7 @@ def _sections(gathered: Gathered, located: Localisation | None, draft: Draft) ->
         if isinstance(section, Omitted):
             draft.omitted.append(section)
         elif section is not None:
-            sections.append(marked_section(section, topic.boxes, located))
+            sections.append(dataclasses.replace(marked_section(section, topic.boxes, located), folded=True))
     return sections
 
 

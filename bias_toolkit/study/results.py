@@ -237,6 +237,23 @@ class Results:
         tables = [self.stored.read(steps.responses, "", load_responses, sweep) for sweep in self.sweeps]
         return pd.concat(tables, ignore_index=True)
 
+    @property
+    def reference_responses(self) -> pd.DataFrame:
+        """The model's outputs along the reference sweep, one row per image; the study must have such a sweep."""
+        from bias_toolkit.invariance import load_responses
+
+        return self.stored.read(steps.responses, "", load_responses, self.reference_sweep)
+
+    def sweep_views(self, image_id: str) -> np.ndarray:
+        """The views of a test image along the reference sweep, uint8 (V, W, W, 3).
+
+        Raises UnreadableImageError if it cannot be decoded.
+        """
+        from bias_toolkit.invariance import make_views
+
+        pixels = self.read_image("test", image_id)
+        return make_views(pixels, self.reference_sweep, self.model_record["input_size"], image_id).pixels
+
     measures = _table(steps.measures, "measures", "The invariance measures, a row for each image and sweep.")
 
     @property
@@ -470,9 +487,18 @@ class Results:
             if record is not None:
                 yield folder, record
 
+    def answers(self) -> list[dict[str, Any]]:
+        """The report's answers to its three questions: topic, kind, claim, evidence, estimate, figure."""
+        return self._report()["answers"]
+
     def findings(self) -> pd.DataFrame:
-        """The findings: columns topic, kind, claim, evidence; a topic's most important finding comes first."""
+        """The findings: columns topic, kind, claim, evidence, estimate, figure.
+
+        A topic's most important finding comes first. An estimate is a dictionary, or None.
+        """
+        return pd.DataFrame(self._report()["findings"])
+
+    def _report(self) -> dict[str, Any]:
         from bias_toolkit.report import OPTIONAL
 
-        shown = self.shown_in_report(OPTIONAL)
-        return pd.DataFrame(self.stored.json(steps.report, "results.json", values.ReportValues, shown)["findings"])
+        return self.stored.json(steps.report, "results.json", values.ReportValues, self.shown_in_report(OPTIONAL))

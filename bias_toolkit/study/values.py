@@ -48,6 +48,7 @@ class LabelValues(_Values):
     n_labels: Count
     n_matched: Count
     sentence: str
+    classes: list[str] | None = None  # the names of the model's classes, if it has names
 
 
 class StoppedValues(_Values):
@@ -103,6 +104,20 @@ class LocalisationValues(_Values):
     split: Literal["train", "test"]
 
 
+class EstimateValues(_Values):
+    """The number of a finding, with its 95% interval."""
+
+    name: str
+    label: str
+    value: float | None
+    low: float | None
+    high: float | None
+    n: Count
+    of: str
+    unit: str
+    nothing: float | None
+
+
 class FindingValues(_Values):
     """One of the report's findings."""
 
@@ -110,9 +125,12 @@ class FindingValues(_Values):
     kind: str
     claim: str
     evidence: str
+    estimate: EstimateValues | None
+    figure: str | None
 
 
 class ReportValues(BaseModel):
-    """The part of `results.json` that is read again: the findings."""
+    """The part of `results.json` that is read again: the answers and the findings."""
 
+    answers: list[FindingValues]
     findings: list[FindingValues]

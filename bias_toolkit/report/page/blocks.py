@@ -110,6 +110,7 @@ class Picture:
     alt: str  # what a reader who cannot see it should know
     title: str = ""
     lines: Sequence[str] = ()
+    marked: bool = False  # whether its title is marked as other than expected
 
 
 @dataclass(frozen=True)
@@ -182,6 +183,7 @@ class Section:
     anchor: str
     title: str
     blocks: Sequence[Block]
+    folded: bool = False  # whether only the heading is shown at first
 
 
 @dataclass(frozen=True)

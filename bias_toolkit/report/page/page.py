@@ -14,7 +14,7 @@ from bias_toolkit.foundation.words import visible
 from bias_toolkit.report.page.blocks import Block, FigureBlock, Section
 from bias_toolkit.report.page.publish import GENERATOR, PAGE, published
 from bias_toolkit.report.page.style import save_figure
-from bias_toolkit.report.words.finding import KIND_NAMES, Finding
+from bias_toolkit.report.words.finding import KINDS, Finding
 
 FIGURES = "figures"
 FORMATS = ("svg", "png", "pdf")
@@ -28,9 +28,12 @@ class Page:
 
     title: str
     of: Sequence[tuple[str, str, str]]  # its subjects: heading, name, details
-    tiles: Sequence[tuple[str, str, str]]  # the most important numbers: value, name, details
     findings: Sequence[Finding]
     sections: Sequence[Section]
+    tiles: Sequence[tuple[str, str, str]] = ()  # the most important numbers: value, name, details
+    answers: Sequence[Finding] = ()  # what the page says first
+    opening: Sequence[Block] = ()  # shown below the answers
+    most: int | None = None  # how many findings are shown, those of the lowest ranks; None for all
     kicker: str = "photographers’ bias and invariance"  # the small line above the title
     formats: Sequence[str] = field(default_factory=lambda: FORMATS)  # of each figure; the page itself shows SVG
 
@@ -48,9 +51,10 @@ def write_page(page: Page, folder: str | os.PathLike) -> Path:
 
 def write_into(page: Page, folder: Path, progress: Progress = silent) -> None:
     """Write index.html and the folder figures into a folder that has neither."""
-    figures = [block for section in page.sections for block in section.blocks if isinstance(block, FigureBlock)]
+    blocks = [*page.opening, *(block for section in page.sections for block in section.blocks)]
+    figures = {block.name: block for block in blocks if isinstance(block, FigureBlock)}
     with progress("Drawing figures", total=len(figures)) as advance:
-        for block in figures:
+        for block in figures.values():
             save_figure(block.draw(), *(folder / FIGURES / f"{block.name}.{ending}" for ending in page.formats))
             advance(1)
     (folder / PAGE).write_text(render(page), encoding="utf-8")
@@ -68,18 +72,25 @@ def render(page: Page) -> str:
     )
     environment.filters["rows_of"] = rows_of
     style = (files("bias_toolkit.report.page") / "templates" / "page.css").read_text(encoding="utf-8")
+    first = first_findings(page.findings, page.most)
+    further = [finding for finding in page.findings if finding not in first] if page.most is not None else page.findings
     return environment.get_template("page.html").render(
         page=page,
-        topics=[
-            (topic, list(group)) for topic, group in itertools.groupby(page.findings, lambda finding: finding.topic)
-        ],
-        kind_names=KIND_NAMES,
+        first=first,
+        further=[(topic, list(group)) for topic, group in itertools.groupby(further, lambda finding: finding.topic)],
+        kinds=KINDS,
         generator=GENERATOR,
         policy=POLICY,
         style=style,
         figures=FIGURES,
         formats=page.formats,
     )
+
+
+def first_findings(findings: Sequence[Finding], most: int | None) -> list[Finding]:
+    """The `most` findings of the lowest ranks, lowest first; none if `most` is None."""
+    ranked = [finding for finding in findings if finding.rank is not None]
+    return sorted(ranked, key=lambda finding: finding.rank)[: most or 0]
 
 
 def rows_of(blocks: Iterable[Block]) -> list[list[Block]]:

@@ -8,6 +8,7 @@ _NAMES = (
     "framing",
     "comparison",
     "localisation",
+    "one_pixel",
     "invariance",
     "distance",
     "framing_effect",

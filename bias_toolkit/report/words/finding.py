@@ -1,17 +1,19 @@
-"""One finding: a sentence that follows from the numbers."""
+"""One finding: a sentence that follows from a number and its interval."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from bias_toolkit.foundation.words import Form, count, estimate, interval, known, number, p_value
+from bias_toolkit.foundation.words import Form, count, estimate, interval, known, number, p_value, percent, significant
+from bias_toolkit.report.words.sentences import in_points
 
 
 class Kind(StrEnum):
     """The kind of statement that a finding makes."""
 
     EFFECT = "effect"
+    ASSOCIATION = "association"
     EXPLAINED = "explained"
     NONE = "none"
     FACT = "fact"
@@ -19,13 +21,48 @@ class Kind(StrEnum):
     UNKNOWN = "unknown"
 
 
-KIND_NAMES = {
-    Kind.EFFECT: "effect",
-    Kind.EXPLAINED: "explained by confidence",
-    Kind.NONE: "no effect found",
-    Kind.FACT: "measured",
-    Kind.CAUTION: "caution",
-    Kind.UNKNOWN: "not known",
+@dataclass(frozen=True)
+class KindWords:
+    """The words for a kind: on a finding, and in the legend."""
+
+    tag: str
+    meaning: str
+
+
+KINDS = {
+    Kind.EFFECT: KindWords("effect", "One thing was changed on purpose, and the model’s answers changed with it."),
+    Kind.ASSOCIATION: KindWords("association", "Two things go together in these images. Neither of them was changed."),
+    Kind.EXPLAINED: KindWords(
+        "explained by confidence", "An association that was not found among images of like confidence."
+    ),
+    Kind.NONE: KindWords(
+        "nothing found",
+        "The interval includes the value that means no difference; the others in it are possible too.",
+    ),
+    Kind.FACT: KindWords("measured", "A number, with no comparison that could have a cause."),
+    Kind.CAUTION: KindWords("caution", "A reason to trust the other findings less."),
+    Kind.UNKNOWN: KindWords("not known", "The data do not allow an answer."),
+}
+
+
+class Unit(StrEnum):
+    """The unit of an estimate, which decides how it is written."""
+
+    SHARE = "share"  # 0 to 1, written in percent
+    POINTS = "percentage points"  # a difference of two shares
+    FACTOR = "factor"
+    COUNT = "count"
+    SIGNIFICANT = "significant"  # no unit and of any magnitude: three significant digits
+    NUMBER = "number"  # no unit: two digits after the point
+
+
+FORMS: dict[Unit, Form] = {
+    Unit.SHARE: percent,
+    Unit.POINTS: in_points,
+    Unit.FACTOR: number,
+    Unit.COUNT: count,
+    Unit.SIGNIFICANT: significant,
+    Unit.NUMBER: number,
 }
 
 
@@ -51,26 +88,79 @@ NO_INTERVAL = "too few images for an interval"
 
 
 @dataclass(frozen=True)
+class Estimate:
+    """The number from which a finding follows, with its 95% interval, as data."""
+
+    name: str  # as in the tables: p_top1_change, rho, centre_bias
+    label: str  # as readers see it: P(top-1 change), Spearman's ρ
+    value: float
+    low: float | None  # None, as high, where there are too few images for an interval
+    high: float | None
+    n: int  # of how many images, objects or others it is
+    of: str = "image"  # what these are, in the singular
+    unit: Unit = Unit.NUMBER
+    nothing: float | None = None  # the value that means no difference or no relation, if there is one
+
+    @property
+    def direction(self) -> int | None:
+        """1 or −1 if the interval lies above or below `nothing`, 0 if it includes it; None without either."""
+        if self.nothing is None or not (known(self.low) and known(self.high)):
+            return None
+        return sign(self.low - self.nothing, self.high - self.nothing)
+
+    @property
+    def text(self) -> str:
+        """`P(top-1 change) 16.6% (95% interval 15.3% to 18.0%; 1,000 images)`."""
+        form, unit = FORMS[self.unit], " percentage points" if self.unit == Unit.POINTS else ""
+        limits = f"95% interval {interval(self.low, self.high, form)}" if known(self.low) else NO_INTERVAL
+        return f"{self.label} {form(self.value)}{unit} ({limits}; {count(self.n, self.of, self._plural)})".strip()
+
+    @property
+    def _plural(self) -> str:
+        return f"{self.of}es" if self.of.endswith(("s", "x")) else f"{self.of}s"
+
+    def to_dict(self) -> dict[str, Any]:
+        """name, label, value, low, high, n, of, unit and nothing, as results.json has them."""
+        return {**vars(self), "unit": str(self.unit)}
+
+
+@dataclass(frozen=True)
 class Finding:
-    """One result, and the numbers that support it."""
+    """One result, and the number that supports it."""
 
     topic: str  # its heading: a member of `Heading`, or of another page's headings
-    kind: Kind  # an effect, one that the model's confidence explains, or none; a number, a warning, or not known
-    claim: str  # one sentence
-    evidence: str = ""  # further sentences, with numbers and intervals
+    kind: Kind
+    claim: str  # one sentence, without the estimate
+    evidence: str = ""  # further sentences, with numbers and intervals, which readers may open
+    estimate: Estimate | None = field(default=None, kw_only=True)
+    # Its place among the findings of a page that shows only the most important; None if it is never among them.
+    rank: int | None = field(default=None, kw_only=True)
+    figure: str | None = field(default=None, kw_only=True)  # the name of the figure that shows its numbers
     boxes: frozenset[str] = field(default=frozenset(), kw_only=True)  # the sets whose object boxes it follows from
     compares_boxes: bool = field(default=False, kw_only=True)  # whether it compares the boxes of the two sets
     # Whether its claim is about how centred objects are, which estimated boxes may overstate.
     states_centring: bool = field(default=False, kw_only=True)
 
     @property
-    def text(self) -> str:
-        """Claim and evidence."""
-        return f"{self.claim} {self.evidence}".strip()
+    def numbers(self) -> str:
+        """The estimate and the evidence in one text."""
+        return f"{self.estimate.text}. {self.evidence}".strip() if self.estimate else self.evidence
 
-    def to_dict(self) -> dict[str, str]:
-        """topic, kind, claim and evidence, as files and the command line have them."""
-        return {"topic": str(self.topic), "kind": str(self.kind), "claim": self.claim, "evidence": self.evidence}
+    @property
+    def text(self) -> str:
+        """Claim, estimate and evidence."""
+        return f"{self.claim} {self.numbers}".strip()
+
+    def to_dict(self) -> dict[str, Any]:
+        """topic, kind, claim, evidence, estimate (None if there is none) and figure, as files have them."""
+        return {
+            "topic": str(self.topic),
+            "kind": str(self.kind),
+            "claim": self.claim,
+            "evidence": self.evidence,
+            "estimate": self.estimate and self.estimate.to_dict(),
+            "figure": self.figure,
+        }
 
 
 def sign(low: float | None, high: float | None) -> int | None:
@@ -95,6 +185,20 @@ def estimate_over(n: float, value: float | None, low: float | None, high: float 
     if known(value) and n < ENOUGH_FOR_AN_INTERVAL:
         return f"{form(value)} ({NO_INTERVAL})"
     return estimate(value, low, high, form)
+
+
+def estimate_of_row(
+    row: Mapping[str, Any],
+    column: str,
+    label: str,
+    n: float,
+    of: str = "image",
+    unit: Unit = Unit.NUMBER,
+    nothing: float | None = None,
+) -> Estimate:
+    """A column of a row with its interval from `<column>_low` and `<column>_high`, if `n` images are enough for one."""
+    ends = (row[f"{column}_low"], row[f"{column}_high"]) if n >= ENOUGH_FOR_AN_INTERVAL else (None, None)
+    return Estimate(column, label, row[column], *ends, int(n), of, unit, nothing)
 
 
 def limits_of_row(row: Mapping[str, Any], column: str, form: Form = number) -> str:

@@ -140,6 +140,7 @@ def measures(job: Job) -> None:
         if job.settings.precision is not None:
             known.append(results.stored.json(responses, STOPPED, StoppedValues, sweep))
     write_table(pd.concat(tables, ignore_index=True), job.folder / "measures.parquet", schemas["measures"])
-    write_text(json.dumps(dataclasses.asdict(job.inputs.label_match)), job.folder / "labels.json")
+    matched = dataclasses.asdict(job.inputs.label_match) | {"classes": job.inputs.model.class_names}
+    write_text(json.dumps(matched), job.folder / "labels.json")
     stopped = pd.DataFrame(known) if known else empty_table(schemas["sequential"])
     write_table(stopped, job.folder / "sequential.parquet", schemas["sequential"])

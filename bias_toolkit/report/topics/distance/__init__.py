@@ -5,25 +5,13 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bias_toolkit.foundation.words import interval, number
-from bias_toolkit.invariance import HEADLINE
 from bias_toolkit.report.columns import require_numbers
 from bias_toolkit.report.page.files import Table
 from bias_toolkit.report.relations import figures as relation_figures
-from bias_toolkit.report.relations.tables import plain_and_partial
-from bias_toolkit.report.topic import Choice, Option, Plot, Tile, Topic
-from bias_toolkit.report.topics.distance.findings import DistanceContents, distance_findings, gather
-from bias_toolkit.report.topics.distance.section import distance_section, percentile_histogram
+from bias_toolkit.report.topic import Choice, Option, Plot, Topic
+from bias_toolkit.report.topics.distance.findings import DistanceContents, distance_answer, distance_findings, gather
+from bias_toolkit.report.topics.distance.section import distance_section, opening_curve, percentile_histogram
 from bias_toolkit.report.words.definitions import distance_label
-
-
-def _tiles(contents: DistanceContents) -> list[Tile]:
-    rows = plain_and_partial(contents.relations.correlations, "nn_distance", HEADLINE)
-    if None in rows:
-        return []
-    (rho, limits), (partial, given) = ((number(row["rho"]), interval(row["low"], row["high"])) for row in rows)
-    details = f"95% interval {limits}; given the margin {partial} ({given})"
-    return [Tile(rho, "ρ of distance and P(top-1 change)", details, order=3)]
 
 
 def _options(contents: DistanceContents, choice: Choice[DistanceContents]) -> dict[str, Any]:
@@ -54,7 +42,8 @@ TOPIC = Topic(
     gather,
     findings=distance_findings,
     section=lambda contents, draft: distance_section(contents),
-    tiles=_tiles,
+    answer=distance_answer,
+    opening=lambda contents, draft: opening_curve(contents.relations),
     tables=lambda contents: [
         Table(
             "per_image", contents.relations.per_image, "one row per test image: measures, distances, framing", order=1

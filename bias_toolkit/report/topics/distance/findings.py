@@ -7,13 +7,14 @@ import pandas as pd
 
 from bias_toolkit.analysis import RELATED_MEASURES, median_interval
 from bias_toolkit.foundation.words import count, percent
+from bias_toolkit.invariance import HEADLINE
 from bias_toolkit.report.columns import has_values
 from bias_toolkit.report.relations import tables
 from bias_toolkit.report.relations.findings import Variable, relation
-from bias_toolkit.report.relations.tables import Relations
+from bias_toolkit.report.relations.tables import Relations, plain_and_partial
 from bias_toolkit.report.source import Source, class_names
 from bias_toolkit.report.topics.distance.search_quality import quality_findings
-from bias_toolkit.report.words.finding import Finding, Heading, Kind, estimate_over
+from bias_toolkit.report.words.finding import TOO_FEW_IMAGES, Estimate, Finding, Heading, Kind, estimate_over
 from bias_toolkit.report.words.sentences import ClassNames
 
 NEAREST = Variable(
@@ -72,6 +73,38 @@ def distance_findings(contents: DistanceContents) -> list[Finding]:
     if has_values(distances, "distance_percentile"):
         findings.append(_percentile(distances["distance_percentile"]))
     return findings
+
+
+def distance_answer(contents: DistanceContents) -> Finding:
+    """Whether images far from the training set are less stable, and more so than their confidence explains."""
+    plain, given = plain_and_partial(contents.relations.correlations, "nn_distance", HEADLINE)
+    if plain is None or given is None:
+        claim = "Whether images far from the training set are less stable is not known."
+        return Finding(Heading.DISTANCE, Kind.UNKNOWN, claim)
+    alone, partial = (
+        Estimate("rho", label, row["rho"], row["low"], row["high"], row["n"], nothing=0.0)
+        for label, row in (("Spearman’s ρ", plain), ("Spearman’s ρ, with the model’s confidence held constant,", given))
+    )
+    if partial.n < TOO_FEW_IMAGES or None in (alone.direction, partial.direction):
+        kind, claim = Kind.CAUTION, "Too few images to say whether those far from the training set are less stable."
+    elif partial.direction == 1:
+        kind, claim = (
+            Kind.ASSOCIATION,
+            "Images far from the training set are less stable, and not only by confidence.",
+        )
+    elif partial.direction == -1:
+        kind, claim = (
+            Kind.ASSOCIATION,
+            "Images far from the training set are more stable, among images of like confidence.",
+        )
+    elif alone.direction == 1:
+        kind, claim = Kind.EXPLAINED, "Images far from the training set are less stable; their confidence explains it."
+    elif alone.direction == -1:
+        kind, claim = Kind.EXPLAINED, "Images far from the training set are more stable; their confidence explains it."
+    else:
+        kind, claim = Kind.NONE, "No relation between distance from the training set and stability was found."
+    evidence = f"With nothing held constant: {alone.text}."
+    return Finding(Heading.DISTANCE, kind, claim, evidence, estimate=partial, figure="distance-p-top1-change")
 
 
 def _leaks(contents: DistanceContents) -> Finding:

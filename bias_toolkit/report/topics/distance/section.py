@@ -51,21 +51,37 @@ def _blocks(contents: DistanceContents) -> Iterator[Block]:
         yield _leaks(contents)
 
 
-def _relation_figures(relations: Relations, measure: str) -> Iterator[FigureBlock]:
+def opening_curve(relations: Relations) -> list[FigureBlock]:
+    """P(top-1 change) against distance; empty if one of them was not measured."""
+    if not has_values(relations.per_image, "nn_distance", HEADLINE):
+        return []
+    return [_curve(relations, HEADLINE)]
+
+
+def _curve(relations: Relations, measure: str) -> FigureBlock:
     x_label = distance_label("nn_distance", {"metric": relations.metric})
-    name, label = f"distance-{measure.replace('_', '-')}", label_of(measure)
     values = relations.per_image[["nn_distance", measure]].dropna()[measure]
     jittered = " Points are moved a little up or down at random, so that equal values can be told apart."
-    yield relation_figure(
+    return relation_figure(
         relations,
-        name,
+        _figure_name(measure),
         "nn_distance",
         measure,
-        f"{label} against the distance to the nearest training image",
+        f"{label_of(measure)} against the distance to the nearest training image",
         partial(figures.distance_vs_invariance, distance="nn_distance", x_label=x_label),
         note=jittered if figures.is_discrete(values) else "",
         rhos_in_alt=True,
     )
+
+
+def _figure_name(measure: str) -> str:
+    return f"distance-{measure.replace('_', '-')}"
+
+
+def _relation_figures(relations: Relations, measure: str) -> Iterator[FigureBlock]:
+    x_label = distance_label("nn_distance", {"metric": relations.metric})
+    name, label = _figure_name(measure), label_of(measure)
+    yield _curve(relations, measure)
     complete = relations.per_image.reindex(columns=["nn_distance", measure, "margin"]).dropna()
     # With one stratum both curves are the same.
     if len(complete) > figures.LARGEST_STRATUM and relations.has_curve("nn_distance", measure):

@@ -5,31 +5,14 @@ from collections.abc import Callable
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bias_toolkit.foundation.words import known, number
-from bias_toolkit.objects import OF_ALL_OBJECTS, rank_categories
+from bias_toolkit.objects import rank_categories
 from bias_toolkit.report.page.files import Table
-from bias_toolkit.report.topic import Plot, Tile, Topic
+from bias_toolkit.report.topic import Plot, Topic
 from bias_toolkit.report.topics.framing import figures
 from bias_toolkit.report.topics.framing.contents import FramingContents, gather
-from bias_toolkit.report.topics.framing.findings import framing_findings
-from bias_toolkit.report.topics.framing.section import framing_section
-from bias_toolkit.report.words.finding import limits_of_row
+from bias_toolkit.report.topics.framing.findings import framing_answer, framing_findings
+from bias_toolkit.report.topics.framing.section import centres_block, framing_section
 from bias_toolkit.report.words.sentences import BOTH_SETS, TRAINING_ONLY
-
-
-def _tiles(contents: FramingContents) -> list[Tile]:
-    train = contents.first
-    if not train or not known(train.whole[train.centring.column]):
-        return []
-    row, column = train.whole, train.centring.column
-    name, details = "centre bias of the training set", f"95% interval {limits_of_row(row, column)}"
-    if train.centring != OF_ALL_OBJECTS:
-        name = "untruncated centre bias: of the training objects that no border cuts"
-        every = OF_ALL_OBJECTS.column
-        details += f"; centre_bias, of all objects: {number(row[every])} (95% interval {limits_of_row(row, every)})"
-    if train.is_estimated:
-        details += "; of estimated boxes"
-    return [Tile(number(row[column]), name, details, order=1)]
 
 
 def ranking_table(contents: FramingContents) -> Table:
@@ -69,7 +52,8 @@ TOPIC = Topic(
     gather,
     findings=framing_findings,
     section=lambda contents, draft: framing_section(contents, draft.folder),
-    tiles=_tiles,
+    answer=framing_answer,
+    opening=lambda contents, draft: [centres_block(contents.first)] if contents.first else [],
     tables=_tables,
     results=lambda contents: {"framing": {"train": contents.first.summary, "test": contents.second.summary}},
     plots={

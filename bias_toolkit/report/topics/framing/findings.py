@@ -7,7 +7,17 @@ from bias_toolkit.foundation.words import below_all, count, known, p_value, perc
 from bias_toolkit.objects import FALSE_DISCOVERY_RATE, OF_ALL_OBJECTS, rank_categories
 from bias_toolkit.report.topics.framing.contents import FramedSet, FramingContents, by_category
 from bias_toolkit.report.words.definitions import label_of
-from bias_toolkit.report.words.finding import TOO_FEW_IMAGES, Finding, Heading, Kind, limits_of_row, sign, value_of
+from bias_toolkit.report.words.finding import (
+    TOO_FEW_IMAGES,
+    Finding,
+    Heading,
+    Kind,
+    estimate_of_row,
+    limits_of_row,
+    sign,
+    value_of,
+)
+from bias_toolkit.report.words.sentences import lowered
 
 _finding = partial(Finding, Heading.FRAMING)
 MOSTLY = 0.5
@@ -24,6 +34,40 @@ def framing_findings(contents: FramingContents) -> list[Finding]:
         findings.append(_truncation(first))
     findings.extend([_scale(first), _categories(contents), _ranking(contents)])
     return [dataclasses.replace(finding, boxes=first.boxes) for finding in findings if finding is not None]
+
+
+def framing_answer(contents: FramingContents) -> Finding:
+    """Whether the photographs of the first set are framed alike."""
+    first = contents.first
+    if not first or not known(first.whole[first.centring.column]):
+        claim = f"Whether the photographs of {first.the} are framed alike is not known: it has no object boxes."
+        return _finding(Kind.UNKNOWN, claim, boxes=first.boxes)
+    row, centring = first.whole, first.centring
+    of_all = centring == OF_ALL_OBJECTS
+    objects = "their objects" if of_all else "the objects that the frame does not cut"
+    estimate = estimate_of_row(row, centring.column, "Centre bias", row[centring.n_objects], "object", nothing=0.0)
+    evidence = ""
+    if not of_all:
+        every = estimate_of_row(row, OF_ALL_OBJECTS.column, "Centre bias", row["n_objects"], "object")
+        evidence = f"The frame cuts the other objects, which puts them far out. Of all: {lowered(every.text)}."
+    kind, claim = {
+        1: (Kind.FACT, f"The photographs of {first.the} are framed alike: {objects} lie near the centre."),
+        0: (
+            Kind.NONE,
+            f"No common framing of the photographs of {first.the} was found: {objects} lie as chance puts them.",
+        ),
+        -1: (Kind.FACT, f"The photographs of {first.the} are framed alike: {objects} keep away from the centre."),
+        None: (Kind.CAUTION, f"Too few photographs of {first.the} have boxes to say whether they are framed alike."),
+    }[estimate.direction if min(row["n_images"], estimate.n) >= TOO_FEW_IMAGES else None]
+    return _finding(
+        kind,
+        claim,
+        evidence,
+        estimate=estimate,
+        figure=f"centres-{first.stem}",
+        boxes=first.boxes,
+        states_centring=True,
+    )
 
 
 def _centring(of: FramedSet) -> Finding:

@@ -51,7 +51,7 @@ def _blocks(contents: FramingContents, means: PicturesBlock | None) -> Iterator[
         "the same sizes, each placed anywhere it fits wholly inside its image."
     )
     yield _overview(sets)
-    yield from map(_centres, mapped)
+    yield from map(centres_block, mapped)
     yield from _histograms(contents.first, contents.second)
     if means is not None:
         yield means
@@ -92,7 +92,8 @@ def _bias(of: FramedSet) -> str:
     return f"{text}; untruncated centre bias, {uncut}, {value_of(row, centring.column)}."
 
 
-def _centres(of: FramedSet) -> FigureBlock:
+def centres_block(of: FramedSet) -> FigureBlock:
+    """Where the objects of a set are, against chance; the set must have maps."""
     maps, bias = of.maps, _bias(of)
     return FigureBlock(
         f"centres-{of.stem}",

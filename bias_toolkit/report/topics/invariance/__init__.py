@@ -4,30 +4,17 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from bias_toolkit.foundation.words import interval, percent
-from bias_toolkit.invariance import HEADLINE
 from bias_toolkit.report.columns import require_numbers
 from bias_toolkit.report.page.files import Table
-from bias_toolkit.report.topic import Choice, Option, Plot, Tile, Topic
+from bias_toolkit.report.topic import Choice, Option, Plot, Topic
 from bias_toolkit.report.topics.invariance.figures import measure_histogram
-from bias_toolkit.report.topics.invariance.findings import InvarianceContents, gather, invariance_findings
+from bias_toolkit.report.topics.invariance.findings import (
+    InvarianceContents,
+    gather,
+    invariance_findings,
+    stability_answer,
+)
 from bias_toolkit.report.topics.invariance.section import invariance_section
-from bias_toolkit.report.words.finding import interval_over
-from bias_toolkit.report.words.sentences import sweep_name
-
-
-def _tiles(contents: InvarianceContents) -> list[Tile]:
-    tiles = []
-    row, floor = contents.row(HEADLINE), contents.noise_floor
-    if row is not None:
-        limits = interval_over(row["n"], row["low"], row["high"], percent)
-        details = f"{limits}; {sweep_name(*contents.reference)}"
-        tiles.append(Tile(percent(row["value"]), "of one-pixel steps change the top-1 class", details, order=2))
-    if floor is not None:
-        details = f"noise floor {percent(floor.value)}; 95% interval {interval(floor.low, floor.high, percent)}"
-        value = f"{floor.n_changed:,} / {floor.n_views:,}"
-        tiles.append(Tile(value, "views that change class when evaluated again", details, order=4))
-    return tiles
 
 
 def _histogram(contents: InvarianceContents, choice: Choice[InvarianceContents]) -> Axes:
@@ -50,7 +37,7 @@ TOPIC = Topic(
     gather,
     findings=invariance_findings,
     section=lambda contents, draft: invariance_section(contents),
-    tiles=_tiles,
+    answer=stability_answer,
     tables=lambda contents: [
         Table("summary", contents.summary, "means of every measure under every sweep", order=2),
         Table("measures", contents.measures, "one row per test image and sweep", order=16),

@@ -11,11 +11,22 @@ from bias_toolkit.foundation.words import count, estimate, known, percent, signi
 from bias_toolkit.invariance import HEADLINE
 from bias_toolkit.report.source import Source, SweepKey, per_image, sweep_key
 from bias_toolkit.report.topics.invariance.sizes import compare_sizes, values_by_size
-from bias_toolkit.report.words.finding import TOO_FEW_IMAGES, Finding, Heading, Kind, estimate_over, interval_over
+from bias_toolkit.report.words.definitions import label_of
+from bias_toolkit.report.words.finding import (
+    TOO_FEW_IMAGES,
+    Estimate,
+    Finding,
+    Heading,
+    Kind,
+    Unit,
+    estimate_over,
+    interval_over,
+)
 from bias_toolkit.report.words.sentences import sweep_name
 
 _finding = partial(Finding, Heading.INVARIANCE)
 FAR_BELOW = 0.1
+FIGURE = "p-top1-change"
 
 
 @dataclass(frozen=True)
@@ -81,6 +92,20 @@ def invariance_findings(contents: InvarianceContents) -> list[Finding]:
     sizes = size_finding(contents)
     findings = [_change(contents, row), noise_finding(contents.noise_floor, row), *([sizes] if sizes else [])]
     return [*findings, *_consistency(contents), _accuracy(contents)]
+
+
+def stability_answer(contents: InvarianceContents) -> Finding:
+    """How often one pixel changes the answer."""
+    row = contents.row(HEADLINE)
+    if row is None:
+        return _finding(Kind.UNKNOWN, "How often one pixel changes the model’s answer was not measured.")
+    estimate = Estimate(HEADLINE, label_of(HEADLINE), row["value"], row["low"], row["high"], row["n"], unit=Unit.SHARE)
+    if row["value"] == 0:
+        claim = "No shift by one pixel changed the model’s top-1 class."
+        return _finding(Kind.NONE, claim, estimate=estimate, figure=FIGURE)
+    claim = "A shift by one pixel changes the model’s top-1 class."
+    kind = Kind.CAUTION if row["n"] < TOO_FEW_IMAGES else Kind.EFFECT
+    return _finding(kind, claim, estimate=estimate, figure=FIGURE)
 
 
 def size_finding(contents: InvarianceContents) -> Finding | None:

@@ -17,7 +17,7 @@ from bias_toolkit.report.page.blocks import (
     estimate_cell,
 )
 from bias_toolkit.report.topics.invariance import figures
-from bias_toolkit.report.topics.invariance.findings import InvarianceContents
+from bias_toolkit.report.topics.invariance.findings import FIGURE, InvarianceContents
 from bias_toolkit.report.topics.invariance.sequential import HOW, stopping_sentences
 from bias_toolkit.report.words.definitions import MEASURES, PROTOCOLS, value_form
 from bias_toolkit.report.words.sentences import sweep_name
@@ -59,7 +59,7 @@ def _blocks(contents: InvarianceContents) -> Iterator[Block]:
         )
     if has_values(contents.per_image, HEADLINE):
         yield FigureBlock(
-            "p-top1-change",
+            FIGURE,
             lambda: figures.measure_histogram(contents.per_image),
             "Histogram of P(top-1 change) over the test images.",
             f"How P(top-1 change) is distributed over the test images ({sweep_name(*contents.reference)}). The sweep's "
