@@ -97,7 +97,7 @@ def choose_runtime(runtime: str, device: torch.device) -> Choice:
         if device.type != "cpu":
             raise InputError(f"--runtime openvino runs on the CPU, not on {device}; give --device cpu or leave it out.")
         if not installed:
-            raise InputError("--runtime openvino needs OpenVINO: install bias-toolkit with its extra `cpu`.")
+            raise InputError("--runtime openvino needs OpenVINO: install bias-toolkit with its extra `openvino`.")
         return Choice("openvino", "asked for")
     if runtime == "torch":
         return Choice("torch", "asked for")
@@ -106,7 +106,7 @@ def choose_runtime(runtime: str, device: torch.device) -> Choice:
     if platform.machine() not in X86_64:
         return Choice("torch", f"the processor is {platform.machine() or 'unknown'}, no Intel or AMD one")
     if not installed:
-        return Choice("torch", "OpenVINO, which is faster on this processor, is not installed (extra `cpu`)")
+        return Choice("torch", "OpenVINO, which is faster on this processor, is not installed (extra `openvino`)")
     return Choice("openvino", "it is the fastest on this processor")
 
 

@@ -249,7 +249,7 @@ def test_which_runtime_is_taken(monkeypatch):
     assert choose_runtime("auto", CPU) == ("torch", "the processor is arm64, no Intel or AMD one")
     monkeypatch.setattr(runtimes.importlib.util, "find_spec", lambda name: None)
     assert choose_runtime("auto", CPU).runtime == "torch"
-    with pytest.raises(InputError, match="extra `cpu`"):
+    with pytest.raises(InputError, match="extra `openvino`"):
         choose_runtime("openvino", CPU)
     with pytest.raises(InputError, match="runs on the CPU, not on cuda"):
         choose_runtime("openvino", torch.device("cuda"))
