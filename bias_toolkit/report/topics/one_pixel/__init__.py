@@ -39,11 +39,11 @@ def gather(source: Source) -> OnePixel | None:
     sweep = sweep_key(source)
     if sweep is None:
         return None
-    record, names = source.label_record, class_names(source)
-    if record["classes"] is None:
-        of_classes = {index: names.shown(label) for label, index in record["indices"].items()}
+    classes, names = source.label_record.get("classes"), class_names(source)
+    if classes is None:
+        of_classes = {index: names.shown(label) for label, index in source.label_record["indices"].items()}
     else:
-        of_classes = {index: name.split(",")[0].strip() or name for index, name in enumerate(record["classes"])}
+        of_classes = {index: name.split(",")[0].strip() or name for index, name in enumerate(classes)}
     return OnePixel(sweep, source.reference_responses, source.sweep_views, of_classes)
 
 
