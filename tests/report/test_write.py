@@ -61,6 +61,7 @@ def page(report):
 
 def test_sections_in_their_order(page):
     assert page.headings == [
+        "The answers",
         "Findings",
         "The photographers’ bias: framing of the training set",
         "Are both sets framed alike?",
@@ -151,7 +152,7 @@ def test_the_page_says_what_was_done(page):
         "metric cosine",
         "sizes default",
         "Mean distance to the 10 nearest training images (cosine)",
-        "0 / 576",
+        "0 of 576 evaluations",
     ):
         assert words in page.text, words
 
@@ -172,7 +173,7 @@ def test_no_plain_correlation_without_the_partial_one(source, tmp_path):
 def test_nothing_computed_omits_sections_and_says_why(bare_source, tmp_path):
     path = write_report(bare_source, tmp_path / "report")
     page = Page(path.read_text(encoding="utf-8"))
-    assert page.headings == ["Findings", "What was left out", "How this was made", "Files"]
+    assert page.headings == ["The answers", "Findings", "What was left out", "How this was made", "Files"]
     framing = ("The photographers’ bias: framing of the training set", "Are both sets framed alike?")
     for title in (*framing, "Invariance", "Distance from the training set", "Classes"):
         assert f"The section “{title}” is left out:" in page.text
