@@ -21,9 +21,10 @@ STATISTICS = "Statistics"
 MACHINE = "Machine"
 
 SPLITS = ("train", "test")
+TRAININGS = ON_TRAIN, ON_OTHER = ("train", "other")
 SETTINGS_OF = {
     "splits": ("train_layout", "test_layout"),
-    "model": ("weights", "feature", "device", "runtime", "batch_size"),
+    "model": ("weights", "trained_on", "feature", "device", "runtime", "batch_size"),
     "label_map": ("label_map",),
     "imagenet_x": ("imagenet_x",),
     "sweeps": ("protocols", "transforms", "sizes", "fill", "sampling", "draws", "seed"),
@@ -34,9 +35,9 @@ SETTINGS_OF = {
 }
 """The settings that say what an input is, or which members a step has that goes over it."""
 GO_WITH = {
-    "train": ("train_layout",),
+    "train": ("train_layout", "trained_on"),
     "test": ("test_layout", "label_map", "imagenet_x"),
-    "model": ("weights", "feature"),
+    "model": ("weights", "trained_on", "feature"),
 }
 """Settings that belong to an input, and are forgotten when it is named anew."""
 
@@ -107,6 +108,14 @@ class Settings:
         "State dict or safetensors for the model; kept until --model is named again.",
         INPUTS,
         metavar="FILE",
+    )
+    trained_on: str | None = _setting(
+        None,
+        str,
+        "What the model was trained on: train, the training set of the study; other, anything else. By default known "
+        "of the models that come with their weights, where it can be; kept until --train or --model is named again.",
+        INPUTS,
+        choices=TRAININGS,
     )
     label_map: str | None = _setting(
         None,
