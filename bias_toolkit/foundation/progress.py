@@ -29,9 +29,7 @@ def named(progress: Progress, before: str = "", after: str = "") -> Progress:
     So `Features` becomes `3/9 Features, train`, and `Map, black` remains as it is.
     """
 
-    def described(
-        description: str, total: int | None, done: int = 0
-    ) -> AbstractContextManager[Callable[[int], None]]:
+    def described(description: str, total: int | None, done: int = 0) -> AbstractContextManager[Callable[[int], None]]:
         ending = f", {after}" if after and after not in description else ""
         return progress(f"{before} {description}{ending}".lstrip(), total, done)
 
