@@ -16,6 +16,7 @@ COMMANDS = {
     "map": ("reframe", "Show a sample of test images with their objects at other positions and scales."),
     "sizes": ("reframe", "Sweep a sample of test images at every view size."),
     "explain": ("explain", "Say why the model is unstable on an image."),
+    "check": ("check", "Compare a finished report with limits, for use in CI."),
     "plot": ("look", "Draw a figure of the study for a publication."),
     "neighbours": ("look", "Show a test image's nearest training images."),
     "verify": ("look", "Read every byte of a study against its digest, and list what is damaged."),

@@ -112,11 +112,15 @@ def takes_study_options(*steps: Step) -> Callable[[Callable[..., None]], Callabl
 
 
 def open_study(folder: str, options: dict[str, Any]) -> Study:
-    """The study in `folder` with the given options; all other settings keep the study's values."""
+    """The study in `folder` with the given options; all other settings keep the study's values.
+
+    Before anything is computed, what its sets hold is printed on standard error.
+    """
     from bias_toolkit.study import Study
+    from bias_toolkit_cli.output import tell_news
 
     layouts = {f"{split}_layout": options[f"{split}_layout"] or options["layout"] for split in ("train", "test")}
     known = Settings.__dataclass_fields__
     settings = {name: value for name, value in (options | layouts).items() if name in known and value not in (None, [])}
     model = {name: options[name] for name in OF_THE_MODEL if name in options}
-    return Study(folder, options["train"], options["test"], **model, **settings)
+    return Study(folder, options["train"], options["test"], **model, when_read=tell_news, **settings)

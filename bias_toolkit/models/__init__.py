@@ -7,7 +7,6 @@ _HOMES = {
     "LabelMatch": "labels",
     "Model": "model",
     "Preprocessing": "preprocessing",
-    "check_deterministic": "determinism",
     "choose_runtime": "runtime",
     "full_float32": "precision",
     "load_model": "load",

@@ -127,11 +127,9 @@ class Inputs:
     @cached_property
     def _is_model_ready(self) -> bool:
         """True once the model is compiled and known to be deterministic; InputError if it is not deterministic."""
-        from bias_toolkit.models import check_deterministic
-
         model = self.model
         with self.progress("Trying the model", None):
-            check_deterministic(model)
+            model.check_deterministic()
         return True
 
     @property
