@@ -48,8 +48,7 @@ def _named(
         typer.Option(
             metavar="NAME",
             rich_help_panel=INPUTS,
-            help="Layout of both datasets, where it is not recognised: images, class-folders, tiny-imagenet, imagenet, "
-            "coco, voc or table.",
+            help="Layout of both datasets, where it is not recognised: {layouts}.",
         ),
     ] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,

@@ -58,7 +58,8 @@ class Option:
     kind : type
         str, int or float; the type of each item if there are several.
     help : str
-        One sentence for the command line and the documentation.
+        One sentence for the command line and the documentation. `{protocols}`, `{transforms}`, `{fills}`,
+        `{samplings}`, `{surroundings}` and `{layouts}` stand for the names that the toolkit has.
     panel : str
         The option's group.
     flag : str
@@ -175,12 +176,12 @@ class Settings:
         choices=PRECISIONS,
     )
     protocols: tuple[str, ...] = _setting(
-        ("crop",), str, "How views are made: crop, embed or offsets.", VIEWS, flag="--protocol", several=True
+        ("crop",), str, "How views are made: {protocols}.", VIEWS, flag="--protocol", several=True
     )
     transforms: tuple[str, ...] = _setting(
         (),
         str,
-        "What moves from one step to the next: diagonal, horizontal, vertical, or scale (embed); by default diagonal.",
+        "What moves from one step to the next: {transforms}; by default the first.",
         VIEWS,
         flag="--transform",
         several=True,
@@ -193,8 +194,8 @@ class Settings:
         flag="--size",
         several=True,
     )
-    fill: str = _setting("mean", str, "Canvas of embed: mean, black or inpaint.", VIEWS)
-    sampling: str = _setting("centre", str, "Where crop takes its window: centre or random.", VIEWS)
+    fill: str = _setting("mean", str, "Canvas of embed: {fills}.", VIEWS)
+    sampling: str = _setting("centre", str, "Where crop takes its window: {samplings}.", VIEWS)
     draws: int = _count(8, "Pairs of views for each image under offsets.", VIEWS, most=10_000)
     precision: float | None = _setting(
         None,
@@ -232,8 +233,8 @@ class Settings:
     map_surroundings: tuple[str, ...] = _setting(
         (),
         str,
-        "What is around the object: mean, black or inpaint where the image ends, or real, windows of the image alone "
-        "(default all).",
+        "What is around the object: {surroundings} (default all). real shows windows of the image alone; the others "
+        "fill the view where the image ends.",
         REFRAMING,
         flag="--surroundings",
         several=True,

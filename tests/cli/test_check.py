@@ -26,7 +26,7 @@ def measured(finished):
     ],
 )
 def test_the_end_of_the_interval_decides(run, finished, measured, option, measure, end):
-    edge = measured[measure][end]
+    edge = float(measured[measure][end])
     side = 1e-6 if end == "high" else -1e-6
     kept, missed = {"high": ("at most", "above"), "low": ("at least", "below")}[end]
     for limit, code, words in ((edge + side, 0, kept), (edge, 0, kept), (edge - side, 1, missed)):

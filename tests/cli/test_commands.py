@@ -263,3 +263,21 @@ def test_neighbours_without_labels(run, finished, monkeypatch, missing):
     assert (code, err) == (0, "")
     assert "owl" in out
     assert "nan" not in out.lower()
+
+
+@pytest.mark.parametrize("command", ["sweep", "map", "objects"])
+def test_help_lists_the_choices_that_the_toolkit_has(run, command, monkeypatch):
+    from bias_toolkit.datasets.load import LAYOUTS
+    from bias_toolkit.invariance import PROTOCOLS, SURROUNDINGS
+    from bias_toolkit.invariance.inpaint import FILLS
+
+    monkeypatch.setenv("COLUMNS", "400")
+    text = run(command, "--help")[1]
+    assert not re.search(r"\{\w+\}", text)
+    assert f"not recognised: {', '.join(LAYOUTS)}." in text
+    if command == "sweep":
+        assert f"How views are made: {', '.join(protocol.name for protocol in PROTOCOLS)} (default crop)" in text
+        assert "to the next: diagonal, horizontal, vertical, scale (embed only); by default the first" in text
+        assert f"Canvas of embed: {', '.join(FILLS)} (default mean)." in text
+    if command == "map":
+        assert f"around the object: {', '.join(SURROUNDINGS)} (default all)." in text
