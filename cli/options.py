@@ -12,6 +12,7 @@ import typer
 
 from bias_toolkit.pipeline.step import Step
 from bias_toolkit.study.settings import INPUTS, SETTINGS_OF, Settings, flag_of, option_of
+from bias_toolkit_cli.output import console_progress, tell_news
 
 if TYPE_CHECKING:
     from bias_toolkit import Study
@@ -115,11 +116,12 @@ def open_study(folder: str, options: dict[str, Any]) -> Study:
 
     Before anything is computed, what its sets hold is printed on standard error.
     """
-    from bias_toolkit.study import Study
-    from bias_toolkit_cli.output import tell_news
-
     layouts = {f"{split}_layout": options[f"{split}_layout"] or options["layout"] for split in ("train", "test")}
     known = Settings.__dataclass_fields__
     settings = {name: value for name, value in (options | layouts).items() if name in known and value not in (None, [])}
     model = {name: options[name] for name in OF_THE_MODEL if name in options}
-    return Study(folder, options["train"], options["test"], **model, when_read=tell_news, **settings)
+    # Importing what a study needs takes a second or more.
+    with console_progress()("Opening the study", None):
+        from bias_toolkit.study import Study
+
+        return Study(folder, options["train"], options["test"], **model, when_read=tell_news, **settings)

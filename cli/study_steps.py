@@ -30,10 +30,10 @@ def report(
 
     Example: bias-toolkit report --train photos/train --test photos/val --model efficientnet-lite0 --out study
     """
+    study = open_study(out, options).run(progress=console_progress())
     from bias_toolkit.report.words.finding import finding_of
     from bias_toolkit.study.news import left_out_sentences
 
-    study = open_study(out, options).run(progress=console_progress())
     page = study.folder / "report" / "index.html"
     answers = study.answers()
     if options["json_output"]:
@@ -77,10 +77,10 @@ def index(study: StudyFolder, options: dict[str, Any]) -> None:
 
     Example: bias-toolkit index study --metric cosine
     """
-    from bias_toolkit.report.topics.distance.search_quality import quality_sentence
-
     opened = open_study(study, options)
     opened.build_index(progress=console_progress())
+    from bias_toolkit.report.topics.distance.search_quality import quality_sentence
+
     distances, quality = opened.distances, opened.search_quality
     leaks = int(distances["leak"].sum())
     median = float(distances["nn_distance"].median())
@@ -108,11 +108,11 @@ def sweep(study: StudyFolder, options: dict[str, Any]) -> None:
 
     Example: bias-toolkit sweep study --protocol crop --protocol embed --size 1 --size 0.5 --size 2
     """
+    opened = open_study(study, options)
+    opened.sweep(progress=console_progress())
     from bias_toolkit.analysis import measure_summary
     from bias_toolkit.report.topics.invariance.sequential import stopping_sentences
 
-    opened = open_study(study, options)
-    opened.sweep(progress=console_progress())
     summary = measure_summary(opened.measures, resamples=opened.settings.resamples, seed=opened.settings.seed)
     noise = opened.noise_floor
     lines = [opened.label_record["sentence"]]
