@@ -56,6 +56,8 @@ def embed(study: StudyFolder, options: dict[str, Any]) -> None:
     """
     opened = open_study(study, options)
     opened.embed(progress=console_progress())
+    from bias_toolkit.study.news import left_out_sentences
+
     train, test = opened.features("train"), opened.features("test")
     _print_result(
         {
@@ -64,6 +66,7 @@ def embed(study: StudyFolder, options: dict[str, Any]) -> None:
             "dimension": train.dimension,
         },
         [
+            *left_out_sentences(opened.results),
             f"{len(train.image_ids):,} training and {len(test.image_ids):,} test images have features of "
             f"{train.dimension} dimensions, in {train.folder.parent}.",
         ],
@@ -112,10 +115,11 @@ def sweep(study: StudyFolder, options: dict[str, Any]) -> None:
     opened.sweep(progress=console_progress())
     from bias_toolkit.analysis import measure_summary
     from bias_toolkit.report.topics.invariance.sequential import stopping_sentences
+    from bias_toolkit.study.news import left_out_sentences
 
     summary = measure_summary(opened.measures, resamples=opened.settings.resamples, seed=opened.settings.seed)
     noise = opened.noise_floor
-    lines = [opened.label_record["sentence"]]
+    lines = [*left_out_sentences(opened.results), f"{opened.label_record['sentence']}."]
     lines += [
         f"{row.protocol} {row.transform}, size {row.size:g}: {row.measure} {row.value:.4f} "
         f"({row.low:.4f} to {row.high:.4f}), {row.n:,} images"

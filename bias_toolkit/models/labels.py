@@ -159,9 +159,10 @@ def _label_match(indices: dict[str, int], how: str, labels: list[str]) -> LabelM
     if n_labels == 0:
         sentence = "The dataset has no labels to match to the model's classes"
     elif n_matched == 0:
+        none = "The only label did not match" if n_labels == 1 else f"None of {n_labels} labels matched"
         sentence = (
-            f"None of {n_labels} labels matched the model's classes by WordNet id, class name or index: name a file "
-            "that gives the class of each with --label-map"
+            f"{none} the model's classes by WordNet id, class name or index: name a file that gives the class of each "
+            "with --label-map"
         )
     else:
         sentence = f"{n_matched} of {n_labels} labels matched the model's classes by {how}"

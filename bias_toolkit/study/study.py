@@ -142,7 +142,7 @@ class Study:
                 self.inputs.open(name)
         self._workshop = make_workshop(self.folder, self.inputs, restore=lambda task: self._runner.restore(task))
         self.results: Results = self._workshop.results
-        self._when_read = when_read
+        self._when_read, self._is_told = when_read, False
         self._runner = Runner(
             self._workshop,
             executor or self._workshop,
@@ -382,25 +382,29 @@ class Study:
         """Do steps for all their members, and the steps that they need; `last` is done by the caller after them."""
         with self._one_run(progress):
             self._refuse_early(wanted)
-            # Both sets first: an unreadable set is refused before any long work begins.
-            for split in SPLITS:
-                self._runner.do(steps.images, split)
-            plan = self._workshop.plan
-            tasks = [plan.task(step, member) for step in wanted for member in step.members(self.inputs)]
-            names = [task.name for task in plan.in_order(tasks) if task.step is not steps.images]
-            self._runner.number([*names, *([last.name] if last else [])])
-            self._tell_news(tasks)
+            with progress("Reading both sets", None):
+                # Both sets first: an unreadable set is refused before any long work begins.
+                for split in SPLITS:
+                    self._runner.do(steps.images, split)
+                plan = self._workshop.plan
+                tasks = [plan.task(step, member) for step in wanted for member in step.members(self.inputs)]
+                names = [task.name for task in plan.in_order(tasks) if task.step is not steps.images]
+                self._runner.number([*names, *([last.name] if last else [])])
+                sentences = self._news(tasks)
+            if sentences:
+                self._when_read(sentences)
             for task in tasks:
                 self._runner.do(task.step, task.member)
         return self
 
-    def _tell_news(self, tasks: Sequence[Task]) -> None:
-        """Say what both sets hold, once, if something has to be done."""
-        if self._when_read is None or all(self.results.stored.is_current(task.step, task.member) for task in tasks):
-            return
-        tell, self._when_read = self._when_read, None
+    def _news(self, tasks: Sequence[Task]) -> list[str]:
+        """What is known of the inputs, if somebody listens and something has to be done; once."""
+        is_current = self.results.stored.is_current
+        if self._when_read is None or self._is_told or all(is_current(task.step, task.member) for task in tasks):
+            return []
+        self._is_told = True
         required = {name for task in tasks for step in task.step.lineage() for name in step.requires}
-        tell(news(self.inputs, self.results, with_model="model" in required))
+        return news(self.inputs, self.results, with_model="model" in required)
 
     def _refuse_early(self, wanted: Sequence[Step]) -> None:
         """Refuse steps that would give no result, before anything is computed or recorded."""

@@ -24,7 +24,7 @@ from bias_toolkit.report.words.finding import (
     estimate_over,
     interval_over,
 )
-from bias_toolkit.report.words.sentences import TEST, sweep_name
+from bias_toolkit.report.words.sentences import TEST, lowered, sweep_name
 
 _finding = partial(Finding, Heading.INVARIANCE)
 FAR_BELOW = 0.1
@@ -159,7 +159,7 @@ def _inaccurate(accuracy: Mapping[str, Any] | None) -> str:
     """That most of the answers are wrong, if the accuracy's interval lies below one half."""
     if accuracy is None or accuracy["n"] < ENOUGH_FOR_AN_INTERVAL or accuracy["high"] >= LOW_ACCURACY:
         return ""
-    return f"Most of the model’s answers on these views are wrong: {_of_images(accuracy, Unit.SHARE).text}."
+    return f"Most of the model’s answers on these views are wrong: {lowered(_of_images(accuracy, Unit.SHARE).text)}."
 
 
 def size_finding(contents: InvarianceContents) -> Finding | None:
@@ -217,7 +217,7 @@ def noise_finding(floor: NoiseFloor | None, row: Mapping) -> Finding:
         claim = "Too few views were evaluated again to put numerical noise below what was measured."
         more = "A larger --noise-images would tell."
         return noise(Kind.CAUTION, claim, f"{evidence} {more}", rank=NOISE_RANK)
-    return noise(Kind.FACT, "Numerical noise does not explain it.", evidence)
+    return noise(Kind.FACT, "Numerical noise does not explain the changes.", evidence)
 
 
 def _accuracy(contents: InvarianceContents) -> Finding:
