@@ -1,11 +1,7 @@
 """Small studies on real files, cut from the built-in dataset."""
 
-import html
-import json
 import os
-import re
 import shutil
-import subprocess
 from contextlib import contextmanager
 from types import SimpleNamespace
 
@@ -17,6 +13,7 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
+from playwright.sync_api import sync_playwright
 
 from bias_toolkit import load_dataset
 
@@ -152,50 +149,44 @@ def random_image():
 
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
-SWITCHES = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--window-size=1280,2000",
-)
-LOOK = """<script>window.addEventListener("load", () => {
-  const images = [...document.images].map(image => [image.getAttribute("src"), image.naturalWidth]);
-  const found = {text: document.body.innerText, images: images};
-  document.body.innerHTML = "<pre id='found'></pre>";
-  document.getElementById("found").textContent = JSON.stringify(found);
-});</script>"""
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A browser without a window."""
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if path is None:
+        pytest.skip("there is no Chromium or Chrome on PATH")
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        yield launched
+        launched.close()
 
 
 @pytest.fixture
-def open_in_browser(tmp_path_factory):
-    """A function that opens a page in a browser without a window, and gives what a reader sees of it.
+def open_in_browser(browser):
+    """A function that opens a page in a browser, and gives what a reader sees of it.
 
-    It gives `text`, the visible text, and `images` and `missing`, the addresses of the pictures on the page that did
-    and did not load. The page must have no script of its own. What it forbids stays forbidden, but for the script that
-    looks.
+    It gives `first`, the text that is visible before anything is opened; `text`, with the folded parts opened; `images`
+    and `missing`, the addresses of the pictures that did and did not load; and `page`, Playwright's page.
     """
-    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if browser is None:
-        pytest.skip("there is no Chromium or Chrome on PATH")
+    contexts = []
 
-    def look(page):
-        folder = tmp_path_factory.mktemp("browser")
-        shutil.copytree(page.parent, folder / "page")
-        copy = folder / "page" / page.name
+    def look(path, **options):
+        contexts.append(browser.new_context(viewport={"width": 1280, "height": 900}, offline=True, **options))
+        page = contexts[-1].new_page()
+        page.goto(path.as_uri())
+        first = page.inner_text("body")
+        page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
         # A picture that is loaded lazily never is where nobody scrolls.
-        shown = copy.read_text(encoding="utf-8").replace('loading="lazy"', 'loading="eager"')
-        shown = shown.replace('content="default-src', "content=\"script-src 'unsafe-inline'; default-src")
-        copy.write_text(shown.replace("</body>", f"{LOOK}</body>"), encoding="utf-8")
-        command = [browser, *SWITCHES, f"--user-data-dir={folder / 'profile'}", "--dump-dom", copy.as_uri()]
-        dom = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
-        (found,) = re.findall(r'<pre id="found">(.*?)</pre>', dom, re.DOTALL)
-        found = json.loads(html.unescape(found))
-        loaded, missing = ([src for src, width in found["images"] if bool(width) is good] for good in (True, False))
-        return SimpleNamespace(text=found["text"], images=loaded, missing=missing)
+        page.evaluate("document.querySelectorAll('img').forEach(each => each.loading = 'eager')")
+        found = page.evaluate(
+            "Promise.all([...document.images].map(each => each.decode().then(() => true, () => false)"
+            ".then(loaded => [each.getAttribute('src'), loaded])))"
+        )
+        images, missing = ([src for src, loaded in found if loaded is good] for good in (True, False))
+        return SimpleNamespace(first=first, text=page.inner_text("body"), images=images, missing=missing, page=page)
 
-    return look
+    yield look
+    for context in contexts:
+        context.close()

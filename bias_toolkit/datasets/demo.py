@@ -7,9 +7,9 @@ digits at any position and scale. No digit and no part of a photograph is in bot
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 import pandas as pd
@@ -60,7 +60,8 @@ def load_demo_dataset(name: str) -> Dataset:
     InputError if there is no demo dataset of that name.
     """
     stamp = json.dumps([VERSION, name, asdict(_recipe(name))]).encode()
-    return drawn_dataset(f"demo:{name}", "it is the built-in dataset", demo_scenes(name), stamp)
+    image_ids = _image_ids(_recipe(name))
+    return drawn_dataset(f"demo:{name}", "it is the built-in dataset", image_ids, lambda: demo_scenes(name), stamp)
 
 
 def demo_law(name: str) -> PlacementLaw:
@@ -82,6 +83,10 @@ def _recipe(name: str) -> _Recipe:
     if name not in _RECIPES:
         raise InputError(f"There is no demo dataset {name!r}; there are {', '.join(DEMO_DATASETS)}.")
     return _RECIPES[name]
+
+
+def _image_ids(recipe: _Recipe) -> list[str]:
+    return [f"{number:05d}.png" for number in range(recipe.images)]
 
 
 def _digits(training: bool) -> np.ndarray:
@@ -112,8 +117,8 @@ def demo_scenes(name: str) -> dict[str, Scene]:
     columns = (digits, boxes, photograph, np.stack([corner_x, corner_y], axis=1), ink, opacity)
     rows = zip(*(column.tolist() for column in columns), strict=True)
     return {
-        f"{number:05d}.png": Scene(glyph, tuple(box), picture, tuple(corner), tuple(colour), strength)
-        for number, (glyph, box, picture, corner, colour, strength) in enumerate(rows)
+        image_id: Scene(glyph, tuple(box), picture, tuple(corner), tuple(colour), strength)
+        for image_id, (glyph, box, picture, corner, colour, strength) in zip(_image_ids(recipe), rows, strict=True)
     }
 
 
@@ -124,17 +129,26 @@ def _whole_pixels(boxes: np.ndarray) -> np.ndarray:
     return np.concatenate([low, low + size], axis=1)
 
 
-def drawn_dataset(root: str, reason: str, scenes: Mapping[str, Scene], stamp: bytes) -> Dataset:
-    """The dataset of the pictures of scenes, by image id; `stamp` changes when a picture may have changed."""
+def drawn_dataset(
+    root: str, reason: str, image_ids: Sequence[str], scenes: Callable[[], Mapping[str, Scene]], stamp: bytes
+) -> Dataset:
+    """The dataset of the pictures of scenes, by image id; `stamp` changes when a picture may have changed.
+
+    `scenes` is called when the first of them is needed.
+    """
     pixels = _DrawnImages(root, scenes, stamp)
-    return Dataset(Listing(root, "demo", reason, list(scenes), pixels.annotate), pixels)
+    return Dataset(Listing(root, "demo", reason, list(image_ids), pixels.annotate), pixels)
 
 
 class _DrawnImages:
     """A dataset's pixels (a `PixelSource`) and annotations, made from its scenes."""
 
-    def __init__(self, root: str, scenes: Mapping[str, Scene], stamp: bytes) -> None:
-        self._root, self._scenes, self._stamp = root, scenes, stamp
+    def __init__(self, root: str, scenes: Callable[[], Mapping[str, Scene]], stamp: bytes) -> None:
+        self._root, self._make_scenes, self._stamp = root, scenes, stamp
+
+    @cached_property
+    def _scenes(self) -> Mapping[str, Scene]:
+        return self._make_scenes()
 
     def annotate(self, progress: Progress) -> Annotations:
         labels = glyphs().labels[[scene.glyph for scene in self._scenes.values()]]

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import brentq
 from scipy.special import ndtr, ndtri
 
 from bias_toolkit.foundation.errors import InputError
@@ -69,6 +68,9 @@ class PlacementLaw:
         weight = weight * share[:, None]
         mean = float((weight * log_scale).sum())
         variance = float((weight * (log_scale - mean) ** 2).sum())
+        # This takes long to import, and few programs need it.
+        from scipy.optimize import brentq
+
         median = brentq(
             lambda x: (share * _truncated_cdf(x, mode, self.log_scale_spread, low, high)).sum() - 0.5,
             low.min(),

@@ -56,7 +56,9 @@ def known_dataset(n: int) -> Dataset:
     kinds = {kind: known_scenes(kind, n) for kind in KINDS}
     scenes = {f"{kind}/{number:05d}": scene for kind, found in kinds.items() for number, scene in enumerate(found)}
     stamp = json.dumps([dataclasses.asdict(scene) for scene in scenes.values()]).encode()
-    return drawn_dataset("demo:known-causes", "it is drawn from the built-in dataset", scenes, stamp)
+    return drawn_dataset(
+        "demo:known-causes", "it is drawn from the built-in dataset", list(scenes), lambda: scenes, stamp
+    )
 
 
 def explain_known_causes(network: str, n: int, folder: str | os.PathLike, **settings: Any) -> pd.DataFrame:

@@ -76,7 +76,6 @@ def run_demo(folder: str | os.PathLike, progress: Progress = silent) -> tuple[Pa
             ("Test sets", "demo:photographer, demo:uniform", "the same law; uniform in position and log scale"),
             ("Models", "demo:fully-connected, demo:global-pooling", "as VGG ends, and as ResNet ends"),
         ],
-        tiles=[],
         findings=findings,
         sections=[
             _law_section(law),

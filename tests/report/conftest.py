@@ -120,6 +120,7 @@ class MemorySource:
     )
     reference: tuple | None = None
     per_image: pd.DataFrame = field(default_factory=pd.DataFrame)
+    reference_responses: pd.DataFrame = field(default_factory=pd.DataFrame)
     measures: pd.DataFrame = field(default_factory=pd.DataFrame)
     sequential: pd.DataFrame = field(default_factory=pd.DataFrame)
     neighbours: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -174,7 +175,7 @@ class MemorySource:
 
     @property
     def label_record(self):
-        return {"indices": {"owl": 1}, "sentence": self.label_sentence}
+        return {"indices": {"owl": 1}, "sentence": self.label_sentence, "classes": None}
 
     @property
     def reference_sweep(self):
@@ -208,6 +209,9 @@ class MemorySource:
     def map_views(self):
         return self.views
 
+    def sweep_views(self, image_id):
+        return np.stack([self.read_image("test", image_id)] * (STEPS + 1))
+
     def table(self, name):
         """One of the analysis tables."""
         return getattr(self.analysis, name)
@@ -219,6 +223,20 @@ TABLES = ("correlations", "curves", "summary", "classes", "odds_ratios", "losses
 def analysis_tables(**rows):
     """An analysis from rows of its tables, the others empty."""
     return SimpleNamespace(**{name: pd.DataFrame(rows.get(name, ())) for name in TABLES})
+
+
+def responses(image_ids, p_top1_change) -> pd.DataFrame:
+    """Rows of RESPONSES: class 1, and class 2 in as many of the last views as the first change of p needs."""
+    rows = []
+    for number, (image_id, p) in enumerate(zip(image_ids, p_top1_change, strict=True)):
+        top1 = [1] * (STEPS + 1)
+        for changed in range(round(p * STEPS)):
+            top1[-1 - changed] = 2 if changed % 2 == 0 else 1
+        first = [0.6 + number / 1000] * (STEPS + 1)
+        rows.append(
+            {"image_id": image_id, "label_index": 1, "top1": top1, "p_top1": first, "p_second": [0.2] * (STEPS + 1)}
+        )
+    return pd.DataFrame(rows)
 
 
 def make_source(n: int = 120) -> MemorySource:
@@ -293,6 +311,7 @@ def make_source(n: int = 120) -> MemorySource:
             {"split": ["train"], "step": ["images"], "image_id": ["train/<b>.png"], "reason": ["truncated file"]}
         ),
         reference=("crop", "diagonal", 1.0),
+        reference_responses=responses(test_images["image_id"], reference["p_top1_change"]),
         per_image=per_image,
         measures=measures,
         neighbours=neighbours,

@@ -61,6 +61,7 @@ def page(report):
 
 def test_sections_in_their_order(page):
     assert page.headings == [
+        "The answers",
         "Findings",
         "The photographers’ bias: framing of the training set",
         "Are both sets framed alike?",
@@ -151,7 +152,7 @@ def test_the_page_says_what_was_done(page):
         "metric cosine",
         "sizes default",
         "Mean distance to the 10 nearest training images (cosine)",
-        "0 / 576",
+        "0 of 576 evaluations",
     ):
         assert words in page.text, words
 
@@ -172,7 +173,7 @@ def test_no_plain_correlation_without_the_partial_one(source, tmp_path):
 def test_nothing_computed_omits_sections_and_says_why(bare_source, tmp_path):
     path = write_report(bare_source, tmp_path / "report")
     page = Page(path.read_text(encoding="utf-8"))
-    assert page.headings == ["Findings", "What was left out", "How this was made", "Files"]
+    assert page.headings == ["The answers", "Findings", "What was left out", "How this was made", "Files"]
     framing = ("The photographers’ bias: framing of the training set", "Are both sets framed alike?")
     for title in (*framing, "Invariance", "Distance from the training set", "Classes"):
         assert f"The section “{title}” is left out:" in page.text
@@ -215,10 +216,9 @@ def test_only_offsets(source, tmp_path, analysis_of):
     assert "Most and least stable images" not in page.headings
 
 
-def test_the_tile_of_untruncated_objects_is_not_taken_for_the_centre_bias(source):
-    (tile,) = framing.TOPIC.tiles(framing.gather(source))
-    assert tile.name == "centre bias of the training set"
-    assert "centre_bias" not in tile.details
+def test_the_answer_is_of_the_objects_that_the_frame_does_not_cut(source):
+    answer = framing.TOPIC.answer(framing.gather(source))
+    assert (answer.estimate.name, answer.evidence) == ("centre_bias", "")
     cut = {
         "truncated_share": 0.77,
         "centre_bias": -0.1,
@@ -229,11 +229,11 @@ def test_the_tile_of_untruncated_objects_is_not_taken_for_the_centre_bias(source
         "untruncated_centre_bias_high": 0.25,
     }
     source.train_summary = source.train_summary.assign(**cut)
-    (tile,) = framing.TOPIC.tiles(framing.gather(source))
-    assert tile.value == "0.24"
-    assert tile.name.startswith("untruncated centre bias")
-    assert "95% interval 0.22 to 0.25;" in tile.details
-    assert "centre_bias, of all objects: −0.10 (95% interval −0.11 to −0.09)" in tile.details
+    answer = framing.TOPIC.answer(framing.gather(source))
+    assert answer.estimate.name == "untruncated_centre_bias"
+    assert "0.24 (95% interval 0.22 to 0.25;" in answer.estimate.text
+    assert "the frame does not cut" in answer.claim
+    assert "\N{MINUS SIGN}0.10" in answer.evidence
 
 
 def test_class_and_category_tables_give_intervals(page, shared_source):

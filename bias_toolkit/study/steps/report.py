@@ -7,6 +7,9 @@ from bias_toolkit.study.steps.analysis import analysis
 from bias_toolkit.study.steps.mean_images import mean_images
 from bias_toolkit.study.steps.noise import noise
 
+FORM = 2
+"""The form of the page and of results.json, to be raised when either changes."""
+
 
 @dataclass(frozen=True)
 class Shown:
@@ -27,6 +30,7 @@ def _every_setting() -> list[str]:
     needs=[analysis, noise, mean_images],
     # The page lists all settings.
     settings=_every_setting(),
+    also=lambda: {"form": FORM},
     command="report",
     writes=["index.html", "results.json", "figures/*", "tables/*", "images/*"],
     replaces_itself=True,

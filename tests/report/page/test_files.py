@@ -39,7 +39,8 @@ def test_to_json(value, expected):
 def test_no_nan_and_everything_in_it(shared_source, tmp_path):
     gathered = write.gather(shared_source)
     findings = write.findings_of(gathered, None)
-    write_results(write.results(shared_source, gathered, findings), tmp_path)
+    answers = write.answers_of(gathered, None)
+    write_results(write.results(shared_source, gathered, answers, findings), tmp_path)
     text = (tmp_path / "results.json").read_text(encoding="utf-8")
 
     def refuse(name):
@@ -50,6 +51,8 @@ def test_no_nan_and_everything_in_it(shared_source, tmp_path):
     assert found["noise_floor"] == {"value": 0.0, "n_views": 576, "n_changed": 0, "low": 0.0, "high": 0.0064}
     assert found["reference_sweep"] == {"protocol": "crop", "transform": "diagonal", "size": 1.0}
     assert [finding["claim"] for finding in found["findings"]] == [finding.claim for finding in findings]
+    assert [answer["estimate"]["name"] for answer in found["answers"]] == ["centre_bias", "p_top1_change", "rho"]
+    assert found["answers"][1]["estimate"]["n"] == 120
     assert found["framing"]["train"][0]["category"] == ""
     for name in ("summary", "correlations", "curves", "classes"):
         assert len(found[name]) == len(shared_source.table(name))
@@ -59,7 +62,7 @@ def test_no_nan_and_everything_in_it(shared_source, tmp_path):
 
 
 def test_what_was_not_computed_is_null(bare_source):
-    found = to_json(write.results(bare_source, write.gather(bare_source), []))
+    found = to_json(write.results(bare_source, write.gather(bare_source), [], []))
     assert found["framing"] == {"train": None, "test": None}
     assert found["noise_floor"] is None
     assert found["reference_sweep"] is None

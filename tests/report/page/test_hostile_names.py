@@ -89,7 +89,7 @@ def written(hostile, tmp_path_factory):
     sections = [topic.section(topic.gather(hostile), Draft(folder)) for topic in topics]
     of = [("Model", hostile.model, BREAKOUT), ("Test set", BREAKOUT, SCRIPT)]
     tiles = [(SCRIPT, BREAKOUT, SCRIPT)]
-    return write_page(Page(SCRIPT, of, tiles, [], sections, kicker=SCRIPT, formats=("svg",)), folder)
+    return write_page(Page(SCRIPT, of, [], sections, tiles, kicker=SCRIPT, formats=("svg",)), folder)
 
 
 def test_a_page_shows_them_as_text(written, open_in_browser):
@@ -177,7 +177,7 @@ def test_figures_draw_them_as_they_are(unstable, tmp_path):
 def test_a_page_keeps_names_from_acting_on_what_is_around_them(tmp_path):
     steering, seen = "\x1b[2J \u202egnp.exe", r"\x1b[2J \u202egnp.exe"
     tiles, of = [(steering, steering, steering)], [("Model", steering, steering)]
-    path = write_page(Page(steering, of, tiles, [], [], kicker=steering), tmp_path / "page")
+    path = write_page(Page(steering, of, [], [], tiles, kicker=steering), tmp_path / "page")
     html = path.read_text(encoding="utf-8")
     assert html.count(seen) >= 6
     assert not set(steering[:1] + "\u202e") & set(html)

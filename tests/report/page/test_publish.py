@@ -155,7 +155,6 @@ def test_a_page_of_its_own(tmp_path):
     page = Page(
         title="Two & more",
         of=[("Sets", "a, b", "both")],
-        tiles=[],
         findings=[Finding("Topic", "none", "Nothing <found>.")],
         sections=[
             Section("one", "One", [Paragraph("Text."), figure_block("argument")]),

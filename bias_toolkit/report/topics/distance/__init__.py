@@ -43,7 +43,7 @@ TOPIC = Topic(
     findings=distance_findings,
     section=lambda contents, draft: distance_section(contents),
     answer=distance_answer,
-    opening=lambda contents, draft: opening_curve(contents.relations),
+    opening=lambda contents, draft: opening_curve(contents),
     tables=lambda contents: [
         Table(
             "per_image", contents.relations.per_image, "one row per test image: measures, distances, framing", order=1

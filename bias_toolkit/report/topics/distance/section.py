@@ -51,11 +51,13 @@ def _blocks(contents: DistanceContents) -> Iterator[Block]:
         yield _leaks(contents)
 
 
-def opening_curve(relations: Relations) -> list[FigureBlock]:
+def opening_curve(contents: DistanceContents) -> list[FigureBlock]:
     """P(top-1 change) against distance; empty if one of them was not measured."""
-    if not has_values(relations.per_image, "nn_distance", HEADLINE):
-        return []
-    return [_curve(relations, HEADLINE)]
+    relations = contents.relations
+    measured = has_values(contents.distances, "nn_distance") and has_values(
+        relations.per_image, "nn_distance", HEADLINE
+    )
+    return [_curve(relations, HEADLINE)] if measured else []
 
 
 def _curve(relations: Relations, measure: str) -> FigureBlock:

@@ -39,11 +39,11 @@ def gather(source: Source) -> OnePixel | None:
     sweep = sweep_key(source)
     if sweep is None:
         return None
-    record, names = source.label_record, class_names(source)
-    if record["classes"] is None:
-        of_classes = {index: names.shown(label) for label, index in record["indices"].items()}
+    classes, names = source.label_record.get("classes"), class_names(source)
+    if classes is None:
+        of_classes = {index: names.shown(label) for label, index in source.label_record["indices"].items()}
     else:
-        of_classes = {index: name.split(",")[0].strip() or name for index, name in enumerate(record["classes"])}
+        of_classes = {index: name.split(",")[0].strip() or name for index, name in enumerate(classes)}
     return OnePixel(sweep, source.reference_responses, source.sweep_views, of_classes)
 
 
@@ -83,15 +83,20 @@ def _block(contents: OnePixel, row: Mapping[str, Any], views: np.ndarray, folder
         pictures.append(
             Picture(file, f"At {place} pixels: {name}.", name, [percent(p, 0), f"{place} px"], top1 != centre)
         )
-    n = int((np.asarray(row["top1"]) != centre).sum())
-    right = "that the model gets right" if row["label_index"] is not None else ""
+    n = sum(picture.marked for picture in pictures)
+    changed = count(n, "view") if n else "No view"
+    labelled = not pd.isna(row["label_index"])
+    of = f" of {len(pictures)}" if n else ""
+    gets = "gets" if n < 2 else "get"
+    chosen = "of the images that the model gets right" if labelled else "of all images"
+    chosen += " and whose class changes" if n else ""
     way = "one pixel larger than" if transform_of(contents.sweep[1]).growth else "one pixel from"
     return PicturesBlock(
-        f"One photograph {right}".strip() + f", each view {way} the last",
+        f"One photograph{' that the model gets right' if labelled else ''}, each view {way} the last",
         [PictureGroup(pictures)],
-        f"Under each view is the class that the model gives it, with its probability. {count(n, 'view')} of "
-        f"{len(pictures)} get another class than the middle one. Of the images whose class changes, this is the one of "
-        f"which the model is surest in the middle ({row['image_id']}; {sweep_name(*contents.sweep)}).",
+        f"Under each view is the class that the model gives it, with its probability. {changed}{of} "
+        f"{gets} another class than the middle one. The image is the one with the largest margin in the middle, "
+        f"{chosen} ({row['image_id']}; {sweep_name(*contents.sweep)}).",
     )
 
 
