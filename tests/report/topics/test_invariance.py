@@ -172,6 +172,14 @@ def test_noise_over_a_tenth_of_what_is_measured_is_the_headline(bare_source, ana
     assert told.estimate.value == 0.15
 
 
+def test_nothing_changed_is_no_finding_and_of_few_images_says_little(bare_source, analysis_of):
+    still = row("p_top1_change", 0.0, 0.0, 0.004)
+    assert answer(bare_source, analysis_of, still).estimate.direction == 0
+    assert answer(bare_source, analysis_of, still | {"n": 29}).kind == "caution"
+    few = answer(bare_source, analysis_of, CHANGE | {"n": 4})
+    assert (few.kind, few.estimate.low, few.estimate.high) == ("caution", None, None)
+
+
 def test_the_noise_floors_interval_is_the_wider_of_both(bare_source, analysis_of):
     floor = gather(
         dataclasses.replace(bare_source, analysis=analysis_of(), **noise(2, over_images=(0.001, 0.5)))

@@ -1,7 +1,7 @@
 """Findings on the model's stability under one-pixel steps."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -125,24 +125,24 @@ def stability_answer(contents: InvarianceContents) -> Finding:
     row = contents.row(HEADLINE)
     if row is None:
         return _finding(Kind.UNKNOWN, "How often one pixel changes the model’s answer was not measured.")
-    estimate = _of_images(row, unit=Unit.SHARE)
-    noise = contents.noise_floor
+    noise, estimate = contents.noise_floor, _of_images(row)
     doubts = [_enlarged(contents.source_pixels), _inaccurate(contents.row("accuracy"))]
-    kind = Kind.CAUTION if row["n"] < TOO_FEW_IMAGES else Kind.EFFECT
     if noise is not None and noise.value > FAR_BELOW * row["value"]:
         kind, claim = Kind.CAUTION, NOISY
         doubts.insert(0, f"{noise.estimate.text}.")
     elif row["value"] == 0:
         kind, claim = Kind.NONE, "No shift by one pixel changed the model’s top-1 class."
+        estimate = replace(estimate, nothing=0.0)
     else:
-        claim = "A shift by one pixel changes the model’s top-1 class."
+        kind, claim = Kind.EFFECT, "A shift by one pixel changes the model’s top-1 class."
+    kind = Kind.CAUTION if row["n"] < TOO_FEW_IMAGES else kind
     return _finding(kind, claim, " ".join(filter(None, doubts)), estimate=estimate, figure=FIGURE)
 
 
-def _of_images(row: Mapping[str, Any], unit: Unit) -> Estimate:
-    """The mean of a measure over images, from a row of SUMMARY."""
+def _of_images(row: Mapping[str, Any]) -> Estimate:
+    """The mean of a share over images, from a row of SUMMARY."""
     ends = (row["low"], row["high"]) if row["n"] >= ENOUGH_FOR_AN_INTERVAL else (None, None)
-    return Estimate(row["measure"], label_of(row["measure"]), row["value"], *ends, int(row["n"]), unit=unit)
+    return Estimate(row["measure"], label_of(row["measure"]), row["value"], *ends, int(row["n"]), unit=Unit.SHARE)
 
 
 def _enlarged(source_pixels: float | None) -> str:
@@ -157,9 +157,11 @@ def _enlarged(source_pixels: float | None) -> str:
 
 def _inaccurate(accuracy: Mapping[str, Any] | None) -> str:
     """That most of the answers are wrong, if the accuracy's interval lies below one half."""
-    if accuracy is None or accuracy["n"] < ENOUGH_FOR_AN_INTERVAL or accuracy["high"] >= LOW_ACCURACY:
+    if accuracy is None:
         return ""
-    return f"Most of the model’s answers on these views are wrong: {lowered(_of_images(accuracy, Unit.SHARE).text)}."
+    estimate = _of_images(accuracy)
+    is_low = known(estimate.high) and estimate.high < LOW_ACCURACY
+    return f"Most of the model’s answers on these views are wrong: {lowered(estimate.text)}." if is_low else ""
 
 
 def size_finding(contents: InvarianceContents) -> Finding | None:
