@@ -18,9 +18,10 @@ def demo(
 
     Example: bias-toolkit demo --out bias-toolkit-demo
     """
-    from bias_toolkit.demo import run_demo
-
-    page, findings = run_demo(out, progress=console_progress())
+    progress = console_progress()
+    with progress("Opening the demo", None):
+        from bias_toolkit.demo import run_demo
+    page, findings = run_demo(out, progress=progress)
     if json_output:
         print_json({"findings": [finding.to_dict() for finding in findings], "report": str(page)})
     else:

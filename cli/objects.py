@@ -105,12 +105,14 @@ def _objects_of_dataset(
     changes = {name: options[name] for name in ("resamples", "permutations", "placements", "seed")}
     settings = {name: getattr(Settings().replace(changes), name) for name in changes}
 
-    from bias_toolkit import load_dataset
-    from bias_toolkit.report import frame_datasets
-
+    progress = console_progress()
     named = [(path, options["layout"])] + ([(other, with_layout or options["layout"])] if other is not None else [])
-    datasets = [load_dataset(name, layout) for name, layout in named]
-    framing = frame_datasets(*datasets, folder=out, **settings, progress=console_progress())
+    with progress("Relating the framing to chance", None):
+        from bias_toolkit import load_dataset
+        from bias_toolkit.report import frame_datasets
+
+        datasets = [load_dataset(name, layout) for name, layout in named]
+        framing = frame_datasets(*datasets, folder=out, **settings, progress=progress)
     contents = framing.contents
     if options["json_output"]:
         result = {
