@@ -36,6 +36,7 @@ from bias_toolkit.explain.record import (
 )
 from bias_toolkit.explain.summary import CauseShare, Summary
 from bias_toolkit.foundation.errors import UnreadableImageError
+from bias_toolkit.invariance import Sweep
 from bias_toolkit.objects import (
     FramingComparison,
     MeanImages,
@@ -107,6 +108,7 @@ class MemorySource:
     runtime_reason: str = ""
     index_reason: str = ""
     label_sentence: str = ""
+    trained_on: str | None = "train"
     model: str = "demo"
     class_names: dict = field(default_factory=dict)
     roots: dict = field(default_factory=lambda: {"train": "/data/train", "test": "/data/test"})
@@ -177,7 +179,7 @@ class MemorySource:
 
     @property
     def reference_sweep(self):
-        return None if self.reference is None else SimpleNamespace(**dict(zip(SWEEP, self.reference, strict=True)))
+        return None if self.reference is None else Sweep(*self.reference)
 
     def framing(self, split):
         return getattr(self, f"{split}_framing").assign(estimated=self.is_estimated(split))
@@ -215,7 +217,6 @@ class MemorySource:
         return getattr(self.analysis, name)
 
 
-SWEEP = ("protocol", "transform", "size")
 TABLES = ("correlations", "curves", "summary", "classes", "odds_ratios", "losses", "ceiling", "factors", "notes")
 
 

@@ -163,6 +163,12 @@ class Finding:
         }
 
 
+def finding_of(values: Mapping[str, Any]) -> Finding:
+    """A finding from the values that `Finding.to_dict` gives."""
+    estimate = values["estimate"] and Estimate(**values["estimate"] | {"unit": Unit(values["estimate"]["unit"])})
+    return Finding(**{**values, "kind": Kind(values["kind"]), "estimate": estimate})
+
+
 def sign(low: float | None, high: float | None) -> int | None:
     """1 or −1 if the whole interval lies above or below 0, 0 if it includes 0, None without an interval."""
     if not (known(low) and known(high)):

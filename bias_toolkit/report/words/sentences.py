@@ -55,6 +55,27 @@ def sweep_name(protocol: str, transform: str, size: float) -> str:
     return ", ".join(part for part in parts if isinstance(part, str) and part)
 
 
+TRAINED_ELSEWHERE = {
+    "other": (
+        "The model was not trained on the training set.",
+        "So distance is from other images than those it learnt from.",
+    ),
+    None: (
+        "It is not known whether the model was trained on the training set.",
+        "Say it with --trained-on; if not, distance is from other images than those it learnt from.",
+    ),
+}
+"""By `Source.trained_on`: the fact, and what follows from it."""
+
+
+def training_sentence(trained_on: str | None) -> str:
+    """What distance from the training set is, if the model was or may have been trained on something else.
+
+    `trained_on` is `train` (then nothing is said), `other`, or None if it is not known.
+    """
+    return " ".join(TRAINED_ELSEWHERE.get(trained_on, ()))
+
+
 @dataclass(frozen=True)
 class ClassNames:
     """The names of labels."""

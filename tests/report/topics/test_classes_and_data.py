@@ -64,14 +64,21 @@ def test_one_class_or_none(bare_source, analysis_of):
 
 def test_data(bare_source):
     contents = gather(bare_source)
-    train = dataclasses.replace(contents.datasets["train"], n_skipped=1, dropped_boxes=2)
-    test = dataclasses.replace(contents.datasets["test"], n_skipped=3)
+    train = dataclasses.replace(contents.datasets["train"], n_images=99, n_skipped=1, dropped_boxes=2)
+    test = dataclasses.replace(contents.datasets["test"], n_images=997, n_skipped=3)
     found = data_findings(dataclasses.replace(contents, datasets={"train": train, "test": test}))
     assert [finding.claim for finding in found] == [
-        "1 image of the training set could not be used and was left out.",
-        "3 images of the test set could not be used and were left out.",
-        "2 boxes of the training set had no area inside the image and were dropped.",
+        "Some images of the training set could not be used and were left out.",
+        "Some images of the test set could not be used and were left out.",
+        "Some boxes of the training set had no area inside the image and were dropped.",
     ]
+    assert [finding.evidence.partition(".")[0] for finding in found] == [
+        "1 of 100 images was left out",
+        "3 of 1,000 images were left out",
+        "2 boxes were dropped",
+    ]
+    # From one in a hundred images on, it is among the first findings.
+    assert [finding.rank for finding in found] == [14, None, None]
     assert {finding.kind for finding in found} == {"caution"}
 
 

@@ -15,7 +15,7 @@ from bias_toolkit.report.relations.tables import Relations, plain_and_partial
 from bias_toolkit.report.source import Source, class_names
 from bias_toolkit.report.topics.distance.search_quality import quality_findings
 from bias_toolkit.report.words.finding import TOO_FEW_IMAGES, Estimate, Finding, Heading, Kind, estimate_over
-from bias_toolkit.report.words.sentences import ClassNames
+from bias_toolkit.report.words.sentences import ClassNames, training_sentence
 
 NEAREST = Variable(
     "nn_distance",
@@ -38,6 +38,7 @@ class DistanceContents:
     n_shared: int  # test images that are training images themselves, by file: their distances are to the others
     training_spacing: np.ndarray  # (n,): distance of training images to their nearest other training image
     names: ClassNames
+    trained_on: str | None  # as `Source.trained_on`
 
 
 def gather(source: Source) -> DistanceContents:
@@ -50,6 +51,7 @@ def gather(source: Source) -> DistanceContents:
         source.n_shared,
         source.training_spacing,
         class_names(source),
+        source.trained_on,
     )
 
 
@@ -103,7 +105,7 @@ def distance_answer(contents: DistanceContents) -> Finding:
         kind, claim = Kind.EXPLAINED, "Images far from the training set are more stable; their confidence explains it."
     else:
         kind, claim = Kind.NONE, "No relation between distance from the training set and stability was found."
-    evidence = f"With nothing held constant: {alone.text}."
+    evidence = f"With nothing held constant: {alone.text}. {training_sentence(contents.trained_on)}".strip()
     return Finding(Heading.DISTANCE, kind, claim, evidence, estimate=partial, figure="distance-p-top1-change")
 
 
