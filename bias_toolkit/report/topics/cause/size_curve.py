@@ -32,22 +32,23 @@ from bias_toolkit.report.words.finding import TOO_FEW_IMAGES, Estimate, Finding,
 from bias_toolkit.report.words.sentences import image_size, in_points
 
 MARKERS = "osD^vP*"
+SIZE_FIGURE = "size-vs-invariance"
 
 
-def size_curve_finding(measures: pd.DataFrame, figure: str | None, seed: int = 0) -> Finding | None:
+def size_curve_finding(measures: pd.DataFrame, seed: int = 0) -> Finding | None:
     """Whether P(top-1 change) falls to an intermediate size and rises again, over table MEASURES of the size curve.
 
     A line is fitted to each side of the lowest size (`two_lines`). If neither line differs from a flat one, sizes are
-    compared as in `size_finding`. `figure` is the name of the figure of the curve.
+    compared as in `size_finding`.
     """
     values = values_by_size(measures)
     if values is None or len(values) < TOO_FEW_IMAGES:
-        return compare_sizes(values, Heading.CAUSE, figure, seed)
+        return compare_sizes(values, Heading.CAUSE, SIZE_FIGURE, seed)
     shown = np.array([image_size(*sweep) for sweep in values.columns])
     lines = two_lines(values.to_numpy(), np.log2(shown), seed=seed)
     smaller, larger = lines.below.high < 0, lines.above.low > 0
     if not (smaller or larger):
-        return compare_sizes(values, Heading.CAUSE, figure, seed)
+        return compare_sizes(values, Heading.CAUSE, SIZE_FIGURE, seed)
     means = values.mean().to_numpy()
 
     def at_size(i: int) -> str:
@@ -80,7 +81,7 @@ def size_curve_finding(measures: pd.DataFrame, figure: str | None, seed: int = 0
             "slope", label, slope.value, slope.low, slope.high, len(values), unit=Unit.POINTS, nothing=0.0
         ),
         rank=SIZE_RANK,
-        figure=figure,
+        figure=SIZE_FIGURE,
     )
 
 

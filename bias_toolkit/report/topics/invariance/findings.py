@@ -27,7 +27,6 @@ from bias_toolkit.report.words.sentences import sweep_name
 _finding = partial(Finding, Heading.INVARIANCE)
 FAR_BELOW = 0.1
 FIGURE, SIZES_FIGURE = "p-top1-change", "sizes"
-ALWAYS_CONSISTENT = "Two views of an image at random offsets always agreed in their top-1 class."
 
 
 @dataclass(frozen=True)
@@ -121,11 +120,8 @@ def size_finding(contents: InvarianceContents) -> Finding | None:
 def _consistency(contents: InvarianceContents) -> list[Finding]:
     summary = contents.summary
     rows = summary[summary["measure"].eq("consistency") & summary["value"].notna()] if len(summary) else summary
-    claim = "Two views of an image at random offsets do not always agree in their top-1 class."
-    return [
-        _finding(Kind.FACT, claim if row["value"] < 1 else ALWAYS_CONSISTENT, estimate=_mean(row, "Consistency"))
-        for row in rows.to_dict("records")
-    ]
+    claim = "Pairs of views of an image, at random offsets, were compared in their top-1 class."
+    return [_finding(Kind.FACT, claim, estimate=_mean(row, "Pairs that agree")) for row in rows.to_dict("records")]
 
 
 def _mean(row: Mapping[str, Any], label: str) -> Estimate:
@@ -176,5 +172,5 @@ def _accuracy(contents: InvarianceContents) -> Finding:
     if row is None:
         claim = "Accuracy is not given: no test image has a label that is one of the model's classes."
         return _finding(Kind.UNKNOWN, claim)
-    claim = "The model is not always right on the same views." if row["value"] < 1 else "The model is always right."
+    claim = "Accuracy was measured on the same views."
     return _finding(Kind.FACT, claim, estimate=_mean(row, label_of("accuracy")))
