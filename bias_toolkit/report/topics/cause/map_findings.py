@@ -259,28 +259,13 @@ def _unrecognised(cells: pd.DataFrame) -> Finding | None:
     if blind.empty:
         return None
     claim = "In some cells the model does not recognise the objects; these are left out above."
-    evidence = (
-        f"They are {count(len(blind))} of {count(len(cells), 'cell')}: the answers agree with the labels no more "
-    )
-    evidence += "than by chance."
-    if len(seen) and blind[HEADLINE].min() < seen[HEADLINE].min():
-        steady = blind.loc[blind[HEADLINE].idxmin()]
-        evidence += (
-            f" P(top-1 change) is {_value(steady)} at {place_of(steady)}, lower than in any other cell: the same answer "
-            "to every image is not invariance."
-        )
-    return _finding(Kind.CAUTION, claim, evidence, rank=REST_RANK, figure=MAP)
-
-
-def place_of(row: Mapping[str, Any]) -> str:
-    """A cell's position and scale in a sentence."""
-    return f"cx {row['cx']:g}, cy {row['cy']:g}, scale {row['scale']:g}"    of_all = f"{count(len(blind), 'cell')} of {len(cells):,}"
+    of_all = f"{count(len(blind), 'cell')} of {len(cells):,}"
     evidence = f"The answers agree with the labels no more than by chance in {of_all}."
     if len(seen) and blind[HEADLINE].min() < seen[HEADLINE].min():
         steady = blind.loc[blind[HEADLINE].idxmin()]
         evidence += (
-            f" P(top-1 change) is lower in one of them, {_value(steady)} at {place_of(steady)}, than in any other cell: "
-            "that is not invariance, as the answers do not follow the object."
+            f" P(top-1 change) is lower in one of them, {_value(steady)} at {place_of(steady)}, than in any other "
+            "cell: that is not invariance, as the answers do not follow the object."
         )
     return _finding(Kind.CAUTION, claim, evidence, rank=REST_RANK, figure=MAP)
 
