@@ -71,9 +71,7 @@ def primary(correlations: pd.DataFrame, measure: str = HEADLINE) -> pd.DataFrame
     return recognised if len(recognised) else rows[rows["kind"].eq("all")]
 
 
-def density_rho(
-    row: Mapping[str, Any], label: str = "Spearman’s ρ with the density of the training objects"
-) -> Estimate:
+def density_rho(row: Mapping[str, Any], held: str = "") -> Estimate:
     """ρ over the cells of a map, a row of MAP_CORRELATIONS; negative where the model is less stable in rare cells."""
     label = f"Spearman’s ρ with the density of the training objects{held}"
     return Estimate("rho", label, row["rho"], row["low"], row["high"], int(row["n_images"]), nothing=0.0)
@@ -242,9 +240,8 @@ def _lowest(cells: pd.DataFrame) -> Finding | None:
     shown = WORDS[surroundings]
     claim = f"Shown {shown}, the model is more stable elsewhere than where most training objects are."
     if densest["among_lowest"]:
-        claim = (
-            f"Shown {shown}, the model was not found to be more stable elsewhere than where most training objects are."
-        )
+        claim = f"Shown {shown}, the model was not found to be more stable than where most training objects are."
+
     evidence = f"It is lowest, {_value(lowest)}, at {place_of(lowest)}."
     if densest.name == lowest.name:
         claim, evidence = f"Shown {shown}, the model is most stable where most training objects are.", ""
