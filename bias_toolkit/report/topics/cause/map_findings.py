@@ -240,8 +240,7 @@ def _lowest(cells: pd.DataFrame) -> Finding | None:
     shown = WORDS[surroundings]
     claim = f"Shown {shown}, the model is more stable elsewhere than where most training objects are."
     if densest["among_lowest"]:
-        claim = f"Shown {shown}, the model was not found to be more stable than where most training objects are."
-
+        claim = f"Shown {shown}, the model was at no place found more stable than where most training objects are."
     evidence = f"It is lowest, {_value(lowest)}, at {place_of(lowest)}."
     if densest.name == lowest.name:
         claim, evidence = f"Shown {shown}, the model is most stable where most training objects are.", ""
