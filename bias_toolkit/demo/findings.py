@@ -99,7 +99,7 @@ def learnt_answer(network: str, words: str, usual: pd.DataFrame, varied: pd.Data
         1: (Kind.EFFECT, f"{words} is less stable on varied digits than on digits framed as in training."),
         0: (
             Kind.NONE,
-            f"{words} was not found to be less stable on varied digits than on those framed as in training.",
+            f"{words} was not found to be less stable on varied digits than on those as in training.",
         ),
         -1: (Kind.EFFECT, f"{words} is more stable on varied digits than on digits framed as in training."),
     }[estimate.direction]

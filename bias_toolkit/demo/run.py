@@ -166,8 +166,8 @@ def _argument(tables: Mapping[str, pd.DataFrame]) -> FigureBlock:
         lambda: argument_figure(tables),
         "P(top-1 change), mean absolute change and accuracy of the four networks, by position and by scale of the "
         "digit.",
-        "All four networks on the varied digits, with 95% intervals over images. Left: by the digit’s distance from the "
-        "middle, for scales from 0.35 to 0.55. Right: by its scale, within 0.15 widths of the middle. The centred "
+        "All four networks on the varied digits, with 95% intervals over images. Left: by the digit’s distance from "
+        "the middle, for scales from 0.35 to 0.55. Right: by its scale, within 0.15 widths of the middle. The centred "
         "training digits have scales near 0.45. A smaller digit shows any network less; the networks that were trained "
         "on varied digits show how much of the loss that explains.",
         half=True,
