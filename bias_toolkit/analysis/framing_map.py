@@ -179,13 +179,17 @@ def _usable(cells: pd.DataFrame) -> np.ndarray:
 
 
 def _among_lowest(values: np.ndarray, usable: np.ndarray, resamples: int, rng: np.random.Generator) -> np.ndarray:
-    """The usable cells whose mean does not exceed the lowest mean by more than chance, compared image by image."""
+    """The usable cells whose mean does not exceed the lowest mean by more than chance, compared image by image.
+
+    The lowest cell is chosen after looking. So a difference counts only above the range of all cells' deviations in 95%
+    of the resamples, as in Tukey's simultaneous intervals for all pairs.
+    """
     among = np.zeros(len(usable), dtype=bool)
     if usable.any():
-        means = np.where(usable, values.mean(axis=0), np.inf)
-        above = values - values[:, [int(means.argmin())]]
-        drawn = means_of_resamples(above, resamples, rng)
-        among = usable & (np.quantile(drawn, (1 - CONFIDENCE) / 2, axis=0) <= DETERMINED)
+        means = values[:, usable].mean(axis=0)
+        deviations = means_of_resamples(values[:, usable] - means, resamples, rng)
+        margin = np.quantile(np.ptp(deviations, axis=1), CONFIDENCE)
+        among[usable] = means - means.min() <= margin + DETERMINED
     return among
 
 

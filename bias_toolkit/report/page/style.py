@@ -136,10 +136,10 @@ def in_percent(axis: Axis) -> None:
 
 
 class LogTicks(Locator):
-    """Ticks of a logarithmic axis at round numbers: as fine as needed for three of them, even within one decade."""
+    """Ticks of a logarithmic axis at round numbers: as fine as needed for four of them, even within one decade."""
 
     _DIGITS = ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 5, 7), (1, 1.2, 1.4, 1.6, 1.8, 2, 2.5, 3, 4, 5, 6, 7, 8, 9))
-    _FEWEST, _MOST = 3, 8
+    _FEWEST, _MOST = 4, 9
 
     def __call__(self) -> np.ndarray:
         return self.tick_values(*self.axis.get_view_interval())

@@ -85,7 +85,7 @@ def distance_vs_invariance(
     ax = new_figure().add_subplot()
     moved = ",\nmoved up or down a little to be seen" if is_discrete(pd.Series(y)) else ""
     shown = _points(ax, x, y, measure, seed, label=f"one test image{moved}")
-    draw_curve(ax, curve, VERMILLION, label=f"mean of {_part(len(curve))} of the images,\nwith 95% interval")
+    draw_curve(ax, curve, VERMILLION, label=f"mean of {_part(len(curve))},\nwith 95% interval")
     ax.figure.legend(loc="outside lower left", ncols=2)
     ax.set_xlabel(x_label or label_of(distance))
     ax.set_ylabel(label_of(measure))
@@ -287,7 +287,7 @@ def _complete(per_image: pd.DataFrame, distance: str, measure: str, *others: str
 
 def _part(bins: int) -> str:
     """The part of the images that is in each of these bins."""
-    return "all" if bins == 1 else f"each {FRACTIONS[bins]}" if bins in FRACTIONS else f"each of {bins} parts"
+    return "all images" if bins == 1 else f"each {FRACTIONS[bins]}" if bins in FRACTIONS else f"each of {bins} parts"
 
 
 def _points(

@@ -65,9 +65,9 @@ def framing_maps(cells: pd.DataFrame, measure: str = HEADLINE) -> Figure:
         name = "training\nobjects" if known_density else _label(kind).replace(", ", ",\n")
         grid[0, at].set_title(name, fontsize=8, loc="center", pad=4)
     for ax, scale in zip(grid[:, 0], scales, strict=True):
-        ax.set_ylabel(f"scale {scale:g}", fontsize=8)
-    figure.supxlabel("cx: position of the object, 0 left to 1 right", fontsize=8.5)
-    figure.supylabel("cy: position of the object, 1 bottom to 0 top", fontsize=8.5)
+        ax.set_ylabel(f"scale {scale:g}\ncy", fontsize=8)
+    for ax in grid[-1]:
+        ax.set_xlabel("cx", fontsize=8)
     _bars(figure, grid, columns, measure)
     _legend(figure, cells, measure)
     return figure
@@ -129,7 +129,9 @@ def _legend(figure: Figure, cells: pd.DataFrame, measure: str) -> None:
     if measure == HEADLINE:
         marks.append((Rectangle((0, 0), 1, 1, **LOWEST), "not told from the lowest"))
     handles, labels = zip(*marks, strict=True)
-    figure.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=SMALL)
+    axes = "cx, cy: position of the object’s centre; 0 left and top, 1 right and bottom"
+    look = {"ncols": 2, "fontsize": SMALL, "title_fontsize": SMALL}
+    figure.legend(handles, labels, loc="outside lower center", title=axes, **look)
 
 
 @styled

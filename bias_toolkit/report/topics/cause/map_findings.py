@@ -22,7 +22,7 @@ from bias_toolkit.report.words.finding import (
     sign,
     value_of,
 )
-from bias_toolkit.report.words.sentences import lowered
+from bias_toolkit.report.words.sentences import in_points, lowered
 
 _finding = partial(Finding, Heading.CAUSE)
 
@@ -88,7 +88,7 @@ def contrast_of(contrasts: pd.DataFrame, surroundings: str, measure: str = HEADL
 
 def contrast_estimate(row: Mapping[str, Any]) -> Estimate:
     """P(top-1 change) in the cells with the fewest training objects minus that in those with the most."""
-    label = "P(top-1 change) in the tenth of the cells with the fewest training objects, minus that with the most"
+    label = "P(top-1 change) in the tenth of the cells with the fewest training objects, minus that with the most,"
     n = int(row["n_images"])
     return estimate_of_row(row, "difference", label, n, unit=Unit.POINTS, nothing=0.0)
 
@@ -155,16 +155,16 @@ def _stated(
 
 
 def _ends(contrasts: pd.DataFrame, surroundings: str) -> str:
-    """Every measure where training objects are most and where they are fewest."""
-    means = []
+    """How every measure differs between where training objects are most and where they are fewest."""
+    differences = []
     for measure in COMPARED_MEASURES:
         row = contrast_of(contrasts, surroundings, measure)
         if row is not None:
-            form = percent if MEASURES[measure].share else significant
-            fewest, most = (f"{form(row[end])} ({limits_of_row(row, end, form)})" for end in ("sparse", "dense"))
-            means.append(f"{label_of(measure) if not means else lowered(label_of(measure))} {fewest} against {most}")
-    start = "In the tenth of the cells with the fewest training objects, against the tenth with the most"
-    return f"{start}: {', '.join(means)}." if means else ""
+            form, unit = (in_points, " points") if MEASURES[measure].share else (significant, "")
+            limits = limits_of_row(row, "difference", form)
+            differences.append(f"{lowered(label_of(measure))} by {form(row['difference'])}{unit} ({limits})")
+    start = "From the tenth of the cells with the most training objects to the tenth with the fewest"
+    return f"{start}, means differ: {', '.join(differences)}." if differences else ""
 
 
 def _position(correlations: pd.DataFrame) -> Finding | None:
@@ -244,7 +244,7 @@ def _lowest(cells: pd.DataFrame) -> Finding | None:
     evidence = f"It is lowest, {_value(lowest)}, at {place_of(lowest)}."
     if densest.name == lowest.name:
         claim, evidence = f"Shown {shown}, the model is most stable where most training objects are.", ""
-    label = f"P(top-1 change) at {place_of(densest)}, where most training objects are"
+    label = f"P(top-1 change) at {place_of(densest)}, where most training objects are,"
     estimate = estimate_of_row(densest, HEADLINE, label, densest["n_images"], unit=Unit.SHARE)
     return _finding(Kind.FACT, claim, evidence, estimate=estimate, rank=REST_RANK, figure=MAP)
 

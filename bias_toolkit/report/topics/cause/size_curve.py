@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bias_toolkit.analysis import Interval, two_lines
-from bias_toolkit.foundation.words import count, interval, percent
+from bias_toolkit.foundation.words import count, interval, known, percent
 from bias_toolkit.invariance import HEADLINE, STEP_PROTOCOLS
 from bias_toolkit.report.page.style import (
     GREY,
@@ -66,11 +66,11 @@ def size_curve_finding(measures: pd.DataFrame, seed: int = 0) -> Finding | None:
         claim = f"P(top-1 change) is U-shaped over {SIZES}."
     label = f"Rise of P(top-1 change) with each factor of 2 by which the image is shown {word}"
     limits = "The intervals of both sides have 95% confidence together."
-    evidence = [f"It is lowest, {at_size(lines.lowest)}."]
+    evidence = [f"It is lowest, {at_size(lines.lowest)}{_accuracy(measures, *values.columns[lines.lowest])}."]
     for other, (rise, found, end) in sides.items():
         said = f"a rise by {in_points(rise.value)} percentage points ({interval(rise.low, rise.high, in_points)})"
         said = said if found else "no rise was found"
-        if other != word:
+        if other != word and end != lines.lowest:
             evidence.append(f"Shown {other}, to {at_size(end)}: {said}.")
     return Finding(
         Heading.CAUSE,
@@ -83,6 +83,13 @@ def size_curve_finding(measures: pd.DataFrame, seed: int = 0) -> Finding | None:
         rank=SIZE_RANK,
         figure=SIZE_FIGURE,
     )
+
+
+def _accuracy(measures: pd.DataFrame, protocol: str, size: float) -> str:
+    """The accuracy at a size: a model that sees no object can be stable too."""
+    rows = measures[measures["protocol"].eq(protocol) & measures["size"].eq(size)]
+    accuracy = rows["accuracy"].astype(float).mean() if "accuracy" in rows else float("nan")
+    return f", with accuracy {percent(accuracy)}" if known(accuracy) else ""
 
 
 @styled

@@ -69,7 +69,7 @@ def measure_histogram(measures: pd.DataFrame, measure: str = HEADLINE) -> Axes:
     look = {"weights": weights, "color": BLUE, "alpha": 0.8}
     unit, xlabel = 1.0, label_of(measure)
     if measure in STEP_SHARES and np.isfinite(steps) and steps <= MOST_BARS:
-        unit, xlabel = float(steps), f"{label_of(measure)}: steps of {int(steps)}"
+        unit, xlabel = float(steps), f"{label_of(measure)}, in steps of {int(steps)}"
         ax.hist(values * unit, np.arange(steps + 2) - 0.5, rwidth=0.8, **look)
         ax.xaxis.set_major_locator(MaxNLocator(nbins=12, integer=True))
         ax.xaxis.set_major_formatter(lambda value, _: f"{value:.0f}" if 0 <= value <= steps else "")
