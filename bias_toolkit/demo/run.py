@@ -73,10 +73,10 @@ def run_demo(folder: str | os.PathLike, progress: Progress = silent) -> tuple[Pa
     for network, test in product(NETWORKS, TEST_SETS):
         place = folder / f"{network}-on-{test}"
         studies[network, test] = Study(place, "demo:train", f"demo:{test}", f"demo:{network}", **SETTINGS)
-    controls = {
-        control: Study(folder / f"{control}-on-uniform", "demo:train-uniform", "demo:uniform", f"demo:{control}")
-        for control in CONTROLS.values()
-    }
+    controls = {}
+    for control in CONTROLS.values():
+        place = folder / f"{control}-on-uniform"
+        controls[control] = Study(place, "demo:train-uniform", "demo:uniform", f"demo:{control}", **SETTINGS)
     maps = {network: studies[network, "photographer"].measure_map(progress).framing_map for network in NETWORKS}
     for study in studies.values():
         study.run(progress)

@@ -164,7 +164,7 @@ def _ends(contrasts: pd.DataFrame, surroundings: str) -> str:
             limits = limits_of_row(row, "difference", form)
             differences.append(f"{lowered(label_of(measure))} by {form(row['difference'])}{unit} ({limits})")
     start = "From the tenth of the cells with the most training objects to the tenth with the fewest"
-    return f"{start}, means differ: {', '.join(differences)}." if differences else ""
+    return f"{start}, these change: {', '.join(differences)}." if differences else ""
 
 
 def _position(correlations: pd.DataFrame) -> Finding | None:
