@@ -1,8 +1,9 @@
 """Distance and framing against invariance: correlations, curves and intervals."""
 
 from bias_toolkit.analysis.analyse import Analysis, analyse
+from bias_toolkit.analysis.bin_contrasts import BinContrast, bin_contrasts, clearest
 from bias_toolkit.analysis.correlation import partial_spearman, spearman, within_class_spearman
-from bias_toolkit.analysis.curve import quantile_curve, two_lines
+from bias_toolkit.analysis.curve import curve_contrasts, quantile_curve, two_lines
 from bias_toolkit.analysis.diagnostics import FRAMING_TERMS
 from bias_toolkit.analysis.framing_map import FramingMap, analyse_map
 from bias_toolkit.analysis.intervals import Interval, mean_interval, median_interval
@@ -10,7 +11,8 @@ from bias_toolkit.analysis.schema import CLASS_ESTIMATES, COMPARED_MEASURES, REL
 from bias_toolkit.analysis.summary import measure_summary
 
 __all__ = [
-    "CLASS_ESTIMATES", "COMPARED_MEASURES", "FRAMING_TERMS", "RELATED_MEASURES", "SUMMARY", "Analysis", "FramingMap",
-    "Interval", "analyse", "analyse_map", "mean_interval", "measure_summary", "median_interval", "partial_spearman",
-    "quantile_curve", "spearman", "two_lines", "within_class_spearman",
+    "CLASS_ESTIMATES", "COMPARED_MEASURES", "FRAMING_TERMS", "RELATED_MEASURES", "SUMMARY", "Analysis", "BinContrast",
+    "FramingMap", "Interval", "analyse", "analyse_map", "bin_contrasts", "clearest", "curve_contrasts", "mean_interval",
+    "measure_summary", "median_interval", "partial_spearman", "quantile_curve", "spearman", "two_lines",
+    "within_class_spearman",
 ]  # fmt: skip

@@ -3,12 +3,14 @@
 Source: after A. Azulay & Y. Weiss, JMLR 20(184), 2019, whose networks are invariant only near the training images.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from bias_toolkit.analysis.bin_contrasts import BinContrast, bin_contrasts
 from bias_toolkit.analysis.intervals import Interval, mean_interval
 from bias_toolkit.foundation.resampling import CONFIDENCE, means_of_resamples, percentile_interval
 
@@ -29,23 +31,36 @@ def quantile_curve(
 
     Images where `distance` or `measure` (images,) is NaN are left out. The bootstrap resamples the images of each bin.
     """
+    rows = []
+    for i, (left, right, x, y) in enumerate(_quantile_bins(distance, measure, bins)):
+        rows.append((i, left, right, x.mean(), *mean_interval(y, resamples, seed)))
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def curve_contrasts(
+    distance: ArrayLike, measure: ArrayLike, bins: int = 10, limits: tuple[float, float] = (0.0, 1.0)
+) -> list[BinContrast]:
+    """The differences between all bins of `quantile_curve`, with intervals that hold together; see `bin_contrasts`."""
+    return bin_contrasts([y for _, _, _, y in _quantile_bins(distance, measure, bins)], limits=limits)
+
+
+def _quantile_bins(
+    distance: ArrayLike, measure: ArrayLike, bins: int
+) -> Iterator[tuple[float, float, np.ndarray, np.ndarray]]:
+    """The left and right edge of each bin, and the distances and the measure of its images."""
     distance, measure = np.asarray(distance, np.float64), np.asarray(measure, np.float64)
     complete = ~(np.isnan(distance) | np.isnan(measure))
     distance, measure = distance[complete], measure[complete]
     if not len(distance):
-        return pd.DataFrame(columns=COLUMNS)
+        return
     bins = max(1, min(bins, len(distance) // IMAGES_PER_BIN))
     # Edges are observed distances, so that no bin between two different edges is empty.
     edges = np.unique(np.quantile(distance, np.linspace(0, 1, bins + 1), method="lower"))
     inner = edges[1:-1]
     number = np.searchsorted(inner, distance, side="left")
-    rows = []
     for i in range(len(inner) + 1):
         inside = number == i
-        interval = mean_interval(measure[inside], resamples, seed)
-        left, right = edges[i], edges[min(i + 1, len(edges) - 1)]
-        rows.append((i, left, right, distance[inside].mean(), *interval))
-    return pd.DataFrame(rows, columns=COLUMNS)
+        yield edges[i], edges[min(i + 1, len(edges) - 1)], distance[inside], measure[inside]
 
 
 @dataclass(frozen=True)

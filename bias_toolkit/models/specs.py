@@ -1,6 +1,9 @@
 """Model names, and whether a name refers to code. It does not import torch, so it is fast."""
 
-NAMED_MODELS = ("efficientnet-lite0", "demo", "demo:fully-connected", "demo:global-pooling")
+NAMED_MODELS = (
+    *("efficientnet-lite0", "demo", "demo:fully-connected", "demo:global-pooling"),
+    *("demo:fully-connected-uniform", "demo:global-pooling-uniform"),
+)
 LIBRARIES = ("demo", "torchvision", "timm")
 OTHER_MODELS = "torchvision:NAME, timm:NAME or package.module:factory"
 

@@ -358,6 +358,12 @@ class Study:
         )
         return figure.axes[0]
 
+    def figures(self) -> dict[str, str]:
+        """The figures that `plot` can draw of this study, by name, each with a line that describes it."""
+        from bias_toolkit.report import available
+
+        return available(self.results)
+
     def verify(self, progress: Progress = silent) -> pd.DataFrame:
         """Check every byte that steps have written against its digest. The next run repairs damaged files.
 

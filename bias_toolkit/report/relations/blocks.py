@@ -21,7 +21,6 @@ def relation_figure(
     what: str,
     draw: Callable[..., Axes],
     *,
-    note: str = "",
     rhos_in_alt: bool = False,
     boxes: frozenset[str] = frozenset(),
 ) -> FigureBlock:
@@ -48,7 +47,7 @@ def relation_figure(
             correlations=relations.correlations,
         ),
         f"{what}: points{' and a curve of bin means' if curved else ''}.{f' {rhos}' if rhos_in_alt else ''}",
-        f"{what}; one point a test image ({count(n, 'image')}). {curve} {rhos}{note}",
+        f"{what}; one point a test image ({count(n, 'image')}). {curve} {rhos}",
         half=True,
         boxes=boxes,
     )

@@ -10,6 +10,9 @@ from bias_toolkit.analysis import quantile_curve
 from bias_toolkit.foundation.words import known
 from bias_toolkit.report.source import Source, per_image
 
+FRACTIONS = {2: "half", 3: "third", 4: "quarter", 5: "fifth", 8: "eighth", 10: "tenth", 20: "twentieth"}
+"""The name of a bin of equally many images, by the number of bins."""
+
 
 @dataclass(frozen=True)
 class Relations:

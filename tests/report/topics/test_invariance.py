@@ -1,7 +1,6 @@
 """Every branch of what can be said about invariance."""
 
 import dataclasses
-import re
 
 import numpy as np
 import pandas as pd
@@ -43,8 +42,9 @@ def findings(source, analysis_of, *rows, reference=("crop", "diagonal", 1.0)):
 def test_one_pixel_changes_the_class(bare_source, analysis_of):
     first = findings(bare_source, analysis_of, CHANGE, row("mac", 0.057, 0.05, 0.06))[0]
     assert first.kind == "effect"
-    assert first.claim == "Moving an image by one pixel changes the top-1 class in 15.0% of the steps."
-    assert "95% interval 13.9% to 16.1%; crop, diagonal, size 1; 1,000 images." in first.evidence
+    assert first.claim == "Moving an image by one pixel changes the top-1 class."
+    assert first.estimate.text == "P(top-1 change) 15.0% (95% interval 13.9% to 16.1%; 1,000 images)"
+    assert first.evidence.startswith("The sweep is crop, diagonal, size 1.")
     assert "0.0570 (95% interval 0.0500 to 0.0600) a step" in first.evidence
 
 
@@ -70,21 +70,22 @@ def test_offsets_alone_have_their_consistency(bare_source, analysis_of):
     offsets = row("consistency", 0.9, 0.88, 0.92, protocol="offsets", transform=None)
     unknown, consistency = findings(bare_source, analysis_of, offsets, reference=None)
     assert unknown.kind == "unknown"
-    assert "agree in their top-1 class in 90.0% of pairs" in consistency.claim
+    assert consistency.claim == "Pairs of views of an image, at random offsets, were compared in their top-1 class."
+    assert consistency.estimate.text == "Pairs that agree 90.0% (95% interval 88.0% to 92.0%; 1,000 images)"
 
 
 def test_labels_and_their_absence(bare_source, analysis_of):
     assert findings(bare_source, analysis_of, CHANGE)[-1].kind == "unknown"
     last = findings(bare_source, analysis_of, CHANGE, row("accuracy", 0.75, 0.74, 0.76, n=900))[-1]
     assert last.kind == "fact"
-    assert last.claim == "Accuracy over the same views is 75.0%."
-    assert "900 images" in last.evidence
+    assert last.claim == "Accuracy was measured on the same views."
+    assert last.estimate.text == "Accuracy 75.0% (95% interval 74.0% to 76.0%; 900 images)"
 
 
 def test_the_reference_sweep_is_the_one_told(bare_source, analysis_of):
     other = row("p_top1_change", 0.3, 0.2, 0.4, protocol="embed", size=2.0, transform="scale")
     first = findings(bare_source, analysis_of, CHANGE, other, reference=("embed", "scale", 2.0))[0]
-    assert "30.0%" in first.claim
+    assert first.estimate.value == 0.3
     assert "embed, scale, size 2" in first.evidence
 
 
@@ -263,9 +264,11 @@ def test_u_shape(bare_source):
     finding = of_sizes(bare_source, smaller=noisy(0.3, 0), same=noisy(0.1, 1), larger=noisy(0.2, 2))
     assert finding.kind == "effect"
     assert "U-shaped" in finding.claim
-    assert "at crop size 1, and higher when the image is shown smaller, " in finding.evidence
-    assert "at embed size 2, by " in finding.evidence
-    assert "paired bootstrap over the 200 images measured at all 3 sizes" in finding.evidence
+    # Of the two sides, the weaker one.
+    assert finding.estimate.label == "P(top-1 change) at crop size 0.25 minus that at crop size 1"
+    assert finding.estimate.value == pytest.approx(0.1, abs=0.02)
+    assert finding.estimate.direction == 1
+    assert (finding.estimate.n, finding.rank, finding.figure) == (200, 25, "sizes")
 
 
 @pytest.mark.parametrize(
@@ -278,14 +281,14 @@ def test_u_shape(bare_source):
 )
 def test_other_shapes(bare_source, smaller, same, larger, claim):
     finding = of_sizes(bare_source, smaller=noisy(smaller, 0), same=noisy(same, 1), larger=noisy(larger, 2))
-    assert (finding.kind, finding.claim) == ("effect", claim)
+    assert (finding.kind, finding.claim, finding.estimate.direction) == ("effect", claim, 1)
 
 
 def test_no_dependence_on_size(bare_source):
     finding = of_sizes(bare_source, smaller=noisy(0.1, 0), same=noisy(0.1, 1), larger=noisy(0.1, 2))
     assert finding.kind == "none"
     assert finding.claim.startswith("No dependence")
-    assert re.search(r"a difference of \d\.\d percentage points \(−\d\.\d to \d\.\d\)", finding.evidence)
+    assert (finding.estimate.direction, finding.rank) == (0, 125)
     assert "chosen after looking" in finding.evidence
 
 
@@ -306,7 +309,7 @@ def test_choosing_the_pair_after_looking_is_paid_for():
 def test_too_few_images_or_sizes_for_a_comparison(bare_source):
     few = of_sizes(bare_source, smaller=[0.3] * 12, same=[0.1] * 12, larger=[0.2] * 12)
     assert few.kind == "caution"
-    assert few.evidence == "12 images measured at every size."
+    assert few.evidence == "12 images were measured at every size."
     assert size_finding(gather(bare_source)) is None
 
 

@@ -15,8 +15,9 @@ from bias_toolkit.report.page.blocks import Block, FigureBlock, Omitted, Paragra
 from bias_toolkit.report.page.style import BLUE, GREY, histogram, in_percent, new_figure, styled, subtitle
 from bias_toolkit.report.relations import figures
 from bias_toolkit.report.relations.blocks import correlations_table, relation_figure
+from bias_toolkit.report.relations.findings import relation
 from bias_toolkit.report.relations.tables import Relations
-from bias_toolkit.report.topics.distance.findings import DistanceContents
+from bias_toolkit.report.topics.distance.findings import FIGURE, NEAREST, DistanceContents
 from bias_toolkit.report.topics.distance.search_quality import quality_blocks
 from bias_toolkit.report.words.definitions import DISTANCES, distance_label, label_of
 
@@ -62,8 +63,6 @@ def opening_curve(contents: DistanceContents) -> list[FigureBlock]:
 
 def _curve(relations: Relations, measure: str) -> FigureBlock:
     x_label = distance_label("nn_distance", {"metric": relations.metric})
-    values = relations.per_image[["nn_distance", measure]].dropna()[measure]
-    jittered = " Points are moved a little up or down at random, so that equal values can be told apart."
     return relation_figure(
         relations,
         _figure_name(measure),
@@ -71,13 +70,12 @@ def _curve(relations: Relations, measure: str) -> FigureBlock:
         measure,
         f"{label_of(measure)} against the distance to the nearest training image",
         partial(figures.distance_vs_invariance, distance="nn_distance", x_label=x_label),
-        note=jittered if figures.is_discrete(values) else "",
         rhos_in_alt=True,
     )
 
 
 def _figure_name(measure: str) -> str:
-    return f"distance-{measure.replace('_', '-')}"
+    return FIGURE.format(measure.replace("_", "-"))
 
 
 def _relation_figures(relations: Relations, measure: str) -> Iterator[FigureBlock]:
@@ -90,12 +88,17 @@ def _relation_figures(relations: Relations, measure: str) -> Iterator[FigureBloc
         yield FigureBlock(
             f"{name}-given-margin",
             lambda: figures.curve_given_margin(
-                relations.per_image, measure=measure, distance="nn_distance", bins=relations.bins, x_label=x_label
+                relations.per_image,
+                measure=measure,
+                distance="nn_distance",
+                bins=relations.bins,
+                correlations=relations.correlations,
+                x_label=x_label,
             ),
             f"{label} by percentile of distance, among all images and among images of like margin.",
             "The same curve over percentiles of distance: among all images, and among images of like margin, where "
-            "each image's distance is ranked only against those of images whose margin is nearly its own. Where the "
-            "second curve is flat, the model's confidence explains the first.",
+            "each image's distance is ranked only against those of images whose margin is nearly its own. "
+            f"{relation(relations, NEAREST, measure).claim}",
             half=True,
         )
 
@@ -171,7 +174,7 @@ def distance_histogram(
     """Distances of test images (DISTANCES rows), and of training images to their nearest other training image (n,)."""
     test, train = distances["nn_distance"].dropna().to_numpy(float), np.asarray(train_distances, float)
     train = train[np.isfinite(train)]
-    highest = max(np.quantile(values, 0.999) for values in (test, train) if len(values))
+    highest = max(values.max() for values in (test, train) if len(values))
     edges = np.linspace(0, highest, HISTOGRAM_BINS + 1)
     ax = histogram(
         test,

@@ -22,7 +22,6 @@ from bias_toolkit.report.words.finding import (
     Kind,
     Unit,
     estimate_over,
-    interval_over,
 )
 from bias_toolkit.report.words.sentences import TEST, lowered, sweep_name
 
@@ -33,7 +32,7 @@ NOISY = "The model’s answers change without any shift, so what is measured is 
 ENLARGED = 0.8
 """Pixels of the test images in one step; below, a step moves the picture by clearly less than the images resolve."""
 LOW_ACCURACY = 0.5
-FIGURE = "p-top1-change"
+FIGURE, SIZES_FIGURE = "p-top1-change", "sizes"
 
 
 @dataclass(frozen=True)
@@ -170,38 +169,36 @@ def size_finding(contents: InvarianceContents) -> Finding | None:
     if not len(measures) or sweep is None:
         return None
     of_transform = measures[measures["transform"].eq(sweep[1])]
-    return compare_sizes(values_by_size(of_transform), Heading.INVARIANCE, contents.seed)
+    return compare_sizes(values_by_size(of_transform), Heading.INVARIANCE, SIZES_FIGURE, contents.seed)
 
 
 def _consistency(contents: InvarianceContents) -> list[Finding]:
     summary = contents.summary
     rows = summary[summary["measure"].eq("consistency") & summary["value"].notna()] if len(summary) else summary
-    findings = []
-    for row in rows.to_dict("records"):
-        share, evidence = percent(row["value"]), f"{_interval(row)}; {count(row['n'], 'image')}."
-        claim = f"Two views of an image at random offsets agree in their top-1 class in {share} of pairs."
-        findings.append(_finding(Kind.FACT, claim, evidence))
-    return findings
+    claim = "Pairs of views of an image, at random offsets, were compared in their top-1 class."
+    return [_finding(Kind.FACT, claim, estimate=_mean(row, "Pairs that agree")) for row in rows.to_dict("records")]
 
 
-def _interval(row: Mapping) -> str:
-    text = interval_over(row["n"], row["low"], row["high"], percent)
-    return text[0].upper() + text[1:]
+def _mean(row: Mapping[str, Any], label: str) -> Estimate:
+    """The mean of a measure that is a share, a row of SUMMARY."""
+    n = int(row["n"])
+    ends = (row["low"], row["high"]) if n >= ENOUGH_FOR_AN_INTERVAL else (None, None)
+    return Estimate(row["measure"], label, row["value"], *ends, n, unit=Unit.SHARE)
 
 
-def _change(contents: InvarianceContents, row: Mapping) -> Finding:
-    details = f"{sweep_name(*contents.reference)}; {count(row['n'], 'image')}"
+def _change(contents: InvarianceContents, row: Mapping[str, Any]) -> Finding:
+    sweep, estimate = f"The sweep is {sweep_name(*contents.reference)}.", _mean(row, label_of(HEADLINE))
     if row["value"] == 0:
-        return _finding(Kind.NONE, "Moving an image by one pixel never changed the top-1 class.", f"{details}.")
-    claim = f"Moving an image by one pixel changes the top-1 class in {percent(row['value'])} of the steps."
-    evidence = f"{_interval(row)}; {details}."
-    change = contents.row("mac")
+        claim = "Moving an image by one pixel never changed the top-1 class."
+        return _finding(Kind.NONE, claim, sweep, estimate=estimate, figure=FIGURE)
+    evidence, change = sweep, contents.row("mac")
     if change is not None:
         text = estimate_over(change["n"], change["value"], change["low"], change["high"], significant)
         evidence += f" The probability of the class on top changes by {text} a step on average."
+    kind, claim = Kind.EFFECT, "Moving an image by one pixel changes the top-1 class."
     if row["n"] < TOO_FEW_IMAGES:
-        return _finding(Kind.CAUTION, claim, f"{evidence} So few images say little about others.")
-    return _finding(Kind.EFFECT, claim, evidence)
+        kind, evidence = Kind.CAUTION, f"{evidence} So few images say little about others."
+    return _finding(kind, claim, evidence, estimate=estimate, figure=FIGURE)
 
 
 def noise_finding(floor: NoiseFloor | None, row: Mapping) -> Finding:
@@ -227,5 +224,5 @@ def _accuracy(contents: InvarianceContents) -> Finding:
     if row is None:
         claim = "Accuracy is not given: no test image has a label that is one of the model's classes."
         return _finding(Kind.UNKNOWN, claim)
-    claim = f"Accuracy over the same views is {percent(row['value'])}."
-    return _finding(Kind.FACT, claim, f"{_interval(row)}; {count(row['n'], 'image')}.")
+    claim = "Accuracy was measured on the same views."
+    return _finding(Kind.FACT, claim, estimate=_mean(row, label_of("accuracy")))
