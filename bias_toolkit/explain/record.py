@@ -294,9 +294,9 @@ class CauseLine:
     `after` is the measurement under the intervention; `fall` and `mac_fall` are by how much P(top-1 change) and MAC
     fall on the same steps; `fall_beyond_controls` is by how much P(top-1 change) falls below its value after changes
     that remove no cause. All are None if the intervention was not tried. The coin toss has no intervention, but
-    `expected`: P(top-1 change) of the test images with the same margin. `made_up` is the share of the views' pixels that
-    lie outside the image, which were filled by `fill`. `rank` is 1 for the first cause and None for no cause. `picture`
-    is the centre view under the intervention.
+    `expected`: P(top-1 change) of the test images with the same margin. `made_up` is the share of the views' pixels
+    that lie outside the image, which were filled by `fill`. `rank` is 1 for the first cause and None for no cause.
+    `picture` is the centre view under the intervention.
     """
 
     cause: Cause
@@ -312,6 +312,14 @@ class CauseLine:
     fill: str | None = None
     rank: Count | None = None
     picture: PictureName | None = None
+
+    @model_validator(mode="after")
+    def _has_what_its_verdict_is_of(self) -> Self:
+        if self.verdict == Verdict.CAUSE and self.after is None:
+            raise ValueError("a cause must have a measurement")
+        if (self.verdict in (Verdict.LIKE_MARGIN, Verdict.MORE)) != (self.expected is not None):
+            raise ValueError("images of the same margin must be expected to change if they are compared, and only then")
+        return self
 
     @property
     def name(self) -> str:

@@ -106,7 +106,8 @@ class Summary:
             "First cause:",
         ]
         for share in self.shares:
-            lines.append(f"  {share.n_first:3d}  {share.name} (a cause of {share.n_cause}, tried on {share.n_tried})")
+            of = f"a cause of {share.n_cause}, removed from {share.n_tried}"
+            lines.append(f"  {share.n_first:3d}  {share.name} ({of})")
         lines.append(f"  {self.n_unexplained:3d}  no cause was found")
         return "\n".join([*lines, *filter(None, [self.margin_sentence])])
 

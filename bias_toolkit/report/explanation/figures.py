@@ -208,8 +208,8 @@ def effects_plot(explanation: ExplanationRecord) -> Figure:
     figure = new_figure(10.4, 1.45 + 0.18 * len(rows) + 0.17 * lines)
     left, right = figure.subplots(1, 2, sharey=True)
     threshold = explanation.unstable_from
-    _dots(left, [row.change for row in rows], rows, threshold)
     left.axvline(threshold, color=GREY, linewidth=1.1, linestyle="--", label="unstable from here to the right")
+    _dots(left, [row.change for row in rows], rows, threshold)
     left.set_xlabel(f"{label_of('p_top1_change')}, 95% interval")
     in_percent(left.xaxis)
     _dots(right, [row.mac for row in rows], rows)

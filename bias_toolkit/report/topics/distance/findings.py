@@ -13,6 +13,7 @@ from bias_toolkit.report.relations import tables
 from bias_toolkit.report.relations.findings import Variable, relation
 from bias_toolkit.report.relations.tables import Relations, plain_and_partial
 from bias_toolkit.report.source import Source, class_names
+from bias_toolkit.report.topics.distance.leaks import Leaks, gather_leaks, leak_findings
 from bias_toolkit.report.topics.distance.search_quality import quality_findings
 from bias_toolkit.report.words.finding import TOO_FEW_IMAGES, Estimate, Finding, Heading, Kind, estimate_over
 from bias_toolkit.report.words.sentences import ClassNames
@@ -38,6 +39,7 @@ class DistanceContents:
     n_shared: int  # test images that are training images themselves, by file: their distances are to the others
     training_spacing: np.ndarray  # (n,): distance of training images to their nearest other training image
     names: ClassNames
+    leaks: Leaks | None
 
 
 def gather(source: Source) -> DistanceContents:
@@ -50,6 +52,7 @@ def gather(source: Source) -> DistanceContents:
         source.n_shared,
         source.training_spacing,
         class_names(source),
+        gather_leaks(source),
     )
 
 
@@ -67,8 +70,8 @@ def distance_findings(contents: DistanceContents) -> list[Finding]:
         claim = f"{contents.n_shared:,} of the {count(len(distances), 'test image')} {are}."
         evidence = "Each is compared with the other training images only."
         findings.append(Finding(Heading.DISTANCE, Kind.CAUTION, claim, evidence))
-    if "leak" in distances:
-        findings.append(_leaks(contents))
+    if contents.leaks is not None:
+        findings.extend(leak_findings(contents.leaks, contents.n_shared))
     findings.extend(quality_findings(contents.search_quality))
     if has_values(distances, "distance_percentile"):
         findings.append(_percentile(distances["distance_percentile"]))
@@ -105,19 +108,6 @@ def distance_answer(contents: DistanceContents) -> Finding:
         kind, claim = Kind.NONE, "No relation between distance from the training set and stability was found."
     evidence = f"With nothing held constant: {alone.text}."
     return Finding(Heading.DISTANCE, kind, claim, evidence, estimate=partial, figure="distance-p-top1-change")
-
-
-def _leaks(contents: DistanceContents) -> Finding:
-    leaks, n = int(contents.distances["leak"].fillna(False).sum()), len(contents.distances)
-    images, shared = count(n, "test image"), contents.n_shared
-    if leaks == 0:
-        besides = ", besides themselves" if shared else ""
-        claim = f"None of the {images} is at (near) zero distance from a training image{besides}."
-        return Finding(Heading.DISTANCE, Kind.FACT, claim)
-    of = "another training image" if shared else "a training image"
-    claim = f"{leaks:,} of {images} {'is' if leaks == 1 else 'are'} at (near) zero distance from {of}."
-    evidence = f"This may be a leak between the splits ({percent(leaks / n)} of the test images)."
-    return Finding(Heading.DISTANCE, Kind.CAUTION, claim, evidence)
 
 
 def _percentile(percentiles: pd.Series) -> Finding:
