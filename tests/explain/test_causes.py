@@ -265,7 +265,11 @@ def test_what_is_no_cause_in_its_order(line_of, judged):
         Verdict.NOT_TRIED,
     )
     assert set(verdicts) == set(Verdict)
-    lines = [line_of(cause, verdict) for cause, verdict in zip([*Cause, *list(Cause)[:6]], verdicts, strict=True)]
+    compared = (Verdict.LIKE_MARGIN, Verdict.MORE)
+    lines = [
+        line_of(cause, verdict, expected=Estimate(0.25) if verdict in compared else None)
+        for cause, verdict in zip([*Cause, *list(Cause)[:6]], verdicts, strict=True)
+    ]
     rng = np.random.default_rng(0)
     for _ in range(20):
         found = ranked([lines[number] for number in rng.permutation(len(lines))])

@@ -272,11 +272,11 @@ def test_a_fall_is_paired():
 
 
 def test_intervals_cover_the_mean_of_independent_sweeps():
-    """400 neighbourhoods of 20 independent sweeps with 8 steps: the percentile interval covers about 93%."""
+    """400 neighbourhoods of 20 independent sweeps with 8 steps: the interval covers 93% or more."""
     rng = np.random.default_rng(4)
     drawn = rng.binomial(8, 0.3, (400, 20)) / 8
     found = [estimate([values], seed) for seed, values in enumerate(drawn)]
-    assert 0.89 <= np.mean([one.low <= 0.3 <= one.high for one in found]) <= 0.97
+    assert 0.89 <= np.mean([one.low <= 0.3 <= one.high for one in found]) <= 0.985
 
 
 def test_intervals_cover_the_fall_of_the_same_sweeps():
@@ -284,7 +284,7 @@ def test_intervals_cover_the_fall_of_the_same_sweeps():
     steady = rng.normal(0, 0.3, (400, 20))
     before, after = steady + rng.normal(0.4, 0.1, (400, 20)), steady + rng.normal(0.1, 0.1, (400, 20))
     found = [estimate_fall([before[seed]], [after[seed]], seed) for seed in range(400)]
-    assert 0.89 <= np.mean([one.low <= 0.3 <= one.high for one in found]) <= 0.97
+    assert 0.89 <= np.mean([one.low <= 0.3 <= one.high for one in found]) <= 0.985
     assert np.mean([one.high - one.low for one in found]) < 0.15
 
 

