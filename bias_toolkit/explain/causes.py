@@ -250,12 +250,12 @@ def _reason(cause: Cause, verdict: Verdict, settled: Prediction) -> str:
                 "The response is calm, but whole images differ in framing and surroundings too. So this does not show "
                 "that the content is the cause."
             )
-    calm = "The class changes at no more than half of the steps at which it changed, and MAC falls too"
+    calm = "MAC falls too. Over all shifts the model"
     if settled.is_right is None:
-        return f"{calm}. Over all shifts the model then says {settled.name}."
+        return f"{calm} then says {settled.name}."
     if settled.is_right:
-        return f"{calm}. Over all shifts the model is then right: {settled.name}."
-    return f"{calm}. Over all shifts the model is still wrong: {settled.name}. So it is a cause, and no remedy."
+        return f"{calm} is then right: {settled.name}."
+    return f"{calm} is still wrong: {settled.name}. So it is a cause, and no remedy."
 
 
 def _cause_order(line: CauseLine) -> tuple[bool, float, float]:

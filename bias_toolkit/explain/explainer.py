@@ -20,10 +20,12 @@ from bias_toolkit.explain.request import Subject
 from bias_toolkit.explain.trials import Trials
 from bias_toolkit.foundation.errors import InputError, UnreadableImageError
 from bias_toolkit.foundation.files import atomic_path
-from bias_toolkit.foundation.words import percent
+from bias_toolkit.foundation.words import count, percent
 from bias_toolkit.invariance import Window, centre_view, sweep_picture, sweep_window
 
 REMEDY_RADII = (1, 4)
+FEWEST_OBJECTS = 10
+"""Of fewer training objects, the middle 90% is not known."""
 
 
 def explain_image(context: Context, subject: Subject, folder: Path) -> Explanation:
@@ -111,6 +113,9 @@ def _framing(context: Context, subject: Subject, window: Window) -> tuple[Framin
     training = training_objects(context.training_subjects, category, side, context.feature_size, context.seed)
     if training is None:
         return None, "The training set has no object boxes to compare its framing with.", None
+    if len(training.boxes) < FEWEST_OBJECTS:
+        n = count(len(training.boxes), "object box", "object boxes")
+        return None, f"The training set has only {n}, too few to say what framing is usual.", None
     return compare_framing(subject.box, window, training, context.seed), "", training
 
 

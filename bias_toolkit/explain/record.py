@@ -56,7 +56,7 @@ class Verdict(StrEnum):
     WRONG = "makes the model wrong"
     ELSEWHERE = "settles on another class"
     MIXED = "not told apart"
-    NO_MORE = "no more than controls"
+    NO_MORE = "little more than controls"
     SMALL = "changes little"
     COVERED = "one of the two is enough"
     LIKE_MARGIN = "like others of its margin"

@@ -5,8 +5,9 @@ from bias_toolkit.foundation.words import below_all, count, number, percent, sig
 
 MOST_NEIGHBOURS = 3
 MARGIN_WORDS = {
-    Verdict.LIKE_MARGIN: "It does not clearly change more often than other images of its margin (an association).",
-    Verdict.MORE: "It changes more often than other images of its margin (an association).",
+    Verdict.LIKE_MARGIN: "It does not clearly change more often than test images on which the model is as unsure (an "
+    "association).",
+    Verdict.MORE: "It changes more often than test images on which the model is as unsure (an association).",
 }
 
 
@@ -102,7 +103,7 @@ def _why(explanation: ExplanationRecord) -> list[str]:
         restless = [line.name for line in explanation.lines if line.verdict == Verdict.NOT_CALM]
         if restless:
             names = ", ".join(dict.fromkeys(restless))
-            sentences.append(f"P(top-1 change) falls without any of these, but the response does not calm: {names}.")
+            sentences.append(f"Removing one of these lowers P(top-1 change), but does not calm the response: {names}.")
     compared = next((line for line in explanation.lines if line.expected is not None), None)
     if compared is not None:
         sentences.append(MARGIN_WORDS[compared.verdict])

@@ -165,6 +165,16 @@ def test_an_enlarged_image_has_no_fine_detail(finished, context, tmp_path, monke
         assert all("shows the image enlarged" in line.reason for line in lines)
 
 
+@pytest.mark.parametrize(("objects", "is_compared"), [(9, False), (10, True)])
+def test_framing_needs_ten_training_objects(finished, context, tmp_path, objects, is_compared):
+    few = dataclasses.replace(context, training_subjects=context.training_subjects.head(objects), unstable_from=1.0)
+    image_id = finished.per_image["image_id"].iloc[0]
+    explanation = explain_image(few, known_subject(finished, image_id), tmp_path)
+    assert (explanation.framing is not None) == is_compared
+    reason = "The training set has only 9 object boxes, too few to say what framing is usual."
+    assert explanation.framing_reason == ("" if is_compared else reason)
+
+
 def test_the_answer_has_the_class_of_the_picture_that_is_shown(finished, case):
     """The centre view's class is that of the saved picture, shown to the model again."""
     _, explanation, picture = case

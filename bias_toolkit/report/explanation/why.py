@@ -49,7 +49,7 @@ def why_section(explanation: ExplanationRecord) -> Section | None:
     causes = [line for line in explanation.lines if line.rank is not None]
     if causes:
         title = "The cause" if len(causes) == 1 else "Causes, the first one first"
-        note = "Each was removed from this image, and the same one-pixel steps were measured again: an effect."
+        note = "Each cause was removed alone, and the same one-pixel steps were measured again: these are effects."
         blocks.append(TrialsBlock(title, [_trial(line, explanation) for line in causes], note))
     else:
         blocks.append(Paragraph("No cause was found. What was tried is below, each with its result."))
@@ -106,8 +106,8 @@ def _picture(line: CauseLine) -> Picture | None:
 
 def _facts(line: CauseLine, before: Stability, after: Stability) -> list[Fact]:
     facts = [
-        _from_to(P, before.p_top1_change, after.p_top1_change, percent, line.fall, points),
-        _from_to(MAC, before.mac, after.mac, two_digits, line.mac_fall, two_digits),
+        _from_to(P, before.p_top1_change, after.p_top1_change, percent, _limits_of(line.fall, _hundredths, " points")),
+        _from_to(MAC, before.mac, after.mac, two_digits, _limits_of(line.mac_fall, two_digits)),
     ]
     if line.fall_beyond_controls is not None:
         beyond = line.fall_beyond_controls
@@ -123,12 +123,10 @@ def _from_to(
     before: Estimate,
     after: Estimate,
     form: Callable[[float], str],
-    fall: Estimate | None,
-    fall_form: Callable[[float], str],
+    fall: str,
 ) -> Fact:
-    lines = [after.limits(form, "after: ")]
-    if fall is not None:
-        lines.append(f"fall {fall_form(fall.value)}{fall.limits(fall_form, ': ')}")
+    """A value before and after, with the interval of the latter and that of the fall."""
+    lines = [after.limits(form, "after: "), f"fall: {fall}" if fall else ""]
     return Fact(name, f"{form(before.value)} → {form(after.value)}", [line for line in lines if line])
 
 
@@ -150,6 +148,12 @@ def _hundredths(share: float) -> str:
     return percent(share).removesuffix("%")
 
 
+def _limits_of(fall: Estimate | None, form: Callable[[float], str], unit: str = "") -> str:
+    """The interval of a fall with its unit; empty if it is not known."""
+    limits = "" if fall is None else fall.limits(form)
+    return f"{limits}{unit}" if limits else ""
+
+
 def _predictions(stability: Stability) -> list[Fact]:
     """The class at the centre view, and that over all shifts if it is another."""
     centre, over = stability.centre_view, stability.over_shifts
@@ -157,7 +161,7 @@ def _predictions(stability: Stability) -> list[Fact]:
     if over.name != centre.name:
         facts.append(Fact("Class over all shifts", over.name, prediction_lines(over)))
     if known(stability.accuracy):
-        facts.append(Fact("Right", percent(stability.accuracy, 0), ["of the shifted views"]))
+        facts.append(Fact("Views with the right class", percent(stability.accuracy, 0), ["of all shifts"]))
     return facts
 
 

@@ -207,8 +207,9 @@ def test_every_line_with_its_numbers(page, unstable):
         assert f"{percent(before.value)} → {percent(after.value)}" in text
         assert f"after: {percent(after.low)} to {percent(after.high)}" in text
         assert f"{significant(unstable.before.mac.value, 2)} → {significant(line.after.mac.value, 2)}" in text
-        assert f"fall {points(line.fall.value)}: {points(line.fall.low)} to {points(line.fall.high)}" in text
-        assert f"fall {significant(line.mac_fall.value, 2)}: {significant(line.mac_fall.low, 2)} to" in text
+        low, high = points(line.fall.low).removesuffix(" points"), points(line.fall.high)
+        assert f"fall: {low} to {high}" in text
+        assert f"fall: {significant(line.mac_fall.low, 2)} to {significant(line.mac_fall.high, 2)}" in text
         assert f"Lower than after controls by {points(line.fall_beyond_controls.value)}" in text
         centre = line.after.centre_view
         told = f"probability {percent(centre.probability)}, {'right' if centre.is_right else 'wrong'}"
