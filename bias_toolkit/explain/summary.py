@@ -101,8 +101,8 @@ class Summary:
             return self.sentence
         lines = [
             self.sentence,
-            f"Their mean P(top-1 change) is {self.before.text()}, and {self.controls.text()} after changes that remove "
-            "no cause.",
+            f"The mean P(top-1 change) of the unstable ones is {self.before.text()}.",
+            f"After changes that remove no cause it is {self.controls.text()}.",
             "First cause:",
         ]
         for share in self.shares:

@@ -128,15 +128,16 @@ def test_no_image_is_unstable(several):
 def test_the_text_says_the_numbers(several):
     lines = summarise(several).text.split("\n")
     assert lines[0] == "The 6 least stable images were explained; 4 are unstable."
-    assert lines[1] == "Their mean P(top-1 change) is 37.5%, and 25.0% after changes that remove no cause."
-    assert lines[3] == "    2  framed too small or too large (a cause of 2, removed from 3)"
-    assert lines[4] == "    1  undersampling in the network (a cause of 3, removed from 3)"
+    assert lines[1] == "The mean P(top-1 change) of the unstable ones is 37.5%."
+    assert lines[2] == "After changes that remove no cause it is 25.0%."
+    assert lines[4] == "    2  framed too small or too large (a cause of 2, removed from 3)"
+    assert lines[5] == "    1  undersampling in the network (a cause of 3, removed from 3)"
     assert lines[-2] == "    1  no cause was found"
     assert lines[-1] == (
         "1 of 2 unstable images does not clearly change more often than other test images of the same margin (an "
         "association)."
     )
-    assert len(lines) == 3 + len(INTERVENTIONS) + 2
+    assert len(lines) == 4 + len(INTERVENTIONS) + 2
 
 
 def test_every_count_says_of_which_images_it_is(several):

@@ -185,6 +185,7 @@ def share(summary, cause, n_first):
             "“framed off centre” and “framed too small or too large” are each the first cause of 4 of the 9 unstable "
             "images among",
         ),
+        ({"scale": 6}, 15, "“framed too small or too large” is the first cause of 6 of the 15 least stable images."),
         ({"scale": 1}, 1, "“framed too small or too large” is the first cause of 1 of the 1 unstable image among"),
     ],
 )

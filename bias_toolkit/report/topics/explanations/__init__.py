@@ -147,9 +147,10 @@ def _finding(kind: Kind, claim: str, evidence: str, estimate: Estimate | None = 
 
 
 def _unstable(summary: Summary) -> str:
-    """`the 18 unstable images among the 20 least stable`."""
-    n = summary.n_unstable
-    return f"the {count(n, 'unstable image')} among the {summary.images}"
+    """`the 18 unstable images among the 20 least stable images`, or `the 20 least stable images`."""
+    if summary.n_unstable == summary.n_images:
+        return f"the {summary.images}"
+    return f"the {count(summary.n_unstable, 'unstable image')} among the {summary.images}"
 
 
 def explanations_section(contents: Explained) -> Section | Omitted:
