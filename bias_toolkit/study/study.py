@@ -22,7 +22,7 @@ from bias_toolkit.pipeline.runner import Runner
 from bias_toolkit.pipeline.step import Step, Task
 from bias_toolkit.pipeline.verify import Damage, verify
 from bias_toolkit.study import steps
-from bias_toolkit.study.explaining import explainable, listed_requests, request_for, worst_requests
+from bias_toolkit.study.explaining import explainable, request_for, worst_requests
 from bias_toolkit.study.identities import EXTRA_FILES
 from bias_toolkit.study.inputs import Inputs, Named
 from bias_toolkit.study.news import news
@@ -296,7 +296,6 @@ class Study:
     def explain_worst(self, n: int = 20, progress: Progress = silent) -> list[Explanation]:
         """Explain the `n` least stable test images, the least stable first, and bring the report up to date.
 
-        The other images that the report lists are explained too, so that each has its page.
         `bias_toolkit.explain.summarise` counts the images for which each cause is the first. Raises InputError if n is
         below 1, or the study's sweeps have no steps.
         """
@@ -304,11 +303,9 @@ class Study:
             raise InputError(f"--worst is {n}, but must be at least 1.")
         with self._one_run(progress):
             self.analyse(progress)
-            worst = worst_requests(self.results, n)
-            listed = [request for request in listed_requests(self.results) if request not in worst]
-            explanations = self._explain([*worst, *listed], progress)
+            explanations = self._explain(worst_requests(self.results, n), progress)
             self.write_report(progress)
-        return explanations[: len(worst)]
+        return explanations
 
     def _explain(self, requests: Sequence[Request], progress: Progress) -> list[Explanation]:
         """The explanation of each image, with its page; existing ones are kept."""

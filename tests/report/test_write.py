@@ -147,7 +147,7 @@ def test_the_page_says_what_was_done(page):
         "truncated file",
         "Flat: few features.",
         "All 3 labels are classes of the model.",
-        "1 possible leak between the splits",
+        "Possible leaks, those whose labels differ first",
         "3 min 20 s",
         "metric cosine",
         "sizes default",

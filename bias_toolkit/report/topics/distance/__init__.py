@@ -42,7 +42,7 @@ TOPIC = Topic(
     "distance",
     gather,
     findings=distance_findings,
-    section=lambda contents, draft: distance_section(contents),
+    section=lambda contents, draft: distance_section(contents, draft.folder),
     answer=distance_answer,
     opening=lambda contents, draft: opening_curve(contents),
     tables=lambda contents: [

@@ -14,6 +14,7 @@ from bias_toolkit.report.relations.findings import Variable, relation
 from bias_toolkit.report.relations.judgement import Verdict, judge
 from bias_toolkit.report.relations.tables import Relations
 from bias_toolkit.report.source import Source, class_names
+from bias_toolkit.report.topics.distance.leaks import Leaks, gather_leaks, leak_findings
 from bias_toolkit.report.topics.distance.search_quality import quality_findings
 from bias_toolkit.report.words.finding import TOO_FEW_IMAGES, Estimate, Finding, Heading, Kind, Unit
 from bias_toolkit.report.words.sentences import ClassNames, training_sentence
@@ -56,6 +57,7 @@ class DistanceContents:
     training_spacing: np.ndarray  # (n,): distance of training images to their nearest other training image
     names: ClassNames
     trained_on: str | None  # as `Source.trained_on`
+    leaks: Leaks | None
 
 
 def gather(source: Source) -> DistanceContents:
@@ -69,6 +71,7 @@ def gather(source: Source) -> DistanceContents:
         source.training_spacing,
         class_names(source),
         source.trained_on,
+        gather_leaks(source),
     )
 
 
@@ -89,8 +92,8 @@ def distance_findings(contents: DistanceContents) -> list[Finding]:
         shared = f"{count(contents.n_shared)} of {count(len(distances), 'test image')}"
         evidence = f"These are {shared}; each is compared with the other training images only."
         findings.append(Finding(Heading.DISTANCE, Kind.CAUTION, claim, evidence, rank=15))
-    if "leak" in distances:
-        findings.append(_leaks(contents))
+    if contents.leaks is not None:
+        findings.extend(leak_findings(contents.leaks, contents.n_shared))
     findings.extend(quality_findings(contents.search_quality))
     if has_values(distances, "distance_percentile"):
         findings.append(_percentile(distances["distance_percentile"]))
@@ -110,19 +113,6 @@ def distance_answer(contents: DistanceContents) -> Finding:
         estimate=judged.estimate,
         figure=judged.estimate and FIGURE.format("p-top1-change"),
     )
-
-
-def _leaks(contents: DistanceContents) -> Finding:
-    leaks, n = int(contents.distances["leak"].fillna(False).sum()), len(contents.distances)
-    images, shared = count(n, "test image"), contents.n_shared
-    if leaks == 0:
-        besides = ", besides themselves" if shared else ""
-        claim = f"None of the {images} is at (near) zero distance from a training image{besides}."
-        return Finding(Heading.DISTANCE, Kind.FACT, claim)
-    of = "another training image" if shared else "a training image"
-    claim = f"{leaks:,} of {images} {'is' if leaks == 1 else 'are'} at (near) zero distance from {of}."
-    evidence = f"This may be a leak between the splits ({percent(leaks / n)} of the test images)."
-    return Finding(Heading.DISTANCE, Kind.CAUTION, claim, evidence)
 
 
 def _percentile(percentiles: pd.Series) -> Finding:

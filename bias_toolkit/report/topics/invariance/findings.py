@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bias_toolkit.foundation.words import count, known, percent, significant
+from bias_toolkit.foundation.words import known, percent, significant
 from bias_toolkit.invariance import HEADLINE, sweep_window
 from bias_toolkit.report.source import Source, SweepKey, per_image, sweep_key
 from bias_toolkit.report.topics.invariance.sizes import compare_sizes, values_by_size
