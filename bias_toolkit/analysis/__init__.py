@@ -5,9 +5,9 @@ from bias_toolkit.analysis.correlation import partial_spearman, spearman, within
 from bias_toolkit.analysis.curve import quantile_curve, two_lines
 from bias_toolkit.analysis.diagnostics import FRAMING_TERMS
 from bias_toolkit.analysis.framing_map import FramingMap, analyse_map
-from bias_toolkit.analysis.intervals import Interval, mean_interval, median_interval
 from bias_toolkit.analysis.schema import CLASS_ESTIMATES, COMPARED_MEASURES, RELATED_MEASURES, SUMMARY
 from bias_toolkit.analysis.summary import measure_summary
+from bias_toolkit.foundation.intervals import Interval, mean_interval, median_interval
 
 __all__ = [
     "CLASS_ESTIMATES", "COMPARED_MEASURES", "FRAMING_TERMS", "RELATED_MEASURES", "SUMMARY", "Analysis", "FramingMap",

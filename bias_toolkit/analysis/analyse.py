@@ -15,6 +15,7 @@ from bias_toolkit.features import TRAINING_DISTANCES
 from bias_toolkit.foundation.files import empty_table
 from bias_toolkit.foundation.progress import Progress, silent
 from bias_toolkit.foundation.threads import ordered_map
+from bias_toolkit.invariance import measure_of
 
 PREDICTORS = (
     *(distance.name for distance in TRAINING_DISTANCES),
@@ -73,7 +74,9 @@ def analyse(
     pairs = [(predictor, response) for predictor in predictors for response in RELATED_MEASURES]
 
     def curve(pair: tuple[str, str]) -> pd.DataFrame:
-        bins_of_pair = quantile_curve(*(per_image[name] for name in pair), bins, resamples=resamples, seed=seed)
+        distance, measure = (per_image[name] for name in pair)
+        limits = measure_of(pair[1]).limits
+        bins_of_pair = quantile_curve(distance, measure, bins, resamples=resamples, seed=seed, limits=limits)
         return bins_of_pair.assign(distance=pair[0], measure=pair[1])[CURVES.names]
 
     with progress("Relations", total=len(pairs) * (len(KINDS) + 1)) as advance:

@@ -13,6 +13,7 @@ from scipy.stats import bootstrap
 
 from bias_toolkit.analysis import mean_interval
 from bias_toolkit.datasets.demo import demo_consequences
+from bias_toolkit.foundation.intervals import SHARE
 from bias_toolkit.objects import CORNER_DISTANCE
 
 QUINTILES = 5
@@ -93,6 +94,6 @@ def _in_range(per_image: pd.DataFrame, by: str, left: float, right: float) -> pd
 
 
 def _row(by: str, number: int, left: float, right: float, images: pd.DataFrame) -> tuple:
-    change = mean_interval(images["p_top1_change"])
+    change = mean_interval(images["p_top1_change"], limits=SHARE)
     accuracy = float(images["accuracy"].mean()) if len(images) else np.nan
     return (by, number, left, right, len(images), accuracy, change.value, change.low, change.high)

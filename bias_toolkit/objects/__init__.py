@@ -1,8 +1,8 @@
 """Position and scale: their statistics, their null model, and how typical an object's framing is."""
 
+from bias_toolkit.foundation.false_discovery import FALSE_DISCOVERY_RATE, q_values
 from bias_toolkit.objects.comparison import COMPARED_BY_MEDIANS, FramingComparison, compare_framing
 from bias_toolkit.objects.describe import FramingDescription, compare_described, describe_framing
-from bias_toolkit.objects.false_discovery import FALSE_DISCOVERY_RATE, q_values
 from bias_toolkit.objects.framing_density import framing_log_density, kernel_log_density
 from bias_toolkit.objects.maps import Maps, null_histogram, object_maps
 from bias_toolkit.objects.mean_images import MeanImages, mean_images
