@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bias_toolkit.foundation.intervals import UNLIMITED, Limits
+from bias_toolkit.foundation.intervals import UNLIMITED, Interval, Limits
 from bias_toolkit.foundation.resampling import CONFIDENCE
 
 if TYPE_CHECKING:
@@ -76,6 +76,29 @@ def family_intervals(
     same = factor == 1
     ends = np.where(same, low, value - below * factor), np.where(same, high, value + above * factor)
     return tuple(np.clip(end, *limits) for end in ends)
+
+
+def compared_with_all(
+    value: ArrayLike, low: ArrayLike, high: ArrayLike, images: ArrayLike, whole: Interval, limits: Limits = UNLIMITED
+) -> tuple[np.ndarray, np.ndarray]:
+    """The intervals of the parts of a whole, as a family, for comparing each part with the mean of all.
+
+    A part differs from the rest if its interval does not include `whole.value`. So the interval allows for the errors
+    of both: value − whole = (1 − s)(value − rest), where s is the part's share of the images. The errors of the part
+    and of the rest are joined as in `difference_limits`, and then adjusted as in `family_intervals`.
+
+    Parameters
+    ----------
+    value, low, high, images : (m,); each part's mean with its own 95% interval, and its number of images.
+    whole : the mean over all images. The rest has its relative error, enlarged as it has fewer images.
+
+    Returns the ends of the intervals, both (m,) float64.
+    """
+    value, low, high, images = (np.asarray(each, np.float64) for each in (value, low, high, images))
+    rest = np.clip(1 - images / whole.n, 1e-9, 1.0)
+    below = rest * np.hypot(value - low, (whole.high - whole.value) / np.sqrt(rest))
+    above = rest * np.hypot(high - value, (whole.value - whole.low) / np.sqrt(rest))
+    return family_intervals(value, value - below, value + above, whole.value, images, limits)
 
 
 def with_family_intervals(

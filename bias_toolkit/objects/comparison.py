@@ -85,9 +85,9 @@ def compare_framing(
     """Compare the framing of two datasets' objects; None where a dataset has fewer than five images with an object.
 
     Intervals are percentile intervals over resampled images of both datasets, expanded for few images
-    (`expanded_confidence`). If the images of a dataset differ too little for a bootstrap, the interval of a difference is
-    from those of both estimates (`difference_limits`), or null. The datasets are assumed independent: an image that is
-    in both counts as two.
+    (`expanded_confidence`). If the images of a dataset differ too little for a bootstrap, the interval of a difference
+    is from those of both estimates (`difference_limits`), or null. The datasets are assumed independent: an image that
+    is in both counts as two.
 
     Parameters
     ----------

@@ -126,6 +126,22 @@ def relative_shortfall(observed: np.ndarray | float, null: np.ndarray | float) -
     return np.divide(null - observed, null, out=np.full(null.shape, np.nan), where=null > 0)
 
 
+def objects_that_count(framing: pd.DataFrame, images: pd.DataFrame, bias: str) -> pd.DataFrame:
+    """The objects that one of `BIASES` is about, with the sizes by which the null model of that bias places them.
+
+    For untruncated_centre_bias, these are the objects that no border cuts. The null model places none of them at the
+    border, which is the same as placing a box that is larger by the margin on each side. So width_fraction and
+    height_fraction are of that larger box.
+
+    `framing` are FRAMING rows of `images`, which has the columns image_id, width and height.
+    """
+    if bias != "untruncated_centre_bias":
+        return framing
+    placed = with_null_model(framing[~framing["truncated"]], images)
+    sizes = {"width_fraction": 1 - 2 * placed["inner_a"], "height_fraction": 1 - 2 * placed["inner_b"]}
+    return placed[framing.columns].assign(**sizes)
+
+
 def distance_sums(objects: pd.DataFrame, bias: str) -> np.ndarray:
     """Each image's summed centre_distance, observed and expected, for one of `BIASES`; shape (images, 2).
 

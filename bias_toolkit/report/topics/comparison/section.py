@@ -7,14 +7,23 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bias_toolkit.foundation.words import MISSING, count, interval, known, number
+from bias_toolkit.foundation.words import count, interval, known, number
 from bias_toolkit.objects import FramingComparison
-from bias_toolkit.report.page.blocks import Cell, FigureBlock, Omitted, Paragraph, Section, TableBlock, column_cell
+from bias_toolkit.report.page.blocks import (
+    Cell,
+    FigureBlock,
+    Omitted,
+    Paragraph,
+    Section,
+    TableBlock,
+    column_cell,
+    estimate_cell,
+)
 from bias_toolkit.report.page.style import BLUE, ORANGE, new_figure, styled, subtitle
-from bias_toolkit.report.topics.comparison.findings import LOGARITHMS, distance_text
+from bias_toolkit.report.topics.comparison.findings import LOGARITHMS, compared_variables, distance_text
 from bias_toolkit.report.topics.framing.contents import FramingContents
 from bias_toolkit.report.words.definitions import FRAMING_SUMMARY, FRAMING_VARIABLES, label_of
-from bias_toolkit.report.words.sentences import bare_p
+from bias_toolkit.report.words.finding import sign
 
 BINS = 32
 TICKS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 10)
@@ -37,12 +46,11 @@ def comparison_section(contents: FramingContents) -> Section | Omitted:
     test = comparison.test
     auc = f"{number(test.auc)} (95% interval {interval(test.auc_low, test.auc_high)})"
     names = (first.name.lower(), second.name.lower())
-    p = bare_p(test.p_value)
     paragraph = Paragraph(
         "If the sets are framed alike, nothing can tell by an object's place, size and shape which of the two it is "
         "from. So a classifier is asked that, about images it has not seen, and how often it puts an object of "
         f"{second.the} above one of {first.the} is compared with what it reaches when the images are exchanged between "
-        f"the sets at random: {auc}, where 0.5 is guessing; p {p if p.startswith('<') else f'= {p}'}. "
+        f"the sets at random: {auc}, where 0.5 is guessing. "
         f"{count(test.n_objects_first, 'object')} in {count(test.n_images_first, 'image')} and "
         f"{count(test.n_objects_second, 'object')} in {count(test.n_images_second, 'image')}."
     )
@@ -61,24 +69,28 @@ def comparison_section(contents: FramingContents) -> Section | Omitted:
 def _table(contents: FramingContents) -> TableBlock:
     first, second = contents.first, contents.second
     rows = []
-    for row in contents.comparison.variables.to_dict("records"):
+    for row in compared_variables(contents).to_dict("records"):
         name, high = row["variable"], row["wasserstein_by_chance_high"]
         form = partial(number, digits=3 if name in ("cx", "cy", "truncated") else 2)
         by_chance = Cell(form(row["wasserstein_by_chance"]), f"≤ {form(high)}" if known(high) else "")
-        distances = [column_cell(row, column, form) for column in ("difference", "wasserstein")]
-        tests = [bare_p(row[column]) if known(row[column]) else MISSING for column in ("p_value", "q_value")]
-        rows.append([label_of(name), form(row["first"]), form(row["second"]), *distances, by_chance, *tests])
+        ends = row["difference_low"], row["difference_high"]
+        distances = [
+            estimate_cell(row["difference"], *ends, form, marked=bool(sign(*ends))),
+            column_cell(row, "wasserstein", form),
+        ]
+        rows.append([label_of(name), form(row["first"]), form(row["second"]), *distances, by_chance])
     shown = [*FRAMING_VARIABLES.values(), FRAMING_SUMMARY["centre_bias"], FRAMING_SUMMARY["untruncated_centre_bias"]]
     return TableBlock(
         "The framing of both sets, variable by variable",
-        ["", first.name, second.name, "Difference", "Wasserstein", "By chance", "p", "q"],
+        ["", first.name, second.name, "Difference", "Wasserstein", "By chance"],
         rows,
         definitions=shown,
-        note="Under a value its 95% bootstrap interval over images of both sets; under “by chance” what 95 of 100 "
-        "random parts of all images stay below. A Wasserstein distance is never below 0 and too high by up to what "
-        "chance gives. p by exchanging images between the sets at random; q the same corrected for the number of rows "
-        f"(Benjamini and Hochberg). {' and '.join(label_of(name) for name in LOGARITHMS)} are natural logarithms: a "
-        "difference of 0.1 is about 10%.",
+        note="Under a difference its 95% interval over images of both sets, adjusted for the number of rows (Benjamini "
+        "and Yekutieli, 2005): a difference is found if it leaves out 0; in bold. The file has the interval of each "
+        "difference alone. Under “by chance” what 95 of 100 random parts of all images stay below. A Wasserstein "
+        "distance is never below 0 and too high by up to what chance gives. "
+        f"{' and '.join(label_of(name) for name in LOGARITHMS)} are natural logarithms: a difference of 0.1 is about "
+        "10%.",
         csv="tables/framing_comparison.csv",
         boxes=contents.boxes,
     )
