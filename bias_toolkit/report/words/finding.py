@@ -121,6 +121,13 @@ class Estimate:
         return f"{self.label} {form(self.value)}{unit} ({limits}; {count(self.n, self.of, self._plural)})".strip()
 
     @property
+    def brief(self) -> str:
+        """`P(top-1 change) 16.6% (15.3% to 18.0%)`, for a figure."""
+        form, unit = FORMS[self.unit], " percentage points" if self.unit == Unit.POINTS else ""
+        limits = interval(self.low, self.high, form) if known(self.low) else NO_INTERVAL
+        return f"{self.label} {form(self.value)}{unit} ({limits})"
+
+    @property
     def _plural(self) -> str:
         return f"{self.of}es" if self.of.endswith(("s", "x")) else f"{self.of}s"
 
@@ -175,7 +182,7 @@ def sign(low: float | None, high: float | None) -> int | None:
     return int(low > 0) - int(high < 0)
 
 
-def clearest(value: ArrayLike, low: ArrayLike, high: ArrayLike, nothing: float) -> tuple[int, np.ndarray]:
+def clearest_of_family(value: ArrayLike, low: ArrayLike, high: ArrayLike, nothing: float) -> tuple[int, np.ndarray]:
     """The member of a family that is farthest from `nothing` in widths of its interval, and the direction of each.
 
     If the interval of any member leaves out `nothing`, so does that of the first. All are (m,); directions are 1, −1 or

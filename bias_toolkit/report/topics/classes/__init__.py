@@ -20,7 +20,7 @@ from bias_toolkit.report.page.style import GREY, in_its_unit, ranking, styled, v
 from bias_toolkit.report.source import Source, class_names, per_image
 from bias_toolkit.report.topic import Choice, Option, Plot, Topic
 from bias_toolkit.report.words.definitions import COLUMNS, label_of, limits_of, value_form
-from bias_toolkit.report.words.finding import NOT_FOUND_RANK, Estimate, Finding, Heading, Kind, Unit, clearest
+from bias_toolkit.report.words.finding import NOT_FOUND_RANK, Estimate, Finding, Heading, Kind, Unit, clearest_of_family
 from bias_toolkit.report.words.sentences import ClassNames
 
 TITLE = "Classes"
@@ -68,7 +68,7 @@ def class_findings(contents: Classes) -> list[Finding]:
     if len(rows) < 2 or mean is None:
         return [_finding(Kind.CAUTION, "Too few images of each class to say whether classes differ in stability.")]
     value, low, high = (rows[f"{HEADLINE}{end}"] for end in ("", "_low", "_high"))
-    best, directions = clearest(value, low, high, mean)
+    best, directions = clearest_of_family(value, low, high, mean)
     row = rows.iloc[best]
     name = contents.names.shown(row["label"])
     label = f"{label_of(HEADLINE)} of “{name}”"

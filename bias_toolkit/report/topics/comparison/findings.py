@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 
 from bias_toolkit.foundation.false_discovery import with_family_intervals
-from bias_toolkit.foundation.words import count, known, number, significant
-from bias_toolkit.objects import OF_ALL_OBJECTS
+from bias_toolkit.foundation.words import count, known, number
+from bias_toolkit.objects import OF_ALL_OBJECTS, FramingComparison, TwoSampleTest
 from bias_toolkit.report.topics.framing.contents import FramingContents
 from bias_toolkit.report.words.definitions import FRAMING_VARIABLES, label_of
 from bias_toolkit.report.words.finding import (
@@ -22,19 +22,11 @@ from bias_toolkit.report.words.finding import (
     Kind,
     Unit,
 )
-from bias_toolkit.report.words.sentences import in_points, three_digits
 
 _finding = partial(Finding, Heading.FRAMING)
 CLASSIFIER_RANK, VARIABLE_RANK = 50, 55
 GUESSING = 0.5
 LOGARITHMS = ("log_scale", "log_aspect")
-UNITS = {
-    "cx": "of the frame's width",
-    "cy": "of the frame's height",
-    "truncated": "percentage points",
-    "objects_per_image": "objects",
-}
-FORMS = {"cx": three_digits, "cy": three_digits, "truncated": in_points}
 CLAIMS = {
     "cx": ("Objects of {second} lie farther right than those of {first}.", "right", "left"),
     "cy": ("Objects of {second} lie farther down than those of {first}.", "down", "up"),
@@ -62,10 +54,10 @@ MEASURED = {
 }
 
 
-def compared_variables(contents: FramingContents) -> pd.DataFrame:
+def compared_variables(comparison: FramingComparison) -> pd.DataFrame:
     """Table FRAMING_COMPARISON with the intervals of the differences adjusted for the number of variables."""
-    images = min(contents.comparison.test.n_images_first, contents.comparison.test.n_images_second)
-    rows = contents.comparison.variables.assign(images=images)
+    images = min(comparison.test.n_images_first, comparison.test.n_images_second)
+    rows = comparison.variables.assign(images=images)
     return with_family_intervals(rows, "difference", images="images").drop(columns="images")
 
 
@@ -76,7 +68,7 @@ def comparison_findings(contents: FramingContents) -> list[Finding]:
         return []
     findings = _none_possible(contents)
     if not findings:
-        rows = compared_variables(contents).set_index("variable", drop=False)
+        rows = compared_variables(contents.comparison).set_index("variable", drop=False)
         named = [*FRAMING_VARIABLES, first.centring.column]
         variables = [_variable(rows.loc[name].to_dict(), contents) for name in named if name in rows.index]
         variables = [finding for finding in variables if finding is not None]
@@ -126,7 +118,7 @@ def _variable(row: Mapping[str, Any], contents: FramingContents) -> Finding | No
         return _finding(Kind.UNKNOWN, claim)
     if not known(row["difference_low"]):
         return None
-    estimate = _estimate(row, contents)
+    estimate = difference_of(row, contents.comparison.test)
     if not estimate.direction:
         noun = "centring" if "bias" in name else label_of(name).lower()
         of_those = " of the objects that the frame does not cut" if name.startswith("untruncated") else ""
@@ -140,13 +132,13 @@ def _variable(row: Mapping[str, Any], contents: FramingContents) -> Finding | No
     return _finding(Kind.FACT, claim, evidence, estimate=estimate, figure=_figure(name), rank=VARIABLE_RANK)
 
 
-def _estimate(row: Mapping[str, Any], contents: FramingContents) -> Estimate:
+def difference_of(row: Mapping[str, Any], test: TwoSampleTest) -> Estimate:
+    """The difference of a row of `compared_variables`; of a logarithm, the ratio."""
     label, unit = MEASURED[row["variable"]]
     value, low, high = (row[f"difference{end}"] for end in ("", "_low", "_high"))
     nothing = 0.0
     if unit == Unit.FACTOR:
         value, low, high, nothing = math.exp(value), math.exp(low), math.exp(high), 1.0
-    test = contents.comparison.test
     n = test.n_images_first + test.n_images_second
     return Estimate(row["variable"], label, value, low, high, n, unit=unit, nothing=nothing)
 
@@ -161,18 +153,3 @@ def _centring(row: Mapping[str, Any], contents: FramingContents) -> str:
         f"{number(row[name])} in {of.the}" for name, of in (("second", contents.second), ("first", contents.first))
     ]
     return f"Centre bias{of_those} is {' and '.join(values)}."
-
-
-def distance_text(row: Mapping, value: float) -> str:
-    """A Wasserstein distance in its variable's unit, in words."""
-    return _with_unit(row["variable"], _bare_distance(row["variable"], value))
-
-
-def _with_unit(name: str, text: str) -> str:
-    return f"a factor of {text}" if name in LOGARITHMS else f"{text} {UNITS[name]}"
-
-
-def _bare_distance(name: str, value: float) -> str:
-    if name in LOGARITHMS:
-        return number(math.exp(value), 2 if value > 0.02 else 3)
-    return FORMS[name](value) if name in FORMS else significant(value, 2)

@@ -20,7 +20,7 @@ from bias_toolkit.report.page.blocks import (
     estimate_cell,
 )
 from bias_toolkit.report.page.style import BLUE, ORANGE, new_figure, styled, subtitle
-from bias_toolkit.report.topics.comparison.findings import LOGARITHMS, compared_variables, distance_text
+from bias_toolkit.report.topics.comparison.findings import LOGARITHMS, compared_variables, difference_of
 from bias_toolkit.report.topics.framing.contents import FramingContents
 from bias_toolkit.report.words.definitions import FRAMING_SUMMARY, FRAMING_VARIABLES, label_of
 from bias_toolkit.report.words.finding import sign
@@ -58,9 +58,8 @@ def comparison_section(contents: FramingContents) -> Section | Omitted:
         "framing-differences",
         lambda: framing_differences(first.framing, second.framing, comparison, names),
         f"Histograms of position, scale and aspect in {first.the} and {second.the}.",
-        f"Where objects are and how they are shown in {first.the} (bars) and {second.the} (line). Above each, how far "
-        "the objects of one set have to be moved on average to be distributed as those of the other (Wasserstein "
-        "distance), and how far apart two random parts of all images together are.",
+        f"Where objects are and how they are shown in {first.the} (bars) and {second.the} (line). Above each the "
+        f"difference, {second.the} minus {first.the}, or the ratio, with its 95% interval, adjusted as in the table.",
         boxes=contents.boxes,
     )
     return Section("framing-comparison", title, [paragraph, figure, _table(contents)])
@@ -69,7 +68,7 @@ def comparison_section(contents: FramingContents) -> Section | Omitted:
 def _table(contents: FramingContents) -> TableBlock:
     first, second = contents.first, contents.second
     rows = []
-    for row in compared_variables(contents).to_dict("records"):
+    for row in compared_variables(contents.comparison).to_dict("records"):
         name, high = row["variable"], row["wasserstein_by_chance_high"]
         form = partial(number, digits=3 if name in ("cx", "cy", "truncated") else 2)
         by_chance = Cell(form(row["wasserstein_by_chance"]), f"≤ {form(high)}" if known(high) else "")
@@ -103,8 +102,9 @@ def framing_differences(
     comparison: FramingComparison,
     names: Sequence[str] = ("training set", "test set"),
 ) -> Figure:
-    """The distributions of position, scale and aspect in two tables FRAMING, and the distances between them."""
+    """The distributions of position, scale and aspect in two tables FRAMING, and the differences between them."""
     figure = new_figure(10.6, 5.6)
+    rows = compared_variables(comparison).set_index("variable", drop=False)
     for ax, variable in zip(figure.subplots(2, 2).flat, AXES, strict=True):
         logarithmic = variable in LOGARITHMS
         column = variable.removeprefix("log_")
@@ -122,9 +122,7 @@ def framing_differences(
         ax.set(title=label_of(variable), xlabel=AXES[variable], ylabel="share of objects", xlim=(edges[0], edges[-1]))
         ax.set_ylim(bottom=0)
         ax.grid(False, axis="x")
-        row = comparison.row(variable)
-        apart, by_chance = (distance_text(row, row[name]) for name in ("wasserstein", "wasserstein_by_chance"))
-        subtitle(ax, f"apart by {apart}; by chance {by_chance}")
+        subtitle(ax, difference_of(rows.loc[variable].to_dict(), comparison.test).brief)
     figure.axes[0].legend(figure.axes[0].patches[:2], names, loc="upper right")
     return figure
 

@@ -38,7 +38,7 @@ from bias_toolkit.report.words.finding import (
     Heading,
     Kind,
     Unit,
-    clearest,
+    clearest_of_family,
     sign,
 )
 from bias_toolkit.report.words.sentences import lowered
@@ -90,11 +90,11 @@ def factor_findings(contents: Factors) -> list[Finding]:
     rows = rows[rows["difference_low"].notna()].reset_index(drop=True)
     if rows.empty:
         return []
-    best, plain = clearest(*(rows[f"difference{end}"] for end in ENDS), 0.0)
+    best, plain = clearest_of_family(*(rows[f"difference{end}"] for end in ENDS), 0.0)
     given = (rows["given_margin_low"].gt(0).astype(int) - rows["given_margin_high"].lt(0)).to_numpy()
     remain = rows[(plain != 0) & (given == plain)]
     if len(remain):
-        best = int(remain.index[clearest(*(remain[f"given_margin{end}"] for end in ENDS), 0.0)[0]])
+        best = int(remain.index[clearest_of_family(*(remain[f"given_margin{end}"] for end in ENDS), 0.0)[0]])
     row = rows.loc[best].to_dict()
     name, number_of = factor_name(row["factor"]).lower(), count(len(rows), "annotated factor")
     alone, controlled = _estimate(row, "difference"), _estimate(row, "given_margin")

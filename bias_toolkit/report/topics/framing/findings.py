@@ -19,7 +19,7 @@ from bias_toolkit.report.words.finding import (
     Heading,
     Kind,
     Unit,
-    clearest,
+    clearest_of_family,
     estimate_of_row,
 )
 from bias_toolkit.report.words.sentences import lowered
@@ -131,12 +131,12 @@ def _too_few(claim: str, estimate: Estimate) -> Finding:
 
 
 def _categories(contents: FramingContents) -> Finding | None:
-    """In how many categories objects are nearer to the centre than by chance, and the clearest one."""
+    """In how many categories objects are nearer to the centre than by chance, and the clearest_of_family one."""
     rows = _with_interval(contents)
     if len(rows) < 2:
         return None
     noun = contents.first.own("class"), contents.first.own("classes")
-    best, directions = clearest(rows["value"], rows["low"], rows["high"], 0.0)
+    best, directions = clearest_of_family(rows["value"], rows["low"], rows["high"], 0.0)
     estimate = _of_class(contents, rows.iloc[best], 0.0)
     nearer, farther = (int((directions == side).sum()) for side in (1, -1))
     total = count(len(rows), *noun)
@@ -173,7 +173,7 @@ def _differing(contents: FramingContents) -> Finding | None:
         return None
     low, high = compared_with_all(*(rows[name] for name in ("value", "low", "high", "n")), whole, DIFFERENCE)
     rows = rows.assign(low=low, high=high)
-    best, directions = clearest(rows["value"], low, high, whole.value)
+    best, directions = clearest_of_family(rows["value"], low, high, whole.value)
     estimate = _of_class(contents, rows.iloc[best], whole.value, ", compared with all,")
     signal = rank_categories(first.summary, column, contents.seed)["signal"].iloc[0]
     chance = f"Of the variance of the classes’ estimates, {below_all(signal)} is more than sampling gives."
