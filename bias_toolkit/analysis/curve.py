@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from bias_toolkit.analysis.bin_contrasts import BinContrast, bin_contrasts
-from bias_toolkit.analysis.intervals import Interval, mean_interval
+from bias_toolkit.foundation.intervals import UNLIMITED, Interval, Limits, mean_interval, wide
 from bias_toolkit.foundation.resampling import CONFIDENCE, means_of_resamples, percentile_interval
 
 IMAGES_PER_BIN = 20
@@ -20,7 +20,13 @@ COLUMNS = ["bin", "left", "right", "x", "value", "low", "high", "n"]
 
 
 def quantile_curve(
-    distance: ArrayLike, measure: ArrayLike, bins: int = 10, *, resamples: int = 2000, seed: int = 0
+    distance: ArrayLike,
+    measure: ArrayLike,
+    bins: int = 10,
+    *,
+    resamples: int = 2000,
+    seed: int = 0,
+    limits: Limits = UNLIMITED,
 ) -> pd.DataFrame:
     """The mean of a measure in quantile bins of distance.
 
@@ -29,11 +35,12 @@ def quantile_curve(
     one row per bin, from near to far: `bin` (from 0), its edges `left` and `right`, `x` (mean distance), `value` (mean
     of the measure) with its 95% interval `low`, `high`, and `n` images; no row without images.
 
-    Images where `distance` or `measure` (images,) is NaN are left out. The bootstrap resamples the images of each bin.
+    Images where `distance` or `measure` (images,) is NaN are left out. The intervals are those of
+    `mean_interval` over the images of each bin; `limits` are the lowest and the highest value of `measure`.
     """
     rows = []
     for i, (left, right, x, y) in enumerate(_quantile_bins(distance, measure, bins)):
-        rows.append((i, left, right, x.mean(), *mean_interval(y, resamples, seed)))
+        rows.append((i, left, right, x.mean(), *mean_interval(y, resamples, seed, limits=limits)))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -80,7 +87,8 @@ def two_lines(values: np.ndarray, x: np.ndarray, *, resamples: int = 2000, seed:
     """Fit a line to each side of a curve's lowest point.
 
     The lowest point is found again in each resample, so the intervals include the uncertainty of its choice. A side
-    with fewer than three points counts as flat. Each interval has 97.5% confidence, both together 95%.
+    with fewer than three points counts as flat. There is no interval if all resamples have the same slope. Each
+    interval has 97.5% confidence, both together 95%.
     Source: U. Simonsohn, "Two lines: a valid alternative to the invalid testing of U-shaped relationships with
     quadratic regressions", Adv. Methods Pract. Psychol. Sci. 1 (2018).
 
@@ -94,7 +102,7 @@ def two_lines(values: np.ndarray, x: np.ndarray, *, resamples: int = 2000, seed:
     drawn = np.where(np.isnan(drawn), 0.0, drawn)
     sides = []
     for side, slope in enumerate(estimate):
-        low, high = percentile_interval(drawn[:, side], (1 + CONFIDENCE) / 2)
+        low, high = wide(*percentile_interval(drawn[:, side], (1 + CONFIDENCE) / 2))
         defined = (slope, low, high) if np.isfinite(slope) else (np.nan, np.nan, np.nan)
         sides.append(Interval(*defined, len(values)))
     return TwoLines(int(order[at]), *sides)

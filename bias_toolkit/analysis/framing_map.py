@@ -13,6 +13,16 @@ import pandas as pd
 from bias_toolkit.analysis.cell_means import cell_covariances, centred_ranks, complete_values, without_noise
 from bias_toolkit.analysis.schema import COMPARED_MEASURES, MAP_CELLS, MAP_CONTRASTS, MAP_CORRELATIONS, RELATED_MEASURES
 from bias_toolkit.foundation.files import empty_table
+from bias_toolkit.foundation.intervals import (
+    DIFFERENCE,
+    NONE,
+    SHARE,
+    UNLIMITED,
+    bounded_limits,
+    few_differ,
+    mean_bound,
+    mean_limits,
+)
 from bias_toolkit.foundation.progress import Progress, silent
 from bias_toolkit.foundation.resampling import (
     CONFIDENCE,
@@ -121,16 +131,17 @@ def _cells(
     right = rows["top1"].eq(rows["label_index"]).fillna(False).astype(bool)
     measured = {name: rows[name] for name in COMPARED_MEASURES}
     measured |= {_when_right(name): rows[name].where(right) for name in RELATED_MEASURES}
-    values = {}
+    values, measured_in = {}, {}
     for name, column in measured.items():
         wide = rows.assign(measured=column.astype(float)).pivot(index="image_id", columns=CELL, values="measured")
-        values[name] = _complete(wide.reindex(columns=columns).to_numpy(float))
+        measured_in[name] = wide.reindex(columns=columns).to_numpy(float)
+        values[name] = _complete(measured_in[name])
     for name in COMPARED_MEASURES:
         if not len(values[name]):
             table[[name, f"{name}_low", f"{name}_high"]] = np.nan
             continue
         means = means_of_resamples(values[name], resamples, rng)
-        limits = np.array([percentile_interval(column) for column in means.T])
+        limits = np.array([_limits(*each) for each in zip(measured_in[name].T, values[name].T, means.T, strict=True)])
         for end, numbers in zip(("", "_low", "_high"), (values[name].mean(axis=0), *limits.T), strict=True):
             # The sum of an image and a cell effect can lie outside [0, 1].
             table[f"{name}{end}"] = np.clip(numbers, 0.0, 1.0)
@@ -139,6 +150,16 @@ def _cells(
     table["recognised"] = pd.array(recognised, dtype="boolean")
     table["among_lowest"] = _among_lowest(values["p_top1_change"], _usable(table), resamples, rng)
     return table, values
+
+
+def _limits(measured: np.ndarray, complete: np.ndarray, means: np.ndarray) -> tuple[float, float]:
+    """The interval of a cell's mean: `measured` (images,) may be NaN, `complete` (images,) is what the mean is of."""
+    measured = measured[~np.isnan(measured)]
+    if len(measured) == len(complete):
+        return mean_limits(complete, means, SHARE)
+    # Effects of images and cells are no shares. Only their mean is in [0, 1], but for what is clipped.
+    mean = float(np.clip(complete.mean(), 0.0, 1.0))
+    return mean_bound(mean, len(measured)) if few_differ(measured) else percentile_interval(means)
 
 
 def _agreement(rows: pd.DataFrame, resamples: int, rng: np.random.Generator) -> pd.DataFrame:
@@ -150,8 +171,23 @@ def _agreement(rows: pd.DataFrame, resamples: int, rng: np.random.Generator) -> 
             [kappa(answers, labels, counts) for counts in resample_counts([len(group)], resamples, rng)]
         )
         value = float(kappa(answers, labels, np.ones((1, len(group))))[0])
-        agreements.append((*cell, value, *percentile_interval(drawn)))
+        agreements.append((*cell, value, *_kappa_limits(answers, labels, drawn)))
     return pd.DataFrame(agreements, columns=[*CELL, "kappa", "kappa_low", "kappa_high"])
+
+
+def _kappa_limits(answers: np.ndarray, labels: np.ndarray, drawn: np.ndarray) -> tuple[float, float]:
+    """The interval of κ: percentiles of the resamples `drawn`, or that of the agreement for the observed chance.
+
+    The second is used where too few images agree, or too few do not, for a bootstrap. There is none if chance alone
+    would always agree.
+    """
+    agrees = (answers == labels).astype(float)
+    if not few_differ(agrees):
+        return percentile_interval(drawn)
+    chance = sum(float((answers == label).mean() * (labels == label).mean()) for label in np.unique(labels))
+    if chance >= CERTAIN:
+        return NONE
+    return tuple(max((end - chance) / (1 - chance), -1.0) for end in bounded_limits(agrees, SHARE))
 
 
 def kappa(answers: np.ndarray, labels: np.ndarray, counts: np.ndarray) -> np.ndarray:
@@ -348,7 +384,8 @@ def _contrasts(
         drawn = means_of_resamples(per_image, resamples, rng)
         row = {"measure": measure, "kind": kind, "n_cells": n_cells}
         for at, name in enumerate(("dense", "sparse", "difference")):
-            ends = np.array([per_image[:, at].mean(), *percentile_interval(drawn[:, at])])
+            limits = DIFFERENCE if name == "difference" else UNLIMITED
+            ends = np.array([per_image[:, at].mean(), *mean_limits(per_image[:, at], drawn[:, at], limits)])
             # The sum of an image and a cell effect can lie outside [0, 1].
             ends = ends if name == "difference" else np.clip(ends, 0.0, 1.0)
             row |= dict(zip((name, f"{name}_low", f"{name}_high"), ends.tolist(), strict=True))

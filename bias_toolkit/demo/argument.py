@@ -13,6 +13,7 @@ import pandas as pd
 from bias_toolkit.analysis import COMPARED_MEASURES, BinContrast, bin_contrasts, mean_interval
 from bias_toolkit.datasets.demo import demo_consequences
 from bias_toolkit.foundation.files import INTERVAL
+from bias_toolkit.foundation.intervals import SHARE
 from bias_toolkit.objects import CORNER_DISTANCE
 
 QUINTILES = 5
@@ -96,5 +97,5 @@ def _fifths(per_image: pd.DataFrame) -> list[pd.DataFrame]:
 
 
 def _row(by: str, number: int, left: float, right: float, images: pd.DataFrame) -> tuple:
-    estimates = [mean_interval(images[name])[:3] for name in COMPARED_MEASURES]
+    estimates = [mean_interval(images[name], limits=SHARE)[:3] for name in COMPARED_MEASURES]
     return (by, number, left, right, len(images), *(value for estimate in estimates for value in estimate))

@@ -20,6 +20,7 @@ import numpy as np
 from bias_toolkit.analysis import mean_interval
 from bias_toolkit.explain.neighbourhood import Neighbourhood, estimate, estimate_fall
 from bias_toolkit.explain.record import Cause, CauseLine, Estimate, Prediction, Stability, Verdict
+from bias_toolkit.foundation.intervals import SHARE
 
 HALF = 0.5
 LOSSY = (Cause.UNDERSAMPLING, Cause.FINE_DETAIL)
@@ -105,7 +106,7 @@ def expected_from_margin(
         return None
     n = min(max(len(margins) // 10, FEWEST_IMAGES), MOST_IMAGES)
     nearest = np.argsort(np.abs(margins - margin), kind="stable")[:n]
-    return Estimate(*mean_interval(changes[nearest], seed=seed)[:3]), n
+    return Estimate(*mean_interval(changes[nearest], seed=seed, limits=SHARE)[:3]), n
 
 
 def judge_coin_toss(expected: tuple[Estimate, int] | None, own: Estimate, margin: float, place: str) -> CauseLine:

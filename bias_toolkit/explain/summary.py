@@ -1,6 +1,5 @@
 """A summary of several explanations: for each cause, the number of unstable images that have it."""
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -8,11 +7,9 @@ from pydantic.dataclasses import dataclass
 
 from bias_toolkit.analysis import mean_interval
 from bias_toolkit.explain.record import INTERVENTIONS, Cause, CauseLine, Estimate, ExplanationRecord, Verdict
+from bias_toolkit.foundation.intervals import SHARE
 from bias_toolkit.foundation.resampling import CONFIDENCE
-from bias_toolkit.foundation.words import count
-
-ENOUGH_FOR_AN_INTERVAL = 5
-"""Images. Of fewer, no interval is given."""
+from bias_toolkit.foundation.words import count, known
 
 
 @dataclass(frozen=True)
@@ -162,7 +159,5 @@ def _best(lines: Sequence[CauseLine]) -> CauseLine:
 
 
 def _mean(values: Sequence[float], confidence: float = CONFIDENCE) -> Estimate:
-    if len(values) < ENOUGH_FOR_AN_INTERVAL:
-        return Estimate(float(np.mean(values)) if values else None)
-    value, low, high, _ = mean_interval(values, confidence=confidence)
-    return Estimate(value) if math.isnan(low) else Estimate(value, low, high)
+    ends = mean_interval(values, confidence=confidence, limits=SHARE)[:3]
+    return Estimate(*(end if known(end) else None for end in ends))

@@ -4,8 +4,8 @@ import pytest
 from scipy import stats
 
 from bias_toolkit.foundation.files import read_table, write_table
+from bias_toolkit.foundation.intervals import expanded_confidence
 from bias_toolkit.objects import FRAMING_SUMMARY, framing_summary, position_and_scale
-from bias_toolkit.objects.image_intervals import expanded_confidence
 from bias_toolkit.objects.null_model import null_centre_distance, room
 
 REPEATS = 100

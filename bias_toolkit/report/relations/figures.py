@@ -79,7 +79,7 @@ def distance_vs_invariance(
     rows = _complete(per_image, distance, measure)
     x, y = rows[distance].to_numpy(float), rows[measure].to_numpy(float)
     if curve is None:
-        curve = quantile_curve(x, y, bins, seed=seed)
+        curve = quantile_curve(x, y, bins, seed=seed, limits=limits_of(measure))
     if correlations is None:
         correlations = correlate(rows, distance, measure, seed)
     ax = new_figure().add_subplot()
@@ -163,7 +163,7 @@ def distance_vs_invariance_by_class(
 def _panel(panel: Axes, rows: pd.DataFrame, distance: str, measure: str, bins: int) -> np.ndarray:
     x, y = rows[distance].to_numpy(float), rows[measure].to_numpy(float)
     shown = _points(panel, x, y, measure)
-    draw_curve(panel, quantile_curve(x, y, bins), VERMILLION)
+    draw_curve(panel, quantile_curve(x, y, bins, limits=limits_of(measure)), VERMILLION)
     plain, partial = plain_and_partial(correlate(rows, distance, measure), distance, measure)
     text = "ρ undefined"
     if plain is not None and partial is not None:
@@ -205,7 +205,7 @@ def curve_given_margin(
     curves = []
     for groups, colour, marker, label in lines:
         x = percentile_within(rows[distance].to_numpy(float), groups)
-        curves.append(quantile_curve(x, y, bins))
+        curves.append(quantile_curve(x, y, bins, limits=limits_of(measure)))
         draw_curve(ax, curves[-1], colour, marker, label)
     ax.axhline(y.mean(), color=GREY, linestyle="--", linewidth=1)
     ax.set(

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from bias_toolkit.foundation.words import GAP, known, number, p_value
+from bias_toolkit.foundation.words import known, number
 from bias_toolkit.invariance import protocol_of
 
 TRAINING, TEST = "train", "test"
@@ -37,11 +37,6 @@ def in_points(share: float) -> str:
 def three_digits(value: float) -> str:
     """A small share or logarithm, with three digits after the point."""
     return number(value, 3)
-
-
-def bare_p(value: float | None) -> str:
-    """A p-value without its name: `0.034`, `< 0.001`."""
-    return p_value(value).removeprefix("p").removeprefix(f"{GAP}={GAP}").strip(GAP)
 
 
 def image_size(protocol: str, size: float) -> float:

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from bias_toolkit.foundation.intervals import expanded_confidence, share_interval
 from bias_toolkit.foundation.resampling import percentile_interval, resample_counts
-from bias_toolkit.objects.image_intervals import expanded_confidence, share_interval
 
 
 def test_tends_to_the_confidence_asked_for():
