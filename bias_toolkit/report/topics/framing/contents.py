@@ -151,7 +151,7 @@ class FramingContents:
 def framing_contents(source: Source) -> FramingContents:
     """The framing of a study's training set and of its test set, without maps and mean images."""
     train, test = (
-        FramedSet(f"the {word} set", word, split, source.framing(split), set_summary(source, split))
+        FramedSet(f"the {word} set", word, split, source.framing(split), summary=set_summary(source, split))
         for split, word in SET_NAMES.items()
     )
     return FramingContents(train, test, source.framing_comparison, class_names(source), source.settings.seed)
