@@ -22,7 +22,7 @@ FOLDER = Path(__file__).parent
 REPORT = FOLDER.parents[1] / "reports" / "demo" / "fully-connected-on-uniform" / "report" / "index.html"
 LEFT, SIDE = 53, 427
 VIEWS = (0, 1, 2)
-WIDTH, HEIGHT = 1100, 1100
+WIDTH, HEIGHT = 1100, 890
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
@@ -49,7 +49,14 @@ def first_screen(page: Path, picture: Path) -> None:
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     if browser is None:
         raise FileNotFoundError(f"none of {', '.join(BROWSERS)} is installed")
-    command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
+    command = [
+        browser,
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--hide-scrollbars",
+        "--disable-background-networking",
+    ]
     command += [f"--window-size={WIDTH},{HEIGHT}", f"--screenshot={picture}", page.as_uri()]
     subprocess.run(command, check=True, capture_output=True)
 
