@@ -122,7 +122,7 @@ def summarise(explanations: Sequence[ExplanationRecord]) -> Summary:
         n_like_margin=compared.count(Verdict.LIKE_MARGIN),
         before=_mean([explanation.before.p_top1_change.value for explanation in unstable]),
         controls=_mean([each.controls.value for each in unstable if each.controls and each.controls.value is not None]),
-        shares=sorted(shares, key=lambda share: (-share.n_first, -share.n_cause)),
+        shares=sorted(shares, key=lambda share: (-share.n_first, -share.n_cause, -share.n_tried)),
     )
 
 

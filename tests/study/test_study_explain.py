@@ -15,6 +15,7 @@ from PIL import Image
 from bias_toolkit import InputError, Model, Study, load_dataset
 from bias_toolkit.datasets import BOX_EDGES
 from bias_toolkit.explain import Cause, load_explanation, summarise
+from bias_toolkit.explain.sentences import answer_sentences
 from bias_toolkit.report.topics.images import stability_examples
 
 
@@ -171,7 +172,8 @@ def test_a_browser_shows_every_picture_and_the_first_cause(explained, open_in_br
     assert explanation.picture in shown.images
     assert {line.picture for line in explanation.lines if line.picture} <= set(shown.images)
     assert explanation.causes[0].name in shown.text
-    assert explanation.answer in shown.text
+    for sentence in answer_sentences(explanation):
+        assert sentence in shown.text
 
 
 def test_the_report_has_the_summary_and_links_every_explained_image(explained):
@@ -366,7 +368,7 @@ def test_data_without_boxes_or_labels(few, fast, tmp_path):
     assert explanation.label is None
     assert explanation.framing is None
     assert explanation.before.accuracy is None
-    assert all(line.after is None or line.after.prediction.is_right is None for line in explanation.lines)
+    assert all(line.after is None or line.after.over_shifts.is_right is None for line in explanation.lines)
     content = next(line for line in explanation.lines if line.cause == "content")
     assert content.after is not None
 
