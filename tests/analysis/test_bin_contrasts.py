@@ -57,11 +57,11 @@ def test_no_interval_of_zero_width(values):
 def test_among_equal_bins_hardly_ever_one_is_found(n, p, reference):
     rng = np.random.default_rng(0)
     found = 0
-    for _ in range(300):
+    for _ in range(200):
         # Steps of one image are alike.
         groups = rng.binomial(8, rng.beta(0.5 * p, 0.5 * (1 - p), size=(6, n))) / 8
         found += any(abs(each.clearness) > 1 for each in bin_contrasts(list(groups), reference))
-    assert found / 300 <= 0.08
+    assert found / 200 <= 0.08
 
 
 def test_contrasts_of_a_curve_are_those_of_its_bins():
