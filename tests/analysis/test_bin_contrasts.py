@@ -36,7 +36,7 @@ def test_bins_of_few_images_are_left_out():
 
 def test_the_clearest_is_the_one_farthest_outside_its_interval():
     rng = np.random.default_rng(0)
-    groups = [rng.normal(0, 0.01, 50), rng.normal(0.1, 0.01, 50), rng.normal(0.3, 1, 50)]
+    groups = [rng.normal(0, 0.05, 50), rng.normal(0.3, 0.05, 50), rng.normal(0.35, 0.5, 50)]
     found = clearest(bin_contrasts(groups, reference=0))
     assert found.bin == 1
     assert found.clearness > 1
