@@ -53,6 +53,8 @@ def bin_contrasts(
         The range of possible values. It replaces the range of all values if these are equal; if it is infinite then,
         there is no contrast.
     """
+    from scipy.stats import t
+
     values = [np.asarray(group, dtype=float) for group in groups]
     enough = [at for at, group in enumerate(values) if len(group) >= FEWEST_IMAGES]
     pairs = [(late, early) for early, late in combinations(enough, 2)]
@@ -64,8 +66,16 @@ def bin_contrasts(
     ends = (pooled.min(), pooled.max()) if pooled.min() < pooled.max() else limits
     if not np.isfinite(ends).all():
         return []
-    errors = [_squared_error(group, ends) for group in values]
-    return [_contrast(pair, values, errors, 1 - (1 - CONFIDENCE) / (2 * len(pairs))) for pair in pairs]
+    errors = np.array([_squared_error(group, ends) for group in values])
+    sizes, means = (np.array([function(group) for group in values]) for function in (len, _mean))
+    bins, minus = np.array(pairs).T
+    differences, squared = means[bins] - means[minus], errors[bins] + errors[minus]
+    parts = sum(errors[at] ** 2 / (sizes[at] + ADDED - 1) for at in (bins, minus))
+    tail = (1 - CONFIDENCE) / (2 * len(pairs))
+    half = t.ppf(1 - tail, squared**2 / parts) * np.sqrt(squared)
+    columns = (differences, differences - half, differences + half, sizes[bins] + sizes[minus])
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    return [BinContrast(*pair, *row) for pair, row in zip(pairs, rows, strict=True)]
 
 
 def clearest(contrasts: Sequence[BinContrast]) -> BinContrast | None:
@@ -73,17 +83,10 @@ def clearest(contrasts: Sequence[BinContrast]) -> BinContrast | None:
     return max(contrasts, key=lambda contrast: abs(contrast.clearness), default=None)
 
 
+def _mean(values: np.ndarray) -> float:
+    return float(values.mean()) if len(values) else np.nan
+
+
 def _squared_error(values: np.ndarray, ends: tuple[float, float]) -> float:
     """Of the mean of the values, with one more value at each end."""
     return float(np.append(values, ends).var(ddof=1) / (len(values) + ADDED))
-
-
-def _contrast(pair: tuple[int, int], values: list[np.ndarray], errors: list[float], quantile: float) -> BinContrast:
-    from scipy.stats import t
-
-    sizes, parts = [len(values[at]) for at in pair], [errors[at] for at in pair]
-    squared = sum(parts)
-    freedom = squared**2 / sum(part**2 / (n + ADDED - 1) for part, n in zip(parts, sizes, strict=True))
-    value = float(values[pair[0]].mean() - values[pair[1]].mean())
-    half = float(t.ppf(quantile, freedom) * np.sqrt(squared))
-    return BinContrast(*pair, value, value - half, value + half, sum(sizes))

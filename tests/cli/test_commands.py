@@ -114,14 +114,17 @@ def test_plot_by_ending(run, finished, tmp_path, ending, start):
     out = tmp_path / f"figure{ending}"
     code, printed, _ = run("plot", finished.folder, "distance-vs-invariance", "--out", out)
     assert code == 0
-    assert str(out) in printed
+    assert f"Wrote distance-vs-invariance to {out}: 5.2 × 3.7 inches, " in printed
     assert out.read_bytes().startswith(start)
 
 
 def test_plot_options_change_the_figure(run, finished, tmp_path):
     figures = []
     for number, options in enumerate(
-        ([], ["--measure", "mac"], ["--distance", "scale"], ["--bins", "3"], ["--by-class"])
+        (
+            *([], ["--measure", "mac"], ["--distance", "scale"], ["--bins", "3"], ["--by-class"]),
+            *(["--no-title"], ["--size", "3.3x2.5"]),
+        )
     ):
         out = tmp_path / f"{number}.svg"
         assert run("plot", finished.folder, "distance-vs-invariance", "--out", out, *options)[0] == 0
@@ -129,8 +132,29 @@ def test_plot_options_change_the_figure(run, finished, tmp_path):
     assert len(set(figures)) == len(figures)
 
 
+def test_plot_lists_the_figures_of_the_study(run, finished):
+    for arguments in ([], ["--list"], ["scale", "--list"]):
+        code, printed, err = run("plot", finished.folder, *arguments)
+        assert (code, err) == (0, "")
+        assert "distance-vs-invariance" in printed
+        assert "how large training and test objects are" in printed
+        # It was not computed.
+        assert "map-vs-density" not in printed
+
+
+def test_plot_has_the_size_that_was_asked_for(run, finished, tmp_path):
+    out = tmp_path / "figure.png"
+    code, printed, _ = run("plot", finished.folder, "scale", "--out", out, "--size", "3.3x2.5")
+    assert code == 0
+    assert "3.3 × 2.5 inches" in printed
+    assert Image.open(out).size == (660, 500)
+
+
 def test_plot_refusals(run, finished, tmp_path):
     out = tmp_path / "figure.pdf"
+    refused(run("plot", finished.folder, "scale"), "--out is missing")
+    for size in ("3", "0x4", "axb", "3x400"):
+        refused(run("plot", finished.folder, "scale", "--out", out, "--size", size), f"--size is '{size}'", "3.3x2.5")
     refused(run("plot", finished.folder, "no-such-figure", "--out", out), "no-such-figure", "distance-vs-invariance")
     refused(run("plot", finished.folder, "distance-vs-invariance", "--out", tmp_path / "figure.jpeg"), "figure.jpeg")
     refused(run("plot", finished.folder, "distance-vs-invariance", "--measure", "beauty", "--out", out), "beauty")

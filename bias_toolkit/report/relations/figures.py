@@ -304,7 +304,8 @@ def _points(
     look = {"color": BLUE, "linewidths": 0, "rasterized": len(x) > RASTER_FROM, "zorder": 2, "clip_on": False}
     ax.scatter(x, y, s=size, alpha=alpha, **look)
     # In the legend, a point is as dark as many are on top of each other.
-    ax.scatter([], [], s=16, color=BLUE, linewidths=0, label=label)
+    if label:
+        ax.plot([], [], "o", color=BLUE, markersize=4, markeredgewidth=0, label=label)
     return y
 
 
