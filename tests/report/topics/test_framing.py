@@ -39,7 +39,9 @@ NUMBERS = "0123456789%"
 
 def contents(*rows, names=()):
     summary = pd.DataFrame([ROW | row for row in rows]) if rows else None
-    return FramingContents(FramedSet("the training set", "training", "train", summary=summary), names=ClassNames(names))
+    return FramingContents(
+        FramedSet("the training set", "training", "train", summary=summary), names=ClassNames(dict(names))
+    )
 
 
 def bias(value, half=0.02, **more):
@@ -159,7 +161,7 @@ def test_many_objects_that_the_frame_cuts():
     finding = find(framing_findings(contents(CUT)), "cuts")
     assert (finding.kind, finding.claim) == ("fact", "The frame cuts many of the training objects.")
     assert finding.estimate.text == "Share cut 77.0% (95% interval 75.0% to 79.0%; 120 objects)"
-    few = find(framing_findings(contents(CUT | {"n_images": 12})), "Too few")
+    few = find(framing_findings(contents(CUT | {"n_images": 12})), "the frame cuts")
     assert few.kind == "caution"
     assert not any("cuts" in finding.claim for finding in framing_findings(contents({})))
 
