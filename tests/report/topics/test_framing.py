@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bias_toolkit.objects import image_framing, object_maps, objects_that_count, position_and_scale
@@ -118,6 +118,7 @@ def test_no_boxes():
         assert finding.kind == "unknown"
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.floats(-1, 1), st.floats(0, 0.5), st.floats(0, 0.5), st.integers(5, 200))
 def test_the_answer_says_what_its_interval_shows(value, below, above, n_images):
     row = {"centre_bias_low": value - below, "centre_bias": value, "centre_bias_high": value + above}
@@ -167,7 +168,7 @@ def test_many_objects_that_the_frame_cuts():
 
 
 CLASSES = [
-    bias(0.2),
+    bias(0.2, n_objects=600),
     category("a", 0.5),
     category("b", 0.1, 0.2),
     category("c", -0.4),
@@ -201,6 +202,7 @@ def test_a_class_that_alone_would_be_found_is_not_among_twenty():
     assert finding.estimate.low < 0 < finding.estimate.value
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.lists(st.tuples(st.floats(-0.9, 0.9), st.floats(0.01, 0.5)), min_size=2, max_size=12))
 def test_as_many_classes_are_told_as_the_table_shows(values):
     rows = [bias(0.0), *(category(f"{i}", value, half) for i, (value, half) in enumerate(values))]
@@ -223,7 +225,7 @@ def test_classes_against_the_whole_set():
     )
     assert "more than sampling gives" in finding.evidence
     same = [
-        bias(0.3),
+        bias(0.3, n_objects=600),
         *(category(name, value, 0.3) for name, value in zip("abcd", (0.3, 0.31, 0.29, 0.3), strict=True)),
     ]
     none = find(framing_findings(contents(*same)), "as a whole")
