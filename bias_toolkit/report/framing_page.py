@@ -49,7 +49,7 @@ class DatasetFraming:
         names = {label: name for each in self.described for label, name in each.dataset.class_names.items()}
         words = ("the dataset", "", "dataset"), ("the other dataset", "other", "other")
         first, *second = (
-            FramedSet(*named, each.framing, each.counted, each.summary, each.maps, each.means)
+            FramedSet(*named, each.framing, each.summary, each.maps, each.means, each.counted)
             for named, each in zip(words, self.described, strict=False)
         )
         return FramingContents(first, second[0] if second else None, self.comparison, ClassNames(names), self.seed)

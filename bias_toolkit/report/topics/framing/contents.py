@@ -67,10 +67,10 @@ class FramedSet:
     adjective: str  # as in “training objects”; empty for none
     key: str  # for the names of tables, and for marking the sets whose boxes are shown
     framing: pd.DataFrame | None = None  # table FRAMING
-    counted: pd.DataFrame | None = None  # the rows of it that its centring is about (`objects_that_count`)
     summary: pd.DataFrame | None = None  # table FRAMING_SUMMARY
     maps: Maps | None = None
     means: MeanImages | None = None
+    counted: pd.DataFrame | None = None  # the rows of `framing` that its centring is about (`objects_that_count`)
 
     def __bool__(self) -> bool:
         """Whether it has objects."""

@@ -42,7 +42,7 @@ def framing_answer(contents: FramingContents) -> Finding:
     of_all = centring == OF_ALL_OBJECTS
     estimate = estimate_of_row(row, centring.column, "Centre bias", row[centring.n_objects], "object", nothing=0.0)
     enough = min(row["n_images"], estimate.n) >= TOO_FEW_IMAGES
-    if not enough:
+    if not enough or not known(estimate.low):
         estimate = dataclasses.replace(estimate, low=None, high=None)
     share = percent(abs(row[centring.column]), 0)
     than = "image’s centre than boxes of the same sizes placed anywhere they fit."
