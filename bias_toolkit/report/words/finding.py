@@ -117,15 +117,20 @@ class Estimate:
     def text(self) -> str:
         """`P(top-1 change) 16.6% (95% interval 15.3% to 18.0%; 1,000 images)`."""
         form, unit = FORMS[self.unit], " percentage points" if self.unit == Unit.POINTS else ""
-        limits = f"95% interval {interval(self.low, self.high, form)}" if known(self.low) else NO_INTERVAL
+        limits = f"95% interval {interval(self.low, self.high, form)}" if known(self.low) else self._no_interval
         return f"{self.label} {form(self.value)}{unit} ({limits}; {count(self.n, self.of, self._plural)})".strip()
 
     @property
     def brief(self) -> str:
         """`P(top-1 change) 16.6% (15.3% to 18.0%)`, for a figure."""
         form, unit = FORMS[self.unit], " percentage points" if self.unit == Unit.POINTS else ""
-        limits = interval(self.low, self.high, form) if known(self.low) else NO_INTERVAL
+        limits = interval(self.low, self.high, form) if known(self.low) else self._no_interval
         return f"{self.label} {form(self.value)}{unit} ({limits})"
+
+    @property
+    def _no_interval(self) -> str:
+        # Resamples of equal values are all alike.
+        return NO_INTERVAL if self.n < TOO_FEW_IMAGES else "no interval"
 
     @property
     def _plural(self) -> str:

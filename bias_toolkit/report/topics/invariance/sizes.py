@@ -8,6 +8,7 @@ comparisons, 1953), with the range of the centred bootstrap means in place of th
 import numpy as np
 import pandas as pd
 
+from bias_toolkit.foundation.intervals import DIFFERENCE, bounded_limits, few_differ
 from bias_toolkit.foundation.resampling import CONFIDENCE, resample_counts
 from bias_toolkit.foundation.words import count
 from bias_toolkit.invariance import HEADLINE, STEP_PROTOCOLS
@@ -35,7 +36,8 @@ def compare_sizes(values: pd.DataFrame | None, heading: Heading, figure: str | N
     margin = difference_margin(values.to_numpy(), seed=seed)
     lowest, highest = int(means.argmin()), int(means.argmax())
     smallest, largest = int(shown.argmin()), int(shown.argmax())
-    above = means - means[lowest] > margin
+    intervals = [difference_limits(values.to_numpy(), lowest, i, margin) for i in range(len(means))]
+    above = [low > 0 for low, _ in intervals]
     smaller = above[smallest] and shown[smallest] < shown[lowest]
     larger = above[largest] and shown[largest] > shown[lowest]
     if smaller and larger:
@@ -49,8 +51,7 @@ def compare_sizes(values: pd.DataFrame | None, heading: Heading, figure: str | N
         claim, at = f"P(top-1 change) depends on {SIZES}.", highest
     else:
         claim, at = f"No dependence of P(top-1 change) on {SIZES} was found.", highest
-    gap = float(means[at] - means[lowest])
-    found = bool(above[at])
+    found = above[at]
 
     def size(i: int) -> str:
         protocol, size = values.columns[i]
@@ -64,9 +65,8 @@ def compare_sizes(values: pd.DataFrame | None, heading: Heading, figure: str | N
         estimate=Estimate(
             "difference",
             f"P(top-1 change) at {size(at)} minus that at {size(lowest)}",
-            gap,
-            gap - margin,
-            gap + margin,
+            float(means[at] - means[lowest]),
+            *intervals[at],
             len(values),
             unit=Unit.POINTS,
             nothing=0.0,
@@ -86,6 +86,20 @@ def values_by_size(measures: pd.DataFrame) -> pd.DataFrame | None:
         return None
     table = rows.astype({HEADLINE: float}).pivot_table(index="image_id", columns=["protocol", "size"], values=HEADLINE)
     return table.dropna()
+
+
+def difference_limits(values: np.ndarray, first: int, second: int, margin: float) -> tuple[float, float]:
+    """The interval of the mean of one column minus that of another, valid for every pair of columns at once.
+
+    `values` is (images, sizes), shares; `margin` is its `difference_margin`. Where few images differ, the bootstrap
+    shows too little, and the interval is `bounded_limits` with Bonferroni's correction for the number of pairs.
+    """
+    differences = values[:, second] - values[:, first]
+    if few_differ(differences):
+        pairs = values.shape[1] * (values.shape[1] - 1) // 2
+        return bounded_limits(differences, DIFFERENCE, 1 - (1 - CONFIDENCE) / pairs)
+    gap = float(differences.mean())
+    return max(gap - margin, -1.0), min(gap + margin, 1.0)
 
 
 def difference_margin(values: np.ndarray, resamples: int = 2000, seed: int = 0) -> float:
