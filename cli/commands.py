@@ -1,9 +1,10 @@
 """The commands of `bias-toolkit`, put together."""
 
 from importlib import import_module
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 COMMANDS = {
     "report": ("study_steps", "Run every step and write the bias report."),
@@ -16,11 +17,50 @@ COMMANDS = {
     "map": ("reframe", "Show a sample of test images with their objects at other positions and scales."),
     "sizes": ("reframe", "Sweep a sample of test images at every view size."),
     "explain": ("explain", "Say why the model is unstable on an image."),
+    "check": ("check", "Compare a finished report with limits, for use in CI."),
     "plot": ("look", "Draw a figure of the study for a publication."),
     "neighbours": ("look", "Show a test image's nearest training images."),
     "verify": ("look", "Read every byte of a study against its digest, and list what is damaged."),
 }
 """The module of each command, and what the list of commands says of it. Importing them all would take longer."""
+
+
+class Command(TyperCommand):
+    """A command whose help names the choices that the toolkit has."""
+
+    def format_help(self, ctx: typer.Context, formatter: Any) -> None:
+        """Write the help; only now the names are looked up, as the modules that have them import pandas."""
+        names = choices()
+        for parameter in self.params:
+            if isinstance(help := getattr(parameter, "help", None), str):
+                for name, listed in names.items():
+                    help = help.replace(f"{{{name}}}", listed)
+                parameter.help = help
+        super().format_help(ctx, formatter)
+
+
+def choices() -> dict[str, str]:
+    """The names of all layouts, protocols, transforms and so on, listed, by their word in help texts."""
+    from bias_toolkit.datasets.load import LAYOUTS
+    from bias_toolkit.invariance import PROTOCOLS, SURROUNDINGS
+    from bias_toolkit.invariance.inpaint import FILLS
+    from bias_toolkit.invariance.protocols.crop import SAMPLINGS
+
+    by_steps = [protocol for protocol in PROTOCOLS if protocol.moves_by_steps]
+    owners: dict[str, list[str]] = {}
+    for protocol in by_steps:
+        for transform in protocol.transforms:
+            owners.setdefault(transform.name, []).append(protocol.name)
+    transforms = [name if len(of) == len(by_steps) else f"{name} ({', '.join(of)} only)" for name, of in owners.items()]
+    listed = {
+        "layouts": LAYOUTS,
+        "protocols": [protocol.name for protocol in PROTOCOLS],
+        "transforms": transforms,
+        "fills": FILLS,
+        "samplings": SAMPLINGS,
+        "surroundings": SURROUNDINGS,
+    }
+    return {word: ", ".join(names) for word, names in listed.items()}
 
 
 def _print_version(asked: bool) -> None:
@@ -54,7 +94,7 @@ def command_line(arguments: list[str]) -> typer.Typer:
     for name, (module, summary) in COMMANDS.items():
         if name in arguments:
             command = getattr(import_module(f"bias_toolkit_cli.{module}"), name)
-            app.command(name, short_help=summary)(command)
+            app.command(name, short_help=summary, cls=Command)(command)
         else:
             app.command(name, short_help=summary)(_listed)
     return app

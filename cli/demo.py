@@ -1,12 +1,11 @@
 """`demo`: the whole argument on the built-in dataset."""
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from bias_toolkit_cli.output import console_progress, print_json, say
+from bias_toolkit_cli.output import console_progress, print_json, say, say_findings
 
 
 def demo(
@@ -19,10 +18,12 @@ def demo(
 
     Example: bias-toolkit demo --out bias-toolkit-demo
     """
-    from bias_toolkit.demo import run_demo
-
-    page, findings = run_demo(out, progress=console_progress())
+    progress = console_progress()
+    with progress("Opening the demo", None):
+        from bias_toolkit.demo import run_demo
+    page, findings = run_demo(out, progress=progress)
     if json_output:
-        print_json({"findings": [asdict(finding) for finding in findings], "report": str(page)})
+        print_json({"findings": [finding.to_dict() for finding in findings], "report": str(page)})
     else:
-        say("\n".join([*(finding.text for finding in findings), "", f"Report: {page}"]))
+        say_findings(findings)
+        say(f"\nReport: {page}")

@@ -59,10 +59,12 @@ def explain(
 
 
 def _explain_worst(study: Study, n: int, json_output: bool) -> None:
+    """Explain the least stable images; the summary is the report's, of all of them that were explained so far."""
     from bias_toolkit.explain import summarise
+    from bias_toolkit.report.topics.explanations import least_stable_explained
 
     explanations = study.explain_worst(n, progress=console_progress())
-    summary = summarise(explanations)
+    summary = summarise(least_stable_explained(study.results))
     if json_output:
         images = [explanation.to_dict() | {"page": str(explanation.page)} for explanation in explanations]
         print_json({"summary": asdict(summary), "images": images})

@@ -1,5 +1,6 @@
 """Looking at a study that was computed: `plot`, `neighbours` and `verify`."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -10,14 +11,15 @@ from bias_toolkit.foundation.words import count, visible_name
 from bias_toolkit_cli.output import console_progress, print_json, say
 
 Study = Annotated[str, typer.Argument(metavar="STUDY", help="The study's folder.")]
+SMALLEST_INCHES, LARGEST_INCHES = 1, 40
 
 
 def plot(
     study: Study,
     name: Annotated[
-        str, typer.Argument(metavar="FIGURE", help="distance-vs-invariance, or another figure of the report.")
-    ],
-    out: Annotated[Path, typer.Option(metavar="FILE", help="The file to write: .pdf, .svg or .png.")],
+        str | None, typer.Argument(metavar="FIGURE", help="distance-vs-invariance, or another; none lists them.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="The file to write: .pdf, .svg or .png.")] = None,
     measure: Annotated[str, typer.Option(help="p_top1_change, mac or another measure.")] = "p_top1_change",
     distance: Annotated[
         str,
@@ -33,22 +35,68 @@ def plot(
             help="Another study, of another model, on the axes of size-vs-invariance; several allowed.",
         ),
     ] = None,
+    size: Annotated[
+        str | None, typer.Option(metavar="WIDTHxHEIGHT", help="In inches: 3.3x2.5; by default as in the report.")
+    ] = None,
+    no_title: Annotated[bool, typer.Option("--no-title", help="Leave out the title and the line below it.")] = False,
+    list_only: Annotated[bool, typer.Option("--list", help="List the figures that this study can draw.")] = False,
 ) -> None:
-    """Draw a figure of the study for a publication.
+    """Draw a figure of the study for a publication; without FIGURE, list the figures that it can draw.
 
     Example: bias-toolkit plot study distance-vs-invariance --out figure.pdf
     """
-    from bias_toolkit.report import save_figure
     from bias_toolkit.study import Study as OpenedStudy
 
-    others = [OpenedStudy(other) for other in beside or ()]
-    axes = OpenedStudy(study).plot(
-        name, measure=measure, distance=distance, bins=bins, by_class=by_class, beside=others
-    )
+    opened = OpenedStudy(study)
+    if name is None or list_only:
+        _list_figures(opened.figures())
+        return
+    if out is None:
+        raise InputError("--out is missing; name the file to write, which ends in .pdf, .svg or .png.")
     if not out.absolute().parent.parent.is_dir():
         raise InputError(f"--out is {str(out)!r}, but there is no folder {out.parent}; make it, or name another.")
-    save_figure(axes.figure, out)
-    say(f"Wrote {out}.")
+    inches = None if size is None else _inches(size)
+    from bias_toolkit.report import save_figure, without_title
+
+    others = [OpenedStudy(other) for other in beside or ()]
+    figure = opened.plot(name, measure=measure, distance=distance, bins=bins, by_class=by_class, beside=others).figure
+    if inches is not None:
+        figure.set_size_inches(*inches)
+    if no_title:
+        without_title(figure)
+    save_figure(figure, out)
+    width, height = figure.get_size_inches()
+    say(f"Wrote {name} to {out}: {width:g} × {height:.3g} inches, {round(out.stat().st_size / 1000):,} kB.")
+
+
+def _list_figures(figures: Mapping[str, str]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    if not figures:
+        say("This study has nothing to draw yet; `bias-toolkit report` computes what a report shows.")
+        return
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column()
+    for name, description in figures.items():
+        table.add_row(name, description)
+    Console().print(table)
+
+
+def _inches(size: str) -> tuple[float, float]:
+    """The width and height of `6x4`."""
+    width, _, height = size.lower().replace("×", "x").partition("x")
+    try:
+        inches = float(width), float(height)
+    except ValueError:
+        inches = (0.0, 0.0)
+    if not all(SMALLEST_INCHES <= length <= LARGEST_INCHES for length in inches):
+        raise InputError(
+            f"--size is {size!r}, but must be a width and a height from {SMALLEST_INCHES} to {LARGEST_INCHES} inches, "
+            "such as 3.3x2.5."
+        )
+    return inches
 
 
 def neighbours(

@@ -11,7 +11,7 @@ import typer
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.study import steps
 from bias_toolkit_cli.options import open_study, takes_study_options
-from bias_toolkit_cli.output import console_progress, print_json, say
+from bias_toolkit_cli.output import console_progress, print_json, say, say_findings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,8 +66,6 @@ def objects(
 
 
 def _objects_of_study(folder: str, options: dict[str, Any]) -> None:
-    from bias_toolkit_cli.study_steps import dataset_lines
-
     opened = open_study(folder, options)
     opened.measure_objects(progress=console_progress())
     comparison = opened.framing_comparison
@@ -83,10 +81,9 @@ def _objects_of_study(folder: str, options: dict[str, Any]) -> None:
     from bias_toolkit.report.topics.localisation.findings import box_sentences
 
     contents = framing_contents(opened)
-    boxes = box_sentences(opened)
-    findings = topic_findings(opened, "framing", "comparison", "localisation")
-    texts = [finding.text for finding in findings if finding.evidence not in boxes]
-    say("\n".join([*dataset_lines(opened), *boxes, "", *texts]))
+    for sentence in box_sentences(opened):
+        say(sentence)
+    say_findings(topic_findings(opened, "framing", "comparison", "localisation"))
     for framed in contents.sets:
         _print_table(contents, framed)
 
@@ -108,12 +105,14 @@ def _objects_of_dataset(
     changes = {name: options[name] for name in ("resamples", "permutations", "placements", "seed")}
     settings = {name: getattr(Settings().replace(changes), name) for name in changes}
 
-    from bias_toolkit import load_dataset
-    from bias_toolkit.report import frame_datasets
-
+    progress = console_progress()
     named = [(path, options["layout"])] + ([(other, with_layout or options["layout"])] if other is not None else [])
-    datasets = [load_dataset(name, layout) for name, layout in named]
-    framing = frame_datasets(*datasets, folder=out, **settings, progress=console_progress())
+    with progress("Relating the framing to chance", None):
+        from bias_toolkit import load_dataset
+        from bias_toolkit.report import frame_datasets
+
+        datasets = [load_dataset(name, layout) for name, layout in named]
+        framing = frame_datasets(*datasets, folder=out, **settings, progress=progress)
     contents = framing.contents
     if options["json_output"]:
         result = {
@@ -131,7 +130,7 @@ def _objects_of_dataset(
             f"read as {dataset.layout} ({dataset.layout_reason})."
         )
     print()
-    say("\n".join(finding.text for finding in framing.findings))
+    say_findings(framing.findings)
     for framed in contents.sets:
         _print_table(contents, framed)
     if framing.page is not None:

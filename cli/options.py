@@ -12,6 +12,7 @@ import typer
 
 from bias_toolkit.pipeline.step import Step
 from bias_toolkit.study.settings import INPUTS, SETTINGS_OF, Settings, flag_of, option_of
+from bias_toolkit_cli.output import console_progress, tell_news
 
 if TYPE_CHECKING:
     from bias_toolkit import Study
@@ -48,8 +49,7 @@ def _named(
         typer.Option(
             metavar="NAME",
             rich_help_panel=INPUTS,
-            help="Layout of both datasets, where it is not recognised: images, class-folders, tiny-imagenet, imagenet, "
-            "coco, voc or table.",
+            help="Layout of both datasets, where it is not recognised: {layouts}.",
         ),
     ] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
@@ -112,11 +112,16 @@ def takes_study_options(*steps: Step) -> Callable[[Callable[..., None]], Callabl
 
 
 def open_study(folder: str, options: dict[str, Any]) -> Study:
-    """The study in `folder` with the given options; all other settings keep the study's values."""
-    from bias_toolkit.study import Study
+    """The study in `folder` with the given options; all other settings keep the study's values.
 
+    Before anything is computed, what its sets hold is printed on standard error.
+    """
     layouts = {f"{split}_layout": options[f"{split}_layout"] or options["layout"] for split in ("train", "test")}
     known = Settings.__dataclass_fields__
     settings = {name: value for name, value in (options | layouts).items() if name in known and value not in (None, [])}
     model = {name: options[name] for name in OF_THE_MODEL if name in options}
-    return Study(folder, options["train"], options["test"], **model, **settings)
+    # Importing what a study needs takes a second or more.
+    with console_progress()("Opening the study", None):
+        from bias_toolkit.study import Study
+
+        return Study(folder, options["train"], options["test"], **model, when_read=tell_news, **settings)

@@ -1,20 +1,40 @@
-"""Printing results: readable text or JSON on standard output, progress on standard error."""
+"""Printing results: readable text or JSON on standard output, progress and news of the inputs on standard error."""
 
 import json
 import math
 import sys
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.text import Text
 
-from bias_toolkit.foundation.words import visible, visible_json
+from bias_toolkit.foundation.words import visible, visible_json, visible_name
 from bias_toolkit_cli.progress import ConsoleProgress, LastingStream
+
+if TYPE_CHECKING:
+    from bias_toolkit.report.words.finding import Finding
+
+
+def error_console() -> Console:
+    """Standard error, for all that is not the result."""
+    return Console(stderr=True, file=sys.stderr and LastingStream(sys.stderr))
 
 
 def console_progress() -> ConsoleProgress:
     """Progress bars on standard error, so that standard output holds the result only."""
-    return ConsoleProgress(Console(stderr=True, file=sys.stderr and LastingStream(sys.stderr)))
+    return ConsoleProgress(error_console())
+
+
+def tell_news(sentences: Sequence[str]) -> None:
+    """Print what is known of the inputs before the work begins, on standard error."""
+    for sentence in sentences:
+        _print(error_console(), Text(visible_name(sentence)))
+
+
+def _print(console: Console, text: Text) -> None:
+    """Print a text, wrapped to the width of a terminal; anywhere else it stays one line."""
+    console.print(text, soft_wrap=not console.is_terminal, highlight=False)
 
 
 def _plain(value: Any) -> Any:
@@ -33,6 +53,13 @@ def _plain(value: Any) -> Any:
 def say(text: str) -> None:
     """Print a message; names in it cannot control the terminal."""
     print(visible(text))
+
+
+def say_findings(findings: Iterable["Finding"]) -> None:
+    """Print each finding's claim, in bold on a terminal, and its estimate after it."""
+    for finding in findings:
+        estimate = f" {finding.estimate.text}." if finding.estimate else ""
+        _print(Console(), Text.assemble((visible_name(finding.claim), "bold"), visible_name(estimate)))
 
 
 def print_json(value: Any) -> None:

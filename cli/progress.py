@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from typing import Any, TextIO
 
@@ -12,11 +12,15 @@ from rich.progress import (
     MofNCompleteColumn,
     Progress,
     ProgressColumn,
+    SpinnerColumn,
     Task,
     TextColumn,
+    TimeElapsedColumn,
     TimeRemainingColumn,
 )
 from rich.text import Text
+
+DESCRIPTION_WIDTH = 28
 
 
 class RateColumn(ProgressColumn):
@@ -71,23 +75,59 @@ class LastingStream:
 
 
 class ConsoleProgress:
-    """Draws each task of the library as one bar on a `console`; off a terminal, one line at each task's end."""
+    """Draws the tasks of the library on a `console`: each as a bar, or as a spinner if its size is not known.
+
+    A bar leaves a line at its end. Off a terminal, only that line is written. A spinner leaves nothing, and is hidden
+    while a task inside it, or a bar, is drawn.
+    """
 
     def __init__(self, console: Console) -> None:
         self.console = console
+        self._drawn: list[Progress] = []
+
+    def __call__(
+        self, description: str, total: int | None, done: int = 0
+    ) -> AbstractContextManager[Callable[[int], None]]:
+        return self._spinner(description) if total is None else self._bar(description, total, done)
 
     @contextmanager
-    def __call__(self, description: str, total: int, done: int = 0) -> Iterator[Callable[[int], None]]:
+    def _bar(self, description: str, total: int, done: int) -> Iterator[Callable[[int], None]]:
         columns = (
-            TextColumn("{task.description:<24}"),
-            BarColumn(bar_width=16),
+            TextColumn(f"{{task.description:<{DESCRIPTION_WIDTH}}}", markup=False),
+            BarColumn(bar_width=10),
             MofNCompleteColumn(),
             RateColumn(),
             TimeColumn(),
         )
-        with Progress(*columns, console=self.console) as bars:
+        with self._in_front(Progress(*columns, console=self.console)) as bars:
             task = bars.add_task(description, total=total)
             if done:
                 # Work of an earlier run counts as done, but not for the rate.
                 bars.reset(task, completed=done, total=total)
             yield lambda count: bars.advance(task, count)
+
+    @contextmanager
+    def _spinner(self, description: str) -> Iterator[Callable[[int], None]]:
+        is_behind_a_bar = any(not drawn.live.transient for drawn in self._drawn)
+        if not self.console.is_terminal or is_behind_a_bar:
+            yield lambda count: None
+            return
+        columns = (TextColumn("{task.description}", markup=False), SpinnerColumn(), TimeElapsedColumn())
+        with self._in_front(Progress(*columns, console=self.console, transient=True)) as spinner:
+            spinner.add_task(description, total=None)
+            yield lambda count: None
+
+    @contextmanager
+    def _in_front(self, progress: Progress) -> Iterator[Progress]:
+        """Draw a progress in place of the one around it."""
+        around = self._drawn[-1] if self._drawn else None
+        if around is not None:
+            around.stop()
+        self._drawn.append(progress)
+        try:
+            with progress:
+                yield progress
+        finally:
+            self._drawn.remove(progress)
+            if around is not None:
+                around.start()

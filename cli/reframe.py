@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from bias_toolkit.study import steps
 from bias_toolkit_cli.options import StudyFolder, open_study, takes_study_options
-from bias_toolkit_cli.output import console_progress, print_json, say
+from bias_toolkit_cli.output import console_progress, print_json, say, say_findings
 
 if TYPE_CHECKING:
     from bias_toolkit import Study
@@ -48,5 +48,5 @@ def _print(study: Study, tables: dict[str, Any], part: str, as_json: bool) -> No
         print_json({"findings": [finding.to_dict() for finding in findings], **tables})
         return
     figure = {"map": "map", "sizes": "size-vs-invariance"}[part]
-    say("\n".join(finding.text for finding in findings))
+    say_findings(findings)
     say(f"\nDraw it with `bias-toolkit plot {study.folder} {figure} --out figure.pdf`; `bias-toolkit report` shows it.")

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from datetime import datetime
+from typing import Annotated, Any
 
 import typer
 
 from bias_toolkit.study import steps
 from bias_toolkit_cli.options import StudyFolder, open_study, takes_study_options
-from bias_toolkit_cli.output import console_progress, print_json, say
-
-if TYPE_CHECKING:
-    from bias_toolkit import Study
+from bias_toolkit_cli.output import console_progress, print_json, say, say_findings
 
 
 def _print_result(result: dict[str, Any], sentences: list[str], as_json: bool) -> None:
@@ -19,20 +17,6 @@ def _print_result(result: dict[str, Any], sentences: list[str], as_json: bool) -
         print_json(result)
     else:
         say("\n".join(sentences))
-
-
-def dataset_lines(study: Study) -> list[str]:
-    """What was read, and as which layout."""
-    lines = []
-    for split, name in (("train", "Training"), ("test", "Test")):
-        record, images, left_out = study.dataset_record(split), study.images(split), study.left_out(split)
-        images = images[~images["image_id"].isin(left_out)]
-        lines.append(
-            f"{name} set: {len(images):,} images of {images['label'].nunique():,} labels with "
-            f"{len(study.objects(split)):,} boxes, read as {record['layout']} ({record['layout_reason']})"
-            + (f"; left out: {len(left_out):,}, see skipped.csv." if left_out else ".")
-        )
-    return lines
 
 
 @takes_study_options(*steps.ANALYSED)
@@ -46,25 +30,22 @@ def report(
 
     Example: bias-toolkit report --train photos/train --test photos/val --model efficientnet-lite0 --out study
     """
-    from bias_toolkit.report.topics.localisation.findings import box_sentences
-
     study = open_study(out, options).run(progress=console_progress())
+    from bias_toolkit.report.words.finding import finding_of
+    from bias_toolkit.study.news import left_out_sentences
+
     page = study.folder / "report" / "index.html"
-    findings = study.findings()
-    first = findings.drop_duplicates("topic")
-    _print_result(
-        {"findings": findings.to_dict("records"), "report": str(page)},
-        [
-            *dataset_lines(study),
-            *box_sentences(study),
-            study.label_record["sentence"],
-            "",
-            *(f"{row.claim} {row.evidence}".strip() for row in first.itertuples()),
-            "",
-            f"Report: {page}",
-        ],
-        options["json_output"],
-    )
+    answers = study.answers()
+    if options["json_output"]:
+        print_json({"answers": answers, "findings": study.findings().to_dict("records"), "report": str(page)})
+        return
+    if not study.computed:
+        when = datetime.fromtimestamp(page.stat().st_mtime)
+        say(f"Nothing had changed; the report is of {when.day} {when:%B %Y, %H:%M}.")
+    for sentence in left_out_sentences(study.results):
+        say(sentence)
+    say_findings(map(finding_of, answers))
+    say(f"Report: {page}")
 
 
 @takes_study_options(steps.features)
@@ -75,6 +56,8 @@ def embed(study: StudyFolder, options: dict[str, Any]) -> None:
     """
     opened = open_study(study, options)
     opened.embed(progress=console_progress())
+    from bias_toolkit.study.news import left_out_sentences
+
     train, test = opened.features("train"), opened.features("test")
     _print_result(
         {
@@ -83,7 +66,7 @@ def embed(study: StudyFolder, options: dict[str, Any]) -> None:
             "dimension": train.dimension,
         },
         [
-            *dataset_lines(opened),
+            *left_out_sentences(opened.results),
             f"{len(train.image_ids):,} training and {len(test.image_ids):,} test images have features of "
             f"{train.dimension} dimensions, in {train.folder.parent}.",
         ],
@@ -97,10 +80,10 @@ def index(study: StudyFolder, options: dict[str, Any]) -> None:
 
     Example: bias-toolkit index study --metric cosine
     """
-    from bias_toolkit.report.topics.distance.search_quality import quality_sentence
-
     opened = open_study(study, options)
     opened.build_index(progress=console_progress())
+    from bias_toolkit.report.topics.distance.search_quality import quality_sentence
+
     distances, quality = opened.distances, opened.search_quality
     leaks = int(distances["leak"].sum())
     median = float(distances["nn_distance"].median())
@@ -128,14 +111,15 @@ def sweep(study: StudyFolder, options: dict[str, Any]) -> None:
 
     Example: bias-toolkit sweep study --protocol crop --protocol embed --size 1 --size 0.5 --size 2
     """
-    from bias_toolkit.analysis import measure_summary
-    from bias_toolkit.report.topics.invariance.sequential import stopping_sentences
-
     opened = open_study(study, options)
     opened.sweep(progress=console_progress())
+    from bias_toolkit.analysis import measure_summary
+    from bias_toolkit.report.topics.invariance.sequential import stopping_sentences
+    from bias_toolkit.study.news import left_out_sentences
+
     summary = measure_summary(opened.measures, resamples=opened.settings.resamples, seed=opened.settings.seed)
     noise = opened.noise_floor
-    lines = [opened.label_record["sentence"]]
+    lines = [*left_out_sentences(opened.results), f"{opened.label_record['sentence']}."]
     lines += [
         f"{row.protocol} {row.transform}, size {row.size:g}: {row.measure} {row.value:.4f} "
         f"({row.low:.4f} to {row.high:.4f}), {row.n:,} images"

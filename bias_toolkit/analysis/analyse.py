@@ -12,9 +12,12 @@ from bias_toolkit.analysis.regression import regress
 from bias_toolkit.analysis.schema import CORRELATIONS, CURVES, FACTORS, NOTES, RELATED_MEASURES
 from bias_toolkit.analysis.summary import class_summary, measure_summary
 from bias_toolkit.features import TRAINING_DISTANCES
+from bias_toolkit.foundation.false_discovery import with_family_intervals
 from bias_toolkit.foundation.files import empty_table
+from bias_toolkit.foundation.intervals import DIFFERENCE
 from bias_toolkit.foundation.progress import Progress, silent
 from bias_toolkit.foundation.threads import ordered_map
+from bias_toolkit.invariance import measure_of
 
 PREDICTORS = (
     *(distance.name for distance in TRAINING_DISTANCES),
@@ -73,7 +76,9 @@ def analyse(
     pairs = [(predictor, response) for predictor in predictors for response in RELATED_MEASURES]
 
     def curve(pair: tuple[str, str]) -> pd.DataFrame:
-        bins_of_pair = quantile_curve(*(per_image[name] for name in pair), bins, resamples=resamples, seed=seed)
+        distance, measure = (per_image[name] for name in pair)
+        limits = measure_of(pair[1]).limits
+        bins_of_pair = quantile_curve(distance, measure, bins, resamples=resamples, seed=seed, limits=limits)
         return bins_of_pair.assign(distance=pair[0], measure=pair[1])[CURVES.names]
 
     with progress("Relations", total=len(pairs) * (len(KINDS) + 1)) as advance:
@@ -107,6 +112,20 @@ def analyse(
         factors=effects,
         notes=pd.DataFrame(notes, columns=NOTES.names, dtype=object),
     )
+
+
+def adjusted_correlations(correlations: pd.DataFrame) -> pd.DataFrame:
+    """Table CORRELATIONS with adjusted intervals (`family_intervals`).
+
+    A family is what one table of a report compares: the correlations of one kind, of all distances from the training
+    set, or of all variables of framing, with all measures.
+    """
+    if correlations.empty:
+        return correlations
+    is_distance = correlations["distance"].isin([distance.name for distance in TRAINING_DISTANCES])
+    families = correlations.groupby([is_distance, correlations["kind"]], sort=False)
+    ends = {"low": "low", "high": "high", "images": "n", "limits": DIFFERENCE}
+    return pd.concat([with_family_intervals(rows, "rho", **ends) for _, rows in families]).sort_index()
 
 
 def _correlations(

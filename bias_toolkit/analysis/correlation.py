@@ -2,7 +2,8 @@
 
 Sources: C. Spearman, Am. J. Psychol. 15 (1904); B. Efron & R. Tibshirani, An Introduction to the Bootstrap, 1993; D.
 Freedman & D. Lane, J. Bus. Econ. Stat. 1(4), 1983 (permutation given a covariate); B. Phipson & G. Smyth, Stat. Appl.
-Genet. Mol. Biol. 9(1), 2010 (the observation counts as one of the permutations).
+Genet. Mol. Biol. 9(1), 2010 (the observation counts as one of the permutations); E. Fieller, H. Hartley & E. Pearson,
+Biometrika 44, 1957 (the standard error of ρ in Fisher's z).
 """
 
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from bias_toolkit.foundation.intervals import wide
 from bias_toolkit.foundation.resampling import CONFIDENCE, percentile_interval, permutations_within, resample_counts
 
 MINIMUM_IMAGES = 10
@@ -147,7 +149,7 @@ def rank_correlations(
     )
     p_values = _permutation_p_values(variables, rho, sizes, permutations, permutation)
     return {
-        pair: Correlation(float(rho[at]), *_interval(rho[at], estimates[at], confidence), float(p_values[at]), n)
+        pair: Correlation(float(rho[at]), *_interval(rho[at], estimates[at], n, confidence), float(p_values[at]), n)
         for pair, at in zip(pairs, np.ndindex(rho.shape), strict=True)
     }
 
@@ -164,8 +166,8 @@ def _strata(complete: np.ndarray, labels: ArrayLike | None) -> tuple[np.ndarray,
     return rows[np.repeat(sizes > 1, sizes)], sizes[sizes > 1]
 
 
-def _interval(rho: float, estimates: np.ndarray, confidence: float) -> tuple[float, float]:
-    """The percentile interval, shifted by the bootstrap's own bias.
+def _interval(rho: float, estimates: np.ndarray, n: int, confidence: float) -> tuple[float, float]:
+    """The percentile interval, shifted by the bootstrap's own bias; if it has no width, that of Fieller et al.
 
     A resample repeats images, and the ties pull its ρ towards 0. The shift is small for many images. Within small
     classes it can be so large that the unshifted interval would not contain ρ.
@@ -174,7 +176,20 @@ def _interval(rho: float, estimates: np.ndarray, confidence: float) -> tuple[flo
     if np.isnan(rho) or not len(estimates):
         return np.nan, np.nan
     low, high = percentile_interval(estimates - (estimates.mean() - rho), confidence)
-    return max(low, -1.0), min(high, 1.0)
+    low, high = wide(max(low, -1.0), min(high, 1.0))
+    return _fieller(rho, n, confidence) if np.isnan(low) else (low, high)
+
+
+def _fieller(rho: float, n: int, confidence: float) -> tuple[float, float]:
+    """The interval of Spearman's ρ in Fisher's z, where every resample has the same ρ, as all have for |ρ| = 1.
+
+    Such a ρ has no z, so it counts as that of two rankings in which one pair of neighbours is exchanged.
+    """
+    from scipy.stats import norm
+
+    nearly = 1 - 12 / (n * (n**2 - 1))
+    z, half = np.arctanh(np.clip(rho, -nearly, nearly)), norm.ppf((1 + confidence) / 2) * np.sqrt(1.06 / (n - 3))
+    return min(float(np.tanh(z - half)), rho), max(float(np.tanh(z + half)), rho)
 
 
 def _rank_correlations(variables: list[list[Ranks]], counts: np.ndarray) -> np.ndarray:

@@ -3,13 +3,15 @@
 Source: after A. Azulay & Y. Weiss, JMLR 20(184), 2019, whose networks are invariant only near the training images.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from bias_toolkit.analysis.intervals import Interval, mean_interval
+from bias_toolkit.analysis.bin_contrasts import BinContrast, bin_contrasts
+from bias_toolkit.foundation.intervals import UNLIMITED, Interval, Limits, mean_interval, wide
 from bias_toolkit.foundation.resampling import CONFIDENCE, means_of_resamples, percentile_interval
 
 IMAGES_PER_BIN = 20
@@ -18,7 +20,13 @@ COLUMNS = ["bin", "left", "right", "x", "value", "low", "high", "n"]
 
 
 def quantile_curve(
-    distance: ArrayLike, measure: ArrayLike, bins: int = 10, *, resamples: int = 2000, seed: int = 0
+    distance: ArrayLike,
+    measure: ArrayLike,
+    bins: int = 10,
+    *,
+    resamples: int = 2000,
+    seed: int = 0,
+    limits: Limits = UNLIMITED,
 ) -> pd.DataFrame:
     """The mean of a measure in quantile bins of distance.
 
@@ -27,25 +35,39 @@ def quantile_curve(
     one row per bin, from near to far: `bin` (from 0), its edges `left` and `right`, `x` (mean distance), `value` (mean
     of the measure) with its 95% interval `low`, `high`, and `n` images; no row without images.
 
-    Images where `distance` or `measure` (images,) is NaN are left out. The bootstrap resamples the images of each bin.
+    Images where `distance` or `measure` (images,) is NaN are left out. The intervals are those of
+    `mean_interval` over the images of each bin; `limits` are the lowest and the highest value of `measure`.
     """
+    rows = []
+    for i, (left, right, x, y) in enumerate(_quantile_bins(distance, measure, bins)):
+        rows.append((i, left, right, x.mean(), *mean_interval(y, resamples, seed, limits=limits)))
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def curve_contrasts(
+    distance: ArrayLike, measure: ArrayLike, bins: int = 10, limits: tuple[float, float] = (0.0, 1.0)
+) -> list[BinContrast]:
+    """The differences between all bins of `quantile_curve`, with intervals that hold together; see `bin_contrasts`."""
+    return bin_contrasts([y for _, _, _, y in _quantile_bins(distance, measure, bins)], limits=limits)
+
+
+def _quantile_bins(
+    distance: ArrayLike, measure: ArrayLike, bins: int
+) -> Iterator[tuple[float, float, np.ndarray, np.ndarray]]:
+    """The left and right edge of each bin, and the distances and the measure of its images."""
     distance, measure = np.asarray(distance, np.float64), np.asarray(measure, np.float64)
     complete = ~(np.isnan(distance) | np.isnan(measure))
     distance, measure = distance[complete], measure[complete]
     if not len(distance):
-        return pd.DataFrame(columns=COLUMNS)
+        return
     bins = max(1, min(bins, len(distance) // IMAGES_PER_BIN))
     # Edges are observed distances, so that no bin between two different edges is empty.
     edges = np.unique(np.quantile(distance, np.linspace(0, 1, bins + 1), method="lower"))
     inner = edges[1:-1]
     number = np.searchsorted(inner, distance, side="left")
-    rows = []
     for i in range(len(inner) + 1):
         inside = number == i
-        interval = mean_interval(measure[inside], resamples, seed)
-        left, right = edges[i], edges[min(i + 1, len(edges) - 1)]
-        rows.append((i, left, right, distance[inside].mean(), *interval))
-    return pd.DataFrame(rows, columns=COLUMNS)
+        yield edges[i], edges[min(i + 1, len(edges) - 1)], distance[inside], measure[inside]
 
 
 @dataclass(frozen=True)
@@ -65,7 +87,8 @@ def two_lines(values: np.ndarray, x: np.ndarray, *, resamples: int = 2000, seed:
     """Fit a line to each side of a curve's lowest point.
 
     The lowest point is found again in each resample, so the intervals include the uncertainty of its choice. A side
-    with fewer than three points counts as flat. Each interval has 97.5% confidence, both together 95%.
+    with fewer than three points counts as flat. There is no interval if all resamples have the same slope. Each
+    interval has 97.5% confidence, both together 95%.
     Source: U. Simonsohn, "Two lines: a valid alternative to the invalid testing of U-shaped relationships with
     quadratic regressions", Adv. Methods Pract. Psychol. Sci. 1 (2018).
 
@@ -79,7 +102,7 @@ def two_lines(values: np.ndarray, x: np.ndarray, *, resamples: int = 2000, seed:
     drawn = np.where(np.isnan(drawn), 0.0, drawn)
     sides = []
     for side, slope in enumerate(estimate):
-        low, high = percentile_interval(drawn[:, side], (1 + CONFIDENCE) / 2)
+        low, high = wide(*percentile_interval(drawn[:, side], (1 + CONFIDENCE) / 2))
         defined = (slope, low, high) if np.isfinite(slope) else (np.nan, np.nan, np.nan)
         sides.append(Interval(*defined, len(values)))
     return TwoLines(int(order[at]), *sides)

@@ -7,16 +7,16 @@ Stat. Soc. B 57(1), 1995 (correction for many factors).
 import numpy as np
 import pandas as pd
 
-from bias_toolkit.analysis.intervals import mean_interval
 from bias_toolkit.analysis.schema import COMPARED_MEASURES, FACTORS
+from bias_toolkit.foundation.false_discovery import q_values
 from bias_toolkit.foundation.files import empty_table
+from bias_toolkit.foundation.intervals import SHARE, difference_limits, few_differ, mean_interval, wide
 from bias_toolkit.foundation.resampling import (
     named_generator,
     percentile_interval,
     permutations_within,
     resample_counts,
 )
-from bias_toolkit.objects import q_values
 
 # With fewer images with a factor, or without it, the factor is left out.
 MINIMUM_IMAGES = 20
@@ -31,8 +31,10 @@ def factor_effects(
 
     Differences are also computed among images of similar margin: within strata of nearly equal margin, as the
     least-squares difference with one intercept per stratum. Returns the columns of `FACTORS`; p-values are adjusted
-    over the factors of one measure. Factors that fewer than 20 images have, or lack, are left out. The list has one
-    sentence on images without annotation, and one on factors left out.
+    over the factors of one measure. Where the values of too few images with or without the factor differ for a
+    bootstrap (`few_differ`), the interval of the difference is from those of the two means, and the difference among
+    images of similar margin has no interval. Factors that fewer than 20 images have, or lack, are left out. The list
+    has one sentence on images without annotation, and one on factors left out.
 
     `per_image` has one row per test image: image_id, margin, and the available ones of p_top1_change, mac and accuracy.
     `factors` has the image_id of annotated images, and one bool column per factor.
@@ -72,8 +74,10 @@ def _effects(
 ) -> pd.DataFrame:
     values, flags = rows[measure].to_numpy(float), rows[names].to_numpy(bool)
     together = pd.DataFrame({"factor": names, "measure": measure})
+    of_groups = {}
     for column, those in (("", flags), ("without", ~flags)):
-        means = [mean_interval(values[chosen], resamples, seed) for chosen in those.T]
+        means = [mean_interval(values[chosen], resamples, seed, limits=SHARE) for chosen in those.T]
+        of_groups[column] = means
         together[f"n_{column or 'with'}"] = [mean.n for mean in means]
         for at, name in enumerate((column or "value", f"{column}_low".strip("_"), f"{column}_high".strip("_"))):
             together[name] = [mean[at] for mean in means]
@@ -87,6 +91,12 @@ def _effects(
         for part, column in zip(("", "_low", "_high", "_p_value"), estimates.T, strict=True):
             together[f"{name}{part}"] = column
         together[f"{name}_p_adjusted"] = q_values(estimates[:, 3])
+    rare = [few_differ(values[those]) or few_differ(values[~those]) for those in flags.T]
+    # A bootstrap of few images that differ is too narrow, and strata have no other interval.
+    for at in np.flatnonzero(rare):
+        ends = difference_limits(of_groups[""][at], of_groups["without"][at])
+        together.loc[at, ["difference_low", "difference_high"]] = ends
+        together.loc[at, ["given_margin_low", "given_margin_high"]] = np.nan
     together = together.rename(columns={f"difference_{name}": name for name in ("p_value", "p_adjusted")})
     return together[FACTORS.names]
 
@@ -135,7 +145,7 @@ def differences(
         by_chance = np.divide(permuted @ centred, norms, out=np.zeros((len(permuted), len(norms))), where=norms > 0)
         as_far += np.count_nonzero(np.abs(by_chance) >= np.abs(observed) * (1 - 1e-9), axis=0)
     p_values = np.where(np.isnan(observed), np.nan, (1 + as_far) / (1 + permutations))
-    intervals = np.array([percentile_interval(column) for column in drawn.T])
+    intervals = np.array([wide(*percentile_interval(column)) for column in drawn.T])
     return np.column_stack([observed, intervals, p_values])
 
 

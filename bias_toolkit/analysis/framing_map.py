@@ -13,6 +13,16 @@ import pandas as pd
 from bias_toolkit.analysis.cell_means import cell_covariances, centred_ranks, complete_values, without_noise
 from bias_toolkit.analysis.schema import COMPARED_MEASURES, MAP_CELLS, MAP_CONTRASTS, MAP_CORRELATIONS, RELATED_MEASURES
 from bias_toolkit.foundation.files import empty_table
+from bias_toolkit.foundation.intervals import (
+    DIFFERENCE,
+    NONE,
+    SHARE,
+    UNLIMITED,
+    bounded_limits,
+    few_differ,
+    mean_bound,
+    mean_limits,
+)
 from bias_toolkit.foundation.progress import Progress, silent
 from bias_toolkit.foundation.resampling import (
     CONFIDENCE,
@@ -79,7 +89,8 @@ def analyse_map(
     interval; rho is null for fewer than 8 cells.
 
     `contrasts` has the mean over the tenth of the recognised cells with the highest density (at least one cell), over
-    the tenth with the lowest, and their difference, for `recognised` (without labels: `all`) and `when right`.
+    the tenth with the lowest, and their difference: of P(top-1 change), MAC and accuracy for `recognised` (without
+    labels: `all`), and of the first two for `when right`.
     """
     parts = {name: [] for name in ("cells", "correlations", "contrasts")}
     groups = list(framed.groupby("surroundings", sort=False))
@@ -120,16 +131,17 @@ def _cells(
     right = rows["top1"].eq(rows["label_index"]).fillna(False).astype(bool)
     measured = {name: rows[name] for name in COMPARED_MEASURES}
     measured |= {_when_right(name): rows[name].where(right) for name in RELATED_MEASURES}
-    values = {}
+    values, measured_in = {}, {}
     for name, column in measured.items():
         wide = rows.assign(measured=column.astype(float)).pivot(index="image_id", columns=CELL, values="measured")
-        values[name] = _complete(wide.reindex(columns=columns).to_numpy(float))
+        measured_in[name] = wide.reindex(columns=columns).to_numpy(float)
+        values[name] = _complete(measured_in[name])
     for name in COMPARED_MEASURES:
         if not len(values[name]):
             table[[name, f"{name}_low", f"{name}_high"]] = np.nan
             continue
         means = means_of_resamples(values[name], resamples, rng)
-        limits = np.array([percentile_interval(column) for column in means.T])
+        limits = np.array([_limits(*each) for each in zip(measured_in[name].T, values[name].T, means.T, strict=True)])
         for end, numbers in zip(("", "_low", "_high"), (values[name].mean(axis=0), *limits.T), strict=True):
             # The sum of an image and a cell effect can lie outside [0, 1].
             table[f"{name}{end}"] = np.clip(numbers, 0.0, 1.0)
@@ -138,6 +150,16 @@ def _cells(
     table["recognised"] = pd.array(recognised, dtype="boolean")
     table["among_lowest"] = _among_lowest(values["p_top1_change"], _usable(table), resamples, rng)
     return table, values
+
+
+def _limits(measured: np.ndarray, complete: np.ndarray, means: np.ndarray) -> tuple[float, float]:
+    """The interval of a cell's mean: `measured` (images,) may be NaN, `complete` (images,) is what the mean is of."""
+    measured = measured[~np.isnan(measured)]
+    if len(measured) == len(complete):
+        return mean_limits(complete, means, SHARE)
+    # Effects of images and cells are no shares. Only their mean is in [0, 1], but for what is clipped.
+    mean = float(np.clip(complete.mean(), 0.0, 1.0))
+    return mean_bound(mean, len(measured)) if few_differ(measured) else percentile_interval(means)
 
 
 def _agreement(rows: pd.DataFrame, resamples: int, rng: np.random.Generator) -> pd.DataFrame:
@@ -149,8 +171,23 @@ def _agreement(rows: pd.DataFrame, resamples: int, rng: np.random.Generator) -> 
             [kappa(answers, labels, counts) for counts in resample_counts([len(group)], resamples, rng)]
         )
         value = float(kappa(answers, labels, np.ones((1, len(group))))[0])
-        agreements.append((*cell, value, *percentile_interval(drawn)))
+        agreements.append((*cell, value, *_kappa_limits(answers, labels, drawn)))
     return pd.DataFrame(agreements, columns=[*CELL, "kappa", "kappa_low", "kappa_high"])
+
+
+def _kappa_limits(answers: np.ndarray, labels: np.ndarray, drawn: np.ndarray) -> tuple[float, float]:
+    """The interval of κ: percentiles of the resamples `drawn`, or that of the agreement for the observed chance.
+
+    The second is used where too few images agree, or too few do not, for a bootstrap. There is none if chance alone
+    would always agree.
+    """
+    agrees = (answers == labels).astype(float)
+    if not few_differ(agrees):
+        return percentile_interval(drawn)
+    chance = sum(float((answers == label).mean() * (labels == label).mean()) for label in np.unique(labels))
+    if chance >= CERTAIN:
+        return NONE
+    return tuple(max((end - chance) / (1 - chance), -1.0) for end in bounded_limits(agrees, SHARE))
 
 
 def kappa(answers: np.ndarray, labels: np.ndarray, counts: np.ndarray) -> np.ndarray:
@@ -178,13 +215,17 @@ def _usable(cells: pd.DataFrame) -> np.ndarray:
 
 
 def _among_lowest(values: np.ndarray, usable: np.ndarray, resamples: int, rng: np.random.Generator) -> np.ndarray:
-    """The usable cells whose mean does not exceed the lowest mean by more than chance, compared image by image."""
+    """The usable cells whose mean does not exceed the lowest mean by more than chance, compared image by image.
+
+    The lowest cell is chosen after looking. So a difference counts only above the range of all cells' deviations in 95%
+    of the resamples, as in Tukey's simultaneous intervals for all pairs.
+    """
     among = np.zeros(len(usable), dtype=bool)
     if usable.any():
-        means = np.where(usable, values.mean(axis=0), np.inf)
-        above = values - values[:, [int(means.argmin())]]
-        drawn = means_of_resamples(above, resamples, rng)
-        among = usable & (np.quantile(drawn, (1 - CONFIDENCE) / 2, axis=0) <= DETERMINED)
+        means = values[:, usable].mean(axis=0)
+        deviations = means_of_resamples(values[:, usable] - means, resamples, rng)
+        margin = np.quantile(np.ptp(deviations, axis=1), CONFIDENCE)
+        among[usable] = means - means.min() <= margin + DETERMINED
     return among
 
 
@@ -325,25 +366,27 @@ def _contrasts(
 ) -> Iterator[dict[str, str | float]]:
     density = cells["log_density"].to_numpy(float)
     labelled = not cells["recognised"].isna().all()
-    for measure in RELATED_MEASURES:
-        for kind, name in (("recognised" if labelled else "all", measure), ("when right", _when_right(measure))):
-            own = values[name]
-            usable = np.flatnonzero(~np.isnan(density) & ~np.isnan(own).any(axis=0) & _usable(cells))
-            if len(usable) < FEWEST_CELLS or len(own) < FEWEST_IMAGES:
-                continue
-            order = usable[np.argsort(density[usable], kind="stable")]
-            n_cells = max(1, round(TENTH * len(usable)))
-            per_image = np.stack([own[:, order[:n_cells]].mean(axis=1), own[:, order[-n_cells:]].mean(axis=1)])
-            sparse, dense = per_image.mean(axis=1)
-            differences = per_image[0] - per_image[1]
-            low, high = percentile_interval(means_of_resamples(differences, resamples, rng))
-            yield {
-                "measure": measure,
-                "kind": kind,
-                "n_cells": n_cells,
-                "dense": float(np.clip(dense, 0, 1)),
-                "sparse": float(np.clip(sparse, 0, 1)),
-                "difference": float(sparse - dense),
-                "low": low,
-                "high": high,
-            }
+    main = "recognised" if labelled else "all"
+    compared = []
+    for measure in COMPARED_MEASURES:
+        compared.append((measure, main, measure))
+        if measure in RELATED_MEASURES:
+            compared.append((measure, "when right", _when_right(measure)))
+    for measure, kind, name in compared:
+        own = values[name]
+        usable = np.flatnonzero(~np.isnan(density) & ~np.isnan(own).any(axis=0) & _usable(cells))
+        if len(usable) < FEWEST_CELLS or len(own) < FEWEST_IMAGES:
+            continue
+        order = usable[np.argsort(density[usable], kind="stable")]
+        n_cells = max(1, round(TENTH * len(usable)))
+        dense, sparse = own[:, order[-n_cells:]].mean(axis=1), own[:, order[:n_cells]].mean(axis=1)
+        per_image = np.column_stack([dense, sparse, sparse - dense])
+        drawn = means_of_resamples(per_image, resamples, rng)
+        row = {"measure": measure, "kind": kind, "n_cells": n_cells}
+        for at, name in enumerate(("dense", "sparse", "difference")):
+            limits = DIFFERENCE if name == "difference" else UNLIMITED
+            ends = np.array([per_image[:, at].mean(), *mean_limits(per_image[:, at], drawn[:, at], limits)])
+            # The sum of an image and a cell effect can lie outside [0, 1].
+            ends = ends if name == "difference" else np.clip(ends, 0.0, 1.0)
+            row |= dict(zip((name, f"{name}_low", f"{name}_high"), ends.tolist(), strict=True))
+        yield row

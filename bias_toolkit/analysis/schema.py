@@ -67,12 +67,12 @@ and as observed. `signal` is the share of the variance between cells that is not
 MAP_CONTRASTS = pa.schema(
     [
         *columns(TEXT, "surroundings", "measure", "kind"),
-        *columns(REAL, "dense", "sparse", "difference", "low", "high"),
+        *columns(REAL, "dense", "sparse", "difference", ends=INTERVAL),
         *columns(WHOLE, "n_cells", "n_images"),
     ]
 )
 """A measure's mean in the n_cells cells of a framing map with the highest training density and in as many with the
-lowest, and sparse − dense, with a 95% interval."""
+lowest, and sparse − dense, each with its 95% interval."""
 
 ODDS_RATIOS = pa.schema(
     [

@@ -1,8 +1,9 @@
 """The built-in dataset, in which every object's position and scale is known: digits placed on photographs by a law.
 
-Nothing is downloaded and no file is written: each image is drawn when it is read. In the training set and the test set
-`photographer`, the subject is in the middle and of one size, as in photographs. The test set `uniform` shows the same
-digits at any position and scale. No digit and no part of a photograph is in both training and test.
+Nothing is downloaded and no file is written: each image is drawn when it is read. In the training set `train` and the
+test set `photographer`, the subject is in the middle and of one size, as in photographs. The training set
+`train-uniform` and the test set `uniform` show digits at any position and scale. No digit and no part of a photograph
+is in both training and test.
 """
 
 import json
@@ -46,6 +47,7 @@ class _Recipe:
 
 _RECIPES = {
     "train": _Recipe(PHOTOGRAPHERS_LAW, 4000, True, 1),
+    "train-uniform": _Recipe(UNIFORM_LAW, 4000, True, 4),
     "photographer": _Recipe(PHOTOGRAPHERS_LAW, 1000, False, 2),
     "uniform": _Recipe(UNIFORM_LAW, 2000, False, 3),
 }
@@ -56,8 +58,8 @@ DEMO_DATASETS: tuple[str, ...] = tuple(_RECIPES)
 def load_demo_dataset(name: str) -> Dataset:
     """One of the demo's datasets: 74 × 74 pictures of one digit each, labelled "0" to "9".
 
-    "train" has 4,000 training images. The test sets are "photographer", with 1,000, and "uniform", with 2,000. Raises
-    InputError if there is no demo dataset of that name.
+    The training sets "train" and "train-uniform" have 4,000 images each. The test sets are "photographer", with 1,000,
+    and "uniform", with 2,000. Raises InputError if there is no demo dataset of that name.
     """
     stamp = json.dumps([VERSION, name, asdict(_recipe(name))]).encode()
     image_ids = _image_ids(_recipe(name))

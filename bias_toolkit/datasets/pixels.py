@@ -276,10 +276,9 @@ def _unreadable(path: str) -> Iterator[None]:
 
 def _damage(error: Exception) -> str:
     """The fault inside a file, from its decoder's error."""
-    text = str(error).strip() or type(error).__name__
-    if "truncated" in text.lower():
-        return f"the file is cut off ({text})"
-    return f"the file is damaged, or of a kind that is not read ({text})"
+    if "truncated" in str(error).lower():
+        return "the file is cut off"
+    return "the file is damaged, or of a kind that is not read"
 
 
 def _reason(error: OSError) -> str:

@@ -1,30 +1,32 @@
-"""The demo's findings: sentences that follow from its numbers."""
+"""The demo's answers and findings: sentences that follow from its numbers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from itertools import product
+from typing import NamedTuple
 
 import pandas as pd
 
-from bias_toolkit.demo.argument import change_difference
-from bias_toolkit.foundation.words import estimate, interval, percent
+from bias_toolkit.analysis import BinContrast, bin_contrasts, clearest, mean_interval
+from bias_toolkit.demo.argument import Range, change_contrasts, distance_contrasts, in_range
+from bias_toolkit.foundation.words import number, percent
 from bias_toolkit.report import Finding
-from bias_toolkit.report.words.finding import Kind, sign
-from bias_toolkit.report.words.sentences import in_points, three_digits
+from bias_toolkit.report.words.finding import Estimate, Kind, Unit
+from bias_toolkit.report.words.sentences import three_digits
 
 
 class Heading(StrEnum):
     """The headings of the demo's findings."""
 
-    LAW = "The law that placed the objects"
     LEARNT = "Where invariance is learnt"
     POSITION = "Position"
     SCALE = "Scale"
     FRAMED_ANEW = "Framed anew"
+    LAW = "The law that placed the objects"
 
 
-MIDDLE, OFF_CENTRE = (0.0, 0.1), (0.2, 0.3)
-TRAINED, SMALL, LARGE = (0.35, 0.55), (0.2, 0.25), (0.55, 0.8)
+FIGURE, DISTANCE_FIGURE = "argument", "distance"
+MIDDLE, OFF_CENTRE = (0.0, 0.1), ((0.1, 0.2), (0.2, 0.3), (0.3, 0.5))
+TRAINED, SMALLER, LARGER = (0.35, 0.55), ((0.2, 0.25), (0.25, 0.35)), ((0.55, 0.8),)
 # The width of a 95% interval in standard errors; an estimate exceeds chance at one in a thousand.
 WIDTH, BEYOND_CHANCE = 3.92, 3.29
 QUANTITIES = {
@@ -32,90 +34,184 @@ QUANTITIES = {
     "log_scale_mean": "mean of log scale",
     "log_scale_sd": "standard deviation of log scale",
 }
+AT_ONCE = "The interval holds for all bins of its curve at once."
+
+
+class Change(NamedTuple):
+    """A change of the framing, in words."""
+
+    heading: Heading
+    claim: str  # of an object
+    place: str  # of the bin, with its ends in braces
+    reference: str
+    rank: int
+
+
+POSITION = Change(
+    Heading.POSITION,
+    "an object off centre",
+    "At the trained scale, P(top-1 change) with the object’s centre {:.1f} to {:.1f} widths off the middle",
+    "minus that within 0.1",
+    20,
+)
+SCALE = "Near the middle, P(top-1 change) at scales {:.2f} to {:.2f}"
+SMALL = Change(Heading.SCALE, "an object smaller than in training", SCALE, "minus that at 0.35 to 0.55", 25)
+LARGE = SMALL._replace(claim="an object larger than in training")
 
 
 def law_findings(law: pd.DataFrame) -> list[Finding]:
     """Whether the boxes agree with the law that placed the objects, for each demo dataset."""
     findings = []
     for dataset, rows in law.groupby("dataset", sort=False):
-        outside = rows[(rows["law"] < rows["low"]) | (rows["law"] > rows["high"])]
-        standard_errors = (outside["estimate"] - outside["law"]).abs() / ((outside["high"] - outside["low"]) / WIDTH)
-        names = " and ".join(QUANTITIES[quantity] for quantity in outside["quantity"])
+        errors = (rows["estimate"] - rows["law"]).abs() / ((rows["high"] - rows["low"]) / WIDTH)
+        wrong = errors.gt(BEYOND_CHANCE)
+        names = " and ".join(QUANTITIES[quantity] for quantity in rows["quantity"][wrong])
         kind, claim = Kind.FACT, f"The boxes of demo:{dataset} give back the law that placed them."
-        if standard_errors.gt(BEYOND_CHANCE).any():
+        if names:
             kind = Kind.CAUTION
             claim = f"The boxes of demo:{dataset} do not give back the law that placed them: {names}."
-        elif len(outside):
-            claim += f" The interval of the {names} just misses the law's value, as one in twenty does by chance."
-        evidence = "; ".join(
-            f"{QUANTITIES[row.quantity]} {estimate(row.estimate, row.low, row.high, three_digits)}, "
-            f"by the law {three_digits(row.law)}"
-            for row in rows.itertuples()
+        first = rows.loc[errors.idxmax()] if names else rows.iloc[0]
+        label = QUANTITIES[first["quantity"]]
+        estimate = Estimate(
+            first["quantity"],
+            label[0].upper() + label[1:],
+            *(first[name] for name in ("estimate", "low", "high")),
+            int(first["n_objects"]),
+            "object",
+            Unit.SIGNIFICANT,
         )
-        findings.append(Finding(Heading.LAW, kind, claim, f"{evidence[0].upper()}{evidence[1:]}."))
+        evidence = f"By the law it is {three_digits(first['law'])}."
+        findings.append(Finding(Heading.LAW, kind, claim, evidence, estimate=estimate, rank=10 if names else None))
     return findings
 
 
-def learnt_findings(tables: Mapping[tuple[str, str], pd.DataFrame]) -> list[Finding]:
-    """The stability and accuracy of each network on each test set, and by distance from the training images.
+def learnt_answer(network: str, words: str, usual: pd.DataFrame, varied: pd.DataFrame) -> Finding:
+    """Whether a network is less stable on the varied digits than on those framed as in training (per-image tables).
 
-    `tables` has the result of `argument.binned` for each (network, test set).
+    `words` name the network in the claim.
     """
-    findings = []
-    for network in dict.fromkeys(network for network, _ in tables):
-        sets = {name: table for (of, name), table in tables.items() if of == network}
-        whole = {name: table[table["by"] == "all"].iloc[0] for name, table in sets.items()}
-        usual, varied = whole["photographer"], whole["uniform"]
-        if varied["low"] > usual["high"]:
-            kind, claim = Kind.EFFECT, f"{network}: stable on pictures framed as in training, not on others."
-        else:
-            kind, claim = Kind.NONE, f"{network}: as stable on pictures framed as in training as on others."
-        fifths = sets["uniform"][sets["uniform"]["by"] == "nn_distance"]
-        first, last = fifths.iloc[0], fifths.iloc[-1]
-        evidence = (
-            f"P(top-1 change) is {_change(usual)} under the training law, with accuracy {percent(usual['accuracy'])}, "
-            f"and {_change(varied)} where position and scale are uniform, with accuracy {percent(varied['accuracy'])}. "
-            f"There it is {_change(first)} in the fifth of the images nearest to the training images and "
-            f"{_change(last)} in the farthest."
-        )
-        findings.append(Finding(Heading.LEARNT, kind, claim, evidence))
-    return findings
+    groups = [table["p_top1_change"].to_numpy(float) for table in (usual, varied)]
+    estimate = _difference(
+        bin_contrasts(groups, reference=0)[0],
+        "P(top-1 change) on varied digits, minus that on digits framed as in training",
+    )
+    kind, claim = {
+        1: (Kind.EFFECT, f"{words} is less stable on varied digits than on digits framed as in training."),
+        0: (
+            Kind.NONE,
+            f"{words} was not found to be less stable on varied digits than on those as in training.",
+        ),
+        -1: (Kind.EFFECT, f"{words} is more stable on varied digits than on digits framed as in training."),
+    }[estimate.direction]
+    evidence = f"P(top-1 change) is {_means(varied, usual)}."
+    return Finding(Heading.LEARNT, kind, f"{network}: {claim}", evidence, estimate=estimate)
 
 
-def framing_findings(per_image: Mapping[str, pd.DataFrame]) -> list[Finding]:
-    """The effect of an off-centre position and of another scale on each network, on the uniform test set."""
+def control_answer(network: str, words: str, centred: pd.DataFrame, control: pd.DataFrame) -> Finding:
+    """Whether the same network is more stable on the same varied digits, if its training digits are varied too.
+
+    `centred` and `control` are the per-image tables of the two networks on the same images.
+    """
+    pairs = centred.merge(control, on="image_id", suffixes=("", "_control"), validate="one_to_one")
+    interval = mean_interval(pairs["p_top1_change"] - pairs["p_top1_change_control"])
+    estimate = Estimate(
+        "difference",
+        "P(top-1 change) on varied digits if trained on centred ones, minus that if trained on varied ones",
+        interval.value,
+        interval.low,
+        interval.high,
+        interval.n,
+        unit=Unit.POINTS,
+        nothing=0.0,
+    )
+    trained = f"Trained on varied digits, {words}"
+    kind, claim = {
+        1: (Kind.EFFECT, f"{trained} is more stable on the same images than trained on centred ones."),
+        0: (Kind.NONE, f"{trained} was not found to be more stable on the same images than trained on centred ones."),
+        -1: (Kind.EFFECT, f"{trained} is less stable on the same images than trained on centred ones."),
+    }[estimate.direction]
+    evidence = f"P(top-1 change) is {_means(control, centred)}."
+    return Finding(Heading.LEARNT, kind, f"{network}: {claim}", evidence, estimate=estimate)
+
+
+def framing_findings(network: str, per_image: pd.DataFrame, first: bool = True) -> list[Finding]:
+    """The effect of an off-centre position and of another scale on a network, on the uniform test set.
+
+    Every bin of the figure is compared with the one that is framed as in training. `first` is whether the findings may
+    be among those that the page shows first.
+    """
+    off_centre = change_contrasts(per_image, "off_centre", MIDDLE, OFF_CENTRE)
+    scales = change_contrasts(per_image, "scale", TRAINED, (*SMALLER, *LARGER))
+    smaller, larger = ([each for each in scales if (each.bin > len(SMALLER)) == large] for large in (False, True))
+    return [
+        _effect(network, POSITION, "off_centre", off_centre, OFF_CENTRE, per_image, first),
+        _effect(network, SMALL, "scale", smaller, (*SMALLER, *LARGER), per_image, first),
+        _effect(network, LARGE, "scale", larger, (*SMALLER, *LARGER), per_image, first),
+    ]
+
+
+def distance_finding(network: str, per_image: pd.DataFrame) -> Finding:
+    """Whether a network is less stable on the images that are far from its training images, on the uniform test set."""
+    found = clearest(distance_contrasts(per_image))
+    if found is None:
+        claim = f"{network}: too few images to say whether those far from the training images are less stable."
+        return Finding(Heading.LEARNT, Kind.CAUTION, claim)
+    label = f"P(top-1 change) in fifth {found.bin + 1} of the images by distance, minus that in the nearest fifth"
+    estimate = _difference(found, label)
+    kind, claim = {
+        1: (Kind.ASSOCIATION, "less stable on images far from its training images."),
+        0: (Kind.NONE, "no loss of stability on images far from its training images was found."),
+        -1: (Kind.ASSOCIATION, "more stable on images far from its training images."),
+    }[estimate.direction]
+    return Finding(
+        Heading.LEARNT, kind, f"{network}: {claim}", AT_ONCE, estimate=estimate, figure=DISTANCE_FIGURE, rank=30
+    )
+
+
+def _effect(
+    network: str,
+    change: Change,
+    by: str,
+    contrasts: Sequence[BinContrast],
+    ranges: Sequence[Range],
+    per_image: pd.DataFrame,
+    first: bool,
+) -> Finding:
+    found = clearest(contrasts)
+    if found is None:
+        claim = f"{network}: too few images to say whether {change.claim} makes it less stable."
+        return Finding(change.heading, Kind.CAUTION, claim)
+    there = in_range(per_image, by, ranges[found.bin - 1])
+    usual = in_range(per_image, by, MIDDLE if by == "off_centre" else TRAINED)
+    label = f"{change.place.format(*ranges[found.bin - 1])}, {change.reference}"
+    estimate = _difference(found, label)
+    kind, claim = {
+        1: (Kind.EFFECT, f"{change.claim} makes it less stable."),
+        0: (Kind.NONE, f"no loss of stability with {change.claim} was found."),
+        -1: (Kind.EFFECT, f"{change.claim} makes it more stable."),
+    }[estimate.direction]
+    rank = (change.rank if estimate.direction else change.rank + 100) if first else None
+    evidence = f"P(top-1 change) is {_means(there, usual)}. {AT_ONCE}"
+    return Finding(change.heading, kind, f"{network}: {claim}", evidence, estimate=estimate, figure=FIGURE, rank=rank)
+
+
+def _difference(contrast: BinContrast, label: str) -> Estimate:
+    value, low, high = contrast.value, max(contrast.low, -1.0), min(contrast.high, 1.0)
+    return Estimate("difference", label, value, low, high, contrast.n, unit=Unit.POINTS, nothing=0.0)
+
+
+def _means(there: pd.DataFrame, usual: pd.DataFrame) -> str:
+    """Every measure of some images, against the same of others."""
+
+    def against(column: str, form: object = percent) -> str:
+        return f"{form(there[column].mean())} against {form(usual[column].mean())}"
+
+    return f"{against('p_top1_change')}, MAC {against('mac', number)}, accuracy {against('accuracy')}"
+
+
+def network_findings(per_image: Mapping[str, pd.DataFrame], controls: Sequence[str]) -> list[Finding]:
+    """The findings on each network, by its per-image table on the uniform test set; those on controls are not first."""
     findings = []
     for network, table in per_image.items():
-        findings.append(
-            _effect(
-                Heading.POSITION,
-                change_difference(table, "off_centre", MIDDLE, OFF_CENTRE),
-                f"{network}: an object off centre makes it less stable.",
-                f"{network}: no loss of stability with an object off centre was found.",
-                "At the trained scale, P(top-1 change) with the object's centre 0.2 to 0.3 widths from the middle, "
-                "minus that within 0.1",
-            )
-        )
-    for (network, table), (other, words) in product(per_image.items(), ((SMALL, "smaller"), (LARGE, "larger"))):
-        findings.append(
-            _effect(
-                Heading.SCALE,
-                change_difference(table, "scale", TRAINED, other),
-                f"{network}: an object {words} than in training makes it less stable.",
-                f"{network}: no loss of stability with an object {words} than in training was found.",
-                f"Near the middle, P(top-1 change) at scales {other[0]:.2f} to {other[1]:.2f}, minus that at "
-                f"{TRAINED[0]:.2f} to {TRAINED[1]:.2f}",
-            )
-        )
-    return findings
-
-
-def _effect(heading: Heading, difference: tuple[float, float, float], if_more: str, if_not: str, what: str) -> Finding:
-    value, low, high = difference
-    kind, claim = (Kind.EFFECT, if_more) if sign(low, high) == 1 else (Kind.NONE, if_not)
-    points = f"{in_points(value)} percentage points (95% interval {interval(low, high, in_points)})"
-    return Finding(heading, kind, claim, f"{what}: {points}.")
-
-
-def _change(row: pd.Series) -> str:
-    return f"{percent(row['p_top1_change'])} ({interval(row['low'], row['high'], percent)})"
+        findings += [distance_finding(network, table), *framing_findings(network, table, network not in controls)]
+    return sorted(findings, key=lambda finding: list(Heading).index(finding.topic))

@@ -9,14 +9,15 @@ from bias_toolkit.analysis import FramingMap
 from bias_toolkit.datasets.demo import demo_law
 from bias_toolkit.datasets.demo_scenes import IMAGE_SIDE
 from bias_toolkit.demo.findings import Heading
-from bias_toolkit.foundation.words import interval, number, percent
+from bias_toolkit.foundation.words import known, percent
 from bias_toolkit.report import Finding
 from bias_toolkit.report.page.blocks import FigureBlock, Paragraph, Section
 from bias_toolkit.report.topics.cause.map_figures import framing_maps
-from bias_toolkit.report.topics.cause.map_findings import place_of, primary
-from bias_toolkit.report.words.finding import Kind, sign
+from bias_toolkit.report.topics.cause.map_findings import density_rho, place_of, primary
+from bias_toolkit.report.words.finding import Kind, value_of
 
 SETTINGS = {"map_images": 50, "map_positions": (0.2, 0.35, 0.5, 0.65, 0.8), "map_surroundings": ("mean",)}
+FIGURE, RANK = "maps", 26
 
 
 def cell_of_the_law(cells: pd.DataFrame, input_size: int) -> pd.Series:
@@ -34,34 +35,35 @@ def framed_anew_findings(maps: Mapping[str, FramingMap], input_size: int) -> lis
 
     `maps` has the framing map of each network's study on demo:photographer.
     """
-    findings = []
-    for network, map_ in maps.items():
-        cells = map_.cells[map_.cells["recognised"].eq(True)]
-        law, lowest = cell_of_the_law(cells, input_size), cells.loc[cells["p_top1_change"].idxmin()]
-        relation = primary(map_.correlations).iloc[0]
-        where = (
-            f"P(top-1 change) is {percent(law['p_top1_change'])} there "
-            f"({place_of(law)}) and lowest, {percent(lowest['p_top1_change'])}, at {place_of(lowest)}"
-        )
-        rho = (
-            f"Spearman’s ρ with the density of the training digits over {relation['n_cells']} cells in which digits "
-            f"are recognised: {number(relation['rho'])} ({interval(relation['low'], relation['high'])})."
-        )
-        if sign(relation["low"], relation["high"]) != -1:
-            kind, claim = Kind.NONE, "no fall of stability with the density of the training digits was found."
-        elif law["among_lowest"]:
-            kind = Kind.EFFECT
-            claim = "most stable where the law put the training digits, and less so the rarer they are."
-            where += ", no lower than chance allows"
-        else:
-            kind = Kind.CAUTION
-            claim = "less stable the rarer training digits are, but most stable beside the law’s middle."
-        findings.append(Finding(Heading.FRAMED_ANEW, kind, f"{network}: {claim}", f"{where}. {rho}"))
-    return findings
+    return [_finding(network, framing_map, input_size) for network, framing_map in maps.items()]
+
+
+def _finding(network: str, framing_map: FramingMap, input_size: int) -> Finding:
+    cells = framing_map.cells[framing_map.cells["recognised"].eq(True)]
+    rows = primary(framing_map.correlations).to_dict("records")
+    if cells.empty or not rows or not known(rows[0]["rho"]):
+        claim = f"{network}: whether it is less stable where training digits are rare is not known."
+        why = "The digits are recognised in too few cells of the map."
+        return Finding(Heading.FRAMED_ANEW, Kind.UNKNOWN, claim, why, figure=FIGURE)
+    estimate = density_rho(rows[0])
+    law, lowest = cell_of_the_law(cells, input_size), cells.loc[cells["p_top1_change"].idxmin()]
+    kind, claim = {
+        -1: (Kind.EFFECT, "the same digits make it less stable where training digits are rare."),
+        0: (Kind.NONE, "the same digits were not found to make it less stable where training digits are rare."),
+        1: (Kind.EFFECT, "the same digits make it more stable where training digits are rare."),
+    }[estimate.direction]
+    there, least = (value_of(cell, "p_top1_change", percent, short=True) for cell in (law, lowest))
+    evidence = f"P(top-1 change) is {there} where the law put the training digits, {place_of(law)}."
+    if not law["among_lowest"]:
+        evidence += f" It is lowest, {least}, at {place_of(lowest)}."
+    rank = RANK if estimate.direction else RANK + 100
+    return Finding(
+        Heading.FRAMED_ANEW, kind, f"{network}: {claim}", evidence, estimate=estimate, figure=FIGURE, rank=rank
+    )
 
 
 def framed_anew_section(maps: Mapping[str, FramingMap]) -> Section:
-    """The two networks' maps, one below the other."""
+    """The networks' maps, side by side."""
     together = pd.concat([map_.cells.assign(surroundings=network) for network, map_ in maps.items()])
     return Section(
         "framed-anew",
@@ -72,12 +74,21 @@ def framed_anew_section(maps: Mapping[str, FramingMap]) -> Section:
                 "demo:photographer, with the photograph around them, are shrunk, enlarged and moved over a grey canvas."
             ),
             FigureBlock(
-                "maps",
+                FIGURE,
                 lambda: framing_maps(together),
                 "Heat maps of P(top-1 change) over the digit's position, for each scale and network.",
-                "P(top-1 change) by the digit's position and scale in the view, and on top the density of the training "
-                "digits. Crossed out: the answers have nothing to do with the labels, so a low value is no invariance. "
-                "Framed: cannot be told from the network's lowest.",
+                "P(top-1 change) by the digit's position and scale in the view, and on the left the density of the "
+                "training digits. Crossed out: the answers have nothing to do with the labels, so a low value is no "
+                "invariance. Framed: cannot be told from the network's lowest.",
+                half=True,
+            ),
+            FigureBlock(
+                "maps-accuracy",
+                lambda: framing_maps(together, "accuracy"),
+                "Heat maps of accuracy over the digit's position, for each scale and network.",
+                "Accuracy in the same cells. A smaller digit shows any network less.",
+                half=True,
             ),
         ],
+        folded=True,
     )

@@ -19,7 +19,8 @@ import pandas as pd
 from bias_toolkit.datasets import Dataset
 from bias_toolkit.datasets.demo import demo_scenes, drawn_dataset
 from bias_toolkit.datasets.demo_scenes import IMAGE_SIDE, Scene
-from bias_toolkit.explain import Cause, Request, explain_image
+from bias_toolkit.explain import Request, explain_image
+from bias_toolkit.explain.record import INTERVENTIONS
 from bias_toolkit.foundation.progress import silent
 from bias_toolkit.pipeline.step import Job
 from bias_toolkit.study import Study
@@ -36,7 +37,7 @@ SMALL, LARGE = (0.2, 0.3), (0.6, 0.8)
 """Scales of shrunk and of enlarged digits; in training, 95% lie between 0.36 and 0.57."""
 
 STABLE, UNEXPLAINED = "stable", "nothing found"
-OUTCOMES = (STABLE, *Cause, UNEXPLAINED)
+OUTCOMES = (STABLE, *INTERVENTIONS, UNEXPLAINED)
 
 
 def known_scenes(kind: str, n: int) -> list[Scene]:

@@ -1,42 +1,58 @@
-"""The demo: two networks on two test sets, and one page with all results."""
+"""The demo: two networks, each trained on centred and on varied digits, and one page with all results."""
 
 import os
 from collections.abc import Mapping
-from itertools import chain, product
+from itertools import product
 from pathlib import Path
 
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from bias_toolkit.analysis import COMPARED_MEASURES
+from bias_toolkit.datasets.demo import load_demo_dataset
 from bias_toolkit.demo.argument import binned, law_table
-from bias_toolkit.demo.findings import framing_findings, law_findings, learnt_findings
+from bias_toolkit.demo.curves import argument_figure, distance_figure
+from bias_toolkit.demo.findings import (
+    DISTANCE_FIGURE,
+    FIGURE,
+    control_answer,
+    law_findings,
+    learnt_answer,
+    network_findings,
+)
 from bias_toolkit.demo.framed_anew import SETTINGS, framed_anew_findings, framed_anew_section
 from bias_toolkit.foundation.progress import Progress, silent
-from bias_toolkit.foundation.words import interval, percent
+from bias_toolkit.foundation.words import interval
 from bias_toolkit.report import Finding, Page, write_page
-from bias_toolkit.report.page.blocks import Cell, FigureBlock, ListBlock, Paragraph, Section, TableBlock
-from bias_toolkit.report.page.style import BLUE, VERMILLION, in_percent, new_figure, styled
+from bias_toolkit.report.page.blocks import (
+    Cell,
+    FigureBlock,
+    ListBlock,
+    Paragraph,
+    Section,
+    TableBlock,
+    column_cell,
+)
+from bias_toolkit.report.page.style import new_figure, styled
+from bias_toolkit.report.words.definitions import label_of, value_form
 from bias_toolkit.report.words.sentences import three_digits
 from bias_toolkit.study import Study
 
-NETWORKS = ("fully-connected", "global-pooling")
+NETWORKS = {
+    "fully-connected": "a network with a fully connected end",
+    "global-pooling": "a network with global pooling",
+}
+CONTROLS = {network: f"{network}-uniform" for network in NETWORKS}
+"""The same networks, trained on digits of every position and scale."""
+
 TEST_SETS = ("photographer", "uniform")
+MOST_FINDINGS = 6
+EXAMPLES = 6
 LAW_NAMES = {
     "centre_bias": "centre bias",
     "log_scale_mean": "log scale, mean",
     "log_scale_sd": "log scale, standard deviation",
 }
-LINE = {"markersize": 5, "linewidth": 1.6, "elinewidth": 1.1, "capsize": 2.5}
-STYLES = {
-    "fully-connected": LINE | {"color": VERMILLION, "marker": "o"},
-    "global-pooling": LINE | {"color": BLUE, "marker": "s"},
-}
-PANELS = (
-    ("nn_distance", "By distance", "fifth of the images,\nnearest to farthest"),
-    ("off_centre", "By position, at the trained scale", "object's centre from the middle\n(share of the width)"),
-    ("scale", "By scale, near the middle", "scale\n(square root of the share of the image)"),
-)
 BIN_NAMES = {
     "all": "all images",
     "nn_distance": "fifth {number} by nn_distance",
@@ -46,45 +62,116 @@ BIN_NAMES = {
 
 
 def run_demo(folder: str | os.PathLike, progress: Progress = silent) -> tuple[Path, list[Finding]]:
-    """Run both demo networks on both test sets, and write one page that joins them.
+    """Run the demo's networks on its test sets, and write one page that joins them.
 
-    `folder` gets one study per network and test set, named `<network>-on-<test set>`, and `index.html`. Existing
-    studies are not computed again. Returns the page and its findings.
+    `folder` gets one study per network and test set, named `<network>-on-<test set>`, and `index.html`. The controls,
+    which were trained on varied digits, are run on the varied test set only, and have no report. Existing studies are
+    not computed again. Returns the page and its findings, the answers first.
     """
     folder = Path(folder)
     studies = {}
     for network, test in product(NETWORKS, TEST_SETS):
         place = folder / f"{network}-on-{test}"
         studies[network, test] = Study(place, "demo:train", f"demo:{test}", f"demo:{network}", **SETTINGS)
+    controls = {}
+    for control in CONTROLS.values():
+        place = folder / f"{control}-on-uniform"
+        controls[control] = Study(place, "demo:train-uniform", "demo:uniform", f"demo:{control}", **SETTINGS)
     maps = {network: studies[network, "photographer"].measure_map(progress).framing_map for network in NETWORKS}
     for study in studies.values():
         study.run(progress)
     per_image = {pair: study.per_image for pair, study in studies.items()}
-    tables = {pair: binned(table) for pair, table in per_image.items()}
-    uniform = studies[NETWORKS[0], "uniform"]
+    varied = {network: per_image[network, "uniform"] for network in NETWORKS}
+    varied |= {control: study.analyse(progress).per_image for control, study in controls.items()}
+    uniform = studies["fully-connected", "uniform"]
     law = law_table({"train": uniform.framing_summary("train"), "uniform": uniform.framing_summary("test")})
-    findings = [
-        *law_findings(law),
-        *learnt_findings(tables),
-        *framing_findings({network: per_image[network, "uniform"] for network in NETWORKS}),
-        *framed_anew_findings(maps, uniform.model.input_size),
+    answers = [
+        learnt_answer(network, f"{words[0].upper()}{words[1:]}", per_image[network, "photographer"], varied[network])
+        for network, words in NETWORKS.items()
     ]
+    answers += [
+        control_answer(control, NETWORKS[network], varied[network], varied[control])
+        for network, control in CONTROLS.items()
+    ]
+    findings = [
+        *network_findings(varied, list(CONTROLS.values())),
+        *framed_anew_findings(maps, uniform.model.input_size),
+        *law_findings(law),
+    ]
+    tables = {"photographer": {network: binned(per_image[network, "photographer"]) for network in NETWORKS}}
+    tables["uniform"] = {network: binned(table) for network, table in varied.items()}
     page = Page(
         title="The built-in demo",
         of=[
-            ("Training set", "demo:train", "digits placed by a photographer's law"),
-            ("Test sets", "demo:photographer, demo:uniform", "the same law; uniform in position and log scale"),
-            ("Models", "demo:fully-connected, demo:global-pooling", "as VGG ends, and as ResNet ends"),
+            (
+                "The claim",
+                "A network learns to ignore a shift by one pixel only on images like its training images.",
+                "Azulay and Weiss, JMLR 2019: photographers centre their subject, and choose how large it is",
+            ),
+            (
+                "Centred digits",
+                "demo:train, demo:photographer",
+                "in the middle and of one size, as a photographer would",
+            ),
+            ("Varied digits", "demo:train-uniform, demo:uniform", "at any position and of any size"),
+            (
+                "Networks",
+                "fully-connected, global-pooling",
+                "as VGG and as ResNet end; each is trained on centred digits, and as a control on varied ones",
+            ),
+            ("Measure", "P(top-1 change)", "the share of one-pixel steps that change the class that the network names"),
         ],
+        answers=answers,
+        opening=[_examples(), _argument(tables["uniform"])],
         findings=findings,
+        most=MOST_FINDINGS,
         sections=[
-            _law_section(law),
             _argument_section(tables),
             framed_anew_section(maps),
+            _law_section(law),
             _studies_section(studies, folder),
         ],
     )
-    return write_page(page, folder), findings
+    return write_page(page, folder), [*answers, *findings]
+
+
+def _examples() -> FigureBlock:
+    return FigureBlock(
+        "digits",
+        _examples_figure,
+        "Pictures of digits: in the first row in the middle and of one size, in the second row anywhere and of any "
+        "size.",
+        "The first pictures of the two test sets: digits on crops of photographs. The networks have to name the digit.",
+        half=True,
+    )
+
+
+@styled
+def _examples_figure() -> Figure:
+    figure = new_figure(height=2.3)
+    grid = figure.subplots(2, EXAMPLES)
+    for row, (name, words) in zip(grid, (("photographer", "centred"), ("uniform", "varied")), strict=True):
+        dataset = load_demo_dataset(name)
+        for ax, image_id in zip(row, dataset.images["image_id"], strict=False):
+            ax.imshow(dataset.read(image_id))
+            ax.set(xticks=[], yticks=[])
+            ax.grid(False)
+        row[0].set_ylabel(words)
+    return figure
+
+
+def _argument(tables: Mapping[str, pd.DataFrame]) -> FigureBlock:
+    return FigureBlock(
+        FIGURE,
+        lambda: argument_figure(tables),
+        "P(top-1 change), mean absolute change and accuracy of the four networks, by position and by scale of the "
+        "digit.",
+        "All four networks on the varied digits, with 95% intervals over images. Left: by the digit’s distance from "
+        "the middle, for scales from 0.35 to 0.55. Right: by its scale, within 0.15 widths of the middle. The centred "
+        "training digits have scales near 0.45. A smaller digit shows any network less; the networks that were trained "
+        "on varied digits show how much of the loss that explains.",
+        half=True,
+    )
 
 
 def _law_section(law: pd.DataFrame) -> Section:
@@ -108,83 +195,49 @@ def _law_section(law: pd.DataFrame) -> Section:
                 "of the square root of the box's share of the image.",
             ),
         ],
+        folded=True,
     )
 
 
-def _argument_section(tables: Mapping[tuple[str, str], pd.DataFrame]) -> Section:
-    uniform = {network: tables[network, "uniform"] for network in NETWORKS}
+def _argument_section(tables: Mapping[str, Mapping[str, pd.DataFrame]]) -> Section:
     return Section(
-        "argument",
+        "argument-tables",
         "What invariance depends on",
         [
             Paragraph(
-                "Both networks subsample, and both saw centred digits of one size only. One ends in a fully connected "
-                "layer on the feature map, the other in global average pooling. Global pooling forgets where a feature "
-                "was, so what was learnt in the middle can serve elsewhere; nothing in it forgets how large it was."
+                "All networks subsample. One kind ends in a fully connected layer on the feature map, the other in "
+                "global average pooling. Global pooling forgets where a feature was, so what was learnt in the middle "
+                "can serve elsewhere; nothing in it forgets how large it was."
             ),
             FigureBlock(
-                "argument",
-                lambda: _argument_figure(uniform),
-                "Three panels: P(top-1 change) of both networks by distance, by position and by scale",
-                "P(top-1 change) on the test set that is uniform in position and log scale, with 95% bootstrap "
-                "intervals over images: by distance from the nearest training image (each network's own fifths); by "
-                "the object's position, for scales from 0.35 to 0.55; and by its scale, for objects within 0.15 "
-                "widths of the middle. The training scales lie near 0.45.",
+                DISTANCE_FIGURE,
+                lambda: distance_figure(tables["uniform"]),
+                "P(top-1 change) of the four networks by distance from the nearest training image.",
+                "P(top-1 change) on the varied digits, in fifths of the images by their distance from the network’s "
+                "nearest training image, with 95% intervals over images.",
+                half=True,
             ),
-            *(_binned_table(test, {network: tables[network, test] for network in NETWORKS}) for test in TEST_SETS),
+            *(_binned_table(test, tables[test]) for test in TEST_SETS),
         ],
+        folded=True,
     )
-
-
-@styled
-def _argument_figure(tables: Mapping[str, pd.DataFrame]) -> Figure:
-    """P(top-1 change) by distance, position and scale, with a line for each network's result of `argument.binned`."""
-    figure = new_figure(9.6, 3.5)
-    axes = figure.subplots(1, len(PANELS), sharey=True)
-    for ax, (by, title, label) in zip(axes, PANELS, strict=True):
-        for shift, (network, table) in enumerate(tables.items()):
-            rows = table[(table["by"] == by) & table["p_top1_change"].notna()]
-            _draw_line(ax, rows, network, by, shift)
-        ax.set(title=title, xlabel=label)
-        in_percent(ax.yaxis)
-    axes[0].set_ylim(bottom=0)
-    axes[0].set_ylabel("P(top-1 change)")
-    axes[0].legend(loc="upper left")
-    return figure
-
-
-def _draw_line(ax: Axes, rows: pd.DataFrame, network: str, by: str, shift: int) -> None:
-    if by == "nn_distance":
-        x = rows["bin"] + 1.0
-        ax.set_xticks(x.to_numpy())
-        offset = 0.06
-    else:
-        x = (rows["left"] + rows["right"]) / 2
-        ax.set_xticks(rows["right"].to_numpy())
-        ax.set_xlim(rows["left"].min(), rows["right"].max())
-        offset = 0.003
-    errors = [rows["p_top1_change"] - rows["low"], rows["high"] - rows["p_top1_change"]]
-    x += (2 * shift - 1) * offset
-    ax.errorbar(x, rows["p_top1_change"], yerr=errors, label=network, **STYLES[network])
 
 
 def _binned_table(test: str, tables: Mapping[str, pd.DataFrame]) -> TableBlock:
     rows = []
-    for lines in zip(*(table.itertuples() for table in tables.values()), strict=True):
-        if any(line.n for line in lines):
+    for lines in zip(*(table.to_dict("records") for table in tables.values()), strict=True):
+        if any(line["n"] for line in lines):
             first = lines[0]
-            name = BIN_NAMES[first.by].format(number=first.bin + 1, left=first.left, right=first.right)
-            rows.append([Cell(name, f"{first.n:,} images")])
-            for line in lines:
-                change = Cell(percent(line.p_top1_change), interval(line.low, line.high, percent))
-                rows[-1] += [change, percent(line.accuracy)]
-    header = [[f"{network}: P(top-1 change)", "accuracy"] for network in tables]
+            name = BIN_NAMES[first["by"]].format(number=first["bin"] + 1, left=first["left"], right=first["right"])
+            cells = [column_cell(line, measure, value_form(measure)) for line in lines for measure in COMPARED_MEASURES]
+            rows.append([Cell(name, f"{first['n']:,} images"), *cells])
+    header = [f"{network}: {label_of(measure)}" for network in tables for measure in COMPARED_MEASURES]
     return TableBlock(
         f"Test set demo:{test}",
-        ["", *chain(*header)],
+        ["", *header],
         rows,
-        note="Under each value its 95% bootstrap interval over images. Fifths are each network's own.",
-        folded=test == "photographer",
+        note="Under each value its 95% interval over images. Fifths are each network's own.",
+        folded=True,
     )
 
 
@@ -193,4 +246,4 @@ def _studies_section(studies: Mapping[tuple[str, str], Study], folder: Path) -> 
     for (network, test), study in studies.items():
         link = (study.folder / "report" / "index.html").relative_to(folder).as_posix()
         items.append(Cell(f"{network} on demo:{test}", "the full report of this study", link))
-    return Section("studies", "The four studies", [ListBlock(items)])
+    return Section("studies", "The studies of the networks trained on centred digits", [ListBlock(items)])

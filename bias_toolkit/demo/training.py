@@ -22,6 +22,7 @@ from bias_toolkit.models.demo import (
     DEMO_NETWORKS,
     DEMO_PREPROCESSING,
     build_demo_network,
+    demo_training_set,
     demo_weights_file,
 )
 
@@ -35,7 +36,7 @@ CENTRE_VIEW = slice(4, 4 + DEMO_INPUT_SIZE)
 def train_demo_network(
     name: str, *, seed: int = 0, epochs: int = EPOCHS, images: int | None = None, progress: Progress = silent
 ) -> nn.Module:
-    """Train one of the demo's networks on the centre views of `demo:train`, on the CPU.
+    """Train one of the demo's networks on the centre views of its training set, on the CPU.
 
     Cross-entropy, AdamW, one cycle of the learning rate. The same seed gives the same weights on one machine with one
     number of threads. Torch's global random state is not changed.
@@ -46,7 +47,7 @@ def train_demo_network(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = build_demo_network(name).to(memory_format=torch.channels_last).train()
-        inputs, labels = training_views(images)
+        inputs, labels = training_views(demo_training_set(name), images)
         batches = len(inputs) // BATCH
         optimizer = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=epochs * batches)
@@ -62,9 +63,9 @@ def train_demo_network(
     return network.eval()
 
 
-def training_views(images: int | None = None) -> tuple[Tensor, Tensor]:
-    """The centre views of the first images of `demo:train`, normalised (n × 3 × 64 × 64), and their classes (n)."""
-    dataset = load_demo_dataset("train")
+def training_views(dataset_name: str, images: int | None = None) -> tuple[Tensor, Tensor]:
+    """The centre views of a demo dataset's first images, normalised (n × 3 × 64 × 64), and their classes (n)."""
+    dataset = load_demo_dataset(dataset_name)
     table = dataset.images.head(len(dataset.images) if images is None else images)
     pixels = np.stack([dataset.read(image_id)[CENTRE_VIEW, CENTRE_VIEW] for image_id in table["image_id"]])
     mean, std = (torch.tensor(each).view(1, 3, 1, 1) for each in (DEMO_PREPROCESSING.mean, DEMO_PREPROCESSING.std))
@@ -81,7 +82,7 @@ def save_weights(network: nn.Module, path: Path) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Train both networks and write their weights."""
+    """Train the networks and write their weights."""
     parser = argparse.ArgumentParser(prog="python -m bias_toolkit.demo.training", description=main.__doc__)
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the weights are written")
     parser.add_argument("--network", choices=DEMO_NETWORKS, action="append", help="one of them only")

@@ -15,15 +15,17 @@ from bias_toolkit.explain.explanation import Explanation
 from bias_toolkit.explain.framing import TrainingObjects, compare_framing, training_objects
 from bias_toolkit.explain.instability import make_shift_map, measure_response, own_sweep_changes
 from bias_toolkit.explain.neighbourhood import MAP_RADIUS, RADIUS, Neighbourhood, estimate, estimate_fall, shifts
-from bias_toolkit.explain.record import PICTURES, CauseLine, Estimate, Framing, Neighbour, Remedy, first_fault
+from bias_toolkit.explain.record import PICTURES, CauseLine, Framing, Neighbour, Remedy, first_fault
 from bias_toolkit.explain.request import Subject
 from bias_toolkit.explain.trials import Trials
 from bias_toolkit.foundation.errors import InputError, UnreadableImageError
 from bias_toolkit.foundation.files import atomic_path
-from bias_toolkit.foundation.words import percent
+from bias_toolkit.foundation.words import count, percent
 from bias_toolkit.invariance import Window, centre_view, sweep_picture, sweep_window
 
 REMEDY_RADII = (1, 4)
+FEWEST_OBJECTS = 10
+"""Of fewer training objects, the middle 90% is not known."""
 
 
 def explain_image(context: Context, subject: Subject, folder: Path) -> Explanation:
@@ -53,13 +55,14 @@ def _explain(context: Context, subject: Subject, folder: Path) -> Explanation:
     framing, framing_reason, training = _framing(context, subject, window)
 
     lines: list[CauseLine] = []
-    controls: Estimate | None = None
+    controls = controls_mac = None
     if stability.p_top1_change.value >= context.unstable_from:
         trials = Trials(context, subject, window, picture, save)
         controlled = trials.controls()
         controls = estimate([each.changes for each in controlled], context.seed)
+        controls_mac = estimate([each.macs for each in controlled], context.seed)
         tried, skipped = trials.run(framing, framing_reason, training)
-        judged = judge(before, stability.prediction.accuracy, tried, controlled, context.seed)
+        judged = judge(before, stability.accuracy, tried, controlled, context.seed)
         margin = next(standing.value for standing in standings if standing.name == "margin")
         lines = ranked([*judged, _coin_toss(context, subject, around, margin), *skipped])
 
@@ -77,6 +80,7 @@ def _explain(context: Context, subject: Subject, folder: Path) -> Explanation:
         unstable_from=context.unstable_from,
         before=stability,
         controls=controls,
+        controls_mac=controls_mac,
         standings=standings,
         response=response,
         shift_map=make_shift_map(context, around.probabilities, views),
@@ -109,6 +113,9 @@ def _framing(context: Context, subject: Subject, window: Window) -> tuple[Framin
     training = training_objects(context.training_subjects, category, side, context.feature_size, context.seed)
     if training is None:
         return None, "The training set has no object boxes to compare its framing with.", None
+    if len(training.boxes) < FEWEST_OBJECTS:
+        n = count(len(training.boxes), "object box", "object boxes")
+        return None, f"The training set has only {n}, too few to say what framing is usual.", None
     return compare_framing(subject.box, window, training, context.seed), "", training
 
 
@@ -134,29 +141,36 @@ def _neighbours(context: Context, subject: Subject, save: Callable[[str, np.ndar
 def _remedy(context: Context, subject: Subject, around: Neighbourhood, before: Neighbourhood, radius: int) -> Remedy:
     averaged = around.averaged(radius)
     stability = stability_of([averaged], context.names, [subject.label_index], context.seed)
-    fall = estimate_fall(before.changes, [averaged.changes], context.seed)
+    fall = estimate_fall([before.changes], [averaged.changes], context.seed)
     return Remedy(radius, (2 * radius + 1) ** 2, stability, fall)
 
 
 def _notes(context: Context, fill: str, made_up: float) -> list[str]:
     notes = [
-        "P(top-1 change) and MAC are means over the 20 sweeps of 8 one-pixel steps that cross the shifts of up to "
-        f"{RADIUS} pixels: 9 rows, 9 columns, both diagonals. There is one image, so the 95% intervals resample these "
-        "sweeps: they are about where the steps are made, not about other images.",
-        f"An image is called unstable from a P(top-1 change) of {percent(context.unstable_from, 0)}: one straight "
-        "decision boundary through the middle of these shifts gives 7%, or more.",
-        "Near a decision boundary almost any change helps. So a cause has to take away half of P(top-1 change), of "
-        "what the image has and of what changes of brightness and contrast leave, which remove no cause; and framing "
-        "counts only where it is not like that of 90% of the training objects. What helps by making the model wrong "
-        "is no cause, nor are filters and blur if the model settles on a class that it gave to none of the views.",
-        "Causes after whose removal the model is right come first; then those that take away more. A coin toss is "
-        "concluded by comparison, not shown by intervention, so it comes last.",
-        "Framing is that of the object in what the model sees, as fractions of the centre view; training objects are "
-        f"taken as seen in the centre view of the crop of size {context.feature_size:g}.",
-        "A view is moved without a zoom, and zoomed about the object's centre without a move, which can cut an object "
-        "that is near the view's border.",
-        "The network with low-pass filters keeps its weights, which were learnt without them: it shows what the "
-        "filters do, not what a network trained with them would.",
+        "P(top-1 change) and MAC are means over 20 sweeps of 8 one-pixel steps: all 9 rows, all 9 columns and both "
+        f"diagonals of the shifts of up to {RADIUS} pixels.",
+        "There is one image, so the 95% intervals are over these sweeps. They say how much the steps differ, and "
+        "nothing about other images. Where several pictures were measured, each sweep counts with their mean.",
+        "The class at the centre view is that of one view. The class over all shifts is the most probable one of the "
+        "mean output over the 81 shifted views. The two can differ on an unstable image.",
+        f"An image is called unstable from a P(top-1 change) of {percent(context.unstable_from, 0)}. One straight "
+        "boundary between two classes through the middle of these shifts gives 7% or more.",
+        "Near such a boundary almost any change lowers P(top-1 change). So an intervention shows a cause only if it "
+        "takes away half of P(top-1 change), and half of what other brightness and contrast leave, which remove no "
+        "cause.",
+        "MAC has to fall too. If it does not, the top class may only be farther ahead of the others.",
+        "Framing is a cause only if it is not like that of 90% of the training objects. Fine detail is a cause only if "
+        "the image is not enlarged. What makes the model wrong more often is no cause. Filters and blur are no cause "
+        "if the model then says a class that it gave to none of the views.",
+        "Causes after whose removal the model is right come first, then those that take away more.",
+        "Interventions show effects on this image. Comparisons with other images (margin, distance, framing) are "
+        "associations: nothing was changed.",
+        "Framing is that of the object in the centre view, in shares of the view. Training objects are taken as seen "
+        f"in the centre view of the crop of size {context.feature_size:g}.",
+        "To change position, the view is moved without a zoom. To change scale, it is zoomed about the object's centre "
+        "without a move, which can cut an object that is near the view's border.",
+        "The network with low-pass filters keeps its weights, which were learnt without them. So it shows what the "
+        "filters do, not what a network that was trained with them would do.",
     ]
     if made_up:
         outside = f"{percent(made_up)} of the pixels lie outside the image and were made up ({fill})"

@@ -1,6 +1,6 @@
 """How stable a model is under small shifts of one view: P(top-1 change) and MAC in all directions, with intervals.
 
-There is only one image, so the interval resamples the sweeps that cross the neighbourhood of its view. It says how much
+There is only one image, so the interval is over the sweeps that cross the neighbourhood of its view. It says how much
 the result depends on the choice of directions and offsets. It says nothing about other images.
 """
 
@@ -11,8 +11,9 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
+from bias_toolkit.analysis import mean_interval
 from bias_toolkit.explain.record import Estimate
-from bias_toolkit.foundation.resampling import percentile_interval
+from bias_toolkit.foundation.resampling import CONFIDENCE
 from bias_toolkit.invariance.measures import mac, p_top1_change
 
 RADIUS = 4
@@ -20,6 +21,8 @@ RADIUS = 4
 
 MAP_RADIUS = 8
 RESAMPLES = 2000
+# Means over sweeps that differ by less than this are equal.
+ROUNDING = 1e-9
 
 
 def shifts(radius: int = RADIUS) -> np.ndarray:
@@ -36,11 +39,6 @@ def sweeps(radius: int = RADIUS) -> np.ndarray:
     """
     number = np.arange((2 * radius + 1) ** 2).reshape(2 * radius + 1, -1)
     return np.concatenate([number, number.T, np.diag(number)[None], np.diag(number[:, ::-1])[None]])
-
-
-def cross(radius: int = RADIUS) -> np.ndarray:
-    """The three sweeps of A through the centre view (horizontal, vertical, diagonal), as rows of `sweeps`."""
-    return sweeps(radius)[[radius, 3 * radius + 1, 4 * radius + 2]]
 
 
 class Neighbourhood:
@@ -72,6 +70,11 @@ class Neighbourhood:
         """The classes that are the most probable at some shift."""
         return set(self.probabilities.argmax(axis=1).tolist())
 
+    @property
+    def centre(self) -> np.ndarray:
+        """Softmax at the centre view, shape (C,)."""
+        return self.probabilities[len(self.probabilities) // 2]
+
     @cached_property
     def mean_prediction(self) -> np.ndarray:
         """Mean softmax over the shifts, shape (C,)."""
@@ -98,31 +101,24 @@ class Neighbourhood:
         return Neighbourhood(inner.reshape(-1, grid.shape[-1]))
 
 
-def estimate(values: Sequence[np.ndarray], seed: int = 0) -> Estimate:
-    """The mean over sweeps with its 95% percentile bootstrap interval over them.
+def estimate(values: Sequence[np.ndarray], seed: int = 0, lowest: float = 0.0) -> Estimate:
+    """The mean over sweeps with its 95% interval over them.
 
-    `values` has a measure of each sweep, one array (S,) per neighbourhood. Several neighbourhoods are resampled too.
+    `values` has a measure of each sweep, from `lowest` to 1, one array (S,) per neighbourhood. The sweeps are the same
+    in all of them, so the mean over neighbourhoods is taken per sweep, and the sweeps are resampled.
+
+    Resamples of equal values have no width. Then the interval allows for sweeps with other values: with 95% confidence,
+    at most a share u = 1 − 0.025^(1/S) of all sweeps has another value (Clopper & Pearson, Biometrika 1934), and that
+    value is between `lowest` and 1.
     """
-    drawn = _resampled_means(values, np.random.default_rng(seed))
-    return Estimate(float(np.mean(values)), *percentile_interval(drawn))
+    per_sweep = np.mean(values, axis=0)
+    value, low, high, n = mean_interval(per_sweep, RESAMPLES, seed)
+    if np.ptp(per_sweep) <= ROUNDING:
+        others = 1 - ((1 - CONFIDENCE) / 2) ** (1 / n)
+        low, high = (value + others * (end - value) for end in (lowest, 1.0))
+    return Estimate(value, low, high)
 
 
-def estimate_fall(before: np.ndarray, after: Sequence[np.ndarray], seed: int = 0) -> Estimate:
-    """The fall of the mean over sweeps from `before` (S,), with its interval; the same sweeps are drawn in both."""
-    return estimate([before - one for one in after], seed)
-
-
-def estimate_difference(some: Sequence[np.ndarray], others: Sequence[np.ndarray], seed: int = 0) -> Estimate:
-    """The mean over some neighbourhoods minus that over others, resampled independently, with its interval."""
-    rng = np.random.default_rng(seed)
-    drawn = _resampled_means(some, rng) - _resampled_means(others, rng)
-    return Estimate(float(np.mean(some) - np.mean(others)), *percentile_interval(drawn))
-
-
-def _resampled_means(values: Sequence[np.ndarray], rng: np.random.Generator) -> np.ndarray:
-    """Means of bootstrap resamples of the neighbourhoods and of their sweeps, each drawn with replacement."""
-    values = np.stack(values)
-    groups, n = values.shape
-    weights = rng.multinomial(n, np.full(n, 1 / n), size=RESAMPLES) / n
-    shares = rng.multinomial(groups, np.full(groups, 1 / groups), size=RESAMPLES) / groups
-    return ((weights @ values.T) * shares).sum(axis=1)
+def estimate_fall(before: Sequence[np.ndarray], after: Sequence[np.ndarray], seed: int = 0) -> Estimate:
+    """The mean over neighbourhoods `before` minus that over those `after`, on the same sweeps, as in `estimate`."""
+    return estimate([np.mean(before, axis=0) - np.mean(after, axis=0)], seed, lowest=-1.0)

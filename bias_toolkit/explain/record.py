@@ -40,17 +40,28 @@ class Cause(StrEnum):
         return member
 
 
+INTERVENTIONS = tuple(cause for cause in Cause if cause != Cause.COIN_TOSS)
+"""The candidate causes that an intervention removes. The coin toss is compared with other images instead."""
+
+
 class Verdict(StrEnum):
-    """The conclusion on a candidate cause, in the order in which lines are listed; JSON and the page have its value."""
+    """The conclusion on a candidate cause, in the order in which lines are listed; JSON and the page have its value.
+
+    All but LIKE_MARGIN and MORE are about the effect of an intervention. These two are about an association: whether
+    the image changes more often than other images with its margin.
+    """
 
     CAUSE = "cause"
+    NOT_CALM = "response not calmed"
     WRONG = "makes the model wrong"
     ELSEWHERE = "settles on another class"
     MIXED = "not told apart"
-    NO_MORE = "no more than controls"
+    NO_MORE = "little more than controls"
     SMALL = "changes little"
     COVERED = "one of the two is enough"
-    MORE = "more than the margin explains"
+    LIKE_MARGIN = "like others of its margin"
+    MORE = "more than others of its margin"
+    ENLARGED = "no fine detail in the view"
     USUAL = "usual framing"
     NOT_TRIED = "not tried"
 
@@ -99,26 +110,32 @@ KnownShares = Annotated[Estimate, AfterValidator(_of_known_shares)]
 
 @dataclass(frozen=True)
 class Prediction:
-    """The most probable class of the mean prediction over the shifts, with that mean probability.
+    """The most probable class with its probability, and whether it is right; None if the right class is not known.
 
-    `accuracy` is the share of the shifted views on which the model is right. `is_right` says whether the most probable
-    class is right. Both are None if the right class is not known.
+    Of several pictures, `class_index` is that of the first, `name` has the class of each, `probability` is the mean,
+    and `is_right` says whether most are right.
     """
 
     class_index: ClassIndex
     name: str
     probability: Share
     is_right: bool | None = None
-    accuracy: Share | None = None
 
 
 @dataclass(frozen=True)
 class Stability:
-    """P(top-1 change) and MAC over one-pixel steps in all directions around a view, and the prediction there."""
+    """P(top-1 change) and MAC over one-pixel steps in all directions around a view, and the predictions there.
+
+    `centre_view` is the prediction on the centre view alone, which the page shows as a picture. `over_shifts` is that
+    of the mean output over all shifts; the two can have different classes. `accuracy` is the share of the shifted
+    views on which the model is right; None if the right class is not known.
+    """
 
     p_top1_change: KnownShares
     mac: KnownShares
-    prediction: Prediction
+    centre_view: Prediction
+    over_shifts: Prediction
+    accuracy: Share | None = None
 
 
 @dataclass(frozen=True)
@@ -274,11 +291,12 @@ class Framing:
 class CauseLine:
     """One candidate cause: the intervention that removes it, and what the intervention changed.
 
-    `after` is the measurement under the intervention, `fall` by how much P(top-1 change) falls on the same steps, and
-    `fall_beyond_controls` by how much it falls below its value after changes that remove no cause; all None if it was
-    not tried. The coin toss has no intervention, but `expected`: P(top-1 change) of the test images with the same
-    margin. `made_up` is the share of the views' pixels that lie outside the image, which were filled by `fill`. `rank`
-    is 1 for the first cause and None for no cause. `picture` is the centre view under the intervention.
+    `after` is the measurement under the intervention; `fall` and `mac_fall` are by how much P(top-1 change) and MAC
+    fall on the same steps; `fall_beyond_controls` is by how much P(top-1 change) falls below its value after changes
+    that remove no cause. All are None if the intervention was not tried. The coin toss has no intervention, but
+    `expected`: P(top-1 change) of the test images with the same margin. `made_up` is the share of the views' pixels
+    that lie outside the image, which were filled by `fill`. `rank` is 1 for the first cause and None for no cause.
+    `picture` is the centre view under the intervention.
     """
 
     cause: Cause
@@ -287,12 +305,21 @@ class CauseLine:
     reason: str
     after: Stability | None = None
     fall: Shares | None = None
+    mac_fall: Shares | None = None
     fall_beyond_controls: Shares | None = None
     expected: Shares | None = None
     made_up: Share = 0.0
     fill: str | None = None
     rank: Count | None = None
     picture: PictureName | None = None
+
+    @model_validator(mode="after")
+    def _has_what_its_verdict_is_of(self) -> Self:
+        if self.verdict == Verdict.CAUSE and self.after is None:
+            raise ValueError("a cause must have a measurement")
+        if (self.verdict in (Verdict.LIKE_MARGIN, Verdict.MORE)) != (self.expected is not None):
+            raise ValueError("images of the same margin must be expected to change if they are compared, and only then")
+        return self
 
     @property
     def name(self) -> str:
@@ -302,7 +329,10 @@ class CauseLine:
 
 @dataclass(frozen=True)
 class Remedy:
-    """The prediction averaged over all shifts of up to `radius` pixels, which takes (2 radius + 1)² views."""
+    """The prediction averaged over all shifts of up to `radius` pixels, which takes (2 radius + 1)² views.
+
+    `after.centre_view` is the average around the centre view, and `after.over_shifts` that around all views.
+    """
 
     radius: Radius
     views: Count
@@ -338,6 +368,7 @@ class ExplanationRecord:
     remedies: list[Remedy]
     picture: PictureName  # the centre view
     notes: list[str]  # how the values were measured, for the reader
+    controls_mac: Shares | None = None  # MAC after the changes of `controls`
 
     @property
     def is_stable(self) -> bool:
@@ -350,7 +381,7 @@ class ExplanationRecord:
 
     @property
     def causes(self) -> list[CauseLine]:
-        """The lines that were shown to cause the instability, the first cause first."""
+        """The lines whose intervention showed a cause of the instability, the first cause first."""
         return [line for line in self.lines if line.verdict == Verdict.CAUSE]
 
     @property

@@ -1,46 +1,63 @@
 """An explanation in words."""
 
-from bias_toolkit.explain.record import Cause, CauseLine, ExplanationRecord, Stability
-from bias_toolkit.foundation.words import below_all, count, interval, number, percent, significant
+from bias_toolkit.explain.record import CauseLine, ExplanationRecord, Prediction, Remedy, Stability, Verdict
+from bias_toolkit.foundation.words import below_all, count, number, percent, significant
 
 MOST_NEIGHBOURS = 3
+MARGIN_WORDS = {
+    Verdict.LIKE_MARGIN: "It does not clearly change more often than test images on which the model is as unsure (an "
+    "association).",
+    Verdict.MORE: "It changes more often than test images on which the model is as unsure (an association).",
+}
 
 
 def answer(explanation: ExplanationRecord) -> str:
     """Whether the image is unstable and what causes it, in a few sentences."""
-    return " ".join([_how_unstable(explanation), *_why(explanation)])
+    return " ".join(answer_sentences(explanation))
+
+
+def answer_sentences(explanation: ExplanationRecord) -> list[str]:
+    """The parts of `answer`: how unstable the image is, its causes, and how other images of its margin change."""
+    return [*_how_unstable(explanation), *_why(explanation)]
 
 
 def text(explanation: ExplanationRecord) -> str:
     """The whole answer, for a terminal: how unstable, how unlike the training images, and why."""
     name = f" ({explanation.label_name})" if explanation.label_name else ""
-    parts = [f"{explanation.image_id}{name}", "", answer(explanation), "", *_unlike(explanation)]
+    parts = [f"{explanation.image_id}{name}", "", answer(explanation), predictions_words(explanation.before), ""]
+    parts += _unlike(explanation)
     if explanation.lines:
-        parts += ["", "Each candidate cause removed, and the steps measured again:"]
+        parts += ["", "Each candidate cause removed, and the same steps measured again:"]
         parts += [f"  {_line(explanation, line)}" for line in explanation.lines]
         if explanation.controls is not None:
             shown = explanation.controls.text()
-            parts.append(f"  –  changes that remove nothing (brightness, contrast): P(top-1 change) {shown}.")
+            parts.append(f"  –  changes that remove no cause (brightness, contrast): P(top-1 change) {shown}.")
     if explanation.remedies:
         parts += ["", "The prediction averaged over small shifts:"]
         parts += [
-            f"  up to {count(remedy.radius, 'pixel')} ({remedy.views} views): {stability_words(remedy.after)}."
+            f"  up to {count(remedy.radius, 'pixel')} ({remedy.views} views): {_remedy(remedy)}."
             for remedy in explanation.remedies
         ]
     return "\n".join(parts)
 
 
-def stability_words(stability: Stability) -> str:
-    """`P(top-1 change) 4.0% (95% interval …), MAC 0.012, goldfish 0.83, right`."""
-    changes, mac, prediction = stability.p_top1_change, stability.mac, stability.prediction
-    words = [
-        f"P(top-1 change) {changes.text()}",
-        f"MAC {two_digits(mac.value)} ({interval(mac.low, mac.high, two_digits)})",
-        f"{prediction.name} {number(prediction.probability)}",
-    ]
-    if prediction.is_right is not None:
-        words.append("right" if prediction.is_right else "wrong")
-    return ", ".join(words)
+def predictions_words(stability: Stability) -> str:
+    """The class at the centre view, the class over all shifts where it is another, and how often the model is right."""
+    centre, over = stability.centre_view, stability.over_shifts
+    sentences = [f"At the centre view the model says {predicted(centre)}."]
+    if over.name == centre.name:
+        sentences.append("Over all shifts it says the same.")
+    else:
+        sentences.append(f"Over all shifts it says {predicted(over)}.")
+    if stability.accuracy is not None:
+        sentences.append(f"It is right on {percent(stability.accuracy, 0)} of the shifted views.")
+    return " ".join(sentences)
+
+
+def predicted(prediction: Prediction) -> str:
+    """`goldfish (probability 0.83, right)`."""
+    right = {True: ", right", False: ", wrong", None: ""}[prediction.is_right]
+    return f"{prediction.name} (probability {number(prediction.probability)}{right})"
 
 
 def two_digits(value: float | None) -> str:
@@ -48,40 +65,48 @@ def two_digits(value: float | None) -> str:
     return significant(value, 2)
 
 
-def _how_unstable(explanation: ExplanationRecord) -> str:
+def _how_unstable(explanation: ExplanationRecord) -> list[str]:
     shown = explanation.before.p_top1_change.text()
     where = f"of the one-pixel steps within {explanation.radius} pixels"
     if explanation.is_stable:
-        return (
-            f"Stable: its top-1 class changes in {shown} {where}, less than the "
-            f"{percent(explanation.unstable_from, 0)} from which an image is called unstable."
-        )
+        limit = percent(explanation.unstable_from, 0)
+        return [
+            f"Stable: its top-1 class changes in {shown} {where}.",
+            f"An image is called unstable from {limit} on.",
+        ]
+    sentences = [f"Unstable: its top-1 class changes in {shown} {where}."]
     standing = explanation.standing("p_top1_change")
-    sentence = f"Unstable: its top-1 class changes in {shown} {where}."
     if standing is not None and standing.percentile is not None:
-        sentence += (
-            f" Along the study's own sweep it changes in {percent(standing.value, 0)} of the steps, more than on "
+        n = len(explanation.response.top1) - 1
+        sentences.append(
+            f"On the study's own sweep it changes in {round(standing.value * n)} of {count(n, 'step')}, more than on "
             f"{below_all(standing.percentile)} of the test images."
         )
-    return sentence
+    return sentences
 
 
 def _why(explanation: ExplanationRecord) -> list[str]:
     if explanation.is_stable:
         return []
-    causes = explanation.causes
-    if not causes:
-        return ["Nothing that was tried explains it: no cause that was removed makes the image stable."]
-    first = causes[0]
-    if first.cause == Cause.COIN_TOSS:
-        return [f"No cause that was removed makes it stable; it is {first.name}. {first.reason}"]
-    sentences = [f"First cause: {first.name}. With {first.intervention}, {first.reason}{_made_up(first)}"]
-    others = [line for line in causes[1:] if line.cause not in (Cause.COIN_TOSS, first.cause)]
-    if others:
-        names = ", ".join(dict.fromkeys(line.name for line in others))
-        sentences.append(f"Removing any of these alone helps as well: {names}.")
-    if any(line.cause == Cause.COIN_TOSS for line in causes[1:]):
-        sentences.append("It is no more unstable than other images with its margin.")
+    causes, sentences = explanation.causes, []
+    if causes:
+        first = causes[0]
+        sentences.append(
+            f"First cause: {first.name}. With {first.intervention}, P(top-1 change) is "
+            f"{first.after.p_top1_change.text()}.{_made_up(first)} {first.reason}"
+        )
+        others = ", ".join(dict.fromkeys(line.name for line in causes[1:] if line.cause != first.cause))
+        if others:
+            sentences.append(f"Removing any of these alone helps as well: {others}.")
+    else:
+        sentences.append("No cause was found: nothing that was tried is shown to make the image unstable.")
+        restless = [line.name for line in explanation.lines if line.verdict == Verdict.NOT_CALM]
+        if restless:
+            names = ", ".join(dict.fromkeys(restless))
+            sentences.append(f"Removing one of these lowers P(top-1 change), but does not calm the response: {names}.")
+    compared = next((line for line in explanation.lines if line.expected is not None), None)
+    if compared is not None:
+        sentences.append(MARGIN_WORDS[compared.verdict])
     return sentences
 
 
@@ -113,11 +138,23 @@ def _unlike(explanation: ExplanationRecord) -> list[str]:
 
 def _line(explanation: ExplanationRecord, line: CauseLine) -> str:
     marker = "– " if line.rank is None else f"{line.rank}."
-    sentence = f"{marker} {line.name}: {line.intervention}. {line.reason}"
+    sentence = f"{marker} {line.name}: {line.intervention}."
     if line.after is not None:
-        sentence += f" MAC goes from {two_digits(explanation.before.mac.value)} to {line.after.mac.text(two_digits)}."
-    return sentence + _made_up(line)
+        before, after = explanation.before, line.after
+        sentence += (
+            f" P(top-1 change) {percent(before.p_top1_change.value)} → {after.p_top1_change.text()}, "
+            f"MAC {two_digits(before.mac.value)} → {after.mac.text(two_digits)}."
+        )
+    return f"{sentence}{_made_up(line)} {line.reason}"
 
 
 def _made_up(line: CauseLine) -> str:
     return f" {percent(line.made_up)} of the view's pixels had to be made up ({line.fill})." if line.made_up else ""
+
+
+def _remedy(remedy: Remedy) -> str:
+    after = remedy.after
+    return (
+        f"P(top-1 change) {after.p_top1_change.text()}, MAC {after.mac.text(two_digits)}; at the centre view "
+        f"{predicted(after.centre_view)}"
+    )

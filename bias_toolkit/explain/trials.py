@@ -12,7 +12,7 @@ from bias_toolkit.explain.causes import Trial, stability_of
 from bias_toolkit.explain.context import Context
 from bias_toolkit.explain.framing import TrainingObjects
 from bias_toolkit.explain.interventions import BLURS, blurred, controls, reframings, with_object_of
-from bias_toolkit.explain.neighbourhood import RADIUS, Neighbourhood, cross, shifts
+from bias_toolkit.explain.neighbourhood import RADIUS, Neighbourhood, shifts
 from bias_toolkit.explain.record import Cause, CauseLine, Framing, Verdict
 from bias_toolkit.explain.request import Subject
 from bias_toolkit.foundation.errors import InputError, UnreadableImageError
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 CONTENT_NEIGHBOURS = 3
 CENTRE = np.zeros((1, 2), dtype=int)
+# Image pixels per view pixel are computed in floating point.
+ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)
@@ -41,13 +43,9 @@ class Trials:
     save: Callable[[str, np.ndarray], str]
 
     def controls(self) -> list[Neighbourhood]:
-        """The outputs on the horizontal, vertical and diagonal sweep, under each change that removes no cause."""
-        passed, paths = np.unique(cross(), return_inverse=True)
-        where = shifts(RADIUS)[passed]
-        return [
-            Neighbourhood(self.context.evaluate(changed.views(where))[0], paths.reshape(cross().shape))
-            for changed in controls(self.picture)
-        ]
+        """The outputs under each change that removes no cause."""
+        changed = controls(self.picture)
+        return [Neighbourhood(self.context.evaluate(each.views(shifts(RADIUS)))[0]) for each in changed]
 
     def run(
         self, framing: Framing | None, framing_reason: str, training: TrainingObjects | None
@@ -65,14 +63,14 @@ class Trials:
         return trials, [each for each in results if isinstance(each, CauseLine)]
 
     def _reframed(self, framing: Framing, training: TrainingObjects) -> Iterator[Trial]:
-        usual = {
+        is_usual = {
             Cause.OFF_CENTRE: framing.usual_position,
             Cause.SCALE: framing.usual_scale,
             Cause.FRAMING: framing.usual_position and framing.usual_scale,
         }
         for cause, (window, words) in reframings(framing.box, self.window, training).items():
             picture = take_picture(self.subject.pixels, window, RADIUS, self.picture.fill)
-            yield self._trial(cause, words, [picture], usual=usual[cause])
+            yield self._trial(cause, words, [picture], excluded=Verdict.USUAL if is_usual[cause] else None)
 
     def _content(self) -> Trial | CauseLine:
         subject, context = self.subject, self.context
@@ -113,10 +111,12 @@ class Trials:
         return self._trial(Cause.UNDERSAMPLING, words, [self.picture], model=model)
 
     def _fine_detail(self) -> Iterator[Trial]:
+        is_enlarged = max(self.window.step_x, self.window.step_y) < 1 - ROUNDING
+        excluded = Verdict.ENLARGED if is_enlarged else None
         for deviation in BLURS:
             words = f"the image blurred by a Gaussian of standard deviation {count(deviation, 'pixel')}"
             shown = [blurred(self.picture, deviation)]
-            yield self._trial(Cause.FINE_DETAIL, words, shown, name=f"fine_detail-{deviation:g}")
+            yield self._trial(Cause.FINE_DETAIL, words, shown, excluded=excluded, name=f"fine_detail-{deviation:g}")
 
     def _trial(
         self,
@@ -126,7 +126,7 @@ class Trials:
         *,
         classes: Sequence[int | None] | None = None,
         model: Model | None = None,
-        usual: bool = False,
+        excluded: Verdict | None = None,
         mixed: bool = False,
         name: str | None = None,
     ) -> Trial:
@@ -144,6 +144,6 @@ class Trials:
             made_up=made_up,
             fill=shown[0].fill if made_up else None,
             picture=self.save(f"cause-{name or cause}", shown[0].views(CENTRE).pixels[0]),
-            usual=usual,
+            excluded=excluded,
             mixed=mixed,
         )

@@ -48,6 +48,8 @@ OF_THE_FOLDER = (
 _SEAL_LINE = re.compile(rf"([0-9a-f]{{64}})  ([\w-]+(?:{'|'.join(map(re.escape, SEALED))}))", re.ASCII)
 _TEMPORARY = re.compile(r"\..+\.\d+\.tmp(\.\w+)?")
 _log = logging.getLogger("bias_toolkit")
+DAMAGED = "%s: %s was damaged or removed, and is computed again."
+"""The warning on a file of a step: the step's name, and the file's."""
 
 
 @contextmanager
@@ -252,7 +254,7 @@ def sealed_shards(folder: str | os.PathLike, kind: str, names: Callable[[int], I
             whole.add(int(number))
         else:
             name = "/".join(folder.parts[-2:])
-            _log.warning("%s: shard %d (%s) was damaged, and is computed again.", name, int(number), damaged)
+            _log.warning(DAMAGED, name, damaged)
             for each in (path, *(folder / name for name in names(int(number)))):
                 if each.is_symlink() or not each.is_dir():
                     each.unlink(missing_ok=True)

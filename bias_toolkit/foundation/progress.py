@@ -6,13 +6,31 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Opens one task: `with progress("Embedding", total=1000) as advance: advance(8)`."""
+    """Opens one task: `with progress("Features", total=1000) as advance: advance(8)`. Tasks may be nested."""
 
-    def __call__(self, description: str, total: int, done: int = 0) -> AbstractContextManager[Callable[[int], None]]:
-        """Start a task of `total` items, of which `done` were finished by an earlier run."""
+    def __call__(
+        self, description: str, total: int | None, done: int = 0
+    ) -> AbstractContextManager[Callable[[int], None]]:
+        """Start a task of `total` items, of which `done` were finished by an earlier run.
+
+        `total` is None if it is not known; such a task never calls the function that counts items.
+        """
 
 
 @contextmanager
-def silent(description: str, total: int, done: int = 0) -> Iterator[Callable[[int], None]]:
+def silent(description: str, total: int | None, done: int = 0) -> Iterator[Callable[[int], None]]:
     """Report nothing."""
     yield lambda count: None
+
+
+def named(progress: Progress, before: str = "", after: str = "") -> Progress:
+    """The same progress; its descriptions get `before` in front and, if it is not in them already, `after` at the end.
+
+    So `Features` becomes `3/9 Features, train`, and `Map, black` remains as it is.
+    """
+
+    def described(description: str, total: int | None, done: int = 0) -> AbstractContextManager[Callable[[int], None]]:
+        ending = f", {after}" if after and after not in description else ""
+        return progress(f"{before} {description}{ending}".lstrip(), total, done)
+
+    return described

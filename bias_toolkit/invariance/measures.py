@@ -45,6 +45,11 @@ class Measure:
         return self.formula.__name__
 
     @property
+    def limits(self) -> tuple[float, float]:
+        """Its minimum and its maximum."""
+        return 0.0, self.highest
+
+    @property
     def share(self) -> bool:
         """Whether it is a share."""
         return bool(self.share_of)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import betaincinv
 
 from bias_toolkit.foundation.errors import InputError, UnreadableImageError
+from bias_toolkit.foundation.intervals import SHARE, clopper_pearson, mean_limits
 from bias_toolkit.foundation.progress import Progress, silent
 from bias_toolkit.foundation.threads import ordered_map
 from bias_toolkit.invariance.packing import evaluate_packed
@@ -27,8 +27,8 @@ class NoiseFloor:
     """`p_top1_change` between two evaluations of the same views.
 
     `interval` is the 95% Clopper–Pearson interval of `value` over views. It is informative even if nothing changed, but
-    it treats the views of one image as independent. `interval_over_images` is the 95% bootstrap interval over images;
-    None if nothing changed, because it would be (0, 0).
+    it treats the views of one image as independent. `interval_over_images` is the 95% interval over images;
+    None if nothing changed.
     """
 
     value: float  # share of the views whose top-1 class differs between the two evaluations
@@ -97,14 +97,6 @@ def noise_floor(
     )
 
 
-def clopper_pearson(count: int, total: int, level: float = 0.95) -> tuple[float, float]:
-    """The exact interval of a proportion, from quantiles of the beta distribution."""
-    tail = (1 - level) / 2
-    low = float(betaincinv(count, total - count + 1, tail)) if count > 0 else 0.0
-    high = float(betaincinv(count + 1, total - count, 1 - tail)) if count < total else 1.0
-    return low, high
-
-
 def _evaluate(
     model: Model, views: list[Views], order: Sequence[int], batch_size: int, advance: Callable[[int], None]
 ) -> np.ndarray:
@@ -117,8 +109,7 @@ def _evaluate(
 
 
 def _bootstrap(changed: np.ndarray, generator: np.random.Generator) -> tuple[float, float]:
-    """95% percentile interval of the mean of `changed` (images, views), resampling images."""
+    """95% interval of the mean of `changed` (images, views) over images."""
     shares = changed.mean(axis=1)
     drawn = generator.integers(len(shares), size=(RESAMPLES, len(shares)))
-    low, high = np.quantile(shares[drawn].mean(axis=1), [0.025, 0.975])
-    return float(low), float(high)
+    return mean_limits(shares, shares[drawn].mean(axis=1), SHARE)

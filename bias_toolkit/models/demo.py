@@ -1,11 +1,16 @@
-"""The demo's two small classifiers of 64 × 64 images, with weights that ship with the package.
+"""The demo's four small classifiers of 64 × 64 images, with weights that ship with the package.
 
-Both subsample by strides and max-pooling without any low-pass filter, like the networks of A, so a one-pixel shift
-matters. They differ in their heads (A, section 4). One reads the feature map with a fully connected layer, like VGG,
-and so knows the position of a pattern in the image. The other averages the feature map over the image, like ResNet,
-and discards the position.
+There are two architectures. Both subsample by strides and max-pooling without any low-pass filter, like the networks of
+A, so a one-pixel shift matters. They differ in their heads (A, section 4). One reads the feature map with a fully
+connected layer, like VGG, and so knows the position of a pattern in the image. The other averages the feature map over
+the image, like ResNet, and discards the position.
+
+Each is trained twice, in the same way: on digits that are framed as photographers frame their subjects, and, as a
+control, on digits at any position and scale. The control differs from the first in its training images only.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from safetensors.torch import load_file
@@ -23,7 +28,7 @@ WEIGHTS = Path(__file__).parent / "weights"
 
 
 def load_demo_network(name: str) -> tuple[nn.Module, Path]:
-    """The demo network "fully-connected" or "global-pooling", trained and in eval mode, and the file of its weights.
+    """One of `DEMO_NETWORKS`, trained and in eval mode, and the file of its weights.
 
     It takes images N × 3 × 64 × 64, normalised by `DEMO_PREPROCESSING`, and returns logits N × 10. Raises InputError if
     there is no demo network of that name.
@@ -36,9 +41,12 @@ def load_demo_network(name: str) -> tuple[nn.Module, Path]:
 
 def build_demo_network(name: str) -> nn.Module:
     """The same network untrained, with random weights from torch's global generator."""
-    if name not in _BUILDERS:
-        raise InputError(f"There is no demo network {name!r}; there are {', '.join(DEMO_NETWORKS)}.")
-    return _BUILDERS[name]()
+    return _network(name).build()
+
+
+def demo_training_set(name: str) -> str:
+    """The demo dataset on which a network was trained."""
+    return _network(name).training_set
 
 
 def demo_weights_file(name: str) -> str:
@@ -87,6 +95,25 @@ def _global_pooling() -> nn.Module:
     )
 
 
-_BUILDERS = {"fully-connected": _fully_connected, "global-pooling": _global_pooling}
+@dataclass(frozen=True)
+class _Network:
+    """An architecture, and the demo dataset on which it is trained."""
 
-DEMO_NETWORKS: tuple[str, ...] = tuple(_BUILDERS)
+    build: Callable[[], nn.Module]
+    training_set: str
+
+
+_NETWORKS = {
+    f"{name}{ending}": _Network(build, training_set)
+    for ending, training_set in (("", "train"), ("-uniform", "train-uniform"))
+    for name, build in (("fully-connected", _fully_connected), ("global-pooling", _global_pooling))
+}
+
+DEMO_NETWORKS: tuple[str, ...] = tuple(_NETWORKS)
+"""The networks of the demo. Those with the ending `-uniform` are the controls."""
+
+
+def _network(name: str) -> _Network:
+    if name not in _NETWORKS:
+        raise InputError(f"There is no demo network {name!r}; there are {', '.join(DEMO_NETWORKS)}.")
+    return _NETWORKS[name]

@@ -1,16 +1,21 @@
 """Match a dataset's labels to a model's classes."""
 
+from __future__ import annotations
+
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.models.label_mapping import read_mapping
-from bias_toolkit.models.model import Model
+
+if TYPE_CHECKING:
+    from bias_toolkit.models.model import Model
 
 WORDNET_ID = re.compile(r"n\d{8}")
 LABELS_SHOWN = 5
@@ -53,6 +58,20 @@ def match_labels(
     return _label_match(by_index, "index" if by_index else "none", distinct)
 
 
+def foreign_labels(labels: Iterable[str], class_names: Mapping[str, str], names: Sequence[str]) -> list[str]:
+    """The labels that are surely none of the classes of these names: neither a WordNet id nor a name of a class.
+
+    `class_names` are the dataset's readable names of labels.
+    """
+    finder = _NameFinder(names)
+
+    def is_foreign(label: str) -> bool:
+        known = [label, *([class_names[label]] if label in class_names else [])]
+        return not WORDNET_ID.fullmatch(label) and not any(map(finder.is_known, known))
+
+    return [label for label in labels if is_foreign(label)]
+
+
 def _match_ids(labels: list[str], model: Model) -> dict[str, int]:
     index_of = {class_id: index for index, class_id in enumerate(model.class_ids or ())}
     return {label: index_of[label] for label in labels if label in index_of}
@@ -79,6 +98,10 @@ class _NameFinder:
             self._whole[_plain(name)].add(index)
             for part in _synonyms(name):
                 self._parts[part].add(index)
+
+    def is_known(self, name: str) -> bool:
+        """Whether at least one class has this name, or one of its synonyms."""
+        return _plain(name) in self._whole or any(part in self._parts for part in _synonyms(name))
 
     def find(self, name: str) -> int | None:
         classes = self._whole.get(_plain(name))
@@ -136,7 +159,11 @@ def _label_match(indices: dict[str, int], how: str, labels: list[str]) -> LabelM
     if n_labels == 0:
         sentence = "The dataset has no labels to match to the model's classes"
     elif n_matched == 0:
-        sentence = f"None of {n_labels} labels matched the model's classes by WordNet id, class name or index"
+        none = "The only label did not match" if n_labels == 1 else f"None of {n_labels} labels matched"
+        sentence = (
+            f"{none} the model's classes by WordNet id, class name or index: name a file that gives the class of each "
+            "with --label-map"
+        )
     else:
         sentence = f"{n_matched} of {n_labels} labels matched the model's classes by {how}"
         unmatched = [label for label in labels if label not in indices]

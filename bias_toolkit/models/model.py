@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.memory import keep_freed_memory
 from bias_toolkit.models.checkpoint import non_finite_tensor
+from bias_toolkit.models.determinism import refuse_random
 from bias_toolkit.models.feature_layer import PROBE_IMAGES, find_feature_layer, network_logits
 from bias_toolkit.models.pixel_network import PixelNetwork
 from bias_toolkit.models.precision import full_float32
@@ -24,6 +25,8 @@ from bias_toolkit.models.preprocessing import Preprocessing
 from bias_toolkit.models.runtime import Batch, Choice, Outputs, Runtime, check_precision, choose_runtime, varied_images
 from bias_toolkit.models.torch_runtime import TorchRuntime
 
+PATTERNED = slice(2, 6)
+"""Of `varied_images`: the four that are not of one colour."""
 LIBRARIES = ("torch", "torchvision", "timm")
 # An object's memory address, in the text of layers that hold functions.
 ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
@@ -109,7 +112,12 @@ class Model:
                 nan = non_finite_tensor(self.module)
                 why = "" if nan is None else f"; its tensor {nan!r} holds NaN"
                 raise InputError(f"The model {self.name} does not give finite logits, one row per image{why}.")
-            self._layer = find_feature_layer(self.module, images, self.feature)
+            try:
+                self._layer = find_feature_layer(self.module, images, self.feature)
+            except InputError:
+                # In a network that is not deterministic, no layer decides the logits.
+                refuse_random(self.name, lambda some: [network_logits(self.module(some)).float().cpu().numpy()], images)
+                raise
             with self._layer.capture(self.module) as feature:
                 self.module(images)
             self.feature_dimension = feature().shape[1]
@@ -208,6 +216,13 @@ class Model:
             # Batches are filled by `batch_size`, which is float32's.
             batch_size = self.batch_size
         return TorchRuntime(self._pixel_network, size, self.device, batch_size, precision)
+
+    def check_deterministic(self) -> None:
+        """Raise InputError if the outputs for an image change when it is evaluated again, or alone.
+
+        Nine views are evaluated with the runtime, which is created for that if it has not been yet.
+        """
+        refuse_random(self.name, self.evaluate, varied_images(self.input_size)[PATTERNED])
 
     @property
     def batch_size(self) -> int:

@@ -1,14 +1,26 @@
 """Model names, and whether a name refers to code. It does not import torch, so it is fast."""
 
-NAMED_MODELS = ("efficientnet-lite0", "demo", "demo:fully-connected", "demo:global-pooling")
+NAMED_MODELS = (
+    *("efficientnet-lite0", "demo", "demo:fully-connected", "demo:global-pooling"),
+    *("demo:fully-connected-uniform", "demo:global-pooling-uniform"),
+)
 LIBRARIES = ("demo", "torchvision", "timm")
 OTHER_MODELS = "torchvision:NAME, timm:NAME or package.module:factory"
+
+
+DEMO_TRAINING_SET = "demo:train"
+"""The dataset on which the demo's networks were trained."""
 
 
 def split_spec(spec: str) -> tuple[str, str]:
     """A model's library or module, and its name there: `timm:resnet18` is `("timm", "resnet18")`."""
     kind, _, name = spec.partition(":")
     return kind, name
+
+
+def has_published_weights(spec: str) -> bool:
+    """Whether a model is loaded, without a file of weights, with those that the toolkit or its libraries publish."""
+    return spec in NAMED_MODELS or split_spec(spec)[0] in ("torchvision", "timm")
 
 
 def names_code(spec: str) -> bool:

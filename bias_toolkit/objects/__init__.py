@@ -1,11 +1,12 @@
 """Position and scale: their statistics, their null model, and how typical an object's framing is."""
 
+from bias_toolkit.foundation.false_discovery import FALSE_DISCOVERY_RATE, q_values
 from bias_toolkit.objects.comparison import COMPARED_BY_MEDIANS, FramingComparison, compare_framing
 from bias_toolkit.objects.describe import FramingDescription, compare_described, describe_framing
-from bias_toolkit.objects.false_discovery import FALSE_DISCOVERY_RATE, q_values
 from bias_toolkit.objects.framing_density import framing_log_density, kernel_log_density
 from bias_toolkit.objects.maps import Maps, null_histogram, object_maps
 from bias_toolkit.objects.mean_images import MeanImages, mean_images
+from bias_toolkit.objects.null_model import objects_that_count
 from bias_toolkit.objects.position_scale import (
     CORNER_DISTANCE,
     image_framing,
@@ -24,6 +25,6 @@ __all__ = [
     "FRAMING_SUMMARY", "OF_ALL_OBJECTS", "OF_UNCUT_OBJECTS", "SUBJECTS", "Centring", "FramingComparison",
     "FramingDescription", "Maps", "MeanImages", "TwoSampleTest", "centring", "compare_described", "compare_framing",
     "describe_framing", "framing_log_density", "framing_summary", "image_framing", "kernel_log_density",
-    "log_scale_deviation", "mean_images", "null_histogram", "object_maps", "object_of_image", "position_and_scale",
-    "q_values", "rank_categories", "typical_image",
+    "log_scale_deviation", "mean_images", "null_histogram", "object_maps", "object_of_image", "objects_that_count",
+    "position_and_scale", "q_values", "rank_categories", "typical_image",
 ]  # fmt: skip

@@ -6,7 +6,18 @@ from dataclasses import astuple, dataclass
 import numpy as np
 import pandas as pd
 
+from bias_toolkit.foundation.false_discovery import q_values
 from bias_toolkit.foundation.files import shard_slices
+from bias_toolkit.foundation.intervals import (
+    SHARE,
+    Interval,
+    Limits,
+    difference_limits,
+    expanded_confidence,
+    few_differ,
+    mean_bound,
+    wide,
+)
 from bias_toolkit.foundation.progress import Progress, silent
 from bias_toolkit.foundation.resampling import (
     CHUNK_ELEMENTS,
@@ -15,10 +26,15 @@ from bias_toolkit.foundation.resampling import (
     resample_counts,
     weighted_median,
 )
-from bias_toolkit.objects.false_discovery import q_values
 from bias_toolkit.objects.framing_variables import VARIABLES, FramedObjects, sample_of_images
-from bias_toolkit.objects.image_intervals import expanded_confidence
-from bias_toolkit.objects.null_model import relative_shortfall, with_null_model
+from bias_toolkit.objects.null_model import (
+    BIASES,
+    bias_bound,
+    bootstrap_varies,
+    distance_sums,
+    relative_shortfall,
+    with_null_model,
+)
 from bias_toolkit.objects.schema import FRAMING_COMPARISON
 from bias_toolkit.objects.two_sample import TwoSampleTest, classifier_test
 from bias_toolkit.objects.wasserstein import PooledValues
@@ -27,7 +43,8 @@ MOST_IMAGES = 10_000
 SPREAD_RESAMPLES = 200
 COMPARED_BY_MEDIANS = ("log_scale", "log_aspect")
 """Variables that are compared by their medians. The others are compared by their means."""
-BIASES = {"centre_bias": ("centre_distance", "expected"), "untruncated_centre_bias": ("inner", "inner_expected")}
+SHARES = ("cx", "cy", "truncated")
+"""Variables whose values are from 0 to 1."""
 DISTANCE = ("", "_low", "_high", "_by_chance", "_by_chance_high")
 
 
@@ -68,7 +85,9 @@ def compare_framing(
     """Compare the framing of two datasets' objects; None where a dataset has fewer than five images with an object.
 
     Intervals are percentile intervals over resampled images of both datasets, expanded for few images
-    (`expanded_confidence`). The datasets are assumed independent: an image that is in both counts as two.
+    (`expanded_confidence`). If the images of a dataset differ too little for a bootstrap, the interval of a difference
+    is from those of both estimates (`difference_limits`), or null. The datasets are assumed independent: an image that
+    is in both counts as two.
 
     Parameters
     ----------
@@ -92,8 +111,8 @@ def compare_framing(
         for variable in VARIABLES:
             rows.append(_variable_row(variable, one, other, draw))
             advance(1)
-        for name, columns in BIASES.items():
-            rows.append(_bias_row(name, *(_sums(table, *columns) for table in tables), draw))
+        for name in BIASES:
+            rows.append(_bias_row(name, *(distance_sums(table, name) for table in tables), draw))
             advance(1)
     variables = pd.DataFrame(rows, columns=FRAMING_COMPARISON.names)
     variables["q_value"] = q_values(variables["p_value"])
@@ -140,7 +159,9 @@ def _variable_row(variable: str, one: FramedObjects, other: FramedObjects, draw:
     differences = np.concatenate(
         [second_of(counts[:, draw.n_first :]) - first_of(counts[:, : draw.n_first]) for counts in draw.counts()]
     )
-    low, high = percentile_interval(differences, draw.confidence)
+    low, high = wide(*percentile_interval(differences, draw.confidence))
+    if variable in SHARES:
+        low, high = _share_limits(second, columns[1], first, columns[0], (low, high))
     return {
         "variable": variable,
         "first": first,
@@ -151,6 +172,26 @@ def _variable_row(variable: str, one: FramedObjects, other: FramedObjects, draw:
         **{f"wasserstein{name}": value for name, value in zip(DISTANCE, astuple(distance)[:-1], strict=True)},
         "p_value": distance.p_value,
     }
+
+
+def _share_limits(
+    second: float,
+    of_second: tuple[np.ndarray, np.ndarray],
+    first: float,
+    of_first: tuple[np.ndarray, np.ndarray],
+    bootstrap: Limits,
+) -> Limits:
+    """The interval of the difference of two means, given that of the bootstrap and each set's values and their images.
+
+    If the images of a set differ too little for a bootstrap, it is from the interval of each mean.
+    """
+    means, rare = [], False
+    for mean, (values, image) in ((second, of_second), (first, of_first)):
+        n = np.bincount(image)
+        rare |= few_differ(np.bincount(image, values) / n)
+        equal_weights = n.sum() ** 2 / (n**2).sum()
+        means.append(Interval(mean, *mean_bound(mean, equal_weights, SHARE), len(n)))
+    return difference_limits(*means) if rare else bootstrap
 
 
 Statistic = tuple[float, Callable[[np.ndarray], np.ndarray]]
@@ -173,14 +214,6 @@ def _median(values: np.ndarray, image: np.ndarray) -> Statistic:
     return float(np.median(values)), lambda counts: weighted_median(values[order], counts[:, image[order]])
 
 
-def _sums(table: pd.DataFrame, observed: str, expected: str) -> np.ndarray:
-    """Summed observed and expected centre_distance of each image, shape (images, 2)."""
-    image, _ = pd.factorize(table["image_id"])
-    inside = ~table["truncated"].to_numpy() if observed == "inner" else np.ones(len(table), dtype=bool)
-    columns = (table["centre_distance"].to_numpy(), table[expected].to_numpy())
-    return np.column_stack([np.bincount(image, column * inside) for column in columns])
-
-
 def _bias_row(name: str, first: np.ndarray, second: np.ndarray, draw: _Draws) -> dict:
     def bias(sums: np.ndarray) -> np.ndarray:
         return relative_shortfall(*sums.T)
@@ -192,7 +225,12 @@ def _bias_row(name: str, first: np.ndarray, second: np.ndarray, draw: _Draws) ->
     differences = [
         bias(counts[:, draw.n_first :] @ second) - bias(counts[:, : draw.n_first] @ first) for counts in draw.counts()
     ]
-    row["difference_low"], row["difference_high"] = percentile_interval(np.concatenate(differences), draw.confidence)
+    ends = percentile_interval(np.concatenate(differences), draw.confidence)
+    if not (bootstrap_varies(first) and bootstrap_varies(second)):
+        ends = difference_limits(
+            *(Interval(bias, *bias_bound(sums), len(sums)) for bias, sums in ((other, second), (one, first)))
+        )
+    row["difference_low"], row["difference_high"] = wide(*ends)
     pooled = np.concatenate([first, second])
     by_chance = np.concatenate(
         [bias(part.astype(float) @ pooled) - bias(1.0 * ~part @ pooled) for part in draw.of_second()]

@@ -10,9 +10,10 @@ from bias_toolkit.foundation.progress import Progress, silent
 from bias_toolkit.objects.comparison import FramingComparison, compare_framing
 from bias_toolkit.objects.maps import Maps, object_maps
 from bias_toolkit.objects.mean_images import MeanImages, mean_images
+from bias_toolkit.objects.null_model import objects_that_count
 from bias_toolkit.objects.position_scale import image_framing, position_and_scale
 from bias_toolkit.objects.ranking import rank_categories
-from bias_toolkit.objects.summary import framing_summary
+from bias_toolkit.objects.summary import centring, framing_summary
 
 
 @dataclass(frozen=True)
@@ -21,8 +22,9 @@ class FramingDescription:
 
     dataset: Dataset
     framing: pd.DataFrame  # `FRAMING`, a row for each object
+    counted: pd.DataFrame  # the objects that the summary's centring is about (`objects_that_count`)
     summary: pd.DataFrame  # `FRAMING_SUMMARY`: the whole dataset and each category
-    maps: Maps  # where the objects are, one object per image
+    maps: Maps  # where these objects are
     means: MeanImages | None = None  # the mean images, if requested
 
     def ranking(self, column: str = "centre_bias", seed: int = 0) -> pd.DataFrame:
@@ -59,7 +61,9 @@ def describe_framing(
     means = None
     if with_mean_images:
         means = mean_images(dataset.read, images, dataset.objects, seed=seed, progress=progress)
-    return FramingDescription(dataset, framing, summary, object_maps(image_framing(framing, images)), means)
+    counted = objects_that_count(framing, images, centring(summary.iloc[0]).column)
+    maps = object_maps(counted, image_framing(framing, images))
+    return FramingDescription(dataset, framing, counted, summary, maps, means)
 
 
 def compare_described(

@@ -20,12 +20,17 @@ class Maps:
 
     centres: np.ndarray  # (cells, cells) float64; how many objects have their centre in each cell
     null: np.ndarray  # (cells, cells) float64; the number that the null model expects there; both have the same sum
-    coverage: np.ndarray  # (fine cells, fine cells) float64; share of the images whose box covers each place
+    coverage: np.ndarray  # (fine cells, fine cells) float64; share of the subjects' boxes that cover each place
 
 
-def object_maps(framing: pd.DataFrame) -> Maps:
-    """The maps of a table of objects. One row per image (`image_framing`) gives each image the same weight."""
-    return Maps(centre_histogram(framing), null_histogram(framing), box_coverage(framing))
+def object_maps(objects: pd.DataFrame, subjects: pd.DataFrame | None = None) -> Maps:
+    """The maps of a table of objects.
+
+    `subjects` has one object per image (`image_framing`), so that the coverage is a share of the images; by default it
+    is over all objects.
+    """
+    coverage = box_coverage(objects if subjects is None else subjects)
+    return Maps(centre_histogram(objects), null_histogram(objects), coverage)
 
 
 def cell_numbers(cx: np.ndarray, cy: np.ndarray, cells: int) -> np.ndarray:

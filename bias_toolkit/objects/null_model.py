@@ -19,9 +19,13 @@ import numpy as np
 import pandas as pd
 
 from bias_toolkit.foundation.files import shard_slices
+from bias_toolkit.foundation.intervals import DIFFERENCE, FEWEST_IMAGES, NONE, Limits, few_differ, mean_bound
 from bias_toolkit.foundation.resampling import CHUNK_ELEMENTS
 from bias_toolkit.objects.maps import CELLS, cell_numbers
 from bias_toolkit.objects.position_scale import CORNER_DISTANCE, TRUNCATION_MARGIN
+
+BIASES = {"centre_bias": "expected", "untruncated_centre_bias": "inner_expected"}
+"""Each estimate of centring, and the column of `with_null_model` with the centre_distance expected for it."""
 
 
 def room(
@@ -120,6 +124,58 @@ def relative_shortfall(observed: np.ndarray | float, null: np.ndarray | float) -
     """
     observed, null = np.broadcast_arrays(np.asarray(observed, np.float64), np.asarray(null, np.float64))
     return np.divide(null - observed, null, out=np.full(null.shape, np.nan), where=null > 0)
+
+
+def objects_that_count(framing: pd.DataFrame, images: pd.DataFrame, bias: str) -> pd.DataFrame:
+    """The objects that one of `BIASES` is about, with the sizes by which the null model of that bias places them.
+
+    For untruncated_centre_bias, these are the objects that no border cuts. The null model places none of them at the
+    border, which is the same as placing a box that is larger by the margin on each side. So width_fraction and
+    height_fraction are of that larger box.
+
+    `framing` are FRAMING rows of `images`, which has the columns image_id, width and height.
+    """
+    if bias != "untruncated_centre_bias":
+        return framing
+    placed = with_null_model(framing[~framing["truncated"]], images)
+    sizes = {"width_fraction": 1 - 2 * placed["inner_a"], "height_fraction": 1 - 2 * placed["inner_b"]}
+    return placed[framing.columns].assign(**sizes)
+
+
+def distance_sums(objects: pd.DataFrame, bias: str) -> np.ndarray:
+    """Each image's summed centre_distance, observed and expected, for one of `BIASES`; shape (images, 2).
+
+    `objects` is from `with_null_model`; an image without an object that counts has 0 in both.
+    """
+    image, _ = pd.factorize(objects["image_id"])
+    counts = ~objects["truncated"].to_numpy() if bias == "untruncated_centre_bias" else np.ones(len(image), dtype=bool)
+    columns = (objects["centre_distance"].to_numpy(), objects[BIASES[bias]].to_numpy())
+    return np.column_stack([np.bincount(image, column * counts) for column in columns])
+
+
+def bootstrap_varies(sums: np.ndarray) -> bool:
+    """Whether a bootstrap over images shows the error of a centre bias, given its `distance_sums`.
+
+    It does not if at least half of the images have the same bias, and fewer than `FEW_DIFFER` another one.
+    """
+    observed, expected = sums[sums[:, 1] > 0].T
+    # Equal boxes have equal biases but for rounding.
+    biases = np.round(relative_shortfall(observed, expected), 9)
+    _, counts = np.unique(biases, return_counts=True)
+    return 2 * int(counts.max(initial=0)) < len(biases) or not few_differ(biases)
+
+
+def bias_bound(sums: np.ndarray) -> Limits:
+    """The interval of a centre bias that holds at any n, given its `distance_sums`; none for fewer than five images.
+
+    It is the `mean_bound` of the images' biases, which are from −1 to 1, for the number of images of equal weight that
+    their weights amount to.
+    """
+    observed, expected = sums[sums[:, 1] > 0].T
+    if len(observed) < FEWEST_IMAGES:
+        return NONE
+    bias = float(relative_shortfall(observed.sum(), expected.sum()))
+    return mean_bound(bias, expected.sum() ** 2 / (expected**2).sum(), DIFFERENCE)
 
 
 def placement_p_value(observed: float, null: float, placed: np.ndarray) -> float:

@@ -13,8 +13,8 @@ Spiegelhalter, "League tables and their limitations", J. R. Stat. Soc. A 159(3),
 import numpy as np
 import pandas as pd
 
+from bias_toolkit.foundation.intervals import expanded_confidence
 from bias_toolkit.foundation.resampling import CONFIDENCE, percentile_interval
-from bias_toolkit.objects.image_intervals import expanded_confidence
 from bias_toolkit.objects.schema import CATEGORY_RANKING
 from bias_toolkit.objects.summary import WHOLE_DATASET
 

@@ -9,15 +9,28 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bias_toolkit.foundation.false_discovery import q_values
+from bias_toolkit.foundation.intervals import (
+    FEWEST_IMAGES,
+    Limits,
+    expanded_confidence,
+    few_differ,
+    mean_bound,
+    median_limits,
+    share_interval,
+    wide,
+)
 from bias_toolkit.foundation.progress import Progress, silent
 from bias_toolkit.foundation.resampling import named_generator, percentile_interval, resample_counts, weighted_median
 from bias_toolkit.foundation.words import known
 from bias_toolkit.objects.divergence import ResampledDivergence, corrected_divergence, divergence_interval
-from bias_toolkit.objects.false_discovery import q_values
-from bias_toolkit.objects.image_intervals import expanded_confidence, share_interval
 from bias_toolkit.objects.maps import centre_histogram, null_histogram
 from bias_toolkit.objects.null_model import (
+    BIASES,
     Placements,
+    bias_bound,
+    bootstrap_varies,
+    distance_sums,
     place_at_random,
     placement_p_value,
     relative_shortfall,
@@ -63,9 +76,11 @@ def framing_summary(
     deviation (n − 1).
 
     Intervals are 95% percentile intervals over resampled images with all their objects, expanded for few images
-    (`expanded_confidence`); for truncated_share, `share_interval`. They are null for one image. For 60 and 300 images
-    with one to three objects, they held the true value in 93 to 97 of 100 datasets (benchmarks/coverage_framing.py).
-    For 60 images, the interval of log_scale_sd held it in 89, and that of divergence_bits in 87 to 98, depending on its
+    (`expanded_confidence`); for truncated_share, `share_interval`. They are null for fewer than five images, and never
+    have zero width: see `bias_bound`, `median_limits` and `mean_bound` for data that a bootstrap cannot vary. For 60
+    and 300 images with one to three objects, they held the true value in 93 to 97 of 100 datasets
+    (benchmarks/coverage_framing.py). For 60 images, the interval of log_scale_sd held it in 89, and that of
+    divergence_bits in 87 to 98, depending on its
     size. `divergence_bits` is the corrected divergence, with `divergence_interval` from at least 400 of the resamples
     where there are over 50,000 objects.
     """
@@ -141,18 +156,38 @@ def _row(category: str, objects: pd.DataFrame, placed: _Placed, resamples: int, 
         "median_aspect": objects["aspect"].median(),
         "objects_per_image": len(objects) / row["n_images"],
     }
-    if row["n_images"] > 1:
+    if row["n_images"] >= FEWEST_IMAGES:
         estimates = _bootstrap(objects, resamples, named_generator(seed, f"resamples/{category}"))
         rng = named_generator(seed, f"divergence/{category}")
-        intervals = {"divergence_bits": divergence_interval(*histograms, estimates.pop("divergence_bits"), rng)}
-        confidence = expanded_confidence(row["n_images"])
-        intervals |= {name: percentile_interval(values, confidence) for name, values in estimates.items()}
-        intervals["truncated_share"] = share_interval(
-            row["truncated_share"], float(estimates["truncated_share"].std()), row["n_images"]
-        )
+        divergences = estimates.pop("divergence_bits")
+        intervals = {"divergence_bits": wide(*divergence_interval(*histograms, divergences, rng))}
+        intervals |= _intervals(objects, row, estimates)
         for name, (low, high) in intervals.items():
             row[f"{name}_low"], row[f"{name}_high"] = low, high
     return row
+
+
+def _intervals(objects: pd.DataFrame, row: Mapping[str, Any], estimates: dict[str, np.ndarray]) -> dict[str, Limits]:
+    """The intervals of a row's estimates, by the rule of `foundation.intervals`, from those of resamples."""
+    n_images = row["n_images"]
+    confidence = expanded_confidence(n_images)
+    ends = {name: wide(*percentile_interval(values, confidence)) for name, values in estimates.items()}
+    ends["truncated_share"] = share_interval(
+        row["truncated_share"], float(estimates["truncated_share"].std()), n_images
+    )
+    for name, column in (("median_scale", "scale"), ("median_aspect", "aspect")):
+        ends[name] = median_limits(np.sort(objects[column].to_numpy()), estimates[name], confidence)
+    for name in BIASES:
+        sums = distance_sums(objects, name)
+        if np.count_nonzero(sums[:, 1]) < FEWEST_IMAGES or not bootstrap_varies(sums):
+            ends[name] = bias_bound(sums)
+    image, _ = pd.factorize(objects["image_id"])
+    n = np.bincount(image)
+    for name in ("mean_cx", "mean_cy"):
+        sums = np.bincount(image, objects[name.removeprefix("mean_")])
+        if few_differ(sums / n):
+            ends[name] = mean_bound(row[name], n.sum() ** 2 / (n**2).sum())
+    return ends
 
 
 def _bootstrap(objects: pd.DataFrame, resamples: int, rng: np.random.Generator) -> dict[str, np.ndarray]:

@@ -3,13 +3,13 @@
 import errno
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.files import remove_leftovers
-from bias_toolkit.foundation.progress import Progress, silent
+from bias_toolkit.foundation.progress import Progress, named, silent
 from bias_toolkit.foundation.untrusted import inside
 from bias_toolkit.pipeline.executor import Executor, ShardJob, Workshop
 from bias_toolkit.pipeline.lock import StudyLock
@@ -65,6 +65,9 @@ class Runner:
         self._known: set[str] = set()
         self._is_seen: set[tuple[str, str]] = set()
         self._progress: Progress = silent
+        self._numbers: dict[str, str] = {}
+        self.computed: list[str] = []
+        """The names of the tasks that were computed, in order."""
 
     @property
     def folder(self) -> Path:
@@ -89,6 +92,10 @@ class Runner:
             if self._depth == 0 and self._lock.held:
                 self._is_seen.clear()
                 self._lock.release()
+
+    def number(self, names: Sequence[str]) -> None:
+        """Number the tasks that follow, for the progress of each: `3/9 Features, train`."""
+        self._numbers = {name: f"{place}/{len(names)}" for place, name in enumerate(names, start=1)}
 
     def do(self, step: Step, member: Any = None) -> None:
         """Do a task, after the tasks that it needs, unless its result exists already and is intact."""
@@ -140,12 +147,17 @@ class Runner:
         self._is_seen.add((task.name, task.key))
 
     def _compute(self, task: Task, folder: StepFolder) -> None:
-        with folder.working(self._environment()) as path:
-            job = Job(path, self._workshop.plan.inputs, self._workshop.results, self._progress)
+        number = self._numbers.get(task.name, "")
+        progress = named(self._progress, number, task.member if isinstance(task.member, str) else "")
+        # A task may work for long before its first bar, or between two.
+        alive = self._progress(f"{number} {task.title}", None) if number else nullcontext()
+        with folder.working(self._environment()) as path, alive:
+            job = Job(path, self._workshop.plan.inputs, self._workshop.results, progress)
             if task.step.sharding is None:
                 task.work(job)
             else:
                 do_shards(task, job, lambda numbers, advance: self._seal(task, numbers, advance))
+        self.computed.append(task.name)
         self._lock.check()
         self._ended()
 

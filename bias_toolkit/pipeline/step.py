@@ -299,6 +299,12 @@ class Task:
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     @property
+    def title(self) -> str:
+        """Its name in words: `Features, train`."""
+        kind, _, member = self.name.partition("/")
+        return kind.replace("-", " ").capitalize() + (f", {member}" if member else "")
+
+    @property
     def members(self) -> tuple[Any, ...]:
         """The member as arguments of the step's functions; empty for a step without members."""
         return () if self.member is None else (self.member,)
@@ -325,6 +331,14 @@ class Plan:
         if (step, member) not in self._tasks:
             self._tasks[step, member] = Task(step, member, self)
         return self._tasks[step, member]
+
+    def in_order(self, tasks: Iterable[Task]) -> list[Task]:
+        """Tasks and all that they need, in the order in which they are done."""
+        ordered: dict[str, Task] = {}
+        for task in tasks:
+            if task.name not in ordered:
+                ordered |= {each.name: each for each in self.in_order(task.needs)} | {task.name: task}
+        return list(ordered.values())
 
     def all(self) -> list[Task]:
         """The tasks of every step whose members can be listed."""

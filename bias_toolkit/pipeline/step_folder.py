@@ -13,7 +13,17 @@ from typing import TypeVar
 import pandas as pd
 
 from bias_toolkit.foundation.errors import InputError
-from bias_toolkit.foundation.files import SEAL, file_digest, is_intact, is_leftover, never_made, read_seal, read_table
+from bias_toolkit.foundation.files import (
+    DAMAGED,
+    SEAL,
+    damaged_in_shard,
+    file_digest,
+    is_intact,
+    is_leftover,
+    never_made,
+    read_seal,
+    read_table,
+)
 from bias_toolkit.foundation.untrusted import inside
 from bias_toolkit.pipeline.record import (
     LONGEST,
@@ -101,6 +111,11 @@ class StepFolder:
                 return name
         return None
 
+    def _is_in_damaged_shard(self, name: str) -> bool:
+        """Whether a file is the seal, or a file, of a shard that does not match its seal."""
+        seals = (seal for seal in self.path.glob(f"*{SEAL}") if name == seal.name or name in read_seal(seal))
+        return any(damaged_in_shard(seal) is not None for seal in seals)
+
     @property
     def is_record_lost(self) -> bool:
         """Whether the folder holds files of the step, but no intact record."""
@@ -133,9 +148,11 @@ class StepFolder:
         name, record = self.task.name, self.own_record
         kept = record is not None and record.environment == environment
         if record is not None and record.done and (changed := self.changed_file(record)) is not None:
-            _log.warning("%s: %s was damaged or removed, and is computed again.", name, changed)
             is_of_parts = self.task.step.replaces_itself or self.task.step.sharding is not None
             kept = kept and is_of_parts and self._added_shard(record) is None
+            # The loop over shards says the same of a damaged shard.
+            if not (kept and self._is_in_damaged_shard(changed)):
+                _log.warning(DAMAGED, name, changed)
         elif self.is_record_lost:
             _log.warning("%s: %s is missing, damaged, or of another version. The step is computed again.", name, RECORD)
         before = record.seconds if kept else 0.0

@@ -11,17 +11,22 @@ from typing import TYPE_CHECKING, Any
 
 import bias_toolkit
 from bias_toolkit.foundation.progress import Progress, silent
-from bias_toolkit.foundation.words import count, interval, known, number
+from bias_toolkit.foundation.words import count
 from bias_toolkit.report.page.blocks import Cell, ListBlock, Omitted, Paragraph, Section
 from bias_toolkit.report.page.files import RESULTS, TABLES, Table, write_results, write_tables
 from bias_toolkit.report.page.page import FIGURES, Page, write_into
 from bias_toolkit.report.page.publish import PAGE, published
 from bias_toolkit.report.page.thumbnails import FOLDER as IMAGES
 from bias_toolkit.report.topics.comparison import comparison_findings, comparison_section, comparison_table
-from bias_toolkit.report.topics.framing import framing_findings, framing_section, ranking_table
+from bias_toolkit.report.topics.framing import (
+    centres_block,
+    framing_answer,
+    framing_findings,
+    framing_section,
+    ranking_table,
+)
 from bias_toolkit.report.topics.framing.contents import FramedSet, FramingContents
-from bias_toolkit.report.words.definitions import FRAMING_SUMMARY
-from bias_toolkit.report.words.finding import Finding, Heading, Kind, limits_of_row
+from bias_toolkit.report.words.finding import Finding, Heading, Kind
 from bias_toolkit.report.words.sentences import ClassNames, has, was
 
 if TYPE_CHECKING:
@@ -44,10 +49,16 @@ class DatasetFraming:
         names = {label: name for each in self.described for label, name in each.dataset.class_names.items()}
         words = ("the dataset", "", "dataset"), ("the other dataset", "other", "other")
         first, *second = (
-            FramedSet(*named, each.framing, each.summary, each.maps, each.means)
+            FramedSet(*named, each.framing, each.summary, each.maps, each.means, each.counted)
             for named, each in zip(words, self.described, strict=False)
         )
         return FramingContents(first, second[0] if second else None, self.comparison, ClassNames(names), self.seed)
+
+    @cached_property
+    def answers(self) -> list[Finding]:
+        """Whether the photographs of each dataset are framed alike."""
+        alone = [FramingContents(each, names=self.contents.names, seed=self.seed) for each in self.contents.sets]
+        return [framing_answer(contents) for contents in alone]
 
     @cached_property
     def findings(self) -> list[Finding]:
@@ -126,6 +137,7 @@ def write_framing_report(
         results = {
             "dataset": _record(first),
             "other": None if other is None else _record(other),
+            "answers": [finding.to_dict() for finding in framing.answers],
             "findings": [finding.to_dict() for finding in framing.findings],
             "summary": first.summary,
             "other_summary": None if other is None else other.summary,
@@ -139,7 +151,8 @@ def write_framing_report(
         page = Page(
             title=Path(first.dataset.root).name or first.dataset.root,
             of=[_subject(*each) for each in zip(("Dataset", "Other dataset"), framing.described, strict=False)],
-            tiles=_tiles(contents),
+            answers=framing.answers,
+            opening=[centres_block(each) for each in contents.sets],
             findings=framing.findings,
             sections=[*shown, _made(settings, left_out), _files(tables)],
             kicker="photographers’ bias of a dataset",
@@ -168,29 +181,15 @@ def _subject(heading: str, described: FramingDescription) -> tuple[str, str, str
     return heading, dataset.root, f"{size}, read as {dataset.layout} ({dataset.layout_reason})"
 
 
-def _tiles(contents: FramingContents) -> list[tuple[str, str, str]]:
-    def tile(row: Mapping[str, Any], column: str, name: str) -> tuple[str, str, str]:
-        return number(row[column]), name, f"95% interval {limits_of_row(row, column)}"
-
-    first, column = contents.first, contents.first.centring.column
-    label = FRAMING_SUMMARY[column].label.lower()
-    tiles = [tile(of.whole, column, f"{label} of {of.the}") for of in contents.sets if known(of.whole[column])]
-    tiles.append(tile(first.whole, "median_scale", f"median scale of {first.the}"))
-    if contents.comparison is not None:
-        test = contents.comparison.test
-        details = f"95% interval {interval(test.auc_low, test.auc_high)}; 0.5 is guessing"
-        tiles.append((number(test.auc), "how well a classifier tells the sets apart (AUC)", details))
-    return tiles
-
-
 def _made(settings: Mapping[str, Any], left_out: list[Omitted]) -> Section:
     text = ", ".join(f"{name} {value}" for name, value in settings.items())
     blocks = [
         Paragraph(
             "Intervals resample images, with all objects of each, and are percentile intervals expanded for few images "
             "(Hesterberg, The American Statistician 69(4), 2015). Centring is judged against boxes of the same sizes "
-            "placed at random; classes by the false discovery rate (Benjamini and Hochberg, 1995). Two datasets are "
-            "compared by a classifier two-sample test (Lopez-Paz and Oquab, ICLR 2017) and by Wasserstein distances."
+            "placed at random. Intervals of classes and of variables are adjusted for their number (Benjamini and "
+            "Yekutieli, 2005). Two datasets are compared by a classifier two-sample test (Lopez-Paz and Oquab, ICLR "
+            "2017) and by Wasserstein distances."
         ),
         Paragraph(f"bias-toolkit {bias_toolkit.__version__}{f'; {text}' if text else ''}."),
     ]

@@ -1,6 +1,7 @@
 """Single figures by name, for a publication."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from matplotlib.figure import Figure
 
@@ -16,6 +17,36 @@ PLOTS: dict[str, Plot] = {
     name: _TOPIC_OF[name].plots[name] for name in sorted(_TOPIC_OF, key=lambda name: _TOPIC_OF[name].plots[name].order)
 }
 """The figures that `plot` draws."""
+
+DESCRIPTIONS = {
+    "distance-vs-invariance": "a measure of each test image against its distance from the training images",
+    "distance-given-margin": "the same curve among all images and among images of like margin",
+    "invariance-vs-position": "a measure of each test image against the object's distance from the centre",
+    "invariance-vs-scale": "a measure of each test image against the object's scale",
+    "size-vs-invariance": "a measure over the size at which the image is shown, with accuracy below",
+    "map": "a measure over the object's position, for each scale and kind of surroundings",
+    "map-vs-density": "a measure in each cell of the map against the density of the training objects",
+    "invariance": "how a measure is distributed over the test images",
+    "classes": "a measure of each class, with its interval",
+    "odds-ratios": "what makes a change of the class more likely, of all variables together",
+    "factors": "stability on images with and without an annotated factor",
+    "centres": "where the training objects' centres are, against chance",
+    "coverage": "the share of training images whose box covers each place",
+    "centre-distance": "how far training objects are from the centre, against chance",
+    "scale": "how large training and test objects are",
+    "distance-percentiles": "how far test images are, among the training images' own distances",
+}
+
+
+def available(source: Source) -> dict[str, str]:
+    """The figures for which a study has data, by name, each with a line that describes it."""
+    source = ReadOnce(source)
+    names = {}
+    for name, description in DESCRIPTIONS.items():
+        with suppress(InputError):
+            _contents(_TOPIC_OF[name], name, source)
+            names[name] = description
+    return names
 
 
 def plot(

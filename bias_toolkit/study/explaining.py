@@ -60,13 +60,3 @@ def worst_requests(results: Results, n: int) -> list[Request]:
     from bias_toolkit.report import ordered_by_stability
 
     return [Request(image_id) for image_id in ordered_by_stability(results.per_image)["image_id"].head(n)]
-
-
-def listed_requests(results: Results) -> list[Request]:
-    """The least and the most stable images, as listed in the report."""
-    from bias_toolkit.explain.request import Request
-    from bias_toolkit.report import stability
-
-    halves = stability.least_and_most_stable(results.per_image)
-    listed = [image_id for half in halves for image_id in half["image_id"].head(stability.LISTED)]
-    return [Request(image_id) for image_id in listed]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bias_toolkit.foundation.errors import InputError
+from bias_toolkit.foundation.progress import Progress, silent
 from bias_toolkit.study.identities import EXTRA_FILES, Identities, Named, refuse_system_place, resolved
 from bias_toolkit.study.record import DatasetRecord, MapsRecord, ModelIdentity, ModelRecord, StudyRecord
 from bias_toolkit.study.settings import SPLITS, Settings
@@ -34,6 +35,8 @@ class Inputs:
         self._identities = Identities(named, settings, recorded)
         self.tables: Callable[[str], Tables | None] = lambda split: None
         """Gives the tables of a split that the study has stored."""
+        self.progress: Progress = silent
+        """Of opening an input, which may take long."""
 
     # Datasets and model
 
@@ -86,36 +89,48 @@ class Inputs:
             )
         if given is None:
             refuse_system_place(place, f"--{split}")
-        dataset = given if isinstance(given, Dataset) else load_dataset(place, layout)
-        self._identities.learn(split, {"layout": dataset.layout, "fingerprint": dataset.fingerprint})
+        with self.progress(f"Listing the {WORDS[split]}", None):
+            dataset = given if isinstance(given, Dataset) else load_dataset(place, layout)
+            self._identities.learn(split, {"layout": dataset.layout, "fingerprint": dataset.fingerprint})
         return dataset
 
     @cached_property
     def model(self) -> Model:
         """The classifier; InputError if it cannot be loaded, or is a factory that only the study's record names."""
+        with self.progress("Opening the model", None):
+            model = self._open_model()
+            self._identities.learn("model", self._identity_of(model).model_dump())
+        return model
+
+    def _open_model(self) -> Model:
         from bias_toolkit.models import Model, load_model, names_code
 
         given, settings = self.named.model, self.settings
         if isinstance(given, Model):
-            model = given
-        else:
-            spec = self.required("model")
-            if names_code(spec) and given is None and not self.named.trusts_study:
-                raise InputError(
-                    f"The record of {self.folder} names the model {spec}, which is code that would be run. Name it by "
-                    f"--model {spec} if you trust it, or give --trust-study."
-                )
-            model = load_model(
-                spec,
-                weights=settings.weights,
-                feature=settings.feature,
-                device=settings.device,
-                runtime=settings.runtime,
-                batch_size=settings.batch_size,
-                search_current_folder=given is not None,
+            return given
+        spec = self.required("model")
+        if names_code(spec) and given is None and not self.named.trusts_study:
+            raise InputError(
+                f"The record of {self.folder} names the model {spec}, which is code that would be run. Name it by "
+                f"--model {spec} if you trust it, or give --trust-study."
             )
-        self._identities.learn("model", self._identity_of(model).model_dump())
-        return model
+        return load_model(
+            spec,
+            weights=settings.weights,
+            feature=settings.feature,
+            device=settings.device,
+            runtime=settings.runtime,
+            batch_size=settings.batch_size,
+            search_current_folder=given is not None,
+        )
+
+    @cached_property
+    def _is_model_ready(self) -> bool:
+        """True once the model is compiled and known to be deterministic; InputError if it is not deterministic."""
+        model = self.model
+        with self.progress("Trying the model", None):
+            model.check_deterministic()
+        return True
 
     @property
     def has_open_model(self) -> bool:
@@ -174,12 +189,20 @@ class Inputs:
             lacks_boxes = self.settings.boxes == "auto" and not all(self.has_objects(split) for split in SPLITS)
             return self.why_not_estimated if lacks_boxes else None
         if (value := self._identities.of(name)) is None:
-            self.open(name)
+            self._look_at(name)
             value = self._identities.of(name)
         return value
 
     def open(self, name: str) -> None:
-        """Open an input, so that its identity is up to date."""
+        """Open an input that is about to be used, so that its identity is up to date.
+
+        Raises InputError if it cannot be opened, or is a model that gives other outputs for the same images.
+        """
+        self._look_at(name)
+        if name == "model":
+            _ = self._is_model_ready
+
+    def _look_at(self, name: str) -> None:
         if name in SPLITS:
             self.opened(name)
         elif name == "model":

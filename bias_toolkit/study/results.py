@@ -19,6 +19,7 @@ from bias_toolkit.pipeline.stored import Stored
 from bias_toolkit.study import steps, values
 from bias_toolkit.study.inputs import Inputs
 from bias_toolkit.study.settings import SPLITS, Settings
+from bias_toolkit.study.trained_on import trained_on
 
 if TYPE_CHECKING:
     import numpy as np
@@ -93,6 +94,15 @@ class Results:
         Raises UnreadableImageError if it cannot be decoded.
         """
         return self._inputs.dataset(split).read(image_id)
+
+    @property
+    def trained_on(self) -> str | None:
+        """`train` if the model was trained on the training set, `other` if it was not, None if that is not known."""
+        inputs = self._inputs
+        classes = inputs.model.class_names if inputs.has_open_model else self.label_record["classes"]
+        labels = self.images("train")["label"].dropna().unique()
+        names = self.dataset_record("train")["class_names"]
+        return trained_on(self.settings, inputs.spec("model"), inputs.spec("train"), labels, names, classes)
 
     # Images and objects
 
@@ -276,8 +286,8 @@ class Results:
 
     @property
     def label_record(self) -> dict[str, Any]:
-        """How the test set's labels were matched with the model's classes: indices, sentence."""
-        return self.stored.json(steps.measures, "labels.json", values.LabelValues)
+        """How the test set's labels were matched with the model's classes: indices, sentence, classes."""
+        return {"classes": None} | self.stored.json(steps.measures, "labels.json", values.LabelValues)
 
     @property
     def runtime_reason(self) -> str:

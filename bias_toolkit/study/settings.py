@@ -21,9 +21,10 @@ STATISTICS = "Statistics"
 MACHINE = "Machine"
 
 SPLITS = ("train", "test")
+TRAININGS = ON_TRAIN, ON_OTHER = ("train", "other")
 SETTINGS_OF = {
     "splits": ("train_layout", "test_layout"),
-    "model": ("weights", "feature", "device", "runtime", "batch_size"),
+    "model": ("weights", "trained_on", "feature", "device", "runtime", "batch_size"),
     "label_map": ("label_map",),
     "imagenet_x": ("imagenet_x",),
     "sweeps": ("protocols", "transforms", "sizes", "fill", "sampling", "draws", "seed"),
@@ -34,9 +35,9 @@ SETTINGS_OF = {
 }
 """The settings that say what an input is, or which members a step has that goes over it."""
 GO_WITH = {
-    "train": ("train_layout",),
+    "train": ("train_layout", "trained_on"),
     "test": ("test_layout", "label_map", "imagenet_x"),
-    "model": ("weights", "feature"),
+    "model": ("weights", "trained_on", "feature"),
 }
 """Settings that belong to an input, and are forgotten when it is named anew."""
 
@@ -57,7 +58,8 @@ class Option:
     kind : type
         str, int or float; the type of each item if there are several.
     help : str
-        One sentence for the command line and the documentation.
+        One sentence for the command line and the documentation. `{protocols}`, `{transforms}`, `{fills}`,
+        `{samplings}`, `{surroundings}` and `{layouts}` stand for the names that the toolkit has.
     panel : str
         The option's group.
     flag : str
@@ -107,6 +109,14 @@ class Settings:
         "State dict or safetensors for the model; kept until --model is named again.",
         INPUTS,
         metavar="FILE",
+    )
+    trained_on: str | None = _setting(
+        None,
+        str,
+        "What the model was trained on: train, the training set of the study; other, anything else. By default known "
+        "of the models that come with their weights, where it can be; kept until --train or --model is named again.",
+        INPUTS,
+        choices=TRAININGS,
     )
     label_map: str | None = _setting(
         None,
@@ -166,12 +176,12 @@ class Settings:
         choices=PRECISIONS,
     )
     protocols: tuple[str, ...] = _setting(
-        ("crop",), str, "How views are made: crop, embed or offsets.", VIEWS, flag="--protocol", several=True
+        ("crop",), str, "How views are made: {protocols}.", VIEWS, flag="--protocol", several=True
     )
     transforms: tuple[str, ...] = _setting(
         (),
         str,
-        "What moves from one step to the next: diagonal, horizontal, vertical, or scale (embed); by default diagonal.",
+        "What moves from one step to the next: {transforms}; by default the first.",
         VIEWS,
         flag="--transform",
         several=True,
@@ -184,8 +194,8 @@ class Settings:
         flag="--size",
         several=True,
     )
-    fill: str = _setting("mean", str, "Canvas of embed: mean, black or inpaint.", VIEWS)
-    sampling: str = _setting("centre", str, "Where crop takes its window: centre or random.", VIEWS)
+    fill: str = _setting("mean", str, "Canvas of embed: {fills}.", VIEWS)
+    sampling: str = _setting("centre", str, "Where crop takes its window: {samplings}.", VIEWS)
     draws: int = _count(8, "Pairs of views for each image under offsets.", VIEWS, most=10_000)
     precision: float | None = _setting(
         None,
@@ -223,8 +233,8 @@ class Settings:
     map_surroundings: tuple[str, ...] = _setting(
         (),
         str,
-        "What is around the object: mean, black or inpaint where the image ends, or real, windows of the image alone "
-        "(default all).",
+        "What is around the object: {surroundings} (default all). real shows windows of the image alone; the others "
+        "fill the view where the image ends.",
         REFRAMING,
         flag="--surroundings",
         several=True,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import stat
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,9 +22,10 @@ from bias_toolkit.pipeline.runner import Runner
 from bias_toolkit.pipeline.step import Step, Task
 from bias_toolkit.pipeline.verify import Damage, verify
 from bias_toolkit.study import steps
-from bias_toolkit.study.explaining import explainable, listed_requests, request_for, worst_requests
+from bias_toolkit.study.explaining import explainable, request_for, worst_requests
 from bias_toolkit.study.identities import EXTRA_FILES
 from bias_toolkit.study.inputs import Inputs, Named
+from bias_toolkit.study.news import news
 from bias_toolkit.study.record import (
     RECORD,
     StudyRecord,
@@ -83,6 +84,9 @@ class Study:
         Whether a model that is code (`package.module:factory`), and that only the study's record names, may be run.
     executor : Executor, optional
         Does the shards of steps; by default this process.
+    when_read : callable, optional
+        Gets sentences on both sets and on how they fit the model, as soon as the sets are read, before any other work
+        that has to be done.
     **settings
         Fields of `Settings`; by default the study's present values. If an input is named again, its settings return to
         their defaults: the layout of a dataset, label map and ImageNet-X of the test set, weights and feature of the
@@ -114,6 +118,7 @@ class Study:
         *,
         trust_study: bool = False,
         executor: Executor | None = None,
+        when_read: Callable[[Sequence[str]], None] | None = None,
         **settings: Any,
     ):
         from bias_toolkit.datasets.file_names import check_path
@@ -137,6 +142,7 @@ class Study:
                 self.inputs.open(name)
         self._workshop = make_workshop(self.folder, self.inputs, restore=lambda task: self._runner.restore(task))
         self.results: Results = self._workshop.results
+        self._when_read, self._is_told = when_read, False
         self._runner = Runner(
             self._workshop,
             executor or self._workshop,
@@ -154,6 +160,11 @@ class Study:
     def settings(self) -> Settings:
         """The settings of the study."""
         return self.inputs.settings
+
+    @property
+    def computed(self) -> list[str]:
+        """The names of the steps that this object has computed so far."""
+        return self._runner.computed
 
     @property
     def train(self) -> Dataset:
@@ -237,8 +248,8 @@ class Study:
         """Write the page, its figures and tables, in the folder `report` of the study."""
         from bias_toolkit.report import OPTIONAL
 
-        with self._runner.one_run(progress):
-            self.analyse(progress)
+        with self._one_run(progress):
+            self._do(steps.ANALYSED, progress, last=steps.report)
             self._runner.do(steps.report, self.results.shown_in_report(OPTIONAL))
         return self
 
@@ -275,7 +286,7 @@ class Study:
         InputError
             If it is no image, the box does not lie in it, the label is not known, or the study's sweeps have no steps.
         """
-        with self._runner.one_run(progress):
+        with self._one_run(progress):
             # Refuse an invalid request before anything is computed for it.
             self._do([steps.images], progress)
             request = request_for(self.inputs, self.results, image, box, label)
@@ -285,19 +296,16 @@ class Study:
     def explain_worst(self, n: int = 20, progress: Progress = silent) -> list[Explanation]:
         """Explain the `n` least stable test images, the least stable first, and bring the report up to date.
 
-        The other images that the report lists are explained too, so that each has its page.
         `bias_toolkit.explain.summarise` counts the images for which each cause is the first. Raises InputError if n is
         below 1, or the study's sweeps have no steps.
         """
         if n < 1:
             raise InputError(f"--worst is {n}, but must be at least 1.")
-        with self._runner.one_run(progress):
+        with self._one_run(progress):
             self.analyse(progress)
-            worst = worst_requests(self.results, n)
-            listed = [request for request in listed_requests(self.results) if request not in worst]
-            explanations = self._explain([*worst, *listed], progress)
+            explanations = self._explain(worst_requests(self.results, n), progress)
             self.write_report(progress)
-        return explanations[: len(worst)]
+        return explanations
 
     def _explain(self, requests: Sequence[Request], progress: Progress) -> list[Explanation]:
         """The explanation of each image, with its page; existing ones are kept."""
@@ -347,6 +355,12 @@ class Study:
         )
         return figure.axes[0]
 
+    def figures(self) -> dict[str, str]:
+        """The figures that `plot` can draw of this study, by name, each with a line that describes it."""
+        from bias_toolkit.report import available
+
+        return available(self.results)
+
     def verify(self, progress: Progress = silent) -> pd.DataFrame:
         """Check every byte that steps have written against its digest. The next run repairs damaged files.
 
@@ -358,15 +372,42 @@ class Study:
 
     # Internals
 
-    def _do(self, wanted: Sequence[Step], progress: Progress) -> Study:
-        """Do steps for all their members, and the steps that they need."""
-        with self._runner.one_run(progress):
+    @contextmanager
+    def _one_run(self, progress: Progress) -> Iterator[None]:
+        before, self.inputs.progress = self.inputs.progress, progress
+        try:
+            with self._runner.one_run(progress):
+                yield
+        finally:
+            self.inputs.progress = before
+
+    def _do(self, wanted: Sequence[Step], progress: Progress, last: Step | None = None) -> Study:
+        """Do steps for all their members, and the steps that they need; `last` is done by the caller after them."""
+        with self._one_run(progress):
             self._refuse_early(wanted)
-            # Both sets first: an unreadable set is refused before any long work begins.
-            for step in (steps.images, *wanted):
-                for member in step.members(self.inputs):
-                    self._runner.do(step, member)
+            with progress("Reading both sets", None):
+                # Both sets first: an unreadable set is refused before any long work begins.
+                for split in SPLITS:
+                    self._runner.do(steps.images, split)
+                plan = self._workshop.plan
+                tasks = [plan.task(step, member) for step in wanted for member in step.members(self.inputs)]
+                names = [task.name for task in plan.in_order(tasks) if task.step is not steps.images]
+                self._runner.number([*names, *([last.name] if last else [])])
+                sentences = self._news(tasks)
+            if sentences:
+                self._when_read(sentences)
+            for task in tasks:
+                self._runner.do(task.step, task.member)
         return self
+
+    def _news(self, tasks: Sequence[Task]) -> list[str]:
+        """What is known of the inputs, if somebody listens and something has to be done; once."""
+        is_current = self.results.stored.is_current
+        if self._when_read is None or self._is_told or all(is_current(task.step, task.member) for task in tasks):
+            return []
+        self._is_told = True
+        required = {name for task in tasks for step in task.step.lineage() for name in step.requires}
+        return news(self.inputs, self.results, with_model="model" in required)
 
     def _refuse_early(self, wanted: Sequence[Step]) -> None:
         """Refuse steps that would give no result, before anything is computed or recorded."""

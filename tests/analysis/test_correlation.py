@@ -77,7 +77,8 @@ def test_within_class_resolves_simpsons_paradox():
     x, y, labels = (level + within)[order], (within - level)[order], labels[order]
     assert spearman(x, y, **FAST).high < -0.8
     ours = within_class_spearman(x, y, labels, **FAST)
-    assert (ours.rho, ours.low, ours.high) == pytest.approx((1, 1, 1))
+    assert ours.rho == pytest.approx(1)
+    assert 0.97 < ours.low < ours.high <= 1
     assert ours.p_value == pytest.approx(1 / 200)
     assert ours.n == 120
 
@@ -174,8 +175,10 @@ def test_only_the_order_matters(seed):
 def test_a_perfect_relation():
     x = np.arange(30.0)
     ours = spearman(x, np.sqrt(x), **FAST)
-    assert (ours.rho, ours.low, ours.high) == pytest.approx((1, 1, 1), abs=1e-12)
-    assert ours.high <= 1
+    assert ours.rho == pytest.approx(1)
+    # No resample has another ρ: the interval is that of two rankings in which one pair is exchanged.
+    assert 0.99 < ours.low < 0.9999
+    assert ours.low < ours.high <= 1
     assert ours.p_value == pytest.approx(1 / 200)
     assert spearman(x, -x, **FAST).rho == pytest.approx(-1)
 

@@ -4,6 +4,7 @@ import pytest
 from scipy import stats
 
 from bias_toolkit.analysis import mean_interval, median_interval
+from bias_toolkit.foundation.intervals import SHARE
 
 
 def test_agrees_with_scipy():
@@ -33,18 +34,27 @@ def test_a_wider_confidence_is_wider():
 
 
 def test_missing_values_are_left_out():
-    assert mean_interval([1.0, np.nan, 2.0, None, 4.0]) == mean_interval([1.0, 2.0, 4.0])
+    values = [1.0, 2.0, 4.0, 3.0, 7.0, 5.0]
+    assert mean_interval([*values[:2], np.nan, *values[2:], None]) == mean_interval(values)
     assert mean_interval(pd.Series([1.0, None, 3.0])).n == 2
 
 
-def test_too_few_images():
-    nothing, one = mean_interval([np.nan]), mean_interval([0.25, np.nan])
-    assert (nothing.n, one.n, one.value) == (0, 1, 0.25)
-    assert np.isnan([nothing.value, nothing.low, nothing.high, one.low, one.high]).all()
+@pytest.mark.parametrize("n", range(5))
+def test_fewer_than_five_images_have_no_interval(n):
+    values = np.arange(n) / 4
+    for interval in (mean_interval(values, limits=SHARE), median_interval(values)):
+        assert interval.n == n
+        assert np.isnan([interval.low, interval.high]).all()
+        assert np.isnan(interval.value) if n == 0 else interval.value == pytest.approx(values.mean())
 
 
 def test_equal_values():
-    assert mean_interval([0.1] * 37) == (0.1, 0.1, 0.1, 37)
+    low, high = mean_interval([0.0] * 50, limits=SHARE)[1:3]
+    assert (low, high) == pytest.approx((0, 1 - 0.025 ** (1 / 50)))
+    low, high = mean_interval([0.1] * 37, limits=SHARE)[1:3]
+    assert 0 < low < 0.1 < high < 1
+    assert mean_interval([0.1] * 37).value == 0.1
+    assert np.isnan(mean_interval([0.1] * 37).low)
 
 
 def test_same_seed_same_interval():
@@ -64,9 +74,7 @@ def test_median_agrees_with_the_exact_bootstrap():
         assert abs(end - (np.searchsorted(at_most, share) + 1)) <= 1
 
 
-def test_median_of_few():
-    assert np.isnan(median_interval([]).value)
-    alone = median_interval([2.0])
-    assert (alone.value, alone.n) == (2, 1)
-    assert np.isnan(alone.low)
-    assert median_interval([1.0, 4.0]).value == 2.5
+def test_median_of_values_of_which_most_are_equal():
+    values = [1.0] * 3 + [2.0] * 30 + [4.0] * 2
+    assert median_interval(values)[:3] == (2, 1, 4)
+    assert np.isnan(median_interval([2.0] * 30).low)

@@ -26,7 +26,7 @@ def test_a_row_for_each_sweep_and_measure_that_it_defines(tmp_path):
         ("embed", "accuracy", 0.5),
         ("crop", "p_top1_change", 0.5),
     ]
-    assert tuple(summary.iloc[0][["value", "low", "high", "n"]]) == tuple(mean_interval([0, 0.5], 100))
+    assert summary[["low", "high"]].isna().all(axis=None)
     write_table(summary, tmp_path / "summary.parquet", SUMMARY)
     assert list(read_table(tmp_path / "summary.parquet")["size"]) == [2, 2, 1]
 
@@ -34,7 +34,7 @@ def test_a_row_for_each_sweep_and_measure_that_it_defines(tmp_path):
 def test_classes(tmp_path):
     per_image = pd.DataFrame(
         {
-            "label": ["b", "a", "b", None, "b"],
+            "label": ["b", "a", "b", None, "b"] * 4,
             "accuracy": [1.0, 0.0, 0.5, 1.0, 0.0],
             "p_top1_change": [0.1, 0.2, 0.3, 0.9, 0.5],
             "mac": [0.1, 0.2, 0.3, 0.9, 0.2],

@@ -59,15 +59,30 @@ def test_report_prints_findings_and_the_page(run, photographs, tmp_path):
     arguments = ("--train", photographs["train"], "--test", photographs["test"], "--model", "demo", "--out", study)
     code, out, err = run("report", *arguments, *FAST)
     assert code == 0
-    assert out.rstrip().endswith(f"Report: {study / 'report' / 'index.html'}")
-    assert "P(top-1 change)" in out or "changes the top-1 class" in out
-    assert "Sweep crop-1-diagonal" in err
-    assert "/s" in err
+    framing, stability, distance, page = out.splitlines()
+    assert page == f"Report: {study / 'report' / 'index.html'}"
+    assert stability.startswith("A shift by one pixel changes the model’s top-1 class. P(top-1 change) ")
+    assert "(95% interval " in stability
+    news = err.splitlines()
+    train = next(line for line in news if line.startswith("Training set: "))
+    assert train == "Training set: 60 images, 10 labels, 60 boxes, read as table (a csv file)."
+    bars = [line for line in news if line.startswith("1/12 Features, train ")]
+    assert len(bars) == 1
+    assert "/s" in bars[0]
+    assert news.index(train) < news.index(bars[0])
+    assert any(line.startswith("12/12 Drawing figures ") for line in news)
 
     code, out, err = run("report", "--out", study, "--json")
     assert code == 0
-    assert json.loads(out)["report"] == str(study / "report" / "index.html")
+    told = json.loads(out)
+    assert told["report"] == str(study / "report" / "index.html")
+    assert [answer["claim"] for answer in told["answers"]][1] in stability
     assert not err
+
+    code, out, err = run("report", "--out", study)
+    assert (code, err) == (0, "")
+    assert out.startswith("Nothing had changed; the report is of ")
+    assert out.splitlines()[1:] == [framing, stability, distance, page]
 
 
 def test_steps_print_json(run, finished, tmp_path):
@@ -99,14 +114,17 @@ def test_plot_by_ending(run, finished, tmp_path, ending, start):
     out = tmp_path / f"figure{ending}"
     code, printed, _ = run("plot", finished.folder, "distance-vs-invariance", "--out", out)
     assert code == 0
-    assert str(out) in printed
+    assert f"Wrote distance-vs-invariance to {out}: 5.2 × 3.7 inches, " in printed
     assert out.read_bytes().startswith(start)
 
 
 def test_plot_options_change_the_figure(run, finished, tmp_path):
     figures = []
     for number, options in enumerate(
-        ([], ["--measure", "mac"], ["--distance", "scale"], ["--bins", "3"], ["--by-class"])
+        (
+            *([], ["--measure", "mac"], ["--distance", "scale"], ["--bins", "3"], ["--by-class"]),
+            *(["--no-title"], ["--size", "3.3x2.5"]),
+        )
     ):
         out = tmp_path / f"{number}.svg"
         assert run("plot", finished.folder, "distance-vs-invariance", "--out", out, *options)[0] == 0
@@ -114,8 +132,29 @@ def test_plot_options_change_the_figure(run, finished, tmp_path):
     assert len(set(figures)) == len(figures)
 
 
+def test_plot_lists_the_figures_of_the_study(run, finished):
+    for arguments in ([], ["--list"], ["scale", "--list"]):
+        code, printed, err = run("plot", finished.folder, *arguments)
+        assert (code, err) == (0, "")
+        assert "distance-vs-invariance" in printed
+        assert "how large training and test objects are" in printed
+        # It was not computed.
+        assert "map-vs-density" not in printed
+
+
+def test_plot_has_the_size_that_was_asked_for(run, finished, tmp_path):
+    out = tmp_path / "figure.png"
+    code, printed, _ = run("plot", finished.folder, "scale", "--out", out, "--size", "3.3x2.5")
+    assert code == 0
+    assert "3.3 × 2.5 inches" in printed
+    assert Image.open(out).size == (660, 500)
+
+
 def test_plot_refusals(run, finished, tmp_path):
     out = tmp_path / "figure.pdf"
+    refused(run("plot", finished.folder, "scale"), "--out is missing")
+    for size in ("3", "0x4", "axb", "3x400"):
+        refused(run("plot", finished.folder, "scale", "--out", out, "--size", size), f"--size is '{size}'", "3.3x2.5")
     refused(run("plot", finished.folder, "no-such-figure", "--out", out), "no-such-figure", "distance-vs-invariance")
     refused(run("plot", finished.folder, "distance-vs-invariance", "--out", tmp_path / "figure.jpeg"), "figure.jpeg")
     refused(run("plot", finished.folder, "distance-vs-invariance", "--measure", "beauty", "--out", out), "beauty")
@@ -174,8 +213,8 @@ def test_version(run):
 def test_says_which_layout_was_taken_and_how_labels_matched(run, photographs, tmp_path):
     arguments = ("--train", photographs["train"], "--test", photographs["test"], "--model", "demo")
     study = tmp_path / "study"
-    assert "60 images of 10 labels with 60 boxes, read as table" in run("objects", study, *arguments, *OBJECTS)[1]
-    assert "10 of 10 labels" in run("sweep", study, *SWEEP)[1]
+    assert "60 images, 10 labels, 60 boxes, read as table" in run("objects", study, *arguments, *OBJECTS)[2]
+    assert "10 of 10 labels" in run("sweep", study, *SWEEP)[2]
     assert "Exact flat search" in run("index", study)[1]
 
 
@@ -184,9 +223,9 @@ def test_objects_without_boxes_says_so(run, photographs, tmp_path):
     bare.mkdir()
     for path in sorted(photographs["test"].parent.glob("*.png"))[:3]:
         shutil.copy(path, bare)
-    code, out, _ = run("objects", tmp_path / "study", "--train", bare, "--test", bare, *OBJECTS)
+    code, out, err = run("objects", tmp_path / "study", "--train", bare, "--test", bare, *OBJECTS)
     assert code == 0
-    assert "with 0 boxes" in out
+    assert "3 images, no labels, no boxes, read as images" in err
     assert "nan" not in out
 
 
@@ -195,12 +234,12 @@ def test_layout_overrules_what_is_recognised(run, tmp_path, random_image):
     folder.mkdir(parents=True)
     Image.fromarray(random_image(20, 20)).save(folder / "a.png")
     both = ("--train", folder.parent, "--test", folder.parent)
-    assert "read as class-folders" in run("objects", tmp_path / "one", *both, *OBJECTS)[1]
-    assert "read as images" in run("objects", tmp_path / "two", *both, "--layout", "images", *OBJECTS)[1]
+    assert "read as class-folders" in run("objects", tmp_path / "one", *both, *OBJECTS)[2]
+    assert "read as images" in run("objects", tmp_path / "two", *both, "--layout", "images", *OBJECTS)[2]
     separate = ("--layout", "images", "--test-layout", "class-folders")
-    out = run("objects", tmp_path / "three", *both, *separate, *OBJECTS)[1]
-    assert "read as images" in out
-    assert "read as class-folders" in out
+    err = run("objects", tmp_path / "three", *both, *separate, *OBJECTS)[2]
+    assert "read as images" in err
+    assert "read as class-folders" in err
 
 
 def test_a_study_never_touches_folders_that_are_not_its_own(run, photographs, tmp_path, random_image):
@@ -263,3 +302,21 @@ def test_neighbours_without_labels(run, finished, monkeypatch, missing):
     assert (code, err) == (0, "")
     assert "owl" in out
     assert "nan" not in out.lower()
+
+
+@pytest.mark.parametrize("command", ["sweep", "map", "objects"])
+def test_help_lists_the_choices_that_the_toolkit_has(run, command, monkeypatch):
+    from bias_toolkit.datasets.load import LAYOUTS
+    from bias_toolkit.invariance import PROTOCOLS, SURROUNDINGS
+    from bias_toolkit.invariance.inpaint import FILLS
+
+    monkeypatch.setenv("COLUMNS", "400")
+    text = run(command, "--help")[1]
+    assert not re.search(r"\{[a-z]+\}", text)
+    assert f"not recognised: {', '.join(LAYOUTS)}." in text
+    if command == "sweep":
+        assert f"How views are made: {', '.join(protocol.name for protocol in PROTOCOLS)} (default crop)" in text
+        assert "to the next: diagonal, horizontal, vertical, scale (embed only); by default the first" in text
+        assert f"Canvas of embed: {', '.join(FILLS)} (default mean)." in text
+    if command == "map":
+        assert f"around the object: {', '.join(SURROUNDINGS)} (default all)." in text

@@ -63,18 +63,25 @@ def test_an_image_outside_the_study_with_box_and_label(run, study, least_stable,
     assert (told["label"], told["in_test_set"]) == ("3", False)
 
 
-def test_worst_prints_the_summary(run, study, monkeypatch):
-    # Fewer pages to write: the images that are explained for being listed.
-    monkeypatch.setattr("bias_toolkit.report.stability.LISTED", 1)
+def test_worst_prints_the_summary_of_the_report(run, study):
     code, out, _ = run("explain", study.folder, "--worst", "2")
     assert code == 0
-    assert out.startswith("Of 2 images, ")
+    assert out.startswith("The 2 least stable images were explained; ")
+    page = (study.folder / "report" / "index.html").read_text(encoding="utf-8")
+    assert out.split("\n")[0] in page
+    assert len(study.explanations) <= 3  # and the one that other tests explain
     assert "framed off centre (a cause of " in out
     assert out.rstrip().endswith(f"Report: {study.folder / 'report' / 'index.html'}")
     code, out, _ = run("explain", study.folder, "--worst", "2", "--json")
     assert code == 0
     told = json.loads(out)
     assert told["summary"]["n_images"] == len(told["images"]) == 2
+    results = json.loads((study.folder / "report" / "results.json").read_text(encoding="utf-8"))
+    assert results["explained"]["summary"] == told["summary"]
+    # What was explained before counts on the page, so it counts here.
+    code, out, _ = run("explain", study.folder, "--worst", "1")
+    assert code == 0
+    assert out.startswith("The 2 least stable images were explained; ")
 
 
 @pytest.mark.parametrize(

@@ -104,11 +104,11 @@ def test_a_cut_file_is_said_to_be_cut_and_a_damaged_one_to_be_damaged(tmp_path, 
     scene.save(tmp_path / "a.jpg")
     whole = (tmp_path / "a.jpg").read_bytes()
     (tmp_path / "a.jpg").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(UnreadableImageError, match=r"the file is cut off \(.*[Tt]runcated"):
+    with pytest.raises(UnreadableImageError, match=r"^the file is cut off$"):
         read_pixels(str(tmp_path / "a.jpg"))
     whole = encoded(scene, "PNG")
     (tmp_path / "a.png").write_bytes(whole[:100] + bytes(200) + whole[300:])
-    with pytest.raises(UnreadableImageError, match="the file is damaged, or of a kind that is not read"):
+    with pytest.raises(UnreadableImageError, match=r"^the file is damaged, or of a kind that is not read$"):
         read_pixels(str(tmp_path / "a.png"))
 
 

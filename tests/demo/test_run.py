@@ -11,7 +11,7 @@ from bias_toolkit.report.page.blocks import FigureBlock
 from bias_toolkit.report.page.page import write_into
 from bias_toolkit_cli.main import main
 
-IMAGES = {"train": 300, "photographer": 100, "uniform": 1000}
+IMAGES = {"train": 300, "train-uniform": 300, "photographer": 100, "uniform": 1000}
 SETTINGS = {"map_images": 24, "map_positions": (0.2, 0.5, 0.8)}
 
 
@@ -42,13 +42,17 @@ def test_demo_shows_the_whole_argument(tmp_path, capsys):
     out = capsys.readouterr().out
     assert "The boxes of demo:train give back the law that placed them." in out
     assert "fully-connected: an object off centre makes it less stable." in out
-    assert "global-pooling: no loss of stability with an object off centre was found." in out
     assert "global-pooling: an object smaller than in training makes it less stable." in out
-    assert "global-pooling: an object larger than in training makes it less stable." in out
     for network in ("fully-connected", "global-pooling"):
-        assert f"{network}: most stable where the law put the training digits, and less so the rarer they are." in out
+        assert f"{network}: A network with" in out
+        assert f"{network}-uniform: Trained on varied digits, a network with" in out
+        assert f"{network}: the same digits make it less stable where training digits are rare." in out
+    # The controls are more stable on the same images.
+    assert out.count("is more stable on the same images than trained on centred ones.") == 2
     page = Path(out.rsplit("Report: ", 1)[1].strip())
     text = page.read_text(encoding="utf-8")
+    assert text.index("The claim") < text.index('id="answers"') < text.index('id="findings"')
+    assert text.count('<li class="effect">') >= 4
     links = [unquote(link) for link in re.findall(r'(?:href|src)="([^"#]+)"', text)]
     assert sum(link.endswith("report/index.html") for link in links) == 4
     assert not [link for link in links if not link.startswith("https://") and not (page.parent / link).exists()]

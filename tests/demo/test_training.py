@@ -20,7 +20,7 @@ from bias_toolkit.models.model import Model
 
 def test_training_shows_the_centre_view_normalised():
     dataset = load_demo_dataset("train")
-    inputs, labels = training_views(5)
+    inputs, labels = training_views("train", 5)
     assert [str(label) for label in labels.tolist()] == list(dataset.images["label"][:5])
     for row, image_id in enumerate(dataset.images["image_id"][:5]):
         view = centre_view(dataset.read(image_id), DEMO_INPUT_SIZE).pixels[0]
@@ -44,13 +44,13 @@ def test_same_seed_same_weights_and_no_trace_in_the_global_generator(name):
 
 def test_training_learns_the_images_it_is_shown():
     network = train_demo_network("fully-connected", epochs=20, images=128)
-    inputs, labels = training_views(128)
+    inputs, labels = training_views("train", 128)
     with torch.inference_mode():
         assert (network(inputs).argmax(1) == labels).float().mean() > 0.8
 
 
 def test_command_writes_weights_that_load(tmp_path, monkeypatch):
-    monkeypatch.setattr("bias_toolkit.demo.training.training_views", lambda images: training_views(64))
+    monkeypatch.setattr("bias_toolkit.demo.training.training_views", lambda name, images: training_views(name, 64))
     main(["--out", str(tmp_path), "--network", "global-pooling", "--epochs", "1"])
     (path,) = tmp_path.iterdir()
     network, shipped = load_demo_network("global-pooling")
@@ -99,7 +99,10 @@ def shipped():
     }
 
 
-@pytest.mark.parametrize("network", DEMO_NETWORKS)
+CENTRED = ("fully-connected", "global-pooling")
+
+
+@pytest.mark.parametrize("network", CENTRED)
 def test_shipped_network_is_stable_only_where_photographers_frame(shipped, network):
     at_home, correct, _, _ = shipped[network, "photographer"]
     anywhere, _, _, _ = shipped[network, "uniform"]
@@ -117,3 +120,14 @@ def test_pooling_buys_invariance_to_position_and_not_to_scale(shipped):
     changes, _, offset, scale = shipped["global-pooling", "uniform"]
     assert changes[trained_scale & off_centre].mean() < 0.04
     assert changes[(np.abs(np.log(scale / 0.45)) > 0.5) & (offset < 0.3)].mean() > 0.08
+
+
+@pytest.mark.parametrize("network", CENTRED)
+def test_trained_on_varied_digits_it_is_stable_where_the_other_is_not(shipped, network):
+    centred, right, offset, scale = shipped[network, "uniform"]
+    control, control_right, _, _ = shipped[f"{network}-uniform", "uniform"]
+    assert control.mean() < 0.6 * centred.mean()
+    assert control_right.mean() > right.mean() + 0.1
+    small = (scale < 0.3) & (offset < 0.3)
+    assert control[small].mean() < 0.6 * centred[small].mean()
+    assert control_right[small].mean() > 0.8

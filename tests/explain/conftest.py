@@ -112,10 +112,11 @@ def find_disc():
     return find
 
 
-def _stability(p, name="owl", probability=0.75, right=True, accuracy=0.5):
+def _stability(p, name="owl", probability=0.75, right=True, accuracy=0.5, centre=None):
     accuracy = None if right is None else accuracy
-    prediction = Prediction(NAMES.index(name), name, probability, right, accuracy)
-    return Stability(Estimate(p, p - 0.02, p + 0.02), Estimate(p / 4, p / 8, p / 2), prediction)
+    centre = Prediction(NAMES.index(centre or name), centre or name, probability / 2 if centre else probability, right)
+    over = Prediction(NAMES.index(name), name, probability, right)
+    return Stability(Estimate(p, p - 0.02, p + 0.02), Estimate(p / 4, p / 8, p / 2), centre, over, accuracy)
 
 
 @pytest.fixture(scope="session")
@@ -125,7 +126,15 @@ def stability_at():
 
 
 def _line(cause, verdict=Verdict.CAUSE, after=0.0625, rank=None, **fields):
-    measured = {} if after is None else {"after": _stability(after), "fall": Estimate(0.25 - after, 0.01, 0.3)}
+    measured = (
+        {}
+        if after is None
+        else {
+            "after": _stability(after),
+            "fall": Estimate(0.25 - after, 0.01, 0.3),
+            "mac_fall": Estimate(0.0625 - after / 4, 0.01, 0.06),
+        }
+    )
     told = {"intervention": f"{cause} removed", "reason": f"reason of {cause}."}
     return CauseLine(cause=cause, verdict=verdict, rank=rank, **(told | measured | fields))
 
@@ -155,7 +164,7 @@ def full_explanation():
 def _full():
     lines = [
         _line("off_centre", rank=1, made_up=0.125, fill="inpaint", picture="pictures/cause-off_centre.png"),
-        _line("coin_toss", after=None, rank=2, expected=Estimate(0.25, 0.125, 0.375)),
+        _line("coin_toss", Verdict.LIKE_MARGIN, after=None, expected=Estimate(0.25, 0.125, 0.375)),
         _line("fine_detail", Verdict.SMALL, after=0.1875, fall_beyond_controls=Estimate(0.0, -0.25, 0.25)),
         _line("content", Verdict.NOT_TRIED, after=None),
     ]
@@ -215,4 +224,5 @@ def _full():
         ],
         picture="pictures/view.png",
         notes=["A note – of “notes”."],
+        controls_mac=Estimate(0.0625, 0.05, 0.075),
     )

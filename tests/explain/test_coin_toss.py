@@ -64,8 +64,3 @@ def test_the_interval_is_over_the_images_that_were_taken():
         again = mean_interval(changes[nearest], seed=seed)
         assert (expected.value, expected.low, expected.high) == pytest.approx(again[:3])
     assert expected_from_margin(0.301, margins, changes, 1) != expected_from_margin(0.301, margins, changes, 2)
-
-
-def test_equal_values_are_exactly_the_interval():
-    expected, _ = expected_from_margin(0.5, law(100)[0], np.full(100, 0.1))
-    assert (expected.value, expected.low, expected.high) == (0.1, 0.1, 0.1)

@@ -104,7 +104,12 @@ def test_stable_is_below_the_limit(explanation_of, p, stable):
 def test_causes_are_the_lines_that_were_shown(explanation_of, line_of):
     none = explanation_of(0.25, [line_of("content", Verdict.SMALL)])
     assert (none.causes, none.first_cause) == ([], None)
-    lines = [line_of("scale", rank=1), line_of("coin_toss", rank=2, after=None), line_of("content", Verdict.SMALL)]
+    lines = [
+        line_of("scale", rank=1),
+        line_of("content", rank=2),
+        line_of("coin_toss", Verdict.LIKE_MARGIN, after=None),
+        line_of("fine_detail", Verdict.NOT_CALM),
+    ]
     some = explanation_of(0.25, lines)
     assert some.causes == lines[:2]
     assert some.first_cause == "scale"

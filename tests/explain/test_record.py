@@ -129,10 +129,13 @@ def test_any_value_in_any_place_is_shown_or_refused(written, place, value):
         (["before", "mac", "low"], float("-inf"), "before.mac.low: Input should be a finite number"),
         (["before", "p_top1_change", "value"], None, "before.p_top1_change: the value must be known"),
         (["before", "p_top1_change", "value"], 1.5, "before.p_top1_change: a share"),
-        (["before", "prediction", "probability"], 1.5, "before.prediction.probability"),
-        (["before", "prediction", "class_index"], -1, "before.prediction.class_index"),
+        (["before", "centre_view", "probability"], 1.5, "before.centre_view.probability"),
+        (["before", "over_shifts", "class_index"], -1, "before.over_shifts.class_index"),
         (["lines", 0, "cause"], "the weather", "lines.0.cause"),
         (["lines", 0, "verdict"], "guilty", "lines.0.verdict"),
+        (["lines", 0, "after"], None, "lines.0: a cause must have a measurement"),
+        (["lines", 1, "expected"], None, "lines.1: images of the same margin must be expected"),
+        (["lines", 1, "verdict"], "changes little", "lines.1: images of the same margin must be expected"),
         (["response", "p_top1"], [0.5], "response: top1, names, p_top1 and every curve"),
         (["response", "curves", 0, "probabilities"], [], "response: top1, names, p_top1 and every curve"),
         (["response", "changes", 0, "step"], 1, "response: a change is at a step that the sweep does not have"),
@@ -223,7 +226,7 @@ def test_a_picture_that_leads_out_is_not_shown(full_explanation, tmp_path):
 
 def test_what_is_measured_is_checked_too(full_explanation):
     with pytest.raises(ValidationError, match="finite"):
-        dataclasses.replace(full_explanation.before.prediction, probability=float("nan"))
+        dataclasses.replace(full_explanation.before.over_shifts, probability=float("nan"))
     with pytest.raises(ValidationError, match="pattern"):
         dataclasses.replace(full_explanation, picture="../view.png")
 

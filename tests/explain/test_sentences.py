@@ -5,19 +5,19 @@ import dataclasses
 import pytest
 
 from bias_toolkit.explain.record import Estimate, Standing, Verdict
-from bias_toolkit.explain.sentences import stability_words
+from bias_toolkit.explain.sentences import predictions_words
 
 
 @pytest.fixture(scope="module")
 def coin_toss(line_of):
-    return line_of("coin_toss", after=None, rank=2, expected=Estimate(0.25), reason="Its margin is small.")
+    return line_of("coin_toss", Verdict.LIKE_MARGIN, after=None, expected=Estimate(0.25))
 
 
 def test_a_stable_image(explanation_of, line_of):
     explanation = explanation_of(0.03, [line_of("scale", rank=1)])
     assert explanation.answer == (
-        "Stable: its top-1 class changes in 3.0% (95% interval 1.0% to 5.0%) of the one-pixel steps within 4 pixels, "
-        "less than the 5% from which an image is called unstable."
+        "Stable: its top-1 class changes in 3.0% (95% interval 1.0% to 5.0%) of the one-pixel steps within 4 pixels. "
+        "An image is called unstable from 5% on."
     )
 
 
@@ -25,7 +25,7 @@ def test_how_unstable(explanation_of):
     explanation = explanation_of(0.25)
     assert explanation.answer.startswith(
         "Unstable: its top-1 class changes in 25.0% (95% interval 23.0% to 27.0%) of the one-pixel steps within "
-        "4 pixels. Along the study's own sweep it changes in 38% of the steps, more than on 88% of the test images."
+        "4 pixels. On the study's own sweep it changes in 0 of 1 step, more than on 88% of the test images."
     )
     alone = explanation_of(0.25, standings=[Standing("mac", 0.9, 0.1), Standing("p_top1_change", 0.5, None)])
     assert "own sweep" not in alone.answer
@@ -35,20 +35,35 @@ def test_nothing_explains_it(explanation_of, line_of):
     for lines in ([], [line_of("scale", Verdict.SMALL)]):
         explanation = explanation_of(0.25, lines)
         assert explanation.answer.endswith(
-            "Nothing that was tried explains it: no cause that was removed makes the image stable."
+            "No cause was found: nothing that was tried is shown to make the image unstable."
         )
         assert "First cause" not in explanation.answer
 
 
+def test_what_does_not_calm_is_named(explanation_of, line_of):
+    lines = [
+        line_of("scale", Verdict.NOT_CALM),
+        line_of("content", Verdict.NOT_CALM),
+        line_of("framing", Verdict.WRONG),
+    ]
+    assert explanation_of(0.25, lines).answer.endswith(
+        "Removing one of these lowers P(top-1 change), but does not calm the response: framed too small or too large, "
+        "unlike the training images in content."
+    )
+    found = explanation_of(0.25, [line_of("framing", rank=1), *lines[:2]])
+    assert "not calm" not in found.answer
+
+
 def test_a_first_cause(explanation_of, line_of):
-    line = line_of("scale", rank=1, intervention="the view zoomed in 1.50 times", reason="P goes down.")
+    line = line_of("scale", rank=1, intervention="the view zoomed in 1.50 times", reason="MAC falls too.")
     answer = explanation_of(0.25, [line, line_of("content", Verdict.SMALL)]).answer
     assert answer.endswith(
-        " First cause: framed too small or too large. With the view zoomed in 1.50 times, P goes down."
+        " First cause: framed too small or too large. With the view zoomed in 1.50 times, P(top-1 change) is 6.2% (95% "
+        "interval 4.2% to 8.2%). MAC falls too."
     )
 
 
-def test_other_causes_are_named_once(explanation_of, line_of, coin_toss):
+def test_other_causes_are_named_once(explanation_of, line_of):
     lines = [
         line_of("undersampling", rank=1),
         line_of("fine_detail", rank=2),
@@ -62,74 +77,91 @@ def test_other_causes_are_named_once(explanation_of, line_of, coin_toss):
         "reason of undersampling. Removing any of these alone helps as well: fine detail in the image, unlike the "
         "training images in content."
     )
-    both = explanation_of(0.25, [*lines[:2], coin_toss]).answer
-    assert both.endswith("as well: fine detail in the image. It is no more unstable than other images with its margin.")
-    one = explanation_of(0.25, [lines[0], coin_toss]).answer
-    assert one.endswith("reason of undersampling. It is no more unstable than other images with its margin.")
+    assert "helps as well" not in explanation_of(0.25, lines[:1]).answer
 
 
-def test_a_coin_toss_alone(explanation_of, line_of, coin_toss):
-    answer = explanation_of(0.25, [dataclasses.replace(coin_toss, rank=1), line_of("scale", Verdict.SMALL)]).answer
-    assert answer.endswith(
-        "No cause that was removed makes it stable; it is a coin toss between two classes. Its margin is small."
-    )
-    assert "First cause" not in answer
+def test_the_margin_is_an_association(explanation_of, line_of, coin_toss):
+    """It comes after the causes, and is none."""
+    like = "It does not clearly change more often than test images on which the model is as unsure (an association)."
+    more = "It changes more often than test images on which the model is as unsure (an association)."
+    for lines in ([line_of("undersampling", rank=1)], [line_of("scale", Verdict.SMALL)]):
+        assert explanation_of(0.25, [*lines, coin_toss]).answer.endswith(like)
+        other = dataclasses.replace(coin_toss, verdict=Verdict.MORE)
+        assert explanation_of(0.25, [*lines, other]).answer.endswith(more)
+    untried = dataclasses.replace(coin_toss, verdict=Verdict.NOT_TRIED, expected=None)
+    assert "association" not in explanation_of(0.25, [untried]).answer
+    assert explanation_of(0.25, [coin_toss]).first_cause is None
 
 
 def test_made_up_pixels_are_told(explanation_of, line_of):
     made_up = line_of("framing", rank=1, made_up=0.125, fill="inpaint")
     told = "12.5% of the view's pixels had to be made up (inpaint)."
     explanation = explanation_of(0.25, [made_up, line_of("content", Verdict.SMALL, made_up=0.25, fill="black")])
-    assert explanation.answer.endswith(f"reason of framing. {told}")
+    assert explanation.answer.endswith(f"{told} reason of framing.")
     assert told in explanation.text
     assert "25.0% of the view's pixels had to be made up (black)." in explanation.text
     assert "made up" not in explanation_of(0.25, [line_of("framing", rank=1)]).answer
 
 
 @pytest.mark.parametrize(("right", "word"), [(True, ", right"), (False, ", wrong"), (None, "")])
-def test_words_of_a_stability(stability_at, right, word):
-    words = stability_words(stability_at(0.25, "cat", 0.5, right))
-    assert words == (f"P(top-1 change) 25.0% (95% interval 23.0% to 27.0%), MAC 0.062 (0.031 to 0.12), cat 0.50{word}")
+def test_the_class_at_the_centre_is_told_from_that_over_all_shifts(stability_at, right, word):
+    views = "" if right is None else " It is right on 50% of the shifted views."
+    assert predictions_words(stability_at(0.25, "cat", 0.5, right, centre="owl")) == (
+        f"At the centre view the model says owl (probability 0.25{word}). "
+        f"Over all shifts it says cat (probability 0.50{word}).{views}"
+    )
+    assert predictions_words(stability_at(0.25, "cat", 0.5, right)) == (
+        f"At the centre view the model says cat (probability 0.50{word}). Over all shifts it says the same.{views}"
+    )
 
 
 def test_the_whole_text(full_explanation):
     lines = full_explanation.text.split("\n")
     assert lines[0] == f"{full_explanation.image_id} (owl)"
     assert lines[2] == full_explanation.answer
-    assert lines[4] == (
+    assert lines[3] == predictions_words(full_explanation.before)
+    assert lines[5] == (
         "Nearest training image at 1.50 (euclidean): 75% of the training images are nearer to their own nearest one. "
         "Nearest: owl, train/2.png, cat."
     )
-    assert lines[5] == (
+    assert lines[6] == (
         "In what the model sees, against the 25 training objects of its class: centre_distance 0.56 (median 0.25, "
         "above 94%), scale 0.69 (median 0.31, above 81%), aspect 1.50 (median 1.00, above 62%)."
     )
     told = {line[2:5].strip(): line for line in lines if line.startswith("  ")}
-    assert "framed off centre: off_centre removed. reason of off_centre." in told["1."]
-    assert "a coin toss between two classes" in told["2."]
+    assert "framed off centre: off_centre removed. P(top-1 change) 25.0% → 6.2%" in told["1."]
+    assert told["1."].endswith("reason of off_centre.")
+    assert any(line.startswith("  –  a coin toss between two classes") for line in lines)
     assert any(line.startswith("  –  fine detail in the image: fine_detail removed.") for line in lines)
     controls = next(line for line in lines if "brightness" in line)
     assert controls.endswith("P(top-1 change) 31.2% (95% interval 25.0% to 37.5%).")
     assert lines[-2].startswith("  up to 1 pixel (9 views): P(top-1 change) 12.5%")
     assert lines[-1].startswith("  up to 4 pixels (81 views): P(top-1 change) 3.1%")
-    assert lines[-2].endswith("owl 0.75, right.")
-    assert lines[-1].endswith("cat 0.50, wrong.")
+    assert lines[-2].endswith("at the centre view owl (probability 0.75, right).")
+    assert lines[-1].endswith("at the centre view cat (probability 0.50, wrong).")
 
 
 def test_mac_is_told_where_it_was_measured(full_explanation):
     """Of the image 0.0625, of the first cause 0.0156, each with a quarter of P(top-1 change)."""
     text = full_explanation.text
     first = next(line for line in text.split("\n") if line.startswith("  1."))
-    assert "MAC goes from 0.062 to 0.016 (95% interval 0.0078 to 0.031)." in first
-    assert first.endswith("12.5% of the view's pixels had to be made up (inpaint).")
-    assert text.count("MAC goes") == 2
+    assert "MAC 0.062 → 0.016 (95% interval 0.0078 to 0.031)." in first
+    assert "12.5% of the view's pixels had to be made up (inpaint)." in first
+    assert text.count("MAC 0.062 →") == 2
 
 
 def test_text_of_an_image_without_label_boxes_and_neighbours(explanation_of):
     explanation = explanation_of(
         0.0, label_name="", distances=None, framing=None, framing_reason="No box is known.", controls=None, remedies=[]
     )
-    assert explanation.text.split("\n") == [explanation.image_id, "", explanation.answer, "", "No box is known."]
+    assert explanation.text.split("\n") == [
+        explanation.image_id,
+        "",
+        explanation.answer,
+        predictions_words(explanation.before),
+        "",
+        "No box is known.",
+    ]
 
 
 def test_a_distance_without_standing(full_explanation):

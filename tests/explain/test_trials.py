@@ -12,6 +12,7 @@ from bias_toolkit.explain import Request, explain_image
 from bias_toolkit.explain.framing import training_objects
 from bias_toolkit.explain.instability import measure_response
 from bias_toolkit.explain.interventions import blurred, controls, reframings, with_object_of
+from bias_toolkit.explain.record import Verdict
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.progress import silent
 from bias_toolkit.invariance import sweep_picture, sweep_window, take_picture
@@ -23,7 +24,6 @@ STEPS = range(-4, 5)
 ROWS = [[(x, y) for x in STEPS] for y in STEPS]
 COLUMNS = [[(x, y) for y in STEPS] for x in STEPS]
 DIAGONALS = [[(k, k) for k in STEPS], [(-k, k) for k in STEPS]]
-CROSS = [ROWS[4], COLUMNS[4], DIAGONALS[0]]
 
 
 def job_of(study):
@@ -73,9 +73,12 @@ def assert_is(line, model, pictures, classes):
     assert line.after.p_top1_change.value == pytest.approx(np.mean(changes), abs=1e-9)
     assert line.after.mac.value == pytest.approx(np.mean(macs), abs=1e-5)
     right = [(each.argmax(axis=1) == index).mean() for each, index in zip(probabilities, classes, strict=True)]
-    assert line.after.prediction.accuracy == pytest.approx(np.mean(right))
+    assert line.after.accuracy == pytest.approx(np.mean(right))
     certain = [each.mean(axis=0).max() for each in probabilities]
-    assert line.after.prediction.probability == pytest.approx(np.mean(certain), abs=1e-5)
+    assert line.after.over_shifts.probability == pytest.approx(np.mean(certain), abs=1e-5)
+    centres = [probabilities_at(model, picture, [(0, 0)])[0, 0] for picture in pictures]
+    assert line.after.centre_view.class_index == centres[0].argmax()
+    assert line.after.centre_view.probability == pytest.approx(np.mean([each.max() for each in centres]), abs=1e-5)
 
 
 def lines_of(explanation, cause):
@@ -144,12 +147,54 @@ def test_fine_detail(finished, case):
     for deviation, ending in ((1.0, " 1 pixel"), (2.0, " 2 pixels")):
         line = next(line for name, line in lines.items() if name.endswith(ending))
         assert_is(line, finished.model, [blurred(picture, deviation)], [subject.label_index])
+        # The images have as many pixels as what the model sees of them, so blur can take fine detail away.
+        assert line.verdict != Verdict.ENLARGED
+
+
+@pytest.mark.parametrize(("side", "is_enlarged"), [(74, False), (73, True), (40, True), (148, False)])
+def test_an_enlarged_image_has_no_fine_detail(finished, context, tmp_path, monkeypatch, side, is_enlarged):
+    """The model sees 74 × 74 pixels of the image, of which the window is 64 × 64."""
+    image_id = finished.per_image.sort_values("p_top1_change")["image_id"].iloc[-1]
+    subject = known_subject(finished, image_id)
+    resized = Image.fromarray(subject.pixels).resize((side, side), Image.Resampling.BICUBIC)
+    subject = dataclasses.replace(subject, pixels=np.asarray(resized), box=None)
+    explanation = explain_image(dataclasses.replace(context, unstable_from=0.0), subject, tmp_path)
+    lines = lines_of(explanation, "fine_detail")
+    assert [line.verdict == Verdict.ENLARGED for line in lines] == [is_enlarged] * 2
+    if is_enlarged:
+        assert all("shows the image enlarged" in line.reason for line in lines)
+
+
+@pytest.mark.parametrize(("objects", "is_compared"), [(9, False), (10, True)])
+def test_framing_needs_ten_training_objects(finished, context, tmp_path, objects, is_compared):
+    few = dataclasses.replace(context, training_subjects=context.training_subjects.head(objects), unstable_from=1.0)
+    image_id = finished.per_image["image_id"].iloc[0]
+    explanation = explain_image(few, known_subject(finished, image_id), tmp_path)
+    assert (explanation.framing is not None) == is_compared
+    reason = "The training set has only 9 object boxes, too few to say what framing is usual."
+    assert explanation.framing_reason == ("" if is_compared else reason)
+
+
+def test_the_answer_has_the_class_of_the_picture_that_is_shown(finished, case):
+    """The centre view's class is that of the saved picture, shown to the model again."""
+    _, explanation, picture = case
+    shown = np.asarray(Image.open(explanation.folder / explanation.picture))
+    again = finished.model.evaluate(shown[None]).probabilities[0]
+    centre = explanation.before.centre_view
+    assert centre.class_index == again.argmax() == explanation.shift_map.reference
+    assert centre.probability == pytest.approx(again.max(), abs=1e-5)
+    assert centre.is_right == (again.argmax() == int(explanation.label))
+    around = np.stack([*probabilities_at(finished.model, picture, [(x, y) for x in STEPS for y in STEPS]).values()])
+    over = explanation.before.over_shifts
+    assert over.class_index == around.mean(axis=0).argmax()
+    assert over.probability == pytest.approx(around.mean(axis=0).max(), abs=1e-5)
 
 
 def test_controls(finished, case):
     _, explanation, picture = case
-    changes = [measured(finished.model, control, CROSS)[0] for control in controls(picture)]
+    changes, macs, _ = zip(*(measured(finished.model, control) for control in controls(picture)), strict=True)
     assert explanation.controls.value == pytest.approx(np.mean(changes))
+    assert explanation.controls_mac.value == pytest.approx(np.mean(macs), abs=1e-5)
     assert explanation.controls.low <= explanation.controls.value <= explanation.controls.high
     line = lines_of(explanation, "undersampling")[0]
     beyond = np.mean(changes) - line.after.p_top1_change.value
@@ -178,6 +223,9 @@ def test_remedies(finished, case):
         assert remedy.views == (2 * r + 1) ** 2
         fall = explanation.before.p_top1_change.value - remedy.after.p_top1_change.value
         assert remedy.fall.value == pytest.approx(fall)
+        # The class that the remedy gives to the centre view is that of the average around it.
+        assert remedy.after.centre_view.class_index == means[0, 0].argmax()
+        assert remedy.after.centre_view.probability == pytest.approx(means[0, 0].max(), abs=1e-5)
 
 
 def test_map_and_pairs_of_views(finished, case):

@@ -156,8 +156,8 @@ def test_a_damaged_shard_is_removed_and_named(sealed, name, kind, caplog):
     assert (sealed / "notes-00001.csv").read_text() == "mine"
     if (name, kind) != ("part-00001.sha256", "delete"):
         assert len(caplog.messages) == 1
-        assert caplog.messages[0].startswith(f"{sealed.parent.name}/{sealed.name}: shard 1 (")
-        assert caplog.messages[0].endswith("was damaged, and is computed again.")
+        assert caplog.messages[0].startswith(f"{sealed.parent.name}/{sealed.name}: part-00001.")
+        assert caplog.messages[0].endswith(" was damaged or removed, and is computed again.")
         assert not any((sealed / each).exists() for each in names_of_part(1))
     assert not (sealed / "part-00001.sha256").exists()
     assert (sealed / "part-00000.npy").exists()

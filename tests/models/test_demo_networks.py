@@ -17,12 +17,18 @@ from bias_toolkit.models.model import Model
 
 def test_weights_ship_and_are_small():
     paths = [load_demo_network(name)[1] for name in DEMO_NETWORKS]
-    assert len(set(paths)) == len(DEMO_NETWORKS) == 2
-    assert sum(path.stat().st_size for path in paths) < 1e6
+    assert len(set(paths)) == len(DEMO_NETWORKS) == 4
+    assert sum(path.stat().st_size for path in paths) < 2e6
 
 
 @pytest.mark.parametrize(
-    ("name", "parameters", "features"), [("fully-connected", 65_594, 32), ("global-pooling", 151_298, 144)]
+    ("name", "parameters", "features"),
+    [
+        ("fully-connected", 65_594, 32),
+        ("global-pooling", 151_298, 144),
+        ("fully-connected-uniform", 65_594, 32),
+        ("global-pooling-uniform", 151_298, 144),
+    ],
 )
 def test_size_and_penultimate_feature(name, parameters, features, random_pixels):
     network, _ = load_demo_network(name)

@@ -109,7 +109,11 @@ def test_integers_that_are_names_are_names():
 def test_none_match():
     match = match_labels(["x", "y"], IMAGENET)
     assert (match.indices, match.how, match.n_labels, match.n_matched) == ({}, "none", 2, 0)
-    assert match.sentence == ("None of 2 labels matched the model's classes by WordNet id, class name or index")
+    assert match.sentence == (
+        "None of 2 labels matched the model's classes by WordNet id, class name or index: name a file that gives the "
+        "class of each with --label-map"
+    )
+    assert match_labels(["x"], IMAGENET).sentence.startswith("The only label did not match the model's classes by ")
 
 
 def test_null_labels_are_left_out():

@@ -88,7 +88,12 @@ def test_tables_and_results_are_the_numbers(page, described):
     assert results["summary"][0]["centre_bias"] == pytest.approx(first.summary["centre_bias"].iloc[0])
     assert results["dataset"]["boxes"] == 60
     assert results["settings"] == FAST
-    assert any("times smaller" in finding["claim"] for finding in results["findings"])
+    claim = "Objects of the other dataset are smaller than those of the dataset."
+    assert any(finding["claim"] == claim for finding in results["findings"])
+    answers = results["answers"]
+    assert [answer["estimate"]["name"] for answer in answers] == ["centre_bias"] * 2
+    assert answers[0]["claim"].startswith("The photographs of the dataset are framed alike")
+    assert answers[0]["claim"] in (page / "index.html").read_text(encoding="utf-8")
 
 
 def test_mean_images_show_where_the_objects_are(page):
@@ -155,5 +160,5 @@ def test_a_mean_image_is_shown_with_the_centre_bias_of_its_class(page, described
     html = (page / "index.html").read_text(encoding="utf-8").replace("\N{NO-BREAK SPACE}", " ")
     (lines,) = re.findall(r"src=\"images/mean-dataset-\d+-cat\.png.*?<p>(.*?)</p>", html, re.DOTALL)
     numbers = [summary[f"centre_bias{end}"] for end in ("", "_low", "_high")]
-    expected = "centre bias {:.2f} ({:.2f} to {:.2f})".format(*numbers)
+    expected = "centre bias {:.2f} ({:.2f} to {:.2f}) of 30 objects".format(*numbers)
     assert lines == f"<b>cat</b><span>mean of 30 images</span><span>{expected}</span>"

@@ -147,12 +147,12 @@ def test_the_page_says_what_was_done(page):
         "truncated file",
         "Flat: few features.",
         "All 3 labels are classes of the model.",
-        "1 possible leak between the splits",
+        "Possible leaks, those whose labels differ first",
         "3 min 20 s",
         "metric cosine",
         "sizes default",
         "Mean distance to the 10 nearest training images (cosine)",
-        "0 of 576 evaluations",
+        "P(top-1 change) without a shift 0% (95% interval 0% to 0.6%; 576 views)",
     ):
         assert words in page.text, words
 

@@ -11,7 +11,7 @@ from PIL import Image
 from bias_toolkit import InputError, Model, Study, load_dataset, load_model
 from bias_toolkit.foundation.files import read_table
 from bias_toolkit.objects import framing_log_density
-from bias_toolkit_cli.study_steps import dataset_lines
+from bias_toolkit.study.news import news
 
 STEPS = [
     "images/train",
@@ -216,11 +216,11 @@ def test_an_unreadable_image_is_listed_and_the_run_goes_on(few, fast, tmp_path):
     assert f"{len(images) - 2} images, " in page
     assert re.search(rf"Images</th>\s*<td>24</td>\s*<td>{len(images) - 2}</td>", page)
     assert re.search(r"Images left out</th>\s*<td>0</td>\s*<td>2</td>", page)
-    told = dataset_lines(study)
-    assert told[0].startswith("Training set: 24 images of ")
-    assert "left out" not in told[0]
-    assert told[1].startswith(f"Test set: {len(images) - 2} images of ")
-    assert told[1].endswith("; left out: 2, see skipped.csv.")
+    train, test, left_out, *_ = news(study.inputs, study.results, with_model=True)
+    assert train.startswith("Training set: 24 images, ")
+    assert test.startswith(f"Test set: {len(images) - 2} images, ")
+    assert left_out.startswith("2 images of the test set are left out: ")
+    assert "the file is cut off (1)" in left_out
 
 
 def test_several_sweeps_are_kept_apart(few, fast, tmp_path):

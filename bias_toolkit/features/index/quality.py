@@ -5,8 +5,9 @@ import pandas as pd
 
 from bias_toolkit.features.index.stored import StoredFeatures
 from bias_toolkit.features.index.training_index import TrainingIndex
+from bias_toolkit.foundation.intervals import mean_limits
 from bias_toolkit.foundation.progress import Progress, silent
-from bias_toolkit.foundation.resampling import means_of_resamples, named_generator, percentile_interval
+from bias_toolkit.foundation.resampling import means_of_resamples, named_generator
 
 SAMPLE = 1000
 
@@ -36,7 +37,7 @@ def search_quality(
     -------
     One row. recall: the share of images for which the index finds a training image at the distance of the exact
     nearest, with Wilson's 95% interval. error: the mean over images of (found − exact) / exact nn_distance, with its
-    95% bootstrap interval over images; largest_error: its maximum. The errors are over the n_errors images whose exact
+    95% interval over images; largest_error: its maximum. The errors are over the n_errors images whose exact
     nn_distance is above 0, and null where there is none.
     """
     from statsmodels.stats.proportion import proportion_confint
@@ -54,7 +55,7 @@ def search_quality(
     errors = (approximate[apart, 0] / exact[apart, 0] - 1).astype(np.float64)
     low, high = proportion_confint(right.sum(), len(right), method="wilson") if len(right) else (np.nan, np.nan)
     drawn = means_of_resamples(errors, resamples, rng) if len(errors) else errors
-    error_low, error_high = percentile_interval(drawn)
+    error_low, error_high = mean_limits(errors, drawn)
     return pd.DataFrame(
         {
             "index": [index.index],

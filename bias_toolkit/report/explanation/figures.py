@@ -169,61 +169,75 @@ def _legend(top1: np.ndarray, names: Mapping[int, str], colours: Mapping[int, st
 
 
 class Effect(NamedTuple):
-    """P(top-1 change) after a change of the image or of the prediction: a row of the dot plot."""
+    """P(top-1 change) and MAC after a change of the image or of the prediction: a row of the dot plots."""
 
     name: str
-    estimate: Estimate
+    change: Estimate
+    mac: Estimate | None
     colour: str = PALE
     marker: str = "o"
 
 
 def effects(explanation: ExplanationRecord) -> list[Effect]:
-    """The rows of the dot plot, from the top: the image as it is, controls, interventions, remedies.
+    """The rows of the dot plots, from the top: the image as it is, controls, interventions, remedies.
 
     The coin toss is left out: its P(top-1 change) is along the study's sweep, and not over these steps.
     """
-    rows = [Effect("as it is", explanation.before.p_top1_change, VERMILLION)]
+    before = explanation.before
+    rows = [Effect("as it is", before.p_top1_change, before.mac, VERMILLION)]
     if explanation.controls is not None:
-        rows.append(Effect("controls", explanation.controls, PALE, "s"))
+        rows.append(Effect("controls", explanation.controls, explanation.controls_mac, marker="s"))
     several = Counter(line.cause for line in explanation.lines)
     for line in explanation.lines:
         if line.after is not None:
             rank, colour = ("", PALE) if line.rank is None else (f"{line.rank}. ", BLUE)
             done = f": {line.intervention}" if several[line.cause] > 1 else ""
-            rows.append(Effect(f"{rank}{line.name}{done}", line.after.p_top1_change, colour))
+            rows.append(Effect(f"{rank}{line.name}{done}", line.after.p_top1_change, line.after.mac, colour))
     for remedy in explanation.remedies:
-        rows.append(Effect(f"averaged over {remedy.views:,} shifts", remedy.after.p_top1_change, PALE, "D"))
+        after = remedy.after
+        rows.append(Effect(f"averaged over {remedy.views:,} shifts", after.p_top1_change, after.mac, marker="D"))
     return rows
 
 
 @styled
-def effects_plot(explanation: ExplanationRecord) -> Axes:
-    """P(top-1 change) of the image as it is, under each intervention, and with each remedy."""
+def effects_plot(explanation: ExplanationRecord) -> Figure:
+    """P(top-1 change) and MAC of the image as it is, under each intervention, and with each remedy."""
     rows = effects(explanation)
     names = ["\n".join(textwrap.wrap(row.name, NAME_WIDTH, max_lines=NAME_LINES, placeholder="…")) for row in rows]
     lines = sum(name.count("\n") + 1 for name in names)
-    ax = new_figure(8.8, 1.45 + 0.18 * len(rows) + 0.17 * lines).add_subplot()
-    before = explanation.before.p_top1_change.value
-    ax.axvline(before, color=VERMILLION, linewidth=1.1, label="as it is")
+    figure = new_figure(10.4, 1.45 + 0.18 * len(rows) + 0.17 * lines)
+    left, right = figure.subplots(1, 2, sharey=True)
     threshold = explanation.unstable_from
-    ax.axvline(threshold, color=GREY, linewidth=1.1, linestyle="--", label="unstable from here to the right")
-    for place, row in enumerate(rows):
-        estimate = row.estimate
-        if not known(estimate.value):
+    left.axvline(threshold, color=GREY, linewidth=1.1, linestyle="--", label="unstable from here to the right")
+    _dots(left, [row.change for row in rows], rows, threshold)
+    left.set_xlabel(f"{label_of('p_top1_change')}, 95% interval")
+    in_percent(left.xaxis)
+    _dots(right, [row.mac for row in rows], rows)
+    right.set_xlabel("MAC, 95% interval")
+    name_rows(left, range(len(rows)), names)
+    right.grid(False, axis="y")
+    right.tick_params(axis="y", length=0)
+    left.set_ylim(len(rows) - 0.4, -0.6)
+    for label, row in zip(left.get_yticklabels(), rows, strict=True):
+        label.set_color(BLUE if row.colour == BLUE else "#1F2937")
+    figure.legend(*left.get_legend_handles_labels(), loc="outside upper right", ncols=2)
+    return figure
+
+
+def _dots(ax: Axes, estimates: Sequence[Estimate | None], rows: Sequence[Effect], least: float = 0.0) -> None:
+    """One estimate a row, and the value of the first as a line; the axis reaches at least to `least`."""
+    ax.axvline(estimates[0].value, color=VERMILLION, linewidth=1.1, label="as it is")
+    ends = [least]
+    for place, (estimate, row) in enumerate(zip(estimates, rows, strict=True)):
+        if estimate is None or not known(estimate.value):
             continue
         if known(estimate.low) and known(estimate.high):
             ax.hlines(place, estimate.low, estimate.high, color=row.colour, linewidth=1.8, alpha=0.7)
+            ends.append(estimate.high)
         ax.plot(estimate.value, place, row.marker, color=row.colour, markersize=6.5, zorder=3)
-    ends = [end for row in rows for end in (row.estimate.value, row.estimate.high) if known(end)]
-    highest = max(*ends, threshold, 0.05)
-    ax.set(xlim=(-0.02 * highest, min(1.06 * highest, 1.02)), ylim=(len(rows) - 0.4, -0.6))
-    name_rows(ax, range(len(rows)), names)
-    ax.set_xlabel(f"{label_of('p_top1_change')}, 95% interval")
-    in_percent(ax.xaxis)
-    for label, row in zip(ax.get_yticklabels(), rows, strict=True):
-        label.set_color(BLUE if row.colour == BLUE else "#1F2937")
-    ax.figure.legend(loc="outside upper right", ncols=2)
-    return ax
+        ends.append(estimate.value)
+    highest = max(*ends, 1e-3)
+    ax.set_xlim(-0.02 * highest, min(1.06 * highest, 1.02))
 
 
 @styled

@@ -14,6 +14,7 @@ from bias_toolkit.report.explanation.figures import (
     signed,
     view_places,
 )
+from bias_toolkit.report.explanation.why import margin_trials
 from bias_toolkit.report.page.blocks import (
     Block,
     FigureBlock,
@@ -60,9 +61,9 @@ def instability_section(explanation: ExplanationRecord) -> Section:
             lambda: response_curves(response, colours, explanation.label_name),
             "Probabilities of the classes on each view of the sweep, with the top-1 class of each view: "
             f"{_in_turn(response.names)}.",
-            "Each view is one step further along the sweep than the last. Curves are of every class that is top-1 "
-            "somewhere, and of the right class where it is known (dashed where it is never top-1); dots and the strip "
-            "below give the top-1 class of each view, and dashed lines are where it changes.",
+            "Each view is one step further along the sweep than the last. There is a curve for every class that is "
+            "top-1 on a view, and for the right class if it is known (dashed if it is never top-1). Dots and the strip "
+            "below show the top-1 class of each view. Dashed vertical lines show where it changes.",
         ),
         _changes(response),
         FigureBlock(
@@ -70,12 +71,12 @@ def instability_section(explanation: ExplanationRecord) -> Section:
             lambda: shift_maps(shift_map, colours, explanation.radius),
             f"Two maps over all shifts of up to {shifts} in each direction: the top-1 class, and the "
             f"probability of “{shift_map.names[shift_map.reference]}”.",
-            f"All shifts of up to {shifts} in each direction, the centre view marked by a cross. Stability is "
-            "measured on the steps between all views in the square. Classes have the same colours as in the figure "
-            f"above. {_made_up(shift_map.made_up)}",
+            f"All shifts of up to {shifts} in each direction; the cross is the centre view. Left: the top-1 class, in "
+            "the colours of the figure above. Right: the probability of the centre view’s class. Stability is measured "
+            f"on the steps between the views in the square. {_made_up(shift_map.made_up)}",
         ),
     ]
-    return Section("unstable", "How unstable", blocks)
+    return Section("unstable", "How unstable", blocks, folded=True)
 
 
 def _standings(explanation: ExplanationRecord, standings: Sequence[Standing]) -> TableBlock:
@@ -126,8 +127,8 @@ def _changes(response: Response) -> Block:
     return PicturesBlock(
         "Neighbouring views on which the model disagrees with itself",
         groups,
-        f"The top-1 class changes in {count(len(groups), 'step')} of {n - 1}. The two views of a pair are one pixel "
-        "apart in each direction in which the sweep moves.",
+        f"The top-1 class changes in {count(len(groups), 'step')} of {n - 1}. The two views of a pair are one step "
+        "apart.",
     )
 
 
@@ -138,8 +139,14 @@ def _made_up(share: float) -> str:
 
 
 def unlikeness_section(explanation: ExplanationRecord) -> Section:
-    """Nearest training images, distances, and the object's framing among the training objects."""
-    blocks: list[Block] = []
+    """Images of the same margin, nearest training images, distances, and the framing among the training objects."""
+    blocks: list[Block] = [
+        Paragraph(
+            "The image is compared with other images here. These are associations: nothing was changed, so they do not "
+            "show a cause."
+        ),
+        *margin_trials(explanation),
+    ]
     if explanation.neighbours:
         blocks.append(_neighbours(explanation))
     if explanation.distances is not None:
@@ -148,7 +155,7 @@ def unlikeness_section(explanation: ExplanationRecord) -> Section:
         blocks.append(Paragraph(f"The object’s framing is left out: {explanation.framing_reason}"))
     else:
         blocks.extend(_framing(explanation.framing))
-    return Section("unlike", "How unlike the training images", blocks)
+    return Section("unlike", "Compared with other images", blocks, folded=True)
 
 
 def _neighbours(explanation: ExplanationRecord) -> PicturesBlock:
@@ -183,7 +190,7 @@ def _distances(distances: Distances, explanation: ExplanationRecord) -> TableBlo
         ["", "Value", f"Among {test_images(explanation)}", "Among the training images"],
         rows,
         definitions=definitions,
-        note="Among the training images: that share of them is nearer to its own nearest other training image."
+        note="Among the training images: this share of them is nearer to its own nearest other training image."
         if known(distances.distance_percentile)
         else "",
     )

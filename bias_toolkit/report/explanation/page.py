@@ -6,10 +6,10 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bias_toolkit.foundation.words import below_all, count, known, number, percent
-from bias_toolkit.invariance import HEADLINE
-from bias_toolkit.report.explanation.measured import instability_section, more_than, test_images, unlikeness_section
-from bias_toolkit.report.explanation.why import remedy_section, why_section
+from bias_toolkit.explain.sentences import answer_sentences
+from bias_toolkit.foundation.words import count
+from bias_toolkit.report.explanation.measured import instability_section, unlikeness_section
+from bias_toolkit.report.explanation.why import no_cause_section, prediction_lines, remedy_section, why_section
 from bias_toolkit.report.page.blocks import AnswerBlock, Cell, ListBlock, Picture, Section
 from bias_toolkit.report.page.page import Page, write_page
 
@@ -31,18 +31,18 @@ def explanation_page(explanation: Explanation) -> Page:
     """The content of the page, from top to bottom."""
     sections = [
         _answer(explanation),
+        why_section(explanation),
+        no_cause_section(explanation),
         instability_section(explanation),
         unlikeness_section(explanation),
-        why_section(explanation),
         remedy_section(explanation),
     ]
     if explanation.notes:
         notes = ListBlock([Cell(note) for note in explanation.notes])
-        sections.append(Section("measured", "How this was measured", [notes]))
+        sections.append(Section("measured", "How this was measured", [notes], folded=True))
     return Page(
         title=explanation.image_id,
         of=_subjects(explanation),
-        tiles=_tiles(explanation),
         findings=[],
         sections=[section for section in sections if section is not None],
         kicker="why one image is unstable",
@@ -61,39 +61,13 @@ def _subjects(explanation: Explanation) -> list[tuple[str, str, str]]:
     ]
 
 
-def _tiles(explanation: Explanation) -> list[tuple[str, str, str]]:
-    """(value, meaning, details). Numbers that are not known are absent."""
-    p = explanation.before.p_top1_change
-    limits = [p.limits(before="95% interval "), f"all shifts of up to {count(explanation.radius, 'pixel')}"]
-    tiles = [(percent(p.value), "of one-pixel steps change the top-1 class", "; ".join(filter(None, limits)))]
-    standing = explanation.standing(HEADLINE)
-    if standing is not None and known(standing.percentile):
-        details = f"{percent(standing.value)} of its steps change the top-1 class; {explanation.response.sweep}"
-        name = f"of {test_images(explanation)} are more stable on the study’s sweep"
-        tiles.append((below_all(standing.percentile), name, details))
-    tiles.append(_cause_tile(explanation))
-    margin = explanation.standing("margin")
-    if margin is not None:
-        percentile = margin.percentile
-        details = more_than(percentile, test_images(explanation)) if known(percentile) else ""
-        tiles.append((number(margin.value), "margin of the top-1 class at the centre view", details))
-    return tiles
-
-
-def _cause_tile(explanation: Explanation) -> tuple[str, str, str]:
-    threshold = f"unstable from {percent(explanation.unstable_from)}"
-    if explanation.is_stable:
-        return "stable", "there is no instability to explain", threshold
-    if not explanation.causes:
-        return "none found", "first cause", "nothing that was tried could be shown to be a cause"
-    others = len(explanation.causes) - 1
-    return explanation.causes[0].name, "first cause", f"{count(others, 'further cause')}" if others else "the only one"
-
-
 def _answer(explanation: Explanation) -> Section:
-    predicted, seen = f"predicted: {explanation.before.prediction.name}", ["what the model sees at the centre view"]
-    picture = Picture(explanation.picture, "Centre view of the image", predicted, seen)
-    paragraphs = [explanation.answer]
+    centre, over = explanation.before.centre_view, explanation.before.over_shifts
+    seen = ["This is the centre view, and the class that it gets.", *prediction_lines(centre)]
+    if over.name != centre.name:
+        seen.append(f"Over all shifts the model says another class: {over.name}.")
+    picture = Picture(explanation.picture, "Centre view of the image", centre.name, seen)
+    paragraphs = answer_sentences(explanation)
     if explanation.is_stable:
         paragraphs.append("As the image is stable, no cause was looked for.")
     return Section("answer", "Answer", [AnswerBlock(paragraphs, picture)])

@@ -19,6 +19,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
+from matplotlib.ticker import Locator, NullLocator
 
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.files import atomic_path
@@ -42,7 +43,10 @@ _OTHER_SCRIPTS = {
 }
 FONTS = ["DejaVu Sans", *sorted(_OTHER_SCRIPTS & set(fontManager.get_font_names()))]
 
+# At this width, a text of `SMALL` points is 8 pixels high in a figure that is shown 400 pixels wide.
 WIDTH, HEIGHT = 5.2, 3.7
+SMALL = 7.5
+SUBTITLE = "subtitle"
 RASTER_FROM = 2000
 DOTS_PER_INCH = 200
 LONGEST_NAME = 26
@@ -131,6 +135,37 @@ def in_percent(axis: Axis) -> None:
     axis.set_major_formatter(formatted)
 
 
+class LogTicks(Locator):
+    """Ticks of a logarithmic axis at round numbers: as fine as needed for four of them, even within one decade."""
+
+    _DIGITS = ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 5, 7), (1, 1.2, 1.4, 1.6, 1.8, 2, 2.5, 3, 4, 5, 6, 7, 8, 9))
+    _FEWEST, _MOST = 4, 9
+
+    def __call__(self) -> np.ndarray:
+        return self.tick_values(*self.axis.get_view_interval())
+
+    def tick_values(self, vmin: float, vmax: float) -> np.ndarray:
+        """The ticks between two positive numbers."""
+        low, high = sorted((vmin, vmax))
+        if not low > 0:
+            return np.array([])
+        decades = 10.0 ** np.arange(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+        ticks = np.array([])
+        for digits in self._DIGITS:
+            ticks = np.outer(decades, digits).ravel()
+            ticks = ticks[(ticks >= low * (1 - 1e-9)) & (ticks <= high * (1 + 1e-9))]
+            if len(ticks) >= self._FEWEST:
+                break
+        return ticks[:: math.ceil(len(ticks) / self._MOST)] if len(ticks) else np.array([low, high])
+
+
+def on_log_axis(axis: Axis) -> None:
+    """Give a logarithmic axis readable ticks: few round numbers, written out."""
+    axis.set_major_locator(LogTicks())
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(lambda value, _: f"{value:.3g}")
+
+
 def in_its_unit(axis: Axis, column: str) -> None:
     """Format an axis of a column in percent if the column is a share."""
     if column in COLUMNS and COLUMNS[column].share:
@@ -215,12 +250,23 @@ def value_range(values: np.ndarray, limits: tuple[float, float] = (-math.inf, ma
 def subtitle(ax: Axes, text: str) -> None:
     """A small grey line between the title and the axes."""
     ax.set_title(ax.get_title(loc="left"), loc="left", pad=21)
-    above(ax, text, 7, fontsize=8.5, va="bottom")
+    above(ax, text, 7, fontsize=8.5, va="bottom", gid=SUBTITLE)
 
 
 def above(ax: Axes, text: str, points: float, **look: Any) -> None:
     """A grey line of text, `points` above the axes."""
     ax.annotate(text, (0, 1), (0, points), "axes fraction", "offset points", color="#4B5563", **look)
+
+
+def without_title(figure: Figure) -> Figure:
+    """Remove a figure's title and the line below it; titles of several panels stay, as they tell them apart."""
+    figure.suptitle("")
+    titled = [ax for ax in figure.axes if ax.get_title(loc="left")]
+    if len(titled) == 1:
+        titled[0].set_title("", loc="left")
+        for text in [text for text in titled[0].texts if text.get_gid() == SUBTITLE]:
+            text.remove()
+    return figure
 
 
 @styled

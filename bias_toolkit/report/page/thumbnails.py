@@ -1,6 +1,7 @@
 """Small images of a dataset, with the boxes of their objects."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -44,3 +45,11 @@ def thumbnail(pixels: np.ndarray, boxes: np.ndarray) -> Image.Image:
         draw.rectangle((x0, y0, max(x1, x0), max(y1, y0)), outline=BLACK, width=6)
         draw.rectangle((x0 + 1, y0 + 1, max(x1 - 1, x0 + 1), max(y1 - 1, y0 + 1)), outline=ORANGE, width=4)
     return image
+
+
+def save_thumbnail(pixels: np.ndarray, boxes: np.ndarray, folder: Path, stem: str) -> str:
+    """Write `thumbnail(pixels, boxes)` into `folder`/images; returns its address relative to `folder`."""
+    file = f"{FOLDER}/{stem}.jpg"
+    (folder / FOLDER).mkdir(parents=True, exist_ok=True)
+    thumbnail(pixels, boxes).save(folder / file, quality=88)
+    return file

@@ -4,13 +4,13 @@ from collections.abc import Callable, Sequence
 
 from matplotlib.axes import Axes
 
-from bias_toolkit.foundation.words import count, interval, number, p_value
+from bias_toolkit.foundation.words import count, interval, number
 from bias_toolkit.report.page.blocks import Cell, FigureBlock, TableBlock, estimate_cell
 from bias_toolkit.report.relations.tables import Relations, correlation, curve_rows, plain_and_partial
 from bias_toolkit.report.words.definitions import COLUMNS, CORRELATION_KINDS, distance_label, label_of
 from bias_toolkit.report.words.finding import sign
 
-_NONE = dict.fromkeys(("rho", "low", "high", "p_value"))
+_NONE = dict.fromkeys(("rho", "low", "high"))
 
 
 def relation_figure(
@@ -21,7 +21,6 @@ def relation_figure(
     what: str,
     draw: Callable[..., Axes],
     *,
-    note: str = "",
     rhos_in_alt: bool = False,
     boxes: frozenset[str] = frozenset(),
 ) -> FigureBlock:
@@ -48,7 +47,7 @@ def relation_figure(
             correlations=relations.correlations,
         ),
         f"{what}: points{' and a curve of bin means' if curved else ''}.{f' {rhos}' if rhos_in_alt else ''}",
-        f"{what}; one point a test image ({count(n, 'image')}). {curve} {rhos}{note}",
+        f"{what}; one point a test image ({count(n, 'image')}). {curve} {rhos}",
         half=True,
         boxes=boxes,
     )
@@ -71,7 +70,7 @@ def correlations_table(
         for kind in kinds:
             row = correlation(table, distance, measure, kind) or _NONE
             ends = row["low"], row["high"]
-            cells.append(estimate_cell(row["rho"], *ends, more=p_value(row["p_value"]), marked=bool(sign(*ends))))
+            cells.append(estimate_cell(row["rho"], *ends, marked=bool(sign(*ends))))
         rows.append([*cells, Cell(count(correlation(table, distance, measure, "plain")["n"]))])
     if not rows:
         return None

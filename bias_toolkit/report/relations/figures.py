@@ -22,6 +22,7 @@ from bias_toolkit.report.page.style import (
     BLUE,
     GREY,
     RASTER_FROM,
+    SMALL,
     VERMILLION,
     above,
     in_its_unit,
@@ -32,7 +33,7 @@ from bias_toolkit.report.page.style import (
     subtitle,
     value_range,
 )
-from bias_toolkit.report.relations.tables import plain_and_partial
+from bias_toolkit.report.relations.tables import FRACTIONS, plain_and_partial
 from bias_toolkit.report.words.definitions import DISTANCES, label_of, limits_of
 from bias_toolkit.report.words.sentences import lowered
 
@@ -42,6 +43,8 @@ FEW_VALUES = 20
 JITTER = 0.3
 LARGEST_STRATUM = 50
 IMAGES_PER_PANEL = 10
+PANELS_IN_A_ROW = 3
+LONGEST_PANEL_NAME = 18
 
 
 def is_discrete(values: pd.Series) -> bool:
@@ -66,7 +69,7 @@ def distance_vs_invariance(
     """One point per image, the mean of the measure in quantile bins with its 95% interval, and Spearman's ρ.
 
     If a measure takes few values, its points are jittered vertically by less than a third of the gap between two
-    values, to show their density. The curve and the correlations use the original values.
+    values, to show their density; the legend says so. The curve and the correlations use the original values.
 
     `per_image` has one row per test image, with `margin` for the partial correlation. `measure` and `distance` are
     columns of it; `variable` is the title's name for `distance`. The rows of CURVES and CORRELATIONS are computed if
@@ -76,12 +79,14 @@ def distance_vs_invariance(
     rows = _complete(per_image, distance, measure)
     x, y = rows[distance].to_numpy(float), rows[measure].to_numpy(float)
     if curve is None:
-        curve = quantile_curve(x, y, bins, seed=seed)
+        curve = quantile_curve(x, y, bins, seed=seed, limits=limits_of(measure))
     if correlations is None:
         correlations = correlate(rows, distance, measure, seed)
     ax = new_figure().add_subplot()
-    shown = _points(ax, x, y, measure, seed)
-    draw_curve(ax, curve, VERMILLION)
+    moved = ",\nmoved up or down a little to be seen" if is_discrete(pd.Series(y)) else ""
+    shown = _points(ax, x, y, measure, seed, label=f"one test image{moved}")
+    draw_curve(ax, curve, VERMILLION, label=f"mean of {_part(len(curve))},\nwith 95% interval")
+    ax.figure.legend(loc="outside lower left", ncols=2)
     ax.set_xlabel(x_label or label_of(distance))
     ax.set_ylabel(label_of(measure))
     _limits(ax, shown, measure)
@@ -131,14 +136,16 @@ def distance_vs_invariance_by_class(
             f"the largest has {sizes.max() if len(sizes) else 0}."
         )
     labels = sorted(enough.index[:most], key=lambda label: (class_name(label).lower(), label))
-    columns = min(5, max(1, math.ceil(math.sqrt(len(labels)))))
+    columns = min(PANELS_IN_A_ROW, len(labels))
     lines = math.ceil(len(labels) / columns)
-    figure = new_figure(2.0 * columns + 0.6, 1.9 * lines + 0.9)
+    figure = new_figure(height=1.65 * lines + 0.9)
     panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel()
     shown = []
     for panel, label in zip(panels, labels, strict=False):
-        shown.append(_panel(panel, rows[rows["label"].eq(label)], distance, measure, bins))
-        panel.set_title(shortened(class_name(label)), fontsize=8.5, pad=17)
+        of_class = rows[rows["label"].eq(label)]
+        shown.append(_panel(panel, of_class, distance, measure, bins))
+        name = f"{shortened(class_name(label), LONGEST_PANEL_NAME)}, n {len(of_class)}"
+        panel.set_title(name, fontsize=8, loc="center", pad=26)
     for panel in panels[len(labels) :]:
         panel.set_visible(False)
     for panel in panels[max(len(labels) - columns, 0) : len(labels)]:
@@ -146,22 +153,22 @@ def distance_vs_invariance_by_class(
     _limits(panels[0], np.concatenate(shown), measure)
     figure.supxlabel(x_label or label_of(distance), fontsize=9.5)
     figure.supylabel(label_of(measure), fontsize=9.5)
+    note = "bands and brackets: 95% intervals"
     if len(labels) < len(sizes):
-        shown_of_all = f"{len(labels)} of {count(len(sizes), 'class', 'classes')}"
-        figure.suptitle(f"{shown_of_all}: those with the most images", fontsize=9, color=GREY)
+        note = f"{len(labels)} of {count(len(sizes), 'class', 'classes')}; {note}"
+    figure.suptitle(note, x=0.99, ha="right", fontsize=8, color=GREY)
     return figure
 
 
 def _panel(panel: Axes, rows: pd.DataFrame, distance: str, measure: str, bins: int) -> np.ndarray:
     x, y = rows[distance].to_numpy(float), rows[measure].to_numpy(float)
     shown = _points(panel, x, y, measure)
-    draw_curve(panel, quantile_curve(x, y, bins), VERMILLION)
-    table = correlate(rows, distance, measure)
-    rhos = plain_and_partial(table, distance, measure)
+    draw_curve(panel, quantile_curve(x, y, bins, limits=limits_of(measure)), VERMILLION)
+    plain, partial = plain_and_partial(correlate(rows, distance, measure), distance, measure)
     text = "ρ undefined"
-    if None not in rhos:
-        text = f"ρ {number(rhos[0]['rho'])}, given margin {number(rhos[1]['rho'])}"
-    above(panel, f"n {len(rows)}, {text}", 4, fontsize=7)
+    if plain is not None and partial is not None:
+        text = f"ρ {_with_limits(plain)}\ngiven margin {_with_limits(partial)}"
+    above(panel, text, 3, fontsize=SMALL, va="bottom")
     return shown
 
 
@@ -172,25 +179,33 @@ def curve_given_margin(
     measure: str = HEADLINE,
     distance: str = "nn_distance",
     bins: int = BINS,
+    correlations: pd.DataFrame | None = None,
     x_label: str | None = None,
 ) -> Axes:
     """The curve over percentiles of distance, among all images and among images of similar margin.
 
     For the second, images are put into strata of nearly equal margin, and each image's distance is ranked inside its
     stratum. The margin then has the same distribution at all percentiles, so it does not cause the remaining slope.
+    The legend has Spearman's ρ of both kinds, the numbers from which the finding follows; the rows of CORRELATIONS are
+    computed if they are not given.
     """
     rows = _complete(per_image, distance, measure, "margin")
+    if correlations is None:
+        correlations = correlate(rows, distance, measure)
+    rhos = [
+        "" if row is None else f": ρ {_with_limits(row)}" for row in plain_and_partial(correlations, distance, measure)
+    ]
     ax = new_figure().add_subplot()
     y = rows[measure].to_numpy(float)
     strata = margin_strata(rows["margin"].to_numpy(float))
     lines = (
-        (np.zeros(len(rows), dtype=int), VERMILLION, "o", "among all images"),
-        (strata, BLUE, "s", "among images of like margin"),
+        (np.zeros(len(rows), dtype=int), VERMILLION, "o", f"among all images{rhos[0]}"),
+        (strata, BLUE, "s", f"among images of like margin{rhos[1]}"),
     )
     curves = []
     for groups, colour, marker, label in lines:
         x = percentile_within(rows[distance].to_numpy(float), groups)
-        curves.append(quantile_curve(x, y, bins))
+        curves.append(quantile_curve(x, y, bins, limits=limits_of(measure)))
         draw_curve(ax, curves[-1], colour, marker, label)
     ax.axhline(y.mean(), color=GREY, linestyle="--", linewidth=1)
     ax.set(
@@ -200,12 +215,11 @@ def curve_given_margin(
         xlim=(0, 1),
     )
     ends = pd.concat(curves)[["value", "low", "high"]].to_numpy(float)
-    low, high = value_range(ends, limits_of(measure))
-    ax.set_ylim(low, high + 0.2 * (high - low))
+    ax.set_ylim(value_range(ends, limits_of(measure)))
     in_percent(ax.xaxis)
     in_its_unit(ax.yaxis, measure)
     subtitle(ax, f"{count(len(rows), 'image')} in {count(strata.max() + 1, 'stratum', 'strata')}; dashed: mean of all")
-    ax.legend(loc="upper left")
+    ax.figure.legend(loc="outside lower left")
     return ax
 
 
@@ -225,8 +239,10 @@ def percentile_within(values: np.ndarray, groups: np.ndarray) -> np.ndarray:
 
 @styled
 def draw_curve(ax: Axes, curve: pd.DataFrame, colour: str, marker: str = "o", label: str | None = None) -> None:
-    """Draw CURVES rows: a line through the bins' means, and a band for the interval."""
+    """Draw CURVES rows: a line through the bins' means, and a band for the interval; a bar if there is one bin."""
     curve = curve[["x", "value", "low", "high"]].astype(float).sort_values("x")
+    if len(curve) == 1:
+        ax.vlines(curve["x"], curve["low"], curve["high"], color=colour, alpha=0.6, linewidth=1.6, zorder=3)
     ax.fill_between(curve["x"], curve["low"], curve["high"], color=colour, alpha=0.22, linewidth=0, zorder=3)
     dots = {"marker": marker, "markersize": 4.5, "markeredgecolor": "white", "markeredgewidth": 0.7, "clip_on": False}
     ax.plot(curve["x"], curve["value"], color=colour, label=label, zorder=4, **dots)
@@ -249,11 +265,12 @@ def rho_line(correlations: pd.DataFrame, distance: str, measure: str, n: int) ->
     if plain is None or partial is None:
         return images
 
-    def with_limits(row: Mapping[str, Any]) -> str:
-        brackets = f" [{number(row['low'])}, {number(row['high'])}]" if known(row["low"]) else ""
-        return f"{number(row['rho'])}{brackets}"
+    return f"ρ {_with_limits(plain)}; given margin {_with_limits(partial)}; {images}"
 
-    return f"ρ {with_limits(plain)}; given margin {with_limits(partial)}; {images}"
+
+def _with_limits(row: Mapping[str, Any]) -> str:
+    brackets = f" [{number(row['low'])}, {number(row['high'])}]" if known(row["low"]) else ""
+    return f"{number(row['rho'])}{brackets}"
 
 
 def _complete(per_image: pd.DataFrame, distance: str, measure: str, *others: str) -> pd.DataFrame:
@@ -268,7 +285,14 @@ def _complete(per_image: pd.DataFrame, distance: str, measure: str, *others: str
     return rows
 
 
-def _points(ax: Axes, x: np.ndarray, y: np.ndarray, measure: str, seed: int = 0) -> np.ndarray:
+def _part(bins: int) -> str:
+    """The part of the images that is in each of these bins."""
+    return "all images" if bins == 1 else f"each {FRACTIONS[bins]}" if bins in FRACTIONS else f"each of {bins} parts"
+
+
+def _points(
+    ax: Axes, x: np.ndarray, y: np.ndarray, measure: str, seed: int = 0, label: str | None = None
+) -> np.ndarray:
     """Draw the points; returns their positions, which stay inside the measure's range."""
     values = np.unique(y)
     if is_discrete(pd.Series(y)) and len(values) > 1:
@@ -279,6 +303,9 @@ def _points(ax: Axes, x: np.ndarray, y: np.ndarray, measure: str, seed: int = 0)
     size, alpha = 9 if len(x) < RASTER_FROM else 4, float(np.clip(12 / math.sqrt(len(x)), 0.06, 0.45))
     look = {"color": BLUE, "linewidths": 0, "rasterized": len(x) > RASTER_FROM, "zorder": 2, "clip_on": False}
     ax.scatter(x, y, s=size, alpha=alpha, **look)
+    # In the legend, a point is as dark as many are on top of each other.
+    if label:
+        ax.plot([], [], "o", color=BLUE, markersize=4, markeredgewidth=0, label=label)
     return y
 
 

@@ -1,18 +1,32 @@
 """Findings on the relation of distance and framing to invariance."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
-from bias_toolkit.foundation.words import count, number, percent, significant
-from bias_toolkit.invariance import measure_of
+from bias_toolkit.foundation.words import percent, significant
 from bias_toolkit.report.columns import has_values
-from bias_toolkit.report.relations.tables import Relations, correlation, curve_rows, plain_and_partial
+from bias_toolkit.report.relations.judgement import Judgement, Verdict, judge
+from bias_toolkit.report.relations.tables import FRACTIONS, Relations, correlation, curve_rows
 from bias_toolkit.report.words.definitions import COLUMNS, label_of
-from bias_toolkit.report.words.finding import TOO_FEW_IMAGES, Finding, Heading, Kind, limits_over, rho, sign
+from bias_toolkit.report.words.finding import Finding, Heading, Kind, estimate_over
 from bias_toolkit.report.words.sentences import lowered
 
-FRACTIONS = {2: "half", 3: "third", 4: "quarter", 5: "fifth", 8: "eighth", 10: "tenth", 20: "twentieth"}
+CLAIMS = {
+    Verdict.ALSO_GIVEN: "{more}, {the_less}, also among images of like confidence.",
+    Verdict.ONLY_GIVEN: "Among images of like confidence, {lowered_more}, {the_less}.",
+    Verdict.REVERSED: "Among images of like confidence, {lowered_more}, {the_less}; among all images it is the other "
+    "way round.",
+    Verdict.EXPLAINED: "{more}, {the_less}; among images of like confidence this was not found.",
+    Verdict.UNEVEN: "{label} changes with {noun}, but it neither rises nor falls steadily.",
+    Verdict.NONE: "No relation between {noun} and {label} was found.",
+    Verdict.TOO_FEW: "There are too few images to say how {noun} and {label} are related.",
+    Verdict.UNCONTROLLED: "The relation between {noun} and {label} is not given.",
+    Verdict.UNKNOWN: "The relation between {noun} and {label} could not be computed.",
+}
+UNCONTROLLED = "It could not be controlled for the margin, and without that it could be the model's confidence alone."
 
 
 @dataclass(frozen=True)
@@ -25,57 +39,51 @@ class Variable:
     noun: str  # as in “No relation between ... and”
     low: str  # as in “in the nearest tenth”
     high: str
+    figure: str | None = None  # the name of the figure of both, with the measure's name in braces
     boxes: frozenset[str] = frozenset()  # the sets whose object boxes it is computed from: train, test
 
 
-def relation(relations: Relations, variable: Variable, measure: str) -> Finding:
-    """One variable against one measure: the plain correlation, always with the partial one given the margin."""
-    return Finding(variable.heading, *_relation(relations, variable, measure), boxes=variable.boxes)
+def relation(relations: Relations, variable: Variable, measure: str, rank: int | None = None) -> Finding:
+    """One variable against one measure: the correlation given the margin, and beside it the plain one.
+
+    `rank` is that of the finding if there is a relation; 100 is added to it otherwise.
+    """
+    judged = judge(relations, variable.name, measure)
+    found = judged.kind in (Kind.ASSOCIATION, Kind.EXPLAINED)
+    return Finding(
+        variable.heading,
+        judged.kind,
+        _claim(judged, variable, measure),
+        _evidence(relations, judged, variable, measure),
+        estimate=judged.estimate,
+        rank=rank if rank is None or found else rank + 100,
+        figure=variable.figure and variable.figure.format(measure.replace("_", "-")),
+        boxes=variable.boxes,
+    )
 
 
-def _relation(relations: Relations, variable: Variable, measure: str) -> tuple[Kind, str, str]:
-    """Kind, claim and evidence."""
-    table = relations.correlations
-    plain, partial = plain_and_partial(table, variable.name, measure)
+def _claim(judged: Judgement, variable: Variable, measure: str) -> str:
     label = lowered(label_of(measure))
-    if plain is None:
-        claim = f"The relation between {variable.noun} and {label} could not be computed."
-        return Kind.UNKNOWN, claim, _why(relations, variable.name, measure)
-    if partial is None:
-        claim = f"The relation between {variable.noun} and {label} is not given."
-        why = "It could not be controlled for the margin, and without that it could be the model's confidence alone."
-        return Kind.UNKNOWN, claim, why
-    numbers = f"Spearman's ρ {rho(plain, images=True)}; with the margin held constant {rho(partial)}."
-    directions = sign(plain["low"], plain["high"]), sign(partial["low"], partial["high"])
-    if plain["n"] < TOO_FEW_IMAGES or None in directions:
-        claim = f"{count(plain['n'], 'image')} are too few to say how {variable.noun} and {label} are related."
-        return Kind.CAUTION, claim, numbers
-    kind, claim, meaning = _verdict(variable, measure, *directions)
-    ends = _ends(relations, variable, measure) if directions[0] else ""
-    return kind, claim, f"{numbers} {meaning}{ends}{_within_class(table, variable, measure)}"
+    claim = CLAIMS[judged.verdict].format(
+        more=variable.more,
+        lowered_more=lowered(variable.more),
+        the_less=f"the {judged.stability} stable the model is on it by {label}",
+        noun=variable.noun,
+        label=label,
+    )
+    return claim[0].upper() + claim[1:]
 
 
-def _verdict(variable: Variable, measure: str, plain: int, partial: int) -> tuple[Kind, str, str]:
-    """Kind, claim, and the joint meaning of the two correlations."""
-    label = lowered(label_of(measure))
-
-    def effect(direction: int) -> str:
-        stability = "more" if (direction > 0) == measure_of(measure).more_is_stable else "less"
-        return f"the {stability} stable the model is on it by {label}"
-
-    unrelated = f"No relation between {variable.noun} and {label} was found"
-    if plain == 0 and partial == 0:
-        return Kind.NONE, f"{unrelated}.", "Both intervals include 0."
-    if plain == 0:
-        claim = f"{unrelated}, unless the margin is held constant."
-        meaning = f"Among images of like confidence: {lowered(variable.more)}, {effect(partial)}."
-        return Kind.EFFECT, claim, meaning
-    claim = f"{variable.more}, {effect(plain)}"
-    if partial == 0:
-        return Kind.EXPLAINED, f"{claim}; the model's confidence explains it.", "The second interval includes 0."
-    if partial == plain:
-        return Kind.EFFECT, f"{claim}.", "The model's confidence alone does not explain it."
-    return Kind.CAUTION, f"{claim}, but the other way round among images of like confidence.", ""
+def _evidence(relations: Relations, judged: Judgement, variable: Variable, measure: str) -> str:
+    if judged.verdict == Verdict.UNKNOWN:
+        return _why(relations, variable.name, measure)
+    if judged.verdict == Verdict.UNCONTROLLED:
+        return UNCONTROLLED
+    sentences = [f"Among all images: {judged.plain.text}."]
+    if judged.kind in (Kind.ASSOCIATION, Kind.EXPLAINED):
+        sentences += [_ends(relations, variable, measure)]
+    sentences.append(_within_class(relations.correlations, variable, measure))
+    return " ".join(sentence for sentence in sentences if sentence)
 
 
 def _why(relations: Relations, *columns: str) -> str:
@@ -89,9 +97,7 @@ def _why(relations: Relations, *columns: str) -> str:
 
 def _within_class(table: pd.DataFrame, variable: Variable, measure: str) -> str:
     row = correlation(table, variable.name, measure, "within class")
-    if row is None:
-        return ""
-    return f" Within classes ρ is {number(row['rho'])} ({limits_over(row['n'], row['low'], row['high'])})."
+    return "" if row is None else f"Within classes ρ is {_estimate(row, row['rho'])}."
 
 
 def _ends(relations: Relations, variable: Variable, measure: str) -> str:
@@ -100,11 +106,11 @@ def _ends(relations: Relations, variable: Variable, measure: str) -> str:
         return ""
     curve = curve.sort_values("bin")
     form = percent if COLUMNS[measure].share else significant
-    first, last = curve.iloc[0], curve.iloc[-1]
     part = FRACTIONS.get(len(curve), f"{len(curve)}th part")
+    first, last = (_estimate(row, row["value"], form) for row in (curve.iloc[0], curve.iloc[-1]))
+    start = f"{label_of(measure)} is {first} in the {variable.low} {part} of the images"
+    return f"{start} and {last} in the {variable.high}."
 
-    def mean(row: pd.Series) -> str:
-        return f"{form(row['value'])} ({limits_over(row['n'], row['low'], row['high'], form)})"
 
-    low = f"{mean(first)} in the {variable.low} {part} of the images"
-    return f" {label_of(measure)} is {low} and {mean(last)} in the {variable.high}."
+def _estimate(row: Mapping[str, Any], value: float, *form: Any) -> str:
+    return estimate_over(row["n"], value, row["low"], row["high"], *form)

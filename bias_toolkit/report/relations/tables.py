@@ -6,9 +6,12 @@ from typing import Any
 
 import pandas as pd
 
-from bias_toolkit.analysis import quantile_curve
+from bias_toolkit.analysis import adjusted_correlations, quantile_curve
 from bias_toolkit.foundation.words import known
 from bias_toolkit.report.source import Source, per_image
+
+FRACTIONS = {2: "half", 3: "third", 4: "quarter", 5: "fifth", 8: "eighth", 10: "tenth", 20: "twentieth"}
+"""The name of a bin of equally many images, by the number of bins."""
 
 
 @dataclass(frozen=True)
@@ -16,7 +19,7 @@ class Relations:
     """The tables that relate variables and measures of the test images."""
 
     per_image: pd.DataFrame  # one row per test image; empty if no sweep has steps
-    correlations: pd.DataFrame  # table CORRELATIONS
+    correlations: pd.DataFrame  # table CORRELATIONS, with `adjusted_correlations`
     curves: pd.DataFrame  # table CURVES
     bins: int  # quantile bins of a curve
     metric: str  # of distances
@@ -42,7 +45,8 @@ class Relations:
 def gather(source: Source) -> Relations:
     """The relations of variables and measures of a study's test images."""
     analysis, settings = source.analysis, source.settings
-    return Relations(per_image(source), analysis.correlations, analysis.curves, settings.bins, settings.metric)
+    correlations = adjusted_correlations(analysis.correlations)
+    return Relations(per_image(source), correlations, analysis.curves, settings.bins, settings.metric)
 
 
 def correlation(table: pd.DataFrame, distance: str, measure: str, kind: str) -> Mapping[str, Any] | None:

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from bias_toolkit import features, invariance
+from bias_toolkit.foundation.intervals import UNLIMITED
 from bias_toolkit.foundation.words import Form, number, percent, significant
 
-UNIT, POSITIVE, UNLIMITED = (0.0, 1.0), (0.0, math.inf), (-math.inf, math.inf)
+UNIT, POSITIVE = (0.0, 1.0), (0.0, math.inf)
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Definition:
 
 
 MEASURES: dict[str, Definition] = {
-    each.name: Definition(each.label, each.definition, each.share, (0.0, each.highest), each.form)
+    each.name: Definition(each.label, each.definition, each.share, each.limits, each.form)
     for each in invariance.INVARIANCE_MEASURES
 }
 

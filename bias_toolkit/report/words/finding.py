@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+import numpy as np
+from numpy.typing import ArrayLike
+
 from bias_toolkit.foundation.words import Form, count, estimate, interval, known, number, p_value, percent, significant
 from bias_toolkit.report.words.sentences import in_points
 
@@ -84,6 +87,8 @@ SIGNIFICANT = 0.05
 TOO_FEW_IMAGES = 30
 # A bootstrap of fewer images gives intervals that are too narrow; for equal values, their width is even 0.
 ENOUGH_FOR_AN_INTERVAL = 10
+# Added to the rank of a finding that says that nothing was found, or that it is not known.
+NOT_FOUND_RANK = 100
 NO_INTERVAL = "too few images for an interval"
 
 
@@ -114,6 +119,13 @@ class Estimate:
         form, unit = FORMS[self.unit], " percentage points" if self.unit == Unit.POINTS else ""
         limits = f"95% interval {interval(self.low, self.high, form)}" if known(self.low) else NO_INTERVAL
         return f"{self.label} {form(self.value)}{unit} ({limits}; {count(self.n, self.of, self._plural)})".strip()
+
+    @property
+    def brief(self) -> str:
+        """`P(top-1 change) 16.6% (15.3% to 18.0%)`, for a figure."""
+        form, unit = FORMS[self.unit], " percentage points" if self.unit == Unit.POINTS else ""
+        limits = interval(self.low, self.high, form) if known(self.low) else NO_INTERVAL
+        return f"{self.label} {form(self.value)}{unit} ({limits})"
 
     @property
     def _plural(self) -> str:
@@ -163,11 +175,30 @@ class Finding:
         }
 
 
+def finding_of(values: Mapping[str, Any]) -> Finding:
+    """A finding from the values that `Finding.to_dict` gives."""
+    estimate = values["estimate"] and Estimate(**values["estimate"] | {"unit": Unit(values["estimate"]["unit"])})
+    return Finding(**{**values, "kind": Kind(values["kind"]), "estimate": estimate})
+
+
 def sign(low: float | None, high: float | None) -> int | None:
     """1 or −1 if the whole interval lies above or below 0, 0 if it includes 0, None without an interval."""
     if not (known(low) and known(high)):
         return None
     return int(low > 0) - int(high < 0)
+
+
+def clearest_of_family(value: ArrayLike, low: ArrayLike, high: ArrayLike, nothing: float) -> tuple[int, np.ndarray]:
+    """The member of a family that is farthest from `nothing` in widths of its interval, and the direction of each.
+
+    If the interval of any member leaves out `nothing`, so does that of the first. All are (m,); directions are 1, −1 or
+    0, as in `Estimate.direction`.
+    """
+    value, low, high = (np.asarray(each, np.float64) for each in (value, low, high))
+    directions = (low > nothing).astype(int) - (high < nothing)
+    distance, side = np.abs(value - nothing), np.where(value > nothing, value - low, high - value)
+    times = np.divide(distance, side, out=np.where(distance > 0, np.inf, 0.0), where=side > 0)
+    return int(np.lexsort((distance, times, directions != 0))[-1]), directions
 
 
 def limits_over(n: float, low: float | None, high: float | None, form: Form = number) -> str:

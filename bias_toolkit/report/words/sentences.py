@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from bias_toolkit.foundation.words import GAP, known, number, p_value
+from bias_toolkit.foundation.words import known, number
 from bias_toolkit.invariance import protocol_of
 
 TRAINING, TEST = "train", "test"
@@ -39,11 +39,6 @@ def three_digits(value: float) -> str:
     return number(value, 3)
 
 
-def bare_p(value: float | None) -> str:
-    """A p-value without its name: `0.034`, `< 0.001`."""
-    return p_value(value).removeprefix("p").removeprefix(f"{GAP}={GAP}").strip(GAP)
-
-
 def image_size(protocol: str, size: float) -> float:
     """Side of the image as the view shows it, in view sides: above 1 a tighter crop, below 1 an image on a canvas."""
     return protocol_of(protocol).image_side(size)
@@ -53,6 +48,27 @@ def sweep_name(protocol: str, transform: str, size: float) -> str:
     """`crop, diagonal, size 1`."""
     parts = (protocol, transform, f"size {size:g}" if known(size) else None)
     return ", ".join(part for part in parts if isinstance(part, str) and part)
+
+
+TRAINED_ELSEWHERE = {
+    "other": (
+        "The model was not trained on the training set.",
+        "So distance is from other images than those it learnt from.",
+    ),
+    None: (
+        "It is not known whether the model was trained on the training set.",
+        "Say it with --trained-on; if not, distance is from other images than those it learnt from.",
+    ),
+}
+"""By `Source.trained_on`: the fact, and what follows from it."""
+
+
+def training_sentence(trained_on: str | None) -> str:
+    """What distance from the training set is, if the model was or may have been trained on something else.
+
+    `trained_on` is `train` (then nothing is said), `other`, or None if it is not known.
+    """
+    return " ".join(TRAINED_ELSEWHERE.get(trained_on, ()))
 
 
 @dataclass(frozen=True)

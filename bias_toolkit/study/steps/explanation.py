@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from bias_toolkit.explain import Context, Request, Subject
 
 EXPLANATIONS = "explanations"
+FORMAT = 2
+"""The version of explanation.json; other versions are computed anew."""
 
 
 @step(
@@ -21,7 +23,7 @@ EXPLANATIONS = "explanations"
     needs=[analysis],
     inputs=["model", "label_map"],
     settings=["batch_size", "seed"],
-    also=lambda: {"toolkit": bias_toolkit.__version__},
+    also=lambda: {"toolkit": bias_toolkit.__version__, "format": FORMAT},
     command="explain",
     writes=["explanation.json", "index.html", "figures/*", "pictures/*"],
 )

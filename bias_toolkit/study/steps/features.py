@@ -47,7 +47,7 @@ def _refuse_nothing(job: Job, split: str) -> None:
     shard_size=1024,
     outputs=_outputs,
     files=["features", "skipped"],
-    label="Extracting features",
+    label="Features",
     finish=_refuse_nothing,
     command="embed",
 )

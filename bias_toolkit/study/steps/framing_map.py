@@ -84,6 +84,7 @@ def _tables() -> dict[str, Any]:
     needs=[images, framed.where(lambda inputs, _: inputs.shown_surroundings)],
     inputs=["model"],
     settings=["map_images", "map_positions", "map_scales", "map_surroundings", "feature_size", "resamples", "seed"],
+    also=lambda: {"method": "intervals of both ends of a contrast; lowest cells by simultaneous intervals"},
     command="map",
     writes=[f"{name}.parquet" for name in TABLES],
     tables=_tables,

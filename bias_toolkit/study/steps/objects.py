@@ -42,6 +42,7 @@ def objects(job: Job) -> None:
     """Relate the objects to their null model and the test set's to the training set's."""
     from bias_toolkit import objects as framing_of
     from bias_toolkit.foundation.files import write_table, write_text
+    from bias_toolkit.foundation.progress import named
 
     inputs, settings, progress = job.inputs, job.settings, job.progress
     framing, schemas = {}, _tables()
@@ -54,7 +55,7 @@ def objects(job: Job) -> None:
             resamples=settings.resamples,
             placements=settings.placements,
             seed=settings.seed,
-            progress=progress,
+            progress=named(progress, after=split),
         )
         write_table(framing[split], job.folder / f"{split}-framing.parquet", schemas[f"{split}-framing"])
         write_table(summary, job.folder / f"{split}-summary.parquet", schemas[f"{split}-summary"])

@@ -98,7 +98,7 @@ def test_the_legend_of_the_map_names_the_most_frequent_first(unstable, colours):
 
 
 def test_dot_plot(unstable):
-    ax = effects_plot(unstable)
+    ax, right = effects_plot(unstable).axes
     rows = effects(unstable)
     assert [row.name for row in rows] == [
         "as it is",
@@ -110,13 +110,16 @@ def test_dot_plot(unstable):
         "averaged over 9 shifts",
         "averaged over 49 shifts",
     ]
-    before, threshold, *points = ax.lines
+    threshold, before, *points = ax.lines
     assert list(before.get_xdata()) == [0.375] * 2
     assert list(threshold.get_xdata()) == [0.1] * 2
     assert [point.get_xdata()[0] for point in points] == [0.375, 0.35, 0.06, 0.02, 0.35, 0.3, 0.2, 0.07]
     assert [point.get_ydata()[0] for point in points] == list(range(8))
     assert [point.get_color() for point in points[:3]] == [VERMILLION, points[3].get_color(), BLUE]
     assert {point.get_color() for point in points[3:]} == {points[1].get_color()}
+    macs = [point.get_xdata()[0] for point in right.lines[1:]]
+    np.testing.assert_allclose(macs, [0.09375, 0.09, *(p / 4 for p in (0.06, 0.02, 0.35, 0.3, 0.2, 0.07))])
+    assert right.lines[0].get_xdata()[0] == 0.09375
     (cause,) = ax.collections[2].get_segments()
     np.testing.assert_allclose(cause, [[0.01, 2], [0.11, 2]])
     labels = [label.get_text().replace("\n", " ") for label in ax.get_yticklabels()]
@@ -126,8 +129,8 @@ def test_dot_plot(unstable):
 
 def test_what_has_no_value_is_no_point(unstable):
     unknown = dataclasses.replace(unstable.controls, value=None, low=None, high=None)
-    ax = effects_plot(dataclasses.replace(unstable, controls=unknown))
-    assert len(ax.lines) == 2 + 7
+    left, right = effects_plot(dataclasses.replace(unstable, controls=unknown, controls_mac=None)).axes
+    assert (len(left.lines), len(right.lines)) == (2 + 7, 1 + 7)
 
 
 def test_the_object_among_the_training_objects(unstable):

@@ -72,15 +72,18 @@ def page(explained, pages_without_figures):
 def test_sections_in_their_order_and_the_answer_first(page, unstable):
     assert page.headings == [
         "Answer",
-        "How unstable",
-        "How unlike the training images",
         "Why",
-        "Remedy",
+        "What is no cause",
+        "How unstable",
+        "Compared with other images",
+        "What averaging over shifts gives",
         "How this was measured",
     ]
     assert squeezed([unstable.answer]) in page.text
+    # All but the answer and the causes is folded.
+    assert [section.folded for section in explanation_page(unstable).sections] == [False] * 2 + [True] * 5
     after_heading = page.text.split("Answer ", 2)[-1]
-    assert after_heading.index("Unstable: its top-1 class changes in 37.5%") < 150
+    assert after_heading.index("Unstable: its top-1 class changes in 37.5%") < 300
     assert page.sources[0] == "pictures/centre.png"
 
 
@@ -122,13 +125,25 @@ def test_nothing_comes_from_the_network_and_names_are_escaped(page):
     assert not [link for link in page.links + page.sources if "//" in link]
 
 
-def test_tiles(unstable):
-    tiles = explanation_page(unstable).tiles
-    assert [value for value, *_ in tiles] == ["37.5%", "99.7%", "framed off centre", "0.04"]
-    assert "95% interval 32.5% to 42.5%" in tiles[0][2]
-    assert tiles[1][1] == "of the other test images are more stable on the study’s sweep"
-    assert tiles[2][1:] == ("first cause", "1 further cause")
-    assert tiles[3][2] == "more than 3% of the other test images"
+def answer_picture(explanation):
+    (block,) = explanation_page(explanation).sections[0].blocks
+    return block.picture
+
+
+def test_the_picture_has_the_class_that_it_gets(unstable):
+    """The class over all shifts is named as such, where it is another one."""
+    before = unstable.before
+    assert before.centre_view.name != before.over_shifts.name == "owl"
+    picture = answer_picture(unstable)
+    assert (picture.file, picture.title) == (unstable.picture, before.centre_view.name)
+    assert picture.title == unstable.shift_map.names[unstable.shift_map.reference]
+    assert picture.lines == [
+        "This is the centre view, and the class that it gets.",
+        "probability 45.0%, wrong",
+        "Over all shifts the model says another class: owl.",
+    ]
+    same = dataclasses.replace(unstable, before=dataclasses.replace(before, over_shifts=before.centre_view))
+    assert not [line for line in answer_picture(same).lines if "Over all shifts" in line]
 
 
 def test_of_what_the_page_is(unstable):
@@ -190,26 +205,33 @@ def test_every_line_with_its_numbers(page, unstable):
             continue
         before, after = unstable.before.p_top1_change, line.after.p_top1_change
         assert f"{percent(before.value)} → {percent(after.value)}" in text
-        assert f"after {percent(after.low)} to {percent(after.high)}" in text
+        assert f"after: {percent(after.low)} to {percent(after.high)}" in text
         assert f"{significant(unstable.before.mac.value, 2)} → {significant(line.after.mac.value, 2)}" in text
-        assert f"Fall of P(top-1 change) {points(line.fall.value)}" in text
-        assert f"Fall beyond controls {points(line.fall_beyond_controls.value)}" in text
-        prediction = line.after.prediction
-        told = f"probability {percent(prediction.probability)}, {'right' if prediction.is_right else 'wrong'}"
-        assert f"{prediction.name} {told}" in text
+        low, high = points(line.fall.low).removesuffix(" points"), points(line.fall.high)
+        assert f"fall: {low} to {high}" in text
+        assert f"fall: {significant(line.mac_fall.low, 2)} to {significant(line.mac_fall.high, 2)}" in text
+        assert f"Lower than after controls by {points(line.fall_beyond_controls.value)}" in text
+        centre = line.after.centre_view
+        told = f"probability {percent(centre.probability)}, {'right' if centre.is_right else 'wrong'}"
+        assert f"Class at the centre view {centre.name} {told}" in text
         assert kind == ("trial cause" if line.rank else "trial other")
     assert "Made-up pixels 18.0% filled: the canvas colour" in page.trial("framed off centre")[1]
 
 
 def test_causes_come_first_in_their_order_and_what_was_not_tried_has_no_numbers(page):
     kinds = [kind.split()[1] for kind, _ in page.trials]
-    assert kinds == ["reference", "reference", "cause", "cause", "other", "other", "other", "untried"]
+    assert kinds == ["cause", "reference", "reference", "other", "other", "other", "untried", "other"]
     texts = [squeezed(words) for _, words in page.trials]
-    assert texts[1].startswith("Controls")
-    assert "P(top-1 change) 35.0%" in texts[1]
-    assert texts[2].startswith("1 framed off centre cause")
-    assert texts[3].startswith("2 a coin toss between two classes cause")
-    assert "%" not in texts[-1]
+    assert "1 framed off centre cause" in texts[0]
+    assert "Class at the centre view <script>alert(1)</script>" in texts[1]
+    assert "Class over all shifts owl probability 40.0%, wrong" in texts[1]
+    assert texts[2].startswith("Controls")
+    assert "P(top-1 change) 35.0%" in texts[2]
+    assert "MAC 0.09" in texts[2]
+    assert "%" not in texts[-2]
+    # An association, in the section on other images and not among the causes.
+    assert texts[-1].startswith("a coin toss between two classes like others of its margin")
+    assert page.text.index("These are associations") < page.text.index("a coin toss between two classes like")
 
 
 def test_the_coin_toss_is_compared_with_images_of_its_margin_and_not_with_these_steps(page):
@@ -220,7 +242,9 @@ def test_the_coin_toss_is_compared_with_images_of_its_margin_and_not_with_these_
 
 def test_remedies(page):
     assert "shifts of up to 3 pixels 49 7.0% 2.0% to 12.0% 0.018 0.0075 to 0.028 snow leopard" in page.text
-    assert "As it is 1 37.5% 32.5% to 42.5%" in page.text
+    # What the remedy does to the centre view: as it is, the class of that one view and not that over all shifts.
+    as_it_is = "As it is 1 37.5% 32.5% to 42.5% 0.094 0.084 to 0.10 <script>alert(1)</script> probability 45.0%, wrong"
+    assert as_it_is in page.text
     assert "A shift is an exact slice of pixels." in page.text
 
 
@@ -231,22 +255,20 @@ def test_a_stable_image(explained, unstable):
     assert page.headings == [
         "Answer",
         "How unstable",
-        "How unlike the training images",
-        "Remedy",
+        "Compared with other images",
+        "What averaging over shifts gives",
         "How this was measured",
     ]
     assert "As the image is stable, no cause was looked for." in page.text
     assert page.trials == []
-    assert explanation_page(dataclasses.replace(unstable, **stable)).tiles[2][0] == "stable"
 
 
 def test_no_cause_was_found(explained, unstable):
     lines = [line for line in unstable.lines if line.rank is None]
     page = Page(explained(lines=lines, remedies=[], notes=[], controls=None))
-    assert page.headings[-1] == "Why"
-    assert "Nothing that was tried could be shown to be a cause." in page.text
+    assert page.headings[1:3] == ["Why", "What is no cause"]
+    assert "No cause was found. What was tried is below, each with its result." in page.text
     assert "trial cause" not in dict(page.trials)
-    assert explanation_page(dataclasses.replace(unstable, lines=lines)).tiles[2][0] == "none found"
 
 
 def test_percentiles_at_the_ends():

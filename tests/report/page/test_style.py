@@ -10,7 +10,7 @@ from PIL import Image
 
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.report import save_figure
-from bias_toolkit.report.page.style import new_figure, styled
+from bias_toolkit.report.page.style import new_figure, on_log_axis, styled, subtitle, without_title
 from bias_toolkit.report.topics.invariance.figures import measure_histogram
 
 
@@ -96,3 +96,37 @@ save_figure(measure_histogram(table), {str(tmp_path / "a.png")!r})
 assert "matplotlib.pyplot" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.01, 100), (0.5, 3.2), (0.8, 1.3), (0.9, 1.1), (1e-5, 1e5), (0.316, 3.16)])
+def test_a_logarithmic_axis_has_some_ticks_at_round_numbers(low, high):
+    ax = new_figure().add_subplot()
+    ax.set_xscale("log")
+    on_log_axis(ax.xaxis)
+    ax.set_xlim(low, high)
+    ax.figure.draw_without_rendering()
+    inside = [tick for tick in ax.get_xticks() if low <= tick <= high * (1 + 1e-9)]
+    assert 2 <= len(inside) <= 9
+    labels = [text.get_text() for text in ax.get_xticklabels()]
+    assert [float(label) for label in labels] == pytest.approx(list(ax.get_xticks()))
+    assert len(set(labels)) == len(labels)
+
+
+def test_a_title_is_removed_with_the_line_below_it():
+    ax = new_figure().add_subplot()
+    ax.set_title("title")
+    subtitle(ax, "line")
+    ax.text(0, 0, "kept")
+    without_title(ax.figure)
+    assert ax.get_title(loc="left") == ""
+    assert [text.get_text() for text in ax.texts] == ["kept"]
+
+
+def test_titles_that_tell_panels_apart_stay():
+    figure = new_figure()
+    figure.suptitle("title")
+    for ax, name in zip(figure.subplots(1, 2), ("one", "other"), strict=True):
+        ax.set_title(name, loc="left")
+    without_title(figure)
+    assert figure.get_suptitle() == ""
+    assert [ax.get_title(loc="left") for ax in figure.axes] == ["one", "other"]

@@ -4,10 +4,18 @@ import dataclasses
 
 import numpy as np
 import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bias_toolkit.report import topic_findings
 from bias_toolkit.report.topics import TOPICS
+from bias_toolkit.report.topics.classes import Classes
+from bias_toolkit.report.topics.classes import class_findings as class_findings_of
 from bias_toolkit.report.topics.left_out import data_findings, gather
+from bias_toolkit.report.words.sentences import ClassNames
+
+ENDS = ("p_top1_change_low", "p_top1_change_high")
 
 
 def all_findings(source):
@@ -18,19 +26,19 @@ def class_findings(source):
     return topic_findings(source, "classes")
 
 
-def with_classes(source, analysis_of, values):
-    """Ten images a class, whose P(top-1 change) has the class's value in the mean."""
-    noise = np.array([-0.1, 0.1] * 5)
+def with_classes(source, analysis_of, values, n=40, half=0.05):
+    """Images of classes whose P(top-1 change) has the class's value in the mean."""
+    noise = np.resize([-0.1, 0.1], n)
     per_image = pd.concat(
         [pd.DataFrame({"label": label, "p_top1_change": value + noise}) for label, value in values.items()]
     )
     rows = [
         {
             "label": label,
-            "n": 10,
+            "n": n,
             "p_top1_change": value,
-            "p_top1_change_low": value - 0.05,
-            "p_top1_change_high": value + 0.05,
+            "p_top1_change_low": value - half,
+            "p_top1_change_high": value + half,
         }
         for label, value in values.items()
     ]
@@ -45,16 +53,50 @@ def with_classes(source, analysis_of, values):
 
 def test_classes_that_differ(bare_source, analysis_of):
     (finding,) = class_findings(with_classes(bare_source, analysis_of, {"a": 0.2, "b": 0.9, "c": 0.5}))
-    assert finding.kind == "effect"
-    assert "Kruskal–Wallis" in finding.evidence
-    assert "3 classes" in finding.evidence
-    assert "highest for “Bee”, 90.0% (85.0% to 95.0%), and lowest for “a”, 20.0% (15.0% to 25.0%)" in finding.evidence
+    assert finding.kind == "association"
+    assert finding.claim == "Classes differ in stability: “Bee” is less stable than the mean of all images."
+    assert finding.estimate.value == 0.9
+    assert finding.estimate.nothing == pytest.approx(1.6 / 3)
+    assert finding.evidence == (
+        "The mean of all images is 53.3%. Of 3 classes, 1 is less stable than the mean. 1 is more stable."
+    )
+    assert finding.rank == 60
 
 
 def test_classes_that_do_not_differ(bare_source, analysis_of):
-    (finding,) = class_findings(with_classes(bare_source, analysis_of, {"a": 0.5, "b": 0.5}))
+    (finding,) = class_findings(with_classes(bare_source, analysis_of, {"a": 0.5, "b": 0.52}))
     assert finding.kind == "none"
-    assert finding.claim == "No difference in stability between classes was found."
+    assert finding.claim == "No class was found to be more or less stable than the mean of all images."
+    assert finding.estimate.direction == 0
+    assert finding.rank == 160
+    # All images are always stable.
+    still = with_classes(bare_source, analysis_of, {"a": 0.0, "b": 0.0})
+    still.per_image["p_top1_change"] = 0.0
+    assert class_findings(still)[0].kind == "none"
+
+
+def test_classes_of_few_images(bare_source, analysis_of):
+    (finding,) = class_findings(with_classes(bare_source, analysis_of, {"a": 0.2, "b": 0.9}, n=3, half=np.nan))
+    assert finding.kind == "caution"
+    assert finding.claim == "Too few images of each class to say whether classes differ in stability."
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.tuples(st.floats(0.1, 0.9), st.floats(0.01, 0.1)), min_size=2, max_size=8))
+def test_a_class_differs_if_its_line_in_the_figure_leaves_out_the_mean(values):
+    per_image = pd.DataFrame({"label": "c", "p_top1_change": np.linspace(0.1, 0.9, 30 * len(values))})
+    rows = [
+        {"label": f"{i}", "n": 30, "p_top1_change": value} | dict(zip(ENDS, (value - half, value + half), strict=True))
+        for i, (value, half) in enumerate(values)
+    ]
+    contents = Classes(pd.DataFrame(rows), per_image, ClassNames())
+    (finding,) = class_findings_of(contents)
+    shown, mean = contents.compared()
+    differ = shown[ENDS[0]].gt(mean).sum() + shown[ENDS[1]].lt(mean).sum()
+    assert (finding.kind == "association") == (differ > 0) == (finding.estimate.direction != 0)
+    if differ:
+        side = "less stable" if finding.estimate.direction > 0 else "more stable"
+        assert f"is {side} than the mean" in finding.claim
 
 
 def test_one_class_or_none(bare_source, analysis_of):
@@ -64,14 +106,21 @@ def test_one_class_or_none(bare_source, analysis_of):
 
 def test_data(bare_source):
     contents = gather(bare_source)
-    train = dataclasses.replace(contents.datasets["train"], n_skipped=1, dropped_boxes=2)
-    test = dataclasses.replace(contents.datasets["test"], n_skipped=3)
+    train = dataclasses.replace(contents.datasets["train"], n_images=99, n_skipped=1, dropped_boxes=2)
+    test = dataclasses.replace(contents.datasets["test"], n_images=997, n_skipped=3)
     found = data_findings(dataclasses.replace(contents, datasets={"train": train, "test": test}))
     assert [finding.claim for finding in found] == [
-        "1 image of the training set could not be used and was left out.",
-        "3 images of the test set could not be used and were left out.",
-        "2 boxes of the training set had no area inside the image and were dropped.",
+        "Some images of the training set could not be used and were left out.",
+        "Some images of the test set could not be used and were left out.",
+        "Some boxes of the training set had no area inside the image and were dropped.",
     ]
+    assert [finding.evidence.partition(".")[0] for finding in found] == [
+        "1 of 100 images was left out",
+        "3 of 1,000 images were left out",
+        "2 boxes were dropped",
+    ]
+    # From one in a hundred images on, it is among the first findings.
+    assert [finding.rank for finding in found] == [14, None, None]
     assert {finding.kind for finding in found} == {"caution"}
 
 
@@ -87,8 +136,6 @@ def test_all_findings_of_a_known_law(shared_source):
         "Classes",
         "The data",
     ]
-    centred = by_topic["Framing of the subjects"][0]
-    assert centred.claim == "In the training set, objects are centred."
     farther = by_topic["Distance from the training set"][0]
     assert farther.kind == "effect"
     assert farther.claim.startswith("The farther an image is from its nearest training image, the less stable")

@@ -5,6 +5,8 @@ import math
 
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bias_toolkit.objects import FramingComparison, TwoSampleTest
 from bias_toolkit.report.topics.comparison import comparison_findings
@@ -55,116 +57,173 @@ def findings(*differing, test=APART, train=None, second=None):
     return comparison_findings(source)
 
 
-def plain(text):
-    return text.replace("\N{NO-BREAK SPACE}", " ")
+NUMBERS = "0123456789%"
 
 
-def test_no_difference_says_how_large_one_could_have_been_missed():
-    verdict, centring, none = findings(test=ALIKE)
+def of(found, name):
+    (finding,) = (finding for finding in found if finding.estimate and finding.estimate.name == name)
+    return finding
+
+
+def test_a_classifier_that_cannot_tell_the_sets_apart():
+    verdict, *others = findings(test=ALIKE)
     assert verdict.kind == "none"
-    assert verdict.claim == "No difference in framing between the test set and the training set was found."
-    assert "with probability 0.49 (95% interval 0.45 to 0.53)" in verdict.evidence
-    assert "p = 0.70" in plain(verdict.evidence)
-    assert "reach 0.53 at most" in verdict.evidence
-    assert centring.kind == none.kind == "none"
-    assert "position across, position down, scale, aspect, truncation or objects an image" in none.claim
-    assert "position across by −0.010 to 0.010 of the frame's width" in none.evidence
-    assert "scale by a factor of 0.99 to 1.01" in none.evidence
-    assert "truncation by −1.0 to 1.0 percentage points" in none.evidence
+    assert verdict.claim == "A classifier was not found to tell the test set from the training set by the framing."
+    assert verdict.estimate.text == "Area under the classifier’s ROC curve 0.49 (95% interval 0.45 to 0.53; 180 images)"
+    assert verdict.rank == 150
+    assert {finding.kind for finding in others} == {"none"}
+    below = dataclasses.replace(ALIKE, auc=0.42, auc_low=0.38, auc_high=0.46)
+    assert findings(test=below)[0].kind == "none"
+    # An interval that starts at guessing includes it.
+    assert findings(test=dataclasses.replace(ALIKE, auc=0.55, auc_low=0.5))[0].kind == "none"
 
 
-def test_the_classifier_tells_the_sets_apart():
+def test_a_classifier_that_tells_the_sets_apart():
     verdict = findings()[0]
-    assert verdict.kind == "effect"
-    assert verdict.claim == "The test set is framed otherwise than the training set."
-    assert "0.80 (95% interval 0.75 to 0.85)" in verdict.evidence
-    assert "p < 0.001, 100 and 80 images" in plain(verdict.evidence)
-
-
-def test_one_variable_is_enough_for_a_difference():
-    assert findings(row("cx", 0.08, q=0.01), test=ALIKE)[0].kind == "effect"
-    assert findings(row("cx", 0.08, q=0.2), test=ALIKE)[0].kind == "none"
+    assert verdict.kind == "fact"
+    assert verdict.claim == "The test set is framed otherwise than the training set: a classifier tells them apart."
+    assert verdict.estimate.direction == 1
+    assert verdict.rank == 50
 
 
 @pytest.mark.parametrize(
-    ("name", "difference", "half", "words"),
+    ("name", "difference", "half", "claim", "text"),
     [
-        ("cx", -0.08, 0.01, "Objects of the test set lie 0.080 of the frame's width farther left (0.070 to 0.090)"),
-        ("cx", 0.08, 0.01, "farther right (0.070 to 0.090)"),
-        ("cy", 0.08, 0.01, "lie 0.080 of the frame's height farther down"),
-        ("cy", -0.08, 0.01, "farther up"),
-        ("log_scale", -math.log(1.7), 0.03, "are 1.7 times smaller (1.6 to 1.8) than those of the training set."),
-        ("log_scale", math.log(1.2), 0.03, "are 1.20 times larger (1.16 to 1.24)"),
-        ("log_aspect", math.log(2), 0.1, "Boxes of the test set are 2.0 times wider for their height (1.8 to 2.2)"),
-        ("log_aspect", -math.log(2), 0.1, "2.0 times narrower for their height (1.8 to 2.2)"),
-        ("truncated", 0.2, 0.05, "The border cuts objects of the test set more often"),
-        ("truncated", -0.2, 0.05, "less often than those of the training set."),
-        ("objects_per_image", -0.4, 0.1, "An image of the test set has 0.40 objects fewer (0.30 to 0.50)"),
-        ("objects_per_image", 0.4, 0.1, "0.40 objects more"),
+        ("cx", -0.08, 0.01, "Objects of the test set lie farther left than those of the training set.", "−8.0"),
+        ("cx", 0.08, 0.01, "Objects of the test set lie farther right than those of the training set.", "8.0"),
+        ("cy", 0.08, 0.01, "Objects of the test set lie farther down than those of the training set.", "8.0"),
+        ("cy", -0.08, 0.01, "Objects of the test set lie farther up than those of the training set.", "−8.0"),
+        (
+            "log_scale",
+            -math.log(1.7),
+            0.03,
+            "Objects of the test set are smaller than those of the training set.",
+            "0.59",
+        ),
+        (
+            "log_scale",
+            math.log(1.2),
+            0.03,
+            "Objects of the test set are larger than those of the training set.",
+            "1.20",
+        ),
+        (
+            "log_aspect",
+            math.log(2),
+            0.1,
+            "Boxes of the test set are wider for their height than those of the training set.",
+            "2.00",
+        ),
+        (
+            "log_aspect",
+            -math.log(2),
+            0.1,
+            "Boxes of the test set are narrower for their height than those of the training set.",
+            "0.50",
+        ),
+        (
+            "truncated",
+            0.2,
+            0.05,
+            "The frame cuts objects of the test set more often than those of the training set.",
+            "20.0",
+        ),
+        (
+            "truncated",
+            -0.2,
+            0.05,
+            "The frame cuts objects of the test set less often than those of the training set.",
+            "−20",
+        ),
+        (
+            "objects_per_image",
+            -0.4,
+            0.1,
+            "An image of the test set has fewer objects than one of the training set.",
+            "−0.40",
+        ),
+        (
+            "objects_per_image",
+            0.4,
+            0.1,
+            "An image of the test set has more objects than one of the training set.",
+            "0.40",
+        ),
+        (
+            "centre_bias",
+            -0.2,
+            0.05,
+            "Objects of the test set are less centred than those of the training set.",
+            "−0.20",
+        ),
+        ("centre_bias", 0.2, 0.05, "Objects of the test set are more centred than those of the training set.", "0.20"),
     ],
 )
-def test_differences_in_words_to_act_on(name, difference, half, words):
-    finding = findings(row(name, difference, half, q=0.003))[1]
-    assert finding.kind == "effect"
-    assert words in finding.claim
+def test_differences_in_words_to_act_on(name, difference, half, claim, text):
+    finding = of(findings(row(name, difference, half)), name)
+    assert (finding.kind, finding.claim) == ("fact", claim)
+    assert f" {text}" in finding.estimate.text
+    assert not set(finding.claim) & set(NUMBERS)
 
 
-def test_the_share_of_truncated_objects_has_its_numbers():
-    finding = findings(row("truncated", 0.2, 0.05, q=0.003))[1]
-    assert finding.evidence == "70.0% of them against 50.0%: 20.0 (15.0 to 25.0) percentage points."
-
-
-def test_how_far_distributions_are_apart_and_by_chance():
-    finding = findings(row("log_scale", math.log(1.7), 0.03, q=0.003))[1]
-    assert "moved by a factor of 1.72 on average (95% interval 1.70 to 1.73)" in finding.evidence
-    assert "two random parts of all images together are a factor of 1.012 apart" in finding.evidence
-
-
-def test_a_spread_that_differs_without_the_mean():
-    finding = findings(row("cx", 0.0, q=0.003, wasserstein=0.13))[1]
-    assert finding.claim == (
-        "Objects of the test set differ from those of the training set in how their position across is spread."
+def test_differences_that_were_not_found():
+    found = findings(test=ALIKE)
+    assert (
+        of(found, "log_aspect").claim == "No difference in aspect was found between the test set and the training set."
     )
-    assert "The mean is not found to differ (by −0.010 to 0.010 of the frame's width)." in finding.evidence
-    assert "0.130 of the frame's width" in finding.evidence
-    assert "The median" in findings(row("log_scale", 0.0, q=0.003))[1].evidence
+    assert of(found, "centre_bias").claim == (
+        "No difference in centring was found between the test set and the training set."
+    )
+    assert of(found, "log_scale").estimate.nothing == 1
+    # All images have one object, so nothing can differ.
+    one = row("objects_per_image", difference_low=math.nan, difference_high=math.nan)
+    assert not any("objects an image" in finding.claim for finding in findings(one))
 
 
-def test_what_differs_is_not_among_what_does_not():
-    last = findings(row("cx", 0.08, q=0.01), row("objects_per_image", p_value=math.nan, q_value=math.nan))[-1]
-    assert "position across" not in last.claim
-    # All images have one object: nothing was tested.
-    assert "objects an image" not in last.text
-    assert "position down" in last.claim
+def test_one_rule_for_what_is_found_and_what_is_shown():
+    """Alone, the interval of the aspect excludes a ratio of 1; among seven variables it does not."""
+    barely = row("log_aspect", 0.0105, 0.01, q=0.0001)
+    finding = of(findings(barely), "log_aspect")
+    assert finding.kind == "none"
+    assert finding.estimate.low < 1 < finding.estimate.high
+    clear = [row(name, 0.2, 0.01) for name in NAMES if name != "log_aspect"]
+    finding = of(findings(barely, *clear), "log_aspect")
+    assert finding.kind == "fact"
+    assert finding.estimate.low == pytest.approx(math.exp(0.0005))
 
 
-@pytest.mark.parametrize(
-    ("difference", "q", "kind", "words"),
-    [
-        (-0.2, 0.01, "effect", "Objects of the test set are less centred than those of the training set."),
-        (0.2, 0.01, "effect", "more centred"),
-        (0.2, 0.2, "none", "No difference in centring was found"),
-        (0.0, 0.01, "none", "No difference in centring was found"),
-        (math.nan, math.nan, "unknown", "cannot be compared"),
-    ],
-)
-def test_centring(difference, q, kind, words):
-    finding = findings(row("centre_bias", difference, q=q), test=ALIKE)[1]
-    assert finding.kind == kind
-    assert words in finding.claim
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.tuples(st.floats(-0.5, 0.5), st.floats(0.001, 0.3)), min_size=7, max_size=7))
+def test_a_difference_is_found_where_its_interval_says_so(values):
+    rows = [row(name, *value) for name, value in zip(NAMES, values, strict=True)]
+    for finding in findings(*rows):
+        assert (finding.kind == "fact") == (finding.estimate.direction in (1, -1))
+        assert (finding.kind == "none") == (finding.estimate.direction == 0)
+        larger = [
+            word for word in ("right", "down", "larger", "wider", "more", "less", "fewer") if word in finding.claim
+        ]
+        if finding.kind == "fact" and finding.estimate.name != "auc":
+            up = bool(larger) and larger[0] not in ("less", "fewer")
+            assert up == (finding.estimate.direction == 1)
 
 
-def test_the_difference_of_centring_has_an_interval():
-    finding = findings(row("centre_bias", -0.2, 0.05, q=0.01), second={"centre_bias": 0.21})[1]
-    assert "difference −0.20 (95% interval −0.25 to −0.15)" in finding.evidence
-    assert "against 0.41 (0.39 to 0.43)" in finding.evidence
+def test_centring_that_cannot_be_compared():
+    (finding,) = (each for each in findings(row("centre_bias", math.nan)) if each.kind == "unknown")
+    assert "cannot be compared: centre bias is not defined for both" in finding.claim
+
+
+def test_the_biases_themselves():
+    finding = of(findings(row("centre_bias", -0.2, 0.05, first=0.41, second=0.21)), "centre_bias")
+    assert finding.evidence == "Centre bias is 0.21 in the test set and 0.41 in the training set."
 
 
 def test_where_many_objects_are_cut_the_others_are_compared():
-    train = {"truncated_share": 0.5}
-    cut = row("untruncated_centre_bias", -0.2, 0.05, q=0.01)
-    finding = findings(cut, train=train)[1]
-    assert finding.claim.startswith("Objects that the border does not cut of the test set are less centred")
+    found = findings(row("untruncated_centre_bias", -0.2, 0.05), train={"truncated_share": 0.5})
+    finding = of(found, "untruncated_centre_bias")
+    assert finding.claim == (
+        "Objects of the test set that the frame does not cut are less centred than those of the training set."
+    )
+    assert not any(finding.estimate.name == "centre_bias" for finding in found)
 
 
 def test_nothing_to_compare():

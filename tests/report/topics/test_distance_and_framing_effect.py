@@ -1,6 +1,7 @@
 """Every branch of what can be said about distance and framing against invariance."""
 
 import dataclasses
+import re
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ from bias_toolkit.analysis import median_interval
 from bias_toolkit.report import topic_findings
 from bias_toolkit.report.relations.findings import relation
 from bias_toolkit.report.relations.tables import Relations
-from bias_toolkit.report.topics.distance.findings import NEAREST
+from bias_toolkit.report.topics.distance.findings import NEAREST, distance_answer, gather
 from bias_toolkit.report.topics.framing_effect import FRAMING_VARIABLES
 
 POSITIVE, NULL, NEGATIVE = (0.22, 0.16, 0.28), (0.02, -0.04, 0.08), (-0.22, -0.28, -0.16)
@@ -40,44 +41,44 @@ def correlations(plain, partial=None, within=None, distance="nn_distance", measu
 def found():
     """The finding on distance, from rows of CORRELATIONS."""
 
-    def find(rows, variable=NEAREST, measure="p_top1_change", curves=(), per_image=None):
+    def find(rows, variable=NEAREST, measure="p_top1_change", curves=(), per_image=None, rank=None):
         per_image = pd.DataFrame() if per_image is None else per_image
-        return relation(Relations(per_image, pd.DataFrame(rows), pd.DataFrame(curves), 10, ""), variable, measure)
+        relations = Relations(per_image, pd.DataFrame(rows), pd.DataFrame(curves), 10, "")
+        return relation(relations, variable, measure, rank)
 
     return find
 
 
 FARTHER = "The farther an image is from its nearest training image"
+NOUN = "an image's distance from its nearest training image"
+ALIKE = "mong images of like confidence"
 VERDICTS = [
-    (POSITIVE, (0.09, 0.03, 0.15), "effect", f"{FARTHER}, the less stable the model is on it by P(top-1 change)."),
-    (NEGATIVE, (-0.09, -0.15, -0.03), "effect", f"{FARTHER}, the more stable the model is on it by P(top-1 change)."),
-    (
-        POSITIVE,
-        NULL,
-        "explained",
-        f"{FARTHER}, the less stable the model is on it by P(top-1 change); the model's confidence explains it.",
-    ),
-    (
-        POSITIVE,
-        NEGATIVE,
-        "caution",
-        f"{FARTHER}, the less stable the model is on it by P(top-1 change), "
-        "but the other way round among images of like confidence.",
-    ),
-    (
-        NULL,
-        NULL,
-        "none",
-        "No relation between an image's distance from its nearest training image and P(top-1 change) was found.",
-    ),
-    (
-        NULL,
-        POSITIVE,
-        "effect",
-        "No relation between an image's distance from its nearest training image and P(top-1 change) was found, "
-        "unless the margin is held constant.",
-    ),
-]
+    (POSITIVE, (0.09, 0.03, 0.15), "association", f"{FARTHER}, the less stable the model is on it by P(top-1 change), "
+     f"also a{ALIKE}."),
+    (NEGATIVE, (-0.09, -0.15, -0.03), "association", f"{FARTHER}, the more stable the model is on it by P(top-1 "
+     f"change), also a{ALIKE}."),
+    (POSITIVE, NULL, "explained", f"{FARTHER}, the less stable the model is on it by P(top-1 change); a{ALIKE} this "
+     "was not found."),
+    (NEGATIVE, NULL, "explained", f"{FARTHER}, the more stable the model is on it by P(top-1 change); a{ALIKE} this "
+     "was not found."),
+    (POSITIVE, NEGATIVE, "association", f"A{ALIKE}, the farther an image is from its nearest training image, the more "
+     "stable the model is on it by P(top-1 change); among all images it is the other way round."),
+    (NULL, NULL, "none", f"No relation between {NOUN} and P(top-1 change) was found."),
+    (NULL, POSITIVE, "association", f"A{ALIKE}, the farther an image is from its nearest training image, the less "
+     "stable the model is on it by P(top-1 change)."),
+    # At the boundary, an interval that begins or ends at 0 includes it.
+    ((0.1, 0.0, 0.2), (0.1, 0.0, 0.2), "none", f"No relation between {NOUN} and P(top-1 change) was found."),
+]  # fmt: skip
+
+
+def numbers_of(values):
+    rho, low, high = (f"{value:.2f}".replace("-", "−") for value in values)
+    return f"{rho} (95% interval {low} to {high}; 1,000 images)"
+
+
+def follows(finding):
+    """Whether the verdict is that of the estimate: found if, and only if, its interval excludes nothing."""
+    return {"association": 1, "effect": 1, "explained": 0, "none": 0}[finding.kind] == abs(finding.estimate.direction)
 
 
 @pytest.mark.parametrize(("plain", "partial", "kind", "claim"), VERDICTS)
@@ -85,18 +86,59 @@ def test_verdicts(found, plain, partial, kind, claim):
     finding = found(correlations(plain, partial))
     assert finding.kind == kind
     assert finding.claim == claim
-    evidence = finding.evidence.replace("\N{NO-BREAK SPACE}", " ")
-    for values in (plain, partial):
-        rho, low, high = (f"{value:.2f}".replace("-", "−") for value in values)
-        assert f"{rho} (95% interval {low} to {high}; p < 0.001" in evidence
-    assert "1,000 images" in evidence
+    assert follows(finding)
+    assert not re.search(r"\d", finding.claim.replace("top-1", ""))
+    assert finding.figure == "distance-p-top1-change"
+    assert finding.estimate.text.endswith(f"held constant {numbers_of(partial)}")
+    assert finding.evidence.startswith(f"Among all images: Spearman’s ρ {numbers_of(plain)}.")
 
 
-def test_what_appears_under_control_says_which_way(found):
-    assert (
-        "Among images of like confidence: the farther an image is from its nearest training image, the more stable"
-        in found(correlations(NULL, NEGATIVE)).evidence
+@pytest.mark.parametrize(("plain", "partial", "kind", "claim"), VERDICTS)
+def test_the_answer_has_the_verdict_of_the_finding(bare_source, analysis_of, found, plain, partial, kind, claim):
+    rows = correlations(plain, partial)
+    source = dataclasses.replace(bare_source, analysis=analysis_of(correlations=rows), per_image=pd.DataFrame())
+    finding, answer = found(rows), distance_answer(gather(source))
+    assert (answer.kind, answer.estimate) == (finding.kind, finding.estimate)
+    for word in ("less stable", "more stable", "like confidence", "was found"):
+        assert (word in answer.claim) == (word in finding.claim) or (plain, partial) == (POSITIVE, NEGATIVE)
+
+
+def test_the_answer_without_numbers(bare_source, analysis_of):
+    answer = distance_answer(gather(dataclasses.replace(bare_source, analysis=analysis_of())))
+    assert (answer.kind, answer.claim) == (
+        "unknown",
+        "Whether images far from the training set are less stable is not known.",
     )
+    few = analysis_of(correlations=correlations(POSITIVE, POSITIVE, n=29))
+    answer = distance_answer(gather(dataclasses.replace(bare_source, analysis=few)))
+    assert answer.kind == "caution"
+    assert answer.claim == "There are too few images to say whether those far from the training set are less stable."
+    assert "too few images for an interval" in answer.estimate.text
+
+
+def uneven(height, n=1000):
+    """Images of which those at a middle distance change more often, by `height`."""
+    rng = np.random.default_rng(0)
+    distance = rng.uniform(size=n)
+    p = 0.1 + height * (np.abs(distance - 0.5) < 0.2)
+    return pd.DataFrame({"nn_distance": distance, "p_top1_change": rng.binomial(8, p) / 8})
+
+
+def test_a_curve_that_rises_and_falls_is_not_nothing(found):
+    finding = found(correlations(NULL, NULL), per_image=uneven(0.3))
+    assert finding.kind == "association"
+    assert finding.claim == f"P(top-1 change) changes with {NOUN}, but it neither rises nor falls steadily."
+    assert finding.estimate.value == pytest.approx(0.3, abs=0.1)
+    assert follows(finding)
+    assert "Spearman’s ρ 0.02" in finding.evidence
+    flat = found(correlations(NULL, NULL), per_image=uneven(0.0))
+    assert (flat.kind, follows(flat)) == ("none", True)
+
+
+def test_the_ranks_of_findings(found):
+    rows = correlations(POSITIVE, POSITIVE), correlations(NULL, NULL)
+    assert [found(each, rank=80).rank for each in rows] == [80, 180]
+    assert [found(each).rank for each in rows] == [None, None]
 
 
 def test_consistency_counts_the_other_way(found):
@@ -116,7 +158,8 @@ def test_a_plain_correlation_is_never_shown_alone(found):
 def test_too_few_images(found):
     finding = found(correlations(POSITIVE, POSITIVE, n=12))
     assert finding.kind == "caution"
-    assert finding.claim.startswith("12 images are too few")
+    assert finding.claim == f"There are too few images to say how {NOUN} and P(top-1 change) are related."
+    assert finding.estimate.low is None
 
 
 def test_an_interval_that_is_not_defined_is_not_judged(found):
@@ -136,7 +179,7 @@ def test_not_computable(found, changes, reason):
 
 def test_within_class_is_told(found):
     assert found(correlations(POSITIVE, POSITIVE, (0.1, 0.02, 0.2))).evidence.endswith(
-        " Within classes ρ is 0.10 (0.02 to 0.20)."
+        " Within classes ρ is 0.10 (95% interval 0.02 to 0.20)."
     )
 
 
@@ -160,8 +203,8 @@ def test_the_ends_of_the_curve_are_told_where_there_is_a_relation(found):
     bins = curve(np.linspace(0.084, 0.199, 5))
     text = found(correlations(POSITIVE, POSITIVE), curves=bins).evidence
     assert (
-        "P(top-1 change) is 8.4% (7.4% to 9.4%) in the nearest fifth of the images and "
-        "19.9% (18.9% to 20.9%) in the farthest." in text
+        "P(top-1 change) is 8.4% (95% interval 7.4% to 9.4%) in the nearest fifth of the images and "
+        "19.9% (95% interval 18.9% to 20.9%) in the farthest." in text
     )
     assert "fifth" not in found(correlations(NULL, NULL), curves=bins).evidence
 
@@ -179,58 +222,51 @@ def with_distances(source, **columns):
     return dataclasses.replace(source, distances=table)
 
 
-def test_leaks(bare_source):
-    (none,) = distance_findings(with_distances(bare_source, leak=[False] * 4))
-    assert none.kind == "fact"
-    assert none.claim == "None of the 4 test images is at (near) zero distance from a training image."
-    (one,) = distance_findings(with_distances(bare_source, leak=[False, True, False, False]))
-    assert one.kind == "caution"
-    assert one.claim == "1 of 4 test images is at (near) zero distance from a training image."
-    assert "25.0%" in one.evidence
-    (two,) = distance_findings(with_distances(bare_source, leak=[False, True, True, None]))
-    assert two.claim.startswith("2 of 4 test images are")
-
-
 def test_test_images_that_are_training_images(bare_source):
     source = dataclasses.replace(with_distances(bare_source, leak=[False] * 4), n_shared=4)
     shared, none = distance_findings(source)
     assert shared.kind == "caution"
-    assert shared.claim == "4 of the 4 test images are training images themselves."
-    assert shared.evidence == "Each is compared with the other training images only."
-    assert none.claim.endswith("at (near) zero distance from a training image, besides themselves.")
+    assert shared.claim == "There are test images that are training images themselves."
+    assert shared.evidence == "These are 4 of 4 test images; each is compared with the other training images only."
+    assert none.kind == "caution"
+    assert none.claim.startswith("Too few test images")
     (one, leak) = distance_findings(
         dataclasses.replace(with_distances(bare_source, leak=[True] + [False] * 3), n_shared=1)
     )
-    assert one.claim == "1 of the 4 test images is a training image itself."
-    assert leak.claim == "1 of 4 test images is at (near) zero distance from another training image."
+    assert one.evidence.startswith("These are 1 of 4 test images;")
+    assert leak.claim == "Some test images are nearly the same as another training image."
 
 
 def test_no_interval_of_very_few_images(bare_source, found):
     (percentile,) = distance_findings(with_distances(bare_source, distance_percentile=[0.2, 0.6, 0.8, 0.9]))
+    assert percentile.claim == "There are too few test images to say how far they are from the training set."
     few = found(correlations(POSITIVE, POSITIVE, POSITIVE, n=9))
     for finding in (percentile, few):
-        assert "too few images for an interval" in finding.evidence
-        assert "95%" not in finding.evidence
-    assert "0.16" not in few.evidence
+        assert finding.kind == "caution"
+        assert "too few images for an interval" in finding.text
+        assert "95%" not in finding.text
+    assert "0.16" not in few.text
 
 
-def test_percentile(bare_source):
-    (finding,) = distance_findings(with_distances(bare_source, distance_percentile=[0.2, 0.6, 0.8, 0.9]))
-    assert "farther from its nearest training image than 70% of the training images" in finding.claim
-    assert "between 50% and 82%" in finding.evidence
-
-
-def test_percentile_has_the_interval_of_the_median(bare_source):
-    values = np.random.default_rng(0).uniform(0, 1, 101)
+@pytest.mark.parametrize(
+    ("low", "high", "kind", "words"),
+    [
+        (0.4, 1.0, "fact", "are farther from the training set than"),
+        (0.0, 0.6, "fact", "are nearer to the training set than"),
+        (0.0, 1.0, "none", "were not found to be farther"),
+    ],
+)
+def test_percentile(bare_source, low, high, kind, words):
+    values = np.linspace(low, high, 101)
     table = pd.DataFrame({"image_id": [str(i) for i in range(101)], "nn_distance": 1.0, "distance_percentile": values})
     (finding,) = distance_findings(dataclasses.replace(bare_source, distances=table))
+    assert finding.kind == kind
+    assert words in finding.claim
+    assert (finding.estimate.direction == 0) == (kind == "none")
     median = median_interval(values)
-    assert median.low < median.value < median.high
-    assert (
-        f"Median {100 * median.value:.1f}% (95% interval {100 * median.low:.1f}% to {100 * median.high:.1f}%)"
-        in finding.evidence
-    )
-    assert "101 test images" in finding.evidence
+    assert (finding.estimate.value, finding.estimate.low, finding.estimate.high) == median[:3]
+    assert "101 test images" in finding.estimate.text
+    assert f"between {100 * np.quantile(values, 0.25):.0f}% and" in finding.evidence
 
 
 def test_no_distances(bare_source):
@@ -284,7 +320,7 @@ def test_no_effect_of_framing_among_centred_photographs_is_put_in_place(bare_sou
     assert [finding.kind for finding in found] == ["none"] * 3
     assert last.kind == "caution"
     assert "centred themselves" in last.claim
-    assert "0.40 (95% interval 0.35 to 0.45)" in last.evidence
+    assert last.estimate.text == "Centre bias 0.40 (95% interval 0.35 to 0.45; 40 test objects)"
 
 
 def test_that_excuse_is_not_made_for_uncentred_photographs(bare_source, analysis_of):

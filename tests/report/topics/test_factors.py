@@ -5,6 +5,8 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bias_toolkit.analysis.factors import factor_effects
 from bias_toolkit.analysis.schema import FACTORS
@@ -12,7 +14,16 @@ from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.report import topic_findings, write_report
 from bias_toolkit.report.page.blocks import ListBlock, Omitted, TableBlock
 from bias_toolkit.report.plots import plot
-from bias_toolkit.report.topics.factors import TITLE, factor_differences, factors_section, gather, points
+from bias_toolkit.report.topics.factors import (
+    TITLE,
+    Factors,
+    adjusted,
+    factor_differences,
+    factor_findings,
+    factors_section,
+    gather,
+    points,
+)
 
 
 @pytest.fixture
@@ -31,27 +42,98 @@ def with_factors(source):
     return dataclasses.replace(source, analysis=dataclasses.replace(source.analysis, factors=table, notes=notes))
 
 
-def test_what_goes_with_instability(with_factors):
-    (finding,) = topic_findings(with_factors, "factors")
-    assert finding.kind == "effect"
-    assert finding.claim == "Of 2 factors, 1 goes with another stability: pose."
-    row = with_factors.table("factors").set_index(["factor", "measure"]).loc[("pose", "p_top1_change")]
-    for text in (
-        f"P(top-1 change) {100 * row['value']:.1f}% on {int(row['n_with'])} images with it",
-        f"{100 * row['without']:.1f}% on {int(row['n_without'])} images without",
-        f"a difference of +{100 * row['difference']:.1f} percentage points (95% interval ",
-        f"95% interval +{100 * row['difference_low']:.1f} to",
-        f"among images of like margin +{100 * row['given_margin']:.1f} (",
-    ):
-        assert text in finding.evidence
+def factor(name, difference, half=0.02, given=None, given_half=None):
+    """A row of FACTORS, by default of a factor whose difference is the same among images of like margin."""
+    given = difference if given is None else given
+    row = dict.fromkeys(FACTORS.names, 0.5)
+    row |= {"factor": name, "measure": "p_top1_change", "n_with": 80, "n_without": 120}
+    for column, value, width in (("difference", difference, half), ("given_margin", given, given_half or half)):
+        row |= {column: value, f"{column}_low": value - width, f"{column}_high": value + width}
+    return row
 
 
-def test_no_factor_matters(with_factors):
-    table = with_factors.table("factors")
-    with_factors.analysis = dataclasses.replace(with_factors.analysis, factors=table[table["factor"].eq("smaller")])
+def finding_of(*rows):
+    (finding,) = factor_findings(Factors(pd.DataFrame(rows), [], pd.DataFrame()))
+    return finding
+
+
+SUBJECT = "Images with the annotated factor “pose” are"
+NOTHING = "No annotated factor was found to go with another stability."
+
+
+@pytest.mark.parametrize(
+    ("rows", "kind", "claim"),
+    [
+        (
+            [factor("pose", 0.1), factor("smaller", 0.0)],
+            "association",
+            f"{SUBJECT} less stable than those without it, also among images of like confidence.",
+        ),
+        (
+            [factor("pose", -0.1), factor("smaller", 0.0)],
+            "association",
+            f"{SUBJECT} more stable than those without it, also among images of like confidence.",
+        ),
+        (
+            [factor("pose", 0.1, given=0.01)],
+            "explained",
+            f"{SUBJECT} less stable than those without it; among images of like confidence no difference was found.",
+        ),
+        (
+            [factor("pose", 0.1, given=-0.1)],
+            "association",
+            f"{SUBJECT} less stable than those without it, but more stable among images of like confidence.",
+        ),
+        (
+            [factor("pose", 0.1, given_half=np.nan)],
+            "association",
+            f"{SUBJECT} less stable than those without it; among images of like confidence that is not known.",
+        ),
+        ([factor("pose", 0.01), factor("smaller", 0.0)], "none", NOTHING),
+        # An interval that ends at 0 includes it.
+        ([factor("pose", 0.125, 0.125)], "none", NOTHING),
+    ],
+)
+def test_what_a_factor_goes_with(rows, kind, claim):
+    finding = finding_of(*rows)
+    assert (finding.kind, finding.claim) == (kind, claim)
+    assert finding.rank == (170 if kind == "none" else 70)
+
+
+def test_a_factor_that_remains_given_the_margin_is_told_first():
+    finding = finding_of(factor("pose", 0.3, given=0.0), factor("smaller", 0.1))
+    assert "“smaller” are less stable" in finding.claim
+    assert finding.evidence.startswith(
+        "Of 2 annotated factors, 2 go with another stability among all images. 1 does also among images of like "
+        "confidence. Among all images: difference in P(top-1 change) 10.0 percentage points (95% interval 8.0 to 12.0;"
+    )
+
+
+def test_factors_are_a_family():
+    """Alone, its interval excludes 0; among ten factors it does not, and none is found."""
+    assert finding_of(factor("pose", 0.021)).kind == "association"
+    finding = finding_of(factor("pose", 0.021), *(factor(f"{i}", 0.0) for i in range(9)))
+    assert finding.kind == "none"
+    assert finding.estimate.low < 0 < finding.estimate.high
+    assert "“pose” is the one nearest to a difference" in finding.evidence
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.tuples(*[st.floats(-0.5, 0.5), st.floats(0.01, 0.3)] * 2), min_size=1, max_size=8))
+def test_a_factor_is_found_where_its_interval_says_so(values):
+    rows = [factor(f"f{i}", a, b, c, d) for i, (a, b, c, d) in enumerate(values)]
+    finding = finding_of(*rows)
+    found = adjusted(pd.DataFrame(rows), "p_top1_change")
+    any_found = bool((found["difference_low"].gt(0) | found["difference_high"].lt(0)).any())
+    assert (finding.kind != "none") == any_found
+    assert (finding.kind == "association") == (finding.estimate.direction in (1, -1))
+    assert (finding.kind in ("none", "explained")) == (finding.estimate.direction == 0)
+
+
+def test_a_known_law(with_factors):
     (finding,) = topic_findings(with_factors, "factors")
-    assert (finding.kind, finding.claim) == ("none", "No annotated factor was found to go with instability.")
-    assert "None of 1 factor" in finding.evidence
+    assert finding.kind in ("association", "explained")
+    assert "“pose” are less stable" in finding.claim
 
 
 def test_nothing_is_said_where_nobody_asked(source, bare_source):

@@ -1,12 +1,15 @@
 """What is drawn is what the tables say."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.collections import PathCollection
 from matplotlib.colors import to_hex
+from matplotlib.text import Text
 
-from bias_toolkit.analysis import quantile_curve
+from bias_toolkit.analysis import mean_interval, quantile_curve
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.objects import Maps
 from bias_toolkit.report import PLOTS, plot
@@ -82,6 +85,11 @@ class TestDistanceVsInvariance:
         np.testing.assert_array_equal(drawn, again)
         moved = np.abs(drawn[:, 1] - per_image["p_top1_change"].to_numpy())
         assert 0 < moved.max() < 1 / 8 / 2
+        labels = [text.get_text() for text in distance_vs_invariance(per_image).figure.legends[0].get_texts()]
+        assert labels[0] == "one test image,\nmoved up or down a little to be seen"
+        assert labels[1] == "mean of each of 6 parts,\nwith 95% interval"
+        unmoved = distance_vs_invariance(per_image, measure="mac", bins=5).figure.legends[0].get_texts()
+        assert [text.get_text() for text in unmoved] == ["one test image", "mean of each fifth,\nwith 95% interval"]
         assert (drawn != other).any()
         np.testing.assert_array_equal(drawn[:, 0], other[:, 0])
 
@@ -160,27 +168,39 @@ class TestByClass:
     def test_the_last_panel_of_each_column_has_tick_labels(self, per_image):
         figure = distance_vs_invariance_by_class(per_image)
         figure.draw_without_rendering()
-        assert [ax.xaxis.get_tick_params()["labelbottom"] for ax in figure.axes[:3]] == [False, True, True]
+        assert [ax.xaxis.get_tick_params()["labelbottom"] for ax in figure.axes[:3]] == [True, True, True]
 
     def test_one_panel_a_class_in_order(self, per_image, shared_source):
         figure = distance_vs_invariance_by_class(per_image, class_name=class_names(shared_source).shown)
         panels = [ax for ax in figure.axes if ax.get_visible()]
-        assert [ax.get_title(loc="left") for ax in panels] == [
-            "<script>alert(1)</script>",
-            'said "no" & left',
-            "Сова é",
-        ]
+        for ax, name in zip(panels, ("<script>alert(1)<…", 'said "no" & left', "Сова é"), strict=True):
+            assert ax.get_title(loc="center").startswith(f"{name}, n ")
         for ax, label in zip(panels, ("<script>alert(1)</script>", 'said "no" & left', "owl"), strict=True):
             of_class = per_image[per_image["label"].eq(label)]
             np.testing.assert_array_equal(points(ax)[1][:, 0], of_class["nn_distance"])
-            assert f"n {len(of_class)}" in texts(ax)
+            assert f"n {len(of_class)}" in ax.get_title(loc="center")
+            plain, given = texts(ax).strip().split("\n")
+            assert re.fullmatch(r"ρ −?\d\.\d\d \[−?\d\.\d\d, −?\d\.\d\d\]", plain)
+            assert re.fullmatch(r"given margin −?\d\.\d\d \[−?\d\.\d\d, −?\d\.\d\d\]", given)
         assert len({ax.get_xlim() + ax.get_ylim() for ax in panels}) == 1
 
     def test_the_classes_with_the_most_images_have_the_panels(self, per_image):
         rows = per_image.assign(label=[f"c{min(i // 15, 5)}" for i in range(len(per_image))])
         figure = distance_vs_invariance_by_class(rows, most=2)
-        assert [ax.get_title(loc="left") for ax in figure.axes if ax.get_visible()] == ["c0", "c5"]
-        assert "2 of 6 classes" in figure.get_suptitle()
+        titles = [ax.get_title(loc="center") for ax in figure.axes if ax.get_visible()]
+        assert titles == ["c0, n 15", "c5, n 45"]
+        assert figure.get_suptitle() == "2 of 6 classes; bands and brackets: 95% intervals"
+
+    def test_a_class_with_one_bin_has_an_interval_too(self, per_image):
+        rows = per_image.head(15).assign(label="c")
+        (bar, *_) = [
+            part
+            for part in distance_vs_invariance_by_class(rows).axes[0].collections
+            if len(part.get_paths()) == 1 and part.get_paths()[0].vertices.shape == (2, 2)
+        ]
+        low, high = bar.get_paths()[0].vertices[:, 1]
+        interval = mean_interval(rows["p_top1_change"])
+        assert (low, high) == pytest.approx((interval.low, interval.high))
 
     def test_small_classes_are_refused(self, per_image):
         with pytest.raises(InputError, match="at least 10 images; the largest has 9"):
@@ -189,12 +209,22 @@ class TestByClass:
     def test_a_dollar_in_a_name_is_no_formula(self, per_image):
         figure = distance_vs_invariance_by_class(per_image.assign(label="$5 $x_2$"))
         figure.draw_without_rendering()
-        title = figure.axes[0]._left_title
-        assert title.get_text() == "$5 $x_2$"
+        title = figure.axes[0].title
+        assert title.get_text().startswith("$5 $x_2$")
         assert not title.get_parse_math()
 
 
 class TestControlForTheMargin:
+    def test_the_legend_has_the_numbers_from_which_the_finding_follows(self, shared_source):
+        rows = shared_source.table("correlations")
+        ax = curve_given_margin(shared_source.per_image, correlations=rows)
+        labels = [text.get_text() for text in ax.figure.legends[0].get_texts()]
+        own = rows.query("distance == 'nn_distance' and measure == 'p_top1_change'").set_index("kind")
+        for kind, label in zip(("plain", "partial"), labels, strict=True):
+            row = own.loc[kind]
+            numbers = f"ρ {row['rho']:.2f} [{row['low']:.2f}, {row['high']:.2f}]".replace("-", "−")
+            assert label.endswith(f": {numbers}")
+
     def test_a_relation_that_is_the_margins_alone_becomes_flat(self):
         margin = np.random.default_rng(0).uniform(size=2000)
         rows = pd.DataFrame({"nn_distance": 1 - margin, "mac": 1 - margin, "margin": margin})
@@ -321,8 +351,24 @@ class TestInvariance:
         np.testing.assert_allclose(embed.get_ydata().astype(float), value)
         assert ax.get_xscale() == "log"
 
+    def test_no_bar_outside_the_range_of_the_measure(self, per_image):
+        for measure in ("p_top1_change", "mac", "margin"):
+            ax = measure_histogram(per_image, measure)
+            ax.figure.draw_without_rendering()
+            bars = ax.containers[0]
+            middles = [bar.get_x() + bar.get_width() / 2 for bar in bars]
+            assert min(middles) >= 0
+            if measure == "p_top1_change":
+                assert middles == pytest.approx(range(9))
+                assert {tick.get_text() for tick in ax.get_xticklabels()} <= {"", *"012345678"}
+            else:
+                assert bars[0].get_x() >= -1e-12
+                assert bars[-1].get_x() + bars[-1].get_width() == pytest.approx(per_image[measure].max())
+                assert ax.get_xlim()[0] == 0
+
     def test_a_bar_for_every_number_of_steps(self, per_image):
         ax = measure_histogram(per_image)
+        assert ax.get_xlabel() == "P(top-1 change), in steps of 8"
         heights = [bar.get_height() for bar in ax.containers[0]]
         expected = np.bincount((per_image["p_top1_change"] * 8).astype(int), minlength=9) / len(per_image)
         np.testing.assert_allclose(heights, expected)
@@ -358,10 +404,10 @@ class TestClassRanking:
 
     def test_least_stable_first_with_the_mean_of_all_images(self):
         classes = self.classes(4)
-        ax = class_ranking(classes)
+        mean = np.average(classes["p_top1_change"], weights=classes["n"])
+        ax = class_ranking(classes, mean=mean)
         assert [tick.get_text() for tick in ax.get_yticklabels()] == ["c03", "c02", "c01", "c00"]
         assert ax.get_ylim()[0] > ax.get_ylim()[1]
-        mean = np.average(classes["p_top1_change"], weights=classes["n"])
         assert ax.lines[-1].get_xdata()[0] == pytest.approx(mean)
 
     def test_both_ends_of_many(self):
@@ -441,3 +487,16 @@ def test_a_plot_gives_the_studys_numbers(shared_source):
     assert len(line(ax, VERMILLION)[1]) == 2
     (ax,) = plot(shared_source, "distance-vs-invariance", measure="accuracy").axes
     assert "given margin" in texts(ax)
+
+
+def test_every_text_is_legible_in_a_figure_400_pixels_wide(shared_source):
+    per_image = shared_source.per_image
+    figures = {name: plot(shared_source, name) for name in ("distance-vs-invariance", "distance-given-margin")}
+    figures |= {name: plot(shared_source, name) for name in ("invariance", "distance-percentiles")}
+    figures["by class"] = distance_vs_invariance_by_class(per_image)
+    figures["sizes"] = measure_by_size(shared_source.table("summary")).figure
+    for name, figure in figures.items():
+        pixels_per_point = 400 / 72 / figure.get_size_inches()[0]
+        texts_of = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
+        smallest = min(texts_of, key=lambda text: text.get_fontsize())
+        assert smallest.get_fontsize() * pixels_per_point >= 8, (name, smallest.get_text())

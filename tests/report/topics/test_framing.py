@@ -2,10 +2,14 @@
 
 import numpy as np
 import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from bias_toolkit.report.topics.comparison import comparison_findings
-from bias_toolkit.report.topics.framing import framing_findings
-from bias_toolkit.report.topics.framing.contents import FramedSet, FramingContents
+from bias_toolkit.objects import image_framing, object_maps, objects_that_count, position_and_scale
+from bias_toolkit.report.topics.framing import framing_answer, framing_findings
+from bias_toolkit.report.topics.framing.contents import FramedSet, FramingContents, by_category
+from bias_toolkit.report.topics.framing.section import centres_block, framing_section
 from bias_toolkit.report.words.sentences import ClassNames
 
 ROW = {
@@ -28,161 +32,259 @@ ROW = {
     "truncated_share_low": 0.01,
     "truncated_share_high": 0.04,
 }
+CUT = {"truncated_share": 0.77, "truncated_share_low": 0.75, "truncated_share_high": 0.79}
+ALIKE = "The photographs of the training set are framed alike: "
+NUMBERS = "0123456789%"
 
 
-def table(*rows):
-    return pd.DataFrame([ROW | row for row in rows])
-
-
-def findings(train, test=None, names=()):
-    source = FramingContents(
-        FramedSet("the training set", "training", "train", summary=None if train is None else table(*train)),
-        FramedSet("the test set", "test", "test", summary=test and table(*test)),
-        names=ClassNames(dict(names)),
+def contents(*rows, names=()):
+    summary = pd.DataFrame([ROW | row for row in rows]) if rows else None
+    return FramingContents(
+        FramedSet("the training set", "training", "train", summary=summary), names=ClassNames(dict(names))
     )
-    return [*framing_findings(source), *comparison_findings(source)]
 
 
-def plain(text):
-    return text.replace("\N{NO-BREAK SPACE}", " ")
+def bias(value, half=0.02, **more):
+    return {"centre_bias": value, "centre_bias_low": value - half, "centre_bias_high": value + half} | more
 
 
-def test_centred_training_set():
-    first, scale, test = findings([{}])
-    assert first.kind == "effect"
-    assert first.claim == "In the training set, objects are centred."
-    assert "41% nearer" in first.evidence
-    assert "Centre bias 0.41 (95% interval 0.39 to 0.43); p < 0.001; 120 objects in 100 images." in plain(
-        first.evidence
+def category(name, value, half=0.1, **more):
+    return {"category": name} | bias(value, half, **more)
+
+
+def find(findings, part):
+    (finding,) = (finding for finding in findings if part in finding.claim)
+    return finding
+
+
+@pytest.mark.parametrize(
+    ("row", "kind", "claim"),
+    [
+        ({}, "fact", f"{ALIKE}the objects lie nearer to the centre than by chance."),
+        (bias(-0.1), "fact", f"{ALIKE}the objects lie farther from the centre than by chance."),
+        (
+            bias(0.01),
+            "none",
+            "The photographs of the training set were not found to be framed alike: the objects may lie as chance puts "
+            "them.",
+        ),
+        # An interval that ends at 0 includes it.
+        (bias(0.125, 0.125), "none", None),
+        (
+            {"n_images": 8},
+            "caution",
+            "Too few photographs of the training set have boxes to say whether they are framed alike.",
+        ),
+        (bias(0.2) | {"centre_bias_low": np.nan, "centre_bias_high": np.nan}, "caution", None),
+        (
+            bias(np.nan),
+            "unknown",
+            "Whether the photographs of the training set are framed alike is not known: each box fills its image.",
+        ),
+        (
+            CUT,
+            "fact",
+            f"{ALIKE}the objects that the frame does not cut lie nearer to the centre than by chance.",
+        ),
+    ],
+)
+def test_the_answer(row, kind, claim):
+    answer = framing_answer(contents(row))
+    assert answer.kind == kind
+    assert claim is None or answer.claim == claim
+    assert not set(answer.claim) & set(NUMBERS)
+    if kind == "caution":
+        assert answer.estimate.low is None
+        assert "too few images for an interval" in answer.numbers
+
+
+def test_the_answer_has_its_number_and_what_it_is_of():
+    answer = framing_answer(contents({}))
+    assert answer.estimate.text == "Centre bias 0.41 (95% interval 0.39 to 0.43; 120 objects)"
+    assert answer.evidence == (
+        "They lie 41% nearer to the image’s centre than boxes of the same sizes placed anywhere they fit."
     )
-    assert scale.kind == "fact"
-    assert "covers 36% of its image" in scale.claim
-    assert test.kind == "unknown"
-    assert "no object boxes" in test.claim
-
-
-def test_objects_that_keep_away_from_the_centre():
-    row = {"centre_bias": -0.1, "centre_bias_low": -0.12, "centre_bias_high": -0.08}
-    first = findings([row])[0]
-    assert first.kind == "effect"
-    assert "keep away from the centre" in first.claim
-    assert "10% farther" in first.evidence
-    assert "−0.12 to −0.08" in first.evidence
-
-
-def test_no_centring_says_so_plainly():
-    first = findings([{"centre_bias": 0.01, "centre_bias_low": -0.02, "centre_bias_high": 0.03}])[0]
-    assert first.kind == "none"
-    assert first.claim == "No centring of objects was found in the training set."
-    assert "The interval includes 0." in first.evidence
-
-
-def test_boxes_that_fill_their_images_say_nothing():
-    row = {"centre_bias": np.nan, "centre_bias_low": np.nan, "centre_bias_high": np.nan, "p_value": np.nan}
-    first = findings([row])[0]
-    assert first.kind == "unknown"
-    assert "No box could have been elsewhere" in first.evidence
-
-
-def test_too_few_images_draw_no_conclusion():
-    first = findings([{"n_images": 8}])[0]
-    assert first.kind == "caution"
-    assert "Too few training images" in first.claim
-
-
-def test_an_estimate_without_an_interval_is_not_judged():
-    first = findings([{"centre_bias_low": np.nan, "centre_bias_high": np.nan}])[0]
-    assert first.kind == "caution"
-    assert "no interval to judge by" in first.claim
+    cut = framing_answer(contents(CUT | bias(-0.1)))
+    assert cut.estimate.text == "Centre bias 0.50 (95% interval 0.40 to 0.60; 110 objects)"
+    assert cut.evidence.endswith("Of all objects: centre bias −0.10 (95% interval −0.12 to −0.08; 120 objects).")
 
 
 def test_no_boxes():
-    (finding,) = findings(None)
-    assert finding.kind == "unknown"
-    assert "no object boxes" in finding.text
-    (same,) = findings([{"n_objects": 0, "centre_bias": np.nan}])
-    assert same == finding
+    for rows in ((), ({"n_objects": 0, "centre_bias": np.nan},)):
+        answer = framing_answer(contents(*rows))
+        assert answer.kind == "unknown"
+        assert answer.claim.endswith("is not known: it has no object boxes.")
+        (finding,) = framing_findings(contents(*rows))
+        assert finding.kind == "unknown"
 
 
-def test_where_the_border_cuts_many_objects_the_others_are_judged():
-    share = {"truncated_share": 0.77, "truncated_share_low": 0.75, "truncated_share_high": 0.79}
-    cut = share | {"centre_bias": -0.1, "centre_bias_low": -0.12, "centre_bias_high": -0.08}
-    first, second, *_ = findings([cut])
-    assert first.kind == "effect"
-    assert first.claim == "In the training set, objects that the image's border does not cut are centred."
-    assert "Untruncated centre bias 0.50 (95% interval 0.40 to 0.60); p = 0.002; 110 of 120 objects." in plain(
-        first.evidence
-    )
-    assert "Centre bias of all objects, the cut ones among them: −0.10 (95% interval −0.12 to −0.08)." in first.evidence
-    assert second.kind == "fact"
-    assert second.claim.startswith("77% of the training objects' boxes touch")
-    assert "Share 77.0% (95% interval 75.0% to 79.0%)." in second.evidence
+@settings(deadline=None, max_examples=50)
+@given(st.floats(-1, 1), st.floats(0, 0.5), st.floats(0, 0.5), st.integers(5, 200))
+def test_the_answer_says_what_its_interval_shows(value, below, above, n_images):
+    row = {"centre_bias_low": value - below, "centre_bias": value, "centre_bias_high": value + above}
+    answer = framing_answer(contents(row | {"n_images": n_images}))
+    found = "nearer" in answer.claim or "farther" in answer.claim
+    assert found == (answer.kind == "fact") == (answer.estimate.direction in (1, -1))
+    assert (answer.kind == "none") == (answer.estimate.direction == 0)
+    if found:
+        assert ("nearer" in answer.claim) == (value - below > 0)
 
 
-def test_the_set_compared_with_has_too_few_images_or_no_boxes():
-    last = findings([{}], [{"n_images": 5}])[-1]
-    assert last.kind == "caution"
-    assert last.claim.startswith("Too few images have boxes to compare the framing of the test set")
-    assert "100 images of the training set and 5 images of the test set" in last.evidence
+@pytest.mark.parametrize(
+    ("scale", "half", "kind", "claim"),
+    [
+        (0.8, 0.05, "fact", "The median object of the training set covers more than half of its image."),
+        (0.6, 0.05, "fact", "The median object of the training set covers less than half of its image."),
+        (
+            0.7,
+            0.05,
+            "none",
+            "The median object of the training set covers about half of its image: not found to be more or less.",
+        ),
+        (
+            0.7,
+            np.nan,
+            "unknown",
+            "The median object of the training set covers a share of its image that has no interval.",
+        ),
+    ],
+)
+def test_scale(scale, half, kind, claim):
+    row = {"median_scale": scale, "median_scale_low": scale - half, "median_scale_high": scale + half}
+    finding = find(framing_findings(contents(row)), "median object")
+    assert (finding.kind, finding.claim) == (kind, claim)
+    assert finding.estimate.value == pytest.approx(scale**2)
+    few = find(framing_findings(contents(row | {"n_images": 12})), "Too few")
+    assert (few.kind, few.estimate.low) == ("caution", None)
+
+
+def test_many_objects_that_the_frame_cuts():
+    finding = find(framing_findings(contents(CUT)), "cuts")
+    assert (finding.kind, finding.claim) == ("fact", "The frame cuts many of the training objects.")
+    assert finding.estimate.text == "Share cut 77.0% (95% interval 75.0% to 79.0%; 120 objects)"
+    few = find(framing_findings(contents(CUT | {"n_images": 12})), "the frame cuts")
+    assert few.kind == "caution"
+    assert not any("cuts" in finding.claim for finding in framing_findings(contents({})))
 
 
 CLASSES = [
-    {},
-    {"category": "a", "centre_bias": 0.5, "centre_bias_low": 0.4, "centre_bias_high": 0.6, "q_value": 0.002},
-    {"category": "b", "centre_bias": 0.1, "centre_bias_low": -0.1, "centre_bias_high": 0.3, "q_value": 0.3},
-    {"category": "c", "centre_bias": -0.4, "centre_bias_low": -0.5, "centre_bias_high": -0.3, "q_value": 0.004},
-    {
-        "category": "d",
-        "centre_bias": 0.9,
-        "centre_bias_low": 0.8,
-        "centre_bias_high": 1,
-        "n_images": 9,
-        "q_value": 0.01,
-    },
+    bias(0.2, n_objects=600),
+    category("a", 0.5),
+    category("b", 0.1, 0.2),
+    category("c", -0.4),
+    category("d", 0.9, n_images=9),
 ]
 
 
-def test_classes_biased_at_a_false_discovery_rate():
-    finding = findings(CLASSES)[2]
+def test_classes_against_chance():
+    finding = find(framing_findings(contents(*CLASSES, names={"a": "Ant, emmet"})), "than by chance")
     assert finding.kind == "fact"
-    assert finding.claim == (
-        "2 of 4 training classes are biased towards the centre at a false discovery rate of 5%, and 1 away from it."
+    assert finding.claim == "The objects of “Ant” lie nearer to the centre than by chance."
+    # The class of nine images has no interval.
+    assert (
+        finding.evidence == "Of 3 training classes, 1 lies nearer to the centre than by chance. 1 lies farther from it."
     )
-    alone = findings([*CLASSES[:2], CLASSES[2]])[2]
-    assert alone.claim.startswith("1 of 2 training classes is biased towards the centre")
-    assert "away" not in alone.claim
+    # Two of three were found: the level is 1 − 2 × 0.05 / 3.
+    assert finding.estimate.low == pytest.approx(0.5 - 0.1 * 2.1613 / 1.9842, abs=1e-3)
+    table = by_category(contents(*CLASSES).first.summary).set_index("category")
+    assert finding.estimate.low == table.loc["a", "centre_bias_low"]
+    assert np.isnan(table.loc["d", "centre_bias_low"])
 
 
-def test_how_much_of_the_ranking_is_chance():
-    finding = findings(CLASSES, names={"a": "Ant, emmet"})[3]
-    assert finding.kind == "effect"
-    assert finding.claim == "The training classes differ in how much they are centred."
-    # The class of nine images has no rank.
-    assert "highest for “Ant”, 0.50 (0.40 to 0.60) from 120 objects, rank 1 to 1 of 3" in finding.evidence
-    assert "lowest for “c”, −0.40 (−0.50 to −0.30) from 120 objects, rank 3 to 3 of 3" in finding.evidence
-    assert "98% is more than sampling gives" in finding.evidence or "97% is more" in finding.evidence
+def test_a_class_that_alone_would_be_found_is_not_among_twenty():
+    rows = [bias(0.0), *(category(f"{i}", 0.0) for i in range(19)), category("x", 0.11)]
+    finding = find(framing_findings(contents(*rows)), "than by chance")
+    assert finding.kind == "none"
+    assert finding.claim == (
+        "No training class was found whose objects lie nearer to the centre, or farther from it, than by chance."
+    )
+    assert finding.evidence == "Of 20 training classes, this is the one nearest to a difference."
+    assert finding.estimate.low < 0 < finding.estimate.value
 
-    def wide(value, half=0.3):
-        return {"centre_bias": value, "centre_bias_low": value - half, "centre_bias_high": value + half, "q_value": 0.5}
 
-    same = [{}, *({"category": name} | wide(value) for name, value in zip("abcd", (0.3, 0.31, 0.29, 0.3), strict=True))]
-    none = findings(same)[3]
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.tuples(st.floats(-0.9, 0.9), st.floats(0.01, 0.5)), min_size=2, max_size=12))
+def test_as_many_classes_are_told_as_the_table_shows(values):
+    rows = [bias(0.0), *(category(f"{i}", value, half) for i, (value, half) in enumerate(values))]
+    finding = find(framing_findings(contents(*rows)), "than by chance")
+    table = by_category(contents(*rows).first.summary)
+    nearer, farther = table["centre_bias_low"].gt(0).sum(), table["centre_bias_high"].lt(0).sum()
+    assert (finding.kind == "fact") == (nearer + farther > 0) == (finding.estimate.direction != 0)
+    if finding.kind == "fact":
+        assert f", {nearer} lie" in finding.evidence
+        assert ("farther from it" in finding.evidence) == (farther > 0)
+
+
+def test_classes_against_the_whole_set():
+    finding = find(framing_findings(contents(*CLASSES)), "as a whole")
+    assert finding.kind == "fact"
+    assert finding.claim == "The objects of “c” are less centred than those of the training set as a whole."
+    assert finding.estimate.nothing == 0.2
+    assert finding.evidence.startswith(
+        "The centre bias of the training set is 0.20. 2 classes differ from the whole, of 3."
+    )
+    assert "more than sampling gives" in finding.evidence
+    same = [
+        bias(0.3, n_objects=600),
+        *(category(name, value, 0.3) for name, value in zip("abcd", (0.3, 0.31, 0.29, 0.3), strict=True)),
+    ]
+    none = find(framing_findings(contents(*same)), "as a whole")
     assert none.kind == "none"
-    assert none.claim == "No difference in centring between the training classes was found."
-    mostly = [{}, *({"category": name} | wide(value) for name, value in zip("abcd", (0.5, 0.3, 0.1, 0.2), strict=True))]
-    caution = findings(mostly)[3]
-    assert caution.kind == "caution"
-    assert caution.claim == "The order of the training classes by centring is mostly chance."
+    assert none.claim == "No training class was found to be more or less centred than the training set as a whole."
+    assert none.estimate.direction == 0
 
 
 def test_a_dataset_of_its_own_is_spoken_of_without_training():
-    source = FramingContents(FramedSet("the dataset", "", "dataset", summary=table(*CLASSES)))
-    text = " ".join(finding.text for finding in framing_findings(source))
-    assert "In the dataset, objects are centred." in text
-    assert "The median object's box" in text
-    assert "2 of 4 classes are biased" in text
+    summary = pd.DataFrame([ROW | row for row in CLASSES])
+    source = FramingContents(FramedSet("the dataset", "", "dataset", summary=summary))
+    text = " ".join(finding.text for finding in [framing_answer(source), *framing_findings(source)])
+    assert "The photographs of the dataset are framed alike" in text
+    assert "The median object of the dataset covers" in text
+    assert "Of 3 classes" in text
     assert "train" not in text
     assert "test" not in text
+
+
+def cut_and_whole(make_framing):
+    """Six objects: four at the centre, two that the border cuts."""
+    return make_framing(np.array([[40, 40, 60, 60]] * 4 + [[0, 40, 20, 60], [80, 40, 100, 60]], float))
+
+
+@pytest.fixture
+def make_framing():
+    def make(edges):
+        ids = [f"{i}" for i in range(len(edges))]
+        objects = pd.DataFrame(edges, columns=["x0", "y0", "x1", "y1"]).assign(image_id=ids, object_id=0, category="a")
+        images = pd.DataFrame({"image_id": ids, "label": "a", "width": 100, "height": 100})
+        return position_and_scale(objects, images), images
+
+    return make
+
+
+def test_a_figure_is_of_the_objects_of_its_number(make_framing):
+    framing, images = cut_and_whole(make_framing)
+    every = objects_that_count(framing, images, "centre_bias")
+    assert len(every) == 6
+    uncut = objects_that_count(framing, images, "untruncated_centre_bias")
+    assert len(uncut) == 4
+    maps = object_maps(uncut, image_framing(framing, images))
+    assert maps.centres.sum() == 4
+    assert maps.null.sum() == pytest.approx(4)
+    # A box that is not cut has a margin of one pixel on each side: its centre is within 11 to 89 pixels.
+    np.testing.assert_allclose(uncut["width_fraction"], 0.22)
+    assert maps.coverage[32, 0] > 0
+    row = CUT | {"n_objects": 6, "n_untruncated": 4, "n_images": 6}
+    summary = pd.DataFrame([ROW | row])
+    first = FramedSet("the training set", "training", "train", framing, summary, maps, counted=uncut)
+    block = centres_block(first)
+    assert "the objects that the frame does not cut of the training set" in block.caption
+    assert "4 of 6 objects; their centre bias is 0.50" in block.caption
+    blocks = {each.name: each for each in framing_section(FramingContents(first)).blocks if hasattr(each, "name")}
+    distances = blocks["centre-distance-training"]
+    assert "4 of 6 objects; their centre bias is 0.50" in distances.caption
+    heights = distances.draw().containers[0]
+    assert heights[0].get_height() > 0
+    assert not any(bar.get_height() for bar in heights[1:])
 
 
 def test_a_label_without_a_name_is_shown_whole():

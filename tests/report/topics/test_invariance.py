@@ -1,14 +1,19 @@
 """Every branch of what can be said about invariance."""
 
 import dataclasses
-import re
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from bias_toolkit.report import topic_findings
-from bias_toolkit.report.topics.invariance.findings import NoiseFloor, gather, noise_finding, size_finding
+from bias_toolkit.report.topics.invariance.findings import (
+    NoiseFloor,
+    gather,
+    noise_finding,
+    size_finding,
+    stability_answer,
+)
 from bias_toolkit.report.topics.invariance.sizes import difference_margin
 from bias_toolkit.report.words.sentences import image_size, sweep_name
 
@@ -37,8 +42,9 @@ def findings(source, analysis_of, *rows, reference=("crop", "diagonal", 1.0)):
 def test_one_pixel_changes_the_class(bare_source, analysis_of):
     first = findings(bare_source, analysis_of, CHANGE, row("mac", 0.057, 0.05, 0.06))[0]
     assert first.kind == "effect"
-    assert first.claim == "Moving an image by one pixel changes the top-1 class in 15.0% of the steps."
-    assert "95% interval 13.9% to 16.1%; crop, diagonal, size 1; 1,000 images." in first.evidence
+    assert first.claim == "Moving an image by one pixel changes the top-1 class."
+    assert first.estimate.text == "P(top-1 change) 15.0% (95% interval 13.9% to 16.1%; 1,000 images)"
+    assert first.evidence.startswith("The sweep is crop, diagonal, size 1.")
     assert "0.0570 (95% interval 0.0500 to 0.0600) a step" in first.evidence
 
 
@@ -64,47 +70,169 @@ def test_offsets_alone_have_their_consistency(bare_source, analysis_of):
     offsets = row("consistency", 0.9, 0.88, 0.92, protocol="offsets", transform=None)
     unknown, consistency = findings(bare_source, analysis_of, offsets, reference=None)
     assert unknown.kind == "unknown"
-    assert "agree in their top-1 class in 90.0% of pairs" in consistency.claim
+    assert consistency.claim == "Pairs of views of an image, at random offsets, were compared in their top-1 class."
+    assert consistency.estimate.text == "Pairs that agree 90.0% (95% interval 88.0% to 92.0%; 1,000 images)"
 
 
 def test_labels_and_their_absence(bare_source, analysis_of):
     assert findings(bare_source, analysis_of, CHANGE)[-1].kind == "unknown"
     last = findings(bare_source, analysis_of, CHANGE, row("accuracy", 0.75, 0.74, 0.76, n=900))[-1]
     assert last.kind == "fact"
-    assert last.claim == "Accuracy over the same views is 75.0%."
-    assert "900 images" in last.evidence
+    assert last.claim == "Accuracy was measured on the same views."
+    assert last.estimate.text == "Accuracy 75.0% (95% interval 74.0% to 76.0%; 900 images)"
 
 
 def test_the_reference_sweep_is_the_one_told(bare_source, analysis_of):
     other = row("p_top1_change", 0.3, 0.2, 0.4, protocol="embed", size=2.0, transform="scale")
     first = findings(bare_source, analysis_of, CHANGE, other, reference=("embed", "scale", 2.0))[0]
-    assert "30.0%" in first.claim
+    assert first.estimate.value == 0.3
     assert "embed, scale, size 2" in first.evidence
 
 
 NOISE = {
-    "far below": (NoiseFloor(0.0, 576, 0, 0.0, 0.0064), "fact", "does not explain"),
-    "a little": (NoiseFloor(0.01, 1000, 10, 0.004, 0.02), "fact", "does not explain"),
-    "too near": (NoiseFloor(0.05, 100, 5, 0.02, 0.1), "caution", "too near"),
-    "too few": (NoiseFloor(0.0, 9, 0, 0.0, 0.33), "caution", "Too few views"),
-    "not measured": (None, "unknown", "not known"),
+    "far below": (NoiseFloor(0.0, 576, 0, 0.0, 0.0064), "fact", "does not explain", None),
+    "a tenth": (NoiseFloor(0.015, 1000, 15, 0.009, 0.025), "fact", "does not explain", None),
+    "over a tenth": (NoiseFloor(0.016, 1000, 16, 0.009, 0.026), "caution", "change without any shift", 10),
+    "too few": (NoiseFloor(0.0, 9, 0, 0.0, 0.33), "caution", "Too few views", 10),
+    "not measured": (None, "unknown", "not known", 110),
 }
 
 
-@pytest.mark.parametrize(("floor", "kind", "words"), NOISE.values(), ids=NOISE)
-def test_noise(floor, kind, words):
+@pytest.mark.parametrize(("floor", "kind", "words", "rank"), NOISE.values(), ids=NOISE)
+def test_noise(floor, kind, words, rank):
     finding = noise_finding(floor, CHANGE)
-    assert finding.kind == kind
+    assert (finding.kind, finding.rank) == (kind, rank)
     assert words in finding.claim
     if floor is not None:
-        assert f"in {floor.n_changed:,} of {floor.n_views:,} evaluations" in finding.evidence
-        assert "15.0% under a shift" in finding.evidence
+        assert finding.estimate.name == "noise_floor"
+        assert finding.estimate.text.startswith(
+            f"P(top-1 change) without a shift {100 * floor.value:.1f}".removesuffix(".0")
+        )
+        assert f"{floor.n_views:,} views)" in finding.estimate.text
+        assert "in 15.0% of the steps" in finding.evidence
 
 
 def test_noise_where_nothing_changes():
     still = row("p_top1_change", 0.0, 0.0, 0.0)
     assert noise_finding(NoiseFloor(0.0, 576, 0, 0.0, 0.0064), still).kind == "fact"
     assert noise_finding(NoiseFloor(0.01, 100, 1, 0.0, 0.05), still).kind == "caution"
+
+
+def answer(source, analysis_of, *rows, **changes):
+    return stability_answer(gather(dataclasses.replace(source, analysis=analysis_of(summary=rows), **CROP | changes)))
+
+
+CROP = {"reference": ("crop", "diagonal", 1.0)}
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "claim"),
+    [
+        (CHANGE, "effect", "A shift by one pixel changes the model’s top-1 class."),
+        (row("p_top1_change", 0.0, 0.0, 0.004), "none", "No shift by one pixel changed the model’s top-1 class."),
+        (
+            row("p_top1_change", 0.15, 0.1, 0.2, n=29),
+            "caution",
+            "A shift by one pixel changes the model’s top-1 class.",
+        ),
+    ],
+)
+def test_the_answer(bare_source, analysis_of, change, kind, claim):
+    told = answer(bare_source, analysis_of, change)
+    assert (told.kind, told.claim, told.evidence) == (kind, claim, "")
+    assert (told.estimate.value, told.estimate.low, told.estimate.high) == (
+        change["value"],
+        change["low"],
+        change["high"],
+    )
+
+
+def test_no_answer_without_steps(bare_source):
+    assert stability_answer(gather(bare_source)).kind == "unknown"
+
+
+def noise(n_changed, n_views=1000, over_images=None):
+    ends = (0.0, 2 * n_changed / n_views + 0.004)
+    return {
+        "noise_floor": {
+            "value": n_changed / n_views,
+            "n_views": n_views,
+            "n_changed": n_changed,
+            "interval": ends,
+            "interval_over_images": over_images,
+        }
+    }
+
+
+@pytest.mark.parametrize(("n_changed", "is_said"), [(0, False), (15, False), (16, True), (610, True)])
+def test_noise_over_a_tenth_of_what_is_measured_is_the_headline(bare_source, analysis_of, n_changed, is_said):
+    told = answer(bare_source, analysis_of, CHANGE, **noise(n_changed))
+    assert (told.kind == "caution") == is_said
+    assert ("change without any shift" in told.claim) == is_said
+    assert ("P(top-1 change) without a shift" in told.evidence) == is_said
+    assert told.estimate.value == 0.15
+
+
+def test_nothing_changed_is_no_finding_and_of_few_images_says_little(bare_source, analysis_of):
+    still = row("p_top1_change", 0.0, 0.0, 0.004)
+    assert answer(bare_source, analysis_of, still).estimate.direction == 0
+    assert answer(bare_source, analysis_of, still | {"n": 29}).kind == "caution"
+    few = answer(bare_source, analysis_of, CHANGE | {"n": 4})
+    assert (few.kind, few.estimate.low, few.estimate.high) == ("caution", None, None)
+
+
+def test_the_noise_floors_interval_is_the_wider_of_both(bare_source, analysis_of):
+    floor = gather(
+        dataclasses.replace(bare_source, analysis=analysis_of(), **noise(2, over_images=(0.001, 0.5)))
+    ).noise_floor
+    assert (floor.low, floor.high) == (0.0, 0.5)
+    floor = gather(
+        dataclasses.replace(bare_source, analysis=analysis_of(), **noise(2, over_images=(0.002, 0.002)))
+    ).noise_floor
+    assert (floor.low, floor.high) == (0.0, 0.008)
+
+
+def of_sides(*sides):
+    return pd.DataFrame(
+        {"image_id": [str(i) for i in range(len(sides))], "label": "a", "width": sides, "height": sides}
+    )
+
+
+# The model's input has 64 pixels, the picture over which it slides 74, and the image on the canvas of size 2, 32.
+@pytest.mark.parametrize(
+    ("reference", "sides", "said"),
+    [
+        (("crop", "diagonal", 1.0), [20, 20, 74], "one step is 0.27 of a pixel of the median image"),
+        (("crop", "diagonal", 1.0), [59], "one step is 0.80 of a pixel"),
+        (("crop", "diagonal", 1.0), [60], None),
+        (("crop", "diagonal", 1.0), [20, 74, 500], None),
+        (("crop", "diagonal", 0.25), [74], "one step is 0.50 of a pixel"),
+        (("embed", "diagonal", 2.0), [16], "one step is 0.50 of a pixel"),
+        (("embed", "scale", 2.0), [64], None),
+    ],
+)
+def test_enlarged_images_are_said_beside_the_headline(bare_source, analysis_of, reference, sides, said):
+    protocol, transform, size = reference
+    change = row("p_top1_change", 0.15, 0.139, 0.161, protocol=protocol, transform=transform, size=size)
+    told = answer(bare_source, analysis_of, change, reference=reference, test_images=of_sides(*sides))
+    assert ("enlarged" in told.evidence) == (said is not None)
+    assert (said or "") in told.evidence
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "is_said"),
+    [
+        (row("accuracy", 0.372, 0.345, 0.399), True),
+        (row("accuracy", 0.47, 0.44, 0.499), True),
+        (row("accuracy", 0.47, 0.44, 0.5), False),
+        (row("accuracy", 0.75, 0.73, 0.77), False),
+        (row("accuracy", 0.1, 0.0, 0.3, n=4), False),
+    ],
+)
+def test_low_accuracy_is_said_beside_the_headline(bare_source, analysis_of, accuracy, is_said):
+    told = answer(bare_source, analysis_of, CHANGE, accuracy)
+    assert ("Most of the model’s answers on these views are wrong: accuracy " in told.evidence) == is_said
+    assert told.kind == "effect"
 
 
 SWEEPS = {"smaller": ("embed", 2.0), "as it is": ("crop", 1.0), "larger": ("crop", 0.25)}
@@ -136,9 +264,11 @@ def test_u_shape(bare_source):
     finding = of_sizes(bare_source, smaller=noisy(0.3, 0), same=noisy(0.1, 1), larger=noisy(0.2, 2))
     assert finding.kind == "effect"
     assert "U-shaped" in finding.claim
-    assert "at crop size 1, and higher when the image is shown smaller, " in finding.evidence
-    assert "at embed size 2, by " in finding.evidence
-    assert "paired bootstrap over the 200 images measured at all 3 sizes" in finding.evidence
+    # Of the two sides, the weaker one.
+    assert finding.estimate.label == "P(top-1 change) at crop size 0.25 minus that at crop size 1"
+    assert finding.estimate.value == pytest.approx(0.1, abs=0.02)
+    assert finding.estimate.direction == 1
+    assert (finding.estimate.n, finding.rank, finding.figure) == (200, 25, "sizes")
 
 
 @pytest.mark.parametrize(
@@ -151,14 +281,14 @@ def test_u_shape(bare_source):
 )
 def test_other_shapes(bare_source, smaller, same, larger, claim):
     finding = of_sizes(bare_source, smaller=noisy(smaller, 0), same=noisy(same, 1), larger=noisy(larger, 2))
-    assert (finding.kind, finding.claim) == ("effect", claim)
+    assert (finding.kind, finding.claim, finding.estimate.direction) == ("effect", claim, 1)
 
 
 def test_no_dependence_on_size(bare_source):
     finding = of_sizes(bare_source, smaller=noisy(0.1, 0), same=noisy(0.1, 1), larger=noisy(0.1, 2))
     assert finding.kind == "none"
     assert finding.claim.startswith("No dependence")
-    assert re.search(r"a difference of \d\.\d percentage points \(−\d\.\d to \d\.\d\)", finding.evidence)
+    assert (finding.estimate.direction, finding.rank) == (0, 125)
     assert "chosen after looking" in finding.evidence
 
 
@@ -179,7 +309,7 @@ def test_choosing_the_pair_after_looking_is_paid_for():
 def test_too_few_images_or_sizes_for_a_comparison(bare_source):
     few = of_sizes(bare_source, smaller=[0.3] * 12, same=[0.1] * 12, larger=[0.2] * 12)
     assert few.kind == "caution"
-    assert few.evidence == "12 images measured at every size."
+    assert few.evidence == "12 images were measured at every size."
     assert size_finding(gather(bare_source)) is None
 
 

@@ -90,7 +90,7 @@ def test_a_good_estimate_is_called_good():
         ({"cx_sd": -1, "cy_sd": -1}, "The position of estimated boxes is worse than a guess of the image's middle."),
         ({"cx_sd": -1}, "The position of estimated boxes is worse than a guess of the image's middle."),
         ({}, "The size of estimated boxes is no better than one size for all."),
-        ({"log_scale_sd": -1}, "The size of estimated boxes is no better than one size for all."),
+        ({"log_scale_sd": -1}, "The size of estimated boxes is worse than one size for all."),
         ({"centre_bias": 1}, "Estimated boxes overstate centring."),
         ({"centre_bias": -1}, "Estimated boxes understate centring."),
     ],
@@ -126,9 +126,31 @@ def test_figures_from_elsewhere_are_named_as_such():
 
 
 def test_images_without_an_estimate_are_counted():
-    told = [finding.claim for finding in found(n_located=97)]
-    assert "3 images of the test set have no estimated box." in told
-    assert "1 image of the training set has no estimated box." in [finding.claim for finding in found(n_located=99)]
+    told = {finding.claim: finding.evidence for finding in found(n_located=97)}
+    claim = "In some images of the {} set no object was located."
+    assert told[claim.format("test")].startswith("3 of 100 images.")
+    assert told[claim.format("training")].startswith("3 of 100 images.")
+    assert not any("no object was located" in finding.claim for finding in found())
+
+
+@pytest.mark.parametrize(
+    ("gains", "kinds"),
+    [
+        ({"cx_sd": 1, "cy_sd": 1, "log_scale_sd": 1}, ["fact", "fact", "none"]),
+        ({"cx_sd": 1, "cy_sd": -1, "log_scale_sd": 0, "centre_bias": 1}, ["caution", "caution", "caution"]),
+        ({"cx_sd": 1, "cy_sd": 0, "log_scale_sd": -1, "centre_bias": -1}, ["caution", "caution", "caution"]),
+    ],
+)
+def test_each_verdict_is_that_of_the_estimate_beside_it(gains, kinds):
+    position, scale, centring = found(table=quality(**gains))[1:]
+    assert [finding.kind for finding in (position, scale, centring)] == kinds
+    # Of the position, the worse of the two directions decides.
+    worse = min(gains["cx_sd"], gains["cy_sd"])
+    assert position.estimate.direction == worse
+    assert position.estimate.name == ("cx_sd_gain" if gains["cx_sd"] == worse else "cy_sd_gain")
+    assert scale.estimate.direction == gains["log_scale_sd"]
+    assert centring.estimate.direction == gains.get("centre_bias", 0)
+    assert (centring.kind == "none") == (centring.estimate.direction == 0)
 
 
 def test_a_difference_between_two_kinds_of_boxes_is_no_effect():

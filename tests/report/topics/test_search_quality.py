@@ -72,8 +72,8 @@ def test_the_table():
     ]
 
 
-def test_section_and_findings_have_it(source):
+def test_section_and_findings_have_it(source, tmp_path):
     with_quality = dataclasses.replace(source, search_quality=table())
-    captions = [getattr(block, "caption", "") for block in distance_section(gather(with_quality)).blocks]
+    captions = [getattr(block, "caption", "") for block in distance_section(gather(with_quality), tmp_path).blocks]
     assert "The approximate index against exact search" in captions
     assert len(topic_findings(with_quality, "distance")) == len(topic_findings(source, "distance")) + 1

@@ -1,7 +1,7 @@
 """The page's section on the effect of framing: the framing map and the size curve."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -18,13 +18,14 @@ from bias_toolkit.report.page.blocks import (
     Paragraph,
     Section,
     TableBlock,
+    column_cell,
     estimate_cell,
 )
 from bias_toolkit.report.source import Source, study_name
 from bias_toolkit.report.topics.cause import map_figures
-from bias_toolkit.report.topics.cause.map_findings import SURROUNDINGS, TOO_FEW
-from bias_toolkit.report.topics.cause.size_curve import size_vs_invariance
-from bias_toolkit.report.words.definitions import MAP_KINDS, MEASURES
+from bias_toolkit.report.topics.cause.map_findings import AGAINST_DENSITY, MAP, SURROUNDINGS, TOO_FEW
+from bias_toolkit.report.topics.cause.size_curve import SIZE_FIGURE, size_vs_invariance
+from bias_toolkit.report.words.definitions import MAP_KINDS, MEASURES, label_of
 from bias_toolkit.report.words.finding import sign
 
 TITLE = "What the photographer causes"
@@ -75,7 +76,10 @@ def cause_section(contents: Cause) -> Section | Omitted:
         )
     introduction = Paragraph(
         "Test photographs are framed as training photographs are, so in them position and scale hardly vary, and what "
-        "goes with framing may go with it for other reasons. Here the same images are framed anew."
+        "goes with framing may go with it for other reasons. Here the same images are framed anew. A smaller object "
+        "shows any model less, whatever its training images. So mean absolute change and accuracy stand beside "
+        "P(top-1 change), and positions of one scale are also compared alone. `bias-toolkit demo` has the control: the "
+        "same networks, trained on objects of every position and scale."
     )
     return Section("cause", TITLE, [introduction, *blocks])
 
@@ -95,11 +99,12 @@ def _map_blocks(contents: Cause) -> Iterator[Block]:
         "What the model is shown, for one of the images: its object in the middle of the view, at each scale. With a "
         "canvas, the whole image is resized and moved, and the rest is made up; real windows are cut from the image "
         "around the object, and are there only where the image reaches far enough.",
+        half=True,
     )
     known_density = bool(cells["log_density"].notna().any())
-    density = "On top the density of the training objects’ position and scale, as the model sees them. "
+    density = "On the left is the density of the training objects’ position and scale, as the model sees them. "
     yield FigureBlock(
-        "map-p-top1-change",
+        MAP,
         lambda: map_figures.framing_maps(cells),
         "Grid of heat maps: P(top-1 change) over the object's position, for each scale and kind of surroundings.",
         "P(top-1 change) with the object at each position and scale: means over "
@@ -107,10 +112,21 @@ def _map_blocks(contents: Cause) -> Iterator[Block]:
         f"one-pixel steps in each. {density if known_density else ''}Crossed out: the answers have nothing to do with "
         "the labels (Cohen’s κ not above 0), so a low value is no invariance. Framed: cannot be told from the lowest. "
         "Every cell’s value has its 95% interval over images in map_cells.csv.",
+        half=True,
     )
+    for measure in ("mac", "accuracy"):
+        if cells[measure].notna().any():
+            yield FigureBlock(
+                f"map-{measure}",
+                partial(map_figures.framing_maps, cells, measure),
+                f"Grid of heat maps: {label_of(measure)} over the object's position, for each scale and kind of "
+                "surroundings.",
+                f"{label_of(measure)} in the same cells.",
+                half=True,
+            )
     if known_density:
         yield FigureBlock(
-            "map-against-density",
+            AGAINST_DENSITY,
             lambda: map_figures.map_against_density(cells, framing_map.correlations),
             "Scatter plots of P(top-1 change) over the training density, one dot a cell.",
             "Each dot is a cell of the map. Under the title, Spearman’s ρ over the cells in which objects are "
@@ -118,12 +134,6 @@ def _map_blocks(contents: Cause) -> Iterator[Block]:
         )
         yield _correlations(framing_map.correlations)
         yield _contrasts(framing_map.contrasts)
-    yield FigureBlock(
-        "map-accuracy",
-        lambda: map_figures.framing_maps(cells, "accuracy"),
-        "Grid of heat maps: accuracy over the object's position, for each scale and kind of surroundings.",
-        "Accuracy in the same cells.",
-    )
 
 
 def _correlations(table: pd.DataFrame) -> TableBlock:
@@ -155,14 +165,15 @@ def _contrasts(table: pd.DataFrame) -> TableBlock:
     for row in table[table["kind"].ne("when right")].to_dict("records"):
         form = percent if MEASURES[row["measure"]].share else partial(number, digits=3)
         name = Cell(SURROUNDINGS[row["surroundings"]].label, MEASURES[row["measure"]].label)
-        difference = _estimate(row, row["difference"], form)
-        rows.append([name, form(row["dense"]), form(row["sparse"]), difference])
+        marked = bool(sign(row["difference_low"], row["difference_high"]))
+        difference = replace(column_cell(row, "difference", form), marked=marked)
+        rows.append([name, column_cell(row, "dense", form), column_cell(row, "sparse", form), difference])
     return TableBlock(
         "Where training objects are many, and where they are few",
         ["", "Most training objects", "Fewest", "Difference"],
         rows,
         note="Means over the tenth of the recognised cells with the highest and with the lowest training density; "
-        "under the difference its 95% bootstrap interval over images.",
+        "under each its 95% bootstrap interval over images.",
         csv="tables/map_contrasts.csv",
     )
 
@@ -176,10 +187,11 @@ def _size_blocks(contents: Cause) -> Iterator[Block]:
     curve = contents.size_curve
     if curve is not None and len(curve):
         yield FigureBlock(
-            "size-vs-invariance",
+            SIZE_FIGURE,
             lambda: size_vs_invariance({contents.model(): curve}),
-            "P(top-1 change) over the view size, from a tight crop to a small image on a canvas, and accuracy below.",
-            "The curve of Azulay & Weiss (2019): on the left of the dashed line, crops of that share of the image’s "
-            "area; on the right, the whole image on a canvas of mean grey whose side is so many times the image’s. "
+            "P(top-1 change) over the size at which the image is shown, and accuracy below.",
+            "The curve of Azulay & Weiss (2019): right of the dashed line, crops of a smaller and smaller share of the "
+            "image; left of it, the whole image, shrunk on a canvas of mean grey. "
             f"Means over {count(curve['n'].max(), 'test image')}, 95% bootstrap intervals over images.",
+            half=True,
         )

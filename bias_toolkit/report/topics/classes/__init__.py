@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
 from bias_toolkit.analysis import CLASS_ESTIMATES
-from bias_toolkit.foundation.words import count, p_value, percent
+from bias_toolkit.foundation.false_discovery import compared_with_all
+from bias_toolkit.foundation.intervals import mean_interval
+from bias_toolkit.foundation.words import count, percent
 from bias_toolkit.invariance import HEADLINE
 from bias_toolkit.report.columns import has_values, require_numbers
 from bias_toolkit.report.page.blocks import Block, Cell, FigureBlock, Omitted, Section, TableBlock, column_cell
@@ -17,12 +20,15 @@ from bias_toolkit.report.page.style import GREY, in_its_unit, ranking, styled, v
 from bias_toolkit.report.source import Source, class_names, per_image
 from bias_toolkit.report.topic import Choice, Option, Plot, Topic
 from bias_toolkit.report.words.definitions import COLUMNS, label_of, limits_of, value_form
-from bias_toolkit.report.words.finding import SIGNIFICANT, Finding, Heading, Kind, value_of
+from bias_toolkit.report.words.finding import NOT_FOUND_RANK, Estimate, Finding, Heading, Kind, Unit, clearest_of_family
 from bias_toolkit.report.words.sentences import ClassNames
 
 TITLE = "Classes"
-ENOUGH_IMAGES_OF_A_CLASS = 5
 MOST_CLASSES = 60
+CLASSES_RANK = 60
+MEANS = tuple(name for name in CLASS_ESTIMATES if name != "scale")
+
+_finding = partial(Finding, Heading.CLASSES)
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,20 @@ class Classes:
     per_image: pd.DataFrame
     names: ClassNames
 
+    def compared(self, measure: str = HEADLINE) -> tuple[pd.DataFrame, float | None]:
+        """The classes with their intervals for a comparison with the mean of all images, and that mean.
+
+        The intervals of the measure become those of `compared_with_all`. A median cannot be compared with a mean: then
+        the intervals are each class's own, and the mean is None.
+        """
+        rows = self.table.dropna(subset=[measure])
+        if measure not in MEANS or measure not in self.per_image or len(rows) < 2:
+            return rows, None
+        whole = mean_interval(self.per_image.dropna(subset=["label"])[measure], limits=limits_of(measure))
+        columns = [rows[name].to_numpy(float) for name in (measure, f"{measure}_low", f"{measure}_high", "n")]
+        low, high = compared_with_all(*columns, whole, limits_of(measure))
+        return rows.assign(**{f"{measure}_low": low, f"{measure}_high": high}), whole.value
+
 
 def gather(source: Source) -> Classes:
     """The classes of a study's test images."""
@@ -40,31 +60,34 @@ def gather(source: Source) -> Classes:
 
 
 def class_findings(contents: Classes) -> list[Finding]:
-    """Whether classes differ in stability, by a Kruskal–Wallis test over images, and the most and least stable ones."""
-    from scipy.stats import kruskal
-
-    classes, per_image = contents.table, contents.per_image
-    if not len(classes) or "label" not in per_image:
+    """Whether a class is more or less stable than the mean of all images, and how many are."""
+    if len(contents.table) < 2 or HEADLINE not in contents.per_image:
         return []
-    groups = [
-        values.to_numpy(float)
-        for _, values in per_image.dropna(subset=["label", HEADLINE]).groupby("label")[HEADLINE]
-        if len(values) >= ENOUGH_IMAGES_OF_A_CLASS
-    ]
-    if len(groups) < 2 or all((group == groups[0][0]).all() for group in groups):
-        return []
-    p = float(kruskal(*groups).pvalue)
-    test = f"Kruskal–Wallis test over images, {p_value(p)}, {count(len(groups), 'class', 'classes')}"
-    if p >= SIGNIFICANT:
-        claim = "No difference in stability between classes was found."
-        return [Finding(Heading.CLASSES, Kind.NONE, claim, f"{test}.")]
-    ranked = _ranked(classes[classes["n"].ge(ENOUGH_IMAGES_OF_A_CLASS)])
-
-    def describe(row: pd.Series) -> str:
-        return f"“{contents.names.shown(row['label'])}”, {value_of(row, 'p_top1_change', percent, True, row['n'])}"
-
-    ends = f"P(top-1 change) is highest for {describe(ranked.iloc[0])}, and lowest for {describe(ranked.iloc[-1])}."
-    return [Finding(Heading.CLASSES, Kind.EFFECT, "Classes differ in stability.", f"{test}. {ends}")]
+    rows, mean = contents.compared()
+    rows = rows.dropna(subset=[f"{HEADLINE}_low"])
+    if len(rows) < 2 or mean is None:
+        return [_finding(Kind.CAUTION, "Too few images of each class to say whether classes differ in stability.")]
+    value, low, high = (rows[f"{HEADLINE}{end}"] for end in ("", "_low", "_high"))
+    best, directions = clearest_of_family(value, low, high, mean)
+    row = rows.iloc[best]
+    name = contents.names.shown(row["label"])
+    label = f"{label_of(HEADLINE)} of “{name}”"
+    ends = (float(each.iloc[best]) for each in (value, low, high))
+    estimate = Estimate(HEADLINE, label, *ends, int(row["n"]), unit=Unit.SHARE, nothing=mean)
+    of_all = f"The mean of all images is {percent(mean)}."
+    if not estimate.direction:
+        claim = "No class was found to be more or less stable than the mean of all images."
+        evidence = f"{of_all} Of {count(len(rows), 'class', 'classes')}, this is the one nearest to a difference."
+        rank = CLASSES_RANK + NOT_FOUND_RANK
+        return [_finding(Kind.NONE, claim, evidence, estimate=estimate, figure="classes", rank=rank)]
+    side = "less" if estimate.direction > 0 else "more"
+    claim = f"Classes differ in stability: “{name}” is {side} stable than the mean of all images."
+    less, more = (int((directions == side).sum()) for side in (1, -1))
+    differ = (
+        f"Of {count(len(rows), 'class', 'classes')}, {less} {'is' if less == 1 else 'are'} less stable than the mean."
+    )
+    evidence = f"{of_all} {differ} {more} {'is' if more == 1 else 'are'} more stable."
+    return [_finding(Kind.ASSOCIATION, claim, evidence, estimate=estimate, figure="classes", rank=CLASSES_RANK)]
 
 
 def _ranked(classes: pd.DataFrame) -> pd.DataFrame:
@@ -80,15 +103,18 @@ def classes_section(contents: Classes) -> Section | Omitted:
 
 
 def _blocks(contents: Classes) -> Iterator[Block]:
-    names, ranked = contents.names, _ranked(contents.table.dropna(subset=[HEADLINE]))
-    if len(ranked) > 1:
+    names = contents.names
+    compared, mean = contents.compared()
+    ranked = _ranked(contents.table.dropna(subset=[HEADLINE]))
+    if len(compared) > 1:
         yield FigureBlock(
             "classes",
-            lambda: class_ranking(ranked, class_name=names.shown),
+            lambda: class_ranking(compared, class_name=names.shown, mean=mean),
             "Dot plot of P(top-1 change) by class with intervals, the least stable class at the top.",
-            f"Mean P(top-1 change) of the images of each of {count(len(ranked), 'class', 'classes')}, with 95% "
-            "bootstrap interval over images; dashed, the mean over all images. The ends of a ranking owe part of their "
-            "place to chance.",
+            f"Mean P(top-1 change) of the images of each of {count(len(ranked), 'class', 'classes')}; dashed, the mean "
+            "over all images. The lines are 95% intervals over images for a comparison with that mean, adjusted for "
+            "the number of classes (Benjamini and Yekutieli, 2005): a class differs if its line leaves out the dashed "
+            "one. The ends of a ranking owe part of their place to chance.",
         )
     columns = [name for name in CLASS_ESTIMATES if has_values(contents.table, name)]
     rows = [
@@ -105,8 +131,8 @@ def _blocks(contents: Classes) -> Iterator[Block]:
         ["Class", "Images", *(COLUMNS[name].label for name in columns)],
         rows,
         definitions=[COLUMNS[name] for name in columns],
-        note="Means over the class's test images, of scale the median; under each its 95% bootstrap interval over "
-        f"images. {note}".strip(),
+        note="Means over the class's test images, of scale the median; under each its own 95% interval over images, "
+        f"not adjusted for the number of classes. {note}".strip(),
         csv="tables/classes.csv",
         folded=len(rows) > 12,
     )
@@ -114,18 +140,24 @@ def _blocks(contents: Classes) -> Iterator[Block]:
 
 @styled
 def class_ranking(
-    classes: pd.DataFrame, measure: str = HEADLINE, *, class_name: Callable[[str], str] = str, most: int = 15
+    classes: pd.DataFrame,
+    measure: str = HEADLINE,
+    *,
+    class_name: Callable[[str], str] = str,
+    mean: float | None = None,
+    most: int = 15,
 ) -> Axes:
-    """The mean of a measure in each class (CLASSES) with its interval, the highest first; a line at the mean of all."""
+    """A measure in each class (CLASSES) with its interval, the highest first; a dashed line at the `mean` of all."""
     rows = classes.dropna(subset=[measure]).sort_values([measure, "label"], ascending=[False, True], kind="stable")
-    mean = float(np.average(rows[measure], weights=rows["n"])) if len(rows) else np.nan
     columns = {"value": measure, "low": f"{measure}_low", "high": f"{measure}_high"}
     values = {name: rows.get(column, rows[measure]).to_numpy(float) for name, column in columns.items()}
     rows = pd.DataFrame({"name": [class_name(label) for label in rows["label"]], **values})
-    ax = ranking(rows, xlabel=f"{label_of(measure)}, mean and 95% interval", most=most)
-    ax.axvline(mean, color=GREY, linewidth=1, linestyle="--")
+    statistic = "median" if measure == "scale" else "mean"
+    ax = ranking(rows, xlabel=f"{label_of(measure)}, {statistic} and 95% interval", most=most)
+    if mean is not None:
+        ax.axvline(mean, color=GREY, linewidth=1, linestyle="--")
     in_its_unit(ax.xaxis, measure)
-    shown = rows[["value", "low", "high"]].to_numpy(float).ravel()
+    shown = np.append(rows[["value", "low", "high"]].to_numpy(float).ravel(), np.nan if mean is None else mean)
     ax.set_xlim(value_range(shown, limits_of(measure)))
     ax.set_title(f"{label_of(measure)} by class")
     return ax
@@ -134,7 +166,8 @@ def class_ranking(
 def _ranking(contents: Classes, choice: Choice[Classes]) -> Axes:
     estimates = [column for column in contents.table if f"{column}_low" in contents.table]
     require_numbers(contents.table[estimates], measure=choice.measure)
-    return class_ranking(contents.table, choice.measure, class_name=contents.names.shown)
+    compared, mean = contents.compared(choice.measure)
+    return class_ranking(compared, choice.measure, class_name=contents.names.shown, mean=mean)
 
 
 TOPIC = Topic(

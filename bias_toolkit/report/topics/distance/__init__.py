@@ -32,8 +32,9 @@ def _distance_vs_invariance(contents: DistanceContents, choice: Choice[DistanceC
 
 
 def _distance_given_margin(contents: DistanceContents, choice: Choice[DistanceContents]) -> Axes:
-    bins = choice.bins or contents.relations.bins
-    return relation_figures.curve_given_margin(**_options(contents, choice), bins=bins)
+    computed = contents.relations.computed(choice.distance, choice.measure, choice.bins)
+    computed.pop("curve", None)
+    return relation_figures.curve_given_margin(**_options(contents, choice), **computed)
 
 
 OF_A_RELATION = (Option.MEASURE, Option.DISTANCE, Option.BINS)
@@ -41,7 +42,7 @@ TOPIC = Topic(
     "distance",
     gather,
     findings=distance_findings,
-    section=lambda contents, draft: distance_section(contents),
+    section=lambda contents, draft: distance_section(contents, draft.folder),
     answer=distance_answer,
     opening=lambda contents, draft: opening_curve(contents),
     tables=lambda contents: [

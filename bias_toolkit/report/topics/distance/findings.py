@@ -11,12 +11,16 @@ from bias_toolkit.invariance import HEADLINE
 from bias_toolkit.report.columns import has_values
 from bias_toolkit.report.relations import tables
 from bias_toolkit.report.relations.findings import Variable, relation
-from bias_toolkit.report.relations.tables import Relations, plain_and_partial
+from bias_toolkit.report.relations.judgement import Verdict, judge
+from bias_toolkit.report.relations.tables import Relations
 from bias_toolkit.report.source import Source, class_names
+from bias_toolkit.report.topics.distance.leaks import Leaks, gather_leaks, leak_findings
 from bias_toolkit.report.topics.distance.search_quality import quality_findings
-from bias_toolkit.report.words.finding import TOO_FEW_IMAGES, Estimate, Finding, Heading, Kind, estimate_over
-from bias_toolkit.report.words.sentences import ClassNames
+from bias_toolkit.report.words.finding import TOO_FEW_IMAGES, Estimate, Finding, Heading, Kind, Unit
+from bias_toolkit.report.words.sentences import ClassNames, training_sentence
 
+FIGURE = "distance-{}"  # with the measure in braces
+RANK = 80
 NEAREST = Variable(
     "nn_distance",
     Heading.DISTANCE,
@@ -24,7 +28,21 @@ NEAREST = Variable(
     "an image's distance from its nearest training image",
     "nearest",
     "farthest",
+    FIGURE,
 )
+ANSWERS = {
+    Verdict.ALSO_GIVEN: "Images far from the training set are {less} stable, also among images of like confidence.",
+    Verdict.ONLY_GIVEN: "Among images of like confidence, those far from the training set are {less} stable.",
+    Verdict.REVERSED: "Among images of like confidence, those far from the training set are {less} stable; among all "
+    "images, they are {more} stable.",
+    Verdict.EXPLAINED: "Images far from the training set are {less} stable; among images of like confidence this was "
+    "not found.",
+    Verdict.UNEVEN: "Stability changes with the distance from the training set, but neither rises nor falls steadily.",
+    Verdict.NONE: "No relation between distance from the training set and stability was found.",
+    Verdict.TOO_FEW: "There are too few images to say whether those far from the training set are less stable.",
+    Verdict.UNCONTROLLED: "Whether images far from the training set are less stable is not known.",
+    Verdict.UNKNOWN: "Whether images far from the training set are less stable is not known.",
+}
 
 
 @dataclass(frozen=True)
@@ -38,6 +56,8 @@ class DistanceContents:
     n_shared: int  # test images that are training images themselves, by file: their distances are to the others
     training_spacing: np.ndarray  # (n,): distance of training images to their nearest other training image
     names: ClassNames
+    trained_on: str | None  # as `Source.trained_on`
+    leaks: Leaks | None
 
 
 def gather(source: Source) -> DistanceContents:
@@ -50,6 +70,8 @@ def gather(source: Source) -> DistanceContents:
         source.n_shared,
         source.training_spacing,
         class_names(source),
+        source.trained_on,
+        gather_leaks(source),
     )
 
 
@@ -60,15 +82,18 @@ def distance_findings(contents: DistanceContents) -> list[Finding]:
         claim = "How far the test images are from the training set was not measured."
         return [Finding(Heading.DISTANCE, Kind.UNKNOWN, claim)]
     findings = [
-        relation(relations, NEAREST, name) for name in RELATED_MEASURES if has_values(relations.per_image, name)
+        # The answer at the top of the page already says it of the headline measure.
+        relation(relations, NEAREST, name, None if name == HEADLINE else RANK)
+        for name in RELATED_MEASURES
+        if has_values(relations.per_image, name)
     ]
     if contents.n_shared:
-        are = "is a training image itself" if contents.n_shared == 1 else "are training images themselves"
-        claim = f"{contents.n_shared:,} of the {count(len(distances), 'test image')} {are}."
-        evidence = "Each is compared with the other training images only."
-        findings.append(Finding(Heading.DISTANCE, Kind.CAUTION, claim, evidence))
-    if "leak" in distances:
-        findings.append(_leaks(contents))
+        claim = "There are test images that are training images themselves."
+        shared = f"{count(contents.n_shared)} of {count(len(distances), 'test image')}"
+        evidence = f"These are {shared}; each is compared with the other training images only."
+        findings.append(Finding(Heading.DISTANCE, Kind.CAUTION, claim, evidence, rank=15))
+    if contents.leaks is not None:
+        findings.extend(leak_findings(contents.leaks, contents.n_shared))
     findings.extend(quality_findings(contents.search_quality))
     if has_values(distances, "distance_percentile"):
         findings.append(_percentile(distances["distance_percentile"]))
@@ -76,58 +101,31 @@ def distance_findings(contents: DistanceContents) -> list[Finding]:
 
 
 def distance_answer(contents: DistanceContents) -> Finding:
-    """Whether images far from the training set are less stable, and more so than their confidence explains."""
-    plain, given = plain_and_partial(contents.relations.correlations, "nn_distance", HEADLINE)
-    if plain is None or given is None:
-        claim = "Whether images far from the training set are less stable is not known."
-        return Finding(Heading.DISTANCE, Kind.UNKNOWN, claim)
-    alone, partial = (
-        Estimate("rho", label, row["rho"], row["low"], row["high"], row["n"], nothing=0.0)
-        for label, row in (("Spearman’s ρ", plain), ("Spearman’s ρ, with the model’s confidence held constant,", given))
+    """Whether images far from the training set are less stable, also among images of like confidence."""
+    judged = judge(contents.relations, "nn_distance", HEADLINE)
+    less, more = judged.stability, {"less": "more", "more": "less"}.get(judged.stability)
+    among_all = f"Among all images: {judged.plain.text}. " if judged.plain else ""
+    return Finding(
+        Heading.DISTANCE,
+        judged.kind,
+        ANSWERS[judged.verdict].format(less=less, more=more),
+        f"{among_all}{training_sentence(contents.trained_on)}".strip(),
+        estimate=judged.estimate,
+        figure=judged.estimate and FIGURE.format("p-top1-change"),
     )
-    if partial.n < TOO_FEW_IMAGES or None in (alone.direction, partial.direction):
-        kind, claim = Kind.CAUTION, "Too few images to say whether those far from the training set are less stable."
-    elif partial.direction == 1:
-        kind, claim = (
-            Kind.ASSOCIATION,
-            "Images far from the training set are less stable, and not only by confidence.",
-        )
-    elif partial.direction == -1:
-        kind, claim = (
-            Kind.ASSOCIATION,
-            "Images far from the training set are more stable, among images of like confidence.",
-        )
-    elif alone.direction == 1:
-        kind, claim = Kind.EXPLAINED, "Images far from the training set are less stable; their confidence explains it."
-    elif alone.direction == -1:
-        kind, claim = Kind.EXPLAINED, "Images far from the training set are more stable; their confidence explains it."
-    else:
-        kind, claim = Kind.NONE, "No relation between distance from the training set and stability was found."
-    evidence = f"With nothing held constant: {alone.text}."
-    return Finding(Heading.DISTANCE, kind, claim, evidence, estimate=partial, figure="distance-p-top1-change")
-
-
-def _leaks(contents: DistanceContents) -> Finding:
-    leaks, n = int(contents.distances["leak"].fillna(False).sum()), len(contents.distances)
-    images, shared = count(n, "test image"), contents.n_shared
-    if leaks == 0:
-        besides = ", besides themselves" if shared else ""
-        claim = f"None of the {images} is at (near) zero distance from a training image{besides}."
-        return Finding(Heading.DISTANCE, Kind.FACT, claim)
-    of = "another training image" if shared else "a training image"
-    claim = f"{leaks:,} of {images} {'is' if leaks == 1 else 'are'} at (near) zero distance from {of}."
-    evidence = f"This may be a leak between the splits ({percent(leaks / n)} of the test images)."
-    return Finding(Heading.DISTANCE, Kind.CAUTION, claim, evidence)
 
 
 def _percentile(percentiles: pd.Series) -> Finding:
     median = median_interval(percentiles)
+    ends = (median.low, median.high) if median.n >= TOO_FEW_IMAGES else (None, None)
+    label = "Median distance percentile of the test images"
+    estimate = Estimate("distance_percentile", label, median.value, *ends, median.n, "test image", Unit.SHARE, 0.5)
+    kind, claim = {
+        None: (Kind.CAUTION, "There are too few test images to say how far they are from the training set."),
+        0: (Kind.NONE, "The test images were not found to be farther from the training set than its own images are."),
+        1: (Kind.FACT, "The test images are farther from the training set than its own images are from each other."),
+        -1: (Kind.FACT, "The test images are nearer to the training set than its own images are to each other."),
+    }[estimate.direction]
     lower, upper = percentiles.quantile([0.25, 0.75])
-    return Finding(
-        Heading.DISTANCE,
-        Kind.FACT,
-        f"The median test image is farther from its nearest training image than {percent(median.value, 0)} of the "
-        "training images are from theirs.",
-        f"Median {estimate_over(median.n, *median[:3], percent)}; {count(median.n, 'test image')}. "
-        f"Half of the test images lie between {percent(lower, 0)} and {percent(upper, 0)}.",
-    )
+    evidence = f"Half of the test images lie between {percent(lower, 0)} and {percent(upper, 0)}."
+    return Finding(Heading.DISTANCE, kind, claim, evidence, estimate=estimate, figure="percentiles")

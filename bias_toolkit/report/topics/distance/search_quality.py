@@ -7,7 +7,15 @@ import pandas as pd
 
 from bias_toolkit.foundation.words import MISSING, count, estimate, known, percent
 from bias_toolkit.report.page.blocks import Block, Cell, Paragraph, TableBlock
-from bias_toolkit.report.words.finding import Finding, Heading, Kind, estimate_over, limits_of_row
+from bias_toolkit.report.words.finding import (
+    Finding,
+    Heading,
+    Kind,
+    Unit,
+    estimate_of_row,
+    estimate_over,
+    limits_of_row,
+)
 
 LOW_RECALL = 0.95
 
@@ -61,13 +69,13 @@ def quality_findings(quality: pd.DataFrame | None) -> list[Finding]:
     row = _row(quality)
     if row["n_images"] and row["recall"] >= LOW_RECALL:
         return []
-    claim = (
-        "by an approximate index that often misses the nearest, so distances are too large."
-        if row["n_images"]
-        else "by an approximate index, so distances may be too large."
-    )
-    claim = f"The training images were searched {claim}"
-    return [Finding(Heading.DISTANCE, Kind.CAUTION, claim, quality_sentence(quality))]
+    if not row["n_images"]:
+        claim = "The training images were searched by an approximate index, so distances may be too large."
+        return [Finding(Heading.DISTANCE, Kind.CAUTION, claim, quality_sentence(quality), rank=15)]
+    claim = "The approximate index often misses the nearest training image, so distances are too large."
+    label = "Nearest training images found"
+    found = estimate_of_row(row, "recall", label, row["n_images"], "test image", Unit.SHARE)
+    return [Finding(Heading.DISTANCE, Kind.CAUTION, claim, quality_sentence(quality), estimate=found, rank=15)]
 
 
 def _row(quality: pd.DataFrame) -> Mapping[str, Any]:

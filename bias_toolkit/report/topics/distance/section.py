@@ -2,37 +2,39 @@
 
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
 from bias_toolkit.analysis import RELATED_MEASURES
-from bias_toolkit.foundation.words import MISSING, count, significant
+from bias_toolkit.foundation.words import count
 from bias_toolkit.invariance import HEADLINE
 from bias_toolkit.report.columns import has_values
-from bias_toolkit.report.page.blocks import Block, FigureBlock, Omitted, Paragraph, Section, TableBlock
+from bias_toolkit.report.page.blocks import Block, FigureBlock, Omitted, Paragraph, Section
 from bias_toolkit.report.page.style import BLUE, GREY, histogram, in_percent, new_figure, styled, subtitle
 from bias_toolkit.report.relations import figures
 from bias_toolkit.report.relations.blocks import correlations_table, relation_figure
+from bias_toolkit.report.relations.findings import relation
 from bias_toolkit.report.relations.tables import Relations
-from bias_toolkit.report.topics.distance.findings import DistanceContents
+from bias_toolkit.report.topics.distance.findings import FIGURE, NEAREST, DistanceContents
+from bias_toolkit.report.topics.distance.leaks import leak_blocks
 from bias_toolkit.report.topics.distance.search_quality import quality_blocks
 from bias_toolkit.report.words.definitions import DISTANCES, distance_label, label_of
 
 TITLE = "Distance from the training set"
-MOST_LEAKS = 20
 HISTOGRAM_BINS = 40
 
 
-def distance_section(contents: DistanceContents) -> Section | Omitted:
-    """Curves with and without control for the margin, correlations, percentiles and leaks."""
+def distance_section(contents: DistanceContents, folder: Path) -> Section | Omitted:
+    """Curves with and without control for the margin, correlations, percentiles and leaks; `folder` gets pictures."""
     if not has_values(contents.distances, "nn_distance"):
         return Omitted(TITLE, "the test images' distances were not computed.")
-    return Section("distance", TITLE, list(_blocks(contents)))
+    return Section("distance", TITLE, list(_blocks(contents, folder)))
 
 
-def _blocks(contents: DistanceContents) -> Iterator[Block]:
+def _blocks(contents: DistanceContents, folder: Path) -> Iterator[Block]:
     relations = contents.relations
     if has_values(relations.per_image, "nn_distance", HEADLINE):
         yield Paragraph(
@@ -47,8 +49,8 @@ def _blocks(contents: DistanceContents) -> Iterator[Block]:
         yield correlations
     yield from _how_far(contents)
     yield from quality_blocks(contents.search_quality)
-    if "leak" in contents.distances and contents.distances["leak"].fillna(False).any():
-        yield _leaks(contents)
+    if contents.leaks is not None:
+        yield from leak_blocks(contents.leaks, folder)
 
 
 def opening_curve(contents: DistanceContents) -> list[FigureBlock]:
@@ -62,8 +64,6 @@ def opening_curve(contents: DistanceContents) -> list[FigureBlock]:
 
 def _curve(relations: Relations, measure: str) -> FigureBlock:
     x_label = distance_label("nn_distance", {"metric": relations.metric})
-    values = relations.per_image[["nn_distance", measure]].dropna()[measure]
-    jittered = " Points are moved a little up or down at random, so that equal values can be told apart."
     return relation_figure(
         relations,
         _figure_name(measure),
@@ -71,13 +71,12 @@ def _curve(relations: Relations, measure: str) -> FigureBlock:
         measure,
         f"{label_of(measure)} against the distance to the nearest training image",
         partial(figures.distance_vs_invariance, distance="nn_distance", x_label=x_label),
-        note=jittered if figures.is_discrete(values) else "",
         rhos_in_alt=True,
     )
 
 
 def _figure_name(measure: str) -> str:
-    return f"distance-{measure.replace('_', '-')}"
+    return FIGURE.format(measure.replace("_", "-"))
 
 
 def _relation_figures(relations: Relations, measure: str) -> Iterator[FigureBlock]:
@@ -90,12 +89,17 @@ def _relation_figures(relations: Relations, measure: str) -> Iterator[FigureBloc
         yield FigureBlock(
             f"{name}-given-margin",
             lambda: figures.curve_given_margin(
-                relations.per_image, measure=measure, distance="nn_distance", bins=relations.bins, x_label=x_label
+                relations.per_image,
+                measure=measure,
+                distance="nn_distance",
+                bins=relations.bins,
+                correlations=relations.correlations,
+                x_label=x_label,
             ),
             f"{label} by percentile of distance, among all images and among images of like margin.",
             "The same curve over percentiles of distance: among all images, and among images of like margin, where "
-            "each image's distance is ranked only against those of images whose margin is nearly its own. Where the "
-            "second curve is flat, the model's confidence explains the first.",
+            "each image's distance is ranked only against those of images whose margin is nearly its own. "
+            f"{relation(relations, NEAREST, measure).claim}",
             half=True,
         )
 
@@ -120,27 +124,6 @@ def _how_far(contents: DistanceContents) -> Iterator[FigureBlock]:
             "image. A test set that lies as the training set does would fill every bar to the dashed line.",
             half=True,
         )
-
-
-def _leaks(contents: DistanceContents) -> TableBlock:
-    leaks = contents.distances[contents.distances["leak"].fillna(False).astype(bool)]
-    nearest = {}
-    if len(contents.neighbours):
-        first = contents.neighbours[contents.neighbours["rank"].eq(1)]
-        nearest = dict(zip(first["image_id"], first["neighbour_id"], strict=True))
-    shown = leaks.sort_values(["nn_distance", "image_id"], kind="stable").head(MOST_LEAKS)
-    rows = [
-        [row["image_id"], nearest.get(row["image_id"], MISSING), significant(row["nn_distance"])]
-        for row in shown.to_dict("records")
-    ]
-    return TableBlock(
-        f"{count(len(leaks), 'possible leak')} between the splits",
-        ["Test image", "Nearest training image", "Distance"],
-        rows,
-        note=f"The first {len(shown)} of {len(leaks):,}." if len(shown) < len(leaks) else "",
-        csv="tables/distances.csv",
-        numeric=False,
-    )
 
 
 @styled
@@ -171,7 +154,7 @@ def distance_histogram(
     """Distances of test images (DISTANCES rows), and of training images to their nearest other training image (n,)."""
     test, train = distances["nn_distance"].dropna().to_numpy(float), np.asarray(train_distances, float)
     train = train[np.isfinite(train)]
-    highest = max(np.quantile(values, 0.999) for values in (test, train) if len(values))
+    highest = max(values.max() for values in (test, train) if len(values))
     edges = np.linspace(0, highest, HISTOGRAM_BINS + 1)
     ax = histogram(
         test,

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 
-from bias_toolkit.explain.record import Cause, Estimate
+from bias_toolkit.explain import Explanation
+from bias_toolkit.explain.record import Estimate as Measured
 from bias_toolkit.explain.summary import CauseShare, Summary, summarise
-from bias_toolkit.foundation.words import MISSING, count, interval, known, percent
+from bias_toolkit.foundation.words import MISSING, Form, count, interval, known, percent
 from bias_toolkit.invariance import HEADLINE
 from bias_toolkit.report.page.blocks import Block, Cell, FigureBlock, Omitted, Paragraph, Section, TableBlock
 from bias_toolkit.report.page.publish import PAGE
@@ -17,15 +18,17 @@ from bias_toolkit.report.source import Source, per_image
 from bias_toolkit.report.stability import ordered_by_stability
 from bias_toolkit.report.topic import Topic
 from bias_toolkit.report.words.definitions import label_of
-from bias_toolkit.report.words.finding import ENOUGH_FOR_AN_INTERVAL, NO_INTERVAL, Finding, Heading, Kind, estimate_over
-from bias_toolkit.report.words.sentences import was
+from bias_toolkit.report.words.finding import NO_INTERVAL, Estimate, Finding, Heading, Kind, Unit
+from bias_toolkit.report.words.sentences import in_points
 
-SELECTION = "The images were picked, not sampled: the counts are of these images, and of no others."
+SELECTION = "The images were picked because they are the least stable, so this says nothing about other images."
 TITLE = "Why the least stable images are unstable"
 NOT_EXPLAINED = (
-    "no image was explained; the command “bias-toolkit explain STUDY --worst 20” explains the 20 least stable ones."
+    "the least stable image was not explained; the command “bias-toolkit explain STUDY --worst 20” explains the 20 "
+    "least stable ones."
 )
 FOLDED_FROM = 26
+RANK, RANK_OF_NONE = 40, 140
 P = label_of(HEADLINE)
 NO_CAUSE = "none found"
 
@@ -46,10 +49,15 @@ class ExplainedImage:
 
 @dataclass(frozen=True)
 class Explained:
-    """The summary of the explanations, and the explained images."""
+    """The explained images, and a summary of the least stable ones.
 
-    summary: Summary | None = None  # of the least stable images, up to the first that is not explained
+    `images` are the least stable images of the test set, up to the first that was not explained, and `summary` is of
+    these. `others` are all other explained test images.
+    """
+
+    summary: Summary | None = None  # None if the least stable image was not explained
     images: Sequence[ExplainedImage] = ()  # the least stable first
+    others: Sequence[ExplainedImage] = ()
 
 
 def explanation_links(source: Source) -> dict[str, str]:
@@ -60,136 +68,155 @@ def explanation_links(source: Source) -> dict[str, str]:
     }
 
 
-def gather(source: Source) -> Explained:
-    """The explanations of a study."""
+def least_stable_explained(source: Source) -> list[Explanation]:
+    """The explanations of the least stable test images, the least stable first, up to the first that has none."""
     explanations = source.explanations
     if not explanations:
-        return Explained()
-    links = explanation_links(source)
-    ordered = ordered_by_stability(per_image(source))["image_id"]
-    worst = [explanations[image_id] for image_id in itertools.takewhile(explanations.__contains__, ordered)]
-    images = []
-    for each in sorted(explanations.values(), key=lambda each: -each.before.p_top1_change.value):
-        cause = each.causes[0].name if each.causes else None
-        shown = each.image_id, each.label_name, *_ends(each.before.p_top1_change), cause, links[each.image_id]
-        images.append(ExplainedImage(*shown, each.is_stable))
-    return Explained(summarise(worst) if worst else None, images)
-
-
-def explanation_findings(contents: Explained) -> list[Finding]:
-    """The most frequent first cause of the explained unstable images; empty if no image was explained."""
-    summary = contents.summary
-    if summary is None or not summary.n_images:
         return []
-    if not summary.n_unstable:
-        claim = f"{explained_and_unstable(summary)}."
-        return [Finding(Heading.EXPLANATIONS, Kind.FACT, claim, SELECTION)]
-    most = max(share.n_first for share in summary.shares)
-    if not most:
-        claim = f"No cause was found for {_all(summary.n_unstable)} explained."
-        evidence = f"Nothing that was tried was shown to be one. {SELECTION}"
-        return [Finding(Heading.EXPLANATIONS, Kind.FACT, claim, evidence)]
-    leading = [share for share in summary.shares if share.n_first == most]
-    names = " and ".join(f"“{share.name}”" for share in leading)
-    verb = "is" if len(leading) == 1 else "are each"
-    among = "" if most == summary.n_unstable else f"{count(most)} of "
-    claim = f"{names} {verb} the first cause of {among}{_all(summary.n_unstable)} explained."
-    evidence = [_removal(share, summary) for share in leading if known(share.after.value)]
-    if summary.n_unexplained:
-        evidence.append(f"For {count(summary.n_unexplained)} no cause was found.")
-    return [Finding(Heading.EXPLANATIONS, Kind.FACT, claim, " ".join([*evidence, SELECTION]))]
+    ordered = ordered_by_stability(per_image(source))["image_id"]
+    return [explanations[image_id] for image_id in itertools.takewhile(explanations.__contains__, ordered)]
 
 
-def explained_and_unstable(summary: Summary) -> str:
-    """`20 images were explained, of which 18 are unstable`."""
-    n = summary.n_unstable
-    unstable = {0: "none is", 1: "1 is", summary.n_images: "all are"}.get(n, f"{count(n)} are")
-    return f"{count(summary.n_images, 'image')} {was(summary.n_images)} explained, of which {unstable} unstable"
-
-
-def _removal(share: CauseShare, summary: Summary) -> str:
-    after = estimate_over(share.n_tried, *_ends(share.after), percent)
-    if share.cause == Cause.COIN_TOSS:
-        return (
-            f"Test images of the same margin have a mean P(top-1 change) of {after} on the study’s sweep "
-            f"({count(share.n_tried, 'image')} compared)."
-        )
-    before = estimate_over(summary.n_unstable, *_ends(summary.before), percent)
-    controls = ""
-    if known(summary.controls.value):
-        controls = f", and {percent(summary.controls.value)} after changes that take no cause away"
-    wrong = f"; on {count(share.n_wrong)} of them only by a wrong or unrelated answer" if share.n_wrong else ""
-    return (
-        f"With “{share.name}” taken away ({count(share.n_tried, 'image')} tried), mean P(top-1 change) is "
-        f"{after}{wrong}; as they are, it is {before} over all the unstable ones{controls}."
+def gather(source: Source) -> Explained:
+    """The explanations of a study."""
+    worst = least_stable_explained(source)
+    links = explanation_links(source)
+    counted = {each.image_id for each in worst}
+    others = [each for each in source.explanations.values() if each.image_id not in counted]
+    return Explained(
+        summarise(worst) if worst else None,
+        [_image(each, links) for each in worst],
+        [_image(each, links) for each in sorted(others, key=lambda each: -each.before.p_top1_change.value)],
     )
 
 
-def _all(n: int) -> str:
-    return "the one unstable image that was" if n == 1 else f"the {count(n)} unstable images that were"
+def _image(explanation: Explanation, links: dict[str, str]) -> ExplainedImage:
+    change = explanation.before.p_top1_change
+    return ExplainedImage(
+        image_id=explanation.image_id,
+        class_name=explanation.label_name,
+        p_top1_change=change.value,
+        low=change.low,
+        high=change.high,
+        first_cause=explanation.causes[0].name if explanation.causes else None,
+        link=links[explanation.image_id],
+        is_stable=explanation.is_stable,
+    )
 
 
-def _ends(estimate: Estimate) -> tuple[float | None, float | None, float | None]:
-    return estimate.value, estimate.low, estimate.high
+def explanation_findings(contents: Explained) -> list[Finding]:
+    """Whether the removal of the most frequent first cause calms the least stable images, on average over them."""
+    summary = contents.summary
+    if summary is None:
+        return []
+    if not summary.n_unstable:
+        claim = "The least stable images are stable over one-pixel steps in all directions."
+        return [_finding(Kind.FACT, claim, summary.sentence)]
+    if not summary.first:
+        claim = "No cause was found for any of the least stable images."
+        return [_finding(Kind.NONE, claim, summary.sentence)]
+    share = summary.first[0]
+    estimate = Estimate(
+        "fall_beyond_controls",
+        f"{P} lower than after changes that remove no cause by",
+        share.beyond.value,
+        share.beyond.low,
+        share.beyond.high,
+        share.n_tried,
+        unit=Unit.POINTS,
+        nothing=0.0,
+    )
+    removing = f"removing “{share.name}” makes the least stable images"
+    kind, claim = {
+        1: (Kind.EFFECT, f"On average, {removing} more stable."),
+        0: (Kind.NONE, f"That {removing} more stable on average was not found."),
+        -1: (Kind.EFFECT, f"On average, {removing} less stable."),
+        None: (Kind.CAUTION, "Too few of the least stable images were explained to name a cause that they share."),
+    }[estimate.direction]
+    firsts = " and ".join(f"“{each.name}”" for each in summary.first)
+    verb = "is" if len(summary.first) == 1 else "are each"
+    evidence = f"{firsts} {verb} the first cause of {count(share.n_first)} of {_unstable(summary)}."
+    if summary.n_unexplained:
+        evidence += f" For {count(summary.n_unexplained)} no cause was found."
+    return [_finding(kind, claim, evidence, estimate)]
+
+
+def _finding(kind: Kind, claim: str, evidence: str, estimate: Estimate | None = None) -> Finding:
+    rank = RANK if kind == Kind.EFFECT else RANK_OF_NONE
+    return Finding(Heading.EXPLANATIONS, kind, claim, f"{evidence} {SELECTION}", estimate=estimate, rank=rank)
+
+
+def _unstable(summary: Summary) -> str:
+    """`the 18 unstable images among the 20 least stable images`, or `the 20 least stable images`."""
+    if summary.n_unstable == summary.n_images:
+        return f"the {summary.images}"
+    return f"the {count(summary.n_unstable, 'unstable image')} among the {summary.images}"
 
 
 def explanations_section(contents: Explained) -> Section | Omitted:
-    """The share of each cause among the explained images, and links to their pages."""
+    """The share of each cause among the least stable images, and links to the pages of all explained images."""
     summary = contents.summary
-    if summary is None or not summary.n_images:
+    if summary is None and not contents.others:
         return Omitted(TITLE, NOT_EXPLAINED)
-    blocks: list[Block] = [Paragraph(f"{explained_and_unstable(summary)}. {SELECTION}")]
-    if summary.n_unstable:
-        counts = [f"{share.name} {share.n_first}" for share in summary.shares if share.n_first]
-        figure = FigureBlock(
-            "first-causes",
-            lambda: first_causes(summary),
-            f"Bars: unstable images by first cause. {', '.join([*counts, f'{NO_CAUSE} {summary.n_unexplained}'])}.",
-            f"The first cause of each of the {count(summary.n_unstable, 'unstable image')} that were explained. First "
-            "is the cause without which the model is right and P(top-1 change) falls most; a coin toss is first only "
-            "where no other cause was found.",
-        )
-        blocks += [figure, _causes(summary)]
-    if contents.images:
-        blocks.append(_images(contents.images))
+    blocks: list[Block] = []
+    if summary is not None:
+        blocks.append(Paragraph(f"{summary.sentence} {SELECTION}"))
+        if summary.n_unstable:
+            blocks += [_first_causes(summary), _causes(summary)]
+            if summary.n_compared:
+                blocks.append(Paragraph(summary.margin_sentence))
+    captions = ("The least stable images", "Other explained images, which are not counted above")
+    for caption, images in zip(captions, (contents.images, contents.others), strict=True):
+        if images:
+            blocks.append(_images(caption, images))
     return Section("explanations", TITLE, blocks)
+
+
+def _first_causes(summary: Summary) -> FigureBlock:
+    counts = [f"{share.name} {share.n_first}" for share in summary.shares if share.n_first]
+    return FigureBlock(
+        "first-causes",
+        lambda: first_causes(summary),
+        f"Bars: unstable images by first cause. {', '.join([*counts, f'{NO_CAUSE} {summary.n_unexplained}'])}.",
+        f"The first cause of each of {_unstable(summary)}. An image’s first cause is the one without which the model "
+        "is right and P(top-1 change) falls most.",
+    )
 
 
 def _causes(summary: Summary) -> TableBlock:
     n = summary.n_unstable
     rows = [
-        ["As they are", MISSING, MISSING, count(n), MISSING, _mean(summary.before, n)],
-        ["Controls", MISSING, MISSING, MISSING, MISSING, _mean(summary.controls, n)],
+        ["As they are", *[MISSING] * 2, count(n), *[MISSING] * 2, _mean(summary.before), MISSING],
+        ["Controls", *[MISSING] * 5, _mean(summary.controls), MISSING],
         *map(_row, summary.shares),
-        [NO_CAUSE.capitalize(), count(summary.n_unexplained), MISSING, MISSING, MISSING, MISSING],
+        [NO_CAUSE.capitalize(), count(summary.n_unexplained), *[MISSING] * 6],
     ]
+    header = ["Cause", "First cause of", "A cause of", "Removed from", "Not calmed", "Wrong answer", f"Mean {P} after"]
     return TableBlock(
         "Causes among the unstable images",
-        ["Cause", "First cause of", "A cause of", "Tried on", "Only by a wrong answer", f"Mean {P} with it taken away"],
+        [*header, "Lower than controls by"],
         rows,
-        note="Counts are of images; the mean is over the images on which the cause could be taken away, so rows are "
-        "not all of the same images. Under it is its 95% bootstrap interval over images. Controls are changes that "
-        "take no cause away. Nothing takes a coin toss away: in its row are test images of the same margin, on the "
-        "study’s own sweep. Only by a wrong answer: P(top-1 change) falls as much as for a cause, but the model is "
-        "then wrong more often, or settles on a class that it gave to none of the views.",
+        note="Counts are of images. Removed from: the images that can have the cause, so not those of usual framing, "
+        "nor enlarged ones for fine detail. Not calmed: P(top-1 change) falls as for a cause, but MAC does not. Wrong "
+        "answer: it falls, but the model is then wrong more often or says an unrelated class. Controls are changes of "
+        "brightness and contrast, which remove no cause. The last column is in percentage points, image by image. "
+        "Under each mean is its interval over images; those of the causes hold together with 95% confidence.",
     )
 
 
 def _row(share: CauseShare) -> list[Cell | str]:
-    counts = (share.n_first, share.n_cause, share.n_tried, share.n_wrong)
-    name = Cell(share.name.capitalize(), "compared, not taken away" if share.cause == Cause.COIN_TOSS else "")
-    return [name, *(count(number) for number in counts), _mean(share.after, share.n_tried)]
+    counts = (share.n_first, share.n_cause, share.n_tried, share.n_not_calm, share.n_wrong)
+    cells = [count(number) for number in counts]
+    return [share.name.capitalize(), *cells, _mean(share.after), _mean(share.beyond, in_points)]
 
 
-def _mean(estimate: Estimate, n: int) -> Cell:
+def _mean(estimate: Measured, form: Form = percent) -> Cell:
     if not known(estimate.value):
         return Cell(MISSING)
-    if n < ENOUGH_FOR_AN_INTERVAL or not known(estimate.low):
-        return Cell(percent(estimate.value), NO_INTERVAL)
-    return Cell(percent(estimate.value), interval(estimate.low, estimate.high, percent))
+    return Cell(form(estimate.value), estimate.limits(form) or NO_INTERVAL)
 
 
-def _images(images: Sequence[ExplainedImage]) -> TableBlock:
+def _images(caption: str, images: Sequence[ExplainedImage]) -> TableBlock:
     rows = []
     for image in images:
         limits = interval(image.low, image.high, percent) if known(image.low) and known(image.high) else ""
@@ -197,7 +224,7 @@ def _images(images: Sequence[ExplainedImage]) -> TableBlock:
         change = Cell(percent(image.p_top1_change), limits)
         rows.append([image.image_id, image.class_name or MISSING, change, cause, Cell("why?", link=image.link)])
     return TableBlock(
-        "The images that were explained",
+        caption,
         ["Image", "Class", P, "First cause", ""],
         rows,
         note="P(top-1 change) is over one-pixel steps in all directions, with its 95% interval.",
@@ -226,5 +253,5 @@ TOPIC = Topic(
     gather,
     findings=explanation_findings,
     section=lambda contents, draft: explanations_section(contents),
-    results=lambda contents: {"explained": None if contents.summary is None else vars(contents)},
+    results=lambda contents: {"explained": vars(contents) if contents.images or contents.others else None},
 )

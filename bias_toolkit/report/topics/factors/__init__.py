@@ -10,7 +10,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from bias_toolkit.analysis import COMPARED_MEASURES
-from bias_toolkit.foundation.words import count, interval, known, number, p_value, percent
+from bias_toolkit.foundation.false_discovery import with_family_intervals
+from bias_toolkit.foundation.intervals import DIFFERENCE
+from bias_toolkit.foundation.words import count, known, number, percent
 from bias_toolkit.invariance import HEADLINE
 from bias_toolkit.report.columns import require_one_of
 from bias_toolkit.report.page.blocks import (
@@ -29,11 +31,25 @@ from bias_toolkit.report.page.style import BLUE, GREY, VERMILLION, in_its_unit, 
 from bias_toolkit.report.source import Source, notes
 from bias_toolkit.report.topic import Choice, Option, Plot, Topic
 from bias_toolkit.report.words.definitions import COLUMNS, FACTORS, label_of
-from bias_toolkit.report.words.finding import SIGNIFICANT, Finding, Heading, Kind
+from bias_toolkit.report.words.finding import (
+    NOT_FOUND_RANK,
+    Estimate,
+    Finding,
+    Heading,
+    Kind,
+    Unit,
+    clearest_of_family,
+    sign,
+)
+from bias_toolkit.report.words.sentences import lowered
 
 TITLE = "Annotated factors"
+FACTORS_RANK = 70
+ENDS = ("", "_low", "_high")
 ROW_INCHES = 0.36
 APART = 0.17
+
+_finding = partial(Finding, Heading.FACTORS)
 
 
 def factor_name(factor: str) -> str:
@@ -56,41 +72,63 @@ def gather(source: Source) -> Factors:
     return Factors(analysis.factors, notes(source, "factors"), analysis.notes)
 
 
+def adjusted(table: pd.DataFrame, measure: str) -> pd.DataFrame:
+    """The FACTORS rows of a measure, their differences with intervals adjusted for the number of factors."""
+    rows = table[table["measure"].eq(measure)]
+    rows = rows.assign(images=rows[["n_with", "n_without"]].min(axis=1))
+    for name in ("difference", "given_margin"):
+        rows = with_family_intervals(rows, name, images="images", limits=DIFFERENCE)
+    return rows.drop(columns="images")
+
+
 def factor_findings(contents: Factors) -> list[Finding]:
-    """Factors related to instability after correction for their number, and whether the margin explains them."""
-    table = contents.table
-    if not len(table):
-        return [Finding(Heading.FACTORS, Kind.UNKNOWN, contents.notes[0])] if contents.notes else []
-    rows = table[table["measure"].eq(HEADLINE)].to_dict("records")
-    if not rows:
+    """The factor that goes most clearly with another stability, and whether it does among images of like margin."""
+    if not len(contents.table):
+        rank = FACTORS_RANK + NOT_FOUND_RANK
+        return [_finding(Kind.UNKNOWN, contents.notes[0], rank=rank)] if contents.notes else []
+    rows = adjusted(contents.table, HEADLINE)
+    rows = rows[rows["difference_low"].notna()].reset_index(drop=True)
+    if rows.empty:
         return []
-    related = [row for row in rows if known(row["p_adjusted"]) and row["p_adjusted"] < SIGNIFICANT]
-    tested = count(len(rows), "factor")
-    if not related:
-        claim = "No annotated factor was found to go with instability."
-        evidence = f"None of {tested} leaves its mark on P(top-1 change) after correction for their number."
-        return [Finding(Heading.FACTORS, Kind.NONE, claim, evidence)]
-    related.sort(key=lambda row: (-abs(row["difference"]), row["factor"]))
-    names = ", ".join(factor_name(row["factor"]).lower() for row in related)
-    claim = f"Of {tested}, {len(related)} {'goes' if len(related) == 1 else 'go'} with another stability: {names}."
-    text = " ".join(_sentence(row) for row in related[:3])
-    return [Finding(Heading.FACTORS, Kind.EFFECT, claim, text)]
+    best, plain = clearest_of_family(*(rows[f"difference{end}"] for end in ENDS), 0.0)
+    given = (rows["given_margin_low"].gt(0).astype(int) - rows["given_margin_high"].lt(0)).to_numpy()
+    remain = rows[(plain != 0) & (given == plain)]
+    if len(remain):
+        best = int(remain.index[clearest_of_family(*(remain[f"given_margin{end}"] for end in ENDS), 0.0)[0]])
+    row = rows.loc[best].to_dict()
+    name, number_of = factor_name(row["factor"]).lower(), count(len(rows), "annotated factor")
+    alone, controlled = _estimate(row, "difference"), _estimate(row, "given_margin")
+    if not alone.direction:
+        claim = "No annotated factor was found to go with another stability."
+        evidence = f"Of {number_of}, “{name}” is the one nearest to a difference."
+        rank = FACTORS_RANK + NOT_FOUND_RANK
+        return [_finding(Kind.NONE, claim, evidence, estimate=alone, figure="factors", rank=rank)]
+    side = {1: "less", -1: "more"}
+    claim = f"Images with the annotated factor “{name}” are {side[alone.direction]} stable than those without it"
+    some = f"Of {number_of}, {int(np.count_nonzero(plain))} {'goes' if np.count_nonzero(plain) == 1 else 'go'} with "
+    evidence = f"{some}another stability among all images."
+    estimate, kind = controlled, Kind.ASSOCIATION
+    if controlled.direction is None:
+        estimate, claim = alone, f"{claim}; among images of like confidence that is not known."
+    elif controlled.direction == alone.direction:
+        claim = f"{claim}, also among images of like confidence."
+        evidence += f" {len(remain)} {'does' if len(remain) == 1 else 'do'} also among images of like confidence."
+    elif controlled.direction == 0:
+        kind, claim = Kind.EXPLAINED, f"{claim}; among images of like confidence no difference was found."
+    else:
+        claim = f"{claim}, but {side[controlled.direction]} stable among images of like confidence."
+    if estimate is controlled:
+        evidence += f" Among all images: {lowered(alone.text)}."
+    return [_finding(kind, claim, evidence, estimate=estimate, figure="factors", rank=FACTORS_RANK)]
 
 
-def _sentence(row: Mapping[str, Any]) -> str:
-    def brackets(name: str, p: str) -> str:
-        limits = interval(row[f"{name}_low"], row[f"{name}_high"], points)
-        return f"(95% interval {limits}; adjusted {p_value(row[p])})"
-
-    given = "not defined"
-    if known(row["given_margin"]):
-        given = f"{points(row['given_margin'])} {brackets('given_margin', 'given_margin_p_adjusted')}"
-    return (
-        f"{factor_name(row['factor'])}: P(top-1 change) {percent(row['value'])} on {count(row['n_with'], 'image')} "
-        f"with it, {percent(row['without'])} on {count(row['n_without'], 'image')} without, a difference of "
-        f"{points(row['difference'])} percentage points {brackets('difference', 'p_adjusted')}; among images of like "
-        f"margin {given}."
-    )
+def _estimate(row: Mapping[str, Any], column: str) -> Estimate:
+    """The difference that a factor makes, among all images or among those of like margin."""
+    among = ", among images of like confidence," if column == "given_margin" else ""
+    label = f"Difference in {label_of(HEADLINE)}{among}"
+    low, high = (row[f"{column}{end}"] if known(row[f"{column}{end}"]) else None for end in ENDS[1:])
+    n = int(row["n_with"] + row["n_without"])
+    return Estimate(column, label, row[column], low, high, n, unit=Unit.POINTS, nothing=0.0)
 
 
 def points(value: float) -> str:
@@ -119,9 +157,10 @@ def _blocks(contents: Factors) -> Iterator[Block]:
         yield FigureBlock(
             "factors",
             lambda: factor_differences(table),
-            "Difference in P(top-1 change) that each annotated factor makes, with its interval.",
+            "Difference in P(top-1 change) between images with and without each annotated factor, with its interval.",
             "P(top-1 change) of the images with a factor minus that of the images without it, among all and among "
-            "images of like margin.",
+            "images of like margin. The lines are 95% intervals, adjusted for the number of factors: a difference is "
+            "found if its line leaves out 0.",
         )
     yield from (_table(table, measure, folded=measure != HEADLINE) for measure in measures)
     if contents.notes:
@@ -129,24 +168,24 @@ def _blocks(contents: Factors) -> Iterator[Block]:
 
 
 def _table(table: pd.DataFrame, measure: str, folded: bool) -> TableBlock:
-    shown = largest_first(table, measure)
+    shown = largest_first(adjusted(table, measure), measure)
     share = COLUMNS[measure].share
     form, difference = (percent, points) if share else (partial(number, digits=4),) * 2
 
     def mean(row: Mapping[str, Any], value: str, prefix: str, n: str) -> Cell:
         return estimate_cell(row[value], row[f"{prefix}low"], row[f"{prefix}high"], form, count(row[n], "image"))
 
-    def change(row: Mapping[str, Any], name: str, p: str) -> Cell:
+    def change(row: Mapping[str, Any], name: str) -> Cell:
         ends = row[f"{name}_low"], row[f"{name}_high"]
-        return estimate_cell(row[name], *ends, difference, p_value(row[p]), bool(row[p] < SIGNIFICANT))
+        return estimate_cell(row[name], *ends, difference, marked=bool(sign(*ends)))
 
     rows = [
         [
             factor_name(row["factor"]),
             mean(row, "value", "", "n_with"),
             mean(row, "without", "without_", "n_without"),
-            change(row, "difference", "p_adjusted"),
-            change(row, "given_margin", "given_margin_p_adjusted"),
+            change(row, "difference"),
+            change(row, "given_margin"),
         ]
         for row in shown.to_dict("records")
     ]
@@ -155,10 +194,10 @@ def _table(table: pd.DataFrame, measure: str, folded: bool) -> TableBlock:
         ["", "With it", "Without it", "Difference", "Given the margin"],
         rows,
         definitions=[FACTORS[factor] for factor in shown["factor"] if factor in FACTORS],
-        note="Under each number its 95% bootstrap interval over images; under differences"
-        f"{' (in percentage points)' if share else ''} also the permutation p, adjusted for the number of factors "
-        "(Benjamini & Hochberg), in bold where that is below 0.05. Given the margin: inside strata of nearly equal "
-        "margin.",
+        note="Under each number its 95% interval over images. Those of the differences"
+        f"{' (in percentage points)' if share else ''} are adjusted for the number of factors (Benjamini and "
+        "Yekutieli, 2005), in bold where they leave out 0; the file has those of each factor alone. Given the margin: "
+        "inside strata of nearly equal margin.",
         csv="tables/factors.csv",
         folded=folded,
     )
@@ -173,7 +212,7 @@ def largest_first(factors: pd.DataFrame, measure: str) -> pd.DataFrame:
 @styled
 def factor_differences(factors: pd.DataFrame, measure: str = HEADLINE) -> Axes:
     """The difference that each factor (FACTORS) makes to a measure, among all images and images of similar margin."""
-    rows = largest_first(factors, measure)
+    rows = largest_first(adjusted(factors, measure), measure)
     places = np.arange(len(rows), dtype=float)
     ax = new_figure(width=6.2, height=1.35 + ROW_INCHES * len(rows)).add_subplot()
     ax.axvline(0, color=GREY, linewidth=1)
@@ -189,7 +228,7 @@ def factor_differences(factors: pd.DataFrame, measure: str = HEADLINE) -> Axes:
     label = label_of(measure)
     ax.set(xlabel=f"{label}: with the factor minus without", title=f"{label} by annotated factor")
     in_its_unit(ax.xaxis, measure)
-    subtitle(ax, "in brackets: images with the factor; lines: 95% intervals")
+    subtitle(ax, "in brackets: images with the factor; lines: 95% intervals, adjusted")
     ax.legend(loc="best")
     return ax
 

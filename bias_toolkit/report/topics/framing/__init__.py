@@ -59,7 +59,7 @@ TOPIC = Topic(
     plots={
         "centres": _plot(lambda of: figures.centres_against_null(of.first.maps), "maps", 12),
         "coverage": _plot(lambda of: figures.mean_coverage(of.first.maps), "maps", 13),
-        "centre-distance": _plot(lambda of: figures.centre_distance_histogram(of.first.framing), "framing", 14),
+        "centre-distance": _plot(lambda of: figures.centre_distance_histogram(of.first.counted), "counted", 14),
         "scale": _plot(
             lambda of: figures.scale_histogram(of.first.framing, of.second.framing), "framing", 15, BOTH_SETS
         ),

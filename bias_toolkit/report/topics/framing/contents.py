@@ -9,8 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from bias_toolkit.objects import Centring, centring, image_framing, object_maps
+from bias_toolkit.foundation.false_discovery import with_family_intervals
+from bias_toolkit.foundation.intervals import DIFFERENCE
+from bias_toolkit.foundation.words import count
+from bias_toolkit.objects import (
+    OF_ALL_OBJECTS,
+    OF_UNCUT_OBJECTS,
+    Centring,
+    centring,
+    image_framing,
+    object_maps,
+    objects_that_count,
+)
 from bias_toolkit.report.source import Source, class_names
+from bias_toolkit.report.words.finding import ENOUGH_FOR_AN_INTERVAL
 from bias_toolkit.report.words.sentences import SET_NAMES, ClassNames
 
 if TYPE_CHECKING:
@@ -26,10 +38,19 @@ def whole_dataset(summary: pd.DataFrame | None) -> Mapping[str, Any] | None:
 
 
 def by_category(summary: pd.DataFrame | None, column: str = "centre_bias") -> pd.DataFrame:
-    """The FRAMING_SUMMARY rows of single categories, the highest values of `column` first."""
+    """The FRAMING_SUMMARY rows of single categories, the highest values of `column` first.
+
+    The intervals of both centre biases are adjusted for the number of categories (`family_intervals`). Categories of
+    fewer than ten images or objects have none.
+    """
     if summary is None or not len(summary):
         return pd.DataFrame()
     rows = summary[summary["category"].ne("")]
+    for each in (OF_ALL_OBJECTS, OF_UNCUT_OBJECTS):
+        few = rows[["n_images", each.n_objects]].lt(ENOUGH_FOR_AN_INTERVAL).any(axis=1)
+        ends = [f"{each.column}_low", f"{each.column}_high"]
+        rows = rows.assign(**{end: rows[end].astype(float).mask(few) for end in ends})
+        rows = with_family_intervals(rows, each.column, images="n_images", limits=DIFFERENCE)
     return rows.sort_values([column, "category"], ascending=[False, True], kind="stable")
 
 
@@ -49,6 +70,7 @@ class FramedSet:
     summary: pd.DataFrame | None = None  # table FRAMING_SUMMARY
     maps: Maps | None = None
     means: MeanImages | None = None
+    counted: pd.DataFrame | None = None  # the rows of `framing` that its centring is about (`objects_that_count`)
 
     def __bool__(self) -> bool:
         """Whether it has objects."""
@@ -89,6 +111,17 @@ class FramedSet:
         return centring(self.whole)
 
     @property
+    def subjects(self) -> str:
+        """The objects that its centring is about: `the objects`, or those that the frame does not cut."""
+        return "the objects" if self.centring == OF_ALL_OBJECTS else "the objects that the frame does not cut"
+
+    @property
+    def extent(self) -> str:
+        """How many objects its centring is about: `120 objects`, or `110 of 120 objects`."""
+        row, every = self.whole, count(self.whole["n_objects"], "object")
+        return every if self.centring == OF_ALL_OBJECTS else f"{count(row[self.centring.n_objects])} of {every}"
+
+    @property
     def csv(self) -> str:
         """Address of the summary's file."""
         return f"tables/framing_summary_{self.key}.csv"
@@ -118,7 +151,7 @@ class FramingContents:
 def framing_contents(source: Source) -> FramingContents:
     """The framing of a study's training set and of its test set, without maps and mean images."""
     train, test = (
-        FramedSet(f"the {word} set", word, split, source.framing(split), set_summary(source, split))
+        FramedSet(f"the {word} set", word, split, source.framing(split), summary=set_summary(source, split))
         for split, word in SET_NAMES.items()
     )
     return FramingContents(train, test, source.framing_comparison, class_names(source), source.settings.seed)
@@ -133,5 +166,10 @@ def gather(source: Source) -> FramingContents:
 
 
 def _with_pictures(source: Source, framed: FramedSet) -> FramedSet:
-    maps = object_maps(image_framing(framed.framing, source.images(framed.key))) if len(framed.framing) else None
-    return dataclasses.replace(framed, maps=maps, means=source.mean_images(framed.key))
+    means = source.mean_images(framed.key)
+    if not framed:
+        return dataclasses.replace(framed, means=means)
+    images = source.images(framed.key)
+    counted = objects_that_count(framed.framing, images, framed.centring.column)
+    maps = object_maps(counted, image_framing(framed.framing, images))
+    return dataclasses.replace(framed, counted=counted, maps=maps, means=means)

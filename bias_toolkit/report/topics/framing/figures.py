@@ -21,7 +21,6 @@ from bias_toolkit.report.page.style import (
     styled,
     subtitle,
 )
-from bias_toolkit.report.words.definitions import label_of
 
 NULL_GRID = 201
 HISTOGRAM_BINS = 40
@@ -82,7 +81,7 @@ def null_distance_density(framing: pd.DataFrame, edges: np.ndarray) -> np.ndarra
 
 @styled
 def centre_distance_histogram(framing: pd.DataFrame) -> Axes:
-    """The distance of objects from the centre, and their distance by chance."""
+    """The distance of objects (`objects_that_count`) from the centre, and their distance by chance."""
     values, edges = framing["centre_distance"].to_numpy(float), np.linspace(0, 1, HISTOGRAM_BINS + 1)
     ax = histogram(
         values,
@@ -130,12 +129,12 @@ def category_ranking(
     named = zip(ranked["category"], ranked["n_objects"], strict=True)
     rows = ranked[["value", "value_low", "value_high"]].astype(float).set_axis(["value", "low", "high"], axis=1)
     rows = rows.assign(name=[f"{shortened(class_name(category), LONGEST_CATEGORY)}, {n:,}" for category, n in named])
-    ax = ranking(rows, xlabel=f"{label_of(column).lower()} (0 by chance, 1 centred)", most=most)
+    ax = ranking(rows, xlabel="centre bias (0 by chance, 1 centred)", most=most)
     places = ax.get_yticks()
     ends = ranked if len(ranked) == len(places) else pd.concat([ranked.head(most), ranked.tail(most)])
     ax.plot(ends["shrunken"], places, "|", color=VERMILLION, markersize=9, markeredgewidth=2)
     ax.axvline(0, color=GREY, linewidth=1)
-    ax.set_title(f"{label_of(column)} by category")
+    ax.set_title("Centre bias by category")
     if column != OF_ALL_OBJECTS.column:
-        subtitle(ax, "objects whose box does not touch the border")
+        subtitle(ax, "objects that the frame does not cut")
     return ax

@@ -3,66 +3,76 @@
 import dataclasses
 from functools import partial
 
-from bias_toolkit.foundation.words import below_all, count, known, p_value, percent
-from bias_toolkit.objects import FALSE_DISCOVERY_RATE, OF_ALL_OBJECTS, rank_categories
+import numpy as np
+import pandas as pd
+
+from bias_toolkit.foundation.false_discovery import compared_with_all
+from bias_toolkit.foundation.intervals import DIFFERENCE, Interval
+from bias_toolkit.foundation.words import below_all, count, known, percent
+from bias_toolkit.objects import OF_ALL_OBJECTS, rank_categories
 from bias_toolkit.report.topics.framing.contents import FramedSet, FramingContents, by_category
-from bias_toolkit.report.words.definitions import label_of
 from bias_toolkit.report.words.finding import (
+    NOT_FOUND_RANK,
     TOO_FEW_IMAGES,
+    Estimate,
     Finding,
     Heading,
     Kind,
+    Unit,
+    clearest_of_family,
     estimate_of_row,
-    limits_of_row,
-    sign,
-    value_of,
 )
 from bias_toolkit.report.words.sentences import lowered
 
 _finding = partial(Finding, Heading.FRAMING)
-MOSTLY = 0.5
-
-
-def framing_findings(contents: FramingContents) -> list[Finding]:
-    """Centring and scale of the first set, and the differences between its categories."""
-    first = contents.first
-    if not first:
-        claim = f"How the subjects of {first.the} are framed cannot be said: it has no object boxes."
-        return [_finding(Kind.UNKNOWN, claim, boxes=first.boxes)]
-    findings = [_centring(first)]
-    if first.centring != OF_ALL_OBJECTS:
-        findings.append(_truncation(first))
-    findings.extend([_scale(first), _categories(contents), _ranking(contents)])
-    return [dataclasses.replace(finding, boxes=first.boxes) for finding in findings if finding is not None]
+CLASSES_RANK = 60
+HALF = 0.5
 
 
 def framing_answer(contents: FramingContents) -> Finding:
-    """Whether the photographs of the first set are framed alike."""
+    """Whether the photographs of the first set are framed alike: nearer to the centre, or farther, than by chance."""
     first = contents.first
-    if not first or not known(first.whole[first.centring.column]):
+    if not first:
         claim = f"Whether the photographs of {first.the} are framed alike is not known: it has no object boxes."
         return _finding(Kind.UNKNOWN, claim, boxes=first.boxes)
     row, centring = first.whole, first.centring
+    if not known(row[centring.column]):
+        claim = f"Whether the photographs of {first.the} are framed alike is not known: each box fills its image."
+        return _finding(Kind.UNKNOWN, claim, boxes=first.boxes)
     of_all = centring == OF_ALL_OBJECTS
-    objects = "their objects" if of_all else "the objects that the frame does not cut"
     estimate = estimate_of_row(row, centring.column, "Centre bias", row[centring.n_objects], "object", nothing=0.0)
-    evidence = ""
+    enough = min(row["n_images"], estimate.n) >= TOO_FEW_IMAGES
+    if not enough or not known(estimate.low):
+        estimate = dataclasses.replace(estimate, low=None, high=None)
+    share = percent(abs(row[centring.column]), 0)
+    than = "image’s centre than boxes of the same sizes placed anywhere they fit."
+    evidence = f"They lie {share} {'nearer to' if estimate.value > 0 else 'farther from'} the {than}"
     if not of_all:
         every = estimate_of_row(row, OF_ALL_OBJECTS.column, "Centre bias", row["n_objects"], "object")
-        evidence = f"The frame cuts the other objects, which puts them far out. Of all: {lowered(every.text)}."
+        evidence += " A box that the frame cuts lies as far out as it can, whoever took the photograph."
+        evidence += f" Of all objects: {lowered(every.text)}."
     kind, claim = {
-        1: (Kind.FACT, f"The photographs of {first.the} are framed alike: {objects} lie near the centre."),
+        1: (
+            Kind.FACT,
+            f"The photographs of {first.the} are framed alike: {first.subjects} lie nearer to the centre than by "
+            "chance.",
+        ),
         0: (
             Kind.NONE,
-            f"No common framing of the photographs of {first.the} was found: {objects} lie as chance puts them.",
+            f"The photographs of {first.the} were not found to be framed alike: {first.subjects} may lie as chance "
+            "puts them.",
         ),
-        -1: (Kind.FACT, f"The photographs of {first.the} are framed alike: {objects} keep away from the centre."),
+        -1: (
+            Kind.FACT,
+            f"The photographs of {first.the} are framed alike: {first.subjects} lie farther from the centre than by "
+            "chance.",
+        ),
         None: (Kind.CAUTION, f"Too few photographs of {first.the} have boxes to say whether they are framed alike."),
-    }[estimate.direction if min(row["n_images"], estimate.n) >= TOO_FEW_IMAGES else None]
+    }[estimate.direction]
     return _finding(
         kind,
         claim,
-        evidence,
+        evidence if estimate.direction else "",
         estimate=estimate,
         figure=f"centres-{first.stem}",
         boxes=first.boxes,
@@ -70,111 +80,136 @@ def framing_answer(contents: FramingContents) -> Finding:
     )
 
 
-def _centring(of: FramedSet) -> Finding:
-    """Whether a set's objects are centred."""
-    row, centring = of.whole, of.centring
-    column, of_all = centring.column, centring == OF_ALL_OBJECTS
-    n_objects = row[centring.n_objects]
-    subjects = "objects" if of_all else "objects that the image's border does not cut"
-    based_on = (
-        f"{count(n_objects, 'object')} in {count(row['n_images'], 'image')}"
-        if of_all
-        else f"{n_objects:,} of {count(row['n_objects'], 'object')}"
-    )
-    if not known(row[column]):
-        claim = f"Whether objects in {of.the} are centred cannot be said."
-        return _finding(Kind.UNKNOWN, claim, f"No box could have been elsewhere in its image ({based_on}).")
-    numbers = (
-        f"{label_of(column)} {value_of(row, column, n=row['n_images'])}; {p_value(row[centring.p_value])}; {based_on}."
-    )
-    if not of_all:
-        every = value_of(row, OF_ALL_OBJECTS.column, n=row["n_images"])
-        numbers += f" Centre bias of all objects, the cut ones among them: {every}."
-    if min(row["n_images"], n_objects) < TOO_FEW_IMAGES:
-        claim = f"Too few {of.own('images')} have boxes to say whether {subjects} are centred."
-        return _finding(Kind.CAUTION, claim, numbers, states_centring=True)
-    direction = sign(row[f"{column}_low"], row[f"{column}_high"])
-    share = percent(abs(row[column]), 0)
-    than = "image's centre than boxes of the same sizes placed by chance."
-    if direction == 1:
-        evidence = f"They lie {share} nearer to the {than} {numbers}"
-        return _finding(Kind.EFFECT, f"In {of.the}, {subjects} are centred.", evidence, states_centring=True)
-    if direction == -1:
-        claim = f"In {of.the}, {subjects} keep away from the centre."
-        return _finding(Kind.EFFECT, claim, f"They lie {share} farther from the {than} {numbers}")
-    if direction == 0:
-        claim = f"No centring of {subjects} was found in {of.the}."
-        return _finding(Kind.NONE, claim, f"{numbers} The interval includes 0.")
-    claim = f"Whether {subjects} are centred has no interval to judge by."
-    return _finding(Kind.CAUTION, claim, numbers, states_centring=True)
+def framing_findings(contents: FramingContents) -> list[Finding]:
+    """Truncation and scale of the first set, and its categories against chance and against the whole set."""
+    first = contents.first
+    if not first:
+        claim = f"How the subjects of {first.the} are framed cannot be said: it has no object boxes."
+        return [_finding(Kind.UNKNOWN, claim, boxes=first.boxes)]
+    findings = [_scale(first), _categories(contents), _differing(contents)]
+    if first.centring != OF_ALL_OBJECTS:
+        findings.insert(0, _truncation(first))
+    return [dataclasses.replace(finding, boxes=first.boxes) for finding in findings if finding is not None]
 
 
 def _truncation(of: FramedSet) -> Finding:
     row = of.whole
-    return _finding(
-        Kind.FACT,
-        f"{percent(row['truncated_share'], 0)} of the {of.own('objects')}' boxes touch the image's border.",
-        f"Share {value_of(row, 'truncated_share', percent, n=row['n_images'])}. "
-        "Where the border cuts an object, its box lies at the very end of where it fits, and counts against centring "
-        "whoever took the photograph.",
-    )
+    claim = f"The frame cuts many of the {of.own('objects')}."
+    evidence = "Where an object touches the border, its centre in the photograph is not known."
+    estimate = estimate_of_row(row, "truncated_share", "Share cut", row["n_objects"], "object", Unit.SHARE)
+    if row["n_images"] < TOO_FEW_IMAGES:
+        return _too_few(
+            f"Too few images have boxes to say how many of the {of.own('objects')} the frame cuts.", estimate
+        )
+    return _finding(Kind.FACT, claim, evidence, estimate=estimate)
 
 
 def _scale(of: FramedSet) -> Finding | None:
+    """Whether the median object covers more or less than half of its image."""
     row = of.whole
     if not known(row.get("median_scale")):
         return None
-    claim = f"The median {of.own('object')}'s box covers {percent(row['median_scale'] ** 2, 0)} of its image."
-    return _finding(Kind.FACT, claim, f"Median scale {value_of(row, 'median_scale', n=row['n_images'])}.")
+    scale = estimate_of_row(row, "median_scale", "", row["n_objects"], "object")
+    # The square is monotone, so the median and its interval carry over.
+    squares = (None if end is None else end**2 for end in (scale.value, scale.low, scale.high))
+    estimate = Estimate("median_area_fraction", "Share covered", *squares, scale.n, "object", Unit.SHARE, HALF)
+    subject = f"The median object of {of.the} covers"
+    if row["n_images"] < TOO_FEW_IMAGES:
+        return _too_few(f"Too few images have boxes to say how large the objects of {of.the} are shown.", estimate)
+    if estimate.direction is None:
+        claim = f"{subject} a share of its image that has no interval."
+        return _finding(Kind.UNKNOWN, claim, estimate=estimate)
+    if not estimate.direction:
+        claim = f"{subject} about half of its image: not found to be more or less."
+        return _finding(Kind.NONE, claim, estimate=estimate, figure="scale")
+    more = "more" if estimate.direction > 0 else "less"
+    return _finding(Kind.FACT, f"{subject} {more} than half of its image.", estimate=estimate, figure="scale")
+
+
+def _too_few(claim: str, estimate: Estimate) -> Finding:
+    return _finding(Kind.CAUTION, claim, estimate=dataclasses.replace(estimate, low=None, high=None))
 
 
 def _categories(contents: FramingContents) -> Finding | None:
-    """The number of categories in which objects are centred, corrected for the number of categories tested."""
-    first = contents.first
-    column, q = first.centring.column, first.centring.q_value
-    rows = by_category(first.summary, column)
-    if not len(rows) or q not in rows:
-        return None
-    rows = rows[rows[q].notna() & rows[column].notna()]
+    """In how many categories objects are nearer to the centre than by chance, and the clearest_of_family one."""
+    rows = _with_interval(contents)
     if len(rows) < 2:
         return None
-    biased = rows[q].le(FALSE_DISCOVERY_RATE)
-    centred, away = (int((biased & side).sum()) for side in (rows[column].gt(0), rows[column].lt(0)))
-    also = f", and {count(away)} away from it" if away else ""
-    noun = first.own("class"), first.own("classes")
-    claim = (
-        f"{count(centred)} of {count(len(rows), *noun)} {'is' if centred == 1 else 'are'} biased towards the centre at "
-        f"a false discovery rate of {percent(FALSE_DISCOVERY_RATE, 0)}{also}."
+    noun = contents.first.own("class"), contents.first.own("classes")
+    best, directions = clearest_of_family(rows["value"], rows["low"], rows["high"], 0.0)
+    estimate = _of_class(contents, rows.iloc[best], 0.0)
+    nearer, farther = (int((directions == side).sum()) for side in (1, -1))
+    total = count(len(rows), *noun)
+    if not estimate.direction:
+        claim = f"No {noun[0]} was found whose objects lie nearer to the centre, or farther from it, than by chance."
+        evidence = f"Of {total}, this is the one nearest to a difference."
+        return _finding(
+            Kind.NONE, claim, evidence, estimate=estimate, figure="categories", rank=CLASSES_RANK + NOT_FOUND_RANK
+        )
+    side = "nearer to the centre" if estimate.direction > 0 else "farther from the centre"
+    claim = f"The objects of “{contents.names.shown(rows.iloc[best]['category'])}” lie {side} than by chance."
+    evidence = f"Of {total}, {nearer} {'lies' if nearer == 1 else 'lie'} nearer to the centre than by chance."
+    if farther:
+        evidence += f" {farther} {'lies' if farther == 1 else 'lie'} farther from it."
+    return _finding(
+        Kind.FACT,
+        claim,
+        evidence,
+        estimate=estimate,
+        figure="categories",
+        rank=CLASSES_RANK,
+        states_centring=estimate.direction > 0,
     )
-    evidence = (
-        f"By {label_of(column).lower()} against random placements, the p-values of all {len(rows):,} classes corrected "
-        "after Benjamini and Hochberg. What a small class leaves open is no sign that it has no bias."
-    )
-    return _finding(Kind.FACT, claim, evidence)
 
 
-def _ranking(contents: FramingContents) -> Finding | None:
-    """The part of the order of the categories that exceeds chance, and the categories at its ends."""
-    first = contents.first
-    ranking = rank_categories(first.summary, first.centring.column, contents.seed)
-    if len(ranking) < 3:
+def _differing(contents: FramingContents) -> Finding | None:
+    """Whether a category is more or less centred than the whole set, and how much of the order is chance."""
+    first, rows = contents.first, _with_interval(contents, adjusted=False)
+    if len(rows) < 3:
         return None
-    signal = ranking["signal"].iloc[0]
-    ends = " and lowest for ".join(
-        f"“{contents.names.shown(row['category'])}”, {value_of(row, 'value', short=True)} from "
-        f"{count(row['n_objects'], 'object')}, rank {limits_of_row(row, 'rank', count)} of "
-        f"{len(ranking):,}"
-        for row in (ranking.iloc[0].to_dict(), ranking.iloc[-1].to_dict())
-    )
-    classes = f"the {first.own('classes')}"
-    if signal == 0:
-        evidence = f"Their estimates scatter no more than sampling makes them. The highest is of {ends}."
-        return _finding(Kind.NONE, f"No difference in centring between {classes} was found.", evidence)
-    numbers = (
-        f"Of the variance of their estimates, {below_all(signal)} is more than sampling gives. "
-        f"{label_of(first.centring.column)} is highest for {ends}."
-    )
-    if signal < MOSTLY:
-        return _finding(Kind.CAUTION, f"The order of {classes} by centring is mostly chance.", numbers)
-    claim = f"The {first.own('classes')} differ in how much they are centred."
-    return _finding(Kind.EFFECT, claim, numbers, states_centring=True)
+    row, column = first.whole, first.centring.column
+    whole = Interval(row[column], row[f"{column}_low"], row[f"{column}_high"], row[first.centring.n_objects])
+    if not known(whole.low):
+        return None
+    low, high = compared_with_all(*(rows[name] for name in ("value", "low", "high", "n")), whole, DIFFERENCE)
+    rows = rows.assign(low=low, high=high)
+    best, directions = clearest_of_family(rows["value"], low, high, whole.value)
+    estimate = _of_class(contents, rows.iloc[best], whole.value, ", compared with all,")
+    signal = rank_categories(first.summary, column, contents.seed)["signal"].iloc[0]
+    chance = f"Of the variance of the classes’ estimates, {below_all(signal)} is more than sampling gives."
+    of_whole = f"The centre bias of {first.the} is {whole.value:.2f}.".replace("-", "−")
+    if not estimate.direction:
+        claim = f"No {first.own('class')} was found to be more or less centred than {first.the} as a whole."
+        return _finding(Kind.NONE, claim, f"{of_whole} {chance}", estimate=estimate)
+    side = "more" if estimate.direction > 0 else "less"
+    name = contents.names.shown(rows.iloc[best]["category"])
+    claim = f"The objects of “{name}” are {side} centred than those of {first.the} as a whole."
+    number = int(np.count_nonzero(directions))
+    differ = f"{count(number, 'class differs', 'classes differ')} from the whole, of {len(rows):,}."
+    return _finding(Kind.FACT, claim, f"{of_whole} {differ} {chance}", estimate=estimate, states_centring=True)
+
+
+def _with_interval(contents: FramingContents, adjusted: bool = True) -> pd.DataFrame:
+    """The categories that have an interval: category, value, low, high, and n objects that count."""
+    first = contents.first
+    column = first.centring.column
+    rows = by_category(first.summary, column)
+    if not len(rows):
+        return rows
+    rows = rows[rows[[column, f"{column}_low", f"{column}_high"]].notna().all(axis=1)]
+    source = rows if adjusted else first.summary.loc[rows.index]
+    return pd.DataFrame(
+        {
+            "category": rows["category"],
+            "value": source[column],
+            "low": source[f"{column}_low"],
+            "high": source[f"{column}_high"],
+            "n": rows[first.centring.n_objects],
+        }
+    ).reset_index(drop=True)
+
+
+def _of_class(contents: FramingContents, row: pd.Series, nothing: float, compared: str = "") -> Estimate:
+    label = f"Centre bias of “{contents.names.shown(row['category'])}”{compared}"
+    column = contents.first.centring.column
+    return Estimate(column, label, row["value"], row["low"], row["high"], int(row["n"]), "object", nothing=nothing)

@@ -23,9 +23,9 @@ from bias_toolkit.report.topics.framing.contents import FramedSet, FramingConten
 from bias_toolkit.report.topics.framing.mean_images import mean_images_block
 from bias_toolkit.report.words.definitions import FRAMING_SUMMARY
 from bias_toolkit.report.words.finding import value_of
-from bias_toolkit.report.words.sentences import bare_p
 
 MOST_CATEGORIES = 60
+ADJUSTED = "adjusted for the number of categories (Benjamini and Yekutieli, 2005)"
 
 
 def framing_section(
@@ -63,11 +63,11 @@ def _blocks(contents: FramingContents, means: PicturesBlock | None) -> Iterator[
 def _overview(sets: list[FramedSet]) -> TableBlock:
     wholes = [each.whole for each in sets]
     rows = [["Objects", *(Cell(count(row["n_objects"]), f"in {count(row['n_images'], 'image')}") for row in wholes)]]
-    forms = {"truncated_share": percent, "p_value": bare_p, "untruncated_p_value": bare_p}
+    forms = {"truncated_share": percent}
     shown = {
         column: definition
         for column, definition in FRAMING_SUMMARY.items()
-        if any(known(row.get(column)) for row in wholes)
+        if not column.endswith("p_value") and any(known(row.get(column)) for row in wholes)
     }
     for column, definition in shown.items():
         rows.append([definition.label, *(column_cell(row, column, forms.get(column, number)) for row in wholes)])
@@ -76,32 +76,30 @@ def _overview(sets: list[FramedSet]) -> TableBlock:
         ["", *(each.name for each in sets)],
         rows,
         definitions=list(shown.values()),
-        note="Under each value its 95% bootstrap interval over images, where there is one.",
+        note="Under each value its 95% interval over images, where there is one.",
         csv=sets[0].csv,
         boxes=frozenset(each.key for each in sets),
     )
 
 
 def _bias(of: FramedSet) -> str:
-    """Centre bias of all objects and, if these are more informative, of those that the border does not cut."""
+    """Which objects a figure of a set is of, and their centre bias."""
     row, centring = of.whole, of.centring
-    text = f"Centre bias {value_of(row, OF_ALL_OBJECTS.column)}"
-    if centring == OF_ALL_OBJECTS:
-        return f"{text}."
-    uncut = f"of the {count(row[centring.n_objects], 'object')} that the border does not cut"
-    return f"{text}; untruncated centre bias, {uncut}, {value_of(row, centring.column)}."
+    bias = value_of(row, centring.column, n=min(row["n_images"], row[centring.n_objects]))
+    return f"{of.extent[0].upper()}{of.extent[1:]}; their centre bias is {bias}."
 
 
 def centres_block(of: FramedSet) -> FigureBlock:
-    """Where the objects of a set are, against chance; the set must have maps."""
+    """Where the objects of a set are that its centre bias is about, against chance; the set must have maps."""
     maps, bias = of.maps, _bias(of)
+    subjects = f"{of.subjects} of {of.the}"
     return FigureBlock(
         f"centres-{of.stem}",
         lambda: figures.centres_against_null(maps),
-        f"Heat maps of object centres in {of.the}: observed, expected by chance, and the difference. {bias}",
-        f"Where the centres of the objects of {of.the} are (left), and where they would be if each box were placed "
-        f"anywhere it fits in its image (middle, exact, not sampled), in the same colours; right, the difference; one "
-        f"object an image, {count(maps.centres.sum(), 'image')}. The cross is the image's centre. {bias}",
+        f"Heat maps of the centres of {subjects}: observed, expected by chance, and the difference. {bias}",
+        f"Where the centres of {subjects} are (left), and where they would be if each box were placed anywhere it fits "
+        f"in its image (middle, exact, not sampled), in the same colours; right, the difference. The cross is the "
+        f"image’s centre. {bias}",
         boxes=of.boxes,
     )
 
@@ -113,23 +111,23 @@ def _coverage(of: FramedSet) -> FigureBlock:
         lambda: figures.mean_coverage(maps),
         f"Heat map of the share of the images of {of.the} whose box covers each place.",
         f"The share of the images of {of.the} whose box covers each place of the image; one box an image, "
-        f"{count(maps.centres.sum(), 'image')}.",
+        f"{count(of.whole['n_images'], 'image')}.",
         half=True,
         boxes=of.boxes,
     )
 
 
 def _histograms(first: FramedSet, second: FramedSet | None) -> Iterator[FigureBlock]:
-    framing = first.framing
+    framing, counted = first.framing, first.counted
     other = second.framing if second else None
     names = (first.name.lower(), second.name.lower() if second else "")
     n = count(len(framing), "object")
     yield FigureBlock(
         f"centre-distance-{first.stem}",
-        lambda: figures.centre_distance_histogram(framing),
-        f"Histogram of the distance of the objects of {first.the} from the centre, with the one by chance.",
-        f"How far the centres of the objects of {first.the} are from the image's (bars, {n}), and how far they would "
-        "be if each box were placed anywhere it fits (line).",
+        lambda: figures.centre_distance_histogram(counted),
+        f"Histogram of the distance of {first.subjects} of {first.the} from the centre, with the one by chance.",
+        f"How far the centres of {first.subjects} of {first.the} are from the image’s (bars), and how far they would "
+        f"be if each box were placed anywhere it fits (line). {_bias(first)}",
         half=True,
         boxes=first.boxes,
     )
@@ -147,23 +145,24 @@ def _histograms(first: FramedSet, second: FramedSet | None) -> Iterator[FigureBl
 
 def _categories(contents: FramingContents) -> Iterator[Block]:
     first, names = contents.first, contents.names
-    column, q = first.centring.column, first.centring.q_value
+    column = first.centring.column
     ranking = rank_categories(first.summary, column, contents.seed)
     label = FRAMING_SUMMARY[column].label
+    categories = by_category(first.summary, column)
     if len(ranking) > 1:
-        cut = "" if first.centring == OF_ALL_OBJECTS else " Of the objects whose box does not touch the border."
+        ends = categories.set_index("category")[[f"{column}_low", f"{column}_high"]].loc[ranking["category"]]
+        shown_ranking = ranking.assign(value_low=ends.iloc[:, 0].to_numpy(), value_high=ends.iloc[:, 1].to_numpy())
         yield FigureBlock(
             "categories",
-            lambda: figures.category_ranking(ranking, column=column, class_name=names.shown),
+            lambda: figures.category_ranking(shown_ranking, column=column, class_name=names.shown),
             f"Dot plot of the centre bias of each category of {first.the} with its interval.",
-            f"{label} of {count(len(ranking), 'category', 'categories')} of {first.the} with 95% bootstrap intervals "
-            "over images; after each name, the objects it is from. The red bars are the estimates drawn towards the "
-            "mean of all by as much as their own uncertainty asks: the ends of a ranking owe part of their place to "
-            f"chance. Of the variance of the estimates, {percent(ranking['signal'].iloc[0], 0)} is more than sampling "
-            f"gives.{cut}",
+            f"Centre bias of {first.subjects} in {count(len(ranking), 'category', 'categories')} of {first.the}; after "
+            f"each name, how many they are. The lines are 95% intervals over images, {ADJUSTED}: a category is biased "
+            "if its line leaves out 0. The red bars are the estimates drawn towards the mean of all by as much as "
+            "their own uncertainty asks: the ends of a ranking owe part of their place to chance. Of the variance of "
+            f"the estimates, {percent(ranking['signal'].iloc[0], 0)} is more than sampling gives.",
             boxes=first.boxes,
         )
-    categories = by_category(first.summary, column)
     shown = categories.head(MOST_CATEGORIES)
     ranks = ranking.set_index("category")
     biases = [OF_ALL_OBJECTS.column, OF_UNCUT_OBJECTS.column]
@@ -172,7 +171,6 @@ def _categories(contents: FramingContents) -> Iterator[Block]:
             Cell(names.shown(row["category"]), names.given(row["category"])),
             Cell(count(row["n_images"]), f"{count(row['n_objects'], 'object')}"),
             *(column_cell(row, name) for name in biases),
-            bare_p(row[q]) if known(row[q]) else MISSING,
             *_rank_cells(ranks, row["category"]),
             *(column_cell(row, name) for name in ("divergence_bits", "median_scale", "median_aspect")),
             column_cell(row, "truncated_share", lambda share: percent(share, 0)),
@@ -180,14 +178,14 @@ def _categories(contents: FramingContents) -> Iterator[Block]:
         for row in shown.to_dict("records")
     ]
     cut = f"The {len(shown)} most centred of {len(categories):,}. " if len(shown) < len(categories) else ""
-    header = ["Category", "Images", *(FRAMING_SUMMARY[name].label for name in biases), "q", "Rank", "Shrunken"]
+    header = ["Category", "Images", *(FRAMING_SUMMARY[name].label for name in biases), "Rank", "Shrunken"]
     yield TableBlock(
         f"Framing of {count(len(categories), first.own('category'), first.own('categories'))}",
         [*header, "Divergence (bits)", "Median scale", "Aspect", "Truncated"],
         rows,
-        note=f"{cut}By {label.lower()}: q is its p-value against random placements, corrected for the number of "
-        "categories (Benjamini and Hochberg); under the rank its 95% interval; “shrunken” is the estimate drawn "
-        "towards the mean of all. Categories of fewer than ten images or objects have no rank.",
+        note=f"{cut}In the order of {label.lower()}. The intervals of both centre biases are {ADJUSTED}; those of each "
+        "category alone are in the file. Under the rank its 95% interval; “shrunken” is the estimate drawn towards the "
+        "mean of all. Categories of fewer than ten images or objects have no interval and no rank.",
         csv=first.csv,
         folded=True,
         boxes=first.boxes,

@@ -18,10 +18,11 @@ from bias_toolkit.report.source import Source
 from bias_toolkit.report.topic import Choice, Option, Plot, Topic
 from bias_toolkit.report.topics.framing.contents import set_summary, whole_dataset
 from bias_toolkit.report.words.definitions import COLUMNS, FRAMING, label_of
-from bias_toolkit.report.words.finding import Finding, Heading, Kind, sign, value_of
+from bias_toolkit.report.words.finding import Finding, Heading, Kind, estimate_of_row, sign
 from bias_toolkit.report.words.sentences import BOTH_SETS, TEST, TEST_ONLY, lowered
 
 TITLE = "Framing and invariance"
+RANK = 80
 FRAMING_VARIABLES = (
     Variable(
         "centre_distance",
@@ -30,6 +31,7 @@ FRAMING_VARIABLES = (
         "the distance of an image's object from the centre",
         "most central",
         "least central",
+        "position",
         TEST_ONLY,
     ),
     Variable(
@@ -39,7 +41,7 @@ FRAMING_VARIABLES = (
         "the deviation of the object's scale from the training objects' median",
         "most usual",
         "least usual",
-        BOTH_SETS,
+        boxes=BOTH_SETS,
     ),
     Variable(
         "framing_log_density",
@@ -48,7 +50,7 @@ FRAMING_VARIABLES = (
         "how usual the object's framing is among the training objects",
         "least usual",
         "most usual",
-        BOTH_SETS,
+        boxes=BOTH_SETS,
     ),
 )
 
@@ -72,20 +74,27 @@ def framing_effect_findings(contents: FramingEffect) -> list[Finding]:
     if not has_values(relations.per_image, HEADLINE):
         return []
     if not has_values(relations.per_image, "centre_distance"):
-        claim = "Whether the framing of a test image decides its stability cannot be said: its objects have no boxes."
+        claim = "Whether framing and stability are related is not known: the test objects have no boxes."
         return [Finding(Heading.FRAMING_EFFECT, Kind.UNKNOWN, claim)]
     variables = [variable for variable in FRAMING_VARIABLES if has_values(relations.per_image, variable.name)]
-    findings = [relation(relations, variable, HEADLINE) for variable in variables]
+    findings = [relation(relations, variable, HEADLINE, RANK) for variable in variables]
     test = whole_dataset(contents.test_summary)
     if test is None or any(finding.kind not in (Kind.NONE, Kind.EXPLAINED) for finding in findings):
         return findings
     column = centring(test).column
     if sign(test[f"{column}_low"], test[f"{column}_high"]) == 1:
-        claim = "The test photographs are centred themselves, so an effect of framing may not show in them."
-        centred = f"Their {label_of(column).lower()} is {value_of(test, column, n=test['n_images'])}."
-        evidence = f"{centred} To show, it may need framing varied on purpose."
+        estimate = estimate_of_row(test, column, label_of(column), test["n_objects"], "test object", nothing=0.0)
         findings.append(
-            Finding(Heading.FRAMING_EFFECT, Kind.CAUTION, claim, evidence, boxes=TEST_ONLY, states_centring=True)
+            Finding(
+                Heading.FRAMING_EFFECT,
+                Kind.CAUTION,
+                "The test photographs are centred themselves, so a relation to framing may not show in them.",
+                "`bias-toolkit map` varies position and scale on purpose.",
+                estimate=estimate,
+                rank=RANK + 100,
+                boxes=TEST_ONLY,
+                states_centring=True,
+            )
         )
     return findings
 

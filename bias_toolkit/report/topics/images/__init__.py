@@ -13,7 +13,7 @@ from bias_toolkit.foundation.words import count, known, number, percent, signifi
 from bias_toolkit.invariance import HEADLINE
 from bias_toolkit.report.columns import has_values
 from bias_toolkit.report.page.blocks import Block, ExamplesBlock, Omitted, Paragraph, Section
-from bias_toolkit.report.page.thumbnails import FOLDER, Example, Thumbnail, thumbnail
+from bias_toolkit.report.page.thumbnails import Example, Thumbnail, save_thumbnail
 from bias_toolkit.report.source import Source, class_names, per_image
 from bias_toolkit.report.stability import LISTED, least_and_most_stable
 from bias_toolkit.report.topic import Topic
@@ -119,10 +119,7 @@ def _write(contents: Images, split: str, image_id: str, folder: Path, stem: str)
     if len(framing):
         rows = framing[framing["image_id"].eq(image_id)].nlargest(MOST_BOXES, "area_fraction")
         boxes = rows[["cx", "cy", "width_fraction", "height_fraction"]].to_numpy(float)
-    file = f"{FOLDER}/{stem}.jpg"
-    (folder / FOLDER).mkdir(parents=True, exist_ok=True)
-    thumbnail(pixels, boxes).save(folder / file, quality=88)
-    return file
+    return save_thumbnail(pixels, boxes, folder, stem)
 
 
 def images_section(contents: Images, folder: Path) -> Section | Omitted:

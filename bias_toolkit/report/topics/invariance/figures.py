@@ -1,21 +1,31 @@
 """Figures of the invariance measures themselves."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import FixedLocator, NullLocator
+from matplotlib.ticker import MaxNLocator
 
 from bias_toolkit.foundation.words import count, percent
 from bias_toolkit.invariance import HEADLINE, INVARIANCE_MEASURES, STEP_PROTOCOLS, TRANSFORMS
-from bias_toolkit.report.page.style import BLUE, GREY, SERIES, in_its_unit, in_percent, new_figure, styled, subtitle
-from bias_toolkit.report.words.definitions import label_of
+from bias_toolkit.report.page.style import (
+    BLUE,
+    GREY,
+    SERIES,
+    in_its_unit,
+    in_percent,
+    new_figure,
+    on_log_axis,
+    styled,
+    subtitle,
+)
+from bias_toolkit.report.topics.invariance.sizes import IMAGE_SIDE_LABEL
+from bias_toolkit.report.words.definitions import label_of, value_form
 from bias_toolkit.report.words.sentences import image_size
 
 MARKERS = dict(zip((transform.name for transform in TRANSFORMS), "os^DvP*", strict=False))
 STEP_SHARES = [measure.name for measure in INVARIANCE_MEASURES if measure.share_of == "steps"]
 HISTOGRAM_BINS = 40
+MOST_BARS = 24
 
 
 @styled
@@ -33,12 +43,10 @@ def measure_by_size(summary: pd.DataFrame, measure: str = HEADLINE) -> Axes:
             look = {"color": colour, "marker": MARKERS[transform], "markersize": 5.5, "label": label}
             ax.errorbar(line["shown"], line["value"], errors, linewidth=1.6, elinewidth=1.2, capsize=2.5, **look)
     ax.set_xscale("log", base=2)
-    ax.xaxis.set_major_locator(FixedLocator(_apart(sorted(rows["shown"].unique()))))
-    ax.xaxis.set_minor_locator(NullLocator())
-    ax.xaxis.set_major_formatter(lambda value, _: f"{value:.2g}")
+    on_log_axis(ax.xaxis)
     ax.set(
         title=f"{label_of(measure)} by the size of the image",
-        xlabel="side of the image in view sides\n(below 1 shrunk on a canvas, above 1 a tighter crop)",
+        xlabel=IMAGE_SIDE_LABEL,
         ylabel=label_of(measure),
     )
     subtitle(ax, f"mean and 95% interval over {count(rows['n'].max() if len(rows) else 0, 'image')}")
@@ -48,31 +56,33 @@ def measure_by_size(summary: pd.DataFrame, measure: str = HEADLINE) -> Axes:
     return ax
 
 
-def _apart(values: Sequence[float], least: float = 1.12) -> list[float]:
-    kept = []
-    for value in values:
-        if not kept or value / kept[-1] >= least:
-            kept.append(value)
-    return kept
-
-
 @styled
 def measure_histogram(measures: pd.DataFrame, measure: str = HEADLINE) -> Axes:
-    """The distribution of a measure over the images; one bar per number of steps if the measure counts `n_steps`."""
+    """The distribution of a measure over the images.
+
+    A share of few steps has one bar for each number of steps, at that number: it takes no other values.
+    """
     ax = new_figure().add_subplot()
     values = measures[measure].dropna().to_numpy(float)
     steps = measures["n_steps"].max() if "n_steps" in measures else np.nan
-    if measure in STEP_SHARES and np.isfinite(steps) and steps <= 60:
-        edges = (np.arange(steps + 2) - 0.5) / steps
+    weights = np.full(len(values), 1 / max(len(values), 1))
+    look = {"weights": weights, "color": BLUE, "alpha": 0.8}
+    unit, xlabel = 1.0, label_of(measure)
+    if measure in STEP_SHARES and np.isfinite(steps) and steps <= MOST_BARS:
+        unit, xlabel = float(steps), f"{label_of(measure)}, in steps of {int(steps)}"
+        ax.hist(values * unit, np.arange(steps + 2) - 0.5, rwidth=0.8, **look)
+        ax.xaxis.set_major_locator(MaxNLocator(nbins=12, integer=True))
+        ax.xaxis.set_major_formatter(lambda value, _: f"{value:.0f}" if 0 <= value <= steps else "")
     else:
-        highest = values.max(initial=0)
-        edges = np.linspace(min(values.min(initial=0), 0), highest if highest > 0 else 0.05, HISTOGRAM_BINS + 1)
-    ax.hist(values, edges, weights=np.full(len(values), 1 / max(len(values), 1)), color=BLUE, alpha=0.8, rwidth=0.9)
-    ax.axvline(values.mean() if len(values) else 0, color=GREY, linestyle="--", linewidth=1.2)
-    ax.set(title=f"{label_of(measure)} over the images", xlabel=label_of(measure), ylabel="share of images")
+        lowest, highest = min(values.min(initial=0), 0), values.max(initial=0)
+        ax.hist(values, np.linspace(lowest, highest if highest > 0 else 0.05, HISTOGRAM_BINS + 1), **look)
+        ax.set_xlim(left=lowest)
+        in_its_unit(ax.xaxis, measure)
+    mean = values.mean() if len(values) else 0
+    ax.axvline(unit * mean, color=GREY, linestyle="--", linewidth=1.2)
+    ax.set(title=f"{label_of(measure)} over the images", xlabel=xlabel, ylabel="share of images")
     unchanged = f"; {percent((values == 0).mean(), 0)} of them at 0" if len(values) else ""
-    subtitle(ax, f"{count(len(values), 'image')}{unchanged}; dashed: mean")
+    subtitle(ax, f"{count(len(values), 'image')}{unchanged}; dashed: mean {value_form(measure)(mean)}")
     in_percent(ax.yaxis)
-    in_its_unit(ax.xaxis, measure)
     ax.grid(False, axis="x")
     return ax

@@ -1,18 +1,20 @@
 """Findings on the model's stability under one-pixel steps."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from bias_toolkit.foundation.words import count, estimate, known, percent, significant
-from bias_toolkit.invariance import HEADLINE
+from bias_toolkit.foundation.words import known, percent, significant
+from bias_toolkit.invariance import HEADLINE, sweep_window
 from bias_toolkit.report.source import Source, SweepKey, per_image, sweep_key
 from bias_toolkit.report.topics.invariance.sizes import compare_sizes, values_by_size
 from bias_toolkit.report.words.definitions import label_of
 from bias_toolkit.report.words.finding import (
+    ENOUGH_FOR_AN_INTERVAL,
     TOO_FEW_IMAGES,
     Estimate,
     Finding,
@@ -20,13 +22,17 @@ from bias_toolkit.report.words.finding import (
     Kind,
     Unit,
     estimate_over,
-    interval_over,
 )
-from bias_toolkit.report.words.sentences import sweep_name
+from bias_toolkit.report.words.sentences import TEST, lowered, sweep_name
 
 _finding = partial(Finding, Heading.INVARIANCE)
 FAR_BELOW = 0.1
-FIGURE = "p-top1-change"
+NOISE_RANK = 10
+NOISY = "The model’s answers change without any shift, so what is measured is not the shift’s alone."
+ENLARGED = 0.8
+"""Pixels of the test images in one step; below, a step moves the picture by clearly less than the images resolve."""
+LOW_ACCURACY = 0.5
+FIGURE, SIZES_FIGURE = "p-top1-change", "sizes"
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,12 @@ class NoiseFloor:
     n_changed: int
     low: float
     high: float
+
+    @property
+    def estimate(self) -> Estimate:
+        """The noise floor as the estimate of a finding."""
+        label = "P(top-1 change) without a shift"
+        return Estimate("noise_floor", label, self.value, self.low, self.high, self.n_views, "view", Unit.SHARE)
 
 
 @dataclass(frozen=True)
@@ -51,6 +63,7 @@ class InvarianceContents:
     per_image: pd.DataFrame
     noise_floor: NoiseFloor | None
     seed: int
+    source_pixels: float | None  # of the test images under one step of the reference sweep; the median image's
 
     def row(self, measure: str) -> Mapping[str, Any] | None:
         """The SUMMARY row of a measure under the reference sweep; None if it is absent or not defined."""
@@ -70,8 +83,9 @@ def gather(source: Source) -> InvarianceContents:
     """A study's measures, and their summary."""
     noise, floor = source.noise_floor, None
     if noise is not None:
-        ends = noise["interval_over_images"] or noise["interval"]
-        floor = NoiseFloor(noise["value"], noise["n_views"], noise["n_changed"], *ends)
+        low, high = zip(noise["interval"], noise["interval_over_images"] or noise["interval"], strict=True)
+        # The views of an image are not independent, and a few images do not show how much they differ.
+        floor = NoiseFloor(noise["value"], noise["n_views"], noise["n_changed"], min(low), max(high))
     return InvarianceContents(
         reference=sweep_key(source),
         summary=source.analysis.summary,
@@ -80,7 +94,18 @@ def gather(source: Source) -> InvarianceContents:
         per_image=per_image(source),
         noise_floor=floor,
         seed=source.settings.seed,
+        source_pixels=_source_pixels(source),
     )
+
+
+def _source_pixels(source: Source) -> float | None:
+    """The step of the reference sweep in pixels of the test images themselves, of the median image."""
+    sweep, images = source.reference_sweep, source.images(TEST)
+    if sweep is None or images.empty:
+        return None
+    sizes = images.groupby(["width", "height"]).size()
+    windows = (sweep_window(*size, sweep, source.model_record["input_size"], "") for size in sizes.index)
+    return float(np.median(np.repeat([min(each.step_x, each.step_y) for each in windows], sizes)))
 
 
 def invariance_findings(contents: InvarianceContents) -> list[Finding]:
@@ -95,17 +120,47 @@ def invariance_findings(contents: InvarianceContents) -> list[Finding]:
 
 
 def stability_answer(contents: InvarianceContents) -> Finding:
-    """How often one pixel changes the answer."""
+    """How often one pixel changes the answer, with what makes that number mean less."""
     row = contents.row(HEADLINE)
     if row is None:
         return _finding(Kind.UNKNOWN, "How often one pixel changes the model’s answer was not measured.")
-    estimate = Estimate(HEADLINE, label_of(HEADLINE), row["value"], row["low"], row["high"], row["n"], unit=Unit.SHARE)
-    if row["value"] == 0:
-        claim = "No shift by one pixel changed the model’s top-1 class."
-        return _finding(Kind.NONE, claim, estimate=estimate, figure=FIGURE)
-    claim = "A shift by one pixel changes the model’s top-1 class."
-    kind = Kind.CAUTION if row["n"] < TOO_FEW_IMAGES else Kind.EFFECT
-    return _finding(kind, claim, estimate=estimate, figure=FIGURE)
+    noise, estimate = contents.noise_floor, _of_images(row)
+    doubts = [_enlarged(contents.source_pixels), _inaccurate(contents.row("accuracy"))]
+    if noise is not None and noise.value > FAR_BELOW * row["value"]:
+        kind, claim = Kind.CAUTION, NOISY
+        doubts.insert(0, f"{noise.estimate.text}.")
+    elif row["value"] == 0:
+        kind, claim = Kind.NONE, "No shift by one pixel changed the model’s top-1 class."
+        estimate = replace(estimate, nothing=0.0)
+    else:
+        kind, claim = Kind.EFFECT, "A shift by one pixel changes the model’s top-1 class."
+    kind = Kind.CAUTION if row["n"] < TOO_FEW_IMAGES else kind
+    return _finding(kind, claim, " ".join(filter(None, doubts)), estimate=estimate, figure=FIGURE)
+
+
+def _of_images(row: Mapping[str, Any]) -> Estimate:
+    """The mean of a share over images, from a row of SUMMARY."""
+    ends = (row["low"], row["high"]) if row["n"] >= ENOUGH_FOR_AN_INTERVAL else (None, None)
+    return Estimate(row["measure"], label_of(row["measure"]), row["value"], *ends, int(row["n"]), unit=Unit.SHARE)
+
+
+def _enlarged(source_pixels: float | None) -> str:
+    """That a step is much less than a pixel of the test images, if it is."""
+    if source_pixels is None or source_pixels >= ENLARGED:
+        return ""
+    return (
+        "The test images are enlarged for the model: one step is "
+        f"{significant(source_pixels, 2)} of a pixel of the median image."
+    )
+
+
+def _inaccurate(accuracy: Mapping[str, Any] | None) -> str:
+    """That most of the answers are wrong, if the accuracy's interval lies below one half."""
+    if accuracy is None:
+        return ""
+    estimate = _of_images(accuracy)
+    is_low = known(estimate.high) and estimate.high < LOW_ACCURACY
+    return f"Most of the model’s answers on these views are wrong: {lowered(estimate.text)}." if is_low else ""
 
 
 def size_finding(contents: InvarianceContents) -> Finding | None:
@@ -114,59 +169,54 @@ def size_finding(contents: InvarianceContents) -> Finding | None:
     if not len(measures) or sweep is None:
         return None
     of_transform = measures[measures["transform"].eq(sweep[1])]
-    return compare_sizes(values_by_size(of_transform), Heading.INVARIANCE, contents.seed)
+    return compare_sizes(values_by_size(of_transform), Heading.INVARIANCE, SIZES_FIGURE, contents.seed)
 
 
 def _consistency(contents: InvarianceContents) -> list[Finding]:
     summary = contents.summary
     rows = summary[summary["measure"].eq("consistency") & summary["value"].notna()] if len(summary) else summary
-    findings = []
-    for row in rows.to_dict("records"):
-        share, evidence = percent(row["value"]), f"{_interval(row)}; {count(row['n'], 'image')}."
-        claim = f"Two views of an image at random offsets agree in their top-1 class in {share} of pairs."
-        findings.append(_finding(Kind.FACT, claim, evidence))
-    return findings
+    claim = "Pairs of views of an image, at random offsets, were compared in their top-1 class."
+    return [_finding(Kind.FACT, claim, estimate=_mean(row, "Pairs that agree")) for row in rows.to_dict("records")]
 
 
-def _interval(row: Mapping) -> str:
-    text = interval_over(row["n"], row["low"], row["high"], percent)
-    return text[0].upper() + text[1:]
+def _mean(row: Mapping[str, Any], label: str) -> Estimate:
+    """The mean of a measure that is a share, a row of SUMMARY."""
+    n = int(row["n"])
+    ends = (row["low"], row["high"]) if n >= ENOUGH_FOR_AN_INTERVAL else (None, None)
+    return Estimate(row["measure"], label, row["value"], *ends, n, unit=Unit.SHARE)
 
 
-def _change(contents: InvarianceContents, row: Mapping) -> Finding:
-    details = f"{sweep_name(*contents.reference)}; {count(row['n'], 'image')}"
+def _change(contents: InvarianceContents, row: Mapping[str, Any]) -> Finding:
+    sweep, estimate = f"The sweep is {sweep_name(*contents.reference)}.", _mean(row, label_of(HEADLINE))
     if row["value"] == 0:
-        return _finding(Kind.NONE, "Moving an image by one pixel never changed the top-1 class.", f"{details}.")
-    claim = f"Moving an image by one pixel changes the top-1 class in {percent(row['value'])} of the steps."
-    evidence = f"{_interval(row)}; {details}."
-    change = contents.row("mac")
+        claim = "Moving an image by one pixel never changed the top-1 class."
+        return _finding(Kind.NONE, claim, sweep, estimate=estimate, figure=FIGURE)
+    evidence, change = sweep, contents.row("mac")
     if change is not None:
         text = estimate_over(change["n"], change["value"], change["low"], change["high"], significant)
         evidence += f" The probability of the class on top changes by {text} a step on average."
+    kind, claim = Kind.EFFECT, "Moving an image by one pixel changes the top-1 class."
     if row["n"] < TOO_FEW_IMAGES:
-        return _finding(Kind.CAUTION, claim, f"{evidence} So few images say little about others.")
-    return _finding(Kind.EFFECT, claim, evidence)
+        kind, evidence = Kind.CAUTION, f"{evidence} So few images say little about others."
+    return _finding(kind, claim, evidence, estimate=estimate, figure=FIGURE)
 
 
 def noise_finding(floor: NoiseFloor | None, row: Mapping) -> Finding:
     """Whether the noise floor is far below `p_top1_change`, a row of SUMMARY."""
     if floor is None:
         claim = "Whether rounding alone changes the class is not known: no noise floor was measured."
-        return _finding(Kind.UNKNOWN, claim)
-    evidence = (
-        f"Evaluating the same views again changed the top-1 class in {floor.n_changed:,} of "
-        f"{count(floor.n_views, 'evaluation')}: noise floor {estimate(floor.value, floor.low, floor.high, percent)}, "
-        f"against {percent(row['value'])} under a shift."
-    )
-    if floor.value == row["value"] == 0:
-        return _finding(Kind.FACT, "Numerical noise did not change the top-1 class either.", evidence)
+        return _finding(Kind.UNKNOWN, claim, rank=100 + NOISE_RANK)
+    noise = partial(_finding, estimate=floor.estimate)
+    evidence = f"A shift by one pixel changed the top-1 class in {percent(row['value'])} of the steps."
     if floor.value > FAR_BELOW * row["value"]:
-        claim = "Numerical noise is too near what was measured: rounding, not the shift, may change the class."
-        return _finding(Kind.CAUTION, claim, evidence)
+        return noise(Kind.CAUTION, NOISY, evidence, rank=NOISE_RANK)
+    if floor.value == row["value"] == 0:
+        return noise(Kind.FACT, "Numerical noise did not change the top-1 class either.", evidence)
     if floor.high >= row["low"]:
         claim = "Too few views were evaluated again to put numerical noise below what was measured."
-        return _finding(Kind.CAUTION, claim, f"{evidence} A larger --noise-images would tell.")
-    return _finding(Kind.FACT, "Numerical noise does not explain it.", evidence)
+        more = "A larger --noise-images would tell."
+        return noise(Kind.CAUTION, claim, f"{evidence} {more}", rank=NOISE_RANK)
+    return noise(Kind.FACT, "Numerical noise does not explain the changes.", evidence)
 
 
 def _accuracy(contents: InvarianceContents) -> Finding:
@@ -174,5 +224,5 @@ def _accuracy(contents: InvarianceContents) -> Finding:
     if row is None:
         claim = "Accuracy is not given: no test image has a label that is one of the model's classes."
         return _finding(Kind.UNKNOWN, claim)
-    claim = f"Accuracy over the same views is {percent(row['value'])}."
-    return _finding(Kind.FACT, claim, f"{_interval(row)}; {count(row['n'], 'image')}.")
+    claim = "Accuracy was measured on the same views."
+    return _finding(Kind.FACT, claim, estimate=_mean(row, label_of("accuracy")))

@@ -17,7 +17,7 @@ from bias_toolkit.report.page.blocks import (
     estimate_cell,
 )
 from bias_toolkit.report.topics.invariance import figures
-from bias_toolkit.report.topics.invariance.findings import FIGURE, InvarianceContents
+from bias_toolkit.report.topics.invariance.findings import FIGURE, SIZES_FIGURE, InvarianceContents
 from bias_toolkit.report.topics.invariance.sequential import HOW, stopping_sentences
 from bias_toolkit.report.words.definitions import MEASURES, PROTOCOLS, value_form
 from bias_toolkit.report.words.sentences import sweep_name
@@ -50,7 +50,7 @@ def _blocks(contents: InvarianceContents) -> Iterator[Block]:
     drawn = summary[summary["measure"].eq(HEADLINE) & summary["protocol"].isin(STEP_PROTOCOLS)]
     if drawn["size"].nunique() > 1:
         yield FigureBlock(
-            "sizes",
+            SIZES_FIGURE,
             lambda: figures.measure_by_size(summary),
             "P(top-1 change) over the size at which the image is shown.",
             "P(top-1 change) over the size at which the image is shown, from small on a canvas (left) to a tight crop "

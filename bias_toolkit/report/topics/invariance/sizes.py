@@ -9,61 +9,71 @@ import numpy as np
 import pandas as pd
 
 from bias_toolkit.foundation.resampling import CONFIDENCE, resample_counts
-from bias_toolkit.foundation.words import count, interval, percent
+from bias_toolkit.foundation.words import count
 from bias_toolkit.invariance import HEADLINE, STEP_PROTOCOLS
-from bias_toolkit.report.words.finding import TOO_FEW_IMAGES, Finding, Heading, Kind
-from bias_toolkit.report.words.sentences import image_size, in_points
+from bias_toolkit.report.words.finding import TOO_FEW_IMAGES, Estimate, Finding, Heading, Kind, Unit
+from bias_toolkit.report.words.sentences import image_size, was
 
 SIZES = "the size at which the image is shown"
+IMAGE_SIDE_LABEL = "side of the image in view sides\n(below 1 shrunk on a canvas, above 1 a tighter crop)"
+SIZE_RANK = 25
 
 
-def compare_sizes(values: pd.DataFrame | None, heading: Heading, seed: int) -> Finding | None:
-    """Sizes at which P(top-1 change) is higher than at its lowest; `values` is from `values_by_size`."""
+def compare_sizes(values: pd.DataFrame | None, heading: Heading, figure: str | None, seed: int) -> Finding | None:
+    """Sizes at which P(top-1 change) is higher than at its lowest.
+
+    `values` is from `values_by_size`; None without a comparison. `figure` is the name of the figure that shows it.
+    """
     if values is None:
         return None
     if len(values) < TOO_FEW_IMAGES:
-        claim = f"Too few images to say whether P(top-1 change) depends on {SIZES}."
-        return Finding(heading, Kind.CAUTION, claim, f"{count(len(values), 'image')} measured at every size.")
+        claim = f"There are too few images to say whether P(top-1 change) depends on {SIZES}."
+        evidence = f"{count(len(values), 'image')} {was(len(values))} measured at every size."
+        return Finding(heading, Kind.CAUTION, claim, evidence, figure=figure)
     shown = np.array([image_size(*sweep) for sweep in values.columns])
     means = values.mean().to_numpy()
     margin = difference_margin(values.to_numpy(), seed=seed)
     lowest, highest = int(means.argmin()), int(means.argmax())
-
-    def at(i: int) -> str:
-        protocol, size = values.columns[i]
-        return f"{percent(means[i])} at {protocol} size {size:g}"
-
-    def difference(i: int) -> str:
-        gap = means[i] - means[lowest]
-        return f"{in_points(gap)} percentage points ({interval(gap - margin, gap + margin, in_points)})"
-
-    note = (
-        f"Differences have their 95% interval from a paired bootstrap over the {count(len(values), 'image')} measured "
-        f"at all {len(means)} sizes, wide enough to hold for every pair of sizes at once, as the pair is chosen "
-        "after looking."
-    )
     smallest, largest = int(shown.argmin()), int(shown.argmax())
     above = means - means[lowest] > margin
     smaller = above[smallest] and shown[smallest] < shown[lowest]
     larger = above[largest] and shown[largest] > shown[lowest]
     if smaller and larger:
         claim = f"P(top-1 change) is U-shaped over {SIZES}."
-        evidence = (
-            f"It is lowest, {at(lowest)}, and higher when the image is shown smaller, {at(smallest)}, by "
-            f"{difference(smallest)}, and larger, {at(largest)}, by {difference(largest)}."
-        )
+        # The claim of a U is no stronger than the weaker of its two sides.
+        at = min(smallest, largest, key=lambda i: means[i])
     elif smaller or larger:
-        other, direction = (smallest, "smaller") if smaller else (largest, "larger")
-        claim = f"The model is less stable when the image is shown {direction}."
-        evidence = f"P(top-1 change) is {at(other)} against {at(lowest)}, a difference of {difference(other)}."
+        claim = f"The model is less stable when the image is shown {'smaller' if smaller else 'larger'}."
+        at = smallest if smaller else largest
     elif above[highest]:
-        claim = f"P(top-1 change) depends on {SIZES}."
-        evidence = f"It is {at(highest)} against {at(lowest)}, a difference of {difference(highest)}."
+        claim, at = f"P(top-1 change) depends on {SIZES}.", highest
     else:
-        claim = f"No dependence of P(top-1 change) on {SIZES} was found."
-        evidence = f"It is highest, {at(highest)}, and lowest, {at(lowest)}, a difference of {difference(highest)}."
-        return Finding(heading, Kind.NONE, claim, f"{evidence} {note}")
-    return Finding(heading, Kind.EFFECT, claim, f"{evidence} {note}")
+        claim, at = f"No dependence of P(top-1 change) on {SIZES} was found.", highest
+    gap = float(means[at] - means[lowest])
+    found = bool(above[at])
+
+    def size(i: int) -> str:
+        protocol, size = values.columns[i]
+        return f"{protocol} size {size:g}"
+
+    return Finding(
+        heading,
+        Kind.EFFECT if found else Kind.NONE,
+        claim,
+        "The interval holds for every pair of sizes at once, as the pair was chosen after looking.",
+        estimate=Estimate(
+            "difference",
+            f"P(top-1 change) at {size(at)} minus that at {size(lowest)}",
+            gap,
+            gap - margin,
+            gap + margin,
+            len(values),
+            unit=Unit.POINTS,
+            nothing=0.0,
+        ),
+        rank=SIZE_RANK if found else SIZE_RANK + 100,
+        figure=figure,
+    )
 
 
 def values_by_size(measures: pd.DataFrame) -> pd.DataFrame | None:

@@ -17,6 +17,9 @@ from bias_toolkit.report.words.finding import Finding, Heading, Kind
 from bias_toolkit.report.words.sentences import SET_NAMES, TEST, TRAINING, was
 
 MOST_SKIPPED = 100
+LEFT_OUT_RANK = 14
+MUCH = 0.01
+"""Share of a set's images; from it on, what was left out is among a report's first findings."""
 
 
 @dataclass(frozen=True)
@@ -53,14 +56,23 @@ def _missing(source: Source) -> list[str]:
 
 def data_findings(contents: LeftOut) -> list[Finding]:
     """Images and boxes that were left out."""
-    sentences = {}
+    findings = []
     for split, dataset in contents.datasets.items():
-        n = dataset.n_skipped
-        if n:
-            claim = f"{count(n, 'image')} of the {SET_NAMES[split]} set could not be used and {was(n)} left out."
-            sentences[claim] = "The reasons are under “What was left out”, and in skipped.csv."
-    sentences |= dict.fromkeys(_dropped_boxes(contents), "")
-    return [Finding(Heading.DATA, Kind.CAUTION, claim, evidence) for claim, evidence in sentences.items()]
+        if n := dataset.n_skipped:
+            n_images = n + dataset.n_images
+            claim = f"Some images of the {SET_NAMES[split]} set could not be used and were left out."
+            evidence = (
+                f"{n:,} of {count(n_images, 'image')} {was(n)} left out. The reasons are under “What was left out”, "
+                "and in skipped.csv."
+            )
+            rank = LEFT_OUT_RANK if n >= MUCH * n_images else None
+            findings.append(Finding(Heading.DATA, Kind.CAUTION, claim, evidence, rank=rank))
+    for split, dataset in contents.datasets.items():
+        if dataset.dropped_boxes:
+            claim = f"Some boxes of the {SET_NAMES[split]} set had no area inside the image and were dropped."
+            evidence = f"{count(dataset.dropped_boxes, 'box', 'boxes')} {was(dataset.dropped_boxes)} dropped."
+            findings.append(Finding(Heading.DATA, Kind.CAUTION, claim, evidence))
+    return findings
 
 
 def _dropped_boxes(contents: LeftOut) -> list[str]:

@@ -9,10 +9,13 @@ from bias_toolkit.foundation.words import count, seconds
 from bias_toolkit.report.page.blocks import Block, Section, TableBlock
 from bias_toolkit.report.source import Source
 from bias_toolkit.report.topic import Topic
-from bias_toolkit.report.words.sentences import SET_NAMES
+from bias_toolkit.report.words.finding import Finding, Heading, Kind
+from bias_toolkit.report.words.sentences import SET_NAMES, TRAINED_ELSEWHERE
 
 SHOWN = ("name", "input_size", "preprocessing", "n_classes", "feature_layer", "feature_dimension", "weights_sha256")
 """What is shown of the model's record."""
+TRAINING_RANK = 12
+TRAINED = {"train": "yes", "other": "no", None: "not known"}
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class Method:
     runtime_reason: str
     index_reason: str
     wall_times: Mapping[str, float]  # seconds of each step
+    trained_on: str | None  # as `Source.trained_on`
 
 
 def gather(source: Source) -> Method:
@@ -61,6 +65,7 @@ def gather(source: Source) -> Method:
         runtime_reason=source.runtime_reason,
         index_reason=source.index_reason,
         wall_times=source.seconds,
+        trained_on=source.trained_on,
     )
 
 
@@ -93,6 +98,13 @@ def _preprocessing_sentence(preprocessing: Mapping[str, Any]) -> str:
     )
 
 
+def method_findings(contents: Method) -> list[Finding]:
+    """That the model was, or may have been, trained on something else than the training set."""
+    if contents.trained_on not in TRAINED_ELSEWHERE:
+        return []
+    return [Finding(Heading.DATA, Kind.CAUTION, *TRAINED_ELSEWHERE[contents.trained_on], rank=TRAINING_RANK)]
+
+
 def method_section(contents: Method) -> Section:
     """Datasets, model, index, settings, seeds, versions and times."""
     model = contents.model
@@ -103,6 +115,7 @@ def method_section(contents: Method) -> Section:
         ["Classes", count(model["n_classes"])],
         ["Feature", f"{model['feature_layer']}, {count(model['feature_dimension'], 'dimension')}"],
         ["SHA-256 of the weights", model["weights_sha256"]],
+        ["Trained on the training set", TRAINED[contents.trained_on]],
     ]
     reasons = {"Labels": contents.label_match, "Runtime": contents.runtime_reason, "Index": contents.index_reason}
     rows += [[name, sentence] for name, sentence in reasons.items() if sentence]
@@ -151,10 +164,12 @@ def _datasets(datasets: Mapping[str, DatasetDescription]) -> list[list[str]]:
 TOPIC = Topic(
     "method",
     gather,
+    findings=method_findings,
     section=lambda contents, draft: method_section(contents),
     results=lambda contents: {
         **contents.datasets,
         "model": contents.model,
+        "trained_on": contents.trained_on,
         "label_match": contents.label_match,
         "index": contents.index_reason,
         "settings": contents.settings,

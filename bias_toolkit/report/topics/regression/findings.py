@@ -7,11 +7,12 @@ from typing import Any
 import pandas as pd
 
 from bias_toolkit.analysis import FRAMING_TERMS
-from bias_toolkit.foundation.words import count, interval, known, number, p_value, percent, significant
+from bias_toolkit.foundation.words import interval, known, number, percent, significant
 from bias_toolkit.report.source import Source, notes
-from bias_toolkit.report.words.finding import Finding, Heading, Kind, limits_of_row
+from bias_toolkit.report.words.finding import NOT_FOUND_RANK, Estimate, Finding, Heading, Kind, Unit, limits_of_row
 
 TERM = "nn_distance"
+RANK = 30
 
 
 @dataclass(frozen=True)
@@ -49,9 +50,8 @@ def direction(row: Mapping[str, Any] | None) -> int | None:
 
 
 def odds_with_interval(row: Mapping[str, Any]) -> str:
-    """`1.21 (95% interval 1.06 to 1.38; p = 0.006)`."""
-    details = f"95% interval {interval(row['low'], row['high'], odds)}; {p_value(row['p_value'])}"
-    return f"{odds(row['odds_ratio'])} ({details})"
+    """`1.21 (95% interval 1.06 to 1.38)`."""
+    return f"{odds(row['odds_ratio'])} (95% interval {interval(row['low'], row['high'], odds)})"
 
 
 def odds(value: float) -> str:
@@ -74,8 +74,8 @@ def regression_findings(contents: Regression) -> list[Finding]:
     if not len(table):
         if not contents.notes:
             return []
-        claim = "Whether distance says anything beside the margin, framing and class cannot be said."
-        return [Finding(Heading.DISTANCE, Kind.UNKNOWN, claim, contents.notes[-1])]
+        claim = "Whether images farther from the training set are less stable, if else alike, is not known."
+        return [Finding(Heading.DISTANCE, Kind.UNKNOWN, claim, contents.notes[-1], rank=RANK + NOT_FOUND_RANK)]
     alone, together, within, curved = (
         odds_row(table, TERM, kind) for kind in ("alone", "together", "within class", "margin as a curve")
     )
@@ -83,38 +83,33 @@ def regression_findings(contents: Regression) -> list[Finding]:
     if together is None or not beside:
         return []
     answer = next(row for row in (curved, within, together) if row is not None)
+    label = f"Odds ratio of distance, beside {beside},"
+    ends = answer["odds_ratio"], answer["low"], answer["high"]
+    estimate = Estimate("odds_ratio", label, *ends, int(answer["n"]), unit=Unit.FACTOR, nothing=1.0)
     claim, kind = _claim(direction(alone), direction(answer), beside)
-    evidence = f"{_numbers(alone, together, within, curved)}{_prediction(contents)}"
-    return [Finding(Heading.DISTANCE, kind, claim, evidence)]
+    rank = RANK if kind == Kind.ASSOCIATION else RANK + NOT_FOUND_RANK
+    meaning = (
+        "The odds that a step changes the class are multiplied by it for a distance greater by one standard deviation "
+        f"({significant(together['unit'])})."
+    )
+    by_itself = f" With nothing else known, the odds ratio is {odds_with_interval(alone)}." if alone is not None else ""
+    evidence = f"{meaning}{by_itself}{_prediction(contents)}"
+    return [Finding(Heading.DISTANCE, kind, claim, evidence, estimate=estimate, figure="odds-ratios", rank=rank)]
 
 
 def _claim(alone: int | None, answer: int, beside: str) -> tuple[str, Kind]:
-    verb = "is" if " " not in beside else "are"
+    alike = f"Among images alike in {beside}"
     if answer == 0:
         if alone == 0:
-            return f"No effect of an image's distance was found, neither alone nor beside its {beside}.", Kind.NONE
-        return f"Once an image's {beside} {verb} known, no further effect of its distance was found.", Kind.NONE
-    more = "less" if answer > 0 else "more"
+            return (
+                f"No relation of distance to stability was found, alone or among images alike in {beside}.",
+                Kind.NONE,
+            )
+        return f"{alike}, no relation of distance to stability was found.", Kind.NONE
+    claim = f"{alike}, those farther from the training set are {'less' if answer > 0 else 'more'} stable"
     if alone not in (0, None, answer):
-        return f"Once an image's {beside} {verb} known, distance says the opposite of what it says alone.", Kind.CAUTION
-    claim = f"Distance still says something once an image's {beside} {verb} known: farther means {more} stable."
-    return claim, Kind.EFFECT
-
-
-def _numbers(alone: Mapping | None, together: Mapping, within: Mapping | None, curved: Mapping | None) -> str:
-    parts = [f"{odds_with_interval(alone)} where nothing else is known"] if alone is not None else []
-    parts.append(f"{odds_with_interval(together)} beside the other terms")
-    if within is not None:
-        parts.append(f"{odds_with_interval(within)} among images of one class")
-    if curved is not None:
-        parts.append(f"{odds_with_interval(curved)} if the margin may act along a curve as well")
-    of = count(together["n"], "image")
-    if together["clusters"] != together["n"]:
-        of += f" of {count(together['clusters'], 'class', 'classes')}"
-    return (
-        f"For a distance greater by one standard deviation ({significant(together['unit'])}), the odds that a step "
-        f"changes the class are multiplied by {', by '.join(parts)}; {of}."
-    )
+        return f"{claim}: the opposite of what distance says alone.", Kind.ASSOCIATION
+    return f"{claim}.", Kind.ASSOCIATION
 
 
 def _prediction(contents: Regression) -> str:

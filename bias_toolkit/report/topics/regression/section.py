@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from bias_toolkit.foundation.words import MISSING, count, number, p_value, significant
+from bias_toolkit.foundation.words import MISSING, count, number, significant
 from bias_toolkit.report.page.blocks import (
     Block,
     Cell,
@@ -76,7 +76,7 @@ def _blocks(contents: Regression) -> Iterator[Block]:
         lambda: odds_ratios(table),
         "Odds ratios of each term, alone, together and within classes, with their intervals on a logarithmic axis.",
         "Odds ratios for one standard deviation of each term. Right of 1 the class changes more often, left of it less "
-        "often; where the line crosses 1, no effect was found.",
+        "often; where the line crosses 1, no relation was found.",
         boxes=TEST_ONLY,
     )
     yield _odds_table(contents)
@@ -105,7 +105,7 @@ def _odds_table(contents: Regression) -> TableBlock:
         ["", *(REGRESSION_KINDS[kind].label for kind in kinds), "Variance inflation"],
         rows,
         definitions=[REGRESSION_KINDS[kind] for kind in kinds] + [COLUMNS[term] for term in terms],
-        note="Under each odds ratio its 95% interval and p. In bold where the interval leaves out 1. Variance "
+        note="Under each odds ratio its own 95% interval, in bold where it leaves out 1. Variance "
         "inflation: by how much the other terms blur a term; from 10 on they can hardly be told apart.",
         csv="tables/odds_ratios.csv",
         boxes=BOTH_SETS,
@@ -114,7 +114,7 @@ def _odds_table(contents: Regression) -> TableBlock:
 
 def _odds_cell(row: Mapping[str, Any]) -> Cell:
     ends = row["low"], row["high"]
-    return estimate_cell(row["odds_ratio"], *ends, odds, p_value(row["p_value"]), bool(direction(row)))
+    return estimate_cell(row["odds_ratio"], *ends, odds, marked=bool(direction(row)))
 
 
 def _loss_table(losses: pd.DataFrame) -> TableBlock:

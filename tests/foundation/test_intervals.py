@@ -1,9 +1,20 @@
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import stats
 
+from bias_toolkit.foundation.intervals import (
+    SHARE,
+    Interval,
+    clopper_pearson,
+    difference_limits,
+    expanded_confidence,
+    mean_bound,
+    mean_interval,
+    share_interval,
+)
 from bias_toolkit.foundation.resampling import percentile_interval, resample_counts
-from bias_toolkit.objects.image_intervals import expanded_confidence, share_interval
 
 
 def test_tends_to_the_confidence_asked_for():
@@ -61,3 +72,47 @@ def test_holds_the_share_among_objects_that_are_alike_in_an_image(share):
         low, high = share_interval(values.mean(), values.std(ddof=1) / np.sqrt(60), 60)
         held.append(low <= share <= high)
     assert 0.92 <= np.mean(held) <= 0.985
+
+
+VALUES = st.lists(st.integers(0, 8).map(lambda changed: changed / 8), min_size=5, max_size=60)
+
+
+@settings(deadline=None, max_examples=100)
+@given(VALUES)
+def test_an_interval_has_a_width_and_stays_in_the_range(values):
+    mean = mean_interval(values, 100, limits=SHARE)
+    assert 0 <= mean.low < mean.high <= 1
+    assert mean.low <= mean.value <= mean.high
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.integers(0, 60), st.integers(5, 60), st.floats(0.5, 0.999))
+def test_the_bound_of_a_share_holds_that_of_clopper_and_pearson(count, n, confidence):
+    count = min(count, n)
+    exact, bound = clopper_pearson(count, n, confidence), mean_bound(count / n, n, SHARE, confidence)
+    assert bound[0] <= exact[0] + 1e-9
+    assert exact[1] <= bound[1] + 1e-9
+    if count in (0, n):
+        assert bound == pytest.approx(exact, abs=1e-9)
+
+
+def test_the_bound_of_other_limits():
+    low, high = mean_bound(-0.5, 30, (-1.0, 1.0))
+    assert (low, high) == pytest.approx(tuple(2 * end - 1 for end in mean_bound(0.25, 30)))
+
+
+@pytest.mark.parametrize("mean", [0.002, 0.01])
+@pytest.mark.parametrize("n", [20, 50, 200])
+def test_rare_changes_are_held(mean, n):
+    rng = np.random.default_rng(n)
+    some = mean / 0.5625
+    values = np.where(rng.random((400, n)) < some, rng.integers(1, 9, (400, n)) / 8, 0.0)
+    found = [mean_interval(each, 200, limits=SHARE) for each in values]
+    assert np.mean([each.low <= mean <= each.high for each in found]) >= 0.93
+    assert np.mean([each.high for each in found]) < 8 / n
+
+
+def test_a_difference_of_two_means():
+    one, other = Interval(0.5, 0.4, 0.7, 50), Interval(0.2, 0.15, 0.25, 80)
+    low, high = difference_limits(one, other)
+    assert (low, high) == pytest.approx((0.3 - np.hypot(0.1, 0.05), 0.3 + np.hypot(0.2, 0.05)))

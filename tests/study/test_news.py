@@ -1,0 +1,136 @@
+"""What is said of the inputs before the long work begins."""
+
+import shutil
+
+import pytest
+from torch import nn
+
+from bias_toolkit import InputError, Study, load_model
+from bias_toolkit.study import news as news_module
+
+
+@pytest.fixture
+def told():
+    return []
+
+
+@pytest.fixture
+def some(photographs, tmp_path):
+    """A copy of the test set in which one image is cut off and two are empty."""
+    data = shutil.copytree(photographs["test"].parent, tmp_path / "test")
+    images = sorted(data.glob("*.png"))
+    images[0].write_bytes(images[0].read_bytes()[:20])
+    for image in images[1:3]:
+        image.write_bytes(b"")
+    return data / "images.csv"
+
+
+def test_both_sets_what_was_left_out_and_the_labels_come_before_features(photographs, some, fast, tmp_path, told):
+    steps = []
+
+    def tell(sentences):
+        told.append(sentences)
+        steps.extend(study.computed)
+
+    study = Study(tmp_path / "study", photographs["train"], some, "demo", when_read=tell, **fast)
+    study.embed()
+    assert steps == ["images/train", "images/test"]
+    ((train, test, left_out, labels, training),) = told
+    assert train == "Training set: 60 images, 10 labels, 60 boxes, read as table (a csv file)."
+    assert test.startswith("Test set: 67 images, 10 labels, 67 boxes, read as table")
+    assert left_out.startswith("3 images of the test set are left out: the file is empty (2); the file is ")
+    assert left_out.endswith("(1); see skipped.csv.")
+    assert labels == "10 of 10 labels matched the model's classes by class name."
+    assert training.startswith("It is not known whether the model was trained on the training set.")
+
+
+def test_nothing_is_said_where_nothing_has_to_be_done(finished, told):
+    Study(finished.folder, when_read=told.append).analyse()
+    assert told == []
+
+
+def test_without_a_model_nothing_is_said_of_it(photographs, fast, tmp_path, told):
+    of_objects = {name: value for name, value in fast.items() if name != "runtime"}
+    study = Study(tmp_path / "study", photographs["train"], photographs["test"], when_read=told.append, **of_objects)
+    study.measure_objects()
+    ((train, test),) = told
+    assert (train[:8], test[:4]) == ("Training", "Test")
+
+
+def test_labels_that_match_nothing_name_the_option(photographs, fast, tmp_path, told):
+    table = photographs["test"].read_text().replace(",", ",zoo ", 1)
+    lines = table.splitlines()
+    header = lines[0].replace("zoo ", "")
+    at = header.split(",").index("label")
+    rows = [line.split(",") for line in lines[1:]]
+    data = shutil.copytree(photographs["test"].parent, tmp_path / "zoo")
+    marked = [",".join([*row[:at], f"animal {row[at]}", *row[at + 1 :]]) for row in rows]
+    (data / "images.csv").write_text("\n".join([header, *marked]))
+    study = Study(tmp_path / "study", photographs["train"], data / "images.csv", "demo", when_read=told.append, **fast)
+    study.embed()
+    assert "None of 10 labels matched the model's classes" in told[0][2]
+    assert "name a file that gives the class of each with --label-map." in told[0][2]
+
+
+def test_only_the_most_frequent_reasons_are_shown(finished):
+    import pandas as pd
+
+    reasons = pd.Series(["empty"] * 4 + ["cut"] * 3 + ["a"] * 2 + ["b", "c"])
+    assert news_module._reasons(reasons) == "empty (4); cut (3); a (2); other reasons (2)"
+
+
+class Dropping(nn.Module):
+    """A network whose dropout is never off."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+
+    def forward(self, images):
+        return self.network(nn.functional.dropout(images, 0.2))
+
+
+def test_a_model_that_is_not_deterministic_is_refused_before_features(photographs, fast, tmp_path):
+    plain = load_model("demo", runtime="torch")
+    study = Study(
+        tmp_path / "study",
+        photographs["train"],
+        photographs["test"],
+        plain.with_module(Dropping(plain.module), "dropping"),
+        **fast,
+    )
+    with pytest.raises(InputError, match="The model dropping gives other outputs when the same images"):
+        study.run()
+    assert not (study.folder / "features").exists()
+
+
+def test_a_finished_study_does_not_try_its_model(finished, monkeypatch):
+    def refuse(model):
+        raise AssertionError("tried")
+
+    monkeypatch.setattr("bias_toolkit.models.model.Model.check_deterministic", refuse)
+    assert Study(finished.folder).analyse().computed == []
+
+
+def test_bars_say_the_step_of_how_many_and_the_set(photographs, fast, tmp_path):
+    from contextlib import contextmanager
+
+    bars = []
+
+    @contextmanager
+    def progress(description, total, done=0):
+        bars.append((description, total))
+        yield lambda count: None
+
+    Study(tmp_path / "study", photographs["train"], photographs["test"], "demo", **fast).sweep(progress)
+    assert ("Reading image headers, train", 60) in bars
+    assert ("Opening the model", None) in bars
+    assert ("1/3 Sweep crop-1-diagonal", 70) in bars
+    assert ("2/3 Measures", None) in bars
+    assert ("3/3 Noise floor", 144) in bars
+    Study(tmp_path / "study").embed(progress)
+    assert ("1/2 Features, train", 60) in bars
+    assert ("2/2 Features, test", 70) in bars
+    # Opening and trying the model is no part of a bar's time.
+    shown = [description for description, total in bars]
+    assert shown.index("Trying the model") < shown.index("1/3 Sweep crop-1-diagonal")

@@ -1,0 +1,74 @@
+"""What is known of a model's training set, and what it changes of a study."""
+
+import shutil
+
+import pytest
+
+from bias_toolkit import InputError, Study
+from bias_toolkit.study.settings import Settings
+from bias_toolkit.study.trained_on import trained_on
+
+IMAGENET = ("tench, Tinca tinca", "goldfish, Carassius auratus", "great white shark, white shark")
+DIGITS = tuple("0123456789")
+
+
+def answer(model, train="/photos", labels=("goldfish",), names=None, classes=IMAGENET, **settings):
+    return trained_on(Settings(**settings), model, train, labels, names or {}, classes)
+
+
+@pytest.mark.parametrize(
+    ("given", "known"),
+    [
+        ({"model": "demo", "train": "demo:train", "classes": DIGITS}, "train"),
+        ({"model": "demo:global-pooling", "train": "demo:train", "classes": DIGITS}, "train"),
+        ({"model": "demo", "train": "demo:uniform", "classes": DIGITS}, "other"),
+        ({"model": "efficientnet-lite0", "train": "demo:train", "labels": DIGITS}, "other"),
+        # Digits elsewhere may be the demo's.
+        ({"model": "demo", "train": "/digits", "labels": DIGITS, "classes": DIGITS}, None),
+        ({"model": "demo", "train": "/owls", "labels": ["owl"], "classes": DIGITS}, "other"),
+        ({"model": "efficientnet-lite0", "labels": ["kangaroo"]}, "other"),
+        ({"model": "torchvision:resnet50", "labels": ["goldfish", "kangaroo"]}, "other"),
+        ({"model": "timm:resnet18", "labels": ["kangaroo"]}, "other"),
+        # Its classes' names and ids, and no labels, are those of ImageNet, of a part of it, and of others.
+        ({"model": "efficientnet-lite0", "labels": ["goldfish", "white shark"]}, None),
+        ({"model": "efficientnet-lite0", "labels": ["n01443537", "n01440764"]}, None),
+        ({"model": "efficientnet-lite0", "labels": ["a"], "names": {"a": "Goldfish"}}, None),
+        ({"model": "efficientnet-lite0", "labels": []}, None),
+        ({"model": "timm:unnamed", "labels": ["kangaroo"], "classes": None}, None),
+        # Weights and code of the user may have learnt from anything.
+        ({"model": "efficientnet-lite0", "labels": ["kangaroo"], "weights": "mine.pt"}, None),
+        ({"model": "mine.networks:make", "labels": ["kangaroo"]}, None),
+        ({"model": "efficientnet-lite0 (mine.pt)", "labels": ["kangaroo"]}, None),
+        ({"model": None}, None),
+        # The user's answer counts first.
+        ({"model": "efficientnet-lite0", "labels": ["kangaroo"], "trained_on": "train"}, "train"),
+        ({"model": "demo", "train": "demo:train", "trained_on": "other"}, "other"),
+    ],
+)
+def test_what_is_known(given, known):
+    assert answer(**given) == known
+
+
+def test_another_word_is_refused():
+    with pytest.raises(InputError, match="--trained-on is 'imagenet', but must be one of train, other"):
+        Settings(trained_on="imagenet")
+
+
+def test_only_the_report_is_written_again_and_it_says_so(finished, tmp_path, no_figures):
+    folder = shutil.copytree(finished.folder, tmp_path / "study")
+    assert finished.trained_on is None
+    assert "It is not known whether the model was trained on the training set." in finished.answers()[-1]["evidence"]
+    with no_figures():
+        study = Study(folder, trained_on="train").run()
+    assert study.computed == ["report"]
+    assert study.trained_on == "train"
+    assert "trained on" not in study.answers()[-1]["evidence"]
+    with no_figures():
+        again = Study(folder, trained_on="other").run()
+    assert again.computed == ["report"]
+    assert "The model was not trained on the training set." in again.answers()[-1]["evidence"]
+    assert "The model was not trained on the training set." in set(again.findings()["claim"])
+    assert Study(folder).settings.trained_on == "other"
+    # Of another model or training set, it is asked again.
+    assert Study(folder, model="demo").settings.trained_on is None
+    assert Study(folder, train="demo:train").settings.trained_on is None
