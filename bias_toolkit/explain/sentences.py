@@ -4,6 +4,7 @@ from bias_toolkit.explain.record import CauseLine, ExplanationRecord, Prediction
 from bias_toolkit.foundation.words import below_all, count, number, percent, significant
 
 MOST_NEIGHBOURS = 3
+FRAMING_WORDS = {"centre_distance": "distance from the centre", "scale": "scale", "aspect": "aspect"}
 MARGIN_WORDS = {
     Verdict.LIKE_MARGIN: "It does not clearly change more often than test images on which the model is as unsure (an "
     "association).",
@@ -25,7 +26,7 @@ def text(explanation: ExplanationRecord) -> str:
     """The whole answer, for a terminal: how unstable, how unlike the training images, and why."""
     name = f" ({explanation.label_name})" if explanation.label_name else ""
     parts = [f"{explanation.image_id}{name}", "", answer(explanation), predictions_words(explanation.before), ""]
-    parts += _unlike(explanation)
+    parts += ["Compared with other images (associations; nothing was changed):", *_unlike(explanation)]
     if explanation.lines:
         parts += ["", "Each candidate cause removed, and the same steps measured again:"]
         parts += [f"  {_line(explanation, line)}" for line in explanation.lines]
@@ -128,11 +129,11 @@ def _unlike(explanation: ExplanationRecord) -> list[str]:
     else:
         standings = {each.name: each for each in explanation.framing.standings}
         compared = [
-            f"{name} {number(standings[name].value)} (median {number(standings[name].training_median)}, above "
+            f"{words} {number(standings[name].value)} (median {number(standings[name].training_median)}, above "
             f"{below_all(standings[name].percentile)})"
-            for name in ("centre_distance", "scale", "aspect")
+            for name, words in FRAMING_WORDS.items()
         ]
-        sentences.append(f"In what the model sees, against {explanation.framing.population}: {', '.join(compared)}.")
+        sentences.append(f"Its object, against {explanation.framing.population}: {', '.join(compared)}.")
     return sentences
 
 

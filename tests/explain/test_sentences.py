@@ -120,12 +120,13 @@ def test_the_whole_text(full_explanation):
     assert lines[0] == f"{full_explanation.image_id} (owl)"
     assert lines[2] == full_explanation.answer
     assert lines[3] == predictions_words(full_explanation.before)
-    assert lines[5] == (
+    assert lines[5] == "Compared with other images (associations; nothing was changed):"
+    assert lines[6] == (
         "Nearest training image at 1.50 (euclidean): 75% of the training images are nearer to their own nearest one. "
         "Nearest: owl, train/2.png, cat."
     )
-    assert lines[6] == (
-        "In what the model sees, against the 25 training objects of its class: centre_distance 0.56 (median 0.25, "
+    assert lines[7] == (
+        "Its object, against the 25 training objects of its class: distance from the centre 0.56 (median 0.25, "
         "above 94%), scale 0.69 (median 0.31, above 81%), aspect 1.50 (median 1.00, above 62%)."
     )
     told = {line[2:5].strip(): line for line in lines if line.startswith("  ")}
@@ -160,6 +161,7 @@ def test_text_of_an_image_without_label_boxes_and_neighbours(explanation_of):
         explanation.answer,
         predictions_words(explanation.before),
         "",
+        "Compared with other images (associations; nothing was changed):",
         "No box is known.",
     ]
 

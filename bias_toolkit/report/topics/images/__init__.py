@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bias_toolkit.foundation.errors import UnreadableImageError
-from bias_toolkit.foundation.words import count, known, number, percent, significant
+from bias_toolkit.foundation.words import below_all, count, known, number, percent, significant
 from bias_toolkit.invariance import HEADLINE
 from bias_toolkit.report.columns import has_values
 from bias_toolkit.report.page.blocks import Block, ExamplesBlock, Omitted, Paragraph, Section
@@ -89,7 +89,7 @@ def _notes(row: Mapping[str, Any]) -> tuple[str, ...]:
     if known(row.get("margin")):
         notes.append(f"margin {number(row['margin'])}")
     if known(row.get("distance_percentile")):
-        notes.append(f"percentile {number(row['distance_percentile'] * 100, 0)}")
+        notes.append(f"distance above that of {below_all(row['distance_percentile'])} of the training images")
     return tuple(notes)
 
 
