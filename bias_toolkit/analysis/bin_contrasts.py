@@ -3,8 +3,8 @@
 A pair of bins that is chosen after looking at the means differs more than a pair that was chosen before. So the
 intervals are simultaneous: Welch's interval of a difference with Bonferroni's correction over the pairs.
 
-Sources: B. L. Welch, Biometrika 34 (1947); A. Agresti & B. Caffo, The American Statistician 54(4), 2000, for the added
-observations.
+Sources: B. L. Welch, Biometrika 34 (1947); G. K. Smyth, Stat. Appl. Genet. Mol. Biol. 3(1), 2004, for the moderated
+variances.
 """
 
 from collections.abc import Sequence
@@ -40,8 +40,8 @@ def bin_contrasts(
 ) -> list[BinContrast]:
     """The difference of every two bins, or of every bin from one of them, with intervals that hold together.
 
-    The variance of a bin counts one more image at each end of the range of all values. So a bin of equal values, such
-    as one without a rare event, has an interval of a sensible width.
+    The variance of a bin is moderated: it counts two more degrees of freedom with the variance within all bins. So a
+    bin of equal values, such as one without a rare event, has an interval of a sensible width.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def bin_contrasts(
     reference : int, optional
         The bin from which the others are told apart; by default, all pairs are compared, the later bin first.
     limits : (float, float)
-        The range of possible values. It replaces the range of all values if these are equal; if it is infinite then,
+        The range of possible values, which gives the variance if every bin has equal values; if it is infinite then,
         there is no contrast.
     """
     from scipy.stats import t
@@ -62,15 +62,14 @@ def bin_contrasts(
         pairs = [(at, reference) for at in enough if at != reference and reference in enough]
     if not pairs:
         return []
-    pooled = np.concatenate(values)
-    ends = (pooled.min(), pooled.max()) if pooled.min() < pooled.max() else limits
-    if not np.isfinite(ends).all():
+    prior = _prior(values, limits)
+    if not np.isfinite(prior):
         return []
-    errors = np.array([_squared_error(group, ends) for group in values])
+    errors = _squared_errors(values, prior)
     sizes, means = (np.array([function(group) for group in values]) for function in (len, _mean))
     bins, minus = np.array(pairs).T
     differences, squared = means[bins] - means[minus], errors[bins] + errors[minus]
-    parts = sum(errors[at] ** 2 / (sizes[at] + ADDED - 1) for at in (bins, minus))
+    parts = sum(errors[at] ** 2 / (sizes[at] - 1 + ADDED) for at in (bins, minus))
     tail = (1 - CONFIDENCE) / (2 * len(pairs))
     half = t.ppf(1 - tail, squared**2 / parts) * np.sqrt(squared)
     columns = (differences, differences - half, differences + half, sizes[bins] + sizes[minus])
@@ -87,6 +86,18 @@ def _mean(values: np.ndarray) -> float:
     return float(values.mean()) if len(values) else np.nan
 
 
-def _squared_error(values: np.ndarray, ends: tuple[float, float]) -> float:
-    """Of the mean of the values, with one more value at each end."""
-    return float(np.append(values, ends).var(ddof=1) / (len(values) + ADDED))
+def _squared_errors(values: list[np.ndarray], prior: float) -> np.ndarray:
+    """Of each bin's mean, its variance moderated by the prior one; NaN for a bin without images."""
+    errors = np.full(len(values), np.nan)
+    for at, group in enumerate(values):
+        if len(group):
+            squares = ((group - group.mean()) ** 2).sum()
+            errors[at] = (squares + ADDED * prior) / (len(group) - 1 + ADDED) / len(group)
+    return errors
+
+
+def _prior(values: list[np.ndarray], limits: tuple[float, float]) -> float:
+    """The variance within all bins; if all are of equal values, that of one image at each of the limits in all."""
+    squares = sum(((group - group.mean()) ** 2).sum() for group in values if len(group))
+    images = sum(len(group) for group in values)
+    return float(squares / images or ((limits[1] - limits[0]) ** 2 / 2) / images)

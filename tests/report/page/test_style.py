@@ -114,7 +114,7 @@ def test_a_logarithmic_axis_has_some_ticks_at_round_numbers(low, high):
 
 def test_a_title_is_removed_with_the_line_below_it():
     ax = new_figure().add_subplot()
-    ax.set_title("title")
+    ax.set_title("title", loc="left")
     subtitle(ax, "line")
     ax.text(0, 0, "kept")
     without_title(ax.figure)
