@@ -141,3 +141,16 @@ def test_margin_strata():
     assert all(margin[strata == k].max() < margin[strata == k + 1].min() for k in range(3))
     assert margin_strata(np.ones(24)).max() == 0
     assert margin_strata(np.random.default_rng(0).random(5000)).max() == 19
+
+
+def test_a_difference_of_rare_changes_has_an_interval_that_holds(images):
+    """Nothing changes on images without the factor: a bootstrap of them would add no error."""
+    per_image, factors = images
+    pose = factors["pose"].to_numpy()
+    rare = per_image.assign(p_top1_change=np.where(pose & (np.arange(len(pose)) % 40 == 0), 0.5, 0.0))
+    found, _ = factor_effects(rare, factors[["image_id", "pose"]], **FAST)
+    row = found.set_index("measure").loc["p_top1_change"]
+    assert row["without_low"] == 0 < row["without_high"]
+    assert row["difference_low"] < row["difference"] < row["difference_high"]
+    assert row["difference"] - row["difference_low"] >= row["without_high"]
+    assert np.isnan(row["given_margin_low"])

@@ -6,7 +6,7 @@ import pytest
 from scipy.stats import spearmanr
 
 from bias_toolkit.analysis import analyse_map
-from bias_toolkit.analysis.framing_map import CELL, cell_correlation
+from bias_toolkit.analysis.framing_map import CELL, _kappa_limits, cell_correlation
 from bias_toolkit.invariance import FramingGrid
 
 CELLS = pd.DataFrame(FramingGrid((0.3, 0.5, 0.7), (0.2, 0.3, 0.4, 0.5)).cells)
@@ -284,3 +284,13 @@ def test_the_interval_covers_what_noise_hides(kind):
     assert covered >= 50
     assert np.mean(observed) > truth + 0.08
     assert np.mean(corrected) == pytest.approx(truth, abs=0.06)
+
+
+def test_agreement_has_an_interval_where_all_or_none_agree():
+    labels = np.arange(40) % 8
+    drawn = np.ones(100)
+    low, high = _kappa_limits(labels, labels, drawn)
+    assert 0.85 < low < high == 1
+    low, high = _kappa_limits(np.zeros(40, int), labels, np.zeros(100))
+    assert low < 0 < high
+    assert np.isnan(_kappa_limits(np.zeros(40, int), np.zeros(40, int), drawn)).all()

@@ -6,6 +6,7 @@ from bias_toolkit.analysis import SUMMARY, mean_interval, measure_summary, media
 from bias_toolkit.analysis.schema import CLASSES
 from bias_toolkit.analysis.summary import class_summary
 from bias_toolkit.foundation.files import read_table, write_table
+from bias_toolkit.foundation.intervals import SHARE, UNLIMITED
 
 
 def test_a_row_for_each_sweep_and_measure_that_it_defines(tmp_path):
@@ -34,7 +35,7 @@ def test_a_row_for_each_sweep_and_measure_that_it_defines(tmp_path):
 def test_classes(tmp_path):
     per_image = pd.DataFrame(
         {
-            "label": ["b", "a", "b", None, "b"] * 4,
+            "label": ["b", "a", "b", None, "b"],
             "accuracy": [1.0, 0.0, 0.5, 1.0, 0.0],
             "p_top1_change": [0.1, 0.2, 0.3, 0.9, 0.5],
             "mac": [0.1, 0.2, 0.3, 0.9, 0.2],
@@ -42,20 +43,21 @@ def test_classes(tmp_path):
             "scale": [0.1, 0.2, 0.3, 0.4, 0.9],
         }
     )
+    # Four times as many images of “b”, so that there are enough for intervals; of “a” there are not.
+    of_b = per_image[per_image["label"].eq("b")]
+    per_image = pd.concat([per_image, of_b, of_b, of_b], ignore_index=True)
     classes = class_summary(per_image, resamples=100)
     assert list(classes["label"]) == ["a", "b"]
     b = classes.iloc[1]
-    assert b["n"] == 3
+    assert b["n"] == 12
     assert b[["accuracy", "p_top1_change", "mac", "nn_distance", "scale"]].tolist() == pytest.approx(
         [0.5, 0.3, 0.2, 1.5, 0.3]
     )
-    interval = mean_interval([0.1, 0.3, 0.5], 100)
-    assert (b["p_top1_change_low"], b["p_top1_change_high"]) == (interval.low, interval.high)
-    for name in ("accuracy", "mac", "nn_distance"):
+    for name in ("accuracy", "p_top1_change", "mac", "nn_distance"):
         of_class = per_image.loc[per_image["label"].eq("b"), name]
-        interval = mean_interval(of_class, 100)
+        interval = mean_interval(of_class, 100, limits=UNLIMITED if name == "nn_distance" else SHARE)
         assert (b[f"{name}_low"], b[f"{name}_high"]) == (interval.low, interval.high)
-    interval = median_interval([0.1, 0.3, 0.9], 100)
+    interval = median_interval([0.1, 0.3, 0.9] * 4, 100)
     assert (b["scale_low"], b["scale_high"]) == (interval.low, interval.high) == (0.1, 0.9)
     assert classes["centre_distance"].isna().all()
     assert np.isnan(classes.iloc[0]["p_top1_change_low"])

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from bias_toolkit.foundation.false_discovery import compared_with_all, family_intervals, q_values
 from bias_toolkit.foundation.intervals import Interval
@@ -76,7 +77,7 @@ def test_of_many_only_those_that_hold_for_all():
 
 
 def test_the_limits_of_a_quantity_end_its_intervals():
-    low, high = family_intervals([0.5, 0.0], [0.1, -0.1], [0.98, 0.1], limits=(-1.0, 1.0))
+    _, high = family_intervals([0.5, 0.0], [0.1, -0.1], [0.98, 0.1], limits=(-1.0, 1.0))
     assert high[0] == 1
 
 

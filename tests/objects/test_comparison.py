@@ -151,3 +151,24 @@ def test_centre_bias_is_of_all_boxes_and_the_other_of_those_that_the_border_does
         expected = 1 - n_cut * corner / ((20 + n_cut) * by_chance)
         assert found.row("centre_bias")[place] == pytest.approx(expected, abs=0.02)
         assert found.row("untruncated_centre_bias")[place] == pytest.approx(1)
+
+
+def test_no_interval_has_zero_width(make_framing):
+    """All objects exactly centred, none cut, one an image: no resample differs."""
+    half = np.linspace(10, 30, 40)[:, None]
+    one, other = (make_framing(np.hstack([50 - scale * half] * 2 + [50 + scale * half] * 2)) for scale in (1, 0.8))
+    found = compare(one, other).variables.set_index("variable")
+    widths = found["difference_high"] - found["difference_low"]
+    assert (widths.isna() | widths.gt(1e-6)).all()
+    assert widths["truncated"] > 0.1
+    assert widths["centre_bias"] > 0.1
+    assert np.isnan(widths["objects_per_image"])
+
+
+def test_a_share_that_only_one_set_has_varies_by_both(make_framing):
+    rng = np.random.default_rng(3)
+    one, other = (framed(make_framing, rng, 60, right=right) for right in (0, 45))
+    row = compare(one, other).row("truncated")
+    assert row["first"] == 0 < row["second"]
+    # Without the error of the set in which none is cut, the interval would not reach as far down.
+    assert row["difference"] - row["difference_low"] > 1 - 0.025 ** (1 / 60) - 1e-9

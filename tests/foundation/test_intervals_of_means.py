@@ -3,8 +3,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from bias_toolkit.analysis import mean_interval, median_interval
-from bias_toolkit.foundation.intervals import SHARE
+from bias_toolkit.foundation.intervals import SHARE, mean_interval, median_interval
 
 
 def test_agrees_with_scipy():
