@@ -9,7 +9,7 @@ from bias_toolkit_cli.output import console_progress, print_json, say, say_findi
 
 
 def demo(
-    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the studies and the report go.")] = Path(
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="The folder for the demo's studies and its page.")] = Path(
         "bias-toolkit-demo"
     ),
     json_output: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,

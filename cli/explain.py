@@ -21,15 +21,23 @@ def explain(
     ] = None,
     box: Annotated[
         str | None,
-        typer.Option(metavar="X0,Y0,X1,Y1", help="The object in pixels, for an image outside the test set."),
+        typer.Option(
+            metavar="X0,Y0,X1,Y1", help="The object's box in pixels, for an image that is not in the test set."
+        ),
     ] = None,
-    label: Annotated[str | None, typer.Option(help="Its label or the name of its class, likewise.")] = None,
+    label: Annotated[
+        str | None, typer.Option(help="The image's label or class name, for an image that is not in the test set.")
+    ] = None,
     worst: Annotated[
         int | None,
         typer.Option(metavar="N", help="Explain the N least stable test images instead, and add them to the report."),
     ] = None,
     trust_study: Annotated[
-        bool, typer.Option("--trust-study", help="Run the model factory that the study's record names.")
+        bool,
+        typer.Option(
+            "--trust-study",
+            help="Run the code of the model that only the study's record names; for studies whose author you trust.",
+        ),
     ] = False,
     json_output: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:

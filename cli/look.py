@@ -17,13 +17,21 @@ SMALLEST_INCHES, LARGEST_INCHES = 1, 40
 def plot(
     study: Study,
     name: Annotated[
-        str | None, typer.Argument(metavar="FIGURE", help="distance-vs-invariance, or another; none lists them.")
+        str | None,
+        typer.Argument(
+            metavar="FIGURE",
+            help="The figure's name, such as distance-vs-invariance. Without it, the figures are listed.",
+        ),
     ] = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="The file to write: .pdf, .svg or .png.")] = None,
-    measure: Annotated[str, typer.Option(help="p_top1_change, mac or another measure.")] = "p_top1_change",
+    measure: Annotated[
+        str, typer.Option(help="The vertical axis: p_top1_change, mac or another measure.")
+    ] = "p_top1_change",
     distance: Annotated[
         str,
-        typer.Option(help="nn_distance, knn_distance, class_nn_distance, centre_distance or another column."),
+        typer.Option(
+            help="The horizontal axis: nn_distance, knn_distance, centre_distance or another column of per_image."
+        ),
     ] = "nn_distance",
     bins: Annotated[int | None, typer.Option(help="Quantile bins; by default as many as the images allow.")] = None,
     by_class: Annotated[bool, typer.Option("--by-class", help="One panel per class.")] = False,
@@ -32,11 +40,12 @@ def plot(
         typer.Option(
             "--with",
             metavar="STUDY",
-            help="Another study, of another model, on the axes of size-vs-invariance; several allowed.",
+            help="A study of another model, drawn beside this one (size-vs-invariance only); repeat it for several.",
         ),
     ] = None,
     size: Annotated[
-        str | None, typer.Option(metavar="WIDTHxHEIGHT", help="In inches: 3.3x2.5; by default as in the report.")
+        str | None,
+        typer.Option(metavar="WIDTHxHEIGHT", help="Size in inches, such as 3.3x2.5; by default that of the report."),
     ] = None,
     no_title: Annotated[bool, typer.Option("--no-title", help="Leave out the title and the line below it.")] = False,
     list_only: Annotated[bool, typer.Option("--list", help="List the figures that this study can draw.")] = False,
@@ -102,7 +111,10 @@ def _inches(size: str) -> tuple[float, float]:
 def neighbours(
     study: Study,
     image: Annotated[str, typer.Argument(metavar="IMAGE", help="A test image: its id or its path.")],
-    k: Annotated[int | None, typer.Option("--k", metavar="K", help="How many; by default all that are kept.")] = None,
+    k: Annotated[
+        int | None,
+        typer.Option("--k", metavar="K", help="How many neighbours to show; by default all that the study keeps."),
+    ] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Show a test image's nearest training images.
@@ -144,10 +156,10 @@ def verify(
     study: Study,
     json_output: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Read every byte of a study against its digest, and list what is damaged. Exit code 1 if anything is.
+    """Compare every file of a study with its digest, and list the damaged ones. Exit code 1 if there are any.
 
-    Other commands look at the sizes and times of files, and read only those that they use. The next run of a step's
-    command repairs what this one has found.
+    Other commands compare sizes and times of files, and the digests of the files that they use. The next run
+    computes damaged files again.
 
     Example: bias-toolkit verify study
     """

@@ -30,23 +30,25 @@ def objects(
         str,
         typer.Argument(
             metavar="STUDY|DATASET",
-            help="A study's folder, made when it is new and --train and --test are given; or a dataset: a folder, an "
+            help="A study's folder (a new one with --train and --test), or a dataset: a folder, an "
             "annotation file or demo:train.",
         ),
     ],
     options: dict[str, Any],
     other: Annotated[
-        str | None, typer.Option("--with", metavar="DATASET", help="Another dataset to compare a DATASET with.")
+        str | None, typer.Option("--with", metavar="DATASET", help="Another dataset, with which DATASET is compared.")
     ] = None,
     with_layout: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Layout of that other dataset alone, where it is not recognised.")
+        str | None, typer.Option(metavar="NAME", help="Layout of that other dataset, if it is not recognised.")
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Write a page about a DATASET here, with figures, tables and mean images."),
+        typer.Option(
+            metavar="FOLDER", help="The folder for a page about DATASET, with figures, tables and mean images."
+        ),
     ] = None,
 ) -> None:
-    """Relate the objects' position and scale to chance, and compare two datasets' framing. Needs no model.
+    """Compare the objects' position and scale with chance, and two datasets with each other. Needs no model.
 
     Example: bias-toolkit objects study
 

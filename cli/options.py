@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from bias_toolkit import Study
 
 OF_THE_MODEL = ("model", "trust_study")
-StudyFolder = Annotated[str, typer.Argument(metavar="STUDY", help="The study's folder; made when it is new.")]
+StudyFolder = Annotated[
+    str, typer.Argument(metavar="STUDY", help="The study's folder. It is created if it does not exist.")
+]
 
 
 def _named(
@@ -41,7 +43,9 @@ def _named(
     trust_study: Annotated[
         bool,
         typer.Option(
-            "--trust-study", rich_help_panel=INPUTS, help="Run the model factory that the study's record names."
+            "--trust-study",
+            rich_help_panel=INPUTS,
+            help="Run the code of the model that only the study's record names; for studies whose author you trust.",
         ),
     ] = False,
     layout: Annotated[
@@ -49,7 +53,7 @@ def _named(
         typer.Option(
             metavar="NAME",
             rich_help_panel=INPUTS,
-            help="Layout of both datasets, where it is not recognised: {layouts}.",
+            help="Layout of both datasets, if it is not recognised: {layouts}.",
         ),
     ] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
@@ -71,7 +75,7 @@ def _parameter(name: str) -> inspect.Parameter:
     shown = ", ".join(map(str, default)) if isinstance(default, tuple) else default
     text = option.help if shown in (None, "") else f"{option.help[:-1]} (default {shown})."
     if option.several:
-        text = f"{text[:-1]}; give it several times for several."
+        text = f"{text[:-1]}; repeat the option for several values."
     kind = list[option.kind] if option.several else option.kind
     metavar = option.metavar or ("|".join(option.choices) or None)
     declared = typer.Option(flag_of(name), metavar=metavar, rich_help_panel=option.panel, help=text)

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 @takes_study_options(steps.framing_map)
 def map(study: StudyFolder, options: dict[str, Any]) -> None:
-    """Show a sample of test images with their objects at other positions and scales, and sweep there.
+    """Show test images with their objects at other positions and scales, and measure one-pixel steps there.
 
-    Says how far P(top-1 change) follows the density of the training objects. A report of the study then has the map.
+    The result says whether the model is least stable where training objects are rare. The report then shows the map.
 
     Example: bias-toolkit map study --images 100
     """
@@ -29,7 +29,7 @@ def map(study: StudyFolder, options: dict[str, Any]) -> None:
 
 @takes_study_options(steps.size_curve)
 def sizes(study: StudyFolder, options: dict[str, Any]) -> None:
-    """Sweep a sample of test images at every view size, from tight crops to small images on a canvas.
+    """Measure one-pixel steps at every view size, from a tight crop to a small image on a canvas.
 
     A report of the study then has the curve, and `plot STUDY size-vs-invariance` draws it.
 

@@ -21,7 +21,9 @@ def _print_result(result: dict[str, Any], sentences: list[str], as_json: bool) -
 
 @takes_study_options(*steps.ANALYSED)
 def report(
-    out: Annotated[str, typer.Option("--out", metavar="STUDY", help="The study's folder; made when it is new.")],
+    out: Annotated[
+        str, typer.Option("--out", metavar="STUDY", help="The study's folder. It is created if it does not exist.")
+    ],
     options: dict[str, Any],
 ) -> None:
     """Run every step and write the bias report.
@@ -76,7 +78,7 @@ def embed(study: StudyFolder, options: dict[str, Any]) -> None:
 
 @takes_study_options(steps.neighbours)
 def index(study: StudyFolder, options: dict[str, Any]) -> None:
-    """Index the training features and find every test image's nearest training images.
+    """Find every test image's nearest training images.
 
     Example: bias-toolkit index study --metric cosine
     """
@@ -107,7 +109,7 @@ def index(study: StudyFolder, options: dict[str, Any]) -> None:
 
 @takes_study_options(steps.measures, steps.noise)
 def sweep(study: StudyFolder, options: dict[str, Any]) -> None:
-    """Move every test image's view step by step and measure how the model responds.
+    """Move every test image pixel by pixel and measure how the model's answer changes.
 
     Example: bias-toolkit sweep study --protocol crop --protocol embed --size 1 --size 0.5 --size 2
     """
@@ -137,7 +139,7 @@ def sweep(study: StudyFolder, options: dict[str, Any]) -> None:
 
 @takes_study_options(*steps.ANALYSED)
 def analyse(study: StudyFolder, options: dict[str, Any]) -> None:
-    """Relate distance and framing to invariance.
+    """Test whether images that are far from the training set, or framed unusually, are less stable.
 
     Example: bias-toolkit analyse study --bins 5
     """

@@ -106,22 +106,22 @@ class Settings:
     weights: str | None = _setting(
         None,
         str,
-        "State dict or safetensors for the model; kept until --model is named again.",
+        "The model's weights: a state dict or safetensors file. Naming --model again forgets it.",
         INPUTS,
         metavar="FILE",
     )
     trained_on: str | None = _setting(
         None,
         str,
-        "What the model was trained on: train, the training set of the study; other, anything else. By default known "
-        "of the models that come with their weights, where it can be; kept until --train or --model is named again.",
+        "What the model was trained on: train (the study's training set) or other. By default known for the demo's "
+        "networks. Naming --train or --model again forgets it.",
         INPUTS,
         choices=TRAININGS,
     )
     label_map: str | None = _setting(
         None,
         str,
-        "CSV (label,class) or JSON: dataset labels to model classes; kept until --test is named again.",
+        "Which model class each label is: a CSV table (label,class) or JSON. Naming --test again forgets it.",
         INPUTS,
         metavar="FILE",
     )
@@ -129,22 +129,22 @@ class Settings:
         None,
         str,
         "Annotations of ImageNet-X, for test images with ImageNet's file names; by default those of the package "
-        "imagenet-x where it is installed. Kept until --test is named again.",
+        "imagenet-x where it is installed. Naming --test again forgets it.",
         INPUTS,
         metavar="PATH",
     )
     boxes: str = _setting(
         "auto",
         str,
-        "Boxes of the objects: given, the dataset's own; estimated, located by the model; auto, given where the set "
-        "has any, estimated otherwise.",
+        "Which object boxes are used: given (the dataset's own), estimated (by the model), or auto (given if the set "
+        "has any, else estimated).",
         INPUTS,
         choices=("auto", "given", "estimated"),
     )
     feature: str | None = _setting(
         None,
         str,
-        "Layer of the feature; by default the penultimate one. Kept until --model is named again.",
+        "The layer whose output is the feature; by default the penultimate one. Naming --model again forgets it.",
         FEATURES,
         metavar="LAYER",
     )
@@ -152,20 +152,25 @@ class Settings:
     index: str = _setting(
         "exact",
         str,
-        "exact, or a Faiss factory string for an approximate search, the quality of which is then measured: "
-        "IVF1024,Flat, HNSW32, 'IVF1024,Flat nprobe=64'.",
+        "exact, or a Faiss factory string for approximate search, whose error is then measured: "
+        "HNSW32, 'IVF1024,Flat nprobe=64'.",
         FEATURES,
         metavar="FACTORY",
     )
     neighbours: int = _count(
         10,
-        "Nearest training images that are kept. k of knn_distance is 10 whatever this is.",
+        "How many nearest training images are kept. knn_distance is always the mean over 10.",
         FEATURES,
         metavar="K",
         most=10_000,
     )
     feature_size: float = _setting(
-        1.0, float, "Size of the crop whose centre view is embedded.", FEATURES, least=0, most=1
+        1.0,
+        float,
+        "Share of the image's area from which the feature is computed, as --size of crop.",
+        FEATURES,
+        least=0,
+        most=1,
     )
     feature_dtype: str = _setting("float32", str, "Precision of the stored features.", FEATURES, choices=FEATURE_DTYPES)
     feature_precision: str = _setting(
@@ -176,12 +181,18 @@ class Settings:
         choices=PRECISIONS,
     )
     protocols: tuple[str, ...] = _setting(
-        ("crop",), str, "How views are made: {protocols}.", VIEWS, flag="--protocol", several=True
+        ("crop",),
+        str,
+        "How views are made: {protocols}. crop: a window slides over the image; embed: the image moves over "
+        "a canvas; offsets: pairs of random windows.",
+        VIEWS,
+        flag="--protocol",
+        several=True,
     )
     transforms: tuple[str, ...] = _setting(
         (),
         str,
-        "What moves from one step to the next: {transforms}; by default the first.",
+        "The direction of a step: {transforms}; by default the first. scale: the image grows (embed).",
         VIEWS,
         flag="--transform",
         several=True,
@@ -189,30 +200,31 @@ class Settings:
     sizes: tuple[float, ...] = _setting(
         (),
         float,
-        "View size: up to 1 the area fraction of crop (default 1), above 1 the shrinking factor of embed (default 2).",
+        "View size. Up to 1: share of the image's area (crop, default 1). Above 1: canvas side over image side (embed, "
+        "default 2).",
         VIEWS,
         flag="--size",
         several=True,
     )
-    fill: str = _setting("mean", str, "Canvas of embed: {fills}.", VIEWS)
-    sampling: str = _setting("centre", str, "Where crop takes its window: {samplings}.", VIEWS)
-    draws: int = _count(8, "Pairs of views for each image under offsets.", VIEWS, most=10_000)
+    fill: str = _setting("mean", str, "What fills the canvas of embed: {fills}.", VIEWS)
+    sampling: str = _setting("centre", str, "Where in the image crop takes its window: {samplings}.", VIEWS)
+    draws: int = _count(8, "How many pairs of views of each image offsets compares.", VIEWS, most=10_000)
     precision: float | None = _setting(
         None,
         float,
-        "Stop each sweep once P(top-1 change) is known to ±P at 95%, such as 0.005, on images in random order; 0 for "
+        "Measure images in random order, and stop once P(top-1 change) is known to ±P at 95%, such as 0.005; 0 for "
         "all images.",
         VIEWS,
         metavar="P",
     )
     bins: int = _count(
         10,
-        "Bins of the distance curve; fewer where they would hold under 20 images.",
+        "Bins of the distance curve; fewer if they would hold under 20 images.",
         STATISTICS,
         least=2,
         most=10_000,
     )
-    map_images: int = _count(100, "Test images to show in the map's cells.", REFRAMING, 2, flag="--images", metavar="N")
+    map_images: int = _count(100, "How many test images the map shows.", REFRAMING, 2, flag="--images", metavar="N")
     map_positions: tuple[float, ...] = _setting(
         (),
         float,
@@ -233,38 +245,47 @@ class Settings:
     map_surroundings: tuple[str, ...] = _setting(
         (),
         str,
-        "What is around the object: {surroundings} (default all). real shows windows of the image alone; the others "
-        "fill the view where the image ends.",
+        "What is beyond the image's border: {surroundings} (default all). With real, views stay inside the image.",
         REFRAMING,
         flag="--surroundings",
         several=True,
     )
-    size_images: int = _count(200, "Test images to show at each view size.", REFRAMING, 2, flag="--images", metavar="N")
-    resamples: int = _count(2000, "Bootstrap resamples.", STATISTICS, 100, MOST_RESAMPLES)
-    permutations: int = _count(2000, "Permutations of a correlation test.", STATISTICS, 100, MOST_RESAMPLES)
-    placements: int = _count(1000, "Placements of the boxes under the null model.", STATISTICS, 100, MOST_RESAMPLES)
-    noise_images: int = _count(64, "Test images that measure the noise floor.", STATISTICS)
+    size_images: int = _count(
+        200, "How many test images are shown at each view size.", REFRAMING, 2, flag="--images", metavar="N"
+    )
+    resamples: int = _count(2000, "Resamples of each bootstrap interval.", STATISTICS, 100, MOST_RESAMPLES)
+    permutations: int = _count(2000, "Permutations of each test of a correlation.", STATISTICS, 100, MOST_RESAMPLES)
+    placements: int = _count(
+        1000,
+        "How often the boxes are placed at random, for the comparison of positions with chance.",
+        STATISTICS,
+        100,
+        MOST_RESAMPLES,
+    )
+    noise_images: int = _count(
+        64, "How many test images measure the noise floor: how often rounding alone changes the class.", STATISTICS
+    )
     batch_size: int | None = _count(
         None, "Views in one forward pass; by default the runtime's choice.", MACHINE, most=MOST_VIEWS
     )
     runtime: str = _setting(
         "auto",
         str,
-        "What executes the model: torch; openvino, on Intel and AMD CPUs; auto: torch on CUDA, openvino on such a CPU "
-        "where it is installed, torch otherwise. Results differ by rounding only, and are not computed again for it.",
+        "What runs the model: torch, openvino (on Intel and AMD CPUs) or auto (torch on CUDA, openvino on such a CPU "
+        "if it is installed, else torch). Results differ by rounding only, and existing ones are kept.",
         MACHINE,
         choices=RUNTIMES,
     )
     device: str = _setting(
         "auto",
         str,
-        "Where the model runs: auto, cpu or cuda. Results differ by rounding only, and are not computed again for it.",
+        "Where the model runs: auto, cpu or cuda. Results differ by rounding only, and existing ones are kept.",
         MACHINE,
     )
     memory: str = _setting(
         "auto",
         str,
-        "Memory that exact search may hold, e.g. 4GB; auto is half of what is available. It changes no result.",
+        "Memory limit of exact search, such as 4GB; auto is half of the free memory. It changes no result.",
         MACHINE,
         metavar="SIZE",
     )
