@@ -107,7 +107,7 @@ def test_causes_are_the_lines_that_were_shown(explanation_of, line_of):
     lines = [
         line_of("scale", rank=1),
         line_of("content", rank=2),
-        line_of("coin_toss", Verdict.LIKE_MARGIN, after=None),
+        line_of("coin_toss", Verdict.LIKE_MARGIN, after=None, expected=Estimate(0.25)),
         line_of("fine_detail", Verdict.NOT_CALM),
     ]
     some = explanation_of(0.25, lines)
