@@ -135,6 +135,8 @@ class Runner:
                 self._take_back_what_needs(task.name)
             for name in step.inputs:
                 plan.inputs.open(step.named(name, member))
+            # Opening may take long, and meanwhile the folder may have gone.
+            self._lock.check()
             task = plan.task(step, member)
             folder = StepFolder(self.folder, task)
         done = folder.is_done
