@@ -45,12 +45,13 @@ def argument_figure(tables: Mapping[str, pd.DataFrame]) -> Figure:
                 _draw(ax, x, rows, measure, network)
             edges = table.loc[table["by"] == by, ["left", "right"]]
             ax.set_xlim(edges["left"].min(), edges["right"].max())
-            ax.set_xticks([edges["left"].min(), *edges["right"]])
+            ax.set_xticks(edges["right"].to_numpy())
             ax.tick_params(labelsize=SMALL)
             if measure == COMPARED_MEASURES[0]:
                 ax.set_title(title)
             if ax in grid[-1]:
                 ax.set_xlabel(label, fontsize=8.5)
+        _limits(row[0], measure)
         row[0].set_ylabel(ROW_LABELS[measure], fontsize=8.5)
     _legend(figure, grid[0, 0])
     return figure
@@ -64,6 +65,7 @@ def distance_figure(tables: Mapping[str, pd.DataFrame]) -> Figure:
     for at, (network, table) in enumerate(tables.items()):
         rows = table[table["by"] == "nn_distance"]
         _draw(ax, rows["bin"] + 1 + 0.06 * (at - (len(tables) - 1) / 2), rows, "p_top1_change", network)
+    _limits(ax, "p_top1_change")
     ax.set_xticks(range(1, len(rows) + 1))
     ax.set(title="By distance from the training images", xlabel="fifth of the images, from nearest to farthest")
     ax.set_ylabel(label_of("p_top1_change"))
@@ -76,6 +78,10 @@ def _draw(ax: Axes, x: pd.Series, rows: pd.DataFrame, measure: str, network: str
     # An interval of few images may be undefined.
     errors = [(value - low).clip(lower=0).fillna(0), (high - value).clip(lower=0).fillna(0)]
     ax.errorbar(x, value, yerr=errors, label=LABELS[network], **STYLES[network])
+
+
+def _limits(ax: Axes, measure: str) -> None:
+    """Start the axis of a measure at 0, after all its lines were drawn."""
     ax.set_ylim(bottom=0)
     if measure == "accuracy":
         ax.set_ylim(0, 1.03)

@@ -255,6 +255,11 @@ def test_the_figures_show_every_bin_of_every_network(framed):
         for container, table in zip(ax.containers, tables.values(), strict=True):
             shown = table.loc[table["by"] == by, "p_top1_change"].dropna()
             np.testing.assert_allclose(np.asarray(container.lines[0].get_ydata(), float), shown)
+    for ax, measure in zip(figure.axes[::2], ("p_top1_change", "mac", "accuracy"), strict=True):
+        shown = [table[table["by"].isin(["off_centre", "scale"])] for table in tables.values()]
+        highest = max(table[f"{measure}_high"].max() for table in shown)
+        assert ax.get_ylim()[0] == 0
+        assert ax.get_ylim()[1] >= highest
     assert [ax.get_ylabel() for ax in figure.axes[::2]] == ["P(top-1 change)", "mean absolute\nchange", "accuracy"]
     assert len(figure.legends[0].get_texts()) == 4
     assert len(distance_figure(tables).axes[0].containers) == 4
