@@ -277,7 +277,7 @@ def test_a_figure_is_of_the_objects_of_its_number(make_framing):
     summary = pd.DataFrame([ROW | row])
     first = FramedSet("the training set", "training", "train", framing, summary, maps, counted=uncut)
     block = centres_block(first)
-    assert "the objects that the frame does not cut of the training set" in block.caption
+    assert "the objects of the training set that the frame does not cut" in block.caption
     assert "4 of 6 objects; their centre bias is 0.50" in block.caption
     blocks = {each.name: each for each in framing_section(FramingContents(first)).blocks if hasattr(each, "name")}
     distances = blocks["centre-distance-training"]

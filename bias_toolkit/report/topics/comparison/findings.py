@@ -48,7 +48,7 @@ MEASURED = {
     "log_scale": ("Ratio of the median scales", Unit.FACTOR),
     "log_aspect": ("Ratio of the median aspects", Unit.FACTOR),
     "truncated": ("Difference in the share cut", Unit.POINTS),
-    "objects_per_image": ("Difference in objects an image", Unit.NUMBER),
+    "objects_per_image": ("Difference in objects an image", Unit.SIGNIFICANT),
     "centre_bias": ("Difference in centre bias", Unit.NUMBER),
     "untruncated_centre_bias": ("Difference in centre bias", Unit.NUMBER),
 }

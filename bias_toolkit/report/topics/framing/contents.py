@@ -116,6 +116,11 @@ class FramedSet:
         return "the objects" if self.centring == OF_ALL_OBJECTS else "the objects that the frame does not cut"
 
     @property
+    def subjects_of(self) -> str:
+        """The same with the set: `the objects of the training set that the frame does not cut`."""
+        return f"the objects of {self.the}{self.subjects.removeprefix('the objects')}"
+
+    @property
     def extent(self) -> str:
         """How many objects its centring is about: `120 objects`, or `110 of 120 objects`."""
         row, every = self.whole, count(self.whole["n_objects"], "object")

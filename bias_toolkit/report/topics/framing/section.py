@@ -92,12 +92,12 @@ def _bias(of: FramedSet) -> str:
 def centres_block(of: FramedSet) -> FigureBlock:
     """Where the objects of a set are that its centre bias is about, against chance; the set must have maps."""
     maps, bias = of.maps, _bias(of)
-    subjects = f"{of.subjects} of {of.the}"
+    subjects = of.subjects_of
     return FigureBlock(
         f"centres-{of.stem}",
         lambda: figures.centres_against_null(maps),
         f"Heat maps of the centres of {subjects}: observed, expected by chance, and the difference. {bias}",
-        f"Where the centres of {subjects} are (left), and where they would be if each box were placed anywhere it fits "
+        f"Where the centres are of {subjects} (left), and where they would be if each box were placed anywhere it fits "
         f"in its image (middle, exact, not sampled), in the same colours; right, the difference. The cross is the "
         f"image’s centre. {bias}",
         boxes=of.boxes,
@@ -125,8 +125,8 @@ def _histograms(first: FramedSet, second: FramedSet | None) -> Iterator[FigureBl
     yield FigureBlock(
         f"centre-distance-{first.stem}",
         lambda: figures.centre_distance_histogram(counted),
-        f"Histogram of the distance of {first.subjects} of {first.the} from the centre, with the one by chance.",
-        f"How far the centres of {first.subjects} of {first.the} are from the image’s (bars), and how far they would "
+        f"Histogram of the distance of {first.subjects_of} from the centre, with the one by chance.",
+        f"How far the centres are of {first.subjects_of} from the image’s (bars), and how far they would "
         f"be if each box were placed anywhere it fits (line). {_bias(first)}",
         half=True,
         boxes=first.boxes,
