@@ -18,6 +18,7 @@ _NAMES = (
     "images",
     "explanations",
     "classes",
+    "noise",
     "left_out",
     "method",
     "files",

@@ -53,11 +53,11 @@ def sweep_name(protocol: str, transform: str, size: float) -> str:
 TRAINED_ELSEWHERE = {
     "other": (
         "The model was not trained on the training set.",
-        "So distance is from other images than those it learnt from.",
+        "So the distance is to other images than those that it learnt from.",
     ),
     None: (
         "It is not known whether the model was trained on the training set.",
-        "Say it with --trained-on; if not, distance is from other images than those it learnt from.",
+        "If it was not, the distance is to other images than those that it learnt from; --trained-on says which is true.",
     ),
 }
 """By `Source.trained_on`: the fact, and what follows from it."""

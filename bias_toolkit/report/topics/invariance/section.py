@@ -1,8 +1,8 @@
-"""The page's sections on invariance itself: sweeps, the noise floor, single images and classes."""
+"""The page's section on invariance itself: all sweeps, and how the main measure is distributed."""
 
 from collections.abc import Iterator
 
-from bias_toolkit.foundation.words import count, percent
+from bias_toolkit.foundation.words import count
 from bias_toolkit.invariance import HEADLINE, STEP_PROTOCOLS
 from bias_toolkit.report.columns import has_values
 from bias_toolkit.report.page.blocks import (
@@ -26,7 +26,7 @@ TITLE = "Invariance"
 
 
 def invariance_section(contents: InvarianceContents) -> Section | Omitted:
-    """All measures under all sweeps, the noise floor, and the distribution of the main measure."""
+    """All measures under all sweeps, and the distribution of the main measure."""
     summary = contents.summary
     if not len(summary) or not summary["value"].notna().any():
         return Omitted(TITLE, "no sweep was run.")
@@ -46,7 +46,6 @@ def _blocks(contents: InvarianceContents) -> Iterator[Block]:
     elif stopped:
         yield Paragraph(f"{stopped[0]} {HOW}")
     yield _sweeps(contents)
-    yield _noise(contents)
     drawn = summary[summary["measure"].eq(HEADLINE) & summary["protocol"].isin(STEP_PROTOCOLS)]
     if drawn["size"].nunique() > 1:
         yield FigureBlock(
@@ -90,24 +89,4 @@ def _sweeps(contents: InvarianceContents) -> TableBlock:
         note=f"Mean over the test images ({count(summary['n'].max())} of them at most); under it the 95% bootstrap "
         "interval over images. " + ("All other sections are about the sweep in bold." if len(rows) > 1 else ""),
         csv="tables/summary.csv",
-    )
-
-
-def _noise(contents: InvarianceContents) -> TableBlock | Paragraph:
-    floor, measured = contents.noise_floor, contents.row(HEADLINE)
-    if floor is None:
-        return Paragraph("The numerical noise floor was not measured.")
-    rows = [
-        ["Noise floor", estimate_cell(floor.value, floor.low, floor.high, percent)],
-        ["Evaluated twice", Cell(count(floor.n_views, "view"))],
-        ["Top-1 class differed", Cell(count(floor.n_changed, "view"))],
-    ]
-    if measured is not None:
-        rows.insert(0, ["P(top-1 change), measured", Cell(percent(measured["value"]))])
-    return TableBlock(
-        "Numerical noise floor",
-        ["", "Value"],
-        rows,
-        note="The same views evaluated again in another order and in batches of another size: what differs is "
-        "rounding. Under the value is its 95% interval.",
     )
