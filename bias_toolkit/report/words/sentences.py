@@ -57,7 +57,7 @@ TRAINED_ELSEWHERE = {
     ),
     None: (
         "It is not known whether the model was trained on the training set.",
-        "If it was not, the distance is to other images than those that it learnt from; --trained-on says which is true.",
+        "If it was not, the distance is to other images than those that it learnt from. Say it with --trained-on.",
     ),
 }
 """By `Source.trained_on`: the fact, and what follows from it."""
