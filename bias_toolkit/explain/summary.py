@@ -6,8 +6,7 @@ from pydantic.dataclasses import dataclass
 
 from bias_toolkit.analysis import mean_interval
 from bias_toolkit.explain.record import Cause, CauseLine, Estimate, ExplanationRecord, Verdict
-from bias_toolkit.foundation.intervals import SHARE
-from bias_toolkit.foundation.words import count, known
+from bias_toolkit.foundation.words import count
 
 
 @dataclass(frozen=True)
@@ -105,4 +104,6 @@ def _remaining(line: CauseLine) -> float | None:
 
 
 def _mean(values: Sequence[float]) -> Estimate:
-    return Estimate(*(end if known(end) else None for end in mean_interval(values, limits=SHARE)[:3]))
+    if len(values) < 2:
+        return Estimate(*values or [None])
+    return Estimate(*mean_interval(values)[:3])
