@@ -155,10 +155,9 @@ def _print_table(contents: FramingContents, framed: FramedSet) -> None:
     from bias_toolkit.objects import OF_ALL_OBJECTS
     from bias_toolkit.report.topics.framing.contents import by_category
     from bias_toolkit.report.words.definitions import label_of
-    from bias_toolkit.report.words.sentences import bare_p
 
     centring = contents.sets[0].centring
-    column, q = centring.column, centring.q_value
+    column = centring.column
     categories = by_category(framed.summary, column)
     shown: list[Any] = [framed.whole, *_ends(categories).to_dict("records")]
     left_out = len(categories) - (len(shown) - 1)
@@ -170,7 +169,6 @@ def _print_table(contents: FramingContents, framed: FramedSet) -> None:
         ("images", "right"),
         ("objects" if centring == OF_ALL_OBJECTS else "untruncated objects", "right"),
         (label_of(column).lower(), "right"),
-        ("q", "right"),
         ("median scale", "right"),
         ("truncated", "right"),
     ):
@@ -182,7 +180,6 @@ def _print_table(contents: FramingContents, framed: FramedSet) -> None:
             count(row["n_images"]),
             count(row[centring.n_objects]),
             number(row[column]) + (limits if known(row[f"{column}_low"]) else ""),
-            bare_p(row[q]) if known(row[q]) else "",
             number(row["median_scale"]),
             percent(row["truncated_share"], 0),
         )

@@ -89,9 +89,8 @@ def test_the_interval_over_images_resamples_images_and_not_views(noise_image):
     floor = noise_floor(FlipsSomeImages(0), read, IDS, CROP, batch_size=4)
     assert floor.value == 3 / 12
     low, high = floor.interval_over_images
-    # The mean of 12 draws of 0 or 1 with p = 1/4: P(0 of 12) = 0.032, P(6 or more) = 0.054.
-    assert low in (0, 1 / 12)
-    assert high in (5 / 12, 6 / 12)
+    # Clopper & Pearson's interval of 3 of 12 images.
+    assert (low, high) == pytest.approx((0.0549, 0.5719), abs=1e-4)
     assert high - low > 1.5 * (floor.interval[1] - floor.interval[0])
 
 
