@@ -79,13 +79,21 @@ def _objects_of_study(folder: str, options: dict[str, Any]) -> None:
         print_json(result | _comparison_record(comparison))
         return
     from bias_toolkit.report import topic_findings
+    from bias_toolkit.report.topics.framing import framing_answer
     from bias_toolkit.report.topics.framing.contents import framing_contents
     from bias_toolkit.report.topics.localisation.findings import box_sentences
 
     contents = framing_contents(opened)
+<<<<<<< HEAD
     for sentence in box_sentences(opened):
         say(sentence)
     say_findings(topic_findings(opened, "framing", "comparison", "localisation"))
+=======
+    boxes = box_sentences(opened)
+    findings = [framing_answer(contents), *topic_findings(opened, "framing", "comparison", "localisation")]
+    texts = [finding.text for finding in findings if finding.evidence not in boxes]
+    say("\n".join([*dataset_lines(opened), *boxes, "", *texts]))
+>>>>>>> h1
     for framed in contents.sets:
         _print_table(contents, framed)
 

@@ -8,6 +8,7 @@ import pandas as pd
 
 from bias_toolkit.analysis import BinContrast, bin_contrasts, clearest, mean_interval
 from bias_toolkit.demo.argument import Range, change_contrasts, distance_contrasts, in_range
+from bias_toolkit.foundation.intervals import DIFFERENCE
 from bias_toolkit.foundation.words import number, percent
 from bias_toolkit.report import Finding
 from bias_toolkit.report.words.finding import Estimate, Kind, Unit
@@ -113,7 +114,7 @@ def control_answer(network: str, words: str, centred: pd.DataFrame, control: pd.
     `centred` and `control` are the per-image tables of the two networks on the same images.
     """
     pairs = centred.merge(control, on="image_id", suffixes=("", "_control"), validate="one_to_one")
-    interval = mean_interval(pairs["p_top1_change"] - pairs["p_top1_change_control"])
+    interval = mean_interval(pairs["p_top1_change"] - pairs["p_top1_change_control"], limits=DIFFERENCE)
     estimate = Estimate(
         "difference",
         "P(top-1 change) on varied digits if trained on centred ones, minus that if trained on varied ones",

@@ -60,9 +60,14 @@ class DatasetFraming:
         alone = [FramingContents(each, names=self.contents.names, seed=self.seed) for each in self.contents.sets]
         return [framing_answer(contents) for contents in alone]
 
-    @cached_property
+    @property
     def findings(self) -> list[Finding]:
-        """Findings on the datasets' framing, and on what was left out of them."""
+        """The answers, and the further findings."""
+        return [*self.answers, *self.further]
+
+    @cached_property
+    def further(self) -> list[Finding]:
+        """Findings on the datasets' framing beside the answers, and on what was left out of them."""
         findings = [*framing_findings(self.contents), *comparison_findings(self.contents)]
         for framed, described in zip((self.contents.first, self.contents.second), self.described, strict=False):
             findings.extend(_left_out(framed, described))
@@ -138,7 +143,7 @@ def write_framing_report(
             "dataset": _record(first),
             "other": None if other is None else _record(other),
             "answers": [finding.to_dict() for finding in framing.answers],
-            "findings": [finding.to_dict() for finding in framing.findings],
+            "findings": [finding.to_dict() for finding in framing.further],
             "summary": first.summary,
             "other_summary": None if other is None else other.summary,
             "comparison": framing.comparison,
@@ -153,7 +158,7 @@ def write_framing_report(
             of=[_subject(*each) for each in zip(("Dataset", "Other dataset"), framing.described, strict=False)],
             answers=framing.answers,
             opening=[centres_block(each) for each in contents.sets],
-            findings=framing.findings,
+            findings=framing.further,
             sections=[*shown, _made(settings, left_out), _files(tables)],
             kicker="photographers’ bias of a dataset",
         )
