@@ -84,16 +84,9 @@ def _objects_of_study(folder: str, options: dict[str, Any]) -> None:
     from bias_toolkit.report.topics.localisation.findings import box_sentences
 
     contents = framing_contents(opened)
-<<<<<<< HEAD
     for sentence in box_sentences(opened):
         say(sentence)
-    say_findings(topic_findings(opened, "framing", "comparison", "localisation"))
-=======
-    boxes = box_sentences(opened)
-    findings = [framing_answer(contents), *topic_findings(opened, "framing", "comparison", "localisation")]
-    texts = [finding.text for finding in findings if finding.evidence not in boxes]
-    say("\n".join([*dataset_lines(opened), *boxes, "", *texts]))
->>>>>>> h1
+    say_findings([framing_answer(contents), *topic_findings(opened, "framing", "comparison", "localisation")])
     for framed in contents.sets:
         _print_table(contents, framed)
 
