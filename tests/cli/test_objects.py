@@ -26,10 +26,10 @@ def test_a_dataset_alone(run, photographs):
     )
     assert "Framing of the dataset" in out
     assert "┃ objects ┃" in out
-    # The classes have six images each, which are too few for an interval.
+    # A class has an interval if it has ten images or more.
     lines = [[cell.strip() for cell in line.split("│")[1:-1]] for line in out.splitlines() if line.count("│") > 5]
     assert {" to " in cells[3] for cells in lines if cells[0] == "all"} == {True}
-    assert {" to " in cells[3] for cells in lines if cells[0] not in ("", "all")} == {False}
+    assert all((" to " in cells[3]) == (int(cells[1]) >= 10) for cells in lines if cells[0] not in ("", "all"))
     assert "other" not in out
 
 
