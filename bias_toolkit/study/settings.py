@@ -13,6 +13,9 @@ from bias_toolkit.foundation.choices import FEATURE_DTYPES, METRICS, PRECISIONS,
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.memory import memory_bytes
 
+INTERVAL_RULE = 2
+"""The version of `foundation.intervals`, to be raised when it gives other intervals: in the keys of steps that use it."""
+
 INPUTS = "What is studied"
 FEATURES = "Features and distance"
 VIEWS = "Views and sweeps"

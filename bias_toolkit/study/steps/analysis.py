@@ -3,6 +3,7 @@
 from typing import Any
 
 from bias_toolkit.pipeline.step import Job, step
+from bias_toolkit.study.settings import INTERVAL_RULE
 from bias_toolkit.study.steps.neighbours import neighbours
 from bias_toolkit.study.steps.objects import objects
 from bias_toolkit.study.steps.responses import measures
@@ -33,6 +34,7 @@ def _tables() -> dict[str, Any]:
     needs=[neighbours, measures, objects],
     inputs=["imagenet_x"],
     settings=["bins", "resamples", "permutations", "seed"],
+    also=lambda: {"intervals": INTERVAL_RULE},
     command="analyse",
     writes=[f"{name}.parquet" for name in (*TABLES, "per_image")],
     tables=_tables,

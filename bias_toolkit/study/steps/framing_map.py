@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from bias_toolkit.pipeline.step import Job, sharded, step
-from bias_toolkit.study.settings import SPLITS
+from bias_toolkit.study.settings import INTERVAL_RULE, SPLITS
 from bias_toolkit.study.steps.images import images, sample_of_images
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def _tables() -> dict[str, Any]:
     needs=[images, framed.where(lambda inputs, _: inputs.shown_surroundings)],
     inputs=["model"],
     settings=["map_images", "map_positions", "map_scales", "map_surroundings", "feature_size", "resamples", "seed"],
-    also=lambda: {"method": "intervals of both ends of a contrast; lowest cells by simultaneous intervals"},
+    also=lambda: {"intervals": INTERVAL_RULE},
     command="map",
     writes=[f"{name}.parquet" for name in TABLES],
     tables=_tables,

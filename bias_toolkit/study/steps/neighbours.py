@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bias_toolkit.pipeline.step import Job, step
+from bias_toolkit.study.settings import INTERVAL_RULE
 from bias_toolkit.study.steps.features import features
 from bias_toolkit.study.steps.index import index
 
@@ -19,6 +20,7 @@ def _tables() -> dict[str, Any]:
     "neighbours",
     needs=[index, features.of("test")],
     settings=["neighbours", ("resamples", lambda settings: settings.index != "exact")],
+    also=lambda: {"intervals": INTERVAL_RULE},
     command="index",
     writes=["neighbours.parquet", "distances.parquet", "shared.json", "search_quality.parquet"],
     tables=_tables,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from bias_toolkit.pipeline.step import Job, sharded, step
+from bias_toolkit.study.settings import INTERVAL_RULE
 from bias_toolkit.study.steps.images import images, sample_of_images
 from bias_toolkit.study.steps.responses import responses_outputs, sweep_images
 
@@ -50,6 +51,7 @@ def _tables() -> dict[str, Any]:
     "sizes/curve",
     needs=[sized],
     settings=["size_images", "resamples", "seed"],
+    also=lambda: {"intervals": INTERVAL_RULE},
     command="sizes",
     writes=["summary.parquet", "measures.parquet"],
     tables=_tables,
