@@ -18,6 +18,7 @@ from torch import nn
 
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.models.preprocessing import Preprocessing
+from bias_toolkit.models.specs import VARIED
 
 DEMO_INPUT_SIZE = 64
 DEMO_CLASS_NAMES: tuple[str, ...] = tuple("0123456789")
@@ -105,12 +106,12 @@ class _Network:
 
 _NETWORKS = {
     f"{name}{ending}": _Network(build, training_set)
-    for ending, training_set in (("", "train"), ("-uniform", "train-uniform"))
+    for ending, training_set in (("", "train"), (VARIED, f"train{VARIED}"))
     for name, build in (("fully-connected", _fully_connected), ("global-pooling", _global_pooling))
 }
 
 DEMO_NETWORKS: tuple[str, ...] = tuple(_NETWORKS)
-"""The networks of the demo. Those with the ending `-uniform` are the controls."""
+"""The networks of the demo. Those with the ending `VARIED` are the controls."""
 
 
 def _network(name: str) -> _Network:

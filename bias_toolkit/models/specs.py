@@ -6,10 +6,13 @@ NAMED_MODELS = (
 )
 LIBRARIES = ("demo", "torchvision", "timm")
 OTHER_MODELS = "torchvision:NAME, timm:NAME or package.module:factory"
+VARIED = "-uniform"
+"""The ending of the names of the demo's control networks, and of the dataset on which they are trained."""
 
 
-DEMO_TRAINING_SET = "demo:train"
-"""The dataset on which the demo's networks were trained."""
+def demo_training_set(spec: str) -> str:
+    """The dataset on which one of the demo's networks was trained."""
+    return f"demo:train{VARIED}" if spec.endswith(VARIED) else "demo:train"
 
 
 def split_spec(spec: str) -> tuple[str, str]:

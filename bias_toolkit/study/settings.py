@@ -14,7 +14,8 @@ from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.memory import memory_bytes
 
 INTERVAL_RULE = 2
-"""The version of `foundation.intervals`, to be raised when it gives other intervals: in the keys of steps that use it."""
+"""The version of `foundation.intervals`, to be raised when it gives other intervals; steps that use it have it in
+their keys."""
 
 INPUTS = "What is studied"
 FEATURES = "Features and distance"

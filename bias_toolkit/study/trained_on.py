@@ -5,7 +5,7 @@ If it was not, a distance from the training set is not a distance from what the 
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from bias_toolkit.models.specs import DEMO_TRAINING_SET, has_published_weights, split_spec
+from bias_toolkit.models.specs import demo_training_set, has_published_weights, split_spec
 from bias_toolkit.study.settings import ON_OTHER, ON_TRAIN, Settings
 
 
@@ -36,7 +36,7 @@ def trained_on(
     if settings.weights is not None or model is None or not has_published_weights(model):
         return None
     if split_spec(model)[0] == "demo" and str(train).startswith("demo:"):
-        return ON_TRAIN if train == DEMO_TRAINING_SET else ON_OTHER
+        return ON_TRAIN if train == demo_training_set(model) else ON_OTHER
     from bias_toolkit.models.labels import foreign_labels
 
     return ON_OTHER if classes and foreign_labels(labels, class_names, classes) else None

@@ -22,6 +22,9 @@ def answer(model, train="/photos", labels=("goldfish",), names=None, classes=IMA
         ({"model": "demo", "train": "demo:train", "classes": DIGITS}, "train"),
         ({"model": "demo:global-pooling", "train": "demo:train", "classes": DIGITS}, "train"),
         ({"model": "demo", "train": "demo:uniform", "classes": DIGITS}, "other"),
+        ({"model": "demo:global-pooling-uniform", "train": "demo:train-uniform", "classes": DIGITS}, "train"),
+        ({"model": "demo:global-pooling-uniform", "train": "demo:train", "classes": DIGITS}, "other"),
+        ({"model": "demo:global-pooling", "train": "demo:train-uniform", "classes": DIGITS}, "other"),
         ({"model": "efficientnet-lite0", "train": "demo:train", "labels": DIGITS}, "other"),
         # Digits elsewhere may be the demo's.
         ({"model": "demo", "train": "/digits", "labels": DIGITS, "classes": DIGITS}, None),

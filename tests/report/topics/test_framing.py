@@ -145,7 +145,7 @@ def test_the_answer_says_what_its_interval_shows(value, below, above, n_images):
             0.7,
             np.nan,
             "unknown",
-            "The median object of the training set covers a share of its image that has no interval.",
+            "Whether the median object of the training set covers more than half of its image is not known.",
         ),
     ],
 )

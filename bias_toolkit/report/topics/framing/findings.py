@@ -8,7 +8,7 @@ import pandas as pd
 
 from bias_toolkit.foundation.false_discovery import compared_with_all
 from bias_toolkit.foundation.intervals import DIFFERENCE, Interval
-from bias_toolkit.foundation.words import below_all, count, known, percent
+from bias_toolkit.foundation.words import below_all, count, known, number, percent
 from bias_toolkit.objects import OF_ALL_OBJECTS, rank_categories
 from bias_toolkit.report.topics.framing.contents import FramedSet, FramingContents, by_category
 from bias_toolkit.report.words.finding import (
@@ -117,7 +117,7 @@ def _scale(of: FramedSet) -> Finding | None:
     if row["n_images"] < TOO_FEW_IMAGES:
         return _too_few(f"Too few images have boxes to say how large the objects of {of.the} are shown.", estimate)
     if estimate.direction is None:
-        claim = f"{subject} a share of its image that has no interval."
+        claim = f"Whether the median object of {of.the} covers more than half of its image is not known."
         return _finding(Kind.UNKNOWN, claim, estimate=estimate)
     if not estimate.direction:
         claim = f"{subject} about half of its image: not found to be more or less."
@@ -131,7 +131,7 @@ def _too_few(claim: str, estimate: Estimate) -> Finding:
 
 
 def _categories(contents: FramingContents) -> Finding | None:
-    """In how many categories objects are nearer to the centre than by chance, and the clearest_of_family one."""
+    """In how many categories objects are nearer to the centre than by chance, and the clearest of them."""
     rows = _with_interval(contents)
     if len(rows) < 2:
         return None
@@ -174,19 +174,18 @@ def _differing(contents: FramingContents) -> Finding | None:
     low, high = compared_with_all(*(rows[name] for name in ("value", "low", "high", "n")), whole, DIFFERENCE)
     rows = rows.assign(low=low, high=high)
     best, directions = clearest_of_family(rows["value"], low, high, whole.value)
-    estimate = _of_class(contents, rows.iloc[best], whole.value, ", compared with all,")
+    estimate = _of_class(contents, rows.iloc[best], whole.value, f", against {number(whole.value)} of all,")
     signal = rank_categories(first.summary, column, contents.seed)["signal"].iloc[0]
     chance = f"Of the variance of the classes’ estimates, {below_all(signal)} is more than sampling gives."
-    of_whole = f"The centre bias of {first.the} is {whole.value:.2f}.".replace("-", "−")
     if not estimate.direction:
         claim = f"No {first.own('class')} was found to be more or less centred than {first.the} as a whole."
-        return _finding(Kind.NONE, claim, f"{of_whole} {chance}", estimate=estimate)
+        return _finding(Kind.NONE, claim, chance, estimate=estimate)
     side = "more" if estimate.direction > 0 else "less"
     name = contents.names.shown(rows.iloc[best]["category"])
     claim = f"The objects of “{name}” are {side} centred than those of {first.the} as a whole."
-    number = int(np.count_nonzero(directions))
-    differ = f"{count(number, 'class differs', 'classes differ')} from the whole, of {len(rows):,}."
-    return _finding(Kind.FACT, claim, f"{of_whole} {differ} {chance}", estimate=estimate, states_centring=True)
+    n_found = int(np.count_nonzero(directions))
+    differ = f"{count(n_found, 'class differs', 'classes differ')} from the whole, of {len(rows):,}."
+    return _finding(Kind.FACT, claim, f"{differ} {chance}", estimate=estimate, states_centring=True)
 
 
 def _with_interval(contents: FramingContents, adjusted: bool = True) -> pd.DataFrame:
