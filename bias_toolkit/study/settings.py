@@ -196,7 +196,7 @@ class Settings:
     transforms: tuple[str, ...] = _setting(
         (),
         str,
-        "The direction of a step: {transforms}; by default the first. scale: the image grows (embed).",
+        "The direction of a step: {transforms}; by default the first. With scale, the image grows.",
         VIEWS,
         flag="--transform",
         several=True,

@@ -316,7 +316,9 @@ def test_help_lists_the_choices_that_the_toolkit_has(run, command, monkeypatch):
     assert f"not recognised: {', '.join(LAYOUTS)}." in text
     if command == "sweep":
         assert f"How views are made: {', '.join(protocol.name for protocol in PROTOCOLS)} (default crop)" in text
-        assert "to the next: diagonal, horizontal, vertical, scale (embed only); by default the first" in text
-        assert f"Canvas of embed: {', '.join(FILLS)} (default mean)." in text
+        assert (
+            "The direction of a step: diagonal, horizontal, vertical, scale (embed only); by default the first" in text
+        )
+        assert f"What fills the canvas of embed: {', '.join(FILLS)} (default mean)." in text
     if command == "map":
-        assert f"around the object: {', '.join(SURROUNDINGS)} (default all)." in text
+        assert f"beyond the image's border: {', '.join(SURROUNDINGS)} (default all)." in text

@@ -56,7 +56,11 @@ def test_recorded_boxes_are_where_the_pictures_differ_from_their_ground(datasets
 def test_tables(datasets, name):
     dataset = datasets[name]
     images, objects = dataset.images, dataset.objects
-    assert len(images) == len(objects) == {"train": 4000, "photographer": 1000, "uniform": 2000}[name]
+    assert (
+        len(images)
+        == len(objects)
+        == {"train": 4000, "train-uniform": 4000, "photographer": 1000, "uniform": 2000}[name]
+    )
     assert sorted(images["label"].unique()) == list("0123456789")
     assert images["label"].value_counts().min() > len(images) / 20
     assert (images[["width", "height"]] == IMAGE_SIDE).all(axis=None)
@@ -112,10 +116,10 @@ def test_training_set_and_photographers_share_a_law_and_uniform_has_no_bias():
 
 def test_fingerprints_and_sources_tell_the_datasets_apart(datasets):
     prints = [dataset.fingerprint for dataset in datasets.values()]
-    assert len(set(prints)) == 3
+    assert len(set(prints)) == len(DEMO_DATASETS)
     assert load_demo_dataset("train").fingerprint == datasets["train"].fingerprint
     image_id = datasets["train"].images["image_id"][0]
-    assert len({dataset.source(image_id) for dataset in datasets.values()}) == 3
+    assert len({dataset.source(image_id) for dataset in datasets.values()}) == len(DEMO_DATASETS)
 
 
 def test_load_dataset_knows_the_demo(datasets):
@@ -124,7 +128,7 @@ def test_load_dataset_knows_the_demo(datasets):
 
 def test_unknown_names():
     for function in (load_demo_dataset, demo_law, demo_consequences, demo_scenes):
-        with pytest.raises(InputError, match=r"'test'.*train, photographer, uniform"):
+        with pytest.raises(InputError, match=r"'test'.*train, train-uniform, photographer, uniform"):
             function("test")
     with pytest.raises(UnreadableImageError, match=r"no image nothing\.png"):
         load_demo_dataset("train").read("nothing.png")

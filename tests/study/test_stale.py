@@ -157,6 +157,7 @@ STALE = {
     "runtime": ({"runtime": "auto"}, set()),
     "device": ({"device": "cpu"}, set()),
     "memory": ({"memory": "2GB"}, set()),
+    "trained_on": ({"trained_on": "other"}, set()),
     "seed": (
         {"seed": 1},
         {"index", "neighbours", "noise", "localisation", "objects", "mean-images/train", "mean-images/test"}

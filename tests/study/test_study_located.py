@@ -290,10 +290,10 @@ def test_explanations_keep_to_given_boxes(located, tmp_path):
     assert told["image_id"] in set(study.per_image["image_id"])
 
 
-def test_findings_are_a_table_as_before(located):
+def test_findings_are_a_table(located):
     findings = located.findings()
-    assert findings.columns.tolist() == ["topic", "kind", "claim", "evidence"]
-    assert all(Finding(**row).text for row in findings.to_dict("records"))
+    assert findings.columns.tolist() == ["topic", "kind", "claim", "evidence", "estimate", "figure"]
+    assert all(Finding(**row).claim for row in findings.to_dict("records"))
 
 
 def test_boxes_are_located_anew_where_labels_are_matched_with_other_classes(located, tmp_path):

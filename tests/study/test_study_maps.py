@@ -101,7 +101,7 @@ def test_plots_need_no_analysis_and_no_images(few, fast, tmp_path):
     study.measure_map().measure_sizes()
     opened = Study(tmp_path / "study")
     assert opened.plot("map").figure.axes
-    legend = opened.plot("size-vs-invariance", beside=[opened]).get_legend()
+    (legend,) = opened.plot("size-vs-invariance", beside=[opened]).figure.legends
     names = [text.get_text() for text in legend.get_texts()]
     assert names == ["demo, study (1)", "demo, study (2)"]
     assert opened.plot("map-vs-density", measure="mac").figure.axes

@@ -89,7 +89,7 @@ TOO_FEW_IMAGES = 30
 ENOUGH_FOR_AN_INTERVAL = 10
 # Added to the rank of a finding that says that nothing was found, or that it is not known.
 NOT_FOUND_RANK = 100
-NO_INTERVAL = "too few images for an interval"
+NO_INTERVAL = "too few images, or too alike, for an interval"
 
 
 @dataclass(frozen=True)
@@ -99,12 +99,17 @@ class Estimate:
     name: str  # as in the tables: p_top1_change, rho, centre_bias
     label: str  # as readers see it: P(top-1 change), Spearman's ρ
     value: float
-    low: float | None  # None, as high, where there are too few images for an interval
+    low: float | None  # None, as high, where there are too few images, or too alike, for an interval
     high: float | None
     n: int  # of how many images, objects or others it is
     of: str = "image"  # what these are, in the singular
     unit: Unit = Unit.NUMBER
     nothing: float | None = None  # the value that means no difference or no relation, if there is one
+
+    def __post_init__(self) -> None:
+        # NaN does not equal itself, and so neither would two equal findings.
+        for end in ("low", "high"):
+            object.__setattr__(self, end, getattr(self, end) if known(getattr(self, end)) else None)
 
     @property
     def direction(self) -> int | None:
@@ -117,20 +122,15 @@ class Estimate:
     def text(self) -> str:
         """`P(top-1 change) 16.6% (95% interval 15.3% to 18.0%; 1,000 images)`."""
         form, unit = FORMS[self.unit], " percentage points" if self.unit == Unit.POINTS else ""
-        limits = f"95% interval {interval(self.low, self.high, form)}" if known(self.low) else self._no_interval
+        limits = f"95% interval {interval(self.low, self.high, form)}" if known(self.low) else NO_INTERVAL
         return f"{self.label} {form(self.value)}{unit} ({limits}; {count(self.n, self.of, self._plural)})".strip()
 
     @property
     def brief(self) -> str:
         """`P(top-1 change) 16.6% (15.3% to 18.0%)`, for a figure."""
         form, unit = FORMS[self.unit], " percentage points" if self.unit == Unit.POINTS else ""
-        limits = interval(self.low, self.high, form) if known(self.low) else self._no_interval
+        limits = interval(self.low, self.high, form) if known(self.low) else NO_INTERVAL
         return f"{self.label} {form(self.value)}{unit} ({limits})"
-
-    @property
-    def _no_interval(self) -> str:
-        # Resamples of equal values are all alike.
-        return NO_INTERVAL if self.n < TOO_FEW_IMAGES else "no interval"
 
     @property
     def _plural(self) -> str:

@@ -1,6 +1,7 @@
 """What a page shows at first, and what it folds."""
 
 import dataclasses
+import math
 import re
 
 import pytest
@@ -75,10 +76,11 @@ def test_a_folded_section_shows_its_heading_only():
         assert ("Its text." in first) is not is_folded
 
 
-def test_an_estimate_without_an_interval_says_why():
-    few = dataclasses.replace(ESTIMATE, low=None, high=None, n=4)
-    assert few.text == "P(top-1 change) 25.0% (too few images for an interval; 4 images)"
-    assert dataclasses.replace(few, n=400).text == "P(top-1 change) 25.0% (no interval; 400 images)"
+@pytest.mark.parametrize("end", [None, math.nan])
+def test_an_estimate_without_an_interval_says_why(end):
+    few = dataclasses.replace(ESTIMATE, low=end, high=end, n=4)
+    assert few.text == "P(top-1 change) 25.0% (too few images, or too alike, for an interval; 4 images)"
+    assert (few.low, few.high) == (None, None)
 
 
 @pytest.mark.parametrize(

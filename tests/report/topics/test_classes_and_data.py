@@ -137,7 +137,7 @@ def test_all_findings_of_a_known_law(shared_source):
         "The data",
     ]
     farther = by_topic["Distance from the training set"][0]
-    assert farther.kind == "effect"
+    assert farther.kind == "association"
     assert farther.claim.startswith("The farther an image is from its nearest training image, the less stable")
 
 

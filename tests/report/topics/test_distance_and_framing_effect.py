@@ -113,7 +113,7 @@ def test_the_answer_without_numbers(bare_source, analysis_of):
     answer = distance_answer(gather(dataclasses.replace(bare_source, analysis=few)))
     assert answer.kind == "caution"
     assert answer.claim == "There are too few images to say whether those far from the training set are less stable."
-    assert "too few images for an interval" in answer.estimate.text
+    assert "too few images, or too alike, for an interval" in answer.estimate.text
 
 
 def uneven(height, n=1000):
@@ -243,7 +243,7 @@ def test_no_interval_of_very_few_images(bare_source, found):
     few = found(correlations(POSITIVE, POSITIVE, POSITIVE, n=9))
     for finding in (percentile, few):
         assert finding.kind == "caution"
-        assert "too few images for an interval" in finding.text
+        assert "too few images, or too alike, for an interval" in finding.text
         assert "95%" not in finding.text
     assert "0.16" not in few.text
 

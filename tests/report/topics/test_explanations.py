@@ -64,7 +64,7 @@ def test_the_sections_numbers_are_the_summarys(with_explanations, summary):
     assert rows[0] == ["As they are", "–", "–", "13", "–", "–", "40.0% | 35.0% to 45.0%", "–"]
     assert rows[1][0::6] == ["Controls", "38.0% | 33.0% to 43.0%"]
     assert rows[2] == ["Framed off centre", "7", "8", "13", "3", "2", "12.0% | 8.0% to 16.0%", "26.0 | 20.0 to 32.0"]
-    few = "too few images for an interval"
+    few = "too few images, or too alike, for an interval"
     assert rows[3] == ["Undersampling in the network", "3", "4", "4", "0", "0", f"20.0% | {few}", f"18.0 | {few}"]
     assert rows[4] == ["Fine detail in the image", *["0"] * 5, "–", "–"]
     assert rows[-1][:2] == ["None found", "3"]

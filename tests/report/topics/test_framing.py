@@ -95,7 +95,7 @@ def test_the_answer(row, kind, claim):
     assert not set(answer.claim) & set(NUMBERS)
     if kind == "caution":
         assert answer.estimate.low is None
-        assert "too few images for an interval" in answer.numbers
+        assert "too few images, or too alike, for an interval" in answer.numbers
 
 
 def test_the_answer_has_its_number_and_what_it_is_of():

@@ -25,8 +25,8 @@ def test_what_the_model_was_trained_on(source, trained_on):
         [(claim, "caution", 12)] if claim else []
     )
     evidence = distance_answer(gather_distance(trained)).evidence
-    assert "With nothing held constant: " in evidence
-    assert ("distance is from other images than those it learnt from" in evidence) == (trained_on != "train")
+    assert "Among all images: " in evidence
+    assert ("the distance is to other images than those that it learnt from" in evidence) == (trained_on != "train")
     assert claim in evidence
     contents = gather(trained)
     rows = method_section(contents).blocks[1].rows

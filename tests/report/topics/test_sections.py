@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from bias_toolkit.report.page.blocks import Cell, FigureBlock, TableBlock
+from bias_toolkit.report.topic import Draft
 from bias_toolkit.report.topics import distance, framing_effect, invariance
 from bias_toolkit.report.topics.left_out import gather, left_out_section
 from bias_toolkit.report.words.sentences import sweep_name
@@ -28,12 +29,14 @@ def test_an_image_that_several_steps_left_out_is_one_row(bare_source):
 
 
 @pytest.mark.parametrize("n", [30, 120])
-def test_a_curve_is_told_only_where_there_is_one(source, analysis_of, n):
+def test_a_curve_is_told_only_where_there_is_one(source, analysis_of, n, tmp_path):
     source.per_image = source.per_image.head(n)
     source.analysis = source.analysis if n == 120 else analysis_of()
     figures = [
         block
-        for section in (topic.TOPIC.section(topic.gather(source), None) for topic in (distance, framing_effect))
+        for section in (
+            topic.TOPIC.section(topic.gather(source), Draft(tmp_path)) for topic in (distance, framing_effect)
+        )
         for block in section.blocks
         if isinstance(block, FigureBlock) and "top1" in block.name + "top1" * (block.name == "position")
     ]
@@ -49,11 +52,11 @@ def test_a_curve_is_told_only_where_there_is_one(source, analysis_of, n):
 
 
 @pytest.mark.parametrize(("n", "is_shown"), [(50, False), (51, True)])
-def test_images_of_like_margin_are_shown_where_there_are_several_strata(source, n, is_shown):
+def test_images_of_like_margin_are_shown_where_there_are_several_strata(source, n, is_shown, tmp_path):
     complete = source.per_image.dropna(subset=["nn_distance", "p_top1_change", "margin"])
     source.per_image = complete.head(n)
     assert len(source.per_image) == n
-    section = distance.TOPIC.section(distance.TOPIC.gather(source), None)
+    section = distance.TOPIC.section(distance.TOPIC.gather(source), Draft(tmp_path))
     names = [block.name for block in section.blocks if isinstance(block, FigureBlock)]
     assert ("distance-p-top1-change-given-margin" in names) == is_shown
 
