@@ -315,7 +315,7 @@ def test_help_lists_the_choices_that_the_toolkit_has(run, command, monkeypatch):
     assert not re.search(r"\{[a-z]+\}", text)
     assert f"not recognised: {', '.join(LAYOUTS)}." in text
     if command == "sweep":
-        assert f"How views are made: {', '.join(protocol.name for protocol in PROTOCOLS)} (default crop)" in text
+        assert f"How views are made: {', '.join(protocol.name for protocol in PROTOCOLS)}. crop:" in text
         assert (
             "The direction of a step: diagonal, horizontal, vertical, scale (embed only); by default the first" in text
         )

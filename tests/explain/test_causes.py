@@ -397,7 +397,7 @@ def test_stability_of_several_neighbourhoods(neighbourhood_of, class_names):
 
 def test_stability_is_seeded(neighbourhood_of, class_names):
     board = neighbourhood_of("stripes 3")
-    one, again, other = (stability_of([board], class_names, [0], seed) for seed in (1, 1, 2))
+    one, again, *others = (stability_of([board], class_names, [0], seed) for seed in (1, 1, *range(2, 9)))
     assert one == again
-    assert (one.p_top1_change, one.mac) != (other.p_top1_change, other.mac)
-    assert one.over_shifts == other.over_shifts
+    assert any(one.mac != other.mac for other in others)
+    assert all(one.over_shifts == other.over_shifts for other in others)

@@ -220,9 +220,8 @@ def test_classes_against_the_whole_set():
     assert finding.kind == "fact"
     assert finding.claim == "The objects of “c” are less centred than those of the training set as a whole."
     assert finding.estimate.nothing == 0.2
-    assert finding.evidence.startswith(
-        "The centre bias of the training set is 0.20. 2 classes differ from the whole, of 3."
-    )
+    assert finding.estimate.label == "Centre bias of “c”, against 0.20 of all,"
+    assert finding.evidence.startswith("2 classes differ from the whole, of 3.")
     assert "more than sampling gives" in finding.evidence
     same = [
         bias(0.3, n_objects=600),

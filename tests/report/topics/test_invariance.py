@@ -319,7 +319,7 @@ def test_no_interval_of_very_few_images(bare_source, analysis_of):
     rows.append(row("consistency", **three, protocol="offsets", transform=None))
     found = findings(bare_source, analysis_of, *rows)
     assert not any("95% interval" in finding.text for finding in found)
-    assert sum("oo few images for an interval" in finding.text for finding in found) == 3
+    assert sum("too few images, or too alike, for an interval" in finding.text for finding in found) == 3
 
 
 def test_size_in_view_sides():
