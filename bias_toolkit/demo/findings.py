@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from bias_toolkit.analysis import BinContrast, bin_contrasts, clearest, mean_interval
-from bias_toolkit.demo.argument import Range, change_contrasts, distance_contrasts, in_range
+from bias_toolkit.demo.argument import QUINTILES, Range, change_contrasts, distance_contrasts, in_range
 from bias_toolkit.foundation.intervals import DIFFERENCE
 from bias_toolkit.foundation.words import number, percent
 from bias_toolkit.report import Finding
@@ -157,7 +157,8 @@ def distance_finding(network: str, per_image: pd.DataFrame) -> Finding:
     if found is None:
         claim = f"{network}: too few images to say whether those far from the training images are less stable."
         return Finding(Heading.LEARNT, Kind.CAUTION, claim)
-    label = f"P(top-1 change) in fifth {found.bin + 1} of the images by distance, minus that in the nearest fifth"
+    fifth = "the farthest fifth" if found.bin + 1 == QUINTILES else f"fifth {found.bin + 1}"
+    label = f"P(top-1 change) in {fifth} of the images by distance, minus that in the nearest fifth"
     estimate = _difference(found, label)
     kind, claim = {
         1: (Kind.ASSOCIATION, "less stable on images far from its training images."),

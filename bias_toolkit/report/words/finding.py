@@ -121,16 +121,24 @@ class Estimate:
     @property
     def text(self) -> str:
         """`P(top-1 change) 16.6% (95% interval 15.3% to 18.0%; 1,000 images)`."""
-        form, unit = FORMS[self.unit], " percentage points" if self.unit == Unit.POINTS else ""
-        limits = f"95% interval {interval(self.low, self.high, form)}" if known(self.low) else NO_INTERVAL
-        return f"{self.label} {form(self.value)}{unit} ({limits}; {count(self.n, self.of, self._plural)})".strip()
+        limits = f"95% interval {self._limits}" if known(self.low) else NO_INTERVAL
+        return f"{self._labelled} ({limits}; {count(self.n, self.of, self._plural)})".strip()
 
     @property
     def brief(self) -> str:
         """`P(top-1 change) 16.6% (15.3% to 18.0%)`, for a figure."""
-        form, unit = FORMS[self.unit], " percentage points" if self.unit == Unit.POINTS else ""
-        limits = interval(self.low, self.high, form) if known(self.low) else NO_INTERVAL
-        return f"{self.label} {form(self.value)}{unit} ({limits})"
+        return f"{self._labelled} ({self._limits if known(self.low) else NO_INTERVAL})"
+
+    @property
+    def _labelled(self) -> str:
+        # A number after a number would be read with it.
+        colon = ":" if self.label[-1:].isdigit() or "minus" in self.label else ""
+        unit = " percentage points" if self.unit == Unit.POINTS else ""
+        return f"{self.label}{colon} {FORMS[self.unit](self.value)}{unit}"
+
+    @property
+    def _limits(self) -> str:
+        return interval(self.low, self.high, FORMS[self.unit])
 
     @property
     def _plural(self) -> str:
