@@ -12,7 +12,7 @@ from bias_toolkit.report.page.page import write_into
 from bias_toolkit_cli.main import main
 
 IMAGES = {"train": 300, "train-uniform": 300, "photographer": 100, "uniform": 1000}
-SETTINGS = {"map_images": 8, "map_positions": (0.2, 0.5, 0.8)}
+SETTINGS = {"map_images": 12, "map_positions": (0.2, 0.5, 0.8)}
 
 
 @pytest.fixture
