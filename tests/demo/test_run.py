@@ -46,7 +46,7 @@ def test_demo_shows_the_whole_argument(tmp_path, capsys):
     for network in ("fully-connected", "global-pooling"):
         assert f"{network}: A network with" in out
         assert f"{network}-uniform: Trained on varied digits, a network with" in out
-        assert re.search(f"{network}: the same digits (make|were not found)", out)
+        assert re.search(f"{network}: .*where training digits are rare", out)
     # The controls are more stable on the same images.
     assert out.count("is more stable on the same images than trained on centred ones.") == 2
     page = Path(out.rsplit("Report: ", 1)[1].strip())
