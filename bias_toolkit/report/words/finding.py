@@ -52,7 +52,7 @@ class Unit(StrEnum):
     """The unit of an estimate, which decides how it is written."""
 
     SHARE = "share"  # 0 to 1, written in percent
-    POINTS = "percentage points"  # a difference of two shares
+    POINTS = "difference of shares"  # −1 to 1, written in percentage points
     FACTOR = "factor"
     COUNT = "count"
     SIGNIFICANT = "significant"  # no unit and of any magnitude: three significant digits
@@ -132,7 +132,7 @@ class Estimate:
     @property
     def _labelled(self) -> str:
         # A number after a number would be read with it.
-        colon = ":" if self.label[-1:].isdigit() or "minus" in self.label else ""
+        colon = ":" if self.label[-1:].isdigit() or ("minus" in self.label and self.label[-1:] != ":") else ""
         unit = " percentage points" if self.unit == Unit.POINTS else ""
         return f"{self.label}{colon} {FORMS[self.unit](self.value)}{unit}"
 

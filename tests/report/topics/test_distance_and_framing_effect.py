@@ -274,7 +274,7 @@ def test_no_distances(bare_source):
     assert finding.kind == "unknown"
 
 
-def framing(source, analysis_of, rhos, test_bias=(0.4, 0.35, 0.45)):
+def framing(source, analysis_of, rhos, test_bias=(0.4, 0.35, 0.45), more=None):
     names = [variable.name for variable in FRAMING_VARIABLES]
     per_image = pd.DataFrame({"p_top1_change": [0.0, 0.1]} | {name: [0.1, 0.2] for name in names})
     rows = [row for name, (a, b) in zip(names, rhos, strict=True) for row in correlations(a, b, distance=name)]
@@ -290,6 +290,7 @@ def framing(source, analysis_of, rhos, test_bias=(0.4, 0.35, 0.45)):
                 "centre_bias_high": high,
                 "truncated_share": 0.0,
             }
+            | (more or {})
         ]
     )
     analysis = analysis_of(correlations=rows)
@@ -321,6 +322,13 @@ def test_no_effect_of_framing_among_centred_photographs_is_put_in_place(bare_sou
     assert last.kind == "caution"
     assert "centred themselves" in last.claim
     assert last.estimate.text == "Centre bias 0.40 (95% interval 0.35 to 0.45; 40 test objects)"
+
+
+def test_the_caution_counts_the_objects_that_it_is_about(bare_source, analysis_of):
+    cut = {"truncated_share": 0.5, "n_untruncated": 17, "untruncated_centre_bias": 0.3}
+    cut |= {"untruncated_centre_bias_low": 0.2, "untruncated_centre_bias_high": 0.4}
+    *_, last = framing(bare_source, analysis_of, [(NULL, NULL)] * 3, more=cut)
+    assert last.estimate.text == "Untruncated centre bias 0.30 (95% interval 0.20 to 0.40; 17 test objects)"
 
 
 def test_that_excuse_is_not_made_for_uncentred_photographs(bare_source, analysis_of):

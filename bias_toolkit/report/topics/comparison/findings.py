@@ -10,7 +10,7 @@ import pandas as pd
 
 from bias_toolkit.foundation.false_discovery import with_family_intervals
 from bias_toolkit.foundation.words import count, known, number
-from bias_toolkit.objects import OF_ALL_OBJECTS, FramingComparison, TwoSampleTest
+from bias_toolkit.objects import OF_ALL_OBJECTS, OF_UNCUT_OBJECTS, FramingComparison, TwoSampleTest
 from bias_toolkit.report.topics.framing.contents import FramingContents
 from bias_toolkit.report.words.definitions import FRAMING_VARIABLES, label_of
 from bias_toolkit.report.words.finding import (
@@ -119,6 +119,9 @@ def _variable(row: Mapping[str, Any], contents: FramingContents) -> Finding | No
     if not known(row["difference_low"]):
         return None
     estimate = difference_of(row, contents.comparison.test)
+    if name == OF_UNCUT_OBJECTS.column:
+        n_objects = sum(each.whole[OF_UNCUT_OBJECTS.n_objects] for each in contents.sets)
+        estimate = dataclasses.replace(estimate, n=int(n_objects), of="object")
     if not estimate.direction:
         noun = "centring" if "bias" in name else label_of(name).lower()
         of_those = " of the objects that the frame does not cut" if name.startswith("untruncated") else ""

@@ -81,9 +81,10 @@ def framing_effect_findings(contents: FramingEffect) -> list[Finding]:
     test = whole_dataset(contents.test_summary)
     if test is None or any(finding.kind not in (Kind.NONE, Kind.EXPLAINED) for finding in findings):
         return findings
-    column = centring(test).column
+    shown = centring(test)
+    column, n = shown.column, test[shown.n_objects]
     if sign(test[f"{column}_low"], test[f"{column}_high"]) == 1:
-        estimate = estimate_of_row(test, column, label_of(column), test["n_objects"], "test object", nothing=0.0)
+        estimate = estimate_of_row(test, column, label_of(column), n, "test object", nothing=0.0)
         findings.append(
             Finding(
                 Heading.FRAMING_EFFECT,
