@@ -11,7 +11,7 @@ from bias_toolkit.report.page.blocks import FigureBlock
 from bias_toolkit.report.page.page import write_into
 from bias_toolkit_cli.main import main
 
-IMAGES = {"train": 300, "train-uniform": 300, "photographer": 100, "uniform": 1000}
+IMAGES = {"train": 300, "train-uniform": 300, "photographer": 100, "uniform": 700}
 SETTINGS = {"map_images": 12, "map_positions": (0.2, 0.5, 0.8)}
 
 
