@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bias_toolkit.foundation.intervals import FEWEST_IMAGES
 from bias_toolkit.foundation.resampling import CONFIDENCE
 
-FEWEST_IMAGES = 5
 ADDED = 2
 
 

@@ -30,6 +30,7 @@ from bias_toolkit.foundation.resampling import (
     named_generator,
     percentile_interval,
     resample_counts,
+    simultaneous_margin,
 )
 
 CELL = ["scale", "cy", "cx"]
@@ -217,14 +218,12 @@ def _usable(cells: pd.DataFrame) -> np.ndarray:
 def _among_lowest(values: np.ndarray, usable: np.ndarray, resamples: int, rng: np.random.Generator) -> np.ndarray:
     """The usable cells whose mean does not exceed the lowest mean by more than chance, compared image by image.
 
-    The lowest cell is chosen after looking. So a difference counts only above the range of all cells' deviations in 95%
-    of the resamples, as in Tukey's simultaneous intervals for all pairs.
+    The lowest cell is chosen after looking, so a difference counts only above the `simultaneous_margin`.
     """
     among = np.zeros(len(usable), dtype=bool)
     if usable.any():
         means = values[:, usable].mean(axis=0)
-        deviations = means_of_resamples(values[:, usable] - means, resamples, rng)
-        margin = np.quantile(np.ptp(deviations, axis=1), CONFIDENCE)
+        margin = simultaneous_margin(values[:, usable], resamples, rng)
         among[usable] = means - means.min() <= margin + DETERMINED
     return among
 

@@ -11,7 +11,7 @@ from bias_toolkit.demo.argument import QUINTILES, Range, change_contrasts, dista
 from bias_toolkit.foundation.intervals import DIFFERENCE
 from bias_toolkit.foundation.words import number, percent
 from bias_toolkit.report import Finding
-from bias_toolkit.report.words.finding import Estimate, Kind, Unit
+from bias_toolkit.report.words.finding import NOT_FOUND_RANK, Estimate, Kind, Unit
 from bias_toolkit.report.words.sentences import three_digits
 
 
@@ -192,7 +192,7 @@ def _effect(
         0: (Kind.NONE, f"no loss of stability with {change.claim} was found."),
         -1: (Kind.EFFECT, f"{change.claim} makes it more stable."),
     }[estimate.direction]
-    rank = (change.rank if estimate.direction else change.rank + 100) if first else None
+    rank = (change.rank if estimate.direction else change.rank + NOT_FOUND_RANK) if first else None
     evidence = f"P(top-1 change) is {_means(there, usual)}. {AT_ONCE}"
     return Finding(change.heading, kind, f"{network}: {claim}", evidence, estimate=estimate, figure=FIGURE, rank=rank)
 

@@ -14,7 +14,7 @@ from bias_toolkit.report import Finding
 from bias_toolkit.report.page.blocks import FigureBlock, Paragraph, Section
 from bias_toolkit.report.topics.cause.map_figures import framing_maps
 from bias_toolkit.report.topics.cause.map_findings import density_rho, place_of, primary
-from bias_toolkit.report.words.finding import Kind, value_of
+from bias_toolkit.report.words.finding import NOT_FOUND_RANK, Kind, value_of
 
 SETTINGS = {"map_images": 50, "map_positions": (0.2, 0.35, 0.5, 0.65, 0.8), "map_surroundings": ("mean",)}
 FIGURE, RANK = "maps", 26
@@ -56,7 +56,7 @@ def _finding(network: str, framing_map: FramingMap, input_size: int) -> Finding:
     evidence = f"P(top-1 change) is {there} where the law put the training digits, {place_of(law)}."
     if not law["among_lowest"]:
         evidence += f" It is lowest, {least}, at {place_of(lowest)}."
-    rank = RANK if estimate.direction else RANK + 100
+    rank = RANK if estimate.direction else RANK + NOT_FOUND_RANK
     return Finding(
         Heading.FRAMED_ANEW, kind, f"{network}: {claim}", evidence, estimate=estimate, figure=FIGURE, rank=rank
     )

@@ -33,6 +33,7 @@ from bias_toolkit.report.page.blocks import (
     TableBlock,
     column_cell,
 )
+from bias_toolkit.report.page.page import MOST_FINDINGS
 from bias_toolkit.report.page.style import new_figure, styled
 from bias_toolkit.report.words.definitions import label_of, value_form
 from bias_toolkit.report.words.sentences import three_digits
@@ -46,7 +47,6 @@ CONTROLS = {network: f"{network}-uniform" for network in NETWORKS}
 """The same networks, trained on digits of every position and scale."""
 
 TEST_SETS = ("photographer", "uniform")
-MOST_FINDINGS = 6
 EXAMPLES = 6
 LAW_NAMES = {
     "centre_bias": "centre bias",

@@ -59,6 +59,18 @@ def means_of_resamples(values: np.ndarray, resamples: int, rng: np.random.Genera
     return np.concatenate([counts @ values / n for counts in resample_counts([n], resamples, rng)])
 
 
+def simultaneous_margin(values: np.ndarray, resamples: int, rng: np.random.Generator) -> float:
+    """Half the width of the interval of a difference of two columns' means, valid for every pair of columns at once.
+
+    It is the 95% quantile, over bootstrap resamples of rows, of the range of the columns' means about the columns' own
+    means. No pair's difference deviates by more than that range, so the pair may be chosen after seeing the data.
+    `values` is (images, columns). Source: J. Tukey's simultaneous intervals for all pairwise differences (the problem
+    of multiple comparisons, 1953), with the bootstrap's range in place of the studentized range.
+    """
+    means = means_of_resamples(values - values.mean(axis=0), resamples, rng)
+    return float(np.quantile(np.ptp(means, axis=1), CONFIDENCE))
+
+
 def percentile_interval(estimates: np.ndarray, confidence: float = CONFIDENCE) -> tuple[float, float]:
     """The central interval of those bootstrap estimates that are not NaN; (NaN, NaN) if all are."""
     estimates = estimates[~np.isnan(estimates)]

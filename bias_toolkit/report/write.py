@@ -10,7 +10,7 @@ from bias_toolkit.foundation.progress import Progress, silent
 from bias_toolkit.foundation.words import count
 from bias_toolkit.report.page.blocks import FigureBlock, Omitted, Section
 from bias_toolkit.report.page.files import RESULTS, TABLES, write_results, write_tables
-from bias_toolkit.report.page.page import FIGURES, Page, write_into
+from bias_toolkit.report.page.page import FIGURES, MOST_FINDINGS, Page, write_into
 from bias_toolkit.report.page.publish import PAGE, published
 from bias_toolkit.report.page.thumbnails import FOLDER as IMAGES
 from bias_toolkit.report.source import ReadOnce, Source, study_name
@@ -20,8 +20,6 @@ from bias_toolkit.report.topics.localisation.contents import Localisation
 from bias_toolkit.report.topics.localisation.marks import marked_findings, marked_section
 from bias_toolkit.report.words.finding import Finding, Heading
 from bias_toolkit.report.words.sentences import SET_NAMES
-
-MOST_FINDINGS = 6
 
 Gathered = Sequence[tuple[Topic, Any]]
 """Topics, each with what it read from a study: None where the study has nothing of it."""
@@ -57,12 +55,6 @@ def write_report(source: Source, folder: str | os.PathLike, progress: Progress =
         )
         write_into(page, partial, progress)
     return Path(folder) / PAGE
-
-
-def answers(source: Source) -> list[Finding]:
-    """The answers to the report's three questions: framed alike, stable, and do the two go together."""
-    source = ReadOnce(source)
-    return answers_of(gather(source), localisation.gather(source))
 
 
 def topic_findings(source: Source, *names: str) -> list[Finding]:

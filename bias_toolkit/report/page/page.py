@@ -17,6 +17,8 @@ from bias_toolkit.report.page.style import save_figure
 from bias_toolkit.report.words.finding import KINDS, Finding
 
 FIGURES = "figures"
+MOST_FINDINGS = 6
+"""How many findings a page shows before it is unfolded."""
 FORMATS = ("svg", "png", "pdf")
 POLICY = "default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 """What a browser may do with a page: show it and its own pictures. It runs no script and asks no other machine."""

@@ -11,7 +11,7 @@ from bias_toolkit.report.columns import has_values
 from bias_toolkit.report.relations.judgement import Judgement, Verdict, judge
 from bias_toolkit.report.relations.tables import FRACTIONS, Relations, correlation, curve_rows
 from bias_toolkit.report.words.definitions import COLUMNS, label_of
-from bias_toolkit.report.words.finding import Finding, Heading, Kind, estimate_over
+from bias_toolkit.report.words.finding import NOT_FOUND_RANK, Finding, Heading, Kind, estimate_over
 from bias_toolkit.report.words.sentences import lowered
 
 CLAIMS = {
@@ -56,7 +56,7 @@ def relation(relations: Relations, variable: Variable, measure: str, rank: int |
         _claim(judged, variable, measure),
         _evidence(relations, judged, variable, measure),
         estimate=judged.estimate,
-        rank=rank if rank is None or found else rank + 100,
+        rank=rank if rank is None or found else rank + NOT_FOUND_RANK,
         figure=variable.figure and variable.figure.format(measure.replace("_", "-")),
         boxes=variable.boxes,
     )

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bias_toolkit.foundation.words import Form, count, estimate, interval, known, number, p_value, percent, significant
+from bias_toolkit.foundation.words import Form, count, estimate, interval, known, number, percent, significant
 from bias_toolkit.report.words.sentences import in_points
 
 
@@ -214,16 +214,6 @@ def clearest_of_family(value: ArrayLike, low: ArrayLike, high: ArrayLike, nothin
     return int(np.lexsort((distance, times, directions != 0))[-1]), directions
 
 
-def limits_over(n: float, low: float | None, high: float | None, form: Form = number) -> str:
-    """`0.39 to 0.43`, or a statement that `n` images are too few for an interval."""
-    return NO_INTERVAL if n < ENOUGH_FOR_AN_INTERVAL else interval(low, high, form)
-
-
-def interval_over(n: float, low: float | None, high: float | None, form: Form = number) -> str:
-    """`95% interval 0.39 to 0.43`, or a statement that `n` images are too few for one."""
-    return NO_INTERVAL if n < ENOUGH_FOR_AN_INTERVAL else f"95% interval {interval(low, high, form)}"
-
-
 def estimate_over(n: float, value: float | None, low: float | None, high: float | None, form: Form = number) -> str:
     """`0.41 (95% interval 0.39 to 0.43)`, or a statement that `n` images are too few for the interval."""
     if known(value) and n < ENOUGH_FOR_AN_INTERVAL:
@@ -260,11 +250,3 @@ def value_of(
     if short and known(low) and known(high):
         return f"{form(value)} ({interval(low, high, form)})"
     return estimate(value, low, high, form)
-
-
-def rho(row: Mapping[str, Any], images: bool = False) -> str:
-    """`0.22 (95% interval 0.16 to 0.28; p < 0.001)` from a row of CORRELATIONS, with the number of images if asked."""
-    details = [interval_over(row["n"], row["low"], row["high"]), p_value(row["p_value"])]
-    if images:
-        details.append(count(row["n"], "image"))
-    return f"{number(row['rho'])} ({'; '.join(details)})"

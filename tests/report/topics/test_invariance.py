@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bias_toolkit.foundation.resampling import simultaneous_margin
 from bias_toolkit.report import topic_findings
 from bias_toolkit.report.topics.invariance.findings import (
     NoiseFloor,
@@ -14,7 +15,6 @@ from bias_toolkit.report.topics.invariance.findings import (
     size_finding,
     stability_answer,
 )
-from bias_toolkit.report.topics.invariance.sizes import difference_margin
 from bias_toolkit.report.words.sentences import image_size, sweep_name
 
 
@@ -302,7 +302,9 @@ def test_sizes_are_compared_image_by_image(bare_source):
 def test_choosing_the_pair_after_looking_is_paid_for():
     generator = np.random.default_rng(0)
     draws = [generator.normal(size=(60, 6)) for _ in range(200)]
-    found = np.mean([np.ptp(draw.mean(axis=0)) > difference_margin(draw, 300) for draw in draws])
+    found = np.mean(
+        [np.ptp(draw.mean(axis=0)) > simultaneous_margin(draw, 300, np.random.default_rng(0)) for draw in draws]
+    )
     assert 0.0 < found < 0.12
 
 

@@ -12,6 +12,7 @@ from bias_toolkit.foundation.words import count, interval, known, number, percen
 from bias_toolkit.invariance import HEADLINE
 from bias_toolkit.report.words.definitions import MEASURES, label_of
 from bias_toolkit.report.words.finding import (
+    NOT_FOUND_RANK,
     Estimate,
     Finding,
     Heading,
@@ -149,7 +150,7 @@ def _stated(
         sentences.append(f"{rho.text}.")
     other = _listed([each for each in others if known(each["rho"])])
     sentences.append(f"Spearman’s ρ {other}." if other else "")
-    rank = EFFECT_RANK if kind == Kind.EFFECT else EFFECT_RANK + 100
+    rank = EFFECT_RANK if kind == Kind.EFFECT else EFFECT_RANK + NOT_FOUND_RANK
     evidence = " ".join(sentence for sentence in sentences if sentence)
     return _finding(kind, claim, evidence, estimate=estimate, rank=rank, figure=AGAINST_DENSITY)
 
@@ -185,7 +186,7 @@ def _position(correlations: pd.DataFrame) -> Finding | None:
         claim,
         "A smaller object shows any model less, whatever its training images. Here objects of one scale are compared.",
         estimate=estimate,
-        rank=POSITION_RANK if estimate.direction else POSITION_RANK + 100,
+        rank=POSITION_RANK if estimate.direction else POSITION_RANK + NOT_FOUND_RANK,
     )
 
 

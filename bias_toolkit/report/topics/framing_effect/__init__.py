@@ -18,7 +18,7 @@ from bias_toolkit.report.source import Source
 from bias_toolkit.report.topic import Choice, Option, Plot, Topic
 from bias_toolkit.report.topics.framing.contents import set_summary, whole_dataset
 from bias_toolkit.report.words.definitions import COLUMNS, FRAMING, label_of
-from bias_toolkit.report.words.finding import Finding, Heading, Kind, estimate_of_row, sign
+from bias_toolkit.report.words.finding import NOT_FOUND_RANK, Finding, Heading, Kind, estimate_of_row, sign
 from bias_toolkit.report.words.sentences import BOTH_SETS, TEST, TEST_ONLY, lowered
 
 TITLE = "Framing and invariance"
@@ -92,7 +92,7 @@ def framing_effect_findings(contents: FramingEffect) -> list[Finding]:
                 "The test photographs are centred themselves, so a relation to framing may not show in them.",
                 "`bias-toolkit map` varies position and scale on purpose.",
                 estimate=estimate,
-                rank=RANK + 100,
+                rank=RANK + NOT_FOUND_RANK,
                 boxes=TEST_ONLY,
                 states_centring=True,
             )

@@ -1,23 +1,23 @@
 """Whether stability depends on the size at which the image is shown.
 
 Every size is measured on the same images, so sizes are compared by a paired bootstrap: images are resampled, each with
-its values at all sizes. Source: J. Tukey's simultaneous intervals for all pairwise differences (the problem of multiple
-comparisons, 1953), with the range of the centred bootstrap means in place of the studentized range.
+its values at all sizes.
 """
 
 import numpy as np
 import pandas as pd
 
 from bias_toolkit.foundation.intervals import DIFFERENCE, bounded_limits, few_differ
-from bias_toolkit.foundation.resampling import CONFIDENCE, resample_counts
+from bias_toolkit.foundation.resampling import CONFIDENCE, simultaneous_margin
 from bias_toolkit.foundation.words import count
 from bias_toolkit.invariance import HEADLINE, STEP_PROTOCOLS
-from bias_toolkit.report.words.finding import TOO_FEW_IMAGES, Estimate, Finding, Heading, Kind, Unit
+from bias_toolkit.report.words.finding import NOT_FOUND_RANK, TOO_FEW_IMAGES, Estimate, Finding, Heading, Kind, Unit
 from bias_toolkit.report.words.sentences import image_size, was
 
 SIZES = "the size at which the image is shown"
 IMAGE_SIDE_LABEL = "side of the image in view sides\n(below 1 shrunk on a canvas, above 1 a tighter crop)"
 SIZE_RANK = 25
+RESAMPLES = 2000
 
 
 def compare_sizes(values: pd.DataFrame | None, heading: Heading, figure: str | None, seed: int) -> Finding | None:
@@ -33,7 +33,7 @@ def compare_sizes(values: pd.DataFrame | None, heading: Heading, figure: str | N
         return Finding(heading, Kind.CAUTION, claim, evidence, figure=figure)
     shown = np.array([image_size(*sweep) for sweep in values.columns])
     means = values.mean().to_numpy()
-    margin = difference_margin(values.to_numpy(), seed=seed)
+    margin = simultaneous_margin(values.to_numpy(), RESAMPLES, np.random.default_rng(seed))
     lowest, highest = int(means.argmin()), int(means.argmax())
     smallest, largest = int(shown.argmin()), int(shown.argmax())
     intervals = [difference_limits(values.to_numpy(), lowest, i, margin) for i in range(len(means))]
@@ -71,7 +71,7 @@ def compare_sizes(values: pd.DataFrame | None, heading: Heading, figure: str | N
             unit=Unit.POINTS,
             nothing=0.0,
         ),
-        rank=SIZE_RANK if found else SIZE_RANK + 100,
+        rank=SIZE_RANK if found else SIZE_RANK + NOT_FOUND_RANK,
         figure=figure,
     )
 
@@ -91,7 +91,7 @@ def values_by_size(measures: pd.DataFrame) -> pd.DataFrame | None:
 def difference_limits(values: np.ndarray, first: int, second: int, margin: float) -> tuple[float, float]:
     """The interval of the mean of one column minus that of another, valid for every pair of columns at once.
 
-    `values` is (images, sizes), shares; `margin` is its `difference_margin`. Where few images differ, the bootstrap
+    `values` is (images, sizes), shares; `margin` is its `simultaneous_margin`. Where few images differ, the bootstrap
     shows too little, and the interval is `bounded_limits` with Bonferroni's correction for the number of pairs.
     """
     differences = values[:, second] - values[:, first]
@@ -100,16 +100,3 @@ def difference_limits(values: np.ndarray, first: int, second: int, margin: float
         return bounded_limits(differences, DIFFERENCE, 1 - (1 - CONFIDENCE) / pairs)
     gap = float(differences.mean())
     return max(gap - margin, -1.0), min(gap + margin, 1.0)
-
-
-def difference_margin(values: np.ndarray, resamples: int = 2000, seed: int = 0) -> float:
-    """Half the width of the interval of a difference of two columns' means, valid for every pair of columns at once.
-
-    It is the quantile, over bootstrap resamples of rows, of the range of the columns' means about the columns' own
-    means. No pair's difference deviates by more than that range, so the pair may be chosen after seeing the data.
-    `values` is (images, sizes).
-    """
-    deviations = values - values.mean(axis=0)
-    draws = resample_counts([len(values)], resamples, np.random.default_rng(seed))
-    means = np.concatenate([counts @ deviations for counts in draws]) / len(values)
-    return float(np.quantile(np.ptp(means, axis=1), CONFIDENCE))
