@@ -7,6 +7,8 @@ import shutil
 import pytest
 
 from bias_toolkit import InputError, Settings, Study, load_model
+from bias_toolkit.study import steps
+from bias_toolkit.study.settings import INTERVAL_RULE
 
 OTHER_MODEL = "demo:fully-connected"
 
@@ -189,7 +191,6 @@ def test_a_change_makes_stale_what_depends_on_it_and_nothing_else(complete, othe
 def tasks_of(study, explained):
     """The tasks whose results the complete study has, by the names of the table, a sweep's by its protocol."""
     from bias_toolkit.explain import Request
-    from bias_toolkit.study import steps
 
     plan = study.results._plan
     tasks = {}
@@ -269,3 +270,8 @@ def test_images_that_another_test_set_left_out_are_not_listed(photographs, fast,
     study = Study(tmp_path / "study", photographs["train"], folder / "images.csv", "demo", **fast).read_images()
     assert study.skipped_images["image_id"].tolist() == [damaged.name]
     assert Study(study.folder, test=photographs["test"]).skipped_images.empty
+
+
+def test_every_step_that_gives_intervals_has_their_rule_in_its_key():
+    given = (steps.analysis, steps.objects, steps.noise, steps.neighbours, steps.size_curve, steps.framing_map)
+    assert {step.also()["intervals"] for step in given} == {INTERVAL_RULE}

@@ -87,6 +87,7 @@ def test_an_estimate_without_an_interval_says_why(end):
     ("low", "high", "nothing", "direction"),
     [
         *[(0.1, 0.2, 0.0, 1), (-0.2, -0.1, 0.0, -1), (-0.1, 0.2, 0.0, 0), (1.1, 1.2, 1.0, 1), (0.0, 0.2, 0.0, 0)],
+        *[(0.9, 1.2, 1.0, 0), (0.7, 0.8, 1.0, -1)],
         *[(None, None, 0.0, None), (float("nan"), float("nan"), 0.0, None), (0.1, 0.2, None, None)],
     ],
 )
