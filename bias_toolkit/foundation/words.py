@@ -1,9 +1,11 @@
 """Numbers and names in a form for readers."""
 
+import inspect
 import json
 import math
 import re
 from collections.abc import Callable
+from functools import partial
 from numbers import Real
 
 Form = Callable[[Real | None], str]
@@ -14,6 +16,7 @@ MINUS = "\N{MINUS SIGN}"
 # A bootstrap mean of zeros may be 1e-18, which is shown as 0.
 SMALLEST_SHARE = 5e-7
 GAP = "\N{NO-BREAK SPACE}"
+MOST_DIGITS = 9
 _UNSEEN_RANGES = (
     # Control characters except tabs and line feeds, surrogates, and noncharacters.
     "\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff"
@@ -118,10 +121,23 @@ def p_value(value: Real | None) -> str:
     return f"p{GAP}={GAP}{value:.{3 if value < 0.0995 else 2}f}"
 
 
+def telling_apart(low: Real | None, high: Real | None, form: Form = number) -> Form:
+    """`form`, with as many more digits as it takes to write the two ends of an interval differently.
+
+    A form without the option `digits` is returned as it is.
+    """
+    option = inspect.signature(form).parameters.get("digits")
+    if option is None or not (known(low) and known(high)) or low == high or form(low) != form(high):
+        return form
+    finer = (partial(form, digits=option.default + more) for more in range(1, MOST_DIGITS))
+    return next((each for each in finer if each(low) != each(high)), form)
+
+
 def interval(low: Real | None, high: Real | None, form: Form = number) -> str:
-    """`0.39 to 0.43`, both ends written by `form`."""
+    """`0.39 to 0.43`, both ends written by `form`, with more digits if they would be the same."""
     if not (known(low) and known(high)):
         return "no interval"
+    form = telling_apart(low, high, form)
     return f"{form(low)} to {form(high)}"
 
 
@@ -131,6 +147,7 @@ def estimate(value: Real | None, low: Real | None, high: Real | None, form: Form
         return "not defined"
     if not (known(low) and known(high)):
         return form(value)
+    form = telling_apart(low, high, form)
     return f"{form(value)} (95% interval {interval(low, high, form)})"
 
 

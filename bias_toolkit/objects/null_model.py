@@ -1,8 +1,7 @@
 """Photographers' bias in position, measured against a null model in which boxes are placed at random.
 
 Each box keeps its size and is placed uniformly over all positions where it fits wholly inside its image. A box that
-could not have been elsewhere therefore says nothing about the photographer. Positions are continuous. In images as
-small as 64 × 64, boxes annotated in whole pixels therefore lower centre_bias by a few hundredths.
+could not have been elsewhere therefore says nothing about the photographer. Positions are continuous.
 
 The box of an object that the border cuts off touches the border, wherever the object's true centre is. Such boxes are
 as far from the centre as they can be and hide a bias towards it. So the comparison is also made for the untruncated
@@ -22,8 +21,9 @@ from bias_toolkit.foundation.files import shard_slices
 from bias_toolkit.foundation.intervals import DIFFERENCE, FEWEST_IMAGES, NONE, Limits, few_differ, mean_bound
 from bias_toolkit.foundation.resampling import CHUNK_ELEMENTS
 from bias_toolkit.objects.maps import CELLS, cell_numbers
-from bias_toolkit.objects.position_scale import CORNER_DISTANCE, TRUNCATION_MARGIN
+from bias_toolkit.objects.position_scale import CORNER_DISTANCE, EDGE_TOLERANCE, TRUNCATION_MARGIN
 
+HALF_A_PIXEL = 0.5
 BIASES = {"centre_bias": "expected", "untruncated_centre_bias": "inner_expected"}
 """Each estimate of centring, and the column of `with_null_model` with the centre_distance expected for it."""
 
@@ -74,9 +74,19 @@ def with_null_model(framing: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame
 
     Returns `framing` with the columns a, b, expected, inner_a, inner_b and inner_expected. `framing` are FRAMING rows
     of `images`, which has the columns image_id, width and height.
+
+    A box with edges in whole pixels that is not truncated stays at least two pixels from the border, not just more than
+    one. So these places are those of a continuous box that stays one and a half pixels from it.
     """
     rows = pd.Index(images["image_id"]).get_indexer(framing["image_id"])
-    margins = (TRUNCATION_MARGIN / images[side].to_numpy(np.float64)[rows] for side in ("width", "height"))
+    margins = []
+    for side, centre in (("width", "cx"), ("height", "cy")):
+        pixels = images[side].to_numpy(np.float64)[rows]
+        middle, half = framing[centre].to_numpy(np.float64), framing[f"{side}_fraction"].to_numpy(np.float64) / 2
+        is_whole = np.ones(len(framing), dtype=bool)
+        for edge in (middle - half) * pixels, (middle + half) * pixels:
+            is_whole &= np.abs(edge - np.rint(edge)) < EDGE_TOLERANCE
+        margins.append((TRUNCATION_MARGIN + HALF_A_PIXEL * is_whole) / pixels)
     a, b = room(framing)
     inner_a, inner_b = room(framing, *margins)
     return framing.assign(

@@ -33,7 +33,7 @@ class Source(Protocol):
     settings: Any  # seed, bins and metric, and with to_dict every setting by name, as JSON values
     skipped_images: pd.DataFrame  # split, step, image_id, reason: one row per step that left an image out
     model_record: Mapping[str, Any]  # name, input_size, preprocessing, n_classes, feature_layer, feature_dimension, ...
-    trained_on: str | None  # the model: `train`, the training set; `other`, something else; None if not known
+    trained_on: str | None  # the model: `train`, the training set; `other` or `probably other`; None if not known
     label_record: Mapping[str, Any]  # how the test set's labels were matched with the model's classes
     versions: Mapping[str, str]
     seconds: Mapping[str, float]  # name of a step to its wall time

@@ -21,11 +21,11 @@ def news(inputs: Inputs, results: Results, with_model: bool) -> list[str]:
     sentences = [_set_sentence(results, split) for split in SPLITS] + left_out_sentences(results)
     if not with_model:
         return sentences
-    from bias_toolkit.report.words.sentences import training_sentence
+    from bias_toolkit.report.words.sentences import TRAINED_ELSEWHERE
 
     is_matched = results.stored.is_current(steps.measures)
     match = results.label_record["sentence"] if is_matched else inputs.label_match.sentence
-    return [*sentences, f"{match}.", *filter(None, [training_sentence(results.trained_on)])]
+    return [*sentences, f"{match}.", *filter(None, [TRAINED_ELSEWHERE.get(results.trained_on)])]
 
 
 def _set_sentence(results: Results, split: str) -> str:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.files import empty_table, read_array
+from bias_toolkit.models.specs import NAMED_MODELS
 from bias_toolkit.pipeline.record import RECORD, StepRecord, read_record
 from bias_toolkit.pipeline.step import Plan, Step, Task
 from bias_toolkit.pipeline.step_folder import StepFolder
@@ -97,12 +98,13 @@ class Results:
 
     @property
     def trained_on(self) -> str | None:
-        """`train` if the model was trained on the training set, `other` if it was not, None if that is not known."""
+        """What the model was trained on: `train`, `other`, `probably other`, or None; see `study.trained_on`."""
         inputs = self._inputs
-        classes = inputs.model.class_names if inputs.has_open_model else self.label_record["classes"]
         labels = self.images("train")["label"].dropna().unique()
         names = self.dataset_record("train")["class_names"]
-        return trained_on(self.settings, inputs.spec("model"), inputs.spec("train"), labels, names, classes)
+        return trained_on(
+            self.settings, inputs.spec("model"), inputs.spec("train"), labels, names, self.label_record["classes"]
+        )
 
     # Images and objects
 
@@ -287,7 +289,11 @@ class Results:
     @property
     def label_record(self) -> dict[str, Any]:
         """How the test set's labels were matched with the model's classes: indices, sentence, classes."""
-        return {"classes": None} | self.stored.json(steps.measures, "labels.json", values.LabelValues)
+        record = {"classes": None} | self.stored.json(steps.measures, "labels.json", values.LabelValues)
+        # Studies of earlier versions lack the names; to open another model may need the network, or run code.
+        if record["classes"] is None and (self._inputs.has_open_model or self._inputs.spec("model") in NAMED_MODELS):
+            record["classes"] = self._inputs.model.class_names
+        return record
 
     @property
     def runtime_reason(self) -> str:

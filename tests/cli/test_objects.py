@@ -21,7 +21,7 @@ def test_a_dataset_alone(run, photographs):
     code, out, _ = run("objects", photographs["train"], *FAST)
     assert code == 0
     assert "60 images with 60 boxes, read as table" in out
-    assert "The photographs of the dataset are framed alike: the objects lie nearer to the centre" in " ".join(
+    assert "The objects of the dataset are centred: they lie nearer to the middle of the photograph" in " ".join(
         out.split()
     )
     assert "Framing of the dataset" in out
@@ -66,7 +66,7 @@ def test_a_study_gives_both_sets_and_their_comparison(run, finished, tmp_path):
     code, out, _ = run("objects", study)
     assert code == 0
     words = " ".join(out.split())
-    assert "The photographs of the training set are framed alike" in words
+    assert "The objects of the training set are centred" in words
     assert "The test set is framed otherwise than the training set: a classifier tells them apart." in words
     answer = json.loads(run("objects", study, "--json")[1])
     assert answer["train"][0]["n_objects"] == 60

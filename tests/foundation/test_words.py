@@ -1,5 +1,6 @@
 import json
 import unicodedata
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from bias_toolkit.foundation.words import (
     p_value,
     percent,
     significant,
+    telling_apart,
     visible,
     visible_json,
     visible_name,
@@ -187,3 +189,31 @@ def test_json_keeps_its_meaning_and_shows_every_character(text):
     shown = visible_json(json.dumps({text: [text]}, ensure_ascii=False, indent=1))
     assert json.loads(shown) == {text: [text]}
     assert visible(shown) == shown
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "form", "text"),
+    [
+        (0.021, 0.0213, number, "0.0210 to 0.0213"),
+        (0.048, 0.052, number, "0.048 to 0.052"),
+        (0.021, 0.034, number, "0.02 to 0.03"),
+        (0.0, 0.0004, partial(number, digits=3), "0.0000 to 0.0004"),
+        (0.151, 0.1514, percent, "15.10% to 15.14%"),
+        (0.151, 0.1514, partial(percent, digits=0), "15.10% to 15.14%"),
+        (1.2341, 1.2342, significant, "1.2341 to 1.2342"),
+        (2, 2, count, "2 to 2"),
+        (1.0, 1.2, lambda value: f"{value:.0f}", "1 to 1"),
+    ],
+)
+def test_the_ends_of_an_interval_are_written_differently(low, high, form, text):
+    assert interval(low, high, form) == text
+
+
+def test_a_value_has_as_many_digits_as_its_interval():
+    assert estimate(0.0212, 0.0210, 0.0213) == "0.0212 (95% interval 0.0210 to 0.0213)"
+
+
+@given(st.floats(-1, 1), st.floats(1e-6, 1), st.sampled_from([number, percent, significant, partial(number, digits=0)]))
+def test_the_ends_of_an_interval_never_read_the_same(low, width, form):
+    finer = telling_apart(low, low + width, form)
+    assert finer(low) != finer(low + width)

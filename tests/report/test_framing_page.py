@@ -92,7 +92,7 @@ def test_tables_and_results_are_the_numbers(page, described):
     assert any(finding["claim"] == claim for finding in results["findings"])
     answers = results["answers"]
     assert [answer["estimate"]["name"] for answer in answers] == ["centre_bias"] * 2
-    assert answers[0]["claim"].startswith("The photographs of the dataset are framed alike")
+    assert answers[0]["claim"].startswith("The objects of the dataset are centred")
     assert answers[0]["claim"] in (page / "index.html").read_text(encoding="utf-8")
 
 

@@ -41,7 +41,7 @@ def test_both_sets_what_was_left_out_and_the_labels_come_before_features(photogr
     assert left_out.startswith("3 images of the test set are left out: the file is empty (2); the file is ")
     assert left_out.endswith("(1); see skipped.csv.")
     assert labels == "10 of 10 labels matched the model's classes by class name."
-    assert training.startswith("It is not known whether the model was trained on the training set.")
+    assert training.startswith("Whether the model was trained on the training set is not known")
 
 
 def test_nothing_is_said_where_nothing_has_to_be_done(finished, told):

@@ -29,9 +29,10 @@ def answer(model, train="/photos", labels=("goldfish",), names=None, classes=IMA
         # Digits elsewhere may be the demo's.
         ({"model": "demo", "train": "/digits", "labels": DIGITS, "classes": DIGITS}, None),
         ({"model": "demo", "train": "/owls", "labels": ["owl"], "classes": DIGITS}, "other"),
-        ({"model": "efficientnet-lite0", "labels": ["kangaroo"]}, "other"),
-        ({"model": "torchvision:resnet50", "labels": ["goldfish", "kangaroo"]}, "other"),
-        ({"model": "timm:resnet18", "labels": ["kangaroo"]}, "other"),
+        ({"model": "efficientnet-lite0", "labels": ["kangaroo"]}, "probably other"),
+        ({"model": "torchvision:resnet50", "labels": ["goldfish", "kangaroo", "emu"]}, "probably other"),
+        ({"model": "torchvision:resnet50", "labels": ["goldfish", "kangaroo"]}, None),
+        ({"model": "timm:resnet18", "labels": ["kangaroo"]}, "probably other"),
         # Its classes' names and ids, and no labels, are those of ImageNet, of a part of it, and of others.
         ({"model": "efficientnet-lite0", "labels": ["goldfish", "white shark"]}, None),
         ({"model": "efficientnet-lite0", "labels": ["n01443537", "n01440764"]}, None),
@@ -60,7 +61,8 @@ def test_another_word_is_refused():
 def test_only_the_report_is_written_again_and_it_says_so(finished, tmp_path, no_figures):
     folder = shutil.copytree(finished.folder, tmp_path / "study")
     assert finished.trained_on is None
-    assert "It is not known whether the model was trained on the training set." in finished.answers()[-1]["evidence"]
+    unknown = "Whether the model was trained on the training set is not known"
+    assert unknown in finished.answers()[-1]["evidence"]
     with no_figures():
         study = Study(folder, trained_on="train").run()
     assert study.computed == ["report"]
@@ -69,8 +71,9 @@ def test_only_the_report_is_written_again_and_it_says_so(finished, tmp_path, no_
     with no_figures():
         again = Study(folder, trained_on="other").run()
     assert again.computed == ["report"]
-    assert "The model was not trained on the training set." in again.answers()[-1]["evidence"]
-    assert "The model was not trained on the training set." in set(again.findings()["claim"])
+    assert "The model was not trained on the training set, so" in again.answers()[-1]["evidence"]
+    # It is said once.
+    assert not again.findings()["claim"].str.contains("trained on").any()
     assert Study(folder).settings.trained_on == "other"
     # Of another model or training set, it is asked again.
     assert Study(folder, model="demo").settings.trained_on is None

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bias_toolkit.foundation.words import MISSING, interval, known, number
+from bias_toolkit.foundation.words import MISSING, interval, known, number, telling_apart
 from bias_toolkit.report.page.thumbnails import Example
 from bias_toolkit.report.words.definitions import Definition
 
@@ -54,6 +54,7 @@ def estimate_cell(
     marked: bool = False,
 ) -> Cell:
     """A value, with its interval and further text below it."""
+    form = telling_apart(low, high, form)
     limits = interval(low, high, form)
     return Cell(form(value), f"{limits}; {more}" if more else limits, marked=marked) if known(value) else Cell(MISSING)
 
@@ -61,6 +62,7 @@ def estimate_cell(
 def column_cell(row: Mapping[str, Any], column: str, form: Callable[[float], str] = number) -> Cell:
     """A column of a row, with its interval from `<column>_low` and `<column>_high`, if any, below it."""
     low, high = row.get(f"{column}_low"), row.get(f"{column}_high")
+    form = telling_apart(low, high, form)
     return Cell(form(row.get(column)), interval(low, high, form) if known(low) and known(high) else "")
 
 

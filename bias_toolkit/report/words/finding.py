@@ -8,7 +8,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bias_toolkit.foundation.words import Form, count, estimate, interval, known, number, percent, significant
+from bias_toolkit.foundation.intervals import FEWEST_IMAGES
+from bias_toolkit.foundation.words import (
+    Form,
+    count,
+    estimate,
+    interval,
+    known,
+    number,
+    percent,
+    significant,
+    telling_apart,
+)
 from bias_toolkit.report.words.sentences import in_points
 
 
@@ -84,9 +95,8 @@ class Heading(StrEnum):
 
 
 SIGNIFICANT = 0.05
-TOO_FEW_IMAGES = 30
-# A bootstrap of fewer images gives intervals that are too narrow; for equal values, their width is even 0.
-ENOUGH_FOR_AN_INTERVAL = 10
+# Nothing is said of fewer images than have an interval, and of all others the interval decides.
+TOO_FEW_IMAGES = FEWEST_IMAGES
 # Added to the rank of a finding that says that nothing was found, or that it is not known.
 NOT_FOUND_RANK = 100
 NO_INTERVAL = "too few images, or too alike, for an interval"
@@ -134,7 +144,7 @@ class Estimate:
         # A number after a number would be read with it.
         colon = ":" if self.label[-1:].isdigit() or ("minus" in self.label and self.label[-1:] != ":") else ""
         unit = " percentage points" if self.unit == Unit.POINTS else ""
-        return f"{self.label}{colon} {FORMS[self.unit](self.value)}{unit}"
+        return f"{self.label}{colon} {telling_apart(self.low, self.high, FORMS[self.unit])(self.value)}{unit}"
 
     @property
     def _limits(self) -> str:
@@ -216,7 +226,7 @@ def clearest_of_family(value: ArrayLike, low: ArrayLike, high: ArrayLike, nothin
 
 def estimate_over(n: float, value: float | None, low: float | None, high: float | None, form: Form = number) -> str:
     """`0.41 (95% interval 0.39 to 0.43)`, or a statement that `n` images are too few for the interval."""
-    if known(value) and n < ENOUGH_FOR_AN_INTERVAL:
+    if known(value) and (n < TOO_FEW_IMAGES or not (known(low) and known(high))):
         return f"{form(value)} ({NO_INTERVAL})"
     return estimate(value, low, high, form)
 
@@ -231,7 +241,7 @@ def estimate_of_row(
     nothing: float | None = None,
 ) -> Estimate:
     """A column of a row with its interval from `<column>_low` and `<column>_high`, if `n` images are enough for one."""
-    ends = (row[f"{column}_low"], row[f"{column}_high"]) if n >= ENOUGH_FOR_AN_INTERVAL else (None, None)
+    ends = (row[f"{column}_low"], row[f"{column}_high"]) if n >= TOO_FEW_IMAGES else (None, None)
     return Estimate(column, label, row[column], *ends, int(n), of, unit, nothing)
 
 
@@ -241,12 +251,13 @@ def limits_of_row(row: Mapping[str, Any], column: str, form: Form = number) -> s
 
 
 def value_of(
-    row: Mapping[str, Any], column: str, form: Form = number, short: bool = False, n: float = ENOUGH_FOR_AN_INTERVAL
+    row: Mapping[str, Any], column: str, form: Form = number, short: bool = False, n: float = TOO_FEW_IMAGES
 ) -> str:
     """A column of a row with its interval from `<column>_low` and `<column>_high`, if `n` images are enough."""
     value, low, high = row.get(column), row.get(f"{column}_low"), row.get(f"{column}_high")
-    if n < ENOUGH_FOR_AN_INTERVAL:
+    if n < TOO_FEW_IMAGES:
         return estimate_over(n, value, low, high, form)
     if short and known(low) and known(high):
+        form = telling_apart(low, high, form)
         return f"{form(value)} ({interval(low, high, form)})"
     return estimate(value, low, high, form)

@@ -29,14 +29,14 @@ def lowered(text: str) -> str:
     return text if is_symbol else text[0].lower() + text[1:]
 
 
-def in_points(share: float) -> str:
+def in_points(share: float, digits: int = 1) -> str:
     """A share, or a difference of two, as a number of percentage points."""
-    return number(100 * share, 1)
+    return number(100 * share, digits)
 
 
-def three_digits(value: float) -> str:
+def three_digits(value: float, digits: int = 3) -> str:
     """A small share or logarithm, with three digits after the point."""
-    return number(value, 3)
+    return number(value, digits)
 
 
 def image_size(protocol: str, size: float) -> float:
@@ -51,24 +51,13 @@ def sweep_name(protocol: str, transform: str, size: float) -> str:
 
 
 TRAINED_ELSEWHERE = {
-    "other": (
-        "The model was not trained on the training set.",
-        "So the distance is to other images than those that it learnt from.",
-    ),
-    None: (
-        "It is not known whether the model was trained on the training set.",
-        "If it was not, the distance is to other images than those that it learnt from. Say it with --trained-on.",
-    ),
+    "other": "The model was not trained on the training set, so the distance is not to the images that it learnt from.",
+    "probably other": "The model was probably not trained on the training set, as most of its labels are no classes of "
+    "the model; then the distance is not to the images that it learnt from.",
+    None: "Whether the model was trained on the training set is not known (say it with --trained-on); if not, the "
+    "distance is not to the images that it learnt from.",
 }
-"""By `Source.trained_on`: the fact, and what follows from it."""
-
-
-def training_sentence(trained_on: str | None) -> str:
-    """What distance from the training set is, if the model was or may have been trained on something else.
-
-    `trained_on` is `train` (then nothing is said), `other`, or None if it is not known.
-    """
-    return " ".join(TRAINED_ELSEWHERE.get(trained_on, ()))
+"""What follows for the distance, by `Source.trained_on`; nothing if the model was trained on the training set."""
 
 
 @dataclass(frozen=True)

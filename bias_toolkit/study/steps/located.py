@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import bias_toolkit
 from bias_toolkit.pipeline.step import Job, sharded
+from bias_toolkit.study.settings import INTERVAL_RULE, NULL_MODEL_RULE
 from bias_toolkit.study.steps.images import images
 
 if TYPE_CHECKING:
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 
 SAMPLE = 1000
 """Images with boxes on which estimated boxes are measured."""
+
+
+def _rules() -> dict[str, Any]:
+    return _method() | {"intervals": INTERVAL_RULE, "null_model": NULL_MODEL_RULE}
 
 
 def _method() -> dict[str, Any]:
@@ -138,7 +143,7 @@ def _tables() -> dict[str, Any]:
     needs=[images],
     inputs=["model", "label_map"],
     settings=["batch_size", "resamples", "seed"],
-    also=_method,
+    also=_rules,
     items=_sample,
     shard_size=256,
     outputs=_outputs,

@@ -66,7 +66,7 @@ def test_axe_finds_nothing_wrong_on_an_explanation(scheme, explained, open_in_br
 def test_a_report_answers_before_anything_is_opened(report, open_in_browser):
     shown = open_in_browser(report.folder / "index.html")
     answers = (
-        "framed alike",
+        "are centred",
         "A shift by one pixel changes the model’s top-1 class.",
         "Images far from the training set",
     )

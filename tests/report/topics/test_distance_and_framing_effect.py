@@ -274,7 +274,7 @@ def test_no_distances(bare_source):
     assert finding.kind == "unknown"
 
 
-def framing(source, analysis_of, rhos, test_bias=(0.4, 0.35, 0.45), more=None):
+def framing(source, analysis_of, rhos, test_bias=(0.4, 0.35, 0.45), more=None, trained=0.5):
     names = [variable.name for variable in FRAMING_VARIABLES]
     per_image = pd.DataFrame({"p_top1_change": [0.0, 0.1]} | {name: [0.1, 0.2] for name in names})
     rows = [row for name, (a, b) in zip(names, rhos, strict=True) for row in correlations(a, b, distance=name)]
@@ -300,6 +300,7 @@ def framing(source, analysis_of, rhos, test_bias=(0.4, 0.35, 0.45), more=None):
             per_image=per_image,
             analysis=analysis,
             test_summary=summary,
+            train_summary=summary.assign(centre_bias=trained, untruncated_centre_bias=trained),
             test_framing=pd.DataFrame({"image_id": ["a"]}),
             reference=("crop", "diagonal", 1.0),
         )
@@ -331,9 +332,39 @@ def test_the_caution_counts_the_objects_that_it_is_about(bare_source, analysis_o
     assert last.estimate.text == "Untruncated centre bias 0.30 (95% interval 0.20 to 0.40; 17 test objects)"
 
 
-def test_that_excuse_is_not_made_for_uncentred_photographs(bare_source, analysis_of):
-    found = framing(bare_source, analysis_of, [(NULL, NULL)] * 3, test_bias=(0.0, -0.1, 0.1))
-    assert [finding.kind for finding in found] == ["none"] * 3
+@pytest.mark.parametrize(
+    ("test_bias", "trained", "said"),
+    [
+        (
+            (0.25, 0.21, 0.29),
+            0.6,
+            "The test photographs are centred themselves, so a relation to framing may not show in them.",
+        ),
+        ((0.03, 0.01, 0.05), 0.6, "The test photographs are much less centred than the training photographs."),
+        ((0.0, -0.1, 0.1), 0.6, "The test photographs are much less centred than the training photographs."),
+        # An interval that includes, or ends at, a third of the training set's bias allows neither.
+        ((0.2, 0.1, 0.3), 0.6, None),
+        ((0.3, 0.25, 0.4), 0.75, None),
+        ((0.2, 0.1, 0.25), 0.75, None),
+        ((0.2, np.nan, np.nan), 0.6, None),
+        # The training photographs are not centred, or that is not known.
+        (
+            (0.2, 0.1, 0.3),
+            -0.1,
+            "The test photographs are centred themselves, so a relation to framing may not show in them.",
+        ),
+        ((-0.2, -0.3, -0.1), -0.1, None),
+        ((0.2, 0.1, 0.3), np.nan, None),
+    ],
+)
+def test_photographs_are_called_centred_themselves_from_a_third_of_the_training_bias_on(
+    bare_source, analysis_of, test_bias, trained, said
+):
+    found = framing(bare_source, analysis_of, [(NULL, NULL)] * 3, test_bias=test_bias, trained=trained)
+    assert [finding.claim for finding in found[3:]] == ([said] if said else [])
+    if said:
+        assert found[3].estimate.direction == (1 if "themselves" in said else -1)
+        assert found[3].kind == ("caution" if "themselves" in said else "fact")
 
 
 def test_framing_without_boxes_or_without_a_sweep(bare_source):

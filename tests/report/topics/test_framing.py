@@ -33,7 +33,9 @@ ROW = {
     "truncated_share_high": 0.04,
 }
 CUT = {"truncated_share": 0.77, "truncated_share_low": 0.75, "truncated_share_high": 0.79}
-ALIKE = "The photographs of the training set are framed alike: "
+CENTRED = (
+    "The objects of the training set are centred: they lie nearer to the middle of the photograph than chance would "
+)
 NUMBERS = "0123456789%"
 
 
@@ -60,31 +62,37 @@ def find(findings, part):
 @pytest.mark.parametrize(
     ("row", "kind", "claim"),
     [
-        ({}, "fact", f"{ALIKE}the objects lie nearer to the centre than by chance."),
-        (bias(-0.1), "fact", f"{ALIKE}the objects lie farther from the centre than by chance."),
+        ({}, "fact", f"{CENTRED}put them."),
+        (
+            bias(-0.1),
+            "fact",
+            "The objects of the training set avoid the centre: they lie farther from the middle of the photograph than "
+            "chance would put them.",
+        ),
         (
             bias(0.01),
             "none",
-            "The photographs of the training set were not found to be framed alike: the objects may lie as chance puts "
-            "them.",
+            "The objects of the training set were not found to be centred: they may lie as chance would put them.",
         ),
         # An interval that ends at 0 includes it.
         (bias(0.125, 0.125), "none", None),
         (
-            {"n_images": 8},
+            {"n_images": 4},
             "caution",
-            "Too few photographs of the training set have boxes to say whether they are framed alike.",
+            "Too few photographs of the training set have boxes to say whether objects are centred.",
         ),
+        # Of five photographs there is an interval, and it decides.
+        ({"n_images": 5}, "fact", f"{CENTRED}put them."),
         (bias(0.2) | {"centre_bias_low": np.nan, "centre_bias_high": np.nan}, "caution", None),
         (
             bias(np.nan),
             "unknown",
-            "Whether the photographs of the training set are framed alike is not known: each box fills its image.",
+            "Whether the objects of the training set are centred is not known: each box fills its image.",
         ),
         (
             CUT,
             "fact",
-            f"{ALIKE}the objects that the frame does not cut lie nearer to the centre than by chance.",
+            f"{CENTRED}put them.".replace("set are", "set that the frame does not cut are"),
         ),
     ],
 )
@@ -139,7 +147,7 @@ def test_the_answer_says_what_its_interval_shows(value, below, above, n_images):
             0.7,
             0.05,
             "none",
-            "The median object of the training set covers about half of its image: not found to be more or less.",
+            "The median object of the training set was not found to cover more or less than half of its image.",
         ),
         (
             0.7,
@@ -154,15 +162,32 @@ def test_scale(scale, half, kind, claim):
     finding = find(framing_findings(contents(row)), "median object")
     assert (finding.kind, finding.claim) == (kind, claim)
     assert finding.estimate.value == pytest.approx(scale**2)
-    few = find(framing_findings(contents(row | {"n_images": 12})), "Too few")
+    few = find(framing_findings(contents(row | {"n_images": 4})), "Too few")
     assert (few.kind, few.estimate.low) == ("caution", None)
+
+
+@pytest.mark.parametrize(
+    ("ends", "kind"),
+    [
+        # √½ squared is above one half, by rounding.
+        ((0.6, np.sqrt(0.5)), "none"),
+        ((np.sqrt(0.5), 0.9), "none"),
+        ((0.6, 0.707), "fact"),
+        ((0.708, 0.9), "fact"),
+    ],
+)
+def test_whether_the_median_object_covers_half_is_not_decided_by_rounding(ends, kind):
+    row = {"median_scale": sum(ends) / 2} | dict(zip(("median_scale_low", "median_scale_high"), ends, strict=True))
+    finding = find(framing_findings(contents(row)), "median object")
+    assert finding.kind == kind
+    assert (finding.estimate.direction == 0) == (kind == "none")
 
 
 def test_many_objects_that_the_frame_cuts():
     finding = find(framing_findings(contents(CUT)), "cuts")
     assert (finding.kind, finding.claim) == ("fact", "The frame cuts many of the training objects.")
     assert finding.estimate.text == "Share cut 77.0% (95% interval 75.0% to 79.0%; 120 objects)"
-    few = find(framing_findings(contents(CUT | {"n_images": 12})), "the frame cuts")
+    few = find(framing_findings(contents(CUT | {"n_images": 4})), "the frame cuts")
     assert few.kind == "caution"
     assert not any("cuts" in finding.claim for finding in framing_findings(contents({})))
 
@@ -172,47 +197,74 @@ CLASSES = [
     category("a", 0.5),
     category("b", 0.1, 0.2),
     category("c", -0.4),
-    category("d", 0.9, n_images=9),
+    category("d", 0.9, n_images=4),
 ]
 
 
-def test_classes_against_chance():
-    finding = find(framing_findings(contents(*CLASSES, names={"a": "Ant, emmet"})), "than by chance")
-    assert finding.kind == "fact"
-    assert finding.claim == "The objects of “Ant” lie nearer to the centre than by chance."
-    # The class of nine images has no interval.
-    assert (
-        finding.evidence == "Of 3 training classes, 1 lies nearer to the centre than by chance. 1 lies farther from it."
+def of_classes(nearer, farther=0, neither=0):
+    """The finding on a dataset of as many classes that are centred, that avoid the centre, and neither."""
+    values = [0.5] * nearer + [-0.5] * farther + [0.0] * neither
+    rows = [bias(0.1), *(category(f"{i}", value) for i, value in enumerate(values))]
+    return find(framing_findings(contents(*rows)), "centred" if len(values) >= 5 else "too few")
+
+
+@pytest.mark.parametrize(
+    ("counts", "kind", "claim"),
+    [
+        ((17, 0, 2), "fact", "Most training classes are centred."),
+        # The interval of 5 of 6 includes one half, that of 6 of 6 does not.
+        ((6, 0, 0), "fact", "Most training classes are centred."),
+        ((5, 1, 0), "none", "It was not found whether most training classes are centred."),
+        ((2, 1, 17), "fact", "Most training classes were not found to be centred."),
+        ((4, 0, 0), "caution", "There are too few training classes to say whether most are centred."),
+    ],
+)
+def test_classes_against_chance(counts, kind, claim):
+    finding = of_classes(*counts)
+    nearer, farther, _ = counts
+    n = sum(counts)
+    assert (finding.kind, finding.claim) == (kind, claim)
+    assert (finding.estimate.value, finding.estimate.n) == (nearer / n, n)
+    assert finding.evidence.startswith(f"The objects of {nearer} of {n} training classes lie nearer to the centre")
+    assert (f"Those of {farther} lie farther from it." in finding.evidence) == (farther > 0)
+    assert (finding.rank == 60) == (kind == "fact")
+    assert finding.states_centring == (claim == "Most training classes are centred.")
+
+
+def test_the_share_of_classes_with_its_interval():
+    assert of_classes(17, 0, 2).estimate.text == (
+        "Share of the training classes found to be centred 89.5% (95% interval 66.9% to 98.7%; 19 classes)"
     )
-    # Two of three were found: the level is 1 − 2 × 0.05 / 3.
-    assert finding.estimate.low == pytest.approx(0.5 - 0.1 * 2.1613 / 1.9842, abs=1e-3)
+
+
+def test_the_classes_counted_are_those_of_the_table():
     table = by_category(contents(*CLASSES).first.summary).set_index("category")
-    assert finding.estimate.low == table.loc["a", "centre_bias_low"]
+    # Two of three were found: the level is 1 − 2 × 0.05 / 3.
+    assert table.loc["a", "centre_bias_low"] == pytest.approx(0.5 - 0.1 * 2.1613 / 1.9842, abs=1e-3)
     assert np.isnan(table.loc["d", "centre_bias_low"])
+    finding = find(framing_findings(contents(*CLASSES)), "too few")
+    assert finding.evidence.startswith(
+        "The objects of 1 of 3 training classes lie nearer to the centre than by chance."
+    )
+    assert finding.evidence.endswith("Those of 1 lie farther from it.")
 
 
 def test_a_class_that_alone_would_be_found_is_not_among_twenty():
     rows = [bias(0.0), *(category(f"{i}", 0.0) for i in range(19)), category("x", 0.11)]
-    finding = find(framing_findings(contents(*rows)), "than by chance")
-    assert finding.kind == "none"
-    assert finding.claim == (
-        "No training class was found whose objects lie nearer to the centre, or farther from it, than by chance."
-    )
-    assert finding.evidence == "Of 20 training classes, this is the one nearest to a difference."
-    assert finding.estimate.low < 0 < finding.estimate.value
+    finding = find(framing_findings(contents(*rows)), "found to be centred")
+    assert finding.evidence.startswith("The objects of 0 of 20 training classes lie nearer")
 
 
 @settings(deadline=None, max_examples=50)
-@given(st.lists(st.tuples(st.floats(-0.9, 0.9), st.floats(0.01, 0.5)), min_size=2, max_size=12))
+@given(st.lists(st.tuples(st.floats(-0.9, 0.9), st.floats(0.01, 0.5)), min_size=5, max_size=12))
 def test_as_many_classes_are_told_as_the_table_shows(values):
     rows = [bias(0.0), *(category(f"{i}", value, half) for i, (value, half) in enumerate(values))]
-    finding = find(framing_findings(contents(*rows)), "than by chance")
+    (finding,) = (each for each in framing_findings(contents(*rows)) if each.figure == "categories")
     table = by_category(contents(*rows).first.summary)
     nearer, farther = table["centre_bias_low"].gt(0).sum(), table["centre_bias_high"].lt(0).sum()
-    assert (finding.kind == "fact") == (nearer + farther > 0) == (finding.estimate.direction != 0)
-    if finding.kind == "fact":
-        assert f", {nearer} lie" in finding.evidence
-        assert ("farther from it" in finding.evidence) == (farther > 0)
+    assert (finding.kind == "fact") == (finding.estimate.direction != 0)
+    assert f"of {nearer} of {len(values)}" in finding.evidence
+    assert ("farther from it" in finding.evidence) == (farther > 0)
 
 
 def test_classes_against_the_whole_set():
@@ -237,9 +289,9 @@ def test_a_dataset_of_its_own_is_spoken_of_without_training():
     summary = pd.DataFrame([ROW | row for row in CLASSES])
     source = FramingContents(FramedSet("the dataset", "", "dataset", summary=summary))
     text = " ".join(finding.text for finding in [framing_answer(source), *framing_findings(source)])
-    assert "The photographs of the dataset are framed alike" in text
+    assert "The objects of the dataset are centred" in text
     assert "The median object of the dataset covers" in text
-    assert "Of 3 classes" in text
+    assert "of 3 classes" in text
     assert "train" not in text
     assert "test" not in text
 

@@ -11,15 +11,29 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
+from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.words import count, interval, known, number
 from bias_toolkit.invariance import HEADLINE, FramingGrid
-from bias_toolkit.report.page.style import GREY, HEAT_MAP, SMALL, VERMILLION, in_its_unit, new_figure, styled, subtitle
-from bias_toolkit.report.topics.cause.map_findings import SURROUNDINGS
-from bias_toolkit.report.words.definitions import label_of
+from bias_toolkit.report.page.style import (
+    GREY,
+    HEAT_MAP,
+    SMALL,
+    VERMILLION,
+    in_its_unit,
+    new_figure,
+    styled,
+    subtitle,
+    value_range,
+)
+from bias_toolkit.report.topics.cause.map_findings import SURROUNDINGS, TOO_FEW
+from bias_toolkit.report.words.definitions import label_of, limits_of
 
 DENSITY_MAP = "Greys"
 TRAINING = "training density"
-NO_FIT = {"facecolor": "#F3F4F6", "edgecolor": "#C4C9D1", "hatch": "//////", "linewidth": 0}
+# White is neither a value nor a mark: the colours of values begin at grey, and cells without one are hatched.
+NO_FIT = {"facecolor": "#E5E7EB", "edgecolor": "#9CA3AF", "hatch": "//////", "linewidth": 0}
+TOO_FEW_THERE = {"facecolor": "#FFFFFF", "edgecolor": "#6B7280", "hatch": "....", "linewidth": 0}
+LIGHTEST = -0.2
 LOWEST = {"fill": False, "edgecolor": VERMILLION, "linewidth": 1.4}
 
 # Densities decrease so fast that cells differ mainly in the order of magnitude below the highest.
@@ -36,12 +50,16 @@ def _label(kind: str) -> str:
 def framing_maps(cells: pd.DataFrame, measure: str = HEADLINE) -> Figure:
     """A measure in each cell, one row per scale and one column per kind of surroundings.
 
+    Raises InputError if there is no cell.
+
     The first column is the training density on the same axes, if it is known. Cells in which the model recognises
     nothing are crossed out. Cells whose P(top-1 change) cannot be distinguished from the lowest are framed. Places at
-    which an object of that scale would not fit are hatched; cells with too few images are empty.
+    which an object of that scale would not fit are hatched; cells with too few images are dotted.
 
     `cells`: table MAP_CELLS. `measure`: {"p_top1_change", "mac", "accuracy"}.
     """
+    if cells.empty:
+        raise InputError(TOO_FEW)
     scales = sorted(cells["scale"].unique())
     kinds = list(dict.fromkeys(cells["surroundings"]))
     places = sorted(set(cells["cx"]) | set(cells["cy"]))
@@ -51,7 +69,7 @@ def framing_maps(cells: pd.DataFrame, measure: str = HEADLINE) -> Figure:
     figure = new_figure(height=0.98 * len(scales) + 1.9)
     grid = figure.subplots(len(scales), len(columns), squeeze=False, sharex=True, sharey=True)
     highest = float(cells[measure].max())
-    norms = {kind: Normalize(0, highest if highest > 0 else 1) for kind in kinds} | {TRAINING: Normalize(0, 1)}
+    norms = {kind: Normalize(0, highest if highest > 0 else 1) for kind in kinds} | {TRAINING: Normalize(LIGHTEST, 1)}
     density = density.assign(
         shade=np.clip(1 + (density["log_density"] - density["log_density"].max()) / SHOWN_DENSITY, 0, 1)
     )
@@ -83,7 +101,8 @@ def _panel(
     colours: str,
 ) -> None:
     values = table.pivot(index="cy", columns="cx", values=column).reindex(index=places, columns=places)
-    ax.imshow(values.to_numpy(float), cmap=colours, norm=norm, interpolation="nearest")
+    values = values.astype(float)
+    ax.imshow(values.to_numpy(), cmap=colours, norm=norm, interpolation="nearest")
     ax.grid(False)
     shown = sorted({0, (len(places) - 1) // 2, len(places) - 1})
     for axis in (ax.xaxis, ax.yaxis):
@@ -91,8 +110,9 @@ def _panel(
     ax.tick_params(length=2, pad=2)
     for x, cx in enumerate(places):
         for y, cy in enumerate(places):
-            if (cx, cy) not in fitting:
-                ax.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, **NO_FIT))
+            if (cx, cy) not in fitting or np.isnan(values.loc[cy, cx]):
+                look = TOO_FEW_THERE if (cx, cy) in fitting else NO_FIT
+                ax.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, **look))
     if column == "shade":
         return
     for row in table.itertuples():
@@ -109,6 +129,7 @@ def _bars(figure: Figure, grid: np.ndarray, columns: Sequence[str], measure: str
     first = 1 if columns[0] == TRAINING else 0
     if first:
         bar = figure.colorbar(grid[0, 0].images[0], ax=list(grid[:, 0]), shrink=0.9, **look | {"aspect": 8})
+        bar.ax.set_xlim(0, 1)
         bar.set_ticks([0, 1], labels=["≤ 1/1000", "highest"])
         bar.set_label("density", fontsize=8)
         bar.ax.tick_params(labelsize=SMALL)
@@ -123,7 +144,7 @@ def _bars(figure: Figure, grid: np.ndarray, columns: Sequence[str], measure: str
 
 def _legend(figure: Figure, cells: pd.DataFrame, measure: str) -> None:
     marks = [(Rectangle((0, 0), 1, 1, **NO_FIT), "the object would not fit")]
-    marks.append((Rectangle((0, 0), 1, 1, facecolor="white", edgecolor=GREY), "too few images"))
+    marks.append((Rectangle((0, 0), 1, 1, **TOO_FEW_THERE), "too few images"))
     if cells["recognised"].eq(False).any():
         marks.append((Line2D([], [], color=GREY, marker="x", linestyle="none"), "objects are not recognised"))
     if measure == HEADLINE:
@@ -157,7 +178,8 @@ def map_against_density(cells: pd.DataFrame, correlations: pd.DataFrame, measure
         ax.set(title=_label(kind), xlim=(0, 1.03))
         ax.tick_params(labelbottom=True)
         subtitle(ax, _rho_line(correlations, kind, measure))
-        ax.set_ylim(bottom=0)
+    shown = np.append(cells[measure].to_numpy(float), 0.0)
+    axes[0, 0].set_ylim(value_range(shown, limits_of(measure)))
     in_its_unit(axes[0, 0].yaxis, measure)
     figure.supylabel(label_of(measure), fontsize=9.5)
     figure.supxlabel("rank of the cell’s training density\n(0 fewest training objects, 1 most)", fontsize=9)

@@ -1,5 +1,6 @@
 """The page's section on how two datasets' framing differs: its table and its figure."""
 
+import dataclasses
 from collections.abc import Sequence
 from functools import partial
 
@@ -23,7 +24,7 @@ from bias_toolkit.report.page.style import BLUE, ORANGE, new_figure, styled, sub
 from bias_toolkit.report.topics.comparison.findings import LOGARITHMS, compared_variables, difference_of
 from bias_toolkit.report.topics.framing.contents import FramingContents
 from bias_toolkit.report.words.definitions import FRAMING_SUMMARY, FRAMING_VARIABLES, label_of
-from bias_toolkit.report.words.finding import sign
+from bias_toolkit.report.words.finding import Unit, sign
 
 BINS = 32
 TICKS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 10)
@@ -69,6 +70,9 @@ def _table(contents: FramingContents) -> TableBlock:
     first, second = contents.first, contents.second
     rows = []
     for row in compared_variables(contents.comparison).to_dict("records"):
+        # A variable that is the same for every image, as one object an image, cannot differ.
+        if not (known(row["difference_low"]) or row["difference"]):
+            continue
         name, high = row["variable"], row["wasserstein_by_chance_high"]
         form = partial(number, digits=3 if name in ("cx", "cy", "truncated") else 2)
         by_chance = Cell(form(row["wasserstein_by_chance"]), f"≤ {form(high)}" if known(high) else "")
@@ -103,7 +107,7 @@ def framing_differences(
     names: Sequence[str] = ("training set", "test set"),
 ) -> Figure:
     """The distributions of position, scale and aspect in two tables FRAMING, and the differences between them."""
-    figure = new_figure(10.6, 5.6)
+    figure = new_figure(height=5.4)
     rows = compared_variables(comparison).set_index("variable", drop=False)
     for ax, variable in zip(figure.subplots(2, 2).flat, AXES, strict=True):
         logarithmic = variable in LOGARITHMS
@@ -122,8 +126,10 @@ def framing_differences(
         ax.set(title=label_of(variable), xlabel=AXES[variable], ylabel="share of objects", xlim=(edges[0], edges[-1]))
         ax.set_ylim(bottom=0)
         ax.grid(False, axis="x")
-        subtitle(ax, difference_of(rows.loc[variable].to_dict(), comparison.test).brief)
-    figure.axes[0].legend(figure.axes[0].patches[:2], names, loc="upper right")
+        difference = difference_of(rows.loc[variable].to_dict(), comparison.test)
+        short = "ratio" if difference.unit == Unit.FACTOR else "difference"
+        subtitle(ax, dataclasses.replace(difference, label=short).brief.replace("percentage points", "points"))
+    figure.legend(figure.axes[0].patches[:2], names, loc="outside lower left", ncols=2)
     return figure
 
 

@@ -17,7 +17,7 @@ from bias_toolkit.report.source import Source, class_names
 from bias_toolkit.report.topics.distance.leaks import Leaks, gather_leaks, leak_findings
 from bias_toolkit.report.topics.distance.search_quality import quality_findings
 from bias_toolkit.report.words.finding import TOO_FEW_IMAGES, Estimate, Finding, Heading, Kind, Unit
-from bias_toolkit.report.words.sentences import ClassNames, training_sentence
+from bias_toolkit.report.words.sentences import TRAINED_ELSEWHERE, ClassNames
 
 FIGURE = "distance-{}"  # with the measure in braces
 RANK = 80
@@ -109,7 +109,7 @@ def distance_answer(contents: DistanceContents) -> Finding:
         Heading.DISTANCE,
         judged.kind,
         ANSWERS[judged.verdict].format(less=less, more=more),
-        f"{among_all}{training_sentence(contents.trained_on)}".strip(),
+        f"{among_all}{TRAINED_ELSEWHERE.get(contents.trained_on, '')}".strip(),
         estimate=judged.estimate,
         figure=judged.estimate and FIGURE.format("p-top1-change"),
     )

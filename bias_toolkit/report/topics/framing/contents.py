@@ -22,7 +22,7 @@ from bias_toolkit.objects import (
     objects_that_count,
 )
 from bias_toolkit.report.source import Source, class_names
-from bias_toolkit.report.words.finding import ENOUGH_FOR_AN_INTERVAL
+from bias_toolkit.report.words.finding import TOO_FEW_IMAGES
 from bias_toolkit.report.words.sentences import SET_NAMES, ClassNames
 
 if TYPE_CHECKING:
@@ -41,13 +41,13 @@ def by_category(summary: pd.DataFrame | None, column: str = "centre_bias") -> pd
     """The FRAMING_SUMMARY rows of single categories, the highest values of `column` first.
 
     The intervals of both centre biases are adjusted for the number of categories (`family_intervals`). Categories of
-    fewer than ten images or objects have none.
+    too few images or objects have none.
     """
     if summary is None or not len(summary):
         return pd.DataFrame()
     rows = summary[summary["category"].ne("")]
     for each in (OF_ALL_OBJECTS, OF_UNCUT_OBJECTS):
-        few = rows[["n_images", each.n_objects]].lt(ENOUGH_FOR_AN_INTERVAL).any(axis=1)
+        few = rows[["n_images", each.n_objects]].lt(TOO_FEW_IMAGES).any(axis=1)
         ends = [f"{each.column}_low", f"{each.column}_high"]
         rows = rows.assign(**{end: rows[end].astype(float).mask(few) for end in ends})
         rows = with_family_intervals(rows, each.column, images="n_images", limits=DIFFERENCE)

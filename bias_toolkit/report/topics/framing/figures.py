@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from bias_toolkit.foundation.words import count, number
 from bias_toolkit.objects import OF_ALL_OBJECTS, Maps, null_histogram
@@ -15,6 +16,7 @@ from bias_toolkit.report.page.style import (
     HEAT_MAP,
     VERMILLION,
     histogram,
+    in_percent,
     new_figure,
     ranking,
     shortened,
@@ -50,15 +52,19 @@ def centres_against_null(maps: Maps) -> Figure:
     observed, null = maps.centres / n, maps.null / n
     highest = max(observed.max(), null.max())
     largest = max(np.abs(observed - null).max(), 1e-9)
-    figure = new_figure(10.6, 3.4)
-    left, middle, right = figure.subplots(1, 3, sharey=True)
+    figure = new_figure(height=5.3)
+    (left, right), (below, beside) = figure.subplots(2, 2)
     _heat_map(left, observed, f"Observed, {count(n, 'object')}", 0, highest)
-    _heat_map(middle, null, "By chance, same box sizes", 0, highest)
-    _heat_map(right, observed - null, "Difference", -largest, largest, DIVERGING_MAP, "black")
-    middle.set_ylabel("")
+    _heat_map(right, null, "By chance, same sizes", 0, highest)
+    _heat_map(below, observed - null, "Observed − by chance", -largest, largest, DIVERGING_MAP, "black")
     right.set_ylabel("")
-    _bar(middle, [left, middle], "share of the centres")
-    _bar(right, [right], "observed − by chance")
+    beside.axis("off")
+    for ax, top, label in ((left, 0.75, "share of the centres"), (below, 0.25, "difference of the shares")):
+        bar = figure.colorbar(ax.images[0], cax=beside.inset_axes((0, top, 0.9, 0.1)), orientation="horizontal")
+        bar.set_label(label)
+        bar.outline.set_visible(False)
+        bar.locator = MaxNLocator(3)
+        in_percent(bar.ax.xaxis)
     return figure
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from bias_toolkit.foundation.false_discovery import compared_with_all
-from bias_toolkit.foundation.intervals import DIFFERENCE, Interval
+from bias_toolkit.foundation.intervals import DIFFERENCE, Interval, clopper_pearson
 from bias_toolkit.foundation.words import below_all, count, known, number, percent
 from bias_toolkit.objects import OF_ALL_OBJECTS, rank_categories
 from bias_toolkit.report.topics.framing.contents import FramedSet, FramingContents, by_category
@@ -27,17 +27,19 @@ from bias_toolkit.report.words.sentences import lowered
 _finding = partial(Finding, Heading.FRAMING)
 CLASSES_RANK = 60
 HALF = 0.5
+EXACT_DIGITS = 12
+FEWEST_CLASSES = 5
 
 
 def framing_answer(contents: FramingContents) -> Finding:
-    """Whether the photographs of the first set are framed alike: nearer to the centre, or farther, than by chance."""
+    """Whether the objects of the first set lie nearer to the centre, or farther from it, than chance puts them."""
     first = contents.first
     if not first:
-        claim = f"Whether the photographs of {first.the} are framed alike is not known: it has no object boxes."
+        claim = f"Whether the objects of {first.the} are centred is not known: it has no object boxes."
         return _finding(Kind.UNKNOWN, claim, boxes=first.boxes)
     row, centring = first.whole, first.centring
     if not known(row[centring.column]):
-        claim = f"Whether the photographs of {first.the} are framed alike is not known: each box fills its image."
+        claim = f"Whether the objects of {first.the} are centred is not known: each box fills its image."
         return _finding(Kind.UNKNOWN, claim, boxes=first.boxes)
     of_all = centring == OF_ALL_OBJECTS
     estimate = estimate_of_row(row, centring.column, "Centre bias", row[centring.n_objects], "object", nothing=0.0)
@@ -51,23 +53,16 @@ def framing_answer(contents: FramingContents) -> Finding:
         every = estimate_of_row(row, OF_ALL_OBJECTS.column, "Centre bias", row["n_objects"], "object")
         evidence += " A box that the frame cuts lies as far out as it can, whoever took the photograph."
         evidence += f" Of all objects: {lowered(every.text)}."
+    subjects = f"{first.subjects_of[0].upper()}{first.subjects_of[1:]}"
+    middle = "the middle of the photograph than chance would put them"
     kind, claim = {
-        1: (
-            Kind.FACT,
-            f"The photographs of {first.the} are framed alike: {first.subjects} lie nearer to the centre than by "
-            "chance.",
+        1: (Kind.FACT, f"{subjects} are centred: they lie nearer to {middle}."),
+        0: (Kind.NONE, f"{subjects} were not found to be centred: they may lie as chance would put them."),
+        -1: (Kind.FACT, f"{subjects} avoid the centre: they lie farther from {middle}."),
+        None: (
+            Kind.CAUTION,
+            f"Too few photographs of {first.the} have boxes to say whether objects are centred.",
         ),
-        0: (
-            Kind.NONE,
-            f"The photographs of {first.the} were not found to be framed alike: {first.subjects} may lie as chance "
-            "puts them.",
-        ),
-        -1: (
-            Kind.FACT,
-            f"The photographs of {first.the} are framed alike: {first.subjects} lie farther from the centre than by "
-            "chance.",
-        ),
-        None: (Kind.CAUTION, f"Too few photographs of {first.the} have boxes to say whether they are framed alike."),
     }[estimate.direction]
     return _finding(
         kind,
@@ -110,8 +105,8 @@ def _scale(of: FramedSet) -> Finding | None:
     if not known(row.get("median_scale")):
         return None
     scale = estimate_of_row(row, "median_scale", "", row["n_objects"], "object")
-    # The square is monotone, so the median and its interval carry over.
-    squares = (None if end is None else end**2 for end in (scale.value, scale.low, scale.high))
+    # The square is monotone, so the median and its interval carry over. A box of half the image has exactly half.
+    squares = (None if end is None else round(end**2, EXACT_DIGITS) for end in (scale.value, scale.low, scale.high))
     estimate = Estimate("median_area_fraction", "Share covered", *squares, scale.n, "object", Unit.SHARE, HALF)
     subject = f"The median object of {of.the} covers"
     if row["n_images"] < TOO_FEW_IMAGES:
@@ -120,7 +115,7 @@ def _scale(of: FramedSet) -> Finding | None:
         claim = f"Whether the median object of {of.the} covers more than half of its image is not known."
         return _finding(Kind.UNKNOWN, claim, estimate=estimate)
     if not estimate.direction:
-        claim = f"{subject} about half of its image: not found to be more or less."
+        claim = f"The median object of {of.the} was not found to cover more or less than half of its image."
         return _finding(Kind.NONE, claim, estimate=estimate, figure="scale")
     more = "more" if estimate.direction > 0 else "less"
     return _finding(Kind.FACT, f"{subject} {more} than half of its image.", estimate=estimate, figure="scale")
@@ -131,35 +126,28 @@ def _too_few(claim: str, estimate: Estimate) -> Finding:
 
 
 def _categories(contents: FramingContents) -> Finding | None:
-    """In how many categories objects are nearer to the centre than by chance, and the clearest of them."""
+    """Whether objects were found to be nearer to the centre than by chance in most of the categories."""
     rows = _with_interval(contents)
     if len(rows) < 2:
         return None
     noun = contents.first.own("class"), contents.first.own("classes")
-    best, directions = clearest_of_family(rows["value"], rows["low"], rows["high"], 0.0)
-    estimate = _of_class(contents, rows.iloc[best], 0.0)
-    nearer, farther = (int((directions == side).sum()) for side in (1, -1))
-    total = count(len(rows), *noun)
-    if not estimate.direction:
-        claim = f"No {noun[0]} was found whose objects lie nearer to the centre, or farther from it, than by chance."
-        evidence = f"Of {total}, this is the one nearest to a difference."
-        return _finding(
-            Kind.NONE, claim, evidence, estimate=estimate, figure="categories", rank=CLASSES_RANK + NOT_FOUND_RANK
-        )
-    side = "nearer to the centre" if estimate.direction > 0 else "farther from the centre"
-    claim = f"The objects of “{contents.names.shown(rows.iloc[best]['category'])}” lie {side} than by chance."
-    evidence = f"Of {total}, {nearer} {'lies' if nearer == 1 else 'lie'} nearer to the centre than by chance."
+    nearer, farther, n = int(rows["low"].gt(0).sum()), int(rows["high"].lt(0).sum()), len(rows)
+    ends = clopper_pearson(nearer, n) if n >= FEWEST_CLASSES else (None, None)
+    label = f"Share of the {noun[1]} found to be centred"
+    estimate = Estimate("centred_classes", label, nearer / n, *ends, n, "class", Unit.SHARE, HALF)
+    kind, claim, rank = {
+        1: (Kind.FACT, f"Most {noun[1]} are centred.", CLASSES_RANK),
+        0: (Kind.NONE, f"It was not found whether most {noun[1]} are centred.", CLASSES_RANK + NOT_FOUND_RANK),
+        -1: (Kind.FACT, f"Most {noun[1]} were not found to be centred.", CLASSES_RANK),
+        None: (Kind.CAUTION, f"There are too few {noun[1]} to say whether most are centred.", None),
+    }[estimate.direction]
+    evidence = f"The objects of {nearer:,} of {count(n, *noun)} lie nearer to the centre than by chance."
     if farther:
-        evidence += f" {farther} {'lies' if farther == 1 else 'lie'} farther from it."
-    return _finding(
-        Kind.FACT,
-        claim,
-        evidence,
-        estimate=estimate,
-        figure="categories",
-        rank=CLASSES_RANK,
-        states_centring=estimate.direction > 0,
-    )
+        evidence += f" Those of {farther:,} lie farther from it."
+    if estimate.direction == -1:
+        evidence += " A class of few objects may be centred without being found to be."
+    shown = {"figure": "categories", "rank": rank, "states_centring": estimate.direction == 1}
+    return _finding(kind, claim, evidence, estimate=estimate, **shown)
 
 
 def _differing(contents: FramingContents) -> Finding | None:

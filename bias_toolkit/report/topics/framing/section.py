@@ -1,11 +1,14 @@
 """The page's section on how the subjects of a dataset are framed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from bias_toolkit.foundation.words import MISSING, count, known, number, percent
+from bias_toolkit.foundation.words import MISSING, Form, count, known, number, percent
 from bias_toolkit.objects import OF_ALL_OBJECTS, OF_UNCUT_OBJECTS, rank_categories
 from bias_toolkit.report.page.blocks import (
     Block,
@@ -25,6 +28,7 @@ from bias_toolkit.report.words.definitions import FRAMING_SUMMARY
 from bias_toolkit.report.words.finding import value_of
 
 MOST_CATEGORIES = 60
+SAMPLING_NOISE = "not above sampling noise"
 ADJUSTED = "adjusted for the number of categories (Benjamini and Yekutieli, 2005)"
 
 
@@ -69,8 +73,10 @@ def _overview(sets: list[FramedSet]) -> TableBlock:
         for column, definition in FRAMING_SUMMARY.items()
         if not column.endswith("p_value") and any(known(row.get(column)) for row in wholes)
     }
+    if all(row["n_objects"] == row["n_images"] for row in wholes):
+        shown.pop("objects_per_image", None)
     for column, definition in shown.items():
-        rows.append([definition.label, *(column_cell(row, column, forms.get(column, number)) for row in wholes)])
+        rows.append([definition.label, *(_cell(row, column, forms.get(column, number)) for row in wholes)])
     return TableBlock(
         "How objects are framed",
         ["", *(each.name for each in sets)],
@@ -80,6 +86,18 @@ def _overview(sets: list[FramedSet]) -> TableBlock:
         csv=sets[0].csv,
         boxes=frozenset(each.key for each in sets),
     )
+
+
+def _cell(row: Mapping[str, Any], column: str, form: Form = number) -> Cell:
+    """A column of FRAMING_SUMMARY. The estimate of a divergence may be below 0; then 0 is shown, and why."""
+    if column != "divergence_bits" or not known(row.get(column)):
+        return column_cell(row, column, form)
+    value, low, high = (row.get(f"{column}{end}") for end in ("", "_low", "_high"))
+    shown = {column: max(value, 0.0), f"{column}_low": low and max(low, 0.0), f"{column}_high": high}
+    if known(high) and high <= 0:
+        shown = {column: 0.0}
+    cell = column_cell(shown, column, form)
+    return cell if value > 0 else replace(cell, detail="; ".join(filter(None, [cell.detail, SAMPLING_NOISE])))
 
 
 def _bias(of: FramedSet) -> str:
@@ -97,9 +115,10 @@ def centres_block(of: FramedSet) -> FigureBlock:
         f"centres-{of.stem}",
         lambda: figures.centres_against_null(maps),
         f"Heat maps of the centres of {subjects}: observed, expected by chance, and the difference. {bias}",
-        f"Where the centres are of {subjects} (left), and where they would be if each box were placed anywhere it fits "
-        f"in its image (middle, exact, not sampled), in the same colours; right, the difference. The cross is the "
-        f"image’s centre. {bias}",
+        f"Where the centres of {subjects} are, and where they would be if each box were placed anywhere it fits in its "
+        f"image (exact, not sampled), in the same colours; below, the difference. The cross is the image’s centre. "
+        f"{bias}",
+        half=True,
         boxes=of.boxes,
     )
 
@@ -172,8 +191,8 @@ def _categories(contents: FramingContents) -> Iterator[Block]:
             Cell(count(row["n_images"]), f"{count(row['n_objects'], 'object')}"),
             *(column_cell(row, name) for name in biases),
             *_rank_cells(ranks, row["category"]),
-            *(column_cell(row, name) for name in ("divergence_bits", "median_scale", "median_aspect")),
-            column_cell(row, "truncated_share", lambda share: percent(share, 0)),
+            *(_cell(row, name) for name in ("divergence_bits", "median_scale", "median_aspect")),
+            column_cell(row, "truncated_share", partial(percent, digits=0)),
         ]
         for row in shown.to_dict("records")
     ]
@@ -185,7 +204,7 @@ def _categories(contents: FramingContents) -> Iterator[Block]:
         rows,
         note=f"{cut}In the order of {label.lower()}. The intervals of both centre biases are {ADJUSTED}; those of each "
         "category alone are in the file. Under the rank its 95% interval; “shrunken” is the estimate drawn towards the "
-        "mean of all. Categories of fewer than ten images or objects have no interval and no rank.",
+        "mean of all. Categories of fewer than five images or objects have no interval and no rank.",
         csv=first.csv,
         folded=True,
         boxes=first.boxes,

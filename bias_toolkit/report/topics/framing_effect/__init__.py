@@ -1,11 +1,13 @@
 """Whether the framing of a test image is related to the model's stability on it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
 
+from bias_toolkit.foundation.words import known, number
 from bias_toolkit.invariance import HEADLINE
 from bias_toolkit.objects import centring
 from bias_toolkit.report.columns import has_values, require_numbers
@@ -18,11 +20,13 @@ from bias_toolkit.report.source import Source
 from bias_toolkit.report.topic import Choice, Option, Plot, Topic
 from bias_toolkit.report.topics.framing.contents import set_summary, whole_dataset
 from bias_toolkit.report.words.definitions import COLUMNS, FRAMING, label_of
-from bias_toolkit.report.words.finding import NOT_FOUND_RANK, Finding, Heading, Kind, estimate_of_row, sign
-from bias_toolkit.report.words.sentences import BOTH_SETS, TEST, TEST_ONLY, lowered
+from bias_toolkit.report.words.finding import NOT_FOUND_RANK, Finding, Heading, Kind, estimate_of_row
+from bias_toolkit.report.words.sentences import BOTH_SETS, SET_NAMES, TEST_ONLY, lowered
 
 TITLE = "Framing and invariance"
 RANK = 80
+SIZEABLE = 1 / 3
+"""The share of the training set's centre bias from which on the test set counts as centred itself."""
 FRAMING_VARIABLES = (
     Variable(
         "centre_distance",
@@ -57,15 +61,16 @@ FRAMING_VARIABLES = (
 
 @dataclass(frozen=True)
 class FramingEffect:
-    """The relation of framing to measures, and table FRAMING_SUMMARY of the test set; None if it has no objects."""
+    """The relation of framing to measures, and table FRAMING_SUMMARY of both sets; None for one without objects."""
 
     relations: Relations
+    training_summary: pd.DataFrame | None
     test_summary: pd.DataFrame | None
 
 
 def gather(source: Source) -> FramingEffect:
     """The relation of the framing of a study's test images to their measures."""
-    return FramingEffect(tables.gather(source), set_summary(source, TEST))
+    return FramingEffect(tables.gather(source), *(set_summary(source, split) for split in SET_NAMES))
 
 
 def framing_effect_findings(contents: FramingEffect) -> list[Finding]:
@@ -81,23 +86,30 @@ def framing_effect_findings(contents: FramingEffect) -> list[Finding]:
     test = whole_dataset(contents.test_summary)
     if test is None or any(finding.kind not in (Kind.NONE, Kind.EXPLAINED) for finding in findings):
         return findings
+    return [*findings, *_alike(test, whole_dataset(contents.training_summary))]
+
+
+def _alike(test: Mapping[str, Any], train: Mapping[str, Any] | None) -> list[Finding]:
+    """That the test photographs are centred themselves, or that they are much less so than the training photographs."""
     shown = centring(test)
-    column, n = shown.column, test[shown.n_objects]
-    if sign(test[f"{column}_low"], test[f"{column}_high"]) == 1:
-        estimate = estimate_of_row(test, column, label_of(column), n, "test object", nothing=0.0)
-        findings.append(
-            Finding(
-                Heading.FRAMING_EFFECT,
-                Kind.CAUTION,
-                "The test photographs are centred themselves, so a relation to framing may not show in them.",
-                "`bias-toolkit map` varies position and scale on purpose.",
-                estimate=estimate,
-                rank=RANK + NOT_FOUND_RANK,
-                boxes=TEST_ONLY,
-                states_centring=True,
-            )
-        )
-    return findings
+    column = shown.column
+    trained = None if train is None else train[column]
+    if train is not None and not known(trained):
+        return []
+    sizeable = max(0.0, SIZEABLE * trained) if train is not None else 0.0
+    n = test[shown.n_objects]
+    estimate = estimate_of_row(test, column, label_of(column), n, "test object", nothing=sizeable)
+    if not estimate.direction or (estimate.direction < 0 and not sizeable):
+        return []
+    if estimate.direction > 0:
+        kind = Kind.CAUTION
+        claim = "The test photographs are centred themselves, so a relation to framing may not show in them."
+        evidence = "`bias-toolkit map` varies position and scale on purpose."
+    else:
+        kind, claim = Kind.FACT, "The test photographs are much less centred than the training photographs."
+        evidence = f"{label_of(column)} of the training objects is {number(trained)}."
+    kept = {"rank": RANK + NOT_FOUND_RANK, "boxes": BOTH_SETS, "states_centring": True}
+    return [Finding(Heading.FRAMING_EFFECT, kind, claim, evidence, estimate=estimate, **kept)]
 
 
 def framing_effect_section(contents: FramingEffect) -> Section | Omitted:

@@ -14,7 +14,6 @@ from bias_toolkit.report.source import Source, SweepKey, per_image, sweep_key
 from bias_toolkit.report.topics.invariance.sizes import compare_sizes, values_by_size
 from bias_toolkit.report.words.definitions import label_of
 from bias_toolkit.report.words.finding import (
-    ENOUGH_FOR_AN_INTERVAL,
     TOO_FEW_IMAGES,
     Estimate,
     Finding,
@@ -140,7 +139,7 @@ def stability_answer(contents: InvarianceContents) -> Finding:
 
 def _of_images(row: Mapping[str, Any]) -> Estimate:
     """The mean of a share over images, from a row of SUMMARY."""
-    ends = (row["low"], row["high"]) if row["n"] >= ENOUGH_FOR_AN_INTERVAL else (None, None)
+    ends = (row["low"], row["high"]) if row["n"] >= TOO_FEW_IMAGES else (None, None)
     return Estimate(row["measure"], label_of(row["measure"]), row["value"], *ends, int(row["n"]), unit=Unit.SHARE)
 
 
@@ -182,7 +181,7 @@ def _consistency(contents: InvarianceContents) -> list[Finding]:
 def _mean(row: Mapping[str, Any], label: str) -> Estimate:
     """The mean of a measure that is a share, a row of SUMMARY."""
     n = int(row["n"])
-    ends = (row["low"], row["high"]) if n >= ENOUGH_FOR_AN_INTERVAL else (None, None)
+    ends = (row["low"], row["high"]) if n >= TOO_FEW_IMAGES else (None, None)
     return Estimate(row["measure"], label, row["value"], *ends, n, unit=Unit.SHARE)
 
 

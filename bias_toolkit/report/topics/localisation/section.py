@@ -126,7 +126,7 @@ def _examples(located: Localisation, split: str) -> FigureBlock | None:
 def boxes_on_images(images: Sequence[tuple[np.ndarray, Mapping[str, Any]]]) -> Figure:
     """Images, uint8 (H, W, 3), with one box each, a FRAMING row."""
     n_rows = -(-len(images) // EXAMPLES_A_ROW)
-    figure = new_figure(10.6, 2.2 * n_rows)
+    figure = new_figure(height=1.1 * n_rows)
     panels = np.atleast_1d(figure.subplots(n_rows, EXAMPLES_A_ROW)).ravel()
     for ax in panels:
         ax.axis("off")

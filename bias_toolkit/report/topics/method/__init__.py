@@ -9,13 +9,11 @@ from bias_toolkit.foundation.words import count, seconds
 from bias_toolkit.report.page.blocks import Block, Section, TableBlock
 from bias_toolkit.report.source import Source
 from bias_toolkit.report.topic import Topic
-from bias_toolkit.report.words.finding import Finding, Heading, Kind
-from bias_toolkit.report.words.sentences import SET_NAMES, TRAINED_ELSEWHERE
+from bias_toolkit.report.words.sentences import SET_NAMES
 
 SHOWN = ("name", "input_size", "preprocessing", "n_classes", "feature_layer", "feature_dimension", "weights_sha256")
 """What is shown of the model's record."""
-TRAINING_RANK = 12
-TRAINED = {"train": "yes", "other": "no", None: "not known"}
+TRAINED = {"train": "yes", "other": "no", "probably other": "probably not", None: "not known"}
 
 
 @dataclass(frozen=True)
@@ -98,13 +96,6 @@ def _preprocessing_sentence(preprocessing: Mapping[str, Any]) -> str:
     )
 
 
-def method_findings(contents: Method) -> list[Finding]:
-    """That the model was, or may have been, trained on something else than the training set."""
-    if contents.trained_on not in TRAINED_ELSEWHERE:
-        return []
-    return [Finding(Heading.DATA, Kind.CAUTION, *TRAINED_ELSEWHERE[contents.trained_on], rank=TRAINING_RANK)]
-
-
 def method_section(contents: Method) -> Section:
     """Datasets, model, index, settings, seeds, versions and times."""
     model = contents.model
@@ -164,7 +155,6 @@ def _datasets(datasets: Mapping[str, DatasetDescription]) -> list[list[str]]:
 TOPIC = Topic(
     "method",
     gather,
-    findings=method_findings,
     section=lambda contents, draft: method_section(contents),
     results=lambda contents: {
         **contents.datasets,
