@@ -73,15 +73,15 @@ def check(
 
 def _checked(study: str, limit: Limit, value: float, rows: pd.DataFrame) -> dict[str, Any]:
     """The measure, its value and interval, and whether it keeps the limit."""
+    from bias_toolkit.foundation.intervals import FEWEST_IMAGES
     from bias_toolkit.foundation.words import known
-    from bias_toolkit.report.words.finding import TOO_FEW_IMAGES
 
     row = rows.iloc[0].to_dict() if len(rows) else {"value": None, "n": 0}
     if not known(row["value"]):
         raise InputError(
             f"{study} has no {limit.measure}, as no test image has a label of the model; leave {limit.option} out."
         )
-    if row["n"] < TOO_FEW_IMAGES or not known(row[limit.end]):
+    if row["n"] < FEWEST_IMAGES or not known(row[limit.end]):
         raise InputError(
             f"{study} has too few test images for an interval of {limit.measure}, so no limit can be checked."
         )

@@ -13,13 +13,11 @@ Spiegelhalter, "League tables and their limitations", J. R. Stat. Soc. A 159(3),
 import numpy as np
 import pandas as pd
 
-from bias_toolkit.foundation.intervals import expanded_confidence
+from bias_toolkit.foundation.intervals import FEWEST_IMAGES, expanded_confidence
 from bias_toolkit.foundation.resampling import CONFIDENCE, percentile_interval
 from bias_toolkit.objects.schema import CATEGORY_RANKING
 from bias_toolkit.objects.summary import WHOLE_DATASET
 
-ENOUGH = 10
-"""A category with fewer images or objects has no standard error for shrinkage, and no rank."""
 DRAWS = 4000
 
 
@@ -38,7 +36,7 @@ def rank_categories(summary: pd.DataFrame, column: str = "centre_bias", seed: in
 
     Returns
     -------
-    `CATEGORY_RANKING`: one row, in the order of `value`, for each category with an interval and at least 10 images and
+    `CATEGORY_RANKING`: one row, in the order of `value`, for each category with an interval and at least 5 images and
     objects. `n_objects` counts the objects behind the estimate. `rank` counts from 1; `rank_low` and `rank_high` are
     the 95% interval of the rank among the true values. `shrunken` has the 95% interval of Morris (1983), which allows
     for the estimated mean and, with four categories or more, for the estimated variance of the true values. Its
@@ -50,7 +48,7 @@ def rank_categories(summary: pd.DataFrame, column: str = "centre_bias", seed: in
     from scipy.stats import norm
 
     objects = "n_untruncated" if column.startswith("untruncated_") else "n_objects"
-    rows = summary[summary["category"].ne(WHOLE_DATASET) & summary[["n_images", objects]].ge(ENOUGH).all(axis=1)]
+    rows = summary[summary["category"].ne(WHOLE_DATASET) & summary[["n_images", objects]].ge(FEWEST_IMAGES).all(axis=1)]
     rows = rows[rows[[column, f"{column}_low", f"{column}_high"]].notna().all(axis=1)]
     rows = rows.sort_values([column, "category"], ascending=[False, True], kind="stable").reset_index(drop=True)
     value, low, high = (rows[name].to_numpy(np.float64) for name in (column, f"{column}_low", f"{column}_high"))

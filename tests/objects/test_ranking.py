@@ -71,14 +71,14 @@ def test_intervals_of_shrunken_estimates_and_ranks_hold_the_truth():
 
 
 def test_categories_of_few_images_or_without_an_interval_have_no_rank():
-    table = summary([0.5, 0.4, 0.3, 0.2], [0.1] * 4, n_images=np.array([10, 9, 500, 500]))
+    table = summary([0.5, 0.4, 0.3, 0.2], [0.1] * 4, n_images=np.array([5, 4, 500, 500]))
     table.loc[table["category"].eq("c02"), "centre_bias_low"] = np.nan
     assert list(rank_categories(table)["category"]) == ["c00", "c03"]
 
 
 def test_of_untruncated_objects_those_count(tmp_path):
     table = summary([0.5, 0.4, 0.3], [0.1] * 3, column="untruncated_centre_bias")
-    table.loc[table["category"].eq("c01"), "n_untruncated"] = 9
+    table.loc[table["category"].eq("c01"), "n_untruncated"] = 4
     ranking = rank_categories(table, "untruncated_centre_bias")
     assert list(ranking["n_objects"]) == [50, 50]
     write_table(ranking, tmp_path / "ranking.parquet", CATEGORY_RANKING)

@@ -11,7 +11,7 @@ from bias_toolkit.invariance import measure_of
 from bias_toolkit.report.columns import has_values
 from bias_toolkit.report.relations.tables import Relations, plain_and_partial
 from bias_toolkit.report.words.definitions import COLUMNS, label_of, limits_of
-from bias_toolkit.report.words.finding import TOO_FEW_IMAGES, Estimate, Kind, Unit, sign
+from bias_toolkit.report.words.finding import Estimate, Kind, Unit, sign
 
 PLAIN = "Spearman’s ρ"
 GIVEN = "Spearman’s ρ with the model’s confidence held constant"
@@ -95,9 +95,7 @@ def brief_rho(estimate: Estimate) -> str:
 
 
 def _estimate(row: Mapping[str, Any], label: str) -> Estimate:
-    n = int(row["n"])
-    ends = (row["low"], row["high"]) if n >= TOO_FEW_IMAGES else (None, None)
-    return Estimate("rho", label, row["rho"], *ends, n, nothing=0.0)
+    return Estimate("rho", label, row["rho"], row["low"], row["high"], int(row["n"]), nothing=0.0)
 
 
 def _stability(direction: int, measure: str) -> str:
@@ -110,7 +108,7 @@ def _uneven(relations: Relations, variable: str, measure: str) -> Estimate | Non
     if not has_values(rows, variable, measure):
         return None
     found = clearest(curve_contrasts(rows[variable], rows[measure], relations.bins, limits=limits_of(measure)))
-    if found is None or found.n < TOO_FEW_IMAGES or not sign(found.low, found.high):
+    if found is None or not sign(found.low, found.high):
         return None
     # The higher of the two bins minus the lower.
     value, low, high = found[2:5] if found.value > 0 else (-found.value, -found.high, -found.low)

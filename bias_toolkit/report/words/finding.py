@@ -95,8 +95,8 @@ class Heading(StrEnum):
 
 
 SIGNIFICANT = 0.05
-# Nothing is said of fewer images than have an interval, and of all others the interval decides.
-TOO_FEW_IMAGES = FEWEST_IMAGES
+# For a comparison of many means, or a fit. Of one estimate, the interval decides, from `FEWEST_IMAGES` on.
+TOO_FEW_IMAGES = 30
 # Added to the rank of a finding that says that nothing was found, or that it is not known.
 NOT_FOUND_RANK = 100
 NO_INTERVAL = "too few images, or too alike, for an interval"
@@ -226,7 +226,7 @@ def clearest_of_family(value: ArrayLike, low: ArrayLike, high: ArrayLike, nothin
 
 def estimate_over(n: float, value: float | None, low: float | None, high: float | None, form: Form = number) -> str:
     """`0.41 (95% interval 0.39 to 0.43)`, or a statement that `n` images are too few for the interval."""
-    if known(value) and (n < TOO_FEW_IMAGES or not (known(low) and known(high))):
+    if known(value) and (n < FEWEST_IMAGES or not (known(low) and known(high))):
         return f"{form(value)} ({NO_INTERVAL})"
     return estimate(value, low, high, form)
 
@@ -241,7 +241,7 @@ def estimate_of_row(
     nothing: float | None = None,
 ) -> Estimate:
     """A column of a row with its interval from `<column>_low` and `<column>_high`, if `n` images are enough for one."""
-    ends = (row[f"{column}_low"], row[f"{column}_high"]) if n >= TOO_FEW_IMAGES else (None, None)
+    ends = (row[f"{column}_low"], row[f"{column}_high"]) if n >= FEWEST_IMAGES else (None, None)
     return Estimate(column, label, row[column], *ends, int(n), of, unit, nothing)
 
 
@@ -251,11 +251,11 @@ def limits_of_row(row: Mapping[str, Any], column: str, form: Form = number) -> s
 
 
 def value_of(
-    row: Mapping[str, Any], column: str, form: Form = number, short: bool = False, n: float = TOO_FEW_IMAGES
+    row: Mapping[str, Any], column: str, form: Form = number, short: bool = False, n: float = FEWEST_IMAGES
 ) -> str:
     """A column of a row with its interval from `<column>_low` and `<column>_high`, if `n` images are enough."""
     value, low, high = row.get(column), row.get(f"{column}_low"), row.get(f"{column}_high")
-    if n < TOO_FEW_IMAGES:
+    if n < FEWEST_IMAGES:
         return estimate_over(n, value, low, high, form)
     if short and known(low) and known(high):
         form = telling_apart(low, high, form)

@@ -232,5 +232,6 @@ def test_nothing_to_compare():
     (finding,) = comparison_findings(FramingContents(first, FramedSet("the other dataset", "other", "other")))
     assert finding.kind == "unknown"
     assert "no object boxes" in finding.claim
-    (few,) = findings(second={"n_images": 20})
+    other = FramedSet("the other dataset", "other", "other", summary=pd.DataFrame([SUMMARY | {"n_images": 4}]))
+    (few,) = comparison_findings(FramingContents(first, other))
     assert few.kind == "caution"

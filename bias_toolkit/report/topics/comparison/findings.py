@@ -15,7 +15,6 @@ from bias_toolkit.report.topics.framing.contents import FramingContents
 from bias_toolkit.report.words.definitions import FRAMING_VARIABLES, label_of
 from bias_toolkit.report.words.finding import (
     NOT_FOUND_RANK,
-    TOO_FEW_IMAGES,
     Estimate,
     Finding,
     Heading,
@@ -83,7 +82,7 @@ def _none_possible(contents: FramingContents) -> list[Finding]:
     if not second:
         claim = f"The framing of {second.the} cannot be compared with that of {first.the}: it has no object boxes."
         return [_finding(Kind.UNKNOWN, claim, rank=CLASSIFIER_RANK + NOT_FOUND_RANK)]
-    if contents.comparison is None or min(each.whole["n_images"] for each in (first, second)) < TOO_FEW_IMAGES:
+    if contents.comparison is None:
         claim = f"Too few images have boxes to compare the framing of {second.the} with that of {first.the}."
         numbers = " and ".join(f"{count(each.whole['n_images'], 'image')} of {each.the}" for each in (first, second))
         return [_finding(Kind.CAUTION, claim, f"{numbers}.", rank=CLASSIFIER_RANK + NOT_FOUND_RANK)]

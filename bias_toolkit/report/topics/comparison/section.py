@@ -20,18 +20,18 @@ from bias_toolkit.report.page.blocks import (
     column_cell,
     estimate_cell,
 )
-from bias_toolkit.report.page.style import BLUE, ORANGE, new_figure, styled, subtitle
+from bias_toolkit.report.page.style import BLUE, ORANGE, SMALL, above, new_figure, styled
 from bias_toolkit.report.topics.comparison.findings import LOGARITHMS, compared_variables, difference_of
 from bias_toolkit.report.topics.framing.contents import FramingContents
 from bias_toolkit.report.words.definitions import FRAMING_SUMMARY, FRAMING_VARIABLES, label_of
 from bias_toolkit.report.words.finding import Unit, sign
 
 BINS = 32
-TICKS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 10)
+TICKS = (0.03, 0.1, 0.3, 1, 3, 10)
 AXES = {
-    "cx": "left – right, in the frame's width",
-    "cy": "top – bottom, in the frame's height",
-    "log_scale": "square root of the share of the image",
+    "cx": "left (0) to right (1)",
+    "cy": "top (0) to bottom (1)",
+    "log_scale": "√(share of the image)",
     "log_aspect": "width over height",
 }
 
@@ -123,12 +123,15 @@ def framing_differences(
             ticks = [tick for tick in TICKS if edges[0] <= tick <= edges[-1]]
             ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
             ax.minorticks_off()
-        ax.set(title=label_of(variable), xlabel=AXES[variable], ylabel="share of objects", xlim=(edges[0], edges[-1]))
+        ax.set(xlabel=AXES[variable], xlim=(edges[0], edges[-1]))
+        ax.set_title(label_of(variable), pad=17)
         ax.set_ylim(bottom=0)
         ax.grid(False, axis="x")
         difference = difference_of(rows.loc[variable].to_dict(), comparison.test)
         short = "ratio" if difference.unit == Unit.FACTOR else "difference"
-        subtitle(ax, dataclasses.replace(difference, label=short).brief.replace("percentage points", "points"))
+        text = dataclasses.replace(difference, label=short).brief.replace("percentage points", "points")
+        above(ax, text, 4, fontsize=SMALL, va="bottom")
+    figure.supylabel("share of objects", fontsize=9.5)
     figure.legend(figure.axes[0].patches[:2], names, loc="outside lower left", ncols=2)
     return figure
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from bias_toolkit.foundation.false_discovery import with_family_intervals
-from bias_toolkit.foundation.intervals import DIFFERENCE
+from bias_toolkit.foundation.intervals import DIFFERENCE, FEWEST_IMAGES
 from bias_toolkit.foundation.words import count
 from bias_toolkit.objects import (
     OF_ALL_OBJECTS,
@@ -22,7 +22,6 @@ from bias_toolkit.objects import (
     objects_that_count,
 )
 from bias_toolkit.report.source import Source, class_names
-from bias_toolkit.report.words.finding import TOO_FEW_IMAGES
 from bias_toolkit.report.words.sentences import SET_NAMES, ClassNames
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ def by_category(summary: pd.DataFrame | None, column: str = "centre_bias") -> pd
         return pd.DataFrame()
     rows = summary[summary["category"].ne("")]
     for each in (OF_ALL_OBJECTS, OF_UNCUT_OBJECTS):
-        few = rows[["n_images", each.n_objects]].lt(TOO_FEW_IMAGES).any(axis=1)
+        few = rows[["n_images", each.n_objects]].lt(FEWEST_IMAGES).any(axis=1)
         ends = [f"{each.column}_low", f"{each.column}_high"]
         rows = rows.assign(**{end: rows[end].astype(float).mask(few) for end in ends})
         rows = with_family_intervals(rows, each.column, images="n_images", limits=DIFFERENCE)

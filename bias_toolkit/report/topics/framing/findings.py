@@ -7,13 +7,12 @@ import numpy as np
 import pandas as pd
 
 from bias_toolkit.foundation.false_discovery import compared_with_all
-from bias_toolkit.foundation.intervals import DIFFERENCE, Interval, clopper_pearson
+from bias_toolkit.foundation.intervals import DIFFERENCE, FEWEST_IMAGES, Interval, clopper_pearson
 from bias_toolkit.foundation.words import below_all, count, known, number, percent
 from bias_toolkit.objects import OF_ALL_OBJECTS, rank_categories
 from bias_toolkit.report.topics.framing.contents import FramedSet, FramingContents, by_category
 from bias_toolkit.report.words.finding import (
     NOT_FOUND_RANK,
-    TOO_FEW_IMAGES,
     Estimate,
     Finding,
     Heading,
@@ -43,7 +42,7 @@ def framing_answer(contents: FramingContents) -> Finding:
         return _finding(Kind.UNKNOWN, claim, boxes=first.boxes)
     of_all = centring == OF_ALL_OBJECTS
     estimate = estimate_of_row(row, centring.column, "Centre bias", row[centring.n_objects], "object", nothing=0.0)
-    enough = min(row["n_images"], estimate.n) >= TOO_FEW_IMAGES
+    enough = min(row["n_images"], estimate.n) >= FEWEST_IMAGES
     if not enough or not known(estimate.low):
         estimate = dataclasses.replace(estimate, low=None, high=None)
     share = percent(abs(row[centring.column]), 0)
@@ -92,7 +91,7 @@ def _truncation(of: FramedSet) -> Finding:
     claim = f"The frame cuts many of the {of.own('objects')}."
     evidence = "Where an object touches the border, its centre in the photograph is not known."
     estimate = estimate_of_row(row, "truncated_share", "Share cut", row["n_objects"], "object", Unit.SHARE)
-    if row["n_images"] < TOO_FEW_IMAGES:
+    if row["n_images"] < FEWEST_IMAGES:
         return _too_few(
             f"Too few images have boxes to say how many of the {of.own('objects')} the frame cuts.", estimate
         )
@@ -109,7 +108,7 @@ def _scale(of: FramedSet) -> Finding | None:
     squares = (None if end is None else round(end**2, EXACT_DIGITS) for end in (scale.value, scale.low, scale.high))
     estimate = Estimate("median_area_fraction", "Share covered", *squares, scale.n, "object", Unit.SHARE, HALF)
     subject = f"The median object of {of.the} covers"
-    if row["n_images"] < TOO_FEW_IMAGES:
+    if row["n_images"] < FEWEST_IMAGES:
         return _too_few(f"Too few images have boxes to say how large the objects of {of.the} are shown.", estimate)
     if estimate.direction is None:
         claim = f"Whether the median object of {of.the} covers more than half of its image is not known."

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bias_toolkit.foundation.intervals import FEWEST_IMAGES
 from bias_toolkit.foundation.words import known, percent, significant
 from bias_toolkit.invariance import HEADLINE, sweep_window
 from bias_toolkit.report.source import Source, SweepKey, per_image, sweep_key
 from bias_toolkit.report.topics.invariance.sizes import compare_sizes, values_by_size
 from bias_toolkit.report.words.definitions import label_of
 from bias_toolkit.report.words.finding import (
-    TOO_FEW_IMAGES,
     Estimate,
     Finding,
     Heading,
@@ -133,13 +133,13 @@ def stability_answer(contents: InvarianceContents) -> Finding:
         estimate = replace(estimate, nothing=0.0)
     else:
         kind, claim = Kind.EFFECT, "A shift by one pixel changes the model’s top-1 class."
-    kind = Kind.CAUTION if row["n"] < TOO_FEW_IMAGES else kind
+    kind = Kind.CAUTION if row["n"] < FEWEST_IMAGES else kind
     return _finding(kind, claim, " ".join(filter(None, doubts)), estimate=estimate, figure=FIGURE)
 
 
 def _of_images(row: Mapping[str, Any]) -> Estimate:
     """The mean of a share over images, from a row of SUMMARY."""
-    ends = (row["low"], row["high"]) if row["n"] >= TOO_FEW_IMAGES else (None, None)
+    ends = (row["low"], row["high"]) if row["n"] >= FEWEST_IMAGES else (None, None)
     return Estimate(row["measure"], label_of(row["measure"]), row["value"], *ends, int(row["n"]), unit=Unit.SHARE)
 
 
@@ -181,7 +181,7 @@ def _consistency(contents: InvarianceContents) -> list[Finding]:
 def _mean(row: Mapping[str, Any], label: str) -> Estimate:
     """The mean of a measure that is a share, a row of SUMMARY."""
     n = int(row["n"])
-    ends = (row["low"], row["high"]) if n >= TOO_FEW_IMAGES else (None, None)
+    ends = (row["low"], row["high"]) if n >= FEWEST_IMAGES else (None, None)
     return Estimate(row["measure"], label, row["value"], *ends, n, unit=Unit.SHARE)
 
 
@@ -195,7 +195,7 @@ def _change(contents: InvarianceContents, row: Mapping[str, Any]) -> Finding:
         text = estimate_over(change["n"], change["value"], change["low"], change["high"], significant)
         evidence += f" The probability of the class on top changes by {text} a step on average."
     kind, claim = Kind.EFFECT, "Moving an image by one pixel changes the top-1 class."
-    if row["n"] < TOO_FEW_IMAGES:
+    if row["n"] < FEWEST_IMAGES:
         kind, evidence = Kind.CAUTION, f"{evidence} So few images say little about others."
     return _finding(kind, claim, evidence, estimate=estimate, figure=FIGURE)
 
