@@ -65,14 +65,14 @@ def plot(
     if not out.absolute().parent.parent.is_dir():
         raise InputError(f"--out is {str(out)!r}, but there is no folder {out.parent}; make it, or name another.")
     inches = None if size is None else _inches(size)
-    from bias_toolkit.report import save_figure, without_title
+    from bias_toolkit.report import resize, save_figure, without_title
 
     others = [OpenedStudy(other) for other in beside or ()]
     figure = opened.plot(name, measure=measure, distance=distance, bins=bins, by_class=by_class, beside=others).figure
-    if inches is not None:
-        figure.set_size_inches(*inches)
     if no_title:
         without_title(figure)
+    if inches is not None:
+        resize(figure, *inches, name)
     save_figure(figure, out)
     width, height = figure.get_size_inches()
     say(f"Wrote {name} to {out}: {width:g} × {height:.3g} inches, {round(out.stat().st_size / 1000):,} kB.")

@@ -155,6 +155,9 @@ def test_plot_refusals(run, finished, tmp_path):
     refused(run("plot", finished.folder, "scale"), "--out is missing")
     for size in ("3", "0x4", "axb", "3x400"):
         refused(run("plot", finished.folder, "scale", "--out", out, "--size", size), f"--size is '{size}'", "3.3x2.5")
+    refused(
+        run("plot", finished.folder, "scale", "--out", out, "--size", "2x2"), "scale is readable from 3.2 × 2.3 inches"
+    )
     refused(run("plot", finished.folder, "no-such-figure", "--out", out), "no-such-figure", "distance-vs-invariance")
     refused(run("plot", finished.folder, "distance-vs-invariance", "--out", tmp_path / "figure.jpeg"), "figure.jpeg")
     refused(run("plot", finished.folder, "distance-vs-invariance", "--measure", "beauty", "--out", out), "beauty")

@@ -378,9 +378,19 @@ def test_impossible_cells_are_told_from_cells_without_enough_images():
     figure = framing_maps(table.drop_duplicates(["cx", "cy", "scale"]), "accuracy")
     panels = np.reshape([ax for ax in figure.axes if ax.images], (4, 2))
     filled = [np.isfinite(np.ma.filled(ax.images[0].get_array().astype(float), np.nan)).sum() for ax in panels[:, 1]]
-    hatched = [sum(bool(patch.get_hatch()) for patch in ax.patches) for ax in panels[:, 1]]
+    hatches = [[patch.get_hatch() for patch in ax.patches] for ax in panels[:, 1]]
     assert filled == [9, 9, 6, 1]
-    assert hatched == [0, 0, 0, 8]
+    assert [(each.count("//////"), each.count("....")) for each in hatches] == [(0, 0), (0, 0), (0, 3), (8, 0)]
+    legend = figure.legends[0]
+    assert [patch.get_hatch() for patch in legend.get_patches()[:2]] == ["//////", "...."]
+    # White is no density.
+    densities = panels[0, 0].images[0]
+    assert max(densities.cmap(densities.norm(0.0))[:3]) < 0.95
+
+
+def test_a_map_without_cells_says_what_to_do():
+    with pytest.raises(InputError, match="No cell of the framing map has 10 images; run `bias-toolkit map`"):
+        framing_maps(cells().iloc[:0])
 
 
 def test_the_scatter_tells_recognised_cells_from_the_others():
@@ -389,6 +399,12 @@ def test_the_scatter_tells_recognised_cells_from_the_others():
     dots, crosses = figure.axes[0].collections
     assert len(dots.get_offsets()) == 18
     assert len(crosses.get_offsets()) == 9
+
+
+def test_every_cell_is_inside_the_scatters_axes():
+    higher = cells().assign(surroundings="black", p_top1_change=lambda table: table["p_top1_change"] + 0.5)
+    figure = map_against_density(pd.concat([cells(), higher]), correlations(recognised=-0.8))
+    assert figure.axes[0].get_ylim()[1] > higher["p_top1_change"].max()
 
 
 @pytest.mark.parametrize(("signal", "said"), [(0.2, "cells too much alike for ρ"), (np.nan, "27 cells, too few for ρ")])

@@ -303,6 +303,7 @@ def framing(source, analysis_of, rhos, test_bias=(0.4, 0.35, 0.45), more=None, t
             analysis=analysis,
             test_summary=summary,
             train_summary=summary.assign(centre_bias=trained, untruncated_centre_bias=trained),
+            train_framing=pd.DataFrame({"image_id": ["b"]}),
             test_framing=pd.DataFrame({"image_id": ["a"]}),
             reference=("crop", "diagonal", 1.0),
         )

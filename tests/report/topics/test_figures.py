@@ -168,12 +168,12 @@ class TestByClass:
     def test_the_last_panel_of_each_column_has_tick_labels(self, per_image):
         figure = distance_vs_invariance_by_class(per_image)
         figure.draw_without_rendering()
-        assert [ax.xaxis.get_tick_params()["labelbottom"] for ax in figure.axes[:3]] == [True, True, True]
+        assert [ax.xaxis.get_tick_params()["labelbottom"] for ax in figure.axes[:3]] == [False, True, True]
 
     def test_one_panel_a_class_in_order(self, per_image, shared_source):
         figure = distance_vs_invariance_by_class(per_image, class_name=class_names(shared_source).shown)
         panels = [ax for ax in figure.axes if ax.get_visible()]
-        for ax, name in zip(panels, ("<script>alert(1)<…", 'said "no" & left', "Сова é"), strict=True):
+        for ax, name in zip(panels, ("<script>alert(1)</scrip…", 'said "no" & left', "Сова é"), strict=True):
             assert ax.get_title(loc="center").startswith(f"{name}, n ")
         for ax, label in zip(panels, ("<script>alert(1)</script>", 'said "no" & left', "owl"), strict=True):
             of_class = per_image[per_image["label"].eq(label)]
@@ -337,7 +337,7 @@ class TestFraming:
             for patch in ax.patches:
                 # Shares of all objects, but for the few outside the axis.
                 assert 0.98 <= patch.get_data().values.sum() <= 1
-        assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["training set", "test set"]
+        assert [text.get_text() for text in figure.legends[0].get_texts()] == ["training set", "test set"]
 
 
 class TestInvariance:

@@ -1,5 +1,7 @@
 """Every branch of what can be said about framing."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +12,7 @@ from bias_toolkit.objects import image_framing, object_maps, objects_that_count,
 from bias_toolkit.report.topics.framing import framing_answer, framing_findings
 from bias_toolkit.report.topics.framing.contents import FramedSet, FramingContents, by_category
 from bias_toolkit.report.topics.framing.section import centres_block, framing_section
+from bias_toolkit.report.words.definitions import FRAMING_SUMMARY
 from bias_toolkit.report.words.sentences import ClassNames
 
 ROW = {
@@ -345,3 +348,35 @@ def test_a_label_without_a_name_is_shown_whole():
     shown = [names.shown(label) for label in ("n02119789", "fox, red", "fox, kit", "blank", None)]
     assert shown == ["kit fox", "fox, red", "fox, kit", "blank", ""]
     assert [names.given(label) for label in ("n02119789", "fox, red", None, float("nan"))] == ["n02119789", "", "", ""]
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "text", "detail"),
+    [
+        (0.5, 0.4, 0.6, "0.50", "0.40 to 0.60"),
+        (0.01, -0.01, 0.03, "0.01", "0.00 to 0.03"),
+        (-0.01, -0.03, 0.02, "0.00", "0.00 to 0.02; not above sampling noise"),
+        (-0.02, -0.03, -0.01, "0.00", "not above sampling noise"),
+        (-0.02, np.nan, np.nan, "0.00", "not above sampling noise"),
+    ],
+)
+def test_no_divergence_below_0_is_shown(value, low, high, text, detail):
+    row = {"divergence_bits": value, "divergence_bits_low": low, "divergence_bits_high": high}
+    overview = framing_section(contents_of(row)).blocks[1]
+    (cell,) = (line[1] for line in overview.rows if line[0] == FRAMING_SUMMARY["divergence_bits"].label)
+    assert (cell.text, cell.detail) == (text, detail)
+
+
+def test_one_object_an_image_is_no_row_of_the_table():
+    for n_images, shown in ((120, False), (100, True)):
+        source = contents_of({"n_images": n_images, "objects_per_image": 120 / n_images})
+        overview = framing_section(source).blocks[1]
+        label = FRAMING_SUMMARY["objects_per_image"].label
+        assert any(line[0] == label for line in overview.rows) == shown
+
+
+def contents_of(row):
+    """The framing of one set whose summary has this row, with a table of objects."""
+    source = contents(row)
+    framing = pd.DataFrame({"scale": [0.5], "centre_distance": [0.1]})
+    return dataclasses.replace(source, first=dataclasses.replace(source.first, framing=framing, counted=framing))
