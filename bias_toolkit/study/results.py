@@ -100,11 +100,10 @@ class Results:
     def trained_on(self) -> str | None:
         """What the model was trained on: `train`, `other`, `probably other`, or None; see `study.trained_on`."""
         inputs = self._inputs
+        classes = inputs.model.class_names if inputs.has_open_model else self.label_record["classes"]
         labels = self.images("train")["label"].dropna().unique()
         names = self.dataset_record("train")["class_names"]
-        return trained_on(
-            self.settings, inputs.spec("model"), inputs.spec("train"), labels, names, self.label_record["classes"]
-        )
+        return trained_on(self.settings, inputs.spec("model"), inputs.spec("train"), labels, names, classes)
 
     # Images and objects
 

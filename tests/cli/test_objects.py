@@ -26,10 +26,10 @@ def test_a_dataset_alone(run, photographs):
     )
     assert "Framing of the dataset" in out
     assert "┃ objects ┃" in out
-    # A class has an interval if it has ten images or more.
+    # A class has an interval if it has five images or more.
     lines = [[cell.strip() for cell in line.split("│")[1:-1]] for line in out.splitlines() if line.count("│") > 5]
     assert {" to " in cells[3] for cells in lines if cells[0] == "all"} == {True}
-    assert all((" to " in cells[3]) == (int(cells[1]) >= 10) for cells in lines if cells[0] not in ("", "all"))
+    assert all((" to " in cells[3]) == (int(cells[1]) >= 5) for cells in lines if cells[0] not in ("", "all"))
     assert "other" not in out
 
 
