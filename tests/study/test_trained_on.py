@@ -78,3 +78,15 @@ def test_only_the_report_is_written_again_and_it_says_so(finished, tmp_path, no_
     # Of another model or training set, it is asked again.
     assert Study(folder, model="demo").settings.trained_on is None
     assert Study(folder, train="demo:train").settings.trained_on is None
+
+
+def test_a_study_of_an_earlier_version_gets_the_classes_names_from_its_model(finished, monkeypatch):
+    results = Study(finished.folder).results
+    record = results.label_record
+    without = {name: value for name, value in record.items() if name != "classes"}
+    monkeypatch.setattr(type(results.stored), "json", lambda *arguments: dict(without))
+    assert list(results.label_record["classes"]) == list(record["classes"])
+    # A model that may have to be downloaded, or whose code would run, is not opened for that.
+    monkeypatch.setattr(type(results._inputs), "spec", lambda *arguments: "mine.networks:make")
+    monkeypatch.setattr(type(results._inputs), "has_open_model", False)
+    assert results.label_record["classes"] is None
