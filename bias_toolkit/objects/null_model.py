@@ -69,24 +69,32 @@ def null_centre_distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return mean_distance_from_centre(a, b) / CORNER_DISTANCE
 
 
+def inner_margins(framing: pd.DataFrame, width: np.ndarray, height: np.ndarray) -> list[np.ndarray]:
+    """How far the null model keeps boxes that no border cuts from the border: shares of the width, and of the height.
+
+    A box with edges in whole pixels that is not truncated stays at least two pixels from the border, not just more than
+    one. So these places are those of a continuous box that stays one and a half pixels from it.
+
+    `framing` has the columns cx, cy, width_fraction and height_fraction; `width` and `height` (len(framing),) are those
+    of its images in pixels.
+    """
+    margins = []
+    for side, centre, pixels in (("width", "cx", width), ("height", "cy", height)):
+        middle, half = framing[centre].to_numpy(np.float64), framing[f"{side}_fraction"].to_numpy(np.float64) / 2
+        edges = np.stack([middle - half, middle + half]) * pixels
+        is_whole = (np.abs(edges - np.rint(edges)) < EDGE_TOLERANCE).all(axis=0)
+        margins.append((TRUNCATION_MARGIN + HALF_A_PIXEL * is_whole) / pixels)
+    return margins
+
+
 def with_null_model(framing: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
     """Add each object's room and expected centre_distance, and both given that no object is truncated.
 
     Returns `framing` with the columns a, b, expected, inner_a, inner_b and inner_expected. `framing` are FRAMING rows
     of `images`, which has the columns image_id, width and height.
-
-    A box with edges in whole pixels that is not truncated stays at least two pixels from the border, not just more than
-    one. So these places are those of a continuous box that stays one and a half pixels from it.
     """
     rows = pd.Index(images["image_id"]).get_indexer(framing["image_id"])
-    margins = []
-    for side, centre in (("width", "cx"), ("height", "cy")):
-        pixels = images[side].to_numpy(np.float64)[rows]
-        middle, half = framing[centre].to_numpy(np.float64), framing[f"{side}_fraction"].to_numpy(np.float64) / 2
-        is_whole = np.ones(len(framing), dtype=bool)
-        for edge in (middle - half) * pixels, (middle + half) * pixels:
-            is_whole &= np.abs(edge - np.rint(edge)) < EDGE_TOLERANCE
-        margins.append((TRUNCATION_MARGIN + HALF_A_PIXEL * is_whole) / pixels)
+    margins = inner_margins(framing, *(images[side].to_numpy(np.float64)[rows] for side in ("width", "height")))
     a, b = room(framing)
     inner_a, inner_b = room(framing, *margins)
     return framing.assign(
