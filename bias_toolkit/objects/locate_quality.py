@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from bias_toolkit.foundation.files import columns, empty_table
 from bias_toolkit.foundation.resampling import CHUNK_ELEMENTS, named_generator, percentile_interval
-from bias_toolkit.objects.null_model import inner_margins, null_centre_distance, relative_shortfall, room
+from bias_toolkit.objects.null_model import null_centre_distance, relative_shortfall, room
 from bias_toolkit.objects.position_scale import CORNER_DISTANCE, TRUNCATION_MARGIN, image_framing, position_and_scale
 
 ESTIMATED, CENTRED, WHOLE, GIVEN = "estimated", "centred", "whole", "given"
@@ -91,7 +91,7 @@ def localisation_quality(
     overlaps = {name: boxes[name].overlap(boxes[GIVEN]) for name in (ESTIMATED, CENTRED, WHOLE)}
     statistics = [(overlaps, _overlap_statistics, "overlap")]
     if located.any():
-        columns = {name: each.columns(located, sides[:, located]) for name, each in boxes.items()}
+        columns = {name: each.columns(located, TRUNCATION_MARGIN / sides[:, located]) for name, each in boxes.items()}
         statistics.append((columns, _error_statistics, "errors"))
     tables = []
     for data, statistic, purpose in statistics:
@@ -129,21 +129,18 @@ class _Boxes:
         union = self.width * self.height + other.width * other.height - shared
         return np.nan_to_num(shared / union, nan=0.0)
 
-    def columns(self, rows: np.ndarray, pixels: np.ndarray) -> np.ndarray:
+    def columns(self, rows: np.ndarray, margins: np.ndarray) -> np.ndarray:
         """cx, cy, log scale, scale, centre_distance, its null expectation, whether the box stays away from the border,
         and the null expectation given that it does; shape (8, images).
-
-        `pixels` (2, images) are the widths and heights of the images.
         """
         cx, cy, width, height = (each[rows] for each in (self.cx, self.cy, self.width, self.height))
         scale = np.sqrt(width * height)
         distance = np.hypot(cx - 0.5, cy - 0.5) / CORNER_DISTANCE
-        sizes = pd.DataFrame({"cx": cx, "cy": cy, "width_fraction": width, "height_fraction": height})
-        margins = inner_margins(sizes, *pixels)
+        sizes = pd.DataFrame({"width_fraction": width, "height_fraction": height})
         expected, inner = null_centre_distance(*room(sizes)), null_centre_distance(*room(sizes, *margins))
         sides, middles = np.stack([width, height]), np.stack([cx, cy])
         to_border = np.minimum(middles, 1 - middles) - sides / 2
-        untruncated = (to_border > TRUNCATION_MARGIN / pixels + ROUNDING).all(axis=0)
+        untruncated = (to_border > margins + ROUNDING).all(axis=0)
         return np.stack([cx, cy, np.log(scale), scale, distance, expected, untruncated, inner])
 
 

@@ -16,8 +16,6 @@ from bias_toolkit.foundation.memory import memory_bytes
 INTERVAL_RULE = 2
 """The version of `foundation.intervals`, to be raised when it gives other intervals; steps that use it have it in
 their keys."""
-NULL_MODEL_RULE = 2
-"""The version of `objects.null_model`, as `INTERVAL_RULE`."""
 
 INPUTS = "What is studied"
 FEATURES = "Features and distance"

@@ -1,5 +1,4 @@
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,9 +11,7 @@ from bias_toolkit.objects.null_model import (
     placement_p_value,
     relative_shortfall,
     room,
-    with_null_model,
 )
-from bias_toolkit.objects.position_scale import position_and_scale
 
 lengths = st.floats(0, 10, allow_subnormal=True)
 
@@ -107,23 +104,3 @@ def test_p_value_is_uniform_where_the_null_model_holds():
         expected = null_centre_distance(a, b).sum()
         p_values.append(placement_p_value(observed, expected, place_at_random(a, b, 199, rng).distances))
     assert stats.kstest(p_values, "uniform").pvalue > 0.05
-
-
-@pytest.mark.parametrize(("whole", "margin"), [(True, 1.5), (False, 1.0)])
-def test_uncut_boxes_in_whole_pixels_are_placed_on_whole_pixels(whole, margin):
-    """Placed at random, the boxes that no border cuts have no bias, whether their edges are whole pixels or not."""
-    rng = np.random.default_rng(0)
-    n, side = 20_000, 64
-    size = rng.uniform(15, 45, (n, 2))
-    size = np.rint(size) if whole else size
-    low = rng.random((n, 2)) * (side - size)
-    edges = np.hstack([np.rint(low) if whole else low, (np.rint(low) if whole else low) + size])
-    ids = [f"{i}" for i in range(n)]
-    images = pd.DataFrame({"image_id": ids, "width": side, "height": side})
-    objects = pd.DataFrame(edges, columns=["x0", "y0", "x1", "y1"]).assign(image_id=ids, object_id=0, category="a")
-    placed = with_null_model(position_and_scale(objects, images), images)
-    inner = np.maximum((1 - placed["width_fraction"]) / 2 - margin / side, 0)
-    assert np.isclose(placed["inner_a"], inner).mean() > 0.99
-    uncut = placed[~placed["truncated"]]
-    bias = relative_shortfall(uncut["centre_distance"].sum(), uncut["inner_expected"].sum())
-    assert abs(bias) < 0.01

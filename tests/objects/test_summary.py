@@ -120,8 +120,7 @@ def test_hand_computed_table(make_framing, tmp_path):
     assert dog["observed_centre_distance"] == pytest.approx(observed.mean())
     assert dog["null_centre_distance"] == pytest.approx(expected.mean())
     assert dog["centre_bias"] == pytest.approx(1 - observed.sum() / expected.sum())
-    # The boxes are in whole pixels: those that are not cut could be one and a half pixels from the border.
-    inner = np.array([null_centre_distance(half, half) for half in (0.285, 0.285, 0.235)])
+    inner = np.array([null_centre_distance(half, half) for half in (0.29, 0.29, 0.24)])
     assert dog["untruncated_centre_bias"] == pytest.approx(1 - observed[1:].sum() / inner.sum())
     assert dog["median_scale"] == pytest.approx(0.45)
     assert dog["truncated_share"] == 0.25

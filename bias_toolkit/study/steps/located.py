@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import bias_toolkit
 from bias_toolkit.pipeline.step import Job, sharded
-from bias_toolkit.study.settings import INTERVAL_RULE, NULL_MODEL_RULE
+from bias_toolkit.study.settings import INTERVAL_RULE
 from bias_toolkit.study.steps.images import images
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ SAMPLE = 1000
 
 
 def _rules() -> dict[str, Any]:
-    return _method() | {"intervals": INTERVAL_RULE, "null_model": NULL_MODEL_RULE}
+    return _method() | {"intervals": INTERVAL_RULE}
 
 
 def _method() -> dict[str, Any]:

@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from bias_toolkit.pipeline.step import Job, step
-from bias_toolkit.study.settings import INTERVAL_RULE, NULL_MODEL_RULE, SPLITS
+from bias_toolkit.study.settings import INTERVAL_RULE, SPLITS
 from bias_toolkit.study.steps.images import images
 from bias_toolkit.study.steps.located import localisation, located
 
@@ -34,7 +34,7 @@ def _tables() -> dict[str, Any]:
     ],
     inputs=["why_not_estimated"],
     settings=["boxes", "resamples", "permutations", "placements", "seed"],
-    also=lambda: {"intervals": INTERVAL_RULE, "null_model": NULL_MODEL_RULE},
+    also=lambda: {"intervals": INTERVAL_RULE},
     command="objects",
     writes=["*-framing.parquet", "*-summary.parquet", "test-subjects.parquet", COMPARISON, TWO_SAMPLE, BOXES],
     tables=_tables,
