@@ -325,8 +325,8 @@ def test_a_figure_is_of_the_objects_of_its_number(make_framing):
     maps = object_maps(uncut, image_framing(framing, images))
     assert maps.centres.sum() == 4
     assert maps.null.sum() == pytest.approx(4)
-    # A box in whole pixels that is not cut has a margin of one and a half pixels on each side.
-    np.testing.assert_allclose(uncut["width_fraction"], 0.23)
+    # A box that is not cut has a margin of one pixel on each side.
+    np.testing.assert_allclose(uncut["width_fraction"], 0.22)
     assert maps.coverage[32, 0] > 0
     row = CUT | {"n_objects": 6, "n_untruncated": 4, "n_images": 6}
     summary = pd.DataFrame([ROW | row])
