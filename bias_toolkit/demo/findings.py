@@ -14,7 +14,7 @@ from bias_toolkit.foundation.intervals import DIFFERENCE
 from bias_toolkit.foundation.words import count, interval, number, percent
 from bias_toolkit.report import Finding
 from bias_toolkit.report.words.finding import NOT_FOUND_RANK, Estimate, Kind, Unit
-from bias_toolkit.report.words.sentences import in_points, three_digits
+from bias_toolkit.report.words.sentences import capitalised, in_points, three_digits
 
 
 class Heading(StrEnum):
@@ -110,8 +110,7 @@ def law_findings(law: pd.DataFrame) -> list[Finding]:
             names = " and ".join(QUANTITIES[quantity] for quantity in rows["quantity"][wrong])
             kind = Kind.CAUTION
             claim = f"The boxes of demo:{dataset} do not give back the law that placed them: {names}."
-        label, law_says = QUANTITIES[first["quantity"]], float(first["law"])
-        label = label[0].upper() + label[1:]
+        label, law_says = capitalised(QUANTITIES[first["quantity"]]), float(first["law"])
         ends = (first[name] for name in ("estimate", "low", "high"))
         n = int(first["n_objects"])
         estimate = Estimate(first["quantity"], label, *ends, n, "object", Unit.SIGNIFICANT, law_says)
@@ -133,7 +132,7 @@ def learnt_answer(network: str, usual: pd.DataFrame, varied: pd.DataFrame) -> Fi
         bin_contrasts(groups, reference=0)[0],
         "P(top-1 change) on varied digits, minus that on digits framed as in training",
     )
-    name = _capital(NETWORKS[network])
+    name = capitalised(NETWORKS[network])
     kind, claim = {
         1: (Kind.EFFECT, f"{name} is less stable on varied digits than on digits framed as in training."),
         0: (Kind.NONE, f"{name} was not found to be less stable on varied digits than on those as in training."),
@@ -254,9 +253,9 @@ def distance_finding(network: str, per_image: pd.DataFrame) -> Finding:
     estimate = _difference(found, label if farthest else f"{label}, the clearest of {len(contrasts)} differences")
     far = "on images far from its training images" if farthest else "at some distance from its training images"
     kind, claim = {
-        1: (Kind.ASSOCIATION, f"{_capital(name)} is less stable {far}."),
-        0: (Kind.NONE, f"{_capital(name)} was not found to be less stable {far}."),
-        -1: (Kind.ASSOCIATION, f"{_capital(name)} is more stable {far}."),
+        1: (Kind.ASSOCIATION, f"{capitalised(name)} is less stable {far}."),
+        0: (Kind.NONE, f"{capitalised(name)} was not found to be less stable {far}."),
+        -1: (Kind.ASSOCIATION, f"{capitalised(name)} is more stable {far}."),
     }[estimate.direction]
     rank = 30 if network in NETWORKS else None
     rank = rank and rank + NOT_FOUND_RANK * (kind == Kind.NONE)
@@ -292,9 +291,9 @@ def _effect(
         label, digit = f"{label}, the clearest of {len(contrasts)} differences", change.some
     estimate = _difference(found, label)
     kind, claim = {
-        1: (Kind.EFFECT, f"{_capital(digit)} makes {name} less stable."),
-        0: (Kind.NONE, f"{_capital(digit)} was not found to make {name} less stable."),
-        -1: (Kind.EFFECT, f"{_capital(digit)} makes {name} more stable."),
+        1: (Kind.EFFECT, f"{capitalised(digit)} makes {name} less stable."),
+        0: (Kind.NONE, f"{capitalised(digit)} was not found to make {name} less stable."),
+        -1: (Kind.EFFECT, f"{capitalised(digit)} makes {name} more stable."),
     }[estimate.direction]
     means = _means(in_range(per_image, change.by, at), in_range(per_image, change.by, change.usual))
     rank = change.rank + NOT_FOUND_RANK * (not estimate.direction)
@@ -321,10 +320,6 @@ def apart(one: float, other: float, form: Callable) -> str:
     digits = range(1 if form is percent else 2, MOST_DIGITS + 1)
     texts = [(form(one, each), form(other, each)) for each in digits]
     return " against ".join(next((pair for pair in texts if pair[0] != pair[1]), texts[0]))
-
-
-def _capital(text: str) -> str:
-    return text[0].upper() + text[1:]
 
 
 def network_findings(per_image: Mapping[str, pd.DataFrame]) -> list[Finding]:

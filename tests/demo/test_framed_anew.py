@@ -49,8 +49,8 @@ def test_the_claim_follows_from_the_contrast(difference, rho):
 def test_mac_and_position_are_said_first():
     (finding,) = framed_anew_findings({"fully-connected": of_map(0.3, mac=-0.3, position=np.nan)}, 64)
     assert finding.evidence.startswith(
-        "By mean absolute change it is the other way round, −0.300 (−0.400 to −0.200); an effect of position alone could "
-        "not be tested. P(top-1 change) is "
+        "By mean absolute change it is the other way round, −0.300 (−0.400 to −0.200); an effect of position alone "
+        "could not be tested. P(top-1 change) is "
     )
     (finding,) = framed_anew_findings({"fully-connected": of_map(0.3)}, 64)
     assert finding.evidence.startswith("P(top-1 change) is ")

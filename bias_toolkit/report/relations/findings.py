@@ -12,7 +12,7 @@ from bias_toolkit.report.relations.judgement import Judgement, Verdict, judge
 from bias_toolkit.report.relations.tables import FRACTIONS, Relations, correlation, curve_rows
 from bias_toolkit.report.words.definitions import COLUMNS, label_of
 from bias_toolkit.report.words.finding import NOT_FOUND_RANK, Finding, Heading, Kind, estimate_over
-from bias_toolkit.report.words.sentences import lowered
+from bias_toolkit.report.words.sentences import capitalised, lowered
 
 CLAIMS = {
     Verdict.ALSO_GIVEN: "{more}, {the_less}, also among images of similar confidence.",
@@ -71,7 +71,7 @@ def _claim(judged: Judgement, variable: Variable, measure: str) -> str:
         noun=variable.noun,
         label=label,
     )
-    return claim[0].upper() + claim[1:]
+    return capitalised(claim)
 
 
 def _evidence(relations: Relations, judged: Judgement, variable: Variable, measure: str) -> str:

@@ -23,7 +23,7 @@ from bias_toolkit.report.words.finding import (
     sign,
     value_of,
 )
-from bias_toolkit.report.words.sentences import in_points
+from bias_toolkit.report.words.sentences import capitalised, in_points
 
 _finding = partial(Finding, Heading.CAUSE)
 
@@ -189,8 +189,7 @@ def _doubts(framing_map: FramingMap, effect: DensityEffect) -> str:
             doubts.append(f"by mean absolute change it is the other way round, {number_of_it}")
     if _by_position(framing_map.correlations).empty:
         doubts.append("an effect of position alone could not be tested")
-    text = "; ".join(doubts)
-    return f"{text[0].upper()}{text[1:]}." if text else ""
+    return f"{capitalised('; '.join(doubts))}." if doubts else ""
 
 
 def _accuracy(contrasts: pd.DataFrame, surroundings: str) -> str:
