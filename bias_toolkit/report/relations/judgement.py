@@ -11,7 +11,7 @@ from bias_toolkit.invariance import measure_of
 from bias_toolkit.report.columns import has_values
 from bias_toolkit.report.relations.tables import Relations, plain_and_partial
 from bias_toolkit.report.words.definitions import COLUMNS, label_of, limits_of
-from bias_toolkit.report.words.finding import ENOUGH_FOR_AN_INTERVAL, TOO_FEW_IMAGES, Estimate, Kind, Unit, sign
+from bias_toolkit.report.words.finding import Estimate, Kind, Unit, sign
 
 PLAIN = "Spearman’s ρ"
 GIVEN = "Spearman’s ρ with the model’s confidence held constant"
@@ -90,9 +90,7 @@ def judge(relations: Relations, variable: str, measure: str) -> Judgement:
 
 
 def _estimate(row: Mapping[str, Any], label: str) -> Estimate:
-    n = int(row["n"])
-    ends = (row["low"], row["high"]) if n >= TOO_FEW_IMAGES else (None, None)
-    return Estimate("rho", label, row["rho"], *ends, n, nothing=0.0)
+    return Estimate("rho", label, row["rho"], row["low"], row["high"], int(row["n"]), nothing=0.0)
 
 
 def _stability(direction: int, measure: str) -> str:
@@ -106,7 +104,7 @@ def _uneven(relations: Relations, variable: str, measure: str) -> Estimate | Non
         return None
     contrasts = curve_contrasts(rows[variable], rows[measure], relations.bins, limits=limits_of(measure))
     found = clearest(contrasts)
-    if found is None or found.n < ENOUGH_FOR_AN_INTERVAL or not sign(found.low, found.high):
+    if found is None or not sign(found.low, found.high):
         return None
     unit = Unit.POINTS if COLUMNS[measure].share else Unit.SIGNIFICANT
     value, low, high, bins = *found[2:5], (found.bin, found.minus)

@@ -104,8 +104,9 @@ def test_a_factor_that_remains_given_the_margin_is_told_first():
     finding = finding_of(factor("pose", 0.3, given=0.0), factor("smaller", 0.1))
     assert "“smaller” are less stable" in finding.claim
     assert finding.evidence.startswith(
-        "Of 2 annotated factors, 2 go with another stability among all images. 1 does also among images of like "
-        "confidence. Among all images: difference in P(top-1 change) 10.0 percentage points (95% interval 8.0 to 12.0;"
+        "Of 2 annotated factors, 2 go with another stability among all images. 1 does also among images of similar "
+        "confidence. Among all images: difference in P(top-1 change), the clearest of 2 factors, 10.0 percentage "
+        "points (95% interval 8.0 to 12.0;"
     )
 
 

@@ -60,7 +60,7 @@ def test_nothing_changes(bare_source, analysis_of):
     assert first.estimate.high == pytest.approx(1 - 0.025 ** (1 / 1000))
 
 
-@pytest.mark.parametrize(("n", "kind"), [(12, "caution"), (29, "caution"), (30, "effect")])
+@pytest.mark.parametrize(("n", "kind"), [(4, "caution"), (5, "effect"), (30, "effect")])
 def test_too_few_images(bare_source, analysis_of, n, kind):
     first = findings(bare_source, analysis_of, row("p_top1_change", 0.15, 0.1, 0.2, n=n), changed=4, n=n)[0]
     assert first.kind == kind
@@ -139,8 +139,8 @@ CROP = {"reference": ("crop", "diagonal", 1.0)}
         (CHANGE, "effect", "More than an eighth of the shifts by one pixel change the top-1 class."),
         (row("p_top1_change", 0.0, 0.0, 0.004), "none", "No shift by one pixel changed the model’s top-1 class."),
         (
-            row("p_top1_change", 0.15, 0.1, 0.2, n=29),
-            "caution",
+            row("p_top1_change", 0.15, 0.1, 0.2, n=5),
+            "effect",
             "About a sixth of the shifts by one pixel change the top-1 class.",
         ),
     ],
@@ -184,7 +184,7 @@ def test_noise_over_a_tenth_of_what_is_measured_is_the_headline(bare_source, ana
 def test_nothing_changed_is_no_finding_and_of_few_images_says_little(bare_source, analysis_of):
     still = row("p_top1_change", 0.0, 0.0, 0.004)
     assert answer(bare_source, analysis_of, still).estimate.direction == 0
-    assert answer(bare_source, analysis_of, still | {"n": 29}).kind == "caution"
+    assert answer(bare_source, analysis_of, still | {"n": 4}).kind == "caution"
     few = answer(bare_source, analysis_of, CHANGE | {"n": 4})
     assert (few.kind, few.estimate.low, few.estimate.high) == ("caution", None, None)
 

@@ -18,7 +18,7 @@ from bias_toolkit.report.topics.distance.leaks import Leaks, gather_leaks, leak_
 from bias_toolkit.report.topics.distance.search_quality import quality_findings
 from bias_toolkit.report.topics.regression import findings as regression
 from bias_toolkit.report.topics.regression.findings import Beside, beside_everything
-from bias_toolkit.report.words.finding import TOO_FEW_IMAGES, Estimate, Finding, Heading, Kind, Unit
+from bias_toolkit.report.words.finding import Estimate, Finding, Heading, Kind, Unit
 from bias_toolkit.report.words.sentences import ClassNames, lowered, training_sentence
 
 FIGURE = "distance-{}"  # with the measure in braces
@@ -148,9 +148,8 @@ def _which(rho: int, odds: int | None, beside: Beside | None) -> str:
 
 def _percentile(percentiles: pd.Series) -> Finding:
     median = median_interval(percentiles)
-    ends = (median.low, median.high) if median.n >= TOO_FEW_IMAGES else (None, None)
     label = "Median distance percentile of the test images"
-    estimate = Estimate("distance_percentile", label, median.value, *ends, median.n, "test image", Unit.SHARE, 0.5)
+    estimate = Estimate("distance_percentile", label, *median, "test image", Unit.SHARE, 0.5)
     kind, claim = {
         None: (Kind.CAUTION, "There are too few test images to say how far they are from the training set."),
         0: (Kind.NONE, "The test images were not found to be farther from the training set than its own images are."),

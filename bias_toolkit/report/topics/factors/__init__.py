@@ -97,7 +97,7 @@ def factor_findings(contents: Factors) -> list[Finding]:
         best = int(remain.index[clearest_of_family(*(remain[f"given_margin{end}"] for end in ENDS), 0.0)[0]])
     row = rows.loc[best].to_dict()
     name, number_of = factor_name(row["factor"]).lower(), count(len(rows), "annotated factor")
-    alone, controlled = _estimate(row, "difference"), _estimate(row, "given_margin")
+    alone, controlled = (_estimate(row, column, len(rows)) for column in ("difference", "given_margin"))
     if not alone.direction:
         claim = "No annotated factor was found to go with another stability."
         evidence = f"Of {number_of}, “{name}” is the one nearest to a difference."
@@ -122,10 +122,11 @@ def factor_findings(contents: Factors) -> list[Finding]:
     return [_finding(kind, claim, evidence, estimate=estimate, figure="factors", rank=FACTORS_RANK)]
 
 
-def _estimate(row: Mapping[str, Any], column: str) -> Estimate:
-    """The difference that a factor makes, among all images or among those of similar margin."""
-    among = ", among images of similar confidence," if column == "given_margin" else ""
-    label = f"Difference in {label_of(HEADLINE)}{among}"
+def _estimate(row: Mapping[str, Any], column: str, factors: int) -> Estimate:
+    """The difference that a factor makes, among all images or among those of similar margin; one of several factors."""
+    among = ", among images of similar confidence" if column == "given_margin" else ""
+    chosen = f", the clearest of {count(factors, 'factor')}" if factors > 1 else ""
+    label = f"Difference in {label_of(HEADLINE)}{among}{chosen}{',' if among or chosen else ''}"
     low, high = (row[f"{column}{end}"] if known(row[f"{column}{end}"]) else None for end in ENDS[1:])
     n = int(row["n_with"] + row["n_without"])
     return Estimate(column, label, row[column], low, high, n, unit=Unit.POINTS, nothing=0.0)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bias_toolkit.foundation.intervals import clopper_pearson
+from bias_toolkit.foundation.intervals import FEWEST_IMAGES, clopper_pearson
 from bias_toolkit.foundation.words import known, percent, significant
 from bias_toolkit.invariance import HEADLINE, sweep_window
 from bias_toolkit.report.columns import has_values
@@ -16,8 +16,6 @@ from bias_toolkit.report.source import Source, SweepKey, per_image, sweep_key
 from bias_toolkit.report.topics.invariance.sizes import compare_sizes, values_by_size
 from bias_toolkit.report.words.definitions import label_of
 from bias_toolkit.report.words.finding import (
-    ENOUGH_FOR_AN_INTERVAL,
-    TOO_FEW_IMAGES,
     Estimate,
     Finding,
     Heading,
@@ -137,13 +135,13 @@ def stability_answer(contents: InvarianceContents) -> Finding:
         estimate = replace(estimate, nothing=0.0)
     else:
         kind, claim = Kind.EFFECT, f"{capitalised(_words(estimate))} of the shifts by one pixel change the top-1 class."
-    kind = Kind.CAUTION if row["n"] < TOO_FEW_IMAGES else kind
+    kind = Kind.CAUTION if row["n"] < FEWEST_IMAGES else kind
     return _finding(kind, claim, " ".join(filter(None, doubts)), estimate=estimate, figure=FIGURE)
 
 
 def _of_images(row: Mapping[str, Any]) -> Estimate:
     """The mean of a share over images, from a row of SUMMARY."""
-    ends = (row["low"], row["high"]) if row["n"] >= ENOUGH_FOR_AN_INTERVAL else (None, None)
+    ends = (row["low"], row["high"]) if row["n"] >= FEWEST_IMAGES else (None, None)
     return Estimate(row["measure"], label_of(row["measure"]), row["value"], *ends, int(row["n"]), unit=Unit.SHARE)
 
 
@@ -194,7 +192,7 @@ def _change(contents: InvarianceContents) -> Finding:
     """On how many images the class changes at all: a mean over steps can be small while hardly any image is safe."""
     sweep, changes = f"The sweep is {sweep_name(*contents.reference)}.", contents.per_image[HEADLINE].dropna().gt(0)
     n, changed = len(changes), int(changes.sum())
-    ends = clopper_pearson(changed, n) if n >= ENOUGH_FOR_AN_INTERVAL else (None, None)
+    ends = clopper_pearson(changed, n) if n >= FEWEST_IMAGES else (None, None)
     label = "Images on which some shift changes the top-1 class"
     estimate = Estimate("any_change", label, changed / n, *ends, n, unit=Unit.SHARE)
     if not changed:
@@ -208,7 +206,7 @@ def _change(contents: InvarianceContents) -> Finding:
         Kind.EFFECT,
         f"On {_words(estimate)} of the images, at least one of the shifts changes the top-1 class.",
     )
-    if n < TOO_FEW_IMAGES:
+    if n < FEWEST_IMAGES:
         kind, evidence = Kind.CAUTION, f"{evidence} So few images say little about others."
     return _finding(kind, claim, evidence, estimate=estimate, figure=FIGURE)
 
