@@ -21,9 +21,9 @@ def demo(
     progress = console_progress()
     with progress("Opening the demo", None):
         from bias_toolkit.demo import run_demo
-    page, findings = run_demo(out, progress=progress)
+    page, answers, findings = run_demo(out, progress=progress)
     if json_output:
-        print_json({"findings": [finding.to_dict() for finding in findings], "report": str(page)})
+        print_json({"findings": [finding.to_dict() for finding in [*answers, *findings]], "report": str(page)})
     else:
-        say_findings(findings)
+        say_findings(answers)
         say(f"\nReport: {page}")

@@ -12,6 +12,7 @@ import pandas as pd
 
 from bias_toolkit.analysis import COMPARED_MEASURES, BinContrast, bin_contrasts, mean_interval
 from bias_toolkit.datasets.demo import demo_consequences
+from bias_toolkit.foundation.false_discovery import family_intervals
 from bias_toolkit.foundation.files import INTERVAL
 from bias_toolkit.foundation.intervals import SHARE
 from bias_toolkit.objects import CORNER_DISTANCE
@@ -38,15 +39,19 @@ def law_table(summaries: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """The values that the law implies for the objects' boxes, beside the estimates from the boxes.
 
     `summaries` has FRAMING_SUMMARY of the demo datasets `train` and `uniform`. Columns: dataset, quantity, law,
-    estimate, low, high (the 95% interval of the estimate), n_objects. The law's values are integrals over the law and
-    use no image.
+    estimate, low, high (its 95% interval, adjusted for the number of rows), own_low, own_high (its interval alone),
+    n_objects. The law's values are integrals over the law and use no image.
     """
     rows = []
     for dataset, quantity in product(("train", "uniform"), LAW_QUANTITIES):
         whole, law = summaries[dataset].set_index("category").loc[""], demo_consequences(dataset)
         estimate = (whole[name] for name in (quantity, f"{quantity}_low", f"{quantity}_high"))
         rows.append((dataset, quantity, getattr(law, quantity), *estimate, int(whole["n_objects"])))
-    return pd.DataFrame(rows, columns=["dataset", "quantity", "law", "estimate", "low", "high", "n_objects"])
+    names = ["dataset", "quantity", "law", "estimate", "own_low", "own_high", "n_objects"]
+    table = pd.DataFrame(rows, columns=names)
+    own = (table[name] for name in ("estimate", "own_low", "own_high"))
+    low, high = family_intervals(*own, nothing=table["law"], images=table["n_objects"])
+    return table.assign(low=low, high=high)
 
 
 def binned(per_image: pd.DataFrame) -> pd.DataFrame:
@@ -66,7 +71,7 @@ def binned(per_image: pd.DataFrame) -> pd.DataFrame:
 
 
 def change_contrasts(per_image: pd.DataFrame, by: str, reference: Range, others: Sequence[Range]) -> list[BinContrast]:
-    """P(top-1 change) in each of the other ranges minus that in the reference, with intervals that hold together.
+    """P(top-1 change) in each of the other ranges minus that in the reference, with intervals that hold at once.
 
     `by` is "off_centre" or "scale"; the images are those of `binned`. The ranges exclude their left end. The bins of
     the contrasts count from 1, in the order of `others`; those with too few images have none.

@@ -8,12 +8,12 @@ import pandas as pd
 from bias_toolkit.analysis import FramingMap
 from bias_toolkit.datasets.demo import demo_law
 from bias_toolkit.datasets.demo_scenes import IMAGE_SIDE
-from bias_toolkit.demo.findings import Heading
-from bias_toolkit.foundation.words import known, percent
+from bias_toolkit.demo.findings import NETWORKS, Heading
+from bias_toolkit.foundation.words import percent
 from bias_toolkit.report import Finding
 from bias_toolkit.report.page.blocks import FigureBlock, Paragraph, Section
 from bias_toolkit.report.topics.cause.map_figures import framing_maps
-from bias_toolkit.report.topics.cause.map_findings import density_rho, place_of, primary
+from bias_toolkit.report.topics.cause.map_findings import density_effect, place_of
 from bias_toolkit.report.words.finding import NOT_FOUND_RANK, Kind, value_of
 
 SETTINGS = {"map_images": 50, "map_positions": (0.2, 0.35, 0.5, 0.65, 0.8), "map_surroundings": ("mean",)}
@@ -39,27 +39,31 @@ def framed_anew_findings(maps: Mapping[str, FramingMap], input_size: int) -> lis
 
 
 def _finding(network: str, framing_map: FramingMap, input_size: int) -> Finding:
+    name = NETWORKS[network]
     cells = framing_map.cells[framing_map.cells["recognised"].eq(True)]
-    rows = primary(framing_map.correlations).to_dict("records")
-    if cells.empty or not rows or not known(rows[0]["rho"]):
-        claim = f"{network}: whether it is less stable where training digits are rare is not known."
+    effect = None if cells.empty else density_effect(framing_map)
+    if effect is None:
+        claim = f"Whether the same digits make {name} less stable where training digits are fewest is not known."
         why = "The digits are recognised in too few cells of the map."
         return Finding(Heading.FRAMED_ANEW, Kind.UNKNOWN, claim, why, figure=FIGURE)
-    estimate = density_rho(rows[0])
+    claim = f"The same digits were not found to make {name} less stable where training digits are fewest."
+    if effect.steady and effect.stability:
+        claim = (
+            f"The same digits make {name} the {effect.stability} stable, the fewer training digits there are there; "
+            "between the fewest and the most no difference was found."
+        )
+    elif effect.stability:
+        claim = (
+            f"Where training digits are fewest, the same digits make {name} {effect.stability} stable than where they "
+            "are most."
+        )
     law, lowest = cell_of_the_law(cells, input_size), cells.loc[cells["p_top1_change"].idxmin()]
-    kind, claim = {
-        -1: (Kind.EFFECT, "the same digits make it less stable where training digits are rare."),
-        0: (Kind.NONE, "the same digits were not found to make it less stable where training digits are rare."),
-        1: (Kind.EFFECT, "the same digits make it more stable where training digits are rare."),
-    }[estimate.direction]
     there, least = (value_of(cell, "p_top1_change", percent, short=True) for cell in (law, lowest))
-    evidence = f"P(top-1 change) is {there} where the law put the training digits, {place_of(law)}."
-    if not law["among_lowest"]:
-        evidence += f" It is lowest, {least}, at {place_of(lowest)}."
-    rank = RANK if estimate.direction else RANK + NOT_FOUND_RANK
-    return Finding(
-        Heading.FRAMED_ANEW, kind, f"{network}: {claim}", evidence, estimate=estimate, figure=FIGURE, rank=rank
-    )
+    evidence = f"{effect.doubts} P(top-1 change) is {there} where the law put the training digits, {place_of(law)}"
+    evidence += "." if law["among_lowest"] else f", and lowest, {least}, at {place_of(lowest)}."
+    evidence = evidence.strip()
+    kind, rank = (Kind.EFFECT, RANK) if effect.stability else (Kind.NONE, RANK + NOT_FOUND_RANK)
+    return Finding(Heading.FRAMED_ANEW, kind, claim, evidence, estimate=effect.estimate, figure=FIGURE, rank=rank)
 
 
 def framed_anew_section(maps: Mapping[str, FramingMap]) -> Section:

@@ -13,8 +13,10 @@ from bias_toolkit.datasets.demo import load_demo_dataset
 from bias_toolkit.demo.argument import binned, law_table
 from bias_toolkit.demo.curves import argument_figure, distance_figure
 from bias_toolkit.demo.findings import (
+    CONTROLS,
     DISTANCE_FIGURE,
     FIGURE,
+    NETWORKS,
     control_answer,
     law_findings,
     learnt_answer,
@@ -39,13 +41,6 @@ from bias_toolkit.report.words.definitions import label_of, value_form
 from bias_toolkit.report.words.sentences import three_digits
 from bias_toolkit.study import Study
 
-NETWORKS = {
-    "fully-connected": "a network with a fully connected end",
-    "global-pooling": "a network with global pooling",
-}
-CONTROLS = {network: f"{network}-uniform" for network in NETWORKS}
-"""The same networks, trained on digits of every position and scale."""
-
 TEST_SETS = ("photographer", "uniform")
 EXAMPLES = 6
 LAW_NAMES = {
@@ -61,12 +56,12 @@ BIN_NAMES = {
 }
 
 
-def run_demo(folder: str | os.PathLike, progress: Progress = silent) -> tuple[Path, list[Finding]]:
+def run_demo(folder: str | os.PathLike, progress: Progress = silent) -> tuple[Path, list[Finding], list[Finding]]:
     """Run the demo's networks on its test sets, and write one page that joins them.
 
     `folder` gets one study per network and test set, named `<network>-on-<test set>`, and `index.html`. The controls,
     which were trained on varied digits, are run on the varied test set only, and have no report. Existing studies are
-    not computed again. Returns the page and its findings, the answers first.
+    not computed again. Returns the page, its three answers and its findings.
     """
     folder = Path(folder)
     studies = {}
@@ -85,16 +80,12 @@ def run_demo(folder: str | os.PathLike, progress: Progress = silent) -> tuple[Pa
     varied |= {control: study.analyse(progress).per_image for control, study in controls.items()}
     uniform = studies["fully-connected", "uniform"]
     law = law_table({"train": uniform.framing_summary("train"), "uniform": uniform.framing_summary("test")})
-    answers = [
-        learnt_answer(network, f"{words[0].upper()}{words[1:]}", per_image[network, "photographer"], varied[network])
-        for network, words in NETWORKS.items()
-    ]
-    answers += [
-        control_answer(control, NETWORKS[network], varied[network], varied[control])
-        for network, control in CONTROLS.items()
-    ]
+    answers = [learnt_answer(network, per_image[network, "photographer"], varied[network]) for network in NETWORKS]
+    controlled = [control_answer(network, varied[network], varied[control]) for network, control in CONTROLS.items()]
+    answers.append(controlled.pop(0))
     findings = [
-        *network_findings(varied, list(CONTROLS.values())),
+        *controlled,
+        *network_findings(varied),
         *framed_anew_findings(maps, uniform.model.input_size),
         *law_findings(law),
     ]
@@ -132,7 +123,7 @@ def run_demo(folder: str | os.PathLike, progress: Progress = silent) -> tuple[Pa
             _studies_section(studies, folder),
         ],
     )
-    return write_page(page, folder), [*answers, *findings]
+    return write_page(page, folder), answers, findings
 
 
 def _examples() -> FigureBlock:
@@ -191,8 +182,8 @@ def _law_section(law: pd.DataFrame) -> Section:
                 "Law and estimate",
                 ["", "By the law", "From the boxes"],
                 rows,
-                note="Under each estimate its 95% bootstrap interval over images. Log scale is the natural logarithm "
-                "of the square root of the box's share of the image.",
+                note="Under each estimate its 95% bootstrap interval over images, adjusted for the number of rows. "
+                "Log scale is the natural logarithm of the square root of the box's share of the image.",
             ),
         ],
         folded=True,

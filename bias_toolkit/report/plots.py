@@ -20,7 +20,7 @@ PLOTS: dict[str, Plot] = {
 
 DESCRIPTIONS = {
     "distance-vs-invariance": "a measure of each test image against its distance from the training images",
-    "distance-given-margin": "the same curve among all images and among images of like margin",
+    "distance-given-margin": "the same curve among all images and among images of similar margin",
     "invariance-vs-position": "a measure of each test image against the object's distance from the centre",
     "invariance-vs-scale": "a measure of each test image against the object's scale",
     "size-vs-invariance": "a measure over the size at which the image is shown, with accuracy below",

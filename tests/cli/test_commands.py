@@ -61,7 +61,7 @@ def test_report_prints_findings_and_the_page(run, photographs, tmp_path):
     assert code == 0
     framing, stability, distance, page = out.splitlines()
     assert page == f"Report: {study / 'report' / 'index.html'}"
-    assert stability.startswith("A shift by one pixel changes the model’s top-1 class. P(top-1 change) ")
+    assert " of the shifts by one pixel change the top-1 class. P(top-1 change) " in stability
     assert "(95% interval " in stability
     news = err.splitlines()
     train = next(line for line in news if line.startswith("Training set: "))

@@ -7,13 +7,16 @@ from bias_toolkit.datasets.demo import demo_consequences
 from bias_toolkit.demo.argument import binned, change_contrasts, law_table
 from bias_toolkit.demo.curves import argument_figure, distance_figure
 from bias_toolkit.demo.findings import (
+    apart,
     control_answer,
+    control_findings,
     distance_finding,
     framing_findings,
     law_findings,
     learnt_answer,
     network_findings,
 )
+from bias_toolkit.foundation.words import number, percent
 
 HALF_DIAGONAL = np.hypot(0.5, 0.5)
 
@@ -79,8 +82,8 @@ def test_no_contrast_without_images():
     assert change_contrasts(table, "off_centre", (0.0, 0.1), [(0.2, 0.3)]) == []
 
 
-def summary(**changes):
-    law = demo_consequences("train")
+def summary(dataset="train", **changes):
+    law = demo_consequences(dataset)
     row = {"category": "", "n_objects": 1000}
     for name, value in (
         ("centre_bias", law.centre_bias),
@@ -92,18 +95,28 @@ def summary(**changes):
     return pd.DataFrame([row])
 
 
+# A standard error is 0.01; one of six numbers is found from 2.64 of them on, alone from 1.96 on.
 @pytest.mark.parametrize(
-    ("shift", "kind", "words"),
-    [(0.0, "fact", "give back the law"), (0.025, "fact", "give back the law"), (0.05, "caution", "do not give back")],
+    ("shift", "kind", "words", "alone"),
+    [
+        (0.0, "none", "give back the law that placed them, within the intervals.", False),
+        (0.019, "none", "give back the law that placed them, within the intervals.", False),
+        (0.025, "none", "give back the law that placed them, within the intervals.", True),
+        (0.05, "caution", "do not give back the law that placed them: standard deviation of log scale.", False),
+    ],
 )
-def test_law_findings(shift, kind, words):
-    table = law_table({"train": summary(centre_bias=shift), "uniform": summary()})
-    finding = law_findings(table)[0]
-    assert finding.kind == kind
-    assert words in finding.claim
-    assert ("centre bias" in finding.claim) == (kind == "caution")
-    assert finding.estimate.value == pytest.approx(demo_consequences("train").centre_bias + shift)
-    assert finding.evidence == f"By the law it is {demo_consequences('train').centre_bias:.3f}."
+def test_law_findings(shift, kind, words, alone):
+    table = law_table({"train": summary(log_scale_sd=shift), "uniform": summary("uniform")})
+    finding, other = law_findings(table)
+    assert (finding.kind, other.kind) == (kind, "none")
+    assert finding.claim == f"The boxes of demo:train {words}"
+    assert abs(finding.estimate.direction) == (kind == "caution")
+    assert ("Its own 95% interval, " in finding.evidence) == alone
+    law = demo_consequences("train")
+    if shift:
+        # The number is the one that departs most.
+        assert finding.estimate.value == pytest.approx(law.log_scale_sd + shift)
+        assert finding.evidence.startswith(f"By the law it is {law.log_scale_sd:.3f}.")
 
 
 def follows(finding):
@@ -120,16 +133,14 @@ def changing(p, n=500, seed=0, **columns):
 @pytest.mark.parametrize(
     ("varied", "kind", "words"),
     [
-        (0.2, "effect", "is less stable on"),
-        (0.1, "none", "was not found to be less"),
-        (0.02, "effect", "is more stable on"),
+        (0.2, "effect", "is less stable on varied digits than on digits framed as in training."),
+        (0.1, "none", "was not found to be less stable on varied digits than on those as in training."),
+        (0.02, "effect", "is more stable on varied digits than on digits framed as in training."),
     ],
 )
 def test_learnt_answer(varied, kind, words):
-    answer = learnt_answer("net", "A network", changing(0.1), changing(varied, seed=1))
-    assert answer.kind == kind
-    assert answer.claim.startswith("net: A network ")
-    assert words in answer.claim
+    answer = learnt_answer("global-pooling", changing(0.1), changing(varied, seed=1))
+    assert (answer.kind, answer.claim) == (kind, f"The pooling network {words}")
     assert follows(answer)
     assert answer.estimate.value == pytest.approx(varied - 0.1, abs=0.02)
     assert ", accuracy 100.0% against 100.0%." in answer.evidence
@@ -138,19 +149,25 @@ def test_learnt_answer(varied, kind, words):
 @pytest.mark.parametrize(
     ("control", "kind", "words"),
     [
-        (0.02, "effect", "is more stable on the same"),
-        (0.1, "none", "not found to be more"),
-        (0.2, "effect", "is less stable"),
+        (0.02, "effect", "is more stable on the same images than trained on centred ones."),
+        (0.1, "none", "was not found to be more stable on the same images than trained on centred ones."),
+        (0.2, "effect", "is less stable on the same images than trained on centred ones."),
     ],
 )
 def test_control_answer(control, kind, words):
-    answer = control_answer("net-uniform", "a network", changing(0.1), changing(control, seed=1))
-    assert answer.kind == kind
-    assert answer.claim.startswith("net-uniform: Trained on varied digits, a network ")
-    assert words in answer.claim
+    answer = control_answer("global-pooling", changing(0.1), changing(control, seed=1))
+    assert (answer.kind, answer.claim) == (kind, f"Trained on varied digits, the pooling network {words}")
     assert follows(answer)
     assert answer.estimate.value == pytest.approx(0.1 - control, abs=0.02)
     assert answer.estimate.n == 500
+
+
+def test_the_control_is_also_compared_where_both_are_right():
+    wrong, half = np.r_[np.zeros(100), np.ones(400)], np.r_[np.ones(300), np.full(200, 0.5)]
+    answer = control_answer("global-pooling", changing(0.1, accuracy=wrong), changing(0.02, seed=1, accuracy=half))
+    assert "Among the 200 images that both get right on most views, the difference is " in answer.evidence
+    nobody = changing(0.1, accuracy=np.zeros(500))
+    assert "both get right" not in control_answer("global-pooling", nobody, changing(0.02, seed=1)).evidence
 
 
 def test_the_control_is_compared_image_by_image():
@@ -158,7 +175,14 @@ def test_the_control_is_compared_image_by_image():
     centred, control = (images(np.full(500, 0.05), np.full(500, 0.45), spread + more) for more in (0.01, 0.0))
     control["p_top1_change"] += np.random.default_rng(1).normal(0, 0.01, 500)
     # In another order, the rows are still matched by their images.
-    assert control_answer("net", "a network", centred, control.sample(frac=1, random_state=0)).kind == "effect"
+    assert control_answer("global-pooling", centred, control.sample(frac=1, random_state=0)).kind == "effect"
+
+
+def test_two_numbers_that_differ_look_different():
+    assert apart(0.0144, 0.0151, percent) == "1.4% against 1.5%"
+    assert apart(0.0146, 0.0151, percent) == "1.46% against 1.51%"
+    assert apart(0.0146, 0.0146, percent) == "1.5% against 1.5%"
+    assert apart(0.0412, 0.0418, number) == "0.041 against 0.042"
 
 
 @pytest.fixture(scope="module")
@@ -169,6 +193,7 @@ def framed():
     where = {
         "position": off_centre > 0.15,
         "far": off_centre > 0.3,
+        "near": (off_centre > 0.1) & (off_centre < 0.3),
         "scale": scale < 0.3,
         "large": scale > 0.6,
         "steady": off_centre < 0,
@@ -179,36 +204,50 @@ def framed():
     }
 
 
-def test_framing_findings_tell_an_effect_from_none(framed):
-    findings = [finding for name, table in framed.items() for finding in framing_findings(name, table)]
-    assert [finding.claim for finding in findings if finding.kind == "effect"] == [
-        "position: an object off centre makes it less stable.",
-        "far: an object off centre makes it less stable.",
-        "scale: an object smaller than in training makes it less stable.",
-        "large: an object larger than in training makes it less stable.",
-    ]
-    assert [finding.claim for finding in findings if finding.topic == "Position" and finding.kind == "none"] == [
-        f"{name}: no loss of stability with an object off centre was found." for name in ("scale", "large", "steady")
-    ]
-    for finding in findings:
+def claims_of(table, kind):
+    return [finding.claim for finding in framing_findings("global-pooling", table) if finding.kind == kind]
+
+
+FRAMED = {
+    "position": ["A digit far off centre makes the pooling network less stable."],
+    "far": ["A digit far off centre makes the pooling network less stable."],
+    # The last bin is as stable as the middle, and the finding says that the number is another bin's.
+    "near": ["A digit at some distance off centre makes the pooling network less stable."],
+    "scale": ["A digit much smaller than in training makes the pooling network less stable."],
+    "large": ["A digit larger than in training makes the pooling network less stable."],
+    "steady": [],
+}
+
+
+@pytest.mark.parametrize("name", FRAMED)
+def test_framing_findings_tell_an_effect_from_none(framed, name):
+    assert claims_of(framed[name], "effect") == FRAMED[name]
+    nothing = claims_of(framed[name], "none")
+    assert len(nothing) == 3 - len(FRAMED[name])
+    assert all("was not found to make the pooling network less stable." in claim for claim in nothing)
+    for finding in framing_findings("global-pooling", framed[name]):
         assert follows(finding)
         assert finding.figure == "argument"
         assert (finding.rank >= 100) == (finding.kind == "none")
 
 
-def test_a_loss_in_the_last_bin_alone_is_found(framed):
-    """The bin that differs is not the one at 0.2 to 0.3 widths: every bin of the figure is tested."""
-    finding = framing_findings("far", framed["far"])[0]
-    assert "0.3 to 0.5 widths off the middle, minus that within 0.1" in finding.estimate.label
-    assert finding.estimate.value == pytest.approx(0.3, abs=0.05)
+def test_the_number_is_that_of_the_farthest_bin_or_named_as_the_clearest(framed):
+    position = {name: framing_findings("global-pooling", framed[name])[0] for name in ("position", "far", "near")}
+    for name in ("position", "far"):
+        assert position[name].estimate.label.endswith("0.3 to 0.5 widths off the middle, minus that within 0.1")
+        assert position[name].estimate.value == pytest.approx(0.3, abs=0.05)
+    assert position["near"].estimate.label.endswith("minus that within 0.1, the clearest of 3 differences")
 
 
-@pytest.mark.parametrize("name", ["position", "far", "scale", "large", "steady"])
+@pytest.mark.parametrize("name", ["position", "far", "near", "scale", "large", "steady"])
 def test_no_finding_contradicts_its_figure(framed, name):
     """Where nothing was found, no two intervals in the figure are so far apart as to say otherwise."""
     table = binned(framed[name])
     for finding, by, reference in zip(
-        framing_findings(name, framed[name]), ("off_centre", "scale", "scale"), (0.0, 0.45, 0.45), strict=True
+        framing_findings("global-pooling", framed[name]),
+        ("off_centre", "scale", "scale"),
+        (0.0, 0.45, 0.45),
+        strict=True,
     ):
         rows = table[table["by"] == by].dropna(subset=["p_top1_change"]).set_index("left")
         others = rows.drop(index=reference)
@@ -222,28 +261,88 @@ def test_no_finding_contradicts_its_figure(framed, name):
 
 def test_more_stable_off_centre_is_said_too(framed):
     mirrored = framed["position"].assign(p_top1_change=1 - framed["position"]["p_top1_change"])
-    finding = framing_findings("net", mirrored)[0]
-    assert (finding.kind, finding.claim) == ("effect", "net: an object off centre makes it more stable.")
+    finding = framing_findings("fully-connected", mirrored)[0]
+    assert finding.kind == "effect"
+    assert finding.claim == "A digit far off centre makes the fully connected network more stable."
     assert follows(finding)
 
 
 def test_too_few_images_for_a_finding():
-    findings = [*framing_findings("net", changing(0.1, n=8)), distance_finding("net", changing(0.1, n=8))]
+    few = changing(0.1, n=8)
+    findings = [*framing_findings("global-pooling", few), distance_finding("global-pooling", few)]
     assert [finding.kind for finding in findings] == ["caution"] * 4
-    assert findings[0].claim == "net: too few images to say whether an object off centre makes it less stable."
+    assert findings[0].claim == (
+        "There are too few images to say whether a digit far off centre makes the pooling network less stable."
+    )
 
 
-@pytest.mark.parametrize(("name", "kind"), [("position", "association"), ("steady", "none")])
-def test_distance_finding(framed, name, kind):
-    finding = distance_finding(name, framed[name])
+@pytest.mark.parametrize(
+    ("name", "kind", "words"),
+    [
+        ("position", "association", "is less stable on images far from its training images."),
+        ("near", "association", "is less stable at some distance from its training images."),
+        ("steady", "none", "was not found to be less stable on images far from its training images."),
+    ],
+)
+def test_distance_finding(framed, name, kind, words):
+    table = framed[name]
+    if name == "near":
+        order = table["nn_distance"].rank(pct=True)
+        change = 0.1 + 0.4 * order.between(0.4, 0.6)
+        table = table.assign(p_top1_change=np.random.default_rng(5).binomial(8, change) / 8)
+    finding = distance_finding("global-pooling-uniform", table)
     assert finding.kind == kind
+    assert finding.claim == f"The pooling network that was trained on varied digits {words}"
+    assert ("fifth 3 of the images" in finding.estimate.label) == (name == "near")
+    assert ("the clearest of 4 differences" in finding.estimate.label) == (name == "near")
     assert follows(finding)
+    assert finding.rank is None
 
 
-def test_controls_are_not_among_the_first(framed):
-    findings = network_findings({"net": framed["far"], "net-uniform": framed["steady"]}, ["net-uniform"])
-    ranks = {finding.claim: finding.rank for finding in findings if finding.topic in ("Position", "Scale")}
-    assert all((rank is None) == claim.startswith("net-uniform") for claim, rank in ranks.items())
+def controlled(framed, pooling, control):
+    tables = {"fully-connected": "scale", "fully-connected-uniform": "steady"}
+    tables |= {"global-pooling": pooling, "global-pooling-uniform": control}
+    return control_findings({name: framed[of] for name, of in tables.items()})
+
+
+def test_each_network_is_compared_with_its_control_where_the_centred_digits_never_were(framed):
+    findings = controlled(framed, "far", "steady")
+    assert [finding.claim for finding in findings if finding.kind == "effect"] == [
+        "With a digit much smaller than the centred training digits, the fully connected network is more stable if it "
+        "was trained on varied digits.",
+        "With a digit far off centre, the pooling network is more stable if it was trained on varied digits.",
+    ]
+    assert [finding.kind for finding in findings].count("none") == 4
+    assert all(follows(finding) for finding in findings)
+
+
+def test_a_control_that_is_not_more_stable_is_said(framed):
+    claims = {finding.claim: finding for finding in controlled(framed, "far", "position")}
+    same = claims[
+        "With a digit far off centre, the pooling network was not found to be more stable if it was trained on varied "
+        "digits."
+    ]
+    assert (same.kind, follows(same)) == ("none", True)
+    worse = {finding.claim: finding.kind for finding in controlled(framed, "steady", "far")}
+    assert (
+        worse["With a digit far off centre, the pooling network is less stable if it was trained on varied digits."]
+        == "effect"
+    )
+
+
+def test_too_few_images_for_a_control(framed):
+    tables = {name: changing(0.1, n=8) for name in ("fully-connected", "fully-connected-uniform")}
+    tables |= dict.fromkeys(("global-pooling", "global-pooling-uniform"), framed["far"])
+    assert [finding.kind for finding in control_findings(tables)][:3] == ["caution"] * 3
+
+
+def test_controls_are_told_nothing_about_a_training_law_that_is_not_theirs(framed):
+    names = ("fully-connected", "global-pooling", "fully-connected-uniform", "global-pooling-uniform")
+    tables = {name: framed[of] for name, of in zip(names, ("far", "scale", "steady", "steady"), strict=True)}
+    findings = network_findings(tables)
+    framing = [finding for finding in findings if finding.topic in ("Position", "Scale")]
+    assert len(framing) == 6
+    assert not [finding for finding in framing if "varied" in finding.claim]
 
 
 def test_the_figures_show_every_bin_of_every_network(framed):

@@ -80,8 +80,9 @@ def correlations_table(
         ["", *(CORRELATION_KINDS[kind].label for kind in kinds), "Images"],
         rows,
         definitions=[CORRELATION_KINDS[kind] for kind in kinds] + [COLUMNS[name] for name in names if name in shown],
-        note="Under each ρ its 95% bootstrap interval over images and its permutation p. "
-        "In bold where the interval leaves out 0.",
+        note="Under each ρ its 95% bootstrap interval over images, adjusted for the number of correlations; in bold "
+        "where it leaves out 0. The interval decides what is found. The file also has the permutation p of each ρ "
+        "alone, which may be below 0.05 where the interval includes 0.",
         csv="tables/correlations.csv",
         boxes=boxes,
     )

@@ -200,7 +200,7 @@ def curve_given_margin(
     strata = margin_strata(rows["margin"].to_numpy(float))
     lines = (
         (np.zeros(len(rows), dtype=int), VERMILLION, "o", f"among all images{rhos[0]}"),
-        (strata, BLUE, "s", f"among images of like margin{rhos[1]}"),
+        (strata, BLUE, "s", f"among images of similar margin{rhos[1]}"),
     )
     curves = []
     for groups, colour, marker, label in lines:

@@ -12,14 +12,14 @@ from bias_toolkit.report.relations.judgement import Judgement, Verdict, judge
 from bias_toolkit.report.relations.tables import FRACTIONS, Relations, correlation, curve_rows
 from bias_toolkit.report.words.definitions import COLUMNS, label_of
 from bias_toolkit.report.words.finding import NOT_FOUND_RANK, Finding, Heading, Kind, estimate_over
-from bias_toolkit.report.words.sentences import lowered
+from bias_toolkit.report.words.sentences import capitalised, lowered
 
 CLAIMS = {
-    Verdict.ALSO_GIVEN: "{more}, {the_less}, also among images of like confidence.",
-    Verdict.ONLY_GIVEN: "Among images of like confidence, {lowered_more}, {the_less}.",
-    Verdict.REVERSED: "Among images of like confidence, {lowered_more}, {the_less}; among all images it is the other "
-    "way round.",
-    Verdict.EXPLAINED: "{more}, {the_less}; among images of like confidence this was not found.",
+    Verdict.ALSO_GIVEN: "{more}, {the_less}, also among images of similar confidence.",
+    Verdict.ONLY_GIVEN: "Among images of similar confidence, {lowered_more}, {the_less}.",
+    Verdict.REVERSED: "Among images of similar confidence, {lowered_more}, {the_less}; among all images it is the "
+    "other way round.",
+    Verdict.EXPLAINED: "{more}, {the_less}; among images of similar confidence this was not found.",
     Verdict.UNEVEN: "{label} changes with {noun}, but it neither rises nor falls steadily.",
     Verdict.NONE: "No relation between {noun} and {label} was found.",
     Verdict.TOO_FEW: "There are too few images to say how {noun} and {label} are related.",
@@ -71,7 +71,7 @@ def _claim(judged: Judgement, variable: Variable, measure: str) -> str:
         noun=variable.noun,
         label=label,
     )
-    return claim[0].upper() + claim[1:]
+    return capitalised(claim)
 
 
 def _evidence(relations: Relations, judged: Judgement, variable: Variable, measure: str) -> str:

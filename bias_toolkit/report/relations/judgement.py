@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from bias_toolkit.analysis import clearest, curve_contrasts
-from bias_toolkit.foundation.words import number
+from bias_toolkit.foundation.words import count
 from bias_toolkit.invariance import measure_of
 from bias_toolkit.report.columns import has_values
 from bias_toolkit.report.relations.tables import Relations, plain_and_partial
@@ -20,10 +20,10 @@ GIVEN = "Spearman’s ρ with the model’s confidence held constant"
 class Verdict(StrEnum):
     """What can be said of a variable and a measure."""
 
-    ALSO_GIVEN = "among all images, and among images of like confidence"
-    ONLY_GIVEN = "among images of like confidence only"
-    REVERSED = "among images of like confidence the other way round"
-    EXPLAINED = "among all images, but not among images of like confidence"
+    ALSO_GIVEN = "among all images, and among images of similar confidence"
+    ONLY_GIVEN = "among images of similar confidence only"
+    REVERSED = "among images of similar confidence the other way round"
+    EXPLAINED = "among all images, but not among images of similar confidence"
     UNEVEN = "the bins differ, but neither rise nor fall steadily"
     NONE = "nothing found"
     TOO_FEW = "too few images"
@@ -48,13 +48,14 @@ KINDS = {
 class Judgement:
     """A verdict with the estimate from which it follows.
 
-    The estimate is ρ with the confidence held constant; for `UNEVEN`, the difference of the two bins that differ most
-    clearly. `plain` is ρ among all images. Both are None where they are not computed.
+    `plain` is ρ among all images, `given` ρ with the confidence held constant; both are None where they are not
+    computed. The estimate is `given`; for `UNEVEN`, the difference of the two bins that differ most clearly.
     """
 
     verdict: Verdict
     estimate: Estimate | None = None
     plain: Estimate | None = None
+    given: Estimate | None = None
     stability: str = ""  # "less" or "more" stable where the variable is larger, by the estimate of the verdict
 
     @property
@@ -76,22 +77,16 @@ def judge(relations: Relations, variable: str, measure: str) -> Judgement:
         return Judgement(Verdict.UNCONTROLLED)
     alone, controlled = _estimate(plain, PLAIN), _estimate(given, GIVEN)
     if None in (alone.direction, controlled.direction):
-        return Judgement(Verdict.TOO_FEW, controlled, alone)
+        return Judgement(Verdict.TOO_FEW, controlled, alone, controlled)
     if controlled.direction:
         verdicts = {controlled.direction: Verdict.ALSO_GIVEN, 0: Verdict.ONLY_GIVEN}
         verdict = verdicts.get(alone.direction, Verdict.REVERSED)
-        return Judgement(verdict, controlled, alone, _stability(controlled.direction, measure))
+        return Judgement(verdict, controlled, alone, controlled, _stability(controlled.direction, measure))
     if alone.direction:
-        return Judgement(Verdict.EXPLAINED, controlled, alone, _stability(alone.direction, measure))
+        return Judgement(Verdict.EXPLAINED, controlled, alone, controlled, _stability(alone.direction, measure))
     uneven = _uneven(relations, variable, measure)
-    return Judgement(Verdict.UNEVEN, uneven, alone) if uneven else Judgement(Verdict.NONE, controlled, alone)
-
-
-def brief_rho(estimate: Estimate) -> str:
-    """`0.22 (0.16 to 0.28)`, for a caption; without the interval where there is none."""
-    if estimate.low is None:
-        return number(estimate.value)
-    return f"{number(estimate.value)} ({number(estimate.low)} to {number(estimate.high)})"
+    verdict = Verdict.UNEVEN if uneven else Verdict.NONE
+    return Judgement(verdict, uneven or controlled, alone, controlled)
 
 
 def _estimate(row: Mapping[str, Any], label: str) -> Estimate:
@@ -107,11 +102,18 @@ def _uneven(relations: Relations, variable: str, measure: str) -> Estimate | Non
     rows = relations.per_image
     if not has_values(rows, variable, measure):
         return None
-    found = clearest(curve_contrasts(rows[variable], rows[measure], relations.bins, limits=limits_of(measure)))
+    contrasts = curve_contrasts(rows[variable], rows[measure], relations.bins, limits=limits_of(measure))
+    found = clearest(contrasts)
     if found is None or not sign(found.low, found.high):
         return None
-    # The higher of the two bins minus the lower.
-    value, low, high = found[2:5] if found.value > 0 else (-found.value, -found.high, -found.low)
     unit = Unit.POINTS if COLUMNS[measure].share else Unit.SIGNIFICANT
-    label = f"{label_of(measure)} of one bin of the curve minus that of another"
+    value, low, high, bins = *found[2:5], (found.bin, found.minus)
+    # The higher of the two bins minus the lower.
+    if value < 0:
+        value, low, high, bins = -value, -high, -low, bins[::-1]
+    first, second = (at + 1 for at in bins)
+    label = (
+        f"{label_of(measure)} in bin {first} of the curve minus that in bin {second}, the clearest of "
+        f"{count(len(contrasts), 'difference')}"
+    )
     return Estimate("difference", label, value, low, high, found.n, unit=unit, nothing=0.0)

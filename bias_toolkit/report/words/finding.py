@@ -47,7 +47,8 @@ KINDS = {
     Kind.EFFECT: KindWords("effect", "One thing was changed on purpose, and the model’s answers changed with it."),
     Kind.ASSOCIATION: KindWords("association", "Two things go together in these images. Neither of them was changed."),
     Kind.EXPLAINED: KindWords(
-        "explained by confidence", "An association that was not found among images of like confidence."
+        "not at similar confidence",
+        "Two things go together, but among images of similar confidence this was not found.",
     ),
     Kind.NONE: KindWords(
         "nothing found",

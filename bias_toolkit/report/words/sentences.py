@@ -29,6 +29,11 @@ def lowered(text: str) -> str:
     return text if is_symbol else text[0].lower() + text[1:]
 
 
+def capitalised(text: str) -> str:
+    """A text in the form for the beginning of a sentence."""
+    return text[0].upper() + text[1:]
+
+
 def in_points(share: float, digits: int = 1) -> str:
     """A share, or a difference of two, as a number of percentage points."""
     return number(100 * share, digits)
@@ -37,6 +42,44 @@ def in_points(share: float, digits: int = 1) -> str:
 def three_digits(value: float, digits: int = 3) -> str:
     """A small share or logarithm, with three digits after the point."""
     return number(value, digits)
+
+
+FRACTIONS = {
+    0.001: "a thousandth",
+    0.01: "a hundredth",
+    0.02: "a fiftieth",
+    0.05: "a twentieth",
+    0.1: "a tenth",
+    0.125: "an eighth",
+    1 / 6: "a sixth",
+    0.2: "a fifth",
+    0.25: "a quarter",
+    1 / 3: "a third",
+    0.4: "two fifths",
+    0.5: "half",
+    0.6: "three fifths",
+    2 / 3: "two thirds",
+    0.75: "three quarters",
+    0.8: "four fifths",
+    0.9: "nine tenths",
+}
+
+
+def share_in_words(value: float, low: float | None, high: float | None) -> str:
+    """`about a third`, `more than a third`: what the interval of a share says, without a numeral.
+
+    It is the fraction in the interval that is nearest to the value, or the largest one below the interval. `none` and
+    `all` are said of the value itself, and `some` without an interval.
+    """
+    if value in (0, 1):
+        return "all" if value else "none"
+    if not (known(low) and known(high)):
+        return "some"
+    inside = [each for each in FRACTIONS if low <= each <= high]
+    if inside:
+        return f"about {FRACTIONS[min(inside, key=lambda each: abs(each - value))]}"
+    below = [each for each in FRACTIONS if each < low]
+    return f"more than {FRACTIONS[max(below)]}" if below else f"less than {FRACTIONS[min(FRACTIONS)]}"
 
 
 def image_size(protocol: str, size: float) -> float:

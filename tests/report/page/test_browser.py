@@ -67,7 +67,7 @@ def test_a_report_answers_before_anything_is_opened(report, open_in_browser):
     shown = open_in_browser(report.folder / "index.html")
     answers = (
         "are centred",
-        "A shift by one pixel changes the model’s top-1 class.",
+        "of the shifts by one pixel change the top-1 class.",
         "Images far from the training set",
     )
     assert all(answer in shown.first for answer in answers)

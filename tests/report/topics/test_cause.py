@@ -107,36 +107,64 @@ def follows(finding):
     return {"effect": 1, "none": 0}[finding.kind] == abs(finding.estimate.direction)
 
 
-def test_a_relation_is_said_with_its_number(bare_source):
+def test_the_contrast_that_was_fixed_before_leads(bare_source):
     first = map_findings(of_map(bare_source))[0]
     assert first.kind == "effect"
     assert (
-        first.claim == "Shown on mean grey where the training set has few objects, the same objects make the model "
-        "less stable."
+        first.claim
+        == "Shown on mean grey where the training set has the fewest objects, the same objects make the model "
+        "less stable than where it has the most."
     )
-    assert (
-        first.estimate.text
-        == "Spearman’s ρ with the density of the training objects −0.80 (95% interval −0.90 to −0.70; 50 images)"
+    assert first.estimate.text == (
+        "P(top-1 change) in the tenth of the cells with the fewest training objects, minus that with the most: 17.0 "
+        "percentage points (95% interval 12.0 to 22.0; 50 images)"
     )
     assert follows(first)
-    assert "P(top-1 change) by 17.0 points (12.0 to 22.0)" in first.evidence
-    assert "mean absolute change by 0.0170 (−0.0330 to 0.0670)" in first.evidence
-    assert "accuracy by −17.0 points (−22.0 to −12.0)" in first.evidence
+    assert first.evidence == (
+        "By mean absolute change no difference was found, 0.0170 (−0.0330 to 0.0670); an effect of position alone "
+        "could not be tested. Accuracy changes by −17.0 points (−22.0 to −12.0). Over all cells, Spearman’s ρ with the "
+        "density of the training objects is −0.80 as observed, and −0.80 (−0.90 to −0.70) corrected for noise."
+    )
     assert (first.rank, first.figure) == (20, "map-against-density")
+
+
+MAC = {
+    0.1: "",
+    0.0: "By mean absolute change no difference was found, 0 (−0.0500 to 0.0500)",
+    0.05: "By mean absolute change no difference was found, 0.0500 (0 to 0.100)",
+    -0.1: "By mean absolute change it is the other way round, −0.100 (−0.150 to −0.0500)",
+}
+
+
+@pytest.mark.parametrize("position", [-0.6, np.nan, None])
+@pytest.mark.parametrize("mac", MAC)
+def test_the_first_evidence_says_where_mac_does_not_agree(bare_source, mac, position):
+    table = contrasts()
+    row = table["measure"].eq("mac")
+    table.loc[row, ["difference", "difference_low", "difference_high"]] = (mac, mac - 0.05, mac + 0.05)
+    rhos = correlations(recognised=-0.8) if position is None else correlations(recognised=-0.8, position=position)
+    first = map_findings(of_map(bare_source, rhos=rhos, contrasts=table))[0]
+    expected = [MAC[mac]] if MAC[mac] else []
+    if position != -0.6:
+        expected += ["an effect of position alone could not be tested"]
+    text = "; ".join(expected)
+    assert first.evidence.startswith(f"{text[:1].upper()}{text[1:]}. " if text else "Accuracy changes")
 
 
 @pytest.mark.parametrize(
     ("rho", "difference", "kind", "words"),
     [
-        (-0.5, 0.17, "effect", "make the model less stable."),
-        (0.5, 0.0, "effect", "make the model more stable."),
+        (-0.5, 0.17, "effect", "less stable than where it has the most."),
+        (0.05, 0.17, "effect", "less stable than where it has the most."),
+        (np.nan, 0.17, "effect", "less stable than where it has the most."),
+        (0.05, -0.17, "effect", "more stable than where it has the most."),
         (0.05, 0.0, "none", "were not found to make the model less stable"),
-        # The interval ends at 0.
-        (-0.1, 0.05, "none", "were not found to make the model less stable"),
-        (0.05, 0.17, "effect", "less stable than where it has the most; a steady change between was not found."),
-        (0.05, -0.17, "effect", "more stable than where it has the most; a steady change between was not found."),
-        (np.nan, 0.17, "effect", "less stable than where it has the most"),
         (np.nan, 0.0, "none", "were not found to make the model less stable"),
+        # The interval begins at 0.
+        (0.05, 0.05, "none", "were not found to make the model less stable"),
+        # The ends do not differ, and the cells between them do.
+        (-0.5, 0.0, "effect", "the model the less stable, the fewer objects the training set has there; between the"),
+        (0.5, 0.0, "effect", "the model the more stable, the fewer objects the training set has there; between the"),
     ],
 )
 def test_the_claim_follows_from_the_numbers(bare_source, rho, difference, kind, words):
@@ -145,6 +173,7 @@ def test_the_claim_follows_from_the_numbers(bare_source, rho, difference, kind, 
     assert words in found.claim
     assert follows(found)
     assert found.rank == (20 if kind == "effect" else 120)
+    assert (found.estimate.name == "rho") == (abs(rho) == 0.5 and difference == 0.0)
 
 
 def test_without_any_estimate_it_is_not_known(bare_source):
@@ -155,12 +184,12 @@ def test_without_any_estimate_it_is_not_known(bare_source):
     assert "27 cells at most" in found.evidence
 
 
-def test_other_surroundings_are_said_beside_the_first(bare_source):
+def test_the_first_surroundings_that_can_tell_are_told(bare_source):
     table = pd.concat([cells(), cells("black")], ignore_index=True)
     rhos = pd.concat([correlations(recognised=-0.8), correlations("black", recognised=0.0)], ignore_index=True)
-    found = map_findings(of_map(bare_source, table, rhos))[0]
-    assert "on mean grey" in found.claim
-    assert found.evidence.endswith("Spearman’s ρ on black is 0.00 (−0.10 to 0.10).")
+    assert "on mean grey" in map_findings(of_map(bare_source, table, rhos))[0].claim
+    black = contrasts(surroundings="black")
+    assert "on black" in map_findings(of_map(bare_source, table, rhos, black))[0].claim
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from bias_toolkit.analysis import median_interval
+from bias_toolkit.analysis.schema import ODDS_RATIOS
 from bias_toolkit.report import topic_findings
 from bias_toolkit.report.relations.findings import relation
 from bias_toolkit.report.relations.tables import Relations
@@ -51,7 +52,7 @@ def found():
 
 FARTHER = "The farther an image is from its nearest training image"
 NOUN = "an image's distance from its nearest training image"
-ALIKE = "mong images of like confidence"
+ALIKE = "mong images of similar confidence"
 VERDICTS = [
     (POSITIVE, (0.09, 0.03, 0.15), "association", f"{FARTHER}, the less stable the model is on it by P(top-1 change), "
      f"also a{ALIKE}."),
@@ -93,14 +94,66 @@ def test_verdicts(found, plain, partial, kind, claim):
     assert finding.evidence.startswith(f"Among all images: Spearman’s ρ {numbers_of(plain)}.")
 
 
-@pytest.mark.parametrize(("plain", "partial", "kind", "claim"), VERDICTS)
-def test_the_answer_has_the_verdict_of_the_finding(bare_source, analysis_of, found, plain, partial, kind, claim):
-    rows = correlations(plain, partial)
-    source = dataclasses.replace(bare_source, analysis=analysis_of(correlations=rows), per_image=pd.DataFrame())
-    finding, answer = found(rows), distance_answer(gather(source))
-    assert (answer.kind, answer.estimate) == (finding.kind, finding.estimate)
-    for word in ("less stable", "more stable", "like confidence", "was found"):
-        assert (word in answer.claim) == (word in finding.claim) or (plain, partial) == (POSITIVE, NEGATIVE)
+LESS, MORE, NOT = (1.4, 1.12, 1.75), (0.7, 0.55, 0.89), (1.05, 0.93, 1.19)
+CLEAR = {
+    (1, 1, 1): "Images far from the training set are less stable, also a{alike}.",
+    (-1, -1, -1): "Images far from the training set are more stable, also a{alike}.",
+    (0, 1, 1): "A{alike}, those far from the training set are less stable.",
+    (-1, 1, 1): "A{alike}, those far from the training set are less stable; among all images, they are more stable.",
+    (1, 0, 0): "Images far from the training set are less stable; a{alike} this was not found.",
+    (0, 0, 0): "No relation between distance from the training set and stability was found.",
+    (0, 0, None): "No relation between distance from the training set and stability was found.",
+}
+UNCLEAR = {
+    (1, 1, 0): "The correlation finds that they are less stable; the regression does not find it (odds ratio of "
+    "distance, with margin held constant, 1.05 (0.93 to 1.19)).",
+    (0, 0, 1): "The correlation does not find it; the regression finds that they are less stable (odds ratio of "
+    "distance, with margin held constant, 1.40 (1.12 to 1.75)).",
+    (1, 1, -1): "The correlation finds that they are less stable; the regression finds that they are more stable (odds "
+    "ratio of distance, with margin held constant, 0.70 (0.55 to 0.89)).",
+    (-1, -1, 0): "The correlation finds that they are more stable; the regression does not find it (odds ratio of "
+    "distance, with margin held constant, 1.05 (0.93 to 1.19)).",
+    (1, 1, None): "The correlation finds that they are less stable, and there is no regression that could confirm it.",
+}
+
+
+def answer_of(source, analysis_of, plain, partial, odds, n=1000, per_image=()):
+    """The answer from the directions of the plain ρ, of ρ given the margin, and of the odds ratio."""
+    rhos = {1: POSITIVE, 0: NULL, -1: NEGATIVE}
+    rows = []
+    if odds is not None:
+        # A family of two in which both are found keeps its intervals, and so does a family of one.
+        ratio = {1: LESS, 0: NOT, -1: MORE}[odds]
+        rows = [("nn_distance", "together", *ratio, 0.01, 1000, 20, 2.2, 1.3)]
+        rows.append(("margin", "alone", 0.1, 0.05, 0.2, 0.01, 1000, 20, 0.3, np.nan))
+        rows.append(("margin", "together", 0.1, np.nan, np.nan, np.nan, 1000, 20, 0.3, 1.3))
+    tables = {"correlations": correlations(rhos[plain], rhos[partial], n=n)}
+    tables["odds_ratios"] = pd.DataFrame(rows, columns=ODDS_RATIOS.names)
+    analysis = analysis_of(**tables)
+    changed = {"per_image": pd.DataFrame(per_image), "reference": ("crop", "diagonal", 1.0)}
+    return distance_answer(gather(dataclasses.replace(source, analysis=analysis, **changed)))
+
+
+@pytest.mark.parametrize("signs", [*CLEAR, *UNCLEAR])
+def test_the_answer_needs_both_analyses(bare_source, analysis_of, signs):
+    answer = answer_of(bare_source, analysis_of, *signs)
+    assert answer.estimate.label.endswith("held constant")
+    if signs in UNCLEAR:
+        assert answer.kind == "unknown"
+        assert answer.claim == f"It is not clear whether, a{ALIKE}, images far from the training set are less stable."
+        assert answer.evidence == UNCLEAR[signs]
+        return
+    assert answer.claim == CLEAR[signs].format(alike=ALIKE)
+    assert answer.kind == {(1, 0, 0): "explained"}.get(signs, "association" if signs[1] else "none")
+    assert follows(answer)
+    assert answer.evidence.startswith("The regression finds it too: odds" if signs[1] else "Among all images: ")
+
+
+@pytest.mark.parametrize("odds", [0, 1])
+def test_an_uneven_curve_is_no_answer_against_the_regression(bare_source, analysis_of, odds):
+    answer = answer_of(bare_source, analysis_of, 0, 0, odds, per_image=uneven(0.3))
+    assert answer.kind == ("unknown" if odds else "association")
+    assert ("neither rises nor falls" in answer.claim) == (not odds)
 
 
 def test_the_answer_without_numbers(bare_source, analysis_of):
@@ -132,6 +185,10 @@ def test_a_curve_that_rises_and_falls_is_not_nothing(found):
     assert finding.estimate.value == pytest.approx(0.3, abs=0.1)
     assert follows(finding)
     assert "Spearman’s ρ 0.02" in finding.evidence
+    # The pair of bins was chosen after looking, and the label says of how many.
+    assert re.search(
+        r"in bin \d+ of the curve minus that in bin \d+, the clearest of 45 differences$", finding.estimate.label
+    )
     flat = found(correlations(NULL, NULL), per_image=uneven(0.0))
     assert (flat.kind, follows(flat)) == ("none", True)
 

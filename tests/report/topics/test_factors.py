@@ -43,7 +43,7 @@ def with_factors(source):
 
 
 def factor(name, difference, half=0.02, given=None, given_half=None):
-    """A row of FACTORS, by default of a factor whose difference is the same among images of like margin."""
+    """A row of FACTORS, by default of a factor whose difference is the same among images of similar margin."""
     given = difference if given is None else given
     row = dict.fromkeys(FACTORS.names, 0.5)
     row |= {"factor": name, "measure": "p_top1_change", "n_with": 80, "n_without": 120}
@@ -67,27 +67,27 @@ NOTHING = "No annotated factor was found to go with another stability."
         (
             [factor("pose", 0.1), factor("smaller", 0.0)],
             "association",
-            f"{SUBJECT} less stable than those without it, also among images of like confidence.",
+            f"{SUBJECT} less stable than those without it, also among images of similar confidence.",
         ),
         (
             [factor("pose", -0.1), factor("smaller", 0.0)],
             "association",
-            f"{SUBJECT} more stable than those without it, also among images of like confidence.",
+            f"{SUBJECT} more stable than those without it, also among images of similar confidence.",
         ),
         (
             [factor("pose", 0.1, given=0.01)],
             "explained",
-            f"{SUBJECT} less stable than those without it; among images of like confidence no difference was found.",
+            f"{SUBJECT} less stable than those without it; among images of similar confidence no difference was found.",
         ),
         (
             [factor("pose", 0.1, given=-0.1)],
             "association",
-            f"{SUBJECT} less stable than those without it, but more stable among images of like confidence.",
+            f"{SUBJECT} less stable than those without it, but more stable among images of similar confidence.",
         ),
         (
             [factor("pose", 0.1, given_half=np.nan)],
             "association",
-            f"{SUBJECT} less stable than those without it; among images of like confidence that is not known.",
+            f"{SUBJECT} less stable than those without it; among images of similar confidence that is not known.",
         ),
         ([factor("pose", 0.01), factor("smaller", 0.0)], "none", NOTHING),
         # An interval that ends at 0 includes it.
@@ -104,8 +104,9 @@ def test_a_factor_that_remains_given_the_margin_is_told_first():
     finding = finding_of(factor("pose", 0.3, given=0.0), factor("smaller", 0.1))
     assert "“smaller” are less stable" in finding.claim
     assert finding.evidence.startswith(
-        "Of 2 annotated factors, 2 go with another stability among all images. 1 does also among images of like "
-        "confidence. Among all images: difference in P(top-1 change) 10.0 percentage points (95% interval 8.0 to 12.0;"
+        "Of 2 annotated factors, 2 go with another stability among all images. 1 does also among images of similar "
+        "confidence. Among all images: difference in P(top-1 change), the clearest of 2 factors, 10.0 percentage "
+        "points (95% interval 8.0 to 12.0;"
     )
 
 

@@ -15,7 +15,7 @@ from bias_toolkit.report.topics.invariance.findings import (
     size_finding,
     stability_answer,
 )
-from bias_toolkit.report.words.sentences import image_size, sweep_name
+from bias_toolkit.report.words.sentences import image_size, share_in_words, sweep_name
 
 
 def row(measure, value, low, high, n=1000, protocol="crop", size=1.0, transform="diagonal"):
@@ -34,29 +34,35 @@ def row(measure, value, low, high, n=1000, protocol="crop", size=1.0, transform=
 CHANGE = row("p_top1_change", 0.15, 0.139, 0.161)
 
 
-def findings(source, analysis_of, *rows, reference=("crop", "diagonal", 1.0)):
-    analysis = analysis_of(summary=rows)
-    return topic_findings(dataclasses.replace(source, analysis=analysis, reference=reference), "invariance")
+def findings(source, analysis_of, *rows, reference=("crop", "diagonal", 1.0), changed=450, n=1000):
+    """The findings of a study in which the class changes on `changed` of `n` images."""
+    per_image = pd.DataFrame({"p_top1_change": np.repeat([0.25, 0.0], [changed, n - changed])})
+    changes = {"analysis": analysis_of(summary=rows), "reference": reference, "per_image": per_image}
+    return topic_findings(dataclasses.replace(source, **changes), "invariance")
 
 
 def test_one_pixel_changes_the_class(bare_source, analysis_of):
     first = findings(bare_source, analysis_of, CHANGE, row("mac", 0.057, 0.05, 0.06))[0]
     assert first.kind == "effect"
-    assert first.claim == "Moving an image by one pixel changes the top-1 class."
-    assert first.estimate.text == "P(top-1 change) 15.0% (95% interval 13.9% to 16.1%; 1,000 images)"
+    assert first.claim == "On more than two fifths of the images, at least one of the shifts changes the top-1 class."
+    assert first.estimate.text == (
+        "Images on which some shift changes the top-1 class 45.0% (95% interval 41.9% to 48.1%; 1,000 images)"
+    )
     assert first.evidence.startswith("The sweep is crop, diagonal, size 1.")
     assert "0.0570 (95% interval 0.0500 to 0.0600) a step" in first.evidence
 
 
 def test_nothing_changes(bare_source, analysis_of):
-    first = findings(bare_source, analysis_of, row("p_top1_change", 0.0, 0.0, 0.0))[0]
+    first = findings(bare_source, analysis_of, row("p_top1_change", 0.0, 0.0, 0.0), changed=0)[0]
     assert first.kind == "none"
     assert "never changed" in first.claim
+    assert (first.estimate.value, first.estimate.low, first.estimate.direction) == (0, 0, 0)
+    assert first.estimate.high == pytest.approx(1 - 0.025 ** (1 / 1000))
 
 
 @pytest.mark.parametrize(("n", "kind"), [(4, "caution"), (5, "effect"), (30, "effect")])
 def test_too_few_images(bare_source, analysis_of, n, kind):
-    first = findings(bare_source, analysis_of, row("p_top1_change", 0.15, 0.1, 0.2, n=n))[0]
+    first = findings(bare_source, analysis_of, row("p_top1_change", 0.15, 0.1, 0.2, n=n), changed=4, n=n)[0]
     assert first.kind == kind
     assert ("So few images" in first.evidence) == (kind == "caution")
 
@@ -70,7 +76,9 @@ def test_offsets_alone_have_their_consistency(bare_source, analysis_of):
     offsets = row("consistency", 0.9, 0.88, 0.92, protocol="offsets", transform=None)
     unknown, consistency = findings(bare_source, analysis_of, offsets, reference=None)
     assert unknown.kind == "unknown"
-    assert consistency.claim == "Pairs of views of an image, at random offsets, were compared in their top-1 class."
+    assert consistency.claim == (
+        "Two views at random offsets get the same top-1 class in about nine tenths of the pairs."
+    )
     assert consistency.estimate.text == "Pairs that agree 90.0% (95% interval 88.0% to 92.0%; 1,000 images)"
 
 
@@ -78,20 +86,20 @@ def test_labels_and_their_absence(bare_source, analysis_of):
     assert findings(bare_source, analysis_of, CHANGE)[-1].kind == "unknown"
     last = findings(bare_source, analysis_of, CHANGE, row("accuracy", 0.75, 0.74, 0.76, n=900))[-1]
     assert last.kind == "fact"
-    assert last.claim == "Accuracy was measured on the same views."
+    assert last.claim == "The model is right on about three quarters of the views."
     assert last.estimate.text == "Accuracy 75.0% (95% interval 74.0% to 76.0%; 900 images)"
 
 
 def test_the_reference_sweep_is_the_one_told(bare_source, analysis_of):
     other = row("p_top1_change", 0.3, 0.2, 0.4, protocol="embed", size=2.0, transform="scale")
     first = findings(bare_source, analysis_of, CHANGE, other, reference=("embed", "scale", 2.0))[0]
-    assert first.estimate.value == 0.3
     assert "embed, scale, size 2" in first.evidence
 
 
 NOISE = {
     "far below": (NoiseFloor(0.0, 576, 0, 0.0, 0.0064), "fact", "does not explain", None),
-    "a tenth": (NoiseFloor(0.015, 1000, 15, 0.009, 0.025), "fact", "does not explain", None),
+    "up to a tenth": (NoiseFloor(0.009, 1000, 9, 0.004, 0.015), "fact", "does not explain", None),
+    "perhaps over a tenth": (NoiseFloor(0.015, 1000, 15, 0.009, 0.025), "caution", "Too few views", 80),
     "over a tenth": (NoiseFloor(0.016, 1000, 16, 0.009, 0.026), "caution", "change without any shift", 10),
     "too few": (NoiseFloor(0.0, 9, 0, 0.0, 0.33), "caution", "Too few views", 10),
     "not measured": (None, "unknown", "not known", 110),
@@ -128,12 +136,12 @@ CROP = {"reference": ("crop", "diagonal", 1.0)}
 @pytest.mark.parametrize(
     ("change", "kind", "claim"),
     [
-        (CHANGE, "effect", "A shift by one pixel changes the model’s top-1 class."),
+        (CHANGE, "effect", "More than an eighth of the shifts by one pixel change the top-1 class."),
         (row("p_top1_change", 0.0, 0.0, 0.004), "none", "No shift by one pixel changed the model’s top-1 class."),
         (
             row("p_top1_change", 0.15, 0.1, 0.2, n=5),
             "effect",
-            "A shift by one pixel changes the model’s top-1 class.",
+            "About a sixth of the shifts by one pixel change the top-1 class.",
         ),
     ],
 )
@@ -276,7 +284,7 @@ def test_u_shape(bare_source):
     [
         (0.3, 0.11, 0.1, "The model is less stable when the image is shown smaller."),
         (0.1, 0.11, 0.3, "The model is less stable when the image is shown larger."),
-        (0.1, 0.3, 0.1, "P(top-1 change) depends on the size at which the image is shown."),
+        (0.1, 0.3, 0.1, "The model is less stable at some sizes of the image than at others."),
     ],
 )
 def test_other_shapes(bare_source, smaller, same, larger, claim):
@@ -319,7 +327,8 @@ def test_no_interval_of_very_few_images(bare_source, analysis_of):
     three = {"value": 0.125, "low": 0.125, "high": 0.125, "n": 3}
     rows = [row(name, **three) for name in ("p_top1_change", "mac", "accuracy")]
     rows.append(row("consistency", **three, protocol="offsets", transform=None))
-    found = findings(bare_source, analysis_of, *rows)
+    found = findings(bare_source, analysis_of, *rows, changed=1, n=3)
+    assert found[0].claim == "On some of the images, at least one of the shifts changes the top-1 class."
     assert not any("95% interval" in finding.text for finding in found)
     assert sum("too few images, or too alike, for an interval" in finding.text for finding in found) == 3
 
@@ -333,3 +342,21 @@ def test_size_in_view_sides():
 def test_sweep_name():
     assert sweep_name("crop", "diagonal", 0.5) == "crop, diagonal, size 0.5"
     assert sweep_name("offsets", None, float("nan")) == "offsets"
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "words"),
+    [
+        (0.372, 0.345, 0.399, "more than a third"),
+        (0.34, 0.31, 0.37, "about a third"),
+        (0.166, 0.153, 0.18, "about a sixth"),
+        (0.35, 0.1, 0.9, "about a third"),
+        (0.0005, 0.0002, 0.0009, "less than a thousandth"),
+        (0.99, 0.97, 0.999, "more than nine tenths"),
+        (0.0, 0.0, 0.3, "none"),
+        (1.0, 0.9, 1.0, "all"),
+        (0.3, None, None, "some"),
+    ],
+)
+def test_a_share_in_words(value, low, high, words):
+    assert share_in_words(value, low, high) == words

@@ -8,10 +8,13 @@ import pytest
 from matplotlib.colors import to_hex
 
 from bias_toolkit.analysis.schema import CEILING, LOSSES, ODDS_RATIOS
+from bias_toolkit.foundation.false_discovery import family_intervals
 from bias_toolkit.report.page.blocks import FigureBlock, ListBlock, Omitted, Paragraph, TableBlock
 from bias_toolkit.report.plots import plot
 from bias_toolkit.report.topics.regression.findings import (
     Regression,
+    adjusted,
+    beside_everything,
     ceiling_sentence,
     gather,
     odds,
@@ -50,69 +53,92 @@ def ceiling(share, low, high, linear=0.09, boosted=0.1):
     return pd.DataFrame([row], columns=CEILING.names)
 
 
-ALIKE = "Among images alike in margin, framing and class, "
-FARTHER = f"{ALIKE}those farther from the training set are"
-
-
 @pytest.mark.parametrize(
-    ("signs", "kind", "claim"),
+    ("row", "kind", "claim"),
     [
-        ((1, 1, 1, 1), "association", f"{FARTHER} less stable."),
-        ((-1, -1, -1, -1), "association", f"{FARTHER} more stable."),
-        ((0, 0, 1, 1), "association", f"{FARTHER} less stable."),
-        ((1, 1, 1, 0), "none", f"{ALIKE}no relation of distance to stability was found."),
+        ((0.01, 0.005, 0.015), "association", "Distance helps to predict which unseen images are unstable."),
+        ((0.01, 0.0, 0.02), "none", "Distance was not found to help to predict which unseen images are unstable."),
         (
-            (0, 1, 1, 0),
-            "none",
-            "No relation of distance to stability was found, alone or among images alike in margin, framing and class.",
+            (-0.01, -0.015, -0.005),
+            "association",
+            "Which unseen images are unstable is predicted better without distance.",
         ),
-        ((1, 0, -1, -1), "association", f"{FARTHER} more stable: the opposite of what distance says alone."),
     ],
 )
-def test_the_answer_is_that_of_the_most_controlled(bare_source, signs, kind, claim):
-    (finding,) = regression_findings(contents_with(dict(zip(KINDS, signs, strict=True))))
+def test_whether_distance_helps_to_predict(row, kind, claim):
+    (finding,) = regression_findings(contents_with(dict.fromkeys(KINDS, 1), losses=losses(*row)))
     assert (finding.kind, finding.claim) == (kind, claim)
-    assert finding.estimate.direction == signs[-1]
+    assert (finding.estimate.direction == 0) == (kind == "none")
     assert finding.rank == (130 if kind == "none" else 30)
 
 
-def test_without_classes_or_framing_they_are_not_claimed(bare_source):
-    (finding,) = regression_findings(contents_with({"alone": 1, "together": 0}))
-    assert "Among images alike in margin and framing, no relation" in finding.claim
-    terms = ("nn_distance", "margin")
-    (finding,) = regression_findings(contents_with({"alone": 1, "together": 1}, terms))
-    assert "Among images alike in margin, those farther" in finding.claim
-    assert regression_findings(contents_with({"together": 1}, ("nn_distance",))) == []
-    assert regression_findings(contents_with({"together": 1}, ("margin",))) == []
-
-
-def test_the_numbers(bare_source):
-    source = contents_with(dict.fromkeys(KINDS, 1), losses=losses(0.001, -0.0006, 0.0027))
-    (finding,) = regression_findings(source)
-    assert finding.estimate.text == (
-        "Odds ratio of distance, beside margin, framing and class, 1.40 (95% interval 1.12 to 1.75; 1,000 images)"
-    )
-    assert finding.evidence == (
-        "The odds that a step changes the class are multiplied by it for a distance greater by one standard deviation "
-        "(2.24). With nothing else known, the odds ratio is 1.40 (95% interval 1.12 to 1.75). For the prediction of "
-        "unseen images, leaving distance out makes no clear difference: log loss 0.0010 per step (95% interval −0.0006 "
-        "to 0.0027)."
-    )
+def test_too_few_images_to_say_whether_it_helps():
+    table = losses(0.01, 0.005, 0.015).assign(n=9)
+    (finding,) = regression_findings(contents_with(dict.fromkeys(KINDS, 1), losses=table))
+    assert (finding.kind, finding.estimate.low) == ("caution", None)
 
 
 @pytest.mark.parametrize(
-    ("row", "told"),
-    [
-        (
-            (0.01, 0.005, 0.015),
-            "images are predicted worse: their log loss is higher by 0.0100",
-        ),
-        ((-0.01, -0.015, -0.005), "Even so, unseen images are predicted better without it"),
-    ],
+    ("signs", "value"),
+    [((0, 0, 0, 1), 1.4), ((1, 1, 1, 0), 1.05), ((1, 0, -1, None), 0.7), ((1, -1, None, None), 0.7)],
 )
-def test_what_leaving_distance_out_costs(bare_source, row, told):
-    (finding,) = regression_findings(contents_with(dict.fromkeys(KINDS, 1), losses=losses(*row)))
-    assert told in finding.evidence
+def test_the_odds_ratio_is_that_of_the_most_controlled(signs, value):
+    kinds = {kind: sign for kind, sign in zip(KINDS, signs, strict=True) if sign is not None}
+    beside = beside_everything(contents_with(kinds))
+    assert beside.estimate.value == value
+    assert beside.held == ("margin, framing and class" if "within class" in kinds else "margin and framing")
+
+
+def test_nothing_is_held_constant_without_other_terms():
+    assert beside_everything(contents_with({"together": 1}, ("nn_distance",))) is None
+    assert beside_everything(contents_with({"together": 1}, ("margin",))) is None
+    assert regression_findings(contents_with({"together": 1}, ("nn_distance",), losses=losses(0.1, 0.0, 0.2))) == []
+
+
+def test_the_numbers():
+    (finding,) = regression_findings(contents_with(dict.fromkeys(KINDS, 1), losses=losses(0.001, -0.0006, 0.0027)))
+    assert finding.estimate.text == (
+        "Rise of the log loss a step if distance is left out, beside margin, framing and class, 0.00100 (95% interval "
+        "−0.000600 to 0.00270; 1,000 images)"
+    )
+    assert finding.evidence == (
+        "For a distance greater by one standard deviation (2.24), the odds that a step changes the class are "
+        "multiplied by 1.40 (95% interval 1.12 to 1.75), with margin, framing and class held constant. With nothing "
+        "held constant, they are multiplied by 1.40 (95% interval 1.12 to 1.75)."
+    )
+
+
+def test_the_terms_of_one_model_are_a_family():
+    table = contents_with({"alone": 1, "together": 1}).odds_ratios
+    rows = adjusted(table).set_index(["kind", "term"])
+    own = table.set_index(["kind", "term"])
+    for kind in ("alone", "together"):
+        changed = rows.loc[(kind, "nn_distance")]
+        low, high = family_intervals(
+            *(np.log(own.loc[kind, name].astype(float)) for name in ("odds_ratio", "low", "high")), images=20
+        )
+        assert (changed["low"], changed["high"]) == (pytest.approx(np.exp(low[0])), pytest.approx(np.exp(high[0])))
+        assert changed["low"] < own.loc[(kind, "nn_distance"), "low"]
+        # An odds ratio that is just found alone is not found among three.
+        assert changed["low"] > 1
+    table.loc[table["term"].eq("nn_distance"), "low"] = 1.01
+    assert (adjusted(table).loc[table["term"].eq("nn_distance"), "low"] < 1).all()
+    assert adjusted(table.iloc[:0]).empty
+
+
+def test_a_term_without_an_interval_is_left_out_and_named():
+    contents = contents_with(dict.fromkeys(KINDS, 1))
+    constant = contents.odds_ratios["term"].eq("centre_distance")
+    contents.odds_ratios.loc[constant, ["low", "high"]] = contents.odds_ratios.loc[constant, "odds_ratio"].iloc[0]
+    blocks = regression_section(contents).blocks
+    (figure,) = (block for block in blocks if isinstance(block, FigureBlock))
+    assert "Left out, as they have no interval: Distance of the object from the centre." in figure.caption
+    assert [label.get_text() for label in figure.draw().get_yticklabels()] == [
+        "Distance to nearest training image",
+        "Margin",
+    ]
+    table = next(block for block in blocks if isinstance(block, TableBlock))
+    assert [row[0].text for row in table.rows] == ["Distance to nearest training image", "Margin"]
 
 
 def test_no_regression(bare_source):
@@ -164,7 +190,7 @@ def test_section_of_a_known_law(shared_source):
     assert tables[0].header == ["", "Alone", "All together", "Within class", "Margin as a curve", "Variance inflation"]
     (figure,) = (block for block in section.blocks if isinstance(block, FigureBlock))
     assert figure.name == "odds-ratios"
-    table = shared_source.table("odds_ratios")
+    table = adjusted(shared_source.table("odds_ratios"))
     distance = tables[0].rows[0]
     assert distance[0].text == "Distance to nearest training image"
     for cell, kind in zip(distance[1:-1], KINDS, strict=True):
@@ -200,7 +226,7 @@ def drawn(ax, kind):
 
 
 def test_figure(shared_source):
-    table = shared_source.table("odds_ratios")
+    table = adjusted(shared_source.table("odds_ratios"))
     ax = plot(shared_source, "odds-ratios").axes[0]
     assert ax.get_xscale() == "log"
     for kind in ("alone", "together", "within class"):

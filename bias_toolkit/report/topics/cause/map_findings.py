@@ -1,16 +1,16 @@
 """Findings of the interventions on position and scale: whether framing itself makes the model unstable."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
 
 import pandas as pd
 
-from bias_toolkit.analysis import COMPARED_MEASURES, FramingMap
+from bias_toolkit.analysis import FramingMap
 from bias_toolkit.analysis.framing_map import FEWEST_IMAGES
 from bias_toolkit.foundation.words import count, interval, known, number, percent, significant
 from bias_toolkit.invariance import HEADLINE
-from bias_toolkit.report.words.definitions import MEASURES, label_of
 from bias_toolkit.report.words.finding import (
     NOT_FOUND_RANK,
     Estimate,
@@ -23,7 +23,7 @@ from bias_toolkit.report.words.finding import (
     sign,
     value_of,
 )
-from bias_toolkit.report.words.sentences import in_points, lowered
+from bias_toolkit.report.words.sentences import capitalised, in_points
 
 _finding = partial(Finding, Heading.CAUSE)
 
@@ -59,7 +59,7 @@ def map_findings(framing_map: FramingMap | None) -> list[Finding]:
         return [_finding(Kind.UNKNOWN, claim, TOO_FEW)]
     if not len(framing_map.correlations):
         return [_unrelated(framing_map.cells)]
-    relation = _relation(framing_map.correlations, framing_map.contrasts)
+    relation = _relation(framing_map)
     further = [_position(framing_map.correlations), _given_accuracy(framing_map.correlations)]
     rest = [_lowest(framing_map.cells), _unrecognised(framing_map.cells)]
     return [relation, *(finding for finding in (*further, *rest) if finding is not None)]
@@ -74,7 +74,7 @@ def primary(correlations: pd.DataFrame, measure: str = HEADLINE) -> pd.DataFrame
 
 def density_rho(row: Mapping[str, Any], held: str = "") -> Estimate:
     """ρ over the cells of a map, a row of MAP_CORRELATIONS; negative where the model is less stable in rare cells."""
-    label = f"Spearman’s ρ with the density of the training objects{held}"
+    label = f"Spearman’s ρ with the density of the training objects{held}, corrected for noise,"
     return Estimate("rho", label, row["rho"], row["low"], row["high"], int(row["n_images"]), nothing=0.0)
 
 
@@ -89,7 +89,7 @@ def contrast_of(contrasts: pd.DataFrame, surroundings: str, measure: str = HEADL
 
 def contrast_estimate(row: Mapping[str, Any]) -> Estimate:
     """P(top-1 change) in the cells with the fewest training objects minus that in those with the most."""
-    label = "P(top-1 change) in the tenth of the cells with the fewest training objects, minus that with the most,"
+    label = "P(top-1 change) in the tenth of the cells with the fewest training objects, minus that with the most"
     n = int(row["n_images"])
     return estimate_of_row(row, "difference", label, n, unit=Unit.POINTS, nothing=0.0)
 
@@ -106,72 +106,108 @@ def _unrelated(cells: pd.DataFrame) -> Finding:
     )
 
 
-def _relation(correlations: pd.DataFrame, contrasts: pd.DataFrame) -> Finding:
-    """Whether the model is less stable where training objects are rare, in the first surroundings that can tell.
+@dataclass(frozen=True)
+class DensityEffect:
+    """How the model's stability changes from where training objects are most to where they are fewest."""
 
-    ρ over the cells decides. Where it includes 0 or is not defined, the ends of the density may still differ.
+    surroundings: str
+    estimate: Estimate
+    steady: bool  # whether the estimate is ρ over the cells, as their ends do not differ
+    doubts: str = ""  # that MAC does not agree, and that position alone could not be tested, as far as it is so
+    further: str = ""  # how accuracy changes, and the other number
+
+    @property
+    def stability(self) -> str | None:
+        """`less` or `more` stable where training objects are fewest; None if nothing was found."""
+        rising = (self.estimate.direction or 0) * (-1 if self.steady else 1)
+        return {1: "less", -1: "more"}.get(rising)
+
+
+def density_effect(framing_map: FramingMap) -> DensityEffect | None:
+    """The effect in the first surroundings that can tell; None if there are too few cells or images.
+
+    The number is the difference between two groups of cells that are fixed before any measure is seen: the tenth with
+    the fewest training objects and the tenth with the most. If it includes 0, a change over all cells may still be
+    found, by ρ.
     """
-    rows = primary(correlations).to_dict("records")
-    for row in rows:
-        contrast = contrast_of(contrasts, row["surroundings"])
-        if known(row["rho"]) or contrast is not None:
-            return _stated(row, contrast, contrasts, [each for each in rows if each is not row])
-    return _finding(
-        Kind.UNKNOWN,
-        f"Whether the model is less stable {RARE} is not known.",
-        f"There are {count(max(row['n_cells'] for row in rows), 'cell')} at most in which the objects are recognised "
-        "and that differ by more than chance; more images (--images) or other --positions and --scales would help.",
-    )
+    for row in primary(framing_map.correlations).to_dict("records"):
+        contrast = contrast_of(framing_map.contrasts, row["surroundings"])
+        if contrast is not None:
+            break
+    else:
+        return None
+    ends, rho = contrast_estimate(contrast), density_rho(row) if known(row["rho"]) else None
+    steady = not ends.direction and rho is not None and bool(rho.direction)
+    effect = DensityEffect(row["surroundings"], rho if steady else ends, steady)
+    sentences = [_accuracy(framing_map.contrasts, row["surroundings"])]
+    if steady:
+        sentences.append(f"{ends.text}.")
+    elif rho is not None:
+        limits = interval(row["low"], row["high"])
+        observed = f"{number(row['rho_observed'])} as observed, and {number(row['rho'])} ({limits}) corrected for noise"
+        sentences.append(f"Over all cells, Spearman’s ρ with the density of the training objects is {observed}.")
+    return replace(effect, doubts=_doubts(framing_map, effect), further=" ".join(filter(None, sentences)))
 
 
-def _stated(
-    row: Mapping[str, Any],
-    contrast: Mapping[str, Any] | None,
-    contrasts: pd.DataFrame,
-    others: Sequence[Mapping[str, Any]],
-) -> Finding:
-    shown, ends = WORDS[row["surroundings"]], None if contrast is None else contrast_estimate(contrast)
-    rho = density_rho(row) if known(row["rho"]) else None
-    estimate, kind = rho, Kind.EFFECT
-    if rho is not None and rho.direction:
-        stability = "less" if rho.direction < 0 else "more"
-        claim = f"Shown {shown} {RARE}, the same objects make the model {stability} stable."
-    elif ends is not None and ends.direction:
-        stability, estimate = "less" if ends.direction > 0 else "more", ends
+def _relation(framing_map: FramingMap) -> Finding:
+    """Whether the model is less stable where training objects are fewest."""
+    effect = density_effect(framing_map)
+    if effect is None:
+        most = primary(framing_map.correlations)["n_cells"].max()
+        return _finding(
+            Kind.UNKNOWN,
+            f"Whether the model is less stable {RARE} is not known.",
+            f"The objects are recognised in {count(most, 'cell')} at most; more images (--images) or other --positions "
+            "and --scales would help.",
+        )
+    shown, kind = WORDS[effect.surroundings], Kind.EFFECT if effect.stability else Kind.NONE
+    if not effect.stability:
+        claim = f"Shown {shown}, the same objects were not found to make the model less stable {RARE}."
+    elif effect.steady:
         claim = (
-            f"Shown {shown} where the training set has the fewest objects, the same objects make the model {stability} "
-            "stable than where it has the most; a steady change between was not found."
+            f"Shown {shown}, the same objects make the model the {effect.stability} stable, the fewer objects the "
+            "training set has there; between the fewest and the most no difference was found."
         )
     else:
-        estimate, kind = rho or ends, Kind.NONE
-        claim = f"Shown {shown}, the same objects were not found to make the model less stable {RARE}."
-    sentences = [_ends(contrasts, row["surroundings"])]
-    if estimate is not rho and rho is not None:
-        sentences.append(f"{rho.text}.")
-    other = _listed([each for each in others if known(each["rho"])])
-    sentences.append(f"Spearman’s ρ {other}." if other else "")
-    rank = EFFECT_RANK if kind == Kind.EFFECT else EFFECT_RANK + NOT_FOUND_RANK
-    evidence = " ".join(sentence for sentence in sentences if sentence)
-    return _finding(kind, claim, evidence, estimate=estimate, rank=rank, figure=AGAINST_DENSITY)
+        claim = (
+            f"Shown {shown} where the training set has the fewest objects, the same objects make the model "
+            f"{effect.stability} stable than where it has the most."
+        )
+    rank = EFFECT_RANK if effect.stability else EFFECT_RANK + NOT_FOUND_RANK
+    evidence = f"{effect.doubts} {effect.further}".strip()
+    return _finding(kind, claim, evidence, estimate=effect.estimate, rank=rank, figure=AGAINST_DENSITY)
 
 
-def _ends(contrasts: pd.DataFrame, surroundings: str) -> str:
-    """How every measure differs between where training objects are most and where they are fewest."""
-    differences = []
-    for measure in COMPARED_MEASURES:
-        row = contrast_of(contrasts, surroundings, measure)
-        if row is not None:
-            form, unit = (in_points, " points") if MEASURES[measure].share else (significant, "")
-            limits = limits_of_row(row, "difference", form)
-            differences.append(f"{lowered(label_of(measure))} by {form(row['difference'])}{unit} ({limits})")
-    start = "From the tenth of the cells with the most training objects to the tenth with the fewest"
-    return f"{start}, these change: {', '.join(differences)}." if differences else ""
+def _doubts(framing_map: FramingMap, effect: DensityEffect) -> str:
+    doubts, mac = [], contrast_of(framing_map.contrasts, effect.surroundings, "mac")
+    if mac is not None and effect.stability:
+        found = sign(mac["difference_low"], mac["difference_high"]) or 0
+        number_of_it = f"{significant(mac['difference'])} ({limits_of_row(mac, 'difference', significant)})"
+        if not found:
+            doubts.append(f"by mean absolute change no difference was found, {number_of_it}")
+        elif (found > 0) != (effect.stability == "less"):
+            doubts.append(f"by mean absolute change it is the other way round, {number_of_it}")
+    if _by_position(framing_map.correlations).empty:
+        doubts.append("an effect of position alone could not be tested")
+    return f"{capitalised('; '.join(doubts))}." if doubts else ""
+
+
+def _accuracy(contrasts: pd.DataFrame, surroundings: str) -> str:
+    row = contrast_of(contrasts, surroundings, "accuracy")
+    if row is None:
+        return ""
+    return f"Accuracy changes by {in_points(row['difference'])} points ({limits_of_row(row, 'difference', in_points)})."
+
+
+def _by_position(correlations: pd.DataFrame) -> pd.DataFrame:
+    """The rows between positions of one scale whose ρ is defined."""
+    rows = correlations[correlations["measure"].eq(HEADLINE) & correlations["kind"].eq("position")]
+    return rows.dropna(subset=["rho"])
 
 
 def _position(correlations: pd.DataFrame) -> Finding | None:
     """The same between positions of one scale, where no object is shown smaller than another; None if not defined."""
-    rows = correlations[correlations["measure"].eq(HEADLINE) & correlations["kind"].eq("position")]
-    rows = rows.dropna(subset=["rho"]).to_dict("records")
+    rows = _by_position(correlations).to_dict("records")
     if not rows:
         return None
     estimate = density_rho(rows[0], ", within each scale")
@@ -216,10 +252,6 @@ def _given_accuracy(correlations: pd.DataFrame) -> Finding | None:
         claim = f"Between cells of equal accuracy, {shown}, the model was not found to be less stable {RARE}."
     kind, more = (Kind.EFFECT, 0) if estimate.direction else (Kind.NONE, 100)
     return _finding(kind, claim, beside, estimate=estimate, rank=ACCURACY_RANK + more)
-
-
-def _listed(rows: Sequence[Mapping[str, Any]]) -> str:
-    return "; ".join(f"{WORDS[row['surroundings']]} is {_brief(row)}" for row in rows)
 
 
 def _brief(row: Mapping[str, Any]) -> str:

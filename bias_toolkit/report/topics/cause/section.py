@@ -130,7 +130,7 @@ def _map_blocks(contents: Cause) -> Iterator[Block]:
             lambda: map_figures.map_against_density(cells, framing_map.correlations),
             "Scatter plots of P(top-1 change) over the training density, one dot a cell.",
             "Each dot is a cell of the map. Under the title, Spearman’s ρ over the cells in which objects are "
-            "recognised, with its 95% interval over images; crosses are the other cells.",
+            "recognised, corrected for noise, with its 95% interval over images; crosses are the other cells.",
         )
         yield _correlations(framing_map.correlations)
         yield _contrasts(framing_map.contrasts)

@@ -16,8 +16,10 @@ from bias_toolkit.report.relations.tables import Relations
 from bias_toolkit.report.source import Source, class_names
 from bias_toolkit.report.topics.distance.leaks import Leaks, gather_leaks, leak_findings
 from bias_toolkit.report.topics.distance.search_quality import quality_findings
+from bias_toolkit.report.topics.regression import findings as regression
+from bias_toolkit.report.topics.regression.findings import Beside, beside_everything
 from bias_toolkit.report.words.finding import Estimate, Finding, Heading, Kind, Unit
-from bias_toolkit.report.words.sentences import TRAINED_ELSEWHERE, ClassNames
+from bias_toolkit.report.words.sentences import TRAINED_ELSEWHERE, ClassNames, lowered
 
 FIGURE = "distance-{}"  # with the measure in braces
 RANK = 80
@@ -30,19 +32,21 @@ NEAREST = Variable(
     "farthest",
     FIGURE,
 )
+FAR = "images far from the training set"
 ANSWERS = {
-    Verdict.ALSO_GIVEN: "Images far from the training set are {less} stable, also among images of like confidence.",
-    Verdict.ONLY_GIVEN: "Among images of like confidence, those far from the training set are {less} stable.",
-    Verdict.REVERSED: "Among images of like confidence, those far from the training set are {less} stable; among all "
-    "images, they are {more} stable.",
-    Verdict.EXPLAINED: "Images far from the training set are {less} stable; among images of like confidence this was "
-    "not found.",
+    Verdict.ALSO_GIVEN: "Images far from the training set are {less} stable, also among images of similar confidence.",
+    Verdict.ONLY_GIVEN: "Among images of similar confidence, those far from the training set are {less} stable.",
+    Verdict.REVERSED: "Among images of similar confidence, those far from the training set are {less} stable; among "
+    "all images, they are {more} stable.",
+    Verdict.EXPLAINED: "Images far from the training set are {less} stable; among images of similar confidence this "
+    "was not found.",
     Verdict.UNEVEN: "Stability changes with the distance from the training set, but neither rises nor falls steadily.",
     Verdict.NONE: "No relation between distance from the training set and stability was found.",
-    Verdict.TOO_FEW: "There are too few images to say whether those far from the training set are less stable.",
-    Verdict.UNCONTROLLED: "Whether images far from the training set are less stable is not known.",
-    Verdict.UNKNOWN: "Whether images far from the training set are less stable is not known.",
 }
+UNCLEAR = f"It is not clear whether, among images of similar confidence, {FAR} are less stable."
+TOO_FEW = "There are too few images to say whether those far from the training set are less stable."
+NOT_KNOWN = f"Whether {FAR} are less stable is not known."
+SAID = {1: "less stable", -1: "more stable"}
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,7 @@ class DistanceContents:
     names: ClassNames
     trained_on: str | None  # as `Source.trained_on`
     leaks: Leaks | None
+    beside: Beside | None  # the odds ratio of distance in the regression
 
 
 def gather(source: Source) -> DistanceContents:
@@ -72,6 +77,7 @@ def gather(source: Source) -> DistanceContents:
         class_names(source),
         source.trained_on,
         gather_leaks(source),
+        beside_everything(regression.gather(source)),
     )
 
 
@@ -101,18 +107,43 @@ def distance_findings(contents: DistanceContents) -> list[Finding]:
 
 
 def distance_answer(contents: DistanceContents) -> Finding:
-    """Whether images far from the training set are less stable, also among images of like confidence."""
+    """Whether images far from the training set are less stable, also among images of similar confidence.
+
+    Two analyses have to agree: Spearman's ρ given the margin, and the odds ratio of the regression, which also holds
+    framing and class constant. The answer is yes if both intervals exclude no relation, in the same direction, and no
+    if neither does. Otherwise it is not clear, and the evidence says which of the two finds it.
+    """
     judged = judge(contents.relations, "nn_distance", HEADLINE)
-    less, more = judged.stability, {"less": "more", "more": "less"}.get(judged.stability)
-    among_all = f"Among all images: {judged.plain.text}. " if judged.plain else ""
+    odds = None if contents.beside is None else contents.beside.estimate.direction
+    kind, claim, sentence = judged.kind, NOT_KNOWN, f"Among all images: {judged.plain.text}." if judged.plain else ""
+    if judged.verdict == Verdict.TOO_FEW:
+        claim = TOO_FEW
+    elif judged.given is not None:
+        rho = judged.given.direction
+        if rho != (odds or 0):
+            kind, claim, sentence = Kind.UNKNOWN, UNCLEAR, _which(rho, odds, contents.beside)
+        else:
+            more = {"less": "more", "more": "less"}.get(judged.stability)
+            claim = ANSWERS[judged.verdict].format(less=judged.stability, more=more)
+            if rho:
+                sentence = f"The regression finds it too: {lowered(contents.beside.estimate.brief)}."
     return Finding(
         Heading.DISTANCE,
-        judged.kind,
-        ANSWERS[judged.verdict].format(less=less, more=more),
-        f"{among_all}{TRAINED_ELSEWHERE.get(contents.trained_on, '')}".strip(),
-        estimate=judged.estimate,
+        kind,
+        claim,
+        f"{sentence} {TRAINED_ELSEWHERE.get(contents.trained_on, '')}".strip(),
+        estimate=judged.given if kind == Kind.UNKNOWN else judged.estimate,
         figure=judged.estimate and FIGURE.format("p-top1-change"),
     )
+
+
+def _which(rho: int, odds: int | None, beside: Beside | None) -> str:
+    """Which of the two analyses finds a relation, if they do not agree."""
+    correlation = f"The correlation finds that they are {SAID[rho]}" if rho else "The correlation does not find it"
+    if beside is None:
+        return f"{correlation}, and there is no regression that could confirm it."
+    found = f"finds that they are {SAID[odds]}" if odds else "does not find it"
+    return f"{correlation}; the regression {found} ({lowered(beside.estimate.brief)})."
 
 
 def _percentile(percentiles: pd.Series) -> Finding:

@@ -39,7 +39,7 @@ def _blocks(contents: DistanceContents, folder: Path) -> Iterator[Block]:
     if has_values(relations.per_image, "nn_distance", HEADLINE):
         yield Paragraph(
             "Images on which the model is unsure are both farther from the training set and less stable. So no "
-            "relation with distance is shown without the same relation among images of like margin."
+            "relation with distance is shown without the same relation among images of similar margin."
         )
         for measure in RELATED_MEASURES:
             if has_values(relations.per_image, "nn_distance", measure):
@@ -96,8 +96,8 @@ def _relation_figures(relations: Relations, measure: str) -> Iterator[FigureBloc
                 correlations=relations.correlations,
                 x_label=x_label,
             ),
-            f"{label} by percentile of distance, among all images and among images of like margin.",
-            "The same curve over percentiles of distance: among all images, and among images of like margin, where "
+            f"{label} by percentile of distance, among all images and among images of similar margin.",
+            "The same curve over percentiles of distance: among all images, and among images of similar margin, where "
             "each image's distance is ranked only against those of images whose margin is nearly its own. "
             f"{relation(relations, NEAREST, measure).claim}",
             half=True,

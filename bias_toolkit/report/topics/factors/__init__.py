@@ -82,7 +82,7 @@ def adjusted(table: pd.DataFrame, measure: str) -> pd.DataFrame:
 
 
 def factor_findings(contents: Factors) -> list[Finding]:
-    """The factor that goes most clearly with another stability, and whether it does among images of like margin."""
+    """The factor that goes most clearly with another stability, and whether it does among images of similar margin."""
     if not len(contents.table):
         rank = FACTORS_RANK + NOT_FOUND_RANK
         return [_finding(Kind.UNKNOWN, contents.notes[0], rank=rank)] if contents.notes else []
@@ -97,7 +97,7 @@ def factor_findings(contents: Factors) -> list[Finding]:
         best = int(remain.index[clearest_of_family(*(remain[f"given_margin{end}"] for end in ENDS), 0.0)[0]])
     row = rows.loc[best].to_dict()
     name, number_of = factor_name(row["factor"]).lower(), count(len(rows), "annotated factor")
-    alone, controlled = _estimate(row, "difference"), _estimate(row, "given_margin")
+    alone, controlled = (_estimate(row, column, len(rows)) for column in ("difference", "given_margin"))
     if not alone.direction:
         claim = "No annotated factor was found to go with another stability."
         evidence = f"Of {number_of}, “{name}” is the one nearest to a difference."
@@ -109,23 +109,24 @@ def factor_findings(contents: Factors) -> list[Finding]:
     evidence = f"{some}another stability among all images."
     estimate, kind = controlled, Kind.ASSOCIATION
     if controlled.direction is None:
-        estimate, claim = alone, f"{claim}; among images of like confidence that is not known."
+        estimate, claim = alone, f"{claim}; among images of similar confidence that is not known."
     elif controlled.direction == alone.direction:
-        claim = f"{claim}, also among images of like confidence."
-        evidence += f" {len(remain)} {'does' if len(remain) == 1 else 'do'} also among images of like confidence."
+        claim = f"{claim}, also among images of similar confidence."
+        evidence += f" {len(remain)} {'does' if len(remain) == 1 else 'do'} also among images of similar confidence."
     elif controlled.direction == 0:
-        kind, claim = Kind.EXPLAINED, f"{claim}; among images of like confidence no difference was found."
+        kind, claim = Kind.EXPLAINED, f"{claim}; among images of similar confidence no difference was found."
     else:
-        claim = f"{claim}, but {side[controlled.direction]} stable among images of like confidence."
+        claim = f"{claim}, but {side[controlled.direction]} stable among images of similar confidence."
     if estimate is controlled:
         evidence += f" Among all images: {lowered(alone.text)}."
     return [_finding(kind, claim, evidence, estimate=estimate, figure="factors", rank=FACTORS_RANK)]
 
 
-def _estimate(row: Mapping[str, Any], column: str) -> Estimate:
-    """The difference that a factor makes, among all images or among those of like margin."""
-    among = ", among images of like confidence," if column == "given_margin" else ""
-    label = f"Difference in {label_of(HEADLINE)}{among}"
+def _estimate(row: Mapping[str, Any], column: str, factors: int) -> Estimate:
+    """The difference that a factor makes, among all images or among those of similar margin; one of several factors."""
+    among = ", among images of similar confidence" if column == "given_margin" else ""
+    chosen = f", the clearest of {count(factors, 'factor')}" if factors > 1 else ""
+    label = f"Difference in {label_of(HEADLINE)}{among}{chosen}{',' if among or chosen else ''}"
     low, high = (row[f"{column}{end}"] if known(row[f"{column}{end}"]) else None for end in ENDS[1:])
     n = int(row["n_with"] + row["n_without"])
     return Estimate(column, label, row[column], low, high, n, unit=Unit.POINTS, nothing=0.0)
@@ -150,7 +151,7 @@ def _blocks(contents: Factors) -> Iterator[Block]:
     yield Paragraph(
         "ImageNet-X (Idrissi et al., ICLR 2023) says of an image in what it differs from the typical images of its "
         "class. An image may have several factors, and what is said of one is not free of the others. Factors make a "
-        "model unsure, and unsure models are unstable: so each difference is also taken among images of like margin."
+        "model unsure, and unsure models are unstable: so each difference is also taken among images of similar margin."
     )
     measures = [measure for measure in COMPARED_MEASURES if table["measure"].eq(measure).any()]
     if HEADLINE in measures:
@@ -159,8 +160,8 @@ def _blocks(contents: Factors) -> Iterator[Block]:
             lambda: factor_differences(table),
             "Difference in P(top-1 change) between images with and without each annotated factor, with its interval.",
             "P(top-1 change) of the images with a factor minus that of the images without it, among all and among "
-            "images of like margin. The lines are 95% intervals, adjusted for the number of factors: a difference is "
-            "found if its line leaves out 0.",
+            "images of similar margin. The lines are 95% intervals, adjusted for the number of factors: a difference "
+            "is found if its line leaves out 0.",
         )
     yield from (_table(table, measure, folded=measure != HEADLINE) for measure in measures)
     if contents.notes:
@@ -218,7 +219,7 @@ def factor_differences(factors: pd.DataFrame, measure: str = HEADLINE) -> Axes:
     ax.axvline(0, color=GREY, linewidth=1)
     for name, colour, marker, shift, label in (
         ("difference", VERMILLION, "o", -APART, "among all images"),
-        ("given_margin", BLUE, "s", APART, "among images of like margin"),
+        ("given_margin", BLUE, "s", APART, "among images of similar margin"),
     ):
         ax.hlines(places + shift, rows[f"{name}_low"], rows[f"{name}_high"], color=colour, linewidth=1.6, alpha=0.7)
         ax.plot(rows[name], places + shift, marker, color=colour, markersize=4.5, label=label)

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bias_toolkit.foundation.intervals import FEWEST_IMAGES
+from bias_toolkit.foundation.intervals import FEWEST_IMAGES, clopper_pearson
 from bias_toolkit.foundation.words import known, percent, significant
 from bias_toolkit.invariance import HEADLINE, sweep_window
+from bias_toolkit.report.columns import has_values
 from bias_toolkit.report.source import Source, SweepKey, per_image, sweep_key
 from bias_toolkit.report.topics.invariance.sizes import compare_sizes, values_by_size
 from bias_toolkit.report.words.definitions import label_of
@@ -22,11 +23,11 @@ from bias_toolkit.report.words.finding import (
     Unit,
     estimate_over,
 )
-from bias_toolkit.report.words.sentences import TEST, lowered, sweep_name
+from bias_toolkit.report.words.sentences import TEST, capitalised, lowered, share_in_words, sweep_name
 
 _finding = partial(Finding, Heading.INVARIANCE)
 FAR_BELOW = 0.1
-NOISE_RANK = 10
+NOISE_RANK, REST_RANK = 10, 80
 NOISY = "The model’s answers change without any shift, so what is measured is not the shift’s alone."
 ENLARGED = 0.8
 """Pixels of the test images in one step; below, a step moves the picture by clearly less than the images resolve."""
@@ -114,8 +115,9 @@ def invariance_findings(contents: InvarianceContents) -> list[Finding]:
         claim = "How often one pixel changes the top-1 class was not measured."
         return [_finding(Kind.UNKNOWN, claim), *_consistency(contents)]
     sizes = size_finding(contents)
-    findings = [_change(contents, row), noise_finding(contents.noise_floor, row), *([sizes] if sizes else [])]
-    return [*findings, *_consistency(contents), _accuracy(contents)]
+    change = _change(contents) if has_values(contents.per_image, HEADLINE) else None
+    findings = [change, noise_finding(contents.noise_floor, row), sizes, *_consistency(contents), _accuracy(contents)]
+    return [finding for finding in findings if finding is not None]
 
 
 def stability_answer(contents: InvarianceContents) -> Finding:
@@ -132,7 +134,7 @@ def stability_answer(contents: InvarianceContents) -> Finding:
         kind, claim = Kind.NONE, "No shift by one pixel changed the model’s top-1 class."
         estimate = replace(estimate, nothing=0.0)
     else:
-        kind, claim = Kind.EFFECT, "A shift by one pixel changes the model’s top-1 class."
+        kind, claim = Kind.EFFECT, f"{capitalised(_words(estimate))} of the shifts by one pixel change the top-1 class."
     kind = Kind.CAUTION if row["n"] < FEWEST_IMAGES else kind
     return _finding(kind, claim, " ".join(filter(None, doubts)), estimate=estimate, figure=FIGURE)
 
@@ -174,47 +176,60 @@ def size_finding(contents: InvarianceContents) -> Finding | None:
 def _consistency(contents: InvarianceContents) -> list[Finding]:
     summary = contents.summary
     rows = summary[summary["measure"].eq("consistency") & summary["value"].notna()] if len(summary) else summary
-    claim = "Pairs of views of an image, at random offsets, were compared in their top-1 class."
-    return [_finding(Kind.FACT, claim, estimate=_mean(row, "Pairs that agree")) for row in rows.to_dict("records")]
+    findings = []
+    for row in rows.to_dict("records"):
+        estimate = replace(_of_images(row), label="Pairs that agree")
+        claim = f"Two views at random offsets get the same top-1 class in {_words(estimate)} of the pairs."
+        findings.append(_finding(Kind.FACT, claim, estimate=estimate))
+    return findings
 
 
-def _mean(row: Mapping[str, Any], label: str) -> Estimate:
-    """The mean of a measure that is a share, a row of SUMMARY."""
-    n = int(row["n"])
-    ends = (row["low"], row["high"]) if n >= FEWEST_IMAGES else (None, None)
-    return Estimate(row["measure"], label, row["value"], *ends, n, unit=Unit.SHARE)
+def _words(estimate: Estimate) -> str:
+    return share_in_words(estimate.value, estimate.low, estimate.high)
 
 
-def _change(contents: InvarianceContents, row: Mapping[str, Any]) -> Finding:
-    sweep, estimate = f"The sweep is {sweep_name(*contents.reference)}.", _mean(row, label_of(HEADLINE))
-    if row["value"] == 0:
+def _change(contents: InvarianceContents) -> Finding:
+    """On how many images the class changes at all: a mean over steps can be small while hardly any image is safe."""
+    sweep, changes = f"The sweep is {sweep_name(*contents.reference)}.", contents.per_image[HEADLINE].dropna().gt(0)
+    n, changed = len(changes), int(changes.sum())
+    ends = clopper_pearson(changed, n) if n >= FEWEST_IMAGES else (None, None)
+    label = "Images on which some shift changes the top-1 class"
+    estimate = Estimate("any_change", label, changed / n, *ends, n, unit=Unit.SHARE)
+    if not changed:
         claim = "Moving an image by one pixel never changed the top-1 class."
-        return _finding(Kind.NONE, claim, sweep, estimate=estimate, figure=FIGURE)
+        return _finding(Kind.NONE, claim, sweep, estimate=replace(estimate, nothing=0.0), figure=FIGURE)
     evidence, change = sweep, contents.row("mac")
     if change is not None:
         text = estimate_over(change["n"], change["value"], change["low"], change["high"], significant)
         evidence += f" The probability of the class on top changes by {text} a step on average."
-    kind, claim = Kind.EFFECT, "Moving an image by one pixel changes the top-1 class."
-    if row["n"] < FEWEST_IMAGES:
+    kind, claim = (
+        Kind.EFFECT,
+        f"On {_words(estimate)} of the images, at least one of the shifts changes the top-1 class.",
+    )
+    if n < FEWEST_IMAGES:
         kind, evidence = Kind.CAUTION, f"{evidence} So few images say little about others."
     return _finding(kind, claim, evidence, estimate=estimate, figure=FIGURE)
 
 
 def noise_finding(floor: NoiseFloor | None, row: Mapping) -> Finding:
-    """Whether the noise floor is far below `p_top1_change`, a row of SUMMARY."""
+    """Whether the noise floor is far below `p_top1_change`, a row of SUMMARY.
+
+    It is, if the upper end of its interval is at most a tenth of what was measured. If the floor itself is above that
+    tenth, the answers change without any shift; if only its upper end is, too few views were evaluated again.
+    """
     if floor is None:
         claim = "Whether rounding alone changes the class is not known: no noise floor was measured."
         return _finding(Kind.UNKNOWN, claim, rank=100 + NOISE_RANK)
-    noise = partial(_finding, estimate=floor.estimate)
+    noise, tenth = partial(_finding, estimate=floor.estimate), FAR_BELOW * row["value"]
     evidence = f"A shift by one pixel changed the top-1 class in {percent(row['value'])} of the steps."
-    if floor.value > FAR_BELOW * row["value"]:
+    if floor.value > tenth:
         return noise(Kind.CAUTION, NOISY, evidence, rank=NOISE_RANK)
     if floor.value == row["value"] == 0:
         return noise(Kind.FACT, "Numerical noise did not change the top-1 class either.", evidence)
-    if floor.high >= row["low"]:
-        claim = "Too few views were evaluated again to put numerical noise below what was measured."
-        more = "A larger --noise-images would tell."
-        return noise(Kind.CAUTION, claim, f"{evidence} {more}", rank=NOISE_RANK)
+    if floor.high > tenth:
+        claim = "Too few views were evaluated again to show that numerical noise is far below what was measured."
+        rank = NOISE_RANK if floor.high >= row["low"] else REST_RANK
+        return noise(Kind.CAUTION, claim, f"{evidence} A larger --noise-images would tell.", rank=rank)
     return noise(Kind.FACT, "Numerical noise does not explain the changes.", evidence)
 
 
@@ -223,5 +238,5 @@ def _accuracy(contents: InvarianceContents) -> Finding:
     if row is None:
         claim = "Accuracy is not given: no test image has a label that is one of the model's classes."
         return _finding(Kind.UNKNOWN, claim)
-    claim = "Accuracy was measured on the same views."
-    return _finding(Kind.FACT, claim, estimate=_mean(row, label_of("accuracy")))
+    estimate = _of_images(row)
+    return _finding(Kind.FACT, f"The model is right on {_words(estimate)} of the views.", estimate=estimate)

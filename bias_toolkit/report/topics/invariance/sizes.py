@@ -48,7 +48,7 @@ def compare_sizes(values: pd.DataFrame | None, heading: Heading, figure: str | N
         claim = f"The model is less stable when the image is shown {'smaller' if smaller else 'larger'}."
         at = smallest if smaller else largest
     elif above[highest]:
-        claim, at = f"P(top-1 change) depends on {SIZES}.", highest
+        claim, at = "The model is less stable at some sizes of the image than at others.", highest
     else:
         claim, at = f"No dependence of P(top-1 change) on {SIZES} was found.", highest
     found = above[at]

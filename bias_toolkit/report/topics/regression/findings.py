@@ -1,15 +1,27 @@
-"""Whether distance adds information on an image's stability, given its margin, its framing and its class."""
+"""The odds ratios of the regression, adjusted as a family, and whether distance helps to predict stability."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from bias_toolkit.analysis import FRAMING_TERMS
-from bias_toolkit.foundation.words import interval, known, number, percent, significant
+from bias_toolkit.foundation import words
+from bias_toolkit.foundation.false_discovery import family_intervals, with_family_intervals
+from bias_toolkit.foundation.words import known, number, percent, significant
 from bias_toolkit.report.source import Source, notes
-from bias_toolkit.report.words.finding import NOT_FOUND_RANK, Estimate, Finding, Heading, Kind, Unit, limits_of_row
+from bias_toolkit.report.words.finding import (
+    NOT_FOUND_RANK,
+    Estimate,
+    Finding,
+    Heading,
+    Kind,
+    Unit,
+    estimate_of_row,
+    limits_of_row,
+)
 
 TERM = "nn_distance"
 RANK = 30
@@ -29,9 +41,29 @@ class Regression:
 
 
 def gather(source: Source) -> Regression:
-    """The regression of a study."""
-    analysis = source.analysis
-    return Regression(analysis.odds_ratios, analysis.losses, analysis.ceiling, notes(source, "regression"))
+    """The regression of a study, with intervals adjusted for the number of terms."""
+    analysis, losses = source.analysis, source.analysis.losses
+    if len(losses):
+        terms = losses["model"].str.startswith("all but ")
+        families = with_family_intervals(losses[terms], "difference", images="n"), losses[~terms]
+        losses = pd.concat(families).sort_index()
+    return Regression(adjusted(analysis.odds_ratios), losses, analysis.ceiling, notes(source, "regression"))
+
+
+def adjusted(table: pd.DataFrame) -> pd.DataFrame:
+    """Table ODDS_RATIOS with adjusted intervals (`family_intervals`); the terms of one kind are a family.
+
+    They are adjusted as logarithms, in which an interval is symmetric, with the degrees of freedom of its own: those of
+    the clusters. Terms without a finite interval are not counted.
+    """
+    if table.empty:
+        return table
+    families = []
+    for _, rows in table.groupby("kind", sort=False):
+        logarithms = (np.log(rows[name].to_numpy(float)) for name in ("odds_ratio", "low", "high"))
+        low, high = family_intervals(*logarithms, images=rows["clusters"].to_numpy(float))
+        families.append(rows.assign(low=np.exp(low), high=np.exp(high)))
+    return pd.concat(families).sort_index()
 
 
 def odds_row(table: pd.DataFrame, term: str, kind: str) -> Mapping[str, Any] | None:
@@ -49,11 +81,6 @@ def direction(row: Mapping[str, Any] | None) -> int | None:
     return None if row is None else int(row["low"] > 1) - int(row["high"] < 1)
 
 
-def odds_with_interval(row: Mapping[str, Any]) -> str:
-    """`1.21 (95% interval 1.06 to 1.38)`."""
-    return f"{odds(row['odds_ratio'])} (95% interval {interval(row['low'], row['high'], odds)})"
-
-
 def odds(value: float) -> str:
     """An odds ratio, with a third digit after the point below 0.2; three significant digits if it is tiny or huge."""
     return number(value, 3 if value < 0.2 else 2) if 0.001 <= value < 100 else significant(value)
@@ -62,67 +89,65 @@ def odds(value: float) -> str:
 def known_beside(contents: Regression) -> str:
     """The other terms of the regression: `margin, framing and class`."""
     table = contents.odds_ratios
-    terms = set(table.loc[table["kind"].eq("together"), "term"])
+    terms = set() if table.empty else set(table.loc[table["kind"].eq("together"), "term"])
     names = ["margin"] * ("margin" in terms) + ["framing"] * bool(terms & set(FRAMING_TERMS))
     names += ["class"] * (odds_row(table, TERM, "within class") is not None)
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else ""
 
 
+@dataclass(frozen=True)
+class Beside:
+    """The odds ratio of distance in the model that holds the most constant, and what that is: `margin and class`."""
+
+    held: str
+    estimate: Estimate
+
+
+def beside_everything(contents: Regression) -> Beside | None:
+    """The answer of the regression on distance; None if it has none, or nothing is held constant."""
+    rows = (odds_row(contents.odds_ratios, TERM, kind) for kind in ("margin as a curve", "within class", "together"))
+    row, held = next((row for row in rows if row is not None), None), known_beside(contents)
+    if row is None or not held:
+        return None
+    label = f"Odds ratio of distance, with {held} held constant,"
+    ends = row["odds_ratio"], row["low"], row["high"]
+    return Beside(held, Estimate("odds_ratio", label, *ends, int(row["n"]), unit=Unit.FACTOR, nothing=1.0))
+
+
 def regression_findings(contents: Regression) -> list[Finding]:
-    """The answer in one finding, or the finding that no regression was possible."""
+    """Whether distance helps to predict the stability of unseen images, or that no regression was possible.
+
+    Whether distance and stability go together is said at the top of the page (`distance_answer`).
+    """
     table = contents.odds_ratios
     if not len(table):
         if not contents.notes:
             return []
-        claim = "Whether images farther from the training set are less stable, if else alike, is not known."
+        claim = "Whether distance helps to predict which images are unstable is not known."
         return [Finding(Heading.DISTANCE, Kind.UNKNOWN, claim, contents.notes[-1], rank=RANK + NOT_FOUND_RANK)]
-    alone, together, within, curved = (
-        odds_row(table, TERM, kind) for kind in ("alone", "together", "within class", "margin as a curve")
-    )
-    beside = known_beside(contents)
-    if together is None or not beside:
+    beside, row = beside_everything(contents), loss_row(contents.losses, f"all but {TERM}")
+    if beside is None or row is None:
         return []
-    answer = next(row for row in (curved, within, together) if row is not None)
-    label = f"Odds ratio of distance, beside {beside},"
-    ends = answer["odds_ratio"], answer["low"], answer["high"]
-    estimate = Estimate("odds_ratio", label, *ends, int(answer["n"]), unit=Unit.FACTOR, nothing=1.0)
-    claim, kind = _claim(direction(alone), direction(answer), beside)
-    rank = RANK if kind == Kind.ASSOCIATION else RANK + NOT_FOUND_RANK
-    meaning = (
-        "The odds that a step changes the class are multiplied by it for a distance greater by one standard deviation "
-        f"({significant(together['unit'])})."
+    label = f"Rise of the log loss a step if distance is left out, beside {beside.held},"
+    estimate = estimate_of_row(row, "difference", label, row["n"], unit=Unit.SIGNIFICANT, nothing=0.0)
+    kind, claim = {
+        1: (Kind.ASSOCIATION, "Distance helps to predict which unseen images are unstable."),
+        0: (Kind.NONE, "Distance was not found to help to predict which unseen images are unstable."),
+        -1: (Kind.ASSOCIATION, "Which unseen images are unstable is predicted better without distance."),
+        None: (Kind.CAUTION, "There are too few images to say whether distance helps to predict which are unstable."),
+    }[estimate.direction]
+    unit = significant(table.loc[table["term"].eq(TERM), "unit"].iloc[0])
+    factor = words.estimate(beside.estimate.value, beside.estimate.low, beside.estimate.high, odds)
+    evidence = (
+        f"For a distance greater by one standard deviation ({unit}), the odds that a step changes the class are "
+        f"multiplied by {factor}, with {beside.held} held constant."
     )
-    by_itself = f" With nothing else known, the odds ratio is {odds_with_interval(alone)}." if alone is not None else ""
-    evidence = f"{meaning}{by_itself}{_prediction(contents)}"
-    return [Finding(Heading.DISTANCE, kind, claim, evidence, estimate=estimate, figure="odds-ratios", rank=rank)]
-
-
-def _claim(alone: int | None, answer: int, beside: str) -> tuple[str, Kind]:
-    alike = f"Among images alike in {beside}"
-    if answer == 0:
-        if alone == 0:
-            return (
-                f"No relation of distance to stability was found, alone or among images alike in {beside}.",
-                Kind.NONE,
-            )
-        return f"{alike}, no relation of distance to stability was found.", Kind.NONE
-    claim = f"{alike}, those farther from the training set are {'less' if answer > 0 else 'more'} stable"
-    if alone not in (0, None, answer):
-        return f"{claim}: the opposite of what distance says alone.", Kind.ASSOCIATION
-    return f"{claim}.", Kind.ASSOCIATION
-
-
-def _prediction(contents: Regression) -> str:
-    """The loss in predicting unseen images if distance is left out."""
-    row = loss_row(contents.losses, f"all but {TERM}")
-    if row is None:
-        return ""
-    value = f"{loss(row['difference'])} per step (95% interval {limits_of_row(row, 'difference', loss)})"
-    if row["difference_low"] > 0:
-        return f" Without distance, unseen images are predicted worse: their log loss is higher by {value}."
-    if row["difference_high"] < 0:
-        return f" Even so, unseen images are predicted better without it: the log loss differs by {value}."
-    return f" For the prediction of unseen images, leaving distance out makes no clear difference: log loss {value}."
+    alone = odds_row(table, TERM, "alone")
+    if alone is not None:
+        factor = words.estimate(alone["odds_ratio"], alone["low"], alone["high"], odds)
+        evidence += f" With nothing held constant, they are multiplied by {factor}."
+    rank = RANK if kind == Kind.ASSOCIATION else RANK + NOT_FOUND_RANK
+    return [Finding(Heading.DISTANCE, kind, claim, evidence, estimate=estimate, rank=rank)]
 
 
 def loss_row(losses: pd.DataFrame, model: str) -> Mapping[str, Any] | None:
