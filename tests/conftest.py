@@ -1,5 +1,6 @@
 """Small studies on real files, cut from the built-in dataset."""
 
+import gc
 import os
 import shutil
 from contextlib import contextmanager
@@ -18,6 +19,17 @@ from playwright.sync_api import sync_playwright
 from bias_toolkit import load_dataset
 
 torch.set_num_threads(1)
+# Looking for cycles among the objects of so many modules takes a sixth of the time.
+gc.freeze()
+gc.set_threshold(100_000, 20, 20)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_waiting_for_the_disk():
+    """What a loss of power leaves is tested with a disk of its own, in tests/foundation/test_files.py."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("os.fsync", lambda file: None)
+        yield
 
 
 def write_dataset(folder, name, image_ids, boxes=True, labels=True):
@@ -96,6 +108,13 @@ def two_folds():
             yield
 
     return folding_in_two
+
+
+@pytest.fixture(scope="module")
+def folding_in_two(two_folds):
+    """The regression has 2 folds in a module: it is tested in tests/analysis."""
+    with two_folds():
+        yield
 
 
 @pytest.fixture
