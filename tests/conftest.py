@@ -4,6 +4,7 @@ import gc
 import os
 import shutil
 from contextlib import contextmanager
+from functools import partial
 from types import SimpleNamespace
 
 # Each process of the suite has one core. NumPy, Faiss and others look when they are imported.
@@ -69,7 +70,22 @@ def fast():
     return settings | {"runtime": "torch"}
 
 
-def draw_nothing(figure, *paths):
+class Undrawn:
+    """The `draw` of figures that are not drawn, but for those whose name starts with `drawn`."""
+
+    def __init__(self, drawn):
+        self.drawn = drawn
+
+    def __get__(self, block, _=None):
+        if block is None:
+            return self
+        return block.__dict__["draw"] if self.drawn and block.name.startswith(self.drawn) else lambda: None
+
+    def __set__(self, block, draw):
+        block.__dict__["draw"] = draw
+
+
+def save_nothing(figure, *paths):
     """Take the place of `save_figure`: pictures that show nothing."""
     for path in paths:
         path.parent.mkdir(exist_ok=True)
@@ -78,13 +94,20 @@ def draw_nothing(figure, *paths):
 
 @pytest.fixture(scope="session")
 def no_figures():
-    """A context in which pages get empty figures: drawing takes longer than all else."""
+    """A context in which pages get empty figures, but for those whose name starts with `drawn`.
+
+    Drawing takes longer than all else. Of the most and of the least stable images, two each are shown.
+    """
+
+    from bias_toolkit.report.topics.images import stability_examples
 
     @contextmanager
-    def drawing_nothing():
+    def drawing_nothing(drawn=""):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("bias_toolkit.report.page.page.FORMATS", ("svg",))
-            patch.setattr("bias_toolkit.report.page.page.save_figure", draw_nothing)
+            patch.setattr("bias_toolkit.report.page.page.save_figure", save_nothing)
+            patch.setattr("bias_toolkit.report.page.blocks.FigureBlock.draw", Undrawn(drawn), raising=False)
+            patch.setattr("bias_toolkit.report.topics.images.stability_examples", partial(stability_examples, most=2))
             yield
 
     return drawing_nothing

@@ -7,14 +7,14 @@ import pytest
 
 from bias_toolkit.datasets import demo
 from bias_toolkit.demo import framed_anew
-from bias_toolkit.report.page.blocks import FigureBlock
 from bias_toolkit.report import write_report
+from bias_toolkit.report.page.blocks import FigureBlock
 from bias_toolkit.report.page.files import RESULTS
 from bias_toolkit.report.page.page import write_into
 from bias_toolkit.report.page.publish import PAGE
 from bias_toolkit_cli.main import main
 
-IMAGES = {"train": 300, "train-uniform": 300, "photographer": 60, "uniform": 500}
+IMAGES = {"train": 120, "train-uniform": 120, "photographer": 60, "uniform": 500}
 SETTINGS = {"map_images": 12, "map_positions": (0.2, 0.5, 0.8), "map_scales": (0.2, 0.36, 0.64)}
 WRITTEN = "fully-connected-on-photographer"
 
