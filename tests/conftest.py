@@ -1,8 +1,10 @@
 """Small studies on real files, cut from the built-in dataset."""
 
+import gc
 import os
 import shutil
 from contextlib import contextmanager
+from functools import partial
 from types import SimpleNamespace
 
 # Each process of the suite has one core. NumPy, Faiss and others look when they are imported.
@@ -18,6 +20,17 @@ from playwright.sync_api import sync_playwright
 from bias_toolkit import load_dataset
 
 torch.set_num_threads(1)
+# Looking for cycles among the objects of so many modules takes a sixth of the time.
+gc.freeze()
+gc.set_threshold(100_000, 20, 20)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_waiting_for_the_disk():
+    """What a loss of power leaves is tested with a disk of its own, in tests/foundation/test_files.py."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("os.fsync", lambda file: None)
+        yield
 
 
 def write_dataset(folder, name, image_ids, boxes=True, labels=True):
@@ -57,7 +70,22 @@ def fast():
     return settings | {"runtime": "torch"}
 
 
-def draw_nothing(figure, *paths):
+class Undrawn:
+    """The `draw` of figures that are not drawn, but for those whose name starts with `drawn`."""
+
+    def __init__(self, drawn):
+        self.drawn = drawn
+
+    def __get__(self, block, _=None):
+        if block is None:
+            return self
+        return block.__dict__["draw"] if self.drawn and block.name.startswith(self.drawn) else lambda: None
+
+    def __set__(self, block, draw):
+        block.__dict__["draw"] = draw
+
+
+def save_nothing(figure, *paths):
     """Take the place of `save_figure`: pictures that show nothing."""
     for path in paths:
         path.parent.mkdir(exist_ok=True)
@@ -66,13 +94,20 @@ def draw_nothing(figure, *paths):
 
 @pytest.fixture(scope="session")
 def no_figures():
-    """A context in which pages get empty figures: drawing takes longer than all else."""
+    """A context in which pages get empty figures, but for those whose name starts with `drawn`.
+
+    Drawing takes longer than all else. Of the most and of the least stable images, two each are shown.
+    """
+
+    from bias_toolkit.report.topics.images import stability_examples
 
     @contextmanager
-    def drawing_nothing():
+    def drawing_nothing(drawn=""):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("bias_toolkit.report.page.page.FORMATS", ("svg",))
-            patch.setattr("bias_toolkit.report.page.page.save_figure", draw_nothing)
+            patch.setattr("bias_toolkit.report.page.page.save_figure", save_nothing)
+            patch.setattr("bias_toolkit.report.page.blocks.FigureBlock.draw", Undrawn(drawn), raising=False)
+            patch.setattr("bias_toolkit.report.topics.images.stability_examples", partial(stability_examples, most=2))
             yield
 
     return drawing_nothing
@@ -96,6 +131,13 @@ def two_folds():
             yield
 
     return folding_in_two
+
+
+@pytest.fixture(scope="module")
+def folding_in_two(two_folds):
+    """The regression has 2 folds in a module: it is tested in tests/analysis."""
+    with two_folds():
+        yield
 
 
 @pytest.fixture

@@ -34,11 +34,11 @@ def test_map_says_what_it_found_and_is_drawn(study, run, tmp_path):
 
 
 def test_sizes_are_measured_and_drawn_for_several_models(study, run, tmp_path):
-    code, out, _ = run("sizes", study, "--images", 10)
+    code, out, _ = run("sizes", study, "--images", 4)
     assert code == 0
     assert "size" in out
     found = json.loads(run("sizes", study, "--json")[1])
-    assert {row["n"] for row in found["curve"] if row["measure"] == "mac"} == {10}
+    assert {row["n"] for row in found["curve"] if row["measure"] == "mac"} == {4}
     file = tmp_path / "sizes.pdf"
     assert run("plot", study, "size-vs-invariance", "--with", study, "--out", file)[0] == 0
     assert file.stat().st_size > 5_000

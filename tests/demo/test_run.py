@@ -7,17 +7,21 @@ import pytest
 
 from bias_toolkit.datasets import demo
 from bias_toolkit.demo import framed_anew
+from bias_toolkit.report import write_report
 from bias_toolkit.report.page.blocks import FigureBlock
+from bias_toolkit.report.page.files import RESULTS
 from bias_toolkit.report.page.page import write_into
+from bias_toolkit.report.page.publish import PAGE
 from bias_toolkit_cli.main import main
 
-IMAGES = {"train": 300, "train-uniform": 300, "photographer": 100, "uniform": 700}
-SETTINGS = {"map_images": 12, "map_positions": (0.2, 0.5, 0.8)}
+IMAGES = {"train": 120, "train-uniform": 120, "photographer": 60, "uniform": 500}
+SETTINGS = {"map_images": 12, "map_positions": (0.2, 0.5, 0.8), "map_scales": (0.2, 0.36, 0.64)}
+WRITTEN = "fully-connected-on-photographer"
 
 
 @pytest.fixture
 def small(monkeypatch, fast):
-    """Fewer pictures under the same laws, quick settings, and reports of the four studies without their figures."""
+    """Fewer pictures under the same laws, quick settings, and of the four studies' reports one, without its figures."""
     for name, images in IMAGES.items():
         monkeypatch.setitem(demo._RECIPES, name, replace(demo._RECIPES[name], images=images))
     for name, value in (fast | SETTINGS).items():
@@ -31,10 +35,18 @@ def small(monkeypatch, fast):
         ]
         write_into(replace(page, sections=sections), *arguments)
 
+    def write_one(source, folder, *arguments):
+        if folder.parent.name == WRITTEN:
+            return write_report(source, folder, *arguments)
+        (folder / RESULTS).write_text("{}", encoding="utf-8")
+        (folder / PAGE).write_text("", encoding="utf-8")
+        return folder / PAGE
+
     monkeypatch.setattr("bias_toolkit.report.write.write_into", without_figures)
+    monkeypatch.setattr("bias_toolkit.report.write_report", write_one)
 
 
-@pytest.mark.usefixtures("pages_without_figures", "small")
+@pytest.mark.usefixtures("pages_without_figures", "small", "folding_in_two")
 def test_demo_shows_the_whole_argument(tmp_path, capsys):
     with pytest.raises(SystemExit) as end:
         main(["demo", "--out", str(tmp_path / "demo")])

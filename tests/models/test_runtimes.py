@@ -98,7 +98,7 @@ def pixels():
 
 @pytest.mark.parametrize("name", sorted(architectures().keys() - {"flattened"}))
 def test_openvino_gives_the_probabilities_of_eager_float32(name, pixels):
-    model = make_model(sharpened(architectures()[name](), pixels))
+    model = make_model(sharpened(architectures()[name](), pixels), batch_size=4)
     expected = eager(model, pixels)
     assert expected.max(axis=1).min() > 0.15, "the comparison needs probabilities that are not all alike"
     made = model.evaluate(pixels)
@@ -115,7 +115,7 @@ def test_places_outside_are_exact_zeros_of_the_input_in_both(pixels):
     outside = np.random.default_rng(1).random(pixels.shape[:3]) < 0.4
     network = sharpened(architectures()["flattened"](), pixels)
     for runtime in ("torch", "openvino"):
-        model = make_model(network, runtime)
+        model = make_model(network, runtime, batch_size=4)
         expected, masked = eager(model, pixels), eager(model, pixels, outside)
         np.testing.assert_allclose(model.evaluate(pixels, outside).probabilities, masked, atol=1e-4)
         np.testing.assert_allclose(model.evaluate(pixels).probabilities, expected, atol=1e-4)
@@ -270,7 +270,7 @@ def test_low_precision_is_near_float32_and_not_the_same(small):
 def test_a_precision_that_openvino_lacks_leaves_float32_with_openvino(monkeypatch):
     if choose_runtime("auto", CPU).runtime != "openvino":
         pytest.skip("OpenVINO is not the runtime of this processor")
-    model = load_model("demo", runtime="auto", device="cpu")
+    model = make_model(nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 10)), "auto", size=8)
     monkeypatch.setitem(openvino_runtime.HINTS, "float16", ("f16", "nothing of the kind"))
     views = np.zeros((2, model.input_size, model.input_size, 3), np.uint8)
     assert len(model.evaluate(views, precision="float16").features) == 2

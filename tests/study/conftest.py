@@ -24,24 +24,9 @@ SMALL = {
 }
 
 
-@pytest.fixture(scope="session", autouse=True)
-def no_waiting_for_the_disk():
-    """What a loss of power leaves is not tested here."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("os.fsync", lambda file: None)
-        yield
-
-
 @pytest.fixture(scope="module", autouse=True)
-def looking_at_no_figure(pages_without_figures):
-    """Figures are looked at by the tests of the report."""
-
-
-@pytest.fixture(scope="module", autouse=True)
-def folding_in_two(two_folds):
-    """The regression is tested in tests/analysis."""
-    with two_folds():
-        yield
+def looking_at_no_figure(pages_without_figures, folding_in_two):
+    """Figures are looked at by the tests of the report, and the regression is tested in tests/analysis."""
 
 
 @pytest.fixture(scope="session")

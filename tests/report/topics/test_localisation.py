@@ -273,7 +273,7 @@ def written(shared_source, tmp_path_factory, no_figures):
     def saving(figure, path):
         (save if path.stem.startswith("estimated-boxes") else leave_empty)(figure, path)
 
-    with no_figures(), pytest.MonkeyPatch.context() as patch:
+    with no_figures("estimated-boxes"), pytest.MonkeyPatch.context() as patch:
         leave_empty = page.save_figure
         patch.setattr(page, "save_figure", saving)
         return write_report(source, tmp_path_factory.mktemp("located") / "report").parent
