@@ -73,7 +73,7 @@ def test_whether_distance_helps_to_predict(row, kind, claim):
 
 
 def test_too_few_images_to_say_whether_it_helps():
-    table = losses(0.01, 0.005, 0.015).assign(n=9)
+    table = losses(0.01, 0.005, 0.015).assign(n=4)
     (finding,) = regression_findings(contents_with(dict.fromkeys(KINDS, 1), losses=table))
     assert (finding.kind, finding.estimate.low) == ("caution", None)
 
