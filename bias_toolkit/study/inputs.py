@@ -18,7 +18,7 @@ from bias_toolkit.study.settings import SPLITS, Settings
 
 if TYPE_CHECKING:
     from bias_toolkit.datasets import Dataset, Tables
-    from bias_toolkit.invariance import FramingGrid, Sweep
+    from bias_toolkit.invariance import FramingGrid, RemedyRun, Sweep
     from bias_toolkit.models import LabelMatch, Model
     from bias_toolkit.models.activation_map import ActivationMap
 
@@ -299,6 +299,23 @@ class Inputs:
         from bias_toolkit.invariance import size_curve_sweeps
 
         return size_curve_sweeps()
+
+    @property
+    def remedy_runs(self) -> list[RemedyRun]:
+        """The model as it is and every remedy, along the reference sweep."""
+        from bias_toolkit.invariance import REMEDIES, RemedyRun
+
+        return [RemedyRun(remedy.name, self.reference_sweep) for remedy in REMEDIES]
+
+    def check_remedies(self) -> None:
+        """Refuse a reference sweep whose steps are no shifts, before anything is computed."""
+        from bias_toolkit.invariance.transforms import SHIFTS
+
+        sweep, names = self.reference_sweep, [shift.name for shift in SHIFTS]
+        if sweep is None or sweep.transform not in names:
+            raise InputError(
+                f"Remedies are tried on one-pixel shifts, so the first --transform has to be {' or '.join(names)}."
+            )
 
     @property
     def framing_grid(self) -> FramingGrid:

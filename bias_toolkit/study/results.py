@@ -430,6 +430,18 @@ class Results:
             self.model_record["input_size"],
         )
 
+    @property
+    def remedied(self) -> pd.DataFrame:
+        """The measures of every remedy's predictions, one row per image and remedy: table REMEDIED."""
+        from bias_toolkit.invariance import load_remedied
+
+        runs = self._inputs.remedy_runs
+        tables = [self.stored.read(steps.remedied, "", load_remedied, run) for run in runs]
+        return pd.concat(tables, ignore_index=True)
+
+    remedy_effects = _table(steps.remedies, "effects", "Each remedy against the untouched model: table REMEDY_EFFECTS.")
+    remedy_tenths = _table(steps.remedies, "tenths", "The same by distance from the training set: REMEDY_TENTHS.")
+
     size_curve = _table(steps.size_curve, "summary", "The measures over the view size, table SUMMARY.")
 
     size_measures = _table(

@@ -35,6 +35,7 @@ SETTINGS_OF = {
     "noise_sweep": (),
     "why_not_estimated": (),
     "size_sweeps": (),
+    "remedy_runs": (),
     "surroundings": ("map_surroundings",),
 }
 """The settings that say what an input is, or which members a step has that goes over it."""
@@ -256,6 +257,9 @@ class Settings:
     )
     size_images: int = _count(
         200, "How many test images are shown at each view size.", REFRAMING, 2, flag="--images", metavar="N"
+    )
+    remedy_images: int = _count(
+        200, "How many test images each remedy is tried on.", REFRAMING, 2, flag="--images", metavar="N"
     )
     resamples: int = _count(2000, "Resamples of each bootstrap interval.", STATISTICS, 100, MOST_RESAMPLES)
     permutations: int = _count(2000, "Permutations of each test of a correlation.", STATISTICS, 100, MOST_RESAMPLES)

@@ -244,6 +244,10 @@ class Study:
         """Sweep a sample of test images at every view size, from a tight crop to a small image on a canvas (A)."""
         return self._do([steps.size_curve], progress)
 
+    def measure_remedies(self, progress: Progress = silent) -> Study:
+        """Try every remedy at test time on a sample of test images, and compare it with the model as it is."""
+        return self._do([steps.remedies], progress)
+
     def write_report(self, progress: Progress = silent) -> Study:
         """Write the page, its figures and tables, in the folder `report` of the study."""
         from bias_toolkit.report import OPTIONAL

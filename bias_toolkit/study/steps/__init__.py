@@ -13,6 +13,7 @@ from bias_toolkit.study.steps.mean_images import mean_images
 from bias_toolkit.study.steps.neighbours import neighbours
 from bias_toolkit.study.steps.noise import noise
 from bias_toolkit.study.steps.objects import BOXES, TWO_SAMPLE, objects
+from bias_toolkit.study.steps.remedies import remedied, remedies
 from bias_toolkit.study.steps.report import Shown, report
 from bias_toolkit.study.steps.responses import RUNTIME, measures, responses
 from bias_toolkit.study.steps.size_curve import size_curve, sized
@@ -34,6 +35,8 @@ STEPS = (
     framing_map,
     sized,
     size_curve,
+    remedied,
+    remedies,
     explanation,
     report,
 )
@@ -66,6 +69,8 @@ __all__ = [
     "neighbours",
     "noise",
     "objects",
+    "remedied",
+    "remedies",
     "report",
     "responses",
     "size_curve",
