@@ -12,12 +12,14 @@ from bias_toolkit.foundation.false_discovery import family_intervals
 from bias_toolkit.foundation.files import INTERVAL
 from bias_toolkit.foundation.intervals import DIFFERENCE, SHARE, Interval, mean_interval
 from bias_toolkit.invariance import HEADLINE, measure_of
-from bias_toolkit.invariance.remedies import UNTOUCHED
+from bias_toolkit.invariance.remedies import TRAINED, UNTOUCHED
 
 IF_RIGHT = f"{HEADLINE}_if_right"
 """P(top-1 change) on the images whose centre view is right with and without the remedy."""
 EFFECT_MEASURES = (HEADLINE, "mac", "any_change", "accuracy", IF_RIGHT)
 TENTHS = 10
+CONTROL = TRAINED[0].name
+"""The arm that was trained without a remedy: training alone changes stability."""
 
 
 @dataclass(frozen=True)
@@ -31,30 +33,36 @@ class RemedyComparison:
 def compare_remedies(
     remedied: pd.DataFrame, distances: pd.DataFrame, *, resamples: int = 2000, seed: int = 0
 ) -> RemedyComparison:
-    """Compare each remedy with the untouched model on the images that both have.
+    """Compare each remedy with the untouched model, and each trained arm with `CONTROL`, on the images that both have.
 
-    A difference is the remedy's value minus the untouched model's. Its interval is that of a mean over images
+    A difference is the remedy's value minus the other's. Its interval is that of a mean over images
     (`mean_interval`), adjusted over the remedies of a measure (`family_intervals`).
 
     `remedied` has table REMEDIED of all remedies. `distances` has image_id and nn_distance.
     """
-    untouched = remedied[remedied["remedy"] == UNTOUCHED.name].set_index("image_id")
+    of = {name: rows.set_index("image_id") for name, rows in remedied.groupby("remedy", sort=False)}
     distance = distances.set_index("image_id")["nn_distance"]
     effects, tenths = [], []
-    for remedy, rows in remedied.groupby("remedy", sort=False):
-        own = rows.set_index("image_id")
-        own = own.loc[own.index.intersection(untouched.index)]
-        base = untouched.loc[own.index]
-        for measure in EFFECT_MEASURES:
-            with_it, without = _pair(own, base, measure)
-            if with_it.notna().any():
-                value = measure_mean(with_it, measure_of(HEADLINE if measure == IF_RIGHT else measure), resamples, seed)
-                paired = mean_interval(with_it - without, resamples, seed, limits=DIFFERENCE)
-                effects.append((remedy, measure, *value[:3], *_of_remedy(remedy, paired), value.n))
-        tenths += _tenths(remedy, own[HEADLINE], base[HEADLINE], distance.reindex(own.index), resamples, seed)
+    for against in (UNTOUCHED.name, CONTROL):
+        others = list(of) if against == UNTOUCHED.name else [arm.name for arm in TRAINED if arm.name != CONTROL]
+        for remedy in others:
+            if remedy not in of or against not in of:
+                continue
+            own = of[remedy].loc[of[remedy].index.intersection(of[against].index)]
+            base = of[against].loc[own.index]
+            for measure in EFFECT_MEASURES:
+                with_it, without = _pair(own, base, measure)
+                if with_it.notna().any():
+                    kind = measure_of(HEADLINE if measure == IF_RIGHT else measure)
+                    value = measure_mean(with_it, kind, resamples, seed)
+                    paired = mean_interval(with_it - without, resamples, seed, limits=DIFFERENCE)
+                    effects.append((remedy, against, measure, *value[:3], *_of_remedy(remedy, paired), value.n))
+            if against == UNTOUCHED.name:
+                place = distance.reindex(own.index)
+                tenths += _tenths(remedy, own[HEADLINE], base[HEADLINE], place, resamples, seed)
     table = pd.DataFrame(effects, columns=REMEDY_EFFECTS.names)
     ends = [f"difference{end}" for end in INTERVAL[1:]]
-    for _, family in table.groupby("measure"):
+    for _, family in table.groupby(["against", "measure"]):
         adjusted = family_intervals(
             family["difference"], *(family[end] for end in ends), images=family["n"], limits=DIFFERENCE
         )

@@ -110,11 +110,13 @@ FACTORS = pa.schema(
 difference among images of similar margin; p-values also adjusted over the factors of a measure."""
 
 REMEDY_EFFECTS = pa.schema(
-    [*columns(TEXT, "remedy", "measure"), *columns(REAL, "value", "difference", ends=INTERVAL), ("n", WHOLE)]
+    [*columns(TEXT, "remedy", "against", "measure"), *columns(REAL, "value", "difference", ends=INTERVAL), ("n", WHOLE)]
 )
-"""One row per remedy and measure: the mean over images, and the mean of the remedy's value minus the untouched model's
-on the same image, null for the untouched model; n images. The intervals of the differences are adjusted over the
-remedies of a measure. `p_top1_change_if_right` is P(top-1 change) on the images whose centre view both get right."""
+"""One row per remedy and measure: the mean over images, and the mean of the remedy's value minus that of `against` on
+the same image; n images. `against` is the untouched model, and for arms of a training also the arm that was trained
+without a remedy. The untouched model's difference from itself is null. The intervals of the differences are adjusted
+over the remedies of a measure. `p_top1_change_if_right` is P(top-1 change) on the images whose centre view both get
+right."""
 
 REMEDY_TENTHS = pa.schema(
     [

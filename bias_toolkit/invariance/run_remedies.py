@@ -15,7 +15,7 @@ from bias_toolkit.foundation.files import empty_table, read_shards
 from bias_toolkit.foundation.shards import Shard
 from bias_toolkit.invariance.measures import measure_of
 from bias_toolkit.invariance.packing import evaluate_shards
-from bias_toolkit.invariance.remedies import remedy_of
+from bias_toolkit.invariance.remedies import Remedy
 from bias_toolkit.invariance.response import make_response
 from bias_toolkit.invariance.schema import REMEDIED, REMEDIED_MEASURES
 from bias_toolkit.invariance.sweep import Sweep, sweep_picture
@@ -31,17 +31,18 @@ MEASURES = [measure_of(name) for name in REMEDIED_MEASURES]
 
 @dataclass(frozen=True)
 class RemedyRun:
-    """One of `REMEDIES`, by its name, along one sweep of shifts: crop or embed."""
+    """A remedy, by its name (`remedy_of`), along one sweep of shifts: crop or embed."""
 
     name: str
     sweep: Sweep
 
 
 def remedy_shards(
-    model: Model,
+    network: Model | None,
     read: Callable[[str], np.ndarray],
     shards: Iterable[Shard],
-    run: RemedyRun,
+    remedy: Remedy,
+    sweep: Sweep,
     *,
     label_indices: Mapping[str, int],
     batch_size: int,
@@ -50,15 +51,15 @@ def remedy_shards(
     """The measures of a remedy's predictions on images along a sweep.
 
     Yields for each shard, in order: "remedied", the table REMEDIED, and "skipped", the table SKIPPED. The tables are
-    empty if the remedy does not apply to the model. Raises InputError if the model's output for an image is not finite.
+    empty if there is no network, as the remedy does not apply. Raises InputError if the output for an image is not
+    finite.
 
     Parameters
     ----------
-    model : the untouched model.
+    network : the remedy's.
+    sweep : crop or embed, with a transform that shifts.
     read, shards, label_indices, batch_size, advance : as for `sweep_shards`; `read` returns whole images.
     """
-    remedy, sweep = remedy_of(run.name), run.sweep
-    network = remedy.network(model)
     if network is None:
         for shard in shards:
             advance(len(shard.items))
@@ -67,7 +68,7 @@ def remedy_shards(
     path = transform_of(sweep.transform).path() - CENTRE
 
     def prepare(image_id: str) -> list[tuple[None, Views]]:
-        picture = sweep_picture(read(image_id), sweep, model.input_size, image_id, CENTRE + remedy.margin)
+        picture = sweep_picture(read(image_id), sweep, network.input_size, image_id, CENTRE + remedy.margin)
         return [(None, remedy.views(picture, path))]
 
     def make_row(image_id: str, _: None, probabilities: np.ndarray, features: np.ndarray) -> dict:

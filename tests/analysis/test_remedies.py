@@ -35,9 +35,9 @@ def distances(n, seed=0):
     return pd.DataFrame({"image_id": [f"i{k}" for k in range(n)], "nn_distance": np.random.default_rng(seed).random(n)})
 
 
-def of(result, measure, remedy):
+def of(result, measure, remedy, against="untouched"):
     rows = result.effects
-    return rows[rows["measure"].eq(measure) & rows["remedy"].eq(remedy)].iloc[0]
+    return rows[rows["measure"].eq(measure) & rows["remedy"].eq(remedy) & rows["against"].eq(against)].iloc[0]
 
 
 @pytest.fixture
@@ -125,3 +125,13 @@ def test_only_images_that_both_have_are_compared(drawn):
     row = of(result, "p_top1_change", "blur-1")
     assert row["n"] == n - 20
     assert row["difference"] == pytest.approx((half - base)[10:-10].mean())
+
+
+def test_trained_arms_are_also_compared_with_the_arm_without_a_remedy(drawn):
+    n, base, right, half = drawn
+    tables = [table("untouched", base, right), table("trained", half, right), table("augmented", half / 2, right)]
+    result = compare_remedies(pd.concat(tables), distances(n))
+    row = of(result, "p_top1_change", "augmented", "trained")
+    assert row["difference"] == pytest.approx((-half / 2).mean())
+    assert of(result, "p_top1_change", "augmented")["difference"] == pytest.approx((half / 2 - base).mean())
+    assert set(result.effects.loc[result.effects["against"] == "trained", "remedy"]) == {"augmented"}

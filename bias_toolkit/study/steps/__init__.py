@@ -17,6 +17,7 @@ from bias_toolkit.study.steps.remedies import remedied, remedies
 from bias_toolkit.study.steps.report import Shown, report
 from bias_toolkit.study.steps.responses import RUNTIME, measures, responses
 from bias_toolkit.study.steps.size_curve import size_curve, sized
+from bias_toolkit.study.steps.training import training
 
 STEPS = (
     images,
@@ -35,6 +36,7 @@ STEPS = (
     framing_map,
     sized,
     size_curve,
+    training,
     remedied,
     remedies,
     explanation,
@@ -75,4 +77,5 @@ __all__ = [
     "responses",
     "size_curve",
     "sized",
+    "training",
 ]

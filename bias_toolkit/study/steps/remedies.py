@@ -9,6 +9,7 @@ from bias_toolkit.pipeline.step import Job, sharded, step
 from bias_toolkit.study.settings import INTERVAL_RULE
 from bias_toolkit.study.steps.images import images, sample_of_images
 from bias_toolkit.study.steps.neighbours import neighbours
+from bias_toolkit.study.steps.training import FACTORY, WEIGHTS, give_back, trained_model, training
 
 if TYPE_CHECKING:
     from bias_toolkit.foundation.shards import Shard
@@ -28,10 +29,20 @@ def _shown(job: Job, run: RemedyRun) -> list[str]:
     return sample_of_images(job.inputs.test.images["image_id"].tolist(), job.settings.remedy_images, job.settings.seed)
 
 
+def _give_back(job: Job, run: RemedyRun) -> None:
+    """Write the network of a remedy that rebuilds it."""
+    from bias_toolkit.invariance import remedy_of
+    from bias_toolkit.invariance.remedies.low_pass import LowPass
+
+    remedy = remedy_of(run.name)
+    if isinstance(remedy, LowPass) and remedy.network(job.inputs.model) is not None:
+        give_back(job, job.inputs.model.module.state_dict(), remedy.size)
+
+
 @sharded(
     "remedies/{run.name}",
     over="remedy_runs",
-    needs=[images.of("test")],
+    needs=[images.of("test"), training.where(lambda inputs, run: {run.name}.intersection(inputs.training_arms))],
     inputs=["model", "label_map"],
     requires=["model"],
     check=lambda inputs: inputs.check_remedies(),
@@ -41,21 +52,25 @@ def _shown(job: Job, run: RemedyRun) -> list[str]:
     outputs=_outputs,
     files=["remedied", "skipped"],
     label="Remedy {run.name}",
+    finish=lambda job, run: _give_back(job, run),
+    writes=[WEIGHTS, FACTORY],
     command="remedies",
 )
 def remedied(
     job: Job, run: RemedyRun, shards: Iterator[Shard], advance: Callable[[int], None]
 ) -> Iterator[Mapping[str, Any]]:
     """The measures of one remedy's predictions on a sample of test images, shard by shard."""
-    from bias_toolkit.invariance import remedy_shards
+    from bias_toolkit.invariance import remedy_of, remedy_shards
 
-    inputs = job.inputs
+    inputs, remedy = job.inputs, remedy_of(run.name)
+    is_trained = run.name in inputs.training_arms
     return remedy_shards(
-        inputs.model,
+        trained_model(job, run.name) if is_trained else remedy.network(inputs.model),
         inputs.test.read,
         shards,
-        run,
-        label_indices=inputs.label_indices("test"),
+        remedy,
+        run.sweep,
+        label_indices=inputs.trained_label_indices if is_trained else inputs.label_indices("test"),
         batch_size=inputs.model.batch_size,
         advance=advance,
     )

@@ -8,7 +8,7 @@ import torch
 
 from bias_toolkit.foundation.errors import UnreadableImageError
 from bias_toolkit.foundation.shards import cut_into_shards
-from bias_toolkit.invariance import REMEDIED, RemedyRun, Sweep, make_views, remedy_of, remedy_shards, sweep_picture
+from bias_toolkit.invariance import REMEDIED, Sweep, make_views, remedy_of, remedy_shards, sweep_picture
 from bias_toolkit.models import Model, Preprocessing, load_model, low_pass
 
 SWEEP = Sweep("crop", "diagonal", 1.0)
@@ -35,10 +35,11 @@ def run(model, images, name, broken=()):
     done = []
     shards = list(
         remedy_shards(
-            model,
+            remedy_of(name).network(model),
             read,
             cut_into_shards(list(images), 2),
-            RemedyRun(name, SWEEP),
+            remedy_of(name),
+            SWEEP,
             label_indices=LABELS,
             batch_size=32,
             advance=done.append,

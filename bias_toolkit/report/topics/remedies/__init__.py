@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bias_toolkit.analysis.remedies import EFFECT_MEASURES, IF_RIGHT
+from bias_toolkit.analysis.remedies import CONTROL, EFFECT_MEASURES, IF_RIGHT
 from bias_toolkit.foundation.intervals import Interval, difference_limits
 from bias_toolkit.foundation.words import count, number, percent
 from bias_toolkit.invariance import HEADLINE, REMEDIES, remedy_of
-from bias_toolkit.invariance.remedies import UNTOUCHED, Remedy
+from bias_toolkit.invariance.remedies import TRAINED, UNTOUCHED, Remedy
 from bias_toolkit.report.page.blocks import Cell, FigureBlock, Omitted, Paragraph, Section, TableBlock, estimate_cell
 from bias_toolkit.report.page.files import Table
 from bias_toolkit.report.source import Source
@@ -43,9 +43,10 @@ class Remedied:
     effects: pd.DataFrame
     tenths: pd.DataFrame
 
-    def of(self, measure: str) -> pd.DataFrame:
+    def of(self, measure: str, against: str = UNTOUCHED.name) -> pd.DataFrame:
         """The rows of a measure, by remedy."""
-        return self.effects[self.effects["measure"] == measure].set_index("remedy")
+        rows = self.effects[self.effects["measure"].eq(measure) & self.effects["against"].eq(against)]
+        return rows.set_index("remedy")
 
 
 def gather(source: Source) -> Remedied | None:
@@ -62,7 +63,7 @@ def study_findings(source: Source) -> list[Finding]:
 
 def findings(contents: Remedied) -> list[Finding]:
     """The remedy to take, what it costs, and what stays unstable with it."""
-    changes = contents.of(HEADLINE).drop(UNTOUCHED.name, errors="ignore")
+    changes = contents.of(HEADLINE).drop([UNTOUCHED.name, *_ARMS], errors="ignore")
     if changes.empty:
         return []
     if changes["n"].max() < ENOUGH_FOR_AN_INTERVAL:
@@ -80,9 +81,40 @@ def findings(contents: Remedied) -> list[Finding]:
     harms = [name for name in helps.index if name in accuracy.index and accuracy.loc[name, "difference_high"] < 0]
     harmless = helps.drop(harms)
     best = remedy_of((harmless if len(harmless) else helps)["difference"].idxmin())
-    return [_helps(contents, best), *_far_images(contents, best)]
+    return [_helps(contents, best), *_far_images(contents, best), *_trained(contents)]
 
 
+def _trained(contents: Remedied) -> Iterator[Finding]:
+    """What more augmentation and filters change in a training, against the same training without."""
+    rows, accuracy = contents.of(HEADLINE, CONTROL), contents.of("accuracy", CONTROL)
+    for place, (name, row) in enumerate(rows.iterrows()):
+        if row["n"] < ENOUGH_FOR_AN_INTERVAL:
+            continue
+        arm = remedy_of(name)
+        label = f"{label_of(HEADLINE)}, {_inside(arm)} minus trained without"
+        ends = row["difference_low"], row["difference_high"]
+        estimate = Estimate(HEADLINE, label, row["difference"], *ends, int(row["n"]), unit=Unit.POINTS, nothing=0.0)
+        claim = {
+            -1: f"{arm.subject} makes the model more stable than the same training without.",
+            0: f"{arm.subject} was not found to change the model's stability, against the same training without.",
+            1: f"{arm.subject} makes the model less stable than the same training without.",
+        }[estimate.direction or 0]
+        evidence = [_FAMILY]
+        if name in accuracy.index:
+            limits = limits_of_row(accuracy.loc[name], "difference", in_points)
+            evidence.insert(0, f"Accuracy changes by {in_points(accuracy.loc[name, 'difference'])} points ({limits}).")
+        yield Finding(
+            Heading.REMEDIES,
+            Kind.EFFECT if estimate.direction else Kind.NONE,
+            claim,
+            " ".join(evidence),
+            estimate=estimate,
+            rank=RANK + 1 + place + (0 if estimate.direction else NOT_FOUND_RANK),
+            figure=PLANE,
+        )
+
+
+_ARMS = [arm.name for arm in TRAINED]
 _FAMILY = "The interval is adjusted for the number of remedies."
 
 
@@ -179,7 +211,7 @@ def section(contents: Remedied) -> Section | Omitted:
         Paragraph(introduction),
         FigureBlock(
             PLANE,
-            lambda: remedy_plane(contents.effects),
+            lambda: remedy_plane(contents.of(HEADLINE), contents.of("accuracy")),
             "Accuracy and P(top-1 change) of each remedy, with arrows from the model as it is.",
             f"Mean over {count(n, 'image')} with each remedy, and 95% intervals. Arrows start at the model as it is.",
         ),
@@ -233,7 +265,7 @@ def _cell(row: pd.Series, measure: str, is_base: bool) -> Cell:
 
 
 def _plane(contents: Remedied, choice: Choice[Remedied]) -> Figure:
-    return remedy_plane(contents.effects)
+    return remedy_plane(contents.of(HEADLINE), contents.of("accuracy"))
 
 
 def _by_distance(contents: Remedied, choice: Choice[Remedied]) -> Figure:

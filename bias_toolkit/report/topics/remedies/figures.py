@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bias_toolkit.invariance import HEADLINE, remedy_of
@@ -13,10 +14,12 @@ MARKERS = "osD^vP*X"
 
 
 @styled
-def remedy_plane(effects: pd.DataFrame) -> Figure:
-    """Accuracy against P(top-1 change) with each remedy (table REMEDY_EFFECTS), or the latter alone without labels."""
-    change = effects[effects["measure"] == HEADLINE].set_index("remedy")
-    accuracy = effects[effects["measure"] == "accuracy"].set_index("remedy").reindex(change.index)
+def remedy_plane(change: pd.DataFrame, accuracy: pd.DataFrame) -> Figure:
+    """Accuracy against P(top-1 change) with each remedy, or the latter alone without labels.
+
+    Both are rows of REMEDY_EFFECTS, by remedy.
+    """
+    accuracy = accuracy.reindex(change.index)
     labelled = bool(accuracy["value"].notna().any())
     figure = new_figure(height=4.6)
     ax = figure.add_subplot()
@@ -44,7 +47,7 @@ def remedy_plane(effects: pd.DataFrame) -> Figure:
     return figure
 
 
-def _bars(ax, x: float, y: float, row: pd.Series, across: pd.Series | None, colour: str) -> None:
+def _bars(ax: Axes, x: float, y: float, row: pd.Series, across: pd.Series | None, colour: str) -> None:
     look = {"color": colour, "linewidth": 1.1, "alpha": 0.45}
     ax.vlines(x, row["value_low"], row["value_high"], **look)
     if across is not None:
