@@ -22,7 +22,7 @@ WEIGHTS = Path(__file__).resolve().parent / {weights!r}
 
 def model() -> Model:
     """The classifier with its preprocessing and class names."""
-    loaded = load_model({spec!r}, weights=WEIGHTS)
+    loaded = load_model({spec!r}, weights=WEIGHTS, runtime="torch")
     return loaded.with_module(low_pass(loaded.module, {filter_size}, input_size=loaded.input_size), loaded.name)
 
 

@@ -28,6 +28,7 @@ DESCRIPTIONS = {
     "map-vs-density": "a measure in each cell of the map against the density of the training objects",
     "remedies": "accuracy against P(top-1 change) with each remedy",
     "remedies-by-distance": "P(top-1 change) by distance, with remedies and without",
+    "augmentation-reach": "how near random copies of training images come to test images",
     "invariance": "how a measure is distributed over the test images",
     "classes": "a measure of each class, with its interval",
     "odds-ratios": "what makes a change of the class more likely, of all variables together",

@@ -442,6 +442,23 @@ class Results:
     remedy_effects = _table(steps.remedies, "effects", "Each remedy against the untouched model: table REMEDY_EFFECTS.")
     remedy_tenths = _table(steps.remedies, "tenths", "The same by distance from the training set: REMEDY_TENTHS.")
 
+    @property
+    def copies(self) -> np.ndarray:
+        """The features of random copies of training images, image after image: (images × copies, dimension)."""
+        import numpy as np
+
+        def read(folder: Path) -> np.ndarray:
+            return np.concatenate([read_array(path, 2) for path in sorted(folder.glob("features-*.npy"))])
+
+        return self.stored.read(steps.copies, "", read)
+
+    reach = _table(steps.reach, "reach", "How near random copies of the training images come: table REACH.")
+
+    @property
+    def reach_needed(self) -> dict[str, Any]:
+        """How many copies a power law says are needed: target, n_training, fit, copies (value, low, high)."""
+        return self.stored.json(steps.reach, "needed.json", values.ReachValues)
+
     size_curve = _table(steps.size_curve, "summary", "The measures over the view size, table SUMMARY.")
 
     size_measures = _table(

@@ -245,8 +245,12 @@ class Study:
         return self._do([steps.size_curve], progress)
 
     def measure_remedies(self, progress: Progress = silent) -> Study:
-        """Try every remedy at test time on a sample of test images, and compare it with the model as it is."""
-        return self._do([steps.remedies], progress)
+        """Try every remedy on a sample of test images, and compare it with the model as it is.
+
+        With `train_epochs`, the model is also trained further, in four arms. Also measured is how near random copies of
+        the training images come to the test images.
+        """
+        return self._do([steps.remedies, steps.reach], progress)
 
     def write_report(self, progress: Progress = silent) -> Study:
         """Write the page, its figures and tables, in the folder `report` of the study."""

@@ -32,6 +32,17 @@ def random_views(input_size: int, mean: Sequence[float]) -> v2.Compose:
     )
 
 
+def seeded_views(pixels: np.ndarray, n: int, input_size: int, mean: Sequence[float], seed: int) -> np.ndarray:
+    """`n` random views of an image uint8 (height, width, 3), the same for the same seed: uint8 (n, W, W, 3).
+
+    Torch's global random state is not changed.
+    """
+    augment, image = random_views(input_size, mean), as_tensor(pixels)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return np.stack([augment(image).permute(1, 2, 0).numpy() for _ in range(n)])
+
+
 def as_tensor(pixels: np.ndarray) -> Tensor:
     """An image uint8 (height, width, 3) as a tensor (3, height, width)."""
     return torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)

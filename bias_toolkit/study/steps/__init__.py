@@ -13,6 +13,7 @@ from bias_toolkit.study.steps.mean_images import mean_images
 from bias_toolkit.study.steps.neighbours import neighbours
 from bias_toolkit.study.steps.noise import noise
 from bias_toolkit.study.steps.objects import BOXES, TWO_SAMPLE, objects
+from bias_toolkit.study.steps.reach import copies, reach
 from bias_toolkit.study.steps.remedies import remedied, remedies
 from bias_toolkit.study.steps.report import Shown, report
 from bias_toolkit.study.steps.responses import RUNTIME, measures, responses
@@ -38,6 +39,8 @@ STEPS = (
     size_curve,
     training,
     remedied,
+    copies,
+    reach,
     remedies,
     explanation,
     report,
@@ -58,6 +61,7 @@ __all__ = [
     "TWO_SAMPLE",
     "Shown",
     "analysis",
+    "copies",
     "explanation",
     "features",
     "framed",
@@ -71,6 +75,7 @@ __all__ = [
     "neighbours",
     "noise",
     "objects",
+    "reach",
     "remedied",
     "remedies",
     "report",

@@ -1,21 +1,22 @@
 """What helps: the remedies at test time against the model as it is."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
 from bias_toolkit.analysis.remedies import CONTROL, EFFECT_MEASURES, IF_RIGHT
 from bias_toolkit.foundation.intervals import Interval, difference_limits
-from bias_toolkit.foundation.words import count, number, percent
+from bias_toolkit.foundation.words import count, interval, number, percent, significant
 from bias_toolkit.invariance import HEADLINE, REMEDIES, remedy_of
 from bias_toolkit.invariance.remedies import TRAINED, UNTOUCHED, Remedy
 from bias_toolkit.report.page.blocks import Cell, FigureBlock, Omitted, Paragraph, Section, TableBlock, estimate_cell
 from bias_toolkit.report.page.files import Table
 from bias_toolkit.report.source import Source
 from bias_toolkit.report.topic import Choice, Plot, Topic
-from bias_toolkit.report.topics.remedies.figures import remedies_by_distance, remedy_plane
+from bias_toolkit.report.topics.remedies.figures import reach_figure, remedies_by_distance, remedy_plane
 from bias_toolkit.report.words.definitions import Definition, label_of
 from bias_toolkit.report.words.finding import (
     ENOUGH_FOR_AN_INTERVAL,
@@ -32,16 +33,18 @@ from bias_toolkit.report.words.sentences import in_points
 
 TITLE = "What helps"
 RANK = 22
-PLANE, BY_DISTANCE = "remedies", "remedies-by-distance"
+PLANE, BY_DISTANCE, REACH_FIGURE = "remedies", "remedies-by-distance", "augmentation-reach"
 LABELS = {IF_RIGHT: f"{label_of(HEADLINE)} where both are right"}
 
 
 @dataclass(frozen=True)
 class Remedied:
-    """Tables REMEDY_EFFECTS and REMEDY_TENTHS."""
+    """Tables REMEDY_EFFECTS, REMEDY_TENTHS and REACH, and how many copies are needed; None if it was not measured."""
 
     effects: pd.DataFrame
     tenths: pd.DataFrame
+    reach: pd.DataFrame | None = None
+    needed: Mapping[str, Any] | None = None
 
     def of(self, measure: str, against: str = UNTOUCHED.name) -> pd.DataFrame:
         """The rows of a measure, by remedy."""
@@ -53,7 +56,8 @@ def gather(source: Source) -> Remedied | None:
     """The remedies of a study; None if they were not tried under its present settings."""
     if not source.has("remedies/comparison"):
         return None
-    return Remedied(source.remedy_effects, source.remedy_tenths)
+    reach = (source.reach, source.reach_needed) if source.has("reach/curve") else ()
+    return Remedied(source.remedy_effects, source.remedy_tenths, *reach)
 
 
 def study_findings(source: Source) -> list[Finding]:
@@ -81,7 +85,47 @@ def findings(contents: Remedied) -> list[Finding]:
     harms = [name for name in helps.index if name in accuracy.index and accuracy.loc[name, "difference_high"] < 0]
     harmless = helps.drop(harms)
     best = remedy_of((harmless if len(harmless) else helps)["difference"].idxmin())
-    return [_helps(contents, best), *_far_images(contents, best), *_trained(contents)]
+    return [_helps(contents, best), *_far_images(contents, best), *_trained(contents), *_reach(contents)]
+
+
+def _reach(contents: Remedied) -> Iterator[Finding]:
+    """How near random copies come, and how many would be needed."""
+    if contents.reach is None or contents.reach["distance_low"].isna().any():
+        return
+    first, last = contents.reach.iloc[0], contents.reach.iloc[-1]
+    needed = contents.needed
+    evidence = [
+        f"The median distance falls from {significant(first['distance'])} to {significant(last['distance'])} with "
+        f"{int(last['copies'])} copies of each of {needed['n_training']:,} training images.",
+        f"The median training image is {significant(needed['target'])} from its nearest neighbour.",
+    ]
+    if needed["copies"] is None:
+        evidence.append(
+            "How many copies would bring test images as near is not said, as the fall follows no power law."
+        )
+    else:
+        value, low, high = needed["copies"]
+        evidence.append(
+            f"By a power law, {number(value, 0)} copies ({interval(low, high, lambda each: number(each, 0))}) would "
+            "bring the median test image as near."
+        )
+    is_nearer = last["distance_high"] < first["distance_low"]
+    yield Finding(
+        Heading.REMEDIES,
+        Kind.FACT if is_nearer else Kind.NONE,
+        "Random copies of the training images come nearer to the test images than the training images do."
+        if is_nearer
+        else "Random copies of the training images were not found to come nearer to the test images.",
+        " ".join(evidence),
+        estimate=Estimate(
+            "distance",
+            f"Median distance to the nearest image or copy, with {int(last['copies'])} copies",
+            *last[["distance", "distance_low", "distance_high"]],
+            int(last["n"]),
+            unit=Unit.SIGNIFICANT,
+        ),
+        figure=REACH_FIGURE,
+    )
 
 
 def _trained(contents: Remedied) -> Iterator[Finding]:
@@ -226,6 +270,17 @@ def section(contents: Remedied) -> Section | Omitted:
                 "Mean in quantile bins of nn_distance, with 95% intervals for the model as it is.",
             )
         )
+    if contents.reach is not None:
+        blocks.append(
+            FigureBlock(
+                REACH_FIGURE,
+                lambda: reach_figure(contents.reach, contents.needed),
+                "The median distance of test images to the nearest training image or copy, over the number of copies.",
+                f"Median over {count(int(contents.reach['n'].max()), 'test image')} with 95% intervals, for random "
+                f"copies of {contents.needed['n_training']:,} training images. The dashed line is the median distance "
+                "of these training images to their nearest neighbour.",
+            )
+        )
     return Section("remedies", TITLE, blocks)
 
 
@@ -281,10 +336,17 @@ TOPIC = Topic(
     tables=lambda contents: [
         Table("remedy_effects", contents.effects, "each remedy against the model as it is", order=15),
         Table("remedy_tenths", contents.tenths, "the same by distance from the training set", order=16),
+        Table("augmentation_reach", contents.reach, "the distance over the number of random copies", order=17),
     ],
     plots={
         PLANE: Plot(_plane, lambda contents: contents.effects, order=8, **_PLOT),
+        REACH_FIGURE: Plot(
+            lambda contents, choice: reach_figure(contents.reach, contents.needed),
+            lambda contents: contents.reach,
+            order=8,
+            **_PLOT,
+        ),
         BY_DISTANCE: Plot(_by_distance, lambda contents: contents.tenths, order=8, **_PLOT),
     },
-    optional=("remedies/comparison",),
+    optional=("remedies/comparison", "reach/curve"),
 )

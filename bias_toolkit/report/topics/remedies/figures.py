@@ -1,13 +1,17 @@
 """The figures on remedies: accuracy against P(top-1 change), and P(top-1 change) by distance."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 from bias_toolkit.invariance import HEADLINE, remedy_of
 from bias_toolkit.invariance.remedies import UNTOUCHED
-from bias_toolkit.report.page.style import BLACK, GREY, SERIES, in_percent, new_figure, styled
+from bias_toolkit.report.page.style import BLACK, BLUE, GREY, SERIES, in_percent, new_figure, on_log_axis, styled
 from bias_toolkit.report.words.definitions import label_of
 
 MARKERS = "osD^vP*X"
@@ -52,6 +56,23 @@ def _bars(ax: Axes, x: float, y: float, row: pd.Series, across: pd.Series | None
     ax.vlines(x, row["value_low"], row["value_high"], **look)
     if across is not None:
         ax.hlines(y, across["value_low"], across["value_high"], **look)
+
+
+@styled
+def reach_figure(reach: pd.DataFrame, needed: Mapping[str, Any]) -> Figure:
+    """The median distance over the number of copies (table REACH), and the distance between training images."""
+    figure = new_figure()
+    ax = figure.add_subplot()
+    at = 1 + reach["copies"]
+    ax.fill_between(at, reach["distance_low"], reach["distance_high"], color=BLUE, alpha=0.15, linewidth=0)
+    ax.plot(at, reach["distance"], color=BLUE, marker="o", markersize=4)
+    ax.axhline(needed["target"], color=GREY, linestyle="--", linewidth=1.2)
+    ax.set(xscale="log", yscale="log", xlabel="random copies of each training image", ylabel="median nearest distance")
+    ax.set_xticks(at, [f"{copies}" for copies in reach["copies"]])
+    ax.xaxis.set_minor_locator(NullLocator())
+    on_log_axis(ax.yaxis)
+    ax.set_title("What more augmentation brings nearer")
+    return figure
 
 
 @styled
