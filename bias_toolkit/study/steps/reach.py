@@ -28,7 +28,7 @@ def _copied(job: Job) -> list[str]:
 @sharded(
     "reach/copies",
     needs=[features.of("train")],
-    inputs=["train", "model"],
+    inputs=["model"],
     requires=["train", "model"],
     settings=["feature_size", "seed", "batch_size"],
     items=_copied,

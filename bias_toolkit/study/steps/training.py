@@ -62,7 +62,7 @@ def starting_network(job: Job, arm_name: str) -> nn.Module:
     "training/{arm}",
     over="training_arms",
     needs=[features.of("train")],
-    inputs=["train", "model", "label_map"],
+    inputs=["model", "label_map"],
     requires=["train", "model"],
     check=lambda inputs: inputs.check_training(),
     settings=["train_epochs", "train_images", "train_rate", "feature_size", "seed"],
