@@ -1,4 +1,4 @@
-"""`map` and `sizes`: showing the test images at other positions, scales and sizes."""
+"""`map`, `sizes` and `remedies`: showing the test images otherwise, or to a changed model."""
 
 from __future__ import annotations
 
@@ -40,13 +40,28 @@ def sizes(study: StudyFolder, options: dict[str, Any]) -> None:
     _print(opened, {"curve": opened.size_curve.to_dict("records")}, "sizes", options["json_output"])
 
 
-def _print(study: Study, tables: dict[str, Any], part: str, as_json: bool) -> None:
-    from bias_toolkit.report.topics.cause import part_findings
+@takes_study_options(steps.remedies)
+def remedies(study: StudyFolder, options: dict[str, Any]) -> None:
+    """Try what makes the model more stable without training, and what it costs.
 
-    findings = part_findings(study, part)
+    Each remedy is compared with the model as it is, image by image: averages over shifted views, a blurred input,
+    low-pass filters in the network, and a window that follows the image's content. The report then shows the result.
+
+    Example: bias-toolkit remedies study --images 200
+    """
+    opened = open_study(study, options)
+    opened.measure_remedies(progress=console_progress())
+    tables = {"effects": opened.remedy_effects.to_dict("records"), "tenths": opened.remedy_tenths.to_dict("records")}
+    _print(opened, tables, "remedies", options["json_output"])
+
+
+def _print(study: Study, tables: dict[str, Any], part: str, as_json: bool) -> None:
+    from bias_toolkit.report.topics import cause, remedies
+
+    findings = remedies.study_findings(study) if part == "remedies" else cause.part_findings(study, part)
     if as_json:
         print_json({"findings": [finding.to_dict() for finding in findings], **tables})
         return
-    figure = {"map": "map", "sizes": "size-vs-invariance"}[part]
+    figure = {"map": "map", "sizes": "size-vs-invariance", "remedies": "remedies"}[part]
     say_findings(findings)
     say(f"\nDraw it with `bias-toolkit plot {study.folder} {figure} --out figure.pdf`; `bias-toolkit report` shows it.")

@@ -109,5 +109,26 @@ FACTORS = pa.schema(
 """One row per factor and measure: the means over images with and without the factor, their difference, and the
 difference among images of similar margin; p-values also adjusted over the factors of a measure."""
 
+REMEDY_EFFECTS = pa.schema(
+    [*columns(TEXT, "remedy", "against", "measure"), *columns(REAL, "value", "difference", ends=INTERVAL), ("n", WHOLE)]
+)
+"""One row per remedy and measure: the mean over images, and the mean of the remedy's value minus that of `against` on
+the same image; n images. `against` is the untouched model, and for arms of a training also the arm that was trained
+without a remedy. The untouched model's difference from itself is null. The intervals of the differences are adjusted
+over the remedies of a measure. `p_top1_change_if_right` is P(top-1 change) on the images whose centre view both get
+right."""
+
+REMEDY_TENTHS = pa.schema(
+    [
+        ("remedy", TEXT),
+        ("bin", pa.int32()),
+        *columns(REAL, "left", "right", "x"),
+        *columns(REAL, "value", "difference", ends=INTERVAL),
+        ("n", WHOLE),
+    ]
+)
+"""One row per remedy and quantile bin of nn_distance, at most ten: P(top-1 change) and its paired difference from the
+untouched model's."""
+
 NOTES = pa.schema(columns(TEXT, "topic", "sentence"))
 """What the regression ("regression") or the factors ("factors") left out, or readers should treat with caution."""

@@ -1,16 +1,28 @@
 """The measures of every sweep as means over images, and a table of every class's numbers."""
 
+import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from bias_toolkit.analysis.schema import CLASS_ESTIMATES, CLASSES, SUMMARY
-from bias_toolkit.foundation.intervals import SHARE, UNLIMITED, mean_interval, median_interval
+from bias_toolkit.foundation.intervals import (
+    FEWEST_IMAGES,
+    NONE,
+    SHARE,
+    UNLIMITED,
+    Interval,
+    clopper_pearson,
+    mean_interval,
+    median_interval,
+)
 from bias_toolkit.invariance import INVARIANCE_MEASURES
+from bias_toolkit.invariance.measures import Measure
 
 SWEEP = ["protocol", "transform", "size"]
 
 
 def measure_summary(measures: pd.DataFrame, *, resamples: int = 2000, seed: int = 0) -> pd.DataFrame:
-    """Every measure's mean over images in every sweep, with its 95% interval over images (`mean_interval`).
+    """Every measure's mean over images in every sweep, with its 95% interval over images (`measure_mean`).
 
     Returns the columns of `SUMMARY`: one row per sweep and measure, sweeps in order of first occurrence. Measures that
     a sweep does not define have no row.
@@ -21,9 +33,19 @@ def measure_summary(measures: pd.DataFrame, *, resamples: int = 2000, seed: int 
     for sweep, images in measures.groupby(SWEEP, sort=False, dropna=False):
         for measure in INVARIANCE_MEASURES:
             if measure.name in images and images[measure.name].notna().any():
-                mean = mean_interval(images[measure.name], resamples, seed, limits=measure.limits)
-                rows.append((*sweep, measure.name, *mean))
+                rows.append((*sweep, measure.name, *measure_mean(images[measure.name], measure, resamples, seed)))
     return pd.DataFrame(rows, columns=SUMMARY.names)
+
+
+def measure_mean(values: ArrayLike, measure: Measure, resamples: int = 2000, seed: int = 0) -> Interval:
+    """A measure's mean over images: a share of images has Clopper & Pearson's interval, others `mean_interval`."""
+    if not measure.yes_or_no:
+        return mean_interval(values, resamples, seed, limits=measure.limits)
+    values = np.asarray(values, dtype=np.float64)
+    values = values[~np.isnan(values)]
+    n, count = len(values), int(values.sum())
+    limits = clopper_pearson(count, n) if n >= FEWEST_IMAGES else NONE
+    return Interval(count / n if n else np.nan, *limits, n)
 
 
 def class_summary(per_image: pd.DataFrame, *, resamples: int = 2000, seed: int = 0) -> pd.DataFrame:

@@ -11,10 +11,12 @@ from bias_toolkit.invariance.measures_table import measures_table
 from bias_toolkit.invariance.noise import noise_floor
 from bias_toolkit.invariance.protocols import PROTOCOLS, STEP_PROTOCOLS, protocol_of
 from bias_toolkit.invariance.protocols.crop import centre_reduction, centre_view
+from bias_toolkit.invariance.remedies import REMEDIES, remedy_of
 from bias_toolkit.invariance.response import make_response
 from bias_toolkit.invariance.run import load_measures, load_responses, sweep_shards
 from bias_toolkit.invariance.run_grid import grid_shards, load_grid
-from bias_toolkit.invariance.schema import FRAMED, MEASURES, RESPONSES, SEQUENTIAL
+from bias_toolkit.invariance.run_remedies import RemedyRun, load_remedied, remedy_shards
+from bias_toolkit.invariance.schema import FRAMED, MEASURES, REMEDIED, RESPONSES, SEQUENTIAL
 from bias_toolkit.invariance.sequential import StopWhenKnown, drawing_order
 from bias_toolkit.invariance.sweep import (
     Sweep,
@@ -31,10 +33,11 @@ from bias_toolkit.invariance.views import Views
 from bias_toolkit.invariance.window import Picture, Window, take_picture
 
 __all__ = [
-    "CENTRE", "FRAMED", "HEADLINE", "INVARIANCE_MEASURES", "MEASURES", "PROTOCOLS", "RESPONSES", "SEQUENTIAL",
-    "STEP_PROTOCOLS", "SURROUNDINGS", "TRANSFORMS", "FramingGrid", "Picture", "StopWhenKnown", "Sweep", "Views",
-    "Window", "boxes_in_view", "centre_reduction", "centre_view", "drawing_order", "expand_sweeps", "framing_views",
-    "grid_shards", "load_grid", "load_measures", "load_responses", "make_response", "make_views", "measure_of",
-    "measures_table", "noise_floor", "protocol_of", "size_curve_sweeps", "sweep_picture", "sweep_reduction",
-    "sweep_shards", "sweep_window", "take_picture", "transform_of",
+    "CENTRE", "FRAMED", "HEADLINE", "INVARIANCE_MEASURES", "MEASURES", "PROTOCOLS", "REMEDIED", "REMEDIES",
+    "RESPONSES", "SEQUENTIAL", "STEP_PROTOCOLS", "SURROUNDINGS", "TRANSFORMS", "FramingGrid", "Picture",
+    "RemedyRun", "StopWhenKnown", "Sweep", "Views", "Window", "boxes_in_view", "centre_reduction", "centre_view",
+    "drawing_order", "expand_sweeps", "framing_views", "grid_shards", "load_grid", "load_measures", "load_remedied",
+    "load_responses", "make_response", "make_views", "measure_of", "measures_table", "noise_floor", "protocol_of",
+    "remedy_of", "remedy_shards", "size_curve_sweeps", "sweep_picture", "sweep_reduction", "sweep_shards",
+    "sweep_window", "take_picture", "transform_of",
 ]  # fmt: skip

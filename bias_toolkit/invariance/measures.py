@@ -36,6 +36,7 @@ class Measure:
     noun: str = ""  # in a sentence, if it is not the label
     of_steps: bool = True  # whether it is defined for sweeps whose views are steps
     of_pairs: bool = False  # whether it is defined for sweeps whose views are compared in pairs
+    yes_or_no: bool = False  # whether it is 0 or 1 for each image, so that its mean is a share of images
     highest: float = 1.0  # its maximum
     type: pa.DataType = FLOAT32  # of its column
 
@@ -101,6 +102,16 @@ def accuracy(top1: np.ndarray, label_index: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(label_index), np.nan, right)
 
 
+def any_change(top1: np.ndarray) -> np.ndarray:
+    """1[some y_k ≠ r]: whether at least one view has another top-1 class than the centre view."""
+    return (top1 != top1[..., CENTRE : CENTRE + 1]).any(axis=-1).astype(float)
+
+
+def worst_accuracy(top1: np.ndarray, label_index: np.ndarray) -> np.ndarray:
+    """1[y_k = label for every k]: whether the model is right on all views; NaN without a label."""
+    return np.where(np.isnan(label_index), np.nan, accuracy(top1, label_index) == 1)
+
+
 def confidence(p_top1: np.ndarray) -> np.ndarray:
     """p[r] at the centre view."""
     return p_top1[..., CENTRE]
@@ -163,6 +174,23 @@ INVARIANCE_MEASURES = (
         "Share of the views whose top class is the image's label.",
         share_of="views",
         of_pairs=True,
+    ),
+    Measure(
+        any_change,
+        ("top1",),
+        "Any change",
+        "Share of images with at least one view whose top class is not the centre view's.",
+        share_of="images",
+        yes_or_no=True,
+    ),
+    Measure(
+        worst_accuracy,
+        ("top1", "label_index"),
+        "Worst-case accuracy",
+        "Share of images whose label is the top class of every view.",
+        share_of="images",
+        more_is_stable=True,
+        yes_or_no=True,
     ),
     Measure(confidence, ("p_top1",), "Confidence", "Probability of the top class at the centre view.", form=number),
     Measure(

@@ -43,6 +43,20 @@ sweep around it. `magnification` is view pixels per image pixel, `made_up` the s
 are not from the image, `top1` the centre view's top-1 class, and `label_index` the label's class, null without a
 label."""
 
+REMEDIED_MEASURES = ("p_top1_change", "mac", "accuracy", "any_change", "confidence", "margin")
+
+REMEDIED = pa.schema(
+    [
+        *columns(TEXT, "image_id", "remedy"),
+        ("label_index", INT32),
+        ("top1", INT32),
+        *columns(FLOAT32, *REMEDIED_MEASURES),
+        ("n_steps", INT32),
+    ]
+)
+"""One row per image and remedy: the measures of the remedy's predictions along one sweep. `top1` is the centre view's
+top-1 class, `label_index` the label's class, null without a label; `accuracy` is null without one too."""
+
 SEQUENTIAL = pa.schema(
     [
         *columns(TEXT, "protocol", "transform"),

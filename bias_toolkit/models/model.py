@@ -259,15 +259,18 @@ class Model:
         given = (None if each is None else torch.from_numpy(each.copy()).to(self.device) for each in (pixels, outside))
         return self._pixel_network.normalise(*given)
 
-    def with_module(self, module: nn.Module, name: str) -> Model:
-        """Another network with the same preprocessing, classes, feature and device; raises as the class does."""
+    def with_module(self, module: nn.Module, name: str, class_names: Sequence[str] | None = None) -> Model:
+        """Another network with the same preprocessing, feature and device; raises as the class does.
+
+        Its classes are the same, unless it has other `class_names`.
+        """
         return Model(
             name,
             module,
             input_size=self.input_size,
             preprocessing=self.preprocessing,
-            class_names=self.class_names,
-            class_ids=self.class_ids,
+            class_names=self.class_names if class_names is None else class_names,
+            class_ids=self.class_ids if class_names is None else None,
             feature=self.feature,
             device=self.device,
             runtime=self._asked_runtime,

@@ -14,7 +14,7 @@ from bias_toolkit.foundation.files import (
     write_array,
     write_table,
 )
-from bias_toolkit.foundation.shards import Shard, cut_into_shards
+from bias_toolkit.foundation.shards import Shard
 from bias_toolkit.pipeline.step import Job, Task
 
 Seal = Callable[[Sequence[int], Callable[[int], None]], Iterator[int]]
@@ -27,15 +27,14 @@ def do_shards(task: Task, job: Job, seal: Seal) -> None:
     Raises InputError if the work refuses its input.
     """
     sharding = task.step.sharding
-    items = sharding.items(job, *task.members)
-    shards = cut_into_shards(items, sharding.size)
+    shards = sharding.shards(job, *task.members)
     whole = _whole_shards(task, job.folder)
     missing = [shard.number for shard in shards if shard.number not in whole]
     stop = sharding.stop(job, *task.members) if sharding.stop else None
     done = sum(len(shard.items) for shard in shards if shard.number in whole)
     label = task.step.named(sharding.label, task.member)
     with (
-        job.progress(label, total=len(items), done=done) as advance,
+        job.progress(label, total=sum(len(shard.items) for shard in shards), done=done) as advance,
         closing(seal(missing, advance)) as sealed,
     ):
         for shard in shards:
@@ -55,7 +54,7 @@ def work_on_shards(task: Task, job: Job, numbers: Sequence[int], advance: Callab
     `numbers` are those of the shards, in order. `advance` takes the number of items done since its last call.
     """
     sharding = task.step.sharding
-    shards = cut_into_shards(sharding.items(job, *task.members), sharding.size)
+    shards = sharding.shards(job, *task.members)
     wanted: list[Shard] = [shards[number] for number in numbers]
     outputs, kind = sharding.outputs(), kind_of(task)
     with closing(task.work(job, iter(wanted), advance)) as made:

@@ -17,6 +17,7 @@ from functools import cached_property
 from typing import Any, NamedTuple, Protocol
 
 from bias_toolkit.foundation.progress import Progress
+from bias_toolkit.foundation.shards import Shard, cut_into_shards
 
 
 class Inputs(Protocol):
@@ -66,8 +67,8 @@ class Sharding:
     ----------
     items : callable
         Maps a job, and the member if there is one, to the items, a list of str.
-    size : int
-        Items in a shard.
+    size : int or callable
+        Items in a shard; a callable takes what `items` takes.
     outputs : callable
         Returns a mapping from the names of a shard's files to the pyarrow schema of a table, or to None for an array.
         The first name is the shard's kind, and names its seal.
@@ -81,11 +82,16 @@ class Sharding:
     """
 
     items: Callable[..., list[str]]
-    size: int
+    size: int | Callable[..., int]
     outputs: Callable[[], Mapping[str, Any]]
     label: str
     stop: Callable[..., Callable[[Mapping[str, Any]], bool] | None] | None = None
     finish: Callable[..., None] | None = None
+
+    def shards(self, job: Job, *members: Any) -> list[Shard]:
+        """The items of a job, cut into shards."""
+        size = self.size(job, *members) if callable(self.size) else self.size
+        return cut_into_shards(self.items(job, *members), size)
 
 
 @dataclass(frozen=True, eq=False)
@@ -213,7 +219,7 @@ def sharded(
     name: str,
     *,
     items: Callable[..., list[str]],
-    shard_size: int,
+    shard_size: int | Callable[..., int],
     outputs: Callable[[], Mapping[str, Any]],
     label: str,
     files: Sequence[str],

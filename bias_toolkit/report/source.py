@@ -61,6 +61,10 @@ class Source(Protocol):
     framing_map: FramingMap
     size_curve: pd.DataFrame
     size_measures: pd.DataFrame
+    remedy_effects: pd.DataFrame
+    remedy_tenths: pd.DataFrame
+    reach: pd.DataFrame
+    reach_needed: Mapping[str, Any]  # target, n_training, fit and copies
     explanations: Mapping[str, Explanation]  # by image_id
     # Of a set.
     images: Callable[[str], pd.DataFrame]  # table IMAGES of a set

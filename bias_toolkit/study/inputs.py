@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.progress import Progress, silent
+from bias_toolkit.models.specs import names_code
 from bias_toolkit.study.identities import EXTRA_FILES, Identities, Named, refuse_system_place, resolved
 from bias_toolkit.study.record import DatasetRecord, MapsRecord, ModelIdentity, ModelRecord, StudyRecord
 from bias_toolkit.study.settings import SPLITS, Settings
 
 if TYPE_CHECKING:
     from bias_toolkit.datasets import Dataset, Tables
-    from bias_toolkit.invariance import FramingGrid, Sweep
+    from bias_toolkit.invariance import FramingGrid, RemedyRun, Sweep
     from bias_toolkit.models import LabelMatch, Model
     from bias_toolkit.models.activation_map import ActivationMap
 
@@ -103,7 +104,7 @@ class Inputs:
         return model
 
     def _open_model(self) -> Model:
-        from bias_toolkit.models import Model, load_model, names_code
+        from bias_toolkit.models import Model, load_model
 
         given, settings = self.named.model, self.settings
         if isinstance(given, Model):
@@ -299,6 +300,73 @@ class Inputs:
         from bias_toolkit.invariance import size_curve_sweeps
 
         return size_curve_sweeps()
+
+    @property
+    def remedy_runs(self) -> list[RemedyRun]:
+        """The model as it is, every remedy at test time and every arm of the training, along the reference sweep."""
+        from bias_toolkit.invariance import REMEDIES, RemedyRun
+
+        names = [*(remedy.name for remedy in REMEDIES), *self.training_arms]
+        return [RemedyRun(name, self.reference_sweep) for name in names]
+
+    @property
+    def training_arms(self) -> tuple[str, ...]:
+        """The arms of the training, by name; none if the model is not trained further."""
+        if not self.settings.train_epochs:
+            return ()
+        from bias_toolkit.models.training.arms import ARMS
+
+        return tuple(arm.name for arm in ARMS)
+
+    @cached_property
+    def training_classes(self) -> dict[str, int]:
+        """The class of each label in the training; without a label that is a class of the model, their own order."""
+        labels = sorted(set(self.train.images["label"].dropna()))
+        return self.class_indices("train") or {label: number for number, label in enumerate(labels)}
+
+    @property
+    def trained_label_indices(self) -> dict[str, int]:
+        """The class, in the training, of each test image whose label the training has or the model knows."""
+        if not self.needs_new_head:
+            return self.label_indices("test")
+        images = self.test.images
+        pairs = zip(images["image_id"], images["label"], strict=True)
+        return {image_id: self.training_classes[label] for image_id, label in pairs if label in self.training_classes}
+
+    @property
+    def needs_new_head(self) -> bool:
+        """Whether no label of the training set is a class of the model, so that its training needs a new head."""
+        return not self.class_indices("train")
+
+    @property
+    def rebuildable(self) -> str | None:
+        """The model's name, if a network trained from it can be built by that name and loaded; None if not."""
+        from bias_toolkit.models import Model
+
+        spec = self.spec("model")
+        is_flexible = spec is not None and not names_code(spec) and not spec.startswith("demo")
+        if isinstance(self.named.model, Model) or (self.training_arms and self.needs_new_head and not is_flexible):
+            return None
+        return spec
+
+    def check_training(self) -> None:
+        """Refuse a training that cannot be done, before anything is computed."""
+        from bias_toolkit.models.training.arms import ARMS
+
+        if self.settings.train_rate == 0:
+            raise InputError("--train-rate is 0, but must be above 0, such as 0.0001.")
+        for arm in ARMS:
+            arm.network(self.model.module, self.model.input_size)
+
+    def check_remedies(self) -> None:
+        """Refuse a reference sweep whose steps are no shifts, before anything is computed."""
+        from bias_toolkit.invariance.transforms import SHIFTS
+
+        sweep, names = self.reference_sweep, [shift.name for shift in SHIFTS]
+        if sweep is None or sweep.transform not in names:
+            raise InputError(
+                f"Remedies are tried on one-pixel shifts, so the first --transform has to be {' or '.join(names)}."
+            )
 
     @property
     def framing_grid(self) -> FramingGrid:

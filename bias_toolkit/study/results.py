@@ -435,6 +435,35 @@ class Results:
             self.model_record["input_size"],
         )
 
+    @property
+    def remedied(self) -> pd.DataFrame:
+        """The measures of every remedy's predictions, one row per image and remedy: table REMEDIED."""
+        from bias_toolkit.invariance import load_remedied
+
+        runs = self._inputs.remedy_runs
+        tables = [self.stored.read(steps.remedied, "", load_remedied, run) for run in runs]
+        return pd.concat(tables, ignore_index=True)
+
+    remedy_effects = _table(steps.remedies, "effects", "Each remedy against the untouched model: table REMEDY_EFFECTS.")
+    remedy_tenths = _table(steps.remedies, "tenths", "The same by distance from the training set: REMEDY_TENTHS.")
+
+    @property
+    def copies(self) -> np.ndarray:
+        """The features of random copies of training images, image after image: (images × copies, dimension)."""
+        import numpy as np
+
+        def read(folder: Path) -> np.ndarray:
+            return np.concatenate([read_array(path, 2) for path in sorted(folder.glob("features-*.npy"))])
+
+        return self.stored.read(steps.copies, "", read)
+
+    reach = _table(steps.reach, "reach", "How near random copies of the training images come: table REACH.")
+
+    @property
+    def reach_needed(self) -> dict[str, Any]:
+        """How many copies a power law says are needed: target, n_training, fit, copies (value, low, high)."""
+        return self.stored.json(steps.reach, "needed.json", values.ReachValues)
+
     size_curve = _table(steps.size_curve, "summary", "The measures over the view size, table SUMMARY.")
 
     size_measures = _table(

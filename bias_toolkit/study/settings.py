@@ -21,6 +21,7 @@ INPUTS = "What is studied"
 FEATURES = "Features and distance"
 VIEWS = "Views and sweeps"
 REFRAMING = "Position, scale and size"
+TRAINING = "Training"
 STATISTICS = "Statistics"
 MACHINE = "Machine"
 
@@ -35,6 +36,8 @@ SETTINGS_OF = {
     "noise_sweep": (),
     "why_not_estimated": (),
     "size_sweeps": (),
+    "remedy_runs": (),
+    "training_arms": ("train_epochs",),
     "surroundings": ("map_surroundings",),
 }
 """The settings that say what an input is, or which members a step has that goes over it."""
@@ -45,6 +48,9 @@ GO_WITH = {
 }
 """Settings that belong to an input, and are forgotten when it is named anew."""
 
+BATCH_OF_TRAINING = 32
+"""Images in a step of a training."""
+MOST_EPOCHS = 10_000
 MOST_VIEWS = 1024
 """Of a forward pass. A shard has no more images, and OpenVINO would fill up every batch to the size asked for."""
 MOST_RESAMPLES = 1_000_000
@@ -256,6 +262,24 @@ class Settings:
     )
     size_images: int = _count(
         200, "How many test images are shown at each view size.", REFRAMING, 2, flag="--images", metavar="N"
+    )
+    remedy_images: int = _count(
+        200, "How many test images each remedy is tried on.", REFRAMING, 2, flag="--images", metavar="N"
+    )
+    train_epochs: int | None = _count(
+        None,
+        "Also train the model further on the training set, N epochs in each of four arms: with more augmentation, with "
+        "low-pass filters, with both, and with neither. 0 for no training.",
+        TRAINING,
+        0,
+        MOST_EPOCHS,
+        metavar="N",
+    )
+    train_images: int | None = _count(
+        None, "How many training images, drawn at random, are trained on; by default all.", TRAINING, 2, metavar="N"
+    )
+    train_rate: float = _setting(
+        1e-4, float, "The learning rate at the start; it falls to 0 along a cosine.", TRAINING, least=0, most=10
     )
     resamples: int = _count(2000, "Resamples of each bootstrap interval.", STATISTICS, 100, MOST_RESAMPLES)
     permutations: int = _count(2000, "Permutations of each test of a correlation.", STATISTICS, 100, MOST_RESAMPLES)

@@ -244,6 +244,14 @@ class Study:
         """Sweep a sample of test images at every view size, from a tight crop to a small image on a canvas (A)."""
         return self._do([steps.size_curve], progress)
 
+    def measure_remedies(self, progress: Progress = silent) -> Study:
+        """Try every remedy on a sample of test images, and compare it with the model as it is.
+
+        With `train_epochs`, the model is also trained further, in four arms. Also measured is how near random copies of
+        the training images come to the test images.
+        """
+        return self._do([steps.remedies, steps.reach], progress)
+
     def write_report(self, progress: Progress = silent) -> Study:
         """Write the page, its figures and tables, in the folder `report` of the study."""
         from bias_toolkit.report import OPTIONAL

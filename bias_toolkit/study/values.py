@@ -40,6 +40,15 @@ class NoiseValues(_Values):
     max_difference: float
 
 
+class ReachValues(_Values):
+    """`needed.json`: how many copies of the training images would be needed; None if it is not said."""
+
+    target: float
+    n_training: Count
+    fit: float | None
+    copies: Annotated[list[float], Field(min_length=3, max_length=3)] | None
+
+
 class LabelValues(_Values):
     """`labels.json`: the matching of labels with the model's classes."""
 

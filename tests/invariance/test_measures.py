@@ -232,7 +232,7 @@ def test_a_sweep_has_the_measures_of_its_kind():
 
 def test_counts_of_views_steps_and_pairs_are_shares_and_other_measures_are_not():
     shares = {measure.name: measure.share for measure in INVARIANCE_MEASURES}
-    counted = {"p_top1_change", "p_top5_exit", "consistency", "accuracy"}
+    counted = {"p_top1_change", "p_top5_exit", "consistency", "accuracy", "any_change", "worst_accuracy"}
     assert shares == {name: name in counted for name in shares}
 
 

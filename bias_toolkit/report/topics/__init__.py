@@ -15,6 +15,7 @@ _NAMES = (
     "regression",
     "factors",
     "cause",
+    "remedies",
     "images",
     "explanations",
     "classes",

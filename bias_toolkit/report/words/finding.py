@@ -90,6 +90,7 @@ class Heading(StrEnum):
     FRAMING_EFFECT = "Framing and stability"
     FACTORS = "Annotated factors"
     CAUSE = "What framing causes"
+    REMEDIES = "What helps"
     EXPLANATIONS = "Single unstable images"
     CLASSES = "Classes"
     DATA = "The data"

@@ -13,9 +13,12 @@ from bias_toolkit.study.steps.mean_images import mean_images
 from bias_toolkit.study.steps.neighbours import neighbours
 from bias_toolkit.study.steps.noise import noise
 from bias_toolkit.study.steps.objects import BOXES, TWO_SAMPLE, objects
+from bias_toolkit.study.steps.reach import copies, reach
+from bias_toolkit.study.steps.remedies import remedied, remedies
 from bias_toolkit.study.steps.report import Shown, report
 from bias_toolkit.study.steps.responses import RUNTIME, measures, responses
 from bias_toolkit.study.steps.size_curve import size_curve, sized
+from bias_toolkit.study.steps.training import training
 
 STEPS = (
     images,
@@ -34,6 +37,11 @@ STEPS = (
     framing_map,
     sized,
     size_curve,
+    training,
+    remedied,
+    copies,
+    reach,
+    remedies,
     explanation,
     report,
 )
@@ -53,6 +61,7 @@ __all__ = [
     "TWO_SAMPLE",
     "Shown",
     "analysis",
+    "copies",
     "explanation",
     "features",
     "framed",
@@ -66,8 +75,12 @@ __all__ = [
     "neighbours",
     "noise",
     "objects",
+    "reach",
+    "remedied",
+    "remedies",
     "report",
     "responses",
     "size_curve",
     "sized",
+    "training",
 ]

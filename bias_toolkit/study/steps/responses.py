@@ -119,6 +119,7 @@ def _tables() -> dict[str, Any]:
 @step(
     "measures",
     needs=[images.of("test"), responses],
+    also=lambda: {"measures": _tables()["measures"].names},
     command="sweep",
     writes=["measures.parquet", "labels.json", "sequential.parquet"],
     tables=_tables,

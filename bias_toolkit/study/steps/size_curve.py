@@ -51,7 +51,7 @@ def _tables() -> dict[str, Any]:
     "sizes/curve",
     needs=[sized],
     settings=["size_images", "resamples", "seed"],
-    also=lambda: {"intervals": INTERVAL_RULE},
+    also=lambda: {"intervals": INTERVAL_RULE, "measures": _tables()["measures"].names},
     command="sizes",
     writes=["summary.parquet", "measures.parquet"],
     tables=_tables,

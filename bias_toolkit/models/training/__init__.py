@@ -1,0 +1,1 @@
+"""Training a network further, with remedies and without."""

@@ -1,0 +1,352 @@
+"""What helps: the remedies at test time against the model as it is."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from bias_toolkit.analysis.remedies import CONTROL, EFFECT_MEASURES, IF_RIGHT
+from bias_toolkit.foundation.intervals import Interval, difference_limits
+from bias_toolkit.foundation.words import count, interval, number, percent, significant
+from bias_toolkit.invariance import HEADLINE, REMEDIES, remedy_of
+from bias_toolkit.invariance.remedies import TRAINED, UNTOUCHED, Remedy
+from bias_toolkit.report.page.blocks import Cell, FigureBlock, Omitted, Paragraph, Section, TableBlock, estimate_cell
+from bias_toolkit.report.page.files import Table
+from bias_toolkit.report.source import Source
+from bias_toolkit.report.topic import Choice, Plot, Topic
+from bias_toolkit.report.topics.remedies.figures import reach_figure, remedies_by_distance, remedy_plane
+from bias_toolkit.report.words.definitions import Definition, label_of
+from bias_toolkit.report.words.finding import (
+    ENOUGH_FOR_AN_INTERVAL,
+    NOT_FOUND_RANK,
+    Estimate,
+    Finding,
+    Heading,
+    Kind,
+    Unit,
+    limits_of_row,
+    sign,
+)
+from bias_toolkit.report.words.sentences import in_points
+
+TITLE = "What helps"
+RANK = 22
+PLANE, BY_DISTANCE, REACH_FIGURE = "remedies", "remedies-by-distance", "augmentation-reach"
+LABELS = {IF_RIGHT: f"{label_of(HEADLINE)} where both are right"}
+
+
+@dataclass(frozen=True)
+class Remedied:
+    """Tables REMEDY_EFFECTS, REMEDY_TENTHS and REACH, and how many copies are needed; None if it was not measured."""
+
+    effects: pd.DataFrame
+    tenths: pd.DataFrame
+    reach: pd.DataFrame | None = None
+    needed: Mapping[str, Any] | None = None
+
+    def of(self, measure: str, against: str = UNTOUCHED.name) -> pd.DataFrame:
+        """The rows of a measure, by remedy."""
+        rows = self.effects[self.effects["measure"].eq(measure) & self.effects["against"].eq(against)]
+        return rows.set_index("remedy")
+
+
+def gather(source: Source) -> Remedied | None:
+    """The remedies of a study; None if they were not tried under its present settings."""
+    if not source.has("remedies/comparison"):
+        return None
+    reach = (source.reach, source.reach_needed) if source.has("reach/curve") else ()
+    return Remedied(source.remedy_effects, source.remedy_tenths, *reach)
+
+
+def study_findings(source: Source) -> list[Finding]:
+    """The findings on remedies alone, without the rest of a report."""
+    return findings(gather(source))
+
+
+def findings(contents: Remedied) -> list[Finding]:
+    """The remedy to take, what it costs, and what stays unstable with it."""
+    changes = contents.of(HEADLINE).drop([UNTOUCHED.name, *_ARMS], errors="ignore")
+    if changes.empty:
+        return []
+    if changes["n"].max() < ENOUGH_FOR_AN_INTERVAL:
+        claim = "Too few images were shown to say whether a remedy helps."
+        return [Finding(Heading.REMEDIES, Kind.UNKNOWN, claim, rank=RANK + NOT_FOUND_RANK)]
+    helps = changes[changes["difference_high"] < 0]
+    if helps.empty:
+        nearest = changes["difference_high"].idxmin()
+        claim = "No remedy at test time was found to make the model more stable."
+        evidence = f"Of {len(changes)} remedies, the one with the lowest upper end is shown. {_FAMILY}"
+        estimate = _estimate(remedy_of(nearest), changes.loc[nearest])
+        rank = RANK + NOT_FOUND_RANK
+        return [Finding(Heading.REMEDIES, Kind.NONE, claim, evidence, estimate=estimate, rank=rank, figure=PLANE)]
+    accuracy = contents.of("accuracy")
+    harms = [name for name in helps.index if name in accuracy.index and accuracy.loc[name, "difference_high"] < 0]
+    harmless = helps.drop(harms)
+    best = remedy_of((harmless if len(harmless) else helps)["difference"].idxmin())
+    return [_helps(contents, best), *_far_images(contents, best), *_trained(contents), *_reach(contents)]
+
+
+def _reach(contents: Remedied) -> Iterator[Finding]:
+    """How near random copies come, and how many would be needed."""
+    if contents.reach is None or contents.reach["distance_low"].isna().any():
+        return
+    first, last = contents.reach.iloc[0], contents.reach.iloc[-1]
+    needed = contents.needed
+    evidence = [
+        f"The median distance falls from {significant(first['distance'])} to {significant(last['distance'])} with "
+        f"{int(last['copies'])} copies of each of {needed['n_training']:,} training images.",
+        f"The median training image is {significant(needed['target'])} from its nearest neighbour.",
+    ]
+    if needed["copies"] is None:
+        evidence.append(
+            "How many copies would bring test images as near is not said, as the fall follows no power law."
+        )
+    else:
+        value, low, high = needed["copies"]
+        evidence.append(
+            f"By a power law, {number(value, 0)} copies ({interval(low, high, lambda each: number(each, 0))}) would "
+            "bring the median test image as near."
+        )
+    is_nearer = last["distance_high"] < first["distance_low"]
+    yield Finding(
+        Heading.REMEDIES,
+        Kind.FACT if is_nearer else Kind.NONE,
+        "Random copies of the training images come nearer to the test images than the training images do."
+        if is_nearer
+        else "Random copies of the training images were not found to come nearer to the test images.",
+        " ".join(evidence),
+        estimate=Estimate(
+            "distance",
+            f"Median distance to the nearest image or copy, with {int(last['copies'])} copies",
+            *last[["distance", "distance_low", "distance_high"]],
+            int(last["n"]),
+            unit=Unit.SIGNIFICANT,
+        ),
+        figure=REACH_FIGURE,
+    )
+
+
+def _trained(contents: Remedied) -> Iterator[Finding]:
+    """What more augmentation and filters change in a training, against the same training without."""
+    rows, accuracy = contents.of(HEADLINE, CONTROL), contents.of("accuracy", CONTROL)
+    for place, (name, row) in enumerate(rows.iterrows()):
+        if row["n"] < ENOUGH_FOR_AN_INTERVAL:
+            continue
+        arm = remedy_of(name)
+        label = f"{label_of(HEADLINE)}, {_inside(arm)} minus trained without"
+        ends = row["difference_low"], row["difference_high"]
+        estimate = Estimate(HEADLINE, label, row["difference"], *ends, int(row["n"]), unit=Unit.POINTS, nothing=0.0)
+        claim = {
+            -1: f"{arm.subject} makes the model more stable than the same training without.",
+            0: f"{arm.subject} was not found to change the model's stability, against the same training without.",
+            1: f"{arm.subject} makes the model less stable than the same training without.",
+        }[estimate.direction or 0]
+        evidence = [_FAMILY]
+        if name in accuracy.index:
+            limits = limits_of_row(accuracy.loc[name], "difference", in_points)
+            evidence.insert(0, f"Accuracy changes by {in_points(accuracy.loc[name, 'difference'])} points ({limits}).")
+        yield Finding(
+            Heading.REMEDIES,
+            Kind.EFFECT if estimate.direction else Kind.NONE,
+            claim,
+            " ".join(evidence),
+            estimate=estimate,
+            rank=RANK + 1 + place + (0 if estimate.direction else NOT_FOUND_RANK),
+            figure=PLANE,
+        )
+
+
+_ARMS = [arm.name for arm in TRAINED]
+_FAMILY = "The interval is adjusted for the number of remedies."
+
+
+def _estimate(remedy: Remedy, row: pd.Series) -> Estimate:
+    label = f"{label_of(HEADLINE)}, {_inside(remedy)} minus as it is"
+    ends = row["difference_low"], row["difference_high"]
+    return Estimate(HEADLINE, label, row["difference"], *ends, int(row["n"]), unit=Unit.POINTS, nothing=0.0)
+
+
+def _inside(remedy: Remedy) -> str:
+    return remedy.label[0].lower() + remedy.label[1:]
+
+
+def _helps(contents: Remedied, best: Remedy) -> Finding:
+    """The remedy that lowers P(top-1 change) most, among those without a loss of accuracy if there are any."""
+    accuracy, right = contents.of("accuracy"), contents.of(IF_RIGHT)
+    claim = f"{best.subject} makes the model more stable."
+    evidence = [f"A prediction costs {count(best.passes, 'forward pass', 'forward passes')}."]
+    if best.name in accuracy.index:
+        row = accuracy.loc[best.name]
+        limits = limits_of_row(row, "difference", in_points)
+        if row["difference_high"] < 0:
+            claim = f"{best.subject} makes the model more stable, but less often right."
+        evidence.append(f"Accuracy changes by {in_points(row['difference'])} points ({limits}).")
+    if best.name in right.index and sign(*right.loc[best.name, ["difference_low", "difference_high"]]) is not None:
+        row = right.loc[best.name]
+        limits = limits_of_row(row, "difference", in_points)
+        evidence.append(
+            f"On the {count(int(row['n']), 'image')} that both get right, {label_of(HEADLINE)} changes by "
+            f"{in_points(row['difference'])} points ({limits})."
+        )
+    row = contents.of(HEADLINE).loc[best.name]
+    evidence.append(_FAMILY)
+    return Finding(
+        Heading.REMEDIES,
+        Kind.EFFECT,
+        claim,
+        " ".join(evidence),
+        estimate=_estimate(best, row),
+        rank=RANK,
+        figure=PLANE,
+    )
+
+
+def _far_images(contents: Remedied, best: Remedy) -> Iterator[Finding]:
+    """Whether the images that are farthest from the training set stay less stable with a remedy than the nearest."""
+    rows = contents.tenths[contents.tenths["remedy"] == best.name]
+    if len(rows) < 2:
+        return
+    near, far = (
+        Interval(row["value"], row["value_low"], row["value_high"], row["n"])
+        for _, row in rows.iloc[[0, -1]].iterrows()
+    )
+    low, high = difference_limits(far, near)
+    direction = sign(low, high)
+    if direction is None:
+        return
+    share = "tenth" if len(rows) == 10 else f"of {len(rows)} parts"
+    claim = {
+        1: "With it, the images farthest from the training set stay less stable than the nearest.",
+        0: "With it, no difference was found between the images farthest from the training set and the nearest.",
+        -1: "With it, the images farthest from the training set are more stable than the nearest.",
+    }[direction]
+    label = f"{label_of(HEADLINE)} with {_inside(best)}, farthest {share} minus nearest"
+    estimate = Estimate(
+        HEADLINE, label, far.value - near.value, low, high, int(near.n + far.n), unit=Unit.POINTS, nothing=0.0
+    )
+    yield Finding(
+        Heading.REMEDIES,
+        Kind.ASSOCIATION if direction else Kind.NONE,
+        claim,
+        f"It is {percent(far.value)} in the farthest and {percent(near.value)} in the nearest.",
+        estimate=estimate,
+        figure=BY_DISTANCE,
+    )
+
+
+def section(contents: Remedied) -> Section | Omitted:
+    """The plane of accuracy and P(top-1 change), the table of all remedies, and P(top-1 change) by distance."""
+    changes = contents.of(HEADLINE)
+    if changes.empty:
+        return Omitted(TITLE, "no image could be shown.")
+    n = int(changes["n"].max())
+    tried = [remedy_of(name) for name in changes.index]
+    missing = [remedy.label for remedy in REMEDIES if remedy.name not in changes.index]
+    introduction = (
+        f"Each remedy is tried on the same {count(n, 'image')} and steps as the model as it is, so differences are "
+        "effects of the remedy. A remedy can also lower P(top-1 change) by making the model unsure or constant, so "
+        "accuracy and the images that both get right stand beside it."
+    )
+    if missing:
+        introduction += f" The network has no subsampling operation for: {', '.join(missing)}."
+    blocks = [
+        Paragraph(introduction),
+        FigureBlock(
+            PLANE,
+            lambda: remedy_plane(contents.of(HEADLINE), contents.of("accuracy")),
+            "Accuracy and P(top-1 change) of each remedy, with arrows from the model as it is.",
+            f"Mean over {count(n, 'image')} with each remedy, and 95% intervals. Arrows start at the model as it is.",
+        ),
+        _table(contents, tried),
+    ]
+    if len(contents.tenths):
+        blocks.append(
+            FigureBlock(
+                BY_DISTANCE,
+                lambda: remedies_by_distance(contents.tenths),
+                "P(top-1 change) by distance from the training set, with each remedy.",
+                "Mean in quantile bins of nn_distance, with 95% intervals for the model as it is.",
+            )
+        )
+    if contents.reach is not None:
+        blocks.append(
+            FigureBlock(
+                REACH_FIGURE,
+                lambda: reach_figure(contents.reach, contents.needed),
+                "The median distance of test images to the nearest training image or copy, over the number of copies.",
+                f"Median over {count(int(contents.reach['n'].max()), 'test image')} with 95% intervals, for random "
+                f"copies of {contents.needed['n_training']:,} training images. The dashed line is the median distance "
+                "of these training images to their nearest neighbour.",
+            )
+        )
+    return Section("remedies", TITLE, blocks)
+
+
+def _table(contents: Remedied, tried: Sequence[Remedy]) -> TableBlock:
+    measures = [name for name in EFFECT_MEASURES if len(contents.of(name))]
+    rows = []
+    for remedy in tried:
+        cells = [Cell(remedy.label), Cell(f"{remedy.passes:,}")]
+        for measure in measures:
+            table = contents.of(measure)
+            row = table.loc[remedy.name] if remedy.name in table.index else None
+            cells.append(Cell("") if row is None else _cell(row, measure, remedy is UNTOUCHED))
+        rows.append(cells)
+    return TableBlock(
+        "Remedies at test time",
+        ["Remedy", "Passes", *(LABELS.get(name) or label_of(name) for name in measures)],
+        rows,
+        definitions=[Definition(remedy.label, remedy.definition) for remedy in tried if remedy is not UNTOUCHED],
+        note=(
+            "In the first row, means over images. Below, differences from it on the same images, in percentage points "
+            "(mean absolute change: in its own unit), with 95% intervals that are adjusted for the number of remedies."
+        ),
+        csv="remedy_effects",
+    )
+
+
+def _cell(row: pd.Series, measure: str, is_base: bool) -> Cell:
+    if is_base:
+        form = number if measure == "mac" else percent
+        return estimate_cell(row["value"], row["value_low"], row["value_high"], form)
+    return estimate_cell(
+        row["difference"],
+        row["difference_low"],
+        row["difference_high"],
+        (lambda value: number(value, 3)) if measure == "mac" else in_points,
+    )
+
+
+def _plane(contents: Remedied, choice: Choice[Remedied]) -> Figure:
+    return remedy_plane(contents.of(HEADLINE), contents.of("accuracy"))
+
+
+def _by_distance(contents: Remedied, choice: Choice[Remedied]) -> Figure:
+    return remedies_by_distance(contents.tenths)
+
+
+_PLOT = {"lacking": "remedies", "command": "remedies"}
+TOPIC = Topic(
+    "remedies",
+    gather,
+    findings=findings,
+    section=lambda contents, draft: section(contents),
+    tables=lambda contents: [
+        Table("remedy_effects", contents.effects, "each remedy against the model as it is", order=15),
+        Table("remedy_tenths", contents.tenths, "the same by distance from the training set", order=16),
+        Table("augmentation_reach", contents.reach, "the distance over the number of random copies", order=17),
+    ],
+    plots={
+        PLANE: Plot(_plane, lambda contents: contents.effects, order=8, **_PLOT),
+        REACH_FIGURE: Plot(
+            lambda contents, choice: reach_figure(contents.reach, contents.needed),
+            lambda contents: contents.reach,
+            order=8,
+            **_PLOT,
+        ),
+        BY_DISTANCE: Plot(_by_distance, lambda contents: contents.tenths, order=8, **_PLOT),
+    },
+    optional=("remedies/comparison", "reach/curve"),
+)
