@@ -204,7 +204,7 @@ class MemorySource:
         return table.assign(reason=["nothing is seen in it" if np.isnan(x0) else None for x0 in table["x0"]])
 
     def has(self, step_name):
-        return {"map/relation": self.framing_map, "sizes/curve": self.size_measures}[step_name] is not None
+        return {"map/relation": self.framing_map, "sizes/curve": self.size_measures}.get(step_name) is not None
 
     def map_views(self):
         return self.views

@@ -75,7 +75,7 @@ def test_nothing_found_at_and_beyond_the_boundary(high):
 
 
 def test_too_few_images_are_said_to_be_too_few():
-    (only,) = findings(Remedied(effects({"mean-9": (-0.1, -0.3, -0.01)}, {}, n=9), NO_TENTHS))
+    (only,) = findings(Remedied(effects({"mean-9": (-0.1, -0.3, -0.01)}, {}, n=4), NO_TENTHS))
     assert only.kind == Kind.UNKNOWN
     assert only.claim == "Too few images were shown to say whether a remedy helps."
 

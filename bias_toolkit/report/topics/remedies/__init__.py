@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from bias_toolkit.analysis.remedies import CONTROL, EFFECT_MEASURES, IF_RIGHT
-from bias_toolkit.foundation.intervals import Interval, difference_limits
+from bias_toolkit.foundation.intervals import FEWEST_IMAGES, Interval, difference_limits
 from bias_toolkit.foundation.words import count, interval, number, percent, significant
 from bias_toolkit.invariance import HEADLINE, REMEDIES, remedy_of
 from bias_toolkit.invariance.remedies import TRAINED, UNTOUCHED, Remedy
@@ -19,7 +19,6 @@ from bias_toolkit.report.topic import Choice, Plot, Topic
 from bias_toolkit.report.topics.remedies.figures import reach_figure, remedies_by_distance, remedy_plane
 from bias_toolkit.report.words.definitions import Definition, label_of
 from bias_toolkit.report.words.finding import (
-    ENOUGH_FOR_AN_INTERVAL,
     NOT_FOUND_RANK,
     Estimate,
     Finding,
@@ -70,7 +69,7 @@ def findings(contents: Remedied) -> list[Finding]:
     changes = contents.of(HEADLINE).drop([UNTOUCHED.name, *_ARMS], errors="ignore")
     if changes.empty:
         return []
-    if changes["n"].max() < ENOUGH_FOR_AN_INTERVAL:
+    if changes["n"].max() < FEWEST_IMAGES:
         claim = "Too few images were shown to say whether a remedy helps."
         return [Finding(Heading.REMEDIES, Kind.UNKNOWN, claim, rank=RANK + NOT_FOUND_RANK)]
     helps = changes[changes["difference_high"] < 0]
@@ -132,7 +131,7 @@ def _trained(contents: Remedied) -> Iterator[Finding]:
     """What more augmentation and filters change in a training, against the same training without."""
     rows, accuracy = contents.of(HEADLINE, CONTROL), contents.of("accuracy", CONTROL)
     for place, (name, row) in enumerate(rows.iterrows()):
-        if row["n"] < ENOUGH_FOR_AN_INTERVAL:
+        if row["n"] < FEWEST_IMAGES:
             continue
         arm = remedy_of(name)
         label = f"{label_of(HEADLINE)}, {_inside(arm)} minus trained without"
@@ -334,19 +333,19 @@ TOPIC = Topic(
     findings=findings,
     section=lambda contents, draft: section(contents),
     tables=lambda contents: [
-        Table("remedy_effects", contents.effects, "each remedy against the model as it is", order=15),
-        Table("remedy_tenths", contents.tenths, "the same by distance from the training set", order=16),
-        Table("augmentation_reach", contents.reach, "the distance over the number of random copies", order=17),
+        Table("remedy_effects", contents.effects, "each remedy against the model as it is", order=14),
+        Table("remedy_tenths", contents.tenths, "the same by distance from the training set", order=14),
+        Table("augmentation_reach", contents.reach, "the distance over the number of random copies", order=14),
     ],
     plots={
-        PLANE: Plot(_plane, lambda contents: contents.effects, order=8, **_PLOT),
+        PLANE: Plot(_plane, lambda contents: contents.effects, order=7, **_PLOT),
         REACH_FIGURE: Plot(
             lambda contents, choice: reach_figure(contents.reach, contents.needed),
             lambda contents: contents.reach,
-            order=8,
+            order=7,
             **_PLOT,
         ),
-        BY_DISTANCE: Plot(_by_distance, lambda contents: contents.tenths, order=8, **_PLOT),
+        BY_DISTANCE: Plot(_by_distance, lambda contents: contents.tenths, order=7, **_PLOT),
     },
     optional=("remedies/comparison", "reach/curve"),
 )
