@@ -106,11 +106,10 @@ def _why(explanation: ExplanationRecord) -> list[str]:
     if explanation.is_stable:
         return []
     causes, sentences = explanation.causes, [causes_words(explanation)]
+    controls = [] if explanation.controls is None else [_controls(explanation.controls)]
     if causes and (explanation.first_cause or len(cause_names(explanation)) == 1):
         first = causes[0]
-        if explanation.controls is not None:
-            shown = explanation.controls.p_top1_change.text()
-            sentences.append(f"In random trials P(top-1 change) is {shown}.")
+        sentences += controls
         sentences.append(
             f"In the same trials with {first.intervention}, it is {first.after.p_top1_change.text()}.{_made_up(first)} "
             f"{first.reason}"
@@ -121,7 +120,7 @@ def _why(explanation: ExplanationRecord) -> list[str]:
     elif not causes and not any(line.after for line in explanation.lines):
         sentences = ["No candidate cause could be removed, so none was found."]
     elif not causes:
-        sentences = ["No cause was found: nothing that was tried is shown to make the image unstable."]
+        sentences = ["No cause was found: nothing that was tried is shown to make the image unstable.", *controls]
         restless = ", ".join(dict.fromkeys(line.name for line in explanation.lines if line.verdict == Verdict.NOT_CALM))
         if restless:
             sentences.append(
@@ -132,6 +131,11 @@ def _why(explanation: ExplanationRecord) -> list[str]:
     if compared is not None:
         sentences.append(MARGIN_WORDS[compared.verdict])
     return sentences
+
+
+def _controls(controls: Stability) -> str:
+    shown = controls.p_top1_change.text()
+    return f"In random trials of place, brightness and contrast, which remove no cause, P(top-1 change) is {shown}."
 
 
 def _unlike(explanation: ExplanationRecord) -> list[str]:
