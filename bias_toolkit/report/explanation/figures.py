@@ -214,7 +214,10 @@ def effects_plot(explanation: ExplanationRecord) -> Figure:
     for name, place, row in zip(names, places, rows, strict=True):
         colour = BLUE if row.colour == BLUE else INK
         told = left.text(0, place - 0.45, name, transform=left.get_yaxis_transform(), color=colour, fontsize=LARGE)
-        told.set(va="bottom", in_layout=False)
+        told.set(va="bottom", in_layout=False, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5})
+    # A long name reaches over the other plot.
+    left.set_zorder(1)
+    left.patch.set_visible(False)
     return figure
 
 

@@ -49,11 +49,11 @@ def why_section(explanation: ExplanationRecord) -> Section | None:
     ]
     causes = [line for line in explanation.lines if line.rank is not None]
     if causes:
-        note = (
-            f"Each cause was removed alone, in the same {explanation.trials} random trials as the controls: these are "
-            f"effects. {found}"
-        )
-        title = "The cause" if len(cause_names(explanation)) == 1 else "Causes"
+        several = len(cause_names(explanation)) > 1
+        note = f"Each was removed alone, in the same {explanation.trials} random trials as the controls: an effect."
+        if several:
+            note += f" {found}"
+        title = "Causes" if several else "The cause"
         blocks.append(TrialsBlock(title, [_trial(line, explanation) for line in causes], note))
     else:
         blocks.append(Paragraph("No cause was found. What was tried is below, each with its result."))
