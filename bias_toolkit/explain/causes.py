@@ -9,7 +9,7 @@ shows a cause if all of these hold:
 - it does not make the model wrong;
 - if it removes a part of the signal, the model settles on a class that it gave to one of the views before.
 
-The interval of a fall is over the differences in the same trials. If so few trials of one side differ that resamples do
+The interval of a fall is over the differences in the same trials. If so few trials of a side differ that resamples do
 not show its error, as where nothing changes any more, it follows from the intervals of both sides (Zou & Donner,
 Statistics in Medicine 27, 2008). The intervals of all interventions on an image hold together (Bonferroni).
 """
@@ -47,7 +47,7 @@ ROUNDING = 12  # decimals to which trials count as equal
 class Trial:
     """One intervention and the model's output under it; `words`, `made_up`, `fill` and `picture` are for its line.
 
-    `outputs` has one sweep per random trial; `stability` is over all of them. `mixed` says that the intervention
+    `outputs` has one step per random trial; `stability` is over all of them. `mixed` says that the intervention
     changes more than the candidate cause, so that it cannot show a cause.
     """
 
@@ -176,7 +176,8 @@ def difference(first: np.ndarray, second: np.ndarray, confidence: float = CONFID
 
     The interval has the error of both sides: see the module's description.
     """
-    if few_differ(first) or few_differ(second):
+    change = (first - second).round(ROUNDING)
+    if any(map(few_differ, (first, second, change))):
         low, high = difference_limits(over_trials(first, confidence, seed), over_trials(second, confidence, seed))
     else:
         low, high = mean_interval(

@@ -149,7 +149,7 @@ def _notes(context: Context, fill: str, made_up: float) -> list[str]:
         "P(top-1 change) and MAC of the image as it is are means over 20 sweeps of 8 one-pixel steps: all 9 rows, all "
         f"9 columns and both diagonals of the shifts of up to {RADIUS} pixels. All of these steps were measured and "
         "none was drawn, so these numbers have no interval. The same holds for predictions averaged over shifts.",
-        f"Each intervention was measured in {TRIALS} random trials. A trial is one of these sweeps, a factor of "
+        f"Each intervention was measured in {TRIALS} random trials. A trial is one of these steps, a factor of "
         "brightness and a factor of contrast, drawn at random. The controls are the same trials without an "
         "intervention. Intervals are over trials. They say nothing about other images.",
         "Only these vary at random, and the training image whose object replaces this one. Position, scale, filters "
