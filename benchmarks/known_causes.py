@@ -1,4 +1,4 @@
-"""Counts how often an explanation finds a known cause first: `python benchmarks/known_causes.py`, minutes on two cores.
+"""Counts how often an explanation lists a known cause first: `python benchmarks/known_causes.py`, minutes on two cores.
 
 Digits framed as the demo networks were trained, digits that were only moved, and digits that were only shrunk or
 enlarged, explained to both networks.
@@ -18,7 +18,7 @@ IMAGES = 200
 
 def main(n: int = IMAGES) -> None:
     """Print the tables as Markdown."""
-    print(f"First cause of {n} images of each kind, or stable:\n")
+    print(f"The cause listed first for {n} images of each kind, or stable:\n")
     print(f"| network | kind | {' | '.join(OUTCOMES)} | no change on its own sweep: called stable |")
     print("| --- " * (len(OUTCOMES) + 3) + "|")
     with tempfile.TemporaryDirectory() as folder:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bias_toolkit.foundation.errors import InputError
+from bias_toolkit.foundation.words import count
 from bias_toolkit_cli.output import console_progress, print_json, say
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def explain(
     ] = None,
     worst: Annotated[
         int | None,
-        typer.Option(metavar="N", help="Explain the N least stable test images instead, and add them to the report."),
+        typer.Option(metavar="N", help="Explain the N most unstable test images instead, and add them to the report."),
     ] = None,
     trust_study: Annotated[
         bool,
@@ -67,17 +68,20 @@ def explain(
 
 
 def _explain_worst(study: Study, n: int, json_output: bool) -> None:
-    """Explain the least stable images; the summary is the report's, of all of them that were explained so far."""
+    """Explain the most unstable images; printed are all of them that were explained so far, which the report counts."""
     from bias_toolkit.explain import summarise
     from bias_toolkit.report.topics.explanations import least_stable_explained
 
-    explanations = study.explain_worst(n, progress=console_progress())
-    summary = summarise(least_stable_explained(study.results))
+    study.explain_worst(n, progress=console_progress())
+    explanations = least_stable_explained(study.results)
+    summary = summarise(explanations)
     if json_output:
         images = [explanation.to_dict() | {"page": str(explanation.page)} for explanation in explanations]
         print_json({"summary": asdict(summary), "images": images})
     else:
-        say(f"{summary.text}\n\nReport: {study.folder / 'report' / 'index.html'}")
+        before = len(explanations) - n
+        note = f"\n{count(before)} of these had been explained before." if before > 0 else ""
+        say(f"{summary.text}{note}\n\nReport: {study.folder / 'report' / 'index.html'}")
 
 
 def _box(text: str | None) -> tuple[float, ...] | None:

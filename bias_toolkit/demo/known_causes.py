@@ -1,7 +1,7 @@
 """Images whose instability has a known cause: digits that differ from the training digits in one respect only.
 
 The cause of the demo networks' instability is known by construction: the position of a digit that was only moved, or
-the scale of a digit that was only made smaller or larger. The share of explanations that find it first can be counted.
+the scale of a digit that was only made smaller or larger. The share of explanations that list it first can be counted.
 """
 
 import dataclasses
@@ -66,7 +66,7 @@ def explain_known_causes(network: str, n: int, folder: str | os.PathLike, **sett
     """Explain `n` images of every kind to a demo network; `folder` gets the study, which has these settings.
 
     Returns one row per image: `image_id`, `kind`, `p_top1_change` along the study's own sweep, and `outcome`, one of
-    `OUTCOMES`: the image is called stable, its first cause, or no cause was found.
+    `OUTCOMES`: the image is called stable, the cause that is listed first, or no cause was found.
     """
     study = Study(folder, "demo:train", known_dataset(n), f"demo:{network}", **settings).analyse()
     job = Job(study.folder, study.inputs, study.results, silent)
@@ -76,7 +76,8 @@ def explain_known_causes(network: str, n: int, folder: str | os.PathLike, **sett
     with TemporaryDirectory() as pictures:
         for image_id in own.index:
             explanation = explain_image(context, subject_of(job, Request(image_id)), Path(pictures))
-            outcome = STABLE if explanation.is_stable else explanation.first_cause or UNEXPLAINED
+            found = explanation.causes[0].cause if explanation.causes else UNEXPLAINED
+            outcome = STABLE if explanation.is_stable else found
             kind, _, _ = image_id.partition("/")
             rows.append({"image_id": image_id, "kind": kind, "p_top1_change": own[image_id], "outcome": outcome})
     return pd.DataFrame(rows)

@@ -1,14 +1,17 @@
-"""The conclusions from the measurements: which interventions show a cause, and the order of the causes.
+"""The conclusions from the measurements: which interventions show a cause, and whether one is stronger than another.
 
-Almost any change moves an image off a decision boundary, so a fall of P(top-1 change) alone does not show a cause. An
-intervention shows a cause if all of these hold:
+Almost any change moves an image off a decision boundary, so a fall of P(top-1 change) from the image as it is does not
+show a cause. Everything is compared with the controls: the same random trials without the intervention. An intervention
+shows a cause if all of these hold:
 
-- the framing that it changes is unusual;
-- it takes away half of P(top-1 change), both of the image as it is and of the image after changes that remove no cause;
+- P(top-1 change) falls: the interval of its fall is above 0; and it falls by at least half in these trials;
 - it calms the response: the interval of the fall of MAC is above 0. Otherwise the top class may only be farther ahead;
 - it does not make the model wrong;
-- if it removes a part of the signal, the model settles on a class that it gave to one of the views before, and the
-  view has such a signal: an enlarged image has no fine detail.
+- if it removes a part of the signal, the model settles on a class that it gave to one of the views before.
+
+The interval of a fall is over the differences in the same trials. If so few trials of a side differ that resamples do
+not show its error, as where nothing changes any more, it follows from the intervals of both sides (Zou & Donner,
+Statistics in Medicine 27, 2008). The intervals of all interventions on an image hold together (Bonferroni).
 """
 
 import dataclasses
@@ -18,61 +21,59 @@ from dataclasses import dataclass
 import numpy as np
 
 from bias_toolkit.analysis import mean_interval
-from bias_toolkit.explain.neighbourhood import Neighbourhood, estimate, estimate_fall
+from bias_toolkit.explain.neighbourhood import Neighbourhood
 from bias_toolkit.explain.record import Cause, CauseLine, Estimate, Prediction, Stability, Verdict
-from bias_toolkit.foundation.intervals import SHARE
+from bias_toolkit.foundation.intervals import (
+    DIFFERENCE,
+    SHARE,
+    Interval,
+    bounded_limits,
+    difference_limits,
+    few_differ,
+)
+from bias_toolkit.foundation.resampling import CONFIDENCE
+from bias_toolkit.foundation.words import known, percent
 
 HALF = 0.5
 LOSSY = (Cause.UNDERSAMPLING, Cause.FINE_DETAIL)
 """These interventions remove a part of the image's signal: the rest can look like another class."""
 
-USUAL_FRAMING = {
-    Cause.OFF_CENTRE: "Its position is like that of 90% of the training objects, so it is not off centre.",
-    Cause.SCALE: "Its scale is like that of 90% of the training objects, so it is neither too small nor too large.",
-    Cause.FRAMING: "Its position and its scale are both like those of 90% of the training objects.",
-}
 COVERED = "Changing position or scale alone is enough; both together are no cause of their own."
 MOST_IMAGES, FEWEST_IMAGES = 100, 20
+ROUNDING = 12  # decimals to which trials count as equal
 
 
 @dataclass(frozen=True)
 class Trial:
     """One intervention and the model's output under it; `words`, `made_up`, `fill` and `picture` are for its line.
 
-    `neighbourhoods` has one entry per way in which the intervention was made; `stability` is over all of them.
-    `excluded` is the verdict if the image does not have the candidate cause: the framing is usual, or the view has no
-    fine detail. `mixed` says that the intervention changes more than the candidate cause, so that it cannot show a
-    cause.
+    `outputs` has one step per random trial; `stability` is over all of them. `mixed` says that the intervention
+    changes more than the candidate cause, so that it cannot show a cause.
     """
 
     cause: Cause
     words: str
-    neighbourhoods: Sequence[Neighbourhood]
+    outputs: Neighbourhood
     stability: Stability
     made_up: float = 0.0
     fill: str | None = None
     picture: str | None = None
-    excluded: Verdict | None = None
     mixed: bool = False
 
 
 def judge(
-    before: Neighbourhood,
-    accuracy_before: float | None,
-    trials: Sequence[Trial],
-    controls: Sequence[Neighbourhood],
-    seed: int = 0,
+    controls: Neighbourhood, accuracy: float | None, trials: Sequence[Trial], classes: set[int], seed: int = 0
 ) -> list[CauseLine]:
-    """The conclusion on each trial. Causes come first, in their order, and have a `rank`.
+    """The conclusion on each trial, in the order of `in_order`. Causes have a `rank`.
 
-    Causes after whose removal the model is right, or its accuracy is unknown, come before those after whose removal it
-    is wrong. Among these, the cause whose removal takes more from P(top-1 change) comes first; if two take the same,
-    the one that leaves the model more certain. Position and scale together are a cause only if neither alone is one.
+    Position and scale together are a cause only if neither alone is one.
 
-    `before` is of the image as it is, on a share `accuracy_before` of whose views the model is right (None if the right
-    class is not known); `controls` are under changes that remove no cause. `seed` is of the bootstrap.
+    `controls` are the same random trials without an intervention; the model is right on a share `accuracy` of their
+    views (None if the right class is not known). `classes` are those that the model gave to a view without an
+    intervention. `seed` is of the bootstrap.
     """
-    lines = [_line(before, accuracy_before, trial, controls, seed) for trial in trials]
+    confidence = 1 - (1 - CONFIDENCE) / max(len(trials), 1)
+    lines = [_line(controls, accuracy, trial, classes, confidence, seed) for trial in trials]
     if any(line.verdict == Verdict.CAUSE and line.cause in (Cause.OFF_CENTRE, Cause.SCALE) for line in lines):
         lines = [
             dataclasses.replace(line, verdict=Verdict.COVERED, reason=COVERED)
@@ -80,25 +81,34 @@ def judge(
             else line
             for line in lines
         ]
-    return ranked(lines)
+    causes = [(line, trial.outputs) for line, trial in zip(lines, trials, strict=True) if line.verdict == Verdict.CAUSE]
+    ranked = [line for line in lines if line.verdict != Verdict.CAUSE]
+    for line, outputs in causes:
+        stronger = {
+            other.cause
+            for other, others in causes
+            if other.cause != line.cause and difference(outputs.changes, others.changes, confidence, seed).low > 0
+        }
+        ranked.append(dataclasses.replace(line, rank=1 + len(stronger)))
+    return in_order(ranked)
 
 
-def ranked(lines: Sequence[CauseLine]) -> list[CauseLine]:
-    """Lines in the order of `judge`."""
-    causes = sorted((line for line in lines if line.verdict == Verdict.CAUSE), key=_cause_order)
-    numbered = [dataclasses.replace(line, rank=number) for number, line in enumerate(causes, start=1)]
+def in_order(lines: Sequence[CauseLine]) -> list[CauseLine]:
+    """Causes first, by rank and then by the P(top-1 change) that is left; then the other lines by verdict."""
+    causes = sorted(
+        (line for line in lines if line.verdict == Verdict.CAUSE),
+        key=lambda line: (line.rank, line.after.p_top1_change.value),
+    )
     others = (line for line in lines if line.verdict != Verdict.CAUSE)
-    return [*numbered, *sorted(others, key=lambda line: list(Verdict).index(line.verdict))]
+    return [*causes, *sorted(others, key=lambda line: list(Verdict).index(line.verdict))]
 
 
-def expected_from_margin(
-    margin: float, margins: np.ndarray, changes: np.ndarray, seed: int = 0
-) -> tuple[Estimate, int] | None:
+def expected_from_margin(margin: float, margins: np.ndarray, changes: np.ndarray) -> tuple[Estimate, int] | None:
     """Mean P(top-1 change) of the images whose margin is nearest to this one.
 
     `margins` and `changes`, float (images,), are the measures margin and p_top1_change of the other images. Gives the
-    mean with its 95% interval over images, and the number of images: a tenth of the other images, but at least 20 and
-    at most 100. None if there are fewer than 20 other images. `seed` is of the bootstrap.
+    mean with its 95% interval over images, which holds at any n, and the number of images: a tenth of the other images,
+    but at least 20 and at most 100. None if there are fewer than 20 other images.
     """
     known = ~(np.isnan(margins) | np.isnan(changes))
     margins, changes = np.asarray(margins, float)[known], np.asarray(changes, float)[known]
@@ -106,83 +116,101 @@ def expected_from_margin(
         return None
     n = min(max(len(margins) // 10, FEWEST_IMAGES), MOST_IMAGES)
     nearest = np.argsort(np.abs(margins - margin), kind="stable")[:n]
-    return Estimate(*mean_interval(changes[nearest], seed=seed, limits=SHARE)[:3]), n
+    changes = changes[nearest]
+    return Estimate(float(changes.mean()), *bounded_limits(changes, SHARE)), n
 
 
-def judge_coin_toss(expected: tuple[Estimate, int] | None, own: Estimate, margin: float, place: str) -> CauseLine:
+def judge_coin_toss(expected: tuple[Estimate, int] | None, own: float, margin: float, place: str) -> CauseLine:
     """Whether the image changes more often than images with its margin. This is an association: nothing is changed.
 
     `expected` is from `expected_from_margin`, `own` is P(top-1 change) of the image along the study's own sweep, and
-    `place` says where that was measured.
+    `place` says where that was measured. Nothing was drawn for `own`, so it has no interval.
     """
     compared = "compared with the test images of the same margin"
     if expected is None:
         reason = f"The study has fewer than {FEWEST_IMAGES} other test images to compare the margin with."
         return CauseLine(Cause.COIN_TOSS, compared, Verdict.NOT_TRIED, reason)
     usual, n = expected
-    verdict, more = (
-        (Verdict.LIKE_MARGIN, "This image does not clearly change more often")
-        if own.low <= usual.high
-        else (Verdict.MORE, "This image changes more often")
-    )
+    verdict = Verdict.MORE if own > usual.high else Verdict.LIKE_MARGIN
+    if own > usual.high:
+        found = "This image changes more often than they do on average"
+    elif own < usual.low:
+        found = "This image changes less often than they do on average"
+    else:
+        found = "That this image changes more often than they do on average was not found"
     reason = (
-        f"{place[0].upper()}{place[1:]} its top-1 class changes in {own.text()} of the steps. The {n} test images with "
-        f"the margin nearest to its {margin:.3f} change in {usual.text()}. {more}. This is an association: its margin "
-        "was not changed."
+        f"{place[0].upper()}{place[1:]} its top-1 class changes in {percent(own)} of the steps. The {n} test images "
+        f"with the margin nearest to its {margin:.3f} change in {usual.text()}. {found}. This is an association: its "
+        "margin was not changed."
     )
     return CauseLine(Cause.COIN_TOSS, compared, verdict, reason, expected=usual)
 
 
 def stability_of(
-    neighbourhoods: Sequence[Neighbourhood], names: Sequence[str], rights: Sequence[int | None], seed: int = 0
+    outputs: Neighbourhood, names: Sequence[str], right: int | None, seed: int = 0, drawn: bool = True
 ) -> Stability:
-    """P(top-1 change), MAC and predictions over one or more neighbourhoods.
+    """P(top-1 change), MAC and predictions over the sweeps of `outputs`.
 
-    `names` are those of the model's classes, `rights` the right class of each neighbourhood. If one of these is None,
-    the accuracy is None. `seed` is of the bootstrap.
+    `names` are those of the model's classes; `right` is the right class, None if it is not known. If the sweeps were
+    `drawn` at random, both measures have an interval over sweeps. `seed` is of the bootstrap.
     """
-    accuracy = None
-    if None not in rights:
-        pairs = zip(neighbourhoods, rights, strict=True)
-        accuracy = float(np.mean([neighbourhood.accuracy(right) for neighbourhood, right in pairs]))
+    if drawn:
+        measures = [Estimate(*over_trials(values, seed=seed)[:3]) for values in (outputs.changes, outputs.macs)]
+    else:
+        measures = [Estimate(float(values.mean())) for values in (outputs.changes, outputs.macs)]
     return Stability(
-        p_top1_change=estimate([each.changes for each in neighbourhoods], seed),
-        mac=estimate([each.macs for each in neighbourhoods], seed),
-        centre_view=_prediction([each.centre for each in neighbourhoods], names, rights),
-        over_shifts=_prediction([each.mean_prediction for each in neighbourhoods], names, rights),
-        accuracy=accuracy,
+        *measures,
+        centre_view=_prediction(outputs.centre, names, right),
+        over_shifts=_prediction(outputs.mean_prediction, names, right),
+        accuracy=None if right is None else outputs.accuracy(right),
     )
 
 
-def _prediction(outputs: Sequence[np.ndarray], names: Sequence[str], rights: Sequence[int | None]) -> Prediction:
-    """The most probable class of each of several outputs (C,)."""
-    predicted = [int(output.argmax()) for output in outputs]
-    return Prediction(
-        class_index=predicted[0],
-        name=", ".join(dict.fromkeys(names[index] for index in predicted)),
-        probability=float(np.mean([output.max() for output in outputs])),
-        is_right=None if None in rights else bool(np.mean(np.equal(predicted, rights)) > HALF),
-    )
+def over_trials(values: np.ndarray, confidence: float = CONFIDENCE, seed: int = 0) -> Interval:
+    """The mean of a measure of independent random trials (S,), in [0, 1], with its interval."""
+    return mean_interval(values.round(ROUNDING), seed=seed, confidence=confidence, limits=SHARE)
+
+
+def difference(first: np.ndarray, second: np.ndarray, confidence: float = CONFIDENCE, seed: int = 0) -> Estimate:
+    """The mean of `first` minus that of `second`, measures in [0, 1] of the same random trials (S,).
+
+    The interval has the error of both sides: see the module's description.
+    """
+    change = (first - second).round(ROUNDING)
+    if any(map(few_differ, (first, second, change))):
+        low, high = difference_limits(over_trials(first, confidence, seed), over_trials(second, confidence, seed))
+    else:
+        low, high = mean_interval(
+            (first - second).round(ROUNDING), seed=seed, confidence=confidence, limits=DIFFERENCE
+        )[1:3]
+    return Estimate(float(first.mean() - second.mean()), *(float(np.clip(end, *DIFFERENCE)) for end in (low, high)))
+
+
+def _prediction(output: np.ndarray, names: Sequence[str], right: int | None) -> Prediction:
+    """The most probable class of an output (C,)."""
+    index = int(output.argmax())
+    return Prediction(index, names[index], float(output.max()), None if right is None else index == right)
 
 
 def _line(
-    before: Neighbourhood, accuracy_before: float | None, trial: Trial, controls: Sequence[Neighbourhood], seed: int
+    controls: Neighbourhood,
+    accuracy: float | None,
+    trial: Trial,
+    classes: set[int],
+    confidence: float,
+    seed: int,
 ) -> CauseLine:
-    after = [neighbourhood.changes for neighbourhood in trial.neighbourhoods]
-    fall = estimate_fall([before.changes], after, seed)
-    mac_fall = estimate_fall([before.macs], [neighbourhood.macs for neighbourhood in trial.neighbourhoods], seed)
-    beyond = estimate_fall([control.changes for control in controls], after, seed)
-    controlled = float(np.mean([control.changes for control in controls]))
-    verdict = _verdict(trial, before, controlled, fall, mac_fall, accuracy_before)
+    fall = difference(controls.changes, trial.outputs.changes, confidence, seed)
+    mac_fall = difference(controls.macs, trial.outputs.macs, confidence, seed)
+    verdict, reason = _verdict(trial, fall, mac_fall, float(controls.changes.mean()), accuracy, classes)
     return CauseLine(
         cause=trial.cause,
         intervention=trial.words,
         verdict=verdict,
-        reason=_reason(trial.cause, verdict, trial.stability.over_shifts),
+        reason=reason,
         after=trial.stability,
         fall=fall,
         mac_fall=mac_fall,
-        fall_beyond_controls=beyond,
         made_up=trial.made_up,
         fill=trial.fill,
         picture=trial.picture,
@@ -190,75 +218,45 @@ def _line(
 
 
 def _verdict(
-    trial: Trial,
-    before: Neighbourhood,
-    controlled: float,
-    fall: Estimate,
-    mac_fall: Estimate,
-    accuracy_before: float | None,
-) -> Verdict:
-    stability, after = trial.stability, trial.stability.p_top1_change.value
-    settled = stability.over_shifts
-    if trial.excluded is not None:
-        return trial.excluded
-    if after > HALF * before.changes.mean() or not fall.low > 0:
-        return Verdict.SMALL
-    if not after < HALF * controlled:
-        return Verdict.NO_MORE
+    trial: Trial, fall: Estimate, mac_fall: Estimate, before: float, accuracy: float | None, classes: set[int]
+) -> tuple[Verdict, str]:
+    """The verdict, and why; `before` is P(top-1 change) and `accuracy` the share of right views under the controls."""
+    stability, settled = trial.stability, trial.stability.over_shifts
+    if fall.high < 0:
+        return Verdict.NOT_FOUND, "P(top-1 change) rises."
+    if not fall.low > 0:
+        return Verdict.NOT_FOUND, "No fall of P(top-1 change) was found: its interval includes 0."
+    if fall.value < HALF * before:
+        reason = "P(top-1 change) falls, but by less than half in these trials. The removal of a cause takes half away."
+        return Verdict.PARTLY, reason
     if not mac_fall.low > 0:
-        return Verdict.NOT_CALM
-    if settled.is_right is False and accuracy_before is not None and stability.accuracy < accuracy_before:
-        return Verdict.WRONG
-    if trial.cause in LOSSY and not settled.is_right and settled.class_index not in before.classes:
-        return Verdict.ELSEWHERE
-    return Verdict.MIXED if trial.mixed else Verdict.CAUSE
-
-
-def _reason(cause: Cause, verdict: Verdict, settled: Prediction) -> str:
-    """Why an intervention got its verdict, in words; `settled` is the prediction over all shifts under it."""
-    match verdict:
-        case Verdict.USUAL:
-            return USUAL_FRAMING[cause]
-        case Verdict.ENLARGED:
-            return (
-                "The view shows the image enlarged, so it has no detail as fine as its pixels. The blur removes "
-                "coarser content, so it cannot show that fine detail is the cause."
-            )
-        case Verdict.SMALL:
-            return "Not even half of the class changes are clearly gone."
-        case Verdict.NO_MORE:
-            return (
-                "The class changes at fewer steps, but at more than half as many as after changes of brightness and "
-                "contrast, which remove no cause."
-            )
-        case Verdict.NOT_CALM:
-            return (
-                "The class changes at fewer steps, but the response did not calm: MAC did not clearly fall. The top "
-                "class may only be farther ahead of the others."
-            )
-        case Verdict.WRONG:
-            return (
-                "The class changes at fewer steps, but the model is then wrong more often. Over all shifts it says "
-                f"{settled.name}."
-            )
-        case Verdict.ELSEWHERE:
-            return (
-                "The class changes at fewer steps, but the model then says a class that it gave to none of the views "
-                f"before: {settled.name}."
-            )
-        case Verdict.MIXED:
-            return (
-                "The response is calm, but whole images differ in framing and surroundings too. So this does not show "
-                "that the content is the cause."
-            )
-    calm = "MAC falls too. Over all shifts the model"
+        if mac_fall.high < 0:
+            mac = "the response is more restless: MAC rises."
+        else:
+            mac = "that the response is calmer was not found: the interval of MAC's fall includes 0."
+        reason = f"P(top-1 change) falls, but {mac} The top class may only be farther ahead of the others."
+        return Verdict.NOT_CALM, reason
+    if settled.is_right is False and known(accuracy) and stability.accuracy < accuracy:
+        reason = (
+            f"P(top-1 change) falls, but the model is then right on {percent(stability.accuracy, 0)} of the views, and "
+            f"on {percent(accuracy, 0)} under the controls. Over all shifts it says {settled.name}."
+        )
+        return Verdict.WRONG, reason
+    if trial.cause in LOSSY and not settled.is_right and settled.class_index not in classes:
+        reason = (
+            "P(top-1 change) falls, but the model then says a class that it gave to none of the views before: "
+            f"{settled.name}."
+        )
+        return Verdict.ELSEWHERE, reason
+    if trial.mixed:
+        reason = (
+            "P(top-1 change) and MAC fall, but whole images differ in framing and surroundings too. So this does not "
+            "show that the content is the cause."
+        )
+        return Verdict.MIXED, reason
+    calm = "P(top-1 change) and MAC fall. Over all shifts the model"
     if settled.is_right is None:
-        return f"{calm} then says {settled.name}."
+        return Verdict.CAUSE, f"{calm} then says {settled.name}."
     if settled.is_right:
-        return f"{calm} is then right: {settled.name}."
-    return f"{calm} is still wrong: {settled.name}. So it is a cause, and no remedy."
-
-
-def _cause_order(line: CauseLine) -> tuple[bool, float, float]:
-    settled = line.after.over_shifts
-    return settled.is_right is False, -line.fall.value, -settled.probability
+        return Verdict.CAUSE, f"{calm} is then right: {settled.name}."
+    return Verdict.CAUSE, f"{calm} is then wrong: {settled.name}. So it is a cause, and no remedy."

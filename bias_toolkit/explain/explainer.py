@@ -9,15 +9,15 @@ import numpy as np
 from PIL import Image
 from pydantic import ValidationError
 
-from bias_toolkit.explain.causes import expected_from_margin, judge, judge_coin_toss, ranked, stability_of
+from bias_toolkit.explain.causes import expected_from_margin, in_order, judge, judge_coin_toss, stability_of
 from bias_toolkit.explain.context import Context
 from bias_toolkit.explain.explanation import Explanation
 from bias_toolkit.explain.framing import TrainingObjects, compare_framing, training_objects
 from bias_toolkit.explain.instability import make_shift_map, measure_response, own_sweep_changes
-from bias_toolkit.explain.neighbourhood import MAP_RADIUS, RADIUS, Neighbourhood, estimate, estimate_fall, shifts
+from bias_toolkit.explain.neighbourhood import MAP_RADIUS, RADIUS, Neighbourhood, shifts
 from bias_toolkit.explain.record import PICTURES, CauseLine, Framing, Neighbour, Remedy, first_fault
 from bias_toolkit.explain.request import Subject
-from bias_toolkit.explain.trials import Trials
+from bias_toolkit.explain.trials import TRIALS, Trials
 from bias_toolkit.foundation.errors import InputError, UnreadableImageError
 from bias_toolkit.foundation.files import atomic_path
 from bias_toolkit.foundation.words import count, percent
@@ -51,20 +51,19 @@ def _explain(context: Context, subject: Subject, folder: Path) -> Explanation:
     views = picture.views(shifts(MAP_RADIUS))
     around = Neighbourhood(context.evaluate(views)[0])
     before = around.averaged(0)
-    stability = stability_of([before], context.names, [subject.label_index], context.seed)
+    stability = stability_of(before, context.names, subject.label_index, drawn=False)
     framing, framing_reason, training = _framing(context, subject, window)
 
     lines: list[CauseLine] = []
-    controls = controls_mac = None
+    controls = None
     if stability.p_top1_change.value >= context.unstable_from:
         trials = Trials(context, subject, window, picture, save)
-        controlled = trials.controls()
-        controls = estimate([each.changes for each in controlled], context.seed)
-        controls_mac = estimate([each.macs for each in controlled], context.seed)
+        controls = stability_of(trials.controls, context.names, subject.label_index, context.seed)
         tried, skipped = trials.run(framing, framing_reason, training)
-        judged = judge(before, stability.accuracy, tried, controlled, context.seed)
+        classes = before.classes | trials.controls.classes
+        judged = judge(trials.controls, controls.accuracy, tried, classes, context.seed)
         margin = next(standing.value for standing in standings if standing.name == "margin")
-        lines = ranked([*judged, _coin_toss(context, subject, around, margin), *skipped])
+        lines = in_order([*judged, _coin_toss(context, subject, around, margin), *skipped])
 
     return Explanation(
         image_id=subject.image_id,
@@ -79,8 +78,8 @@ def _explain(context: Context, subject: Subject, folder: Path) -> Explanation:
         radius=RADIUS,
         unstable_from=context.unstable_from,
         before=stability,
+        trials=TRIALS,
         controls=controls,
-        controls_mac=controls_mac,
         standings=standings,
         response=response,
         shift_map=make_shift_map(context, around.probabilities, views),
@@ -121,7 +120,7 @@ def _framing(context: Context, subject: Subject, window: Window) -> tuple[Framin
 
 def _coin_toss(context: Context, subject: Subject, around: Neighbourhood, margin: float) -> CauseLine:
     margins, changes = context.other_images(subject)[["margin", "p_top1_change"]].to_numpy(float).T
-    expected = expected_from_margin(margin, margins, changes, context.seed)
+    expected = expected_from_margin(margin, margins, changes)
     own, place = own_sweep_changes(context, around)
     return judge_coin_toss(expected, own, margin, place)
 
@@ -140,29 +139,35 @@ def _neighbours(context: Context, subject: Subject, save: Callable[[str, np.ndar
 
 def _remedy(context: Context, subject: Subject, around: Neighbourhood, before: Neighbourhood, radius: int) -> Remedy:
     averaged = around.averaged(radius)
-    stability = stability_of([averaged], context.names, [subject.label_index], context.seed)
-    fall = estimate_fall([before.changes], [averaged.changes], context.seed)
+    stability = stability_of(averaged, context.names, subject.label_index, drawn=False)
+    fall = float(before.changes.mean() - averaged.changes.mean())
     return Remedy(radius, (2 * radius + 1) ** 2, stability, fall)
 
 
 def _notes(context: Context, fill: str, made_up: float) -> list[str]:
     notes = [
-        "P(top-1 change) and MAC are means over 20 sweeps of 8 one-pixel steps: all 9 rows, all 9 columns and both "
-        f"diagonals of the shifts of up to {RADIUS} pixels.",
-        "There is one image, so the 95% intervals are over these sweeps. They say how much the steps differ, and "
-        "nothing about other images. Where several pictures were measured, each sweep counts with their mean.",
+        "P(top-1 change) and MAC of the image as it is are means over 20 sweeps of 8 one-pixel steps: all 9 rows, all "
+        f"9 columns and both diagonals of the shifts of up to {RADIUS} pixels. All of these steps were measured and "
+        "none was drawn, so these numbers have no interval. The same holds for predictions averaged over shifts.",
+        f"Each intervention was measured in {TRIALS} random trials. A trial is one of these steps, a factor of "
+        "brightness and a factor of contrast, drawn at random. The controls are the same trials without an "
+        "intervention. Intervals are over trials. They say nothing about other images.",
+        "Only these vary at random, and the training image whose object replaces this one. Position, scale, filters "
+        "and blur are the same in every trial.",
+        "The interval of a fall is over the differences in the same trials. Where nearly all trials of one side are "
+        "equal, it follows from the intervals of both sides. Those of one image's falls hold together.",
         "The class at the centre view is that of one view. The class over all shifts is the most probable one of the "
-        "mean output over the 81 shifted views. The two can differ on an unstable image.",
+        "mean output over the shifted views. The two can differ on an unstable image.",
         f"An image is called unstable from a P(top-1 change) of {percent(context.unstable_from, 0)}. One straight "
         "boundary between two classes through the middle of these shifts gives 7% or more.",
-        "Near such a boundary almost any change lowers P(top-1 change). So an intervention shows a cause only if it "
-        "takes away half of P(top-1 change), and half of what other brightness and contrast leave, which remove no "
-        "cause.",
+        "Near such a boundary almost any change lowers P(top-1 change). So an intervention is compared with the "
+        "controls. It shows a cause only if the interval of the fall is above 0, and the fall is at least half.",
         "MAC has to fall too. If it does not, the top class may only be farther ahead of the others.",
-        "Framing is a cause only if it is not like that of 90% of the training objects. Fine detail is a cause only if "
-        "the image is not enlarged. What makes the model wrong more often is no cause. Filters and blur are no cause "
-        "if the model then says a class that it gave to none of the views.",
-        "Causes after whose removal the model is right come first, then those that take away more.",
+        "Framing is changed only if it is not like that of 90% of the training objects. The image is blurred only if "
+        "it is not enlarged. What makes the model wrong more often is no cause. Filters and blur are no cause if the "
+        "model then says a class that it gave to none of the views. A replaced object has no right class.",
+        "A cause is called the strongest only if its interval lies below those of all others, by the interval of the "
+        "difference. Otherwise causes have no order.",
         "Interventions show effects on this image. Comparisons with other images (margin, distance, framing) are "
         "associations: nothing was changed.",
         "Framing is that of the object in the centre view, in shares of the view. Training objects are taken as seen "

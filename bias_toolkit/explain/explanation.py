@@ -15,7 +15,7 @@ from bias_toolkit.explain.sentences import answer, text, two_digits
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.files import write_text
 from bias_toolkit.foundation.untrusted import inside, read_regular
-from bias_toolkit.foundation.words import interval, percent, visible
+from bias_toolkit.foundation.words import percent, visible
 
 FILE, PAGE = "explanation.json", "index.html"
 LARGEST_FILE = 16 * 2**20
@@ -33,7 +33,7 @@ class Explanation(ExplanationRecord):
 
     @property
     def answer(self) -> str:
-        """The answer in a few sentences: whether the image is unstable, its first cause, and its other causes."""
+        """The answer in a few sentences: whether the image is unstable, and its causes."""
         return answer(self)
 
     @property
@@ -102,13 +102,14 @@ def notebook_html(explanation: ExplanationRecord, folder: Path | None = None, pa
         page=page,
         picture=_data_address(folder, explanation.picture),
         before=_measured(explanation.before),
+        controls=None if explanation.controls is None else _measured(explanation.controls),
         lines=lines,
     )
 
 
 def _measured(stability: Stability) -> tuple[str, ...]:
     measures = (stability.p_top1_change, percent), (stability.mac, two_digits)
-    return tuple(f"{form(each.value)} ({interval(each.low, each.high, form)})" for each, form in measures)
+    return tuple(each.text(form) for each, form in measures)
 
 
 def _data_address(folder: Path | None, picture: str | None) -> str | None:

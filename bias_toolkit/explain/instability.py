@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from bias_toolkit.explain.context import Context
-from bias_toolkit.explain.neighbourhood import MAP_RADIUS, RADIUS, Neighbourhood, estimate, shifts
-from bias_toolkit.explain.record import Change, ClassCurve, Estimate, Response, ShiftMap, Standing
+from bias_toolkit.explain.neighbourhood import MAP_RADIUS, RADIUS, Neighbourhood, shifts
+from bias_toolkit.explain.record import Change, ClassCurve, Response, ShiftMap, Standing
 from bias_toolkit.explain.request import Subject
 from bias_toolkit.invariance import INVARIANCE_MEASURES, Views, make_response, make_views, measures_table, transform_of
 
@@ -92,7 +92,7 @@ def make_shift_map(context: Context, probabilities: np.ndarray, views: Views) ->
     )
 
 
-def own_sweep_changes(context: Context, around: Neighbourhood) -> tuple[Estimate, str]:
+def own_sweep_changes(context: Context, around: Neighbourhood) -> tuple[float, str]:
     """P(top-1 change) of the study's own sweep, begun at every place within 4 pixels, and the places in words.
 
     One sweep has only 8 steps, and the image may have been picked because exactly these steps change often. So the
@@ -102,10 +102,10 @@ def own_sweep_changes(context: Context, around: Neighbourhood) -> tuple[Estimate
     transform = transform_of(context.sweep.transform)
     direction = np.array([transform.right, transform.down])
     if not direction.any():
-        return estimate([around.averaged(0).changes], context.seed), f"within {RADIUS} pixels"
+        return float(around.averaged(0).changes.mean()), f"within {RADIUS} pixels"
     side = 2 * MAP_RADIUS + 1
     along = np.arange(-RADIUS, RADIUS + 1)[:, None] * direction
     places = shifts(RADIUS)[:, None, :] + along + MAP_RADIUS
     paths = places[..., 1] * side + places[..., 0]
     place = f"on the study's sweep, begun at each of the {len(paths)} places within {RADIUS} pixels,"
-    return estimate([Neighbourhood(around.probabilities, paths).changes], context.seed), place
+    return float(Neighbourhood(around.probabilities, paths).changes.mean()), place

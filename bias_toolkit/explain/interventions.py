@@ -19,8 +19,8 @@ BLURS = (1.0, 2.0)
 quarter of a cycle per pixel. The first blur leaves at most 29% of their amplitude, the second 0.7%: exp(−2π²σ²f²).
 """
 
-CONTROLS = (("Brightness", 0.8), ("Brightness", 1.25), ("Contrast", 0.75), ("Contrast", 1.33))
-"""Changes that remove no candidate cause: the names of Pillow's enhancers, and their factors."""
+BRIGHTNESS, CONTRAST = (0.8, 1.25), (0.75, 1.33)
+"""The ranges of the factors by which the controls change a view. They remove no candidate cause."""
 
 
 def reframings(box: Sequence[float], window: Window, training: TrainingObjects) -> dict[Cause, tuple[Window, str]]:
@@ -64,19 +64,10 @@ def with_object_of(
     return result
 
 
-def blurred(picture: Picture, deviation: float) -> Picture:
-    """The picture after a Gaussian low-pass of `deviation` pixels. It is rounded once, before views are cut from it."""
-    from scipy.ndimage import gaussian_filter
-
-    smooth = gaussian_filter(picture.pixels.astype(np.float32), (deviation, deviation, 0), mode="nearest")
-    return dataclasses.replace(picture, pixels=np.rint(smooth).astype(np.uint8))
-
-
-def controls(picture: Picture) -> list[Picture]:
-    """The picture darker and brighter, and with less and more contrast. None of these removes a candidate cause."""
-    image = Image.fromarray(picture.pixels)
-    enhanced = [getattr(ImageEnhance, kind)(image).enhance(factor) for kind, factor in CONTROLS]
-    return [dataclasses.replace(picture, pixels=np.asarray(changed)) for changed in enhanced]
+def toned(picture: Picture, brightness: float, contrast: float) -> Picture:
+    """The picture with its brightness and then its contrast multiplied by these factors: 1 leaves it as it is."""
+    image = ImageEnhance.Brightness(Image.fromarray(picture.pixels)).enhance(brightness)
+    return dataclasses.replace(picture, pixels=np.asarray(ImageEnhance.Contrast(image).enhance(contrast)))
 
 
 def _widened(box: Sequence[float], aspect: float, width: int, height: int) -> tuple[float, float, float, float]:

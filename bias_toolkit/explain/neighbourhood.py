@@ -1,28 +1,17 @@
-"""How stable a model is under small shifts of one view: P(top-1 change) and MAC in all directions, with intervals.
-
-There is only one image, so the interval is over the sweeps that cross the neighbourhood of its view. It says how much
-the result depends on the choice of directions and offsets. It says nothing about other images.
-"""
+"""How stable a model is under small shifts of one view: P(top-1 change) and MAC along sweeps in all directions."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cached_property, lru_cache
 
 import numpy as np
 
-from bias_toolkit.analysis import mean_interval
-from bias_toolkit.explain.record import Estimate
-from bias_toolkit.foundation.resampling import CONFIDENCE
 from bias_toolkit.invariance.measures import mac, p_top1_change
 
 RADIUS = 4
 """Of the neighbourhood, in pixels. It is that of a sweep in A, whose 9 views lie within 4 pixels of the centre view."""
 
 MAP_RADIUS = 8
-RESAMPLES = 2000
-# Means over sweeps that differ by less than this are equal.
-ROUNDING = 1e-9
 
 
 def shifts(radius: int = RADIUS) -> np.ndarray:
@@ -42,14 +31,18 @@ def sweeps(radius: int = RADIUS) -> np.ndarray:
 
 
 class Neighbourhood:
-    """The model's outputs on the shifts around one view, and how they change from step to step.
+    """The model's outputs on shifts around one view, and how they change from step to step.
 
     `probabilities`, float (V, C), is the softmax on the view at each shift. `paths`, int (S, n + 1), has the rows of it
-    that each sweep passes; by default these are `sweeps(radius)`, for V = (2 radius + 1)² views.
+    that each sweep passes; by default these are `sweeps(radius)`, for V = (2 radius + 1)² views. `centre`, float (C,),
+    is the softmax on the view without a shift; by default it is the middle row.
     """
 
-    def __init__(self, probabilities: np.ndarray, paths: np.ndarray | None = None) -> None:
+    def __init__(
+        self, probabilities: np.ndarray, paths: np.ndarray | None = None, centre: np.ndarray | None = None
+    ) -> None:
         self.probabilities = probabilities
+        self.centre = probabilities[len(probabilities) // 2] if centre is None else centre
         self._paths = sweeps((round(len(probabilities) ** 0.5) - 1) // 2) if paths is None else paths
 
     @cached_property
@@ -69,11 +62,6 @@ class Neighbourhood:
     def classes(self) -> set[int]:
         """The classes that are the most probable at some shift."""
         return set(self.probabilities.argmax(axis=1).tolist())
-
-    @property
-    def centre(self) -> np.ndarray:
-        """Softmax at the centre view, shape (C,)."""
-        return self.probabilities[len(self.probabilities) // 2]
 
     @cached_property
     def mean_prediction(self) -> np.ndarray:
@@ -99,26 +87,3 @@ class Neighbourhood:
             raise ValueError(f"Averages over {radius} pixels around shifts of {within} need {radius + within} pixels.")
         inner = means[cut : cut + 2 * within + 1, cut : cut + 2 * within + 1]
         return Neighbourhood(inner.reshape(-1, grid.shape[-1]))
-
-
-def estimate(values: Sequence[np.ndarray], seed: int = 0, lowest: float = 0.0) -> Estimate:
-    """The mean over sweeps with its 95% interval over them.
-
-    `values` has a measure of each sweep, from `lowest` to 1, one array (S,) per neighbourhood. The sweeps are the same
-    in all of them, so the mean over neighbourhoods is taken per sweep, and the sweeps are resampled.
-
-    Resamples of equal values have no width. Then the interval allows for sweeps with other values: with 95% confidence,
-    at most a share u = 1 − 0.025^(1/S) of all sweeps has another value (Clopper & Pearson, Biometrika 1934), and that
-    value is between `lowest` and 1.
-    """
-    per_sweep = np.mean(values, axis=0)
-    value, low, high, n = mean_interval(per_sweep, RESAMPLES, seed)
-    if np.ptp(per_sweep) <= ROUNDING:
-        others = 1 - ((1 - CONFIDENCE) / 2) ** (1 / n)
-        low, high = (value + others * (end - value) for end in (lowest, 1.0))
-    return Estimate(value, low, high)
-
-
-def estimate_fall(before: Sequence[np.ndarray], after: Sequence[np.ndarray], seed: int = 0) -> Estimate:
-    """The mean over neighbourhoods `before` minus that over those `after`, on the same sweeps, as in `estimate`."""
-    return estimate([np.mean(before, axis=0) - np.mean(after, axis=0)], seed, lowest=-1.0)

@@ -56,8 +56,8 @@ class Verdict(StrEnum):
     WRONG = "makes the model wrong"
     ELSEWHERE = "settles on another class"
     MIXED = "not told apart"
-    NO_MORE = "little more than controls"
-    SMALL = "changes little"
+    PARTLY = "less than half in these trials"
+    NOT_FOUND = "no fall found"
     COVERED = "one of the two is enough"
     LIKE_MARGIN = "like others of its margin"
     MORE = "more than others of its margin"
@@ -110,11 +110,7 @@ KnownShares = Annotated[Estimate, AfterValidator(_of_known_shares)]
 
 @dataclass(frozen=True)
 class Prediction:
-    """The most probable class with its probability, and whether it is right; None if the right class is not known.
-
-    Of several pictures, `class_index` is that of the first, `name` has the class of each, `probability` is the mean,
-    and `is_right` says whether most are right.
-    """
+    """The most probable class with its probability, and whether it is right; None if the right class is not known."""
 
     class_index: ClassIndex
     name: str
@@ -126,9 +122,11 @@ class Prediction:
 class Stability:
     """P(top-1 change) and MAC over one-pixel steps in all directions around a view, and the predictions there.
 
+    Over random trials they have an interval. Over all steps of a neighbourhood they have none: nothing was drawn.
+
     `centre_view` is the prediction on the centre view alone, which the page shows as a picture. `over_shifts` is that
     of the mean output over all shifts; the two can have different classes. `accuracy` is the share of the shifted
-    views on which the model is right; None if the right class is not known.
+    views on which the model is right; None if the right class is not known, or if the object was replaced.
     """
 
     p_top1_change: KnownShares
@@ -291,12 +289,14 @@ class Framing:
 class CauseLine:
     """One candidate cause: the intervention that removes it, and what the intervention changed.
 
-    `after` is the measurement under the intervention; `fall` and `mac_fall` are by how much P(top-1 change) and MAC
-    fall on the same steps; `fall_beyond_controls` is by how much P(top-1 change) falls below its value after changes
-    that remove no cause. All are None if the intervention was not tried. The coin toss has no intervention, but
-    `expected`: P(top-1 change) of the test images with the same margin. `made_up` is the share of the views' pixels
-    that lie outside the image, which were filled by `fill`. `rank` is 1 for the first cause and None for no cause.
-    `picture` is the centre view under the intervention.
+    `after` is the measurement under the intervention, over the same random trials as the controls. `fall` and
+    `mac_fall` are by how much P(top-1 change) and MAC are lower than under the controls alone; their intervals follow
+    from those of both, and hold together over all interventions. All are None if the intervention was not tried.
+
+    The coin toss has no intervention, but `expected`: P(top-1 change) of the test images with the same margin.
+    `made_up` is the share of the views' pixels that lie outside the image, which were filled by `fill`. `rank` is 1
+    plus the number of other causes whose removal leaves a lower P(top-1 change) by the interval of the difference; None
+    for no cause. `picture` is the centre view under the intervention.
     """
 
     cause: Cause
@@ -306,7 +306,6 @@ class CauseLine:
     after: Stability | None = None
     fall: Shares | None = None
     mac_fall: Shares | None = None
-    fall_beyond_controls: Shares | None = None
     expected: Shares | None = None
     made_up: Share = 0.0
     fill: str | None = None
@@ -331,13 +330,14 @@ class CauseLine:
 class Remedy:
     """The prediction averaged over all shifts of up to `radius` pixels, which takes (2 radius + 1)² views.
 
-    `after.centre_view` is the average around the centre view, and `after.over_shifts` that around all views.
+    `fall` is that of P(top-1 change) over all steps: nothing was drawn, so it has no interval. `after.centre_view` is
+    the average around the centre view, and `after.over_shifts` that around all views.
     """
 
     radius: Radius
     views: Count
     after: Stability
-    fall: Shares
+    fall: Annotated[float, Field(ge=-1, le=1)]
 
 
 @dataclass(frozen=True)
@@ -356,7 +356,8 @@ class ExplanationRecord:
     radius: Radius  # stability is measured on the steps between all views that are shifted by at most so many pixels
     unstable_from: Share  # the image is unstable if its P(top-1 change) is at least this
     before: Stability
-    controls: Shares | None  # P(top-1 change) after changes that remove no cause: brightness and contrast
+    trials: Count  # how many random trials the controls and each intervention were measured in
+    controls: Stability | None  # under random brightness and contrast alone, which remove no cause; None if stable
     standings: list[Standing]
     response: Response
     shift_map: ShiftMap
@@ -364,11 +365,10 @@ class ExplanationRecord:
     distances: Distances | None
     framing: Framing | None  # None if `framing_reason` says why it is not known
     framing_reason: str
-    lines: list[CauseLine]  # causes first, in their order, then the others; empty for a stable image
+    lines: list[CauseLine]  # causes first, then the others; empty for a stable image
     remedies: list[Remedy]
     picture: PictureName  # the centre view
     notes: list[str]  # how the values were measured, for the reader
-    controls_mac: Shares | None = None  # MAC after the changes of `controls`
 
     @property
     def is_stable(self) -> bool:
@@ -380,14 +380,23 @@ class ExplanationRecord:
         return next((each for each in self.standings if each.name == name), None)
 
     @property
+    def steps(self) -> int:
+        """The number of one-pixel steps of `before`: those of all rows, columns and both diagonals of shifts."""
+        return (4 * self.radius + 4) * 2 * self.radius
+
+    @property
     def causes(self) -> list[CauseLine]:
-        """The lines whose intervention showed a cause of the instability, the first cause first."""
+        """The lines whose intervention showed a cause of the instability, the lowest P(top-1 change) first."""
         return [line for line in self.lines if line.verdict == Verdict.CAUSE]
 
     @property
     def first_cause(self) -> Cause | None:
-        """The first cause; None for a stable image, or if no intervention shows a cause."""
-        return self.causes[0].cause if self.causes else None
+        """The one cause, or that of several whose removal clearly leaves the lowest P(top-1 change).
+
+        None for a stable image, if no intervention shows a cause, and if intervals do not tell the first one apart.
+        """
+        leading = {line.cause for line in self.causes if line.rank == 1}
+        return leading.pop() if len(leading) == 1 else None
 
 
 def first_fault(error: ValidationError) -> str:

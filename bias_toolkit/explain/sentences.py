@@ -6,9 +6,8 @@ from bias_toolkit.foundation.words import below_all, count, number, percent, sig
 MOST_NEIGHBOURS = 3
 FRAMING_WORDS = {"centre_distance": "distance from the centre", "scale": "scale", "aspect": "aspect"}
 MARGIN_WORDS = {
-    Verdict.LIKE_MARGIN: "It does not clearly change more often than test images on which the model is as unsure (an "
-    "association).",
-    Verdict.MORE: "It changes more often than test images on which the model is as unsure (an association).",
+    Verdict.LIKE_MARGIN: "That it changes more often than test images with its margin was not found (an association).",
+    Verdict.MORE: "It changes more often than test images with its margin (an association).",
 }
 
 
@@ -28,11 +27,12 @@ def text(explanation: ExplanationRecord) -> str:
     parts = [f"{explanation.image_id}{name}", "", answer(explanation), predictions_words(explanation.before), ""]
     parts += ["Compared with other images (associations; nothing was changed):", *_unlike(explanation)]
     if explanation.lines:
-        parts += ["", "Each candidate cause removed, and the same steps measured again:"]
-        parts += [f"  {_line(explanation, line)}" for line in explanation.lines]
+        parts += ["", f"Each candidate cause removed, in {explanation.trials} random trials:"]
         if explanation.controls is not None:
-            shown = explanation.controls.text()
-            parts.append(f"  –  changes that remove no cause (brightness, contrast): P(top-1 change) {shown}.")
+            parts.append(
+                f"  –  the controls, the same trials with no cause removed: {_measures(explanation.controls)}."
+            )
+        parts += [f"  {_line(line)}" for line in explanation.lines]
     if explanation.remedies:
         parts += ["", "The prediction averaged over small shifts:"]
         parts += [
@@ -66,16 +66,32 @@ def two_digits(value: float | None) -> str:
     return significant(value, 2)
 
 
+def causes_words(explanation: ExplanationRecord) -> str:
+    """`One cause was found: framed off centre.`, the strongest of several, or several in no order; empty for none."""
+    names = cause_names(explanation)
+    if len(names) < 2:
+        return "".join(f"One cause was found: {name}." for name in names)
+    if (first := explanation.first_cause) is not None:
+        return f"{count(len(names))} causes were found. The strongest is: {first.text}."
+    listed = ", and ".join(", ".join(names).rsplit(", ", 1))
+    return f"{count(len(names))} causes were found, in no order: {listed}. Their intervals do not tell them apart."
+
+
+def cause_names(explanation: ExplanationRecord) -> list[str]:
+    """The causes in words, each once."""
+    return list(dict.fromkeys(line.name for line in explanation.causes))
+
+
 def _how_unstable(explanation: ExplanationRecord) -> list[str]:
-    shown = explanation.before.p_top1_change.text()
-    where = f"of the one-pixel steps within {explanation.radius} pixels"
+    value, n = explanation.before.p_top1_change.value, explanation.steps
+    shown = f"{percent(value)} of the {n} one-pixel steps within {explanation.radius} pixels"
     if explanation.is_stable:
         limit = percent(explanation.unstable_from, 0)
         return [
-            f"Stable: its top-1 class changes in {shown} {where}.",
+            f"Stable: its top-1 class changes in {shown}.",
             f"An image is called unstable from {limit} on.",
         ]
-    sentences = [f"Unstable: its top-1 class changes in {shown} {where}."]
+    sentences = [f"Unstable: its top-1 class changes in {shown}."]
     standing = explanation.standing("p_top1_change")
     if standing is not None and standing.percentile is not None:
         n = len(explanation.response.top1) - 1
@@ -89,26 +105,37 @@ def _how_unstable(explanation: ExplanationRecord) -> list[str]:
 def _why(explanation: ExplanationRecord) -> list[str]:
     if explanation.is_stable:
         return []
-    causes, sentences = explanation.causes, []
-    if causes:
+    causes, sentences = explanation.causes, [causes_words(explanation)]
+    controls = [] if explanation.controls is None else [_controls(explanation.controls)]
+    if causes and (explanation.first_cause or len(cause_names(explanation)) == 1):
         first = causes[0]
+        sentences += controls
         sentences.append(
-            f"First cause: {first.name}. With {first.intervention}, P(top-1 change) is "
-            f"{first.after.p_top1_change.text()}.{_made_up(first)} {first.reason}"
+            f"In the same trials with {first.intervention}, it is {first.after.p_top1_change.text()}.{_made_up(first)} "
+            f"{first.reason}"
         )
-        others = ", ".join(dict.fromkeys(line.name for line in causes[1:] if line.cause != first.cause))
+        others = ", ".join(name for name in cause_names(explanation) if name != first.name)
         if others:
-            sentences.append(f"Removing any of these alone helps as well: {others}.")
-    else:
-        sentences.append("No cause was found: nothing that was tried is shown to make the image unstable.")
-        restless = [line.name for line in explanation.lines if line.verdict == Verdict.NOT_CALM]
+            sentences.append(f"The removal of each of these alone lowers it too: {others}.")
+    elif not causes and not any(line.after for line in explanation.lines):
+        sentences = ["No candidate cause could be removed, so none was found."]
+    elif not causes:
+        sentences = ["No cause was found: nothing that was tried is shown to make the image unstable.", *controls]
+        restless = ", ".join(dict.fromkeys(line.name for line in explanation.lines if line.verdict == Verdict.NOT_CALM))
         if restless:
-            names = ", ".join(dict.fromkeys(restless))
-            sentences.append(f"Removing one of these lowers P(top-1 change), but does not calm the response: {names}.")
+            sentences.append(
+                "The removal of each of these lowers P(top-1 change), but that it calms the response was not found: "
+                f"{restless}."
+            )
     compared = next((line for line in explanation.lines if line.expected is not None), None)
     if compared is not None:
         sentences.append(MARGIN_WORDS[compared.verdict])
     return sentences
+
+
+def _controls(controls: Stability) -> str:
+    shown = controls.p_top1_change.text()
+    return f"In random trials of place, brightness and contrast, which remove no cause, P(top-1 change) is {shown}."
 
 
 def _unlike(explanation: ExplanationRecord) -> list[str]:
@@ -137,16 +164,16 @@ def _unlike(explanation: ExplanationRecord) -> list[str]:
     return sentences
 
 
-def _line(explanation: ExplanationRecord, line: CauseLine) -> str:
-    marker = "– " if line.rank is None else f"{line.rank}."
+def _line(line: CauseLine) -> str:
+    marker = "– " if line.rank is None else "* "
     sentence = f"{marker} {line.name}: {line.intervention}."
     if line.after is not None:
-        before, after = explanation.before, line.after
-        sentence += (
-            f" P(top-1 change) {percent(before.p_top1_change.value)} → {after.p_top1_change.text()}, "
-            f"MAC {two_digits(before.mac.value)} → {after.mac.text(two_digits)}."
-        )
+        sentence += f" {_measures(line.after)}."
     return f"{sentence}{_made_up(line)} {line.reason}"
+
+
+def _measures(stability: Stability) -> str:
+    return f"P(top-1 change) {stability.p_top1_change.text()}, MAC {stability.mac.text(two_digits)}"
 
 
 def _made_up(line: CauseLine) -> str:
@@ -154,8 +181,4 @@ def _made_up(line: CauseLine) -> str:
 
 
 def _remedy(remedy: Remedy) -> str:
-    after = remedy.after
-    return (
-        f"P(top-1 change) {after.p_top1_change.text()}, MAC {after.mac.text(two_digits)}; at the centre view "
-        f"{predicted(after.centre_view)}"
-    )
+    return f"{_measures(remedy.after)}; at the centre view {predicted(remedy.after.centre_view)}"

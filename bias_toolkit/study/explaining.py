@@ -55,7 +55,7 @@ def explainable(results: Results, request: Request, image: str | os.PathLike) ->
 
 
 def worst_requests(results: Results, n: int) -> list[Request]:
-    """The `n` least stable test images."""
+    """The `n` most unstable test images."""
     from bias_toolkit.explain.request import Request
     from bias_toolkit.report import ordered_by_stability
 

@@ -287,7 +287,7 @@ class Study:
         Returns
         -------
         Explanation
-            Displays itself in a notebook; `text` is the answer in words, `first_cause` the first cause.
+            Displays itself in a notebook; `text` is the answer in words, `causes` are its causes.
 
         Raises
         ------
@@ -302,9 +302,9 @@ class Study:
             return self._explain([explainable(self.results, request, image)], progress)[0]
 
     def explain_worst(self, n: int = 20, progress: Progress = silent) -> list[Explanation]:
-        """Explain the `n` least stable test images, the least stable first, and bring the report up to date.
+        """Explain the `n` most unstable test images, the most unstable first, and bring the report up to date.
 
-        `bias_toolkit.explain.summarise` counts the images for which each cause is the first. Raises InputError if n is
+        `bias_toolkit.explain.summarise` counts the images that have each cause. Raises InputError if n is
         below 1, or the study's sweeps have no steps.
         """
         if n < 1:

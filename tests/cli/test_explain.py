@@ -33,7 +33,7 @@ def test_text_is_short_and_names_cause_and_page(run, study, least_stable):
     assert out.splitlines()[0].startswith(least_stable)
     assert len(out.splitlines()) < 30
     for cause in explanation.causes:
-        assert f"{cause.rank}. {cause.name}: {cause.intervention}." in out
+        assert f"*  {cause.name}: {cause.intervention}." in out
     assert out.rstrip().endswith(f"Page: {explanation.page}")
 
 
@@ -66,11 +66,11 @@ def test_an_image_outside_the_study_with_box_and_label(run, study, least_stable,
 def test_worst_prints_the_summary_of_the_report(run, study):
     code, out, _ = run("explain", study.folder, "--worst", "2")
     assert code == 0
-    assert out.startswith("The 2 least stable images were explained; ")
+    assert out.startswith("Of the 2 most unstable test images, chosen for that, ")
     page = (study.folder / "report" / "index.html").read_text(encoding="utf-8")
     assert out.split("\n")[0] in page
     assert len(study.explanations) <= 3  # and the one that other tests explain
-    assert "framed off centre (a cause of " in out
+    assert "framed off centre (removed from " in out
     assert out.rstrip().endswith(f"Report: {study.folder / 'report' / 'index.html'}")
     code, out, _ = run("explain", study.folder, "--worst", "2", "--json")
     assert code == 0
@@ -78,10 +78,14 @@ def test_worst_prints_the_summary_of_the_report(run, study):
     assert told["summary"]["n_images"] == len(told["images"]) == 2
     results = json.loads((study.folder / "report" / "results.json").read_text(encoding="utf-8"))
     assert results["explained"]["summary"] == told["summary"]
-    # What was explained before counts on the page, so it counts here.
+    # What was explained before counts on the page, so it counts here, and is said.
+    code, out, _ = run("explain", study.folder, "--worst", "1", "--json")
+    assert code == 0
+    assert json.loads(out) == told
     code, out, _ = run("explain", study.folder, "--worst", "1")
     assert code == 0
-    assert out.startswith("The 2 least stable images were explained; ")
+    assert "1 of these had been explained before." in out
+    assert out.startswith("Of the 2 most unstable test images, chosen for that, ")
 
 
 @pytest.mark.parametrize(

@@ -62,11 +62,10 @@ def neighbourhood_of(layouts):
 
 @pytest.fixture(scope="session")
 def trial_of():
-    """A function that gives a trial from one neighbourhood or several."""
+    """A function that gives a trial from the outputs in its sweeps."""
 
-    def make(cause, *neighbourhoods, right=None, rights=None, words="something done", **fields):
-        rights = [right] * len(neighbourhoods) if rights is None else rights
-        return Trial(cause, words, neighbourhoods, stability_of(neighbourhoods, NAMES, rights), **fields)
+    def make(cause, outputs, right=None, words="something done", **fields):
+        return Trial(cause, words, outputs, stability_of(outputs, NAMES, right), **fields)
 
     return make
 
@@ -119,6 +118,13 @@ def _stability(p, name="owl", probability=0.75, right=True, accuracy=0.5, centre
     return Stability(Estimate(p, p - 0.02, p + 0.02), Estimate(p / 4, p / 8, p / 2), centre, over, accuracy)
 
 
+def _facts(*arguments):
+    """Over all steps, of which none was drawn: without intervals."""
+    stability = _stability(*arguments)
+    changes, mac = (Estimate(each.value) for each in (stability.p_top1_change, stability.mac))
+    return dataclasses.replace(stability, p_top1_change=changes, mac=mac)
+
+
 @pytest.fixture(scope="session")
 def stability_at():
     """A function that gives a stability with this P(top-1 change), within 2 percentage points."""
@@ -150,7 +156,7 @@ def explanation_of():
     """A function that gives an explanation by its P(top-1 change) and lines; other fields can be given by name."""
 
     def make(p=0.25, lines=(), **fields):
-        return dataclasses.replace(_full(), **({"before": _stability(p), "lines": list(lines)} | fields))
+        return dataclasses.replace(_full(), **({"before": _facts(p), "lines": list(lines)} | fields))
 
     return make
 
@@ -165,7 +171,7 @@ def _full():
     lines = [
         _line("off_centre", rank=1, made_up=0.125, fill="inpaint", picture="pictures/cause-off_centre.png"),
         _line("coin_toss", Verdict.LIKE_MARGIN, after=None, expected=Estimate(0.25, 0.125, 0.375)),
-        _line("fine_detail", Verdict.SMALL, after=0.1875, fall_beyond_controls=Estimate(0.0, -0.25, 0.25)),
+        _line("fine_detail", Verdict.NOT_FOUND, after=0.1875),
         _line("content", Verdict.NOT_TRIED, after=None),
     ]
     grid = np.zeros((3, 3), int)
@@ -182,8 +188,9 @@ def _full():
         input_size=32,
         radius=4,
         unstable_from=0.05,
-        before=_stability(0.25),
-        controls=Estimate(0.3125, 0.25, 0.375),
+        before=_facts(0.25),
+        trials=24,
+        controls=_stability(0.3125),
         standings=[Standing("p_top1_change", 0.375, 0.875), Standing("nn_distance", 1.5, None)],
         response=Response(
             sweep="crop, diagonal, size 1",
@@ -219,10 +226,9 @@ def _full():
         framing_reason="",
         lines=lines,
         remedies=[
-            Remedy(1, 9, _stability(0.125), Estimate(0.125, 0.0625, 0.1875)),
-            Remedy(4, 81, _stability(0.03125, "cat", 0.5, False), Estimate(0.21875)),
+            Remedy(1, 9, _facts(0.125), 0.125),
+            Remedy(4, 81, _facts(0.03125, "cat", 0.5, False), 0.21875),
         ],
         picture="pictures/view.png",
         notes=["A note – of “notes”."],
-        controls_mac=Estimate(0.0625, 0.05, 0.075),
     )

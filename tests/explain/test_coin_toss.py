@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from bias_toolkit.analysis import mean_interval
 from bias_toolkit.explain.causes import expected_from_margin
+from bias_toolkit.foundation.intervals import clopper_pearson
 
 
 def law(n):
@@ -29,10 +29,7 @@ def test_the_value_follows_the_law(margin):
     """The 100 nearest of 1,000 lie evenly around the margin, so their mean is the law's value there."""
     expected, _ = expected_from_margin(margin, *law(1000))
     assert expected.value == pytest.approx(0.5 * (1 - margin), abs=1e-9)
-    # 100 values, evenly over a width of 0.05: their standard deviation is 0.05 / √12.
-    half = 1.96 * 0.05 / 12**0.5 / 10
-    assert expected.low == pytest.approx(expected.value - half, rel=0.01)
-    assert expected.high == pytest.approx(expected.value + half, rel=0.01)
+    assert expected.low < expected.value < expected.high
 
 
 def test_at_the_ends_the_nearest_lie_on_one_side():
@@ -56,11 +53,12 @@ def test_images_without_a_value_do_not_count():
     assert expected_from_margin(0.5, np.append(margins, [0.5, np.nan]), np.append(changes, [np.nan, 0.5])) is None
 
 
-def test_the_interval_is_over_the_images_that_were_taken():
-    margins, changes = law(250)
-    nearest = np.argsort(np.abs(margins - 0.301))[:25]
-    for seed in (0, 4):
-        expected, _ = expected_from_margin(0.301, margins, changes, seed)
-        again = mean_interval(changes[nearest], seed=seed)
-        assert (expected.value, expected.low, expected.high) == pytest.approx(again[:3])
-    assert expected_from_margin(0.301, margins, changes, 1) != expected_from_margin(0.301, margins, changes, 2)
+def test_the_interval_holds_at_any_number_of_images():
+    """Twenty images none of which changes: at most 17% would change, as for 0 of 20 coin tosses."""
+    margins = np.linspace(0, 1, 25)
+    expected, n = expected_from_margin(0.5, margins, np.zeros(25))
+    assert (n, expected.value, expected.low) == (20, 0, 0)
+    assert expected.high == pytest.approx(clopper_pearson(0, 20)[1])
+    rng = np.random.default_rng(0)
+    found = [expected_from_margin(0.5, margins, rng.binomial(8, 0.02, 25) / 8)[0] for _ in range(200)]
+    assert np.mean([one.low <= 0.02 <= one.high for one in found]) >= 0.95

@@ -18,7 +18,7 @@ def test_what_was_saved_is_loaded(full_explanation, tmp_path):
     assert loaded.folder == tmp_path
     assert loaded.shift_map.names == {0: "owl", 2: "cat"}
     assert loaded.shift_map.top1 == [[0, 0, 2], [0, 0, 0], [0, 0, 0]]
-    assert loaded.remedies[1].fall == Estimate(0.21875, None, None)
+    assert loaded.remedies[1].fall == 0.21875
     assert loaded.distances.class_nn_distance is None
     assert loaded.text == full_explanation.text
 
@@ -102,7 +102,7 @@ def test_stable_is_below_the_limit(explanation_of, p, stable):
 
 
 def test_causes_are_the_lines_that_were_shown(explanation_of, line_of):
-    none = explanation_of(0.25, [line_of("content", Verdict.SMALL)])
+    none = explanation_of(0.25, [line_of("content", Verdict.NOT_FOUND)])
     assert (none.causes, none.first_cause) == ([], None)
     lines = [
         line_of("scale", rank=1),
@@ -114,6 +114,15 @@ def test_causes_are_the_lines_that_were_shown(explanation_of, line_of):
     assert some.causes == lines[:2]
     assert some.first_cause == "scale"
     assert explanation_of(0.25).first_cause is None
+    tied = explanation_of(0.25, [lines[0], line_of("content", rank=1)])
+    assert tied.first_cause is None
+    strengths = explanation_of(0.25, [line_of("fine_detail", rank=1), line_of("fine_detail", rank=1)])
+    assert strengths.first_cause == "fine_detail"
+
+
+def test_steps_are_counted(explanation_of):
+    """Of 20 sweeps of 8 steps."""
+    assert explanation_of(0.25).steps == 160
 
 
 def test_a_line_has_its_causes_name(line_of):

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from bias_toolkit.explain.framing import TrainingObjects, framing_quantities
-from bias_toolkit.explain.interventions import blurred, controls, reframings, with_object_of
+from bias_toolkit.explain.interventions import reframings, toned, with_object_of
 from bias_toolkit.invariance import Picture, Sweep, Window, sweep_window, take_picture
+from bias_toolkit.invariance.remedies.blur import blurred
 
 W = 48
 CROP, EMBED = Sweep("crop", "diagonal", 1.0), Sweep("embed", "diagonal", 2.0)
@@ -244,17 +245,21 @@ def test_a_blur_is_rounded_to_the_nearest():
     assert found[14, 14:17].tolist() == [15, 24, 15]
 
 
+FACTORS = ((0.8, 1.0), (1.25, 1.0), (1.0, 0.75), (1.0, 1.33))
+
+
 def test_controls_are_of_brightness_and_contrast():
     """Half of the pixels at 80, half at 120: their mean of 100 is what contrast is about."""
     pixels = np.full((40, 40, 3), 80, np.uint8)
     pixels[20:] = 120
     picture = picture_of(pixels)
-    found = controls(picture)
+    found = [toned(picture, *factors) for factors in FACTORS]
     for changed in found:
         assert_same_frame(changed, picture)
     levels = [(int(changed.pixels[0, 0, 0]), int(changed.pixels[-1, -1, 0])) for changed in found]
     expected = [(64, 96), (100, 150), (85, 115), (73.4, 126.6)]
     np.testing.assert_allclose(levels, expected, atol=1)
+    np.testing.assert_array_equal(toned(picture, 1.0, 1.0).pixels, pixels)
 
 
 @pytest.mark.parametrize("fill", ["inpaint", "mean"])
@@ -263,9 +268,8 @@ def test_controls_leave_an_object_where_it_is(disc, find_disc, fill):
     pixels = disc(20.3, 26.1, 9, 50, 50) // 2 + 60
     picture = picture_of(pixels, 4, fill)
     outline = pixels[..., 0] > 127
-    found = controls(picture)
-    assert len(found) == 4
-    for changed in found:
+    for factors in FACTORS:
+        changed = toned(picture, *factors)
         assert_same_frame(changed, picture)
         level = changed.pixels[..., 0].astype(int)
         np.testing.assert_array_equal(level > (level.min() + level.max()) / 2, outline)

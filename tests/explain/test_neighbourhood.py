@@ -12,12 +12,9 @@ from bias_toolkit.explain.neighbourhood import (
     MAP_RADIUS,
     RADIUS,
     Neighbourhood,
-    estimate,
-    estimate_fall,
     shifts,
     sweeps,
 )
-from bias_toolkit.invariance.noise import clopper_pearson
 
 SEEDS = st.integers(0, 2**32 - 1)
 CLASSES = arrays(int, (9, 9), elements=st.integers(0, 3))
@@ -194,106 +191,3 @@ def test_averages_need_the_shifts_around():
         Neighbourhood(random_probabilities(0, MAP_RADIUS)).averaged(5)
     with pytest.raises(ValueError, match="need 5 pixels"):
         Neighbourhood(random_probabilities(0)).averaged(1)
-
-
-OTHERS = 1 - 0.025 ** (1 / 20)
-"""The largest share of sweeps with another value, with 95% confidence, if 20 have the same."""
-
-
-@pytest.mark.parametrize("value", [0.0, 0.125, 1.0])
-def test_equal_values_give_the_interval_that_is_valid_at_any_n(value):
-    equal = np.full(20, value)
-    for found in (estimate([equal]), estimate([equal, equal, equal])):
-        assert found.value == pytest.approx(value, abs=1e-12)
-        assert found.low == pytest.approx(value * (1 - OTHERS))
-        assert found.high == pytest.approx(value + OTHERS * (1 - value))
-        assert 0 <= found.low < found.high <= 1
-    # Exact for shares: Clopper and Pearson's interval of 0 of 20.
-    assert estimate([np.zeros(20)]).high == pytest.approx(clopper_pearson(0, 20)[1])
-    fall = estimate_fall([equal], [equal])
-    assert (fall.value, fall.low, fall.high) == pytest.approx((0, -OTHERS, OTHERS), abs=1e-12)
-
-
-@settings(max_examples=60, deadline=None)
-@given(values=arrays(float, (3, 20), elements=st.sampled_from([0.0, 0.125, 0.5, 1.0])), seed=SEEDS)
-def test_no_interval_is_empty_or_outside_the_range(values, seed):
-    found, fall = estimate(list(values), seed), estimate_fall(list(values), [values[0]], seed)
-    assert -1e-12 <= found.low <= found.value + 1e-12
-    assert found.value - 1e-12 <= found.high <= 1 + 1e-12
-    assert found.low < found.high
-    assert -1 <= fall.low < fall.high <= 1
-
-
-def test_a_rare_change_is_in_the_interval():
-    """Sweeps of which 2% change in one step: most sets of 20 have no change, and their interval reaches to it."""
-    rng = np.random.default_rng(8)
-    drawn = (rng.random((400, 20)) < 0.02) / 8
-    found = [estimate([values], seed) for seed, values in enumerate(drawn) if not values.any()]
-    assert len(found) > 200
-    assert all(one.low <= 0.02 / 8 <= one.high for one in found)
-
-
-def test_values_are_exact_means():
-    rng = np.random.default_rng(0)
-    before, after, others = rng.random(20), rng.random((3, 20)), rng.random((2, 20))
-    assert estimate([before]).value == pytest.approx(sum(before) / 20, rel=1e-12)
-    assert estimate(list(after)).value == pytest.approx(sum(map(sum, after)) / 60, rel=1e-12)
-    assert estimate_fall([before], list(after)).value == pytest.approx(sum(before) / 20 - sum(map(sum, after)) / 60)
-    expected = sum(map(sum, after)) / 60 - sum(map(sum, others)) / 40
-    assert estimate_fall(list(after), list(others)).value == pytest.approx(expected)
-
-
-def slow_interval(values, draws=4000):
-    """Sweeps drawn with replacement, the same in every neighbourhood, a resample at a time."""
-    values, rng = np.asarray(values), np.random.default_rng(99)
-    n = values.shape[1]
-    means = [values[:, rng.integers(0, n, n)].mean() for _ in range(draws)]
-    return np.quantile(means, [0.025, 0.975])
-
-
-@pytest.mark.parametrize("groups", [1, 4])
-def test_the_interval_agrees_with_drawing_again(groups):
-    rng = np.random.default_rng(3)
-    values = (rng.random((groups, 1)) + rng.random((groups, 20)) + rng.random(20)) / 3
-    found = estimate(list(values))
-    low, high = slow_interval(values)
-    tolerance = 0.06 * (high - low)
-    assert found.low == pytest.approx(low, abs=tolerance)
-    assert found.high == pytest.approx(high, abs=tolerance)
-
-
-def test_a_fall_is_paired():
-    """What two neighbourhoods share from sweep to sweep does not widen the interval of the fall."""
-    before = np.random.default_rng(1).random(20) / 2 + 0.2
-    after = before - 0.125 + np.random.default_rng(2).normal(0, 0.001, 20)
-    fall, alone = estimate_fall([before], [after]), estimate([before])
-    assert fall.value == pytest.approx(0.125, abs=0.001)
-    assert fall.high - fall.low < 0.02 * (alone.high - alone.low)
-
-
-def test_intervals_cover_the_mean_of_independent_sweeps():
-    """400 neighbourhoods of 20 independent sweeps with 8 steps: the interval covers 93% or more."""
-    rng = np.random.default_rng(4)
-    drawn = rng.binomial(8, 0.3, (400, 20)) / 8
-    found = [estimate([values], seed) for seed, values in enumerate(drawn)]
-    assert 0.89 <= np.mean([one.low <= 0.3 <= one.high for one in found]) <= 0.985
-
-
-def test_intervals_cover_the_fall_of_the_same_sweeps():
-    rng = np.random.default_rng(6)
-    steady = rng.normal(0, 0.3, (400, 20))
-    before, after = steady + rng.normal(0.4, 0.1, (400, 20)), steady + rng.normal(0.1, 0.1, (400, 20))
-    found = [estimate_fall([before[seed]], [after[seed]], seed) for seed in range(400)]
-    assert 0.89 <= np.mean([one.low <= 0.3 <= one.high for one in found]) <= 0.985
-    assert np.mean([one.high - one.low for one in found]) < 0.15
-
-
-def test_the_seed_decides():
-    values = [np.random.default_rng(0).random(20)]
-    for function in (
-        lambda seed: estimate(values, seed),
-        lambda seed: estimate_fall([values[0] ** 2], values, seed),
-    ):
-        assert function(1) == function(1)
-        assert function(1) != function(2)
-        assert function(1).value == function(2).value

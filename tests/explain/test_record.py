@@ -50,21 +50,16 @@ def refusal(folder):
     return told
 
 
-@given(
-    image_id=texts.filter(bool), name=texts, value=numbers, controls=st.none() | estimates, share=shares, label=texts
-)
+@given(image_id=texts.filter(bool), name=texts, value=numbers, fall=st.none() | estimates, share=shares, label=texts)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_every_record_is_read_as_it_was_written(
-    full_explanation, tmp_path, image_id, name, value, controls, share, label
-):
+def test_every_record_is_read_as_it_was_written(full_explanation, tmp_path, image_id, name, value, fall, share, label):
     standing = dataclasses.replace(full_explanation.standings[0], value=value, percentile=share)
-    line = dataclasses.replace(full_explanation.lines[0], reason=name, made_up=share)
+    line = dataclasses.replace(full_explanation.lines[0], reason=name, made_up=share, fall=fall)
     explanation = dataclasses.replace(
         full_explanation,
         image_id=image_id,
         label=label,
         model=name,
-        controls=controls,
         unstable_from=share,
         standings=[standing],
         lines=[line, *full_explanation.lines[1:]],
@@ -135,7 +130,7 @@ def test_any_value_in_any_place_is_shown_or_refused(written, place, value):
         (["lines", 0, "verdict"], "guilty", "lines.0.verdict"),
         (["lines", 0, "after"], None, "lines.0: a cause must have a measurement"),
         (["lines", 1, "expected"], None, "lines.1: images of the same margin must be expected"),
-        (["lines", 1, "verdict"], "changes little", "lines.1: images of the same margin must be expected"),
+        (["lines", 1, "verdict"], "no fall found", "lines.1: images of the same margin must be expected"),
         (["response", "p_top1"], [0.5], "response: top1, names, p_top1 and every curve"),
         (["response", "curves", 0, "probabilities"], [], "response: top1, names, p_top1 and every curve"),
         (["response", "changes", 0, "step"], 1, "response: a change is at a step that the sweep does not have"),

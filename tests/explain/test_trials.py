@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bias_toolkit.analysis import mean_interval
 from bias_toolkit.datasets import BOX_EDGES
 from bias_toolkit.explain import Request, explain_image
 from bias_toolkit.explain.framing import training_objects
 from bias_toolkit.explain.instability import measure_response
-from bias_toolkit.explain.interventions import blurred, controls, reframings, with_object_of
+from bias_toolkit.explain.interventions import blurred, reframings, toned, with_object_of
 from bias_toolkit.explain.record import Verdict
+from bias_toolkit.explain.trials import TRIALS, USUAL_FRAMING, draw_trials
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.progress import silent
 from bias_toolkit.invariance import sweep_picture, sweep_window, take_picture
@@ -67,18 +69,34 @@ def measured(model, picture, sweeps=ROWS + COLUMNS + DIAGONALS):
     return np.mean(changed), np.mean(moved), np.stack(list(probabilities.values()))
 
 
-def assert_is(line, model, pictures, classes):
-    """The line's numbers are those of the pictures, whose right classes are given."""
-    changes, macs, probabilities = zip(*(measured(model, picture) for picture in pictures), strict=True)
-    assert line.after.p_top1_change.value == pytest.approx(np.mean(changes), abs=1e-9)
-    assert line.after.mac.value == pytest.approx(np.mean(macs), abs=1e-5)
-    right = [(each.argmax(axis=1) == index).mean() for each, index in zip(probabilities, classes, strict=True)]
-    assert line.after.accuracy == pytest.approx(np.mean(right))
-    certain = [each.mean(axis=0).max() for each in probabilities]
-    assert line.after.over_shifts.probability == pytest.approx(np.mean(certain), abs=1e-5)
-    centres = [probabilities_at(model, picture, [(0, 0)])[0, 0] for picture in pictures]
-    assert line.after.centre_view.class_index == centres[0].argmax()
-    assert line.after.centre_view.probability == pytest.approx(np.mean([each.max() for each in centres]), abs=1e-5)
+def trials_of(model, pictures, subject, seed):
+    """P(top-1 change), MAC and probabilities of every random trial, one trial at a time."""
+    draws = draw_trials(seed, subject.image_id)
+    sweeps = ROWS + COLUMNS + DIAGONALS
+    found = []
+    for number in range(TRIALS):
+        picture = pictures[int(draws.content[number] * len(pictures))]
+        shown = toned(picture, draws.brightness[number], draws.contrast[number])
+        step = draws.step[number]
+        found.append(measured(model, shown, [sweeps[draws.sweep[number]][step : step + 2]]))
+    changes, macs, probabilities = zip(*found, strict=True)
+    return np.array(changes), np.array(macs), np.concatenate(probabilities)
+
+
+def assert_is(after, model, pictures, subject, right, seed=0):
+    """The measurement is that of the pictures in the random trials; `right` is the right class."""
+    changes, macs, probabilities = trials_of(model, pictures, subject, seed)
+    assert after.p_top1_change.value == pytest.approx(np.mean(changes), abs=1e-9)
+    assert after.mac.value == pytest.approx(np.mean(macs), abs=1e-5)
+    assert after.accuracy == (None if right is None else pytest.approx((probabilities.argmax(axis=1) == right).mean()))
+    assert after.over_shifts.probability == pytest.approx(probabilities.mean(axis=0).max(), abs=1e-5)
+    centre = probabilities_at(model, pictures[0], [(0, 0)])[0, 0]
+    assert after.centre_view.class_index == centre.argmax()
+    assert after.centre_view.probability == pytest.approx(centre.max(), abs=1e-5)
+    # Each trial changes or does not: where few of either kind are left, the interval is exact.
+    assert set(changes) <= {0, 1}
+    expected = mean_interval(changes, limits=(0, 1))
+    assert (after.p_top1_change.low, after.p_top1_change.high) == pytest.approx(expected[1:3])
 
 
 def lines_of(explanation, cause):
@@ -89,15 +107,17 @@ def test_framing(finished, context, case):
     subject, explanation, _ = case
     window = sweep_window(*subject.pixels.shape[1::-1], context.sweep, 64, subject.image_id)
     training = training_objects(context.training_subjects, subject.category, 64)
-    for cause, (reframed, words) in reframings(subject.box, window, training).items():
-        (line,) = lines_of(explanation, cause)
-        picture = take_picture(subject.pixels, reframed, 4)
-        assert_is(line, finished.model, [picture], [subject.label_index])
-        assert line.intervention == words
     usual = {"off_centre": explanation.framing.usual_position, "scale": explanation.framing.usual_scale}
     usual["framing"] = all(usual.values())
-    for cause, is_usual in usual.items():
-        assert (lines_of(explanation, cause)[0].verdict == "usual framing") == is_usual
+    for cause, (reframed, words) in reframings(subject.box, window, training).items():
+        (line,) = lines_of(explanation, cause)
+        if usual[cause]:
+            assert (line.verdict, line.after, line.intervention) == ("usual framing", None, "not reframed")
+            assert line.reason == USUAL_FRAMING[cause]
+            continue
+        picture = take_picture(subject.pixels, reframed, 4)
+        assert_is(line.after, finished.model, [picture], subject, subject.label_index)
+        assert line.intervention == words
 
 
 def test_usual_and_unusual_framing_are_both_among_the_cases(finished, context):
@@ -114,7 +134,6 @@ def test_usual_and_unusual_framing_are_both_among_the_cases(finished, context):
 def test_content(finished, context, case):
     subject, explanation, _ = case
     objects = finished.objects("train").set_index("image_id")
-    labels = finished.images("train").set_index("image_id")["label"]
     nearest = finished.neighbours_of(subject.image_id)["neighbour_id"].head(3)
     pictures = [
         sweep_picture(
@@ -124,20 +143,23 @@ def test_content(finished, context, case):
             context.sweep,
             64,
             subject.image_id,
-            4,
+            8,
         )
         for neighbour in nearest
     ]
     (line,) = lines_of(explanation, "content")
-    assert_is(line, finished.model, pictures, [int(labels[neighbour]) for neighbour in nearest])
-    assert "3 nearest training images" in line.intervention
+    # What stands in the object's place has another class, or none that the image's label names: it is not scored.
+    assert_is(line.after, finished.model, pictures, subject, None)
+    assert line.after.over_shifts.is_right is None
+    assert "3 nearest training images at random" in line.intervention
+    assert len(set((draw_trials(0, subject.image_id).content * 3).astype(int))) == 3
 
 
 def test_undersampling(finished, case):
     subject, explanation, picture = case
     model = finished.model.with_module(low_pass(finished.model.module, 3, input_size=64), "low-passed")
     (line,) = lines_of(explanation, "undersampling")
-    assert_is(line, model, [picture], [subject.label_index])
+    assert_is(line.after, model, [picture], subject, subject.label_index)
     assert line.made_up == 0
 
 
@@ -146,7 +168,7 @@ def test_fine_detail(finished, case):
     lines = {line.intervention[-9:]: line for line in lines_of(explanation, "fine_detail")}
     for deviation, ending in ((1.0, " 1 pixel"), (2.0, " 2 pixels")):
         line = next(line for name, line in lines.items() if name.endswith(ending))
-        assert_is(line, finished.model, [blurred(picture, deviation)], [subject.label_index])
+        assert_is(line.after, finished.model, [blurred(picture, deviation)], subject, subject.label_index)
         # The images have as many pixels as what the model sees of them, so blur can take fine detail away.
         assert line.verdict != Verdict.ENLARGED
 
@@ -160,9 +182,10 @@ def test_an_enlarged_image_has_no_fine_detail(finished, context, tmp_path, monke
     subject = dataclasses.replace(subject, pixels=np.asarray(resized), box=None)
     explanation = explain_image(dataclasses.replace(context, unstable_from=0.0), subject, tmp_path)
     lines = lines_of(explanation, "fine_detail")
-    assert [line.verdict == Verdict.ENLARGED for line in lines] == [is_enlarged] * 2
+    assert [line.verdict == Verdict.ENLARGED for line in lines] == ([True] if is_enlarged else [False] * 2)
     if is_enlarged:
-        assert all("shows the image enlarged" in line.reason for line in lines)
+        assert (lines[0].after, lines[0].intervention) == (None, "not blurred")
+        assert "shows the image enlarged" in lines[0].reason
 
 
 @pytest.mark.parametrize(("objects", "is_compared"), [(9, False), (10, True)])
@@ -191,14 +214,32 @@ def test_the_answer_has_the_class_of_the_picture_that_is_shown(finished, case):
 
 
 def test_controls(finished, case):
-    _, explanation, picture = case
-    changes, macs, _ = zip(*(measured(finished.model, control) for control in controls(picture)), strict=True)
-    assert explanation.controls.value == pytest.approx(np.mean(changes))
-    assert explanation.controls_mac.value == pytest.approx(np.mean(macs), abs=1e-5)
-    assert explanation.controls.low <= explanation.controls.value <= explanation.controls.high
+    """The trials without an intervention; a fall is from them, and the image as it is has no interval."""
+    subject, explanation, picture = case
+    assert_is(explanation.controls, finished.model, [picture], subject, subject.label_index)
     line = lines_of(explanation, "undersampling")[0]
-    beyond = np.mean(changes) - line.after.p_top1_change.value
-    assert line.fall_beyond_controls.value == pytest.approx(beyond)
+    controls, after = explanation.controls, line.after
+    assert line.fall.value == pytest.approx(controls.p_top1_change.value - after.p_top1_change.value)
+    assert line.mac_fall.value == pytest.approx(controls.mac.value - after.mac.value, abs=1e-7)
+    changes, mac, _ = measured(finished.model, picture)
+    before = explanation.before
+    assert (before.p_top1_change.value, before.p_top1_change.low) == (pytest.approx(changes), None)
+    assert (before.mac.value, before.mac.low) == (pytest.approx(mac, abs=1e-5), None)
+
+
+def test_draws_are_of_one_image_and_one_seed():
+    one, again, other, seeded = (draw_trials(*of) for of in ((0, "a"), (0, "a"), (0, "b"), (1, "a")))
+    for name in ("sweep", "step", "brightness", "contrast", "content"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(again, name))
+        assert not np.array_equal(getattr(one, name), getattr(other, name))
+        assert not np.array_equal(getattr(one, name), getattr(seeded, name))
+    many = [draw_trials(seed, "a") for seed in range(50)]
+    for name, low, high in (("brightness", 0.8, 1.25), ("contrast", 0.75, 1.33)):
+        values = np.concatenate([getattr(draws, name) for draws in many])
+        assert low <= values.min() < low + 0.01
+        assert high - 0.01 < values.max() <= high
+    assert set(np.concatenate([draws.sweep for draws in many])) == set(range(20))
+    assert set(np.concatenate([draws.step for draws in many])) == set(range(8))
 
 
 def test_remedies(finished, case):
@@ -222,7 +263,8 @@ def test_remedies(finished, case):
         assert remedy.after.p_top1_change.value == pytest.approx(np.mean(changed), abs=0.5 / 160)
         assert remedy.views == (2 * r + 1) ** 2
         fall = explanation.before.p_top1_change.value - remedy.after.p_top1_change.value
-        assert remedy.fall.value == pytest.approx(fall)
+        assert remedy.fall == pytest.approx(fall)
+        assert remedy.after.p_top1_change.low is None
         # The class that the remedy gives to the centre view is that of the average around it.
         assert remedy.after.centre_view.class_index == means[0, 0].argmax()
         assert remedy.after.centre_view.probability == pytest.approx(means[0, 0].max(), abs=1e-5)

@@ -108,12 +108,15 @@ def test_every_candidate_cause_is_in_the_lines_with_before_and_after(explained):
         assert not explanation.is_stable
         assert {line.cause for line in explanation.lines} == set(Cause)
         assert [line.cause for line in explanation.lines].count("fine_detail") == 2
+        controls = explanation.controls
         for line in explanation.lines:
-            if line.cause != "coin_toss":
-                fall = explanation.before.p_top1_change.value - line.after.p_top1_change.value
+            if line.after is not None:
+                fall = controls.p_top1_change.value - line.after.p_top1_change.value
                 assert line.fall.value == pytest.approx(fall)
                 assert line.fall.low <= line.fall.value <= line.fall.high
                 assert line.after.mac.low <= line.after.mac.value <= line.after.mac.high
+            else:
+                assert line.verdict in ("usual framing", "not tried") or line.cause == "coin_toss"
 
 
 def test_a_moved_view_makes_up_what_the_image_does_not_have(explained):
@@ -121,6 +124,8 @@ def test_a_moved_view_makes_up_what_the_image_does_not_have(explained):
     _, explanations = explained
     for explanation in explanations:
         line = next(line for line in explanation.lines if line.cause == "off_centre")
+        if line.after is None:
+            continue
         words = re.findall(r"(\d+) pixels? (right|left|down|up)", line.intervention)
         x, y = (
             sum(int(n) * sign for n, way in words for name, sign in signs if name == way)
@@ -169,7 +174,7 @@ def test_a_browser_shows_every_picture_and_the_first_cause(explained, open_in_br
 def test_the_report_has_the_summary_and_links_every_explained_image(explained):
     study, explanations = explained
     page = (study.folder / "report" / "index.html").read_text(encoding="utf-8")
-    assert "Why the least stable images are unstable" in page
+    assert "Why the most unstable images are unstable" in page
     links = set(re.findall(r'href="(\.\./explanations/[^"]+)"', page))
     assert all((study.folder / "report" / link).is_file() for link in links)
     examples = page.split('<div class="example">')[1:]
@@ -182,8 +187,8 @@ def test_the_report_has_the_summary_and_links_every_explained_image(explained):
     summary = summarise(explanations)
     told = results["explained"]["summary"]
     assert (told["n_images"], told["n_unstable"]) == (2, summary.n_unstable)
-    assert {share["cause"]: share["n_first"] for share in told["shares"]} == {
-        share.cause: share.n_first for share in summary.shares
+    assert {share["cause"]: share["n_cause"] for share in told["shares"]} == {
+        share.cause: share.n_cause for share in summary.shares
     }
 
 

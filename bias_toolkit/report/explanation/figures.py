@@ -18,12 +18,11 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
-from matplotlib.ticker import FixedLocator, NullLocator
+from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 
 from bias_toolkit.foundation.words import count, known, number, percent
 from bias_toolkit.report.page.style import (
     BLUE,
-    GREY,
     HEAT_MAP,
     PALE,
     RASTER_FROM,
@@ -31,7 +30,6 @@ from bias_toolkit.report.page.style import (
     VERMILLION,
     in_percent,
     legend_label,
-    name_rows,
     new_figure,
     shortened,
     styled,
@@ -40,10 +38,11 @@ from bias_toolkit.report.page.style import (
 from bias_toolkit.report.words.definitions import label_of
 
 if TYPE_CHECKING:
-    from bias_toolkit.explain.record import Estimate, ExplanationRecord, Framing, Response, ShiftMap
+    from bias_toolkit.explain.record import Estimate, ExplanationRecord, Framing, Response, ShiftMap, Stability
 
-OTHER = "#C3C8D0"
-NAME_WIDTH, NAME_LINES = 38, 3
+OTHER, INK = "#C3C8D0", "#1F2937"
+NAME_WIDTH, NAME_LINES = 50, 3
+EFFECTS_WIDTH, LARGE = 4.6, 11  # inches, points: readable where the page is 400 pixels wide
 FEWEST_BINS, MOST_BINS = 8, 30
 ASPECT_TICKS = (0.1, 0.2, 0.33, 0.5, 0.67, 1, 1.5, 2, 3, 5, 10)
 
@@ -169,75 +168,70 @@ def _legend(top1: np.ndarray, names: Mapping[int, str], colours: Mapping[int, st
 
 
 class Effect(NamedTuple):
-    """P(top-1 change) and MAC after a change of the image or of the prediction: a row of the dot plots."""
+    """P(top-1 change) and MAC of the image as it is, or in random trials: a row of the dot plots."""
 
     name: str
-    change: Estimate
-    mac: Estimate | None
+    after: Stability
     colour: str = PALE
     marker: str = "o"
 
 
 def effects(explanation: ExplanationRecord) -> list[Effect]:
-    """The rows of the dot plots, from the top: the image as it is, controls, interventions, remedies.
+    """The rows of the dot plots, from the top: the image as it is, controls, interventions.
 
     The coin toss is left out: its P(top-1 change) is along the study's sweep, and not over these steps.
     """
-    before = explanation.before
-    rows = [Effect("as it is", before.p_top1_change, before.mac, VERMILLION)]
+    rows = [Effect("as it is", explanation.before, VERMILLION)]
     if explanation.controls is not None:
-        rows.append(Effect("controls", explanation.controls, explanation.controls_mac, marker="s"))
+        rows.append(Effect("controls", explanation.controls, INK, "s"))
     several = Counter(line.cause for line in explanation.lines)
     for line in explanation.lines:
         if line.after is not None:
-            rank, colour = ("", PALE) if line.rank is None else (f"{line.rank}. ", BLUE)
             done = f": {line.intervention}" if several[line.cause] > 1 else ""
-            rows.append(Effect(f"{rank}{line.name}{done}", line.after.p_top1_change, line.after.mac, colour))
-    for remedy in explanation.remedies:
-        after = remedy.after
-        rows.append(Effect(f"averaged over {remedy.views:,} shifts", after.p_top1_change, after.mac, marker="D"))
+            rows.append(Effect(f"{line.name}{done}", line.after, PALE if line.rank is None else BLUE))
     return rows
 
 
 @styled
 def effects_plot(explanation: ExplanationRecord) -> Figure:
-    """P(top-1 change) and MAC of the image as it is, under each intervention, and with each remedy."""
+    """P(top-1 change) and MAC of the image as it is, in the controls, and under each intervention."""
     rows = effects(explanation)
     names = ["\n".join(textwrap.wrap(row.name, NAME_WIDTH, max_lines=NAME_LINES, placeholder="…")) for row in rows]
-    lines = sum(name.count("\n") + 1 for name in names)
-    figure = new_figure(10.4, 1.45 + 0.18 * len(rows) + 0.17 * lines)
-    left, right = figure.subplots(1, 2, sharey=True)
-    threshold = explanation.unstable_from
-    left.axvline(threshold, color=GREY, linewidth=1.1, linestyle="--", label="unstable from here to the right")
-    _dots(left, [row.change for row in rows], rows, threshold)
-    left.set_xlabel(f"{label_of('p_top1_change')}, 95% interval")
+    heights = np.array([1 + 0.45 * (1 + name.count("\n")) for name in names])
+    places = np.cumsum(heights) - 0.6
+    figure = new_figure(EFFECTS_WIDTH, 1.0 + 0.36 * heights.sum())
+    left, right = figure.subplots(1, 2)
+    for ax, name in ((left, "p_top1_change"), (right, "mac")):
+        _dots(ax, [getattr(row.after, name) for row in rows], rows, places)
+        ax.set_ylim(heights.sum(), 0)
+        ax.set_yticks([])
+        ax.grid(False, axis="y")
+        ax.tick_params(axis="x", labelsize=LARGE)
+        ax.xaxis.set_major_locator(MaxNLocator(3))
     in_percent(left.xaxis)
-    _dots(right, [row.mac for row in rows], rows)
-    right.set_xlabel("MAC, 95% interval")
-    name_rows(left, range(len(rows)), names)
-    right.grid(False, axis="y")
-    right.tick_params(axis="y", length=0)
-    left.set_ylim(len(rows) - 0.4, -0.6)
-    for label, row in zip(left.get_yticklabels(), rows, strict=True):
-        label.set_color(BLUE if row.colour == BLUE else "#1F2937")
-    figure.legend(*left.get_legend_handles_labels(), loc="outside upper right", ncols=2)
+    left.set_xlabel(label_of("p_top1_change"), fontsize=LARGE)
+    right.set_xlabel("MAC", fontsize=LARGE)
+    for name, place, row in zip(names, places, rows, strict=True):
+        colour = BLUE if row.colour == BLUE else INK
+        told = left.text(0, place - 0.45, name, transform=left.get_yaxis_transform(), color=colour, fontsize=LARGE)
+        told.set(va="bottom", in_layout=False, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5})
+    # A long name reaches over the other plot.
+    left.set_zorder(1)
+    left.patch.set_visible(False)
     return figure
 
 
-def _dots(ax: Axes, estimates: Sequence[Estimate | None], rows: Sequence[Effect], least: float = 0.0) -> None:
-    """One estimate a row, and the value of the first as a line; the axis reaches at least to `least`."""
-    ax.axvline(estimates[0].value, color=VERMILLION, linewidth=1.1, label="as it is")
-    ends = [least]
-    for place, (estimate, row) in enumerate(zip(estimates, rows, strict=True)):
-        if estimate is None or not known(estimate.value):
-            continue
+def _dots(ax: Axes, estimates: Sequence[Estimate], rows: Sequence[Effect], places: np.ndarray) -> None:
+    """One estimate a row, and the value of the controls, or else of the image as it is, as a line."""
+    reference = next((place for place, row in enumerate(rows) if row.name == "controls"), 0)
+    ax.axvline(estimates[reference].value, color=rows[reference].colour, linewidth=1.1, linestyle="--")
+    for place, estimate, row in zip(places, estimates, rows, strict=True):
         if known(estimate.low) and known(estimate.high):
-            ax.hlines(place, estimate.low, estimate.high, color=row.colour, linewidth=1.8, alpha=0.7)
-            ends.append(estimate.high)
-        ax.plot(estimate.value, place, row.marker, color=row.colour, markersize=6.5, zorder=3)
-        ends.append(estimate.value)
+            ax.hlines(place, estimate.low, estimate.high, color=row.colour, linewidth=2.6, alpha=0.7)
+        ax.plot(estimate.value, place, row.marker, color=row.colour, markersize=8, zorder=3)
+    ends = [end for each in estimates for end in (each.value, each.high) if known(end)]
     highest = max(*ends, 1e-3)
-    ax.set_xlim(-0.02 * highest, min(1.06 * highest, 1.02))
+    ax.set_xlim(-0.03 * highest, min(1.06 * highest, 1.02))
 
 
 @styled

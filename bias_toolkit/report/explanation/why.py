@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from bias_toolkit.explain.record import Cause
-from bias_toolkit.explain.sentences import two_digits
+from bias_toolkit.explain.sentences import cause_names, causes_words, two_digits
 from bias_toolkit.foundation.words import MISSING, count, known, percent
 from bias_toolkit.invariance import HEADLINE
 from bias_toolkit.report.explanation.figures import effects_plot
@@ -34,22 +34,26 @@ def why_section(explanation: ExplanationRecord) -> Section | None:
     """The causes with the effect of their removal; None for a stable image, of which no cause was looked for."""
     if not explanation.lines:
         return None
-    first = f"The first cause is: {explanation.causes[0].name}." if explanation.causes else "No cause was found."
+    found = causes_words(explanation) or "No cause was found."
     blocks: list[Block] = [
         FigureBlock(
             "effects",
             lambda: effects_plot(explanation),
             f"Dot plots of P(top-1 change) and MAC as it is, {percent(explanation.before.p_top1_change.value)} and "
-            f"{two_digits(explanation.before.mac.value)}, and after each change of the image. {first}",
-            "P(top-1 change) and MAC of the image as it is and after each change of it, over the same steps, with 95% "
-            "intervals. Causes are blue, all else is grey. The square is the controls: changes of brightness and "
-            "contrast, which remove no cause. Diamonds are averaged predictions. A cause lowers both.",
+            f"{two_digits(explanation.before.mac.value)}, in the controls and after each change of the image. {found}",
+            "P(top-1 change) and MAC of the image as it is, and in random trials: the controls, and the same trials "
+            "with each change of the image. Causes are blue, what is no cause is grey. Bars are 95% intervals over "
+            "trials. The image as it is has none, as all of its steps were measured. The dashed line is at the "
+            "controls. A cause lowers both.",
         ),
     ]
     causes = [line for line in explanation.lines if line.rank is not None]
     if causes:
-        title = "The cause" if len(causes) == 1 else "Causes, the first one first"
-        note = "Each cause was removed alone, and the same one-pixel steps were measured again: these are effects."
+        several = len(cause_names(explanation)) > 1
+        note = f"Each was removed alone, in the same {explanation.trials} random trials as the controls: an effect."
+        if several:
+            note += f" {found}"
+        title = "Causes" if several else "The cause"
         blocks.append(TrialsBlock(title, [_trial(line, explanation) for line in causes], note))
     else:
         blocks.append(Paragraph("No cause was found. What was tried is below, each with its result."))
@@ -74,45 +78,47 @@ def margin_trials(explanation: ExplanationRecord) -> list[TrialsBlock]:
 
 
 def _references(explanation: ExplanationRecord) -> list[Trial]:
-    before, controls, controls_mac = explanation.before, explanation.controls, explanation.controls_mac
+    before, controls = explanation.before, explanation.controls
     picture = Picture(explanation.picture, "Centre view of the image as it is")
-    facts = [_fact(P, before.p_top1_change), _fact(MAC, before.mac, two_digits), *_predictions(before)]
-    trials = [Trial("The image as it is", "reference", picture=picture, facts=facts)]
+    done = f"All {explanation.steps} steps between shifts of up to {count(explanation.radius, 'pixel')}."
+    trials = [Trial("The image as it is", "reference", done, picture=picture, facts=_measured(before))]
     if controls is not None:
-        facts = [_fact(P, controls)]
-        if controls_mac is not None:
-            facts.append(_fact(MAC, controls_mac, two_digits))
-        done = "Mean over four changes of brightness and contrast, which remove no cause."
-        trials.append(Trial("Controls", "reference", done, facts=facts))
+        done = f"{explanation.trials} random trials of brightness, contrast and place, which remove no cause."
+        trials.append(Trial("Controls", "reference", done, facts=_measured(controls)))
     return trials
+
+
+def _measured(stability: Stability) -> list[Fact]:
+    return [_fact(P, stability.p_top1_change), _fact(MAC, stability.mac, two_digits), *_predictions(stability)]
 
 
 def _trial(line: CauseLine, explanation: ExplanationRecord) -> Trial:
     facts = []
     if line.after is not None:
-        facts = _facts(line, explanation.before, line.after)
+        facts = _facts(line, explanation.controls)
     elif line.expected is not None:
         facts = [_fact(f"{P} of images with its margin", line.expected)]
     kind = "cause" if line.rank is not None else "other" if facts else "untried"
-    return Trial(line.name, kind, line.intervention, _picture(line), facts, line.verdict, line.reason, line.rank)
+    strongest = len(cause_names(explanation)) > 1 and line.rank is not None and line.cause == explanation.first_cause
+    verdict = "strongest cause" if strongest else line.verdict
+    return Trial(line.name, kind, line.intervention, _picture(line), facts, verdict, line.reason)
 
 
 def _picture(line: CauseLine) -> Picture | None:
     if line.picture is None:
         return None
-    lines = ["centre view, with the nearest of them"] if line.cause == Cause.CONTENT else ["centre view"]
+    lines = ["centre view, with the nearest one"] if line.cause == Cause.CONTENT else ["centre view"]
     return Picture(line.picture, f"Centre view, {line.intervention}", lines=lines)
 
 
-def _facts(line: CauseLine, before: Stability, after: Stability) -> list[Fact]:
+def _facts(line: CauseLine, controls: Stability | None) -> list[Fact]:
+    after = line.after
+    before = (None, None) if controls is None else (controls.p_top1_change, controls.mac)
     facts = [
-        _from_to(P, before.p_top1_change, after.p_top1_change, percent, _limits_of(line.fall, _hundredths, " points")),
-        _from_to(MAC, before.mac, after.mac, two_digits, _limits_of(line.mac_fall, two_digits)),
+        _from_to(P, before[0], after.p_top1_change, percent, line.fall, points),
+        _from_to(MAC, before[1], after.mac, two_digits, line.mac_fall, two_digits),
+        *_predictions(after),
     ]
-    if line.fall_beyond_controls is not None:
-        beyond = line.fall_beyond_controls
-        facts.append(Fact("Lower than after controls by", points(beyond.value), _limits(beyond, _hundredths)))
-    facts += _predictions(after)
     if line.made_up:
         facts.append(Fact("Made-up pixels", percent(line.made_up), [f"filled: {line.fill}"] if line.fill else []))
     return facts
@@ -120,14 +126,18 @@ def _facts(line: CauseLine, before: Stability, after: Stability) -> list[Fact]:
 
 def _from_to(
     name: str,
-    before: Estimate,
+    before: Estimate | None,
     after: Estimate,
     form: Callable[[float], str],
-    fall: str,
+    fall: Estimate | None,
+    form_of_fall: Callable[[float], str],
 ) -> Fact:
-    """A value before and after, with the interval of the latter and that of the fall."""
-    lines = [after.limits(form, "after: "), f"fall: {fall}" if fall else ""]
-    return Fact(name, f"{form(before.value)} → {form(after.value)}", [line for line in lines if line])
+    """A value in the controls and after, with the interval of the latter, and the fall with its interval."""
+    lines = [after.limits(form, "after: 95% interval ")]
+    if fall is not None:
+        lines.append(f"fall: {form_of_fall(fall.value)}{fall.limits(form_of_fall, ', 95% interval ')}")
+    start = "" if before is None else f"{form(before.value)} → "
+    return Fact(name, f"{start}{form(after.value)}", [line for line in lines if line])
 
 
 def _fact(name: str, estimate: Estimate, form: Callable[[float], str] = percent) -> Fact:
@@ -139,19 +149,9 @@ def _limits(estimate: Estimate, form: Callable[[float], str]) -> list[str]:
     return [limits] if limits else []
 
 
-def points(share: float | None) -> str:
+def points(share: float) -> str:
     """A difference of two shares in percentage points."""
-    return f"{_hundredths(share)} points" if known(share) else MISSING
-
-
-def _hundredths(share: float) -> str:
-    return percent(share).removesuffix("%")
-
-
-def _limits_of(fall: Estimate | None, form: Callable[[float], str], unit: str = "") -> str:
-    """The interval of a fall with its unit; empty if it is not known."""
-    limits = "" if fall is None else fall.limits(form)
-    return f"{limits}{unit}" if limits else ""
+    return f"{percent(share).removesuffix('%')} points"
 
 
 def _predictions(stability: Stability) -> list[Fact]:
@@ -177,25 +177,24 @@ def remedy_section(explanation: ExplanationRecord) -> Section | None:
         return None
     rows = [["As it is", count(1), *_cells(explanation.before), MISSING]]
     for remedy in explanation.remedies:
-        fall = Cell(points(remedy.fall.value), remedy.fall.limits(_hundredths))
         averaged = f"shifts of up to {count(remedy.radius, 'pixel')}"
-        rows.append([averaged, count(remedy.views), *_cells(remedy.after), fall])
+        rows.append([averaged, count(remedy.views), *_cells(remedy.after), points(remedy.fall)])
     table = TableBlock(
         "Predictions averaged over shifts",
         ["Averaged over", "Views", P, MAC, "Class at the centre view", f"Fall of {P}"],
         rows,
         definitions=[MEASURES[HEADLINE], MEASURES["mac"]],
         note="Averaging removes no cause. It makes the model less sensitive to where its view begins, for as many "
-        "forward passes as there are views. The class is that of the one view, or of the average around it. Under each "
-        "value is its 95% interval.",
+        "forward passes as there are views. The class is that of the one view, or of the average around it. All steps "
+        f"within {count(explanation.radius, 'pixel')} were measured and none was drawn, so there are no intervals.",
     )
     return Section("remedy", "What averaging over shifts gives", [table], folded=True)
 
 
 def _cells(stability: Stability) -> list[Cell]:
-    changes, mac, centre = stability.p_top1_change, stability.mac, stability.centre_view
+    centre = stability.centre_view
     return [
-        Cell(percent(changes.value), changes.limits()),
-        Cell(two_digits(mac.value), mac.limits(two_digits)),
+        Cell(percent(stability.p_top1_change.value)),
+        Cell(two_digits(stability.mac.value)),
         Cell(centre.name, *prediction_lines(centre)),
     ]

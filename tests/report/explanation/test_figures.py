@@ -98,39 +98,49 @@ def test_the_legend_of_the_map_names_the_most_frequent_first(unstable, colours):
 
 
 def test_dot_plot(unstable):
-    ax, right = effects_plot(unstable).axes
+    figure = effects_plot(unstable)
+    ax, right = figure.axes
     rows = effects(unstable)
     assert [row.name for row in rows] == [
         "as it is",
         "controls",
-        "1. framed off centre",
+        "framed off centre",
         "unlike the training images in content",
         "fine detail in the image: the view blurred with a standard deviation of 1 pixels",
         "fine detail in the image: the view blurred with a standard deviation of 2 pixels",
-        "averaged over 9 shifts",
-        "averaged over 49 shifts",
     ]
-    threshold, before, *points = ax.lines
-    assert list(before.get_xdata()) == [0.375] * 2
-    assert list(threshold.get_xdata()) == [0.1] * 2
-    assert [point.get_xdata()[0] for point in points] == [0.375, 0.35, 0.06, 0.02, 0.35, 0.3, 0.2, 0.07]
-    assert [point.get_ydata()[0] for point in points] == list(range(8))
-    assert [point.get_color() for point in points[:3]] == [VERMILLION, points[3].get_color(), BLUE]
-    assert {point.get_color() for point in points[3:]} == {points[1].get_color()}
+    reference, *points = ax.lines
+    assert list(reference.get_xdata()) == [0.35] * 2
+    assert [point.get_xdata()[0] for point in points] == [0.375, 0.35, 0.06, 0.02, 0.35, 0.3]
+    heights = [point.get_ydata()[0] for point in points]
+    assert heights == sorted(heights)
+    assert ax.get_ylim()[0] > heights[-1] > ax.get_ylim()[1]
+    colours = [point.get_color() for point in points]
+    assert (colours[0], colours[2]) == (VERMILLION, BLUE)
+    assert colours[3] == colours[4] == colours[5] not in (BLUE, VERMILLION)
     macs = [point.get_xdata()[0] for point in right.lines[1:]]
-    np.testing.assert_allclose(macs, [0.09375, 0.09, *(p / 4 for p in (0.06, 0.02, 0.35, 0.3, 0.2, 0.07))])
-    assert right.lines[0].get_xdata()[0] == 0.09375
-    (cause,) = ax.collections[2].get_segments()
-    np.testing.assert_allclose(cause, [[0.01, 2], [0.11, 2]])
-    labels = [label.get_text().replace("\n", " ") for label in ax.get_yticklabels()]
-    assert labels == [row.name for row in rows]
-    assert ax.get_ylim()[0] > ax.get_ylim()[1]
+    np.testing.assert_allclose(macs, [0.09375, 0.0875, *(p / 4 for p in (0.06, 0.02, 0.35, 0.3))])
+    assert right.lines[0].get_xdata()[0] == 0.0875
+    # The image as it is has no interval; the others have theirs.
+    assert len(ax.collections) == len(right.collections) == 5
+    (cause,) = ax.collections[1].get_segments()
+    np.testing.assert_allclose(cause, [[0.01, heights[2]], [0.11, heights[2]]])
+    assert [text.get_text().replace("\n", " ") for text in ax.texts] == [row.name for row in rows]
 
 
-def test_what_has_no_value_is_no_point(unstable):
-    unknown = dataclasses.replace(unstable.controls, value=None, low=None, high=None)
-    left, right = effects_plot(dataclasses.replace(unstable, controls=unknown, controls_mac=None)).axes
-    assert (len(left.lines), len(right.lines)) == (2 + 7, 1 + 7)
+def test_the_dot_plot_is_readable_where_it_is_narrow(unstable):
+    """At 400 pixels of width, its letters are as high as 11 pixels or more: 8 points."""
+    figure = effects_plot(unstable)
+    scale = min(400 / (96 * figure.get_figwidth()), 1)
+    letters = [*figure.axes[0].texts, *(tick for ax in figure.axes for tick in ax.get_xticklabels())]
+    letters += [ax.xaxis.label for ax in figure.axes]
+    assert min(text.get_fontsize() for text in letters) * scale * 96 / 72 >= 11
+
+
+def test_without_controls_the_line_is_at_the_image_as_it_is(unstable):
+    left, right = effects_plot(dataclasses.replace(unstable, controls=None)).axes
+    assert (left.lines[0].get_xdata()[0], right.lines[0].get_xdata()[0]) == (0.375, 0.09375)
+    assert (len(left.lines), len(right.lines)) == (1 + 5, 1 + 5)
 
 
 def test_the_object_among_the_training_objects(unstable):

@@ -203,14 +203,14 @@ def test_every_line_with_its_numbers(page, unstable):
         kind, text = page.trial(line.name, line.intervention, line.reason, line.verdict)
         if line.after is None:
             continue
-        before, after = unstable.before.p_top1_change, line.after.p_top1_change
-        assert f"{percent(before.value)} → {percent(after.value)}" in text
-        assert f"after: {percent(after.low)} to {percent(after.high)}" in text
-        assert f"{significant(unstable.before.mac.value, 2)} → {significant(line.after.mac.value, 2)}" in text
-        low, high = points(line.fall.low).removesuffix(" points"), points(line.fall.high)
-        assert f"fall: {low} to {high}" in text
-        assert f"fall: {significant(line.mac_fall.low, 2)} to {significant(line.mac_fall.high, 2)}" in text
-        assert f"Lower than after controls by {points(line.fall_beyond_controls.value)}" in text
+        before, after = unstable.controls, line.after.p_top1_change
+        assert f"{percent(before.p_top1_change.value)} → {percent(after.value)}" in text
+        assert f"after: 95% interval {percent(after.low)} to {percent(after.high)}" in text
+        assert f"{significant(before.mac.value, 2)} → {significant(line.after.mac.value, 2)}" in text
+        low, high = points(line.fall.low), points(line.fall.high)
+        assert f"fall: {points(line.fall.value)}, 95% interval {low} to {high}" in text
+        ends = [significant(end, 2) for end in (line.mac_fall.value, line.mac_fall.low, line.mac_fall.high)]
+        assert f"fall: {ends[0]}, 95% interval {ends[1]} to {ends[2]}" in text
         centre = line.after.centre_view
         told = f"probability {percent(centre.probability)}, {'right' if centre.is_right else 'wrong'}"
         assert f"Class at the centre view {centre.name} {told}" in text
@@ -222,12 +222,14 @@ def test_causes_come_first_in_their_order_and_what_was_not_tried_has_no_numbers(
     kinds = [kind.split()[1] for kind, _ in page.trials]
     assert kinds == ["cause", "reference", "reference", "other", "other", "other", "untried", "other"]
     texts = [squeezed(words) for _, words in page.trials]
-    assert "1 framed off centre cause" in texts[0]
+    assert "centre view framed off centre cause" in texts[0]
     assert "Class at the centre view <script>alert(1)</script>" in texts[1]
     assert "Class over all shifts owl probability 40.0%, wrong" in texts[1]
     assert texts[2].startswith("Controls")
     assert "P(top-1 change) 35.0%" in texts[2]
-    assert "MAC 0.09" in texts[2]
+    assert "95% interval 30.0% to 40.0%" in texts[2]
+    assert "MAC 0.087" in texts[2]
+    assert "interval" not in texts[1]
     assert "%" not in texts[-2]
     # An association, in the section on other images and not among the causes.
     assert texts[-1].startswith("a coin toss between two classes like others of its margin")
@@ -241,9 +243,9 @@ def test_the_coin_toss_is_compared_with_images_of_its_margin_and_not_with_these_
 
 
 def test_remedies(page):
-    assert "shifts of up to 3 pixels 49 7.0% 2.0% to 12.0% 0.018 0.0075 to 0.028 snow leopard" in page.text
+    assert "shifts of up to 3 pixels 49 7.0% 0.018 snow leopard" in page.text
     # What the remedy does to the centre view: as it is, the class of that one view and not that over all shifts.
-    as_it_is = "As it is 1 37.5% 32.5% to 42.5% 0.094 0.084 to 0.10 <script>alert(1)</script> probability 45.0%, wrong"
+    as_it_is = "As it is 1 37.5% 0.094 <script>alert(1)</script> probability 45.0%, wrong"
     assert as_it_is in page.text
     assert "A shift is an exact slice of pixels." in page.text
 
@@ -269,6 +271,29 @@ def test_no_cause_was_found(explained, unstable):
     assert page.headings[1:3] == ["Why", "What is no cause"]
     assert "No cause was found. What was tried is below, each with its result." in page.text
     assert "trial cause" not in dict(page.trials)
+
+
+@pytest.mark.parametrize(
+    ("ranks", "tags", "title", "found"),
+    [
+        ((1, None), ["cause"], "The cause", "One cause was found: framed off centre."),
+        ((1, 2), ["strongest cause", "cause"], "Causes", "The strongest is: framed off centre."),
+        ((1, 1), ["cause", "cause"], "Causes", "2 causes were found, in no order: framed off centre, and unlike"),
+    ],
+)
+def test_causes_are_ordered_only_where_they_are_told_apart(unstable, ranks, tags, title, found):
+    lines = [
+        dataclasses.replace(line, rank=rank, verdict="cause")
+        for line, rank in zip([unstable.lines[0], unstable.lines[2]], ranks, strict=True)
+        if rank
+    ]
+    why = explanation_page(dataclasses.replace(unstable, lines=lines)).sections[1]
+    figure, causes = why.blocks
+    assert causes.title == title
+    assert [trial.verdict for trial in causes.trials] == tags
+    assert [trial.rank for trial in causes.trials] == [None] * len(tags)
+    assert (found in causes.note) == (len(tags) > 1)
+    assert found in figure.alt
 
 
 def test_percentiles_at_the_ends():

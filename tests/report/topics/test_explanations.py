@@ -7,7 +7,6 @@ import re
 import pandas as pd
 import pytest
 
-from bias_toolkit.explain.record import Estimate
 from bias_toolkit.explain.summary import summarise
 from bias_toolkit.report import topic_findings, write_report
 from bias_toolkit.report.page.blocks import Cell, FigureBlock, Omitted, Paragraph, TableBlock
@@ -15,16 +14,23 @@ from bias_toolkit.report.topics.explanations import (
     TOPIC,
     Explained,
     ExplainedImage,
+    cause_bars,
     explanation_findings,
     explanations_section,
-    first_causes,
     gather,
 )
 
 IMAGES = (
-    ExplainedImage("test/003.png", "Сова é", 0.5, 0.4, 0.6, "framed off centre", "../explanations/3/index.html"),
-    ExplainedImage("test/<i>.png", "", 0.2, None, None, None, "../explanations/4/index.html"),
-    ExplainedImage("test/005.png", "owl", 0.01, 0.0, 0.02, None, "../explanations/5/index.html", True),
+    ExplainedImage(
+        "test/003.png",
+        "Сова é",
+        0.5,
+        0.4,
+        {"framed off centre": 0.05, "fine detail in the image": 0.1},
+        "../explanations/3/index.html",
+    ),
+    ExplainedImage("test/<i>.png", "", 0.2, 0.25, {}, "../explanations/4/index.html"),
+    ExplainedImage("test/005.png", "owl", 0.01, None, {}, "../explanations/5/index.html", True),
 )
 
 
@@ -55,32 +61,41 @@ def text_of(cell):
 def test_the_sections_numbers_are_the_summarys(with_explanations, summary):
     section = explanations_section(with_explanations)
     first, *_, margin = [block.text for block in section.blocks if isinstance(block, Paragraph)]
-    assert first.startswith("The 15 least stable images were explained; 13 are unstable. The images were picked")
+    assert first == (
+        "Of the 15 most unstable test images, chosen for that, 13 are unstable over steps in all directions. So this "
+        "says nothing about other images, and there is no interval."
+    )
     assert margin == (
-        "9 of 12 unstable images do not clearly change more often than other test images of the same margin (an "
-        "association)."
+        "That the image changes more often than other test images of the same margin was not found for 9 of 12 "
+        "unstable images (an association)."
     )
     rows = [[text_of(cell) for cell in row] for row in tables(section)["Causes among the unstable images"].rows]
-    assert rows[0] == ["As they are", "–", "–", "13", "–", "–", "40.0% | 35.0% to 45.0%", "–"]
-    assert rows[1][0::6] == ["Controls", "38.0% | 33.0% to 43.0%"]
-    assert rows[2] == ["Framed off centre", "7", "8", "13", "3", "2", "12.0% | 8.0% to 16.0%", "26.0 | 20.0 to 32.0"]
-    few = "too few images, or too alike, for an interval"
-    assert rows[3] == ["Undersampling in the network", "3", "4", "4", "0", "0", f"20.0% | {few}", f"18.0 | {few}"]
-    assert rows[4] == ["Fine detail in the image", *["0"] * 5, "–", "–"]
-    assert rows[-1][:2] == ["None found", "3"]
-    assert len(rows) == 3 + len(summary.shares)
+    assert rows[0] == ["Framed off centre", "8", "7", "13", "3", "2"]
+    assert rows[1] == ["Undersampling in the network", "4", "3", "4", "0", "0"]
+    assert rows[2] == ["Fine detail in the image", *["0"] * 5]
+    assert rows[-1] == ["None found", "3", *["–"] * 4]
+    assert len(rows) == 1 + len(summary.shares)
+    # Images that were chosen have no population that an interval would be of.
+    assert not [cell for row in rows for cell in row if " to " in cell]
     header = tables(section)["Causes among the unstable images"].header
     assert {len(row) for row in rows} == {len(header)}
 
 
 def test_the_lists_of_images_link_to_their_pages_and_say_which_are_counted(with_explanations):
     shown = tables(explanations_section(with_explanations))
-    counted = shown["The least stable images"].rows
+    counted = shown["The most unstable images"].rows
     others = shown["Other explained images, which are not counted above"].rows
     assert [[text_of(cell) for cell in row] for row in [*counted, *others]] == [
-        ["test/003.png", "Сова é", "50.0% | 40.0% to 60.0%", "framed off centre", "why?"],
-        ["test/<i>.png", "–", "20.0%", "none found", "why?"],
-        ["test/005.png", "owl", "1.0% | 0% to 2.0%", "stable", "why?"],
+        [
+            "test/003.png",
+            "Сова é",
+            "50.0%",
+            "40.0%",
+            "framed off centre 5.0%; fine detail in the image 10.0%",
+            "why?",
+        ],
+        ["test/<i>.png", "–", "20.0%", "25.0%", "none found", "why?"],
+        ["test/005.png", "owl", "1.0%", "–", "stable", "why?"],
     ]
     links = [row[-1].link for row in [*counted, *others] if isinstance(row[-1], Cell)]
     assert links == [image.link for image in IMAGES]
@@ -90,8 +105,8 @@ def test_the_lists_of_images_link_to_their_pages_and_say_which_are_counted(with_
 
 def test_the_figure_says_its_numbers(with_explanations):
     (figure,) = [block for block in explanations_section(with_explanations).blocks if isinstance(block, FigureBlock)]
-    assert figure.alt.endswith("framed off centre 7, undersampling in the network 3, none found 3.")
-    assert "the 13 unstable images among the 15 least stable images" in figure.caption
+    assert figure.alt.endswith("framed off centre 8, undersampling in the network 4, none found 3.")
+    assert "the 13 unstable ones of the 15 most unstable test images, chosen for that" in figure.caption
 
 
 def test_only_other_images_are_explained(with_explanations):
@@ -117,83 +132,68 @@ def test_no_image_is_unstable(with_explanations, summary):
     none = dataclasses.replace(summary, n_images=3, n_unstable=0, n_unexplained=0)
     changed = dataclasses.replace(with_explanations, summary=none)
     section = explanations_section(changed)
-    assert section.blocks[0].text.startswith("The 3 least stable images were explained; none is unstable.")
-    assert next(iter(tables(section))) == "The least stable images"
+    assert section.blocks[0].text.startswith("Of the 3 most unstable test images, chosen for that, none is unstable ")
+    assert next(iter(tables(section))) == "The most unstable images"
     (finding,) = explanation_findings(changed)
     assert (finding.kind, finding.estimate) == ("fact", None)
-    assert finding.claim == "The least stable images are stable over one-pixel steps in all directions."
-
-
-@pytest.mark.parametrize(
-    ("beyond", "kind", "rank", "claim"),
-    [
-        (
-            Estimate(0.26, 0.2, 0.32),
-            "effect",
-            40,
-            "On average, removing “framed off centre” makes the least stable images more stable.",
-        ),
-        (
-            Estimate(0.1, 0.0, 0.2),
-            "none",
-            140,
-            "That removing “framed off centre” makes the least stable images more stable on average was not found.",
-        ),
-        (
-            Estimate(-0.1, -0.2, -0.01),
-            "effect",
-            40,
-            "On average, removing “framed off centre” makes the least stable images less stable.",
-        ),
-        (
-            Estimate(0.26),
-            "caution",
-            140,
-            "Too few of the least stable images were explained to name a cause that they share.",
-        ),
-    ],
-)
-def test_a_finding_follows_from_the_interval_that_is_shown(with_explanations, summary, beyond, kind, rank, claim):
-    shares = [dataclasses.replace(summary.shares[0], beyond=beyond), *summary.shares[1:]]
-    changed = dataclasses.replace(summary, shares=shares)
-    (finding,) = explanation_findings(dataclasses.replace(with_explanations, summary=changed))
-    assert (finding.kind, finding.rank, finding.claim) == (kind, rank, claim)
-    assert not re.search("[0-9]", finding.claim)
-    estimate = finding.estimate
-    assert (estimate.value, estimate.low, estimate.high, estimate.n) == (beyond.value, beyond.low, beyond.high, 13)
-    assert estimate.direction == {"effect": 1 if beyond.value > 0 else -1, "none": 0, "caution": None}[kind]
-    # The table has the same numbers.
-    row = tables(explanations_section(dataclasses.replace(with_explanations, summary=changed)))
-    cell = row["Causes among the unstable images"].rows[2][-1]
-    assert estimate.text.startswith(f"P(top-1 change) lower than after changes that remove no cause by {cell.text} ")
-    assert finding.evidence.startswith(
-        "“framed off centre” is the first cause of 7 of the 13 unstable images among the 15 least stable images. For 3 "
-        "no cause was found."
+    assert finding.claim == (
+        "None of the most unstable images, chosen for that, is unstable over one-pixel steps in all directions."
     )
 
 
-def share(summary, cause, n_first):
-    return dataclasses.replace(next(one for one in summary.shares if one.cause == cause), n_first=n_first)
+@pytest.mark.parametrize(
+    ("n_unexplained", "whom", "found"),
+    [(3, "some", "10 of the 13 unstable"), (12, "one", "1 of the 13 unstable"), (0, "each unstable one", "13 of the")],
+)
+def test_a_finding_says_for_how_many_a_cause_was_found(with_explanations, summary, n_unexplained, whom, found):
+    changed = dataclasses.replace(summary, n_unexplained=n_unexplained)
+    (finding,) = explanation_findings(dataclasses.replace(with_explanations, summary=changed))
+    assert (finding.kind, finding.rank, finding.estimate) == ("fact", 40, None)
+    assert finding.claim == f"A cause was found for {whom} of the most unstable images, chosen for that."
+    assert finding.evidence.startswith(f"A cause was found for {found}")
+    assert finding.evidence.endswith(
+        "ones of the 15 most unstable test images, chosen for that. “framed off centre” is a cause of 8, more than any "
+        "other. So this says nothing about other images, and there is no interval."
+    )
+
+
+def share(summary, cause, n_cause):
+    return dataclasses.replace(next(one for one in summary.shares if one.cause == cause), n_cause=n_cause)
 
 
 @pytest.mark.parametrize(
-    ("firsts", "n_unstable", "words"),
+    ("causes", "n_unstable", "words"),
     [
         (
             {"off_centre": 4, "scale": 4},
             9,
-            "“framed off centre” and “framed too small or too large” are each the first cause of 4 of the 9 unstable "
-            "images among",
+            "A cause was found for 6 of the 9 unstable ones of the 15 most unstable test images, chosen for that. "
+            "“framed off centre” and “framed too small or too large” are each a cause of 4, more than any other.",
         ),
-        ({"scale": 6}, 15, "“framed too small or too large” is the first cause of 6 of the 15 least stable images."),
-        ({"scale": 1}, 1, "“framed too small or too large” is the first cause of 1 of the 1 unstable image among"),
+        (
+            {"scale": 6},
+            15,
+            "A cause was found for 12 of the 15 most unstable test images, chosen for that. “framed too small or too "
+            "large” is a cause of 6, more than any other.",
+        ),
+        ({"scale": 1}, 4, "A cause was found for 1 of the 4 unstable ones of the 15 most"),
     ],
 )
-def test_evidence(with_explanations, summary, firsts, n_unstable, words):
-    shares = [share(summary, cause, n) for cause, n in firsts.items()]
+def test_evidence(with_explanations, summary, causes, n_unstable, words):
+    shares = [share(summary, cause, n) for cause, n in causes.items()]
     changed = dataclasses.replace(summary, n_unstable=n_unstable, shares=shares)
     (finding,) = explanation_findings(dataclasses.replace(with_explanations, summary=changed))
     assert finding.evidence.startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("n_images", "unstable"), [(1, "the most unstable test image"), (2, "the unstable one of the 2")]
+)
+def test_one_unstable_image(with_explanations, summary, n_images, unstable):
+    shares = [share(summary, "scale", 1)]
+    one = dataclasses.replace(summary, n_images=n_images, n_unstable=1, n_unexplained=0, shares=shares)
+    (finding,) = explanation_findings(dataclasses.replace(with_explanations, summary=one))
+    assert finding.evidence.startswith(f"A cause was found for 1 of {unstable}")
 
 
 def test_no_cause_was_found(with_explanations, summary):
@@ -201,7 +201,7 @@ def test_no_cause_was_found(with_explanations, summary):
     changed = dataclasses.replace(summary, shares=shares, n_unexplained=13)
     (finding,) = explanation_findings(dataclasses.replace(with_explanations, summary=changed))
     assert (finding.kind, finding.estimate, finding.rank) == ("none", None, 140)
-    assert finding.claim == "No cause was found for any of the least stable images."
+    assert finding.claim == "No cause was found for any of the most unstable images, chosen for that."
 
 
 def test_what_is_gathered_are_the_explanations(explained_source):
@@ -224,18 +224,18 @@ def test_the_report_has_it_after_the_images(explained_source, tmp_path, pages_wi
     path = write_report(explained_source, tmp_path / "report")
     html = path.read_text(encoding="utf-8")
     headings = re.findall(r"<h2>(.*?)</h2>", html)
-    place = headings.index("Why the least stable images are unstable")
+    place = headings.index("Why the most unstable images are unstable")
     assert headings[place - 1 : place + 2] == ["Most and least stable images", headings[place], "Classes"]
     assert "../explanations/0/index.html" in html
-    assert (path.parent / "figures" / "first-causes.svg").is_file()
+    assert (path.parent / "figures" / "causes.svg").is_file()
     saved = json.loads((path.parent / "results.json").read_text(encoding="utf-8"))["explained"]
     assert saved["summary"]["n_unstable"] == 2
-    assert saved["images"][1]["first_cause"] == "framed off centre"
+    assert saved["images"][1]["causes"] == {"framed off centre": 0.06}
 
 
-def test_bars_of_first_causes(summary):
-    ax = first_causes(summary)
-    assert [bar.get_width() for bar in ax.patches] == [7, 3, 0, 0, 0, 0, 3]
+def test_bars_of_causes(summary):
+    ax = cause_bars(summary)
+    assert [bar.get_width() for bar in ax.patches] == [8, 4, 0, 0, 0, 0, 3]
     names = [label.get_text() for label in ax.get_yticklabels()]
     assert names[:2] == ["framed off centre", "undersampling in the network"]
     assert names[-1] == "none found"

@@ -1,15 +1,14 @@
 """The explained images: how many are unstable, and the causes of their instability."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 
 from bias_toolkit.explain import Explanation
-from bias_toolkit.explain.record import Estimate as Measured
 from bias_toolkit.explain.summary import CauseShare, Summary, summarise
-from bias_toolkit.foundation.words import MISSING, Form, count, interval, known, percent
+from bias_toolkit.foundation.words import MISSING, count, percent
 from bias_toolkit.invariance import HEADLINE
 from bias_toolkit.report.page.blocks import Block, Cell, FigureBlock, Omitted, Paragraph, Section, TableBlock
 from bias_toolkit.report.page.publish import PAGE
@@ -18,14 +17,13 @@ from bias_toolkit.report.source import Source, per_image
 from bias_toolkit.report.stability import ordered_by_stability
 from bias_toolkit.report.topic import Topic
 from bias_toolkit.report.words.definitions import label_of
-from bias_toolkit.report.words.finding import NO_INTERVAL, Estimate, Finding, Heading, Kind, Unit
-from bias_toolkit.report.words.sentences import in_points
+from bias_toolkit.report.words.finding import Finding, Heading, Kind
 
-SELECTION = "The images were picked because they are the least stable, so this says nothing about other images."
-TITLE = "Why the least stable images are unstable"
+SELECTION = "So this says nothing about other images, and there is no interval."
+TITLE = "Why the most unstable images are unstable"
 NOT_EXPLAINED = (
-    "the least stable image was not explained; the command “bias-toolkit explain STUDY --worst 20” explains the 20 "
-    "least stable ones."
+    "the most unstable image was not explained; the command “bias-toolkit explain STUDY --worst 20” explains the 20 "
+    "most unstable ones."
 )
 FOLDED_FROM = 26
 RANK, RANK_OF_NONE = 40, 140
@@ -39,24 +37,25 @@ class ExplainedImage:
 
     image_id: str
     class_name: str  # as it is shown; empty for none
-    p_top1_change: float  # over one-pixel steps in all directions
-    low: float | None  # its 95% interval; None if there is none
-    high: float | None
-    first_cause: str | None  # in words; None if no cause was found, or none was searched
+    p_top1_change: float  # over all one-pixel steps nearby, so without an interval
+    # In random trials without an intervention; None if it is stable.
+    p_top1_change_controls: float | None
+    # Each cause in words, with P(top-1 change) in the same trials without it; the lowest first.
+    causes: Mapping[str, float]
     link: str  # address of its page, relative to the report
     is_stable: bool = False  # whether it is so stable that no cause is searched
 
 
 @dataclass(frozen=True)
 class Explained:
-    """The explained images, and a summary of the least stable ones.
+    """The explained images, and a summary of the most unstable ones.
 
-    `images` are the least stable images of the test set, up to the first that was not explained, and `summary` is of
+    `images` are the most unstable images of the test set, up to the first that was not explained, and `summary` is of
     these. `others` are all other explained test images.
     """
 
-    summary: Summary | None = None  # None if the least stable image was not explained
-    images: Sequence[ExplainedImage] = ()  # the least stable first
+    summary: Summary | None = None  # None if the most unstable image was not explained
+    images: Sequence[ExplainedImage] = ()  # the most unstable first
     others: Sequence[ExplainedImage] = ()
 
 
@@ -69,7 +68,7 @@ def explanation_links(source: Source) -> dict[str, str]:
 
 
 def least_stable_explained(source: Source) -> list[Explanation]:
-    """The explanations of the least stable test images, the least stable first, up to the first that has none."""
+    """The explanations of the most unstable test images, the most unstable first, up to the first that has none."""
     explanations = source.explanations
     if not explanations:
         return []
@@ -91,70 +90,60 @@ def gather(source: Source) -> Explained:
 
 
 def _image(explanation: Explanation, links: dict[str, str]) -> ExplainedImage:
-    change = explanation.before.p_top1_change
+    controls = explanation.controls
+    causes: dict[str, float] = {}
+    for line in explanation.causes:
+        causes.setdefault(line.name, line.after.p_top1_change.value)
     return ExplainedImage(
         image_id=explanation.image_id,
         class_name=explanation.label_name,
-        p_top1_change=change.value,
-        low=change.low,
-        high=change.high,
-        first_cause=explanation.causes[0].name if explanation.causes else None,
+        p_top1_change=explanation.before.p_top1_change.value,
+        p_top1_change_controls=None if controls is None else controls.p_top1_change.value,
+        causes=causes,
         link=links[explanation.image_id],
         is_stable=explanation.is_stable,
     )
 
 
 def explanation_findings(contents: Explained) -> list[Finding]:
-    """Whether the removal of the most frequent first cause calms the least stable images, on average over them."""
+    """For how many of the most unstable images a cause was found. They are chosen, so no interval belongs to it."""
     summary = contents.summary
     if summary is None:
         return []
+    found = summary.n_unstable - summary.n_unexplained
     if not summary.n_unstable:
-        claim = "The least stable images are stable over one-pixel steps in all directions."
-        return [_finding(Kind.FACT, claim, summary.sentence)]
-    if not summary.first:
-        claim = "No cause was found for any of the least stable images."
-        return [_finding(Kind.NONE, claim, summary.sentence)]
-    share = summary.first[0]
-    estimate = Estimate(
-        "fall_beyond_controls",
-        f"{P} lower than after changes that remove no cause by",
-        share.beyond.value,
-        share.beyond.low,
-        share.beyond.high,
-        share.n_tried,
-        unit=Unit.POINTS,
-        nothing=0.0,
+        claim = "None of the most unstable images, chosen for that, is unstable over one-pixel steps in all directions."
+        return [_finding(Kind.FACT, claim, summary.sentence, RANK_OF_NONE)]
+    if not found:
+        claim = "No cause was found for any of the most unstable images, chosen for that."
+        return [_finding(Kind.NONE, claim, summary.sentence, RANK_OF_NONE)]
+    whom = "some" if found > 1 else "one"
+    if not summary.n_unexplained:
+        whom = "each unstable one"
+    claim = f"A cause was found for {whom} of the most unstable images, chosen for that."
+    names = " and ".join(f"“{each.name}”" for each in summary.most)
+    verb = "is" if len(summary.most) == 1 else "are each"
+    evidence = (
+        f"A cause was found for {count(found)} of {_unstable(summary)}. {names} {verb} a cause of "
+        f"{count(summary.most[0].n_cause)}, more than any other."
     )
-    removing = f"removing “{share.name}” makes the least stable images"
-    kind, claim = {
-        1: (Kind.EFFECT, f"On average, {removing} more stable."),
-        0: (Kind.NONE, f"That {removing} more stable on average was not found."),
-        -1: (Kind.EFFECT, f"On average, {removing} less stable."),
-        None: (Kind.CAUTION, "Too few of the least stable images were explained to name a cause that they share."),
-    }[estimate.direction]
-    firsts = " and ".join(f"“{each.name}”" for each in summary.first)
-    verb = "is" if len(summary.first) == 1 else "are each"
-    evidence = f"{firsts} {verb} the first cause of {count(share.n_first)} of {_unstable(summary)}."
-    if summary.n_unexplained:
-        evidence += f" For {count(summary.n_unexplained)} no cause was found."
-    return [_finding(kind, claim, evidence, estimate)]
+    return [_finding(Kind.FACT, claim, evidence, RANK)]
 
 
-def _finding(kind: Kind, claim: str, evidence: str, estimate: Estimate | None = None) -> Finding:
-    rank = RANK if kind == Kind.EFFECT else RANK_OF_NONE
-    return Finding(Heading.EXPLANATIONS, kind, claim, f"{evidence} {SELECTION}", estimate=estimate, rank=rank)
+def _finding(kind: Kind, claim: str, evidence: str, rank: int) -> Finding:
+    return Finding(Heading.EXPLANATIONS, kind, claim, f"{evidence} {SELECTION}", rank=rank)
 
 
 def _unstable(summary: Summary) -> str:
-    """`the 18 unstable images among the 20 least stable images`, or `the 20 least stable images`."""
+    """`the 18 unstable ones of the 20 most unstable test images, chosen for that`, or without `unstable ones`."""
     if summary.n_unstable == summary.n_images:
-        return f"the {summary.images}"
-    return f"the {count(summary.n_unstable, 'unstable image')} among the {summary.images}"
+        return summary.images
+    ones = "unstable one" if summary.n_unstable == 1 else f"{count(summary.n_unstable)} unstable ones"
+    return f"the {ones} of {summary.images}"
 
 
 def explanations_section(contents: Explained) -> Section | Omitted:
-    """The share of each cause among the least stable images, and links to the pages of all explained images."""
+    """The number of the most unstable images with each cause, and links to the pages of all explained images."""
     summary = contents.summary
     if summary is None and not contents.others:
         return Omitted(TITLE, NOT_EXPLAINED)
@@ -162,81 +151,74 @@ def explanations_section(contents: Explained) -> Section | Omitted:
     if summary is not None:
         blocks.append(Paragraph(f"{summary.sentence} {SELECTION}"))
         if summary.n_unstable:
-            blocks += [_first_causes(summary), _causes(summary)]
+            blocks += [_bars(summary), _causes(summary)]
             if summary.n_compared:
                 blocks.append(Paragraph(summary.margin_sentence))
-    captions = ("The least stable images", "Other explained images, which are not counted above")
+    captions = ("The most unstable images", "Other explained images, which are not counted above")
     for caption, images in zip(captions, (contents.images, contents.others), strict=True):
         if images:
             blocks.append(_images(caption, images))
     return Section("explanations", TITLE, blocks)
 
 
-def _first_causes(summary: Summary) -> FigureBlock:
-    counts = [f"{share.name} {share.n_first}" for share in summary.shares if share.n_first]
+def _bars(summary: Summary) -> FigureBlock:
+    counts = [f"{share.name} {share.n_cause}" for share in summary.shares if share.n_cause]
     return FigureBlock(
-        "first-causes",
-        lambda: first_causes(summary),
-        f"Bars: unstable images by first cause. {', '.join([*counts, f'{NO_CAUSE} {summary.n_unexplained}'])}.",
-        f"The first cause of each of {_unstable(summary)}. An image’s first cause is the one without which the model "
-        "is right and P(top-1 change) falls most.",
+        "causes",
+        lambda: cause_bars(summary),
+        f"Bars: unstable images by cause. {', '.join([*counts, f'{NO_CAUSE} {summary.n_unexplained}'])}.",
+        f"The number of images of which each is a cause, of {_unstable(summary)}. An image can have several causes.",
     )
 
 
 def _causes(summary: Summary) -> TableBlock:
-    n = summary.n_unstable
     rows = [
-        ["As they are", *[MISSING] * 2, count(n), *[MISSING] * 2, _mean(summary.before), MISSING],
-        ["Controls", *[MISSING] * 5, _mean(summary.controls), MISSING],
         *map(_row, summary.shares),
-        [NO_CAUSE.capitalize(), count(summary.n_unexplained), *[MISSING] * 6],
+        [NO_CAUSE.capitalize(), count(summary.n_unexplained), *[MISSING] * 4],
     ]
-    header = ["Cause", "First cause of", "A cause of", "Removed from", "Not calmed", "Wrong answer", f"Mean {P} after"]
     return TableBlock(
         "Causes among the unstable images",
-        [*header, "Lower than controls by"],
+        ["Cause", "A cause of", "The only or strongest of", "Removed from", "Not calmed", "Wrong answer"],
         rows,
-        note="Counts are of images. Removed from: the images that can have the cause, so not those of usual framing, "
-        "nor enlarged ones for fine detail. Not calmed: P(top-1 change) falls as for a cause, but MAC does not. Wrong "
-        "answer: it falls, but the model is then wrong more often or says an unrelated class. Controls are changes of "
-        "brightness and contrast, which remove no cause. The last column is in percentage points, image by image. "
-        "Under each mean is its interval over images; those of the causes hold together with 95% confidence.",
+        note=f"Counts are of {_unstable(summary)}. The only or strongest: the image has no other cause, or this one is "
+        "stronger than each other one by the interval of the difference. Removed from: the images that can have the "
+        "cause, so not those of usual framing, nor enlarged ones for fine detail. Not calmed: P(top-1 change) falls, "
+        "but that MAC falls was not found. Wrong answer: it falls, but the model is then wrong more often or says an "
+        "unrelated class.",
     )
 
 
-def _row(share: CauseShare) -> list[Cell | str]:
-    counts = (share.n_first, share.n_cause, share.n_tried, share.n_not_calm, share.n_wrong)
-    cells = [count(number) for number in counts]
-    return [share.name.capitalize(), *cells, _mean(share.after), _mean(share.beyond, in_points)]
-
-
-def _mean(estimate: Measured, form: Form = percent) -> Cell:
-    if not known(estimate.value):
-        return Cell(MISSING)
-    return Cell(form(estimate.value), estimate.limits(form) or NO_INTERVAL)
+def _row(share: CauseShare) -> list[str]:
+    counts = (share.n_cause, share.n_first, share.n_tried, share.n_not_calm, share.n_wrong)
+    return [share.name.capitalize(), *(count(number) for number in counts)]
 
 
 def _images(caption: str, images: Sequence[ExplainedImage]) -> TableBlock:
     rows = []
     for image in images:
-        limits = interval(image.low, image.high, percent) if known(image.low) and known(image.high) else ""
-        cause = "stable" if image.is_stable else image.first_cause or NO_CAUSE
-        change = Cell(percent(image.p_top1_change), limits)
-        rows.append([image.image_id, image.class_name or MISSING, change, cause, Cell("why?", link=image.link)])
+        causes = "; ".join(f"{name} {percent(left)}" for name, left in image.causes.items())
+        cause = "stable" if image.is_stable else causes or NO_CAUSE
+        controls = MISSING if image.p_top1_change_controls is None else percent(image.p_top1_change_controls)
+        change = percent(image.p_top1_change)
+        rows.append(
+            [image.image_id, image.class_name or MISSING, change, controls, cause, Cell("why?", link=image.link)]
+        )
     return TableBlock(
         caption,
-        ["Image", "Class", P, "First cause", ""],
+        ["Image", "Class", P, f"{P} in the controls", f"Causes, with {P} without each", ""],
         rows,
-        note="P(top-1 change) is over one-pixel steps in all directions, with its 95% interval.",
+        note="P(top-1 change) of the image is over all one-pixel steps within 4 pixels. The controls are random trials "
+        "of place, brightness and contrast, and each cause was removed in the same trials. An image’s page has their "
+        "intervals.",
         folded=len(rows) > FOLDED_FROM,
         numeric=False,
     )
 
 
 @styled
-def first_causes(summary: Summary) -> Axes:
-    """The number of unstable images for which each cause is the first."""
-    rows = [(share.name, share.n_first, BLUE) for share in summary.shares]
+def cause_bars(summary: Summary) -> Axes:
+    """The number of unstable images of which each is a cause."""
+    rows = [(share.name, share.n_cause, BLUE) for share in summary.shares]
     rows.append((NO_CAUSE, summary.n_unexplained, PALE))
     ax = new_figure(7.4, 1.0 + 0.3 * len(rows)).add_subplot()
     bars = ax.barh(range(len(rows)), [n for _, n, _ in rows], height=0.66, color=[colour for *_, colour in rows])
@@ -244,7 +226,7 @@ def first_causes(summary: Summary) -> Axes:
     name_rows(ax, range(len(rows)), [name for name, *_ in rows])
     ax.set(ylim=(len(rows) - 0.4, -0.6), xlim=(0, 1.08 * max(*(n for _, n, _ in rows), 1)))
     ax.xaxis.get_major_locator().set_params(integer=True)
-    ax.set_xlabel("unstable images of which it is the first cause")
+    ax.set_xlabel("unstable images of which it is a cause")
     return ax
 
 
