@@ -1,0 +1,47 @@
+"""The measures of a network's operations that subsample, and the conditions under which they are measured."""
+
+import math
+from dataclasses import dataclass
+
+from bias_toolkit.foundation.words import Form, significant
+
+
+@dataclass(frozen=True)
+class LayerMeasure:
+    """One of the three measures: a number for each operation and image, without a unit, of which 0 is the least."""
+
+    name: str
+    label: str  # for an axis or a table's heading
+    definition: str  # one line
+    highest: float
+    form: Form = significant
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Its minimum and its maximum."""
+        return 0.0, self.highest
+
+
+LAYER_MEASURES = (
+    LayerMeasure(
+        "aliased_energy",
+        "Aliased energy",
+        "Share of the power, before the operation subsamples, at frequencies that fold over when it does.",
+        1.0,
+    ),
+    LayerMeasure(
+        "shift_error",
+        "Shift error",
+        "How far the result for a shifted image is from the shifted result, as a share of the result's variance: "
+        "0 for a shiftable representation (A).",
+        math.inf,
+    ),
+    LayerMeasure(
+        "pooled_change",
+        "Pooled change",
+        "Mean over one-pixel steps of the relative change of the result's means over space: 0 for a shiftable "
+        "representation (A).",
+        2.0,
+    ),
+)
+"""The three measures, in the order of tables and pages."""
