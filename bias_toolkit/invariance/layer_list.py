@@ -45,3 +45,37 @@ LAYER_MEASURES = (
     ),
 )
 """The three measures, in the order of tables and pages."""
+
+
+INPUT_SIGMA = 2.0
+"""Standard deviation, in pixels, of the Gaussian that low-passes the input. Of a wave that a first stride of 2 folds
+over, at 1/4 cycle a pixel or more, it leaves at most 0.7% of the amplitude."""
+FILTER_SIZE = 3
+"""Weights along each axis of the binomial filters that the network is rebuilt with."""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A network and an input on which the operations are measured."""
+
+    name: str
+    label: str
+    definition: str  # one line
+
+
+AS_IT_IS = Condition("original", "as it is", "The network and the views as they are.")
+CONDITIONS = (
+    AS_IT_IS,
+    Condition(
+        "low-pass",
+        "low-pass filters",
+        f"The network rebuilt with a binomial filter of size {FILTER_SIZE} at each operation that subsamples, with the "
+        "same weights (Z).",
+    ),
+    Condition(
+        "blurred",
+        "blurred input",
+        f"The network as it is, on views convolved with a Gaussian of standard deviation {INPUT_SIGMA:g} pixels.",
+    ),
+)
+"""The conditions, in the order of tables and pages."""
