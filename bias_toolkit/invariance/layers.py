@@ -46,10 +46,11 @@ def aliased_energy(dense: Tensor, stride: int) -> float:
         return float("nan")
     if stride == 1:
         return 0.0
-    for axis, size in ((-2, height), (-1, width)):
-        window = torch.hann_window(size, periodic=False, dtype=dense.dtype, device=dense.device)
-        varying = varying * window.unsqueeze(1 if axis == -2 else 0)
-    powers = _power(torch.fft.rfft2(varying)).sum(dim=0, dtype=torch.float64) * _column_counts(width, dense.device)
+    down, across = (
+        torch.hann_window(size, periodic=False, dtype=dense.dtype, device=dense.device) for size in (height, width)
+    )
+    spectrum = torch.view_as_real(torch.fft.rfft2(varying.mul_(torch.outer(down, across))))
+    powers = spectrum.square().sum(dim=0).sum(dim=-1, dtype=torch.float64) * _column_counts(width, dense.device)
     # In whole numbers, so that a frequency of exactly 1/(2s) counts.
     folds = [2 * stride * _whole_frequencies(size, dense.device).abs() >= size for size in (height, width)]
     folding = folds[0].unsqueeze(1) | folds[1][: powers.shape[1]]
@@ -68,15 +69,14 @@ def shift_error(maps: Tensor, total_stride: int) -> float:
     _, power = _varying(maps[CENTRE])
     if power == 0:
         return float("nan")
-    shifts = [d for d in range(-REACH, REACH + 1) if d]
-    centre, *others = torch.fft.rfft2(maps[[CENTRE, *(CENTRE + d for d in shifts)]])
-    counts = _column_counts(width, maps.device)
-    errors = []
-    for d, spectrum in zip(shifts, others, strict=True):
-        phase = _phase(height, width, d / total_stride, maps.device).to(spectrum.dtype)
-        # Parseval: the sum over space is the sum over frequencies, divided by their number.
-        difference = _power(spectrum - centre * phase).sum(dim=0, dtype=torch.float64) * counts
-        errors.append(float(difference.sum()) / (height * width) / power)
+    spectra = torch.fft.rfft2(maps[CENTRE - REACH : CENTRE + REACH + 1].contiguous())
+    centre, errors = spectra[REACH], []
+    for d in range(-REACH, REACH + 1):
+        if d:
+            phase = _phase(height, width, d / total_stride, maps.device).to(centre.dtype)
+            # Parseval: the sum over space is the sum over frequencies, divided by their number.
+            difference = (centre * phase).sub_(spectra[REACH + d])
+            errors.append(_whole_power(difference, width) / (height * width) / power)
     return sum(errors) / len(errors)
 
 
@@ -94,14 +94,22 @@ def pooled_change(maps: Tensor) -> float:
 
 def _varying(maps: Tensor) -> tuple[Tensor, float]:
     """Maps (C, h, w) minus each channel's mean, and the sum of their squares: 0 if they vary by rounding only."""
+    maps = maps.contiguous()
     varying = maps - maps.mean(dim=(-2, -1), keepdim=True)
-    power = float(varying.square().sum(dim=(-2, -1), dtype=torch.float64).sum())
-    of_maps = float(maps.square().sum(dim=(-2, -1), dtype=torch.float64).sum())
-    return varying, power if power > NO_POWER * of_maps else 0.0
+    power = _sum_of_squares(varying)
+    return varying, power if power > NO_POWER * _sum_of_squares(maps) else 0.0
 
 
-def _power(spectrum: Tensor) -> Tensor:
-    return spectrum.real.square() + spectrum.imag.square()
+def _sum_of_squares(values: Tensor) -> float:
+    flat = values.flatten()
+    return float(torch.dot(flat, flat))
+
+
+def _whole_power(spectrum: Tensor, width: int) -> float:
+    """The power of the whole spectrum of real maps of some width, from its half (C, h, width // 2 + 1)."""
+    once = [0, -1] if width % 2 == 0 else [0]
+    half = torch.view_as_real(spectrum)
+    return 2 * _sum_of_squares(half) - sum(_sum_of_squares(half[:, :, column]) for column in once)
 
 
 def _whole_frequencies(size: int, device: torch.device) -> Tensor:
