@@ -16,7 +16,7 @@ from bias_toolkit.invariance.response import make_response
 from bias_toolkit.invariance.run import load_measures, load_responses, sweep_shards
 from bias_toolkit.invariance.run_grid import grid_shards, load_grid
 from bias_toolkit.invariance.run_layers import LAYER_SWEEP, LayerProbe, layer_shards, load_layers
-from bias_toolkit.invariance.schema import FRAMED, LAYERS, MEASURES, OPERATIONS, RESPONSES, SEQUENTIAL
+from bias_toolkit.invariance.schema import FRAMED, LAYER_MAPS, LAYERS, MEASURES, OPERATIONS, RESPONSES, SEQUENTIAL
 from bias_toolkit.invariance.sequential import StopWhenKnown, drawing_order
 from bias_toolkit.invariance.sweep import (
     Sweep,
@@ -33,11 +33,11 @@ from bias_toolkit.invariance.views import Views
 from bias_toolkit.invariance.window import Picture, Window, take_picture
 
 __all__ = [
-    "AS_IT_IS", "CENTRE", "CONDITIONS", "FRAMED", "HEADLINE", "INVARIANCE_MEASURES", "LAYERS", "LAYER_MEASURES",
-    "LAYER_SWEEP", "MEASURES", "OPERATIONS", "PROTOCOLS", "RESPONSES", "SEQUENTIAL", "STEP_PROTOCOLS", "SURROUNDINGS",
-    "TRANSFORMS", "FramingGrid", "LayerProbe", "Picture", "StopWhenKnown", "Sweep", "Views", "Window", "boxes_in_view",
-    "centre_reduction", "centre_view", "drawing_order", "expand_sweeps", "framing_views", "grid_shards", "layer_shards",
-    "load_grid", "load_layers", "load_measures", "load_responses", "make_response", "make_views", "measure_of",
-    "measures_table", "noise_floor", "protocol_of", "size_curve_sweeps", "sweep_picture", "sweep_reduction",
-    "sweep_shards", "sweep_window", "take_picture", "transform_of",
+    "AS_IT_IS", "CENTRE", "CONDITIONS", "FRAMED", "HEADLINE", "INVARIANCE_MEASURES", "LAYERS", "LAYER_MAPS",
+    "LAYER_MEASURES", "LAYER_SWEEP", "MEASURES", "OPERATIONS", "PROTOCOLS", "RESPONSES", "SEQUENTIAL",
+    "STEP_PROTOCOLS", "SURROUNDINGS", "TRANSFORMS", "FramingGrid", "LayerProbe", "Picture", "StopWhenKnown", "Sweep",
+    "Views", "Window", "boxes_in_view", "centre_reduction", "centre_view", "drawing_order", "expand_sweeps",
+    "framing_views", "grid_shards", "layer_shards", "load_grid", "load_layers", "load_measures", "load_responses",
+    "make_response", "make_views", "measure_of", "measures_table", "noise_floor", "protocol_of", "size_curve_sweeps",
+    "sweep_picture", "sweep_reduction", "sweep_shards", "sweep_window", "take_picture", "transform_of",
 ]  # fmt: skip

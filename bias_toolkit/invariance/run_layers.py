@@ -19,7 +19,7 @@ from bias_toolkit.foundation.threads import decoding_workers
 from bias_toolkit.invariance.layer_list import AS_IT_IS, CONDITIONS, FILTER_SIZE, INPUT_SIGMA
 from bias_toolkit.invariance.measures import p_top1_change
 from bias_toolkit.invariance.response import check_finite
-from bias_toolkit.invariance.schema import LAYERS, OPERATIONS
+from bias_toolkit.invariance.schema import LAYER_MAPS, LAYERS, OPERATIONS
 from bias_toolkit.invariance.sweep import Sweep, make_views
 from bias_toolkit.invariance.transforms import CENTRE
 from bias_toolkit.invariance.views import Views
@@ -112,6 +112,36 @@ class LayerProbe:
                 row |= {"kind": own.kind, "depth": self._places[name], "stride": own.stride}
                 rows.append(row | {"total_stride": own.total_stride} | values | {"p_top1_change": change})
         return rows
+
+    def maps(self, views: Views, image_id: str) -> pd.DataFrame:
+        """One channel of each operation before and after it subsamples, on the centre view: table LAYER_MAPS.
+
+        The channel is the one whose map varies most before it subsamples, as the network is.
+        """
+        rows: list[dict[str, object]] = []
+        channels: dict[str, int] = {}
+        for measured in self.conditions:
+
+            def see(
+                operation: Operation,
+                maps: Tensor,
+                dense: Callable[[slice], Tensor],
+                condition: str = measured.condition,
+            ) -> None:
+                if (own := self._named.get(operation.name)) is None:
+                    return
+                u = dense(slice(CENTRE, CENTRE + 1))[0]
+                channel = channels.setdefault(own.name, int(u.var(dim=(-2, -1)).argmax()))
+                for part, shown in (("before", u[channel]), ("after", maps[CENTRE, channel])):
+                    rows.append(
+                        {"image_id": image_id, "condition": condition, "operation": own.name}
+                        | {"depth": self._places[own.name], "stride": own.stride, "total_stride": own.total_stride}
+                        | {"channel": channel, "part": part, "height": shown.shape[0], "width": shown.shape[1]}
+                        | {"values": shown.flatten().cpu().numpy()}
+                    )
+
+            self.watch(measured, views, see)
+        return pd.DataFrame(rows, columns=LAYER_MAPS.names)
 
     def watch(
         self,

@@ -77,3 +77,14 @@ OPERATIONS = pa.schema(
     ]
 )
 """The operations of a network that subsample. One that cannot be measured has a `reason`, and no depth and strides."""
+
+LAYER_MAPS = pa.schema(
+    [
+        *columns(TEXT, "image_id", "condition", "operation"),
+        *columns(INT32, "depth", "stride", "total_stride", "channel"),
+        ("part", TEXT),
+        *columns(INT32, "height", "width"),
+        ("values", pa.list_(FLOAT32)),
+    ]
+)
+"""One channel of an operation's map on an image's centre view, row by row: `part` is `before` (u) or `after` (F)."""

@@ -21,6 +21,7 @@ INPUTS = "What is studied"
 FEATURES = "Features and distance"
 VIEWS = "Views and sweeps"
 REFRAMING = "Position, scale and size"
+LAYERS = "Layers"
 STATISTICS = "Statistics"
 MACHINE = "Machine"
 
@@ -256,6 +257,9 @@ class Settings:
     )
     size_images: int = _count(
         200, "How many test images are shown at each view size.", REFRAMING, 2, flag="--images", metavar="N"
+    )
+    layer_images: int = _count(
+        200, "How many test images the layers are measured on.", LAYERS, 2, flag="--images", metavar="N"
     )
     resamples: int = _count(2000, "Resamples of each bootstrap interval.", STATISTICS, 100, MOST_RESAMPLES)
     permutations: int = _count(2000, "Permutations of each test of a correlation.", STATISTICS, 100, MOST_RESAMPLES)
