@@ -72,7 +72,8 @@ def say_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         table.add_row(*(Text(visible_name(cell)) for cell in row))
     console = Console()
     if not console.is_terminal:
-        console.width = max(console.width, console.measure(table).maximum)
+        # Wide enough for any table: a column that does not fit would be cut.
+        console = Console(width=1000)
     console.print(table, highlight=False)
 
 
