@@ -2,8 +2,17 @@
 
 import math
 from dataclasses import dataclass
+from numbers import Real
 
-from bias_toolkit.foundation.words import Form, significant
+from bias_toolkit.foundation.words import Form, known, significant
+
+
+ROUNDING = 1e-6
+"""Values below this are rounding errors of float32, and shown as 0."""
+
+
+def _form(value: Real | None) -> str:
+    return significant(0.0 if known(value) and abs(value) < ROUNDING else value)
 
 
 @dataclass(frozen=True)
@@ -14,7 +23,7 @@ class LayerMeasure:
     label: str  # for an axis or a table's heading
     definition: str  # one line
     highest: float
-    form: Form = significant
+    form: Form = _form
 
     @property
     def limits(self) -> tuple[float, float]:
