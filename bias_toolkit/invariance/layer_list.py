@@ -6,7 +6,6 @@ from numbers import Real
 
 from bias_toolkit.foundation.words import Form, known, significant
 
-
 ROUNDING = 1e-6
 """Values below this are rounding errors of float32, and shown as 0."""
 
