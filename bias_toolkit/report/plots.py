@@ -26,6 +26,7 @@ DESCRIPTIONS = {
     "size-vs-invariance": "a measure over the size at which the image is shown, with accuracy below",
     "map": "a measure over the object's position, for each scale and kind of surroundings",
     "map-vs-density": "a measure in each cell of the map against the density of the training objects",
+    "layers": "where in the network invariance is lost, in the order of the forward pass",
     "invariance": "how a measure is distributed over the test images",
     "classes": "a measure of each class, with its interval",
     "odds-ratios": "what makes a change of the class more likely, of all variables together",

@@ -78,6 +78,7 @@ class Heading(StrEnum):
     FRAMING_EFFECT = "Framing and stability"
     FACTORS = "Annotated factors"
     CAUSE = "What framing causes"
+    LAYERS = "Where invariance is lost"
     EXPLANATIONS = "Single unstable images"
     CLASSES = "Classes"
     DATA = "The data"
