@@ -33,7 +33,7 @@ TOPIC = Topic(
     tables=_tables,
     plots={
         LAYERS_FIGURE: Plot(
-            _plot, lambda of: of.analysis, "measures of its network’s operations", order=8, command="layers"
+            _plot, lambda of: of.analysis, "measures of its network’s operations", order=7, command="layers"
         )
     },
     optional=("layers/analysis",),

@@ -52,8 +52,8 @@ def measures_by_depth(summary: pd.DataFrame) -> Figure:
     axes[0].set_title(TITLE)
     subtitle(axes[0], f"mean and 95% interval over {count(rows['n'].max(), 'image')}")
     axes[-1].set_xticks(np.arange(len(depths)), _names(rows), rotation=25, ha="right", rotation_mode="anchor")
-    axes[-1].set_xlabel("operation, in the order of the forward pass")
-    axes[0].legend(loc="best")
+    axes[-1].set_xlabel("operation (total stride S), in the order of the forward pass")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower left", ncols=len(CONDITIONS))
     return figure
 
 
@@ -63,21 +63,23 @@ def _names(rows: pd.DataFrame) -> list[str]:
     if len(about) > MOST_NAMES:
         return [f"{depth:.0f}" for depth in about["depth"]]
     return [
-        f"{shortened(name, LONGEST_NAME)}\nS = {stride:.0f}"
+        f"{shortened(name, LONGEST_NAME)} ({stride:.0f})"
         for name, stride in zip(about["operation"], about["total_stride"], strict=True)
     ]
 
 
 @styled
-def maps_and_spectra(maps: pd.DataFrame) -> Figure:
-    """One channel of a few operations, before and after, each beside its spectrum; the table is LAYER_MAPS.
+def maps_and_spectra(maps: pd.DataFrame, summary: pd.DataFrame) -> Figure:
+    """One channel of a few operations, before and after, each beside its spectrum; the tables are those of the step.
 
-    The first operation, the last, and the one in the middle are shown, in the network as it is. The square in a
-    spectrum is what the grid of the result can carry.
+    The operations are the first, the last, and those of the largest aliased energy, in the network as it is. The square
+    in a spectrum is what the grid of the result can carry.
     """
     rows = maps[maps["condition"].eq(AS_IT_IS.name)]
-    depths = np.sort(rows["depth"].unique())
-    shown = depths[np.unique(np.linspace(0, len(depths) - 1, SHOWN_OPERATIONS).round().astype(int))]
+    means = summary[summary["condition"].eq(AS_IT_IS.name) & summary["measure"].eq("aliased_energy")]
+    by_energy = means.sort_values("value", ascending=False)["depth"].tolist()
+    ends = [rows["depth"].min(), rows["depth"].max()]
+    shown = sorted(list(dict.fromkeys([*ends, *by_energy]))[:SHOWN_OPERATIONS])
     figure = new_figure(8.4, 0.5 + 2.05 * len(shown))
     axes = figure.subplots(len(shown), 4, squeeze=False)
     for line, depth in zip(axes, shown, strict=True):
@@ -106,7 +108,7 @@ def _map_with_spectrum(axes: np.ndarray, row: pd.Series, *, folds: bool) -> None
     extent = (first[0], first[0] + 1, first[1] + 1, first[1])
     axes[1].imshow(logarithm, cmap="magma", extent=extent, interpolation="nearest", vmin=highest - POWERS_OF_TEN)
     axes[1].grid(False)
-    axes[1].set(xticks=[-0.5, 0, 0.5], yticks=[-0.5, 0, 0.5], xlim=(-0.5, 0.5), ylim=(0.5, -0.5))
+    axes[1].set(xticks=[-0.5, 0, 0.5], yticks=[-0.5, 0, 0.5], xlim=extent[:2], ylim=extent[2:])
     axes[1].tick_params(labelsize=7.5)
     if folds:
         half = 0.5 / row["stride"]
@@ -125,9 +127,9 @@ def correlations_by_depth(correlations: pd.DataFrame) -> Axes:
         places = np.searchsorted(depths, rows["depth"]) + 1.4 * APART * (number - 1)
         ax.hlines(places, rows["low"], rows["high"], color=SERIES[number], linewidth=1.6, alpha=0.7)
         ax.plot(rows["rho"], places, MARKERS[number], color=SERIES[number], markersize=4.5, label=measure.label)
-    name_rows(ax, np.arange(len(depths)), [name.replace("\n", ", ") for name in _names(correlations)])
+    name_rows(ax, np.arange(len(depths)), _names(correlations))
     ax.set_ylim(len(depths) - 0.4, -0.6)
     ax.set(xlabel=f"Spearman’s ρ with {label_of(HEADLINE)}", title="What goes with instability")
     subtitle(ax, f"over {count(correlations['n'].max(), 'image')}; lines: 95% intervals, adjusted")
-    ax.legend(loc="best")
+    ax.figure.legend(*ax.get_legend_handles_labels(), loc="outside lower left", ncols=len(LAYER_MEASURES))
     return ax

@@ -75,11 +75,11 @@ def _blocks(contents: Layers) -> Iterator[Block]:
     if contents.maps is not None and len(contents.maps):
         yield FigureBlock(
             MAPS_FIGURE,
-            lambda: maps_and_spectra(contents.maps),
+            lambda: maps_and_spectra(contents.maps, summary),
             "Feature maps of one image before and after operations subsample, beside their spectra.",
-            "One channel, the one that varies most, on the centre view of one image. The square in the spectrum holds "
-            "what the subsampled grid can carry; all outside of it folds over into the square. Spectra are on a "
-            "logarithmic scale, over 8 powers of ten.",
+            "One channel, the one that varies most, on the centre view of one image; at the first operation, the last, "
+            "and the one with the largest aliased energy. The square in the spectrum holds what the subsampled grid "
+            "can carry; all outside of it folds over into the square. Spectra are on a logarithmic scale.",
         )
     yield _means(summary)
     if correlations["rho"].notna().any():
