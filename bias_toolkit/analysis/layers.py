@@ -8,6 +8,7 @@ from bias_toolkit.analysis.correlation import Correlation, rank_correlations
 from bias_toolkit.analysis.schema import LAYER_CONTRASTS, LAYER_CORRELATIONS, LAYER_SUMMARY
 from bias_toolkit.foundation.false_discovery import with_family_intervals
 from bias_toolkit.foundation.intervals import SHARE, mean_interval
+from bias_toolkit.foundation.words import count, percent
 from bias_toolkit.invariance import AS_IT_IS, HEADLINE, LAYER_MEASURES
 
 OPERATION = ["depth", "operation", "kind", "stride", "total_stride"]
@@ -20,6 +21,40 @@ class LayerAnalysis(NamedTuple):
     summary: pd.DataFrame
     contrasts: pd.DataFrame
     correlations: pd.DataFrame
+
+
+class MostMoved(NamedTuple):
+    """The operation that moves most on one image, compared with other images."""
+
+    operation: str
+    pooled_change: float
+    share: float  # of the other images, on which its pooled change is smaller
+    n: int  # other images
+
+    @property
+    def text(self) -> str:
+        """One sentence."""
+        return (
+            f"Of the layers that subsample, “{self.operation}” moves most on this image, compared with others: its "
+            f"pooled change is larger than on {percent(self.share)} of {count(self.n, 'other image')}."
+        )
+
+
+def most_moved(layers: pd.DataFrame, image_id: str) -> MostMoved | None:
+    """The operation whose pooled change, as the network is, ranks highest among the images; None without the image.
+
+    `layers` is table LAYERS. Of equal ranks, the operation counts that is the first in the forward pass.
+    """
+    values = _by_image(layers, "pooled_change")[AS_IT_IS.name]
+    if image_id not in values.index or len(values) < 2:
+        return None
+    own, others = values.loc[image_id], values.drop(index=image_id)
+    shares = (others < own).sum() / others.notna().sum()
+    if shares.isna().all():
+        return None
+    depth = shares.idxmax()
+    name = layers.loc[layers["depth"].eq(depth), "operation"].iloc[0]
+    return MostMoved(name, float(own[depth]), float(shares[depth]), int(others[depth].notna().sum()))
 
 
 def analyse_layers(

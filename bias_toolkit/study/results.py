@@ -24,7 +24,7 @@ from bias_toolkit.study.trained_on import trained_on
 if TYPE_CHECKING:
     import numpy as np
 
-    from bias_toolkit.analysis import Analysis, FramingMap, LayerAnalysis
+    from bias_toolkit.analysis import Analysis, FramingMap, LayerAnalysis, MostMoved
     from bias_toolkit.datasets import Tables
     from bias_toolkit.explain import Explanation
     from bias_toolkit.explain.request import Request
@@ -455,6 +455,12 @@ class Results:
         from bias_toolkit.analysis import LayerAnalysis
 
         return LayerAnalysis(*(self.stored.table(steps.layer_analysis, name) for name in steps.LAYER_TABLES))
+
+    def most_moved(self, image_id: str) -> MostMoved | None:
+        """The layer that moves most on a test image, compared with others; None if it was not measured on it."""
+        from bias_toolkit.analysis import most_moved
+
+        return most_moved(self.layers, image_id) if self.has("layers/analysis") else None
 
     layer_maps = _table(
         steps.layer_analysis, "maps", "Maps of one image before and after operations subsample: table LAYER_MAPS."

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from bias_toolkit.analysis import analyse_layers
+from bias_toolkit.analysis import analyse_layers, most_moved
 from bias_toolkit.analysis.schema import LAYER_CONTRASTS, LAYER_CORRELATIONS, LAYER_SUMMARY
 
 MEASURES = ["aliased_energy", "shift_error", "pooled_change"]
@@ -93,3 +93,19 @@ def test_the_order_of_the_images_changes_nothing():
     found = analyse_layers(layers, resamples=200, permutations=100)
     again = analyse_layers(layers.sample(frac=1, random_state=0), resamples=200, permutations=100)
     pd.testing.assert_frame_equal(again.correlations, found.correlations)
+
+
+def test_the_layer_that_moves_most_on_an_image_is_the_one_of_the_highest_rank():
+    layers = draw(21)
+    of_image = layers["image_id"].eq("3.png") & layers["condition"].eq("original")
+    others = layers[layers["condition"].eq("original") & layers["image_id"].ne("3.png")]
+    layers.loc[of_image & layers["depth"].eq(1), "pooled_change"] = others.query("depth == 1")["pooled_change"].median()
+    layers.loc[of_image & layers["depth"].eq(2), "pooled_change"] = 5.0
+    moved = most_moved(layers, "3.png")
+    assert moved[:4] == ("layer2", 5.0, 1.0, 20)
+    assert "larger than on 100.0% of 20 other images" in moved.text
+    layers.loc[of_image & layers["depth"].eq(2), "pooled_change"] = 0.0
+    moved = most_moved(layers, "3.png")
+    assert (moved.operation, moved.share) == ("layer1", 0.5)
+    assert most_moved(layers, "unknown.png") is None
+    assert most_moved(layers[layers["image_id"].eq("3.png")], "3.png") is None
