@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -29,17 +29,17 @@ if TYPE_CHECKING:
 
     from bias_toolkit.models import Model
     from bias_toolkit.models.subsampling import Operation, Subsampling
+    from bias_toolkit.models.watched import CompiledWatch, SeeMaps, WatchedNetwork
 
 LAYER_SWEEP = Sweep("embed", "diagonal", 2.0)
 """The views on which operations are measured: nothing enters or leaves the canvas."""
 
 
 class Measured(NamedTuple):
-    """A network in one condition, with its operations."""
+    """A network in one condition."""
 
     condition: str
-    network: nn.Module
-    plan: Subsampling
+    watched: WatchedNetwork
     prepare: Callable[[Tensor], Tensor]  # from the normalised views to the network's input
 
 
@@ -63,8 +63,13 @@ class LayerProbe:
         from bias_toolkit.models import low_pass
         from bias_toolkit.models.input_blur import blurred_input
         from bias_toolkit.models.subsampling import find_subsampling
+        from bias_toolkit.models.watched import WatchedNetwork
+
+        def watched(network: nn.Module, plan: Subsampling) -> WatchedNetwork:
+            return WatchedNetwork(network, plan, slice(CENTRE, CENTRE + 1))
 
         self._model = model
+        self._compiled: dict[WatchedNetwork, CompiledWatch | WatchedNetwork] = {}
         plan = find_subsampling(model.module, model.input_size)
         if not plan.operations:
             named = "; ".join(f"{each.name} ({each.kind}): {each.reason}" for each in plan.unmeasured)
@@ -75,15 +80,17 @@ class LayerProbe:
         self.operations = _operations_table(plan)
         self._places = {each.name: place for place, each in enumerate(plan.operations, 1)}
         self._named = {each.name: each for each in plan.operations}
-        networks = {AS_IT_IS.name: (model.module, plan, lambda images: images)}
-        networks["blurred"] = (model.module, plan, partial(blurred_input, sigma=INPUT_SIGMA))
+        original = watched(model.module, plan)
+        networks = {AS_IT_IS.name: (original, lambda images: images)}
+        networks["blurred"] = (original, partial(blurred_input, sigma=INPUT_SIGMA))
         try:
             rebuilt = low_pass(model.module, FILTER_SIZE, input_size=model.input_size)
         except InputError:
             # There is nothing to filter, as in a network of patch merging alone.
             pass
         else:
-            networks["low-pass"] = (rebuilt, find_subsampling(rebuilt, model.input_size), lambda images: images)
+            of_rebuilt = watched(rebuilt, find_subsampling(rebuilt, model.input_size))
+            networks["low-pass"] = (of_rebuilt, lambda images: images)
         self.conditions = [Measured(each.name, *networks[each.name]) for each in CONDITIONS if each.name in networks]
 
     def rows(self, views: Views, image_id: str) -> list[dict[str, object]]:
@@ -97,11 +104,10 @@ class LayerProbe:
         for measured in self.conditions:
             found: dict[str, dict[str, float]] = {}
 
-            def see(operation: Operation, maps: Tensor, dense: Callable[[slice], Tensor], found: dict = found) -> None:
+            def see(operation: Operation, maps: Tensor, dense: Tensor, found: dict = found) -> None:
                 # In a rebuilt network the same operation stands under the same name.
                 if (own := self._named.get(operation.name)) is not None:
-                    u = dense(slice(CENTRE, CENTRE + 1))[0]
-                    found[own.name] = layer_measures(maps, u, own.stride, own.total_stride)
+                    found[own.name] = layer_measures(maps, dense[0], own.stride, own.total_stride)
 
             logits = self.watch(measured, views, see)
             check_finite(logits, logits, image_id)
@@ -122,15 +128,10 @@ class LayerProbe:
         channels: dict[str, int] = {}
         for measured in self.conditions:
 
-            def see(
-                operation: Operation,
-                maps: Tensor,
-                dense: Callable[[slice], Tensor],
-                condition: str = measured.condition,
-            ) -> None:
+            def see(operation: Operation, maps: Tensor, dense: Tensor, condition: str = measured.condition) -> None:
                 if (own := self._named.get(operation.name)) is None:
                     return
-                u = dense(slice(CENTRE, CENTRE + 1))[0]
+                u = dense[0]
                 channel = channels.setdefault(own.name, int(u.var(dim=(-2, -1)).argmax()))
                 for part, shown in (("before", u[channel]), ("after", maps[CENTRE, channel])):
                     rows.append(
@@ -143,23 +144,23 @@ class LayerProbe:
             self.watch(measured, views, see)
         return pd.DataFrame(rows, columns=LAYER_MAPS.names)
 
-    def watch(
-        self,
-        measured: Measured,
-        views: Views,
-        see: Callable[[Operation, Tensor, Callable[[slice], Tensor]], None],
-    ) -> np.ndarray:
-        """The logits (V, C) of views in one condition; `see` is called as by `watch_subsampling`."""
-        import torch
+    def watch(self, measured: Measured, views: Views, see: SeeMaps) -> np.ndarray:
+        """The logits (V, C) of the nine views in one condition; `see` gets each operation, F, and u of the centre view.
 
-        from bias_toolkit.models.feature_layer import network_logits
-        from bias_toolkit.models.precision import full_float32
-        from bias_toolkit.models.subsampling import watch_subsampling
+        OpenVINO runs the network if it runs the model, and can; otherwise torch does.
+        """
+        images = measured.prepare(self._model.normalise(views.pixels, views.blank))
+        return self._runner(measured.watched, tuple(images.shape)).watch(images, see)
 
-        device = self._model.device.type
-        with full_float32(), torch.inference_mode(), torch.autocast(device, enabled=False):
-            images = measured.prepare(self._model.normalise(views.pixels, views.blank))
-            return network_logits(watch_subsampling(measured.network, measured.plan, images, see)).float().cpu().numpy()
+    def _runner(self, watched: WatchedNetwork, shape: tuple[int, ...]) -> CompiledWatch | WatchedNetwork:
+        from bias_toolkit.models.watched import CompiledWatch
+
+        if watched not in self._compiled:
+            self._compiled[watched] = watched
+            if self._model.chosen_runtime == "openvino":
+                with suppress(InputError):
+                    self._compiled[watched] = CompiledWatch(watched, shape)
+        return self._compiled[watched]
 
 
 def layer_shards(

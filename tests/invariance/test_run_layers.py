@@ -181,7 +181,7 @@ def test_without_a_layer_to_filter_there_is_no_rebuilt_network():
 def test_an_output_that_is_not_finite_is_refused(model, images):
     probe = LayerProbe(model)
     views = make_views(images["a"], LAYER_SWEEP, 48, "a")
-    weight = probe.conditions[0].network.last.weight.data
+    weight = probe.conditions[0].watched.network.last.weight.data
     kept = weight.clone()
     weight[0] = torch.nan
     try:
