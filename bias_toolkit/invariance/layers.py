@@ -9,6 +9,8 @@ its sum over space does not change either (A, section on shiftability). Subsampl
 that the new grid cannot carry. These become other frequencies: they are aliased.
 """
 
+from functools import cache
+
 import torch
 from torch import Tensor
 
@@ -73,7 +75,7 @@ def shift_error(maps: Tensor, total_stride: int) -> float:
     centre, errors = spectra[REACH], []
     for d in range(-REACH, REACH + 1):
         if d:
-            phase = _phase(height, width, d / total_stride, maps.device).to(centre.dtype)
+            phase = _phase(height, width, d / total_stride, centre.dtype, maps.device)
             # Parseval: the sum over space is the sum over frequencies, divided by their number.
             difference = (centre * phase).sub_(spectra[REACH + d])
             errors.append(_whole_power(difference, width) / (height * width) / power)
@@ -127,7 +129,8 @@ def _column_counts(width: int, device: torch.device) -> Tensor:
     return counts
 
 
-def _phase(height: int, width: int, cells: float, device: torch.device) -> Tensor:
+@cache
+def _phase(height: int, width: int, cells: float, dtype: torch.dtype, device: torch.device) -> Tensor:
     """The factor (h, w // 2 + 1) of a half spectrum that moves a real map down and to the right by a number of cells.
 
     At the highest frequency of an even size, the moved wave's real part is kept, as a real map cannot have the rest.
@@ -136,4 +139,4 @@ def _phase(height: int, width: int, cells: float, device: torch.device) -> Tenso
     turns = -2 * torch.pi * cells * (down.unsqueeze(1) + across)
     whole = torch.polar(torch.ones_like(turns), turns)
     mirrored = whole[-torch.arange(height, device=device) % height][:, -torch.arange(width, device=device) % width]
-    return (0.5 * (whole + mirrored.conj()))[:, : width // 2 + 1]
+    return (0.5 * (whole + mirrored.conj()))[:, : width // 2 + 1].to(dtype)
