@@ -38,7 +38,6 @@ def layers(study: StudyFolder, options: dict[str, Any]) -> None:
 
 def _say_summary(summary: pd.DataFrame) -> None:
     """Print the means with their intervals, operation by operation in the order of the forward pass."""
-    from bias_toolkit.foundation.words import known
     from bias_toolkit.invariance import CONDITIONS, LAYER_MEASURES
 
     rows = []
@@ -51,10 +50,10 @@ def _say_summary(summary: pd.DataFrame) -> None:
             is_first = condition is CONDITIONS[0]
             cells = [f"{about['depth']:.0f}", about["operation"], f"{about['total_stride']:.0f}"]
             values = of_condition.loc[[each.name for each in LAYER_MEASURES], ["value", "low", "high"]]
-            means = [
-                measure.form(value) + (f" ({measure.form(low)}–{measure.form(high)})" if known(low) else "")
-                for measure, (value, low, high) in zip(LAYER_MEASURES, values.itertuples(index=False), strict=True)
+            texts = [
+                measure.texts(*row) for measure, row in zip(LAYER_MEASURES, values.itertuples(index=False), strict=True)
             ]
+            means = [f"{mean} ({limits})" if limits else mean for mean, limits in texts]
             rows.append([*(cells if is_first else ["", "", ""]), condition.label, *means])
     say_table(["#", "Operation", "S", "Network", *(each.label for each in LAYER_MEASURES)], rows)
     n = int(summary["n"].max())

@@ -4,14 +4,10 @@ import math
 from dataclasses import dataclass
 from numbers import Real
 
-from bias_toolkit.foundation.words import Form, known, significant
+from bias_toolkit.foundation.words import Form, interval, known, significant
 
 ROUNDING = 1e-6
-"""Values below this are rounding errors of float32, and shown as 0."""
-
-
-def _form(value: Real | None) -> str:
-    return significant(0.0 if known(value) and abs(value) < ROUNDING else value)
+"""A measure below this is a rounding error of float32."""
 
 
 @dataclass(frozen=True)
@@ -22,12 +18,18 @@ class LayerMeasure:
     label: str  # for an axis or a table's heading
     definition: str  # one line
     highest: float
-    form: Form = _form
+    form: Form = significant
 
     @property
     def limits(self) -> tuple[float, float]:
         """Its minimum and its maximum."""
         return 0.0, self.highest
+
+    def texts(self, value: Real | None, low: Real | None, high: Real | None) -> tuple[str, str]:
+        """A mean, and its interval or what is said instead of it, for readers."""
+        if known(high) and high < ROUNDING:
+            return "0", "but for rounding"
+        return self.form(value), interval(low, high, self.form) if known(low) and known(high) else ""
 
 
 LAYER_MEASURES = (

@@ -122,7 +122,8 @@ class LayerProbe:
     def maps(self, views: Views, image_id: str) -> pd.DataFrame:
         """One channel of each operation before and after it subsamples, on the centre view: table LAYER_MAPS.
 
-        The channel is the one whose map varies most before it subsamples, as the network is.
+        The channel is the one with the largest differences between neighbouring positions before it subsamples, as the
+        network is.
         """
         rows: list[dict[str, object]] = []
         channels: dict[str, int] = {}
@@ -132,7 +133,7 @@ class LayerProbe:
                 if (own := self._named.get(operation.name)) is None:
                     return
                 u = dense[0]
-                channel = channels.setdefault(own.name, int(u.var(dim=(-2, -1)).argmax()))
+                channel = channels.setdefault(own.name, _roughest(u))
                 for part, shown in (("before", u[channel]), ("after", maps[CENTRE, channel])):
                     rows.append(
                         {"image_id": image_id, "condition": condition, "operation": own.name}
@@ -191,6 +192,11 @@ def layer_shards(
                     rows += probe.rows(views, image_id)
                 advance(1)
             yield {"layers": pd.DataFrame(rows, columns=LAYERS.names), "skipped": skipped_table(skipped)}
+
+
+def _roughest(maps: Tensor) -> int:
+    """The channel of maps (C, H, W) with the largest squared differences between neighbours."""
+    return int(sum(maps.diff(dim=axis).square().sum(dim=(-2, -1)) for axis in (-2, -1)).argmax())
 
 
 def load_layers(folder: str | os.PathLike) -> pd.DataFrame:

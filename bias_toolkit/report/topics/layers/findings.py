@@ -20,6 +20,7 @@ from bias_toolkit.report.words.finding import (
     Unit,
     clearest_of_family,
 )
+from bias_toolkit.report.words.sentences import was
 
 LAYERS_RANK = 27
 CORRELATION_RANK = 82
@@ -38,11 +39,11 @@ def layer_findings(contents: Layers) -> list[Finding]:
     """
     if contents.analysis is None:
         return []
-    summary, contrasts, correlations = contents.analysis
-    return [*_filters(summary, contrasts), *_correlation(correlations)]
+    _, contrasts, correlations = contents.analysis
+    return [*_filters(contrasts), *_correlation(correlations)]
 
 
-def _filters(summary: pd.DataFrame, contrasts: pd.DataFrame) -> list[Finding]:
+def _filters(contrasts: pd.DataFrame) -> list[Finding]:
     rows = contrasts[contrasts["condition"].eq("low-pass")]
     of_model = rows[rows["measure"].eq(HEADLINE)]
     if of_model.empty:
@@ -51,7 +52,8 @@ def _filters(summary: pd.DataFrame, contrasts: pd.DataFrame) -> list[Finding]:
     label = f"Difference in {label_of(HEADLINE)}, with low-pass filters minus without"
     n = int(row["n"])
     estimate = Estimate(HEADLINE, label, row["value"], row["low"], row["high"], n, unit=Unit.POINTS, nothing=0.0)
-    evidence = f"{_shift_error(summary, rows)} The weights are those of the network without filters. {LIMIT}"
+    moved = "The images move over a canvas, and the weights are those of the network without filters."
+    evidence = f"{_shift_error(rows)} {moved} {LIMIT}"
     finding = partial(_finding, estimate=estimate, figure=LAYERS_FIGURE)
     if n < TOO_FEW_IMAGES or estimate.direction is None:
         claim = "Too few images were measured to say whether low-pass filters make the model more stable."
@@ -64,20 +66,15 @@ def _filters(summary: pd.DataFrame, contrasts: pd.DataFrame) -> list[Finding]:
     return [finding(Kind.EFFECT, claim, evidence, rank=LAYERS_RANK)]
 
 
-def _shift_error(summary: pd.DataFrame, contrasts: pd.DataFrame) -> str:
-    """How the shift error of the operation changes at which the filters lower it most."""
+def _shift_error(contrasts: pd.DataFrame) -> str:
+    """By how much the filters lower the shift error, at the operation where they lower it most."""
     rows = contrasts[contrasts["measure"].eq("shift_error")].dropna(subset=["low"])
     if rows.empty or not (rows["high"] < 0).any():
         return "At no operation were they found to lower the shift error."
     row = rows.loc[rows["value"].idxmin()].to_dict()
     form = LAYER_MEASURES[1].form
-    means = summary[summary["depth"].eq(row["depth"]) & summary["measure"].eq("shift_error")]
-    means = means.set_index("condition")["value"]
-    limits = interval(row["low"], row["high"], form)
-    return (
-        f"They lower the shift error most at “{row['operation']}”, from {form(means['original'])} to "
-        f"{form(means['low-pass'])} (a difference of {form(row['value'])}, {limits})."
-    )
+    lowered = f"{form(-row['value'])} ({interval(-row['high'], -row['low'], form)})"
+    return f"They lower the shift error most at “{row['operation']}”, by {lowered}."
 
 
 def _correlation(correlations: pd.DataFrame) -> list[Finding]:
@@ -89,7 +86,7 @@ def _correlation(correlations: pd.DataFrame) -> list[Finding]:
     estimate = _rho(row)
     name = {measure.name: measure.label.lower() for measure in LAYER_MEASURES}[row["measure"]]
     n_found = int((directions != 0).sum())
-    evidence = f"Of {count(len(rows), 'correlation')}, {n_found} {'was' if n_found == 1 else 'were'} found. {LIMIT}"
+    evidence = f"Of {count(len(rows), 'correlation')}, {n_found or 'none'} {was(n_found or 1)} found. {LIMIT}"
     finding = partial(_finding, estimate=estimate, figure=CORRELATIONS_FIGURE)
     if estimate.n < TOO_FEW_IMAGES:
         claim = "Too few images were measured to say at which operation they differ in stability."

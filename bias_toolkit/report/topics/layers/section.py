@@ -77,8 +77,8 @@ def _blocks(contents: Layers) -> Iterator[Block]:
             MAPS_FIGURE,
             lambda: maps_and_spectra(contents.maps, summary),
             "Feature maps of one image before and after operations subsample, beside their spectra.",
-            "One channel, the one that varies most, on the centre view of one image; at the first operation, the last, "
-            "and the one with the largest aliased energy. The square in the spectrum holds what the subsampled grid "
+            "One channel, the one with the largest differences between neighbours, on the centre view of one image; at "
+            "the first operation, the last, and the one with the largest aliased energy. The square in the spectrum holds what the subsampled grid "
             "can carry; all outside of it folds over into the square. Spectra are on a logarithmic scale.",
         )
     yield _means(summary)
@@ -114,7 +114,7 @@ def _means(summary: pd.DataFrame) -> TableBlock:
             detail = f"{about['kind']}, S = {about['total_stride']:.0f}"
             name = Cell(about["operation"], detail) if condition is AS_IT_IS else Cell("")
             cells = [
-                estimate_cell(*by_measure.loc[measure.name, ["value", "low", "high"]], measure.form)
+                Cell(*measure.texts(*by_measure.loc[measure.name, ["value", "low", "high"]]))
                 for measure in LAYER_MEASURES
             ]
             rows.append([name, Cell(condition.label), *cells])
