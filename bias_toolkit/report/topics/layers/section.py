@@ -77,9 +77,10 @@ def _blocks(contents: Layers) -> Iterator[Block]:
             MAPS_FIGURE,
             lambda: maps_and_spectra(contents.maps, summary),
             "Feature maps of one image before and after operations subsample, beside their spectra.",
-            "One channel, the one with the largest differences between neighbours, on the centre view of one image; at "
-            "the first operation, the last, and the one with the largest aliased energy. The square in the spectrum holds what the subsampled grid "
-            "can carry; all outside of it folds over into the square. Spectra are on a logarithmic scale.",
+            "One channel, the one with the largest differences between neighbours, on the centre view of one image: at "
+            "the first operation, the last, and the one with the largest aliased energy. The square in the spectrum "
+            "holds what the subsampled grid can carry; all outside of it folds over into the square. Spectra are on a "
+            "logarithmic scale.",
         )
     yield _means(summary)
     if correlations["rho"].notna().any():
