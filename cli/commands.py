@@ -16,6 +16,7 @@ COMMANDS = {
     "analyse": ("study_steps", "Test whether images far from the training set are less stable."),
     "map": ("reframe", "Measure stability with the objects at other positions and scales."),
     "sizes": ("reframe", "Measure stability at other view sizes, from a tight crop to a small image."),
+    "layers": ("layers", "Measure where in the network invariance is lost."),
     "remedies": ("reframe", "Try what makes the model more stable without training."),
     "explain": ("explain", "Say why the model is unstable on an image."),
     "check": ("check", "Compare a finished report with limits, for use in CI."),

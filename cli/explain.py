@@ -61,10 +61,12 @@ def explain(
         _explain_worst(opened, worst, json_output)
         return
     explanation = opened.explain(image, box=_box(box), label=label, progress=console_progress())
+    layer = opened.most_moved(explanation.image_id)
     if json_output:
-        print_json(explanation.to_dict() | {"page": str(explanation.page)})
+        print_json(explanation.to_dict() | {"page": str(explanation.page), "layer": layer and layer._asdict()})
     else:
-        say(f"{explanation.text}\n\nPage: {explanation.page}")
+        of_layer = f"\n\n{layer.text}" if layer else ""
+        say(f"{explanation.text}{of_layer}\n\nPage: {explanation.page}")
 
 
 def _explain_worst(study: Study, n: int, json_output: bool) -> None:

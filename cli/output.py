@@ -62,6 +62,21 @@ def say_findings(findings: Iterable["Finding"]) -> None:
         _print(Console(), Text.assemble((visible_name(finding.claim), "bold"), visible_name(estimate)))
 
 
+def say_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table, as wide as its cells where it is not printed to a terminal."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(*headings, box=box.SIMPLE_HEAD)
+    for row in rows:
+        table.add_row(*(Text(visible_name(cell)) for cell in row))
+    console = Console()
+    if not console.is_terminal:
+        # Wide enough for any table: a column that does not fit would be cut.
+        console = Console(width=1000)
+    console.print(table, highlight=False)
+
+
 def print_json(value: Any) -> None:
     """Print a value as indented JSON."""
     print(visible_json(json.dumps(_plain(value), indent=2, ensure_ascii=False)))

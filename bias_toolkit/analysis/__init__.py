@@ -6,6 +6,7 @@ from bias_toolkit.analysis.correlation import partial_spearman, spearman, within
 from bias_toolkit.analysis.curve import curve_contrasts, quantile_curve, two_lines
 from bias_toolkit.analysis.diagnostics import FRAMING_TERMS
 from bias_toolkit.analysis.framing_map import FramingMap, analyse_map
+from bias_toolkit.analysis.layers import LayerAnalysis, MostMoved, analyse_layers, most_moved
 from bias_toolkit.analysis.remedies import RemedyComparison, compare_remedies
 from bias_toolkit.analysis.schema import CLASS_ESTIMATES, COMPARED_MEASURES, RELATED_MEASURES, SUMMARY
 from bias_toolkit.analysis.summary import measure_summary
@@ -13,7 +14,8 @@ from bias_toolkit.foundation.intervals import Interval, mean_interval, median_in
 
 __all__ = [
     "CLASS_ESTIMATES", "COMPARED_MEASURES", "FRAMING_TERMS", "RELATED_MEASURES", "SUMMARY", "Analysis",
-    "BinContrast", "FramingMap", "Interval", "RemedyComparison", "adjusted_correlations", "analyse", "analyse_map",
-    "bin_contrasts", "clearest", "compare_remedies", "curve_contrasts", "mean_interval", "measure_summary",
-    "median_interval", "partial_spearman", "quantile_curve", "spearman", "two_lines", "within_class_spearman",
+    "BinContrast", "FramingMap", "Interval", "LayerAnalysis", "MostMoved", "RemedyComparison",
+    "adjusted_correlations", "analyse", "analyse_layers", "analyse_map", "bin_contrasts", "clearest",
+    "compare_remedies", "curve_contrasts", "mean_interval", "measure_summary", "median_interval", "most_moved",
+    "partial_spearman", "quantile_curve", "spearman", "two_lines", "within_class_spearman",
 ]  # fmt: skip

@@ -132,3 +132,21 @@ untouched model's."""
 
 NOTES = pa.schema(columns(TEXT, "topic", "sentence"))
 """What the regression ("regression") or the factors ("factors") left out, or readers should treat with caution."""
+
+_OPERATION = [
+    ("depth", pa.int32()),
+    *columns(TEXT, "operation", "kind"),
+    *columns(pa.int32(), "stride", "total_stride"),
+    ("measure", TEXT),
+]
+
+LAYER_SUMMARY = pa.schema([("condition", TEXT), *_OPERATION, *columns(REAL, "value", "low", "high"), ("n", WHOLE)])
+"""One row per condition, operation that subsamples, and measure: its mean over images with its 95% interval. P(top-1
+change), along the same views, is that of the whole model: its operation is null."""
+
+LAYER_CONTRASTS = LAYER_SUMMARY
+"""The same for the difference from the network as it is, image by image; the intervals are those of a family."""
+
+LAYER_CORRELATIONS = pa.schema([*_OPERATION, *columns(REAL, "rho", "low", "high", "p_value"), ("n", WHOLE)])
+"""Spearman's ρ of a measure of an operation with P(top-1 change) along the same views, over images, for the network as
+it is; the intervals are those of a family."""

@@ -3,6 +3,7 @@
 import pyarrow as pa
 
 from bias_toolkit.foundation.files import columns
+from bias_toolkit.invariance.layer_list import LAYER_MEASURES
 from bias_toolkit.invariance.measures import INVARIANCE_MEASURES
 
 TEXT, INT32, FLOAT32, REAL = pa.string(), pa.int32(), pa.float32(), pa.float64()
@@ -68,3 +69,36 @@ SEQUENTIAL = pa.schema(
 )
 """One row per sweep that stops once its dataset's mean is known to `precision`: the mean of `measure` over the `n`
 measured images, its 95% interval, the number of images that could not be decoded, and of all images."""
+
+LAYERS = pa.schema(
+    [
+        *columns(TEXT, "image_id", "condition", "operation", "kind"),
+        *columns(INT32, "depth", "stride", "total_stride"),
+        *((measure.name, FLOAT32) for measure in LAYER_MEASURES),
+        ("p_top1_change", FLOAT32),
+    ]
+)
+"""One row per image, condition and operation: the measures of the operation that subsamples, null where one is not
+defined, and `p_top1_change` of the network along the same views. `depth` counts the operations from 1, in the order of
+the forward pass."""
+
+OPERATIONS = pa.schema(
+    [
+        ("depth", INT32),
+        *columns(TEXT, "operation", "kind"),
+        *columns(INT32, "stride", "total_stride"),
+        ("reason", TEXT),
+    ]
+)
+"""The operations of a network that subsample. One that cannot be measured has a `reason`, and no depth and strides."""
+
+LAYER_MAPS = pa.schema(
+    [
+        *columns(TEXT, "image_id", "condition", "operation"),
+        *columns(INT32, "depth", "stride", "total_stride", "channel"),
+        ("part", TEXT),
+        *columns(INT32, "height", "width"),
+        ("values", pa.list_(FLOAT32)),
+    ]
+)
+"""One channel of an operation's map on an image's centre view, row by row: `part` is `before` (u) or `after` (F)."""

@@ -21,23 +21,22 @@ the filter. The rebuilt network shows the effect of the filters alone.
 
 import copy
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
-import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.models.lowpass_layers import (
-    OPERATIONS,
     filters_input,
     forward_with_filtered_calls,
     forward_with_filtered_input,
     forward_with_plain_output,
-    subsamples,
+    lacks_filter,
 )
+from bias_toolkit.models.running import probing_pass
+from bias_toolkit.models.strided import OPERATIONS
 
 
 def low_pass(module: nn.Module, filter_size: int = 3, *, input_size: int = 224) -> nn.Module:
@@ -95,34 +94,10 @@ def subsampling_layers(module: nn.Module, input_size: int = 224) -> list[str]:
 
 def _find_subsampling(module: nn.Module, input_size: int) -> dict[str, set[str]]:
     """Names of the modules that subsample, each with its subsampling operations, from one forward pass."""
-    weights = next(module.parameters(), torch.empty(0))
-    names = {layer: name for name, layer in module.named_modules()}
-    training = {layer: layer.training for layer in names}
-    running: list[nn.Module] = []
     subsampling: dict[str, set[str]] = {}
-
-    def enter(layer: nn.Module, inputs: tuple[Any, ...]) -> None:
-        running.append(layer)
-
-    def leave(layer: nn.Module, inputs: tuple[Any, ...], outputs: Any) -> None:
-        running.pop()
-
-    try:
-        images = torch.zeros(1, 3, input_size, input_size, device=weights.device, dtype=weights.dtype)
-        with ExitStack() as hooks, torch.no_grad(), _SubsamplingCalls() as calls:
-            for layer in names:
-                hooks.enter_context(layer.register_forward_pre_hook(enter))
-                hooks.enter_context(layer.register_forward_hook(leave))
-            calls.record = lambda operation: subsampling.setdefault(names[running[-1]], set()).add(operation)
-            module.eval()(images)
-    except Exception as error:
-        raise InputError(
-            f"The network could not be run on an image of {input_size} × {input_size} pixels "
-            f"to find its subsampling layers: {error}"
-        ) from error
-    finally:
-        for layer, mode in training.items():
-            layer.training = mode
+    with probing_pass(module, input_size) as (running, run), _SubsamplingCalls() as calls:
+        calls.record = lambda operation: subsampling.setdefault(running[-1], set()).add(operation)
+        run()
     return subsampling
 
 
@@ -133,6 +108,6 @@ class _SubsamplingCalls(TorchFunctionMode):
         self, func: Callable, types: Sequence[type], args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
-        if func in OPERATIONS and subsamples(func, *args, **kwargs):
+        if func in OPERATIONS and lacks_filter(func, *args, **kwargs):
             self.record(OPERATIONS[func])
         return func(*args, **kwargs)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from math import comb
 from typing import Any
 
@@ -11,12 +13,20 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-OPERATIONS = {
-    torch.conv2d: "convolution",
-    F.avg_pool2d: "average pooling",
-    F.max_pool2d: "max pooling",
-    torch.max_pool2d: "max pooling",
-}
+from bias_toolkit.models.strided import (
+    OPERATIONS,
+    dense_maximum,
+    is_low_pass,
+    pair,
+    subsamples,
+    windows_are_apart,
+)
+
+Watch = Callable[[nn.Module, Tensor, tuple[int, int], Callable[[Tensor], Tensor], Tensor], None]
+"""Gets a layer, maps before its filter, its stride, the filter at stride 1, and the filtered, subsampled maps."""
+
+_WATCH: ContextVar[Watch | None] = ContextVar("watch", default=None)
+_IS_FILTERED: ContextVar[bool] = ContextVar("is_filtered", default=False)
 
 _BEFORE_THE_FILTER = {
     *(F.batch_norm, F.group_norm, F.instance_norm),
@@ -63,15 +73,14 @@ def filters_input(layer: nn.Module) -> bool:
     Such layers are linear, and evaluating them at stride 1 is not worth its cost.
     """
     if isinstance(layer, nn.Conv2d):
-        return _windows_are_apart(layer.kernel_size, layer.stride, layer.dilation)
+        return windows_are_apart(layer.kernel_size, layer.stride, layer.dilation)
     return isinstance(layer, nn.AvgPool2d)
 
 
 def forward_with_filtered_input(layer: nn.Conv2d | nn.AvgPool2d, filter_size: int, maps: Tensor) -> Tensor:
     """A layer's own forward, on filtered maps."""
-    maps = low_pass_maps(_plain(maps), filter_size, _pair(layer.stride), subsample=False)
-    # A filtered block around this layer must not filter the same call again.
-    with torch._C.DisableTorchFunction():
+    maps = low_pass_maps(plain(maps), filter_size, pair(layer.stride), subsample=False)
+    with _already_filtered():
         return type(layer).forward(layer, maps)
 
 
@@ -79,29 +88,47 @@ def forward_with_filtered_calls(
     layer: nn.Module, filter_size: int, operations: set[str], *inputs: Any, **keywords: Any
 ) -> Any:
     """A layer's own forward, with those of the given operations that subsample filtered."""
-    with _FilteredCalls(filter_size, operations):
+    with _FilteredCalls(layer, filter_size, operations):
         return type(layer).forward(layer, *inputs, **keywords)
+
+
+def lacks_filter(function: Callable, *args: Any, **kwargs: Any) -> bool:
+    """Whether a call of one of `OPERATIONS` drops positions of its input without a low-pass filter."""
+    return subsamples(function, *args, **kwargs) and not is_low_pass(function, *args, **kwargs)
+
+
+@contextmanager
+def watched_filters(watch: Watch) -> Iterator[None]:
+    """Call `watch` in the block for each map that a filter has subsampled, in any layer made by `low_pass`."""
+    token = _WATCH.set(watch)
+    try:
+        yield
+    finally:
+        _WATCH.reset(token)
+
+
+def plain(value: Any) -> Any:
+    """The value with dense maps replaced by subsampled ones, also inside lists, tuples and dictionaries."""
+    if isinstance(value, _DenseMaps):
+        return value.subsample()
+    if type(value) in (list, tuple):
+        return type(value)(plain(item) for item in value)
+    if type(value) is dict:
+        return {key: plain(item) for key, item in value.items()}
+    return value
 
 
 def forward_with_plain_output(forward: Callable, *inputs: Any, **keywords: Any) -> Any:
     """A whole network's forward, whose output has no pending filter."""
-    return _plain(forward(*inputs, **keywords))
-
-
-def subsamples(function: Callable, *args: Any, **kwargs: Any) -> bool:
-    """Whether a call of one of `OPERATIONS` drops positions of its input without a low-pass filter."""
-    if max(_stride(function, *args, **kwargs)) == 1:
-        return False
-    if function is torch.conv2d:
-        return not _kernel_averages(*args, **kwargs)
-    return not _window_covers_map(*args, **kwargs)
+    return plain(forward(*inputs, **keywords))
 
 
 class _FilteredCalls(TorchFunctionMode):
     """Filters those of the given operations that subsample."""
 
-    def __init__(self, filter_size: int, operations: set[str]) -> None:
+    def __init__(self, layer: nn.Module, filter_size: int, operations: set[str]) -> None:
         super().__init__()
+        self.layer = layer
         self.filter_size = filter_size
         self.operations = operations
 
@@ -110,18 +137,27 @@ class _FilteredCalls(TorchFunctionMode):
     ) -> Any:
         kwargs = kwargs or {}
         operation = OPERATIONS.get(func)
-        if operation not in self.operations:
+        if operation not in self.operations or _IS_FILTERED.get():
             return func(*args, **kwargs)
-        args, kwargs = _plain(args), _plain(kwargs)
-        if not subsamples(func, *args, **kwargs):
+        args, kwargs = plain(args), plain(kwargs)
+        if not lacks_filter(func, *args, **kwargs):
             return func(*args, **kwargs)
-        # A filtered block around this one must not filter the same call again.
-        with torch._C.DisableTorchFunction():
+        with _already_filtered():
             if operation == "max pooling":
-                return _filtered_max_pool(self.filter_size, *args, **kwargs)
+                return _filtered_max_pool(self.layer, self.filter_size, *args, **kwargs)
             if operation == "average pooling":
                 return _filtered_avg_pool(self.filter_size, *args, **kwargs)
-            return _filtered_convolution(self.filter_size, *args, **kwargs)
+            return _filtered_convolution(self.layer, self.filter_size, *args, **kwargs)
+
+
+@contextmanager
+def _already_filtered() -> Iterator[None]:
+    """In the block, a filtered block around this one does not filter the same call again."""
+    token = _IS_FILTERED.set(True)
+    try:
+        yield
+    finally:
+        _IS_FILTERED.reset(token)
 
 
 class _DenseMaps(Tensor):
@@ -131,14 +167,15 @@ class _DenseMaps(Tensor):
     which it represents from then on.
     """
 
+    layer: nn.Module
     filter_size: int
     stride: tuple[int, int]
     subsampled: Tensor | None
 
     @classmethod
-    def of(cls, dense: Tensor, filter_size: int, stride: tuple[int, int]) -> _DenseMaps:
+    def of(cls, dense: Tensor, layer: nn.Module, filter_size: int, stride: tuple[int, int]) -> _DenseMaps:
         maps = dense.as_subclass(cls)
-        maps.filter_size, maps.stride, maps.subsampled = filter_size, stride, None
+        maps.layer, maps.filter_size, maps.stride, maps.subsampled = layer, filter_size, stride, None
         return maps
 
     @classmethod
@@ -151,29 +188,28 @@ class _DenseMaps(Tensor):
             if maps is not None and func in _QUESTIONS:
                 return func(*args, **kwargs)
             if maps is not None and maps.subsampled is None and func in _BEFORE_THE_FILTER:
-                return cls.of(func(*args, **kwargs), maps.filter_size, maps.stride)
-            return func(*_plain(args), **_plain(kwargs))
+                return cls.of(func(*args, **kwargs), maps.layer, maps.filter_size, maps.stride)
+            return func(*plain(args), **plain(kwargs))
 
     def subsample(self) -> Tensor:
         with torch._C.DisableTorchFunctionSubclass():
             if self.subsampled is None:
-                dense = self.as_subclass(Tensor)
-                self.subsampled = low_pass_maps(dense, self.filter_size, self.stride, subsample=True)
+                self.subsampled = _subsampled(self.as_subclass(Tensor), self.layer, self.filter_size, self.stride)
             return self.subsampled
 
 
-def _plain(value: Any) -> Any:
-    """The value with dense maps replaced by subsampled ones, also inside lists, tuples and dictionaries."""
-    if isinstance(value, _DenseMaps):
-        return value.subsample()
-    if type(value) in (list, tuple):
-        return type(value)(_plain(item) for item in value)
-    if type(value) is dict:
-        return {key: _plain(item) for key, item in value.items()}
-    return value
+def _subsampled(dense: Tensor, layer: nn.Module, filter_size: int, stride: tuple[int, int]) -> Tensor:
+    """Maps of a layer at stride 1, filtered and subsampled, in view of whoever watches."""
+    # Whoever watches is told of the whole, and need not see the convolution with the filter.
+    with torch._C.DisableTorchFunction():
+        maps = low_pass_maps(dense, filter_size, stride, subsample=True)
+        if (watch := _WATCH.get()) is not None:
+            watch(layer, dense, stride, lambda some: low_pass_maps(some, filter_size, stride, subsample=False), maps)
+    return maps
 
 
 def _filtered_convolution(
+    layer: nn.Module,
     filter_size: int,
     input: Tensor,
     weight: Tensor,
@@ -183,11 +219,11 @@ def _filtered_convolution(
     dilation: int | Sequence[int] = 1,
     groups: int = 1,
 ) -> Tensor:
-    if _windows_are_apart(weight.shape[-2:], _pair(stride), _pair(dilation)):
-        filtered = low_pass_maps(input, filter_size, _pair(stride), subsample=False)
+    if windows_are_apart(weight.shape[-2:], pair(stride), pair(dilation)):
+        filtered = low_pass_maps(input, filter_size, pair(stride), subsample=False)
         return torch.conv2d(filtered, weight, bias, stride, padding, dilation, groups)
     dense = torch.conv2d(input, weight, bias, 1, padding, dilation, groups)
-    return _DenseMaps.of(dense, filter_size, _pair(stride))
+    return _DenseMaps.of(dense, layer, filter_size, pair(stride))
 
 
 def _filtered_avg_pool(
@@ -198,93 +234,20 @@ def _filtered_avg_pool(
     *args: Any,
     **kwargs: Any,
 ) -> Tensor:
-    stride = _pair(stride or kernel_size)
+    stride = pair(stride or kernel_size)
     filtered = low_pass_maps(input, filter_size, stride, subsample=False)
     return F.avg_pool2d(filtered, kernel_size, stride, *args, **kwargs)
 
 
 def _filtered_max_pool(
+    layer: nn.Module,
     filter_size: int,
     input: Tensor,
     kernel_size: int | Sequence[int],
     stride: int | Sequence[int] | None = None,
-    padding: int | Sequence[int] = 0,
-    dilation: int | Sequence[int] = 1,
-    ceil_mode: bool = False,
-    **_: Any,
-) -> Tensor:
-    stride = _pair(stride or kernel_size)
-    if ceil_mode:
-        input = _pad_for_ceil_mode(input, _pair(kernel_size), stride, _pair(padding), _pair(dilation))
-    dense = F.max_pool2d(input, kernel_size, 1, padding, dilation)
-    return low_pass_maps(dense, filter_size, stride, subsample=True)
-
-
-def _pad_for_ceil_mode(
-    maps: Tensor,
-    kernel_size: tuple[int, int],
-    stride: tuple[int, int],
-    padding: tuple[int, int],
-    dilation: tuple[int, int],
-) -> Tensor:
-    """Extend maps so that the last window of ceil mode lies inside, and rounding down includes it."""
-    extra = []
-    for axis in (0, 1):
-        size = maps.shape[axis - 2]
-        room = size + 2 * padding[axis] - dilation[axis] * (kernel_size[axis] - 1) - 1
-        last = -(-room // stride[axis]) * stride[axis]
-        starts_in_map = last < size + padding[axis]
-        extra.append(last - room if starts_in_map else 0)
-    return F.pad(maps, (0, extra[1], 0, extra[0]), value=-torch.inf)
-
-
-def _stride(function: Callable, *args: Any, **kwargs: Any) -> tuple[int, int]:
-    if function is torch.conv2d:
-        return _convolution_stride(*args, **kwargs)
-    return _pooling_stride(*args, **kwargs)
-
-
-def _convolution_stride(
-    input: Tensor,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    stride: int | Sequence[int] = 1,
     *args: Any,
     **kwargs: Any,
-) -> tuple[int, int]:
-    return _pair(stride)
-
-
-def _pooling_stride(
-    input: Tensor,
-    kernel_size: int | Sequence[int],
-    stride: int | Sequence[int] | None = None,
-    *args: Any,
-    **kwargs: Any,
-) -> tuple[int, int]:
-    return _pair(stride or kernel_size)
-
-
-def _windows_are_apart(kernel_size: Sequence[int], stride: Sequence[int], dilation: Sequence[int]) -> bool:
-    return all(
-        step == 1 or spacing * (size - 1) < step
-        for size, step, spacing in zip(kernel_size, stride, dilation, strict=True)
-    )
-
-
-def _kernel_averages(input: Tensor, weight: Tensor, *args: Any, **kwargs: Any) -> bool:
-    """Whether a convolution is itself a low-pass filter: one averaging kernel, the same for all channels."""
-    if weight.shape[1] > 1:
-        return False
-    kernels = weight.flatten(1)
-    sums_to_one = torch.allclose(kernels.sum(1), torch.ones_like(kernels[:, 0]))
-    in_range = (kernels >= 0) & (kernels < 1)
-    return sums_to_one and bool((in_range & (kernels == kernels[:1])).all())
-
-
-def _window_covers_map(input: Tensor, kernel_size: int | Sequence[int], *args: Any, **kwargs: Any) -> bool:
-    return all(window >= size for window, size in zip(_pair(kernel_size), input.shape[-2:], strict=True))
-
-
-def _pair(value: int | Sequence[int]) -> tuple[int, int]:
-    return (value, value) if isinstance(value, int) else tuple(value) * (2 // len(value))
+) -> Tensor:
+    stride = pair(stride or kernel_size)
+    dense = dense_maximum(input, kernel_size, stride, *args, **kwargs)
+    return _subsampled(dense, layer, filter_size, stride)

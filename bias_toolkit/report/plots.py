@@ -26,6 +26,7 @@ DESCRIPTIONS = {
     "size-vs-invariance": "a measure over the size at which the image is shown, with accuracy below",
     "map": "a measure over the object's position, for each scale and kind of surroundings",
     "map-vs-density": "a measure in each cell of the map against the density of the training objects",
+    "layers": "where in the network invariance is lost, in the order of the forward pass",
     "remedies": "accuracy against P(top-1 change) with each remedy",
     "remedies-by-distance": "P(top-1 change) by distance, with remedies and without",
     "augmentation-reach": "how near random copies of training images come to test images",

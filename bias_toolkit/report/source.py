@@ -13,7 +13,7 @@ import pandas as pd
 from bias_toolkit.report.words.sentences import SET_NAMES, ClassNames
 
 if TYPE_CHECKING:
-    from bias_toolkit.analysis import Analysis, FramingMap
+    from bias_toolkit.analysis import Analysis, FramingMap, LayerAnalysis
     from bias_toolkit.explain import Explanation
     from bias_toolkit.invariance import Sweep
     from bias_toolkit.objects import FramingComparison, MeanImages
@@ -61,6 +61,10 @@ class Source(Protocol):
     framing_map: FramingMap
     size_curve: pd.DataFrame
     size_measures: pd.DataFrame
+    layers: pd.DataFrame
+    layer_operations: pd.DataFrame
+    layer_analysis: LayerAnalysis
+    layer_maps: pd.DataFrame
     remedy_effects: pd.DataFrame
     remedy_tenths: pd.DataFrame
     reach: pd.DataFrame

@@ -25,7 +25,7 @@ from bias_toolkit.study.trained_on import trained_on
 if TYPE_CHECKING:
     import numpy as np
 
-    from bias_toolkit.analysis import Analysis, FramingMap
+    from bias_toolkit.analysis import Analysis, FramingMap, LayerAnalysis, MostMoved
     from bias_toolkit.datasets import Tables
     from bias_toolkit.explain import Explanation
     from bias_toolkit.explain.request import Request
@@ -468,6 +468,36 @@ class Results:
 
     size_measures = _table(
         steps.size_curve, "measures", "The measures of each image at each view size of the curve, table MEASURES."
+    )
+
+    # Layers
+
+    @property
+    def layers(self) -> pd.DataFrame:
+        """The measures of each operation that subsamples, for each image and condition, table LAYERS."""
+        from bias_toolkit.invariance import load_layers
+
+        return self.stored.read(steps.layers, "", load_layers)
+
+    layer_operations = _table(
+        steps.layers, "operations", "The operations that subsample, and those that cannot be measured: OPERATIONS."
+    )
+
+    @property
+    def layer_analysis(self) -> LayerAnalysis:
+        """The measures of the operations over images: their means, contrasts and correlations."""
+        from bias_toolkit.analysis import LayerAnalysis
+
+        return LayerAnalysis(*(self.stored.table(steps.layer_analysis, name) for name in steps.LAYER_TABLES))
+
+    def most_moved(self, image_id: str) -> MostMoved | None:
+        """The layer that moves most on a test image, compared with others; None if it was not measured on it."""
+        from bias_toolkit.analysis import most_moved
+
+        return most_moved(self.layers, image_id) if self.has("layers/analysis") else None
+
+    layer_maps = _table(
+        steps.layer_analysis, "maps", "Maps of one image before and after operations subsample: table LAYER_MAPS."
     )
 
     # Explanations and the report

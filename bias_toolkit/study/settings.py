@@ -21,6 +21,7 @@ INPUTS = "What is studied"
 FEATURES = "Features and distance"
 VIEWS = "Views and sweeps"
 REFRAMING = "Position, scale and size"
+LAYERS = "Layers"
 TRAINING = "Training"
 STATISTICS = "Statistics"
 MACHINE = "Machine"
@@ -262,6 +263,9 @@ class Settings:
     )
     size_images: int = _count(
         200, "How many test images are shown at each view size.", REFRAMING, 2, flag="--images", metavar="N"
+    )
+    layer_images: int = _count(
+        200, "How many test images the layers are measured on.", LAYERS, 2, flag="--images", metavar="N"
     )
     remedy_images: int = _count(
         200, "How many test images each remedy is tried on.", REFRAMING, 2, flag="--images", metavar="N"

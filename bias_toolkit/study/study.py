@@ -244,6 +244,15 @@ class Study:
         """Sweep a sample of test images at every view size, from a tight crop to a small image on a canvas (A)."""
         return self._do([steps.size_curve], progress)
 
+    def measure_layers(self, progress: Progress = silent) -> Study:
+        """Measure every operation of the model that subsamples, on a sample of test images.
+
+        The measures say where in the network invariance is lost: for the network as it is, rebuilt with low-pass
+        filters, and on a blurred input. Raises InputError if the network has no such operation, or if the sample has
+        fewer than two images.
+        """
+        return self._do([steps.layer_analysis], progress)
+
     def measure_remedies(self, progress: Progress = silent) -> Study:
         """Try every remedy on a sample of test images, and compare it with the model as it is.
 

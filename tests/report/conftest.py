@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from bias_toolkit.analysis import FramingMap, analyse
+from bias_toolkit.analysis import FramingMap, LayerAnalysis, analyse
 from bias_toolkit.explain.explanation import Explanation
 from bias_toolkit.explain.record import (
     CauseLine,
@@ -142,6 +142,10 @@ class MemorySource:
     framing_map: FramingMap | None = None
     size_curve: pd.DataFrame | None = None
     size_measures: pd.DataFrame | None = None
+    layers: pd.DataFrame | None = None
+    layer_operations: pd.DataFrame | None = None
+    layer_analysis: LayerAnalysis | None = None
+    layer_maps: pd.DataFrame | None = None
     views: dict = field(default_factory=dict)
     explanations: dict = field(default_factory=dict)
     reader: Callable = read
@@ -204,7 +208,12 @@ class MemorySource:
         return table.assign(reason=["nothing is seen in it" if np.isnan(x0) else None for x0 in table["x0"]])
 
     def has(self, step_name):
-        return {"map/relation": self.framing_map, "sizes/curve": self.size_measures}.get(step_name) is not None
+        optional = {
+            "map/relation": self.framing_map,
+            "sizes/curve": self.size_measures,
+            "layers/analysis": self.layer_analysis,
+        }
+        return optional.get(step_name) is not None
 
     def map_views(self):
         return self.views

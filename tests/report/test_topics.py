@@ -45,6 +45,7 @@ def test_figures_in_their_order():
         "size-vs-invariance",
         "map",
         "map-vs-density",
+        "layers",
         "remedies",
         "augmentation-reach",
         "remedies-by-distance",

@@ -15,6 +15,7 @@ _NAMES = (
     "regression",
     "factors",
     "cause",
+    "layers",
     "remedies",
     "images",
     "explanations",

@@ -166,6 +166,15 @@ MAP_KINDS: dict[str, Definition] = {
     ),
 }
 
+LAYERS: dict[str, Definition] = {
+    each.name: Definition(each.label, each.definition, limits=each.limits, form=each.form)
+    for each in invariance.LAYER_MEASURES
+}
+
+LAYER_CONDITIONS: dict[str, Definition] = {
+    each.name: Definition(each.label, each.definition) for each in invariance.CONDITIONS
+}
+
 PROTOCOLS: dict[str, Definition] = {each.name: Definition(each.label, each.definition) for each in invariance.PROTOCOLS}
 
 METRIC_NAMES = {"euclidean": "Euclidean", "cosine": "cosine"}

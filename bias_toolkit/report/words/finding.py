@@ -90,6 +90,7 @@ class Heading(StrEnum):
     FRAMING_EFFECT = "Framing and stability"
     FACTORS = "Annotated factors"
     CAUSE = "What framing causes"
+    LAYERS = "Where invariance is lost"
     REMEDIES = "What helps"
     EXPLANATIONS = "Single unstable images"
     CLASSES = "Classes"

@@ -8,6 +8,8 @@ from bias_toolkit.study.steps.framing_map import TABLES as MAP_TABLES
 from bias_toolkit.study.steps.framing_map import framed, framing_map
 from bias_toolkit.study.steps.images import images
 from bias_toolkit.study.steps.index import index
+from bias_toolkit.study.steps.layers import TABLES as LAYER_TABLES
+from bias_toolkit.study.steps.layers import layer_analysis, layers
 from bias_toolkit.study.steps.located import localisation, located
 from bias_toolkit.study.steps.mean_images import mean_images
 from bias_toolkit.study.steps.neighbours import neighbours
@@ -37,6 +39,8 @@ STEPS = (
     framing_map,
     sized,
     size_curve,
+    layers,
+    layer_analysis,
     training,
     remedied,
     copies,
@@ -55,6 +59,7 @@ __all__ = [
     "ANALYSIS_TABLES",
     "BOXES",
     "EXPLANATIONS",
+    "LAYER_TABLES",
     "MAP_TABLES",
     "RUNTIME",
     "STEPS",
@@ -68,6 +73,8 @@ __all__ = [
     "framing_map",
     "images",
     "index",
+    "layer_analysis",
+    "layers",
     "localisation",
     "located",
     "mean_images",

@@ -1,0 +1,216 @@
+"""Measure the operations of a network that subsample on a dataset's images, shard by shard."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing, suppress
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from bias_toolkit.datasets import skipped_table
+from bias_toolkit.foundation.errors import InputError, UnreadableImageError
+from bias_toolkit.foundation.files import read_shards
+from bias_toolkit.foundation.shards import Shard, prepared_shards
+from bias_toolkit.foundation.threads import decoding_workers
+from bias_toolkit.invariance.layer_list import AS_IT_IS, CONDITIONS, FILTER_SIZE, INPUT_SIGMA
+from bias_toolkit.invariance.measures import p_top1_change
+from bias_toolkit.invariance.response import check_finite
+from bias_toolkit.invariance.schema import LAYER_MAPS, LAYERS, OPERATIONS
+from bias_toolkit.invariance.sweep import Sweep, make_views
+from bias_toolkit.invariance.transforms import CENTRE
+from bias_toolkit.invariance.views import Views
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from bias_toolkit.models import Model
+    from bias_toolkit.models.subsampling import Operation, Subsampling
+    from bias_toolkit.models.watched import CompiledWatch, SeeMaps, WatchedNetwork
+
+LAYER_SWEEP = Sweep("embed", "diagonal", 2.0)
+"""The views on which operations are measured: nothing enters or leaves the canvas."""
+
+
+class Measured(NamedTuple):
+    """A network in one condition."""
+
+    condition: str
+    watched: WatchedNetwork
+    prepare: Callable[[Tensor], Tensor]  # from the normalised views to the network's input
+
+
+class LayerProbe:
+    """A model's network in each condition, to be measured on views of images.
+
+    Attributes
+    ----------
+    operations : DataFrame
+        Table OPERATIONS.
+    conditions : list of Measured
+        Without `low-pass` if the network has no operation that `low_pass` filters.
+
+    Raises
+    ------
+    InputError
+        If the model's network has no operation that subsamples and can be measured.
+    """
+
+    def __init__(self, model: Model) -> None:
+        from bias_toolkit.models import low_pass
+        from bias_toolkit.models.input_blur import blurred_input
+        from bias_toolkit.models.subsampling import find_subsampling
+        from bias_toolkit.models.watched import WatchedNetwork
+
+        def watched(network: nn.Module, plan: Subsampling) -> WatchedNetwork:
+            return WatchedNetwork(network, plan, slice(CENTRE, CENTRE + 1))
+
+        self._model = model
+        self._compiled: dict[WatchedNetwork, CompiledWatch | WatchedNetwork] = {}
+        plan = find_subsampling(model.module, model.input_size)
+        if not plan.operations:
+            named = "; ".join(f"{each.name} ({each.kind}): {each.reason}" for each in plan.unmeasured)
+            raise InputError(
+                f"The model {model.name} has no operation that subsamples and can be measured"
+                f"{f' ({named})' if named else ''}; take a convolutional network or a vision transformer."
+            )
+        self.operations = _operations_table(plan)
+        self._places = {each.name: place for place, each in enumerate(plan.operations, 1)}
+        self._named = {each.name: each for each in plan.operations}
+        original = watched(model.module, plan)
+        networks = {AS_IT_IS.name: (original, lambda images: images)}
+        networks["blurred"] = (original, partial(blurred_input, sigma=INPUT_SIGMA))
+        try:
+            rebuilt = low_pass(model.module, FILTER_SIZE, input_size=model.input_size)
+        except InputError:
+            # There is nothing to filter, as in a network of patch merging alone.
+            pass
+        else:
+            of_rebuilt = watched(rebuilt, find_subsampling(rebuilt, model.input_size))
+            networks["low-pass"] = (of_rebuilt, lambda images: images)
+        self.conditions = [Measured(each.name, *networks[each.name]) for each in CONDITIONS if each.name in networks]
+
+    def rows(self, views: Views, image_id: str) -> list[dict[str, object]]:
+        """The rows of table LAYERS of one image, from its views along `LAYER_SWEEP`.
+
+        Raises InputError if the network's output is not finite.
+        """
+        from bias_toolkit.invariance.layers import layer_measures
+
+        rows = []
+        for measured in self.conditions:
+            found: dict[str, dict[str, float]] = {}
+
+            def see(operation: Operation, maps: Tensor, dense: Tensor, found: dict = found) -> None:
+                # In a rebuilt network the same operation stands under the same name.
+                if (own := self._named.get(operation.name)) is not None:
+                    found[own.name] = layer_measures(maps, dense[0], own.stride, own.total_stride)
+
+            logits = self.watch(measured, views, see)
+            check_finite(logits, logits, image_id)
+            change = float(p_top1_change(logits.argmax(axis=1)))
+            for name, values in sorted(found.items(), key=lambda item: self._places[item[0]]):
+                row = {"image_id": image_id, "condition": measured.condition, "operation": name}
+                own = self._named[name]
+                row |= {"kind": own.kind, "depth": self._places[name], "stride": own.stride}
+                rows.append(row | {"total_stride": own.total_stride} | values | {"p_top1_change": change})
+        return rows
+
+    def maps(self, views: Views, image_id: str) -> pd.DataFrame:
+        """One channel of each operation before and after it subsamples, on the centre view: table LAYER_MAPS.
+
+        The channel is the one with the largest differences between neighbouring positions before it subsamples, as the
+        network is.
+        """
+        rows: list[dict[str, object]] = []
+        channels: dict[str, int] = {}
+        for measured in self.conditions:
+
+            def see(operation: Operation, maps: Tensor, dense: Tensor, condition: str = measured.condition) -> None:
+                if (own := self._named.get(operation.name)) is None:
+                    return
+                u = dense[0]
+                channel = channels.setdefault(own.name, _roughest(u))
+                for part, shown in (("before", u[channel]), ("after", maps[CENTRE, channel])):
+                    rows.append(
+                        {"image_id": image_id, "condition": condition, "operation": own.name}
+                        | {"depth": self._places[own.name], "stride": own.stride, "total_stride": own.total_stride}
+                        | {"channel": channel, "part": part, "height": shown.shape[0], "width": shown.shape[1]}
+                        | {"values": shown.flatten().cpu().numpy()}
+                    )
+
+            self.watch(measured, views, see)
+        return pd.DataFrame(rows, columns=LAYER_MAPS.names)
+
+    def watch(self, measured: Measured, views: Views, see: SeeMaps) -> np.ndarray:
+        """The logits (V, C) of the nine views in one condition; `see` gets each operation, F, and u of the centre view.
+
+        OpenVINO runs the network if it runs the model, and can; otherwise torch does.
+        """
+        images = measured.prepare(self._model.normalise(views.pixels, views.blank))
+        return self._runner(measured.watched, tuple(images.shape)).watch(images, see)
+
+    def _runner(self, watched: WatchedNetwork, shape: tuple[int, ...]) -> CompiledWatch | WatchedNetwork:
+        from bias_toolkit.models.watched import CompiledWatch
+
+        if watched not in self._compiled:
+            self._compiled[watched] = watched
+            if self._model.chosen_runtime == "openvino":
+                with suppress(InputError):
+                    self._compiled[watched] = CompiledWatch(watched, shape)
+        return self._compiled[watched]
+
+
+def layer_shards(
+    model: Model,
+    read: Callable[[str], np.ndarray],
+    shards: Iterable[Shard],
+    *,
+    advance: Callable[[int], None],
+) -> Iterator[Mapping[str, pd.DataFrame]]:
+    """The measures of a network's operations on images, in every condition.
+
+    Images are decoded and views made in threads, ahead of the model. The nine views of an image are one batch. Yields
+    for each shard, in order: "layers", the table LAYERS, and "skipped", the table SKIPPED. `read` and `advance` are as
+    for `sweep_shards`. Raises InputError as `LayerProbe` does.
+    """
+    probe = LayerProbe(model)
+
+    def prepare(image_id: str) -> Views:
+        return make_views(read(image_id), LAYER_SWEEP, model.input_size, image_id)
+
+    with closing(prepared_shards(shards, prepare, ahead=2 * decoding_workers())) as prepared:
+        for images in prepared:
+            rows, skipped = [], []
+            for image_id, views in images:
+                if isinstance(views, UnreadableImageError):
+                    skipped.append((image_id, views))
+                else:
+                    rows += probe.rows(views, image_id)
+                advance(1)
+            yield {"layers": pd.DataFrame(rows, columns=LAYERS.names), "skipped": skipped_table(skipped)}
+
+
+def _roughest(maps: Tensor) -> int:
+    """The channel of maps (C, H, W) with the largest squared differences between neighbours."""
+    return int(sum(maps.diff(dim=axis).square().sum(dim=(-2, -1)) for axis in (-2, -1)).argmax())
+
+
+def load_layers(folder: str | os.PathLike) -> pd.DataFrame:
+    """The measures of all shards in a folder, table LAYERS."""
+    return read_shards(folder, "layers", LAYERS)
+
+
+def _operations_table(plan: Subsampling) -> pd.DataFrame:
+    rows = [
+        {"depth": place, "operation": each.name, "kind": each.kind}
+        | {"stride": each.stride, "total_stride": each.total_stride, "reason": None}
+        for place, each in enumerate(plan.operations, 1)
+    ]
+    rows += [
+        {"depth": None, "operation": each.name, "kind": each.kind, "reason": each.reason} for each in plan.unmeasured
+    ]
+    return pd.DataFrame(rows, columns=OPERATIONS.names)

@@ -1,0 +1,85 @@
+"""Maps at subsampling operations, from torch and from OpenVINO."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from bias_toolkit.foundation.errors import InputError
+from bias_toolkit.models.lowpass import low_pass
+from bias_toolkit.models.subsampling import find_subsampling
+from bias_toolkit.models.watched import CompiledWatch, WatchedNetwork
+
+PART = slice(1, 2)
+
+
+class Small(nn.Module):
+    """Its activations overwrite the maps of the operations."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Conv2d(3, 6, 3, 2, 1), nn.Conv2d(6, 4, 3, 2, 1)
+        self.act, self.pool, self.last = nn.ReLU(inplace=True), nn.MaxPool2d(2), nn.Linear(4, 5)
+
+    def forward(self, images):
+        maps = self.act(self.second(self.act(self.first(images))))
+        return self.last(self.pool(maps).add_(1).mean((2, 3)))
+
+
+def images(seed=0):
+    return torch.from_numpy(np.random.default_rng(seed).normal(size=(3, 3, 32, 32)).astype(np.float32))
+
+
+def watched_of(network):
+    return WatchedNetwork(network.eval(), find_subsampling(network, 32), PART)
+
+
+def seen(runner, pictures):
+    found = {}
+    logits = runner.watch(
+        pictures, lambda operation, maps, dense: found.update({operation.name: (maps.clone(), dense.clone())})
+    )
+    return logits, found
+
+
+@pytest.mark.parametrize("rebuild", [False, True])
+@torch.no_grad()
+def test_both_see_the_same_maps(rebuild):
+    torch.manual_seed(0)
+    network = Small()
+    network = low_pass(network, 3, input_size=32) if rebuild else network
+    watched = watched_of(network)
+    compiled = CompiledWatch(watched, (3, 3, 32, 32))
+    for seed in (1, 2):
+        logits, of_torch = seen(watched, images(seed))
+        again, of_openvino = seen(compiled, images(seed))
+        torch.testing.assert_close(torch.from_numpy(logits), network(images(seed)))
+        np.testing.assert_allclose(again, logits, atol=1e-5)
+        assert list(of_openvino) == list(of_torch) == ["first", "second", "pool"]
+        for name, pair in of_torch.items():
+            for one, other in zip(pair, of_openvino[name], strict=True):
+                torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-4)
+    if not rebuild:
+        first = F.conv2d(images(2), network.first.weight, network.first.bias, 2, 1)
+        torch.testing.assert_close(of_torch["first"][0], first)
+        assert of_torch["first"][0].min() < 0
+
+
+def sums_of_probes():
+    """The sums of the two images that a network is recorded and checked on."""
+    generator = torch.Generator().manual_seed(0)
+    return [float(torch.randn(3, 3, 32, 32, generator=generator).sum()) for _ in range(2)]
+
+
+class Turning(Small):
+    """What it computes depends on the values of its input."""
+
+    def forward(self, images):
+        return super().forward(images if float(images.sum()) > sum(sums_of_probes()) / 2 else -images)
+
+
+def test_a_network_that_openvino_cannot_follow_is_refused():
+    torch.manual_seed(0)
+    with pytest.raises(InputError, match="OpenVINO computes other maps"):
+        CompiledWatch(watched_of(Turning()), (3, 3, 32, 32))
