@@ -12,12 +12,13 @@ from bias_toolkit.datasets import BOX_EDGES
 from bias_toolkit.explain import Request, explain_image
 from bias_toolkit.explain.framing import training_objects
 from bias_toolkit.explain.instability import measure_response
-from bias_toolkit.explain.interventions import blurred, reframings, toned, with_object_of
+from bias_toolkit.explain.interventions import reframings, toned, with_object_of
 from bias_toolkit.explain.record import Verdict
 from bias_toolkit.explain.trials import TRIALS, USUAL_FRAMING, draw_trials
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.progress import silent
 from bias_toolkit.invariance import sweep_picture, sweep_window, take_picture
+from bias_toolkit.invariance.remedies.blur import blurred
 from bias_toolkit.models import low_pass
 from bias_toolkit.pipeline.step import Job
 from bias_toolkit.study.steps.explanation import context_of, subject_of

@@ -74,6 +74,10 @@ READ = [
     ({"map_surroundings": ("mean",)}, lambda study: study.framing_map, "map"),
     ({"size_images": 2}, lambda study: study.size_curve, "sizes"),
     ({"size_images": 2}, lambda study: study.size_measures, "sizes"),
+    ({"layer_images": 2}, lambda study: study.layers, "layers"),
+    ({"remedy_images": 2}, lambda study: study.remedy_effects, "remedies"),
+    ({"train_epochs": 2}, lambda study: study.remedied, "remedies"),
+    ({"metric": "cosine"}, lambda study: study.reach, "remedies"),
     ({"boxes": "given"}, lambda study: study.framing("train"), "objects"),
     ({"boxes": "estimated"}, lambda study: study.framing("train"), "objects"),
     ({"boxes": "estimated"}, lambda study: study.framing_comparison, "objects"),
@@ -107,14 +111,22 @@ MAP = {"map/mean", "map/real", "map/relation"}
 SIZES = {"sizes/*", "sizes/curve"}
 SWEPT = {"responses/crop", "responses/embed", "responses/offsets", "measures"}
 ANALYSIS = {"analysis", "explanation"}
-OF_THE_MODEL = FEATURES | LOCATED | MAP | SIZES | SWEPT | {"noise"} | ANALYSIS
+LAYERS = {"layers/images", "layers/analysis"}
+REMEDIES = {"remedies/*", "remedies/comparison"}
+TRAINING = {"training/*"} | REMEDIES
+REACH = {"reach/copies", "reach/curve"}
+OF_THE_MODEL = FEATURES | LOCATED | MAP | SIZES | SWEPT | {"noise"} | ANALYSIS | LAYERS | TRAINING | REACH
 IMAGES = {"images/train", "images/test", "mean-images/train", "mean-images/test"}
 OF_THE_TRAINING_SET = {
     *("images/train", "features/train", "index", "neighbours", "mean-images/train", "map/relation"),
     *LOCATED,
     *ANALYSIS,
+    *TRAINING,
+    *REACH,
 }
-OF_THE_TEST_SET = OF_THE_MODEL - {"features/train", "index"} | {"images/test", "mean-images/test"}
+OF_THE_TEST_SET = OF_THE_MODEL - {"features/train", "index", "training/*", "reach/copies"} | {
+    *("images/test", "mean-images/test")
+}
 ALL = OF_THE_MODEL | IMAGES
 
 # By hand: what each change makes stale, besides the report, which lists all settings.
@@ -126,23 +138,23 @@ STALE = {
     "model": ({"model": ...}, OF_THE_MODEL),
     "weights": ({"weights": ...}, OF_THE_MODEL),
     "feature": ({"feature": "4"}, OF_THE_MODEL),
-    "label_map": ({"label_map": ...}, SWEPT | LOCATED | MAP | SIZES | ANALYSIS),
+    "label_map": ({"label_map": ...}, SWEPT | LOCATED | MAP | SIZES | ANALYSIS | TRAINING),
     "imagenet_x": ({"imagenet_x": ...}, ANALYSIS),
     "boxes": ({"boxes": "given"}, {"objects"} | ANALYSIS),
-    "metric": ({"metric": "cosine"}, {"index", "neighbours"} | ANALYSIS),
-    "index": ({"index": "IVF2,Flat"}, {"index", "neighbours"} | ANALYSIS),
-    "neighbours": ({"neighbours": 4}, {"neighbours"} | ANALYSIS),
-    "feature_size": ({"feature_size": 0.9}, FEATURES | {"map/relation"} | ANALYSIS),
-    "feature_dtype": ({"feature_dtype": "float16"}, FEATURES | ANALYSIS),
-    "feature_precision": ({"feature_precision": "bfloat16"}, FEATURES | ANALYSIS),
+    "metric": ({"metric": "cosine"}, {"index", "neighbours", "remedies/comparison", "reach/curve"} | ANALYSIS),
+    "index": ({"index": "IVF2,Flat"}, {"index", "neighbours", "remedies/comparison"} | ANALYSIS),
+    "neighbours": ({"neighbours": 4}, {"neighbours", "remedies/comparison"} | ANALYSIS),
+    "feature_size": ({"feature_size": 0.9}, FEATURES | {"map/relation"} | ANALYSIS | TRAINING | REACH),
+    "feature_dtype": ({"feature_dtype": "float16"}, FEATURES | ANALYSIS | TRAINING | REACH),
+    "feature_precision": ({"feature_precision": "bfloat16"}, FEATURES | ANALYSIS | TRAINING | REACH),
     "protocols": ({"protocols": ("crop", "embed")}, {"measures"} | ANALYSIS),
     "transforms": (
         {"transforms": ("vertical",)},
-        {"responses/crop", "responses/embed", "measures", "noise"} | ANALYSIS,
+        {"responses/crop", "responses/embed", "measures", "noise"} | ANALYSIS | REMEDIES,
     ),
-    "sizes": ({"sizes": (0.9,)}, {"responses/crop", "measures", "noise"} | ANALYSIS),
+    "sizes": ({"sizes": (0.9,)}, {"responses/crop", "measures", "noise"} | ANALYSIS | REMEDIES),
     "fill": ({"fill": "black"}, {"responses/embed", "measures"} | ANALYSIS),
-    "sampling": ({"sampling": "random"}, {"responses/crop", "measures", "noise"} | ANALYSIS),
+    "sampling": ({"sampling": "random"}, {"responses/crop", "measures", "noise"} | ANALYSIS | REMEDIES),
     "draws": ({"draws": 7}, {"responses/offsets", "measures"} | ANALYSIS),
     "precision": ({"precision": 0.2}, SWEPT | ANALYSIS),
     "bins": ({"bins": 3}, ANALYSIS),
@@ -151,11 +163,28 @@ STALE = {
     "map_scales": ({"map_scales": (0.4,)}, MAP),
     "map_surroundings": ({"map_surroundings": ("mean",)}, {"map/relation"}),
     "size_images": ({"size_images": 2}, SIZES),
-    "resamples": ({"resamples": 101}, {"objects", "localisation", "map/relation", "sizes/curve"} | ANALYSIS),
-    "permutations": ({"permutations": 101}, {"objects"} | ANALYSIS),
+    "layer_images": ({"layer_images": 3}, LAYERS),
+    "remedy_images": ({"remedy_images": 3}, REMEDIES),
+    "train_epochs": ({"train_epochs": 2}, TRAINING),
+    "train_images": ({"train_images": 20}, TRAINING),
+    "train_rate": ({"train_rate": 0.01}, TRAINING),
+    "resamples": (
+        {"resamples": 101},
+        {
+            "objects",
+            "localisation",
+            "map/relation",
+            "sizes/curve",
+            "layers/analysis",
+            "remedies/comparison",
+            "reach/curve",
+        }
+        | ANALYSIS,
+    ),
+    "permutations": ({"permutations": 101}, {"objects", "layers/analysis"} | ANALYSIS),
     "placements": ({"placements": 101}, {"objects"} | ANALYSIS),
     "noise_images": ({"noise_images": 7}, {"noise"}),
-    "batch_size": ({"batch_size": 7}, OF_THE_MODEL),
+    "batch_size": ({"batch_size": 7}, OF_THE_MODEL - LAYERS),
     "runtime": ({"runtime": "auto"}, set()),
     "device": ({"device": "cpu"}, set()),
     "memory": ({"memory": "2GB"}, set()),
@@ -166,6 +195,9 @@ STALE = {
         | {"responses/offsets", "measures"}
         | MAP
         | SIZES
+        | LAYERS
+        | TRAINING
+        | REACH
         | ANALYSIS,
     ),
 }
@@ -198,7 +230,7 @@ def tasks_of(study, explained):
         kind, _, member = task.name.partition("/")
         if kind == "responses":
             member = member.partition("-")[0]
-        if kind == "sizes" and member != "curve":
+        if kind in ("sizes", "remedies", "training") and member not in ("curve", "comparison"):
             member = "*"
         name = "explanation" if kind == steps.EXPLANATIONS else "/".join(filter(None, (kind, member)))
         if name != "located/test":

@@ -427,7 +427,8 @@ def test_discrete_measures():
 
 
 def test_every_plot_by_name(shared_source):
-    for name in PLOTS.keys() - {"map", "map-vs-density", "factors"}:
+    others = {"map", "map-vs-density", "factors", "layers", "remedies", "remedies-by-distance", "augmentation-reach"}
+    for name in PLOTS.keys() - others:
         figure = plot(shared_source, name, measure="mac" if name == "invariance" else "p_top1_change")
         assert figure.axes, name
     by_class = plot(shared_source, "distance-vs-invariance", by_class=True)
