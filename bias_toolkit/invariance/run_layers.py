@@ -143,6 +143,8 @@ class LayerProbe:
                     )
 
             self.watch(measured, views, see)
+        order = [measured.condition for measured in self.conditions]
+        rows.sort(key=lambda row: (order.index(row["condition"]), row["depth"]))
         return pd.DataFrame(rows, columns=LAYER_MAPS.names)
 
     def watch(self, measured: Measured, views: Views, see: SeeMaps) -> np.ndarray:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from bias_toolkit.foundation.errors import InputError, first_line
+from bias_toolkit.foundation.threads import MOST_WORKERS, cores
 from bias_toolkit.models.feature_layer import network_logits
 from bias_toolkit.models.precision import full_float32
 from bias_toolkit.models.subsampling import Operation, Subsampling, watch_subsampling
@@ -60,7 +62,7 @@ class WatchedNetwork(nn.Module):
 
 
 class CompiledWatch:
-    """A `WatchedNetwork` compiled by OpenVINO for images of one shape; `watch` is as there.
+    """A `WatchedNetwork` compiled by OpenVINO for images of one shape; `watch` is as there, but calls `see` in threads.
 
     Raises InputError if OpenVINO cannot be loaded, cannot convert the network, or computes something else than torch.
     """
@@ -81,13 +83,20 @@ class CompiledWatch:
         except Exception as error:
             raise InputError(f"OpenVINO cannot run the network ({first_line(error)}).") from error
         self._order = list(watched.order)
+        # One thread an operation: torch's own threads wait actively for each other, which halts a busy machine.
+        self._threads = ThreadPoolExecutor(min(cores(), MOST_WORKERS), initializer=torch.set_num_threads, initargs=(1,))
         self._check(watched, other)
 
     def watch(self, images: Tensor, see: SeeMaps) -> np.ndarray:
-        """Run the network, and then call `see` for each operation. Returns the logits."""
+        """Run the network, and then call `see` for each operation, several at a time. Returns the logits."""
         logits, *maps = self._run(images)
-        for place, operation in enumerate(self._order):
-            see(operation, *map(torch.from_numpy, maps[2 * place : 2 * place + 2]))
+        pairs = [[torch.from_numpy(each) for each in pair] for pair in zip(maps[::2], maps[1::2], strict=True)]
+        before = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            list(self._threads.map(see, self._order, *zip(*pairs, strict=True)))
+        finally:
+            torch.set_num_threads(before)
         return logits.copy()
 
     def _run(self, images: Tensor) -> list[np.ndarray]:
