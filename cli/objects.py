@@ -168,10 +168,10 @@ def _print_table(contents: FramingContents, framed: FramedSet) -> None:
     for name, justify in (
         ("", "left"),
         ("images", "right"),
-        ("objects" if centring == OF_ALL_OBJECTS else "untruncated objects", "right"),
+        ("objects" if centring == OF_ALL_OBJECTS else "objects, border not touched", "right"),
         (label_of(column).lower(), "right"),
         ("median scale", "right"),
-        ("truncated", "right"),
+        ("touch the border", "right"),
     ):
         table.add_column(name, justify=justify, overflow="fold")
     for row in shown:
