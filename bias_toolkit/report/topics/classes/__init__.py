@@ -132,8 +132,8 @@ def _blocks(contents: Classes) -> Iterator[Block]:
         rows,
         definitions=[COLUMNS[name] for name in columns],
         note="Means over the class's test images, of scale the median; under each its 95% interval over images. Those "
-        f"of {label_of(HEADLINE)} are those of the figure. The others, and all in the file, are of each class alone, and "
-        f"not adjusted for the number of classes. {note}".strip(),
+        f"of {label_of(HEADLINE)} are those of the figure. The others, and all in the file, are of each class alone, "
+        f"and not adjusted for the number of classes. {note}".strip(),
         csv="tables/classes.csv",
         folded=len(rows) > 12,
     )
