@@ -285,7 +285,8 @@ def test_classes_against_the_whole_set():
     assert finding.estimate.value == pytest.approx(-0.6)
     assert finding.estimate.label == "Centre bias of “c” minus that of the whole training set"
     assert finding.evidence.startswith(
-        "The centre bias of the whole training set, which includes this class, is 0.20. 2 of 3 classes differ from it."
+        "The centre bias of the objects of the training set, those of this class included, is 0.20. "
+        "2 of 3 classes differ from it."
     )
     assert "more than sampling gives" in finding.evidence
     same = [
@@ -312,6 +313,9 @@ def test_the_table_shows_which_classes_differ_from_the_whole_set(values):
     finding = find(framing_findings(source), "the whole training set")
     source = dataclasses.replace(source, first=dataclasses.replace(source.first, framing=source.first.summary))
     (table,) = (each for each in _categories(source) if isinstance(each, TableBlock))
+    if finding.kind == "fact":
+        assert "” that do not touch the border are" in finding.claim
+        assert finding.evidence.startswith("The centre bias of the objects of the training set that do not touch the")
     assert table.header[2:5] == ["Centre bias, border not touched", "Minus the whole set’s", "Centre bias"]
     cells = {row[0].text: row[3] for row in table.rows}
     n_marked = sum(cell.marked for cell in cells.values())

@@ -194,7 +194,8 @@ def _differing(contents: FramingContents) -> Finding | None:
         return _finding(Kind.NONE, f"{claim}whole {whole}.", chance, estimate=estimate)
     side = "more" if estimate.direction > 0 else "less"
     claim = f"The objects of “{name}”{those} are {side} centred than those of the whole {whole}."
-    of_whole = f"The centre bias of the whole {whole}, which includes this class, is {number(first.whole[column])}."
+    centre_bias = number(first.whole[column])
+    of_whole = f"The centre bias of {first.subjects_of}, those of this class included, is {centre_bias}."
     n_found = int(np.count_nonzero(directions))
     differ = f"{n_found:,} of {count(len(rows), 'class', 'classes')} {'differs' if n_found == 1 else 'differ'} from it."
     return _finding(Kind.FACT, claim, f"{of_whole} {differ} {chance}", estimate=estimate, states_centring=True)
