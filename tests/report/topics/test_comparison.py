@@ -241,7 +241,7 @@ def compared(*differing, test=APART, train=None):
 
 def test_the_section_says_what_decides():
     text, _ = compared(test=ALIKE)
-    assert "Area under the classifier’s ROC curve 0.49 (0.45 to 0.53), where guessing gives 0.5." in text
+    assert ": area under the classifier’s ROC curve 0.49 (0.45 to 0.53), where guessing gives 0.5." in text
     assert "A difference is found if this interval leaves out 0.5." in text
     close = dataclasses.replace(ALIKE, auc=0.55, auc_low=0.502, auc_high=0.6)
     assert "0.550 (0.502 to 0.600)" in compared(test=close)[0]

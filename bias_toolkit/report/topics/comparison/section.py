@@ -31,6 +31,7 @@ from bias_toolkit.report.topics.comparison.findings import (
 from bias_toolkit.report.topics.framing.contents import FramingContents
 from bias_toolkit.report.words.definitions import LABELLED, label_of
 from bias_toolkit.report.words.finding import Unit, sign
+from bias_toolkit.report.words.sentences import lowered
 
 BINS = 32
 TICKS = (0.03, 0.1, 0.3, 1, 3, 10)
@@ -55,7 +56,7 @@ def comparison_section(contents: FramingContents) -> Section | Omitted:
     paragraph = Paragraph(
         "If the sets are framed alike, nothing can tell by an object's place, size and shape which of the two it is "
         "from. So a classifier is asked that, about images it has not seen, and it is counted how often it puts an "
-        f"object of {second.the} above one of {first.the}: {area_of(test).brief}, where guessing gives {GUESSING}. A "
+        f"object of {second.the} above one of {first.the}: {lowered(area_of(test).brief)}, where guessing gives {GUESSING}. A "
         f"difference is found if this interval leaves out {GUESSING}. "
         f"{count(test.n_objects_first, 'object')} in {count(test.n_images_first, 'image')} and "
         f"{count(test.n_objects_second, 'object')} in {count(test.n_images_second, 'image')}."
