@@ -56,8 +56,8 @@ def comparison_section(contents: FramingContents) -> Section | Omitted:
     paragraph = Paragraph(
         "If the sets are framed alike, nothing can tell by an object's place, size and shape which of the two it is "
         "from. So a classifier is asked that, about images it has not seen, and it is counted how often it puts an "
-        f"object of {second.the} above one of {first.the}: {lowered(area_of(test).brief)}, where guessing gives {GUESSING}. A "
-        f"difference is found if this interval leaves out {GUESSING}. "
+        f"object of {second.the} above one of {first.the}: {lowered(area_of(test).brief)}, where guessing gives "
+        f"{GUESSING}. A difference is found if this interval leaves out {GUESSING}. "
         f"{count(test.n_objects_first, 'object')} in {count(test.n_images_first, 'image')} and "
         f"{count(test.n_objects_second, 'object')} in {count(test.n_images_second, 'image')}."
     )
