@@ -224,7 +224,7 @@ def test_the_ends_of_an_interval_are_written_differently(low, high, form, text):
         (1.0, 1.45, 1.0, "1.00 to 1.45"),
         (0.996, 1.45, 1.0, "1.00 to 1.45"),
         (1.004, 1.45, None, "1.00 to 1.45"),
-        (0.05, 0.1664, 0.1666, "0.0500 to 0.1664"),
+        (0.05, 0.16641, 0.16649, "0.0500 to 0.1664"),
     ],
 )
 def test_an_interval_that_leaves_out_no_difference_does_not_end_at_it(low, high, nothing, text):

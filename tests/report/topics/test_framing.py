@@ -148,12 +148,12 @@ def test_the_answer_says_what_its_interval_shows(value, below, above, n_images):
     ("ends", "covers"),
     [
         ((0.85, 0.9, 0.95), "about four fifths"),
-        ((0.55, 0.6, 0.65), "about two fifths"),
+        ((0.55, 0.6, 0.65), "about a third"),
         ((0.69, 0.7, 0.71), "about half"),
         # √½ squared is above one half, by rounding.
         ((0.69, 0.7, np.sqrt(0.5)), "about half"),
         ((0.69, 0.7, 0.707), "more than two fifths"),
-        ((0.69, 0.69, np.nan), None),
+        ((np.nan, 0.69, np.nan), None),
     ],
 )
 def test_scale(ends, covers):
@@ -253,7 +253,7 @@ def test_classes_are_spoken_of_by_the_objects_that_were_counted():
         "Too few of these objects, or too alike, for an interval: “seashore” (3 of 500)."
     )
     every = find(framing_findings(contents(*rows, *few, names=named)), "In most")
-    assert every.evidence.endswith("interval: “t” (4 of 500), “s” (3 of 500), “r” (2 of 500), 2 others.")
+    assert every.evidence.endswith("interval: “seashore” (0 of 500), “q” (1 of 500), “r” (2 of 500), 2 others.")
     # Five objects are enough.
     rows.append(uncut_bias(0.9, category="u", n=5))
     assert "for an interval" not in find(framing_findings(contents(*rows)), "In most").evidence

@@ -43,7 +43,7 @@ CLAIMS = {
 """For each variable the claim that it is larger in the second set, and the word to exchange if it is smaller."""
 NOUNS = {
     "truncated": "how often objects touch the border",
-    "centre_bias": "the centring of all objects",
+    "centre_bias": "centring",
     "untruncated_centre_bias": "the centring of the objects that do not touch the border",
 }
 MEASURED = {
