@@ -152,10 +152,11 @@ def _print_table(contents: FramingContents, framed: FramedSet) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from bias_toolkit.foundation.words import count, known, number, percent, visible_name
+    from bias_toolkit.foundation.words import count, number, percent, visible_name
     from bias_toolkit.objects import OF_ALL_OBJECTS
     from bias_toolkit.report.topics.framing.contents import by_category
     from bias_toolkit.report.words.definitions import label_of
+    from bias_toolkit.report.words.finding import value_of
 
     centring = contents.sets[0].centring
     column = centring.column
@@ -168,19 +169,18 @@ def _print_table(contents: FramingContents, framed: FramedSet) -> None:
     for name, justify in (
         ("", "left"),
         ("images", "right"),
-        ("objects" if centring == OF_ALL_OBJECTS else "untruncated objects", "right"),
+        ("objects" if centring == OF_ALL_OBJECTS else "objects, border not touched", "right"),
         (label_of(column).lower(), "right"),
         ("median scale", "right"),
-        ("truncated", "right"),
+        ("touch the border", "right"),
     ):
         table.add_column(name, justify=justify, overflow="fold")
     for row in shown:
-        limits = f" ({number(row[f'{column}_low'])} to {number(row[f'{column}_high'])})"
         table.add_row(
             Text(visible_name(contents.names.shown(row["category"])) or "all"),
             count(row["n_images"]),
             count(row[centring.n_objects]),
-            number(row[column]) + (limits if known(row[f"{column}_low"]) else ""),
+            value_of(row, column, short=True),
             number(row["median_scale"]),
             percent(row["truncated_share"], 0),
         )

@@ -121,23 +121,27 @@ def p_value(value: Real | None) -> str:
     return f"p{GAP}={GAP}{value:.{3 if value < 0.0995 else 2}f}"
 
 
-def telling_apart(low: Real | None, high: Real | None, form: Form = number) -> Form:
-    """`form`, with as many more digits as it takes to write the two ends of an interval differently.
+def telling_apart(low: Real | None, high: Real | None, form: Form = number, nothing: Real | None = None) -> Form:
+    """`form`, with as many more digits as it takes to see what an interval shows.
 
-    A form without the option `digits` is returned as it is.
+    Its two ends are written differently. If it leaves out 0, or `nothing`, no end is written as that value. A form
+    without the option `digits` is returned as it is.
     """
     option = inspect.signature(form).parameters.get("digits")
-    if option is None or not (known(low) and known(high)) or low == high or form(low) != form(high):
+    if option is None or not (known(low) and known(high)) or low == high:
         return form
-    finer = (partial(form, digits=option.default + more) for more in range(1, MOST_DIGITS))
-    return next((each for each in finer if each(low) != each(high)), form)
+    left_out = [each for each in (0.0, nothing) if known(each) and not low <= each <= high]
+    finer = [form, *(partial(form, digits=option.default + more) for more in range(1, MOST_DIGITS))]
+    apart = [each for each in finer if each(low) != each(high)]
+    clear = (each for each in apart if not {each(low), each(high)} & {each(value) for value in left_out})
+    return next(clear, apart[0] if apart else form)
 
 
-def interval(low: Real | None, high: Real | None, form: Form = number) -> str:
-    """`0.39 to 0.43`, both ends written by `form`, with more digits if they would be the same."""
+def interval(low: Real | None, high: Real | None, form: Form = number, nothing: Real | None = None) -> str:
+    """`0.39 to 0.43`, both ends written by `form`, with more digits if `telling_apart` asks for them."""
     if not (known(low) and known(high)):
         return "no interval"
-    form = telling_apart(low, high, form)
+    form = telling_apart(low, high, form, nothing)
     return f"{form(low)} to {form(high)}"
 
 

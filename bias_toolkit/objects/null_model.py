@@ -4,8 +4,8 @@ Each box keeps its size and is placed uniformly over all positions where it fits
 could not have been elsewhere therefore says nothing about the photographer. Positions are continuous. In images as
 small as 64 × 64, boxes annotated in whole pixels therefore lower centre_bias by a few hundredths.
 
-The box of an object that the border cuts off touches the border, wherever the object's true centre is. Such boxes are
-as far from the centre as they can be and hide a bias towards it. So the comparison is also made for the untruncated
+Where the middle of an object is whose box touches the border is not known. In one direction at least, such a box is as
+far from the centre as it can be, which hides a bias towards it. So the comparison is also made for the untruncated
 objects alone, against the null model given that no box is truncated.
 
 Source: the bias is described by A. Azulay & Y. Weiss, JMLR 20(184), 2019; the null model is the toolkit's own.
@@ -129,8 +129,8 @@ def relative_shortfall(observed: np.ndarray | float, null: np.ndarray | float) -
 def objects_that_count(framing: pd.DataFrame, images: pd.DataFrame, bias: str) -> pd.DataFrame:
     """The objects that one of `BIASES` is about, with the sizes by which the null model of that bias places them.
 
-    For untruncated_centre_bias, these are the objects that no border cuts. The null model places none of them at the
-    border, which is the same as placing a box that is larger by the margin on each side. So width_fraction and
+    For untruncated_centre_bias, these are the objects that do not touch the border. The null model places none of them
+    at the border, which is the same as placing a box that is larger by the margin on each side. So width_fraction and
     height_fraction are of that larger box.
 
     `framing` are FRAMING rows of `images`, which has the columns image_id, width and height.

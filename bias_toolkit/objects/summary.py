@@ -262,8 +262,9 @@ OF_UNCUT_OBJECTS = Centring("untruncated_centre_bias", "untruncated_p_value", "u
 def centring(row: Mapping[str, Any]) -> Centring:
     """The estimate of centring to report for a FRAMING_SUMMARY row.
 
-    A box that the image's border cuts off is as far from the centre as it can be. It lowers the estimate of centring,
-    but says nothing about centring. Where such boxes are frequent, the estimate for the other objects is reported.
+    Where the middle of an object is whose box touches the border is not known. In one direction at least, such a box is
+    as far from the centre as it can be, which lowers the estimate of centring. Where such boxes are frequent, the
+    estimate for the other objects is reported.
     """
     often = known(row.get("truncated_share")) and row["truncated_share"] >= OFTEN_TRUNCATED
     return OF_UNCUT_OBJECTS if often and known(row.get("untruncated_centre_bias")) else OF_ALL_OBJECTS

@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from bias_toolkit.foundation.words import (
@@ -203,10 +203,43 @@ def test_json_keeps_its_meaning_and_shows_every_character(text):
         (1.2341, 1.2342, significant, "1.2341 to 1.2342"),
         (2, 2, count, "2 to 2"),
         (1.0, 1.2, lambda value: f"{value:.0f}", "1 to 1"),
+        # An interval that leaves out 0 does not end at it, and one that ends at 0 does.
+        (0.004, 0.14, number, "0.004 to 0.140"),
+        (-0.14, -0.004, number, "−0.140 to −0.004"),
+        (0.0, 0.14, number, "0.00 to 0.14"),
+        (-0.004, 0.14, number, "0.00 to 0.14"),
+        (0.006, 0.14, number, "0.01 to 0.14"),
+        (1e-12, 0.14, number, "0.00 to 0.14"),
     ],
 )
 def test_the_ends_of_an_interval_are_written_differently(low, high, form, text):
     assert interval(low, high, form) == text
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "nothing", "text"),
+    [
+        (1.004, 1.45, 1.0, "1.004 to 1.450"),
+        (0.5, 0.996, 1.0, "0.500 to 0.996"),
+        (1.0, 1.45, 1.0, "1.00 to 1.45"),
+        (0.996, 1.45, 1.0, "1.00 to 1.45"),
+        (1.004, 1.45, None, "1.00 to 1.45"),
+        (0.05, 0.16641, 0.16649, "0.0500 to 0.1664"),
+    ],
+)
+def test_an_interval_that_leaves_out_no_difference_does_not_end_at_it(low, high, nothing, text):
+    assert interval(low, high, number, nothing) == text
+
+
+@given(st.floats(-1, 1), st.floats(1e-6, 1), st.floats(-1, 1), st.sampled_from([number, percent, significant]))
+def test_what_is_found_is_read_from_the_interval(low, width, nothing, form):
+    high = low + width
+    finer = telling_apart(low, high, form, nothing)
+    assume(min(abs(end - other) for end in (low, high) for other in (0.0, nothing)) > 1e-6)
+    read = [float(finer(each).replace("−", "-").rstrip("%")) for each in (low, high, nothing)]
+    assert (low > nothing) == (read[0] > read[2])
+    assert (high < nothing) == (read[1] < read[2])
+    assert (low > 0) == (read[0] > 0) or low <= 0
 
 
 def test_a_value_has_as_many_digits_as_its_interval():

@@ -9,7 +9,7 @@ import pytest
 from bias_toolkit.analysis import analyse
 from bias_toolkit.foundation.words import known
 from bias_toolkit.report import write
-from bias_toolkit.report.page.blocks import FigureBlock, Section
+from bias_toolkit.report.page.blocks import FigureBlock, Section, TableBlock
 from bias_toolkit.report.topic import Draft
 from bias_toolkit.report.words.finding import Kind, Unit
 
@@ -42,6 +42,13 @@ def faults(finding, figures):
         if estimate.n < 5:
             found.append("its interval is of too few")
     return found
+
+
+def without_place(table):
+    """What a table defines and does not show, in its heading or at the start of a row."""
+    starts = [row[0] if isinstance(row[0], str) else f"{row[0].text} {row[0].detail}" for row in table.rows]
+    places = " ".join([*table.header, *starts]).lower()
+    return [definition.label for definition in table.definitions if definition.label.lower() not in places]
 
 
 def shuffled(source):
@@ -77,6 +84,8 @@ def test_every_finding_follows_from_what_is_shown_with_it(name, tmp_path):
     sections = [topic.section(contents, Draft(tmp_path)) for topic, contents in there]
     blocks = [block for section in sections if isinstance(section, Section) for block in section.blocks]
     figures = {block.name for block in blocks if isinstance(block, FigureBlock)}
+    tables = [block for block in blocks if isinstance(block, TableBlock)]
+    assert [undefined for table in tables if (undefined := without_place(table))] == []
     findings = [*write.answers_of(gathered, None), *write.findings_of(gathered, None)]
     assert {finding.claim: found for finding in findings if (found := faults(finding, figures))} == {}
     assert len(findings) > 8

@@ -234,14 +234,14 @@ def test_the_answer_is_of_the_objects_that_the_frame_does_not_cut(source):
     answer = framing.TOPIC.answer(framing.gather(source))
     assert answer.estimate.name == "untruncated_centre_bias"
     assert "0.24 (95% interval 0.22 to 0.25;" in answer.estimate.text
-    assert "the frame does not cut" in answer.claim
+    assert "do not touch the border" in answer.claim
     assert "\N{MINUS SIGN}0.10" in answer.evidence
 
 
 def test_class_and_category_tables_give_intervals(page, shared_source):
     row = shared_source.table("classes").iloc[0]
     # All objects have one size, so scale has no interval.
-    for name in ("accuracy", "p_top1_change", "mac", "nn_distance", "centre_distance"):
+    for name in ("accuracy", "mac", "nn_distance", "centre_distance"):
         form = value_form(name)
         assert f"{form(row[f'{name}_low'])} to {form(row[f'{name}_high'])}" in page.text
     row = shared_source.train_summary.iloc[1]

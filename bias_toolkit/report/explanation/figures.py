@@ -269,7 +269,7 @@ def _position(ax: Axes, cx: np.ndarray, cy: np.ndarray, own: dict[str, float]) -
     ax.plot(own["cx"], own["cy"], "X", color=VERMILLION, markeredgecolor="black", markersize=9)
     ax.plot(0.5, 0.5, "+", color="black", markersize=9)
     ax.set(xlim=(0, 1), ylim=(1, 0), aspect="equal", xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
-    ax.set(title="Position", xlabel="left – right", ylabel="bottom – top")
+    ax.set(title="Position", xlabel="left (0) to right (1)", ylabel="bottom (1) to top (0)")
     subtitle(ax, "centres in the view; orange: this image’s object")
     for side in ("top", "right"):
         ax.spines[side].set_visible(True)

@@ -52,17 +52,23 @@ def estimate_cell(
     form: Callable[[float], str] = number,
     more: str = "",
     marked: bool = False,
+    nothing: float | None = None,
 ) -> Cell:
-    """A value, with its interval and further text below it."""
-    form = telling_apart(low, high, form)
+    """A value, with its interval and further text below it; `nothing` is the value that means no difference."""
+    form = telling_apart(low, high, form, nothing)
     limits = interval(low, high, form)
     return Cell(form(value), f"{limits}; {more}" if more else limits, marked=marked) if known(value) else Cell(MISSING)
 
 
-def column_cell(row: Mapping[str, Any], column: str, form: Callable[[float], str] = number) -> Cell:
+def column_cell(
+    row: Mapping[str, Any],
+    column: str,
+    form: Callable[[float], str] = number,
+    nothing: float | None = None,
+) -> Cell:
     """A column of a row, with its interval from `<column>_low` and `<column>_high`, if any, below it."""
     low, high = row.get(f"{column}_low"), row.get(f"{column}_high")
-    form = telling_apart(low, high, form)
+    form = telling_apart(low, high, form, nothing)
     return Cell(form(row.get(column)), interval(low, high, form) if known(low) and known(high) else "")
 
 

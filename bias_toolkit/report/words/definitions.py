@@ -61,7 +61,7 @@ FRAMING: dict[str, Definition] = {
 FRAMING_SUMMARY: dict[str, Definition] = {
     "centre_bias": Definition(
         "Centre bias",
-        "How much nearer to the centre objects are than boxes of the same sizes placed anywhere they fit: "
+        "How much nearer to the centre all objects are than boxes of the same sizes placed anywhere they fit: "
         "0 no bias, 1 always exactly centred.",
     ),
     "observed_centre_distance": Definition(
@@ -79,16 +79,18 @@ FRAMING_SUMMARY: dict[str, Definition] = {
         "corrected for what sampling alone gives.",
     ),
     "untruncated_centre_bias": Definition(
-        "Untruncated centre bias",
-        "Centre bias of the objects whose box does not touch the border, among boxes that do not either: "
-        "where the image cuts an object, its box lies at the very end of where it fits.",
+        "Centre bias, border not touched",
+        "The same of the objects that do not touch the border, among places at which they do not: "
+        "where the middle of an object that touches it is, is not known.",
     ),
-    "untruncated_p_value": Definition("p, untruncated", "The same as p, for those objects."),
+    "untruncated_p_value": Definition("p, border not touched", "The same as p, for those objects."),
     "median_scale": Definition(
         "Median scale", "Median over objects of the square root of the share of the image that the box covers."
     ),
     "log_scale_sd": Definition("Spread of scale", "Standard deviation of the natural logarithm of scale."),
-    "truncated_share": Definition("Truncated", "Share of the boxes that touch the image's border.", True),
+    "truncated_share": Definition(
+        "Touch the border", "Share of the boxes that come within 1 pixel of the image's border.", True
+    ),
     "mean_cx": Definition("Mean position across", "Mean over objects of the box's centre: 0 left, 1 right."),
     "mean_cy": Definition("Mean position down", "Mean over objects of the box's centre: 0 top, 1 bottom."),
     "median_aspect": Definition("Median aspect", "Median over objects of the box's width over its height, in pixels."),
@@ -104,7 +106,11 @@ FRAMING_VARIABLES: dict[str, Definition] = {
     "log_aspect": Definition(
         "Aspect", "The box's width over its height, in pixels, as natural logarithm; compared by medians."
     ),
-    "truncated": Definition("Truncation", "Whether the box touches the image's border; compared by shares.", True),
+    "truncated": Definition(
+        "Touches the border",
+        "Whether the box comes within 1 pixel of the image's border; compared by shares.",
+        True,
+    ),
     "objects_per_image": Definition("Objects an image", "Boxes of an image that has one; compared by means."),
 }
 

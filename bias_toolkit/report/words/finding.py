@@ -147,11 +147,12 @@ class Estimate:
         # A number after a number would be read with it.
         colon = ":" if self.label[-1:].isdigit() or ("minus" in self.label and self.label[-1:] != ":") else ""
         unit = " percentage points" if self.unit == Unit.POINTS else ""
-        return f"{self.label}{colon} {telling_apart(self.low, self.high, FORMS[self.unit])(self.value)}{unit}"
+        form = telling_apart(self.low, self.high, FORMS[self.unit], self.nothing)
+        return f"{self.label}{colon} {form(self.value)}{unit}"
 
     @property
     def _limits(self) -> str:
-        return interval(self.low, self.high, FORMS[self.unit])
+        return interval(self.low, self.high, FORMS[self.unit], self.nothing)
 
     @property
     def _plural(self) -> str:

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bias_toolkit.report import topic_findings
+from bias_toolkit.report.page.blocks import TableBlock
 from bias_toolkit.report.topics import TOPICS
-from bias_toolkit.report.topics.classes import Classes
+from bias_toolkit.report.topics.classes import TOPIC, Classes, classes_section
 from bias_toolkit.report.topics.classes import class_findings as class_findings_of
 from bias_toolkit.report.topics.left_out import data_findings, gather
 from bias_toolkit.report.words.sentences import ClassNames
@@ -58,7 +59,8 @@ def test_classes_that_differ(bare_source, analysis_of):
     assert finding.estimate.value == 0.9
     assert finding.estimate.nothing == pytest.approx(1.6 / 3)
     assert finding.evidence == (
-        "The mean of all images is 53.3%. Of 3 classes, 1 is less stable than the mean. 1 is more stable."
+        "The mean of all images, those of this class included, is 53.3%. "
+        "Of 3 classes, 1 is less stable than that mean. 1 is more stable."
     )
     assert finding.rank == 60
 
@@ -97,6 +99,15 @@ def test_a_class_differs_if_its_line_in_the_figure_leaves_out_the_mean(values):
     if differ:
         side = "less stable" if finding.estimate.direction > 0 else "more stable"
         assert f"is {side} than the mean" in finding.claim
+
+
+def test_the_table_has_the_interval_of_the_finding(bare_source, analysis_of):
+    source = with_classes(bare_source, analysis_of, {"a": 0.2, "b": 0.9, "c": 0.5})
+    (finding,) = class_findings(source)
+    (table,) = (each for each in classes_section(TOPIC.gather(source)).blocks if isinstance(each, TableBlock))
+    first = table.rows[0]
+    assert (first[0].text, first[2].text) == ("Bee", "90.0%")
+    assert f"95% interval {first[2].detail};" in finding.estimate.text
 
 
 def test_one_class_or_none(bare_source, analysis_of):

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bias_toolkit.objects import FramingComparison, TwoSampleTest
-from bias_toolkit.report.topics.comparison import comparison_findings
+from bias_toolkit.report.topics.comparison import comparison_findings, comparison_section
 from bias_toolkit.report.topics.framing.contents import FramedSet, FramingContents
 
 SUMMARY = {
@@ -125,14 +125,14 @@ def test_a_classifier_that_tells_the_sets_apart():
             "truncated",
             0.2,
             0.05,
-            "The frame cuts objects of the test set more often than those of the training set.",
+            "Objects of the test set touch the border more often than those of the training set.",
             "20.0",
         ),
         (
             "truncated",
             -0.2,
             0.05,
-            "The frame cuts objects of the test set less often than those of the training set.",
+            "Objects of the test set touch the border less often than those of the training set.",
             "−20",
         ),
         (
@@ -221,9 +221,48 @@ def test_where_many_objects_are_cut_the_others_are_compared():
     found = findings(row("untruncated_centre_bias", -0.2, 0.05), train={"truncated_share": 0.5})
     finding = of(found, "untruncated_centre_bias")
     assert finding.claim == (
-        "Objects of the test set that the frame does not cut are less centred than those of the training set."
+        "Objects of the test set that do not touch the border are less centred than those of the training set."
     )
     assert not any(finding.estimate.name == "centre_bias" for finding in found)
+
+
+def compared(*differing, test=APART, train=None):
+    """The section's paragraph and table."""
+    rows = {name: row(name) for name in (*NAMES, "untruncated_centre_bias")}
+    rows |= {each["variable"]: each for each in differing}
+    source = FramingContents(
+        FramedSet("the training set", "training", "train", summary=pd.DataFrame([SUMMARY | (train or {})])),
+        FramedSet("the test set", "test", "test", summary=pd.DataFrame([SUMMARY])),
+        FramingComparison(pd.DataFrame(list(rows.values())), test),
+    )
+    paragraph, _, table = comparison_section(source).blocks
+    return paragraph.text, table
+
+
+def test_the_section_says_what_decides():
+    text, _ = compared(test=ALIKE)
+    assert ": area under the classifier’s ROC curve 0.49 (0.45 to 0.53), where guessing gives 0.5." in text
+    assert "A difference is found if this interval leaves out 0.5." in text
+    close = dataclasses.replace(ALIKE, auc=0.55, auc_low=0.502, auc_high=0.6)
+    assert "0.550 (0.502 to 0.600)" in compared(test=close)[0]
+
+
+@pytest.mark.parametrize(("share", "first"), [(0.02, "Centre bias"), (0.5, "Centre bias, border not touched")])
+def test_each_row_of_the_table_is_defined_and_the_answer_comes_first(share, first):
+    alike = row("objects_per_image", difference_low=math.nan, difference_high=math.nan)
+    _, table = compared(alike, train={"truncated_share": share})
+    labels = [cells[0] for cells in table.rows]
+    assert labels == [definition.label for definition in table.definitions]
+    assert labels[0] == first
+    assert "Objects an image" not in labels
+    assert len(labels) == len(NAMES)
+
+
+def test_a_difference_in_how_often_objects_touch_the_border_that_was_not_found():
+    finding = of(findings(row("truncated", 0.01, 0.05)), "truncated")
+    assert finding.claim == (
+        "No difference in how often objects touch the border was found between the test set and the training set."
+    )
 
 
 def test_nothing_to_compare():

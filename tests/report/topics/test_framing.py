@@ -9,9 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bias_toolkit.objects import image_framing, object_maps, objects_that_count, position_and_scale
+from bias_toolkit.report.page.blocks import TableBlock
 from bias_toolkit.report.topics.framing import framing_answer, framing_findings
 from bias_toolkit.report.topics.framing.contents import FramedSet, FramingContents, by_category
-from bias_toolkit.report.topics.framing.section import centres_block, framing_section
+from bias_toolkit.report.topics.framing.figures import mean_coverage
+from bias_toolkit.report.topics.framing.section import _categories, _overview, centres_block, framing_section
 from bias_toolkit.report.words.definitions import FRAMING_SUMMARY
 from bias_toolkit.report.words.sentences import ClassNames
 
@@ -95,7 +97,7 @@ def find(findings, part):
         (
             CUT,
             "fact",
-            f"{CENTRED}put them.".replace("set are", "set that the frame does not cut are"),
+            f"{CENTRED}put them.".replace("set are", "set that do not touch the border are"),
         ),
     ],
 )
@@ -117,6 +119,7 @@ def test_the_answer_has_its_number_and_what_it_is_of():
     )
     cut = framing_answer(contents(CUT | bias(-0.1)))
     assert cut.estimate.text == "Centre bias 0.50 (95% interval 0.40 to 0.60; 110 objects)"
+    assert "The other 77% touch the border: where their middle is, is not known." in cut.evidence
     assert cut.evidence.endswith("Of all objects: centre bias −0.10 (95% interval −0.12 to −0.08; 120 objects).")
 
 
@@ -142,57 +145,38 @@ def test_the_answer_says_what_its_interval_shows(value, below, above, n_images):
 
 
 @pytest.mark.parametrize(
-    ("scale", "half", "kind", "claim"),
+    ("ends", "covers"),
     [
-        (0.8, 0.05, "fact", "The median object of the training set covers more than half of its image."),
-        (0.6, 0.05, "fact", "The median object of the training set covers less than half of its image."),
-        (
-            0.7,
-            0.05,
-            "none",
-            "The median object of the training set was not found to cover more or less than half of its image.",
-        ),
-        (
-            0.7,
-            np.nan,
-            "unknown",
-            "Whether the median object of the training set covers more than half of its image is not known.",
-        ),
+        ((0.85, 0.9, 0.95), "about four fifths"),
+        ((0.55, 0.6, 0.65), "about a third"),
+        ((0.69, 0.7, 0.71), "about half"),
+        # √½ squared is above one half, by rounding.
+        ((0.69, 0.7, np.sqrt(0.5)), "about half"),
+        ((0.69, 0.7, 0.707), "more than two fifths"),
+        ((np.nan, 0.69, np.nan), None),
     ],
 )
-def test_scale(scale, half, kind, claim):
-    row = {"median_scale": scale, "median_scale_low": scale - half, "median_scale_high": scale + half}
-    finding = find(framing_findings(contents(row)), "median object")
-    assert (finding.kind, finding.claim) == (kind, claim)
-    assert finding.estimate.value == pytest.approx(scale**2)
+def test_scale(ends, covers):
+    row = dict(zip(("median_scale_low", "median_scale", "median_scale_high"), ends, strict=True))
+    finding = find(framing_findings(contents(row)), "median object" if covers else "too alike in size")
+    assert finding.estimate.value == pytest.approx(ends[1] ** 2)
+    assert finding.estimate.nothing is None
+    if covers:
+        assert finding.kind == "fact"
+        assert finding.claim == f"The median object of the training set covers {covers} of its image."
+    else:
+        assert (finding.kind, finding.estimate.low) == ("caution", None)
     few = find(framing_findings(contents(row | {"n_images": 4})), "Too few")
     assert (few.kind, few.estimate.low) == ("caution", None)
 
 
-@pytest.mark.parametrize(
-    ("ends", "kind"),
-    [
-        # √½ squared is above one half, by rounding.
-        ((0.6, np.sqrt(0.5)), "none"),
-        ((np.sqrt(0.5), 0.9), "none"),
-        ((0.6, 0.707), "fact"),
-        ((0.708, 0.9), "fact"),
-    ],
-)
-def test_whether_the_median_object_covers_half_is_not_decided_by_rounding(ends, kind):
-    row = {"median_scale": sum(ends) / 2} | dict(zip(("median_scale_low", "median_scale_high"), ends, strict=True))
-    finding = find(framing_findings(contents(row)), "median object")
-    assert finding.kind == kind
-    assert (finding.estimate.direction == 0) == (kind == "none")
-
-
-def test_many_objects_that_the_frame_cuts():
-    finding = find(framing_findings(contents(CUT)), "cuts")
-    assert (finding.kind, finding.claim) == ("fact", "The frame cuts many of the training objects.")
-    assert finding.estimate.text == "Share cut 77.0% (95% interval 75.0% to 79.0%; 120 objects)"
-    few = find(framing_findings(contents(CUT | {"n_images": 4})), "the frame cuts")
+def test_many_objects_that_touch_the_border():
+    finding = find(framing_findings(contents(CUT)), "touch the border of")
+    assert (finding.kind, finding.claim) == ("fact", "Many of the training objects touch the border of their image.")
+    assert finding.estimate.text == ("Share that touches the border 77.0% (95% interval 75.0% to 79.0%; 120 objects)")
+    few = find(framing_findings(contents(CUT | {"n_images": 4})), "touch the border.")
     assert few.kind == "caution"
-    assert not any("cuts" in finding.claim for finding in framing_findings(contents({})))
+    assert not any("border" in finding.claim for finding in framing_findings(contents({})))
 
 
 CLASSES = [
@@ -215,12 +199,12 @@ def of_classes(nearer, farther=0, neither=0):
 @pytest.mark.parametrize(
     ("counts", "kind", "claim"),
     [
-        ((17, 0, 2), "fact", "Most training classes are centred."),
+        ((17, 0, 2), "fact", "In most training classes, the objects are centred."),
         # The interval of 5 of 6 includes one half, that of 6 of 6 does not.
-        ((6, 0, 0), "fact", "Most training classes are centred."),
-        ((5, 1, 0), "none", "It was not found whether most training classes are centred."),
-        ((2, 1, 17), "fact", "Most training classes were not found to be centred."),
-        ((4, 0, 0), "caution", "There are too few training classes to say whether most are centred."),
+        ((6, 0, 0), "fact", "In most training classes, the objects are centred."),
+        ((5, 1, 0), "none", "It was not found whether the objects are centred in most training classes."),
+        ((2, 1, 17), "fact", "In most training classes, the objects were not found to be centred."),
+        ((4, 0, 0), "caution", "There are too few training classes to say whether the objects are centred in most."),
     ],
 )
 def test_classes_against_chance(counts, kind, claim):
@@ -229,10 +213,10 @@ def test_classes_against_chance(counts, kind, claim):
     n = sum(counts)
     assert (finding.kind, finding.claim) == (kind, claim)
     assert (finding.estimate.value, finding.estimate.n) == (nearer / n, n)
-    assert finding.evidence.startswith(f"The objects of {nearer} of {n} training classes lie nearer to the centre")
-    assert (f"Those of {farther} lie farther from it." in finding.evidence) == (farther > 0)
+    assert finding.evidence.startswith(f"In {nearer} of {n} training classes, they lie nearer to the centre")
+    assert (f"In {farther}, they lie farther from it." in finding.evidence) == (farther > 0)
     assert (finding.rank == 60) == (kind == "fact")
-    assert finding.states_centring == (claim == "Most training classes are centred.")
+    assert finding.states_centring == (claim == "In most training classes, the objects are centred.")
 
 
 def test_the_share_of_classes_with_its_interval():
@@ -248,15 +232,37 @@ def test_the_classes_counted_are_those_of_the_table():
     assert np.isnan(table.loc["d", "centre_bias_low"])
     finding = find(framing_findings(contents(*CLASSES)), "too few")
     assert finding.evidence.startswith(
-        "The objects of 1 of 3 training classes lie nearer to the centre than by chance."
+        "In 1 of 3 training classes, they lie nearer to the centre than by chance. In 1, they lie farther from it."
     )
-    assert finding.evidence.endswith("Those of 1 lie farther from it.")
+    assert finding.evidence.endswith("Too few of these objects, or too alike, for an interval: “d” (120 of 120).")
+
+
+def uncut_bias(value, half=0.1, n=100, **more):
+    ends = {"untruncated_centre_bias_low": value - half, "untruncated_centre_bias_high": value + half}
+    return CUT | {"untruncated_centre_bias": value, "n_untruncated": n, "n_objects": 500} | ends | more
+
+
+def test_classes_are_spoken_of_by_the_objects_that_were_counted():
+    rows = [uncut_bias(0.3, n=4000), *(uncut_bias(0.5, category=f"{i}") for i in range(7))]
+    few = [uncut_bias(0.9, category=name, n=n) for n, name in enumerate("pqrst")]
+    named = {"p": "seashore, coast"}
+    finding = find(framing_findings(contents(*rows, few[3], names={"s": "seashore, coast"})), "In most")
+    assert finding.claim == "In most training classes, the objects that do not touch the border are centred."
+    assert finding.evidence == (
+        "In 7 of 7 training classes, they lie nearer to the centre than by chance. "
+        "Too few of these objects, or too alike, for an interval: “seashore” (3 of 500)."
+    )
+    every = find(framing_findings(contents(*rows, *few, names=named)), "In most")
+    assert every.evidence.endswith("interval: “seashore” (0 of 500), “q” (1 of 500), “r” (2 of 500), 2 others.")
+    # Five objects are enough.
+    rows.append(uncut_bias(0.9, category="u", n=5))
+    assert "for an interval" not in find(framing_findings(contents(*rows)), "In most").evidence
 
 
 def test_a_class_that_alone_would_be_found_is_not_among_twenty():
     rows = [bias(0.0), *(category(f"{i}", 0.0) for i in range(19)), category("x", 0.11)]
     finding = find(framing_findings(contents(*rows)), "found to be centred")
-    assert finding.evidence.startswith("The objects of 0 of 20 training classes lie nearer")
+    assert finding.evidence.startswith("In 0 of 20 training classes, they lie nearer")
 
 
 @settings(deadline=None, max_examples=50)
@@ -267,26 +273,58 @@ def test_as_many_classes_are_told_as_the_table_shows(values):
     table = by_category(contents(*rows).first.summary)
     nearer, farther = table["centre_bias_low"].gt(0).sum(), table["centre_bias_high"].lt(0).sum()
     assert (finding.kind == "fact") == (finding.estimate.direction != 0)
-    assert f"of {nearer} of {len(values)}" in finding.evidence
+    assert f"In {nearer} of {len(values)}" in finding.evidence
     assert ("farther from it" in finding.evidence) == (farther > 0)
 
 
 def test_classes_against_the_whole_set():
-    finding = find(framing_findings(contents(*CLASSES)), "as a whole")
+    finding = find(framing_findings(contents(*CLASSES)), "the whole training set")
     assert finding.kind == "fact"
-    assert finding.claim == "The objects of “c” are less centred than those of the training set as a whole."
-    assert finding.estimate.nothing == 0.2
-    assert finding.estimate.label == "Centre bias of “c”, against 0.20 of all,"
-    assert finding.evidence.startswith("2 classes differ from the whole, of 3.")
+    assert finding.claim == "The objects of “c” are less centred than those of the whole training set."
+    assert finding.estimate.nothing == 0
+    assert finding.estimate.value == pytest.approx(-0.6)
+    assert finding.estimate.label == "Centre bias of “c” minus that of the whole training set"
+    assert finding.evidence.startswith(
+        "The centre bias of the objects of the training set, those of this class included, is 0.20. "
+        "2 of 3 classes differ from it."
+    )
     assert "more than sampling gives" in finding.evidence
     same = [
         bias(0.3, n_objects=600),
         *(category(name, value, 0.3) for name, value in zip("abcd", (0.3, 0.31, 0.29, 0.3), strict=True)),
     ]
-    none = find(framing_findings(contents(*same)), "as a whole")
+    none = find(framing_findings(contents(*same)), "the whole training set")
     assert none.kind == "none"
-    assert none.claim == "No training class was found to be more or less centred than the training set as a whole."
+    assert none.claim == (
+        "No training class was found whose objects are more or less centred than those of the whole training set."
+    )
     assert none.estimate.direction == 0
+    # Of two classes, each is what the other differs from.
+    two = framing_findings(contents(*CLASSES[:3]))
+    assert not any("the whole training set" in finding.claim for finding in two)
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.tuples(st.floats(-0.9, 0.9), st.floats(0.01, 0.5)), min_size=3, max_size=12))
+def test_the_table_shows_which_classes_differ_from_the_whole_set(values):
+    rows = [uncut_bias(0.3, n=4000)]
+    rows += [uncut_bias(value, half, category=f"{i}") for i, (value, half) in enumerate(values)]
+    source = contents(*rows)
+    finding = find(framing_findings(source), "the whole training set")
+    source = dataclasses.replace(source, first=dataclasses.replace(source.first, framing=source.first.summary))
+    (table,) = (each for each in _categories(source) if isinstance(each, TableBlock))
+    if finding.kind == "fact":
+        assert "” that do not touch the border are" in finding.claim
+        assert finding.evidence.startswith("The centre bias of the objects of the training set that do not touch the")
+    assert table.header[2:5] == ["Centre bias, border not touched", "Minus the whole set’s", "Centre bias"]
+    cells = {row[0].text: row[3] for row in table.rows}
+    n_marked = sum(cell.marked for cell in cells.values())
+    assert (n_marked > 0) == (finding.kind == "fact")
+    if n_marked:
+        name = finding.claim.split("”")[0].split("“")[1]
+        assert cells[name].marked
+        assert cells[name].detail in finding.estimate.text
+        assert f"{n_marked} of {len(values)} classes differ" in finding.evidence
 
 
 def test_a_dataset_of_its_own_is_spoken_of_without_training():
@@ -332,7 +370,7 @@ def test_a_figure_is_of_the_objects_of_its_number(make_framing):
     summary = pd.DataFrame([ROW | row])
     first = FramedSet("the training set", "training", "train", framing, summary, maps, counted=uncut)
     block = centres_block(first)
-    assert "the objects of the training set that the frame does not cut" in block.caption
+    assert "the objects of the training set that do not touch the border" in block.caption
     assert "4 of 6 objects; their centre bias is 0.50" in block.caption
     blocks = {each.name: each for each in framing_section(FramingContents(first)).blocks if hasattr(each, "name")}
     distances = blocks["centre-distance-training"]
@@ -340,6 +378,20 @@ def test_a_figure_is_of_the_objects_of_its_number(make_framing):
     heights = distances.draw().containers[0]
     assert heights[0].get_height() > 0
     assert not any(bar.get_height() for bar in heights[1:])
+
+
+def test_the_number_of_the_answer_comes_first():
+    for more, label in ((CUT, "Centre bias, border not touched"), ({}, "Centre bias")):
+        first = contents(more).first
+        assert [row[0] for row in _overview([first]).rows[:2]] == ["Objects", label]
+
+
+def test_the_axes_of_a_heat_map_name_the_side_of_each_number(make_framing):
+    framing, images = cut_and_whole(make_framing)
+    ax = mean_coverage(object_maps(framing, image_framing(framing, images)))
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("left (0) to right (1)", "bottom (1) to top (0)")
+    low, high = ax.get_ylim()
+    assert low > high
 
 
 def test_a_label_without_a_name_is_shown_whole():

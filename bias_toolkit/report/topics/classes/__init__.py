@@ -74,7 +74,7 @@ def class_findings(contents: Classes) -> list[Finding]:
     label = f"{label_of(HEADLINE)} of “{name}”"
     ends = (float(each.iloc[best]) for each in (value, low, high))
     estimate = Estimate(HEADLINE, label, *ends, int(row["n"]), unit=Unit.SHARE, nothing=mean)
-    of_all = f"The mean of all images is {percent(mean)}."
+    of_all = f"The mean of all images, those of this class included, is {percent(mean)}."
     if not estimate.direction:
         claim = "No class was found to be more or less stable than the mean of all images."
         evidence = f"{of_all} Of {count(len(rows), 'class', 'classes')}, this is the one nearest to a difference."
@@ -84,7 +84,7 @@ def class_findings(contents: Classes) -> list[Finding]:
     claim = f"Classes differ in stability: “{name}” is {side} stable than the mean of all images."
     less, more = (int((directions == side).sum()) for side in (1, -1))
     differ = (
-        f"Of {count(len(rows), 'class', 'classes')}, {less} {'is' if less == 1 else 'are'} less stable than the mean."
+        f"Of {count(len(rows), 'class', 'classes')}, {less} {'is' if less == 1 else 'are'} less stable than that mean."
     )
     evidence = f"{of_all} {differ} {more} {'is' if more == 1 else 'are'} more stable."
     return [_finding(Kind.ASSOCIATION, claim, evidence, estimate=estimate, figure="classes", rank=CLASSES_RANK)]
@@ -112,18 +112,18 @@ def _blocks(contents: Classes) -> Iterator[Block]:
             lambda: class_ranking(compared, class_name=names.shown, mean=mean),
             "Dot plot of P(top-1 change) by class with intervals, the least stable class at the top.",
             f"Mean P(top-1 change) of the images of each of {count(len(ranked), 'class', 'classes')}; dashed, the mean "
-            "over all images. The lines are 95% intervals over images for a comparison with that mean, adjusted for "
-            "the number of classes (Benjamini and Yekutieli, 2005): a class differs if its line leaves out the dashed "
-            "one. The ends of a ranking owe part of their place to chance.",
+            "over all images, those of the class included. The lines are 95% intervals over images for a comparison "
+            "with that mean, adjusted for the number of classes (Benjamini and Yekutieli, 2005): a class differs if "
+            "its line leaves out the dashed one. The ends of a ranking owe part of their place to chance.",
         )
     columns = [name for name in CLASS_ESTIMATES if has_values(contents.table, name)]
     rows = [
         [
             Cell(names.shown(row["label"]), names.given(row["label"])),
             count(row["n"]),
-            *(column_cell(row, name, value_form(name)) for name in columns),
+            *(column_cell(row, name, value_form(name), mean if name == HEADLINE else None) for name in columns),
         ]
-        for row in ranked.head(MOST_CLASSES).to_dict("records")
+        for row in _ranked(compared).head(MOST_CLASSES).to_dict("records")
     ]
     note = f"The {len(rows)} least stable of {len(ranked):,}." if len(rows) < len(ranked) else ""
     yield TableBlock(
@@ -131,8 +131,9 @@ def _blocks(contents: Classes) -> Iterator[Block]:
         ["Class", "Images", *(COLUMNS[name].label for name in columns)],
         rows,
         definitions=[COLUMNS[name] for name in columns],
-        note="Means over the class's test images, of scale the median; under each its own 95% interval over images, "
-        f"not adjusted for the number of classes. {note}".strip(),
+        note="Means over the class's test images, of scale the median; under each its 95% interval over images. Those "
+        f"of {label_of(HEADLINE)} are those of the figure. The others, and all in the file, are of each class alone, "
+        f"and not adjusted for the number of classes. {note}".strip(),
         csv="tables/classes.csv",
         folded=len(rows) > 12,
     )

@@ -31,22 +31,27 @@ CLAIMS = {
     "cy": ("Objects of {second} lie farther down than those of {first}.", "down", "up"),
     "log_scale": ("Objects of {second} are larger than those of {first}.", "larger", "smaller"),
     "log_aspect": ("Boxes of {second} are wider for their height than those of {first}.", "wider", "narrower"),
-    "truncated": ("The frame cuts objects of {second} more often than those of {first}.", "more", "less"),
+    "truncated": ("Objects of {second} touch the border more often than those of {first}.", "more", "less"),
     "objects_per_image": ("An image of {second} has more objects than one of {first}.", "more", "fewer"),
     "centre_bias": ("Objects of {second} are more centred than those of {first}.", "more", "less"),
     "untruncated_centre_bias": (
-        "Objects of {second} that the frame does not cut are more centred than those of {first}.",
+        "Objects of {second} that do not touch the border are more centred than those of {first}.",
         "more",
         "less",
     ),
 }
 """For each variable the claim that it is larger in the second set, and the word to exchange if it is smaller."""
+NOUNS = {
+    "truncated": "how often objects touch the border",
+    "centre_bias": "centring",
+    "untruncated_centre_bias": "the centring of the objects that do not touch the border",
+}
 MEASURED = {
     "cx": ("Difference in mean position across, in the frame’s width,", Unit.POINTS),
     "cy": ("Difference in mean position down, in the frame’s height,", Unit.POINTS),
     "log_scale": ("Ratio of the median scales", Unit.FACTOR),
     "log_aspect": ("Ratio of the median aspects", Unit.FACTOR),
-    "truncated": ("Difference in the share cut", Unit.POINTS),
+    "truncated": ("Difference in the share that touches the border", Unit.POINTS),
     "objects_per_image": ("Difference in objects an image", Unit.SIGNIFICANT),
     "centre_bias": ("Difference in centre bias", Unit.NUMBER),
     "untruncated_centre_bias": ("Difference in centre bias", Unit.NUMBER),
@@ -89,17 +94,21 @@ def _none_possible(contents: FramingContents) -> list[Finding]:
     return []
 
 
-def _classifier(contents: FramingContents) -> Finding:
-    """Whether a classifier tells by the framing which set an object is from: the area under its ROC curve."""
-    first, second, test = contents.first, contents.second, contents.comparison.test
+def area_of(test: TwoSampleTest) -> Estimate:
+    """The area under the ROC curve of the classifier that tells the sets apart, with its interval."""
     # No set of classifiers is worse than guessing: an interval below it is an effect of cross-validation.
     low, high = test.auc_low, max(test.auc_high, GUESSING)
     n = test.n_images_first + test.n_images_second
-    estimate = Estimate("auc", "Area under the classifier’s ROC curve", test.auc, low, high, n, nothing=GUESSING)
+    return Estimate("auc", "Area under the classifier’s ROC curve", test.auc, low, high, n, nothing=GUESSING)
+
+
+def _classifier(contents: FramingContents) -> Finding:
+    """Whether a classifier tells by the framing which set an object is from: the area under its ROC curve."""
+    first, second, estimate = contents.first, contents.second, area_of(contents.comparison.test)
     evidence = (
-        "The classifier sees an object’s position, scale and aspect, whether the frame cuts it, and how many objects "
-        "its image has. The area is the chance that it scores an object of the second set above one of the first; "
-        f"guessing gives {GUESSING}."
+        "The classifier sees an object’s position, scale and aspect, whether it touches the border, and how many "
+        "objects its image has. The area is the chance that it scores an object of the second set above one of the "
+        f"first; guessing gives {GUESSING}."
     )
     if estimate.direction:
         subject = f"{second.the[0].upper()}{second.the[1:]}"
@@ -122,9 +131,8 @@ def _variable(row: Mapping[str, Any], contents: FramingContents) -> Finding | No
         n_objects = sum(each.whole[OF_UNCUT_OBJECTS.n_objects] for each in contents.sets)
         estimate = dataclasses.replace(estimate, n=int(n_objects), of="object")
     if not estimate.direction:
-        noun = "centring" if "bias" in name else label_of(name).lower()
-        of_those = " of the objects that the frame does not cut" if name.startswith("untruncated") else ""
-        claim = f"No difference in {noun}{of_those} was found between {second.the} and {first.the}."
+        noun = NOUNS.get(name, label_of(name).lower())
+        claim = f"No difference in {noun} was found between {second.the} and {first.the}."
         return _finding(Kind.NONE, claim, estimate=estimate, figure=_figure(name))
     claim, more, less = CLAIMS[name]
     if estimate.direction < 0:
@@ -150,7 +158,7 @@ def _figure(name: str) -> str | None:
 
 
 def _centring(row: Mapping[str, Any], contents: FramingContents) -> str:
-    of_those = "" if row["variable"] == OF_ALL_OBJECTS.column else " of the objects that the frame does not cut"
+    of_those = "" if row["variable"] == OF_ALL_OBJECTS.column else " of the objects that do not touch the border"
     values = [
         f"{number(row[name])} in {of.the}" for name, of in (("second", contents.second), ("first", contents.first))
     ]

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bias_toolkit.foundation.words import count, interval, known, number
+from bias_toolkit.foundation.words import count, known, number
 from bias_toolkit.objects import FramingComparison
 from bias_toolkit.report.page.blocks import (
     Cell,
@@ -21,10 +21,17 @@ from bias_toolkit.report.page.blocks import (
     estimate_cell,
 )
 from bias_toolkit.report.page.style import BLUE, ORANGE, SMALL, above, new_figure, styled
-from bias_toolkit.report.topics.comparison.findings import LOGARITHMS, compared_variables, difference_of
+from bias_toolkit.report.topics.comparison.findings import (
+    GUESSING,
+    LOGARITHMS,
+    area_of,
+    compared_variables,
+    difference_of,
+)
 from bias_toolkit.report.topics.framing.contents import FramingContents
-from bias_toolkit.report.words.definitions import FRAMING_SUMMARY, FRAMING_VARIABLES, label_of
+from bias_toolkit.report.words.definitions import LABELLED, label_of
 from bias_toolkit.report.words.finding import Unit, sign
+from bias_toolkit.report.words.sentences import lowered
 
 BINS = 32
 TICKS = (0.03, 0.1, 0.3, 1, 3, 10)
@@ -45,13 +52,12 @@ def comparison_section(contents: FramingContents) -> Section | Omitted:
         reason = f"{' and '.join(lacking)} has no object boxes." if lacking else "too few images have object boxes."
         return Omitted(title, reason)
     test = comparison.test
-    auc = f"{number(test.auc)} (95% interval {interval(test.auc_low, test.auc_high)})"
     names = (first.name.lower(), second.name.lower())
     paragraph = Paragraph(
         "If the sets are framed alike, nothing can tell by an object's place, size and shape which of the two it is "
-        "from. So a classifier is asked that, about images it has not seen, and how often it puts an object of "
-        f"{second.the} above one of {first.the} is compared with what it reaches when the images are exchanged between "
-        f"the sets at random: {auc}, where 0.5 is guessing. "
+        "from. So a classifier is asked that, about images it has not seen, and it is counted how often it puts an "
+        f"object of {second.the} above one of {first.the}: {lowered(area_of(test).brief)}, where guessing gives "
+        f"{GUESSING}. A difference is found if this interval leaves out {GUESSING}. "
         f"{count(test.n_objects_first, 'object')} in {count(test.n_images_first, 'image')} and "
         f"{count(test.n_objects_second, 'object')} in {count(test.n_images_second, 'image')}."
     )
@@ -68,8 +74,10 @@ def comparison_section(contents: FramingContents) -> Section | Omitted:
 
 def _table(contents: FramingContents) -> TableBlock:
     first, second = contents.first, contents.second
-    rows = []
-    for row in compared_variables(contents.comparison).to_dict("records"):
+    rows, shown = [], []
+    compared = compared_variables(contents.comparison).to_dict("records")
+    # The row of the answer comes first.
+    for row in sorted(compared, key=lambda row: row["variable"] != first.centring.column):
         # A variable that is the same for every image, as one object an image, cannot differ.
         if not (known(row["difference_low"]) or row["difference"]):
             continue
@@ -81,8 +89,8 @@ def _table(contents: FramingContents) -> TableBlock:
             estimate_cell(row["difference"], *ends, form, marked=bool(sign(*ends))),
             column_cell(row, "wasserstein", form),
         ]
+        shown.append(LABELLED[name])
         rows.append([label_of(name), form(row["first"]), form(row["second"]), *distances, by_chance])
-    shown = [*FRAMING_VARIABLES.values(), FRAMING_SUMMARY["centre_bias"], FRAMING_SUMMARY["untruncated_centre_bias"]]
     return TableBlock(
         "The framing of both sets, variable by variable",
         ["", first.name, second.name, "Difference", "Wasserstein", "By chance"],

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from bias_toolkit.foundation.false_discovery import with_family_intervals
-from bias_toolkit.foundation.intervals import DIFFERENCE, FEWEST_IMAGES
-from bias_toolkit.foundation.words import count
+from bias_toolkit.foundation.false_discovery import compared_with_all, with_family_intervals
+from bias_toolkit.foundation.intervals import DIFFERENCE, FEWEST_IMAGES, Interval
+from bias_toolkit.foundation.words import count, known
 from bias_toolkit.objects import (
     OF_ALL_OBJECTS,
     OF_UNCUT_OBJECTS,
@@ -26,6 +26,15 @@ from bias_toolkit.report.words.sentences import SET_NAMES, ClassNames
 
 if TYPE_CHECKING:
     from bias_toolkit.objects import FramingComparison, Maps, MeanImages
+
+FEWEST_COMPARED = 3
+"""Of two categories, each is what the other differs from."""
+N_OBJECTS = {each.column: each.n_objects for each in (OF_ALL_OBJECTS, OF_UNCUT_OBJECTS)}
+
+
+def that_count(of: Centring) -> str:
+    """Which objects a centre bias is about, as in `the objects that do not touch the border`; empty for all."""
+    return "" if of == OF_ALL_OBJECTS else " that do not touch the border"
 
 
 def whole_dataset(summary: pd.DataFrame | None) -> Mapping[str, Any] | None:
@@ -51,6 +60,28 @@ def by_category(summary: pd.DataFrame | None, column: str = "centre_bias") -> pd
         rows = rows.assign(**{end: rows[end].astype(float).mask(few) for end in ends})
         rows = with_family_intervals(rows, each.column, images="n_images", limits=DIFFERENCE)
     return rows.sort_values([column, "category"], ascending=[False, True], kind="stable")
+
+
+def compared_with_whole(summary: pd.DataFrame, column: str) -> pd.DataFrame:
+    """The difference in a centre bias between each category and the whole set, which includes it.
+
+    Returns the columns category, difference, difference_low and difference_high for the categories that have an
+    interval; the differences are a family (`compared_with_all`). Empty for fewer than three such categories, or if the
+    whole set has no interval.
+    """
+    whole, rows = whole_dataset(summary), by_category(summary, column)
+    rows = rows.dropna(subset=[column, f"{column}_low", f"{column}_high"]) if len(rows) else rows
+    if whole is None or len(rows) < FEWEST_COMPARED or not known(whole[f"{column}_low"]):
+        return pd.DataFrame(columns=["category", "difference", "difference_low", "difference_high"])
+    counted = N_OBJECTS[column]
+    of_all = Interval(*(whole[name] for name in (column, f"{column}_low", f"{column}_high", counted)))
+    own = summary.loc[rows.index]
+    ends = compared_with_all(
+        *(own[name] for name in (column, f"{column}_low", f"{column}_high", counted)), of_all, DIFFERENCE
+    )
+    differences = (values - of_all.value for values in (own[column].to_numpy(float), *ends))
+    named = zip(("difference", "difference_low", "difference_high"), differences, strict=True)
+    return pd.DataFrame({"category": rows["category"].to_numpy(), **dict(named)})
 
 
 def set_summary(source: Source, split: str) -> pd.DataFrame | None:
@@ -111,13 +142,13 @@ class FramedSet:
 
     @property
     def subjects(self) -> str:
-        """The objects that its centring is about: `the objects`, or those that the frame does not cut."""
-        return "the objects" if self.centring == OF_ALL_OBJECTS else "the objects that the frame does not cut"
+        """The objects that its centring is about: `the objects`, or `the objects that do not touch the border`."""
+        return f"the objects{that_count(self.centring)}"
 
     @property
     def subjects_of(self) -> str:
-        """The same with the set: `the objects of the training set that the frame does not cut`."""
-        return f"the objects of {self.the}{self.subjects.removeprefix('the objects')}"
+        """The same with the set: `the objects of the training set that do not touch the border`."""
+        return f"the objects of {self.the}{that_count(self.centring)}"
 
     @property
     def extent(self) -> str:

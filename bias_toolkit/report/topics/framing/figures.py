@@ -37,7 +37,13 @@ def _heat_map(
     ax.imshow(values, extent=(0, 1, 1, 0), cmap=colours, vmin=low, vmax=high, interpolation="nearest")
     ax.grid(False)
     ax.plot(0.5, 0.5, marker="+", color=cross, markersize=9, markeredgewidth=1.2)
-    ax.set(title=title, xticks=[0, 0.5, 1], yticks=[0, 0.5, 1], xlabel="left – right", ylabel="bottom – top")
+    ax.set(
+        title=title,
+        xticks=[0, 0.5, 1],
+        yticks=[0, 0.5, 1],
+        xlabel="left (0) to right (1)",
+        ylabel="bottom (1) to top (0)",
+    )
 
 
 def _bar(ax: Axes, of: Sequence[Axes], label: str) -> None:
@@ -142,5 +148,5 @@ def category_ranking(
     ax.axvline(0, color=GREY, linewidth=1)
     ax.set_title("Centre bias by category")
     if column != OF_ALL_OBJECTS.column:
-        subtitle(ax, "objects that the frame does not cut")
+        subtitle(ax, "objects that do not touch the border")
     return ax

@@ -7,10 +7,10 @@ import numpy as np
 from PIL import Image
 
 from bias_toolkit.foundation.words import count, known
-from bias_toolkit.objects import OF_ALL_OBJECTS, rank_categories
+from bias_toolkit.objects import rank_categories
 from bias_toolkit.report.page.blocks import Picture, PictureGroup, PicturesBlock
 from bias_toolkit.report.page.thumbnails import FOLDER
-from bias_toolkit.report.topics.framing.contents import FramedSet, FramingContents, by_category
+from bias_toolkit.report.topics.framing.contents import FramedSet, FramingContents, by_category, that_count
 from bias_toolkit.report.words.finding import value_of
 
 EACH_END = 6
@@ -79,7 +79,6 @@ def _picture(contents: FramingContents, framed: FramedSet, category: str, files:
         rows = rows[rows["category"].eq(category)]
         if len(rows) and known(rows[column].iloc[0]):
             row = rows.iloc[0]
-            uncut = "" if framed.centring == OF_ALL_OBJECTS else " that the frame does not cut"
-            objects = f"{count(row[framed.centring.n_objects], 'object')}{uncut}"
+            objects = f"{count(row[framed.centring.n_objects], 'object')}{that_count(framed.centring)}"
             lines.append(f"centre bias {value_of(row, column, short=True)} of {objects}")
     return Picture(files[category], f"Mean image of {name}.", name, lines)

@@ -20,12 +20,14 @@ from bias_toolkit.report.page.blocks import (
     Section,
     TableBlock,
     column_cell,
+    estimate_cell,
 )
 from bias_toolkit.report.topics.framing import figures
-from bias_toolkit.report.topics.framing.contents import FramedSet, FramingContents, by_category
+from bias_toolkit.report.topics.framing.contents import FramedSet, FramingContents, by_category, compared_with_whole
 from bias_toolkit.report.topics.framing.mean_images import mean_images_block
 from bias_toolkit.report.words.definitions import FRAMING_SUMMARY
-from bias_toolkit.report.words.finding import value_of
+from bias_toolkit.report.words.finding import sign, value_of
+from bias_toolkit.report.words.sentences import lowered
 
 MOST_CATEGORIES = 60
 SAMPLING_NOISE = "not above sampling noise"
@@ -68,9 +70,11 @@ def _overview(sets: list[FramedSet]) -> TableBlock:
     wholes = [each.whole for each in sets]
     rows = [["Objects", *(Cell(count(row["n_objects"]), f"in {count(row['n_images'], 'image')}") for row in wholes)]]
     forms = {"truncated_share": percent}
+    # The row of the answer comes first.
+    first = sets[0].centring.column
     shown = {
         column: definition
-        for column, definition in FRAMING_SUMMARY.items()
+        for column, definition in ({first: FRAMING_SUMMARY[first]} | FRAMING_SUMMARY).items()
         if not column.endswith("p_value") and any(known(row.get(column)) for row in wholes)
     }
     if all(row["n_objects"] == row["n_images"] for row in wholes):
@@ -184,31 +188,49 @@ def _categories(contents: FramingContents) -> Iterator[Block]:
         )
     shown = categories.head(MOST_CATEGORIES)
     ranks = ranking.set_index("category")
-    biases = [OF_ALL_OBJECTS.column, OF_UNCUT_OBJECTS.column]
+    # The column of the answer comes first.
+    biases = [column, *({OF_ALL_OBJECTS.column, OF_UNCUT_OBJECTS.column} - {column})]
+    differences = compared_with_whole(first.summary, column).set_index("category")
     rows = [
         [
             Cell(names.shown(row["category"]), names.given(row["category"])),
             Cell(count(row["n_images"]), f"{count(row['n_objects'], 'object')}"),
-            *(column_cell(row, name) for name in biases),
+            column_cell(row, biases[0]),
+            _difference_cell(differences, row["category"]),
+            column_cell(row, biases[1]),
             *_rank_cells(ranks, row["category"]),
             *(_cell(row, name) for name in ("divergence_bits", "median_scale", "median_aspect")),
             column_cell(row, "truncated_share", partial(percent, digits=0)),
         ]
         for row in shown.to_dict("records")
     ]
-    cut = f"The {len(shown)} most centred of {len(categories):,}. " if len(shown) < len(categories) else ""
-    header = ["Category", "Images", *(FRAMING_SUMMARY[name].label for name in biases), "Rank", "Shrunken"]
+    differ = (
+        "“Minus the whole set’s” is the first centre bias minus that of the whole set, which includes the category; a "
+        "category differs if this interval, adjusted likewise, leaves out 0; in bold. "
+        if len(differences)
+        else ""
+    )
+    part = f"The {len(shown)} most centred of {len(categories):,}. " if len(shown) < len(categories) else ""
+    labels = [FRAMING_SUMMARY[name].label for name in biases]
+    header = ["Category", "Images", labels[0], "Minus the whole set’s", labels[1], "Rank", "Shrunken"]
     yield TableBlock(
         f"Framing of {count(len(categories), first.own('category'), first.own('categories'))}",
-        [*header, "Divergence (bits)", "Median scale", "Aspect", "Truncated"],
+        [*header, "Divergence (bits)", "Median scale", "Aspect", FRAMING_SUMMARY["truncated_share"].label],
         rows,
-        note=f"{cut}In the order of {label.lower()}. The intervals of both centre biases are {ADJUSTED}; those of each "
-        "category alone are in the file. Under the rank its 95% interval; “shrunken” is the estimate drawn towards the "
-        "mean of all. Categories of fewer than five images or objects have no interval and no rank.",
+        note=f"{part}In the order of {lowered(label)}. The intervals of both centre biases are {ADJUSTED}; those of "
+        f"each category alone are in the file. {differ}Under the rank its 95% interval; “shrunken” is the estimate "
+        "drawn towards the mean of all. Categories of fewer than five images or objects have no interval and no rank.",
         csv=first.csv,
         folded=True,
         boxes=first.boxes,
     )
+
+
+def _difference_cell(differences: pd.DataFrame, category: str) -> Cell | str:
+    if category not in differences.index:
+        return MISSING
+    value, low, high = differences.loc[category, ["difference", "difference_low", "difference_high"]].astype(float)
+    return estimate_cell(value, low, high, marked=bool(sign(low, high)))
 
 
 def _rank_cells(ranks: pd.DataFrame, category: str) -> list[Cell | str]:

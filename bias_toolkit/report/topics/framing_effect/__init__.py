@@ -1,13 +1,12 @@
 """Whether the framing of a test image is related to the model's stability on it."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import pandas as pd
 from matplotlib.axes import Axes
 
-from bias_toolkit.foundation.words import known, number
+from bias_toolkit.foundation.words import known
 from bias_toolkit.invariance import HEADLINE
 from bias_toolkit.objects import centring
 from bias_toolkit.report.columns import has_values, require_numbers
@@ -18,9 +17,9 @@ from bias_toolkit.report.relations.findings import Variable, relation
 from bias_toolkit.report.relations.tables import Relations
 from bias_toolkit.report.source import Source
 from bias_toolkit.report.topic import Choice, Option, Plot, Topic
-from bias_toolkit.report.topics.framing.contents import set_summary, whole_dataset
+from bias_toolkit.report.topics.framing.contents import set_summary, that_count, whole_dataset
 from bias_toolkit.report.words.definitions import COLUMNS, FRAMING, label_of
-from bias_toolkit.report.words.finding import NOT_FOUND_RANK, Finding, Heading, Kind, estimate_of_row
+from bias_toolkit.report.words.finding import Finding, Heading, Kind, estimate_of_row
 from bias_toolkit.report.words.sentences import BOTH_SETS, SET_NAMES, TEST_ONLY, lowered
 
 TITLE = "Framing and invariance"
@@ -83,33 +82,30 @@ def framing_effect_findings(contents: FramingEffect) -> list[Finding]:
         return [Finding(Heading.FRAMING_EFFECT, Kind.UNKNOWN, claim)]
     variables = [variable for variable in FRAMING_VARIABLES if has_values(relations.per_image, variable.name)]
     findings = [relation(relations, variable, HEADLINE, RANK) for variable in variables]
-    test = whole_dataset(contents.test_summary)
-    if test is None or any(finding.kind not in (Kind.NONE, Kind.EXPLAINED) for finding in findings):
+    centred = _centred_themselves(contents)
+    if not centred or any(finding.kind not in (Kind.NONE, Kind.EXPLAINED) for finding in findings):
         return findings
-    return [*findings, *_alike(test, whole_dataset(contents.training_summary))]
+    return [replace(each, evidence=f"{each.evidence} {centred}".strip(), boxes=BOTH_SETS) for each in findings]
 
 
-def _alike(test: Mapping[str, Any], train: Mapping[str, Any] | None) -> list[Finding]:
-    """That the test photographs are centred themselves, or that they are much less so than the training photographs."""
+def _centred_themselves(contents: FramingEffect) -> str:
+    """That the test photographs are centred themselves, which may hide a relation; empty if they are not."""
+    test, train = whole_dataset(contents.test_summary), whole_dataset(contents.training_summary)
+    if test is None:
+        return ""
     shown = centring(test)
-    column = shown.column
-    trained = None if train is None else train[column]
-    if train is not None and not known(trained):
-        return []
-    sizeable = max(0.0, SIZEABLE * trained) if train is not None else 0.0
+    trained = 0.0 if train is None else train[shown.column]
+    if not known(trained):
+        return ""
+    sizeable = max(0.0, SIZEABLE * trained)
     n = test[shown.n_objects]
-    estimate = estimate_of_row(test, column, label_of(column), n, "test object", nothing=sizeable)
-    if not estimate.direction or (estimate.direction < 0 and not sizeable):
-        return []
-    if estimate.direction > 0:
-        kind = Kind.CAUTION
-        claim = "The test photographs are centred themselves, so a relation to framing may not show in them."
-        evidence = "`bias-toolkit map` varies position and scale on purpose."
-    else:
-        kind, claim = Kind.FACT, "The test photographs are much less centred than the training photographs."
-        evidence = f"{label_of(column)} of the training objects is {number(trained)}."
-    kept = {"rank": RANK + NOT_FOUND_RANK, "boxes": BOTH_SETS, "states_centring": True}
-    return [Finding(Heading.FRAMING_EFFECT, kind, claim, evidence, estimate=estimate, **kept)]
+    estimate = estimate_of_row(test, shown.column, "centre bias", n, "object", nothing=sizeable)
+    if estimate.direction != 1:
+        return ""
+    return (
+        f"The test objects{that_count(shown)} are centred themselves ({estimate.brief}), so a relation may not show; "
+        "`bias-toolkit map` varies position and scale on purpose."
+    )
 
 
 def framing_effect_section(contents: FramingEffect) -> Section | Omitted:

@@ -53,7 +53,7 @@ class Localisation:
 
     @property
     def centring(self) -> str:
-        """The criterion of centring that the report uses, which depends on how often the border cuts objects."""
+        """The criterion of centring that the report uses, which depends on how often objects touch the border."""
         columns = ("truncated_share", OF_UNCUT_OBJECTS.column)
         return centring({column: self.value(column, "given")["value"] for column in columns}).column
 

@@ -157,10 +157,10 @@ def _scale(located: Localisation) -> Finding:
 
 def _centring(located: Localisation) -> Finding:
     column = located.centring
-    such = "a centre bias" if column == OF_ALL_OBJECTS.column else "an untruncated centre bias"
+    those = "" if column == OF_ALL_OBJECTS.column else ", of boxes that do not touch the border,"
     estimate = _gain(located, column, "Centre bias, of estimated boxes minus of the objects’ own:")
     evidence = (
-        f"Estimated boxes give {such} of {measured(located, column)} where the objects' own give "
+        f"Estimated boxes give a centre bias{those} of {measured(located, column)} where the objects' own give "
         f"{measured(located, column, 'given')}."
     )
     if located.centring_error:

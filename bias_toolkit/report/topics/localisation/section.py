@@ -45,8 +45,12 @@ CRITERIA = {
     ),
     "rho_scale": Definition("ρ, scale", "Spearman's correlation of the box's scale with the object's."),
     "centre_bias": Definition("Centre bias", "Of the boxes, as in the section on framing."),
-    "untruncated_centre_bias": Definition("Untruncated centre bias", "The same of the boxes away from the border."),
-    "truncated_share": Definition("Truncated", "Share of the boxes that touch the image's border.", True),
+    "untruncated_centre_bias": Definition(
+        "Centre bias, border not touched", "The same of the boxes that do not touch the border."
+    ),
+    "truncated_share": Definition(
+        "Touch the border", "Share of the boxes that come within 1 pixel of the image's border.", True
+    ),
 }
 
 PLACES = ("cx_bias", "cx_sd", "cy_bias", "cy_sd")

@@ -20,13 +20,16 @@ def noise_section(contents: InvarianceContents) -> Section | Omitted:
         ["Top-1 class differed", Cell(count(floor.n_changed, "view"))],
     ]
     if measured is not None:
-        rows.insert(0, ["P(top-1 change), measured", Cell(percent(measured["value"]))])
+        rows.insert(
+            0,
+            ["P(top-1 change), measured", estimate_cell(measured["value"], measured["low"], measured["high"], percent)],
+        )
     table = TableBlock(
         "Numerical noise floor",
         ["", "Value"],
         rows,
         note="The same views are evaluated again in another order and in batches of another size. What differs is "
-        "rounding. Under the value is its 95% interval.",
+        "rounding. Under a value is its 95% interval.",
     )
     return Section("noise", TITLE, [table])
 

@@ -130,7 +130,7 @@ def _odds_table(contents: Regression) -> TableBlock:
 
 def _odds_cell(row: Mapping[str, Any]) -> Cell:
     ends = row["low"], row["high"]
-    return estimate_cell(row["odds_ratio"], *ends, odds, marked=bool(direction(row)))
+    return estimate_cell(row["odds_ratio"], *ends, odds, marked=bool(direction(row)), nothing=1.0)
 
 
 def _loss_table(losses: pd.DataFrame) -> TableBlock:
