@@ -44,7 +44,11 @@ def _blocks(contents: DistanceContents, folder: Path) -> Iterator[Block]:
         for measure in RELATED_MEASURES:
             if has_values(relations.per_image, "nn_distance", measure):
                 yield from _relation_figures(relations, measure)
-    correlations = correlations_table(relations, DISTANCES, "Distance against invariance")
+    family = (
+        "The family is all ρ of one column. It is one question asked several times: the distances are nearly copies of "
+        "one another, and the percentile follows from the first."
+    )
+    correlations = correlations_table(relations, DISTANCES, "Distance against invariance", family)
     if correlations is not None:
         yield correlations
     yield from _how_far(contents)
