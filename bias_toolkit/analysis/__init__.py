@@ -16,6 +16,6 @@ __all__ = [
     "CLASS_ESTIMATES", "COMPARED_MEASURES", "FRAMING_TERMS", "RELATED_MEASURES", "SUMMARY", "Analysis",
     "BinContrast", "FramingMap", "Interval", "LayerAnalysis", "MostMoved", "RemedyComparison",
     "adjusted_correlations", "analyse", "analyse_layers", "analyse_map", "bin_contrasts", "clearest",
-    "compare_remedies", "curve_contrasts", "end_contrast", "mean_interval", "measure_summary", "median_interval", "most_moved",
-    "partial_spearman", "quantile_curve", "spearman", "two_lines", "within_class_spearman",
+    "compare_remedies", "curve_contrasts", "end_contrast", "mean_interval", "measure_summary", "median_interval",
+    "most_moved", "partial_spearman", "quantile_curve", "spearman", "two_lines", "within_class_spearman",
 ]  # fmt: skip

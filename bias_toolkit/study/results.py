@@ -519,7 +519,7 @@ class Results:
         return {task.member.image_id: task for task in current}
 
     def _explanations(self) -> Iterator[tuple[Task, StepRecord]]:
-        """The task of each explanation in the study for the present inputs and settings, with the record in its place."""
+        """The task of each explanation for the present inputs and settings, with the record in its folder."""
         from bias_toolkit.explain.request import Request
 
         for folder in sorted((self.folder / steps.EXPLANATIONS).glob("*/")):

@@ -94,8 +94,8 @@ def _evidence(relations: Relations, judged: Judgement, variable: Variable, measu
 def beside_the_claim(judged: Judgement) -> str:
     """The correlation that is not beside the claim: among all images, or among images of similar confidence."""
     if judged.verdict == Verdict.EXPLAINED:
-        return f"Among images of similar confidence, this was not found: {lowered(judged.given.text)}."
-    return f"Among all images: {lowered(judged.plain.text)}."
+        return f"Among images of similar confidence, this was not found: {judged.given.text}."
+    return f"Among all images: {judged.plain.text}."
 
 
 def _not_found_in(relations: Relations, direction: int, variable: Variable, measure: str) -> str:

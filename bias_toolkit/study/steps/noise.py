@@ -4,6 +4,7 @@ import dataclasses
 import json
 
 from bias_toolkit.pipeline.step import Job, step
+from bias_toolkit.study.settings import INTERVAL_RULE
 from bias_toolkit.study.steps.images import images
 
 
@@ -13,7 +14,7 @@ from bias_toolkit.study.steps.images import images
     inputs=["model", "noise_sweep"],
     requires=["model"],
     settings=["noise_images", "batch_size", "seed"],
-    also=lambda: {"views": "one an image"},
+    also=lambda: {"intervals": INTERVAL_RULE, "views": "one an image"},
     command="sweep",
     writes=["noise.json"],
 )

@@ -179,8 +179,7 @@ def _choice(contents: InvarianceContents) -> str:
     classes, labels = contents.n_classes, contents.n_labels
     if classes is None or classes == labels:
         return ""
-    has = f"has {count(labels)}"
-    return f"The model chooses among {count(classes, 'class', 'classes')}; the test set {has}."
+    return f"The model chooses among {count(classes, 'class', 'classes')}; the test set has {count(labels)}."
 
 
 def size_finding(contents: InvarianceContents) -> Finding | None:

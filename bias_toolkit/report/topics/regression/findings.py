@@ -140,16 +140,16 @@ def ceiling_sentence(contents: Regression) -> str:
     gains = f"a log loss per step below that of no term by {linear} nats, and by {boosted}"
     if not known(row["share"]):
         return (
-            "Neither the regression nor boosted trees on the same terms predict unseen images better than their mean "
-            f"does ({gains}): from these terms and images there is nothing to explain."
+            "Neither the regression nor boosted trees on the same terms were found to predict unseen images better "
+            f"than their mean does ({gains}), so there is no gain to compare."
         )
     # Rounded outwards, so that neither bound says more than the interval.
     low, high = math.floor(100 * row["share_low"] + ROUNDING), math.ceil(100 * row["share_high"] - ROUNDING)
     if row["share"] >= 1:
         return (
             "Boosted trees, which can take any curve and combination of the same terms, were not found to predict "
-            f"unseen images better than the regression ({gains}). Of these trees’ gain, the regression reaches at least "
-            f"{low}%, by the 95% interval; a larger gain of the regression counts as 100%. Another model may find more."
+            f"unseen images better than the regression ({gains}). The regression reaches at least {low}% of the trees’ "
+            "gain, by the 95% interval, in which a gain above theirs counts as 100%. Another model may find more."
         )
     reach = f"{percent(row['share'], 0)} (95% interval {low}% to {high}%)"
     rest = (
