@@ -156,12 +156,19 @@ class Estimate:
     def _labelled(self) -> str:
         # A number after a number would be read with it.
         colon = ":" if self.label[-1:].isdigit() or ("minus" in self.label and self.label[-1:] != ":") else ""
-        value = telling_apart(self.low, self.high, FORMS[self.unit])(self.value)
-        return f"{self.label}{colon} {value}{NAMED_UNITS.get(self.unit, '')}"
+        return f"{self.label}{colon} {self._form(self.value)}{NAMED_UNITS.get(self.unit, '')}"
 
     @property
     def _limits(self) -> str:
-        return interval(self.low, self.high, FORMS[self.unit])
+        return interval(self.low, self.high, self._form)
+
+    @property
+    def _form(self) -> Form:
+        """Writes the ends of the interval differently from each other, and from `nothing` if it is not in it."""
+        form = telling_apart(self.low, self.high, FORMS[self.unit])
+        if self.direction:
+            form = telling_apart(self.low if self.direction > 0 else self.high, self.nothing, form)
+        return form
 
     @property
     def _plural(self) -> str:

@@ -102,7 +102,8 @@ def _relation_figures(relations: Relations, measure: str) -> Iterator[FigureBloc
             ),
             f"{label} by percentile of distance, among all images and among images of similar margin.",
             "The same curve over percentiles of distance: among all images, and among images of similar margin, where "
-            "each image's distance is ranked only against those of images whose margin is nearly its own. "
+            "each image's distance is ranked only against those of images whose margin is nearly its own. ρ given the "
+            "margin is no number of this curve: it holds the rank of the margin constant, without groups. "
             f"{relation(relations, NEAREST, measure).claim}",
             half=True,
         )
