@@ -65,6 +65,23 @@ def test_the_note_on_all_sweeps_says_which_intervals_are_exact(shared_source, tm
     assert all(name.lower() in table.note for name in exact)
 
 
+@pytest.mark.parametrize(
+    ("topic", "family"),
+    [
+        (distance, "It is one question asked several times"),
+        (framing_effect, "of every variable of framing with every measure"),
+    ],
+)
+def test_the_note_on_correlations_names_their_family_and_both_ways_in_which_p_may_differ(
+    shared_source, topic, family, tmp_path
+):
+    section = topic.TOPIC.section(topic.TOPIC.gather(shared_source), Draft(tmp_path))
+    (note,) = (block.note for block in section.blocks if isinstance(block, TableBlock) and "ρ" in block.caption)
+    assert "The family is all ρ of one column" in note
+    assert family in note
+    assert "below 0.05 where the interval includes 0, and above 0.05 where the interval leaves out 0" in note
+
+
 @pytest.mark.parametrize("n", [30, 120])
 def test_a_curve_is_told_only_where_there_is_one(source, analysis_of, n, tmp_path):
     source.per_image = source.per_image.head(n)
