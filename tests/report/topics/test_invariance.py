@@ -91,6 +91,23 @@ def test_labels_and_their_absence(bare_source, analysis_of):
     assert last.estimate.text == "Accuracy 75.0% (95% interval 74.0% to 76.0%; 900 images)"
 
 
+@pytest.mark.parametrize(("high", "is_low"), [(0.399, True), (0.5, False)])
+def test_a_low_accuracy_is_said_once(bare_source, analysis_of, high, is_low):
+    """In the answer at the top of the page or, if it is not low, as a finding; with the number of classes."""
+    rows = CHANGE, row("accuracy", 0.372, 0.345, high)
+    found = [each for each in findings(bare_source, analysis_of, *rows) if "is right on" in each.claim]
+    told = answer(bare_source, analysis_of, *rows).evidence
+    choice = "The model chooses among 10 classes; the test set has 0."
+    assert [each.evidence for each in found] == ([] if is_low else [choice])
+    assert ("answers on these views are wrong" in told) == told.endswith(choice) == is_low
+
+
+def test_as_many_classes_as_the_test_set_has_need_no_word(bare_source, analysis_of):
+    labels = of_sides(*[64] * 10).assign(label=list("abcdefghij"))
+    source = dataclasses.replace(bare_source, test_images=labels)
+    assert findings(source, analysis_of, CHANGE, row("accuracy", 0.75, 0.74, 0.76))[-1].evidence == ""
+
+
 def test_the_reference_sweep_is_the_one_told(bare_source, analysis_of):
     other = row("p_top1_change", 0.3, 0.2, 0.4, protocol="embed", size=2.0, transform="scale")
     first = findings(bare_source, analysis_of, CHANGE, other, reference=("embed", "scale", 2.0))[0]
