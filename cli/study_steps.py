@@ -131,7 +131,7 @@ def sweep(study: StudyFolder, options: dict[str, Any]) -> None:
     lines += stopping_sentences(opened.sequential)
     if opened.runtime_reason:
         lines.append(f"Run with {opened.runtime_reason}")
-    lines.append(f"noise_floor: {noise['n_changed']} of {noise['n_views']} views changed their top-1 class.")
+    lines.append(f"noise_floor: {noise['n_changed']} of {noise['n_images']} images changed their top-1 class.")
     result = {"sweeps": summary.to_dict("records"), "sequential": opened.sequential.to_dict("records")}
     result |= {"runtime": opened.runtime_reason}
     _print_result(result | {"noise_floor": noise}, lines, options["json_output"])

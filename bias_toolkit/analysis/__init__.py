@@ -3,7 +3,7 @@
 from bias_toolkit.analysis.analyse import Analysis, adjusted_correlations, analyse
 from bias_toolkit.analysis.bin_contrasts import BinContrast, bin_contrasts, clearest
 from bias_toolkit.analysis.correlation import partial_spearman, spearman, within_class_spearman
-from bias_toolkit.analysis.curve import curve_contrasts, quantile_curve, two_lines
+from bias_toolkit.analysis.curve import curve_contrasts, end_contrast, quantile_curve, two_lines
 from bias_toolkit.analysis.diagnostics import FRAMING_TERMS
 from bias_toolkit.analysis.framing_map import FramingMap, analyse_map
 from bias_toolkit.analysis.layers import LayerAnalysis, MostMoved, analyse_layers, most_moved
@@ -16,6 +16,6 @@ __all__ = [
     "CLASS_ESTIMATES", "COMPARED_MEASURES", "FRAMING_TERMS", "RELATED_MEASURES", "SUMMARY", "Analysis",
     "BinContrast", "FramingMap", "Interval", "LayerAnalysis", "MostMoved", "RemedyComparison",
     "adjusted_correlations", "analyse", "analyse_layers", "analyse_map", "bin_contrasts", "clearest",
-    "compare_remedies", "curve_contrasts", "mean_interval", "measure_summary", "median_interval", "most_moved",
-    "partial_spearman", "quantile_curve", "spearman", "two_lines", "within_class_spearman",
+    "compare_remedies", "curve_contrasts", "end_contrast", "mean_interval", "measure_summary", "median_interval",
+    "most_moved", "partial_spearman", "quantile_curve", "spearman", "two_lines", "within_class_spearman",
 ]  # fmt: skip

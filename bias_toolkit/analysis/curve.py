@@ -51,6 +51,15 @@ def curve_contrasts(
     return bin_contrasts([y for _, _, _, y in _quantile_bins(distance, measure, bins)], limits=limits)
 
 
+def end_contrast(
+    distance: ArrayLike, measure: ArrayLike, bins: int = 10, limits: tuple[float, float] = (0.0, 1.0)
+) -> BinContrast | None:
+    """The mean in the last bin of `quantile_curve` minus that in the first; None where two bins have too few images."""
+    groups = [y for _, _, _, y in _quantile_bins(distance, measure, bins)]
+    contrasts = bin_contrasts([groups[0], groups[-1]], limits=limits) if len(groups) > 1 else []
+    return contrasts[0] if contrasts else None
+
+
 def _quantile_bins(
     distance: ArrayLike, measure: ArrayLike, bins: int
 ) -> Iterator[tuple[float, float, np.ndarray, np.ndarray]]:

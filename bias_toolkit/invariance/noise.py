@@ -9,35 +9,30 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bias_toolkit.foundation.errors import InputError, UnreadableImageError
-from bias_toolkit.foundation.intervals import SHARE, clopper_pearson, mean_limits
+from bias_toolkit.foundation.intervals import clopper_pearson
 from bias_toolkit.foundation.progress import Progress, silent
 from bias_toolkit.foundation.threads import ordered_map
 from bias_toolkit.invariance.packing import evaluate_packed
 from bias_toolkit.invariance.sweep import Sweep, make_views
+from bias_toolkit.invariance.transforms import CENTRE
 from bias_toolkit.invariance.views import Views
 
 if TYPE_CHECKING:
     from bias_toolkit.models import Model
 
-RESAMPLES = 2000
-
 
 @dataclass(frozen=True)
 class NoiseFloor:
-    """`p_top1_change` between two evaluations of the same views.
+    """`p_top1_change` between two evaluations of the same view of each image.
 
-    `interval` is the 95% Clopper–Pearson interval of `value` over views. It is informative even if nothing changed, but
-    it treats the views of one image as independent. `interval_over_images` is the 95% interval over images;
-    None if nothing changed.
+    Views of one image are not independent, so there is one view an image.
     """
 
-    value: float  # share of the views whose top-1 class differs between the two evaluations
+    value: float  # share of the images whose top-1 class differs between the two evaluations
     n_images: int
-    n_views: int
-    n_changed: int  # views whose top-1 class differs
-    interval: tuple[float, float]
-    interval_over_images: tuple[float, float] | None
-    max_difference: float  # largest absolute difference of any class's probability in any view
+    n_changed: int  # images whose top-1 class differs
+    interval: tuple[float, float]  # 95% Clopper–Pearson interval of `value` over images
+    max_difference: float  # largest absolute difference of any class's probability on any image
 
 
 def noise_floor(
@@ -47,38 +42,40 @@ def noise_floor(
     sweep: Sweep,
     *,
     batch_size: int,
-    n_images: int = 64,
+    n_images: int = 512,
     seed: int = 0,
     progress: Progress = silent,
 ) -> NoiseFloor:
-    """Evaluate the views of a sample of images twice, and count the views whose top-1 class differs.
+    """Evaluate one view of each image of a sample twice, and count the images whose top-1 class differs.
 
-    The first evaluation has the views in order, in batches of `batch_size`, as in a sweep. The second has them in
-    random order, in batches of one view less. With y_v and y'_v the two top-1 classes of view v, the value is
-    (1/N) Σ_v 1[y_v ≠ y'_v]. Raises InputError if no image of the sample can be read.
+    It is the centre view; of a sweep without one, the first. The first evaluation has the images in order, in batches
+    of `batch_size`, as in a sweep. The second has them in random order, in batches of one image less. With y_i and y'_i
+    the two top-1 classes of image i, the value is (1/N) Σ_i 1[y_i ≠ y'_i]. Raises InputError if no image of the sample
+    can be read.
 
     Parameters
     ----------
     read : returns the image of an id, uint8 (height, width, 3); an image for which it raises `UnreadableImageError` is
         left out of the sample.
     n_images : size of the sample, whose views are held in memory; all images if there are fewer.
-    seed : of the sample, the order and the bootstrap.
-    progress : counts evaluations, two per view.
+    seed : of the sample and the order.
+    progress : counts evaluations, two per image.
     """
     generator = np.random.default_rng(seed)
     image_ids = list(image_ids)
     chosen = np.sort(generator.choice(len(image_ids), size=min(n_images, len(image_ids)), replace=False))
 
+    at = CENTRE if sweep.moves_by_steps else 0
+
     def prepare(image_id: str) -> Views | None:
         try:
-            return make_views(read(image_id), sweep, model.input_size, image_id)
+            return make_views(read(image_id), sweep, model.input_size, image_id)[at : at + 1]
         except UnreadableImageError:
             return None
 
-    sample = [views for views in ordered_map(prepare, [image_ids[i] for i in chosen]) if views is not None]
-    if not sample:
+    views = [view for view in ordered_map(prepare, [image_ids[i] for i in chosen]) if view is not None]
+    if not views:
         raise InputError(f"None of the {len(chosen)} images sampled for the noise floor can be read.")
-    views = [image[k : k + 1] for image in sample for k in range(len(image))]
     order = generator.permutation(len(views))
     with progress("Noise floor", total=2 * len(views)) as advance:
         once = _evaluate(model, views, range(len(views)), batch_size, advance)
@@ -88,11 +85,9 @@ def noise_floor(
     n_changed = int(changed.sum())
     return NoiseFloor(
         value=n_changed / len(views),
-        n_images=len(sample),
-        n_views=len(views),
+        n_images=len(views),
         n_changed=n_changed,
         interval=clopper_pearson(n_changed, len(views)),
-        interval_over_images=_bootstrap(changed.reshape(len(sample), -1), generator) if n_changed else None,
         max_difference=float(np.abs(once - again).max()),
     )
 
@@ -106,10 +101,3 @@ def _evaluate(
         by_place[i] = probabilities[0]
         advance(1)
     return np.stack([by_place[i] for i in range(len(views))])
-
-
-def _bootstrap(changed: np.ndarray, generator: np.random.Generator) -> tuple[float, float]:
-    """95% interval of the mean of `changed` (images, views) over images."""
-    shares = changed.mean(axis=1)
-    drawn = generator.integers(len(shares), size=(RESAMPLES, len(shares)))
-    return mean_limits(shares, shares[drawn].mean(axis=1), SHARE)

@@ -17,8 +17,7 @@ from torch import nn
 from bias_toolkit.foundation.errors import InputError, first_line
 from bias_toolkit.models.checkpoint import assign_weights_in_order, classifier_with_weights, read_checkpoint
 from bias_toolkit.models.preprocessing import Blueprint, Preprocessing
-
-IMAGENET_CLASSES = 1000
+from bias_toolkit.models.specs import IMAGENET_CLASSES
 
 
 def efficientnet_lite0(weights: Path | None = None) -> Blueprint:

@@ -6,6 +6,7 @@ NAMED_MODELS = (
 )
 LIBRARIES = ("demo", "torchvision", "timm")
 OTHER_MODELS = "torchvision:NAME, timm:NAME or package.module:factory"
+IMAGENET_CLASSES = 1000
 VARIED = "-uniform"
 """The ending of the names of the demo's control networks, and of the dataset on which they are trained."""
 
@@ -24,6 +25,13 @@ def split_spec(spec: str) -> tuple[str, str]:
 def has_published_weights(spec: str) -> bool:
     """Whether a model is loaded, without a file of weights, with those that the toolkit or its libraries publish."""
     return spec in NAMED_MODELS or split_spec(spec)[0] in ("torchvision", "timm")
+
+
+def published_training_set(spec: str, n_classes: int) -> str | None:
+    """The dataset on which the published weights of a model were last trained; None if it is not known."""
+    if split_spec(spec)[0] == "demo":
+        return demo_training_set(spec)
+    return "ImageNet" if has_published_weights(spec) and n_classes == IMAGENET_CLASSES else None
 
 
 def names_code(spec: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -42,7 +42,7 @@ class Source(Protocol):
     reference_responses: pd.DataFrame  # table RESPONSES of the reference sweep
     measures: pd.DataFrame
     sequential: pd.DataFrame  # empty if the sweeps have no precision to stop at
-    noise_floor: Mapping[str, Any] | None  # value, n_views, n_changed, interval, interval_over_images
+    noise_floor: Mapping[str, Any] | None  # value, n_images, n_changed, interval
     runtime_reason: str
     # Distances.
     neighbours: pd.DataFrame
@@ -90,6 +90,7 @@ class Source(Protocol):
     located: Callable[[str], pd.DataFrame]  # table LOCATED of a set whose boxes are estimated
     # Whether an optional step, such as `map/relation`, was done with the present inputs and settings.
     has: Callable[[str], bool]
+    outdated: Collection[str]  # the commands whose optional results are of an earlier run, and so not in the report
     # Views of one image of the map: surroundings to (scale, uint8 pixels) pairs.
     map_views: Callable[[], Mapping[str, Sequence[tuple[float, np.ndarray]]]]
 

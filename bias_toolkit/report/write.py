@@ -116,4 +116,5 @@ def _subjects(made: method.Method) -> list[tuple[str, str, str]]:
         details = f"{count(dataset.n_images, 'image')}, {count(dataset.n_labels, 'label')}"
         subjects.append((f"{SET_NAMES[split].capitalize()} set", dataset.path, details))
     details = f"{count(model['n_classes'], 'class', 'classes')}, input {model['input_size']} pixels"
+    details += f", trained on {made.published_on}" if made.published_on else ""
     return [*subjects, ("Model", model["name"], details)]

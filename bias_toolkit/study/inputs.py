@@ -291,7 +291,7 @@ class Inputs:
 
     @property
     def noise_sweep(self) -> Sweep:
-        """The sweep whose views measure the numerical noise floor."""
+        """The sweep whose centre view measures the numerical noise floor."""
         return self.reference_sweep or self.sweeps[0]
 
     @property

@@ -13,7 +13,7 @@ import pandas as pd
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.files import empty_table, read_array
 from bias_toolkit.models.specs import NAMED_MODELS
-from bias_toolkit.pipeline.record import RECORD, StepRecord, read_record
+from bias_toolkit.pipeline.record import CLEARED, RECORD, StepRecord, read_record
 from bias_toolkit.pipeline.step import Plan, Step, Task
 from bias_toolkit.pipeline.step_folder import StepFolder
 from bias_toolkit.pipeline.stored import Stored
@@ -282,7 +282,7 @@ class Results:
 
     @property
     def noise_floor(self) -> dict[str, Any]:
-        """`p_top1_change` between two evaluations of the same views, with its interval and counts."""
+        """`p_top1_change` between two evaluations of the same view of each image, with its interval and counts."""
         return self.stored.json(steps.noise, "noise.json", values.NoiseValues)
 
     @property
@@ -515,9 +515,13 @@ class Results:
 
     def _explained(self) -> dict[str, Task]:
         """The tasks of the explanations of test images that are current, by image_id."""
+        current = (task for task, _ in self._explanations() if self.stored.is_current(task.step, task.member))
+        return {task.member.image_id: task for task in current}
+
+    def _explanations(self) -> Iterator[tuple[Task, StepRecord]]:
+        """The task of each explanation for the present inputs and settings, with the record in its folder."""
         from bias_toolkit.explain.request import Request
 
-        tasks = {}
         for folder in sorted((self.folder / steps.EXPLANATIONS).glob("*/")):
             record = read_record(folder)
             if record is None and (folder / "explanation.json").exists():
@@ -529,10 +533,7 @@ class Results:
             image_id = member.get("image") if isinstance(member, dict) else None
             if not isinstance(image_id, str):
                 continue
-            task = self._plan.task(steps.explanation, Request(image_id))
-            if self.stored.is_current(task.step, task.member):
-                tasks[image_id] = task
-        return tasks
+            yield self._plan.task(steps.explanation, Request(image_id)), record
 
     def shown_in_report(self, optional: Sequence[str]) -> steps.Shown:
         """The additional content of a report: current explanations, and the current steps among `optional` names."""
@@ -545,9 +546,37 @@ class Results:
         return steps.Shown(tuple((task.name, task.key) for task in current))
 
     @property
+    def outdated(self) -> frozenset[str]:
+        """The commands whose optional results were made with other inputs, settings or version, so are not shown."""
+        from bias_toolkit.report import OPTIONAL
+
+        parts = [self._optional(name) for name in OPTIONAL]
+        made = [(task, StepFolder(self.folder, task).record) for task in parts]
+        made += self._explanations()
+        return frozenset(
+            task.step.command for task, record in made if record is not None and record.key not in (task.key, CLEARED)
+        )
+
+    @property
     def seconds(self) -> dict[str, float]:
-        """Wall time of each step in seconds, summed over its runs."""
-        return {folder.task.name: record.seconds for folder, record in self._current()}
+        """Wall time of each step in seconds, summed over its runs.
+
+        Work of which nothing is shown, as the optional step that needs it is outdated or unfinished, is left out.
+        """
+        from bias_toolkit.report import OPTIONAL
+
+        optional = [self._optional(name) for name in OPTIONAL]
+        tasks = [self._plan.task(step, member) for step in steps.ANALYSED for member in step.members(self._inputs)]
+        used = self._plan.in_order([*tasks, *filter(self._is_current, optional)])
+        unused = {task.name for task in self._plan.in_order(optional)} - {task.name for task in used}
+        records = {folder.task.name: record for folder, record in self._current()}
+        return {name: record.seconds for name, record in records.items() if name not in unused}
+
+    def _is_current(self, task: Task) -> bool:
+        """Whether a task is done with the present inputs and settings; not if its key is not known."""
+        with suppress(InputError):
+            return self.stored.is_current(task.step, task.member)
+        return False
 
     def _current(self) -> Iterator[tuple[StepFolder, StepRecord]]:
         """The folders of work with the present inputs and settings, with their records.

@@ -295,7 +295,7 @@ class Settings:
         MOST_RESAMPLES,
     )
     noise_images: int = _count(
-        64, "How many test images measure the noise floor: how often rounding alone changes the class.", STATISTICS
+        512, "How many test images measure the noise floor: how often rounding alone changes the class.", STATISTICS
     )
     batch_size: int | None = _count(
         None, "Views in one forward pass; by default the runtime's choice.", MACHINE, most=MOST_VIEWS

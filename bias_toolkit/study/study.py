@@ -188,7 +188,7 @@ class Study:
 
     @property
     def noise_sweep(self) -> Sweep:
-        """The sweep whose views measure the numerical noise floor."""
+        """The sweep whose centre view measures the numerical noise floor."""
         return self.inputs.noise_sweep
 
     @property

@@ -33,10 +33,8 @@ class NoiseValues(_Values):
 
     value: float
     n_images: Count
-    n_views: Count
     n_changed: Count
     interval: Limits
-    interval_over_images: Limits | None
     max_difference: float
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bias_toolkit.foundation.errors import InputError, UnreadableImageError
-from bias_toolkit.invariance import Sweep, noise_floor
+from bias_toolkit.invariance import Sweep, make_views, noise_floor
 from bias_toolkit.invariance.noise import clopper_pearson
 
 CROP = Sweep("crop", "diagonal", 1.0)
@@ -38,65 +38,55 @@ def read_with(noise_image):
 def test_a_model_that_does_not_mind_has_no_noise(noise_image):
     model = JitteryModel(0)
     floor = noise_floor(model, read_with(noise_image), IDS, CROP, batch_size=8, n_images=5)
-    assert (floor.value, floor.n_changed, floor.n_images, floor.n_views) == (0, 0, 5, 45)
+    assert (floor.value, floor.n_changed, floor.n_images) == (0, 0, 5)
     assert floor.max_difference == 0
-    assert floor.interval == (0, pytest.approx(1 - 0.025 ** (1 / 45)))
-    assert floor.interval_over_images is None
+    assert floor.interval == (0, pytest.approx(1 - 0.025 ** (1 / 5)))
 
 
-def test_both_evaluations_are_of_the_same_views_elsewhere_in_other_batches(noise_image):
+def test_both_evaluations_are_of_the_same_centre_views_elsewhere_in_other_batches(noise_image):
     model = JitteryModel(0)
-    noise_floor(model, read_with(noise_image), IDS, CROP, batch_size=8, n_images=5)
-    assert [len(batch) for batch in model.batches] == [8] * 5 + [5] + [7] * 6 + [3]
-    once, again = np.concatenate(model.batches[:6]), np.concatenate(model.batches[6:])
+    noise_floor(model, read_with(noise_image), IDS, CROP, batch_size=4)
+    assert [len(batch) for batch in model.batches] == [4] * 3 + [3] * 4
+    once, again = np.concatenate(model.batches[:3]), np.concatenate(model.batches[3:])
+    centres = [make_views(noise_image(42, 42, int(name)), CROP, 32, name).pixels[4] for name in IDS]
+    np.testing.assert_array_equal(once, centres)
     assert sorted(view.tobytes() for view in once) == sorted(view.tobytes() for view in again)
-    assert sum((a == b).all() for a, b in zip(once, again, strict=True)) < 10
+    assert sum((a == b).all() for a, b in zip(once, again, strict=True)) < 6
 
 
-def test_changes_are_counted_view_by_view(noise_image):
+def test_offsets_have_no_centre_view_and_use_their_first(noise_image):
+    model, sweep = JitteryModel(0), Sweep("offsets", "random", 1.0)
+    noise_floor(model, lambda name: noise_image(70, 70, int(name)), IDS[:3], sweep, batch_size=4)
+    first = [make_views(noise_image(70, 70, int(name)), sweep, 32, name).pixels[0] for name in IDS[:3]]
+    np.testing.assert_array_equal(np.concatenate(model.batches[:1]), first)
+
+
+@pytest.mark.parametrize(("n_images", "used"), [(5, 5), (12, 12), (512, 12)])
+def test_a_smaller_test_set_is_used_whole(noise_image, n_images, used):
+    floor = noise_floor(JitteryModel(0), read_with(noise_image), IDS, CROP, batch_size=8, n_images=n_images)
+    assert floor.n_images == used
+
+
+def test_changes_are_counted_image_by_image(noise_image):
     """The floor recomputed from what the model was shown, one view at a time."""
-    model = JitteryModel(2e-3)
-    floor = noise_floor(model, read_with(noise_image), IDS, CROP, batch_size=8, n_images=6)
+    model = JitteryModel(4e-3)
+    floor = noise_floor(model, read_with(noise_image), IDS, CROP, batch_size=8)
     outputs = {}
     for batch in model.batches:
-        probabilities = JitteryModel(2e-3).evaluate(batch).probabilities
+        probabilities = JitteryModel(4e-3).evaluate(batch).probabilities
         for view, row in zip(batch, probabilities, strict=True):
             outputs.setdefault(view.tobytes(), []).append(row)
-    assert len(outputs) == floor.n_views == 54
+    assert len(outputs) == floor.n_images == 12
     changed = [once.argmax() != again.argmax() for once, again in outputs.values()]
     assert floor.n_changed == sum(changed) > 0
-    assert floor.value == sum(changed) / 54
+    assert floor.value == sum(changed) / 12
     assert floor.max_difference == max(np.abs(once - again).max() for once, again in outputs.values())
-    assert floor.interval[0] < floor.value < floor.interval[1]
-    assert floor.interval_over_images[0] <= floor.value <= floor.interval_over_images[1]
-
-
-def test_the_interval_over_images_resamples_images_and_not_views(noise_image):
-    """Changes that come in whole images: over images their share is far less certain than over views."""
-
-    class FlipsSomeImages(JitteryModel):
-        def evaluate(self, pixels, outside=None):
-            outputs = super().evaluate(pixels)
-            seen = sum(map(len, self.batches[:-1]))
-            bright = pixels[:, 0, 0, 0] > 127
-            flipped = bright & (seen >= 12 * 9)
-            outputs.probabilities[:] = np.where(flipped[:, None], [0.1, 0.9], [0.9, 0.1])
-            return outputs
-
-    def read(image_id):
-        return np.full((42, 42, 3), 200 if int(image_id) < 3 else 50, dtype=np.uint8)
-
-    floor = noise_floor(FlipsSomeImages(0), read, IDS, CROP, batch_size=4)
-    assert floor.value == 3 / 12
-    low, high = floor.interval_over_images
-    # Clopper & Pearson's interval of 3 of 12 images.
-    assert (low, high) == pytest.approx((0.0549, 0.5719), abs=1e-4)
-    assert high - low > 1.5 * (floor.interval[1] - floor.interval[0])
+    assert floor.interval == clopper_pearson(sum(changed), 12)
 
 
 def test_the_sample_and_the_order_follow_the_seed(noise_image):
     def floor(seed):
-        return noise_floor(JitteryModel(2e-3), read_with(noise_image), IDS, CROP, batch_size=8, n_images=4, seed=seed)
+        return noise_floor(JitteryModel(2e-3), read_with(noise_image), IDS, CROP, batch_size=8, n_images=6, seed=seed)
 
     assert floor(0) == floor(0)
     assert floor(0).max_difference != floor(1).max_difference
@@ -104,8 +94,8 @@ def test_the_sample_and_the_order_follow_the_seed(noise_image):
 
 def test_a_batch_of_one_is_compared_with_batches_of_two(noise_image):
     model = JitteryModel(0)
-    noise_floor(model, read_with(noise_image), IDS, CROP, batch_size=1, n_images=1)
-    assert [len(batch) for batch in model.batches] == [1] * 9 + [2] * 4 + [1]
+    noise_floor(model, read_with(noise_image), IDS, CROP, batch_size=1, n_images=3)
+    assert [len(batch) for batch in model.batches] == [1] * 3 + [2, 1]
 
 
 def test_the_canvas_is_blanked_in_both_evaluations(noise_image):
@@ -118,7 +108,7 @@ def test_the_canvas_is_blanked_in_both_evaluations(noise_image):
 
     sweep = Sweep("embed", "diagonal", 2.0, fill="mean")
     noise_floor(Watching(0), read_with(noise_image), IDS, sweep, batch_size=5, n_images=2)
-    assert sum(mask.sum() for mask in masks) == 2 * 18 * (32**2 - 16**2)
+    assert sum(mask.sum() for mask in masks) == 2 * 2 * (32**2 - 16**2)
 
 
 def test_images_that_cannot_be_read_are_left_out(noise_image):

@@ -87,7 +87,7 @@ class MemorySettings(dict):
     """Settings by name, with defaults for those that a report asks for."""
 
     def __getattr__(self, name):
-        return {"seed": 0, "bins": 10, "metric": "", **self}[name]
+        return {"seed": 0, "bins": 10, "metric": "", "noise_images": 512, "weights": None, **self}[name]
 
     def to_dict(self):
         return dict(self)
@@ -148,6 +148,7 @@ class MemorySource:
     layer_maps: pd.DataFrame | None = None
     views: dict = field(default_factory=dict)
     explanations: dict = field(default_factory=dict)
+    outdated: frozenset = frozenset()
     reader: Callable = read
 
     def images(self, split):
@@ -328,10 +329,9 @@ def make_source(n: int = 120) -> MemorySource:
         training_spacing=generator.normal(4, 1, 2 * n),
         noise_floor={
             "value": 0.0,
-            "n_views": 576,
+            "n_images": 512,
             "n_changed": 0,
-            "interval": (0.0, 0.0064),
-            "interval_over_images": None,
+            "interval": (0.0, 0.0072),
         },
         train_framing=train_framing,
         test_framing=test_framing,

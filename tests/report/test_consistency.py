@@ -16,7 +16,7 @@ from bias_toolkit.report.words.finding import Kind, Unit
 from .conftest import make_source
 
 RANGES = {Unit.SHARE: (0, 1), Unit.POINTS: (-1, 1), Unit.FACTOR: (0, math.inf)}
-FOUND = (Kind.EFFECT, Kind.ASSOCIATION)
+FOUND = (Kind.EFFECT, Kind.ASSOCIATION, Kind.EXPLAINED)
 
 
 def faults(finding, figures):

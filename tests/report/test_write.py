@@ -153,7 +153,7 @@ def test_the_page_says_what_was_done(page):
         "metric cosine",
         "sizes default",
         "Mean distance to the 10 nearest training images (cosine)",
-        "P(top-1 change) without a shift 0% (95% interval 0% to 0.6%; 576 views)",
+        "P(top-1 change) without a shift 0% (95% interval 0% to 0.7%; 512 images)",
     ):
         assert words in page.text, words
 

@@ -208,6 +208,33 @@ def test_the_report_has_the_map_and_the_curve(mapped, tmp_path):
         assert (folder / "report" / "figures" / f"{name}.svg").exists()
     cells = pd.read_csv(folder / "report" / "tables" / "map_cells.csv")
     assert len(cells) == len(mapped.framing_map.cells)
+    assert "made by an earlier run" not in page
+
+
+def test_a_map_of_other_settings_is_said_to_be_of_an_earlier_run(mapped, tmp_path):
+    folder = tmp_path / "study"
+    shutil.copytree(mapped.folder, folder)
+    assert Study(folder).write_report().outdated == frozenset()
+    study = Study(folder, map_images=3).write_report()
+    assert study.outdated == {"map"}
+    assert not any(name.startswith("map/") for name in study.seconds)
+    assert study.seconds["sizes/curve"] > 0
+    page = (folder / "report" / "index.html").read_text(encoding="utf-8")
+    assert "Results of `bias-toolkit map` are left out: they were made by an earlier run" in page
+    assert "not varied" not in page
+    names = {path.stem for path in (folder / "report").rglob("*.*")}
+    assert "size_curve" in names
+    assert not {"map_cells", "map-views", "map-p-top1-change"} & names
+
+
+def test_work_that_nothing_shown_needs_has_no_wall_time(mapped, tmp_path):
+    """A map that was stopped before its relation was computed."""
+    shutil.copytree(mapped.folder, tmp_path / "study")
+    shutil.rmtree(tmp_path / "study" / "map" / "relation")
+    study = Study(tmp_path / "study")
+    assert study.outdated == frozenset()
+    assert not any(name.startswith("map/") for name in study.seconds)
+    assert {"features/test", "sizes/curve"} <= set(study.seconds)
 
 
 def test_views_are_what_the_model_was_shown(mapped):

@@ -18,6 +18,7 @@ PARTIAL = ".partial"
 GENERATOR = '<meta name="generator" content="bias-toolkit">'
 LARGEST_PAGE = 10**8
 _FILES = re.compile('<meta name="files" content="([^"]*)">')
+_LINK = re.compile(r'\b(?:href|src)="([^"#:?]+)"')
 _UNFINISHED = f"""<!DOCTYPE html>
 <html lang="en">
 <head><meta charset="utf-8">{GENERATOR}<title>Unfinished report</title></head>
@@ -79,10 +80,15 @@ def _listing(page: str, names: Collection[str]) -> str:
 
 
 def _listed(page: Path) -> set[str]:
-    """The files that a page lists; none if it is missing or damaged."""
+    """The files that a page lists; none if it is missing or damaged.
+
+    Pages of earlier versions have no list, but link all of their files.
+    """
     try:
-        found = _FILES.search(read_regular_text(page, LARGEST_PAGE))
-        names = parse_json(html.unescape(found[1]), page) if found else []
+        text = read_regular_text(page, LARGEST_PAGE)
+        if (found := _FILES.search(text)) is None:
+            return {html.unescape(link) for link in _LINK.findall(text)} if GENERATOR in text else set()
+        names = parse_json(html.unescape(found[1]), page)
     except InputError:
         return set()
     return {name for name in names if isinstance(name, str)} if isinstance(names, list) else set()

@@ -28,7 +28,7 @@ def relation_figure(
     n = int(relations.per_image[[variable, measure]].notna().all(axis=1).sum())
     curved = relations.has_curve(variable, measure)
     curve = (
-        "The curve is the mean in bins of equally many images, its band the 95% bootstrap interval over images."
+        "The curve is the mean in bins of equally many images, its band the 95% interval over images."
         if curved
         else "Too few images for a curve: the one mark is the mean of all."
     )
@@ -54,9 +54,12 @@ def relation_figure(
 
 
 def correlations_table(
-    relations: Relations, names: Sequence[str], caption: str, boxes: frozenset[str] = frozenset()
+    relations: Relations, names: Sequence[str], caption: str, family: str, boxes: frozenset[str] = frozenset()
 ) -> TableBlock | None:
-    """The correlations of variables, which `names` gives by their columns, by kind; None if there are none."""
+    """The correlations of variables, which `names` gives by their columns, by kind; None if there are none.
+
+    `family` is a sentence on the correlations over which intervals are adjusted.
+    """
     table = relations.correlations
     if not len(table):
         return None
@@ -80,9 +83,10 @@ def correlations_table(
         ["", *(CORRELATION_KINDS[kind].label for kind in kinds), "Images"],
         rows,
         definitions=[CORRELATION_KINDS[kind] for kind in kinds] + [COLUMNS[name] for name in names if name in shown],
-        note="Under each ρ its 95% bootstrap interval over images, adjusted for the number of correlations; in bold "
-        "where it leaves out 0. The interval decides what is found. The file also has the permutation p of each ρ "
-        "alone, which may be below 0.05 where the interval includes 0.",
+        note="Under each ρ its 95% bootstrap interval over images, adjusted for the number of correlations (Benjamini "
+        f"and Yekutieli, 2005); in bold where it leaves out 0. {family} The interval decides what is found. The file "
+        "also has the permutation p of each ρ alone, by another method: near the limit it may be below 0.05 where the "
+        "interval includes 0, and above 0.05 where the interval leaves out 0.",
         csv="tables/correlations.csv",
         boxes=boxes,
     )

@@ -186,28 +186,25 @@ def curve_given_margin(
 
     For the second, images are put into strata of nearly equal margin, and each image's distance is ranked inside its
     stratum. The margin then has the same distribution at all percentiles, so it does not cause the remaining slope.
-    The legend has Spearman's ρ of both kinds, the numbers from which the finding follows; the rows of CORRELATIONS are
-    computed if they are not given.
+    The line below the title has Spearman's ρ of both kinds, from which the finding follows. They are not of these
+    curves: the partial one holds the margin's rank constant and has no strata. The rows of CORRELATIONS are computed if
+    they are not given.
     """
     rows = _complete(per_image, distance, measure, "margin")
     if correlations is None:
         correlations = correlate(rows, distance, measure)
-    rhos = [
-        "" if row is None else f": ρ {_with_limits(row)}" for row in plain_and_partial(correlations, distance, measure)
-    ]
     ax = new_figure().add_subplot()
     y = rows[measure].to_numpy(float)
     strata = margin_strata(rows["margin"].to_numpy(float))
     lines = (
-        (np.zeros(len(rows), dtype=int), VERMILLION, "o", f"among all images{rhos[0]}"),
-        (strata, BLUE, "s", f"among images of similar margin{rhos[1]}"),
+        (np.zeros(len(rows), dtype=int), VERMILLION, "o", "ranked among all images"),
+        (strata, BLUE, "s", f"ranked among images of similar margin ({count(strata.max() + 1, 'group')})"),
     )
     curves = []
     for groups, colour, marker, label in lines:
         x = percentile_within(rows[distance].to_numpy(float), groups)
         curves.append(quantile_curve(x, y, bins, limits=limits_of(measure)))
         draw_curve(ax, curves[-1], colour, marker, label)
-    ax.axhline(y.mean(), color=GREY, linestyle="--", linewidth=1)
     ax.set(
         title=f"{label_of(measure)}: control for the margin",
         xlabel=f"percentile of the {lowered(x_label or label_of(distance))}",
@@ -218,7 +215,8 @@ def curve_given_margin(
     ax.set_ylim(value_range(ends, limits_of(measure)))
     in_percent(ax.xaxis)
     in_its_unit(ax.yaxis, measure)
-    subtitle(ax, f"{count(len(rows), 'image')} in {count(strata.max() + 1, 'stratum', 'strata')}; dashed: mean of all")
+    ax.axhline(y.mean(), color=GREY, linestyle="--", linewidth=1, label="mean of all")
+    subtitle(ax, rho_line(correlations, distance, measure, len(rows)))
     ax.figure.legend(loc="outside lower left")
     return ax
 

@@ -6,20 +6,24 @@ from typing import Any
 
 import pandas as pd
 
+from bias_toolkit.analysis import end_contrast
 from bias_toolkit.foundation.words import percent, significant
+from bias_toolkit.invariance import HEADLINE
 from bias_toolkit.report.columns import has_values
 from bias_toolkit.report.relations.judgement import Judgement, Verdict, judge
+from bias_toolkit.report.relations.odds import odds_direction, odds_row
 from bias_toolkit.report.relations.tables import FRACTIONS, Relations, correlation, curve_rows
-from bias_toolkit.report.words.definitions import COLUMNS, label_of
-from bias_toolkit.report.words.finding import NOT_FOUND_RANK, Finding, Heading, Kind, estimate_over
+from bias_toolkit.report.words.definitions import COLUMNS, label_of, limits_of
+from bias_toolkit.report.words.finding import NOT_FOUND_RANK, Finding, Heading, Kind, estimate_over, sign
 from bias_toolkit.report.words.sentences import capitalised, lowered
 
 CLAIMS = {
-    Verdict.ALSO_GIVEN: "{more}, {the_less}, also among images of similar confidence.",
-    Verdict.ONLY_GIVEN: "Among images of similar confidence, {lowered_more}, {the_less}.",
-    Verdict.REVERSED: "Among images of similar confidence, {lowered_more}, {the_less}; among all images it is the "
+    Verdict.ALSO_GIVEN: "{more}, {the_higher}, also among images of similar confidence.",
+    Verdict.SLIGHTLY_GIVEN: "{more}, {the_higher}, slightly so also among images of similar confidence.",
+    Verdict.ONLY_GIVEN: "Among images of similar confidence, {lowered_more}, {the_higher}.",
+    Verdict.REVERSED: "Among images of similar confidence, {lowered_more}, {the_higher}; among all images it is the "
     "other way round.",
-    Verdict.EXPLAINED: "{more}, {the_less}; among images of similar confidence this was not found.",
+    Verdict.EXPLAINED: "{more}, {the_higher}.",
     Verdict.UNEVEN: "{label} changes with {noun}, but it neither rises nor falls steadily.",
     Verdict.NONE: "No relation between {noun} and {label} was found.",
     Verdict.TOO_FEW: "There are too few images to say how {noun} and {label} are related.",
@@ -63,11 +67,11 @@ def relation(relations: Relations, variable: Variable, measure: str, rank: int |
 
 
 def _claim(judged: Judgement, variable: Variable, measure: str) -> str:
-    label = lowered(label_of(measure))
+    label, direction = lowered(label_of(measure)), judged.estimate and judged.estimate.direction
     claim = CLAIMS[judged.verdict].format(
         more=variable.more,
         lowered_more=lowered(variable.more),
-        the_less=f"the {judged.stability} stable the model is on it by {label}",
+        the_higher=f"the {'higher' if direction == 1 else 'lower'} the image’s {label}",
         noun=variable.noun,
         label=label,
     )
@@ -79,11 +83,38 @@ def _evidence(relations: Relations, judged: Judgement, variable: Variable, measu
         return _why(relations, variable.name, measure)
     if judged.verdict == Verdict.UNCONTROLLED:
         return UNCONTROLLED
-    sentences = [f"Among all images: {judged.plain.text}."]
+    sentences = [beside_the_claim(judged)]
     if judged.kind in (Kind.ASSOCIATION, Kind.EXPLAINED):
         sentences += [_ends(relations, variable, measure)]
-    sentences.append(_within_class(relations.correlations, variable, measure))
+    missing = _not_found_in(relations, judged.plain.direction, variable, measure) if judged.plain.direction else ""
+    sentences.append(missing or _within_class(relations.correlations, variable, measure))
     return " ".join(sentence for sentence in sentences if sentence)
+
+
+def beside_the_claim(judged: Judgement) -> str:
+    """The correlation that is not beside the claim: among all images, or among images of similar confidence."""
+    if judged.verdict == Verdict.EXPLAINED:
+        return f"Among images of similar confidence, this was not found: {judged.given.text}."
+    return f"Among all images: {judged.plain.text}."
+
+
+def _not_found_in(relations: Relations, direction: int, variable: Variable, measure: str) -> str:
+    """The simpler analyses that do not find what the plain ρ finds; empty if all of them do."""
+    rows, name = relations.per_image, variable.name
+    ends = None
+    if has_values(rows, name, measure):
+        ends = end_contrast(rows[name], rows[measure], relations.bins, limits_of(measure))
+    # The regression is of the headline measure.
+    odds = odds_row(relations.odds_ratios, name, "alone") if measure == HEADLINE else None
+    within = correlation(relations.correlations, name, measure, "within class")
+    found = {
+        f"in the difference between the {variable.low} and the {variable.high} images": ends
+        and sign(ends.low, ends.high),
+        "in the regression on it alone": odds_direction(odds),
+        "within classes": within and sign(within["low"], within["high"]),
+    }
+    where = [words for words, of_it in found.items() if of_it not in (None, direction)]
+    return f"The relation was not found {' or '.join(where)}." if where else ""
 
 
 def _why(relations: Relations, *columns: str) -> str:

@@ -7,7 +7,6 @@ from typing import Any
 
 from bias_toolkit.analysis import clearest, curve_contrasts
 from bias_toolkit.foundation.words import count
-from bias_toolkit.invariance import measure_of
 from bias_toolkit.report.columns import has_values
 from bias_toolkit.report.relations.tables import Relations, plain_and_partial
 from bias_toolkit.report.words.definitions import COLUMNS, label_of, limits_of
@@ -15,12 +14,15 @@ from bias_toolkit.report.words.finding import Estimate, Kind, Unit, sign
 
 PLAIN = "Spearman’s ρ"
 GIVEN = "Spearman’s ρ with the model’s confidence held constant"
+SLIGHT = 1 / 3
+"""The share of the plain ρ; a ρ with the confidence held constant that is below it is called slight."""
 
 
 class Verdict(StrEnum):
     """What can be said of a variable and a measure."""
 
     ALSO_GIVEN = "among all images, and among images of similar confidence"
+    SLIGHTLY_GIVEN = "among all images, and slightly among images of similar confidence"
     ONLY_GIVEN = "among images of similar confidence only"
     REVERSED = "among images of similar confidence the other way round"
     EXPLAINED = "among all images, but not among images of similar confidence"
@@ -33,6 +35,7 @@ class Verdict(StrEnum):
 
 KINDS = {
     Verdict.ALSO_GIVEN: Kind.ASSOCIATION,
+    Verdict.SLIGHTLY_GIVEN: Kind.ASSOCIATION,
     Verdict.ONLY_GIVEN: Kind.ASSOCIATION,
     Verdict.REVERSED: Kind.ASSOCIATION,
     Verdict.EXPLAINED: Kind.EXPLAINED,
@@ -49,14 +52,14 @@ class Judgement:
     """A verdict with the estimate from which it follows.
 
     `plain` is ρ among all images, `given` ρ with the confidence held constant; both are None where they are not
-    computed. The estimate is `given`; for `UNEVEN`, the difference of the two bins that differ most clearly.
+    computed. The estimate is `given`; for `EXPLAINED`, `plain`; for `UNEVEN`, the difference of the two bins that
+    differ most clearly.
     """
 
     verdict: Verdict
     estimate: Estimate | None = None
     plain: Estimate | None = None
     given: Estimate | None = None
-    stability: str = ""  # "less" or "more" stable where the variable is larger, by the estimate of the verdict
 
     @property
     def kind(self) -> Kind:
@@ -81,9 +84,11 @@ def judge(relations: Relations, variable: str, measure: str) -> Judgement:
     if controlled.direction:
         verdicts = {controlled.direction: Verdict.ALSO_GIVEN, 0: Verdict.ONLY_GIVEN}
         verdict = verdicts.get(alone.direction, Verdict.REVERSED)
-        return Judgement(verdict, controlled, alone, controlled, _stability(controlled.direction, measure))
+        if verdict == Verdict.ALSO_GIVEN and abs(controlled.value) < SLIGHT * abs(alone.value):
+            verdict = Verdict.SLIGHTLY_GIVEN
+        return Judgement(verdict, controlled, alone, controlled)
     if alone.direction:
-        return Judgement(Verdict.EXPLAINED, controlled, alone, controlled, _stability(alone.direction, measure))
+        return Judgement(Verdict.EXPLAINED, alone, alone, controlled)
     uneven = _uneven(relations, variable, measure)
     verdict = Verdict.UNEVEN if uneven else Verdict.NONE
     return Judgement(verdict, uneven or controlled, alone, controlled)
@@ -91,10 +96,6 @@ def judge(relations: Relations, variable: str, measure: str) -> Judgement:
 
 def _estimate(row: Mapping[str, Any], label: str) -> Estimate:
     return Estimate("rho", label, row["rho"], row["low"], row["high"], int(row["n"]), nothing=0.0)
-
-
-def _stability(direction: int, measure: str) -> str:
-    return "more" if (direction > 0) == measure_of(measure).more_is_stable else "less"
 
 
 def _uneven(relations: Relations, variable: str, measure: str) -> Estimate | None:

@@ -1,13 +1,14 @@
 """The tables that relate a variable of each image to its measures."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
 
 from bias_toolkit.analysis import adjusted_correlations, quantile_curve
 from bias_toolkit.foundation.words import known
+from bias_toolkit.report.relations.odds import adjusted
 from bias_toolkit.report.source import Source, per_image
 
 FRACTIONS = {2: "half", 3: "third", 4: "quarter", 5: "fifth", 8: "eighth", 10: "tenth", 20: "twentieth"}
@@ -23,6 +24,7 @@ class Relations:
     curves: pd.DataFrame  # table CURVES
     bins: int  # quantile bins of a curve
     metric: str  # of distances
+    odds_ratios: pd.DataFrame = field(default_factory=pd.DataFrame)  # table ODDS_RATIOS, `adjusted`
 
     def has_curve(self, distance: str, measure: str) -> bool:
         """Whether the pair's curve has at least two bins."""
@@ -46,7 +48,8 @@ def gather(source: Source) -> Relations:
     """The relations of variables and measures of a study's test images."""
     analysis, settings = source.analysis, source.settings
     correlations = adjusted_correlations(analysis.correlations)
-    return Relations(per_image(source), correlations, analysis.curves, settings.bins, settings.metric)
+    odds_ratios = adjusted(analysis.odds_ratios)
+    return Relations(per_image(source), correlations, analysis.curves, settings.bins, settings.metric, odds_ratios)
 
 
 def correlation(table: pd.DataFrame, distance: str, measure: str, kind: str) -> Mapping[str, Any] | None:

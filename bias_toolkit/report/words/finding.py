@@ -67,8 +67,14 @@ class Unit(StrEnum):
     POINTS = "difference of shares"  # −1 to 1, written in percentage points
     FACTOR = "factor"
     COUNT = "count"
+    NATS = "nats"  # a log loss, or a difference of two
     SIGNIFICANT = "significant"  # no unit and of any magnitude: three significant digits
     NUMBER = "number"  # no unit: two digits after the point
+
+
+def nats(value: float, digits: int = 4) -> str:
+    """A log loss, or a difference of two, in nats."""
+    return number(value, digits)
 
 
 FORMS: dict[Unit, Form] = {
@@ -76,9 +82,13 @@ FORMS: dict[Unit, Form] = {
     Unit.POINTS: in_points,
     Unit.FACTOR: number,
     Unit.COUNT: count,
+    Unit.NATS: nats,
     Unit.SIGNIFICANT: significant,
     Unit.NUMBER: number,
 }
+
+
+NAMED_UNITS = {Unit.POINTS: " percentage points", Unit.NATS: " nats"}
 
 
 class Heading(StrEnum):
@@ -146,9 +156,8 @@ class Estimate:
     def _labelled(self) -> str:
         # A number after a number would be read with it.
         colon = ":" if self.label[-1:].isdigit() or ("minus" in self.label and self.label[-1:] != ":") else ""
-        unit = " percentage points" if self.unit == Unit.POINTS else ""
         form = telling_apart(self.low, self.high, FORMS[self.unit], self.nothing)
-        return f"{self.label}{colon} {form(self.value)}{unit}"
+        return f"{self.label}{colon} {form(self.value)}{NAMED_UNITS.get(self.unit, '')}"
 
     @property
     def _limits(self) -> str:

@@ -1,4 +1,4 @@
-"""The numerical noise floor on the views of one sweep."""
+"""The numerical noise floor on the centre view of one sweep."""
 
 import dataclasses
 import json
@@ -14,12 +14,12 @@ from bias_toolkit.study.steps.images import images
     inputs=["model", "noise_sweep"],
     requires=["model"],
     settings=["noise_images", "batch_size", "seed"],
-    also=lambda: {"intervals": INTERVAL_RULE},
+    also=lambda: {"intervals": INTERVAL_RULE, "views": "one an image"},
     command="sweep",
     writes=["noise.json"],
 )
 def noise(job: Job) -> None:
-    """Evaluate the same views again at other batch positions."""
+    """Evaluate the same view of each image again at another batch position."""
     from bias_toolkit.foundation.files import write_text
     from bias_toolkit.invariance import noise_floor, sweep_reduction
 

@@ -48,7 +48,14 @@ def test_no_nan_and_everything_in_it(shared_source, tmp_path):
 
     found = json.loads(text, parse_constant=refuse)
     assert found["settings"]["seed"] == 3
-    assert found["noise_floor"] == {"value": 0.0, "n_views": 576, "n_changed": 0, "low": 0.0, "high": 0.0064}
+    assert found["noise_floor"] == {
+        "value": 0.0,
+        "n_images": 512,
+        "n_changed": 0,
+        "low": 0.0,
+        "high": 0.0072,
+        "is_of_all": False,
+    }
     assert found["reference_sweep"] == {"protocol": "crop", "transform": "diagonal", "size": 1.0}
     assert [finding["claim"] for finding in found["findings"]] == [finding.claim for finding in findings]
     assert [answer["estimate"]["name"] for answer in found["answers"]] == ["centre_bias", "p_top1_change", "rho"]

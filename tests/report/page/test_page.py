@@ -93,3 +93,24 @@ def test_an_estimate_without_an_interval_says_why(end):
 )
 def test_the_direction_is_the_intervals(low, high, nothing, direction):
     assert Estimate("rho", "ρ", 0.1, low, high, 100, nothing=nothing).direction == direction
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "shown"),
+    [
+        (0.0038, 0.14, "ρ 0.071 (0.004 to 0.140)"),
+        (0.0, 0.14, "ρ 0.07 (0.00 to 0.14)"),
+        (-0.0038, 0.14, "ρ 0.07 (0.00 to 0.14)"),
+        (0.006, 0.14, "ρ 0.07 (0.01 to 0.14)"),
+    ],
+)
+def test_an_interval_that_excludes_nothing_is_not_written_as_if_it_ended_there(low, high, shown):
+    assert Estimate("rho", "ρ", 0.0707, low, high, 100, nothing=0.0).brief == shown
+
+
+def test_an_interval_below_nothing_and_in_nats():
+    assert Estimate("rho", "ρ", -0.07, -0.14, -0.0038, 100, nothing=0.0).brief == "ρ −0.070 (−0.140 to −0.004)"
+    ratio = Estimate("odds_ratio", "Odds ratio", 1.2, 1.002, 1.45, 100, unit=Unit.FACTOR, nothing=1.0)
+    assert ratio.brief == "Odds ratio 1.200 (1.002 to 1.450)"
+    loss = Estimate("difference", "Rise", 0.000992, -0.00106, 0.0033, 1000, unit=Unit.NATS, nothing=0.0)
+    assert loss.text == "Rise 0.0010 nats (95% interval −0.0011 to 0.0033; 1,000 images)"

@@ -52,6 +52,29 @@ def test_what_others_put_beside_the_files_of_a_page_stays(tmp_path):
     assert files(tmp_path) == ["figures/mine.svg", "figures/second.svg", "index.html", "results.json"]
 
 
+def test_a_page_of_an_earlier_version_lists_nothing_and_has_its_linked_files_removed(tmp_path):
+    put(tmp_path, "first")
+    (tmp_path / "figures" / "map &.csv").write_text("of the page")
+    (tmp_path / "figures" / "mine.svg").write_text("mine")
+    (tmp_path / "mine.txt").write_text("mine")
+    links = '<img src="figures/first.svg"><a href="figures/map &amp;.csv">CSV</a><a href="mine.txt"></a><a href="#a">'
+    (tmp_path / "index.html").write_text(GENERATOR + links)
+    put(tmp_path, "second")
+    assert files(tmp_path) == ["figures/mine.svg", "figures/second.svg", "index.html", "mine.txt", "results.json"]
+
+
+@pytest.mark.parametrize("link", ["../mine.txt", "/etc/hostname", "figures/../../mine.txt", "figures/out/mine.txt"])
+def test_a_link_that_leads_elsewhere_gets_nothing_removed(tmp_path, link):
+    folder, mine = tmp_path / "page", tmp_path / "mine.txt"
+    put(folder, "first")
+    mine.write_text("mine")
+    (folder / "figures" / "out").symlink_to(tmp_path)
+    (folder / "index.html").write_text(f'{GENERATOR}<a href="{link}"></a>')
+    with suppress(InputError):
+        put(folder, "second")
+    assert mine.read_text() == "mine"
+
+
 @pytest.mark.parametrize(
     "listed",
     ["../mine.txt", "/etc/hostname", "mine.txt", "out/mine.txt", "figures/out/mine.txt", "figures/../mine.txt", 5],

@@ -149,7 +149,7 @@ def test_all_findings_of_a_known_law(shared_source):
     ]
     farther = by_topic["Distance from the training set"][0]
     assert farther.kind == "association"
-    assert farther.claim.startswith("The farther an image is from its nearest training image, the less stable")
+    assert farther.claim.startswith("The farther an image is from its nearest training image, the higher the")
 
 
 def test_findings_do_not_depend_on_when_they_are_asked(shared_source):

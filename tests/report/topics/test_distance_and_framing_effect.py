@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from bias_toolkit.analysis import median_interval
-from bias_toolkit.analysis.schema import ODDS_RATIOS
+from bias_toolkit.analysis.schema import LOSSES, ODDS_RATIOS
 from bias_toolkit.report import topic_findings
 from bias_toolkit.report.relations.findings import relation
 from bias_toolkit.report.relations.tables import Relations
@@ -53,20 +53,21 @@ def found():
 FARTHER = "The farther an image is from its nearest training image"
 NOUN = "an image's distance from its nearest training image"
 ALIKE = "mong images of similar confidence"
+HIGHER, LOWER = (f"the {word} the image’s P(top-1 change)" for word in ("higher", "lower"))
+WEAK = (0.05, 0.01, 0.09)
 VERDICTS = [
-    (POSITIVE, (0.09, 0.03, 0.15), "association", f"{FARTHER}, the less stable the model is on it by P(top-1 change), "
-     f"also a{ALIKE}."),
-    (NEGATIVE, (-0.09, -0.15, -0.03), "association", f"{FARTHER}, the more stable the model is on it by P(top-1 "
-     f"change), also a{ALIKE}."),
-    (POSITIVE, NULL, "explained", f"{FARTHER}, the less stable the model is on it by P(top-1 change); a{ALIKE} this "
-     "was not found."),
-    (NEGATIVE, NULL, "explained", f"{FARTHER}, the more stable the model is on it by P(top-1 change); a{ALIKE} this "
-     "was not found."),
-    (POSITIVE, NEGATIVE, "association", f"A{ALIKE}, the farther an image is from its nearest training image, the more "
-     "stable the model is on it by P(top-1 change); among all images it is the other way round."),
+    (POSITIVE, (0.09, 0.03, 0.15), "association", f"{FARTHER}, {HIGHER}, also a{ALIKE}."),
+    (NEGATIVE, (-0.09, -0.15, -0.03), "association", f"{FARTHER}, {LOWER}, also a{ALIKE}."),
+    (POSITIVE, WEAK, "association", f"{FARTHER}, {HIGHER}, slightly so also a{ALIKE}."),
+    # At a third of the plain ρ, what remains is not called slight any more.
+    ((0.3, 0.2, 0.4), (0.1, 0.05, 0.15), "association", f"{FARTHER}, {HIGHER}, also a{ALIKE}."),
+    ((0.3, 0.2, 0.4), (0.0999, 0.05, 0.15), "association", f"{FARTHER}, {HIGHER}, slightly so also a{ALIKE}."),
+    (POSITIVE, NULL, "explained", f"{FARTHER}, {HIGHER}."),
+    (NEGATIVE, NULL, "explained", f"{FARTHER}, {LOWER}."),
+    (POSITIVE, NEGATIVE, "association", f"A{ALIKE}, the farther an image is from its nearest training image, {LOWER}; "
+     "among all images it is the other way round."),
     (NULL, NULL, "none", f"No relation between {NOUN} and P(top-1 change) was found."),
-    (NULL, POSITIVE, "association", f"A{ALIKE}, the farther an image is from its nearest training image, the less "
-     "stable the model is on it by P(top-1 change)."),
+    (NULL, POSITIVE, "association", f"A{ALIKE}, the farther an image is from its nearest training image, {HIGHER}."),
     # At the boundary, an interval that begins or ends at 0 includes it.
     ((0.1, 0.0, 0.2), (0.1, 0.0, 0.2), "none", f"No relation between {NOUN} and P(top-1 change) was found."),
 ]  # fmt: skip
@@ -79,7 +80,7 @@ def numbers_of(values):
 
 def follows(finding):
     """Whether the verdict is that of the estimate: found if, and only if, its interval excludes nothing."""
-    return {"association": 1, "effect": 1, "explained": 0, "none": 0}[finding.kind] == abs(finding.estimate.direction)
+    return {"association": 1, "effect": 1, "explained": 1, "none": 0}[finding.kind] == abs(finding.estimate.direction)
 
 
 @pytest.mark.parametrize(("plain", "partial", "kind", "claim"), VERDICTS)
@@ -90,8 +91,14 @@ def test_verdicts(found, plain, partial, kind, claim):
     assert follows(finding)
     assert not re.search(r"\d", finding.claim.replace("top-1", ""))
     assert finding.figure == "distance-p-top1-change"
-    assert finding.estimate.text.endswith(f"held constant {numbers_of(partial)}")
-    assert finding.evidence.startswith(f"Among all images: Spearman’s ρ {numbers_of(plain)}.")
+    among_all, given = f"Spearman’s ρ {numbers_of(plain)}", f"held constant {numbers_of(partial)}"
+    if kind == "explained":
+        assert finding.estimate.text == among_all
+        first = f"A{ALIKE}, this was not found: Spearman’s ρ with the model’s confidence {given}."
+        assert finding.evidence.startswith(first)
+    else:
+        assert finding.estimate.text.endswith(given)
+        assert finding.evidence.startswith(f"Among all images: {among_all}.")
 
 
 LESS, MORE, NOT = (1.4, 1.12, 1.75), (0.7, 0.55, 0.89), (1.05, 0.93, 1.19)
@@ -100,7 +107,7 @@ CLEAR = {
     (-1, -1, -1): "Images far from the training set are more stable, also a{alike}.",
     (0, 1, 1): "A{alike}, those far from the training set are less stable.",
     (-1, 1, 1): "A{alike}, those far from the training set are less stable; among all images, they are more stable.",
-    (1, 0, 0): "Images far from the training set are less stable; a{alike} this was not found.",
+    (1, 0, 0): "Images far from the training set are less stable.",
     (0, 0, 0): "No relation between distance from the training set and stability was found.",
     (0, 0, None): "No relation between distance from the training set and stability was found.",
 }
@@ -117,7 +124,7 @@ UNCLEAR = {
 }
 
 
-def answer_of(source, analysis_of, plain, partial, odds, n=1000, per_image=()):
+def answer_of(source, analysis_of, plain, partial, odds, n=1000, per_image=(), partial_rho=None, losses=()):
     """The answer from the directions of the plain ρ, of ρ given the margin, and of the odds ratio."""
     rhos = {1: POSITIVE, 0: NULL, -1: NEGATIVE}
     rows = []
@@ -127,7 +134,8 @@ def answer_of(source, analysis_of, plain, partial, odds, n=1000, per_image=()):
         rows = [("nn_distance", "together", *ratio, 0.01, 1000, 20, 2.2, 1.3)]
         rows.append(("margin", "alone", 0.1, 0.05, 0.2, 0.01, 1000, 20, 0.3, np.nan))
         rows.append(("margin", "together", 0.1, np.nan, np.nan, np.nan, 1000, 20, 0.3, 1.3))
-    tables = {"correlations": correlations(rhos[plain], rhos[partial], n=n)}
+    tables = {"correlations": correlations(rhos[plain], partial_rho or rhos[partial], n=n)}
+    tables["losses"] = pd.DataFrame(losses)
     tables["odds_ratios"] = pd.DataFrame(rows, columns=ODDS_RATIOS.names)
     analysis = analysis_of(**tables)
     changed = {"per_image": pd.DataFrame(per_image), "reference": ("crop", "diagonal", 1.0)}
@@ -137,7 +145,7 @@ def answer_of(source, analysis_of, plain, partial, odds, n=1000, per_image=()):
 @pytest.mark.parametrize("signs", [*CLEAR, *UNCLEAR])
 def test_the_answer_needs_both_analyses(bare_source, analysis_of, signs):
     answer = answer_of(bare_source, analysis_of, *signs)
-    assert answer.estimate.label.endswith("held constant")
+    assert answer.estimate.label.endswith("held constant") == (signs != (1, 0, 0))
     if signs in UNCLEAR:
         assert answer.kind == "unknown"
         assert answer.claim == f"It is not clear whether, a{ALIKE}, images far from the training set are less stable."
@@ -146,7 +154,32 @@ def test_the_answer_needs_both_analyses(bare_source, analysis_of, signs):
     assert answer.claim == CLEAR[signs].format(alike=ALIKE)
     assert answer.kind == {(1, 0, 0): "explained"}.get(signs, "association" if signs[1] else "none")
     assert follows(answer)
-    assert answer.evidence.startswith("The regression finds it too: odds" if signs[1] else "Among all images: ")
+    assert answer.evidence.startswith(f"A{ALIKE}, this" if signs == (1, 0, 0) else "Among all images: Spearman’s ρ ")
+    assert ("The regression finds it too (odds ratio of distance, with margin held" in answer.evidence) == bool(
+        signs[1]
+    )
+
+
+@pytest.mark.parametrize(
+    ("difference", "said"),
+    [
+        ((0.01, 0.005, 0.015), "1.40 (1.12 to 1.75))."),
+        ((0.01, 0.0, 0.02), ", but distance was not found to help to predict unseen images."),
+        ((-0.01, -0.02, -0.005), ", but unseen images are predicted better without distance."),
+    ],
+)
+def test_the_answer_does_not_hide_that_distance_does_not_help_to_predict(bare_source, analysis_of, difference, said):
+    rise = ("all but nn_distance", 0.4, 0.3, 0.5, *difference, 1000)
+    losses = pd.DataFrame([rise], columns=LOSSES.names)
+    answer = answer_of(bare_source, analysis_of, 1, 1, 1, losses=losses)
+    assert answer.evidence.endswith(said)
+    assert answer.evidence.startswith(f"Among all images: Spearman’s ρ {numbers_of(POSITIVE)}.")
+
+
+def test_little_that_remains_is_called_slight(bare_source, analysis_of):
+    answer = answer_of(bare_source, analysis_of, 1, 1, 1, partial_rho=WEAK)
+    assert answer.claim == f"Images far from the training set are less stable, slightly so also a{ALIKE}."
+    assert answer.estimate.value == 0.05
 
 
 @pytest.mark.parametrize("odds", [0, 1])
@@ -201,7 +234,7 @@ def test_the_ranks_of_findings(found):
 
 def test_consistency_counts_the_other_way(found):
     rows = correlations(POSITIVE, POSITIVE, measure="consistency")
-    assert "the more stable" in found(rows, measure="consistency").claim
+    assert "the higher the image’s " in found(rows, measure="consistency").claim
 
 
 def test_a_plain_correlation_is_never_shown_alone(found):
@@ -266,6 +299,55 @@ def test_the_ends_of_the_curve_are_told_where_there_is_a_relation(found):
         "19.9% (95% interval 18.9% to 20.9%) in the farthest." in text
     )
     assert "fifth" not in found(correlations(NULL, NULL), curves=bins).evidence
+
+
+def rising(rise_of_ends, n=400):
+    """Images whose object is at ten distances; only the middle, or also the last tenth, changes more often."""
+    tenth = np.arange(n) % 10
+    p = np.where((tenth >= 5) & (tenth < 9), 0.4, 0.1) + rise_of_ends * (tenth == 9)
+    return pd.DataFrame({"centre_distance": tenth / 10, "p_top1_change": np.random.default_rng(0).binomial(8, p) / 8})
+
+
+IN_ENDS, IN_REGRESSION = (
+    "in the difference between the most central and the least central images",
+    ("in the regression on it alone"),
+)
+
+
+@pytest.mark.parametrize(
+    ("ends", "alone", "within", "where"),
+    [
+        (0.4, (1.4, 1.1, 1.8), POSITIVE, []),
+        (0.0, (1.4, 1.1, 1.8), POSITIVE, [IN_ENDS]),
+        (0.4, (1.12, 0.96, 1.31), POSITIVE, [IN_REGRESSION]),
+        # An interval that begins at no relation includes it.
+        (0.4, (1.12, 1.0, 1.31), (0.06, 0.0, 0.14), [IN_REGRESSION, "within classes"]),
+        (0.0, None, (0.06, -0.01, 0.14), [IN_ENDS, "within classes"]),
+        # The other direction is not the relation either.
+        (0.4, (0.8, 0.7, 0.9), NEGATIVE, [IN_REGRESSION, "within classes"]),
+    ],
+)
+def test_simpler_analyses_that_do_not_find_the_relation_are_named(ends, alone, within, where):
+    rows = correlations(POSITIVE, NULL, within, distance="centre_distance")
+    odds = [] if alone is None else [("centre_distance", "alone", *alone, 0.1, 400, 20, 0.2, 1.0)]
+    odds_ratios = pd.DataFrame(odds, columns=ODDS_RATIOS.names)
+    relations = Relations(rising(ends), pd.DataFrame(rows), pd.DataFrame(), 10, "", odds_ratios)
+    evidence = relation(relations, FRAMING_VARIABLES[0], "p_top1_change").evidence
+    if where:
+        assert evidence.endswith(f" The relation was not found {' or '.join(where)}.")
+    else:
+        assert "The relation was not found" not in evidence
+        assert "Within classes ρ is 0.22" in evidence
+
+
+def test_nothing_is_said_of_simpler_analyses_where_nothing_is_found():
+    rows = correlations(NULL, NULL, NULL, distance="centre_distance")
+    flat = rising(0.0).assign(p_top1_change=0.125)
+    finding = relation(
+        Relations(flat, pd.DataFrame(rows), pd.DataFrame(), 10, ""), FRAMING_VARIABLES[0], "p_top1_change"
+    )
+    assert finding.kind == "none"
+    assert "The relation was not found" not in finding.evidence
 
 
 def distance_findings(source):
@@ -371,10 +453,10 @@ def test_framing_effects(bare_source, analysis_of):
     position, scale, density = framing(
         bare_source, analysis_of, [(POSITIVE, POSITIVE), (POSITIVE, NULL), (NEGATIVE, NEGATIVE)]
     )
-    assert position.claim.startswith("The farther an image's object is from the centre, the less stable")
+    assert position.claim.startswith(f"The farther an image's object is from the centre, {HIGHER}")
     assert scale.kind == "explained"
     assert density.claim.startswith("The more usual the framing")
-    assert "the more stable" in density.claim
+    assert LOWER in density.claim
 
 
 def test_no_effect_of_framing_among_centred_photographs_is_put_in_place(bare_source, analysis_of):

@@ -215,15 +215,19 @@ class TestByClass:
 
 
 class TestControlForTheMargin:
-    def test_the_legend_has_the_numbers_from_which_the_finding_follows(self, shared_source):
+    def test_the_numbers_from_which_the_finding_follows_are_not_those_of_the_curves(self, shared_source):
         rows = shared_source.table("correlations")
         ax = curve_given_margin(shared_source.per_image, correlations=rows)
-        labels = [text.get_text() for text in ax.figure.legends[0].get_texts()]
+        assert [text.get_text() for text in ax.figure.legends[0].get_texts()] == [
+            "ranked among all images",
+            "ranked among images of similar margin (3 groups)",
+            "mean of all",
+        ]
+        shown = " ".join(text.get_text() for text in ax.texts)
         own = rows.query("distance == 'nn_distance' and measure == 'p_top1_change'").set_index("kind")
-        for kind, label in zip(("plain", "partial"), labels, strict=True):
+        for kind, name in (("plain", "ρ"), ("partial", "given margin")):
             row = own.loc[kind]
-            numbers = f"ρ {row['rho']:.2f} [{row['low']:.2f}, {row['high']:.2f}]".replace("-", "−")
-            assert label.endswith(f": {numbers}")
+            assert f"{name} {row['rho']:.2f} [{row['low']:.2f}, {row['high']:.2f}]".replace("-", "−") in shown
 
     def test_a_relation_that_is_the_margins_alone_becomes_flat(self):
         margin = np.random.default_rng(0).uniform(size=2000)
@@ -368,7 +372,10 @@ class TestInvariance:
 
     def test_a_bar_for_every_number_of_steps(self, per_image):
         ax = measure_histogram(per_image)
-        assert ax.get_xlabel() == "P(top-1 change), in steps of 8"
+        assert ax.get_xlabel() == "changed steps of 8"
+        mean = 8 * per_image["p_top1_change"].mean()
+        assert f"dashed: mean {mean:.2f} steps" in " ".join(text.get_text() for text in ax.texts)
+        assert ax.lines[0].get_xdata()[0] == pytest.approx(mean)
         heights = [bar.get_height() for bar in ax.containers[0]]
         expected = np.bincount((per_image["p_top1_change"] * 8).astype(int), minlength=9) / len(per_image)
         np.testing.assert_allclose(heights, expected)

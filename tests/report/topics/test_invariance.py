@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bias_toolkit.foundation.intervals import clopper_pearson
 from bias_toolkit.foundation.resampling import simultaneous_margin
 from bias_toolkit.report import topic_findings
 from bias_toolkit.report.topics.invariance.findings import (
@@ -90,6 +91,23 @@ def test_labels_and_their_absence(bare_source, analysis_of):
     assert last.estimate.text == "Accuracy 75.0% (95% interval 74.0% to 76.0%; 900 images)"
 
 
+@pytest.mark.parametrize(("high", "is_low"), [(0.399, True), (0.5, False)])
+def test_a_low_accuracy_is_said_once(bare_source, analysis_of, high, is_low):
+    """In the answer at the top of the page or, if it is not low, as a finding; with the number of classes."""
+    rows = CHANGE, row("accuracy", 0.372, 0.345, high)
+    found = [each for each in findings(bare_source, analysis_of, *rows) if "is right on" in each.claim]
+    told = answer(bare_source, analysis_of, *rows).evidence
+    choice = "The model chooses among 10 classes; the test set has 0."
+    assert [each.evidence for each in found] == ([] if is_low else [choice])
+    assert ("answers on these views are wrong" in told) == told.endswith(choice) == is_low
+
+
+def test_as_many_classes_as_the_test_set_has_need_no_word(bare_source, analysis_of):
+    labels = of_sides(*[64] * 10).assign(label=list("abcdefghij"))
+    source = dataclasses.replace(bare_source, test_images=labels)
+    assert findings(source, analysis_of, CHANGE, row("accuracy", 0.75, 0.74, 0.76))[-1].evidence == ""
+
+
 def test_the_reference_sweep_is_the_one_told(bare_source, analysis_of):
     other = row("p_top1_change", 0.3, 0.2, 0.4, protocol="embed", size=2.0, transform="scale")
     first = findings(bare_source, analysis_of, CHANGE, other, reference=("embed", "scale", 2.0))[0]
@@ -97,11 +115,11 @@ def test_the_reference_sweep_is_the_one_told(bare_source, analysis_of):
 
 
 NOISE = {
-    "far below": (NoiseFloor(0.0, 576, 0, 0.0, 0.0064), "fact", "does not explain", None),
+    "far below": (NoiseFloor(0.0, 512, 0, 0.0, 0.0072), "fact", "does not explain", None),
     "up to a tenth": (NoiseFloor(0.009, 1000, 9, 0.004, 0.015), "fact", "does not explain", None),
-    "perhaps over a tenth": (NoiseFloor(0.015, 1000, 15, 0.009, 0.025), "caution", "Too few views", 80),
+    "perhaps over a tenth": (NoiseFloor(0.015, 1000, 15, 0.009, 0.025), "caution", "Too few images", 80),
     "over a tenth": (NoiseFloor(0.016, 1000, 16, 0.009, 0.026), "caution", "change without any shift", 10),
-    "too few": (NoiseFloor(0.0, 9, 0, 0.0, 0.33), "caution", "Too few views", 10),
+    "too few": (NoiseFloor(0.0, 9, 0, 0.0, 0.33), "caution", "Too few images", 10),
     "not measured": (None, "unknown", "not known", 110),
 }
 
@@ -116,13 +134,13 @@ def test_noise(floor, kind, words, rank):
         assert finding.estimate.text.startswith(
             f"P(top-1 change) without a shift {100 * floor.value:.1f}".removesuffix(".0")
         )
-        assert f"{floor.n_views:,} views)" in finding.estimate.text
+        assert f"{floor.n_images:,} images)" in finding.estimate.text
         assert "in 15.0% of the steps" in finding.evidence
 
 
 def test_noise_where_nothing_changes():
     still = row("p_top1_change", 0.0, 0.0, 0.0)
-    assert noise_finding(NoiseFloor(0.0, 576, 0, 0.0, 0.0064), still).kind == "fact"
+    assert noise_finding(NoiseFloor(0.0, 512, 0, 0.0, 0.0072), still).kind == "fact"
     assert noise_finding(NoiseFloor(0.01, 100, 1, 0.0, 0.05), still).kind == "caution"
 
 
@@ -159,17 +177,10 @@ def test_no_answer_without_steps(bare_source):
     assert stability_answer(gather(bare_source)).kind == "unknown"
 
 
-def noise(n_changed, n_views=1000, over_images=None):
-    ends = (0.0, 2 * n_changed / n_views + 0.004)
-    return {
-        "noise_floor": {
-            "value": n_changed / n_views,
-            "n_views": n_views,
-            "n_changed": n_changed,
-            "interval": ends,
-            "interval_over_images": over_images,
-        }
-    }
+def noise(n_changed, n_images=1000):
+    interval = clopper_pearson(n_changed, n_images)
+    values = {"value": n_changed / n_images, "n_images": n_images, "n_changed": n_changed, "interval": interval}
+    return {"noise_floor": values}
 
 
 @pytest.mark.parametrize(("n_changed", "is_said"), [(0, False), (15, False), (16, True), (610, True)])
@@ -189,15 +200,20 @@ def test_nothing_changed_is_no_finding_and_of_few_images_says_little(bare_source
     assert (few.kind, few.estimate.low, few.estimate.high) == ("caution", None, None)
 
 
-def test_the_noise_floors_interval_is_the_wider_of_both(bare_source, analysis_of):
-    floor = gather(
-        dataclasses.replace(bare_source, analysis=analysis_of(), **noise(2, over_images=(0.001, 0.5)))
-    ).noise_floor
-    assert (floor.low, floor.high) == (0.0, 0.5)
-    floor = gather(
-        dataclasses.replace(bare_source, analysis=analysis_of(), **noise(2, over_images=(0.002, 0.002)))
-    ).noise_floor
-    assert (floor.low, floor.high) == (0.0, 0.008)
+@pytest.mark.parametrize(
+    ("n_images", "measured", "kind", "said"),
+    [
+        (512, 0.0717, "caution", "A larger --noise-images would tell."),
+        (512, 0.0718, "fact", ""),
+        # The settings ask for 512 images, so these are all images of the test set.
+        (511, 0.05, "caution", "The test set has no more images."),
+    ],
+)
+def test_how_many_images_show_that_noise_is_far_below(bare_source, analysis_of, n_images, measured, kind, said):
+    source = dataclasses.replace(bare_source, analysis=analysis_of(), **noise(0, n_images))
+    finding = noise_finding(gather(source).noise_floor, row("p_top1_change", measured, measured - 0.01, 0.2))
+    assert finding.kind == kind
+    assert finding.evidence.endswith(f"of the steps. {said}".strip())
 
 
 def of_sides(*sides):

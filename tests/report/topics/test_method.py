@@ -4,9 +4,39 @@ import dataclasses
 
 import pytest
 
+from bias_toolkit.models.specs import published_training_set
 from bias_toolkit.report.topics.distance.findings import distance_answer
 from bias_toolkit.report.topics.distance.findings import gather as gather_distance
 from bias_toolkit.report.topics.method import TOPIC, gather, method_section
+from bias_toolkit.report.write import _subjects
+
+
+@pytest.mark.parametrize(
+    ("model", "n_classes", "trained"),
+    [
+        ("efficientnet-lite0", 1000, "ImageNet"),
+        ("torchvision:resnet18", 1000, "ImageNet"),
+        ("timm:resnet18", 1000, "ImageNet"),
+        # Weights of another number of classes were last trained on something else.
+        ("timm:resnet18", 21843, None),
+        ("demo:global-pooling-uniform", 4, "demo:train-uniform"),
+        ("package.module:factory", 1000, None),
+    ],
+)
+def test_the_published_weights_training_set(model, n_classes, trained):
+    assert published_training_set(model, n_classes) == trained
+
+
+@pytest.mark.parametrize("weights", [None, "own.pt"])
+def test_the_header_says_what_published_weights_were_trained_on(source, weights):
+    source.settings["weights"] = weights
+    source.model = "demo"
+    contents = gather(source)
+    assert contents.published_on == (None if weights else "demo:train")
+    *_, (_, _, details) = _subjects(contents)
+    assert details.endswith("input 64 pixels" if weights else "input 64 pixels, trained on demo:train")
+    assert ["Trained on", "not known" if weights else "demo:train"] in method_section(contents).blocks[1].rows
+
 
 SAID = {
     "train": ("yes", ""),

@@ -11,9 +11,9 @@ from bias_toolkit.analysis.schema import CEILING, LOSSES, ODDS_RATIOS
 from bias_toolkit.foundation.false_discovery import family_intervals
 from bias_toolkit.report.page.blocks import FigureBlock, ListBlock, Omitted, Paragraph, TableBlock
 from bias_toolkit.report.plots import plot
+from bias_toolkit.report.relations.odds import adjusted
 from bias_toolkit.report.topics.regression.findings import (
     Regression,
-    adjusted,
     beside_everything,
     ceiling_sentence,
     gather,
@@ -98,8 +98,8 @@ def test_nothing_is_held_constant_without_other_terms():
 def test_the_numbers():
     (finding,) = regression_findings(contents_with(dict.fromkeys(KINDS, 1), losses=losses(0.001, -0.0006, 0.0027)))
     assert finding.estimate.text == (
-        "Rise of the log loss a step if distance is left out, beside margin, framing and class, 0.00100 (95% interval "
-        "−0.000600 to 0.00270; 1,000 images)"
+        "Rise of the log loss a step if distance is left out, beside margin, framing and class, 0.0010 nats (95% "
+        "interval −0.0006 to 0.0027; 1,000 images)"
     )
     assert finding.evidence == (
         "For a distance greater by one standard deviation (2.24), the odds that a step changes the class are "
@@ -152,15 +152,22 @@ def test_no_regression(bare_source):
     assert regression_section(gather(bare_source)) == Omitted(TITLE, "no changed steps were measured.")
 
 
-GAINS = "a log loss per step below that of no term by 0.0900 (0.0800 to 0.1000), and by 0.0800 (0.0900 to 0.1100)"
+GAINS = "a log loss per step below that of no term by 0.0900 (0.0800 to 0.1000) nats, and by 0.0800 (0.0900 to 0.1100)"
 
 
 @pytest.mark.parametrize(
     ("table", "told"),
     [
-        (ceiling(np.nan, np.nan, np.nan), "there is nothing to explain"),
-        (ceiling(1.0, 0.977, 1.0, boosted=0.08), f"predict unseen images no better than the regression ({GAINS})"),
+        (ceiling(np.nan, np.nan, np.nan), "there is no gain to compare"),
+        (
+            ceiling(1.0, 0.9773, 1.0, boosted=0.08),
+            f"were not found to predict unseen images better than the regression ({GAINS}). The regression reaches at "
+            "least 97% of the trees’ gain, by the 95% interval, in which a gain above theirs counts as 100%.",
+        ),
+        (ceiling(1.0, 0.98, 1.0, boosted=0.08), "at least 98% of the trees’ gain"),
         (ceiling(0.89, 0.86, 0.92), "The regression tells 89% (95% interval 86% to 92%) of what boosted trees"),
+        (ceiling(0.89, 0.866, 0.914), "The regression tells 89% (95% interval 86% to 92%) of what boosted trees"),
+        (ceiling(0.89, 0.866, 0.997), "(95% interval 86% to 100%)"),
         (ceiling(0.89, 0.86, 0.92), "an odds ratio is an average over them"),
         (ceiling(0.95, 0.86, 1.0), "The interval includes all."),
     ],

@@ -7,7 +7,7 @@ import pytest
 
 from bias_toolkit.report.page.blocks import Cell, FigureBlock, TableBlock
 from bias_toolkit.report.topic import Draft
-from bias_toolkit.report.topics import distance, framing_effect, invariance
+from bias_toolkit.report.topics import cause, distance, explanations, framing_effect, invariance
 from bias_toolkit.report.topics.left_out import gather, left_out_section
 from bias_toolkit.report.words.sentences import sweep_name
 
@@ -26,6 +26,60 @@ def test_an_image_that_several_steps_left_out_is_one_row(bare_source):
     (table,) = (block for block in section.blocks if isinstance(block, TableBlock))
     assert table.caption == "3 images left out"
     assert table.rows[2] == ["a.png", "test", "features; responses", "truncated file"]
+
+
+MAP, SIZES = "Results of `bias-toolkit map` are left out", "Results of `bias-toolkit sizes` are left out"
+
+
+@pytest.mark.parametrize(
+    ("outdated", "told", "reason"),
+    [
+        ((), [], "position, scale and view size were not varied. `bias-toolkit map` and `bias-toolkit sizes`, run on"),
+        (("map",), [MAP], "the view size was not varied. `bias-toolkit sizes`, run on the study, does it; it takes"),
+        (("sizes",), [SIZES], "position and scale were not varied. `bias-toolkit map`, run on the study, does it;"),
+        (("sizes", "map"), [MAP, SIZES], None),
+    ],
+)
+def test_what_an_earlier_run_made_is_not_called_missing(bare_source, outdated, told, reason, tmp_path):
+    source = dataclasses.replace(bare_source, outdated=frozenset(outdated))
+    draft = Draft(tmp_path)
+    section = cause.TOPIC.section(cause.TOPIC.gather(source), draft)
+    assert (section and section.reason.startswith(reason)) is (reason and True)
+    earlier = [sentence for sentence in gather(source).missing if "earlier run" in sentence]
+    assert [sentence.partition(":")[0] for sentence in earlier] == told
+    assert all("with other inputs, settings or version; run `bias-toolkit " in sentence for sentence in earlier)
+
+
+@pytest.mark.parametrize(("outdated", "is_said"), [((), True), (("explain",), False), (("map",), True)])
+def test_explanations_of_an_earlier_run_are_not_called_missing(bare_source, outdated, is_said, tmp_path):
+    source = dataclasses.replace(bare_source, outdated=frozenset(outdated))
+    section = explanations.TOPIC.section(explanations.TOPIC.gather(source), Draft(tmp_path))
+    assert (section is not None) == is_said
+
+
+def test_the_note_on_all_sweeps_says_which_intervals_are_exact(shared_source, tmp_path):
+    section = invariance.TOPIC.section(invariance.TOPIC.gather(shared_source), Draft(tmp_path))
+    (table,) = (block for block in section.blocks if isinstance(block, TableBlock))
+    exact = [name for name in ("Any change", "Worst-case accuracy") if name in table.header]
+    assert ("exact (Clopper–Pearson) for " in table.note) == bool(exact)
+    assert all(name.lower() in table.note for name in exact)
+
+
+@pytest.mark.parametrize(
+    ("topic", "family"),
+    [
+        (distance, "It is one question asked several times"),
+        (framing_effect, "of every variable of framing with every measure"),
+    ],
+)
+def test_the_note_on_correlations_names_their_family_and_both_ways_in_which_p_may_differ(
+    shared_source, topic, family, tmp_path
+):
+    section = topic.TOPIC.section(topic.TOPIC.gather(shared_source), Draft(tmp_path))
+    (note,) = (block.note for block in section.blocks if isinstance(block, TableBlock) and "ρ" in block.caption)
+    assert "The family is all ρ of one column" in note
+    assert family in note
+    assert "below 0.05 where the interval includes 0, and above 0.05 where the interval leaves out 0" in note
 
 
 @pytest.mark.parametrize("n", [30, 120])

@@ -1,6 +1,6 @@
 """The page's section on the effect of framing: the framing map and the size curve."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -43,6 +43,7 @@ class Cause:
     map_views: Callable[[], Mapping[str, Sequence[tuple[float, np.ndarray]]]]  # the views of one image
     sweeps: Callable[[], pd.DataFrame]  # table SUMMARY of the study's own sweeps, used without a size curve
     seed: int
+    outdated: Collection[str]  # as `Source.outdated`
 
     @property
     def shown_sizes(self) -> pd.DataFrame:
@@ -62,18 +63,15 @@ def gather(source: Source) -> Cause:
         map_views=source.map_views,
         sweeps=lambda: source.analysis.summary,
         seed=source.settings.seed,
+        outdated=source.outdated,
     )
 
 
-def cause_section(contents: Cause) -> Section | Omitted:
+def cause_section(contents: Cause) -> Section | Omitted | None:
     """The map over position and scale, its relation to the training density, and the curve over view size."""
     blocks = [*_map_blocks(contents), *_size_blocks(contents)]
     if not blocks:
-        return Omitted(
-            TITLE,
-            "position, scale and view size were not varied. `bias-toolkit map` and `bias-toolkit sizes`, run on the "
-            "study, do it; they take longer than the rest of a report.",
-        )
+        return _not_varied(contents)
     introduction = Paragraph(
         "Test photographs are framed as training photographs are, so in them position and scale hardly vary, and what "
         "goes with framing may go with it for other reasons. Here the same images are framed anew. A smaller object "
@@ -82,6 +80,22 @@ def cause_section(contents: Cause) -> Section | Omitted:
         "same networks, trained on objects of every position and scale."
     )
     return Section("cause", TITLE, [introduction, *blocks])
+
+
+def _not_varied(contents: Cause) -> Omitted | None:
+    """What was never varied, with the command that does it; None if all was, in an earlier run."""
+    varied = {"map": "position and scale", "sizes": "view size"}
+    never = [command for command in varied if command not in contents.outdated]
+    if not never:
+        return None
+    commands = " and ".join(f"`bias-toolkit {command}`" for command in never)
+    does = "does it; it takes" if len(never) == 1 else "do it; they take"
+    what = {("map", "sizes"): "position, scale and view size were", ("map",): "position and scale were"}
+    return Omitted(
+        TITLE,
+        f"{what.get(tuple(never), 'the view size was')} not varied. {commands}, run on the study, {does} longer than "
+        "the rest of a report.",
+    )
 
 
 def _map_blocks(contents: Cause) -> Iterator[Block]:

@@ -10,7 +10,7 @@ from bias_toolkit.foundation.words import count, percent
 from bias_toolkit.invariance import HEADLINE
 from bias_toolkit.report.columns import has_values
 from bias_toolkit.report.relations import tables
-from bias_toolkit.report.relations.findings import Variable, relation
+from bias_toolkit.report.relations.findings import Variable, beside_the_claim, relation
 from bias_toolkit.report.relations.judgement import Verdict, judge
 from bias_toolkit.report.relations.tables import Relations
 from bias_toolkit.report.source import Source, class_names
@@ -34,12 +34,13 @@ NEAREST = Variable(
 )
 FAR = "images far from the training set"
 ANSWERS = {
-    Verdict.ALSO_GIVEN: "Images far from the training set are {less} stable, also among images of similar confidence.",
-    Verdict.ONLY_GIVEN: "Among images of similar confidence, those far from the training set are {less} stable.",
-    Verdict.REVERSED: "Among images of similar confidence, those far from the training set are {less} stable; among "
-    "all images, they are {more} stable.",
-    Verdict.EXPLAINED: "Images far from the training set are {less} stable; among images of similar confidence this "
-    "was not found.",
+    Verdict.ALSO_GIVEN: "Images far from the training set are {less}, also among images of similar confidence.",
+    Verdict.SLIGHTLY_GIVEN: "Images far from the training set are {less}, slightly so also among images of similar "
+    "confidence.",
+    Verdict.ONLY_GIVEN: "Among images of similar confidence, those far from the training set are {less}.",
+    Verdict.REVERSED: "Among images of similar confidence, those far from the training set are {less}; among all "
+    "images, they are {more}.",
+    Verdict.EXPLAINED: "Images far from the training set are {less}.",
     Verdict.UNEVEN: "Stability changes with the distance from the training set, but neither rises nor falls steadily.",
     Verdict.NONE: "No relation between distance from the training set and stability was found.",
 }
@@ -115,7 +116,7 @@ def distance_answer(contents: DistanceContents) -> Finding:
     """
     judged = judge(contents.relations, "nn_distance", HEADLINE)
     odds = None if contents.beside is None else contents.beside.estimate.direction
-    kind, claim, sentence = judged.kind, NOT_KNOWN, f"Among all images: {judged.plain.text}." if judged.plain else ""
+    kind, claim, sentence = judged.kind, NOT_KNOWN, beside_the_claim(judged) if judged.plain else ""
     if judged.verdict == Verdict.TOO_FEW:
         claim = TOO_FEW
     elif judged.given is not None:
@@ -123,10 +124,10 @@ def distance_answer(contents: DistanceContents) -> Finding:
         if rho != (odds or 0):
             kind, claim, sentence = Kind.UNKNOWN, UNCLEAR, _which(rho, odds, contents.beside)
         else:
-            more = {"less": "more", "more": "less"}.get(judged.stability)
-            claim = ANSWERS[judged.verdict].format(less=judged.stability, more=more)
+            direction = judged.estimate.direction
+            claim = ANSWERS[judged.verdict].format(less=SAID.get(direction), more=SAID.get(-direction))
             if rho:
-                sentence = f"The regression finds it too: {lowered(contents.beside.estimate.brief)}."
+                sentence += f" {_regression_too(contents.beside)}"
     return Finding(
         Heading.DISTANCE,
         kind,
@@ -135,6 +136,15 @@ def distance_answer(contents: DistanceContents) -> Finding:
         estimate=judged.given if kind == Kind.UNKNOWN else judged.estimate,
         figure=judged.estimate and FIGURE.format("p-top1-change"),
     )
+
+
+def _regression_too(beside: Beside) -> str:
+    """That the regression finds it, and whether distance also helps to predict unseen images."""
+    predicts = {
+        0: ", but distance was not found to help to predict unseen images",
+        -1: ", but unseen images are predicted better without distance",
+    }.get(beside.gain and beside.gain.direction, "")
+    return f"The regression finds it too ({lowered(beside.estimate.brief)}){predicts}."
 
 
 def _which(rho: int, odds: int | None, beside: Beside | None) -> str:

@@ -44,7 +44,11 @@ def _blocks(contents: DistanceContents, folder: Path) -> Iterator[Block]:
         for measure in RELATED_MEASURES:
             if has_values(relations.per_image, "nn_distance", measure):
                 yield from _relation_figures(relations, measure)
-    correlations = correlations_table(relations, DISTANCES, "Distance against invariance")
+    family = (
+        "The family is all ρ of one column. It is one question asked several times: the distances are nearly copies of "
+        "one another, and the percentile follows from the first."
+    )
+    correlations = correlations_table(relations, DISTANCES, "Distance against invariance", family)
     if correlations is not None:
         yield correlations
     yield from _how_far(contents)
@@ -98,7 +102,8 @@ def _relation_figures(relations: Relations, measure: str) -> Iterator[FigureBloc
             ),
             f"{label} by percentile of distance, among all images and among images of similar margin.",
             "The same curve over percentiles of distance: among all images, and among images of similar margin, where "
-            "each image's distance is ranked only against those of images whose margin is nearly its own. "
+            "each image's distance is ranked only against those of images whose margin is nearly its own. ρ given the "
+            "margin is no number of this curve: it holds the rank of the margin constant, without groups. "
             f"{relation(relations, NEAREST, measure).claim}",
             half=True,
         )

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from matplotlib.axes import Axes
 
@@ -57,6 +58,7 @@ class Explained:
     summary: Summary | None = None  # None if the most unstable image was not explained
     images: Sequence[ExplainedImage] = ()  # the most unstable first
     others: Sequence[ExplainedImage] = ()
+    is_outdated: bool = False  # whether images were explained in an earlier run
 
 
 def explanation_links(source: Source) -> dict[str, str]:
@@ -86,6 +88,7 @@ def gather(source: Source) -> Explained:
         summarise(worst) if worst else None,
         [_image(each, links) for each in worst],
         [_image(each, links) for each in sorted(others, key=lambda each: -each.before.p_top1_change.value)],
+        "explain" in source.outdated,
     )
 
 
@@ -142,11 +145,11 @@ def _unstable(summary: Summary) -> str:
     return f"the {ones} of {summary.images}"
 
 
-def explanations_section(contents: Explained) -> Section | Omitted:
+def explanations_section(contents: Explained) -> Section | Omitted | None:
     """The number of the most unstable images with each cause, and links to the pages of all explained images."""
     summary = contents.summary
     if summary is None and not contents.others:
-        return Omitted(TITLE, NOT_EXPLAINED)
+        return None if contents.is_outdated else Omitted(TITLE, NOT_EXPLAINED)
     blocks: list[Block] = []
     if summary is not None:
         blocks.append(Paragraph(f"{summary.sentence} {SELECTION}"))
@@ -230,10 +233,14 @@ def cause_bars(summary: Summary) -> Axes:
     return ax
 
 
+def _results(contents: Explained) -> dict[str, Any]:
+    return {name: getattr(contents, name) for name in ("summary", "images", "others")}
+
+
 TOPIC = Topic(
     "explanations",
     gather,
     findings=explanation_findings,
     section=lambda contents, draft: explanations_section(contents),
-    results=lambda contents: {"explained": vars(contents) if contents.images or contents.others else None},
+    results=lambda contents: {"explained": _results(contents) if contents.images or contents.others else None},
 )

@@ -114,7 +114,8 @@ def factor_findings(contents: Factors) -> list[Finding]:
         claim = f"{claim}, also among images of similar confidence."
         evidence += f" {len(remain)} {'does' if len(remain) == 1 else 'do'} also among images of similar confidence."
     elif controlled.direction == 0:
-        kind, claim = Kind.EXPLAINED, f"{claim}; among images of similar confidence no difference was found."
+        kind, estimate, claim = Kind.EXPLAINED, alone, f"{claim}."
+        evidence = f"Among images of similar confidence, this was not found: {lowered(controlled.text)}. {evidence}"
     else:
         claim = f"{claim}, but {side[controlled.direction]} stable among images of similar confidence."
     if estimate is controlled:

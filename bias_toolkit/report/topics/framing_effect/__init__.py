@@ -129,7 +129,8 @@ def framing_effect_section(contents: FramingEffect) -> Section | Omitted:
         )
         if has_values(relations.per_image, x, HEADLINE)
     ]
-    correlations = correlations_table(relations, FRAMING, "Framing against invariance", BOTH_SETS)
+    family = "The family is all ρ of one column: of every variable of framing with every measure."
+    correlations = correlations_table(relations, FRAMING, "Framing against invariance", family, BOTH_SETS)
     return Section("framing-invariance", TITLE, [*blocks, *([correlations] if correlations else [])])
 
 

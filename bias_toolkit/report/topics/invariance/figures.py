@@ -5,8 +5,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from bias_toolkit.foundation.words import count, percent
-from bias_toolkit.invariance import HEADLINE, INVARIANCE_MEASURES, STEP_PROTOCOLS, TRANSFORMS
+from bias_toolkit.foundation.words import count, percent, significant
+from bias_toolkit.invariance import HEADLINE, STEP_PROTOCOLS, TRANSFORMS
 from bias_toolkit.report.page.style import (
     BLUE,
     GREY,
@@ -23,7 +23,8 @@ from bias_toolkit.report.words.definitions import label_of, value_form
 from bias_toolkit.report.words.sentences import image_size
 
 MARKERS = dict(zip((transform.name for transform in TRANSFORMS), "os^DvP*", strict=False))
-STEP_SHARES = [measure.name for measure in INVARIANCE_MEASURES if measure.share_of == "steps"]
+STEP_SHARES = {"p_top1_change": "changed steps", "p_top5_exit": "steps that leave the top 5"}
+"""The steps that a measure is a share of, by the measure."""
 HISTOGRAM_BINS = 40
 MOST_BARS = 24
 
@@ -69,7 +70,7 @@ def measure_histogram(measures: pd.DataFrame, measure: str = HEADLINE) -> Axes:
     look = {"weights": weights, "color": BLUE, "alpha": 0.8}
     unit, xlabel = 1.0, label_of(measure)
     if measure in STEP_SHARES and np.isfinite(steps) and steps <= MOST_BARS:
-        unit, xlabel = float(steps), f"{label_of(measure)}, in steps of {int(steps)}"
+        unit, xlabel = float(steps), f"{STEP_SHARES[measure]} of {int(steps)}"
         ax.hist(values * unit, np.arange(steps + 2) - 0.5, rwidth=0.8, **look)
         ax.xaxis.set_major_locator(MaxNLocator(nbins=12, integer=True))
         ax.xaxis.set_major_formatter(lambda value, _: f"{value:.0f}" if 0 <= value <= steps else "")
@@ -82,7 +83,8 @@ def measure_histogram(measures: pd.DataFrame, measure: str = HEADLINE) -> Axes:
     ax.axvline(unit * mean, color=GREY, linestyle="--", linewidth=1.2)
     ax.set(title=f"{label_of(measure)} over the images", xlabel=xlabel, ylabel="share of images")
     unchanged = f"; {percent((values == 0).mean(), 0)} of them at 0" if len(values) else ""
-    subtitle(ax, f"{count(len(values), 'image')}{unchanged}; dashed: mean {value_form(measure)(mean)}")
+    shown = f"{significant(unit * mean)} steps" if unit > 1 else value_form(measure)(mean)
+    subtitle(ax, f"{count(len(values), 'image')}{unchanged}; dashed: mean {shown}")
     in_percent(ax.yaxis)
     ax.grid(False, axis="x")
     return ax

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bias_toolkit.foundation.intervals import FEWEST_IMAGES, clopper_pearson
-from bias_toolkit.foundation.words import known, percent, significant
+from bias_toolkit.foundation.words import count, known, percent, significant
 from bias_toolkit.invariance import HEADLINE, sweep_window
 from bias_toolkit.report.columns import has_values
 from bias_toolkit.report.source import Source, SweepKey, per_image, sweep_key
@@ -37,19 +37,20 @@ FIGURE, SIZES_FIGURE = "p-top1-change", "sizes"
 
 @dataclass(frozen=True)
 class NoiseFloor:
-    """`p_top1_change` between two evaluations of the same views, with its 95% interval, and how many views changed."""
+    """`p_top1_change` between two evaluations of one view an image, with its 95% interval over images."""
 
     value: float
-    n_views: int
+    n_images: int
     n_changed: int
     low: float
     high: float
+    is_of_all: bool = False  # whether the test set has no other images that can be read
 
     @property
     def estimate(self) -> Estimate:
         """The noise floor as the estimate of a finding."""
         label = "P(top-1 change) without a shift"
-        return Estimate("noise_floor", label, self.value, self.low, self.high, self.n_views, "view", Unit.SHARE)
+        return Estimate("noise_floor", label, self.value, self.low, self.high, self.n_images, unit=Unit.SHARE)
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,8 @@ class InvarianceContents:
     noise_floor: NoiseFloor | None
     seed: int
     source_pixels: float | None  # of the test images under one step of the reference sweep; the median image's
+    n_classes: int | None = None  # of the model
+    n_labels: int = 0  # of the test set
 
     def row(self, measure: str) -> Mapping[str, Any] | None:
         """The SUMMARY row of a measure under the reference sweep; None if it is absent or not defined."""
@@ -83,9 +86,8 @@ def gather(source: Source) -> InvarianceContents:
     """A study's measures, and their summary."""
     noise, floor = source.noise_floor, None
     if noise is not None:
-        low, high = zip(noise["interval"], noise["interval_over_images"] or noise["interval"], strict=True)
-        # The views of an image are not independent, and a few images do not show how much they differ.
-        floor = NoiseFloor(noise["value"], noise["n_views"], noise["n_changed"], min(low), max(high))
+        is_of_all = noise["n_images"] < source.settings.noise_images
+        floor = NoiseFloor(noise["value"], noise["n_images"], noise["n_changed"], *noise["interval"], is_of_all)
     return InvarianceContents(
         reference=sweep_key(source),
         summary=source.analysis.summary,
@@ -95,6 +97,8 @@ def gather(source: Source) -> InvarianceContents:
         noise_floor=floor,
         seed=source.settings.seed,
         source_pixels=_source_pixels(source),
+        n_classes=source.model_record["n_classes"],
+        n_labels=source.images(TEST)["label"].nunique(),
     )
 
 
@@ -116,7 +120,10 @@ def invariance_findings(contents: InvarianceContents) -> list[Finding]:
         return [_finding(Kind.UNKNOWN, claim), *_consistency(contents)]
     sizes = size_finding(contents)
     change = _change(contents) if has_values(contents.per_image, HEADLINE) else None
-    findings = [change, noise_finding(contents.noise_floor, row), sizes, *_consistency(contents), _accuracy(contents)]
+    findings = [change, noise_finding(contents.noise_floor, row), sizes, *_consistency(contents)]
+    # The answer at the top of the page already says of a low accuracy that it is low.
+    if not _inaccurate(contents):
+        findings.append(_accuracy(contents))
     return [finding for finding in findings if finding is not None]
 
 
@@ -126,7 +133,7 @@ def stability_answer(contents: InvarianceContents) -> Finding:
     if row is None:
         return _finding(Kind.UNKNOWN, "How often one pixel changes the model’s answer was not measured.")
     noise, estimate = contents.noise_floor, _of_images(row)
-    doubts = [_enlarged(contents.source_pixels), _inaccurate(contents.row("accuracy"))]
+    doubts = [_enlarged(contents.source_pixels), _inaccurate(contents)]
     if noise is not None and noise.value > FAR_BELOW * row["value"]:
         kind, claim = Kind.CAUTION, NOISY
         doubts.insert(0, f"{noise.estimate.text}.")
@@ -155,13 +162,24 @@ def _enlarged(source_pixels: float | None) -> str:
     )
 
 
-def _inaccurate(accuracy: Mapping[str, Any] | None) -> str:
+def _inaccurate(contents: InvarianceContents) -> str:
     """That most of the answers are wrong, if the accuracy's interval lies below one half."""
+    accuracy = contents.row("accuracy")
     if accuracy is None:
         return ""
     estimate = _of_images(accuracy)
-    is_low = known(estimate.high) and estimate.high < LOW_ACCURACY
-    return f"Most of the model’s answers on these views are wrong: {lowered(estimate.text)}." if is_low else ""
+    if not known(estimate.high) or estimate.high >= LOW_ACCURACY:
+        return ""
+    wrong = f"Most of the model’s answers on these views are wrong: {lowered(estimate.text)}."
+    return f"{wrong} {_choice(contents)}".strip()
+
+
+def _choice(contents: InvarianceContents) -> str:
+    """Among how many classes the model chooses, where the test set has another number."""
+    classes, labels = contents.n_classes, contents.n_labels
+    if classes is None or classes == labels:
+        return ""
+    return f"The model chooses among {count(classes, 'class', 'classes')}; the test set has {count(labels)}."
 
 
 def size_finding(contents: InvarianceContents) -> Finding | None:
@@ -215,7 +233,7 @@ def noise_finding(floor: NoiseFloor | None, row: Mapping) -> Finding:
     """Whether the noise floor is far below `p_top1_change`, a row of SUMMARY.
 
     It is, if the upper end of its interval is at most a tenth of what was measured. If the floor itself is above that
-    tenth, the answers change without any shift; if only its upper end is, too few views were evaluated again.
+    tenth, the answers change without any shift; if only its upper end is, too few images were evaluated again.
     """
     if floor is None:
         claim = "Whether rounding alone changes the class is not known: no noise floor was measured."
@@ -227,9 +245,10 @@ def noise_finding(floor: NoiseFloor | None, row: Mapping) -> Finding:
     if floor.value == row["value"] == 0:
         return noise(Kind.FACT, "Numerical noise did not change the top-1 class either.", evidence)
     if floor.high > tenth:
-        claim = "Too few views were evaluated again to show that numerical noise is far below what was measured."
+        claim = "Too few images were evaluated again to show that numerical noise is far below what was measured."
         rank = NOISE_RANK if floor.high >= row["low"] else REST_RANK
-        return noise(Kind.CAUTION, claim, f"{evidence} A larger --noise-images would tell.", rank=rank)
+        remedy = "The test set has no more images." if floor.is_of_all else "A larger --noise-images would tell."
+        return noise(Kind.CAUTION, claim, f"{evidence} {remedy}", rank=rank)
     return noise(Kind.FACT, "Numerical noise does not explain the changes.", evidence)
 
 
@@ -239,4 +258,5 @@ def _accuracy(contents: InvarianceContents) -> Finding:
         claim = "Accuracy is not given: no test image has a label that is one of the model's classes."
         return _finding(Kind.UNKNOWN, claim)
     estimate = _of_images(row)
-    return _finding(Kind.FACT, f"The model is right on {_words(estimate)} of the views.", estimate=estimate)
+    claim = f"The model is right on {_words(estimate)} of the views."
+    return _finding(Kind.FACT, claim, _choice(contents), estimate=estimate)

@@ -1,9 +1,9 @@
 """The page's section on invariance itself: all sweeps, and how the main measure is distributed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from bias_toolkit.foundation.words import count
-from bias_toolkit.invariance import HEADLINE, STEP_PROTOCOLS
+from bias_toolkit.invariance import HEADLINE, STEP_PROTOCOLS, measure_of
 from bias_toolkit.report.columns import has_values
 from bias_toolkit.report.page.blocks import (
     Block,
@@ -20,7 +20,7 @@ from bias_toolkit.report.topics.invariance import figures
 from bias_toolkit.report.topics.invariance.findings import FIGURE, SIZES_FIGURE, InvarianceContents
 from bias_toolkit.report.topics.invariance.sequential import HOW, stopping_sentences
 from bias_toolkit.report.words.definitions import MEASURES, PROTOCOLS, value_form
-from bias_toolkit.report.words.sentences import sweep_name
+from bias_toolkit.report.words.sentences import lowered, sweep_name
 
 TITLE = "Invariance"
 
@@ -53,7 +53,7 @@ def _blocks(contents: InvarianceContents) -> Iterator[Block]:
             lambda: figures.measure_by_size(summary),
             "P(top-1 change) over the size at which the image is shown.",
             "P(top-1 change) over the size at which the image is shown, from small on a canvas (left) to a tight crop "
-            "(right). Mean over the test images with 95% bootstrap interval over images.",
+            "(right). Mean over the test images with its 95% interval over images.",
             half=True,
         )
     if has_values(contents.per_image, HEADLINE):
@@ -65,6 +65,14 @@ def _blocks(contents: InvarianceContents) -> Iterator[Block]:
             "number of steps sets the values it can take.",
             half=True,
         )
+
+
+def _methods(names: Sequence[str]) -> str:
+    """How the intervals of the measures are computed."""
+    shares = [MEASURES[name].label for name in names if measure_of(name).yes_or_no]
+    exact = f"exact (Clopper–Pearson) for {' and '.join(map(lowered, shares))}" if shares else ""
+    bootstrap = "by a bootstrap, or an exact bound where too few images differ"
+    return f"{exact}; for the others {bootstrap}" if shares else bootstrap
 
 
 def _sweeps(contents: InvarianceContents) -> TableBlock:
@@ -86,7 +94,7 @@ def _sweeps(contents: InvarianceContents) -> TableBlock:
         rows,
         definitions=[definition for name, definition in PROTOCOLS.items() if name in set(summary["protocol"])]
         + [MEASURES[name] for name in names],
-        note=f"Mean over the test images ({count(summary['n'].max())} of them at most); under it the 95% bootstrap "
-        "interval over images. " + ("All other sections are about the sweep in bold." if len(rows) > 1 else ""),
+        note=f"Mean over the test images ({count(summary['n'].max())} of them at most); under it the 95% interval over "
+        f"images, {_methods(names)}. " + ("All other sections are about the sweep in bold." if len(rows) > 1 else ""),
         csv="tables/summary.csv",
     )

@@ -37,8 +37,8 @@ def gather(source: Source) -> LeftOut:
 
 
 def _missing(source: Source) -> list[str]:
-    """A sentence for each analysis that is left out because boxes, labels, matching classes or steps are missing."""
-    sentences = missing_boxes(source)
+    """A sentence for each analysis that is left out: boxes, labels, classes or steps are missing, or it is outdated."""
+    sentences = [*missing_boxes(source), *map(_outdated, sorted(source.outdated))]
     if source.images(TEST)["label"].isna().all():
         sentences.append("The test set has no labels, so accuracy and everything by class are left out.")
     elif not source.label_record["indices"]:
@@ -52,6 +52,13 @@ def _missing(source: Source) -> list[str]:
         )
         return sentences
     return [*sentences, *unmeasured_sentences(source.sequential, sweep)]
+
+
+def _outdated(command: str) -> str:
+    return (
+        f"Results of `bias-toolkit {command}` are left out: they were made by an earlier run with other inputs, "
+        f"settings or version; run `bias-toolkit {command}` again."
+    )
 
 
 def data_findings(contents: LeftOut) -> list[Finding]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bias_toolkit.foundation.words import count, seconds
+from bias_toolkit.models.specs import published_training_set
 from bias_toolkit.report.page.blocks import Block, Section, TableBlock
 from bias_toolkit.report.source import Source
 from bias_toolkit.report.topic import Topic
@@ -48,6 +49,7 @@ class Method:
     index_reason: str
     wall_times: Mapping[str, float]  # seconds of each step
     trained_on: str | None  # as `Source.trained_on`
+    published_on: str | None = None  # the dataset on which the model's published weights were trained, if it is known
 
 
 def gather(source: Source) -> Method:
@@ -64,6 +66,7 @@ def gather(source: Source) -> Method:
         index_reason=source.index_reason,
         wall_times=source.seconds,
         trained_on=source.trained_on,
+        published_on=None if source.settings.weights else published_training_set(model["name"], model["n_classes"]),
     )
 
 
@@ -106,6 +109,7 @@ def method_section(contents: Method) -> Section:
         ["Classes", count(model["n_classes"])],
         ["Feature", f"{model['feature_layer']}, {count(model['feature_dimension'], 'dimension')}"],
         ["SHA-256 of the weights", model["weights_sha256"]],
+        ["Trained on", contents.published_on or "not known"],
         ["Trained on the training set", TRAINED[contents.trained_on]],
     ]
     reasons = {"Labels": contents.label_match, "Runtime": contents.runtime_reason, "Index": contents.index_reason}

@@ -16,8 +16,8 @@ def noise_section(contents: InvarianceContents) -> Section | Omitted:
         return Omitted(TITLE, "the numerical noise floor was not measured.")
     rows = [
         ["Noise floor", estimate_cell(floor.value, floor.low, floor.high, percent)],
-        ["Evaluated twice", Cell(count(floor.n_views, "view"))],
-        ["Top-1 class differed", Cell(count(floor.n_changed, "view"))],
+        ["Evaluated twice", Cell(count(floor.n_images, "image"))],
+        ["Top-1 class differed", Cell(count(floor.n_changed, "image"))],
     ]
     if measured is not None:
         rows.insert(
@@ -28,8 +28,9 @@ def noise_section(contents: InvarianceContents) -> Section | Omitted:
         "Numerical noise floor",
         ["", "Value"],
         rows,
-        note="The same views are evaluated again in another order and in batches of another size. What differs is "
-        "rounding. Under a value is its 95% interval.",
+        note="The centre view of each of these images is evaluated again, in another order and in batches of another "
+        "size. What differs is rounding. Under a value is its 95% interval over images, that of the noise floor exact "
+        "(Clopper–Pearson).",
     )
     return Section("noise", TITLE, [table])
 

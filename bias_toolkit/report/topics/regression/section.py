@@ -20,17 +20,15 @@ from bias_toolkit.report.page.blocks import (
     estimate_cell,
 )
 from bias_toolkit.report.page.style import BLUE, GREEN, GREY, VERMILLION, name_rows, new_figure, styled, subtitle
+from bias_toolkit.report.relations.odds import odds_direction, odds_row
 from bias_toolkit.report.topics.regression.findings import (
     Regression,
     ceiling_sentence,
-    direction,
-    loss,
     odds,
-    odds_row,
     regression_findings,
 )
 from bias_toolkit.report.words.definitions import COLUMNS, REGRESSION_KINDS, label_of
-from bias_toolkit.report.words.finding import sign
+from bias_toolkit.report.words.finding import nats, sign
 from bias_toolkit.report.words.sentences import BOTH_SETS, TEST_ONLY
 
 TITLE = "What distance says beside everything else"
@@ -130,7 +128,7 @@ def _odds_table(contents: Regression) -> TableBlock:
 
 def _odds_cell(row: Mapping[str, Any]) -> Cell:
     ends = row["low"], row["high"]
-    return estimate_cell(row["odds_ratio"], *ends, odds, marked=bool(direction(row)), nothing=1.0)
+    return estimate_cell(row["odds_ratio"], *ends, odds, marked=bool(odds_direction(row)), nothing=1.0)
 
 
 def _loss_table(losses: pd.DataFrame) -> TableBlock:
@@ -140,8 +138,8 @@ def _loss_table(losses: pd.DataFrame) -> TableBlock:
         name = MODELS.get(model) or f"Without: {label_of(model.removeprefix('all but '))}"
         worse = Cell(MISSING)
         if model != "all":
-            worse = estimate_cell(row["difference"], *ends, loss, marked=bool(sign(*ends)))
-        rows.append([name, estimate_cell(row["loss"], row["low"], row["high"], loss), worse])
+            worse = estimate_cell(row["difference"], *ends, nats, marked=bool(sign(*ends)))
+        rows.append([name, estimate_cell(row["loss"], row["low"], row["high"], nats), worse])
     return TableBlock(
         "How well unseen images are predicted",
         ["", "Log loss per step", "Above that of all terms"],

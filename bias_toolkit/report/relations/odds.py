@@ -1,0 +1,41 @@
+"""The odds ratios of the regression of changed steps on distance and framing, adjusted as families."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bias_toolkit.foundation.false_discovery import family_intervals
+from bias_toolkit.foundation.words import known
+
+
+def adjusted(table: pd.DataFrame) -> pd.DataFrame:
+    """Table ODDS_RATIOS with adjusted intervals (`family_intervals`); the terms of one kind are a family.
+
+    They are adjusted as logarithms, in which an interval is symmetric, with the degrees of freedom of its own: those of
+    the clusters. Terms without a finite interval are not counted.
+    """
+    if table.empty:
+        return table
+    families = []
+    for _, rows in table.groupby("kind", sort=False):
+        logarithms = (np.log(rows[name].to_numpy(float)) for name in ("odds_ratio", "low", "high"))
+        low, high = family_intervals(*logarithms, images=rows["clusters"].to_numpy(float))
+        families.append(rows.assign(low=np.exp(low), high=np.exp(high)))
+    return pd.concat(families).sort_index()
+
+
+def odds_row(table: pd.DataFrame, term: str, kind: str) -> Mapping[str, Any] | None:
+    """One row of ODDS_RATIOS; None if it is absent or has no interval."""
+    if not len(table):
+        return None
+    rows = table[table["term"].eq(term) & table["kind"].eq(kind)]
+    if rows.empty or not (known(rows.iloc[0]["low"]) and known(rows.iloc[0]["high"])):
+        return None
+    return rows.iloc[0].to_dict()
+
+
+def odds_direction(row: Mapping[str, Any] | None) -> int | None:
+    """1 or −1 if the interval lies above or below an odds ratio of 1, 0 if it includes 1, None without a row."""
+    return None if row is None else int(row["low"] > 1) - int(row["high"] < 1)
