@@ -10,7 +10,16 @@ from bias_toolkit.analysis.schema import REMEDY_EFFECTS, REMEDY_TENTHS
 from bias_toolkit.analysis.summary import measure_mean
 from bias_toolkit.foundation.false_discovery import family_intervals
 from bias_toolkit.foundation.files import INTERVAL
-from bias_toolkit.foundation.intervals import DIFFERENCE, SHARE, Interval, mean_interval
+from bias_toolkit.foundation.intervals import (
+    DIFFERENCE,
+    FEWEST_IMAGES,
+    SHARE,
+    Interval,
+    bounded_limits,
+    few_differ,
+    mean_interval,
+)
+from bias_toolkit.foundation.resampling import CONFIDENCE
 from bias_toolkit.invariance import HEADLINE, measure_of
 from bias_toolkit.invariance.remedies import TRAINED, UNTOUCHED
 
@@ -35,8 +44,8 @@ def compare_remedies(
 ) -> RemedyComparison:
     """Compare each remedy with the untouched model, and each trained arm with `CONTROL`, on the images that both have.
 
-    A difference is the remedy's value minus the other's. Its interval is that of a mean over images
-    (`mean_interval`), adjusted over the remedies of a measure (`family_intervals`).
+    A difference is the remedy's value minus the other's. Its interval (`paired_difference`) is adjusted over the
+    remedies of a measure (`family_intervals`).
 
     `remedied` has table REMEDIED of all remedies. `distances` has image_id and nn_distance.
     """
@@ -55,7 +64,7 @@ def compare_remedies(
                 if with_it.notna().any():
                     kind = measure_of(HEADLINE if measure == IF_RIGHT else measure)
                     value = measure_mean(with_it, kind, resamples, seed)
-                    paired = mean_interval(with_it - without, resamples, seed, limits=DIFFERENCE)
+                    paired = paired_difference((with_it - without).dropna().to_numpy(), resamples, seed)
                     effects.append((remedy, against, measure, *value[:3], *_of_remedy(remedy, paired), value.n))
             if against == UNTOUCHED.name:
                 place = distance.reindex(own.index)
@@ -68,6 +77,20 @@ def compare_remedies(
         )
         table.loc[family.index, ends] = np.column_stack(adjusted)
     return RemedyComparison(table, pd.DataFrame(tenths, columns=REMEDY_TENTHS.names))
+
+
+def paired_difference(differences: np.ndarray, resamples: int = 2000, seed: int = 0) -> Interval:
+    """The mean of differences (images,) in [−1, 1] with its interval; `mean_interval` where many images differ.
+
+    Where few do, the mean of the rises and that of the falls, both in [0, 1], each have an interval of 97.5% confidence
+    that holds at any n (`bounded_limits`). Both together hold the difference with 95%.
+    """
+    paired = mean_interval(differences, resamples, seed, limits=DIFFERENCE)
+    if paired.n < FEWEST_IMAGES or not few_differ(differences):
+        return paired
+    each = (1 + CONFIDENCE) / 2
+    rises, falls = (bounded_limits(part.clip(min=0), SHARE, each) for part in (differences, -differences))
+    return Interval(paired.value, rises[0] - falls[1], rises[1] - falls[0], paired.n)
 
 
 def _pair(own: pd.DataFrame, base: pd.DataFrame, measure: str) -> tuple[pd.Series, pd.Series]:

@@ -127,7 +127,7 @@ def test_bars_say_the_step_of_how_many_and_the_set(photographs, fast, tmp_path):
     assert ("Opening the model", None) in bars
     assert ("1/3 Sweep crop-1-diagonal", 70) in bars
     assert ("2/3 Measures", None) in bars
-    assert ("3/3 Noise floor", 144) in bars
+    assert ("3/3 Noise floor", 16) in bars
     Study(tmp_path / "study").embed(progress)
     assert ("1/2 Features, train", 60) in bars
     assert ("2/2 Features, test", 70) in bars

@@ -112,6 +112,8 @@ RUN = {
     "analyse": lambda study, image: study.analyse(),
     "map": lambda study, image: study.measure_map(),
     "sizes": lambda study, image: study.measure_sizes(),
+    "layers": lambda study, image: study.measure_layers(),
+    "remedies": lambda study, image: study.measure_remedies(),
     "explain": lambda study, image: study.explain(image),
 }
 
