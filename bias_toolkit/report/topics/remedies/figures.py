@@ -11,7 +11,7 @@ from matplotlib.ticker import NullLocator
 
 from bias_toolkit.invariance import HEADLINE, remedy_of
 from bias_toolkit.invariance.remedies import UNTOUCHED
-from bias_toolkit.report.page.style import BLACK, BLUE, GREY, SERIES, in_percent, new_figure, on_log_axis, styled
+from bias_toolkit.report.page.style import BLACK, BLUE, GREY, SERIES, in_percent, new_figure, styled
 from bias_toolkit.report.words.definitions import label_of
 
 MARKERS = "osD^vP*X"
@@ -67,10 +67,9 @@ def reach_figure(reach: pd.DataFrame, needed: Mapping[str, Any]) -> Figure:
     ax.fill_between(at, reach["distance_low"], reach["distance_high"], color=BLUE, alpha=0.15, linewidth=0)
     ax.plot(at, reach["distance"], color=BLUE, marker="o", markersize=4)
     ax.axhline(needed["target"], color=GREY, linestyle="--", linewidth=1.2)
-    ax.set(xscale="log", yscale="log", xlabel="random copies of each training image", ylabel="median nearest distance")
+    ax.set(xscale="log", xlabel="random copies of each training image", ylabel="median nearest distance")
     ax.set_xticks(at, [f"{copies}" for copies in reach["copies"]])
     ax.xaxis.set_minor_locator(NullLocator())
-    on_log_axis(ax.yaxis)
     ax.set_title("What more augmentation brings nearer")
     return figure
 
