@@ -56,9 +56,9 @@ class Draws:
     content: np.ndarray  # which of several other objects is shown, in [0, 1)
 
 
-def draw_trials(seed: int, image_id: str) -> Draws:
-    """The draws for one image."""
-    generator = named_generator(seed, f"explain {image_id}")
+def draw_trials(seed: int) -> Draws:
+    """The draws, which are the same for every image, wherever its file is."""
+    generator = named_generator(seed, "explain")
     factors = [np.exp(generator.uniform(*np.log(limits), TRIALS)) for limits in (BRIGHTNESS, CONTRAST)]
     sweep, step = (generator.integers(0, n, TRIALS) for n in (len(sweeps()), 2 * RADIUS))
     return Draws(sweep, step, *factors, generator.random(TRIALS))
@@ -80,7 +80,7 @@ class Trials:
 
     @cached_property
     def _draws(self) -> Draws:
-        return draw_trials(self.context.seed, self.subject.image_id)
+        return draw_trials(self.context.seed)
 
     @cached_property
     def controls(self) -> Neighbourhood:
