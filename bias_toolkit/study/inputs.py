@@ -338,25 +338,27 @@ class Inputs:
         """Whether no label of the training set is a class of the model, so that its training needs a new head."""
         return not self.class_indices("train")
 
-    @property
-    def rebuildable(self) -> str | None:
-        """The model's name, if a network trained from it can be built by that name and loaded; None if not."""
+    def rebuildable(self, *, new_head: bool) -> str | None:
+        """The model's name, if a network made from it can be built by that name and loaded; None if not.
+
+        A demo network and a user's own factory have one number of classes only.
+        """
         from bias_toolkit.models import Model
 
         spec = self.spec("model")
-        is_flexible = spec is not None and not names_code(spec) and not spec.startswith("demo")
-        if isinstance(self.named.model, Model) or (self.training_arms and self.needs_new_head and not is_flexible):
-            return None
-        return spec
+        has_one_head = names_code(spec) or spec.startswith("demo")
+        return None if isinstance(self.named.model, Model) or (new_head and has_one_head) else spec
 
     def check_training(self) -> None:
-        """Refuse a training that cannot be done, before anything is computed."""
-        from bias_toolkit.models.training.arms import ARMS
+        """Refuse a training that was asked for and cannot be done, before anything is computed."""
+        if not self.training_arms:
+            return
+        from bias_toolkit.models import low_pass
+        from bias_toolkit.models.training.arms import FILTER_SIZE
 
         if self.settings.train_rate == 0:
             raise InputError("--train-rate is 0, but must be above 0, such as 0.0001.")
-        for arm in ARMS:
-            arm.network(self.model.module, self.model.input_size)
+        low_pass(self.model.module, FILTER_SIZE, input_size=self.model.input_size)
 
     def check_remedies(self) -> None:
         """Refuse a reference sweep whose steps are no shifts, before anything is computed."""

@@ -11,6 +11,7 @@ import torch
 from bias_toolkit import Study, load_model
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.invariance.remedies import REMEDIES, TRAINED
+from bias_toolkit.models import Model, Preprocessing
 from bias_toolkit.report.topics.remedies import study_findings
 
 SETTINGS = {"remedy_images": 12, "train_epochs": 2, "train_rate": 0.001}
@@ -107,8 +108,6 @@ def test_a_model_of_other_classes_gets_a_new_head(few, fast, tmp_path):
     network = torch.nn.Sequential(
         torch.nn.Conv2d(3, 4, 5, stride=4), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten()
     ).append(torch.nn.Linear(4, 3))
-    from bias_toolkit.models import Model, Preprocessing
-
     model = Model("other", network, input_size=64, preprocessing=Preprocessing(), class_names=["cat", "dog", "owl"])
     tables = {}
     for split in ("train", "test"):
@@ -121,6 +120,17 @@ def test_a_model_of_other_classes_gets_a_new_head(few, fast, tmp_path):
     effects = study.remedy_effects
     labelled = set(effects.loc[effects["measure"] == "accuracy", "remedy"])
     assert labelled == {arm.name for arm in TRAINED}
+
+
+def test_a_network_that_does_not_subsample_has_the_other_remedies(few, fast, tmp_path):
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(1))
+    network.append(torch.nn.Flatten()).append(torch.nn.Linear(4, 10))
+    model = Model("dense", network, input_size=64, preprocessing=Preprocessing())
+    study = Study(tmp_path / "study", few["train"], few["test"], model, **fast, remedy_images=4).measure_remedies()
+    names = {remedy.name for remedy in REMEDIES}
+    assert set(study.remedied["remedy"]) == names - {"low-pass-3", "low-pass-5"}
+    with pytest.raises(InputError, match="has no strided convolution"):
+        Study(study.folder, model=model, train_epochs=1).measure_remedies()
 
 
 def test_findings_and_the_report_show_what_helps(copy):

@@ -172,13 +172,13 @@ def write_network(job: Job, arm: str) -> None:
     from bias_toolkit.models.training.state import network_tensors
 
     tensors = network_tensors(_last_state(job.folder, job), starting_network(job, arm))
-    give_back(job, tensors, arm_of(arm).filter_size)
+    give_back(job, tensors, arm_of(arm).filter_size, new_head=job.inputs.needs_new_head)
 
 
-def give_back(job: Job, tensors: Mapping[str, Tensor], filter_size: int) -> None:
+def give_back(job: Job, tensors: Mapping[str, Tensor], filter_size: int, *, new_head: bool = False) -> None:
     """Write a changed network: its weights and, if its architecture can be built by name, a function that builds it."""
     from bias_toolkit.models.give_back import write_factory, write_weights
 
     write_weights(tensors, job.folder / WEIGHTS)
-    if (spec := job.inputs.rebuildable) is not None:
+    if (spec := job.inputs.rebuildable(new_head=new_head)) is not None:
         write_factory(job.folder / FACTORY, spec, WEIGHTS, filter_size)
