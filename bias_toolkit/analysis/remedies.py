@@ -8,8 +8,7 @@ import pandas as pd
 from bias_toolkit.analysis.curve import quantile_curve
 from bias_toolkit.analysis.schema import REMEDY_EFFECTS, REMEDY_TENTHS
 from bias_toolkit.analysis.summary import measure_mean
-from bias_toolkit.foundation.false_discovery import family_intervals
-from bias_toolkit.foundation.files import INTERVAL
+from bias_toolkit.foundation.false_discovery import with_family_intervals
 from bias_toolkit.foundation.intervals import (
     DIFFERENCE,
     FEWEST_IMAGES,
@@ -70,12 +69,11 @@ def compare_remedies(
                 place = distance.reindex(own.index)
                 tenths += _tenths(remedy, own[HEADLINE], base[HEADLINE], place, resamples, seed)
     table = pd.DataFrame(effects, columns=REMEDY_EFFECTS.names)
-    ends = [f"difference{end}" for end in INTERVAL[1:]]
-    for _, family in table.groupby(["against", "measure"]):
-        adjusted = family_intervals(
-            family["difference"], *(family[end] for end in ends), images=family["n"], limits=DIFFERENCE
-        )
-        table.loc[family.index, ends] = np.column_stack(adjusted)
+    families = [
+        with_family_intervals(family, "difference", images="n", limits=DIFFERENCE)
+        for _, family in table.groupby(["against", "measure"])
+    ]
+    table = pd.concat([table.head(0), *families]).sort_index()
     return RemedyComparison(table, pd.DataFrame(tenths, columns=REMEDY_TENTHS.names))
 
 

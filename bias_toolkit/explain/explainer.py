@@ -14,7 +14,7 @@ from bias_toolkit.explain.context import Context
 from bias_toolkit.explain.explanation import Explanation
 from bias_toolkit.explain.framing import TrainingObjects, compare_framing, training_objects
 from bias_toolkit.explain.instability import make_shift_map, measure_response, own_sweep_changes
-from bias_toolkit.explain.neighbourhood import MAP_RADIUS, RADIUS, Neighbourhood, shifts
+from bias_toolkit.explain.neighbourhood import MAP_RADIUS, RADIUS, Neighbourhood
 from bias_toolkit.explain.record import PICTURES, CauseLine, Framing, Neighbour, Remedy, first_fault
 from bias_toolkit.explain.request import Subject
 from bias_toolkit.explain.trials import TRIALS, Trials
@@ -22,6 +22,7 @@ from bias_toolkit.foundation.errors import InputError, UnreadableImageError
 from bias_toolkit.foundation.files import atomic_path
 from bias_toolkit.foundation.words import count, percent
 from bias_toolkit.invariance import Window, centre_view, sweep_picture, sweep_window
+from bias_toolkit.invariance.transforms import shifts
 
 REMEDY_RADII = (1, 4)
 FEWEST_OBJECTS = 10

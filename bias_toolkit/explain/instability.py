@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 
 from bias_toolkit.explain.context import Context
-from bias_toolkit.explain.neighbourhood import MAP_RADIUS, RADIUS, Neighbourhood, shifts
+from bias_toolkit.explain.neighbourhood import MAP_RADIUS, RADIUS, Neighbourhood
 from bias_toolkit.explain.record import Change, ClassCurve, Response, ShiftMap, Standing
 from bias_toolkit.explain.request import Subject
 from bias_toolkit.invariance import INVARIANCE_MEASURES, Views, make_response, make_views, measures_table, transform_of
+from bias_toolkit.invariance.transforms import shifts
 
 STANDINGS = (
     *(measure.name for measure in INVARIANCE_MEASURES if measure.of_steps and not measure.needs_label),

@@ -14,12 +14,6 @@ RADIUS = 4
 MAP_RADIUS = 8
 
 
-def shifts(radius: int = RADIUS) -> np.ndarray:
-    """All shifts of at most `radius` pixels, int of shape ((2 radius + 1)², 2): (right, down), row by row."""
-    steps = np.arange(-radius, radius + 1)
-    return np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 2)
-
-
 @lru_cache
 def sweeps(radius: int = RADIUS) -> np.ndarray:
     """The sweeps that cross the neighbourhood: each row and column of shifts, and both diagonals.

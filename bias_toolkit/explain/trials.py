@@ -19,7 +19,7 @@ from bias_toolkit.explain.causes import Trial, stability_of
 from bias_toolkit.explain.context import Context
 from bias_toolkit.explain.framing import TrainingObjects
 from bias_toolkit.explain.interventions import BLURS, BRIGHTNESS, CONTRAST, reframings, toned, with_object_of
-from bias_toolkit.explain.neighbourhood import RADIUS, Neighbourhood, shifts, sweeps
+from bias_toolkit.explain.neighbourhood import RADIUS, Neighbourhood, sweeps
 from bias_toolkit.explain.record import Cause, CauseLine, Framing, Verdict
 from bias_toolkit.explain.request import Subject
 from bias_toolkit.foundation.errors import InputError, UnreadableImageError
@@ -27,6 +27,7 @@ from bias_toolkit.foundation.resampling import named_generator
 from bias_toolkit.foundation.words import count
 from bias_toolkit.invariance import Picture, Views, Window, sweep_picture, take_picture
 from bias_toolkit.invariance.remedies.blur import blurred
+from bias_toolkit.invariance.transforms import shifts
 
 if TYPE_CHECKING:
     from bias_toolkit.models import Model

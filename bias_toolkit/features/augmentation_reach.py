@@ -37,25 +37,27 @@ class Needed:
     fit: float
 
 
-def nearest_distances(test: np.ndarray, copies: Sequence[np.ndarray], metric: str) -> np.ndarray:
+def nearest_distances(test: np.ndarray, copies: Sequence[np.ndarray], metric: str, own: np.ndarray) -> np.ndarray:
     """The distance of each test feature to the nearest training feature or copy, for each number in `COPIES`.
 
     Returns (len(COPIES), n) float64. `test` is (n, d). `copies` are arrays (m, d): the training features, then each
-    further copy of all of them.
+    further copy of all of them. `own` (n,) is the row of them that is the same image, or −1: neither it nor its copies
+    count.
     """
-    from sklearn.metrics import pairwise_distances
-
-    nearest = np.stack([pairwise_distances(test, some, metric=metric).min(axis=1) for some in copies])
-    nearest = np.minimum.accumulate(nearest, axis=0)
-    return nearest[list(COPIES)]
+    nearest = np.stack([_nearest(test, some, metric, own) for some in copies])
+    return np.minimum.accumulate(nearest, axis=0)[list(COPIES)]
 
 
 def spacing(training: np.ndarray, metric: str) -> np.ndarray:
     """The distance of each training feature (m, d) to its nearest other; (m,)."""
+    return _nearest(training, training, metric, np.arange(len(training)))
+
+
+def _nearest(vectors: np.ndarray, others: np.ndarray, metric: str, own: np.ndarray) -> np.ndarray:
     from sklearn.metrics import pairwise_distances
 
-    distances = pairwise_distances(training, metric=metric)
-    np.fill_diagonal(distances, np.inf)
+    distances, rows = pairwise_distances(vectors, others, metric=metric), np.flatnonzero(own >= 0)
+    distances[rows, own[rows]] = np.inf
     return distances.min(axis=1)
 
 

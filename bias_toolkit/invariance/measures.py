@@ -7,7 +7,7 @@ The shapes are (…, n + 1) of `top1` (y_k, int), `p_top1` (p_k[y_k]), `p_second
 `p_top1_next` (p_{k+1}[y_k]), `top5_exit` (bool) and `feature_step` (1 − cos(φ_k, φ_{k+1})), and (…) of `label_index`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -202,6 +202,15 @@ INVARIANCE_MEASURES = (
     ),
 )
 """All measures, in the order of tables and pages."""
+
+
+def measures_of(response: Mapping[str, object], measures: Iterable[Measure]) -> dict[str, float]:
+    """Measures of one image's response (`make_response`), by name; those that need a label only if it has one."""
+    return {
+        each.name: float(each.formula(*(response[column] for column in each.columns)))
+        for each in measures
+        if not (each.needs_label and response["label_index"] is None)
+    }
 
 
 def measure_of(name: str) -> Measure:

@@ -12,7 +12,7 @@ import pandas as pd
 from bias_toolkit.foundation.files import read_shards
 from bias_toolkit.foundation.shards import Shard
 from bias_toolkit.invariance.framing_grid import Framed, FramingGrid, framed_pictures
-from bias_toolkit.invariance.measures import INVARIANCE_MEASURES
+from bias_toolkit.invariance.measures import INVARIANCE_MEASURES, measures_of
 from bias_toolkit.invariance.packing import evaluate_shards
 from bias_toolkit.invariance.protocols.crop import CROP
 from bias_toolkit.invariance.response import make_response
@@ -80,11 +80,7 @@ def grid_shards(
             "label_index": label_index,
             "top1": int(response["top1"][CENTRE]),
             "n_steps": STEPS,
-        } | {
-            each.name: float(each.formula(*(response[column] for column in each.columns)))
-            for each in MEASURES
-            if not (each.needs_label and label_index is None)
-        }
+        } | measures_of(response, MEASURES)
 
     return evaluate_shards(
         model, shards, prepare, make_row, "framed", FRAMED, ahead=IMAGES_AHEAD, batch_size=batch_size, advance=advance

@@ -13,7 +13,7 @@ import pandas as pd
 from bias_toolkit.datasets import skipped_table
 from bias_toolkit.foundation.files import empty_table, read_shards
 from bias_toolkit.foundation.shards import Shard
-from bias_toolkit.invariance.measures import measure_of
+from bias_toolkit.invariance.measures import measure_of, measures_of
 from bias_toolkit.invariance.packing import evaluate_shards
 from bias_toolkit.invariance.remedies import Remedy
 from bias_toolkit.invariance.response import make_response
@@ -82,11 +82,7 @@ def remedy_shards(
             "label_index": label_index,
             "top1": int(response["top1"][CENTRE]),
             "n_steps": STEPS,
-        } | {
-            each.name: float(each.formula(*(response[column] for column in each.columns)))
-            for each in MEASURES
-            if not (each.needs_label and label_index is None)
-        }
+        } | measures_of(response, MEASURES)
 
     yield from evaluate_shards(
         network,

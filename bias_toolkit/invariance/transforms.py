@@ -49,6 +49,12 @@ SHIFTS = (DIAGONAL, HORIZONTAL, VERTICAL)
 TRANSFORMS = (*SHIFTS, SCALE, RANDOM)
 
 
+def shifts(radius: int = CENTRE) -> np.ndarray:
+    """All shifts of at most `radius` pixels, int of shape ((2 radius + 1)², 2): (right, down), row by row."""
+    steps = np.arange(-radius, radius + 1)
+    return np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 2)
+
+
 def check_name(option: str, name: str, known: Iterable[str]) -> None:
     """Raise InputError unless an option has a value of this name."""
     if name not in known:

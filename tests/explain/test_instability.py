@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from bias_toolkit.explain.instability import make_shift_map, own_sweep_changes
-from bias_toolkit.explain.neighbourhood import MAP_RADIUS, Neighbourhood, shifts
+from bias_toolkit.explain.neighbourhood import MAP_RADIUS, Neighbourhood
 from bias_toolkit.invariance import Sweep, Views
+from bias_toolkit.invariance.transforms import shifts
 
 
 @pytest.fixture(scope="module")

@@ -8,13 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from bias_toolkit.explain.neighbourhood import (
-    MAP_RADIUS,
-    RADIUS,
-    Neighbourhood,
-    shifts,
-    sweeps,
-)
+from bias_toolkit.explain.neighbourhood import MAP_RADIUS, RADIUS, Neighbourhood, sweeps
+from bias_toolkit.invariance.transforms import shifts
 
 SEEDS = st.integers(0, 2**32 - 1)
 CLASSES = arrays(int, (9, 9), elements=st.integers(0, 3))

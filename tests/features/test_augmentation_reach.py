@@ -23,11 +23,23 @@ def of_law(exponent, n=200, noise=0.0, seed=0):
 def test_distances_are_those_to_the_nearest_of_all_copies_so_far():
     generator = np.random.default_rng(0)
     test, copies = generator.normal(size=(7, 4)), [generator.normal(size=(5, 4)) for _ in range(17)]
-    found = nearest_distances(test, copies, "euclidean")
+    found = nearest_distances(test, copies, "euclidean", np.full(7, -1))
     for row, a in zip(found, COPIES, strict=True):
         for vector, distance in zip(test, row, strict=True):
             expected = min(np.linalg.norm(vector - each) for some in copies[: a + 1] for each in some)
             assert distance == pytest.approx(expected)
+
+
+def test_neither_the_same_image_nor_its_copies_count():
+    generator = np.random.default_rng(0)
+    training = generator.normal(size=(5, 4))
+    copies = [training + 0.01 * k for k in range(17)]
+    own = np.array([3, -1])
+    found = nearest_distances(training[[3, 1]], copies, "euclidean", own)
+    others = np.delete(training, 3, axis=0)
+    expected = min(np.linalg.norm(training[3] - each - 0.01 * k) for k in range(17) for each in others)
+    assert found[-1, 0] == pytest.approx(expected)
+    assert found[0, 1] == pytest.approx(0, abs=1e-6)
 
 
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])

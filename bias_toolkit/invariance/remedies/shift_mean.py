@@ -4,6 +4,7 @@ import numpy as np
 
 from bias_toolkit.foundation.words import count
 from bias_toolkit.invariance.remedies.remedy import Remedy
+from bias_toolkit.invariance.transforms import shifts
 from bias_toolkit.invariance.views import Views
 from bias_toolkit.invariance.window import Picture
 
@@ -30,8 +31,6 @@ class ShiftMean(Remedy):
 
     def _shifts(self, path: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The different shifts that are needed, (V, 2), and the rows of them around each place, (n + 1, passes)."""
-        steps = np.arange(-self.margin, self.margin + 1)
-        around = np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 2)
-        wanted = (np.asarray(path)[:, None] + around).reshape(-1, 2)
+        wanted = (np.asarray(path)[:, None] + shifts(self.margin)).reshape(-1, 2)
         different, rows = np.unique(wanted, axis=0, return_inverse=True)
         return different, rows.reshape(len(path), -1)

@@ -99,11 +99,14 @@ def reach(job: Job) -> None:
 
     settings, results = job.settings, job.results
     copied = results.copies
-    training = _features_of(job, "train", _copied(job))
-    test_ids = results.features("test").image_ids
-    test = _features_of(job, "test", sample_of_images(test_ids, TEST_SAMPLE, settings.seed))
+    training_ids = _copied(job)
+    training = _features_of(job, "train", training_ids)
+    test_ids = sample_of_images(results.features("test").image_ids, TEST_SAMPLE, settings.seed)
+    test = _features_of(job, "test", test_ids)
+    rows = {image_id: row for row, image_id in enumerate(training_ids)}
+    own = np.array([rows.get(twin, -1) for twin in job.inputs.twins(test_ids)])
     by_copy = copied.reshape(len(training), max(COPIES), -1).swapaxes(0, 1)
-    nearest = nearest_distances(test, [training, *by_copy], settings.metric)
+    nearest = nearest_distances(test, [training, *by_copy], settings.metric, own)
     target = float(np.median(spacing(training, settings.metric)))
     options = {"resamples": settings.resamples, "seed": settings.seed}
     needed = copies_needed(nearest, target, **options)
