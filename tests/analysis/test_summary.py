@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import beta
 
 from bias_toolkit.analysis import SUMMARY, mean_interval, measure_summary, median_interval
 from bias_toolkit.analysis.schema import CLASSES
@@ -30,6 +31,14 @@ def test_a_row_for_each_sweep_and_measure_that_it_defines(tmp_path):
     assert summary[["low", "high"]].isna().all(axis=None)
     write_table(summary, tmp_path / "summary.parquet", SUMMARY)
     assert list(read_table(tmp_path / "summary.parquet")["size"]) == [2, 2, 1]
+
+
+def test_a_share_of_images_has_the_exact_interval_of_clopper_and_pearson():
+    changed = np.repeat([1.0, 0.0], [30, 70])
+    table = pd.DataFrame({"protocol": "crop", "transform": "diagonal", "size": 1.0, "any_change": changed})
+    (row,) = measure_summary(table, resamples=100).to_dict("records")
+    assert (row["value"], row["n"]) == (0.3, 100)
+    assert (row["low"], row["high"]) == pytest.approx((beta.ppf(0.025, 30, 71), beta.ppf(0.975, 31, 70)))
 
 
 def test_classes(tmp_path):

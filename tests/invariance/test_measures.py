@@ -114,6 +114,15 @@ def test_accuracy_is_not_fooled_by_ties():
     assert measures["accuracy"] == 0
 
 
+@pytest.mark.parametrize(
+    ("classes", "change", "always_right"),
+    [([1] * 9, 0, 1), ([1] * 8 + [2], 1, 0), ([2] + [1] * 8, 1, 0), ([2] * 9, 0, 0), ([1, 2] * 4 + [1], 1, 0)],
+)
+def test_the_worst_case_is_that_of_all_views(classes, change, always_right):
+    found = measures_of(sure(classes), label=1)
+    assert (found["any_change"], found["worst_accuracy"]) == (change, always_right)
+
+
 def test_rows_keep_their_order_whatever_their_sweep_and_label():
     generator = np.random.default_rng(0)
     sweeps = [OFFSETS, CROP, Sweep("offsets", "random", 1.0, draws=2), CROP, Sweep("embed", "scale", 2.0)]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.invariance import CENTRE, REMEDIES, Sweep, Views, make_views, remedy_of, sweep_picture
-from bias_toolkit.invariance.remedies.stable_crop import reach, window_corner
+from bias_toolkit.invariance.remedies.stable_crop import SCALES, blob_strength, reach, window_corner
 from bias_toolkit.invariance.views import resize
 
 SIDE = 56
@@ -102,6 +102,15 @@ def test_a_stable_crop_shows_the_window_about_the_strongest_blob_of_the_view(see
             for x in range(2 * reach(SIDE) + 1)
         ]
         assert any((window == shown.pixels[number]).all() for window in windows)
+
+
+def test_the_strength_of_a_blob_is_the_difference_of_two_gaussians():
+    side, middle = 61, 30
+    pixels = np.zeros((side, side, 3), np.uint8)
+    pixels[middle, middle] = 250
+    y, x = np.mgrid[:side, :side] - middle
+    narrow, wide = (np.exp(-(x**2 + y**2) / 2 / s**2) / (2 * np.pi * s**2) for s in SCALES)
+    np.testing.assert_allclose(blob_strength(pixels), 250 * np.abs(narrow - wide), atol=0.02)
 
 
 def test_of_equal_blobs_the_first_in_reading_order_counts():

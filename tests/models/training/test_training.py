@@ -98,6 +98,18 @@ def test_the_first_step_is_that_of_adamw(data):
         torch.testing.assert_close(new.detach(), expected, atol=1e-6, rtol=1e-4)
 
 
+def test_each_step_has_the_rate_of_the_schedule(data):
+    inputs, classes = data
+    moved = []
+    for rate in (0.02, 0.01):
+        network = small_network()
+        before = copy.deepcopy(network)
+        train_epoch(network, new_optimizer(network, 1.0), Schedule(1, 1, rate), 0, [(inputs, classes)], seed=0)
+        moved.append([new - old for old, new in zip(before.parameters(), network.parameters(), strict=True)])
+    for twice, once in zip(*moved, strict=True):
+        torch.testing.assert_close(twice, 2 * once, atol=1e-6, rtol=1e-4)
+
+
 def test_the_learning_rate_falls_along_half_a_cosine():
     schedule = Schedule(epochs=3, batches=4, rate=0.2)
     assert schedule.at(0) == 0.2
@@ -158,6 +170,18 @@ def test_random_views_have_the_inputs_size_and_the_canvas_the_mean_colour():
     ]
     assert 10 < sum(canvas) < 30
     assert all(bool((view == 200).any()) for view in views)
+
+
+def test_random_views_show_parts_of_every_size():
+    # Brightness rises across the image, so that a view's range says how much of it is shown.
+    ramp = np.broadcast_to(np.linspace(50, 250, 60).astype(np.uint8)[None, :, None], (60, 60, 3))
+    augment = random_views(SIDE, (0.0, 0.0, 0.0))
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        views = [augment(as_tensor(ramp)) for _ in range(60)]
+    shown = [float(view[view > 45].float().max() - view[view > 45].float().min()) / 200 for view in views]
+    assert min(shown) < 0.4
+    assert max(shown) > 0.8
 
 
 def test_a_new_head_has_other_classes_and_leaves_the_rest(data):
