@@ -37,8 +37,8 @@ CHANGE = row("p_top1_change", 0.15, 0.139, 0.161)
 
 def findings(source, analysis_of, *rows, reference=("crop", "diagonal", 1.0), changed=450, n=1000):
     """The findings of a study in which the class changes on `changed` of `n` images."""
-    per_image = pd.DataFrame({"p_top1_change": np.repeat([0.25, 0.0], [changed, n - changed])})
-    changes = {"analysis": analysis_of(summary=rows), "reference": reference, "per_image": per_image}
+    any_change = row("any_change", changed / n, *clopper_pearson(changed, n), n=n)
+    changes = {"analysis": analysis_of(summary=[*rows, any_change]), "reference": reference}
     return topic_findings(dataclasses.replace(source, **changes), "invariance")
 
 

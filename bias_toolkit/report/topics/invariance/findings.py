@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bias_toolkit.foundation.intervals import FEWEST_IMAGES, clopper_pearson
+from bias_toolkit.foundation.intervals import FEWEST_IMAGES
 from bias_toolkit.foundation.words import count, known, percent, significant
 from bias_toolkit.invariance import HEADLINE, sweep_window
-from bias_toolkit.report.columns import has_values
 from bias_toolkit.report.source import Source, SweepKey, per_image, sweep_key
 from bias_toolkit.report.topics.invariance.sizes import compare_sizes, values_by_size
 from bias_toolkit.report.words.definitions import label_of
@@ -119,8 +118,13 @@ def invariance_findings(contents: InvarianceContents) -> list[Finding]:
         claim = "How often one pixel changes the top-1 class was not measured."
         return [_finding(Kind.UNKNOWN, claim), *_consistency(contents)]
     sizes = size_finding(contents)
-    change = _change(contents) if has_values(contents.per_image, HEADLINE) else None
-    findings = [change, noise_finding(contents.noise_floor, row), sizes, *_consistency(contents)]
+    changed = contents.row("any_change")
+    findings = [
+        changed and _change(contents, changed),
+        noise_finding(contents.noise_floor, row),
+        sizes,
+        *_consistency(contents),
+    ]
     # The answer at the top of the page already says of a low accuracy that it is low.
     if not _inaccurate(contents):
         findings.append(_accuracy(contents))
@@ -206,26 +210,21 @@ def _words(estimate: Estimate) -> str:
     return share_in_words(estimate.value, estimate.low, estimate.high)
 
 
-def _change(contents: InvarianceContents) -> Finding:
+def _change(contents: InvarianceContents, row: Mapping[str, Any]) -> Finding:
     """On how many images the class changes at all: a mean over steps can be small while hardly any image is safe."""
-    sweep, changes = f"The sweep is {sweep_name(*contents.reference)}.", contents.per_image[HEADLINE].dropna().gt(0)
-    n, changed = len(changes), int(changes.sum())
-    ends = clopper_pearson(changed, n) if n >= FEWEST_IMAGES else (None, None)
-    label = "Images on which some shift changes the top-1 class"
-    estimate = Estimate("any_change", label, changed / n, *ends, n, unit=Unit.SHARE)
-    if not changed:
+    sweep = f"The sweep is {sweep_name(*contents.reference)}."
+    estimate = replace(_of_images(row), label="Images on which some shift changes the top-1 class")
+    if not row["value"]:
         claim = "Moving an image by one pixel never changed the top-1 class."
         return _finding(Kind.NONE, claim, sweep, estimate=replace(estimate, nothing=0.0), figure=FIGURE)
     evidence, change = sweep, contents.row("mac")
     if change is not None:
         text = estimate_over(change["n"], change["value"], change["low"], change["high"], significant)
         evidence += f" The probability of the class on top changes by {text} a step on average."
-    kind, claim = (
-        Kind.EFFECT,
-        f"On {_words(estimate)} of the images, at least one of the shifts changes the top-1 class.",
-    )
-    if n < FEWEST_IMAGES:
+    kind = Kind.EFFECT
+    if row["n"] < FEWEST_IMAGES:
         kind, evidence = Kind.CAUTION, f"{evidence} So few images say little about others."
+    claim = f"On {_words(estimate)} of the images, at least one of the shifts changes the top-1 class."
     return _finding(kind, claim, evidence, estimate=estimate, figure=FIGURE)
 
 
