@@ -37,7 +37,8 @@ CHANGE = row("p_top1_change", 0.15, 0.139, 0.161)
 
 def findings(source, analysis_of, *rows, reference=("crop", "diagonal", 1.0), changed=450, n=1000):
     """The findings of a study in which the class changes on `changed` of `n` images."""
-    any_change = row("any_change", changed / n, *clopper_pearson(changed, n), n=n)
+    sweep = dict(zip(("protocol", "transform", "size"), reference or (), strict=reference is not None))
+    any_change = row("any_change", changed / n, *clopper_pearson(changed, n), n=n, **sweep)
     changes = {"analysis": analysis_of(summary=[*rows, any_change]), "reference": reference}
     return topic_findings(dataclasses.replace(source, **changes), "invariance")
 

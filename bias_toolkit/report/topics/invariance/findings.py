@@ -117,14 +117,8 @@ def invariance_findings(contents: InvarianceContents) -> list[Finding]:
     if row is None:
         claim = "How often one pixel changes the top-1 class was not measured."
         return [_finding(Kind.UNKNOWN, claim), *_consistency(contents)]
-    sizes = size_finding(contents)
-    changed = contents.row("any_change")
-    findings = [
-        changed and _change(contents, changed),
-        noise_finding(contents.noise_floor, row),
-        sizes,
-        *_consistency(contents),
-    ]
+    changed, noise = contents.row("any_change"), noise_finding(contents.noise_floor, row)
+    findings = [changed and _change(contents, changed), noise, size_finding(contents), *_consistency(contents)]
     # The answer at the top of the page already says of a low accuracy that it is low.
     if not _inaccurate(contents):
         findings.append(_accuracy(contents))
