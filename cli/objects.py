@@ -173,6 +173,7 @@ def _print_table(contents: FramingContents, framed: FramedSet) -> None:
         (label_of(column).lower(), "right"),
         ("median scale", "right"),
         ("touch the border", "right"),
+        ("box overlap", "right"),
     ):
         table.add_column(name, justify=justify, overflow="fold")
     for row in shown:
@@ -183,6 +184,7 @@ def _print_table(contents: FramingContents, framed: FramedSet) -> None:
             value_of(row, column, short=True),
             number(row["median_scale"]),
             percent(row["truncated_share"], 0),
+            percent(row["class_box_overlap"], 0),
         )
     console = Console()
     # Without a terminal, rich assumes 80 columns; tables must not be wrapped to these.

@@ -1,6 +1,7 @@
 """Position and scale: their statistics, their null model, and how typical an object's framing is."""
 
 from bias_toolkit.foundation.false_discovery import FALSE_DISCOVERY_RATE, q_values
+from bias_toolkit.objects.box_overlap import class_box_overlap
 from bias_toolkit.objects.comparison import COMPARED_BY_MEDIANS, FramingComparison, compare_framing
 from bias_toolkit.objects.describe import FramingDescription, compare_described, describe_framing
 from bias_toolkit.objects.framing_density import framing_log_density, kernel_log_density
@@ -23,8 +24,8 @@ from bias_toolkit.objects.two_sample import TwoSampleTest
 __all__ = [
     "COMPARED_BY_MEDIANS", "CORNER_DISTANCE", "FALSE_DISCOVERY_RATE", "FRAMING", "FRAMING_COMPARISON",
     "FRAMING_SUMMARY", "OF_ALL_OBJECTS", "OF_UNCUT_OBJECTS", "SUBJECTS", "Centring", "FramingComparison",
-    "FramingDescription", "Maps", "MeanImages", "TwoSampleTest", "centring", "compare_described", "compare_framing",
-    "describe_framing", "framing_log_density", "framing_summary", "image_framing", "kernel_log_density",
-    "log_scale_deviation", "mean_images", "null_histogram", "object_maps", "object_of_image", "objects_that_count",
-    "position_and_scale", "q_values", "rank_categories", "typical_image",
+    "FramingDescription", "Maps", "MeanImages", "TwoSampleTest", "centring", "class_box_overlap", "compare_described",
+    "compare_framing", "describe_framing", "framing_log_density", "framing_summary", "image_framing",
+    "kernel_log_density", "log_scale_deviation", "mean_images", "null_histogram", "object_maps", "object_of_image",
+    "objects_that_count", "position_and_scale", "q_values", "rank_categories", "typical_image",
 ]  # fmt: skip

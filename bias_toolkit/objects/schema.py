@@ -29,7 +29,7 @@ FRAMING_SUMMARY = pa.schema(
         *columns(REAL, "untruncated_centre_bias", ends=INTERVAL),
         *columns(REAL, "untruncated_p_value", "untruncated_q_value"),
         *columns(REAL, "median_scale", "log_scale_mean", "log_scale_sd", "truncated_share", ends=INTERVAL),
-        *columns(REAL, "mean_cx", "mean_cy", "median_aspect", "objects_per_image", ends=INTERVAL),
+        *columns(REAL, "mean_cx", "mean_cy", "median_aspect", "objects_per_image", "class_box_overlap", ends=INTERVAL),
     ]
 )
 

@@ -23,6 +23,7 @@ from bias_toolkit.foundation.intervals import (
 from bias_toolkit.foundation.progress import Progress, silent
 from bias_toolkit.foundation.resampling import named_generator, percentile_interval, resample_counts, weighted_median
 from bias_toolkit.foundation.words import known
+from bias_toolkit.objects.box_overlap import class_box_overlap
 from bias_toolkit.objects.divergence import ResampledDivergence, corrected_divergence, divergence_interval
 from bias_toolkit.objects.maps import centre_histogram, null_histogram
 from bias_toolkit.objects.null_model import (
@@ -72,8 +73,8 @@ def framing_summary(
     `n_images` and `objects_per_image` count images that have an object. `centre_bias`, its interval and its p-value are
     null where every box fills its image. The columns `untruncated_…` are about the n_untruncated objects that stay away
     from the border, given that they do. `p_value` is two-sided; `q_value` is adjusted for the number of categories
-    (`q_values`), and null for the whole dataset. Log scales are natural logarithms; log_scale_sd is the standard
-    deviation (n − 1).
+    (`q_values`), and null for the whole dataset. Log scales are natural logarithms; log_scale_sd
+    is the standard deviation (n − 1). The columns of `class_box_overlap` are from the function of that name.
 
     Intervals are 95% percentile intervals over resampled images with all their objects, expanded for few images
     (`expanded_confidence`); for truncated_share, `share_interval`. They are null for fewer than five images, and never
@@ -99,6 +100,9 @@ def framing_summary(
         rows.insert(0, _row(WHOLE_DATASET, objects, everything, resamples, seed))
         advance(len(objects))
     summary = pd.DataFrame(rows, columns=FRAMING_SUMMARY.names)
+    overlap = class_box_overlap(objects[objects["category"].ne(WHOLE_DATASET)], seed=seed)
+    for position, name in enumerate(("class_box_overlap", "class_box_overlap_low", "class_box_overlap_high")):
+        summary[name] = summary["category"].map({category: each[position] for category, each in overlap.items()})
     of_category = summary["category"].ne(WHOLE_DATASET)
     for name in ("", "untruncated_"):
         summary[f"{name}q_value"] = q_values(summary[f"{name}p_value"].astype(float).where(of_category))

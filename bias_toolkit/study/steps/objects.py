@@ -34,7 +34,7 @@ def _tables() -> dict[str, Any]:
     ],
     inputs=["why_not_estimated"],
     settings=["boxes", "resamples", "permutations", "placements", "seed"],
-    also=lambda: {"intervals": INTERVAL_RULE},
+    also=lambda: {"intervals": INTERVAL_RULE, "summary": _tables()["train-summary"].names},
     command="objects",
     writes=["*-framing.parquet", "*-summary.parquet", "test-subjects.parquet", COMPARISON, TWO_SAMPLE, BOXES],
     tables=_tables,

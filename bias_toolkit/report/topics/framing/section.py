@@ -69,7 +69,7 @@ def _blocks(contents: FramingContents, means: PicturesBlock | None) -> Iterator[
 def _overview(sets: list[FramedSet]) -> TableBlock:
     wholes = [each.whole for each in sets]
     rows = [["Objects", *(Cell(count(row["n_objects"]), f"in {count(row['n_images'], 'image')}") for row in wholes)]]
-    forms = {"truncated_share": percent}
+    forms = {"truncated_share": percent, "class_box_overlap": percent}
     # The row of the answer comes first.
     first = sets[0].centring.column
     shown = {
