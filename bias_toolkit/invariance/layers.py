@@ -51,13 +51,14 @@ def aliased_energy(dense: Tensor, stride: int) -> float:
     down, across = (
         torch.hann_window(size, periodic=False, dtype=dense.dtype, device=dense.device) for size in (height, width)
     )
-    spectrum = torch.view_as_real(torch.fft.rfft2(varying.mul_(torch.outer(down, across))))
-    powers = spectrum.square().sum(dim=0).sum(dim=-1, dtype=torch.float64) * _column_counts(width, dense.device)
-    # In whole numbers, so that a frequency of exactly 1/(2s) counts.
-    folds = [2 * stride * _whole_frequencies(size, dense.device).abs() >= size for size in (height, width)]
-    folding = folds[0].unsqueeze(1) | folds[1][: powers.shape[1]]
-    total = float(powers.sum())
-    return float(powers[folding].sum()) / total if total > 0 else float("nan")
+    windowed = varying.mul_(torch.outer(down, across))
+    total = _sum_of_squares(windowed)
+    if total == 0:
+        return float("nan")
+    (_, folding_down), (kept, folding) = (_waves(size, stride, dense.dtype, dense.device) for size in (height, width))
+    # Orthonormal waves keep the power, as the DFT does.
+    powers = _sum_of_squares(windowed @ folding.T), _sum_of_squares(folding_down @ (windowed @ kept.T))
+    return sum(powers) / total
 
 
 def shift_error(maps: Tensor, total_stride: int) -> float:
@@ -103,8 +104,7 @@ def _varying(maps: Tensor) -> tuple[Tensor, float]:
 
 
 def _sum_of_squares(values: Tensor) -> float:
-    flat = values.flatten()
-    return float(torch.dot(flat, flat))
+    return float(values.square().sum())
 
 
 def _whole_power(spectrum: Tensor, width: int) -> float:
@@ -120,13 +120,21 @@ def _whole_frequencies(size: int, device: torch.device) -> Tensor:
     return torch.where(2 * places < size, places, places - size)
 
 
-def _column_counts(width: int, device: torch.device) -> Tensor:
-    """For how many columns of the whole spectrum each column of a real map's half spectrum stands: 1 or 2."""
-    counts = torch.full((width // 2 + 1,), 2.0, dtype=torch.float64, device=device)
-    counts[0] = 1
-    if width % 2 == 0:
-        counts[-1] = 1
-    return counts
+@cache
+def _waves(size: int, stride: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
+    """The cosines and sines of a DFT, with norm 1, as rows: those that every `stride`-th sample carries, and the rest.
+
+    Both together are an orthonormal basis of `size` samples. A wave of exactly 1/(2 `stride`) cycles is not carried.
+    """
+    frequencies = torch.arange(size // 2 + 1, device=device)
+    turns = torch.outer(frequencies, torch.arange(size, device=device)) % size
+    angles = 2 * torch.pi * turns.double() / size
+    has_sine = slice(1, (size + 1) // 2)
+    waves = torch.cat([angles.cos(), angles[has_sine].sin()])
+    waves = (waves / torch.linalg.vector_norm(waves, dim=1, keepdim=True)).to(dtype)
+    # In whole numbers, so that a frequency of exactly 1/(2s) counts.
+    folds = 2 * stride * torch.cat([frequencies, frequencies[has_sine]]) >= size
+    return waves[~folds], waves[folds]
 
 
 @cache

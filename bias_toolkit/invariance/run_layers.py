@@ -100,7 +100,7 @@ class LayerProbe:
         """
         from bias_toolkit.invariance.layers import layer_measures
 
-        rows = []
+        rows, images = [], self.normalise(views)
         for measured in self.conditions:
             found: dict[str, dict[str, float]] = {}
 
@@ -109,7 +109,7 @@ class LayerProbe:
                 if (own := self._named.get(operation.name)) is not None:
                     found[own.name] = layer_measures(maps, dense[0], own.stride, own.total_stride)
 
-            logits = self.watch(measured, views, see)
+            logits = self.watch(measured, images, see)
             check_finite(logits, logits, image_id)
             change = float(p_top1_change(logits.argmax(axis=1)))
             for name, values in sorted(found.items(), key=lambda item: self._places[item[0]]):
@@ -127,6 +127,7 @@ class LayerProbe:
         """
         rows: list[dict[str, object]] = []
         channels: dict[str, int] = {}
+        images = self.normalise(views)
         for measured in self.conditions:
 
             def see(operation: Operation, maps: Tensor, dense: Tensor, condition: str = measured.condition) -> None:
@@ -139,20 +140,25 @@ class LayerProbe:
                         {"image_id": image_id, "condition": condition, "operation": own.name}
                         | {"depth": self._places[own.name], "stride": own.stride, "total_stride": own.total_stride}
                         | {"channel": channel, "part": part, "height": shown.shape[0], "width": shown.shape[1]}
-                        | {"values": shown.flatten().cpu().numpy()}
+                        | {"values": shown.flatten().cpu().numpy().copy()}  # an activation may overwrite the map
                     )
 
-            self.watch(measured, views, see)
+            # One pass of torch takes less time than OpenVINO's compilation.
+            measured.watched.watch(measured.prepare(images), see)
         order = [measured.condition for measured in self.conditions]
         rows.sort(key=lambda row: (order.index(row["condition"]), row["depth"]))
         return pd.DataFrame(rows, columns=LAYER_MAPS.names)
 
-    def watch(self, measured: Measured, views: Views, see: SeeMaps) -> np.ndarray:
-        """The logits (V, C) of the nine views in one condition; `see` gets each operation, F, and u of the centre view.
+    def normalise(self, views: Views) -> Tensor:
+        """The nine views as the network takes them, float32 (9, 3, W, W)."""
+        return self._model.normalise(views.pixels, views.blank).contiguous()
+
+    def watch(self, measured: Measured, images: Tensor, see: SeeMaps) -> np.ndarray:
+        """The logits (9, C) of normalised views in one condition; `see` gets an operation, F, and u of the centre view.
 
         OpenVINO runs the network if it runs the model, and can; otherwise torch does.
         """
-        images = measured.prepare(self._model.normalise(views.pixels, views.blank))
+        images = measured.prepare(images)
         return self._runner(measured.watched, tuple(images.shape)).watch(images, see)
 
     def _runner(self, watched: WatchedNetwork, shape: tuple[int, ...]) -> CompiledWatch | WatchedNetwork:

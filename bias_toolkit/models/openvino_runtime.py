@@ -107,20 +107,13 @@ class OpenVinoRuntime:
         each.idle.append(each.request)
 
     def _compile(self, *, has_outside: bool) -> None:
-        import openvino
-
         shape = (self.views_in_pass, self._input_size, self._input_size)
         generator = np.random.default_rng(0)
         views = [generator.integers(0, 256, (*shape, 3), np.uint8)]
         if has_outside:
             views.append(generator.random(shape) < 0.5)
         try:
-            # The converter warns about what it records; `_check` looks at the result.
-            with warnings.catch_warnings(), full_float32(), torch.inference_mode(False), torch.no_grad():
-                warnings.simplefilter("ignore")
-                example = tuple(torch.from_numpy(each) for each in views)
-                graph = openvino.convert_model(self._network, example_input=example)
-                graph.reshape({place: list(each.shape) for place, each in enumerate(views)})
+            graph = recorded(self._network, *(torch.from_numpy(each) for each in views))
             hints = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": HINTS[self._precision][0]}
             compiled = self._core.compile_model(graph, "CPU", hints)
         except Exception as error:
@@ -148,6 +141,23 @@ class OpenVinoRuntime:
                     f"OpenVINO computes other probabilities than torch for this network (by up to {difference:.2g}); "
                     "give --runtime torch."
                 )
+
+
+def recorded(network: torch.nn.Module, *images: torch.Tensor) -> object:
+    """An OpenVINO graph of what a network in eval mode computes on images of these shapes.
+
+    Its result has to be compared with the network's, as the converter does not say what depended on the images' values.
+    """
+    import openvino
+    from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
+
+    with warnings.catch_warnings(), full_float32(), torch.inference_mode(False), torch.no_grad():
+        warnings.simplefilter("ignore")
+        # Torch's own check of the recording takes longer than the recording.
+        recording = TorchScriptPythonDecoder(network, example_input=images, trace_kwargs={"check_trace": False})
+        graph = openvino.convert_model(recording, example_input=images)
+        graph.reshape({place: list(each.shape) for place, each in enumerate(images)})
+    return graph
 
 
 class _Parts:

@@ -5,7 +5,6 @@ Both give the same maps but for rounding. On a CPU, OpenVINO takes about half th
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 from bias_toolkit.foundation.errors import InputError, first_line
 from bias_toolkit.foundation.threads import MOST_WORKERS, cores
 from bias_toolkit.models.feature_layer import network_logits
+from bias_toolkit.models.openvino_runtime import recorded
 from bias_toolkit.models.precision import full_float32
 from bias_toolkit.models.subsampling import Operation, Subsampling, watch_subsampling
 
@@ -73,11 +73,7 @@ class CompiledWatch:
         try:
             import openvino
 
-            # The converter warns about what it records; `_check` looks at the result.
-            with warnings.catch_warnings(), full_float32(), torch.inference_mode(False), torch.no_grad():
-                warnings.simplefilter("ignore")
-                graph = openvino.convert_model(watched.eval(), example_input=example)
-                graph.reshape({0: list(shape)})
+            graph = recorded(watched.eval(), example)
             hints = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
             self._request = openvino.Core().compile_model(graph, "CPU", hints).create_infer_request()
         except Exception as error:

@@ -115,7 +115,7 @@ def test_a_shift_by_the_total_stride_moves_the_output_by_one_cell(model, images)
     probe = LayerProbe(model)
     probe.watch(
         probe.conditions[0],
-        views,
+        probe.normalise(views),
         lambda operation, maps, dense: seen.update({operation.name: (operation.total_stride, maps)}),
     )
     for total_stride, maps in seen.values():
@@ -145,6 +145,12 @@ def test_the_maps_of_an_image_are_those_that_were_measured(model, images):
         whole = before["values"].reshape(before["height"], before["width"])
         kept = whole[:: row["stride"], :: row["stride"]]
         np.testing.assert_allclose(kept.ravel(), after["values"], atol=1e-5)
+    first, given = model.module.first, model.normalise(views.pixels, views.blank)[4:5]
+    for condition, pixels in (("original", given), ("blurred", blurred_input(given, 2.0))):
+        row = table.loc[(condition, "first", "before")]
+        with torch.no_grad():
+            whole = F.conv2d(pixels, first.weight, first.bias, 1, 1)[0, row["channel"]]
+        np.testing.assert_allclose(row["values"], whole.ravel(), atol=1e-5)
 
 
 class Flat(nn.Module):

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from bias_toolkit.foundation.shards import Shard
 
 TABLES = ("summary", "contrasts", "correlations")
+MAPS = 2
+"""The version of the maps; those of other versions are made anew."""
 
 
 def _shown(job: Job) -> list[str]:
@@ -84,7 +86,7 @@ def _tables() -> dict[str, Any]:
     inputs=["model"],
     requires=["model"],
     settings=["layer_images", "resamples", "permutations", "seed"],
-    also=lambda: {"intervals": INTERVAL_RULE},
+    also=lambda: {"intervals": INTERVAL_RULE, "maps": MAPS},
     command="layers",
     writes=[*(f"{name}.parquet" for name in TABLES), "maps.parquet"],
     tables=_tables,
