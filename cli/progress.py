@@ -1,7 +1,7 @@
 """Progress bars with a rate and the time left, drawn on standard error."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from typing import Any, TextIO
@@ -19,6 +19,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.text import Text
+
+from bias_toolkit.foundation.progress import Advance
 
 DESCRIPTION_WIDTH = 28
 
@@ -85,37 +87,36 @@ class ConsoleProgress:
         self.console = console
         self._drawn: list[Progress] = []
 
-    def __call__(
-        self, description: str, total: int | None, done: int = 0
-    ) -> AbstractContextManager[Callable[[int], None]]:
+    def __call__(self, description: str, total: int | None, done: int = 0) -> AbstractContextManager[Advance]:
         return self._spinner(description) if total is None else self._bar(description, total, done)
 
     @contextmanager
-    def _bar(self, description: str, total: int, done: int) -> Iterator[Callable[[int], None]]:
+    def _bar(self, description: str, total: int, done: int) -> Iterator[Advance]:
         columns = (
             TextColumn(f"{{task.description:<{DESCRIPTION_WIDTH}}}", markup=False),
             BarColumn(bar_width=10),
             MofNCompleteColumn(),
             RateColumn(),
             TimeColumn(),
+            TextColumn("{task.fields[note]}", markup=False),
         )
         with self._in_front(Progress(*columns, console=self.console)) as bars:
-            task = bars.add_task(description, total=total)
+            task = bars.add_task(description, total=total, note="")
             if done:
                 # Work of an earlier run counts as done, but not for the rate.
                 bars.reset(task, completed=done, total=total)
-            yield lambda count: bars.advance(task, count)
+            yield lambda count, note="": bars.update(task, advance=count, note=note)
 
     @contextmanager
-    def _spinner(self, description: str) -> Iterator[Callable[[int], None]]:
+    def _spinner(self, description: str) -> Iterator[Advance]:
         is_behind_a_bar = any(not drawn.live.transient for drawn in self._drawn)
         if not self.console.is_terminal or is_behind_a_bar:
-            yield lambda count: None
+            yield lambda count, note="": None
             return
         columns = (TextColumn("{task.description}", markup=False), SpinnerColumn(), TimeElapsedColumn())
         with self._in_front(Progress(*columns, console=self.console, transient=True)) as spinner:
             spinner.add_task(description, total=None)
-            yield lambda count: None
+            yield lambda count, note="": None
 
     @contextmanager
     def _in_front(self, progress: Progress) -> Iterator[Progress]:

@@ -1,16 +1,21 @@
 """Progress of long work: the library reports it, the command line displays it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
+
+
+class Advance(Protocol):
+    """Counts items that are finished."""
+
+    def __call__(self, count: int, note: str = "") -> None:
+        """Count items; `note` is displayed beside the count until the next call, such as a loss."""
 
 
 class Progress(Protocol):
     """Opens one task: `with progress("Features", total=1000) as advance: advance(8)`. Tasks may be nested."""
 
-    def __call__(
-        self, description: str, total: int | None, done: int = 0
-    ) -> AbstractContextManager[Callable[[int], None]]:
+    def __call__(self, description: str, total: int | None, done: int = 0) -> AbstractContextManager[Advance]:
         """Start a task of `total` items, of which `done` were finished by an earlier run.
 
         `total` is None if it is not known; such a task never calls the function that counts items.
@@ -18,9 +23,9 @@ class Progress(Protocol):
 
 
 @contextmanager
-def silent(description: str, total: int | None, done: int = 0) -> Iterator[Callable[[int], None]]:
+def silent(description: str, total: int | None, done: int = 0) -> Iterator[Advance]:
     """Report nothing."""
-    yield lambda count: None
+    yield lambda count, note="": None
 
 
 def named(progress: Progress, before: str = "", after: str = "") -> Progress:
@@ -29,7 +34,7 @@ def named(progress: Progress, before: str = "", after: str = "") -> Progress:
     So `Features` becomes `3/9 Features, train`, and `Map, black` remains as it is.
     """
 
-    def described(description: str, total: int | None, done: int = 0) -> AbstractContextManager[Callable[[int], None]]:
+    def described(description: str, total: int | None, done: int = 0) -> AbstractContextManager[Advance]:
         ending = f", {after}" if after and after not in description else ""
         return progress(f"{before} {description}{ending}".lstrip(), total, done)
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from bias_toolkit.foundation.files import atomic_path, write_text
@@ -33,9 +33,11 @@ def network():
 
 
 def write_weights(tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Write a state dict as safetensors."""
+    """Write a state dict as safetensors. Raises OSError, as `atomic_path` does, where it cannot be written."""
+    content = save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
     with atomic_path(path) as temporary:
-        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, temporary)
+        # safetensors' own writing has errors without a number, from which a full disk cannot be told.
+        temporary.write_bytes(content)
 
 
 def write_factory(path: Path, spec: str, weights: str, filter_size: int) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from bias_toolkit.foundation.errors import InputError
-from bias_toolkit.foundation.progress import silent
+from bias_toolkit.foundation.progress import Advance, silent
 from bias_toolkit.pipeline.shards import work_on_shards
 from bias_toolkit.pipeline.step import Job, Plan
 
@@ -41,7 +41,7 @@ class Workshop:
         self.plan = plan
         self.results = results
 
-    def shards(self, job: ShardJob, advance: Callable[[int], None]) -> Iterator[int]:
+    def shards(self, job: ShardJob, advance: Advance) -> Iterator[int]:
         """Do the shards of a job, and yield each one's number as soon as this shard and all before it are sealed.
 
         `advance` takes the number of items done since its last call. Raises InputError if the study has no such task,
@@ -60,4 +60,4 @@ class Workshop:
 class Executor(Protocol):
     """Does the shards of jobs, as `Workshop.shards` says."""
 
-    def shards(self, job: ShardJob, advance: Callable[[int], None]) -> Iterator[int]: ...
+    def shards(self, job: ShardJob, advance: Advance) -> Iterator[int]: ...

@@ -9,7 +9,7 @@ from typing import Any
 
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.files import remove_leftovers
-from bias_toolkit.foundation.progress import Progress, named, silent
+from bias_toolkit.foundation.progress import Advance, Progress, named, silent
 from bias_toolkit.foundation.untrusted import inside
 from bias_toolkit.pipeline.executor import Executor, ShardJob, Workshop
 from bias_toolkit.pipeline.lock import StudyLock
@@ -193,7 +193,7 @@ class Runner:
                 mark_cleared(records.pop(other), self.folder / other)
                 undone.append(other)
 
-    def _seal(self, task: Task, numbers: list[int], advance: Callable[[int], None]) -> Iterator[int]:
+    def _seal(self, task: Task, numbers: list[int], advance: Advance) -> Iterator[int]:
         return self._executor.shards(self._describe_job(task, tuple(numbers)), advance)
 
     def _take_lock(self) -> None:

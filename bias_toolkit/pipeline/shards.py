@@ -14,10 +14,11 @@ from bias_toolkit.foundation.files import (
     write_array,
     write_table,
 )
+from bias_toolkit.foundation.progress import Advance
 from bias_toolkit.foundation.shards import Shard
 from bias_toolkit.pipeline.step import Job, Task
 
-Seal = Callable[[Sequence[int], Callable[[int], None]], Iterator[int]]
+Seal = Callable[[Sequence[int], Advance], Iterator[int]]
 """Does the shards of these numbers, counts items, and yields the number of each shard that is sealed, in order."""
 
 
@@ -48,7 +49,7 @@ def do_shards(task: Task, job: Job, seal: Seal) -> None:
         sharding.finish(job, *task.members)
 
 
-def work_on_shards(task: Task, job: Job, numbers: Sequence[int], advance: Callable[[int], None]) -> Iterator[int]:
+def work_on_shards(task: Task, job: Job, numbers: Sequence[int], advance: Advance) -> Iterator[int]:
     """Do shards of a task: write each one's files into the job's folder, seal it, and yield its number.
 
     `numbers` are those of the shards, in order. `advance` takes the number of items done since its last call.

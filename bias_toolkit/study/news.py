@@ -10,13 +10,14 @@ from bias_toolkit.study.inputs import Inputs
 from bias_toolkit.study.results import Results
 from bias_toolkit.study.settings import SPLITS
 
-REASONS_SHOWN = 3
+REASONS_SHOWN = LABELS_SHOWN = 3
 
 
-def news(inputs: Inputs, results: Results, with_model: bool) -> list[str]:
+def news(inputs: Inputs, results: Results, with_model: bool, with_training: bool) -> list[str]:
     """What both sets hold and how they were read, what was left out, and what does not fit the model.
 
-    Both sets have been read. `with_model` says whether the work needs the model, which is then opened.
+    Both sets have been read. `with_model` says whether the work needs the model, which is then opened; `with_training`
+    whether the model is trained further.
     """
     sentences = [_set_sentence(results, split) for split in SPLITS] + left_out_sentences(results)
     if not with_model:
@@ -25,7 +26,8 @@ def news(inputs: Inputs, results: Results, with_model: bool) -> list[str]:
 
     is_matched = results.stored.is_current(steps.measures)
     match = results.label_record["sentence"] if is_matched else inputs.label_match.sentence
-    return [*sentences, f"{match}.", *filter(None, [TRAINED_ELSEWHERE.get(results.trained_on)])]
+    elsewhere = filter(None, [TRAINED_ELSEWHERE.get(results.trained_on)])
+    return [*sentences, f"{match}.", *elsewhere, *(_training_sentences(inputs, results) if with_training else [])]
 
 
 def _set_sentence(results: Results, split: str) -> str:
@@ -39,6 +41,35 @@ def _set_sentence(results: Results, split: str) -> str:
         f"{count(boxes, 'box', 'boxes') if boxes else 'no boxes'}, read as {record['layout']} "
         f"({record['layout_reason']})."
     )
+
+
+def _training_sentences(inputs: Inputs, results: Results) -> list[str]:
+    """What the training cannot keep of the model, and which labels it cannot learn."""
+    images, classes, sentences = results.images("train"), inputs.training_classes, []
+    if not classes:
+        return sentences
+    if inputs.needs_new_head:
+        sentences.append(
+            "No label of the training set is a class of the model. So the trained copies get a new last layer, for "
+            f"{count(len(classes), 'label')}."
+        )
+        wanted = dict.fromkeys(results.images("test")["label"].dropna()) | classes
+    else:
+        wanted = inputs.class_indices("test") | classes
+        if n_others := len(set(images["label"].dropna()) - set(classes)):
+            sentences.append(
+                f"{count(n_others, 'label')} of the training set {'is' if n_others == 1 else 'are'} not among the "
+                "model's classes. Images with such a label are left out of the training."
+            )
+    readable = images[~images["image_id"].isin(results.left_out("train"))]["label"]
+    learnt = set(map(classes.get, readable.dropna()))
+    if missing := sorted(label for label, index in wanted.items() if index is None or index not in learnt):
+        names = ", ".join([*missing[:LABELS_SHOWN], *["…"] * (len(missing) > LABELS_SHOWN)])
+        sentences.append(
+            f"The training cannot teach {count(len(missing), 'label')} ({names}), as no training image of "
+            f"{'it' if len(missing) == 1 else 'them'} can be read."
+        )
+    return sentences
 
 
 def left_out_sentences(results: Results) -> list[str]:

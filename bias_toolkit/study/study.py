@@ -423,8 +423,13 @@ class Study:
         if self._when_read is None or self._is_told or all(is_current(task.step, task.member) for task in tasks):
             return []
         self._is_told = True
-        required = {name for task in tasks for step in task.step.lineage() for name in step.requires}
-        return news(self.inputs, self.results, with_model="model" in required)
+        lineage = {step for task in tasks for step in task.step.lineage()}
+        return news(
+            self.inputs,
+            self.results,
+            with_model=any("model" in step.requires for step in lineage),
+            with_training=steps.training in lineage and bool(self.inputs.training_arms),
+        )
 
     def _refuse_early(self, wanted: Sequence[Step]) -> None:
         """Refuse steps that would give no result, before anything is computed or recorded."""

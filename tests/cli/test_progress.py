@@ -17,6 +17,15 @@ def test_shows_what_was_done_of_how_much():
     assert "10/10" in drawn(0, [4, 6], 10)
 
 
+def test_a_note_stands_beside_the_count():
+    text = io.StringIO()
+    with ConsoleProgress(Console(file=text, width=120))("Training", total=4) as advance:
+        advance(3, "loss 2.31")
+        advance(1, "loss 0.42")
+    assert "4/4" in text.getvalue()
+    assert "loss 0.42" in text.getvalue()
+
+
 def test_counts_work_of_an_earlier_run():
     line = drawn(90, [5], 100)
     assert "95/100" in line

@@ -2,6 +2,7 @@
 
 import shutil
 
+import pandas as pd
 import pytest
 from torch import nn
 
@@ -134,3 +135,61 @@ def test_bars_say_the_step_of_how_many_and_the_set(photographs, fast, tmp_path):
     # Opening and trying the model is no part of a bar's time.
     shown = [description for description, total in bars]
     assert shown.index("Trying the model") < shown.index("1/3 Sweep crop-1-diagonal")
+
+
+class Told(Exception):
+    """Ends a command once its news is told."""
+
+
+@pytest.fixture
+def said_of_training(photographs, fast, tmp_path):
+    """A function that gives the last sentences before a training on changed tables, in which nothing is computed."""
+
+    def said(model, count, **changes):
+        def tell(sentences):
+            raise Told(sentences)
+
+        tables = {}
+        for split in ("train", "test"):
+            table = pd.read_csv(photographs[split])
+            tables[split] = photographs[split].with_name(f"{tmp_path.name}.csv")
+            changes.get(split, lambda each: each)(table).to_csv(tables[split], index=False)
+        options = fast | {"train_epochs": 1, "remedy_images": 4}
+        study = Study(tmp_path / "study", *tables.values(), model, when_read=tell, **options)
+        try:
+            with pytest.raises(Told) as told:
+                study.measure_remedies()
+        finally:
+            for table in tables.values():
+                table.unlink()
+        assert study.computed == ["images/train", "images/test"]
+        return told.value.args[0][-count:]
+
+    return said
+
+
+def test_labels_that_do_not_match_get_a_new_last_layer(said_of_training):
+    def other(table):
+        return table.assign(label="shape " + table["label"].astype(str))
+
+    (head,) = said_of_training("demo", 1, train=other, test=other)
+    assert head == (
+        "No label of the training set is a class of the model. So the trained copies get a new last layer, for "
+        "10 labels."
+    )
+
+
+def test_labels_that_the_training_cannot_teach_are_named(said_of_training):
+    def one_other(table):
+        return table.assign(label=table["label"].astype(str).replace("3", "blob"))
+
+    others, missing = said_of_training("demo", 2, train=one_other)
+    assert others == (
+        "1 label of the training set is not among the model's classes. Images with such a label are left out of the "
+        "training."
+    )
+    assert missing == "The training cannot teach 1 label (3), as no training image of it can be read."
+
+
+def test_without_a_mismatch_nothing_is_said_of_the_training(said_of_training):
+    assert "training image" not in said_of_training("demo", 1)[0]

@@ -28,13 +28,17 @@ FORMAT = 3
     writes=["explanation.json", "index.html", "figures/*", "pictures/*"],
 )
 def explanation(job: Job, request: Request) -> None:
-    """Remove each candidate cause in turn, measure again, and write the result."""
+    """Remove each candidate cause in turn, measure again, and write the result.
+
+    If the layers have been measured on this image, the page also says which of them moves most.
+    """
     from bias_toolkit.explain import explain_image
     from bias_toolkit.report.explanation import write_explanation
 
     result = explain_image(context_of(job), subject_of(job, request), job.folder)
     result.save(job.folder)
-    write_explanation(result, job.folder)
+    layer = job.results.most_moved(request.image_id)
+    write_explanation(result, job.folder, layer.text if layer else "")
 
 
 def context_of(job: Job) -> Context:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from bias_toolkit.foundation.errors import InputError
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor, nn
 
+    from bias_toolkit.foundation.progress import Advance
     from bias_toolkit.foundation.shards import Shard
     from bias_toolkit.models import Model
 
@@ -75,9 +76,7 @@ def starting_network(job: Job, arm_name: str) -> nn.Module:
     writes=[WEIGHTS, FACTORY],
     command="remedies",
 )
-def training(
-    job: Job, arm: str, shards: Iterator[Shard], advance: Callable[[int], None]
-) -> Iterator[Mapping[str, Any]]:
+def training(job: Job, arm: str, shards: Iterator[Shard], advance: Advance) -> Iterator[Mapping[str, Any]]:
     """One arm, epoch by epoch; each epoch is a shard, and continues from the state of the one before."""
     import pandas as pd
 
@@ -103,7 +102,7 @@ def training(
                 epoch,
                 _inputs(job, arm, images, order),
                 seed=settings.seed,
-                advance=lambda loss: advance(1),
+                advance=lambda loss: advance(1, f"loss {loss:.2f}"),
             )
         done = epoch + 1
         row = pd.DataFrame([(epoch + 1, result.loss, result.accuracy)], columns=["epoch", "loss", "accuracy"])

@@ -2,6 +2,7 @@
 
 import copy
 import math
+import resource
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from torch import nn
 
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.models import low_pass
+from bias_toolkit.models.give_back import write_weights
 from bias_toolkit.models.training.arms import ARMS, arm_of
 from bias_toolkit.models.training.epoch import Schedule, epoch_order, new_optimizer, train_epoch
 from bias_toolkit.models.training.head import with_new_head
@@ -132,6 +134,17 @@ def test_a_loss_that_is_no_number_is_refused_with_what_to_do(data):
         network[-1].bias[0] = math.nan
     with pytest.raises(InputError, match=r"The loss became nan in step 1 of epoch 1; give a smaller --train-rate\."):
         trained(network, (inputs, classes), 1)
+
+
+def test_weights_that_do_not_fit_on_the_disk_end_in_an_error_of_the_system(tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            write_weights({"weight": torch.zeros(10_000)}, tmp_path / "network.safetensors")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_networks_tensors_come_back_by_name(data):
