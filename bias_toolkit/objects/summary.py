@@ -38,6 +38,7 @@ from bias_toolkit.objects.null_model import (
     with_null_model,
 )
 from bias_toolkit.objects.schema import FRAMING_SUMMARY
+from bias_toolkit.objects.spread import ResampledSpread
 
 WHOLE_DATASET = ""
 OFTEN_TRUNCATED = 0.1
@@ -77,13 +78,12 @@ def framing_summary(
     is the standard deviation (n − 1). The columns of `class_box_overlap` are from the function of that name.
 
     Intervals are 95% percentile intervals over resampled images with all their objects, expanded for few images
-    (`expanded_confidence`); for truncated_share, `share_interval`. They are null for fewer than five images, and never
-    have zero width: see `bias_bound`, `median_limits` and `mean_bound` for data that a bootstrap cannot vary. For 60
-    and 300 images with one to three objects, they held the true value in 93 to 97 of 100 datasets
-    (benchmarks/coverage_framing.py). For 60 images, the interval of log_scale_sd held it in 89, and that of
-    divergence_bits in 87 to 98, depending on its
-    size. `divergence_bits` is the corrected divergence, with `divergence_interval` from at least 400 of the resamples
-    where there are over 50,000 objects.
+    (`expanded_confidence`); for truncated_share, `share_interval`; for log_scale_sd, a bootstrap-t interval
+    (`ResampledSpread`); for `divergence_bits`, the corrected divergence, `divergence_interval` from at least 400 of the
+    resamples where there are over 50,000 objects. They are null for fewer than five images, for log_scale_sd for fewer
+    than ten, and for divergence_bits for fewer than 40 objects. They never have zero width: see `bias_bound`,
+    `median_limits` and `mean_bound` for data that a bootstrap cannot vary. How often they hold the true value is in
+    benchmarks/COVERAGE.md.
     """
     objects = with_null_model(framing[framing["image_id"].isin(images["image_id"])], images)
     # Objects without a category belong to the whole dataset only.
@@ -164,7 +164,8 @@ def _row(category: str, objects: pd.DataFrame, placed: _Placed, resamples: int, 
         estimates = _bootstrap(objects, resamples, named_generator(seed, f"resamples/{category}"))
         rng = named_generator(seed, f"divergence/{category}")
         divergences = estimates.pop("divergence_bits")
-        intervals = {"divergence_bits": wide(*divergence_interval(*histograms, divergences, rng))}
+        confidence = expanded_confidence(row["n_images"])
+        intervals = {"divergence_bits": divergence_interval(*histograms, divergences, rng, confidence)}
         intervals |= _intervals(objects, row, estimates)
         for name, (low, high) in intervals.items():
             row[f"{name}_low"], row[f"{name}_high"] = low, high
@@ -186,6 +187,8 @@ def _intervals(objects: pd.DataFrame, row: Mapping[str, Any], estimates: dict[st
         if np.count_nonzero(sums[:, 1]) < FEWEST_IMAGES or not bootstrap_varies(sums):
             ends[name] = bias_bound(sums)
     image, _ = pd.factorize(objects["image_id"])
+    spread = ResampledSpread(np.log(objects["scale"].to_numpy()), image)
+    ends["log_scale_sd"] = spread.interval(estimates["log_scale_sd"], confidence)
     n = np.bincount(image)
     for name in ("mean_cx", "mean_cy"):
         sums = np.bincount(image, objects[name.removeprefix("mean_")])
@@ -195,14 +198,16 @@ def _intervals(objects: pd.DataFrame, row: Mapping[str, Any], estimates: dict[st
 
 
 def _bootstrap(objects: pd.DataFrame, resamples: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """A row's estimates in resamples of its images; arrays of shape (resamples,), shorter for the divergences."""
+    """A row's estimates in resamples of its images; arrays of shape (resamples,), shorter for the divergences.
+
+    For log_scale_sd they are the deviations of `ResampledSpread`.
+    """
     objects = objects.sort_values("scale", kind="stable")
     # Images are numbered in order of scale, so that reading counts in that order reads memory in sequence.
     image, _ = pd.factorize(objects["image_id"])
     n_images = int(image.max()) + 1
     scale, observed = objects["scale"].to_numpy(), objects["centre_distance"].to_numpy()
     untruncated = ~objects["truncated"].to_numpy()
-    # Deviations from the mean keep the digits of their squares.
     middle = np.log(scale).mean()
     deviation = np.log(scale) - middle
     per_object = (
@@ -212,7 +217,6 @@ def _bootstrap(objects: pd.DataFrame, resamples: int, rng: np.random.Generator) 
         observed * untruncated,
         objects["inner_expected"].to_numpy() * untruncated,
         deviation,
-        deviation**2,
         ~untruncated,
         objects["cx"].to_numpy() - 0.5,
         objects["cy"].to_numpy() - 0.5,
@@ -220,24 +224,20 @@ def _bootstrap(objects: pd.DataFrame, resamples: int, rng: np.random.Generator) 
     by_aspect = np.argsort(objects["aspect"].to_numpy(), kind="stable")
     aspect = objects["aspect"].to_numpy()[by_aspect]
     per_image = np.column_stack([np.bincount(image, column, n_images) for column in per_object])
-    divergence = ResampledDivergence(objects)
+    divergence, spread = ResampledDivergence(objects), ResampledSpread(deviation, image)
     enough, done = max(FEWEST_DIVERGENCES, DIVERGENCE_DRAWS // len(objects)), 0
     parts = []
     for counts in resample_counts([n_images], resamples, rng):
-        n, observed_sum, expected_sum, inner_observed, inner_expected, deviations, squares, cut, cx, cy = (
-            counts @ per_image
-        ).T
-        mean = deviations / n
+        n, observed_sum, expected_sum, inner_observed, inner_expected, deviations, cut, cx, cy = (counts @ per_image).T
         weights = counts[:, image]
-        spread = np.maximum(squares - n * mean**2, 0.0)
         parts.append(
             {
                 "centre_bias": relative_shortfall(observed_sum, expected_sum),
                 "untruncated_centre_bias": relative_shortfall(inner_observed, inner_expected),
                 "median_scale": weighted_median(scale, weights),
                 "truncated_share": cut / n,
-                "log_scale_mean": middle + mean,
-                "log_scale_sd": np.sqrt(np.divide(spread, n - 1, out=np.full_like(n, np.nan), where=n > 1)),
+                "log_scale_mean": middle + deviations / n,
+                "log_scale_sd": spread(counts),
                 "mean_cx": 0.5 + cx / n,
                 "mean_cy": 0.5 + cy / n,
                 "median_aspect": weighted_median(aspect, weights[:, by_aspect]),

@@ -69,6 +69,8 @@ def test_narrows_with_the_number_of_objects(make_framing):
     assert (many[2] - many[1]) < (few[2] - few[1]) / 2.5
 
 
-def test_boxes_that_fill_the_frame_have_no_width(make_framing):
-    framing, _ = make_framing(np.tile([0, 0, 100, 100], (20, 1)))
-    assert interval_of(framing, np.random.default_rng(0)) == (0, 0, 0)
+@pytest.mark.parametrize("edges", [np.tile([0, 0, 100, 100], (60, 1)), np.tile([10, 10, 30, 40], (39, 1))])
+def test_no_interval_of_boxes_that_fill_the_frame_or_of_few(make_framing, edges):
+    estimate, *ends = interval_of(make_framing(edges)[0], np.random.default_rng(0))
+    assert np.isfinite(estimate)
+    assert np.isnan(ends).all()

@@ -152,7 +152,6 @@ def test_bootstrap_agrees_with_resampling_the_table(make_framing, random_edges):
                 "centre_bias": 1 - observed[drawn].sum() / expected[drawn].sum(),
                 "median_scale": np.median(scale[drawn]),
                 "log_scale_mean": np.log(scale[drawn]).mean(),
-                "log_scale_sd": np.log(scale[drawn]).std(ddof=1),
                 "mean_cx": framing["cx"].to_numpy()[drawn].mean(),
                 "mean_cy": framing["cy"].to_numpy()[drawn].mean(),
                 "median_aspect": np.median(framing["aspect"].to_numpy()[drawn]),
