@@ -152,7 +152,7 @@ def _print_table(contents: FramingContents, framed: FramedSet) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from bias_toolkit.foundation.words import count, number, percent, visible_name
+    from bias_toolkit.foundation.words import count, percent, visible_name
     from bias_toolkit.objects import OF_ALL_OBJECTS
     from bias_toolkit.report.topics.framing.contents import by_category
     from bias_toolkit.report.words.definitions import label_of
@@ -182,9 +182,9 @@ def _print_table(contents: FramingContents, framed: FramedSet) -> None:
             count(row["n_images"]),
             count(row[centring.n_objects]),
             value_of(row, column, short=True),
-            number(row["median_scale"]),
-            percent(row["truncated_share"], 0),
-            percent(row["class_box_overlap"], 0),
+            value_of(row, "median_scale", short=True),
+            value_of(row, "truncated_share", percent, short=True),
+            value_of(row, "class_box_overlap", percent, short=True),
         )
     console = Console()
     # Without a terminal, rich assumes 80 columns; tables must not be wrapped to these.

@@ -2,8 +2,9 @@
 
 Sources: P. McCullagh & J. Nelder, Generalized Linear Models, 1989, chapter 4 (the fit). Covariance: the cluster
 jackknife CV3 of J. MacKinnon, M. Nielsen & M. Webb, "Cluster-robust jackknife and bootstrap inference for logistic
-regression models", Econometric Reviews 44, 2025 (its linearised form), with Student's t of clusters − 1 degrees of
-freedom.
+regression models", Econometric Reviews 44, 2025 (its linearised form), with Student's t. Its degrees of freedom are the
+effective number of clusters − 1, because a few large clusters decide a coefficient alone: A. Carter, K. Schnepel & D.
+Steigerwald, "Asymptotic behavior of a t-test robust to cluster heterogeneity", Rev. Econ. Stat. 99(4), 2017.
 """
 
 import warnings
@@ -30,6 +31,7 @@ class BinomialFit:
     coefficients: np.ndarray  # (terms,); log odds ratios, without the intercepts
     covariance: np.ndarray  # (terms, terms); NaN where one cluster alone decides a coefficient
     clusters: int  # the number of clusters
+    freedom: np.ndarray  # (terms,); Student's degrees of freedom of each coefficient
 
     def odds_ratio(self, term: int) -> tuple[float, float, float, float]:
         """One term's odds ratio, both ends of its interval, and the p-value of the hypothesis that it is 1."""
@@ -38,8 +40,8 @@ class BinomialFit:
         coefficient, error = self.coefficients[term], np.sqrt(self.covariance[term, term])
         if not np.isfinite(error) or error <= 0:
             return float(np.exp(coefficient)), np.nan, np.nan, np.nan
-        half = t.ppf((1 + CONFIDENCE) / 2, self.clusters - 1) * error
-        p_value = 2 * t.sf(abs(coefficient) / error, self.clusters - 1)
+        half = t.ppf((1 + CONFIDENCE) / 2, self.freedom[term]) * error
+        p_value = 2 * t.sf(abs(coefficient) / error, self.freedom[term])
         return (*(float(np.exp(coefficient + by)) for by in (0.0, -half, half)), float(p_value))
 
 
@@ -57,8 +59,9 @@ def fit_binomial(terms: np.ndarray, changed: np.ndarray, steps: np.ndarray, clus
     if coefficients is None:
         return None
     expected = steps * expit(design @ coefficients)
-    covariance = _cluster_jackknife(design, changed - expected, expected * (1 - expected / steps), clusters)
-    return BinomialFit(coefficients[1:], covariance[1:, 1:], int(clusters.max()) + 1)
+    weights = expected * (1 - expected / steps)
+    covariance, freedom = _cluster_jackknife(design, changed - expected, weights, clusters)
+    return BinomialFit(coefficients[1:], covariance[1:, 1:], int(clusters.max()) + 1, freedom[1:])
 
 
 def glm_coefficients(design: np.ndarray, changed: np.ndarray, steps: np.ndarray) -> np.ndarray | None:
@@ -107,8 +110,8 @@ def fit_within_classes(
         change = np.linalg.solve(information, centred.T @ (changed - expected))
         of_intercepts = np.bincount(classes, weights=changed - expected) / of_class - means @ change
         if max(np.abs(change).max(), np.abs(of_intercepts).max()) < TOLERANCE:
-            covariance = _cluster_jackknife(centred, changed - expected, weights, classes)
-            return BinomialFit(coefficients, covariance, len(size))
+            covariance, freedom = _cluster_jackknife(centred, changed - expected, weights, classes)
+            return BinomialFit(coefficients, covariance, len(size), freedom)
         step = 1.0
         # Newton's full step may go downhill, but a small enough part of it does not.
         while True:
@@ -129,8 +132,11 @@ def _log_likelihood(log_odds: np.ndarray, changed: np.ndarray, steps: np.ndarray
 
 def _cluster_jackknife(
     design: np.ndarray, residuals: np.ndarray, weights: np.ndarray, clusters: np.ndarray
-) -> np.ndarray:
+) -> tuple[np.ndarray, np.ndarray]:
     """CV3: sum over clusters of the effect of leaving each out on the coefficients, by one Newton step.
+
+    Returns the covariance and Student's degrees of freedom of each coefficient. They are one less than the number of
+    clusters with equal shares of the information on the coefficient that would have the same sum of squared shares.
 
     Parameters
     ----------
@@ -146,9 +152,12 @@ def _cluster_jackknife(
     information = np.add.reduceat(rows[:, :, None] * (rows * weights[order][:, None])[:, None, :], starts)
     # Without any one cluster, the others must still hold information on every direction.
     total = information.sum(axis=0)
-    root = np.linalg.cholesky(np.linalg.inv(total))
+    inverse = np.linalg.inv(total)
+    shares = np.einsum("aj,gab,bj->gj", inverse, information, inverse) / np.diag(inverse)
+    freedom = np.maximum(1 / (shares**2).sum(axis=0) - 1, 1.0)
+    root = np.linalg.cholesky(inverse)
     largest = np.linalg.eigvalsh(root.T @ information @ root)[:, -1]
     if len(starts) < 2 or np.any(1 - largest < NO_INFORMATION):
-        return np.full(total.shape, np.nan)
+        return np.full(total.shape, np.nan), freedom
     moved = np.linalg.solve(total - information, scores[:, :, None])[:, :, 0]
-    return (len(starts) - 1) / len(starts) * moved.T @ moved
+    return (len(starts) - 1) / len(starts) * moved.T @ moved, freedom

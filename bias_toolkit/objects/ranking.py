@@ -6,19 +6,22 @@ interval. Plain intervals would not be enough: they describe one category, and i
 partly by luck. The shrunken estimates also hold for the categories at the ends of the ranking.
 Sources: B. Efron & C. Morris, "Data analysis using Stein's estimator and its generalizations", J. Am. Stat. Assoc.
 70(350), 1975; C. Morris, "Parametric empirical Bayes inference", ibid. 78(381), 1983; R. Paule & J. Mandel, "Consensus
-values and weighting factors", J. Res. Natl. Bur. Stand. 87(5), 1982 (the spread of the true values); H. Goldstein & D.
-Spiegelhalter, "League tables and their limitations", J. R. Stat. Soc. A 159(3), 1996 (intervals of ranks).
+values and weighting factors", J. Res. Natl. Bur. Stand. 87(5), 1982 (the spread of the true values); W. Viechtbauer,
+"Confidence intervals for the amount of heterogeneity in meta-analysis", Stat. Med. 26(1), 2007 (its interval, by the
+Q-profile); H. Goldstein & D. Spiegelhalter, "League tables and their limitations", J. R. Stat. Soc. A 159(3), 1996
+(intervals of ranks).
 """
 
 import numpy as np
 import pandas as pd
 
-from bias_toolkit.foundation.intervals import FEWEST_IMAGES, expanded_confidence
+from bias_toolkit.foundation.intervals import FEWEST_IMAGES, NONE, Limits, expanded_confidence, wide
 from bias_toolkit.foundation.resampling import CONFIDENCE, percentile_interval
 from bias_toolkit.objects.schema import CATEGORY_RANKING
 from bias_toolkit.objects.summary import WHOLE_DATASET
 
 DRAWS = 4000
+SIGNAL = ("signal", "signal_low", "signal_high")
 
 
 def rank_categories(summary: pd.DataFrame, column: str = "centre_bias", seed: int = 0) -> pd.DataFrame:
@@ -43,7 +46,7 @@ def rank_categories(summary: pd.DataFrame, column: str = "centre_bias", seed: in
     coverage holds over all categories, not for each: of 30 categories, it held the true value of 94%, and of 90% where
     the true values vary by less than half of their errors (benchmarks/coverage_framing.py). `signal`, the same in each
     row, is the share of the estimates' variance that is due to the true values: 0 where the ranking is chance, near 1
-    where it is reliable.
+    where it is reliable. Its 95% interval is null where the estimates vary less than their errors let expect.
     """
     from scipy.stats import norm
 
@@ -54,7 +57,7 @@ def rank_categories(summary: pd.DataFrame, column: str = "centre_bias", seed: in
     value, low, high = (rows[name].to_numpy(np.float64) for name in (column, f"{column}_low", f"{column}_high"))
     confidence = np.array([expanded_confidence(n) for n in rows["n_images"]])
     variance = ((high - low) / (2 * norm.ppf((1 + confidence) / 2))) ** 2
-    mean, mean_variance, scatter = _law_of_true_values(value, variance)
+    mean, mean_variance, scatter, ends = _law_of_true_values(value, variance)
     kept = np.divide(scatter, scatter + variance, out=np.ones_like(value), where=scatter + variance > 0)
     shrunken = mean + kept * (value - mean)
     own_variance = kept * variance + _of_unknown_scatter(value - mean, variance, scatter)
@@ -74,29 +77,42 @@ def rank_categories(summary: pd.DataFrame, column: str = "centre_bias", seed: in
             "shrunken": shrunken,
             "shrunken_low": shrunken - half,
             "shrunken_high": shrunken + half,
-            "signal": scatter / (scatter + variance.mean()) if scatter > 0 else 0.0,
+            **{name: _share_of(each, variance) for name, each in zip(SIGNAL, (scatter, *ends), strict=True)},
         },
         columns=CATEGORY_RANKING.names,
     )
 
 
-def _law_of_true_values(value: np.ndarray, variance: np.ndarray) -> tuple[float, float, float]:
-    """Mean of the true values, the variance of that estimate, and the variance of the true values."""
+def _law_of_true_values(value: np.ndarray, variance: np.ndarray) -> tuple[float, float, float, Limits]:
+    """Mean of the true values, the variance of that estimate, and the variance of the true values with its interval."""
     from scipy.optimize import brentq
+    from scipy.stats import chi2
 
-    if len(value) < 2:
-        return (float(value[0]) if len(value) else np.nan), 0.0, 0.0
+    m = len(value)
+    if m < 2:
+        return (float(value[0]) if m else np.nan), 0.0, 0.0, NONE
     # An estimate without spread, as when all objects are exactly centred, must not get infinite weight.
     variance = np.maximum(variance, 1e-6 * max(value.var(), 1e-12))
 
-    def excess(scatter: float) -> float:
-        weights = 1 / (variance + scatter)
-        return (weights * (value - np.average(value, weights=weights)) ** 2).sum() - (len(value) - 1)
+    def scatter_of(wanted: float) -> float:
+        """The variance of the true values at which the weighted sum of squares is what it should be."""
 
-    most = len(value) * value.var() + 1e-12
-    scatter = brentq(excess, 0.0, most) if excess(0.0) > 0 else 0.0
+        def excess(scatter: float) -> float:
+            weights = 1 / (variance + scatter)
+            return (weights * (value - np.average(value, weights=weights)) ** 2).sum() - wanted
+
+        most = m * value.var() / wanted + 1e-12
+        return brentq(excess, 0.0, most) if excess(0.0) > 0 else 0.0
+
+    scatter = scatter_of(m - 1)
+    ends = wide(*(scatter_of(chi2.ppf(level, m - 1)) for level in ((1 + CONFIDENCE) / 2, (1 - CONFIDENCE) / 2)))
     weights = 1 / (variance + scatter)
-    return float(np.average(value, weights=weights)), float(1 / weights.sum()), float(scatter)
+    return float(np.average(value, weights=weights)), float(1 / weights.sum()), float(scatter), ends
+
+
+def _share_of(scatter: float, variance: np.ndarray) -> float:
+    """The share of the estimates' variance that is due to true values which have the variance `scatter`."""
+    return scatter / (scatter + variance.mean()) if scatter > 0 else scatter
 
 
 def _of_unknown_scatter(deviation: np.ndarray, variance: np.ndarray, scatter: float) -> np.ndarray:

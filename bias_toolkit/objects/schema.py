@@ -38,8 +38,7 @@ CATEGORY_RANKING = pa.schema(
         ("category", pa.string()),
         *columns(WHOLE, "n_images", "n_objects"),
         *columns(WHOLE, "rank", ends=INTERVAL),
-        *columns(REAL, "value", "shrunken", ends=INTERVAL),
-        ("signal", REAL),
+        *columns(REAL, "value", "shrunken", "signal", ends=INTERVAL),
     ]
 )
 """The categories ranked by one estimate of FRAMING_SUMMARY, highest first."""

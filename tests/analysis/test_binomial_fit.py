@@ -79,11 +79,22 @@ class TestTogether:
         x, changed, steps, of = images()
         fit = fit_binomial(x, changed, steps, of)
         value, low, high, p = fit.odds_ratio(1)
-        error = np.sqrt(fit.covariance[1, 1])
+        error, freedom = np.sqrt(fit.covariance[1, 1]), fit.freedom[1]
         assert np.log(value) == pytest.approx(fit.coefficients[1])
-        assert np.log(high) - np.log(value) == pytest.approx(stats.t.ppf(0.975, 11) * error)
-        assert np.log(value) - np.log(low) == pytest.approx(stats.t.ppf(0.975, 11) * error)
-        assert p == pytest.approx(2 * stats.t.cdf(-abs(fit.coefficients[1]) / error, 11))
+        assert np.log(high) - np.log(value) == pytest.approx(stats.t.ppf(0.975, freedom) * error)
+        assert np.log(value) - np.log(low) == pytest.approx(stats.t.ppf(0.975, freedom) * error)
+        assert p == pytest.approx(2 * stats.t.cdf(-abs(fit.coefficients[1]) / error, freedom))
+
+    def test_a_few_large_clusters_have_fewer_degrees_of_freedom(self):
+        rng = np.random.default_rng(4)
+        x, steps = np.tile(rng.normal(size=(20, 1)), (40, 1)), np.full(800, 8.0)
+        changed = rng.binomial(8, 0.5, 800).astype(float)
+        # The same values in each cluster of 20, so that the information on the coefficient goes with the size.
+        even = fit_binomial(x, changed, steps, np.repeat(np.arange(10), 80))
+        uneven = fit_binomial(x, changed, steps, np.repeat(np.arange(10), [20] * 8 + [320] * 2))
+        assert even.freedom == pytest.approx([9], rel=0.01)
+        # 800² / (8 · 20² + 2 · 320²) clusters of equal size would have the same sum of squared shares.
+        assert uneven.freedom == pytest.approx([800**2 / (8 * 20**2 + 2 * 320**2) - 1], rel=0.01)
 
     def test_a_term_of_one_cluster_has_no_interval(self):
         x, changed, steps, of = images()

@@ -36,6 +36,8 @@ def test_equal_errors_are_stein_s_estimate():
 def test_estimates_that_scatter_as_their_errors_say_cannot_be_told_apart():
     ranking = rank_categories(summary([0.31, 0.3, 0.29, 0.3], [0.1, 0.1, 0.1, 0.1]))
     assert ranking["signal"].eq(0).all()
+    # They scatter by less than a fortieth of what their errors let expect.
+    assert ranking[["signal_low", "signal_high"]].isna().all(axis=None)
     assert ranking["shrunken"].to_numpy() == pytest.approx(0.3)
     assert (ranking["rank_low"].eq(1) & ranking["rank_high"].eq(4)).all()
 
@@ -56,7 +58,7 @@ def test_the_less_is_known_the_more_is_shrunken():
 
 def test_intervals_of_shrunken_estimates_and_ranks_hold_the_truth():
     rng = np.random.default_rng(0)
-    shrunken, ranks, nearer = [], [], []
+    shrunken, ranks, nearer, signals = [], [], [], []
     for _ in range(80):
         truth, error = 0.3 + 0.1 * rng.normal(size=25), rng.uniform(0.03, 0.2, 25)
         value = truth + error * rng.normal(size=25)
@@ -65,9 +67,13 @@ def test_intervals_of_shrunken_estimates_and_ranks_hold_the_truth():
         rank = stats.rankdata(-truth)
         ranks.append(ranking["rank_low"].le(rank) & ranking["rank_high"].ge(rank))
         nearer.append(np.sum((ranking["shrunken"] - truth) ** 2) < np.sum((value - truth) ** 2))
+        signal = 0.1**2 / (0.1**2 + (error**2).mean())
+        signals.append(ranking["signal_low"].iloc[0] <= signal <= ranking["signal_high"].iloc[0])
     assert 0.925 <= np.mean(shrunken) <= 0.98
     assert 0.91 <= np.mean(ranks) <= 0.99
     assert np.mean(nearer) > 0.9
+    # Of 80 at 95%, fewer do once in 1,000 times.
+    assert sum(signals) >= 69
 
 
 def test_categories_of_few_images_or_without_an_interval_have_no_rank():

@@ -213,8 +213,23 @@ def test_centring_that_cannot_be_compared():
 
 
 def test_the_biases_themselves():
-    finding = of(findings(row("centre_bias", -0.2, 0.05, first=0.41, second=0.21)), "centre_bias")
-    assert finding.evidence == "Centre bias is 0.21 in the test set and 0.41 in the training set."
+    second = {"centre_bias": 0.21, "centre_bias_low": 0.18, "centre_bias_high": 0.24}
+    finding = of(findings(row("centre_bias", -0.2, 0.05), second=second), "centre_bias")
+    assert finding.evidence == (
+        "Centre bias is 0.21 (95% interval 0.18 to 0.24) in the test set and 0.41 (95% interval 0.39 to 0.43) in the "
+        "training set."
+    )
+
+
+def test_the_values_of_each_set_have_intervals():
+    ends = {"median_scale": 0.5, "median_scale_low": 0.4, "median_scale_high": 0.6}
+    ends |= {"mean_cx": 0.49, "mean_cx_low": 0.48, "mean_cx_high": 0.505}
+    _, table = compared(train=ends)
+    cells = {cells[0]: cells[1] for cells in table.rows}
+    assert (cells["Position across"].text, cells["Position across"].detail) == ("0.490", "0.480 to 0.505")
+    assert (cells["Centre bias"].text, cells["Centre bias"].detail) == ("0.41", "0.39 to 0.43")
+    # The natural logarithm, as its difference.
+    assert (cells["Scale"].text, cells["Scale"].detail) == ("−0.69", "−0.92 to −0.51")
 
 
 def test_where_many_objects_are_cut_the_others_are_compared():

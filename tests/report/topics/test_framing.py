@@ -119,7 +119,10 @@ def test_the_answer_has_its_number_and_what_it_is_of():
     )
     cut = framing_answer(contents(CUT | bias(-0.1)))
     assert cut.estimate.text == "Centre bias 0.50 (95% interval 0.40 to 0.60; 110 objects)"
-    assert "The other 77% touch the border: where their middle is, is not known." in cut.evidence
+    assert (
+        "The other 77.0% (95% interval 75.0% to 79.0%) touch the border: where their middle is, is not known."
+        in cut.evidence
+    )
     assert cut.evidence.endswith("Of all objects: centre bias −0.10 (95% interval −0.12 to −0.08; 120 objects).")
 
 
@@ -285,10 +288,10 @@ def test_classes_against_the_whole_set():
     assert finding.estimate.value == pytest.approx(-0.6)
     assert finding.estimate.label == "Centre bias of “c” minus that of the whole training set"
     assert finding.evidence.startswith(
-        "The centre bias of the objects of the training set, those of this class included, is 0.20. "
-        "2 of 3 classes differ from it."
+        "The centre bias of the objects of the training set, those of this class included, is 0.20 "
+        "(95% interval 0.18 to 0.22). 2 of 3 classes differ from it."
     )
-    assert "more than sampling gives" in finding.evidence
+    assert "98% (95% interval 91% to 99.9%) is more than sampling gives" in finding.evidence
     same = [
         bias(0.3, n_objects=600),
         *(category(name, value, 0.3) for name, value in zip("abcd", (0.3, 0.31, 0.29, 0.3), strict=True)),
@@ -417,6 +420,12 @@ def test_no_divergence_below_0_is_shown(value, low, high, text, detail):
     overview = framing_section(contents_of(row)).blocks[1]
     (cell,) = (line[1] for line in overview.rows if line[0] == FRAMING_SUMMARY["divergence_bits"].label)
     assert (cell.text, cell.detail) == (text, detail)
+
+
+def test_no_mean_distance_without_an_interval_is_shown():
+    overview = framing_section(contents_of({"observed_centre_distance": 0.2, "null_centre_distance": 0.3})).blocks[1]
+    labels = {FRAMING_SUMMARY[f"{name}_centre_distance"].label for name in ("observed", "null")}
+    assert not labels & {line[0] for line in overview.rows}
 
 
 def test_one_object_an_image_is_no_row_of_the_table():

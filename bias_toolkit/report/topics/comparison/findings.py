@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from bias_toolkit.foundation.false_discovery import with_family_intervals
-from bias_toolkit.foundation.words import count, known, number
+from bias_toolkit.foundation.words import count, known
 from bias_toolkit.objects import OF_ALL_OBJECTS, OF_UNCUT_OBJECTS, FramingComparison, TwoSampleTest
 from bias_toolkit.report.topics.framing.contents import FramingContents
 from bias_toolkit.report.words.definitions import FRAMING_VARIABLES, label_of
@@ -20,6 +20,7 @@ from bias_toolkit.report.words.finding import (
     Heading,
     Kind,
     Unit,
+    value_of,
 )
 
 _finding = partial(Finding, Heading.FRAMING)
@@ -159,7 +160,5 @@ def _figure(name: str) -> str | None:
 
 def _centring(row: Mapping[str, Any], contents: FramingContents) -> str:
     of_those = "" if row["variable"] == OF_ALL_OBJECTS.column else " of the objects that do not touch the border"
-    values = [
-        f"{number(row[name])} in {of.the}" for name, of in (("second", contents.second), ("first", contents.first))
-    ]
+    values = [f"{value_of(of.whole, row['variable'])} in {of.the}" for of in (contents.second, contents.first)]
     return f"Centre bias{of_those} is {' and '.join(values)}."

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bias_toolkit.foundation.words import count, known, number
+from bias_toolkit.foundation.words import Form, count, known, number
 from bias_toolkit.objects import FramingComparison
+from bias_toolkit.objects.comparison import MOST_IMAGES
 from bias_toolkit.report.page.blocks import (
     Cell,
     FigureBlock,
@@ -28,7 +29,7 @@ from bias_toolkit.report.topics.comparison.findings import (
     compared_variables,
     difference_of,
 )
-from bias_toolkit.report.topics.framing.contents import FramingContents
+from bias_toolkit.report.topics.framing.contents import FramedSet, FramingContents
 from bias_toolkit.report.words.definitions import LABELLED, label_of
 from bias_toolkit.report.words.finding import Unit, sign
 from bias_toolkit.report.words.sentences import lowered
@@ -41,6 +42,15 @@ AXES = {
     "log_scale": "√(share of the image)",
     "log_aspect": "width over height",
 }
+
+COLUMNS = {
+    "cx": "mean_cx",
+    "cy": "mean_cy",
+    "log_scale": "median_scale",
+    "log_aspect": "median_aspect",
+    "truncated": "truncated_share",
+}
+"""The column of FRAMING_SUMMARY with a variable's value in a set, if it has another name."""
 
 
 def comparison_section(contents: FramingContents) -> Section | Omitted:
@@ -90,21 +100,29 @@ def _table(contents: FramingContents) -> TableBlock:
             column_cell(row, "wasserstein", form),
         ]
         shown.append(LABELLED[name])
-        rows.append([label_of(name), form(row["first"]), form(row["second"]), *distances, by_chance])
+        rows.append([label_of(name), *(_of_set(each, name, form) for each in (first, second)), *distances, by_chance])
     return TableBlock(
         "The framing of both sets, variable by variable",
         ["", first.name, second.name, "Difference", "Wasserstein", "By chance"],
         rows,
         definitions=shown,
-        note="Under a difference its 95% interval over images of both sets, adjusted for the number of rows (Benjamini "
-        "and Yekutieli, 2005): a difference is found if it leaves out 0; in bold. The file has the interval of each "
-        "difference alone. Under “by chance” what 95 of 100 random parts of all images stay below. A Wasserstein "
-        "distance is never below 0 and too high by up to what chance gives. "
+        note="Under each value its 95% interval over images; that of a difference is adjusted for the number of rows "
+        "(Benjamini and Yekutieli, 2005): a difference is found if it leaves out 0; in bold. The file has the interval "
+        f"of each difference alone. The differences are of at most {count(MOST_IMAGES, 'image')} a set. Under “by "
+        "chance” what 95 of 100 random parts of all images stay below. A Wasserstein distance is never below 0 and too "
+        "high by up to what chance gives. "
         f"{' and '.join(label_of(name) for name in LOGARITHMS)} are natural logarithms: a difference of 0.1 is about "
         "10%.",
         csv="tables/framing_comparison.csv",
         boxes=contents.boxes,
     )
+
+
+def _of_set(of: FramedSet, variable: str, form: Form) -> Cell:
+    """The value of a variable in a set, from its row of FRAMING_SUMMARY."""
+    column = COLUMNS.get(variable, variable)
+    values = np.array([of.whole.get(f"{column}{end}", np.nan) for end in ("", "_low", "_high")], dtype=float)
+    return estimate_cell(*(np.log(values) if variable in LOGARITHMS else values).tolist(), form)
 
 
 @styled

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from bias_toolkit.foundation.intervals import FEWEST_IMAGES, clopper_pearson
-from bias_toolkit.foundation.words import below_all, count, known, number, percent
+from bias_toolkit.foundation.words import below_all, count, known, percent
 from bias_toolkit.objects import OF_ALL_OBJECTS, rank_categories
 from bias_toolkit.report.topics.framing.contents import (
     FramedSet,
@@ -25,6 +25,7 @@ from bias_toolkit.report.words.finding import (
     Unit,
     clearest_of_family,
     estimate_of_row,
+    value_of,
 )
 from bias_toolkit.report.words.sentences import lowered, share_in_words
 
@@ -56,7 +57,7 @@ def framing_answer(contents: FramingContents) -> Finding:
     evidence = f"They lie {share} {'nearer to' if estimate.value > 0 else 'farther from'} the {than}"
     if not of_all:
         every = estimate_of_row(row, OF_ALL_OBJECTS.column, "Centre bias", row["n_objects"], "object")
-        touching = percent(row["truncated_share"], 0)
+        touching = value_of(row, "truncated_share", percent, n=row["n_images"])
         evidence += f" The other {touching} touch the border: where their middle is, is not known."
         evidence += f" Of all objects: {lowered(every.text)}."
     subjects = f"{first.subjects_of[0].upper()}{first.subjects_of[1:]}"
@@ -186,15 +187,15 @@ def _differing(contents: FramingContents) -> Finding | None:
     label = f"Centre bias of “{name}” minus that of the whole {whole}"
     values = (float(each.iloc[best]) for each in ends)
     estimate = Estimate(f"{column}_difference", label, *values, int(n), "object", nothing=0.0)
-    signal = rank_categories(first.summary, column, contents.seed)["signal"].iloc[0]
-    chance = f"Of the variance of the classes’ estimates, {below_all(signal)} is more than sampling gives."
+    signal = value_of(rank_categories(first.summary, column, contents.seed).iloc[0], "signal", below_all)
+    chance = f"Of the variance of the classes’ estimates, {signal} is more than sampling gives."
     those = that_count(first.centring)
     if not estimate.direction:
         claim = f"No {first.own('class')} was found whose objects{those} are more or less centred than those of the "
         return _finding(Kind.NONE, f"{claim}whole {whole}.", chance, estimate=estimate)
     side = "more" if estimate.direction > 0 else "less"
     claim = f"The objects of “{name}”{those} are {side} centred than those of the whole {whole}."
-    centre_bias = number(first.whole[column])
+    centre_bias = value_of(first.whole, column)
     of_whole = f"The centre bias of {first.subjects_of}, those of this class included, is {centre_bias}."
     n_found = int(np.count_nonzero(directions))
     differ = f"{n_found:,} of {count(len(rows), 'class', 'classes')} {'differs' if n_found == 1 else 'differ'} from it."

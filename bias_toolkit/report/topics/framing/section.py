@@ -8,8 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from bias_toolkit.foundation.words import MISSING, Form, count, known, number, percent
+from bias_toolkit.foundation.words import MISSING, Form, below_all, count, known, number, percent
 from bias_toolkit.objects import OF_ALL_OBJECTS, OF_UNCUT_OBJECTS, rank_categories
+from bias_toolkit.objects.divergence import FEWEST_OBJECTS
 from bias_toolkit.report.page.blocks import (
     Block,
     Cell,
@@ -75,7 +76,8 @@ def _overview(sets: list[FramedSet]) -> TableBlock:
     shown = {
         column: definition
         for column, definition in ({first: FRAMING_SUMMARY[first]} | FRAMING_SUMMARY).items()
-        if not column.endswith("p_value") and any(known(row.get(column)) for row in wholes)
+        # The two mean distances are in the file; the centre bias is what they say.
+        if not column.endswith(("p_value", "centre_distance")) and any(known(row.get(column)) for row in wholes)
     }
     if all(row["n_objects"] == row["n_images"] for row in wholes):
         shown.pop("objects_per_image", None)
@@ -183,7 +185,7 @@ def _categories(contents: FramingContents) -> Iterator[Block]:
             f"each name, how many they are. The lines are 95% intervals over images, {ADJUSTED}: a category is biased "
             "if its line leaves out 0. The red bars are the estimates drawn towards the mean of all by as much as "
             "their own uncertainty asks: the ends of a ranking owe part of their place to chance. Of the variance of "
-            f"the estimates, {percent(ranking['signal'].iloc[0], 0)} is more than sampling gives.",
+            f"the estimates, {value_of(ranking.iloc[0], 'signal', below_all)} is more than sampling gives.",
             boxes=first.boxes,
         )
     shown = categories.head(MOST_CATEGORIES)
@@ -219,7 +221,8 @@ def _categories(contents: FramingContents) -> Iterator[Block]:
         rows,
         note=f"{part}In the order of {lowered(label)}. The intervals of both centre biases are {ADJUSTED}; those of "
         f"each category alone are in the file. {differ}Under the rank its 95% interval; “shrunken” is the estimate "
-        "drawn towards the mean of all. Categories of fewer than five images or objects have no interval and no rank.",
+        "drawn towards the mean of all. Categories of fewer than five images or objects have no interval and no rank; "
+        f"the divergence has no interval for fewer than {FEWEST_OBJECTS} objects.",
         csv=first.csv,
         folded=True,
         boxes=first.boxes,
