@@ -136,7 +136,7 @@ def test_noise(floor, kind, words, rank):
             f"P(top-1 change) without a shift {100 * floor.value:.1f}".removesuffix(".0")
         )
         assert f"{floor.n_images:,} images)" in finding.estimate.text
-        assert "in 15.0% of the steps" in finding.evidence
+        assert "in 15.0% (95% interval 13.9% to 16.1%) of the steps" in finding.evidence
 
 
 def test_noise_where_nothing_changes():

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from bias_toolkit.analysis import CLASS_ESTIMATES
 from bias_toolkit.foundation.false_discovery import compared_with_all
-from bias_toolkit.foundation.intervals import mean_interval
+from bias_toolkit.foundation.intervals import Interval, mean_interval
 from bias_toolkit.foundation.words import count, percent
 from bias_toolkit.invariance import HEADLINE
 from bias_toolkit.report.columns import has_values, require_numbers
@@ -20,7 +20,16 @@ from bias_toolkit.report.page.style import GREY, in_its_unit, ranking, styled, v
 from bias_toolkit.report.source import Source, class_names, per_image
 from bias_toolkit.report.topic import Choice, Option, Plot, Topic
 from bias_toolkit.report.words.definitions import COLUMNS, label_of, limits_of, value_form
-from bias_toolkit.report.words.finding import NOT_FOUND_RANK, Estimate, Finding, Heading, Kind, Unit, clearest_of_family
+from bias_toolkit.report.words.finding import (
+    NOT_FOUND_RANK,
+    Estimate,
+    Finding,
+    Heading,
+    Kind,
+    Unit,
+    clearest_of_family,
+    estimate_over,
+)
 from bias_toolkit.report.words.sentences import ClassNames
 
 TITLE = "Classes"
@@ -39,7 +48,7 @@ class Classes:
     per_image: pd.DataFrame
     names: ClassNames
 
-    def compared(self, measure: str = HEADLINE) -> tuple[pd.DataFrame, float | None]:
+    def compared(self, measure: str = HEADLINE) -> tuple[pd.DataFrame, Interval | None]:
         """The classes with their intervals for a comparison with the mean of all images, and that mean.
 
         The intervals of the measure become those of `compared_with_all`. A median cannot be compared with a mean: then
@@ -51,7 +60,7 @@ class Classes:
         whole = mean_interval(self.per_image.dropna(subset=["label"])[measure], limits=limits_of(measure))
         columns = [rows[name].to_numpy(float) for name in (measure, f"{measure}_low", f"{measure}_high", "n")]
         low, high = compared_with_all(*columns, whole, limits_of(measure))
-        return rows.assign(**{f"{measure}_low": low, f"{measure}_high": high}), whole.value
+        return rows.assign(**{f"{measure}_low": low, f"{measure}_high": high}), whole
 
 
 def gather(source: Source) -> Classes:
@@ -63,18 +72,19 @@ def class_findings(contents: Classes) -> list[Finding]:
     """Whether a class is more or less stable than the mean of all images, and how many are."""
     if len(contents.table) < 2 or HEADLINE not in contents.per_image:
         return []
-    rows, mean = contents.compared()
+    rows, whole = contents.compared()
     rows = rows.dropna(subset=[f"{HEADLINE}_low"])
-    if len(rows) < 2 or mean is None:
+    if len(rows) < 2 or whole is None:
         return [_finding(Kind.CAUTION, "Too few images of each class to say whether classes differ in stability.")]
     value, low, high = (rows[f"{HEADLINE}{end}"] for end in ("", "_low", "_high"))
-    best, directions = clearest_of_family(value, low, high, mean)
+    best, directions = clearest_of_family(value, low, high, whole.value)
     row = rows.iloc[best]
     name = contents.names.shown(row["label"])
     label = f"{label_of(HEADLINE)} of “{name}”"
     ends = (float(each.iloc[best]) for each in (value, low, high))
-    estimate = Estimate(HEADLINE, label, *ends, int(row["n"]), unit=Unit.SHARE, nothing=mean)
-    of_all = f"The mean of all images, those of this class included, is {percent(mean)}."
+    estimate = Estimate(HEADLINE, label, *ends, int(row["n"]), unit=Unit.SHARE, nothing=whole.value)
+    mean = estimate_over(whole.n, *whole[:3], percent)
+    of_all = f"The mean of all images, those of this class included, is {mean}."
     if not estimate.direction:
         claim = "No class was found to be more or less stable than the mean of all images."
         evidence = f"{of_all} Of {count(len(rows), 'class', 'classes')}, this is the one nearest to a difference."
@@ -104,7 +114,8 @@ def classes_section(contents: Classes) -> Section | Omitted:
 
 def _blocks(contents: Classes) -> Iterator[Block]:
     names = contents.names
-    compared, mean = contents.compared()
+    compared, whole = contents.compared()
+    mean = whole and whole.value
     ranked = _ranked(contents.table.dropna(subset=[HEADLINE]))
     if len(compared) > 1:
         yield FigureBlock(
@@ -167,7 +178,8 @@ def class_ranking(
 def _ranking(contents: Classes, choice: Choice[Classes]) -> Axes:
     estimates = [column for column in contents.table if f"{column}_low" in contents.table]
     require_numbers(contents.table[estimates], measure=choice.measure)
-    compared, mean = contents.compared(choice.measure)
+    compared, whole = contents.compared(choice.measure)
+    mean = whole and whole.value
     return class_ranking(compared, choice.measure, class_name=contents.names.shown, mean=mean)
 
 

@@ -232,7 +232,8 @@ def noise_finding(floor: NoiseFloor | None, row: Mapping) -> Finding:
         claim = "Whether rounding alone changes the class is not known: no noise floor was measured."
         return _finding(Kind.UNKNOWN, claim, rank=100 + NOISE_RANK)
     noise, tenth = partial(_finding, estimate=floor.estimate), FAR_BELOW * row["value"]
-    evidence = f"A shift by one pixel changed the top-1 class in {percent(row['value'])} of the steps."
+    measured = estimate_over(row["n"], row["value"], row["low"], row["high"], percent)
+    evidence = f"A shift by one pixel changed the top-1 class in {measured} of the steps."
     if floor.value > tenth:
         return noise(Kind.CAUTION, NOISY, evidence, rank=NOISE_RANK)
     if floor.value == row["value"] == 0:

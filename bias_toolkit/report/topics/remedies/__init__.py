@@ -25,6 +25,7 @@ from bias_toolkit.report.words.finding import (
     Heading,
     Kind,
     Unit,
+    estimate_over,
     limits_of_row,
     sign,
 )
@@ -229,7 +230,8 @@ def _far_images(contents: Remedied, best: Remedy) -> Iterator[Finding]:
         Heading.REMEDIES,
         Kind.ASSOCIATION if direction else Kind.NONE,
         claim,
-        f"It is {percent(far.value)} in the farthest and {percent(near.value)} in the nearest.",
+        f"It is {estimate_over(far.n, *far[:3], percent)} in the farthest and "
+        f"{estimate_over(near.n, *near[:3], percent)} in the nearest.",
         estimate=estimate,
         figure=BY_DISTANCE,
     )
