@@ -13,8 +13,8 @@ from bias_toolkit.foundation.words import known
 def adjusted(table: pd.DataFrame) -> pd.DataFrame:
     """Table ODDS_RATIOS with adjusted intervals (`family_intervals`); the terms of one kind are a family.
 
-    They are adjusted as logarithms, in which an interval is symmetric, with the degrees of freedom of its own: those of
-    the clusters. Terms without a finite interval are not counted.
+    They are adjusted as logarithms, in which an interval is symmetric, with the degrees of freedom that the number of
+    clusters gives. Terms without a finite interval are not counted.
     """
     if table.empty:
         return table
