@@ -25,6 +25,7 @@ from bias_toolkit.objects import (
     q_values,
     rank_categories,
 )
+from bias_toolkit.objects.box_overlap import class_box_overlap
 
 DRAWS = 400
 SIZES = (60, 300)
@@ -92,7 +93,7 @@ def coverage_of_summary(draws: int) -> pd.DataFrame:
     rows = []
     columns = [name.removesuffix("_low") for name in FRAMING_SUMMARY.names if name.endswith("_low")]
     for name, law in (("photographer", PHOTOGRAPHER), ("anywhere", ANYWHERE)):
-        truth = _summary(law, np.random.default_rng(99), LARGE)
+        truth = _summary(law, np.random.default_rng(99), LARGE) | {"class_box_overlap": _true_overlap(law)}
         for n in SIZES:
             rng = np.random.default_rng([1, n])
             found = pd.DataFrame([_summary(law, rng, n) for _ in range(draws)])
@@ -100,6 +101,12 @@ def coverage_of_summary(draws: int) -> pd.DataFrame:
                 held = found[f"{column}_low"].le(truth[column]) & found[f"{column}_high"].ge(truth[column])
                 rows.append({"law": name, "images": n, "estimate": column, "coverage": held.mean()})
     return pd.DataFrame(rows)
+
+
+def _true_overlap(law: Law) -> float:
+    """The mean over samples, because the overlap of many objects is that of a sample of them."""
+    rng = np.random.default_rng(97)
+    return float(np.mean([class_box_overlap(law.draw(rng, max(SIZES))[0])[""].value for _ in range(60)]))
 
 
 def _summary(law: Law, rng: np.random.Generator, n: int) -> dict:
