@@ -1,11 +1,11 @@
 """How often the intervals of a framing map's correlations cover the truth, on maps drawn from a known law.
 
-    python benchmarks/coverage_map.py [DRAWS]
+    python benchmarks/coverage_map.py [DRAWS] [same]
 
 An image's and a scale's random effects, shared by P(top-1 change) and accuracy, make the cells of one image alike;
 the truth is Spearman's ρ of the density with the cells' expected values. Each draw has new cells: in how far noise
 weakens a rank correlation depends on how many of the cells at hand have nearly equal values, which the images do not
-tell.
+tell. With `same`, all draws of a law have the same cells.
 """
 
 from __future__ import annotations
@@ -60,12 +60,12 @@ class Law:
         return xy if kind == "all" else (xy - xz * yz) / np.sqrt((1 - xz**2) * (1 - yz**2))
 
 
-def coverage(law: tuple[float, float], kind: str, n_images: int, draws: int) -> np.ndarray:
+def coverage(law: tuple[float, float], kind: str, n_images: int, draws: int, same: bool = False) -> np.ndarray:
     """Means of the truth, of ρ as observed and as corrected, of the width, and of whether the interval covers."""
     found = []
     for draw in range(draws):
         rng = np.random.default_rng([draw, n_images])
-        drawn = Law(*law, rng)
+        drawn = Law(*law, np.random.default_rng(5) if same else rng)
         change, accuracy = drawn.probabilities(n_images, rng)
         options = {"given accuracy": {"given": rng.binomial(9, accuracy) / 9}, "position": {"levels": SCALES}}
         row = cell_correlation(drawn.density, rng.binomial(8, change) / 8, rng=rng, **options.get(kind, {}))
@@ -77,16 +77,16 @@ def coverage(law: tuple[float, float], kind: str, n_images: int, draws: int) -> 
     return np.mean(found, axis=0)
 
 
-def main(draws: int = 400) -> None:
+def main(draws: int = 400, same: bool = False) -> None:
     print("| strength | kind | images | truth | observed | corrected | width | coverage |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")
     for law in LAWS:
         for kind in ("all", "given accuracy", "position"):
             for n_images in IMAGES:
-                *means, width, covered = coverage(law, kind, n_images, draws)
+                *means, width, covered = coverage(law, kind, n_images, draws, same)
                 numbers = " | ".join(f"{mean:.2f}" for mean in (*means, width))
                 print(f"| {law[0]:g} | {kind} | {n_images} | {numbers} | {covered:.3f} |", flush=True)
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main(*map(int, sys.argv[1:2]), same="same" in sys.argv)
