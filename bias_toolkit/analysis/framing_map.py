@@ -284,7 +284,8 @@ def cell_correlation(
     resampled ρ may exclude the true value. Resampled deviations are therefore added to means without noise
     (`without_noise`). The interval is the middle 95% of their corrected ρ. It is widened around ρ in Fisher's z by the
     ratio of Student's t, with images − 1 degrees of freedom, to the normal distribution. The correction is right on
-    average over maps. For one map of many nearly equal cells the interval can hold ρ less often (benchmarks/COVERAGE.md).
+    average over maps. For one map of many nearly equal cells the interval can hold ρ less often
+    (benchmarks/COVERAGE.md).
 
     Returns `rho` (corrected), `low`, `high`, `rho_observed`, and `signal`: the share of the variance between cells that
     is not noise. rho and its interval are NaN where `signal` is below 0.5, because the cells then differ too little.
