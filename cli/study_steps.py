@@ -44,7 +44,7 @@ def report(
     if not study.computed:
         when = datetime.fromtimestamp(page.stat().st_mtime)
         say(f"Nothing had changed; the report is of {when.day} {when:%B %Y, %H:%M}.")
-    for sentence in left_out_sentences(study.results):
+    for sentence in left_out_sentences(study.results.skipped_images):
         say(sentence)
     say_findings(map(finding_of, answers))
     say(f"Report: {page}")
@@ -68,7 +68,7 @@ def embed(study: StudyFolder, options: dict[str, Any]) -> None:
             "dimension": train.dimension,
         },
         [
-            *left_out_sentences(opened.results),
+            *left_out_sentences(opened.results.skipped_images),
             f"{len(train.image_ids):,} training and {len(test.image_ids):,} test images have features of "
             f"{train.dimension} dimensions, in {train.folder.parent}.",
         ],
@@ -121,7 +121,7 @@ def sweep(study: StudyFolder, options: dict[str, Any]) -> None:
 
     summary = measure_summary(opened.measures, resamples=opened.settings.resamples, seed=opened.settings.seed)
     noise = opened.noise_floor
-    lines = [*left_out_sentences(opened.results), f"{opened.label_record['sentence']}."]
+    lines = [*left_out_sentences(opened.results.skipped_images), f"{opened.label_record['sentence']}."]
     lines += [
         f"{row.protocol} {row.transform}, size {row.size:g}: {row.measure} {row.value:.4f} "
         f"({row.low:.4f} to {row.high:.4f}), {row.n:,} images"

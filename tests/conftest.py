@@ -5,6 +5,7 @@ import os
 import shutil
 from contextlib import contextmanager
 from functools import partial
+from importlib import import_module
 from types import SimpleNamespace
 
 # Each process of the suite has one core. NumPy, Faiss and others look when they are imported.
@@ -14,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from filelock import FileLock
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
@@ -49,17 +51,6 @@ def write_dataset(folder, name, image_ids, boxes=True, labels=True):
         Image.fromarray(dataset.read(image_id)).save(folder / path)
     rows.to_csv(folder / "images.csv", index=False)
     return folder / "images.csv"
-
-
-@pytest.fixture(scope="session")
-def photographs(tmp_path_factory):
-    """Tables of 60 training and 70 test images on disk."""
-    folder = tmp_path_factory.mktemp("photographs")
-    ids = {name: load_dataset(f"demo:{name}").images["image_id"].tolist() for name in ("train", "uniform")}
-    return {
-        "train": write_dataset(folder / "train", "train", ids["train"][:60]),
-        "test": write_dataset(folder / "test", "uniform", ids["uniform"][:70]),
-    }
 
 
 @pytest.fixture(scope="session")
@@ -140,6 +131,28 @@ def folding_in_two(two_folds):
         yield
 
 
+@pytest.fixture(scope="session")
+def few_trials():
+    """A context in which explanations have 24 trials, and 8 images have random copies: both have tests of their own."""
+
+    @contextmanager
+    def trying_little():
+        with pytest.MonkeyPatch.context() as patch:
+            for name in ("trials", "explainer"):
+                patch.setattr(import_module(f"bias_toolkit.explain.{name}"), "TRIALS", 24)
+            patch.setattr(import_module("bias_toolkit.study.steps.reach"), "TRAINING_SAMPLE", 8)
+            yield
+
+    return trying_little
+
+
+@pytest.fixture(scope="module")
+def trying_little(few_trials):
+    """Explanations have few trials in a module."""
+    with few_trials():
+        yield
+
+
 @pytest.fixture
 def svg_only(monkeypatch):
     """Pages write their figures as SVG only: the other formats take longer than all else."""
@@ -147,13 +160,46 @@ def svg_only(monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def finished(photographs, fast, tmp_path_factory, no_figures, two_folds):
+def made_once(tmp_path_factory):
+    """A function that gives a folder by its name, made by the process of the suite that is the first to need it."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def folder_of(name, make):
+        # A study knows its place, so it cannot be moved when it is whole.
+        folder, whole = shared / f"shared-{name}", shared / f"{name}.whole"
+        with FileLock(shared / f"{name}.lock"):
+            if not whole.exists():
+                folder.mkdir()
+                make(folder)
+                whole.touch()
+        return folder
+
+    return folder_of
+
+
+@pytest.fixture(scope="session")
+def photographs(made_once):
+    """Tables of 60 training and 70 test images on disk."""
+
+    def make(folder):
+        for split, name, n in (("train", "train", 60), ("test", "uniform", 70)):
+            write_dataset(folder / split, name, load_dataset(f"demo:{name}").images["image_id"].tolist()[:n])
+
+    folder = made_once("photographs", make)
+    return {split: folder / split / "images.csv" for split in ("train", "test")}
+
+
+@pytest.fixture(scope="session")
+def finished(photographs, fast, made_once, no_figures, two_folds):
     """A finished study, its figures empty, its regression of two folds; tests must not change it."""
     from bias_toolkit import Study
 
-    folder = tmp_path_factory.mktemp("finished") / "study"
-    with no_figures(), two_folds():
-        return Study(folder, photographs["train"], photographs["test"], "demo", **fast).run()
+    def make(folder):
+        with no_figures(), two_folds():
+            Study(folder / "study", photographs["train"], photographs["test"], "demo", **fast).run()
+
+    return Study(made_once("finished", make) / "study")
 
 
 @pytest.fixture

@@ -103,6 +103,8 @@ def inside(folder: str | os.PathLike, name: object) -> Path:
     if any(part in ("", ".", "..") for part in name.split("/")):
         raise InputError(f"{_shown(name)} is not valid: {wanted}.")
     path = Path(folder, name)
+    if _has_no_link(os.fspath(folder), name):
+        return path
     try:
         stays = path.resolve().is_relative_to(Path(folder).resolve())
     except (OSError, RuntimeError, ValueError) as error:
@@ -110,6 +112,20 @@ def inside(folder: str | os.PathLike, name: object) -> Path:
     if not stays:
         raise InputError(f"{_shown(name)} is not valid: a link on its way leads out of {os.fspath(folder)}.")
     return path
+
+
+def _has_no_link(place: str, name: str) -> bool:
+    """Whether it is certain that no part of a name in a folder is a link; this is much faster than to follow it."""
+    try:
+        for part in name.split("/"):
+            place = os.path.join(place, part)
+            if stat.S_ISLNK(os.lstat(place).st_mode):
+                return False
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _shown(name: object) -> str:

@@ -86,8 +86,8 @@ class Identities:
     def recorded_identity(self, name: str) -> Any:
         """The recorded identity of an input that has the recorded name and settings; None if there is none."""
         deciding = {"train": ("train_layout",), "test": ("test_layout",), "model": ("weights", "feature")}
-        present = self.settings.to_dict()
-        if any(self.recorded.settings.get(each) != present[each] for each in deciding.get(name, (name,))):
+        names = deciding.get(name, (name,))
+        if any(self.recorded.settings.get(each) != getattr(self.settings, each) for each in names):
             return None
         recorded = getattr(self.recorded, name)
         if recorded is None or name in EXTRA_FILES:

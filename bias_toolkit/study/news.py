@@ -19,7 +19,8 @@ def news(inputs: Inputs, results: Results, with_model: bool, with_training: bool
     Both sets have been read. `with_model` says whether the work needs the model, which is then opened; `with_training`
     whether the model is trained further.
     """
-    sentences = [_set_sentence(results, split) for split in SPLITS] + left_out_sentences(results)
+    skipped = results.skipped_images
+    sentences = [_set_sentence(results, split, skipped) for split in SPLITS] + left_out_sentences(skipped)
     if not with_model:
         return sentences
     from bias_toolkit.report.words.sentences import TRAINED_ELSEWHERE
@@ -30,10 +31,10 @@ def news(inputs: Inputs, results: Results, with_model: bool, with_training: bool
     return [*sentences, f"{match}.", *elsewhere, *(_training_sentences(inputs, results) if with_training else [])]
 
 
-def _set_sentence(results: Results, split: str) -> str:
+def _set_sentence(results: Results, split: str, skipped: pd.DataFrame) -> str:
     """`Test set: 1,000 images, 20 labels, no boxes, read as class-folders (its folders hold images).`"""
-    record, images, left_out = results.dataset_record(split), results.images(split), results.left_out(split)
-    images = images[~images["image_id"].isin(left_out)]
+    record, images = results.dataset_record(split), results.images(split)
+    images = images[~images["image_id"].isin(skipped.loc[skipped["split"].eq(split), "image_id"])]
     labels, boxes = images["label"].nunique(), len(results.objects(split))
     name = {"train": "Training", "test": "Test"}[split]
     return (
@@ -72,9 +73,9 @@ def _training_sentences(inputs: Inputs, results: Results) -> list[str]:
     return sentences
 
 
-def left_out_sentences(results: Results) -> list[str]:
+def left_out_sentences(skipped: pd.DataFrame) -> list[str]:
     """`2 images of the test set are left out: the file is empty (2). They are in skipped.csv.`, for each set."""
-    skipped = results.skipped_images.drop_duplicates(["split", "image_id"])
+    skipped = skipped.drop_duplicates(["split", "image_id"])
     sentences = []
     for split, name in (("train", "training"), ("test", "test")):
         of_set = skipped[skipped["split"].eq(split)]

@@ -353,9 +353,8 @@ class Settings:
 
     def to_dict(self) -> dict[str, Any]:
         """The settings as JSON values."""
-        return {
-            name: list(value) if isinstance(value, tuple) else value for name, value in dataclasses.asdict(self).items()
-        }
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
     def replace(self, changes: Mapping[str, Any]) -> Settings:
         """The same settings with some changed; a change to None keeps the present value."""

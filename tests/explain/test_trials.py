@@ -9,12 +9,12 @@ from PIL import Image
 
 from bias_toolkit.analysis import mean_interval
 from bias_toolkit.datasets import BOX_EDGES
-from bias_toolkit.explain import Request, explain_image
+from bias_toolkit.explain import Request, explain_image, trials
 from bias_toolkit.explain.framing import training_objects
 from bias_toolkit.explain.instability import measure_response
 from bias_toolkit.explain.interventions import reframings, toned, with_object_of
 from bias_toolkit.explain.record import Verdict
-from bias_toolkit.explain.trials import TRIALS, USUAL_FRAMING, draw_trials
+from bias_toolkit.explain.trials import USUAL_FRAMING, draw_trials
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.progress import silent
 from bias_toolkit.invariance import sweep_picture, sweep_window, take_picture
@@ -35,6 +35,14 @@ def job_of(study):
 
 def known_subject(study, image_id):
     return subject_of(job_of(study), Request(image_id))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def with_few_trials():
+    """As many as show every picture of three and every kind of sweep."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trials, "TRIALS", 60)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -58,8 +66,9 @@ def probabilities_at(model, picture, shifts):
     return dict(zip(shifts, model.evaluate(views).probabilities, strict=True))
 
 
-def measured(model, picture, sweeps=ROWS + COLUMNS + DIAGONALS):
-    """P(top-1 change) and MAC over sweeps, and the probabilities at every shift."""
+def measured(model, picture):
+    """P(top-1 change) and MAC over all sweeps, and the probabilities at every shift."""
+    sweeps = ROWS + COLUMNS + DIAGONALS
     probabilities = probabilities_at(model, picture, list(dict.fromkeys(shift for sweep in sweeps for shift in sweep)))
     changed, moved = [], []
     for sweep in sweeps:
@@ -70,23 +79,26 @@ def measured(model, picture, sweeps=ROWS + COLUMNS + DIAGONALS):
     return np.mean(changed), np.mean(moved), np.stack(list(probabilities.values()))
 
 
-def trials_of(model, pictures, subject, seed):
-    """P(top-1 change), MAC and probabilities of every random trial, one trial at a time."""
-    draws = draw_trials(seed)
+def trials_of(model, pictures):
+    """Whether the top-1 class changes in each random trial, how far its probability moves, and all probabilities."""
+    draws = draw_trials(0)
     sweeps = ROWS + COLUMNS + DIAGONALS
-    found = []
-    for number in range(TRIALS):
+    views = []
+    for number in range(trials.TRIALS):
         picture = pictures[int(draws.content[number] * len(pictures))]
         shown = toned(picture, draws.brightness[number], draws.contrast[number])
         step = draws.step[number]
-        found.append(measured(model, shown, [sweeps[draws.sweep[number]][step : step + 2]]))
-    changes, macs, probabilities = zip(*found, strict=True)
-    return np.array(changes), np.array(macs), np.concatenate(probabilities)
+        views.append(shown.views(sweeps[draws.sweep[number]][step : step + 2]).pixels)
+    probabilities = model.evaluate(np.concatenate(views)).probabilities
+    pairs = [(before, after, before.argmax()) for before, after in probabilities.reshape(len(views), 2, -1)]
+    changes = [float(after.argmax() != top) for _, after, top in pairs]
+    macs = [abs(float(before[top]) - float(after[top])) for before, after, top in pairs]
+    return np.array(changes), np.array(macs), probabilities
 
 
-def assert_is(after, model, pictures, subject, right, seed=0):
+def assert_is(after, model, pictures, right):
     """The measurement is that of the pictures in the random trials; `right` is the right class."""
-    changes, macs, probabilities = trials_of(model, pictures, subject, seed)
+    changes, macs, probabilities = trials_of(model, pictures)
     assert after.p_top1_change.value == pytest.approx(np.mean(changes), abs=1e-9)
     assert after.mac.value == pytest.approx(np.mean(macs), abs=1e-5)
     assert after.accuracy == (None if right is None else pytest.approx((probabilities.argmax(axis=1) == right).mean()))
@@ -117,7 +129,7 @@ def test_framing(finished, context, case):
             assert line.reason == USUAL_FRAMING[cause]
             continue
         picture = take_picture(subject.pixels, reframed, 4)
-        assert_is(line.after, finished.model, [picture], subject, subject.label_index)
+        assert_is(line.after, finished.model, [picture], subject.label_index)
         assert line.intervention == words
 
 
@@ -150,7 +162,7 @@ def test_content(finished, context, case):
     ]
     (line,) = lines_of(explanation, "content")
     # What stands in the object's place has another class, or none that the image's label names: it is not scored.
-    assert_is(line.after, finished.model, pictures, subject, None)
+    assert_is(line.after, finished.model, pictures, None)
     assert line.after.over_shifts.is_right is None
     assert "3 nearest training images at random" in line.intervention
     assert len(set((draw_trials(0).content * 3).astype(int))) == 3
@@ -160,7 +172,7 @@ def test_undersampling(finished, case):
     subject, explanation, picture = case
     model = finished.model.with_module(low_pass(finished.model.module, 3, input_size=64), "low-passed")
     (line,) = lines_of(explanation, "undersampling")
-    assert_is(line.after, model, [picture], subject, subject.label_index)
+    assert_is(line.after, model, [picture], subject.label_index)
     assert line.made_up == 0
 
 
@@ -169,7 +181,7 @@ def test_fine_detail(finished, case):
     lines = {line.intervention[-9:]: line for line in lines_of(explanation, "fine_detail")}
     for deviation, ending in ((1.0, " 1 pixel"), (2.0, " 2 pixels")):
         line = next(line for name, line in lines.items() if name.endswith(ending))
-        assert_is(line.after, finished.model, [blurred(picture, deviation)], subject, subject.label_index)
+        assert_is(line.after, finished.model, [blurred(picture, deviation)], subject.label_index)
         # The images have as many pixels as what the model sees of them, so blur can take fine detail away.
         assert line.verdict != Verdict.ENLARGED
 
@@ -181,6 +193,7 @@ def test_an_enlarged_image_has_no_fine_detail(finished, context, tmp_path, monke
     subject = known_subject(finished, image_id)
     resized = Image.fromarray(subject.pixels).resize((side, side), Image.Resampling.BICUBIC)
     subject = dataclasses.replace(subject, pixels=np.asarray(resized), box=None)
+    monkeypatch.setattr(trials, "TRIALS", 2)
     explanation = explain_image(dataclasses.replace(context, unstable_from=0.0), subject, tmp_path)
     lines = lines_of(explanation, "fine_detail")
     assert [line.verdict == Verdict.ENLARGED for line in lines] == ([True] if is_enlarged else [False] * 2)
@@ -217,7 +230,7 @@ def test_the_answer_has_the_class_of_the_picture_that_is_shown(finished, case):
 def test_controls(finished, case):
     """The trials without an intervention; a fall is from them, and the image as it is has no interval."""
     subject, explanation, picture = case
-    assert_is(explanation.controls, finished.model, [picture], subject, subject.label_index)
+    assert_is(explanation.controls, finished.model, [picture], subject.label_index)
     line = lines_of(explanation, "undersampling")[0]
     controls, after = explanation.controls, line.after
     assert line.fall.value == pytest.approx(controls.p_top1_change.value - after.p_top1_change.value)
@@ -299,9 +312,10 @@ def test_standings_count_the_images_that_are_below(finished, context):
     assert (standing.value, standing.percentile) == (0.25, (others < 0.25).mean())
 
 
-def test_unstable_from_is_where_causes_are_looked_for(context, case, tmp_path):
+def test_unstable_from_is_where_causes_are_looked_for(context, case, tmp_path, monkeypatch):
     subject, explanation, _ = case
     changes = explanation.before.p_top1_change.value
+    monkeypatch.setattr(trials, "TRIALS", 2)
     for limit, is_stable in ((changes, False), (changes + 0.001, True)):
         found = explain_image(dataclasses.replace(context, unstable_from=limit), subject, tmp_path)
         assert found.is_stable == is_stable

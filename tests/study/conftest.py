@@ -28,29 +28,35 @@ SMALL = {
 
 
 @pytest.fixture(scope="module", autouse=True)
-def looking_at_no_figure(pages_without_figures, folding_in_two):
-    """Figures are looked at by the tests of the report, and the regression is tested in tests/analysis."""
+def looking_at_no_figure(pages_without_figures, folding_in_two, trying_little):
+    """Figures are looked at by the tests of the report, the regression by those of analysis, trials by explain's."""
 
 
 @pytest.fixture(scope="session")
-def few(photographs, tmp_path_factory):
+def few(photographs, made_once):
     """Tables of 24 training and 20 test images, in folders of their own."""
-    folder, tables = tmp_path_factory.mktemp("few"), {}
-    for split, n in (("train", 24), ("test", 20)):
-        (folder / split).mkdir()
-        table = pd.read_csv(photographs[split]).head(n)
-        for name in table["path"]:
-            (folder / split / name).hardlink_to(photographs[split].parent / name)
-        tables[split] = folder / split / "images.csv"
-        table.to_csv(tables[split], index=False)
-    return tables
+
+    def make(folder):
+        for split, n in (("train", 24), ("test", 20)):
+            (folder / split).mkdir()
+            table = pd.read_csv(photographs[split]).head(n)
+            for name in table["path"]:
+                (folder / split / name).hardlink_to(photographs[split].parent / name)
+            table.to_csv(folder / split / "images.csv", index=False)
+
+    folder = made_once("few", make)
+    return {split: folder / split / "images.csv" for split in ("train", "test")}
 
 
 @pytest.fixture(scope="session")
-def small(few, fast, tmp_path_factory, two_folds):
+def small(few, fast, made_once, two_folds):
     """An analysed study of the few; tests must not change it."""
-    with two_folds():
-        return Study(tmp_path_factory.mktemp("small") / "study", few["train"], few["test"], "demo", **fast).analyse()
+
+    def make(folder):
+        with two_folds():
+            Study(folder / "study", few["train"], few["test"], "demo", **fast).analyse()
+
+    return Study(made_once("small", make) / "study")
 
 
 def in_class_folders(folder, n):
@@ -76,21 +82,25 @@ def as_tiny_imagenet(folder, n):
 
 
 @pytest.fixture(scope="session")
-def complete(fast, tmp_path_factory, no_figures, two_folds):
+def complete(fast, made_once, no_figures, two_folds, few_trials):
     """A finished study in which every step was done: `folder`, `train`, `test`, and the `explained` image's id.
 
     The training set has no boxes, so that they were estimated, and measured on the test set, which has. Tests must not
     change it.
     """
-    folder = tmp_path_factory.mktemp("complete")
-    train, test = in_class_folders(folder / "data" / "train", 32), as_tiny_imagenet(folder / "data" / "test", 20)
-    with no_figures(), two_folds():
-        study = Study(folder / "study", train, test, MODEL, **fast | SMALL)
-        study.measure_map().measure_sizes().measure_layers().measure_remedies().analyse()
-        explained = study.per_image.sort_values(["p_top1_change", "image_id"])["image_id"].iloc[-1]
-        study.explain(explained)
-        study.write_report()
-    return SimpleNamespace(folder=study.folder, train=train, test=test, explained=explained)
+
+    def make(folder):
+        train, test = in_class_folders(folder / "data" / "train", 32), as_tiny_imagenet(folder / "data" / "test", 20)
+        with no_figures(), two_folds(), few_trials():
+            study = Study(folder / "study", train, test, MODEL, **fast | SMALL)
+            study.measure_map().measure_sizes().measure_layers().measure_remedies().analyse()
+            study.explain(study.per_image.sort_values(["p_top1_change", "image_id"])["image_id"].iloc[-1])
+            study.write_report()
+
+    folder = made_once("complete", make)
+    (explained,) = Study(folder / "study").explanations
+    data = folder / "data"
+    return SimpleNamespace(folder=folder / "study", train=data / "train", test=data / "test", explained=explained)
 
 
 @pytest.fixture
