@@ -68,11 +68,12 @@ def inputs(photographs):
     return photographs["train"], photographs["test"], "demo"
 
 
-def test_kills_at_random_moments_leave_no_trace(tmp_path, monkeypatch, finished):
+@pytest.mark.usefixtures("finished")
+def test_kills_at_random_moments_leave_no_trace(tmp_path, monkeypatch):
     """Every file of a study each of whose commands was killed is that of a study that nothing disturbed.
 
     `benchmarks/kill.py` kills each step many times. The runs are forks of this process, which has imported everything
-    for the finished study.
+    that it needs.
     """
     monkeypatch.syspath_prepend(PROJECT)
     from benchmarks import forked_runs

@@ -8,6 +8,7 @@ import pandas as pd
 
 from bias_toolkit.foundation.false_discovery import family_intervals
 from bias_toolkit.foundation.words import known
+from bias_toolkit.report.columns import first_row
 
 
 def adjusted(table: pd.DataFrame) -> pd.DataFrame:
@@ -28,12 +29,8 @@ def adjusted(table: pd.DataFrame) -> pd.DataFrame:
 
 def odds_row(table: pd.DataFrame, term: str, kind: str) -> Mapping[str, Any] | None:
     """One row of ODDS_RATIOS; None if it is absent or has no interval."""
-    if not len(table):
-        return None
-    rows = table[table["term"].eq(term) & table["kind"].eq(kind)]
-    if rows.empty or not (known(rows.iloc[0]["low"]) and known(rows.iloc[0]["high"])):
-        return None
-    return rows.iloc[0].to_dict()
+    row = first_row(table, term=term, kind=kind)
+    return row if row is not None and known(row["low"]) and known(row["high"]) else None
 
 
 def odds_direction(row: Mapping[str, Any] | None) -> int | None:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from bias_toolkit.analysis import adjusted_correlations, quantile_curve
 from bias_toolkit.foundation.words import known
+from bias_toolkit.report.columns import first_row
 from bias_toolkit.report.relations.odds import adjusted
 from bias_toolkit.report.source import Source, per_image
 
@@ -54,9 +55,8 @@ def gather(source: Source) -> Relations:
 
 def correlation(table: pd.DataFrame, distance: str, measure: str, kind: str) -> Mapping[str, Any] | None:
     """One row of CORRELATIONS; None if it is absent or its rho is not defined."""
-    rows = _of_pair(table, distance, measure)
-    rows = rows[rows["kind"].eq(kind)] if len(rows) else rows
-    return rows.iloc[0].to_dict() if len(rows) and known(rows.iloc[0]["rho"]) else None
+    row = first_row(table, distance=distance, measure=measure, kind=kind)
+    return row if row is not None and known(row["rho"]) else None
 
 
 def plain_and_partial(
@@ -68,9 +68,5 @@ def plain_and_partial(
 
 def curve_rows(table: pd.DataFrame, distance: str, measure: str) -> pd.DataFrame | None:
     """The rows of CURVES of a pair; None if there are none."""
-    rows = _of_pair(table, distance, measure)
+    rows = table[table["distance"].eq(distance) & table["measure"].eq(measure)] if len(table) else table
     return rows if len(rows) else None
-
-
-def _of_pair(table: pd.DataFrame, distance: str, measure: str) -> pd.DataFrame:
-    return table[table["distance"].eq(distance) & table["measure"].eq(measure)] if len(table) else table

@@ -21,6 +21,7 @@ from bias_toolkit.objects import (
     object_maps,
     objects_that_count,
 )
+from bias_toolkit.report.columns import first_row
 from bias_toolkit.report.source import Source, class_names
 from bias_toolkit.report.words.sentences import SET_NAMES, ClassNames
 
@@ -39,10 +40,8 @@ def that_count(of: Centring) -> str:
 
 def whole_dataset(summary: pd.DataFrame | None) -> Mapping[str, Any] | None:
     """The FRAMING_SUMMARY row of the whole dataset; None if there are no objects."""
-    if summary is None or not len(summary):
-        return None
-    rows = summary[summary["category"].eq("") & summary["n_objects"].gt(0)]
-    return None if rows.empty else rows.iloc[0].to_dict()
+    row = None if summary is None else first_row(summary, category="")
+    return row if row is not None and row["n_objects"] > 0 else None
 
 
 def by_category(summary: pd.DataFrame | None, column: str = "centre_bias") -> pd.DataFrame:

@@ -4,10 +4,12 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from PIL import Image
 
 from bias_toolkit.foundation.words import count, known
 from bias_toolkit.objects import rank_categories
+from bias_toolkit.report.columns import first_row
 from bias_toolkit.report.page.blocks import Picture, PictureGroup, PicturesBlock
 from bias_toolkit.report.page.thumbnails import FOLDER
 from bias_toolkit.report.topics.framing.contents import FramedSet, FramingContents, by_category, that_count
@@ -43,8 +45,10 @@ def mean_images_block(contents: FramingContents, folder: Path, every: bool = Fal
     if second is not None and second.means is not None and len(second.means.table):
         whole.append(_picture(contents, second, "", write_mean_images(second, folder, None if every else [""])))
     groups = [PictureGroup(whole, "All images")] if whole else []
+    classes = by_category(first.summary, first.centring.column) if first else None
     for title, categories in ends:
-        groups.append(PictureGroup([_picture(contents, first, category, files) for category in categories], title))
+        pictures = [_picture(contents, first, category, files, classes) for category in categories]
+        groups.append(PictureGroup(pictures, title))
     means = first.means.table
     most = means.loc[means["category"].ne(""), "n_images"].max() if len(means) > 1 else None
     sample = f" and {count(most)} of a class" if most is not None else ""
@@ -69,16 +73,19 @@ def _ends(framed: FramedSet) -> list[tuple[str, list[str]]]:
     return [("Most centred classes", ordered[:half]), ("Least centred classes", ordered[-half:])]
 
 
-def _picture(contents: FramingContents, framed: FramedSet, category: str, files: dict[str, str]) -> Picture:
+def _picture(
+    contents: FramingContents,
+    framed: FramedSet,
+    category: str,
+    files: dict[str, str],
+    classes: pd.DataFrame | None = None,
+) -> Picture:
+    """The mean image of a category, or "" for the whole set; `classes` are the rows of `by_category`."""
     row = framed.means.table.set_index("category").loc[category]
     name = contents.names.shown(category) if category else framed.name
     lines = [f"mean of {count(row['n_images'], 'image')}"]
-    if framed and category:
-        column = framed.centring.column
-        rows = by_category(framed.summary, column)
-        rows = rows[rows["category"].eq(category)]
-        if len(rows) and known(rows[column].iloc[0]):
-            row = rows.iloc[0]
-            objects = f"{count(row[framed.centring.n_objects], 'object')}{that_count(framed.centring)}"
-            lines.append(f"centre bias {value_of(row, column, short=True)} of {objects}")
+    row = None if classes is None else first_row(classes, category=category)
+    if row is not None and known(row[framed.centring.column]):
+        objects = f"{count(row[framed.centring.n_objects], 'object')}{that_count(framed.centring)}"
+        lines.append(f"centre bias {value_of(row, framed.centring.column, short=True)} of {objects}")
     return Picture(files[category], f"Mean image of {name}.", name, lines)

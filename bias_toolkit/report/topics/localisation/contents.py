@@ -11,6 +11,7 @@ from bias_toolkit.foundation.words import count
 from bias_toolkit.objects import OF_UNCUT_OBJECTS, centring
 from bias_toolkit.objects.locate import LABEL
 from bias_toolkit.objects.locate_quality import reference_localisation
+from bias_toolkit.report.columns import first_row
 from bias_toolkit.report.source import Source
 from bias_toolkit.report.words.finding import sign
 from bias_toolkit.report.words.sentences import SET_NAMES, has
@@ -48,8 +49,8 @@ class Localisation:
 
     def value(self, criterion: str, estimator: str = "estimated") -> dict:
         """The row of a criterion; its numbers are null if it was not measured."""
-        rows = self.quality[self.quality["criterion"].eq(criterion) & self.quality["estimator"].eq(estimator)]
-        return dict.fromkeys(self.quality.columns) if rows.empty else rows.iloc[0].to_dict()
+        row = first_row(self.quality, criterion=criterion, estimator=estimator)
+        return dict.fromkeys(self.quality.columns) if row is None else row
 
     @property
     def centring(self) -> str:
