@@ -113,12 +113,13 @@ def pages_without_figures(no_figures):
 
 @pytest.fixture(scope="session")
 def two_folds():
-    """A context in which the regression has 2 folds: 10 take longer than all else of an analysis."""
+    """A context in which the regression has 2 folds and 10 rounds of boosting: else it takes longer than all the rest."""
 
     @contextmanager
     def folding_in_two():
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("bias_toolkit.analysis.ceiling.FOLDS", 2)
+            patch.setattr("bias_toolkit.analysis.ceiling.BOOSTING_ROUNDS", 10)
             yield
 
     return folding_in_two

@@ -6,8 +6,8 @@ from bias_toolkit_cli.main import main
 
 
 @pytest.fixture(scope="module", autouse=True)
-def looking_at_no_figure(pages_without_figures, folding_in_two):
-    """Figures are looked at by the tests of the report, and the regression is tested in tests/analysis."""
+def looking_at_no_figure(pages_without_figures, folding_in_two, trying_little):
+    """Figures are looked at by the tests of the report, the regression by those of analysis, trials by explain's."""
 
 
 @pytest.fixture

@@ -580,9 +580,10 @@ def summary() -> Summary:
 
 
 @pytest.fixture(scope="session")
-def shared_source() -> MemorySource:
+def shared_source(two_folds) -> MemorySource:
     """One study with everything; tests must not change it."""
-    return make_source()
+    with two_folds():
+        return make_source()
 
 
 @pytest.fixture
@@ -598,13 +599,16 @@ def bare_source() -> MemorySource:
 
 
 @pytest.fixture(scope="session")
-def report(shared_source, tmp_path_factory):
+def report(shared_source, made_once):
     """The folder of the report of the study with everything, its figures as SVG only: fonts in PDF take long."""
-    folder = tmp_path_factory.mktemp("study") / "report"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(page, "FORMATS", ("svg",))
-        path = write_report(shared_source, folder)
-    return SimpleNamespace(folder=folder, html=path.read_text(encoding="utf-8"))
+
+    def make(folder):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(page, "FORMATS", ("svg",))
+            write_report(shared_source, folder / "report")
+
+    folder = made_once("report", make) / "report"
+    return SimpleNamespace(folder=folder, html=(folder / "index.html").read_text(encoding="utf-8"))
 
 
 @pytest.fixture
