@@ -113,7 +113,7 @@ def pages_without_figures(no_figures):
 
 @pytest.fixture(scope="session")
 def two_folds():
-    """A context in which the regression has 2 folds and 10 rounds of boosting: else it takes longer than all the rest."""
+    """A context in which the regression has 2 folds and 10 rounds of boosting: else it takes longer than the rest."""
 
     @contextmanager
     def folding_in_two():
