@@ -3,7 +3,7 @@
 import gc
 import os
 import shutil
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from importlib import import_module
 from types import SimpleNamespace
@@ -252,30 +252,36 @@ def browser():
         launched.close()
 
 
-@pytest.fixture
-def open_in_browser(browser):
-    """A function that opens a page in a browser, and gives what a reader sees of it.
+@pytest.fixture(scope="session")
+def look(browser):
+    """A function that opens a page in a browser for the time of a block, and gives what a reader sees of it.
 
     It gives `first`, the text that is visible before anything is opened; `text`, with the folded parts opened; `images`
     and `missing`, the addresses of the pictures that did and did not load; and `page`, Playwright's page.
     """
-    contexts = []
 
-    def look(path, **options):
-        contexts.append(browser.new_context(viewport={"width": 1280, "height": 900}, offline=True, **options))
-        page = contexts[-1].new_page()
-        page.goto(path.as_uri())
-        first = page.inner_text("body")
-        page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
-        # A picture that is loaded lazily never is where nobody scrolls.
-        page.evaluate("document.querySelectorAll('img').forEach(each => each.loading = 'eager')")
-        found = page.evaluate(
-            "Promise.all([...document.images].map(each => each.decode().then(() => true, () => false)"
-            ".then(loaded => [each.getAttribute('src'), loaded])))"
-        )
-        images, missing = ([src for src, loaded in found if loaded is good] for good in (True, False))
-        return SimpleNamespace(first=first, text=page.inner_text("body"), images=images, missing=missing, page=page)
+    @contextmanager
+    def looking(path):
+        with browser.new_context(viewport={"width": 1280, "height": 900}, offline=True) as context:
+            page = context.new_page()
+            page.goto(path.as_uri())
+            first = page.inner_text("body")
+            page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+            # A picture that is loaded lazily never is where nobody scrolls.
+            page.evaluate("document.querySelectorAll('img').forEach(each => each.loading = 'eager')")
+            found = page.evaluate(
+                "Promise.all([...document.images].map(each => each.decode().then(() => true, () => false)"
+                ".then(loaded => [each.getAttribute('src'), loaded])))"
+            )
+            images, missing = ([src for src, loaded in found if loaded is good] for good in (True, False))
+            text = page.inner_text("body")
+            yield SimpleNamespace(first=first, text=text, images=images, missing=missing, page=page)
 
-    yield look
-    for context in contexts:
-        context.close()
+    return looking
+
+
+@pytest.fixture
+def open_in_browser(look):
+    """A function that opens a page in a browser, and gives what a reader sees of it, as `look`."""
+    with ExitStack() as opened:
+        yield lambda path: opened.enter_context(look(path))

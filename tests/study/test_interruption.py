@@ -10,6 +10,7 @@ import sys
 import time
 from contextlib import suppress
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -68,21 +69,22 @@ def inputs(photographs):
     return photographs["train"], photographs["test"], "demo"
 
 
-@pytest.mark.usefixtures("finished")
 def test_kills_at_random_moments_leave_no_trace(tmp_path, monkeypatch):
     """Every file of a study each of whose commands was killed is that of a study that nothing disturbed.
 
-    `benchmarks/kill.py` kills each step many times. The runs are forks of this process, which has imported everything
-    that it needs.
+    `benchmarks/kill.py` kills each step many times. The runs are forks of this process, which imports for them all.
     """
     monkeypatch.syspath_prepend(PROJECT)
     from benchmarks import forked_runs
+
+    for name in ("faiss", "sklearn.ensemble", "statsmodels.api", "bias_toolkit.report", "bias_toolkit.explain"):
+        import_module(name)
 
     def run(command, study, **options):
         return forked_runs.run(command, study, prepare_child=partial(forked_runs.make_small, quick=True), **options)
 
     photographs, fractions = tmp_path / "photographs", forked_runs.fractions(0)
-    forked_runs.write_photographs(photographs, train=16, test=12)
+    forked_runs.write_photographs(photographs, train=12, test=9)
     whole, killed = (forked_runs.fresh(tmp_path, number) for number in (0, 1))
     for command, same in zip(*(forked_runs.commands(photographs, study) for study in (whole, killed)), strict=True):
         undisturbed = run(command, whole)

@@ -35,8 +35,14 @@ def test_a_picture_far_below_is_loaded(tmp_path, explained, open_in_browser):
     assert shown.images == ["pictures/content.png"]
 
 
-def test_the_report_of_a_study_is_shown_whole(report, open_in_browser):
-    shown = open_in_browser(report.folder / "index.html")
+@pytest.fixture(scope="module")
+def shown(report, look):
+    """The report in a browser, its parts open; every test leaves the page as it found it."""
+    with look(report.folder / "index.html") as found:
+        yield found
+
+
+def test_the_report_of_a_study_is_shown_whole(shown):
     assert shown.missing == []
     assert len(shown.images) > 20
     assert "Every measure under every sweep" in shown.text
@@ -46,25 +52,30 @@ AXE = (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8"
 
 
 def violations(page):
-    """What axe finds wrong on a page for readers with a keyboard, a screen reader or weak eyes."""
+    """What axe finds wrong on a page for readers with a keyboard, a screen reader or weak eyes.
+
+    In the dark only the contrast of colours is another.
+    """
     page.evaluate(AXE)
     found = page.evaluate("axe.run()")["violations"]
+    page.emulate_media(color_scheme="dark")
+    found += page.evaluate("axe.run({runOnly: {type: 'rule', values: ['color-contrast', 'link-in-text-block']}})")[
+        "violations"
+    ]
+    page.emulate_media(color_scheme="light")
     return [(each["id"], [node["html"][:200] for node in each["nodes"]]) for each in found]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_wrong_on_a_report(scheme, report, open_in_browser):
-    assert violations(open_in_browser(report.folder / "index.html", color_scheme=scheme).page) == []
+def test_axe_finds_nothing_wrong_on_a_report(shown):
+    assert violations(shown.page) == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.usefixtures("empty_figures")
-def test_axe_finds_nothing_wrong_on_an_explanation(scheme, explained, open_in_browser):
-    assert violations(open_in_browser(explained(), color_scheme=scheme).page) == []
+def test_axe_finds_nothing_wrong_on_an_explanation(explained, open_in_browser):
+    assert violations(open_in_browser(explained()).page) == []
 
 
-def test_a_report_answers_before_anything_is_opened(report, open_in_browser):
-    shown = open_in_browser(report.folder / "index.html")
+def test_a_report_answers_before_anything_is_opened(shown):
     answers = (
         "are centred",
         "of the shifts by one pixel change the top-1 class.",
@@ -76,25 +87,29 @@ def test_a_report_answers_before_anything_is_opened(report, open_in_browser):
     assert len(shown.first.split()) < 1200
 
 
-def test_folded_parts_are_printed(report, open_in_browser):
-    page = open_in_browser(report.folder / "index.html").page
-    page.evaluate("document.querySelectorAll('details').forEach(each => each.open = false)")
-    table = page.get_by_text("Every measure under every sweep", exact=True).first
+@pytest.fixture
+def closed(shown):
+    """The page of the report, its parts folded."""
+    fold = "document.querySelectorAll('details').forEach(each => each.open = {})"
+    shown.page.evaluate(fold.format("false"))
+    yield shown.page
+    shown.page.evaluate(fold.format("true"))
+
+
+def test_folded_parts_are_printed(closed):
+    table = closed.get_by_text("Every measure under every sweep", exact=True).first
     assert not table.is_visible()
-    page.emulate_media(media="print")
+    closed.emulate_media(media="print")
     assert table.is_visible()
+    closed.emulate_media(media="screen")
 
 
-def test_a_section_is_opened_by_the_keyboard(report, open_in_browser):
-    page = open_in_browser(report.folder / "index.html").page
-    page.evaluate("document.querySelectorAll('details').forEach(each => each.open = false)")
-    page.locator("summary", has=page.get_by_role("heading", name="Invariance", exact=True)).focus()
-    page.keyboard.press("Enter")
-    assert page.get_by_text("Every measure under every sweep", exact=True).first.is_visible()
+def test_a_section_is_opened_by_the_keyboard(closed):
+    closed.locator("summary", has=closed.get_by_role("heading", name="Invariance", exact=True)).focus()
+    closed.keyboard.press("Enter")
+    assert closed.get_by_text("Every measure under every sweep", exact=True).first.is_visible()
 
 
-def test_the_list_of_sections_opens_what_it_leads_to(report, open_in_browser):
-    page = open_in_browser(report.folder / "index.html").page
-    page.evaluate("document.querySelectorAll('details').forEach(each => each.open = false)")
-    page.get_by_role("link", name="Invariance", exact=True).click()
-    assert page.get_by_text("Every measure under every sweep", exact=True).first.is_visible()
+def test_the_list_of_sections_opens_what_it_leads_to(closed):
+    closed.get_by_role("link", name="Invariance", exact=True).click()
+    assert closed.get_by_text("Every measure under every sweep", exact=True).first.is_visible()
