@@ -27,6 +27,14 @@ gc.freeze()
 gc.set_threshold(100_000, 20, 20)
 
 
+LONG = ("cli", "demo", "explain", "models", "page", "study")
+"""The folders of files that take long. They come first: a process does a file, and none may begin a long one last."""
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.path.parent.name not in LONG)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def no_waiting_for_the_disk():
     """What a loss of power leaves is tested with a disk of its own, in tests/foundation/test_files.py."""
