@@ -16,9 +16,10 @@ def csv_text(table: pd.DataFrame) -> str:
     shown, quoting = table.copy(deep=False), csv.QUOTE_MINIMAL
     for name, kind in table.dtypes.items():
         if not (pd.api.types.is_numeric_dtype(kind) or pd.api.types.is_bool_dtype(kind)):
-            shown[name] = table[name].astype(object).map(_harmless)
+            values = [_harmless(value) for value in table[name].astype(object)]
+            shown[name] = pd.Series(values, table.index, dtype=object)
             # By default, csv quotes only its own line ending, but spreadsheets accept the other one too.
-            if shown[name].map(lambda value: isinstance(value, str) and "\r" in value).any():
+            if any(isinstance(value, str) and "\r" in value for value in values):
                 quoting = csv.QUOTE_NONNUMERIC
     return shown.to_csv(index=False, lineterminator="\n", quoting=quoting)
 
