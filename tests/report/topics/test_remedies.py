@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from bias_toolkit.analysis.schema import REMEDY_EFFECTS, REMEDY_TENTHS
 from bias_toolkit.features.augmentation_reach import COPIES, REACH
 from bias_toolkit.report.topics.remedies import Remedied, findings, section
-from bias_toolkit.report.topics.remedies.figures import reach_figure, remedies_by_distance, remedy_plane
+from bias_toolkit.report.topics.remedies.figures import reach_figure, remedies_by_distance, stability_plane
 from bias_toolkit.report.words.finding import Kind
 
 LABELLED = ("p_top1_change", "mac", "any_change", "accuracy", "p_top1_change_if_right")
@@ -138,7 +138,9 @@ def test_figures_are_drawn_with_labels_and_without():
     changes = {"mean-9": (-0.05, -0.07, -0.03), "trained": (-0.1, -0.2, -0.05)}
     labelled, bare = (Remedied(effects(changes, given), tenths(0.1, 0.2)) for given in ({}, None))
     for contents in (labelled, bare):
-        figure = remedy_plane(contents.of("p_top1_change"), contents.of("accuracy"))
+        change = contents.of("p_top1_change")
+        labels = dict(zip(change.index, change.index, strict=True))
+        figure = stability_plane(change, contents.of("accuracy"), "untouched", labels, ["mean-9"])
         assert isinstance(figure, Figure)
     assert labelled.of("accuracy")["value"].notna().any()
     assert isinstance(remedies_by_distance(labelled.tenths), Figure)

@@ -73,16 +73,24 @@ def one_pixel_block(contents: OnePixel, folder: Path) -> PicturesBlock | None:
     return None
 
 
-def _block(contents: OnePixel, row: Mapping[str, Any], views: np.ndarray, folder: Path) -> PicturesBlock:
+def view_pictures(
+    contents: OnePixel, row: Mapping[str, Any], views: np.ndarray, folder: Path, stem: str = "one-pixel"
+) -> list[Picture]:
+    """The views (V, W, W, 3) of an image, with the class of each from its row of responses, in `folder`/images."""
     (folder / FOLDER).mkdir(parents=True, exist_ok=True)
     pictures, centre = [], row["top1"][CENTRE]
     for step, (pixels, top1, p) in enumerate(zip(views, row["top1"], row["p_top1"], strict=True), start=-CENTRE):
-        file, name = f"{FOLDER}/one-pixel-{step + CENTRE + 1}.jpg", contents.names.get(int(top1), f"class {top1}")
+        file, name = f"{FOLDER}/{stem}-{step + CENTRE + 1}.jpg", contents.names.get(int(top1), f"class {top1}")
         Image.fromarray(pixels).save(folder / file, quality=90)
         place = f"{step:+d}".replace("-", "\N{MINUS SIGN}") if step else "0"
         pictures.append(
             Picture(file, f"At {place} pixels: {name}.", name, [percent(p, 0), f"{place} px"], top1 != centre)
         )
+    return pictures
+
+
+def _block(contents: OnePixel, row: Mapping[str, Any], views: np.ndarray, folder: Path) -> PicturesBlock:
+    pictures = view_pictures(contents, row, views, folder)
     n = sum(picture.marked for picture in pictures)
     changed = count(n, "view") if n else "No view"
     labelled = not pd.isna(row["label_index"])

@@ -16,7 +16,7 @@ from bias_toolkit.report.page.blocks import Cell, FigureBlock, Omitted, Paragrap
 from bias_toolkit.report.page.files import Table
 from bias_toolkit.report.source import Source
 from bias_toolkit.report.topic import Choice, Plot, Topic
-from bias_toolkit.report.topics.remedies.figures import reach_figure, remedies_by_distance, remedy_plane
+from bias_toolkit.report.topics.remedies.figures import reach_figure, remedies_by_distance, stability_plane
 from bias_toolkit.report.words.definitions import Definition, label_of
 from bias_toolkit.report.words.finding import (
     NOT_FOUND_RANK,
@@ -256,7 +256,7 @@ def section(contents: Remedied) -> Section | Omitted:
         Paragraph(introduction),
         FigureBlock(
             PLANE,
-            lambda: remedy_plane(contents.of(HEADLINE), contents.of("accuracy")),
+            lambda: _plane(contents),
             "Accuracy and P(top-1 change) of each remedy, with arrows from the model as it is.",
             f"Mean over {count(n, 'image')} with each remedy, and 95% intervals. Arrows start at the model as it is.",
         ),
@@ -320,8 +320,10 @@ def _cell(row: pd.Series, measure: str, is_base: bool) -> Cell:
     )
 
 
-def _plane(contents: Remedied, choice: Choice[Remedied]) -> Figure:
-    return remedy_plane(contents.of(HEADLINE), contents.of("accuracy"))
+def _plane(contents: Remedied, choice: Choice[Remedied] | None = None) -> Figure:
+    change = contents.of(HEADLINE)
+    labels = {name: remedy_of(name).label for name in change.index}
+    return stability_plane(change, contents.of("accuracy"), UNTOUCHED.name, labels)
 
 
 def _by_distance(contents: Remedied, choice: Choice[Remedied]) -> Figure:

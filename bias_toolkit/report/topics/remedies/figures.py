@@ -1,6 +1,6 @@
 """The figures on remedies: accuracy against P(top-1 change), and P(top-1 change) by distance."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -18,25 +18,29 @@ MARKERS = "osD^vP*X"
 
 
 @styled
-def remedy_plane(change: pd.DataFrame, accuracy: pd.DataFrame) -> Figure:
-    """Accuracy against P(top-1 change) with each remedy, or the latter alone without labels.
+def stability_plane(
+    change: pd.DataFrame, accuracy: pd.DataFrame, base: str, labels: Mapping[str, str], front: Collection[str] = ()
+) -> Figure:
+    """Accuracy against P(top-1 change), or the latter alone without labels, with arrows from the row `base`.
 
-    Both are rows of REMEDY_EFFECTS, by remedy.
+    Both have the columns value, value_low and value_high, and a row for each point. Those in `front` are ringed.
     """
     accuracy = accuracy.reindex(change.index)
     labelled = bool(accuracy["value"].notna().any())
-    figure = new_figure(height=4.6)
+    figure = new_figure(height=3.5 + 0.2 * -(-len(change) // 2))
     ax = figure.add_subplot()
     places = accuracy["value"] if labelled else pd.Series(np.arange(len(change), dtype=float), change.index)
-    start = (places.get(UNTOUCHED.name), change["value"].get(UNTOUCHED.name))
+    start = (places.get(base), change["value"].get(base))
     for at, (name, row) in enumerate(change.iterrows()):
-        is_base = name == UNTOUCHED.name
+        is_base = name == base
         colour = BLACK if is_base else SERIES[(at - 1) % len(SERIES)]
         x, y = places[name], row["value"]
         _bars(ax, x, y, row, accuracy.loc[name] if labelled else None, colour)
         if not is_base and labelled:
             ax.annotate("", (x, y), start, arrowprops={"arrowstyle": "->", "color": GREY, "lw": 0.8, "alpha": 0.7})
-        ax.plot(x, y, MARKERS[at % len(MARKERS)], color=colour, markersize=7, label=remedy_of(name).label, zorder=3)
+        ax.plot(x, y, MARKERS[at % len(MARKERS)], color=colour, markersize=7, label=labels[name], zorder=3)
+        if name in front:
+            ax.plot(x, y, "o", color=colour, markersize=13, fillstyle="none", zorder=3)
     ax.set_ylabel(label_of(HEADLINE))
     in_percent(ax.yaxis)
     ax.set_ylim(bottom=0)
