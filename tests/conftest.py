@@ -211,6 +211,16 @@ def finished(photographs, fast, made_once, no_figures, two_folds):
     return Study(made_once("finished", make) / "study")
 
 
+@pytest.fixture(scope="session")
+def pooled(photographs, fast, tmp_path_factory, two_folds):
+    """An analysed study of the same photographs and another model; tests must not change it."""
+    from bias_toolkit import Study
+
+    folder = tmp_path_factory.mktemp("pooled") / "study"
+    with two_folds():
+        return Study(folder, photographs["train"], photographs["test"], "demo:global-pooling", **fast).analyse()
+
+
 @pytest.fixture
 def tables():
     """A function that gives every table of a study, by name."""

@@ -86,9 +86,10 @@ def further_findings(
             None: f"Among {place}, too few change to compare the stability of {second} with that of {first}.",
         }[estimate.direction]
         # The margin is a result of the model, so images of like margin are not the same ones under both models.
-        finding = _finding(heading, pair, claim, estimate, FAMILY, rank=rank, figure=PLANE)
-        is_effect = finding.kind == Kind.EFFECT and name == IF_RIGHT
-        yield finding if is_effect or finding.kind != Kind.EFFECT else replace(finding, kind=Kind.ASSOCIATION)
+        own = "The margin is each model’s own. " if name == LIKE_MARGIN else ""
+        finding = _finding(heading, pair, claim, estimate, own + FAMILY, rank=rank)
+        is_association = name == LIKE_MARGIN and finding.kind == Kind.EFFECT
+        yield replace(finding, kind=Kind.ASSOCIATION) if is_association else finding
     worst = {
         "any_change": (
             f"Under {second}, fewer images change their class along the views than under {first}.",

@@ -96,10 +96,11 @@ def compare(
     comparison = Comparison(compared, pair_with_first(compared, progress), resamples, seed)
     with progress("Comparing", None):
         _ = comparison.findings, comparison.by_framing, comparison.by_distance
-    return comparison if out is None else replace(comparison, page=_write(comparison, Path(out), progress))
+    return comparison if out is None else replace(comparison, page=write_comparison(comparison, Path(out), progress))
 
 
-def _write(comparison: Comparison, folder: Path, progress: Progress) -> Path:
+def write_comparison(comparison: Comparison, folder: Path, progress: Progress = silent) -> Path:
+    """Write the page about a comparison, with figures, tables and pictures, and return its path."""
     with published(folder, [RESULTS, FIGURES, TABLES, IMAGES]) as partial:
         tables = write_tables(_tables(comparison), partial, largest=None)
         results = {
@@ -221,8 +222,8 @@ def _measures(comparison: Comparison) -> TableBlock:
         form = number if name == "mac" else percent
         rows[0].append("" if row is None else estimate_cell(*row[["value", "value_low", "value_high"]], form))
     for pair in comparison.pairs:
-        of = f"{len(pair.rows[0]):,} {'of these' if pair.is_paired else 'other'} images"
-        rows.append([Cell(pair.second.name, of)])
+        which = ("of these" if pair.is_partial else "same") if pair.is_paired else "other"
+        rows.append([Cell(pair.second.name, f"{len(pair.rows[0]):,} {which} images")])
         for name in there:
             key, form = (pair.second.name, name), three_digits if name == "mac" else in_points
             rows[-1].append(_points(differences.loc[key], form) if key in differences.index else "")

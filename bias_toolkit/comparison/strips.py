@@ -68,8 +68,8 @@ def _block(pair: Pair, differences: pd.DataFrame, groups: Sequence[PictureGroup]
     return PicturesBlock(
         f"The images on which {second} and {first} differ most",
         groups,
-        f"Shown is the image with the largest difference in each direction. {second} changes its class at fewer steps on "
-        f"{count(fewer, 'image')}, at more steps on {count(more, 'image')}, and at as many on "
-        f"{count(len(change) - fewer - more, 'image')}. Each view is one pixel of the model’s input from the last. Marked "
-        "views get another class than the middle one.",
+        f"Shown is the image with the largest difference in each direction. {second} changes its class at fewer steps "
+        f"on {count(fewer, 'image')}, at more steps on {count(more, 'image')}, and at as many on "
+        f"{count(len(change) - fewer - more, 'image')}. Each view is one pixel of the model’s input from the last. "
+        "Marked views get another class than the middle one.",
     )

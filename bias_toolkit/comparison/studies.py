@@ -77,63 +77,62 @@ class Pair:
 
 
 def gather(studies: Sequence[Study]) -> list[Compared]:
-    """Read the studies; InputError if one lacks results, with the command to run, or is unlike the first."""
+    """Read the studies; InputError if their sweeps differ, or one lacks results, with the command to run."""
+    for study in studies:
+        _refuse_unlike(studies[0], study)
     read = [_read(study) for study in studies]
-    for other in read[1:]:
-        _refuse_unlike(read[0], other)
     return [replace(each, name=name) for each, name in zip(read, short_names(read), strict=True)]
 
 
 def _read(study: Study) -> Compared:
     source: Source = ReadOnce(study.results)
-    sweep = source.reference_sweep
-    if sweep is None:
-        raise InputError(
-            f"{study.folder} has only offsets, which have no steps; run `bias-toolkit analyse` on it with "
-            "--protocol crop."
-        )
     images, responses = source.per_image.set_index("image_id"), source.reference_responses.set_index("image_id")
     centre = responses["top1"].map(lambda top1: top1[CENTRE])
     right = centre.eq(responses["label_index"]).astype(float).where(responses["label_index"].notna())
-    summary = source.framing_summary(TRAINING).set_index("category")
     return Compared(
         name="",
         study=study,
-        sweep=sweep,
+        sweep=source.reference_sweep,
         images=images.assign(right=right.reindex(images.index)),
         model=source.model_record,
         sets={split: study.inputs.identity(split) for split in study.inputs.splits},
-        framing=summary.loc[""],
+        framing=source.framing_summary(TRAINING).set_index("category").loc[""],
         classes=class_names(source),
         views=gather_views(source),
     )
 
 
-def _refuse_unlike(first: Compared, other: Compared) -> None:
+def _refuse_unlike(first: Study, other: Study) -> None:
     """Raise InputError if the sweeps differ, with the option that differs."""
-    for name, value in first.sweep.columns().items():
-        own = other.sweep.columns()[name]
-        if own != value:
+    base, own = first.reference_sweep, other.reference_sweep
+    if own is None:
+        raise InputError(f"{other.folder} has only offsets, which have no steps; run it with --protocol crop.")
+    differ = [(name, own.columns()[name], value) for name, value in base.columns().items()]
+    if base.sampling == "random":
+        differ.append(("seed", own.seed, base.seed))
+    for name, value, wanted in differ:
+        if value != wanted:
             raise InputError(
-                f"{other.folder} cannot be compared with {first.folder}: its --{name} is {_plain(own)}, and the "
-                f"other's is {_plain(value)}; run `bias-toolkit analyse` on one of them with the other's."
+                f"{other.folder} cannot be compared with {first.folder}: its --{name} is {_plain(value)}, and the "
+                f"other's is {_plain(wanted)}; run `bias-toolkit analyse` on one of them with the other's."
             )
-    if first.sweep.sampling == "random" and first.sweep.seed != other.sweep.seed:
-        raise InputError(
-            f"{other.folder} cannot be compared with {first.folder}: its windows are at random places, and its --seed "
-            f"is {other.sweep.seed}, and the other's is {first.sweep.seed}."
-        )
 
 
 def _plain(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value or "none")
+    return f"{value:g}" if isinstance(value, int | float) else str(value or "none")
 
 
 def short_names(studies: Sequence[Compared]) -> list[str]:
-    """A label for each study: the name of its model if these all differ, else of its folder, with more if needed."""
+    """A label for each study: the name of its model if these all differ, else of its folder, with more if needed.
+
+    If all models are of one library, the label leaves that out: `timm:`.
+    """
     folders = [study.folder.absolute() for study in studies]
+    models = [str(study.model["name"]) for study in studies]
+    if len({name.partition(":")[0] for name in models}) == 1 and all(name.partition(":")[2] for name in models):
+        models = [name.partition(":")[2] for name in models]
     for names in (
-        [str(study.model["name"]) for study in studies],
+        models,
         [folder.name for folder in folders],
         [f"{folder.parent.name}/{folder.name}" for folder in folders],
     ):
