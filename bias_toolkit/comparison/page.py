@@ -93,15 +93,18 @@ def compare(
     opened = [each if isinstance(each, Study) else Study(each) for each in studies]
     with progress("Reading the studies", None):
         compared = gather(opened)
-    comparison = Comparison(compared, pair_with_first(compared, progress), resamples, seed)
-    with progress("Comparing", None):
-        _ = comparison.findings, comparison.by_framing, comparison.by_distance
-    return comparison if out is None else replace(comparison, page=write_comparison(comparison, Path(out), progress))
+    page = None if out is None else Path(out) / PAGE
+    comparison = Comparison(compared, pair_with_first(compared, progress), resamples, seed, page)
+    if page is not None:
+        write_comparison(comparison, page.parent, progress)
+    return comparison
 
 
-def write_comparison(comparison: Comparison, folder: Path, progress: Progress = silent) -> Path:
-    """Write the page about a comparison, with figures, tables and pictures, and return its path."""
+def write_comparison(comparison: Comparison, folder: Path, progress: Progress = silent) -> None:
+    """Write the page about a comparison as index.html, with figures, tables and pictures."""
     with published(folder, [RESULTS, FIGURES, TABLES, IMAGES]) as partial:
+        with progress("Comparing", None):
+            _ = comparison.findings, comparison.by_framing, comparison.by_distance
         tables = write_tables(_tables(comparison), partial, largest=None)
         results = {
             "studies": [_record(study) for study in comparison.studies],
@@ -121,7 +124,7 @@ def write_comparison(comparison: Comparison, folder: Path, progress: Progress = 
         pictures = strips(comparison.shown, partial)
         page = Page(
             title=f"{first.name} against {against}",
-            of=[("Compared with", first.name, str(first.folder)), ("Studies", names, _images(comparison))],
+            of=[("First study", first.name, str(first.folder)), ("Compared with it", names, _images(comparison))],
             answers=comparison.answers,
             opening=[_plane(comparison), _curves(comparison), *pictures[:1]],
             findings=sorted(comparison.further, key=lambda finding: list(type(finding.topic)).index(finding.topic)),
@@ -130,7 +133,6 @@ def write_comparison(comparison: Comparison, folder: Path, progress: Progress = 
             kicker="studies side by side",
         )
         write_into(page, partial, progress)
-    return folder / PAGE
 
 
 def _images(comparison: Comparison) -> str:
