@@ -10,7 +10,7 @@ from bias_toolkit.analysis.remedies import IF_RIGHT
 from bias_toolkit.comparison.differences import LIKE_MARGIN
 from bias_toolkit.comparison.studies import Pair
 from bias_toolkit.foundation.intervals import mean_interval
-from bias_toolkit.foundation.words import count, interval, number
+from bias_toolkit.foundation.words import count, interval, known, number
 from bias_toolkit.invariance import HEADLINE
 from bias_toolkit.report.words.definitions import label_of
 from bias_toolkit.report.words.finding import (
@@ -20,8 +20,7 @@ from bias_toolkit.report.words.finding import (
     Kind,
     Unit,
     clearest_of_family,
-    estimate_of_row,
-    limits_of_row,
+    sign,
 )
 from bias_toolkit.report.words.sentences import in_points
 
@@ -62,9 +61,9 @@ def answer(pair: Pair, differences: pd.DataFrame) -> Finding:
             f"Their inputs differ in size: one step of {second} is {number(sides[0] / sides[1])} times as large a part "
             f"of the view as one of {first}."
         )
-    elif not pair.is_model_swap:
-        evidence.append("Both studies are of one model." if pair.is_of_one_model else "")
-    return _finding(Heading.PAIRS, pair, claim, estimate, " ".join(filter(None, evidence)), rank=10, figure=PLANE)
+    elif pair.is_of_one_model:
+        evidence.append("Both studies are of one model.")
+    return _finding(Heading.PAIRS, pair, claim, estimate, " ".join(evidence), rank=10, figure=PLANE)
 
 
 def further_findings(
@@ -78,7 +77,7 @@ def further_findings(
     for rank, (name, place, heading) in enumerate(places, 20):
         if name not in rows.index:
             continue
-        estimate = _estimate(rows.loc[name], pair, f"{label_of(HEADLINE)} among {place}")
+        estimate = _estimate(rows.loc[name], pair, f"{label_of(HEADLINE)} among {place}", name)
         claim = {
             -1: f"Among {place}, {second} is more stable than {first}.",
             0: f"Among {place}, no difference in stability was found between {second} and {first}.",
@@ -103,7 +102,8 @@ def further_findings(
         ),
     }
     for name, claims in worst.items():
-        if name in rows.index and (estimate := _estimate(rows.loc[name], pair, label_of(name))).direction is not None:
+        if name in rows.index and known(rows.loc[name, "difference_low"]):
+            estimate = _estimate(rows.loc[name], pair, label_of(name), name)
             yield _finding(Heading.WORST, pair, claims[estimate.direction + 1], estimate, FAMILY, rank=30)
     yield from _classes(pair, by_class)
     yield from _nearness(pair, resamples, seed)
@@ -134,11 +134,8 @@ def _classes(pair: Pair, by_class: pd.DataFrame) -> Iterator[Finding]:
 def _nearness(pair: Pair, resamples: int, seed: int) -> Iterator[Finding]:
     """Which of two training sets is nearer to the test images; only one model gives distances that can be compared."""
     first, second = pair.first, pair.second
-    metrics = {each.study.settings.metric for each in (first, second)}
-    if (
-        not (pair.is_paired and pair.is_of_one_model and len(metrics) == 1)
-        or first.sets["train"] == second.sets["train"]
-    ):
+    alike = pair.is_paired and pair.is_of_one_model and first.study.settings.metric == second.study.settings.metric
+    if not alike or first.sets["train"] == second.sets["train"]:
         return
     own, base = (table["nn_distance"].astype(float) for table in pair.rows)
     label = f"{label_of('nn_distance')}, {second.name} minus {first.name}"
@@ -150,35 +147,31 @@ def _nearness(pair: Pair, resamples: int, seed: int) -> Iterator[Finding]:
         1: f"The test images are farther from the training set of {second.name} than from that of {first.name}.",
     }.get(estimate.direction)
     if claim is not None:
-        kind = Kind.FACT if estimate.direction else Kind.NONE
-        yield Finding(
-            Heading.TRAINING, kind, claim, estimate=estimate, rank=35 + (not estimate.direction) * NOT_FOUND_RANK
-        )
+        kind, rank = (Kind.FACT, 35) if estimate.direction else (Kind.NONE, 35 + NOT_FOUND_RANK)
+        yield Finding(Heading.TRAINING, kind, claim, estimate=estimate, rank=rank)
 
 
 def _rows(pair: Pair, differences: pd.DataFrame) -> pd.DataFrame:
     return differences[differences["study"].eq(pair.second.name)].set_index("measure")
 
 
-def _estimate(row: pd.Series, pair: Pair, label: str) -> Estimate:
+def _estimate(row: pd.Series, pair: Pair, label: str, name: str = HEADLINE) -> Estimate:
     label = f"{label}, {pair.second.name} minus {pair.first.name}:"
-    return estimate_of_row(row, "difference", label, int(row["n"]), unit=Unit.POINTS, nothing=0.0)
+    ends = row["difference_low"], row["difference_high"]
+    return Estimate(name, label, row["difference"], *ends, int(row["n"]), unit=Unit.POINTS, nothing=0.0)
 
 
 def _accuracy(rows: pd.DataFrame) -> str:
     if "accuracy" not in rows.index:
         return "Accuracy is not known, as no label is a class of both models."
-    row = rows.loc["accuracy"]
-    direction = estimate_of_row(row, "difference", "", int(row["n"]), nothing=0.0).direction
-    numbers = f"{in_points(abs(row['difference']))} points"
+    value, low, high = rows.loc["accuracy", ["difference", "difference_low", "difference_high"]]
+    direction = sign(low, high)
     if direction is None:
         return "Too few images have a label to compare accuracy."
     if direction == 0:
-        limits = limits_of_row(row, "difference", in_points)
-        return f"No difference in accuracy was found: {in_points(row['difference'])} points ({limits})."
-    ends = sorted(abs(row[f"difference_{end}"]) for end in ("low", "high"))
-    word = "more" if direction > 0 else "less"
-    return f"It is {word} accurate, by {numbers} ({interval(*ends, in_points, 0.0)})."
+        return f"No difference in accuracy was found: {in_points(value)} points ({interval(low, high, in_points)})."
+    ends = interval(*sorted((abs(low), abs(high))), in_points, 0.0)
+    return f"It is {'more' if direction > 0 else 'less'} accurate, by {in_points(abs(value))} points ({ends})."
 
 
 def _finding(
