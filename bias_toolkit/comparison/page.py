@@ -11,7 +11,7 @@ import bias_toolkit
 from bias_toolkit.analysis.remedies import IF_RIGHT
 from bias_toolkit.comparison.contents import TRAINING_COLUMNS, Comparison
 from bias_toolkit.comparison.differences import LIKE_MARGIN, MEASURES
-from bias_toolkit.comparison.figures import distance_figure
+from bias_toolkit.comparison.figures import MOST_BANDS, distance_figure
 from bias_toolkit.comparison.findings import DISTANCE_FIGURE, PLANE
 from bias_toolkit.comparison.strips import strips
 from bias_toolkit.comparison.studies import Compared, Pair, gather, pair_with_first
@@ -120,11 +120,13 @@ def write_comparison(comparison: Comparison, folder: Path, progress: Progress = 
         write_results(results, partial)
         first, *others = comparison.studies
         names = ", ".join(study.name for study in others)
-        against = names if len(others) == 1 else f"{len(others)} others"
+        many = f"{len(others)} others"
+        against = names if len(others) == 1 else many
+        compared = names if len(others) <= MOST_BANDS else many
         pictures = strips(comparison.shown, partial)
         page = Page(
             title=f"{first.name} against {against}",
-            of=[("First study", first.name, str(first.folder)), ("Compared with it", names, _images(comparison))],
+            of=[("First study", first.name, str(first.folder)), ("Compared with it", compared, _images(comparison))],
             answers=comparison.answers,
             opening=[_plane(comparison), _curves(comparison), *pictures[:1]],
             findings=sorted(comparison.further, key=lambda finding: list(type(finding.topic)).index(finding.topic)),
@@ -183,8 +185,8 @@ def _curves(comparison: Comparison) -> FigureBlock:
         DISTANCE_FIGURE,
         lambda: distance_figure(comparison.by_distance),
         "P(top-1 change) of each study by distance from its training set.",
-        "Mean in parts of the images, from nearest to farthest by each model’s own distance to its training set, with "
-        "95% intervals.",
+        "Mean in parts of the images, from nearest to farthest by each model’s own distance to its training set"
+        f"{', with 95% intervals' if len(comparison.studies) <= MOST_BANDS else ''}.",
         half=True,
     )
 
@@ -252,7 +254,8 @@ def _framing(comparison: Comparison) -> TableBlock:
     for row in _of_shown(comparison, comparison.by_framing).to_dict("records"):
         place = f"{LABELLED[row['variable']].label}: {number(row['left'])} to {number(row['right'])}"
         rows.append((Cell(place, row["study"]), row))
-    note = "Quarters of the images. Differences in percentage points,"
+    estimated = " The model has estimated the boxes." if comparison.studies[0].images["estimated"].any() else ""
+    note = f"Quarters of the images.{estimated} Differences in percentage points,"
     return _parts("P(top-1 change) by position and scale of the object", rows, note, "by_framing")
 
 
