@@ -82,7 +82,7 @@ def further_findings(
             -1: f"Among {place}, {second} is more stable than {first}.",
             0: f"Among {place}, no difference in stability was found between {second} and {first}.",
             1: f"Among {place}, {second} is less stable than {first}.",
-            None: f"Among {place}, too few change to compare the stability of {second} with that of {first}.",
+            None: f"Among {place}, too few differ to compare the stability of {second} with that of {first}.",
         }[estimate.direction]
         # The margin is a result of the model, so images of like margin are not the same ones under both models.
         own = "The margin is each model’s own. " if name == LIKE_MARGIN else ""

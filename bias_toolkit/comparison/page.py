@@ -223,7 +223,7 @@ def _measures(comparison: Comparison) -> TableBlock:
     rows = [[Cell(first.name, count(len(first.images), "image"))]]
     for name in there:
         row = means.loc[(first.name, name)] if (first.name, name) in means.index else None
-        form = number if name == "mac" else percent
+        form = three_digits if name == "mac" else percent
         rows[0].append("" if row is None else estimate_cell(*row[["value", "value_low", "value_high"]], form))
     for pair in comparison.pairs:
         which = ("of these" if pair.is_partial else "same") if pair.is_paired else "other"

@@ -93,7 +93,7 @@ def test_images_alike(pair_of, name, place, kind):
         f"Among {place}, B is more stable than A.",
         f"Among {place}, no difference in stability was found between B and A.",
         f"Among {place}, B is less stable than A.",
-        f"Among {place}, too few change to compare the stability of B with that of A.",
+        f"Among {place}, too few differ to compare the stability of B with that of A.",
     ]
     assert [each.kind for each in claims] == [kind, Kind.NONE, kind, Kind.CAUTION]
     apart = further(pair_of(is_paired=False), p_top1_change_if_right=LESS)[0]
