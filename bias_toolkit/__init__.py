@@ -5,6 +5,7 @@ from typing import Any
 
 _HOMES = {
     "Dataset": "bias_toolkit.datasets",
+    "Flag": "bias_toolkit.study.flagging",
     "InputError": "bias_toolkit.foundation.errors",
     "Model": "bias_toolkit.models",
     "Settings": "bias_toolkit.study.settings",
@@ -13,7 +14,7 @@ _HOMES = {
     "load_model": "bias_toolkit.models",
 }
 
-__all__ = ["Dataset", "InputError", "Model", "Settings", "Study", "__version__", "load_dataset", "load_model"]
+__all__ = ["Dataset", "Flag", "InputError", "Model", "Settings", "Study", "__version__", "load_dataset", "load_model"]
 
 
 def __getattr__(name: str) -> Any:
