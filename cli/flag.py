@@ -107,9 +107,9 @@ def _flag_new(study: Study, images: str, out: Path, as_json: bool) -> None:
         return
     uses = "the margin alone" if flag.shipped == "one_minus_margin" else "the margin, the confidence and the distances"
     lines = [
-        f"{n_flagged:,} of {count(read, 'image')} {'is' if n_flagged == 1 else 'are'} flagged, by {uses}: the "
-        f"probability of a change is above {number(flag.threshold)}, as for {percent(flag.share_flagged, 0)} of the test "
-        "images."
+        f"{n_flagged:,} of {count(read, 'image')} {'is' if n_flagged == 1 else 'are'} flagged, by {uses}. Their "
+        f"probability of a change is above {number(flag.threshold)}; that of {percent(flag.share_flagged, 0)} of the "
+        "test images is."
     ]
     if unread := len(table) - read:
         lines.append(f"{count(unread, 'image')} could not be read; the column reason says why.")

@@ -140,7 +140,7 @@ class Flag:
                 with self._lock:
                     tables.append(self._scored(part, own))
                 advance(len(part))
-        table = pd.concat([table for table in tables if len(table)] or tables, ignore_index=True)
+        table = pd.concat(tables[1:] or tables, ignore_index=True).reindex(columns=tables[0].columns)
         return self._explained(table, images if isinstance(images, Dataset) else None)
 
     def _views(self, image: _Image) -> list[Views] | UnreadableImageError | InputError:
@@ -307,8 +307,8 @@ def evaluate_on(study: Study, other: Study, progress: Progress = silent) -> tupl
                 "differs in its test set alone."
             )
     values, images = _fitted(study), other.results.flag_images
-    used = {_place(study, image_id) for image_id in study.results.flag_images["image_id"]}
-    is_new = np.array([_place(other, image_id) not in used for image_id in images["image_id"]], dtype=bool)
+    used = {ours.test.source(image_id) for image_id in study.results.flag_images["image_id"]}
+    is_new = np.array([theirs.test.source(image_id) not in used for image_id in images["image_id"]], dtype=bool)
     if images.loc[is_new, UNSTABLE].nunique() < 2:
         raise InputError(
             f"{other.folder} has not both unstable and stable test images that {study.folder} does not have; name a "
@@ -323,8 +323,3 @@ def evaluate_on(study: Study, other: Study, progress: Progress = silent) -> tupl
         progress=progress,
     )
     return table, int((~is_new).sum())
-
-
-def _place(study: Study, image_id: str) -> str:
-    """The identity of a test image, without opening the test set."""
-    return os.path.realpath(os.path.join(study.results.dataset_record("test")["root"], image_id))

@@ -15,7 +15,7 @@ from bias_toolkit.report.source import Source
 from bias_toolkit.report.topic import Plot, Topic
 from bias_toolkit.report.topics.flag.figures import calibration_figure, caught_figure, scores_figure
 from bias_toolkit.report.words.definitions import DISTANCES, Definition
-from bias_toolkit.report.words.finding import NOT_FOUND_RANK, Estimate, Finding, Heading, Kind, value_of
+from bias_toolkit.report.words.finding import NOT_FOUND_RANK, Estimate, Finding, Heading, Kind, Unit, value_of
 from bias_toolkit.report.words.sentences import three_digits
 
 TITLE = str(Heading.FLAG)
@@ -106,7 +106,9 @@ def evaluation_findings(evaluation: pd.DataFrame, shipped: str) -> list[Finding]
     }
     evidence = [f"The flag uses {'the combination' if shipped == COMBINATION else 'the margin alone'}."]
     if gain.direction is not None:
-        evidence.append(f"Without distances, the gain is {value_of(rows.loc[OUTPUTS], 'auroc_gain', three_digits)}.")
+        evidence.append(
+            f"With margin and confidence alone, the gain is {value_of(rows.loc[OUTPUTS], 'auroc_gain', three_digits)}."
+        )
         evidence.append("The intervals are adjusted for the number of scores.")
     gained = Finding(
         Heading.FLAG,
@@ -128,7 +130,7 @@ def _kind(direction: int | None) -> Kind:
 
 def _estimate(column: str, row: pd.Series, label: str, nothing: float) -> Estimate:
     ends = row[f"{column}_low"], row[f"{column}_high"]
-    return Estimate(column, label, row[column], *ends, int(row["n"]), nothing=nothing)
+    return Estimate(column, label, row[column], *ends, int(row["n"]), unit=Unit.SIGNIFICANT, nothing=nothing)
 
 
 def section(contents: Flagged) -> Section | Omitted:
