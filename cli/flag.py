@@ -93,6 +93,7 @@ def _flag_new(study: Study, images: str, out: Path, as_json: bool) -> None:
     from bias_toolkit import Flag, load_dataset
     from bias_toolkit.foundation.files import write_text
     from bias_toolkit.foundation.spreadsheet import csv_text
+    from bias_toolkit.report.topics.flag import SHIPPED
 
     flag, progress = Flag.load(study), console_progress()
     dataset = load_dataset(images)
@@ -105,11 +106,10 @@ def _flag_new(study: Study, images: str, out: Path, as_json: bool) -> None:
         result = {"shipped": flag.shipped, "threshold": flag.threshold, "table": str(out)}
         print_json(result | {"images": table.astype(object).where(table.notna(), None).to_dict("records")})
         return
-    uses = "the margin alone" if flag.shipped == "one_minus_margin" else "the margin, the confidence and the distances"
     lines = [
-        f"{n_flagged:,} of {count(read, 'image')} {'is' if n_flagged == 1 else 'are'} flagged, by {uses}. Their "
-        f"probability of a change is above {number(flag.threshold)}; that of {percent(flag.share_flagged, 0)} of the "
-        "test images is."
+        f"{n_flagged:,} of {count(read, 'image')} {'is' if n_flagged == 1 else 'are'} flagged, by {SHIPPED[flag.shipped]}.",
+        f"The threshold is a probability of a change of {number(flag.threshold)}; {percent(flag.share_flagged, 0)} of the "
+        "test images are above it.",
     ]
     if unread := len(table) - read:
         lines.append(f"{count(unread, 'image')} could not be read; the column reason says why.")

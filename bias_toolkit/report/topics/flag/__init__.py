@@ -24,10 +24,10 @@ SCORES_FIGURE, CAUGHT_FIGURE, CALIBRATION_FIGURE = "flag-scores", "flag-caught",
 SCORES: dict[str, Definition] = {
     MARGIN: Definition("1 − margin", "One minus the margin: the model's first probability minus its second."),
     "one_minus_confidence": Definition("1 − confidence", "One minus the model's first probability."),
-    "nn_distance": DISTANCES["nn_distance"],
-    "knn_distance": DISTANCES["knn_distance"],
+    "nn_distance": Definition("Nearest distance", DISTANCES["nn_distance"].line),
+    "knn_distance": Definition("Mean near distance", DISTANCES["knn_distance"].line),
     "disagreement": Definition(
-        "Disagreement of neighbours",
+        "Neighbours disagree",
         f"Share of the {NEAREST} nearest training images that are not of the class that the model says.",
     ),
     "distrust": Definition(
@@ -36,8 +36,10 @@ SCORES: dict[str, Definition] = {
         "nearest one of another class. It is 1 / (1 + trust) (Jiang et al., NeurIPS 2018).",
     ),
     OUTPUTS: Definition("Margin and confidence", "Logistic regression on these two."),
-    COMBINATION: Definition("Combination", "Logistic regression on the six scores."),
+    COMBINATION: Definition("Combination", "Logistic regression on the six scores; margin and confidence as log odds."),
 }
+
+SHIPPED = {MARGIN: "the margin alone", COMBINATION: "the combination"}
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,8 @@ def evaluation_findings(evaluation: pd.DataFrame, shipped: str) -> list[Finding]
     rows = evaluation.set_index("score")
     best, combination = rows.loc[shipped], rows.loc[COMBINATION]
     name = {MARGIN: "The margin", COMBINATION: "The combination of scores"}[shipped]
-    area = _estimate("auroc", best, f"AUROC of {SCORES[shipped].label}", 0.5)
+    label = {MARGIN: "1 − margin", COMBINATION: "the combination"}[shipped]
+    area = _estimate("auroc", best, f"AUROC of {label}", 0.5)
     claims = {
         1: f"{name} tells unstable images from stable ones better than chance.",
         0: f"{name} was not found to tell unstable images from stable ones.",
@@ -104,7 +107,7 @@ def evaluation_findings(evaluation: pd.DataFrame, shipped: str) -> list[Finding]
         -1: "The combination of scores is worse than the margin at finding unstable images.",
         None: "Too few images are unstable, or stable, to compare the combination of scores with the margin.",
     }
-    evidence = [f"The flag uses {'the combination' if shipped == COMBINATION else 'the margin alone'}."]
+    evidence = [f"The flag uses {SHIPPED[shipped]}."]
     if gain.direction is not None:
         evidence.append(
             f"With margin and confidence alone, the gain is {value_of(rows.loc[OUTPUTS], 'auroc_gain', three_digits)}."
@@ -144,14 +147,15 @@ def section(contents: Flagged) -> Section | Omitted:
         f"An image is unstable if at least one view of the sweep has another class than the centre view: "
         f"{values['n_unstable']:,} of {n} are. Each score needs one forward pass and one search. The regressions are "
         f"fitted in five folds that hold {held_out} out, and each image is judged by a regression that it was not used "
-        "for. The combination is used for new images only if its gain over the margin is above 0 in the interval."
+        "for. New images are flagged by the combination only if the interval of its gain in AUROC is above 0, and else "
+        f"by the margin alone. Here it is {SHIPPED[values['shipped']]}."
     )
     brier = ""
     if values["brier"] is not None:
         share = values["n_unstable"] / values["n"]
         value, low, high = map(three_digits, values["brier"])
         brier = (
-            f" The Brier score is {value} ({low} to {high}); that of the same probability for all images is "
+            f" The Brier score is {value} ({low} to {high}). If all images had the same probability, it would be "
             f"{three_digits(share * (1 - share))}."
         )
     blocks = [
@@ -196,11 +200,14 @@ def evaluation_table(evaluation: pd.DataFrame, share: float) -> TableBlock:
     ]
     return TableBlock(
         "Scores for finding unstable images",
-        ["Score", "AUROC", "Gain", "AUGRC", "Gain", "Flagged", "Unstable flagged"],
+        ["Score", "AUROC", "AUROC gain", "AUGRC", "AUGRC gain", "Flagged", "Unstable flagged"],
         rows,
         definitions=[
             *(Definition(each.label, each.line) for each in SCORES.values()),
-            Definition("AUROC", "Share of pairs of an unstable and a stable image that the score orders rightly."),
+            Definition(
+                "AUROC",
+                "Share of pairs of an unstable and a stable image in which the unstable one has the higher score.",
+            ),
             Definition(
                 "AUGRC",
                 "Area under the share of images that are accepted and unstable, over the share accepted (Traub et al., "
@@ -213,8 +220,8 @@ def evaluation_table(evaluation: pd.DataFrame, share: float) -> TableBlock:
             Definition("Unstable flagged", "The same share, of the unstable images alone."),
         ],
         note=(
-            "95% intervals over images; those of the gains are adjusted for the number of scores. A score with many "
-            "equal values can flag fewer images than it should."
+            "95% intervals over images, for the regressions as they were fitted; those of the gains are adjusted for "
+            "the number of scores. A score with many equal values can flag fewer images than it should."
         ),
         csv="flag_evaluation",
     )

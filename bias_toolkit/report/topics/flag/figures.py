@@ -10,6 +10,7 @@ from bias_toolkit.report.page.style import BLUE, GREY, VERMILLION, in_percent, n
 from bias_toolkit.report.words.definitions import Definition
 
 
+@styled
 def scores_figure(evaluation: pd.DataFrame, definitions: dict[str, Definition]) -> Axes:
     """The AUROC of each score, the highest first (table FLAG_EVALUATION)."""
     rows = evaluation.sort_values("auroc", ascending=False, kind="stable")
@@ -17,7 +18,7 @@ def scores_figure(evaluation: pd.DataFrame, definitions: dict[str, Definition]) 
     ends = {"low": rows["auroc_low"], "high": rows["auroc_high"]}
     ax = ranking(pd.DataFrame({"name": names, "value": rows["auroc"], **ends}), xlabel="AUROC")
     ax.axvline(0.5, color=GREY, linestyle="--", linewidth=1)
-    ax.set_title("How well each score finds unstable images")
+    ax.set_title("Finding unstable images")
     return ax
 
 
