@@ -106,10 +106,10 @@ def _flag_new(study: Study, images: str, out: Path, as_json: bool) -> None:
         result = {"shipped": flag.shipped, "threshold": flag.threshold, "table": str(out)}
         print_json(result | {"images": table.astype(object).where(table.notna(), None).to_dict("records")})
         return
+    verb, share = "is" if n_flagged == 1 else "are", percent(flag.share_flagged, 0)
     lines = [
-        f"{n_flagged:,} of {count(read, 'image')} {'is' if n_flagged == 1 else 'are'} flagged, by {SHIPPED[flag.shipped]}.",
-        f"The threshold is a probability of a change of {number(flag.threshold)}; {percent(flag.share_flagged, 0)} of the "
-        "test images are above it.",
+        f"{n_flagged:,} of {count(read, 'image')} {verb} flagged, by {SHIPPED[flag.shipped]}.",
+        f"The threshold is a probability of a change of {number(flag.threshold)}; {share} of test images exceed it.",
     ]
     if unread := len(table) - read:
         lines.append(f"{count(unread, 'image')} could not be read; the column reason says why.")

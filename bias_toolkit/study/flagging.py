@@ -32,7 +32,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from bias_toolkit.datasets import ReducedImage, Reduction
+    from bias_toolkit.features.index import TrainingIndex
+    from bias_toolkit.invariance import Sweep
     from bias_toolkit.models import Model
+    from bias_toolkit.study.settings import Settings
 
 PART = 256
 """Images that are scored at once; their views are in memory."""
@@ -59,6 +62,16 @@ class Flag:
     Unstable means that the class changes on at least one view of the study's sweep. `load` reads a flag. Several
     threads may call `score` at once: the model works for one of them at a time, while the others decode.
 
+    Parameters
+    ----------
+    model : the study's model.
+    index : of the features of the training images.
+    classes : int64 (rows,), the model's class of each row of the index; -1 if it has none.
+    values : as `flag.json` has them.
+    settings, sweep : of the study.
+    framing : table FRAMING of the training objects; without it, no image is framed unlike them.
+    open_training : opens the training set, by which a training image is known; InputError if it is not there.
+
     Attributes
     ----------
     shipped : `combination`, or `one_minus_margin` if that is as good.
@@ -66,26 +79,31 @@ class Flag:
     threshold : the probability of a change above which an image is flagged.
     """
 
-    def __init__(self, study: Study) -> None:
-        """Use `load`, which also takes a folder."""
-        self._inputs, results = study.inputs, study.results
-        self._model: Model = self._inputs.model
-        self._values = _fitted(study)
-        self.shipped: str = self._values["shipped"]
-        self.share_flagged: float = self._values["share"]
-        self.threshold: float = self._values["probability"]
-        self._logistic = _logistic(self._values["models"][self.shipped])
-        self._index, self._classes = results.training_index, results.flag_classes
-        self._settings, self._sweep = self._inputs.settings, self._inputs.reference_sweep
+    def __init__(
+        self,
+        model: Model,
+        index: TrainingIndex,
+        classes: np.ndarray,
+        values: Mapping[str, Any],
+        settings: Settings,
+        sweep: Sweep,
+        *,
+        framing: pd.DataFrame | None = None,
+        open_training: Callable[[], Dataset] | None = None,
+    ) -> None:
+        self._model, self._index, self._classes = model, index, classes
+        self._values, self._settings, self._sweep = values, settings, sweep
+        self._framing, self._open_training = framing, open_training
+        self.shipped: str = values["shipped"]
+        self.share_flagged: float = values["share"]
+        self.threshold: float = values["probability"]
+        self._logistic = _logistic(values["models"][self.shipped])
         # The usual sweep and the feature have the same centre view, so one pass gives both.
         self._one_pass = (
-            (self._sweep.protocol, self._sweep.sampling, self._sweep.size)
-            == ("crop", "centre", self._settings.feature_size)
-            and self._sweep.transform in [shift.name for shift in SHIFTS]
-            and self._settings.feature_precision == "float32"
+            (sweep.protocol, sweep.sampling, sweep.size) == ("crop", "centre", settings.feature_size)
+            and sweep.transform in [shift.name for shift in SHIFTS]
+            and settings.feature_precision == "float32"
         )
-        given = not (results.is_estimated("train") or results.is_estimated("test"))
-        self._framing = results.framing("train") if given and self._values["unusual"] is not None else None
         self._rows: dict[str, int] | None = None
         self._lock, self._opening = Lock(), Lock()
 
@@ -99,9 +117,21 @@ class Flag:
         is damaged, or too few test images are unstable, or stable. `model` and `trust_study` are as for `Study`.
         """
         opened = study if isinstance(study, Study) else Study(study, model=model, trust_study=trust_study)
-        # Only an open model shows whether its weights have changed.
-        _ = opened.inputs.model
-        return cls(opened)
+        inputs, results = opened.inputs, opened.results
+        # Only an open model shows whether its weights have changed, so it is opened before anything is read.
+        model, values = inputs.model, _fitted(opened)
+        has_boxes = values["unusual"] is not None
+        has_boxes = has_boxes and not (results.is_estimated("train") or results.is_estimated("test"))
+        return cls(
+            model,
+            results.training_index,
+            results.flag_classes,
+            values,
+            inputs.settings,
+            inputs.reference_sweep,
+            framing=results.framing("train") if has_boxes else None,
+            open_training=lambda: inputs.train,
+        )
 
     def score(
         self, images: Dataset | Iterable[str | os.PathLike | np.ndarray | Tensor], progress: Progress = silent
@@ -207,13 +237,13 @@ class Flag:
 
     def _training_row(self, image: _Image) -> int:
         """The row of the training image that is this image; -1 if there is none, or the training set is not there."""
-        if (source := image.source()) is None:
+        if self._open_training is None or (source := image.source()) is None:
             return -1
         with self._opening:
             if self._rows is None:
                 try:
-                    train = self._inputs.train
-                    self._rows = {train.source(image_id): row for row, image_id in enumerate(self._index.image_ids)}
+                    source_of = self._open_training().source
+                    self._rows = {source_of(image_id): row for row, image_id in enumerate(self._index.image_ids)}
                 except InputError:
                     self._rows = {}
         return self._rows.get(source, -1)

@@ -86,7 +86,7 @@ def complete(fast, tmp_path_factory, no_figures, two_folds):
     train, test = in_class_folders(folder / "data" / "train", 32), as_tiny_imagenet(folder / "data" / "test", 20)
     with no_figures(), two_folds():
         study = Study(folder / "study", train, test, MODEL, **fast | SMALL)
-        study.measure_map().measure_sizes().measure_layers().measure_remedies().analyse()
+        study.measure_map().measure_sizes().measure_layers().measure_remedies().fit_flag().analyse()
         explained = study.per_image.sort_values(["p_top1_change", "image_id"])["image_id"].iloc[-1]
         study.explain(explained)
         study.write_report()
