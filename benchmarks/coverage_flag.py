@@ -1,8 +1,8 @@
 """How often a flag takes the combination of scores: `python benchmarks/coverage_flag.py [draws]`, minutes.
 
 Images are drawn from laws by which a change depends on the margin alone, or on the distance too. The distance goes with
-the margin in both. Printed as Markdown: of each law, how often the combination is taken, how often its gain is found to be
-below 0, how often the interval of the margin's AUROC holds its true value (from 200,000 images), and the mean gain.
+the margin in all. Printed as Markdown: of each law, how often the combination is taken, how often its gain is found to
+be below 0, how often the interval of the margin's AUROC holds its true value (from 200,000 images), and the mean gain.
 """
 
 from __future__ import annotations

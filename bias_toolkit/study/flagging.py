@@ -155,6 +155,8 @@ class Flag:
             the scores of `search_scores` (`distrust` only if the flag uses it), `nearest_1` to `nearest_3` (ids of
             training images), and `reason`. A training image does not count as its own neighbour.
         """
+        if isinstance(images, str | os.PathLike):
+            images = [images]
         if isinstance(images, Dataset):
             listed = [_of_dataset(images, image_id) for image_id in images.images["image_id"]]
         else:

@@ -74,6 +74,7 @@ def test_arrays_tensors_and_a_dataset_get_the_same(flagged, paths, photographs):
             scored.drop(columns=["image", "why"]), from_paths.drop(columns=["image", "why"]), atol=1e-5
         )
     assert flag.score(arrays[:2])["image"].tolist() == ["0", "1"]
+    pd.testing.assert_frame_equal(flag.score(paths[0]), flag.score(paths[:1]))
 
 
 def test_reasons_are_those_of_flagged_images_alone_and_framing_needs_boxes(flagged, paths, photographs):
