@@ -10,6 +10,7 @@ from typing import Annotated
 import torch
 import typer
 
+from benchmarks.flag import flag_rows
 from benchmarks.growth import rows_of_growth, rows_of_start_up
 from benchmarks.passes import rows_of_passes
 from benchmarks.photographs import write_photographs
@@ -72,6 +73,7 @@ def main(
     add("Sweep against the authors' protocol as a plain loop", loop, PLAIN_LOOP)
     add("Sweep and features against their ceilings", ceilings)
     add("Search", search_rows(repeats=repeats, imagenet=imagenet))
+    add("Flag", [row for each in runtimes for row in flag_rows(model, each, repeats=repeats)])
     add("Growth", rows_of_growth(model, growth_images))
     add("Start-up", rows_of_start_up(repeats))
 

@@ -5,6 +5,7 @@ from typing import Any
 
 _HOMES = {
     "Dataset": "bias_toolkit.datasets",
+    "Flag": "bias_toolkit.study.flagging",
     "InputError": "bias_toolkit.foundation.errors",
     "Model": "bias_toolkit.models",
     "Settings": "bias_toolkit.study.settings",

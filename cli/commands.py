@@ -19,6 +19,7 @@ COMMANDS = {
     "layers": ("layers", "Measure where in the network invariance is lost."),
     "remedies": ("reframe", "Try what makes the model more stable without training."),
     "compare": ("compare", "Put studies side by side: which model is more stable, and at what accuracy."),
+    "flag": ("flag", "Say which new images the model will be unstable on."),
     "explain": ("explain", "Say why the model is unstable on an image."),
     "check": ("check", "Compare a finished report with limits, for use in CI."),
     "plot": ("look", "Draw a figure of the study for a publication."),

@@ -130,6 +130,33 @@ REMEDY_TENTHS = pa.schema(
 """One row per remedy and quantile bin of nn_distance, at most ten: P(top-1 change) and its paired difference from the
 untouched model's."""
 
+FLAG_EVALUATION = pa.schema(
+    [
+        ("score", TEXT),
+        *columns(REAL, "auroc", "auroc_gain", "augrc", "augrc_gain", "flagged", "caught", ends=INTERVAL),
+        *columns(WHOLE, "n", "n_unstable"),
+    ]
+)
+"""One row per score: its AUROC and AUGRC for images that change, and how much better they are than those of 1 − margin
+(the intervals are adjusted over the scores; null for the margin itself); the share of the images that it flags, and the
+share of the unstable images that it flags."""
+
+FLAG_CALIBRATION = pa.schema(
+    [("bin", pa.int32()), *columns(REAL, "left", "right", "x", "value", "low", "high"), ("n", WHOLE)]
+)
+"""One row per quantile bin of the predicted probability of a change: its mean `x`, and the share that changed."""
+
+FLAG_IMAGES = pa.schema(
+    [
+        *columns(TEXT, "image_id", "label"),
+        ("fold", pa.int32()),
+        *columns(REAL, "one_minus_margin", "one_minus_confidence", "nn_distance", "knn_distance", "disagreement"),
+        *columns(REAL, "distrust", "outputs", "combination", "probability", "any_change"),
+    ]
+)
+"""One row per test image: the scores of `analysis.flag`; fold, fitted scores and probability are null if nothing was
+fitted."""
+
 NOTES = pa.schema(columns(TEXT, "topic", "sentence"))
 """What the regression ("regression") or the factors ("factors") left out, or readers should treat with caution."""
 

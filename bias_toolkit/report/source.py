@@ -67,6 +67,10 @@ class Source(Protocol):
     layer_maps: pd.DataFrame
     remedy_effects: pd.DataFrame
     remedy_tenths: pd.DataFrame
+    flag_images: pd.DataFrame
+    flag_evaluation: pd.DataFrame
+    flag_calibration: pd.DataFrame
+    flag_values: Mapping[str, Any]  # what is shipped, and how it was fitted
     reach: pd.DataFrame
     reach_needed: Mapping[str, Any]  # target, n_training, fit and copies
     explanations: Mapping[str, Explanation]  # by image_id

@@ -464,6 +464,20 @@ class Results:
         """How many copies a power law says are needed: target, n_training, fit, copies (value, low, high)."""
         return self.stored.json(steps.reach, "needed.json", values.ReachValues)
 
+    flag_images = _table(steps.flag, "images", "The scores of each test image that the flag uses, FLAG_IMAGES.")
+    flag_evaluation = _table(steps.flag, "evaluation", "How well each score finds unstable images: FLAG_EVALUATION.")
+    flag_calibration = _table(steps.flag, "calibration", "Predicted and observed changes, by bins: FLAG_CALIBRATION.")
+
+    @property
+    def flag_values(self) -> dict[str, Any]:
+        """The flag for new images as data: what is shipped, its regressions and its thresholds (`FlagValues`)."""
+        return self.stored.json(steps.flag, "flag.json", values.FlagValues)
+
+    @property
+    def flag_classes(self) -> np.ndarray:
+        """The model's class of each training image in the index, -1 if it has none: int64 (rows,)."""
+        return self.stored.read(steps.flag, "classes.npy", lambda path: read_array(path, 1))
+
     size_curve = _table(steps.size_curve, "summary", "The measures over the view size, table SUMMARY.")
 
     size_measures = _table(

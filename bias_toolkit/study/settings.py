@@ -285,6 +285,14 @@ class Settings:
     train_rate: float = _setting(
         1e-4, float, "The learning rate at the start; it falls to 0 along a cosine.", TRAINING, least=0, most=10
     )
+    share_flagged: float = _setting(
+        0.2,
+        float,
+        "The share of images to flag: the threshold is set so that this share of the test images is above it.",
+        STATISTICS,
+        least=0,
+        most=1,
+    )
     resamples: int = _count(2000, "Resamples of each bootstrap interval.", STATISTICS, 100, MOST_RESAMPLES)
     permutations: int = _count(2000, "Permutations of each test of a correlation.", STATISTICS, 100, MOST_RESAMPLES)
     placements: int = _count(
@@ -341,6 +349,8 @@ class Settings:
         memory_bytes(self.memory)
         if not 0 < self.feature_size <= 1:
             raise InputError(f"--feature-size is {self.feature_size:g}, but must be above 0 and at most 1.")
+        if not 0 < self.share_flagged < 1:
+            raise InputError(f"--share-flagged is {self.share_flagged:g}, but must be above 0 and below 1.")
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Settings:

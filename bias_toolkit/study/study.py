@@ -261,6 +261,10 @@ class Study:
         """
         return self._do([steps.remedies, steps.reach], progress)
 
+    def fit_flag(self, progress: Progress = silent) -> Study:
+        """Fit the flag that says which new images will be unstable, and evaluate it; `bias_toolkit.Flag` applies it."""
+        return self._do([steps.flag], progress)
+
     def write_report(self, progress: Progress = silent) -> Study:
         """Write the page, its figures and tables, in the folder `report` of the study."""
         from bias_toolkit.report import OPTIONAL

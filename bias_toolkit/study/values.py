@@ -47,6 +47,36 @@ class ReachValues(_Values):
     copies: Annotated[list[float], Field(min_length=3, max_length=3)] | None
 
 
+Terms = Annotated[list[float], Field(min_length=1, max_length=20)]
+
+
+class LogisticValues(_Values):
+    """A logistic regression of `flag.json`."""
+
+    terms: Annotated[list[str], Field(min_length=1, max_length=20)]
+    mean: Terms
+    scale: Terms
+    weights: Terms
+    intercept: float
+
+
+class FlagValues(_Values):
+    """`flag.json`: what flags new images; `shipped` is None if too few images are unstable, or stable, to fit it."""
+
+    shipped: Literal["one_minus_margin", "combination"] | None
+    by_class: bool
+    share: Annotated[float, Field(gt=0, lt=1)]
+    n: Count
+    n_unstable: Count
+    models: dict[str, LogisticValues]
+    thresholds: dict[str, float]
+    probability: float | None  # of a change, above which an image is flagged
+    brier: Annotated[list[float], Field(min_length=3, max_length=3)] | None
+    far: float | None  # nn_distance, 1 − margin and log density beyond which the share lies
+    unsure: float | None
+    unusual: float | None
+
+
 class LabelValues(_Values):
     """`labels.json`: the matching of labels with the model's classes."""
 

@@ -93,7 +93,7 @@ def complete(fast, made_once, no_figures, two_folds, few_trials):
         train, test = in_class_folders(folder / "data" / "train", 32), as_tiny_imagenet(folder / "data" / "test", 20)
         with no_figures(), two_folds(), few_trials():
             study = Study(folder / "study", train, test, MODEL, **fast | SMALL)
-            study.measure_map().measure_sizes().measure_layers().measure_remedies().analyse()
+            study.measure_map().measure_sizes().measure_layers().measure_remedies().fit_flag().analyse()
             study.explain(study.per_image.sort_values(["p_top1_change", "image_id"])["image_id"].iloc[-1])
             study.write_report()
 

@@ -78,6 +78,9 @@ READ = [
     ({"remedy_images": 2}, lambda study: study.remedy_effects, "remedies"),
     ({"train_epochs": 2}, lambda study: study.remedied, "remedies"),
     ({"metric": "cosine"}, lambda study: study.reach, "remedies"),
+    ({"share_flagged": 0.3}, lambda study: study.flag_evaluation, "flag"),
+    ({"label_map": ...}, lambda study: study.flag_values, "flag"),
+    ({"index": "IVF2,Flat"}, lambda study: study.flag_classes, "flag"),
     ({"boxes": "given"}, lambda study: study.framing("train"), "objects"),
     ({"boxes": "estimated"}, lambda study: study.framing("train"), "objects"),
     ({"boxes": "estimated"}, lambda study: study.framing_comparison, "objects"),
@@ -111,16 +114,17 @@ MAP = {"map/mean", "map/real", "map/relation"}
 SIZES = {"sizes/*", "sizes/curve"}
 SWEPT = {"responses/crop", "responses/embed", "responses/offsets", "measures"}
 ANALYSIS = {"analysis", "explanation"}
+ANALYSED = ANALYSIS | {"flag"}
 LAYERS = {"layers/images", "layers/analysis"}
 REMEDIES = {"remedies/*", "remedies/comparison"}
 TRAINING = {"training/*"} | REMEDIES
 REACH = {"reach/copies", "reach/curve"}
-OF_THE_MODEL = FEATURES | LOCATED | MAP | SIZES | SWEPT | {"noise"} | ANALYSIS | LAYERS | TRAINING | REACH
+OF_THE_MODEL = FEATURES | LOCATED | MAP | SIZES | SWEPT | {"noise"} | ANALYSED | LAYERS | TRAINING | REACH
 IMAGES = {"images/train", "images/test", "mean-images/train", "mean-images/test"}
 OF_THE_TRAINING_SET = {
     *("images/train", "features/train", "index", "neighbours", "mean-images/train", "map/relation"),
     *LOCATED,
-    *ANALYSIS,
+    *ANALYSED,
     *TRAINING,
     *REACH,
 }
@@ -138,25 +142,25 @@ STALE = {
     "model": ({"model": ...}, OF_THE_MODEL),
     "weights": ({"weights": ...}, OF_THE_MODEL),
     "feature": ({"feature": "4"}, OF_THE_MODEL),
-    "label_map": ({"label_map": ...}, SWEPT | LOCATED | MAP | SIZES | ANALYSIS | TRAINING),
+    "label_map": ({"label_map": ...}, SWEPT | LOCATED | MAP | SIZES | ANALYSED | TRAINING),
     "imagenet_x": ({"imagenet_x": ...}, ANALYSIS),
-    "boxes": ({"boxes": "given"}, {"objects"} | ANALYSIS),
-    "metric": ({"metric": "cosine"}, {"index", "neighbours", "remedies/comparison", "reach/curve"} | ANALYSIS),
-    "index": ({"index": "IVF2,Flat"}, {"index", "neighbours", "remedies/comparison"} | ANALYSIS),
-    "neighbours": ({"neighbours": 4}, {"neighbours", "remedies/comparison"} | ANALYSIS),
-    "feature_size": ({"feature_size": 0.9}, FEATURES | {"map/relation"} | ANALYSIS | TRAINING | REACH),
-    "feature_dtype": ({"feature_dtype": "float16"}, FEATURES | ANALYSIS | TRAINING | REACH),
-    "feature_precision": ({"feature_precision": "bfloat16"}, FEATURES | ANALYSIS | TRAINING | REACH),
-    "protocols": ({"protocols": ("crop", "embed")}, {"measures"} | ANALYSIS),
+    "boxes": ({"boxes": "given"}, {"objects"} | ANALYSED),
+    "metric": ({"metric": "cosine"}, {"index", "neighbours", "remedies/comparison", "reach/curve"} | ANALYSED),
+    "index": ({"index": "IVF2,Flat"}, {"index", "neighbours", "remedies/comparison"} | ANALYSED),
+    "neighbours": ({"neighbours": 4}, {"neighbours", "remedies/comparison"} | ANALYSED),
+    "feature_size": ({"feature_size": 0.9}, FEATURES | {"map/relation"} | ANALYSED | TRAINING | REACH),
+    "feature_dtype": ({"feature_dtype": "float16"}, FEATURES | ANALYSED | TRAINING | REACH),
+    "feature_precision": ({"feature_precision": "bfloat16"}, FEATURES | ANALYSED | TRAINING | REACH),
+    "protocols": ({"protocols": ("crop", "embed")}, {"measures"} | ANALYSED),
     "transforms": (
         {"transforms": ("vertical",)},
-        {"responses/crop", "responses/embed", "measures", "noise"} | ANALYSIS | REMEDIES,
+        {"responses/crop", "responses/embed", "measures", "noise"} | ANALYSED | REMEDIES,
     ),
-    "sizes": ({"sizes": (0.9,)}, {"responses/crop", "measures", "noise"} | ANALYSIS | REMEDIES),
-    "fill": ({"fill": "black"}, {"responses/embed", "measures"} | ANALYSIS),
-    "sampling": ({"sampling": "random"}, {"responses/crop", "measures", "noise"} | ANALYSIS | REMEDIES),
-    "draws": ({"draws": 7}, {"responses/offsets", "measures"} | ANALYSIS),
-    "precision": ({"precision": 0.2}, SWEPT | ANALYSIS),
+    "sizes": ({"sizes": (0.9,)}, {"responses/crop", "measures", "noise"} | ANALYSED | REMEDIES),
+    "fill": ({"fill": "black"}, {"responses/embed", "measures"} | ANALYSED),
+    "sampling": ({"sampling": "random"}, {"responses/crop", "measures", "noise"} | ANALYSED | REMEDIES),
+    "draws": ({"draws": 7}, {"responses/offsets", "measures"} | ANALYSED),
+    "precision": ({"precision": 0.2}, SWEPT | ANALYSED),
     "bins": ({"bins": 3}, ANALYSIS),
     "map_images": ({"map_images": 3}, MAP),
     "map_positions": ({"map_positions": (0.4,)}, MAP),
@@ -179,10 +183,11 @@ STALE = {
             "remedies/comparison",
             "reach/curve",
         }
-        | ANALYSIS,
+        | ANALYSED,
     ),
-    "permutations": ({"permutations": 101}, {"objects", "layers/analysis"} | ANALYSIS),
-    "placements": ({"placements": 101}, {"objects"} | ANALYSIS),
+    "share_flagged": ({"share_flagged": 0.3}, {"flag"}),
+    "permutations": ({"permutations": 101}, {"objects", "layers/analysis"} | ANALYSED),
+    "placements": ({"placements": 101}, {"objects"} | ANALYSED),
     "noise_images": ({"noise_images": 7}, {"noise"}),
     "batch_size": ({"batch_size": 7}, OF_THE_MODEL - LAYERS),
     "runtime": ({"runtime": "auto"}, set()),
@@ -198,7 +203,7 @@ STALE = {
         | LAYERS
         | TRAINING
         | REACH
-        | ANALYSIS,
+        | ANALYSED,
     ),
 }
 

@@ -114,6 +114,7 @@ RUN = {
     "sizes": lambda study, image: study.measure_sizes(),
     "layers": lambda study, image: study.measure_layers(),
     "remedies": lambda study, image: study.measure_remedies(),
+    "flag": lambda study, image: study.fit_flag(),
     "explain": lambda study, image: study.explain(image),
 }
 

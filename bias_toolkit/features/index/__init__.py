@@ -6,8 +6,10 @@ from bias_toolkit.features.index.quality import search_quality
 from bias_toolkit.features.index.schema import DISTANCES, NEIGHBOURS, SEARCH_QUALITY
 from bias_toolkit.features.index.stored import StoredFeatures
 from bias_toolkit.features.index.training_index import TrainingIndex
+from bias_toolkit.features.index.trust import SEARCH_SCORES, search_scores
 
 __all__ = [
-    "DISTANCES", "EXACT", "NEAREST", "NEIGHBOURS", "SEARCH_QUALITY", "StoredFeatures", "TrainingIndex", "check_index",
-    "distances_table", "leave_one_out_distances", "nearest_neighbours", "search_quality",
+    "DISTANCES", "EXACT", "NEAREST", "NEIGHBOURS", "SEARCH_QUALITY", "SEARCH_SCORES", "StoredFeatures", "TrainingIndex",
+    "check_index", "distances_table", "leave_one_out_distances", "nearest_neighbours", "search_quality",
+    "search_scores",
 ]  # fmt: skip

@@ -114,6 +114,38 @@ def _measure(
         distances[which[pairs], place[pairs]] = measured
 
 
+def nearest_in_and_out(
+    vectors: Vectors, queries: np.ndarray, own: np.ndarray, groups: Groups
+) -> tuple[np.ndarray, np.ndarray]:
+    """The distance of each query to the nearest vector of its group, and to the nearest vector of any other group.
+
+    Both (q,) float32, infinity where there is no such vector. The distance is exact for the vector whose value, in
+    float32, is the least. The arguments are those of `nearest`.
+    """
+    rows = np.full((2, len(queries)), -1, dtype=np.int64)
+    least = np.full(rows.shape, np.inf, dtype=np.float32)
+    for part in vectors.blocks(gathering=True):
+        block = vectors.read(part)
+        for some in shard_slices(len(queries), TILE_QUERIES):
+            for tile in shard_slices(len(block), TILE_ROWS):
+                places = np.arange(part.start + tile.start, part.start + tile.stop)
+                values = _values(queries[some], block[tile], vectors.metric)
+                values[places == own[some, None]] = np.inf
+                same = groups.queries[some, None] == groups.rows[places]
+                for side, wanted in enumerate((same, ~same)):
+                    chosen = np.where(wanted, values, np.inf)
+                    at = chosen.argmin(axis=1)
+                    value = chosen[np.arange(len(at)), at]
+                    better = value < least[side, some]
+                    least[side, some][better] = value[better]
+                    rows[side, some][better] = places[at[better]]
+    distances = np.full(rows.shape, np.inf, dtype=np.float32)
+    for side, found in enumerate(rows >= 0):
+        near = vectors.take(rows[side, found])
+        distances[side, found] = paired_distances(queries[found], near, vectors.metric)
+    return distances[0], distances[1]
+
+
 def _candidates(
     vectors: Vectors, queries: np.ndarray, count: int, groups: Groups | None, advance: Callable[[int], None]
 ) -> tuple[np.ndarray, np.ndarray]:

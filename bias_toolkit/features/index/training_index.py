@@ -15,7 +15,7 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bias_toolkit.features.index.approximate import EXACT, ApproximateIndex
-from bias_toolkit.features.index.exact import SPARE, Groups, nearest, rank
+from bias_toolkit.features.index.exact import SPARE, Groups, nearest, nearest_in_and_out, rank
 from bias_toolkit.features.index.gpu import GpuProposer
 from bias_toolkit.features.index.metric import METRICS, check_metric, prepare
 from bias_toolkit.features.index.placement import choose_placement
@@ -223,6 +223,19 @@ class TrainingIndex:
         """The nearest other training features of those at `rows` (m,), each leaving out itself; as `search`."""
         rows = np.asarray(rows, dtype=np.int64)
         return self._search(lambda part: self._vectors.take(rows[part]), k, rows, None, False, progress, task)
+
+    def class_distances(
+        self, queries: np.ndarray, classes: np.ndarray, row_classes: np.ndarray, own_rows: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The distance of each query to the nearest training image of its class, and of any other class.
+
+        Both (m,) float32, infinity where there is no such image. The search is exact, in one pass over the vectors.
+        `queries` and `own_rows` are as for `search`; `classes` (m,) and `row_classes` (rows,) are whole numbers.
+        """
+        own_rows = self._check(queries, own_rows)
+        self._place()
+        prepared = prepare(queries, self.metric, "the searched features", range(len(queries)))
+        return nearest_in_and_out(self._vectors, prepared, own_rows, Groups(classes, row_classes))
 
     def _search(
         self,

@@ -17,6 +17,7 @@ _NAMES = (
     "cause",
     "layers",
     "remedies",
+    "flag",
     "images",
     "explanations",
     "classes",

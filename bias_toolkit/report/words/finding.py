@@ -102,6 +102,7 @@ class Heading(StrEnum):
     CAUSE = "What framing causes"
     LAYERS = "Where invariance is lost"
     REMEDIES = "What helps"
+    FLAG = "Which images will be unstable"
     EXPLANATIONS = "Single unstable images"
     CLASSES = "Classes"
     DATA = "The data"

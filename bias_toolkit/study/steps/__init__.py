@@ -4,6 +4,7 @@ from bias_toolkit.study.steps.analysis import TABLES as ANALYSIS_TABLES
 from bias_toolkit.study.steps.analysis import analysis
 from bias_toolkit.study.steps.explanation import EXPLANATIONS, explanation
 from bias_toolkit.study.steps.features import features
+from bias_toolkit.study.steps.flag import flag
 from bias_toolkit.study.steps.framing_map import TABLES as MAP_TABLES
 from bias_toolkit.study.steps.framing_map import framed, framing_map
 from bias_toolkit.study.steps.images import images
@@ -46,6 +47,7 @@ STEPS = (
     copies,
     reach,
     remedies,
+    flag,
     explanation,
     report,
 )
@@ -69,6 +71,7 @@ __all__ = [
     "copies",
     "explanation",
     "features",
+    "flag",
     "framed",
     "framing_map",
     "images",

@@ -435,6 +435,7 @@ def test_discrete_measures():
 
 def test_every_plot_by_name(shared_source):
     others = {"map", "map-vs-density", "factors", "layers", "remedies", "remedies-by-distance", "augmentation-reach"}
+    others |= {"flag-scores", "flag-caught", "flag-calibration"}
     for name in PLOTS.keys() - others:
         figure = plot(shared_source, name, measure="mac" if name == "invariance" else "p_top1_change")
         assert figure.axes, name
