@@ -1,7 +1,8 @@
 """The training of the demo's networks: `python -m bias_toolkit.demo.training --out FOLDER`.
 
 Only the centre view of each training image is used, without augmentation, so any invariance of a network comes from its
-architecture or from the framing of the training images.
+architecture or from the framing of the training images. With `--arm` and `--seed`, a network is trained with more
+augmentation, with low-pass filters, with both, or with neither.
 """
 
 import argparse
