@@ -1,6 +1,7 @@
 """The demo's figures: the measures of its networks by the position, the scale and the distance of the digits."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -74,10 +75,15 @@ def distance_figure(tables: Mapping[str, pd.DataFrame]) -> Figure:
 
 
 def _draw(ax: Axes, x: pd.Series, rows: pd.DataFrame, measure: str, network: str) -> None:
+    draw_line(ax, x, rows, measure, STYLES[network] | {"label": LABELS[network]})
+
+
+def draw_line(ax: Axes, x: pd.Series, rows: pd.DataFrame, measure: str, style: Mapping[str, Any]) -> None:
+    """A measure in some rows of `argument.binned`, with its intervals."""
     value, low, high = (rows[f"{measure}{end}"] for end in ("", "_low", "_high"))
     # An interval of few images may be undefined.
     errors = [(value - low).clip(lower=0).fillna(0), (high - value).clip(lower=0).fillna(0)]
-    ax.errorbar(x, value, yerr=errors, label=LABELS[network], **STYLES[network])
+    ax.errorbar(x, value, yerr=errors, **style)
 
 
 def _limits(ax: Axes, measure: str) -> None:

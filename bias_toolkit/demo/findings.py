@@ -25,6 +25,7 @@ class Heading(StrEnum):
     SCALE = "Scale"
     CONTROL = "The same networks, trained on varied digits"
     FRAMED_ANEW = "Framed anew"
+    REMEDIES = "What helps"
     LAW = "The law that placed the objects"
 
 

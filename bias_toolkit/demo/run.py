@@ -11,6 +11,9 @@ from matplotlib.figure import Figure
 from bias_toolkit.analysis import COMPARED_MEASURES
 from bias_toolkit.datasets.demo import load_demo_dataset
 from bias_toolkit.demo.argument import binned, law_table
+from bias_toolkit.demo.arm_effects import arm_effects, arm_findings, left_over
+from bias_toolkit.demo.arm_section import arms_section
+from bias_toolkit.demo.arms import measured_arms
 from bias_toolkit.demo.curves import argument_figure, distance_figure
 from bias_toolkit.demo.findings import (
     CONTROLS,
@@ -60,8 +63,9 @@ def run_demo(folder: str | os.PathLike, progress: Progress = silent) -> tuple[Pa
     """Run the demo's networks on its test sets, and write one page that joins them.
 
     `folder` gets one study per network and test set, named `<network>-on-<test set>`, and `index.html`. The controls,
-    which were trained on varied digits, are run on the varied test set only, and have no report. Existing studies are
-    not computed again. Returns the page, its three answers and its findings.
+    which were trained on varied digits, are run on the varied test set only, and have no report. The networks of the
+    arms are shown the first images of both test sets, and have no study. What exists is not computed again. Returns the
+    page, its three answers and its findings.
     """
     folder = Path(folder)
     studies = {}
@@ -79,6 +83,9 @@ def run_demo(folder: str | os.PathLike, progress: Progress = silent) -> tuple[Pa
     varied = {network: per_image[network, "uniform"] for network in NETWORKS}
     varied |= {control: study.analyse(progress).per_image for control, study in controls.items()}
     uniform = studies["fully-connected", "uniform"]
+    measured, framing = measured_arms(folder, progress), uniform.per_image
+    effects = arm_effects(measured)
+    helping = arm_findings(effects, left_over(measured, framing))
     law = law_table({"train": uniform.framing_summary("train"), "uniform": uniform.framing_summary("test")})
     answers = [learnt_answer(network, per_image[network, "photographer"], varied[network]) for network in NETWORKS]
     controlled = [control_answer(network, varied[network], varied[control]) for network, control in CONTROLS.items()]
@@ -87,6 +94,7 @@ def run_demo(folder: str | os.PathLike, progress: Progress = silent) -> tuple[Pa
         *controlled,
         *network_findings(varied),
         *framed_anew_findings(maps, uniform.model.input_size),
+        *helping,
         *law_findings(law),
     ]
     tables = {"photographer": {network: binned(per_image[network, "photographer"]) for network in NETWORKS}}
@@ -119,6 +127,7 @@ def run_demo(folder: str | os.PathLike, progress: Progress = silent) -> tuple[Pa
         sections=[
             _argument_section(tables),
             framed_anew_section(maps),
+            arms_section(measured, effects, framing, helping),
             _law_section(law),
             _studies_section(studies, folder),
         ],

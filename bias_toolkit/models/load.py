@@ -14,7 +14,14 @@ from bias_toolkit.models.checkpoint import assign_weights, read_checkpoint
 from bias_toolkit.models.factory import factory_classifier
 from bias_toolkit.models.model import Model
 from bias_toolkit.models.preprocessing import Blueprint
-from bias_toolkit.models.specs import EFFICIENTNET_LITES, NAMED_MODELS, OTHER_MODELS, names_code, split_spec
+from bias_toolkit.models.specs import (
+    EFFICIENTNET_LITES,
+    NAMED_MODELS,
+    OTHER_MODELS,
+    SUGGESTED_MODELS,
+    names_code,
+    split_spec,
+)
 
 
 def load_model(
@@ -35,8 +42,8 @@ def load_model(
     Parameters
     ----------
     spec : str
-        `efficientnet-lite0`, `-lite1` or `-lite2`; `demo`, which is `demo:fully-connected`, or `demo:global-pooling`;
-        `torchvision:NAME`; `timm:NAME`; or `package.module:factory` (see `factory_classifier`), which imports and runs
+        `efficientnet-lite0`, `-lite1` or `-lite2`; `demo`, which is `demo:fully-connected`; another of
+        `NAMED_MODELS`; `torchvision:NAME`; `timm:NAME`; or `package.module:factory` (see `factory_classifier`), which imports and runs
         that code (`bias_toolkit.models.specs.names_code` detects it).
     weights : path, optional
         A state dict (.pt, .pth, .safetensors) to use instead of the published weights.
@@ -101,7 +108,7 @@ def _blueprint(spec: str, weights: Path | None, search_current_folder: bool) -> 
         return pretrained.timm_classifier(name, weights)
     meant = get_close_matches(spec.replace("_", "-"), NAMED_MODELS, n=2, cutoff=0.7)
     meant += pretrained.similar_classifiers(spec.rpartition(":")[2])
-    hint = f"near it are {', '.join(meant)}" if meant else f"give {', '.join(NAMED_MODELS)}, {OTHER_MODELS}"
+    hint = f"near it are {', '.join(meant)}" if meant else f"give {', '.join(SUGGESTED_MODELS)}, {OTHER_MODELS}"
     raise InputError(f"There is no model {spec!r}; {hint}.")
 
 

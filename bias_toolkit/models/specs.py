@@ -1,9 +1,27 @@
 """Model names, and whether a name refers to code. It does not import torch, so it is fast."""
 
+from itertools import product
+
+from bias_toolkit.models.training.arms import ARMS
+
 EFFICIENTNET_LITES = ("efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2")
-NAMED_MODELS = (
+DEMO_SEEDS = (0, 1, 2)
+ARM_NETWORKS = ("fully-connected", "global-pooling")
+"""The demo's networks that were also trained from scratch in every arm, with each of these seeds."""
+
+
+def demo_arm(network: str, arm: str, seed: int) -> str:
+    """The name of one of `ARM_NETWORKS`, trained from scratch in an arm: `global-pooling-augmented-1`; without 0."""
+    return f"{network}-{arm}-{seed}" if seed else f"{network}-{arm}"
+
+
+SUGGESTED_MODELS = (
     *(*EFFICIENTNET_LITES, "demo", "demo:fully-connected", "demo:global-pooling"),
     *("demo:fully-connected-uniform", "demo:global-pooling-uniform"),
+)
+NAMED_MODELS = (
+    *SUGGESTED_MODELS,
+    *(f"demo:{demo_arm(network, arm.name, seed)}" for network, arm, seed in product(ARM_NETWORKS, ARMS, DEMO_SEEDS)),
 )
 LIBRARIES = ("demo", "torchvision", "timm")
 OTHER_MODELS = "torchvision:NAME, timm:NAME or package.module:factory"

@@ -6,7 +6,7 @@ from urllib.parse import unquote
 import pytest
 
 from bias_toolkit.datasets import demo
-from bias_toolkit.demo import framed_anew
+from bias_toolkit.demo import arms, framed_anew
 from bias_toolkit.report import write_report
 from bias_toolkit.report.page.blocks import FigureBlock
 from bias_toolkit.report.page.files import RESULTS
@@ -24,6 +24,8 @@ def small(monkeypatch, fast):
     """Fewer pictures under the same laws, quick settings, and of the four studies' reports one, without its figures."""
     for name, images in IMAGES.items():
         monkeypatch.setitem(demo._RECIPES, name, replace(demo._RECIPES[name], images=images))
+    monkeypatch.setattr(arms, "IMAGES", {"photographer": 5, "uniform": 10})
+    monkeypatch.setattr(arms, "DEMO_SEEDS", (0, 1))
     for name, value in (fast | SETTINGS).items():
         monkeypatch.setitem(framed_anew.SETTINGS, name, value)
 
@@ -73,6 +75,7 @@ def test_demo_shows_the_whole_argument(tmp_path, capsys):
         assert claim in text
     assert re.search("smaller .*than in training makes the pooling network less stable", text)
     assert "raining digits are fewest" in text
+    assert re.search("(Trained with more augmentation|too few images or trainings)", text)
     assert text.index("The claim") < text.index('id="answers"') < text.index('id="findings"')
     assert text.count('<li class="effect">') >= 4
     links = [unquote(link) for link in re.findall(r'(?:href|src)="([^"#]+)"', text)]

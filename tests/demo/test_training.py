@@ -2,10 +2,12 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch.nn import functional
 
 from bias_toolkit.datasets.demo import load_demo_dataset
 from bias_toolkit.datasets.demo_scenes import IMAGE_SIDE
-from bias_toolkit.demo.training import main, train_demo_network, training_views
+from bias_toolkit.demo import training
+from bias_toolkit.demo.training import centre_views, main, train_demo_network, training_images, varied_views
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.invariance import centre_view
 from bias_toolkit.models.demo import (
@@ -16,11 +18,13 @@ from bias_toolkit.models.demo import (
     load_demo_network,
 )
 from bias_toolkit.models.model import Model
+from bias_toolkit.models.training.arms import ARMS
 
 
 def test_training_shows_the_centre_view_normalised():
     dataset = load_demo_dataset("train")
-    inputs, labels = training_views("train", 5)
+    pixels, labels = training_images("train", 5)
+    inputs = centre_views(pixels)
     assert [str(label) for label in labels.tolist()] == list(dataset.images["label"][:5])
     for row, image_id in enumerate(dataset.images["image_id"][:5]):
         view = centre_view(dataset.read(image_id), DEMO_INPUT_SIZE).pixels[0]
@@ -42,15 +46,81 @@ def test_same_seed_same_weights_and_no_trace_in_the_global_generator(name):
     assert any(not torch.equal(first[key], other[key]) for key in first)
 
 
+def test_arms_differ_only_in_what_they_say(monkeypatch):
+    """Every arm has the same initial weights, the same order of images and the same steps."""
+    entropy, labels = functional.cross_entropy, []
+    monkeypatch.setattr(
+        training.functional, "cross_entropy", lambda logits, own: labels.append(own) or entropy(logits, own)
+    )
+    monkeypatch.setattr(training, "LEARNING_RATE", 0.0)
+    networks = [train_demo_network("global-pooling", arm, seed=1, epochs=2, batch=16, images=64) for arm in ARMS]
+    orders = torch.stack(labels).view(len(ARMS), 8, 16)
+    assert (orders == orders[0]).all()
+    for arm, network in zip(ARMS, networks, strict=True):
+        for own, first in zip(network.parameters(), networks[0].parameters(), strict=True):
+            assert torch.equal(own, first)
+        assert low_pass_layers(network) == (3 if arm.antialiased else 0)
+
+
+def low_pass_layers(network):
+    """How many layers of a network have a forward of their own, which filters."""
+    return sum("forward" in vars(layer) for name, layer in network.named_modules() if name)
+
+
+def test_augmented_arm_sees_other_views_in_every_epoch_and_mirrors_none():
+    pixels, _ = training_images("train", 40)
+    first, again, other_epoch, other_seed = (varied_views(pixels, *key) for key in ((0, 1), (0, 1), (1, 1), (0, 2)))
+    assert first.shape == (40, 3, DEMO_INPUT_SIZE, DEMO_INPUT_SIZE)
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other_epoch)
+    assert not torch.equal(first, other_seed)
+    # Light on the left half only: a part of it may be all light or all dark, but never lighter on the right.
+    half = torch.zeros(60, 3, 74, 74, dtype=torch.uint8)
+    half[..., :37] = 255
+    inner = varied_views(half, 0, 0)
+    shown = inner[(inner.amin(dim=(1, 2, 3)) < -1.9) & (inner.amax(dim=(1, 2, 3)) > 1.9)]
+    columns = torch.arange(DEMO_INPUT_SIZE, dtype=torch.float32).view(1, 1, 1, -1)
+    light, dark = (
+        (columns * mask).sum(dim=(1, 2, 3)) / mask.sum(dim=(1, 2, 3)) for mask in (shown > 1.9, shown < -1.9)
+    )
+    assert len(shown) > 10
+    assert (light < dark).all()
+
+
+def test_arms_are_kept_in_one_file_in_half_precision(tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "train_demo_network", quickly(train_demo_network))
+    command = ["--out", str(tmp_path), "--network", "fully-connected", "--arm", "trained", "--arm", "both"]
+    main([*command, "--seed", "1"])
+    (path,) = tmp_path.iterdir()
+    before = load_file(path)
+    main(["--out", str(tmp_path), "--network", "fully-connected", "--arm", "trained", "--seed", "0"])
+    after = load_file(path)
+    assert all(torch.equal(after[name], each) for name, each in before.items())
+    assert {name.split(".")[0] for name in after} == {
+        *("fully-connected-trained", "fully-connected-trained-1", "fully-connected-both-1"),
+    }
+    assert {each.dtype for each in after.values()} == {torch.float16, torch.int64}
+    monkeypatch.setattr("bias_toolkit.models.demo.WEIGHTS", tmp_path)
+    loaded, _ = load_demo_network("fully-connected-both-1")
+    trained = quickly(train_demo_network)("fully-connected", ARMS[3], seed=1, batch=training.ARM_BATCH)
+    for name, each in trained.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], each.half().to(each.dtype))
+
+
+def quickly(train):
+    return lambda name, *arguments, **options: train(name, *arguments, **options | {"epochs": 1, "images": 64})
+
+
 def test_training_learns_the_images_it_is_shown():
     network = train_demo_network("fully-connected", epochs=20, images=128)
-    inputs, labels = training_views("train", 128)
+    pixels, labels = training_images("train", 128)
+    inputs = centre_views(pixels)
     with torch.inference_mode():
         assert (network(inputs).argmax(1) == labels).float().mean() > 0.8
 
 
 def test_command_writes_weights_that_load(tmp_path, monkeypatch):
-    monkeypatch.setattr("bias_toolkit.demo.training.training_views", lambda name, images: training_views(name, 64))
+    monkeypatch.setattr(training, "training_images", lambda name, images: training_images(name, 64))
     main(["--out", str(tmp_path), "--network", "global-pooling", "--epochs", "1"])
     (path,) = tmp_path.iterdir()
     network, shipped = load_demo_network("global-pooling")

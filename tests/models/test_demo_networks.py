@@ -1,6 +1,9 @@
+from itertools import product
+
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import nn
 
 from bias_toolkit.foundation.errors import InputError
@@ -12,7 +15,10 @@ from bias_toolkit.models.demo import (
     build_demo_network,
     load_demo_network,
 )
+from bias_toolkit.models.load import load_model
 from bias_toolkit.models.model import Model
+from bias_toolkit.models.specs import ARM_NETWORKS, DEMO_SEEDS, demo_arm
+from bias_toolkit.models.training.arms import ARMS
 
 
 def test_weights_ship_and_are_small():
@@ -69,6 +75,32 @@ def test_only_global_pooling_forgets_position():
     torch.testing.assert_close(here, there, atol=1e-6, rtol=1e-5)
     here, there = features_of_two_places("fully-connected", DEMO_INPUT_SIZE)
     assert (here - there).norm() > 0.03 * here.norm()
+
+
+@pytest.mark.parametrize("seed", DEMO_SEEDS)
+@pytest.mark.parametrize("arm", ARMS, ids=lambda arm: arm.name)
+@pytest.mark.parametrize("name", ARM_NETWORKS)
+def test_arms_ship_in_half_precision(name, arm, seed):
+    model = load_model(f"demo:{demo_arm(name, arm.name, seed)}", device="cpu", runtime="torch")
+    stored = load_file(load_demo_network(demo_arm(name, arm.name, seed))[1])
+    for key, tensor in model.module.state_dict().items():
+        kept = stored[f"{demo_arm(name, arm.name, seed)}.{key}"]
+        assert torch.equal(tensor, kept.to(tensor.dtype))
+        assert kept.dtype in (torch.float16, torch.int64)
+    assert model.class_names == list(DEMO_CLASS_NAMES)
+    plain = build_demo_network(name)
+    plain.load_state_dict(model.module.state_dict())
+    images = torch.rand(2, 3, DEMO_INPUT_SIZE, DEMO_INPUT_SIZE, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        assert torch.allclose(model.module(images), plain.eval()(images), atol=1e-5) != arm.antialiased
+
+
+def test_arms_of_all_seeds_differ_and_are_small():
+    files = {load_demo_network(demo_arm(name, "both", 0))[1] for name in ARM_NETWORKS}
+    assert sum(path.stat().st_size for path in files) < 6e6
+    heads = [load_demo_network(demo_arm(*each))[0][-1].weight for each in product(ARM_NETWORKS, ["both"], DEMO_SEEDS)]
+    assert not torch.equal(heads[0], heads[1])
+    assert not torch.equal(heads[3], heads[4])
 
 
 def test_unknown_name():

@@ -13,11 +13,12 @@ LARGEST_CANVAS = 3.0
 """The largest side of the canvas, in sides of the image."""
 
 
-def random_views(input_size: int, mean: Sequence[float]) -> v2.Compose:
+def random_views(input_size: int, mean: Sequence[float], *, flip: bool = True) -> v2.Compose:
     """The augmentation of an arm: uint8 tensors (3, height, width) to (3, W, W), by torch's global generator.
 
     A part of 8% to 100% of the area is resized to the view. Half of the views then get a random place on a canvas of up
-    to three times their side. `mean` is the canvas's colour, of intensities in [0, 1].
+    to three times their side. `mean` is the canvas's colour, of intensities in [0, 1]. `flip` mirrors half of the views
+    from left to right. It has to be False where this can change the class, as for digits.
     """
     fill = [round(255 * each) for each in mean]
     size = (input_size, input_size)
@@ -25,7 +26,7 @@ def random_views(input_size: int, mean: Sequence[float]) -> v2.Compose:
     return v2.Compose(
         [
             v2.RandomResizedCrop(size, scale=(SMALLEST_PART, 1.0), **resize),
-            v2.RandomHorizontalFlip(),
+            *([v2.RandomHorizontalFlip()] if flip else []),
             v2.RandomZoomOut(fill=fill, side_range=(1.0, LARGEST_CANVAS), p=0.5),
             v2.Resize(size, **resize),
         ]

@@ -1,0 +1,202 @@
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import t
+
+from bias_toolkit.analysis.remedies import IF_RIGHT
+from bias_toolkit.demo.arm_effects import (
+    ARM_LABELS,
+    BOTH,
+    NEITHER,
+    arm_effects,
+    arm_findings,
+    left_over,
+    per_seed,
+    verdict,
+    with_seeds,
+)
+from bias_toolkit.demo.arm_section import arms_by_framing, arms_plane, arms_section, curves
+from bias_toolkit.foundation.intervals import DIFFERENCE, Interval
+from bias_toolkit.models.specs import ARM_NETWORKS, DEMO_SEEDS
+from bias_toolkit.report.words.finding import Kind
+
+IMAGES = 96
+CENTRED, FAR, SMALL, LARGE = (
+    {"centre_distance": 0.05, "scale": 0.45},
+    {"centre_distance": 0.6, "scale": 0.45},
+    {"centre_distance": 0.0, "scale": 0.22},
+    {"centre_distance": 0.0, "scale": 0.7},
+)
+FRAMING = pd.DataFrame([(CENTRED, FAR, SMALL, LARGE)[at % 4] for at in range(IMAGES)]).assign(
+    image_id=[f"{at:05d}.png" for at in range(IMAGES)], nn_distance=np.arange(IMAGES, dtype=float)
+)
+
+
+def measured(change, *, datasets=("uniform",), images=IMAGES, seeds=DEMO_SEEDS):
+    """A table MEASURED with P(top-1 change) `change(arm, seed, place)` and noise; place 0 to 3 as in FRAMING."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for network in ARM_NETWORKS:
+        for dataset in datasets:
+            noise = rng.normal(0, 0.02, images)
+            for arm in ARM_LABELS:
+                for seed in seeds:
+                    for at in range(images):
+                        value = float(np.clip(change(arm, seed, at % 4) + noise[at] + rng.normal(0, 0.02), 0, 1))
+                        row = (dataset, f"{at:05d}.png", network, arm, seed, value, value / 2, value > 0.3)
+                        rows.append((*row, 1 - value, at % 3 > 0))
+    names = ["dataset", "image_id", "network", "arm", "seed", "p_top1_change", "mac", "any_change", "accuracy", "right"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def found(table):
+    effects = arm_effects(table)
+    return effects, arm_findings(effects, left_over(table, FRAMING))
+
+
+def helps_but_not_the_small(arm, seed, place):
+    return 0.5 - 0.2 * (arm != NEITHER) - 0.1 * (arm == BOTH) + 0.2 * (place == 2) + 0.01 * seed
+
+
+def test_joined_interval_is_that_of_two_independent_errors():
+    images, seeds = Interval(0.1, 0.08, 0.13, 50), np.array([0.09, 0.10, 0.11])
+    error = t.ppf(0.975, 2) * 0.01 / np.sqrt(3)
+    joined = with_seeds(images, seeds, DIFFERENCE)
+    assert joined[:3] == pytest.approx((0.1, 0.1 - np.hypot(0.02, error), 0.1 + np.hypot(0.03, error)))
+    assert joined.n == 50
+    assert with_seeds(images, [0.1, 0.1, 0.1], DIFFERENCE)[:3] == pytest.approx(images[:3])
+    assert np.isnan(with_seeds(images, [0.1], DIFFERENCE).low)
+    assert with_seeds(images, [-1.0, 1.0, 0.3], DIFFERENCE)[1:3] == DIFFERENCE
+
+
+@given(st.lists(st.floats(-1, 1), min_size=3, max_size=3))
+def test_interval_leaves_out_0_only_if_three_seeds_agree(seeds):
+    value = float(np.mean(seeds))
+    joined = with_seeds(Interval(value, value - 1e-9, value + 1e-9, 1000), seeds, DIFFERENCE)
+    if joined.low > 0 or joined.high < 0:
+        assert len(set(np.sign(seeds))) == 1
+
+
+def test_interval_holds_the_truth_for_new_images_and_seeds():
+    """Per image an effect, per seed an effect, both and noise drawn 300 times."""
+    rng = np.random.default_rng(1)
+    held = 0
+    for _ in range(300):
+        values = 0.05 + rng.normal(0, 0.1, (60, 1)) + rng.normal(0, 0.02, 3) + rng.normal(0, 0.1, (60, 3))
+        mean = values.mean(axis=1)
+        half = 1.96 * mean.std(ddof=1) / np.sqrt(60)
+        joined = with_seeds(
+            Interval(mean.mean(), mean.mean() - half, mean.mean() + half, 60), values.mean(0), DIFFERENCE
+        )
+        held += joined.low <= 0.05 <= joined.high
+    assert held >= 280
+
+
+@pytest.fixture(scope="module")
+def partial():
+    """A table MEASURED of remedies that help, though not for small digits; their effects, and the findings."""
+    table = measured(helps_but_not_the_small, datasets=("photographer", "uniform"))
+    return table, *found(table)
+
+
+def test_effects_are_paired_by_image_and_seed(partial):
+    table, effects, _ = partial
+    row = effects.query("network == 'global-pooling' and dataset == 'uniform' and measure == 'p_top1_change'")
+    row = row.set_index("arm").loc[BOTH]
+    own, base = (per_seed(table, "global-pooling", "uniform", arm, "p_top1_change") for arm in (BOTH, NEITHER))
+    assert row["difference"] == pytest.approx((own - base).mean(axis=None))
+    assert row["difference_low"] < -0.3 < row["difference_high"] < -0.28
+    assert (row["n"], row["n_seeds"]) == (IMAGES, 3)
+    assert effects.query("arm == @NEITHER")["difference"].isna().all()
+
+
+def test_where_both_are_right_only_such_images_count(partial):
+    table = partial[0].copy()
+    table.loc[table["arm"].eq(BOTH) & table["image_id"].lt("00048.png"), "right"] = False
+    right = per_seed(table, "global-pooling", "uniform", BOTH, IF_RIGHT)
+    assert right.notna().any(axis=1).sum() == 32
+    assert (right.dropna().index >= "00048.png").all()
+
+
+def test_partial_solution(partial):
+    *_, findings = partial
+    assert [finding.kind for finding in findings] == [Kind.EFFECT] * 4
+    claims = [finding.claim for finding in findings]
+    assert claims == [
+        "Trained with more augmentation and low-pass filters, the fully connected network is more stable on varied "
+        "digits than trained with neither.",
+        "A digit much smaller than in training makes the fully connected network less stable even if it was trained "
+        "with both remedies.",
+        "Trained with more augmentation and low-pass filters, the pooling network is more stable on varied digits than "
+        "trained with neither.",
+        "A digit much smaller than in training makes the pooling network less stable even if it was trained with both "
+        "remedies.",
+    ]
+    assert [finding.estimate.direction for finding in findings] == [-1, 1, -1, 1]
+    assert "With more augmentation alone" in findings[0].evidence
+    assert "in the fully connected network the partial solution is visible" in verdict(findings).lower()
+
+
+def test_solution_that_leaves_nothing():
+    _, findings = found(measured(lambda arm, seed, place: 0.5 - 0.3 * (arm == BOTH)))
+    assert [finding.kind for finding in findings] == [Kind.EFFECT, Kind.NONE] * 2
+    assert findings[1].claim == (
+        "With both remedies, no framing was found that makes the fully connected network less stable than that in "
+        "training."
+    )
+    assert verdict(findings).startswith(
+        "In the fully connected network the partial solution is not visible: both remedies help, and no digits were "
+        "found"
+    )
+
+
+def test_worse_and_more_stable_far_away():
+    _, findings = found(measured(lambda arm, seed, place: 0.3 + 0.2 * (arm == BOTH) - 0.2 * (place == 3)))
+    assert findings[0].claim.endswith("is less stable on varied digits than trained with neither.")
+    assert findings[1].claim == (
+        "A digit larger than in training makes the fully connected network more stable if it was trained with both "
+        "remedies."
+    )
+    assert "both remedies together were not found to help" in verdict(findings)
+
+
+def test_contradictory_seeds_are_nothing_found():
+    """Each seed's difference is far from 0 over images, but one has the other sign."""
+    _, findings = found(measured(lambda arm, seed, place: 0.5 - (0.2 if seed else -0.1) * (arm == BOTH)))
+    assert findings[0].kind == Kind.NONE
+    assert findings[0].estimate.direction == 0
+    assert findings[0].claim == (
+        "Trained with more augmentation and low-pass filters, the fully connected network was not found to be more "
+        "stable on varied digits than trained with neither."
+    )
+
+
+@pytest.mark.parametrize("few", [{"images": 4}, {"seeds": (0,)}])
+def test_too_few_images_or_seeds(few):
+    _, findings = found(measured(helps_but_not_the_small, **few))
+    assert [finding.claim for finding in findings[:2]] == [
+        "There are too few images or trainings to say what both remedies change in the fully connected network.",
+        "There are too few images or trainings to say where the fully connected network stays unstable with both "
+        "remedies.",
+    ]
+    assert all(finding.kind == Kind.CAUTION for finding in findings)
+    assert verdict(findings) == ""
+
+
+def test_section_shows_every_arm_and_seed(partial):
+    table, effects, findings = partial
+    section = arms_section(table, effects, FRAMING, findings)
+    tables = [block for block in section.blocks if block.kind == "table"]
+    assert len(tables) == 2
+    assert len(tables[0].rows) == 8
+    assert tables[0].rows[5][1].detail.startswith("\N{MINUS SIGN}")
+    plane = arms_plane(effects, table)
+    for ax in plane.axes:
+        assert [len(line.get_xdata()) for line in ax.lines] == [3, 1] * 4
+    lines = arms_by_framing(curves(table, FRAMING))
+    assert [ax.get_title(loc="left") for ax in lines.axes][:2] == [
+        "fully-connected, by position",
+        "fully-connected, by scale",
+    ]
