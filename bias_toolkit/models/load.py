@@ -42,9 +42,9 @@ def load_model(
     Parameters
     ----------
     spec : str
-        `efficientnet-lite0`, `-lite1` or `-lite2`; `demo`, which is `demo:fully-connected`; another of
-        `NAMED_MODELS`; `torchvision:NAME`; `timm:NAME`; or `package.module:factory` (see `factory_classifier`), which imports and runs
-        that code (`bias_toolkit.models.specs.names_code` detects it).
+        `efficientnet-lite0`, `-lite1` or `-lite2`; `demo`, which is `demo:fully-connected`, or another of
+        `NAMED_MODELS`; `torchvision:NAME`; `timm:NAME`; or `package.module:factory` (see `factory_classifier`), which
+        imports and runs that code (`bias_toolkit.models.specs.names_code` detects it).
     weights : path, optional
         A state dict (.pt, .pth, .safetensors) to use instead of the published weights.
     feature : str, optional
