@@ -49,11 +49,8 @@ OF_A_VIEW = {
 }
 
 
-def instability_section(explanation: ExplanationRecord, layer: str = "") -> Section:
-    """Measures with their standing, the curves along the sweep, each change of class, and the maps over all shifts.
-
-    The sentence on layers stands at the end.
-    """
+def instability_section(explanation: ExplanationRecord) -> Section:
+    """Measures with their standing, the curves along the sweep, each change of class, and the maps over all shifts."""
     response, shift_map = explanation.response, explanation.shift_map
     colours, shifts = class_colours(explanation), count(shift_map.radius, "pixel")
     standings = [standing for standing in explanation.standings if standing.name not in DISTANCES | FRAMING]
@@ -78,7 +75,6 @@ def instability_section(explanation: ExplanationRecord, layer: str = "") -> Sect
             "the colours of the figure above. Right: the probability of the centre view’s class. Stability is measured "
             f"on the steps between the views in the square. {_made_up(shift_map.made_up)}",
         ),
-        *([Paragraph(layer)] if layer else []),
     ]
     return Section("unstable", "How unstable", blocks, folded=True)
 

@@ -17,24 +17,23 @@ if TYPE_CHECKING:
     from bias_toolkit.explain.explanation import Explanation
 
 
-def write_explanation(explanation: Explanation, folder: str | os.PathLike, layer: str = "") -> Path:
+def write_explanation(explanation: Explanation, folder: str | os.PathLike) -> Path:
     """Write an explanation's page as index.html, with its figures (SVG) in the folder figures; return its path.
 
-    The page also shows the explanation's own pictures, in the folder pictures, which is not changed. `layer` is a
-    sentence on the network's layers on this image, where they were measured.
+    The page also shows the explanation's own pictures, in the folder pictures, which is not changed.
 
     Raises InputError if index.html or figures exists and does not come from an earlier page.
     """
-    return write_page(explanation_page(explanation, layer), folder)
+    return write_page(explanation_page(explanation), folder)
 
 
-def explanation_page(explanation: Explanation, layer: str = "") -> Page:
+def explanation_page(explanation: Explanation) -> Page:
     """The content of the page, from top to bottom."""
     sections = [
         _answer(explanation),
         why_section(explanation),
         no_cause_section(explanation),
-        instability_section(explanation, layer),
+        instability_section(explanation),
         unlikeness_section(explanation),
         remedy_section(explanation),
     ]

@@ -28,17 +28,13 @@ FORMAT = 3
     writes=["explanation.json", "index.html", "figures/*", "pictures/*"],
 )
 def explanation(job: Job, request: Request) -> None:
-    """Remove each candidate cause in turn, measure again, and write the result.
-
-    If the layers have been measured on this image, the page also says which of them moves most.
-    """
+    """Remove each candidate cause in turn, measure again, and write the result."""
     from bias_toolkit.explain import explain_image
     from bias_toolkit.report.explanation import write_explanation
 
     result = explain_image(context_of(job), subject_of(job, request), job.folder)
     result.save(job.folder)
-    layer = job.results.most_moved(request.image_id)
-    write_explanation(result, job.folder, layer.text if layer else "")
+    write_explanation(result, job.folder)
 
 
 def context_of(job: Job) -> Context:
