@@ -79,7 +79,9 @@ def test_commands_and_options_that_a_page_names_exist(page):
     sources = "".join(
         inspect.getsource(import_module(f"bias_toolkit_cli.{module}"))
         for module in {*(module for module, _ in COMMANDS.values()), "options", "commands"}
-    ) + (ROOT / "benchmarks" / "paper.py").read_text(encoding="utf-8")
+    ) + "".join(
+        (ROOT / file).read_text(encoding="utf-8") for file in ("benchmarks/paper.py", "bias_toolkit/demo/training.py")
+    )
     flags |= {f"--{name.replace('_', '-')}" for name in re.findall(r"^    (\w+): Annotated", sources, re.MULTILINE)}
     flags |= set(re.findall(r'"(--[\w-]+)"', sources)) | {"--help"}
     named = set(re.findall(r"(?<![\w-])--[a-z][\w-]*", text)) - OF_OTHERS

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from bias_toolkit.analysis import bin_contrasts
 from bias_toolkit.analysis.remedies import IF_RIGHT, paired_difference
-from bias_toolkit.demo.argument import in_range
 from bias_toolkit.demo.arms import ARM_MEASURES
-from bias_toolkit.demo.findings import CHANGES, NETWORKS, Change, Heading
+from bias_toolkit.demo.findings import NETWORKS, Heading
 from bias_toolkit.foundation.false_discovery import with_family_intervals
 from bias_toolkit.foundation.files import INTERVAL
 from bias_toolkit.foundation.intervals import (
@@ -24,6 +24,7 @@ from bias_toolkit.foundation.intervals import (
     mean_interval,
 )
 from bias_toolkit.foundation.resampling import CONFIDENCE
+from bias_toolkit.foundation.words import interval
 from bias_toolkit.invariance import HEADLINE
 from bias_toolkit.models.training.arms import ARMS
 from bias_toolkit.report import Finding
@@ -32,7 +33,6 @@ from bias_toolkit.report.words.finding import (
     Estimate,
     Kind,
     Unit,
-    clearest_of_family,
     estimate_of_row,
     limits_of_row,
 )
@@ -50,19 +50,23 @@ PLANE, BY_FRAMING = "arms", "arms-by-framing"
 RANK = 22
 
 
+def by_seed(measured: pd.DataFrame) -> pd.DataFrame:
+    """Table MEASURED with a row for each network, test set and image, and a column for each measure, arm and seed."""
+    values = [*ARM_MEASURES, "right"]
+    numbers = measured.astype(dict.fromkeys(values, float))
+    wide = numbers.pivot(index=["network", "dataset", "image_id"], columns=["arm", "seed"], values=values)
+    return wide.sort_index(axis=1)
+
+
 def per_seed(measured: pd.DataFrame, network: str, dataset: str, arm: str, measure: str) -> pd.DataFrame:
-    """A measure of an arm, by image (rows) and seed (columns), from table MEASURED.
+    """A measure of an arm, by image (rows) and seed (columns), from the result of `by_seed`.
 
     `IF_RIGHT` is P(top-1 change) where the centre view is right with and without the remedy; NaN elsewhere.
     """
-    rows = measured[(measured["network"] == network) & (measured["dataset"] == dataset)]
-
-    def wide(of: str, column: str) -> pd.DataFrame:
-        return rows[rows["arm"] == of].pivot(index="image_id", columns="seed", values=column).astype(float)
-
+    rows = measured.loc[(network, dataset)]
     if measure != IF_RIGHT:
-        return wide(arm, measure)
-    return wide(arm, HEADLINE).where(wide(arm, "right").eq(1) & wide(NEITHER, "right").eq(1))
+        return rows[measure, arm]
+    return rows[HEADLINE, arm].where(rows["right", arm].eq(1) & rows["right", NEITHER].eq(1))
 
 
 def with_seeds(over_images: Interval, of_seeds: ArrayLike, limits: Limits) -> Interval:
@@ -88,16 +92,14 @@ def with_seeds(over_images: Interval, of_seeds: ArrayLike, limits: Limits) -> In
 def arm_effects(measured: pd.DataFrame) -> pd.DataFrame:
     """Each arm's measures, and their differences to the arm without a remedy on the same images with the same seeds.
 
-    `measured` is table MEASURED. Columns: network, dataset, arm, measure; `value` and `difference`, each with its 95%
-    interval (`with_seeds`; `_low`, `_high`); n, the number of images, and `n_seeds`. The intervals of the differences
-    of a measure are a family, over networks, test sets and arms.
+    `measured` is the result of `by_seed`. Columns: network, dataset, arm, measure; `value` and `difference`, each with
+    its 95% interval (`with_seeds`; `_low`, `_high`); n, the number of images, and `n_seeds`. The intervals of the
+    differences of a measure are a family, over networks, test sets and arms.
     """
     rows = []
-    networks, datasets = measured["network"].unique(), measured["dataset"].unique()
+    networks, datasets = measured.index.unique("network"), measured.index.unique("dataset")
     for network, dataset, arm, measure in product(networks, datasets, ARM_LABELS, (*ARM_MEASURES, IF_RIGHT)):
         own, base = (per_seed(measured, network, dataset, each, measure) for each in (arm, NEITHER))
-        if own.empty:
-            continue
         value = with_seeds(mean_interval(own.mean(axis=1), limits=SHARE), own.mean(), SHARE)
         changes = own - base
         paired = paired_difference(changes.mean(axis=1).dropna().to_numpy())
@@ -114,55 +116,48 @@ def _family(rows: pd.DataFrame) -> pd.DataFrame:
     return with_family_intervals(rows, "difference", images="n_seeds", limits=DIFFERENCE)
 
 
-def left_over(measured: pd.DataFrame, framing: pd.DataFrame) -> pd.DataFrame:
-    """P(top-1 change) with both remedies for digits framed otherwise than in training, minus that as in training.
+def left_over(measured: pd.DataFrame) -> pd.DataFrame:
+    """P(top-1 change) on the varied digits minus that on digits framed as in training, for each network and arm.
 
-    One row for each network and `Change`: network, change (its place in `CHANGES`), value, low, high, n. The images are
-    those of the change's last range, and of its usual one, on the varied digits; the intervals (`with_seeds`) are a
-    family. `framing` has image_id, centre_distance and scale of the images of demo:uniform.
+    Columns: network, arm, value, low, high (`with_seeds`, a family), n, n_seeds. The interval over images is that of
+    `bin_contrasts`.
     """
     rows = []
-    for network, (place, change) in product(measured["network"].unique(), enumerate(CHANGES)):
-        values = per_seed(measured, network, "uniform", BOTH, HEADLINE)
-        groups = [
-            values.reindex(in_range(framing, change.by, ends)["image_id"]).dropna()
-            for ends in (change.ranges[-1], change.usual)
-        ]
-        far, near = (mean_interval(group.mean(axis=1), limits=SHARE) for group in groups)
-        apart = Interval(far.value - near.value, *difference_limits(far, near), far.n + near.n)
-        rows.append((network, place, *with_seeds(apart, groups[0].mean() - groups[1].mean(), DIFFERENCE)))
-    table = pd.DataFrame(rows, columns=["network", "change", "value", "low", "high", "n"])
-    seeds = measured["seed"].nunique()
-    return with_family_intervals(
-        table.assign(n_seeds=seeds), "value", low="low", high="high", images="n_seeds", limits=DIFFERENCE
-    )
+    for network, arm in product(measured.index.unique("network"), ARM_LABELS):
+        groups = [per_seed(measured, network, dataset, arm, HEADLINE) for dataset in ("photographer", "uniform")]
+        of_seeds = groups[1].mean() - groups[0].mean()
+        for apart in bin_contrasts([group.mean(axis=1).to_numpy() for group in groups], reference=0):
+            over_images = Interval(apart.value, apart.low, apart.high, apart.n)
+            rows.append((network, arm, *with_seeds(over_images, of_seeds, DIFFERENCE), len(of_seeds)))
+    table = pd.DataFrame(rows, columns=["network", "arm", "value", "low", "high", "n", "n_seeds"])
+    return with_family_intervals(table, "value", low="low", high="high", images="n_seeds", limits=DIFFERENCE)
 
 
 def arm_findings(effects: pd.DataFrame, left: pd.DataFrame) -> list[Finding]:
     """For each network, what both remedies change, and what stays unstable with them."""
     findings = []
-    for network in left["network"].unique():
+    for network in effects["network"].unique():
         rows = effects[(effects["network"] == network) & (effects["dataset"] == "uniform")]
         findings.append(_both(network, rows))
-        findings.append(_stays(network, left[left["network"] == network]))
+        findings.append(_stays(network, left[left["network"] == network].set_index("arm")))
     return findings
 
 
-def verdict(findings: Sequence[Finding]) -> str:
-    """Whether the paper's partial solution is seen, for each network; `findings` are those of `arm_findings`."""
+def verdict(findings: Sequence[Finding]) -> list[str]:
+    """Whether each network shows that the remedies help in part; `findings` are those of `arm_findings`."""
     sentences = []
     for name, helps, stays in zip(NETWORKS.values(), findings[::2], findings[1::2], strict=True):
         directions = [finding.estimate and finding.estimate.direction for finding in (helps, stays)]
         if None in directions:
             continue
-        is_seen = directions == [-1, 1]
-        helped = "both remedies help" if directions[0] == -1 else "both remedies together were not found to help"
-        kept = "some digits stay less stable than those framed as in training"
-        if directions[1] != 1:
-            kept = "no digits were found that stay less stable than those framed as in training"
-        seen = "is visible" if is_seen else "is not visible"
-        sentences.append(f"In {name} the partial solution {seen}: {helped}, and {kept}.")
-    return " ".join(sentences)
+        shows = "shows this" if directions == [-1, 1] else "does not show this"
+        helped = "help" if directions[0] == -1 else "were not found to help"
+        is_less = "is still" if directions[1] == 1 else "was not found to be"
+        sentences.append(
+            f"{capitalised(name)} {shows}: both remedies together {helped}, and with both it {is_less} less stable on "
+            "varied digits than on digits framed as in training."
+        )
+    return sentences
 
 
 def _both(network: str, rows: pd.DataFrame) -> Finding:
@@ -196,29 +191,27 @@ def _change(row: Mapping[str, float], what: str) -> str:
 
 
 def _stays(network: str, rows: pd.DataFrame) -> Finding:
-    """Whether a framing is left that makes a network less stable, although it was trained with both remedies."""
-    name = NETWORKS[network]
-    known = rows[rows["low"].notna()]
-    if known.empty:
-        claim = f"There are too few images or trainings to say where {name} stays unstable with both remedies."
+    """Whether a network that was trained with both remedies is less stable on digits unlike the training digits."""
+    name = f"{NETWORKS[network]} that was trained with both remedies"
+    if BOTH not in rows.index:
+        claim = f"There are too few images to say whether {name} stays less stable on varied digits."
         return Finding(Heading.REMEDIES, Kind.CAUTION, claim, rank=RANK + 1 + NOT_FOUND_RANK)
-    unstable = known[known["low"] > 0]
-    asked = known if unstable.empty else unstable
-    first, _ = clearest_of_family(asked["value"], asked["low"], asked["high"], 0.0)
-    row = asked.iloc[first]
-    change: Change = CHANGES[int(row["change"])]
-    label = f"P(top-1 change) with both remedies, {change.place.format(*change.ranges[-1])}, {change.reference}"
-    estimate = Estimate(
-        "difference", label, row["value"], row["low"], row["high"], int(row["n"]), unit=Unit.POINTS, nothing=0.0
-    )
-    digit = capitalised(change.farthest)
+    row = rows.loc[BOTH]
+    label = "P(top-1 change) on varied digits, minus that on digits framed as in training, with both remedies"
+    ends = row["low"], row["high"]
+    estimate = Estimate("difference", label, row["value"], *ends, int(row["n"]), unit=Unit.POINTS, nothing=0.0)
     claim = {
-        1: f"{digit} makes {name} less stable even if it was trained with both remedies.",
-        0: f"With both remedies, no framing was found that makes {name} less stable than that in training.",
-        -1: f"{digit} makes {name} more stable if it was trained with both remedies.",
+        1: f"{capitalised(name)} is still less stable on varied digits than on digits framed as in training.",
+        0: f"{capitalised(name)} was not found to be less stable on varied digits than on those as in training.",
+        -1: f"{capitalised(name)} is more stable on varied digits than on digits framed as in training.",
+        None: f"There are too few trainings to say whether {name} stays less stable on varied digits.",
     }[estimate.direction]
+    if estimate.direction is None:
+        return Finding(Heading.REMEDIES, Kind.CAUTION, claim, estimate=estimate, rank=RANK + 1 + NOT_FOUND_RANK)
+    base = rows.loc[NEITHER]
     evidence = (
-        f"It is the clearest of {len(known)} framings. The interval is over images and over trainings with other seeds."
+        f"With neither remedy, the difference is {in_points(base['value'])} points "
+        f"({interval(base['low'], base['high'], in_points)})."
     )
     kind, rank = (Kind.EFFECT, RANK + 1) if estimate.direction else (Kind.NONE, RANK + 1 + NOT_FOUND_RANK)
     return Finding(Heading.REMEDIES, kind, claim, evidence, estimate=estimate, rank=rank, figure=BY_FRAMING)

@@ -40,13 +40,13 @@ def arms_section(
 ) -> Section:
     """The answer of the demo to the paper's claim that both remedies are partial solutions.
 
-    `measured` is table MEASURED; `effects` and `findings` are the results of `arm_effects` and `arm_findings`.
+    `measured` is the result of `by_seed`; `effects` and `findings` are the results of `arm_effects` and `arm_findings`.
     `framing` has image_id, nn_distance, centre_distance and scale of the images of demo:uniform.
     """
     shown = " and ".join(f"{n:,} of demo:{name}" for name, n in IMAGES.items())
     blocks = [
         Paragraph(
-            "The paper calls more augmentation and antialiasing partial solutions. To see what they change, both "
+            "The paper says that more augmentation and antialiasing each help, but only in part. To see this, both "
             "networks were trained from scratch on the centred digits of demo:train: with neither remedy, with each of "
             "them, and with both, three times each. The trainings of a seed have the same initial weights, the same "
             f"order of images and the same number of steps. The table and figures show the first images: {shown}."
@@ -56,7 +56,7 @@ def arms_section(
             "place on a canvas of up to three times their side. Nothing is mirrored, because that can change a digit. "
             "Low-pass filters are 3 × 3 filters at each subsampling operation of the network."
         ),
-        Paragraph(verdict(findings)),
+        *(Paragraph(sentence) for sentence in verdict(findings)),
         FigureBlock(
             PLANE,
             lambda: arms_plane(effects, measured),
@@ -87,7 +87,7 @@ def curves(measured: pd.DataFrame, framing: pd.DataFrame) -> dict[str, dict[str,
         means = {each: per_seed(measured, network, "uniform", arm, each).mean(axis=1) for each in measures}
         return binned(pd.DataFrame(means).join(place, how="inner"))
 
-    return {network: {arm: table(network, arm) for arm in ARM_LABELS} for network in measured["network"].unique()}
+    return {network: {arm: table(network, arm) for arm in ARM_LABELS} for network in measured.index.unique("network")}
 
 
 def _table(network: str, rows: pd.DataFrame) -> TableBlock:

@@ -27,6 +27,7 @@ from bias_toolkit.models.training.arms import ARMS
 
 IMAGES = {"photographer": 200, "uniform": 600}
 """How many images of each test set are shown: the first ones."""
+RUNTIME = "auto"
 SWEEP = Sweep("crop", "diagonal", 1.0)
 ARM_MEASURES = (HEADLINE, "mac", "any_change", "accuracy")
 KIND = "arms"
@@ -92,8 +93,7 @@ def _measured(
     advance: Callable[[int], None],
 ) -> Iterator[pd.DataFrame]:
     """The measures of one network on the images of each test set."""
-    # To compile the network would take as long as all its passes.
-    model = load_model(f"demo:{name}", runtime="torch")
+    model = load_model(f"demo:{name}", runtime=RUNTIME)
     for dataset, images in pictures.items():
         labels = datasets[dataset].images.set_index("image_id")["label"].astype(int)
         (made,) = sweep_shards(

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from bias_toolkit.analysis import COMPARED_MEASURES
 from bias_toolkit.datasets.demo import load_demo_dataset
 from bias_toolkit.demo.argument import binned, law_table
-from bias_toolkit.demo.arm_effects import arm_effects, arm_findings, left_over
+from bias_toolkit.demo.arm_effects import arm_effects, arm_findings, by_seed, left_over
 from bias_toolkit.demo.arm_section import arms_section
 from bias_toolkit.demo.arms import measured_arms
 from bias_toolkit.demo.curves import argument_figure, distance_figure
@@ -83,9 +83,9 @@ def run_demo(folder: str | os.PathLike, progress: Progress = silent) -> tuple[Pa
     varied = {network: per_image[network, "uniform"] for network in NETWORKS}
     varied |= {control: study.analyse(progress).per_image for control, study in controls.items()}
     uniform = studies["fully-connected", "uniform"]
-    measured, framing = measured_arms(folder, progress), uniform.per_image
+    measured, framing = by_seed(measured_arms(folder, progress)), uniform.per_image
     effects = arm_effects(measured)
-    helping = arm_findings(effects, left_over(measured, framing))
+    helping = arm_findings(effects, left_over(measured))
     law = law_table({"train": uniform.framing_summary("train"), "uniform": uniform.framing_summary("test")})
     answers = [learnt_answer(network, per_image[network, "photographer"], varied[network]) for network in NETWORKS]
     controlled = [control_answer(network, varied[network], varied[control]) for network, control in CONTROLS.items()]

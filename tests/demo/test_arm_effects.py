@@ -12,6 +12,7 @@ from bias_toolkit.demo.arm_effects import (
     NEITHER,
     arm_effects,
     arm_findings,
+    by_seed,
     left_over,
     per_seed,
     verdict,
@@ -23,41 +24,42 @@ from bias_toolkit.models.specs import ARM_NETWORKS, DEMO_SEEDS
 from bias_toolkit.report.words.finding import Kind
 
 IMAGES = 96
-CENTRED, FAR, SMALL, LARGE = (
-    {"centre_distance": 0.05, "scale": 0.45},
-    {"centre_distance": 0.6, "scale": 0.45},
-    {"centre_distance": 0.0, "scale": 0.22},
-    {"centre_distance": 0.0, "scale": 0.7},
-)
-FRAMING = pd.DataFrame([(CENTRED, FAR, SMALL, LARGE)[at % 4] for at in range(IMAGES)]).assign(
-    image_id=[f"{at:05d}.png" for at in range(IMAGES)], nn_distance=np.arange(IMAGES, dtype=float)
+FRAMING = pd.DataFrame(
+    {
+        "image_id": [f"{at:05d}.png" for at in range(IMAGES)],
+        "nn_distance": np.arange(IMAGES, dtype=float),
+        "centre_distance": np.where(np.arange(IMAGES) % 2, 0.6, 0.05),
+        "scale": 0.45,
+    }
 )
 
 
-def measured(change, *, datasets=("uniform",), images=IMAGES, seeds=DEMO_SEEDS):
-    """A table MEASURED with P(top-1 change) `change(arm, seed, place)` and noise; place 0 to 3 as in FRAMING."""
+def measured(change, *, images=IMAGES, seeds=DEMO_SEEDS):
+    """The result of `by_seed` with P(top-1 change) `change(arm, seed, is_varied)` and noise."""
     rng = np.random.default_rng(0)
     rows = []
     for network in ARM_NETWORKS:
-        for dataset in datasets:
+        for dataset in ("photographer", "uniform"):
             noise = rng.normal(0, 0.02, images)
             for arm in ARM_LABELS:
                 for seed in seeds:
                     for at in range(images):
-                        value = float(np.clip(change(arm, seed, at % 4) + noise[at] + rng.normal(0, 0.02), 0, 1))
+                        value = float(
+                            np.clip(change(arm, seed, dataset == "uniform") + noise[at] + rng.normal(0, 0.02), 0, 1)
+                        )
                         row = (dataset, f"{at:05d}.png", network, arm, seed, value, value / 2, value > 0.3)
                         rows.append((*row, 1 - value, at % 3 > 0))
     names = ["dataset", "image_id", "network", "arm", "seed", "p_top1_change", "mac", "any_change", "accuracy", "right"]
-    return pd.DataFrame(rows, columns=names)
+    return by_seed(pd.DataFrame(rows, columns=names))
 
 
 def found(table):
     effects = arm_effects(table)
-    return effects, arm_findings(effects, left_over(table, FRAMING))
+    return effects, arm_findings(effects, left_over(table))
 
 
-def helps_but_not_the_small(arm, seed, place):
-    return 0.5 - 0.2 * (arm != NEITHER) - 0.1 * (arm == BOTH) + 0.2 * (place == 2) + 0.01 * seed
+def helps_in_part(arm, seed, is_varied):
+    return 0.1 + is_varied * (0.4 - 0.1 * (arm != NEITHER) - 0.1 * (arm == BOTH)) + 0.01 * seed
 
 
 def test_joined_interval_is_that_of_two_independent_errors():
@@ -96,8 +98,8 @@ def test_interval_holds_the_truth_for_new_images_and_seeds():
 
 @pytest.fixture(scope="module")
 def partial():
-    """A table MEASURED of remedies that help, though not for small digits; their effects, and the findings."""
-    table = measured(helps_but_not_the_small, datasets=("photographer", "uniform"))
+    """The table of remedies that help in part; their effects, and the findings."""
+    table = measured(helps_in_part)
     return table, *found(table)
 
 
@@ -107,14 +109,14 @@ def test_effects_are_paired_by_image_and_seed(partial):
     row = row.set_index("arm").loc[BOTH]
     own, base = (per_seed(table, "global-pooling", "uniform", arm, "p_top1_change") for arm in (BOTH, NEITHER))
     assert row["difference"] == pytest.approx((own - base).mean(axis=None))
-    assert row["difference_low"] < -0.3 < row["difference_high"] < -0.28
+    assert row["difference_low"] < -0.2 < row["difference_high"] < -0.18
     assert (row["n"], row["n_seeds"]) == (IMAGES, 3)
     assert effects.query("arm == @NEITHER")["difference"].isna().all()
 
 
 def test_where_both_are_right_only_such_images_count(partial):
     table = partial[0].copy()
-    table.loc[table["arm"].eq(BOTH) & table["image_id"].lt("00048.png"), "right"] = False
+    table.loc[table.index.get_level_values("image_id") < "00048.png", ("right", BOTH)] = 0.0
     right = per_seed(table, "global-pooling", "uniform", BOTH, IF_RIGHT)
     assert right.notna().any(axis=1).sum() == 32
     assert (right.dropna().index >= "00048.png").all()
@@ -127,44 +129,48 @@ def test_partial_solution(partial):
     assert claims == [
         "Trained with more augmentation and low-pass filters, the fully connected network is more stable on varied "
         "digits than trained with neither.",
-        "A digit much smaller than in training makes the fully connected network less stable even if it was trained "
-        "with both remedies.",
+        "The fully connected network that was trained with both remedies is still less stable on varied digits than on "
+        "digits framed as in training.",
         "Trained with more augmentation and low-pass filters, the pooling network is more stable on varied digits than "
         "trained with neither.",
-        "A digit much smaller than in training makes the pooling network less stable even if it was trained with both "
-        "remedies.",
+        "The pooling network that was trained with both remedies is still less stable on varied digits than on digits "
+        "framed as in training.",
     ]
     assert [finding.estimate.direction for finding in findings] == [-1, 1, -1, 1]
-    assert "With more augmentation alone" in findings[0].evidence
-    assert "in the fully connected network the partial solution is visible" in verdict(findings).lower()
+    assert "With more augmentation alone, P(top-1 change) changes by \N{MINUS SIGN}10" in findings[0].evidence
+    assert "With neither remedy, the difference is 40" in findings[1].evidence
+    assert verdict(findings)[0] == (
+        "The fully connected network shows this: both remedies together help, and with both it is still less stable on "
+        "varied digits than on digits framed as in training."
+    )
 
 
 def test_solution_that_leaves_nothing():
-    _, findings = found(measured(lambda arm, seed, place: 0.5 - 0.3 * (arm == BOTH)))
+    _, findings = found(measured(lambda arm, seed, is_varied: 0.1 + 0.3 * (is_varied and arm != BOTH)))
     assert [finding.kind for finding in findings] == [Kind.EFFECT, Kind.NONE] * 2
     assert findings[1].claim == (
-        "With both remedies, no framing was found that makes the fully connected network less stable than that in "
-        "training."
+        "The fully connected network that was trained with both remedies was not found to be less stable on varied "
+        "digits than on those as in training."
     )
-    assert verdict(findings).startswith(
-        "In the fully connected network the partial solution is not visible: both remedies help, and no digits were "
-        "found"
+    assert verdict(findings)[0].startswith(
+        "The fully connected network does not show this: both remedies together help, and with both it was not "
+        "found to be less stable"
     )
 
 
-def test_worse_and_more_stable_far_away():
-    _, findings = found(measured(lambda arm, seed, place: 0.3 + 0.2 * (arm == BOTH) - 0.2 * (place == 3)))
+def test_worse_and_more_stable_on_varied_digits():
+    _, findings = found(measured(lambda arm, seed, is_varied: 0.5 + 0.2 * (arm == BOTH) - 0.3 * is_varied))
     assert findings[0].claim.endswith("is less stable on varied digits than trained with neither.")
     assert findings[1].claim == (
-        "A digit larger than in training makes the fully connected network more stable if it was trained with both "
-        "remedies."
+        "The fully connected network that was trained with both remedies is more stable on varied digits than on "
+        "digits framed as in training."
     )
-    assert "both remedies together were not found to help" in verdict(findings)
+    assert "both remedies together were not found to help" in verdict(findings)[0]
 
 
 def test_contradictory_seeds_are_nothing_found():
     """Each seed's difference is far from 0 over images, but one has the other sign."""
-    _, findings = found(measured(lambda arm, seed, place: 0.5 - (0.2 if seed else -0.1) * (arm == BOTH)))
+    _, findings = found(measured(lambda arm, seed, is_varied: 0.5 - (0.2 if seed else -0.1) * (arm == BOTH)))
     assert findings[0].kind == Kind.NONE
     assert findings[0].estimate.direction == 0
     assert findings[0].claim == (
@@ -173,16 +179,24 @@ def test_contradictory_seeds_are_nothing_found():
     )
 
 
-@pytest.mark.parametrize("few", [{"images": 4}, {"seeds": (0,)}])
-def test_too_few_images_or_seeds(few):
-    _, findings = found(measured(helps_but_not_the_small, **few))
+@pytest.mark.parametrize(
+    ("few", "stays"),
+    [
+        ({"images": 4}, "few images to say whether the fully connected network that was trained with both remedies"),
+        (
+            {"seeds": (0,)},
+            "few trainings to say whether the fully connected network that was trained with both remedies",
+        ),
+    ],
+)
+def test_too_few_images_or_seeds(few, stays):
+    _, findings = found(measured(helps_in_part, **few))
     assert [finding.claim for finding in findings[:2]] == [
         "There are too few images or trainings to say what both remedies change in the fully connected network.",
-        "There are too few images or trainings to say where the fully connected network stays unstable with both "
-        "remedies.",
+        f"There are too {stays} stays less stable on varied digits.",
     ]
     assert all(finding.kind == Kind.CAUTION for finding in findings)
-    assert verdict(findings) == ""
+    assert verdict(findings) == []
 
 
 def test_section_shows_every_arm_and_seed(partial):

@@ -16,6 +16,7 @@ def few(monkeypatch):
     monkeypatch.setattr(arms, "ARM_NETWORKS", (NETWORK,))
     monkeypatch.setattr(arms, "DEMO_SEEDS", SEEDS)
     monkeypatch.setattr(arms, "IMAGES", {"photographer": 3, "uniform": 4})
+    monkeypatch.setattr(arms, "RUNTIME", "torch")
 
 
 def refuse(*arguments, **options):

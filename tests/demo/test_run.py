@@ -26,6 +26,7 @@ def small(monkeypatch, fast):
         monkeypatch.setitem(demo._RECIPES, name, replace(demo._RECIPES[name], images=images))
     monkeypatch.setattr(arms, "IMAGES", {"photographer": 5, "uniform": 10})
     monkeypatch.setattr(arms, "DEMO_SEEDS", (0, 1))
+    monkeypatch.setattr(arms, "RUNTIME", "torch")
     for name, value in (fast | SETTINGS).items():
         monkeypatch.setitem(framed_anew.SETTINGS, name, value)
 
