@@ -181,10 +181,15 @@ def _print_table(contents: FramingContents, framed: FramedSet) -> None:
             Text(visible_name(contents.names.shown(row["category"])) or "all"),
             count(row["n_images"]),
             count(row[centring.n_objects]),
-            value_of(row, column, short=True),
-            value_of(row, "median_scale", short=True),
-            value_of(row, "truncated_share", percent, short=True),
-            value_of(row, "class_box_overlap", percent, short=True),
+            *(
+                value_of(row, name, *form, short=True).replace(" (", "\n(")
+                for name, *form in (
+                    (column,),
+                    ("median_scale",),
+                    ("truncated_share", percent),
+                    ("class_box_overlap", percent),
+                )
+            ),
         )
     console = Console()
     # Without a terminal, rich assumes 80 columns; tables must not be wrapped to these.

@@ -193,7 +193,7 @@ def test_an_enlarged_image_has_no_fine_detail(finished, context, tmp_path, monke
     subject = known_subject(finished, image_id)
     resized = Image.fromarray(subject.pixels).resize((side, side), Image.Resampling.BICUBIC)
     subject = dataclasses.replace(subject, pixels=np.asarray(resized), box=None)
-    monkeypatch.setattr(trials, "TRIALS", 2)
+    monkeypatch.setattr(trials, "TRIALS", 6)
     explanation = explain_image(dataclasses.replace(context, unstable_from=0.0), subject, tmp_path)
     lines = lines_of(explanation, "fine_detail")
     assert [line.verdict == Verdict.ENLARGED for line in lines] == ([True] if is_enlarged else [False] * 2)
@@ -315,7 +315,7 @@ def test_standings_count_the_images_that_are_below(finished, context):
 def test_unstable_from_is_where_causes_are_looked_for(context, case, tmp_path, monkeypatch):
     subject, explanation, _ = case
     changes = explanation.before.p_top1_change.value
-    monkeypatch.setattr(trials, "TRIALS", 2)
+    monkeypatch.setattr(trials, "TRIALS", 6)
     for limit, is_stable in ((changes, False), (changes + 0.001, True)):
         found = explain_image(dataclasses.replace(context, unstable_from=limit), subject, tmp_path)
         assert found.is_stable == is_stable
