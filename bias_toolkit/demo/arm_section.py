@@ -10,7 +10,7 @@ from bias_toolkit.analysis.remedies import IF_RIGHT
 from bias_toolkit.demo.argument import binned
 from bias_toolkit.demo.arm_effects import ARM_LABELS, BY_FRAMING, NEITHER, PLANE, per_seed, verdict
 from bias_toolkit.demo.arms import ARM_MEASURES, IMAGES
-from bias_toolkit.demo.curves import COLUMNS, LINE, draw_line
+from bias_toolkit.demo.curves import COLUMNS, LINE, draw_by_framing, legend_below
 from bias_toolkit.demo.findings import Heading
 from bias_toolkit.foundation.words import number
 from bias_toolkit.invariance import HEADLINE
@@ -30,9 +30,11 @@ from bias_toolkit.report.page.style import (
 from bias_toolkit.report.words.definitions import label_of, value_form
 from bias_toolkit.report.words.sentences import in_points, lowered
 
-TEST_SETS = {"photographer": "digits framed as in training", "uniform": "varied digits"}
-LOOKS = dict(zip(ARM_LABELS, (BLACK, BLUE, VERMILLION, GREEN), strict=True))
-MARKERS = dict(zip(ARM_LABELS, "osD^", strict=True))
+SET_NAMES = {"photographer": "digits framed as in training", "uniform": "varied digits"}
+LOOKS = {
+    arm: {"color": colour, "marker": marker}
+    for arm, colour, marker in zip(ARM_LABELS, (BLACK, BLUE, VERMILLION, GREEN), "osD^", strict=True)
+}
 
 
 def arms_section(
@@ -59,7 +61,7 @@ def arms_section(
         *(Paragraph(sentence) for sentence in verdict(findings)),
         FigureBlock(
             PLANE,
-            lambda: arms_plane(effects, measured),
+            lambda: arms_plane(measured),
             "Accuracy and P(top-1 change) of each network after each training, on both test sets.",
             "Lower and farther right is better. Small points: the three seeds. Large points: their mean. Arrows start "
             "at the training with neither remedy.",
@@ -96,7 +98,7 @@ def _table(network: str, rows: pd.DataFrame) -> TableBlock:
     for (dataset, arm), group in rows.groupby(["dataset", "arm"], sort=False):
         by_measure = group.set_index("measure")
         cells = [_cell(by_measure.loc[measure], measure) for measure in measures]
-        lines.append([Cell(ARM_LABELS[arm], TEST_SETS[dataset]), *cells])
+        lines.append([Cell(ARM_LABELS[arm], SET_NAMES[dataset]), *cells])
     labels = [f"{label_of(HEADLINE)} where both are right" if each == IF_RIGHT else label_of(each) for each in measures]
     return TableBlock(
         f"The {network} network after each training",
@@ -122,20 +124,19 @@ def _cell(row: Mapping[str, float], measure: str) -> Cell:
 
 
 @styled
-def arms_plane(effects: pd.DataFrame, measured: pd.DataFrame) -> Figure:
+def arms_plane(measured: pd.DataFrame) -> Figure:
     """Accuracy against P(top-1 change), with a small point for each arm and seed and a large one for their mean."""
     figure = new_figure(height=5.6)
-    networks, datasets = effects["network"].unique(), effects["dataset"].unique()
+    networks, datasets = measured.index.unique("network"), measured.index.unique("dataset")
     grid = figure.subplots(len(networks), len(datasets), squeeze=False)
     for row, network in zip(grid, networks, strict=True):
         for ax, dataset in zip(row, datasets, strict=True):
             _plane(ax, measured, network, dataset)
-            ax.set_title(f"{network},\n{TEST_SETS[dataset]}", fontsize=9)
+            ax.set_title(f"{network},\n{SET_NAMES[dataset]}", fontsize=9)
         row[0].set_ylabel(label_of(HEADLINE))
     for ax in grid[-1]:
         ax.set_xlabel(label_of("accuracy"))
-    handles, labels = grid[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=SMALL)
+    legend_below(figure, grid[0, 0], 4)
     return figure
 
 
@@ -143,7 +144,7 @@ def _plane(ax: Axes, measured: pd.DataFrame, network: str, dataset: str) -> None
     start = None
     for arm, label in ARM_LABELS.items():
         x, y = (per_seed(measured, network, dataset, arm, each).mean() for each in ("accuracy", HEADLINE))
-        look = {"marker": MARKERS[arm], "color": LOOKS[arm], "linestyle": ""}
+        look = LOOKS[arm] | {"linestyle": ""}
         ax.plot(x, y, markersize=3, alpha=0.6, **look)
         ax.plot(x.mean(), y.mean(), markersize=7, label=label, zorder=3, **look)
         middle = (x.mean(), y.mean())
@@ -161,23 +162,15 @@ def arms_by_framing(tables: Mapping[str, Mapping[str, pd.DataFrame]]) -> Figure:
     """P(top-1 change) by position and by scale, with a line for each arm; a row of panels for each network."""
     figure = new_figure(height=5.2)
     grid = figure.subplots(len(tables), len(COLUMNS), sharex="col", sharey=True, squeeze=False)
+    looks = {arm: LINE | look | {"label": ARM_LABELS[arm]} for arm, look in LOOKS.items()}
     for row, (network, arms) in zip(grid, tables.items(), strict=True):
-        for ax, (by, (title, label, apart)) in zip(row, COLUMNS.items(), strict=True):
-            for at, (arm, table) in enumerate(arms.items()):
-                rows = table[(table["by"] == by) & table[HEADLINE].notna()]
-                x = (rows["left"] + rows["right"]) / 2 + apart * (at - (len(arms) - 1) / 2)
-                style = LINE | {"marker": MARKERS[arm], "color": LOOKS[arm], "label": ARM_LABELS[arm]}
-                draw_line(ax, x, rows, HEADLINE, style)
-            edges = table.loc[table["by"] == by, ["left", "right"]]
-            ax.set_xlim(edges["left"].min(), edges["right"].max())
-            ax.set_xticks(edges["right"].to_numpy())
-            ax.tick_params(labelsize=SMALL)
+        for ax, (by, (title, label, _)) in zip(row, COLUMNS.items(), strict=True):
+            draw_by_framing(ax, arms, by, HEADLINE, looks)
             ax.set_title(f"{network}, {lowered(title)}", fontsize=9)
             if ax in grid[-1]:
                 ax.set_xlabel(label, fontsize=8.5)
         row[0].set_ylabel(label_of(HEADLINE), fontsize=8.5)
         row[0].set_ylim(bottom=0)
         in_percent(row[0].yaxis)
-    handles, labels = grid[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=SMALL)
+    legend_below(figure, grid[0, 0], 4)
     return figure

@@ -206,7 +206,7 @@ def test_section_shows_every_arm_and_seed(partial):
     assert len(tables) == 2
     assert len(tables[0].rows) == 8
     assert tables[0].rows[5][1].detail.startswith("\N{MINUS SIGN}")
-    plane = arms_plane(effects, table)
+    plane = arms_plane(table)
     for ax in plane.axes:
         assert [len(line.get_xdata()) for line in ax.lines] == [3, 1] * 4
     lines = arms_by_framing(curves(table, FRAMING))
