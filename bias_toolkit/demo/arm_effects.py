@@ -144,17 +144,17 @@ def arm_findings(effects: pd.DataFrame, left: pd.DataFrame) -> list[Finding]:
 
 
 def verdict(findings: Sequence[Finding]) -> list[str]:
-    """Whether each network shows that the remedies help in part; `findings` are those of `arm_findings`."""
+    """Whether it is seen in each network that the remedies help in part; `findings` are those of `arm_findings`."""
     sentences = []
     for name, helps, stays in zip(NETWORKS.values(), findings[::2], findings[1::2], strict=True):
         directions = [finding.estimate and finding.estimate.direction for finding in (helps, stays)]
         if None in directions:
             continue
-        shows = "shows this" if directions == [-1, 1] else "does not show this"
+        seen = "the help is partial" if directions == [-1, 1] else "a partial help is not visible"
         helped = "help" if directions[0] == -1 else "were not found to help"
         is_less = "is still" if directions[1] == 1 else "was not found to be"
         sentences.append(
-            f"{capitalised(name)} {shows}: both remedies together {helped}, and with both it {is_less} less stable on "
+            f"In {name}, {seen}: both remedies together {helped}, and with both it {is_less} less stable on "
             "varied digits than on digits framed as in training."
         )
     return sentences

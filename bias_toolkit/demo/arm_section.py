@@ -1,6 +1,7 @@
 """The section of the demo's page on its four arms of training: the plane, the curves by framing, and the table."""
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -93,18 +94,17 @@ def curves(measured: pd.DataFrame, framing: pd.DataFrame) -> dict[str, dict[str,
 
 
 def _table(network: str, rows: pd.DataFrame) -> TableBlock:
-    measures = (*ARM_MEASURES, IF_RIGHT)
+    by_arm = rows.set_index(["dataset", "measure", "arm"])
     lines = []
-    for (dataset, arm), group in rows.groupby(["dataset", "arm"], sort=False):
-        by_measure = group.set_index("measure")
-        cells = [_cell(by_measure.loc[measure], measure) for measure in measures]
-        lines.append([Cell(ARM_LABELS[arm], SET_NAMES[dataset]), *cells])
-    labels = [f"{label_of(HEADLINE)} where both are right" if each == IF_RIGHT else label_of(each) for each in measures]
+    for dataset, measure in product(SET_NAMES, (*ARM_MEASURES, IF_RIGHT)):
+        label = f"{label_of(HEADLINE)} where both are right" if measure == IF_RIGHT else label_of(measure)
+        cells = [_cell(by_arm.loc[dataset, measure, arm], arm, measure) for arm in ARM_LABELS]
+        lines.append([Cell(label, SET_NAMES[dataset]), *cells])
     return TableBlock(
         f"The {network} network after each training",
-        ["Remedy", *labels],
+        ["", *ARM_LABELS.values()],
         lines,
-        note="Means over images and three seeds. In the rows without a remedy, 95% intervals; in the others, the "
+        note="Means over images and three seeds. In the first column, 95% intervals; in the others, the "
         "difference to it on the same images with the same seeds, in percentage points (mean absolute change: in its "
         "own unit), with its 95% interval. An interval is over images and over trainings with other seeds: the error "
         "over images and Student’s error of three seeds, joined as independent errors. Those of differences are "
@@ -114,9 +114,9 @@ def _table(network: str, rows: pd.DataFrame) -> TableBlock:
     )
 
 
-def _cell(row: Mapping[str, float], measure: str) -> Cell:
+def _cell(row: Mapping[str, float], arm: str, measure: str) -> Cell:
     form = value_form(HEADLINE if measure == IF_RIGHT else measure)
-    if row["arm"] == NEITHER:
+    if arm == NEITHER:
         return estimate_cell(row["value"], row["value_low"], row["value_high"], form)
     apart = (lambda value: number(value, 3)) if measure == "mac" else in_points
     change = estimate_cell(row["difference"], row["difference_low"], row["difference_high"], apart, nothing=0.0)
@@ -161,7 +161,7 @@ def _plane(ax: Axes, measured: pd.DataFrame, network: str, dataset: str) -> None
 def arms_by_framing(tables: Mapping[str, Mapping[str, pd.DataFrame]]) -> Figure:
     """P(top-1 change) by position and by scale, with a line for each arm; a row of panels for each network."""
     figure = new_figure(height=5.2)
-    grid = figure.subplots(len(tables), len(COLUMNS), sharex="col", sharey=True, squeeze=False)
+    grid = figure.subplots(len(tables), len(COLUMNS), sharex="col", sharey="row", squeeze=False)
     looks = {arm: LINE | look | {"label": ARM_LABELS[arm]} for arm, look in LOOKS.items()}
     for row, (network, arms) in zip(grid, tables.items(), strict=True):
         for ax, (by, (title, label, _)) in zip(row, COLUMNS.items(), strict=True):

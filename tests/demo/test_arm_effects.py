@@ -140,8 +140,8 @@ def test_partial_solution(partial):
     assert "With more augmentation alone, P(top-1 change) changes by \N{MINUS SIGN}10" in findings[0].evidence
     assert "With neither remedy, the difference is 40" in findings[1].evidence
     assert verdict(findings)[0] == (
-        "The fully connected network shows this: both remedies together help, and with both it is still less stable on "
-        "varied digits than on digits framed as in training."
+        "In the fully connected network, the help is partial: both remedies together help, and with both it is still "
+        "less stable on varied digits than on digits framed as in training."
     )
 
 
@@ -153,8 +153,8 @@ def test_solution_that_leaves_nothing():
         "digits than on those as in training."
     )
     assert verdict(findings)[0].startswith(
-        "The fully connected network does not show this: both remedies together help, and with both it was not "
-        "found to be less stable"
+        "In the fully connected network, a partial help is not visible: both remedies together help, and with both it "
+        "was not found to be less stable"
     )
 
 
@@ -204,8 +204,9 @@ def test_section_shows_every_arm_and_seed(partial):
     section = arms_section(table, effects, FRAMING, findings)
     tables = [block for block in section.blocks if block.kind == "table"]
     assert len(tables) == 2
-    assert len(tables[0].rows) == 8
-    assert tables[0].rows[5][1].detail.startswith("\N{MINUS SIGN}")
+    assert len(tables[0].rows) == 10
+    assert [len(row) for row in tables[0].rows] == [5] * 10
+    assert tables[0].rows[5][4].detail.startswith("\N{MINUS SIGN}")
     plane = arms_plane(table)
     for ax in plane.axes:
         assert [len(line.get_xdata()) for line in ax.lines] == [3, 1] * 4
