@@ -109,7 +109,7 @@ def _table(network: str, rows: pd.DataFrame) -> TableBlock:
         "own unit), with its 95% interval. An interval is over images and over trainings with other seeds: the error "
         "over images and Student’s error of three seeds, joined as independent errors. Those of differences are "
         "adjusted for the number of differences of a measure. None of them leaves out 0 unless all three seeds agree "
-        "in sign.",
+        "in sign. Both are right on other images in each column.",
         folded=True,
     )
 
