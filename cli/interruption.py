@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 STOPPED = 130
 GRACE = 1.0
@@ -15,6 +16,25 @@ GRACE = 1.0
 
 MESSAGE = "Stopped. Run the same command again and it goes on from here."
 SHOW_CURSOR = "\x1b[?25h"
+
+_replaced: dict[int, Any] = {}
+"""The handlers that `stoppable` has replaced, by signal, while it is in force."""
+
+
+def _release_child() -> None:
+    """In a process that a library has forked, give the signals back.
+
+    A library may end its own child. The child's signal must not wake the thread that ends this process.
+    """
+    if _replaced:
+        signal.set_wakeup_fd(-1)
+        for number, handler in _replaced.items():
+            signal.signal(number, handler)
+        _replaced.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_release_child)
 
 
 class Stop:
@@ -71,12 +91,13 @@ def stoppable() -> Iterator[Stop]:
 
     threading.Thread(target=watch, daemon=True).start()
     previous_descriptor = signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False)
-    previous = {number: signal.signal(number, raise_once) for number in numbers}
+    _replaced.update({number: signal.signal(number, raise_once) for number in numbers})
     try:
         yield stop
     finally:
         if not stop.asked:
             signal.set_wakeup_fd(previous_descriptor)
-            for number, handler in previous.items():
+            for number, handler in _replaced.items():
                 signal.signal(number, handler)
+            _replaced.clear()
             writing.close()

@@ -167,6 +167,25 @@ def test_a_command_that_ignores_ctrl_c_goes_on_ignoring_it(python):
     assert python(code).communicate(timeout=60)[0] == "still here\n"
 
 
+def test_a_child_that_a_library_ends_does_not_stop_the_command(python):
+    """As a library that sends telemetry does, if its child gets no answer."""
+    code = (
+        "from bias_toolkit_cli import interruption\nimport os, time\n"
+        "interruption.GRACE = 0.1\n"
+        "reading, writing = os.pipe()\n"
+        "with interruption.stoppable():\n"
+        "    if not (child := os.fork()):\n"
+        "        os.write(writing, b'.')\n"
+        "        time.sleep(60)\n"
+        "    os.read(reading, 1)\n"
+        "    os.kill(child, signal.SIGTERM)\n"
+        "    _, status = os.waitpid(child, 0)\n"
+        "    time.sleep(0.5)\n"
+        "    print('ended by', os.WTERMSIG(status), 'still here')\n"
+    )
+    assert python(code).communicate(timeout=60)[0] == "ended by 15 still here\n"
+
+
 DRAW = """
 import bias_toolkit_cli.commands
 from bias_toolkit_cli.output import console_progress
