@@ -9,16 +9,7 @@ from bias_toolkit.analysis.curve import quantile_curve
 from bias_toolkit.analysis.schema import REMEDY_EFFECTS, REMEDY_TENTHS
 from bias_toolkit.analysis.summary import measure_mean
 from bias_toolkit.foundation.false_discovery import with_family_intervals
-from bias_toolkit.foundation.intervals import (
-    DIFFERENCE,
-    FEWEST_IMAGES,
-    SHARE,
-    Interval,
-    bounded_limits,
-    few_differ,
-    mean_interval,
-)
-from bias_toolkit.foundation.resampling import CONFIDENCE
+from bias_toolkit.foundation.intervals import DIFFERENCE, SHARE, Interval, paired_difference
 from bias_toolkit.invariance import HEADLINE, measure_of
 from bias_toolkit.invariance.remedies import TRAINED, UNTOUCHED
 
@@ -75,20 +66,6 @@ def compare_remedies(
     ]
     table = pd.concat([table.head(0), *families]).sort_index()
     return RemedyComparison(table, pd.DataFrame(tenths, columns=REMEDY_TENTHS.names))
-
-
-def paired_difference(differences: np.ndarray, resamples: int = 2000, seed: int = 0) -> Interval:
-    """The mean of differences (images,) in [−1, 1] with its interval; `mean_interval` where many images differ.
-
-    Where few do, the mean of the rises and that of the falls, both in [0, 1], each have an interval of 97.5% confidence
-    that holds at any n (`bounded_limits`). Both together hold the difference with 95%.
-    """
-    paired = mean_interval(differences, resamples, seed, limits=DIFFERENCE)
-    if paired.n < FEWEST_IMAGES or not few_differ(differences):
-        return paired
-    each = (1 + CONFIDENCE) / 2
-    rises, falls = (bounded_limits(part.clip(min=0), SHARE, each) for part in (differences, -differences))
-    return Interval(paired.value, rises[0] - falls[1], rises[1] - falls[0], paired.n)
 
 
 def _pair(own: pd.DataFrame, base: pd.DataFrame, measure: str) -> tuple[pd.Series, pd.Series]:

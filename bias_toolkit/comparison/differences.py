@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 
 from bias_toolkit.analysis.curve import quantile_curve
-from bias_toolkit.analysis.remedies import IF_RIGHT, TENTHS, paired_difference
+from bias_toolkit.analysis.remedies import IF_RIGHT, TENTHS
 from bias_toolkit.analysis.summary import measure_mean
 from bias_toolkit.comparison.studies import Compared, Pair
 from bias_toolkit.foundation.false_discovery import with_family_intervals
@@ -23,6 +23,7 @@ from bias_toolkit.foundation.intervals import (
     difference_limits,
     expanded_confidence,
     few_differ,
+    paired_difference,
     wide,
 )
 from bias_toolkit.foundation.resampling import CONFIDENCE, means_of_resamples, percentile_interval

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from bias_toolkit.analysis import bin_contrasts
-from bias_toolkit.analysis.remedies import IF_RIGHT, paired_difference
+from bias_toolkit.analysis.remedies import IF_RIGHT
 from bias_toolkit.demo.arms import ARM_MEASURES
 from bias_toolkit.demo.findings import NETWORKS, Heading
 from bias_toolkit.foundation.false_discovery import with_family_intervals
@@ -22,6 +22,7 @@ from bias_toolkit.foundation.intervals import (
     Limits,
     difference_limits,
     mean_interval,
+    paired_difference,
 )
 from bias_toolkit.foundation.resampling import CONFIDENCE
 from bias_toolkit.foundation.words import interval

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+import bias_toolkit
 from bias_toolkit.datasets import Dataset
 from bias_toolkit.datasets.demo import load_demo_dataset
 from bias_toolkit.foundation.files import columns, file_digest, read_shards, seal_shard, sealed_shards, write_table
@@ -75,7 +76,9 @@ def _key(datasets: Mapping[str, Dataset]) -> str:
     """The digest of all that decides the tables."""
     weights = [file_digest(WEIGHTS / demo_weights_file(demo_arm(network, ARMS[0].name, 0))) for network in ARM_NETWORKS]
     images = [(name, dataset.fingerprint, _shown(dataset)) for name, dataset in datasets.items()]
-    return hashlib.sha256(json.dumps([weights, images, SWEEP.name, MEASURED.names]).encode()).hexdigest()
+    return hashlib.sha256(
+        json.dumps([bias_toolkit.__version__, weights, images, SWEEP.name, MEASURED.names]).encode()
+    ).hexdigest()
 
 
 def _shown(dataset: Dataset) -> list[str]:

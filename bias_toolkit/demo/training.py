@@ -11,12 +11,11 @@ from functools import lru_cache
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
 from bias_toolkit.datasets.demo import load_demo_dataset
-from bias_toolkit.foundation.files import atomic_path
 from bias_toolkit.foundation.memory import keep_freed_memory
 from bias_toolkit.foundation.progress import Progress, silent
 from bias_toolkit.foundation.resampling import named_generator
@@ -28,6 +27,7 @@ from bias_toolkit.models.demo import (
     demo_training_set,
     demo_weights_file,
 )
+from bias_toolkit.models.give_back import write_weights
 from bias_toolkit.models.specs import ARM_NETWORKS, demo_arm
 from bias_toolkit.models.training.arms import ARMS, Arm, arm_of
 from bias_toolkit.models.training.views import as_tensor, random_views
@@ -113,21 +113,11 @@ def _normalised(pixels: Tensor) -> Tensor:
     return ((pixels.float() / 255 - mean) / std).contiguous(memory_format=torch.channels_last)
 
 
-def save_weights(network: nn.Module, path: Path) -> None:
-    """Write a network's weights as safetensors."""
-    _write({key: tensor.detach().contiguous() for key, tensor in network.state_dict().items()}, path)
-
-
 def add_weights(network: nn.Module, path: Path, name: str) -> None:
     """Write a network's weights, in float16 and under its name, into a file that may hold other networks."""
     kept = load_file(path) if path.exists() else {}
-    state = {f"{name}.{key}": tensor.detach().contiguous() for key, tensor in network.state_dict().items()}
-    _write(kept | {key: each.half() if each.is_floating_point() else each for key, each in state.items()}, path)
-
-
-def _write(tensors: dict[str, Tensor], path: Path) -> None:
-    with atomic_path(path) as temporary:
-        save_file(tensors, temporary)
+    state = {f"{name}.{key}": tensor for key, tensor in network.state_dict().items()}
+    write_weights(kept | {key: each.half() if each.is_floating_point() else each for key, each in state.items()}, path)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -145,7 +135,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for network in options.network or (ARM_NETWORKS if options.arm else DEMO_NETWORKS):
         if not options.arm:
             path = options.out / demo_weights_file(network)
-            save_weights(train_demo_network(network, seed=options.seed, epochs=options.epochs or EPOCHS), path)
+            trained = train_demo_network(network, seed=options.seed, epochs=options.epochs or EPOCHS)
+            write_weights(trained.state_dict(), path)
             print(path)
         for arm in options.arm or ():
             name = demo_arm(network, arm, options.seed)

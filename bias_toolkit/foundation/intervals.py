@@ -161,6 +161,20 @@ def difference_limits(first: Interval, second: Interval) -> tuple[float, float]:
     return low, difference + math.hypot(first.high - first.value, second.value - second.low)
 
 
+def paired_difference(differences: np.ndarray, resamples: int = 2000, seed: int = 0) -> Interval:
+    """The mean of differences (images,) in [−1, 1] with its interval; `mean_interval` where many images differ.
+
+    Where few do, the mean of the rises and that of the falls, both in [0, 1], each have an interval of 97.5% confidence
+    that holds at any n (`bounded_limits`). Both together hold the difference with 95%.
+    """
+    paired = mean_interval(differences, resamples, seed, limits=DIFFERENCE)
+    if paired.n < FEWEST_IMAGES or not few_differ(differences):
+        return paired
+    each = (1 + CONFIDENCE) / 2
+    rises, falls = (bounded_limits(part.clip(min=0), SHARE, each) for part in (differences, -differences))
+    return Interval(paired.value, rises[0] - falls[1], rises[1] - falls[0], paired.n)
+
+
 def median_interval(
     values: ArrayLike, resamples: int = 2000, seed: int = 0, confidence: float = CONFIDENCE
 ) -> Interval:

@@ -10,6 +10,7 @@ from sklearn.metrics import roc_auc_score
 
 from bias_toolkit.analysis import flag
 from bias_toolkit.analysis.flag import COMBINATION, FLAG_SCORES, MARGIN, OUTPUTS, TERMS, UNSTABLE
+from bias_toolkit.foundation.resampling import resample_counts
 
 
 def slow_augrc(score, unstable):
@@ -199,6 +200,32 @@ def test_on_another_set_nothing_is_fitted_again(far_is_unstable):
     assert found.loc[COMBINATION, "auroc"] == pytest.approx(roc_auc_score(other[UNSTABLE], expected))
     assert found.loc[COMBINATION, "flagged"] == np.mean(expected > fitted.thresholds[COMBINATION])
     assert found.loc[COMBINATION, "auroc_gain_low"] > 0
+
+
+def test_an_image_is_flagged_by_a_threshold_of_the_other_folds(far_is_unstable):
+    _, fitted = far_is_unstable
+    images, shares = fitted.per_image, gains(fitted)["flagged"]
+    with_own = []
+    for term in TERMS:
+        score, fold = images[term].to_numpy(), images["fold"].to_numpy()
+        flagged = [score[row] > np.quantile(score[fold != fold[row]], 0.8) for row in range(len(score))]
+        assert shares[term] == np.mean(flagged)
+        with_own.append(shares[term] == np.mean(score > np.quantile(score, 0.8)))
+    assert not all(with_own)
+
+
+def test_the_intervals_of_gains_allow_for_the_number_of_scores():
+    table = draw(np.random.default_rng(5))
+    fitted = flag.fit_flag(table, 0.2, resamples=400)
+    images, found = fitted.per_image, gains(fitted)
+    counts = np.concatenate(list(resample_counts([len(images)], 400, np.random.default_rng(0))))
+    of_margin, of_score = (
+        flag.risk_areas(images[name].to_numpy(), images[UNSTABLE].to_numpy(), counts)[0]
+        for name in (MARGIN, COMBINATION)
+    )
+    low, high = np.quantile(of_score - of_margin, [0.025, 0.975])
+    row = found.loc[COMBINATION]
+    assert row["auroc_gain_high"] - row["auroc_gain_low"] > 1.02 * (high - low)
 
 
 def test_few_of_a_kind_in_another_set_have_areas_without_intervals(far_is_unstable):

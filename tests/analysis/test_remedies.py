@@ -5,7 +5,6 @@ import pandas as pd
 import pytest
 
 from bias_toolkit import analysis
-from bias_toolkit.analysis.remedies import paired_difference
 
 ROWS = ["image_id", "remedy", "label_index", "top1", "p_top1_change", "mac", "accuracy", "any_change"]
 
@@ -136,27 +135,3 @@ def test_trained_arms_are_also_compared_with_the_arm_without_a_remedy(drawn):
     assert row["difference"] == pytest.approx((-half / 2).mean())
     assert of(result, "p_top1_change", "augmented")["difference"] == pytest.approx((half / 2 - base).mean())
     assert set(result.effects.loc[result.effects["against"] == "trained", "remedy"]) == {"augmented"}
-
-
-@pytest.mark.parametrize(("rise", "fall"), [(0.01, 0.01), (0.05, 0.0), (0.03, 0.08)])
-def test_the_interval_of_a_difference_in_few_images_holds_it(rise, fall):
-    """Of 60 images, few change, by one ninth or more; the interval holds the true mean in at least 95% of the draws."""
-    generator, held, widths = np.random.default_rng(0), 0, []
-    for _ in range(300):
-        size = generator.integers(1, 10, 60) / 9
-        drawn = generator.random(60)
-        values = np.where(drawn < rise, size, np.where(drawn > 1 - fall, -size, 0.0))
-        found = paired_difference(values, 200)
-        held += found.low <= (rise - fall) * 5 / 9 <= found.high
-        widths.append(found.high - found.low)
-        assert -1 <= found.low < found.high <= 1
-    assert held >= 285
-    # A bound for any values in [−1, 1] is about 0.9 wide.
-    assert np.mean(widths) < 0.35
-
-
-def test_the_interval_of_a_difference_of_nothing_is_exact():
-    # No image of 60 rises or falls: each has at most 1 − 0.0125^(1/60).
-    most = 1 - 0.0125 ** (1 / 60)
-    found = paired_difference(np.zeros(60))
-    assert found[:3] == pytest.approx((0, -most, most))

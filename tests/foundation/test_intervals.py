@@ -12,6 +12,7 @@ from bias_toolkit.foundation.intervals import (
     expanded_confidence,
     mean_bound,
     mean_interval,
+    paired_difference,
     share_interval,
 )
 from bias_toolkit.foundation.resampling import percentile_interval, resample_counts
@@ -116,3 +117,27 @@ def test_a_difference_of_two_means():
     one, other = Interval(0.5, 0.4, 0.7, 50), Interval(0.2, 0.15, 0.25, 80)
     low, high = difference_limits(one, other)
     assert (low, high) == pytest.approx((0.3 - np.hypot(0.1, 0.05), 0.3 + np.hypot(0.2, 0.05)))
+
+
+@pytest.mark.parametrize(("rise", "fall"), [(0.01, 0.01), (0.05, 0.0), (0.03, 0.08)])
+def test_the_interval_of_a_difference_in_few_images_holds_it(rise, fall):
+    """Of 60 images, few change, by one ninth or more; the interval holds the true mean in at least 95% of the draws."""
+    generator, held, widths = np.random.default_rng(0), 0, []
+    for _ in range(300):
+        size = generator.integers(1, 10, 60) / 9
+        drawn = generator.random(60)
+        values = np.where(drawn < rise, size, np.where(drawn > 1 - fall, -size, 0.0))
+        found = paired_difference(values, 200)
+        held += found.low <= (rise - fall) * 5 / 9 <= found.high
+        widths.append(found.high - found.low)
+        assert -1 <= found.low < found.high <= 1
+    assert held >= 285
+    # A bound for any values in [−1, 1] is about 0.9 wide.
+    assert np.mean(widths) < 0.35
+
+
+def test_the_interval_of_a_difference_of_nothing_is_exact():
+    # No image of 60 rises or falls: each has at most 1 − 0.0125^(1/60).
+    most = 1 - 0.0125 ** (1 / 60)
+    found = paired_difference(np.zeros(60))
+    assert found[:3] == pytest.approx((0, -most, most))
