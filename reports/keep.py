@@ -1,15 +1,14 @@
-"""Keep a small copy of the demo: its page, one study's report and some explanations, with figures as PNG only.
+"""Keep a small copy of the demo: its page, one study's report and some explanations.
 
-`python reports/keep.py bias-toolkit-demo reports/demo fully-connected-on-uniform` copies pages and pictures. A figure
-that has a PNG file is shown as PNG. Links to files that are not copied (other formats, tables, other studies) are
-removed. The folder of the copy is emptied first.
+`python reports/keep.py bias-toolkit-demo reports/demo fully-connected-on-uniform` copies pages and pictures. Links
+to files that are not copied (tables, other studies) are removed. The folder of the copy is emptied first.
 """
 
 import argparse
 import re
 import shutil
 from collections.abc import Iterable
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.report.page.publish import PAGE, is_own_page
@@ -50,17 +49,12 @@ def _place(page: Path, report: Path) -> int:
 
 
 def _pictures(page: Path) -> Iterable[Path]:
-    """The pictures that a page shows, as PNG if there is such a file."""
-    return (page.parent / _as_png(page, found) for found in _PICTURE.findall(page.read_text(encoding="utf-8")))
-
-
-def _as_png(page: Path, picture: str) -> str:
-    png = str(PurePosixPath(picture).with_suffix(".png"))
-    return png if (page.parent / png).exists() else picture
+    """The pictures that a page shows."""
+    return (page.parent / found for found in _PICTURE.findall(page.read_text(encoding="utf-8")))
 
 
 def _reduced(page: Path, kept: set[Path]) -> str:
-    """A page that shows PNG files, without the links to files that are not kept."""
+    """A page without the links to files that are not kept."""
 
     def linked(found: re.Match[str]) -> str:
         target, text = found.groups()
@@ -68,8 +62,7 @@ def _reduced(page: Path, kept: set[Path]) -> str:
             return found[0]
         return "" if text in _LINKS_ALONE else text
 
-    shown = _PICTURE.sub(lambda found: f'<img src="{_as_png(page, found[1])}"', page.read_text(encoding="utf-8"))
-    return _LINK.sub(linked, shown)
+    return _LINK.sub(linked, page.read_text(encoding="utf-8"))
 
 
 def _copy(file: Path, target: Path) -> None:

@@ -103,7 +103,6 @@ def no_figures():
     @contextmanager
     def drawing_nothing(drawn=""):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("bias_toolkit.report.page.page.FORMATS", ("svg",))
             patch.setattr("bias_toolkit.report.page.page.save_figure", save_nothing)
             patch.setattr("bias_toolkit.report.page.blocks.FigureBlock.draw", Undrawn(drawn), raising=False)
             patch.setattr("bias_toolkit.report.topics.images.stability_examples", partial(stability_examples, most=2))
@@ -160,12 +159,6 @@ def trying_little(few_trials):
     """Explanations have few trials in a module."""
     with few_trials():
         yield
-
-
-@pytest.fixture
-def svg_only(monkeypatch):
-    """Pages write their figures as SVG only: the other formats take longer than all else."""
-    monkeypatch.setattr("bias_toolkit.report.page.page.FORMATS", ("svg",))
 
 
 @pytest.fixture(scope="session")

@@ -58,18 +58,18 @@ def test_a_copy_has_pages_and_pictures_only_and_no_link_to_what_is_not_there(kee
     out = tmp_path / "copy"
     files = keep(demo, out, "first")
     assert sorted(file.relative_to(out).as_posix() for file in files) == [
-        "figures/argument.png",
+        "figures/argument.svg",
         "first/explanations/b/figures/shifts.svg",
         "first/explanations/b/index.html",
-        "first/report/figures/curve.png",
+        "first/report/figures/curve.svg",
         "first/report/images/a.jpg",
         "first/report/index.html",
         "index.html",
     ]
     first = (out / "index.html").read_text()
-    assert '<a href="first/report/index.html">one</a> two<img src="figures/argument.png" alt="">' in first
+    assert '<a href="first/report/index.html">one</a> two<img src="figures/argument.svg" alt="">' in first
     report = (out / "first/report/index.html").read_text()
-    assert '<img src="figures/curve.png" alt="a curve"><a href="#top">' in report
+    assert '<img src="figures/curve.svg" alt="a curve"><a href="#top">' in report
     assert '<a href="https://example.org">out</a><img' in report
     assert report.count("why?") == 1
     assert '<a href="../explanations/b/index.html">why?</a>' in report

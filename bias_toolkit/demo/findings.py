@@ -105,12 +105,12 @@ def law_findings(law: pd.DataFrame) -> list[Finding]:
         first = rows.loc[((rows["estimate"] - rows["law"]).abs() / (rows["high"] - rows["low"])).idxmax()]
         kind, claim = (
             Kind.NONE,
-            f"The boxes of demo:{dataset} give back the law that placed them, within the intervals.",
+            f"No difference between the boxes of demo:{dataset} and the law that placed them was found.",
         )
         if wrong.any():
             names = " and ".join(QUANTITIES[quantity] for quantity in rows["quantity"][wrong])
             kind = Kind.CAUTION
-            claim = f"The boxes of demo:{dataset} do not give back the law that placed them: {names}."
+            claim = f"The boxes of demo:{dataset} differ from the law that placed them: {names}."
         label, law_says = capitalised(QUANTITIES[first["quantity"]]), float(first["law"])
         ends = (first[name] for name in ("estimate", "low", "high"))
         n = int(first["n_objects"])

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from itertools import product
+from itertools import count, product
 from pathlib import Path
 
 import pandas as pd
@@ -26,7 +26,7 @@ from bias_toolkit.demo.findings import (
     network_findings,
 )
 from bias_toolkit.demo.framed_anew import SETTINGS, framed_anew_findings, framed_anew_section
-from bias_toolkit.foundation.progress import Progress, silent
+from bias_toolkit.foundation.progress import Progress, named, silent
 from bias_toolkit.foundation.words import interval
 from bias_toolkit.report import Finding, Page, write_page
 from bias_toolkit.report.page.blocks import (
@@ -76,12 +76,16 @@ def run_demo(folder: str | os.PathLike, progress: Progress = silent) -> tuple[Pa
     for control in CONTROLS.values():
         place = folder / f"{control}-on-uniform"
         controls[control] = Study(place, "demo:train-uniform", "demo:uniform", f"demo:{control}", **SETTINGS)
-    maps = {network: studies[network, "photographer"].measure_map(progress).framing_map for network in NETWORKS}
-    for study in studies.values():
-        study.run(progress)
+    shown = (named(progress, f"Study {n}/{len(studies) + len(controls)}:") for n in count(1))
+    maps = {}
+    for (network, test), study in studies.items():
+        own = next(shown)
+        if test == "photographer":
+            maps[network] = study.measure_map(own).framing_map
+        study.run(own)
     per_image = {pair: study.per_image for pair, study in studies.items()}
     varied = {network: per_image[network, "uniform"] for network in NETWORKS}
-    varied |= {control: study.analyse(progress).per_image for control, study in controls.items()}
+    varied |= {control: study.analyse(next(shown)).per_image for control, study in controls.items()}
     uniform = studies["fully-connected", "uniform"]
     measured, framing = by_seed(measured_arms(folder, progress)), uniform.per_image
     effects = arm_effects(measured)

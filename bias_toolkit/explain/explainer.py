@@ -107,8 +107,8 @@ def _save(folder: Path, name: str, pixels: np.ndarray) -> str:
 def _framing(context: Context, subject: Subject, window: Window) -> tuple[Framing | None, str, TrainingObjects | None]:
     """The framing of the image's object, or why it is not compared; and the training objects."""
     if subject.box is None:
-        reason = "Where its object is, is not known, so its framing is not compared with the training objects'."
-        return None, reason, None
+        reason = "The place of its object is not known, so its framing is not compared with the training objects'."
+        return None, reason if subject.in_test_set else f"{reason} Give its box with --box.", None
     category, side = subject.category or subject.label, context.model.input_size
     training = training_objects(context.training_subjects, category, side, context.feature_size, context.seed)
     if training is None:

@@ -6,6 +6,9 @@ METRICS = ("euclidean", "cosine")
 FEATURE_DTYPES = ("float32", "float16")
 """That features are stored in."""
 
+EXTRA_FORMATS = ("png", "pdf")
+"""Formats of a report's figures beside SVG."""
+
 PRECISIONS = ("float32", "bfloat16", "float16")
 """Of a network's arithmetic."""
 

@@ -127,7 +127,7 @@ def write_framing_report(
 ) -> Path:
     """Write the page about one dataset's framing, or about two, and return its path.
 
-    The report is index.html, results.json, and the folders figures (SVG, PNG, PDF), tables (CSV) and images (the mean
+    The report is index.html, results.json, and the folders figures (SVG), tables (CSV) and images (the mean
     image of each class, PNG). It is written elsewhere first and moved to `folder` at the end, the page last. `settings`
     are the settings of the computation, by name. Raises InputError if one of these names exists and is not from a
     report.

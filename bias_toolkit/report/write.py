@@ -10,7 +10,7 @@ from bias_toolkit.foundation.progress import Progress, silent
 from bias_toolkit.foundation.words import count
 from bias_toolkit.report.page.blocks import FigureBlock, Omitted, Section
 from bias_toolkit.report.page.files import RESULTS, TABLES, write_results, write_tables
-from bias_toolkit.report.page.page import FIGURES, MOST_FINDINGS, Page, write_into
+from bias_toolkit.report.page.page import FIGURES, MOST_FINDINGS, SVG, Page, write_into
 from bias_toolkit.report.page.publish import PAGE, published
 from bias_toolkit.report.page.thumbnails import FOLDER as IMAGES
 from bias_toolkit.report.source import ReadOnce, Source, study_name
@@ -28,10 +28,10 @@ Gathered = Sequence[tuple[Topic, Any]]
 def write_report(source: Source, folder: str | os.PathLike, progress: Progress = silent) -> Path:
     """Write a study's report into a folder, in place of an earlier one, and return the path of its page.
 
-    The report is index.html (which needs only these files, no network), results.json, and the folders figures (SVG,
-    PNG, PDF), tables (CSV) and images (thumbnails). It is written elsewhere first and moved at the end, the page last.
-    Other files of the folder are not changed. Raises InputError if one of these names exists and is not from a report,
-    or if results are missing.
+    The report is index.html (which needs only these files, no network), results.json, and the folders figures (SVG, and
+    the setting's further formats), tables (CSV) and images (thumbnails). It is written elsewhere first and moved at the
+    end, the page last. Other files of the folder are not changed. Raises InputError if one of these names exists and is
+    not from a report, or if results are missing.
     """
     with published(folder, [RESULTS, FIGURES, TABLES, IMAGES]) as partial:
         source = ReadOnce(source)
@@ -52,6 +52,7 @@ def write_report(source: Source, folder: str | os.PathLike, progress: Progress =
             # Figures last, so that two of half the width stand side by side.
             opening=sorted(opening, key=lambda block: isinstance(block, FigureBlock)),
             most=MOST_FINDINGS,
+            formats=(SVG, *source.settings.figure_formats),
         )
         write_into(page, partial, progress)
     return Path(folder) / PAGE

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
 
-from bias_toolkit.foundation.choices import FEATURE_DTYPES, METRICS, PRECISIONS, RUNTIMES
+from bias_toolkit.foundation.choices import EXTRA_FORMATS, FEATURE_DTYPES, METRICS, PRECISIONS, RUNTIMES
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.memory import memory_bytes
 
@@ -24,6 +24,7 @@ REFRAMING = "Position, scale and size"
 LAYERS = "Layers"
 TRAINING = "Training"
 STATISTICS = "Statistics"
+PAGES = "Pages"
 MACHINE = "Machine"
 
 SPLITS = ("train", "test")
@@ -304,6 +305,14 @@ class Settings:
     )
     noise_images: int = _count(
         512, "How many test images measure the noise floor: how often rounding alone changes the class.", STATISTICS
+    )
+    figure_formats: tuple[str, ...] = _setting(
+        (),
+        str,
+        "Also write the report's figures as png or pdf. The page itself shows SVG.",
+        PAGES,
+        choices=EXTRA_FORMATS,
+        several=True,
     )
     batch_size: int | None = _count(
         None, "Views in one forward pass; by default the runtime's choice.", MACHINE, most=MOST_VIEWS

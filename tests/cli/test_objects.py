@@ -34,9 +34,7 @@ def test_a_dataset_alone(run, photographs):
     assert "other" not in out
 
 
-def test_with_another_and_a_page(run, photographs, tmp_path, monkeypatch):
-    # Fonts in PDF take long.
-    monkeypatch.setattr("bias_toolkit.report.page.page.FORMATS", ("svg",))
+def test_with_another_and_a_page(run, photographs, tmp_path):
     pair = (photographs["train"], "--with", photographs["test"])
     code, out, _ = run("objects", *pair, "--out", tmp_path / "page", *FAST)
     assert code == 0

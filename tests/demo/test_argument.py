@@ -95,21 +95,25 @@ def summary(dataset="train", **changes):
     return pd.DataFrame([row])
 
 
+BOXES = "The boxes of demo:train"
+NO_DIFFERENCE = "No difference between the boxes of demo:train and the law that placed them was found."
+
+
 # A standard error is 0.01; one of six numbers is found from 2.64 of them on, alone from 1.96 on.
 @pytest.mark.parametrize(
     ("shift", "kind", "words", "alone"),
     [
-        (0.0, "none", "give back the law that placed them, within the intervals.", False),
-        (0.019, "none", "give back the law that placed them, within the intervals.", False),
-        (0.025, "none", "give back the law that placed them, within the intervals.", True),
-        (0.05, "caution", "do not give back the law that placed them: standard deviation of log scale.", False),
+        (0.0, "none", NO_DIFFERENCE, False),
+        (0.019, "none", NO_DIFFERENCE, False),
+        (0.025, "none", NO_DIFFERENCE, True),
+        (0.05, "caution", f"{BOXES} differ from the law that placed them: standard deviation of log scale.", False),
     ],
 )
 def test_law_findings(shift, kind, words, alone):
     table = law_table({"train": summary(log_scale_sd=shift), "uniform": summary("uniform")})
     finding, other = law_findings(table)
     assert (finding.kind, other.kind) == (kind, "none")
-    assert finding.claim == f"The boxes of demo:train {words}"
+    assert finding.claim == words
     assert abs(finding.estimate.direction) == (kind == "caution")
     assert ("Its own 95% interval, " in finding.evidence) == alone
     law = demo_consequences("train")

@@ -47,7 +47,6 @@ from bias_toolkit.objects import (
 )
 from bias_toolkit.report import write_report
 from bias_toolkit.report.explanation import write_explanation
-from bias_toolkit.report.page import page
 
 CLASSES = ("owl", "<script>alert(1)</script>", 'said "no" & left')
 NAMES = {"owl": "Сова é, snow owl"}
@@ -87,7 +86,8 @@ class MemorySettings(dict):
     """Settings by name, with defaults for those that a report asks for."""
 
     def __getattr__(self, name):
-        return {"seed": 0, "bins": 10, "metric": "", "noise_images": 512, "weights": None, **self}[name]
+        defaults = {"seed": 0, "bins": 10, "metric": "", "noise_images": 512, "weights": None, "figure_formats": ()}
+        return {**defaults, **self}[name]
 
     def to_dict(self):
         return dict(self)
@@ -600,14 +600,8 @@ def bare_source() -> MemorySource:
 
 @pytest.fixture(scope="session")
 def report(shared_source, made_once):
-    """The folder of the report of the study with everything, its figures as SVG only: fonts in PDF take long."""
-
-    def make(folder):
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(page, "FORMATS", ("svg",))
-            write_report(shared_source, folder / "report")
-
-    folder = made_once("report", make) / "report"
+    """The folder of the report of the study with everything."""
+    folder = made_once("report", lambda folder: write_report(shared_source, folder / "report")) / "report"
     return SimpleNamespace(folder=folder, html=(folder / "index.html").read_text(encoding="utf-8"))
 
 

@@ -15,7 +15,6 @@ from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.files import read_table
 from bias_toolkit.objects.locate import load_located
 from bias_toolkit.report import Finding
-from bias_toolkit.report.page import page
 from bias_toolkit.study import steps
 from bias_toolkit_cli.main import main
 
@@ -49,9 +48,7 @@ def unboxed(tmp_path_factory):
 def located(unboxed, fast, tmp_path_factory):
     """A finished study of two sets without boxes; tests must not change it."""
     folder = tmp_path_factory.mktemp("located") / "study"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(page, "FORMATS", ("svg",))
-        return Study(folder, unboxed["train"], unboxed["test"], MODEL, **fast).run()
+    return Study(folder, unboxed["train"], unboxed["test"], MODEL, **fast).run()
 
 
 @pytest.fixture(scope="module")

@@ -46,7 +46,6 @@ def explanation_page(explanation: Explanation) -> Page:
         findings=[],
         sections=[section for section in sections if section is not None],
         kicker="why one image is unstable",
-        formats=("svg",),
     )
 
 

@@ -3,7 +3,7 @@
 import itertools
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from bias_toolkit.report.words.finding import KINDS, Finding
 FIGURES = "figures"
 MOST_FINDINGS = 6
 """How many findings a page shows before it is unfolded."""
-FORMATS = ("svg", "png", "pdf")
+SVG = "svg"
 POLICY = "default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 """What a browser may do with a page: show it and its own pictures. It runs no script and asks no other machine."""
 
@@ -37,7 +37,7 @@ class Page:
     opening: Sequence[Block] = ()  # shown below the answers
     most: int | None = None  # how many findings are shown, those of the lowest ranks; None for all
     kicker: str = "photographers’ bias and invariance"  # the small line above the title
-    formats: Sequence[str] = field(default_factory=lambda: FORMATS)  # of each figure; the page itself shows SVG
+    formats: Sequence[str] = (SVG,)  # of each figure; the page itself shows SVG
 
 
 def write_page(page: Page, folder: str | os.PathLike) -> Path:

@@ -89,7 +89,7 @@ def written(hostile, tmp_path_factory):
     sections = [topic.section(topic.gather(hostile), Draft(folder)) for topic in topics]
     of = [("Model", hostile.model, BREAKOUT), ("Test set", BREAKOUT, SCRIPT)]
     tiles = [(SCRIPT, BREAKOUT, SCRIPT)]
-    return write_page(Page(SCRIPT, of, [], sections, tiles, kicker=SCRIPT, formats=("svg",)), folder)
+    return write_page(Page(SCRIPT, of, [], sections, tiles, kicker=SCRIPT), folder)
 
 
 def test_a_page_shows_them_as_text(written, open_in_browser):

@@ -15,7 +15,10 @@ def files_section(tables: Sequence[tuple[str, str, str]]) -> Section:
         "files",
         "Files",
         [
-            Paragraph("Everything on this page as data. Every figure is also there as SVG, PNG and PDF in figures/."),
+            Paragraph(
+                "Everything on this page as data. The figures are SVG files in figures/. With --figure-formats they "
+                "are also written as PNG or PDF."
+            ),
             ListBlock(items),
         ],
     )
