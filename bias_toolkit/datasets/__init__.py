@@ -10,6 +10,7 @@ from bias_toolkit.datasets.schema import (
     IMAGES,
     OBJECTS,
     SKIPPED,
+    Note,
     ReducedImage,
     Reduction,
     Tables,
@@ -18,6 +19,6 @@ from bias_toolkit.datasets.schema import (
 
 __all__ = [
     "BOX_COLUMNS", "BOX_EDGES", "IMAGES", "LAYOUTS", "OBJECTS", "SKIPPED", "Annotations", "Dataset", "Header",
-    "Listing", "ReducedImage", "Reduction", "Tables", "imagenet_x_factors", "imagenet_x_stamp",
+    "Listing", "Note", "ReducedImage", "Reduction", "Tables", "imagenet_x_factors", "imagenet_x_stamp",
     "load_dataset", "read_pixels", "skipped_table",
 ]  # fmt: skip

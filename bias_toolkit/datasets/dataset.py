@@ -13,7 +13,7 @@ import pyarrow as pa
 from bias_toolkit.datasets.boxes import upright_objects, upright_sizes
 from bias_toolkit.datasets.file_names import check_inside
 from bias_toolkit.datasets.listing import Listing
-from bias_toolkit.datasets.schema import IMAGES, ReducedImage, Reduction, Tables, skipped_table
+from bias_toolkit.datasets.schema import IMAGES, Note, ReducedImage, Reduction, Tables, skipped_table
 from bias_toolkit.foundation.errors import InputError, UnreadableImageError
 from bias_toolkit.foundation.files import file_stamps
 from bias_toolkit.foundation.progress import Progress, silent
@@ -149,7 +149,8 @@ class Dataset:
         skipped = [(image_ids[row], error) for row, error in unreadable.items()]
         skipped += [(name, UnreadableImageError(_ABSENT, transient=True)) for name in absent]
         skipped += [(name, UnreadableImageError(reason)) for name, reason in unlisted]
-        self.restore(Tables(images.to_pandas(), objects.to_pandas(), skipped_table(skipped), dropped))
+        notes = [*self._listing.notes, *annotations.notes]
+        self.restore(Tables(images.to_pandas(), objects.to_pandas(), skipped_table(skipped), dropped, notes))
         return self._tables
 
     def restore(self, tables: Tables) -> None:
@@ -181,6 +182,11 @@ class Dataset:
     def dropped_boxes(self) -> int:
         """Number of boxes that have no area inside their image and were left out; scans at first use."""
         return self._scanned().dropped_boxes
+
+    @property
+    def notes(self) -> Sequence[Note]:
+        """What the reader left out, guessed or took in another sense, in sentences; scans at first use."""
+        return self._scanned().notes
 
     def read(self, image_id: str) -> np.ndarray:
         """Upright RGB pixels, uint8 (height, width, 3).

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from bias_toolkit.datasets.schema import BOX_EDGES
+from bias_toolkit.datasets.schema import BOX_EDGES, Note
 from bias_toolkit.foundation.progress import Progress
 
 BOX_COLUMNS = ["image_id", "category", *BOX_EDGES]
@@ -35,6 +35,7 @@ class Annotations:
     labels: Sequence[str | None]
     boxes: pd.DataFrame = field(default_factory=no_boxes)
     absent: Sequence[str] = ()
+    notes: Sequence[Note] = ()  # on what was read now; those that are known before are in the listing
 
 
 @dataclass(frozen=True)
@@ -51,3 +52,4 @@ class Listing:
     stamped_files: Sequence[Path] = ()  # too many to read (one for each image): their names, sizes and times enter it
     # Files that cannot be images of the tables: a name that can be shown, and the reason.
     unlisted: Sequence[tuple[str, str]] = ()
+    notes: Sequence[Note] = ()

@@ -39,18 +39,31 @@ def skipped_table(skipped: Sequence[tuple[str, UnreadableImageError]]) -> pd.Dat
     return pa.Table.from_pylist(rows, SKIPPED).to_pandas()
 
 
+@dataclass(frozen=True)
+class Note:
+    """Something in a dataset that a reader left out, guessed or took in another sense.
+
+    `text` is a sentence with a count and an example. `warns` says that boxes or labels may be wrong because of it.
+    """
+
+    text: str
+    warns: bool = False
+
+
 @dataclass
 class Tables:
     """The result of a scan of a dataset: the tables `IMAGES`, `OBJECTS` and `SKIPPED`.
 
     Rows are in the order of the dataset's image ids, the objects of one image in the order of its annotations.
     `dropped_boxes` is the number of boxes of readable images that have no area inside the image and were left out.
+    `notes` says what else the reader left out, guessed or took in another sense.
     """
 
     images: pd.DataFrame
     objects: pd.DataFrame
     skipped: pd.DataFrame
     dropped_boxes: int
+    notes: Sequence[Note] = ()
 
 
 class ReducedImage(NamedTuple):

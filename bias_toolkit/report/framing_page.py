@@ -68,10 +68,13 @@ class DatasetFraming:
     @cached_property
     def further(self) -> list[Finding]:
         """Findings on the datasets' framing beside the answers, and on what was left out of them."""
-        findings = [*framing_findings(self.contents), *comparison_findings(self.contents)]
-        for framed, described in zip((self.contents.first, self.contents.second), self.described, strict=False):
-            findings.extend(_left_out(framed, described))
-        return findings
+        named = list(zip(self.contents.sets, self.described, strict=True))
+        return [
+            *(note for each in named for note in _notes(*each)),
+            *framing_findings(self.contents),
+            *comparison_findings(self.contents),
+            *(finding for each in named for finding in _left_out(*each)),
+        ]
 
 
 def frame_datasets(
@@ -107,6 +110,13 @@ def frame_datasets(
         return framing
     settings = {"resamples": resamples, "permutations": permutations, "placements": placements, "seed": seed}
     return replace(framing, page=write_framing_report(framing, folder, settings, progress))
+
+
+def _notes(framed: FramedSet, described: FramingDescription) -> list[Finding]:
+    """What the dataset's reader notes, warnings first."""
+    notes = sorted(described.dataset.notes, key=lambda note: not note.warns)
+    kinds = {True: Kind.CAUTION, False: Kind.FACT}
+    return [Finding(Heading.DATA, kinds[note.warns], f"{framed.name}: {note.text}") for note in notes]
 
 
 def _left_out(framed: FramedSet, described: FramingDescription) -> list[Finding]:

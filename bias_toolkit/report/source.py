@@ -78,7 +78,7 @@ class Source(Protocol):
     images: Callable[[str], pd.DataFrame]  # table IMAGES of a set
     objects: Callable[[str], pd.DataFrame]  # table OBJECTS of a set: the boxes of its own
     left_out: Callable[[str], set[str]]  # image_id of each image of a set that a step left out
-    # Root, layout, layout_reason, class_names and dropped_boxes of a set.
+    # Root, layout, layout_reason, class_names, dropped_boxes and notes of a set.
     dataset_record: Callable[[str], Mapping[str, Any]]
     # The pixels of an image, uint8 (H, W, 3); UnreadableImageError if it cannot be decoded.
     read_image: Callable[[str, str], np.ndarray]

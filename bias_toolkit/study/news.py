@@ -10,6 +10,7 @@ from bias_toolkit.study.inputs import Inputs
 from bias_toolkit.study.results import Results
 from bias_toolkit.study.settings import SPLITS
 
+_SET_NAMES = {"train": "Training", "test": "Test"}
 REASONS_SHOWN = LABELS_SHOWN = 3
 
 
@@ -20,7 +21,8 @@ def news(inputs: Inputs, results: Results, with_model: bool, with_training: bool
     whether the model is trained further.
     """
     skipped = results.skipped_images
-    sentences = [_set_sentence(results, split, skipped) for split in SPLITS] + left_out_sentences(skipped)
+    sentences = [_set_sentence(results, split, skipped) for split in SPLITS]
+    sentences += _note_sentences(results) + left_out_sentences(skipped)
     if not with_model:
         return sentences
     from bias_toolkit.report.words.sentences import TRAINED_ELSEWHERE
@@ -36,12 +38,18 @@ def _set_sentence(results: Results, split: str, skipped: pd.DataFrame) -> str:
     record, images = results.dataset_record(split), results.images(split)
     images = images[~images["image_id"].isin(skipped.loc[skipped["split"].eq(split), "image_id"])]
     labels, boxes = images["label"].nunique(), len(results.objects(split))
-    name = {"train": "Training", "test": "Test"}[split]
     return (
-        f"{name} set: {count(len(images), 'image')}, {count(labels, 'label') if labels else 'no labels'}, "
+        f"{_SET_NAMES[split]} set: {count(len(images), 'image')}, {count(labels, 'label') if labels else 'no labels'}, "
         f"{count(boxes, 'box', 'boxes') if boxes else 'no boxes'}, read as {record['layout']} "
         f"({record['layout_reason']})."
     )
+
+
+def _note_sentences(results: Results) -> list[str]:
+    """What the readers of both sets note, warnings first."""
+    notes = [(split, note) for split in SPLITS for note in results.dataset_record(split)["notes"]]
+    notes.sort(key=lambda of: not of[1]["warns"])
+    return [f"{_SET_NAMES[split]} set: {note['text']}" for split, note in notes]
 
 
 def _training_sentences(inputs: Inputs, results: Results) -> list[str]:

@@ -120,17 +120,18 @@ class Results:
         return self.stored.table(steps.images, "skipped", split)
 
     def dataset_record(self, split: str) -> dict[str, Any]:
-        """The record of the `train` or `test` set: root, layout, layout_reason, class_names, dropped_boxes."""
+        """The record of the `train` or `test` set: root, layout, layout_reason, class_names, dropped_boxes, notes."""
         return self.stored.json(steps.images, "dataset.json", values.DatasetValues, split)
 
     def tables(self, split: str) -> Tables | None:
         """The tables of a set in the study; None if they are missing, or are of another state of the set."""
-        from bias_toolkit.datasets import Tables
+        from bias_toolkit.datasets import Note, Tables
 
         if not self.stored.is_current(steps.images, split):
             return None
-        dropped = self.dataset_record(split)["dropped_boxes"]
-        return Tables(self.images(split), self.objects(split), self.skipped(split), dropped)
+        record = self.dataset_record(split)
+        notes = [Note(**note) for note in record["notes"]]
+        return Tables(self.images(split), self.objects(split), self.skipped(split), record["dropped_boxes"], notes)
 
     def subjects(self, split: str) -> pd.DataFrame:
         """The subject, one object per image, of each image of the `train` or `test` set that has boxes of its own.

@@ -12,6 +12,13 @@ class _Values(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+class NoteValues(_Values):
+    """A note of `dataset.json`, as `datasets.Note`."""
+
+    text: str
+    warns: bool
+
+
 class DatasetValues(_Values):
     """`dataset.json`: the record of reading a set."""
 
@@ -20,6 +27,7 @@ class DatasetValues(_Values):
     layout_reason: str
     class_names: dict[str, str]
     dropped_boxes: Count
+    notes: list[NoteValues] = []
 
 
 class SharedValues(_Values):

@@ -16,6 +16,7 @@ from bias_toolkit.datasets import (
     Dataset,
     Header,
     Listing,
+    Note,
     load_dataset,
 )
 from bias_toolkit.foundation.errors import InputError, UnreadableImageError
@@ -56,6 +57,14 @@ def test_a_dataset_of_another_origin(rows):
     assert dataset.source("a") == "painted/a"
     assert dataset.class_names == {}
     assert repr(dataset) == "Dataset('painted', layout='painted', images=2)"
+    assert dataset.notes == []
+
+
+def test_the_notes_of_a_listing_and_of_its_annotations_are_gathered():
+    early, late = Note("1 folder was passed over."), Note("1 box may be wrong.", warns=True)
+    annotations = Annotations(["cat"], notes=[late])
+    listing = Listing("painted", "painted", "made here", ["a"], lambda progress: annotations, notes=[early])
+    assert Dataset(listing, Painted()).notes == [early, late]
 
 
 def test_what_cannot_be_read_or_is_not_there_is_skipped_with_its_objects(rows):

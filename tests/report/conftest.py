@@ -113,6 +113,7 @@ class MemorySource:
     class_names: dict = field(default_factory=dict)
     roots: dict = field(default_factory=lambda: {"train": "/data/train", "test": "/data/test"})
     dropped_boxes: dict = field(default_factory=lambda: {"train": 0, "test": 0})
+    notes: dict = field(default_factory=lambda: {"train": [], "test": []})
     train_images: pd.DataFrame = field(default_factory=no_images)
     test_images: pd.DataFrame = field(default_factory=no_images)
     skipped_images: pd.DataFrame = field(
@@ -167,6 +168,7 @@ class MemorySource:
             "layout_reason": "it has folders",
             "class_names": self.class_names,
             "dropped_boxes": self.dropped_boxes[split],
+            "notes": self.notes[split],
         }
 
     def read_image(self, split, image_id):

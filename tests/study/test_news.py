@@ -1,6 +1,7 @@
 """What is said of the inputs before the long work begins."""
 
 import shutil
+from functools import partial
 
 import pandas as pd
 import pytest
@@ -56,6 +57,19 @@ def test_without_a_model_nothing_is_said_of_it(photographs, fast, tmp_path, told
     study.measure_objects()
     ((train, test),) = told
     assert (train[:8], test[:4]) == ("Training", "Test")
+
+
+def test_what_the_readers_note_is_told_kept_and_restored(photographs, fast, tmp_path, told, monkeypatch):
+    from bias_toolkit.datasets import Note
+    from bias_toolkit.datasets.layouts import table_file
+
+    notes = [Note("1 column was passed over (such as 'x')."), Note("1 box may be wrong (of a.png).", warns=True)]
+    monkeypatch.setattr(table_file, "Annotations", partial(table_file.Annotations, notes=notes))
+    of_objects = {name: value for name, value in fast.items() if name != "runtime"}
+    sets = photographs["train"], photographs["test"]
+    Study(tmp_path / "study", *sets, when_read=told.append, **of_objects).measure_objects()
+    assert told[0][2:] == [f"{name} set: {note.text}" for note in reversed(notes) for name in ("Training", "Test")]
+    assert Study(tmp_path / "study").results.tables("test").notes == notes
 
 
 def test_labels_that_match_nothing_name_the_option(photographs, fast, tmp_path, told):

@@ -1,5 +1,6 @@
 """The images and objects tables of both sets."""
 
+import dataclasses
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -39,6 +40,7 @@ def images(job: Job, split: str) -> None:
         "layout_reason": dataset.layout_reason,
         "class_names": dict(dataset.class_names),
         "dropped_boxes": tables.dropped_boxes,
+        "notes": [dataclasses.asdict(note) for note in tables.notes],
     }
     write_text(json.dumps(record, ensure_ascii=False), job.folder / "dataset.json")
 

@@ -13,7 +13,7 @@ from bias_toolkit.report.page.blocks import TableBlock
 from bias_toolkit.report.topics import TOPICS
 from bias_toolkit.report.topics.classes import TOPIC, Classes, classes_section
 from bias_toolkit.report.topics.classes import class_findings as class_findings_of
-from bias_toolkit.report.topics.left_out import data_findings, gather
+from bias_toolkit.report.topics.left_out import data_findings, gather, left_out_section
 from bias_toolkit.report.words.sentences import ClassNames
 
 ENDS = ("p_top1_change_low", "p_top1_change_high")
@@ -131,6 +131,22 @@ def test_data(bare_source):
     # From one in a hundred images on, it is among the first findings.
     assert [finding.rank for finding in found] == [14, None, None]
     assert {finding.kind for finding in found} == {"caution"}
+
+
+def test_what_a_reader_notes_is_shown_and_a_warning_is_a_finding(bare_source):
+    plain = {"text": "1 column was passed over (such as 'x').", "warns": False}
+    warning = {"text": "2 boxes may be wrong (such as of a.png).", "warns": True}
+    contents = gather(dataclasses.replace(bare_source, notes={"train": [plain], "test": [plain, warning]}))
+    (found,) = data_findings(contents)
+    assert (found.kind, found.rank) == ("caution", 14)
+    assert found.claim == "Some boxes or labels of the test set may be wrong, as the annotations leave doubt."
+    assert found.evidence == warning["text"]
+    (shown, _) = left_out_section(contents, []).blocks
+    assert [cell.text for cell in shown.items][-3:] == [
+        f"Training set: {plain['text']}",
+        f"Test set: {warning['text']}",
+        f"Test set: {plain['text']}",
+    ]
 
 
 def test_all_findings_of_a_known_law(shared_source):

@@ -14,7 +14,7 @@ from bias_toolkit.report.topics.invariance.sequential import unmeasured_sentence
 from bias_toolkit.report.topics.localisation.contents import missing_boxes
 from bias_toolkit.report.topics.method import DatasetDescription, describe_datasets
 from bias_toolkit.report.words.finding import Finding, Heading, Kind
-from bias_toolkit.report.words.sentences import SET_NAMES, TEST, TRAINING, was
+from bias_toolkit.report.words.sentences import SET_NAMES, TEST, TRAINING, capitalised, was
 
 MOST_SKIPPED = 100
 LEFT_OUT_RANK = 14
@@ -79,6 +79,9 @@ def data_findings(contents: LeftOut) -> list[Finding]:
             claim = f"Some boxes of the {SET_NAMES[split]} set had no area inside the image and were dropped."
             evidence = f"{count(dataset.dropped_boxes, 'box', 'boxes')} {was(dataset.dropped_boxes)} dropped."
             findings.append(Finding(Heading.DATA, Kind.CAUTION, claim, evidence))
+        if warnings := [note["text"] for note in dataset.notes if note["warns"]]:
+            claim = f"Some boxes or labels of the {SET_NAMES[split]} set may be wrong, as the annotations leave doubt."
+            findings.append(Finding(Heading.DATA, Kind.CAUTION, claim, warnings[0], rank=LEFT_OUT_RANK))
     return findings
 
 
@@ -92,10 +95,19 @@ def _dropped_boxes(contents: LeftOut) -> list[str]:
     ]
 
 
+def _notes(contents: LeftOut) -> list[str]:
+    """What the reader of each set left out, guessed or took in another sense; warnings first."""
+    return [
+        f"{capitalised(SET_NAMES[split])} set: {note['text']}"
+        for split, dataset in contents.datasets.items()
+        for note in sorted(dataset.notes, key=lambda note: not note["warns"])
+    ]
+
+
 def left_out_section(contents: LeftOut, omitted: Sequence[Omitted]) -> Section:
     """Images, boxes and whole analyses that are not in the report, with the reasons."""
     sections = [f"The section “{section.title}” is left out: {section.reason}" for section in omitted]
-    sentences = dict.fromkeys([*contents.missing, *sections, *_dropped_boxes(contents)])
+    sentences = dict.fromkeys([*contents.missing, *sections, *_dropped_boxes(contents), *_notes(contents)])
     blocks: list[Block] = [ListBlock([Cell(sentence) for sentence in sentences])] if sentences else []
     if len(contents.skipped):
         blocks.append(_images(contents.skipped))

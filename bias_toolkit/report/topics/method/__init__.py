@@ -1,7 +1,7 @@
 """The method of a report: datasets, model, settings, versions and times."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +33,7 @@ class DatasetDescription:
     n_objects: int = 0
     n_skipped: int = 0
     dropped_boxes: int = 0
+    notes: Sequence[Mapping[str, Any]] = ()  # text and warns of each, as `datasets.Note`
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ def _describe(source: Source, split: str) -> DatasetDescription:
         n_objects=len(source.objects(split)),
         n_skipped=len(left_out),
         dropped_boxes=record["dropped_boxes"],
+        notes=record["notes"],
     )
 
 
