@@ -150,6 +150,33 @@ def _edges(generator: np.random.Generator, separator: str = "\t") -> str:
     return separator.join(map(str, _box(generator)))
 
 
+def _yolo_row(generator: np.random.Generator, number: int) -> str:
+    x0, y0, x1, y1 = (value / SIDE for value in _box(generator))
+    polygon = f"{x0} {y0} {x1} {y0} {x1} {y1} {x0} {y1}"
+    return f"{number} {polygon if number else f'{(x0 + x1) / 2} {(y0 + y1) / 2} {x1 - x0} {y1 - y0}'}"
+
+
+def _data_yaml(generator: np.random.Generator) -> bytes:
+    names = "".join(f"  {number}: {name} {generator.integers(99)}\n" for number, name in enumerate(CATEGORIES))
+    return f"path: .\ntrain: images\nval: [images]\nnc: 3  # classes\nnames:\n{names}".encode()
+
+
+def _open_images_row(generator: np.random.Generator, number: int) -> str:
+    x0, y0, x1, y1 = (value / SIDE for value in _box(generator))
+    return f"{number},xclick,/m/{number},1,{x0},{x1},{y0},{y1},0,0,{generator.integers(2)},0,0"
+
+
+def _fiftyone(generator: np.random.Generator) -> bytes:
+    samples = []
+    for number in range(3):
+        x0, y0, x1, y1 = (value / SIDE for value in _box(generator))
+        detection = {"_cls": "Detection", "label": CATEGORIES[number], "bounding_box": [x0, y0, x1 - x0, y1 - y0]}
+        scene = {"_cls": "Classification", "label": CATEGORIES[number]}
+        found = {"_cls": "Detections", "detections": [detection, detection]}
+        samples.append({"filepath": f"data/{number}.png", "tags": [], "ground_truth": found, "scene": scene})
+    return json.dumps({"samples": samples}).encode()
+
+
 def _meta(generator: np.random.Generator) -> bytes:
     from scipy.io import savemat
 
@@ -173,6 +200,10 @@ _SORTED = tuple(f"train/{wnid}/{wnid}_{number}.png" for number, wnid in enumerat
 _SMALL_VAL = tuple(f"val/images/val_{number}.png" for number in range(3))
 _SMALL_TRAIN = tuple(f"train/{wnid}/images/{wnid}_{number}.png" for number, wnid in enumerate(WNIDS))
 _VOC = tuple(f"JPEGImages/{number}.png" for number in range(3))
+_IMAGES = tuple(f"images/{name}" for name in _THREE)
+_OPEN_IMAGES = (
+    "ImageID,Source,LabelName,Confidence,XMin,XMax,YMin,YMax,IsOccluded,IsTruncated,IsGroupOf,IsDepiction,IsInside"
+)
 _NUMBERS = "".join(f"{wnid} {number + 1} a_name\n" for number, wnid in enumerate(WNIDS))
 
 KINDS: dict[str, Kind] = {
@@ -187,6 +218,14 @@ KINDS: dict[str, Kind] = {
         _VOC,
         _lines(lambda generator, number: f"{number} {generator.choice([1, -1, 0]) if number else 1}"),
         (("Annotations/0.xml", "<annotation/>"),),
+    ),
+    "YOLO labels": Kind(
+        "labels/0.txt", "images", _IMAGES, _lines(_yolo_row), (("data.yaml", f"names: [{', '.join(CATEGORIES)}]"),)
+    ),
+    "YOLO data.yaml": Kind("data.yaml", "", _IMAGES, _data_yaml, (("labels/0.txt", "0 0.5 0.5 0.2 0.4\n"),)),
+    "Open Images": Kind("boxes.csv", "boxes.csv", _IMAGES, _lines(_open_images_row, f"{_OPEN_IMAGES}\n")),
+    "FiftyOne": Kind(
+        "samples.json", "", tuple(f"data/{name}" for name in _THREE), _fiftyone, (("metadata.json", "{}"),)
     ),
     "Tiny-ImageNet val": Kind(
         "val/val_annotations.txt",

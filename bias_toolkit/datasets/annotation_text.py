@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,9 @@ _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _BYTES_A_BYTE = 10
 """Memory that a byte of text takes as Python's objects, roughly."""
 _SMALL = 2**26
+_PART_OF_STREAM = 2**20
+_MOST_OF_AN_OBJECT = 2**26
+_BETWEEN = re.compile(r"[\s,]*")
 _SHOWN_OF_A_VALUE = 40
 _SHOWN_VALUES = 6
 
@@ -42,6 +46,37 @@ def read_json(file: Path) -> Any:
         return parse_json(_decoded(file.read_bytes().removeprefix(_UTF8_MARK), file), str(file))
     except MemoryError as error:
         raise InputError(f"{file} takes more memory to read than there is; divide it into several files") from error
+
+
+def stream_json_objects(file: Path, key: str) -> Iterator[dict[str, Any]]:
+    """Yield each object of the list under a key with which a JSON file begins; the others are not held in memory.
+
+    Raises InputError if the file does not begin so, is malformed, is not UTF-8, or has an object that is too large.
+    """
+    decoder, number = json.JSONDecoder(), 0
+    with open(file, encoding="utf-8-sig") as stream:
+        try:
+            text = stream.read(_PART_OF_STREAM)
+            start = re.match(rf'\s*{{\s*"{re.escape(key)}"\s*:\s*\[', text)
+            if start is None:
+                raise InputError(f"{file} has to begin with the list {key!r}, and does not: is it another file?")
+            position = start.end()
+            while not text.startswith("]", position := _BETWEEN.match(text, position).end()):
+                try:
+                    value, position = decoder.raw_decode(text, position)
+                except (ValueError, RecursionError) as error:
+                    rest = text[position:]
+                    more = stream.read(max(_PART_OF_STREAM, len(rest))) if len(rest) < _MOST_OF_AN_OBJECT else ""
+                    if not more:
+                        raise InputError(f"{file}: entry {number} of {key!r} is not valid JSON: {error}") from error
+                    text, position = rest + more, 0
+                    continue
+                if not isinstance(value, dict):
+                    raise InputError(f"{file}: entry {number} of {key!r} has to be an object, not {shortened(value)}")
+                yield value
+                number += 1
+        except UnicodeDecodeError as error:
+            raise InputError(f"{file} is not a text file in UTF-8: save it as UTF-8") from error
 
 
 def parse_json(text: str, where: str) -> Any:

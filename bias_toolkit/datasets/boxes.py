@@ -34,11 +34,12 @@ def upright_boxes(boxes: np.ndarray, sizes: np.ndarray, orientations: np.ndarray
 
 
 def upright_objects(
-    boxes: pd.DataFrame, image_ids: Sequence[str], headers: np.ndarray
+    boxes: pd.DataFrame, image_ids: Sequence[str], headers: np.ndarray, relative: bool = False
 ) -> tuple[pa.Table, list[str], int]:
     """Make the table `OBJECTS`, in the order of `image_ids`; boxes of unreadable images are left out.
 
-    `boxes` has the columns `listing.BOX_COLUMNS`, in pixels as stored. `headers`, int (n, 3), has each image's stored
+    `boxes` has the columns `listing.BOX_COLUMNS`, in pixels as stored or, if `relative`, as fractions of the
+    upright image. `headers`, int (n, 3), has each image's stored
     width, stored height and EXIF orientation (0 if unreadable). Also returns the image ids of `boxes` that are not in
     `image_ids`, and the number of boxes of readable images that have no area inside their image.
     """
@@ -51,7 +52,8 @@ def upright_objects(
     sizes, orientations = headers[image_rows, :2], headers[image_rows, 2]
     edges = boxes[BOX_EDGES].to_numpy(np.float64)[usable]
     upright = np.tile(upright_sizes(sizes, orientations), 2)
-    edges = np.clip(upright_boxes(edges, sizes, orientations), 0, upright).astype(np.float32)
+    edges = edges * upright if relative else upright_boxes(edges, sizes, orientations)
+    edges = np.clip(edges, 0, upright).astype(np.float32)
 
     kept = (edges[:, 2] > edges[:, 0]) & (edges[:, 3] > edges[:, 1])
     image_rows, edges = image_rows[kept], edges[kept]

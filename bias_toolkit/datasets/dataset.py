@@ -133,7 +133,7 @@ class Dataset:
                 f" (the first, {image_ids[first]}: {unreadable[first]})"
             )
 
-        objects, unknown, dropped = upright_objects(annotations.boxes, image_ids, headers)
+        objects, unknown, dropped = upright_objects(annotations.boxes, image_ids, headers, annotations.relative)
         sizes = upright_sizes(headers[:, :2], headers[:, 2])[readable]
         images = pa.table(
             {

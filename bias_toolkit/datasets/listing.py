@@ -28,14 +28,16 @@ class Annotations:
 
     `labels` has one label per entry of its `image_ids`, in their order. `boxes` has the columns `BOX_COLUMNS`, one row
     per object, in any order of images. Box edges are continuous, in pixels of the image as stored, before any EXIF
-    orientation is applied; they may lie outside the image. `absent` names annotated images that do not exist, which are
-    reported as skipped; images that only `boxes` names need not be repeated here.
+    orientation is applied, or, if `relative`, fractions of the upright image's sides; they may lie outside the image.
+    `absent` names annotated images that do not exist, which are reported as skipped; images that only `boxes` names
+    need not be repeated here.
     """
 
     labels: Sequence[str | None]
     boxes: pd.DataFrame = field(default_factory=no_boxes)
     absent: Sequence[str] = ()
     notes: Sequence[Note] = ()  # on what was read now; those that are known before are in the listing
+    relative: bool = False
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from bias_toolkit.datasets.dataset import Dataset
 from bias_toolkit.datasets.file_names import check_path, escaped
-from bias_toolkit.datasets.layouts import coco, imagenet, table_file, tiny_imagenet, voc
+from bias_toolkit.datasets.layouts import coco, fiftyone, imagenet, open_images, table_file, tiny_imagenet, voc, yolo
 from bias_toolkit.datasets.layouts.folders import CLASS_FOLDERS, IMAGES_ONLY
 from bias_toolkit.datasets.layouts.layout import Layout
 from bias_toolkit.datasets.walk import IMAGE_EXTENSIONS
@@ -13,9 +13,12 @@ from bias_toolkit.foundation.errors import InputError
 
 _DEMO_PREFIX = "demo:"
 _BY_PREFERENCE = (
+    open_images.LAYOUT,
     table_file.LAYOUT,
+    fiftyone.LAYOUT,
     voc.LAYOUT,
     coco.LAYOUT,
+    yolo.LAYOUT,
     tiny_imagenet.LAYOUT,
     imagenet.LAYOUT,
     CLASS_FOLDERS,

@@ -61,6 +61,12 @@ def holds_image(folder: str | os.PathLike, deep: bool = True) -> bool:
         return any(is_image_name(entry.name) and not _is_folder(entry) for entry in entries)
 
 
+def first_images(folder: str | os.PathLike, most: int) -> list[str]:
+    """Relative paths of at most that many images below a folder, in any order; the rest is not searched."""
+    images = (path for path, reason in _images_below(os.fspath(folder)) if reason is None)
+    return [path for _, path in zip(range(most), images, strict=False)]
+
+
 def _is_visible(entry: os.DirEntry) -> bool:
     return not entry.name.startswith(".") and entry.name != "__MACOSX"
 

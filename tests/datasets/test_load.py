@@ -10,7 +10,10 @@ from bias_toolkit.foundation.errors import InputError
 
 
 def test_the_names_of_the_layouts():
-    assert set(LAYOUTS) == {"table", "voc", "coco", "tiny-imagenet", "imagenet", "class-folders", "images"}
+    assert set(LAYOUTS) == {
+        "table", "voc", "coco", "yolo", "open-images", "fiftyone", "tiny-imagenet", "imagenet", "class-folders",
+        "images",
+    }  # fmt: skip
 
 
 def test_a_relative_path_and_one_from_home(tmp_path, make_image, monkeypatch):
@@ -35,8 +38,8 @@ def test_a_folder_without_images(tmp_path, make_text, files):
 
 
 def test_an_unknown_layout(tmp_path):
-    with pytest.raises(InputError, match=f"there is no layout 'yolo': use one of {', '.join(LAYOUTS)}"):
-        load_dataset(tmp_path, layout="yolo")
+    with pytest.raises(InputError, match=f"there is no layout 'darknet': use one of {', '.join(LAYOUTS)}"):
+        load_dataset(tmp_path, layout="darknet")
 
 
 @pytest.mark.parametrize("layout", sorted(set(LAYOUTS) - {"images", "class-folders"}))
