@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import inspect
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -48,6 +49,15 @@ def _named(
             help="Run the code of the model that only the study's record names; for studies whose author you trust.",
         ),
     ] = False,
+    reuse: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="STUDY",
+            rich_help_panel=INPUTS,
+            help="Another study: what it has computed of the same inputs, such as the framing of the same datasets, is "
+            "copied; repeat the option for several studies.",
+        ),
+    ] = None,
     layout: Annotated[
         str | None,
         typer.Option(
@@ -128,4 +138,5 @@ def open_study(folder: str, options: dict[str, Any]) -> Study:
     with console_progress()("Opening the study", None):
         from bias_toolkit.study import Study
 
-        return Study(folder, options["train"], options["test"], **model, when_read=tell_news, **settings)
+        given = {**model, **settings, "reuse": options["reuse"] or (), "when_read": tell_news}
+        return Study(folder, options["train"], options["test"], **given)

@@ -68,24 +68,26 @@ def run_demo(folder: str | os.PathLike, progress: Progress = silent) -> tuple[Pa
     page, its three answers and its findings.
     """
     folder = Path(folder)
-    studies = {}
-    for network, test in product(NETWORKS, TEST_SETS):
+    studies, controls, maps = {}, {}, {}
+    pairs = list(product(NETWORKS, TEST_SETS))
+    shown = (named(progress, f"Study {n}/{len(pairs) + len(CONTROLS)}:") for n in count(1))
+
+    def opened(network: str, train: str, test: str) -> Study:
         place = folder / f"{network}-on-{test}"
-        studies[network, test] = Study(place, "demo:train", f"demo:{test}", f"demo:{network}", **SETTINGS)
-    controls = {}
-    for control in CONTROLS.values():
-        place = folder / f"{control}-on-uniform"
-        controls[control] = Study(place, "demo:train-uniform", "demo:uniform", f"demo:{control}", **SETTINGS)
-    shown = (named(progress, f"Study {n}/{len(studies) + len(controls)}:") for n in count(1))
-    maps = {}
-    for (network, test), study in studies.items():
-        own = next(shown)
-        if test == "photographer":
+        # Framing does not depend on the network.
+        reuse = [study.folder for study in [*studies.values(), *controls.values()]]
+        return Study(place, f"demo:{train}", f"demo:{test}", f"demo:{network}", reuse=reuse, **SETTINGS)
+
+    for network, test in pairs:
+        own, study = next(shown), opened(network, "train", test)
+        if test == TEST_SETS[0]:
             maps[network] = study.measure_map(own).framing_map
-        study.run(own)
+        studies[network, test] = study.run(own)
+    for control in CONTROLS.values():
+        controls[control] = opened(control, "train-uniform", "uniform").analyse(next(shown))
     per_image = {pair: study.per_image for pair, study in studies.items()}
     varied = {network: per_image[network, "uniform"] for network in NETWORKS}
-    varied |= {control: study.analyse(next(shown)).per_image for control, study in controls.items()}
+    varied |= {control: study.per_image for control, study in controls.items()}
     uniform = studies["fully-connected", "uniform"]
     measured, framing = by_seed(measured_arms(folder, progress)), uniform.per_image
     effects = arm_effects(measured)

@@ -41,6 +41,8 @@ class Runner:
         Called after each computed task, and once if no task was computed.
     returned : callable
         Maps a task and the items that it left out for a transient reason to those items that are available now.
+    reuse : sequence of path
+        Folders of other studies. A task that is done there under the same key is copied.
     """
 
     def __init__(
@@ -54,12 +56,14 @@ class Runner:
         recording: Callable[[bool], None],
         ended: Callable[[], None],
         returned: Callable[[Task, Sequence[str]], list[str]],
+        reuse: Sequence[Path] = (),
     ) -> None:
         self._workshop = workshop
         self._executor = executor
         self._describe_job = describe_job
         self._environment = environment
         self._started, self._recording, self._ended, self._returned = started, recording, ended, returned
+        self._reuse = reuse
         self._lock = StudyLock(workshop.folder)
         self._depth = 0
         self._known: set[str] = set()
@@ -149,6 +153,10 @@ class Runner:
         self._is_seen.add((task.name, task.key))
 
     def _compute(self, task: Task, folder: StepFolder) -> None:
+        # A page links to the files beside it.
+        if not task.step.replaces_itself and any(folder.take_over(study) for study in self._reuse):
+            self._ended()
+            return
         number = self._numbers.get(task.name, "")
         progress = named(self._progress, number, task.member if isinstance(task.member, str) else "")
         # A task may work for long before its first bar, or between two.

@@ -4,6 +4,7 @@ import errno
 import fnmatch
 import logging
 import os
+import shutil
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -178,6 +179,24 @@ class StepFolder:
             raise
         self._check_place(place)
         self._mark(True, before + time.monotonic() - start, environment)
+
+    def take_over(self, study: Path) -> bool:
+        """Copy the task's result from another study's folder, if it is there, whole, and under the same key.
+
+        Returns whether it was. A result that left out items for a transient reason is not taken.
+        """
+        there = StepFolder(study, self.task)
+        record = there.own_record
+        if record is None or not record.done or record.transient or there.damaged_file(record) is not None:
+            return False
+        self.clear()
+        for name in record.files:
+            copy = self.path / name
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(inside(there.path, name), copy)
+        write_record(record, self.path)
+        self.renew_times()
+        return True
 
     def clear(self) -> None:
         """Remove the step's files here, so that a killed run leaves nothing that looks like a new result."""

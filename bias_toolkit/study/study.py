@@ -82,6 +82,9 @@ class Study:
         An argument for `load_model`, or a model; the same default.
     trust_study : bool
         Whether a model that is code (`package.module:factory`), and that only the study's record names, may be run.
+    reuse : sequence of path
+        Folders of other studies. What they have computed of the same inputs under the same settings is copied, such as
+        the framing of the same datasets with another model.
     executor : Executor, optional
         Does the shards of steps; by default this process.
     when_read : callable, optional
@@ -117,6 +120,7 @@ class Study:
         model: str | Model | None = None,
         *,
         trust_study: bool = False,
+        reuse: Sequence[str | os.PathLike] = (),
         executor: Executor | None = None,
         when_read: Callable[[Sequence[str]], None] | None = None,
         **settings: Any,
@@ -152,6 +156,7 @@ class Study:
             recording=self._record,
             ended=self._list_skipped,
             returned=self._returned,
+            reuse=[_study_there(Path(each)) for each in reuse],
         )
 
     # Inputs
@@ -481,6 +486,15 @@ class Study:
             model = self.inputs.model
             versions |= {"device": model.device.type, "runtime": model.chosen_runtime}
         return versions
+
+
+def _study_there(folder: Path) -> Path:
+    """The folder; InputError if it holds no study."""
+    if read_record(folder) is None:
+        raise InputError(
+            f"{folder} holds no study (no {RECORD}), so nothing can be reused of it; name a study's folder."
+        )
+    return folder
 
 
 def _find_record(folder: Path, named: Named) -> StudyRecord:

@@ -27,7 +27,7 @@ class DatasetValues(_Values):
     layout_reason: str
     class_names: dict[str, str]
     dropped_boxes: Count
-    notes: list[NoteValues] = []
+    notes: list[NoteValues]
 
 
 class SharedValues(_Values):

@@ -5,7 +5,7 @@ import os
 from contextlib import contextmanager
 
 import pytest
-from toy_study import STEPS, WORDS, Settings, digests, flip, killed, lengths, page, some, source, summary
+from toy_study import STEPS, WORDS, Settings, ToyStudy, digests, flip, killed, lengths, page, some, source, summary
 
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.progress import silent
@@ -54,6 +54,24 @@ def test_another_setting_does_what_depends_on_it_anew_and_no_more(study):
     again = study.again(settings=Settings(factor=3))
     assert again.do(page) == [*WORDS, *WORDS, "summary", "page"]
     assert again.again(settings=Settings(factor=3, speed=9)).do(page) == []
+
+
+def test_what_another_study_has_done_of_the_same_is_copied_and_its_page_is_made_anew(study, tmp_path):
+    study.do(page)
+    other = ToyStudy(tmp_path / "other", reuse=[study.folder])
+    assert other.do(page) == ["page"]
+    assert digests(other.folder) == digests(study.folder)
+    assert other.again().do(page) == []
+    assert ToyStudy(tmp_path / "third", settings=Settings(factor=3), reuse=[study.folder]).do(lengths, "left") == WORDS
+
+
+def test_what_is_damaged_or_unfinished_in_another_study_is_not_copied(study, tmp_path):
+    study.do(lengths, "left")
+    flip(study.step_folder(source, "left").path / "words.txt", keep_time=True)
+    with study.runner.one_run(silent), pytest.raises(KeyError), study.step_folder(summary).working({}):
+        raise KeyError
+    other = ToyStudy(tmp_path / "other", reuse=[study.folder])
+    assert other.do(summary) == ["source left", "source right", *WORDS, "summary"]
 
 
 def test_members_of_a_later_need_may_depend_on_results_of_an_earlier(study):

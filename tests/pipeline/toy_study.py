@@ -193,7 +193,7 @@ def _workshop(folder, inputs, steps, restore):
 class ToyStudy:
     """What the front door of a study is: inputs, plan, results and a runner. `events` tells what the runner called."""
 
-    def __init__(self, folder, settings=None, steps=STEPS, executor=None, inputs=None):
+    def __init__(self, folder, settings=None, steps=STEPS, executor=None, inputs=None, reuse=()):
         self.folder = folder
         self.inputs = inputs or Inputs(settings)
         self.workshop = _workshop(folder, self.inputs, steps, lambda task: self.runner.restore(task))
@@ -208,6 +208,7 @@ class ToyStudy:
             recording=lambda computes: self.events.append(f"computes {computes}"),
             ended=lambda: self.events.append("ended"),
             returned=lambda task, items: [item for item in items if item not in self.inputs.broken],
+            reuse=reuse,
         )
 
     def do(self, step, member=None, progress=silent):

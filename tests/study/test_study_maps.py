@@ -111,6 +111,14 @@ def test_plots_need_no_analysis_and_no_images(few, fast, tmp_path):
         opened.plot("map", beside=[opened])
 
 
+def test_every_figure_that_a_study_lists_can_be_drawn(finished):
+    names = finished.figures()
+    assert "distance-vs-invariance" in names
+    assert not {"size-vs-invariance", "map", "map-vs-density"} & set(names)
+    for name in names:
+        assert finished.plot(name).figure.axes
+
+
 def test_one_size_makes_no_curve(finished):
     with pytest.raises(InputError, match="bias-toolkit sizes"):
         finished.plot("size-vs-invariance")

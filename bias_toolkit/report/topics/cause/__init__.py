@@ -3,9 +3,8 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bias_toolkit.analysis import COMPARED_MEASURES, RELATED_MEASURES
+from bias_toolkit.analysis import COMPARED_MEASURES, RELATED_MEASURES, FramingMap
 from bias_toolkit.foundation.errors import InputError
-from bias_toolkit.invariance import STEP_PROTOCOLS
 from bias_toolkit.report.columns import require_one_of
 from bias_toolkit.report.page.files import Table
 from bias_toolkit.report.source import Source
@@ -52,10 +51,7 @@ def _map(contents: Cause, choice: Choice[Cause]) -> Figure:
 
 def _map_vs_density(contents: Cause, choice: Choice[Cause]) -> Figure:
     require_one_of(RELATED_MEASURES, choice.measure, choice.name)
-    cells = _cells(contents)
-    if cells["log_density"].isna().all():
-        raise InputError("The study's map has no training density, as boxes are missing, which map-vs-density shows.")
-    return map_against_density(cells, contents.framing_map.correlations, choice.measure)
+    return map_against_density(_cells(contents), contents.framing_map.correlations, choice.measure)
 
 
 def _cells(contents: Cause) -> pd.DataFrame:
@@ -76,23 +72,18 @@ def _size_vs_invariance(contents: Cause, choice: Choice[Cause]) -> Figure:
     ):
         if len(set(names)) == len(studies):
             break
-    curves = {name: _curve(each, choice.name) for name, each in zip(names, studies, strict=True)}
+    curves = {name: each.shown_sizes for name, each in zip(names, studies, strict=True)}
     return size_vs_invariance(curves, choice.measure)
 
 
-def _curve(contents: Cause, figure: str) -> pd.DataFrame:
-    if contents.size_curve is not None:
-        return contents.size_curve
-    summary = contents.sweeps()
-    rows = summary[summary["protocol"].isin(STEP_PROTOCOLS)]
-    if rows.groupby(["protocol", "size"]).ngroups < 2:
-        raise InputError(
-            f"{contents.study} was swept at one view size, and {figure} shows several; run `bias-toolkit sizes` on it."
-        )
-    return rows
+def _with_density(contents: Cause) -> FramingMap | None:
+    """The map; InputError if it has no training density."""
+    made = contents.framing_map
+    if made is not None and len(made.cells) and made.cells["log_density"].isna().all():
+        raise InputError("The study's map has no training density, as boxes are missing, which map-vs-density shows.")
+    return made
 
 
-_MAP = {"shown": lambda of: of.framing_map, "lacking": "framing map", "takes": [Option.MEASURE], "command": "map"}
 TOPIC = Topic(
     "cause",
     gather,
@@ -103,12 +94,17 @@ TOPIC = Topic(
         "size-vs-invariance": Plot(
             _size_vs_invariance,
             lambda contents: contents.shown_sizes,
-            "sweep",
+            "sweep at several view sizes",
             order=5,
             takes=(Option.MEASURE, Option.WITH),
+            command="sizes",
         ),
-        "map": Plot(_map, order=6, **_MAP),
-        "map-vs-density": Plot(_map_vs_density, order=7, **_MAP),
+        "map": Plot(
+            _map, lambda contents: contents.framing_map, "framing map", order=6, takes=[Option.MEASURE], command="map"
+        ),
+        "map-vs-density": Plot(
+            _map_vs_density, _with_density, "framing map", order=7, takes=[Option.MEASURE], command="map"
+        ),
     },
     optional=("map/relation", "sizes/curve"),
 )

@@ -10,6 +10,7 @@ import pandas as pd
 
 from bias_toolkit.analysis import FramingMap
 from bias_toolkit.foundation.words import count, number, percent
+from bias_toolkit.invariance import STEP_PROTOCOLS
 from bias_toolkit.report.page.blocks import (
     Block,
     Cell,
@@ -47,8 +48,13 @@ class Cause:
 
     @property
     def shown_sizes(self) -> pd.DataFrame:
-        """The size curve or, without one, its part in the study's own sweeps."""
-        return self.sweeps() if self.size_curve is None else self.size_curve
+        """The size curve or, without one, its part in the study's own sweeps; empty if these have one view size."""
+        if self.size_curve is not None:
+            return self.size_curve
+        rows = self.sweeps()
+        if not rows.empty:
+            rows = rows[rows["protocol"].isin(STEP_PROTOCOLS)]
+        return rows if rows.empty or rows.groupby(["protocol", "size"]).ngroups > 1 else rows.head(0)
 
 
 def gather(source: Source) -> Cause:
