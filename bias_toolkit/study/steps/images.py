@@ -9,6 +9,9 @@ import bias_toolkit
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.pipeline.step import Job, step
 
+READERS = 2
+"""The version of the layouts' readers, to be raised when they read the same files differently."""
+
 
 def _tables() -> dict[str, Any]:
     from bias_toolkit.datasets import IMAGES, OBJECTS, SKIPPED
@@ -20,7 +23,7 @@ def _tables() -> dict[str, Any]:
     "images/{split}",
     over="splits",
     inputs=["{split}"],
-    also=lambda: {"toolkit": bias_toolkit.__version__},
+    also=lambda: {"toolkit": bias_toolkit.__version__, "readers": READERS},
     command="report",
     writes=["images.parquet", "objects.parquet", "skipped.parquet", "dataset.json"],
     tables=_tables,
