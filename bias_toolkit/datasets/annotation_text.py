@@ -116,6 +116,15 @@ def _decoded(content: bytes, file: Path, number: int | None = None) -> str:
     return text
 
 
+def parse_size(width: object, height: object) -> tuple[float, float]:
+    """Width and height that annotations state for an image; 0 and 0 if they state none that an image can have."""
+    try:
+        size = float(width), float(height)
+    except (TypeError, ValueError, OverflowError):
+        return 0.0, 0.0
+    return size if all(1 <= side < 2**31 for side in size) else (0.0, 0.0)
+
+
 def parse_edges(values: Sequence[str | float], where: str) -> tuple[float, float, float, float]:
     """Four finite numbers; InputError, which begins with `where`, if the values are anything else."""
     try:

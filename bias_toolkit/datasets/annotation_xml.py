@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 from xml.etree.ElementTree import ParseError
 
 from defusedxml import DefusedXmlException, ElementTree
 
-from bias_toolkit.datasets.annotation_text import parse_edges
+from bias_toolkit.datasets.annotation_text import parse_edges, parse_size
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.progress import Progress
 from bias_toolkit.foundation.threads import map_in_parts
@@ -19,8 +20,17 @@ XmlObject = tuple[str, float, float, float, float]
 """Category, xmin, ymin, xmax, ymax, as written in the file."""
 
 
-def read_objects(file: Path) -> list[XmlObject]:
-    """The objects of one file, in the file's order.
+class XmlAnnotation(NamedTuple):
+    """The annotation of one image."""
+
+    objects: list[XmlObject]  # in the file's order
+    without_box: list[str]  # categories of the objects that have no box, such as those with a polygon only
+    size: tuple[float, float]  # width and height that it states for the image; 0 if none
+    filename: str  # that it states for the image; empty if none
+
+
+def read_annotation(file: Path) -> XmlAnnotation:
+    """The annotation in one file.
 
     Raises InputError if it is not a regular file, is malformed, is larger than `_MOST_BYTES`, or declares entities.
     Entities may refer to other files, or expand to more text than memory holds.
@@ -42,16 +52,20 @@ def read_objects(file: Path) -> list[XmlObject]:
         raise InputError(f"{file} declares XML entities, which no annotation needs; remove its DOCTYPE") from error
     except (ValueError, LookupError) as error:
         raise InputError(f"{file} is in an encoding that cannot be read ({error}): save it as UTF-8") from error
-    objects = []
+    objects, without_box = [], []
     for element in annotation.iterfind("object"):
         category = (element.findtext("name") or "").strip()
         if not category:
             raise InputError(f"{file}: every object needs a name")
+        if element.find("bndbox") is None:
+            without_box.append(category)
+            continue
         edges = [element.findtext(f"bndbox/{edge}", "nothing") for edge in _EDGES]
         objects.append((category, *parse_edges(edges, str(file))))
-    return objects
+    size = parse_size(annotation.findtext("size/width"), annotation.findtext("size/height"))
+    return XmlAnnotation(objects, without_box, size, (annotation.findtext("filename") or "").strip())
 
 
-def read_all_objects(files: Sequence[Path], progress: Progress) -> list[list[XmlObject]]:
-    """`read_objects` of each file, read in threads."""
-    return list(map_in_parts(read_objects, files, _FILES_A_TASK, progress, "Reading annotations"))
+def read_annotations(files: Sequence[Path], progress: Progress) -> list[XmlAnnotation]:
+    """`read_annotation` of each file, read in threads."""
+    return list(map_in_parts(read_annotation, files, _FILES_A_TASK, progress, "Reading annotations"))

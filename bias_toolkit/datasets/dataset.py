@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from bias_toolkit.datasets.boxes import upright_objects, upright_sizes
+from bias_toolkit.datasets.boxes import upright_objects
 from bias_toolkit.datasets.file_names import check_inside
 from bias_toolkit.datasets.listing import Listing
+from bias_toolkit.datasets.pictures import upright_sizes
 from bias_toolkit.datasets.schema import IMAGES, Note, ReducedImage, Reduction, Tables, skipped_table
 from bias_toolkit.foundation.errors import InputError, UnreadableImageError
 from bias_toolkit.foundation.files import file_stamps
@@ -133,7 +134,7 @@ class Dataset:
                 f" (the first, {image_ids[first]}: {unreadable[first]})"
             )
 
-        objects, unknown, dropped = upright_objects(annotations.boxes, image_ids, headers, annotations.relative)
+        objects, unknown, dropped, of_boxes = upright_objects(annotations, image_ids, headers)
         sizes = upright_sizes(headers[:, :2], headers[:, 2])[readable]
         images = pa.table(
             {
@@ -149,7 +150,7 @@ class Dataset:
         skipped = [(image_ids[row], error) for row, error in unreadable.items()]
         skipped += [(name, UnreadableImageError(_ABSENT, transient=True)) for name in absent]
         skipped += [(name, UnreadableImageError(reason)) for name, reason in unlisted]
-        notes = [*self._listing.notes, *annotations.notes]
+        notes = [*self._listing.notes, *annotations.notes, *of_boxes]
         self.restore(Tables(images.to_pandas(), objects.to_pandas(), skipped_table(skipped), dropped, notes))
         return self._tables
 

@@ -1,6 +1,6 @@
 """What is known about a dataset before any image is opened."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,10 +27,16 @@ class Annotations:
     """Labels and boxes of the images of a listing.
 
     `labels` has one label per entry of its `image_ids`, in their order. `boxes` has the columns `BOX_COLUMNS`, one row
-    per object, in any order of images. Box edges are continuous, in pixels of the image as stored, before any EXIF
-    orientation is applied, or, if `relative`, fractions of the upright image's sides; they may lie outside the image.
-    `absent` names annotated images that do not exist, which are reported as skipped; images that only `boxes` names
-    need not be repeated here.
+    per object, in any order of images. Box edges are as written in the annotations, in pixels or as fractions of the
+    image's sides; they may lie outside the image. `absent` names annotated images that do not exist, which are reported
+    as skipped; images that only `boxes` names need not be repeated here.
+
+    `sizes` has the width and height of the picture on which the boxes of an image were drawn, if the annotations state
+    it; 0 is not a size. It tells whether that was the image as stored or as its EXIF orientation shows it, and whether
+    the image was resized since. `upright` is for images whose size does not tell: the format's boxes are of the image
+    as shown (True) or as stored (False); None if the format does not say. `to_edges` is added to the low and to the
+    high edges of boxes in pixels, for formats that count pixels: (−1, 0) if both edges are inclusive and counted from
+    1, (0, 1) if counted from 0. If `relative`, the format has fractions of the upright image's width and height.
     """
 
     labels: Sequence[str | None]
@@ -38,6 +44,9 @@ class Annotations:
     absent: Sequence[str] = ()
     notes: Sequence[Note] = ()  # on what was read now; those that are known before are in the listing
     relative: bool = False
+    sizes: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    upright: bool | None = None
+    to_edges: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from bias_toolkit.datasets.dataset import Dataset
 from bias_toolkit.datasets.file_names import check_path, escaped
 from bias_toolkit.datasets.layouts import coco, fiftyone, imagenet, open_images, table_file, tiny_imagenet, voc, yolo
 from bias_toolkit.datasets.layouts.folders import CLASS_FOLDERS, IMAGES_ONLY
-from bias_toolkit.datasets.layouts.layout import Layout
+from bias_toolkit.datasets.layouts.layout import ASKED, Layout
 from bias_toolkit.datasets.walk import IMAGE_EXTENSIONS
 from bias_toolkit.foundation.errors import InputError
 
@@ -29,7 +29,9 @@ LAYOUTS: tuple[str, ...] = tuple(layout.name for layout in _BY_PREFERENCE)
 """Names that `load_dataset` takes as `layout`, in the order in which they are tried."""
 
 
-def load_dataset(path: str | os.PathLike, layout: str | None = None) -> Dataset:
+def load_dataset(
+    path: str | os.PathLike, layout: str | None = None, images: str | os.PathLike | None = None
+) -> Dataset:
     """Open a dataset, without reading its images yet.
 
     Raises InputError if the path does not exist, holds no image, has none of the layouts, or does not have the layout
@@ -44,13 +46,17 @@ def load_dataset(path: str | os.PathLike, layout: str | None = None) -> Dataset:
     layout : str, optional
         One of `LAYOUTS`; by default, the layout is recognised. The dataset's `layout` and `layout_reason` say which
         layout was used, and why.
+    images : str or path, optional
+        The folder to which the file names in the annotations are relative, for the layouts `coco` and `table`. By
+        default, that is the folder of a table, and a folder near a JSON file that holds its images.
     """
     name = os.fspath(path)
     if layout is not None and layout not in LAYOUTS:
         raise InputError(f"there is no layout {layout!r}: use one of {', '.join(LAYOUTS)}")
     if name.startswith(_DEMO_PREFIX):
-        if layout is not None:
-            raise InputError(f"{name} is built in and takes no layout: leave out {layout!r}")
+        if layout is not None or images is not None:
+            what, given = ("layout", layout) if layout is not None else ("folder of images", os.fspath(images))
+            raise InputError(f"{name} is built in and takes no {what}: leave out {given!r}")
         from bias_toolkit.datasets.demo import load_demo_dataset
 
         return load_demo_dataset(name.removeprefix(_DEMO_PREFIX))
@@ -61,7 +67,15 @@ def load_dataset(path: str | os.PathLike, layout: str | None = None) -> Dataset:
         raise InputError(f"there is no file or folder {escaped(str(absolute))}")
     try:
         taken, reason = _choose(absolute, layout)
-        return taken.read(absolute, reason)
+        if images is None:
+            return taken.read(absolute, reason)
+        folder = Path(os.path.abspath(os.path.expanduser(images)))
+        check_path(folder)
+        if not folder.is_dir():
+            raise InputError(f"there is no folder {escaped(str(folder))} of the images of {absolute}")
+        if not taken.takes_images:
+            raise InputError(f"{absolute} is read as {taken.name}, which names its images itself: leave out {folder}")
+        return taken.read(absolute, reason, folder)
     except OSError as error:
         raise InputError(f"{error.filename or absolute} cannot be read: {error.strerror or error}") from error
 
@@ -69,7 +83,7 @@ def load_dataset(path: str | os.PathLike, layout: str | None = None) -> Dataset:
 def _choose(path: Path, name: str | None) -> tuple[Layout, str]:
     for layout in _BY_PREFERENCE:
         if name in (None, layout.name) and (reason := layout.recognise(path, name is not None)):
-            return layout, f"asked for; {reason}" if name else reason
+            return layout, f"{ASKED}{reason}" if name else reason
     if name is not None:
         expects = next(layout.expects for layout in _BY_PREFERENCE if layout.name == name)
         raise InputError(f"{path} is not of the layout {name!r}: that is {expects}")

@@ -10,6 +10,9 @@ from bias_toolkit.foundation.errors import InputError
 IMAGE_EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 """Those that torchvision's ImageFolder takes. Other files are no images of a folder dataset."""
 
+_SYSTEM_FOLDERS = {"__macosx", "@eadir", "#recycle", "$recycle.bin", "system volume information", "lost+found"}
+"""Folders of archives, network disks and systems, in small letters. Their images are copies, thumbnails or deleted."""
+
 _OTHER_EXTENSIONS = (".gif", ".heic", ".heif", ".avif", ".jxl", ".jp2", ".jfif", ".jpe", ".dng")
 """Those of images too, which are not read, and would be missed if nothing were said of them."""
 
@@ -30,7 +33,7 @@ def walk_images(root: str | os.PathLike) -> Walk:
     """Paths of the images below a folder, relative to it, with `/`, sorted.
 
     Symbolic links are followed, also out of the folder, except a link to a folder that contains it. Hidden files and
-    folders, and the `__MACOSX` folders of unpacked archives, are ignored. An image whose name is not UTF-8 or has an
+    folders, and those of `_SYSTEM_FOLDERS`, are ignored. An image whose name is not UTF-8 or has an
     extension of `_OTHER_EXTENSIONS`, and a folder that cannot be opened, are `unlisted`. Raises InputError if there is
     no image.
     """
@@ -68,7 +71,7 @@ def first_images(folder: str | os.PathLike, most: int) -> list[str]:
 
 
 def _is_visible(entry: os.DirEntry) -> bool:
-    return not entry.name.startswith(".") and entry.name != "__MACOSX"
+    return not entry.name.startswith(".") and entry.name.lower() not in _SYSTEM_FOLDERS
 
 
 def _is_folder(entry: os.DirEntry) -> bool:
@@ -79,8 +82,23 @@ def _is_folder(entry: os.DirEntry) -> bool:
         return False
 
 
+def files_below(root: str | os.PathLike, *extensions: str) -> list[str]:
+    """Paths of the visible files below a folder that end in one of the extensions, in any case; as `walk_images`."""
+    found = (path for path, reason in _files_below(os.fspath(root)) if reason is None)
+    return sorted(path for path in found if path.lower().endswith(extensions))
+
+
 def _images_below(root: str) -> Iterator[tuple[str, str | None]]:
     """Relative path of each image, with None, and of all that cannot be listed as an image, with the reason."""
+    for path, reason in _files_below(root):
+        if reason is not None or is_image_name(path.rpartition("/")[2]):
+            yield path, reason
+        elif path.lower().endswith(_OTHER_EXTENSIONS):
+            yield path, _not_read(path)
+
+
+def _files_below(root: str) -> Iterator[tuple[str, str | None]]:
+    """Relative path of each visible file, with None, and of each folder that cannot be opened, with the reason."""
     folders = [(root, "", (os.path.realpath(root),))]
     while folders:
         folder, prefix, enclosing = folders.pop()
@@ -94,10 +112,7 @@ def _images_below(root: str) -> Iterator[tuple[str, str | None]]:
         with entries:
             for entry in filter(_is_visible, entries):
                 if not _is_folder(entry):
-                    if is_image_name(entry.name):
-                        yield prefix + entry.name, None
-                    elif entry.name.lower().endswith(_OTHER_EXTENSIONS):
-                        yield prefix + entry.name, _not_read(entry.name)
+                    yield prefix + entry.name, None
                     continue
                 real = os.path.realpath(entry.path) if entry.is_symlink() else os.path.join(enclosing[-1], entry.name)
                 if real not in enclosing:

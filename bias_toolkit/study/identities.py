@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.files import file_digest
 from bias_toolkit.study.record import StudyRecord, package_versions
-from bias_toolkit.study.settings import Settings
+from bias_toolkit.study.settings import SPLITS, Settings
 
 if TYPE_CHECKING:
     from bias_toolkit.datasets import Dataset
@@ -85,7 +85,8 @@ class Identities:
 
     def recorded_identity(self, name: str) -> Any:
         """The recorded identity of an input that has the recorded name and settings; None if there is none."""
-        deciding = {"train": ("train_layout",), "test": ("test_layout",), "model": ("weights", "feature")}
+        deciding = {"model": ("weights", "feature")}
+        deciding |= {split: (f"{split}_layout", f"{split}_folder") for split in SPLITS}
         names = deciding.get(name, (name,))
         if any(self.recorded.settings.get(each) != getattr(self.settings, each) for each in names):
             return None

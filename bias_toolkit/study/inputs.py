@@ -79,7 +79,7 @@ class Inputs:
         from bias_toolkit.datasets import Dataset, load_dataset
 
         given = getattr(self.named, split)
-        layout = getattr(self.settings, f"{split}_layout")
+        layout, images = (getattr(self.settings, f"{split}_{what}") for what in ("layout", "folder"))
         place = given.root if isinstance(given, Dataset) else self.required(split)
         # Check this before listing the files: a whole file system would take too long.
         root, study = resolved(place), resolved(self.folder)
@@ -91,7 +91,7 @@ class Inputs:
         if given is None:
             refuse_system_place(place, f"--{split}")
         with self.progress(f"Listing the {WORDS[split]}", None):
-            dataset = given if isinstance(given, Dataset) else load_dataset(place, layout)
+            dataset = given if isinstance(given, Dataset) else load_dataset(place, layout, images)
             self._identities.learn(split, {"layout": dataset.layout, "fingerprint": dataset.fingerprint})
         return dataset
 

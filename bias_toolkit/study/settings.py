@@ -30,7 +30,7 @@ MACHINE = "Machine"
 SPLITS = ("train", "test")
 TRAININGS = ON_TRAIN, ON_OTHER = ("train", "other")
 SETTINGS_OF = {
-    "splits": ("train_layout", "test_layout"),
+    "splits": ("train_layout", "test_layout", "train_folder", "test_folder"),
     "model": ("weights", "trained_on", "feature", "device", "runtime", "batch_size"),
     "label_map": ("label_map",),
     "imagenet_x": ("imagenet_x",),
@@ -44,8 +44,8 @@ SETTINGS_OF = {
 }
 """The settings that say what an input is, or which members a step has that goes over it."""
 GO_WITH = {
-    "train": ("train_layout", "trained_on"),
-    "test": ("test_layout", "label_map", "imagenet_x"),
+    "train": ("train_layout", "train_folder", "trained_on"),
+    "test": ("test_layout", "test_folder", "label_map", "imagenet_x"),
     "model": ("weights", "trained_on", "feature"),
 }
 """Settings that belong to an input, and are forgotten when it is named anew."""
@@ -115,6 +115,12 @@ class Settings:
 
     train_layout: str | None = _setting(None, str, "Layout of the training set alone.", INPUTS, metavar="NAME")
     test_layout: str | None = _setting(None, str, "Layout of the test set alone.", INPUTS, metavar="NAME")
+    train_folder: str | None = _setting(
+        None, str, "Folder of the training images, if it is not found near their annotations.", INPUTS, metavar="FOLDER"
+    )
+    test_folder: str | None = _setting(
+        None, str, "Folder of the test images, if it is not found near their annotations.", INPUTS, metavar="FOLDER"
+    )
     weights: str | None = _setting(
         None,
         str,

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
 ROUNDING_PACKAGES = ("torch", "torchvision", "openvino", "faiss-gpu", "faiss-cpu", "numpy", "pillow")
 SKIPPED_FILE = "skipped.csv"
-PATHS = ("weights", "label_map", "imagenet_x")
+PATHS = ("train_folder", "test_folder", "weights", "label_map", "imagenet_x")
 """Settings that name a file or folder."""
 
 

@@ -386,7 +386,7 @@ def test_a_folder_that_cannot_be_opened_is_listed(tmp_path, make_image, monkeypa
         return real(path)
 
     monkeypatch.setattr(os, "scandir", refuse)
-    dataset = load_dataset(tmp_path, layout="images")
+    dataset = load_dataset(tmp_path)
     assert dataset.images["image_id"].tolist() == ["a.png"]
     assert dataset.skipped[["image_id", "reason"]].values.tolist() == [
         ["closed/", "the folder cannot be opened: Permission denied"]

@@ -5,12 +5,13 @@ import pandas as pd
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bias_toolkit.datasets import BOX_COLUMNS, OBJECTS
+from bias_toolkit.datasets import BOX_COLUMNS, OBJECTS, Annotations
 from bias_toolkit.datasets.boxes import upright_objects
 
 
 def objects_of(boxes, image_ids, headers):
-    table, unknown, dropped = upright_objects(pd.DataFrame(boxes, columns=BOX_COLUMNS), image_ids, np.array(headers))
+    annotations = Annotations([None] * len(image_ids), pd.DataFrame(boxes, columns=BOX_COLUMNS))
+    table, unknown, dropped, _ = upright_objects(annotations, image_ids, np.array(headers))
     assert table.schema.equals(OBJECTS)
     return [tuple(row.values()) for row in table.to_pylist()], unknown, dropped
 

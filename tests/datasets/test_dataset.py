@@ -57,7 +57,9 @@ def test_a_dataset_of_another_origin(rows):
     assert dataset.source("a") == "painted/a"
     assert dataset.class_names == {}
     assert repr(dataset) == "Dataset('painted', layout='painted', images=2)"
-    assert dataset.notes == []
+    assert [note.text for note in dataset.notes] == [
+        "1 box reaches out of the image, and the part outside is cut off (for example in bb)."
+    ]
 
 
 def test_the_notes_of_a_listing_and_of_its_annotations_are_gathered():

@@ -81,3 +81,29 @@ def test_an_unknown_demo_dataset():
 def test_a_demo_dataset_takes_no_layout():
     with pytest.raises(InputError, match="demo:train is built in and takes no layout: leave out 'images'"):
         load_dataset("demo:train", layout="images")
+
+
+@pytest.mark.parametrize("kind", ["csv", "json"])
+def test_the_folder_of_images_can_be_named(tmp_path, make_image, make_text, kind):
+    make_image("photographs/a.png")
+    content = {
+        "csv": "path,label\na.png,cat\n",
+        "json": '{"images": [{"id": 1, "file_name": "a.png"}], "annotations": [], "categories": []}',
+    }
+    file = make_text(f"far/away/from/them/all.{kind}", content[kind])
+    if kind == "json":
+        with pytest.raises(InputError, match=r"are in none of .* name the folder with --train-folder or --test-folder"):
+            load_dataset(file)
+    dataset = load_dataset(file, images=tmp_path / "photographs")
+    assert dataset.images["image_id"].tolist() == ["a.png"]
+    assert dataset.read("a.png").shape == (8, 10, 3)
+    with pytest.raises(InputError, match=r"there is no folder .*nowhere of the images of"):
+        load_dataset(file, images=tmp_path / "nowhere")
+
+
+def test_a_layout_that_names_its_images_itself_takes_no_folder(tmp_path, make_image):
+    make_image("cat/a.png")
+    with pytest.raises(InputError, match="is read as class-folders, which names its images itself: leave out"):
+        load_dataset(tmp_path, images=tmp_path)
+    with pytest.raises(InputError, match="demo:train is built in and takes no folder of images"):
+        load_dataset("demo:train", images=tmp_path)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps, PngImagePlugin
 
 from bias_toolkit.datasets import BOX_COLUMNS, Annotations, Dataset, Listing
-from bias_toolkit.datasets.boxes import upright_boxes, upright_sizes
+from bias_toolkit.datasets.pictures import upright_boxes, upright_sizes
 from bias_toolkit.datasets.pixels import ImageFiles, read_header, read_pixels
 
 ORIENTATIONS = range(1, 9)
@@ -43,7 +43,9 @@ def test_a_box_stays_on_its_object(tmp_path, suffix, orientation):
     pixels[1:3, 4:9] = 255
     save_oriented(tmp_path / f"a.{suffix}", pixels, orientation)
     boxes = pd.DataFrame([(f"a.{suffix}", "object", 4, 1, 9, 3)], columns=BOX_COLUMNS)
-    listing = Listing("root", "mine", "made here", [f"a.{suffix}"], lambda progress: Annotations([None], boxes))
+    listing = Listing(
+        "root", "mine", "made here", [f"a.{suffix}"], lambda progress: Annotations([None], boxes, upright=False)
+    )
     dataset = Dataset(listing, ImageFiles(str(tmp_path)))
 
     upright = dataset.read(f"a.{suffix}")

@@ -1,7 +1,6 @@
 """What is said of the inputs before the long work begins."""
 
 import shutil
-from functools import partial
 
 import pandas as pd
 import pytest
@@ -64,7 +63,8 @@ def test_what_the_readers_note_is_told_kept_and_restored(photographs, fast, tmp_
     from bias_toolkit.datasets.layouts import table_file
 
     notes = [Note("1 column was passed over (such as 'x')."), Note("1 box may be wrong (of a.png).", warns=True)]
-    monkeypatch.setattr(table_file, "Annotations", partial(table_file.Annotations, notes=notes))
+    made = table_file.Annotations
+    monkeypatch.setattr(table_file, "Annotations", lambda *args, **others: made(*args, **others | {"notes": notes}))
     of_objects = {name: value for name, value in fast.items() if name != "runtime"}
     sets = photographs["train"], photographs["test"]
     Study(tmp_path / "study", *sets, when_read=told.append, **of_objects).measure_objects()

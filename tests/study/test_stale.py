@@ -31,7 +31,16 @@ def others(complete, tmp_path_factory):
         "train": complete.test,
         "test": complete.train,
         "model": OTHER_MODEL,
+        **{f"{split}_folder": getattr(complete, split) for split in ("train", "test")},
+        "tables": {split: _table(getattr(complete, split), folder / f"{split}.csv") for split in ("train", "test")},
     }
+
+
+def _table(images, file):
+    """A table elsewhere of the images in a folder."""
+    names = [image.relative_to(images).as_posix() for image in sorted(images.rglob("*.*")) if image.suffix != ".txt"]
+    file.write_text("\n".join(["path", *names]))
+    return file
 
 
 def _factors():
@@ -42,7 +51,10 @@ def _factors():
 
 def opened(folder, others, changes):
     """The study with changes, in which `...` stands for a value of `others`."""
-    return Study(folder, **{name: others[name] if value is ... else value for name, value in changes.items()})
+    given = {name: others[name] if value is ... else value for name, value in changes.items()}
+    # A folder of images belongs to a table.
+    given |= {split: others["tables"][split] for split in ("train", "test") if f"{split}_folder" in changes}
+    return Study(folder, **given)
 
 
 READ = [
@@ -137,8 +149,10 @@ ALL = OF_THE_MODEL | IMAGES
 STALE = {
     "train": ({"train": ...}, OF_THE_TRAINING_SET),
     "train_layout": ({"train_layout": "images"}, OF_THE_TRAINING_SET),
+    "train_folder": ({"train_folder": ...}, OF_THE_TRAINING_SET),
     "test": ({"test": ...}, OF_THE_TEST_SET),
     "test_layout": ({"test_layout": "images"}, OF_THE_TEST_SET),
+    "test_folder": ({"test_folder": ...}, OF_THE_TEST_SET),
     "model": ({"model": ...}, OF_THE_MODEL),
     "weights": ({"weights": ...}, OF_THE_MODEL),
     "feature": ({"feature": "4"}, OF_THE_MODEL),
@@ -262,7 +276,8 @@ def current(study, explained):
 def declared(name, before, after, explained):
     """The results that depend on a setting or input, by what the steps say of themselves."""
     # The settings that say what an input is; where a model runs changes none of its outputs but by rounding.
-    says = {"train_layout": "train", "test_layout": "test", "weights": "model", "feature": "model"}
+    says = {f"{split}_{what}": split for split in ("train", "test") for what in ("layout", "folder")}
+    says |= {"weights": "model", "feature": "model"}
     former = {task.name: task for tasks in tasks_of(before, explained).values() for task in tasks}
 
     def depends(task):

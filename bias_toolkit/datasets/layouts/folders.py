@@ -1,59 +1,123 @@
 """Folders of images without annotation files: with one folder per class, or without classes."""
 
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from bias_toolkit.datasets.dataset import Dataset
 from bias_toolkit.datasets.file_names import escaped
-from bias_toolkit.datasets.layouts.layout import Layout
+from bias_toolkit.datasets.layouts.layout import ASKED, Layout
 from bias_toolkit.datasets.listing import Annotations
-from bias_toolkit.datasets.walk import holds_image, visible_folders, walk_images
+from bias_toolkit.datasets.schema import Note
+from bias_toolkit.datasets.walk import files_below, holds_image, visible_folders, walk_images
 from bias_toolkit.foundation.errors import InputError
+from bias_toolkit.foundation.words import count
 
-_SPLITS = {"train", "training", "val", "valid", "validation", "test"}
+_SPLITS = {"train", "training", "val", "valid", "validation", "test", "testing", "dev", "eval", "evaluation"}
+_OF_SEVERAL = (".json", ".jsonl", ".csv", ".tsv", ".parquet")
+_OF_ONE_IMAGE = (".xml", ".txt")
+_PLACES = ("annotations", "annots", "labels")
 
 
 def _recognise_classes(path: Path, asked: bool) -> str | None:
     if not path.is_dir() or (holds_image(path, deep=False) and not asked):
         return None
-    folders = [name for name in visible_folders(path) if holds_image(path / name)]
+    folders = _folders_of_images(path)
     if not folders or (folders == ["images"] and not asked):
         return None
-    if len(folders) > 1 and _SPLITS.issuperset(folders) and not asked:
+    splits = [name for name in folders if name.lower() in _SPLITS]
+    if len(splits) > 1 and not asked:
         raise InputError(
-            f"{path} holds the splits {', '.join(folders)}: name one of them, for example {path / folders[0]}"
+            f"{path} holds the splits {', '.join(splits)}: name one of them, for example {path / splits[0]}"
         )
-    return f"{len(folders)} folder{'s' if len(folders) > 1 else ''} of images, taken as classes"
+    inside = _inside(path) if not asked else ""
+    where = f" in {inside}" if inside else ""
+    n = count(len(_folders_of_images(path / inside)), "folder")
+    return f"{n} of images{where}, taken as classes"
+
+
+def _folders_of_images(path: Path) -> list[str]:
+    def holds(folder: Path) -> bool:
+        try:
+            return holds_image(folder)
+        except OSError:
+            return False
+
+    return [name for name in visible_folders(path) if holds(path / name)]
+
+
+def _inside(path: Path) -> str:
+    """The folder below a folder that holds the class folders, if each folder above them holds nothing else."""
+    inside = ""
+    while len(folders := _folders_of_images(path / inside)) == 1:
+        below = path / inside / folders[0]
+        if holds_image(below, deep=False) or not _folders_of_images(below):
+            break
+        inside = f"{inside}/{folders[0]}".strip("/")
+    return inside
 
 
 def _read_classes(path: Path, reason: str) -> Dataset:
     walk = walk_images(path)
-    image_ids = [image_id for image_id in walk.image_ids if "/" in image_id]
-    labels = [image_id.split("/", 1)[0] for image_id in image_ids]
+    inside = "" if reason.startswith(ASKED) else _inside(path)
+    depth = len(inside.split("/")) if inside else 0
+    image_ids = [image_id for image_id in walk.image_ids if image_id.count("/") > depth]
+    labels = [image_id.split("/")[depth] for image_id in image_ids]
     unlisted = [(name, why) for name, why in walk.unlisted if "/" in name]
-    return CLASS_FOLDERS.dataset(path, reason, image_ids, lambda progress: Annotations(labels), unlisted=unlisted)
+    notes = _unread(path, walk.image_ids)
+    if inside:
+        text = f"The classes are the folders in {inside}, as that is the one folder of images above them"
+        notes.append(Note(f"{text} ({count(len(set(labels)), 'class', 'classes')}, for example {labels[0]})."))
+    if n := len(walk.image_ids) - len(image_ids):
+        beside = next(name for name in walk.image_ids if name.count("/") <= depth)
+        n = count(n, "image is", "images are")
+        notes.append(Note(f"{n} left out, beside the class folders and in none (for example {beside})."))
+    return CLASS_FOLDERS.dataset(
+        path, reason, image_ids, lambda progress: Annotations(labels), unlisted=unlisted, notes=notes
+    )
+
+
+def _unread(path: Path, image_ids: Sequence[str]) -> list[Note]:
+    """A note on the files in and beside a folder of images that may be its annotations."""
+    beside = [place for above in path.parents[:2] for name in _PLACES if (place := above / name).is_dir()]
+    files = [place / name for place in (path, *beside) for name in files_below(place, *_OF_SEVERAL, *_OF_ONE_IMAGE)]
+    if any(file.suffix.lower() in _OF_ONE_IMAGE for file in files):
+        stems = {Path(image_id).stem for image_id in image_ids}
+        files = [file for file in files if file.suffix.lower() in _OF_SEVERAL or file.stem in stems]
+    if not files:
+        return []
+    text = f"{count(len(files), 'file that may be annotations was', 'files that may be annotations were')} not read"
+    first = escaped(os.path.relpath(files[0], path))
+    how = "Name the annotation file, or the folder that holds images and annotations, or the layout with --layout."
+    return [
+        Note(f"{text} (for example {first}). {how}", warns=any(file.suffix.lower() in _OF_ONE_IMAGE for file in files))
+    ]
 
 
 def _recognise_images(path: Path, asked: bool) -> str | None:
     if not path.is_dir() or not holds_image(path):
         return None
-    tables = sorted(file.name for file in path.iterdir() if file.suffix.lower() in (".csv", ".parquet"))
-    unread = ""
-    if tables:
-        unread = f"; {escaped(tables[0])} beside them was not read: name it, not its folder, if it is their table"
-    return f"images without class folders or annotations{unread}"
+    return "images without class folders or annotations"
 
 
 def _read_images(path: Path, reason: str) -> Dataset:
     image_ids, unlisted = walk_images(path)
-    labels = [None] * len(image_ids)
-    return IMAGES_ONLY.dataset(path, reason, image_ids, lambda progress: Annotations(labels), unlisted=unlisted)
+    labels, notes = [None] * len(image_ids), _unread(path, image_ids)
+    folders = _folders_of_images(path)
+    if folders and holds_image(path, deep=False) and not reason.startswith(ASKED):
+        n = count(len(folders), "folder is", "folders are")
+        text = f"{n} not taken as classes, as images lie beside them (for example {escaped(folders[0])})"
+        notes.append(Note(f"{text}; --layout class-folders takes them so."))
+    return IMAGES_ONLY.dataset(
+        path, reason, image_ids, lambda progress: Annotations(labels), unlisted=unlisted, notes=notes
+    )
 
 
 CLASS_FOLDERS = Layout(
     "class-folders", "a folder with a folder of images for each class", _recognise_classes, _read_classes
 )
 """As torchvision's ImageFolder reads it: the label is the name of the folder, images may lie in folders below it, and
-images beside the class folders are passed over."""
+images beside the class folders are passed over. The class folders may all lie in one folder below the path."""
 
 IMAGES_ONLY = Layout("images", "a folder that holds images", _recognise_images, _read_images)
 """Every image below the folder, without labels."""

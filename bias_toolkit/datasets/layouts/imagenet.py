@@ -57,11 +57,13 @@ def _read(path: Path, reason: str) -> Dataset:
     def annotate(progress: Progress) -> Annotations:
         if not annotations:
             return Annotations(named_labels)
-        label_of, boxes = annotations.read(progress)
+        label_of, boxes, sizes = annotations.read(progress)
         labels = [label or label_of.get(stem) for label, stem in zip(named_labels, stems, strict=True)]
         id_of = dict(zip(stems, image_ids, strict=True))
         boxes = boxes.assign(image_id=pd.Series(boxes["image_id"]).map(id_of)).dropna(subset="image_id")
-        return Annotations(labels, boxes)
+        sizes = {id_of[stem]: size for stem, size in sizes.items() if stem in id_of}
+        # The boxes of ImageNet are of the stored pixels.
+        return Annotations(labels, boxes, sizes=sizes, upright=False, to_edges=(0, 1))
 
     without = "without labels" if None in named_labels else "without boxes"
     return LAYOUT.dataset(

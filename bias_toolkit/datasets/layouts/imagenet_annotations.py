@@ -25,7 +25,7 @@ from pathlib import Path
 import pandas as pd
 
 from bias_toolkit.datasets.annotation_text import parse_edges, read_lines
-from bias_toolkit.datasets.annotation_xml import read_all_objects
+from bias_toolkit.datasets.annotation_xml import read_annotations
 from bias_toolkit.datasets.file_names import shortened
 from bias_toolkit.datasets.layouts.devkit_meta import read_meta
 from bias_toolkit.datasets.listing import BOX_COLUMNS, no_boxes
@@ -39,8 +39,9 @@ _SYNSET_LABELS = "imagenet_2012_validation_synset_labels.txt"
 _GROUND_TRUTH = "ILSVRC2012_validation_ground_truth.txt"
 _FIELDS_A_BOX = 5
 
-LabelsAndBoxes = tuple[dict[str, str], pd.DataFrame]
-"""Label by file stem, and boxes with columns `BOX_COLUMNS` whose `image_id` is the stem."""
+LabelsAndBoxes = tuple[dict[str, str], pd.DataFrame, dict[str, tuple[float, float]]]
+"""Label by file stem; boxes with columns `BOX_COLUMNS` whose `image_id` is the stem, in inclusive pixels from 0; and
+the size of the image that the annotations state, by stem."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def _read_solution(file: Path) -> LabelsAndBoxes:
         for start in range(0, len(fields) - 1, _FIELDS_A_BOX):
             category, *edges = fields[start : start + _FIELDS_A_BOX]
             rows.append((stem, category, *parse_edges(edges, where)))
-    return label_of, _from_inclusive(rows)
+    return label_of, pd.DataFrame(rows, columns=BOX_COLUMNS), {}
 
 
 def _find_xml(places: Sequence[Path], split: str, stems: Collection[str], wnids: Sequence[str]) -> list[Path]:
@@ -118,18 +119,13 @@ def _find_xml(places: Sequence[Path], split: str, stems: Collection[str], wnids:
 
 
 def _read_xml(files: Sequence[Path], progress: Progress) -> LabelsAndBoxes:
-    label_of, rows = {}, []
-    for file, objects in zip(files, read_all_objects(files, progress), strict=True):
-        if objects:
-            label_of[file.stem] = objects[0][0]
-        rows += [(file.stem, *item) for item in objects]
-    return label_of, _from_inclusive(rows)
-
-
-def _from_inclusive(rows: Sequence[tuple]) -> pd.DataFrame:
-    boxes = pd.DataFrame(rows, columns=BOX_COLUMNS)
-    boxes[["x1", "y1"]] += 1
-    return boxes
+    label_of, rows, sizes = {}, [], {}
+    for file, annotation in zip(files, read_annotations(files, progress), strict=True):
+        if annotation.objects:
+            label_of[file.stem] = annotation.objects[0][0]
+        rows += [(file.stem, *item) for item in annotation.objects]
+        sizes[file.stem] = annotation.size
+    return label_of, pd.DataFrame(rows, columns=BOX_COLUMNS), sizes
 
 
 def _find_validation_labels(places: Sequence[Path]) -> FoundAnnotations | None:
@@ -169,7 +165,7 @@ def _validation_lines(file: Path, fits: Callable[[str], bool], expected: str) ->
 
 def _numbered(wnids: Sequence[str], progress: Progress) -> LabelsAndBoxes:
     """Labels of the validation images, whose names count from 1 in the order of the lines."""
-    return {f"ILSVRC2012_val_{number:08d}": wnid for number, wnid in enumerate(wnids, 1)}, no_boxes()
+    return {f"ILSVRC2012_val_{number:08d}": wnid for number, wnid in enumerate(wnids, 1)}, no_boxes(), {}
 
 
 def _read_map(file: Path) -> dict[str, tuple[str, str]]:

@@ -10,6 +10,9 @@ from bias_toolkit.datasets.listing import Annotations, Listing
 from bias_toolkit.datasets.pixels import ImageFiles
 from bias_toolkit.foundation.progress import Progress
 
+ASKED = "asked for; "
+"""The start of the reason of a layout that the user asked for."""
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -18,13 +21,15 @@ class Layout:
     `recognise` takes an existing absolute path and whether the user asked for this layout. It returns one clause that
     says how the path was recognised, or None if the path has another layout. If the user asked for the layout, it
     accepts every path that can be read in it. It raises InputError for a path that has this layout but is not specific
-    enough. `read` takes a path that `recognise` accepted, and the clause.
+    enough. `read` takes a path that `recognise` accepted, and the clause; if `takes_images`, also the folder of the
+    images that the user named, or None.
     """
 
     name: str  # what `layout=` takes
     expects: str  # completes "that is ..."
     recognise: Callable[[Path, bool], str | None]
-    read: Callable[[Path, str], Dataset]
+    read: Callable[..., Dataset]
+    takes_images: bool = False
 
     def dataset(
         self,

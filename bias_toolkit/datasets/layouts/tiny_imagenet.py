@@ -70,12 +70,11 @@ def _annotations(image_ids: list[str], boxes_files: list[Path]) -> Annotations:
             if label_of.setdefault(image_id, category) != category:
                 raise InputError(f"{where}: {name} is labelled {label_of[image_id]} above, and {category} here")
     boxes = pd.DataFrame(rows, columns=BOX_COLUMNS)
-    boxes[["x1", "y1"]] += 1
     if boxes_files[0].name == _VAL_ANNOTATIONS:
         labels = [label_of.get(image_id) for image_id in image_ids]
     else:
         labels = [image_id.split("/", 1)[0] for image_id in image_ids]
-    return Annotations(labels, boxes)
+    return Annotations(labels, boxes, upright=False, to_edges=(0, 1))
 
 
 LAYOUT = Layout(

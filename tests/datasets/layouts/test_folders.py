@@ -99,8 +99,71 @@ def test_links_are_followed_and_circles_are_not(tmp_path, make_image):
     assert load_dataset(tmp_path / "photos").images["image_id"].tolist() == ["cat/1.png"]
 
 
-def test_a_table_beside_the_images_is_pointed_out(make_image, make_text, tmp_path):
-    make_image("a.png")
-    assert "not read" not in load_dataset(tmp_path).layout_reason
-    make_text("labels.csv", "path,label\na.png,cat\n")
-    assert "labels.csv beside them was not read" in load_dataset(tmp_path).layout_reason
+ASIDE = "1 file that may be annotations was not read (for example {}). Name the annotation file, or the folder"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "warns"),
+    [
+        ("labels.csv", "path,label\na.png,cat\n", False),
+        ("below/a.XML", "<annotations/>", True),
+        ("../labels/a.txt", "0 0.5 0.5 0.2 0.2\n", True),
+        ("../annotations/x.json", "{}", False),
+    ],
+)
+def test_annotations_that_are_not_read_are_named(tmp_path, make_image, make_text, name, text, warns):
+    make_image("photos/a.png")
+    make_text("photos/b.txt", "no annotation of an image")
+    assert load_dataset(tmp_path / "photos").notes == []
+    make_text(f"photos/{name}", text)
+    for layout in (None, "images"):
+        (note,) = load_dataset(tmp_path / "photos", layout).notes
+        assert note.text.startswith(ASIDE.format(name))
+        assert note.warns is warns
+
+
+def test_folders_of_splits_are_no_classes(tmp_path, make_image):
+    for name in ("Training/glioma/1.png", "Testing/glioma/1.png", "mri/Training/glioma/1.png"):
+        make_image(name)
+    with pytest.raises(InputError, match="holds the splits Testing, Training: name one of them"):
+        load_dataset(tmp_path)
+    assert load_dataset(tmp_path / "Training").images["label"].tolist() == ["glioma"]
+
+
+def test_classes_in_one_folder_below_are_found(tmp_path, make_image, rows):
+    for name in ("1.png", "2.png"):
+        make_image(f"seg/all/inner/forest/{name}")
+    make_image("seg/all/inner/sea/deep/1.png")
+    make_image("seg/all/__MACOSX/forest/1.png")
+    dataset = load_dataset(tmp_path / "seg")
+    assert rows(dataset.images[["image_id", "label"]]) == [
+        ("all/inner/forest/1.png", "forest"),
+        ("all/inner/forest/2.png", "forest"),
+        ("all/inner/sea/deep/1.png", "sea"),
+    ]
+    assert dataset.layout_reason == "2 folders of images in all/inner, taken as classes"
+    (note,) = dataset.notes
+    assert note.text.endswith("(2 classes, for example forest).")
+    asked = load_dataset(tmp_path / "seg", layout="class-folders")
+    assert asked.images["label"].unique().tolist() == ["all"]
+    assert asked.notes == []
+
+
+@pytest.mark.parametrize("name", ["@eaDir", "#recycle", "$RECYCLE.BIN", "__MACOSX"])
+def test_folders_of_systems_hold_no_images(tmp_path, make_image, name):
+    for folder in ("cat", f"cat/{name}/1.png", name, f"{name}/dog"):
+        make_image(f"nas/{folder}/1.png")
+    dataset = load_dataset(tmp_path / "nas")
+    assert dataset.images[["image_id", "label"]].to_numpy().tolist() == [["cat/1.png", "cat"]]
+
+
+def test_images_beside_classes_are_said(tmp_path, make_image):
+    for name in ("cat/1.png", "dog/1.png", "thumbnail.png"):
+        make_image(name)
+    (note,) = load_dataset(tmp_path).notes
+    assert note.text == (
+        "2 folders are not taken as classes, as images lie beside them (for example cat); --layout class-folders takes "
+        "them so."
+    )
+    (note,) = load_dataset(tmp_path, layout="class-folders").notes
+    assert note.text == "1 image is left out, beside the class folders and in none (for example thumbnail.png)."

@@ -113,7 +113,7 @@ BOX = ["path", "x0", "y0", "x1", "y1"]
 @pytest.mark.parametrize(
     ("content", "columns", "message"),
     [
-        ([("a.png", 1)], ["file", "label"], "lacks the column 'path' .its columns are: file, label"),
+        ([("a.png", 1)], ["picture", "label"], "lacks the column 'path' .its columns are: picture, label"),
         ([("a.png", 1, 2, 3)], ["path", "x0", "y0", "x1"], "lacks the column 'y1': a box needs x0, y0, x1, y1"),
         (
             [("a.png", "1", "2", "3", "4"), ("d.png", "1", "2", "wide", "4")],
@@ -219,3 +219,51 @@ def test_a_parquet_of_more_rows_than_memory_holds(tmp_path, written, monkeypatch
     monkeypatch.setattr("bias_toolkit.datasets.annotation_text._SMALL", 10)
     with pytest.raises(InputError, match=f"{path} takes about .* of memory to read, and .* free: divide it"):
         load_dataset(path)
+
+
+HEADERS = {
+    "path, label, x0, y0, x1, y1": "dog",
+    "Path,Label,X0,Y0,X1,Y1": "dog",
+    "filename,class,xmin,ymin,xmax,ymax": "dog",
+    " image_path ,Class_Name, x_min,y_min,x_max,y_max": "dog",
+    "file,category,x1,y1,x2,y2": None,
+    "image,label,left,top,right,bottom": "dog",
+}
+
+
+@pytest.mark.parametrize("header", sorted(HEADERS))
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_columns_of_other_tools(written, rows, header, suffix):
+    names = header.split(",")
+    row = ["a.png", "dog", 1, 2, 5, 6]
+    path = written(f"t.{suffix}", [row, ["d.png", None, None, None, None, None]], names)
+    if suffix == "csv" and ", " in header:
+        path.write_text(path.read_text().replace(",", ", ").replace(",  ", ", "))
+    dataset = load_dataset(path)
+    assert rows(dataset.images) == [("a.png", HEADERS[header], 10, 8), ("d.png", None, 10, 8)]
+    assert rows(dataset.objects) == [("a.png", 0, "dog", 1, 2, 5, 6)]
+    others = [note for note in dataset.notes if "read by another name" in note.text]
+    assert bool(others) is not (suffix == "csv" and header.startswith("path, "))
+
+
+def test_classes_of_several_objects_are_no_label(written, rows):
+    boxes = [("a.png", "dog", 1, 1, 2, 2), ("a.png", "cat", 1, 1, 3, 3), ("d.png", "dog", 1, 1, 4, 4)]
+    dataset = load_dataset(written("t.csv", boxes, ["filename", "class", "xmin", "ymin", "xmax", "ymax"]))
+    assert rows(dataset.images[["image_id", "label"]]) == [("a.png", None), ("d.png", "dog")]
+    assert [row[2] for row in rows(dataset.objects)] == ["dog", "cat", "dog"]
+
+
+def test_columns_that_are_passed_over_are_named(written):
+    dataset = load_dataset(written("t.csv", [("a.png", 1, 2)], ["path", "depth", "Note"]))
+    assert [note.text for note in dataset.notes] == ["2 columns are passed over: depth, Note."]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_labels_that_became_decimal_numbers(written, rows, suffix):
+    columns = ["path", "label"]
+    dataset = load_dataset(
+        written(f"t.{suffix}", pd.DataFrame({"path": ["a.png", "d.png"], "label": [1, None]}), columns)
+    )
+    assert [row[1] for row in rows(dataset.images)] == ["1", None]
+    versions = load_dataset(written("t.csv", [("a.png", "1.0"), ("d.png", "1.5")], columns))
+    assert [row[1] for row in rows(versions.images)] == ["1.0", "1.5"]

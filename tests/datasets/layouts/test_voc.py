@@ -87,3 +87,88 @@ def test_a_list_without_images_is_an_error(root, make_text, text, message):
     with pytest.raises(InputError, match=message) as caught:
         load_dataset(file)
     assert str(file) in str(caught.value)
+
+
+OTHER_FOLDERS = [
+    ("images", "annotations"),
+    ("images", "annots"),
+    ("data", "labels"),
+    ("Images", "Annotations"),
+    ("JPEGImages/s1", "Annotations/s1"),
+    ("images", "annotations/xmls"),
+    ("", ""),
+]
+
+
+@pytest.mark.parametrize("suffix", ["xml", "XML"])
+@pytest.mark.parametrize(("images", "annotations"), OTHER_FOLDERS)
+def test_folders_of_other_tools(tmp_path, make_image, make_text, voc_xml, rows, images, annotations, suffix):
+    for name in "ab":
+        make_image(f"set/{images}/{name}.jpg")
+        make_text(f"set/{annotations}/{name}.{suffix}", voc_xml((f"dog {name}", 3, 2, 6, 7)))
+    make_text(f"set/{annotations}/._a.xml", "")
+    dataset = load_dataset(tmp_path / "set")
+
+    assert dataset.layout == "voc"
+    ids = [f"{images}/{name}.jpg".lstrip("/") for name in "ab"]
+    assert rows(dataset.images) == [(name, f"dog {name[-5]}", 10, 8) for name in ids]
+    assert rows(dataset.objects) == [(name, 0, f"dog {name[-5]}", 2, 1, 6, 7) for name in ids]
+    assert (len(dataset.skipped), list(dataset.notes)) == (0, [])
+
+
+def test_xml_of_another_kind_is_no_annotation(tmp_path, make_image, make_text):
+    make_image("images/a.png")
+    make_text("annotations/all.xml", '<?xml version="1.0"?><annotations><image name="a.png"/></annotations>')
+    assert load_dataset(tmp_path).layout == "images"
+
+
+LISTS = {
+    "blanks.txt": "my photo 1\nc 1\n",
+    "quoted.txt": '"my photo 1"\n"c"\n',
+    "marked.txt": "my photo 1  1\nc -1\n'c' 0\n",
+    "endings.txt": "my photo 1.jpg\nc.JPG 1\n",
+}
+
+
+@pytest.mark.parametrize("name", sorted(LISTS))
+def test_lists_with_blanks_quotes_and_endings(tmp_path, make_image, make_text, voc_xml, name):
+    for image in ("my photo 1", "c", "other"):
+        make_image(f"VOC/JPEGImages/{image}.jpg")
+        make_text(f"VOC/Annotations/{image}.xml", voc_xml(("dog", 1, 1, 2, 2)))
+    dataset = load_dataset(make_text(f"VOC/ImageSets/Main/{name}", LISTS[name]))
+    assert dataset.images["image_id"].tolist() == ["JPEGImages/c.jpg", "JPEGImages/my photo 1.jpg"]
+    assert (len(dataset.objects), len(dataset.skipped)) == (2, 0)
+
+
+def test_an_image_is_linked_by_the_file_name_that_its_annotation_states(tmp_path, make_image, make_text, voc_xml, rows):
+    def stated(name, box):
+        return voc_xml(box).replace("<annotation>", f"<annotation><filename>{name}</filename>")
+
+    for name in ("photo1", "s1/photo2", "photo3", "photo4"):
+        make_image(f"VOC/JPEGImages/{name}.jpg")
+    make_text("VOC/Annotations/0001.xml", stated("photo1.jpg", ("dog", 1, 1, 2, 2)))
+    make_text("VOC/Annotations/0002.xml", stated("C:\\sets\\photo2.png", ("cat", 1, 1, 3, 3)))
+    make_text("VOC/Annotations/photo3.xml", stated("photo4.jpg", ("cow", 1, 1, 4, 4)))
+    make_text("VOC/Annotations/0005.xml", stated("photo5.jpg", ("cow", 1, 1, 4, 4)))
+    dataset = load_dataset(tmp_path / "VOC")
+    assert rows(dataset.objects) == [
+        ("JPEGImages/photo1.jpg", 0, "dog", 0, 0, 2, 2),
+        ("JPEGImages/photo3.jpg", 0, "cow", 0, 0, 4, 4),
+        ("JPEGImages/s1/photo2.jpg", 0, "cat", 0, 0, 3, 3),
+    ]
+    assert dataset.skipped["image_id"].tolist() == ["JPEGImages/0005.jpg"]
+    (note,) = dataset.notes
+    assert note.text.startswith("2 annotations are of the image whose name it states, as no image has its own name")
+    assert note.text.endswith("(for example 0001.xml of JPEGImages/photo1.jpg).")
+    listed = load_dataset(make_text("VOC/ImageSets/Main/train.txt", "0001\nphoto3\n"))
+    assert listed.images["label"].tolist() == ["dog", "cow"]
+
+
+def test_an_object_without_a_box_counts_for_the_label_and_is_said(tmp_path, make_image, make_text):
+    make_image("VOC/JPEGImages/a.jpg")
+    polygon = "<annotation><object><name>cat</name><polygon><x1>1</x1><y1>2</y1></polygon></object></annotation>"
+    make_text("VOC/Annotations/a.xml", polygon)
+    dataset = load_dataset(tmp_path / "VOC")
+    assert (dataset.images["label"].tolist(), len(dataset.objects)) == (["cat"], 0)
+    (note,) = dataset.notes
+    assert note.text == "1 object without a box is left out (for example cat of JPEGImages/a.jpg)."
