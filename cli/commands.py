@@ -25,6 +25,7 @@ COMMANDS = {
     "plot": ("look", "Draw a figure of the study for a publication."),
     "neighbours": ("look", "Show a test image's nearest training images."),
     "verify": ("look", "Check every file of a study for damage."),
+    "run-shards": ("shards", "Do one part of a step, as a job of a cluster."),
 }
 """The module of each command, and what the list of commands says of it. Importing them all would take longer."""
 
@@ -97,7 +98,7 @@ def command_line(arguments: list[str]) -> typer.Typer:
     app.callback()(_options)
     for name, (module, summary) in COMMANDS.items():
         if name in arguments:
-            command = getattr(import_module(f"bias_toolkit_cli.{module}"), name)
+            command = getattr(import_module(f"bias_toolkit_cli.{module}"), name.replace("-", "_"))
             app.command(name, short_help=summary, cls=Command)(command)
         else:
             app.command(name, short_help=summary)(_listed)

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bias_toolkit.pipeline.step import Step
-from bias_toolkit.study.settings import INPUTS, SETTINGS_OF, Settings, flag_of, option_of
+from bias_toolkit.study.settings import INPUTS, MACHINE, SETTINGS_OF, Settings, flag_of, option_of
 from bias_toolkit_cli.output import console_progress, tell_news
 
 if TYPE_CHECKING:
     from bias_toolkit import Study
 
-OF_THE_MODEL = ("model", "trust_study")
+OF_THE_MODEL = ("model", "trust_study", "executor", "ray_address")
 StudyFolder = Annotated[
     str, typer.Argument(metavar="STUDY", help="The study's folder. It is created if it does not exist.")
 ]
@@ -64,6 +64,22 @@ def _named(
             metavar="NAME",
             rich_help_panel=INPUTS,
             help="Layout of both datasets, if it is not recognised: {layouts}.",
+        ),
+    ] = None,
+    executor: Annotated[
+        str,
+        typer.Option(
+            metavar="local|ray",
+            rich_help_panel=MACHINE,
+            help="Who does the work on images: this process, or the workers of a Ray cluster.",
+        ),
+    ] = "local",
+    ray_address: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            rich_help_panel=MACHINE,
+            help="The Ray cluster; by default the running one, or else a new one on this machine.",
         ),
     ] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,

@@ -19,8 +19,8 @@ PAGES = [
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
 LINK = re.compile(r"\]\(([^)\s]+)\)")
-OF_OTHERS = {"--index-url", "--no-deps", "--check", "--opt_out"}
-"""Options in the pages that belong to pip, ruff and OpenVINO."""
+OF_OTHERS = {"--index-url", "--no-deps", "--check", "--opt_out", "--array", "--wrap"}
+"""Options in the pages that belong to pip, ruff, OpenVINO and Slurm."""
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def test_every_page_and_every_command_is_listed():
 @pytest.mark.parametrize("page", PAGES, ids=names)
 def test_commands_and_options_that_a_page_names_exist(page):
     text = page.read_text(encoding="utf-8")
-    assert set(re.findall(r"(?:^ {4}|`|/)bias-toolkit ([a-z]+)", text, re.MULTILINE)) <= set(COMMANDS)
+    assert set(re.findall(r"(?:^ {4}|`|/)bias-toolkit ([a-z]+(?:-[a-z]+)*)", text, re.MULTILINE)) <= set(COMMANDS)
     flags = {flag_of(name) for name in Settings.__dataclass_fields__}
     # The other options are declared in the commands, with their names or those of the parameters.
     sources = "".join(

@@ -7,7 +7,7 @@ Results do not depend on the executor.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,14 +23,16 @@ class ShardJob:
     """The shards of a task that have to be done, as values that can be pickled.
 
     `open`, a function of a module, makes a `Workshop` of `study`. `study` describes the study, its inputs and its
-    settings. `task` and `key` are the task's name and key. `numbers` are those of the shards, in order.
+    settings. `task` and `key` are the task's name and key. `numbers` are those of the shards, in order. `in_turn` says
+    that each shard continues from the one before.
     """
 
     open: Callable[[Any], Workshop]
     study: Any
     task: str
     key: str
-    numbers: tuple[int, ...]
+    numbers: Iterable[int]
+    in_turn: bool = False
 
 
 class Workshop:
@@ -56,8 +58,23 @@ class Workshop:
         work = Job(self.folder / task.name, self.plan.inputs, self.results, silent)
         yield from work_on_shards(task, work, job.numbers, advance)
 
+    def environment(self) -> dict[str, str]:
+        """Nothing: the shards are done by this process."""
+        return {}
+
+    def close(self) -> None:
+        """Nothing has to be ended."""
+
 
 class Executor(Protocol):
-    """Does the shards of jobs, as `Workshop.shards` says."""
+    """Does the shards of jobs, as `Workshop.shards` says.
+
+    `environment` says how its workers differ from this process, if that may change rounding. `close` ends its workers
+    when a run ends.
+    """
 
     def shards(self, job: ShardJob, advance: Advance) -> Iterator[int]: ...
+
+    def environment(self) -> dict[str, str]: ...
+
+    def close(self) -> None: ...

@@ -30,24 +30,29 @@ class StudyLock:
         self._path = folder / LOCK
         self._file: int | None = None
         self._is_flock = True
+        self._is_shared = False
 
     @property
     def held(self) -> bool:
         """Whether this object holds the lock."""
         return self._file is not None
 
-    def acquire(self) -> None:
-        """Take the lock; InputError, which names the other run, if another run holds it."""
+    def acquire(self, *, shared: bool = False) -> None:
+        """Take the lock; InputError, which names the other run, if another run holds it.
+
+        Several processes may hold a `shared` lock at the same time, and keep away those that take the lock for
+        themselves. On a file system without flock, a shared lock keeps nobody away.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
+        self._is_shared = shared
         while self._file is None:
             self._file = self._try()
-        self._write(
-            {
-                "pid": os.getpid(),
-                "host": socket.gethostname(),
-                "since": datetime.now().astimezone().isoformat(" ", "seconds"),
-            }
-        )
+        holder = {
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
+            "since": datetime.now().astimezone().isoformat(" ", "seconds"),
+        }
+        self._write({} if shared else holder)
 
     def release(self) -> None:
         """Release the lock."""
@@ -55,7 +60,7 @@ class StudyLock:
             self._write({})
             # After closing alone, the lock would last as long as a child process has a copy of the file open.
             _unlock(self._file)
-        else:
+        elif not self._is_shared:
             self._path.unlink(missing_ok=True)
         os.close(self._file)
         self._file = None
@@ -93,14 +98,16 @@ class StudyLock:
             except FileNotFoundError:
                 return None
         try:
-            self._is_flock = _flock(file)
+            self._is_flock = _flock(file, self._is_shared)
             if self._is_flock:
                 # If the file was removed meanwhile, this lock would have no effect.
                 there = self._path.exists() and os.path.samestat(os.stat(self._path), os.fstat(file))
             else:
-                there = is_new
-                if not there:
+                there = is_new or self._is_shared
+                if not is_new:
                     self._remove_free()
+                elif self._is_shared:
+                    self._path.unlink(missing_ok=True)
         except BaseException as error:
             os.close(file)
             if isinstance(error, BlockingIOError):
@@ -124,7 +131,7 @@ class StudyLock:
         return InputError(f"Another run{who} is working on {self.folder}; wait until it ends, or name another folder.")
 
 
-def _flock(file: int) -> bool:
+def _flock(file: int, is_shared: bool) -> bool:
     """Lock an open file; False if the file system or the machine has no such locks.
 
     Raises BlockingIOError if another process has locked it.
@@ -134,7 +141,7 @@ def _flock(file: int) -> bool:
     except ImportError:
         return False
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, (fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
         raise
     except OSError as error:

@@ -8,18 +8,22 @@ from pathlib import Path
 from typing import Any
 
 from bias_toolkit.foundation.errors import InputError
-from bias_toolkit.foundation.files import remove_leftovers
+from bias_toolkit.foundation.files import never_made, remove_leftovers
 from bias_toolkit.foundation.progress import Advance, Progress, named, silent
 from bias_toolkit.foundation.untrusted import inside
 from bias_toolkit.pipeline.executor import Executor, ShardJob, Workshop
 from bias_toolkit.pipeline.lock import StudyLock
 from bias_toolkit.pipeline.record import RECORD, mark_cleared, read_record
-from bias_toolkit.pipeline.shards import do_shards
+from bias_toolkit.pipeline.shards import do_shards, missing_shards
 from bias_toolkit.pipeline.step import Job, Step, Task
 from bias_toolkit.pipeline.step_folder import StepFolder
 
 READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 _log = logging.getLogger("bias_toolkit")
+
+
+class _BegunError(Exception):
+    """Ends the work on a task that was only to be begun."""
 
 
 class Runner:
@@ -95,7 +99,10 @@ class Runner:
             self._depth -= 1
             if self._depth == 0 and self._lock.held:
                 self._is_seen.clear()
-                self._lock.release()
+                try:
+                    self._executor.close()
+                finally:
+                    self._lock.release()
 
     def number(self, names: Sequence[str]) -> None:
         """Number the tasks that follow, for the progress of each: `3/9 Features, train`."""
@@ -113,6 +120,54 @@ class Runner:
             else:
                 self._do(step, member)
 
+    def begin(self, step: Step, member: Any = None) -> int:
+        """Do the tasks that a task with shards needs, and record that it is begun, for `do_part`.
+
+        Returns the number of shards that are missing.
+        """
+        with self.one_run(self._progress):
+            self._take_lock()
+            self._do(step, member, self._begin)
+            task = self._workshop.plan.task(step, member)
+            return 0 if StepFolder(self.folder, task).is_done else len(missing_shards(task, self._job(task)))
+
+    def do_part(self, step: Step, member: Any, part: int, parts: int) -> int:
+        """Do the missing shards of one part of a task that is begun; its parts may be done at the same time.
+
+        `part` is from 1 to `parts`. Nothing is recorded: the next run finds the shards. Returns the number of shards
+        done. Raises InputError if a run works on the study, or if the task is not begun, or not in this environment.
+        """
+        lock = StudyLock(self.folder)
+        lock.acquire(shared=True)
+        try:
+            plan = self._workshop.plan
+            for name in step.inputs:
+                plan.inputs.open(step.named(name, member))
+            task = plan.task(step, member)
+            folder = StepFolder(self.folder, task)
+            if (record := folder.own_record) is None:
+                raise InputError(
+                    f"{folder.path} is not begun with these inputs and settings; run `bias-toolkit run-shards "
+                    f"{self.folder} {task.name}` first, without --part."
+                )
+            if record.done:
+                return 0
+            there, here = record.environment, dict(self._environment())
+            if there != here:
+                names = sorted(name for name in there | here if there.get(name) != here.get(name))
+                raise InputError(
+                    f"{folder.path} was begun on a machine with another {', '.join(names)}; run `bias-toolkit "
+                    f"run-shards {self.folder} {task.name}` without --part on a machine like this one."
+                )
+            shards = [shard for shard in missing_shards(task, self._job(task)) if shard.number % parts == part - 1]
+            job = self._describe_job(task, tuple(shard.number for shard in shards))
+            label = step.named(step.sharding.label, member)
+            total = sum(len(shard.items) for shard in shards)
+            with self._progress(label, total=total) as advance, never_made(folder.path):
+                return sum(1 for _ in self._workshop.shards(job, advance))
+        finally:
+            lock.release()
+
     def _is_all_done(self, step: Step, member: Any) -> bool:
         """Whether a task and all that it needs are done and intact."""
         plan = self._workshop.plan
@@ -120,7 +175,7 @@ class Runner:
         is_done = StepFolder(self.folder, plan.task(step, member)).is_done
         return is_done and all(self._is_all_done(needed, each) for needed, each in needs)
 
-    def _do(self, step: Step, member: Any) -> None:
+    def _do(self, step: Step, member: Any, compute: Callable[[Task, StepFolder], None] | None = None) -> None:
         plan = self._workshop.plan
         # One need after the other: later needs may depend on the results of earlier ones.
         for need in step.needed():
@@ -149,7 +204,7 @@ class Runner:
         if done:
             folder.renew_times()
         else:
-            self._compute(task, folder)
+            (compute or self._compute)(task, folder)
         self._is_seen.add((task.name, task.key))
 
     def _compute(self, task: Task, folder: StepFolder) -> None:
@@ -161,8 +216,15 @@ class Runner:
         progress = named(self._progress, number, task.member if isinstance(task.member, str) else "")
         # A task may work for long before its first bar, or between two.
         alive = self._progress(f"{number} {task.title}", None) if number else nullcontext()
-        with folder.working(self._environment()) as path, alive:
-            job = Job(path, self._workshop.plan.inputs, self._workshop.results, progress)
+        job = self._job(task, progress)
+        environment = dict(self._environment())
+        if task.step.sharding is not None:
+            environment |= self._executor.environment()
+            record = folder.own_record
+            if record is not None and record.environment != environment and not missing_shards(task, job):
+                # All of it was computed there, such as by parts of an array job.
+                environment = record.environment
+        with folder.working(environment), alive:
             if task.step.sharding is None:
                 task.work(job)
             else:
@@ -170,6 +232,14 @@ class Runner:
         self.computed.append(task.name)
         self._lock.check()
         self._ended()
+
+    def _job(self, task: Task, progress: Progress = silent) -> Job:
+        folder = StepFolder(self.folder, task).path
+        return Job(folder, self._workshop.plan.inputs, self._workshop.results, progress)
+
+    def _begin(self, task: Task, folder: StepFolder) -> None:
+        with suppress(_BegunError), folder.working(self._environment()):
+            raise _BegunError
 
     def _try_again(self, folder: StepFolder) -> None:
         """Reopen a task, and undo all its dependents, if items that it had left out are available again."""

@@ -1,6 +1,7 @@
 """The only loop over shards: finding the missing ones, doing them, writing and sealing their files, and stopping."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -49,20 +50,36 @@ def do_shards(task: Task, job: Job, seal: Seal) -> None:
         sharding.finish(job, *task.members)
 
 
-def work_on_shards(task: Task, job: Job, numbers: Sequence[int], advance: Advance) -> Iterator[int]:
+def missing_shards(task: Task, job: Job) -> list[Shard]:
+    """The shards of a task that are not in the job's folder, in order."""
+    whole = _whole_shards(task, job.folder)
+    return [shard for shard in task.step.sharding.shards(job, *task.members) if shard.number not in whole]
+
+
+def work_on_shards(task: Task, job: Job, numbers: Iterable[int], advance: Advance) -> Iterator[int]:
     """Do shards of a task: write each one's files into the job's folder, seal it, and yield its number.
 
-    `numbers` are those of the shards, in order. `advance` takes the number of items done since its last call.
+    `numbers` are those of the shards, in order; the work requests them one by one, and may be some ahead. `advance`
+    takes the number of items done since its last call.
     """
     sharding = task.step.sharding
     shards = sharding.shards(job, *task.members)
-    wanted: list[Shard] = [shards[number] for number in numbers]
+    taken: deque[int] = deque()
+
+    def wanted() -> Iterator[Shard]:
+        for number in numbers:
+            taken.append(number)
+            yield shards[number]
+
     outputs, kind = sharding.outputs(), kind_of(task)
-    with closing(task.work(job, iter(wanted), advance)) as made:
-        for shard, tables in zip(wanted, made, strict=True):
-            names = [_write(tables, name, schema, job.folder, shard.number) for name, schema in outputs.items()]
-            seal_shard(job.folder, kind, shard.number, names)
-            yield shard.number
+    with closing(task.work(job, wanted(), advance)) as made:
+        for tables in made:
+            number = taken.popleft()
+            names = [_write(tables, name, schema, job.folder, number) for name, schema in outputs.items()]
+            seal_shard(job.folder, kind, number, names)
+            yield number
+    if taken:
+        raise RuntimeError(f"shard {taken[0]} of {task.name} was not made")
 
 
 def kind_of(task: Task) -> str:

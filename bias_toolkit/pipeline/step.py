@@ -79,6 +79,8 @@ class Sharding:
         returns whether these are enough.
     finish : callable, optional
         Work on a job and the member after all shards are done.
+    in_turn : bool
+        Whether each shard continues from the one before.
     """
 
     items: Callable[..., list[str]]
@@ -87,6 +89,7 @@ class Sharding:
     label: str
     stop: Callable[..., Callable[[Mapping[str, Any]], bool] | None] | None = None
     finish: Callable[..., None] | None = None
+    in_turn: bool = False
 
     def shards(self, job: Job, *members: Any) -> list[Shard]:
         """The items of a job, cut into shards."""
@@ -225,6 +228,7 @@ def sharded(
     files: Sequence[str],
     stop: Callable[..., Any] | None = None,
     finish: Callable[..., None] | None = None,
+    in_turn: bool = False,
     writes: Sequence[str] = (),
     **declared: Any,
 ) -> Callable[[Callable[..., Any]], Step]:
@@ -236,7 +240,7 @@ def sharded(
 
     Parameters
     ----------
-    items, shard_size, outputs, label, stop, finish
+    items, shard_size, outputs, label, stop, finish, in_turn
         As in `Sharding`.
     files : sequence of str
         The names in `outputs`.
@@ -248,7 +252,7 @@ def sharded(
     patterns = [f"{each}-*" for each in files]
     if "skipped" in files:
         declared.setdefault("skips", "skipped-*.parquet")
-    sharding = Sharding(items, shard_size, outputs, label, stop, finish)
+    sharding = Sharding(items, shard_size, outputs, label, stop, finish, in_turn)
     return step(name, writes=[*patterns, *writes], sharding=sharding, **declared)
 
 

@@ -36,7 +36,7 @@ from bias_toolkit.study.record import (
 )
 from bias_toolkit.study.results import Results
 from bias_toolkit.study.settings import GO_WITH, SPLITS, Settings
-from bias_toolkit.study.workshop import StudyFile, make_workshop
+from bias_toolkit.study.workshop import StudyFile, executor_of, make_workshop
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -85,8 +85,10 @@ class Study:
     reuse : sequence of path
         Folders of other studies. What they have computed of the same inputs under the same settings is copied, such as
         the framing of the same datasets with another model.
-    executor : Executor, optional
-        Does the shards of steps; by default this process.
+    executor : "local", "ray" or Executor
+        Does the shards of steps: this process (the default), or the workers of a Ray cluster.
+    ray_address : str, optional
+        Of the Ray cluster; by default the running one, or else a new one on this machine.
     when_read : callable, optional
         Gets sentences on both sets and on how they fit the model, as soon as the sets are read, before any other work
         that has to be done.
@@ -121,7 +123,8 @@ class Study:
         *,
         trust_study: bool = False,
         reuse: Sequence[str | os.PathLike] = (),
-        executor: Executor | None = None,
+        executor: str | Executor | None = None,
+        ray_address: str | None = None,
         when_read: Callable[[Sequence[str]], None] | None = None,
         **settings: Any,
     ):
@@ -149,7 +152,7 @@ class Study:
         self._when_read, self._is_told = when_read, False
         self._runner = Runner(
             self._workshop,
-            executor or self._workshop,
+            executor_of(executor, ray_address, self._workshop, self.inputs),
             describe_job=StudyFile(self.folder, named, self.inputs.settings).job,
             environment=self._environment,
             started=self._take_record,
@@ -342,6 +345,36 @@ class Study:
                 if not was_done:
                     advance(1)
         return [self.results.explanation(request) for request in requests]
+
+    def begin_shards(self, name: str, progress: Progress = silent) -> int:
+        """Begin a step, such as `features/train`, whose shards `run_shards` then does; do the steps that it needs.
+
+        Returns the number of shards that are missing. Raises InputError if no step of this name has parts.
+        """
+        task = self._in_parts(name)
+        with self._one_run(progress):
+            self._refuse_early([task.step])
+            return self._runner.begin(task.step, task.member)
+
+    def run_shards(self, name: str, part: int, parts: int, progress: Progress = silent) -> int:
+        """Do one part of the shards of a step that was begun, and nothing else; the next run finishes the step.
+
+        Other processes may do other parts at the same time. Returns the number of shards done. Raises InputError if the
+        step was not begun on a machine like this one, or an ordinary run works on the study.
+        """
+        if not 1 <= part <= parts:
+            raise InputError(f"The part is {part} of {parts}, but must be from 1 to the number of parts.")
+        task = self._in_parts(name)
+        with self._one_run(progress):
+            self._refuse_early([task.step])
+            return self._runner.do_part(task.step, task.member, part, parts)
+
+    def _in_parts(self, name: str) -> Task:
+        tasks = {task.name: task for task in self._workshop.plan.all() if task.step.sharding is not None}
+        tasks = {each: task for each, task in tasks.items() if not task.step.sharding.in_turn}
+        if name not in tasks:
+            raise InputError(f"No step {name!r} is done in parts; those that are: {', '.join(tasks)}.")
+        return tasks[name]
 
     def plot(
         self,

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bias_toolkit.pipeline.executor import ShardJob, Workshop
+from bias_toolkit.foundation.errors import InputError
+from bias_toolkit.pipeline.executor import Executor, ShardJob, Workshop
 from bias_toolkit.pipeline.step import Plan, Task
 from bias_toolkit.pipeline.stored import Stored
 from bias_toolkit.study import steps
@@ -12,6 +13,9 @@ from bias_toolkit.study.inputs import Inputs, Named
 from bias_toolkit.study.record import StudyRecord, read_record
 from bias_toolkit.study.results import Results
 from bias_toolkit.study.settings import Settings
+
+RAY_LOG = "ray.log"
+"""The file in a study's folder with the tracebacks of Ray's workers."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,7 @@ class StudyFile:
 
     def job(self, task: Task, numbers: tuple[int, ...]) -> ShardJob:
         """The shards of a task as a job for an executor."""
-        return ShardJob(open_workshop, self, task.name, task.key, numbers)
+        return ShardJob(open_workshop, self, task.name, task.key, numbers, task.step.sharding.in_turn)
 
 
 def open_workshop(study: StudyFile) -> Workshop:
@@ -45,3 +49,19 @@ def make_workshop(folder: Path, inputs: Inputs, restore: Callable[[Task], bool] 
     results = Results(Stored(folder, plan, restore), inputs)
     inputs.tables = results.tables
     return Workshop(folder, plan, results)
+
+
+def executor_of(named: str | Executor | None, address: str | None, workshop: Workshop, inputs: Inputs) -> Executor:
+    """The executor of a study, by its name or itself; InputError if there is none, or it is not installed."""
+    if named == "ray":
+        from bias_toolkit.pipeline.ray_executor import RayExecutor
+
+        device = inputs.settings.device
+        if device.startswith("cuda:"):
+            raise InputError(f"--device {device} names one GPU; with --executor ray, name cuda.")
+        return RayExecutor(address, log=workshop.folder / RAY_LOG, uses_gpus=lambda: inputs.model.device.type == "cuda")
+    if address is not None:
+        raise InputError("--ray-address is for --executor ray.")
+    if isinstance(named, str) and named != "local":
+        raise InputError(f"--executor is {named!r}, but must be local or ray.")
+    return workshop if named in (None, "local") else named

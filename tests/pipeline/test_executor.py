@@ -7,7 +7,18 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 
 import pytest
-from toy_study import WORDS, Inputs, Settings, ToyStudy, digests, lengths, open_workshop, source, work_elsewhere
+from toy_study import (
+    WORDS,
+    Elsewhere,
+    Inputs,
+    Settings,
+    ToyStudy,
+    digests,
+    lengths,
+    open_workshop,
+    source,
+    work_elsewhere,
+)
 
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.pipeline.executor import ShardJob
@@ -19,7 +30,7 @@ def job(study, numbers=(0, 1, 2), **changed):
     return ShardJob(**fields | changed, numbers=tuple(numbers))
 
 
-class Pickling:
+class Pickling(Elsewhere):
     """An executor whose workers know the study from a pickled job alone."""
 
     def __init__(self):
@@ -31,7 +42,7 @@ class Pickling:
         yield from one.open(one.study).shards(one, advance)
 
 
-class Spawned:
+class Spawned(Elsewhere):
     """An executor that has every second shard done by either of two other processes."""
 
     def __init__(self):

@@ -152,3 +152,31 @@ def test_a_copy_that_a_child_process_holds_open_does_not_keep_the_lock(tmp_path)
         second.release()
     finally:
         os.close(copy)
+
+
+@pytest.mark.parametrize("fixture", [None, "no_flock"])
+def test_several_share_a_lock_that_is_free(tmp_path, request, fixture):
+    if fixture:
+        request.getfixturevalue(fixture)
+    shared = [StudyLock(tmp_path) for _ in range(2)]
+    for each in shared:
+        each.acquire(shared=True)
+    if not fixture:
+        with pytest.raises(InputError, match="Another run is working"):
+            held(tmp_path)
+    for each in shared:
+        each.release()
+    run = held(tmp_path)
+    with pytest.raises(InputError, match=rf"Another run \(process {os.getpid()}"):
+        shared[0].acquire(shared=True)
+    run.release()
+
+
+@pytest.mark.usefixtures("no_flock")
+def test_without_flock_the_end_of_a_shared_lock_leaves_that_of_a_run(tmp_path):
+    part = StudyLock(tmp_path)
+    part.acquire(shared=True)
+    run = held(tmp_path)
+    part.release()
+    run.check()
+    run.release()

@@ -4,6 +4,8 @@ import contextlib
 import hashlib
 import os
 import pickle
+import signal
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -178,6 +180,43 @@ def open_workshop(folder):
     return _workshop(Path(folder), Inputs(), STEPS, lambda task: False)
 
 
+@dataclass(frozen=True)
+class Fault:
+    """What happens to the first worker that comes to a word of the toy study in `folder`."""
+
+    folder: str
+    word: str
+    kind: str
+
+    def happen(self):
+        with contextlib.suppress(FileExistsError):
+            Path(self.folder).with_suffix(".fault").touch(exist_ok=self.kind == "dies always")
+            if self.kind.startswith("dies"):
+                os.kill(os.getpid(), signal.SIGKILL)
+            if self.kind == "fails":
+                raise ValueError(f"{self.word} is too long\nfor words")
+            time.sleep(1000 if self.kind == "hangs" else 1)
+
+
+class FaultyInputs(Inputs):
+    """Inputs with a fault; each word takes a moment, so that several workers have some."""
+
+    def __init__(self, fault):
+        super().__init__()
+        self.fault = fault
+
+    def length(self, word):
+        time.sleep(0.05)
+        if word == self.fault.word:
+            self.fault.happen()
+        return super().length(word)
+
+
+def open_faulty(fault):
+    """Open the toy study in this process, with a fault."""
+    return _workshop(Path(fault.folder), FaultyInputs(fault), STEPS, lambda task: False)
+
+
 def work_elsewhere(pickled):
     """What another process does with a pickled job: its process, the shards that it sealed, and the items."""
     job, counts = pickle.loads(pickled), []
@@ -188,6 +227,16 @@ def work_elsewhere(pickled):
 def _workshop(folder, inputs, steps, restore):
     plan = Plan(inputs, steps)
     return Workshop(folder, plan, Stored(folder, plan, restore))
+
+
+class Elsewhere:
+    """An executor whose workers are as this process, and have not to be ended."""
+
+    def environment(self):
+        return {}
+
+    def close(self):
+        pass
 
 
 class ToyStudy:

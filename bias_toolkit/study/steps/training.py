@@ -73,6 +73,7 @@ def starting_network(job: Job, arm_name: str) -> nn.Module:
     files=["state", "log"],
     label="Training, {arm}",
     finish=lambda job, arm: write_network(job, arm),
+    in_turn=True,
     writes=[WEIGHTS, FACTORY],
     command="remedies",
 )

@@ -1,0 +1,416 @@
+"""An executor whose workers are actors of a Ray cluster; each opens the study once and does shards of its jobs.
+
+A worker takes a GPU if this process computes on one, else all processors of its machine. It asks for the next shard
+when it is ready to prepare it, so a fast worker does more shards. Which shards are done is known from their files
+alone: a worker that ends gives back the shards that it has not sealed, and another worker does them.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import signal
+import socket
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from bias_toolkit.foundation.errors import InputError, first_line
+from bias_toolkit.foundation.progress import Advance
+from bias_toolkit.foundation.threads import cores
+from bias_toolkit.pipeline.executor import ShardJob, Workshop
+
+if TYPE_CHECKING:
+    from ray import ObjectRef
+    from ray.actor import ActorHandle
+
+POLL = 0.2
+"""Seconds between two looks at the workers."""
+LOOK_FOR_NODES = 2.0
+"""Seconds between two looks for machines that joined or left."""
+OPENING = 3600.0
+"""Seconds without a finished item after which a worker counts as hanging, before any shard of the job is sealed."""
+LEAST_PATIENCE = 600.0
+PATIENCE = 3
+"""The same after that: so many times what the slowest shard took, and at least `LEAST_PATIENCE`."""
+MOST_DEATHS = 3
+"""Workers that may end, one after the other and for each worker, without any shard being sealed in between."""
+
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+_log = logging.getLogger("bias_toolkit")
+
+
+class News(NamedTuple):
+    """What happened since the driver asked last.
+
+    The shards that were sealed; the number of items done; the number of shards that nobody has taken yet; the seconds
+    that each worker at work has been silent; and the seconds that the slowest shard of the job took, 0 before any is
+    sealed.
+    """
+
+    sealed: list[int]
+    items: int
+    left: int
+    silent: dict[int, float]
+    slowest: float
+
+
+def patience(slowest: float) -> float:
+    """Seconds that a worker may be silent, given those that the slowest shard took; 0 if no shard is sealed."""
+    return max(LEAST_PATIENCE, PATIENCE * slowest) if slowest else OPENING
+
+
+class Desk:
+    """An actor that hands out the shards of one job at a time, and takes the workers' news."""
+
+    def __init__(self) -> None:
+        self.begin(0, ())
+
+    def begin(self, job: int, numbers: tuple[int, ...]) -> None:
+        """Begin a job; workers that are still at an earlier one get no more shards."""
+        self._job, self._left = job, deque(numbers)
+        self._in_hand: dict[int, list[int]] = {}
+        self._unsealed: dict[int, int] = {}
+        self._signs: dict[int, float] = {}
+        self._shard_begun: dict[int, float] = {}
+        self._slowest = 0.0
+        self._sealed: list[int] = []
+        self._items = 0
+
+    def take(self, job: int, worker: int) -> int | None:
+        """The next shard for a worker; None if there is none."""
+        if job != self._job or not self._left:
+            return None
+        number = self._left.popleft()
+        self._in_hand.setdefault(worker, []).append(number)
+        self._shard_begun.setdefault(worker, time.monotonic())
+        return number
+
+    def count(self, job: int, worker: int, items: int) -> None:
+        """Count items that a worker has done; 0 is a sign that it is at work."""
+        if job == self._job:
+            self._signs[worker] = time.monotonic()
+            self._items += items
+            self._unsealed[worker] = self._unsealed.get(worker, 0) + items
+
+    def sealed(self, job: int, worker: int, number: int) -> None:
+        """Note that a shard is sealed."""
+        # A worker that was given up may still finish a shard, which another worker does again, to the same bits.
+        if job == self._job and number in self._in_hand.get(worker, ()):
+            self._in_hand[worker].remove(number)
+            self._sealed.append(number)
+            self._unsealed[worker] = 0
+            now = time.monotonic()
+            self._slowest = max(self._slowest, now - self._shard_begun[worker])
+            self._signs[worker] = self._shard_begun[worker] = now
+
+    def rest(self, worker: int) -> None:
+        """Forget a worker that is not at work any more; the shards that it has not sealed are given back."""
+        self._left.extendleft(reversed(self._in_hand.pop(worker, [])))
+        self._items -= self._unsealed.pop(worker, 0)
+        self._signs.pop(worker, None)
+        self._shard_begun.pop(worker, None)
+
+    def news(self) -> News:
+        """The news since the last call."""
+        silent = {worker: time.monotonic() - sign for worker, sign in self._signs.items()}
+        told = News(self._sealed, self._items, len(self._left), silent, self._slowest)
+        self._sealed, self._items = [], 0
+        return told
+
+
+class Worker:
+    """An actor that does shards; it works in the driver's folder, so that relative paths and modules are the same."""
+
+    def __init__(self, folder: str, search: list[str], place: Place, threads: str | None) -> None:
+        self._folder = folder
+        self._study = 0
+        # PyTorch, which reads these, is imported later. With all cores, it chooses the threads as in any process.
+        os.environ.pop("OMP_NUM_THREADS", None)
+        if threads is not None or place.cpus < cores():
+            os.environ["OMP_NUM_THREADS"] = threads or str(place.cpus)
+        if not place.gpus:
+            os.environ["CUDA_VISIBLE_DEVICES"] = ""
+        self._workshop: Workshop | None = None
+        sys.path += [place for place in search if place not in sys.path]
+
+    def work(self, job: ShardJob, study: int, number: int, desk: ActorHandle, worker: int) -> None:
+        """Do shards of a job until there are none left; `study` and `number` are the numbers of its study and of it."""
+        import ray
+
+        from bias_toolkit.foundation.files import never_made
+
+        desk.count.remote(number, worker, 0)
+        if self._study != study:
+            if not os.path.isdir(self._folder):
+                raise InputError(f"{self._folder} is not there; all machines need the same shared folders.")
+            os.chdir(self._folder)
+            self._workshop, self._study = job.open(job.study), study
+        folder = self._workshop.folder / job.task
+        if not folder.is_dir():
+            raise InputError(f"{folder} is not there; all machines need the study's folder under the same name.")
+        numbers = iter(lambda: ray.get(desk.take.remote(number, worker)), None)
+
+        def advance(count: int, note: str = "") -> None:
+            desk.count.remote(number, worker, count)
+
+        with never_made(folder):
+            for sealed in self._workshop.shards(replace(job, numbers=numbers), advance):
+                ray.get(desk.sealed.remote(number, worker, sealed))
+
+
+class Place(NamedTuple):
+    """A place for a worker: a machine and its node, the worker's number there, and its share of the machine."""
+
+    host: str
+    node: str
+    number: int
+    cpus: int
+    gpus: int
+
+
+@dataclass
+class _Hired:
+    """A worker, and the result of its call for as long as it is at work."""
+
+    number: int
+    actor: ActorHandle
+    call: ObjectRef | None = None
+
+
+class RayExecutor:
+    """Does shards on a Ray cluster.
+
+    Parameters
+    ----------
+    address : str, optional
+        Of the cluster; by default the running one, or else a new one on this machine, which ends with this process.
+    log : path
+        The file that gets the tracebacks of workers.
+    uses_gpus : callable
+        Returns whether each worker takes a GPU.
+    workers : int, optional
+        Workers on each machine; by default one for each GPU, or else one with all processors.
+
+    Raises
+    ------
+    InputError
+        If Ray is not installed.
+    """
+
+    def __init__(
+        self,
+        address: str | None = None,
+        *,
+        log: Path,
+        uses_gpus: Callable[[], bool] = lambda: False,
+        workers: int | None = None,
+    ) -> None:
+        try:
+            from ray import is_initialized  # noqa: F401
+        except ImportError as error:
+            raise InputError("--executor ray needs Ray; install it with: pip install 'bias-toolkit[ray]'.") from error
+        self._address, self._log, self._uses_gpus = address, log, uses_gpus
+        self._workers = workers
+        self._hired: dict[Place, _Hired] = {}
+        self._desk: ActorHandle | None = None
+        self._jobs = self._studies = self._numbered = 0
+        self._study: Any = None
+        self._places: list[Place] = []
+        self._looked = -LOOK_FOR_NODES
+        self._deaths = 0
+
+    def environment(self) -> dict[str, str]:
+        """What may change rounding: nothing if all workers are on this machine."""
+        nodes = self._nodes()
+        if all(node["NodeManagerHostname"] == socket.gethostname() for node in nodes):
+            return {}
+        prefix = "accelerator_type:"
+        kinds = {name.removeprefix(prefix) for node in nodes for name in node["Resources"] if name.startswith(prefix)}
+        devices = sorted(kinds) or ["GPUs"] if self._uses_gpus() else ["CPUs"]
+        return {"executor": "ray, on several machines", "devices": ", ".join(devices)}
+
+    def shards(self, job: ShardJob, advance: Advance) -> Iterator[int]:
+        """Do the shards of a job, as `Workshop.shards` says; a job in turn has one worker.
+
+        Raises InputError if the cluster cannot be reached, if workers end again and again, or if the work fails. The
+        file `log` then has the traceback of the work.
+        """
+        import ray
+
+        self._connect()
+        self._jobs += 1
+        if job.study is not self._study:
+            self._study = job.study
+            self._studies += 1
+        self._deaths = 0
+        ray.get(self._desk.begin.remote(self._jobs, tuple(job.numbers)))
+        try:
+            yield from self._watched(job, advance)
+        except GeneratorExit:
+            # No worker may write a shard after this.
+            ray.get(self._desk.begin.remote(self._jobs, ()))
+            calls = [hired.call for hired in self._hired.values() if hired.call is not None]
+            ray.wait(calls, num_returns=len(calls)) if calls else None
+            raise
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """End the workers, so that others can use their processors."""
+        import ray
+
+        for hired in self._hired.values():
+            ray.kill(hired.actor)
+        self._hired.clear()
+        self._looked = -LOOK_FOR_NODES
+        if self._desk is not None:
+            ray.kill(self._desk)
+            self._desk = None
+
+    def _watched(self, job: ShardJob, advance: Advance) -> Iterator[int]:
+        """Keep workers at a job until it is done; yield the shards in order."""
+        import ray
+
+        wanted, sealed, left = deque(job.numbers), set(), len(job.numbers)
+        while wanted:
+            self._hire(1 if job.in_turn else len(job.numbers))
+            idle = [hired for hired in self._hired.values() if hired.call is None]
+            if job.in_turn:
+                left = min(left, 1) if len(idle) == len(self._hired) else 0
+            for hired in idle[:left]:
+                hired.call = hired.actor.work.remote(job, self._studies, self._jobs, self._desk, hired.number)
+            calls = {hired.call: place for place, hired in self._hired.items() if hired.call is not None}
+            if calls:
+                for call in ray.wait(list(calls), timeout=POLL)[0]:
+                    self._ended(calls[call], call)
+            else:
+                time.sleep(POLL)
+            news: News = ray.get(self._desk.news.remote())
+            left = news.left
+            if news.items:
+                advance(news.items)
+            if news.sealed:
+                self._deaths = 0
+            sealed |= set(news.sealed)
+            self._give_up_hanging(news)
+            while wanted and wanted[0] in sealed:
+                yield wanted.popleft()
+
+    def _connect(self) -> None:
+        import ray
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        if not ray.is_initialized():
+            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+            on_terminate = signal.getsignal(signal.SIGTERM)
+            try:
+                ray.init(self._address, log_to_driver=False, logging_level=logging.ERROR)
+            except (ConnectionError, ValueError, RuntimeError) as error:
+                raise InputError(
+                    f"The Ray cluster at {self._address or 'the default address'} cannot be reached "
+                    f"({first_line(error)}); --ray-address takes an address such as 10.0.0.1:6379."
+                ) from error
+            finally:
+                # Ray has replaced it by its own, which ends the process as if it had failed.
+                if threading.current_thread() is threading.main_thread():
+                    signal.signal(signal.SIGTERM, on_terminate)
+        if self._desk is None:
+            here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
+            self._desk = ray.remote(Desk).options(num_cpus=0, scheduling_strategy=here).remote()
+
+    def _nodes(self) -> list[dict[str, Any]]:
+        import ray
+
+        self._connect()
+        return [node for node in ray.nodes() if node["Alive"]]
+
+    def _look_for_places(self) -> None:
+        """The places for workers on the machines that are there now."""
+        uses_gpus, places = self._uses_gpus(), []
+        for node in self._nodes():
+            cpus, gpus = (int(node["Resources"].get(kind, 0)) for kind in ("CPU", "GPU"))
+            count = gpus if uses_gpus else self._workers or 1
+            if cpus:
+                places += [
+                    Place(node["NodeManagerHostname"], node["NodeID"], number, max(1, cpus // count), int(uses_gpus))
+                    for number in range(count)
+                ]
+        if not uses_gpus and not self._places and any(node["Resources"].get("GPU") for node in self._nodes()):
+            _log.warning("The workers compute on CPUs, as this process does; on a machine with a GPU, they take GPUs.")
+        self._places = places
+
+    def _hire(self, most: int) -> None:
+        """Start workers at free places, until there are `most`."""
+        import ray
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        if time.monotonic() - self._looked < LOOK_FOR_NODES:
+            return
+        self._look_for_places()
+        self._looked = time.monotonic()
+        threads = os.environ.get("OMP_NUM_THREADS")
+        free = [place for place in self._places if place not in self._hired]
+        for place in free[: max(0, most - len(self._hired))]:
+            actor = ray.remote(Worker).options(
+                num_cpus=place.cpus,
+                num_gpus=place.gpus,
+                scheduling_strategy=NodeAffinitySchedulingStrategy(place.node, soft=False),
+            )
+            self._numbered += 1
+            self._hired[place] = _Hired(
+                self._numbered, actor.remote(os.getcwd(), [*filter(None, sys.path)], place, threads)
+            )
+
+    def _ended(self, place: Place, call: ObjectRef) -> None:
+        """Take note of a call that ended: the job has no more shards, the worker died, or the work failed."""
+        import ray
+
+        try:
+            ray.get(call)
+        except ray.exceptions.RayTaskError as error:
+            raise self._failure(place.host, error) from error
+        except ray.exceptions.RayError as error:
+            self._lose(place, first_line(error))
+        else:
+            hired = self._hired[place]
+            hired.call = None
+            self._desk.rest.remote(hired.number)
+
+    def _failure(self, host: str, error: Any) -> Exception:
+        """The error of a worker as one sentence; its traceback goes into the log."""
+        with open(self._log, "a", encoding="utf-8") as log:
+            log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}\n{_COLOURS.sub('', str(error))}\n")
+        cause = error.cause
+        if isinstance(cause, OSError | MemoryError):
+            return cause
+        text = first_line(cause) if isinstance(cause, InputError) else f"{type(cause).__name__}: {first_line(cause)}"
+        return InputError(f"A worker on {host} failed: {text}. The traceback is in {self._log}.")
+
+    def _give_up_hanging(self, news: News) -> None:
+        for place, hired in list(self._hired.items()):
+            seconds = news.silent.get(hired.number, 0.0)
+            if seconds > patience(news.slowest):
+                self._lose(place, f"it gave no sign for {seconds:.0f} seconds")
+
+    def _lose(self, place: Place, reason: str) -> None:
+        """Give up a worker; another starts in its place, if the machine is still there."""
+        import ray
+
+        hired = self._hired.pop(place)
+        ray.kill(hired.actor)
+        ray.get(self._desk.rest.remote(hired.number))
+        _log.warning("A worker ended (%s); others do its shards.", reason)
+        self._deaths += 1
+        if self._deaths >= MOST_DEATHS * max(1, len(self._places)):
+            raise InputError(
+                f"{self._deaths} workers ended without finishing a shard (the last: {reason}). Ray's logs say more; "
+                "the same command goes on from here."
+            )

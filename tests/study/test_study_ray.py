@@ -1,0 +1,86 @@
+"""A study whose shards Ray's workers do: its files are those of one process, and an error there is a sentence here."""
+
+import os
+import socket
+
+import pytest
+
+from bias_toolkit import Study
+from bias_toolkit.foundation.errors import InputError
+from bias_toolkit.pipeline.record import read_record
+
+ray = pytest.importorskip("ray")
+FACTORY = """
+import os
+
+def make():
+    from bias_toolkit.models.demo import load_demo_network
+    if os.getpid() != {pid}:
+        raise RuntimeError("no weights are here,\\nnor there")
+    network = load_demo_network("fully-connected")[0]
+    network.input_size, network.feature = 64, None
+    return network
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def ends_with_the_tests():
+    """The cluster that the first study starts on this machine ends with the tests."""
+    yield
+    ray.shutdown()
+
+
+@pytest.fixture
+def of_two(photographs, fast, tmp_path):
+    """A function that makes a small study in a folder of this name."""
+
+    def make(name, model="demo", **more):
+        return Study(tmp_path / name, photographs["train"], photographs["test"], model, **fast, **more)
+
+    return make
+
+
+def contents(study):
+    """Every file of the steps with shards but for the records, and the records' environments."""
+    folders = [study.folder / name for name in ("features", "responses")]
+    files = {path.relative_to(study.folder): path for folder in folders for path in folder.rglob("*") if path.is_file()}
+    return {
+        name: read_record(path.parent).environment if path.name == "step.json" else path.read_bytes()
+        for name, path in files.items()
+    }
+
+
+def test_the_files_are_those_of_one_process_to_the_bit(of_two, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    by_workers, alone = (of_two(each, executor=each).embed().sweep() for each in ("ray", "local"))
+    found = contents(by_workers)
+    assert len(found) > 10
+    assert found == contents(alone)
+
+
+def test_an_error_of_the_users_model_in_a_worker_is_one_sentence(of_two, tmp_path, monkeypatch):
+    (tmp_path / "nets_of_ray.py").write_text(FACTORY.format(pid=os.getpid()))
+    monkeypatch.syspath_prepend(tmp_path)
+    study = of_two("failing", "nets_of_ray:make", executor="ray")
+    with pytest.raises(InputError) as refused:
+        study.embed()
+    log = study.folder / "ray.log"
+    assert str(refused.value) == (
+        f"A worker on {socket.gethostname()} failed: The factory nets_of_ray:make failed: "
+        f"RuntimeError: no weights are here, nor there. The traceback is in {log}."
+    )
+    assert 'line 7, in make\n    raise RuntimeError("no weights are here' in log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"executor": "dask"}, "--executor is 'dask', but must be local or ray."),
+        ({"ray_address": "10.0.0.1:6379"}, "--ray-address is for --executor ray."),
+        ({"executor": "ray", "device": "cuda:1"}, "--device cuda:1 names one GPU; with --executor ray, name cuda."),
+    ],
+)
+def test_an_executor_that_does_not_exist_is_refused(of_two, options, sentence):
+    with pytest.raises(InputError) as refused:
+        of_two("study", **options)
+    assert str(refused.value) == sentence
