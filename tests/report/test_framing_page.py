@@ -131,10 +131,11 @@ def test_what_was_left_out_is_said(tmp_path):
     broken = path.parent / "11.png"
     broken.write_bytes(broken.read_bytes()[:60])
     table = pd.read_csv(path)
-    pd.concat([table, pd.DataFrame([{"path": "bare.png", "label": "cat"}])]).to_csv(path, index=False)
+    pd.concat([table.assign(depth=3), pd.DataFrame([{"path": "bare.png", "label": "cat"}])]).to_csv(path, index=False)
     found = describe_framing(load_dataset(path), placements=100, **FAST)
     text = " ".join(finding.text for finding in DatasetFraming([found]).findings)
     assert "1 image of the dataset has no box" in text
+    assert "Dataset: 1 column is passed over: depth." in text
     assert "1 image of the dataset could not be decoded for the mean images." in text
 
 

@@ -9,6 +9,7 @@ them. Boxes are inclusive pixels counted from 1, so the low side loses 1. An ima
 objects, if they all have the same one.
 """
 
+import os
 import re
 from collections.abc import Container
 from pathlib import Path
@@ -78,10 +79,11 @@ def _root(folder: Path) -> _Root | None:
 
 def _holds_xml(folder: Path, deep: bool = True) -> bool:
     """Whether the first XML file below a folder, or (not deep) directly in it, is the annotation of one image."""
-    names = (name for name in files_below(folder, ".xml") if deep or "/" not in name)
-    file = folder / next(names, "")
     try:
-        return file.is_file() and _IS_ANNOTATION.search(file.read_bytes()[:_START]) is not None
+        names = files_below(folder, ".xml") if deep else sorted(os.listdir(folder))
+        xml = (folder / name for name in names if name.lower().endswith(".xml") and not name.startswith("."))
+        file = next(filter(Path.is_file, xml), None)
+        return file is not None and _IS_ANNOTATION.search(file.read_bytes()[:_START]) is not None
     except OSError:
         return False
 
@@ -159,7 +161,7 @@ def _linked(xml_of: dict[str, Path], image_of: dict[str, str], annotated: Contai
     by_name = {}
     for stem in image_of if xml_of else ():
         by_name[_base(stem)] = stem if _base(stem) not in by_name else None
-    linked, stated = {}, []
+    linked, stated, taken = {}, [], set()
     for other, file in xml_of.items():
         stem = by_name.get(_base(other))
         if stem is None:
@@ -169,8 +171,9 @@ def _linked(xml_of: dict[str, Path], image_of: dict[str, str], annotated: Contai
                 continue
             stem = name if name in image_of else by_name.get(_base(name))
             stated += [other] if stem is not None else []
-        if stem is not None and stem not in annotated and stem not in linked.values():
+        if stem is not None and stem not in annotated and stem not in taken:
             linked[other] = stem
+            taken.add(stem)
     return linked, [other for other in stated if other in linked]
 
 
