@@ -67,13 +67,13 @@ def _named(
         ),
     ] = None,
     executor: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="local|ray",
             rich_help_panel=MACHINE,
-            help="Who does the work on images: this process, or the workers of a Ray cluster.",
+            help="Who does the work on images: this process (local, the default), or the workers of a Ray cluster.",
         ),
-    ] = "local",
+    ] = None,
     ray_address: Annotated[
         str | None,
         typer.Option(
@@ -149,7 +149,7 @@ def open_study(folder: str, options: dict[str, Any]) -> Study:
     layouts = {f"{split}_layout": options[f"{split}_layout"] or options["layout"] for split in ("train", "test")}
     known = Settings.__dataclass_fields__
     settings = {name: value for name, value in (options | layouts).items() if name in known and value not in (None, [])}
-    model = {name: options[name] for name in OF_THE_MODEL if name in options}
+    model = {name: options[name] for name in OF_THE_MODEL if options.get(name) is not None}
     # Importing what a study needs takes a second or more.
     with console_progress()("Opening the study", None):
         from bias_toolkit.study import Study
