@@ -83,7 +83,9 @@ def _explain(context: Context, subject: Subject, folder: Path) -> Explanation:
         controls=controls,
         standings=standings,
         response=response,
-        shift_map=make_shift_map(context, around.probabilities, views),
+        shift_map=make_shift_map(
+            context, around.probabilities, views, save("shifts", picture.pixels), subject.label_index
+        ),
         neighbours=_neighbours(context, subject, save),
         distances=subject.distances,
         framing=framing,

@@ -3,6 +3,7 @@
 import base64
 import dataclasses
 import json
+import re
 from contextlib import suppress
 from dataclasses import field
 from pathlib import Path
@@ -20,6 +21,7 @@ from bias_toolkit.foundation.words import percent, visible
 FILE, PAGE = "explanation.json", "index.html"
 LARGEST_FILE = 16 * 2**20
 _ADAPTER = TypeAdapter(ExplanationRecord)
+_NUMBERS = re.compile(r"\[\n[\d\s.,eE+-]+\]")
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,10 @@ class Explanation(ExplanationRecord):
     def save(self, folder: Path) -> None:
         """Write the explanation as JSON into a folder, which is made if it does not exist."""
         folder.mkdir(parents=True, exist_ok=True)
-        write_text(json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n", folder / FILE)
+        text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False)
+        # A list of numbers is one line. A line feed is never inside a string of JSON.
+        text = _NUMBERS.sub(lambda found: "[" + " ".join(found[0][1:-1].split()) + "]", text)
+        write_text(text + "\n", folder / FILE)
 
 
 def load_explanation(folder: Path) -> Explanation:

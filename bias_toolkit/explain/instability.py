@@ -9,9 +9,20 @@ from bias_toolkit.explain.context import Context
 from bias_toolkit.explain.neighbourhood import MAP_RADIUS, RADIUS, Neighbourhood
 from bias_toolkit.explain.record import Change, ClassCurve, Response, ShiftMap, Standing
 from bias_toolkit.explain.request import Subject
-from bias_toolkit.invariance import INVARIANCE_MEASURES, Views, make_response, make_views, measures_table, transform_of
-from bias_toolkit.invariance.transforms import shifts
+from bias_toolkit.invariance import (
+    CENTRE,
+    INVARIANCE_MEASURES,
+    Sweep,
+    Views,
+    make_response,
+    make_views,
+    measures_table,
+    protocol_of,
+    transform_of,
+)
+from bias_toolkit.invariance.transforms import SHIFTS, shifts
 
+MOST_LIKELY = 5
 STANDINGS = (
     *(measure.name for measure in INVARIANCE_MEASURES if measure.of_steps and not measure.needs_label),
     "nn_distance",
@@ -78,19 +89,41 @@ def _changes(
     ]
 
 
-def make_shift_map(context: Context, probabilities: np.ndarray, views: Views) -> ShiftMap:
-    """The map over all shifts of up to 8 pixels, from the outputs (289, C) on the views of `shifts(MAP_RADIUS)`."""
+def make_shift_map(
+    context: Context, probabilities: np.ndarray, views: Views, picture: str, right: int | None
+) -> ShiftMap:
+    """The map over all shifts of up to 8 pixels, from the outputs (289, C) on the views of `shifts(MAP_RADIUS)`.
+
+    `picture` is the file of the picture of which the views are slices, and `right` the right class if it is known.
+    """
     side = 2 * MAP_RADIUS + 1
-    top1 = probabilities.argmax(axis=1)
+    likely = np.argsort(-probabilities, axis=1, kind="stable")[:, :MOST_LIKELY]
+    highest = np.take_along_axis(probabilities, likely, axis=1)
+    top1 = likely[:, 0]
     reference = int(top1[len(top1) // 2])
     return ShiftMap(
         radius=MAP_RADIUS,
         reference=reference,
+        right=right,
         top1=top1.reshape(side, side).tolist(),
         p_reference=probabilities[:, reference].astype(float).round(6).reshape(side, side).tolist(),
-        names={int(index): context.names[index] for index in np.unique(top1)},
+        likely=likely.reshape(side, side, -1).tolist(),
+        probabilities=highest.astype(float).round(4).reshape(side, side, -1).tolist(),
+        names={int(index): context.names[index] for index in np.unique(likely)},
         made_up=float(views.outside.mean()),
+        picture=picture,
+        sweep=_path(context.sweep),
     )
+
+
+def _path(sweep: Sweep) -> list[tuple[int, int]]:
+    """How far each view of a sweep is moved right and down from the centre view; none if it is scaled or drawn."""
+    transform = transform_of(sweep.transform)
+    if transform not in SHIFTS:
+        return []
+    path = transform.path() - CENTRE
+    # An image that moves right over a canvas is seen by a window that moves left.
+    return list(map(tuple, (path[::-1] if protocol_of(sweep.protocol).has_canvas else path).tolist()))
 
 
 def own_sweep_changes(context: Context, around: Neighbourhood) -> tuple[float, str]:

@@ -195,28 +195,43 @@ class Response:
 
 @dataclass(frozen=True)
 class ShiftMap:
-    """The top-1 class, and the probability of the centre view's class, over all shifts of −radius to radius pixels.
+    """The most probable classes, and the probability of the centre view's class, over all shifts of −radius to radius.
 
     Rows go from top to bottom, columns from left to right: `top1[radius + dy][radius + dx]` belongs to the view that
-    was moved right by dx and down by dy. `reference` is the centre view's class. `names` has the name of every class
-    in `top1`. `made_up` is the share of the views' pixels that lie outside the image.
+    was moved right by dx and down by dy pixels. `likely` and `probabilities` have its five most probable classes, the
+    most probable first; fewer if the model has fewer. `reference` is the centre view's class, and `right` the right
+    class; None if it is not known. `names` has the name of every class but `right`. `made_up` is the share of the
+    views' pixels that lie outside the image. `picture` shows all views: each is a square in it. `sweep` has the shift
+    (dx, dy) of each view of the study's sweep; none if the sweep does not move the window.
     """
 
     radius: Radius
     reference: ClassIndex
+    right: ClassIndex | None
     top1: list[list[ClassIndex]]
     p_reference: list[list[Share]]
+    likely: list[list[Annotated[list[ClassIndex], Field(min_length=1, max_length=5)]]]
+    probabilities: list[list[list[Share]]]
     names: dict[ClassIndex, str]
     made_up: Share
+    picture: PictureName
+    sweep: list[tuple[int, int]]
 
     @model_validator(mode="after")
     def _is_square(self) -> Self:
         side = 2 * self.radius + 1
-        for grid in (self.top1, self.p_reference):
+        for grid in (self.top1, self.p_reference, self.likely, self.probabilities):
             if len(grid) != side or any(len(row) != side for row in grid):
-                raise ValueError(f"top1 and p_reference must have {side} rows and columns")
-        if not {self.reference}.union(*self.top1) <= self.names.keys():
+                raise ValueError(f"top1, p_reference, likely and probabilities must have {side} rows and columns")
+        likely = [place for row in self.likely for place in row]
+        if len({len(place) for row in (*self.likely, *self.probabilities) for place in row}) != 1:
+            raise ValueError("likely and probabilities must have as many classes at every place")
+        if [place[0] for place in likely] != [index for row in self.top1 for index in row]:
+            raise ValueError("the first of the likely classes must be top1")
+        if not {self.reference}.union(*likely) <= self.names.keys():
             raise ValueError("a class has no name")
+        if any(abs(each) > self.radius for shift in self.sweep for each in shift):
+            raise ValueError("the sweep leaves the map")
         return self
 
 

@@ -23,6 +23,13 @@ def test_what_was_saved_is_loaded(full_explanation, tmp_path):
     assert loaded.text == full_explanation.text
 
 
+def test_numbers_are_on_one_line_and_names_as_they_are(full_explanation, tmp_path):
+    named = dataclasses.replace(full_explanation, image_id="[1,  2]", notes=["[\n1,\n 2]"])
+    named.save(tmp_path)
+    assert "[0.5, 0.25]" in (tmp_path / FILE).read_text(encoding="utf-8")
+    assert load_explanation(tmp_path) == named
+
+
 def test_every_field_counts_in_the_comparison(full_explanation, tmp_path):
     """Nothing but the folder is lost on the way, or left out of what is compared."""
     full_explanation.save(tmp_path)

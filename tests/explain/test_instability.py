@@ -48,10 +48,39 @@ def test_the_map_is_by_rows_from_the_top(outputs, class_names):
     probabilities, top1 = outputs
     pixels, outside = np.zeros((289, 2, 2, 3), np.uint8), np.zeros((289, 2, 2), bool)
     outside[:, 0, 0] = True
-    found = make_shift_map(context_of("diagonal", class_names), probabilities, Views(pixels, outside, "inpaint"))
+    views = Views(pixels, outside, "inpaint")
+    found = make_shift_map(context_of("diagonal", class_names), probabilities, views, "pictures/shifts.png", 2)
     assert (found.radius, found.reference, found.made_up) == (8, top1[0, 0], 0.25)
     at = dict(zip(top1, probabilities[:, found.reference], strict=True))
     for (right, down), index in top1.items():
         assert found.top1[8 + down][8 + right] == index
         assert found.p_reference[8 + down][8 + right] == pytest.approx(at[right, down], abs=1e-6)
+        row = probabilities[(8 + down) * 17 + 8 + right]
+        assert found.likely[8 + down][8 + right] == sorted(range(3), key=lambda index: -row[index])
+        assert found.probabilities[8 + down][8 + right] == pytest.approx(sorted(row, reverse=True), abs=6e-5)
     assert found.names == {0: "owl", 1: "snow owl", 2: "cat"}
+    assert (found.picture, found.right) == ("pictures/shifts.png", 2)
+
+
+def test_of_many_classes_the_map_has_five(outputs):
+    probabilities = np.random.default_rng(2).dirichlet(np.ones(9), 289).astype(np.float32)
+    views = Views(np.zeros((289, 2, 2, 3), np.uint8), np.zeros((289, 2, 2), bool), "inpaint")
+    found = make_shift_map(
+        context_of("scale", list("abcdefghi"), "embed"), probabilities, views, "pictures/a.png", None
+    )
+    assert np.shape(found.likely) == np.shape(found.probabilities) == (17, 17, 5)
+    assert found.sweep == []
+
+
+@pytest.mark.parametrize(
+    ("protocol", "transform", "first", "last"),
+    [
+        ("crop", "diagonal", (-4, -4), (4, 4)),
+        ("crop", "horizontal", (-4, 0), (4, 0)),
+        ("embed", "vertical", (0, 4), (0, -4)),
+    ],
+)
+def test_the_map_has_the_path_of_the_sweep(outputs, class_names, protocol, transform, first, last):
+    views = Views(np.zeros((289, 2, 2, 3), np.uint8), np.zeros((289, 2, 2), bool), "inpaint")
+    found = make_shift_map(context_of(transform, class_names, protocol), outputs[0], views, "pictures/a.png", None)
+    assert (found.sweep[0], found.sweep[4], found.sweep[8]) == (first, (0, 0), last)

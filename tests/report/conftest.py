@@ -348,7 +348,7 @@ def make_source(n: int = 120) -> MemorySource:
     )
 
 
-SHIFTS = 6
+SHIFTS = 8
 NARROW, WIDE = 0.05, 0.1
 
 
@@ -370,18 +370,29 @@ def over_all_steps(measured: Stability) -> Stability:
 
 
 def shift_map() -> ShiftMap:
-    """Nine classes in vertical stripes around class 3, and its probability falling with the distance."""
+    """Nine classes in vertical stripes around class 3, and its probability falling with the distance.
+
+    At every place, the four classes after the first are the same but for it. The right class is at no place the first.
+    """
     places = np.arange(-SHIFTS, SHIFTS + 1)
     dx, dy = np.meshgrid(places, places)
     top1 = np.where(np.abs(dx) <= 2, 3, np.where((dy > 3) & (dx > 3), 20 + (dx + dy) % 6, 7 + (dx > 2)))
-    names = {3: CLASSES[1], 7: "owl", 8: CLASSES[2]} | {20 + i: f"other {i} of a long name" for i in range(6)}
+    names = {3: CLASSES[1], 7: "owl", 8: CLASSES[2], 9: "snow leopard"} | {
+        20 + i: f"other {i} of a long name" for i in range(6)
+    }
+    likely = [[[first, *(each for each in (7, 8, 3, 9, 20) if each != first)][:5] for first in row] for row in top1]
     return ShiftMap(
         radius=SHIFTS,
         reference=3,
+        right=9,
         top1=top1.tolist(),
         p_reference=(0.6 * np.exp(-np.hypot(dx, dy) / 5)).tolist(),
-        names={index: names[index] for index in np.unique(top1).tolist()},
+        likely=np.array(likely).tolist(),
+        probabilities=[[[0.4 + x / 100, 0.2 + y / 100, 0.0312, 0.002, 0.0] for x in places] for y in places],
+        names={index: names[index] for index in np.unique(likely).tolist()},
         made_up=0.125,
+        picture="pictures/shifts.png",
+        sweep=[(k, k) for k in range(-4, 5)],
     )
 
 
@@ -547,17 +558,21 @@ def unstable() -> Explanation:
     )
 
 
-@pytest.fixture
-def explained(unstable, tmp_path):
-    """A function that writes an explanation's page with its pictures, after some fields were replaced."""
+@pytest.fixture(scope="session")
+def write_explained():
+    """A function that writes an explanation's page with its pictures into a folder."""
 
-    def write(**changes) -> Path:
-        explanation = dataclasses.replace(unstable, **changes)
-        folder = tmp_path / "explanation"
+    def write(explanation: Explanation, folder: Path) -> Path:
         save_pictures(explanation, folder)
         return write_explanation(explanation, folder)
 
     return write
+
+
+@pytest.fixture
+def explained(unstable, write_explained, tmp_path):
+    """A function that writes an explanation's page with its pictures, after some fields were replaced."""
+    return lambda **changes: write_explained(dataclasses.replace(unstable, **changes), tmp_path / "explanation")
 
 
 @pytest.fixture

@@ -347,6 +347,8 @@ def test_every_protocol_can_be_explained(small, tmp_path, settings):
         "scale": np.full(9, grid[8, 8]),
     }[study.reference_sweep.transform]
     own_top1 = explanation.response.top1
+    along = [grid[8 + down, 8 + right] for right, down in explanation.shift_map.sweep]
+    assert along == ([] if study.reference_sweep.transform == "scale" else own_top1)
     assert own_top1 == views.tolist() if study.reference_sweep.transform != "scale" else own_top1[4] == views[4]
     made_up = next((line.made_up for line in explanation.lines if line.cause == "fine_detail"), None)
     if study.reference_sweep.protocol == "embed" and made_up is not None:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from bias_toolkit.explain.sentences import answer_sentences
 from bias_toolkit.foundation.words import count
+from bias_toolkit.report.explanation.figures import OTHER, class_colours
 from bias_toolkit.report.explanation.measured import instability_section, unlikeness_section
 from bias_toolkit.report.explanation.why import no_cause_section, prediction_lines, remedy_section, why_section
-from bias_toolkit.report.page.blocks import AnswerBlock, Cell, ListBlock, Picture, Section
+from bias_toolkit.report.page.blocks import AnswerBlock, Cell, ListBlock, Picture, Section, ViewerBlock
 from bias_toolkit.report.page.page import Page, write_page
 
 if TYPE_CHECKING:
@@ -69,4 +70,22 @@ def _answer(explanation: Explanation) -> Section:
     paragraphs = answer_sentences(explanation)
     if explanation.is_stable:
         paragraphs.append("As the image is stable, no cause was looked for.")
-    return Section("answer", "Answer", [AnswerBlock(paragraphs, picture)])
+    return Section("answer", "Answer", [AnswerBlock(paragraphs, picture), _viewer(explanation)])
+
+
+def _viewer(explanation: Explanation) -> ViewerBlock:
+    shift_map, colours = explanation.shift_map, class_colours(explanation)
+    place = {index: number for number, index in enumerate(shift_map.names)}
+    middle = [(right, 0) for right in range(-explanation.radius, explanation.radius + 1)]
+    return ViewerBlock(
+        file=shift_map.picture,
+        side=explanation.input_size,
+        radius=shift_map.radius,
+        names=list(shift_map.names.values()),
+        colours=[colours.get(index, OTHER) for index in shift_map.names],
+        right=None if shift_map.right is None else place.get(shift_map.right, -1),
+        likely=[[place[index] for index in view] for row in shift_map.likely for view in row],
+        probabilities=[view for row in shift_map.probabilities for view in row],
+        path=shift_map.sweep or middle,
+        path_name="the sweep" if shift_map.sweep else "the middle row",
+    )

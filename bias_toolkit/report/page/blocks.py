@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bias_toolkit.foundation.words import MISSING, interval, known, number, telling_apart
+from bias_toolkit.foundation.words import MISSING, interval, known, number, telling_apart, visible_name
 from bias_toolkit.report.page.thumbnails import Example
 from bias_toolkit.report.words.definitions import Definition
 
@@ -181,7 +181,56 @@ class TrialsBlock:
     note: str = ""
 
 
-Block = Paragraph | FigureBlock | TableBlock | ExamplesBlock | ListBlock | PicturesBlock | AnswerBlock | TrialsBlock
+@dataclass(frozen=True)
+class ViewerBlock:
+    """A picture in which the reader moves the view by whole pixels and sees the model's output on each view.
+
+    There are (2 radius + 1)² views, in rows from the top. It is shown only where the page's script runs.
+    """
+
+    kind: ClassVar[str] = "viewer"
+    file: str  # a picture of side + 2 radius pixels a side, of which each view is a square
+    side: int
+    radius: int
+    names: Sequence[str]  # of the classes
+    colours: Sequence[str]  # of the classes
+    right: int | None  # the right class, by its place in `names`, -1 if it has none; None if it is not known
+    likely: Sequence[Sequence[int]]  # for each view the most probable classes, the most probable first
+    probabilities: Sequence[Sequence[float]]  # theirs
+    path: Sequence[tuple[int, int]]  # the views that the button plays: pixels to the right and down
+    path_name: str  # as in “Play the sweep”
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What the script needs, as JSON values; probabilities are in thousandths."""
+        return {
+            "side": self.side,
+            "radius": self.radius,
+            "names": [visible_name(name) for name in self.names],
+            "colours": list(self.colours),
+            "right": self.right,
+            "likely": [index for view in self.likely for index in view],
+            "thousandths": [round(1000 * p) for view in self.probabilities for p in view],
+            "path": list(self.path),
+        }
+
+    @property
+    def ranks(self) -> range:
+        """As many numbers as each view has classes."""
+        return range(len(self.likely[0]))
+
+
+Block = (
+    Paragraph
+    | FigureBlock
+    | TableBlock
+    | ExamplesBlock
+    | ListBlock
+    | PicturesBlock
+    | AnswerBlock
+    | TrialsBlock
+    | ViewerBlock
+)
 
 
 @dataclass(frozen=True)

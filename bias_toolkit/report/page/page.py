@@ -1,5 +1,7 @@
 """The page itself: sections in, HTML and figures out."""
 
+import base64
+import hashlib
 import itertools
 import os
 from collections.abc import Iterable, Sequence
@@ -11,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from bias_toolkit.foundation.progress import Progress, silent
 from bias_toolkit.foundation.words import visible
-from bias_toolkit.report.page.blocks import Block, FigureBlock, Section
+from bias_toolkit.report.page.blocks import Block, FigureBlock, Section, ViewerBlock
 from bias_toolkit.report.page.publish import GENERATOR, PAGE, published
 from bias_toolkit.report.page.style import save_figure
 from bias_toolkit.report.words.finding import KINDS, Finding
@@ -22,6 +24,13 @@ MOST_FINDINGS = 6
 SVG = "svg"
 POLICY = "default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 """What a browser may do with a page: show it and its own pictures. It runs no script and asks no other machine."""
+
+
+def policy_of(scripts: Sequence[str]) -> str:
+    """The policy of a page with exactly these scripts, each allowed by its SHA-256."""
+    digests = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts)
+    allowed = " ".join(f"'sha256-{digest}'" for digest in digests)
+    return f"{POLICY}; script-src {allowed}" if allowed else POLICY
 
 
 @dataclass(frozen=True)
@@ -39,6 +48,11 @@ class Page:
     kicker: str = "photographers’ bias and invariance"  # the small line above the title
     formats: Sequence[str] = (SVG,)  # of each figure; the page itself shows SVG
 
+    @property
+    def blocks(self) -> list[Block]:
+        """Every block of the page, from top to bottom."""
+        return [*self.opening, *(block for section in self.sections for block in section.blocks)]
+
 
 def write_page(page: Page, folder: str | os.PathLike) -> Path:
     """Write a page as index.html, with its figures in the folder figures; returns its path.
@@ -53,8 +67,7 @@ def write_page(page: Page, folder: str | os.PathLike) -> Path:
 
 def write_into(page: Page, folder: Path, progress: Progress = silent) -> None:
     """Write index.html and the folder figures into a folder that has neither."""
-    blocks = [*page.opening, *(block for section in page.sections for block in section.blocks)]
-    figures = {block.name: block for block in blocks if isinstance(block, FigureBlock)}
+    figures = {block.name: block for block in page.blocks if isinstance(block, FigureBlock)}
     with progress("Drawing figures", total=len(figures)) as advance:
         for block in figures.values():
             save_figure(block.draw(), *(folder / FIGURES / f"{block.name}.{ending}" for ending in page.formats))
@@ -73,7 +86,8 @@ def render(page: Page) -> str:
         lstrip_blocks=True,
     )
     environment.filters["rows_of"] = rows_of
-    style = (files("bias_toolkit.report.page") / "templates" / "page.css").read_text(encoding="utf-8")
+    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
+    scripts = [_template("viewer.js")] if any(isinstance(block, ViewerBlock) for block in page.blocks) else []
     first = first_findings(page.findings, page.most)
     further = [finding for finding in page.findings if finding not in first] if page.most is not None else page.findings
     return environment.get_template("page.html").render(
@@ -82,11 +96,16 @@ def render(page: Page) -> str:
         further=[(topic, list(group)) for topic, group in itertools.groupby(further, lambda finding: finding.topic)],
         kinds=KINDS,
         generator=GENERATOR,
-        policy=POLICY,
-        style=style,
+        policy=policy_of(scripts),
+        scripts=scripts,
+        style=_template("page.css"),
         figures=FIGURES,
         formats=page.formats,
     )
+
+
+def _template(name: str) -> str:
+    return (files("bias_toolkit.report.page") / "templates" / name).read_text(encoding="utf-8")
 
 
 def first_findings(findings: Sequence[Finding], most: int | None) -> list[Finding]:

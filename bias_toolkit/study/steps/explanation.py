@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from bias_toolkit.explain import Context, Request, Subject
 
 EXPLANATIONS = "explanations"
-FORMAT = 3
+FORMAT = 4
 """The version of explanation.json; other versions are computed anew."""
 
 

