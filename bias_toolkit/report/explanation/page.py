@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,16 +77,19 @@ def _answer(explanation: Explanation) -> Section:
 
 def _viewer(explanation: Explanation) -> ViewerBlock:
     shift_map, colours = explanation.shift_map, class_colours(explanation)
-    place = {index: number for number, index in enumerate(shift_map.names)}
+    likely = [view for row in shift_map.likely for view in row]
+    # The most frequent class has the shortest number, which keeps the page small.
+    classes = [index for index, _ in Counter(itertools.chain(*likely)).most_common()]
+    place = {index: number for number, index in enumerate(classes)}
     middle = [(right, 0) for right in range(-explanation.radius, explanation.radius + 1)]
     return ViewerBlock(
         file=shift_map.picture,
         side=explanation.input_size,
         radius=shift_map.radius,
-        names=list(shift_map.names.values()),
-        colours=[colours.get(index, OTHER) for index in shift_map.names],
+        names=[shift_map.names[index] for index in classes],
+        colours=[colours.get(index, OTHER) for index in classes],
         right=None if shift_map.right is None else place.get(shift_map.right, -1),
-        likely=[[place[index] for index in view] for row in shift_map.likely for view in row],
+        likely=[[place[index] for index in view] for view in likely],
         probabilities=[view for row in shift_map.probabilities for view in row],
         path=shift_map.sweep or middle,
         path_name="the sweep" if shift_map.sweep else "the middle row",

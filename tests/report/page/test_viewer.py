@@ -46,12 +46,21 @@ def opened(browser, written):
         assert page.title() != "it ran"
 
 
+def read(page):
+    """What is shown of the view, as in `shown`, and the names, probabilities and colours of the list."""
+    text, name, rows = page.evaluate(
+        """[document.querySelector('.seen').textContent, document.querySelector('.seen b').textContent,
+        [...document.querySelectorAll('.likely li')].map(({ children: [chip, name, share] }) =>
+          [name.textContent, share.textContent, getComputedStyle(chip).backgroundColor])]"""
+    )
+    pattern = r"([\d.]+%)(, \w+)?\. (.*)\. The class changed at (\d+) of (\d+) steps?\."
+    found = re.fullmatch(pattern, text[len(name) :])
+    return (name, *found.groups()[:3], int(found[4]), int(found[5])), rows
+
+
 def shown(page):
     """The class, the probability, the verdict, the place, and the numbers of changes and of steps."""
-    text = page.locator(".seen").text_content()
-    name = page.locator(".seen b").text_content()
-    found = re.fullmatch(r"([\d.]+%)(, \w+)?\. (.*)\. The class changed at (\d+) of (\d+) steps?\.", text[len(name) :])
-    return name, *found.groups()[:3], int(found[4]), int(found[5])
+    return read(page)[0]
 
 
 def place_in_words(dx, dy):
@@ -77,16 +86,12 @@ def test_arrow_keys_lead_to_all_289_places_and_show_what_was_measured_there(open
         if (dx, dy) != passed[-1]:
             passed.append((dx, dy))
             page.keyboard.press("ArrowDown" if dy > passed[-2][1] else "ArrowRight" if dy % 2 == 0 else "ArrowLeft")
-        name, share, verdict, place, changes, steps = shown(page)
+        (name, share, verdict, place, changes, steps), rows = read(page)
         likely = shift_map.likely[8 + dy][8 + dx]
         assert name == shift_map.names[likely[0]] == shift_map.names[shift_map.top1[8 + dy][8 + dx]]
         assert (verdict, place) == (", wrong", place_in_words(dx, dy))
         top1 = [shift_map.top1[8 + y][8 + x] for x, y in passed]
         assert (changes, steps) == (sum(a != b for a, b in pairwise(top1)), len(passed) - 1)
-        rows = page.evaluate(
-            "[...document.querySelectorAll('.likely li')].map(row => [row.children[1].textContent,"
-            "row.children[2].textContent, getComputedStyle(row.children[0]).backgroundColor])"
-        )
         assert [row[0].removesuffix(" (right)") for row in rows] == [shift_map.names[index] for index in likely]
         shares = [f"{round(1000 * p) / 10:.1f}%" for p in shift_map.probabilities[8 + dy][8 + dx]]
         assert [row[1] for row in rows] == shares
@@ -110,10 +115,21 @@ def test_the_map_has_the_class_of_every_place(opened, explanation):
     ]
 
 
-def box_share(page, inner, outer):
+def box_of(page, name):
+    """Where an element is in the window, in pixels of the screen, after it was scrolled to."""
+    return page.locator(name).evaluate(
+        "each => { each.scrollIntoView({ behavior: 'instant', block: 'center' });"
+        "const { left, top, width } = each.getBoundingClientRect(); return [left, top, width]; }"
+    )
+
+
+def share_of(page, inner, outer):
     """Left, top and width of an element as shares of another one's width."""
-    inner, outer = (page.locator(name).bounding_box() for name in (inner, outer))
-    return [(inner[side] - outer[side]) / outer["width"] for side in "xy"] + [inner["width"] / outer["width"]]
+    return page.evaluate(
+        "names => { const [a, b] = names.map(name => document.querySelector(name).getBoundingClientRect());"
+        "return [a.left - b.left, a.top - b.top, a.width].map(length => length / b.width); }",
+        [inner, outer],
+    )
 
 
 def test_the_frame_and_the_mark_are_at_the_place(opened):
@@ -121,15 +137,14 @@ def test_the_frame_and_the_mark_are_at_the_place(opened):
     page.locator(".stage").focus()
     for key in ("ArrowRight", "ArrowRight", "ArrowUp"):
         page.keyboard.press(key)
-    assert box_share(page, ".frame", ".stage") == pytest.approx([10 / 48, 7 / 48, 32 / 48], abs=1e-3)
-    assert box_share(page, ".here", ".map") == pytest.approx([10 / 17, 7 / 17, 1 / 17], abs=1e-3)
+    assert share_of(page, ".frame", ".stage") == pytest.approx([10 / 48, 7 / 48, 32 / 48], abs=1e-3)
+    assert share_of(page, ".here", ".map") == pytest.approx([10 / 17, 7 / 17, 1 / 17], abs=1e-3)
 
 
 def test_dragging_moves_the_view_pixel_by_pixel(opened, explanation):
     page, _ = opened
-    page.locator(".stage").scroll_into_view_if_needed()
-    box = page.locator(".stage").bounding_box()
-    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    left, top, width = box_of(page, ".stage")
+    x, y = left + width / 2, top + width / 2
     page.mouse.move(x, y)
     page.mouse.down()
     page.mouse.move(x + 5 * 8, y - 3 * 8)
@@ -152,10 +167,9 @@ def changes_along(explanation, places):
 
 def test_a_finger_moves_the_view_too(opened):
     page, _ = opened
-    page.locator(".stage").scroll_into_view_if_needed()
-    box = page.locator(".stage").bounding_box()
+    left, top, _ = box_of(page, ".stage")
     client = page.context.new_cdp_session(page)
-    x, y = box["x"] + 100, box["y"] + 100
+    x, y = left + 100, top + 100
     for kind, points in (
         ("touchStart", [{"x": x, "y": y}]),
         ("touchMove", [{"x": x - 8, "y": y}]),
@@ -176,8 +190,9 @@ def test_a_click_on_the_map_leads_there_and_a_button_back(opened, explanation):
 
 def test_the_sweep_is_played(opened, explanation):
     page, _ = opened
-    page.clock.install()
+    page.clock.install(time=0)
     page.reload()
+    page.clock.pause_at(60_000)
     play = page.get_by_role("button", name="Play the sweep")
     play.click()
     seen = [shown(page)]
