@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -23,6 +24,17 @@ class Paragraph:
 
 
 @dataclass(frozen=True)
+class Dot:
+    """A dot of a figure that shows its photograph where the page's script runs."""
+
+    number: int  # its place among the dots of the figure's first scatter
+    title: str
+    lines: Sequence[str]
+    link: str | None
+    read: Callable[[], np.ndarray]  # its pixels, uint8 (H, W, 3); may raise UnreadableImageError
+
+
+@dataclass(frozen=True)
 class FigureBlock:
     """A figure with a description of its content and of how it was made."""
 
@@ -33,6 +45,8 @@ class FigureBlock:
     caption: str
     half: bool = False  # whether it may be placed beside another figure
     boxes: frozenset[str] = frozenset()  # the sets whose object boxes it shows: train, test
+    dots: Sequence[Dot] = ()  # those that show their photographs
+    dots_note: str = ""  # said of them where they do
 
 
 @dataclass(frozen=True)

@@ -4,16 +4,19 @@ import base64
 import hashlib
 import itertools
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from matplotlib.axes import Axes
 
 from bias_toolkit.foundation.progress import Progress, silent
 from bias_toolkit.foundation.words import visible
 from bias_toolkit.report.page.blocks import Block, FigureBlock, Section, ViewerBlock
+from bias_toolkit.report.page.photographs import write_photographs
 from bias_toolkit.report.page.publish import GENERATOR, PAGE, published
 from bias_toolkit.report.page.style import save_figure
 from bias_toolkit.report.words.finding import KINDS, Finding
@@ -67,16 +70,27 @@ def write_page(page: Page, folder: str | os.PathLike) -> Path:
 
 def write_into(page: Page, folder: Path, progress: Progress = silent) -> None:
     """Write index.html and the folder figures into a folder that has neither."""
-    figures = {block.name: block for block in page.blocks if isinstance(block, FigureBlock)}
+    blocks = [block for block in page.blocks if isinstance(block, FigureBlock)]
+    figures, dots = (
+        {block.name: block for block in blocks},
+        {block.name: block.dots for block in blocks if block.dots},
+    )
+    photographs = {}
     with progress("Drawing figures", total=len(figures)) as advance:
-        for block in figures.values():
-            save_figure(block.draw(), *(folder / FIGURES / f"{block.name}.{ending}" for ending in page.formats))
+        for name, block in figures.items():
+            drawn = block.draw()
+            save_figure(drawn, *(folder / FIGURES / f"{name}.{ending}" for ending in page.formats))
+            if isinstance(drawn, Axes) and name in dots:
+                photographs[name] = write_photographs(drawn, dots[name], folder / FIGURES / f"{name}.jpg")
             advance(1)
-    (folder / PAGE).write_text(render(page), encoding="utf-8")
+    (folder / PAGE).write_text(render(page, photographs), encoding="utf-8")
 
 
-def render(page: Page) -> str:
-    """The HTML of a page. All text from the data is escaped."""
+def render(page: Page, photographs: Mapping[str, Mapping[str, Any]] | None = None) -> str:
+    """The HTML of a page. All text from the data is escaped.
+
+    `photographs` has, by the name of a figure, what `write_photographs` gives.
+    """
     environment = Environment(
         loader=PackageLoader("bias_toolkit.report.page"),
         autoescape=True,
@@ -87,7 +101,9 @@ def render(page: Page) -> str:
     )
     environment.filters["rows_of"] = rows_of
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
-    scripts = [_template("viewer.js")] if any(isinstance(block, ViewerBlock) for block in page.blocks) else []
+    has_viewer = any(isinstance(block, ViewerBlock) for block in page.blocks)
+    names = [*(["viewer.js"] if has_viewer else []), *(["photographs.js"] if photographs else [])]
+    scripts = [_template(name) for name in names]
     first = first_findings(page.findings, page.most)
     further = [finding for finding in page.findings if finding not in first] if page.most is not None else page.findings
     return environment.get_template("page.html").render(
@@ -100,6 +116,7 @@ def render(page: Page) -> str:
         scripts=scripts,
         style=_template("page.css"),
         figures=FIGURES,
+        photographs=photographs or {},
         formats=page.formats,
     )
 

@@ -76,7 +76,7 @@ def distance_vs_invariance(
     they are not given. `seed` is of the bootstrap, the permutations and the jitter. Raises InputError if there is no
     such numeric column, or no image has a value in both.
     """
-    rows = _complete(per_image, distance, measure)
+    rows = complete(per_image, distance, measure)
     x, y = rows[distance].to_numpy(float), rows[measure].to_numpy(float)
     if curve is None:
         curve = quantile_curve(x, y, bins, seed=seed, limits=limits_of(measure))
@@ -127,7 +127,7 @@ def distance_vs_invariance_by_class(
     Options are those of `distance_vs_invariance`; `per_image` has a column `label`. `bins` is the largest number of
     bins in a panel. Raises InputError if a column is missing, or no class has ten images.
     """
-    rows = _complete(per_image, distance, measure, "label")
+    rows = complete(per_image, distance, measure, "label")
     sizes = rows["label"].value_counts().sort_index().sort_values(ascending=False, kind="stable")
     enough = sizes[sizes >= IMAGES_PER_PANEL]
     if enough.empty:
@@ -190,7 +190,7 @@ def curve_given_margin(
     curves: the partial one holds the margin's rank constant and has no strata. The rows of CORRELATIONS are computed if
     they are not given.
     """
-    rows = _complete(per_image, distance, measure, "margin")
+    rows = complete(per_image, distance, measure, "margin")
     if correlations is None:
         correlations = correlate(rows, distance, measure)
     ax = new_figure().add_subplot()
@@ -271,7 +271,8 @@ def _with_limits(row: Mapping[str, Any]) -> str:
     return f"{number(row['rho'])}{brackets}"
 
 
-def _complete(per_image: pd.DataFrame, distance: str, measure: str, *others: str) -> pd.DataFrame:
+def complete(per_image: pd.DataFrame, distance: str, measure: str, *others: str) -> pd.DataFrame:
+    """The rows of the images that a figure shows, in the order of its dots: those with a value in each column."""
     require_numbers(per_image, measure=measure, distance=distance)
     for column in others:
         if column not in per_image:

@@ -72,7 +72,7 @@ def test_maps(unstable, colours):
     left, right = figure.axes[:2]
     top1 = np.asarray(shift_map.top1)
     drawn = np.asarray(left.images[0].get_array())
-    for row, column in [(0, 0), (6, 6), (6, 12), (12, 12), (11, 11), (12, 10)]:
+    for row, column in [(0, 0), (8, 8), (8, 16), (16, 16), (15, 15), (16, 14)]:
         np.testing.assert_allclose(drawn[row, column], to_rgb(colours.get(top1[row, column], OTHER)))
     np.testing.assert_allclose(right.images[0].get_array(), shift_map.p_reference)
     low, high = right.images[0].get_clim()
@@ -80,8 +80,8 @@ def test_maps(unstable, colours):
     assert 0 <= high - np.max(shift_map.p_reference) < 0.1
     assert right.images[0].get_cmap().name == "cividis"
     for ax in (left, right):
-        assert ax.images[0].get_extent() == [-6.5, 6.5, 6.5, -6.5]
-        assert ax.get_ylim() == (6.5, -6.5)
+        assert ax.images[0].get_extent() == [-8.5, 8.5, 8.5, -8.5]
+        assert ax.get_ylim() == (8.5, -8.5)
         (square,) = ax.patches
         assert square.get_bbox().bounds == (-4.5, -4.5, 9, 9)
         (centre,) = ax.lines

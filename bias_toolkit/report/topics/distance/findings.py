@@ -1,6 +1,8 @@
 """Findings on the relation of distance from the training set to invariance."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -16,10 +18,11 @@ from bias_toolkit.report.relations.tables import Relations
 from bias_toolkit.report.source import Source, class_names
 from bias_toolkit.report.topics.distance.leaks import Leaks, gather_leaks, leak_findings
 from bias_toolkit.report.topics.distance.search_quality import quality_findings
+from bias_toolkit.report.topics.explanations import explanation_links
 from bias_toolkit.report.topics.regression import findings as regression
 from bias_toolkit.report.topics.regression.findings import Beside, beside_everything
 from bias_toolkit.report.words.finding import Estimate, Finding, Heading, Kind, Unit
-from bias_toolkit.report.words.sentences import TRAINED_ELSEWHERE, ClassNames, lowered
+from bias_toolkit.report.words.sentences import TEST, TRAINED_ELSEWHERE, ClassNames, lowered
 
 FIGURE = "distance-{}"  # with the measure in braces
 RANK = 80
@@ -64,6 +67,8 @@ class DistanceContents:
     trained_on: str | None  # as `Source.trained_on`
     leaks: Leaks | None
     beside: Beside | None  # the odds ratio of distance in the regression
+    read: Callable[[str], np.ndarray]  # image_id of a test image to its pixels; may raise UnreadableImageError
+    links: Mapping[str, str]  # image_id to the address of the page that explains it
 
 
 def gather(source: Source) -> DistanceContents:
@@ -79,6 +84,8 @@ def gather(source: Source) -> DistanceContents:
         source.trained_on,
         gather_leaks(source),
         beside_everything(regression.gather(source)),
+        partial(source.read_image, TEST),
+        explanation_links(source),
     )
 
 

@@ -1,5 +1,6 @@
 """The page's section on distance from the training set against invariance: its tables and figures."""
 
+import dataclasses
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -9,10 +10,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from bias_toolkit.analysis import RELATED_MEASURES
-from bias_toolkit.foundation.words import count
+from bias_toolkit.foundation.words import count, percent, significant
 from bias_toolkit.invariance import HEADLINE
 from bias_toolkit.report.columns import has_values
-from bias_toolkit.report.page.blocks import Block, FigureBlock, Omitted, Paragraph, Section
+from bias_toolkit.report.page.blocks import Block, Dot, FigureBlock, Omitted, Paragraph, Section
 from bias_toolkit.report.page.style import BLUE, GREY, histogram, in_percent, new_figure, styled, subtitle
 from bias_toolkit.report.relations import figures
 from bias_toolkit.report.relations.blocks import correlations_table, relation_figure
@@ -25,6 +26,7 @@ from bias_toolkit.report.words.definitions import DISTANCES, distance_label, lab
 
 TITLE = "Distance from the training set"
 HISTOGRAM_BINS = 40
+PHOTOGRAPHS, AT_AN_END = 500, 50
 
 
 def distance_section(contents: DistanceContents, folder: Path) -> Section | Omitted:
@@ -58,12 +60,39 @@ def _blocks(contents: DistanceContents, folder: Path) -> Iterator[Block]:
 
 
 def opening_curve(contents: DistanceContents) -> list[FigureBlock]:
-    """P(top-1 change) against distance; empty if one of them was not measured."""
+    """P(top-1 change) against distance, with photographs; empty if one of them was not measured."""
     relations = contents.relations
     measured = has_values(contents.distances, "nn_distance") and has_values(
         relations.per_image, "nn_distance", HEADLINE
     )
-    return [_curve(relations, HEADLINE)] if measured else []
+    if not measured:
+        return []
+    curve, rows = _curve(relations, HEADLINE), figures.complete(relations.per_image, "nn_distance", HEADLINE)
+    shown = shown_images(rows)
+    note = "Point at a dot, or use the arrow keys, to see its photograph."
+    if len(shown) < len(rows):
+        note += f" {count(len(shown))} dots have one: the least stable, the most stable, and a sample."
+    dots = [_dot(contents, number, rows.iloc[number]) for number in shown]
+    return [dataclasses.replace(curve, dots=dots, dots_note=note)]
+
+
+def shown_images(rows: pd.DataFrame) -> list[int]:
+    """The places of the images whose photographs are shown: at most `PHOTOGRAPHS`, those at both ends and a sample."""
+    n = len(rows)
+    if n <= PHOTOGRAPHS:
+        return list(range(n))
+    ordered = np.argsort(-rows[HEADLINE].to_numpy(float), kind="stable")
+    ends = np.concatenate([ordered[:AT_AN_END], ordered[-AT_AN_END:]])
+    others = np.setdiff1d(np.arange(n), ends)
+    sample = np.random.default_rng(0).choice(others, PHOTOGRAPHS - len(ends), replace=False)
+    return sorted([*ends.tolist(), *sample.tolist()])
+
+
+def _dot(contents: DistanceContents, number: int, row: pd.Series) -> Dot:
+    image_id = row["image_id"]
+    lines = [image_id, f"{label_of(HEADLINE)} {percent(row[HEADLINE])}, distance {significant(row['nn_distance'])}"]
+    read = partial(contents.read, image_id)
+    return Dot(number, contents.names.shown(row["label"]), lines, contents.links.get(image_id), read)
 
 
 def _curve(relations: Relations, measure: str) -> FigureBlock:

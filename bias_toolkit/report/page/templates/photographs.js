@@ -1,0 +1,61 @@
+'use strict';
+// Shows the photograph of a dot under the pointer, or of the dot that the arrow keys have reached.
+for (const figure of document.querySelectorAll('.photographs')) {
+  const { sheet, columns, dots } = JSON.parse(figure.dataset.photographs);
+  const [ring, card] = ['.dot', '.card'].map((name) => figure.querySelector(name));
+  const [picture, words] = card.children;
+  const fromLeft = dots.map((_, number) => number).sort((a, b) => dots[a][0] - dots[b][0]);
+  let present = null;
+
+  function show(number) {
+    if (number === present) return;
+    present = number;
+    ring.hidden = card.hidden = number === null;
+    if (number === null) return;
+    const [x, y, title, lines, link] = dots[number];
+    ring.style.left = `${x / 100}%`;
+    ring.style.top = `${y / 100}%`;
+    // The card is on the side of the dot that has more room.
+    Object.assign(card.style, { left: 'auto', right: 'auto', top: 'auto', bottom: 'auto' });
+    card.style[x < 5000 ? 'left' : 'right'] = `calc(${(x < 5000 ? x : 1e4 - x) / 100}% + 8px)`;
+    card.style[y < 5000 ? 'top' : 'bottom'] = `calc(${(y < 5000 ? y : 1e4 - y) / 100}% + 8px)`;
+    const [column, row] = [number % columns, Math.floor(number / columns)];
+    picture.style.background = `url("${sheet}") ${-160 * column}px ${-160 * row}px / ${160 * columns}px auto`;
+    words.replaceChildren(...[['b', title], ...lines.map((line) => ['span', line])].map(([tag, text]) => {
+      const element = document.createElement(tag);
+      element.textContent = text;
+      return element;
+    }));
+    if (link) {
+      const address = document.createElement('a');
+      address.href = link;
+      address.textContent = 'why?';
+      words.append(address);
+    }
+  }
+
+  figure.addEventListener('pointermove', (event) => {
+    if (card.contains(event.target)) return;
+    const box = figure.getBoundingClientRect();
+    const away = ([x, y]) =>
+      Math.hypot(box.left + x / 1e4 * box.width - event.clientX, box.top + y / 1e4 * box.height - event.clientY);
+    const nearest = fromLeft.reduce((best, number) => (away(dots[number]) < away(dots[best]) ? number : best));
+    if (away(dots[nearest]) < 16) show(nearest);
+  });
+  figure.addEventListener('pointerleave', () => show(null));
+  figure.addEventListener('focusin', () => present === null && show(fromLeft[0]));
+  figure.addEventListener('keydown', (event) => {
+    const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (event.key === 'Escape') show(null);
+    if (!by) return;
+    event.preventDefault();
+    const next = fromLeft.indexOf(present) + by;
+    show(fromLeft[Math.max(0, Math.min(fromLeft.length - 1, next))]);
+  });
+
+  // Without this script, the figure is no more than its picture.
+  const names = { role: 'application', 'aria-label': 'Photographs of the dots: the arrow keys lead from dot to dot' };
+  for (const [name, value] of Object.entries(names)) figure.setAttribute(name, value);
+  figure.tabIndex = 0;
+  figure.nextElementSibling.hidden = false;
+}
