@@ -22,6 +22,7 @@ COMMANDS = {
     "flag": ("flag", "Say which new images the model will be unstable on."),
     "explain": ("explain", "Say why the model is unstable on an image."),
     "check": ("check", "Compare a finished report with limits, for use in CI."),
+    "export": ("take_away", "Write the test images with all their measures, for other tools."),
     "plot": ("look", "Draw a figure of the study for a publication."),
     "neighbours": ("look", "Show a test image's nearest training images."),
     "verify": ("look", "Check every file of a study for damage."),
@@ -50,6 +51,7 @@ def choices() -> dict[str, str]:
     from bias_toolkit.invariance import PROTOCOLS, SURROUNDINGS
     from bias_toolkit.invariance.inpaint import FILLS
     from bias_toolkit.invariance.protocols.crop import SAMPLINGS
+    from bias_toolkit.study.export import FORMATS
 
     by_steps = [protocol for protocol in PROTOCOLS if protocol.moves_by_steps]
     owners: dict[str, list[str]] = {}
@@ -59,6 +61,7 @@ def choices() -> dict[str, str]:
     transforms = [name if len(of) == len(by_steps) else f"{name} ({', '.join(of)} only)" for name, of in owners.items()]
     listed = {
         "layouts": LAYOUTS,
+        "formats": FORMATS,
         "protocols": [protocol.name for protocol in PROTOCOLS],
         "transforms": transforms,
         "fills": FILLS,

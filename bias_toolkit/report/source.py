@@ -128,6 +128,15 @@ def class_names(source: Source) -> ClassNames:
     )
 
 
+def names_of_classes(source: Source) -> dict[int, str]:
+    """The name of each of the model's classes that has one; of several names the first."""
+    classes = source.label_record.get("classes")
+    if classes is None:
+        names = class_names(source)
+        return {index: names.shown(label) for label, index in source.label_record["indices"].items()}
+    return {index: name.split(",")[0].strip() or name for index, name in enumerate(classes)}
+
+
 def sweep_key(source: Source) -> SweepKey | None:
     """The reference sweep; None if no sweep has steps."""
     sweep = source.reference_sweep

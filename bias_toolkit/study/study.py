@@ -420,6 +420,26 @@ class Study:
 
         return available(self.results)
 
+    def export(self, to: str, out: str | os.PathLike) -> Path:
+        """Write the test images of the analysed study, with all that was measured of each, into a new folder.
+
+        Parameters
+        ----------
+        to : str
+            "csv" or "parquet": tables with a dictionary of their columns. "fiftyone": a folder that FiftyOne loads as
+            FiftyOneDataset, in which the images are named and not copied.
+        out : path
+            The new folder, which is returned.
+
+        Raises
+        ------
+        InputError
+            If there is no such format, the folder has files, or the study was not analysed.
+        """
+        from bias_toolkit.study.export import export
+
+        return export(self.inputs, self.results, to, out)
+
     def verify(self, progress: Progress = silent) -> pd.DataFrame:
         """Check every byte that steps have written against its digest. The next run repairs damaged files.
 

@@ -376,7 +376,7 @@ def shift_map() -> ShiftMap:
     """
     places = np.arange(-SHIFTS, SHIFTS + 1)
     dx, dy = np.meshgrid(places, places)
-    top1 = np.where(np.abs(dx) <= 2, 3, np.where((dy > 3) & (dx > 3), 20 + (dx + dy) % 6, 7 + (dx > 2)))
+    top1 = np.where(np.abs(dx) <= 3, 3, np.where((dy > 3) & (dx > 3), 20 + (dx + dy) % 6, 7 + (dx > 2)))
     names = {3: CLASSES[1], 7: "owl", 8: CLASSES[2], 9: "snow leopard"} | {
         20 + i: f"other {i} of a long name" for i in range(6)
     }

@@ -16,7 +16,7 @@ from bias_toolkit.foundation.words import count, percent
 from bias_toolkit.invariance import CENTRE, transform_of
 from bias_toolkit.report.page.blocks import Picture, PictureGroup, PicturesBlock
 from bias_toolkit.report.page.thumbnails import FOLDER
-from bias_toolkit.report.source import Source, SweepKey, class_names, sweep_key
+from bias_toolkit.report.source import Source, SweepKey, names_of_classes, sweep_key
 from bias_toolkit.report.topic import Topic
 from bias_toolkit.report.words.sentences import sweep_name
 
@@ -39,12 +39,7 @@ def gather(source: Source) -> OnePixel | None:
     sweep = sweep_key(source)
     if sweep is None:
         return None
-    classes, names = source.label_record.get("classes"), class_names(source)
-    if classes is None:
-        of_classes = {index: names.shown(label) for label, index in source.label_record["indices"].items()}
-    else:
-        of_classes = {index: name.split(",")[0].strip() or name for index, name in enumerate(classes)}
-    return OnePixel(sweep, source.reference_responses, source.sweep_views, of_classes)
+    return OnePixel(sweep, source.reference_responses, source.sweep_views, names_of_classes(source))
 
 
 def shown_first(responses: pd.DataFrame) -> pd.DataFrame:
