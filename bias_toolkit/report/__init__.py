@@ -9,9 +9,10 @@ from bias_toolkit.report.plots import PLOTS, available, plot
 from bias_toolkit.report.stability import ordered_by_stability
 from bias_toolkit.report.topics import OPTIONAL
 from bias_toolkit.report.words.finding import Finding
-from bias_toolkit.report.write import topic_findings, write_report
+from bias_toolkit.report.write import ReportPage, topic_findings, write_report
 
 __all__ = [
-    "OPTIONAL", "PLOTS", "Finding", "Page", "available", "claim", "frame_datasets", "ordered_by_stability", "plot",
-    "resize", "save_figure", "topic_findings", "without_title", "write_page", "write_report",
+    "OPTIONAL", "PLOTS", "Finding", "Page", "ReportPage", "available", "claim", "frame_datasets",
+    "ordered_by_stability", "plot", "resize", "save_figure", "topic_findings", "without_title", "write_page",
+    "write_report",
 ]  # fmt: skip

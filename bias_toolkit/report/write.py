@@ -1,17 +1,20 @@
 """Writing the report of a study, and its findings on single topics."""
 
 import dataclasses
+import html
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
+from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.progress import Progress, silent
 from bias_toolkit.foundation.words import count
 from bias_toolkit.report.page.blocks import FigureBlock, Omitted, Section
 from bias_toolkit.report.page.files import RESULTS, TABLES, write_results, write_tables
 from bias_toolkit.report.page.page import FIGURES, MOST_FINDINGS, SVG, Page, write_into
-from bias_toolkit.report.page.publish import PAGE, published
+from bias_toolkit.report.page.publish import PAGE, is_own_page, published
 from bias_toolkit.report.page.thumbnails import FOLDER as IMAGES
 from bias_toolkit.report.source import ReadOnce, Source, study_name
 from bias_toolkit.report.topic import Draft, Topic
@@ -56,6 +59,26 @@ def write_report(source: Source, folder: str | os.PathLike, progress: Progress =
         )
         write_into(page, partial, progress)
     return Path(folder) / PAGE
+
+
+@dataclasses.dataclass(frozen=True)
+class ReportPage:
+    """A report that was written, which a notebook shows in a frame."""
+
+    folder: Path
+
+    @property
+    def path(self) -> Path:
+        """The path of its page; InputError if there is none."""
+        path = self.folder / PAGE
+        if not is_own_page(path):
+            raise InputError(f"{path} is no report; `bias-toolkit report` writes it.")
+        return path
+
+    def _repr_html_(self) -> str:
+        # A notebook's server gives out files by their place below the notebook.
+        address = html.escape(quote(Path(os.path.relpath(self.path)).as_posix()))
+        return f'<iframe src="{address}" title="Report" width="100%" height="800"></iframe>'
 
 
 def topic_findings(source: Source, *names: str) -> list[Finding]:

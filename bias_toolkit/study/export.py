@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from bias_toolkit.study.inputs import Inputs
     from bias_toolkit.study.results import Results
 
-SAMPLES, METADATA = "samples.json", "metadata.json"
+FIFTYONE, SAMPLES, METADATA = "fiftyone", "samples.json", "metadata.json"
 IN_METADATA = ("path", "width", "height")
 """Columns whose values FiftyOne has in places of its own."""
 
@@ -36,6 +36,8 @@ def export(inputs: Inputs, results: Results, to: str, out: str | os.PathLike) ->
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out} exists and is not empty; name a new folder.")
     tables = exported_tables(inputs, results)
+    if to == FIFTYONE and tables.images["path"].isna().all():
+        raise InputError("The test images are in no files of their own, and FiftyOne shows only files; export as csv.")
     out.mkdir(parents=True, exist_ok=True)
     FORMATS[to](tables, out, results)
     return out
@@ -58,8 +60,6 @@ def _named(tables: Exported) -> dict[str, pd.DataFrame]:
 def _write_fiftyone(tables: Exported, out: Path, results: Results) -> None:
     """A folder that FiftyOne loads as FiftyOneDataset: samples with absolute paths, so that no image is copied."""
     images = tables.images
-    if images["path"].isna().all():
-        raise InputError("The test images are in no files of their own, and FiftyOne shows only files; export as csv.")
     detections = {image_id: _detections(rows) for image_id, rows in tables.objects.groupby("image_id")}
     nearest = tables.neighbours.sort_values("rank").groupby("image_id")["neighbour_id"].agg(list).to_dict()
     columns = [name for name in images if name not in (*IN_METADATA, "class_name", "predicted")]
@@ -115,7 +115,7 @@ def _detections(rows: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 FORMATS: dict[str, Callable[[Exported, Path, Results], None]] = {
-    "fiftyone": _write_fiftyone,
+    FIFTYONE: _write_fiftyone,
     "csv": _write_csv,
     "parquet": _write_parquet,
 }

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from bias_toolkit.explain.request import Request
     from bias_toolkit.invariance import Sweep
     from bias_toolkit.models import LabelMatch, Model
+    from bias_toolkit.report import ReportPage
 
 ROUNDING_PACKAGES = ("torch", "torchvision", "openvino", "faiss-gpu", "faiss-cpu", "numpy", "pillow")
 SKIPPED_FILE = "skipped.csv"
@@ -281,6 +282,14 @@ class Study:
             self._do(steps.ANALYSED, progress, last=steps.report)
             self._runner.do(steps.report, self.results.shown_in_report(OPTIONAL))
         return self
+
+    def report(self) -> ReportPage:
+        """The report that was written last, which a notebook shows; InputError if there is none."""
+        from bias_toolkit.report import ReportPage
+
+        page = ReportPage(self.folder / steps.report.name)
+        _ = page.path
+        return page
 
     def explain(
         self,

@@ -7,7 +7,7 @@ from bias_toolkit.study.steps.analysis import analysis
 from bias_toolkit.study.steps.mean_images import mean_images
 from bias_toolkit.study.steps.noise import noise
 
-FORM = 2
+FORM = 3
 """The form of the page and of results.json, to be raised when either changes."""
 
 

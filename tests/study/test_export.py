@@ -1,0 +1,124 @@
+"""The test images of a study in other tools' formats, read back and compared with the study's tables."""
+
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from bias_toolkit.foundation.errors import InputError
+from bias_toolkit.invariance import CENTRE
+from bias_toolkit.report.source import class_names
+from bias_toolkit.study.image_table import OTHERS, schemas
+from bias_toolkit.study.per_image import per_image_schema
+
+
+@pytest.fixture(scope="module")
+def exported(finished, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("export")
+    return {name: finished.export(name, folder / name) for name in ("csv", "parquet", "fiftyone")}
+
+
+@pytest.fixture
+def images(exported):
+    return pd.read_parquet(exported["parquet"] / "images.parquet").set_index("image_id")
+
+
+def test_the_images_table_has_all_that_the_study_has_of_each(finished, images):
+    own = finished.per_image.set_index("image_id")
+    for name in per_image_schema().names[1:]:
+        pd.testing.assert_series_equal(images[name], own[name], check_dtype=False, check_exact=True)
+    responses = finished.reference_responses.set_index("image_id").loc[images.index]
+    top1 = responses["top1"].str[CENTRE]
+    indices = finished.label_record["indices"]
+    assert images["right"].tolist() == (top1 == images["label"].map(indices)).tolist()
+    assert 0 < images["right"].mean() < 1
+    names = class_names(finished.results)
+    assert images["class_name"].tolist() == [names.shown(label) for label in images["label"]]
+    by_index = {index: names.shown(label) for label, index in indices.items()}
+    known = top1.isin(by_index)
+    assert images["predicted"][known].tolist() == [by_index[index] for index in top1[known]]
+    assert images["path"].tolist() == [finished.test.source(image_id) for image_id in images.index]
+
+
+def test_a_table_as_csv_is_the_table_as_parquet(exported):
+    for name in ("images", "objects", "neighbours", "dictionary"):
+        text = pd.read_csv(exported["csv"] / f"{name}.csv")
+        binary = pd.read_parquet(exported["parquet"] / f"{name}.parquet")
+        assert list(text) == list(binary)
+        for column in binary.select_dtypes("number"):
+            np.testing.assert_allclose(text[column], binary[column], rtol=1e-6)
+        kept = [column for column in binary.select_dtypes(["object", "string"]) if binary[column].notna().all()]
+        assert kept
+        for column in kept:
+            assert text[column].fillna("").astype(str).tolist() == binary[column].astype(str).tolist()
+
+
+def test_the_dictionary_has_every_column_with_its_type_and_no_other(exported):
+    dictionary = pd.read_parquet(exported["parquet"] / "dictionary.parquet")
+    for name, rows in dictionary.groupby("table"):
+        stored = pq.read_schema(exported["parquet"] / f"{name}.parquet")
+        assert rows["column"].tolist() == stored.names
+        assert rows["column"].tolist() == schemas()[name].names
+        # Every definition is a sentence; a unit is given where there is one.
+        assert rows["definition"].str.fullmatch(r"[A-Z0-9].+\.").all()
+    assert set(dictionary["table"]) == {"images", "objects", "neighbours"}
+    units = dictionary.set_index(["table", "column"])["unit"]
+    assert units["images", "width"] == "pixels"
+    assert units["images", "p_top1_change"] == "share, 0 to 1"
+    assert units["images", "nn_distance"] == "feature distance"
+    assert set(OTHERS) <= set(dictionary["column"])
+
+
+def test_fiftyone_gets_paths_labels_and_relative_boxes(finished, exported, images):
+    """The format as FiftyOne documents it: filepath, tags, and labels with the class that holds them."""
+    folder = exported["fiftyone"]
+    metadata = json.loads((folder / "metadata.json").read_text(encoding="utf-8"))
+    samples = json.loads((folder / "samples.json").read_text(encoding="utf-8"))["samples"]
+    assert metadata["media_type"] == "image"
+    # With a version, FiftyOne would expect ids of its database.
+    assert "version" not in metadata
+    assert len(samples) == len(images)
+    framing = finished.framing("test")
+    sizes = images[["width", "height"]]
+    objects = finished.objects("test").set_index(["image_id", "object_id"])
+    for sample in samples:
+        row = images.loc[sample["image_id"]]
+        assert sample["filepath"] == row["path"]
+        assert sample["tags"] == ["test"]
+        assert sample["metadata"] == {"_cls": "ImageMetadata", "width": row["width"], "height": row["height"]}
+        assert sample["ground_truth"] == {"_cls": "Classification", "label": row["class_name"]}
+        assert sample["prediction"]["label"] == row["predicted"]
+        assert sample["prediction"]["confidence"] == pytest.approx(row["confidence"])
+        assert sample["p_top1_change"] == row["p_top1_change"]
+        assert type(sample["right"]) is bool
+        nearest = finished.neighbours.query("image_id == @sample['image_id']").sort_values("rank")
+        assert sample["nearest"] == nearest["neighbour_id"].tolist()
+        boxes = [each["bounding_box"] for each in sample["objects"]["detections"]]
+        width, height = sizes.loc[sample["image_id"]]
+        for number, (x, y, w, h) in enumerate(boxes):
+            edges = objects.loc[(sample["image_id"], number), ["x0", "y0", "x1", "y1"]].astype(float)
+            assert [x * width, y * height, (x + w) * width, (y + h) * height] == pytest.approx(edges.tolist(), abs=1e-3)
+        assert len(boxes) == framing["image_id"].eq(sample["image_id"]).sum()
+        assert not {"id", "_id"} & sample.keys()
+        assert all(value is not None for value in sample.values())
+    assert not list(folder.glob("**/*.png"))
+
+
+def test_what_cannot_be_exported_is_refused(finished, tmp_path):
+    with pytest.raises(InputError, match="--to is 'xml', but must be one of fiftyone, csv, parquet"):
+        finished.export("xml", tmp_path / "out")
+    (tmp_path / "file").touch()
+    for out in (tmp_path, tmp_path / "file"):
+        with pytest.raises(InputError, match=re.escape(f"{out} exists and is not empty")):
+            finished.export("csv", out)
+
+
+def test_images_that_are_in_no_files(finished, tmp_path, monkeypatch):
+    monkeypatch.setattr(type(finished.test), "source", lambda self, image_id: f"memory:{image_id}")
+    with pytest.raises(InputError, match="in no files of their own"):
+        finished.export("fiftyone", tmp_path / "fiftyone")
+    assert not (tmp_path / "fiftyone").exists()
+    assert pd.read_csv(finished.export("csv", tmp_path / "csv") / "images.csv")["path"].isna().all()
