@@ -14,6 +14,7 @@ def test_an_explanation_is_shown_whole(explained, unstable, open_in_browser):
     assert {"pictures/centre.png", "pictures/off-centre.png", "pictures/view-8.png"} <= set(shown.images)
     assert {f"figures/{name}.svg" for name in ("response", "shifts", "object", "effects")} <= set(shown.images)
     assert "framed off centre" in shown.text
+    assert "Move the view by one pixel" in shown.first
     assert "<script>alert(1)</script>" in shown.text
     for line in unstable.lines:
         assert line.reason in shown.text
