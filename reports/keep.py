@@ -14,7 +14,9 @@ from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.report.page.publish import PAGE, is_own_page
 
 _LINK = re.compile(r'<a href="([^"#]+)[^"]*"[^>]*>(.*?)</a>', re.DOTALL)
-_PICTURE = re.compile(r'<img src="([^"]+)"')
+_PICTURE = re.compile(r'(?:<img src=|"sheet":)"([^"]+)"')
+_DOT_LINK = re.compile(r',"(\.\./[^"]+)"\]')
+"""The address of an explanation at the end of a dot's data."""
 _LINKS_ALONE = ("CSV", "SVG", "PNG", "PDF", "why?")
 """Texts that say nothing without their link."""
 
@@ -62,7 +64,10 @@ def _reduced(page: Path, kept: set[Path]) -> str:
             return found[0]
         return "" if text in _LINKS_ALONE else text
 
-    return _LINK.sub(linked, page.read_text(encoding="utf-8"))
+    def dot_linked(found: re.Match[str]) -> str:
+        return found[0] if (page.parent / found[1]).resolve() in kept else ",null]"
+
+    return _DOT_LINK.sub(dot_linked, _LINK.sub(linked, page.read_text(encoding="utf-8")))
 
 
 def _copy(file: Path, target: Path) -> None:

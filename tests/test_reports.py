@@ -45,7 +45,11 @@ def demo(tmp_path):
         '<img src="figures/curve.svg" alt="a curve"><a href="figures/curve.pdf">PDF</a>'
         '<a href="#top">top</a><a href="https://example.org">out</a><a href="tables/all.csv">CSV</a>'
         '<img src="images/a.jpg"> · <a href="../explanations/b/index.html">why?</a>'
-        '<a href="../explanations/a/index.html#why">why?</a>',
+        '<a href="../explanations/a/index.html#why">why?</a>'
+        '<div data-photographs=\'{"sheet":"figures/curve.jpg","dots":'
+        '[[1,2,"a",["a.png"],"../explanations/a/index.html"],'
+        '[3,4,"b",["b.png"],"../explanations/b/index.html"]]}\'></div>',
+        "figures/curve.jpg",
         *("figures/curve.svg", "figures/curve.png", "figures/curve.pdf", "tables/all.csv", "images/a.jpg"),
     )
     for name in "ab":
@@ -61,6 +65,7 @@ def test_a_copy_has_pages_and_pictures_only_and_no_link_to_what_is_not_there(kee
         "figures/argument.svg",
         "first/explanations/b/figures/shifts.svg",
         "first/explanations/b/index.html",
+        "first/report/figures/curve.jpg",
         "first/report/figures/curve.svg",
         "first/report/images/a.jpg",
         "first/report/index.html",
@@ -72,6 +77,7 @@ def test_a_copy_has_pages_and_pictures_only_and_no_link_to_what_is_not_there(kee
     assert '<img src="figures/curve.svg" alt="a curve"><a href="#top">' in report
     assert '<a href="https://example.org">out</a><img' in report
     assert report.count("why?") == 1
+    assert '["a.png"],null],[3,4,"b",["b.png"],"../explanations/b/index.html"]' in report
     assert '<a href="../explanations/b/index.html">why?</a>' in report
     explained = (out / "first/explanations/b/index.html").read_text()
     assert '<img src="figures/shifts.svg">' in explained

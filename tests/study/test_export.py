@@ -2,13 +2,14 @@
 
 import json
 import re
+import shutil
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from bias_toolkit.foundation.errors import InputError
+from bias_toolkit import InputError, load_dataset
 from bias_toolkit.invariance import CENTRE
 from bias_toolkit.report.source import class_names
 from bias_toolkit.study.image_table import OTHERS, schemas
@@ -105,6 +106,21 @@ def test_fiftyone_gets_paths_labels_and_relative_boxes(finished, exported, image
         assert not {"id", "_id"} & sample.keys()
         assert all(value is not None for value in sample.values())
     assert not list(folder.glob("**/*.png"))
+
+
+def test_the_toolkit_reads_the_folder_for_fiftyone(finished, exported, images, tmp_path):
+    """Its reader of FiftyOne's format knows nothing of the export; FiftyOne would read files that lie elsewhere too."""
+    folder = shutil.copytree(exported["fiftyone"], tmp_path / "folder")
+    (folder / "data").mkdir()
+    for path in images["path"]:
+        shutil.copy(path, folder / "data")
+    dataset = load_dataset(folder)
+    assert dataset.layout == "fiftyone"
+    own = finished.images("test").assign(image_id=lambda table: "data/" + table["image_id"])
+    named = own["label"].map(class_names(finished.results).shown)
+    pd.testing.assert_frame_equal(dataset.images, own.assign(label=named), check_dtype=False, check_like=True)
+    edges = ["x0", "y0", "x1", "y1"]
+    np.testing.assert_allclose(dataset.objects[edges], finished.objects("test")[edges], atol=1e-3)
 
 
 def test_what_cannot_be_exported_is_refused(finished, tmp_path):
