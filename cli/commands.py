@@ -22,6 +22,7 @@ COMMANDS = {
     "flag": ("flag", "Say which new images the model will be unstable on."),
     "explain": ("explain", "Say why the model is unstable on an image."),
     "check": ("check", "Compare a finished report with limits, for use in CI."),
+    "explore": ("take_away", "Open the test images in Renumics Spotlight."),
     "export": ("take_away", "Write the test images with all their measures, for other tools."),
     "plot": ("look", "Draw a figure of the study for a publication."),
     "neighbours": ("look", "Show a test image's nearest training images."),

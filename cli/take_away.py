@@ -1,4 +1,4 @@
-"""Taking a study's test images to other tools: `export`."""
+"""Taking a study's test images to other tools: `export` and `explore`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,16 +7,18 @@ import typer
 
 from bias_toolkit_cli.output import console_progress, say
 
+Opened = Annotated[str, typer.Argument(metavar="STUDY", help="The folder of an analysed study.")]
+
 
 def export(
-    study: Annotated[str, typer.Argument(metavar="STUDY", help="The folder of an analysed study.")],
+    study: Opened,
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The new folder.")],
     to: Annotated[str, typer.Option(metavar="FORMAT", help="The format: {formats}.")],
 ) -> None:
     """Write the test images with their classes, measures, distances and boxes for other tools.
 
-    csv and parquet are tables, with a dictionary of their columns. A fiftyone folder is loaded by FiftyOne. No image is
-    copied.
+    csv and parquet are tables, with a dictionary of their columns. A fiftyone folder is loaded by FiftyOne, a spotlight
+    folder is opened by Renumics Spotlight. No image is copied.
 
     Example: bias-toolkit export study --to csv tables
     """
@@ -25,3 +27,16 @@ def export(
     with console_progress()("Exporting", None):
         folder = Study(study).export(to, out)
     say(f"Wrote {', '.join(sorted(path.name for path in folder.iterdir()))} to {folder}.")
+
+
+def explore(study: Opened) -> None:
+    """Open the test images in Renumics Spotlight, with all that was measured of each; it needs the extra explore.
+
+    It opens in the browser, on distance from the training set against P(top-1 change). It ends when its tabs are
+    closed, or with Ctrl-C.
+
+    Example: bias-toolkit explore study
+    """
+    from bias_toolkit.study import Study
+
+    Study(study).explore()

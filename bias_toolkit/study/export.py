@@ -14,6 +14,7 @@ from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.files import write_text
 from bias_toolkit.foundation.spreadsheet import csv_text
 from bias_toolkit.foundation.words import known, visible_name
+from bias_toolkit.study.explore import spotlight_table, write_spotlight
 from bias_toolkit.study.image_table import Exported, exported_tables
 
 if TYPE_CHECKING:
@@ -39,16 +40,16 @@ def export(inputs: Inputs, results: Results, to: str, out: str | os.PathLike) ->
     if to == FIFTYONE and tables.images["path"].isna().all():
         raise InputError("The test images are in no files of their own, and FiftyOne shows only files; export as csv.")
     out.mkdir(parents=True, exist_ok=True)
-    FORMATS[to](tables, out, results)
+    FORMATS[to](tables, out, inputs, results)
     return out
 
 
-def _write_csv(tables: Exported, out: Path, _: Results) -> None:
+def _write_csv(tables: Exported, out: Path, *_: Inputs | Results) -> None:
     for name, table in _named(tables).items():
         write_text(csv_text(table), out / f"{name}.csv")
 
 
-def _write_parquet(tables: Exported, out: Path, _: Results) -> None:
+def _write_parquet(tables: Exported, out: Path, *_: Inputs | Results) -> None:
     for name, table in _named(tables).items():
         table.to_parquet(out / f"{name}.parquet", index=False)
 
@@ -57,7 +58,7 @@ def _named(tables: Exported) -> dict[str, pd.DataFrame]:
     return tables._asdict() | {"dictionary": tables.dictionary}
 
 
-def _write_fiftyone(tables: Exported, out: Path, results: Results) -> None:
+def _write_fiftyone(tables: Exported, out: Path, _: Inputs, results: Results) -> None:
     """A folder that FiftyOne loads as FiftyOneDataset: samples with absolute paths, so that no image is copied."""
     images = tables.images
     detections = {image_id: _detections(rows) for image_id, rows in tables.objects.groupby("image_id")}
@@ -114,9 +115,14 @@ def _detections(rows: pd.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
-FORMATS: dict[str, Callable[[Exported, Path, Results], None]] = {
+def _write_spotlight(tables: Exported, out: Path, inputs: Inputs, results: Results) -> None:
+    write_spotlight(spotlight_table(tables, inputs, results), out)
+
+
+FORMATS: dict[str, Callable[[Exported, Path, Inputs, Results], None]] = {
     FIFTYONE: _write_fiftyone,
     "csv": _write_csv,
     "parquet": _write_parquet,
+    "spotlight": _write_spotlight,
 }
 """The formats by their names, as `--to` has them."""

@@ -449,6 +449,16 @@ class Study:
 
         return export(self.inputs, self.results, to, out)
 
+    def explore(self) -> None:
+        """Open the test images of the analysed study in Renumics Spotlight, in the browser, on this machine alone.
+
+        A script waits until the tabs are closed; a notebook goes on. InputError if Spotlight, the extra `explore`, is
+        not installed, or the study was not analysed.
+        """
+        from bias_toolkit.study.explore import explore
+
+        explore(self.inputs, self.results)
+
     def verify(self, progress: Progress = silent) -> pd.DataFrame:
         """Check every byte that steps have written against its digest. The next run repairs damaged files.
 

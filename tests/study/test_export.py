@@ -3,6 +3,8 @@
 import json
 import re
 import shutil
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -11,7 +13,10 @@ import pytest
 
 from bias_toolkit import InputError, load_dataset
 from bias_toolkit.invariance import CENTRE
+from bias_toolkit.report import ReportPage
 from bias_toolkit.report.source import class_names
+from bias_toolkit.study.explore import LAYOUT, NEAREST, TYPES
+from bias_toolkit.study.export import FORMATS
 from bias_toolkit.study.image_table import OTHERS, schemas
 from bias_toolkit.study.per_image import per_image_schema
 
@@ -19,7 +24,7 @@ from bias_toolkit.study.per_image import per_image_schema
 @pytest.fixture(scope="module")
 def exported(finished, tmp_path_factory):
     folder = tmp_path_factory.mktemp("export")
-    return {name: finished.export(name, folder / name) for name in ("csv", "parquet", "fiftyone")}
+    return {name: finished.export(name, folder / name) for name in FORMATS}
 
 
 @pytest.fixture
@@ -124,7 +129,7 @@ def test_the_toolkit_reads_the_folder_for_fiftyone(finished, exported, images, t
 
 
 def test_what_cannot_be_exported_is_refused(finished, tmp_path):
-    with pytest.raises(InputError, match="--to is 'xml', but must be one of fiftyone, csv, parquet"):
+    with pytest.raises(InputError, match="--to is 'xml', but must be one of fiftyone, csv, parquet, spotlight"):
         finished.export("xml", tmp_path / "out")
     (tmp_path / "file").touch()
     for out in (tmp_path, tmp_path / "file"):
@@ -138,3 +143,68 @@ def test_images_that_are_in_no_files(finished, tmp_path, monkeypatch):
         finished.export("fiftyone", tmp_path / "fiftyone")
     assert not (tmp_path / "fiftyone").exists()
     assert pd.read_csv(finished.export("csv", tmp_path / "csv") / "images.csv")["path"].isna().all()
+
+
+def test_spotlight_gets_images_boxes_nearest_training_images_and_features(finished, exported, images):
+    table = pd.read_parquet(exported["spotlight"] / "images.parquet").set_index("image_id")
+    assert set(TYPES) <= set(table)
+    assert table["image"].tolist() == images["path"].tolist()
+    assert table["right"].tolist() == images["right"].map({True: "right", False: "wrong"}).tolist()
+    nearest = finished.neighbours.set_index(["image_id", "rank"])["neighbour_id"]
+    ids, features = finished.features("test").load()
+    features = dict(zip(ids, features, strict=True))
+    edges = images[["cx", "cy", "width_fraction", "height_fraction"]]
+    for image_id, row in table.iterrows():
+        for rank, name in enumerate(NEAREST, start=1):
+            assert row[name] == finished.train.source(nearest[image_id, rank])
+        np.testing.assert_allclose(row["features"], features[image_id])
+        cx, cy, width, height = edges.loc[image_id]
+        wanted = [cx - width / 2, cy - height / 2, cx + width / 2, cy + height / 2]
+        np.testing.assert_allclose(row["box"], wanted)
+    line = (exported["spotlight"] / "open.txt").read_text(encoding="utf-8")
+    assert line.startswith("spotlight images.parquet --layout layout.json --dtype image=Image ")
+    assert line.count("--dtype") == len(TYPES)
+
+
+def test_the_layout_opens_on_distance_and_names_only_columns_that_are_there(exported):
+    layout = json.loads((exported["spotlight"] / "layout.json").read_text(encoding="utf-8"))
+    assert layout == json.loads(json.dumps(LAYOUT))
+    first = layout["children"][0]["children"][0]["children"][0]
+    assert (first["config"]["x_column"], first["config"]["y_column"]) == ("nn_distance", "p_top1_change")
+    named = re.findall(r'"(?:x_column|y_column|color_by_column|stack_by_column|column)": "(\w+)"', json.dumps(layout))
+    named += [
+        name
+        for found in re.findall(r'"columns": \[([^\]]*)\]', json.dumps(layout))
+        for name in json.loads(f"[{found}]")
+    ]
+    assert set(named) <= set(pd.read_parquet(exported["spotlight"] / "images.parquet"))
+
+
+def test_explore_opens_spotlight_on_this_machine_alone(finished, monkeypatch):
+    shown = {}
+    spotlight = SimpleNamespace(show=lambda table, **options: shown.update(options, table=table))
+    layout = SimpleNamespace(Layout=SimpleNamespace(model_validate_json=json.loads))
+    monkeypatch.setitem(sys.modules, "renumics", SimpleNamespace(spotlight=spotlight))
+    monkeypatch.setitem(sys.modules, "renumics.spotlight", spotlight)
+    monkeypatch.setitem(sys.modules, "renumics.spotlight.layout", layout)
+    finished.explore()
+    assert shown["host"] == "127.0.0.1"
+    assert shown["dtype"] == TYPES
+    assert shown["layout"] == json.loads(json.dumps(LAYOUT))
+    assert len(shown["table"]) == len(finished.per_image)
+
+
+def test_without_spotlight_explore_says_what_to_install(finished, monkeypatch):
+    monkeypatch.setitem(sys.modules, "renumics", None)
+    with pytest.raises(InputError, match="install bias-toolkit with the extra explore"):
+        finished.explore()
+
+
+def test_a_notebook_shows_the_report(finished, tmp_path, monkeypatch):
+    monkeypatch.chdir(finished.folder.parent)
+    assert 'src="study/report/index.html"' in finished.report()._repr_html_()
+    monkeypatch.chdir(tmp_path)
+    found = re.search('src="([^"]*)"', finished.report()._repr_html_())[1]
+    assert (tmp_path / found).resolve() == (finished.folder / "report" / "index.html").resolve()
+    with pytest.raises(InputError, match="is no report; `bias-toolkit report` writes it"):
+        _ = ReportPage(tmp_path).path
