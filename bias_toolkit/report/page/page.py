@@ -71,10 +71,9 @@ def write_page(page: Page, folder: str | os.PathLike) -> Path:
 def write_into(page: Page, folder: Path, progress: Progress = silent) -> None:
     """Write index.html and the folder figures into a folder that has neither."""
     blocks = [block for block in page.blocks if isinstance(block, FigureBlock)]
-    figures, dots = (
-        {block.name: block for block in blocks},
-        {block.name: block.dots for block in blocks if block.dots},
-    )
+    figures = {block.name: block for block in blocks}
+    # A figure that is on the page twice may have dots with photographs in one place only.
+    dots = {block.name: block.dots for block in blocks if block.dots}
     photographs = {}
     with progress("Drawing figures", total=len(figures)) as advance:
         for name, block in figures.items():

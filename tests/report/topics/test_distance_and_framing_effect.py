@@ -13,6 +13,7 @@ from bias_toolkit.report import topic_findings
 from bias_toolkit.report.relations.findings import relation
 from bias_toolkit.report.relations.tables import Relations
 from bias_toolkit.report.topics.distance.findings import NEAREST, distance_answer, gather
+from bias_toolkit.report.topics.distance.section import AT_AN_END, PHOTOGRAPHS, opening_curve, shown_images
 from bias_toolkit.report.topics.framing_effect import FRAMING_VARIABLES
 
 POSITIVE, NULL, NEGATIVE = (0.22, 0.16, 0.28), (0.02, -0.04, 0.08), (-0.22, -0.28, -0.16)
@@ -512,3 +513,30 @@ def test_framing_without_boxes_or_without_a_sweep(bare_source):
     assert finding.kind == "unknown"
     assert "no boxes" in finding.claim
     assert framing_effect_findings(bare_source) == []
+
+
+def test_dots_show_the_photographs_of_their_images(source):
+    (curve,) = opening_curve(gather(source))
+    shown = source.per_image.dropna(subset=["nn_distance", "p_top1_change"])
+    assert [dot.lines[0] for dot in curve.dots] == shown["image_id"].tolist()
+    drawn = curve.draw().collections[0].get_offsets()
+    np.testing.assert_allclose(drawn[[dot.number for dot in curve.dots], 0], shown["nn_distance"])
+    dot = next(dot for dot in curve.dots if dot.lines[0] == "test/017.png")
+    assert (dot.read() == 17).all()
+    assert "P(top-1 change)" in dot.lines[1]
+    assert {dot.link is None for dot in curve.dots} == {
+        image_id not in source.explanations for image_id in shown["image_id"]
+    }
+    assert curve.dots_note == "Point at a dot, or use the arrow keys, to see its photograph."
+
+
+def test_of_many_images_the_ends_and_a_sample_have_photographs():
+    changes = np.random.default_rng(0).permutation(2000) / 2000
+    shown = shown_images(pd.DataFrame({"p_top1_change": changes}))
+    assert len(shown) == len(set(shown)) == PHOTOGRAPHS
+    ordered = np.argsort(changes)
+    assert {*ordered[:AT_AN_END].tolist(), *ordered[-AT_AN_END:].tolist()} <= set(shown)
+    # The rest is spread over all others.
+    rest = np.sort(changes[shown])[AT_AN_END:-AT_AN_END]
+    assert rest.mean() == pytest.approx(0.5, abs=0.05)
+    assert shown_images(pd.DataFrame({"p_top1_change": changes[:500]})) == list(range(500))
