@@ -207,7 +207,8 @@ class ViewerBlock:
     side: int
     radius: int
     names: Sequence[str]  # of the classes
-    colours: Sequence[str]  # of the classes
+    colours: Mapping[int, str]  # of some classes, by their place in `names`
+    other: str  # the colour of all others
     right: int | None  # the right class, by its place in `names`, -1 if it has none; None if it is not known
     likely: Sequence[Sequence[int]]  # for each view the most probable classes, the most probable first
     probabilities: Sequence[Sequence[float]]  # theirs
@@ -216,15 +217,16 @@ class ViewerBlock:
 
     @property
     def data(self) -> dict[str, Any]:
-        """What the script needs, as JSON values; probabilities are in thousandths."""
+        """What the script needs, as JSON values; probabilities are in thousandths, of two digits to the base 36."""
         return {
             "side": self.side,
             "radius": self.radius,
             "names": [visible_name(name) for name in self.names],
-            "colours": list(self.colours),
+            "colours": dict(self.colours),
+            "other": self.other,
             "right": self.right,
             "likely": [index for view in self.likely for index in view],
-            "thousandths": [round(1000 * p) for view in self.probabilities for p in view],
+            "shares": "".join(np.base_repr(round(1000 * p), 36).zfill(2) for view in self.probabilities for p in view),
             "path": list(self.path),
         }
 

@@ -1,7 +1,7 @@
 'use strict';
 // Moves the view over the shifts that were measured, and shows what the model said of each.
 for (const viewer of document.querySelectorAll('.viewer')) {
-  const { side, radius, names, colours, right, likely, thousandths, path } = JSON.parse(viewer.dataset.viewer);
+  const { side, radius, names, colours, other, right, likely, shares, path } = JSON.parse(viewer.dataset.viewer);
   const part = (name) => viewer.querySelector(name);
   const stage = part('.stage'), map = part('.map'), play = part('.play'), rows = [...part('.likely').children];
   const across = 2 * radius + 1;
@@ -9,7 +9,8 @@ for (const viewer of document.querySelectorAll('.viewer')) {
 
   const first = (x, y) => ((y + radius) * across + x + radius) * rows.length;
   const inside = (place) => Math.max(-radius, Math.min(radius, place));
-  const percent = (n) => `${(n / 10).toFixed(1)}%`;
+  const colour = (index) => colours[index] ?? other;
+  const percent = (place) => `${(parseInt(shares.slice(2 * place, 2 * place + 2), 36) / 10).toFixed(1)}%`;
   const counted = (n, noun) => `${n} ${noun}${n === 1 ? '' : 's'}`;
 
   function put(element, left, top, length, whole) {
@@ -26,11 +27,11 @@ for (const viewer of document.querySelectorAll('.viewer')) {
     const verdict = right === null ? '' : top === right ? ', right' : ', wrong';
     const name = document.createElement('b');
     name.textContent = names[top];
-    part('.seen').replaceChildren(name, `${percent(thousandths[place])}${verdict}. ${moved || 'Centre view'}. ` +
+    part('.seen').replaceChildren(name, `${percent(place)}${verdict}. ${moved || 'Centre view'}. ` +
       `The class changed at ${flips} of ${counted(steps, 'step')}.`);
     rows.forEach((row, rank) => {
-      const [chip, label, value] = row.children, index = likely[place + rank], share = percent(thousandths[place + rank]);
-      chip.style.background = colours[index];
+      const [chip, label, value] = row.children, index = likely[place + rank], share = percent(place + rank);
+      chip.style.background = colour(index);
       label.textContent = label.title = names[index] + (index === right ? ' (right)' : '');
       label.style.setProperty('--share', share);
       value.textContent = share;
@@ -107,7 +108,7 @@ for (const viewer of document.querySelectorAll('.viewer')) {
   canvas.width = canvas.height = across;
   for (let row = 0; row < across; row += 1) {
     for (let column = 0; column < across; column += 1) {
-      ink.fillStyle = colours[likely[first(column - radius, row - radius)]];
+      ink.fillStyle = colour(likely[first(column - radius, row - radius)]);
       ink.fillRect(column, row, 1, 1);
     }
   }
