@@ -58,7 +58,7 @@ def check(
     opened.answers()
     sweep, summary = opened.reference_sweep, opened.analysis.summary
     if sweep is None:
-        raise InputError(f"{study} has only offsets, which have no steps; run `bias-toolkit report` with --protocol.")
+        raise InputError(f"{study} has no sweep with steps; run `bias-toolkit report` with --protocol.")
     of_sweep = summary[summary["protocol"].eq(sweep.protocol) & summary["transform"].eq(sweep.transform)]
     of_sweep = of_sweep[of_sweep["size"].sub(sweep.size).abs() < 1e-6]
     checked = [_checked(study, limit, value, of_sweep[of_sweep["measure"].eq(limit.measure)]) for limit, value in given]

@@ -124,7 +124,7 @@ def sweep(study: StudyFolder, options: dict[str, Any]) -> None:
     lines = [*left_out_sentences(opened.results.skipped_images), f"{opened.label_record['sentence']}."]
     lines += [
         f"{row.protocol} {row.transform}, size {row.size:g}: {row.measure} {row.value:.4f} "
-        f"({row.low:.4f} to {row.high:.4f}), {row.n:,} images"
+        f"({row.low:.4f} to {row.high:.4f}), {row.n:,} {'clips' if row.protocol == 'frames' else 'images'}"
         for row in summary.itertuples()
         if row.n
     ]

@@ -5,6 +5,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from bias_toolkit.analysis.schema import CLASS_ESTIMATES, CLASSES, SUMMARY
+from bias_toolkit.datasets import clip_of
 from bias_toolkit.foundation.intervals import (
     FEWEST_IMAGES,
     NONE,
@@ -17,6 +18,7 @@ from bias_toolkit.foundation.intervals import (
 )
 from bias_toolkit.invariance import INVARIANCE_MEASURES
 from bias_toolkit.invariance.measures import Measure
+from bias_toolkit.invariance.protocols.frames import FRAMES
 
 SWEEP = ["protocol", "transform", "size"]
 
@@ -25,15 +27,22 @@ def measure_summary(measures: pd.DataFrame, *, resamples: int = 2000, seed: int 
     """Every measure's mean over images in every sweep, with its 95% interval over images (`measure_mean`).
 
     Returns the columns of `SUMMARY`: one row per sweep and measure, sweeps in order of first occurrence. Measures that
-    a sweep does not define have no row.
+    a sweep does not define have no row. Frames of one clip are not independent: for them, means and intervals are over
+    clips, of each clip's mean, and `n` is the number of clips.
 
-    `measures` has one row per image and sweep: protocol, transform, size, and the measures.
+    `measures` has one row per image and sweep: image_id, protocol, transform, size, and the measures.
     """
     rows = []
     for sweep, images in measures.groupby(SWEEP, sort=False, dropna=False):
         for measure in INVARIANCE_MEASURES:
             if measure.name in images and images[measure.name].notna().any():
-                rows.append((*sweep, measure.name, *measure_mean(images[measure.name], measure, resamples, seed)))
+                values = images[measure.name]
+                if sweep[0] == FRAMES.name:
+                    of_clips = values.groupby(images["image_id"].map(clip_of)).mean()
+                    found = mean_interval(of_clips, resamples, seed, limits=measure.limits)
+                else:
+                    found = measure_mean(values, measure, resamples, seed)
+                rows.append((*sweep, measure.name, *found))
     return pd.DataFrame(rows, columns=SUMMARY.names)
 
 

@@ -106,7 +106,7 @@ def _refuse_unlike(first: Study, other: Study) -> None:
     """Raise InputError if the sweeps differ, with the option that differs."""
     base, own = first.reference_sweep, other.reference_sweep
     if own is None:
-        raise InputError(f"{other.folder} has only offsets, which have no steps; run it with --protocol crop.")
+        raise InputError(f"{other.folder} has no sweep with steps; run it with --protocol crop.")
     differ = [(name, own.columns()[name], value) for name, value in base.columns().items()]
     if base.sampling == "random":
         differ.append(("seed", own.seed, base.seed))

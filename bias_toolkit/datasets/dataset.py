@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import NamedTuple, Protocol
 
@@ -208,6 +208,15 @@ class Dataset:
         image = self._pixels.read_reduced(image_id, reduction)
         self._check_size(image_id, image.width, image.height)
         return image
+
+    @property
+    def has_frames(self) -> bool:
+        """Whether the images are frames of clips, so that `read_frames` can be called."""
+        return self._listing.frames is not None
+
+    def read_frames(self, image_id: str) -> Iterator[np.ndarray]:
+        """Yield the frames of the clip around an image, the middle one; each as `read` returns it, which may raise."""
+        return map(self._pixels.read, self._listing.frames[image_id])
 
     def _check_size(self, image_id: str, width: int, height: int) -> None:
         expected = self._size_of.get(image_id)

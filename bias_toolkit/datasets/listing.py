@@ -63,4 +63,6 @@ class Listing:
     stamped_files: Sequence[Path] = ()  # too many to read (one for each image): their names, sizes and times enter it
     # Files that cannot be images of the tables: a name that can be shown, and the reason.
     unlisted: Sequence[tuple[str, str]] = ()
+    # Of clips: the ids of the frames around each image, which is the middle one.
+    frames: Mapping[str, Sequence[str]] | None = None
     notes: Sequence[Note] = ()

@@ -5,7 +5,17 @@ from pathlib import Path
 
 from bias_toolkit.datasets.dataset import Dataset
 from bias_toolkit.datasets.file_names import check_path, escaped
-from bias_toolkit.datasets.layouts import coco, fiftyone, imagenet, open_images, table_file, tiny_imagenet, voc, yolo
+from bias_toolkit.datasets.layouts import (
+    clips,
+    coco,
+    fiftyone,
+    imagenet,
+    open_images,
+    table_file,
+    tiny_imagenet,
+    voc,
+    yolo,
+)
 from bias_toolkit.datasets.layouts.folders import CLASS_FOLDERS, IMAGES_ONLY
 from bias_toolkit.datasets.layouts.layout import ASKED, Layout
 from bias_toolkit.datasets.walk import IMAGE_EXTENSIONS
@@ -19,6 +29,7 @@ _BY_PREFERENCE = (
     voc.LAYOUT,
     coco.LAYOUT,
     yolo.LAYOUT,
+    clips.LAYOUT,
     tiny_imagenet.LAYOUT,
     imagenet.LAYOUT,
     CLASS_FOLDERS,

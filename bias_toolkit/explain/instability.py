@@ -20,11 +20,12 @@ from bias_toolkit.invariance import (
     protocol_of,
     transform_of,
 )
+from bias_toolkit.invariance.protocols.protocol import Compared
 from bias_toolkit.invariance.transforms import SHIFTS, shifts
 
 MOST_LIKELY = 5
 STANDINGS = (
-    *(measure.name for measure in INVARIANCE_MEASURES if measure.of_steps and not measure.needs_label),
+    *(measure.name for measure in INVARIANCE_MEASURES if Compared.STEPS in measure.of and not measure.needs_label),
     "nn_distance",
 )
 

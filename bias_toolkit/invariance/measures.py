@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from bias_toolkit.foundation.words import Form, number, significant
+from bias_toolkit.invariance.protocols.protocol import Compared
 from bias_toolkit.invariance.transforms import CENTRE, check_name
 
 FLOAT32 = pa.float32()
@@ -34,8 +35,7 @@ class Measure:
     more_is_stable: bool = False  # whether a larger value is a more stable model's
     form: Form = significant  # formats its values if it is no share
     noun: str = ""  # in a sentence, if it is not the label
-    of_steps: bool = True  # whether it is defined for sweeps whose views are steps
-    of_pairs: bool = False  # whether it is defined for sweeps whose views are compared in pairs
+    of: tuple[Compared, ...] = (Compared.STEPS,)  # the kinds of sweeps for which it is defined
     yes_or_no: bool = False  # whether it is 0 or 1 for each image, so that its mean is a share of images
     highest: float = 1.0  # its maximum
     type: pa.DataType = FLOAT32  # of its column
@@ -122,6 +122,8 @@ def margin(p_top1: np.ndarray, p_second: np.ndarray) -> np.ndarray:
     return p_top1[..., CENTRE] - p_second[..., CENTRE]
 
 
+_OF_PATHS = (Compared.STEPS, Compared.FRAMES)
+
 INVARIANCE_MEASURES = (
     Measure(
         p_top1_change,
@@ -129,12 +131,14 @@ INVARIANCE_MEASURES = (
         "P(top-1 change)",
         "Share of one-pixel steps at which the most probable class changes (A).",
         share_of="steps",
+        of=_OF_PATHS,
     ),
     Measure(
         mac,
         ("p_top1", "p_top1_next"),
         "Mean absolute change",
         "Mean over steps of the absolute change of the probability of the class that was on top before the step (A).",
+        of=_OF_PATHS,
     ),
     Measure(
         p_top5_exit,
@@ -142,6 +146,7 @@ INVARIANCE_MEASURES = (
         "P(top-5 exit)",
         "Share of steps after which the class that was on top is not among the five most probable (after A).",
         share_of="steps",
+        of=_OF_PATHS,
     ),
     Measure(
         p_range,
@@ -154,6 +159,7 @@ INVARIANCE_MEASURES = (
         ("feature_step",),
         "Feature drift",
         "Mean over steps of 1 − cosine similarity of the features before and after the step.",
+        of=_OF_PATHS,
         highest=2.0,
     ),
     Measure(
@@ -164,8 +170,7 @@ INVARIANCE_MEASURES = (
         share_of="pairs",
         more_is_stable=True,
         noun="the consistency",
-        of_steps=False,
-        of_pairs=True,
+        of=(Compared.PAIRS,),
     ),
     Measure(
         accuracy,
@@ -173,7 +178,7 @@ INVARIANCE_MEASURES = (
         "Accuracy",
         "Share of the views whose top class is the image's label.",
         share_of="views",
-        of_pairs=True,
+        of=tuple(Compared),
     ),
     Measure(
         any_change,
@@ -190,6 +195,7 @@ INVARIANCE_MEASURES = (
         "Share of images whose label is the top class of every view.",
         share_of="images",
         more_is_stable=True,
+        of=_OF_PATHS,
         yes_or_no=True,
     ),
     Measure(confidence, ("p_top1",), "Confidence", "Probability of the top class at the centre view.", form=number),

@@ -5,7 +5,8 @@ import pandas as pd
 import pyarrow as pa
 
 from bias_toolkit.invariance.measures import INVARIANCE_MEASURES
-from bias_toolkit.invariance.protocols import STEP_PROTOCOLS
+from bias_toolkit.invariance.protocols import PROTOCOLS
+from bias_toolkit.invariance.protocols.protocol import Compared
 from bias_toolkit.invariance.schema import MEASURES
 
 
@@ -17,18 +18,17 @@ def measures_table(responses: pd.DataFrame) -> pd.DataFrame:
     """
     responses = responses.reset_index(drop=True)
     table = responses.reindex(columns=MEASURES.names)
-    of_steps = responses["protocol"].isin(STEP_PROTOCOLS)
-    for rows, measures in (
-        (responses[of_steps], [measure for measure in INVARIANCE_MEASURES if measure.of_steps]),
-        (responses[~of_steps], [measure for measure in INVARIANCE_MEASURES if measure.of_pairs]),
-    ):
+    compares = responses["protocol"].map({protocol.name: protocol.compares for protocol in PROTOCOLS})
+    for kind in Compared:
+        rows = responses[compares == kind]
+        measures = [measure for measure in INVARIANCE_MEASURES if kind in measure.of]
         needed = dict.fromkeys(name for measure in measures for name in measure.columns)
         # Rows with the same number of views form one array.
         for _, group in rows.groupby(rows["top1"].map(len)):
             columns = {name: _array(group[name]) for name in needed}
             for measure in measures:
                 table.loc[group.index, measure.name] = measure.formula(*(columns[name] for name in measure.columns))
-    table["n_steps"] = responses["top1"].map(len).where(of_steps) - 1
+    table["n_steps"] = responses["top1"].map(len).where(compares == Compared.STEPS) - 1
     return pa.Table.from_pandas(table, schema=MEASURES, preserve_index=False).to_pandas()
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 def sweep_shards(
     model: Model,
-    read: Callable[[str], np.ndarray],
+    read: Callable[[str], np.ndarray | Iterable[np.ndarray]],
     shards: Iterable[Shard],
     sweep: Sweep,
     *,
@@ -43,8 +43,8 @@ def sweep_shards(
 
     Parameters
     ----------
-    read : returns the image of an id, uint8 (height, width, 3) or reduced; an image for which it raises
-        `UnreadableImageError` is left out and listed among the skipped.
+    read : returns the image of an id, uint8 (height, width, 3) or reduced, or the frames of its clip; an image for
+        which it raises `UnreadableImageError` is left out and listed among the skipped.
     shards : of image ids.
     label_indices : from image id to the index of its label's class; images without one have no label.
     batch_size : views in a batch.

@@ -13,7 +13,7 @@ from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.invariance.inpaint import FILLS
 from bias_toolkit.invariance.protocols import PROTOCOLS, Protocol, protocol_of
 from bias_toolkit.invariance.protocols.crop import SAMPLINGS
-from bias_toolkit.invariance.protocols.protocol import Settings
+from bias_toolkit.invariance.protocols.protocol import Compared, Settings
 from bias_toolkit.invariance.transforms import CENTRE, check_name
 from bias_toolkit.invariance.views import Views, largest_factor
 from bias_toolkit.invariance.window import Picture, Window, take_picture
@@ -27,12 +27,12 @@ class Sweep(Settings):
 
     Parameters
     ----------
-    protocol : "crop", "embed" or "offsets"; how views are made: a window slides over the image (A), the image moves
-        over a canvas (A), or pairs of windows have independent random offsets (Z).
+    protocol : "crop", "embed", "offsets" or "frames"; how views are made: a window slides over the image (A), the image
+        moves over a canvas (A), pairs of windows have independent random offsets (Z), or frames of a clip follow (A).
     transform : the kind of step, one of the protocol's transforms: a shift by one pixel along `diagonal`, `horizontal`
-        or `vertical`, or `scale`: one pixel more of side. Offsets have `random` only.
+        or `vertical`, or `scale`: one pixel more of side. Offsets have `random` only, frames `time`.
     size : crop: the window's area as a fraction of the image's, 0 < size ≤ 1. embed: the canvas's side divided by the
-        image's, size ≥ 1. offsets: always 1.
+        image's, size ≥ 1. offsets and frames: always 1.
     fill : "mean", "black" or "inpaint"; the canvas around the image in embed; the other protocols have no canvas.
     sampling : "centre" or "random"; the position of crop's window.
     draws : pairs of views per image for offsets.
@@ -59,6 +59,11 @@ class Sweep(Settings):
     def moves_by_steps(self) -> bool:
         """Whether each view is one step from the last, and there is a centre view."""
         return protocol_of(self.protocol).moves_by_steps
+
+    @property
+    def is_of_frames(self) -> bool:
+        """Whether the views are frames of a clip, and not of one image."""
+        return protocol_of(self.protocol).compares is Compared.FRAMES
 
     @property
     def n_views(self) -> int:
@@ -98,9 +103,9 @@ def expand_sweeps(
 
     A size belongs to crop if it is at most 1, and to embed otherwise; a transform belongs to every protocol that has
     it. If none of the sizes, or of the transforms, belongs to a protocol, its default is used: size 1 for crop, size 2
-    for embed, the diagonal for both. Offsets have no choice of either. The fill applies to embed only, the sampling to
-    crop only, and the draws to offsets only. Raises InputError if a name is unknown, or if a size, transform, fill or
-    sampling belongs to none of the protocols.
+    for embed, the diagonal for both. Offsets and frames have no choice of either. The fill applies to embed only, the
+    sampling to crop only, and the draws to offsets only. Raises InputError if a name is unknown, or if a size,
+    transform, fill or sampling belongs to none of the protocols.
     """
     asked = [protocol_of(name) for name in dict.fromkeys(protocols)]
     if not asked:
@@ -151,14 +156,17 @@ def size_curve_sweeps() -> list[Sweep]:
     return [Sweep(protocol.name, "diagonal", size) for protocol in PROTOCOLS for size in protocol.curve_sizes]
 
 
-def make_views(image: np.ndarray | ReducedImage, sweep: Sweep, input_size: int, image_id: str) -> Views:
+def make_views(
+    image: np.ndarray | ReducedImage | Iterable[np.ndarray], sweep: Sweep, input_size: int, image_id: str
+) -> Views:
     """Make the views of one image, `sweep.n_views` of them, in order.
 
     Every step is an exact slice of one resized picture, except in `scale`, where the image is resized for each step.
     Randomness depends only on the image's id and the sweep's seed. Raises InputError if the sweep's size leaves nothing
     of the image.
 
-    `image` is uint8 (height, width, 3), or reduced; RGB, upright. `input_size` is the model's input side W, in pixels.
+    `image` is uint8 (height, width, 3), or reduced; RGB, upright; for frames, the images of the
+    clip, in order. `input_size` is the model's input side W, in pixels.
     """
     return protocol_of(sweep.protocol).views(image, sweep, input_size, image_id)
 

@@ -45,8 +45,11 @@ SCALE = Transform("scale", growth=1)
 RANDOM = Transform("random")
 """The transform of offsets, whose windows are drawn at random and follow no path."""
 
+TIME = Transform("time")
+"""The transform of frames, which shifts nothing."""
+
 SHIFTS = (DIAGONAL, HORIZONTAL, VERTICAL)
-TRANSFORMS = (*SHIFTS, SCALE, RANDOM)
+TRANSFORMS = (*SHIFTS, SCALE, RANDOM, TIME)
 
 
 def shifts(radius: int = CENTRE) -> np.ndarray:

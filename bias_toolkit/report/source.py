@@ -40,6 +40,7 @@ class Source(Protocol):
     # Invariance.
     reference_sweep: Sweep | None  # the sweep of `per_image` and `analysis`; None if no sweep has steps
     reference_responses: pd.DataFrame  # table RESPONSES of the reference sweep
+    frames_responses: pd.DataFrame | None  # table RESPONSES of the frames of clips; None without such a sweep
     measures: pd.DataFrame
     sequential: pd.DataFrame  # empty if the sweeps have no precision to stop at
     noise_floor: Mapping[str, Any] | None  # value, n_images, n_changed, interval
@@ -84,6 +85,8 @@ class Source(Protocol):
     read_image: Callable[[str, str], np.ndarray]
     # The views of a test image along the reference sweep, uint8 (V, W, W, 3); raises as read_image.
     sweep_views: Callable[[str], np.ndarray]
+    # The frames around a test image as the model sees them, uint8 (V, W, W, 3); raises as read_image.
+    frame_views: Callable[[str], np.ndarray]
     framing: Callable[[str], pd.DataFrame]  # table FRAMING of a set, with `estimated`
     # Table FRAMING_SUMMARY of a set, with `estimated`; the row with category "" is about the whole set.
     framing_summary: Callable[[str], pd.DataFrame]
@@ -102,7 +105,7 @@ class Source(Protocol):
 class ReadOnce:
     """A source that reads each result once, and returns the same object to every topic. Pixels are not kept."""
 
-    _NOT_KEPT = ("read_image", "sweep_views", "map_views")
+    _NOT_KEPT = ("read_image", "sweep_views", "frame_views", "map_views")
 
     def __init__(self, source: Source) -> None:
         self._source = source

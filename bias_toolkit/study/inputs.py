@@ -395,6 +395,14 @@ class Inputs:
 
         from bias_toolkit.invariance import make_views
 
+        if any(sweep.is_of_frames for sweep in self.sweeps):
+            if not self.opened("test").has_frames:
+                raise InputError(
+                    f"{self.opened('test').root} has no clips, which --protocol frames needs: "
+                    "name a video, a folder of videos, or folders of frames with --test-layout clips."
+                )
+            if self.settings.precision is not None:
+                raise InputError("--precision chooses images at random, and does not go with --protocol frames.")
         side = self.identity("model")["input_size"]
         for sweep in self.sweeps:
             make_views(np.zeros((side, side, 3), np.uint8), sweep, side, "")

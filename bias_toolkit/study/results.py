@@ -256,6 +256,22 @@ class Results:
 
         return self.stored.read(steps.responses, "", load_responses, self.reference_sweep)
 
+    @property
+    def frames_responses(self) -> pd.DataFrame | None:
+        """The model's outputs along the frames of clips, one row per image; None if the study has no such sweep."""
+        from bias_toolkit.invariance import load_responses
+
+        sweep = next((sweep for sweep in self.sweeps if sweep.is_of_frames), None)
+        return None if sweep is None else self.stored.read(steps.responses, "", load_responses, sweep)
+
+    def frame_views(self, image_id: str) -> np.ndarray:
+        """The frames around a test image as the model sees them, uint8 (V, W, W, 3); raises as `sweep_views`."""
+        from bias_toolkit.invariance import make_views
+
+        sweep = next(sweep for sweep in self.sweeps if sweep.is_of_frames)
+        frames = self._inputs.test.read_frames(image_id)
+        return make_views(frames, sweep, self.model_record["input_size"], image_id).pixels
+
     def sweep_views(self, image_id: str) -> np.ndarray:
         """The views of a test image along the reference sweep, uint8 (V, W, W, 3).
 

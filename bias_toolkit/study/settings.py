@@ -202,7 +202,7 @@ class Settings:
         ("crop",),
         str,
         "How views are made: {protocols}. crop: a window slides over the image; embed: the image moves over "
-        "a canvas; offsets: pairs of random windows.",
+        "a canvas; offsets: pairs of random windows; frames: consecutive frames of a clip.",
         VIEWS,
         flag="--protocol",
         several=True,

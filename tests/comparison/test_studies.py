@@ -36,7 +36,7 @@ def test_no_folder_of_a_study_is_refused(finished, tmp_path):
         ({"transforms": ("horizontal",)}, "its --transform is horizontal, and the other's is diagonal; run"),
         ({"protocols": ("embed",), "sizes": (2,)}, "its --protocol is embed, and the other's is crop; run"),
         ({"sampling": "random"}, "its --sampling is random, and the other's is centre; run"),
-        ({"protocols": ("offsets",)}, "has only offsets, which have no steps"),
+        ({"protocols": ("offsets",)}, "has no sweep with steps"),
     ],
 )
 def test_another_sweep_is_refused_with_the_setting_that_differs(finished, options, said):

@@ -11,8 +11,8 @@ from bias_toolkit.foundation.errors import InputError
 
 def test_the_names_of_the_layouts():
     assert set(LAYOUTS) == {
-        "table", "voc", "coco", "yolo", "open-images", "fiftyone", "tiny-imagenet", "imagenet", "class-folders",
-        "images",
+        "table", "voc", "coco", "yolo", "open-images", "fiftyone", "clips", "tiny-imagenet", "imagenet",
+        "class-folders", "images",
     }  # fmt: skip
 
 
@@ -42,7 +42,7 @@ def test_an_unknown_layout(tmp_path):
         load_dataset(tmp_path, layout="darknet")
 
 
-@pytest.mark.parametrize("layout", sorted(set(LAYOUTS) - {"images", "class-folders"}))
+@pytest.mark.parametrize("layout", sorted(set(LAYOUTS) - {"images", "class-folders", "clips"}))
 def test_a_layout_that_does_not_fit(tmp_path, make_image, layout):
     make_image("cat/a.png")
     with pytest.raises(InputError, match=f"{tmp_path} is not of the layout '{layout}': that is .*"):

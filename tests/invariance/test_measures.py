@@ -6,9 +6,11 @@ from hypothesis import strategies as st
 
 from bias_toolkit.foundation.files import read_table, write_table
 from bias_toolkit.invariance import INVARIANCE_MEASURES, MEASURES, RESPONSES, Sweep, make_response, measures_table
+from bias_toolkit.invariance.protocols.protocol import Compared
 
 CROP = Sweep("crop", "diagonal", 1.0)
 OFFSETS = Sweep("offsets", "random", 1.0, draws=4)
+FRAMES = Sweep("frames", "time", 1.0)
 SHARES = ["p_top1_change", "mac", "p_top5_exit", "p_range", "accuracy", "confidence", "margin"]
 
 
@@ -229,13 +231,15 @@ def test_a_sweep_has_the_measures_of_its_kind():
     probabilities = np.random.default_rng(0).dirichlet(np.ones(6), 9)
     steps = measures_of(probabilities, label=1)
     pairs = measures_of(probabilities[:8], label=1, sweep=OFFSETS)
+    frames = measures_of(np.random.default_rng(0).dirichlet(np.ones(6), 21), label=1, sweep=FRAMES)
     for measure in INVARIANCE_MEASURES:
-        assert pd.notna(steps[measure.name]) == measure.of_steps, measure.name
-        assert pd.notna(pairs[measure.name]) == measure.of_pairs, measure.name
-        for value in (steps[measure.name], pairs[measure.name]):
+        assert pd.notna(steps[measure.name]) == (Compared.STEPS in measure.of), measure.name
+        assert pd.notna(pairs[measure.name]) == (Compared.PAIRS in measure.of), measure.name
+        assert pd.notna(frames[measure.name]) == (Compared.FRAMES in measure.of), measure.name
+        for value in (steps[measure.name], pairs[measure.name], frames[measure.name]):
             assert pd.isna(value) or 0 <= value <= measure.highest
     unlabelled = measures_of(probabilities)
-    null = [each for each in INVARIANCE_MEASURES if each.of_steps and pd.isna(unlabelled[each.name])]
+    null = [each for each in INVARIANCE_MEASURES if Compared.STEPS in each.of and pd.isna(unlabelled[each.name])]
     assert null == [each for each in INVARIANCE_MEASURES if each.needs_label]
 
 

@@ -122,6 +122,7 @@ class MemorySource:
     reference: tuple | None = None
     per_image: pd.DataFrame = field(default_factory=pd.DataFrame)
     reference_responses: pd.DataFrame = field(default_factory=pd.DataFrame)
+    frames_responses: pd.DataFrame | None = None
     measures: pd.DataFrame = field(default_factory=pd.DataFrame)
     sequential: pd.DataFrame = field(default_factory=pd.DataFrame)
     neighbours: pd.DataFrame = field(default_factory=pd.DataFrame)

@@ -320,7 +320,7 @@ def test_bad_input_is_refused_in_a_sentence(explained, outside, tmp_path, argume
 
 def test_a_study_of_offsets_alone_cannot_explain(small, tmp_path):
     study = Study(shutil.copytree(small.folder, tmp_path / "study"), protocols=["offsets"])
-    with pytest.raises(InputError, match=r"only offsets.*--protocol crop"):
+    with pytest.raises(InputError, match=r"has no sweep with steps.*--protocol crop"):
         study.explain(study.images("test")["image_id"].iloc[0])
 
 

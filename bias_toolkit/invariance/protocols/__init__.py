@@ -2,11 +2,12 @@
 
 from bias_toolkit.invariance.protocols.crop import CROP
 from bias_toolkit.invariance.protocols.embed import EMBED
+from bias_toolkit.invariance.protocols.frames import FRAMES
 from bias_toolkit.invariance.protocols.offsets import OFFSETS
 from bias_toolkit.invariance.protocols.protocol import Protocol
 from bias_toolkit.invariance.transforms import check_name
 
-PROTOCOLS: tuple[Protocol, ...] = (CROP, EMBED, OFFSETS)
+PROTOCOLS: tuple[Protocol, ...] = (CROP, EMBED, OFFSETS, FRAMES)
 
 STEP_PROTOCOLS = tuple(protocol.name for protocol in PROTOCOLS if protocol.moves_by_steps)
 """The names of the protocols whose views are each one step from the last."""

@@ -4,7 +4,7 @@ import numpy as np
 
 from bias_toolkit.datasets import ReducedImage
 from bias_toolkit.invariance.protocols.crop import central_box
-from bias_toolkit.invariance.protocols.protocol import Box, Protocol, Settings
+from bias_toolkit.invariance.protocols.protocol import Box, Compared, Protocol, Settings
 from bias_toolkit.invariance.transforms import RANDOM
 from bias_toolkit.invariance.views import Views, cut, image_generator, resize_box, size_of
 
@@ -25,7 +25,7 @@ class Offsets(Protocol):
     transforms = (RANDOM,)
     default_size = 1.0
     size_rule = "which always has size 1"
-    moves_by_steps = False
+    compares = Compared.PAIRS
 
     def allows_size(self, size: float) -> bool:
         return size == 1

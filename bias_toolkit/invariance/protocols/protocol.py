@@ -3,6 +3,7 @@
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 
@@ -29,6 +30,14 @@ class Settings:
     seed: int = 0
 
 
+class Compared(StrEnum):
+    """What two compared views are: one step of a shift, a pair of random offsets, or consecutive frames."""
+
+    STEPS = "steps"
+    PAIRS = "pairs"
+    FRAMES = "frames"
+
+
 class Protocol(ABC):
     """How views are made. Each protocol is one object in `PROTOCOLS`."""
 
@@ -40,9 +49,14 @@ class Protocol(ABC):
     own_sizes: str = ""  # describes its sizes where several protocols are requested; empty if there is only one size
     size_rule: str  # describes the allowed sizes, as the end of an error message
     curve_sizes: tuple[float, ...] = ()  # on the curve of invariance over view size (A), the largest object first
-    moves_by_steps: bool = True  # whether each view is one step from the last; if not, views are compared in pairs
+    compares: Compared = Compared.STEPS
     has_canvas: bool = False  # whether the image is on a canvas, which `fill` fills
     has_sampling: bool = False  # whether `sampling` sets its window's position
+
+    @property
+    def moves_by_steps(self) -> bool:
+        """Whether each view is one step from the last, and there is a centre view."""
+        return self.compares is Compared.STEPS
 
     @abstractmethod
     def allows_size(self, size: float) -> bool:

@@ -10,6 +10,7 @@ _NAMES = (
     "localisation",
     "one_pixel",
     "invariance",
+    "frames",
     "distance",
     "framing_effect",
     "regression",

@@ -96,6 +96,7 @@ class Heading(StrEnum):
 
     FRAMING = "Framing of the subjects"
     INVARIANCE = "Stability under one-pixel steps"
+    FRAMES = "Stability from frame to frame"
     DISTANCE = "Distance from the training set"
     FRAMING_EFFECT = "Framing and stability"
     FACTORS = "Annotated factors"

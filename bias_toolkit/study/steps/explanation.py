@@ -45,7 +45,7 @@ def context_of(job: Job) -> Context:
     sweep = inputs.reference_sweep
     if sweep is None:
         raise InputError(
-            f"{results.folder} has only offsets, which have no steps; run `bias-toolkit sweep {results.folder} "
+            f"{results.folder} has no sweep with steps; run `bias-toolkit sweep {results.folder} "
             "--protocol crop` first."
         )
     return Context(

@@ -34,9 +34,15 @@ def sweep_images(
     from bias_toolkit.invariance import sweep_reduction, sweep_shards
 
     model, test = job.inputs.model, job.inputs.test
+
+    def read(image_id: str) -> Any:
+        if sweep.is_of_frames:
+            return test.read_frames(image_id)
+        return test.read_reduced(image_id, sweep_reduction(sweep, model.input_size, image_id))
+
     return sweep_shards(
         model,
-        lambda image_id: test.read_reduced(image_id, sweep_reduction(sweep, model.input_size, image_id)),
+        read,
         shards,
         sweep,
         label_indices=job.inputs.label_indices("test"),

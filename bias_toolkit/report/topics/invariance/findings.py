@@ -87,9 +87,10 @@ def gather(source: Source) -> InvarianceContents:
     if noise is not None:
         is_of_all = noise["n_images"] < source.settings.noise_images
         floor = NoiseFloor(noise["value"], noise["n_images"], noise["n_changed"], *noise["interval"], is_of_all)
+    summary = source.analysis.summary
     return InvarianceContents(
         reference=sweep_key(source),
-        summary=source.analysis.summary,
+        summary=summary[summary["protocol"].ne("frames")] if len(summary) else summary,  # frames are another topic
         measures=source.measures,
         sequential=source.sequential,
         per_image=per_image(source),

@@ -29,7 +29,7 @@ def invariance_section(contents: InvarianceContents) -> Section | Omitted:
     """All measures under all sweeps, and the distribution of the main measure."""
     summary = contents.summary
     if not len(summary) or not summary["value"].notna().any():
-        return Omitted(TITLE, "no sweep was run.")
+        return Omitted(TITLE, "no sweep that moves the image was run.")
     return Section("invariance", TITLE, list(_blocks(contents)))
 
 
