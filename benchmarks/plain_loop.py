@@ -17,6 +17,7 @@ import torch
 from PIL import Image
 
 from bias_toolkit.models import pretrained
+from bias_toolkit.models.checkpoint import read_weights
 
 STEPS, MARGIN = 8, 10
 
@@ -24,12 +25,13 @@ STEPS, MARGIN = 8, 10
 def network_and_normalisation(model: str, weights: Path | None) -> tuple[torch.nn.Module, int, tuple, tuple]:
     """The network in eval mode, its input size, and the mean and standard deviation of each channel."""
     kind, _, name = model.partition(":")
+    file = None if weights is None else read_weights(weights)
     if model == "efficientnet-lite0":
-        blueprint = pretrained.efficientnet_lite0(weights)
+        blueprint = pretrained.efficientnet_lite(model, file)
     elif kind == "torchvision":
-        blueprint = pretrained.torchvision_classifier(name, weights)
+        blueprint = pretrained.torchvision_classifier(name, file)
     else:
-        blueprint = pretrained.timm_classifier(name, weights)
+        blueprint = pretrained.timm_classifier(name, file)
     given = blueprint.preprocessing
     return blueprint.network.eval(), blueprint.input_size, given.mean, given.std
 

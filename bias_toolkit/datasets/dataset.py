@@ -51,6 +51,8 @@ class PixelSource(Protocol):
     def stamp(self, image_ids: Sequence[str]) -> bytes:
         """Bytes that change when an image may have changed."""
 
+    # A source of files also has `notes(image_ids)`, and `scaled(deep_grey)`, which gives another source.
+
 
 class Dataset:
     """Images with labels and, if there are any, object boxes.
@@ -150,9 +152,22 @@ class Dataset:
         skipped = [(image_ids[row], error) for row, error in unreadable.items()]
         skipped += [(name, UnreadableImageError(_ABSENT, transient=True)) for name in absent]
         skipped += [(name, UnreadableImageError(reason)) for name, reason in unlisted]
-        notes = [*self._listing.notes, *annotations.notes, *of_boxes]
+        notes = [*self._listing.notes, *annotations.notes, *of_boxes, *self._pixels_notes()]
         self.restore(Tables(images.to_pandas(), objects.to_pandas(), skipped_table(skipped), dropped, notes))
         return self._tables
+
+    def _pixels_notes(self) -> Sequence[Note]:
+        notes = getattr(self._pixels, "notes", None)
+        return [] if notes is None else notes(self._listing.image_ids)
+
+    def scaled(self, deep_grey: str) -> "Dataset":
+        """The same dataset, not scanned, with greyscale of more than 8 bits scaled by one of `DEEP_GREYS`.
+
+        Raises InputError if its pixels are from memory.
+        """
+        if not hasattr(self._pixels, "scaled"):
+            raise InputError(f"--deep-grey is for image files, and {self.root} has none; leave it out.")
+        return Dataset(self._listing, self._pixels.scaled(deep_grey))
 
     def restore(self, tables: Tables) -> None:
         """Use the tables of an earlier scan of the same dataset, instead of scanning."""

@@ -6,7 +6,8 @@ The measured pixels are those that an image viewer shows:
 - Transparency is shown on white, as on a page, whatever the colour of the hidden pixels.
 - Pillow converts CMYK to RGB; it treats every CMYK JPEG as inverted, Adobe's convention. Embedded colour profiles
   are not applied: the classifiers' own training pipelines ignore them too.
-- Greyscale of more than 8 bits is scaled by its full range (65535 for 16 bits, 4095 for a 12-bit TIFF), not clipped.
+- Greyscale of more than 8 bits is scaled by its full range (65535 for 16 bits, 4095 for a 12-bit TIFF), not clipped;
+  or each image by its own largest value, if that is asked for.
   Colour of 16 bits per channel keeps its high byte.
 - Floating-point and 32-bit images have no fixed range. It is the first of [0, 1] (floating point only), [0, 255] and
   [0, 65535] that holds all their values, or else their own minimum and maximum. NaN pixels are black.
@@ -29,9 +30,10 @@ from PIL import ExifTags, Image, TiffTags, UnidentifiedImageError
 
 from bias_toolkit.datasets.dataset import Header
 from bias_toolkit.datasets.decoding_apart import decoded_apart
+from bias_toolkit.datasets.deep_grey import FULL, MAXIMUM, eight_bits, grey_notes, is_deep_grey
 from bias_toolkit.datasets.file_names import to_system
 from bias_toolkit.datasets.image_file import FORMATS, check_pixels, costs_much, is_suspect, open_regular
-from bias_toolkit.datasets.schema import ReducedImage, Reduction
+from bias_toolkit.datasets.schema import Note, ReducedImage, Reduction
 from bias_toolkit.foundation.errors import InputError, UnreadableImageError
 from bias_toolkit.foundation.files import file_stamps
 
@@ -45,7 +47,6 @@ _TRANSPOSITIONS = {
     8: Image.Transpose.ROTATE_90,
 }
 _TIFF_TAG = {tag.name: number for number, tag in TiffTags.TAGS_V2.items()}
-_WHITE_IS_ZERO = 0
 _JPEG = ("JPEG", "MPO")
 _FIRST_ON_ITS_SIDE = 5
 """Among the EXIF orientations."""
@@ -69,10 +70,22 @@ _OF_A_LINK = {errno.ENOENT: "a link to a file that is not there", errno.ELOOP: "
 
 
 class ImageFiles:
-    """The pixels of image files below a folder, to which image ids are relative; a `dataset.PixelSource`."""
+    """The pixels of image files below a folder, to which image ids are relative; a `dataset.PixelSource`.
 
-    def __init__(self, root: str) -> None:
+    `deep_grey`, one of `DEEP_GREYS`, says how greyscale of more than 8 bits is scaled.
+    """
+
+    def __init__(self, root: str, deep_grey: str = FULL) -> None:
         self._root = root
+        self._deep_grey = deep_grey
+
+    def scaled(self, deep_grey: str) -> "ImageFiles":
+        """The same files with another scaling of deep greyscale."""
+        return ImageFiles(self._root, deep_grey)
+
+    def notes(self, image_ids: Sequence[str]) -> Sequence[Note]:
+        """What is taken in another sense in these images."""
+        return grey_notes(((image_id, self._path(image_id)) for image_id in image_ids), self._deep_grey)
 
     def header(self, image_id: str) -> Header:
         """Size as stored and EXIF orientation, without decoding; raises UnreadableImageError."""
@@ -94,7 +107,7 @@ class ImageFiles:
         """
         path = self._path(image_id)
         try:
-            return _decoded(path, reduction)
+            return _decoded(path, reduction, self._deep_grey)
         except OSError as error:
             if error.errno in _OF_ONE_FILE and self._is_there():
                 raise UnreadableImageError(
@@ -116,7 +129,8 @@ class ImageFiles:
 
     def stamp(self, image_ids: Sequence[str]) -> bytes:
         """Size and time of change of each file, as bytes."""
-        return file_stamps(map(self._path, image_ids))
+        stamps = file_stamps(map(self._path, image_ids))
+        return stamps if self._deep_grey == FULL else stamps + self._deep_grey.encode()
 
     def _path(self, image_id: str) -> str:
         return f"{self._root}{os.sep}{to_system(image_id)}"
@@ -165,15 +179,15 @@ class _NeedsLimits(Exception):
     """Raised for an image that is so costly that it is decoded in a separate process."""
 
 
-def _decoded(path: str, reduction: Reduction) -> ReducedImage:
+def _decoded(path: str, reduction: Reduction, scaling: str = FULL) -> ReducedImage:
     """As `read_reduced`, but raises OSError with a number if the file cannot be reached."""
     with _unreadable(path), open_regular(path) as file:
         if not is_suspect(file):
             try:
-                return _pixels(file, reduction=reduction)
+                return _pixels(file, reduction=reduction, scaling=scaling)
             except (_NeedsLimits, MemoryError):
                 pass
-        pixels = decoded_apart("pixels", path)[1]
+        pixels = decoded_apart("pixels" if scaling == FULL else _BY_MAXIMUM, path)[1]
         return ReducedImage(pixels, *pixels.shape[1::-1])
 
 
@@ -190,7 +204,7 @@ def _header(file: BinaryIO, apart: bool = False) -> Header:
         return Header(width, height, _orientation(image))
 
 
-def _pixels(file: BinaryIO, apart: bool = False, reduction: Reduction = _whole) -> ReducedImage:
+def _pixels(file: BinaryIO, apart: bool = False, reduction: Reduction = _whole, scaling: str = FULL) -> ReducedImage:
     with _opened(file, apart) as image:
         if not apart and costs_much(image, file):
             raise _NeedsLimits
@@ -199,7 +213,7 @@ def _pixels(file: BinaryIO, apart: bool = False, reduction: Reduction = _whole) 
             _match_transparent_colour(image)
         image.load()
         orientation = _orientation(image)
-        rgb = _eight_bit_rgb(image)
+        rgb = _eight_bit_rgb(image, scaling)
         if orientation in _TRANSPOSITIONS:
             rgb = rgb.transpose(_TRANSPOSITIONS[orientation])
         pixels = np.array(rgb)
@@ -240,13 +254,18 @@ def _header_apart(path: str) -> tuple[dict[str, Any], None]:
         return {"header": list(_header(file, apart=True))}, None
 
 
-def _pixels_apart(path: str) -> tuple[dict[str, Any], np.ndarray]:
+def _pixels_apart(path: str, scaling: str = FULL) -> tuple[dict[str, Any], np.ndarray]:
     with _unreadable(path), open_regular(path) as file:
-        pixels = _pixels(file, apart=True).pixels
+        pixels = _pixels(file, apart=True, scaling=scaling).pixels
     return {"shape": list(pixels.shape)}, pixels
 
 
-TASKS = {"header": _header_apart, "pixels": _pixels_apart}
+_BY_MAXIMUM = "pixels-by-maximum"
+TASKS = {
+    "header": _header_apart,
+    "pixels": _pixels_apart,
+    _BY_MAXIMUM: functools.partial(_pixels_apart, scaling=MAXIMUM),
+}
 """What `decoding_apart` does to an image, by name."""
 
 
@@ -321,42 +340,13 @@ def _match_transparent_colour(image: Image.Image) -> None:
         image.info["transparency"] = tuple(map(eight_bits, colour)) if isinstance(colour, tuple) else eight_bits(colour)
 
 
-def _eight_bit_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I") or image.mode == "F":
-        return Image.fromarray(_deep_grey(image)).convert("RGB")
+def _eight_bit_rgb(image: Image.Image, scaling: str) -> Image.Image:
+    if is_deep_grey(image):
+        return Image.fromarray(eight_bits(image, scaling)).convert("RGB")
     if image.has_transparency_data:
         image = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
     return image.convert("RGB")
-
-
-def _deep_grey(image: Image.Image) -> np.ndarray:
-    """Greyscale of more than 8 bits as uint8 (height, width)."""
-    values = np.asarray(image, np.float64)
-    tags = image.tag_v2 if image.format == "TIFF" else {}
-    if image.mode.startswith("I;16"):
-        low, high = 0, 2 ** tags.get(_TIFF_TAG["BitsPerSample"], (16,))[0] - 1
-    elif image.format in ("PNG", "PPM"):
-        low, high = 0, 65535
-    else:
-        low, high = _range_of(values, unit=image.mode == "F")
-    if tags.get(_TIFF_TAG["PhotometricInterpretation"]) == _WHITE_IS_ZERO:
-        low, high = high, low
-    scaled = (values - low) * 255 / (high - low) if high != low else np.zeros_like(values)
-    grey = np.rint(np.clip(np.nan_to_num(scaled), 0, 255)).astype(np.uint8)
-    if "transparency" in image.info:
-        grey[values == image.info["transparency"]] = 255
-    return grey
-
-
-def _range_of(values: np.ndarray, unit: bool) -> tuple[float, float]:
-    """The values that stand for black and white, as the module's docstring says."""
-    finite = values[np.isfinite(values)]
-    low, high = (finite.min(), finite.max()) if finite.size else (0, 0)
-    for white in (1, 255, 65535) if unit else (255, 65535):
-        if low >= 0 and high <= white:
-            return 0, white
-    return low, high
 
 
 @functools.lru_cache(maxsize=4096)

@@ -12,5 +12,12 @@ EXTRA_FORMATS = ("png", "pdf")
 PRECISIONS = ("float32", "bfloat16", "float16")
 """Of a network's arithmetic."""
 
+OUTPUTS = ("logits", "probabilities", "independent")
+"""What the outputs of a network are: a softmax is taken of logits; independent are probabilities of which each is for
+itself, as of a sigmoid."""
+
+DEEP_GREYS = ("full", "maximum")
+"""How greyscale of more than 8 bits is scaled: by its full range, or each image by its own largest value."""
+
 RUNTIMES = ("auto", "torch", "openvino")
 """What executes a network."""

@@ -77,7 +77,7 @@ class ActivationMap:
                 "the most probable."
             )
         maps, chosen, logits = self._forward(pixels, torch.from_numpy(classes.astype(np.int64)))
-        probabilities = logits if self._model.gives_probabilities else torch.softmax(logits, dim=1)
+        probabilities = self._model.reading.probabilities(logits)
         return ActivationMaps(maps.cpu().numpy(), chosen.cpu().numpy(), probabilities.cpu().numpy())
 
     def _forward(self, pixels: np.ndarray, classes: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -6,7 +6,9 @@ import pickle
 import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import safetensors
 import torch
@@ -14,28 +16,77 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from bias_toolkit.foundation.errors import InputError
+from bias_toolkit.models.weight_names import first_of, fit_names
 from bias_toolkit.models.weights_file import MISMATCHED, check_weights_file
 
-WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network")
-PREFIXES = ("module.", "_orig_mod.", "model.", "network.", "net.")
+WRAPPERS = {"state_dict", "model_state_dict", "model", "net", "network"}
+AVERAGED = re.compile(r"(^|[_.])(ema|swa|averaged?)([_.]|$)")
+"""Of the names under which files keep averages of the weights over the training."""
+DEEPEST_SET = 3
+OF_LIKE_SIZE = 0.9
 # Inference does not use this counter, and files from before torch 0.4.1 lack it.
 UNREAD = "num_batches_tracked"
-# Number of tensors named per kind of mismatch.
-NAMED = 3
 MOST_SHARED = 4
 WEB_PAGE = (b"<!doctype", b"<html", b"<?xml", b"<head")
 LFS_POINTER = b"version https://git-lfs"
 # This byte follows the eight bytes of the header's length; torch writes a different one there.
 SAFETENSORS_HEADER = b"{"
-OLD_DENSENET_NAME = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12])\.")
+
+VALUES = (
+    *(f"numpy{core}.multiarray.{name}" for core in (".core", "._core") for name in ("scalar", "_reconstruct")),
+    *("numpy.dtype", "numpy.ndarray", "numpy.bool_", "numpy.float64", "numpy.float32", "numpy.int64"),
+    *(f"numpy.dtypes.{kind}DType" for kind in ("Float64", "Float32", "Int64", "Int32", "UInt32", "UInt8", "Bool")),
+    *(f"{module}.{kind}Path" for module in ("pathlib", "pathlib._local") for kind in ("Posix", "Windows")),
+    *(f"{module}.Pure{kind}Path" for module in ("pathlib", "pathlib._local") for kind in ("Posix", "Windows")),
+    *("datetime.datetime", "datetime.date", "datetime.timedelta"),
+)
+"""What training scripts store beside weights: numpy's values, paths and times."""
 
 
-def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
+class _Ignored:
+    """Takes the place of one of `VALUES`, which are not needed, so that nothing of theirs is executed."""
+
+    def __new__(cls, *args: Any) -> "_Ignored":
+        return super().__new__(cls)
+
+    def __init__(self, *args: Any) -> None:
+        pass
+
+    def __setstate__(self, state: Any) -> None:
+        pass
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The tensors of a weights file by name, and sentences on how it was read."""
+
+    path: Path
+    tensors: dict[str, Tensor]
+    notes: list[str] = field(default_factory=list)
+
+
+class Fitted(NamedTuple):
+    """A network with the weights of a file, its number of classes, and sentences on how the file was read."""
+
+    network: nn.Module
+    n_classes: int
+    notes: list[str]
+
+
+def read_checkpoint(path: str | Path, key: str | None = None) -> dict[str, Tensor]:
+    """The tensors of a weights file by name; see `read_weights`."""
+    return read_weights(path, key).tensors
+
+
+def read_weights(path: str | Path, key: str | None = None) -> Weights:
     """Read the tensors of a state dict from `.pt`, `.pth` (or any torch file) or `.safetensors`.
 
-    A training checkpoint's wrapper, such as `{"state_dict": …, "optimizer": …}`, is removed. No code in the file is
-    executed: a file that holds more than tensors and plain values is refused. Raises InputError if the file is missing,
-    damaged, needs code to be executed, holds no state dict, or would take more memory than is free or than its size.
+    A training checkpoint's wrapper, such as `{"state_dict": …, "optimizer": …}`, is removed. `key` says which of
+    several sets of weights is read: its name in the file (`model_ema`, or `a.b` for one inside another), or how the
+    names of its tensors begin. By default, weights are preferred to their averages over the training. No code in the
+    file is executed: a file that holds more than tensors and plain values is refused. Raises InputError if the file is
+    missing, damaged, needs code to be executed, holds no such weights, or would take more memory than is free or than
+    its size.
     """
     path = Path(path)
     if not path.is_file():
@@ -45,22 +96,59 @@ def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
     is_safetensors = path.suffix.lower() == ".safetensors" or start[8:9] == SAFETENSORS_HEADER
     check_weights_file(path, start, is_safetensors=is_safetensors)
     content = _read_safetensors(path) if is_safetensors else _read_torch(path)
-    # Wrappers can be nested.
-    for key in WRAPPERS * 2:
-        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
-            content = content[key]
-    tensors = content.items() if isinstance(content, Mapping) else ()
-    tensors = {str(name): value for name, value in tensors if isinstance(value, Tensor)}
-    if not tensors:
-        what = "holds no state dict (names and tensors); save one with torch.save(model.state_dict(), FILE)"
-        raise _fault(path, what)
+    weights = _chosen(path, _sets(content, set()), key)
     # A tensor can repeat one value, and tensors can share values.
-    described = sum(tensor.numel() * tensor.itemsize for tensor in tensors.values())
+    described = sum(tensor.numel() * tensor.itemsize for tensor in weights.tensors.values())
     size = path.stat().st_size
     if described > MOST_SHARED * size + 2**26:
         what = f"holds tensors of {described:,} bytes in a file of {size:,}; save them whole"
         raise _fault(path, f"{what} with torch.save(model.state_dict(), FILE)")
-    return tensors
+    return weights
+
+
+def _sets(content: object, seen: set[int], depth: int = 0) -> dict[str, dict[str, Tensor]]:
+    """The tensors of each dictionary in a file, by the keys that lead to it, as `model.state_dict`."""
+    if not isinstance(content, Mapping) or id(content) in seen or depth > DEEPEST_SET:
+        return {}
+    seen.add(id(content))
+    direct = {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
+    found = {"": direct} if direct else {}
+    for key, value in content.items():
+        if isinstance(key, str):
+            inner = _sets(value, seen, depth + 1)
+            found |= {f"{key}.{name}".rstrip("."): tensors for name, tensors in inner.items()}
+    return found
+
+
+def _chosen(path: Path, sets: Mapping[str, dict[str, Tensor]], key: str | None) -> Weights:
+    """The set of weights that is read, with a sentence if it could have been another."""
+    if not sets:
+        what = "holds no state dict (names and tensors); save one with torch.save(model.state_dict(), FILE)"
+        raise _fault(path, what)
+    if key in sets:
+        return Weights(path, sets[key])
+
+    def order(name: str) -> tuple[bool, int, int]:
+        is_wrapper = bool(name) and WRAPPERS.issuperset(name.split("."))
+        return bool(AVERAGED.search(name)), 0 if is_wrapper else 1 if not name else 2, -len(sets[name])
+
+    taken = min(sets, key=order)
+    tensors = sets[taken]
+    if key is not None:
+        start = key.rstrip(".") + "."
+        if not (of_key := {name.removeprefix(start): each for name, each in tensors.items() if name.startswith(start)}):
+            has = first_of(sorted({name for name in sets if name} | {name.partition(".")[0] for name in tensors}))
+            raise _fault(path, f"has no weights under the name {key!r} of --weights-key; it has {has}")
+        return Weights(path, of_key)
+    notes = []
+    if others := [name for name in sets if name != taken and len(sets[name]) >= OF_LIKE_SIZE * len(tensors)]:
+        notes.append(
+            f"The weights file {path.name} holds {1 + len(others)} sets of weights; {taken or 'the outermost'} was "
+            f"taken. --weights-key takes another: {first_of(others)}."
+        )
+    elif AVERAGED.search(taken):
+        notes.append(f"The weights are those that the file {path.name} names {taken}: averages over the training.")
+    return Weights(path, tensors, notes)
 
 
 def _fault(path: str | Path, what: str) -> InputError:
@@ -68,47 +156,60 @@ def _fault(path: str | Path, what: str) -> InputError:
 
 
 def classifier_with_weights(
-    build: Callable[[int], nn.Module], path: str | Path, usual_classes: int
-) -> tuple[nn.Module, int]:
+    build: Callable[[int], nn.Module], weights: Weights, usual_classes: int, unused: Sequence[str] = ()
+) -> Fitted:
     """Build a classifier with as many classes as a file's classifier has, and load the file into it.
 
-    `build` makes a network for a number of classes; `usual_classes` is tried first. Returns the network and its number
-    of classes; raises InputError as `read_checkpoint` and `assign_weights` do.
+    `build` makes a network for a number of classes; `usual_classes` is tried first. Tensors whose names start with one
+    of `unused` are left out. Raises InputError as `assign_weights` does.
     """
-    tensors = read_checkpoint(path)
     network = build(usual_classes)
-    n_classes = _classes_in(_with_names_of(tensors, network), network, usual_classes)
+    tensors = fit_names(weights.tensors, network, weights.path.name, unused).tensors
+    n_classes = _classes_in(tensors, network, usual_classes)
+    notes = []
     if n_classes != usual_classes:
         network = build(n_classes)
-    assign_weights(network, tensors, path)
-    return network, n_classes
+        notes = [
+            f"The classifier in the weights file {weights.path.name} has {n_classes:,} classes, not the "
+            f"{usual_classes:,} of the published one, so their names are not known; --label-map says which is which."
+        ]
+    return Fitted(network, n_classes, [*assign_weights(network, weights, unused), *notes])
 
 
-def assign_weights(network: nn.Module, tensors: Mapping[str, Tensor], path: str | Path) -> None:
-    """Copy tensors into the network's own by name; prefixes such as `module.` are removed.
+def assign_weights(network: nn.Module, weights: Weights, unused: Sequence[str] = ()) -> list[str]:
+    """Copy a file's tensors into the network's own by name (see `fit_names`); returns sentences on how it was read.
 
     Raises InputError if tensors are missing, unexpected, not finite or of a different shape; the network is then
     unchanged.
     """
-    tensors = _with_names_of(tensors, network)
+    tensors, notes = fit_names(weights.tensors, network, weights.path.name, unused)
     expected = {name: tensor for name, tensor in network.state_dict().items() if isinstance(tensor, Tensor)}
     lacking = [
         f"{name!r} {_shape(expected[name])}" for name in expected if name not in tensors and not name.endswith(UNREAD)
     ]
     unexpected = [f"{name!r} {_shape(tensors[name])}" for name in tensors if name not in expected]
-    others = [
-        f"{name!r} {_shape(tensors[name])} where the model has {_shape(tensor)}"
-        for name, tensor in expected.items()
-        if name in tensors and tensors[name].shape != tensor.shape
-    ]
+    differing = [name for name in expected if name in tensors and tensors[name].shape != expected[name].shape]
+    others = [f"{name!r} {_shape(tensors[name])} where the model has {_shape(expected[name])}" for name in differing]
     misfits = [
-        f"it {says} {'tensors' if len(names) > 1 else 'tensor'} {_first(names)}"
+        f"it {says} {'tensors' if len(names) > 1 else 'tensor'} {first_of(names)}"
         for says, names in (("lacks the", lacking), ("has the unknown", unexpected), ("has other shapes: the", others))
         if names
     ]
+    if len(misfits) == 1 and (head := _other_head(tensors, expected, differing)):
+        misfits.append(head)
     if misfits:
-        raise _fault(path, f"does not fit the model: {'; '.join(misfits)}")
-    _copy(network, {name: tensors[name] for name in expected if name in tensors}, path)
+        raise _fault(weights.path, f"does not fit the model: {'; '.join(misfits)}")
+    _copy(network, {name: tensors[name] for name in expected if name in tensors}, weights.path)
+    return [*weights.notes, *notes]
+
+
+def _other_head(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor], differing: Sequence[str]) -> str | None:
+    """What to do if the shapes differ in one length of the first axis only, as those of a layer for other classes."""
+    lengths = {(len(tensors[name]), len(expected[name])) for name in differing if tensors[name].ndim}
+    if len(lengths) != 1 or any(tensors[name].shape[1:] != expected[name].shape[1:] for name in differing):
+        return None
+    ((given, own),) = lengths
+    return f"its last layer is for {given:,} classes and the model's for {own:,}, so build the model for {given:,}"
 
 
 def assign_weights_in_order(network: nn.Module, tensors: Mapping[str, Tensor], path: str | Path) -> None:
@@ -125,7 +226,7 @@ def assign_weights_in_order(network: nn.Module, tensors: Mapping[str, Tensor], p
         if given.shape != tensor.shape
     ]
     if misfits:
-        raise _fault(path, f"does not fit the model: {_first(misfits)}")
+        raise _fault(path, f"does not fit the model: {first_of(misfits)}")
     _copy(network, dict(zip(expected, tensors.values(), strict=True)), path)
 
 
@@ -162,11 +263,6 @@ def _shape(tensor: Tensor) -> str:
     return "×".join(map(str, tensor.shape)) or "scalar"
 
 
-def _first(items: Sequence[str]) -> str:
-    more = len(items) - NAMED
-    return ", ".join(items[:NAMED]) + (f" and {more:,} more" if more > 0 else "")
-
-
 def _start_of(path: Path) -> bytes:
     """The first bytes of a file; refuses typical downloads that are not weights."""
     try:
@@ -193,7 +289,8 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
 def _read_torch(path: Path) -> object:
     # Training scripts store their arguments as a Namespace, which holds values and executes nothing.
-    with torch.serialization.safe_globals([argparse.Namespace]), warnings.catch_warnings():
+    known = [argparse.Namespace, *((_Ignored, name) for name in VALUES)]
+    with torch.serialization.safe_globals(known), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             return torch.load(path, map_location="cpu", weights_only=True)
@@ -210,22 +307,6 @@ def _why_not_read(error: Exception) -> str:
         f"was not loaded, because it {what}, and loading that could execute code; "
         "save the weights alone with torch.save(model.state_dict(), FILE)"
     )
-
-
-def _with_names_of(tensors: Mapping[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
-    expected = network.state_dict()
-    renamed = {OLD_DENSENET_NAME.sub(r"\1\2.", name): tensor for name, tensor in tensors.items()}
-    if renamed.keys() == expected.keys():
-        return renamed
-    stripped = True
-    while stripped:
-        stripped = False
-        for prefix in PREFIXES:
-            shared = all(name.startswith(prefix) for name in renamed)
-            if shared and not all(name.startswith(prefix) for name in expected):
-                renamed = {name.removeprefix(prefix): tensor for name, tensor in renamed.items()}
-                stripped = True
-    return renamed
 
 
 def _classes_in(tensors: Mapping[str, Tensor], network: nn.Module, usual_classes: int) -> int:

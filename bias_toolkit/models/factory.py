@@ -1,17 +1,17 @@
-"""A user's own network, from a function that builds it."""
+"""A user's own network: from memory, or from a function that builds it."""
 
 import importlib
 import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import replace
 from difflib import get_close_matches
-from pathlib import Path
 
 from torch import Tensor, nn
 
 from bias_toolkit.foundation.errors import InputError
-from bias_toolkit.models.checkpoint import assign_weights, read_checkpoint
+from bias_toolkit.models.checkpoint import Weights, assign_weights
 from bias_toolkit.models.model import Model
 from bias_toolkit.models.preprocessing import Blueprint, Preprocessing
 from bias_toolkit.models.specs import split_spec
@@ -20,7 +20,7 @@ DEFAULT_INPUT_SIZE = 224
 PREPROCESSING_ATTRIBUTES = ("mean", "std", "interpolation", "crop_fraction")
 
 
-def factory_classifier(spec: str, weights: Path | None = None, *, search_current_folder: bool = False) -> Blueprint:
+def factory_classifier(spec: str, weights: Weights | None = None, *, search_current_folder: bool = False) -> Blueprint:
     """The network that `package.module:factory`, called without arguments, returns.
 
     The module is imported from Python's path and, if requested, from the current folder. The network may have the
@@ -35,32 +35,40 @@ def factory_classifier(spec: str, weights: Path | None = None, *, search_current
             made.module, made.input_size, made.preprocessing, made.class_names, made.class_ids, made.feature
         )
     elif isinstance(made, nn.Module):
-        blueprint = _described(spec, made)
+        blueprint = described(f"of {spec}", made)
     else:
         raise InputError(f"The factory {spec} must return a torch.nn.Module, not {type(made).__name__}.")
     if weights is not None:
-        assign_weights(blueprint.network, read_checkpoint(weights), weights)
+        return replace(blueprint, notes=tuple(assign_weights(blueprint.network, weights)))
     return blueprint
 
 
-def _described(spec: str, network: nn.Module) -> Blueprint:
-    input_size = getattr(network, "input_size", DEFAULT_INPUT_SIZE)
+def described(
+    whose: str, network: nn.Module, input_size: int | None = None, preprocessing: Preprocessing | None = None
+) -> Blueprint:
+    """A network with the settings in its attributes (see `factory_classifier`), unless others are given.
+
+    `whose` says whose network it is, for sentences. Raises InputError if an attribute has the wrong type.
+    """
+    input_size = getattr(network, "input_size", DEFAULT_INPUT_SIZE) if input_size is None else input_size
     if not isinstance(input_size, int) or input_size < 1:
         raise InputError(
-            f"The network of {spec} has input_size {input_size!r}; it must be its side in pixels, such as 224."
+            f"The network {whose} has input_size {input_size!r}; it must be its side in pixels, such as 224."
         )
-    given = {name: getattr(network, name) for name in PREPROCESSING_ATTRIBUTES if hasattr(network, name)}
-    for name in ("mean", "std"):
-        # A tensor here is the network's own normalisation; using it would normalise twice.
-        if isinstance(given.get(name), Tensor | nn.Module) or callable(given.get(name)):
-            raise InputError(
-                f"The network of {spec} has a {name} that is not three numbers; where it normalises its input "
-                "itself, rename that and set mean = (0, 0, 0) and std = (1, 1, 1)."
-            )
+    if preprocessing is None:
+        given = {name: getattr(network, name) for name in PREPROCESSING_ATTRIBUTES if hasattr(network, name)}
+        for name in ("mean", "std"):
+            # A tensor here is the network's own normalisation; using it would normalise twice.
+            if isinstance(given.get(name), Tensor | nn.Module) or callable(given.get(name)):
+                raise InputError(
+                    f"The network {whose} has a {name} that is not three numbers; where it normalises its input "
+                    "itself, rename that and set mean = (0, 0, 0) and std = (1, 1, 1)."
+                )
+        preprocessing = Preprocessing(**given)
     return Blueprint(
         network,
         input_size,
-        Preprocessing(**given),
+        preprocessing,
         class_names=getattr(network, "class_names", None),
         class_ids=getattr(network, "class_ids", None),
     )

@@ -63,24 +63,28 @@ class FeatureLayer:
             yield lambda: torch.cat([pooled[tap.module_name] for tap in self.taps], dim=1)
 
 
-def find_feature_layer(network: nn.Module, images: Tensor, layer: str | None = None) -> FeatureLayer:
+def find_feature_layer(
+    network: nn.Module, images: Tensor, layer: str | None = None, *, one_output: bool = False
+) -> FeatureLayer:
     """Find the penultimate activation of any classifier in eval mode, or the output of the named layer.
 
     The network is run once on two different normalised images, 2 × 3 × W × W, with every module watched. The classifier
     is the last module that holds a weight matrix, outputs one value per class, and alone determines the logits: if its
     output is replaced by zeros, the logits no longer depend on the image. Several parallel modules whose outputs are
     averaged count as one classifier. The feature is the classifier's input. If no module is the classifier (its weights
-    belong to a container), the feature is the output of the last module that determines the logits. Raises InputError
-    if the layer does not exist or has no output per image, or if no classifier is found.
+    belong to a container), the feature is the output of the last module that determines the logits. `one_output` says
+    that the classifier has one output for two classes. Raises InputError if the layer does not exist or has no output
+    per image, or if no classifier is found.
     """
     runs = run_watched(network, images)
     if layer is not None:
         return FeatureLayer((_named_tap(network, runs, layer),))
     logits = network_logits(network(images))
-    classifiers = _classifiers(network, images, runs, logits)
+    shape = torch.Size([len(logits), 1]) if one_output else logits.shape
+    classifiers = _classifiers(network, images, runs, shape)
     if classifiers:
         return FeatureLayer(tuple(Tap(run.name, "input", run.input_channel_axis) for run in classifiers))
-    others = [run for run in runs if run.is_leaf and run.is_per_image and run.output_shape != logits.shape]
+    others = [run for run in runs if run.is_leaf and run.is_per_image and run.output_shape != shape]
     for run in reversed(others[-MOST_TRIES:]):
         if decide_logits(network, images, [run]):
             return FeatureLayer((Tap(run.name, "output", run.output_channel_axis),))
@@ -193,8 +197,8 @@ def run_watched(network: nn.Module, images: Tensor) -> list[Run]:
     return list(seen.values())
 
 
-def _classifiers(network: nn.Module, images: Tensor, runs: list[Run], logits: Tensor) -> list[Run]:
-    n_classes = logits.shape[1]
+def _classifiers(network: nn.Module, images: Tensor, runs: list[Run], shape: torch.Size) -> list[Run]:
+    n_classes = shape[1]
     candidates = [
         run
         for run in runs
@@ -205,7 +209,7 @@ def _classifiers(network: nn.Module, images: Tensor, runs: list[Run], logits: Te
     ]
     if decide_logits(network, images, candidates[-1:]):
         return candidates[-1:]
-    needed = [run for run in candidates if run.output_shape == logits.shape][-MOST_CLASSIFIERS:]
+    needed = [run for run in candidates if run.output_shape == shape][-MOST_CLASSIFIERS:]
     if not decide_logits(network, images, needed):
         return []
     for run in needed:

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
+from scipy.stats import binomtest
 
 from bias_toolkit.foundation.errors import InputError
+from bias_toolkit.foundation.words import count
 from bias_toolkit.models.label_mapping import read_mapping
 
 if TYPE_CHECKING:
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
 
 WORDNET_ID = re.compile(r"n\d{8}")
 LABELS_SHOWN = 5
+AT_CHANCE = 0.05
+FIRST_OF_TWO_DIGITS = 10
+LONGEST_INTEGER = 18
+LABEL_MAP = "a file with the class of each label, with --label-map"
 
 
 @dataclass(frozen=True)
@@ -39,7 +45,8 @@ def match_labels(
 
     Labels are tried as class ids (WordNet ids for ImageNet models) and as class names. Names are the labels themselves
     or the dataset's readable `class_names` for them. The way that matches more labels is used. If neither matches any,
-    labels that are integers are used as indices from 0. Names match regardless of case, with underscores and hyphens as
+    labels that are integers are used as indices, but only if they are all from 0 to the number of classes minus 1, in
+    the order of the numbers. Names match regardless of case, with underscores and hyphens as
     spaces: the whole name, or a comma-separated synonym that only one class has. A mapping file, a CSV file with the
     columns `label,class` or a JSON object, takes precedence; a class in it is an id, a name or an index. Raises
     InputError if the mapping file has a fault, or none of the labels is in it.
@@ -54,8 +61,26 @@ def match_labels(
         return _label_match(by_id, "WordNet id" if are_wordnet else "class id", distinct)
     if by_name:
         return _label_match(by_name, "class name", distinct)
-    by_index = {label: int(label) for label in distinct if _is_index(label, model)}
-    return _label_match(by_index, "index" if by_index else "none", distinct)
+    integers = [label for label in distinct if _is_integer(label)]
+    if sorted(map(int, integers)) == list(range(model.n_classes)):
+        return _label_match(
+            {label: int(label) for label in integers}, "index", distinct, _order_sentence(model.n_classes)
+        )
+    why = "" if not integers else _why_no_indices(integers, model.n_classes)
+    return _label_match({}, "none", distinct, why)
+
+
+def chance_sentence(match: LabelMatch, n_right: int, n_images: int, n_classes: int) -> str | None:
+    """What to say if labels were taken as indices, and the model is not right more often than by chance; or None.
+
+    `n_right` of `n_images` with a label are right. The test is the exact binomial one, one-sided, at 5%.
+    """
+    if match.how != "index" or binomtest(n_right, max(n_images, 1), 1 / n_classes, "greater").pvalue <= AT_CHANCE:
+        return None
+    return (
+        f"The model is right on {n_right:,} of {n_images:,} images, which is not more than chance can give "
+        f"(1 in {n_classes:,}). So the labels are probably no indices of its classes in this order: give {LABEL_MAP}"
+    )
 
 
 def foreign_labels(labels: Iterable[str], class_names: Mapping[str, str], names: Sequence[str]) -> list[str]:
@@ -118,8 +143,31 @@ def _synonyms(name: str) -> set[str]:
     return {plain for part in name.split(",") if (plain := _plain(part))}
 
 
+def _is_integer(label: str) -> bool:
+    return label.isascii() and label.isdigit() and len(label) <= LONGEST_INTEGER
+
+
 def _is_index(label: str, model: Model) -> bool:
-    return label.isascii() and label.isdigit() and int(label) < model.n_classes
+    return _is_integer(label) and int(label) < model.n_classes
+
+
+def _order_sentence(n_classes: int) -> str:
+    """Which order was assumed, where the order of the labels as texts is another."""
+    if n_classes <= FIRST_OF_TWO_DIGITS:
+        return ""
+    return (
+        ", in the order of the numbers (0, 1, 2, …); a model that was trained on these folders in the order of their "
+        f"names as text (0, 1, 10, …), as torchvision's ImageFolder has it, needs {LABEL_MAP}"
+    )
+
+
+def _why_no_indices(labels: list[str], n_classes: int) -> str:
+    numbers = sorted(map(int, labels))
+    return (
+        f". {count(len(numbers), 'label')} {'is an integer' if len(numbers) == 1 else 'are integers'} from "
+        f"{numbers[0]} to {numbers[-1]}, but not all of the indices from 0 to {n_classes - 1}, so they were not taken "
+        "as indices"
+    )
 
 
 def _match_by_file(labels: list[str], model: Model, path: Path) -> LabelMatch:
@@ -154,21 +202,18 @@ def _class_index(target: str | int, model: Model, ids: Mapping[str, int], finder
     return int(target) if _is_index(str(target), model) else None
 
 
-def _label_match(indices: dict[str, int], how: str, labels: list[str]) -> LabelMatch:
+def _label_match(indices: dict[str, int], how: str, labels: list[str], more: str = "") -> LabelMatch:
     n_labels, n_matched = len(labels), len(indices)
     if n_labels == 0:
         sentence = "The dataset has no labels to match to the model's classes"
     elif n_matched == 0:
         none = "The only label did not match" if n_labels == 1 else f"None of {n_labels} labels matched"
-        sentence = (
-            f"{none} the model's classes by WordNet id, class name or index: name a file that gives the class of each "
-            "with --label-map"
-        )
+        sentence = f"{none} the model's classes by WordNet id, class name or index{more}: give {LABEL_MAP}"
     else:
-        sentence = f"{n_matched} of {n_labels} labels matched the model's classes by {how}"
+        sentence = f"{n_matched} of {n_labels} labels matched the model's classes by {how}{more}"
         unmatched = [label for label in labels if label not in indices]
         if unmatched:
-            sentence += f"; not matched: {_some(unmatched)}"
+            sentence += f"; not matched: {_some(unmatched)} (give their classes with --label-map)"
     return LabelMatch(indices, how if n_matched else "none", n_labels, n_matched, sentence)
 
 

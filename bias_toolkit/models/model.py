@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
+from html import escape
 
 import numpy as np
 import torch
@@ -19,7 +20,8 @@ from bias_toolkit.foundation.memory import keep_freed_memory
 from bias_toolkit.models.checkpoint import non_finite_tensor
 from bias_toolkit.models.determinism import refuse_random
 from bias_toolkit.models.feature_layer import PROBE_IMAGES, find_feature_layer, network_logits
-from bias_toolkit.models.pixel_network import PixelNetwork
+from bias_toolkit.models.outputs import Reading, find_reading, reading_of
+from bias_toolkit.models.pixel_network import PixelNetwork, normalised, per_channel
 from bias_toolkit.models.precision import full_float32
 from bias_toolkit.models.preprocessing import Preprocessing
 from bias_toolkit.models.runtime import Batch, Choice, Outputs, Runtime, check_precision, choose_runtime, varied_images
@@ -27,7 +29,7 @@ from bias_toolkit.models.torch_runtime import TorchRuntime
 
 PATTERNED = slice(2, 6)
 """Of `varied_images`: the four that are not of one colour."""
-LIBRARIES = ("torch", "torchvision", "timm")
+LIBRARIES = ("torch", "torchvision", "timm", "bias_toolkit")
 # An object's memory address, in the text of layers that hold functions.
 ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
@@ -44,8 +46,9 @@ class Model:
     name : str
         Its name in reports.
     module : nn.Module
-        Takes normalised images N × 3 × W × W; returns logits N × classes, alone or in a tuple, mapping or object. Rows
-        that already are probabilities are used unchanged.
+        Takes normalised images N × 3 × W × W; returns N × classes, alone or in a tuple, mapping or object. What these
+        are is recognised (see `bias_toolkit.models.outputs`); if it gives other scores than usual, the network gets a
+        forward hook that makes it return them alone.
     input_size : int
         W, in pixels.
     class_names, class_ids : sequence of str, optional
@@ -58,6 +61,12 @@ class Model:
         The runtime that executes it (see `choose_runtime`). "auto" uses torch if OpenVINO cannot run the network.
     batch_size : int, optional
         Views in one forward pass; the runtime's choice by default.
+    outputs : {"logits", "probabilities", "independent"}, optional
+        What the network returns; by default recognised.
+    spec : str, optional
+        The name by which `load_model` opens it; None for a network from memory.
+    notes : sequence of str
+        Sentences on how its weights were read. What was recognised in its outputs is added.
     """
 
     def __init__(
@@ -73,8 +82,13 @@ class Model:
         device: torch.device | str = "cpu",
         runtime: str = "torch",
         batch_size: int | None = None,
+        outputs: str | None = None,
+        spec: str | None = None,
+        notes: Sequence[str] = (),
     ) -> None:
         self.name = name
+        self.spec = spec
+        self.notes = tuple(notes)
         self.input_size = int(input_size)
         self.preprocessing = preprocessing
         self.class_names = None if class_names is None else [str(each) for each in class_names]
@@ -90,30 +104,32 @@ class Model:
         self.module = module.to(memory_format=self._memory_format)
         if self.device.type == "cpu":
             keep_freed_memory()
-        self._probe()
+        self._probe(outputs)
 
     @property
     def _memory_format(self) -> torch.memory_format:
         return torch.channels_last if self.device.type in ("cpu", "cuda") else torch.contiguous_format
 
-    def _probe(self) -> None:
+    def _probe(self, outputs: str | None) -> None:
         shape = (PROBE_IMAGES, 3, self.input_size, self.input_size)
         images = torch.randn(shape, generator=torch.Generator().manual_seed(0), dtype=torch.float32)
         images = images.to(self.device, memory_format=self._memory_format)
         with self._inference():
             try:
-                output = self.module(images)
+                self.module(images)
             except Exception as error:
                 raise InputError(
                     f"The model {self.name} cannot run on {self.input_size} × {self.input_size} images: {error}"
                 ) from error
-            logits = network_logits(output).float()
+            self.reading = self._read_outputs(images, outputs)
+            self.notes += self.reading.notes
+            logits = network_logits(self.module(images)).float()
             if logits.shape[0] != PROBE_IMAGES or not torch.isfinite(logits).all():
                 nan = non_finite_tensor(self.module)
                 why = "" if nan is None else f"; its tensor {nan!r} holds NaN"
                 raise InputError(f"The model {self.name} does not give finite logits, one row per image{why}.")
             try:
-                self._layer = find_feature_layer(self.module, images, self.feature)
+                self._layer = find_feature_layer(self.module, images, self.feature, one_output=self.reading.is_one)
             except InputError:
                 # In a network that is not deterministic, no layer decides the logits.
                 refuse_random(self.name, lambda some: [network_logits(self.module(some)).float().cpu().numpy()], images)
@@ -121,12 +137,11 @@ class Model:
             with self._layer.capture(self.module) as feature:
                 self.module(images)
             self.feature_dimension = feature().shape[1]
-        self.gives_probabilities = _are_probabilities(logits)
         self._pixel_network = PixelNetwork(
             self.module,
             self._layer,
             self.preprocessing,
-            gives_probabilities=self.gives_probabilities,
+            reading=self.reading,
             memory_format=self._memory_format,
         )
         self._pixel_network.eval().to(self.device)
@@ -142,6 +157,29 @@ class Model:
                 f"The model {self.name} gives exactly the same output for every image, whatever it shows; its weights "
                 "may be zero, or not have been loaded."
             )
+
+    def _read_outputs(self, images: Tensor, outputs: str | None) -> Reading:
+        """How the network's output is read; a hook of the network does it if it is not the usual way."""
+        if (known := reading_of(self.module)) is not None:
+            return known
+
+        def others() -> Tensor:
+            views, mean, std = (
+                each.to(self.device)
+                for each in (torch.from_numpy(varied_images(self.input_size)), *per_channel(self.preprocessing))
+            )
+            return normalised(views, mean, std).contiguous(memory_format=self._memory_format)
+
+        n_names = next((len(each) for each in (self.class_names, self.class_ids) if each is not None), None)
+        reading = find_reading(self.module, images, others, outputs, n_names)
+        if not reading.is_usual and (reading.place or reading.is_one):
+            self.module.register_forward_hook(reading)
+        return reading
+
+    @property
+    def gives_probabilities(self) -> bool:
+        """Whether the network's outputs are probabilities already."""
+        return self.reading.function == "none"
 
     def _is_constant(self, output: Tensor) -> bool:
         """Whether the output is the same for all kinds of images, other than by saturated probabilities."""
@@ -275,6 +313,7 @@ class Model:
             device=self.device,
             runtime=self._asked_runtime,
             batch_size=self._asked_batch_size,
+            outputs=self.reading.outputs,
         )
 
     @cached_property
@@ -294,7 +333,8 @@ class Model:
         """SHA-256 over the network's printed structure, and the source code of its layers' classes.
 
         It differs between networks with the same weights and different computations. Classes of torch, torchvision and
-        timm count by name; functions that a layer calls do not count.
+        timm count by name; functions that a layer calls do not count. For a network from memory, the other values that
+        its layers hold count too, as no name says which they are.
         """
         classes = {type(layer) for layer in self.module.modules()}
         digest = hashlib.sha256(ADDRESS.sub("", repr(self.module)).encode())
@@ -303,14 +343,44 @@ class Model:
             if layer.__module__.partition(".")[0] not in LIBRARIES:
                 with suppress(OSError, TypeError):
                     digest.update(inspect.getsource(layer).encode())
+        if self.spec is None:
+            for text in _values_in(self.module):
+                digest.update(text.encode())
         return digest.hexdigest()
 
+    def _facts(self) -> dict[str, str]:
+        """What it is, by name, for a person."""
+        channels = (self.preprocessing.mean, self.preprocessing.std)
+        mean, std = (", ".join(f"{value:g}" for value in each) for each in channels)
+        return {
+            "input": f"{self.input_size} × {self.input_size}, mean {mean}, std {std}",
+            "classes": f"{self.n_classes:,}{'' if self.class_names is None else ', named'}",
+            "outputs": self.reading.outputs,
+            "feature": f"{self.feature_layer}, {self.feature_dimension:,} numbers",
+            "device": str(self.device),
+        }
+
     def __repr__(self) -> str:
-        return (
-            f"Model({self.name!r}, input_size={self.input_size}, n_classes={self.n_classes}, "
-            f"feature_layer={self.feature_layer!r}, feature_dimension={self.feature_dimension}, device={self.device})"
-        )
+        facts = "; ".join(f"{name} {fact}" for name, fact in self._facts().items())
+        return "\n".join([f"Model {self.name!r}: {facts}", *self.notes])
+
+    def _repr_html_(self) -> str:
+        """The same as a table, for a notebook."""
+        rows = "".join(f"<tr><th>{name}</th><td>{escape(fact)}</td></tr>" for name, fact in self._facts().items())
+        notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
+        return f"<table><caption>Model {escape(self.name)}</caption>{rows}</table>{notes}"
 
 
-def _are_probabilities(rows: Tensor) -> bool:
-    return bool((rows >= 0).all() and torch.allclose(rows.sum(dim=1), torch.ones(len(rows), device=rows.device)))
+def _values_in(network: nn.Module) -> Iterator[str]:
+    """The values that layers hold beside their weights, as text: attributes, and buffers that are in no state dict."""
+    for name, layer in network.named_modules():
+        is_own = type(layer).__module__.partition(".")[0] not in LIBRARIES
+        held = {key: value for key, value in vars(layer).items() if not key.startswith("_") and key != "training"}
+        if not is_own:
+            held = {key: value for key, value in held.items() if key == "transform_input"}
+        held |= {key: layer._buffers[key] for key in layer._non_persistent_buffers_set}
+        for key, value in sorted(held.items()):
+            if isinstance(value, Tensor | np.ndarray):
+                array = np.ascontiguousarray(torch.as_tensor(value).detach().cpu().numpy())
+                value = f"{array.dtype} {array.shape} {hashlib.sha256(array.tobytes()).hexdigest()}"
+            yield f"{name}.{key}={ADDRESS.sub('', repr(value))}\n"

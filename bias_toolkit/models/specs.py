@@ -61,3 +61,9 @@ def names_code(spec: str) -> bool:
     """
     kind, name = split_spec(spec)
     return bool(name) and kind not in LIBRARIES
+
+
+def name_of(network: object) -> str:
+    """The name of a network or a function from memory: its attribute `name`, else a function's own or its class's."""
+    name = getattr(network, "name", None)
+    return name if isinstance(name, str) else getattr(network, "__qualname__", type(network).__name__)

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.files import file_digest
+from bias_toolkit.models.specs import name_of
 from bias_toolkit.study.record import StudyRecord, package_versions
 from bias_toolkit.study.settings import SPLITS, Settings
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from bias_toolkit.datasets import Dataset
     from bias_toolkit.models import Model
 
@@ -32,7 +35,7 @@ class Named:
 
     train: str | os.PathLike | Dataset | None = None
     test: str | os.PathLike | Dataset | None = None
-    model: str | Model | None = None
+    model: str | Model | nn.Module | None = None
     trusts_study: bool = False
 
 
@@ -85,8 +88,8 @@ class Identities:
 
     def recorded_identity(self, name: str) -> Any:
         """The recorded identity of an input that has the recorded name and settings; None if there is none."""
-        deciding = {"model": ("weights", "feature")}
-        deciding |= {split: (f"{split}_layout", f"{split}_folder") for split in SPLITS}
+        deciding = {"model": ("weights", "weights_key", "outputs", "feature")}
+        deciding |= {split: (f"{split}_layout", f"{split}_folder", "deep_grey") for split in SPLITS}
         names = deciding.get(name, (name,))
         if any(self.recorded.settings.get(each) != getattr(self.settings, each) for each in names):
             return None
@@ -110,6 +113,8 @@ class Identities:
         recorded = self.recorded.model
         if recorded is None or not isinstance(self.named.model, str | None):
             return False
+        if recorded.in_memory:
+            return self.named.model is None
         if names_code(recorded.spec):
             return self.named.model is None and not self.named.trusts_study
         # Whether a newly named device or runtime exists is known only after loading the model.
@@ -168,4 +173,4 @@ class Identities:
         if isinstance(given, str | os.PathLike):
             given = os.fspath(given)
             return os.path.abspath(given) if name != "model" and os.path.exists(given) else given
-        return given.name if name == "model" else given.root
+        return name_of(given) if name == "model" else given.root

@@ -15,7 +15,7 @@ from bias_toolkit.foundation.progress import Progress, silent
 from bias_toolkit.models.specs import names_code
 from bias_toolkit.study.identities import EXTRA_FILES, Identities, Named, refuse_system_place, resolved
 from bias_toolkit.study.record import DatasetRecord, MapsRecord, ModelIdentity, ModelRecord, StudyRecord
-from bias_toolkit.study.settings import SPLITS, Settings
+from bias_toolkit.study.settings import LONGEST_TEXT, SPLITS, Settings
 
 if TYPE_CHECKING:
     from bias_toolkit.datasets import Dataset, Tables
@@ -92,6 +92,8 @@ class Inputs:
             refuse_system_place(place, f"--{split}")
         with self.progress(f"Listing the {WORDS[split]}", None):
             dataset = given if isinstance(given, Dataset) else load_dataset(place, layout, images)
+            if self.settings.deep_grey is not None:
+                dataset = dataset.scaled(self.settings.deep_grey)
             self._identities.learn(split, {"layout": dataset.layout, "fingerprint": dataset.fingerprint})
         return dataset
 
@@ -100,7 +102,7 @@ class Inputs:
         """The classifier; InputError if it cannot be loaded, or is a factory that only the study's record names."""
         with self.progress("Opening the model", None):
             model = self._open_model()
-            self._identities.learn("model", self._identity_of(model).model_dump())
+            self._identities.learn("model", self._identity_of(model).values)
         return model
 
     def _open_model(self) -> Model:
@@ -109,7 +111,23 @@ class Inputs:
         given, settings = self.named.model, self.settings
         if isinstance(given, Model):
             return given
+        if given is not None and not isinstance(given, str):
+            return load_model(
+                given,
+                weights=settings.weights,
+                weights_key=settings.weights_key,
+                outputs=settings.outputs,
+                feature=settings.feature,
+                device=settings.device,
+                runtime=settings.runtime,
+                batch_size=settings.batch_size,
+            )
         spec = self.required("model")
+        if given is None and self.recorded.model is not None and self.recorded.model.in_memory:
+            raise InputError(
+                f"The model {spec} of {self.folder} was given in Python, from memory, so its name does not open it: "
+                "give the same model again with Study(folder, model=…), or another one with --model."
+            )
         if names_code(spec) and given is None and not self.named.trusts_study:
             raise InputError(
                 f"The record of {self.folder} names the model {spec}, which is code that would be run. Name it by "
@@ -118,6 +136,8 @@ class Inputs:
         return load_model(
             spec,
             weights=settings.weights,
+            weights_key=settings.weights_key,
+            outputs=settings.outputs,
             feature=settings.feature,
             device=settings.device,
             runtime=settings.runtime,
@@ -149,6 +169,7 @@ class Inputs:
             input_size=model.input_size,
             preprocessing=json.loads(json.dumps(dataclasses.asdict(model.preprocessing))),
             feature_layer=model.feature_layer,
+            outputs=model.reading.identity,
         )
 
     # Identities
@@ -236,13 +257,32 @@ class Inputs:
                 feature_dimension=self.model.feature_dimension,
                 opened=self._identity_of(self.model),
                 maps=self._maps_record(),
+                in_memory=self._is_in_memory,
+                notes=tuple(note[:LONGEST_TEXT] for note in self.model.notes),
             )
         elif self.spec("model") is not None:
             fields["model"] = (
-                self.recorded.model if self._identities.of("model") else ModelRecord(spec=self.spec("model"))
+                self.recorded.model
+                if self._identities.of("model")
+                else ModelRecord(spec=self.spec("model"), in_memory=self._is_in_memory)
             )
         fields |= {name: self.identity(name) for name in EXTRA_FILES}
         return StudyRecord(**fields)
+
+    @property
+    def _is_in_memory(self) -> bool:
+        """Whether the model was given as an object that its name alone does not open."""
+        given = self.named.model
+        if given is None:
+            return self.recorded.model is not None and self.recorded.model.in_memory
+        return not isinstance(given, str) and getattr(given, "spec", None) != self.spec("model")
+
+    @property
+    def model_notes(self) -> tuple[str, ...]:
+        """Sentences on how the model was read, of the open model, or as recorded."""
+        if self.has_open_model:
+            return self.model.notes
+        return () if self.recorded.model is None else self.recorded.model.notes
 
     def _maps_record(self) -> MapsRecord | None:
         if (maps := self.__dict__.get("_maps")) is not None:
@@ -343,11 +383,10 @@ class Inputs:
 
         A demo network and a user's own factory have one number of classes only.
         """
-        from bias_toolkit.models import Model
-
         spec = self.spec("model")
         has_one_head = names_code(spec) or spec.startswith("demo")
-        return None if isinstance(self.named.model, Model) or (new_head and has_one_head) else spec
+        is_object = not isinstance(self.named.model, str | None) or self._is_in_memory
+        return None if is_object or (new_head and has_one_head) else spec
 
     def check_training(self) -> None:
         """Refuse a training that was asked for and cannot be done, before anything is computed."""
@@ -356,6 +395,11 @@ class Inputs:
         from bias_toolkit.models import low_pass
         from bias_toolkit.models.training.arms import FILTER_SIZE
 
+        if self.model.reading.outputs == "independent":
+            raise InputError(
+                "--train-epochs trains for one class an image, but the outputs of the model are independent "
+                "probabilities; leave it out, or give --outputs logits if they are logits."
+            )
         if self.settings.train_rate == 0:
             raise InputError("--train-rate is 0, but must be above 0, such as 0.0001.")
         low_pass(self.model.module, FILTER_SIZE, input_size=self.model.input_size)

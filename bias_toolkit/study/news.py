@@ -30,7 +30,13 @@ def news(inputs: Inputs, results: Results, with_model: bool, with_training: bool
     is_matched = results.stored.is_current(steps.measures)
     match = results.label_record["sentence"] if is_matched else inputs.label_match.sentence
     elsewhere = filter(None, [TRAINED_ELSEWHERE.get(results.trained_on)])
-    return [*sentences, f"{match}.", *elsewhere, *(_training_sentences(inputs, results) if with_training else [])]
+    return [
+        *sentences,
+        *inputs.model_notes,
+        f"{match}.",
+        *elsewhere,
+        *(_training_sentences(inputs, results) if with_training else []),
+    ]
 
 
 def _set_sentence(results: Results, split: str, skipped: pd.DataFrame) -> str:

@@ -54,6 +54,12 @@ class ModelIdentity(_Record):
     input_size: int = Field(ge=1, le=65536)
     preprocessing: dict[str, JsonValue]
     feature_layer: Text
+    outputs: Text | None = None  # how its outputs are read; None if in the usual way
+
+    @property
+    def values(self) -> dict[str, JsonValue]:
+        """The values as JSON; what is usual is left out, as in records of earlier versions."""
+        return self.model_dump(exclude_none=True)
 
 
 class MapsRecord(_Record):
@@ -65,7 +71,8 @@ class MapsRecord(_Record):
 class ModelRecord(_Record):
     """A model: the name from the user, and its state when it was last opened.
 
-    `weights` is the size in bytes and the time of change in nanoseconds of the file of weights.
+    `weights` is the size in bytes and the time of change in nanoseconds of the file of weights. `in_memory` says that
+    the model was given as an object, so that its name alone cannot open it. `notes` are sentences on how it was read.
     """
 
     spec: Text
@@ -74,11 +81,13 @@ class ModelRecord(_Record):
     feature_dimension: int | None = Field(default=None, ge=1, le=10**9)
     opened: ModelIdentity | None = None
     maps: MapsRecord | None = None
+    in_memory: bool = False
+    notes: tuple[Text, ...] = ()
 
     @property
     def identity(self) -> dict[str, JsonValue] | None:
         """Its identity in a key; None if it was never opened."""
-        return None if self.opened is None else self.opened.model_dump()
+        return None if self.opened is None else self.opened.values
 
 
 class StudyRecord(_Record):

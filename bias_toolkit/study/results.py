@@ -82,12 +82,12 @@ class Results:
 
     @property
     def model_record(self) -> dict[str, Any]:
-        """The model in study.json: its name, weights, preprocessing, classes and feature."""
+        """The model in study.json: its name, weights, preprocessing, classes, feature, and how it was read."""
         record = self._inputs.recorded.model
         if record is None or record.opened is None or record.identity != self._inputs.identity("model"):
             raise InputError(f"The model of {self.folder} was not opened yet; run `bias-toolkit embed` on it.")
         more = {"n_classes": record.n_classes, "feature_dimension": record.feature_dimension}
-        return record.opened.model_dump() | more
+        return record.opened.model_dump() | more | {"in_memory": record.in_memory, "notes": record.notes}
 
     def read_image(self, split: str, image_id: str) -> np.ndarray:
         """Pixels of an image of the `train` or `test` set, uint8 (height, width, 3), upright.

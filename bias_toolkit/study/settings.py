@@ -9,7 +9,15 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
 
-from bias_toolkit.foundation.choices import EXTRA_FORMATS, FEATURE_DTYPES, METRICS, PRECISIONS, RUNTIMES
+from bias_toolkit.foundation.choices import (
+    DEEP_GREYS,
+    EXTRA_FORMATS,
+    FEATURE_DTYPES,
+    METRICS,
+    OUTPUTS,
+    PRECISIONS,
+    RUNTIMES,
+)
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.memory import memory_bytes
 
@@ -30,8 +38,8 @@ MACHINE = "Machine"
 SPLITS = ("train", "test")
 TRAININGS = ON_TRAIN, ON_OTHER = ("train", "other")
 SETTINGS_OF = {
-    "splits": ("train_layout", "test_layout", "train_folder", "test_folder"),
-    "model": ("weights", "trained_on", "feature", "device", "runtime", "batch_size"),
+    "splits": ("train_layout", "test_layout", "train_folder", "test_folder", "deep_grey"),
+    "model": ("weights", "weights_key", "outputs", "trained_on", "feature", "device", "runtime", "batch_size"),
     "label_map": ("label_map",),
     "imagenet_x": ("imagenet_x",),
     "sweeps": ("protocols", "transforms", "sizes", "fill", "sampling", "draws", "seed"),
@@ -46,7 +54,7 @@ SETTINGS_OF = {
 GO_WITH = {
     "train": ("train_layout", "train_folder", "trained_on"),
     "test": ("test_layout", "test_folder", "label_map", "imagenet_x"),
-    "model": ("weights", "trained_on", "feature"),
+    "model": ("weights", "weights_key", "outputs", "trained_on", "feature"),
 }
 """Settings that belong to an input, and are forgotten when it is named anew."""
 
@@ -121,12 +129,36 @@ class Settings:
     test_folder: str | None = _setting(
         None, str, "Folder of the test images, if it is not found near their annotations.", INPUTS, metavar="FOLDER"
     )
+    deep_grey: str | None = _setting(
+        None,
+        str,
+        "How greyscale of more than 8 bits is scaled: full (by its full range, the default) or maximum (each image by "
+        "its own largest value, for 12-bit data in 16-bit files).",
+        INPUTS,
+        choices=DEEP_GREYS,
+    )
     weights: str | None = _setting(
         None,
         str,
         "The model's weights: a state dict or safetensors file. Naming --model again forgets it.",
         INPUTS,
         metavar="FILE",
+    )
+    weights_key: str | None = _setting(
+        None,
+        str,
+        "Which weights of a file that has several: their name in it, such as model_ema. Naming --model again forgets "
+        "it.",
+        INPUTS,
+        metavar="NAME",
+    )
+    outputs: str | None = _setting(
+        None,
+        str,
+        "What the model's outputs are: logits, probabilities that sum to 1, or independent probabilities, as of a "
+        "sigmoid; by default recognised. Naming --model again forgets it.",
+        INPUTS,
+        choices=OUTPUTS,
     )
     trained_on: str | None = _setting(
         None,

@@ -40,6 +40,7 @@ from bias_toolkit.study.workshop import StudyFile, executor_of, make_workshop
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from torch import nn
 
     from bias_toolkit.datasets import Dataset
     from bias_toolkit.explain import Explanation
@@ -79,8 +80,8 @@ class Study:
         The study's folder; the first step creates it if it does not exist.
     train, test : str, path or Dataset, optional
         The two datasets; for an existing study, by default its own.
-    model : str or Model, optional
-        An argument for `load_model`, or a model; the same default.
+    model : str, Model, nn.Module or None
+        An argument for `load_model`, or a model; the same default. One from memory cannot be opened again by its name.
     trust_study : bool
         Whether a model that is code (`package.module:factory`), and that only the study's record names, may be run.
     reuse : sequence of path
@@ -120,7 +121,7 @@ class Study:
         folder: str | os.PathLike,
         train: str | os.PathLike | Dataset | None = None,
         test: str | os.PathLike | Dataset | None = None,
-        model: str | Model | None = None,
+        model: str | Model | nn.Module | None = None,
         *,
         trust_study: bool = False,
         reuse: Sequence[str | os.PathLike] = (),

@@ -10,7 +10,10 @@ import sys
 import tarfile
 import zipfile
 from contextlib import suppress
+from datetime import date, datetime, timedelta
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
+import numpy as np
 import pytest
 import timm
 import torch
@@ -20,7 +23,13 @@ from torch import nn
 
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.models import load_model, read_checkpoint
-from bias_toolkit.models.checkpoint import assign_weights, assign_weights_in_order, classifier_with_weights
+from bias_toolkit.models.checkpoint import (
+    Weights,
+    assign_weights,
+    assign_weights_in_order,
+    classifier_with_weights,
+    read_weights,
+)
 
 SHUFFLENET = "torchvision:shufflenet_v2_x0_5"
 
@@ -99,7 +108,7 @@ def test_densenet_files_with_the_old_names_are_taken(tmp_path):
     }
     assert "features.denseblock1.denselayer1.norm.1.weight" in old
     torch.save(old, tmp_path / "densenet.pth")
-    network, n_classes = classifier_with_weights(build, tmp_path / "densenet.pth", 1000)
+    network, n_classes, _ = classifier_with_weights(build, read_weights(tmp_path / "densenet.pth"), 1000)
     assert n_classes == 7
     assert all(torch.equal(network.state_dict()[name], tensor) for name, tensor in tensors.items())
 
@@ -122,6 +131,188 @@ def test_thousand_classes_are_imagenets(tensors, tmp_path):
     model = load_model(SHUFFLENET, weights=tmp_path / "weights.pth")
     assert model.class_ids[1] == "n01443537"
     assert model.class_names[1] == "goldfish, Carassius auratus"
+
+
+class Small(nn.Module):
+    """A network with layers in a part of its own; the same seed gives the same weights."""
+
+    def __init__(self, n_classes=4, seed=0):
+        super().__init__()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.features = nn.Sequential(nn.Conv2d(3, 5, 3), nn.BatchNorm2d(5), nn.ReLU())
+            self.fc = nn.Linear(5, n_classes)
+
+    def forward(self, x):
+        return self.fc(self.features(x).mean((2, 3)))
+
+
+def fitted(content, tmp_path, network=None, key=None):
+    """A network with the weights of a file, and what was told; it is checked to be whole."""
+    torch.save(content, tmp_path / "w.pth")
+    network = Small(seed=9) if network is None else network
+    notes = assign_weights(network, read_weights(tmp_path / "w.pth", key))
+    return network.state_dict(), notes
+
+
+def same(made, tensors):
+    return made.keys() == tensors.keys() and all(torch.equal(made[name], tensors[name]) for name in made)
+
+
+SURPLUS = {
+    "criterion": {"criterion.weight": torch.ones(4)},
+    "metrics": {"train_acc.tp": torch.ones(4), "val_auroc.value": torch.ones(1), "metric.total": torch.ones(1)},
+    "thop": {"total_ops": torch.zeros(1), "features.0.total_params": torch.zeros(1), "fc.total_ops": torch.zeros(1)},
+    "averaged": {"n_averaged": torch.tensor(7)},
+    "loss": {"loss_fn.pos_weight": torch.ones(4), "aux_loss.weight": torch.ones(2)},
+}
+
+
+@pytest.mark.parametrize("prefix", ["", "model.", "module.", "net.module."])
+@pytest.mark.parametrize("kind", SURPLUS)
+def test_tensors_of_no_layer_are_left_out_and_told(kind, prefix, tmp_path):
+    tensors = Small().state_dict()
+    made, notes = fitted(with_prefix(prefix, tensors) | SURPLUS[kind], tmp_path)
+    assert same(made, tensors)
+    (note,) = notes
+    n = len(SURPLUS[kind])
+    assert note.startswith(f"Of the weights file w.pth, {n} tensor{'s' if n > 1 else ''} ({next(iter(SURPLUS[kind]))}")
+    assert note.endswith("left out, as of no layer of the network but of a loss, a metric or a counter.")
+
+
+@pytest.mark.parametrize("name", ["features.3.weight", "neck.weight", "head.bias", "features.0.scale"])
+def test_tensors_of_another_layer_are_refused(name, tmp_path):
+    with pytest.raises(InputError, match=rf"has the unknown tensor '{name}' 2"):
+        fitted(Small().state_dict() | {name: torch.ones(2)}, tmp_path)
+
+
+def test_weights_of_a_deeper_network_do_not_fit_a_shallower_one(tmp_path):
+    tensors = torchvision.models.resnet34(weights=None, num_classes=3).state_dict()
+    torch.save(tensors, tmp_path / "deep.pth")
+    with pytest.raises(InputError, match=r"unknown tensors 'layer1\.2"):
+        load_model("torchvision:resnet18", weights=tmp_path / "deep.pth")
+
+
+@pytest.mark.parametrize(
+    "renamed",
+    [
+        lambda name: name.replace("features.", "features.module."),
+        lambda name: "module." + name.replace("features.", "features._orig_mod."),
+        lambda name: f"backbone.encoder.{name}",
+        lambda name: f"model.module.{name}",
+    ],
+)
+def test_names_with_other_beginnings_and_wrappers_inside(renamed, tmp_path):
+    tensors = Small().state_dict()
+    made, notes = fitted({renamed(name): each for name, each in tensors.items()}, tmp_path)
+    assert same(made, tensors)
+    assert notes == []
+
+
+def test_a_network_whose_own_names_have_a_wrapper(tmp_path):
+    network = nn.Sequential()
+    network.module = Small()
+    tensors = network.state_dict()
+    other = nn.Sequential()
+    other.module = Small(seed=3)
+    made, notes = fitted(tensors, tmp_path, other)
+    assert same(made, tensors)
+    assert notes == []
+
+
+TWO = [
+    ("model", "model_ema", lambda plain, averaged: {"model": plain, "model_ema": averaged, "epoch": 3}),
+    ("state_dict", "state_dict_ema", lambda plain, averaged: {"state_dict_ema": averaged, "state_dict": plain}),
+    ("model", "swa_model", lambda plain, averaged: {"swa_model": averaged, "model": plain, "optimizer": {}}),
+    ("net", "ema.shadow", lambda plain, averaged: {"net": plain, "ema": {"shadow": averaged, "decay": 0.99}}),
+]
+
+
+@pytest.mark.parametrize(("taken", "other", "content"), TWO)
+def test_of_weights_and_their_average_one_is_taken_and_told(taken, other, content, tmp_path):
+    plain, averaged = Small(seed=1).state_dict(), Small(seed=2).state_dict()
+    made, notes = fitted(content(plain, averaged), tmp_path)
+    assert same(made, plain)
+    assert notes == [
+        f"The weights file w.pth holds 2 sets of weights; {taken} was taken. --weights-key takes another: {other}."
+    ]
+    made, notes = fitted(content(plain, averaged), tmp_path, key=other)
+    assert same(made, averaged)
+    assert notes == []
+
+
+def test_averages_as_torch_keeps_them(tmp_path):
+    average = torch.optim.swa_utils.AveragedModel(Small(seed=2)).state_dict()
+    assert "n_averaged" in average
+    made, notes = fitted({"model_ema": average}, tmp_path)
+    assert same(made, Small(seed=2).state_dict())
+    assert "The weights are those that the file w.pth names model_ema: averages over the training." in notes
+
+
+def test_copies_of_the_network_in_one_state_dict(tmp_path):
+    student, teacher = Small(seed=1).state_dict(), Small(seed=2).state_dict()
+    content = with_prefix("student.", student) | with_prefix("teacher.", teacher)
+    made, notes = fitted(content, tmp_path)
+    assert same(made, student)
+    assert any(
+        "holds 2 copies of the network; student was taken. --weights-key takes another: teacher." in n for n in notes
+    )
+    made, notes = fitted(content, tmp_path, key="teacher")
+    assert same(made, teacher)
+    assert notes == []
+
+
+def test_a_tensor_of_the_same_name_outside_the_network_is_left_out(tmp_path):
+    tensors = Small(seed=1).state_dict()
+    made, notes = fitted(with_prefix("model.", tensors) | {"fc.weight": torch.zeros(4, 5)}, tmp_path)
+    assert same(made, tensors)
+    assert notes == ["Of the weights file w.pth, 1 tensor (fc.weight) is left out, as of another copy of the network."]
+
+
+def test_a_key_that_a_file_has_not_is_told(tmp_path):
+    with pytest.raises(
+        InputError, match=r"w\.pth has no weights under the name 'ema' of --weights-key; it has .*model"
+    ):
+        fitted({"model": Small().state_dict()}, tmp_path, key="ema")
+
+
+def test_the_key_reaches_the_file_from_load_model(tmp_path):
+    plain, averaged = (shufflenet(n_classes=3, seed=seed).state_dict() for seed in (1, 2))
+    torch.save({"model": plain, "model_ema": averaged}, tmp_path / "w.pth")
+    model = load_model(SHUFFLENET, weights=tmp_path / "w.pth", weights_key="model_ema")
+    assert torch.equal(model.module.fc.weight, averaged["fc.weight"])
+    with pytest.raises(InputError, match="--weights-key is of a file of weights; give the file with --weights"):
+        load_model("demo", weights_key="model_ema")
+
+
+@pytest.mark.parametrize("save", [torch.save, lambda what, path: save_legacy(what, path)])
+def test_values_of_numpy_paths_and_times_beside_weights_are_no_obstacle(save, tmp_path):
+    tensors = Small().state_dict()
+    beside = {
+        "best": np.float64(0.5),
+        "counts": [np.int64(3), np.float32(1.5), np.bool_(True)],
+        "mean": np.arange(4.0),
+        "paths": {"data": Path("/data"), "out": PurePosixPath("a/b"), "win": PureWindowsPath("c:\\x")},
+        "when": [datetime(2024, 1, 2), date(2024, 1, 2), timedelta(1)],
+        "args": argparse.Namespace(lr=np.float64(0.1), data=Path("x")),
+    }
+    save({"state_dict": tensors, **beside}, tmp_path / "w.pth")
+    assert same(read_checkpoint(tmp_path / "w.pth"), tensors)
+
+
+def test_numpy_beside_malicious_code_is_refused(tmp_path):
+    marker = tmp_path / "executed"
+    torch.save({"w": torch.ones(2), "best": np.array([Malicious(marker)], dtype=object)}, tmp_path / "w.pth")
+    with pytest.raises(InputError, match="could execute code"):
+        read_checkpoint(tmp_path / "w.pth")
+    assert not marker.exists()
+
+
+def test_a_head_of_another_size_is_told(tmp_path):
+    with pytest.raises(
+        InputError, match=r"its last layer is for 7 classes and the model's for 4, so build .* for 7\.$"
+    ):
+        fitted(Small(7).state_dict(), tmp_path)
 
 
 def misfit(tensors, change):
@@ -173,7 +364,7 @@ def test_the_network_is_unchanged_where_weights_do_not_fit(tensors, tmp_path):
     for change in ("lacks", "too many", "shape", "nan"):
         wrong = with_value(tensors, "fc.weight", float("nan")) if change == "nan" else misfit(tensors, change)
         with pytest.raises(InputError):
-            assign_weights(network, wrong, "w.pt")
+            assign_weights(network, Weights(Path("w.pt"), wrong))
         assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())
 
 
@@ -197,19 +388,21 @@ def test_a_mask_may_be_infinite_where_the_networks_own_is():
     network = nn.Linear(2, 2)
     network.register_buffer("mask", torch.tensor([0.0, -math.inf]))
     tensors = {"weight": torch.ones(2, 2), "bias": torch.ones(2), "mask": torch.tensor([0.0, -math.inf])}
-    assign_weights(network, tensors, "w.pt")
+    assign_weights(network, Weights(Path("w.pt"), tensors))
     assert network.weight.sum() == 4
     with pytest.raises(InputError, match="'mask'"):
-        assign_weights(network, tensors | {"mask": torch.tensor([-math.inf, 0.0])}, "w.pt")
+        assign_weights(network, Weights(Path("w.pt"), tensors | {"mask": torch.tensor([-math.inf, 0.0])}))
 
 
 def test_weights_of_8_bits_are_taken():
     network = nn.Linear(2, 2)
     tensors = {"weight": torch.full((2, 2), 0.5).to(torch.float8_e4m3fn), "bias": torch.zeros(2)}
-    assign_weights(network, tensors, "w.pt")
+    assign_weights(network, Weights(Path("w.pt"), tensors))
     assert network.weight.sum() == 2
     with pytest.raises(InputError, match="'weight'"):
-        assign_weights(network, tensors | {"weight": torch.full((2, 2), math.nan).to(torch.float8_e4m3fn)}, "w.pt")
+        assign_weights(
+            network, Weights(Path("w.pt"), tensors | {"weight": torch.full((2, 2), math.nan).to(torch.float8_e4m3fn)})
+        )
 
 
 def test_tensors_that_a_network_cannot_take_are_told():
@@ -217,7 +410,7 @@ def test_tensors_that_a_network_cannot_take_are_told():
     others = (torch.ones(2, 2, dtype=torch.int8), torch.ones(2, 2, dtype=torch.complex64))
     for weight in (torch.ones(2, 2).to_sparse(), torch.empty(2, 2, device="meta"), *others):
         with pytest.raises(InputError, match="the tensor 'weight' sparse, quantised, complex or without its values"):
-            assign_weights(network, {"weight": weight, "bias": torch.zeros(2)}, "w.pt")
+            assign_weights(network, Weights(Path("w.pt"), {"weight": weight, "bias": torch.zeros(2)}))
 
 
 def test_in_order_the_first_pairs_that_do_not_fit_are_told():

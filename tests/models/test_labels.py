@@ -1,4 +1,5 @@
 import json
+import math
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from torch import nn
 
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.models import Model, Preprocessing, match_labels
+from bias_toolkit.models.labels import chance_sentence
 from bias_toolkit.models.pretrained import imagenet_classes
 
 
@@ -38,12 +40,15 @@ def test_ids_that_are_not_wordnets_are_called_class_ids():
 def test_a_part_is_matched_and_the_rest_named():
     match = match_labels(["n01443537", "n99999999", "other"], IMAGENET)
     assert match.indices == {"n01443537": 1}
-    assert match.sentence == ("1 of 3 labels matched the model's classes by WordNet id; not matched: n99999999, other")
+    assert match.sentence == (
+        "1 of 3 labels matched the model's classes by WordNet id; not matched: n99999999, other (give "
+        "their classes with --label-map)"
+    )
 
 
 def test_only_some_of_many_unmatched_labels_are_named():
     sentence = match_labels(["n01443537", *"abcdefgh"], IMAGENET).sentence
-    assert sentence.endswith("not matched: a, b, c, d, e and 3 more")
+    assert sentence.endswith("not matched: a, b, c, d, e and 3 more (give their classes with --label-map)")
 
 
 @pytest.mark.parametrize(
@@ -94,10 +99,59 @@ def test_what_matches_more_labels_is_taken():
 
 
 def test_integers_are_indices_where_no_name_matches():
-    match = match_labels(["3", "07", "10", "-1", "x"], NAMELESS)
-    assert match.indices == {"3": 3, "07": 7}
+    match = match_labels([*"0123456", "07", "8", "9", "x"], NAMELESS)
+    assert match.indices == {**{str(index): index for index in (*range(7), 8, 9)}, "07": 7}
     assert match.how == "index"
-    assert match.sentence == "2 of 5 labels matched the model's classes by index; not matched: -1, 10, x"
+    assert match.sentence == (
+        "10 of 11 labels matched the model's classes by index; not matched: x (give their classes with --label-map)"
+    )
+
+
+def test_the_order_that_was_assumed_is_told_where_texts_have_another():
+    match = match_labels([str(index) for index in range(12)], make_model(12))
+    assert match.indices == {str(index): index for index in range(12)}
+    assert match.sentence == (
+        "12 of 12 labels matched the model's classes by index, in the order of the numbers (0, 1, 2, …); a model that "
+        "was trained on these folders in the order of their names as text (0, 1, 10, …), as torchvision's ImageFolder "
+        "has it, needs a file with the class of each label, with --label-map"
+    )
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        ([str(index) for index in range(1, 11)], "10 labels are integers from 1 to 10"),
+        ([str(index) for index in range(9)], "9 labels are integers from 0 to 8"),
+        ([*map(str, range(10)), "07"], "11 labels are integers from 0 to 9"),
+        ([*map(str, range(9)), "10"], "10 labels are integers from 0 to 10"),
+        (["7"], "1 label is an integer from 7 to 7"),
+    ],
+)
+def test_integers_that_are_not_all_indices_are_no_indices(labels, said):
+    match = match_labels(labels, NAMELESS)
+    assert (match.indices, match.how) == ({}, "none")
+    assert (
+        f". {said}, but not all of the indices from 0 to 9, so they were not taken as indices: give" in match.sentence
+    )
+    assert match.sentence.endswith("--label-map")
+
+
+def test_a_number_of_thousands_of_digits_is_no_index():
+    assert match_labels(["9" * 5000], NAMELESS).how == "none"
+
+
+def test_accuracy_at_chance_is_told_for_indices_only():
+    """Against the exact binomial tail, summed here."""
+    match = match_labels([*"0123456789"], NAMELESS)
+    for n_right in range(31):
+        tail = sum(math.comb(30, k) * 0.1**k * 0.9 ** (30 - k) for k in range(n_right, 31))
+        said = chance_sentence(match, n_right, 30, 10)
+        assert (said is not None) == (tail > 0.05)
+    assert chance_sentence(match, 3, 30, 10) == (
+        "The model is right on 3 of 30 images, which is not more than chance can give (1 in 10). So the labels are "
+        "probably no indices of its classes in this order: give a file with the class of each label, with --label-map"
+    )
+    assert chance_sentence(match_labels(["dog"], PETS), 0, 30, 4) is None
 
 
 def test_integers_that_are_names_are_names():
@@ -110,8 +164,8 @@ def test_none_match():
     match = match_labels(["x", "y"], IMAGENET)
     assert (match.indices, match.how, match.n_labels, match.n_matched) == ({}, "none", 2, 0)
     assert match.sentence == (
-        "None of 2 labels matched the model's classes by WordNet id, class name or index: name a file that gives the "
-        "class of each with --label-map"
+        "None of 2 labels matched the model's classes by WordNet id, class name or index: give a file with the class "
+        "of each label, with --label-map"
     )
     assert match_labels(["x"], IMAGENET).sentence.startswith("The only label did not match the model's classes by ")
 
@@ -143,7 +197,10 @@ def test_mapping_in_csv(tmp_path):
     match = match_labels(["mutt", "fish", "seven", "nothing"], IMAGENET, mapping=path)
     assert match.indices == {"mutt": 207, "fish": 1, "seven": 7}
     assert match.how == "mapping file"
-    assert match.sentence == "3 of 4 labels matched the model's classes by mapping file; not matched: nothing"
+    assert match.sentence == (
+        "3 of 4 labels matched the model's classes by mapping file; not matched: nothing "
+        "(give their classes with --label-map)"
+    )
 
 
 def test_mapping_in_json(tmp_path):

@@ -110,6 +110,7 @@ class MemorySource:
     label_sentence: str = ""
     trained_on: str | None = "train"
     model: str = "demo"
+    reading: dict = field(default_factory=lambda: {"notes": [], "in_memory": False})
     class_names: dict = field(default_factory=dict)
     roots: dict = field(default_factory=lambda: {"train": "/data/train", "test": "/data/test"})
     dropped_boxes: dict = field(default_factory=lambda: {"train": 0, "test": 0})
@@ -179,7 +180,13 @@ class MemorySource:
     def model_record(self):
         preprocessing = {"mean": [0.5], "std": [0.25], "interpolation": "bilinear", "crop_fraction": 0.875}
         numbers = {"input_size": 64, "n_classes": 10, "feature_layer": "pool", "feature_dimension": 32}
-        return {"name": self.model, "preprocessing": preprocessing, "weights_sha256": "ab" * 32, **numbers}
+        return {
+            "name": self.model,
+            "preprocessing": preprocessing,
+            "weights_sha256": "ab" * 32,
+            **numbers,
+            **self.reading,
+        }
 
     @property
     def label_record(self):

@@ -84,7 +84,7 @@ def test_labels_that_match_nothing_name_the_option(photographs, fast, tmp_path, 
     study = Study(tmp_path / "study", photographs["train"], data / "images.csv", "demo", when_read=told.append, **fast)
     study.embed()
     assert "None of 10 labels matched the model's classes" in told[0][2]
-    assert "name a file that gives the class of each with --label-map." in told[0][2]
+    assert "give a file with the class of each label, with --label-map." in told[0][2]
 
 
 def test_only_the_most_frequent_reasons_are_shown(finished):

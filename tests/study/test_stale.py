@@ -8,9 +8,10 @@ import pytest
 
 from bias_toolkit import InputError, Settings, Study, load_model
 from bias_toolkit.study import steps
-from bias_toolkit.study.settings import INTERVAL_RULE
+from bias_toolkit.study.settings import INTERVAL_RULE, SPLITS
 
 OTHER_MODEL = "demo:fully-connected"
+SETS_OF_WEIGHTS = (("model", 1.5), ("averaged", 2.5))
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +24,8 @@ def others(complete, tmp_path_factory):
     flags = {"file_name": "a.JPEG"} | dict.fromkeys(_factors(), 0)
     (folder / "imagenet-x.jsonl").write_text(json.dumps(flags) + "\n")
     network = load_model("demo:global-pooling").module
-    torch.save({name: value * 1.5 for name, value in network.state_dict().items()}, folder / "weights.pt")
+    sets = {key: {name: value * by for name, value in network.state_dict().items()} for key, by in SETS_OF_WEIGHTS}
+    torch.save(sets, folder / "weights.pt")
     return {
         "label_map": folder / "mapping.json",
         "imagenet_x": folder / "imagenet-x.jsonl",
@@ -155,6 +157,9 @@ STALE = {
     "test_folder": ({"test_folder": ...}, OF_THE_TEST_SET),
     "model": ({"model": ...}, OF_THE_MODEL),
     "weights": ({"weights": ...}, OF_THE_MODEL),
+    "weights_key": ({"weights": ..., "weights_key": "averaged"}, OF_THE_MODEL),
+    "outputs": ({"outputs": "independent"}, OF_THE_MODEL),
+    "deep_grey": ({"deep_grey": "maximum"}, ALL),
     "feature": ({"feature": "4"}, OF_THE_MODEL),
     "label_map": ({"label_map": ...}, SWEPT | LOCATED | MAP | SIZES | ANALYSED | TRAINING),
     "imagenet_x": ({"imagenet_x": ...}, ANALYSIS),
@@ -208,6 +213,7 @@ STALE = {
     "device": ({"device": "cpu"}, set()),
     "memory": ({"memory": "2GB"}, set()),
     "trained_on": ({"trained_on": "other"}, set()),
+    "figure_formats": ({"figure_formats": ("pdf",)}, set()),
     "seed": (
         {"seed": 1},
         {"index", "neighbours", "noise", "localisation", "objects", "mean-images/train", "mean-images/test"}
@@ -276,8 +282,8 @@ def current(study, explained):
 def declared(name, before, after, explained):
     """The results that depend on a setting or input, by what the steps say of themselves."""
     # The settings that say what an input is; where a model runs changes none of its outputs but by rounding.
-    says = {f"{split}_{what}": split for split in ("train", "test") for what in ("layout", "folder")}
-    says |= {"weights": "model", "feature": "model"}
+    says = {f"{split}_{what}": {split} for split in SPLITS for what in ("layout", "folder")}
+    says |= {"deep_grey": set(SPLITS)} | {each: {"model"} for each in ("weights", "weights_key", "outputs", "feature")}
     former = {task.name: task for tasks in tasks_of(before, explained).values() for task in tasks}
 
     def depends(task):
@@ -286,7 +292,7 @@ def declared(name, before, after, explained):
         own = {each for each in own if each in task.settings}
         inputs = {step.named(each, task.member) for each in step.inputs}
         is_other_sweep = "noise_sweep" in inputs and before.noise_sweep != after.noise_sweep
-        if name in own or says.get(name, name) in inputs or is_other_sweep:
+        if name in own or says.get(name, {name}) & inputs or is_other_sweep:
             return True
         if task.name not in former or former[task.name].member != task.member:
             return True

@@ -136,7 +136,9 @@ def measures(job: Job) -> None:
 
     from bias_toolkit.foundation.files import empty_table, write_table, write_text
     from bias_toolkit.invariance import load_measures
+    from bias_toolkit.models.labels import chance_sentence
 
+    model = job.inputs.model
     schemas = _tables()
     results = job.results
     place = {image_id: row for row, image_id in enumerate(results.images("test")["image_id"])}
@@ -147,7 +149,10 @@ def measures(job: Job) -> None:
         if job.settings.precision is not None:
             known.append(results.stored.json(responses, STOPPED, StoppedValues, sweep))
     write_table(pd.concat(tables, ignore_index=True), job.folder / "measures.parquet", schemas["measures"])
-    matched = dataclasses.asdict(job.inputs.label_match) | {"classes": job.inputs.model.class_names}
+    matched = dataclasses.asdict(job.inputs.label_match) | {"classes": model.class_names}
+    accuracy = tables[0]["accuracy"].dropna()
+    if doubt := chance_sentence(job.inputs.label_match, int(accuracy.gt(0.5).sum()), len(accuracy), model.n_classes):
+        matched["sentence"] += f". {doubt}"
     write_text(json.dumps(matched), job.folder / "labels.json")
     stopped = pd.DataFrame(known) if known else empty_table(schemas["sequential"])
     write_table(stopped, job.folder / "sequential.parquet", schemas["sequential"])

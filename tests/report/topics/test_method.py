@@ -38,6 +38,15 @@ def test_the_header_says_what_published_weights_were_trained_on(source, weights)
     assert ["Trained on", "not known" if weights else "demo:train"] in method_section(contents).blocks[1].rows
 
 
+def test_how_the_model_was_read(source):
+    assert not any(row[0] == "How it was read" for row in method_section(gather(source)).blocks[1].rows)
+    read = dataclasses.replace(source, reading={"notes": ["Left out: 3 tensors."], "in_memory": True})
+    contents = gather(read)
+    said = "It was given in Python, from memory, so the command line alone cannot open it again."
+    assert ["How it was read", f"Left out: 3 tensors. {said}"] in method_section(contents).blocks[1].rows
+    assert TOPIC.results(contents)["model_notes"] == ["Left out: 3 tensors.", said]
+
+
 SAID = {
     "train": ("yes", ""),
     "other": ("no", "The model was not trained on the training set, so"),

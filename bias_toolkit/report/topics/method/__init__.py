@@ -14,6 +14,7 @@ from bias_toolkit.report.words.sentences import SET_NAMES
 
 SHOWN = ("name", "input_size", "preprocessing", "n_classes", "feature_layer", "feature_dimension", "weights_sha256")
 """What is shown of the model's record."""
+IN_MEMORY = "It was given in Python, from memory, so the command line alone cannot open it again."
 TRAINED = {"train": "yes", "other": "no", "probably other": "probably not", None: "not known"}
 
 
@@ -50,6 +51,7 @@ class Method:
     index_reason: str
     wall_times: Mapping[str, float]  # seconds of each step
     trained_on: str | None  # as `Source.trained_on`
+    model_notes: Sequence[str] = ()  # on how the model was read
     published_on: str | None = None  # the dataset on which the model's published weights were trained, if it is known
 
 
@@ -67,6 +69,7 @@ def gather(source: Source) -> Method:
         index_reason=source.index_reason,
         wall_times=source.seconds,
         trained_on=source.trained_on,
+        model_notes=[*source.model_record["notes"], *([IN_MEMORY] if source.model_record["in_memory"] else [])],
         published_on=None if source.settings.weights else published_training_set(model["name"], model["n_classes"]),
     )
 
@@ -114,6 +117,7 @@ def method_section(contents: Method) -> Section:
         ["Trained on", contents.published_on or "not known"],
         ["Trained on the training set", TRAINED[contents.trained_on]],
     ]
+    rows += [["How it was read", " ".join(contents.model_notes)]] if contents.model_notes else []
     reasons = {"Labels": contents.label_match, "Runtime": contents.runtime_reason, "Index": contents.index_reason}
     rows += [[name, sentence] for name, sentence in reasons.items() if sentence]
     times = {name: seconds(value) for name, value in contents.wall_times.items()}
@@ -166,6 +170,7 @@ TOPIC = Topic(
         **contents.datasets,
         "model": contents.model,
         "trained_on": contents.trained_on,
+        "model_notes": list(contents.model_notes),
         "label_match": contents.label_match,
         "index": contents.index_reason,
         "settings": contents.settings,
