@@ -48,7 +48,18 @@ def as_fiftyone(folder, images):
     return folder
 
 
-@pytest.mark.parametrize("write", [as_yolo, as_open_images, as_fiftyone])
+def as_lvis(folder, images):
+    content = {"images": [], "annotations": [], "categories": [{"id": n, "name": name} for n, name in enumerate(NAMES)]}
+    for number, (name, (x0, y0, x1, y1, category)) in enumerate(zip(images, BOXES, strict=True)):
+        url = f"http://images.example.org/images/{name}.png"
+        content["images"].append({"id": number, "coco_url": url, "width": WIDTH, "height": HEIGHT})
+        box = {"bbox": [x0, y0, x1 - x0, y1 - y0], "category_id": NAMES.index(category)}
+        content["annotations"].append({"id": number, "image_id": number} | box)
+    (folder / "lvis_v1_val.json").write_text(json.dumps(content))
+    return folder / "lvis_v1_val.json"
+
+
+@pytest.mark.parametrize("write", [as_yolo, as_open_images, as_fiftyone, as_lvis])
 def test_the_boxes_are_those_that_were_written(run, tmp_path, write):
     images = [f"a{number}" for number in range(len(BOXES))]
     (tmp_path / "images").mkdir()
