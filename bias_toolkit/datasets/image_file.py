@@ -71,7 +71,8 @@ def check_pixels(width: int, height: int) -> None:
 
 def is_suspect(file: BinaryIO) -> bool:
     """Whether parsing a file alone may take much time or memory; the file position is reset to the start."""
-    size = os.fstat(file.fileno()).st_size
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
     start = file.read(8)
     suspect = size > _LARGE if start.startswith(_COMPRESSED) else _bytes_of_tags(file, start, size) > size
     file.seek(0)

@@ -23,7 +23,10 @@ import os
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, BinaryIO
+from io import BytesIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 from PIL import ExifTags, Image, TiffTags, UnidentifiedImageError
@@ -66,6 +69,7 @@ _DISK = {errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.ENODEV}
 _PASSING = _NOT_THERE | _NETWORK | _DISK | {errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE}
 """What the system says of a file, its disk or this process that can be otherwise in the next run."""
 
+Result = TypeVar("Result")
 _OF_A_LINK = {errno.ENOENT: "a link to a file that is not there", errno.ELOOP: "a link that leads back to itself"}
 
 
@@ -147,17 +151,24 @@ class ImageFiles:
 def read_header(path: str) -> Header:
     """Stored size in pixels and EXIF orientation of an image file; raises UnreadableImageError."""
     try:
-        with _unreadable(path), open_regular(path) as file:
-            if not is_suspect(file):
-                try:
-                    return _header(file)
-                except (_NeedsLimits, MemoryError):
-                    pass
-            answer, _ = decoded_apart("header", path)
+        with _unreadable(), open_regular(path) as file:
+            return _if_cheap(_header, file) or _header_in_child(path)
     except OSError as error:
         reason = _OF_A_LINK.get(error.errno) if os.path.islink(path) else None
         raise UnreadableImageError(reason or _reason(error), transient=error.errno in _PASSING) from error
-    return Header(*answer["header"])
+
+
+def header_of(content: bytes) -> Header:
+    """As `read_header`, of the content of an image file."""
+    with _unreadable():
+        return _if_cheap(_header, BytesIO(content)) or _from_file(_header_in_child, content)
+
+
+def pixels_of(content: bytes, reduction: Reduction | None = None) -> ReducedImage:
+    """As `ImageFiles.read_reduced`, of the content of an image file; raises UnreadableImageError."""
+    decode = functools.partial(_pixels, reduction=reduction or _whole)
+    with _unreadable():
+        return _if_cheap(decode, BytesIO(content)) or _from_file(_pixels_in_child, content)
 
 
 def read_pixels(path: str) -> np.ndarray:
@@ -181,14 +192,36 @@ class _NeedsLimits(Exception):
 
 def _decoded(path: str, reduction: Reduction, scaling: str = FULL) -> ReducedImage:
     """As `read_reduced`, but raises OSError with a number if the file cannot be reached."""
-    with _unreadable(path), open_regular(path) as file:
-        if not is_suspect(file):
-            try:
-                return _pixels(file, reduction=reduction, scaling=scaling)
-            except (_NeedsLimits, MemoryError):
-                pass
-        pixels = decoded_apart("pixels" if scaling == FULL else _BY_MAXIMUM, path)[1]
-        return ReducedImage(pixels, *pixels.shape[1::-1])
+    with _unreadable(), open_regular(path) as file:
+        read = functools.partial(_pixels, reduction=reduction, scaling=scaling)
+        return _if_cheap(read, file) or _pixels_in_child(path, scaling)
+
+
+def _if_cheap(read: Callable[[BinaryIO], Result], file: BinaryIO) -> Result | None:
+    """What `read` makes of an image file; None if it is so costly that a separate process has to read it."""
+    if is_suspect(file):
+        return None
+    try:
+        return read(file)
+    except (_NeedsLimits, MemoryError):
+        return None
+
+
+def _header_in_child(path: str) -> Header:
+    return Header(*decoded_apart("header", path)[0]["header"])
+
+
+def _pixels_in_child(path: str, scaling: str = FULL) -> ReducedImage:
+    pixels = decoded_apart("pixels" if scaling == FULL else _BY_MAXIMUM, path)[1]
+    return ReducedImage(pixels, *pixels.shape[1::-1])
+
+
+def _from_file(read: Callable[[str], Result], content: bytes) -> Result:
+    """What `read` makes of a temporary file with this content."""
+    with TemporaryDirectory(prefix="bias-toolkit-") as folder:
+        path = Path(folder, "image")
+        path.write_bytes(content)
+        return read(str(path))
 
 
 def _header(file: BinaryIO, apart: bool = False) -> Header:
@@ -211,14 +244,19 @@ def _pixels(file: BinaryIO, apart: bool = False, reduction: Reduction = _whole, 
         width, height, factor = _begin_reduced(image, reduction)
         if image.format == "PNG":
             _match_transparent_colour(image)
-        image.load()
-        orientation = _orientation(image)
-        rgb = _eight_bit_rgb(image, scaling)
-        if orientation in _TRANSPOSITIONS:
-            rgb = rgb.transpose(_TRANSPOSITIONS[orientation])
-        pixels = np.array(rgb)
+        pixels = upright_rgb(image, scaling)
         # A PNG may store its orientation after its pixels.
         return ReducedImage(pixels, width, height, factor) if factor > 1 else ReducedImage(pixels, *pixels.shape[1::-1])
+
+
+def upright_rgb(image: Image.Image, scaling: str = FULL) -> np.ndarray:
+    """The pixels of a Pillow image as the module's docstring says: upright RGB, uint8 (height, width, 3)."""
+    image.load()
+    orientation = _orientation(image)
+    rgb = _eight_bit_rgb(image, scaling)
+    if orientation in _TRANSPOSITIONS:
+        rgb = rgb.transpose(_TRANSPOSITIONS[orientation])
+    return np.array(rgb)
 
 
 def _begin_reduced(image: Image.Image, reduction: Reduction) -> tuple[int, int, int]:
@@ -240,6 +278,9 @@ def _opened(file: BinaryIO, apart: bool) -> Iterator[Image.Image]:
     if apart:
         # Only in this process, whose memory is limited; `check_pixels` replaces Pillow's limit.
         Image.MAX_IMAGE_PIXELS = None
+    if file.seek(0, os.SEEK_END) == 0:
+        raise UnreadableImageError("the file is empty")
+    file.seek(0)
     try:
         image = Image.open(file, formats=FORMATS)
     except Image.DecompressionBombError:
@@ -250,12 +291,12 @@ def _opened(file: BinaryIO, apart: bool) -> Iterator[Image.Image]:
 
 
 def _header_apart(path: str) -> tuple[dict[str, Any], None]:
-    with _unreadable(path), open_regular(path) as file:
+    with _unreadable(), open_regular(path) as file:
         return {"header": list(_header(file, apart=True))}, None
 
 
 def _pixels_apart(path: str, scaling: str = FULL) -> tuple[dict[str, Any], np.ndarray]:
-    with _unreadable(path), open_regular(path) as file:
+    with _unreadable(), open_regular(path) as file:
         pixels = _pixels(file, apart=True, scaling=scaling).pixels
     return {"shape": list(pixels.shape)}, pixels
 
@@ -270,8 +311,8 @@ TASKS = {
 
 
 @contextmanager
-def _unreadable(path: str) -> Iterator[None]:
-    """Turn any fault inside one file into UnreadableImageError with a reason that leaves out the file's path.
+def _unreadable() -> Iterator[None]:
+    """Turn any fault inside one file into UnreadableImageError with a reason.
 
     The operating system's errors about the file stay OSError with a number.
     """
@@ -280,9 +321,7 @@ def _unreadable(path: str) -> Iterator[None]:
     except (_NeedsLimits, UnreadableImageError, MemoryError):
         raise
     except UnidentifiedImageError as error:
-        empty = os.path.getsize(path) == 0
-        known = f"not an image in a known format ({', '.join(FORMATS)})"
-        raise UnreadableImageError("the file is empty" if empty else known) from error
+        raise UnreadableImageError(f"not an image in a known format ({', '.join(FORMATS)})") from error
     except OSError as error:
         # Pillow raises OSError without a number for faults inside a file.
         if error.errno is not None:
