@@ -9,21 +9,28 @@ from bias_toolkit.datasets.layouts import (
     clips,
     coco,
     fiftyone,
+    hugging_face,
+    image_folder,
     imagenet,
     open_images,
     table_file,
     tiny_imagenet,
     voc,
+    webdataset,
     yolo,
 )
 from bias_toolkit.datasets.layouts.folders import CLASS_FOLDERS, IMAGES_ONLY
 from bias_toolkit.datasets.layouts.layout import ASKED, Layout
+from bias_toolkit.datasets.shard_files import is_pattern
 from bias_toolkit.datasets.walk import IMAGE_EXTENSIONS
 from bias_toolkit.foundation.errors import InputError
 
 _DEMO_PREFIX = "demo:"
 _BY_PREFERENCE = (
     open_images.LAYOUT,
+    webdataset.LAYOUT,
+    hugging_face.LAYOUT,
+    image_folder.LAYOUT,
     table_file.LAYOUT,
     fiftyone.LAYOUT,
     voc.LAYOUT,
@@ -74,7 +81,7 @@ def load_dataset(
     absolute = Path(os.path.abspath(os.path.expanduser(name)))
     if "\0" not in name:
         check_path(absolute)
-    if "\0" in name or not os.path.exists(absolute):
+    if "\0" in name or not (os.path.exists(absolute) or is_pattern(name)):
         raise InputError(f"there is no file or folder {escaped(str(absolute))}")
     try:
         taken, reason = _choose(absolute, layout)

@@ -29,6 +29,13 @@ def is_image_name(name: str) -> bool:
     return name.lower().endswith(IMAGE_EXTENSIONS) and not name.startswith(".")
 
 
+def why_not_read(name: str) -> str | None:
+    """Why a file that is an image, by its name, is not read; None if it is read, or is no image."""
+    if not name.lower().endswith(_OTHER_EXTENSIONS):
+        return None
+    return f"files that end in .{name.rpartition('.')[2]} are not read; save it as .jpg or .png"
+
+
 def walk_images(root: str | os.PathLike) -> Walk:
     """Paths of the images below a folder, relative to it, with `/`, sorted.
 
@@ -93,8 +100,8 @@ def _images_below(root: str) -> Iterator[tuple[str, str | None]]:
     for path, reason in _files_below(root):
         if reason is not None or is_image_name(path.rpartition("/")[2]):
             yield path, reason
-        elif path.lower().endswith(_OTHER_EXTENSIONS):
-            yield path, _not_read(path)
+        elif reason := why_not_read(path):
+            yield path, reason
 
 
 def _files_below(root: str) -> Iterator[tuple[str, str | None]]:
@@ -117,7 +124,3 @@ def _files_below(root: str) -> Iterator[tuple[str, str | None]]:
                 real = os.path.realpath(entry.path) if entry.is_symlink() else os.path.join(enclosing[-1], entry.name)
                 if real not in enclosing:
                     folders.append((entry.path, f"{prefix}{entry.name}/", (*enclosing, real)))
-
-
-def _not_read(name: str) -> str:
-    return f"files that end in .{name.rpartition('.')[2]} are not read; save it as .jpg or .png"
