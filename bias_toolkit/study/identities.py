@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bias_toolkit.datasets.shard_files import is_pattern
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.files import file_digest
 from bias_toolkit.models.specs import name_of
@@ -172,6 +171,8 @@ class Identities:
             recorded = getattr(self.recorded, name)
             return None if recorded is None else recorded.spec
         if isinstance(given, str | os.PathLike):
+            from bias_toolkit.datasets.shard_files import is_pattern
+
             given = os.fspath(given)
             is_place = name != "model" and (os.path.exists(given) or is_pattern(given))
             return os.path.abspath(given) if is_place else given

@@ -57,8 +57,8 @@ def _recognise(path: Path, asked: bool) -> str | None:
         if compressed and (path.is_file() or not holds_image(path)):
             folder = path.parent if path.is_file() else path
             raise InputError(
-                f"{folder} holds the compressed tar {escaped(compressed[0])}, in which images cannot be read where they "
-                "lie: uncompress it to .tar, or unpack it"
+                f"{folder} holds the compressed tar {escaped(compressed[0])}, in which no image can be read where it "
+                "lies: uncompress it to .tar, or unpack it"
             )
         return None
     if path.is_dir() and not asked and holds_image(path, deep=False):
