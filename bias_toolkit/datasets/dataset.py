@@ -86,8 +86,8 @@ class Dataset:
     def fingerprint(self) -> str:
         """SHA-256, in hex, of the layout, each image's path, size and time of change, and the annotations.
 
-        No image is opened. The location of the root does not count: a dataset that is moved unchanged keeps its
-        fingerprint.
+        No image is opened, but of a dataset in memory, the content of each image counts. The location of the root does
+        not count: a dataset that is moved unchanged keeps its fingerprint.
         """
         listing = self._listing
         digest = hashlib.sha256()
@@ -110,6 +110,10 @@ class Dataset:
             add("\n".join(name for name, _ in listing.unlisted).encode())
         return digest.hexdigest()
 
+    def prepare(self, progress: Progress = silent) -> None:
+        """Read what the fingerprint needs: all images of a dataset in memory, and nothing of others."""
+        self._listing.prepare(progress)
+
     @property
     def n_listed(self) -> int:
         """Number of images that the dataset lists, whether or not they can be read."""
@@ -123,6 +127,7 @@ class Dataset:
         InputError if an annotation file is malformed, or if no image can be read.
         """
         image_ids = self._listing.image_ids
+        self.prepare(progress)
         try:
             annotations = self._listing.annotate(progress)
         except OSError as error:

@@ -61,6 +61,7 @@ class Listing:
     class_names: dict[str, str] = field(default_factory=dict)  # readable names by label, where the layout has them
     annotation_files: Sequence[Path] = ()  # their content enters the fingerprint
     stamped_files: Sequence[Path] = ()  # too many to read (one for each image): their names, sizes and times enter it
+    prepare: Callable[[Progress], None] = lambda progress: None  # reads what the fingerprint needs, if that takes long
     # Files that cannot be images of the tables: a name that can be shown, and the reason.
     unlisted: Sequence[tuple[str, str]] = ()
     # Of clips: the ids of the frames around each image, which is the middle one.

@@ -2,9 +2,11 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 from bias_toolkit.datasets.dataset import Dataset
 from bias_toolkit.datasets.file_names import check_path, escaped
+from bias_toolkit.datasets.in_memory import MEMORY, away, held_dataset
 from bias_toolkit.datasets.layouts import (
     clips,
     coco,
@@ -48,7 +50,7 @@ LAYOUTS: tuple[str, ...] = tuple(layout.name for layout in _BY_PREFERENCE)
 
 
 def load_dataset(
-    path: str | os.PathLike, layout: str | None = None, images: str | os.PathLike | None = None
+    path: str | os.PathLike | Any, layout: str | None = None, images: str | os.PathLike | None = None
 ) -> Dataset:
     """Open a dataset, without reading its images yet.
 
@@ -58,9 +60,11 @@ def load_dataset(
 
     Parameters
     ----------
-    path : str or path
+    path : str, path or object
         A folder, an annotation file or a table, as the layouts' modules say; or `demo:train`, `demo:photographer` or
-        `demo:uniform` for the built-in datasets.
+        `demo:uniform` for the built-in datasets; or a dataset in memory: a DataFrame with the columns of
+        `layouts.table_file`, or with a column `image` in place of `path`; a torch Dataset of (image, label), as
+        `in_memory.pixels_in` takes images; a `datasets.Dataset`.
     layout : str, optional
         One of `LAYOUTS`; by default, the layout is recognised. The dataset's `layout` and `layout_reason` say which
         layout was used, and why.
@@ -68,6 +72,10 @@ def load_dataset(
         The folder to which the file names in the annotations are relative, for the layouts `coco` and `table`. By
         default, that is the folder of a table, and a folder near a JSON file that holds its images.
     """
+    if not isinstance(path, str | os.PathLike):
+        if layout is not None:
+            raise InputError(f"a dataset in memory takes no layout: leave out {layout!r}")
+        return held_dataset(path)
     name = os.fspath(path)
     if layout is not None and layout not in LAYOUTS:
         raise InputError(f"there is no layout {layout!r}: use one of {', '.join(LAYOUTS)}")
@@ -78,6 +86,8 @@ def load_dataset(
         from bias_toolkit.datasets.demo import load_demo_dataset
 
         return load_demo_dataset(name.removeprefix(_DEMO_PREFIX))
+    if name.startswith(MEMORY):
+        raise away(name)
     absolute = Path(os.path.abspath(os.path.expanduser(name)))
     if "\0" not in name:
         check_path(absolute)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bias_toolkit.foundation.errors import InputError
-from bias_toolkit.foundation.progress import Progress, silent
+from bias_toolkit.foundation.progress import Progress, named, silent
 from bias_toolkit.models.specs import names_code
 from bias_toolkit.study.identities import EXTRA_FILES, Identities, Named, refuse_system_place, resolved
 from bias_toolkit.study.record import DatasetRecord, MapsRecord, ModelIdentity, ModelRecord, StudyRecord
@@ -94,6 +94,7 @@ class Inputs:
             dataset = given if isinstance(given, Dataset) else load_dataset(place, layout, images)
             if self.settings.deep_grey is not None:
                 dataset = dataset.scaled(self.settings.deep_grey)
+            dataset.prepare(named(self.progress, after=WORDS[split]))
             self._identities.learn(split, {"layout": dataset.layout, "fingerprint": dataset.fingerprint})
         return dataset
 

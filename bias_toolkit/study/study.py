@@ -78,8 +78,9 @@ class Study:
     ----------
     folder : path
         The study's folder; the first step creates it if it does not exist.
-    train, test : str, path or Dataset, optional
-        The two datasets; for an existing study, by default its own.
+    train, test : str, path, Dataset, or what `load_dataset` takes from memory, optional
+        The two datasets; for an existing study, by default its own. Those from memory have to be given again whenever
+        their images are needed; all their images are read for their fingerprint.
     model : str, Model, nn.Module or None
         An argument for `load_model`, or a model; the same default. One from memory cannot be opened again by its name.
     trust_study : bool
@@ -119,8 +120,8 @@ class Study:
     def __init__(
         self,
         folder: str | os.PathLike,
-        train: str | os.PathLike | Dataset | None = None,
-        test: str | os.PathLike | Dataset | None = None,
+        train: str | os.PathLike | Dataset | Any | None = None,
+        test: str | os.PathLike | Dataset | Any | None = None,
         model: str | Model | nn.Module | None = None,
         *,
         trust_study: bool = False,
@@ -141,7 +142,7 @@ class Study:
             pass
         except OSError as error:
             raise InputError(f"{self.folder} cannot be opened ({error.strerror}); name another folder.") from error
-        named = Named(train, test, model, trusts_study=trust_study)
+        named = Named(_named_set(train), _named_set(test), model, trusts_study=trust_study)
         recorded = _find_record(self.folder, named)
         self.inputs = Inputs(self.folder, named, _settings(self.folder, recorded, named, settings), recorded)
         # Refuse settings that give no sweep or map before anything is computed or recorded.
@@ -568,6 +569,15 @@ def _study_there(folder: Path) -> Path:
             f"{folder} holds no study (no {RECORD}), so nothing can be reused of it; name a study's folder."
         )
     return folder
+
+
+def _named_set(given: Any) -> str | os.PathLike | Dataset | None:
+    """A dataset as the user named it; an object in memory becomes a Dataset."""
+    if given is None or isinstance(given, str | os.PathLike):
+        return given
+    from bias_toolkit.datasets import Dataset, load_dataset
+
+    return given if isinstance(given, Dataset) else load_dataset(given)
 
 
 def _find_record(folder: Path, named: Named) -> StudyRecord:

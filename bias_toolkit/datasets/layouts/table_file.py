@@ -16,7 +16,8 @@ leads out of the table's folder is refused; use a symbolic link in the folder fo
 
 import csv
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -72,7 +73,7 @@ def _read(path: Path, reason: str, images: Path | None = None) -> Dataset:
     paths = {text: _image_id(text, folder, place) for text, place in zip(texts, places, strict=True)}
     table["image_id"] = table["path"].map(paths)
     image_ids = sorted(set(paths.values()))
-    labels = _labels(path, table).reindex(image_ids).astype(object)
+    labels = labels_by_image(table, str(path)).reindex(image_ids).astype(object)
     labels = labels.where(labels.notna(), None)
     boxes = table[table["x0"].notna()]
     if "class" in columns:
@@ -99,27 +100,32 @@ def _read_columns(file: Path) -> tuple[pd.DataFrame, dict[str, str], list[Note]]
     notes = _notes_on_columns(columns, header)
     if "class" in columns:
         table = table.rename(columns={"class": "category" if "x0" in columns else "label"})
+    table, more = checked(table, str(file), partial(_place, file))
+    return table, columns, notes + more
+
+
+def checked(table: pd.DataFrame, name_of_table: str, place: Callable[[int], str]) -> tuple[pd.DataFrame, list[Note]]:
+    """The documented columns of a table, and notes; missing columns are filled. `place` names a row by its index."""
+    notes = []
     if not len(table):
-        raise InputError(f"{file} has no row")
+        raise InputError(f"{name_of_table} has no row")
     if missing := [name for name in BOX_EDGES if name not in table]:
         if len(missing) < len(BOX_EDGES):
-            raise InputError(f"{file} lacks the column {missing[0]!r}: a box needs {', '.join(BOX_EDGES)}")
+            raise InputError(f"{name_of_table} lacks the column {missing[0]!r}: a box needs {', '.join(BOX_EDGES)}")
         table[BOX_EDGES] = np.nan
     table = table.reindex(columns=_TEXTS + BOX_EDGES + _SIZE)
     if table["path"].isna().any():
-        raise InputError(f"{_first_place(file, table['path'].isna())} has no path")
+        raise InputError(f"{_first_place(place, table['path'].isna())} has no path")
     for name in BOX_EDGES:
         numbers = pd.to_numeric(table[name], errors="coerce").astype(float)
         wrong = (numbers.isna() & table[name].notna()) | np.isinf(numbers)
         if wrong.any():
-            raise InputError(
-                f"{_first_place(file, wrong)} has {shortened(str(table[name][wrong].iloc[0]))} as {name}, which is not "
-                "a finite number"
-            )
+            value = shortened(str(table[name][wrong].iloc[0]))
+            raise InputError(f"{_first_place(place, wrong)} has {value} as {name}, which is not a finite number")
         table[name] = numbers
     partial = table[BOX_EDGES].isna().any(axis=1) & table[BOX_EDGES].notna().any(axis=1)
     if partial.any():
-        raise InputError(f"{_first_place(file, partial)} has some of {', '.join(BOX_EDGES)}, and not all of them")
+        raise InputError(f"{_first_place(place, partial)} has some of {', '.join(BOX_EDGES)}, and not all of them")
     for name in ("label", "category"):
         given = table[name].dropna()
         if len(given) and given.str.fullmatch(_WRITTEN_AS_FLOAT).all():
@@ -127,7 +133,7 @@ def _read_columns(file: Path) -> tuple[pd.DataFrame, dict[str, str], list[Note]]
             text = f"{count(len(given), f'{name} is', f'{name}s are'.replace('ys ', 'ies '))} read as a whole number"
             notes.append(Note(f"{text} (for example {given.iloc[0]} as {table[name].dropna().iloc[0]})."))
     table["category"] = table["category"].where(table["category"].notna(), table["label"])
-    return table, columns, notes
+    return table, notes
 
 
 def _notes_on_columns(columns: dict[str, str], header: Sequence[str]) -> list[Note]:
@@ -233,8 +239,8 @@ def _place(file: Path, number: int) -> str:
     return f"{file}, {'row' if _is_parquet(file) else 'line'} {number}"
 
 
-def _first_place(file: Path, flags: pd.Series) -> str:
-    return _place(file, int(flags.index[int(np.argmax(flags))]))
+def _first_place(place: Callable[[int], str], flags: pd.Series) -> str:
+    return place(int(flags.index[int(np.argmax(flags))]))
 
 
 def _image_id(text: str, folder: Path, where: str) -> str:
@@ -246,14 +252,14 @@ def _image_id(text: str, folder: Path, where: str) -> str:
     return check_inside(text, where)
 
 
-def _labels(file: Path, table: pd.DataFrame) -> pd.Series:
+def labels_by_image(table: pd.DataFrame, name_of_table: str) -> pd.Series:
     """Label by image id."""
     labelled = table[["image_id", "label"]].dropna().drop_duplicates()
     repeated = labelled["image_id"].duplicated(keep=False)
     if repeated.any():
         first = labelled[repeated]["image_id"].iloc[0]
         labels = labelled["label"][labelled["image_id"] == first]
-        raise InputError(f"{file} gives {listed([first])} the labels {listed(labels)}: an image has one")
+        raise InputError(f"{name_of_table} gives {listed([first])} the labels {listed(labels)}: an image has one")
     return labelled.set_index("image_id")["label"]
 
 
