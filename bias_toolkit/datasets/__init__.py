@@ -2,6 +2,7 @@
 
 from bias_toolkit.datasets.dataset import Dataset, Header
 from bias_toolkit.datasets.imagenet_x import imagenet_x_factors, imagenet_x_stamp
+from bias_toolkit.datasets.in_memory import dataset_away, is_held
 from bias_toolkit.datasets.layouts.clips import REACH, clip_of
 from bias_toolkit.datasets.listing import BOX_COLUMNS, Annotations, Listing
 from bias_toolkit.datasets.load import LAYOUTS, load_dataset
@@ -19,25 +20,7 @@ from bias_toolkit.datasets.schema import (
 )
 
 __all__ = [
-    "BOX_COLUMNS",
-    "BOX_EDGES",
-    "IMAGES",
-    "LAYOUTS",
-    "OBJECTS",
-    "REACH",
-    "SKIPPED",
-    "Annotations",
-    "Dataset",
-    "Header",
-    "Listing",
-    "Note",
-    "ReducedImage",
-    "Reduction",
-    "Tables",
-    "clip_of",
-    "imagenet_x_factors",
-    "imagenet_x_stamp",
-    "load_dataset",
-    "read_pixels",
-    "skipped_table",
+    "BOX_COLUMNS", "BOX_EDGES", "IMAGES", "LAYOUTS", "OBJECTS", "REACH", "SKIPPED", "Annotations", "Dataset", "Header",
+    "Listing", "Note", "ReducedImage", "Reduction", "Tables", "clip_of", "dataset_away", "imagenet_x_factors",
+    "imagenet_x_stamp", "is_held", "load_dataset", "read_pixels", "skipped_table",
 ]  # fmt: skip

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -23,11 +24,11 @@ from bias_toolkit.datasets.layouts.table_file import checked, labels_by_image
 from bias_toolkit.datasets.listing import BOX_COLUMNS, Annotations, Listing, no_boxes
 from bias_toolkit.datasets.pixels import ImageFiles, header_of, pixels_of, read_pixels, upright_rgb
 from bias_toolkit.datasets.records import box_table, label_text
-from bias_toolkit.datasets.schema import ReducedImage, Reduction
+from bias_toolkit.datasets.schema import ReducedImage, Reduction, Tables
 from bias_toolkit.foundation.errors import InputError, UnreadableImageError
 from bias_toolkit.foundation.progress import Progress, silent
 
-MEMORY = "memory:"
+_MEMORY = "memory:"
 """The names of these datasets begin so."""
 TAKES = (
     "a path, a pandas DataFrame with a column path or image, a torch Dataset of (image, label), or a datasets.Dataset"
@@ -56,12 +57,31 @@ def held_dataset(held: Any) -> Dataset:
     raise InputError(f"{kind} is no dataset: give {TAKES}")
 
 
+def is_held(name: str) -> bool:
+    """Whether a name in a study's record is that of a dataset in memory."""
+    return name.startswith(_MEMORY)
+
+
 def away(name: str) -> InputError:
     """The error for a dataset that a study's record names, and that was in memory."""
     return InputError(
-        f"the images of {name.removeprefix(MEMORY).strip()} were given in memory and are not kept: to go on, open the "
+        f"the images of {name.removeprefix(_MEMORY).strip()} were given in memory and are not kept: to go on, open the "
         "study in Python with the same objects, as in Study(folder, train=..., test=...)"
     )
+
+
+def dataset_away(name: str, tables: Tables) -> Dataset:
+    """A dataset that was in memory, as a study's record names it, with the tables of its scan and without its pixels.
+
+    Reading a pixel raises InputError.
+    """
+
+    def refuse(*_: object) -> Any:
+        raise away(name)
+
+    pixels = SimpleNamespace(header=refuse, read=refuse, read_reduced=refuse, source=refuse, stamp=refuse)
+    image_ids = tables.images["image_id"].tolist()
+    return Dataset(Listing(name, _LAYOUT, "it was in memory, and is not given now", image_ids, refuse), pixels)
 
 
 class HeldImages:
@@ -92,7 +112,7 @@ class HeldImages:
                     header, digest, label = self._seen(image_id)
                     if number < _READ_TWICE and self._seen(image_id)[1] != digest:
                         raise InputError(
-                            f"{self._root.removeprefix(MEMORY)} gives another image {image_id} when it is read again: "
+                            f"{self._root.removeprefix(_MEMORY)} gives another image {image_id} when it is read again: "
                             "give it without random transforms"
                         )
                     self._digest.update(digest)
@@ -134,7 +154,7 @@ class HeldImages:
 
     def source(self, image_id: str) -> str:
         self.look()
-        return f"{MEMORY}{self._digest.hexdigest()}/{image_id}"
+        return f"{_MEMORY}{self._digest.hexdigest()}/{image_id}"
 
     def stamp(self, image_ids: Sequence[str]) -> bytes:
         self.look()
@@ -185,10 +205,10 @@ def _held(
     annotate: Callable[[HeldImages, Progress], Annotations],
     more: bytes = b"",
 ) -> Dataset:
-    pixels = HeldImages(f"{MEMORY} {root}", image_ids, item, more)
+    pixels = HeldImages(f"{_MEMORY} {root}", image_ids, item, more)
     reason = f"{what}; all images were read once, as the fingerprint of a set in memory is of its content"
     annotated = partial(annotate, pixels)
-    return Dataset(Listing(f"{MEMORY} {root}", _LAYOUT, reason, image_ids, annotated, prepare=pixels.look), pixels)
+    return Dataset(Listing(f"{_MEMORY} {root}", _LAYOUT, reason, image_ids, annotated, prepare=pixels.look), pixels)
 
 
 def _table(frame: pd.DataFrame, names: Sequence[str], name: str) -> tuple[pd.DataFrame, list[str | None]]:
@@ -221,7 +241,7 @@ def _from_paths(frame: pd.DataFrame) -> Dataset:
     annotations = Annotations([by_name[image_id] for image_id in image_ids], boxes)
     pixels = _StampedFiles(str(folder), _bytes_of(annotations))
     reason = f"a DataFrame with a column path, of files in {folder}"
-    return Dataset(Listing(f"{MEMORY} {name}", _LAYOUT, reason, image_ids, lambda progress: annotations), pixels)
+    return Dataset(Listing(f"{_MEMORY} {name}", _LAYOUT, reason, image_ids, lambda progress: annotations), pixels)
 
 
 class _StampedFiles(ImageFiles):

@@ -6,7 +6,7 @@ from typing import Any
 
 from bias_toolkit.datasets.dataset import Dataset
 from bias_toolkit.datasets.file_names import check_path, escaped
-from bias_toolkit.datasets.in_memory import MEMORY, away, held_dataset
+from bias_toolkit.datasets.in_memory import away, held_dataset, is_held
 from bias_toolkit.datasets.layouts import (
     clips,
     coco,
@@ -86,7 +86,7 @@ def load_dataset(
         from bias_toolkit.datasets.demo import load_demo_dataset
 
         return load_demo_dataset(name.removeprefix(_DEMO_PREFIX))
-    if name.startswith(MEMORY):
+    if is_held(name):
         raise away(name)
     absolute = Path(os.path.abspath(os.path.expanduser(name)))
     if "\0" not in name:

@@ -63,6 +63,12 @@ class Inputs:
             dataset.restore(tables)
         return dataset
 
+    def is_away(self, split: str) -> bool:
+        """Whether the `train` or `test` set was in memory when it was read, and is not given now."""
+        from bias_toolkit.datasets import is_held
+
+        return getattr(self.named, split) is None and is_held(self.spec(split) or "")
+
     def opened(self, split: str) -> Dataset:
         """The `train` or `test` set as it was opened: its tables are read from its images and annotations."""
         return self._train if split == "train" else self._test
@@ -76,8 +82,14 @@ class Inputs:
         return self._open_dataset("test")
 
     def _open_dataset(self, split: str) -> Dataset:
-        from bias_toolkit.datasets import Dataset, load_dataset
+        from bias_toolkit.datasets import Dataset, dataset_away, load_dataset
 
+        if (
+            self.is_away(split)
+            and self._identities.of(split) is not None
+            and (tables := self.tables(split)) is not None
+        ):
+            return dataset_away(self.spec(split), tables)
         given = getattr(self.named, split)
         layout, images = (getattr(self.settings, f"{split}_{what}") for what in ("layout", "folder"))
         place = given.root if isinstance(given, Dataset) else self.required(split)

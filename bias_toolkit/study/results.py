@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pandas as pd
 
-from bias_toolkit.foundation.errors import InputError
+from bias_toolkit.foundation.errors import InputError, UnreadableImageError
 from bias_toolkit.foundation.files import empty_table, read_array
 from bias_toolkit.models.specs import NAMED_MODELS
 from bias_toolkit.pipeline.record import CLEARED, RECORD, StepRecord, read_record
@@ -94,6 +94,8 @@ class Results:
 
         Raises UnreadableImageError if it cannot be decoded.
         """
+        if self._inputs.is_away(split):
+            raise UnreadableImageError("its set was in memory, and is not given now", transient=True)
         return self._inputs.dataset(split).read(image_id)
 
     @property
