@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.text import Text
 
+from bias_toolkit.foundation.bars import ConsoleProgress, LastingStream
 from bias_toolkit.foundation.words import visible, visible_json, visible_name
-from bias_toolkit_cli.progress import ConsoleProgress, LastingStream
 
 if TYPE_CHECKING:
     from bias_toolkit.report.words.finding import Finding

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from contextlib import suppress
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.invariance import HEADLINE
+from bias_toolkit.report.page.style import drawing_on, new_figure
 from bias_toolkit.report.source import ReadOnce, Source
 from bias_toolkit.report.topic import Choice, Option, Plot, Topic
 from bias_toolkit.report.topics import TOPICS, localisation
@@ -62,12 +64,14 @@ def plot(
     bins: int | None = None,
     by_class: bool = False,
     beside: Sequence[Source] = (),
+    ax: Axes | None = None,
 ) -> Figure:
     """Draw one of `PLOTS`. Only the results that it shows are read.
 
     `measure` and `distance` are columns of the per-image table, for the figures that relate two of them. `bins` is the
     number of quantile bins, by default that of the study's curves, or five per class. `by_class` gives one panel per
-    class. `beside` are other studies to draw on the same axes.
+    class. `beside` are other studies to draw on the same axes. A figure of one panel can be drawn on `ax`, axes of the
+    user's own figure.
 
     Raises InputError if there is no such figure, the study lacks its data, or an option does not belong to the figure
     or has a value that it cannot show.
@@ -83,8 +87,11 @@ def plot(
     drawn, topic = PLOTS[name], _TOPIC_OF[name]
     source = ReadOnce(source)
     contents, *others = (_contents(topic, name, each) for each in (source, *beside))
-    figure = drawn.draw(contents, Choice(name, measure, distance, bins, by_class, others)).figure
-    return marked_plot(figure, drawn.boxes, localisation.gather(source)) if drawn.boxes else figure
+    with drawing_on(ax):
+        figure = drawn.draw(contents, Choice(name, measure, distance, bins, by_class, others)).figure
+        if drawn.boxes:
+            marked_plot(figure if ax is None else new_figure(), drawn.boxes, localisation.gather(source))
+    return figure if ax is None else ax.figure
 
 
 def _require(option: Option, name: str, instead: str) -> None:

@@ -14,7 +14,7 @@ import pandas as pd
 
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.files import write_text
-from bias_toolkit.foundation.progress import Progress, silent
+from bias_toolkit.foundation.progress import Progress
 from bias_toolkit.foundation.spreadsheet import csv_text
 from bias_toolkit.foundation.untrusted import read_regular
 from bias_toolkit.pipeline.executor import Executor
@@ -92,6 +92,8 @@ class Study:
         Does the shards of steps: this process (the default), or the workers of a Ray cluster.
     ray_address : str, optional
         Of the Ray cluster; by default the running one, or else a new one on this machine.
+    progress : Progress or bool, optional
+        Of methods that get none: by default, bars in a terminal and a notebook; False shows none.
     when_read : callable, optional
         Gets sentences on both sets and on how they fit the model, as soon as the sets are read, before any other work
         that has to be done.
@@ -128,6 +130,7 @@ class Study:
         reuse: Sequence[str | os.PathLike] = (),
         executor: str | Executor | None = None,
         ray_address: str | None = None,
+        progress: Progress | bool | None = None,
         when_read: Callable[[Sequence[str]], None] | None = None,
         **settings: Any,
     ):
@@ -153,6 +156,7 @@ class Study:
         self._workshop = make_workshop(self.folder, self.inputs, restore=lambda task: self._runner.restore(task))
         self.results: Results = self._workshop.results
         self._when_read, self._is_told = when_read, False
+        self._progress = progress
         self._runner = Runner(
             self._workshop,
             executor_of(executor, ray_address, self._workshop, self.inputs),
@@ -209,38 +213,38 @@ class Study:
 
     # The verbs
 
-    def run(self, progress: Progress = silent) -> Study:
+    def run(self, progress: Progress | bool | None = None) -> Study:
         """Do every step, from the images to the report."""
         return self.write_report(progress)
 
-    def read_images(self, progress: Progress = silent) -> Study:
+    def read_images(self, progress: Progress | bool | None = None) -> Study:
         """Compute the images and objects tables of both datasets."""
         return self._do([steps.images], progress)
 
-    def embed(self, progress: Progress = silent) -> Study:
+    def embed(self, progress: Progress | bool | None = None) -> Study:
         """Compute the features of both datasets: of the centre view of the crop of size `feature_size`."""
         return self._do([steps.features], progress)
 
-    def build_index(self, progress: Progress = silent) -> Study:
+    def build_index(self, progress: Progress | bool | None = None) -> Study:
         """Compute the index of the training features, each test image's nearest training images, and the distances."""
         return self._do([steps.neighbours], progress)
 
-    def sweep(self, progress: Progress = silent) -> Study:
+    def sweep(self, progress: Progress | bool | None = None) -> Study:
         """Compute the responses along every sweep, the measures, and the numerical noise floor."""
         return self._do([steps.measures, steps.noise], progress)
 
-    def measure_objects(self, progress: Progress = silent) -> Study:
+    def measure_objects(self, progress: Progress | bool | None = None) -> Study:
         """Compute position and scale of both datasets' objects against chance and each other, and the mean images.
 
         No model is needed if both datasets have boxes.
         """
         return self._do([steps.objects, steps.mean_images], progress)
 
-    def analyse(self, progress: Progress = silent) -> Study:
+    def analyse(self, progress: Progress | bool | None = None) -> Study:
         """Relate distance and framing to invariance, and compute all other results of a report."""
         return self._do(steps.ANALYSED, progress)
 
-    def measure_map(self, progress: Progress = silent) -> Study:
+    def measure_map(self, progress: Progress | bool | None = None) -> Study:
         """Show a sample of test images at every position and scale of a grid, and sweep there.
 
         The surroundings of the object are one of the fills of embed, beyond the end of the image, or the image alone,
@@ -251,11 +255,11 @@ class Study:
         """
         return self._do([steps.framing_map], progress)
 
-    def measure_sizes(self, progress: Progress = silent) -> Study:
+    def measure_sizes(self, progress: Progress | bool | None = None) -> Study:
         """Sweep a sample of test images at every view size, from a tight crop to a small image on a canvas (A)."""
         return self._do([steps.size_curve], progress)
 
-    def measure_layers(self, progress: Progress = silent) -> Study:
+    def measure_layers(self, progress: Progress | bool | None = None) -> Study:
         """Measure every operation of the model that subsamples, on a sample of test images.
 
         The measures say where in the network invariance is lost: for the network as it is, rebuilt with low-pass
@@ -264,7 +268,7 @@ class Study:
         """
         return self._do([steps.layer_analysis], progress)
 
-    def measure_remedies(self, progress: Progress = silent) -> Study:
+    def measure_remedies(self, progress: Progress | bool | None = None) -> Study:
         """Try every remedy on a sample of test images, and compare it with the model as it is.
 
         With `train_epochs`, the model is also trained further, in four arms. Also measured is how near random copies of
@@ -272,16 +276,16 @@ class Study:
         """
         return self._do([steps.remedies, steps.reach], progress)
 
-    def fit_flag(self, progress: Progress = silent) -> Study:
+    def fit_flag(self, progress: Progress | bool | None = None) -> Study:
         """Fit the flag that says which new images will be unstable, and evaluate it; `bias_toolkit.Flag` applies it."""
         return self._do([steps.flag], progress)
 
-    def write_report(self, progress: Progress = silent) -> Study:
+    def write_report(self, progress: Progress | bool | None = None) -> Study:
         """Write the page, its figures and tables, in the folder `report` of the study."""
         from bias_toolkit.report import OPTIONAL
 
-        with self._one_run(progress):
-            self._do(steps.ANALYSED, progress, last=steps.report)
+        with self._one_run(progress) as shown:
+            self._do(steps.ANALYSED, shown, last=steps.report)
             self._runner.do(steps.report, self.results.shown_in_report(OPTIONAL))
         return self
 
@@ -299,7 +303,7 @@ class Study:
         *,
         box: Sequence[float] | None = None,
         label: str | None = None,
-        progress: Progress = silent,
+        progress: Progress | bool | None = None,
     ) -> Explanation:
         """Say why the model is unstable on one image, or that it is stable.
 
@@ -314,7 +318,7 @@ class Study:
             x0, y0, x1, y1 of the object in pixels, for an image outside the test set.
         label : str, optional
             Its label, or a readable name of the label, for an image outside the test set.
-        progress : Progress
+        progress : Progress or bool, optional
 
         Returns
         -------
@@ -326,14 +330,14 @@ class Study:
         InputError
             If it is no image, the box does not lie in it, the label is not known, or the study's sweeps have no steps.
         """
-        with self._one_run(progress):
+        with self._one_run(progress) as shown:
             # Refuse an invalid request before anything is computed for it.
-            self._do([steps.images], progress)
+            self._do([steps.images], shown)
             request = request_for(self.inputs, self.results, image, box, label)
-            self.analyse(progress)
-            return self._explain([explainable(self.results, request, image)], progress)[0]
+            self.analyse(shown)
+            return self._explain([explainable(self.results, request, image)], shown)[0]
 
-    def explain_worst(self, n: int = 20, progress: Progress = silent) -> list[Explanation]:
+    def explain_worst(self, n: int = 20, progress: Progress | bool | None = None) -> list[Explanation]:
         """Explain the `n` most unstable test images, the most unstable first, and bring the report up to date.
 
         `bias_toolkit.explain.summarise` counts the images that have each cause. Raises InputError if n is
@@ -341,10 +345,10 @@ class Study:
         """
         if n < 1:
             raise InputError(f"--worst is {n}, but must be at least 1.")
-        with self._one_run(progress):
-            self.analyse(progress)
-            explanations = self._explain(worst_requests(self.results, n), progress)
-            self.write_report(progress)
+        with self._one_run(progress) as shown:
+            self.analyse(shown)
+            explanations = self._explain(worst_requests(self.results, n), shown)
+            self.write_report(shown)
         return explanations
 
     def _explain(self, requests: Sequence[Request], progress: Progress) -> list[Explanation]:
@@ -396,6 +400,7 @@ class Study:
         bins: int | None = None,
         by_class: bool = False,
         beside: Sequence[Study] = (),
+        ax: Axes | None = None,
     ) -> Axes:
         """Draw one of the report's figures. Neither the images nor the model are needed.
 
@@ -411,19 +416,20 @@ class Study:
             One panel per class.
         beside : sequence of Study
             Other studies, of other models, to draw on the axes of size-vs-invariance.
+        ax : matplotlib Axes, optional
+            Axes to draw on, for a figure of one panel; by default those of a new figure.
 
         Raises
         ------
         InputError
-            If there is no such figure, or the study lacks its data.
+            If there is no such figure, the study lacks its data, or a figure of several panels shall go on `ax`.
         """
         from bias_toolkit.report import plot
 
         others = [study.results for study in beside]
-        figure = plot(
-            self.results, name, measure=measure, distance=distance, bins=bins, by_class=by_class, beside=others
-        )
-        return figure.axes[0]
+        options = {"measure": measure, "distance": distance, "bins": bins, "by_class": by_class, "beside": others}
+        figure = plot(self.results, name, **options, ax=ax)
+        return figure.axes[0] if ax is None else ax
 
     def figures(self) -> dict[str, str]:
         """The figures that `plot` can draw of this study, by name, each with a line that describes it."""
@@ -461,31 +467,36 @@ class Study:
 
         explore(self.inputs, self.results)
 
-    def verify(self, progress: Progress = silent) -> pd.DataFrame:
+    def verify(self, progress: Progress | bool | None = None) -> pd.DataFrame:
         """Check every byte that steps have written against its digest. The next run repairs damaged files.
 
         Returns one row per damaged file: step, file, reason, and the command that computes it.
         """
         commands = {step.name.partition("/")[0]: step.command for step in steps.STEPS}
-        damaged = pd.DataFrame(verify(self.folder, progress), columns=list(Damage._fields))
+        damaged = pd.DataFrame(verify(self.folder, self._shown(progress)), columns=list(Damage._fields))
         return damaged.assign(command=[commands.get(name.partition("/")[0], "report") for name in damaged["step"]])
 
     # Internals
 
     @contextmanager
-    def _one_run(self, progress: Progress) -> Iterator[None]:
-        before, self.inputs.progress = self.inputs.progress, progress
+    def _one_run(self, progress: Progress | bool | None) -> Iterator[Progress]:
+        before, self.inputs.progress = self.inputs.progress, self._shown(progress)
         try:
-            with self._runner.one_run(progress):
-                yield
+            with self._runner.one_run(self.inputs.progress):
+                yield self.inputs.progress
         finally:
             self.inputs.progress = before
 
-    def _do(self, wanted: Sequence[Step], progress: Progress, last: Step | None = None) -> Study:
+    def _shown(self, progress: Progress | bool | None) -> Progress:
+        from bias_toolkit.foundation.bars import shown
+
+        return shown(self._progress if progress is None else progress)
+
+    def _do(self, wanted: Sequence[Step], progress: Progress | bool | None, last: Step | None = None) -> Study:
         """Do steps for all their members, and the steps that they need; `last` is done by the caller after them."""
-        with self._one_run(progress):
+        with self._one_run(progress) as shown:
             self._refuse_early(wanted)
-            with progress("Reading both sets", None):
+            with shown("Reading both sets", None):
                 # Both sets first: an unreadable set is refused before any long work begins.
                 for split in SPLITS:
                     self._runner.do(steps.images, split)

@@ -1,6 +1,7 @@
 """Studies of datasets in memory: opened again with the same objects, and without them."""
 
-import pandas as pd
+import shutil
+
 import pytest
 
 from bias_toolkit import InputError, Study, load_dataset
@@ -51,6 +52,6 @@ def test_without_the_objects_results_are_read_and_the_report_is_made(folder, pag
 def test_a_study_that_was_not_read_says_what_is_missing(tmp_path, fast):
     study = Study(tmp_path / "study", frame("train", 3), frame("uniform", 3), "demo", **fast)
     study.read_images()
-    (tmp_path / "study" / "images" / "test" / "images.parquet").unlink()
+    shutil.rmtree(tmp_path / "study" / "images" / "test")
     with pytest.raises(InputError, match="given in memory"):
         Study(tmp_path / "study").read_images()

@@ -8,7 +8,9 @@ import math
 import os
 import re
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -117,9 +119,49 @@ def styled(draw: Callable) -> Callable:
     return wrapper
 
 
-def new_figure(width: float = WIDTH, height: float = HEIGHT) -> Figure:
-    """An empty figure, its size in inches."""
-    return Figure(figsize=(width, height), layout="constrained")
+class _OnAxes:
+    """Axes of a user's figure in the place of a new figure with one panel; all else is asked of the user's figure."""
+
+    def __init__(self, ax: Axes) -> None:
+        self._ax = ax
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._ax.figure, name)
+
+    @property
+    def figure(self) -> "_OnAxes":
+        return self
+
+    def add_subplot(self) -> Axes:
+        return self._ax
+
+    def subplots(self, *_: Any, **options: Any) -> Axes:
+        raise InputError("this figure has several panels, which do not fit on one Axes; leave out ax")
+
+    def legend(self, loc: str = "best", **options: Any) -> None:
+        self._ax.legend(**options)
+
+    def suptitle(self, text: str, color: str | None = None, **options: Any) -> None:
+        self._ax.set_title(text, loc="right", fontsize=8, color=color)
+
+
+_taken: ContextVar[Axes | None] = ContextVar("taken", default=None)
+
+
+@contextmanager
+def drawing_on(ax: Axes | None) -> Iterator[None]:
+    """New figures are drawn on these axes instead, if there are any; a figure of several panels raises InputError."""
+    token = _taken.set(ax)
+    try:
+        yield
+    finally:
+        _taken.reset(token)
+
+
+def new_figure(width: float = WIDTH, height: float = HEIGHT) -> Figure | _OnAxes:
+    """An empty figure, its size in inches, or what takes its place in `drawing_on`."""
+    ax = _taken.get()
+    return Figure(figsize=(width, height), layout="constrained") if ax is None else _OnAxes(ax)
 
 
 def in_percent(axis: Axis) -> None:

@@ -2,7 +2,7 @@ import io
 
 from rich.console import Console
 
-from bias_toolkit_cli.progress import ConsoleProgress
+from bias_toolkit.foundation.bars import ConsoleProgress
 
 
 def drawn(done, advances, total, width=120):

@@ -1,6 +1,8 @@
 """Progress bars with a rate and the time left, drawn on standard error."""
 
+import importlib.util
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
@@ -10,7 +12,6 @@ from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
-    Progress,
     ProgressColumn,
     SpinnerColumn,
     Task,
@@ -18,9 +19,10 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.progress import Progress as Bars
 from rich.text import Text
 
-from bias_toolkit.foundation.progress import Advance
+from bias_toolkit.foundation.progress import Advance, Progress, silent
 
 DESCRIPTION_WIDTH = 28
 
@@ -85,7 +87,7 @@ class ConsoleProgress:
 
     def __init__(self, console: Console) -> None:
         self.console = console
-        self._drawn: list[Progress] = []
+        self._drawn: list[Bars] = []
 
     def __call__(self, description: str, total: int | None, done: int = 0) -> AbstractContextManager[Advance]:
         return self._spinner(description) if total is None else self._bar(description, total, done)
@@ -100,7 +102,7 @@ class ConsoleProgress:
             TimeColumn(),
             TextColumn("{task.fields[note]}", markup=False),
         )
-        with self._in_front(Progress(*columns, console=self.console)) as bars:
+        with self._in_front(Bars(*columns, console=self.console)) as bars:
             task = bars.add_task(description, total=total, note="")
             if done:
                 # Work of an earlier run counts as done, but not for the rate.
@@ -114,12 +116,12 @@ class ConsoleProgress:
             yield lambda count, note="": None
             return
         columns = (TextColumn("{task.description}", markup=False), SpinnerColumn(), TimeElapsedColumn())
-        with self._in_front(Progress(*columns, console=self.console, transient=True)) as spinner:
+        with self._in_front(Bars(*columns, console=self.console, transient=True)) as spinner:
             spinner.add_task(description, total=None)
             yield lambda count, note="": None
 
     @contextmanager
-    def _in_front(self, progress: Progress) -> Iterator[Progress]:
+    def _in_front(self, progress: Bars) -> Iterator[Bars]:
         """Draw a progress in place of the one around it."""
         around = self._drawn[-1] if self._drawn else None
         if around is not None:
@@ -132,3 +134,24 @@ class ConsoleProgress:
             self._drawn.remove(progress)
             if around is not None:
                 around.start()
+
+
+def shown(progress: Progress | bool | None) -> Progress:
+    """The progress of a call from Python: by default bars in a terminal or a notebook, and nothing elsewhere.
+
+    False shows nothing, True shows bars anywhere.
+    """
+    if progress is False:
+        return silent
+    if progress is not None and progress is not True:
+        return progress
+    # Rich draws bars in a notebook by ipywidgets; without it, each leaves its last line.
+    has_widgets = importlib.util.find_spec("ipywidgets") is not None
+    console = Console(stderr=True, force_jupyter=None if has_widgets else False)
+    return ConsoleProgress(console) if progress or console.is_terminal or _is_notebook() else silent
+
+
+def _is_notebook() -> bool:
+    """Whether this process is the kernel of a notebook."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    return getattr(shell, "kernel", None) is not None
