@@ -19,3 +19,7 @@ __all__ = [
     "compare_remedies", "curve_contrasts", "end_contrast", "mean_interval", "measure_summary", "median_interval",
     "most_moved", "partial_spearman", "quantile_curve", "spearman", "two_lines", "within_class_spearman",
 ]  # fmt: skip
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -4,3 +4,7 @@ from bias_toolkit.comparison.contents import Comparison
 from bias_toolkit.comparison.page import compare
 
 __all__ = ["Comparison", "compare"]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -15,6 +15,7 @@ from bias_toolkit.comparison.figures import MOST_BANDS, distance_figure
 from bias_toolkit.comparison.findings import DISTANCE_FIGURE, PLANE
 from bias_toolkit.comparison.strips import strips
 from bias_toolkit.comparison.studies import Compared, Pair, gather, pair_with_first
+from bias_toolkit.foundation.bars import shown
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.progress import Progress, silent
 from bias_toolkit.foundation.words import Form, count, number, percent
@@ -66,7 +67,7 @@ def compare(
     *,
     resamples: int = 2000,
     seed: int = 0,
-    progress: Progress = silent,
+    progress: Progress | bool | None = None,
 ) -> Comparison:
     """Compare the first of some studies with each of the others.
 
@@ -81,6 +82,8 @@ def compare(
         The folder for a page, with figures, tables and pictures; without it, no page is written.
     resamples, seed : int
         Of the bootstrap over images.
+    progress : Progress or bool, optional
+        By default bars in a terminal and a notebook; False shows none.
 
     Raises
     ------
@@ -90,6 +93,7 @@ def compare(
     """
     if len(studies) < 2:
         raise InputError("A comparison needs at least two studies; name another one.")
+    progress = shown(progress)
     opened = [each if isinstance(each, Study) else Study(each) for each in studies]
     with progress("Reading the studies", None):
         compared = gather(opened)

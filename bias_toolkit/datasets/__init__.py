@@ -24,3 +24,7 @@ __all__ = [
     "Listing", "Note", "ReducedImage", "Reduction", "Tables", "clip_of", "dataset_away", "imagenet_x_factors",
     "imagenet_x_stamp", "is_held", "load_dataset", "read_pixels", "skipped_table",
 ]  # fmt: skip
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

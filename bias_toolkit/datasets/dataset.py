@@ -18,7 +18,9 @@ from bias_toolkit.datasets.schema import IMAGES, Note, ReducedImage, Reduction, 
 from bias_toolkit.foundation.errors import InputError, UnreadableImageError
 from bias_toolkit.foundation.files import file_stamps
 from bias_toolkit.foundation.progress import Progress, silent
+from bias_toolkit.foundation.shown import html_table, public_names
 from bias_toolkit.foundation.threads import map_in_parts
+from bias_toolkit.foundation.words import count
 
 _HEADERS_A_TASK = 64
 _BYTES_AT_A_TIME = 2**20
@@ -31,6 +33,15 @@ class Header(NamedTuple):
     width: int
     height: int
     orientation: int = 1
+
+
+class Example(NamedTuple):
+    """An image of a dataset: its upright RGB pixels, uint8 (height, width, 3), its label, and its rows of `OBJECTS`."""
+
+    image_id: str
+    pixels: np.ndarray
+    label: str | None
+    objects: pd.DataFrame
 
 
 class PixelSource(Protocol):
@@ -80,7 +91,44 @@ class Dataset:
         self._tables: Tables | None = None
 
     def __repr__(self) -> str:
-        return f"Dataset({self.root!r}, layout={self.layout!r}, images={len(self._listing.image_ids)})"
+        return f"Dataset({self.root!r}, layout={self.layout!r}, {', '.join(self._counts())})"
+
+    def _repr_html_(self) -> str:
+        """Shown in a notebook."""
+        return html_table("Dataset", {"root": self.root, "layout": self.layout, "holds": ", ".join(self._counts())})
+
+    def _counts(self) -> list[str]:
+        """What the dataset holds, in words; without labels and boxes before a scan, which may take long."""
+        if self._tables is None:
+            return [count(self.n_listed, "image")]
+        images = self._tables.images
+        labels, boxes = images["label"].nunique(), len(self._tables.objects)
+        return [count(len(images), "image"), count(labels, "label"), count(boxes, "box", "boxes")]
+
+    def __dir__(self) -> list[str]:
+        return public_names(self)
+
+    def __len__(self) -> int:
+        """Number of readable images: the rows of `images`; scans at first use."""
+        return len(self.images)
+
+    def __getitem__(self, image: int | str) -> Example:
+        """An image by its place in `images`, or by its image_id.
+
+        Raises IndexError or KeyError if there is none, and UnreadableImageError if it cannot be decoded.
+        """
+        place = self._place_of[image] if isinstance(image, str) else image
+        image_id, label = self.images.iloc[place][["image_id", "label"]]
+        objects = self.objects[self.objects["image_id"] == image_id].reset_index(drop=True)
+        return Example(image_id, self.read(image_id), label if isinstance(label, str) else None, objects)
+
+    def __iter__(self) -> Iterator[Example]:
+        """Each image in the order of `images`, decoded when it is reached; raises as indexing does."""
+        return (self[place] for place in range(len(self)))
+
+    @cached_property
+    def _place_of(self) -> dict[str, int]:
+        return {image_id: place for place, image_id in enumerate(self.images["image_id"])}
 
     @cached_property
     def fingerprint(self) -> str:
@@ -177,7 +225,8 @@ class Dataset:
     def restore(self, tables: Tables) -> None:
         """Use the tables of an earlier scan of the same dataset, instead of scanning."""
         self._tables = tables
-        self.__dict__.pop("_size_of", None)
+        for name in ("_size_of", "_place_of"):
+            self.__dict__.pop(name, None)
 
     @property
     def is_scanned(self) -> bool:

@@ -72,6 +72,8 @@ def load_dataset(
         The folder to which the file names in the annotations are relative, for the layouts `coco` and `table`. By
         default, that is the folder of a table, and a folder near a JSON file that holds its images.
     """
+    if isinstance(path, Dataset):
+        return path
     if not isinstance(path, str | os.PathLike):
         if layout is not None:
             raise InputError(f"a dataset in memory takes no layout: leave out {layout!r}")

@@ -3,3 +3,7 @@
 from bias_toolkit.demo.run import run_demo
 
 __all__ = ["run_demo"]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -71,7 +71,7 @@ def explain_known_causes(network: str, n: int, folder: str | os.PathLike, **sett
     study = Study(folder, "demo:train", known_dataset(n), f"demo:{network}", **settings).analyse()
     job = Job(study.folder, study.inputs, study.results, silent)
     context = context_of(job)
-    own = study.per_image.set_index("image_id")["p_top1_change"]
+    own = study.results.per_image.set_index("image_id")["p_top1_change"]
     rows = []
     with TemporaryDirectory() as pictures:
         for image_id in own.index:

@@ -85,11 +85,11 @@ def run_demo(folder: str | os.PathLike, progress: Progress = silent) -> tuple[Pa
         studies[network, test] = study.run(own)
     for control in CONTROLS.values():
         controls[control] = opened(control, "train-uniform", "uniform").analyse(next(shown))
-    per_image = {pair: study.per_image for pair, study in studies.items()}
+    per_image = {pair: study.results.per_image for pair, study in studies.items()}
     varied = {network: per_image[network, "uniform"] for network in NETWORKS}
-    varied |= {control: study.per_image for control, study in controls.items()}
+    varied |= {control: study.results.per_image for control, study in controls.items()}
     uniform = studies["fully-connected", "uniform"]
-    measured, framing = by_seed(measured_arms(folder, progress)), uniform.per_image
+    measured, framing = by_seed(measured_arms(folder, progress)), uniform.results.per_image
     effects = arm_effects(measured)
     helping = arm_findings(effects, left_over(measured))
     law = law_table({"train": uniform.framing_summary("train"), "uniform": uniform.framing_summary("test")})

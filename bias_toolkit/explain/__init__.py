@@ -14,3 +14,7 @@ __all__ = [
     "Cause", "Context", "Explanation", "Request", "Subject", "explain_image", "known_subject", "load_explanation",
     "outside_subject", "summarise", "training_image",
 ]  # fmt: skip
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

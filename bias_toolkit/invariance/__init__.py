@@ -53,3 +53,7 @@ __all__ = [
     "measures_table", "noise_floor", "protocol_of", "remedy_of", "remedy_shards", "size_curve_sweeps",
     "sweep_picture", "sweep_reduction", "sweep_shards", "sweep_window", "take_picture", "transform_of",
 ]  # fmt: skip
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -29,3 +29,7 @@ __all__ = [
     "kernel_log_density", "log_scale_deviation", "mean_images", "null_histogram", "object_maps", "object_of_image",
     "objects_that_count", "position_and_scale", "q_values", "rank_categories", "typical_image",
 ]  # fmt: skip
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

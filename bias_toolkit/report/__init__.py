@@ -16,3 +16,7 @@ __all__ = [
     "ordered_by_stability", "plot", "resize", "save_figure", "topic_findings", "without_title", "write_page",
     "write_report",
 ]  # fmt: skip
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

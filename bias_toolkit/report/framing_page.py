@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import bias_toolkit
+from bias_toolkit.foundation.bars import shown
 from bias_toolkit.foundation.progress import Progress, silent
 from bias_toolkit.foundation.words import count
 from bias_toolkit.report.page.blocks import Cell, ListBlock, Omitted, Paragraph, Section
@@ -84,7 +85,7 @@ def frame_datasets(
     permutations: int = 2000,
     placements: int = 1000,
     seed: int = 0,
-    progress: Progress = silent,
+    progress: Progress | bool | None = None,
 ) -> DatasetFraming:
     """Relate the objects of a dataset to chance, compare them with those of a second one, and write a page about them.
 
@@ -98,10 +99,12 @@ def frame_datasets(
         Gets the page, with figures, tables and mean images; without it, no page is written.
     resamples, permutations, placements : int
         Bootstrap resamples, permutations of the two-sample test, and placements under the null model.
+    progress : Progress or bool, optional
+        By default bars in a terminal and a notebook; False shows none.
     """
     from bias_toolkit.objects import compare_described, describe_framing
 
-    means = folder is not None
+    means, progress = folder is not None, shown(progress)
     common = {"resamples": resamples, "seed": seed, "progress": progress}
     described = [describe_framing(each, placements=placements, with_mean_images=means, **common) for each in datasets]
     comparison = compare_described(*described, permutations=permutations, **common) if len(described) > 1 else None

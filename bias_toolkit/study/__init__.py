@@ -11,3 +11,7 @@ def __getattr__(name: str) -> Any:
     if name != "Study":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return import_module("bias_toolkit.study.study").Study
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

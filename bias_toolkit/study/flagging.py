@@ -17,6 +17,7 @@ from bias_toolkit.analysis.flag import CONFIDENT, FEWEST_OF_EACH, MARGIN, TERMS,
 from bias_toolkit.datasets import Dataset
 from bias_toolkit.datasets.pixels import ImageFiles
 from bias_toolkit.features.index import search_scores
+from bias_toolkit.foundation.bars import shown
 from bias_toolkit.foundation.errors import InputError, UnreadableImageError
 from bias_toolkit.foundation.files import shard_slices
 from bias_toolkit.foundation.progress import Progress, silent
@@ -134,7 +135,9 @@ class Flag:
         )
 
     def score(
-        self, images: Dataset | Iterable[str | os.PathLike | np.ndarray | Tensor], progress: Progress = silent
+        self,
+        images: Dataset | Iterable[str | os.PathLike | np.ndarray | Tensor],
+        progress: Progress | bool | None = None,
     ) -> pd.DataFrame:
         """Score images, in order; one that cannot be read has a `reason` and no score.
 
@@ -144,7 +147,7 @@ class Flag:
         ----------
         images : a dataset, or paths of files, arrays uint8 (height, width, 3), and tensors uint8 (3, height, width),
             all RGB and upright. One array (n, height, width, 3) is n images.
-        progress : counts images.
+        progress : counts images; by default with a bar in a terminal and a notebook, False shows none.
 
         Returns
         -------
@@ -163,7 +166,7 @@ class Flag:
             listed = [_of_any(number, image) for number, image in enumerate(images)]
         tables = [pd.DataFrame(columns=[*COLUMNS, "own"])]
         with (
-            progress("Scoring images", total=len(listed)) as advance,
+            shown(progress)("Scoring images", total=len(listed)) as advance,
             closing(ordered_map(self._views, listed, ahead=PART)) as prepared,
         ):
             pairs = zip(listed, prepared, strict=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -33,6 +34,26 @@ def join_per_image(
     table = images
     for other, how in ((measures, "inner"), (distances, "left"), (subjects.drop(columns="object_id"), "left")):
         table = table.merge(other, on="image_id", how=how, validate="one_to_one")
+    return table
+
+
+def with_classes(
+    per_image: pd.DataFrame, responses: pd.DataFrame, classes: Sequence[str] | None, class_names: Mapping[str, str]
+) -> pd.DataFrame:
+    """The per-image table by image_id, with the readable name of the label and with the predicted class.
+
+    `label_name` is missing where the dataset has no such name. `predicted` is the model's class at the centre view, its
+    number from 0, and `predicted_name` its name, if the model's classes have names. `responses` is table RESPONSES of
+    the sweep of the per-image table.
+    """
+    from bias_toolkit.invariance.measures import CENTRE
+
+    table = per_image.set_index("image_id")
+    top1 = pd.Series([views[CENTRE] for views in responses["top1"]], responses["image_id"]).reindex(table.index)
+    after = table.columns.get_loc("label") + 1
+    table.insert(after, "label_name", table["label"].map(class_names))
+    table.insert(after + 1, "predicted", top1)
+    table.insert(after + 2, "predicted_name", [classes[index] if classes else None for index in top1])
     return table
 
 

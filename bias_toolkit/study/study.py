@@ -15,6 +15,7 @@ import pandas as pd
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.files import write_text
 from bias_toolkit.foundation.progress import Progress
+from bias_toolkit.foundation.shown import html_table, public_names
 from bias_toolkit.foundation.spreadsheet import csv_text
 from bias_toolkit.foundation.untrusted import read_regular
 from bias_toolkit.pipeline.executor import Executor
@@ -169,6 +170,30 @@ class Study:
             reuse=[_study_there(Path(each)) for each in reuse],
         )
 
+    def __repr__(self) -> str:
+        return (
+            ", ".join([f"Study({str(self.folder)!r}", *(f"{name}={spec!r}" for name, spec in self._named().items())])
+            + ")"
+        )
+
+    def _repr_html_(self) -> str:
+        """Shown in a notebook: the inputs, the steps that are done, and the report."""
+        page = self.folder / "report" / "index.html"
+        rows = {
+            "folder": str(self.folder),
+            **self._named(),
+            "computed": ", ".join(self.results.seconds) or "nothing yet",
+        }
+        return html_table("Study", rows | ({"report": str(page)} if page.exists() else {}))
+
+    def _named(self) -> dict[str, str]:
+        """The study's inputs, as its record names them."""
+        named = {name: self.inputs.spec(name) for name in (*SPLITS, "model")}
+        return {name: spec for name, spec in named.items() if spec is not None}
+
+    def __dir__(self) -> list[str]:
+        return public_names(self)
+
     # Inputs
 
     @property
@@ -210,6 +235,16 @@ class Study:
     def size_sweeps(self) -> list[Sweep]:
         """The sweeps of the size curve."""
         return self.inputs.size_sweeps
+
+    @property
+    def per_image(self) -> pd.DataFrame:
+        """One row per test image, by image_id: label, predicted class at the centre view, and names of both; size;
+        measures of the reference sweep; distances; the framing of its subject."""
+        from bias_toolkit.study.per_image import with_classes
+
+        results = self.results
+        names = results.dataset_record("test")["class_names"]
+        return with_classes(results.per_image, results.noise_responses, results.label_record["classes"], names)
 
     # The verbs
 
@@ -586,9 +621,9 @@ def _named_set(given: Any) -> str | os.PathLike | Dataset | None:
     """A dataset as the user named it; an object in memory becomes a Dataset."""
     if given is None or isinstance(given, str | os.PathLike):
         return given
-    from bias_toolkit.datasets import Dataset, load_dataset
+    from bias_toolkit.datasets import load_dataset
 
-    return given if isinstance(given, Dataset) else load_dataset(given)
+    return load_dataset(given)
 
 
 def _find_record(folder: Path, named: Named) -> StudyRecord:

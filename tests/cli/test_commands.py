@@ -165,7 +165,7 @@ def test_plot_refusals(run, finished, tmp_path):
 
 
 def test_neighbours(run, finished):
-    image_id = finished.per_image["image_id"].iloc[0]
+    image_id = finished.results.per_image["image_id"].iloc[0]
     code, out, _ = run("neighbours", finished.folder, image_id, "--k", "3", "--json")
     assert code == 0
     answer = json.loads(out)
@@ -188,7 +188,7 @@ def test_bad_input_is_one_sentence(run, photographs, finished, tmp_path):
     refused(run("objects", study, "--train", train, "--test", test, "--train-layout", "zip"), "zip")
     refused(run("neighbours", finished.folder, "gone.png"), "gone.png")
     refused(run("neighbours", finished.folder, "gone.png", "--k", "0"), "--k")
-    image_id = finished.per_image["image_id"].iloc[0]
+    image_id = finished.results.per_image["image_id"].iloc[0]
     refused(run("neighbours", finished.folder, image_id, "--k", "999"), "--k is 999", "--neighbours 999")
     missing = tmp_path / "no" / "folder"
     refused(run("plot", finished.folder, "scale", "--out", missing / "a.pdf"), f"there is no folder {missing}")

@@ -21,7 +21,7 @@ def study(finished, tmp_path_factory):
 @pytest.fixture(scope="module")
 def least_stable(study):
     """The id of its least stable test image."""
-    return study.per_image.sort_values(["p_top1_change", "mac"], ascending=False)["image_id"].iloc[0]
+    return study.results.per_image.sort_values(["p_top1_change", "mac"], ascending=False)["image_id"].iloc[0]
 
 
 def test_text_is_short_and_names_cause_and_page(run, study, least_stable):

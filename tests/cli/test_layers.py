@@ -43,12 +43,12 @@ def test_explain_says_which_layer_moves_most_on_a_measured_image(study, run):
     assert run("layers", study, "--images", 12)[0] == 0
     opened = Study(study)
     sampled = opened.layers["image_id"].unique()
-    measured = opened.per_image[opened.per_image["image_id"].isin(sampled)]
+    measured = opened.results.per_image[opened.results.per_image["image_id"].isin(sampled)]
     # A stable image is explained in no time.
     image_id = measured.sort_values("p_top1_change")["image_id"].iloc[0]
     moved = opened.most_moved(image_id)
     assert moved.n == 11
     assert moved.text in run("explain", study, image_id)[1]
     assert json.loads(run("explain", study, image_id, "--json")[1])["layer"]["operation"] == moved.operation
-    other = next(each for each in opened.per_image["image_id"] if each not in sampled)
+    other = next(each for each in opened.results.per_image["image_id"] if each not in sampled)
     assert opened.most_moved(other) is None

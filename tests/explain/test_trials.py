@@ -53,7 +53,7 @@ def context(finished):
 @pytest.fixture(scope="module", params=[0, 1, 2])
 def case(request, finished, context, tmp_path_factory):
     """One of the least stable images: its subject, its explanation, and the picture around its centre view."""
-    ordered = finished.per_image.sort_values(["p_top1_change", "mac"], ascending=False)["image_id"]
+    ordered = finished.results.per_image.sort_values(["p_top1_change", "mac"], ascending=False)["image_id"]
     subject = known_subject(finished, ordered.iloc[request.param])
     explanation = explain_image(context, subject, tmp_path_factory.mktemp("case"))
     assert not explanation.is_stable
@@ -135,7 +135,7 @@ def test_framing(finished, context, case):
 
 def test_usual_and_unusual_framing_are_both_among_the_cases(finished, context):
     flags = set()
-    for image_id in finished.per_image["image_id"].head(20):
+    for image_id in finished.results.per_image["image_id"].head(20):
         subject = known_subject(finished, image_id)
         window = sweep_window(*subject.pixels.shape[1::-1], context.sweep, 64, image_id)
         training = training_objects(context.training_subjects, subject.category, 64)
@@ -189,7 +189,7 @@ def test_fine_detail(finished, case):
 @pytest.mark.parametrize(("side", "is_enlarged"), [(74, False), (73, True), (40, True), (148, False)])
 def test_an_enlarged_image_has_no_fine_detail(finished, context, tmp_path, monkeypatch, side, is_enlarged):
     """The model sees 74 × 74 pixels of the image, of which the window is 64 × 64."""
-    image_id = finished.per_image.sort_values("p_top1_change")["image_id"].iloc[-1]
+    image_id = finished.results.per_image.sort_values("p_top1_change")["image_id"].iloc[-1]
     subject = known_subject(finished, image_id)
     resized = Image.fromarray(subject.pixels).resize((side, side), Image.Resampling.BICUBIC)
     subject = dataclasses.replace(subject, pixels=np.asarray(resized), box=None)
@@ -205,7 +205,7 @@ def test_an_enlarged_image_has_no_fine_detail(finished, context, tmp_path, monke
 @pytest.mark.parametrize(("objects", "is_compared"), [(9, False), (10, True)])
 def test_framing_needs_ten_training_objects(finished, context, tmp_path, objects, is_compared):
     few = dataclasses.replace(context, training_subjects=context.training_subjects.head(objects), unstable_from=1.0)
-    image_id = finished.per_image["image_id"].iloc[0]
+    image_id = finished.results.per_image["image_id"].iloc[0]
     explanation = explain_image(few, known_subject(finished, image_id), tmp_path)
     assert (explanation.framing is not None) == is_compared
     reason = "The training set has only 9 object boxes, too few to say what framing is usual."
@@ -301,7 +301,7 @@ def test_map_and_pairs_of_views(finished, case):
 
 def test_standings_count_the_images_that_are_below(finished, context):
     """Steps make ties, which do not count as below."""
-    changes = finished.per_image.set_index("image_id")["p_top1_change"]
+    changes = finished.results.per_image.set_index("image_id")["p_top1_change"]
     image_id = changes[changes == 0.25].index[0]
     others = changes.drop(image_id)
     assert (others == 0.25).any()

@@ -94,7 +94,7 @@ def complete(fast, made_once, no_figures, two_folds, few_trials):
         with no_figures(), two_folds(), few_trials():
             study = Study(folder / "study", train, test, MODEL, **fast | SMALL)
             study.measure_map().measure_sizes().measure_layers().measure_remedies().fit_flag().analyse()
-            study.explain(study.per_image.sort_values(["p_top1_change", "image_id"])["image_id"].iloc[-1])
+            study.explain(study.results.per_image.sort_values(["p_top1_change", "image_id"])["image_id"].iloc[-1])
             study.write_report()
 
     folder = made_once("complete", make)

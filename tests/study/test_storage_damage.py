@@ -175,7 +175,7 @@ def test_a_process_that_knows_how_does_a_step_with_a_lost_marker_again(copied):
     study = Study(copied).analyse()
     for step in ("analysis", "neighbours"):
         (copied / step / "step.json").write_text("")
-    assert len(study.per_image) == 70
+    assert len(study.results.per_image) == 70
     assert Study(copied).results.stored.is_current(steps.analysis)
 
 

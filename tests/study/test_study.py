@@ -46,7 +46,7 @@ def test_every_step_leaves_its_result(finished):
     assert {name for name, seconds in finished.seconds.items() if seconds > 0} == set(STEPS) - {"report"}
     assert (finished.folder / "report" / "index.html").is_file()
     assert (finished.folder / "skipped.csv").read_text().splitlines() == ["split,step,image_id,reason"]
-    assert len(finished.per_image) == 70
+    assert len(finished.results.per_image) == 70
     assert finished.features("train").rows == 60
     assert not finished.findings().empty
 
@@ -85,7 +85,7 @@ def test_agrees_with_a_slow_independent_implementation(finished, photographs):
     train_folder, test_folder = photographs["train"].parent, photographs["test"].parent
     training = [forward(picture(path)[4:68, 4:68])[1] for path in sorted(train_folder.glob("*.png"))]
     chosen = sorted(test_folder.glob("*.png"))[::3]
-    per_image = finished.per_image.set_index("image_id").loc[[path.name for path in chosen]]
+    per_image = finished.results.per_image.set_index("image_id").loc[[path.name for path in chosen]]
     assert per_image["p_top1_change"].gt(0).sum() >= 5
     for path in chosen:
         pixels = picture(path)
@@ -137,7 +137,7 @@ def test_a_changed_test_image_redoes_the_test_side_only(few, fast, small, tmp_pa
     study = Study(folder).analyse()
     changed = {name for name, stamp in stamps(folder).items() if stamp != before[name]}
     assert changed == set(before) - {"images/train", "features/train", "index", "mean-images/train"}
-    rows = study.per_image.set_index("image_id")["mac"], small.per_image.set_index("image_id")["mac"]
+    rows = study.results.per_image.set_index("image_id")["mac"], small.results.per_image.set_index("image_id")["mac"]
     assert [name for name in rows[0].index if rows[0][name] != rows[1][name]] == [image.name]
 
 
@@ -193,8 +193,8 @@ def test_without_boxes_and_labels_the_report_says_what_it_leaves_out(few, fast, 
     page = (study.folder / "report" / "index.html").read_text()
     assert "no object boxes" in page
     assert "no labels" in page
-    assert study.per_image["accuracy"].isna().all()
-    assert study.per_image["mac"].notna().all()
+    assert study.results.per_image["accuracy"].isna().all()
+    assert study.results.per_image["mac"].notna().all()
 
 
 def test_an_unreadable_image_is_listed_and_the_run_goes_on(few, fast, tmp_path):
@@ -207,7 +207,7 @@ def test_an_unreadable_image_is_listed_and_the_run_goes_on(few, fast, tmp_path):
     skipped = pd.read_csv(study.folder / "skipped.csv")
     assert set(skipped["image_id"]) == {images[3].name, images[4].name}
     assert skipped["reason"].str.len().min() > 5
-    assert set(study.per_image["image_id"]) == {path.name for path in images} - set(skipped["image_id"])
+    assert set(study.results.per_image["image_id"]) == {path.name for path in images} - set(skipped["image_id"])
     # Read and left out are found, though one of them was left out by several steps.
     assert len(skipped) > 2
     assert study.left_out("test") == set(skipped["image_id"])
@@ -246,7 +246,7 @@ def test_several_sweeps_are_kept_apart(few, fast, tmp_path):
         ("offsets", "random", 1.0): 20,
     }
     assert measures.loc[measures["protocol"] == "offsets", "consistency"].between(0, 1).all()
-    assert len(study.per_image) == 20
+    assert len(study.results.per_image) == 20
 
 
 def test_same_inputs_give_the_same_tables_also_as_objects(few, fast, small, tables, assert_same_tables, tmp_path):
@@ -256,7 +256,7 @@ def test_same_inputs_give_the_same_tables_also_as_objects(few, fast, small, tabl
 
 
 def test_neighbours_by_id_and_by_path(finished, photographs):
-    image_id = finished.per_image["image_id"].iloc[7]
+    image_id = finished.results.per_image["image_id"].iloc[7]
     by_id = finished.neighbours_of(image_id)
     assert len(by_id) == 10
     assert by_id["distance"].is_monotonic_increasing
@@ -301,7 +301,7 @@ def test_results_of_other_settings_are_refused(copied):
     study.build_index()
     assert study.distances["nn_distance"].max() <= 2
     with pytest.raises(InputError, match="other inputs or settings"):
-        _ = study.per_image
+        _ = study.results.per_image
     assert len(study.measures) == 70
 
 

@@ -37,7 +37,7 @@ def outside(explained, photographs, tmp_path):
 
 def least_stable(study):
     """The id of the least stable test image of an analysed study."""
-    return study.per_image.sort_values(["p_top1_change", "mac"], ascending=False)["image_id"].iloc[0]
+    return study.results.per_image.sort_values(["p_top1_change", "mac"], ascending=False)["image_id"].iloc[0]
 
 
 def slow_stability(model, image, label):
@@ -62,7 +62,7 @@ def slow_stability(model, image, label):
 
 def test_the_worst_are_the_least_stable(explained):
     study, explanations = explained
-    ordered = study.per_image.sort_values(["p_top1_change", "mac"], ascending=False)["image_id"]
+    ordered = study.results.per_image.sort_values(["p_top1_change", "mac"], ascending=False)["image_id"]
     assert [explanation.image_id for explanation in explanations] == ordered.head(2).tolist()
 
 
@@ -79,8 +79,8 @@ def test_stability_agrees_with_a_slow_independent_measurement(explained):
 def test_measures_and_response_are_those_of_the_study(explained):
     study, explanations = explained
     explanation = explanations[0]
-    own = study.per_image.set_index("image_id").loc[explanation.image_id]
-    others = study.per_image[study.per_image["image_id"] != explanation.image_id]
+    own = study.results.per_image.set_index("image_id").loc[explanation.image_id]
+    others = study.results.per_image[study.results.per_image["image_id"] != explanation.image_id]
     for standing in explanation.standings:
         assert standing.value == pytest.approx(own[standing.name], abs=1e-5)
         below = (others[standing.name] < own[standing.name]).mean()
@@ -279,7 +279,7 @@ def test_a_training_image_brings_its_label_and_box_and_is_not_its_own_neighbour(
 
 def test_a_stable_image_is_called_stable_and_not_taken_apart(explained):
     study, _ = explained
-    rows = study.per_image.sort_values(["p_top1_change", "margin"], ascending=[True, False])
+    rows = study.results.per_image.sort_values(["p_top1_change", "margin"], ascending=[True, False])
     explanation = study.explain(rows["image_id"].iloc[0])
     assert explanation.is_stable
     assert explanation.first_cause is None
@@ -336,7 +336,7 @@ def test_a_study_of_offsets_alone_cannot_explain(small, tmp_path):
 def test_every_protocol_can_be_explained(small, tmp_path, settings):
     study = Study(shutil.copytree(small.folder, tmp_path / "study"), **settings)
     explanation = study.explain(least_stable(study.analyse()))
-    own = study.per_image.set_index("image_id").loc[explanation.image_id]
+    own = study.results.per_image.set_index("image_id").loc[explanation.image_id]
     standing = {each.name: each.value for each in explanation.standings}
     assert standing["p_top1_change"] == pytest.approx(own["p_top1_change"])
     grid = np.array(explanation.shift_map.top1)

@@ -23,7 +23,7 @@ def annotated(finished, photographs, tmp_path):
     for path, name in names.items():
         (folder / name).hardlink_to(photographs["test"].parent / path)
     table.assign(path=table["path"].map(names)).to_csv(folder / "images.csv", index=False)
-    per_image = finished.per_image.sort_values(["p_top1_change", "image_id"])
+    per_image = finished.results.per_image.sort_values(["p_top1_change", "image_id"])
     unstable = set(per_image["image_id"].tail(20))
     file = tmp_path / "imagenet_x_val_multi_factor.jsonl"
     with open(file, "w", encoding="utf-8") as lines:

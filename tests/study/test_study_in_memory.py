@@ -34,12 +34,12 @@ def test_the_same_objects_give_the_same_study(folder):
     assert with_change.test.fingerprint != again.test.fingerprint
     assert with_change.train.fingerprint == again.train.fingerprint
     with pytest.raises(InputError):
-        _ = with_change.per_image
+        _ = with_change.results.per_image
 
 
 def test_without_the_objects_results_are_read_and_the_report_is_made(folder, pages_without_figures):
     study = Study(folder)
-    assert len(study.per_image) == 10
+    assert len(study.results.per_image) == 10
     assert study.write_report().computed == ["report"]
     with pytest.raises(
         InputError, match=r"a DataFrame of 10 rows were given in memory and are not kept: .*Study\(folder"

@@ -72,8 +72,8 @@ def test_sets_without_boxes_get_one_an_image(located):
         own = framing[framing["image_id"] == first["image_id"]].iloc[0]
         assert own["cx"] == pytest.approx((first["x0"] + first["x1"]) / 2 / 74)
         assert own["category"] == located.images(split).set_index("image_id")["label"][first["image_id"]]
-    assert located.per_image["estimated"].all()
-    assert located.per_image["centre_distance"].notna().any()
+    assert located.results.per_image["estimated"].all()
+    assert located.results.per_image["centre_distance"].notna().any()
     assert located.framing_summary("train")["estimated"].all()
 
 
@@ -281,10 +281,10 @@ def test_explanations_keep_to_given_boxes(located, tmp_path):
     study = Study(folder)
     assert study.subjects("train").empty
     assert study.subjects("test").empty
-    explanation = study.explain(study.per_image.sort_values("p_top1_change")["image_id"].iloc[-1])
+    explanation = study.explain(study.results.per_image.sort_values("p_top1_change")["image_id"].iloc[-1])
     told = explanation.to_dict()
     assert "estimated" not in json.dumps(told)
-    assert told["image_id"] in set(study.per_image["image_id"])
+    assert told["image_id"] in set(study.results.per_image["image_id"])
 
 
 def test_findings_are_a_table(located):

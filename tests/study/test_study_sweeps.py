@@ -138,7 +138,7 @@ def test_the_report_counts_the_images_that_were_measured(make, capsys):
     study = make(precision=PRECISION).run()
     (known,) = study.sequential.to_dict("records")
     n = known["n"]
-    assert len(study.per_image) == n < 70
+    assert len(study.results.per_image) == n < 70
     assert len(study.distances) == 70
     text = html.unescape(re.sub(r"<[^>]+>", "", (study.folder / "report" / "index.html").read_text(encoding="utf-8")))
     text = re.sub(r"\s+", " ", text)
@@ -151,7 +151,7 @@ def test_the_report_counts_the_images_that_were_measured(make, capsys):
     assert results["summary"][0]["n"] == n
     assert pd.read_csv(study.folder / "report" / "tables" / "sequential.csv")["n"].tolist() == [n]
 
-    unmeasured = sorted(set(study.images("test")["image_id"]) - set(study.per_image["image_id"]))[0]
+    unmeasured = sorted(set(study.images("test")["image_id"]) - set(study.results.per_image["image_id"]))[0]
     with pytest.raises(InputError, match="reached its --precision"):
         study.explain(unmeasured)
 
