@@ -80,7 +80,7 @@ def test_per_image_is_by_image_and_names_the_classes(finished):
     assert table.index.tolist() == plain["image_id"].tolist()
     for image_id in table.index[:10]:
         views = finished.sweep_views(image_id)
-        outputs = finished.model.forward(views[len(views) // 2][None]).probabilities[0]
+        outputs = finished.model.evaluate(views[len(views) // 2][None]).probabilities[0]
         assert table.loc[image_id, "predicted"] == outputs.argmax()
     names = finished.label_record["classes"]
     assert table["predicted_name"].tolist() == [names[index] for index in table["predicted"]]

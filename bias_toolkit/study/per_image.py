@@ -38,20 +38,25 @@ def join_per_image(
 
 
 def with_classes(
-    per_image: pd.DataFrame, responses: pd.DataFrame, classes: Sequence[str] | None, class_names: Mapping[str, str]
+    per_image: pd.DataFrame,
+    responses: pd.DataFrame | None,
+    classes: Sequence[str] | None,
+    class_names: Mapping[str, str],
 ) -> pd.DataFrame:
     """The per-image table by image_id, with the readable name of the label and with the predicted class.
 
     `label_name` is missing where the dataset has no such name. `predicted` is the model's class at the centre view, its
     number from 0, and `predicted_name` its name, if the model's classes have names. `responses` is table RESPONSES of
-    the sweep of the per-image table.
+    the reference sweep; without one, there is no centre view, and these columns are not added.
     """
-    from bias_toolkit.invariance.measures import CENTRE
+    from bias_toolkit.invariance.transforms import CENTRE
 
     table = per_image.set_index("image_id")
-    top1 = pd.Series([views[CENTRE] for views in responses["top1"]], responses["image_id"]).reindex(table.index)
     after = table.columns.get_loc("label") + 1
     table.insert(after, "label_name", table["label"].map(class_names))
+    if responses is None:
+        return table
+    top1 = pd.Series([views[CENTRE] for views in responses["top1"]], responses["image_id"]).reindex(table.index)
     table.insert(after + 1, "predicted", top1)
     table.insert(after + 2, "predicted_name", [classes[index] if classes else None for index in top1])
     return table

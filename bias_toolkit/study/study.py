@@ -244,7 +244,8 @@ class Study:
 
         results = self.results
         names = results.dataset_record("test")["class_names"]
-        return with_classes(results.per_image, results.noise_responses, results.label_record["classes"], names)
+        responses = None if results.reference_sweep is None else results.reference_responses
+        return with_classes(results.per_image, responses, results.label_record["classes"], names)
 
     # The verbs
 
