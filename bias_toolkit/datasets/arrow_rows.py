@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from bias_toolkit.datasets.contained import check_size
 from bias_toolkit.datasets.file_names import is_utf8
-from bias_toolkit.datasets.records import BOXES, CATEGORIES, LABELS, is_box, label_text, objects_in
+from bias_toolkit.datasets.records import BOXES, CATEGORIES, LABELS, label_text, objects_in
 from bias_toolkit.foundation.errors import InputError, UnreadableImageError
 
 _MOST_HELD = 2**28
@@ -132,14 +132,13 @@ def labels_of(table: pa.Table, columns: Columns, where: str) -> list[str | None]
     return [label_text(value, columns.label_names, f"{where}, row {row}") for row, value in enumerate(values, 1)]
 
 
-def objects_of(table: pa.Table, columns: Columns, where: str) -> Iterator[tuple[int, str | None, Sequence[float]]]:
-    """The row, from 0, the category and the box of each object of a table; a box has to be four numbers."""
+def objects_of(table: pa.Table, columns: Columns, where: str) -> Iterator[tuple[int, str | None, Any]]:
+    """The row, from 0, the category and the box of each object of a table."""
     if columns.objects is None:
         return
     for row, value in enumerate(table[columns.objects].to_pylist()):
         for box, category in objects_in(value):
-            if is_box(box):
-                yield row, label_text(category, columns.category_names, f"{where}, row {row + 1}"), box
+            yield row, label_text(category, columns.category_names, f"{where}, row {row + 1}"), box
 
 
 def row_names(prefix: str, n_rows: int, paths: Sequence[str | None]) -> list[str]:

@@ -21,7 +21,7 @@ from bias_toolkit.datasets.arrow_rows import ImageRows, find_columns, labels_of,
 from bias_toolkit.datasets.dataset import Dataset, Header
 from bias_toolkit.datasets.file_names import from_system
 from bias_toolkit.datasets.layouts.table_file import checked, labels_by_image
-from bias_toolkit.datasets.listing import BOX_COLUMNS, Annotations, Listing, no_boxes
+from bias_toolkit.datasets.listing import BOX_COLUMNS, Annotations, Listing
 from bias_toolkit.datasets.pixels import ImageFiles, header_of, pixels_of, read_pixels, upright_rgb
 from bias_toolkit.datasets.records import box_table, label_text
 from bias_toolkit.datasets.schema import ReducedImage, Reduction, Tables
@@ -349,9 +349,6 @@ def _from_hugging_face(held: Any) -> Dataset:
         content, path = images[row_of[image_id]]
         return content if content is not None else Path(path).read_bytes(), None
 
-    boxes, how = (
-        box_table(objects, lambda image_id: header_of(item(image_id)[0])) if objects else (no_boxes(), "no boxes")
-    )
-    annotations = Annotations(labels, boxes)
-    what = f"{columns.sentence}, {how}"
-    return _held(name, what, image_ids, item, lambda pixels, progress: annotations, _bytes_of(annotations))
+    boxes, notes = box_table(objects, lambda image_id: header_of(item(image_id)[0]))
+    annotations = Annotations(labels, boxes, notes=notes)
+    return _held(name, columns.sentence, image_ids, item, lambda pixels, progress: annotations, _bytes_of(annotations))

@@ -9,8 +9,9 @@ import pandas as pd
 from bias_toolkit.datasets.dataset import Header
 from bias_toolkit.datasets.file_names import shortened
 from bias_toolkit.datasets.listing import BOX_COLUMNS
-from bias_toolkit.datasets.schema import BOX_EDGES
+from bias_toolkit.datasets.schema import BOX_EDGES, Note
 from bias_toolkit.foundation.errors import InputError, UnreadableImageError
+from bias_toolkit.foundation.words import count
 
 LABELS = ("label", "labels", "class", "cls", "class_name", "category", "target", "fine_label", "class_id")
 """Names of a field with an image's label, in the order in which they are searched."""
@@ -22,10 +23,7 @@ _SIZES_READ = 200
 _BEYOND = 1.01
 """Share of an image's side up to which a box may reach beyond it by rounding."""
 _MOST_BEYOND = 0.01
-"""Share of boxes that may reach beyond their images, for they were drawn so."""
-
-NAMED_SIDES = "boxes as x, y, width and height"
-NAMED_CORNERS = "boxes as their corners, for many of them would reach beyond their images as x, y, width and height"
+"""Share of boxes that may reach beyond their images because they were drawn so."""
 
 
 def label_text(value: Any, names: Sequence[str], where: str) -> str | None:
@@ -63,36 +61,46 @@ def first_of(record: Mapping[str, Any], names: Sequence[str]) -> Any:
     return next((record[name] for name in names if name in record), None)
 
 
-def is_box(value: Any) -> bool:
+def box_table(
+    rows: Sequence[tuple[str, str | None, Any]], header: Callable[[str], Header]
+) -> tuple[pd.DataFrame, list[Note]]:
+    """Boxes with the columns `BOX_COLUMNS`, from image id, category and box of each object, and notes on them.
+
+    A box is four numbers: x, y, width and height, as Hugging Face and COCO have them; some sets have the corners x0,
+    y0, x1 and y1 in their place. They are corners if all boxes can be that, and over 1% of those of a sample of images
+    would otherwise reach beyond the image. `header` gives the size of an image. An object without four numbers is left
+    out.
+    """
+    notes = []
+    wrong = [image_id for image_id, _, box in rows if not _is_box(box)]
+    if wrong:
+        have = "object has" if len(wrong) == 1 else "objects have"
+        text = f"{len(wrong):,} {have} no box of four numbers, and {'is' if len(wrong) == 1 else 'are'} left out"
+        notes.append(Note(f"{text} (the first is in {wrong[0]})."))
+        rows = [row for row in rows if _is_box(row[2])]
+    boxes = pd.DataFrame(rows, columns=["image_id", "category", "box"])
+    edges = np.array(boxes.pop("box").tolist(), float).reshape(-1, 4)
+    can_be_corners = len(edges) > 0 and bool((edges[:, 2:] > edges[:, :2]).all())
+    if can_be_corners and (beyond := _reach_beyond(boxes["image_id"], edges, header)):
+        text = (
+            f"The numbers of its {count(len(edges), 'box', 'boxes')} are taken as corners: as x, y, width and height,"
+        )
+        notes.append(Note(f"{text} many boxes would reach beyond their images (for example in {beyond})."))
+    else:
+        edges[:, 2:] += edges[:, :2]
+    boxes[BOX_EDGES] = edges
+    return boxes[BOX_COLUMNS], notes
+
+
+def _is_box(value: Any) -> bool:
     """Whether a value is four finite numbers."""
     if not isinstance(value, Sequence | np.ndarray) or isinstance(value, str) or len(value) != 4:
         return False
     return all(isinstance(edge, int | float | np.number) and np.isfinite(edge) for edge in value)
 
 
-def box_table(
-    rows: Sequence[tuple[str, str | None, Sequence[float]]], header: Callable[[str], Header]
-) -> tuple[pd.DataFrame, str]:
-    """Boxes with the columns `BOX_COLUMNS`, from image id, category and four numbers each, and how these were read.
-
-    Hugging Face's and COCO's numbers are x, y, width and height; some sets have the corners x0, y0, x1 and y1 in their
-    place. They are corners if all boxes can be that, and over 1% of those of a sample of images would otherwise reach
-    beyond the image. `header` gives the size of an image.
-    """
-    boxes = pd.DataFrame(rows, columns=["image_id", "category", "box"])
-    edges = np.array(boxes.pop("box").tolist(), float).reshape(-1, 4)
-    can_be_corners = len(edges) > 0 and bool((edges[:, 2:] > edges[:, :2]).all())
-    if can_be_corners and _reach_beyond(boxes["image_id"], edges, header):
-        reason = NAMED_CORNERS
-    else:
-        edges[:, 2:] += edges[:, :2]
-        reason = NAMED_SIDES
-    boxes[BOX_EDGES] = edges
-    return boxes[BOX_COLUMNS], reason
-
-
-def _reach_beyond(image_ids: pd.Series, edges: np.ndarray, header: Callable[[str], Header]) -> bool:
-    """Whether boxes reach beyond their images if their numbers are x, y, width and height."""
+def _reach_beyond(image_ids: pd.Series, edges: np.ndarray, header: Callable[[str], Header]) -> str | None:
+    """An image beyond which its box reaches if the numbers are x, y, width and height; None if hardly any box does."""
     sizes = {}
     for image_id in image_ids.unique()[:_SIZES_READ]:
         try:
@@ -101,7 +109,7 @@ def _reach_beyond(image_ids: pd.Series, edges: np.ndarray, header: Callable[[str
             continue
     known = image_ids.isin(sizes).to_numpy()
     if not known.any():
-        return False
+        return None
     limits = np.array([sizes[image_id] for image_id in image_ids[known]]) * _BEYOND + 1
     beyond = (edges[known, :2] + edges[known, 2:] > limits).any(axis=1)
-    return bool(beyond.mean() > _MOST_BEYOND)
+    return image_ids[known][beyond].iloc[0] if beyond.mean() > _MOST_BEYOND else None

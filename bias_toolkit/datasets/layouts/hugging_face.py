@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -28,7 +29,7 @@ from bias_toolkit.datasets.dataset import Dataset
 from bias_toolkit.datasets.file_names import check_inside, escaped, listed, shortened
 from bias_toolkit.datasets.image_file import open_regular
 from bias_toolkit.datasets.layouts.layout import Layout
-from bias_toolkit.datasets.listing import Annotations, Listing, no_boxes
+from bias_toolkit.datasets.listing import Annotations, Listing
 from bias_toolkit.datasets.records import box_table
 from bias_toolkit.datasets.shard_files import place_of, shard_files
 from bias_toolkit.foundation.errors import InputError, UnreadableImageError
@@ -82,7 +83,7 @@ def _read(path: Path, reason: str) -> Dataset:
     wanted = [name for name in (columns.label, columns.objects) if name]
     image_ids: list[str] = []
     labels: list[str | None] = []
-    rows: list[tuple[str, str | None, Sequence[float]]] = []
+    rows: list[tuple[str, str | None, Any]] = []
     for file, prefix in zip(files, prefixes, strict=True):
         if find_columns(file.schema) != columns:
             raise InputError(f"{file.path} has other columns than {files[0].path}: name the files of one set")
@@ -111,13 +112,14 @@ def _read(path: Path, reason: str) -> Dataset:
         return content
 
     pixels = ContainedImages(str(place), [file.path for file in files], content_of)
-    boxes, how = box_table(rows, pixels.header) if rows else (no_boxes(), "no boxes")
+    boxes, notes = box_table(rows, pixels.header)
     listing = Listing(
         root=str(path),
         layout=LAYOUT.name,
-        layout_reason=f"{reason}, {columns.sentence}, {how}",
+        layout_reason=f"{reason}, {columns.sentence}",
         image_ids=image_ids,
         annotate=lambda progress: Annotations(labels, boxes),
+        notes=notes,
     )
     return Dataset(listing, pixels)
 

@@ -16,9 +16,9 @@ from bias_toolkit.datasets.annotation_text import check_fits, decoded_lines, par
 from bias_toolkit.datasets.dataset import Dataset
 from bias_toolkit.datasets.file_names import check_inside
 from bias_toolkit.datasets.layouts.layout import Layout
-from bias_toolkit.datasets.listing import Annotations, no_boxes
+from bias_toolkit.datasets.listing import Annotations
 from bias_toolkit.datasets.pixels import ImageFiles
-from bias_toolkit.datasets.records import LABELS, box_table, is_box, label_text, objects_in
+from bias_toolkit.datasets.records import LABELS, box_table, label_text, objects_in
 from bias_toolkit.datasets.walk import walk_images
 from bias_toolkit.foundation.errors import InputError
 
@@ -57,18 +57,18 @@ def _read(path: Path, reason: str) -> Dataset:
     rows = [
         (image_id, label_text(category, (), f"{file}, {image_id}"), box)
         for image_id in image_ids
-        for box, category in objects_in(_objects(records[image_id]))
-        if is_box(box)
+        for box, category in objects_in(records[image_id].get("objects"))
     ]
-    boxes, how = box_table(rows, ImageFiles(str(path)).header) if rows else (no_boxes(), "no boxes")
+    boxes, notes = box_table(rows, ImageFiles(str(path)).header)
     absent = sorted(set(records).difference(there))
     return LAYOUT.dataset(
         path,
-        f"{reason}, {source}, {how}",
+        f"{reason}, {source}",
         image_ids,
         lambda progress: Annotations(labels, boxes, absent),
         annotation_files=[file],
         unlisted=unlisted,
+        notes=notes,
     )
 
 
@@ -97,10 +97,6 @@ def _records(file: Path) -> list[tuple[str, Mapping[str, Any]]]:
         if not isinstance(record, dict):
             raise InputError(f"{where} has to be a JSON object")
     return records
-
-
-def _objects(record: Mapping[str, Any]) -> Any:
-    return record.get("objects") if not isinstance(record.get("objects"), str) else None
 
 
 def _labels(

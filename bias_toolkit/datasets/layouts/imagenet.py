@@ -1,9 +1,10 @@
 """ImageNet as it is distributed: the folder of training images, or of validation images.
 
-The training folder has one folder per class, named by its WordNet id; so does a validation folder that was sorted into
-classes. An unpacked folder is flat. Its images are `ILSVRC2012_val_00000001.JPEG`, labelled by files nearby, or
-`n01440764_10026.JPEG`, labelled by the id at the start of the name. `imagenet_annotations` lists the files of labels
-and boxes, and the places where they are searched.
+The training folder has one folder per class, named by its WordNet id, directly or in folders of parts; so does a
+validation folder that was sorted into classes. An unpacked folder is flat. Its images are
+`ILSVRC2012_val_00000001.JPEG`, labelled by files nearby, or `n01440764_10026.JPEG`, labelled by the id at the start of
+the name. Hugging Face's copy has the id at the end of each name, as in `ILSVRC2012_val_00000001_n01751748.JPEG`.
+`imagenet_annotations` lists the files of labels and boxes, and the places where they are searched.
 
 Annotations describe the whole of ImageNet, and a folder may hold a part of it. An annotated image that is not in the
 folder is therefore not an error.
@@ -26,6 +27,9 @@ from bias_toolkit.foundation.progress import Progress
 
 _NUMBERED = re.compile(r"ILSVRC2012_(val|test)_\d{8}")
 _NAMED_BY_CLASS = re.compile(r"(n\d{8})_(.*)")
+_ID_AT_END = re.compile(r"(.+)_(n\d{8})")
+_OF_VALIDATION = ("val", "valid", "validation", "test")
+_OF_SPLITS = (*_OF_VALIDATION, "train", "training")
 _DATA = ("Data/CLS-LOC", "ILSVRC/Data/CLS-LOC")
 
 
@@ -37,7 +41,11 @@ def _recognise(path: Path, asked: bool) -> str | None:
             raise InputError(f"{path} is the root of ImageNet: name {data / 'train'} or {data / 'val'}")
     enough = any if asked else all
     if folders := visible_folders(path):
-        return "its folders are named by WordNet ids" if enough(map(is_wnid, folders)) else None
+        if enough(map(is_wnid, folders)):
+            return "its folders are named by WordNet ids"
+        inner = [name for folder in folders for name in visible_folders(path / folder)]
+        is_nested = inner and all(map(is_wnid, inner)) and not any(name.lower() in _OF_SPLITS for name in folders)
+        return "the folders in its folders are named by WordNet ids" if is_nested else None
     with os.scandir(path) as entries:
         stems = [_stem(entry.name) for entry in entries if is_image_name(entry.name)]
     if stems and enough(_NUMBERED.fullmatch(stem) for stem in stems):
@@ -51,7 +59,7 @@ def _read(path: Path, reason: str) -> Dataset:
     image_ids, unlisted = walk_images(path)
     stems = [_stem(image_id) for image_id in image_ids]
     named_labels = [_label_in_name(image_id, stem) for image_id, stem in zip(image_ids, stems, strict=True)]
-    annotations = find_annotations(path, _split(stems), set(stems), sorted(set(filter(None, named_labels))))
+    annotations = find_annotations(path, _split(path, stems), set(stems), sorted(set(filter(None, named_labels))))
     names, names_file = find_names(nearby(path))
 
     def annotate(progress: Progress) -> Annotations:
@@ -79,19 +87,26 @@ def _read(path: Path, reason: str) -> Dataset:
 
 
 def _stem(image_id: str) -> str:
-    return image_id.rpartition("/")[2].rpartition(".")[0]
+    """The name of an image in the annotations: without the extension, and without an id at the end."""
+    stem = image_id.rpartition("/")[2].rpartition(".")[0]
+    with_id = _ID_AT_END.fullmatch(stem)
+    return with_id[1] if with_id else stem
 
 
-def _split(stems: list[str]) -> str:
-    """The split to which the images' names belong: train, val or test."""
+def _split(path: Path, stems: list[str]) -> str:
+    """The split to which the images belong, by their names or else by the folder's: train, val or test."""
     numbered = next(filter(None, map(_NUMBERED.fullmatch, stems)), None)
-    return numbered[1] if numbered else "train"
+    if numbered:
+        return numbered[1]
+    return "val" if path.name.lower() in _OF_VALIDATION else "train"
 
 
 def _label_in_name(image_id: str, stem: str) -> str | None:
-    folder = image_id.split("/", 1)[0]
-    if is_wnid(folder):
-        return folder
+    *folders, name = image_id.split("/")
+    if ids := list(filter(is_wnid, folders)):
+        return ids[-1]
+    if with_id := _ID_AT_END.fullmatch(name.rpartition(".")[0]):
+        return with_id[2]
     match = _NAMED_BY_CLASS.fullmatch(stem)
     return match[1] if match else None
 

@@ -10,12 +10,17 @@ The image folder and the four folders above it are searched in this order; the f
 4. `ILSVRC2012_validation_ground_truth.txt`, a number from 1 to 1000 per line, with the development kit's `meta.mat` or
    `map_clsloc.txt`, which define the numbers (also searched in `data`, `devkit/data` and `ILSVRC2012_devkit_t12/data`
    of each folder): labels of the validation images. The numbers are not the lines of `LOC_synset_mapping.txt` or of
-   `synset_words.txt`, which are in the order of the WordNet ids.
+   `synset_words.txt`, which are in the order of the WordNet ids;
+5. `valprep.sh`, which moves each validation image to the folder of its class;
+6. `val.txt`, an image and a number from 0 to 999 per line, as Caffe and MMPretrain have it (also searched in `meta` and
+   `caffe_ilsvrc12`), with `synsets.txt`, `synset_words.txt` or `LOC_synset_mapping.txt` near it, which define the
+   numbers by the order of their lines.
 
 Boxes are inclusive pixels counted from 0, so the high side gains 1. The XML format is Pascal VOC's, which counts from
 1, but these numbers count from 0: boxes that fill a 500 × 375 image are written 0 0 499 374.
 """
 
+import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -34,7 +39,10 @@ from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.progress import Progress
 
 _LEVELS = 4
-_DEVKIT_FOLDERS = ("", "data", "devkit/data", "ILSVRC2012_devkit_t12/data")
+_DEVKIT_FOLDERS = ("", "data", "devkit/data", "ILSVRC2012_devkit_t12/data", "meta", "caffe_ilsvrc12")
+_MOVE = re.compile(r"mv\s+(?:\S*/)?(ILSVRC2012_val_\d{8})\.\w+\s+(?:\S*/)?(n\d{8})/?")
+_IN_LIST = re.compile(r"(?:\S*/)?(ILSVRC2012_val_\d{8})(?:\.\w+)?\s+(\d+)")
+_SYNSETS = ("synsets.txt", "synset_words.txt", "LOC_synset_mapping.txt")
 _SYNSET_LABELS = "imagenet_2012_validation_synset_labels.txt"
 _GROUND_TRUTH = "ILSVRC2012_validation_ground_truth.txt"
 _FIELDS_A_BOX = 5
@@ -135,7 +143,7 @@ def _find_validation_labels(places: Sequence[Path]) -> FoundAnnotations | None:
         return FoundAnnotations(f"labels from {file.name}, no boxes", partial(_numbered, wnids), [file])
 
     if not (file := _first_file(places, _GROUND_TRUTH)):
-        return None
+        return _find_moves(places) or _find_list(places)
     synsets_file = _first_file(places, "meta.mat", "map_clsloc.txt")
     if not synsets_file:
         raise InputError(
@@ -150,6 +158,29 @@ def _find_validation_labels(places: Sequence[Path]) -> FoundAnnotations | None:
         [file, synsets_file],
         class_names=dict(synsets.values()),
     )
+
+
+def _find_moves(places: Sequence[Path]) -> FoundAnnotations | None:
+    file = _first_file(places, "valprep.sh")
+    moves = [match.groups() for _, line in read_lines(file) if (match := _MOVE.fullmatch(line))] if file else []
+    if not moves:
+        return None
+    return FoundAnnotations(f"labels from {file.name}, no boxes", lambda progress: (dict(moves), no_boxes()), [file])
+
+
+def _find_list(places: Sequence[Path]) -> FoundAnnotations | None:
+    """The labels in Caffe's list, whose numbers count the lines of a list of classes."""
+    file, synsets_file = _first_file(places, "val.txt"), _first_file(places, *_SYNSETS)
+    matches = [_IN_LIST.fullmatch(line) for _, line in read_lines(file)] if file and synsets_file else []
+    if not matches or not all(matches):
+        return None
+    wnids = [line.split()[0] for _, line in read_lines(synsets_file)]
+    if any(int(match[2]) >= len(wnids) for match in matches):
+        # ImageNet's own ImageSets number the images, not their classes.
+        return None
+    label_of = {match[1]: wnids[int(match[2])] for match in matches}
+    source = f"labels from {file.name} by the lines of {synsets_file.name}, no boxes"
+    return FoundAnnotations(source, lambda progress: (label_of, no_boxes()), [file, synsets_file])
 
 
 def _validation_lines(file: Path, fits: Callable[[str], bool], expected: str) -> list[str]:

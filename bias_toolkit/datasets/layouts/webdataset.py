@@ -19,11 +19,13 @@ from bias_toolkit.datasets.contained import ContainedImages, check_size
 from bias_toolkit.datasets.dataset import Dataset
 from bias_toolkit.datasets.file_names import check_inside, escaped, is_utf8, shortened
 from bias_toolkit.datasets.layouts.layout import Layout
-from bias_toolkit.datasets.listing import Annotations, Listing, no_boxes
-from bias_toolkit.datasets.records import LABELS, box_table, first_of, is_box, label_text, objects_in
+from bias_toolkit.datasets.listing import Annotations, Listing
+from bias_toolkit.datasets.records import LABELS, box_table, first_of, label_text, objects_in
+from bias_toolkit.datasets.schema import Note
 from bias_toolkit.datasets.shard_files import place_of, shard_files
 from bias_toolkit.datasets.walk import holds_image, is_image_name, why_not_read
 from bias_toolkit.foundation.errors import InputError, UnreadableImageError
+from bias_toolkit.foundation.words import count
 
 _SUFFIX = ".tar"
 _COMPRESSED = (".tar.gz", ".tgz", ".tar.xz", ".tar.bz2", ".tar.zst")
@@ -90,22 +92,22 @@ def _read(path: Path, reason: str) -> Dataset:
         return content
 
     pixels = ContainedImages(str(place), files, content_of)
-    labels, names, source = _labels(samples)
+    labels, names, source, notes = _labels(samples)
     rows = [
         (image_id, label_text(category, (), image_id), box)
         for image_id, sample in samples.items()
         for box, category in objects_in(sample.objects)
-        if is_box(box)
     ]
-    boxes, how = box_table(rows, pixels.header) if rows else (no_boxes(), "no boxes")
+    boxes, box_notes = box_table(rows, pixels.header)
     listing = Listing(
         root=str(path),
         layout=LAYOUT.name,
-        layout_reason=f"{reason}, {source}, {how}",
+        layout_reason=f"{reason}, {source}",
         image_ids=list(samples),
         annotate=lambda progress: Annotations(labels, boxes),
         class_names=names,
         unlisted=unlisted,
+        notes=notes + box_notes,
     )
     return Dataset(listing, pixels)
 
@@ -179,8 +181,8 @@ def _label_file(content: BinaryIO, file: Path, member: tarfile.TarInfo | None, e
     return value
 
 
-def _labels(samples: dict[str, _Sample]) -> tuple[list[str | None], dict[str, str], str]:
-    """The label of each image, class names by label, and one clause on where they are from."""
+def _labels(samples: dict[str, _Sample]) -> tuple[list[str | None], dict[str, str], str, list[Note]]:
+    """The label of each image, class names by label, one clause on where they are from, and notes."""
     texts = [sample.text for sample in samples.values() if sample.text is not None]
     are_captions = len(set(texts)) > max(_FEW, _MOST_DISTINCT * len(texts))
     for source, field in (("cls", "cls"), ("json", "json_label"), ("txt", "text")):
@@ -190,12 +192,15 @@ def _labels(samples: dict[str, _Sample]) -> tuple[list[str | None], dict[str, st
         labels = [label_text(value, (), image_id) for image_id, value in zip(samples, values, strict=True)]
         named = zip(labels, samples.values(), strict=True)
         names = {label: sample.class_name for label, sample in named if label and isinstance(sample.class_name, str)}
-        return labels, names, f"labels from .{source} files"
-    without = "; the texts in .txt files are captions, for most of them differ" if texts else ""
+        return labels, names, f"labels from .{source} files", []
+    notes = []
+    if texts:
+        which = f"The texts of {count(len(texts), 'image')} in .txt files are taken as captions, and not as labels"
+        notes.append(Note(f"{which}, for most of them differ (the first is {shortened(texts[0])})."))
     folders = [image_id.rpartition("/")[0].rpartition("/")[2] for image_id in samples]
     if any(not folder or folder.lower().endswith(_SUFFIX) for folder in folders):
-        return [None] * len(samples), {}, f"without labels{without}"
-    return folders, {}, f"labels from the folders in the tars{without}"
+        return [None] * len(samples), {}, "without labels", notes
+    return folders, {}, "labels from the folders in the tars", notes
 
 
 LAYOUT = Layout(

@@ -70,7 +70,7 @@ def test_tars_are_named_by_their_folder_or_a_pattern(shards, named):
     assert_same_pixels(dataset, expected)
     assert dataset.images["image_id"][5] == "train-001.tar/0005.png"
     assert labels_of(dataset) == [str(number % 3) for number in range(12)]
-    assert dataset.layout_reason == "3 tars of images, labels from .cls files, no boxes"
+    assert dataset.layout_reason == "3 tars of images, labels from .cls files"
 
 
 def test_a_part_of_the_shards(shards):
@@ -89,6 +89,16 @@ def test_the_shards_of_two_sets_are_not_mixed(shards):
     with pytest.raises(InputError, match=r"several sets \(train-\*\.tar, val-\*\.tar\): name one set by a pattern"):
         load_dataset(folder)
     assert len(load_dataset(folder / "train-*.tar").images) == 8
+
+
+def test_an_object_without_four_numbers_is_left_out_and_noted(tmp_path, rows):
+    objects = [{"bbox": [1, 2, 3, 4], "category": 5}, {"bbox": [1, 2, 3]}, {"category": "x"}]
+    content = json.dumps({"label": "dog", "objects": objects}).encode()
+    dataset = load_dataset(write_tar(tmp_path / "a.tar", [("a.jpg", encoded(pictures(1)[0])), ("a.json", content)]))
+    assert rows(dataset.objects) == [("a.jpg", 0, "5", 1.0, 2.0, 4.0, 6.0)]
+    assert [note.text for note in dataset.notes] == [
+        "2 objects have no box of four numbers, and are left out (the first is in a.jpg)."
+    ]
 
 
 def test_labels_and_boxes_in_json(tmp_path, rows):
@@ -111,19 +121,28 @@ def test_labels_and_boxes_in_json(tmp_path, rows):
 
 
 @pytest.mark.parametrize(
-    ("texts", "labels", "says"),
+    ("texts", "labels", "says", "notes"),
     [
-        (["cat", "dog", "cat", "dog"], ["cat", "dog", "cat", "dog"], "labels from .txt files"),
-        (["a cat", "a dog", "one hat", "an owl"], [None] * 4, "without labels; the texts in .txt files are captions"),
+        (["cat", "dog", "cat", "dog"], ["cat", "dog", "cat", "dog"], "labels from .txt files", []),
+        (
+            ["a cat", "a dog", "one hat", "an owl"],
+            [None] * 4,
+            "without labels",
+            [
+                "The texts of 4 images in .txt files are taken as captions, and not as labels, for most of them differ "
+                "(the first is 'a cat')."
+            ],
+        ),
     ],
 )
-def test_texts_are_labels_unless_they_are_captions(tmp_path, texts, labels, says):
+def test_texts_are_labels_unless_they_are_captions(tmp_path, texts, labels, says, notes):
     members = []
     for number, text in enumerate(texts):
         members += [(f"{number}.png", encoded(pictures(1)[0])), (f"{number}.txt", text.encode())]
     dataset = load_dataset(write_tar(tmp_path / "a.tar", members))
     assert labels_of(dataset) == labels
     assert says in dataset.layout_reason
+    assert [note.text for note in dataset.notes] == notes
 
 
 def test_without_label_files_the_folders_are_labels(tmp_path):
@@ -235,7 +254,11 @@ def test_parquet_of_the_hub(tmp_path, rows, corners):
     assert_is_hub_set(dataset, expected, rows, (4.0, 5.0) if corners else (5.0, 7.0))
     assert dataset.images["image_id"][7] == "train-00001-of-00002.parquet/1/IMG_7.png"
     assert "images from the column 'image', labels from 'label'" in dataset.layout_reason
-    assert ("boxes as their corners" in dataset.layout_reason) == corners
+    taken = (
+        "The numbers of its 20 boxes are taken as corners: as x, y, width and height, many boxes would reach beyond "
+        "their images (for example in train-00000-of-00002.parquet/0/IMG_0.png)."
+    )
+    assert [note.text for note in dataset.notes] == ([taken] if corners else [])
     assert_same_pixels(load_dataset(tmp_path / "data" / "train-00001-*.parquet"), expected[6:])
     made.to_parquet(tmp_path / "data" / "test-00000-of-00001.parquet")
     with pytest.raises(InputError, match="several sets"):

@@ -30,6 +30,73 @@ def val(tmp_path, make_image):
     return tmp_path / "ILSVRC/Data/CLS-LOC/val"
 
 
+def test_names_of_hugging_face_end_in_the_id(tmp_path, make_image, make_text, voc_xml, rows):
+    """ILSVRC2012_val_00000001_n01440764.JPEG: a validation image, and its annotations have its name without the id."""
+    make_image(f"val/{VAL[0]}_{TENCH}.JPEG", SIZE)
+    make_image(f"val/{VAL[1]}_{FISH}.JPEG", SIZE)
+    make_text(f"Annotations/CLS-LOC/val/{VAL[1]}.xml", voc_xml((FISH, 0, 0, 9, 9)))
+    make_text(f"Annotations/CLS-LOC/train/{VAL[0]}.xml", voc_xml((FISH, 0, 0, 1, 1)))
+    dataset = load_dataset(tmp_path / "val")
+    assert rows(dataset.images)[0] == (f"{VAL[0]}_{TENCH}.JPEG", TENCH, *SIZE)
+    assert rows(dataset.objects) == [(f"{VAL[1]}_{FISH}.JPEG", 0, FISH, 0, 0, 10, 10)]
+
+    make_image(f"train_images_0/{TENCH}_5_{TENCH}.JPEG", SIZE)
+    dataset = load_dataset(tmp_path / "train_images_0")
+    assert rows(dataset.images) == [(f"{TENCH}_5_{TENCH}.JPEG", TENCH, *SIZE)]
+    assert dataset.class_names == {}
+
+
+def test_folders_of_classes_inside_other_folders(tmp_path, make_image, rows):
+    make_image(f"part1/{TENCH}/{TENCH}_5.JPEG", SIZE)
+    make_image(f"part2/{FISH}/{FISH}_3.JPEG", SIZE)
+    dataset = load_dataset(tmp_path)
+    assert dataset.layout == "imagenet"
+    assert "the folders in its folders are named by WordNet ids" in dataset.layout_reason
+    assert [label for _, label, *_ in rows(dataset.images)] == [TENCH, FISH]
+
+
+def test_the_root_of_two_splits_is_not_taken_as_one_set(tmp_path, make_image):
+    make_image(f"train/{TENCH}/{TENCH}_5.JPEG", SIZE)
+    make_image(f"val/{TENCH}/{VAL[0]}.JPEG", SIZE)
+    with pytest.raises(InputError, match="holds the splits train, val"):
+        load_dataset(tmp_path)
+
+
+def test_a_validation_folder_is_never_called_train(tmp_path, make_image, make_text):
+    """Neither by the names of its images nor by those of annotations near it."""
+    make_image(f"val/{TENCH}/{TENCH}_5.JPEG", SIZE)
+    make_text("LOC_train_solution.csv", f"ImageId,PredictionString\n{TENCH}_5,{TENCH} 0 0 1 1\n")
+    dataset = load_dataset(tmp_path / "val")
+    assert "train" not in dataset.layout_reason
+    assert dataset.objects.empty
+
+
+@pytest.mark.parametrize(
+    ("files", "source"),
+    [
+        (
+            {"valprep.sh": "mkdir -p {0}\n" + "mv {2}.JPEG {0}/\nmv {3}.JPEG {1}/\nmv {4}.JPEG {0}/\n"},
+            "labels from valprep.sh, no boxes",
+        ),
+        (
+            {"meta/val.txt": "{2}.JPEG 1\n{3}.JPEG 0\n{4}.JPEG 1\n", "synset_words.txt": "{1} goldfish\n{0} tench\n"},
+            "labels from val.txt by the lines of synset_words.txt, no boxes",
+        ),
+        (
+            {"ImageSets/val.txt": "", "val.txt": "{2} 1\n{3} 2\n{4} 3\n", "synsets.txt": "{1}\n{0}\n"},
+            "without labels: no annotation file was found near it",
+        ),
+    ],
+)
+def test_other_files_of_the_validation_labels(val, tmp_path, make_text, rows, files, source):
+    for name, text in files.items():
+        make_text(name, text.format(TENCH, FISH, *VAL))
+    dataset = load_dataset(val)
+    assert dataset.layout_reason.endswith(source)
+    labels = [label for _, label, *_ in rows(dataset.images)]
+    assert labels == ([None] * 3 if source.startswith("without") else [TENCH, FISH, TENCH])
+
+
 def train_labels():
     return [
         (f"{TENCH}/{TENCH}_10.JPEG", TENCH, *SIZE),
