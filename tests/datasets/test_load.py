@@ -11,8 +11,8 @@ from bias_toolkit.foundation.errors import InputError
 
 def test_the_names_of_the_layouts():
     assert set(LAYOUTS) == {
-        "table", "voc", "coco", "yolo", "open-images", "fiftyone", "clips", "tiny-imagenet", "imagenet",
-        "class-folders", "images",
+        "table", "voc", "coco", "yolo", "open-images", "fiftyone", "webdataset", "hugging-face", "image-folder",
+        "clips", "tiny-imagenet", "imagenet", "class-folders", "images",
     }  # fmt: skip
 
 
