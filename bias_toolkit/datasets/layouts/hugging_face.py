@@ -64,7 +64,7 @@ def _recognise(path: Path, asked: bool) -> str | None:
     try:
         if not files or find_columns(_parquet(files[0]).schema) is None:
             return None
-    except InputError:
+    except ValueError:
         return None  # the reader of tables says what is wrong with it
     return f"{len(files):,} Parquet file{'s' if len(files) > 1 else ''} with a column of images"
 
@@ -77,7 +77,8 @@ def _read(path: Path, reason: str) -> Dataset:
     is_saved = (path / _STATE).is_file()
     files = [_arrow(file) for file in _saved_files(path)] if is_saved else list(map(_parquet, _parquet_files(path)))
     place, prefixes = place_of(path, [file.path for file in files])
-    columns = find_columns(files[0].schema)
+    with _faults_of(files[0].path):
+        columns = find_columns(files[0].schema)
     if columns is None:
         raise no_image_column(path)
     wanted = [name for name in (columns.label, columns.objects) if name]
@@ -85,12 +86,13 @@ def _read(path: Path, reason: str) -> Dataset:
     labels: list[str | None] = []
     rows: list[tuple[str, str | None, Any]] = []
     for file, prefix in zip(files, prefixes, strict=True):
-        if find_columns(file.schema) != columns:
-            raise InputError(f"{file.path} has other columns than {files[0].path}: name the files of one set")
-        table, ids = file.columns(wanted), row_names(prefix, sum(file.sizes), _paths(file, columns))
-        image_ids += ids
-        labels += labels_of(table, columns, str(file.path))
-        rows += [(ids[row], category, box) for row, category, box in objects_of(table, columns, str(file.path))]
+        with _faults_of(file.path):
+            if find_columns(file.schema) != columns:
+                raise InputError(f"{file.path} has other columns than {files[0].path}: name the files of one set")
+            table, ids = file.columns(wanted), row_names(prefix, sum(file.sizes), _paths(file, columns))
+            image_ids += ids
+            labels += labels_of(table, columns, str(file.path))
+            rows += [(ids[row], category, box) for row, category, box in objects_of(table, columns, str(file.path))]
     if not image_ids:
         raise InputError(f"{path} has no row")
 
@@ -149,12 +151,16 @@ def _parquet(path: Path) -> _File:
     def columns(names: Sequence[str]) -> pa.Table:
         check_fits(path, metadata.num_rows * len(names) * _BYTES_A_VALUE)
         with _faults_of(path), pq.ParquetFile(path, metadata=metadata) as file:
-            return file.read(columns=list(names))
+            table = file.read(columns=list(names))
+            table.validate(full=True)
+            return table
 
     def images(group: int, name: str) -> pa.ChunkedArray:
         check_fits(path, groups[group].total_byte_size)
         with _faults_of(path), pq.ParquetFile(path, metadata=metadata) as file:
-            return file.read_row_group(group, columns=[name])[name]
+            column = file.read_row_group(group, columns=[name])[name]
+            column.validate(full=True)
+            return column
 
     return _File(path, schema, [group.num_rows for group in groups], columns, images)
 
@@ -177,6 +183,8 @@ def _saved_files(folder: Path) -> list[Path]:
 def _arrow(path: Path) -> _File:
     with _faults_of(path), pa.memory_map(str(path)) as file:
         table = pa.ipc.open_stream(file).read_all()
+        # Values at places outside a damaged file would end this process.
+        table.validate(full=True)
 
     def columns(names: Sequence[str]) -> pa.Table:
         return table.select([name.partition(".")[0] for name in names])
