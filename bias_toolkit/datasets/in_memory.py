@@ -211,18 +211,20 @@ def _held(
     return Dataset(Listing(f"{_MEMORY} {root}", _LAYOUT, reason, image_ids, annotated, prepare=pixels.look), pixels)
 
 
-def _table(frame: pd.DataFrame, names: Sequence[str], name: str) -> tuple[pd.DataFrame, list[str | None]]:
-    """Boxes of a frame, and the label of each image; `names` are the image ids of its rows."""
+def _annotations(frame: pd.DataFrame, names: Sequence[str], name: str) -> tuple[list[str], Annotations]:
+    """The image ids of a frame, sorted, and their annotations; `names` are the image ids of its rows."""
     table = frame.reset_index(drop=True)
     for column in {"label", "category"}.intersection(table):
         values = [value.item() if isinstance(value, np.generic) else value for value in table[column]]
         values = [None if pd.api.types.is_scalar(value) and pd.isna(value) else value for value in values]
         texts = [label_text(value, (), f"row {row}") for row, value in enumerate(values)]
         table[column] = pd.Series(texts, dtype=object)
-    table = checked(table.assign(path=list(names)), name, lambda row: f"row {row} of {name}")
+    table, notes = checked(table.assign(path=list(names)), name, lambda row: f"row {row} of {name}")
     table["image_id"] = table["path"]
-    labels = labels_by_image(table, name).reindex(dict.fromkeys(names)).astype(object)
-    return table[table["x0"].notna()], labels.where(labels.notna(), None).tolist()
+    image_ids = sorted(set(names))
+    labels = labels_by_image(table, name).reindex(image_ids).astype(object)
+    labels = labels.where(labels.notna(), None).tolist()
+    return image_ids, Annotations(labels, table[table["x0"].notna()], upright=True, notes=notes)
 
 
 def _from_paths(frame: pd.DataFrame) -> Dataset:
@@ -235,10 +237,7 @@ def _from_paths(frame: pd.DataFrame) -> Dataset:
     names = [from_system(os.path.relpath(file, folder).replace(os.sep, "/")) for file in files]
     if None in names:
         raise InputError(f"{name} has a path that is not valid UTF-8")
-    boxes, labels = _table(frame, names, name)
-    by_name = dict(zip(dict.fromkeys(names), labels, strict=True))
-    image_ids = sorted(by_name)
-    annotations = Annotations([by_name[image_id] for image_id in image_ids], boxes)
+    image_ids, annotations = _annotations(frame, names, name)
     pixels = _StampedFiles(str(folder), _bytes_of(annotations))
     reason = f"a DataFrame with a column path, of files in {folder}"
     return Dataset(Listing(f"{_MEMORY} {name}", _LAYOUT, reason, image_ids, lambda progress: annotations), pixels)
@@ -261,11 +260,8 @@ def _from_frame(frame: pd.DataFrame) -> Dataset:
     if _IMAGE not in frame:
         raise InputError(f"{name} has neither a column path nor a column {_IMAGE}")
     names = [str(each) for each in frame["image_id"]] if "image_id" in frame else _numbered(len(frame))
-    boxes, labels = _table(frame, names, name)
+    image_ids, annotations = _annotations(frame, names, name)
     values = dict(zip(reversed(names), reversed(frame[_IMAGE].tolist()), strict=True))
-    by_name = dict(zip(dict.fromkeys(names), labels, strict=True))
-    image_ids = sorted(by_name)
-    annotations = Annotations([by_name[image_id] for image_id in image_ids], boxes)
 
     def item(image_id: str) -> tuple[Any, Any]:
         return _plain(values[image_id]), None

@@ -98,9 +98,7 @@ def files_below(root: str | os.PathLike, *extensions: str) -> list[str]:
 def _images_below(root: str) -> Iterator[tuple[str, str | None]]:
     """Relative path of each image, with None, and of all that cannot be listed as an image, with the reason."""
     for path, reason in _files_below(root):
-        if reason is not None or is_image_name(path.rpartition("/")[2]):
-            yield path, reason
-        elif reason := why_not_read(path):
+        if reason is not None or is_image_name(path.rpartition("/")[2]) or (reason := why_not_read(path)):
             yield path, reason
 
 

@@ -71,7 +71,7 @@ def test_every_form_of_an_image_gives_the_same_pixels(form):
     assert_same_pixels(load_dataset(Items(frame["image"], [0, 1, 0])), images)
 
 
-def test_the_orientation_in_bytes_is_applied_to_image_and_box(rows):
+def test_the_orientation_in_bytes_is_applied_and_boxes_are_of_the_upright_image(rows):
     exif = Image.Exif()
     exif[0x0112] = 6
     pixels = pictures(1)[0]
@@ -80,7 +80,7 @@ def test_the_orientation_in_bytes_is_applied_to_image_and_box(rows):
     dataset = load_dataset(frame)
     np.testing.assert_array_equal(dataset.read("0"), np.rot90(pixels, -1))
     assert rows(dataset.images) == [("0", "3", 10, 12)]
-    assert rows(dataset.objects) == [("0", 0, "3", 4.0, 1.0, 8.0, 5.0)]
+    assert rows(dataset.objects) == [("0", 0, "3", 1.0, 2.0, 5.0, 6.0)]
 
 
 def test_rows_of_one_image_id_are_its_objects(rows):

@@ -165,7 +165,9 @@ def _find_moves(places: Sequence[Path]) -> FoundAnnotations | None:
     moves = [match.groups() for _, line in read_lines(file) if (match := _MOVE.fullmatch(line))] if file else []
     if not moves:
         return None
-    return FoundAnnotations(f"labels from {file.name}, no boxes", lambda progress: (dict(moves), no_boxes()), [file])
+    return FoundAnnotations(
+        f"labels from {file.name}, no boxes", lambda progress: (dict(moves), no_boxes(), {}), [file]
+    )
 
 
 def _find_list(places: Sequence[Path]) -> FoundAnnotations | None:
@@ -180,7 +182,7 @@ def _find_list(places: Sequence[Path]) -> FoundAnnotations | None:
         return None
     label_of = {match[1]: wnids[int(match[2])] for match in matches}
     source = f"labels from {file.name} by the lines of {synsets_file.name}, no boxes"
-    return FoundAnnotations(source, lambda progress: (label_of, no_boxes()), [file, synsets_file])
+    return FoundAnnotations(source, lambda progress: (label_of, no_boxes(), {}), [file, synsets_file])
 
 
 def _validation_lines(file: Path, fits: Callable[[str], bool], expected: str) -> list[str]:
