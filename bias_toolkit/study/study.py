@@ -397,7 +397,7 @@ class Study:
                     advance(1)
         return [self.results.explanation(request) for request in requests]
 
-    def begin_shards(self, name: str, progress: Progress = silent) -> int:
+    def begin_shards(self, name: str, progress: Progress | bool | None = None) -> int:
         """Begin a step, such as `features/train`, whose shards `run_shards` then does; do the steps that it needs.
 
         Returns the number of shards that are missing. Raises InputError if no step of this name has parts.
@@ -407,7 +407,7 @@ class Study:
             self._refuse_early([task.step])
             return self._runner.begin(task.step, task.member)
 
-    def run_shards(self, name: str, part: int, parts: int, progress: Progress = silent) -> int:
+    def run_shards(self, name: str, part: int, parts: int, progress: Progress | bool | None = None) -> int:
         """Do one part of the shards of a step that was begun, and nothing else; the next run finishes the step.
 
         Other processes may do other parts at the same time. Returns the number of shards done. Raises InputError if the
