@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -119,7 +120,10 @@ def takes_study_options(*steps: Step) -> Callable[[Callable[..., None]], Callabl
         for parameter in named
         if needs_model or parameter.name not in OF_THE_MODEL
     ]
-    shared += [_parameter(name) for name in settings_of(steps)]
+    # A flag that belongs to several steps would not say which of them is meant.
+    names = settings_of(steps)
+    flags = Counter(map(flag_of, names))
+    shared += [_parameter(name) for name in names if flags[flag_of(name)] == 1]
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         own = [

@@ -58,8 +58,13 @@ def walk_images(root: str | os.PathLike) -> Walk:
 
 
 def visible_folders(root: str | os.PathLike) -> list[str]:
-    """Names of the folders directly in a folder that `walk_images` would enter, sorted."""
-    with os.scandir(root) as entries:
+    """Names of the folders directly in a folder that `walk_images` would enter, sorted; none if it cannot be opened."""
+    try:
+        entries = os.scandir(root)
+    except PermissionError:
+        # `walk_images` lists such a folder.
+        return []
+    with entries:
         return sorted(entry.name for entry in entries if _is_visible(entry) and _is_folder(entry))
 
 

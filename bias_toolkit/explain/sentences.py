@@ -97,7 +97,7 @@ def _how_unstable(explanation: ExplanationRecord) -> list[str]:
         n = len(explanation.response.top1) - 1
         sentences.append(
             f"On the study's own sweep it changes in {round(standing.value * n)} of {count(n, 'step')}, more than on "
-            f"{below_all(standing.percentile)} of the test images."
+            f"{below_all(standing.percentile)} of the {_others(explanation)}."
         )
     return sentences
 
@@ -138,6 +138,10 @@ def _controls(controls: Stability) -> str:
     return f"In random trials of place, brightness and contrast, which remove no cause, P(top-1 change) is {shown}."
 
 
+def _others(explanation: ExplanationRecord) -> str:
+    return "other test images" if explanation.in_test_set else "test images"
+
+
 def _unlike(explanation: ExplanationRecord) -> list[str]:
     sentences = []
     distances = explanation.distances
@@ -150,7 +154,8 @@ def _unlike(explanation: ExplanationRecord) -> list[str]:
         sentences.append(f"{sentence}." + (f" Nearest: {', '.join(names)}." if names else ""))
     margin = explanation.standing("margin")
     if margin is not None and margin.percentile is not None:
-        sentences.append(f"Margin {number(margin.value, 3)}, above {below_all(margin.percentile)} of the test images.")
+        share = below_all(margin.percentile)
+        sentences.append(f"Margin {number(margin.value, 3)}, above {share} of the {_others(explanation)}.")
     if explanation.framing is None:
         sentences.append(explanation.framing_reason)
     else:

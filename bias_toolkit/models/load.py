@@ -18,9 +18,11 @@ from bias_toolkit.models.checkpoint import Weights, assign_weights, read_weights
 from bias_toolkit.models.factory import described, factory_classifier
 from bias_toolkit.models.function_network import FEATURE, FunctionNetwork
 from bias_toolkit.models.model import Model
+from bias_toolkit.models.outputs import LOGITS
 from bias_toolkit.models.preprocessing import Blueprint, Preprocessing
 from bias_toolkit.models.specs import (
     EFFICIENTNET_LITES,
+    LIBRARIES,
     NAMED_MODELS,
     OTHER_MODELS,
     SUGGESTED_MODELS,
@@ -97,6 +99,9 @@ def load_model(
                 )
             blueprint = _blueprint(spec, file, search_current_folder)
             name = spec if file is None else f"{spec} ({file.path.name})"
+            if split_spec(spec)[0] in LIBRARIES:
+                # Their networks give logits; those of SqueezeNet, which end in a ReLU, can look like probabilities.
+                outputs = outputs or LOGITS
         else:
             blueprint = _from_memory(spec, file, identity, input_size, preprocessing)
             name = name or name_of(spec)

@@ -323,7 +323,7 @@ class RayExecutor:
                 if threading.current_thread() is threading.main_thread():
                     signal.signal(signal.SIGTERM, on_terminate)
         if self._desk is None:
-            here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
+            here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
             self._desk = ray.remote(Desk).options(num_cpus=0, scheduling_strategy=here).remote()
 
     def _nodes(self) -> list[dict[str, Any]]:

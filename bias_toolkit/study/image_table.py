@@ -33,16 +33,21 @@ OTHERS = {
     "explanation": ("", "The page that explains the image; empty if it was not explained."),
     "width": (PIXELS, "Width of the image, upright."),
     "height": (PIXELS, "Height of the image, upright."),
-    "protocol": ("", "How views are made: crop (a window slides over the image) or embed (the image on a canvas)."),
+    "protocol": ("", "How views are made: crop, embed, offsets or frames."),
     "transform": ("", "The path of the views: diagonal, horizontal, vertical, scale or random."),
-    "size": ("", "The size of the crop, or that of the canvas in image sides."),
+    "size": ("", "Of crop, the share of the image's area; of embed, the canvas side over the image side."),
     "fill": ("", "How the canvas of embed is filled; empty for crop."),
     "sampling": ("", "Where the crop lies; empty for embed."),
     "n_steps": ("steps", "Number of one-pixel steps over which the measures are means."),
     "leak": ("", "Whether the image is nearly the same as a training image."),
     "object_id": ("", "The object's number in its image, from 0."),
     "category": ("", "The object's category."),
-    "cx": (OF_SIDE, "Centre of the object's box, from the left."),
+    "any_change": ("", "1 if at least one view has another top-1 class than the centre view, otherwise 0."),
+    "worst_accuracy": ("", "1 if the top-1 class of all views is the label's, otherwise 0."),
+    "cx": (
+        OF_SIDE,
+        "Centre of the object's box, from the left. An image's object is the largest of its label's category.",
+    ),
     "cy": (OF_SIDE, "Centre of the object's box, from the top."),
     "width_fraction": (OF_SIDE, "Width of the object's box."),
     "height_fraction": (OF_SIDE, "Height of the object's box."),
@@ -53,6 +58,13 @@ OTHERS = {
     "neighbour_id": ("", "The training image's path in its dataset."),
     "distance": ("feature distance", "Distance of the training image in the model's features, in the study's metric."),
 }
+UNITS = {
+    "confidence": "probability, 0 to 1",
+    **dict.fromkeys(("mac", "p_range", "margin"), "difference of probabilities, 0 to 1"),
+    "scale": "square root of the share of the image's area",
+    "centre_distance": "share of the distance from the centre to a corner",
+}
+"""Units of the measures and variables that are no share."""
 """Unit and definition of the columns that are no measure, distance or framing variable."""
 
 
@@ -94,7 +106,7 @@ def _unit_and_definition(column: str) -> tuple[str, str]:
     if column in OTHERS:
         return OTHERS[column]
     definition = COLUMNS[column]
-    unit = SHARE if definition.share else "feature distance" if column in DISTANCES else ""
+    unit = SHARE if definition.share else "feature distance" if column in DISTANCES else UNITS.get(column, "")
     return unit, f"{definition.label}. {definition.line}"
 
 
@@ -130,10 +142,15 @@ def exported_tables(inputs: Inputs, results: Results) -> Exported:
 
 
 def _predictions(results: Results) -> pd.DataFrame:
-    """The top-1 class of each image's centre view, and whether it is right: image_id, predicted, right."""
+    """The top-1 class of each image's centre view, and whether it is right: image_id, predicted, right.
+
+    It is empty if no sweep of the study has steps.
+    """
     from bias_toolkit.invariance import CENTRE
     from bias_toolkit.report.source import names_of_classes
 
+    if results.reference_sweep is None:
+        return pd.DataFrame({"image_id": [], "predicted": [], "right": []}, dtype=object)
     responses, classes = results.reference_responses, names_of_classes(results)
     top1 = responses["top1"].str[CENTRE].astype(int)
     right = top1.eq(responses["label_index"]).astype(object).where(responses["label_index"].notna(), None)

@@ -56,7 +56,7 @@ def test_a_dataset_of_another_origin(rows):
     assert dataset.read("bb")[0, 0].tolist() == [2, 2, 2]
     assert dataset.source("a") == "painted/a"
     assert dataset.class_names == {}
-    assert repr(dataset) == "Dataset('painted', layout='painted', images=2)"
+    assert repr(dataset) == "Dataset('painted', layout='painted', 2 images, 1 label, 1 box)"
     assert [note.text for note in dataset.notes] == [
         "1 box reaches out of the image, and the part outside is cut off (for example in bb)."
     ]

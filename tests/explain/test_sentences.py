@@ -25,7 +25,7 @@ def test_how_unstable(explanation_of):
     explanation = explanation_of(0.25)
     assert explanation.answer.startswith(
         "Unstable: its top-1 class changes in 25.0% of the 160 one-pixel steps within 4 pixels. "
-        "On the study's own sweep it changes in 0 of 1 step, more than on 88% of the test images."
+        "On the study's own sweep it changes in 0 of 1 step, more than on 88% of the other test images."
     )
     alone = explanation_of(0.25, standings=[Standing("mac", 0.9, 0.1), Standing("p_top1_change", 0.5, None)])
     assert "own sweep" not in alone.answer
@@ -195,7 +195,7 @@ def test_the_margin_and_where_it_stands(full_explanation):
     margin = Standing("margin", 0.0312, 0.25)
     others = [standing for standing in full_explanation.standings if standing.name != "margin"]
     explanation = dataclasses.replace(full_explanation, standings=[*others, margin])
-    assert "\nMargin 0.031, above 25% of the test images.\n" in explanation.text
+    assert "\nMargin 0.031, above 25% of the other test images.\n" in explanation.text
     alone = dataclasses.replace(explanation, standings=[*others, dataclasses.replace(margin, percentile=None)])
     assert "Margin" not in alone.text
 
@@ -204,5 +204,5 @@ def test_almost_all_is_not_all(full_explanation):
     first = Standing("p_top1_change", 0.875, 0.9986)
     others = [standing for standing in full_explanation.standings if standing.name != "p_top1_change"]
     explanation = dataclasses.replace(full_explanation, standings=[*others, first])
-    assert "more than on 99.9% of the test images" in explanation.answer
+    assert "more than on 99.9% of the other test images" in explanation.answer
     assert "100%" not in explanation.answer

@@ -138,7 +138,9 @@ def test_other_heads_get_the_gradient_of_each_place_times_the_activation(spec, l
 def test_squeezenet_map_is_its_class_channel(random_pixels):
     network = make("torchvision:squeezenet1_1")
     pixels = random_pixels(2, SIZE)
-    activation_map = ActivationMap(wrapped(network))
+    # With random weights, its last ReLU gives values between 0 and 1.
+    model = Model("network", network, input_size=SIZE, preprocessing=PLAIN, outputs="logits")
+    activation_map = ActivationMap(model)
     maps, _, _ = activation_map(pixels, np.array([2, 5]))
     with torch.no_grad():
         channels = network.classifier[:3](network.features(images_of(pixels))).numpy()

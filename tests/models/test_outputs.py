@@ -187,12 +187,13 @@ def test_measures_of_independent_probabilities():
     """They are those of the classes' own probabilities; an independent computation of two of them."""
     from bias_toolkit.invariance import Sweep, make_response
     from bias_toolkit.invariance.measures import INVARIANCE_MEASURES, measures_of
+    from bias_toolkit.invariance.protocols.protocol import Compared
 
     rng = np.random.default_rng(0)
     p = rng.random((9, 4)).astype(np.float32)
     sweep = Sweep("crop", "diagonal", 1.0)
     response = make_response(p, rng.normal(size=(9, 3)).astype(np.float32), sweep, 2)
-    values = measures_of(response, [each for each in INVARIANCE_MEASURES if each.of_steps])
+    values = measures_of(response, [each for each in INVARIANCE_MEASURES if Compared.STEPS in each.of])
     top = p.argmax(1)
     assert values["p_top1_change"] == np.mean([top[k] != top[k + 1] for k in range(8)])
     assert values["mac"] == pytest.approx(np.mean([abs(p[k, top[k]] - p[k + 1, top[k]]) for k in range(8)]))

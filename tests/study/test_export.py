@@ -33,7 +33,7 @@ def images(exported):
 
 
 def test_the_images_table_has_all_that_the_study_has_of_each(finished, images):
-    own = finished.per_image.set_index("image_id")
+    own = finished.per_image
     for name in per_image_schema().names[1:]:
         pd.testing.assert_series_equal(images[name], own[name], check_dtype=False, check_exact=True)
     responses = finished.reference_responses.set_index("image_id").loc[images.index]

@@ -370,7 +370,7 @@ def test_a_lock_that_says_nonsense(attacked, call, monkeypatch, content):
     (attacked.folder / ".lock").write_text(content)
     assert call("index {study}") == [False]
     # As on a file system without locks.
-    monkeypatch.setattr("bias_toolkit.pipeline.lock._flock", lambda file: False)
+    monkeypatch.setattr("bias_toolkit.pipeline.lock._flock", lambda file, shared: False)
     (attacked.folder / ".lock").write_text(content)
     assert call("index {study}", words=".lock") == [True]
 

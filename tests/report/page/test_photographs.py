@@ -98,18 +98,22 @@ def test_a_dot_under_the_pointer_shows_its_photograph_class_and_link(opened, wri
         assert link == dot.link
         assert [column, row] == [place % COLUMNS, place // COLUMNS]
         assert sheet.endswith('figures/scatter.jpg")')
-        # Away from the dot: its card may lie over the next one.
-        opened.mouse.move(2, 2)
-        assert shown(opened) is None
+    opened.mouse.move(2, 2)
+    assert shown(opened) is None
 
 
-def test_the_card_stays_while_the_pointer_is_on_it(opened, written):
+def test_a_click_keeps_the_card_so_that_its_link_can_be_reached(opened, written):
     box = opened.locator(".photographs img").bounding_box()
     dot = next(dot for dot in written.dots if dot.link)
     x, y = written.places[dot.number] * [box["width"], box["height"]]
-    opened.mouse.move(box["x"] + x, box["y"] + y)
+    opened.mouse.click(box["x"] + x, box["y"] + y)
+    for other in written.dots:
+        opened.mouse.move(*([box["x"], box["y"]] + written.places[other.number] * [box["width"], box["height"]]))
+        assert shown(opened)[1] == dot.link
     opened.locator(".card a").hover()
     assert shown(opened)[1] == dot.link
+    opened.mouse.click(box["x"] + 2, box["y"] + 2)
+    assert shown(opened) is None
 
 
 def test_every_photograph_is_in_the_sheet(written):

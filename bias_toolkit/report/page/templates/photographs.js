@@ -6,6 +6,7 @@ for (const figure of document.querySelectorAll('.photographs')) {
   const [picture, words] = card.children;
   const fromLeft = dots.map((_, number) => number).sort((a, b) => dots[a][0] - dots[b][0]);
   let present = null;
+  let kept = false;
 
   function show(number) {
     if (number === present) return;
@@ -34,19 +35,32 @@ for (const figure of document.querySelectorAll('.photographs')) {
     }
   }
 
-  figure.addEventListener('pointermove', (event) => {
-    if (card.contains(event.target)) return;
+  function under(event) {
     const box = figure.getBoundingClientRect();
     const away = ([x, y]) =>
       Math.hypot(box.left + x / 1e4 * box.width - event.clientX, box.top + y / 1e4 * box.height - event.clientY);
     const nearest = fromLeft.reduce((best, number) => (away(dots[number]) < away(dots[best]) ? number : best));
-    if (away(dots[nearest]) < 16) show(nearest);
+    return away(dots[nearest]) < 16 ? nearest : null;
+  }
+
+  // A card that is kept can be reached by the pointer; any other lets it through to the dots below.
+  function keep(number) {
+    kept = number !== null;
+    card.classList.toggle('kept', kept);
+    show(number);
+  }
+
+  figure.addEventListener('pointermove', (event) => {
+    const dot = kept ? null : under(event);
+    if (dot !== null) show(dot);
   });
-  figure.addEventListener('pointerleave', () => show(null));
+  figure.addEventListener('click', (event) => card.contains(event.target) || keep(under(event)));
+  figure.addEventListener('pointerleave', () => kept || show(null));
   figure.addEventListener('focusin', () => present === null && show(fromLeft[0]));
+  figure.addEventListener('focusout', (event) => figure.contains(event.relatedTarget) || keep(null));
   figure.addEventListener('keydown', (event) => {
     const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    if (event.key === 'Escape') show(null);
+    if (event.key === 'Escape') keep(null);
     if (!by) return;
     event.preventDefault();
     const next = fromLeft.indexOf(present) + by;

@@ -69,7 +69,7 @@ def opening_curve(contents: DistanceContents) -> list[FigureBlock]:
         return []
     curve, rows = _curve(relations, HEADLINE), figures.complete(relations.per_image, "nn_distance", HEADLINE)
     shown = shown_images(rows)
-    note = "Point at a dot, or use the arrow keys, to see its photograph."
+    note = "Point at a dot, or use the arrow keys, to see its photograph. A click keeps it."
     if len(shown) < len(rows):
         note += f" {count(len(shown))} dots have one: the least stable, the most stable, and a sample."
     dots = [_dot(contents, number, rows.iloc[number]) for number in shown]
