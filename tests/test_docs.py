@@ -19,7 +19,7 @@ PAGES = [
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
 LINK = re.compile(r"\]\(([^)\s]+)\)")
-OF_OTHERS = {"--index-url", "--no-deps", "--check", "--opt_out", "--array", "--wrap"}
+OF_OTHERS = {"--index-url", "--no-deps", "--check", "--opt_out", "--array", "--wait", "--wrap"}
 """Options in the pages that belong to pip, ruff, OpenVINO and Slurm."""
 
 
