@@ -103,8 +103,8 @@ def few_differ(values: np.ndarray) -> bool:
 
 
 def wide(low: float, high: float) -> tuple[float, float]:
-    """The interval, or (NaN, NaN) if its width is zero but for rounding errors."""
-    return (low, high) if high - low > 1e-12 * max(abs(low), abs(high), 1e-12) else NONE
+    """The interval, or (NaN, NaN) if its width is zero but for the rounding of float32, in which values are stored."""
+    return (low, high) if high - low > 1e-6 * max(abs(low), abs(high), 1e-12) else NONE
 
 
 def bounded_limits(values: np.ndarray, limits: Limits, confidence: float = CONFIDENCE) -> tuple[float, float]:

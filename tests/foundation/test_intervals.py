@@ -141,3 +141,9 @@ def test_the_interval_of_a_difference_of_nothing_is_exact():
     most = 1 - 0.0125 ** (1 / 60)
     found = paired_difference(np.zeros(60))
     assert found[:3] == pytest.approx((0, -most, most))
+
+
+def test_values_that_differ_by_the_rounding_of_float32_have_no_interval():
+    values = 0.075 * (1 + 1e-8 * np.random.default_rng(0).normal(size=60))
+    assert np.isnan([mean_interval(values).low, mean_interval(values).high]).all()
+    assert mean_interval(values + np.linspace(0, 1e-3, 60)).low < values.mean() + 1e-3

@@ -48,7 +48,9 @@ FRACTIONS = {
     0.001: "a thousandth",
     0.01: "a hundredth",
     0.02: "a fiftieth",
+    1 / 30: "a thirtieth",
     0.05: "a twentieth",
+    1 / 15: "a fifteenth",
     0.1: "a tenth",
     0.125: "an eighth",
     1 / 6: "a sixth",
@@ -95,8 +97,8 @@ def sweep_name(protocol: str, transform: str, size: float) -> str:
 
 TRAINED_ELSEWHERE = {
     "other": "The model was not trained on the training set, so the distance is not to the images that it learnt from.",
-    "probably other": "The model was probably not trained on the training set, as most of its labels are no classes of "
-    "the model; then the distance is not to the images that it learnt from.",
+    "probably other": "The model was probably not trained on the training set, as most of its labels are not names of "
+    "its classes; then the distance is not to the images that it learnt from.",
     None: "Whether the model was trained on the training set is not known (say it with --trained-on); if not, the "
     "distance is not to the images that it learnt from.",
 }
