@@ -36,7 +36,12 @@ def upright_objects(
     edges = boxes[BOX_EDGES].to_numpy(np.float64)[usable]
     edges, notes = boxes_as_shown(edges, image_rows, annotations, image_ids, headers)
     limits = np.tile(upright_sizes(headers[:, :2], headers[:, 2]), 2)[image_rows]
-    beyond = ((edges < -_BEYOND) | (edges > limits + _BEYOND)).any(axis=1)
+    flat = (edges[:, 2:] <= edges[:, :2]).any(axis=1)
+    if flat.any():
+        n, first = np.count_nonzero(flat), image_ids[image_rows[np.argmax(flat)]]
+        text = f"{count(n, 'box is', 'boxes are')} left out, with a width or height that is not above 0"
+        notes.append(Note(f"{text} (for example in {first})."))
+    beyond = ~flat & ((edges < -_BEYOND) | (edges > limits + _BEYOND)).any(axis=1)
     if beyond.any():
         n, first = np.count_nonzero(beyond), image_ids[image_rows[np.argmax(beyond)]]
         text = f"{count(n, 'box reaches', 'boxes reach')} out of the image, and the part outside is cut off"

@@ -12,8 +12,12 @@ from bias_toolkit.datasets.listing import Annotations
 from bias_toolkit.datasets.schema import Note
 from bias_toolkit.foundation.words import count
 
-_SLACK = 0.01
+_SLACK = 0.05
 """By how much a fraction of an image may lie below 0 or above 1."""
+_MOST = 0.95
+"""Share of a set's edges that have to be such fractions, so that all are read as fractions."""
+_FAR = 2
+"""An edge above this is rather one in pixels than a fraction of an image."""
 _SMALLEST = 3
 """Pixels of an image's shorter side, from which a box of one pixel is not its whole."""
 _ROUNDING = 1
@@ -85,6 +89,9 @@ def boxes_as_shown(
             named += ": {:g} × {:g} pixels stated, {:g} × {:g} in the file".format(*stated[first], *stored[first])
         return [Note(f"{text.format(count(np.count_nonzero(of), 'image'))} ({named}).", warns)]
 
+    def shown(box: int) -> str:
+        return f"for example {names[of_box[box]]}: {', '.join(f'{edge:g}' for edge in edges[box])}"
+
     as_shown = "of the picture that its EXIF orientation shows"
     as_stored = "of the stored pixels, before the EXIF orientation turns them"
     is_known = bool(tells.any()) or annotations.upright is not None
@@ -101,11 +108,21 @@ def boxes_as_shown(
     if annotations.relative:
         edges = edges * np.tile(drawn, 2)[of_box]
     elif _are_fractions(edges, stored):
-        named = f"for example {names[of_box[0]]}: {', '.join(f'{edge:g}' for edge in edges[0])}"
-        text = f"{count(len(edges), 'box is', 'boxes are')} read as fractions of the image's sides, as none exceeds 1"
-        notes.insert(0, Note(f"{text} ({named})."))
+        why = "none exceeds 1" if edges.max() <= 1 else f"hardly any exceeds {1 + _SLACK:g}"
+        text = f"{count(len(edges), 'box is', 'boxes are')} read as fractions of the image's sides, as {why}"
+        notes.insert(0, Note(f"{text} ({shown(0)})."))
+        if (far := (edges > _FAR).any(axis=1)).any():
+            text = (
+                f"{count(np.count_nonzero(far), 'box', 'boxes')} of a set read in fractions may be in pixels: an edge"
+            )
+            notes.insert(1, Note(f"{text} is above {_FAR} ({shown(int(np.argmax(far)))}).", warns=True))
         edges = edges * np.tile(drawn, 2)[of_box]
     else:
+        if (low := _look_like_fractions(edges, stored[of_box])).any():
+            text = (
+                f"{count(np.count_nonzero(low), 'box', 'boxes')} of a set read in pixels may be in fractions: no edge"
+            )
+            notes.insert(0, Note(f"{text} is above {1 + _SLACK:g} ({shown(int(np.argmax(low)))}).", warns=True))
         scale = np.where(resized[:, None], drawn / np.maximum(stated, 1), 1)
         edges = (edges + np.repeat(annotations.to_edges, 2)) * np.tile(scale, 2)[of_box]
         text = "The boxes of {} are scaled, as the image was resized since they were drawn"
@@ -126,6 +143,18 @@ def _likeness(stated: np.ndarray, sizes: np.ndarray) -> np.ndarray:
 
 def _are_fractions(edges: np.ndarray, sizes: np.ndarray) -> bool:
     """Whether the edges of all boxes of a set are fractions of the images' sides, and not pixels."""
-    if not len(edges) or sizes.min() < _SMALLEST or edges.min() < -_SLACK or edges.max() > 1 + _SLACK:
+    if not len(edges) or sizes.min() < _SMALLEST:
         return False
-    return bool((edges != np.round(edges)).any())
+    within = _within(edges)
+    return bool(within.mean() >= _MOST and (edges != np.round(edges))[within].any())
+
+
+def _look_like_fractions(edges: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Whether each box (n, 4), alone, would be one in fractions of its image, of sizes (n, 2)."""
+    is_whole = (edges == np.round(edges)).all(axis=1)
+    return _within(edges).all(axis=1) & ~is_whole & (sizes.min(axis=1) >= _SMALLEST)
+
+
+def _within(edges: np.ndarray) -> np.ndarray:
+    """Whether each edge may be a fraction."""
+    return (edges >= -_SLACK) & (edges <= 1 + _SLACK)

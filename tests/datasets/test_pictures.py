@@ -116,11 +116,47 @@ def test_fractions_are_recognised_in_a_whole_set(coco):
     )
 
 
+def test_fractions_slightly_above_1_are_clipped(coco):
+    dataset = coco((1, SIZE, (0.1, 0.25, 0.5, 1.03)), *[(1, SIZE, (0, 0, 0.5, 0.5))] * 4)
+    assert boxes(dataset) == [(6, 10, 30, 40), *[(0, 0, 30, 20)] * 4]
+    (note,) = dataset.notes
+    assert note.text == (
+        "5 boxes are read as fractions of the image's sides, as hardly any exceeds 1.05 (for example 0.jpg: 0.1, 0.25, "
+        "0.5, 1.03)."
+    )
+    assert not note.warns
+
+
+def test_a_box_of_pixels_among_many_fractions_is_warned_of(coco):
+    dataset = coco(*[(1, SIZE, (0, 0, 0.5, 0.5))] * 20, (1, SIZE, (0, 0, 30, 20)))
+    assert boxes(dataset).count((0, 0, 30, 20)) == 20
+    fractions, mixed = dataset.notes[:2]
+    assert fractions.text.startswith("21 boxes are read as fractions of the image's sides, as hardly any exceeds 1.05")
+    assert mixed.text == (
+        "1 box of a set read in fractions may be in pixels: an edge is above 2 (for example 20.jpg: 0, 0, 30, 20)."
+    )
+    assert mixed.warns
+
+
 @pytest.mark.parametrize("others", [(2, 2, 5, 5), (0, 0, 1.2, 1)])
-def test_one_box_of_pixels_makes_all_pixels(coco, others):
+def test_few_fractions_among_pixels_are_pixels_and_warned_of(coco, others):
     dataset = coco((1, SIZE, (0.1, 0.25, 0.5, 1)), (1, SIZE, others))
     assert boxes(dataset)[0] == (0.1, 0.25, 0.5, 1)
-    assert list(dataset.notes) == []
+    (note,) = dataset.notes
+    assert note.text == (
+        "1 box of a set read in pixels may be in fractions: no edge is above 1.05 (for example 0.jpg: 0.1, 0.25, 0.5, "
+        "1)."
+    )
+    assert note.warns
+
+
+def test_boxes_without_a_size_above_0_do_not_reach_out(coco):
+    dataset = coco((1, None, BOX), (1, None, (30, 10, -20, 30)), (1, None, (10, 10, 10, 20)))
+    assert boxes(dataset) == [BOX]
+    assert dataset.dropped_boxes == 2
+    assert [note.text for note in dataset.notes] == [
+        "2 boxes are left out, with a width or height that is not above 0 (for example in 1.jpg)."
+    ]
 
 
 def test_a_box_of_one_pixel_is_no_fraction(coco):

@@ -4,15 +4,18 @@ The path is that folder. `samples.json` is read as a stream, sample by sample. I
 relative to the folder. A path that leads elsewhere, or to nothing, is taken as the file of that name in `data`.
 
 Objects are the field of detections `ground_truth`, or the only such field, or else the first. A box is its left edge,
-top edge, width and height, as fractions of the upright image. The label is the classification `ground_truth`, or the
-only one, or else the first; without one, it is the category of the image's objects, if they all have the same one.
+top edge, width and height, as fractions of the upright image. Without detections, objects are the boxes that enclose
+polylines, of the field that is chosen in the same way. The label is the classification `ground_truth`, or the only one,
+or else the first; without one, it is the category of the image's objects, if they all have the same one.
 """
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from bias_toolkit.datasets.annotation_text import parse_edges, stream_json_objects
@@ -26,7 +29,10 @@ from bias_toolkit.foundation.words import count
 
 _SAMPLES, _METADATA, _DATA = "samples.json", "metadata.json", "data"
 _PREFERRED = "ground_truth"
-_DETECTIONS = ("Detections", "Detection")
+_OF_IMAGE = "metadata"
+_LISTS = {"Detections": "detections", "Polylines": "polylines"}
+"""The field of a label that holds its parts, by kind."""
+_DETECTIONS, _POLYLINES = ("Detections", "Detection"), ("Polylines", "Polyline")
 
 
 class _Samples(NamedTuple):
@@ -35,7 +41,9 @@ class _Samples(NamedTuple):
     image_ids: list[str]
     labels: dict[str, dict[str, str]]  # by field and image id
     boxes: dict[str, list[tuple[str, str, float, float, float, float]]]  # by field, as in BOX_COLUMNS
-    without_box: list[str]  # image id of each detection that has no box
+    enclosing: dict[str, list[tuple[str, str, float, float, float, float]]]  # the same of polylines
+    without_box: list[str]  # image id of each detection or polyline that has no box
+    unread: Counter[str]  # number of labels of other kinds, by kind
     moved: list[str]  # filepath of each image that is not there, but in `data`
 
 
@@ -55,7 +63,18 @@ def _read(path: Path, reason: str) -> Dataset:
     image_ids = sorted(set(samples.image_ids))
     notes = []
     labels_field = _chosen(file, "classifications", samples.labels, notes)
-    boxes_field = _chosen(file, "detections", samples.boxes, notes)
+    if has_detections := any(samples.boxes.values()):
+        kind, found = "detections", samples.boxes
+        samples.unread["Polylines"] = sum(map(len, samples.enclosing.values()))
+    else:
+        kind, found = "polylines", samples.enclosing
+    boxes_field = _chosen(file, kind, found, notes)
+    boxes = pd.DataFrame(found.get(boxes_field, []), columns=BOX_COLUMNS)
+    if len(boxes) and not has_detections:
+        notes.append(Note(f"{count(len(boxes), 'box encloses', 'boxes enclose')} the points of a polyline in {file}."))
+    for name, n in sorted((+samples.unread).items()):
+        text = count(n, f"label of the kind {shortened(name)} was", f"labels of the kind {shortened(name)} were")
+        notes.append(Note(f"{text} not read from {file}."))
     if left_out := samples.without_box:
         found = count(len(left_out), "detection without a box was", "detections without a box were")
         notes.append(Note(f"{found} left out of {file}, such as one of {shortened(left_out[0])}."))
@@ -64,7 +83,6 @@ def _read(path: Path, reason: str) -> Dataset:
         notes.append(
             Note(f"{found} found in {_DATA}, and not at the filepath in {file}, such as {shortened(moved[0])}.")
         )
-    boxes = pd.DataFrame(samples.boxes.get(boxes_field, []), columns=BOX_COLUMNS)
     if labels_field is None:
         categories = boxes.groupby("image_id")["category"]
         labels_of = {image_id: sole_category(names.tolist()) for image_id, names in categories}
@@ -85,7 +103,7 @@ def _chosen(file: Path, kind: str, fields: Iterable[str], notes: list[Note]) -> 
 
 
 def _read_samples(file: Path) -> _Samples:
-    samples = _Samples([], {}, {}, [], [])
+    samples = _Samples([], {}, {}, {}, [], Counter(), [])
     for number, sample in enumerate(stream_json_objects(file, "samples")):
         where = f"{file}: sample {number}"
         image_id = _image_id(file.parent, sample.get("filepath"), where)
@@ -96,14 +114,16 @@ def _read_samples(file: Path) -> _Samples:
             kind = value.get("_cls") if isinstance(value, dict) else None
             if kind == "Classification" and value.get("label") is not None:
                 samples.labels.setdefault(field, {})[image_id] = _label(value, where)
-            elif kind in _DETECTIONS:
-                detections = value.get("detections") if kind == "Detections" else [value]
-                rows = samples.boxes.setdefault(field, [])
-                for detection in detections if isinstance(detections, list) else []:
-                    if not isinstance(detection, dict) or detection.get("bounding_box") is None:
-                        samples.without_box.append(image_id)
+            elif kind in (*_DETECTIONS, *_POLYLINES):
+                parts = value.get(_LISTS[kind]) if kind in _LISTS else [value]
+                rows = (samples.boxes if kind in _DETECTIONS else samples.enclosing).setdefault(field, [])
+                for part in parts if isinstance(parts, list) else []:
+                    if edges := _edges_of(part, where):
+                        rows.append((image_id, _label(part, where), *edges))
                     else:
-                        rows.append((image_id, _label(detection, where), *_edges(detection["bounding_box"], where)))
+                        samples.without_box.append(image_id)
+            elif isinstance(kind, str) and kind != "Classification" and field != _OF_IMAGE:
+                samples.unread[kind] += 1
     return samples
 
 
@@ -124,6 +144,22 @@ def _label(value: Mapping[str, Any], where: str) -> str | None:
     if label is not None and not (isinstance(label, str) and label and is_utf8(label)):
         raise InputError(f"{where}: a label has to be a text, not {shortened(label)}")
     return label
+
+
+def _edges_of(part: Any, where: str) -> tuple[float, float, float, float] | None:
+    """The edges of a detection's box, or of the box that encloses a polyline; None if there is none."""
+    if not isinstance(part, dict):
+        return None
+    if part.get("bounding_box") is not None:
+        return _edges(part["bounding_box"], where)
+    lines = part.get("points")
+    points = [point for line in lines if isinstance(line, list) for point in line] if isinstance(lines, list) else []
+    if not points:
+        return None
+    if not all(isinstance(point, list) and len(point) == 2 for point in points):
+        raise InputError(f"{where}: a point of a polyline has to be two numbers")
+    corners = [parse_edges((*point, *point), where)[:2] for point in points]
+    return (*np.min(corners, axis=0).tolist(), *np.max(corners, axis=0).tolist())
 
 
 def _edges(box: Any, where: str) -> tuple[float, float, float, float]:

@@ -1,6 +1,7 @@
 """Folders of images without annotation files: with one folder per class, or without classes."""
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,10 +14,15 @@ from bias_toolkit.datasets.walk import files_below, holds_image, visible_folders
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.words import count
 
-_SPLITS = {"train", "training", "val", "valid", "validation", "test", "testing", "dev", "eval", "evaluation"}
+_SPLIT = re.compile(r"(train(ing)?|val|valid(ation)?|test(ing)?|dev|eval(uation)?)([ _-]?set)?", re.IGNORECASE)
 _OF_SEVERAL = (".json", ".jsonl", ".csv", ".tsv", ".parquet")
 _OF_ONE_IMAGE = (".xml", ".txt")
 _PLACES = ("annotations", "annots", "labels")
+
+
+def is_split(name: str) -> bool:
+    """Whether a folder's name is one of a split, such as train or test_set."""
+    return _SPLIT.fullmatch(name) is not None
 
 
 def _recognise_classes(path: Path, asked: bool) -> str | None:
@@ -25,15 +31,16 @@ def _recognise_classes(path: Path, asked: bool) -> str | None:
     folders = _folders_of_images(path)
     if not folders or (folders == ["images"] and not asked):
         return None
-    splits = [name for name in folders if name.lower() in _SPLITS]
+    inside = _inside(path) if not asked else ""
+    place = path / inside
+    classes = _folders_of_images(place)
+    splits = list(filter(is_split, classes))
     if len(splits) > 1 and not asked:
         raise InputError(
-            f"{path} holds the splits {', '.join(splits)}: name one of them, for example {path / splits[0]}"
+            f"{place} holds the splits {', '.join(splits)}: name one of them, for example {place / splits[0]}"
         )
-    inside = _inside(path) if not asked else ""
     where = f" in {inside}" if inside else ""
-    n = count(len(_folders_of_images(path / inside)), "folder")
-    return f"{n} of images{where}, taken as classes"
+    return f"{count(len(classes), 'folder')} of images{where}, taken as classes"
 
 
 def _folders_of_images(path: Path) -> list[str]:

@@ -17,6 +17,7 @@ from pathlib import Path
 import pandas as pd
 
 from bias_toolkit.datasets.dataset import Dataset
+from bias_toolkit.datasets.layouts.folders import is_split
 from bias_toolkit.datasets.layouts.imagenet_annotations import find_annotations, nearby
 from bias_toolkit.datasets.layouts.layout import Layout
 from bias_toolkit.datasets.listing import Annotations
@@ -29,7 +30,6 @@ _NUMBERED = re.compile(r"ILSVRC2012_(val|test)_\d{8}")
 _NAMED_BY_CLASS = re.compile(r"(n\d{8})_(.*)")
 _ID_AT_END = re.compile(r"(.+)_(n\d{8})")
 _OF_VALIDATION = ("val", "valid", "validation", "test")
-_OF_SPLITS = (*_OF_VALIDATION, "train", "training")
 _DATA = ("Data/CLS-LOC", "ILSVRC/Data/CLS-LOC")
 
 
@@ -44,7 +44,7 @@ def _recognise(path: Path, asked: bool) -> str | None:
         if enough(map(is_wnid, folders)):
             return "its folders are named by WordNet ids"
         inner = [name for folder in folders for name in visible_folders(path / folder)]
-        is_nested = inner and all(map(is_wnid, inner)) and not any(name.lower() in _OF_SPLITS for name in folders)
+        is_nested = inner and all(map(is_wnid, inner)) and not any(map(is_split, folders))
         return "the folders in its folders are named by WordNet ids" if is_nested else None
     with os.scandir(path) as entries:
         stems = [_stem(entry.name) for entry in entries if is_image_name(entry.name)]

@@ -14,7 +14,8 @@ The image folder and the four folders above it are searched in this order; the f
 5. `valprep.sh`, which moves each validation image to the folder of its class;
 6. `val.txt`, an image and a number from 0 to 999 per line, as Caffe and MMPretrain have it (also searched in `meta` and
    `caffe_ilsvrc12`), with `synsets.txt`, `synset_words.txt` or `LOC_synset_mapping.txt` near it, which define the
-   numbers by the order of their lines.
+   numbers by the order of their lines. Without these, the labels are the numbers. A WordNet id may be in a number's
+   place.
 
 Boxes are inclusive pixels counted from 0, so the high side gains 1. The XML format is Pascal VOC's, which counts from
 1, but these numbers count from 0: boxes that fill a 500 × 375 image are written 0 0 499 374.
@@ -41,11 +42,12 @@ from bias_toolkit.foundation.progress import Progress
 _LEVELS = 4
 _DEVKIT_FOLDERS = ("", "data", "devkit/data", "ILSVRC2012_devkit_t12/data", "meta", "caffe_ilsvrc12")
 _MOVE = re.compile(r"mv\s+(?:\S*/)?(ILSVRC2012_val_\d{8})\.\w+\s+(?:\S*/)?(n\d{8})/?")
-_IN_LIST = re.compile(r"(?:\S*/)?(ILSVRC2012_val_\d{8})(?:\.\w+)?\s+(\d+)")
+_IN_LIST = re.compile(r"(?:\S*/)?(ILSVRC2012_val_\d{8})(?:\.\w+)?\s+(\d+|n\d{8})")
 _SYNSETS = ("synsets.txt", "synset_words.txt", "LOC_synset_mapping.txt")
 _SYNSET_LABELS = "imagenet_2012_validation_synset_labels.txt"
 _GROUND_TRUTH = "ILSVRC2012_validation_ground_truth.txt"
 _FIELDS_A_BOX = 5
+_N_CLASSES = 1000
 
 LabelsAndBoxes = tuple[dict[str, str], pd.DataFrame, dict[str, tuple[float, float]]]
 """Label by file stem; boxes with columns `BOX_COLUMNS` whose `image_id` is the stem, in inclusive pixels from 0; and
@@ -171,18 +173,26 @@ def _find_moves(places: Sequence[Path]) -> FoundAnnotations | None:
 
 
 def _find_list(places: Sequence[Path]) -> FoundAnnotations | None:
-    """The labels in Caffe's list, whose numbers count the lines of a list of classes."""
+    """The labels in Caffe's list: WordNet ids, or numbers that count the lines of a list of classes."""
     file, synsets_file = _first_file(places, "val.txt"), _first_file(places, *_SYNSETS)
-    matches = [_IN_LIST.fullmatch(line) for _, line in read_lines(file)] if file and synsets_file else []
+    matches = [_IN_LIST.fullmatch(line) for _, line in read_lines(file)] if file else []
     if not matches or not all(matches):
         return None
-    wnids = [line.split()[0] for _, line in read_lines(synsets_file)]
-    if any(int(match[2]) >= len(wnids) for match in matches):
+    label_of = dict(match.groups() for match in matches)
+    files, source = [file], f"labels from {file.name}"
+    if not all(map(is_wnid, label_of.values())):
+        wnids = [line.split()[0] for _, line in read_lines(synsets_file)] if synsets_file else []
         # ImageNet's own ImageSets number the images, not their classes.
-        return None
-    label_of = {match[1]: wnids[int(match[2])] for match in matches}
-    source = f"labels from {file.name} by the lines of {synsets_file.name}, no boxes"
-    return FoundAnnotations(source, lambda progress: (label_of, no_boxes(), {}), [file, synsets_file])
+        of_images = not wnids and all(stem.endswith(label.zfill(8)) for stem, label in label_of.items())
+        n_classes = len(wnids) or _N_CLASSES
+        if of_images or any(is_wnid(label) or int(label) >= n_classes for label in label_of.values()):
+            return None
+        if wnids:
+            label_of = {stem: wnids[int(label)] for stem, label in label_of.items()}
+            files, source = [file, synsets_file], f"{source} by the lines of {synsets_file.name}"
+        else:
+            source += f" (class numbers, as none of {', '.join(_SYNSETS)} is near it)"
+    return FoundAnnotations(f"{source}, no boxes", lambda progress: (label_of, no_boxes(), {}), files)
 
 
 def _validation_lines(file: Path, fits: Callable[[str], bool], expected: str) -> list[str]:

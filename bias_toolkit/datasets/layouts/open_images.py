@@ -6,8 +6,8 @@ above it. Images are named `ImageID.jpg`. The dataset is the images of the folde
 Images, so an image of the table that is not in the folder is not an error.
 
 Edges are fractions of the upright image. A label is an id such as `/m/01yrx`; its readable name is in a file of class
-descriptions near the table. Boxes around groups (`IsGroupOf` 1) count for the image's label, but are not objects. An
-image's label is the category of its objects, if they all have the same one.
+descriptions near the table. Boxes around groups (`IsGroupOf` 1 or true) count for the image's label, but are not
+objects. An image's label is the category of its objects, if they all have the same one.
 """
 
 import csv
@@ -33,6 +33,7 @@ from bias_toolkit.foundation.words import count
 _EDGES = ("XMin", "YMin", "XMax", "YMax")
 _NEEDED = ("ImageID", "LabelName", *_EDGES)
 _GROUP = "IsGroupOf"
+_TRUE = ("1", "1.0", "true", "True", "TRUE")
 _TABLES = ("*annotations-bbox.csv", "labels/detections.csv")
 _DESCRIPTIONS = ("*class-descriptions*.csv", "metadata/classes.csv")
 _SPLITS = ("train", "validation", "test")
@@ -139,7 +140,7 @@ def _rows(file: Path, table: pd.DataFrame, image_of: Mapping[str, str]) -> pd.Da
     boxes = pd.DataFrame(edges, columns=BOX_EDGES)
     boxes.insert(0, "image_id", image_ids[image_ids.notna()].to_numpy())
     boxes.insert(1, "category", table["LabelName"].to_numpy())
-    return boxes.assign(group=table[_GROUP].isin(["1", "true"]).to_numpy(bool) if _GROUP in table else False)
+    return boxes.assign(group=table[_GROUP].isin(_TRUE).to_numpy(bool) if _GROUP in table else False)
 
 
 def _descriptions(file: Path) -> tuple[Path | None, dict[str, str]]:

@@ -141,6 +141,10 @@ def _members(file: Path) -> Iterator[tarfile.TarInfo]:
             while (member := tar.next()) is not None:
                 tar.members = []  # of which it keeps all otherwise
                 yield member
+            # tarfile takes a header that is cut off for the end too, which is a block of zeros.
+            tar.fileobj.seek(tar.offset)
+            if tar.fileobj.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+                raise tarfile.ReadError("it lacks the block of zeros at its end")
     except (tarfile.TarError, EOFError, ValueError, OverflowError) as error:
         if isinstance(error, InputError):
             raise

@@ -146,18 +146,20 @@ def _labels_of(image: str) -> str:
 
 
 def _is_labels(name: str) -> bool:
-    """Whether a file exists, and its first row is one of labels."""
+    """Whether a file exists, and its first row is one of labels: a box, and maybe more."""
     try:
-        return os.path.isfile(name) and next((row.fault is None for row in _rows(Path(name), False)), True)
+        return os.path.isfile(name) and next((len(_numbers(line)) > 4 for _, line in read_lines(Path(name))), True)
     except InputError:
         return False
 
 
 def _notes(faulty: list[_Row], unnamed: list[_Row], file: Path | None) -> Iterator[Note]:
     if faulty:
+        has_more = any(len(_numbers(row.fault)) > 5 for row in faulty)
+        hint = " If keypoints follow the boxes, data.yaml has to state kpt_shape." * has_more
         yield Note(
             f"{count(len(faulty), 'row was', 'rows were')} left out, such as {shortened(faulty[0].fault)} in "
-            f"{faulty[0].where}: a row is a class number and a box or a polygon, as fractions of the image.",
+            f"{faulty[0].where}: a row is a class number and a box or a polygon, as fractions of the image.{hint}",
             warns=True,
         )
     if unnamed:
@@ -183,13 +185,8 @@ def _without_image(folder: Path, files: list[Path]) -> list[str]:
 def _rows(file: Path, has_keypoints: bool) -> Iterator[_Row]:
     for line_number, line in read_lines(file):
         where = f"{file}, line {line_number}"
-        try:
-            number, *values = (float(value) for value in line.split())
-        except ValueError:
-            number, values = -1, []
-        if number < 0 or number % 1 or not all(_LOWEST <= value <= _HIGHEST for value in values):
-            yield _Row(where, fault=line)
-        elif len(values) == 4 or (has_keypoints and len(values) > 4):
+        number, *values = _numbers(line) or [-1]
+        if len(values) == 4 or (has_keypoints and len(values) > 4):
             cx, cy, width, height = values[:4]
             yield _Row(where, int(number), (cx - width / 2, cy - height / 2, cx + width / 2, cy + height / 2))
         elif len(values) >= 6 and len(values) % 2 == 0:
@@ -197,6 +194,16 @@ def _rows(file: Path, has_keypoints: bool) -> Iterator[_Row]:
             yield _Row(where, int(number), (min(xs), min(ys), max(xs), max(ys)))
         else:
             yield _Row(where, fault=line)
+
+
+def _numbers(line: str) -> list[float]:
+    """The class number and the fractions in a row; none if it holds anything else."""
+    try:
+        number, *values = (float(value) for value in line.split())
+    except ValueError:
+        return []
+    fits = number >= 0 and number % 1 == 0 and all(_LOWEST <= value <= _HIGHEST for value in values)
+    return [number, *values] if fits else []
 
 
 def _settings_of(place: Path, images: list[str]) -> tuple[Path | None, _Settings]:

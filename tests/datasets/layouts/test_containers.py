@@ -179,6 +179,13 @@ def test_a_tar_that_is_cut_off_or_compressed_is_refused(shards, tmp_path):
     path.write_bytes(path.read_bytes()[:2000])
     with pytest.raises(InputError, match=r"train-002\.tar is no tar, or is damaged or cut off"):
         load_dataset(folder)
+    whole = write_tar(path, [(f"{number}.png", encoded(pixels)) for number, pixels in enumerate(pictures(6))])
+    content = whole.read_bytes()
+    # Within and at the ends of the headers, of which each is before one block of an image.
+    for end in range(256, content.index(bytes(1024)), 256):
+        path.write_bytes(content[:end])
+        with pytest.raises(InputError, match=r"train-002\.tar is no tar, or is damaged or cut off"):
+            load_dataset(path)
     (tmp_path / "a.tar.gz").write_bytes(b"")
     with pytest.raises(InputError, match=r"holds the compressed tar a\.tar\.gz"):
         load_dataset(tmp_path / "a.tar.gz")

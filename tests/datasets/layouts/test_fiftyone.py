@@ -111,9 +111,36 @@ def test_a_detection_without_a_box_is_said(tmp_path, make_image, make_text):
     ]
 
 
+def polylines(*lines):
+    return {"_cls": "Polylines", "polylines": [{"_cls": "Polyline", "label": "lane", "points": list(lines)}]}
+
+
+def test_a_polyline_becomes_the_box_around_its_points(tmp_path, make_image, make_text, rows):
+    lane = polylines([[0.1, 0.5], [0.3, 0.25]], [[0.2, 0.75]])
+    points = {"_cls": "Keypoints", "keypoints": []}
+    seen = {"metadata": {"_cls": "ImageMetadata", "width": 10}}
+    one, other = sample("data/a.png", lanes=lane, pose=points, **seen), sample("data/b.png", pose=points, **seen)
+    file = lay_out(make_image, make_text, [one, other])
+    dataset = load_dataset(tmp_path)
+    ((*first, x0, y0, x1, y1),) = rows(dataset.objects)
+    assert first == ["data/a.png", 0, "lane"]
+    assert (x0, y0, x1, y1) == pytest.approx((1, 2, 3, 6), abs=1e-5)
+    unread = f"2 labels of the kind 'Keypoints' were not read from {file}."
+    assert [note.text for note in dataset.notes] == [f"1 box encloses the points of a polyline in {file}.", unread]
+
+    lay_out(make_image, make_text, [one, sample("data/b.png", ground_truth=detections(DOG))])
+    dataset = load_dataset(tmp_path)
+    assert dataset.objects["category"].tolist() == ["dog"]
+    assert [note.text for note in dataset.notes] == [
+        f"1 label of the kind 'Keypoints' was not read from {file}.",
+        f"1 label of the kind 'Polylines' was not read from {file}.",
+    ]
+
+
 @pytest.mark.parametrize(
     ("samples", "message"),
     [
+        ([sample("data/a.png", x=polylines([[0.1]]))], "sample 0: a point of a polyline has to be two numbers"),
         ([], "samples.json has no sample"),
         ([3], r"entry 0 of 'samples' has to be an object, not 3"),
         ([sample(None)], "sample 0: a file name has to be a text, not None"),

@@ -167,3 +167,15 @@ def test_images_beside_classes_are_said(tmp_path, make_image):
     )
     (note,) = load_dataset(tmp_path, layout="class-folders").notes
     assert note.text == "1 image is left out, beside the class folders and in none (for example thumbnail.png)."
+
+
+@pytest.mark.parametrize(("one", "other"), [("train", "test"), ("train_set", "test_set"), ("training_set", "val_set")])
+def test_splits_in_one_folder_below_are_no_classes(tmp_path, make_image, one, other):
+    for split in (one, other):
+        for name in ("NORMAL", "PNEUMONIA"):
+            make_image(f"chest_xray/{split}/{name}/1.png")
+    first = min(one, other)
+    message = f"chest_xray holds the splits .*: name one of them, for example {tmp_path}/chest_xray/{first}$"
+    for path in (tmp_path, tmp_path / "chest_xray"):
+        with pytest.raises(InputError, match=message):
+            load_dataset(path)

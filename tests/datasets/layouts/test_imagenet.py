@@ -83,6 +83,10 @@ def test_a_validation_folder_is_never_called_train(tmp_path, make_image, make_te
             "labels from val.txt by the lines of synset_words.txt, no boxes",
         ),
         (
+            {"val.txt": "{2}.JPEG {0}\n{3}.JPEG {1}\n{4}.JPEG {0}\n"},
+            "labels from val.txt, no boxes",
+        ),
+        (
             {"ImageSets/val.txt": "", "val.txt": "{2} 1\n{3} 2\n{4} 3\n", "synsets.txt": "{1}\n{0}\n"},
             "without labels: no annotation file was found near it",
         ),
@@ -95,6 +99,18 @@ def test_other_files_of_the_validation_labels(val, tmp_path, make_text, rows, fi
     assert dataset.layout_reason.endswith(source)
     labels = [label for _, label, *_ in rows(dataset.images)]
     assert labels == ([None] * 3 if source.startswith("without") else [TENCH, FISH, TENCH])
+
+
+def test_a_list_of_class_numbers_alone(val, make_text, rows):
+    make_text("val.txt", f"{VAL[0]}.JPEG 65\n{VAL[1]}.JPEG 970\n{VAL[2]}.JPEG 65\n")
+    dataset = load_dataset(val)
+    assert [label for _, label, *_ in rows(dataset.images)] == ["65", "970", "65"]
+    assert dataset.layout_reason.endswith(
+        "labels from val.txt (class numbers, as none of synsets.txt, synset_words.txt, LOC_synset_mapping.txt is near "
+        "it), no boxes"
+    )
+    make_text("val.txt", "".join(f"{name}.JPEG {number}\n" for number, name in enumerate(VAL, 1)))
+    assert load_dataset(val).layout_reason.endswith("without labels: no annotation file was found near it")
 
 
 def train_labels():

@@ -98,3 +98,8 @@ def test_images_that_are_nowhere(make_text):
     file = make_text("boxes.csv", HEADER + ROWS)
     with pytest.raises(InputError, match=f"the images of {file} are in none of"):
         load_dataset(file)
+
+
+@pytest.mark.parametrize("group", ["True", "true", "TRUE", "1.0"])
+def test_a_box_around_a_group_is_no_object(make_image, make_text, rows, group):
+    check(load_dataset(lay_out(make_image, make_text, rows=ROWS.replace("0,0,1,0,0", f"0,0,{group},0,0"))), rows)

@@ -230,3 +230,28 @@ def test_other_files_of_text_beside_images_are_no_labels(tmp_path, make_image, m
     file = make_text("config.yaml", "a: b")
     with pytest.raises(InputError, match=r"config.yaml is of no known layout"):
         load_dataset(file)
+
+
+KEYPOINTS = f"0 0.5 0.5 0.4 0.5 {'0.5 0.5 2 ' * 17}\n"
+
+
+def test_a_box_and_three_numbers_a_keypoint(tmp_path, make_image, make_text, rows):
+    file = lay_out(make_image, make_text, data=f"kpt_shape: [17, 3]\ntrain: images/train\n{NAMES}")
+    for name in "abc":
+        make_text(f"labels/train/{name}.txt", KEYPOINTS)
+    dataset = load_dataset(file)
+    assert [row[2] for row in rows(dataset.objects)] == ["cat"] * 3
+    assert rows(dataset.objects)[0][3:] == pytest.approx((3, 2, 7, 6), abs=1e-5)
+    assert list(dataset.notes) == []
+
+
+def test_keypoints_that_data_yaml_does_not_state_are_said(tmp_path, make_image, make_text):
+    file = lay_out(make_image, make_text, data=f"train: images/train\n{NAMES}")
+    for name in "abc":
+        make_text(f"labels/train/{name}.txt", KEYPOINTS)
+    dataset = load_dataset(file)
+    assert dataset.objects.empty
+    (note,) = dataset.notes
+    assert note.text.startswith("3 rows were left out, such as ")
+    assert note.text.endswith(" If keypoints follow the boxes, data.yaml has to state kpt_shape.")
+    assert note.warns
