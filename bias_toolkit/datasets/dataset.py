@@ -69,7 +69,7 @@ class Dataset:
     """Images with labels and, if there are any, object boxes.
 
     `load_dataset` makes one from files. For other data, pass a `Listing`, which names the images, and an object with
-    the methods of `PixelSource`, which gives their pixels:
+    the methods of `PixelSource`, which gives their pixels::
 
         listing = Listing(
             root="mine", layout="mine", layout_reason="made in memory", image_ids=["a", "b"],
