@@ -4,6 +4,7 @@ Figures use matplotlib's object interface: pyplot's global state is not touched.
 """
 
 import functools
+import io
 import math
 import os
 import re
@@ -158,10 +159,19 @@ def drawing_on(ax: Axes | None) -> Iterator[None]:
         _taken.reset(token)
 
 
+class ShownFigure(Figure):
+    """A figure that shows itself in a notebook, also if pyplot was never imported there."""
+
+    def _repr_png_(self) -> bytes:
+        content = io.BytesIO()
+        self.savefig(content, format="png")
+        return content.getvalue()
+
+
 def new_figure(width: float = WIDTH, height: float = HEIGHT) -> Figure | _OnAxes:
     """An empty figure, its size in inches, or what takes its place in `drawing_on`."""
     ax = _taken.get()
-    return Figure(figsize=(width, height), layout="constrained") if ax is None else _OnAxes(ax)
+    return ShownFigure(figsize=(width, height), layout="constrained") if ax is None else _OnAxes(ax)
 
 
 def in_percent(axis: Axis) -> None:

@@ -1,5 +1,6 @@
 """Figures are the same file every time, in a style of their own, without pyplot."""
 
+import io
 import subprocess
 import sys
 
@@ -17,6 +18,13 @@ from bias_toolkit.report.topics.invariance.figures import measure_histogram
 @pytest.fixture
 def ax(shared_source):
     return measure_histogram(shared_source.per_image)
+
+
+def test_a_figure_shows_itself_in_a_notebook(ax):
+    picture = Image.open(io.BytesIO(ax.figure._repr_png_()))
+    width, height = ax.figure.get_size_inches() * ax.figure.dpi
+    assert picture.size == (round(width), round(height))
+    assert len(picture.convert("RGB").getcolors(10**6)) > 10
 
 
 @pytest.mark.parametrize("ending", ["svg", "pdf", "png"])
