@@ -6,6 +6,8 @@ import nbclient
 import nbformat
 import pytest
 
+pytestmark = pytest.mark.extras
+
 NOTEBOOK = Path(__file__).parents[1] / "docs" / "your-own-data.ipynb"
 FEW_FOLDS = "from bias_toolkit.analysis import ceiling; ceiling.FOLDS, ceiling.BOOSTING_ROUNDS = 2, 10"
 """As the fixture `two_folds` does: else the regression takes longer than the rest."""

@@ -14,6 +14,8 @@ from bias_toolkit.pipeline.ray_executor import Desk, RayExecutor, patience
 
 ray = pytest.importorskip("ray")
 
+pytestmark = pytest.mark.extras
+
 
 @pytest.fixture(scope="module")
 def cluster():

@@ -10,6 +10,8 @@ from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.pipeline.record import read_record
 
 ray = pytest.importorskip("ray")
+
+pytestmark = pytest.mark.extras
 FACTORY = """
 import os
 

@@ -7,6 +7,8 @@ import pytest
 from bias_toolkit.report import Page, write_page
 from bias_toolkit.report.page.blocks import AnswerBlock, Picture, Section
 
+pytestmark = pytest.mark.extras
+
 
 def test_an_explanation_is_shown_whole(explained, unstable, open_in_browser):
     shown = open_in_browser(explained())

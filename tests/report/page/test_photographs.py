@@ -15,6 +15,8 @@ from bias_toolkit.report.page.blocks import Dot, FigureBlock, Section
 from bias_toolkit.report.page.photographs import COLUMNS, TILE
 from bias_toolkit.report.page.style import new_figure, styled
 
+pytestmark = pytest.mark.extras
+
 N, GONE, IMG = 40, 7, "<img src=x onerror=\"document.title='it ran'\">"
 NOTE = "Point at a dot."
 

@@ -9,7 +9,7 @@ import pytest
 from bias_toolkit.report.explanation.figures import OTHER, class_colours
 from bias_toolkit.report.page.page import POLICY
 
-pytestmark = pytest.mark.usefixtures("no_drawing")
+pytestmark = [pytest.mark.extras, pytest.mark.usefixtures("no_drawing")]
 IMG = "<img src=x onerror=\"document.title='it ran'\">"
 
 

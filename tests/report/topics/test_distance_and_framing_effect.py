@@ -527,7 +527,7 @@ def test_dots_show_the_photographs_of_their_images(source):
     assert {dot.link is None for dot in curve.dots} == {
         image_id not in source.explanations for image_id in shown["image_id"]
     }
-    assert curve.dots_note == "Point at a dot, or use the arrow keys, to see its photograph."
+    assert curve.dots_note == "Point at a dot, or use the arrow keys, to see its photograph. A click keeps it."
 
 
 def test_of_many_images_the_ends_and_a_sample_have_photographs():
