@@ -187,7 +187,10 @@ class StepFolder:
         """
         there = StepFolder(study, self.task)
         record = there.own_record
-        if record is None or not record.done or record.transient or there.damaged_file(record) is not None:
+        if record is None or not record.done or record.transient or there.changed_file(record) is not None:
+            return False
+        # Not `damaged_file`, which changes a damaged file's time: nothing is changed there.
+        if not all(is_intact(there.path / name, known.sha256) for name, known in record.files.items()):
             return False
         self.clear()
         for name in record.files:

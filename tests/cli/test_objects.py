@@ -75,6 +75,20 @@ def test_a_study_gives_both_sets_and_their_comparison(run, finished, tmp_path):
     assert answer["comparison"]["test"]["auc"] == finished.framing_comparison.test.auc
 
 
+def test_what_another_study_has_computed_is_reused(run, finished, fast, tmp_path):
+    inputs = ("--train", finished.train.root, "--test", finished.test.root)
+    settings = [part for name in ("resamples", "permutations", "placements") for part in (f"--{name}", fast[name])]
+    code, _, err = run("objects", tmp_path / "other", *inputs, *settings, "--reuse", finished.folder)
+    assert code == 0
+    assert "Position and scale" not in err
+    for name in ("train-framing.parquet", "comparison.parquet"):
+        there, copy = (study / "objects" / name for study in (finished.folder, tmp_path / "other"))
+        assert copy.read_bytes() == there.read_bytes()
+    code, _, err = run("objects", tmp_path / "third", *inputs, "--reuse", tmp_path)
+    assert code == 2
+    assert "holds no study" in err
+
+
 def test_options_of_the_other_kind_are_refused(run, finished, photographs, tmp_path):
     train = photographs["train"]
     refused(run("objects", finished.folder, "--with", train), "--with", "is a study")

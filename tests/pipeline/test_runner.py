@@ -67,11 +67,14 @@ def test_what_another_study_has_done_of_the_same_is_copied_and_its_page_is_made_
 
 def test_what_is_damaged_or_unfinished_in_another_study_is_not_copied(study, tmp_path):
     study.do(lengths, "left")
-    flip(study.step_folder(source, "left").path / "words.txt", keep_time=True)
+    damaged = study.step_folder(source, "left").path / "words.txt"
+    flip(damaged, keep_time=True)
+    changed_at = damaged.stat().st_mtime_ns
     with study.runner.one_run(silent), pytest.raises(KeyError), study.step_folder(summary).working({}):
         raise KeyError
     other = ToyStudy(tmp_path / "other", reuse=[study.folder])
     assert other.do(summary) == ["source left", "source right", *WORDS, "summary"]
+    assert damaged.stat().st_mtime_ns == changed_at
 
 
 def test_members_of_a_later_need_may_depend_on_results_of_an_earlier(study):
