@@ -16,7 +16,7 @@ from bias_toolkit.invariance.remedies import REMEDIES, remedy_of
 from bias_toolkit.invariance.response import make_response
 from bias_toolkit.invariance.run import load_measures, load_responses, sweep_shards
 from bias_toolkit.invariance.run_grid import grid_shards, load_grid
-from bias_toolkit.invariance.run_layers import LAYER_SWEEP, LayerProbe, layer_shards, load_layers
+from bias_toolkit.invariance.run_layers import LAYER_SWEEP, LayerProbe, layer_operations, layer_shards, load_layers
 from bias_toolkit.invariance.run_remedies import RemedyRun, load_remedied, remedy_shards
 from bias_toolkit.invariance.schema import (
     FRAMED,
@@ -48,9 +48,9 @@ __all__ = [
     "LAYER_MEASURES", "LAYER_SWEEP", "MEASURES", "OPERATIONS", "PROTOCOLS", "REMEDIED", "REMEDIES", "RESPONSES",
     "SEQUENTIAL", "STEP_PROTOCOLS", "SURROUNDINGS", "TRANSFORMS", "FramingGrid", "LayerProbe", "Picture",
     "RemedyRun", "StopWhenKnown", "Sweep", "Views", "Window", "boxes_in_view", "centre_reduction", "centre_view",
-    "drawing_order", "expand_sweeps", "framing_views", "grid_shards", "layer_shards", "load_grid", "load_layers",
-    "load_measures", "load_remedied", "load_responses", "make_response", "make_views", "measure_of",
-    "measures_table", "noise_floor", "protocol_of", "remedy_of", "remedy_shards", "size_curve_sweeps",
+    "drawing_order", "expand_sweeps", "framing_views", "grid_shards", "layer_operations", "layer_shards",
+    "load_grid", "load_layers", "load_measures", "load_remedied", "load_responses", "make_response", "make_views",
+    "measure_of", "measures_table", "noise_floor", "protocol_of", "remedy_of", "remedy_shards", "size_curve_sweeps",
     "sweep_picture", "sweep_reduction", "sweep_shards", "sweep_window", "take_picture", "transform_of",
 ]  # fmt: skip
 

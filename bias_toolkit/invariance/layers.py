@@ -55,10 +55,9 @@ def aliased_energy(dense: Tensor, stride: int) -> float:
     total = _sum_of_squares(windowed)
     if total == 0:
         return float("nan")
-    (_, folding_down), (kept, folding) = (_waves(size, stride, dense.dtype, dense.device) for size in (height, width))
+    down, across = (_carried_waves(size, stride, dense.dtype, dense.device) for size in (height, width))
     # Orthonormal waves keep the power, as the DFT does.
-    powers = _sum_of_squares(windowed @ folding.T), _sum_of_squares(folding_down @ (windowed @ kept.T))
-    return sum(powers) / total
+    return max(1 - _sum_of_squares(down @ (windowed @ across.T)) / total, 0.0)
 
 
 def shift_error(maps: Tensor, total_stride: int) -> float:
@@ -74,12 +73,16 @@ def shift_error(maps: Tensor, total_stride: int) -> float:
         return float("nan")
     spectra = torch.fft.rfft2(maps[CENTRE - REACH : CENTRE + REACH + 1].contiguous())
     centre, errors = spectra[REACH], []
+    # Half of the spectrum of a real map: its other waves have a mirror image in the other half.
+    occurrences = torch.full((centre.shape[-1], 1), 2.0, dtype=maps.dtype, device=maps.device)
+    occurrences[[0, -1] if width % 2 == 0 else [0]] = 1.0
     for d in range(-REACH, REACH + 1):
         if d:
             phase = _phase(height, width, d / total_stride, centre.dtype, maps.device)
             # Parseval: the sum over space is the sum over frequencies, divided by their number.
             difference = (centre * phase).sub_(spectra[REACH + d])
-            errors.append(_whole_power(difference, width) / (height * width) / power)
+            powers = torch.view_as_real(difference).square_().sum(dim=0)
+            errors.append(float((powers * occurrences).sum()) / (height * width) / power)
     return sum(errors) / len(errors)
 
 
@@ -107,13 +110,6 @@ def _sum_of_squares(values: Tensor) -> float:
     return float(values.square().sum())
 
 
-def _whole_power(spectrum: Tensor, width: int) -> float:
-    """The power of the whole spectrum of real maps of some width, from its half (C, h, width // 2 + 1)."""
-    once = [0, -1] if width % 2 == 0 else [0]
-    half = torch.view_as_real(spectrum)
-    return 2 * _sum_of_squares(half) - sum(_sum_of_squares(half[:, :, column]) for column in once)
-
-
 def _whole_frequencies(size: int, device: torch.device) -> Tensor:
     """The frequencies of a DFT, in cycles per `size` samples: (size,), from 0 up, then the negative ones."""
     places = torch.arange(size, device=device)
@@ -121,20 +117,17 @@ def _whole_frequencies(size: int, device: torch.device) -> Tensor:
 
 
 @cache
-def _waves(size: int, stride: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
-    """The cosines and sines of a DFT, with norm 1, as rows: those that every `stride`-th sample carries, and the rest.
+def _carried_waves(size: int, stride: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """The cosines and sines of a DFT of `size` samples that every `stride`-th sample carries, as rows of norm 1.
 
-    Both together are an orthonormal basis of `size` samples. A wave of exactly 1/(2 `stride`) cycles is not carried.
+    They are orthogonal. A wave of exactly 1/(2 `stride`) cycles is not carried.
     """
-    frequencies = torch.arange(size // 2 + 1, device=device)
+    # In whole numbers, so that a frequency of exactly 1/(2s) does not count.
+    frequencies = torch.arange(-(-size // (2 * stride)), device=device)
     turns = torch.outer(frequencies, torch.arange(size, device=device)) % size
     angles = 2 * torch.pi * turns.double() / size
-    has_sine = slice(1, (size + 1) // 2)
-    waves = torch.cat([angles.cos(), angles[has_sine].sin()])
-    waves = (waves / torch.linalg.vector_norm(waves, dim=1, keepdim=True)).to(dtype)
-    # In whole numbers, so that a frequency of exactly 1/(2s) counts.
-    folds = 2 * stride * torch.cat([frequencies, frequencies[has_sine]]) >= size
-    return waves[~folds], waves[folds]
+    waves = torch.cat([angles.cos(), angles[1:].sin()])
+    return (waves / torch.linalg.vector_norm(waves, dim=1, keepdim=True)).to(dtype)
 
 
 @cache

@@ -48,8 +48,6 @@ class LayerProbe:
 
     Attributes
     ----------
-    operations : DataFrame
-        Table OPERATIONS.
     conditions : list of Measured
         Without `low-pass` if the network has no operation that `low_pass` filters.
 
@@ -66,18 +64,11 @@ class LayerProbe:
         from bias_toolkit.models.watched import WatchedNetwork
 
         def watched(network: nn.Module, plan: Subsampling) -> WatchedNetwork:
-            return WatchedNetwork(network, plan, slice(CENTRE, CENTRE + 1))
+            return WatchedNetwork(network, plan, CENTRE)
 
         self._model = model
         self._compiled: dict[WatchedNetwork, CompiledWatch | WatchedNetwork] = {}
-        plan = find_subsampling(model.module, model.input_size)
-        if not plan.operations:
-            named = "; ".join(f"{each.name} ({each.kind}): {each.reason}" for each in plan.unmeasured)
-            raise InputError(
-                f"The model {model.name} has no operation that subsamples and can be measured"
-                f"{f' ({named})' if named else ''}; take a convolutional network or a vision transformer."
-            )
-        self.operations = _operations_table(plan)
+        plan = _measurable(model)
         self._places = {each.name: place for place, each in enumerate(plan.operations, 1)}
         self._named = {each.name: each for each in plan.operations}
         original = watched(model.module, plan)
@@ -125,9 +116,11 @@ class LayerProbe:
         The channel is the one with the largest differences between neighbouring positions before it subsamples, as the
         network is.
         """
+        from bias_toolkit.models.watched import WatchedNetwork
+
         rows: list[dict[str, object]] = []
         channels: dict[str, int] = {}
-        images = self.normalise(views)
+        images = self.normalise(views[CENTRE : CENTRE + 1])
         for measured in self.conditions:
 
             def see(operation: Operation, maps: Tensor, dense: Tensor, condition: str = measured.condition) -> None:
@@ -135,7 +128,7 @@ class LayerProbe:
                     return
                 u = dense[0]
                 channel = channels.setdefault(own.name, _roughest(u))
-                for part, shown in (("before", u[channel]), ("after", maps[CENTRE, channel])):
+                for part, shown in (("before", u[channel]), ("after", maps[0, channel])):
                     rows.append(
                         {"image_id": image_id, "condition": condition, "operation": own.name}
                         | {"depth": self._places[own.name], "stride": own.stride, "total_stride": own.total_stride}
@@ -144,21 +137,29 @@ class LayerProbe:
                     )
 
             # One pass of torch takes less time than OpenVINO's compilation.
-            measured.watched.watch(measured.prepare(images), see)
+            WatchedNetwork(measured.watched.network, measured.watched.plan, centre=0).watch(
+                measured.prepare(images), see
+            )
         order = [measured.condition for measured in self.conditions]
         rows.sort(key=lambda row: (order.index(row["condition"]), row["depth"]))
         return pd.DataFrame(rows, columns=LAYER_MAPS.names)
 
     def normalise(self, views: Views) -> Tensor:
-        """The nine views as the network takes them, float32 (9, 3, W, W)."""
-        return self._model.normalise(views.pixels, views.blank).contiguous()
+        """Views as the network takes them, float32 (N, 3, W, W)."""
+        from bias_toolkit.models.watched import one_thread
+
+        with one_thread():
+            return self._model.normalise(views.pixels, views.blank).contiguous()
 
     def watch(self, measured: Measured, images: Tensor, see: SeeMaps) -> np.ndarray:
         """The logits (9, C) of normalised views in one condition; `see` gets an operation, F, and u of the centre view.
 
         OpenVINO runs the network if it runs the model, and can; otherwise torch does.
         """
-        images = measured.prepare(images)
+        from bias_toolkit.models.watched import one_thread
+
+        with one_thread():
+            images = measured.prepare(images)
         return self._runner(measured.watched, tuple(images.shape)).watch(images, see)
 
     def _runner(self, watched: WatchedNetwork, shape: tuple[int, ...]) -> CompiledWatch | WatchedNetwork:
@@ -212,7 +213,9 @@ def load_layers(folder: str | os.PathLike) -> pd.DataFrame:
     return read_shards(folder, "layers", LAYERS)
 
 
-def _operations_table(plan: Subsampling) -> pd.DataFrame:
+def layer_operations(model: Model) -> pd.DataFrame:
+    """The operations of a model's network that subsample: table OPERATIONS. Raises InputError as `LayerProbe` does."""
+    plan = _measurable(model)
     rows = [
         {"depth": place, "operation": each.name, "kind": each.kind}
         | {"stride": each.stride, "total_stride": each.total_stride, "reason": None}
@@ -222,3 +225,16 @@ def _operations_table(plan: Subsampling) -> pd.DataFrame:
         {"depth": None, "operation": each.name, "kind": each.kind, "reason": each.reason} for each in plan.unmeasured
     ]
     return pd.DataFrame(rows, columns=OPERATIONS.names)
+
+
+def _measurable(model: Model) -> Subsampling:
+    from bias_toolkit.models.subsampling import find_subsampling
+
+    plan = find_subsampling(model.module, model.input_size)
+    if not plan.operations:
+        named = "; ".join(f"{each.name} ({each.kind}): {each.reason}" for each in plan.unmeasured)
+        raise InputError(
+            f"The model {model.name} has no operation that subsamples and can be measured"
+            f"{f' ({named})' if named else ''}; take a convolutional network or a vision transformer."
+        )
+    return plan

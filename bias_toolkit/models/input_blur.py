@@ -1,9 +1,9 @@
 """A Gaussian blur of a network's input: the simplest low-pass filter, which changes no weight."""
 
 import math
+from functools import cache
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 REACH = 4
@@ -16,12 +16,18 @@ def blurred_input(images: Tensor, sigma: float) -> Tensor:
     A wave of f cycles a pixel keeps the share exp(−2π²σ²f²) of its amplitude. Beyond the border the input is 0, the
     mean colour.
     """
-    radius = math.ceil(REACH * sigma)
-    places = torch.arange(-radius, radius + 1, dtype=torch.float64)
-    weights = torch.exp(-0.5 * (places / sigma) ** 2)
-    weights = (weights / weights.sum()).to(images)
-    channels = images.shape[1]
-    for shape, padding in (((-1, 1), (radius, 0)), ((1, -1), (0, radius))):
-        kernel = weights.reshape(1, 1, *shape).expand(channels, 1, -1, -1)
-        images = F.conv2d(images, kernel, padding=padding, groups=channels)
-    return images
+    down, across = (_convolution(size, sigma).to(images) for size in images.shape[-2:])
+    return down @ images @ across.T
+
+
+@cache
+def _convolution(size: int, sigma: float) -> Tensor:
+    """The convolution along an axis of `size` pixels as a matrix, float64: faster than torch's for so few channels."""
+    places, reach = torch.arange(size, dtype=torch.float64), math.ceil(REACH * sigma)
+
+    def weight(apart: Tensor) -> Tensor:
+        return torch.exp(-0.5 * (apart / sigma) ** 2)
+
+    apart = places.unsqueeze(1) - places
+    inside = torch.where(apart.abs() <= reach, weight(apart), 0.0)
+    return inside / weight(torch.arange(-reach, reach + 1, dtype=torch.float64)).sum()

@@ -56,10 +56,12 @@ def low_pass_maps(maps: Tensor, filter_size: int, stride: tuple[int, int], *, su
     With `subsample` the result holds every stride-th position from the first, otherwise all positions.
     """
     shape = tuple(filter_size if step > 1 else 1 for step in stride)
+    borders: dict[str, list[int]] = {}
     for axis, size in enumerate(shape):
-        before, after = (size - 1) // 2, size // 2
-        mode = "reflect" if after < maps.shape[axis - 2] else "replicate"
-        border = (0, 0, before, after) if axis == 0 else (before, after, 0, 0)
+        mode = "reflect" if size // 2 < maps.shape[axis - 2] else "replicate"
+        borders.setdefault(mode, [0] * 4)[2 - 2 * axis : 4 - 2 * axis] = (size - 1) // 2, size // 2
+    # One pass over the maps where both axes have the same border.
+    for mode, border in borders.items():
         maps = F.pad(maps, border, mode=mode)
     channels = maps.shape[-3]
     rows, columns = (maps.new_tensor(binomial_filter(size)) for size in shape)

@@ -73,7 +73,7 @@ class Source(Protocol):
     flag_calibration: pd.DataFrame
     flag_values: Mapping[str, Any]  # what is shipped, and how it was fitted
     reach: pd.DataFrame
-    reach_needed: Mapping[str, Any]  # target, n_training, fit and copies
+    reach_needed: Mapping[str, Any]  # target with its interval, n_training, fit and copies
     explanations: Mapping[str, Explanation]  # by image_id
     # Of a set.
     images: Callable[[str], pd.DataFrame]  # table IMAGES of a set

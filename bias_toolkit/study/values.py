@@ -47,9 +47,12 @@ class NoiseValues(_Values):
 
 
 class ReachValues(_Values):
-    """`needed.json`: how many copies of the training images would be needed; None if it is not said."""
+    """`needed.json`: how near training images are to each other, and how many copies of them would be needed to bring
+    test images as near; None if it is not said."""
 
     target: float
+    target_low: float | None
+    target_high: float | None
     n_training: Count
     fit: float | None
     copies: Annotated[list[float], Field(min_length=3, max_length=3)] | None

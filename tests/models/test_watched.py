@@ -11,7 +11,7 @@ from bias_toolkit.models.lowpass import low_pass
 from bias_toolkit.models.subsampling import find_subsampling
 from bias_toolkit.models.watched import CompiledWatch, WatchedNetwork
 
-PART = slice(1, 2)
+CENTRE = 1
 
 
 class Small(nn.Module):
@@ -32,7 +32,7 @@ def images(seed=0):
 
 
 def watched_of(network):
-    return WatchedNetwork(network.eval(), find_subsampling(network, 32), PART)
+    return WatchedNetwork(network.eval(), find_subsampling(network, 32), CENTRE)
 
 
 def seen(runner, pictures):
@@ -68,9 +68,10 @@ def test_both_see_the_same_maps(rebuild):
 
 
 def sums_of_probes():
-    """The sums of the two images that a network is recorded and checked on."""
+    """The sums of the images on which a network is recorded and checked."""
     generator = torch.Generator().manual_seed(0)
-    return [float(torch.randn(3, 3, 32, 32, generator=generator).sum()) for _ in range(2)]
+    recorded, checked = (torch.randn(3, 3, 32, 32, generator=generator) for _ in range(2))
+    return float(recorded[:1].sum()), float(checked[:2].sum())
 
 
 class Turning(Small):

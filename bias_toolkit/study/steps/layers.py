@@ -45,9 +45,9 @@ def _read(job: Job, image_id: str) -> ReducedImage:
 
 def _write_operations(job: Job) -> None:
     from bias_toolkit.foundation.files import write_table
-    from bias_toolkit.invariance import LayerProbe
+    from bias_toolkit.invariance import layer_operations
 
-    write_table(LayerProbe(job.inputs.model).operations, job.folder / "operations.parquet", _operations()["operations"])
+    write_table(layer_operations(job.inputs.model), job.folder / "operations.parquet", _operations()["operations"])
 
 
 @sharded(

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 TRAINING_SAMPLE, TEST_SAMPLE = 500, 1000
 """Images whose copies are made, and images to which distances are taken."""
 NEEDED = "needed.json"
+REACH_RULE = 2
+"""The version of the intervals of medians, of falls and of the training images' own distance."""
 
 
 def _copied(job: Job) -> list[str]:
@@ -79,7 +81,7 @@ def _tables() -> dict[str, Any]:
     "reach/curve",
     needs=[copies, features],
     settings=["metric", "resamples", "seed"],
-    also=lambda: {"intervals": INTERVAL_RULE},
+    also=lambda: {"intervals": INTERVAL_RULE, "reach": REACH_RULE},
     command="remedies",
     writes=["reach.parquet", NEEDED],
     tables=_tables,
@@ -91,9 +93,9 @@ def reach(job: Job) -> None:
     from bias_toolkit.features.augmentation_reach import (
         COPIES,
         copies_needed,
+        median_spacing,
         nearest_distances,
         reach_curve,
-        spacing,
     )
     from bias_toolkit.foundation.files import write_table, write_text
 
@@ -107,10 +109,12 @@ def reach(job: Job) -> None:
     own = np.array([rows.get(twin, -1) for twin in job.inputs.twins(test_ids)])
     by_copy = copied.reshape(len(training), max(COPIES), -1).swapaxes(0, 1)
     nearest = nearest_distances(test, [training, *by_copy], settings.metric, own)
-    target = float(np.median(spacing(training, settings.metric)))
     options = {"resamples": settings.resamples, "seed": settings.seed}
-    needed = copies_needed(nearest, target, **options)
-    record = {"target": target, "n_training": len(training), "fit": needed.fit if np.isfinite(needed.fit) else None}
+    target, targets = median_spacing(training, settings.metric, **options)
+    needed = copies_needed(nearest, target.value, targets, **options)
+    record = {"target_low": target.low, "target_high": target.high, "fit": needed.fit}
+    record = {name: value if np.isfinite(value) else None for name, value in record.items()}
+    record |= {"target": target.value, "n_training": target.n}
     record |= {"copies": None if needed.copies is None else needed.copies[:3]}
     write_table(reach_curve(nearest, **options), job.folder / "reach.parquet", _tables()["reach"])
     write_text(json.dumps(record), job.folder / NEEDED)

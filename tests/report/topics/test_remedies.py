@@ -114,24 +114,49 @@ def test_an_arm_is_judged_against_the_training_without_it(difference, kind, word
     assert found[0].estimate.value == difference[0]
 
 
-def reach(fall):
-    rows = [
-        (copies, 10 * (1 + copies) ** -fall, 9.5 * (1 + copies) ** -fall, 10.5 * (1 + copies) ** -fall, 50)
-        for copies in COPIES
-    ]
+NEEDED = {"target": 2.5, "target_low": 2.3, "target_high": 2.8, "n_training": 500, "fit": 0.99, "copies": None}
+
+
+def reach(fall, n=50):
+    """REACH of a power law; intervals where n images are enough."""
+    width = np.nan if n < 5 else 1.0
+    rows = []
+    for copies in COPIES:
+        distance = 10 * (1 + copies) ** -fall
+        drop = 10 - distance
+        rows.append((copies, distance, distance - 0.5 * width, distance + 0.5 * width))
+        rows[-1] += (drop, max(drop - width, 0), drop + width, n)
     return pd.DataFrame(rows, columns=REACH.names)
 
 
 @pytest.mark.parametrize(("fall", "kind"), [(0.2, Kind.FACT), (0.0, Kind.NONE)])
 @pytest.mark.parametrize("copies", [None, [255.0, 90.0, 700.0]])
-def test_what_is_said_of_copies_follows_from_the_curve(fall, kind, copies):
-    needed = {"target": 2.5, "n_training": 500, "fit": 0.99, "copies": copies}
+def test_what_is_said_of_copies_follows_from_the_fall(fall, kind, copies):
     table = effects({"mean-9": (-0.05, -0.07, -0.03)}, {})
-    found = findings(Remedied(table, NO_TENTHS, reach(fall), needed))[-1]
+    found = findings(Remedied(table, NO_TENTHS, reach(fall), NEEDED | {"copies": copies}))[-1]
     assert found.kind == kind
+    assert found.estimate.direction == (kind == Kind.FACT)
+    assert found.estimate.value == pytest.approx(10 - 10 * 17**-fall)
     assert ("were not found" in found.claim) == (kind == Kind.NONE)
+    assert "test image is 10.0 (95% interval 9.50 to 10.5) from the nearest training image." in found.evidence
+    assert "training image is 2.50 (95% interval 2.30 to 2.80) from its nearest neighbour." in found.evidence
     assert ("255 copies (90 to 700)" in found.evidence) == (copies is not None)
     assert ("follows no power law" in found.evidence) == (copies is None)
+
+
+def test_nothing_is_said_of_copies_for_too_few_images():
+    table = effects({"mean-9": (-0.05, -0.07, -0.03)}, {})
+    assert len(findings(Remedied(table, NO_TENTHS, reach(0.2, n=4), NEEDED))) == 1
+
+
+def test_every_distance_stands_with_its_interval():
+    table = effects({"mean-9": (-0.05, -0.07, -0.03)}, {})
+    *_, shown = section(Remedied(table, NO_TENTHS, reach(0.2), NEEDED)).blocks
+    assert [row[0].text for row in shown.rows] == ["0", "1", "2", "4", "8", "16", "between training images"]
+    assert (shown.rows[0][1].text, shown.rows[0][1].detail) == ("10.0", "9.50 to 10.5")
+    assert shown.rows[-1][1].detail == "2.30 to 2.80"
+    *_, shown = section(Remedied(table, NO_TENTHS, reach(0.2, n=4), NEEDED)).blocks
+    assert shown.rows[1][1].detail == "no interval"
 
 
 def test_figures_are_drawn_with_labels_and_without():
@@ -144,7 +169,8 @@ def test_figures_are_drawn_with_labels_and_without():
         assert isinstance(figure, Figure)
     assert labelled.of("accuracy")["value"].notna().any()
     assert isinstance(remedies_by_distance(labelled.tenths), Figure)
-    assert isinstance(reach_figure(reach(0.2), {"target": 2.5}), Figure)
+    bands = [len(reach_figure(reach(0.2), NEEDED | each).axes[0].patches) for each in ({}, {"target_low": None})]
+    assert bands == [1, 0]
 
 
 def test_the_section_names_the_remedies_that_do_not_apply():

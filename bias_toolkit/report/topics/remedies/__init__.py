@@ -8,11 +8,21 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from bias_toolkit.analysis.remedies import CONTROL, EFFECT_MEASURES, IF_RIGHT
+from bias_toolkit.foundation.files import INTERVAL
 from bias_toolkit.foundation.intervals import FEWEST_IMAGES, Interval, difference_limits
 from bias_toolkit.foundation.words import count, interval, number, percent, significant
 from bias_toolkit.invariance import HEADLINE, REMEDIES, remedy_of
 from bias_toolkit.invariance.remedies import TRAINED, UNTOUCHED, Remedy
-from bias_toolkit.report.page.blocks import Cell, FigureBlock, Omitted, Paragraph, Section, TableBlock, estimate_cell
+from bias_toolkit.report.page.blocks import (
+    Block,
+    Cell,
+    FigureBlock,
+    Omitted,
+    Paragraph,
+    Section,
+    TableBlock,
+    estimate_cell,
+)
 from bias_toolkit.report.page.files import Table
 from bias_toolkit.report.source import Source
 from bias_toolkit.report.topic import Choice, Plot, Topic
@@ -25,9 +35,11 @@ from bias_toolkit.report.words.finding import (
     Heading,
     Kind,
     Unit,
+    estimate_of_row,
     estimate_over,
     limits_of_row,
     sign,
+    value_of,
 )
 from bias_toolkit.report.words.sentences import in_points
 
@@ -90,14 +102,17 @@ def findings(contents: Remedied) -> list[Finding]:
 
 def _reach(contents: Remedied) -> Iterator[Finding]:
     """How near random copies come, and how many would be needed."""
-    if contents.reach is None or contents.reach["distance_low"].isna().any():
+    if contents.reach is None:
         return
-    first, last = contents.reach.iloc[0], contents.reach.iloc[-1]
-    needed = contents.needed
+    first, last, needed = contents.reach.iloc[0], contents.reach.iloc[-1], contents.needed
+    label = f"Fall of the median distance, with {int(last['copies'])} copies"
+    fall = estimate_of_row(last, "fall", label, last["n"], unit=Unit.SIGNIFICANT, nothing=0.0)
+    if fall.direction is None:
+        return
     evidence = [
-        f"The median distance falls from {significant(first['distance'])} to {significant(last['distance'])} with "
-        f"{int(last['copies'])} copies of each of {needed['n_training']:,} training images.",
-        f"The median training image is {significant(needed['target'])} from its nearest neighbour.",
+        f"Without copies, the median test image is {value_of(first, 'distance', significant)} from the nearest "
+        "training image.",
+        f"The median training image is {value_of(needed, 'target', significant)} from its nearest neighbour.",
     ]
     if needed["copies"] is None:
         evidence.append(
@@ -109,21 +124,14 @@ def _reach(contents: Remedied) -> Iterator[Finding]:
             f"By a power law, {number(value, 0)} copies ({interval(low, high, lambda each: number(each, 0))}) would "
             "bring the median test image as near."
         )
-    is_nearer = last["distance_high"] < first["distance_low"]
     yield Finding(
         Heading.REMEDIES,
-        Kind.FACT if is_nearer else Kind.NONE,
+        Kind.FACT if fall.direction else Kind.NONE,
         "Random copies of the training images come nearer to the test images than the training images do."
-        if is_nearer
+        if fall.direction
         else "Random copies of the training images were not found to come nearer to the test images.",
         " ".join(evidence),
-        estimate=Estimate(
-            "distance",
-            f"Median distance to the nearest image or copy, with {int(last['copies'])} copies",
-            *last[["distance", "distance_low", "distance_high"]],
-            int(last["n"]),
-            unit=Unit.SIGNIFICANT,
-        ),
+        estimate=fall,
         figure=REACH_FIGURE,
     )
 
@@ -272,17 +280,39 @@ def section(contents: Remedied) -> Section | Omitted:
             )
         )
     if contents.reach is not None:
-        blocks.append(
-            FigureBlock(
-                REACH_FIGURE,
-                lambda: reach_figure(contents.reach, contents.needed),
-                "The median distance of test images to the nearest training image or copy, over the number of copies.",
-                f"Median over {count(int(contents.reach['n'].max()), 'test image')} with 95% intervals, for random "
-                f"copies of {contents.needed['n_training']:,} training images. The dashed line is the median distance "
-                "of these training images to their nearest neighbour.",
-            )
-        )
+        blocks += _reach_blocks(contents.reach, contents.needed)
     return Section("remedies", TITLE, blocks)
+
+
+def _reach_blocks(reach: pd.DataFrame, needed: Mapping[str, Any]) -> list[Block]:
+    """The distance over the number of copies, with the training images' own, as a figure and a table."""
+    shown = f"{count(int(reach['n'].max()), 'test image')}, for copies of {needed['n_training']:,} training images"
+    rows = [
+        [Cell(f"{row['copies']}"), *(_with_interval(row, name) for name in ("distance", "fall"))]
+        for row in reach.to_dict("records")
+    ]
+    rows.append([Cell("between training images"), _with_interval(needed, "target"), Cell("")])
+    return [
+        FigureBlock(
+            REACH_FIGURE,
+            lambda: reach_figure(reach, needed),
+            "The median distance of test images to the nearest training image or copy, over the number of copies.",
+            f"Median over {shown}, with 95% intervals. The dashed line is the median distance of these training images "
+            "to their nearest neighbour, with its interval.",
+        ),
+        TableBlock(
+            "How near random copies come to the test images",
+            ["Copies of each training image", "Median distance", "Fall"],
+            rows,
+            note=f"Medians over {shown}, with 95% intervals. The fall is that from no copies, on the same images.",
+            csv="augmentation_reach",
+            folded=True,
+        ),
+    ]
+
+
+def _with_interval(row: Mapping[str, Any], column: str) -> Cell:
+    return estimate_cell(*(row[f"{column}{end}"] for end in INTERVAL), significant)
 
 
 def _table(contents: Remedied, tried: Sequence[Remedy]) -> TableBlock:

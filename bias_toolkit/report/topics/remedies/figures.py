@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
+from bias_toolkit.foundation.words import known
 from bias_toolkit.invariance import HEADLINE, remedy_of
 from bias_toolkit.invariance.remedies import UNTOUCHED
 from bias_toolkit.report.page.style import BLACK, BLUE, GREY, SERIES, in_percent, new_figure, styled
@@ -64,13 +65,15 @@ def _bars(ax: Axes, x: float, y: float, row: pd.Series, across: pd.Series | None
 
 @styled
 def reach_figure(reach: pd.DataFrame, needed: Mapping[str, Any]) -> Figure:
-    """The median distance over the number of copies (table REACH), and the distance between training images."""
+    """The median distance over the number of copies (table REACH), and that between training images, with intervals."""
     figure = new_figure()
     ax = figure.add_subplot()
     at = 1 + reach["copies"]
     ax.fill_between(at, reach["distance_low"], reach["distance_high"], color=BLUE, alpha=0.15, linewidth=0)
     ax.plot(at, reach["distance"], color=BLUE, marker="o", markersize=4)
     ax.axhline(needed["target"], color=GREY, linestyle="--", linewidth=1.2)
+    if known(needed["target_low"]):
+        ax.axhspan(needed["target_low"], needed["target_high"], color=GREY, alpha=0.15, linewidth=0)
     ax.set(xscale="log", xlabel="random copies of each training image", ylabel="median nearest distance")
     ax.set_xticks(at, [f"{copies}" for copies in reach["copies"]])
     ax.xaxis.set_minor_locator(NullLocator())
