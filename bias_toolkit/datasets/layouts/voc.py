@@ -55,7 +55,7 @@ def _recognise(path: Path, asked: bool) -> str | None:
     if path.is_file():
         fits = path.suffix == ".txt" and path.parent.parent.name == _SETS
         fits = fits and (_root(path.parents[2]) or _annotations_alone(path.parents[2]))
-        return f"a list of {path.parents[2].name}" if fits else None
+        return f"an image set of the folder {path.parents[2].name}" if fits else None
     if root := _root(path):
         # ImageNet's XML may lie beside its images too, and counts pixels from 0.
         is_imagenet = not root.images and not asked and imagenet.LAYOUT.recognise(path, False)

@@ -43,7 +43,7 @@ def test_a_list_of_images(root, rows):
     dataset = load_dataset(root / "ImageSets/Main/trainval.txt")
 
     assert dataset.layout == "voc"
-    assert dataset.layout_reason == "a list of VOC2007"
+    assert dataset.layout_reason == "an image set of the folder VOC2007"
     assert [row[0] for row in rows(dataset.images)] == ["JPEGImages/000002.jpg", "JPEGImages/000003.jpg"]
     assert len(dataset.objects) == 2
     assert rows(dataset.skipped[["image_id", "reason"]]) == [

@@ -124,11 +124,15 @@ def _images(skipped: pd.DataFrame) -> TableBlock:
         texts = ("; ".join(dict.fromkeys(steps[column].astype(str))) for column in ("step", "reason"))
         rows.append([str(image_id), str(split), *texts])
     shown = rows[:MOST_SKIPPED]
+    notes = [f"The first {len(shown)} of {len(rows):,}."] if len(shown) < len(rows) else []
+    opened = ~skipped["step"].astype(str).str.startswith("images/")
+    if opened.any():
+        notes.append("Boxes of images whose size can be read, but not their pixels, count in the framing.")
     return TableBlock(
         f"{count(len(rows), 'image')} left out",
         ["Image", "Set", "Step", "Reason"],
         shown,
-        note=f"The first {len(shown)} of {len(rows):,}." if len(shown) < len(rows) else "",
+        note=" ".join(notes),
         csv="tables/skipped.csv",
         numeric=False,
     )
