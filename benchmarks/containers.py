@@ -30,12 +30,13 @@ CONTENTS = 64
 FORMS = ("files", "tars", "parquet")
 
 READER = """
-import json, resource, sys, time
+import json, re, sys, time
 from bias_toolkit import load_dataset
 from bias_toolkit.foundation.threads import ordered_map
 
 def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    # Not ru_maxrss, which begins with the memory of the process that started this one.
+    return int(re.search(r"VmHWM:\\s*(\\d+)", open("/proc/self/status").read())[1]) / 1024
 
 start = time.perf_counter()
 dataset = load_dataset(sys.argv[1])

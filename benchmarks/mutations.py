@@ -2,7 +2,7 @@
 
 Images of every format and annotations of every kind are flipped in some bytes, cut, spliced, and edited in their
 headers, by a seed. The images go through `bias-toolkit embed`, which decodes each, in a process of its own; the
-annotations through `bias-toolkit objects` in this process, or where that takes no such file through its reader. A run
+annotations through their readers and `bias-toolkit objects`, in this process. A run
 fails if it ends other than with exit code 0 or 2, shows a traceback or a warning, takes too long, or if images read and
 images skipped are not the images found. Prints a summary and every distinct message in Markdown.
 """
@@ -45,7 +45,6 @@ HOSTILE = (
     b"<",
     b"{",
 )
-_READ_DIRECTLY = ("ImageNet-X", "label map CSV", "label map JSON")
 
 
 def damaged(content: bytes, generator: np.random.Generator, is_text: bool) -> bytes:
@@ -145,13 +144,11 @@ def run_annotations(
         kind, place = KINDS[name], folder / name.replace(" ", "-")
         if not place.exists():
             lay_out(kind, place, generator)
-        content = damaged(
-            kind.contents(generator), generator, is_text=kind.file.rpartition(".")[2] not in ("parquet", "mat")
-        )
+        content = damaged(kind.contents(generator), generator, kind.is_text)
         (place / kind.file).write_bytes(content)
         code, output = _through_the_command(name, kind, place)
         troubles = _wrong_output(name, code, output)
-        if code == 0 and name not in _READ_DIRECTLY:
+        if code == 0 and kind.is_dataset:
             troubles += _wrong_counts(name, kind, place)
         if troubles:
             kept = folder / f"wrong-{number}"
@@ -179,9 +176,10 @@ def _through_the_command(name: str, kind: Kind, place: Path) -> tuple[int | str,
         warnings.simplefilter("ignore", ResourceWarning)
         warnings.simplefilter("ignore", DeprecationWarning)
         try:
-            if name in _READ_DIRECTLY:
+            # The command reads no pixels, and ends this block.
+            with contextlib.suppress(InputError) if kind.is_dataset else contextlib.nullcontext():
                 read_all(name, place)
-            else:
+            if kind.is_dataset:
                 main(["objects", str(place / kind.opened), *QUICK])
         except InputError as error:
             code, _ = 2, output.write(f"Error: {error}")

@@ -14,6 +14,7 @@ import csv
 import io
 import json
 import sys
+import tarfile
 import tempfile
 from collections import Counter
 from collections.abc import Callable
@@ -22,13 +23,13 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-from benchmarks.valid_files import CATEGORIES, KINDS, lay_out
+from benchmarks.valid_files import CATEGORIES, KINDS, lay_out, packed
 
 MOVED = 2
 RENAMED = "écureuil"
-_BINARY = ("Parquet", "ImageNet meta.mat")
-_NO_DATASET = ("ImageNet-X", "label map CSV", "label map JSON")
 
 
 class Tables(NamedTuple):
@@ -168,12 +169,97 @@ COCO_CHANGES = (
 )
 
 
+def _move_record(record: dict) -> dict:
+    boxes = [[x + MOVED, *rest] for x, *rest in record["objects"]["bbox"]]
+    return record | {"objects": record["objects"] | {"bbox": boxes}}
+
+
+def _rename_record(record: dict) -> dict:
+    def new(name: str) -> str:
+        return RENAMED if name == CATEGORIES[0] else name
+
+    categories = list(map(new, record["objects"]["category"]))
+    return record | {"label": new(record["label"]), "objects": record["objects"] | {"category": categories}}
+
+
+def _of_tar(edit: Callable[[list[tuple[str, bytes]]], list[tuple[str, bytes]]], **options) -> Callable[[bytes], bytes]:
+    def changed(content: bytes) -> bytes:
+        with tarfile.open(fileobj=io.BytesIO(content)) as tar:
+            members = [(member.name, tar.extractfile(member).read()) for member in tar]
+        return packed(edit(members), **options)
+
+    return changed
+
+
+def _of_json(edit: Callable[[dict], dict]) -> Callable[[list[tuple[str, bytes]]], list[tuple[str, bytes]]]:
+    return lambda members: [
+        (name, json.dumps(edit(json.loads(content))).encode() if name.endswith(".json") else content)
+        for name, content in members
+    ]
+
+
+TAR_CHANGES = (
+    Change("members reversed", _of_tar(lambda members: members[::-1]), _same),
+    Change("images first", _of_tar(lambda members: sorted(members, key=lambda each: each[0][-3:])[::-1]), _same),
+    *(
+        Change(name, _of_tar(list, format=kind), _same)
+        for name, kind in (("ustar", tarfile.USTAR_FORMAT), ("GNU", tarfile.GNU_FORMAT), ("pax", tarfile.PAX_FORMAT))
+    ),
+    Change("names begin with ./", _of_tar(lambda members: [(f"./{name}", each) for name, each in members]), _same),
+    Change("boxes moved", _of_tar(_of_json(_move_record)), _moved),
+    Change("a class renamed", _of_tar(_of_json(_rename_record)), _renamed),
+)
+
+
+def _of_parquet(edit: Callable[[dict], dict], **options) -> Callable[[bytes], bytes]:
+    def changed(content: bytes) -> bytes:
+        file = io.BytesIO()
+        rows = pq.read_table(io.BytesIO(content)).to_pylist()
+        pq.write_table(pa.Table.from_pylist(list(map(edit, rows))), file, **options)
+        return file.getvalue()
+
+    return changed
+
+
+def _of_arrow(edit: Callable[[dict], dict], rows_a_part: int = 1) -> Callable[[bytes], bytes]:
+    def changed(content: bytes) -> bytes:
+        table = pa.Table.from_pylist(list(map(edit, pa.ipc.open_stream(content).read_all().to_pylist())))
+        file = io.BytesIO()
+        with pa.ipc.new_stream(file, table.schema) as stream:
+            stream.write_table(table, max_chunksize=rows_a_part)
+        return file.getvalue()
+
+    return changed
+
+
+PARQUET_CHANGES = (
+    Change("a row a group", _of_parquet(dict, row_group_size=1), _same),
+    Change("one group, zstd", _of_parquet(dict, compression="zstd"), _same),
+    Change("no dictionaries", _of_parquet(dict, use_dictionary=False, data_page_version="2.0"), _same),
+    Change("boxes moved", _of_parquet(_move_record), _moved),
+    Change("a class renamed", _of_parquet(_rename_record), _renamed),
+)
+ARROW_CHANGES = (
+    Change("a row a part", _of_arrow(dict), _same),
+    Change("one part", _of_arrow(dict, 10), _same),
+    Change("boxes moved", _of_arrow(_move_record), _moved),
+    Change("a class renamed", _of_arrow(_rename_record), _renamed),
+)
+OF_KIND = {
+    "COCO": COCO_CHANGES,
+    "CSV": _table_changes(","),
+    "TSV": _table_changes("\t"),
+    "WebDataset": TAR_CHANGES,
+    "Hugging Face Parquet": PARQUET_CHANGES,
+    "Hugging Face Arrow": ARROW_CHANGES,
+}
+
+
 def changes_of(name: str) -> tuple[Change, ...]:
-    """The changes of a kind of annotation, none for one that is no text or no dataset's."""
-    if name in _BINARY or name in _NO_DATASET:
+    """The changes of a kind of annotation, none for one that is no dataset's."""
+    if not KINDS[name].is_dataset:
         return ()
-    of_kind = {"COCO": COCO_CHANGES, "CSV": _table_changes(","), "TSV": _table_changes("\t")}
-    return (*ENCODINGS, *of_kind.get(name, ()))
+    return (*(ENCODINGS if KINDS[name].is_text else ()), *OF_KIND.get(name, ()))
 
 
 def read_tables(path: Path) -> Tables:
@@ -182,9 +268,9 @@ def read_tables(path: Path) -> Tables:
 
     dataset = load_dataset(path)
     edges = ["image_id", "category", "x0", "y0", "x1", "y1"]
-    images = dataset.images[["image_id", "label"]].astype(object).where(dataset.images["label"].notna(), None)
+    labels = dataset.images["label"].astype(object).where(dataset.images["label"].notna(), None)
     return Tables(
-        sorted(images.itertuples(index=False, name=None), key=repr),
+        sorted(zip(dataset.images["image_id"], labels, strict=True), key=repr),
         sorted(dataset.objects[edges].itertuples(index=False, name=None), key=repr),
     )
 

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import io
 import json
+import tarfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,15 +35,21 @@ class Kind:
         Image files below the dataset's folder.
     contents : callable
         Takes a random generator and returns the valid bytes of `file`.
-    others : tuple of (str, str)
-        Further files and their text.
+    others : tuple of (str, str or bytes)
+        Further files and their content.
+    is_text : bool
+        Whether `file` is text.
+    is_dataset : bool
+        Whether `load_dataset` reads it.
     """
 
     file: str
     opened: str
     images: tuple[str, ...]
     contents: Callable[[np.random.Generator], bytes]
-    others: tuple[tuple[str, str], ...] = ()
+    others: tuple[tuple[str, str | bytes], ...] = ()
+    is_text: bool = True
+    is_dataset: bool = True
 
 
 def photograph(generator: np.random.Generator, side: int = SIDE) -> Image.Image:
@@ -133,6 +141,73 @@ def _parquet(generator: np.random.Generator) -> bytes:
     return file.getvalue()
 
 
+def _records(generator: np.random.Generator) -> list[dict]:
+    """Three images with labels and objects, as Hugging Face's datasets have them: the boxes are x, y, width, height."""
+    records = []
+    for number, category in enumerate(CATEGORIES):
+        boxes = [[x0, y0, x1 - x0, y1 - y0] for x0, y0, x1, y1 in (_box(generator), _box(generator))]
+        content = _saved(photograph(generator), "PNG")
+        objects = {"bbox": boxes, "category": [category, category]}
+        records.append({"image": {"bytes": content, "path": f"{number}.png"}, "label": category, "objects": objects})
+    return records
+
+
+def _tar(generator: np.random.Generator) -> bytes:
+    members = []
+    for number, record in enumerate(_records(generator)):
+        members.append((f"{number}.png", record.pop("image")["bytes"]))
+        members.append((f"{number}.json", json.dumps(record).encode()))
+    return packed(members)
+
+
+def packed(members: list[tuple[str, bytes]], **options) -> bytes:
+    """A tar of files, by name and content."""
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w", **options) as tar:
+        for name, content in members:
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    return file.getvalue()
+
+
+def _image_parquet(generator: np.random.Generator) -> bytes:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    file = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(_records(generator)), file, row_group_size=2)
+    return file.getvalue()
+
+
+def _arrow(generator: np.random.Generator) -> bytes:
+    import pyarrow as pa
+
+    table, file = pa.Table.from_pylist(_records(generator)), io.BytesIO()
+    with pa.ipc.new_stream(file, table.schema) as stream:
+        stream.write_table(table, max_chunksize=2)
+    return file.getvalue()
+
+
+def _metadata_line(generator: np.random.Generator, number: int) -> str:
+    record = _records(generator)[number]
+    return json.dumps({"file_name": record.pop("image")["path"]} | record)
+
+
+def _video(generator: np.random.Generator) -> bytes:
+    import av
+
+    file = io.BytesIO()
+    with av.open(file, "w", format="mp4") as container:
+        stream = container.add_stream("mpeg4", rate=30, width=SIDE, height=SIDE, pix_fmt="yuv420p")
+        scene = np.asarray(photograph(generator))
+        for number in range(25):
+            frame = av.VideoFrame.from_ndarray(np.roll(scene, number, 1), format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return file.getvalue()
+
+
 def _xml(generator: np.random.Generator) -> bytes:
     objects = ""
     for name in CATEGORIES:
@@ -204,13 +279,33 @@ _IMAGES = tuple(f"images/{name}" for name in _THREE)
 _OPEN_IMAGES = (
     "ImageID,Source,LabelName,Confidence,XMin,XMax,YMin,YMax,IsOccluded,IsTruncated,IsGroupOf,IsDepiction,IsInside"
 )
+_SHARD = "data-00000-of-00001.arrow"
+_STATE = json.dumps({"_data_files": [{"filename": _SHARD}], "_split": "train"})
 _NUMBERS = "".join(f"{wnid} {number + 1} a_name\n" for number, wnid in enumerate(WNIDS))
 
 KINDS: dict[str, Kind] = {
     "COCO": Kind("all.json", "all.json", _THREE, _coco),
     "CSV": Kind("all.csv", "all.csv", _THREE, _text_table(",")),
     "TSV": Kind("all.tsv", "all.tsv", _THREE, _text_table("\t")),
-    "Parquet": Kind("all.parquet", "all.parquet", _THREE, _parquet),
+    "Parquet": Kind("all.parquet", "all.parquet", _THREE, _parquet, is_text=False),
+    "WebDataset": Kind("all.tar", "all.tar", (), _tar, is_text=False),
+    "Hugging Face Parquet": Kind("all.parquet", "all.parquet", (), _image_parquet, is_text=False),
+    "Hugging Face Arrow": Kind(_SHARD, "", (), _arrow, (("state.json", _STATE),), is_text=False),
+    "Hugging Face state": Kind(
+        "state.json",
+        "",
+        (),
+        lambda generator: json.dumps(json.loads(_STATE) | {"_fingerprint": f"{generator.integers(2**32):x}"}).encode(),
+        ((_SHARD, _arrow(np.random.default_rng(0))),),
+    ),
+    "image folder CSV": Kind(
+        "metadata.csv",
+        "",
+        _THREE,
+        _lines(lambda generator, number: f"{number}.png,{generator.choice(CATEGORIES)}", "file_name,label\n"),
+    ),
+    "image folder JSON": Kind("metadata.jsonl", "", _THREE, _lines(_metadata_line)),
+    "video": Kind("walk.mp4", "walk.mp4", (), _video, is_text=False),
     "VOC XML": Kind("Annotations/0.xml", "", _VOC, _xml),
     "VOC image set": Kind(
         "ImageSets/Main/train.txt",
@@ -297,16 +392,24 @@ KINDS: dict[str, Kind] = {
         tuple(f"val/{name}" for name in _VAL),
         _meta,
         (("ILSVRC2012_validation_ground_truth.txt", "1\n2\n3\n"),),
+        is_text=False,
     ),
-    "ImageNet-X": Kind("factors.jsonl", "val", tuple(f"val/{name}" for name in _VAL), _lines(_factors)),
+    "ImageNet-X": Kind(
+        "factors.jsonl", "val", tuple(f"val/{name}" for name in _VAL), _lines(_factors), is_dataset=False
+    ),
     "label map CSV": Kind(
-        "labels.csv", "train", _SORTED, _lines(lambda generator, number: f"{WNIDS[number]},{number}", "label,class\n")
+        "labels.csv",
+        "train",
+        _SORTED,
+        _lines(lambda generator, number: f"{WNIDS[number]},{number}", "label,class\n"),
+        is_dataset=False,
     ),
     "label map JSON": Kind(
         "labels.json",
         "train",
         _SORTED,
         lambda generator: json.dumps(dict(zip(WNIDS, generator.integers(0, 3, 3).tolist(), strict=True))).encode(),
+        is_dataset=False,
     ),
 }
 """The kinds of annotation by name."""
@@ -318,24 +421,28 @@ def lay_out(kind: Kind, folder: Path, generator: np.random.Generator) -> None:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
     for name in kind.images:
         photograph(generator).save(folder / name)
-    for name, text in kind.others:
-        (folder / name).write_text(text, encoding="utf-8")
+    for name, content in kind.others:
+        (folder / name).write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 def read_all(name: str, folder: Path) -> None:
-    """Read a dataset of a kind with the toolkit's readers, to the last row; raises whatever they raise."""
+    """Read a dataset of a kind with the toolkit's readers, to the last row and pixel; raises whatever they raise."""
+    from bias_toolkit.foundation.errors import UnreadableImageError
+
     kind = KINDS[name]
-    if name == "ImageNet-X":
-        from bias_toolkit.datasets import imagenet_x_factors
-
-        imagenet_x_factors(kind.images, "imagenet", folder / kind.file)
-    elif name.startswith("label map"):
-        from bias_toolkit.models.label_mapping import read_mapping
-
-        read_mapping(folder / kind.file)
-    else:
+    if kind.is_dataset:
         from bias_toolkit.datasets import load_dataset
 
         dataset = load_dataset(folder / kind.opened)
-        dataset.scan()
+        for image_id in dataset.scan().images["image_id"]:
+            with suppress(UnreadableImageError):
+                dataset.read(image_id)
         _ = dataset.fingerprint
+    elif name == "ImageNet-X":
+        from bias_toolkit.datasets import imagenet_x_factors
+
+        imagenet_x_factors(kind.images, "imagenet", folder / kind.file)
+    else:
+        from bias_toolkit.models.label_mapping import read_mapping
+
+        read_mapping(folder / kind.file)

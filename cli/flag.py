@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bias_toolkit.foundation.errors import InputError
-from bias_toolkit.foundation.words import count, number, percent
+from bias_toolkit.foundation.words import count, example, number, percent
 from bias_toolkit.study import steps
 from bias_toolkit_cli.options import StudyFolder, open_study, takes_study_options
 from bias_toolkit_cli.output import console_progress, print_json, say, say_findings, say_table
@@ -26,6 +26,13 @@ def flag(
     new_images: Annotated[
         str | None,
         typer.Argument(metavar="NEW_IMAGES", help="Images to flag: a folder, an annotation file or a table."),
+    ] = None,
+    new_layout: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Layout of NEW_IMAGES, if it is not recognised.")
+    ] = None,
+    new_folder: Annotated[
+        str | None,
+        typer.Option(metavar="FOLDER", help="Folder of NEW_IMAGES, if it is not found near their annotations."),
     ] = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="The CSV table to write of NEW_IMAGES.")] = None,
     evaluate_on: Annotated[
@@ -48,6 +55,8 @@ def flag(
     """
     if (new_images is None) != (out is None):
         raise InputError("NEW_IMAGES and --out FILE, the CSV table to write, have to be given together.")
+    if new_images is None and (new_layout is not None or new_folder is not None):
+        raise InputError("--new-layout and --new-folder are of NEW_IMAGES: name them too, or leave these options out.")
     if out is not None and not out.absolute().parent.is_dir():
         raise InputError(f"--out is {str(out)!r}, but there is no folder {out.parent}; make it, or name another.")
     if new_images is not None and evaluate_on is not None:
@@ -55,7 +64,7 @@ def flag(
     progress, as_json = console_progress(), options["json_output"]
     opened = open_study(study, options).fit_flag(progress=progress)
     if new_images is not None:
-        _flag_new(opened, new_images, out, as_json)
+        _flag_new(opened, (new_images, new_layout, new_folder), out, as_json)
         return
     from bias_toolkit.report.topics import flag as topic
 
@@ -88,15 +97,17 @@ def _cell(cell: Any) -> str:
     return cell if isinstance(cell, str) else f"{cell.text} ({cell.detail})" if cell.detail else cell.text
 
 
-def _flag_new(study: Study, images: str, out: Path, as_json: bool) -> None:
-    """Flag the images of a folder or table, and write the table."""
+def _flag_new(study: Study, images: tuple[str, str | None, str | None], out: Path, as_json: bool) -> None:
+    """Flag the images of a dataset, named by its path, layout and folder of images, and write the table."""
     from bias_toolkit import Flag, load_dataset
     from bias_toolkit.foundation.files import write_text
     from bias_toolkit.foundation.spreadsheet import csv_text
     from bias_toolkit.report.topics.flag import SHIPPED
 
     flag, progress = Flag.load(study), console_progress()
-    dataset = load_dataset(images)
+    dataset = load_dataset(*images)
+    if study.settings.deep_grey is not None:
+        dataset = dataset.scaled(study.settings.deep_grey)
     skipped = dataset.scan(progress).skipped
     table = flag.score(dataset, progress)
     table = _with_skipped(table, skipped)
@@ -111,8 +122,8 @@ def _flag_new(study: Study, images: str, out: Path, as_json: bool) -> None:
         f"{n_flagged:,} of {count(read, 'image')} {verb} flagged, by {SHIPPED[flag.shipped]}.",
         f"The threshold is a probability of a change of {number(flag.threshold)}; {share} of test images exceed it.",
     ]
-    if unread := len(table) - read:
-        lines.append(f"{count(unread, 'image')} could not be read; the column reason says why.")
+    if len(unread := table.loc[table["reason"].notna(), "image"].tolist()):
+        lines.append(f"{count(len(unread), 'image')} could not be read {example(unread)}; the column reason says why.")
     say("\n".join([*lines, f"Table: {out}"]))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -41,6 +42,13 @@ def objects(
     with_layout: Annotated[
         str | None, typer.Option(metavar="NAME", help="Layout of that other dataset, if it is not recognised.")
     ] = None,
+    folder: Annotated[
+        str | None,
+        typer.Option(metavar="FOLDER", help="Folder of DATASET's images, if it is not found near their annotations."),
+    ] = None,
+    with_folder: Annotated[
+        str | None, typer.Option(metavar="FOLDER", help="Folder of the images of that other dataset.")
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -54,9 +62,9 @@ def objects(
 
     Example: bias-toolkit objects photos/train --with photos/val --out framing
     """
+    of_other = {"--with-layout": with_layout, "--with-folder": with_folder}
     if (Path(study) / "study.json").exists() or options["train"] is not None or options["test"] is not None:
-        of_dataset = {"--with": other, "--with-layout": with_layout, "--out": out}
-        given = next((name for name, value in of_dataset.items() if value is not None), None)
+        given = _first_given({"--with": other, **of_other, "--folder": folder, "--out": out})
         if given is not None:
             raise InputError(
                 f"{given} is for a dataset, and {study} is a study, which has two: leave it out, or name a dataset. "
@@ -64,7 +72,16 @@ def objects(
             )
         _objects_of_study(study, options)
     else:
-        _objects_of_dataset(study, other, with_layout, out, options)
+        named = [(study, options["layout"], folder)]
+        if other is not None:
+            named.append((other, with_layout or options["layout"], with_folder))
+        elif (given := _first_given(of_other)) is not None:
+            raise InputError(f"{given} is of another dataset; name that with --with.")
+        _objects_of_datasets(named, out, options)
+
+
+def _first_given(options: dict[str, Any]) -> str | None:
+    return next((name for name, value in options.items() if value is not None), None)
 
 
 def _objects_of_study(folder: str, options: dict[str, Any]) -> None:
@@ -91,36 +108,34 @@ def _objects_of_study(folder: str, options: dict[str, Any]) -> None:
         _print_table(contents, framed)
 
 
-def _objects_of_dataset(
-    path: str, other: str | None, with_layout: str | None, out: Path | None, options: dict[str, Any]
+def _objects_of_datasets(
+    named: Sequence[tuple[str, str | None, str | None]], out: Path | None, options: dict[str, Any]
 ) -> None:
+    """The framing of one or two datasets, each named by its path, layout and folder of images."""
     from bias_toolkit.study.settings import Settings
 
     of_a_study = {name: value for name, value in options.items() if name not in OF_A_DATASET}
     given = next((name for name, value in of_a_study.items() if value not in (None, []) and value is not False), None)
     if given is not None:
         raise InputError(
-            f"--{given.replace('_', '-')} is an option of a study, and {path} is none (no study.json in it); leave it "
-            "out, or name a study's folder."
+            f"--{given.replace('_', '-')} is an option of a study, and {named[0][0]} is none (no study.json in it); "
+            "leave it out, or name a study's folder."
         )
-    if with_layout is not None and other is None:
-        raise InputError("--with-layout is the layout of another dataset; name that with --with.")
     changes = {name: options[name] for name in ("resamples", "permutations", "placements", "seed")}
     settings = {name: getattr(Settings().replace(changes), name) for name in changes}
 
     progress = console_progress()
-    named = [(path, options["layout"])] + ([(other, with_layout or options["layout"])] if other is not None else [])
     with progress("Relating the framing to chance", None):
         from bias_toolkit import load_dataset
         from bias_toolkit.report import frame_datasets
 
-        datasets = [load_dataset(name, layout) for name, layout in named]
+        datasets = [load_dataset(*each) for each in named]
         framing = frame_datasets(*datasets, folder=out, **settings, progress=progress)
     contents = framing.contents
     if options["json_output"]:
         result = {
             "dataset": framing.described[0].summary.to_dict("records"),
-            "other": None if other is None else framing.described[1].summary.to_dict("records"),
+            "other": None if len(named) == 1 else framing.described[1].summary.to_dict("records"),
             "findings": [finding.to_dict() for finding in framing.findings],
             "report": None if framing.page is None else str(framing.page),
         }
@@ -161,8 +176,10 @@ def _print_table(contents: FramingContents, framed: FramedSet) -> None:
     centring = contents.sets[0].centring
     column = centring.column
     categories = by_category(framed.summary, column)
-    shown: list[Any] = [framed.whole, *_ends(categories).to_dict("records")]
-    left_out = len(categories) - (len(shown) - 1)
+    # The only class is the whole set.
+    ends = _ends(categories) if len(categories) > 1 else categories[:0]
+    shown: list[Any] = [framed.whole, *ends.to_dict("records")]
+    left_out = len(categories) - len(ends) if len(ends) else 0
     caption = f"{left_out:,} classes between these are left out." if left_out else None
     title = f"Framing of {framed.the}{', estimated boxes' if framed.is_estimated else ''}"
     table = Table(title=Text(visible_name(title)), title_justify="left", caption=caption)

@@ -20,8 +20,8 @@ from bias_toolkit.datasets.file_names import is_utf8
 from bias_toolkit.datasets.records import BOXES, CATEGORIES, LABELS, label_text, objects_in
 from bias_toolkit.foundation.errors import InputError, UnreadableImageError
 
-_MOST_HELD = 2**28
-"""Bytes of the parts of a table that are held in memory; the newest two are held in any case."""
+_MOST_HELD = 4
+"""Parts of a table that are held in memory: those that several threads read, which go through the rows in order."""
 _NAME_LENGTH = 120
 
 
@@ -128,8 +128,12 @@ def labels_of(table: pa.Table, columns: Columns, where: str) -> list[str | None]
     """The label of each row of a table."""
     if columns.label is None:
         return [None] * len(table)
+    labels: dict[int | str | None, str | None] = {}
     values = table[columns.label].to_pylist()
-    return [label_text(value, columns.label_names, f"{where}, row {row}") for row, value in enumerate(values, 1)]
+    for row, value in enumerate(values, 1):
+        if value not in labels:
+            labels[value] = label_text(value, columns.label_names, f"{where}, row {row}")
+    return [labels[value] for value in values]
 
 
 def objects_of(table: pa.Table, columns: Columns, where: str) -> Iterator[tuple[int, str | None, Any]]:
@@ -190,7 +194,7 @@ class ImageRows:
             if part.column is None:
                 part.column = self._load(number)
         with self._lock:
-            while len(self._held) > 2 and sum(each.size for each in self._held.values()) > _MOST_HELD:
+            while len(self._held) > _MOST_HELD:
                 self._held.popitem(last=False)
         return part.column
 
@@ -201,10 +205,6 @@ class _Part:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.column: pa.ChunkedArray | None = None
-
-    @property
-    def size(self) -> int:
-        return 0 if self.column is None else self.column.nbytes
 
 
 def no_image_column(place: object) -> InputError:

@@ -2,13 +2,15 @@
 
 import os
 from collections.abc import Callable, Sequence
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 
 from bias_toolkit.datasets.dataset import Header
+from bias_toolkit.datasets.deep_grey import FULL, grey_notes
 from bias_toolkit.datasets.pixels import header_of, pixels_of
-from bias_toolkit.datasets.schema import ReducedImage, Reduction
+from bias_toolkit.datasets.schema import Note, ReducedImage, Reduction
 from bias_toolkit.foundation.errors import InputError, UnreadableImageError
 from bias_toolkit.foundation.files import file_stamps
 
@@ -20,25 +22,36 @@ class ContainedImages:
     """The pixels of images inside other files; a `dataset.PixelSource`.
 
     `content` gives the bytes of an image; it raises UnreadableImageError, or OSError if its file cannot be read.
+    `deep_grey` is as for `ImageFiles`.
     """
 
-    def __init__(self, root: str, files: Sequence[Path], content: Callable[[str], bytes]) -> None:
+    def __init__(
+        self, root: str, files: Sequence[Path], content: Callable[[str], bytes], deep_grey: str = FULL
+    ) -> None:
         self._root, self._files, self._content = os.path.realpath(root), files, content
+        self._deep_grey = deep_grey
+
+    def scaled(self, deep_grey: str) -> "ContainedImages":
+        return ContainedImages(self._root, self._files, self._content, deep_grey)
+
+    def notes(self, image_ids: Sequence[str]) -> Sequence[Note]:
+        files = ((each, lambda each=each: BytesIO(self._content(each))) for each in image_ids)
+        return grey_notes(files, self._deep_grey)
 
     def header(self, image_id: str) -> Header:
         return header_of(self._read(image_id))
 
     def read(self, image_id: str) -> np.ndarray:
-        return pixels_of(self._read(image_id)).pixels
+        return self.read_reduced(image_id, None).pixels
 
-    def read_reduced(self, image_id: str, reduction: Reduction) -> ReducedImage:
-        return pixels_of(self._read(image_id), reduction)
+    def read_reduced(self, image_id: str, reduction: Reduction | None) -> ReducedImage:
+        return pixels_of(self._read(image_id), reduction, self._deep_grey)
 
     def source(self, image_id: str) -> str:
         return f"{self._root}/{image_id}"
 
     def stamp(self, image_ids: Sequence[str]) -> bytes:
-        return file_stamps(self._files)
+        return file_stamps(self._files) + (b"" if self._deep_grey == FULL else self._deep_grey.encode())
 
     def _read(self, image_id: str) -> bytes:
         try:

@@ -1,12 +1,13 @@
 """Greyscale of more than 8 bits: as 8 bits, and a note on data that use a part of their range only."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, TiffTags
 
-from bias_toolkit.datasets.image_file import FORMATS, costs_much, is_suspect, open_regular
+from bias_toolkit.datasets.image_file import FORMATS, costs_much, is_suspect
 from bias_toolkit.datasets.schema import Note
 from bias_toolkit.foundation.choices import DEEP_GREYS
 
@@ -57,13 +58,16 @@ def _range_of(image: Image.Image, values: np.ndarray) -> tuple[float, float]:
     return low, high
 
 
-def grey_notes(paths: Iterable[tuple[str, str]], scaling: str) -> list[Note]:
-    """A note if greyscale of 16 bits uses a small part of its range, in the first such files, (image id, path)."""
+def grey_notes(files: Iterable[tuple[str, Callable[[], BinaryIO]]], scaling: str) -> list[Note]:
+    """A note if greyscale of 16 bits uses a small part of its range, in the first such files.
+
+    `files` has each image's id, and a function that opens it.
+    """
     largest: dict[str, int] = {}
-    deep = (each for each in paths if each[1].lower().endswith(_ENDINGS))
-    for _, (image_id, path) in zip(range(FILES_TRIED), deep, strict=False):
+    deep = (each for each in files if each[0].lower().endswith(_ENDINGS))
+    for _, (image_id, opened) in zip(range(FILES_TRIED), deep, strict=False):
         # What cannot be read is listed where it is read.
-        with suppress(Exception), open_regular(path) as file:
+        with suppress(Exception), opened() as file:
             if len(largest) < FILES_READ and not is_suspect(file) and (value := _largest(file)) is not None:
                 largest[image_id] = value
     most = max(largest.values(), default=0)
@@ -80,7 +84,7 @@ def grey_notes(paths: Iterable[tuple[str, str]], scaling: str) -> list[Note]:
     ]
 
 
-def _largest(file: object) -> int | None:
+def _largest(file: BinaryIO) -> int | None:
     """The largest value of greyscale of 16 bits; None for any other image, or a costly one."""
     with Image.open(file, formats=FORMATS) as image:
         if not is_deep_grey(image) or image.mode == "F" or costs_much(image, file):

@@ -17,14 +17,24 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from bias_toolkit.datasets.annotation_table import (
+    IMAGE,
+    LABELS,
+    PATHS,
+    annotations_in,
+    blanks_note,
+    column_notes,
+    our_columns,
+    plain_names,
+)
 from bias_toolkit.datasets.arrow_rows import ImageRows, find_columns, labels_of, no_image_column, objects_of, row_names
 from bias_toolkit.datasets.dataset import Dataset, Header
 from bias_toolkit.datasets.file_names import from_system
-from bias_toolkit.datasets.layouts.table_file import checked, labels_by_image
+from bias_toolkit.datasets.layouts.table_file import found_paths
 from bias_toolkit.datasets.listing import BOX_COLUMNS, Annotations, Listing
 from bias_toolkit.datasets.pixels import ImageFiles, header_of, pixels_of, read_pixels, upright_rgb
 from bias_toolkit.datasets.records import box_table, label_text
-from bias_toolkit.datasets.schema import ReducedImage, Reduction, Tables
+from bias_toolkit.datasets.schema import Note, ReducedImage, Reduction, Tables
 from bias_toolkit.foundation.errors import InputError, UnreadableImageError
 from bias_toolkit.foundation.progress import Progress, silent
 
@@ -35,7 +45,6 @@ TAKES = (
 )
 
 _LAYOUT = "memory"
-_IMAGE = "image"
 _ROWS_A_PART = 64
 _READ_TWICE = 3
 _PIXELS = "uint8 from 0 to 255, or floats from 0 to 1"
@@ -44,7 +53,7 @@ _PIXELS = "uint8 from 0 to 255, or floats from 0 to 1"
 def held_dataset(held: Any) -> Dataset:
     """The dataset of an object in memory; InputError if it is of no known kind."""
     if isinstance(held, pd.DataFrame):
-        return _from_paths(held) if "path" in held else _from_frame(held)
+        return _from_frame(held)
     kind, library = type(held).__name__, type(held).__module__.partition(".")[0]
     if library == "datasets":
         if kind == "DatasetDict":
@@ -211,35 +220,65 @@ def _held(
     return Dataset(Listing(f"{_MEMORY} {root}", _LAYOUT, reason, image_ids, annotated, prepare=pixels.look), pixels)
 
 
-def _annotations(frame: pd.DataFrame, names: Sequence[str], name: str) -> tuple[list[str], Annotations]:
-    """The image ids of a frame, sorted, and their annotations; `names` are the image ids of its rows."""
-    table = frame.reset_index(drop=True)
-    for column in {"label", "category"}.intersection(table):
+def _from_frame(frame: pd.DataFrame) -> Dataset:
+    """The dataset of a frame with the columns of a table file, or with images in place of their paths."""
+    name = f"a DataFrame of {len(frame):,} rows"
+    frame = frame.reset_index(drop=True).rename(columns=str)
+    plain = plain_names(list(frame))
+    holds_images = "path" not in plain and plain.count(IMAGE) == 1 and not _are_paths(frame.iloc[:, plain.index(IMAGE)])
+    if not holds_images:
+        return _from_paths(name, frame)
+    known = {each: column for each, column in zip(plain, frame, strict=True) if each in (IMAGE, "image_id")}
+    image_ids = [str(each) for each in frame[known["image_id"]]] if "image_id" in known else _numbered(len(frame))
+    values = dict(zip(reversed(image_ids), reversed(frame[known[IMAGE]].tolist()), strict=True))
+    rest = frame.drop(columns=known.values()).assign(path=image_ids)
+    image_ids, annotations = _annotations(rest, name)
+
+    def item(image_id: str) -> tuple[Any, Any]:
+        return _plain(values[image_id]), None
+
+    what = f"a DataFrame with a column {IMAGE}"
+    return _held(name, what, image_ids, item, lambda pixels, progress: annotations, _bytes_of(annotations))
+
+
+def _are_paths(values: pd.Series) -> bool:
+    there = values.dropna()
+    return len(there) > 0 and all(isinstance(value, str | os.PathLike) for value in there)
+
+
+def _annotations(frame: pd.DataFrame, name: str, notes: Sequence[Note] = ()) -> tuple[list[str], Annotations]:
+    """The image ids of a frame, sorted, and their annotations; the paths of its rows are image ids."""
+    header = list(frame)
+    columns = our_columns(name, header)
+    table = pd.DataFrame({ours: frame[column] for ours, column in columns.items()})
+    for column in {*LABELS, "class"}.intersection(table):
         values = [value.item() if isinstance(value, np.generic) else value for value in table[column]]
         values = [None if pd.api.types.is_scalar(value) and pd.isna(value) else value for value in values]
-        texts = [label_text(value, (), f"row {row}") for row, value in enumerate(values)]
+        rows = enumerate(values)
+        texts = [value if isinstance(value, str) else label_text(value, (), f"row {row}") for row, value in rows]
         table[column] = pd.Series(texts, dtype=object)
-    table, notes = checked(table.assign(path=list(names)), name, lambda row: f"row {row} of {name}")
-    table["image_id"] = table["path"]
-    image_ids = sorted(set(names))
-    labels = labels_by_image(table, name).reindex(image_ids).astype(object)
-    labels = labels.where(labels.notna(), None).tolist()
-    return image_ids, Annotations(labels, table[table["x0"].notna()], upright=True, notes=notes)
+    notes = [*column_notes(columns, header), *notes]
+    return annotations_in(table, name, lambda row: f"row {row} of {name}", lambda row, path: path, notes)
 
 
-def _from_paths(frame: pd.DataFrame) -> Dataset:
-    """The dataset of a frame with a column `path`: the images are files, which are read where they are."""
-    name = f"a DataFrame of {len(frame):,} rows"
-    if frame["path"].isna().any() or not len(frame):
-        raise InputError(f"{name} has {'a row without a path' if len(frame) else 'no row'}")
-    files = [os.path.abspath(os.path.expanduser(os.fspath(path))) for path in frame["path"]]
+def _from_paths(name: str, frame: pd.DataFrame) -> Dataset:
+    """The dataset of a frame with a column of paths: the images are files, which are read where they are."""
+    if not len(frame):
+        raise InputError(f"{name} has no row")
+    if PATHS.isdisjoint(plain_names(list(frame))):
+        raise InputError(f"{name} has neither a column path nor a column {IMAGE}")
+    column = our_columns(name, list(frame))["path"]
+    if frame[column].isna().any():
+        raise InputError(f"{name} has a row without a path")
+    paths, changed = found_paths([os.path.expanduser(os.fspath(path)) for path in frame[column]], Path())
+    files = [os.path.abspath(path) for path in paths]
     folder = Path(os.path.commonpath([os.path.dirname(file) for file in files]))
     names = [from_system(os.path.relpath(file, folder).replace(os.sep, "/")) for file in files]
     if None in names:
         raise InputError(f"{name} has a path that is not valid UTF-8")
-    image_ids, annotations = _annotations(frame, names, name)
+    image_ids, annotations = _annotations(frame.assign(**{column: names}), name, blanks_note(changed))
     pixels = _StampedFiles(str(folder), _bytes_of(annotations))
-    reason = f"a DataFrame with a column path, of files in {folder}"
+    reason = f"a DataFrame with a column {column}, of files in {folder}"
     return Dataset(Listing(f"{_MEMORY} {name}", _LAYOUT, reason, image_ids, lambda progress: annotations), pixels)
 
 
@@ -254,25 +293,10 @@ class _StampedFiles(ImageFiles):
         return self._annotations + super().stamp(image_ids)
 
 
-def _from_frame(frame: pd.DataFrame) -> Dataset:
-    """The dataset of a frame with a column `image`; rows of the same `image_id`, an optional column, are one image."""
-    name = f"a DataFrame of {len(frame):,} rows"
-    if _IMAGE not in frame:
-        raise InputError(f"{name} has neither a column path nor a column {_IMAGE}")
-    names = [str(each) for each in frame["image_id"]] if "image_id" in frame else _numbered(len(frame))
-    image_ids, annotations = _annotations(frame, names, name)
-    values = dict(zip(reversed(names), reversed(frame[_IMAGE].tolist()), strict=True))
-
-    def item(image_id: str) -> tuple[Any, Any]:
-        return _plain(values[image_id]), None
-
-    what = f"a DataFrame with a column {_IMAGE}"
-    return _held(name, what, image_ids, item, lambda pixels, progress: annotations, _bytes_of(annotations))
-
-
 def _bytes_of(annotations: Annotations) -> bytes:
-    """Labels and boxes as bytes that differ if they differ."""
-    return (annotations.boxes.to_csv(columns=BOX_COLUMNS, index=False) + repr(annotations.labels)).encode()
+    """Labels, boxes and stated sizes as bytes that differ if they differ."""
+    sizes = repr(annotations.sizes) if annotations.sizes else ""
+    return (annotations.boxes.to_csv(columns=BOX_COLUMNS, index=False) + repr(annotations.labels) + sizes).encode()
 
 
 def _plain(value: Any) -> Any:

@@ -69,8 +69,9 @@ def load_dataset(
         One of `LAYOUTS`; by default, the layout is recognised. The dataset's `layout` and `layout_reason` say which
         layout was used, and why.
     images : str or path, optional
-        The folder to which the file names in the annotations are relative, for the layouts `coco` and `table`. By
-        default, that is the folder of a table, and a folder near a JSON file that holds its images.
+        The folder to which the file names in the annotations are relative, for the layouts `coco`, `open-images`,
+        `table` and `voc`. By default, that is the folder of a table, and a folder near other annotations that holds the
+        images.
     """
     if isinstance(path, Dataset):
         return path

@@ -89,7 +89,8 @@ class ImageFiles:
 
     def notes(self, image_ids: Sequence[str]) -> Sequence[Note]:
         """What is taken in another sense in these images."""
-        return grey_notes(((image_id, self._path(image_id)) for image_id in image_ids), self._deep_grey)
+        files = ((each, functools.partial(open_regular, self._path(each))) for each in image_ids)
+        return grey_notes(files, self._deep_grey)
 
     def header(self, image_id: str) -> Header:
         """Size as stored and EXIF orientation, without decoding; raises UnreadableImageError."""
@@ -164,20 +165,22 @@ def header_of(content: bytes) -> Header:
         return _if_cheap(_header, BytesIO(content)) or _from_file(_header_in_child, content)
 
 
-def pixels_of(content: bytes, reduction: Reduction | None = None) -> ReducedImage:
+def pixels_of(content: bytes, reduction: Reduction | None = None, scaling: str = FULL) -> ReducedImage:
     """As `ImageFiles.read_reduced`, of the content of an image file; raises UnreadableImageError."""
-    decode = functools.partial(_pixels, reduction=reduction or _whole)
+    decode = functools.partial(_pixels, reduction=reduction or _whole, scaling=scaling)
+    apart = functools.partial(_pixels_in_child, scaling=scaling)
     with _unreadable():
-        return _if_cheap(decode, BytesIO(content)) or _from_file(_pixels_in_child, content)
+        return _if_cheap(decode, BytesIO(content)) or _from_file(apart, content)
 
 
-def read_pixels(path: str) -> np.ndarray:
+def read_pixels(path: str, scaling: str = FULL) -> np.ndarray:
     """Decode an image file to upright RGB, uint8 (height, width, 3).
 
-    Raises UnreadableImageError if the image cannot be decoded, and InputError if the file cannot be reached.
+    `scaling`, one of `DEEP_GREYS`, is that of greyscale of more than 8 bits. Raises UnreadableImageError if the image
+    cannot be decoded, and InputError if the file cannot be reached.
     """
     try:
-        return _decoded(path, _whole).pixels
+        return _decoded(path, _whole, scaling).pixels
     except OSError as error:
         raise InputError(f"{os.fspath(path)} cannot be opened ({_reason(error)}).") from error
 

@@ -16,6 +16,7 @@ import pandas as pd
 from bias_toolkit.datasets import read_pixels
 from bias_toolkit.datasets.file_names import check_path
 from bias_toolkit.explain.record import Distances
+from bias_toolkit.foundation.choices import DEEP_GREYS
 from bias_toolkit.foundation.errors import InputError, UnreadableImageError
 from bias_toolkit.invariance import centre_view
 from bias_toolkit.objects import object_of_image
@@ -32,13 +33,15 @@ LABELS_SHOWN = 5
 class Request:
     """An image to explain: a test image by its id, or another one by its path.
 
-    `file`, `label` and `box` (x0, y0, x1, y1 of its object in pixels) are only of an image outside the test set.
+    `file`, `label`, `box` (x0, y0, x1, y1 of its object in pixels) and `deep_grey` (the study's setting) are only of an
+    image outside the test set.
     """
 
     image_id: str
     file: Path | None = None
     label: str | None = None
     box: tuple[float, float, float, float] | None = None
+    deep_grey: str = DEEP_GREYS[0]
 
     @property
     def name(self) -> str:
@@ -55,6 +58,7 @@ class Request:
             "file_sha256": hashlib.sha256(self.file.read_bytes()).hexdigest(),
             "label": self.label,
             "box": None if self.box is None else list(self.box),
+            **({} if self.deep_grey == DEEP_GREYS[0] else {"deep_grey": self.deep_grey}),
         }
 
 
@@ -94,15 +98,17 @@ def file_request(
     training_id: str | None,
     images: pd.DataFrame,
     objects: pd.DataFrame,
+    deep_grey: str = DEEP_GREYS[0],
 ) -> Request:
     """The request for an image file; for a training image, label and box default to its own.
 
     `file` is absolute. `box` is x0, y0, x1, y1 in pixels, `label` is from `known_label`, and `training_id`, from
     `training_image`, is the training image that is this file. `images` and `objects` are tables IMAGES and OBJECTS of
-    the training set. Raises InputError if the file is no image, or the box does not lie in it.
+    the training set. `deep_grey` says how the study scales greyscale of more than 8 bits. Raises InputError if the file
+    is no image, or the box does not lie in it.
     """
     check_path(file)
-    pixels = _read_image(file)
+    pixels = _read_image(file, deep_grey)
     if box is not None:
         _check_box(box, pixels)
         box = tuple(float(edge) for edge in box)
@@ -111,13 +117,13 @@ def file_request(
         label = label or (None if pd.isna(own) else own)
         own_object = object_of_image(training_id, images, objects)
         box = own_object.box if box is None and own_object is not None else box
-    return Request(str(file), file, label, box)
+    return Request(str(file), file, label, box, deep_grey)
 
 
-def _read_image(file: Path) -> np.ndarray:
+def _read_image(file: Path, deep_grey: str) -> np.ndarray:
     """The pixels of an image file, uint8 (height, width, 3); InputError if it is no image."""
     try:
-        return read_pixels(file)
+        return read_pixels(os.fspath(file), deep_grey)
     except UnreadableImageError as error:
         raise InputError(
             f"{file} cannot be read as an image ({error}); give a JPEG, PNG, WebP, BMP or TIFF file."
@@ -248,7 +254,7 @@ def outside_subject(
     """
     from bias_toolkit.features.index import NEAREST, distances_table, nearest_neighbours
 
-    pixels = _read_image(request.file)
+    pixels = _read_image(request.file, request.deep_grey)
     view = centre_view(pixels, model.input_size, feature_size)
     features = model.evaluate(view.pixels, precision=feature_precision).features
     own = np.array([training.image_ids.index(training_id) if training_id in training.image_ids else -1])

@@ -24,14 +24,17 @@ from rich.text import Text
 
 from bias_toolkit.foundation.progress import Advance, Progress, silent
 
-DESCRIPTION_WIDTH = 28
+DESCRIPTION_WIDTH, SHORTEST_SECONDS = 28, 1
 
 
 class RateColumn(ProgressColumn):
-    """Items per second, over the last half minute."""
+    """Items per second: over the last half minute, and at the end over the whole time; none if that is too short."""
 
     def render(self, task: Task) -> Text:
-        speed = task.finished_speed or task.speed
+        speed = task.speed
+        if task.finished:
+            seconds = task.finished_time or 0
+            speed = (task.completed - task.fields["done"]) / seconds if seconds >= SHORTEST_SECONDS else None
         return Text("" if speed is None else f"{speed:,.1f}/s", style="progress.data.speed")
 
 
@@ -103,7 +106,7 @@ class ConsoleProgress:
             TextColumn("{task.fields[note]}", markup=False),
         )
         with self._in_front(Bars(*columns, console=self.console)) as bars:
-            task = bars.add_task(description, total=total, note="")
+            task = bars.add_task(description, total=total, note="", done=done)
             if done:
                 # Work of an earlier run counts as done, but not for the rate.
                 bars.reset(task, completed=done, total=total)

@@ -4,7 +4,7 @@ import inspect
 import json
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from numbers import Real
 
@@ -110,6 +110,11 @@ def count(value: Real | None, noun: str = "", plural: str | None = None) -> str:
     if not noun:
         return text
     return f"{text} {noun if int(value) == 1 else plural or noun + 's'}"
+
+
+def example(names: Sequence[str]) -> str:
+    """After a number of files, one of them in brackets: `(a.png)` if it is the only one, else `(for example a.png)`."""
+    return f"({'for example ' * (len(names) > 1)}{visible_name(names[0])})"
 
 
 def p_value(value: Real | None) -> str:

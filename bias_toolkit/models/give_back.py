@@ -22,12 +22,12 @@ WEIGHTS = Path(__file__).resolve().parent / {weights!r}
 
 def model() -> Model:
     """The classifier with its preprocessing and class names."""
-    loaded = load_model({spec!r}, weights=WEIGHTS, runtime="torch")
+    loaded = load_model({spec!r}, weights=WEIGHTS, outputs={outputs!r}, runtime="torch")
     return loaded.with_module(low_pass(loaded.module, {filter_size}, input_size=loaded.input_size), loaded.name)
 
 
 def network():
-    """The torch.nn.Module, in eval mode: normalised images (N, 3, W, W) to logits."""
+    """The torch.nn.Module, in eval mode: normalised images (N, 3, W, W) to {outputs}."""
     return model().module
 '''
 
@@ -40,10 +40,11 @@ def write_weights(tensors: Mapping[str, Tensor], path: Path) -> None:
         temporary.write_bytes(content)
 
 
-def write_factory(path: Path, spec: str, weights: str, filter_size: int) -> None:
+def write_factory(path: Path, spec: str, weights: str, filter_size: int, outputs: str) -> None:
     """Write a module whose function `network` builds the network, and `model` the toolkit's classifier.
 
     `spec` is the model's name, `weights` the name of the file of its tensors in the same folder. `filter_size` is that
-    of its low-pass filters (`low_pass`), 1 for none.
+    of its low-pass filters (`low_pass`), 1 for none. `outputs` says what the network returns, one of `OUTPUTS`.
     """
-    write_text(FACTORY.format(module=path.stem, spec=spec, weights=weights, filter_size=filter_size), path)
+    filled = {"module": path.stem, "spec": spec, "weights": weights, "filter_size": filter_size, "outputs": outputs}
+    write_text(FACTORY.format(**filled), path)

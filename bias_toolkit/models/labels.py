@@ -32,7 +32,7 @@ class LabelMatch:
     """The class of each label, and how it was found."""
 
     indices: dict[str, int]  # class index by label; labels that match no class are left out
-    how: str  # "WordNet id", "class id", "class name", "index", "mapping file" or "none"
+    how: str  # "WordNet id", "class id", "class name", "index", "the file of --label-map" or "none"
     n_labels: int  # number of different labels
     n_matched: int
     sentence: str  # says how many labels matched, and names the others
@@ -189,7 +189,7 @@ def _match_by_file(labels: list[str], model: Model, path: Path) -> LabelMatch:
             f"The mapping file {path} has none of the dataset's labels, which are {_some(labels)}; "
             "give a line `label,class` for each."
         )
-    return _label_match(indices, "mapping file", labels)
+    return _label_match(indices, "the file of --label-map", labels)
 
 
 def _class_index(target: str | int, model: Model, ids: Mapping[str, int], finder: _NameFinder) -> int | None:

@@ -72,7 +72,8 @@ def classifier_test(
     of the images and fits again. It is too large, as for every nonlinear statistic (B. Efron & C. Stein, "The jackknife
     estimate of variance", Ann. Stat. 9(3), 1981). Their geometric mean is used, on the logit scale, with Student's
     quantile; benchmarks/coverage_framing.py measures its coverage. Where every object is classified correctly, the
-    lower end is 1 − 3 / n, with n images in the smaller dataset.
+    lower end is 1 − 3 / n, with n images in the smaller dataset; where all objects are alike, both ends are 3 / n away:
+    at 95%, at most so large a share of the images can be of another kind that was not seen.
     """
     if min(first.n_images, second.n_images) < FOLDS:
         return None
@@ -202,9 +203,9 @@ def _jackknife_error(
 def _logit_interval(auc: float, error: float, n_images: int) -> tuple[float, float]:
     from scipy.stats import t as student
 
-    if auc in (0.0, 1.0):
-        room = min(3 / n_images, 1.0)
-        return (1 - room, 1.0) if auc else (0.0, room)
+    if auc in (0.0, 1.0) or error == 0:
+        room = 3 / n_images
+        return max(auc - room, 0.0), min(auc + room, 1.0)
     half = student.ppf((1 + CONFIDENCE) / 2, GROUPS - 1) * error / (auc * (1 - auc))
     logit = np.log(auc / (1 - auc))
     return tuple(float(1 / (1 + np.exp(-end))) for end in (logit - half, logit + half))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import bias_toolkit
 from bias_toolkit.foundation.bars import shown
 from bias_toolkit.foundation.progress import Progress, silent
-from bias_toolkit.foundation.words import count
+from bias_toolkit.foundation.words import count, example
 from bias_toolkit.report.page.blocks import Cell, ListBlock, Omitted, Paragraph, Section
 from bias_toolkit.report.page.files import RESULTS, TABLES, Table, write_results, write_tables
 from bias_toolkit.report.page.page import FIGURES, Page, write_into
@@ -124,15 +124,21 @@ def _notes(framed: FramedSet, described: FramingDescription) -> list[Finding]:
 
 def _left_out(framed: FramedSet, described: FramingDescription) -> list[Finding]:
     dataset, means = described.dataset, described.means
-    without, dropped = len(dataset.images) - framed.whole["n_images"], dataset.dropped_boxes
-    undecoded = 0 if means is None else len(means.skipped)
-    sentences = {
-        f"{count(without, 'image')} of {framed.the} {has(without)} no box, and tell nothing here.": without,
-        f"{count(dropped, 'box', 'boxes')} of {framed.the} had no area and {was(dropped)} dropped.": dropped,
-        f"{count(len(dataset.skipped), 'image')} of {framed.the} could not be read.": len(dataset.skipped),
-        f"{count(undecoded, 'image')} of {framed.the} could not be decoded for the mean images.": undecoded,
+    bare = dataset.images["image_id"][~dataset.images["image_id"].isin(dataset.objects["image_id"])]
+    tells = "tells" if len(bare) == 1 else "tell"
+    left_out = {
+        f"{has(len(bare))} no box, and {tells} nothing here": bare,
+        "could not be read": dataset.skipped["image_id"],
+        "could not be decoded for the mean images": () if means is None else means.skipped["image_id"],
     }
-    return [Finding(Heading.DATA, Kind.FACT, sentence) for sentence, n in sentences.items() if n]
+    sentences = [
+        f"{count(len(names), 'image')} of {framed.the} {what} {example([*names])}."
+        for what, names in left_out.items()
+        if len(names)
+    ]
+    if dropped := dataset.dropped_boxes:
+        sentences.append(f"{count(dropped, 'box', 'boxes')} of {framed.the} had no area and {was(dropped)} dropped.")
+    return [Finding(Heading.DATA, Kind.FACT, sentence) for sentence in sentences]
 
 
 def write_framing_report(

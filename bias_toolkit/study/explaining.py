@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from bias_toolkit.foundation.choices import DEEP_GREYS
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.study.settings import SPLITS
 
@@ -41,6 +42,7 @@ def request_for(
         training_id=inputs.training_image(file),
         images=results.images("train"),
         objects=results.objects("train"),
+        deep_grey=inputs.settings.deep_grey or DEEP_GREYS[0],
     )
 
 

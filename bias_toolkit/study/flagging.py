@@ -18,6 +18,7 @@ from bias_toolkit.datasets import Dataset
 from bias_toolkit.datasets.pixels import ImageFiles
 from bias_toolkit.features.index import search_scores
 from bias_toolkit.foundation.bars import shown
+from bias_toolkit.foundation.choices import DEEP_GREYS
 from bias_toolkit.foundation.errors import InputError, UnreadableImageError
 from bias_toolkit.foundation.files import shard_slices
 from bias_toolkit.foundation.progress import Progress, silent
@@ -146,7 +147,8 @@ class Flag:
         Parameters
         ----------
         images : a dataset, or paths of files, arrays uint8 (height, width, 3), and tensors uint8 (3, height, width),
-            all RGB and upright. One array (n, height, width, 3) is n images.
+            all RGB and upright. One array (n, height, width, 3) is n images. Greyscale files of more than 8 bits are
+            scaled as the study's are, those of a dataset as it says (`Dataset.scaled`).
         progress : counts images; by default with a bar in a terminal and a notebook, False shows none.
 
         Returns
@@ -163,7 +165,8 @@ class Flag:
         if isinstance(images, Dataset):
             listed = [_of_dataset(images, image_id) for image_id in images.images["image_id"]]
         else:
-            listed = [_of_any(number, image) for number, image in enumerate(images)]
+            deep_grey = self._settings.deep_grey or DEEP_GREYS[0]
+            listed = [_of_any(number, image, deep_grey) for number, image in enumerate(images)]
         tables = [pd.DataFrame(columns=[*COLUMNS, "own"])]
         with (
             shown(progress)("Scoring images", total=len(listed)) as advance,
@@ -286,10 +289,10 @@ def _of_dataset(dataset: Dataset, image_id: str) -> _Image:
     )
 
 
-def _of_any(number: int, image: Any) -> _Image:
+def _of_any(number: int, image: Any, deep_grey: str) -> _Image:
     if isinstance(image, str | os.PathLike):
         folder, name = os.path.split(os.path.abspath(image))
-        files = ImageFiles(folder)
+        files = ImageFiles(folder, deep_grey)
         return _Image(
             os.fspath(image), lambda reduction: files.read_reduced(name, reduction), lambda: files.source(name)
         )

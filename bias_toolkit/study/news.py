@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from bias_toolkit.foundation.words import count
+from bias_toolkit.foundation.words import count, visible_name
 from bias_toolkit.study import steps
 from bias_toolkit.study.inputs import Inputs
 from bias_toolkit.study.results import Results
@@ -88,7 +88,7 @@ def _training_sentences(inputs: Inputs, results: Results) -> list[str]:
 
 
 def left_out_sentences(skipped: pd.DataFrame) -> list[str]:
-    """`2 images of the test set are left out: the file is empty (2). They are in skipped.csv.`, for each set."""
+    """`2 images of the test set are left out: the file is empty (2: a.png, …); see skipped.csv.`, for each set."""
     skipped = skipped.drop_duplicates(["split", "image_id"])
     sentences = []
     for split, name in (("train", "training"), ("test", "test")):
@@ -96,15 +96,16 @@ def left_out_sentences(skipped: pd.DataFrame) -> list[str]:
         if len(of_set):
             are = "is" if len(of_set) == 1 else "are"
             sentences.append(
-                f"{count(len(of_set), 'image')} of the {name} set {are} left out: {_reasons(of_set['reason'])}; see "
-                "skipped.csv."
+                f"{count(len(of_set), 'image')} of the {name} set {are} left out: {_reasons(of_set)}; see skipped.csv."
             )
     return sentences
 
 
-def _reasons(reasons: pd.Series) -> str:
-    """The most frequent reasons, each with its number of images."""
-    counts = reasons.value_counts()
-    shown: Sequence[str] = [f"{reason} ({n:,})" for reason, n in counts.head(REASONS_SHOWN).items()]
+def _reasons(skipped: pd.DataFrame) -> str:
+    """The most frequent reasons, each with its number of images and the first of them."""
+    counts, first = skipped["reason"].value_counts(), skipped.groupby("reason")["image_id"].first().map(visible_name)
+    shown: Sequence[str] = [
+        f"{reason} ({n:,}: {first[reason]}{', …' * (n > 1)})" for reason, n in counts.head(REASONS_SHOWN).items()
+    ]
     others = int(counts.iloc[REASONS_SHOWN:].sum())
     return "; ".join([*shown, *([f"other reasons ({others:,})"] if others else [])])

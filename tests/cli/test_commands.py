@@ -68,7 +68,7 @@ def test_report_prints_findings_and_the_page(run, photographs, tmp_path):
     assert train == "Training set: 60 images, 10 labels, 60 boxes, read as table (a csv file)."
     bars = [line for line in news if line.startswith("1/12 Features, train ")]
     assert len(bars) == 1
-    assert "/s" in bars[0]
+    assert " 60/60 " in bars[0]
     assert news.index(train) < news.index(bars[0])
     assert any(line.startswith("12/12 Drawing figures ") for line in news)
 

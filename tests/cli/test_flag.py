@@ -42,7 +42,7 @@ def test_new_images_are_flagged_in_a_table(study, photographs, run, tmp_path):
     unread = table[table["reason"].notna()]
     assert sorted(unread["image"]) == names[:2]
     assert unread["probability"].isna().all()
-    assert "2 images could not be read; the column reason says why." in said
+    assert f"2 images could not be read (for example {names[1]}); the column reason says why." in said
     n = int(table["flagged"].eq(True).sum())
     assert f"{n} of 68 images are flagged, by the margin alone." in said
     as_json = json.loads(run("flag", study, folder, "--out", out, "--json")[1])
@@ -51,9 +51,16 @@ def test_new_images_are_flagged_in_a_table(study, photographs, run, tmp_path):
 
 
 def test_a_table_with_boxes_says_which_are_framed_unlike(study, photographs, run, tmp_path):
-    out = tmp_path / "flags.csv"
-    assert run("flag", study, photographs["test"], "--out", out, "--share-flagged", 0.5)[0] == 0
+    out, images = tmp_path / "flags.csv", photographs["test"].parent
+    alone = shutil.copy(photographs["test"], tmp_path)
+    code, _, err = run("flag", study, "--new-folder", images)
+    assert code == 2
+    assert "--new-folder are of NEW_IMAGES" in err
+    given = (alone, "--new-folder", images, "--new-layout", "table")
+    assert run("flag", study, *given, "--out", out, "--share-flagged", 0.5)[0] == 0
     table = pd.read_csv(out, keep_default_na=False)
+    assert run("flag", study, photographs["test"], "--out", out, "--share-flagged", 0.5)[0] == 0
+    pd.testing.assert_frame_equal(table, pd.read_csv(out, keep_default_na=False))
     assert table["why"].str.contains("framed unlike").any()
     assert run("flag", study, "--share-flagged", 0.2)[0] == 0
 

@@ -93,6 +93,7 @@ def test_options_of_the_other_kind_are_refused(run, finished, photographs, tmp_p
     train = photographs["train"]
     refused(run("objects", finished.folder, "--with", train), "--with", "is a study")
     refused(run("objects", finished.folder, "--out", tmp_path / "page"), "--out", "bias-toolkit report --out")
+    refused(run("objects", finished.folder, "--folder", tmp_path), "--folder", "is a study")
     refused(run("objects", train, "--boxes", "given"), "--boxes", "option of a study")
     refused(run("objects", train, "--train-layout", "images"), "--train-layout")
     refused(run("objects", train, "--with-layout", "table"), "--with-layout", "--with")
@@ -105,6 +106,19 @@ def test_a_dataset_without_boxes(run, photographs, tmp_path):
     for path in sorted(photographs["test"].parent.glob("*.png"))[:3]:
         shutil.copy(path, tmp_path)
     refused(run("objects", tmp_path, *FAST), "no object boxes", "annotation file")
+
+
+def test_the_folder_of_the_images_of_each(run, photographs, tmp_path):
+    """The same table without the images beside it; and the same XML in a folder of its own."""
+    table, images = photographs["train"], photographs["train"].parent
+    alone = shutil.copy(table, tmp_path)
+    refused(run("objects", alone, *FAST), "none of the")
+    code, out, _ = run("objects", alone, "--folder", images, "--with", alone, "--with-folder", images, *FAST)
+    beside = run("objects", table, "--with", table, *FAST)[1]
+    assert code == 0
+    assert out.replace(str(alone), "TABLE") == beside.replace(str(table), "TABLE")
+    refused(run("objects", table, "--with-folder", images), "--with-folder", "--with")
+    refused(run("objects", images, "--folder", images, "--layout", "images"), "names its images itself")
 
 
 def test_the_layout_of_each(run, photographs, tmp_path):

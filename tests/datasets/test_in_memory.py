@@ -105,6 +105,27 @@ def test_a_frame_of_paths_reads_the_files(tmp_path, make_image, rows):
     assert dataset.source("x/a.png") == load_dataset(tmp_path / "x").source("a.png")
 
 
+def test_a_frame_has_the_names_of_columns_that_a_table_file_has(make_image, rows):
+    path = make_image("x/a.png", (10, 8))
+    edges = ["xmin", "ymin", "xmax", "ymax"]
+    frame = pd.DataFrame([[f" {path}", " dog", 2, 4, 6, 8, 20, 16, 0]], columns=[
+        " FileName", "Class", *edges, "Width", "height", "score"
+    ])  # fmt: skip
+    dataset = load_dataset(frame)
+    # The boxes were drawn on a picture of twice the size.
+    assert rows(dataset.images) == [("a.png", "dog", 10, 8)]
+    assert rows(dataset.objects) == [("a.png", 0, "dog", 1.0, 2.0, 3.0, 4.0)]
+    notes = [note.text for note in dataset.notes]
+    assert notes[0].startswith("7 columns are read by another name: ' FileName' as path, 'Class' as class, 'Width' as")
+    assert notes[1] == "1 column is passed over: score."
+    said = "1 cell has blanks around the text, which is not read as a part of it (for example '"
+    assert [note.partition("(")[0] for note in notes[2:4]] == [said.partition("(")[0]] * 2
+    assert load_dataset(frame.assign(height=8, Width=10)).fingerprint != dataset.fingerprint
+    held = load_dataset(pd.DataFrame({"IMAGE ": pictures(2), "Class": ["cat", "dog"], "Image_ID": ["u", "v"]}))
+    assert [row[:2] for row in rows(held.images)] == [("u", "cat"), ("v", "dog")]
+    assert_same_pixels(held, pictures(2))
+
+
 @pytest.mark.parametrize("wrap", [lambda held: held, lambda held: torch.utils.data.Subset(held, range(4))])
 def test_numbered_labels_get_the_names_of_the_classes(wrap):
     held = Items(pictures(4), [torch.tensor(1), np.int64(0), 1, 0], classes=["cat", "dog"])

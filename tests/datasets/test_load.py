@@ -92,7 +92,7 @@ def test_the_folder_of_images_can_be_named(tmp_path, make_image, make_text, kind
     }
     file = make_text(f"far/away/from/them/all.{kind}", content[kind])
     if kind == "json":
-        with pytest.raises(InputError, match=r"are in none of .* name the folder with --train-folder or --test-folder"):
+        with pytest.raises(InputError, match=r"are in none of .* name the folder of its images, with --train-"):
             load_dataset(file)
     dataset = load_dataset(file, images=tmp_path / "photographs")
     assert dataset.images["image_id"].tolist() == ["a.png"]

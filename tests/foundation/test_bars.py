@@ -39,6 +39,18 @@ def test_fits_a_narrow_terminal_and_says_how_long_it_took():
     assert "took 0:00:0" in drawn(0, [10_000], 10_000, width=80)
 
 
+def test_the_rate_at_the_end_is_of_the_whole_time_without_what_was_done_before():
+    clock, text = [0.0], io.StringIO()
+    console = Console(file=text, width=120, get_time=lambda: clock[0])
+    with ConsoleProgress(console)("Working", total=100, done=60) as advance:
+        for count in (1, 1, 38):
+            clock[0] += 8 / 3
+            advance(count)
+    assert "100/100 5.0/s took 0:00:08" in " ".join(text.getvalue().split())
+    # Of less than a second, no rate is shown.
+    assert "/s" not in drawn(0, [10_000], 10_000)
+
+
 class Terminal(io.StringIO):
     def isatty(self):
         return True

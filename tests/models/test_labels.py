@@ -196,9 +196,9 @@ def test_mapping_in_csv(tmp_path):
     path.write_text('label,class\nmutt,n02099601\nfish,"goldfish, Carassius auratus"\nseven,7\n\nother, 8\n')
     match = match_labels(["mutt", "fish", "seven", "nothing"], IMAGENET, mapping=path)
     assert match.indices == {"mutt": 207, "fish": 1, "seven": 7}
-    assert match.how == "mapping file"
+    assert match.how == "the file of --label-map"
     assert match.sentence == (
-        "3 of 4 labels matched the model's classes by mapping file; not matched: nothing "
+        "3 of 4 labels matched the model's classes by the file of --label-map; not matched: nothing "
         "(give their classes with --label-map)"
     )
 

@@ -113,10 +113,14 @@ def test_sets_that_are_always_told_apart():
 
 def test_objects_that_are_all_alike_tell_nothing():
     rng = np.random.default_rng(0)
-    same = FramedObjects(draw(rng, 6, most=1).values.iloc[[0] * 6].reset_index(drop=True), np.arange(6), 6)
-    test = classifier_test(same, same, permutations=19, rng=rng)
-    assert test.auc == 0.5
-    assert test.p_value == 1
+    for n in (6, 30):
+        values = draw(rng, 6, most=1).values.iloc[[0] * n].reset_index(drop=True)
+        same = FramedObjects(values, np.arange(n), n)
+        test = classifier_test(same, same, permutations=19, rng=rng)
+        assert test.auc == 0.5
+        assert test.p_value == 1
+        # No interval has zero width.
+        assert (test.auc_low, test.auc_high) == pytest.approx((0.5 - 3 / n, 0.5 + 3 / n))
 
 
 def test_too_few_images():

@@ -134,9 +134,9 @@ def test_what_was_left_out_is_said(tmp_path):
     pd.concat([table.assign(depth=3), pd.DataFrame([{"path": "bare.png", "label": "cat"}])]).to_csv(path, index=False)
     found = describe_framing(load_dataset(path), placements=100, **FAST)
     text = " ".join(finding.text for finding in DatasetFraming([found]).findings)
-    assert "1 image of the dataset has no box" in text
+    assert "1 image of the dataset has no box, and tells nothing here (bare.png)." in text
     assert "Dataset: 1 column is passed over: depth." in text
-    assert "1 image of the dataset could not be decoded for the mean images." in text
+    assert "1 image of the dataset could not be decoded for the mean images (11.png)." in text
 
 
 def test_a_dataset_without_boxes_says_what_to_do(tmp_path):

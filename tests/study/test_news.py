@@ -39,8 +39,10 @@ def test_both_sets_what_was_left_out_and_the_labels_come_before_features(photogr
     ((train, test, left_out, labels, training),) = told
     assert train == "Training set: 60 images, 10 labels, 60 boxes, read as table (a csv file)."
     assert test.startswith("Test set: 67 images, 10 labels, 67 boxes, read as table")
-    assert left_out.startswith("3 images of the test set are left out: the file is empty (2); the file is ")
-    assert left_out.endswith("(1); see skipped.csv.")
+    assert left_out == (
+        "3 images of the test set are left out: the file is empty (2: 2.png, …); the file is cut off (1: 1.png); see "
+        "skipped.csv."
+    )
     assert labels == "10 of 10 labels matched the model's classes by class name."
     assert training.startswith("Whether the model was trained on the training set is not known")
 

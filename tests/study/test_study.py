@@ -220,7 +220,7 @@ def test_an_unreadable_image_is_listed_and_the_run_goes_on(few, fast, tmp_path):
     assert train.startswith("Training set: 24 images, ")
     assert test.startswith(f"Test set: {len(images) - 2} images, ")
     assert left_out.startswith("2 images of the test set are left out: ")
-    assert "the file is cut off (1)" in left_out
+    assert "the file is cut off (1: " in left_out
 
 
 def test_several_sweeps_are_kept_apart(few, fast, tmp_path):

@@ -25,7 +25,7 @@ import pandas as pd
 from bias_toolkit.datasets.annotation_text import parse_edges, parse_size, read_json
 from bias_toolkit.datasets.dataset import Dataset
 from bias_toolkit.datasets.file_names import check_inside, is_utf8, shortened
-from bias_toolkit.datasets.layouts.layout import Layout
+from bias_toolkit.datasets.layouts.layout import NAME_FOLDER, Layout
 from bias_toolkit.datasets.listing import BOX_COLUMNS, Annotations, sole_category
 from bias_toolkit.datasets.schema import Note
 from bias_toolkit.datasets.walk import visible_folders
@@ -253,7 +253,7 @@ def _image_folder(path: Path, file: Path, names: list[str]) -> tuple[Path, list[
     places = ", ".join(str(folder) for folder in likely)
     raise InputError(
         f"the images that {file} names, such as {shortened(probes[0])}, are in none of {places}, nor in a folder "
-        "there; name the folder with --train-folder or --test-folder"
+        f"there: {NAME_FOLDER}"
     )
 
 

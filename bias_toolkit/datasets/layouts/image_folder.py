@@ -43,12 +43,13 @@ def _read(path: Path, reason: str) -> Dataset:
     file = _metadata(path)
     found, unlisted = walk_images(path)
     records: dict[str, Mapping[str, Any]] = {}
+    there = set(found)
     for where, record in _records(file):
-        image_id = check_inside(record.get(_NAME), where)
+        name = record.get(_NAME)
+        image_id = check_inside(name if name in there or not isinstance(name, str) else name.strip(), where)
         if image_id in records:
             raise InputError(f"{where}: {image_id} has a row above already")
         records[image_id] = record
-    there = set(found)
     image_ids = sorted(there.intersection(records))
     if not image_ids:
         raise InputError(f"{file} names none of the images below {path}; the first it names is {next(iter(records))}")
@@ -77,7 +78,10 @@ def _records(file: Path) -> list[tuple[str, Mapping[str, Any]]]:
     if file.suffix == ".csv":
         try:
             rows = csv.DictReader(decoded_lines(file), strict=True)
-            return [(f"{file}, line {rows.line_num}", row) for row in rows]
+            return [
+                (f"{file}, line {rows.line_num}", {name.strip(): row[name] for name in row if isinstance(name, str)})
+                for row in rows
+            ]
         except csv.Error as error:
             raise InputError(f"{file} is not a table: {error}") from error
     if file.suffix == ".jsonl":

@@ -13,6 +13,9 @@ from bias_toolkit.foundation.progress import Progress
 ASKED = "asked for; "
 """The start of the reason of a layout that the user asked for."""
 
+NAME_FOLDER = "name the folder of its images, with --train-folder or --test-folder, or --folder of `objects`"
+"""The end of an error about images that were not found."""
+
 
 @dataclass(frozen=True)
 class Layout:

@@ -22,7 +22,7 @@ import pyarrow.csv
 from bias_toolkit.datasets.annotation_text import decoded_lines
 from bias_toolkit.datasets.dataset import Dataset
 from bias_toolkit.datasets.file_names import shortened
-from bias_toolkit.datasets.layouts.layout import Layout
+from bias_toolkit.datasets.layouts.layout import NAME_FOLDER, Layout
 from bias_toolkit.datasets.listing import Annotations, no_boxes, sole_category
 from bias_toolkit.datasets.schema import BOX_EDGES, Note
 from bias_toolkit.datasets.walk import holds_image, walk_images
@@ -65,9 +65,9 @@ def _header(file: Path) -> list[str]:
         return lines.readline(_MOST_BYTES_OF_HEADER).decode("utf-8-sig", "replace").strip().split(",")
 
 
-def _read(path: Path, reason: str) -> Dataset:
+def _read(path: Path, reason: str, images: Path | None = None) -> Dataset:
     file = _table(path)
-    folder = _image_folder(path, file)
+    folder = images or _image_folder(path, file)
     image_ids, unlisted = walk_images(folder)
     image_of = {}
     for image_id in image_ids:
@@ -107,7 +107,9 @@ def _image_folder(path: Path, file: Path) -> Path:
             return folder
     if holds_image(file.parent, deep=False):
         return file.parent
-    raise InputError(f"the images of {file} are in none of {', '.join(map(str, [*likely, file.parent]))}")
+    raise InputError(
+        f"the images of {file} are in none of {', '.join(map(str, [*likely, file.parent]))}: {NAME_FOLDER}"
+    )
 
 
 def _boxes(file: Path, image_of: Mapping[str, str]) -> Iterator[tuple[pd.DataFrame, int]]:
@@ -131,6 +133,7 @@ def _boxes(file: Path, image_of: Mapping[str, str]) -> Iterator[tuple[pd.DataFra
 
 
 def _rows(file: Path, table: pd.DataFrame, image_of: Mapping[str, str]) -> pd.DataFrame:
+    table = table.assign(**{name: table[name].str.strip() for name in ("ImageID", "LabelName")})
     image_ids = table["ImageID"].map(image_of)
     table = table[image_ids.notna()]
     edges = table[list(_EDGES)].to_numpy(float)
@@ -153,5 +156,9 @@ def _descriptions(file: Path) -> tuple[Path | None, dict[str, str]]:
 
 
 LAYOUT = Layout(
-    "open-images", f"a CSV table with the columns {', '.join(_NEEDED)}, or a folder it belongs to", _recognise, _read
+    "open-images",
+    f"a CSV table with the columns {', '.join(_NEEDED)}, or a folder it belongs to",
+    _recognise,
+    _read,
+    takes_images=True,
 )

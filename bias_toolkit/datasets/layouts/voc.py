@@ -5,8 +5,9 @@ The path is a folder such as `VOCdevkit/VOC2007`, for all its images, or a list 
 folders that `_IMAGES` and `_ANNOTATIONS` name, in any case; or both lie in the folder itself. Both may have folders
 below them. An XML file is of the image of its own name, or else of the one that its `filename` states. A list may mark
 images without a class by −1; these are left out. Image ids are relative to the folder, so two lists of one folder share
-them. Boxes are inclusive pixels counted from 1, so the low side loses 1. An image's label is the category of its
-objects, if they all have the same one.
+them. If the path holds no image, the user has to name their folder; ids are relative to that then. Boxes are inclusive
+pixels counted from 1, so the low side loses 1. An image's label is the category of its objects, if they all have the
+same one.
 """
 
 import os
@@ -22,7 +23,7 @@ from bias_toolkit.datasets.annotation_xml import read_annotation, read_annotatio
 from bias_toolkit.datasets.dataset import Dataset
 from bias_toolkit.datasets.file_names import check_inside, escaped, listed
 from bias_toolkit.datasets.layouts import imagenet
-from bias_toolkit.datasets.layouts.layout import Layout
+from bias_toolkit.datasets.layouts.layout import NAME_FOLDER, Layout
 from bias_toolkit.datasets.listing import BOX_COLUMNS, Annotations, sole_category
 from bias_toolkit.datasets.schema import Note
 from bias_toolkit.datasets.walk import files_below, holds_image, is_image_name, visible_folders, walk_images
@@ -52,8 +53,9 @@ _VOC = _Root("JPEGImages", "Annotations")
 
 def _recognise(path: Path, asked: bool) -> str | None:
     if path.is_file():
-        fits = path.suffix == ".txt" and path.parent.parent.name == _SETS and _root(path.parents[2])
-        return f"a list of {path.parents[2].name}" if fits else None
+        fits = path.suffix == ".txt" and path.parent.parent.name == _SETS
+        fits = fits and (_root(path.parents[2]) or _annotations_alone(path.parents[2]))
+        return f"an image set of the folder {path.parents[2].name}" if fits else None
     if root := _root(path):
         # ImageNet's XML may lie beside its images too, and counts pixels from 0.
         is_imagenet = not root.images and not asked and imagenet.LAYOUT.recognise(path, False)
@@ -61,7 +63,15 @@ def _recognise(path: Path, asked: bool) -> str | None:
     years = [name for name in visible_folders(path) if re.fullmatch(r"VOC\d{4}", name) and _root(path / name)]
     if years:
         raise InputError(f"{path} holds {', '.join(years)}: name one of them, for example {path / years[0]}")
-    return None
+    return "it holds XML" if _annotations_alone(path) else None
+
+
+def _annotations_alone(folder: Path) -> Path | None:
+    """The folder of the XML of a folder that holds no image; None if there is an image, or no XML."""
+    if holds_image(folder):
+        return None
+    below = [folder / name for name in visible_folders(folder) if name.lower() in _ANNOTATIONS]
+    return next(filter(_holds_xml, [*below, folder]), None)
 
 
 def _root(folder: Path) -> _Root | None:
@@ -88,17 +98,22 @@ def _holds_xml(folder: Path, deep: bool = True) -> bool:
         return False
 
 
-def _read(path: Path, reason: str) -> Dataset:
+def _read(path: Path, reason: str, images: Path | None = None) -> Dataset:
     folder = path.parents[2] if path.is_file() else path
-    root = _root(folder)
-    below = f"{root.images}/" if root.images else ""
-    walk = walk_images(folder / root.images)
+    if root := _root(folder):
+        annotations = folder / root.annotations
+    elif images is None:
+        raise InputError(f"{folder} holds XML of Pascal VOC and no image: {NAME_FOLDER}")
+    else:
+        annotations = _annotations_alone(folder)
+    below = f"{root.images}/" if images is None and root.images else ""
+    folder = images or folder
+    walk = walk_images(folder / below)
     image_of, unlisted = {}, [(below + name, reason) for name, reason in walk.unlisted]
     for name in walk.image_ids:
         first = image_of.setdefault(_stem(name), below + name)
         if first != below + name:
             unlisted.append((below + name, f"an annotation of this name is of {first}"))
-    annotations = folder / root.annotations
     xml_of = {_stem(name): annotations / name for name in files_below(annotations, ".xml")}
     linked, stated = _linked({stem: file for stem, file in xml_of.items() if stem not in image_of}, image_of, xml_of)
     notes = []
@@ -113,7 +128,7 @@ def _read(path: Path, reason: str) -> Dataset:
     stems = [stem for stem in image_of if stem in named]
     absent = [f"{below}{escaped(stem)}.jpg" for stem in named if stem not in image_of]
     if not stems:
-        raise InputError(f"none of the {len(named)} images that {path} names is in {folder / root.images}")
+        raise InputError(f"none of the {len(named)} images that {path} names is in {folder / below}")
     xml_of |= {stem: xml_of[other] for other, stem in linked.items()}
     annotated = [stem for stem in stems if stem in xml_of]
     files = [xml_of[stem] for stem in annotated]
@@ -204,4 +219,5 @@ LAYOUT = Layout(
     "a folder with images and annotations, such as JPEGImages and Annotations, or a list in its ImageSets/Main",
     _recognise,
     _read,
+    takes_images=True,
 )

@@ -8,6 +8,7 @@ The tars are not unpacked. Their headers are read once, when the dataset is open
 place. So the tars must not be compressed.
 """
 
+import posixpath
 import re
 import tarfile
 from collections.abc import Iterator
@@ -74,9 +75,9 @@ def _read(path: Path, reason: str) -> Dataset:
     place, prefixes = place_of(path, files)
     samples: dict[str, _Sample] = {}
     unlisted: list[tuple[str, str]] = []
+    repeated: list[str] = []
     for number, (file, prefix) in enumerate(zip(files, prefixes, strict=True)):
-        for image_id, sample in _samples(file, number, prefix, unlisted):
-            samples[image_id] = sample
+        samples.update(_samples(file, number, prefix, unlisted, repeated))
     if not samples:
         raise InputError(f"{path} holds no image: no file in its tars has the extension of an image")
     samples = dict(sorted(samples.items()))
@@ -93,6 +94,9 @@ def _read(path: Path, reason: str) -> Dataset:
 
     pixels = ContainedImages(str(place), files, content_of)
     labels, names, source, notes = _labels(samples)
+    if repeated:
+        text = f"{count(len(repeated), 'file has', 'files have')} the name of an earlier file of the same tar"
+        notes.append(Note(f"{text} (for example {repeated[0]}): the last is read, as tar does.", True))
     rows = [
         (image_id, label_text(category, (), image_id), box)
         for image_id, sample in samples.items()
@@ -112,13 +116,22 @@ def _read(path: Path, reason: str) -> Dataset:
     return Dataset(listing, pixels)
 
 
-def _samples(file: Path, number: int, prefix: str, unlisted: list[tuple[str, str]]) -> Iterator[tuple[str, _Sample]]:
-    """The image id and the sample of each image of a tar, in its order; what is not read is put into `unlisted`."""
+def _samples(
+    file: Path, number: int, prefix: str, unlisted: list[tuple[str, str]], repeated: list[str]
+) -> Iterator[tuple[str, _Sample]]:
+    """The image id and the sample of each image of a tar, in its order.
+
+    What is not read is put into `unlisted`, and each name that a file has after another into `repeated`.
+    """
     groups: dict[str, dict[str, tarfile.TarInfo]] = {}
     for member in _members(file):
         match = _NAME.fullmatch(member.name)
         if match and not member.isdir() and not Path(match[1]).name.startswith("__"):
-            groups.setdefault(match[1], {})[match[2]] = member
+            # The webdataset library takes extensions in small letters too.
+            members, extension = groups.setdefault(posixpath.normpath(match[1]), {}), match[2].lower()
+            if extension in members:
+                repeated.append(prefix + escaped(member.name))
+            members[extension] = member
     with open(file, "rb") as content:
         for members in groups.values():
             image = None

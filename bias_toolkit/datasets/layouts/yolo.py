@@ -150,7 +150,7 @@ def _is_labels(name: str) -> bool:
     try:
         return os.path.isfile(name) and next((len(_numbers(line)) > 4 for _, line in read_lines(Path(name))), True)
     except InputError:
-        return False
+        return "/labels/" in name  # the reader says what is wrong with it
 
 
 def _notes(faulty: list[_Row], unnamed: list[_Row], file: Path | None) -> Iterator[Note]:
@@ -280,7 +280,8 @@ def _sole_split(path: Path) -> Path:
     settings = _read_yaml(file)
     if settings is None or not settings.splits:
         return path
-    found = {place: split for split, places in settings.splits.items() for place in places if place.exists()}
+    there = {split: [*filter(Path.exists, places)] for split, places in settings.splits.items()}
+    found = {place: split for split, places in there.items() for place in places}
     if not found:
         split, places = next(iter(settings.splits.items()))
         raise InputError(
@@ -290,7 +291,11 @@ def _sole_split(path: Path) -> Path:
         return path
     first = next(iter(found))
     if len(found) > 1:
-        raise InputError(f"{file} has the splits {', '.join(found.values())}: name one of them, for example {first}")
+        splits = dict.fromkeys(found.values())
+        several = [f"{split} has {len(there[split])} folders" for split in splits if len(there[split]) > 1]
+        together = f" ({', '.join(several)}; to read them as one, list their images in a .txt file)" if several else ""
+        what = f"the split{'s' * (len(splits) > 1)} {', '.join(splits)}{together}"
+        raise InputError(f"{file} has {what}: name one folder, for example {first}")
     if not first.is_relative_to(file.parent):
         raise InputError(f"the images of {file} are outside its folder: name them, that is {first}")
     return first

@@ -127,8 +127,10 @@ def _why(relations: Relations, *columns: str) -> str:
 
 
 def _within_class(table: pd.DataFrame, variable: Variable, measure: str) -> str:
-    row = correlation(table, variable.name, measure, "within class")
-    return "" if row is None else f"Within classes ρ is {_estimate(row, row['rho'])}."
+    row, plain = (correlation(table, variable.name, measure, kind) for kind in ("within class", "plain"))
+    # In one class it is the same number.
+    same = row is not None and plain is not None and row["rho"] == plain["rho"]
+    return "" if row is None or same else f"Within classes ρ is {_estimate(row, row['rho'])}."
 
 
 def _ends(relations: Relations, variable: Variable, measure: str) -> str:

@@ -181,4 +181,4 @@ def give_back(job: Job, tensors: Mapping[str, Tensor], filter_size: int, *, new_
 
     write_weights(tensors, job.folder / WEIGHTS)
     if (spec := job.inputs.rebuildable(new_head=new_head)) is not None:
-        write_factory(job.folder / FACTORY, spec, WEIGHTS, filter_size)
+        write_factory(job.folder / FACTORY, spec, WEIGHTS, filter_size, job.inputs.model.reading.outputs)

@@ -173,6 +173,21 @@ def test_what_a_tar_holds_besides_is_listed(tmp_path, rows):
     ]
 
 
+def test_of_two_files_of_one_name_the_last_is_read_and_noted(tmp_path):
+    first, last = pictures(2)
+    members = [("a.png", encoded(first)), ("a.cls", b"1"), ("./a.png", encoded(last)), ("a.CLS", b"2")]
+    dataset = load_dataset(write_tar(tmp_path / "a.tar", [*members, ("b.png", encoded(first))]))
+    assert labels_of(dataset) == ["2", None]
+    assert_same_pixels(dataset, [last, first])
+    assert [(note.text, note.warns) for note in dataset.notes] == [
+        (
+            "2 files have the name of an earlier file of the same tar (for example ./a.png): the last is read, as tar "
+            "does.",
+            True,
+        )
+    ]
+
+
 def test_a_tar_that_is_cut_off_or_compressed_is_refused(shards, tmp_path):
     folder, _ = shards
     path = folder / "train-002.tar"
@@ -357,6 +372,13 @@ def test_metadata_beside_images(tmp_path, make_image, make_text, rows, kind):
         ("gone.png", "the annotations name it, but there is no such file"),
         ("c.png", f"metadata.{kind} does not name it"),
     ]
+
+
+def test_blanks_in_metadata_are_no_part_of_names_and_labels(tmp_path, make_image, make_text, rows):
+    make_image("a.png", SIDES)
+    make_image(" b.png", SIDES)
+    make_text("metadata.csv", "file_name , label\n a.png, cat \n b.png,dog\n")
+    assert rows(load_dataset(tmp_path).images) == [(" b.png", "dog", 12, 10), ("a.png", "cat", 12, 10)]
 
 
 def test_other_metadata_is_no_imagefolder(tmp_path, make_image, make_text):

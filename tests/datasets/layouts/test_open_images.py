@@ -96,8 +96,13 @@ def test_what_is_wrong_in_a_table_is_named(make_image, make_text, row, message):
 
 def test_images_that_are_nowhere(make_text):
     file = make_text("boxes.csv", HEADER + ROWS)
-    with pytest.raises(InputError, match=f"the images of {file} are in none of"):
+    with pytest.raises(InputError, match=f"the images of {file} are in none of .*: name the folder of its images"):
         load_dataset(file)
+
+
+def test_the_user_names_the_folder_of_the_images(make_image, make_text, rows, tmp_path):
+    file = lay_out(make_image, make_text, images="far/away", rows=ROWS.replace("00b", " 00b").replace("/m/", " /m/"))
+    check(load_dataset(file, images=tmp_path / "far" / "away"), rows)
 
 
 @pytest.mark.parametrize("group", ["True", "true", "TRUE", "1.0"])

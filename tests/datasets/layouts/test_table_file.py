@@ -246,6 +246,21 @@ def test_columns_of_other_tools(written, rows, header, suffix):
     assert bool(others) is not (suffix == "csv" and header.startswith("path, "))
 
 
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_blanks_around_cells_are_no_part_of_them(written, make_image, rows, suffix):
+    make_image("data/ e.png")
+    table = [
+        (" a.png", " cat", " 1", "1 ", "5", " 6"),
+        ("d.png ", "cat ", " ", " ", " ", " "),
+        (" e.png", "", *[None] * 4),
+    ]
+    dataset = load_dataset(written(f"t.{suffix}", table, ["path", "label", "x0", "y0", "x1", "y1"]))
+    assert rows(dataset.images) == [(" e.png", None, 10, 8), ("a.png", "cat", 10, 8), ("d.png", "cat", 10, 8)]
+    assert rows(dataset.objects) == [("a.png", 0, "cat", 1, 1, 5, 6)]
+    said = "2 cells have blanks around the text, which are not read as a part of it (for example ' {}')."
+    assert [note.text for note in dataset.notes] == [said.format("a.png"), said.format("cat")]
+
+
 def test_classes_of_several_objects_are_no_label(written, rows):
     boxes = [("a.png", "dog", 1, 1, 2, 2), ("a.png", "cat", 1, 1, 3, 3), ("d.png", "dog", 1, 1, 4, 4)]
     dataset = load_dataset(written("t.csv", boxes, ["filename", "class", "xmin", "ymin", "xmax", "ymax"]))

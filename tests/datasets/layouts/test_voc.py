@@ -43,13 +43,30 @@ def test_a_list_of_images(root, rows):
     dataset = load_dataset(root / "ImageSets/Main/trainval.txt")
 
     assert dataset.layout == "voc"
-    assert dataset.layout_reason == "a list of VOC2007"
+    assert dataset.layout_reason == "an image set of the folder VOC2007"
     assert [row[0] for row in rows(dataset.images)] == ["JPEGImages/000002.jpg", "JPEGImages/000003.jpg"]
     assert len(dataset.objects) == 2
     assert rows(dataset.skipped[["image_id", "reason"]]) == [
         ("JPEGImages/000008.jpg", "the annotations name it, but there is no such file")
     ]
     assert dataset.source("JPEGImages/000002.jpg") == load_dataset(root).source("JPEGImages/000002.jpg")
+
+
+@pytest.mark.parametrize("named", ["", "Annotations", "ImageSets/Main/trainval.txt"])
+def test_the_images_are_elsewhere(root, tmp_path, rows, named):
+    expected = load_dataset(root / named if named.endswith("txt") else root)
+    expected.scan()
+    images = root / "JPEGImages"
+    images.rename(tmp_path / "pictures")
+    path = root / named
+    with pytest.raises(InputError, match=f"^{root}.* holds XML of Pascal VOC and no image: name the folder of its im"):
+        load_dataset(path)
+    dataset = load_dataset(path, images=tmp_path / "pictures")
+    for name in ("images", "objects", "skipped"):
+        there, here = (getattr(each, name) for each in (expected, dataset))
+        bare = there.assign(image_id=there["image_id"].str.removeprefix("JPEGImages/"))
+        assert rows(here) == rows(bare)
+    assert dataset.read("000002.jpg").shape == (8, 10, 3)
 
 
 def test_a_list_of_one_class_leaves_out_the_images_without_it(root):

@@ -112,8 +112,35 @@ def test_a_data_yaml_of_several_splits_is_not_enough(tmp_path, make_image, make_
     lay_out(make_image, make_text)
     make_image("images/val/e.png")
     first = tmp_path / "images" / "train"
-    with pytest.raises(InputError, match=f"data.yaml has the splits train, val: name one .* for example {first}$"):
+    with pytest.raises(InputError, match=f"data.yaml has the splits train, val: name one folder, for example {first}$"):
         load_dataset(tmp_path / named)
+
+
+@pytest.mark.parametrize(
+    ("val", "what"),
+    [
+        ("", "the split train (train has 2 folders; to read them as one, list their images in a .txt file)"),
+        (
+            "val: images/val\n",
+            "the splits train, val (train has 2 folders; to read them as one, list their images in a .txt file)",
+        ),
+    ],
+)
+def test_a_split_of_two_folders(tmp_path, make_image, make_text, val, what):
+    file = lay_out(make_image, make_text, data=f"train: [images/train, images/more]\n{val}{NAMES}")
+    make_image("images/more/e.png")
+    make_image("images/val/f.png")
+    with pytest.raises(InputError) as raised:
+        load_dataset(file)
+    assert str(raised.value) == f"{file} has {what}: name one folder, for example {tmp_path}/images/train"
+
+
+def test_labels_that_are_no_text_are_named(tmp_path, make_image, make_text):
+    make_image("images/a.png")
+    file = make_text("labels/a.txt", "")
+    file.write_bytes("0 0.5 0.5 0.1 0.1".encode("utf-16"))
+    with pytest.raises(InputError, match=f"{file} is in UTF-16 .line 1.: save it as UTF-8"):
+        load_dataset(tmp_path / "images").scan()
 
 
 @pytest.mark.parametrize("train", ["images/train", "../images/train", "[images/train]"])

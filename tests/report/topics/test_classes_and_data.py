@@ -117,16 +117,17 @@ def test_data(bare_source):
     contents = gather(bare_source)
     train = dataclasses.replace(contents.datasets["train"], n_images=99, n_skipped=1, dropped_boxes=2)
     test = dataclasses.replace(contents.datasets["test"], n_images=997, n_skipped=3)
-    found = data_findings(dataclasses.replace(contents, datasets={"train": train, "test": test}))
+    skipped = pd.DataFrame({"split": ["test"] * 3 + ["train"], "image_id": ["a.png", "b.png", "c.png", "u.png"]})
+    found = data_findings(dataclasses.replace(contents, datasets={"train": train, "test": test}, skipped=skipped))
     assert [finding.claim for finding in found] == [
         "Some images of the training set could not be used and were left out.",
         "Some images of the test set could not be used and were left out.",
         "Some boxes of the training set had no area inside the image and were dropped.",
     ]
-    assert [finding.evidence.partition(".")[0] for finding in found] == [
-        "1 of 100 images was left out",
-        "3 of 1,000 images were left out",
-        "2 boxes were dropped",
+    assert [finding.evidence.partition(". ")[0] for finding in found] == [
+        "1 of 100 images was left out (u.png)",
+        "3 of 1,000 images were left out (for example a.png)",
+        "2 boxes were dropped.",
     ]
     # From one in a hundred images on, it is among the first findings.
     assert [finding.rank for finding in found] == [14, None, None]

@@ -376,7 +376,7 @@ def test_test_images_that_are_training_images(bare_source):
         dataclasses.replace(with_distances(bare_source, leak=[True] + [False] * 3), n_shared=1)
     )
     assert one.evidence.startswith("These are 1 of 4 test images;")
-    assert leak.claim == "Some test images are nearly the same as another training image."
+    assert leak.claim == "One test image is nearly the same as another training image."
 
 
 def test_no_interval_of_very_few_images(bare_source, found):

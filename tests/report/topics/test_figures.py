@@ -259,6 +259,14 @@ class TestControlForTheMargin:
         np.testing.assert_allclose(percentile_within(values, groups), [1 / 6, 5 / 6, 1 / 2, 1 / 2, 1 / 2])
 
 
+@pytest.mark.filterwarnings("error")
+def test_the_distances_of_copies_of_one_image():
+    """All are 0, and are drawn without a warning on the terminal."""
+    ax = distance_histogram(pd.DataFrame({"nn_distance": np.zeros(9)}), np.zeros(5))
+    ax.figure.canvas.draw()
+    assert ax.get_xlim() == (0, 1)
+
+
 class TestFraming:
     def test_maps_share_their_colours(self):
         centres, null = np.zeros((3, 3)), np.full((3, 3), 10.0)

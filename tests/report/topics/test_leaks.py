@@ -58,8 +58,11 @@ def test_some_with_the_same_labels(leaking):
     assert finding.claim == "Some test images are nearly the same as a training image."
     assert "3 test images" in finding.evidence
     assert finding.estimate.value == 0.25
-    (finding,) = findings(leaking("owl"), n_shared=1)
+    (finding,) = findings(leaking("owl", "owl"), n_shared=1)
     assert finding.claim == "Some test images are nearly the same as another training image."
+    (finding,) = findings(leaking("owl"))
+    assert finding.claim == "One test image is nearly the same as a training image."
+    assert finding.evidence == "It may be a leak between the two sets."
 
 
 def test_labels_that_differ(leaking):

@@ -80,8 +80,11 @@ def leak_findings(leaks: Leaks, n_shared: int) -> list[Finding]:
         claim = f"No test image is nearly the same as a training image{besides}."
         return [Finding(Heading.DISTANCE, Kind.NONE, claim, estimate=estimate, rank=RANK_OF_NONE)]
     of = "another training image" if n_shared else "a training image"
-    claim = f"Some test images are nearly the same as {of}."
-    evidence = f"These are {count(len(pairs), 'test image')}. They may be a leak between the two sets."
+    if len(pairs) == 1:
+        claim, evidence = f"One test image is nearly the same as {of}.", "It may be a leak between the two sets."
+    else:
+        claim = f"Some test images are nearly the same as {of}."
+        evidence = f"These are {count(len(pairs))} test images. They may be a leak between the two sets."
     findings = [Finding(Heading.DISTANCE, Kind.CAUTION, claim, evidence, estimate=estimate, rank=RANK)]
     n_differ = int(pairs["differ"].sum())
     if n_differ:

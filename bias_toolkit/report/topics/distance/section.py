@@ -188,7 +188,7 @@ def distance_histogram(
     """Distances of test images (DISTANCES rows), and of training images to their nearest other training image (n,)."""
     test, train = distances["nn_distance"].dropna().to_numpy(float), np.asarray(train_distances, float)
     train = train[np.isfinite(train)]
-    highest = max(values.max() for values in (test, train) if len(values))
+    highest = max(values.max() for values in (test, train) if len(values)) or 1.0  # of copies of one image, all are 0
     edges = np.linspace(0, highest, HISTOGRAM_BINS + 1)
     ax = histogram(
         test,

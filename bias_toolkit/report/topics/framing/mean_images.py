@@ -9,6 +9,7 @@ from PIL import Image
 
 from bias_toolkit.foundation.words import count, known
 from bias_toolkit.objects import rank_categories
+from bias_toolkit.objects.mean_images import MOST_OF_ALL, MOST_OF_CLASS
 from bias_toolkit.report.columns import first_row
 from bias_toolkit.report.page.blocks import Picture, PictureGroup, PicturesBlock
 from bias_toolkit.report.page.thumbnails import FOLDER
@@ -50,15 +51,16 @@ def mean_images_block(contents: FramingContents, folder: Path, every: bool = Fal
         pictures = [_picture(contents, first, category, files, classes) for category in categories]
         groups.append(PictureGroup(pictures, title))
     means = first.means.table
-    most = means.loc[means["category"].ne(""), "n_images"].max() if len(means) > 1 else None
-    sample = f" and {count(most)} of a class" if most is not None else ""
+    of_all = means["category"].eq("")
+    limits = ((of_all, MOST_OF_ALL, "images"), (~of_all, MOST_OF_CLASS, "images of a class"))
+    drawn = [f"{most:,} {of}" for rows, most, of in limits if (means.loc[rows, "n_available"] > most).any()]
+    sample = f"; at most {' and '.join(drawn)}, drawn at random" if drawn else ""
     return PicturesBlock(
         "What the photographs have in common",
         groups,
         "The mean of the images' pixel values (sRGB), each image resized to a square with its sides stretched, so that "
-        f"a place here is a place of the frame; at most {count(means['n_images'].max(), 'image')}{sample}, drawn at "
-        "random (after Torralba and Oliva, Network 14, 2003). Where subjects are always in one place, the mean shows "
-        "a blot there; where they are anywhere, it is even.",
+        f"a place here is a place of the frame{sample} (after Torralba and Oliva, Network 14, 2003). Where subjects "
+        "are always in one place, the mean shows a blot there; where they are anywhere, it is even.",
     )
 
 

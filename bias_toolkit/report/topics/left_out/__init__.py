@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from bias_toolkit.foundation.words import count
+from bias_toolkit.foundation.words import count, example
 from bias_toolkit.report.page.blocks import Block, Cell, ListBlock, Omitted, Paragraph, Section, TableBlock
 from bias_toolkit.report.page.files import Table
 from bias_toolkit.report.source import Source, sweep_key
@@ -68,9 +68,10 @@ def data_findings(contents: LeftOut) -> list[Finding]:
         if n := dataset.n_skipped:
             n_images = n + dataset.n_images
             claim = f"Some images of the {SET_NAMES[split]} set could not be used and were left out."
+            names = contents.skipped.loc[contents.skipped["split"].eq(split), "image_id"].unique()
             evidence = (
-                f"{n:,} of {count(n_images, 'image')} {was(n)} left out. The reasons are under “What was left out”, "
-                "and in skipped.csv."
+                f"{n:,} of {count(n_images, 'image')} {was(n)} left out {example(names)}. The reasons are under “What "
+                "was left out”, and in skipped.csv."
             )
             rank = LEFT_OUT_RANK if n >= MUCH * n_images else None
             findings.append(Finding(Heading.DATA, Kind.CAUTION, claim, evidence, rank=rank))
@@ -123,11 +124,15 @@ def _images(skipped: pd.DataFrame) -> TableBlock:
         texts = ("; ".join(dict.fromkeys(steps[column].astype(str))) for column in ("step", "reason"))
         rows.append([str(image_id), str(split), *texts])
     shown = rows[:MOST_SKIPPED]
+    notes = [f"The first {len(shown)} of {len(rows):,}."] if len(shown) < len(rows) else []
+    opened = ~skipped["step"].astype(str).str.startswith("images/")
+    if opened.any():
+        notes.append("Boxes of images whose size can be read, but not their pixels, count in the framing.")
     return TableBlock(
         f"{count(len(rows), 'image')} left out",
         ["Image", "Set", "Step", "Reason"],
         shown,
-        note=f"The first {len(shown)} of {len(rows):,}." if len(shown) < len(rows) else "",
+        note=" ".join(notes),
         csv="tables/skipped.csv",
         numeric=False,
     )
