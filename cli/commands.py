@@ -21,6 +21,7 @@ COMMANDS = {
     "compare": ("compare", "Put studies side by side: which model is more stable, and at what accuracy."),
     "flag": ("flag", "Say which new images the model will be unstable on."),
     "explain": ("explain", "Say why the model is unstable on an image."),
+    "live": ("live", "Move the view over a photograph in the browser, with the model running."),
     "check": ("check", "Compare a finished report with limits, for use in CI."),
     "explore": ("take_away", "Open the test images in Renumics Spotlight."),
     "export": ("take_away", "Write the test images with all their measures, for other tools."),

@@ -30,10 +30,11 @@ def export(
 
 
 def explore(study: Opened) -> None:
-    """Open the test images in Renumics Spotlight, with all that was measured of each; it needs the extra explore.
+    """Open the test images in Renumics Spotlight, in the browser; it needs the extra explore.
 
-    It opens in the browser, on distance from the training set against P(top-1 change). It ends when its tabs are
-    closed, or with Ctrl-C.
+    Each image has its label, its predicted class, the measures of the reference sweep, its distances from the training
+    images, its box and framing, its three nearest training images, its features, and the page that explains it. It
+    opens on distance against P(top-1 change). It ends when its tabs are closed, or with Ctrl-C.
 
     Example: bias-toolkit explore study
     """

@@ -26,6 +26,21 @@ if it is a row or a column, 17 if it is a diagonal.
 FILTER_SIZE = 3
 
 
+def readable(label: str | None, class_names: Mapping[str, str]) -> str:
+    """The readable name of a label, by the names that a dataset has of its labels; empty for none."""
+    if label is None:
+        return ""
+    return class_names.get(label, "").split(",")[0].strip() or label
+
+
+def names_of(model: Model, label_indices: Mapping[str, int], class_names: Mapping[str, str]) -> list[str]:
+    """The name of each of a model's classes: the model's own, or that of the label, by its class, of a dataset."""
+    if model.class_names is not None:
+        return [name.split(",")[0].strip() or name for name in model.class_names]
+    known = {index: readable(label, class_names) for label, index in label_indices.items()}
+    return [known.get(index, f"class {index}") for index in range(model.n_classes)]
+
+
 @dataclass
 class Context:
     """The data of a study that explaining one of its images needs, as plain tables and functions."""
@@ -52,16 +67,11 @@ class Context:
     @cached_property
     def names(self) -> list[str]:
         """The name of each of the model's classes."""
-        if self.model.class_names is not None:
-            return [name.split(",")[0].strip() or name for name in self.model.class_names]
-        known = {index: self.label_name(label) for label, index in self.label_indices.items()}
-        return [known.get(index, f"class {index}") for index in range(self.model.n_classes)]
+        return names_of(self.model, self.label_indices, self.class_names)
 
     def label_name(self, label: str | None) -> str:
         """The readable name of a label; empty for none."""
-        if label is None:
-            return ""
-        return self.class_names.get(label, "").split(",")[0].strip() or label
+        return readable(label, self.class_names)
 
     @cached_property
     def low_passed(self) -> tuple[Model, str]:

@@ -90,6 +90,15 @@ def _changes(
     ]
 
 
+def most_likely(probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The five most probable classes of each view, int (V, 5), and their probabilities, rounded to four digits.
+
+    The most probable class comes first. `probabilities` are (V, C).
+    """
+    likely = np.argsort(-probabilities, axis=1, kind="stable")[:, :MOST_LIKELY]
+    return likely, np.take_along_axis(probabilities, likely, axis=1).astype(float).round(4)
+
+
 def make_shift_map(
     context: Context, probabilities: np.ndarray, views: Views, picture: str, right: int | None
 ) -> ShiftMap:
@@ -98,8 +107,7 @@ def make_shift_map(
     `picture` is the file of the picture of which the views are slices, and `right` the right class if it is known.
     """
     side = 2 * MAP_RADIUS + 1
-    likely = np.argsort(-probabilities, axis=1, kind="stable")[:, :MOST_LIKELY]
-    highest = np.take_along_axis(probabilities, likely, axis=1)
+    likely, highest = most_likely(probabilities)
     top1 = likely[:, 0]
     reference = int(top1[len(top1) // 2])
     return ShiftMap(
@@ -109,7 +117,7 @@ def make_shift_map(
         top1=top1.reshape(side, side).tolist(),
         p_reference=probabilities[:, reference].astype(float).round(6).reshape(side, side).tolist(),
         likely=likely.reshape(side, side, -1).tolist(),
-        probabilities=highest.astype(float).round(4).reshape(side, side, -1).tolist(),
+        probabilities=highest.reshape(side, side, -1).tolist(),
         names={int(index): context.names[index] for index in np.unique(likely)},
         made_up=float(views.outside.mean()),
         picture=picture,

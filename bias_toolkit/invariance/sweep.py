@@ -15,7 +15,7 @@ from bias_toolkit.invariance.protocols import PROTOCOLS, Protocol, protocol_of
 from bias_toolkit.invariance.protocols.crop import SAMPLINGS
 from bias_toolkit.invariance.protocols.protocol import Compared, Settings
 from bias_toolkit.invariance.transforms import CENTRE, check_name
-from bias_toolkit.invariance.views import Views, largest_factor
+from bias_toolkit.invariance.views import Views, largest_factor, size_of
 from bias_toolkit.invariance.window import Picture, Window, take_picture
 
 
@@ -195,7 +195,9 @@ def boxes_in_view(objects: pd.DataFrame, sweep: Sweep, input_size: int) -> np.nd
     return boxes
 
 
-def sweep_picture(image: np.ndarray, sweep: Sweep, input_size: int, image_id: str, margin: int) -> Picture:
+def sweep_picture(
+    image: np.ndarray | ReducedImage, sweep: Sweep, input_size: int, image_id: str, margin: int
+) -> Picture:
     """The picture around the centre view of a crop or embed sweep; the sweep's own views are slices of it.
 
     A crop is extended beyond its box by the image, and beyond the image by inpainting; an embed by its own fill.
@@ -205,8 +207,7 @@ def sweep_picture(image: np.ndarray, sweep: Sweep, input_size: int, image_id: st
         raise ValueError(f"A sweep moves by {CENTRE} pixels, more than a margin of {margin}.")
     protocol = protocol_of(sweep.protocol)
     fill = sweep.fill if protocol.has_canvas else "inpaint"
-    height, width = image.shape[:2]
-    picture = take_picture(image, sweep_window(width, height, sweep, input_size, image_id), margin, fill)
+    picture = take_picture(image, sweep_window(*size_of(image), sweep, input_size, image_id), margin, fill)
     # Resizing more than the sweep's box, or filling a larger canvas, gives other pixels at the edges.
     own = protocol.picture(image, sweep, input_size, image_id)
     pixels = picture.pixels.copy()

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from bias_toolkit.datasets import ReducedImage
 from bias_toolkit.invariance.inpaint import filled
-from bias_toolkit.invariance.views import Views
+from bias_toolkit.invariance.views import Views, size_of
 
 # Pixel edges are computed in floating point; smaller differences, in pixels, are rounding errors.
 ROUNDING = 1e-6
@@ -67,15 +68,15 @@ class Picture:
         )
 
 
-def take_picture(image: np.ndarray, window: Window, margin: int, fill: str = "inpaint") -> Picture:
+def take_picture(image: np.ndarray | ReducedImage, window: Window, margin: int, fill: str = "inpaint") -> Picture:
     """The picture of a window: the image resized, bicubic with antialiasing, and filled beyond its border.
 
     Raises ValueError if no whole pixel of the picture lies in the image.
 
-    `image` is uint8 (height, width, 3). The window may be partly outside the image. `fill` is "mean", "black" or
-    "inpaint".
+    `image` is uint8 (height, width, 3), or reduced. The window may be partly outside the image. `fill` is "mean",
+    "black" or "inpaint".
     """
-    height, width = image.shape[:2]
+    width, height = size_of(image)
     columns, x0, x1 = _inside(window.left, window.step_x, width, window.side, margin)
     rows, y0, y1 = _inside(window.top, window.step_y, height, window.side, margin)
     canvas_side = window.side + 2 * margin
@@ -83,8 +84,10 @@ def take_picture(image: np.ndarray, window: Window, margin: int, fill: str = "in
     outside[rows, columns] = False
     canvas = np.zeros((canvas_side, canvas_side, 3), dtype=np.uint8)
     size = (columns.stop - columns.start, rows.stop - rows.start)
-    shown = Image.fromarray(np.ascontiguousarray(image))
-    canvas[rows, columns] = np.asarray(shown.resize(size, Image.Resampling.BICUBIC, box=(x0, y0, x1, y1)))
+    pixels, factor = (image.pixels, image.factor) if isinstance(image, ReducedImage) else (image, 1)
+    box = (x0 / factor, y0 / factor, x1 / factor, y1 / factor)
+    shown = Image.fromarray(np.ascontiguousarray(pixels))
+    canvas[rows, columns] = np.asarray(shown.resize(size, Image.Resampling.BICUBIC, box=box))
     if outside.any():
         canvas = filled(canvas, outside, fill)
     return Picture(canvas, outside, fill, margin)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,14 +35,25 @@ def export(inputs: Inputs, results: Results, to: str, out: str | os.PathLike) ->
     if to not in FORMATS:
         raise InputError(f"--to is {to!r}, but must be one of {', '.join(FORMATS)}.")
     out = Path(out)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"{out} exists and is not empty; name a new folder.")
+    with _writing_to(out):
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise InputError(f"{out} exists and is not empty; name a new folder.")
     tables = exported_tables(inputs, results)
     if to == FIFTYONE and tables.images["path"].isna().all():
         raise InputError("The test images are in no files of their own, and FiftyOne shows only files; export as csv.")
-    out.mkdir(parents=True, exist_ok=True)
-    FORMATS[to](tables, out, inputs, results)
+    with _writing_to(out):
+        out.mkdir(parents=True, exist_ok=True)
+        FORMATS[to](tables, out, inputs, results)
     return out
+
+
+@contextmanager
+def _writing_to(out: Path) -> Iterator[None]:
+    """Turn an error of the system about the folder into a sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{out} cannot be written to ({error.strerror or error}); name another folder.") from error
 
 
 def _write_csv(tables: Exported, out: Path, *_: Inputs | Results) -> None:
@@ -60,8 +72,10 @@ def _named(tables: Exported) -> dict[str, pd.DataFrame]:
 
 def _write_fiftyone(tables: Exported, out: Path, _: Inputs, results: Results) -> None:
     """A folder that FiftyOne loads as FiftyOneDataset: samples with absolute paths, so that no image is copied."""
-    images = tables.images
-    detections = {image_id: _detections(rows) for image_id, rows in tables.objects.groupby("image_id")}
+    from bias_toolkit.report.source import class_names
+
+    images, names = tables.images, class_names(results)
+    detections = {image_id: _detections(rows, names.shown) for image_id, rows in tables.objects.groupby("image_id")}
     nearest = tables.neighbours.sort_values("rank").groupby("image_id")["neighbour_id"].agg(list).to_dict()
     columns = [name for name in images if name not in (*IN_METADATA, "class_name", "predicted")]
     samples = [
@@ -97,12 +111,16 @@ def _labels(row: Mapping[str, Any], detections: list[dict[str, Any]] | None) -> 
     return labels
 
 
-def _detections(rows: pd.DataFrame) -> list[dict[str, Any]]:
-    """Boxes as FiftyOne has them: left, top, width, height, as shares of the image's width and height."""
+def _detections(rows: pd.DataFrame, shown: Callable[[str], str]) -> list[dict[str, Any]]:
+    """Boxes as FiftyOne has them: left, top, width, height, as shares of the image's width and height.
+
+    Their labels are readable names, as those of the images are; the dataset's own is the attribute `category`.
+    """
     return [
         {
             "_cls": "Detection",
-            "label": row["category"] or "",
+            "label": shown(row["category"]),
+            "category": row["category"] or "",
             "bounding_box": [
                 row["cx"] - row["width_fraction"] / 2,
                 row["cy"] - row["height_fraction"] / 2,

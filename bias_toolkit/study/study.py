@@ -487,7 +487,7 @@ class Study:
         Raises
         ------
         InputError
-            If there is no such format, the folder has files, or the study was not analysed.
+            If there is no such format, the folder has files or cannot be written to, or the study was not analysed.
         """
         from bias_toolkit.study.export import export
 

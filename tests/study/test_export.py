@@ -1,6 +1,8 @@
 """The test images of a study in other tools' formats, read back and compared with the study's tables."""
 
+import errno
 import json
+import os
 import re
 import shutil
 import sys
@@ -135,6 +137,30 @@ def test_what_cannot_be_exported_is_refused(finished, tmp_path):
     for out in (tmp_path, tmp_path / "file"):
         with pytest.raises(InputError, match=re.escape(f"{out} exists and is not empty")):
             finished.export("csv", out)
+
+
+def test_a_place_that_cannot_be_written_gives_one_sentence(finished, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"out cannot be written to \(Not a directory\); name another folder\.$"):
+        finished.export("csv", tmp_path / "file" / "out")
+
+    def fill_the_disk(text, path):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("bias_toolkit.study.export.write_text", fill_the_disk)
+    with pytest.raises(InputError, match=r"out cannot be written to \(No space left on device\); name another folder"):
+        finished.export("csv", tmp_path / "out")
+
+
+def test_boxes_and_images_have_the_same_readable_names_in_fiftyone(finished, tmp_path, monkeypatch):
+    monkeypatch.setattr("bias_toolkit.report.words.sentences.ClassNames.shown", lambda self, label: f"digit {label}")
+    folder = finished.export("fiftyone", tmp_path / "out")
+    samples = json.loads((folder / "samples.json").read_text(encoding="utf-8"))["samples"]
+    for sample in samples:
+        assert sample["ground_truth"]["label"] == f"digit {sample['label']}"
+        for each in sample["objects"]["detections"]:
+            assert each["label"] == f"digit {each['category']}"
+            assert each["category"] == sample["label"]
 
 
 def test_images_that_are_in_no_files(finished, tmp_path, monkeypatch):

@@ -64,6 +64,7 @@ COMMANDS = [
     ("sizes", "."),
     ("explain", ".", "--worst", "1"),
     ("explain", ".", "{image}"),
+    ("live", "."),
     ("neighbours", ".", "{image}"),
     ("plot", ".", "size-vs-invariance", "--out", "figure.png"),
 ]

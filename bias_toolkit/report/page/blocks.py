@@ -236,6 +236,38 @@ class ViewerBlock:
         return range(len(self.likely[0]))
 
 
+@dataclass(frozen=True)
+class LiveBlock:
+    """A photograph over which the reader moves the view, with a model that a server at the page's address runs.
+
+    `protocols` has a line on each. `start` is what the page asks for first: image, protocol, size, fill, blur and
+    low_pass (the size of the filters, 1 for none).
+    """
+
+    kind: ClassVar[str] = "live"
+    file: str  # the address of the first picture, of side + 2 radius pixels a side
+    side: int
+    radius: int  # the largest shift, in pixels
+    names: Sequence[str]  # of the classes
+    colours: Sequence[str]  # of the first classes that the reader sees
+    other: str  # the colour of all others
+    images: Sequence[str]  # names to choose from
+    images_note: str
+    protocols: Mapping[str, str]
+    sizes: Mapping[str, tuple[float, float, float]]  # by protocol the smallest, the largest and the usual size
+    fills: Sequence[str]
+    most_blur: float
+    filters: Sequence[int]
+    start: Mapping[str, Any]
+    ranks: range  # as many numbers as each view has classes
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What the script needs, as JSON values."""
+        names = ("side", "radius", "colours", "other", "sizes", "start")
+        return {name: getattr(self, name) for name in names} | {"names": [visible_name(name) for name in self.names]}
+
+
 Block = (
     Paragraph
     | FigureBlock
@@ -246,6 +278,7 @@ Block = (
     | AnswerBlock
     | TrialsBlock
     | ViewerBlock
+    | LiveBlock
 )
 
 

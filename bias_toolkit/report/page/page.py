@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 
 from bias_toolkit.foundation.progress import Progress, silent
 from bias_toolkit.foundation.words import visible
-from bias_toolkit.report.page.blocks import Block, FigureBlock, Section, ViewerBlock
+from bias_toolkit.report.page.blocks import Block, FigureBlock, LiveBlock, Section, ViewerBlock
 from bias_toolkit.report.page.photographs import write_photographs
 from bias_toolkit.report.page.publish import GENERATOR, PAGE, published
 from bias_toolkit.report.page.style import save_figure
@@ -29,11 +29,14 @@ POLICY = "default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'; b
 """What a browser may do with a page: show it and its own pictures. It runs no script and asks no other machine."""
 
 
-def policy_of(scripts: Sequence[str]) -> str:
-    """The policy of a page with exactly these scripts, each allowed by its SHA-256."""
+def policy_of(scripts: Sequence[str], asks: bool = False) -> str:
+    """The policy of a page with exactly these scripts, each allowed by its SHA-256.
+
+    `asks` says whether they may ask the server from which the page comes.
+    """
     digests = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts)
     allowed = " ".join(f"'sha256-{digest}'" for digest in digests)
-    return f"{POLICY}; script-src {allowed}" if allowed else POLICY
+    return POLICY + (f"; script-src {allowed}" if allowed else "") + ("; connect-src 'self'" if asks else "")
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,11 @@ class Page:
     def blocks(self) -> list[Block]:
         """Every block of the page, from top to bottom."""
         return [*self.opening, *(block for section in self.sections for block in section.blocks)]
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it asks the server from which it comes."""
+        return any(isinstance(block, LiveBlock) for block in self.blocks)
 
 
 def write_page(page: Page, folder: str | os.PathLike) -> Path:
@@ -100,9 +108,7 @@ def render(page: Page, photographs: Mapping[str, Mapping[str, Any]] | None = Non
     )
     environment.filters["rows_of"] = rows_of
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
-    has_viewer = any(isinstance(block, ViewerBlock) for block in page.blocks)
-    names = [*(["viewer.js"] if has_viewer else []), *(["photographs.js"] if photographs else [])]
-    scripts = [_template(name) for name in names]
+    scripts = scripts_of(page, bool(photographs))
     first = first_findings(page.findings, page.most)
     further = [finding for finding in page.findings if finding not in first] if page.most is not None else page.findings
     return environment.get_template("page.html").render(
@@ -111,13 +117,21 @@ def render(page: Page, photographs: Mapping[str, Mapping[str, Any]] | None = Non
         further=[(topic, list(group)) for topic, group in itertools.groupby(further, lambda finding: finding.topic)],
         kinds=KINDS,
         generator=GENERATOR,
-        policy=policy_of(scripts),
+        policy=policy_of(scripts, page.is_live),
         scripts=scripts,
         style=_template("page.css"),
         figures=FIGURES,
         photographs=photographs or {},
         formats=page.formats,
     )
+
+
+def scripts_of(page: Page, has_photographs: bool = False) -> list[str]:
+    """The scripts that a page needs."""
+    has_viewer = any(isinstance(block, ViewerBlock) for block in page.blocks)
+    scripts = [_template("moves.js") + _template("live.js")] if page.is_live else []
+    scripts += [_template("moves.js") + _template("viewer.js")] if has_viewer else []
+    return scripts + ([_template("photographs.js")] if has_photographs else [])
 
 
 def _template(name: str) -> str:

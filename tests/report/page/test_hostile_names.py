@@ -51,7 +51,8 @@ def looks_harmless(html):
     found = Attributes(html)
     # Nothing but the page's own scripts, which its policy names, is a script.
     scripts = re.findall("<script>(.*?)</script>", html, re.DOTALL)
-    assert {page._template("viewer.js"), page._template("photographs.js")}.issuperset(scripts)
+    viewer = page._template("moves.js") + page._template("viewer.js")
+    assert {viewer, page._template("photographs.js")}.issuperset(scripts)
     assert ("script" in found.tags) == bool(scripts)
     assert not found.policies or found.policies == [page.policy_of(scripts)]
     assert not {"iframe", "object", "embed", "base", "form", "link"} & found.tags

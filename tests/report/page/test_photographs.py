@@ -118,6 +118,23 @@ def test_a_click_keeps_the_card_so_that_its_link_can_be_reached(opened, written)
     assert shown(opened) is None
 
 
+def test_on_a_small_screen_the_card_hides_no_dot(opened, written):
+    opened.set_viewport_size({"width": 400, "height": 800})
+    figure = opened.locator(".photographs")
+    box = figure.bounding_box()
+    for place in (0, 1, len(written.dots) - 1):
+        x, y = written.places[written.dots[place].number] * [box["width"], box["height"]]
+        opened.mouse.move(box["x"] + x, box["y"] + y)
+        card = opened.locator(".card").bounding_box()
+        assert card["y"] >= box["y"] + box["height"] - 1
+        assert card["x"] >= 0
+        assert card["x"] + card["width"] <= 400
+        picture = opened.locator(".card > div").evaluate(
+            "each => [each.clientWidth, ...getComputedStyle(each).backgroundPosition.split(' ').map(parseFloat)]"
+        )
+        assert picture == [80, -80 * (place % COLUMNS), -80 * (place // COLUMNS)]
+
+
 def test_every_photograph_is_in_the_sheet(written):
     sheet = np.asarray(Image.open(written.path.parent / "figures" / "scatter.jpg"), int)
     assert sheet.shape == (TILE, TILE * COLUMNS, 3)

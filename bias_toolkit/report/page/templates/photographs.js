@@ -17,11 +17,13 @@ for (const figure of document.querySelectorAll('.photographs')) {
     ring.style.left = `${x / 100}%`;
     ring.style.top = `${y / 100}%`;
     // The card is on the side of the dot that has more room.
-    Object.assign(card.style, { left: 'auto', right: 'auto', top: 'auto', bottom: 'auto' });
-    card.style[x < 5000 ? 'left' : 'right'] = `calc(${(x < 5000 ? x : 1e4 - x) / 100}% + 8px)`;
-    card.style[y < 5000 ? 'top' : 'bottom'] = `calc(${(y < 5000 ? y : 1e4 - y) / 100}% + 8px)`;
+    const near = (place) => `calc(${place / 100}% + 8px)`;
+    const rows = y < 5000 ? [near(y), 'auto'] : ['auto', near(1e4 - y)];
+    const sides = x < 5000 ? ['auto', near(x)] : [near(1e4 - x), 'auto'];
+    card.style.setProperty('--beside', `${rows[0]} ${sides[0]} ${rows[1]} ${sides[1]}`);
     const [column, row] = [number % columns, Math.floor(number / columns)];
-    picture.style.background = `url("${sheet}") ${-160 * column}px ${-160 * row}px / ${160 * columns}px auto`;
+    // One em is the side of a photograph.
+    picture.style.background = `url("${sheet}") ${-column}em ${-row}em / ${columns}em auto`;
     words.replaceChildren(...[['b', title], ...lines.map((line) => ['span', line])].map(([tag, text]) => {
       const element = document.createElement(tag);
       element.textContent = text;
