@@ -120,13 +120,17 @@ def pages_without_figures(no_figures):
 
 @pytest.fixture(scope="session")
 def two_folds():
-    """A context in which the regression has 2 folds and 10 rounds of boosting: else it takes longer than the rest."""
+    """A context in which the regression has 2 folds and 10 rounds of boosting, and a jackknife 2 groups.
+
+    Else they take longer than the rest.
+    """
 
     @contextmanager
     def folding_in_two():
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("bias_toolkit.analysis.ceiling.FOLDS", 2)
             patch.setattr("bias_toolkit.analysis.ceiling.BOOSTING_ROUNDS", 10)
+            patch.setattr("bias_toolkit.objects.two_sample.GROUPS", 2)
             yield
 
     return folding_in_two
@@ -212,6 +216,23 @@ def pooled(photographs, fast, tmp_path_factory, two_folds):
     folder = tmp_path_factory.mktemp("pooled") / "study"
     with two_folds():
         return Study(folder, photographs["train"], photographs["test"], "demo:global-pooling", **fast).analyse()
+
+
+@pytest.fixture(scope="session")
+def two_flagged(photographs, fast, made_once, two_folds):
+    """Two studies with flags, of the same photographs and of 70 other test images; tests must not change them."""
+    from bias_toolkit import Study
+
+    def make(folder):
+        others = write_dataset(
+            folder / "test", "uniform", load_dataset("demo:uniform").images["image_id"][70:140].tolist()
+        )
+        with two_folds():
+            for name, test in (("study", photographs["test"]), ("other", others)):
+                Study(folder / name, photographs["train"], test, "demo:fully-connected", **fast).fit_flag()
+
+    folder = made_once("flagged", make)
+    return Study(folder / "study"), Study(folder / "other")
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from bias_toolkit.analysis.binomial_fit import fit_binomial, fit_within_classes
 from bias_toolkit.analysis.correlation import rank_correlations
 from bias_toolkit.analysis.factors import differences, margin_strata
 
-DRAWS = 160
-# Of 160 intervals that hold the truth with a chance of 95%, fewer than 87% or all do once in 3,000 times; 87% of
+DRAWS = 100
+# Of 100 intervals that hold the truth with a chance of 95%, fewer than 87% or all do once in 160 times; 87% of
 # intervals of half the width, which hold it with a chance of 67%, never do.
 LOW, HIGH = 0.87, 0.995
 OF_DISTANCE = 0.4
@@ -39,7 +39,7 @@ def test_odds_ratios(draw, fit, intercepts):
         tells = (np.bincount(classes, weights=changed) > 0)[classes]
         fitted = fit(x[tells], changed[tells], steps[tells], np.unique(classes[tells], return_inverse=True)[1])
         found.append([fitted.odds_ratio(at) for at in (0, 1)])
-        if not intercepts and len(by_image) < 60:
+        if not intercepts and len(by_image) < 40:
             by_image.append(fit_binomial(x, changed, steps, np.arange(1000)).odds_ratio(1))
     found = np.array(found)
     assert LOW <= held(found[:, 0, 1:3], np.exp(OF_DISTANCE)) <= HIGH
@@ -92,7 +92,7 @@ def test_distance_that_works_through_the_margin(draw):
     told = {}
     for effect in (0.0, 0.6):
         rows = []
-        for _ in range(60):
+        for _ in range(40):
             images = draw(rng, [30] * 10, distance=effect, alike=0.0)
             x = images[["nn_distance", "margin"]].to_numpy()
             changed = images["p_top1_change"].to_numpy(float) * 8

@@ -6,14 +6,10 @@ import shutil
 import pandas as pd
 import pytest
 
-from bias_toolkit import Study
-
 
 @pytest.fixture(scope="module")
-def study(photographs, fast, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("flagged") / "study"
-    Study(folder, photographs["train"], photographs["test"], "demo:fully-connected", **fast).fit_flag()
-    return folder
+def study(two_flagged, tmp_path_factory):
+    return shutil.copytree(two_flagged[0].folder, tmp_path_factory.mktemp("flagged") / "study")
 
 
 def test_flag_says_how_good_it_is(study, run):
@@ -65,12 +61,11 @@ def test_a_table_with_boxes_says_which_are_framed_unlike(study, photographs, run
     assert run("flag", study, "--share-flagged", 0.2)[0] == 0
 
 
-def test_the_flag_is_evaluated_on_another_study(study, photographs, fast, run, tmp_path):
-    other = tmp_path / "other"
-    Study(other, photographs["train"], "demo:photographer", "demo:fully-connected", **fast).fit_flag()
+def test_the_flag_is_evaluated_on_another_study(study, two_flagged, run):
+    other = two_flagged[1].folder
     code, out, _ = run("flag", study, "--evaluate-on", other)
     assert code == 0
-    assert f"Fitted to the test images of {study}, and evaluated on 1,000 test images of {other}." in out
+    assert f"Fitted to the test images of {study}, and evaluated on 70 test images of {other}." in out
     code, _, err = run("flag", study, "--evaluate-on", study)
     assert code == 2
     assert "has not both unstable and stable test images" in err

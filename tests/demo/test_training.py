@@ -38,10 +38,11 @@ def test_same_seed_same_weights_and_no_trace_in_the_global_generator(name):
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
-    first = train_demo_network(name, seed=3, epochs=2, images=64).state_dict()
+    small = {"epochs": 2, "batch": 8, "images": 16}
+    first = train_demo_network(name, seed=3, **small).state_dict()
     assert torch.equal(torch.rand(3), expected)
-    again = train_demo_network(name, seed=3, epochs=2, images=64).state_dict()
-    other = train_demo_network(name, seed=4, epochs=2, images=64).state_dict()
+    again = train_demo_network(name, seed=3, **small).state_dict()
+    other = train_demo_network(name, seed=4, **small).state_dict()
     assert all(torch.equal(first[key], again[key]) for key in first)
     assert any(not torch.equal(first[key], other[key]) for key in first)
 
@@ -53,8 +54,8 @@ def test_arms_differ_only_in_what_they_say(monkeypatch):
         training.functional, "cross_entropy", lambda logits, own: labels.append(own) or entropy(logits, own)
     )
     monkeypatch.setattr(training, "LEARNING_RATE", 0.0)
-    networks = [train_demo_network("global-pooling", arm, seed=1, epochs=2, batch=16, images=64) for arm in ARMS]
-    orders = torch.stack(labels).view(len(ARMS), 8, 16)
+    networks = [train_demo_network("global-pooling", arm, seed=1, epochs=2, batch=8, images=32) for arm in ARMS]
+    orders = torch.stack(labels).view(len(ARMS), 8, 8)
     assert (orders == orders[0]).all()
     for arm, network in zip(ARMS, networks, strict=True):
         for own, first in zip(network.parameters(), networks[0].parameters(), strict=True):
@@ -108,12 +109,12 @@ def test_arms_are_kept_in_one_file_in_half_precision(tmp_path, monkeypatch):
 
 
 def quickly(train):
-    return lambda name, *arguments, **options: train(name, *arguments, **options | {"epochs": 1, "images": 64})
+    return lambda name, *arguments, **options: train(name, *arguments, **options | {"epochs": 1, "images": 32})
 
 
 def test_training_learns_the_images_it_is_shown():
-    network = train_demo_network("fully-connected", epochs=20, images=128)
-    pixels, labels = training_images("train", 128)
+    network = train_demo_network("fully-connected", epochs=16, batch=16, images=64)
+    pixels, labels = training_images("train", 64)
     inputs = centre_views(pixels)
     with torch.inference_mode():
         assert (network(inputs).argmax(1) == labels).float().mean() > 0.8
@@ -133,6 +134,9 @@ def test_unknown_network():
         train_demo_network("vgg")
 
 
+CENTRED = ("fully-connected", "global-pooling")
+
+
 @pytest.fixture(scope="module")
 def shipped():
     """Of each network and test set: share of changed steps and accuracy by image, centre offset and scale."""
@@ -146,30 +150,20 @@ def shipped():
             class_names=DEMO_CLASS_NAMES,
         )
         images = np.stack([dataset.read(image_id) for image_id in dataset.images["image_id"][:n]])
-        views = [
-            np.concatenate(
-                [
-                    model.evaluate(images[start : start + 100, k : k + 64, k : k + 64]).probabilities
-                    for start in range(0, n, 100)
-                ]
-            )
-            for k in range(9)
-        ]
+        views = [model.evaluate(images[:, k : k + 64, k : k + 64]).probabilities for k in range(2, 7)]
         top1 = np.stack(views).argmax(axis=2)
         boxes = dataset.objects[["x0", "y0", "x1", "y1"]].to_numpy(float)[:n] / IMAGE_SIDE
         offset = np.hypot(*((boxes[:, :2] + boxes[:, 2:]) / 2 - 0.5).T)
         scale = np.sqrt((boxes[:, 2:] - boxes[:, :2]).prod(axis=1))
-        correct = top1[4] == dataset.images["label"].astype(int).to_numpy()[:n]
+        correct = top1[2] == dataset.images["label"].astype(int).to_numpy()[:n]
         return (top1[1:] != top1[:-1]).mean(axis=0), correct, offset, scale
 
     return {
         (network, name): measure(network, load_demo_dataset(name), n)
         for network in DEMO_NETWORKS
-        for name, n in (("photographer", 100), ("uniform", 200))
+        for name, n in (("photographer", 80), ("uniform", 160))
+        if name == "uniform" or network in CENTRED
     }
-
-
-CENTRED = ("fully-connected", "global-pooling")
 
 
 @pytest.mark.parametrize("network", CENTRED)

@@ -1,5 +1,7 @@
 """Operations that subsample: that each is found, with its strides, and that samples of u are its result."""
 
+from collections import OrderedDict
+
 import numpy as np
 import pytest
 import timm
@@ -12,6 +14,7 @@ from timm.layers.conv2d_same import Conv2dSame
 from timm.layers.pool2d_same import AvgPool2dSame, MaxPool2dSame
 from torch import nn
 from torchvision import models
+from torchvision.models.convnext import CNBlockConfig
 
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.models.lowpass import low_pass
@@ -54,7 +57,18 @@ EXPECTED = {
         *((f"features.{k}", "patch merging", 2, 4 * 2 ** (k // 2)) for k in (2, 4, 6)),
     ],
 }
-SMALLER = {"vit_b_16": {"image_size": 64}, "vgg16": {"init_weights": False}}
+VGG_LAYERS = [each if each == "M" else 8 for each in models.vgg.cfgs["D"]]
+SMALL = {
+    "resnet18": lambda: models.ResNet(models.resnet.BasicBlock, [1, 1, 1, 1], num_classes=10),
+    "vgg16": lambda: nn.Sequential(OrderedDict(features=models.vgg.make_layers(VGG_LAYERS))),
+    "densenet121": lambda: models.DenseNet(8, (2, 2, 2, 2), 16, num_classes=10),
+    "mobilenet_v2": lambda: models.MobileNetV2(num_classes=10, width_mult=0.25),
+    "efficientnet_b0": lambda: models.efficientnet_b0(num_classes=10),
+    "convnext_tiny": lambda: models.ConvNeXt([CNBlockConfig(8, 8 * (k < 3) or None, 1) for k in range(4)]),
+    "vit_b_16": lambda: models.VisionTransformer(64, 16, 1, 4, 32, 32),
+    "swin_t": lambda: models.SwinTransformer([4, 4], 12, [1, 1, 1, 1], [3, 3, 3, 3], [7, 7], num_classes=10),
+}
+"""The same networks with fewer layers and channels."""
 
 
 def images(side, batch=2, seed=0):
@@ -83,7 +97,7 @@ def seen(network, pictures, plan=None):
 @torch.no_grad()
 def test_every_operation_is_found_and_samples_of_u_are_its_result(name):
     torch.manual_seed(0)
-    network = getattr(models, name)(weights=None, **SMALLER.get(name, {})).eval()
+    network = SMALL[name]().eval()
     plan = find_subsampling(network, 64)
     assert described(plan.operations) == EXPECTED[name]
     assert plan.unmeasured == ()
@@ -232,7 +246,7 @@ def test_calls_are_counted_and_what_cannot_be_measured_is_named():
 @torch.no_grad()
 def test_a_rebuilt_network_is_measured_at_the_same_places(name):
     torch.manual_seed(0)
-    network = getattr(models, name)(weights=None).eval()
+    network = SMALL[name]().eval()
     rebuilt = low_pass(network, 3, input_size=64)
     found = seen(rebuilt, images(64))
     plain = find_subsampling(network, 64)
@@ -264,7 +278,7 @@ def test_in_a_rebuilt_network_u_is_what_the_filter_gives_at_stride_1():
 
 
 def test_a_pass_leaves_the_network_as_it_was():
-    network = models.resnet18(weights=None).train()
+    network = SMALL["resnet18"]().train()
     hooks = sum(len(layer._forward_hooks) + len(layer._forward_pre_hooks) for layer in network.modules())
     find_subsampling(network, 64)
     assert network.training

@@ -1,5 +1,8 @@
 """Files in torchvision's layouts give the outputs that torchvision gives with them. The weights are random."""
 
+from functools import partial
+from unittest.mock import MagicMock
+
 import numpy as np
 import pytest
 import timm
@@ -29,11 +32,11 @@ def photographs(side, n=6):
 
 def lively(network, x):
     """Random weights whose outputs differ between images: batch statistics are those of the images."""
-    for layer in network.modules():
+    for layer in network.eval().modules():
         if isinstance(layer, torch.nn.BatchNorm2d):
-            layer.momentum = 1.0
+            layer.train().momentum = 1.0
     with torch.no_grad():
-        network.train()(x)
+        network(x)
         network.eval()
         network.fc.weight.mul_(3 / network(x).std(0).mean())
         network.fc.bias.sub_(network(x).mean(0))
@@ -49,12 +52,12 @@ def agrees(model, network, pixels, x):
     assert (made.argmax(1) == expected.argmax(1)).all()
 
 
-SIDES = {"googlenet": 224, "inception_v3": 299}
+SIDES = {"googlenet": 64, "inception_v3": 75}
 
 
 @pytest.fixture(scope="module", params=SIDES)
-def inception(request):
-    """A network as torchvision builds it for its pretrained weights, its name, and images for it."""
+def built(request):
+    """A network as torchvision builds it for its pretrained weights, its name, and small images for it."""
     name = request.param
     pixels, x = photographs(SIDES[name])
     with torch.random.fork_rng(devices=[]):
@@ -62,6 +65,16 @@ def inception(request):
         build = getattr(torchvision.models, name)
         network = build(weights=None, aux_logits=True, transform_input=True, init_weights=False)
         return name, lively(network, x), pixels, x
+
+
+@pytest.fixture
+def inception(built, monkeypatch):
+    """The same; the published weights are said to be for images as small."""
+    published = torchvision.models.get_model_weights(built[0]).DEFAULT
+    transforms = partial(published.transforms, crop_size=SIDES[built[0]])
+    small = MagicMock(DEFAULT=MagicMock(meta=published.meta, transforms=transforms))
+    monkeypatch.setattr(torchvision.models, "get_model_weights", lambda _: small)
+    return built
 
 
 def saved(tensors, path):
@@ -103,6 +116,16 @@ def test_a_lacking_layer_is_still_told(inception, tmp_path):
         load_model(f"torchvision:{name}", weights=saved(tensors, tmp_path / "w.pth"))
 
 
+@pytest.fixture
+def one_block(monkeypatch):
+    """Torchvision's transformers have one block, or one a stage."""
+    vit, maxvit = torchvision.models.vision_transformer, torchvision.models.maxvit
+    build_vit, build_maxvit = vit._vision_transformer, maxvit._maxvit
+    small = {"stem_channels": 8, "block_channels": [32] * 4, "block_layers": [1] * 4}
+    monkeypatch.setattr(vit, "_vision_transformer", lambda **options: build_vit(**options | {"num_layers": 1}))
+    monkeypatch.setattr(maxvit, "_maxvit", lambda **options: build_maxvit(**options | small))
+
+
 def transformer(side, n_classes, tmp_path):
     """A vision transformer of torchvision with random weights, and a file of them as a parallel training saves it."""
     with torch.random.fork_rng(devices=[]):
@@ -114,6 +137,7 @@ def transformer(side, n_classes, tmp_path):
     return network, saved(tensors, tmp_path / "vit.pth")
 
 
+@pytest.mark.usefixtures("one_block")
 def test_a_transformers_size_is_that_of_its_file(tmp_path):
     network, path = transformer(64, 1000, tmp_path)
     model = load_model("torchvision:vit_b_16", weights=path, runtime="torch")
@@ -122,6 +146,7 @@ def test_a_transformers_size_is_that_of_its_file(tmp_path):
     agrees(model, network, *photographs(64, 4))
 
 
+@pytest.mark.usefixtures("one_block")
 def test_a_transformers_preprocessing_is_that_of_published_weights_of_its_size(tmp_path):
     _, path = transformer(384, 5, tmp_path)
     blueprint = torchvision_classifier("vit_b_16", read_weights(path))
@@ -131,6 +156,7 @@ def test_a_transformers_preprocessing_is_that_of_published_weights_of_its_size(t
     assert blueprint.preprocessing.interpolation == "bicubic"
 
 
+@pytest.mark.usefixtures("one_block")
 def test_a_maxvit_has_the_size_that_torchvision_builds(tmp_path):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
