@@ -59,7 +59,11 @@ def comparison_section(contents: FramingContents) -> Section | Omitted:
     title = "Are both sets framed alike?"
     if comparison is None or not first or not second:
         lacking = [each.the for each in (first, second) if each is not None and not each]
-        reason = f"{' and '.join(lacking)} {has(len(lacking))} no object boxes." if lacking else "too few images have object boxes."
+        reason = (
+            f"{' and '.join(lacking)} {has(len(lacking))} no object boxes."
+            if lacking
+            else "too few images have object boxes."
+        )
         return Omitted(title, reason)
     test = comparison.test
     names = (first.name.lower(), second.name.lower())
