@@ -111,8 +111,11 @@ def _parameter(name: str) -> inspect.Parameter:
     )
 
 
-def takes_study_options(*steps: Step) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command the options that its steps depend on, collected in its parameter `options` (a dict by name)."""
+def takes_study_options(*steps: Step, also: Iterable[str] = ()) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the options that its steps depend on, and those of other settings.
+
+    They are collected in its parameter `options` (a dict by name).
+    """
     named = inspect.signature(_named, eval_str=True).parameters.values()
     needs_model = any("model" in step.input_names() for step in steps)
     shared = [
@@ -121,7 +124,7 @@ def takes_study_options(*steps: Step) -> Callable[[Callable[..., None]], Callabl
         if needs_model or parameter.name not in OF_THE_MODEL
     ]
     # A flag that belongs to several steps would not say which of them is meant.
-    names = settings_of(steps)
+    names = [*settings_of(steps), *also]
     flags = Counter(map(flag_of, names))
     shared += [_parameter(name) for name in names if flags[flag_of(name)] == 1]
 

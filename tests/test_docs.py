@@ -2,16 +2,15 @@
 
 import ast
 import configparser
-import inspect
 import re
 from importlib import import_module
 from pathlib import Path
 
 import pytest
+import typer
 
 from bias_toolkit import Study
-from bias_toolkit.study.settings import Settings, flag_of
-from bias_toolkit_cli.commands import COMMANDS
+from bias_toolkit_cli.commands import COMMANDS, command_line
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
@@ -19,6 +18,9 @@ PAGES = [
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
 LINK = re.compile(r"\]\(([^)\s]+)\)")
+COMMAND = re.compile(r"(?:^ {4}|`|/)bias-toolkit ([a-z]+(?:-[a-z]+)*)([^`|#\n]*)", re.MULTILINE)
+OPTION = re.compile(r"(?<![\w-])--[a-z][\w-]*")
+SCRIPTS = ("benchmarks/paper.py", "bias_toolkit/demo/training.py")
 OF_OTHERS = {"--index-url", "--no-deps", "--check", "--opt_out", "--array", "--wait", "--wrap"}
 """Options in the pages that belong to pip, ruff, OpenVINO and Slurm."""
 
@@ -28,6 +30,15 @@ def setup():
     parser = configparser.ConfigParser()
     parser.read(ROOT / "setup.cfg", encoding="utf-8")
     return parser
+
+
+@pytest.fixture(scope="module")
+def options():
+    commands = typer.main.get_command(command_line(list(COMMANDS))).commands
+    return {
+        name: {"--help", "--version"}.union(*(each.opts for each in command.params))
+        for name, command in commands.items()
+    }
 
 
 def requirements(text):
@@ -71,21 +82,14 @@ def test_every_page_and_every_command_is_listed():
 
 
 @pytest.mark.parametrize("page", PAGES, ids=names)
-def test_commands_and_options_that_a_page_names_exist(page):
-    text = page.read_text(encoding="utf-8")
-    assert set(re.findall(r"(?:^ {4}|`|/)bias-toolkit ([a-z]+(?:-[a-z]+)*)", text, re.MULTILINE)) <= set(COMMANDS)
-    flags = {flag_of(name) for name in Settings.__dataclass_fields__}
-    # The other options are declared in the commands, with their names or those of the parameters.
-    sources = "".join(
-        inspect.getsource(import_module(f"bias_toolkit_cli.{module}"))
-        for module in {*(module for module, _ in COMMANDS.values()), "options", "commands"}
-    ) + "".join(
-        (ROOT / file).read_text(encoding="utf-8") for file in ("benchmarks/paper.py", "bias_toolkit/demo/training.py")
-    )
-    flags |= {f"--{name.replace('_', '-')}" for name in re.findall(r"^    (\w+): Annotated", sources, re.MULTILINE)}
-    flags |= set(re.findall(r'"(--[\w-]+)"', sources)) | {"--help"}
-    named = set(re.findall(r"(?<![\w-])--[a-z][\w-]*", text)) - OF_OTHERS
-    assert named <= flags
+def test_commands_and_options_that_a_page_names_exist(page, options):
+    text = page.read_text(encoding="utf-8").replace("\\\n", " ")
+    for command, beside in COMMAND.findall(text):
+        assert set(OPTION.findall(beside)) <= options[command], command
+    scripts = "".join((ROOT / file).read_text(encoding="utf-8") for file in SCRIPTS)
+    of_scripts = [f"--{name}" for name in re.findall(r"^    (\w+): Annotated", scripts, re.MULTILINE)]
+    of_scripts += re.findall(r'"(--[\w-]+)"', scripts)
+    assert set(OPTION.findall(text)) <= OF_OTHERS.union(of_scripts, *options.values())
 
 
 def test_the_python_page_names_what_there_is():
@@ -129,4 +133,6 @@ def test_every_extra_is_described(setup):
 def test_the_citation_is_of_this_version(setup):
     citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
     assert f"\nversion: {setup['metadata']['version']}\n" in citation
+    page = (ROOT / "docs" / "about" / "cite.md").read_text(encoding="utf-8")
+    assert f"version = {{{setup['metadata']['version']}}}" in page
     assert citation.startswith("cff-version: 1.2.0\n")

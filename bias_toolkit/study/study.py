@@ -566,6 +566,10 @@ class Study:
         needed = set().union(*(step.lineage() for step in wanted))
         required = set().union(*(step.requires for step in needed))
         self.inputs.require([name for name in (*SPLITS, "model") if name in required])
+        if self.settings.device != self.inputs.recorded.settings.get("device", self.settings.device):
+            from bias_toolkit.models import resolve_device
+
+            resolve_device(self.settings.device)
         self.inputs.check()
         for step in steps.STEPS:
             if step in needed and step.check is not None:

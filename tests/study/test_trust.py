@@ -101,6 +101,15 @@ def test_what_is_to_be_computed_with_it_is_refused(planted, call):
         assert "evilmod:make, which is code" in err
 
 
+def test_a_device_that_is_not_there_is_not_recorded(planted, call):
+    study = planted(is_opened=True)
+    record = read_record(study)
+    code, err = call("embed", ".", "--device", "tpu")
+    assert (code, was_imported(study)) == (2, False)
+    assert "'tpu' is not to be had" in err
+    assert read_record(study) == record
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

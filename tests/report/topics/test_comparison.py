@@ -289,3 +289,11 @@ def test_nothing_to_compare():
     other = FramedSet("the other dataset", "other", "other", summary=pd.DataFrame([SUMMARY | {"n_images": 4}]))
     (few,) = comparison_findings(FramingContents(first, other))
     assert few.kind == "caution"
+
+
+def test_the_section_names_the_sets_without_boxes():
+    with_boxes = FramedSet("the dataset", "", "dataset", summary=pd.DataFrame([SUMMARY]))
+    other = FramedSet("the other dataset", "other", "other")
+    assert comparison_section(FramingContents(with_boxes, other)).reason == "the other dataset has no object boxes."
+    neither = FramingContents(FramedSet("the dataset", "", "dataset"), other)
+    assert comparison_section(neither).reason == "the dataset and the other dataset have no object boxes."

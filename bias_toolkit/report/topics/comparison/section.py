@@ -32,7 +32,7 @@ from bias_toolkit.report.topics.comparison.findings import (
 from bias_toolkit.report.topics.framing.contents import FramedSet, FramingContents
 from bias_toolkit.report.words.definitions import LABELLED, label_of
 from bias_toolkit.report.words.finding import Unit, sign
-from bias_toolkit.report.words.sentences import lowered
+from bias_toolkit.report.words.sentences import has, lowered
 
 BINS = 32
 TICKS = (0.03, 0.1, 0.3, 1, 3, 10)
@@ -59,7 +59,11 @@ def comparison_section(contents: FramingContents) -> Section | Omitted:
     title = "Are both sets framed alike?"
     if comparison is None or not first or not second:
         lacking = [each.the for each in (first, second) if each is not None and not each]
-        reason = f"{' and '.join(lacking)} has no object boxes." if lacking else "too few images have object boxes."
+        reason = (
+            f"{' and '.join(lacking)} {has(len(lacking))} no object boxes."
+            if lacking
+            else "too few images have object boxes."
+        )
         return Omitted(title, reason)
     test = comparison.test
     names = (first.name.lower(), second.name.lower())
