@@ -104,6 +104,12 @@ class Runner:
                 finally:
                     self._lock.release()
 
+    def record(self) -> None:
+        """Record the study's inputs and settings, and compute nothing."""
+        with self.one_run(self._progress):
+            self._take_lock()
+            self._recording(False)
+
     def number(self, names: Sequence[str]) -> None:
         """Number the tasks that follow, for the progress of each: `3/9 Features, train`."""
         self._numbers = {name: f"{place}/{len(names)}" for place, name in enumerate(names, start=1)}

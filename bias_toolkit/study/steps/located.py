@@ -83,6 +83,7 @@ def _locate(
     outputs=_outputs,
     files=["located", "skipped"],
     label="Locating objects",
+    by_item=True,
     command="objects",
 )
 def located(
