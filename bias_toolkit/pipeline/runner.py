@@ -78,6 +78,11 @@ class Runner:
         """The names of the tasks that were computed, in order."""
 
     @property
+    def is_local(self) -> bool:
+        """Whether this process does the shards."""
+        return self._executor is self._workshop
+
+    @property
     def folder(self) -> Path:
         """The study's folder."""
         return self._workshop.folder

@@ -23,6 +23,7 @@ from bias_toolkit.pipeline.runner import Runner
 from bias_toolkit.pipeline.step import Step, Task
 from bias_toolkit.pipeline.verify import Damage, verify
 from bias_toolkit.study import steps
+from bias_toolkit.study.duration import duration_sentence
 from bias_toolkit.study.explaining import explainable, request_for, worst_requests
 from bias_toolkit.study.first_answer import FIRST_ANSWER, record_first_answer
 from bias_toolkit.study.identities import EXTRA_FILES
@@ -583,12 +584,13 @@ class Study:
             return []
         self._is_told = True
         lineage = {step for task in tasks for step in task.step.lineage()}
-        return news(
-            self.inputs,
-            self.results,
-            with_model=any("model" in step.requires for step in lineage),
-            with_training=steps.training in lineage and bool(self.inputs.training_arms),
-        )
+        with_model = any("model" in step.requires for step in lineage)
+        with_training = steps.training in lineage and bool(self.inputs.training_arms)
+        sentences = news(self.inputs, self.results, with_model, with_training)
+        if with_model and self._runner.is_local:
+            self.inputs.open("model")
+            sentences += filter(None, [duration_sentence(self._workshop, tasks)])
+        return sentences
 
     def _refuse_early(self, wanted: Sequence[Step]) -> None:
         """Refuse steps that would give no result, before anything is computed or recorded."""
