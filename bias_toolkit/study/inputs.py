@@ -478,9 +478,12 @@ class Inputs:
 
     def check_index(self) -> None:
         """Refuse an index that Faiss does not accept, or cannot train on so few images, before it is built."""
+        # A model that cannot be opened is refused here too.
+        self.identity("model")
+        if self.settings.index == "exact":
+            return
         from bias_toolkit.features.index import check_index
 
-        self.identity("model")
         is_open = self.has_open_model
         dimension = self.model.feature_dimension if is_open else self.recorded.model.feature_dimension
         check_index(self.settings.index, dimension, self.opened("train").n_listed, self.settings.metric)

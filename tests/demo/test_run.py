@@ -6,7 +6,7 @@ from urllib.parse import unquote
 import pytest
 
 from bias_toolkit.datasets import demo
-from bias_toolkit.demo import arms, framed_anew
+from bias_toolkit.demo import framed_anew
 from bias_toolkit.report import write_report
 from bias_toolkit.report.page.blocks import FigureBlock
 from bias_toolkit.report.page.files import RESULTS
@@ -24,9 +24,6 @@ def small(monkeypatch, fast):
     """Fewer pictures under the same laws, quick settings, and of the four studies' reports one, without its figures."""
     for name, images in IMAGES.items():
         monkeypatch.setitem(demo._RECIPES, name, replace(demo._RECIPES[name], images=images))
-    monkeypatch.setattr(arms, "IMAGES", {"photographer": 5, "uniform": 10})
-    monkeypatch.setattr(arms, "DEMO_SEEDS", (0, 1))
-    monkeypatch.setattr(arms, "RUNTIME", "torch")
     for name, value in (fast | SETTINGS).items():
         monkeypatch.setitem(framed_anew.SETTINGS, name, value)
 
