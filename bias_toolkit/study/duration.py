@@ -21,15 +21,19 @@ RESAMPLES = 2000
 def duration_sentence(workshop: Workshop, tasks: Sequence[Task]) -> str | None:
     """`This will take about 4 minutes.`; None if the tasks, and those that they need, lack no work on images.
 
-    The features, sweeps and located objects of a few images are computed, with the open model, and not kept.
+    None also for a map, layers or remedies, which are not tried. The features, sweeps and located objects of a few images are computed, with the open model, and not kept.
     """
-    lacking = [task for task in workshop.plan.in_order(tasks) if task.step.sharding and task.step.sharding.by_item]
-    seconds = sum(_seconds(workshop, task) for task in lacking)
+    on_images = [task for task in workshop.plan.in_order(tasks) if task.step.sharding is not None]
+    if not all(task.step.sharding.by_item for task in on_images):
+        return None
+    seconds = sum(_seconds(workshop, task) for task in on_images)
     if not seconds:
         return None
+    settings = workshop.plan.inputs.settings
     if steps.analysis in {task.step for task in tasks}:
-        seconds += STATISTICS * workshop.plan.inputs.settings.resamples / RESAMPLES
-    return f"This will take about {_rounded(seconds)}."
+        seconds += STATISTICS * settings.resamples / RESAMPLES
+    less = "" if settings.precision is None else ", or less, as sweeps stop at --precision"
+    return f"This will take about {_rounded(seconds)}{less}."
 
 
 def _seconds(workshop: Workshop, task: Task) -> float:
