@@ -39,6 +39,7 @@ from bias_toolkit.report.page.blocks import (
     column_cell,
 )
 from bias_toolkit.report.page.page import MOST_FINDINGS
+from bias_toolkit.report.page.publish import PAGE
 from bias_toolkit.report.page.style import new_figure, styled
 from bias_toolkit.report.words.definitions import label_of, value_form
 from bias_toolkit.report.words.sentences import three_digits
@@ -87,7 +88,7 @@ def run_demo(
             maps[network] = study.measure_map(own).framing_map
         studies[network, test] = study.run(own)
         if len(studies) == 1:
-            first_page(study.report().path)
+            first_page(study.folder / "report" / PAGE)
     for control in CONTROLS.values():
         controls[control] = opened(control, "train-uniform", "uniform").analyse(next(shown))
     per_image = {pair: study.results.per_image for pair, study in studies.items()}

@@ -21,7 +21,8 @@ RESAMPLES = 2000
 def duration_sentence(workshop: Workshop, tasks: Sequence[Task]) -> str | None:
     """`This will take about 4 minutes.`; None if the tasks, and those that they need, lack no work on images.
 
-    None also for a map, layers or remedies, which are not tried. The features, sweeps and located objects of a few images are computed, with the open model, and not kept.
+    None also for a map, layers or remedies, which are not tried. The features, sweeps and located objects of a few
+    images are computed, with the open model, and not kept.
     """
     on_images = [task for task in workshop.plan.in_order(tasks) if task.step.sharding is not None]
     if not all(task.step.sharding.by_item for task in on_images):

@@ -51,7 +51,8 @@ def test_demo_shows_the_whole_argument(tmp_path, capsys):
     with pytest.raises(SystemExit) as end:
         main(["demo", "--out", str(tmp_path / "demo")])
     assert not end.value.code
-    out = capsys.readouterr().out
+    out, err = capsys.readouterr()
+    assert f"First report: {tmp_path / 'demo' / 'fully-connected-on-uniform' / 'report' / 'index.html'}" in err
     # The three answers, and where the rest is.
     said = [
         "The fully connected network is less stable on varied digits than on digits framed as in training.",
