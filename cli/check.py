@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from bias_toolkit.foundation.errors import InputError
-from bias_toolkit_cli.output import print_json, say
+from bias_toolkit_cli.output import opened, print_json, say
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,8 +44,6 @@ def check(
 
     Example: bias-toolkit check study --max-p-top1-change 0.05
     """
-    from bias_toolkit.study import Study
-
     given = [(limit, value) for limit, value in zip(LIMITS, (max_p_top1_change, max_mac, min_accuracy), strict=True)]
     given = [(limit, value) for limit, value in given if value is not None]
     if not given:
@@ -53,10 +51,10 @@ def check(
     for limit, value in given:
         if not 0 <= value <= 1:
             raise InputError(f"{limit.option} is {value:g}, but must be a share from 0 to 1.")
-    opened = Study(study)
+    study_there = opened(study)
     # Raises InputError unless the report is of the study's present inputs and settings.
-    opened.answers()
-    sweep, summary = opened.reference_sweep, opened.analysis.summary
+    study_there.answers()
+    sweep, summary = study_there.reference_sweep, study_there.analysis.summary
     if sweep is None:
         raise InputError(f"{study} has no sweep with steps; run `bias-toolkit report` with --protocol.")
     of_sweep = summary[summary["protocol"].eq(sweep.protocol) & summary["transform"].eq(sweep.transform)]

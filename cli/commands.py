@@ -6,6 +6,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from bias_toolkit_cli.output import console_progress
+
 COMMANDS = {
     "report": ("study_steps", "Run every step and write the bias report."),
     "demo": ("demo", "Make a full report from the built-in dataset, with nothing to download."),
@@ -38,7 +40,8 @@ class Command(TyperCommand):
 
     def format_help(self, ctx: typer.Context, formatter: Any) -> None:
         """Write the help; only now the names are looked up, as the modules that have them import pandas."""
-        names = choices()
+        with console_progress()("Looking up the choices", None):
+            names = choices()
         for parameter in self.params:
             if isinstance(help := getattr(parameter, "help", None), str):
                 for name, listed in names.items():
@@ -95,7 +98,8 @@ def command_line(arguments: list[str]) -> typer.Typer:
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
-        rich_markup_mode="rich",
+        # Importing rich's boxes takes longer than all else that the list of commands needs.
+        rich_markup_mode="rich" if COMMANDS.keys() & set(arguments) else None,
         help="Is my dataset photographed in one way, and is that why my network is brittle?",
         epilog="Example: bias-toolkit report --train photos/train --test photos/val --model efficientnet-lite0 "
         "--out study",

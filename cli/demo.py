@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from bias_toolkit_cli.output import console_progress, print_json, say, say_findings
+from bias_toolkit_cli.output import console_progress, print_json, say, say_findings, tell_news
 
 
 def demo(
@@ -21,7 +21,7 @@ def demo(
     progress = console_progress()
     with progress("Opening the demo", None):
         from bias_toolkit.demo import run_demo
-    page, answers, findings = run_demo(out, progress=progress)
+    page, answers, findings = run_demo(out, progress, lambda page: tell_news([f"First report: {page}"]))
     if json_output:
         print_json({"findings": [finding.to_dict() for finding in [*answers, *findings]], "report": str(page)})
     else:

@@ -9,7 +9,7 @@ import typer
 
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.words import count
-from bias_toolkit_cli.output import console_progress, print_json, say
+from bias_toolkit_cli.output import console_progress, opened, print_json, say
 
 if TYPE_CHECKING:
     from bias_toolkit.study import Study
@@ -50,18 +50,16 @@ def explain(
 
     Example: bias-toolkit explain study --worst 20
     """
-    from bias_toolkit.study import Study
-
     if (image is None) == (worst is None):
         raise InputError("Give either IMAGE or --worst N: what is to be explained.")
     if worst is not None and (box is not None or label is not None):
         raise InputError("--box and --label are for an IMAGE; leave them out with --worst.")
-    opened = Study(study, trust_study=trust_study)
+    there = opened(study, trust_study)
     if worst is not None:
-        _explain_worst(opened, worst, json_output)
+        _explain_worst(there, worst, json_output)
         return
-    explanation = opened.explain(image, box=_box(box), label=label, progress=console_progress())
-    layer = opened.most_moved(explanation.image_id)
+    explanation = there.explain(image, box=_box(box), label=label, progress=console_progress())
+    layer = there.most_moved(explanation.image_id)
     if json_output:
         print_json(explanation.to_dict() | {"page": str(explanation.page), "layer": layer and layer._asdict()})
     else:

@@ -8,7 +8,7 @@ import typer
 
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.words import count, visible_name
-from bias_toolkit_cli.output import console_progress, print_json, say
+from bias_toolkit_cli.output import console_progress, opened, print_json, say
 
 Study = Annotated[str, typer.Argument(metavar="STUDY", help="The study's folder.")]
 SMALLEST_INCHES, LARGEST_INCHES = 1, 40
@@ -54,11 +54,9 @@ def plot(
 
     Example: bias-toolkit plot study distance-vs-invariance --out figure.pdf
     """
-    from bias_toolkit.study import Study as OpenedStudy
-
-    opened = OpenedStudy(study)
+    there = opened(study)
     if name is None or list_only:
-        _list_figures(opened.figures())
+        _list_figures(there.figures())
         return
     if out is None:
         raise InputError("--out is missing; name the file to write, which ends in .pdf, .svg or .png.")
@@ -67,8 +65,8 @@ def plot(
     inches = None if size is None else _inches(size)
     from bias_toolkit.report import resize, save_figure, without_title
 
-    others = [OpenedStudy(other) for other in beside or ()]
-    figure = opened.plot(name, measure=measure, distance=distance, bins=bins, by_class=by_class, beside=others).figure
+    others = [opened(other) for other in beside or ()]
+    figure = there.plot(name, measure=measure, distance=distance, bins=bins, by_class=by_class, beside=others).figure
     if no_title:
         without_title(figure)
     if inches is not None:
@@ -121,12 +119,10 @@ def neighbours(
 
     Example: bias-toolkit neighbours study n01443537/goldfish_7.JPEG --k 5
     """
-    from bias_toolkit.study import Study as OpenedStudy
-
     if k is not None and k < 1:
         raise InputError(f"--k is {k}, but must be at least 1.")
-    opened = OpenedStudy(study)
-    table = opened.neighbours_of(image)
+    there = opened(study)
+    table = there.neighbours_of(image)
     if k is not None and k > len(table):
         raise InputError(
             f"--k is {k}, but the study keeps {count(len(table), 'neighbour')} of each image; run `bias-toolkit index` "
@@ -163,14 +159,12 @@ def verify(
 
     Example: bias-toolkit verify study
     """
-    from bias_toolkit.study import Study as OpenedStudy
-
-    opened = OpenedStudy(study)
-    damaged = opened.verify(progress=console_progress())
+    there = opened(study)
+    damaged = there.verify(progress=console_progress())
     if json_output:
         print_json({"damaged": damaged.to_dict("records")})
     elif damaged.empty:
-        say(f"Every file of the finished steps in {opened.folder} is as it was written.")
+        say(f"Every file of the finished steps in {there.folder} is as it was written.")
     else:
         lines = [f"{row.step}/{row.file}: {row.reason}." for row in damaged.itertuples()]
         # A report shows results of the other commands, so it comes last.

@@ -13,6 +13,7 @@ from bias_toolkit.foundation.bars import ConsoleProgress, LastingStream
 from bias_toolkit.foundation.words import visible, visible_json, visible_name
 
 if TYPE_CHECKING:
+    from bias_toolkit import Study
     from bias_toolkit.report.words.finding import Finding
 
 
@@ -24,6 +25,14 @@ def error_console() -> Console:
 def console_progress() -> ConsoleProgress:
     """Progress bars on standard error, so that standard output holds the result only."""
     return ConsoleProgress(error_console())
+
+
+def opened(folder: str, trust_study: bool = False) -> "Study":
+    """The study in a folder, as it is. Importing what it needs takes a second or more, and a spinner says so."""
+    with console_progress()("Opening the study", None):
+        from bias_toolkit.study import Study
+
+        return Study(folder, trust_study=trust_study)
 
 
 def tell_news(sentences: Sequence[str]) -> None:

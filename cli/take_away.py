@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from bias_toolkit_cli.output import console_progress, say
+from bias_toolkit_cli.output import console_progress, opened, say
 
 Opened = Annotated[str, typer.Argument(metavar="STUDY", help="The folder of an analysed study.")]
 
@@ -22,10 +22,8 @@ def export(
 
     Example: bias-toolkit export study --to csv tables
     """
-    from bias_toolkit.study import Study
-
     with console_progress()("Exporting", None):
-        folder = Study(study).export(to, out)
+        folder = opened(study).export(to, out)
     say(f"Wrote {', '.join(sorted(path.name for path in folder.iterdir()))} to {folder}.")
 
 
@@ -38,6 +36,4 @@ def explore(study: Opened) -> None:
 
     Example: bias-toolkit explore study
     """
-    from bias_toolkit.study import Study
-
-    Study(study).explore()
+    opened(study).explore()

@@ -1,5 +1,6 @@
 """A dataset: its tables and its pixels."""
 
+import dataclasses
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
@@ -12,12 +13,13 @@ import pyarrow as pa
 
 from bias_toolkit.datasets.boxes import upright_objects
 from bias_toolkit.datasets.file_names import check_inside
-from bias_toolkit.datasets.listing import Listing
+from bias_toolkit.datasets.listing import Annotations, Listing
 from bias_toolkit.datasets.pictures import upright_sizes
 from bias_toolkit.datasets.schema import IMAGES, Note, ReducedImage, Reduction, Tables, skipped_table
 from bias_toolkit.foundation.errors import InputError, UnreadableImageError
 from bias_toolkit.foundation.files import file_stamps
 from bias_toolkit.foundation.progress import Progress, silent
+from bias_toolkit.foundation.resampling import named_generator
 from bias_toolkit.foundation.shown import html_table, public_names
 from bias_toolkit.foundation.threads import map_in_parts
 from bias_toolkit.foundation.words import count
@@ -89,6 +91,8 @@ class Dataset:
         self._listing = listing
         self._pixels = pixels
         self._tables: Tables | None = None
+        self.sample_of: int | None = None
+        """How many images the dataset lists of which this one is a sample; None if it is none."""
 
     def __repr__(self) -> str:
         return f"Dataset({self.root!r}, layout={self.layout!r}, {', '.join(self._counts())})"
@@ -221,6 +225,29 @@ class Dataset:
         if not hasattr(self._pixels, "scaled"):
             raise InputError(f"--deep-grey is for image files, and {self.root} has none; leave it out.")
         return Dataset(self._listing, self._pixels.scaled(deep_grey))
+
+    def sampled(self, n: int, seed: int) -> "Dataset":
+        """A dataset, not scanned, of `n` of the listed images, drawn at random; itself if it lists no more.
+
+        What is not listed, or has no file, is left out of it.
+        """
+        whole = self._listing
+        if n >= self.n_listed:
+            return self
+        rows = np.sort(named_generator(seed, "sample of a dataset").permutation(self.n_listed)[:n])
+        image_ids = [whole.image_ids[row] for row in rows]
+
+        def annotate(progress: Progress) -> Annotations:
+            every = whole.annotate(progress)
+            boxes = every.boxes[every.boxes["image_id"].isin(image_ids)]
+            return dataclasses.replace(every, labels=[every.labels[row] for row in rows], boxes=boxes, absent=())
+
+        listing = dataclasses.replace(whole, image_ids=image_ids, annotate=annotate, unlisted=())
+        sample = Dataset(listing, self._pixels)
+        sample.sample_of = self.n_listed
+        # The annotations of all images enter it.
+        sample.fingerprint = hashlib.sha256("\n".join([self.fingerprint, *image_ids]).encode()).hexdigest()
+        return sample
 
     def restore(self, tables: Tables) -> None:
         """Use the tables of an earlier scan of the same dataset, instead of scanning."""

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import ndtr, ndtri
 
 from bias_toolkit.foundation.errors import InputError
 
@@ -96,6 +95,8 @@ class PlacementLaw:
 def _truncated_quantile(u: np.ndarray, mean: float, spread: float, low: ArrayLike, high: ArrayLike) -> np.ndarray:
     if math.isinf(spread):
         return low + u * (high - low)
+    from scipy.special import ndtr, ndtri
+
     a, b = ndtr((low - mean) / spread), ndtr((high - mean) / spread)
     return np.clip(mean + spread * ndtri(a + u * (b - a)), low, high)
 
@@ -104,6 +105,8 @@ def _truncated_cdf(x: np.ndarray, mean: float, spread: float, low: ArrayLike, hi
     x = np.clip(x, low, high)
     if math.isinf(spread):
         return (x - low) / (high - low)
+    from scipy.special import ndtr
+
     a, b = ndtr((low - mean) / spread), ndtr((high - mean) / spread)
     return (ndtr((x - mean) / spread) - a) / (b - a)
 

@@ -52,7 +52,8 @@ def arms_section(
             "The paper says that more augmentation and antialiasing each help, but only in part. To see this, both "
             "networks were trained from scratch on the centred digits of demo:train: with neither remedy, with each of "
             "them, and with both, three times each. The trainings of a seed have the same initial weights, the same "
-            f"order of images and the same number of steps. The table and figures show the first images: {shown}."
+            f"order of images and the same number of steps. The table and figures show the first images: {shown}. "
+            "Trainings and measurements were made in advance, and ship with bias-toolkit."
         ),
         Paragraph(
             "More augmentation shows random parts of a picture, from 8% of its area, and puts half of them at a random "

@@ -1,12 +1,12 @@
 """The demo's networks trained in four arms with three seeds each: their measures on both test sets.
 
-One light sweep for each network, not a study. The tables are kept in the demo's folder, sealed, under the digest of all
-that they depend on, so a second run computes nothing.
+The measures ship with the package, as the weights do: 24 networks on 800 images would take minutes in every demo. They
+are made by `python -m bias_toolkit.demo.arms`, with one light sweep of each network.
 """
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import product
 from pathlib import Path
 
@@ -14,11 +14,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-import bias_toolkit
 from bias_toolkit.datasets import Dataset
 from bias_toolkit.datasets.demo import load_demo_dataset
-from bias_toolkit.foundation.files import columns, file_digest, read_shards, seal_shard, sealed_shards, write_table
-from bias_toolkit.foundation.progress import Progress, silent
+from bias_toolkit.foundation.bars import shown
+from bias_toolkit.foundation.files import columns, file_digest, read_table, write_table
+from bias_toolkit.foundation.progress import Advance, Progress, silent
 from bias_toolkit.foundation.shards import Shard
 from bias_toolkit.invariance import CENTRE, HEADLINE, Sweep, measures_table, sweep_shards
 from bias_toolkit.models import load_model
@@ -31,7 +31,9 @@ IMAGES = {"photographer": 200, "uniform": 600}
 RUNTIME = "auto"
 SWEEP = Sweep("crop", "diagonal", 1.0)
 ARM_MEASURES = (HEADLINE, "mac", "any_change", "accuracy")
-KIND = "arms"
+SHIPPED = Path(__file__).parent / "arms.parquet"
+MADE_OF = SHIPPED.with_suffix(".sha256")
+"""The digest of what the shipped table was made of."""
 
 MEASURED = pa.schema(
     [
@@ -44,56 +46,42 @@ MEASURED = pa.schema(
 """One row per test set, image and network. `right` is whether the centre view's top-1 class is the label."""
 
 
-def measured_arms(folder: Path, progress: Progress = silent) -> pd.DataFrame:
-    """Table MEASURED of all arms and seeds of both networks, from `folder`, or computed there as far as it lacks them.
+def measured_arms() -> pd.DataFrame:
+    """Table MEASURED of all arms and seeds of both networks, as it ships."""
+    return read_table(SHIPPED, MEASURED)
 
-    What is computed is sealed network by network, so a run that was stopped goes on.
-    """
+
+def measure_arms(progress: Progress = silent) -> pd.DataFrame:
+    """Table MEASURED of all arms and seeds of both networks, computed."""
     datasets = {name: load_demo_dataset(name) for name in IMAGES}
-    place = folder / f"{KIND}-{_key(datasets)[:12]}"
-    place.mkdir(parents=True, exist_ok=True)
-    members = list(product(ARM_NETWORKS, [arm.name for arm in ARMS], DEMO_SEEDS))
-    whole = sealed_shards(place, KIND, lambda number: [_file(number)])
-    missing = [number for number in range(len(members)) if number not in whole]
-    total, done = sum(IMAGES.values()), len(members) - len(missing)
-    with progress("Four arms, three seeds", total=len(members) * total, done=done * total) as advance:
-        # Drawing an image takes as long as showing it to a network.
-        pictures = {name: _pictures(dataset) for name, dataset in datasets.items()} if missing else {}
-        for number in missing:
-            network, arm, seed = members[number]
-            tables = _measured(demo_arm(network, arm, seed), datasets, pictures, advance)
-            table = pd.concat(tables, ignore_index=True).assign(network=network, arm=arm, seed=seed)
-            write_table(table[MEASURED.names], place / _file(number), MEASURED)
-            seal_shard(place, KIND, number, [_file(number)])
-    return read_shards(place, KIND, MEASURED)
+    # Drawing an image takes as long as showing it to a network.
+    pictures = {
+        name: {image_id: dataset.read(image_id) for image_id in _shown(dataset)} for name, dataset in datasets.items()
+    }
+    members, tables = list(product(ARM_NETWORKS, [arm.name for arm in ARMS], DEMO_SEEDS)), []
+    with progress("Four arms, three seeds", total=len(members) * sum(map(len, pictures.values()))) as advance:
+        for network, arm, seed in members:
+            for table in _measured(demo_arm(network, arm, seed), datasets, pictures, advance):
+                tables.append(table.assign(network=network, arm=arm, seed=seed))
+    return pd.concat(tables, ignore_index=True)[MEASURED.names]
 
 
-def _file(number: int) -> str:
-    return f"{KIND}-{number:05d}.parquet"
-
-
-def _key(datasets: Mapping[str, Dataset]) -> str:
-    """The digest of all that decides the tables."""
+def made_of() -> str:
+    """The digest of all that decides the table."""
     weights = [file_digest(WEIGHTS / demo_weights_file(demo_arm(network, ARMS[0].name, 0))) for network in ARM_NETWORKS]
-    images = [(name, dataset.fingerprint, _shown(dataset)) for name, dataset in datasets.items()]
-    return hashlib.sha256(
-        json.dumps([bias_toolkit.__version__, weights, images, SWEEP.name, MEASURED.names]).encode()
-    ).hexdigest()
+    images = [(name, load_demo_dataset(name).fingerprint, n) for name, n in IMAGES.items()]
+    return hashlib.sha256(json.dumps([weights, images, SWEEP.name, MEASURED.names]).encode()).hexdigest()
 
 
 def _shown(dataset: Dataset) -> list[str]:
     return dataset.images["image_id"].head(IMAGES[dataset.root.removeprefix("demo:")]).tolist()
 
 
-def _pictures(dataset: Dataset) -> dict[str, np.ndarray]:
-    return {image_id: dataset.read(image_id) for image_id in _shown(dataset)}
-
-
 def _measured(
     name: str,
     datasets: Mapping[str, Dataset],
     pictures: Mapping[str, Mapping[str, np.ndarray]],
-    advance: Callable[[int], None],
+    advance: Advance,
 ) -> Iterator[pd.DataFrame]:
     """The measures of one network on the images of each test set."""
     model = load_model(f"demo:{name}", runtime=RUNTIME)
@@ -111,3 +99,8 @@ def _measured(
         responses = made["responses"]
         right = responses["top1"].str[CENTRE] == responses["label_index"]
         yield measures_table(responses)[["image_id", *ARM_MEASURES]].assign(dataset=dataset, right=right)
+
+
+if __name__ == "__main__":
+    write_table(measure_arms(shown(True)), SHIPPED, MEASURED)
+    MADE_OF.write_text(made_of() + "\n", encoding="utf-8")

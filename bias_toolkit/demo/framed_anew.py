@@ -16,7 +16,16 @@ from bias_toolkit.report.topics.cause.map_figures import framing_maps
 from bias_toolkit.report.topics.cause.map_findings import density_effect, place_of
 from bias_toolkit.report.words.finding import NOT_FOUND_RANK, Kind, value_of
 
-SETTINGS = {"map_images": 50, "map_positions": (0.2, 0.35, 0.5, 0.65, 0.8), "map_surroundings": ("mean",)}
+SETTINGS = {
+    "map_images": 24,
+    "map_positions": (0.2, 0.35, 0.5, 0.65, 0.8),
+    "map_surroundings": ("mean",),
+    "resamples": 500,
+    "permutations": 500,
+    "placements": 200,
+    "noise_images": 128,
+}
+"""Of the demo's studies: fewer images on the map and fewer resamples than by default, as the demo has to be quick."""
 FIGURE, RANK = "maps", 26
 
 
@@ -74,8 +83,9 @@ def framed_anew_section(maps: Mapping[str, FramingMap]) -> Section:
         Heading.FRAMED_ANEW,
         [
             Paragraph(
-                "The test sets above hold different digits at different places. Here the same 50 digits of "
-                "demo:photographer, with the photograph around them, are shrunk, enlarged and moved over a grey canvas."
+                "The test sets above hold different digits at different places. Here the same digits of "
+                f"demo:photographer ({SETTINGS['map_images']}), with the photograph around them, are shrunk, enlarged "
+                "and moved over a grey canvas."
             ),
             FigureBlock(
                 FIGURE,

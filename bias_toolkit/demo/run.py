@@ -1,7 +1,7 @@
 """The demo: two networks, each trained on centred and on varied digits, and one page with all results."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import count, product
 from pathlib import Path
 
@@ -39,6 +39,7 @@ from bias_toolkit.report.page.blocks import (
     column_cell,
 )
 from bias_toolkit.report.page.page import MOST_FINDINGS
+from bias_toolkit.report.page.publish import PAGE
 from bias_toolkit.report.page.style import new_figure, styled
 from bias_toolkit.report.words.definitions import label_of, value_form
 from bias_toolkit.report.words.sentences import three_digits
@@ -59,17 +60,20 @@ BIN_NAMES = {
 }
 
 
-def run_demo(folder: str | os.PathLike, progress: Progress = silent) -> tuple[Path, list[Finding], list[Finding]]:
+def run_demo(
+    folder: str | os.PathLike, progress: Progress = silent, first_page: Callable[[Path], None] = lambda page: None
+) -> tuple[Path, list[Finding], list[Finding]]:
     """Run the demo's networks on its test sets, and write one page that joins them.
 
     `folder` gets one study per network and test set, named `<network>-on-<test set>`, and `index.html`. The controls,
     which were trained on varied digits, are run on the varied test set only, and have no report. The networks of the
-    arms are shown the first images of both test sets, and have no study. What exists is not computed again. Returns the
-    page, its three answers and its findings.
+    arms have no study, and their measures ship with the package. What exists is not computed again. `first_page` gets
+    the path of the first study's report as soon as it is written. Returns the page, its three answers and its findings.
     """
     folder = Path(folder)
     studies, controls, maps = {}, {}, {}
-    pairs = list(product(NETWORKS, TEST_SETS))
+    # The map is for the photographer's digits, so the others bring their report first.
+    pairs = list(product(NETWORKS, reversed(TEST_SETS)))
     shown = (named(progress, f"Study {n}/{len(pairs) + len(CONTROLS)}:") for n in count(1))
 
     def opened(network: str, train: str, test: str) -> Study:
@@ -83,13 +87,15 @@ def run_demo(folder: str | os.PathLike, progress: Progress = silent) -> tuple[Pa
         if test == TEST_SETS[0]:
             maps[network] = study.measure_map(own).framing_map
         studies[network, test] = study.run(own)
+        if len(studies) == 1:
+            first_page(study.folder / "report" / PAGE)
     for control in CONTROLS.values():
         controls[control] = opened(control, "train-uniform", "uniform").analyse(next(shown))
     per_image = {pair: study.results.per_image for pair, study in studies.items()}
     varied = {network: per_image[network, "uniform"] for network in NETWORKS}
     varied |= {control: study.results.per_image for control, study in controls.items()}
     uniform = studies["fully-connected", "uniform"]
-    measured, framing = by_seed(measured_arms(folder, progress)), uniform.results.per_image
+    measured, framing = by_seed(measured_arms()), uniform.results.per_image
     effects = arm_effects(measured)
     helping = arm_findings(effects, left_over(measured))
     law = law_table({"train": uniform.framing_summary("train"), "uniform": uniform.framing_summary("test")})

@@ -9,6 +9,9 @@ FEATURE_DTYPES = ("float32", "float16")
 EXTRA_FORMATS = ("png", "pdf")
 """Formats of a report's figures beside SVG."""
 
+FIGURES = ALL_FIGURES, FIRST_FIGURES = ("all", "first")
+"""That a report draws: all, or those of its first screen."""
+
 PRECISIONS = ("float32", "bfloat16", "float16")
 """Of a network's arithmetic."""
 

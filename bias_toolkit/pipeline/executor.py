@@ -14,8 +14,11 @@ from typing import Any, Protocol
 
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.progress import Advance, silent
+from bias_toolkit.pipeline.known_rows import KnownRows
 from bias_toolkit.pipeline.shards import work_on_shards
-from bias_toolkit.pipeline.step import Job, Plan
+from bias_toolkit.pipeline.step import Job, Plan, Task
+from bias_toolkit.pipeline.step_folder import StepFolder
+from bias_toolkit.pipeline.stored import Stored
 
 
 @dataclass(frozen=True)
@@ -36,12 +39,18 @@ class ShardJob:
 
 
 class Workshop:
-    """A study that one process has opened, for work in its folder; `results` reads the output of steps."""
+    """A study that one process has opened, for work in its folder; `results` reads the output of steps.
 
-    def __init__(self, folder: Path, plan: Plan, results: Any) -> None:
+    `sample` gives what a study of a sample of the same inputs has stored, or None.
+    """
+
+    def __init__(
+        self, folder: Path, plan: Plan, results: Any, sample: Callable[[], Stored | None] = lambda: None
+    ) -> None:
         self.folder = folder
         self.plan = plan
         self.results = results
+        self._sample = sample
 
     def shards(self, job: ShardJob, advance: Advance) -> Iterator[int]:
         """Do the shards of a job, and yield each one's number as soon as this shard and all before it are sealed.
@@ -56,7 +65,23 @@ class Workshop:
                 "settings and version of bias-toolkit."
             )
         work = Job(self.folder / task.name, self.plan.inputs, self.results, silent)
-        yield from work_on_shards(task, work, job.numbers, advance)
+        yield from work_on_shards(task, work, job.numbers, advance, self._known(task))
+
+    def _known(self, task: Task) -> KnownRows | None:
+        """The rows of a task that a sample's study has computed, with the same settings and in the same environment."""
+        sharding = task.step.sharding
+        if not sharding.by_item or (stored := self._sample()) is None:
+            return None
+        there = StepFolder(stored.folder, stored.plan.task(task.step, task.member)).own_record
+        here = StepFolder(self.folder, task).own_record
+        is_alike = there is not None and here is not None and there.environment == here.environment
+        if not is_alike or not there.done or there.transient:
+            return None
+        try:
+            return stored.read(task.step, "", lambda folder: KnownRows(folder, sharding.outputs()), task.member)
+        except InputError:
+            # It is damaged, and this study does not need it.
+            return None
 
     def environment(self) -> dict[str, str]:
         """Nothing: the shards are done by this process."""

@@ -78,6 +78,11 @@ class Runner:
         """The names of the tasks that were computed, in order."""
 
     @property
+    def is_local(self) -> bool:
+        """Whether this process does the shards."""
+        return self._executor is self._workshop
+
+    @property
     def folder(self) -> Path:
         """The study's folder."""
         return self._workshop.folder
@@ -103,6 +108,12 @@ class Runner:
                     self._executor.close()
                 finally:
                     self._lock.release()
+
+    def record(self) -> None:
+        """Record the study's inputs and settings, and compute nothing."""
+        with self.one_run(self._progress):
+            self._take_lock()
+            self._recording(False)
 
     def number(self, names: Sequence[str]) -> None:
         """Number the tasks that follow, for the progress of each: `3/9 Features, train`."""

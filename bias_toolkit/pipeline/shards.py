@@ -17,6 +17,7 @@ from bias_toolkit.foundation.files import (
 )
 from bias_toolkit.foundation.progress import Advance
 from bias_toolkit.foundation.shards import Shard
+from bias_toolkit.pipeline.known_rows import KnownRows
 from bias_toolkit.pipeline.step import Job, Task
 
 Seal = Callable[[Sequence[int], Advance], Iterator[int]]
@@ -56,11 +57,13 @@ def missing_shards(task: Task, job: Job) -> list[Shard]:
     return [shard for shard in task.step.sharding.shards(job, *task.members) if shard.number not in whole]
 
 
-def work_on_shards(task: Task, job: Job, numbers: Iterable[int], advance: Advance) -> Iterator[int]:
+def work_on_shards(
+    task: Task, job: Job, numbers: Iterable[int], advance: Advance, known: KnownRows | None = None
+) -> Iterator[int]:
     """Do shards of a task: write each one's files into the job's folder, seal it, and yield its number.
 
     `numbers` are those of the shards, in order; the work requests them one by one, and may be some ahead. `advance`
-    takes the number of items done since its last call.
+    takes the number of items done since its last call. Items that are `known` are not done again.
     """
     sharding = task.step.sharding
     shards = sharding.shards(job, *task.members)
@@ -69,12 +72,15 @@ def work_on_shards(task: Task, job: Job, numbers: Iterable[int], advance: Advanc
     def wanted() -> Iterator[Shard]:
         for number in numbers:
             taken.append(number)
-            yield shards[number]
+            yield shards[number] if known is None else known.rest(shards[number])
 
     outputs, kind = sharding.outputs(), kind_of(task)
     with closing(task.work(job, wanted(), advance)) as made:
         for tables in made:
             number = taken.popleft()
+            if known is not None:
+                tables = known.joined(tables, shards[number])
+                advance(sum(item in known.items for item in shards[number].items))
             names = [_write(tables, name, schema, job.folder, number) for name, schema in outputs.items()]
             seal_shard(job.folder, kind, number, names)
             yield number

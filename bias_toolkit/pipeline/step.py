@@ -81,6 +81,9 @@ class Sharding:
         Work on a job and the member after all shards are done.
     in_turn : bool
         Whether each shard continues from the one before.
+    by_item : bool
+        Whether every row is of one item, named in the first column, and would be the same among any other items. A
+        sample's rows are then taken over.
     """
 
     items: Callable[..., list[str]]
@@ -90,6 +93,7 @@ class Sharding:
     stop: Callable[..., Callable[[Mapping[str, Any]], bool] | None] | None = None
     finish: Callable[..., None] | None = None
     in_turn: bool = False
+    by_item: bool = False
 
     def shards(self, job: Job, *members: Any) -> list[Shard]:
         """The items of a job, cut into shards."""
@@ -229,6 +233,7 @@ def sharded(
     stop: Callable[..., Any] | None = None,
     finish: Callable[..., None] | None = None,
     in_turn: bool = False,
+    by_item: bool = False,
     writes: Sequence[str] = (),
     **declared: Any,
 ) -> Callable[[Callable[..., Any]], Step]:
@@ -240,7 +245,7 @@ def sharded(
 
     Parameters
     ----------
-    items, shard_size, outputs, label, stop, finish, in_turn
+    items, shard_size, outputs, label, stop, finish, in_turn, by_item
         As in `Sharding`.
     files : sequence of str
         The names in `outputs`.
@@ -252,7 +257,7 @@ def sharded(
     patterns = [f"{each}-*" for each in files]
     if "skipped" in files:
         declared.setdefault("skips", "skipped-*.parquet")
-    sharding = Sharding(items, shard_size, outputs, label, stop, finish, in_turn)
+    sharding = Sharding(items, shard_size, outputs, label, stop, finish, in_turn, by_item)
     return step(name, writes=[*patterns, *writes], sharding=sharding, **declared)
 
 

@@ -1,21 +1,35 @@
 """A study's report: findings in words, figures, tables and the HTML page."""
 
-from bias_toolkit.report.framing_page import frame_datasets
-from bias_toolkit.report.page.page import Page, write_page
-from bias_toolkit.report.page.publish import claim
-from bias_toolkit.report.page.sizes import resize
-from bias_toolkit.report.page.style import save_figure, without_title
-from bias_toolkit.report.plots import PLOTS, available, plot
-from bias_toolkit.report.stability import ordered_by_stability
-from bias_toolkit.report.topics import OPTIONAL
-from bias_toolkit.report.words.finding import Finding
-from bias_toolkit.report.write import ReportPage, topic_findings, write_report
+from importlib import import_module
+from typing import Any
 
-__all__ = [
-    "OPTIONAL", "PLOTS", "Finding", "Page", "ReportPage", "available", "claim", "frame_datasets",
-    "ordered_by_stability", "plot", "resize", "save_figure", "topic_findings", "without_title", "write_page",
-    "write_report",
-]  # fmt: skip
+_HOMES = {
+    "OPTIONAL": "optional",
+    "PLOTS": "plots",
+    "Finding": "words.finding",
+    "Page": "page.page",
+    "ReportPage": "write",
+    "available": "plots",
+    "claim": "page.publish",
+    "frame_datasets": "framing_page",
+    "ordered_by_stability": "stability",
+    "plot": "plots",
+    "resize": "page.sizes",
+    "save_figure": "page.style",
+    "topic_findings": "write",
+    "without_title": "page.style",
+    "write_page": "page.page",
+    "write_report": "write",
+}
+
+__all__ = list(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    # A report with nothing to do is there in half the time without matplotlib, scipy and the topics.
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
 
 
 def __dir__() -> list[str]:

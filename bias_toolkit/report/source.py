@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import pandas as pd
 
-from bias_toolkit.report.words.sentences import SET_NAMES, ClassNames
+from bias_toolkit.report.words.sentences import SET_NAMES, TEST, TRAINING, ClassNames
 
 if TYPE_CHECKING:
     from bias_toolkit.analysis import Analysis, FramingMap, LayerAnalysis
@@ -79,7 +79,7 @@ class Source(Protocol):
     images: Callable[[str], pd.DataFrame]  # table IMAGES of a set
     objects: Callable[[str], pd.DataFrame]  # table OBJECTS of a set: the boxes of its own
     left_out: Callable[[str], set[str]]  # image_id of each image of a set that a step left out
-    # Root, layout, layout_reason, class_names, dropped_boxes and notes of a set.
+    # Root, layout, layout_reason, class_names, dropped_boxes, notes and, of a sample, sample_of of a set.
     dataset_record: Callable[[str], Mapping[str, Any]]
     # The pixels of an image, uint8 (H, W, 3); UnreadableImageError if it cannot be decoded.
     read_image: Callable[[str, str], np.ndarray]
@@ -122,6 +122,20 @@ class ReadOnce:
 def study_name(source: Source) -> str:
     """The name of a study, which is the name of its folder."""
     return source.folder.resolve().name
+
+
+def sample_words(source: Source) -> str | None:
+    """`a first answer from 200 of 1,000 test images and all 500 training images`; None if no set is a sample."""
+    records = {split: source.dataset_record(split) for split in (TEST, TRAINING)}
+    if not any(record.get("sample_of") for record in records.values()):
+        return None
+    parts = []
+    for split, record in records.items():
+        drawn, of = getattr(source.settings, f"{split}_sample"), record.get("sample_of")
+        parts.append(f"{drawn:,} of {of:,}" if of else f"all {len(source.images(split)):,}")
+    return "a first answer from " + " and ".join(
+        f"{part} {SET_NAMES[split]} images" for part, split in zip(parts, records, strict=True)
+    )
 
 
 def class_names(source: Source) -> ClassNames:

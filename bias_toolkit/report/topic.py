@@ -88,5 +88,4 @@ class Topic(Generic[Contents]):
     tables: Callable[[Contents], Sequence[Table]] = _nothing  # those that are written as CSV files
     results: Callable[[Contents | None], Mapping[str, Any]] = lambda contents: {}
     plots: Mapping[str, Plot[Contents]] = field(default_factory=dict)
-    optional: Sequence[str] = ()  # the optional steps of a study whose results it shows if they exist
     boxes: frozenset[str] = frozenset()  # the sets whose boxes its section uses: train, test

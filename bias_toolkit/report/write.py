@@ -3,11 +3,12 @@
 import dataclasses
 import html
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from bias_toolkit.foundation.choices import FIRST_FIGURES
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.progress import Progress, silent
 from bias_toolkit.foundation.words import count
@@ -16,7 +17,7 @@ from bias_toolkit.report.page.files import RESULTS, TABLES, write_results, write
 from bias_toolkit.report.page.page import FIGURES, MOST_FINDINGS, SVG, Page, write_into
 from bias_toolkit.report.page.publish import PAGE, is_own_page, published
 from bias_toolkit.report.page.thumbnails import FOLDER as IMAGES
-from bias_toolkit.report.source import ReadOnce, Source, study_name
+from bias_toolkit.report.source import ReadOnce, Source, sample_words, study_name
 from bias_toolkit.report.topic import Draft, Topic
 from bias_toolkit.report.topics import TOPICS, localisation, method
 from bias_toolkit.report.topics.localisation.contents import Localisation
@@ -44,18 +45,24 @@ def write_report(source: Source, folder: str | os.PathLike, progress: Progress =
         located, made = by_name[localisation.TOPIC.name], by_name[method.TOPIC.name]
         draft = Draft(partial, write_tables([table for topic, of in there for table in topic.tables(of)], partial))
         answers, findings = answers_of(gathered, located), findings_of(gathered, located)
-        write_results(results(source, gathered, answers, findings), partial)
+        sections = _sections(gathered, located, draft)
         opening = [block for topic, of in there for block in topic.opening(of, draft)]
+        if source.settings.figures == FIRST_FIGURES:
+            drawn = {block.name for block in opening if isinstance(block, FigureBlock)}
+            sections = [_with_figures(section, drawn) for section in sections]
+            answers, findings = ([_pointing_to(each, drawn) for each in listed] for listed in (answers, findings))
+        write_results(results(source, gathered, answers, findings), partial)
         page = Page(
             title=study_name(source),
             of=_subjects(made),
             findings=findings,
-            sections=_sections(gathered, located, draft),
+            sections=sections,
             answers=answers,
             # Figures last, so that two of half the width stand side by side.
             opening=sorted(opening, key=lambda block: isinstance(block, FigureBlock)),
             most=MOST_FINDINGS,
             formats=(SVG, *source.settings.figure_formats),
+            kicker=sample_words(source) or Page.kicker,
         )
         write_into(page, partial, progress)
     return Path(folder) / PAGE
@@ -133,11 +140,23 @@ def _sections(gathered: Gathered, located: Localisation | None, draft: Draft) ->
     return sections
 
 
+def _with_figures(section: Section, names: Collection[str]) -> Section:
+    """The section with only those of its figures that have these names."""
+    blocks = [block for block in section.blocks if not isinstance(block, FigureBlock) or block.name in names]
+    return dataclasses.replace(section, blocks=blocks)
+
+
+def _pointing_to(finding: Finding, names: Collection[str]) -> Finding:
+    """The finding, which points to its figure only if that has one of these names."""
+    return finding if finding.figure in names else dataclasses.replace(finding, figure=None)
+
+
 def _subjects(made: method.Method) -> list[tuple[str, str, str]]:
     """The two datasets and the model: (heading, name, details)."""
     model, subjects = made.model, []
     for split, dataset in made.datasets.items():
         details = f"{count(dataset.n_images, 'image')}, {count(dataset.n_labels, 'label')}"
+        details += f"; a sample of {count(dataset.sample_of, 'image')}" if dataset.sample_of else ""
         subjects.append((f"{SET_NAMES[split].capitalize()} set", dataset.path, details))
     details = f"{count(model['n_classes'], 'class', 'classes')}, input {model['input_size']} pixels"
     details += f", trained on {made.published_on}" if made.published_on else ""

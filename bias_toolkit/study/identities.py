@@ -89,7 +89,10 @@ class Identities:
     def recorded_identity(self, name: str) -> Any:
         """The recorded identity of an input that has the recorded name and settings; None if there is none."""
         deciding = {"model": ("weights", "weights_key", "outputs", "feature")}
-        deciding |= {split: (f"{split}_layout", f"{split}_folder", "deep_grey") for split in SPLITS}
+        for split in SPLITS:
+            sample = f"{split}_sample"
+            is_sample = getattr(self.settings, sample) is not None
+            deciding[split] = (f"{split}_layout", f"{split}_folder", "deep_grey", sample, *(["seed"] * is_sample))
         names = deciding.get(name, (name,))
         if any(self.recorded.settings.get(each) != getattr(self.settings, each) for each in names):
             return None

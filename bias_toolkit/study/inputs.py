@@ -63,6 +63,16 @@ class Inputs:
             dataset.restore(tables)
         return dataset
 
+    def sampled(self, folder: Path, settings: Settings) -> Inputs:
+        """The inputs of a study, in `folder`, of samples of these sets; their identities follow from these inputs'."""
+        sample = Inputs(folder, self.named, settings, self.recorded)
+        for split in SPLITS:
+            dataset = self.opened(split).sampled(getattr(settings, f"{split}_sample"), settings.seed)
+            sample._identities.learn(split, _identity_of_set(dataset))
+        for name in ("model", *EXTRA_FILES):
+            sample._identities.learn(name, self.identity(name))
+        return sample
+
     def is_away(self, split: str) -> bool:
         """Whether the `train` or `test` set was in memory when it was read, and is not given now."""
         from bias_toolkit.datasets import is_held
@@ -107,7 +117,9 @@ class Inputs:
             if self.settings.deep_grey is not None:
                 dataset = dataset.scaled(self.settings.deep_grey)
             dataset.prepare(named(self.progress, after=WORDS[split]))
-            self._identities.learn(split, {"layout": dataset.layout, "fingerprint": dataset.fingerprint})
+            if (n := getattr(self.settings, f"{split}_sample")) is not None:
+                dataset = dataset.sampled(n, self.settings.seed)
+            self._identities.learn(split, _identity_of_set(dataset))
         return dataset
 
     @cached_property
@@ -466,9 +478,12 @@ class Inputs:
 
     def check_index(self) -> None:
         """Refuse an index that Faiss does not accept, or cannot train on so few images, before it is built."""
+        # A model that cannot be opened is refused here too.
+        self.identity("model")
+        if self.settings.index == "exact":
+            return
         from bias_toolkit.features.index import check_index
 
-        self.identity("model")
         is_open = self.has_open_model
         dimension = self.model.feature_dimension if is_open else self.recorded.model.feature_dimension
         check_index(self.settings.index, dimension, self.opened("train").n_listed, self.settings.metric)
@@ -616,3 +631,7 @@ class Inputs:
         from bias_toolkit.explain import training_image
 
         return training_image(file, self.train.images["image_id"], self.train.source)
+
+
+def _identity_of_set(dataset: Dataset) -> dict[str, str]:
+    return {"layout": dataset.layout, "fingerprint": dataset.fingerprint}

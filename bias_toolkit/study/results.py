@@ -553,9 +553,12 @@ class Results:
 
     def _explanations(self) -> Iterator[tuple[Task, StepRecord]]:
         """The task of each explanation for the present inputs and settings, with the record in its folder."""
+        folders = sorted((self.folder / steps.EXPLANATIONS).glob("*/"))
+        if not folders:
+            return
         from bias_toolkit.explain.request import Request
 
-        for folder in sorted((self.folder / steps.EXPLANATIONS).glob("*/")):
+        for folder in folders:
             record = read_record(folder)
             if record is None and (folder / "explanation.json").exists():
                 raise InputError(

@@ -10,9 +10,12 @@ from numbers import Integral, Real
 from typing import Any
 
 from bias_toolkit.foundation.choices import (
+    ALL_FIGURES,
     DEEP_GREYS,
     EXTRA_FORMATS,
     FEATURE_DTYPES,
+    FIGURES,
+    FIRST_FIGURES,
     METRICS,
     OUTPUTS,
     PRECISIONS,
@@ -38,7 +41,9 @@ MACHINE = "Machine"
 SPLITS = ("train", "test")
 TRAININGS = ON_TRAIN, ON_OTHER = ("train", "other")
 SETTINGS_OF = {
-    "splits": ("train_layout", "test_layout", "train_folder", "test_folder", "deep_grey"),
+    "splits": (
+        *("train_layout", "test_layout", "train_folder", "test_folder", "deep_grey", "train_sample", "test_sample"),
+    ),
     "model": ("weights", "weights_key", "outputs", "trained_on", "feature", "device", "runtime", "batch_size"),
     "label_map": ("label_map",),
     "imagenet_x": ("imagenet_x",),
@@ -52,11 +57,22 @@ SETTINGS_OF = {
 }
 """The settings that say what an input is, or which members a step has that goes over it."""
 GO_WITH = {
-    "train": ("train_layout", "train_folder", "trained_on"),
-    "test": ("test_layout", "test_folder", "label_map", "imagenet_x"),
+    "train": ("train_layout", "train_folder", "train_sample", "trained_on"),
+    "test": ("test_layout", "test_folder", "test_sample", "label_map", "imagenet_x"),
     "model": ("weights", "weights_key", "outputs", "trained_on", "feature"),
 }
 """Settings that belong to an input, and are forgotten when it is named anew."""
+
+QUICK = {
+    "train_sample": 2000,
+    "test_sample": 200,
+    "resamples": 500,
+    "permutations": 500,
+    "placements": 200,
+    "noise_images": 64,
+    "figures": FIRST_FIGURES,
+}
+"""The settings of a first answer, `report --quick`."""
 
 BATCH_OF_TRAINING = 32
 """Images in a step of a training."""
@@ -136,6 +152,20 @@ class Settings:
         "its own largest value, for 12-bit data in 16-bit files).",
         INPUTS,
         choices=DEEP_GREYS,
+    )
+    train_sample: int | None = _count(
+        None,
+        "Use only N training images, drawn at random; 0 for all. Naming --train again forgets it.",
+        INPUTS,
+        0,
+        metavar="N",
+    )
+    test_sample: int | None = _count(
+        None,
+        "Use only N test images, drawn at random; 0 for all. Naming --test again forgets it.",
+        INPUTS,
+        0,
+        metavar="N",
     )
     weights: str | None = _setting(
         None,
@@ -352,6 +382,13 @@ class Settings:
         choices=EXTRA_FORMATS,
         several=True,
     )
+    figures: str = _setting(
+        ALL_FIGURES,
+        str,
+        "Which figures the report draws: all, or first (those of its first screen).",
+        PAGES,
+        choices=FIGURES,
+    )
     batch_size: int | None = _count(
         None, "Views in one forward pass; by default the runtime's choice.", MACHINE, most=MOST_VIEWS
     )
@@ -390,7 +427,8 @@ class Settings:
                 f"--precision is {self.precision:g}, but must be above 0 and below 0.5, such as 0.005 for half a "
                 "percentage point; or 0, for all test images."
             )
-        object.__setattr__(self, "precision", self.precision or None)
+        for name in ("precision", "train_sample", "test_sample"):
+            object.__setattr__(self, name, getattr(self, name) or None)
         index = " ".join(self.index.split())
         object.__setattr__(self, "index", "exact" if index.lower() in ("", "exact", "flat") else index)
         memory_bytes(self.memory)
@@ -412,6 +450,16 @@ class Settings:
         """The settings as JSON values."""
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+    @property
+    def of_first_answer(self) -> Settings:
+        """These settings with those of `QUICK`; what takes less time already stays."""
+        return self.replace(
+            {
+                name: min(value, getattr(self, name) or value) if isinstance(value, int) else value
+                for name, value in QUICK.items()
+            }
+        )
 
     def replace(self, changes: Mapping[str, Any]) -> Settings:
         """The same settings with some changed; a change to None keeps the present value."""

@@ -23,7 +23,9 @@ from bias_toolkit.pipeline.runner import Runner
 from bias_toolkit.pipeline.step import Step, Task
 from bias_toolkit.pipeline.verify import Damage, verify
 from bias_toolkit.study import steps
+from bias_toolkit.study.duration import duration_sentence
 from bias_toolkit.study.explaining import explainable, request_for, worst_requests
+from bias_toolkit.study.first_answer import FIRST_ANSWER, record_first_answer
 from bias_toolkit.study.identities import EXTRA_FILES
 from bias_toolkit.study.inputs import Inputs, Named
 from bias_toolkit.study.news import news
@@ -167,7 +169,7 @@ class Study:
             recording=self._record,
             ended=self._list_skipped,
             returned=self._returned,
-            reuse=[_study_there(Path(each)) for each in reuse],
+            reuse=[_study_there(Path(each)) for each in reuse] + self._first_answers(),
         )
 
     def __repr__(self) -> str:
@@ -252,6 +254,34 @@ class Study:
     def run(self, progress: Progress | bool | None = None) -> Study:
         """Do every step, from the images to the report."""
         return self.write_report(progress)
+
+    def quick(self, progress: Progress | bool | None = None) -> Study:
+        """Write a first answer, from a sample of both sets; returns its study, in the folder `quick` of this one.
+
+        Up to 200 test and 2,000 training images are drawn at random, resamples are fewer, and the page has the figures
+        of its first screen only. What is computed of these images is not computed again by `run` of this study.
+        """
+        place = self.folder / FIRST_ANSWER
+        with self._one_run(progress):
+            self._refuse_early(steps.ANALYSED)
+            self._runner.record()
+            settings = self.settings.of_first_answer
+            record_first_answer(place, self.inputs.recorded, settings)
+        named = self.inputs.named
+        first = Study(
+            place,
+            *(named.train, named.test, named.model),
+            trust_study=named.trusts_study,
+            progress=self._progress,
+            when_read=self._when_read,
+            **{name: value for name, value in settings.to_dict().items() if value is not None},
+        )
+        return first.run(progress)
+
+    def _first_answers(self) -> list[Path]:
+        """The folder of the study's first answer, if there is one: small sets are the same there."""
+        place = self.folder / FIRST_ANSWER
+        return [place] if (place / RECORD).exists() else []
 
     def read_images(self, progress: Progress | bool | None = None) -> Study:
         """Compute the images and objects tables of both datasets."""
@@ -554,12 +584,13 @@ class Study:
             return []
         self._is_told = True
         lineage = {step for task in tasks for step in task.step.lineage()}
-        return news(
-            self.inputs,
-            self.results,
-            with_model=any("model" in step.requires for step in lineage),
-            with_training=steps.training in lineage and bool(self.inputs.training_arms),
-        )
+        with_model = any("model" in step.requires for step in lineage)
+        with_training = steps.training in lineage and bool(self.inputs.training_arms)
+        sentences = news(self.inputs, self.results, with_model, with_training)
+        if with_model and self._runner.is_local:
+            self.inputs.open("model")
+            sentences += filter(None, [duration_sentence(self._workshop, tasks)])
+        return sentences
 
     def _refuse_early(self, wanted: Sequence[Step]) -> None:
         """Refuse steps that would give no result, before anything is computed or recorded."""

@@ -28,6 +28,7 @@ class DatasetValues(_Values):
     class_names: dict[str, str]
     dropped_boxes: Count
     notes: list[NoteValues]
+    sample_of: Count | None = None  # how many images are listed of which it is a sample
 
 
 class SharedValues(_Values):

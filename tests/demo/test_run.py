@@ -6,7 +6,7 @@ from urllib.parse import unquote
 import pytest
 
 from bias_toolkit.datasets import demo
-from bias_toolkit.demo import arms, framed_anew
+from bias_toolkit.demo import framed_anew
 from bias_toolkit.report import write_report
 from bias_toolkit.report.page.blocks import FigureBlock
 from bias_toolkit.report.page.files import RESULTS
@@ -24,9 +24,6 @@ def small(monkeypatch, fast):
     """Fewer pictures under the same laws, quick settings, and of the four studies' reports one, without its figures."""
     for name, images in IMAGES.items():
         monkeypatch.setitem(demo._RECIPES, name, replace(demo._RECIPES[name], images=images))
-    monkeypatch.setattr(arms, "IMAGES", {"photographer": 5, "uniform": 10})
-    monkeypatch.setattr(arms, "DEMO_SEEDS", (0, 1))
-    monkeypatch.setattr(arms, "RUNTIME", "torch")
     for name, value in (fast | SETTINGS).items():
         monkeypatch.setitem(framed_anew.SETTINGS, name, value)
 
@@ -54,7 +51,8 @@ def test_demo_shows_the_whole_argument(tmp_path, capsys):
     with pytest.raises(SystemExit) as end:
         main(["demo", "--out", str(tmp_path / "demo")])
     assert not end.value.code
-    out = capsys.readouterr().out
+    out, err = capsys.readouterr()
+    assert f"First report: {tmp_path / 'demo' / 'fully-connected-on-uniform' / 'report' / 'index.html'}" in err
     # The three answers, and where the rest is.
     said = [
         "The fully connected network is less stable on varied digits than on digits framed as in training.",

@@ -1,5 +1,6 @@
 """What is said of the inputs before the long work begins."""
 
+import itertools
 import shutil
 
 import pandas as pd
@@ -7,6 +8,7 @@ import pytest
 from torch import nn
 
 from bias_toolkit import InputError, Study, load_model
+from bias_toolkit.study import duration, steps
 from bias_toolkit.study import news as news_module
 
 
@@ -36,7 +38,7 @@ def test_both_sets_what_was_left_out_and_the_labels_come_before_features(photogr
     study = Study(tmp_path / "study", photographs["train"], some, "demo", when_read=tell, **fast)
     study.embed()
     assert steps == ["images/train", "images/test"]
-    ((train, test, left_out, labels, training),) = told
+    ((train, test, left_out, labels, training, time),) = told
     assert train == "Training set: 60 images, 10 labels, 60 boxes, read as table (a csv file)."
     assert test.startswith("Test set: 67 images, 10 labels, 67 boxes, read as table")
     assert left_out == (
@@ -45,6 +47,45 @@ def test_both_sets_what_was_left_out_and_the_labels_come_before_features(photogr
     )
     assert labels == "10 of 10 labels matched the model's classes by class name."
     assert training.startswith("Whether the model was trained on the training set is not known")
+    assert time == "This will take about half a minute."
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (20, "half a minute"),
+        (50, "1 minute"),
+        (89, "1 minute"),
+        (170, "3 minutes"),
+        (5000, "83 minutes"),
+        (5400, "2 hours"),
+        (36000, "10 hours"),
+    ],
+)
+def test_durations_are_round(seconds, said):
+    assert duration._rounded(seconds) == said
+
+
+def test_duration_is_of_the_work_that_is_missing(photographs, fast, tmp_path, monkeypatch):
+    """With a clock on which every image takes a minute, whatever the work."""
+    clock = itertools.count(step=60 * duration.TRIED)
+    monkeypatch.setattr(duration.time, "monotonic", lambda: next(clock))
+    study = Study(tmp_path / "study", photographs["train"], photographs["test"], "demo", **fast).read_images()
+
+    def said(*wanted):
+        plan = study._workshop.plan
+        tasks = [plan.task(step, member) for step in wanted for member in step.members(study.inputs)]
+        return duration.duration_sentence(study._workshop, tasks)
+
+    assert said(steps.features) == f"This will take about {round((60 + 70) / 60)} hours."
+    assert said(steps.noise) is None
+    assert said(steps.layer_analysis) is None
+    study.embed()
+    assert said(steps.features) is None
+    assert said(steps.measures) == "This will take about 70 minutes."
+    precise = Study(study.folder, precision=0.1)
+    study = precise.read_images()
+    assert said(steps.measures) == "This will take about 70 minutes, or less, as sweeps stop at --precision."
 
 
 def test_nothing_is_said_where_nothing_has_to_be_done(finished, told):

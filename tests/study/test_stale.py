@@ -152,9 +152,11 @@ STALE = {
     "train": ({"train": ...}, OF_THE_TRAINING_SET),
     "train_layout": ({"train_layout": "images"}, OF_THE_TRAINING_SET),
     "train_folder": ({"train_folder": ...}, OF_THE_TRAINING_SET),
+    "train_sample": ({"train_sample": 5}, OF_THE_TRAINING_SET),
     "test": ({"test": ...}, OF_THE_TEST_SET),
     "test_layout": ({"test_layout": "images"}, OF_THE_TEST_SET),
     "test_folder": ({"test_folder": ...}, OF_THE_TEST_SET),
+    "test_sample": ({"test_sample": 5}, OF_THE_TEST_SET),
     "model": ({"model": ...}, OF_THE_MODEL),
     "weights": ({"weights": ...}, OF_THE_MODEL),
     "weights_key": ({"weights": ..., "weights_key": "averaged"}, OF_THE_MODEL),
@@ -214,6 +216,7 @@ STALE = {
     "memory": ({"memory": "2GB"}, set()),
     "trained_on": ({"trained_on": "other"}, set()),
     "figure_formats": ({"figure_formats": ("pdf",)}, set()),
+    "figures": ({"figures": "first"}, set()),
     "seed": (
         {"seed": 1},
         {"index", "neighbours", "noise", "localisation", "objects", "mean-images/train", "mean-images/test"}
@@ -282,7 +285,7 @@ def current(study, explained):
 def declared(name, before, after, explained):
     """The results that depend on a setting or input, by what the steps say of themselves."""
     # The settings that say what an input is; where a model runs changes none of its outputs but by rounding.
-    says = {f"{split}_{what}": {split} for split in SPLITS for what in ("layout", "folder")}
+    says = {f"{split}_{what}": {split} for split in SPLITS for what in ("layout", "folder", "sample")}
     says |= {"deep_grey": set(SPLITS)} | {each: {"model"} for each in ("weights", "weights_key", "outputs", "feature")}
     former = {task.name: task for tasks in tasks_of(before, explained).values() for task in tasks}
 

@@ -28,5 +28,3 @@ _NAMES = (
     "files",
 )
 TOPICS: tuple[Topic, ...] = tuple(import_module(f"{__name__}.{name}").TOPIC for name in _NAMES)
-OPTIONAL: tuple[str, ...] = tuple(dict.fromkeys(name for topic in TOPICS for name in topic.optional))
-"""The steps of a study that a report can do without, by name."""

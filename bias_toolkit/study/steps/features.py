@@ -48,6 +48,7 @@ def _refuse_nothing(job: Job, split: str) -> None:
     outputs=_outputs,
     files=["features", "skipped"],
     label="Features",
+    by_item=True,
     finish=_refuse_nothing,
     command="embed",
 )

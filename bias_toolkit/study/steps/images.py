@@ -45,6 +45,8 @@ def images(job: Job, split: str) -> None:
         "dropped_boxes": tables.dropped_boxes,
         "notes": [dataclasses.asdict(note) for note in tables.notes],
     }
+    if dataset.sample_of is not None:
+        record["sample_of"] = dataset.sample_of
     write_text(json.dumps(record, ensure_ascii=False), job.folder / "dataset.json")
 
 

@@ -83,6 +83,7 @@ def _locate(
     outputs=_outputs,
     files=["located", "skipped"],
     label="Locating objects",
+    by_item=True,
     command="objects",
 )
 def located(
@@ -149,6 +150,7 @@ def _tables() -> dict[str, Any]:
     outputs=_outputs,
     files=["located", "skipped"],
     label="Measuring estimated boxes",
+    by_item=True,
     finish=_measure,
     writes=["localisation.parquet", "localisation.json"],
     tables=_tables,

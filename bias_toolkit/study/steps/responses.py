@@ -104,6 +104,7 @@ def _finish(job: Job, sweep: Sweep) -> None:
     outputs=responses_outputs,
     files=["responses", "skipped"],
     label="Sweep {sweep.name}",
+    by_item=True,
     stop=_stop,
     finish=_finish,
     writes=[STOPPED, RUNTIME],

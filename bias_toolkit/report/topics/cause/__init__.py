@@ -106,5 +106,4 @@ TOPIC = Topic(
             _map_vs_density, _with_density, "framing map", order=7, takes=[Option.MEASURE], command="map"
         ),
     },
-    optional=("map/relation", "sizes/curve"),
 )

@@ -255,5 +255,4 @@ TOPIC = Topic(
             **_PLOT,
         ),
     },
-    optional=("flag",),
 )

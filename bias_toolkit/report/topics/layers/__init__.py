@@ -36,5 +36,4 @@ TOPIC = Topic(
             _plot, lambda of: of.analysis, "measures of its network’s operations", order=7, command="layers"
         )
     },
-    optional=("layers/analysis",),
 )

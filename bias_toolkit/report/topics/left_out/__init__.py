@@ -17,7 +17,7 @@ from bias_toolkit.report.words.finding import Finding, Heading, Kind
 from bias_toolkit.report.words.sentences import SET_NAMES, TEST, TRAINING, capitalised, was
 
 MOST_SKIPPED = 100
-LEFT_OUT_RANK = 14
+SAMPLE_RANK, LEFT_OUT_RANK = 10, 14
 MUCH = 0.01
 """Share of a set's images; from it on, what was left out is among a report's first findings."""
 
@@ -64,6 +64,9 @@ def _outdated(command: str) -> str:
 def data_findings(contents: LeftOut) -> list[Finding]:
     """Images and boxes that were left out."""
     findings = []
+    if any(dataset.sample_of for dataset in contents.datasets.values()):
+        claim = "This is a first answer: it is from a sample of the images."
+        findings.append(Finding(Heading.DATA, Kind.CAUTION, claim, _sample(contents), rank=SAMPLE_RANK))
     for split, dataset in contents.datasets.items():
         if n := dataset.n_skipped:
             n_images = n + dataset.n_images
@@ -84,6 +87,18 @@ def data_findings(contents: LeftOut) -> list[Finding]:
             claim = f"Some boxes or labels of the {SET_NAMES[split]} set may be wrong, as the annotations leave doubt."
             findings.append(Finding(Heading.DATA, Kind.CAUTION, claim, warnings[0], rank=LEFT_OUT_RANK))
     return findings
+
+
+def _sample(contents: LeftOut) -> str:
+    """How many images of each set are used, and what a sample of the training set does to distances."""
+    sentences = [
+        f"It uses {dataset.n_images + dataset.n_skipped:,} of {count(dataset.sample_of, f'{SET_NAMES[split]} image')}."
+        for split, dataset in contents.datasets.items()
+        if dataset.sample_of
+    ]
+    if contents.datasets[TRAINING].sample_of:
+        sentences.append("Distances to a sample are larger than distances to all training images.")
+    return " ".join(sentences)
 
 
 def _dropped_boxes(contents: LeftOut) -> list[str]:

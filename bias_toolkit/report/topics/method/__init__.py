@@ -35,6 +35,7 @@ class DatasetDescription:
     n_skipped: int = 0
     dropped_boxes: int = 0
     notes: Sequence[Mapping[str, Any]] = ()  # text and warns of each, as `datasets.Note`
+    sample_of: int | None = None  # the number of images of which it is a sample
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,7 @@ def _describe(source: Source, split: str) -> DatasetDescription:
         n_skipped=len(left_out),
         dropped_boxes=record["dropped_boxes"],
         notes=record["notes"],
+        sample_of=record.get("sample_of"),
     )
 
 
@@ -155,6 +157,7 @@ def _datasets(datasets: Mapping[str, DatasetDescription]) -> list[list[str]]:
         row("Path", lambda of: of.path),
         row("Layout", lambda of: f"{of.layout} ({of.layout_reason})" if of.layout_reason else of.layout),
         row("Images", lambda of: count(of.n_images)),
+        row("Sample of", lambda of: "no sample" if of.sample_of is None else count(of.sample_of, "image")),
         row("Labels", lambda of: count(of.n_labels)),
         row("Objects", lambda of: count(of.n_objects)),
         row("Images left out", lambda of: count(of.n_skipped)),

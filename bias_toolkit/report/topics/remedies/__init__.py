@@ -381,5 +381,4 @@ TOPIC = Topic(
         ),
         BY_DISTANCE: Plot(_by_distance, lambda contents: contents.tenths, order=7, **_PLOT),
     },
-    optional=("remedies/comparison", "reach/curve"),
 )

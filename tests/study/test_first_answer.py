@@ -1,0 +1,150 @@
+"""A first answer from a sample of both sets, and the full study that goes on from it."""
+
+import json
+import shutil
+
+import pandas as pd
+import pytest
+
+from bias_toolkit import Study, load_dataset
+from bias_toolkit.datasets import Dataset
+from bias_toolkit.pipeline.lock import LOCK
+from bias_toolkit.study import settings
+from bias_toolkit_cli.main import main
+
+TRAIN, TEST = 24, 20
+SAID = "first answer from 20 of 70 test images and 24 of 60 training images"
+
+
+@pytest.fixture(autouse=True)
+def small_samples(monkeypatch, pages_without_figures, folding_in_two):
+    monkeypatch.setitem(settings.QUICK, "train_sample", TRAIN)
+    monkeypatch.setitem(settings.QUICK, "test_sample", TEST)
+
+
+@pytest.fixture
+def read(monkeypatch):
+    """The images that are decoded for the model, in order: for its features, and for its sweeps."""
+    images, decode = [], Dataset.read_reduced
+
+    def recorded(self, image_id, reduction):
+        images.append(image_id)
+        return decode(self, image_id, reduction)
+
+    monkeypatch.setattr(Dataset, "read_reduced", recorded)
+    return images
+
+
+@pytest.fixture
+def study(photographs, fast, tmp_path):
+    return Study(tmp_path / "study", photographs["train"], photographs["test"], "demo", **fast)
+
+
+def test_full_study_takes_the_rows_over_and_equals_one_without_a_first_answer(study, finished, read, tables):
+    first = study.quick()
+    assert first.folder == study.folder / "quick"
+    assert (len(first.results.images("train")), len(first.results.images("test"))) == (TRAIN, TEST)
+    read.clear()
+    study.run()
+    in_features_and_sweep, noise = (60 - TRAIN) + 2 * (70 - TEST), 8
+    assert len(read) == in_features_and_sweep + noise
+    own, whole = tables(study), tables(finished)
+    for name in ("features.train", "features.test", "measures", "distances"):
+        # In another batch, a result may differ by rounding.
+        pd.testing.assert_frame_equal(own[name], whole[name], check_exact=False, rtol=1e-4, atol=1e-4)
+    assert own["neighbours"]["neighbour_id"].equals(whole["neighbours"]["neighbour_id"])
+    assert own["features.train"].shape == (60, 32)
+    assert study.results.skipped_images.empty
+
+
+def test_page_and_terminal_say_what_it_is_from_and_the_full_page_does_not(photographs, fast, tmp_path, capsys):
+    options = [f"--{name.replace('_', '-')}={value}" for name, value in fast.items()]
+    inputs = [f"--train={photographs['train']}", f"--test={photographs['test']}", "--model=demo"]
+    folder = tmp_path / "study"
+
+    def reported(*more):
+        with pytest.raises(SystemExit) as end:
+            main(["report", f"--out={folder}", *more])
+        assert not end.value.code
+        return capsys.readouterr().out
+
+    assert f"A {SAID}." in reported("--quick", *inputs, *options)
+    page = (folder / "quick" / "report" / "index.html").read_text(encoding="utf-8")
+    assert f"bias-toolkit · a {SAID}" in page
+    assert "This is a first answer: it is from a sample of the images." in page
+    assert "It uses 24 of 60 training images. It uses 20 of 70 test images." in page
+    assert "Distances to a sample are larger than distances to all training images." in page
+    opening = page[page.index('id="answers"') : page.index('id="findings"')]
+    assert page.count("<figure") == 2 * opening.count("<figure") > 0
+    results = json.loads((folder / "quick" / "report" / "results.json").read_text(encoding="utf-8"))
+    figures = {path.stem for path in (folder / "quick" / "report" / "figures").glob("*.svg")}
+    assert {each["figure"] for each in [*results["answers"], *results["findings"]]} <= figures | {None}
+    # The inputs are recorded, and nothing else.
+    assert {path.name for path in folder.iterdir()} == {"quick", "study.json", "skipped.csv", LOCK}
+    assert "first answer" not in reported()
+    assert "first answer" not in (folder / "report" / "index.html").read_text(encoding="utf-8")
+    assert json.loads((folder / "report" / "results.json").read_text(encoding="utf-8"))["test"]["n_images"] == 70
+    assert f"A {SAID}." in reported("--quick")
+
+
+def test_the_sample_follows_from_the_seed(photographs, fast, tmp_path):
+    def sample(folder, **options):
+        study = Study(tmp_path / folder, photographs["train"], photographs["test"], test_sample=20, **options)
+        return study.read_images().results.images("test")["image_id"].tolist()
+
+    one = sample("one")
+    assert one == sorted(one)
+    assert one == sample("two") != sample("three", seed=1)
+
+
+@pytest.mark.parametrize("changed", ["setting", "damage", "image", "environment"])
+def test_nothing_else_is_taken_over(study, photographs, fast, read, tmp_path, monkeypatch, changed):
+    if changed == "image":
+        for split in photographs:
+            shutil.copytree(photographs[split].parent, tmp_path / split)
+        files = {split: tmp_path / split / "images.csv" for split in photographs}
+        study = Study(tmp_path / "other", files["train"], files["test"], "demo", **fast)
+    study.quick()
+    if changed == "setting":
+        study = Study(study.folder, feature_dtype="float16")
+    elif changed == "damage":
+        (study.folder / "quick" / "features" / "train" / "features-00000.npy").write_bytes(b"cut")
+    elif changed == "image":
+        shutil.copyfile(tmp_path / "train" / "00001.png.png", tmp_path / "train" / "00000.png.png")
+        study = Study(study.folder)
+    else:
+        monkeypatch.setattr("bias_toolkit.study.study.ROUNDING_PACKAGES", ("numpy",))
+    read.clear()
+    study.embed()
+    assert len(read) == {"damage": 60 + 70 - TEST, "image": 60 + 70 - TEST}.get(changed, 60 + 70)
+
+
+def test_sample_that_is_all_of_a_set_is_that_set(study, monkeypatch, read):
+    monkeypatch.setitem(settings.QUICK, "train_sample", 60)
+    study.quick()
+    read.clear()
+    study.embed()
+    assert len(read) == 70 - TEST
+
+
+def test_first_answer_of_a_study_is_of_its_present_inputs(study, photographs, fast):
+    study.quick()
+    other = Study(study.folder, train=photographs["test"]).quick()
+    assert other.results.dataset_record("train")["root"] == str(photographs["test"])
+    assert Study(study.folder, neighbours=3).quick().settings.neighbours == 3
+    assert Study(study.folder / "quick").results.dataset_record("train")["sample_of"] == 70
+
+
+def test_sample_of_a_dataset():
+    whole = load_dataset("demo:uniform")
+    sample = whole.sampled(30, seed=0)
+    assert sample.n_listed == len(sample.images) == 30
+    assert sample.sample_of == 2000
+    assert sample.fingerprint not in (whole.fingerprint, whole.sampled(30, seed=1).fingerprint)
+    assert sample.fingerprint == whole.sampled(30, seed=0).fingerprint
+    chosen = whole.images[whole.images["image_id"].isin(sample.images["image_id"])]
+    assert sample.images.equals(chosen.reset_index(drop=True))
+    of_chosen = whole.objects[whole.objects["image_id"].isin(chosen["image_id"])]
+    assert sample.objects.equals(of_chosen.reset_index(drop=True))
+    assert sample.skipped.empty
+    assert whole.sampled(2000, seed=0) is whole
