@@ -119,10 +119,10 @@ def _reach(contents: Remedied) -> Iterator[Finding]:
             "How many copies would bring test images as near is not said, as the fall follows no power law."
         )
     else:
-        value, low, high = needed["copies"]
+        value, *ends = needed["copies"]
+        limits = interval(*ends, lambda each: number(each, 0))
         evidence.append(
-            f"By a power law, {number(value, 0)} copies ({interval(low, high, lambda each: number(each, 0))}) would "
-            "bring the median test image as near."
+            f"By a power law, {count(round(value), 'copy', 'copies')} ({limits}) would bring the median test image as near."
         )
     yield Finding(
         Heading.REMEDIES,
