@@ -205,14 +205,10 @@ def _wrong_counts(name: str, kind: Kind, place: Path) -> list[str]:
     dataset = load_dataset(place / kind.opened)
     read, skipped = set(dataset.images["image_id"]), set(dataset.skipped["image_id"])
     wrong = [f"{name}: read and skipped"] if read & skipped else []
-    folder = place / kind.opened
-    if folder.is_dir():
-        present = {str((place / image).relative_to(folder)) for image in kind.images}
-        wrong += (
-            []
-            if present <= read | skipped
-            else [f"{name}: {sorted(present - read - skipped)} neither read nor skipped"]
-        )
+    if (place / kind.opened).is_dir():
+        # Ids may be relative to a folder below it.
+        missed = {os.path.realpath(place / image) for image in kind.images} - set(map(dataset.source, read | skipped))
+        wrong += [f"{name}: {sorted(missed)} neither read nor skipped"] if missed else []
     return wrong
 
 

@@ -176,10 +176,10 @@ def _print_table(contents: FramingContents, framed: FramedSet) -> None:
     centring = contents.sets[0].centring
     column = centring.column
     categories = by_category(framed.summary, column)
-    # The only class is the whole set.
-    ends = _ends(categories) if len(categories) > 1 else categories[:0]
+    is_whole = len(categories) == 1 and categories["n_objects"].iloc[0] == framed.whole["n_objects"]
+    ends = categories[:0] if is_whole else _ends(categories)
     shown: list[Any] = [framed.whole, *ends.to_dict("records")]
-    left_out = len(categories) - len(ends) if len(ends) else 0
+    left_out = 0 if is_whole else len(categories) - len(ends)
     caption = f"{left_out:,} classes between these are left out." if left_out else None
     title = f"Framing of {framed.the}{', estimated boxes' if framed.is_estimated else ''}"
     table = Table(title=Text(visible_name(title)), title_justify="left", caption=caption)

@@ -66,7 +66,10 @@ def mean_images_block(contents: FramingContents, folder: Path, every: bool = Fal
 
 def _ends(framed: FramedSet) -> list[tuple[str, list[str]]]:
     """The shown classes by heading: the most and the least centred, or all in order if no class is centred."""
-    classes = [category for category in framed.means.table["category"] if category]
+    means = framed.means.table
+    classes = [category for category in means["category"] if category]
+    if len(classes) == 1 and means["n_available"].nunique() == 1:
+        return []  # its mean is that of all images
     ranked = rank_categories(framed.summary, framed.centring.column)["category"] if framed else ()
     ordered = [category for category in ranked if category in set(classes)]
     if len(ordered) < 2:
