@@ -120,7 +120,7 @@ def pages_without_figures(no_figures):
 
 @pytest.fixture(scope="session")
 def two_folds():
-    """A context in which the regression has 2 folds and 10 rounds of boosting, and a jackknife 2 groups.
+    """A context in which the regression has 2 folds and 10 rounds of boosting, and a jackknife 5 groups.
 
     Else they take longer than the rest.
     """
@@ -130,7 +130,7 @@ def two_folds():
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("bias_toolkit.analysis.ceiling.FOLDS", 2)
             patch.setattr("bias_toolkit.analysis.ceiling.BOOSTING_ROUNDS", 10)
-            patch.setattr("bias_toolkit.objects.two_sample.GROUPS", 2)
+            patch.setattr("bias_toolkit.objects.two_sample.GROUPS", 5)
             yield
 
     return folding_in_two
@@ -209,13 +209,17 @@ def finished(photographs, fast, made_once, no_figures, two_folds):
 
 
 @pytest.fixture(scope="session")
-def pooled(photographs, fast, tmp_path_factory, two_folds):
+def pooled(finished, made_once, two_folds):
     """An analysed study of the same photographs and another model; tests must not change it."""
     from bias_toolkit import Study
 
-    folder = tmp_path_factory.mktemp("pooled") / "study"
-    with two_folds():
-        return Study(folder, photographs["train"], photographs["test"], "demo:global-pooling", **fast).analyse()
+    def make(folder):
+        # What does not depend on the model is there.
+        shutil.copytree(finished.folder, folder / "study", ignore=lambda *_: ["report"])
+        with two_folds():
+            Study(folder / "study", model="demo:global-pooling").analyse()
+
+    return Study(made_once("pooled", make) / "study")
 
 
 @pytest.fixture(scope="session")

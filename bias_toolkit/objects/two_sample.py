@@ -195,7 +195,9 @@ def _jackknife_error(
     for left_out in range(GROUPS):
         kept = group[image] != left_out
         held_out = fold[image[kept]][:, None] == np.arange(FOLDS)
-        fold_areas = [_areas(*_scores(terms[kept], image[kept], rows, of_second[None]))[0] for rows in held_out.T]
+        # Of few images, those that are left out can be a whole fold.
+        folds = [rows for rows in held_out.T if rows.any()]
+        fold_areas = [_areas(*_scores(terms[kept], image[kept], rows, of_second[None]))[0] for rows in folds]
         areas.append(np.mean(fold_areas))
     return float(np.sqrt((GROUPS - 1) * np.var(areas)))
 

@@ -120,12 +120,12 @@ def test_interval_covers_the_true_value(n, correlation):
     rng = np.random.default_rng(n)
     truth = 6 / np.pi * np.arcsin(correlation / 2)
     covered = 0
-    for _ in range(250):
+    for _ in range(150):
         x = rng.normal(size=n)
         y = correlation * x + np.sqrt(1 - correlation**2) * rng.normal(size=n)
         ours = spearman(x, y, resamples=300, permutations=1)
         covered += ours.low <= truth <= ours.high
-    assert 0.90 <= covered / 250 <= 0.985
+    assert 0.90 <= covered / 150 <= 0.985
 
 
 def test_interval_within_classes_is_around_the_estimate():
@@ -157,7 +157,7 @@ def test_p_value_is_uniform_without_a_relation(kind):
     assert stats.kstest(p_values, "uniform").pvalue > 0.02
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(seed=st.integers(0, 10_000))
 def test_only_the_order_matters(seed):
     rng = np.random.default_rng(seed)

@@ -192,7 +192,7 @@ def test_two_numbers_that_differ_look_different():
 @pytest.fixture(scope="module")
 def framed():
     """Tables of networks that lose stability off centre, far off centre only, when smaller, or never."""
-    rng = np.random.default_rng(2)
+    rng = np.random.default_rng(3)
     off_centre, scale = rng.uniform(0, 0.45, 1500), np.exp(rng.uniform(np.log(0.2), np.log(0.8), 1500))
     where = {
         "position": off_centre > 0.15,

@@ -97,7 +97,7 @@ def test_every_record_is_read_as_it_was_written(full_explanation, tmp_path, imag
         lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
     ),
 )
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=120)
 def test_any_value_in_any_place_is_shown_or_refused(written, place, value):
     """Where it fits, the answer, the whole text and the notebook can be made of it."""
     folder = written(*place, value=value)

@@ -104,15 +104,15 @@ def test_the_promise_is_kept_on_at_least_95_percent_of_orders(law):
     `benchmarks/sequential.py` does the same with more draws and more laws.
     """
     values, half_width, price = LAWS[law]
-    draws = 40
+    draws = 30
     found = [stopped(values, half_width, seed) for seed in range(draws)]
     truth = values.mean()
     kept = [
         known.interval[0] - 1e-9 <= truth <= known.interval[1] + 1e-9 and abs(known.mean - truth) <= half_width + 1e-9
         for known in found
     ]
-    # Of 40 orders fewer keep a promise of 95% once in 5,000 times.
-    assert np.sum(kept) >= 32
+    # Of 30 orders fewer keep a promise of 95% once in 1,500 times.
+    assert np.sum(kept) >= 24
     wanted = (1.96 / half_width) ** 2 * values.var()
     assert np.mean([known.n for known in found]) <= price * wanted / (1 + wanted / len(values)) + SHARD
     assert all(known.n < len(values) for known in found)

@@ -161,10 +161,9 @@ def test_a_copy_of_the_network_is_read_alike(n, pixels):
     assert len(model.module._forward_hooks) == 1
 
 
-@pytest.mark.parametrize("n", [1, 4])
-def test_openvino_reads_them_alike(n, pixels):
+def test_openvino_reads_them_alike(pixels):
     pytest.importorskip("openvino")
-    models = [modelled(lambda feature, logits: (feature, logits), n, runtime=each) for each in ("torch", "openvino")]
+    models = [modelled(lambda feature, logits: (feature, logits), 1, runtime=each) for each in ("torch", "openvino")]
     one, other = (model.evaluate(pixels) for model in models)
     assert other.probabilities == pytest.approx(one.probabilities, abs=1e-5)
     assert other.features == pytest.approx(one.features, abs=1e-5)

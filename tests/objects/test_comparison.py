@@ -69,7 +69,7 @@ def test_where_nothing_differs_p_values_are_uniform_and_intervals_hold_zero(make
     monkeypatch.setattr(comparison, "classifier_test", lambda *_, **__: object())
     rng = np.random.default_rng(2)
     p_values, held = [], []
-    for _ in range(60):
+    for _ in range(40):
         pair = [framed(make_framing, rng, n, several=True) for n in (30, 40)]
         found = compare(*pair, resamples=150, permutations=39, seed=len(p_values)).variables
         p_values.append(found.set_index("variable")["p_value"])

@@ -36,10 +36,16 @@ class Away:
 
 
 @pytest.fixture
-def study(few, fast, tmp_path):
-    """A new study of the same images, in other folders; its images have been listed."""
-    tables = {split: shutil.copytree(table.parent, tmp_path / split) / "images.csv" for split, table in few.items()}
-    return Study(tmp_path / "study", tables["train"], tables["test"], "demo", **fast | MAP).read_images()
+def without(whole, few, tmp_path):
+    """A function that gives a copy of it, with a step yet to be done, of the same images in other folders."""
+
+    def copy(step):
+        tables = [shutil.copytree(table.parent, tmp_path / split) / "images.csv" for split, table in few.items()]
+        folder = shutil.copytree(whole.folder, tmp_path / "study")
+        shutil.rmtree(folder / step)
+        return Study(folder, *tables)
+
+    return copy
 
 
 def compare(study, whole, names):
@@ -80,8 +86,9 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_images_that_are_back_are_tried_again_and_the_tables_are_as_if_never_missed(study, whole, caplog, case):
+def test_images_that_are_back_are_tried_again_and_the_tables_are_as_if_never_missed(without, whole, caplog, case):
     split, places, do, step, names = CASES[case]
+    study = without(step)
     folder = study.folder.parent / split
     with Away(folder, places) as away:
         do(study)
@@ -102,7 +109,8 @@ def test_images_that_are_back_are_tried_again_and_the_tables_are_as_if_never_mis
     assert caplog.messages == []
 
 
-def test_what_stays_away_is_not_tried_in_vain(study, caplog):
+def test_what_stays_away_is_not_tried_in_vain(without, caplog):
+    study = without("responses/crop-1-diagonal")
     with Away(study.folder.parent / "test", [0, 7]):
         study.sweep()
         before = {path: path.stat().st_mtime_ns for path in study.folder.rglob("*.parquet")}
@@ -111,7 +119,8 @@ def test_what_stays_away_is_not_tried_in_vain(study, caplog):
     assert "can be read now" not in caplog.text
 
 
-def test_only_some_are_back(study, whole, caplog):
+def test_only_some_are_back(without, whole, caplog):
+    study = without("responses/crop-1-diagonal")
     folder = study.folder.parent / "test"
     with Away(folder, [0, 7]):
         with Away(folder, [3]):

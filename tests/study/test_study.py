@@ -127,10 +127,10 @@ def test_a_changed_setting_redoes_only_what_depends_on_it(copied, changes, redon
     assert {name for name in STEPS if after[name] != before[name]} == redone
 
 
-def test_a_changed_test_image_redoes_the_test_side_only(few, fast, small, tmp_path):
+def test_a_changed_test_image_redoes_the_test_side_only(few, small, tmp_path):
     data = shutil.copytree(few["test"].parent, tmp_path / "test")
-    folder = tmp_path / "study"
-    Study(folder, few["train"], data / "images.csv", "demo", **fast).analyse()
+    folder = shutil.copytree(small.folder, tmp_path / "study")
+    assert Study(folder, test=data / "images.csv").analyse().computed == []
     before = stamps(folder)
     image = sorted(data.glob("*.png"))[0]
     Image.open(image).rotate(180).save(image)
@@ -184,12 +184,12 @@ def test_a_copy_of_a_training_image_is_a_leak(photographs, fast, tmp_path):
     assert study.neighbours_of("copied.png")["neighbour_id"].iloc[0] == source.name
 
 
-def test_without_boxes_and_labels_the_report_says_what_it_leaves_out(few, fast, tmp_path):
+def test_without_boxes_and_labels_the_report_says_what_it_leaves_out(few, small, tmp_path):
     data = tmp_path / "bare"
     data.mkdir()
     for path in sorted(few["test"].parent.glob("*.png"))[:12]:
         shutil.copy(path, data / path.name)
-    study = Study(tmp_path / "study", few["train"], data, "demo", boxes="given", **fast).run()
+    study = Study(shutil.copytree(small.folder, tmp_path / "study"), test=data, boxes="given").run()
     page = (study.folder / "report" / "index.html").read_text()
     assert "no object boxes" in page
     assert "no labels" in page
@@ -197,13 +197,13 @@ def test_without_boxes_and_labels_the_report_says_what_it_leaves_out(few, fast, 
     assert study.results.per_image["mac"].notna().all()
 
 
-def test_an_unreadable_image_is_listed_and_the_run_goes_on(few, fast, tmp_path):
+def test_an_unreadable_image_is_listed_and_the_run_goes_on(few, small, tmp_path):
     data = shutil.copytree(few["test"].parent, tmp_path / "test")
     images = sorted(data.glob("*.png"))
     images[3].write_bytes(b"no image")
     whole = images[4].read_bytes()
     images[4].write_bytes(whole[: len(whole) // 2])
-    study = Study(tmp_path / "study", few["train"], data / "images.csv", "demo", **fast).run()
+    study = Study(shutil.copytree(small.folder, tmp_path / "study"), test=data / "images.csv").run()
     skipped = pd.read_csv(study.folder / "skipped.csv")
     assert set(skipped["image_id"]) == {images[3].name, images[4].name}
     assert skipped["reason"].str.len().min() > 5
@@ -223,17 +223,13 @@ def test_an_unreadable_image_is_listed_and_the_run_goes_on(few, fast, tmp_path):
     assert "the file is cut off (1: " in left_out
 
 
-def test_several_sweeps_are_kept_apart(few, fast, tmp_path):
+def test_several_sweeps_are_kept_apart(small, tmp_path):
     study = Study(
-        tmp_path / "study",
-        few["train"],
-        few["test"],
-        "demo",
+        shutil.copytree(small.folder, tmp_path / "study"),
         protocols=["crop", "embed", "offsets"],
         transforms=["diagonal", "horizontal"],
         sizes=[1.0, 0.6, 1.5],
         fill="inpaint",
-        **fast,
     ).analyse()
     measures = study.measures
     assert measures.groupby(["protocol", "transform", "size"]).size().to_dict() == {
@@ -337,16 +333,16 @@ def test_a_network_that_computes_something_else_with_the_same_weights_is_another
     assert (values[0] != values[1]).any()
 
 
-def test_a_subject_does_not_count_in_its_own_framing_density(photographs, fast, tmp_path):
+def test_a_subject_does_not_count_in_its_own_framing_density(few, fast, tmp_path):
     """Also where the test set is only a part of the training set, and its images have other ids."""
     part = tmp_path / "listed" / "part.csv"
     part.parent.mkdir()
-    (part.parent / "linked").symlink_to(photographs["train"].parent)
-    table = pd.read_csv(photographs["train"]).head(40)
+    (part.parent / "linked").symlink_to(few["train"].parent)
+    table = pd.read_csv(few["train"]).head(16)
     table["path"] = "linked/" + table["path"]
     table.to_csv(part, index=False)
-    for name, test in (("whole", photographs["train"]), ("part", part)):
-        study = Study(tmp_path / name, photographs["train"], test, "demo", **fast).measure_objects()
+    for name, test in (("whole", few["train"]), ("part", part)):
+        study = Study(tmp_path / name, few["train"], test, "demo", **fast).measure_objects()
         found = read_table(study.folder / "objects" / "test-subjects.parquet")["framing_log_density"].to_numpy()
         training = study.framing("train")
         subjects = training.head(len(found))

@@ -371,7 +371,7 @@ def test_data_without_boxes_or_labels(few, fast, tmp_path):
     assert content.after is not None
 
 
-def test_a_network_that_never_subsamples_is_not_low_passed(small, few, fast, tmp_path):
+def test_a_network_that_never_subsamples_is_not_low_passed(small, tmp_path):
     import torch
     from torch import nn
 
@@ -394,7 +394,7 @@ def test_a_network_that_never_subsamples_is_not_low_passed(small, few, fast, tmp
         preprocessing=small.model.preprocessing,
         class_names=[str(digit) for digit in range(10)],
     )
-    study = Study(tmp_path / "study", few["train"], few["test"], model, **fast)
+    study = Study(shutil.copytree(small.folder, tmp_path / "study"), model=model)
     explanation = study.explain(least_stable(study.analyse()))
     line = next(line for line in explanation.lines if line.cause == "undersampling")
     assert line.verdict == "not tried"

@@ -139,8 +139,8 @@ def test_a_training_image_is_not_its_own_neighbour(photographs, fast, tmp_path):
         {"sizes": (0.6,), "sampling": "random", "transforms": ("vertical",), "feature_dtype": "float16"},
     ],
 )
-def test_other_views_and_features_are_scored_as_they_were_evaluated(changes, photographs, fast, tmp_path):
-    study = Study(tmp_path / "study", photographs["train"], photographs["test"], MODEL, **fast, **changes).fit_flag()
+def test_other_views_and_features_are_scored_as_they_were_evaluated(changes, copy, photographs):
+    study = Study(copy, **changes).fit_flag()
     assert_same(Flag.load(study).score(load_dataset(photographs["test"])), study, atol=1e-4)
 
 
@@ -199,8 +199,8 @@ def test_a_share_of_none_and_of_all_is_refused(copy, share):
         Study(copy, share_flagged=share)
 
 
-def test_too_few_unstable_images_are_said_to_be_too_few(few, fast, tmp_path):
-    study = Study(tmp_path / "study", few["train"], few["test"], "demo:global-pooling", **fast).fit_flag()
+def test_too_few_unstable_images_are_said_to_be_too_few(small, tmp_path):
+    study = Study(shutil.copytree(small.folder, tmp_path / "study"), model="demo:global-pooling").fit_flag()
     assert study.flag_evaluation.empty
     assert study.flag_images["probability"].isna().all()
     with pytest.raises(InputError, match=r"has no flag: \d+ of its 20 test images are unstable, and 10 unstable"):
@@ -227,12 +227,10 @@ def test_the_flag_is_evaluated_on_another_test_set(two_flagged):
     assert rows.loc[COMBINATION, "auroc"] > 0.5
 
 
-def test_images_to_which_the_flag_was_fitted_are_left_out(flagged, few, fast, tmp_path, photographs):
-    table = pd.read_csv(photographs["test"])
-    table.tail(60).assign(path=[str(photographs["test"].parent / name) for name in table["path"].tail(60)])
+def test_images_to_which_the_flag_was_fitted_are_left_out(flagged, copy, photographs):
     part = photographs["test"].with_name("part.csv")
-    table.tail(60).to_csv(part, index=False)
-    other = Study(tmp_path / "study", photographs["train"], part, MODEL, **fast).fit_flag()
+    pd.read_csv(photographs["test"]).tail(60).to_csv(part, index=False)
+    other = Study(copy, test=part).fit_flag()
     with pytest.raises(InputError, match="has not both unstable and stable test images that"):
         evaluate_on(flagged, other)
     found, left_out = evaluate_on(other, flagged)

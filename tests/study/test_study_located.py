@@ -41,7 +41,7 @@ def write_images(folder, name, n):
 @pytest.fixture(scope="module")
 def unboxed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("unboxed")
-    return {"train": write_images(folder / "train", "train", 48), "test": write_images(folder / "test", "uniform", 32)}
+    return {"train": write_images(folder / "train", "train", 32), "test": write_images(folder / "test", "uniform", 24)}
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def measured(unboxed, photographs, fast, tmp_path_factory):
 
 
 def test_sets_without_boxes_get_one_an_image(located):
-    for split, n in (("train", 48), ("test", 32)):
+    for split, n in (("train", 32), ("test", 24)):
         assert located.is_estimated(split)
         assert located.objects(split).empty
         table = located.located(split)
@@ -93,7 +93,7 @@ def test_report_says_everywhere_that_boxes_are_estimated(located):
     assert "nobody drew them" in text
     assert "has no object boxes" not in text
     results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
-    assert results["localisation"]["sets"]["train"]["n_images"] == 48
+    assert results["localisation"]["sets"]["train"]["n_images"] == 32
     assert not results["localisation"]["measured_here"]
     assert all(row["estimated"] for split in ("train", "test") for row in results["framing"][split])
     for finding in results["findings"]:
@@ -152,8 +152,8 @@ def test_quality_is_measured_on_a_sample_of_many(measured, monkeypatch, tmp_path
     assert quality["n_images"].max() == 30
 
 
-def test_given_boxes_are_kept_unless_estimated_ones_are_asked_for(few, fast, tmp_path):
-    study = Study(tmp_path / "study", few["train"], few["test"], MODEL, **fast).measure_objects()
+def test_given_boxes_are_kept_unless_estimated_ones_are_asked_for(small, tmp_path):
+    study = Study(shutil.copytree(small.folder, tmp_path / "study"), model=MODEL).measure_objects()
     given = study.framing("test")
     assert not study.is_estimated("test")
     assert not (study.folder / "located").exists()
@@ -234,7 +234,7 @@ def test_an_image_without_labels_is_located_by_its_most_probable_class(unboxed, 
 def test_a_stopped_run_goes_on_and_gives_the_same_tables(unboxed, fast, tmp_path, located, monkeypatch):
     from bias_toolkit.objects import locate
 
-    monkeypatch.setitem(vars(steps.located), "sharding", dataclasses.replace(steps.located.sharding, size=16))
+    monkeypatch.setitem(vars(steps.located), "sharding", dataclasses.replace(steps.located.sharding, size=12))
     study = Study(tmp_path / "study", unboxed["train"], unboxed["test"], MODEL, **fast)
     done = locate._locate_batch
     calls = []
