@@ -44,6 +44,7 @@ from bias_toolkit.report.page.style import new_figure, styled
 from bias_toolkit.report.words.definitions import label_of, value_form
 from bias_toolkit.report.words.sentences import three_digits
 from bias_toolkit.study import Study
+from bias_toolkit.study.per_image import join_per_image
 
 TEST_SETS = ("photographer", "uniform")
 EXAMPLES = 6
@@ -66,7 +67,7 @@ def run_demo(
     """Run the demo's networks on its test sets, and write one page that joins them.
 
     `folder` gets one study per network and test set, named `<network>-on-<test set>`, and `index.html`. The controls,
-    which were trained on varied digits, are run on the varied test set only, and have no report. The networks of the
+    which were trained on varied digits, are only measured, and on the varied test set only. The networks of the
     arms have no study, and their measures ship with the package. What exists is not computed again. `first_page` gets
     the path of the first study's report as soon as it is written. Returns the page, its three answers and its findings.
     """
@@ -90,11 +91,12 @@ def run_demo(
         if len(studies) == 1:
             first_page(study.folder / "report" / PAGE)
     for control in CONTROLS.values():
-        controls[control] = opened(control, "train-uniform", "uniform").analyse(next(shown))
+        own = next(shown)
+        controls[control] = opened(control, "train-uniform", "uniform").build_index(own).sweep(own)
     per_image = {pair: study.results.per_image for pair, study in studies.items()}
     varied = {network: per_image[network, "uniform"] for network in NETWORKS}
-    varied |= {control: study.results.per_image for control, study in controls.items()}
     uniform = studies["fully-connected", "uniform"]
+    varied |= {control: _per_image(study, uniform) for control, study in controls.items()}
     measured, framing = by_seed(measured_arms()), uniform.results.per_image
     effects = arm_effects(measured)
     helping = arm_findings(effects, left_over(measured))
@@ -145,6 +147,13 @@ def run_demo(
         ],
     )
     return write_page(page, folder), answers, findings
+
+
+def _per_image(control: Study, uniform: Study) -> pd.DataFrame:
+    """The table of a study that is not analysed, with the framing of the same test images from another study."""
+    results = control.results
+    measured = results.images("test"), results.measures, results.reference_sweep, results.distances
+    return join_per_image(*measured, uniform.results.subjects_framing)
 
 
 def _examples() -> FigureBlock:
