@@ -26,6 +26,7 @@ from bias_toolkit.demo.findings import (
     network_findings,
 )
 from bias_toolkit.demo.framed_anew import SETTINGS, framed_anew_findings, framed_anew_section
+from bias_toolkit.foundation.choices import ALL_FIGURES, FIRST_FIGURES
 from bias_toolkit.foundation.progress import Progress, named, silent
 from bias_toolkit.foundation.words import interval
 from bias_toolkit.report import Finding, Page, write_page
@@ -81,7 +82,10 @@ def run_demo(
         place = folder / f"{network}-on-{test}"
         # Framing does not depend on the network.
         reuse = [study.folder for study in [*studies.values(), *controls.values()]]
-        return Study(place, f"demo:{train}", f"demo:{test}", f"demo:{network}", reuse=reuse, **SETTINGS)
+        # The reports on the photographer's digits show what all figures look like.
+        figures = ALL_FIGURES if test == TEST_SETS[0] else FIRST_FIGURES
+        inputs = f"demo:{train}", f"demo:{test}", f"demo:{network}"
+        return Study(place, *inputs, reuse=reuse, figures=figures, **SETTINGS)
 
     for network, test in pairs:
         own, study = next(shown), opened(network, "train", test)
