@@ -86,6 +86,7 @@ def test_page_and_terminal_say_what_it_is_from_and_the_full_page_does_not(photog
     assert "first answer" not in (folder / "report" / "index.html").read_text(encoding="utf-8")
     assert json.loads((folder / "report" / "results.json").read_text(encoding="utf-8"))["test"]["n_images"] == 70
     assert f"A {SAID}." in reported("--quick")
+    assert json.loads(reported("--quick", "--json"))["sample"] == f"a {SAID}"
 
 
 def test_the_sample_follows_from_the_seed(photographs, fast, tmp_path):
