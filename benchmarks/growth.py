@@ -68,11 +68,13 @@ def rows_of_growth(model: str, images: int) -> list[Row]:
 
 
 def rows_of_start_up(repeats: int) -> list[Row]:
-    """`--help`, and a report that is there already, against an interpreter that does nothing."""
+    """`--help`, a report that is there already, a first answer, and the demo."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         inputs = ["--train", "demo:train", "--test", "demo:uniform", "--model", "demo"]
+        first = run_command("report", "--quick", "--out", folder / "first", *inputs)[0]
         whole = run_command("report", "--out", folder / "study", *inputs)[0]
+        demo = run_command("demo", "--out", folder / "demo")[0]
         seconds = {"nothing": [], "help": [], "report": []}
         for _ in range(repeats):
             start = time.perf_counter()
@@ -89,4 +91,6 @@ def rows_of_start_up(repeats: int) -> list[Row]:
             f"the same report from nothing: {whole:.1f} s",
             whole / medians["report"],
         ),
+        Row("`report --quick`", f"{first:.1f} s", f"the same report of all images: {whole:.1f} s", whole / first),
+        Row("`demo`", f"{demo:.1f} s", ""),
     ]

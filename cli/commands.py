@@ -6,8 +6,6 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from bias_toolkit_cli.output import console_progress
-
 COMMANDS = {
     "report": ("study_steps", "Run every step and write the bias report."),
     "demo": ("demo", "Make a full report from the built-in dataset, with nothing to download."),
@@ -40,6 +38,8 @@ class Command(TyperCommand):
 
     def format_help(self, ctx: typer.Context, formatter: Any) -> None:
         """Write the help; only now the names are looked up, as the modules that have them import pandas."""
+        from bias_toolkit_cli.output import console_progress
+
         with console_progress()("Looking up the choices", None):
             names = choices()
         for parameter in self.params:

@@ -48,9 +48,11 @@ def report(
     from bias_toolkit.study.news import left_out_sentences
 
     page = study.folder / "report" / "index.html"
-    answers = study.answers()
+    answers, sample = study.answers(), sample_words(study.results)
     if options["json_output"]:
-        print_json({"answers": answers, "findings": study.findings().to_dict("records"), "report": str(page)})
+        result = {} if sample is None else {"sample": sample}
+        result |= {"answers": answers, "findings": study.findings().to_dict("records"), "report": str(page)}
+        print_json(result)
         return
     if not study.computed:
         when = datetime.fromtimestamp(page.stat().st_mtime)
@@ -58,7 +60,7 @@ def report(
     for sentence in left_out_sentences(study.results.skipped_images):
         say(sentence)
     say_findings(map(finding_of, answers))
-    if sample := sample_words(study.results):
+    if sample is not None:
         say(f"{capitalised(sample)}.")
     say(f"Report: {page}")
 

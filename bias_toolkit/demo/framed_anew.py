@@ -17,13 +17,13 @@ from bias_toolkit.report.topics.cause.map_findings import density_effect, place_
 from bias_toolkit.report.words.finding import NOT_FOUND_RANK, Kind, value_of
 
 SETTINGS = {
-    "map_images": 24,
+    "map_images": 16,
     "map_positions": (0.2, 0.35, 0.5, 0.65, 0.8),
     "map_surroundings": ("mean",),
-    "resamples": 500,
-    "permutations": 500,
+    "resamples": 300,
+    "permutations": 300,
     "placements": 200,
-    "noise_images": 128,
+    "noise_images": 64,
 }
 """Of the demo's studies: fewer images on the map and fewer resamples than by default, as the demo has to be quick."""
 FIGURE, RANK = "maps", 26

@@ -26,6 +26,7 @@ from bias_toolkit.demo.findings import (
     network_findings,
 )
 from bias_toolkit.demo.framed_anew import SETTINGS, framed_anew_findings, framed_anew_section
+from bias_toolkit.foundation.choices import ALL_FIGURES, FIRST_FIGURES
 from bias_toolkit.foundation.progress import Progress, named, silent
 from bias_toolkit.foundation.words import interval
 from bias_toolkit.report import Finding, Page, write_page
@@ -44,6 +45,7 @@ from bias_toolkit.report.page.style import new_figure, styled
 from bias_toolkit.report.words.definitions import label_of, value_form
 from bias_toolkit.report.words.sentences import three_digits
 from bias_toolkit.study import Study
+from bias_toolkit.study.per_image import join_per_image
 
 TEST_SETS = ("photographer", "uniform")
 EXAMPLES = 6
@@ -66,7 +68,7 @@ def run_demo(
     """Run the demo's networks on its test sets, and write one page that joins them.
 
     `folder` gets one study per network and test set, named `<network>-on-<test set>`, and `index.html`. The controls,
-    which were trained on varied digits, are run on the varied test set only, and have no report. The networks of the
+    which were trained on varied digits, are only measured, and on the varied test set only. The networks of the
     arms have no study, and their measures ship with the package. What exists is not computed again. `first_page` gets
     the path of the first study's report as soon as it is written. Returns the page, its three answers and its findings.
     """
@@ -80,7 +82,10 @@ def run_demo(
         place = folder / f"{network}-on-{test}"
         # Framing does not depend on the network.
         reuse = [study.folder for study in [*studies.values(), *controls.values()]]
-        return Study(place, f"demo:{train}", f"demo:{test}", f"demo:{network}", reuse=reuse, **SETTINGS)
+        # The reports on the photographer's digits show what all figures look like.
+        figures = ALL_FIGURES if test == TEST_SETS[0] else FIRST_FIGURES
+        inputs = f"demo:{train}", f"demo:{test}", f"demo:{network}"
+        return Study(place, *inputs, reuse=reuse, figures=figures, **SETTINGS)
 
     for network, test in pairs:
         own, study = next(shown), opened(network, "train", test)
@@ -90,11 +95,12 @@ def run_demo(
         if len(studies) == 1:
             first_page(study.folder / "report" / PAGE)
     for control in CONTROLS.values():
-        controls[control] = opened(control, "train-uniform", "uniform").analyse(next(shown))
+        own = next(shown)
+        controls[control] = opened(control, "train-uniform", "uniform").build_index(own).sweep(own)
     per_image = {pair: study.results.per_image for pair, study in studies.items()}
     varied = {network: per_image[network, "uniform"] for network in NETWORKS}
-    varied |= {control: study.results.per_image for control, study in controls.items()}
     uniform = studies["fully-connected", "uniform"]
+    varied |= {control: _per_image(study, uniform) for control, study in controls.items()}
     measured, framing = by_seed(measured_arms()), uniform.results.per_image
     effects = arm_effects(measured)
     helping = arm_findings(effects, left_over(measured))
@@ -145,6 +151,13 @@ def run_demo(
         ],
     )
     return write_page(page, folder), answers, findings
+
+
+def _per_image(control: Study, uniform: Study) -> pd.DataFrame:
+    """The table of a study that is not analysed, with the framing of the same test images from another study."""
+    results = control.results
+    measured = results.images("test"), results.measures, results.reference_sweep, results.distances
+    return join_per_image(*measured, uniform.results.subjects_framing)
 
 
 def _examples() -> FigureBlock:

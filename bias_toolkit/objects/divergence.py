@@ -9,7 +9,6 @@ Math. Stat. 22 (1951).
 
 import numpy as np
 import pandas as pd
-from scipy.special import rel_entr
 
 from bias_toolkit.foundation.intervals import NONE, Limits, wide
 from bias_toolkit.foundation.resampling import CONFIDENCE, percentile_interval
@@ -29,6 +28,8 @@ def divergence_bits(counts: np.ndarray, expected: np.ndarray) -> np.ndarray:
     (cells, cells) for all histograms, or one for each. The divergence is infinite where `counts` has objects in a cell
     that has no expected mass.
     """
+    from scipy.special import rel_entr
+
     share = counts / counts.sum(axis=(-2, -1), keepdims=True)
     null = expected / expected.sum(axis=(-2, -1), keepdims=True)
     return rel_entr(share, null).sum(axis=(-2, -1)) / np.log(2)

@@ -5,8 +5,6 @@ Source: D. Scott, Multivariate Density Estimation, 1992, section 6.3 (kernel den
 
 import numpy as np
 import pandas as pd
-from scipy.linalg import cholesky, solve_triangular
-from scipy.special import logsumexp
 
 from bias_toolkit.foundation.files import shard_slices
 
@@ -74,6 +72,9 @@ def kernel_log_density(
     own : pair of int arrays (m,) and (n,); the image numbers of the points and of the training points. Kernels of a
         point's own image are left out.
     """
+    from scipy.linalg import cholesky, solve_triangular
+    from scipy.special import logsumexp
+
     n, dimensions = training.shape
     result = np.full(len(points), np.nan)
     if not n:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.files import read_array, read_shards
 from bias_toolkit.foundation.shards import Shard
 
@@ -29,6 +30,9 @@ class KnownRows:
             for name, schema in outputs.items()
             if schema is None
         }
+        for name, array in self._arrays.items():
+            if len(array) != len(self._tables[f"{name}.parquet"]):
+                raise InputError(f"{folder} has {name} of other items than it lists.")
         self.items = {item for table in self._tables.values() for item in table.iloc[:, 0]}
 
     def rest(self, shard: Shard) -> Shard:

@@ -66,9 +66,9 @@ GO_WITH = {
 QUICK = {
     "train_sample": 2000,
     "test_sample": 200,
-    "resamples": 500,
-    "permutations": 500,
-    "placements": 200,
+    "resamples": 300,
+    "permutations": 300,
+    "placements": 100,
     "noise_images": 64,
     "figures": FIRST_FIGURES,
 }

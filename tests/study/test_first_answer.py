@@ -74,6 +74,7 @@ def test_page_and_terminal_say_what_it_is_from_and_the_full_page_does_not(photog
     assert "This is a first answer: it is from a sample of the images." in page
     assert "It uses 24 of 60 training images. It uses 20 of 70 test images." in page
     assert "Distances to a sample are larger than distances to all training images." in page
+    assert "Only the figures of the first screen are drawn" in page
     opening = page[page.index('id="answers"') : page.index('id="findings"')]
     assert page.count("<figure") == 2 * opening.count("<figure") > 0
     results = json.loads((folder / "quick" / "report" / "results.json").read_text(encoding="utf-8"))
@@ -85,6 +86,7 @@ def test_page_and_terminal_say_what_it_is_from_and_the_full_page_does_not(photog
     assert "first answer" not in (folder / "report" / "index.html").read_text(encoding="utf-8")
     assert json.loads((folder / "report" / "results.json").read_text(encoding="utf-8"))["test"]["n_images"] == 70
     assert f"A {SAID}." in reported("--quick")
+    assert json.loads(reported("--quick", "--json"))["sample"] == f"a {SAID}"
 
 
 def test_the_sample_follows_from_the_seed(photographs, fast, tmp_path):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from bias_toolkit.foundation.choices import FIRST_FIGURES
 from bias_toolkit.foundation.words import count, example
 from bias_toolkit.report.page.blocks import Block, Cell, ListBlock, Omitted, Paragraph, Section, TableBlock
 from bias_toolkit.report.page.files import Table
@@ -39,6 +40,11 @@ def gather(source: Source) -> LeftOut:
 def _missing(source: Source) -> list[str]:
     """A sentence for each analysis that is left out: boxes, labels, classes or steps are missing, or it is outdated."""
     sentences = [*missing_boxes(source), *map(_outdated, sorted(source.outdated))]
+    if source.settings.figures == FIRST_FIGURES:
+        sentences.append(
+            "Only the figures of the first screen are drawn; run `bias-toolkit report` with --figures all for the "
+            "others."
+        )
     if source.images(TEST)["label"].isna().all():
         sentences.append("The test set has no labels, so accuracy and everything by class are left out.")
     elif not source.label_record["indices"]:
