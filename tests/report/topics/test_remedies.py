@@ -144,6 +144,12 @@ def test_what_is_said_of_copies_follows_from_the_fall(fall, kind, copies):
     assert ("follows no power law" in found.evidence) == (copies is None)
 
 
+def test_one_copy_is_said_in_the_singular():
+    table = effects({"mean-9": (-0.05, -0.07, -0.03)}, {})
+    found = findings(Remedied(table, NO_TENTHS, reach(0.2), NEEDED | {"copies": [0.6, 0.0, 5.6]}))[-1]
+    assert "By a power law, 1 copy (0 to 6) would bring the median test image as near." in found.evidence
+
+
 def test_nothing_is_said_of_copies_for_too_few_images():
     table = effects({"mean-9": (-0.05, -0.07, -0.03)}, {})
     assert len(findings(Remedied(table, NO_TENTHS, reach(0.2, n=4), NEEDED))) == 1

@@ -119,11 +119,9 @@ def _reach(contents: Remedied) -> Iterator[Finding]:
             "How many copies would bring test images as near is not said, as the fall follows no power law."
         )
     else:
-        value, low, high = needed["copies"]
-        evidence.append(
-            f"By a power law, {number(value, 0)} copies ({interval(low, high, lambda each: number(each, 0))}) would "
-            "bring the median test image as near."
-        )
+        value, *ends = needed["copies"]
+        copies = f"{count(round(value), 'copy', 'copies')} ({interval(*ends, lambda each: number(each, 0))})"
+        evidence.append(f"By a power law, {copies} would bring the median test image as near.")
     yield Finding(
         Heading.REMEDIES,
         Kind.FACT if fall.direction else Kind.NONE,
