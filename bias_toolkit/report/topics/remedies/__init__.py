@@ -120,10 +120,8 @@ def _reach(contents: Remedied) -> Iterator[Finding]:
         )
     else:
         value, *ends = needed["copies"]
-        limits = interval(*ends, lambda each: number(each, 0))
-        evidence.append(
-            f"By a power law, {count(round(value), 'copy', 'copies')} ({limits}) would bring the median test image as near."
-        )
+        copies = f"{count(round(value), 'copy', 'copies')} ({interval(*ends, lambda each: number(each, 0))})"
+        evidence.append(f"By a power law, {copies} would bring the median test image as near.")
     yield Finding(
         Heading.REMEDIES,
         Kind.FACT if fall.direction else Kind.NONE,
