@@ -71,6 +71,14 @@ def load_dataset(
     images : str or path, optional
         The folder to which the file names in the annotations are relative, for the layouts `coco` and `table`. By
         default, that is the folder of a table, and a folder near a JSON file that holds its images.
+
+    Examples
+    --------
+    >>> dataset = load_dataset("photos/images.csv")
+    >>> len(dataset), len(dataset.objects)
+    (60, 60)
+    >>> dataset[0].pixels.shape
+    (74, 74, 3)
     """
     if isinstance(path, Dataset):
         return path
