@@ -8,6 +8,7 @@ import typer
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit_cli.output import console_progress, say
 
+NEEDED = ("starlette", "uvicorn")
 MISSING = "Starlette or uvicorn is not installed here; install bias-toolkit with the extra live."
 
 
@@ -43,6 +44,8 @@ def live(
         try:
             from bias_toolkit.study.live.server import serve
         except ModuleNotFoundError as error:
+            if (error.name or "").partition(".")[0] not in NEEDED:
+                raise
             raise InputError(MISSING) from error
         from bias_toolkit.study import Study
         from bias_toolkit.study.live.page import live_page

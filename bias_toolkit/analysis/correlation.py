@@ -88,6 +88,18 @@ def partial_spearman(x: ArrayLike, y: ArrayLike, given: ArrayLike, **settings: f
 
     It is the correlation of the residuals of x's and y's ranks after linear regressions on the ranks of `given`. The
     p-value permutes the residuals of y and regresses again (Freedman & Lane).
+
+    Examples
+    --------
+    Both variables follow a third, and nothing else goes with both.
+
+    >>> noise = np.random.default_rng(0).normal(size=(3, 200))
+    >>> third, x, y = noise[0], noise[0] + noise[1], noise[0] + noise[2]
+    >>> spearman(x, y).low > 0
+    True
+    >>> known = partial_spearman(x, y, third)
+    >>> known.low < 0 < known.high
+    True
     """
     return _pair(x, y, settings, given=given)
 

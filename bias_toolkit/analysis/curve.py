@@ -37,6 +37,17 @@ def quantile_curve(
 
     Images where `distance` or `measure` (images,) is NaN are left out. The intervals are those of
     `mean_interval` over the images of each bin; `limits` are the lowest and the highest value of `measure`.
+
+    Examples
+    --------
+    >>> distance = np.arange(80)
+    >>> curve = quantile_curve(distance, distance / 80, bins=4)
+    >>> curve[["x", "n"]]
+          x   n
+    0   9.5  20
+    1  29.5  20
+    2  49.5  20
+    3  69.5  20
     """
     rows = []
     for i, (left, right, x, y) in enumerate(_quantile_bins(distance, measure, bins)):

@@ -72,6 +72,14 @@ def load_dataset(
         The folder to which the file names in the annotations are relative, for the layouts `coco`, `open-images`,
         `table` and `voc`. By default, that is the folder of a table, and a folder near other annotations that holds the
         images.
+
+    Examples
+    --------
+    >>> dataset = load_dataset("photos/images.csv")
+    >>> len(dataset), len(dataset.objects)
+    (60, 60)
+    >>> dataset[0].pixels.shape
+    (74, 74, 3)
     """
     if isinstance(path, Dataset):
         return path

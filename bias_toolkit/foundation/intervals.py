@@ -67,6 +67,12 @@ def mean_interval(
 
     `values` (images,) has one number per image; NaN and null are left out, and `n` counts the rest. `limits` are those
     of the values; without them, values that are all equal have no interval.
+
+    Examples
+    --------
+    >>> mean = mean_interval([0.0, 0.5, 0.25, 0.25] * 20)
+    >>> mean.value, mean.n, mean.low < 0.25 < mean.high
+    (0.25, 80, True)
     """
     values = np.asarray(values, dtype=np.float64)
     values = values[~np.isnan(values)]

@@ -62,7 +62,13 @@ class Measure:
 
 
 def p_top1_change(top1: np.ndarray) -> np.ndarray:
-    """(1/n) Σ_k 1[y_k ≠ y_{k+1}]: how often one step changes the top-1 class (A, Table 1)."""
+    """(1/n) Σ_k 1[y_k ≠ y_{k+1}]: how often one step changes the top-1 class (A, Table 1).
+
+    Examples
+    --------
+    >>> float(p_top1_change(np.array([7, 7, 7, 3, 3, 7, 7, 7, 7])))
+    0.25
+    """
     return (top1[..., :-1] != top1[..., 1:]).mean(axis=-1)
 
 
@@ -71,7 +77,13 @@ HEADLINE = p_top1_change.__name__
 
 
 def mac(p_top1: np.ndarray, p_top1_next: np.ndarray) -> np.ndarray:
-    """(1/n) Σ_k |p_k[y_k] − p_{k+1}[y_k]|: mean absolute change of the top class's probability (A, Table 1)."""
+    """(1/n) Σ_k |p_k[y_k] − p_{k+1}[y_k]|: mean absolute change of the top class's probability (A, Table 1).
+
+    Examples
+    --------
+    >>> float(mac(np.array([0.5, 0.75, 0.75]), np.array([0.75, 0.5])))
+    0.25
+    """
     return np.abs(p_top1[..., :-1] - p_top1_next).mean(axis=-1, dtype=float)
 
 

@@ -37,6 +37,12 @@ class Sweep(Settings):
     sampling : "centre" or "random"; the position of crop's window.
     draws : pairs of views per image for offsets.
     seed : of random sampling and of offsets, used together with the image's id.
+
+    Examples
+    --------
+    >>> sweep = Sweep("crop", "diagonal", 1.0)
+    >>> sweep.name, sweep.n_views
+    ('crop-1-diagonal', 9)
     """
 
     def __post_init__(self) -> None:
@@ -106,6 +112,11 @@ def expand_sweeps(
     for embed, the diagonal for both. Offsets and frames have no choice of either. The fill applies to embed only, the
     sampling to crop only, and the draws to offsets only. Raises InputError if a name is unknown, or if a size,
     transform, fill or sampling belongs to none of the protocols.
+
+    Examples
+    --------
+    >>> [sweep.name for sweep in expand_sweeps(["crop", "embed"], sizes=[0.5, 1, 2])]
+    ['crop-0.5-diagonal', 'crop-1-diagonal', 'embed-2-diagonal-mean']
     """
     asked = [protocol_of(name) for name in dict.fromkeys(protocols)]
     if not asked:
@@ -167,6 +178,12 @@ def make_views(
 
     `image` is uint8 (height, width, 3), or reduced; RGB, upright; for frames, the images of the
     clip, in order. `input_size` is the model's input side W, in pixels.
+
+    Examples
+    --------
+    >>> image = np.zeros((300, 400, 3), np.uint8)
+    >>> make_views(image, Sweep("crop", "diagonal", 1.0), 224, "a.jpg").pixels.shape
+    (9, 224, 224, 3)
     """
     return protocol_of(sweep.protocol).views(image, sweep, input_size, image_id)
 

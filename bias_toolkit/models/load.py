@@ -84,6 +84,16 @@ def load_model(
     identity : str
         Of a function: a text that changes whenever the function computes something else, such as the name and the
         version of its weights. Results under the same identity are taken to be of the same function.
+
+    Examples
+    --------
+    >>> model = load_model("demo", runtime="torch")
+    >>> model.input_size, model.n_classes
+    (64, 10)
+    >>> import numpy as np
+    >>> views = np.zeros((2, 64, 64, 3), np.uint8)
+    >>> model.evaluate(views).probabilities.shape
+    (2, 10)
     """
     chosen = resolve_device(device)
     if weights is None and weights_key is not None:

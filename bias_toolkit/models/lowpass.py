@@ -52,6 +52,13 @@ def low_pass(module: nn.Module, filter_size: int = 3, *, input_size: int = 224) 
     is not larger than the filter's reach. An axis along which a layer has stride 1 is not filtered. Raises InputError
     if `filter_size` is not a whole number of at least 1, the network cannot be run on such an image, or (with a filter
     larger than 1) has no subsampling layer.
+
+    Examples
+    --------
+    >>> network = nn.Sequential(nn.Conv2d(3, 8, 3, stride=2), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    >>> subsampling_layers(network, 32)
+    ['0']
+    >>> filtered = low_pass(network, 3, input_size=32)
     """
     if isinstance(filter_size, bool) or not isinstance(filter_size, int) or filter_size < 1:
         raise InputError(f"The low-pass filter's size must be a whole number of at least 1, not {filter_size!r}.")

@@ -47,8 +47,12 @@ def describe_framing(
 
     Examples
     --------
-    >>> described = describe_framing(load_dataset("photos/train"))
-    >>> described.ranking("untruncated_centre_bias").head()
+    >>> from bias_toolkit import load_dataset
+    >>> described = describe_framing(load_dataset("photos/images.csv"), with_mean_images=False)
+    >>> len(described.framing)
+    60
+    >>> "centre_bias" in described.summary
+    True
     """
     images = dataset.scan(progress).images
     if dataset.objects.empty:

@@ -31,6 +31,15 @@ def position_and_scale(objects: pd.DataFrame, images: pd.DataFrame) -> pd.DataFr
 
     `objects` has the columns image_id, object_id, category, and x0, y0, x1, y1, the continuous pixel edges of each box;
     `images` has image_id, width and height, in pixels.
+
+    Examples
+    --------
+    >>> images = pd.DataFrame({"image_id": ["a.jpg"], "width": [100], "height": [100]})
+    >>> box = {"x0": [10], "y0": [20], "x1": [50], "y1": [60]}
+    >>> objects = pd.DataFrame({"image_id": ["a.jpg"], "object_id": [0], "category": ["cat"], **box})
+    >>> position_and_scale(objects, images)[["cx", "cy", "scale"]]
+        cx   cy  scale
+    0  0.3  0.4    0.4
     """
     if objects.empty:
         return empty_table(FRAMING)

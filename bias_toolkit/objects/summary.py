@@ -84,6 +84,18 @@ def framing_summary(
     than ten, and for divergence_bits for fewer than 40 objects. They never have zero width: see `bias_bound`,
     `median_limits` and `mean_bound` for data that a bootstrap cannot vary. How often they hold the true value is in
     benchmarks/COVERAGE.md.
+
+    Examples
+    --------
+    Centre bias: 0 is chance, 1 is exactly in the middle.
+
+    >>> from bias_toolkit import load_dataset
+    >>> from bias_toolkit.objects import position_and_scale
+    >>> dataset = load_dataset("photos/images.csv")
+    >>> framing = position_and_scale(dataset.objects, dataset.images)
+    >>> whole = framing_summary(framing, dataset.images, by_class=False).iloc[0]
+    >>> bool(whole["centre_bias_low"] < whole["centre_bias"] < whole["centre_bias_high"])
+    True
     """
     objects = with_null_model(framing[framing["image_id"].isin(images["image_id"])], images)
     # Objects without a category belong to the whole dataset only.

@@ -118,8 +118,16 @@ class Study:
 
     Examples
     --------
-    >>> study = Study("study", "photos/train", "photos/val", "efficientnet-lite0").run()
-    >>> study.per_image.sort_values("p_top1_change").tail()
+    >>> study = Study("study", "photos/train", "photos/val", "efficientnet-lite0").run()  # doctest: +SKIP
+
+    The folder is enough to open it again.
+
+    >>> study = Study("study")
+    >>> least_stable = study.per_image.sort_values("p_top1_change").tail()
+    >>> list(least_stable[["label", "predicted", "p_top1_change"]])
+    ['label', 'predicted', 'p_top1_change']
+    >>> [answer["topic"] for answer in study.answers()]  # doctest: +ELLIPSIS
+    [...]
     """
 
     def __init__(

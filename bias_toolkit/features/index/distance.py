@@ -42,6 +42,15 @@ def nearest_neighbours(
     own_rows : (n,) int, the row of the index that is the same image, or -1. It is left out by identity, not by
         distance: another image at distance 0 stays.
     k : neighbours per image; all other training images if there are fewer.
+
+    Examples
+    --------
+    >>> from bias_toolkit.features.index import TrainingIndex
+    >>> index = TrainingIndex.build(np.array([[0, 0], [3, 4], [6, 8]], np.float32), ["a.jpg", "b.jpg", "c.jpg"])
+    >>> nearest_neighbours(index, np.array([[3, 0]], np.float32), ["new.jpg"], k=2)
+      image_id  rank neighbour_id  distance
+    0  new.jpg     1        a.jpg       3.0
+    1  new.jpg     2        b.jpg       4.0
     """
     if len(image_ids) != len(features):
         raise InputError(f"{len(features)} test features do not fit {len(image_ids)} image ids")

@@ -240,8 +240,8 @@ class ViewerBlock:
 class LiveBlock:
     """A photograph over which the reader moves the view, with a model that a server at the page's address runs.
 
-    `protocols` has a line on each. `start` is what the page asks for first: image, protocol, size, fill, blur and
-    low_pass (the size of the filters, 1 for none).
+    `start` is what the page asks for first: image, protocol, size, fill, blur and low_pass (the size of the filters, 1
+    for none).
     """
 
     kind: ClassVar[str] = "live"
@@ -253,7 +253,6 @@ class LiveBlock:
     other: str  # the colour of all others
     images: Sequence[str]  # names to choose from
     images_note: str
-    protocols: Mapping[str, str]
     sizes: Mapping[str, tuple[float, float, float]]  # by protocol the smallest, the largest and the usual size
     fills: Sequence[str]
     most_blur: float

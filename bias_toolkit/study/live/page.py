@@ -24,11 +24,11 @@ MOST_LISTED = 1000
 """Test images that the page offers by name."""
 SIZES = {"crop": (0.05, 1.0, 1.0), "embed": (1.0, 8.0, 2.0)}
 NOTES = (
-    "A study image with the study's settings is shown exactly as the study's own sweep shows it: the views are exact "
+    "A study image with the study’s settings is shown exactly as the study’s own sweep shows it: the views are exact "
     "slices of one picture, in float32.",
-    "What lies beyond the photograph in crop is inpainted: extended outwards from the photograph's border.",
+    "What lies beyond the photograph in crop is inpainted: extended outwards from the photograph’s border.",
     "The blur is a Gaussian of the whole picture. Its standard deviation σ is in pixels of the view.",
-    "A low-pass filter is put at each subsampling operation of the network. The weights are the network's own, without "
+    "A low-pass filter is put at each subsampling operation of the network. The weights are the network’s own, without "
     "training.",
     "A step is one pixel, or one change of a setting.",
 )
@@ -56,7 +56,6 @@ def live_page(views: LiveViews, results: Results, image: str | None) -> Page:
         other=OTHER,
         images=ids[:MOST_LISTED],
         images_note=note,
-        protocols={name: protocol_of(name).definition for name in SIZES},
         sizes={name: (low, min(high, side), min(usual, side)) for name, (low, high, usual) in sizes.items()},
         fills=FILLS,
         most_blur=MOST_BLUR,
@@ -64,7 +63,8 @@ def live_page(views: LiveViews, results: Results, image: str | None) -> Page:
         start=start | {"low_pass": NO_FILTER},
         ranks=range(min(MOST_LIKELY, views.model.n_classes)),
     )
-    notes = Section("notes", "What is shown", [ListBlock([Cell(text) for text in NOTES])])
+    protocols = [f"{name}: {protocol_of(name).definition}" for name in SIZES]
+    notes = Section("notes", "What is shown", [ListBlock([Cell(text) for text in (*NOTES, *protocols)])])
     return Page(
         title="Move the view",
         of=[

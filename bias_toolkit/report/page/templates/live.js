@@ -23,7 +23,7 @@ for (const viewer of document.querySelectorAll('.live')) {
   }
 
   async function ask(places) {
-    const waiting = setTimeout(() => { message.textContent = 'The model is working …'; }, 400);
+    const waiting = setTimeout(() => { message.textContent = 'The model is working …'; }, 1000);
     try {
       let lacking = places;
       while ((lacking = places.filter((place) => !known.has(key(place)))).length) {
@@ -92,7 +92,12 @@ for (const viewer of document.querySelectorAll('.live')) {
   field('fill').addEventListener('change', ({ target }) => change({ fill: target.value }));
   field('blur').addEventListener('input', ({ target }) => change({ blur: Number(target.value) }));
   field('low_pass').addEventListener('change', ({ target }) => change({ low_pass: Number(target.value) }));
-  field('image').addEventListener('change', ({ target }) => target.value && change({ image: target.value }, true));
+  const choose = (image) => image && image !== state.image && change({ image }, true);
+  field('image').addEventListener('change', ({ target }) => choose(target.value));
+  // A name that is picked from the list need not be confirmed.
+  field('image').addEventListener('input', ({ target, inputType }) => {
+    if (inputType === 'insertReplacementText') choose(target.value);
+  });
   field('own').addEventListener('change', async ({ target }) => {
     const [file] = target.files;
     if (!file) return;
