@@ -8,7 +8,7 @@ from bias_toolkit.foundation.words import count, visible_name
 from bias_toolkit.study import steps
 from bias_toolkit.study.inputs import Inputs
 from bias_toolkit.study.results import Results
-from bias_toolkit.study.settings import SPLITS
+from bias_toolkit.study.settings import GO_WITH, SPLITS
 
 _SET_NAMES = {"train": "Training", "test": "Test"}
 REASONS_SHOWN = LABELS_SHOWN = 3
@@ -22,7 +22,7 @@ def news(inputs: Inputs, results: Results, with_model: bool, with_training: bool
     """
     skipped = results.skipped_images
     sentences = [_set_sentence(results, split, skipped) for split in SPLITS]
-    sentences += _note_sentences(results) + left_out_sentences(skipped)
+    sentences += _note_sentences(results) + left_out_sentences(skipped) + _forgotten_sentences(inputs)
     if not with_model:
         return sentences
     from bias_toolkit.report.words.sentences import TRAINED_ELSEWHERE
@@ -56,6 +56,18 @@ def _note_sentences(results: Results) -> list[str]:
     notes = [(split, note) for split in SPLITS for note in results.dataset_record(split)["notes"]]
     notes.sort(key=lambda of: not of[1]["warns"])
     return [f"{_SET_NAMES[split]} set: {note['text']}" for split, note in notes]
+
+
+def _forgotten_sentences(inputs: Inputs) -> list[str]:
+    """Which settings the study had of an input that was named anew without them."""
+    sentences = []
+    for name, settings in GO_WITH.items():
+        had = [each for each in settings if inputs.recorded.settings.get(each) and not getattr(inputs.settings, each)]
+        if getattr(inputs.named, name) is not None and had:
+            options = " and ".join(f"--{each.replace('_', '-')}" for each in had)
+            verb = "it is" if len(had) == 1 else "they are"
+            sentences.append(f"--{name} was named anew without {options}, which this study had; so {verb} not used.")
+    return sentences
 
 
 def _training_sentences(inputs: Inputs, results: Results) -> list[str]:

@@ -50,6 +50,22 @@ def test_both_sets_what_was_left_out_and_the_labels_come_before_features(photogr
     assert time == "This will take about half a minute."
 
 
+def test_settings_that_a_newly_named_input_loses_are_told(photographs, fast, tmp_path, told):
+    sets = photographs["train"], photographs["test"]
+    Study(tmp_path / "study", *sets, "demo", feature="4", trained_on="other", **fast).embed()
+
+    def tell(sentences):
+        told.extend(each for each in sentences if "named anew without" in each)
+
+    Study(tmp_path / "study", *sets, when_read=tell, **fast).sweep()
+    Study(tmp_path / "study", *sets, "demo", feature="4", trained_on="other", when_read=tell, **fast).embed()
+    assert told == []
+    Study(tmp_path / "study", *sets, "demo", when_read=tell, **fast).embed()
+    assert told == [
+        "--model was named anew without --trained-on and --feature, which this study had; so they are not used."
+    ]
+
+
 @pytest.mark.parametrize(
     ("seconds", "said"),
     [
@@ -103,11 +119,11 @@ def test_without_a_model_nothing_is_said_of_it(photographs, fast, tmp_path, told
 
 def test_what_the_readers_note_is_told_kept_and_restored(photographs, fast, tmp_path, told, monkeypatch):
     from bias_toolkit.datasets import Note
-    from bias_toolkit.datasets.layouts import table_file
+    from bias_toolkit.datasets import annotation_table
 
     notes = [Note("1 column was passed over (such as 'x')."), Note("1 box may be wrong (of a.png).", warns=True)]
-    made = table_file.Annotations
-    monkeypatch.setattr(table_file, "Annotations", lambda *args, **others: made(*args, **others | {"notes": notes}))
+    made = annotation_table.Annotations
+    monkeypatch.setattr(annotation_table, "Annotations", lambda *args, **others: made(*args, **others | {"notes": notes}))
     of_objects = {name: value for name, value in fast.items() if name != "runtime"}
     sets = photographs["train"], photographs["test"]
     Study(tmp_path / "study", *sets, when_read=told.append, **of_objects).measure_objects()
@@ -130,11 +146,10 @@ def test_labels_that_match_nothing_name_the_option(photographs, fast, tmp_path, 
     assert "give a file with the class of each label, with --label-map." in told[0][2]
 
 
-def test_only_the_most_frequent_reasons_are_shown(finished):
-    import pandas as pd
-
-    reasons = pd.Series(["empty"] * 4 + ["cut"] * 3 + ["a"] * 2 + ["b", "c"])
-    assert news_module._reasons(reasons) == "empty (4); cut (3); a (2); other reasons (2)"
+def test_only_the_most_frequent_reasons_are_shown():
+    reasons = ["empty"] * 4 + ["cut"] * 3 + ["a"] + ["b", "c"]
+    skipped = pd.DataFrame({"image_id": [f"{row}.png" for row in range(10)], "reason": reasons})
+    assert news_module._reasons(skipped) == "empty (4: 0.png, …); cut (3: 4.png, …); a (1: 7.png); other reasons (2)"
 
 
 class Dropping(nn.Module):
