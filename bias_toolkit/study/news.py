@@ -6,9 +6,11 @@ import pandas as pd
 
 from bias_toolkit.foundation.words import count, visible_name
 from bias_toolkit.study import steps
+from bias_toolkit.study.identities import Named
 from bias_toolkit.study.inputs import Inputs
+from bias_toolkit.study.record import StudyRecord
 from bias_toolkit.study.results import Results
-from bias_toolkit.study.settings import GO_WITH, SPLITS
+from bias_toolkit.study.settings import GO_WITH, SPLITS, Settings
 
 _SET_NAMES = {"train": "Training", "test": "Test"}
 REASONS_SHOWN = LABELS_SHOWN = 3
@@ -22,7 +24,7 @@ def news(inputs: Inputs, results: Results, with_model: bool, with_training: bool
     """
     skipped = results.skipped_images
     sentences = [_set_sentence(results, split, skipped) for split in SPLITS]
-    sentences += _note_sentences(results) + left_out_sentences(skipped) + _forgotten_sentences(inputs)
+    sentences += _note_sentences(results) + left_out_sentences(skipped)
     if not with_model:
         return sentences
     from bias_toolkit.report.words.sentences import TRAINED_ELSEWHERE
@@ -58,16 +60,15 @@ def _note_sentences(results: Results) -> list[str]:
     return [f"{_SET_NAMES[split]} set: {note['text']}" for split, note in notes]
 
 
-def _forgotten_sentences(inputs: Inputs) -> list[str]:
-    """Which settings the study had of an input that was named anew without them."""
-    sentences = []
-    for name, settings in GO_WITH.items():
-        had = [each for each in settings if inputs.recorded.settings.get(each) and not getattr(inputs.settings, each)]
-        if getattr(inputs.named, name) is not None and had:
-            options = " and ".join(f"--{each.replace('_', '-')}" for each in had)
-            verb = "it is" if len(had) == 1 else "they are"
-            sentences.append(f"--{name} was named anew without {options}, which this study had; so {verb} not used.")
-    return sentences
+def lost_sentences(named: Named, recorded: StudyRecord, settings: Settings) -> list[str]:
+    """Which settings a study had of inputs that are named anew without them."""
+    of_named = [each for name, others in GO_WITH.items() if getattr(named, name) is not None for each in others]
+    had = [each for each in dict.fromkeys(of_named) if recorded.settings.get(each) and not getattr(settings, each)]
+    if not had:
+        return []
+    options = " and ".join(f"--{each.replace('_', '-')}" for each in had)
+    subject, them = ("It is", "it") if len(had) == 1 else ("They are", "them")
+    return [f"This study had {options}. {subject} not used now, as the input was named anew without {them}."]
 
 
 def _training_sentences(inputs: Inputs, results: Results) -> list[str]:

@@ -28,7 +28,7 @@ from bias_toolkit.study.explaining import explainable, request_for, worst_reques
 from bias_toolkit.study.first_answer import FIRST_ANSWER, record_first_answer
 from bias_toolkit.study.identities import EXTRA_FILES
 from bias_toolkit.study.inputs import Inputs, Named
-from bias_toolkit.study.news import news
+from bias_toolkit.study.news import lost_sentences, news
 from bias_toolkit.study.record import (
     RECORD,
     StudyRecord,
@@ -167,6 +167,7 @@ class Study:
         self._workshop = make_workshop(self.folder, self.inputs, restore=lambda task: self._runner.restore(task))
         self.results: Results = self._workshop.results
         self._when_read, self._is_told = when_read, False
+        self._lost = lost_sentences(named, recorded, self.inputs.settings)
         self._progress = progress
         self._runner = Runner(
             self._workshop,
@@ -594,7 +595,7 @@ class Study:
         lineage = {step for task in tasks for step in task.step.lineage()}
         with_model = any("model" in step.requires for step in lineage)
         with_training = steps.training in lineage and bool(self.inputs.training_arms)
-        sentences = news(self.inputs, self.results, with_model, with_training)
+        sentences = [*news(self.inputs, self.results, with_model, with_training), *self._lost]
         if with_model and self._runner.is_local:
             self.inputs.open("model")
             sentences += filter(None, [duration_sentence(self._workshop, tasks)])

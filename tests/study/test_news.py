@@ -42,8 +42,8 @@ def test_both_sets_what_was_left_out_and_the_labels_come_before_features(photogr
     assert train == "Training set: 60 images, 10 labels, 60 boxes, read as table (a csv file)."
     assert test.startswith("Test set: 67 images, 10 labels, 67 boxes, read as table")
     assert left_out == (
-        "3 images of the test set are left out: the file is empty (2: 2.png, …); the file is cut off (1: 1.png); see "
-        "skipped.csv."
+        "3 images of the test set are left out: the file is empty (2: 00001.png.png, …); the file is cut off "
+        "(1: 00000.png.png); see skipped.csv."
     )
     assert labels == "10 of 10 labels matched the model's classes by class name."
     assert training.startswith("Whether the model was trained on the training set is not known")
@@ -57,12 +57,12 @@ def test_settings_that_a_newly_named_input_loses_are_told(photographs, fast, tmp
     def tell(sentences):
         told.extend(each for each in sentences if "named anew without" in each)
 
-    Study(tmp_path / "study", *sets, when_read=tell, **fast).sweep()
+    Study(tmp_path / "study", when_read=tell, **fast).sweep()
     Study(tmp_path / "study", *sets, "demo", feature="4", trained_on="other", when_read=tell, **fast).embed()
     assert told == []
     Study(tmp_path / "study", *sets, "demo", when_read=tell, **fast).embed()
     assert told == [
-        "--model was named anew without --trained-on and --feature, which this study had; so they are not used."
+        "This study had --trained-on and --feature. They are not used now, as the input was named anew without them."
     ]
 
 
@@ -118,12 +118,13 @@ def test_without_a_model_nothing_is_said_of_it(photographs, fast, tmp_path, told
 
 
 def test_what_the_readers_note_is_told_kept_and_restored(photographs, fast, tmp_path, told, monkeypatch):
-    from bias_toolkit.datasets import Note
-    from bias_toolkit.datasets import annotation_table
+    from bias_toolkit.datasets import Note, annotation_table
 
     notes = [Note("1 column was passed over (such as 'x')."), Note("1 box may be wrong (of a.png).", warns=True)]
     made = annotation_table.Annotations
-    monkeypatch.setattr(annotation_table, "Annotations", lambda *args, **others: made(*args, **others | {"notes": notes}))
+    monkeypatch.setattr(
+        annotation_table, "Annotations", lambda *args, **others: made(*args, **others | {"notes": notes})
+    )
     of_objects = {name: value for name, value in fast.items() if name != "runtime"}
     sets = photographs["train"], photographs["test"]
     Study(tmp_path / "study", *sets, when_read=told.append, **of_objects).measure_objects()
