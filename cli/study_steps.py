@@ -19,7 +19,7 @@ def _print_result(result: dict[str, Any], sentences: list[str], as_json: bool) -
         say("\n".join(sentences))
 
 
-@takes_study_options(*steps.ANALYSED, also=["figure_formats", "figures"])
+@takes_study_options(*steps.ANALYSED, also=["figures", "figure_formats"])
 def report(
     out: Annotated[
         str, typer.Option("--out", metavar="STUDY", help="The study's folder. It is created if it does not exist.")

@@ -20,8 +20,8 @@ SETTINGS = {
     "map_images": 16,
     "map_positions": (0.2, 0.35, 0.5, 0.65, 0.8),
     "map_surroundings": ("mean",),
-    "resamples": 300,
-    "permutations": 300,
+    "resamples": 500,
+    "permutations": 500,
     "placements": 200,
     "noise_images": 64,
 }

@@ -48,6 +48,7 @@ from bias_toolkit.study import Study
 from bias_toolkit.study.per_image import join_per_image
 
 TEST_SETS = ("photographer", "uniform")
+SHOWN_IN_FULL = ("fully-connected", "photographer")
 EXAMPLES = 6
 LAW_NAMES = {
     "centre_bias": "centre bias",
@@ -82,8 +83,8 @@ def run_demo(
         place = folder / f"{network}-on-{test}"
         # Framing does not depend on the network.
         reuse = [study.folder for study in [*studies.values(), *controls.values()]]
-        # The reports on the photographer's digits show what all figures look like.
-        figures = ALL_FIGURES if test == TEST_SETS[0] else FIRST_FIGURES
+        # One report shows what all figures look like.
+        figures = ALL_FIGURES if (network, test) == SHOWN_IN_FULL else FIRST_FIGURES
         inputs = f"demo:{train}", f"demo:{test}", f"demo:{network}"
         return Study(place, *inputs, reuse=reuse, figures=figures, **SETTINGS)
 
