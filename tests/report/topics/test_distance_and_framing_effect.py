@@ -274,6 +274,8 @@ def test_within_class_is_told(found):
     assert found(correlations(POSITIVE, POSITIVE, (0.1, 0.02, 0.2))).evidence.endswith(
         " Within classes ρ is 0.10 (95% interval 0.02 to 0.20)."
     )
+    # In a set of one class it is the plain number again.
+    assert "Within classes" not in found(correlations(POSITIVE, POSITIVE, POSITIVE)).evidence
 
 
 def curve(values, distance="nn_distance"):
@@ -329,7 +331,7 @@ IN_ENDS, IN_REGRESSION = (
     ],
 )
 def test_simpler_analyses_that_do_not_find_the_relation_are_named(ends, alone, within, where):
-    rows = correlations(POSITIVE, NULL, within, distance="centre_distance")
+    rows = correlations((0.25, 0.18, 0.31), NULL, within, distance="centre_distance")
     odds = [] if alone is None else [("centre_distance", "alone", *alone, 0.1, 400, 20, 0.2, 1.0)]
     odds_ratios = pd.DataFrame(odds, columns=ODDS_RATIOS.names)
     relations = Relations(rising(ends), pd.DataFrame(rows), pd.DataFrame(), 10, "", odds_ratios)
