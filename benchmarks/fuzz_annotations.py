@@ -8,7 +8,7 @@ the readers in Markdown.
 from __future__ import annotations
 
 import argparse
-import importlib
+import importlib.util
 import re
 import subprocess
 import sys
@@ -106,6 +106,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, help="where inputs are kept; a temporary folder by default")
     parser.add_argument("--in", dest="inside", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
+    if importlib.util.find_spec("atheris") is None:
+        parser.error("this needs atheris: pip install 'bias-toolkit[fuzz]'")
     seconds = max(1, options.seconds // len(options.readers))
     if options.inside is not None:
         fuzz(options.readers[0], options.inside, seconds, options.seed)

@@ -11,6 +11,7 @@ import tarfile
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -412,7 +413,9 @@ KINDS: dict[str, Kind] = {
         is_dataset=False,
     ),
 }
-"""The kinds of annotation by name."""
+"""The kinds of annotation by name; a video needs the extra `video`."""
+if find_spec("av") is None:
+    del KINDS["video"]
 
 
 def lay_out(kind: Kind, folder: Path, generator: np.random.Generator) -> None:

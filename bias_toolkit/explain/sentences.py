@@ -95,9 +95,10 @@ def _how_unstable(explanation: ExplanationRecord) -> list[str]:
     standing = explanation.standing("p_top1_change")
     if standing is not None and standing.percentile is not None:
         n = len(explanation.response.top1) - 1
+        share = "all" if standing.percentile == 1 else f"{below_all(standing.percentile)} of the"
         sentences.append(
             f"On the study's own sweep it changes in {round(standing.value * n)} of {count(n, 'step')}, more than on "
-            f"{below_all(standing.percentile)} of the {_others(explanation)}."
+            f"{share} {_others(explanation)}."
         )
     return sentences
 

@@ -206,3 +206,5 @@ def test_almost_all_is_not_all(full_explanation):
     explanation = dataclasses.replace(full_explanation, standings=[*others, first])
     assert "more than on 99.9% of the other test images" in explanation.answer
     assert "100%" not in explanation.answer
+    all_others = dataclasses.replace(explanation, standings=[*others, dataclasses.replace(first, percentile=1.0)])
+    assert ", more than on all other test images." in all_others.answer

@@ -274,6 +274,8 @@ def test_within_class_is_told(found):
     assert found(correlations(POSITIVE, POSITIVE, (0.1, 0.02, 0.2))).evidence.endswith(
         " Within classes ρ is 0.10 (95% interval 0.02 to 0.20)."
     )
+    # In a set of one class it is the plain number again.
+    assert "Within classes" not in found(correlations(POSITIVE, POSITIVE, POSITIVE)).evidence
 
 
 def curve(values, distance="nn_distance"):
@@ -329,7 +331,7 @@ IN_ENDS, IN_REGRESSION = (
     ],
 )
 def test_simpler_analyses_that_do_not_find_the_relation_are_named(ends, alone, within, where):
-    rows = correlations(POSITIVE, NULL, within, distance="centre_distance")
+    rows = correlations((0.25, 0.18, 0.31), NULL, within, distance="centre_distance")
     odds = [] if alone is None else [("centre_distance", "alone", *alone, 0.1, 400, 20, 0.2, 1.0)]
     odds_ratios = pd.DataFrame(odds, columns=ODDS_RATIOS.names)
     relations = Relations(rising(ends), pd.DataFrame(rows), pd.DataFrame(), 10, "", odds_ratios)
@@ -451,32 +453,32 @@ def framing(source, analysis_of, rhos, test_bias=(0.4, 0.35, 0.45), more=None, t
 
 
 def test_framing_effects(bare_source, analysis_of):
-    position, scale, density = framing(
-        bare_source, analysis_of, [(POSITIVE, POSITIVE), (POSITIVE, NULL), (NEGATIVE, NEGATIVE)]
-    )
+    rhos = [(POSITIVE, POSITIVE), (NEGATIVE, NEGATIVE), (POSITIVE, NULL), (NEGATIVE, NEGATIVE)]
+    position, scale, deviation, density = framing(bare_source, analysis_of, rhos)
     assert position.claim.startswith(f"The farther an image's object is from the centre, {HIGHER}")
-    assert scale.kind == "explained"
+    assert scale.claim.startswith(f"The larger an image's object is shown, {LOWER}")
+    assert deviation.kind == "explained"
     assert density.claim.startswith("The more usual the framing")
     assert LOWER in density.claim
 
 
 def test_no_effect_of_framing_among_centred_photographs_is_put_in_place(bare_source, analysis_of):
-    found = framing(bare_source, analysis_of, [(NULL, NULL), (POSITIVE, NULL), (NULL, NULL)])
-    assert [finding.kind for finding in found] == ["none", "explained", "none"]
+    found = framing(bare_source, analysis_of, [(NULL, NULL), (POSITIVE, NULL), (NULL, NULL), (NULL, NULL)])
+    assert [finding.kind for finding in found] == ["none", "explained", "none", "none"]
     for finding in found:
         assert finding.evidence.endswith(
             " The test objects are centred themselves (centre bias 0.40 (0.35 to 0.45)), so a relation may not show; "
             "`bias-toolkit map` varies position and scale on purpose."
         )
         assert finding.estimate.nothing == 0
-    related = framing(bare_source, analysis_of, [(POSITIVE, POSITIVE), (NULL, NULL), (NULL, NULL)])
+    related = framing(bare_source, analysis_of, [(POSITIVE, POSITIVE)] + [(NULL, NULL)] * 3)
     assert not any("themselves" in finding.evidence for finding in related)
 
 
 def test_the_caution_names_the_objects_that_it_is_about(bare_source, analysis_of):
     cut = {"truncated_share": 0.5, "n_untruncated": 17, "untruncated_centre_bias": 0.3}
     cut |= {"untruncated_centre_bias_low": 0.2, "untruncated_centre_bias_high": 0.4}
-    found = framing(bare_source, analysis_of, [(NULL, NULL)] * 3, more=cut)
+    found = framing(bare_source, analysis_of, [(NULL, NULL)] * 4, more=cut)
     said = "The test objects that do not touch the border are centred themselves (centre bias 0.30 (0.20 to 0.40))"
     assert all(said in finding.evidence for finding in found)
 
@@ -500,9 +502,9 @@ def test_the_caution_names_the_objects_that_it_is_about(bare_source, analysis_of
 def test_photographs_are_called_centred_themselves_from_a_third_of_the_training_bias_on(
     bare_source, analysis_of, test_bias, trained, said
 ):
-    found = framing(bare_source, analysis_of, [(NULL, NULL)] * 3, test_bias=test_bias, trained=trained)
-    assert len(found) == 3
-    assert ["themselves" in finding.evidence for finding in found] == [said] * 3
+    found = framing(bare_source, analysis_of, [(NULL, NULL)] * 4, test_bias=test_bias, trained=trained)
+    assert len(found) == 4
+    assert ["themselves" in finding.evidence for finding in found] == [said] * 4
 
 
 def test_framing_without_boxes_or_without_a_sweep(bare_source):

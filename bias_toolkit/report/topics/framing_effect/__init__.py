@@ -38,6 +38,16 @@ FRAMING_VARIABLES = (
         TEST_ONLY,
     ),
     Variable(
+        "scale",
+        Heading.FRAMING_EFFECT,
+        "The larger an image's object is shown",
+        "the scale of an image's object",
+        "smallest-object",
+        "largest-object",
+        "scale-invariance",
+        TEST_ONLY,
+    ),
+    Variable(
         "log_scale_deviation",
         Heading.FRAMING_EFFECT,
         "The more the scale of an image's object differs from the training objects' median",
