@@ -217,7 +217,10 @@ def test_a_page_of_another_site_gets_nothing(browser, address, tmp_path):
 
 
 def test_ctrl_c_ends_the_command(complete):
-    command = [sys.executable, "-c", "from bias_toolkit_cli.main import main; main()", "live", complete.folder]
+    # A process that was begun in the background of a script ignores SIGINT.
+    code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    code += "from bias_toolkit_cli.main import main; main()"
+    command = [sys.executable, "-c", code, "live", complete.folder]
     with subprocess.Popen([*command, "--no-browser"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
         line = run.stdout.readline()
         found = re.fullmatch(r"The page is at (http://127\.0\.0\.1:(\d+)/([\w-]+)/)\n", line)
