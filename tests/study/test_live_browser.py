@@ -54,6 +54,8 @@ def opened(browser, address):
     """The page; it asked for nothing but its own server, had no error, and ran no name."""
     with browser.new_context(viewport={"width": 1280, "height": 900}, has_touch=True) as context:
         page = context.new_page()
+        # The first view takes long where many processes share a machine.
+        page.set_default_timeout(120_000)
         asked, errors = [], []
         page.on("request", lambda request: asked.append(request.url))
         page.on("pageerror", lambda error: errors.append(str(error)))
@@ -69,7 +71,7 @@ def opened(browser, address):
 def settled(page, steps=0, name=None):
     """Wait until the class after so many steps is shown, and give what is shown of it."""
     pattern = re.compile(rf"changed at \d+ of {steps} steps?\.")
-    page.locator(".seen").filter(has_text=pattern).wait_for(timeout=60_000)
+    page.locator(".seen").filter(has_text=pattern).wait_for()
     text, name = page.locator(".seen").text_content(), page.locator(".seen b").text_content()
     found = re.fullmatch(r"([\d.]+%)(, \w+)?\. (.*)\. The class changed at (\d+) of (\d+) steps?\.", text[len(name) :])
     return name, found[1], found[3], int(found[4])
