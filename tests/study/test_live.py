@@ -264,7 +264,7 @@ def test_the_page_may_do_as_little_as_a_report(client, page):
         assert each.headers["cache-control"] == "no-store"
         assert each.headers["x-content-type-options"] == "nosniff"
     assert re.findall("<script[^>]*>", answer.text) == ["<script>"]
-    assert not re.findall(r'(?:src|href)="(?!#|picture\?)[^"]*"', answer.text)
+    assert not re.findall(r'(?:src|href)="(?!#|picture\?|data:,")[^"]*"', answer.text)
 
 
 class OnlyRead:
@@ -308,7 +308,7 @@ def test_the_first_image(views, complete, photographs, tmp_path):
 
 def test_the_server_listens_on_this_machine_alone(views, page, monkeypatch):
     told, ran = [], []
-    monkeypatch.setattr(server._Server, "run", lambda self, sockets: ran.append(sockets[0].getsockname()))
+    monkeypatch.setattr(server.uvicorn.Server, "run", lambda self, sockets: ran.append(sockets[0].getsockname()))
     serve(views, page, opens=False, told=told.append)
     assert ran[0][0] == "127.0.0.1"
     assert re.fullmatch(rf"http://127\.0\.0\.1:{ran[0][1]}/[\w-]{{43}}/", told[0])

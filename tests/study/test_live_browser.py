@@ -54,6 +54,8 @@ def opened(browser, address):
     """The page; it asked for nothing but its own server, had no error, and ran no name."""
     with browser.new_context(viewport={"width": 1280, "height": 900}, has_touch=True) as context:
         page = context.new_page()
+        # The first view takes long where many processes share a machine.
+        page.set_default_timeout(120_000)
         asked, errors = [], []
         page.on("request", lambda request: asked.append(request.url))
         page.on("pageerror", lambda error: errors.append(str(error)))
@@ -69,7 +71,7 @@ def opened(browser, address):
 def settled(page, steps=0, name=None):
     """Wait until the class after so many steps is shown, and give what is shown of it."""
     pattern = re.compile(rf"changed at \d+ of {steps} steps?\.")
-    page.locator(".seen").filter(has_text=pattern).wait_for(timeout=60_000)
+    page.locator(".seen").filter(has_text=pattern).wait_for()
     text, name = page.locator(".seen").text_content(), page.locator(".seen b").text_content()
     found = re.fullmatch(r"([\d.]+%)(, \w+)?\. (.*)\. The class changed at (\d+) of (\d+) steps?\.", text[len(name) :])
     return name, found[1], found[3], int(found[4])
@@ -217,7 +219,10 @@ def test_a_page_of_another_site_gets_nothing(browser, address, tmp_path):
 
 
 def test_ctrl_c_ends_the_command(complete):
-    command = [sys.executable, "-c", "from bias_toolkit_cli.main import main; main()", "live", complete.folder]
+    # A process that was begun in the background of a script ignores SIGINT.
+    code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    code += "from bias_toolkit_cli.main import main; main()"
+    command = [sys.executable, "-c", code, "live", complete.folder]
     with subprocess.Popen([*command, "--no-browser"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
         line = run.stdout.readline()
         found = re.fullmatch(r"The page is at (http://127\.0\.0\.1:(\d+)/([\w-]+)/)\n", line)

@@ -142,20 +142,21 @@ def serve(views: LiveViews, page: Page, *, port: int = 0, opens: bool = True, to
         host = f"{ADDRESS}:{listening.getsockname()[1]}"
         token = secrets.token_urlsafe(32)
         app = live_app(views, page, token, host)
-        config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, lifespan="off")
+        config = uvicorn.Config(
+            # Another loop would take the signals for itself.
+            app,
+            loop="asyncio",
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            lifespan="off",
+            timeout_graceful_shutdown=1,
+        )
         address = f"http://{host}/{token}/"
         told(address)
         if opens:
             threading.Thread(target=_open, args=(address,), daemon=True).start()
-        _Server(config).run([listening])
-
-
-class _Server(uvicorn.Server):
-    """A server that leaves the signals to the process."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
+        uvicorn.Server(config).run([listening])
 
 
 @contextlib.contextmanager

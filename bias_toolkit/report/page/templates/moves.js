@@ -8,7 +8,7 @@ function moveView(viewer, of) {
   const part = (name) => viewer.querySelector(name);
   const stage = part('.stage'), start = part('.first'), rows = [...part('.likely').children];
   let x = 0, y = 0, top = null, steps = 0, flips = 0;
-  let goal = [0, 0], fresh = [0, 0], changed = false, busy = false;
+  let goals = [], last = [0, 0], fresh = [0, 0], changed = false, busy = false;
 
   const inside = (place) => Math.max(-of.radius, Math.min(of.radius, place));
   const percent = (share) => `${(100 * share).toFixed(1)}%`;
@@ -33,29 +33,32 @@ function moveView(viewer, of) {
     of.moved?.(x, y);
   }
 
-  // A step is one pixel to a side, or one to each of two sides.
+  // The way past all goals. A step is one pixel to a side, or one to each of two sides.
   function way() {
     const places = [];
     let [atX, atY] = [x, y];
-    while (atX !== goal[0] || atY !== goal[1]) {
-      atX += Math.sign(goal[0] - atX);
-      atY += Math.sign(goal[1] - atY);
-      places.push([atX, atY]);
+    for (const [toX, toY] of goals) {
+      while (atX !== toX || atY !== toY) {
+        atX += Math.sign(toX - atX);
+        atY += Math.sign(toY - atY);
+        places.push([atX, atY]);
+      }
     }
+    goals = [];
     return places;
   }
 
   async function go() {
     if (busy) return;
     busy = true;
-    while (fresh || changed || x !== goal[0] || y !== goal[1]) {
+    while (fresh || changed || goals.length) {
       const begun = fresh, places = begun ? [begun] : changed ? [[x, y]] : way();
       fresh = null;
       changed = false;
       try {
         await of.ask(places);
       } catch (error) {
-        goal = fresh ?? [x, y];
+        last = goals.at(-1) ?? fresh ?? [x, y];
         top = null;
         of.failed(error);
         continue;
@@ -77,9 +80,9 @@ function moveView(viewer, of) {
   }
 
   const view = {
-    place: () => goal,
-    to: (toX, toY) => { goal = [inside(toX), inside(toY)]; go(); },
-    begin: (atX, atY) => { goal = fresh = [atX, atY]; go(); },
+    place: () => last,
+    to: (toX, toY) => { last = [inside(toX), inside(toY)]; goals.push(last); go(); },
+    begin: (atX, atY) => { last = fresh = [atX, atY]; goals = []; go(); },
     again: () => { changed = true; go(); },
   };
 
@@ -89,7 +92,7 @@ function moveView(viewer, of) {
     event.preventDefault();
     of.touched?.();
     const far = event.shiftKey ? 8 : 1;
-    if (by) view.to(goal[0] + far * by[0], goal[1] + far * by[1]);
+    if (by) view.to(last[0] + far * by[0], last[1] + far * by[1]);
     else view.begin(0, 0);
   });
   part('.centre').addEventListener('click', () => { of.touched?.(); view.begin(0, 0); });
