@@ -43,7 +43,7 @@ def without(whole, few, tmp_path):
         tables = [shutil.copytree(table.parent, tmp_path / split) / "images.csv" for split, table in few.items()]
         folder = shutil.copytree(whole.folder, tmp_path / "study")
         shutil.rmtree(folder / step)
-        return Study(folder, *tables)
+        return Study(folder, *tables).read_images()
 
     return copy
 

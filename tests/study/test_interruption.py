@@ -77,6 +77,7 @@ def test_kills_at_random_moments_leave_no_trace(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(PROJECT)
     from benchmarks import forked_runs
 
+    monkeypatch.setattr(forked_runs, "MAP", ("--images", "3", "--position", "0.5", "--scale", "0.4", "--scale", "0.6"))
     for name in ("faiss", "sklearn.ensemble", "statsmodels.api", "bias_toolkit.report", "bias_toolkit.explain"):
         import_module(name)
 
