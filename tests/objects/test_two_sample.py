@@ -52,11 +52,12 @@ def test_p_values_are_uniform_where_nothing_differs_however_alike_the_objects_of
 
 @pytest.mark.parametrize("n", [5, 6, 8])
 def test_of_few_images_the_interval_holds_the_area(n):
-    """A twentieth of so few images can be all of a fold."""
+    """A twentieth of so few images can be all of a fold, and all objects of a fold in one order."""
     for seed in range(5):
         rng = np.random.default_rng(seed)
         test = classifier_test(draw(rng, n), draw(rng, n), permutations=2, rng=rng)
         assert 0 <= test.auc_low <= test.auc <= test.auc_high <= 1
+        assert test.auc_low < test.auc_high
 
 
 @pytest.mark.parametrize(("shift", "spread"), [(0.12, 1), (0, 2)])

@@ -31,6 +31,17 @@ def test_a_run_of_several_tasks_does_what_they_share_once(study):
     assert study.events.count("started") == 1
 
 
+def test_the_end_of_a_run_is_told_once_whatever_it_was_made_of(study):
+    study.do(lengths, "left")
+    again = study.again()
+    again.runner.do(source, "left")
+    assert again.events.count("ended") == 1
+    with again.runner.one_run(silent):
+        again.runner.do(source, "left")
+        again.runner.do(lengths, "left")
+    assert again.events.count("ended") == 2
+
+
 def test_inputs_are_opened_for_what_is_computed_only(study):
     study.do(source, "left")
     again = study.again()

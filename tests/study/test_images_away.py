@@ -11,6 +11,14 @@ from bias_toolkit.foundation.errors import UnreadableImageError
 
 MAP = {"map_positions": (0.5,), "map_scales": (0.48,), "map_images": 4, "map_surroundings": ("mean",)}
 
+AFTER = {
+    "responses": ("measures", "analysis"),
+    "features": ("index", "neighbours", "analysis"),
+    "mean-images": (),
+    "map": ("map/relation",),
+}
+"""The steps that need a step."""
+
 
 @pytest.fixture(scope="module")
 def whole(small, tmp_path_factory):
@@ -37,12 +45,13 @@ class Away:
 
 @pytest.fixture
 def without(whole, few, tmp_path):
-    """A function that gives a copy of it, with a step yet to be done, of the same images in other folders."""
+    """A function that gives a copy of it, of the same images in other folders; a step and those after it are undone."""
 
     def copy(step):
         tables = [shutil.copytree(table.parent, tmp_path / split) / "images.csv" for split, table in few.items()]
         folder = shutil.copytree(whole.folder, tmp_path / "study")
-        shutil.rmtree(folder / step)
+        for name in (step, *AFTER[step.partition("/")[0]]):
+            shutil.rmtree(folder / name)
         return Study(folder, *tables).read_images()
 
     return copy

@@ -296,6 +296,23 @@ def test_a_folder_of_save_to_disk(tmp_path, rows):
         load_dataset(tmp_path / "splits")
 
 
+@pytest.mark.parametrize("state", [[], {"_data_files": {}}, {"_data_files": []}, {"_data_files": ["a.arrow"]}])
+def test_a_state_of_save_to_disk_without_a_list_of_files_is_named(tmp_path, state):
+    made, _ = hub_set(2)
+    made.save_to_disk(tmp_path / "saved")
+    (tmp_path / "saved" / "state.json").write_text(json.dumps(state))
+    with pytest.raises(InputError, match=r"state\.json names no files of data"):
+        load_dataset(tmp_path / "saved")
+
+
+def test_labels_of_a_parquet_file_that_are_not_utf8_are_refused(tmp_path):
+    labels = pa.Array.from_buffers(pa.string(), 1, [*pa.array(["ab"]).buffers()[:2], pa.py_buffer(b"\xff\xfe")])
+    image = pa.array([{"bytes": encoded(pictures(1)[0]), "path": "a.png"}])
+    pq.write_table(pa.table({"image": image, "label": labels}), tmp_path / "train.parquet")
+    with pytest.raises(InputError, match=r"train\.parquet.*UTF8"):
+        load_dataset(tmp_path / "train.parquet")
+
+
 def test_two_columns_of_labels_and_a_column_of_bytes(tmp_path):
     features = {"coarse": datasets.ClassLabel(names=["x"]), "fine_label": datasets.ClassLabel(names=["y", "z"])}
     features |= {"img": datasets.Value("binary")}
