@@ -51,7 +51,7 @@ WRAPPINGS = {
     "model": lambda tensors: {"model": tensors, "args": argparse.Namespace(lr=0.1)},
     "data parallel": lambda tensors: with_prefix("module.", tensors),
     "compiled data parallel": lambda tensors: {"state_dict": with_prefix("_orig_mod.module.", tensors)},
-    "in one another": lambda tensors: {"model": {"state_dict": tensors}, "epoch": 3},
+    "in one another": lambda tensors: {"trainer": {"model": {"state_dict": tensors}}, "epoch": 3},
     "lightning": lambda tensors: {"state_dict": with_prefix("model.", tensors), "hyper_parameters": {}},
 }
 
