@@ -11,10 +11,13 @@ from matplotlib.figure import Figure
 from bias_toolkit import InputError, Study, compare
 from bias_toolkit.comparison.contents import Comparison
 from bias_toolkit.comparison.figures import distance_figure
-from bias_toolkit.comparison.page import write_comparison
+from bias_toolkit.comparison.page import _sections, write_comparison
 from bias_toolkit.comparison.strips import most_different, strips
-from bias_toolkit.comparison.studies import Pair
+from bias_toolkit.comparison.studies import Pair, pair_with_first
+from bias_toolkit.foundation.words import percent
+from bias_toolkit.report.page.blocks import ListBlock
 from bias_toolkit.report.words.finding import Kind
+from bias_toolkit.report.words.sentences import three_digits
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -45,6 +48,14 @@ def test_twenty_studies_stay_readable(finished, pooled, tmp_path):
     page = comparison.page.read_text(encoding="utf-8")
     assert "study-00 against 19 others" in page
     assert page.count('class="picture') <= 2 * 2 * 2 * 9
+    # MAC is shown in its own unit, the others in percent.
+    means, changes = (
+        table.set_index(["study", "measure"])[column]
+        for table, column in ((comparison.means, "value"), (comparison.differences, "difference"))
+    )
+    assert three_digits(means["study-00", "mac"]) in page
+    assert percent(means["study-00", "p_top1_change"]) in page
+    assert three_digits(changes["study-01", "mac"]) in page
 
 
 def test_other_test_images_are_compared_by_means_and_said_so(finished, pooled, tmp_path):
@@ -91,6 +102,24 @@ def test_two_training_sets_stand_side_by_side(finished, pooled):
     table = Comparison([first, other], []).training
     assert table["study"].tolist() == ["demo", "demo:global-pooling"]
     assert table["centre_bias"].notna().all()
+
+
+def test_the_images_have_a_section_where_there_are_pictures(finished, pooled):
+    comparison = compare([finished, pooled], resamples=100)
+    for pictures in ([], [ListBlock(["a strip"])]):
+        sections = {section.anchor: section.blocks for section in _sections(comparison, pictures, [])}
+        assert sections.get("images", []) == pictures
+
+
+def test_all_images_of_a_small_set_are_enough_for_a_pair(make_compared, monkeypatch):
+    images = pd.DataFrame({"p_top1_change": [0.5] * 8})
+    studies = [make_compared(name, images) for name in "ab"]
+    for shared, is_paired in ((8, True), (7, False)):
+        monkeypatch.setattr(
+            "bias_toolkit.comparison.studies.shared_images", lambda *_, shared=shared: images.index[:shared]
+        )
+        (pair,) = pair_with_first(studies)
+        assert pair.is_paired == is_paired
 
 
 def test_the_front_has_every_study_that_no_other_beats(make_compared):
