@@ -96,7 +96,9 @@ def classifier_test(
     auc = float(np.mean(fold_areas))
     fixed = np.sqrt(np.sum(variance)) / FOLDS
     anew = _jackknife_error(terms, image, of_second, fold, rng)
-    low, high = _logit_interval(auc, np.sqrt(fixed * anew), min(first.n_images, second.n_images))
+    # Of a few images, the objects of a fold can all be of one order, so that the first estimate is 0.
+    error = np.sqrt(fixed * anew) or max(fixed, anew)
+    low, high = _logit_interval(auc, error, min(first.n_images, second.n_images))
     # Sums in a different order differ in their last digits, which must not break a tie.
     p_value = (1 + int(np.count_nonzero(by_chance >= auc - 1e-12))) / (1 + permutations)
     return TwoSampleTest(
