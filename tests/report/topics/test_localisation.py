@@ -220,7 +220,7 @@ def test_every_finding_on_framing_says_whose_boxes_it_follows_from(source):
     assert {finding.boxes for finding in topic_findings(source, "framing")} == {TRAIN}
     compared = topic_findings(source, "comparison")
     assert {(finding.boxes, finding.compares_boxes) for finding in compared} == {(BOTH, True)}
-    assert [finding.boxes for finding in topic_findings(source, "framing-effect")][:3] == [TEST, BOTH, BOTH]
+    assert [finding.boxes for finding in topic_findings(source, "framing-effect")][:4] == [TEST, TEST, BOTH, BOTH]
     others = topic_findings(source, "invariance", "distance", "regression", "classes", "left-out")
     assert {finding.boxes for finding in others} == {frozenset()}
 
