@@ -85,7 +85,6 @@ def said(views, page_of, places, **changed):
 
 
 def test_arrow_keys_and_the_mouse_move_the_view_and_count_the_changes(opened, views, page_of):
-    opened.locator(".stage").focus()
     places = [(0, 0)]
     for key, (dx, dy) in (("ArrowRight", (1, 0)), ("ArrowDown", (0, 1)), ("ArrowLeft", (-1, 0)), ("ArrowUp", (0, -1))):
         for _ in range(3):
