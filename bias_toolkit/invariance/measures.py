@@ -62,7 +62,7 @@ class Measure:
 
 
 def p_top1_change(top1: np.ndarray) -> np.ndarray:
-    """(1/n) Σ_k 1[y_k ≠ y_{k+1}]: how often one step changes the top-1 class (A, Table 1).
+    """``(1/n) Σ_k 1[y_k ≠ y_{k+1}]``: how often one step changes the top-1 class (A, Table 1).
 
     Examples
     --------
@@ -77,7 +77,7 @@ HEADLINE = p_top1_change.__name__
 
 
 def mac(p_top1: np.ndarray, p_top1_next: np.ndarray) -> np.ndarray:
-    """(1/n) Σ_k |p_k[y_k] − p_{k+1}[y_k]|: mean absolute change of the top class's probability (A, Table 1).
+    """``(1/n) Σ_k |p_k[y_k] − p_{k+1}[y_k]|``: mean absolute change of the top class's probability (A, Table 1).
 
     Examples
     --------
