@@ -78,5 +78,8 @@ def lead_to_the_site(app: Sphinx, name: str, source: list[str]) -> None:
 
 
 def setup(app: Sphinx) -> None:
+    if app.tags.has("pictures"):
+        # README's pictures. The repository holds them, so only who asks for it changes them.
+        subprocess.run([sys.executable, Path(app.srcdir) / "pictures" / "make.py"], check=True)
     app.connect("builder-inited", write_help)
     app.connect("source-read", lead_to_the_site)
