@@ -3,11 +3,21 @@
 from pathlib import Path
 
 from bias_toolkit.foundation.errors import InputError
-from bias_toolkit.study.record import DatasetRecord, ModelRecord, StudyRecord, read_record, write_record
+from bias_toolkit.foundation.untrusted import inside
+from bias_toolkit.study.record import RECORD, DatasetRecord, ModelRecord, StudyRecord, read_record, write_record
 from bias_toolkit.study.settings import Settings
 
 FIRST_ANSWER = "quick"
 """Its folder in the study's."""
+
+
+def first_answer_in(study: Path) -> Path | None:
+    """The folder of a study's first answer; None if it has none, or a link in its place leads out of the study."""
+    try:
+        place = inside(study, FIRST_ANSWER)
+    except InputError:
+        return None
+    return place if (place / RECORD).exists() else None
 
 
 def record_first_answer(folder: Path, study: StudyRecord, settings: Settings) -> None:

@@ -17,7 +17,7 @@ from bias_toolkit.foundation.files import write_text
 from bias_toolkit.foundation.progress import Progress
 from bias_toolkit.foundation.shown import html_table, public_names
 from bias_toolkit.foundation.spreadsheet import csv_text
-from bias_toolkit.foundation.untrusted import read_regular
+from bias_toolkit.foundation.untrusted import inside, read_regular
 from bias_toolkit.pipeline.executor import Executor
 from bias_toolkit.pipeline.runner import Runner
 from bias_toolkit.pipeline.step import Step, Task
@@ -25,7 +25,7 @@ from bias_toolkit.pipeline.verify import Damage, verify
 from bias_toolkit.study import steps
 from bias_toolkit.study.duration import duration_sentence
 from bias_toolkit.study.explaining import explainable, request_for, worst_requests
-from bias_toolkit.study.first_answer import FIRST_ANSWER, record_first_answer
+from bias_toolkit.study.first_answer import FIRST_ANSWER, first_answer_in, record_first_answer
 from bias_toolkit.study.identities import EXTRA_FILES
 from bias_toolkit.study.inputs import Inputs, Named
 from bias_toolkit.study.news import lost_sentences, news
@@ -270,7 +270,7 @@ class Study:
         Up to 200 test and 2,000 training images are drawn at random, resamples are fewer, and the page has the figures
         of its first screen only. What is computed of these images is not computed again by `run` of this study.
         """
-        place = self.folder / FIRST_ANSWER
+        place = inside(self.folder, FIRST_ANSWER)
         with self._one_run(progress):
             self._refuse_early(steps.ANALYSED)
             self._runner.record()
@@ -289,8 +289,8 @@ class Study:
 
     def _first_answers(self) -> list[Path]:
         """The folder of the study's first answer, if there is one: small sets are the same there."""
-        place = self.folder / FIRST_ANSWER
-        return [place] if (place / RECORD).exists() else []
+        place = first_answer_in(self.folder)
+        return [] if place is None else [place]
 
     def read_images(self, progress: Progress | bool | None = None) -> Study:
         """Compute the images and objects tables of both datasets."""
@@ -606,7 +606,8 @@ class Study:
         needed = set().union(*(step.lineage() for step in wanted))
         required = set().union(*(step.requires for step in needed))
         self.inputs.require([name for name in (*SPLITS, "model") if name in required])
-        if self.settings.device != self.inputs.recorded.settings.get("device", self.settings.device):
+        if self._runner.is_local and self.settings.device != self.inputs.recorded.settings.get("device", "auto"):
+            # Else the record would keep it, and later commands would be refused.
             from bias_toolkit.models import resolve_device
 
             resolve_device(self.settings.device)

@@ -9,9 +9,9 @@ from bias_toolkit.pipeline.executor import Executor, ShardJob, Workshop
 from bias_toolkit.pipeline.step import Plan, Task
 from bias_toolkit.pipeline.stored import Stored
 from bias_toolkit.study import steps
-from bias_toolkit.study.first_answer import FIRST_ANSWER
+from bias_toolkit.study.first_answer import first_answer_in
 from bias_toolkit.study.inputs import Inputs, Named
-from bias_toolkit.study.record import RECORD, StudyRecord, read_record
+from bias_toolkit.study.record import StudyRecord, read_record
 from bias_toolkit.study.results import Results
 from bias_toolkit.study.settings import Settings
 
@@ -49,14 +49,15 @@ def make_workshop(folder: Path, inputs: Inputs, restore: Callable[[Task], bool] 
     plan = Plan(inputs, steps.STEPS)
     results = Results(Stored(folder, plan, restore), inputs)
     inputs.tables = results.tables
-    return Workshop(folder, plan, results, lambda: _stored_of_sample(folder / FIRST_ANSWER, inputs))
+    return Workshop(folder, plan, results, lambda: _stored_of_sample(folder, inputs))
 
 
 def _stored_of_sample(folder: Path, inputs: Inputs) -> Stored | None:
-    """What the first answer of a study has stored; None if there is none."""
-    if not (folder / RECORD).exists():
+    """What the first answer of the study in `folder` has stored; None if there is none."""
+    place = first_answer_in(folder)
+    if place is None:
         return None
-    return Stored(folder, Plan(inputs.sampled(folder, inputs.settings.of_first_answer), steps.STEPS))
+    return Stored(place, Plan(inputs.sampled(place, inputs.settings.of_first_answer), steps.STEPS))
 
 
 def executor_of(named: str | Executor | None, address: str | None, workshop: Workshop, inputs: Inputs) -> Executor:

@@ -6,10 +6,11 @@ import shutil
 import pandas as pd
 import pytest
 
-from bias_toolkit import Study, load_dataset
+from bias_toolkit import InputError, Study, load_dataset
 from bias_toolkit.datasets import Dataset
 from bias_toolkit.pipeline.lock import LOCK
 from bias_toolkit.study import settings
+from bias_toolkit.study.first_answer import first_answer_in
 from bias_toolkit_cli.main import main
 
 TRAIN, TEST = 24, 20
@@ -135,6 +136,19 @@ def test_first_answer_of_a_study_is_of_its_present_inputs(study, photographs, fa
     assert other.results.dataset_record("train")["root"] == str(photographs["test"])
     assert Study(study.folder, neighbours=3).quick().settings.neighbours == 3
     assert Study(study.folder / "quick").results.dataset_record("train")["sample_of"] == 70
+
+
+def test_a_link_in_its_place_that_leads_out_is_not_followed(study, photographs, fast, tmp_path):
+    other = Study(tmp_path / "other", photographs["train"], photographs["test"], "demo", seed=3, **fast)
+    other.read_images()
+    record = (other.folder / "study.json").read_bytes()
+    study.read_images()
+    (study.folder / "quick").symlink_to(other.folder)
+    with pytest.raises(InputError, match="'quick' is not valid: a link on its way leads out"):
+        study.quick()
+    assert (other.folder / "study.json").read_bytes() == record
+    assert not (other.folder / "features").exists()
+    assert first_answer_in(study.folder) is None
 
 
 def test_sample_of_a_dataset():

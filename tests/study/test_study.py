@@ -380,3 +380,10 @@ def test_broken_record(tmp_path):
     (tmp_path / "study.json").write_text("{")
     with pytest.raises(InputError, match=r"study\.json"):
         Study(tmp_path)
+
+
+def test_a_new_study_does_not_record_a_device_that_is_not_there(photographs, fast, tmp_path):
+    study = Study(tmp_path / "study", photographs["train"], photographs["test"], "demo", device="cuda:77", **fast)
+    with pytest.raises(InputError, match="'cuda:77' is not to be had"):
+        study.embed()
+    assert not (tmp_path / "study" / "study.json").exists()
