@@ -130,6 +130,11 @@ class Inputs:
             self._identities.learn("model", self._identity_of(model).values)
         return model
 
+    def take_model(self, model: Model) -> None:
+        """Use a model that is open already, of the same name and settings, in place of opening it."""
+        self.model = model
+        self._identities.learn("model", self._identity_of(model).values)
+
     def _open_model(self) -> Model:
         from bias_toolkit.models import Model, load_model
 

@@ -285,6 +285,7 @@ class Study:
             when_read=self._when_read,
             **{name: value for name, value in settings.to_dict().items() if value is not None},
         )
+        first.inputs.take_model(self.model)
         return first.run(progress)
 
     def _first_answers(self) -> list[Path]:
