@@ -80,7 +80,7 @@ def shift_error(maps: Tensor, total_stride: int) -> float:
         if d:
             phase = _phase(height, width, d / total_stride, centre.dtype, maps.device)
             # Parseval: the sum over space is the sum over frequencies, divided by their number.
-            difference = (centre * phase).sub_(spectra[REACH + d])
+            difference = torch.addcmul(spectra[REACH + d], centre, phase, value=-1)
             powers = torch.view_as_real(difference).square_().sum(dim=0)
             errors.append(float((powers * occurrences).sum()) / (height * width) / power)
     return sum(errors) / len(errors)
@@ -101,9 +101,11 @@ def pooled_change(maps: Tensor) -> float:
 def _varying(maps: Tensor) -> tuple[Tensor, float]:
     """Maps (C, h, w) minus each channel's mean, and the sum of their squares: 0 if they vary by rounding only."""
     maps = maps.contiguous()
-    varying = maps - maps.mean(dim=(-2, -1), keepdim=True)
+    means = maps.mean(dim=(-2, -1), keepdim=True)
+    varying = maps - means
     power = _sum_of_squares(varying)
-    return varying, power if power > NO_POWER * _sum_of_squares(maps) else 0.0
+    of_means = _sum_of_squares(means) * maps.shape[-2] * maps.shape[-1]
+    return varying, power if power > NO_POWER * (power + of_means) else 0.0
 
 
 def _sum_of_squares(values: Tensor) -> float:

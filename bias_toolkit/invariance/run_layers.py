@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import closing, suppress
-from functools import partial
+from contextlib import closing, nullcontext, suppress
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -15,13 +15,12 @@ from bias_toolkit.datasets import skipped_table
 from bias_toolkit.foundation.errors import InputError, UnreadableImageError
 from bias_toolkit.foundation.files import read_shards
 from bias_toolkit.foundation.shards import Shard, prepared_shards
-from bias_toolkit.foundation.threads import decoding_workers
 from bias_toolkit.invariance.layer_list import AS_IT_IS, CONDITIONS, FILTER_SIZE, INPUT_SIGMA
 from bias_toolkit.invariance.measures import p_top1_change
 from bias_toolkit.invariance.response import check_finite
 from bias_toolkit.invariance.schema import LAYER_MAPS, LAYERS, OPERATIONS
 from bias_toolkit.invariance.sweep import Sweep, make_views
-from bias_toolkit.invariance.transforms import CENTRE
+from bias_toolkit.invariance.transforms import CENTRE, STEPS
 from bias_toolkit.invariance.views import Views
 
 if TYPE_CHECKING:
@@ -67,7 +66,6 @@ class LayerProbe:
             return WatchedNetwork(network, plan, CENTRE)
 
         self._model = model
-        self._compiled: dict[WatchedNetwork, CompiledWatch | WatchedNetwork] = {}
         plan = _measurable(model)
         self._places = {each.name: place for place, each in enumerate(plan.operations, 1)}
         self._named = {each.name: each for each in plan.operations}
@@ -146,31 +144,33 @@ class LayerProbe:
 
     def normalise(self, views: Views) -> Tensor:
         """Views as the network takes them, float32 (N, 3, W, W)."""
-        from bias_toolkit.models.watched import one_thread
-
-        with one_thread():
-            return self._model.normalise(views.pixels, views.blank).contiguous()
+        return self._model.normalise(views.pixels, views.blank).contiguous()
 
     def watch(self, measured: Measured, images: Tensor, see: SeeMaps) -> np.ndarray:
         """The logits (9, C) of normalised views in one condition; `see` gets an operation, F, and u of the centre view.
 
         OpenVINO runs the network if it runs the model, and can; otherwise torch does.
         """
-        from bias_toolkit.models.watched import one_thread
+        return self._runners[measured.watched].watch(measured.prepare(images), see)
 
-        with one_thread():
-            images = measured.prepare(images)
-        return self._runner(measured.watched, tuple(images.shape)).watch(images, see)
-
-    def _runner(self, watched: WatchedNetwork, shape: tuple[int, ...]) -> CompiledWatch | WatchedNetwork:
+    @property
+    def is_compiled(self) -> bool:
+        """Whether OpenVINO runs the network in every condition; then several threads can measure images at a time."""
         from bias_toolkit.models.watched import CompiledWatch
 
-        if watched not in self._compiled:
-            self._compiled[watched] = watched
-            if self._model.chosen_runtime == "openvino":
+        return all(isinstance(runner, CompiledWatch) for runner in self._runners.values())
+
+    @cached_property
+    def _runners(self) -> dict[WatchedNetwork, CompiledWatch | WatchedNetwork]:
+        from bias_toolkit.models.watched import CompiledWatch
+
+        runners = {each.watched: each.watched for each in self.conditions}
+        if self._model.chosen_runtime == "openvino":
+            shape = (STEPS + 1, 3, self._model.input_size, self._model.input_size)
+            for watched in runners:
                 with suppress(InputError):
-                    self._compiled[watched] = CompiledWatch(watched, shape)
-        return self._compiled[watched]
+                    runners[watched] = CompiledWatch(watched, shape)
+        return runners
 
 
 def layer_shards(
@@ -182,23 +182,30 @@ def layer_shards(
 ) -> Iterator[Mapping[str, pd.DataFrame]]:
     """The measures of a network's operations on images, in every condition.
 
-    Images are decoded and views made in threads, ahead of the model. The nine views of an image are one batch. Yields
-    for each shard, in order: "layers", the table LAYERS, and "skipped", the table SKIPPED. `read` and `advance` are as
-    for `sweep_shards`. Raises InputError as `LayerProbe` does.
+    Images are measured in threads, and the nine views of an image are one batch. Yields for each shard, in order:
+    "layers", the table LAYERS, and "skipped", the table SKIPPED. `read` and `advance` are as for `sweep_shards`. Raises
+    InputError as `LayerProbe` does.
     """
+    from bias_toolkit.models.watched import one_thread, parallel_images
+
     probe = LayerProbe(model)
+    # Torch takes all cores for one image.
+    workers, threads = (parallel_images(), one_thread) if probe.is_compiled else (1, nullcontext)
 
-    def prepare(image_id: str) -> Views:
-        return make_views(read(image_id), LAYER_SWEEP, model.input_size, image_id)
+    def measure(image_id: str) -> list[dict[str, object]]:
+        views = make_views(read(image_id), LAYER_SWEEP, model.input_size, image_id)
+        with threads():
+            return probe.rows(views, image_id)
 
-    with closing(prepared_shards(shards, prepare, ahead=2 * decoding_workers())) as prepared:
-        for images in prepared:
+    # A new thread has as many of torch's threads as were set last, so they are set here too.
+    with threads(), closing(prepared_shards(shards, measure, ahead=2 * workers, workers=workers)) as measured:
+        for images in measured:
             rows, skipped = [], []
-            for image_id, views in images:
-                if isinstance(views, UnreadableImageError):
-                    skipped.append((image_id, views))
+            for image_id, found in images:
+                if isinstance(found, UnreadableImageError):
+                    skipped.append((image_id, found))
                 else:
-                    rows += probe.rows(views, image_id)
+                    rows += found
                 advance(1)
             yield {"layers": pd.DataFrame(rows, columns=LAYERS.names), "skipped": skipped_table(skipped)}
 

@@ -5,8 +5,8 @@ Both give the same maps but for rounding. On a CPU, OpenVINO takes less than hal
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import numpy as np
@@ -65,9 +65,10 @@ class WatchedNetwork(nn.Module):
 
 
 class CompiledWatch:
-    """A `WatchedNetwork` compiled by OpenVINO for images of one shape; `watch` is as there, but calls `see` in threads.
+    """A `WatchedNetwork` compiled by OpenVINO for images (n, 3, W, W) of one shape; `watch` is as there.
 
-    Each image is one request, and one core runs it: its activations fit the cache better than those of all images.
+    Several threads can call `watch` at a time. One core runs each image by itself: its activations fit the cache better
+    than those of all images.
 
     Raises InputError if OpenVINO cannot be loaded, cannot convert the network, or computes something else than torch.
     """
@@ -83,54 +84,71 @@ class CompiledWatch:
             without = whole.clone()
             for result in without.get_results()[1 + len(self._order) :]:
                 without.remove_result(result)
-            hints = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": "f32"}
-            of_centre, of_others = (openvino.Core().compile_model(graph, "CPU", hints) for graph in (whole, without))
-            self._made = [
-                np.empty((shape[0] if place <= len(self._order) else 1, *output.shape[1:]), np.float32)
-                for place, output in enumerate(of_centre.outputs)
-            ]
-            self._given = np.empty(tuple(shape), np.float32)
-            # The request with more work starts first, so that no core waits for it.
-            self._requests = {watched.centre: of_centre.create_infer_request()}
-            self._requests |= {k: of_others.create_infer_request() for k in range(shape[0]) if k != watched.centre}
-            for k, request in self._requests.items():
-                request.set_input_tensor(openvino.Tensor(self._given[k : k + 1], shared_memory=True))
-                for place, array in enumerate(self._made[: len(request.output_tensors)]):
-                    own = array[k : k + 1] if len(array) > 1 else array
-                    request.set_output_tensor(place, openvino.Tensor(own, shared_memory=True))
+            streams = parallel_images()
+            hints = {"NUM_STREAMS": streams, "INFERENCE_NUM_THREADS": streams, "INFERENCE_PRECISION_HINT": "f32"}
+            self._of_centre, self._of_others = (
+                openvino.Core().compile_model(graph, "CPU", hints) for graph in (whole, without)
+            )
         except Exception as error:
             raise InputError(f"OpenVINO cannot run the network ({first_line(error)}).") from error
-        # One thread an operation: torch's own threads wait actively for each other, which halts a busy machine.
-        self._threads = ThreadPoolExecutor(min(cores(), MOST_WORKERS), initializer=torch.set_num_threads, initargs=(1,))
+        self._centre = watched.centre
+        self._shape = tuple(shape)
+        self._own = threading.local()
         self._check(watched, other)
 
     def watch(self, images: Tensor, see: SeeMaps) -> np.ndarray:
-        """Run the network, and then call `see` for each operation, several at a time. Returns the logits."""
-        self._run(images)
-        logits, *maps = self._made
+        """Run the network, and then call `see` for each operation. Returns the logits."""
+        logits, *maps = self._run(images)
         maps = [torch.from_numpy(each) for each in maps]
-        with one_thread():
-            list(self._threads.map(see, self._order, maps[: len(self._order)], maps[len(self._order) :]))
+        for operation, result, dense in zip(
+            self._order, maps[: len(self._order)], maps[len(self._order) :], strict=True
+        ):
+            see(operation, result, dense)
         return logits.copy()
 
-    def _run(self, images: Tensor) -> None:
-        """Fill `_made`: the logits, F and u."""
-        self._given[:] = images.numpy()
-        for request in self._requests.values():
-            request.start_async()
-        for request in self._requests.values():
-            request.wait()
+    def _run(self, images: Tensor) -> list[np.ndarray]:
+        """The logits, F and u, in arrays that the thread's next call overwrites."""
+        given, requests, made = self._of_thread()
+        given[:] = images.numpy()
+        for request in requests:
+            request.infer()
+        return made
+
+    def _of_thread(self) -> tuple[np.ndarray, list, list[np.ndarray]]:
+        """The input, a request for each image, and the outputs of the thread that asks."""
+        if not hasattr(self._own, "state"):
+            import openvino
+
+            given = np.empty(self._shape, np.float32)
+            made = [
+                np.empty((self._shape[0] if place <= len(self._order) else 1, *output.shape[1:]), np.float32)
+                for place, output in enumerate(self._of_centre.outputs)
+            ]
+            requests = []
+            for k in range(len(given)):
+                request = (self._of_centre if k == self._centre else self._of_others).create_infer_request()
+                request.set_input_tensor(openvino.Tensor(given[k : k + 1], shared_memory=True))
+                for place, array in enumerate(made[: len(request.output_tensors)]):
+                    own = array[k : k + 1] if len(array) > 1 else array
+                    request.set_output_tensor(place, openvino.Tensor(own, shared_memory=True))
+                requests.append(request)
+            self._own.state = given, requests, made
+        return self._own.state
 
     def _check(self, watched: WatchedNetwork, images: Tensor) -> None:
         """Compare two images, the centre and another, with torch."""
-        self._run(images)
         compared = [watched.centre, watched.centre - 1]
         with full_float32(), torch.inference_mode():
             expected = [each.numpy() for each in watched(images[compared])]
-        for made, of_torch in zip(self._made, expected, strict=True):
+        for made, of_torch in zip(self._run(images), expected, strict=True):
             made, of_torch = (made[compared], of_torch) if len(made) > 1 else (made, of_torch[:1])
             if made.shape != of_torch.shape or not np.abs(made - of_torch).max() <= TOLERANCE * np.abs(of_torch).max():
                 raise InputError("OpenVINO computes other maps than torch for this network.")
+
+
+def parallel_images() -> int:
+    """How many threads can run a `CompiledWatch` at a time: one a core."""
+    return min(cores(), MOST_WORKERS)
 
 
 @contextmanager

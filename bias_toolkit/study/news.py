@@ -11,6 +11,7 @@ from bias_toolkit.study.inputs import Inputs
 from bias_toolkit.study.record import StudyRecord
 from bias_toolkit.study.results import Results
 from bias_toolkit.study.settings import GO_WITH, SPLITS, Settings
+from bias_toolkit.study.steps.training import drawn
 
 _SET_NAMES = {"train": "Training", "test": "Test"}
 REASONS_SHOWN = LABELS_SHOWN = 3
@@ -89,13 +90,16 @@ def _training_sentences(inputs: Inputs, results: Results) -> list[str]:
                 f"{count(n_others, 'label')} of the training set {'is' if n_others == 1 else 'are'} not among the "
                 "model's classes. Images with such a label are left out of the training."
             )
-    readable = images[~images["image_id"].isin(results.left_out("train"))]["label"]
-    learnt = set(map(classes.get, readable.dropna()))
+    readable = images[~images["image_id"].isin(results.left_out("train")) & images["label"].isin(classes)]
+    used = list(zip(readable["image_id"], readable["label"], strict=True))
+    shown = drawn(used, inputs.settings)
+    learnt = {classes[label] for _, label in shown}
     if missing := sorted(label for label, index in wanted.items() if index is None or index not in learnt):
         names = ", ".join([*missing[:LABELS_SHOWN], *["…"] * (len(missing) > LABELS_SHOWN)])
         sentences.append(
             f"The training cannot teach {count(len(missing), 'label')} ({names}), as no training image of "
-            f"{'it' if len(missing) == 1 else 'them'} can be read."
+            f"{'it' if len(missing) == 1 else 'them'} "
+            + ("can be read." if len(shown) == len(used) else f"is among the {len(shown):,} that were drawn.")
         )
     return sentences
 

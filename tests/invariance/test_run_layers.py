@@ -108,6 +108,23 @@ def binomial(maps):
     return F.conv2d(maps, kernel.expand(maps.shape[1], 1, 3, 3), groups=maps.shape[1])
 
 
+@pytest.mark.parametrize("runtime", ["torch", "openvino"])
+def test_the_number_of_threads_changes_no_bit_and_stays_set(runtime, random_image, monkeypatch):
+    if runtime == "openvino":
+        pytest.importorskip("openvino")
+    torch.manual_seed(0)
+    model = Model("small", Small(), input_size=48, preprocessing=PREPROCESSING, runtime=runtime)
+    assert LayerProbe(model).is_compiled == (runtime == "openvino")
+    images = {name: random_image(40, 50, seed) for seed, name in enumerate("abcdefgh")}
+    of_torch, tables = torch.get_num_threads(), []
+    for threads in (1, 4):
+        monkeypatch.setattr("bias_toolkit.models.watched.parallel_images", lambda threads=threads: threads)
+        tables.append(run(model, images.__getitem__, images)[0])
+        assert torch.get_num_threads() == of_torch
+    pd.testing.assert_frame_equal(*tables, check_exact=True)
+    assert list(tables[0]["image_id"].unique()) == list(images)
+
+
 @torch.no_grad()
 def test_a_shift_by_the_total_stride_moves_the_output_by_one_cell(model, images):
     views = make_views(images["a"], LAYER_SWEEP, 48, "a")

@@ -3,6 +3,7 @@
 import itertools
 import shutil
 
+import numpy as np
 import pandas as pd
 import pytest
 from torch import nn
@@ -218,7 +219,7 @@ class Told(Exception):
 def said_of_training(photographs, fast, tmp_path):
     """A function that gives the last sentences before a training on changed tables, in which nothing is computed."""
 
-    def said(model, count, **changes):
+    def said(model, count, train_images=None, **changes):
         def tell(sentences):
             raise Told(sentences)
 
@@ -227,7 +228,7 @@ def said_of_training(photographs, fast, tmp_path):
             table = pd.read_csv(photographs[split])
             tables[split] = photographs[split].with_name(f"{tmp_path.name}.csv")
             changes.get(split, lambda each: each)(table).to_csv(tables[split], index=False)
-        options = fast | {"train_epochs": 1, "remedy_images": 4}
+        options = fast | {"train_epochs": 1, "remedy_images": 4, "train_images": train_images}
         study = Study(tmp_path / "study", *tables.values(), model, when_read=tell, **options)
         try:
             with pytest.raises(Told) as told:
@@ -262,6 +263,17 @@ def test_labels_that_the_training_cannot_teach_are_named(said_of_training):
         "training."
     )
     assert missing == "The training cannot teach 1 label (3), as no training image of it can be read."
+
+
+def test_labels_that_are_not_among_the_drawn_images_are_named(said_of_training, photographs):
+    labels = pd.read_csv(photographs["train"])["label"].astype(str)
+    drawn = labels.iloc[np.random.default_rng(0).permutation(len(labels))[:5]]
+    missing = sorted(set(labels) - set(drawn))
+    (sentence,) = said_of_training("demo", 1, train_images=5)
+    assert sentence == (
+        f"The training cannot teach {len(missing)} labels ({', '.join(missing[:3])}, …), as no training image of them "
+        "is among the 5 that were drawn."
+    )
 
 
 def test_without_a_mismatch_nothing_is_said_of_the_training(said_of_training):

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from bias_toolkit.foundation.progress import Advance
     from bias_toolkit.foundation.shards import Shard
     from bias_toolkit.models import Model
+    from bias_toolkit.study.settings import Settings
 
 WEIGHTS, FACTORY = "network.safetensors", "network.py"
 BATCHES_AHEAD = 2
@@ -31,8 +32,13 @@ def training_images(job: Job) -> list[tuple[str, int]]:
     used = [(image_id, classes[label]) for image_id, label in labels.items() if label in classes]
     if not used:
         raise InputError("No training image has a label, so the model cannot be trained on them.")
-    limit = job.settings.train_images
-    return used if limit is None else sample_of_images(used, limit, job.settings.seed)
+    return drawn(used, job.settings)
+
+
+def drawn(used: list[tuple[str, Any]], settings: Settings) -> list[tuple[str, Any]]:
+    """The images that are trained on, of those that could be: a seeded sample if `train_images` is given."""
+    limit = settings.train_images
+    return used if limit is None or limit >= len(used) else sample_of_images(used, limit, settings.seed)
 
 
 def _batches(job: Job) -> int:
