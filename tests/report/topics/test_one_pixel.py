@@ -72,7 +72,8 @@ def test_nothing_is_said_of_a_change_where_no_class_changes(tmp_path):
 
 def test_without_labels_nothing_is_said_to_be_right(tmp_path):
     block = one_pixel_block(contents([row("a", None, CHANGED)]), tmp_path)
-    assert "right" not in block.title + block.note and "label" not in block.note
+    assert "right" not in block.title + block.note
+    assert "label" not in block.note
 
 
 def test_the_views_are_written_as_they_are(tmp_path):

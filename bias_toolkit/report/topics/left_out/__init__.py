@@ -112,7 +112,9 @@ def _dropped_boxes(contents: LeftOut) -> list[str]:
 
 
 def _dropped(split: str, n: int) -> str:
-    return f"{count(n, 'box', 'boxes')} of the {SET_NAMES[split]} set had no area inside the image and {was(n)} dropped."
+    return (
+        f"{count(n, 'box', 'boxes')} of the {SET_NAMES[split]} set had no area inside the image and {was(n)} dropped."
+    )
 
 
 def _notes(contents: LeftOut) -> list[str]:
