@@ -35,7 +35,9 @@ def test_a_dataset_is_a_sequence_of_examples(dataset):
     assert [example.label for example in dataset] == ["<cat>", None, "dog"]
     assert dataset[-1].objects[BOXES].to_numpy().tolist() == [[1, 1, 3, 3]]
     assert dataset[1].objects.empty
-    for error, image in ((IndexError, 3), (KeyError, "gone")):
+    assert [example.image_id for example in dataset[1:]] == ["1", "2"]
+    assert [image in dataset for image in ("1", "gone", dataset[0])] == [True, False, False]
+    for error, image in ((IndexError, 3), (KeyError, "gone"), (TypeError, [0, 1])):
         with pytest.raises(error):
             dataset[image]
 
@@ -63,6 +65,7 @@ def test_names_in_html_are_escaped(tmp_path):
 def test_completion_offers_public_names_only(finished, dataset):
     for shown_to_all in (
         finished,
+        finished.model,
         dataset[0],
         bias_toolkit,
         *map(import_module, ("bias_toolkit.datasets", "bias_toolkit.report")),

@@ -116,12 +116,14 @@ class Dataset:
         """Number of readable images: the rows of `images`; scans at first use."""
         return len(self.images)
 
-    def __getitem__(self, image: int | str) -> Example:
-        """An image by its place in `images`, or by its image_id.
+    def __getitem__(self, image: int | str | slice) -> Example | list[Example]:
+        """An image by its place in `images`, or by its image_id; a list of images by a slice of places.
 
         Raises IndexError or KeyError if there is none, and UnreadableImageError if it cannot be decoded.
         """
-        place = self._place_of[image] if isinstance(image, str) else image
+        place = self._place_of[image] if isinstance(image, str) else range(len(self))[image]
+        if isinstance(place, range):
+            return [self[each] for each in place]
         image_id, label = self.images.iloc[place][["image_id", "label"]]
         objects = self.objects[self.objects["image_id"] == image_id].reset_index(drop=True)
         return Example(image_id, self.read(image_id), label if isinstance(label, str) else None, objects)
@@ -129,6 +131,10 @@ class Dataset:
     def __iter__(self) -> Iterator[Example]:
         """Each image in the order of `images`, decoded when it is reached; raises as indexing does."""
         return (self[place] for place in range(len(self)))
+
+    def __contains__(self, image_id: object) -> bool:
+        """Whether `images` has this image_id."""
+        return isinstance(image_id, str) and image_id in self._place_of
 
     @cached_property
     def _place_of(self) -> dict[str, int]:

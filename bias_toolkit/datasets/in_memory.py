@@ -121,8 +121,8 @@ class HeldImages:
                     header, digest, label = self._seen(image_id)
                     if number < _READ_TWICE and self._seen(image_id)[1] != digest:
                         raise InputError(
-                            f"{self._root.removeprefix(_MEMORY)} gives another image {image_id} when it is read again: "
-                            "give it without random transforms"
+                            f"{self._root.removeprefix(_MEMORY).strip()} gives another image {image_id} when it is "
+                            "read again: give it without random transforms"
                         )
                     self._digest.update(digest)
                     headers[image_id] = header
@@ -319,9 +319,10 @@ def _from_items(held: Any) -> Dataset:
     def item(image_id: str) -> tuple[Any, Any]:
         with one_at_a_time:  # a Dataset may hold a file open
             found = held[row_of[image_id]]
-        if not isinstance(found, tuple | list):
+        is_other = isinstance(found, Mapping) and found.keys().isdisjoint(("bytes", "path"))
+        if not isinstance(found, tuple | list) and not is_other:
             return found, None
-        if len(found) < 2:
+        if is_other or len(found) < 2:
             raise InputError(f"item {image_id} of this {kind} has to be (image, label)")
         label = found[1]
         label = label.item() if hasattr(label, "item") and getattr(label, "ndim", 1) == 0 else label
@@ -337,9 +338,12 @@ def _from_items(held: Any) -> Dataset:
 
 
 def _class_names(held: Any) -> Sequence[str]:
-    """The names of numbered classes that torchvision's datasets have, also those that Subset wraps."""
+    """The names of numbered classes that torchvision's datasets have, also those that Subset and ConcatDataset wrap."""
     while not hasattr(held, "classes") and hasattr(held, "dataset"):
         held = held.dataset
+    if not hasattr(held, "classes") and hasattr(held, "datasets"):
+        several = {tuple(_class_names(each)) for each in held.datasets}
+        return several.pop() if len(several) == 1 else ()
     names = getattr(held, "classes", ())
     return names if isinstance(names, list | tuple) and all(isinstance(name, str) for name in names) else ()
 

@@ -103,12 +103,14 @@ def in_order(lines: Sequence[CauseLine]) -> list[CauseLine]:
     return [*causes, *sorted(others, key=lambda line: list(Verdict).index(line.verdict))]
 
 
-def expected_from_margin(margin: float, margins: np.ndarray, changes: np.ndarray) -> tuple[Estimate, int] | None:
+def expected_from_margin(
+    margin: float, margins: np.ndarray, changes: np.ndarray
+) -> tuple[Estimate, int, tuple[float, float]] | None:
     """Mean P(top-1 change) of the images whose margin is nearest to this one.
 
     `margins` and `changes`, float (images,), are the measures margin and p_top1_change of the other images. Gives the
-    mean with its 95% interval over images, which holds at any n, and the number of images: a tenth of the other images,
-    but at least 20 and at most 100. None if there are fewer than 20 other images.
+    mean with its 95% interval over images, which holds at any n; the number of images, a tenth of the other images, but
+    at least 20 and at most 100; and their least and largest margin. None if there are fewer than 20 other images.
     """
     known = ~(np.isnan(margins) | np.isnan(changes))
     margins, changes = np.asarray(margins, float)[known], np.asarray(changes, float)[known]
@@ -116,11 +118,14 @@ def expected_from_margin(margin: float, margins: np.ndarray, changes: np.ndarray
         return None
     n = min(max(len(margins) // 10, FEWEST_IMAGES), MOST_IMAGES)
     nearest = np.argsort(np.abs(margins - margin), kind="stable")[:n]
-    changes = changes[nearest]
-    return Estimate(float(changes.mean()), *bounded_limits(changes, SHARE)), n
+    changes, margins = changes[nearest], margins[nearest]
+    estimate = Estimate(float(changes.mean()), *bounded_limits(changes, SHARE))
+    return estimate, n, (float(margins.min()), float(margins.max()))
 
 
-def judge_coin_toss(expected: tuple[Estimate, int] | None, own: float, margin: float, place: str) -> CauseLine:
+def judge_coin_toss(
+    expected: tuple[Estimate, int, tuple[float, float]] | None, own: float, margin: float, place: str
+) -> CauseLine:
     """Whether the image changes more often than images with its margin. This is an association: nothing is changed.
 
     `expected` is from `expected_from_margin`, `own` is P(top-1 change) of the image along the study's own sweep, and
@@ -130,7 +135,7 @@ def judge_coin_toss(expected: tuple[Estimate, int] | None, own: float, margin: f
     if expected is None:
         reason = f"The study has fewer than {FEWEST_IMAGES} other test images to compare the margin with."
         return CauseLine(Cause.COIN_TOSS, compared, Verdict.NOT_TRIED, reason)
-    usual, n = expected
+    usual, n, (least, largest) = expected
     verdict = Verdict.MORE if own > usual.high else Verdict.LIKE_MARGIN
     if own > usual.high:
         found = "This image changes more often than they do on average"
@@ -138,10 +143,10 @@ def judge_coin_toss(expected: tuple[Estimate, int] | None, own: float, margin: f
         found = "This image changes less often than they do on average"
     else:
         found = "That this image changes more often than they do on average was not found"
+    near = f"the margin nearest to its {margin:.3f} ({least:.3f} to {largest:.3f})"
     reason = (
         f"{place[0].upper()}{place[1:]} its top-1 class changes in {percent(own)} of the steps. The {n} test images "
-        f"with the margin nearest to its {margin:.3f} change in {usual.text()}. {found}. This is an association: its "
-        "margin was not changed."
+        f"with {near} change in {usual.text()}. {found}. This is an association: its margin was not changed."
     )
     return CauseLine(Cause.COIN_TOSS, compared, verdict, reason, expected=usual)
 

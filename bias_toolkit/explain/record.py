@@ -390,6 +390,12 @@ class ExplanationRecord:
         """Whether P(top-1 change) is below `unstable_from`."""
         return self.before.p_top1_change.value < self.unstable_from
 
+    @property
+    def counts_as(self) -> str:
+        """The name of the right class if a file gave the label another class than its own name; else empty."""
+        names = (curve.name for curve in self.response.curves if curve.class_index == self.shift_map.right)
+        return next((name for name in names if self.label_name not in ("", name)), "")
+
     def standing(self, name: str) -> Standing | None:
         """The image's standing in a measure; None if it has none."""
         return next((each for each in self.standings if each.name == name), None)

@@ -23,7 +23,8 @@ def answer_sentences(explanation: ExplanationRecord) -> list[str]:
 
 def text(explanation: ExplanationRecord) -> str:
     """The whole answer, for a terminal: how unstable, how unlike the training images, and why."""
-    name = f" ({explanation.label_name})" if explanation.label_name else ""
+    counts = f", which counts as {explanation.counts_as}" if explanation.counts_as else ""
+    name = f" ({explanation.label_name}{counts})" if explanation.label_name else ""
     parts = [f"{explanation.image_id}{name}", "", answer(explanation), predictions_words(explanation.before), ""]
     parts += ["Compared with other images (associations; nothing was changed):", *_unlike(explanation)]
     if explanation.lines:
@@ -122,11 +123,12 @@ def _why(explanation: ExplanationRecord) -> list[str]:
         sentences = ["No candidate cause could be removed, so none was found."]
     elif not causes:
         sentences = ["No cause was found: nothing that was tried is shown to make the image unstable.", *controls]
-        restless = ", ".join(dict.fromkeys(line.name for line in explanation.lines if line.verdict == Verdict.NOT_CALM))
+        restless = dict.fromkeys(line.name for line in explanation.lines if line.verdict == Verdict.NOT_CALM)
         if restless:
+            whose = "this" if len(restless) == 1 else "each of these"
             sentences.append(
-                "The removal of each of these lowers P(top-1 change), but that it calms the response was not found: "
-                f"{restless}."
+                f"The removal of {whose} lowers P(top-1 change), but that it calms the response was not found: "
+                f"{', '.join(restless)}."
             )
     compared = next((line for line in explanation.lines if line.expected is not None), None)
     if compared is not None:

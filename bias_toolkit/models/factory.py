@@ -8,6 +8,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from difflib import get_close_matches
 
+import torch
 from torch import Tensor, nn
 
 from bias_toolkit.foundation.errors import InputError
@@ -50,6 +51,11 @@ def described(
 
     `whose` says whose network it is, for sentences. Raises InputError if an attribute has the wrong type.
     """
+    if isinstance(network, torch.jit.ScriptModule):
+        raise InputError(
+            f"The network {whose} is TorchScript, whose layers cannot be watched: give the torch.nn.Module that it was "
+            "made of, or in Python a function that calls it."
+        )
     input_size = getattr(network, "input_size", DEFAULT_INPUT_SIZE) if input_size is None else input_size
     if not isinstance(input_size, int) or input_size < 1:
         raise InputError(

@@ -189,7 +189,15 @@ def _match_by_file(labels: list[str], model: Model, path: Path) -> LabelMatch:
             f"The mapping file {path} has none of the dataset's labels, which are {_some(labels)}; "
             "give a line `label,class` for each."
         )
-    return _label_match(indices, "the file of --label-map", labels)
+    return _label_match(indices, "the file of --label-map", labels, _first_pair(indices, model))
+
+
+def _first_pair(indices: Mapping[str, int], model: Model) -> str:
+    """One label of a mapping with the name of its class."""
+    for label, index in indices.items():
+        name = model.class_names[index].partition(",")[0] if model.class_names else f"class {index}"
+        return f" ({'for example ' * (len(indices) > 1)}{label} as {name})"
+    return ""
 
 
 def _class_index(target: str | int, model: Model, ids: Mapping[str, int], finder: _NameFinder) -> int | None:
@@ -210,7 +218,7 @@ def _label_match(indices: dict[str, int], how: str, labels: list[str], more: str
         none = "The only label did not match" if n_labels == 1 else f"None of {n_labels} labels matched"
         sentence = f"{none} the model's classes by WordNet id, class name or index{more}: give {LABEL_MAP}"
     else:
-        sentence = f"{n_matched} of {n_labels} labels matched the model's classes by {how}{more}"
+        sentence = f"{n_matched} of {count(n_labels, 'label')} matched the model's classes by {how}{more}"
         unmatched = [label for label in labels if label not in indices]
         if unmatched:
             sentence += f"; not matched: {_some(unmatched)} (give their classes with --label-map)"

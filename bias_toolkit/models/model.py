@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.memory import keep_freed_memory
+from bias_toolkit.foundation.shown import public_names
 from bias_toolkit.models.checkpoint import non_finite_tensor
 from bias_toolkit.models.determinism import refuse_random
 from bias_toolkit.models.feature_layer import PROBE_IMAGES, find_feature_layer, network_logits
@@ -363,6 +364,9 @@ class Model:
     def __repr__(self) -> str:
         facts = "; ".join(f"{name} {fact}" for name, fact in self._facts().items())
         return "\n".join([f"Model {self.name!r}: {facts}", *self.notes])
+
+    def __dir__(self) -> list[str]:
+        return public_names(self)
 
     def _repr_html_(self) -> str:
         """The same as a table, for a notebook."""

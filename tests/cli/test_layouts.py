@@ -1,9 +1,13 @@
 """`objects` on datasets as other tools write them: the same boxes in each format give the same numbers."""
 
+import io
 import json
 
+import datasets
 import numpy as np
+import pandas as pd
 import pytest
+import webdataset
 from PIL import Image
 
 FAST = ["--resamples", "100", "--permutations", "100", "--placements", "100", "--json"]
@@ -48,18 +52,128 @@ def as_fiftyone(folder, images):
     return folder
 
 
-def as_lvis(folder, images):
+def as_coco(folder, images, file="annotations.json", key="file_name", form="{}.png"):
     content = {"images": [], "annotations": [], "categories": [{"id": n, "name": name} for n, name in enumerate(NAMES)]}
     for number, (name, (x0, y0, x1, y1, category)) in enumerate(zip(images, BOXES, strict=True)):
-        url = f"http://images.example.org/images/{name}.png"
-        content["images"].append({"id": number, "coco_url": url, "width": WIDTH, "height": HEIGHT})
+        content["images"].append({"id": number, key: form.format(name), "width": WIDTH, "height": HEIGHT})
         box = {"bbox": [x0, y0, x1 - x0, y1 - y0], "category_id": NAMES.index(category)}
         content["annotations"].append({"id": number, "image_id": number} | box)
-    (folder / "lvis_v1_val.json").write_text(json.dumps(content))
-    return folder / "lvis_v1_val.json"
+    (folder / file).write_text(json.dumps(content))
+    return folder / file
 
 
-@pytest.mark.parametrize("write", [as_yolo, as_open_images, as_fiftyone, as_lvis])
+def as_lvis(folder, images):
+    return as_coco(folder, images, "lvis_v1_val.json", "coco_url", "http://images.example.org/images/{}.png")
+
+
+def as_voc(folder, images):
+    (folder / "annotations").mkdir()
+    for name, (x0, y0, x1, y1, category) in zip(images, BOXES, strict=True):
+        # Pixels are counted from 1, and the last ones are inside.
+        edges = f"<xmin>{x0 + 1}</xmin><ymin>{y0 + 1}</ymin><xmax>{x1}</xmax><ymax>{y1}</ymax>"
+        found = f"<object><name>{category}</name><bndbox>{edges}</bndbox></object>"
+        (folder / "annotations" / f"{name}.xml").write_text(f"<annotation>{found}</annotation>")
+    return folder
+
+
+def as_imagenet(folder, images):
+    """Boxes of ImageNet count pixels from 0, and the last ones are inside."""
+    for name, (x0, y0, x1, y1, category) in zip(images, BOXES, strict=True):
+        wnid = f"n0000000{NAMES.index(category)}"
+        (folder / "train" / wnid).mkdir(parents=True, exist_ok=True)
+        (folder / "Annotation" / wnid).mkdir(parents=True, exist_ok=True)
+        (folder / "images" / f"{name}.png").rename(folder / "train" / wnid / f"{wnid}_{name[1:]}.png")
+        edges = f"<xmin>{x0}</xmin><ymin>{y0}</ymin><xmax>{x1 - 1}</xmax><ymax>{y1 - 1}</ymax>"
+        found = f"<object><name>{wnid}</name><bndbox>{edges}</bndbox></object>"
+        (folder / "Annotation" / wnid / f"{wnid}_{name[1:]}.xml").write_text(f"<annotation>{found}</annotation>")
+    return folder / "train"
+
+
+def as_tiny_imagenet(folder, images):
+    for name, (x0, y0, x1, y1, category) in zip(images, BOXES, strict=True):
+        wnid = f"n0000000{NAMES.index(category)}"
+        place = folder / "train" / wnid
+        (place / "images").mkdir(parents=True, exist_ok=True)
+        (folder / "images" / f"{name}.png").rename(place / "images" / f"{wnid}_{name[1:]}.png")
+        with open(place / f"{wnid}_boxes.txt", "a") as boxes:
+            boxes.write(f"{wnid}_{name[1:]}.png\t{x0}\t{y0}\t{x1 - 1}\t{y1 - 1}\n")
+    return folder / "train"
+
+
+def frame_of(images):
+    frame = pd.DataFrame(BOXES, columns=["x0", "y0", "x1", "y1", "label"])
+    return frame.assign(path=[f"images/{name}.png" for name in images])
+
+
+def as_csv(folder, images):
+    frame_of(images).to_csv(folder / "boxes.csv", index=False)
+    return folder / "boxes.csv"
+
+
+def as_parquet(folder, images):
+    frame_of(images).to_parquet(folder / "boxes.parquet", index=False)
+    return folder / "boxes.parquet"
+
+
+def objects_in(box):
+    x0, y0, x1, y1, category = box
+    return {"bbox": [[x0, y0, x1 - x0, y1 - y0]], "category": [category]}
+
+
+def contents(folder, images):
+    return [(folder / "images" / f"{name}.png").read_bytes() for name in images]
+
+
+def as_image_folder(folder, images):
+    rows = [{"file_name": f"{name}.png", "objects": objects_in(box)} for name, box in zip(images, BOXES, strict=True)]
+    (folder / "images" / "metadata.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    return folder / "images"
+
+
+def as_webdataset(folder, images):
+    with webdataset.TarWriter(str(folder / "all.tar")) as writer:
+        for name, content, box in zip(images, contents(folder, images), BOXES, strict=True):
+            writer.write({"__key__": name, "png": content, "json": {"label": box[4], "objects": objects_in(box)}})
+    return folder / "all.tar"
+
+
+def hub_set(folder, images):
+    table = {
+        "image": [Image.open(io.BytesIO(content)) for content in contents(folder, images)],
+        "objects": list(map(objects_in, BOXES)),
+    }
+    return datasets.Dataset.from_dict(table).cast_column("image", datasets.Image())
+
+
+def as_hub_parquet(folder, images):
+    hub_set(folder, images).to_parquet(folder / "train.parquet")
+    return folder / "train.parquet"
+
+
+def as_saved(folder, images):
+    hub_set(folder, images).save_to_disk(folder / "saved")
+    return folder / "saved"
+
+
+WRITERS = (
+    as_yolo,
+    as_open_images,
+    as_fiftyone,
+    as_coco,
+    as_lvis,
+    as_voc,
+    as_imagenet,
+    as_tiny_imagenet,
+    as_csv,
+    as_parquet,
+    as_image_folder,
+    as_webdataset,
+    as_hub_parquet,
+    as_saved,
+)
+
+
+@pytest.mark.parametrize("write", WRITERS)
 def test_the_boxes_are_those_that_were_written(run, tmp_path, write):
     images = [f"a{number}" for number in range(len(BOXES))]
     (tmp_path / "images").mkdir()

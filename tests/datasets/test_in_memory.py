@@ -126,7 +126,14 @@ def test_a_frame_has_the_names_of_columns_that_a_table_file_has(make_image, rows
     assert_same_pixels(held, pictures(2))
 
 
-@pytest.mark.parametrize("wrap", [lambda held: held, lambda held: torch.utils.data.Subset(held, range(4))])
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda held: held,
+        lambda held: torch.utils.data.Subset(held, range(4)),
+        lambda held: torch.utils.data.ConcatDataset([held]),
+    ],
+)
 def test_numbered_labels_get_the_names_of_the_classes(wrap):
     held = Items(pictures(4), [torch.tensor(1), np.int64(0), 1, 0], classes=["cat", "dog"])
     assert load_dataset(wrap(held)).images["label"].tolist() == ["dog", "cat", "dog", "cat"]
@@ -196,6 +203,7 @@ def test_all_is_read_once_with_progress():
         (pd.DataFrame({"picture": [1]}), "has neither a column path nor a column image"),
         (pd.DataFrame({"path": []}), "a DataFrame of 0 rows has no row"),
         (Items([], []), "this Items has no item"),
+        ([{"image": pictures(1)[0], "label": 1}] * 2, r"item 0 of this list has to be \(image, label\)"),
         (frame_of([np.full((4, 4, 3), 2.0)] * 2), "the image 0 has values from 2 to 2; images have to be uint8"),
         (frame_of([np.zeros((4, 4, 3), int)] * 2), "the image 0 has values of the type int64"),
         (frame_of([None, None]), r"the first, 0: it is no image, but NoneType"),
@@ -214,7 +222,7 @@ def test_random_transforms_are_refused():
         def __getitem__(self, row):
             return np.random.default_rng().integers(0, 256, (4, 4, 3), np.uint8), 0
 
-    with pytest.raises(InputError, match="give it without random transforms"):
+    with pytest.raises(InputError, match=r"^a Random of 2 items gives .* give it without random transforms"):
         load_dataset(Random([0, 1], [0, 1])).scan()
 
 

@@ -316,7 +316,7 @@ def test_lines_in_their_order(line_of):
 def test_a_coin_toss_is_compared_with_the_interval_of_its_margin(own, verdict, words):
     """An association: it is never a cause, and its words say so. The image's own number has no interval."""
     usual = Estimate(0.25, 0.2, 0.3)
-    line = judge_coin_toss((usual, 40), own, 0.0625, "on its sweep")
+    line = judge_coin_toss((usual, 40, (0.05, 0.075)), own, 0.0625, "on its sweep")
     assert (line.cause, line.verdict, line.expected, line.after, line.rank) == (
         "coin_toss",
         verdict,
@@ -326,8 +326,8 @@ def test_a_coin_toss_is_compared_with_the_interval_of_its_margin(own, verdict, w
     )
     assert line.reason == (
         f"On its sweep its top-1 class changes in {100 * own:.1f}% of the steps. The 40 test images with the margin "
-        f"nearest to its 0.062 change in 25.0% (95% interval 20.0% to 30.0%). {words} This is an association: its "
-        "margin was not changed."
+        f"nearest to its 0.062 (0.050 to 0.075) change in 25.0% (95% interval 20.0% to 30.0%). {words} This is an "
+        "association: its margin was not changed."
     )
 
 

@@ -18,23 +18,24 @@ def law(n):
 )
 def test_a_tenth_of_the_images_within_limits(images, taken):
     margins, changes = law(images)
-    expected, n = expected_from_margin(0.5, margins, changes)
+    expected, n, reach = expected_from_margin(0.5, margins, changes)
     assert n == taken
     nearest = sorted(range(images), key=lambda image: abs(margins[image] - 0.5))[:taken]
     assert expected.value == pytest.approx(np.mean([changes[image] for image in nearest]), abs=0.5 / images)
+    assert reach == pytest.approx((margins[nearest].min(), margins[nearest].max()), abs=1.01 / images)
 
 
 @pytest.mark.parametrize("margin", [0.1, 0.4, 0.82])
 def test_the_value_follows_the_law(margin):
     """The 100 nearest of 1,000 lie evenly around the margin, so their mean is the law's value there."""
-    expected, _ = expected_from_margin(margin, *law(1000))
+    expected, *_ = expected_from_margin(margin, *law(1000))
     assert expected.value == pytest.approx(0.5 * (1 - margin), abs=1e-9)
     assert expected.low < expected.value < expected.high
 
 
 def test_at_the_ends_the_nearest_lie_on_one_side():
-    low, _ = expected_from_margin(0.0, *law(1000))
-    high, _ = expected_from_margin(1.0, *law(1000))
+    low, *_ = expected_from_margin(0.0, *law(1000))
+    high, *_ = expected_from_margin(1.0, *law(1000))
     assert low.value == pytest.approx(0.5 * (1 - 0.05))
     assert high.value == pytest.approx(0.5 * 0.05)
 
@@ -56,7 +57,7 @@ def test_images_without_a_value_do_not_count():
 def test_the_interval_holds_at_any_number_of_images():
     """Twenty images none of which changes: at most 17% would change, as for 0 of 20 coin tosses."""
     margins = np.linspace(0, 1, 25)
-    expected, n = expected_from_margin(0.5, margins, np.zeros(25))
+    expected, n, _ = expected_from_margin(0.5, margins, np.zeros(25))
     assert (n, expected.value, expected.low) == (20, 0, 0)
     assert expected.high == pytest.approx(clopper_pearson(0, 20)[1])
     rng = np.random.default_rng(0)

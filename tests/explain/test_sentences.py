@@ -55,6 +55,10 @@ def test_what_does_not_calm_is_named(explanation_of, line_of):
         "The removal of each of these lowers P(top-1 change), but that it calms the response was not found: framed too "
         "small or too large, unlike the training images in content."
     )
+    assert explanation_of(0.25, lines[1:]).answer.endswith(
+        "The removal of this lowers P(top-1 change), but that it calms the response was not found: unlike the training "
+        "images in content."
+    )
     found = explanation_of(0.25, [line_of("framing", rank=1), *lines[:2]])
     assert "calms" not in found.answer
 

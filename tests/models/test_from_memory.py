@@ -148,6 +148,11 @@ def test_a_function_is_told_by_its_identity():
         (of_tensors, {"identity": "x", "weights": "w.pt"}, r"w\.pt does not exist"),
         (lambda images: "cat", {"identity": "x"}, r"outputs, N × classes, or a pair .*, as tensors or arrays, not str"),
         (3, {}, r"A model is a name, a torch\.nn\.Module or a function, not int"),
+        (
+            torch.jit.ScriptModule(),
+            {},
+            r"is TorchScript, whose layers cannot be watched",
+        ),
         (Scaled(), {"input_size": 0}, r"The network Scaled has input_size 0"),
         ("demo", {}, r"The model demo has a name, an input size, a preprocessing and classes of its own"),
     ],

@@ -198,7 +198,8 @@ def test_mapping_in_csv(tmp_path):
     assert match.indices == {"mutt": 207, "fish": 1, "seven": 7}
     assert match.how == "the file of --label-map"
     assert match.sentence == (
-        "3 of 4 labels matched the model's classes by the file of --label-map; not matched: nothing "
+        "3 of 4 labels matched the model's classes by the file of --label-map (for example mutt as golden retriever); "
+        "not matched: nothing "
         "(give their classes with --label-map)"
     )
 

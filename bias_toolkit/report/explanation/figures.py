@@ -68,10 +68,10 @@ def view_places(n: int) -> np.ndarray:
 
 
 @styled
-def response_curves(response: Response, colours: Mapping[int, str], right: str | None = None) -> Figure:
+def response_curves(response: Response, colours: Mapping[int, str], right: int | None = None) -> Figure:
     """Probabilities along the sweep, with the top-1 class of each view in a strip under them.
 
-    `colours` are by class index; the legend marks the class named `right`.
+    `colours` are by class index; the legend marks the class `right`.
     """
     places = view_places(len(response.top1))
     figure = new_figure(9.2, 4.1)
@@ -81,7 +81,7 @@ def response_curves(response: Response, colours: Mapping[int, str], right: str |
         colour, seen = colours.get(curve.class_index, OTHER), curve.class_index in response.top1
         style = {"color": colour, "linestyle": "-" if seen else "--", "linewidth": 2}
         upper.plot(places, curve.probabilities, **style)
-        name = shortened(curve.name) + (" (right)" if curve.name == right else "")
+        name = shortened(curve.name) + (" (right)" if curve.class_index == right else "")
         handles.append(Line2D([], [], **style, label=legend_label(name)))
     faces = [colours.get(index, OTHER) for index in response.top1]
     upper.scatter(places, response.p_top1, s=42, c=faces, edgecolors="black", linewidths=0.8, zorder=3)

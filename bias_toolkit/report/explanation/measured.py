@@ -58,7 +58,7 @@ def instability_section(explanation: ExplanationRecord) -> Section:
         *([_standings(explanation, standings)] if standings else []),
         FigureBlock(
             "response",
-            lambda: response_curves(response, colours, explanation.label_name),
+            lambda: response_curves(response, colours, shift_map.right),
             "Probabilities of the classes on each view of the sweep, with the top-1 class of each view: "
             f"{_in_turn(response.names)}.",
             "Each view is one step further along the sweep than the last. There is a curve for every class that is "

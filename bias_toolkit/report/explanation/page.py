@@ -56,8 +56,9 @@ def _subjects(explanation: Explanation) -> list[tuple[str, str, str]]:
     """The image, the model and the study: (heading, name, details)."""
     place = "in the test set" if explanation.in_test_set else "not in the test set"
     size = f"{explanation.width} × {explanation.height} pixels"
+    counts = f"counts as {explanation.counts_as}; " if explanation.counts_as else ""
     return [
-        ("Image", explanation.label_name or "no label", f"{size}, {place}"),
+        ("Image", explanation.label_name or "no label", f"{counts}{size}, {place}"),
         ("Model", explanation.model, f"input {count(explanation.input_size, 'pixel')}"),
         ("Study", explanation.study, explanation.response.sweep),
     ]

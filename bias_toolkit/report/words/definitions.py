@@ -98,7 +98,7 @@ FRAMING_SUMMARY: dict[str, Definition] = {
     "class_box_overlap": Definition(
         "Box overlap in a class",
         "Share of pairs of objects of one class, in different images, whose boxes overlap by IoU > 0.5; mean over "
-        "classes. Its authors give 20.8% for ILSVRC 2012, and 8.8% for Pascal VOC 2012.",
+        "classes. ILSVRC's authors give 20.8% for ILSVRC 2012, and 8.8% for Pascal VOC 2012.",
         True,
     ),
 }

@@ -46,7 +46,7 @@ def test_views_are_counted_from_the_centre():
 
 def test_curves_top1_and_changes(unstable, colours):
     response = unstable.response
-    figure = response_curves(response, colours, "snow leopard")
+    figure = response_curves(response, colours, 9)
     upper, strip = figure.axes
     for line, curve in zip(upper.lines, response.curves, strict=False):
         np.testing.assert_allclose(line.get_xdata(), np.arange(-4, 5))

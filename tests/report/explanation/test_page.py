@@ -151,6 +151,13 @@ def test_of_what_the_page_is(unstable):
     assert study[1:] == ("owls & others", "crop, diagonal, size 1")
     other = dataclasses.replace(unstable, in_test_set=False, label_name="")
     assert explanation_page(other).of[0] == ("Image", "no label", "64 × 48 pixels, not in the test set")
+    mapped = dataclasses.replace(unstable, label_name="ounce")
+    assert explanation_page(mapped).of[0] == (
+        "Image",
+        "ounce",
+        "counts as snow leopard; 64 × 48 pixels, in the test set",
+    )
+    assert mapped.text.startswith("test/<b>017</b>.png (ounce, which counts as snow leopard)")
 
 
 def test_standings(page):

@@ -56,6 +56,7 @@ def test_every_view_has_its_class_and_is_marked_if_it_differs_from_the_middle(ro
     assert [each.lines[1] for each in pictures][3:6] == ["\N{MINUS SIGN}1 px", "0 px", "+1 px"]
     assert block.title.startswith("One photograph that the model gets right")
     assert "3 views of 9 get another class than the middle one" in block.note
+    assert block.note.endswith("(sure; its label counts as owl; crop, diagonal, size 1).")
 
 
 def test_a_class_without_a_name_is_shown_by_its_number(tmp_path):
@@ -72,6 +73,7 @@ def test_nothing_is_said_of_a_change_where_no_class_changes(tmp_path):
 def test_without_labels_nothing_is_said_to_be_right(tmp_path):
     block = one_pixel_block(contents([row("a", None, CHANGED)]), tmp_path)
     assert "right" not in block.title + block.note
+    assert "label" not in block.note
 
 
 def test_the_views_are_written_as_they_are(tmp_path):

@@ -75,13 +75,17 @@ def view_pictures(
     (folder / FOLDER).mkdir(parents=True, exist_ok=True)
     pictures, centre = [], row["top1"][CENTRE]
     for step, (pixels, top1, p) in enumerate(zip(views, row["top1"], row["p_top1"], strict=True), start=-CENTRE):
-        file, name = f"{FOLDER}/{stem}-{step + CENTRE + 1}.jpg", contents.names.get(int(top1), f"class {top1}")
+        file, name = f"{FOLDER}/{stem}-{step + CENTRE + 1}.jpg", _name(contents, top1)
         Image.fromarray(pixels).save(folder / file, quality=90)
         place = f"{step:+d}".replace("-", "\N{MINUS SIGN}") if step else "0"
         pictures.append(
             Picture(file, f"At {place} pixels: {name}.", name, [percent(p, 0), f"{place} px"], top1 != centre)
         )
     return pictures
+
+
+def _name(contents: OnePixel, index: int) -> str:
+    return contents.names.get(int(index), f"class {index}")
 
 
 def _block(contents: OnePixel, row: Mapping[str, Any], views: np.ndarray, folder: Path) -> PicturesBlock:
@@ -93,13 +97,14 @@ def _block(contents: OnePixel, row: Mapping[str, Any], views: np.ndarray, folder
     gets = "gets" if n < 2 else "get"
     chosen = "of the images that the model gets right" if labelled else "of all images"
     chosen += " and whose class changes" if n else ""
+    label = f"its label counts as {_name(contents, row['top1'][CENTRE])}; " if labelled else ""
     way = "one pixel larger than" if transform_of(contents.sweep[1]).growth else "one pixel from"
     return PicturesBlock(
         f"One photograph{' that the model gets right' if labelled else ''}, each view {way} the last",
         [PictureGroup(pictures)],
         f"Under each view is the class that the model gives it, with its probability. {changed}{of} "
         f"{gets} another class than the middle one. The image is the one with the largest margin in the middle, "
-        f"{chosen} ({row['image_id']}; {sweep_name(*contents.sweep)}).",
+        f"{chosen} ({row['image_id']}; {label}{sweep_name(*contents.sweep)}).",
     )
 
 
