@@ -288,7 +288,8 @@ class StepFolder:
         Shards with such an item are removed; the others are kept.
         """
         record = self.own_record
-        if self.task.step.sharding is None:
+        sharding = self.task.step.sharding
+        if sharding is None or not sharding.is_kept:
             self.clear()
             return
         write_record(record.model_copy(update={"done": False, "files": {}, "left_out": 0, "transient": 0}), self.path)

@@ -26,7 +26,7 @@ def study(finished, tmp_path):
 
 def test_an_exact_index_is_the_feature_store(finished):
     names = {path.name for path in (finished.folder / "index").iterdir()}
-    assert {"index.json", "index.parquet", "spacing.npy", "reason.txt"} <= names
+    assert {"index.json", "index.parquet", "reason.txt"} <= names
     assert not {"index.faiss", "vectors.npy"} & names
     record = json.loads((finished.folder / "index" / "index.json").read_text())
     assert all(path.startswith("../features/train/") for path in record["features"])
