@@ -24,9 +24,11 @@ def cut_into_shards(items: Sequence[str], size: int) -> list[Shard]:
 
 
 def prepared_shards(
-    shards: Iterable[Shard], prepare: Callable[[str], Prepared], *, ahead: int
+    shards: Iterable[Shard], prepare: Callable[[str], Prepared], *, ahead: int, workers: int | None = None
 ) -> Iterator[Iterator[tuple[str, Prepared | UnreadableImageError]]]:
     """Prepare the items of shards in threads, at most `ahead` items ahead, across the ends of shards.
+
+    There are `workers` threads; by default `decoding_workers`, for work on a model.
 
     Yields, for each shard, an iterator of its items in order: each item with the result of `prepare`, or with the
     `UnreadableImageError` that it raised. The iterator has to be exhausted before the next shard is requested. Any
@@ -41,6 +43,7 @@ def prepared_shards(
             return error
 
     items = (item for shard in for_threads for item in shard.items)
-    with closing(ordered_map(prepared_or_error, items, workers=decoding_workers(), ahead=ahead)) as prepared:
+    workers = workers or decoding_workers()
+    with closing(ordered_map(prepared_or_error, items, workers=workers, ahead=ahead)) as prepared:
         for shard in shards:
             yield zip(shard.items, islice(prepared, len(shard.items)), strict=True)
