@@ -34,6 +34,8 @@ POLL = 0.2
 """Seconds between two looks at the workers."""
 LOOK_FOR_NODES = 2.0
 """Seconds between two looks for machines that joined or left."""
+OBJECT_STORE = 200 * 2**20
+"""Bytes that a cluster on this machine may use for what its processes share."""
 OPENING = 3600.0
 """Seconds without a finished item after which a worker counts as hanging, before any shard of the job is sealed."""
 LEAST_PATIENCE = 600.0
@@ -245,6 +247,13 @@ class RayExecutor:
         import ray
 
         self._connect()
+        try:
+            handed = ray.put(job)
+        except TypeError as error:
+            raise InputError(
+                f"A dataset or model of the study was given as an object that Ray cannot send to its workers "
+                f"({first_line(error.__cause__ or error)}); name its files instead."
+            ) from error
         self._jobs += 1
         if job.study is not self._study:
             self._study = job.study
@@ -252,7 +261,7 @@ class RayExecutor:
         self._deaths = 0
         ray.get(self._desk.begin.remote(self._jobs, tuple(job.numbers)))
         try:
-            yield from self._watched(job, advance)
+            yield from self._watched(job, handed, advance)
         except GeneratorExit:
             # No worker may write a shard after this.
             ray.get(self._desk.begin.remote(self._jobs, ()))
@@ -275,8 +284,8 @@ class RayExecutor:
             ray.kill(self._desk)
             self._desk = None
 
-    def _watched(self, job: ShardJob, advance: Advance) -> Iterator[int]:
-        """Keep workers at a job until it is done; yield the shards in order."""
+    def _watched(self, job: ShardJob, handed: ObjectRef, advance: Advance) -> Iterator[int]:
+        """Keep workers at a job, which was `handed` to the cluster, until it is done; yield the shards in order."""
         import ray
 
         wanted, sealed, left = deque(job.numbers), set(), len(job.numbers)
@@ -286,7 +295,7 @@ class RayExecutor:
             if job.in_turn:
                 left = min(left, 1) if len(idle) == len(self._hired) else 0
             for hired in idle[:left]:
-                hired.call = hired.actor.work.remote(job, self._studies, self._jobs, self._desk, hired.number)
+                hired.call = hired.actor.work.remote(handed, self._studies, self._jobs, self._desk, hired.number)
             calls = {hired.call: place for place, hired in self._hired.items() if hired.call is not None}
             if calls:
                 for call in ray.wait(list(calls), timeout=POLL)[0]:
@@ -312,7 +321,7 @@ class RayExecutor:
             os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
             on_terminate = signal.getsignal(signal.SIGTERM)
             try:
-                ray.init(self._address, log_to_driver=False, logging_level=logging.ERROR)
+                self._join_or_start()
             except (ConnectionError, ValueError, RuntimeError) as error:
                 raise InputError(
                     f"The Ray cluster at {self._address or 'the default address'} cannot be reached "
@@ -325,6 +334,19 @@ class RayExecutor:
         if self._desk is None:
             here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
             self._desk = ray.remote(Desk).options(num_cpus=0, scheduling_strategy=here).remote()
+
+    def _join_or_start(self) -> None:
+        """Join the cluster at the address or the running one; if there is none, start one on this machine."""
+        import ray
+
+        quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
+        try:
+            ray.init(self._address or "auto", **quiet)
+        except ConnectionError:
+            if self._address or os.environ.get("RAY_ADDRESS"):
+                raise
+            # Jobs are small, as results go through the file system.
+            ray.init("local", include_dashboard=False, object_store_memory=OBJECT_STORE, **quiet)
 
     def _nodes(self) -> list[dict[str, Any]]:
         import ray

@@ -13,7 +13,7 @@ from bias_toolkit.foundation.progress import Advance, Progress, named, silent
 from bias_toolkit.foundation.untrusted import inside
 from bias_toolkit.pipeline.executor import Executor, ShardJob, Workshop
 from bias_toolkit.pipeline.lock import StudyLock
-from bias_toolkit.pipeline.record import RECORD, mark_cleared, read_record
+from bias_toolkit.pipeline.record import RECORD, differing, mark_cleared, read_record
 from bias_toolkit.pipeline.shards import do_shards, missing_shards
 from bias_toolkit.pipeline.step import Job, Step, Task
 from bias_toolkit.pipeline.step_folder import StepFolder
@@ -165,9 +165,8 @@ class Runner:
                 return 0
             there, here = record.environment, dict(self._environment())
             if there != here:
-                names = sorted(name for name in there | here if there.get(name) != here.get(name))
                 raise InputError(
-                    f"{folder.path} was begun on a machine with another {', '.join(names)}; run `bias-toolkit "
+                    f"{folder.path} was begun on a machine with another {differing(there, here)}; run `bias-toolkit "
                     f"run-shards {self.folder} {task.name}` without --part on a machine like this one."
                 )
             shards = [shard for shard in missing_shards(task, self._job(task)) if shard.number % parts == part - 1]
