@@ -37,6 +37,7 @@ print(made.address, flush=True)
 sys.stdin.read()
 made.shutdown()
 """
+OBJECTS = ("--resamples", "100", "--permutations", "100", "--placements", "100")
 LIMIT = 300.0
 """Seconds within which a worker has to be at work."""
 
@@ -131,9 +132,10 @@ def commands(photographs: Path, study: Path) -> list[list[str]]:
     """The commands that make a study with shards of several kinds."""
     inputs = ["--train", f"{photographs}/train/images.csv", "--test", f"{photographs}/test/images.csv"]
     return [
-        ["embed", f"{study}", *inputs, "--model", "demo", "--runtime", "torch"],
+        ["index", f"{study}", *inputs, "--model", "demo", "--runtime", "torch"],
         ["sweep", f"{study}", "--noise-images", "4", "--size", "1", "--size", "0.5"],
-        ["map", f"{study}", *MAP, "--resamples", "100"],
+        ["objects", f"{study}", *OBJECTS],
+        ["map", f"{study}", *MAP],
     ]
 
 
