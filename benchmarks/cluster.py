@@ -31,8 +31,9 @@ TWO_NODES = """
 import sys
 from ray.cluster_utils import Cluster
 
-made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-made.add_node(num_cpus=1)
+node = {"num_cpus": 1, "object_store_memory": 100 * 2**20}
+made = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})
+made.add_node(**node)
 print(made.address, flush=True)
 sys.stdin.read()
 made.shutdown()
@@ -124,6 +125,8 @@ def cluster() -> Iterator[None]:
         [sys.executable, "-c", TWO_NODES], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as keeper:
         os.environ["RAY_ADDRESS"] = keeper.stdout.readline().strip()
+        if not os.environ["RAY_ADDRESS"]:
+            raise SystemExit("Ray's nodes did not start.")
         yield
         keeper.stdin.close()
 

@@ -274,8 +274,16 @@ class RayExecutor:
                 raise
             # Its workers do the work of this command, so they have its priority; by default, Ray's have a lower one.
             os.environ.setdefault("RAY_worker_niceness", "0")
-            # Jobs are small, as results go through the file system.
-            ray.init("local", include_dashboard=False, object_store_memory=OBJECT_STORE, **quiet)
+            # On a busy machine, its processes take long to start.
+            os.environ.setdefault("RAY_raylet_start_wait_time_s", "300")
+            try:
+                # Jobs are small, as results go through the file system.
+                ray.init("local", include_dashboard=False, object_store_memory=OBJECT_STORE, **quiet)
+            except Exception as error:  # noqa: BLE001
+                raise InputError(
+                    f"Ray could not start on this machine ({first_line(error)}); leave out --executor ray, or name a "
+                    "cluster by --ray-address."
+                ) from error
 
     def _nodes(self) -> list[dict[str, Any]]:
         import ray

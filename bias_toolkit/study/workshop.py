@@ -32,7 +32,8 @@ class StudyFile:
 
     def job(self, task: Task, numbers: tuple[int, ...]) -> ShardJob:
         """The shards of a task as a job for an executor."""
-        return ShardJob(open_workshop, self, task.name, task.key, numbers, task.step.sharding.in_turn)
+        in_turn = task.step.sharding is not None and task.step.sharding.in_turn
+        return ShardJob(open_workshop, self, task.name, task.key, numbers, in_turn)
 
 
 def open_workshop(study: StudyFile) -> Workshop:
