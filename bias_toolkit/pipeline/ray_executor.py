@@ -279,7 +279,7 @@ class RayExecutor:
             try:
                 # Jobs are small, as results go through the file system.
                 ray.init("local", include_dashboard=False, object_store_memory=OBJECT_STORE, **quiet)
-            except Exception as error:  # noqa: BLE001
+            except Exception as error:
                 raise InputError(
                     f"Ray could not start on this machine ({first_line(error)}); leave out --executor ray, or name a "
                     "cluster by --ray-address."
