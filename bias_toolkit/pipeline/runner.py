@@ -140,14 +140,13 @@ class Runner:
         with self.one_run(self._progress):
             begun: list[tuple[Task, StepFolder]] = []
             for member in members:
-                if not self.is_local:
+                is_done = StepFolder(self.folder, self._workshop.plan.task(step, member)).is_done
+                if is_done or self.is_local:
+                    self.do(step, member)
+                    advance(0 if is_done else 1)
+                else:
                     self._take_lock()
                     self._do(step, member, lambda task, folder: begun.append((task, folder)))
-                elif not StepFolder(self.folder, self._workshop.plan.task(step, member)).is_done:
-                    self.do(step, member)
-                    advance(1)
-                else:
-                    self.do(step, member)
             if begun:
                 self._do_elsewhere(begun, advance)
 
