@@ -16,12 +16,12 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from benchmarks.forked_runs import MAP, differences, fractions, fresh, prepare, run, settled, write_photographs
-from benchmarks.growth import run_command
 from benchmarks.rows import Row, markdown
 from bias_toolkit import Study
 from bias_toolkit.foundation.progress import Advance
@@ -31,12 +31,14 @@ TWO_NODES = """
 import sys
 from ray.cluster_utils import Cluster
 
-made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-made.add_node(num_cpus=1)
+node = {"num_cpus": 1, "object_store_memory": 100 * 2**20}
+made = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})
+made.add_node(**node)
 print(made.address, flush=True)
 sys.stdin.read()
 made.shutdown()
 """
+OBJECTS = ("--resamples", "100", "--permutations", "100", "--placements", "100")
 LIMIT = 300.0
 """Seconds within which a worker has to be at work."""
 
@@ -65,13 +67,35 @@ def overhead(images: Path, model: str) -> Iterator[Row]:
     """`sweep` with and without Ray, each in a process of its own that starts and ends its cluster."""
     with tempfile.TemporaryDirectory() as temporary:
         inputs = ["--train", images, "--test", images, "--model", model]
-        alone, _ = run_command("sweep", Path(temporary) / "alone", *inputs)
-        by_ray, _ = run_command("sweep", Path(temporary) / "ray", *inputs, "--executor", "ray")
+        alone = timed("sweep", Path(temporary) / "alone", *inputs)
+        by_ray = timed("sweep", Path(temporary) / "ray", *inputs, "--executor", "ray")
         same = settled(Path(temporary) / "alone" / "responses") == settled(Path(temporary) / "ray" / "responses")
-    note = f"{by_ray / alone - 1:+.0%}; the files are {'the same' if same else 'NOT the same'}"
-    yield Row(
-        "`sweep` by one Ray worker, from start to end", f"{by_ray:.0f} s", f"one process: {alone:.0f} s", None, note
-    )
+    names = ("from start to end", "processor time of all processes")
+    for name, with_ray, without in zip(names, by_ray, alone, strict=True):
+        note = f"{with_ray / without - 1:+.0%}; the files are {'the same' if same else 'NOT the same'}"
+        work = f"`sweep` by one Ray worker, {name}"
+        yield Row(work, f"{with_ray:.0f} s", f"one process: {without:.0f} s", None, note)
+
+
+def timed(*arguments: str | Path) -> tuple[float, float]:
+    """Wall and processor seconds of a command, the latter of all its processes, which are looked at twice a second."""
+    command = [str(Path(sys.executable).with_name("bias-toolkit")), *map(str, arguments)]
+    start, used = time.monotonic(), Counter()
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as child:
+        while child.poll() is None:
+            # The larger of both, for a process that has just ended has 0.
+            used |= Counter(
+                {process: _processor_seconds(process) for process in _processes() if _is_under(child.pid, process)}
+            )
+            time.sleep(0.5)
+    if child.returncode:
+        raise subprocess.CalledProcessError(child.returncode, command)
+    return time.monotonic() - start, sum(used.values())
+
+
+def _processor_seconds(process: int) -> float:
+    user, system = _stat(process)[11:13] or (0, 0)
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def throughput(options: argparse.Namespace) -> Iterator[Row]:
@@ -123,6 +147,8 @@ def cluster() -> Iterator[None]:
         [sys.executable, "-c", TWO_NODES], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as keeper:
         os.environ["RAY_ADDRESS"] = keeper.stdout.readline().strip()
+        if not os.environ["RAY_ADDRESS"]:
+            raise SystemExit("Ray's nodes did not start.")
         yield
         keeper.stdin.close()
 
@@ -131,9 +157,10 @@ def commands(photographs: Path, study: Path) -> list[list[str]]:
     """The commands that make a study with shards of several kinds."""
     inputs = ["--train", f"{photographs}/train/images.csv", "--test", f"{photographs}/test/images.csv"]
     return [
-        ["embed", f"{study}", *inputs, "--model", "demo", "--runtime", "torch"],
+        ["index", f"{study}", *inputs, "--model", "demo", "--runtime", "torch"],
         ["sweep", f"{study}", "--noise-images", "4", "--size", "1", "--size", "0.5"],
-        ["map", f"{study}", *MAP, "--resamples", "100"],
+        ["objects", f"{study}", *OBJECTS],
+        ["map", f"{study}", *MAP],
     ]
 
 
@@ -199,21 +226,30 @@ def _kill_a_worker(seconds: float, hit: list[int]) -> None:
 def _workers() -> list[int]:
     """The processes of workers at work, among the descendants of this process."""
     found = []
-    for place in Path("/proc").glob("[0-9]*"):
-        try:
-            if b"ray::Worker.work" in (place / "cmdline").read_bytes() and _is_descendant(int(place.name)):
-                found.append(int(place.name))
-        except (FileNotFoundError, ProcessLookupError):
-            continue
+    for process in _processes():
+        with suppress(FileNotFoundError, ProcessLookupError):
+            command = Path(f"/proc/{process}/cmdline").read_bytes()
+            if b"ray::Worker.work" in command and _is_under(os.getpid(), process):
+                found.append(process)
     return found
 
 
-def _is_descendant(process: int) -> bool:
-    while process > 1:
-        if process == os.getpid():
-            return True
-        process = int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
-    return False
+def _processes() -> list[int]:
+    return [int(place.name) for place in Path("/proc").glob("[0-9]*")]
+
+
+def _is_under(ancestor: int, process: int) -> bool:
+    while process > 1 and process != ancestor:
+        process = int((_stat(process)[1:2] or [0])[0])
+    return process == ancestor
+
+
+def _stat(process: int) -> list[str]:
+    """The fields of /proc/PID/stat after the name of the process; none if it has ended."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return []
 
 
 def _small_in_workers() -> None:

@@ -24,7 +24,16 @@ from bias_toolkit import load_dataset
 
 FAST = ("--resamples", "100", "--permutations", "100", "--placements", "100", "--noise-images", "4", "--bins", "3")
 MAP = ("--images", "4", "--position", "0.4", "--position", "0.6", "--scale", "0.4", "--scale", "0.6")
-SHARD_SIZES = {"features": 8, "responses": 6, "located": 7, "localisation": 7, "framed": 2, "sized": 6}
+SHARD_SIZES = {
+    "features": 8,
+    "neighbours": 9,
+    "mean_images": 5,
+    "responses": 6,
+    "located": 7,
+    "localisation": 7,
+    "framed": 2,
+    "sized": 6,
+}
 FILE_EVENTS = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate")
 TIMED = {"step.json", ".lock", "index.html", "results.json", "reason.txt"}
 """Files that say how long a step took, who worked on it, or how much memory was free."""

@@ -9,6 +9,7 @@ import typer
 
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.words import count
+from bias_toolkit_cli.options import ExecutorName, RayAddress
 from bias_toolkit_cli.output import console_progress, opened, print_json, say
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ def explain(
             help="Run the code of the model that only the study's record names; for studies whose author you trust.",
         ),
     ] = False,
+    executor: ExecutorName = None,
+    ray_address: RayAddress = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Say why the model is unstable on an image, by removing each candidate cause and measuring again.
@@ -54,7 +57,7 @@ def explain(
         raise InputError("Give either IMAGE or --worst N: what is to be explained.")
     if worst is not None and (box is not None or label is not None):
         raise InputError("--box and --label are for an IMAGE; leave them out with --worst.")
-    there = opened(study, trust_study)
+    there = opened(study, trust_study, executor=executor, ray_address=ray_address)
     if worst is not None:
         _explain_worst(there, worst, json_output)
         return

@@ -23,6 +23,22 @@ OF_THE_MODEL = ("model", "trust_study", "executor", "ray_address")
 StudyFolder = Annotated[
     str, typer.Argument(metavar="STUDY", help="The study's folder. It is created if it does not exist.")
 ]
+ExecutorName = Annotated[
+    str | None,
+    typer.Option(
+        metavar="local|ray",
+        rich_help_panel=MACHINE,
+        help="Who does the work on images: this process (local, the default), or the workers of a Ray cluster.",
+    ),
+]
+RayAddress = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        rich_help_panel=MACHINE,
+        help="The Ray cluster; by default the running one, or else a new one on this machine.",
+    ),
+]
 
 
 def _named(
@@ -67,22 +83,8 @@ def _named(
             help="Layout of both datasets, if it is not recognised: {layouts}.",
         ),
     ] = None,
-    executor: Annotated[
-        str | None,
-        typer.Option(
-            metavar="local|ray",
-            rich_help_panel=MACHINE,
-            help="Who does the work on images: this process (local, the default), or the workers of a Ray cluster.",
-        ),
-    ] = None,
-    ray_address: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ADDRESS",
-            rich_help_panel=MACHINE,
-            help="The Ray cluster; by default the running one, or else a new one on this machine.",
-        ),
-    ] = None,
+    executor: ExecutorName = None,
+    ray_address: RayAddress = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Holds the signature of the options that are no settings."""

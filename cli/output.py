@@ -27,12 +27,15 @@ def console_progress() -> ConsoleProgress:
     return ConsoleProgress(error_console())
 
 
-def opened(folder: str, trust_study: bool = False) -> "Study":
-    """The study in a folder, as it is. Importing what it needs takes a second or more, and a spinner says so."""
+def opened(folder: str, trust_study: bool = False, **options: str | None) -> "Study":
+    """The study in a folder, as it is, with other `options` of `Study`.
+
+    Importing what it needs takes a second or more, and a spinner says so.
+    """
     with console_progress()("Opening the study", None):
         from bias_toolkit.study import Study
 
-        return Study(folder, trust_study=trust_study)
+        return Study(folder, trust_study=trust_study, **options)
 
 
 def tell_news(sentences: Sequence[str]) -> None:

@@ -252,7 +252,7 @@ def outside_subject(
     feature_size, feature_precision : float, str
         The size of the crop whose centre view the features are of, and the precision in which they are computed.
     """
-    from bias_toolkit.features.index import NEAREST, distances_table, nearest_neighbours
+    from bias_toolkit.features.index import NEAREST, class_nn_distances, distances_table, nearest_neighbours
 
     pixels = _read_image(request.file, request.deep_grey)
     view = centre_view(pixels, model.input_size, feature_size)
@@ -261,8 +261,8 @@ def outside_subject(
     ids = [request.image_id]
     nearest = nearest_neighbours(training, features, ids, own, max(neighbours, NEAREST))
     labels = [training_labels.get(image_id) for image_id in training.image_ids]
-    reference = training_spacing
-    distances = distances_table(training, nearest, features, ids, [request.label], labels, own, reference=reference)
+    within = class_nn_distances(training, features, [request.label], labels, own)
+    distances = distances_table(training, nearest, ids, within, own, reference=training_spacing)
     return Subject(
         image_id=request.image_id,
         pixels=pixels,

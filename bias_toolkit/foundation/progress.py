@@ -28,6 +28,24 @@ def silent(description: str, total: int | None, done: int = 0) -> Iterator[Advan
     yield lambda count, note="": None
 
 
+def in_items(advance: Advance, items: int, work: int) -> Progress:
+    """A progress that counts `items` in all, in equal steps over its tasks, whose totals are `work` together."""
+    done = counted = 0
+
+    def count(more: int, note: str = "") -> None:
+        nonlocal done, counted
+        done += more
+        due = items * done // work
+        advance(due - counted, note)
+        counted = due
+
+    @contextmanager
+    def progress(description: str, total: int | None, done: int = 0) -> Iterator[Advance]:
+        yield count
+
+    return progress
+
+
 def named(progress: Progress, before: str = "", after: str = "") -> Progress:
     """The same progress; its descriptions get `before` in front and, if it is not in them already, `after` at the end.
 

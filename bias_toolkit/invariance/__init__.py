@@ -23,6 +23,7 @@ from bias_toolkit.invariance.schema import (
     LAYER_MAPS,
     LAYERS,
     MEASURES,
+    NOISE,
     OPERATIONS,
     REMEDIED,
     RESPONSES,
@@ -45,8 +46,8 @@ from bias_toolkit.invariance.window import Picture, Window, take_picture
 
 __all__ = [
     "AS_IT_IS", "CENTRE", "CONDITIONS", "FRAMED", "HEADLINE", "INVARIANCE_MEASURES", "LAYERS", "LAYER_MAPS",
-    "LAYER_MEASURES", "LAYER_SWEEP", "MEASURES", "OPERATIONS", "PROTOCOLS", "REMEDIED", "REMEDIES", "RESPONSES",
-    "SEQUENTIAL", "STEP_PROTOCOLS", "SURROUNDINGS", "TRANSFORMS", "FramingGrid", "LayerProbe", "Picture",
+    "LAYER_MEASURES", "LAYER_SWEEP", "MEASURES", "NOISE", "OPERATIONS", "PROTOCOLS", "REMEDIED", "REMEDIES",
+    "RESPONSES", "SEQUENTIAL", "STEP_PROTOCOLS", "SURROUNDINGS", "TRANSFORMS", "FramingGrid", "LayerProbe", "Picture",
     "RemedyRun", "StopWhenKnown", "Sweep", "Views", "Window", "boxes_in_view", "centre_reduction", "centre_view",
     "drawing_order", "expand_sweeps", "framing_views", "grid_shards", "layer_operations", "layer_shards",
     "load_grid", "load_layers", "load_measures", "load_remedied", "load_responses", "make_response", "make_views",

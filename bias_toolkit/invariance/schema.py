@@ -24,6 +24,16 @@ RESPONSES = pa.schema(
 )
 """One row per image and sweep: the columns of `bias_toolkit.invariance.response.make_response`."""
 
+NOISE = pa.schema(
+    [
+        ("value", REAL),
+        *columns(pa.int64(), "n_images", "n_changed"),
+        ("interval", pa.list_(REAL)),
+        ("max_difference", REAL),
+    ]
+)
+"""One row: a `NoiseFloor`."""
+
 MEASURES = pa.schema(
     [("image_id", TEXT), *SWEEP, *((measure.name, measure.type) for measure in INVARIANCE_MEASURES), ("n_steps", INT32)]
 )

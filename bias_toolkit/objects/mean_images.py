@@ -11,9 +11,12 @@ Source: A. Torralba & A. Oliva, "Statistics of natural image categories", Networ
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -24,13 +27,16 @@ from bias_toolkit.foundation.errors import UnreadableImageError
 from bias_toolkit.foundation.files import read_array, read_table, write_array, write_table
 from bias_toolkit.foundation.progress import Progress, silent
 from bias_toolkit.foundation.resampling import named_generator
-from bias_toolkit.foundation.threads import ordered_map
+from bias_toolkit.foundation.shards import Shard, prepared_shards
+from bias_toolkit.foundation.threads import MOST_WORKERS, cores
 from bias_toolkit.objects.schema import MEAN_IMAGES
 from bias_toolkit.objects.summary import WHOLE_DATASET
 
 SIDE = 128
 MOST_OF_CLASS = 200
 MOST_OF_ALL = 2000
+AHEAD = 64
+"""Images that are decoded ahead."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +68,100 @@ class MeanImages:
         )
 
 
+@dataclass(frozen=True)
+class DrawnImages:
+    """The images that means are of: a row of `table` (category, n_available) for each mean, and each image's rows."""
+
+    table: pd.DataFrame
+    rows: dict[str, list[int]]
+
+    @property
+    def image_ids(self) -> list[str]:
+        """The images, those of one class together, so that few sums have to be kept of each shard of them."""
+        return sorted(self.rows, key=lambda image_id: self.rows[image_id][-1])
+
+
+def draw_images(
+    images: pd.DataFrame,
+    objects: pd.DataFrame,
+    *,
+    most_of_class: int = MOST_OF_CLASS,
+    most_of_all: int = MOST_OF_ALL,
+    seed: int = 0,
+) -> DrawnImages:
+    """The images whose mean is the dataset's, and each class's; the arguments are those of `mean_images`."""
+    groups = _groups(images, objects)
+    image_ids = images["image_id"].to_numpy()
+    order = named_generator(seed, "mean images").permutation(len(image_ids))
+    drawn = pd.Series(order, index=image_ids)
+    chosen: dict[str, list[int]] = {}
+    for row, (category, members) in enumerate(groups.items()):
+        most = most_of_all if category == WHOLE_DATASET else most_of_class
+        for image_id in drawn[members].nsmallest(most).index:
+            chosen.setdefault(image_id, []).append(row)
+    table = pd.DataFrame({"category": list(groups), "n_available": [len(members) for members in groups.values()]})
+    # The dataset's order is the order on disk.
+    return DrawnImages(table, {image_id: chosen[image_id] for image_id in image_ids if image_id in chosen})
+
+
+class Summed(NamedTuple):
+    """Sums of the images of a shard: `sums` uint32 (rows, side, side, 3), of the means of `table` (`SUMMED`)."""
+
+    sums: np.ndarray
+    table: pd.DataFrame
+    skipped: pd.DataFrame  # table SKIPPED
+
+
+def summed_shards(
+    read: Callable[[str], np.ndarray],
+    drawn: DrawnImages,
+    shards: Iterable[Shard],
+    *,
+    side: int = SIDE,
+    advance: Callable[[int], None],
+) -> Iterator[Summed]:
+    """The sums of each shard of the drawn images; `read` and `side` are as for `mean_images`."""
+
+    def small(image_id: str) -> np.ndarray:
+        pixels = Image.fromarray(read(image_id))
+        return np.asarray(pixels.resize((side, side), Image.Resampling.BICUBIC, reducing_gap=3))
+
+    with closing(prepared_shards(shards, small, ahead=AHEAD, workers=min(cores(), MOST_WORKERS))) as prepared:
+        for images in prepared:
+            sums: dict[int, np.ndarray] = {}
+            counts: Counter[int] = Counter()
+            skipped = []
+            for image_id, pixels in images:
+                if isinstance(pixels, UnreadableImageError):
+                    skipped.append((image_id, pixels))
+                else:
+                    for row in drawn.rows[image_id]:
+                        sums.setdefault(row, np.zeros((side, side, 3), np.uint32))
+                        sums[row] += pixels
+                    counts.update(drawn.rows[image_id])
+                advance(1)
+            table = pd.DataFrame({"mean": list(sums), "n_images": [counts[row] for row in sums]}, dtype=np.int32)
+            made = np.stack(list(sums.values())) if sums else np.empty((0, side, side, 3), np.uint32)
+            yield Summed(made, table, skipped_table(skipped))
+
+
+def means_of_sums(drawn: DrawnImages, parts: Iterable[Summed], *, side: int = SIDE) -> MeanImages:
+    """The means of the drawn images, from the sums of all their shards."""
+    sums = np.zeros((len(drawn.table), side, side, 3), np.uint32)
+    n_images = np.zeros(len(drawn.table), np.int64)
+    skipped = [skipped_table([])]
+    for part in parts:
+        sums[part.table["mean"]] += part.sums
+        n_images[part.table["mean"]] += part.table["n_images"]
+        skipped.append(part.skipped)
+    there = n_images > 0
+    means = np.rint(sums[there] / n_images[there, None, None, None]).astype(np.uint8)
+    table = drawn.table.assign(n_images=n_images)[MEAN_IMAGES.names][there].reset_index(drop=True)
+    place = {image_id: number for number, image_id in enumerate(drawn.rows)}
+    left_out = pd.concat(skipped, ignore_index=True).sort_values("image_id", key=lambda ids: ids.map(place))
+    return MeanImages(table, means, left_out.reset_index(drop=True))
+
+
 def mean_images(
     read: Callable[[str], np.ndarray],
     images: pd.DataFrame,
@@ -84,43 +184,10 @@ def mean_images(
     most_of_class, most_of_all : largest number of images of a class, and of the dataset, drawn at random by `seed`.
     side : side of the means, in pixels.
     """
-    groups = _groups(images, objects)
-    image_ids = images["image_id"].to_numpy()
-    order = named_generator(seed, "mean images").permutation(len(image_ids))
-    drawn = pd.Series(order, index=image_ids)
-    chosen: dict[str, list[int]] = {}
-    table = []
-    for category, members in groups.items():
-        most = most_of_all if category == WHOLE_DATASET else most_of_class
-        for image_id in drawn[members].nsmallest(most).index:
-            chosen.setdefault(image_id, []).append(len(table))
-        table.append({"category": category, "n_images": 0, "n_available": len(members)})
-    sums = np.zeros((len(table), side, side, 3), np.uint32)
-    n_images = np.zeros(len(table), np.int64)
-    skipped = []
-
-    def small(image_id: str) -> np.ndarray | UnreadableImageError:
-        try:
-            pixels = read(image_id)
-        except UnreadableImageError as error:
-            return error
-        return np.asarray(Image.fromarray(pixels).resize((side, side), Image.Resampling.BICUBIC, reducing_gap=3))
-
-    # The dataset's order is the order on disk.
-    wanted = [image_id for image_id in image_ids if image_id in chosen]
-    with progress("Averaging images", total=len(wanted)) as advance:
-        for image_id, pixels in zip(wanted, ordered_map(small, wanted), strict=True):
-            if isinstance(pixels, UnreadableImageError):
-                skipped.append((image_id, pixels))
-            else:
-                for row in chosen[image_id]:
-                    sums[row] += pixels
-                    n_images[row] += 1
-            advance(1)
-    there = n_images > 0
-    means = np.rint(sums[there] / n_images[there, None, None, None]).astype(np.uint8)
-    table = pd.DataFrame(table, columns=MEAN_IMAGES.names).assign(n_images=n_images)[there].reset_index(drop=True)
-    return MeanImages(table, means, skipped_table(skipped))
+    drawn = draw_images(images, objects, most_of_class=most_of_class, most_of_all=most_of_all, seed=seed)
+    with progress("Averaging images", total=len(drawn.rows)) as advance:
+        parts = summed_shards(read, drawn, [Shard(0, drawn.image_ids)], side=side, advance=advance)
+        return means_of_sums(drawn, parts, side=side)
 
 
 def _groups(images: pd.DataFrame, objects: pd.DataFrame) -> dict[str, pd.Index]:

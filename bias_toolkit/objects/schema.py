@@ -56,5 +56,8 @@ FRAMING_COMPARISON = pa.schema(
 MEAN_IMAGES = pa.schema([("category", pa.string()), *columns(WHOLE, "n_images", "n_available")])
 """One row per mean image: the class ("" for the whole dataset), and the numbers of averaged and available images."""
 
+SUMMED = pa.schema(columns(WHOLE, "mean", "n_images"))
+"""One row per sum of a shard's images: the number of the mean that it is a part of, and the number of images."""
+
 SUBJECTS = pa.schema([*FRAMING, *columns(REAL, "framing_log_density", "log_scale_deviation")])
 """One row per image: the framing of its subject, and how typical it is among the training objects."""

@@ -7,12 +7,13 @@ Results do not depend on the executor.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from bias_toolkit.foundation.errors import InputError
+from bias_toolkit.foundation.files import never_made
 from bias_toolkit.foundation.progress import Advance, silent
 from bias_toolkit.pipeline.known_rows import KnownRows
 from bias_toolkit.pipeline.shards import work_on_shards
@@ -28,6 +29,9 @@ class ShardJob:
     `open`, a function of a module, makes a `Workshop` of `study`. `study` describes the study, its inputs and its
     settings. `task` and `key` are the task's name and key. `numbers` are those of the shards, in order. `in_turn` says
     that each shard continues from the one before.
+
+    With `members`, the numbers are those of members of a step without shards, each of them a task; `task` and `key` are
+    those of the first.
     """
 
     open: Callable[[Any], Workshop]
@@ -36,6 +40,7 @@ class ShardJob:
     key: str
     numbers: Iterable[int]
     in_turn: bool = False
+    members: tuple[Any, ...] = ()
 
 
 class Workshop:
@@ -58,14 +63,29 @@ class Workshop:
         `advance` takes the number of items done since its last call. Raises InputError if the study has no such task,
         or if the task has another key here.
         """
-        task = next((each for each in self.plan.all() if each.name == job.task), None)
+        tasks = self._of_members(job.members) if job.members else self.plan.all()
+        task = next((each for each in tasks if each.name == job.task), None)
         if task is None or task.key != job.key:
             raise InputError(
                 f"{self.folder} does not give {job.task} the key that the job has; the worker needs the same inputs, "
                 "settings and version of bias-toolkit."
             )
-        work = Job(self.folder / task.name, self.plan.inputs, self.results, silent)
-        yield from work_on_shards(task, work, job.numbers, advance, self._known(task))
+        if not job.members:
+            yield from work_on_shards(task, self._job(task), job.numbers, advance, self._known(task))
+            return
+        for number in job.numbers:
+            each = self.plan.task(task.step, job.members[number])
+            with never_made(self.folder / each.name):
+                each.work(self._job(each))
+            advance(1)
+            yield number
+
+    def _of_members(self, members: Sequence[Any]) -> list[Task]:
+        """The tasks of the first member, of any step whose members cannot be listed."""
+        return [self.plan.task(step, members[0]) for step in self.plan.steps if not step.is_listed]
+
+    def _job(self, task: Task) -> Job:
+        return Job(self.folder / task.name, self.plan.inputs, self.results, silent)
 
     def _known(self, task: Task) -> KnownRows | None:
         """The rows of a task that a sample's study has computed, with the same settings and in the same environment."""

@@ -25,6 +25,7 @@ from bias_toolkit.foundation.errors import InputError, first_line
 from bias_toolkit.foundation.progress import Advance
 from bias_toolkit.foundation.threads import cores
 from bias_toolkit.pipeline.executor import ShardJob, Workshop
+from bias_toolkit.pipeline.ray_desk import Desk, News
 
 if TYPE_CHECKING:
     from ray import ObjectRef
@@ -34,6 +35,8 @@ POLL = 0.2
 """Seconds between two looks at the workers."""
 LOOK_FOR_NODES = 2.0
 """Seconds between two looks for machines that joined or left."""
+OBJECT_STORE = 200 * 2**20
+"""Bytes that a cluster on this machine may use for what its processes share."""
 OPENING = 3600.0
 """Seconds without a finished item after which a worker counts as hanging, before any shard of the job is sealed."""
 LEAST_PATIENCE = 600.0
@@ -46,83 +49,9 @@ _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _log = logging.getLogger("bias_toolkit")
 
 
-class News(NamedTuple):
-    """What happened since the driver asked last.
-
-    The shards that were sealed; the number of items done; the number of shards that nobody has taken yet; the seconds
-    that each worker at work has been silent; and the seconds that the slowest shard of the job took, 0 before any is
-    sealed.
-    """
-
-    sealed: list[int]
-    items: int
-    left: int
-    silent: dict[int, float]
-    slowest: float
-
-
 def patience(slowest: float) -> float:
     """Seconds that a worker may be silent, given those that the slowest shard took; 0 if no shard is sealed."""
     return max(LEAST_PATIENCE, PATIENCE * slowest) if slowest else OPENING
-
-
-class Desk:
-    """An actor that hands out the shards of one job at a time, and takes the workers' news."""
-
-    def __init__(self) -> None:
-        self.begin(0, ())
-
-    def begin(self, job: int, numbers: tuple[int, ...]) -> None:
-        """Begin a job; workers that are still at an earlier one get no more shards."""
-        self._job, self._left = job, deque(numbers)
-        self._in_hand: dict[int, list[int]] = {}
-        self._unsealed: dict[int, int] = {}
-        self._signs: dict[int, float] = {}
-        self._shard_begun: dict[int, float] = {}
-        self._slowest = 0.0
-        self._sealed: list[int] = []
-        self._items = 0
-
-    def take(self, job: int, worker: int) -> int | None:
-        """The next shard for a worker; None if there is none."""
-        if job != self._job or not self._left:
-            return None
-        number = self._left.popleft()
-        self._in_hand.setdefault(worker, []).append(number)
-        self._shard_begun.setdefault(worker, time.monotonic())
-        return number
-
-    def count(self, job: int, worker: int, items: int) -> None:
-        """Count items that a worker has done; 0 is a sign that it is at work."""
-        if job == self._job:
-            self._signs[worker] = time.monotonic()
-            self._items += items
-            self._unsealed[worker] = self._unsealed.get(worker, 0) + items
-
-    def sealed(self, job: int, worker: int, number: int) -> None:
-        """Note that a shard is sealed."""
-        # A worker that was given up may still finish a shard, which another worker does again, to the same bits.
-        if job == self._job and number in self._in_hand.get(worker, ()):
-            self._in_hand[worker].remove(number)
-            self._sealed.append(number)
-            self._unsealed[worker] = 0
-            now = time.monotonic()
-            self._slowest = max(self._slowest, now - self._shard_begun[worker])
-            self._signs[worker] = self._shard_begun[worker] = now
-
-    def rest(self, worker: int) -> None:
-        """Forget a worker that is not at work any more; the shards that it has not sealed are given back."""
-        self._left.extendleft(reversed(self._in_hand.pop(worker, [])))
-        self._items -= self._unsealed.pop(worker, 0)
-        self._signs.pop(worker, None)
-        self._shard_begun.pop(worker, None)
-
-    def news(self) -> News:
-        """The news since the last call."""
-        silent = {worker: time.monotonic() - sign for worker, sign in self._signs.items()}
-        told = News(self._sealed, self._items, len(self._left), silent, self._slowest)
-        self._sealed, self._items = [], 0
-        return told
 
 
 class Worker:
@@ -245,6 +174,13 @@ class RayExecutor:
         import ray
 
         self._connect()
+        try:
+            handed = ray.put(job)
+        except TypeError as error:
+            raise InputError(
+                f"A dataset or model of the study was given as an object that Ray cannot send to its workers "
+                f"({first_line(error.__cause__ or error)}); name its files instead."
+            ) from error
         self._jobs += 1
         if job.study is not self._study:
             self._study = job.study
@@ -252,7 +188,7 @@ class RayExecutor:
         self._deaths = 0
         ray.get(self._desk.begin.remote(self._jobs, tuple(job.numbers)))
         try:
-            yield from self._watched(job, advance)
+            yield from self._watched(job, handed, advance)
         except GeneratorExit:
             # No worker may write a shard after this.
             ray.get(self._desk.begin.remote(self._jobs, ()))
@@ -275,8 +211,8 @@ class RayExecutor:
             ray.kill(self._desk)
             self._desk = None
 
-    def _watched(self, job: ShardJob, advance: Advance) -> Iterator[int]:
-        """Keep workers at a job until it is done; yield the shards in order."""
+    def _watched(self, job: ShardJob, handed: ObjectRef, advance: Advance) -> Iterator[int]:
+        """Keep workers at a job, which was `handed` to the cluster, until it is done; yield the shards in order."""
         import ray
 
         wanted, sealed, left = deque(job.numbers), set(), len(job.numbers)
@@ -286,7 +222,7 @@ class RayExecutor:
             if job.in_turn:
                 left = min(left, 1) if len(idle) == len(self._hired) else 0
             for hired in idle[:left]:
-                hired.call = hired.actor.work.remote(job, self._studies, self._jobs, self._desk, hired.number)
+                hired.call = hired.actor.work.remote(handed, self._studies, self._jobs, self._desk, hired.number)
             calls = {hired.call: place for place, hired in self._hired.items() if hired.call is not None}
             if calls:
                 for call in ray.wait(list(calls), timeout=POLL)[0]:
@@ -312,7 +248,7 @@ class RayExecutor:
             os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
             on_terminate = signal.getsignal(signal.SIGTERM)
             try:
-                ray.init(self._address, log_to_driver=False, logging_level=logging.ERROR)
+                self._join_or_start()
             except (ConnectionError, ValueError, RuntimeError) as error:
                 raise InputError(
                     f"The Ray cluster at {self._address or 'the default address'} cannot be reached "
@@ -325,6 +261,29 @@ class RayExecutor:
         if self._desk is None:
             here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
             self._desk = ray.remote(Desk).options(num_cpus=0, scheduling_strategy=here).remote()
+
+    def _join_or_start(self) -> None:
+        """Join the cluster at the address or the running one; if there is none, start one on this machine."""
+        import ray
+
+        quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
+        try:
+            ray.init(self._address or "auto", **quiet)
+        except ConnectionError:
+            if self._address or os.environ.get("RAY_ADDRESS"):
+                raise
+            # Its workers do the work of this command, so they have its priority; by default, Ray's have a lower one.
+            os.environ.setdefault("RAY_worker_niceness", "0")
+            # On a busy machine, its processes take long to start.
+            os.environ.setdefault("RAY_raylet_start_wait_time_s", "300")
+            try:
+                # Jobs are small, as results go through the file system.
+                ray.init("local", include_dashboard=False, object_store_memory=OBJECT_STORE, **quiet)
+            except Exception as error:
+                raise InputError(
+                    f"Ray could not start on this machine ({first_line(error)}); leave out --executor ray, or name a "
+                    "cluster by --ray-address."
+                ) from error
 
     def _nodes(self) -> list[dict[str, Any]]:
         import ray

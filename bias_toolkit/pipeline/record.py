@@ -73,6 +73,11 @@ class StepRecord(BaseModel):
     transient: int = Field(default=0, ge=0, lt=2**63)
 
 
+def differing(one: Mapping[str, str], other: Mapping[str, str]) -> str:
+    """The names of what differs between two environments: `device, torch`."""
+    return ", ".join(sorted(name for name in {*one, *other} if one.get(name) != other.get(name)))
+
+
 def read_record(folder: Path) -> StepRecord | None:
     """The record in a step's folder; None if it is missing, incomplete, or changed since it was written."""
     path = folder / RECORD

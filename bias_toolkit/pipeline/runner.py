@@ -3,7 +3,8 @@
 import errno
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from bias_toolkit.foundation.progress import Advance, Progress, named, silent
 from bias_toolkit.foundation.untrusted import inside
 from bias_toolkit.pipeline.executor import Executor, ShardJob, Workshop
 from bias_toolkit.pipeline.lock import StudyLock
-from bias_toolkit.pipeline.record import RECORD, mark_cleared, read_record
+from bias_toolkit.pipeline.record import RECORD, differing, mark_cleared, read_record
 from bias_toolkit.pipeline.shards import do_shards, missing_shards
 from bias_toolkit.pipeline.step import Job, Step, Task
 from bias_toolkit.pipeline.step_folder import StepFolder
@@ -131,6 +132,39 @@ class Runner:
             else:
                 self._do(step, member)
 
+    def do_each(self, step: Step, members: Sequence[Any], advance: Advance) -> None:
+        """Do a step, which has no shards, for each member, as `do`; an executor's workers do several at the same time.
+
+        `advance` counts the members that were not done.
+        """
+        with self.one_run(self._progress):
+            begun: list[tuple[Task, StepFolder]] = []
+            for member in members:
+                is_done = StepFolder(self.folder, self._workshop.plan.task(step, member)).is_done
+                if is_done or self.is_local:
+                    self.do(step, member)
+                    advance(0 if is_done else 1)
+                else:
+                    self._take_lock()
+                    self._do(step, member, lambda task, folder: begun.append((task, folder)))
+            if begun:
+                self._do_elsewhere(begun, advance)
+
+    def _do_elsewhere(self, begun: Sequence[tuple[Task, StepFolder]], advance: Advance) -> None:
+        """Have an executor do tasks without shards, and record each as soon as it and all before it are done."""
+        environment = {**self._environment(), **self._executor.environment()}
+        first, members = begun[0][0], tuple(task.member for task, _ in begun)
+        job = replace(self._describe_job(first, tuple(range(len(begun)))), members=members)
+        with ExitStack() as stack:
+            open_folders = [stack.enter_context(ExitStack()) for _ in begun]
+            for opened, (_, folder) in zip(open_folders, begun, strict=True):
+                opened.enter_context(folder.working(environment))
+            for number in self._executor.shards(job, advance):
+                open_folders[number].close()
+                self.computed.append(begun[number][0].name)
+        self._lock.check()
+        self._ended()
+
     def begin(self, step: Step, member: Any = None) -> int:
         """Do the tasks that a task with shards needs, and record that it is begun, for `do_part`.
 
@@ -165,9 +199,8 @@ class Runner:
                 return 0
             there, here = record.environment, dict(self._environment())
             if there != here:
-                names = sorted(name for name in there | here if there.get(name) != here.get(name))
                 raise InputError(
-                    f"{folder.path} was begun on a machine with another {', '.join(names)}; run `bias-toolkit "
+                    f"{folder.path} was begun on a machine with another {differing(there, here)}; run `bias-toolkit "
                     f"run-shards {self.folder} {task.name}` without --part on a machine like this one."
                 )
             shards = [shard for shard in missing_shards(task, self._job(task)) if shard.number % parts == part - 1]

@@ -45,10 +45,13 @@ def do_shards(task: Task, job: Job, seal: Seal) -> None:
                 raise RuntimeError(f"shard {shard.number} of {task.name} was not sealed in its turn")
             if stop is not None and stop(_tables(task, job.folder, shard.number)):
                 sealed.close()
+                # An executor may have done some ahead, but the result ends where the step stops.
                 _remove_shards(task, job.folder, shards[shard.number + 1 :])
                 break
     if sharding.finish:
         sharding.finish(job, *task.members)
+    if not sharding.is_kept:
+        _remove_shards(task, job.folder, shards)
 
 
 def missing_shards(task: Task, job: Job) -> list[Shard]:
@@ -102,7 +105,7 @@ def _whole_shards(task: Task, folder: Path) -> set[int]:
 
 
 def _remove_shards(task: Task, folder: Path, shards: Sequence[Shard]) -> None:
-    """Remove shards that an executor did ahead: the result ends where the step stops."""
+    """Remove shards, of each the seal first, so that what remains of it after a kill is no shard."""
     for number, _ in shards:
         seal_path(folder, kind_of(task), number).unlink(missing_ok=True)
         for name in _names(task, number):

@@ -84,6 +84,8 @@ class Sharding:
     by_item : bool
         Whether every row is of one item, named in the first column, and would be the same among any other items. A
         sample's rows are then taken over.
+    is_kept : bool
+        Whether the shards remain. If not, they are removed after `finish`, which writes the result.
     """
 
     items: Callable[..., list[str]]
@@ -94,6 +96,7 @@ class Sharding:
     finish: Callable[..., None] | None = None
     in_turn: bool = False
     by_item: bool = False
+    is_kept: bool = True
 
     def shards(self, job: Job, *members: Any) -> list[Shard]:
         """The items of a job, cut into shards."""
@@ -234,6 +237,7 @@ def sharded(
     finish: Callable[..., None] | None = None,
     in_turn: bool = False,
     by_item: bool = False,
+    is_kept: bool = True,
     writes: Sequence[str] = (),
     **declared: Any,
 ) -> Callable[[Callable[..., Any]], Step]:
@@ -245,7 +249,7 @@ def sharded(
 
     Parameters
     ----------
-    items, shard_size, outputs, label, stop, finish, in_turn, by_item
+    items, shard_size, outputs, label, stop, finish, in_turn, by_item, is_kept
         As in `Sharding`.
     files : sequence of str
         The names in `outputs`.
@@ -257,7 +261,7 @@ def sharded(
     patterns = [f"{each}-*" for each in files]
     if "skipped" in files:
         declared.setdefault("skips", "skipped-*.parquet")
-    sharding = Sharding(items, shard_size, outputs, label, stop, finish, in_turn, by_item)
+    sharding = Sharding(items, shard_size, outputs, label, stop, finish, in_turn, by_item, is_kept)
     return step(name, writes=[*patterns, *writes], sharding=sharding, **declared)
 
 

@@ -26,11 +26,13 @@ from bias_toolkit.foundation.files import (
     read_table,
 )
 from bias_toolkit.foundation.untrusted import inside
+from bias_toolkit.foundation.words import count
 from bias_toolkit.pipeline.record import (
     LONGEST,
     RECORD,
     FileRecord,
     StepRecord,
+    differing,
     file_state,
     mark_cleared,
     read_record,
@@ -156,6 +158,13 @@ class StepFolder:
                 _log.warning(DAMAGED, name, changed)
         elif self.is_record_lost:
             _log.warning("%s: %s is missing, damaged, or of another version. The step is computed again.", name, RECORD)
+        elif record is not None and not kept and (begun := len(list(self.path.glob(f"*{SEAL}")))):
+            _log.warning(
+                "%s: %s done with another %s, and computed again, as no result is made in two environments.",
+                name,
+                f"{count(begun, 'shard')} {'was' if begun == 1 else 'were'}",
+                differing(record.environment, environment),
+            )
         before = record.seconds if kept else 0.0
         if not kept:
             self.clear()
@@ -288,7 +297,8 @@ class StepFolder:
         Shards with such an item are removed; the others are kept.
         """
         record = self.own_record
-        if self.task.step.sharding is None:
+        sharding = self.task.step.sharding
+        if sharding is None or not sharding.is_kept:
             self.clear()
             return
         write_record(record.model_copy(update={"done": False, "files": {}, "left_out": 0, "transient": 0}), self.path)

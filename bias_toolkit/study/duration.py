@@ -24,7 +24,7 @@ def duration_sentence(workshop: Workshop, tasks: Sequence[Task]) -> str | None:
     None also for a map, layers or remedies, which are not tried. The features, sweeps and located objects of a few
     images are computed, with the open model, and not kept.
     """
-    on_images = [task for task in workshop.plan.in_order(tasks) if task.step.sharding is not None]
+    on_images = [task for task in workshop.plan.in_order(tasks) if task.step.sharding and task.step.sharding.is_kept]
     if not all(task.step.sharding.by_item for task in on_images):
         return None
     seconds = sum(_seconds(workshop, task) for task in on_images)

@@ -202,7 +202,7 @@ class Results:
     @property
     def training_spacing(self) -> np.ndarray:
         """The distance of each training image, or of a sample, to its nearest other training image, ascending."""
-        return self.stored.read(steps.index, "spacing.npy", lambda path: read_array(path, 1))
+        return self.stored.read(steps.neighbours, "spacing.npy", lambda path: read_array(path, 1))
 
     neighbours = _table(
         steps.neighbours,

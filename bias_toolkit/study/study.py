@@ -431,10 +431,7 @@ class Study:
         """The explanation of each image, with its page; existing ones are kept."""
         done = [self.results.stored.is_current(steps.explanation, request) for request in requests]
         with progress("Explaining images", total=len(requests), done=sum(done)) as advance:
-            for request, was_done in zip(requests, done, strict=True):
-                self._runner.do(steps.explanation, request)
-                if not was_done:
-                    advance(1)
+            self._runner.do_each(steps.explanation, requests, advance)
         return [self.results.explanation(request) for request in requests]
 
     def begin_shards(self, name: str, progress: Progress | bool | None = None) -> int:

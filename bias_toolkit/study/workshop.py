@@ -10,10 +10,10 @@ from bias_toolkit.pipeline.step import Plan, Task
 from bias_toolkit.pipeline.stored import Stored
 from bias_toolkit.study import steps
 from bias_toolkit.study.first_answer import first_answer_in
-from bias_toolkit.study.inputs import Inputs, Named
+from bias_toolkit.study.inputs import WORDS, Inputs, Named
 from bias_toolkit.study.record import StudyRecord, read_record
 from bias_toolkit.study.results import Results
-from bias_toolkit.study.settings import Settings
+from bias_toolkit.study.settings import SPLITS, Settings
 
 RAY_LOG = "ray.log"
 """The file in a study's folder with the tracebacks of Ray's workers."""
@@ -32,7 +32,8 @@ class StudyFile:
 
     def job(self, task: Task, numbers: tuple[int, ...]) -> ShardJob:
         """The shards of a task as a job for an executor."""
-        return ShardJob(open_workshop, self, task.name, task.key, numbers, task.step.sharding.in_turn)
+        in_turn = task.step.sharding is not None and task.step.sharding.in_turn
+        return ShardJob(open_workshop, self, task.name, task.key, numbers, in_turn)
 
 
 def open_workshop(study: StudyFile) -> Workshop:
@@ -63,8 +64,16 @@ def _stored_of_sample(folder: Path, inputs: Inputs) -> Stored | None:
 def executor_of(named: str | Executor | None, address: str | None, workshop: Workshop, inputs: Inputs) -> Executor:
     """The executor of a study, by its name or itself; InputError if there is none, or it is not installed."""
     if named == "ray":
+        from bias_toolkit.datasets import Dataset, is_held
         from bias_toolkit.pipeline.ray_executor import RayExecutor
 
+        for split in SPLITS:
+            given = getattr(inputs.named, split)
+            if isinstance(given, Dataset) and is_held(given.root):
+                raise InputError(
+                    f"The {WORDS[split]} is in memory ({given.root.partition(': ')[2]}), where Ray's workers cannot "
+                    "read it; name its files or folder instead, or leave out executor='ray'."
+                )
         device = inputs.settings.device
         if device.startswith("cuda:"):
             raise InputError(f"--device {device} names one GPU; with --executor ray, name cuda.")

@@ -3,7 +3,8 @@ import pandas as pd
 import pytest
 
 from bias_toolkit.foundation.errors import UnreadableImageError
-from bias_toolkit.objects import MeanImages, mean_images
+from bias_toolkit.foundation.shards import cut_into_shards
+from bias_toolkit.objects import MeanImages, draw_images, mean_images, means_of_sums, summed_shards
 
 
 def tables(labels, categories=None):
@@ -101,3 +102,35 @@ def test_an_error_that_is_not_the_image_s_is_not_hidden():
 
     with pytest.raises(RuntimeError, match="disk"):
         mean_images(read, *tables(["a"]), side=4)
+
+
+@pytest.mark.parametrize("size", [1, 4, 100])
+def test_means_of_shards_are_those_of_all_images(size):
+    def read(image_id):
+        if image_id in ("3.png", "11.png"):
+            raise UnreadableImageError("it is cut off")
+        return grey(image_id)
+
+    images, objects = tables(["b", None, "a", "c"] * 4)
+    drawn = draw_images(images, objects, most_of_class=3, most_of_all=9)
+    shards = cut_into_shards(drawn.image_ids, size)
+    parts = list(summed_shards(read, drawn, shards, side=8, advance=lambda count: None))
+    assert len(parts) == len(shards)
+    in_shards = means_of_sums(drawn, parts, side=8)
+    # An independent way: each mean is of the levels of the images of its row.
+    levels = {image_id: int(image_id[:-4]) * 10 for image_id in drawn.rows if image_id not in ("3.png", "11.png")}
+    for row, (pixels, n) in enumerate(zip(in_shards.pixels, in_shards.table["n_images"], strict=True)):
+        of_row = [level for image_id, level in levels.items() if row in drawn.rows[image_id]]
+        assert n == len(of_row)
+        assert pixels.min() == pixels.max() == np.rint(np.mean(of_row))
+    whole = mean_images(read, images, objects, most_of_class=3, most_of_all=9, side=8)
+    np.testing.assert_array_equal(in_shards.pixels, whole.pixels)
+    pd.testing.assert_frame_equal(in_shards.table, whole.table)
+    pd.testing.assert_frame_equal(in_shards.skipped, whole.skipped)
+    assert list(whole.skipped["image_id"]) == [name for name in ("3.png", "11.png") if name in drawn.rows]
+
+
+def test_images_of_one_class_are_together_so_that_a_shard_has_few_sums():
+    drawn = draw_images(*tables(["b", "a"] * 6), most_of_all=2)
+    classes = [drawn.rows[image_id][-1] for image_id in drawn.image_ids]
+    assert classes == sorted(classes)

@@ -17,6 +17,7 @@ from toy_study import (
     lengths,
     open_workshop,
     source,
+    spelling,
     work_elsewhere,
 )
 
@@ -146,3 +147,45 @@ def test_the_refusal_of_a_worker_ends_the_run(study):
     with pytest.raises(InputError, match="the worker needs the same"):
         study.do(lengths, "left")
     assert not study.step_folder(lengths, "left").is_done
+
+
+def spell(study, words):
+    """Spell words in one run; returns how many were counted."""
+    counts = []
+    study.runner.do_each(spelling, words, counts.append)
+    return sum(counts)
+
+
+def test_tasks_without_shards_are_done_by_workers_and_recorded_by_the_run(study, tmp_path):
+    executor = Pickling()
+    study, alone = ToyStudy(study.folder, executor=executor), ToyStudy(tmp_path / "alone")
+    assert spell(study, WORDS[:3]) == spell(alone, WORDS[:3]) == 3
+    assert [each.members for each in executor.jobs] == [tuple(WORDS[:3])]
+    # The words were read in the worker.
+    assert study.inputs.read == ["source left"]
+    assert digests(study.folder) == digests(alone.folder)
+    assert all(study.step_folder(spelling, word).is_done for word in WORDS[:3])
+    (study.folder / "spelling" / WORDS[1] / "word.txt").unlink()
+    for each in (study, alone):
+        assert spell(each, WORDS[:4]) == (2 if each is study else 1)
+    assert executor.jobs[1].members == (WORDS[1], WORDS[3])
+    assert digests(study.folder) == digests(alone.folder)
+
+
+def test_of_tasks_without_shards_those_that_are_done_stay_done_if_a_later_one_fails(study):
+    class Failing(Pickling):
+        def shards(self, job, advance):
+            yield next(super().shards(job, advance))
+            raise OSError("the network is down")
+
+    study = ToyStudy(study.folder, executor=Failing())
+    with pytest.raises(OSError, match="the network is down"):
+        spell(study, WORDS[:3])
+    assert [study.step_folder(spelling, word).is_done for word in WORDS[:3]] == [True, False, False]
+
+
+def test_a_worker_that_gives_a_task_without_shards_another_key_is_refused(study):
+    task = study.plan.task(spelling, WORDS[0])
+    changed = ShardJob(open_workshop, str(study.folder), task.name, "0" * 64, (0,), members=(WORDS[0],))
+    with pytest.raises(InputError, match=f"spelling/{WORDS[0]} the key"):
+        list(study.workshop.shards(changed, lambda count: None))

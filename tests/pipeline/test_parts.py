@@ -86,8 +86,12 @@ def test_a_run_on_another_kind_of_machine_keeps_shards_that_are_all_there(begun,
     assert begun.step_folder(lengths, "left").record.environment == {"torch": "2"}
 
 
-def test_a_run_on_another_kind_of_machine_makes_no_result_of_two(begun, whole):
+def test_a_run_on_another_kind_of_machine_makes_no_result_of_two_and_says_so(begun, whole, caplog):
     begun.runner.do_part(lengths, "left", 1, 3)
     begun.environment["device"] = "cuda"
     assert begun.do(lengths, "left") == WORDS
     assert digests(begun.folder) == whole
+    assert caplog.messages == [
+        "lengths/left: 1 shard was done with another device, and computed again, as no result is made in two "
+        "environments."
+    ]

@@ -10,7 +10,8 @@ from toy_study import WORDS, Fault, ToyStudy, digests, lengths, open_faulty
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.files import remove_leftovers
 from bias_toolkit.pipeline.executor import ShardJob
-from bias_toolkit.pipeline.ray_executor import Desk, RayExecutor, patience
+from bias_toolkit.pipeline.ray_desk import Desk
+from bias_toolkit.pipeline.ray_executor import RayExecutor, patience
 
 ray = pytest.importorskip("ray")
 

@@ -247,3 +247,29 @@ def test_shards_that_were_done_ahead_of_the_stop_are_no_part_of_the_result(study
     study.do(some)
     assert digests(study.folder / "some") == digests(tmp_path / "whole" / "some")
     assert study.again(settings=settings).do(some) == []
+
+
+def _sum(job):
+    n_words = sum(len(read_table(path)) for path in job.folder.glob("lengths-*.parquet"))
+    (job.folder / "sum.txt").write_text(str(n_words))
+
+
+def passing(job, shards, advance):
+    yield from lengths.work(job, "left", shards, advance)
+
+
+PASSING = sharded("passing", label="Passing", command="work", finish=_sum, is_kept=False, writes=["sum.txt"], **SHARDS)(
+    passing
+)
+
+
+def test_shards_that_are_not_kept_are_there_until_the_result_is_written(study):
+    study = type(study)(study.folder, steps=[PASSING])
+    study.inputs.killer = WORDS[7]
+    with killed():
+        study.do(PASSING)
+    again = study.again(steps=[PASSING])
+    assert words(again.do(PASSING)) == WORDS[6:]
+    assert {path.name for path in (study.folder / "passing").iterdir()} == {"sum.txt", "step.json"}
+    assert (study.folder / "passing" / "sum.txt").read_text() == "8"
+    assert again.do(PASSING) == []

@@ -172,7 +172,22 @@ def page(job):
     write_text(job.results.read(summary, "summary.txt", Path.read_text), job.folder / "page.html")
 
 
-STEPS = [source, lengths, some, summary, page]
+@step(
+    "spelling/{word}",
+    is_listed=False,
+    needs=[source.of("left")],
+    settings=["factor"],
+    writes=["word.txt"],
+    command="spell",
+)
+def spelling(job, word):
+    from bias_toolkit.foundation.files import write_text
+
+    job.inputs.read.append(word)
+    write_text(word * job.settings.factor, job.folder / "word.txt")
+
+
+STEPS = [source, lengths, some, summary, page, spelling]
 
 
 def open_workshop(folder):

@@ -1,6 +1,7 @@
 """A first answer from a sample of both sets, and the full study that goes on from it."""
 
 import json
+import pickle
 import shutil
 
 import pandas as pd
@@ -56,6 +57,27 @@ def test_full_study_takes_the_rows_over_and_equals_one_without_a_first_answer(st
     assert own["neighbours"]["neighbour_id"].equals(whole["neighbours"]["neighbour_id"])
     assert own["features.train"].shape == (60, 32)
     assert study.results.skipped_images.empty
+
+
+class Apart:
+    """An executor whose workers know the study from a pickled job alone."""
+
+    def environment(self):
+        return {}
+
+    def close(self):
+        pass
+
+    def shards(self, job, advance):
+        job = pickle.loads(pickle.dumps(job))
+        return job.open(job.study).shards(job, advance)
+
+
+def test_a_worker_of_an_executor_takes_the_rows_over(study, read):
+    study.quick()
+    read.clear()
+    Study(study.folder, executor=Apart()).embed()
+    assert len(read) == (60 - TRAIN) + (70 - TEST)
 
 
 def test_page_and_terminal_say_what_it_is_from_and_the_full_page_does_not(photographs, fast, tmp_path, capsys):

@@ -529,7 +529,7 @@ ARRAYS = {
 }
 
 
-@pytest.mark.parametrize("name", ["index/spacing.npy", "features/train/features-00000.npy"])
+@pytest.mark.parametrize("name", ["features/test/features-00000.npy", "features/train/features-00000.npy"])
 def test_a_forged_array(attacked, complete, call, name):
     path = attacked.folder / name
     for edit in ARRAYS.values():

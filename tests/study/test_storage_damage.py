@@ -23,7 +23,7 @@ DAMAGED = [
     "features/train/features-00000.parquet",
     "features/test/features-00000.sha256",
     "index/index.parquet",
-    "index/spacing.npy",
+    "neighbours/spacing.npy",
     "neighbours/distances.parquet",
     "responses/crop-1-diagonal/responses-00001.parquet",
     "responses/crop-1-diagonal/skipped-00001.parquet",

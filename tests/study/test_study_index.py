@@ -1,5 +1,6 @@
 """The index of a study: its settings, what they cost, and what is said of an approximate one."""
 
+import dataclasses
 import json
 import shutil
 
@@ -10,6 +11,7 @@ import pytest
 from bias_toolkit import Study
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.pipeline.record import read_record
+from bias_toolkit.study import steps
 
 STEPS = ("features/train", "features/test", "index", "neighbours")
 
@@ -26,7 +28,7 @@ def study(finished, tmp_path):
 
 def test_an_exact_index_is_the_feature_store(finished):
     names = {path.name for path in (finished.folder / "index").iterdir()}
-    assert {"index.json", "index.parquet", "spacing.npy", "reason.txt"} <= names
+    assert {"index.json", "index.parquet", "reason.txt"} <= names
     assert not {"index.faiss", "vectors.npy"} & names
     record = json.loads((finished.folder / "index" / "index.json").read_text())
     assert all(path.startswith("../features/train/") for path in record["features"])
@@ -81,3 +83,18 @@ def test_an_input_that_a_step_requires_and_nobody_named_is_refused_before_anythi
 def test_a_memory_limit_that_is_none_is_refused_at_once(photographs, tmp_path):
     with pytest.raises(InputError, match="--memory is 'lots'"):
         Study(tmp_path / "study", photographs["train"], photographs["test"], "demo", memory="lots")
+
+
+@pytest.mark.parametrize("index", ["exact", "IVF4,Flat"])
+def test_a_search_in_parts_gives_the_same_files_and_leaves_no_part(study, monkeypatch, index):
+    def files():
+        shutil.rmtree(study / "neighbours")
+        Study(study, index=index).build_index()
+        return {path.name: path.read_bytes() for path in (study / "neighbours").iterdir() if path.name != "step.json"}
+
+    whole = files()
+    sharding = dataclasses.replace(steps.neighbours.sharding, size=7)
+    monkeypatch.setattr(steps.neighbours, "__dict__", steps.neighbours.__dict__ | {"sharding": sharding})
+    assert files() == whole
+    expected = {"neighbours.parquet", "distances.parquet", "spacing.npy", "shared.json"}
+    assert set(whole) == expected | ({"search_quality.parquet"} if index != "exact" else set())

@@ -3,6 +3,7 @@
 import os
 import socket
 
+import numpy as np
 import pytest
 
 from bias_toolkit import Study
@@ -44,7 +45,7 @@ def of_two(photographs, fast, tmp_path):
 
 def contents(study):
     """Every file of the steps with shards but for the records, and the records' environments."""
-    folders = [study.folder / name for name in ("features", "responses")]
+    folders = [study.folder / name for name in ("features", "neighbours", "responses", "noise", "mean-images")]
     files = {path.relative_to(study.folder): path for folder in folders for path in folder.rglob("*") if path.is_file()}
     return {
         name: read_record(path.parent).environment if path.name == "step.json" else path.read_bytes()
@@ -54,9 +55,11 @@ def contents(study):
 
 def test_the_files_are_those_of_one_process_to_the_bit(of_two, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    by_workers, alone = (of_two(each, executor=each).embed().sweep() for each in ("ray", "local"))
+    by_workers, alone = (
+        of_two(each, executor=each).build_index().sweep().measure_objects() for each in ("ray", "local")
+    )
     found = contents(by_workers)
-    assert len(found) > 10
+    assert len(found) > 20
     assert found == contents(alone)
 
 
@@ -72,6 +75,16 @@ def test_an_error_of_the_users_model_in_a_worker_is_one_sentence(of_two, tmp_pat
         f"RuntimeError: no weights are here, nor there. The traceback is in {log}."
     )
     assert 'line 7, in make\n    raise RuntimeError("no weights are here' in log.read_text()
+
+
+def test_sets_in_memory_are_refused_at_once(tmp_path):
+    images = [(np.zeros((64, 64, 3), np.uint8), "a")] * 4
+    with pytest.raises(InputError) as refused:
+        Study(tmp_path / "study", "photos", images, "demo", executor="ray")
+    assert str(refused.value) == (
+        "The test set is in memory (a list of 4 items), where Ray's workers cannot read it; name its files or folder "
+        "instead, or leave out executor='ray'."
+    )
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,13 @@ def nearest_neighbours(
     distances, rows = index.search(
         features, k, own_rows=own_rows, progress=progress, task="Finding the nearest training images"
     )
+    return neighbours_table(index, image_ids, distances, rows)
+
+
+def neighbours_table(
+    index: TrainingIndex, image_ids: Sequence[str], distances: np.ndarray, rows: np.ndarray
+) -> pd.DataFrame:
+    """The table of the schema `NEIGHBOURS` of what `index.search` has found for the images, both (n, k)."""
     image, place = np.nonzero(rows >= 0)
     return pd.DataFrame(
         {
@@ -76,15 +83,19 @@ def leave_one_out_distances(
     Of more than `sample` training images, a random sample drawn with `seed` is used. The image itself is left out by
     identity, so a duplicate in the training set counts, at distance 0. Empty if the training set has one image.
     """
-    if index.rows == 1:
+    rows = spacing_rows(index, sample, seed)
+    if not rows.size:
         return np.empty(0, dtype=np.float32)
-    rows = np.arange(index.rows)
-    if index.rows > sample:
-        rows = np.sort(np.random.default_rng(seed).choice(index.rows, sample, replace=False))
     # An approximate index searches more carefully for ten neighbours than for one, and test images have ten.
     k = 1 if index.index == EXACT else NEAREST
     distances, _ = index.search_rows(rows, k, progress=progress, task="Spacing of the training images")
     return np.sort(distances[:, 0])
+
+
+def spacing_rows(index: TrainingIndex, sample: int = 10_000, seed: int = 0) -> np.ndarray:
+    """The rows of the training images of `leave_one_out_distances`, ascending; none if there is only one image."""
+    rows = np.arange(index.rows if index.rows > 1 else 0)
+    return np.sort(np.random.default_rng(seed).choice(rows, sample, replace=False)) if len(rows) > sample else rows
 
 
 def leak_threshold(reference: np.ndarray, metric: str) -> float:
@@ -128,26 +139,28 @@ def class_nn_distances(
             f"{len(labels)} and {len(training_labels)} labels do not fit "
             f"{len(features)} test and {index.rows} training features"
         )
-    names = pd.Index(pd.Series([*training_labels], dtype=object).dropna().unique())
-    groups = Groups(_numbers(labels, names), _numbers(training_labels, names))
+    groups = groups_of(labels, training_labels)
     distances, _ = index.search(
         features, 1, own_rows=own_rows, groups=groups, progress=progress, task="Distances within the class"
     )
     return distances[:, 0]
 
 
+def groups_of(labels: Sequence[str | None], training_labels: Sequence[str | None]) -> Groups:
+    """The groups of a search within the label; a missing label, None or NaN, finds nothing and is not found."""
+    names = pd.Index(pd.Series([*training_labels], dtype=object).dropna().unique())
+    return Groups(_numbers(labels, names), _numbers(training_labels, names))
+
+
 def distances_table(
     index: TrainingIndex,
     neighbours: pd.DataFrame,
-    features: np.ndarray | StoredFeatures,
     image_ids: Sequence[str],
-    labels: Sequence[str | None],
-    training_labels: Sequence[str | None],
+    class_distances: np.ndarray,
     own_rows: np.ndarray | None = None,
     *,
     reference: np.ndarray,
     k: int = NEAREST,
-    progress: Progress = silent,
 ) -> pd.DataFrame:
     """Every distance of each test image, as a table of the schema `DISTANCES`, in the order of `image_ids`.
 
@@ -157,8 +170,8 @@ def distances_table(
     ----------
     index : of the training features.
     neighbours : the result of `nearest_neighbours` for the same images, at least k for each.
-    features, image_ids, labels, own_rows : of the n test images, see `class_nn_distances`.
-    training_labels : the labels of the index's rows.
+    image_ids, own_rows : of the n test images, see `class_nn_distances`.
+    class_distances : (n,), from `class_nn_distances`.
     reference : the distances between training images, from `leave_one_out_distances`.
     k : for `knn_distance`; if there are fewer other training images, the mean is over all of them.
 
@@ -188,9 +201,7 @@ def distances_table(
             "image_id": pd.Series(list(image_ids), dtype=str),
             "nn_distance": nn_distance,
             "knn_distance": knn_distance.astype(np.float32),
-            "class_nn_distance": class_nn_distances(
-                index, features, labels, training_labels, own_rows, progress=progress
-            ),
+            "class_nn_distance": class_distances,
             "distance_percentile": percentile.astype(np.float32),
             "leak": nn_distance <= leak_threshold(reference, index.metric),
         }

@@ -1,5 +1,8 @@
 """Features in `.npy` files, read piece by piece."""
 
+from __future__ import annotations
+
+import copy
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,6 +33,7 @@ class StoredFeatures:
                 f"features must be files of shape (rows, dimension) of one dimension, got {shapes or 'no file'}"
             )
         self._starts = np.cumsum([0, *(rows for rows, _ in shapes)])
+        self._first = 0
         self.shape = (int(self._starts[-1]), shapes[0][1])
 
     def __len__(self) -> int:
@@ -38,14 +42,22 @@ class StoredFeatures:
     def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
         """A float32 copy of the rows of a slice (of step 1) or of an array of row numbers."""
         if isinstance(rows, slice):
-            return self._slice(*rows.indices(len(self))[:2])
-        rows = np.asarray(rows)
+            start, stop, _ = rows.indices(len(self))
+            return self._slice(self._first + start, self._first + stop)
+        rows = self._first + np.asarray(rows)
         taken = np.empty((len(rows), self.shape[1]), dtype=np.float32)
         files = np.searchsorted(self._starts, rows, side="right") - 1
         for file in np.unique(files):
             here = files == file
             taken[here] = _mapped(self.paths[file])[rows[here] - self._starts[file]]
         return taken
+
+    def part(self, start: int, stop: int) -> StoredFeatures:
+        """The features of the rows from `start` to `stop`, as if they were all."""
+        made = copy.copy(self)
+        made._first = self._first + start
+        made.shape = (stop - start, self.shape[1])
+        return made
 
     def _slice(self, start: int, stop: int) -> np.ndarray:
         taken = np.empty((max(stop - start, 0), self.shape[1]), dtype=np.float32)

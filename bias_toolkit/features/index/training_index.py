@@ -217,6 +217,14 @@ class TrainingIndex:
 
         return self._search(chunk, k, own_rows, groups, exact, progress, task)
 
+    def features_at(self, rows: np.ndarray) -> np.ndarray:
+        """The features (m, d) float32 at `rows` (m,), as they were given or stored."""
+        return self._vectors.features[rows]
+
+    def part(self, start: int, stop: int) -> TrainingIndex:
+        """An exact index of the rows from `start` to `stop`."""
+        return TrainingIndex(self._vectors.part(start, stop), self.image_ids[start:stop])
+
     def search_rows(
         self, rows: np.ndarray, k: int, *, progress: Progress = silent, task: str = "Searching the training features"
     ) -> tuple[np.ndarray, np.ndarray]:

@@ -1,5 +1,7 @@
 """The prepared training vectors, held in memory or read in blocks."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from bias_toolkit.features.index.metric import prepare
@@ -42,6 +44,11 @@ class Vectors:
     def block_rows(self) -> int:
         """The number of rows in a block of at most an eighth of the memory."""
         return max(1, min(self.memory // 8, LARGEST_BLOCK) // (4 * self.dimension))
+
+    def part(self, start: int, stop: int) -> Vectors:
+        """The vectors of the rows from `start` to `stop`; they are not held."""
+        features = self.features.part(start, stop) if self.is_stored else self.features[start:stop]
+        return Vectors(features, self.metric, self.memory, prepared=self.prepared)
 
     def hold(self) -> None:
         """Keep all vectors in memory from now on."""

@@ -120,13 +120,10 @@ def test_where_the_lists_hold_too_few_the_search_is_exact():
     ids = [str(row) for row in range(80)]
     neighbours = nearest_neighbours(built, QUERIES, ids, k=10)
     assert neighbours.groupby("image_id").size().eq(10).all()
-    table = distances_table(
-        built, neighbours, QUERIES, ids, ["a"] * 80, ["a", "b"] * 450, reference=leave_one_out_distances(built)
-    )
+    within = [class_nn_distances(each, QUERIES, ["a"] * 80, ["a", "b"] * 450) for each in (built, exact)]
+    np.testing.assert_array_equal(*within)
+    table = distances_table(built, neighbours, ids, within[0], reference=leave_one_out_distances(built))
     assert table[["nn_distance", "knn_distance"]].notna().all(axis=None)
-    np.testing.assert_array_equal(
-        table["class_nn_distance"], class_nn_distances(exact, QUERIES, ["a"] * 80, ["a", "b"] * 450)
-    )
     own = TrainingIndex.build(TRAINING[:1], ["0"], index="HNSW4").search(TRAINING[:1], 1, own_rows=np.array([0]))
     assert np.isnan(own[0]).all()
     assert own[1].tolist() == [[-1]]

@@ -53,8 +53,9 @@ def table_of(training, test, labels, training_labels, own=None, metric="euclidea
     index = TrainingIndex.build(training, ids(len(training)), metric)
     test_ids = [f"val/{row}.png" for row in range(len(test))]
     neighbours = nearest_neighbours(index, test, test_ids, own, k)
+    within = class_nn_distances(index, test, labels, training_labels, own)
     reference = leave_one_out_distances(index)
-    return distances_table(index, neighbours, test, test_ids, labels, training_labels, own, reference=reference, k=k)
+    return distances_table(index, neighbours, test_ids, within, own, reference=reference, k=k)
 
 
 @both_metrics
@@ -175,11 +176,11 @@ def test_labels_may_be_a_column_of_a_table():
 
 def test_neighbours_of_another_search_are_refused():
     index = TrainingIndex.build(TRAINING, ids(80))
-    reference = leave_one_out_distances(index)
+    reference, within = leave_one_out_distances(index), np.zeros(16)
     few = nearest_neighbours(index, TEST, TEST_IDS, k=3)
     for neighbours, test_ids in ((few, TEST_IDS), (few, [*TEST_IDS[:-1], "other.png"]), (few, ["a.png"] * 16)):
         with pytest.raises(InputError, match=r"neighbours table|twice"):
-            distances_table(index, neighbours, TEST, test_ids, TEST_LABELS, TRAINING_LABELS, reference=reference, k=4)
+            distances_table(index, neighbours, test_ids, within, reference=reference, k=4)
 
 
 def test_labels_that_do_not_fit_are_refused():
