@@ -12,11 +12,18 @@ def _tables() -> dict[str, Any]:
     return {"skipped": SKIPPED}
 
 
+def _most_of_classes() -> int:
+    from bias_toolkit.objects.mean_images import MOST_OF_CLASSES
+
+    return MOST_OF_CLASSES
+
+
 @step(
     "mean-images/{split}",
     over="splits",
     needs=[images.where(lambda inputs, split: [split])],
     settings=["seed"],
+    also=lambda: {"of_classes": _most_of_classes()},
     command="objects",
     writes=["means.npy", "means.parquet", "skipped.parquet"],
     tables=_tables,
