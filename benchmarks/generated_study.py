@@ -176,6 +176,7 @@ def _responses(made: Generated) -> Callable[..., Iterator[dict[str, Any]]]:
 
 def make_another(study: Study, made: Generated, folder: Path) -> None:
     """A copy of an analysed study, in `folder`, with other responses; of what it shares, the files are hard links."""
+    shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(study.folder, folder, copy_function=os.link, ignore=shutil.ignore_patterns(".lock"))
     for name in ("responses", "measures", "analysis"):
         shutil.rmtree(folder / name)

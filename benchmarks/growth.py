@@ -50,6 +50,7 @@ def run_command(*arguments: str | Path) -> Run:
     launcher = [sys.executable, "-c", LAUNCHER, *command]
     ended = json.loads(subprocess.run(launcher, check=True, capture_output=True, text=True).stdout)
     if ended["code"]:
+        print(ended["said"], file=sys.stderr)
         raise subprocess.CalledProcessError(ended["code"], command, stderr=ended["said"])
     return Run(ended["seconds"], ended["peak"] / 1024, ended["cpu"])
 

@@ -53,7 +53,8 @@ def measure(folder: Path, model: str, scale: float, say: Callable[[str, Run, str
     opened = load_model(model)
     images = {"train": max(LEAST[0], round(TRAIN * scale)), "test": max(LEAST[1], round(TEST * scale))}
     made = Generated(opened.class_ids or opened.class_names, images)
-    write_sets(folder, made)
+    if not (folder / "study").exists():
+        write_sets(folder, made)
     study = make_study(folder, made, model, feature_dtype="float16", protocols=("crop", "embed"), noise_images=64)
     image_id = study.results.images("test")["image_id"].iloc[0]
     another = folder / "another"
@@ -73,7 +74,7 @@ def _seconds(study: Study, step: str) -> float:
 @contextmanager
 def _place(folder: Path | None) -> Iterator[Path]:
     if folder is not None:
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
         yield folder
         return
     with tempfile.TemporaryDirectory() as temporary:
@@ -85,7 +86,7 @@ def main(
     model: Annotated[str, typer.Option(help="The classifier whose classes and dimension are taken.")] = (
         "efficientnet-lite0"
     ),
-    folder: Annotated[Path | None, typer.Option(help="A new folder in which the study stays.")] = None,
+    folder: Annotated[Path | None, typer.Option(help="Where the study stays; one that is there is used again.")] = None,
     out: Annotated[Path, typer.Option(help="The table.")] = RESULTS,
 ) -> None:
     """Measure, print, and write the table; takes 10 GB of disk at scale 1."""
