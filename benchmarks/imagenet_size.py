@@ -25,6 +25,8 @@ from bias_toolkit.study.study import Study
 RESULTS = Path(__file__).parent / "IMAGENET_SIZE.md"
 TRAIN, TEST = 1_281_167, 50_000
 LEAST = 200, 100
+MEMORY = "2GB"
+"""Of the exact search, which would otherwise hold all vectors where there is memory for them."""
 STEPS = {
     "index": ("index", "neighbours"),
     "objects": ("objects", "mean-images/train", "mean-images/test"),
@@ -55,7 +57,9 @@ def measure(folder: Path, model: str, scale: float, say: Callable[[str, Run, str
     made = Generated(opened.class_ids or opened.class_names, images)
     if not (folder / "study").exists():
         write_sets(folder, made)
-    study = make_study(folder, made, model, feature_dtype="float16", protocols=("crop", "embed"), noise_images=64)
+    study = make_study(
+        folder, made, model, feature_dtype="float16", protocols=("crop", "embed"), noise_images=64, memory=MEMORY
+    )
     image_id = study.results.images("test")["image_id"].iloc[0]
     another = folder / "another"
     for name, arguments in commands(study, another, image_id).items():

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from bias_toolkit.study.study import Study
 from bias_toolkit_cli.main import main
@@ -11,7 +12,7 @@ from bias_toolkit_cli.main import main
 def test_commands_go_on_from_generated_features_and_responses(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(Path(__file__).parents[2])
     from benchmarks.generated_study import Generated, make_another, make_study, write_sets
-    from benchmarks.imagenet_size import commands
+    from benchmarks.imagenet_size import STEPS, commands
 
     made = Generated([str(number) for number in range(10)], {"train": 200, "test": 80})
     write_sets(tmp_path, made)
@@ -22,15 +23,11 @@ def test_commands_go_on_from_generated_features_and_responses(tmp_path, monkeypa
     opened = Study(study.folder)
     image_id = opened.measures["image_id"].iloc[0]
     another = tmp_path / "another"
-    names = []
-    for name, arguments in commands(study, another, image_id).items():
-        if name in ("objects, two datasets", "explain, one image", "report with nothing to do"):
-            continue
-        if name == "compare":
-            make_another(study, made, another)
-        main([str(each) for each in arguments])
-        names.append(name)
-    assert names == ["index", "objects", "analyse", "flag", "report", "compare"]
+    for name, arguments in list(commands(study, another, image_id).items())[: len(STEPS)]:
+        with pytest.raises(SystemExit) as ended:
+            main([str(each) for each in arguments])
+        assert ended.value.code == 0, name
+    make_another(study, made, another)
     results = Study(study.folder).results
     # Generated images are nearest to others of their class, and the strange ones are far and unstable.
     nearest = results.neighbours.query("rank == 1").set_index("image_id")
@@ -39,6 +36,6 @@ def test_commands_go_on_from_generated_features_and_responses(tmp_path, monkeypa
     table = results.per_image
     assert np.corrcoef(table["nn_distance"], table["p_top1_change"])[0, 1] > 0.2
     assert not Study(study.folder).embed().computed
-    assert (study.folder / "report" / "index.html").exists()
-    assert (tmp_path / "comparison" / "index.html").exists()
+    assert results.flag_values["n"] == 80
+    assert Study(another).results.distances.equals(results.distances)
     assert not Study(another).results.measures.equals(results.measures)
