@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 import tempfile
 from pathlib import Path
 from typing import Annotated
@@ -12,12 +11,11 @@ import typer
 
 from benchmarks.flag import flag_rows
 from benchmarks.growth import rows_of_growth, rows_of_start_up
+from benchmarks.machine import machine
 from benchmarks.passes import rows_of_passes
 from benchmarks.photographs import write_photographs
 from benchmarks.rows import markdown
 from benchmarks.search import search_rows
-from bias_toolkit.foundation.threads import cores
-from bias_toolkit.study.record import package_versions
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
 PLAIN_LOOP = (
@@ -26,22 +24,6 @@ PLAIN_LOOP = (
     "happen to lie. The first line of each pair has processes as they come, the second has processes that give nothing "
     "back."
 )
-
-
-def machine() -> str:
-    """The machine in a sentence: processor, cores, memory, GPU, versions."""
-    processor = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        names = [
-            line.partition(":")[2].strip() for line in info.read_text().splitlines() if line.startswith("model name")
-        ]
-        processor = names[0] if names else processor
-    gpus = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
-    versions = ", ".join(f"{name} {version}" for name, version in package_versions().items())
-    return (
-        f"{processor}, {cores()} cores; {', '.join(gpus) or 'no GPU'}; Python {platform.python_version()}; {versions}."
-    )
 
 
 def main(

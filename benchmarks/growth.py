@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,14 +23,23 @@ import json, resource, subprocess, sys, time
 start = time.perf_counter()
 done = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 seconds = time.perf_counter() - start
-peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-print(json.dumps({"code": done.returncode, "seconds": seconds, "peak": peak, "said": done.stderr}))
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+cpu, peak = used.ru_utime + used.ru_stime, used.ru_maxrss
+print(json.dumps({"code": done.returncode, "seconds": seconds, "cpu": cpu, "peak": peak, "said": done.stderr}))
 """
 """Starts a command from a process that is small itself: the system counts what a child is forked from as its peak."""
 
 
-def run_command(*arguments: str | Path) -> tuple[float, float]:
-    """Seconds and peak resident memory in MiB of one run of the command line.
+class Run(NamedTuple):
+    """What one run took: seconds, peak resident memory in MiB, and seconds of all cores together."""
+
+    seconds: float
+    memory: float
+    cpu: float
+
+
+def run_command(*arguments: str | Path) -> Run:
+    """Run the command line once, in a process of its own.
 
     Raises
     ------
@@ -40,8 +50,9 @@ def run_command(*arguments: str | Path) -> tuple[float, float]:
     launcher = [sys.executable, "-c", LAUNCHER, *command]
     ended = json.loads(subprocess.run(launcher, check=True, capture_output=True, text=True).stdout)
     if ended["code"]:
+        print(ended["said"], file=sys.stderr)
         raise subprocess.CalledProcessError(ended["code"], command, stderr=ended["said"])
-    return ended["seconds"], ended["peak"] / 1024
+    return Run(ended["seconds"], ended["peak"] / 1024, ended["cpu"])
 
 
 def rows_of_growth(model: str, images: int) -> list[Row]:
@@ -53,7 +64,7 @@ def rows_of_growth(model: str, images: int) -> list[Row]:
             photographs = write_photographs(folder / "photographs", images * factor)
             inputs = ["--train", photographs, "--test", photographs, "--model", model]
             for step in ("embed", "index", "sweep"):
-                seconds, memory = run_command(step, folder / "study", *inputs)
+                seconds, memory, _ = run_command(step, folder / "study", *inputs)
                 first.setdefault(step, (seconds, memory))
                 rows.append(
                     Row(

@@ -20,7 +20,7 @@ PAGES = [
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 COMMAND = re.compile(r"(?:^ {4}|`|/)bias-toolkit ([a-z]+(?:-[a-z]+)*)([^`|#\n]*)", re.MULTILINE)
 OPTION = re.compile(r"(?<![\w-])--[a-z][\w-]*")
-SCRIPTS = ("benchmarks/paper.py", "bias_toolkit/demo/training.py")
+SCRIPTS = ("benchmarks/paper.py", "benchmarks/gpu.py", "benchmarks/imagenet_size.py", "bias_toolkit/demo/training.py")
 OF_OTHERS = {"--index-url", "--no-deps", "--check", "--opt_out", "--array", "--wait", "--wrap"}
 """Options in the pages that belong to pip, ruff, OpenVINO and Slurm."""
 

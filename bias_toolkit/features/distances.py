@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 NEAREST = 10
 """k of knn_distance."""
+CLASS_SAMPLE = 100_000
+"""Training images among which the nearest of a class, and of all others, are searched for the flag."""
 
 
 @dataclass(frozen=True)

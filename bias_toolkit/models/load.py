@@ -71,7 +71,7 @@ def load_model(
     feature : str, optional
         The layer whose pooled output is the feature; by default the penultimate activation.
     device : str
-        "auto" (CUDA if available, else the CPU) or a torch device such as "cpu" or "cuda:1".
+        "auto" (CUDA if available, else the CPU) or a torch device such as "cpu", "cuda:1" or "mps".
     runtime : {"auto", "torch", "openvino"}
         The runtime that executes it (see `choose_runtime`).
     batch_size : int, optional
@@ -178,7 +178,7 @@ def resolve_device(device: str) -> torch.device:
         torch.zeros(1, device=chosen).item()
     except (RuntimeError, AssertionError, TypeError, ImportError) as error:
         raise InputError(
-            f"The device {device!r} is not to be had on this machine; --device takes auto, cpu or cuda."
+            f"The device {device!r} is not to be had on this machine; --device takes auto, cpu, cuda or mps."
         ) from error
     return chosen
 

@@ -274,6 +274,11 @@ class Model:
         return self._runtime().name
 
     @property
+    def why_no_graph(self) -> str | None:
+        """Why whole batches in float32 run without a CUDA graph; None if one was recorded."""
+        return getattr(self._runtime(), "why_no_graph", f"it runs with {self.runtime}")
+
+    @property
     def runtime_reason(self) -> str:
         """A sentence on which runtime executes the network, and why."""
         device = "the CPU" if self.device.type == "cpu" else str(self.device)

@@ -1,4 +1,4 @@
-"""Run a classifier with torch, on the CPU or on CUDA."""
+"""Run a classifier with torch, on the CPU, on CUDA, or on another device of torch's."""
 
 from __future__ import annotations
 
@@ -28,12 +28,13 @@ GRAPH_TOLERANCE = 1e-5
 
 
 class TorchRuntime:
-    """Torch: eager on the CPU; on CUDA with a queue, so that the GPU need not wait, and a CUDA graph for whole batches.
+    """Torch: eager on the CPU and on devices such as `mps`; on CUDA with a queue and a CUDA graph.
 
-    The network is on the device, in eval mode. In float32, TF32 is off and kernels are deterministic; in other
-    precisions the network runs under autocast. `batch_size` is the number of views in one pass. By default it is 32 on
-    the CPU, and on CUDA the largest power of two from 32 to 512 that takes at most a fifth of the memory. Raises
-    InputError on CUDA, also while running, if the views of a pass do not fit its memory.
+    The queue is so that the GPU need not wait; the graph is for whole batches. The network is on the device, in eval
+    mode. In float32, TF32 is off and kernels are deterministic; in other precisions the network runs under autocast.
+    `batch_size` is the number of views in one pass. By default it is 32, and on CUDA the largest power of two from 32
+    to 512 that takes at most a fifth of the memory. Raises InputError on CUDA, also while running, if the views of a
+    pass do not fit its memory.
     """
 
     def __init__(
@@ -52,7 +53,7 @@ class TorchRuntime:
         if batch_size is None:
             batch_size = CPU_BATCH if device.type != "cuda" else self._batch_for_memory()
         self.batch_size = self.views_in_pass = batch_size
-        self._graphs: dict[bool, _CudaGraph | None] = {}
+        self._graphs: dict[bool, _CudaGraph | str] = {}
 
     def run(self, batches: Iterable[Batch]) -> Iterator[Outputs]:
         """The outputs of each batch (see `Runtime`)."""
@@ -100,7 +101,7 @@ class TorchRuntime:
                 for each in (pixels, outside)
             ]
             graph = self._graph(outside is not None) if len(pixels) == self.batch_size else None
-            made = self._network(*given) if graph is None else graph(*given)
+            made = graph(*given) if isinstance(graph, _CudaGraph) else self._network(*given)
             host = [torch.empty(each.shape, dtype=each.dtype, pin_memory=True) for each in made]
             for to, source in zip(host, made, strict=True):
                 to.copy_(source, non_blocking=True)
@@ -113,7 +114,15 @@ class TorchRuntime:
 
         return finish
 
-    def _graph(self, has_outside: bool) -> _CudaGraph | None:
+    @property
+    def why_no_graph(self) -> str | None:
+        """Why whole batches without an outside run without a CUDA graph; None if one was recorded."""
+        if self._device.type != "cuda":
+            return f"it runs on {self._device}"
+        graph = self._graphs.get(False, "no whole batch has run yet")
+        return graph if isinstance(graph, str) else None
+
+    def _graph(self, has_outside: bool) -> _CudaGraph | str:
         if has_outside not in self._graphs:
             self._graphs[has_outside] = _capture(
                 self._network, self._blank(self.batch_size, outside=has_outside), self._device
@@ -168,8 +177,8 @@ class _CudaGraph:
         return tuple(each.clone() for each in self._made)
 
 
-def _capture(network: PixelNetwork, given: list[Tensor | None], device: torch.device) -> _CudaGraph | None:
-    """The graph of a pass over views like those given; None if the network cannot be recorded."""
+def _capture(network: PixelNetwork, given: list[Tensor | None], device: torch.device) -> _CudaGraph | str:
+    """The graph of a pass over views like those given, or why the network cannot be recorded."""
     stream = torch.cuda.current_stream(device)
     try:
         # If recording fails, older versions of torch leave their own stream as the current one.
@@ -182,11 +191,11 @@ def _capture(network: PixelNetwork, given: list[Tensor | None], device: torch.de
             stream.wait_stream(side)
             graph = _CudaGraph(network, [None if each is None else each.clone() for each in given])
             made = graph(*given)
-    except RuntimeError:
+    except RuntimeError as error:
         # A network that waits for the GPU inside its pass, or that does not fit the memory twice, runs without a graph.
-        return None
+        return f"recording failed: {str(error).strip().partition(chr(10))[0]}"
     same = all(
         torch.allclose(one, other, rtol=GRAPH_TOLERANCE, atol=GRAPH_TOLERANCE)
         for one, other in zip(made, expected, strict=True)
     )
-    return graph if same else None
+    return graph if same else "the recorded pass gives other outputs"

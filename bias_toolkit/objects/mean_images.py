@@ -35,6 +35,7 @@ from bias_toolkit.objects.summary import WHOLE_DATASET
 SIDE = 128
 MOST_OF_CLASS = 200
 MOST_OF_ALL = 2000
+MOST_OF_CLASSES = 100_000
 AHEAD = 64
 """Images that are decoded ahead."""
 
@@ -68,6 +69,11 @@ class MeanImages:
         )
 
 
+def limit_of_class(n_classes: int) -> int:
+    """The largest number of images of one of so many classes: 200, fewer if all would be more than 100,000."""
+    return max(1, min(MOST_OF_CLASS, MOST_OF_CLASSES // max(n_classes, 1)))
+
+
 @dataclass(frozen=True)
 class DrawnImages:
     """The images that means are of: a row of `table` (category, n_available) for each mean, and each image's rows."""
@@ -85,7 +91,7 @@ def draw_images(
     images: pd.DataFrame,
     objects: pd.DataFrame,
     *,
-    most_of_class: int = MOST_OF_CLASS,
+    most_of_class: int | None = None,
     most_of_all: int = MOST_OF_ALL,
     seed: int = 0,
 ) -> DrawnImages:
@@ -95,6 +101,8 @@ def draw_images(
     order = named_generator(seed, "mean images").permutation(len(image_ids))
     drawn = pd.Series(order, index=image_ids)
     chosen: dict[str, list[int]] = {}
+    if most_of_class is None:
+        most_of_class = limit_of_class(len(groups) - 1)
     for row, (category, members) in enumerate(groups.items()):
         most = most_of_all if category == WHOLE_DATASET else most_of_class
         for image_id in drawn[members].nsmallest(most).index:
@@ -167,7 +175,7 @@ def mean_images(
     images: pd.DataFrame,
     objects: pd.DataFrame,
     *,
-    most_of_class: int = MOST_OF_CLASS,
+    most_of_class: int | None = None,
     most_of_all: int = MOST_OF_ALL,
     side: int = SIDE,
     seed: int = 0,
@@ -181,7 +189,8 @@ def mean_images(
     images : columns image_id, label. An image's class is its label. In a dataset without labels, an image belongs to
         every category that it has an object of.
     objects : columns image_id, category.
-    most_of_class, most_of_all : largest number of images of a class, and of the dataset, drawn at random by `seed`.
+    most_of_class, most_of_all : largest number of images of a class (by default `limit_of_class`), and of the dataset,
+        drawn at random by `seed`.
     side : side of the means, in pixels.
     """
     drawn = draw_images(images, objects, most_of_class=most_of_class, most_of_all=most_of_all, seed=seed)

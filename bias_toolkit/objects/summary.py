@@ -22,9 +22,11 @@ from bias_toolkit.foundation.intervals import (
 )
 from bias_toolkit.foundation.progress import Progress, silent
 from bias_toolkit.foundation.resampling import named_generator, percentile_interval, resample_counts, weighted_median
+from bias_toolkit.foundation.threads import ordered_map
 from bias_toolkit.foundation.words import known
 from bias_toolkit.objects.box_overlap import class_box_overlap
 from bias_toolkit.objects.divergence import ResampledDivergence, corrected_divergence, divergence_interval
+from bias_toolkit.objects.framing_variables import sample_of_images
 from bias_toolkit.objects.maps import centre_histogram, null_histogram
 from bias_toolkit.objects.null_model import (
     BIASES,
@@ -42,6 +44,8 @@ from bias_toolkit.objects.spread import ResampledSpread
 
 WHOLE_DATASET = ""
 OFTEN_TRUNCATED = 0.1
+MOST_IMAGES = 100_000
+"""Images by which a row describes a dataset or category."""
 # A resample's divergence takes longer than its means. Many objects need fewer resamples, because their interval is
 # narrow and the relative error of its ends then matters less.
 DIVERGENCE_DRAWS = 100_000_000
@@ -71,6 +75,8 @@ def framing_summary(
     Returns
     -------
     The columns of `FRAMING_SUMMARY`; first the whole dataset, with the category "", then the categories in order.
+    Of more than 100,000 images with an object, of the dataset or of a category, a seeded sample of 100,000 is
+    described; n_images, n_objects and n_untruncated count all.
     `n_images` and `objects_per_image` count images that have an object. `centre_bias`, its interval and its p-value are
     null where every box fills its image. The columns `untruncated_…` are about the n_untruncated objects that stay away
     from the border, given that they do. `p_value` is two-sided; `q_value` is adjusted for the number of categories
@@ -100,16 +106,26 @@ def framing_summary(
     objects = with_null_model(framing[framing["image_id"].isin(images["image_id"])], images)
     # Objects without a category belong to the whole dataset only.
     objects = objects.assign(category=objects["category"].fillna(WHOLE_DATASET))
+
+    def described(group: tuple[str, pd.DataFrame]) -> tuple[_Placed, dict, int]:
+        category, members = group
+        sampled = _sampled(members, seed, category)
+        placed = _Placed.draw(sampled, placements, seed, category)
+        is_shown = by_class and category != WHOLE_DATASET
+        row = _row(category, sampled, placed, resamples, seed) | _counts(members) if is_shown else {}
+        return placed, row, len(members)
+
     everything = _Placed.draw(objects.iloc[:0], placements, seed, WHOLE_DATASET)
     rows = []
     with progress("Position and scale", total=2 * len(objects)) as advance:
-        for category, members in objects.groupby("category", sort=True):
-            placed = _Placed.draw(members, placements, seed, category)
+        for placed, row, n_objects in ordered_map(described, objects.groupby("category", sort=True)):
             everything += placed
-            if by_class and category != WHOLE_DATASET:
-                rows.append(_row(category, members, placed, resamples, seed))
-            advance(len(members))
-        rows.insert(0, _row(WHOLE_DATASET, objects, everything, resamples, seed))
+            rows += [row] if row else []
+            advance(n_objects)
+        whole = _sampled(objects, seed, WHOLE_DATASET)
+        if len(whole) < len(objects):
+            everything = _Placed.draw(whole, placements, seed, WHOLE_DATASET)
+        rows.insert(0, _row(WHOLE_DATASET, whole, everything, resamples, seed) | _counts(objects))
         advance(len(objects))
     summary = pd.DataFrame(rows, columns=FRAMING_SUMMARY.names)
     overlap = class_box_overlap(objects[objects["category"].ne(WHOLE_DATASET)], seed=seed)
@@ -141,14 +157,23 @@ class _Placed:
         return _Placed(self.every + other.every, self.untruncated + other.untruncated)
 
 
-def _row(category: str, objects: pd.DataFrame, placed: _Placed, resamples: int, seed: int) -> dict:
-    untruncated = objects[~objects["truncated"]]
-    row = {
-        "category": category,
+def _sampled(objects: pd.DataFrame, seed: int, category: str) -> pd.DataFrame:
+    """The objects by which a row describes a dataset or category."""
+    return sample_of_images(objects, MOST_IMAGES, named_generator(seed, f"described/{category}"))
+
+
+def _counts(objects: pd.DataFrame) -> dict[str, int]:
+    n_untruncated = int((~objects["truncated"].astype(bool)).sum())
+    return {
         "n_images": objects["image_id"].nunique(),
         "n_objects": len(objects),
-        "n_untruncated": len(untruncated),
+        "n_untruncated": n_untruncated,
     }
+
+
+def _row(category: str, objects: pd.DataFrame, placed: _Placed, resamples: int, seed: int) -> dict:
+    untruncated = objects[~objects["truncated"]]
+    row = {"category": category, **_counts(objects)}
     if objects.empty:
         return row
     observed, expected = objects["centre_distance"].sum(), objects["expected"].sum()

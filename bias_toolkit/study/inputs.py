@@ -628,8 +628,12 @@ class Inputs:
 
     def twins(self, test_ids: list[str]) -> list[str | None]:
         """For each test image, the training image that is the same file; None if there is none."""
-        sources = {self.train.source(image_id): image_id for image_id in self.train.images["image_id"]}
-        return [sources.get(self.test.source(image_id)) for image_id in test_ids]
+        sources = [self.test.source(image_id) for image_id in test_ids]
+        wanted, train = set(sources), self.train
+        of_training = ((train.source(image_id), image_id) for image_id in train.images["image_id"])
+        # Most training images are no test image; a large set's sources are not kept.
+        twins = {source: image_id for source, image_id in of_training if source in wanted}
+        return [twins.get(source) for source in sources]
 
     def training_image(self, file: Path) -> str | None:
         """The training image that is this file; None if there is none."""

@@ -401,7 +401,8 @@ class Settings:
     device: str = _setting(
         "auto",
         str,
-        "Where the model runs: auto, cpu or cuda. Results differ by rounding only, and existing ones are kept.",
+        "Where the model runs: auto, cpu, cuda or mps (untried). Results differ by rounding only, and existing ones "
+        "are kept.",
         MACHINE,
     )
     memory: str = _setting(

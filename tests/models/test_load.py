@@ -206,7 +206,8 @@ def test_devices(monkeypatch):
     assert resolve_device("auto") == torch.device("cpu")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert resolve_device("auto") == torch.device("cuda")
-    for device in ("gpu", "meta", "hpu"):
+    absent = [] if torch.backends.mps.is_available() else ["mps"]
+    for device in ("gpu", "meta", "hpu", *absent):
         with pytest.raises(InputError, match=rf"'{device}' is not to be had.*--device"):
             resolve_device(device)
 

@@ -11,6 +11,8 @@ import torchvision
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.models import Model, Preprocessing, choose_runtime, load_model, openvino_runtime, torch_runtime
@@ -333,3 +335,39 @@ def test_the_batch_on_cuda_is_the_largest_that_fits(taken, allowed):
     assert size in (32, 64, 128, 256, 512)
     assert size == 32 or taken * size / 32 <= allowed
     assert size == 512 or taken * 2 * size / 32 > allowed
+
+
+class WithoutFloat64(TorchDispatchMode):
+    """Refuses float64, which Apple's mps lacks."""
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        made = function(*args, **(kwargs or {}))
+        if any(getattr(each, "dtype", None) == torch.float64 for each in tree_leaves(made)):
+            raise TypeError(f"{function} gives float64")
+        return made
+
+
+def test_sweeps_and_features_need_no_float64():
+    model = load_model("demo", runtime="torch", device="cpu")
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), np.uint8)
+    outside = np.random.default_rng(1).random((3, 64, 64)) < 0.5
+    with WithoutFloat64():
+        with pytest.raises(TypeError, match="float64"):
+            torch.zeros(1).double()
+        assert len(model.evaluate(pixels, outside).features) == 3
+        assert len(model.evaluate(pixels, precision="bfloat16").features) == 3
+
+
+def test_apples_device_runs_as_the_cpu_does_without_queue_and_graph():
+    runtime = TorchRuntime(nn.Identity(), 64, torch.device("mps"))
+    assert runtime.batch_size == torch_runtime.CPU_BATCH
+    assert runtime.why_no_graph == "it runs on mps"
+    assert choose_runtime("auto", torch.device("mps")).runtime == "torch"
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has CUDA")
+def test_without_a_whole_batch_there_is_no_graph_yet():
+    runtime = TorchRuntime(nn.Identity(), 64, torch.device("cuda"), batch_size=8)
+    assert runtime.why_no_graph == "no whole batch has run yet"
+    runtime._graphs[False] = "recording failed: no"
+    assert runtime.why_no_graph == "recording failed: no"

@@ -1,3 +1,5 @@
+import importlib
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -5,6 +7,10 @@ import pytest
 from bias_toolkit.foundation.errors import UnreadableImageError
 from bias_toolkit.foundation.shards import cut_into_shards
 from bias_toolkit.objects import MeanImages, draw_images, mean_images, means_of_sums, summed_shards
+from bias_toolkit.objects.mean_images import limit_of_class
+
+# The package has a function of this name.
+mean_images_module = importlib.import_module("bias_toolkit.objects.mean_images")
 
 
 def tables(labels, categories=None):
@@ -43,6 +49,13 @@ def test_a_place_of_the_mean_is_a_place_of_the_frame():
     assert (means.pixels[0, :, 10:, 0] > 190).all()
     assert (means.pixels[0, :, :6, 0] < 10).all()
     assert not means.pixels[..., 1:].any()
+
+
+def test_of_many_classes_fewer_images_of_each_are_taken(monkeypatch):
+    assert [limit_of_class(n) for n in (0, 1, 500, 501, 1000, 10**6)] == [200, 200, 200, 199, 100, 1]
+    monkeypatch.setattr(mean_images_module, "MOST_OF_CLASSES", 7)
+    means = mean_images(grey, *tables(["a"] * 5 + ["b"] * 3), side=4)
+    assert list(means.table["n_images"]) == [8, 3, 3]
 
 
 def test_at_most_so_many_images_drawn_by_the_seed():

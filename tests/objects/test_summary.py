@@ -5,7 +5,10 @@ from scipy import stats
 
 from bias_toolkit.foundation.files import read_table, write_table
 from bias_toolkit.foundation.intervals import expanded_confidence
+from bias_toolkit.foundation.resampling import named_generator
 from bias_toolkit.objects import FRAMING_SUMMARY, framing_summary, position_and_scale
+from bias_toolkit.objects import summary as summary_module
+from bias_toolkit.objects.framing_variables import sample_of_images
 from bias_toolkit.objects.null_model import null_centre_distance, room
 
 REPEATS = 100
@@ -196,6 +199,32 @@ def test_a_category_is_the_same_whichever_others_there_are(make_framing, random_
     pd.testing.assert_frame_equal(together, framing_summary(framing, images, **settings))
     without = framing_summary(framing, images, by_class=False, **settings)
     pd.testing.assert_frame_equal(without, together.iloc[:1])
+
+
+def test_of_many_images_a_sample_is_described_and_all_are_counted(make_framing, random_edges, monkeypatch):
+    rng = np.random.default_rng(0)
+    framing, images = make_framing(random_edges(rng, 400), categories=np.where(np.arange(400) < 30, "few", "many"))
+    settings = {"resamples": 100, "placements": 99, "seed": 3}
+    of_all = framing_summary(framing, images, **settings).set_index("category")
+    monkeypatch.setattr(summary_module, "MOST_IMAGES", 100)
+    described = framing_summary(framing, images, **settings).set_index("category")
+    counts = ["n_images", "n_objects", "n_untruncated"]
+    pd.testing.assert_frame_equal(described[counts], of_all[counts])
+    overlap = described.filter(like="overlap").columns.tolist()
+    unadjusted = described.columns.drop(["q_value", "untruncated_q_value", *overlap])
+    pd.testing.assert_series_equal(described.loc["few", unadjusted], of_all.loc["few", unadjusted])
+    for category in ("", "many"):
+        of_category = framing if category == "" else framing[framing["category"] == category]
+        sample = sample_of_images(of_category, 100, named_generator(3, f"described/{category}"))
+        assert len(sample) == 100
+        assert described.loc[category, "mean_cx"] == pytest.approx(sample["cx"].mean())
+        assert described.loc[category, "median_scale"] == pytest.approx(sample["scale"].median())
+        width, full = (
+            each.loc[category, "mean_cx_high"] - each.loc[category, "mean_cx_low"] for each in (described, of_all)
+        )
+        assert width > 1.4 * full
+    alone = framing_summary(sample_of_images(framing, 100, named_generator(3, "described/")), images, **settings)
+    assert described.loc["", "centre_bias"] == pytest.approx(alone.loc[0, "centre_bias"])
 
 
 def test_only_the_images_asked_about_count(make_framing, random_edges):

@@ -51,7 +51,7 @@ def _recognise(path: Path, asked: bool) -> str | None:
 
 
 def _read(path: Path, reason: str, images: Path | None = None) -> Dataset:
-    folder, place = images or path.parent, partial(_place, path)
+    folder, place = images or path.parent, partial(_place, f"{path}, {'row' if _is_parquet(path) else 'line'}")
     table, header = _read_parquet(path) if _is_parquet(path) else _read_text(path)
     notes = column_notes(our_columns(str(path), header), header)
     table["path"], changed = found_paths(table["path"].tolist(), folder)
@@ -139,8 +139,8 @@ def _is_number_or_text(kind: pa.DataType) -> bool:
     return any(is_of(kind) for is_of in (*numbers, kinds.is_string, kinds.is_large_string))
 
 
-def _place(file: Path, number: int) -> str:
-    return f"{file}, {'row' if _is_parquet(file) else 'line'} {number}"
+def _place(kind: str, number: int) -> str:
+    return f"{kind} {number}"
 
 
 def _image_id(text: str, folder: Path, where: str) -> str:

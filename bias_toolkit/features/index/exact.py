@@ -115,20 +115,20 @@ def _measure(
 
 
 def nearest_in_and_out(
-    vectors: Vectors, queries: np.ndarray, own: np.ndarray, groups: Groups
+    vectors: Vectors, queries: np.ndarray, own: np.ndarray, groups: Groups, among: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """The distance of each query to the nearest vector of its group, and to the nearest vector of any other group.
 
     Both (q,) float32, infinity where there is no such vector. The distance is exact for the vector whose value, in
-    float32, is the least. The arguments are those of `nearest`.
+    float32, is the least. `among` are the rows that are searched, int64; the other arguments are those of `nearest`.
     """
     rows = np.full((2, len(queries)), -1, dtype=np.int64)
     least = np.full(rows.shape, np.inf, dtype=np.float32)
-    for part in vectors.blocks(gathering=True):
-        block = vectors.read(part)
+    for part in shard_slices(len(among), vectors.block_rows):
+        block = vectors.take(among[part])
         for some in shard_slices(len(queries), TILE_QUERIES):
             for tile in shard_slices(len(block), TILE_ROWS):
-                places = np.arange(part.start + tile.start, part.start + tile.stop)
+                places = among[part][tile]
                 values = _values(queries[some], block[tile], vectors.metric)
                 values[places == own[some, None]] = np.inf
                 same = groups.queries[some, None] == groups.rows[places]
@@ -141,8 +141,10 @@ def nearest_in_and_out(
                     rows[side, some][better] = places[at[better]]
     distances = np.full(rows.shape, np.inf, dtype=np.float32)
     for side, found in enumerate(rows >= 0):
-        near = vectors.take(rows[side, found])
-        distances[side, found] = paired_distances(queries[found], near, vectors.metric)
+        for some in shard_slices(int(found.sum()), vectors.block_rows):
+            asked = np.flatnonzero(found)[some]
+            near = vectors.take(rows[side, asked])
+            distances[side, asked] = paired_distances(queries[asked], near, vectors.metric)
     return distances[0], distances[1]
 
 

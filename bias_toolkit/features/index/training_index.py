@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from bias_toolkit.features.distances import CLASS_SAMPLE
 from bias_toolkit.features.index.approximate import EXACT, ApproximateIndex
 from bias_toolkit.features.index.exact import SPARE, Groups, nearest, nearest_in_and_out, rank
 from bias_toolkit.features.index.gpu import GpuProposer
@@ -26,6 +27,7 @@ from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.files import read_table, shard_slices, write_array, write_table, write_text
 from bias_toolkit.foundation.memory import AUTO, memory_bytes
 from bias_toolkit.foundation.progress import Progress, silent
+from bias_toolkit.foundation.resampling import named_generator
 from bias_toolkit.foundation.untrusted import inside, parse_json, read_regular
 
 CHUNK = 4096
@@ -237,13 +239,14 @@ class TrainingIndex:
     ) -> tuple[np.ndarray, np.ndarray]:
         """The distance of each query to the nearest training image of its class, and of any other class.
 
-        Both (m,) float32, infinity where there is no such image. The search is exact, in one pass over the vectors.
+        Both (m,) float32, infinity where there is no such image. The search is exact, in one pass over the vectors; of
+        more than 100,000 training images, the same random sample of 100,000 is always searched.
         `queries` and `own_rows` are as for `search`; `classes` (m,) and `row_classes` (rows,) are whole numbers.
         """
         own_rows = self._check(queries, own_rows)
-        self._place()
         prepared = prepare(queries, self.metric, "the searched features", range(len(queries)))
-        return nearest_in_and_out(self._vectors, prepared, own_rows, Groups(classes, row_classes))
+        among = np.sort(named_generator(0, "class distances").permutation(self.rows)[:CLASS_SAMPLE])
+        return nearest_in_and_out(self._vectors, prepared, own_rows, Groups(classes, row_classes), among)
 
     def _search(
         self,

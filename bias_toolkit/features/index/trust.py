@@ -21,6 +21,7 @@ def search_scores(
     own_rows: np.ndarray | None = None,
     *,
     trust: bool = True,
+    found: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """The scores of images from one search for their nearest training images, and the rows of these.
 
@@ -33,7 +34,9 @@ def search_scores(
     predicted : (m,) int, the model's top-1 class of each image.
     training_classes : (rows,) int, the class of each training image; -1 if it has none, which agrees with no class.
     own_rows : (m,) int, the row of the index that is the same image, or -1.
-    trust : whether `distrust` is computed, for which all training features are read once more.
+    trust : whether `distrust` is computed, for which training features are read once more: all, or of more than 100,000
+        the same random sample of 100,000.
+    found : the distances and rows (m, min(10, rows)) that `TrainingIndex.search` gives, if they are known.
 
     Returns
     -------
@@ -43,7 +46,7 @@ def search_scores(
         another class (0 if there is none). It is 1 / (1 + trust), as trust is b / a (Jiang et al.).
     rows : (m, min(10, rows)) int64, of the nearest training images, nearest first; -1 where there is none.
     """
-    distances, rows = index.search(features, NEAREST, own_rows=own_rows)
+    distances, rows = index.search(features, NEAREST, own_rows=own_rows) if found is None else found
     there = rows >= 0
     n = np.maximum(there.sum(axis=1), 1)
     agrees = there & (training_classes[rows] == np.asarray(predicted)[:, None])

@@ -7,6 +7,7 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
+from bias_toolkit.features.distances import CLASS_SAMPLE, NEAREST
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.pipeline.step import Job, step
 from bias_toolkit.study.settings import INTERVAL_RULE
@@ -15,6 +16,8 @@ from bias_toolkit.study.steps.objects import objects
 from bias_toolkit.study.steps.responses import measures
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
     import pandas as pd
 
@@ -37,7 +40,7 @@ def _check(inputs: Any) -> None:
     needs=[neighbours, measures, objects],
     inputs=["label_map"],
     settings=["share_flagged", "resamples", "seed"],
-    also=lambda: {"intervals": INTERVAL_RULE},
+    also=lambda: {"intervals": INTERVAL_RULE, "class_sample": CLASS_SAMPLE},
     check=_check,
     command="flag",
     writes=[*(f"{name}.parquet" for name in TABLES), "flag.json", "classes.npy"],
@@ -120,7 +123,26 @@ def _scored(job: Job, classes: np.ndarray) -> pd.DataFrame:
     rows = {image_id: row for row, image_id in enumerate(index.image_ids)}
     own = np.array([rows.get(twin, -1) for twin in inputs.twins(image_ids)], dtype=np.int64)
     with job.progress("Searching for the flag", total=None):
-        scores, _ = search_scores(index, features, predicted, classes, own)
+        scores, _ = search_scores(index, features, predicted, classes, own, found=_found(job, image_ids, rows))
     outputs = {MARGIN: 1 - table["margin"].to_numpy(), CONFIDENT: 1 - table["confidence"].to_numpy()}
     kept = table[["image_id", "label", UNSTABLE]].reset_index(drop=True)
     return pd.concat([kept.assign(**outputs), scores], axis=1)
+
+
+def _found(job: Job, image_ids: list[str], rows: Mapping[str, int]) -> tuple[np.ndarray, np.ndarray] | None:
+    """The distances and rows of the nearest training images, as the study has them; None if it keeps too few."""
+    import numpy as np
+    import pandas as pd
+
+    if job.settings.neighbours < NEAREST:
+        return None
+    table = job.results.neighbours
+    image = pd.Index(image_ids).get_indexer(table["image_id"])
+    wanted = (image >= 0) & (table["rank"] <= NEAREST).to_numpy()
+    table, image = table[wanted], image[wanted]
+    shape = len(image_ids), min(NEAREST, len(rows))
+    distances, found = np.full(shape, np.nan, np.float32), np.full(shape, -1, np.int64)
+    place = table["rank"].to_numpy() - 1
+    distances[image, place] = table["distance"]
+    found[image, place] = table["neighbour_id"].map(rows)
+    return distances, found

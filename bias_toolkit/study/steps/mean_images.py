@@ -49,6 +49,12 @@ def _average(job: Job, split: str) -> None:
     means_of_sums(_drawn(job, split), parts).save(job.folder)
 
 
+def _most_of_classes() -> int:
+    from bias_toolkit.objects.mean_images import MOST_OF_CLASSES
+
+    return MOST_OF_CLASSES
+
+
 @sharded(
     "mean-images/{split}",
     over="splits",
@@ -61,6 +67,7 @@ def _average(job: Job, split: str) -> None:
     label="Averaging images",
     finish=_average,
     is_kept=False,
+    also=lambda: {"of_classes": _most_of_classes()},
     command="objects",
     writes=["means.npy", "means.parquet", "skipped.parquet"],
     tables=_tables,

@@ -25,6 +25,12 @@ def _tables() -> dict[str, Any]:
     return of_sets | {"test-subjects": framing_of.SUBJECTS, "comparison": framing_of.FRAMING_COMPARISON}
 
 
+def _described() -> int:
+    from bias_toolkit.objects.summary import MOST_IMAGES
+
+    return MOST_IMAGES
+
+
 @step(
     "objects",
     needs=[
@@ -34,7 +40,7 @@ def _tables() -> dict[str, Any]:
     ],
     inputs=["why_not_estimated"],
     settings=["boxes", "resamples", "permutations", "placements", "seed"],
-    also=lambda: {"intervals": INTERVAL_RULE, "summary": _tables()["train-summary"].names},
+    also=lambda: {"intervals": INTERVAL_RULE, "summary": _tables()["train-summary"].names, "described": _described()},
     command="objects",
     writes=["*-framing.parquet", "*-summary.parquet", "test-subjects.parquet", COMPARISON, TWO_SAMPLE, BOXES],
     tables=_tables,

@@ -1,11 +1,13 @@
 """Scores from the search, against an independent computation."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from bias_toolkit.features.index import TrainingIndex, search_scores
+from bias_toolkit.features.index import TrainingIndex, search_scores, training_index
 from bias_toolkit.features.index import exact as exact_module
 from bias_toolkit.features.index import vectors as vectors_module
+from bias_toolkit.foundation.resampling import named_generator
 
 
 def slowly(training, classes, feature, predicted, own, metric):
@@ -69,3 +71,29 @@ def test_training_images_of_both_kinds_at_distance_0_give_no_preference():
     index = TrainingIndex.build(training, list("abcd"))
     scores, _ = search_scores(index, training[:1], np.array([1]), np.array([1, 0, 0, 0]))
     assert scores["distrust"].tolist() == [0.5]
+
+
+def test_distances_by_class_are_among_a_sample_of_many_training_images(monkeypatch):
+    monkeypatch.setattr(training_index, "CLASS_SAMPLE", 30)
+    rng = np.random.default_rng(4)
+    training, features = rng.normal(size=(200, 6)).astype(np.float32), rng.normal(size=(9, 6)).astype(np.float32)
+    classes, predicted = rng.integers(0, 3, 200), rng.integers(0, 3, 9)
+    index = TrainingIndex.build(training, [str(row) for row in range(200)])
+    same, other = index.class_distances(features, predicted, classes)
+    among = np.sort(named_generator(0, "class distances").permutation(200)[:30])
+    apart = np.linalg.norm(features[:, None] - training[among], axis=2)
+    is_same = predicted[:, None] == classes[among]
+    np.testing.assert_allclose(same, np.where(is_same, apart, np.inf).min(axis=1), rtol=1e-5)
+    np.testing.assert_allclose(other, np.where(is_same, np.inf, apart).min(axis=1), rtol=1e-5)
+
+
+def test_neighbours_that_are_known_give_the_same_scores():
+    rng = np.random.default_rng(5)
+    training, features = rng.normal(size=(40, 6)).astype(np.float32), rng.normal(size=(9, 6)).astype(np.float32)
+    classes, predicted = rng.integers(0, 3, 40), rng.integers(0, 3, 9)
+    index = TrainingIndex.build(training, [str(row) for row in range(40)])
+    found = index.search(features, 10)
+    scores, rows = search_scores(index, features, predicted, classes, found=found)
+    searched, searched_rows = search_scores(index, features, predicted, classes)
+    pd.testing.assert_frame_equal(scores, searched)
+    np.testing.assert_array_equal(rows, searched_rows)

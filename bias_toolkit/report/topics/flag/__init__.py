@@ -33,7 +33,8 @@ SCORES: dict[str, Definition] = {
     "distrust": Definition(
         "Distrust",
         "a / (a + b): a is the distance to the nearest training image of the class that the model says, b that to the "
-        "nearest one of another class. It is 1 / (1 + trust) (Jiang et al., NeurIPS 2018).",
+        "nearest one of another class; of more than 100,000 training images, among a random sample of so many. It is "
+        "1 / (1 + trust) (Jiang et al., NeurIPS 2018).",
     ),
     OUTPUTS: Definition("Margin and confidence", "Logistic regression on these two."),
     COMBINATION: Definition("Combination", "Logistic regression on the six scores; margin and confidence as log odds."),

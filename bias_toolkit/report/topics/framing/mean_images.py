@@ -9,7 +9,7 @@ from PIL import Image
 
 from bias_toolkit.foundation.words import count, known
 from bias_toolkit.objects import rank_categories
-from bias_toolkit.objects.mean_images import MOST_OF_ALL, MOST_OF_CLASS
+from bias_toolkit.objects.mean_images import MOST_OF_ALL, limit_of_class
 from bias_toolkit.report.columns import first_row
 from bias_toolkit.report.page.blocks import Picture, PictureGroup, PicturesBlock
 from bias_toolkit.report.page.thumbnails import FOLDER
@@ -52,7 +52,7 @@ def mean_images_block(contents: FramingContents, folder: Path, every: bool = Fal
         groups.append(PictureGroup(pictures, title))
     means = first.means.table
     of_all = means["category"].eq("")
-    limits = ((of_all, MOST_OF_ALL, "images"), (~of_all, MOST_OF_CLASS, "images of a class"))
+    limits = ((of_all, MOST_OF_ALL, "images"), (~of_all, limit_of_class(len(means) - 1), "images of a class"))
     drawn = [f"{most:,} {of}" for rows, most, of in limits if (means.loc[rows, "n_available"] > most).any()]
     sample = f"; at most {' and '.join(drawn)}, drawn at random" if drawn else ""
     return PicturesBlock(

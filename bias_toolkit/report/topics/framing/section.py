@@ -1,6 +1,6 @@
 """The page's section on how the subjects of a dataset are framed."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,6 +11,7 @@ import pandas as pd
 from bias_toolkit.foundation.words import MISSING, Form, below_all, count, known, number, percent
 from bias_toolkit.objects import OF_ALL_OBJECTS, OF_UNCUT_OBJECTS, rank_categories
 from bias_toolkit.objects.divergence import FEWEST_OBJECTS
+from bias_toolkit.objects.summary import MOST_IMAGES
 from bias_toolkit.report.page.blocks import (
     Block,
     Cell,
@@ -88,10 +89,16 @@ def _overview(sets: list[FramedSet]) -> TableBlock:
         ["", *(each.name for each in sets)],
         rows,
         definitions=list(shown.values()),
-        note="Under each value its 95% interval over images, where there is one.",
+        note="Under each value its 95% interval over images, where there is one." + _sample_note(wholes),
         csv=sets[0].csv,
         boxes=frozenset(each.key for each in sets),
     )
+
+
+def _sample_note(wholes: Sequence[Mapping[str, Any]]) -> str:
+    if all(row["n_images"] <= MOST_IMAGES for row in wholes):
+        return ""
+    return f" Of more than {count(MOST_IMAGES, 'image')}, a random sample of so many is described."
 
 
 def _cell(row: Mapping[str, Any], column: str, form: Form = number) -> Cell:

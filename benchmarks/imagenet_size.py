@@ -1,0 +1,120 @@
+"""`python -m benchmarks.imagenet_size`: every step after features and sweeps at ImageNet's size.
+
+Features and responses are generated (`generated_study`); the commands that follow run as a user runs them, each in a
+process of its own. Writes benchmarks/IMAGENET_SIZE.md.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmarks.generated_study import Generated, make_another, make_study, write_sets
+from benchmarks.growth import Run, run_command
+from benchmarks.machine import machine
+from bias_toolkit.models import load_model
+from bias_toolkit.pipeline.record import read_record
+from bias_toolkit.study.study import Study
+
+RESULTS = Path(__file__).parent / "IMAGENET_SIZE.md"
+TRAIN, TEST = 1_281_167, 50_000
+LEAST = 200, 100
+MEMORY = "2GB"
+"""Of the exact search, which would otherwise hold all vectors where there is memory for them."""
+STEPS = {
+    "index": ("index", "neighbours"),
+    "objects": ("objects", "mean-images/train", "mean-images/test"),
+    "analyse": ("analysis",),
+    "flag": ("flag",),
+}
+"""The steps that each command does, by their folders."""
+
+
+def commands(study: Study, another: Path, image_id: str) -> dict[str, list[str | Path]]:
+    """The commands that are measured, in order, by their names."""
+    folder, sets = study.folder, [study.inputs.spec(split) for split in study.inputs.splits]
+    beside = folder.parent
+    return {
+        **{name: [name, folder] for name in STEPS},
+        "report": ["report", "--out", folder],
+        "report with nothing to do": ["report", "--out", folder],
+        "explain, one image": ["explain", folder, image_id],
+        "compare": ["compare", folder, another, "--out", beside / "comparison"],
+        "objects, two datasets": ["objects", sets[0], "--with", sets[1], "--out", beside / "framing"],
+    }
+
+
+def measure(folder: Path, model: str, scale: float, say: Callable[[str, Run, str], None]) -> Study:
+    """Generate a study in the folder, and run every command on it; `say` gets each one's name, run and steps."""
+    opened = load_model(model)
+    images = {"train": max(LEAST[0], round(TRAIN * scale)), "test": max(LEAST[1], round(TEST * scale))}
+    made = Generated(opened.class_ids or opened.class_names, images)
+    if not (folder / "study").exists():
+        write_sets(folder, made)
+    study = make_study(
+        folder, made, model, feature_dtype="float16", protocols=("crop", "embed"), noise_images=64, memory=MEMORY
+    )
+    image_id = study.results.images("test")["image_id"].iloc[0]
+    another = folder / "another"
+    for name, arguments in commands(study, another, image_id).items():
+        if name == "compare":
+            make_another(study, made, another)
+        done = run_command(*arguments)
+        parts = [f"{each} {seconds:,.0f} s" for each in STEPS.get(name, ()) if (seconds := _seconds(study, each))]
+        say(name, done, ", ".join(parts))
+    return study
+
+
+def _seconds(study: Study, step: str) -> float:
+    return read_record(study.folder / step).seconds
+
+
+@contextmanager
+def _place(folder: Path | None) -> Iterator[Path]:
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield folder
+        return
+    with tempfile.TemporaryDirectory() as temporary:
+        yield Path(temporary)
+
+
+def main(
+    scale: Annotated[float, typer.Option(help="The share of ImageNet's images.")] = 1.0,
+    model: Annotated[str, typer.Option(help="The classifier whose classes and dimension are taken.")] = (
+        "efficientnet-lite0"
+    ),
+    folder: Annotated[Path | None, typer.Option(help="Where the study stays; one that is there is used again.")] = None,
+    out: Annotated[Path, typer.Option(help="The table.")] = RESULTS,
+) -> None:
+    """Measure, print, and write the table; takes 10 GB of disk at scale 1."""
+    lines = [
+        "# At ImageNet's size",
+        "",
+        f"Written by `python -m benchmarks.imagenet_size --scale {scale:g}` on {date.today()}.",
+        "",
+        f"Machine: {machine()}",
+        "",
+    ]
+    total = [0.0, 0.0, 0.0]
+
+    def say(name: str, done: Run, parts: str) -> None:
+        lines.append(f"| `{name}` | {done.seconds:,.0f} s | {done.cpu:,.0f} s | {done.memory:,.0f} MiB | {parts} |")
+        print(lines[-1], flush=True)
+        total[:] = total[0] + done.seconds, total[1] + done.cpu, max(total[2], done.memory)
+        whole = f"| all | {total[0]:,.0f} s | {total[1]:,.0f} s | {total[2]:,.0f} MiB at most | |"
+        out.write_text("\n".join([*lines, whole]) + "\n", encoding="utf-8")
+
+    with _place(folder) as place:
+        lines += ["| command | time | of all cores | peak memory | steps |", "| --- | --- | --- | --- | --- |"]
+        measure(place, model, scale, say)
+
+
+if __name__ == "__main__":
+    typer.run(main)
