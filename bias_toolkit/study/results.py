@@ -621,6 +621,9 @@ class Results:
         record, whatever its key, whether it is asked for: to compute a key takes longer than to read a record.
         """
         for task in self._plan.all():
+            # Most tasks of a study have no folder, and to check where one leads takes longer than to find none.
+            if not os.path.lexists(self.folder / task.name / RECORD):
+                continue
             folder = StepFolder(self.folder, task)
             record = folder.record
             if record is None or not is_wanted(task.step, record):
