@@ -20,6 +20,7 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 from bias_toolkit import load_dataset
+from bias_toolkit.invariance import size_curve_sweeps
 
 torch.set_num_threads(1)
 # Looking for cycles among the objects of so many modules takes a sixth of the time.
@@ -162,6 +163,27 @@ def few_trials():
 def trying_little(few_trials):
     """Explanations have few trials in a module."""
     with few_trials():
+        yield
+
+
+@pytest.fixture(scope="session")
+def few_sizes():
+    """A context in which a size curve has 4 of its 20 sizes, 2 of crop and 2 of embed."""
+
+    @contextmanager
+    def sizing_little():
+        sweeps = [each for each in size_curve_sweeps() if each.size in (0.5, 1, 1.4)]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("bias_toolkit.invariance.size_curve_sweeps", lambda: sweeps)
+            yield
+
+    return sizing_little
+
+
+@pytest.fixture(scope="module")
+def sizing_little(few_sizes):
+    """A size curve has few sizes in a module."""
+    with few_sizes():
         yield
 
 

@@ -10,7 +10,7 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 
 import numpy as np
 import pandas as pd
@@ -98,7 +98,8 @@ def _digits(training: bool) -> np.ndarray:
     return order[:cut] if training else order[cut:]
 
 
-def demo_scenes(name: str) -> dict[str, Scene]:
+@cache
+def demo_scenes(name: str) -> Mapping[str, Scene]:
     """The content of each picture of a demo dataset, by image id, in order; InputError if there is no such dataset.
 
     All are drawn at random at once, so that a picture does not depend on the order of reading.

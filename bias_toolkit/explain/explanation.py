@@ -2,11 +2,13 @@
 
 import base64
 import dataclasses
+import functools
 import json
 import re
 from contextlib import suppress
 from dataclasses import field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
@@ -17,6 +19,9 @@ from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.files import write_text
 from bias_toolkit.foundation.untrusted import inside, read_regular
 from bias_toolkit.foundation.words import percent, visible
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 FILE, PAGE = "explanation.json", "index.html"
 LARGEST_FILE = 16 * 2**20
@@ -86,29 +91,38 @@ def load_explanation(folder: Path) -> Explanation:
     return Explanation(**values, folder=folder)
 
 
-def notebook_html(explanation: ExplanationRecord, folder: Path | None = None, page: Path | None = None) -> str:
-    """HTML that needs no other file: it contains the pictures that `folder` has, and `page`, a path, as text."""
+@functools.cache
+def _environment() -> "Environment":
+    """The template, which is compiled once."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    environment = Environment(
+    return Environment(
         loader=PackageLoader("bias_toolkit.explain"),
         autoescape=True,
         undefined=StrictUndefined,
         finalize=lambda value: visible(value) if isinstance(value, str) else value,
         trim_blocks=True,
     )
+
+
+def notebook_html(explanation: ExplanationRecord, folder: Path | None = None, page: Path | None = None) -> str:
+    """HTML that needs no other file: it contains the pictures that `folder` has, and `page`, a path, as text."""
     lines = []
     for line in explanation.lines:
         measured = ("", "") if line.after is None else _measured(line.after)
         lines.append((line, *measured, _data_address(folder, line.picture)))
-    return environment.get_template("notebook.html").render(
-        explanation=explanation,
-        answer=answer(explanation),
-        page=page,
-        picture=_data_address(folder, explanation.picture),
-        before=_measured(explanation.before),
-        controls=None if explanation.controls is None else _measured(explanation.controls),
-        lines=lines,
+    return (
+        _environment()
+        .get_template("notebook.html")
+        .render(
+            explanation=explanation,
+            answer=answer(explanation),
+            page=page,
+            picture=_data_address(folder, explanation.picture),
+            before=_measured(explanation.before),
+            controls=None if explanation.controls is None else _measured(explanation.controls),
+            lines=lines,
+        )
     )
 
 

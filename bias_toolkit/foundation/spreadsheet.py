@@ -14,7 +14,7 @@ def csv_text(table: pd.DataFrame) -> str:
     Text that starts like a formula gets a leading apostrophe, as OWASP recommends; numbers are unchanged.
     """
     shown, quoting = table.copy(deep=False), csv.QUOTE_MINIMAL
-    for name, kind in table.dtypes.items():
+    for name, kind in table.dtypes.items() if len(table) else ():
         if not (pd.api.types.is_numeric_dtype(kind) or pd.api.types.is_bool_dtype(kind)):
             values = [_harmless(value) for value in table[name].astype(object)]
             shown[name] = pd.Series(values, table.index, dtype=object)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -153,10 +153,8 @@ class Results:
         """Every image that a step has left out so far: columns split, step, image_id, reason."""
         columns = ["split", "step", "image_id", "reason"]
         tables = []
-        for folder, record in self._current():
+        for folder, record in self._current(lambda step, record: step.skips and record.done and record.left_out):
             task = folder.task
-            if not record.done or not record.left_out or task.step.skips is None:
-                continue
             if folder.damaged_file(record, task.step.skips) is None and (table := folder.left_out()) is not None:
                 split = task.member if task.member in SPLITS else "test"
                 tables.append(table.assign(split=split, step=task.name))
@@ -614,17 +612,25 @@ class Results:
             return self.stored.is_current(task.step, task.member)
         return False
 
-    def _current(self) -> Iterator[tuple[StepFolder, StepRecord]]:
+    def _current(
+        self, is_wanted: Callable[[Step, StepRecord], Any] = lambda step, record: True
+    ) -> Iterator[tuple[StepFolder, StepRecord]]:
         """The folders of work with the present inputs and settings, with their records.
 
-        A task whose key is not known, because a result that decides it is damaged, is left out.
+        A task whose key is not known, because a result that decides it is damaged, is left out. `is_wanted` says of a
+        record, whatever its key, whether it is asked for: to compute a key takes longer than to read a record.
         """
         for task in self._plan.all():
-            folder, record = StepFolder(self.folder, task), None
+            # Most tasks of a study have no folder, and to check where one leads takes longer than to find none.
+            if not os.path.lexists(self.folder / task.name / RECORD):
+                continue
+            folder = StepFolder(self.folder, task)
+            record = folder.record
+            if record is None or not is_wanted(task.step, record):
+                continue
             with suppress(InputError):
-                record = folder.own_record
-            if record is not None:
-                yield folder, record
+                if record.key == task.key:
+                    yield folder, record
 
     def answers(self) -> list[dict[str, Any]]:
         """The report's answers to its three questions: topic, kind, claim, evidence, estimate, figure."""

@@ -5,11 +5,11 @@ import shutil
 
 import pytest
 
-GRID = ("--position", 0.5, "--position", 0.35, "--position", 0.65, "--scale", 0.36, "--scale", 0.48, "--scale", 0.64)
+GRID = ("--position", 0.5, "--position", 0.35, "--scale", 0.36, "--scale", 0.48, "--scale", 0.64)
 
 
 @pytest.fixture(scope="module")
-def study(finished, tmp_path_factory):
+def study(finished, sizing_little, tmp_path_factory):
     folder = tmp_path_factory.mktemp("reframed") / "study"
     shutil.copytree(finished.folder, folder)
     return folder

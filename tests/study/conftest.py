@@ -28,7 +28,7 @@ SMALL = {
 
 
 @pytest.fixture(scope="module", autouse=True)
-def looking_at_no_figure(pages_without_figures, folding_in_two, trying_little):
+def looking_at_no_figure(pages_without_figures, folding_in_two, trying_little, sizing_little):
     """Figures are looked at by the tests of the report, the regression by those of analysis, trials by explain's."""
 
 
@@ -82,7 +82,7 @@ def as_tiny_imagenet(folder, n):
 
 
 @pytest.fixture(scope="session")
-def complete(fast, made_once, no_figures, two_folds, few_trials):
+def complete(fast, made_once, no_figures, two_folds, few_trials, few_sizes):
     """A finished study in which every step was done: `folder`, `train`, `test`, and the `explained` image's id.
 
     The training set has no boxes, so that they were estimated, and measured on the test set, which has. Tests must not
@@ -91,7 +91,7 @@ def complete(fast, made_once, no_figures, two_folds, few_trials):
 
     def make(folder):
         train, test = in_class_folders(folder / "data" / "train", 32), as_tiny_imagenet(folder / "data" / "test", 20)
-        with no_figures(), two_folds(), few_trials():
+        with no_figures(), two_folds(), few_trials(), few_sizes():
             study = Study(folder / "study", train, test, MODEL, **fast | SMALL)
             study.measure_map().measure_sizes().measure_layers().measure_remedies().fit_flag().analyse()
             study.explain(study.results.per_image.sort_values(["p_top1_change", "image_id"])["image_id"].iloc[-1])

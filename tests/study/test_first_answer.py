@@ -1,8 +1,11 @@
 """A first answer from a sample of both sets, and the full study that goes on from it."""
 
+import io
 import json
 import pickle
 import shutil
+from contextlib import redirect_stdout
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -11,6 +14,7 @@ from bias_toolkit import InputError, Study, load_dataset
 from bias_toolkit.datasets import Dataset
 from bias_toolkit.pipeline.lock import LOCK
 from bias_toolkit.study import settings
+from bias_toolkit.study.duration import TRIED
 from bias_toolkit.study.first_answer import first_answer_in
 from bias_toolkit_cli.main import main
 
@@ -18,23 +22,29 @@ TRAIN, TEST = 24, 20
 SAID = "first answer from 20 of 70 test images and 24 of 60 training images"
 
 
-@pytest.fixture(autouse=True)
-def small_samples(monkeypatch, pages_without_figures, folding_in_two):
-    monkeypatch.setitem(settings.QUICK, "train_sample", TRAIN)
-    monkeypatch.setitem(settings.QUICK, "test_sample", TEST)
+@pytest.fixture(scope="module", autouse=True)
+def small_samples(pages_without_figures, folding_in_two):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(settings.QUICK, "train_sample", TRAIN)
+        patch.setitem(settings.QUICK, "test_sample", TEST)
+        yield
 
 
-@pytest.fixture
-def read(monkeypatch):
-    """The images that are decoded for the model, in order: for its features, and for its sweeps."""
+def recorded_by(patch):
+    """The images that are decoded for the model from now on, in order: for its features, and for its sweeps."""
     images, decode = [], Dataset.read_reduced
 
     def recorded(self, image_id, reduction):
         images.append(image_id)
         return decode(self, image_id, reduction)
 
-    monkeypatch.setattr(Dataset, "read_reduced", recorded)
+    patch.setattr(Dataset, "read_reduced", recorded)
     return images
+
+
+@pytest.fixture
+def read(monkeypatch):
+    return recorded_by(monkeypatch)
 
 
 @pytest.fixture
@@ -42,14 +52,41 @@ def study(photographs, fast, tmp_path):
     return Study(tmp_path / "study", photographs["train"], photographs["test"], "demo", **fast)
 
 
-def test_full_study_takes_the_rows_over_and_equals_one_without_a_first_answer(study, finished, read, tables):
-    first = study.quick()
-    assert first.folder == study.folder / "quick"
+@pytest.fixture
+def features_alone(monkeypatch):
+    """A first answer ends with its features: its page is looked at by two tests."""
+    monkeypatch.setattr(Study, "run", Study.embed)
+
+
+def reported(folder, *more):
+    """What `report` prints."""
+    with redirect_stdout(io.StringIO()) as printed, pytest.raises(SystemExit) as end:
+        main(["report", f"--out={folder}", *more])
+    assert not end.value.code
+    return printed.getvalue()
+
+
+@pytest.fixture(scope="module")
+def answered(photographs, fast, small_samples, tmp_path_factory):
+    """A study after its first answer, and then its full report: what both printed, the files after the first, and the
+    images that the second read. Tests must not change it."""
+    folder = tmp_path_factory.mktemp("answered") / "study"
+    options = [f"--{name.replace('_', '-')}={value}" for name, value in fast.items()]
+    inputs = [f"--train={photographs['train']}", f"--test={photographs['test']}", "--model=demo"]
+    first = reported(folder, "--quick", *inputs, *options)
+    names = {path.name for path in folder.iterdir()}
+    with pytest.MonkeyPatch.context() as patch:
+        read = recorded_by(patch)
+        full = reported(folder)
+    return SimpleNamespace(study=Study(folder), folder=folder, first=first, names=names, full=full, read=read)
+
+
+def test_full_study_takes_the_rows_over_and_equals_one_without_a_first_answer(answered, finished, tables):
+    first, study = Study(answered.folder / "quick"), answered.study
     assert (len(first.results.images("train")), len(first.results.images("test"))) == (TRAIN, TEST)
-    read.clear()
-    study.run()
     in_features_and_sweep, noise = (60 - TRAIN) + 2 * (70 - TEST), 8
-    assert len(read) == in_features_and_sweep + noise
+    # To say how long it takes, both features and the sweep are tried.
+    assert len(answered.read) == in_features_and_sweep + noise + 3 * TRIED
     own, whole = tables(study), tables(finished)
     for name in ("features.train", "features.test", "measures", "distances"):
         # In another batch, a result may differ by rounding.
@@ -80,18 +117,9 @@ def test_a_worker_of_an_executor_takes_the_rows_over(study, read):
     assert len(read) == (60 - TRAIN) + (70 - TEST)
 
 
-def test_page_and_terminal_say_what_it_is_from_and_the_full_page_does_not(photographs, fast, tmp_path, capsys):
-    options = [f"--{name.replace('_', '-')}={value}" for name, value in fast.items()]
-    inputs = [f"--train={photographs['train']}", f"--test={photographs['test']}", "--model=demo"]
-    folder = tmp_path / "study"
-
-    def reported(*more):
-        with pytest.raises(SystemExit) as end:
-            main(["report", f"--out={folder}", *more])
-        assert not end.value.code
-        return capsys.readouterr().out
-
-    assert f"A {SAID}." in reported("--quick", *inputs, *options)
+def test_page_and_terminal_say_what_it_is_from_and_the_full_page_does_not(answered):
+    folder = answered.folder
+    assert f"A {SAID}." in answered.first
     page = (folder / "quick" / "report" / "index.html").read_text(encoding="utf-8")
     assert f"bias-toolkit · a {SAID}" in page
     assert "This is a first answer: it is from a sample of the images." in page
@@ -104,12 +132,12 @@ def test_page_and_terminal_say_what_it_is_from_and_the_full_page_does_not(photog
     figures = {path.stem for path in (folder / "quick" / "report" / "figures").glob("*.svg")}
     assert {each["figure"] for each in [*results["answers"], *results["findings"]]} <= figures | {None}
     # The inputs are recorded, and nothing else.
-    assert {path.name for path in folder.iterdir()} == {"quick", "study.json", "skipped.csv", LOCK}
-    assert "first answer" not in reported()
+    assert answered.names == {"quick", "study.json", "skipped.csv", LOCK}
+    assert "first answer" not in answered.full
     assert "first answer" not in (folder / "report" / "index.html").read_text(encoding="utf-8")
     assert json.loads((folder / "report" / "results.json").read_text(encoding="utf-8"))["test"]["n_images"] == 70
-    assert f"A {SAID}." in reported("--quick")
-    assert json.loads(reported("--quick", "--json"))["sample"] == f"a {SAID}"
+    assert f"A {SAID}." in reported(folder, "--quick")
+    assert json.loads(reported(folder, "--quick", "--json"))["sample"] == f"a {SAID}"
 
 
 def test_the_sample_follows_from_the_seed(photographs, fast, tmp_path):
@@ -122,6 +150,7 @@ def test_the_sample_follows_from_the_seed(photographs, fast, tmp_path):
     assert one == sample("two") != sample("three", seed=1)
 
 
+@pytest.mark.usefixtures("features_alone")
 @pytest.mark.parametrize("changed", ["setting", "damage", "image", "environment"])
 def test_nothing_else_is_taken_over(study, photographs, fast, read, tmp_path, monkeypatch, changed):
     if changed == "image":
@@ -144,6 +173,7 @@ def test_nothing_else_is_taken_over(study, photographs, fast, read, tmp_path, mo
     assert len(read) == {"damage": 60 + 70 - TEST, "image": 60 + 70 - TEST}.get(changed, 60 + 70)
 
 
+@pytest.mark.usefixtures("features_alone")
 def test_sample_that_is_all_of_a_set_is_that_set(study, monkeypatch, read):
     monkeypatch.setitem(settings.QUICK, "train_sample", 60)
     study.quick()
@@ -152,7 +182,8 @@ def test_sample_that_is_all_of_a_set_is_that_set(study, monkeypatch, read):
     assert len(read) == 70 - TEST
 
 
-def test_first_answer_of_a_study_is_of_its_present_inputs(study, photographs, fast):
+def test_first_answer_of_a_study_is_of_its_present_inputs(study, photographs, monkeypatch):
+    monkeypatch.setattr(Study, "run", Study.read_images)
     study.quick()
     other = Study(study.folder, train=photographs["test"]).quick()
     assert other.results.dataset_record("train")["root"] == str(photographs["test"])

@@ -103,6 +103,25 @@ def call(attacked, capsys):
     return run
 
 
+@pytest.fixture
+def build_index(attacked):
+    """A function that does what `index` does, without the command line; says whether it was refused."""
+
+    def run():
+        refusal = ""
+        signal.alarm(LIMIT)
+        try:
+            Study(attacked.folder).build_index()
+        except InputError as error:
+            refusal = str(error)
+        finally:
+            signal.alarm(0)
+        assert len(refusal) < 1500
+        return bool(refusal)
+
+    return run
+
+
 # Edits of a file
 
 
@@ -283,11 +302,13 @@ OF_A_STEP = OF_ANY_RECORD | {
 }
 
 
-def test_a_record_of_a_step(attacked, complete, call):
-    expected = Study(complete.folder).neighbours
-    for name in each(OF_A_STEP | KINDS, attacked.folder / "neighbours" / "step.json"):
-        if call("index {study}") == [False]:
-            pd.testing.assert_frame_equal(Study(attacked.folder).neighbours, expected, obj=name)
+def test_a_record_of_a_step(attacked, complete, call, build_index):
+    """What the command line does with a record is the same for all that a file may hold."""
+    expected, path = Study(complete.folder).neighbours, attacked.folder / "neighbours" / "step.json"
+    for edits, run in ((OF_A_STEP, build_index), (KINDS, lambda: call("index {study}")[0])):
+        for name in each(edits, path):
+            if not run():
+                pd.testing.assert_frame_equal(Study(attacked.folder).neighbours, expected, obj=name)
 
 
 COMMANDS = {

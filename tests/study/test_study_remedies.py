@@ -13,6 +13,7 @@ from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.invariance.remedies import REMEDIES, TRAINED
 from bias_toolkit.models import Model, Preprocessing
 from bias_toolkit.report.topics.remedies import study_findings
+from bias_toolkit.study import steps
 
 SETTINGS = {"remedy_images": 4, "train_epochs": 2, "train_rate": 0.001}
 MODEL = "demo:global-pooling"
@@ -73,14 +74,13 @@ def test_a_training_that_was_stopped_ends_in_the_same_weights(remedied, few, fas
         return first(*arguments, **options)
 
     folder = tmp_path / "stopped"
-    # The weights do not depend on how many images the remedies are tried on.
-    study = Study(folder, few["train"], few["test"], MODEL, **fast | SETTINGS | {"remedy_images": 2})
+    study = Study(folder, few["train"], few["test"], MODEL, **fast | SETTINGS)
     with monkeypatch.context() as patch:
         patch.setattr(epoch, "train_epoch", stop_in_the_second)
         with pytest.raises(KeyboardInterrupt):
-            study.measure_remedies()
+            study._do([steps.training], None)
     assert not (folder / "training/trained/network.safetensors").exists()
-    Study(folder).measure_remedies()
+    Study(folder)._do([steps.training], None)
     for arm in TRAINED:
         name = f"training/{arm.name}/network.safetensors"
         assert (folder / name).read_bytes() == (remedied.folder / name).read_bytes()
@@ -134,12 +134,12 @@ def test_a_network_that_does_not_subsample_has_the_other_remedies(few, fast, tmp
         Study(study.folder, model=model, train_epochs=1).measure_remedies()
 
 
-def test_findings_and_the_report_show_what_helps(copy):
-    study = Study(copy).write_report()
+def test_findings_and_the_report_show_what_helps(complete):
+    study = Study(complete.folder)
     found = study_findings(study)
     assert found
-    assert (copy / "report" / "tables" / "remedy_effects.csv").exists()
-    page = (copy / "report" / "index.html").read_text(encoding="utf-8")
+    assert (study.folder / "report" / "tables" / "remedy_effects.csv").exists()
+    page = (study.folder / "report" / "index.html").read_text(encoding="utf-8")
     assert "What helps" in page
     assert "Mean over 81 shifts" in page
 

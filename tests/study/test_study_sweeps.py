@@ -4,6 +4,7 @@ import dataclasses
 import html
 import json
 import re
+import shutil
 
 import pandas as pd
 import pytest
@@ -29,14 +30,23 @@ def small_shards():
 def make(photographs, fast, tmp_path):
     """A function that opens a study of the photographs."""
 
-    def study(name="study", **settings):
-        return Study(tmp_path / name, photographs["train"], photographs["test"], "demo", **fast | settings)
+    def study(**settings):
+        return Study(tmp_path / "study", photographs["train"], photographs["test"], "demo", **fast | settings)
 
     return study
 
 
-def sweep(make, **settings):
-    return make(**{"precision": PRECISION} | settings).sweep()
+@pytest.fixture(scope="module")
+def stopped(photographs, fast, small_shards, tmp_path_factory):
+    """A study whose sweep stopped at the precision; tests must not change it."""
+    folder = tmp_path_factory.mktemp("stopped") / "study"
+    return Study(folder, photographs["train"], photographs["test"], "demo", **fast, precision=PRECISION).sweep()
+
+
+@pytest.fixture
+def copied(stopped, tmp_path):
+    """A copy of it, to change."""
+    return Study(shutil.copytree(stopped.folder, tmp_path / "study"))
 
 
 def run_command(*arguments):
@@ -46,7 +56,7 @@ def run_command(*arguments):
 
 
 def test_a_sweep_stops_at_the_precision_on_images_in_random_order(make, finished):
-    study = sweep(make, protocols=("crop", "offsets"))
+    study = make(precision=PRECISION, protocols=("crop", "offsets")).sweep()
     known = study.sequential.set_index("protocol")
     whole = finished.measures.set_index("image_id")
     measures = study.measures
@@ -69,8 +79,8 @@ def test_a_sweep_stops_at_the_precision_on_images_in_random_order(make, finished
     assert known["measure"].to_dict() == {"crop": "p_top1_change", "offsets": "consistency"}
 
 
-def test_an_interrupted_sweep_stops_at_the_same_image(make, monkeypatch):
-    whole = sweep(make, name="whole")
+def test_an_interrupted_sweep_stops_at_the_same_image(make, stopped, monkeypatch):
+    whole = stopped
     assert SHARD < whole.sequential["n"].item() < 70
     made = []
 
@@ -84,7 +94,7 @@ def test_an_interrupted_sweep_stops_at_the_same_image(make, monkeypatch):
     stops = 0
     for _ in range(3):
         try:
-            study = sweep(make, name="parts")
+            study = make(precision=PRECISION).sweep()
         except KeyboardInterrupt:
             stops += 1
     assert stops == 2
@@ -92,8 +102,8 @@ def test_an_interrupted_sweep_stops_at_the_same_image(make, monkeypatch):
         pd.testing.assert_frame_equal(getattr(study, name), getattr(whole, name), check_exact=True)
 
 
-def test_another_precision_or_seed_is_another_sweep(make):
-    study = sweep(make)
+def test_another_precision_or_seed_is_another_sweep(copied):
+    study = copied
     first = study.measures["image_id"].tolist()
     marker = json.loads((study.folder / "responses" / "crop-1-diagonal" / "step.json").read_text())
     assert marker["settings"]["precision"] == PRECISION
@@ -134,8 +144,8 @@ def test_what_is_no_precision(make, precision):
         make(precision=precision)
 
 
-def test_the_report_counts_the_images_that_were_measured(make, capsys):
-    study = make(precision=PRECISION).run()
+def test_the_report_counts_the_images_that_were_measured(copied, capsys):
+    study = copied.run()
     (known,) = study.sequential.to_dict("records")
     n = known["n"]
     assert len(study.results.per_image) == n < 70

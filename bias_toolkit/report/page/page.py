@@ -1,6 +1,7 @@
 """The page itself: sections in, HTML and figures out."""
 
 import base64
+import functools
 import hashlib
 import itertools
 import os
@@ -98,6 +99,33 @@ def render(page: Page, photographs: Mapping[str, Mapping[str, Any]] | None = Non
 
     `photographs` has, by the name of a figure, what `write_photographs` gives.
     """
+    scripts = scripts_of(page, bool(photographs))
+    first = first_findings(page.findings, page.most)
+    further = [finding for finding in page.findings if finding not in first] if page.most is not None else page.findings
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(
+            page=page,
+            first=first,
+            further=[
+                (topic, list(group)) for topic, group in itertools.groupby(further, lambda finding: finding.topic)
+            ],
+            kinds=KINDS,
+            generator=GENERATOR,
+            policy=policy_of(scripts, page.is_live),
+            scripts=scripts,
+            style=_template("page.css"),
+            figures=FIGURES,
+            photographs=photographs or {},
+            formats=page.formats,
+        )
+    )
+
+
+@functools.cache
+def _environment() -> Environment:
+    """The templates, which are compiled once: that takes longer than to render a page."""
     environment = Environment(
         loader=PackageLoader("bias_toolkit.report.page"),
         autoescape=True,
@@ -108,22 +136,7 @@ def render(page: Page, photographs: Mapping[str, Mapping[str, Any]] | None = Non
     )
     environment.filters["rows_of"] = rows_of
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
-    scripts = scripts_of(page, bool(photographs))
-    first = first_findings(page.findings, page.most)
-    further = [finding for finding in page.findings if finding not in first] if page.most is not None else page.findings
-    return environment.get_template("page.html").render(
-        page=page,
-        first=first,
-        further=[(topic, list(group)) for topic, group in itertools.groupby(further, lambda finding: finding.topic)],
-        kinds=KINDS,
-        generator=GENERATOR,
-        policy=policy_of(scripts, page.is_live),
-        scripts=scripts,
-        style=_template("page.css"),
-        figures=FIGURES,
-        photographs=photographs or {},
-        formats=page.formats,
-    )
+    return environment
 
 
 def scripts_of(page: Page, has_photographs: bool = False) -> list[str]:
