@@ -160,13 +160,17 @@ def run_annotations(
     return messages, wrong, results
 
 
+class _OutOfTime(BaseException):
+    """As an OSError, such as TimeoutError, it would be told as a file that cannot be read."""
+
+
 def _through_the_command(name: str, kind: Kind, place: Path) -> tuple[int | str, str]:
     """Exit code, and what was printed."""
     from bias_toolkit.foundation.errors import InputError
     from bias_toolkit_cli.main import main
 
     def give_up(*_: object) -> None:
-        raise TimeoutError(f"no end after {SECONDS_A_FILE} s")
+        raise _OutOfTime(f"no end after {SECONDS_A_FILE} s")
 
     output, code = io.StringIO(), 0
     signal.signal(signal.SIGALRM, give_up)

@@ -25,7 +25,7 @@ def interval_of(framing, rng, resamples=200):
     histograms = (
         centre_histogram(framing),
         null_histogram(framing),
-        place_at_random(*room(framing), 100, rng).histograms,
+        place_at_random(*room(framing), 50, rng).histograms,
     )
     weights = rng.multinomial(len(framing), np.full(len(framing), 1 / len(framing)), resamples).astype(float)
     resampled = ResampledDivergence(framing)(weights)
@@ -54,7 +54,7 @@ def test_covers_the_true_divergence(make_framing):
         held.append(0)
         for _ in range(30):
             framing, _ = make_framing(concentrated_edges(rng, n, share))
-            estimate, low, high = interval_of(framing, rng)
+            estimate, low, high = interval_of(framing, rng, 100)
             assert low <= estimate <= high
             held[-1] += low <= truth <= high
     # If each interval holds the truth with a chance of 95%, fewer of 30 do once in 300 times and more of 150 once in
