@@ -72,7 +72,7 @@ def test_the_dataset_has_every_kind_with_its_boxes():
 @pytest.mark.usefixtures("folding_in_two")
 def test_the_known_cause_is_listed_first(network, tmp_path, fast, monkeypatch):
     monkeypatch.setitem(demo._RECIPES, "train", replace(demo._RECIPES["train"], images=200))
-    monkeypatch.setattr(trials, "TRIALS", 90)
+    monkeypatch.setattr(trials, "TRIALS", 120)
     # One blur competes with the known causes as three do.
     monkeypatch.setattr(trials, "BLURS", trials.BLURS[:1])
     # Of the study only its own sweep is looked at.
