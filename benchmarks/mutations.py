@@ -113,7 +113,7 @@ def run_images(folder: Path, count: int, generator: np.random.Generator) -> tupl
     study = folder / "study"
     command = [sys.executable, "-c", "from bias_toolkit_cli.main import main; main()", "embed", str(study)]
     command += ["--train", str(folder / "train"), "--test", str(folder / "test"), "--model", "demo"]
-    command += ["--layout", "images"]
+    command += ["--layout", "images", "--runtime", "torch"]
     try:
         ended = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS_OF_IMAGES, errors="replace")
     except subprocess.TimeoutExpired:

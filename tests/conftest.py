@@ -14,19 +14,14 @@ os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from filelock import FileLock
 from PIL import Image
-from playwright.sync_api import sync_playwright
 
 from bias_toolkit import load_dataset
 from bias_toolkit.invariance import size_curve_sweeps
 
-torch.set_num_threads(1)
-# Looking for cycles among the objects of so many modules takes a sixth of the time.
-gc.freeze()
+# Looking for cycles among the objects of so many modules and tests takes a sixth of the time.
 gc.set_threshold(100_000, 20, 20)
-
 
 LONG = ("cli", "demo", "explain", "models", "page", "study")
 """The folders of files that take long. They come first: a process does a file, and none may begin a long one last."""
@@ -34,6 +29,18 @@ LONG = ("cli", "demo", "explain", "models", "page", "study")
 
 def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.path.parent.name not in LONG)
+
+
+def pytest_collection_finish():
+    gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_core():
+    # The process that hands out the tests does without PyTorch.
+    import torch
+
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -301,6 +308,8 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 @pytest.fixture(scope="session")
 def browser():
     """A browser without a window."""
+    from playwright.sync_api import sync_playwright
+
     path = next(filter(None, map(shutil.which, BROWSERS)), None)
     if path is None:
         pytest.skip("there is no Chromium or Chrome on PATH")

@@ -12,8 +12,9 @@ import pandas as pd
 
 from bias_toolkit.datasets.annotation_text import parse_size
 from bias_toolkit.datasets.file_names import listed, shortened
+from bias_toolkit.datasets.image_facts import Note
 from bias_toolkit.datasets.listing import Annotations, sole_category
-from bias_toolkit.datasets.schema import BOX_EDGES, Note
+from bias_toolkit.datasets.schema import BOX_EDGES
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.words import count
 

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from bias_toolkit.datasets.image_facts import Note
 from bias_toolkit.datasets.listing import Annotations
 from bias_toolkit.datasets.pictures import boxes_as_shown, upright_sizes
-from bias_toolkit.datasets.schema import BOX_EDGES, OBJECTS, Note
+from bias_toolkit.datasets.schema import BOX_EDGES, OBJECTS
 from bias_toolkit.foundation.words import count
 
 _BEYOND = 2

@@ -7,12 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from bias_toolkit.datasets.dataset import Header
 from bias_toolkit.datasets.deep_grey import FULL, grey_notes
+from bias_toolkit.datasets.image_facts import Header, Note, ReducedImage, Reduction
 from bias_toolkit.datasets.pixels import header_of, pixels_of
-from bias_toolkit.datasets.schema import Note, ReducedImage, Reduction
+from bias_toolkit.datasets.stamps import file_stamps
 from bias_toolkit.foundation.errors import InputError, UnreadableImageError
-from bias_toolkit.foundation.files import file_stamps
 
 MOST_BYTES = 2**29
 """Of one image: its content is held in memory while it is decoded."""

@@ -13,11 +13,12 @@ import pyarrow as pa
 
 from bias_toolkit.datasets.boxes import upright_objects
 from bias_toolkit.datasets.file_names import check_inside
+from bias_toolkit.datasets.image_facts import Header, Note, ReducedImage, Reduction
 from bias_toolkit.datasets.listing import Annotations, Listing
 from bias_toolkit.datasets.pictures import upright_sizes
-from bias_toolkit.datasets.schema import IMAGES, Note, ReducedImage, Reduction, Tables, skipped_table
+from bias_toolkit.datasets.schema import IMAGES, Tables, skipped_table
+from bias_toolkit.datasets.stamps import file_stamps
 from bias_toolkit.foundation.errors import InputError, UnreadableImageError
-from bias_toolkit.foundation.files import file_stamps
 from bias_toolkit.foundation.progress import Progress, silent
 from bias_toolkit.foundation.resampling import named_generator
 from bias_toolkit.foundation.shown import html_table, public_names
@@ -27,14 +28,6 @@ from bias_toolkit.foundation.words import count
 _HEADERS_A_TASK = 64
 _BYTES_AT_A_TIME = 2**20
 _ABSENT = "the annotations name it, but there is no such file"
-
-
-class Header(NamedTuple):
-    """Size of an image as stored, in pixels, and its EXIF orientation (1 to 8)."""
-
-    width: int
-    height: int
-    orientation: int = 1
 
 
 class Example(NamedTuple):

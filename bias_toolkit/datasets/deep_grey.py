@@ -7,8 +7,8 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, TiffTags
 
+from bias_toolkit.datasets.image_facts import Note
 from bias_toolkit.datasets.image_file import FORMATS, costs_much, is_suspect
-from bias_toolkit.datasets.schema import Note
 from bias_toolkit.foundation.choices import DEEP_GREYS
 
 FULL, MAXIMUM = DEEP_GREYS

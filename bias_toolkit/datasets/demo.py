@@ -15,11 +15,12 @@ from functools import cache, cached_property, lru_cache
 import numpy as np
 import pandas as pd
 
-from bias_toolkit.datasets.dataset import Dataset, Header
+from bias_toolkit.datasets.dataset import Dataset
 from bias_toolkit.datasets.demo_law import LawConsequences, PlacementLaw
 from bias_toolkit.datasets.demo_scenes import IMAGE_SIDE, Scene, background, draw, glyphs, photographs
+from bias_toolkit.datasets.image_facts import Header, ReducedImage, Reduction
 from bias_toolkit.datasets.listing import BOX_COLUMNS, Annotations, Listing
-from bias_toolkit.datasets.schema import BOX_EDGES, ReducedImage, Reduction
+from bias_toolkit.datasets.schema import BOX_EDGES
 from bias_toolkit.foundation.errors import InputError, UnreadableImageError
 from bias_toolkit.foundation.progress import Progress
 

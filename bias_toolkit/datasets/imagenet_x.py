@@ -14,8 +14,8 @@ import pandas as pd
 
 from bias_toolkit.datasets.annotation_text import parse_json, read_lines
 from bias_toolkit.datasets.file_names import is_utf8, shortened
+from bias_toolkit.datasets.stamps import file_stamps
 from bias_toolkit.foundation.errors import InputError
-from bias_toolkit.foundation.files import file_stamps
 
 FACTORS = (
     *("pose", "background", "pattern", "color", "smaller", "shape", "partial_view", "subcategory", "texture"),

@@ -28,13 +28,14 @@ from bias_toolkit.datasets.annotation_table import (
     plain_names,
 )
 from bias_toolkit.datasets.arrow_rows import ImageRows, find_columns, labels_of, no_image_column, objects_of, row_names
-from bias_toolkit.datasets.dataset import Dataset, Header
+from bias_toolkit.datasets.dataset import Dataset
 from bias_toolkit.datasets.file_names import from_system
+from bias_toolkit.datasets.image_facts import Header, Note, ReducedImage, Reduction
 from bias_toolkit.datasets.layouts.table_file import found_paths
 from bias_toolkit.datasets.listing import BOX_COLUMNS, Annotations, Listing
 from bias_toolkit.datasets.pixels import ImageFiles, header_of, pixels_of, read_pixels, upright_rgb
 from bias_toolkit.datasets.records import box_table, label_text
-from bias_toolkit.datasets.schema import Note, ReducedImage, Reduction, Tables
+from bias_toolkit.datasets.schema import Tables
 from bias_toolkit.foundation.errors import InputError, UnreadableImageError
 from bias_toolkit.foundation.progress import Progress, silent
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from bias_toolkit.datasets.schema import BOX_EDGES, Note
+from bias_toolkit.datasets.image_facts import Note
+from bias_toolkit.datasets.schema import BOX_EDGES
 from bias_toolkit.foundation.progress import Progress
 
 BOX_COLUMNS = ["image_id", "category", *BOX_EDGES]

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from bias_toolkit.datasets.image_facts import Note
 from bias_toolkit.datasets.listing import Annotations
-from bias_toolkit.datasets.schema import Note
 from bias_toolkit.foundation.words import count
 
 _SLACK = 0.05

@@ -31,14 +31,13 @@ from typing import Any, BinaryIO, TypeVar
 import numpy as np
 from PIL import ExifTags, Image, TiffTags, UnidentifiedImageError
 
-from bias_toolkit.datasets.dataset import Header
 from bias_toolkit.datasets.decoding_apart import decoded_apart
 from bias_toolkit.datasets.deep_grey import FULL, MAXIMUM, eight_bits, grey_notes, is_deep_grey
 from bias_toolkit.datasets.file_names import to_system
+from bias_toolkit.datasets.image_facts import Header, Note, ReducedImage, Reduction
 from bias_toolkit.datasets.image_file import FORMATS, check_pixels, costs_much, is_suspect, open_regular
-from bias_toolkit.datasets.schema import Note, ReducedImage, Reduction
+from bias_toolkit.datasets.stamps import file_stamps
 from bias_toolkit.foundation.errors import InputError, UnreadableImageError
-from bias_toolkit.foundation.files import file_stamps
 
 _TRANSPOSITIONS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bias_toolkit.datasets.dataset import Header
 from bias_toolkit.datasets.file_names import shortened
+from bias_toolkit.datasets.image_facts import Header, Note
 from bias_toolkit.datasets.listing import BOX_COLUMNS
-from bias_toolkit.datasets.schema import BOX_EDGES, Note
+from bias_toolkit.datasets.schema import BOX_EDGES
 from bias_toolkit.foundation.errors import InputError, UnreadableImageError
 from bias_toolkit.foundation.words import count
 

@@ -1,13 +1,12 @@
-"""The form in which a dataset is read: its tables with their columns, and its images at reduced size."""
+"""The form in which a dataset is read: its tables with their columns."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from bias_toolkit.datasets.image_facts import Note
 from bias_toolkit.foundation.errors import UnreadableImageError
 
 IMAGES = pa.schema([("image_id", pa.string()), ("label", pa.string()), ("width", pa.int32()), ("height", pa.int32())])
@@ -39,17 +38,6 @@ def skipped_table(skipped: Sequence[tuple[str, UnreadableImageError]]) -> pd.Dat
     return pa.Table.from_pylist(rows, SKIPPED).to_pandas()
 
 
-@dataclass(frozen=True)
-class Note:
-    """Something in a dataset that a reader left out, guessed or took in another sense.
-
-    `text` is a sentence with a count and an example. `warns` says that boxes or labels may be wrong because of it.
-    """
-
-    text: str
-    warns: bool = False
-
-
 @dataclass
 class Tables:
     """The result of a scan of a dataset: the tables `IMAGES`, `OBJECTS` and `SKIPPED`.
@@ -64,20 +52,3 @@ class Tables:
     skipped: pd.DataFrame
     dropped_boxes: int
     notes: Sequence[Note] = ()
-
-
-class ReducedImage(NamedTuple):
-    """An image of `width` × `height` pixels, decoded at 1/f of that size.
-
-    `pixels` is uint8, ceil(height / f) × ceil(width / f) × 3. The pixel in row i and column j covers the rows f·i to
-    f·(i + 1) and the columns f·j to f·(j + 1) of the image. f is 1, 2, 4 or 8.
-    """
-
-    pixels: np.ndarray
-    width: int
-    height: int
-    factor: int = 1
-
-
-Reduction = Callable[[int, int], int]
-"""From an image's upright width and height to the largest f at which it may be decoded."""

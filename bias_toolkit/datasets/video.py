@@ -14,11 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from bias_toolkit.datasets.dataset import Header
+from bias_toolkit.datasets.image_facts import Header, ReducedImage, Reduction
 from bias_toolkit.datasets.image_file import check_pixels, open_regular
-from bias_toolkit.datasets.schema import ReducedImage, Reduction
+from bias_toolkit.datasets.stamps import file_stamps
 from bias_toolkit.foundation.errors import InputError, UnreadableImageError
-from bias_toolkit.foundation.files import file_stamps
 
 VIDEO_FORMATS = {
     ".mp4": "mov",

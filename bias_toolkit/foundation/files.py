@@ -299,19 +299,6 @@ def seal_path(folder: Path, kind: str, number: int) -> Path:
     return folder / f"{kind}-{number:05d}{SEAL}"
 
 
-def file_stamps(paths: Iterable[str | os.PathLike]) -> bytes:
-    """Size and time of change (ns) of each file, as bytes; −1 for a missing file."""
-    stamps = []
-    for path in paths:
-        try:
-            status = os.stat(path)
-        except OSError:
-            stamps.append((-1, -1))
-        else:
-            stamps.append((status.st_size, status.st_mtime_ns))
-    return np.array(stamps, "<i8").tobytes()
-
-
 def file_digest(path: Path) -> str:
     """SHA-256 of a file, in hex; InputError if it is not a regular file, or cannot be opened."""
     with open_regular(path) as file:

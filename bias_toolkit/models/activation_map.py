@@ -125,7 +125,7 @@ class ActivationMap:
 
 def _spatial_activation(model: Model, images: Tensor) -> Run:
     """The last module whose output is spatial and alone determines the logits."""
-    runs = [run for run in run_watched(model.module, images) if _has_places(run)]
+    runs = [run for run in run_watched(model.module, images)[0] if _has_places(run)]
     for run in reversed(runs[-MOST_TRIES:]):
         if decide_logits(model.module, images, [run]):
             if len(run.output_shape) == 4:

@@ -76,10 +76,10 @@ def find_feature_layer(
     that the classifier has one output for two classes. Raises InputError if the layer does not exist or has no output
     per image, or if no classifier is found.
     """
-    runs = run_watched(network, images)
+    runs, output = run_watched(network, images)
     if layer is not None:
         return FeatureLayer((_named_tap(network, runs, layer),))
-    logits = network_logits(network(images))
+    logits = network_logits(output)
     shape = torch.Size([len(logits), 1]) if one_output else logits.shape
     classifiers = _classifiers(network, images, runs, shape)
     if classifiers:
@@ -176,8 +176,8 @@ def _channel_axis(module: nn.Module, shape: torch.Size) -> int:
     return 1 if last >= 3 else last
 
 
-def run_watched(network: nn.Module, images: Tensor) -> list[Run]:
-    """Run the network and return its modules, without itself, in the order in which they last finished."""
+def run_watched(network: nn.Module, images: Tensor) -> tuple[list[Run], Any]:
+    """Run the network; returns its modules but itself, in the order in which they last finished, and its output."""
     seen: dict[str, Run] = {}
 
     def hook_for(name: str) -> Callable[..., None]:
@@ -193,8 +193,8 @@ def run_watched(network: nn.Module, images: Tensor) -> list[Run]:
         for name, module in network.named_modules():
             if name:
                 hooks.enter_context(module.register_forward_hook(hook_for(name), with_kwargs=True))
-        network(images)
-    return list(seen.values())
+        output = network(images)
+    return list(seen.values()), output
 
 
 def _classifiers(network: nn.Module, images: Tensor, runs: list[Run], shape: torch.Size) -> list[Run]:

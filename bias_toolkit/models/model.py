@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from html import escape
+from typing import Any
 
 import numpy as np
 import torch
@@ -117,12 +118,12 @@ class Model:
         images = images.to(self.device, memory_format=self._memory_format)
         with self._inference():
             try:
-                self.module(images)
+                output = self.module(images)
             except Exception as error:
                 raise InputError(
                     f"The model {self.name} cannot run on {self.input_size} × {self.input_size} images: {error}"
                 ) from error
-            self.reading = self._read_outputs(images, outputs)
+            self.reading = self._read_outputs(images, output, outputs)
             self.notes += self.reading.notes
             logits = network_logits(self.module(images)).float()
             if logits.shape[0] != PROBE_IMAGES or not torch.isfinite(logits).all():
@@ -159,7 +160,7 @@ class Model:
                 "may be zero, or not have been loaded."
             )
 
-    def _read_outputs(self, images: Tensor, outputs: str | None) -> Reading:
+    def _read_outputs(self, images: Tensor, output: Any, outputs: str | None) -> Reading:
         """How the network's output is read; a hook of the network does it if it is not the usual way."""
         if (known := reading_of(self.module)) is not None:
             return known
@@ -172,7 +173,7 @@ class Model:
             return normalised(views, mean, std).contiguous(memory_format=self._memory_format)
 
         n_names = next((len(each) for each in (self.class_names, self.class_ids) if each is not None), None)
-        reading = find_reading(self.module, images, others, outputs, n_names)
+        reading = find_reading(self.module, images, output, others, outputs, n_names)
         if not reading.is_usual and (reading.place or reading.is_one):
             self.module.register_forward_hook(reading)
         return reading

@@ -92,18 +92,18 @@ def reading_of(network: nn.Module) -> Reading | None:
 def find_reading(
     network: nn.Module,
     images: Tensor,
+    output: Any,
     others: Callable[[], Tensor],
     outputs: str | None = None,
     n_names: int | None = None,
 ) -> Reading:
-    """Find how a network's output has to be read, from its outputs on images, N × 3 × W × W, and on others if needed.
+    """Find how a network's output has to be read, from that on images, N × 3 × W × W, and on others if needed.
 
     `outputs` states what the scores are, `n_names` is the number of the classes' names; None if not known. Raises
     InputError if there are no scores, one row an image, or `outputs` is not one of `OUTPUTS`, or does not fit them.
     """
     if outputs is not None and outputs not in OUTPUTS:
         raise InputError(f"--outputs is {outputs!r}, but must be one of {', '.join(OUTPUTS)}.")
-    output = network(images)
     place, why = _find_place(network, images, output, n_names)
     scores = _rows(_at(output, place))
     is_one = scores.shape[1] == 1

@@ -3,8 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import stats
-from scipy.special import expit
+from scipy.special import betaincinv, expit, ndtr
 
 STEPS = 8
 
@@ -26,7 +25,7 @@ def draw_images(rng, sizes, distance=0.4, margin=-0.9, square=0.0, intercepts=0.
     far = -0.6 * margins + 0.8 * own
     log_odds = -1.5 + distance * far + margin * margins + square * (margins**2 - 1)
     mean = expit(log_odds + intercepts * rng.normal(size=len(sizes))[of])
-    p = stats.beta.ppf(stats.norm.cdf(shared(alike)), 3 * mean, 3 * (1 - mean))
+    p = betaincinv(3 * mean, 3 * (1 - mean), ndtr(shared(alike)))
     changed = rng.binomial(STEPS, np.clip(np.nan_to_num(p), 0, 1))
     return pd.DataFrame(
         {

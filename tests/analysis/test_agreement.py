@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 
 from bias_toolkit.analysis.framing_map import kappa
 
 
+@settings(max_examples=30)
 @given(st.integers(0, 10_000), st.integers(2, 40))
 def test_it_is_cohens_kappa_of_the_resampled_images(seed, n):
     rng = np.random.default_rng(seed)

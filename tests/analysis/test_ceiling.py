@@ -16,6 +16,12 @@ def few_rounds(monkeypatch):
     monkeypatch.setattr("bias_toolkit.analysis.ceiling.BOOSTING_ROUNDS", 3)
 
 
+@pytest.fixture
+def some_rounds(monkeypatch):
+    """Enough boosting to see whether trees gain anything."""
+    monkeypatch.setattr("bias_toolkit.analysis.ceiling.BOOSTING_ROUNDS", 30)
+
+
 def images(law, n=1500, classes=30, seed=0):
     rng = np.random.default_rng(seed)
     x = rng.normal(size=(n, 2))
@@ -69,6 +75,7 @@ def test_folds_follow_the_seed():
     assert (one != other).any()
 
 
+@pytest.mark.usefixtures("some_rounds")
 def test_straight_lines_reach_all_where_the_law_is_one():
     losses = losses_of(lambda x: -1 + 0.8 * x[:, 0] - 0.8 * x[:, 1])
     row = dict(zip(CEILING_NAMES, ceiling_row(losses, resamples=200), strict=True))
@@ -77,6 +84,7 @@ def test_straight_lines_reach_all_where_the_law_is_one():
     assert row["linear_gain_low"] > 0
 
 
+@pytest.mark.usefixtures("some_rounds")
 def test_straight_lines_reach_little_of_a_curve():
     row = dict(
         zip(CEILING_NAMES, ceiling_row(losses_of(lambda x: 1.5 * x[:, 0] * x[:, 1]), resamples=200), strict=True)
@@ -100,6 +108,7 @@ def test_part_of_it():
     assert row["share_low"] < row["share"] < row["share_high"] < 0.8
 
 
+@pytest.mark.usefixtures("some_rounds")
 def test_nothing_to_explain():
     row = dict(zip(CEILING_NAMES, ceiling_row(losses_of(lambda x: 0 * x[:, 0] - 1), resamples=200), strict=True))
     assert np.isnan([row["share"], row["share_low"], row["share_high"]]).all()

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bias_toolkit.analysis.cell_means import cell_covariances, centred_ranks, complete_values, without_noise
@@ -41,6 +41,7 @@ def test_means_are_those_of_the_least_squares_fit(seed):
     np.testing.assert_allclose(complete_values(values).mean(axis=0), expected, atol=1e-9)
 
 
+@settings(max_examples=30)
 @given(st.integers(0, 10_000), st.integers(0, 11))
 def test_an_image_contributes_the_derivative_of_the_fit_by_its_weight(seed, image):
     values = with_gaps(seed)

@@ -22,7 +22,7 @@ NAMES = list(TERM_NAMES)
 
 
 @given(st.lists(st.tuples(st.integers(-3, 3), st.integers(0, 2)), min_size=2, max_size=12))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_separation_by_one_term(rows):
     x, changed = (np.array(each, float) for each in zip(*rows, strict=True))
     steps = np.full(len(x), 2.0)

@@ -256,7 +256,7 @@ def test_each_surroundings_is_its_own_and_the_same_every_time():
 
 @pytest.mark.parametrize("kind", ["plain", "given", "levels"])
 def test_the_interval_covers_what_noise_hides(kind):
-    """Sixty draws of a map whose noise hides much of a strong relation; the truth is that of the probabilities."""
+    """Forty draws of a map whose noise hides much of a strong relation; the truth is that of the probabilities."""
     rng = np.random.default_rng(11)
     density, levels = rng.normal(size=60), np.repeat([0.2, 0.4, 0.8], 20)
     logit = -1.5 - 0.25 * density + 0.1 * rng.normal(size=60)
@@ -270,7 +270,7 @@ def test_the_interval_covers_what_noise_hides(kind):
     else:
         truth = spearmanr(density, logit).statistic
     covered, observed, corrected = 0, [], []
-    for draw in range(60):
+    for draw in range(40):
         own = np.random.default_rng(draw)
         image = own.normal(size=(40, 1))
         values, accuracy = (own.binomial(8, 1 / (1 + np.exp(-part))) / 8 for part in (logit + image, right - image))
@@ -279,9 +279,9 @@ def test_the_interval_covers_what_noise_hides(kind):
         covered += found["low"] <= truth <= found["high"]
         observed.append(found["rho_observed"])
         corrected.append(found["rho"])
-    # Of 60 intervals fewer hold the truth once in 5,000 times if the chance is 95%, and nearly always if it is 67%, as
+    # Of 40 intervals fewer hold the truth once in 1,400 times if the chance is 95%, and 39 times in 40 if it is 67%, as
     # it is for half the width.
-    assert covered >= 50
+    assert covered >= 33
     assert np.mean(observed) > truth + 0.08
     assert np.mean(corrected) == pytest.approx(truth, abs=0.06)
 

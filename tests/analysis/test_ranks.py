@@ -10,7 +10,7 @@ def slow_ranks(values):
     return (rankdata(values) - (len(values) + 1) / 2) / len(values)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(data=st.data(), sizes=st.lists(st.integers(1, 8), min_size=1, max_size=4))
 def test_ranks_of_a_resample_are_those_of_its_rows(data, sizes):
     n = sum(sizes)

@@ -24,6 +24,8 @@ def paper(monkeypatch):
     from benchmarks import paper
 
     monkeypatch.setattr(paper, "load_model", partial(load_model, runtime="torch"))
+    # To say how long it will take, a study tries as many images as there are here.
+    monkeypatch.setattr("bias_toolkit.study.duration.TRIED", 1)
     full = torchvision.models.mobilenet_v2
     small = wraps(full)(lambda **options: full(width_mult=0.1, **options))
     monkeypatch.setitem(torchvision.models._api.BUILTIN_MODELS, NETWORK, small)

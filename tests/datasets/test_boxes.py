@@ -66,7 +66,7 @@ boxes_in_images = st.lists(
 headers = st.lists(st.tuples(st.integers(1, 40), st.integers(1, 40), st.integers(0, 8)), min_size=5, max_size=5)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(boxes_in_images, headers)
 def test_every_object_lies_in_its_image_and_none_is_lost(boxes, headers):
     image_ids = list("abcde")

@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import t
 
@@ -73,6 +73,7 @@ def test_joined_interval_is_that_of_two_independent_errors():
     assert with_seeds(images, [-1.0, 1.0, 0.3], DIFFERENCE)[1:3] == DIFFERENCE
 
 
+@settings(max_examples=30)
 @given(st.lists(st.floats(-1, 1), min_size=3, max_size=3))
 def test_interval_leaves_out_0_only_if_three_seeds_agree(seeds):
     value = float(np.mean(seeds))

@@ -177,7 +177,7 @@ def sweeps_of_outputs(draw):
     return probabilities.astype(np.float32), features.astype(np.float32), draw(st.integers(0, n_classes - 1))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=15)
 @given(sweeps_of_outputs())
 def test_every_share_lies_between_zero_and_one(outputs):
     measures = measures_of(*outputs)
@@ -187,7 +187,7 @@ def test_every_share_lies_between_zero_and_one(outputs):
     assert measures["margin"] <= measures["confidence"]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=15)
 @given(sweeps_of_outputs())
 def test_the_range_is_at_least_any_views_distance_from_the_centre(outputs):
     probabilities, _, _ = outputs
@@ -196,7 +196,7 @@ def test_the_range_is_at_least_any_views_distance_from_the_centre(outputs):
     assert measures_of(*outputs)["p_range"] >= distances.max()
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=15)
 @given(sweeps_of_outputs(), st.integers(0, 2**32))
 def test_other_names_for_the_classes_change_nothing(outputs, seed):
     probabilities, features, label = outputs
@@ -207,7 +207,7 @@ def test_other_names_for_the_classes_change_nothing(outputs, seed):
     pd.testing.assert_series_equal(measures_of(probabilities, features, label), renamed)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=15)
 @given(sweeps_of_outputs())
 def test_going_back_along_the_sweep_changes_no_symmetric_measure(outputs):
     probabilities, features, label = outputs

@@ -40,7 +40,7 @@ def numbered(start, count, fill=None):
     return Views(pixels, None if fill is None else np.ones((count, 1, 1), bool), fill)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     counts=st.lists(st.one_of(st.none(), st.integers(1, 12)), max_size=14),
     batch_size=st.integers(1, 10),

@@ -104,15 +104,14 @@ def test_the_promise_is_kept_on_at_least_95_percent_of_orders(law):
     `benchmarks/sequential.py` does the same with more draws and more laws.
     """
     values, half_width, price = LAWS[law]
-    draws = 30
-    found = [stopped(values, half_width, seed) for seed in range(draws)]
+    found = [stopped(values, half_width, seed) for seed in range(20)]
     truth = values.mean()
     kept = [
         known.interval[0] - 1e-9 <= truth <= known.interval[1] + 1e-9 and abs(known.mean - truth) <= half_width + 1e-9
         for known in found
     ]
-    # Of 30 orders fewer keep a promise of 95% once in 1,500 times.
-    assert np.sum(kept) >= 24
+    # Of 20 orders fewer keep a promise of 95% once in 400 times.
+    assert np.sum(kept) >= 16
     wanted = (1.96 / half_width) ** 2 * values.var()
     assert np.mean([known.n for known in found]) <= price * wanted / (1 + wanted / len(values)) + SHARD
     assert all(known.n < len(values) for known in found)
@@ -124,7 +123,7 @@ def test_the_promise_is_kept_on_at_least_95_percent_of_orders(law):
 def test_the_promise_is_kept_where_some_images_cannot_be_read():
     values = LAWS["0 or 1, even"][0]
     kept = []
-    for seed in range(40):
+    for seed in range(20):
         rng = np.random.default_rng(seed)
         order, readable = rng.permutation(values), rng.random(len(values)) < 0.9
         known = SequentialMean(len(values), 0.05)
@@ -135,7 +134,7 @@ def test_the_promise_is_kept_where_some_images_cannot_be_read():
             if known.is_known:
                 break
         kept.append(known.interval[0] <= order[readable].mean() <= known.interval[1])
-    assert np.sum(kept) >= 32
+    assert np.sum(kept) >= 16
 
 
 def test_equal_values_are_believed_after_as_many_as_the_law_of_rare_events_asks():
@@ -170,7 +169,7 @@ def test_before_the_first_value_nothing_is_known():
 eighths = st.lists(st.integers(0, 8).map(lambda k: k / 8), min_size=1, max_size=60)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(eighths, st.integers(0, 100), st.sampled_from([0.02, 0.1, 0.3]), st.integers(1, 60))
 def test_what_is_known_does_not_depend_on_how_the_values_come(values, more, half_width, cut):
     values = np.array(values)

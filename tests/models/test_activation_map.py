@@ -1,3 +1,5 @@
+from collections import OrderedDict
+
 import numpy as np
 import pytest
 import timm
@@ -23,6 +25,14 @@ SMALL = {
     "small:densenet": lambda: torchvision.models.DenseNet(8, (2, 2), 16, num_classes=N_CLASSES),
     "small:swin": lambda: torchvision.models.SwinTransformer(
         [4, 4], 24, [1, 1, 1, 1], [1, 2, 2, 4], [7, 7], num_classes=N_CLASSES
+    ),
+    "small:alexnet": lambda: nn.Sequential(
+        OrderedDict(
+            features=nn.Sequential(nn.Conv2d(3, 8, 11, 4, 2), nn.ReLU()),
+            avgpool=nn.AdaptiveAvgPool2d(6),
+            flatten=nn.Flatten(),
+            classifier=nn.Sequential(nn.Dropout(), nn.Linear(288, 16), nn.ReLU(), nn.Linear(16, N_CLASSES)),
+        )
     ),
     "small:mixer": lambda: timm.models.MlpMixer(patch_size=32, num_blocks=1, embed_dim=64, num_classes=N_CLASSES),
 }
@@ -104,7 +114,7 @@ def test_map_of_efficientnet_lite0_adds_up_to_the_logit(random_pixels):
 @pytest.mark.parametrize(
     ("spec", "layer", "head"),
     [
-        ("torchvision:alexnet", "avgpool", lambda net, a: net.classifier(a.flatten(1))),
+        ("small:alexnet", "avgpool", lambda net, a: net.classifier(a.flatten(1))),
         ("torchvision:mobilenet_v3_small", "features", lambda net, a: net.classifier(a.mean((2, 3)))),
         ("timm:mobilenetv3_small_050", "blocks", lambda net, a: net.forward_head(a)),
     ],

@@ -16,7 +16,6 @@ N_CLASSES = 12
 PLAIN = Preprocessing(mean=(0, 0, 0), std=(1, 1, 1))
 ARCHITECTURES = {
     "torchvision:resnet18": (64, "fc"),
-    "torchvision:alexnet": (64, "classifier.6"),
     "torchvision:mobilenet_v3_small": (64, "classifier.3"),
     "small:densenet": (64, "classifier"),
     "torchvision:shufflenet_v2_x0_5": (64, "fc"),

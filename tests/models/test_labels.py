@@ -177,7 +177,7 @@ def test_null_labels_are_left_out():
     assert "no labels" in none.sentence
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.data())
 def test_spelling_does_not_matter(data):
     """Every ImageNet name that no other class has is found, whatever its case and separators."""

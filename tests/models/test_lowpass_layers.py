@@ -179,7 +179,7 @@ def test_filter_comes_before_whatever_else_follows_a_convolution():
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     side=st.integers(7, 20),
     kernel=st.integers(2, 4),

@@ -93,6 +93,7 @@ def test_inceptions_normalise_their_input_as_torchvisions_do(inception, tmp_path
     assert any("normalises its input once more (transform_input)" in note for note in model.notes)
 
 
+@pytest.mark.parametrize("built", ["googlenet"], indirect=True)
 def test_inceptions_without_auxiliary_heads_or_with_a_new_head(inception, tmp_path):
     name, network, pixels, x = inception
     tensors = {each: value for each, value in network.state_dict().items() if not each.startswith(("aux", "Aux"))}
@@ -109,6 +110,7 @@ def test_inceptions_without_auxiliary_heads_or_with_a_new_head(inception, tmp_pa
     assert any("has 7 classes, not the 1,000" in note and "--label-map" in note for note in tuned.notes)
 
 
+@pytest.mark.parametrize("built", ["googlenet"], indirect=True)
 def test_a_lacking_layer_is_still_told(inception, tmp_path):
     name, network, _, _ = inception
     tensors = {each: value for each, value in network.state_dict().items() if each != "fc.bias"}

@@ -37,14 +37,15 @@ def test_the_shares_are_those_of_a_loop_over_pairs(make_framing):
 
 @pytest.mark.parametrize("law", [[0.6, 0.3, 0.1], [1 / 3, 1 / 3, 1 / 3]])
 def test_intervals_hold_the_value_of_a_known_law(make_framing, law):
-    images, draws = 40, 80
+    images, draws = 40, 40
     rng, held = np.random.default_rng(1), 0
     for _ in range(draws):
         framing, _ = make_framing(PLACES[rng.choice(3, images, p=law)])
         found = class_box_overlap(framing)["thing"]
         held += found.low <= np.square(law).sum() <= found.high
-    # 0.95, with a standard error of 0.024; more in the second law, in which every object overlaps as many others.
-    assert held / draws >= 0.9
+    # Of 40 at 95%, fewer do once in 300 times; of such of half the width, as many do once in 100 times. More hold it in
+    # the second law, in which every object overlaps as many others.
+    assert held >= 34
 
 
 def test_an_error_over_images_is_wider_when_an_image_has_copies_of_its_box(make_framing):

@@ -69,14 +69,14 @@ def test_where_nothing_differs_p_values_are_uniform_and_intervals_hold_zero(make
     monkeypatch.setattr(comparison, "classifier_test", lambda *_, **__: object())
     rng = np.random.default_rng(2)
     p_values, held = [], []
-    for _ in range(40):
+    for _ in range(25):
         pair = [framed(make_framing, rng, n, several=True) for n in (30, 40)]
         found = compare(*pair, resamples=150, permutations=39, seed=len(p_values)).variables
         p_values.append(found.set_index("variable")["p_value"])
         held.append(found["difference_low"].le(0) & found["difference_high"].ge(0))
     p_values = pd.DataFrame(p_values)
     for variable in ("cx", "log_scale", "log_aspect", "objects_per_image", "centre_bias"):
-        assert abs(p_values[variable].mean() - 0.5) < 0.16, variable
+        assert abs(p_values[variable].mean() - 0.5) < 0.2, variable
     assert 0.01 < p_values.le(0.05).mean(axis=None) < 0.1
     assert 0.91 < np.mean(held) < 0.99
 

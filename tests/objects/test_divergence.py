@@ -36,7 +36,7 @@ def test_concentrated_centres_have_the_closed_form(make_framing):
 def test_unbiased_around_zero_where_the_null_model_holds(make_framing, random_edges):
     rng = np.random.default_rng(5)
     n, corrected, raw = 60, [], []
-    for _ in range(150):
+    for _ in range(60):
         framing, _ = make_framing(random_edges(rng, n))
         expected = null_histogram(framing)
         counts = centre_histogram(framing)

@@ -11,13 +11,13 @@ from bias_toolkit.objects.locate import estimated_objects, located_shards
 from bias_toolkit.objects.locate_quality import localisation_quality
 from bias_toolkit.study.steps.located import whole_view
 
-IMAGES = 400
+IMAGES = 250
 
 
 @pytest.fixture(scope="module")
 def qualities():
     """LOCALISATION tables of the demo's two test sets, located by the network that averages its feature map."""
-    model = load_model("demo:global-pooling", device="cpu")
+    model = load_model("demo:global-pooling", device="cpu", runtime="torch")
     activation_map = ActivationMap(model)
     tables = {}
     for name in ("photographer", "uniform"):

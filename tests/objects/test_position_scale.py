@@ -62,7 +62,7 @@ def test_no_objects_give_an_empty_table(make_objects):
     assert list(framing.columns) == FRAMING.names
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(box=box_in_image())
 def test_ranges(box):
     framing = position_and_scale(*one_box(*box)).iloc[0]
@@ -72,7 +72,7 @@ def test_ranges(box):
     assert 0 < framing["cy"] < 1
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(box=box_in_image())
 def test_mirrored_boxes_are_framed_alike(box):
     x0, y0, x1, y1, width, height = box
@@ -84,7 +84,7 @@ def test_mirrored_boxes_are_framed_alike(box):
     assert mirrored["truncated"] == framing["truncated"]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(box=box_in_image(), factor=st.integers(1, 9))
 def test_resolution_does_not_matter(box, factor):
     framing = position_and_scale(*one_box(*box)).iloc[0]

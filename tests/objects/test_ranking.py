@@ -59,7 +59,7 @@ def test_the_less_is_known_the_more_is_shrunken():
 def test_intervals_of_shrunken_estimates_and_ranks_hold_the_truth():
     rng = np.random.default_rng(0)
     shrunken, ranks, nearer, signals = [], [], [], []
-    for _ in range(50):
+    for _ in range(30):
         truth, error = 0.3 + 0.1 * rng.normal(size=25), rng.uniform(0.03, 0.2, 25)
         value = truth + error * rng.normal(size=25)
         ranking = rank_categories(summary(value, error)).set_index("category").sort_index()
@@ -72,8 +72,8 @@ def test_intervals_of_shrunken_estimates_and_ranks_hold_the_truth():
     assert 0.925 <= np.mean(shrunken) <= 0.98
     assert 0.91 <= np.mean(ranks) <= 0.99
     assert np.mean(nearer) > 0.9
-    # Of 50 at 95%, fewer do once in 1,000 times.
-    assert sum(signals) >= 42
+    # Of 30 at 95%, fewer do once in 300 times.
+    assert sum(signals) >= 25
 
 
 def test_categories_of_few_images_or_without_an_interval_have_no_rank():

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bias_toolkit.foundation.intervals import expanded_confidence
@@ -62,6 +62,7 @@ def test_objects_of_one_image_are_not_independent():
     assert thrice == pytest.approx(alone, rel=0.01)
 
 
+@settings(max_examples=30)
 @given(st.floats(0.01, 100), st.floats(-1000, 1000))
 def test_follows_unit_and_origin(unit, origin):
     values = np.random.default_rng(3).normal(size=15)

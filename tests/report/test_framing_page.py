@@ -103,10 +103,12 @@ def test_mean_images_show_where_the_objects_are(page):
     assert middle > 5 * whole[: side // 8, : side // 8, 0].mean() + 20
 
 
+@pytest.mark.usefixtures("empty_figures")
 def test_twice_is_the_same(described, page, tmp_path):
+    """But for figures, of which test_write.py sees that they are."""
     write_framing_report(described, tmp_path / "again", FAST)
     for path in page.rglob("*"):
-        if path.is_file():
+        if path.is_file() and path.parent.name != "figures":
             assert path.read_bytes() == (tmp_path / "again" / path.relative_to(page)).read_bytes(), path
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from bias_toolkit.datasets.dataset import Dataset
 from bias_toolkit.datasets.file_names import escaped
+from bias_toolkit.datasets.image_facts import Note
 from bias_toolkit.datasets.layouts.layout import Layout
 from bias_toolkit.datasets.listing import Annotations, Listing
 from bias_toolkit.datasets.pixels import ImageFiles
-from bias_toolkit.datasets.schema import Note
 from bias_toolkit.datasets.video import VideoFrames, frame_id, is_video_name, probe
 from bias_toolkit.datasets.walk import holds_image, walk_images
 from bias_toolkit.foundation.errors import InputError, UnreadableImageError

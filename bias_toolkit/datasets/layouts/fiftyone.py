@@ -21,9 +21,9 @@ import pandas as pd
 from bias_toolkit.datasets.annotation_text import parse_edges, stream_json_objects
 from bias_toolkit.datasets.dataset import Dataset
 from bias_toolkit.datasets.file_names import check_inside, is_utf8, listed, shortened
+from bias_toolkit.datasets.image_facts import Note
 from bias_toolkit.datasets.layouts.layout import Layout
 from bias_toolkit.datasets.listing import BOX_COLUMNS, Annotations, sole_category
-from bias_toolkit.datasets.schema import Note
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.words import count
 

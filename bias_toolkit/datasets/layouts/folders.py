@@ -7,9 +7,9 @@ from pathlib import Path
 
 from bias_toolkit.datasets.dataset import Dataset
 from bias_toolkit.datasets.file_names import escaped
+from bias_toolkit.datasets.image_facts import Note
 from bias_toolkit.datasets.layouts.layout import ASKED, Layout
 from bias_toolkit.datasets.listing import Annotations
-from bias_toolkit.datasets.schema import Note
 from bias_toolkit.datasets.walk import files_below, holds_image, visible_folders, walk_images
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.words import count

@@ -22,9 +22,10 @@ import pyarrow.csv
 from bias_toolkit.datasets.annotation_text import decoded_lines
 from bias_toolkit.datasets.dataset import Dataset
 from bias_toolkit.datasets.file_names import shortened
+from bias_toolkit.datasets.image_facts import Note
 from bias_toolkit.datasets.layouts.layout import NAME_FOLDER, Layout
 from bias_toolkit.datasets.listing import Annotations, no_boxes, sole_category
-from bias_toolkit.datasets.schema import BOX_EDGES, Note
+from bias_toolkit.datasets.schema import BOX_EDGES
 from bias_toolkit.datasets.walk import holds_image, walk_images
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.progress import Progress

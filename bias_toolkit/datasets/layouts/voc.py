@@ -22,10 +22,10 @@ from bias_toolkit.datasets.annotation_text import read_lines
 from bias_toolkit.datasets.annotation_xml import read_annotation, read_annotations
 from bias_toolkit.datasets.dataset import Dataset
 from bias_toolkit.datasets.file_names import check_inside, escaped, listed
+from bias_toolkit.datasets.image_facts import Note
 from bias_toolkit.datasets.layouts import imagenet
 from bias_toolkit.datasets.layouts.layout import NAME_FOLDER, Layout
 from bias_toolkit.datasets.listing import BOX_COLUMNS, Annotations, sole_category
-from bias_toolkit.datasets.schema import Note
 from bias_toolkit.datasets.walk import files_below, holds_image, is_image_name, visible_folders, walk_images
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.progress import Progress

@@ -19,10 +19,10 @@ from bias_toolkit.datasets.annotation_text import parse_json
 from bias_toolkit.datasets.contained import ContainedImages, check_size
 from bias_toolkit.datasets.dataset import Dataset
 from bias_toolkit.datasets.file_names import check_inside, escaped, is_utf8, shortened
+from bias_toolkit.datasets.image_facts import Note
 from bias_toolkit.datasets.layouts.layout import Layout
 from bias_toolkit.datasets.listing import Annotations, Listing
 from bias_toolkit.datasets.records import LABELS, box_table, first_of, label_text, objects_in
-from bias_toolkit.datasets.schema import Note
 from bias_toolkit.datasets.shard_files import place_of, shard_files
 from bias_toolkit.datasets.walk import holds_image, is_image_name, why_not_read
 from bias_toolkit.foundation.errors import InputError, UnreadableImageError

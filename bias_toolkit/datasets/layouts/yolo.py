@@ -26,9 +26,9 @@ import yaml
 from bias_toolkit.datasets.annotation_text import decoded_lines, read_lines
 from bias_toolkit.datasets.dataset import Dataset
 from bias_toolkit.datasets.file_names import check_inside, is_utf8, shortened
+from bias_toolkit.datasets.image_facts import Note
 from bias_toolkit.datasets.layouts.layout import Layout
 from bias_toolkit.datasets.listing import BOX_COLUMNS, Annotations, sole_category
-from bias_toolkit.datasets.schema import Note
 from bias_toolkit.datasets.walk import first_images, is_image_name, walk_images
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.progress import Progress

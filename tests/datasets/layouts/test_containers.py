@@ -14,6 +14,8 @@ import webdataset
 from PIL import Image
 
 from bias_toolkit import InputError, load_dataset
+from bias_toolkit.datasets import pixels as pixels_of_files
+from bias_toolkit.datasets.decoding_apart import decoded_apart
 
 SIDES = (12, 10)
 
@@ -214,17 +216,22 @@ def test_the_fingerprint_follows_the_tars(shards):
     assert load_dataset(folder).fingerprint != before
 
 
-def test_upright_pixels_and_hostile_images(tmp_path):
+def test_upright_pixels_and_hostile_images(tmp_path, monkeypatch):
     """Bytes inside a tar are decoded as files are: EXIF applied, bombs in a process of their own."""
+    apart = []
+    monkeypatch.setattr(pixels_of_files, "decoded_apart", lambda *task: apart.append(task[0]) or decoded_apart(*task))
+    monkeypatch.setattr("bias_toolkit.datasets.image_file._LARGE", 10_000)
     pixels = pictures(1)[0]
     exif = Image.Exif()
     exif[0x0112] = 6
-    bomb = encoded(np.zeros((9000, 9000, 3), np.uint8))
+    bomb = encoded(np.zeros((101, 100, 3), np.uint8))
     write_tar(tmp_path / "a.tar", [("a.png", encoded(pixels, exif=exif)), ("b.png", bomb)])
     dataset = load_dataset(tmp_path / "a.tar")
     np.testing.assert_array_equal(dataset.read("a.png"), np.rot90(pixels, -1))
-    assert dataset.images["width"].tolist() == [10, 9000]
-    assert dataset.read("b.png").shape == (9000, 9000, 3)
+    assert dataset.images["width"].tolist() == [10, 100]
+    assert apart == []
+    assert dataset.read("b.png").shape == (101, 100, 3)
+    assert apart == ["pixels"]
 
 
 # Hugging Face

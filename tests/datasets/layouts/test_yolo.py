@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -210,6 +210,7 @@ def test_fractions_are_of_the_upright_image(tmp_path, make_image, make_text, row
     assert rows(dataset.objects)[0][3:] == pytest.approx((0, 4, 4, 6), abs=1e-5)
 
 
+@settings(max_examples=30)
 @given(st.data())
 def test_boxes_come_back_as_they_were_written(data):
     edge = st.floats(0, 1, allow_subnormal=False)

@@ -81,7 +81,7 @@ def test_classes_of_few_images(bare_source, analysis_of):
     assert finding.claim == "Too few images of each class to say whether classes differ in stability."
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=20)
 @given(st.lists(st.tuples(st.floats(0.1, 0.9), st.floats(0.01, 0.1)), min_size=2, max_size=8))
 def test_a_class_differs_if_its_line_in_the_figure_leaves_out_the_mean(values):
     per_image = pd.DataFrame({"label": "c", "p_top1_change": np.linspace(0.1, 0.9, 30 * len(values))})

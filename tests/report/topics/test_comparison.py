@@ -192,7 +192,7 @@ def test_one_rule_for_what_is_found_and_what_is_shown():
     assert finding.estimate.low == pytest.approx(math.exp(0.0005))
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=20)
 @given(st.lists(st.tuples(st.floats(-0.5, 0.5), st.floats(0.001, 0.3)), min_size=7, max_size=7))
 def test_a_difference_is_found_where_its_interval_says_so(values):
     rows = [row(name, *value) for name, value in zip(NAMES, values, strict=True)]

@@ -119,7 +119,7 @@ def test_factors_are_a_family():
     assert "“pose” is the one nearest to a difference" in finding.evidence
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=20)
 @given(st.lists(st.tuples(*[st.floats(-0.5, 0.5), st.floats(0.01, 0.3)] * 2), min_size=1, max_size=8))
 def test_a_factor_is_found_where_its_interval_says_so(values):
     rows = [factor(f"f{i}", a, b, c, d) for i, (a, b, c, d) in enumerate(values)]
