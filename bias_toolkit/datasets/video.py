@@ -161,7 +161,7 @@ def _decoding() -> Iterator[None]:
         yield
     except InputError:
         raise
-    except (OSError, ValueError, RuntimeError, LookupError) as error:
+    except Exception as error:  # many of FFmpeg's are of no other kind
         # FFmpeg says of a seek that failed that it is not permitted.
         reason = None if isinstance(error, PermissionError) else getattr(error, "strerror", None)
         raise UnreadableImageError(f"the video cannot be decoded: {reason or 'it is damaged'}") from error
