@@ -159,7 +159,7 @@ def _decoding() -> Iterator[None]:
     """Say a fault of FFmpeg's as an UnreadableImageError."""
     try:
         yield
-    except InputError:
+    except (InputError, UnreadableImageError):
         raise
     except Exception as error:  # many of FFmpeg's are of no other kind
         # FFmpeg says of a seek that failed that it is not permitted.
