@@ -158,9 +158,9 @@ def _decoding() -> Iterator[None]:
     """Say a fault of FFmpeg's as an UnreadableImageError."""
     try:
         yield
-    except InputError:
+    except (InputError, UnreadableImageError):
         raise
-    except (OSError, ValueError, RuntimeError, LookupError) as error:
+    except Exception as error:  # many of FFmpeg's are of no other kind
         # FFmpeg says of a seek that failed that it is not permitted.
         reason = None if isinstance(error, PermissionError) else getattr(error, "strerror", None)
         raise UnreadableImageError(f"the video cannot be decoded: {reason or 'it is damaged'}") from error

@@ -103,6 +103,18 @@ def test_a_video_that_was_filmed_upright_is_turned(make_video):
     assert pixels[-20:].min() > 40
 
 
+@pytest.mark.parametrize("kind", ["EOFError", "PatchWelcomeError", "InvalidDataError", "MemoryError"])
+def test_each_fault_of_ffmpeg_is_a_sentence(make_video, monkeypatch, kind):
+    path = make_video("a.mp4", 2)
+
+    def fail(*_, **__):
+        raise getattr(av.error, kind)(1, "it went wrong", "a.mp4")
+
+    monkeypatch.setattr(av, "open", fail)
+    with pytest.raises(InputError, match=r"a\.mp4: the video cannot be decoded: it went wrong"):
+        load_dataset(path)
+
+
 def test_a_video_that_was_cut_after_it_was_listed(make_video):
     path = make_video("a.mkv", 50)
     dataset = load_dataset(path)
