@@ -69,6 +69,15 @@ def inputs(photographs):
     return photographs["train"], photographs["test"], "demo"
 
 
+WORKED_WITH = (
+    *("faiss", "sklearn.datasets", "sklearn.ensemble", "statsmodels.api", "safetensors.torch"),
+    *("bias_toolkit.report.write", "bias_toolkit.report.explanation.page", "bias_toolkit.explain.explainer"),
+    *("bias_toolkit.study.study", "bias_toolkit.models.load", "bias_toolkit.objects.locate_quality"),
+    *("bias_toolkit.features.index.training_index", "bias_toolkit.models.lowpass", "bias_toolkit.models.torch_runtime"),
+)
+"""Modules that the commands import when they need them."""
+
+
 def test_kills_at_random_moments_leave_no_trace(tmp_path, monkeypatch):
     """Every file of a study each of whose commands was killed is that of a study that nothing disturbed.
 
@@ -76,10 +85,15 @@ def test_kills_at_random_moments_leave_no_trace(tmp_path, monkeypatch):
     """
     monkeypatch.syspath_prepend(PROJECT)
     from benchmarks import forked_runs
+    from bias_toolkit.report.page.page import Page, render
+    from bias_toolkit_cli.commands import COMMANDS, command_line
 
     monkeypatch.setattr(forked_runs, "MAP", ("--images", "3", "--position", "0.5", "--scale", "0.4", "--scale", "0.6"))
-    for name in ("faiss", "sklearn.ensemble", "statsmodels.api", "bias_toolkit.report", "bias_toolkit.explain"):
+    for name in WORKED_WITH:
         import_module(name)
+    command_line([*COMMANDS])
+    # Compiles the template.
+    render(Page("", [], [], []))
 
     def run(command, study, **options):
         return forked_runs.run(command, study, prepare_child=partial(forked_runs.make_small, quick=True), **options)
