@@ -99,13 +99,16 @@ def _digits(training: bool) -> np.ndarray:
     return order[:cut] if training else order[cut:]
 
 
-@cache
 def demo_scenes(name: str) -> Mapping[str, Scene]:
     """The content of each picture of a demo dataset, by image id, in order; InputError if there is no such dataset.
 
     All are drawn at random at once, so that a picture does not depend on the order of reading.
     """
-    recipe = _recipe(name)
+    return _scenes(_recipe(name))
+
+
+@cache
+def _scenes(recipe: _Recipe) -> Mapping[str, Scene]:
     rng = np.random.default_rng(recipe.seed)
     n = recipe.images
     digits = rng.choice(_digits(recipe.training), size=n)

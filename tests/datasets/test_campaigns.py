@@ -13,6 +13,6 @@ def test_damaged_files_end_in_results_or_sentences(capsys, monkeypatch):
     out, err = capsys.readouterr()
     assert code == 0, out
     assert "| 36 |" in out
-    assert "| COCO | 1 | 0 |" in out
+    assert "| label map CSV | 1 | 0 |" in out
     assert "Runs in which something was wrong: 0" in out
     assert err == ""

@@ -195,7 +195,7 @@ def test_bars_say_the_step_of_how_many_and_the_set(photographs, fast, tmp_path):
     @contextmanager
     def progress(description, total, done=0):
         bars.append((description, total))
-        yield lambda count: None
+        yield lambda count, note="": None
 
     Study(tmp_path / "study", photographs["train"], photographs["test"], "demo", **fast).sweep(progress)
     assert ("Reading image headers, train", 60) in bars

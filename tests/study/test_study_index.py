@@ -94,7 +94,7 @@ def test_a_search_in_parts_gives_the_same_files_and_leaves_no_part(study, monkey
 
     whole = files()
     sharding = dataclasses.replace(steps.neighbours.sharding, size=7)
-    monkeypatch.setattr(steps.neighbours, "__dict__", steps.neighbours.__dict__ | {"sharding": sharding})
+    monkeypatch.setitem(vars(steps.neighbours), "sharding", sharding)
     assert files() == whole
     expected = {"neighbours.parquet", "distances.parquet", "spacing.npy", "shared.json"}
     assert set(whole) == expected | ({"search_quality.parquet"} if index != "exact" else set())

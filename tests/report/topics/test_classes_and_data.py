@@ -120,14 +120,14 @@ def test_data(bare_source):
     skipped = pd.DataFrame({"split": ["test"] * 3 + ["train"], "image_id": ["a.png", "b.png", "c.png", "u.png"]})
     found = data_findings(dataclasses.replace(contents, datasets={"train": train, "test": test}, skipped=skipped))
     assert [finding.claim for finding in found] == [
-        "1 image of the training set could not be used and was left out.",
-        "3 images of the test set could not be used and were left out.",
-        "2 boxes of the training set had no area inside the image and were dropped.",
+        "One image of the training set could not be used and was left out.",
+        "Some images of the test set could not be used and were left out.",
+        "Some boxes of the training set had no area inside the image.",
     ]
     assert [finding.evidence.partition(". ")[0] for finding in found] == [
         "1 of 100 images was left out (u.png)",
         "3 of 1,000 images were left out (for example a.png)",
-        "",
+        "2 boxes were dropped.",
     ]
     # From one in a hundred images on, it is among the first findings.
     assert [finding.rank for finding in found] == [14, None, None]

@@ -76,7 +76,8 @@ def data_findings(contents: LeftOut) -> list[Finding]:
     for split, dataset in contents.datasets.items():
         if n := dataset.n_skipped:
             n_images = n + dataset.n_images
-            claim = f"{count(n, 'image')} of the {SET_NAMES[split]} set could not be used and {was(n)} left out."
+            some = "One image" if n == 1 else "Some images"
+            claim = f"{some} of the {SET_NAMES[split]} set could not be used and {was(n)} left out."
             names = contents.skipped.loc[contents.skipped["split"].eq(split), "image_id"].unique()
             evidence = (
                 f"{n:,} of {count(n_images, 'image')} {was(n)} left out {example(names)}. The reasons are under “What "
@@ -86,7 +87,10 @@ def data_findings(contents: LeftOut) -> list[Finding]:
             findings.append(Finding(Heading.DATA, Kind.CAUTION, claim, evidence, rank=rank))
     for split, dataset in contents.datasets.items():
         if dataset.dropped_boxes:
-            findings.append(Finding(Heading.DATA, Kind.CAUTION, _dropped(split, dataset.dropped_boxes)))
+            some = "One box" if dataset.dropped_boxes == 1 else "Some boxes"
+            claim = f"{some} of the {SET_NAMES[split]} set had no area inside the image."
+            evidence = f"{count(dataset.dropped_boxes, 'box', 'boxes')} {was(dataset.dropped_boxes)} dropped."
+            findings.append(Finding(Heading.DATA, Kind.CAUTION, claim, evidence))
         if warnings := [note["text"] for note in dataset.notes if note["warns"]]:
             claim = f"Some boxes or labels of the {SET_NAMES[split]} set may be wrong, as the annotations leave doubt."
             findings.append(Finding(Heading.DATA, Kind.CAUTION, claim, warnings[0], rank=LEFT_OUT_RANK))
@@ -107,14 +111,12 @@ def _sample(contents: LeftOut) -> str:
 
 def _dropped_boxes(contents: LeftOut) -> list[str]:
     """A sentence on the boxes of each set that had no area."""
-    dropped = {split: dataset.dropped_boxes for split, dataset in contents.datasets.items()}
-    return [_dropped(split, n) for split, n in dropped.items() if n]
-
-
-def _dropped(split: str, n: int) -> str:
-    return (
-        f"{count(n, 'box', 'boxes')} of the {SET_NAMES[split]} set had no area inside the image and {was(n)} dropped."
-    )
+    dropped = {SET_NAMES[split]: dataset.dropped_boxes for split, dataset in contents.datasets.items()}
+    return [
+        f"{count(n, 'box', 'boxes')} of the {name} set had no area inside the image and {was(n)} dropped."
+        for name, n in dropped.items()
+        if n
+    ]
 
 
 def _notes(contents: LeftOut) -> list[str]:
