@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.pipeline.step import Job, sharded
 from bias_toolkit.study.settings import INTERVAL_RULE
 from bias_toolkit.study.steps.features import features
@@ -41,6 +42,11 @@ class _Asked:
         self.training = results.training_index
         self.features, self.image_ids = StoredFeatures(store.arrays), store.image_ids
         self.rows = {image_id: row for row, image_id in enumerate(self.training.image_ids)}
+        if not self.rows.keys() <= set(job.inputs.train.images["image_id"]):
+            folder = results.folder / index.name
+            raise InputError(
+                f"{folder} names images that are not in the training set; remove that folder, and run again."
+            )
         twins = job.inputs.twins(self.image_ids)
         self.own = np.array([self.rows.get(twin, -1) for twin in twins], dtype=np.int64)
         self.k = max(settings.neighbours, NEAREST)
