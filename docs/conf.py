@@ -47,6 +47,7 @@ IN_THE_REPOSITORY = {
     "../CONTRIBUTING.md": "about/contributing.md",
     "../CHANGELOG.md": "about/changelog.md",
     "../benchmarks/COVERAGE.md": "about/coverage.md",
+    "../benchmarks/IMAGENET_SIZE.md": "about/imagenet-size.md",
     "../benchmarks/RESULTS.md": "about/benchmarks.md",
 }
 """Files beside docs/ that pages link to, and the pages that show them on the site."""
