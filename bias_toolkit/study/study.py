@@ -285,7 +285,8 @@ class Study:
             when_read=self._when_read,
             **{name: value for name, value in settings.to_dict().items() if value is not None},
         )
-        first.inputs.take_model(self.model)
+        if self.inputs.has_open_model:
+            first.inputs.take_model(self.model)
         return first.run(progress)
 
     def _first_answers(self) -> list[Path]:
