@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bias_toolkit.datasets import load_dataset
+from bias_toolkit.datasets import demo, load_dataset
 from bias_toolkit.datasets.demo import DEMO_DATASETS, demo_consequences, demo_law, demo_scenes, load_demo_dataset
 from bias_toolkit.datasets.demo_scenes import IMAGE_SIDE, Scene, draw, glyphs
 from bias_toolkit.foundation.errors import InputError, UnreadableImageError
@@ -132,3 +132,11 @@ def test_unknown_names():
             function("test")
     with pytest.raises(UnreadableImageError, match=r"no image nothing\.png"):
         load_demo_dataset("train").read("nothing.png")
+
+
+def test_a_recipe_that_was_changed_draws_its_own_scenes(monkeypatch):
+    whole = demo_scenes("train")
+    with monkeypatch.context() as patch:
+        patch.setitem(demo._RECIPES, "train", replace(demo._RECIPES["train"], images=3))
+        assert len(demo_scenes("train")) == 3
+    assert demo_scenes("train") == whole

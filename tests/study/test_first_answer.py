@@ -217,3 +217,12 @@ def test_sample_of_a_dataset():
     assert sample.objects.equals(of_chosen.reset_index(drop=True))
     assert sample.skipped.empty
     assert whole.sampled(2000, seed=0) is whole
+
+
+def test_a_first_answer_that_is_there_opens_no_model(answered, monkeypatch):
+    def refuse(*arguments, **options):
+        raise AssertionError("the model was opened")
+
+    monkeypatch.setattr("bias_toolkit.models.load_model", refuse, raising=False)
+    first = Study(answered.folder).quick()
+    assert first.folder == answered.folder / "quick"

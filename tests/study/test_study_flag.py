@@ -3,6 +3,7 @@
 import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from bias_toolkit import Flag, InputError, Study, load_dataset, load_model
 from bias_toolkit.analysis.flag import COMBINATION, MARGIN
 from bias_toolkit.datasets import read_pixels
 from bias_toolkit.study.flagging import evaluate_on
+from bias_toolkit.study.steps.flag import _found
 
 MODEL = "demo:fully-connected"
 NUMBERS = ["nn_distance", "knn_distance", "disagreement"]
@@ -258,3 +260,21 @@ def test_a_study_without_scores_is_refused_with_the_command(two_flagged, tmp_pat
     shutil.rmtree(bare / "flag")
     with pytest.raises(InputError, match="run `bias-toolkit flag` on it first"):
         evaluate_on(flagged, Study(bare))
+
+
+def test_neighbours_that_are_stored_are_taken_only_if_they_are_of_the_index():
+    table = pd.DataFrame({"image_id": ["a", "a", "b", "b"], "rank": [1, 2, 1, 2]})
+    table = table.assign(neighbour_id=["y", "x", "x", "y"], distance=np.float32([0.1, 0.2, 0.3, 0.4]))
+
+    def found(neighbours=10, **changed):
+        results = SimpleNamespace(neighbours=table.assign(**changed))
+        job = SimpleNamespace(settings=SimpleNamespace(neighbours=neighbours), results=results)
+        return _found(job, ["b", "a"], {"x": 0, "y": 1})
+
+    distances, rows = found()
+    np.testing.assert_array_equal(distances, np.float32([[0.3, 0.4], [0.1, 0.2]]))
+    np.testing.assert_array_equal(rows, [[0, 1], [1, 0]])
+    assert found(neighbours=9) is None
+    assert found(neighbour_id=["y", "x", "x", "of another index"]) is None
+    assert found(rank=[0, 1, 1, 2]) is None
+    assert found(rank=[1, 2, 1, 3]) is None

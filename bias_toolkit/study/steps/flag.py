@@ -130,7 +130,10 @@ def _scored(job: Job, classes: np.ndarray) -> pd.DataFrame:
 
 
 def _found(job: Job, image_ids: list[str], rows: Mapping[str, int]) -> tuple[np.ndarray, np.ndarray] | None:
-    """The distances and rows of the nearest training images, as the study has them; None if it keeps too few."""
+    """The distances and rows of the nearest training images, as the study has them.
+
+    None if it keeps too few, or they are not of this index.
+    """
     import numpy as np
     import pandas as pd
 
@@ -142,7 +145,9 @@ def _found(job: Job, image_ids: list[str], rows: Mapping[str, int]) -> tuple[np.
     table, image = table[wanted], image[wanted]
     shape = len(image_ids), min(NEAREST, len(rows))
     distances, found = np.full(shape, np.nan, np.float32), np.full(shape, -1, np.int64)
-    place = table["rank"].to_numpy() - 1
+    place, row = table["rank"].to_numpy() - 1, table["neighbour_id"].map(rows)
+    if row.isna().any() or not ((place >= 0) & (place < shape[1])).all():
+        return None
     distances[image, place] = table["distance"]
-    found[image, place] = table["neighbour_id"].map(rows)
+    found[image, place] = row
     return distances, found
