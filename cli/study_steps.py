@@ -122,9 +122,11 @@ def index(study: StudyFolder, options: dict[str, Any]) -> None:
     )
 
 
-@takes_study_options(steps.measures, steps.noise)
+@takes_study_options(steps.measures, steps.noise, also=["resamples", "permutations", "placements"])
 def sweep(study: StudyFolder, options: dict[str, Any]) -> None:
     """Move every test image pixel by pixel and measure how the model's answer changes.
+
+    The intervals printed come from --resamples. The study keeps --permutations and --placements for its report.
 
     Example: bias-toolkit sweep study --protocol crop --protocol embed --size 1 --size 0.5 --size 2
     """
@@ -138,8 +140,8 @@ def sweep(study: StudyFolder, options: dict[str, Any]) -> None:
     noise = opened.noise_floor
     lines = [*left_out_sentences(opened.results.skipped_images), f"{opened.label_record['sentence']}."]
     lines += [
-        f"{row.protocol} {row.transform}, size {row.size:g}: {row.measure} {row.value:.4f} "
-        f"({row.low:.4f} to {row.high:.4f}), {row.n:,} {'clips' if row.protocol == 'frames' else 'images'}"
+        f"{row.protocol} {row.transform}, size {row.size:g}: {row.measure} {row.value:.4g} "
+        f"({row.low:.4g} to {row.high:.4g}), {row.n:,} {'clips' if row.protocol == 'frames' else 'images'}"
         for row in summary.itertuples()
         if row.n
     ]

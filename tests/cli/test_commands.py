@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from bias_toolkit.analysis import measure_summary
 from bias_toolkit.study import Study
 from bias_toolkit_cli.commands import COMMANDS
 
@@ -89,7 +90,7 @@ def test_steps_print_json(run, finished, tmp_path):
     study = shutil.copytree(finished.folder, tmp_path / "study")
     results = {}
     for command in ("embed", "index", "sweep", "objects", "analyse"):
-        code, out, _ = run(command, study, "--json")
+        code, out, _ = run(command, study, "--json", *(["--resamples", "120", "--permutations", "110"] if command == "sweep" else []))
         assert code == 0
         results[command] = json.loads(out)
     assert results["embed"]["train"]["images"] == 60
@@ -97,6 +98,9 @@ def test_steps_print_json(run, finished, tmp_path):
     row = next(row for row in results["sweep"]["sweeps"] if row["measure"] == "p_top1_change")
     assert row["value"] == pytest.approx(finished.measures["p_top1_change"].mean())
     assert row["low"] < row["value"] < row["high"]
+    expected = measure_summary(finished.measures, resamples=120, seed=finished.settings.seed)
+    assert results["sweep"]["sweeps"] == expected.to_dict("records")
+    assert Study(study).settings.permutations == 110
     assert results["objects"]["train"][0]["n_objects"] == 60
     assert {row["kind"] for row in results["analyse"]["correlations"]} == {"plain", "partial", "within class"}
 

@@ -1,6 +1,7 @@
 """Operations that subsample: that each is found, with its strides, and that samples of u are its result."""
 
 from collections import OrderedDict
+from functools import partial
 
 import numpy as np
 import pytest
@@ -93,15 +94,24 @@ def seen(network, pictures, plan=None):
     return found
 
 
-@pytest.mark.parametrize("name", EXPECTED)
+FULL = {name: (partial(models.get_model, name), 224) for name in EXPECTED}
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "side"),
+    [
+        *((name, make, 64) for name, make in SMALL.items()),
+        *(pytest.param(name, *full, marks=pytest.mark.extras, id=f"{name}-full") for name, full in FULL.items()),
+    ],
+)
 @torch.no_grad()
-def test_every_operation_is_found_and_samples_of_u_are_its_result(name):
+def test_every_operation_is_found_and_samples_of_u_are_its_result(name, make, side):
     torch.manual_seed(0)
-    network = SMALL[name]().eval()
-    plan = find_subsampling(network, 64)
+    network = make().eval()
+    plan = find_subsampling(network, side)
     assert described(plan.operations) == EXPECTED[name]
     assert plan.unmeasured == ()
-    pictures = images(64)
+    pictures = images(side)
     outputs = network(pictures)
     found = []
 
