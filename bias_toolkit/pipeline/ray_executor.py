@@ -284,6 +284,8 @@ class RayExecutor:
                     f"Ray could not start on this machine ({first_line(error)}); leave out --executor ray, or name a "
                     "cluster by --ray-address."
                 ) from error
+        # Ray prints what its nodes report on standard output, also the log of one that left, and no option prevents it.
+        ray._private.worker._worker_logs_enabled = False
 
     def _nodes(self) -> list[dict[str, Any]]:
         import ray

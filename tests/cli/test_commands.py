@@ -88,9 +88,9 @@ def test_report_prints_findings_and_the_page(run, photographs, tmp_path):
 
 def test_steps_print_json(run, finished, tmp_path):
     study = shutil.copytree(finished.folder, tmp_path / "study")
-    results = {}
+    results, options = {}, {"sweep": ["--resamples", "120", "--permutations", "110"]}
     for command in ("embed", "index", "sweep", "objects", "analyse"):
-        code, out, _ = run(command, study, "--json", *(["--resamples", "120", "--permutations", "110"] if command == "sweep" else []))
+        code, out, _ = run(command, study, "--json", *options.get(command, []))
         assert code == 0
         results[command] = json.loads(out)
     assert results["embed"]["train"]["images"] == 60

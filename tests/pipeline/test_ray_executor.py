@@ -1,6 +1,7 @@
 """Shards that Ray's workers do on two nodes: the result is that of one process, whatever happens to them."""
 
 import socket
+import subprocess
 import sys
 import time
 
@@ -120,6 +121,28 @@ def test_a_node_that_leaves_does_not_end_the_run(study, begun, cluster, whole):
     cluster.second = cluster.add_node(num_cpus=1)
     assert done == [0, 1, 2]
     assert_whole(study, whole)
+
+
+LEAVING = """
+import sys, time
+import ray
+from ray.cluster_utils import Cluster
+from bias_toolkit.pipeline.ray_executor import RayExecutor
+
+node = {"num_cpus": 1, "object_store_memory": 100 * 2**20}
+cluster = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})
+second = cluster.add_node(**node)
+RayExecutor(cluster.address, log=sys.argv[1])._connect()
+cluster.remove_node(second, allow_graceful=False)
+while all(each["Alive"] for each in ray.nodes()):
+    time.sleep(0.2)
+time.sleep(3)
+"""
+
+
+def test_what_ray_reports_of_a_node_that_left_is_not_printed(tmp_path):
+    done = subprocess.run([sys.executable, "-c", LEAVING, tmp_path / "ray.log"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "")
 
 
 def test_an_error_of_the_work_is_one_sentence_and_its_traceback_is_logged(begun, executor, log):
