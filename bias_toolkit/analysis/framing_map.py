@@ -86,12 +86,12 @@ def analyse_map(
     `correlations` has these kinds for P(top-1 change) and MAC. `all` is over all cells. Over the recognised cells there
     are `recognised`, `given accuracy` (partial, given the cell's accuracy), `when right` (only views whose centre
     view's top-1 class is the label) and `position` (ranks within each scale, pooled, so that only the position
-    differs). Without labels there are `all` and `position`, over all cells. See `cell_correlation` for rho and its
+    differs). Without labels, or with one label, there are `all` and `position`, over all cells. See `cell_correlation` for rho and its
     interval; rho is null for fewer than 8 cells.
 
     `contrasts` has the mean over the tenth of the recognised cells with the highest density (at least one cell), over
     the tenth with the lowest, and their difference: of P(top-1 change), MAC and accuracy for `recognised` (without
-    labels: `all`), and of the first two for `when right`.
+    labels, or with one: `all`), and of the first two for `when right`.
     """
     parts = {name: [] for name in ("cells", "correlations", "contrasts")}
     groups = list(framed.groupby("surroundings", sort=False))
@@ -128,7 +128,8 @@ def _cells(
         .assign(surroundings=surroundings, log_density=np.nan)
     )
     columns = pd.MultiIndex.from_frame(table[CELL])
-    labelled = bool(rows["label_index"].notna().any())
+    # With one label, a model that follows the objects and one that always gives the same answer agree with it alike.
+    labelled = rows["label_index"].nunique() > 1
     right = rows["top1"].eq(rows["label_index"]).fillna(False).astype(bool)
     measured = {name: rows[name] for name in COMPARED_MEASURES}
     measured |= {_when_right(name): rows[name].where(right) for name in RELATED_MEASURES}
@@ -146,7 +147,8 @@ def _cells(
         for end, numbers in zip(("", "_low", "_high"), (values[name].mean(axis=0), *limits.T), strict=True):
             # The sum of an image and a cell effect can lie outside [0, 1].
             table[f"{name}{end}"] = np.clip(numbers, 0.0, 1.0)
-    table = table.merge(_agreement(rows, resamples, rng), on=CELL, how="left", validate="one_to_one")
+    agreement = _agreement(rows if labelled else rows[:0], resamples, rng)
+    table = table.merge(agreement, on=CELL, how="left", validate="one_to_one")
     recognised = table["kappa_low"].gt(DETERMINED) if labelled else [None] * len(table)
     table["recognised"] = pd.array(recognised, dtype="boolean")
     table["among_lowest"] = _among_lowest(values["p_top1_change"], _usable(table), resamples, rng)
@@ -164,7 +166,7 @@ def _limits(measured: np.ndarray, complete: np.ndarray, means: np.ndarray) -> tu
 
 
 def _agreement(rows: pd.DataFrame, resamples: int, rng: np.random.Generator) -> pd.DataFrame:
-    """κ of the centre views' answers with the labels in each cell, with its interval; NaN without labels."""
+    """κ of the centre views' answers with the labels in each cell, with its interval; no cell without labels."""
     agreements = []
     for cell, group in rows.dropna(subset=["label_index"]).groupby(CELL):
         answers, labels = (group[name].to_numpy(np.int64) for name in ("top1", "label_index"))

@@ -51,8 +51,9 @@ MAP_CELLS = pa.schema(
 )
 """One row per cell of a framing map: the measures over its images with 95% intervals, and the log density of the
 training objects' position and log scale there. `kappa` is the agreement of the centre views' top-1 classes with the
-labels beyond chance; `recognised` says whether its interval is above 0 (null without labels). `among_lowest` says
-whether P(top-1 change) there cannot be distinguished from the lowest one among the recognised cells."""
+labels beyond chance; `recognised` says whether its interval is above 0. Both are null without labels, or if all are
+the same. `among_lowest` says whether P(top-1 change) there cannot be distinguished from the lowest one among the
+recognised cells."""
 
 MAP_CORRELATIONS = pa.schema(
     [

@@ -218,14 +218,19 @@ def test_cells_of_few_images_are_left_out():
     assert analyse_map(table[table["image_id"] < "005"], DENSITY, resamples=100).cells.empty
 
 
-def test_without_labels_all_cells_count():
-    table = framed(FALLING, n_images=40).assign(
-        label_index=pd.array([None] * 40 * len(CELLS), "Int32"), accuracy=np.nan
-    )
+@pytest.mark.parametrize("label", [None, 3])
+def test_without_labels_that_differ_all_cells_count(label):
+    table = framed(FALLING, n_images=40)
+    right = np.nan if label is None else table["accuracy"]
+    table = table.assign(label_index=pd.array([label] * len(table), "Int32"), accuracy=right)
+    if label is not None:
+        table["top1"] = table["top1"].where(right.eq(0), label).astype("int32")
     found = analyse_map(table, DENSITY, resamples=100)
     assert found.cells["recognised"].isna().all()
+    assert found.cells["kappa"].isna().all()
+    assert found.cells["accuracy"].isna().all() == (label is None)
     assert list(found.correlations["kind"].unique()) == ["all", "position"]
-    assert set(found.contrasts["kind"]) == {"all"}
+    assert set(found.contrasts["kind"]) == ({"all"} if label is None else {"all", "when right"})
     assert row(found.correlations, measure="p_top1_change", kind="all")["high"] < 0
     assert found.cells["among_lowest"].any()
 

@@ -84,7 +84,7 @@ def _tables() -> dict[str, Any]:
     needs=[images, framed.where(lambda inputs, _: inputs.shown_surroundings)],
     inputs=["model"],
     settings=["map_images", "map_positions", "map_scales", "map_surroundings", "feature_size", "resamples", "seed"],
-    also=lambda: {"intervals": INTERVAL_RULE},
+    also=lambda: {"intervals": INTERVAL_RULE, "recognised": "labels that differ"},
     command="map",
     writes=[f"{name}.parquet" for name in TABLES],
     tables=_tables,

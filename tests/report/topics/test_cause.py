@@ -35,8 +35,8 @@ def cells(surroundings="mean", **columns):
     table["p_top1_change"] = 0.3 + 0.01 * table["log_density"].rank(ascending=False)
     table = table.assign(**columns)
     table = table.assign(p_top1_change_low=table["p_top1_change"] / 2, p_top1_change_high=table["p_top1_change"] + 0.1)
-    lowest = table["p_top1_change"].where(table["recognised"].fillna(True).astype(bool)).idxmin()
     if "among_lowest" not in columns:
+        lowest = table["p_top1_change"].where(table["recognised"].fillna(True).astype(bool)).idxmin()
         table.loc[lowest, "among_lowest"] = True
     return table
 
@@ -261,12 +261,22 @@ def test_cells_in_which_nothing_is_seen_are_left_out(bare_source):
     *_, lowest, left_out = map_findings(of_map(bare_source, blind))
     assert "scale 0.2" not in lowest.text
     assert left_out.kind == "caution"
-    assert left_out.claim == "In some cells the model does not recognise the objects; these are left out above."
+    assert left_out.claim == "In some cells the model was not found to recognise the objects; these are left out above."
     assert "in 9 cells of 27." in left_out.evidence
     assert "lower in one of them, 0% (" in left_out.evidence
     # A value that is not low is not called a stability that deceives.
     blind.loc[blind["scale"].eq(0.2), "p_top1_change"] = 0.9
     assert "lower" not in map_findings(of_map(bare_source, blind))[-1].evidence
+
+
+def test_where_the_model_recognises_nothing_and_where_one_label_cannot_tell(bare_source):
+    nowhere = map_findings(of_map(bare_source, cells(recognised=False, among_lowest=False)))
+    assert "In no cell was the model found to recognise the objects." in [each.claim for each in nowhere]
+    *_, found = map_findings(of_map(bare_source, cells(recognised=None)))
+    assert (found.kind, found.claim) == ("unknown", "Where the model recognises the objects is not known.")
+    assert "All images shown have one label" in found.evidence
+    unlabelled = map_findings(of_map(bare_source, cells(recognised=None, accuracy=np.nan)))
+    assert found.claim not in [each.claim for each in unlabelled]
 
 
 def test_without_boxes_it_is_said_that_nothing_can_be_related(bare_source):

@@ -283,13 +283,15 @@ def _lowest(cells: pd.DataFrame) -> Finding | None:
 
 
 def _unrecognised(cells: pd.DataFrame) -> Finding | None:
-    """The cells that the other findings leave out; None if there are none."""
+    """The cells that the other findings leave out, or that none could be left out; None if the model follows all."""
     blind, seen = cells[cells["recognised"].eq(False)], cells[cells["recognised"].eq(True)]
     if blind.empty:
-        return None
-    claim = "In some cells the model does not recognise the objects; these are left out above."
+        return _one_label(cells)
+    claim = "In some cells the model was not found to recognise the objects; these are left out above."
+    if seen.empty:
+        claim = "In no cell was the model found to recognise the objects."
     of_all = f"{count(len(blind), 'cell')} of {len(cells):,}"
-    evidence = f"The answers agree with the labels no more than by chance in {of_all}."
+    evidence = f"The answers were not found to agree with the labels more than by chance in {of_all}."
     if len(seen) and blind[HEADLINE].min() < seen[HEADLINE].min():
         steady = blind.loc[blind[HEADLINE].idxmin()]
         evidence += (
@@ -297,6 +299,19 @@ def _unrecognised(cells: pd.DataFrame) -> Finding | None:
             "cell: that is not invariance, as the answers do not follow the object."
         )
     return _finding(Kind.CAUTION, claim, evidence, rank=REST_RANK, figure=MAP)
+
+
+def _one_label(cells: pd.DataFrame) -> Finding | None:
+    """That labels which are all the same cannot tell where objects are recognised; None if they differ or lack."""
+    accuracy = cells["accuracy"].dropna()
+    if accuracy.empty or not cells["recognised"].isna().all():
+        return None
+    evidence = (
+        "All images shown have one label, and a model that gives the same answer to every image would agree with it too. "
+        f"So all cells stand above. Accuracy in them is between {percent(accuracy.min())} and {percent(accuracy.max())}."
+    )
+    claim = "Where the model recognises the objects is not known."
+    return _finding(Kind.UNKNOWN, claim, evidence, rank=REST_RANK, figure=MAP)
 
 
 def place_of(row: Mapping[str, Any]) -> str:
