@@ -86,8 +86,8 @@ def analyse_map(
     `correlations` has these kinds for P(top-1 change) and MAC. `all` is over all cells. Over the recognised cells there
     are `recognised`, `given accuracy` (partial, given the cell's accuracy), `when right` (only views whose centre
     view's top-1 class is the label) and `position` (ranks within each scale, pooled, so that only the position
-    differs). Without labels, or with one label, there are `all` and `position`, over all cells. See `cell_correlation` for rho and its
-    interval; rho is null for fewer than 8 cells.
+    differs). Without labels, or with one label, there are `all` and `position`, over all cells. See `cell_correlation`
+    for rho and its interval; rho is null for fewer than 8 cells.
 
     `contrasts` has the mean over the tenth of the recognised cells with the highest density (at least one cell), over
     the tenth with the lowest, and their difference: of P(top-1 change), MAC and accuracy for `recognised` (without

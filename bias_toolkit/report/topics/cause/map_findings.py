@@ -306,9 +306,10 @@ def _one_label(cells: pd.DataFrame) -> Finding | None:
     accuracy = cells["accuracy"].dropna()
     if accuracy.empty or not cells["recognised"].isna().all():
         return None
+    limits = f"{percent(accuracy.min())} and {percent(accuracy.max())}"
     evidence = (
-        "All images shown have one label, and a model that gives the same answer to every image would agree with it too. "
-        f"So all cells stand above. Accuracy in them is between {percent(accuracy.min())} and {percent(accuracy.max())}."
+        "All images shown have one label, and a model that gives the same answer to every image could agree with it too. "
+        f"So no cell is left out above. Accuracy in the cells is between {limits}."
     )
     claim = "Where the model recognises the objects is not known."
     return _finding(Kind.UNKNOWN, claim, evidence, rank=REST_RANK, figure=MAP)
