@@ -308,7 +308,7 @@ def _one_label(cells: pd.DataFrame) -> Finding | None:
         return None
     limits = f"{percent(accuracy.min())} and {percent(accuracy.max())}"
     evidence = (
-        "All images shown have one label, and a model that gives the same answer to every image could agree with it too. "
+        "All images shown have one label, and a model that gives one answer to every image could agree with it too. "
         f"So no cell is left out above. Accuracy in the cells is between {limits}."
     )
     claim = "Where the model recognises the objects is not known."
