@@ -109,7 +109,7 @@ def annotations_in(
         labels = labels.where(labels.notna(), categories.map(sole_category).reindex(image_ids))
     labels = labels.where(labels.notna(), None)
     sizes = {}
-    if not table[_SIZE].isna().all(axis=None):
+    if any(table[name].notna().any() for name in _SIZE):
         stated = table.drop_duplicates("image_id")
         sizes = dict(zip(stated["image_id"], map(parse_size, stated["width"], stated["height"]), strict=True))
     # The edges are documented as those of the upright picture.
@@ -142,8 +142,9 @@ def _checked(table: pd.DataFrame, name_of_table: str, place: Callable[[int], str
             raise InputError(f"{name_of_table} lacks the column {missing[0]!r}: a box needs {', '.join(BOX_EDGES)}")
         table[BOX_EDGES] = np.nan
     table = table.reindex(columns=["path", *LABELS, *BOX_EDGES, *_SIZE])
-    if table["path"].isna().any():
-        raise InputError(f"{_first_place(place, table['path'].isna())} has no path")
+    lacking = table["path"].isna().to_numpy()
+    if lacking.any():
+        raise InputError(f"{_first_place(place, table, lacking)} has no path")
     changed: list[str] = []
     for name in (*LABELS, *BOX_EDGES):
         if table[name].dtype == object or pd.api.types.is_string_dtype(table[name]):
@@ -151,16 +152,18 @@ def _checked(table: pd.DataFrame, name_of_table: str, place: Callable[[int], str
             table[name] = pd.Series(stripped, table.index, object)
             changed += texts if name in LABELS else []
     notes += blanks_note(changed)
-    for name in BOX_EDGES:
-        numbers = pd.to_numeric(table[name], errors="coerce").astype(float)
-        wrong = (numbers.isna() & table[name].notna()) | np.isinf(numbers)
+    edges = np.empty((len(BOX_EDGES), len(table)))
+    for numbers, name in zip(edges, BOX_EDGES, strict=True):
+        numbers[:] = pd.to_numeric(table[name], errors="coerce").astype(float)
+        wrong = (np.isnan(numbers) & table[name].notna().to_numpy()) | np.isinf(numbers)
         if wrong.any():
             value = shortened(str(table[name][wrong].iloc[0]))
-            raise InputError(f"{_first_place(place, wrong)} has {value} as {name}, which is not a finite number")
+            raise InputError(f"{_first_place(place, table, wrong)} has {value} as {name}, which is not a finite number")
         table[name] = numbers
-    partial = table[BOX_EDGES].isna().any(axis=1) & table[BOX_EDGES].notna().any(axis=1)
+    partial = np.isnan(edges).any(axis=0) & ~np.isnan(edges).all(axis=0)
     if partial.any():
-        raise InputError(f"{_first_place(place, partial)} has some of {', '.join(BOX_EDGES)}, and not all of them")
+        names = ", ".join(BOX_EDGES)
+        raise InputError(f"{_first_place(place, table, partial)} has some of {names}, and not all of them")
     for name in LABELS:
         given = table[name].dropna()
         if len(given) and given.str.fullmatch(_WRITTEN_AS_FLOAT).all():
@@ -171,8 +174,8 @@ def _checked(table: pd.DataFrame, name_of_table: str, place: Callable[[int], str
     return table, notes
 
 
-def _first_place(place: Callable[[int], str], flags: pd.Series) -> str:
-    return place(int(flags.index[int(np.argmax(flags))]))
+def _first_place(place: Callable[[int], str], table: pd.DataFrame, flags: np.ndarray) -> str:
+    return place(int(table.index[int(np.argmax(flags))]))
 
 
 def _labels_by_image(table: pd.DataFrame, name_of_table: str) -> pd.Series:

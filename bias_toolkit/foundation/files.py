@@ -30,6 +30,8 @@ INTERVAL = ("", "_low", "_high")
 """Endings of an estimate's columns: itself, and the ends of its interval."""
 LARGEST_SEAL = 2**20
 BYTES_A_VALUE = 8
+MANY_VALUES = 10**6
+"""From so many values on, a table is read by several threads; to hand a smaller one to threads takes longer."""
 PROBE = bytes(65536)
 OF_THE_FOLDER = (
     errno.ENOENT,
@@ -164,7 +166,7 @@ def read_table(path: str | os.PathLike, schema: pa.Schema | None = None) -> pd.D
     table = read_arrow(path)
     if schema is not None and not table.schema.equals(schema):
         raise InputError(f"{os.fspath(path)} has other columns than the table that belongs there.")
-    return table.to_pandas(ignore_metadata=True)
+    return table.to_pandas(ignore_metadata=True, use_threads=table.num_rows * table.num_columns >= MANY_VALUES)
 
 
 def read_arrow(path: str | os.PathLike, columns: Sequence[str] | None = None) -> pa.Table:
@@ -176,7 +178,7 @@ def read_arrow(path: str | os.PathLike, columns: Sequence[str] | None = None) ->
         values = sum(group.column(number).num_values for group in groups for number in range(group.num_columns))
         if values * BYTES_A_VALUE > available_memory():
             raise InputError(f"{os.fspath(path)} has {values:,} values, for which the free memory does not suffice.")
-        return file.read(columns)
+        return file.read(columns, use_threads=values >= MANY_VALUES)
 
 
 def read_array(path: str | os.PathLike, ndim: int | None = None, *, mapped: bool = False) -> np.ndarray:

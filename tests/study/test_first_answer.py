@@ -110,6 +110,7 @@ class Apart:
         return job.open(job.study).shards(job, advance)
 
 
+@pytest.mark.usefixtures("features_alone")
 def test_a_worker_of_an_executor_takes_the_rows_over(study, read):
     study.quick()
     read.clear()
@@ -178,7 +179,8 @@ def test_sample_that_is_all_of_a_set_is_that_set(study, monkeypatch, read):
     monkeypatch.setitem(settings.QUICK, "train_sample", 60)
     study.quick()
     read.clear()
-    study.embed()
+    # Not its rows alone, but its steps.
+    assert Study(study.folder).embed().computed == ["images/test", "features/test"]
     assert len(read) == 70 - TEST
 
 
@@ -189,6 +191,9 @@ def test_first_answer_of_a_study_is_of_its_present_inputs(study, photographs, mo
     assert other.results.dataset_record("train")["root"] == str(photographs["test"])
     assert Study(study.folder, neighbours=3).quick().settings.neighbours == 3
     assert Study(study.folder / "quick").results.dataset_record("train")["sample_of"] == 70
+    # What was named meanwhile, the study's record alone has.
+    Study(study.folder, train=photographs["train"]).read_images()
+    assert Study(study.folder).quick().results.dataset_record("train")["root"] == str(photographs["train"])
 
 
 def test_a_link_in_its_place_that_leads_out_is_not_followed(study, photographs, fast, tmp_path):

@@ -56,15 +56,17 @@ def attacked(copy_of_complete, complete, tmp_path, monkeypatch):
 
 
 def listing(folder, without):
-    """Kind, size and time of change, and the digest of each file below a folder, but for one folder in it."""
+    """Kind, size and times of change of each file below a folder, but for one folder in it.
+
+    The second time is the system's own, and no program can put it back after it has written into a file.
+    """
     found = {}
     for place, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if os.path.join(place, name) != str(without)]
         for name in [*folders, *files]:
             path = os.path.join(place, name)
             stat = os.lstat(path)
-            digest = file_digest(Path(path)) if os.path.isfile(path) and not os.path.islink(path) else None
-            found[path] = stat.st_mode, stat.st_size, stat.st_mtime_ns, digest
+            found[path] = stat.st_mode, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
     return found
 
 

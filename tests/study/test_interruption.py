@@ -21,7 +21,8 @@ from bias_toolkit.pipeline.step_folder import StepFolder
 from bias_toolkit.study import steps
 
 PROJECT = Path(__file__).parents[2]
-SLOW_C_CALL = "hashlib.pbkdf2_hmac('sha256', b'', b'', 2_000_000_000)"
+C_CALL_WITHOUT_END = "c.pthread_mutex_lock(mutex)"
+"""Waits, and no signal ends it: the thread has the mutex already."""
 
 
 # Of a process whose parent ignores Ctrl-C, as under nohup, the children do so too.
@@ -117,8 +118,13 @@ def stop_while(python, code, signal_number):
     """Send a signal while `main` is busy with a piece of code in place of a command; exit code and output."""
     child = python(
         f"""
-import hashlib, sys, time
+import ctypes, sys, time
 import bias_toolkit_cli.commands
+from bias_toolkit_cli import interruption
+interruption.GRACE = 0.3
+c, mutex = ctypes.CDLL(None), ctypes.create_string_buffer(256)
+c.pthread_mutex_init(mutex, None)
+c.pthread_mutex_lock(mutex)
 def app(args):
     print("busy", flush=True)
     {code}
@@ -140,11 +146,11 @@ main()
     "code",
     [
         "time.sleep(600)",
-        SLOW_C_CALL,
-        "\n    try: time.sleep(600)\n    except BaseException: pass\n    " + SLOW_C_CALL,
+        C_CALL_WITHOUT_END,
+        "\n    try: time.sleep(600)\n    except BaseException: pass\n    " + C_CALL_WITHOUT_END,
         "\n    try: time.sleep(600)\n    except BaseException as error: raise ImportError('half imported') from error",
         "\n    from concurrent.futures import ThreadPoolExecutor as T\n    with T() as pool:\n"
-        f"        pool.submit(lambda: {SLOW_C_CALL})\n        time.sleep(600)",
+        f"        pool.submit(lambda: {C_CALL_WITHOUT_END})\n        time.sleep(600)",
     ],
     ids=["python", "c", "swallowed", "turned into another error", "threads that are waited for"],
 )
