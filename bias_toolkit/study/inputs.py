@@ -177,7 +177,7 @@ class Inputs:
 
     @cached_property
     def _is_model_ready(self) -> bool:
-        """True once the model is compiled and known to be deterministic; InputError if it is not deterministic."""
+        """True once the model is known to be deterministic; InputError if it is not."""
         model = self.model
         with self.progress("Trying the model", None):
             model.check_deterministic()
