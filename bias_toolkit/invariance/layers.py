@@ -99,7 +99,7 @@ def pooled_change(maps: Tensor) -> float:
 
 
 def _varying(maps: Tensor, space: tuple[int, int]) -> tuple[Tensor, float]:
-    """A map minus each channel's mean over the axes `space`, and the sum of squares: 0 if it varies by rounding only."""
+    """Maps minus each channel's mean over the axes `space`, and the sum of squares: 0 if they vary by rounding only."""
     maps = maps.contiguous()
     means = maps.mean(dim=space, keepdim=True)
     varying = maps - means
