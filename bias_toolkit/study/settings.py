@@ -384,7 +384,7 @@ class Settings:
     figures: str = _setting(
         ALL_FIGURES,
         str,
-        "Which figures the report draws: all, or first (those of its first screen).",
+        "Which figures the report draws: all, or first (those of its first screen, and no mean images).",
         PAGES,
         choices=FIGURES,
     )
