@@ -81,7 +81,7 @@ def mean_interval(
         return Interval(float(values.mean()) if n else math.nan, *NONE, n)
     # Resampling deviations keeps the mean of equal values exactly equal.
     middle = values.mean() if values.min() < values.max() else values[0]
-    means = middle + means_of_resamples(values - middle, resamples, np.random.default_rng(seed))
+    means = middle + means_of_resamples(values - middle, resamples, seed)
     return Interval(float(middle), *mean_limits(values, means, limits, confidence), n)
 
 

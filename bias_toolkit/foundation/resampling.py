@@ -6,11 +6,13 @@ Source: B. Efron & R. Tibshirani, An Introduction to the Bootstrap, 1993, chapte
 
 import zlib
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 import numpy as np
 
 CONFIDENCE = 0.95
 CHUNK_ELEMENTS = 500_000
+KEPT_ELEMENTS = 4 * CHUNK_ELEMENTS
 
 
 def named_generator(seed: int, name: str) -> np.random.Generator:
@@ -53,15 +55,30 @@ def resample_counts(strata: Sequence[int], resamples: int, rng: np.random.Genera
         yield np.bincount(drawn.ravel(), minlength=drawn.size).reshape(shape).astype(np.float64)
 
 
-def means_of_resamples(values: np.ndarray, resamples: int, rng: np.random.Generator) -> np.ndarray:
-    """Means over images of values (n, …) in bootstrap resamples of the images; shape (resamples, …)."""
+def means_of_resamples(values: np.ndarray, resamples: int, rng: np.random.Generator | int) -> np.ndarray:
+    """Means over images of values (n, …) in bootstrap resamples of the images; shape (resamples, …).
+
+    `rng` is a generator, or the seed of a new one, whose draws are kept for other variables of as many images.
+    """
     n = len(values)
+    if isinstance(rng, int) and values.ndim == 1 and n * resamples <= KEPT_ELEMENTS:
+        return np.concatenate([np.take(values, some).sum(axis=1) / n for some in _kept_draws(n, resamples, rng)])
+    rng = np.random.default_rng(rng)
     if values.ndim > 1:
         return np.concatenate([counts @ values / n for counts in resample_counts([n], resamples, rng)])
     # The same draws, three times as fast.
+    return np.concatenate([np.take(values, some).sum(axis=1) / n for some in _draws(n, resamples, rng)])
+
+
+def _draws(n: int, resamples: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """The images that are drawn in each resample, int (some, n), for some of the resamples at a time."""
     rows = max(1, CHUNK_ELEMENTS // max(n, 1))
-    sizes = (min(rows, resamples - done) for done in range(0, resamples, rows))
-    return np.concatenate([np.take(values, rng.integers(0, n, size=(size, n))).sum(axis=1) / n for size in sizes])
+    return (rng.integers(0, n, size=(min(rows, resamples - done), n)) for done in range(0, resamples, rows))
+
+
+@lru_cache(maxsize=4)
+def _kept_draws(n: int, resamples: int, seed: int) -> list[np.ndarray]:
+    return list(_draws(n, resamples, np.random.default_rng(seed)))
 
 
 def simultaneous_margin(values: np.ndarray, resamples: int, rng: np.random.Generator) -> float:

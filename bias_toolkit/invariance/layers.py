@@ -43,21 +43,21 @@ def aliased_energy(dense: Tensor, stride: int) -> float:
     not vary. `dense` is u, (C, H, W).
     """
     height, width = dense.shape[-2:]
-    varying, power = _varying(dense)
+    # With channels last, each product of matrices is one for all channels.
+    varying, power = _varying(dense.movedim(0, -1), (0, 1))
     if power == 0:
         return float("nan")
     if stride == 1:
         return 0.0
-    down, across = (
-        torch.hann_window(size, periodic=False, dtype=dense.dtype, device=dense.device) for size in (height, width)
+    (down, of_rows), (across, of_columns) = (
+        _windowed_waves(size, stride, dense.dtype, dense.device) for size in (height, width)
     )
-    windowed = varying.mul_(torch.outer(down, across))
-    total = _sum_of_squares(windowed)
+    total = float(of_rows @ torch.linalg.vector_norm(varying, dim=-1).double().square() @ of_columns)
     if total == 0:
         return float("nan")
-    down, across = (_carried_waves(size, stride, dense.dtype, dense.device) for size in (height, width))
     # Orthonormal waves keep the power, as the DFT does.
-    return max(1 - _sum_of_squares(down @ (windowed @ across.T)) / total, 0.0)
+    carried = across @ (down @ varying.flatten(1)).view(-1, width, dense.shape[0])
+    return max(1 - float(torch.linalg.vector_norm(carried, dim=-1).double().square().sum()) / total, 0.0)
 
 
 def shift_error(maps: Tensor, total_stride: int) -> float:
@@ -68,7 +68,7 @@ def shift_error(maps: Tensor, total_stride: int) -> float:
     NeurIPS 2021. NaN if F(4) does not vary. `maps` is F, (9, C, h, w).
     """
     height, width = maps.shape[-2:]
-    _, power = _varying(maps[CENTRE])
+    _, power = _varying(maps[CENTRE], (-2, -1))
     if power == 0:
         return float("nan")
     spectra = torch.fft.rfft2(maps[CENTRE - REACH : CENTRE + REACH + 1].contiguous())
@@ -98,13 +98,13 @@ def pooled_change(maps: Tensor) -> float:
     return float((2 * steps / (norms[1:] + norms[:-1])).mean())
 
 
-def _varying(maps: Tensor) -> tuple[Tensor, float]:
-    """Maps (C, h, w) minus each channel's mean, and the sum of their squares: 0 if they vary by rounding only."""
+def _varying(maps: Tensor, space: tuple[int, int]) -> tuple[Tensor, float]:
+    """Maps minus each channel's mean over the axes `space`, and the sum of squares: 0 if they vary by rounding only."""
     maps = maps.contiguous()
-    means = maps.mean(dim=(-2, -1), keepdim=True)
+    means = maps.mean(dim=space, keepdim=True)
     varying = maps - means
     power = _sum_of_squares(varying)
-    of_means = _sum_of_squares(means) * maps.shape[-2] * maps.shape[-1]
+    of_means = _sum_of_squares(means) * (maps.numel() // means.numel())
     return varying, power if power > NO_POWER * (power + of_means) else 0.0
 
 
@@ -119,17 +119,20 @@ def _whole_frequencies(size: int, device: torch.device) -> Tensor:
 
 
 @cache
-def _carried_waves(size: int, stride: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """The cosines and sines of a DFT of `size` samples that every `stride`-th sample carries, as rows of norm 1.
+def _windowed_waves(size: int, stride: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
+    """The waves of a DFT of `size` samples that every `stride`-th sample carries, times the window; and its squares.
 
-    They are orthogonal. A wave of exactly 1/(2 `stride`) cycles is not carried.
+    The waves are the rows: orthogonal cosines and sines, of norm 1 before the window. A wave of exactly 1/(2 `stride`)
+    cycles is not carried.
     """
     # In whole numbers, so that a frequency of exactly 1/(2s) does not count.
     frequencies = torch.arange(-(-size // (2 * stride)), device=device)
     turns = torch.outer(frequencies, torch.arange(size, device=device)) % size
     angles = 2 * torch.pi * turns.double() / size
     waves = torch.cat([angles.cos(), angles[1:].sin()])
-    return (waves / torch.linalg.vector_norm(waves, dim=1, keepdim=True)).to(dtype)
+    window = torch.hann_window(size, periodic=False, dtype=torch.float64, device=device)
+    windowed = window * waves / torch.linalg.vector_norm(waves, dim=1, keepdim=True)
+    return windowed.to(dtype), window.square()
 
 
 @cache

@@ -23,6 +23,8 @@ from bias_toolkit.invariance.views import Views
 if TYPE_CHECKING:
     from bias_toolkit.models import Model
 
+SHARDS_AT_ONCE = 32
+
 
 def sweep_shards(
     model: Model,
@@ -79,7 +81,9 @@ def load_responses(folder: str | os.PathLike) -> pd.DataFrame:
 def load_measures(folder: str | os.PathLike) -> pd.DataFrame:
     """The measures of all shards of responses in a folder, in image order.
 
-    Responses are much larger than measures, so only one shard of them is in memory at a time.
+    Responses are much larger than measures, so only `SHARDS_AT_ONCE` shards of them are in memory at a time.
     """
-    shards = [measures_table(read_table(path)) for path in shard_files(folder, "responses")]
-    return pd.concat(shards, ignore_index=True) if shards else empty_table(MEASURES)
+    paths = shard_files(folder, "responses")
+    parts = [paths[start : start + SHARDS_AT_ONCE] for start in range(0, len(paths), SHARDS_AT_ONCE)]
+    tables = [measures_table(pd.concat(map(read_table, part))) for part in parts]
+    return pd.concat(tables, ignore_index=True) if tables else empty_table(MEASURES)

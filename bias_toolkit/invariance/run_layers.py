@@ -147,7 +147,9 @@ class LayerProbe:
         return self._model.normalise(views.pixels, views.blank).contiguous()
 
     def watch(self, measured: Measured, images: Tensor, see: SeeMaps) -> np.ndarray:
-        """The logits (9, C) of normalised views in one condition; `see` gets an operation, F, and u of the centre view.
+        """The logits (9, C) of normalised views along `LAYER_SWEEP` in one condition.
+
+        `see` gets an operation, F, and u of the centre view.
 
         OpenVINO runs the network if it runs the model, and can; otherwise torch does.
         """

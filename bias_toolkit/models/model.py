@@ -260,9 +260,14 @@ class Model:
     def check_deterministic(self) -> None:
         """Raise InputError if the outputs for an image change when it is evaluated again, or alone.
 
-        Nine views are evaluated with the runtime, which is created for that if it has not been yet.
+        Nine views are evaluated with torch, so that a runtime is compiled only where it is used.
         """
-        refuse_random(self.name, self.evaluate, varied_images(self.input_size)[PATTERNED])
+
+        def outputs(pixels: np.ndarray) -> list[np.ndarray]:
+            with self._inference():
+                return [each.cpu().numpy() for each in self._pixel_network(torch.from_numpy(pixels).to(self.device))]
+
+        refuse_random(self.name, outputs, varied_images(self.input_size)[PATTERNED])
 
     @property
     def batch_size(self) -> int:

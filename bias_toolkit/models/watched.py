@@ -6,8 +6,9 @@ Both give the same maps but for rounding. On a CPU, OpenVINO takes less than hal
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 import torch
@@ -16,12 +17,16 @@ from torch import Tensor, nn
 from bias_toolkit.foundation.errors import InputError, first_line
 from bias_toolkit.foundation.threads import MOST_WORKERS, cores
 from bias_toolkit.models.feature_layer import network_logits
+from bias_toolkit.models.graph_parts import MARGIN, Parts, in_parts, write_moved
 from bias_toolkit.models.openvino_runtime import recorded
 from bias_toolkit.models.precision import full_float32
 from bias_toolkit.models.subsampling import Operation, Subsampling, watch_subsampling
 
 TOLERANCE = 1e-4
 """Largest difference from torch at which a compiled network counts as equivalent, relative to a map's largest value."""
+PERIOD = 4
+"""Pixels after which a view takes over the first maps of another view: the stride of the maps up to which most time is
+spent."""
 
 SeeMaps = Callable[[Operation, Tensor, Tensor], None]
 """Gets an operation, its result F (N, C, h, w), and u (1, C, H, W) of one of the images."""
@@ -39,14 +44,14 @@ class WatchedNetwork(nn.Module):
         """The operations in the order of the last call."""
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """The logits (N, classes), F of each operation, and then u of each operation, both of all images."""
+        """The logits (N, classes), F of each operation, and then u of each, (N, H, W, C), both of all images."""
         found: list[tuple[Tensor, Tensor]] = []
         self.order.clear()
 
         def see(operation: Operation, maps: Tensor, dense: Callable[[slice], Tensor]) -> None:
             self.order.append(operation)
             # A copy, as an activation may overwrite the map.
-            found.append((maps.clone(), dense(slice(None))))
+            found.append((maps.clone(), dense(slice(None)).movedim(1, -1)))
 
         logits = self._run(images, see)
         return logits, *(maps for maps, _ in found), *(dense for _, dense in found)
@@ -65,36 +70,38 @@ class WatchedNetwork(nn.Module):
 
 
 class CompiledWatch:
-    """A `WatchedNetwork` compiled by OpenVINO for images (n, 3, W, W) of one shape; `watch` is as there.
+    """A `WatchedNetwork` compiled by OpenVINO for views (n, 3, W, W) of one shape; `watch` is as there.
 
-    Several threads can call `watch` at a time. One core runs each image by itself: its activations fit the cache better
-    than those of all images.
+    The views show one picture, each a pixel further down and to the right than the view before, on a canvas of zeros
+    that surrounds it by at least 1/8 of the side. So the first layers run for `PERIOD` views only, and their maps are
+    moved for the others, unless they are not the same then.
+
+    Several threads can call `watch` at a time. One core runs each view by itself: its activations fit the cache better
+    than those of all views.
 
     Raises InputError if OpenVINO cannot be loaded, cannot convert the network, or computes something else than torch.
     """
 
     def __init__(self, watched: WatchedNetwork, shape: Sequence[int]) -> None:
-        generator = torch.Generator().manual_seed(0)
-        example, other = (torch.randn(*shape, generator=generator) for _ in range(2))
+        self._centre, self._shape = watched.centre, tuple(shape)
         try:
-            import openvino
-
-            whole = recorded(watched.eval(), example[:1])
+            whole = recorded(watched.eval(), torch.randn(1, *shape[1:], generator=torch.Generator().manual_seed(0)))
             self._order = list(watched.order)
             without = whole.clone()
             for result in without.get_results()[1 + len(self._order) :]:
                 without.remove_result(result)
-            streams = parallel_images()
-            hints = {"NUM_STREAMS": streams, "INFERENCE_NUM_THREADS": streams, "INFERENCE_PRECISION_HINT": "f32"}
-            self._of_centre, self._of_others = (
-                openvino.Core().compile_model(graph, "CPU", hints) for graph in (whole, without)
-            )
+            self._of_centre = _compiled(whole)
+            parts = in_parts(without, PERIOD) if PERIOD < shape[0] <= shape[-1] // MARGIN else None
+            if parts is not None:
+                self._of_others = parts._replace(first=_compiled(parts.first), second=_compiled(parts.second))
+            if parts is None or not self._is_like(watched):
+                self._of_others = Parts(None, _compiled(without), [])
+                parts = None
         except Exception as error:
             raise InputError(f"OpenVINO cannot run the network ({first_line(error)}).") from error
-        self._centre = watched.centre
-        self._shape = tuple(shape)
+        if parts is None and not self._is_like(watched):
+            raise InputError("OpenVINO computes other maps than torch for this network.")
         self._own = threading.local()
-        self._check(watched, other)
 
     def watch(self, images: Tensor, see: SeeMaps) -> np.ndarray:
         """Run the network, and then call `see` for each operation. Returns the logits."""
@@ -103,47 +110,95 @@ class CompiledWatch:
         for operation, result, dense in zip(
             self._order, maps[: len(self._order)], maps[len(self._order) :], strict=True
         ):
-            see(operation, result, dense)
+            see(operation, result, dense.movedim(-1, 1))
         return logits.copy()
 
     def _run(self, images: Tensor) -> list[np.ndarray]:
         """The logits, F and u, in arrays that the thread's next call overwrites."""
-        given, requests, made = self._of_thread()
+        if not hasattr(self._own, "state"):
+            self._own.state = self._prepared()
+        given, made, runs = self._own.state
         given[:] = images.numpy()
-        for request in requests:
-            request.infer()
+        for run in runs:
+            run()
         return made
 
-    def _of_thread(self) -> tuple[np.ndarray, list, list[np.ndarray]]:
-        """The input, a request for each image, and the outputs of the thread that asks."""
-        if not hasattr(self._own, "state"):
-            import openvino
+    def _prepared(self) -> tuple[np.ndarray, list[np.ndarray], list[Callable[[], None]]]:
+        """An array for the input, those of the results, and what has to be called in turn to compute these."""
+        given, n_of_all = np.empty(self._shape, np.float32), 1 + len(self._order)
+        made = [
+            np.empty((len(given) if place < n_of_all else 1, *output.shape[1:]), np.float32)
+            for place, output in enumerate(self._of_centre.outputs)
+        ]
+        first, second, of_first = self._of_others
+        of_second = [place for place in range(n_of_all) if place not in of_first]
 
-            given = np.empty(self._shape, np.float32)
-            made = [
-                np.empty((self._shape[0] if place <= len(self._order) else 1, *output.shape[1:]), np.float32)
-                for place, output in enumerate(self._of_centre.outputs)
-            ]
-            requests = []
-            for k in range(len(given)):
-                request = (self._of_centre if k == self._centre else self._of_others).create_infer_request()
-                request.set_input_tensor(openvino.Tensor(given[k : k + 1], shared_memory=True))
-                for place, array in enumerate(made[: len(request.output_tensors)]):
-                    own = array[k : k + 1] if len(array) > 1 else array
-                    request.set_output_tensor(place, openvino.Tensor(own, shared_memory=True))
-                requests.append(request)
-            self._own.state = given, requests, made
-        return self._own.state
+        def rows(k: int, places: Iterable[int]) -> list[np.ndarray]:
+            return [given[k : k + 1], *(made[place][k : k + 1] for place in places)]
 
-    def _check(self, watched: WatchedNetwork, images: Tensor) -> None:
-        """Compare two images, the centre and another, with torch."""
-        compared = [watched.centre, watched.centre - 1]
+        runs = [_request(self._of_centre, *rows(self._centre, range(n_of_all)), *made[n_of_all:])]
+        others = [k for k in range(len(given)) if k != self._centre]
+        if first is None:
+            return given, made, runs + [_request(second, *rows(k, of_second)) for k in others]
+        cut, moved = ([np.empty(each.shape, np.float32) for each in second.inputs] for _ in range(2))
+        strides = [given.shape[-1] // maps.shape[1] for maps in cut]
+
+        def move(source: int, k: int) -> None:
+            for maps, stride, to in zip(cut, strides, moved, strict=True):
+                write_moved(maps, (k - source) // stride, to)
+            for place in of_first:
+                write_moved(made[place][source], (k - source) // self._order[place - 1].total_stride, made[place][k])
+
+        for phase in range(PERIOD):
+            source, *rest = [k for k in others if k % PERIOD == phase]
+            runs.append(_request(first, given[source : source + 1], *cut, *rows(source, of_first)[1:]))
+            runs.append(_request(second, *cut, *rows(source, of_second)[1:]))
+            for k in rest:
+                runs += [partial(move, source, k), _request(second, *moved, *rows(k, of_second)[1:])]
+        return given, made, runs
+
+    def _is_like(self, watched: WatchedNetwork) -> bool:
+        """Whether the results are those of torch, for the centre view and the last two of a picture of noise."""
+        n, _, side, _ = self._shape
+        noise = torch.randn(3, side // 2, side // 2, generator=torch.Generator().manual_seed(1))
+        images = torch.zeros(self._shape)
+        for k in range(n):
+            place = slice(side // 4 + k - n // 2, side // 4 + k - n // 2 + side // 2)
+            images[k, :, place, place] = noise
+        compared = [watched.centre, n - 2, n - 1]
         with full_float32(), torch.inference_mode():
             expected = [each.numpy() for each in watched(images[compared])]
-        for made, of_torch in zip(self._run(images), expected, strict=True):
-            made, of_torch = (made[compared], of_torch) if len(made) > 1 else (made, of_torch[:1])
-            if made.shape != of_torch.shape or not np.abs(made - of_torch).max() <= TOLERANCE * np.abs(of_torch).max():
-                raise InputError("OpenVINO computes other maps than torch for this network.")
+        self._own = threading.local()
+        return all(
+            made[: len(of_torch)].shape == of_torch.shape
+            and np.abs(made - of_torch).max() <= TOLERANCE * np.abs(of_torch).max()
+            for made, of_torch in (
+                (each[compared], of_torch) if len(each) > 1 else (each, of_torch[:1])
+                for each, of_torch in zip(self._run(images), expected, strict=True)
+            )
+        )
+
+
+def _compiled(graph: object) -> object:
+    import openvino
+
+    streams = parallel_images()
+    hints = {"NUM_STREAMS": streams, "INFERENCE_NUM_THREADS": streams, "INFERENCE_PRECISION_HINT": "f32"}
+    return openvino.Core().compile_model(graph, "CPU", hints)
+
+
+def _request(compiled: object, *arrays: np.ndarray) -> Callable[[], None]:
+    """Runs a compiled graph from some arrays to others: those of its inputs, and then those of its outputs."""
+    from openvino import Tensor as Memory
+
+    request, n = compiled.create_infer_request(), len(compiled.inputs)
+    for place, array in enumerate(arrays):
+        memory = Memory(array, shared_memory=True)
+        if place < n:
+            request.set_input_tensor(place, memory)
+        else:
+            request.set_output_tensor(place - n, memory)
+    return request.infer
 
 
 def parallel_images() -> int:

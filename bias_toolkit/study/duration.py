@@ -11,7 +11,7 @@ from bias_toolkit.pipeline.shards import missing_shards
 from bias_toolkit.pipeline.step import Job, Task
 from bias_toolkit.study import steps
 
-TRIED = 16
+TRIED = 8
 """Images of a trial."""
 STATISTICS = 45.0
 """Seconds on two cores for the steps after the images, of 1,000 test images and 2,000 resamples."""
@@ -46,6 +46,8 @@ def _seconds(workshop: Workshop, task: Task) -> float:
     if not items:
         return 0.0
     tried = items[:: max(len(items) // TRIED, 1)][:TRIED]
+    # A runtime is made at its first use, which takes seconds whatever the number of images.
+    _ = job.inputs.model.runtime
     start = time.monotonic()
     for _ in task.work(job, iter([Shard(0, tried)]), lambda done, note="": None):
         pass

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bias_toolkit.foundation.choices import ALL_FIGURES
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.progress import Progress, named, silent
 from bias_toolkit.models.specs import names_code
@@ -72,6 +73,11 @@ class Inputs:
         for name in ("model", *EXTRA_FILES):
             sample._identities.learn(name, self.identity(name))
         return sample
+
+    @property
+    def pictured_splits(self) -> tuple[str, ...]:
+        """The sets of which the report shows mean images: both, or none if it draws the first figures only."""
+        return SPLITS if self.settings.figures == ALL_FIGURES else ()
 
     def is_away(self, split: str) -> bool:
         """Whether the `train` or `test` set was in memory when it was read, and is not given now."""
@@ -177,7 +183,7 @@ class Inputs:
 
     @cached_property
     def _is_model_ready(self) -> bool:
-        """True once the model is compiled and known to be deterministic; InputError if it is not deterministic."""
+        """True once the model is known to be deterministic; InputError if it is not."""
         model = self.model
         with self.progress("Trying the model", None):
             model.check_deterministic()

@@ -385,10 +385,12 @@ class Results:
         split = self.stored.json(steps.localisation, "localisation.json", values.LocalisationValues)["split"]
         return split, self.stored.table(steps.localisation, "localisation")
 
-    def mean_images(self, split: str) -> MeanImages:
-        """The mean image of the `train` or `test` set, and of each of its classes."""
+    def mean_images(self, split: str) -> MeanImages | None:
+        """The mean image of the `train` or `test` set, and of each of its classes; None with `figures="first"`."""
         from bias_toolkit.objects import MeanImages
 
+        if split not in self._inputs.pictured_splits:
+            return None
         return self.stored.read(steps.mean_images, "", MeanImages.load, split)
 
     # Relations

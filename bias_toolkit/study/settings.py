@@ -41,6 +41,7 @@ MACHINE = "Machine"
 SPLITS = ("train", "test")
 TRAININGS = ON_TRAIN, ON_OTHER = ("train", "other")
 SETTINGS_OF = {
+    "pictured_splits": (),
     "splits": (*(f"{split}_{what}" for split in SPLITS for what in ("layout", "folder", "sample")), "deep_grey"),
     "model": ("weights", "weights_key", "outputs", "trained_on", "feature", "device", "runtime", "batch_size"),
     "label_map": ("label_map",),
@@ -383,7 +384,7 @@ class Settings:
     figures: str = _setting(
         ALL_FIGURES,
         str,
-        "Which figures the report draws: all, or first (those of its first screen).",
+        "Which figures the report draws: all, or first (those of its first screen, and no mean images).",
         PAGES,
         choices=FIGURES,
     )

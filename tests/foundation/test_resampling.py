@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from bias_toolkit.foundation.resampling import percentile_interval, resample_counts
+from bias_toolkit.foundation.resampling import means_of_resamples, percentile_interval, resample_counts
 
 
 def test_every_resample_has_as_many_images():
@@ -30,3 +30,11 @@ def test_percentile_interval():
     assert percentile_interval(np.arange(1001.0), 0.5) == pytest.approx((250, 750))
     assert percentile_interval(np.array([np.nan, 3.0, np.nan])) == (3.0, 3.0)
     assert np.isnan(percentile_interval(np.array([np.nan]))).all()
+
+
+@pytest.mark.parametrize("n", [7, 600, 30_000])
+def test_a_seed_draws_as_its_generator_does(n):
+    values = np.random.default_rng(1).random(n)
+    expected = means_of_resamples(values, 100, np.random.default_rng(3))
+    for _ in range(2):
+        np.testing.assert_array_equal(means_of_resamples(values, 100, 3), expected)

@@ -67,21 +67,51 @@ def test_both_see_the_same_maps(rebuild):
         assert of_torch["first"][0].min() < 0
 
 
-def sums_of_probes():
-    """The sums of the images on which a network is recorded and checked."""
-    generator = torch.Generator().manual_seed(0)
-    recorded, checked = (torch.randn(3, 3, 32, 32, generator=generator) for _ in range(2))
-    return float(recorded[:1].sum()), float(checked[:2].sum())
-
-
 class Turning(Small):
     """What it computes depends on the values of its input."""
 
     def forward(self, images):
-        return super().forward(images if float(images.sum()) > sum(sums_of_probes()) / 2 else -images)
+        # It is recorded on an image of noise, and checked on a picture that moves over a canvas of zeros.
+        return super().forward(images if float(images.abs().mean()) > 0.5 else -images)
 
 
 def test_a_network_that_openvino_cannot_follow_is_refused():
     torch.manual_seed(0)
     with pytest.raises(InputError, match="OpenVINO computes other maps"):
         CompiledWatch(watched_of(Turning()), (3, 3, 32, 32))
+
+
+class Placed(Small):
+    """Its first maps have a pattern that stays where it is."""
+
+    def forward(self, images):
+        return super().forward(images + torch.linspace(0, 1, images.shape[-1]))
+
+
+def moving_views(side=96, seed=0):
+    """Nine views of a picture that moves diagonally over a canvas of zeros."""
+    picture = torch.from_numpy(np.random.default_rng(seed).normal(size=(3, side // 2, side // 2)).astype(np.float32))
+    views = torch.zeros(9, 3, side, side)
+    for k in range(9):
+        place = slice(side // 4 - 4 + k, side // 4 - 4 + k + side // 2)
+        views[k, :, place, place] = picture
+    return views
+
+
+@pytest.mark.parametrize("network", [Small, Placed])
+@pytest.mark.parametrize("rebuild", [False, True])
+@torch.no_grad()
+def test_views_that_take_over_the_first_maps_are_those_of_torch(network, rebuild):
+    torch.manual_seed(0)
+    network = network()
+    network = low_pass(network, 3, input_size=96) if rebuild else network
+    watched = WatchedNetwork(network.eval(), find_subsampling(network, 96), 4)
+    compiled = CompiledWatch(watched, (9, 3, 96, 96))
+    assert (compiled._of_others.first is None) == isinstance(network, Placed)
+    for seed in (1, 2):
+        logits, of_torch = seen(watched, moving_views(seed=seed))
+        again, of_openvino = seen(compiled, moving_views(seed=seed))
+        np.testing.assert_allclose(again, logits, atol=1e-5)
+        for name, pair in of_torch.items():
+            for one, other in zip(pair, of_openvino[name], strict=True):
+                torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-4)

@@ -266,6 +266,9 @@ def tasks_of(study, explained):
     # Surroundings that are no part of the map any more can still be read.
     for surroundings in ("mean", "real"):
         tasks.setdefault(f"map/{surroundings}", [plan.task(steps.framed, surroundings)])
+    # So can mean images, which a report of the first figures alone does not show.
+    for split in SPLITS:
+        tasks.setdefault(f"mean-images/{split}", [plan.task(steps.mean_images, split)])
     if "responses/offsets" not in tasks:
         sweep = next(sweep for sweep in Study(study.folder).sweeps if sweep.protocol == "offsets")
         tasks["responses/offsets"] = [plan.task(steps.responses, sweep)]

@@ -57,7 +57,7 @@ def _most_of_classes() -> int:
 
 @sharded(
     "mean-images/{split}",
-    over="splits",
+    over="pictured_splits",
     needs=[images.where(lambda inputs, split: [split])],
     settings=["seed"],
     items=lambda job, split: _drawn(job, split).image_ids,

@@ -78,10 +78,9 @@ def _stop(job: Job, sweep: Sweep) -> Callable[[Mapping[str, Any]], bool] | None:
 
 def _finish(job: Job, sweep: Sweep) -> None:
     """Write the model's runtime; InputError if no image could be decoded."""
-    from bias_toolkit.foundation.files import write_text
-    from bias_toolkit.invariance import load_measures
+    from bias_toolkit.foundation.files import read_arrow, shard_files, write_text
 
-    if load_measures(job.folder).empty:
+    if not any(read_arrow(path).num_rows for path in shard_files(job.folder, "responses")):
         test = job.inputs.test
         raise InputError(f"None of the {len(test.images):,} images of {test.root} could be decoded.")
     write_text(job.inputs.model.runtime_reason + "\n", job.folder / RUNTIME)

@@ -80,8 +80,13 @@ def framing_maps(cells: pd.DataFrame, measure: str = HEADLINE) -> Figure:
             fitting = [(x, y) for x, y, of in possible if of == scale]
             colours = DENSITY_MAP if known_density else HEAT_MAP
             _panel(ax, table[table["scale"] == scale], column, places, fitting, norms[kind], colours)
+            ax.tick_params(length=2, pad=2, labelsize=SMALL)
         name = "training\nobjects" if known_density else _label(kind).replace(", ", ",\n")
         grid[0, at].set_title(name, fontsize=8, loc="center", pad=4)
+    shown = sorted({0, (len(places) - 1) // 2, len(places) - 1})
+    for axis in (grid[0, 0].xaxis, grid[0, 0].yaxis):
+        # All panels share the ticks.
+        axis.set_ticks(shown, [f"{places[at]:g}" for at in shown])
     for ax, scale in zip(grid[:, 0], scales, strict=True):
         ax.set_ylabel(f"scale {scale:g}\ncy", fontsize=8)
     for ax in grid[-1]:
@@ -104,10 +109,6 @@ def _panel(
     values = values.astype(float)
     ax.imshow(values.to_numpy(), cmap=colours, norm=norm, interpolation="nearest")
     ax.grid(False)
-    shown = sorted({0, (len(places) - 1) // 2, len(places) - 1})
-    for axis in (ax.xaxis, ax.yaxis):
-        axis.set_ticks(shown, [f"{places[at]:g}" for at in shown], fontsize=SMALL)
-    ax.tick_params(length=2, pad=2)
     for x, cx in enumerate(places):
         for y, cy in enumerate(places):
             if (cx, cy) not in fitting or np.isnan(values.loc[cy, cx]):

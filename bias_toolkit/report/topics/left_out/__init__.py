@@ -42,8 +42,8 @@ def _missing(source: Source) -> list[str]:
     sentences = [*missing_boxes(source), *map(_outdated, sorted(source.outdated))]
     if source.settings.figures == FIRST_FIGURES:
         sentences.append(
-            "Only the figures of the first screen are drawn; run `bias-toolkit report` with --figures all for the "
-            "others."
+            "Only the figures of the first screen are drawn, and no mean images; run `bias-toolkit report` with "
+            "--figures all for the others."
         )
     if source.images(TEST)["label"].isna().all():
         sentences.append("The test set has no labels, so accuracy and everything by class are left out.")
