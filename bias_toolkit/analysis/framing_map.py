@@ -241,7 +241,8 @@ def _complete(values: np.ndarray) -> np.ndarray:
     values = values[~np.isnan(values).all(axis=1)]
     result = np.full(values.shape, np.nan)
     if len(values) > 1:
-        result[:, enough] = complete_values(values[:, enough])
+        # Rounding errors of the fit would pass for images that differ.
+        result[:, enough] = np.round(complete_values(values[:, enough]), 12)
     return result
 
 

@@ -218,6 +218,16 @@ def test_cells_of_few_images_are_left_out():
     assert analyse_map(table[table["image_id"] < "005"], DENSITY, resamples=100).cells.empty
 
 
+def test_a_cell_in_which_nothing_is_right_has_an_interval_of_some_width():
+    table = framed(FALLING, n_images=60, missing=0.3, right=np.where(CELLS["scale"].eq(0.2), 0.0, 0.9))
+    whole = framed(FALLING, n_images=60, right=np.where(CELLS["scale"].eq(0.2), 0.0, 0.9))
+    table = pd.concat([table[table["scale"].ne(0.2)], whole[whole["scale"].eq(0.2)]], ignore_index=True)
+    cells = analyse_map(table, DENSITY, resamples=100).cells
+    never = cells[cells["scale"].eq(0.2)]
+    assert (never["accuracy"] == 0).all()
+    assert (never["accuracy_high"] > 0.03).all()
+
+
 @pytest.mark.parametrize("label", [None, 3])
 def test_without_labels_that_differ_all_cells_count(label):
     table = framed(FALLING, n_images=40)

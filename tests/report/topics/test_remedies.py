@@ -93,6 +93,7 @@ def test_what_is_said_of_the_far_images_follows_from_the_interval(near, far, kin
     _, far_images = findings(Remedied(table, tenths(near, far)))
     assert far_images.kind == kind
     assert words in far_images.claim
+    assert far_images.claim.startswith("With mean over 9 shifts, ")
     assert far_images.estimate.value == pytest.approx(far - near)
     assert far_images.estimate.direction == np.sign(round(far - near, 3))
 
@@ -112,6 +113,21 @@ def test_an_arm_is_judged_against_the_training_without_it(difference, kind, word
     assert [each.kind for each in found] == [kind]
     assert words in found[0].claim
     assert found[0].estimate.value == difference[0]
+    limits = f"{100 * difference[1]:.1f} to {100 * difference[2]:.1f}".replace("-", "\N{MINUS SIGN}")
+    assert "On the 200 images that both get right, P(top-1 change) changes by" in found[0].evidence
+    assert f"points ({limits})" in found[0].evidence
+    assert "farthest" not in found[0].evidence
+
+
+def test_of_an_arm_the_farthest_images_are_told():
+    untouched = effects({"mean-9": (-0.05, -0.07, -0.03), "trained": (-0.1, -0.2, -0.05)}, {})
+    table = pd.concat([untouched, effects({"augmented": (-0.05, -0.08, -0.02)}, {}, against="trained")])
+    of_arm = tenths(0.1, 0.3, "augmented")
+    (found,) = [each for each in findings(Remedied(table, of_arm)) if "augmentation" in each.claim]
+    assert (
+        "On the images farthest from the training set it is 30.0% (95% interval 28.0% to 32.0%), and 20.0% (95% "
+        "interval 15.0% to 25.0%) with the model as it is."
+    ) in found.evidence
 
 
 NEEDED = {"target": 2.5, "target_low": 2.3, "target_high": 2.8, "n_training": 500, "fit": 0.99, "copies": None}
@@ -138,8 +154,8 @@ def test_what_is_said_of_copies_follows_from_the_fall(fall, kind, copies):
     assert found.estimate.direction == (kind == Kind.FACT)
     assert found.estimate.value == pytest.approx(10 - 10 * 17**-fall)
     assert ("were not found" in found.claim) == (kind == Kind.NONE)
-    assert "test image is 10.0 (95% interval 9.50 to 10.5) from the nearest training image." in found.evidence
-    assert "training image is 2.50 (95% interval 2.30 to 2.80) from its nearest neighbour." in found.evidence
+    assert "test image is 10.0 (95% interval 9.50 to 10.5) from the nearest of 500 training images." in found.evidence
+    assert "median of them is 2.50 (95% interval 2.30 to 2.80) from its nearest neighbour." in found.evidence
     assert ("255 copies (90 to 700)" in found.evidence) == (copies is not None)
     assert ("follows no power law" in found.evidence) == (copies is None)
 

@@ -79,8 +79,8 @@ def cause_section(contents: Cause) -> Section | Omitted | None:
     if not blocks:
         return _not_varied(contents)
     introduction = Paragraph(
-        "Test photographs are framed as training photographs are, so in them position and scale hardly vary, and what "
-        "goes with framing may go with it for other reasons. Here the same images are framed anew. A smaller object "
+        "In photographs that are framed alike, position and scale hardly vary, and what goes with framing may go with "
+        "it for other reasons. Here the same images are framed anew. A smaller object "
         "shows any model less, whatever its training images. So mean absolute change and accuracy stand beside "
         "P(top-1 change), and positions of one scale are also compared alone. `bias-toolkit demo` has the control: the "
         "same networks, trained on objects of every position and scale."
@@ -122,6 +122,11 @@ def _map_blocks(contents: Cause) -> Iterator[Block]:
         half=True,
     )
     known_density = bool(cells["log_density"].notna().any())
+    can_tell = bool(cells["recognised"].notna().any())
+    crossed = (
+        "Crossed out: the answers have nothing to do with the labels (Cohen’s κ not above 0), so a low value is no "
+        "invariance. "
+    )
     density = "On the left is the density of the training objects’ position and scale, as the model sees them. "
     yield FigureBlock(
         MAP,
@@ -129,9 +134,8 @@ def _map_blocks(contents: Cause) -> Iterator[Block]:
         "Grid of heat maps: P(top-1 change) over the object's position, for each scale and kind of surroundings.",
         "P(top-1 change) with the object at each position and scale: means over "
         f"{count(cells['n_images'].max(), 'image')}, each shown in every cell that it fits into, a sweep of 8 "
-        f"one-pixel steps in each. {density if known_density else ''}Crossed out: the answers have nothing to do with "
-        "the labels (Cohen’s κ not above 0), so a low value is no invariance. Framed: cannot be told from the lowest. "
-        "Every cell’s value has its 95% interval over images in map_cells.csv.",
+        f"one-pixel steps in each. {density if known_density else ''}{crossed if can_tell else ''}Framed: cannot be "
+        "told from the lowest. Every cell’s value has its 95% interval over images in map_cells.csv.",
         half=True,
     )
     for measure in ("mac", "accuracy"):
@@ -145,15 +149,18 @@ def _map_blocks(contents: Cause) -> Iterator[Block]:
                 half=True,
             )
     if known_density:
+        over, others = ("the cells in which objects are recognised", "; crosses are the other cells")
+        if not can_tell:
+            over, others = "all cells", ""
         yield FigureBlock(
             AGAINST_DENSITY,
             lambda: map_figures.map_against_density(cells, framing_map.correlations),
             "Scatter plots of P(top-1 change) over the training density, one dot a cell.",
-            "Each dot is a cell of the map. Under the title, Spearman’s ρ over the cells in which objects are "
-            "recognised, corrected for noise, with its 95% interval over images; crosses are the other cells.",
+            f"Each dot is a cell of the map. Under the title, Spearman’s ρ over {over}, corrected for noise, with its "
+            f"95% interval over images{others}.",
         )
         yield _correlations(framing_map.correlations)
-        yield _contrasts(framing_map.contrasts)
+        yield _contrasts(framing_map.contrasts, "recognised cells" if can_tell else "cells")
 
 
 def _correlations(table: pd.DataFrame) -> TableBlock:
@@ -180,7 +187,7 @@ def _correlations(table: pd.DataFrame) -> TableBlock:
     )
 
 
-def _contrasts(table: pd.DataFrame) -> TableBlock:
+def _contrasts(table: pd.DataFrame, of: str) -> TableBlock:
     rows = []
     for row in table[table["kind"].ne("when right")].to_dict("records"):
         form = percent if MEASURES[row["measure"]].share else partial(number, digits=3)
@@ -192,7 +199,7 @@ def _contrasts(table: pd.DataFrame) -> TableBlock:
         "Where training objects are many, and where they are few",
         ["", "Most training objects", "Fewest", "Difference"],
         rows,
-        note="Means over the tenth of the recognised cells with the highest and with the lowest training density; "
+        note=f"Means over the tenth of the {of} with the highest and with the lowest training density; "
         "under each its 95% bootstrap interval over images.",
         csv="tables/map_contrasts.csv",
     )

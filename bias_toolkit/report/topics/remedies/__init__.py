@@ -110,9 +110,9 @@ def _reach(contents: Remedied) -> Iterator[Finding]:
     if fall.direction is None:
         return
     evidence = [
-        f"Without copies, the median test image is {value_of(first, 'distance', significant)} from the nearest "
-        "training image.",
-        f"The median training image is {value_of(needed, 'target', significant)} from its nearest neighbour.",
+        f"Without copies, the median test image is {value_of(first, 'distance', significant)} from the nearest of "
+        f"{needed['n_training']:,} training images.",
+        f"The median of them is {value_of(needed, 'target', significant)} from its nearest neighbour.",
     ]
     if needed["copies"] is None:
         evidence.append(
@@ -136,7 +136,7 @@ def _reach(contents: Remedied) -> Iterator[Finding]:
 
 def _trained(contents: Remedied) -> Iterator[Finding]:
     """What more augmentation and filters change in a training, against the same training without."""
-    rows, accuracy = contents.of(HEADLINE, CONTROL), contents.of("accuracy", CONTROL)
+    rows, accuracy, right = (contents.of(name, CONTROL) for name in (HEADLINE, "accuracy", IF_RIGHT))
     for place, (name, row) in enumerate(rows.iterrows()):
         if row["n"] < FEWEST_IMAGES:
             continue
@@ -149,10 +149,12 @@ def _trained(contents: Remedied) -> Iterator[Finding]:
             0: f"{arm.subject} was not found to change the model's stability, against the same training without.",
             1: f"{arm.subject} makes the model less stable than the same training without.",
         }[estimate.direction or 0]
-        evidence = [_FAMILY]
+        evidence = []
         if name in accuracy.index:
-            limits = limits_of_row(accuracy.loc[name], "difference", in_points)
-            evidence.insert(0, f"Accuracy changes by {in_points(accuracy.loc[name, 'difference'])} points ({limits}).")
+            evidence.append(_accuracy_change(accuracy.loc[name]))
+        if name in right.index:
+            evidence += _where_both_are_right(right.loc[name])
+        evidence += [*_farthest(contents, arm), _FAMILY]
         yield Finding(
             Heading.REMEDIES,
             Kind.EFFECT if estimate.direction else Kind.NONE,
@@ -185,17 +187,11 @@ def _helps(contents: Remedied, best: Remedy) -> Finding:
     evidence = [f"A prediction costs {count(best.passes, 'forward pass', 'forward passes')}."]
     if best.name in accuracy.index:
         row = accuracy.loc[best.name]
-        limits = limits_of_row(row, "difference", in_points)
         if row["difference_high"] < 0:
             claim = f"{best.subject} makes the model more stable, but less often right."
-        evidence.append(f"Accuracy changes by {in_points(row['difference'])} points ({limits}).")
-    if best.name in right.index and sign(*right.loc[best.name, ["difference_low", "difference_high"]]) is not None:
-        row = right.loc[best.name]
-        limits = limits_of_row(row, "difference", in_points)
-        evidence.append(
-            f"On the {count(int(row['n']), 'image')} that both get right, {label_of(HEADLINE)} changes by "
-            f"{in_points(row['difference'])} points ({limits})."
-        )
+        evidence.append(_accuracy_change(row))
+    if best.name in right.index:
+        evidence += _where_both_are_right(right.loc[best.name])
     row = contents.of(HEADLINE).loc[best.name]
     evidence.append(_FAMILY)
     return Finding(
@@ -207,6 +203,33 @@ def _helps(contents: Remedied, best: Remedy) -> Finding:
         rank=RANK,
         figure=PLANE,
     )
+
+
+def _accuracy_change(row: pd.Series) -> str:
+    limits = limits_of_row(row, "difference", in_points)
+    return f"Accuracy changes by {in_points(row['difference'])} points ({limits})."
+
+
+def _where_both_are_right(row: pd.Series) -> Iterator[str]:
+    """The change on the images that both get right, if it has an interval."""
+    if sign(row["difference_low"], row["difference_high"]) is not None:
+        limits = limits_of_row(row, "difference", in_points)
+        yield (
+            f"On the {count(int(row['n']), 'image')} that both get right, {label_of(HEADLINE)} changes by "
+            f"{in_points(row['difference'])} points ({limits})."
+        )
+
+
+def _farthest(contents: Remedied, arm: Remedy) -> Iterator[str]:
+    """How stable the images farthest from the training set are with a trained arm, and without any training."""
+    tenths = contents.tenths
+    rows, as_it_is = (tenths[tenths["remedy"] == name] for name in (arm.name, UNTOUCHED.name))
+    if len(rows) > 1 and len(as_it_is) == len(rows):
+        with_it, without = (
+            estimate_over(row["n"], row["value"], row["value_low"], row["value_high"], percent)
+            for row in (rows.iloc[-1], as_it_is.iloc[-1])
+        )
+        yield f"On the images farthest from the training set it is {with_it}, and {without} with the model as it is."
 
 
 def _far_images(contents: Remedied, best: Remedy) -> Iterator[Finding]:
@@ -224,9 +247,10 @@ def _far_images(contents: Remedied, best: Remedy) -> Iterator[Finding]:
         return
     share = "tenth" if len(rows) == 10 else f"of {len(rows)} parts"
     claim = {
-        1: "With it, the images farthest from the training set stay less stable than the nearest.",
-        0: "With it, no difference was found between the images farthest from the training set and the nearest.",
-        -1: "With it, the images farthest from the training set are more stable than the nearest.",
+        1: f"With {_inside(best)}, the images farthest from the training set stay less stable than the nearest.",
+        0: f"With {_inside(best)}, no difference was found between the images farthest from the training set and the "
+        "nearest.",
+        -1: f"With {_inside(best)}, the images farthest from the training set are more stable than the nearest.",
     }[direction]
     label = f"{label_of(HEADLINE)} with {_inside(best)}, farthest {share} minus nearest"
     estimate = Estimate(
@@ -324,7 +348,7 @@ def _table(contents: Remedied, tried: Sequence[Remedy]) -> TableBlock:
             cells.append(Cell("") if row is None else _cell(row, measure, remedy is UNTOUCHED))
         rows.append(cells)
     return TableBlock(
-        "Remedies at test time",
+        "Every remedy",
         ["Remedy", "Passes", *(LABELS.get(name) or label_of(name) for name in measures)],
         rows,
         definitions=[Definition(remedy.label, remedy.definition) for remedy in tried if remedy is not UNTOUCHED],
