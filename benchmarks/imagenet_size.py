@@ -13,6 +13,8 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated
 
+import torch
+import torchvision
 import typer
 
 from benchmarks.generated_study import Generated, make_another, make_study, write_sets
@@ -27,6 +29,8 @@ TRAIN, TEST = 1_281_167, 50_000
 LEAST = 200, 100
 MEMORY = "2GB"
 """Of the exact search, which would otherwise hold all vectors where there is memory for them."""
+NETWORK = "resnet18"
+"""Of torchvision, with random weights: it has 512 features, as is usual, and what it would compute is generated."""
 STEPS = {
     "index": ("index", "neighbours"),
     "objects": ("objects", "mean-images/train", "mean-images/test"),
@@ -50,15 +54,33 @@ def commands(study: Study, another: Path, image_id: str) -> dict[str, list[str |
     }
 
 
-def measure(folder: Path, model: str, scale: float, say: Callable[[str, Run, str], None]) -> Study:
+def _weights(folder: Path) -> Path:
+    """A file of random weights of `NETWORK`."""
+    file = folder / f"{NETWORK}.pt"
+    if not file.exists():
+        torch.manual_seed(0)
+        torch.save(getattr(torchvision.models, NETWORK)(weights=None).state_dict(), file)
+    return file
+
+
+def measure(folder: Path, model: str | None, scale: float, say: Callable[[str, Run, str], None]) -> Study:
     """Generate a study in the folder, and run every command on it; `say` gets each one's name, run and steps."""
-    opened = load_model(model)
+    weights = None if model else _weights(folder)
+    model = model or f"torchvision:{NETWORK}"
+    opened = load_model(model, weights=weights)
     images = {"train": max(LEAST[0], round(TRAIN * scale)), "test": max(LEAST[1], round(TEST * scale))}
     made = Generated(opened.class_ids or opened.class_names, images)
     if not (folder / "study").exists():
         write_sets(folder, made)
     study = make_study(
-        folder, made, model, feature_dtype="float16", protocols=("crop", "embed"), noise_images=64, memory=MEMORY
+        folder,
+        made,
+        model,
+        weights=weights,
+        feature_dtype="float16",
+        protocols=("crop", "embed"),
+        noise_images=64,
+        memory=MEMORY,
     )
     image_id = study.results.images("test")["image_id"].iloc[0]
     another = folder / "another"
@@ -87,9 +109,13 @@ def _place(folder: Path | None) -> Iterator[Path]:
 
 def main(
     scale: Annotated[float, typer.Option(help="The share of ImageNet's images.")] = 1.0,
-    model: Annotated[str, typer.Option(help="The classifier whose classes and dimension are taken.")] = (
-        "efficientnet-lite0"
-    ),
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="The classifier whose classes and dimension are taken; by default torchvision's ResNet-18 with random "
+            "weights, of 512 features."
+        ),
+    ] = None,
     folder: Annotated[Path | None, typer.Option(help="Where the study stays; one that is there is used again.")] = None,
     out: Annotated[Path, typer.Option(help="The table.")] = RESULTS,
 ) -> None:
